@@ -1,0 +1,1 @@
+//! Dated `tar.gz` archives: create, list, verify, restore and prune them.

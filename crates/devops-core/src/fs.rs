@@ -1,0 +1,302 @@
+//! Files: errors that name the path, and replacing a file so that nobody ever sees half of it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+
+use crate::kind::{HasKind, Kind};
+
+/// An I/O error with what was tried and where.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} `{}`", .path.display())]
+pub struct PathError {
+    /// The verb: `read`, `create`, `sync`.
+    pub action: &'static str,
+    /// The path it was tried on.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl HasKind for PathError {
+    fn kind(&self) -> Kind {
+        Kind::of_io(&self.source)
+    }
+}
+
+/// Gives an I/O error its place.
+pub trait At<T> {
+    /// Says that `action` failed at `path`.
+    fn at(self, path: impl AsRef<Path>, action: &'static str) -> Result<T, PathError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, path: impl AsRef<Path>, action: &'static str) -> Result<T, PathError> {
+        self.map_err(|error| PathError {
+            action,
+            path: path.as_ref().to_owned(),
+            source: error.into(),
+        })
+    }
+}
+
+/// What happens when the final name exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplacePolicy {
+    /// The new file takes its place in one step.
+    Replace,
+    /// The new file is dropped and the error is `AlreadyExists`.
+    Keep,
+}
+
+/// A file that appears under its final name whole and durable, or not at all.
+///
+/// It is written under a temporary name in the same folder and locked meanwhile,
+/// so that [`remove_stale`] can tell the leftover of a killed process from work in progress.
+/// Dropping it without [`commit`](Self::commit) removes it.
+#[derive(Debug)]
+pub struct AtomicFile {
+    target: PathBuf,
+    temp: PathBuf,
+    file: Option<File>,
+}
+
+/// Stands in every temporary name, so that leftovers can be recognized.
+const PARTIAL: &str = ".partial";
+
+impl AtomicFile {
+    /// Creates the temporary file, readable by its owner alone until [`commit`](Self::commit).
+    pub fn create(target: impl Into<PathBuf>) -> Result<Self, PathError> {
+        let target = target.into();
+        let name = target.file_name().unwrap_or_default().to_owned();
+        let mut prefix = OsString::from(".");
+        prefix.push(&name);
+        prefix.push(".");
+        let (file, temp) = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(PARTIAL)
+            .tempfile_in(parent(&target))
+            .and_then(|temp| temp.keep().map_err(|error| error.error))
+            .at(&target, "create")?;
+        let atomic = Self { target, temp, file: Some(file) };
+        flock(atomic.file(), FlockOperation::NonBlockingLockExclusive).at(&atomic.temp, "lock")?;
+        Ok(atomic)
+    }
+
+    /// Returns the open file.
+    pub fn file(&self) -> &File {
+        self.file.as_ref().expect("the file is open until commit")
+    }
+
+    /// Returns the open file, for writing.
+    pub fn file_mut(&mut self) -> &mut File {
+        self.file.as_mut().expect("the file is open until commit")
+    }
+
+    /// Returns the temporary path.
+    pub fn temp_path(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Chooses another final name in the same folder.
+    pub fn retarget(&mut self, target: impl Into<PathBuf>) {
+        self.target = target.into();
+    }
+
+    /// Gives the file its final name, after its bytes are on the disk; syncs the folder too.
+    ///
+    /// With [`ReplacePolicy::Keep`] an existing name stays, the error says `AlreadyExists`,
+    /// and the file can be retargeted and committed again.
+    pub fn commit(&mut self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+        let permissions = rustix::fs::Mode::from_raw_mode(mode);
+        rustix::fs::fchmod(self.file(), permissions).at(&self.temp, "set the mode of")?;
+        self.file().sync_all().at(&self.temp, "sync")?;
+        rename(&self.temp, &self.target, policy).at(&self.target, "create")?;
+        self.file = None;
+        sync_folder(parent(&self.target))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file_mut().flush()
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // Nothing can be done about a failure here; `remove_stale` will find the file.
+            let _unlinked = fs::remove_file(&self.temp);
+        }
+    }
+}
+
+/// Replaces the file `target` with `bytes`, as one durable step.
+pub fn replace(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
+    let mut file = AtomicFile::create(target)?;
+    file.write_all(bytes).at(target, "write")?;
+    file.commit(mode, ReplacePolicy::Replace)
+}
+
+/// Removes temporary files of killed processes in `folder` and returns them.
+///
+/// Only names made by [`AtomicFile`] for targets that `is_ours` accepts are touched, and only if no
+/// process holds their lock.
+pub fn remove_stale(
+    folder: &Path,
+    is_ours: impl Fn(&OsStr) -> bool,
+) -> Result<Vec<PathBuf>, PathError> {
+    let mut removed = Vec::new();
+    for entry in fs::read_dir(folder).at(folder, "list")? {
+        let entry = entry.at(folder, "list")?;
+        let Some(target) = target_name(&entry.file_name()) else { continue };
+        if !is_ours(&target) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(file) = File::open(&path) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            fs::remove_file(&path).at(&path, "remove")?;
+            removed.push(path);
+        }
+    }
+    Ok(removed)
+}
+
+/// Returns the final name a temporary name was made for.
+fn target_name(temp: &OsStr) -> Option<OsString> {
+    let text = temp.to_str()?;
+    let inner = text.strip_prefix('.')?.strip_suffix(PARTIAL)?;
+    let (name, _random) = inner.rsplit_once('.')?;
+    Some(name.into())
+}
+
+fn rename(from: &Path, to: &Path, policy: ReplacePolicy) -> io::Result<()> {
+    let flags = match policy {
+        ReplacePolicy::Replace => RenameFlags::empty(),
+        ReplacePolicy::Keep => RenameFlags::NOREPLACE,
+    };
+    match renameat_with(CWD, from, CWD, to, flags) {
+        // Some file systems (NFS, older FUSE) have no RENAME_NOREPLACE; a hard link refuses as well.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Makes the names in `folder` durable.
+pub fn sync_folder(folder: &Path) -> Result<(), PathError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).at(folder, "sync")
+}
+
+/// Creates `folder` and its parents where missing.
+pub fn create_folders(folder: &Path) -> Result<(), PathError> {
+    fs::create_dir_all(folder).at(folder, "create the folder")
+}
+
+/// Reads a whole text file of at most `limit` bytes.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, PathError> {
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_string(&mut text))
+        .at(path, "read")?;
+    if read as u64 > limit {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge)).at(path, "read");
+    }
+    Ok(text)
+}
+
+/// Returns the folder that holds `path`; `.` for a bare name.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_dropped_file_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+
+        let mut file = AtomicFile::create(dir.path().join("a.txt")).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
+
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn commit_keeps_an_existing_file_and_can_be_retargeted() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.txt");
+        replace(&target, b"old", 0o644).unwrap();
+
+        let mut file = AtomicFile::create(&target).unwrap();
+        file.write_all(b"new").unwrap();
+        let refused = file.commit(0o644, ReplacePolicy::Keep).unwrap_err();
+        file.retarget(dir.path().join("b.txt"));
+        file.commit(0o600, ReplacePolicy::Keep).unwrap();
+
+        assert_eq!(refused.kind(), Kind::Exists);
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert_eq!(names(dir.path()), ["a.txt", "b.txt"]);
+    }
+
+    #[test]
+    fn removes_the_leftover_of_a_killed_process_but_not_work_in_progress() {
+        let dir = tempfile::tempdir().unwrap();
+        let working = AtomicFile::create(dir.path().join("a.txt")).unwrap();
+        File::create(dir.path().join(".a.txt.Xy12zz.partial")).unwrap();
+        File::create(dir.path().join(".other.Xy12zz.partial")).unwrap();
+
+        let removed = remove_stale(dir.path(), |name| name == "a.txt").unwrap();
+
+        assert_eq!(removed, [dir.path().join(".a.txt.Xy12zz.partial")]);
+        assert!(working.temp_path().exists());
+        assert_eq!(names(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let error = read_text(Path::new("/nonexistent/x"), 10).unwrap_err();
+
+        assert_eq!(error.to_string(), "failed to read `/nonexistent/x`");
+        assert_eq!(error.kind(), Kind::NotFound);
+    }
+
+    #[test]
+    fn refuses_a_text_past_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        replace(&path, b"12345", 0o644).unwrap();
+
+        assert_eq!(read_text(&path, 5).unwrap(), "12345");
+        assert_eq!(read_text(&path, 4).unwrap_err().source.kind(), io::ErrorKind::FileTooLarge);
+    }
+}

@@ -1,0 +1,99 @@
+//! What sort of trouble an error is, which decides the exit code at the edge.
+
+use std::error::Error;
+
+/// The sort of trouble an error is.
+///
+/// `devops-cli` turns each into one exit code; the name stands in JSON errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Failed at run time; trying again may help.
+    Failed,
+    /// Something with that name is there already and was not overwritten.
+    Exists,
+    /// Wrong usage or input.
+    Usage,
+    /// A named thing does not exist.
+    NotFound,
+    /// The answer is no: drift, mismatch, damage.
+    Mismatch,
+    /// A guard or a policy forbids it.
+    Denied,
+    /// A plan is not the one that was sealed.
+    Seal,
+    /// The person said no.
+    Declined,
+    /// A bug in the tool.
+    Bug,
+    /// Locked, throttled, timed out or unreachable: worth a retry.
+    Temporary,
+    /// Nobody can say whether it happened.
+    Uncertain,
+    /// Authentication failed or permission is missing.
+    Permission,
+    /// The configuration is invalid.
+    Configuration,
+    /// A command we ran took too long.
+    TimedOut,
+    /// A command could not be supervised.
+    NotSupervised,
+    /// A command exists but cannot be executed.
+    NotExecutable,
+    /// A command was not found.
+    CommandNotFound,
+    /// The work was cancelled by a signal.
+    Interrupted,
+}
+
+impl Kind {
+    /// Returns the name that stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Exists => "exists",
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::Mismatch => "mismatch",
+            Self::Denied => "denied",
+            Self::Seal => "seal",
+            Self::Declined => "declined",
+            Self::Bug => "bug",
+            Self::Temporary => "temporary",
+            Self::Uncertain => "uncertain",
+            Self::Permission => "permission",
+            Self::Configuration => "configuration",
+            Self::TimedOut => "timed_out",
+            Self::NotSupervised => "not_supervised",
+            Self::NotExecutable => "not_executable",
+            Self::CommandNotFound => "command_not_found",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Returns the kind of an I/O error that concerns something the user named.
+    pub fn of_io(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Io;
+        match error.kind() {
+            Io::NotFound => Self::NotFound,
+            Io::PermissionDenied | Io::ReadOnlyFilesystem => Self::Permission,
+            Io::AlreadyExists => Self::Exists,
+            Io::ConnectionRefused
+            | Io::ConnectionReset
+            | Io::ConnectionAborted
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::TimedOut
+            | Io::WouldBlock
+            | Io::ResourceBusy => Self::Temporary,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// An error that knows what sort of trouble it is.
+///
+/// Implementations match exhaustively, so that a new variant must choose its exit code.
+pub trait HasKind: Error {
+    /// Returns the sort of trouble this error is.
+    fn kind(&self) -> Kind;
+}

@@ -1,0 +1,34 @@
+//! All logic of the devops tools.
+//!
+//! The foundation (`fs`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
+//! each engine and orchestrator sits behind the feature of its name.
+//! Nothing here prints, parses flags, reads the environment, installs a signal handler or exits:
+//! functions return values, errors and events.
+
+#![warn(missing_docs)]
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
+
+pub mod cancel;
+pub mod clock;
+pub mod fs;
+pub mod kind;
+pub mod secret;
+pub mod units;
+
+// Engines: they do not import each other.
+#[cfg(feature = "archive")]
+pub mod archive;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(feature = "process")]
+pub mod process;
+#[cfg(feature = "s3")]
+pub mod s3;
+
+// Orchestrators: nothing imports them but a binary.
+#[cfg(feature = "lessons")]
+pub mod lessons;
+#[cfg(feature = "terraform")]
+pub mod terraform;

@@ -1,0 +1,1 @@
+//! Child processes: started, drained, signalled and reaped in one place.

@@ -1,0 +1,1 @@
+//! Objects in S3-compatible stores: put them, prove them, get them back.

@@ -1,0 +1,1 @@
+//! Terraform runs: plan, summary, guards, seal, apply.

@@ -1,0 +1,98 @@
+//! Sizes and durations as people write and read them.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes; reads `128MiB`, `1.5 GB` or `4096`, and shows binary units.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ByteSize(pub u64);
+
+/// Why a text is not a size or a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// The text is no number with a unit of bytes.
+    #[error("`{0}` is not a size such as `64MiB`")]
+    Size(String),
+    /// The text is no number with a unit of time.
+    #[error("`{0}` is not a duration such as `30s` or `7d`")]
+    Duration(String),
+}
+
+impl ByteSize {
+    /// Returns `n` mebibytes.
+    pub const fn mib(n: u64) -> Self {
+        Self(n << 20)
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let size: bytesize::ByteSize =
+            text.trim().parse().map_err(|_| UnitError::Size(text.to_owned()))?;
+        Ok(Self(size.as_u64()))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = bytesize::ByteSize::b(self.0).display().iec().to_string();
+        f.pad(&text)
+    }
+}
+
+/// Reads a duration such as `30s`, `1h 30m` or `7d`.
+pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    humantime::parse_duration(text.trim()).map_err(|_| UnitError::Duration(text.to_owned()))
+}
+
+/// Shows a duration rounded for people: `0.4s`, `12s`, `3m 5s`, `2h 4m`, `3d 2h`.
+pub fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", duration.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_binary_and_decimal_sizes() {
+        assert_eq!("128MiB".parse(), Ok(ByteSize::mib(128)));
+        assert_eq!("1.5 GB".parse(), Ok(ByteSize(1_500_000_000)));
+        assert_eq!("4096".parse(), Ok(ByteSize(4096)));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_size() {
+        assert_eq!(
+            "many".parse::<ByteSize>().unwrap_err().to_string(),
+            "`many` is not a size such as `64MiB`"
+        );
+    }
+
+    #[test]
+    fn shows_binary_units() {
+        assert_eq!(ByteSize(200 << 20).to_string(), "200.0 MiB");
+        assert_eq!(ByteSize(17).to_string(), "17 B");
+    }
+
+    #[test]
+    fn reads_and_shows_durations() {
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_mins(90)));
+        assert_eq!(format_duration(Duration::from_millis(430)), "0.4s");
+        assert_eq!(format_duration(Duration::from_secs(185)), "3m 5s");
+        assert_eq!(format_duration(Duration::from_hours(50)), "2d 2h");
+    }
+}

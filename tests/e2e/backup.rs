@@ -1,0 +1,1 @@
+//! `devops-backup` as a user runs it.

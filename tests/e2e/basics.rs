@@ -1,0 +1,1 @@
+//! `devops-basics` as a user runs it.

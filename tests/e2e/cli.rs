@@ -1,0 +1,1 @@
+//! What every tool shares: help, versions, config files, errors, closed pipes.

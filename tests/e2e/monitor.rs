@@ -1,0 +1,1 @@
+//! `devops-monitor` as a user runs it.

@@ -1,0 +1,1 @@
+//! `devops-s3push` as a user runs it.

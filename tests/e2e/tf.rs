@@ -1,0 +1,1 @@
+//! `devops-tf` as a user runs it.
