@@ -178,8 +178,8 @@ fn explain(spec: &CommandSpec, error: io::Error) -> ProcessError {
 /// Returns the file the program's name stands for, if it exists.
 fn resolve(spec: &CommandSpec) -> Option<PathBuf> {
     if spec.program.as_bytes().contains(&b'/') {
-        let path = Path::new(&spec.program);
-        let path = spec.dir.as_deref().map_or_else(|| path.to_owned(), |dir| dir.join(path));
+        // Relative to our folder, not the child's: duct makes it absolute before it changes folders.
+        let path = PathBuf::from(&spec.program);
         return path.exists().then_some(path);
     }
     let changed = spec.env.iter().rev().find(|(name, _)| name == "PATH");

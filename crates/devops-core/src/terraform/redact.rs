@@ -1,0 +1,340 @@
+//! Takes sensitive values out of terraform's JSON.
+//!
+//! Terraform marks them in trees that run parallel to the values, but not everywhere: the values of
+//! variables carry no mark, and constants in the configuration carry none either. So what is marked in one
+//! place is removed in all.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// Stands in place of a value that is not shown.
+const HIDDEN: &str = "(sensitive value)";
+
+/// Texts shorter than this are only removed where they are the whole value: they occur everywhere.
+const PART_LENGTH: usize = 6;
+
+/// Fields with words of terraform's own, which a short secret could equal.
+const STRUCTURE: [&str; 4] = ["actions", "format_version", "mode", "type"];
+
+/// Hides sensitive values in the JSON of `terraform show -json PLAN`.
+pub fn redact_plan(plan: &mut Value) {
+    let mut secrets = Secrets::default();
+    let root = plan.pointer("/configuration/root_module").cloned().unwrap_or_default();
+    if let Some(variables) = object(plan, "/variables") {
+        for (name, variable) in variables {
+            let declared = root.pointer("/variables").and_then(|all| all.get(name));
+            // Not declared means not known to be harmless.
+            if declared.is_none_or(is_sensitive) {
+                secrets.hide_field(variable, "value");
+            }
+        }
+    }
+    if let Some(module) = plan.pointer_mut("/configuration/root_module") {
+        secrets.hide_in_configuration(module);
+    }
+    if let Some(providers) = object(plan, "/configuration/provider_config") {
+        // Which of them are secrets nobody says; a region among them may be shown elsewhere.
+        let mut unmarked = Secrets::default();
+        providers.values_mut().for_each(|provider| unmarked.hide_constants(provider));
+    }
+    for values in ["/planned_values", "/prior_state/values"] {
+        if let Some(values) = plan.pointer_mut(values) {
+            secrets.hide_in_values(values);
+        }
+    }
+    for list in ["/resource_changes", "/resource_drift", "/deferred_changes"] {
+        if let Some(Value::Array(changes)) = plan.pointer_mut(list) {
+            changes.iter_mut().for_each(|change| secrets.hide_in_change(change));
+        }
+    }
+    for list in ["/action_invocations", "/deferred_action_invocations"] {
+        if let Some(Value::Array(invocations)) = plan.pointer_mut(list) {
+            invocations.iter_mut().for_each(|invocation| secrets.hide_in_invocation(invocation));
+        }
+    }
+    if let Some(outputs) = object(plan, "/output_changes") {
+        outputs.values_mut().for_each(|change| secrets.hide_in_change(change));
+    }
+    secrets.scrub(plan);
+}
+
+/// Hides sensitive values in the JSON of `terraform show -json` of a state.
+pub fn redact_state(state: &mut Value) {
+    let mut secrets = Secrets::default();
+    if let Some(values) = state.get_mut("values") {
+        secrets.hide_in_values(values);
+    }
+    secrets.scrub(state);
+}
+
+/// Hides sensitive values in the JSON of `terraform output -json`.
+pub fn redact_outputs(outputs: &mut Value) {
+    let mut secrets = Secrets::default();
+    secrets.hide_outputs(outputs);
+    secrets.scrub(outputs);
+}
+
+fn object<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String, Value>> {
+    value.pointer_mut(pointer).and_then(Value::as_object_mut)
+}
+
+fn is_sensitive(declaration: &Value) -> bool {
+    let is = |flag| declaration.get(flag) == Some(&Value::Bool(true));
+    is("sensitive") || is("ephemeral")
+}
+
+/// Every text that was found under a mark.
+#[derive(Default)]
+struct Secrets {
+    texts: BTreeSet<String>,
+}
+
+impl Secrets {
+    fn hide(&mut self, value: &mut Value) {
+        if !value.is_null() {
+            self.learn(value);
+            *value = HIDDEN.into();
+        }
+    }
+
+    fn learn(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if !text.is_empty() && text != HIDDEN => {
+                self.texts.insert(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            Value::Object(fields) => fields.values().for_each(|field| self.learn(field)),
+            _ => {}
+        }
+    }
+
+    fn hide_field(&mut self, object: &mut Value, field: &str) {
+        if let Some(value) = object.get_mut(field) {
+            self.hide(value);
+        }
+    }
+
+    /// Hides what a parallel tree of marks names: `true` hides the whole value.
+    fn hide_marked(&mut self, value: &mut Value, marks: &Value) {
+        match (value, marks) {
+            (value, Value::Bool(true)) => self.hide(value),
+            (Value::Object(fields), Value::Object(marks)) => {
+                for (name, mark) in marks {
+                    if let Some(field) = fields.get_mut(name) {
+                        self.hide_marked(field, mark);
+                    }
+                }
+            }
+            (Value::Array(items), Value::Array(marks)) => {
+                for (item, mark) in items.iter_mut().zip(marks) {
+                    self.hide_marked(item, mark);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hide_by(&mut self, object: &mut Value, value: &str, marks: &str) {
+        let marks = object.get(marks).cloned().unwrap_or_default();
+        if let Some(value) = object.get_mut(value) {
+            self.hide_marked(value, &marks);
+        }
+    }
+
+    fn hide_outputs(&mut self, outputs: &mut Value) {
+        let Some(outputs) = outputs.as_object_mut() else { return };
+        for output in outputs.values_mut().filter(|output| is_sensitive(output)) {
+            self.hide_field(output, "value");
+        }
+    }
+
+    fn hide_in_values(&mut self, values: &mut Value) {
+        if let Some(outputs) = values.get_mut("outputs") {
+            self.hide_outputs(outputs);
+        }
+        if let Some(module) = values.get_mut("root_module") {
+            self.hide_in_module(module);
+        }
+    }
+
+    fn hide_in_module(&mut self, module: &mut Value) {
+        if let Some(Value::Array(resources)) = module.get_mut("resources") {
+            for resource in resources {
+                self.hide_by(resource, "values", "sensitive_values");
+            }
+        }
+        if let Some(Value::Array(modules)) = module.get_mut("child_modules") {
+            modules.iter_mut().for_each(|module| self.hide_in_module(module));
+        }
+    }
+
+    /// Hides both sides of a change; that of a resource lies one level down.
+    fn hide_in_change(&mut self, outer: &mut Value) {
+        for nested in ["resource_change", "change"] {
+            if let Some(change) = outer.get_mut(nested) {
+                self.hide_in_change(change);
+            }
+        }
+        self.hide_by(outer, "before", "before_sensitive");
+        self.hide_by(outer, "after", "after_sensitive");
+    }
+
+    fn hide_in_invocation(&mut self, outer: &mut Value) {
+        if let Some(invocation) = outer.get_mut("action_invocation") {
+            self.hide_in_invocation(invocation);
+        }
+        self.hide_by(outer, "config_values", "config_sensitive");
+    }
+
+    /// Hides defaults and constants of sensitive variables and outputs, in this module and those it calls.
+    fn hide_in_configuration(&mut self, module: &mut Value) {
+        if let Some(variables) = object(module, "/variables") {
+            for variable in variables.values_mut().filter(|variable| is_sensitive(variable)) {
+                self.hide_field(variable, "default");
+            }
+        }
+        if let Some(outputs) = object(module, "/outputs") {
+            for output in outputs.values_mut().filter(|output| is_sensitive(output)) {
+                self.hide_constants(output);
+            }
+        }
+        let Some(calls) = object(module, "/module_calls") else { return };
+        for call in calls.values_mut() {
+            let declared = call.pointer("/module/variables").cloned().unwrap_or_default();
+            if let Some(given) = object(call, "/expressions") {
+                for (name, expression) in given {
+                    if declared.get(name).is_some_and(is_sensitive) {
+                        self.hide_constants(expression);
+                    }
+                }
+            }
+            if let Some(module) = call.get_mut("module") {
+                self.hide_in_configuration(module);
+            }
+        }
+    }
+
+    fn hide_constants(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if name == "constant_value" {
+                        self.hide(field)
+                    } else {
+                        self.hide_constants(field)
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_constants(item)),
+            _ => {}
+        }
+    }
+
+    /// Removes every known secret from every text, names of fields aside.
+    fn scrub(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if self.texts.contains(text.as_str()) {
+                    HIDDEN.clone_into(text);
+                } else {
+                    self.scrub_parts(text);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
+            Value::Object(fields) => fields
+                .iter_mut()
+                .filter(|(name, _)| !STRUCTURE.contains(&name.as_str()))
+                .for_each(|(_, field)| self.scrub(field)),
+            _ => {}
+        }
+    }
+
+    fn scrub_parts(&self, text: &mut String) {
+        for secret in self.texts.iter().filter(|secret| secret.len() >= PART_LENGTH) {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), HIDDEN);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_place_that_terraform_writes_it_to() {
+        let mut plan = json!({
+            "variables": {"pw": {"value": "hunter2"}, "size": {"value": "small"}},
+            "planned_values": {
+                "outputs": {"o": {"sensitive": true, "value": "hunter2"}},
+                "root_module": {"child_modules": [{"resources": [{
+                    "address": "a.b",
+                    "values": {"input": {"list": ["x", "hunter2"]}, "size": "small"},
+                    "sensitive_values": {"input": {"list": [false, true]}},
+                }]}]},
+            },
+            "resource_changes": [{"address": "a.b", "change": {
+                "before": {"input": "old-secret"}, "before_sensitive": {"input": true},
+                "after": {"input": "hunter2"}, "after_sensitive": {"input": true},
+            }}],
+            "output_changes": {"o": {"before": null, "before_sensitive": true,
+                                     "after": "hunter2", "after_sensitive": true}},
+            "prior_state": {"values": {"outputs": {"o": {"sensitive": true, "value": "old-secret"}}}},
+            "configuration": {
+                "provider_config": {"p": {"expressions": {"token": {"constant_value": "t0ken"}}}},
+                "root_module": {
+                    "variables": {"pw": {"sensitive": true, "default": "hunter2"}, "size": {}},
+                    "resources": [{"expressions": {"command": {"constant_value": "login hunter2"}}}],
+                },
+            },
+            "checks": [{"problems": [{"message": "old-secret is weak"}]}],
+        });
+
+        redact_plan(&mut plan);
+
+        let text = plan.to_string();
+        for secret in ["hunter2", "old-secret", "t0ken"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        assert_eq!(plan["variables"]["size"]["value"], "small");
+        assert_eq!(plan["output_changes"]["o"]["before"], Value::Null);
+    }
+
+    #[test]
+    fn secrets_of_called_modules_are_hidden() {
+        let mut plan = json!({"configuration": {"root_module": {"module_calls": {"m": {
+            "expressions": {"pw": {"constant_value": "hunter2"}, "n": {"constant_value": "plain"}},
+            "module": {"variables": {"pw": {"sensitive": true, "default": "fallback"}, "n": {}}},
+        }}}}});
+
+        redact_plan(&mut plan);
+
+        let text = plan.to_string();
+        assert!(!text.contains("hunter2") && !text.contains("fallback"));
+        assert!(text.contains("plain"));
+    }
+
+    #[test]
+    fn outputs_and_state_keep_what_is_not_sensitive() {
+        let mut outputs = json!({
+            "a": {"sensitive": true, "value": {"pw": "hunter2"}},
+            "b": {"sensitive": false, "value": "no"},
+        });
+        redact_outputs(&mut outputs);
+        assert_eq!(outputs["a"]["value"], HIDDEN);
+        assert_eq!(outputs["b"]["value"], "no");
+
+        let mut state = json!({"values": {"root_module": {"resources": [
+            {"values": {"id": "i", "pw": "hunter2"}, "sensitive_values": {"pw": true}}
+        ]}}});
+        redact_state(&mut state);
+        assert_eq!(
+            state["values"]["root_module"]["resources"][0]["values"],
+            json!({"id": "i", "pw": HIDDEN})
+        );
+    }
+}
