@@ -29,7 +29,7 @@ pub use environment::Environment;
 pub use guard::{Guards, Refusal};
 pub use lock::LockInfo;
 pub use plan::{Change, Plan, ResourceChange, Summary};
-pub use redact::{redact_outputs, redact_plan, redact_state};
+pub use redact::{Secrets, redact_outputs, redact_plan, redact_state};
 pub use saved::SavedPlan;
 pub use seal::{Seal, SealError, seal_path};
 pub use stack::{Stack, StackOptions};

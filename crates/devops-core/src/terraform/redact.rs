@@ -4,7 +4,7 @@
 //! variables carry no mark, and constants in the configuration carry none either. So what is marked in one
 //! place is removed in all.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use serde_json::{Map, Value};
 
@@ -17,8 +17,20 @@ const PART_LENGTH: usize = 6;
 /// Fields with words of terraform's own, which a short secret could equal.
 const STRUCTURE: [&str; 4] = ["actions", "format_version", "mode", "type"];
 
-/// Hides sensitive values in the JSON of `terraform show -json PLAN`.
-pub fn redact_plan(plan: &mut Value) {
+/// The sensitive texts that terraform's JSON has shown so far.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    texts: BTreeSet<String>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.texts.len())
+    }
+}
+
+/// Hides sensitive values in the JSON of `terraform show -json PLAN`, and returns them.
+pub fn redact_plan(plan: &mut Value) -> Secrets {
     let mut secrets = Secrets::default();
     let root = plan.pointer("/configuration/root_module").cloned().unwrap_or_default();
     if let Some(variables) = object(plan, "/variables") {
@@ -57,15 +69,17 @@ pub fn redact_plan(plan: &mut Value) {
         outputs.values_mut().for_each(|change| secrets.hide_in_change(change));
     }
     secrets.scrub(plan);
+    secrets
 }
 
-/// Hides sensitive values in the JSON of `terraform show -json` of a state.
-pub fn redact_state(state: &mut Value) {
+/// Hides sensitive values in the JSON of `terraform show -json` of a state, and returns them.
+pub fn redact_state(state: &mut Value) -> Secrets {
     let mut secrets = Secrets::default();
     if let Some(values) = state.get_mut("values") {
         secrets.hide_in_values(values);
     }
     secrets.scrub(state);
+    secrets
 }
 
 /// Hides sensitive values in the JSON of `terraform output -json`.
@@ -84,13 +98,28 @@ fn is_sensitive(declaration: &Value) -> bool {
     is("sensitive") || is("ephemeral")
 }
 
-/// Every text that was found under a mark.
-#[derive(Default)]
-struct Secrets {
-    texts: BTreeSet<String>,
-}
-
 impl Secrets {
+    /// Adds what another document has shown.
+    pub fn extend(&mut self, other: Self) {
+        self.texts.extend(other.texts);
+    }
+
+    /// Hides known secrets in a line that terraform wrote for people.
+    ///
+    /// Terraform itself hides what is marked; but a provider may copy a marked value into an attribute that
+    /// carries no mark, as `terraform_data` does. Short secrets are found in quotes only.
+    pub fn scrub_line<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut scrubbed = Cow::Borrowed(line);
+        for secret in &self.texts {
+            for form in printed_forms(secret) {
+                if let Some(clean) = replace(&scrubbed, form.as_bytes(), HIDDEN.as_bytes()) {
+                    scrubbed = Cow::Owned(clean);
+                }
+            }
+        }
+        scrubbed
+    }
+
     fn hide(&mut self, value: &mut Value) {
         if !value.is_null() {
             self.learn(value);
@@ -259,6 +288,36 @@ impl Secrets {
     }
 }
 
+/// Returns how terraform may print a text: escaped in quotes, or line by line.
+fn printed_forms(secret: &str) -> Vec<String> {
+    let quoted = Value::from(secret).to_string();
+    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= PART_LENGTH);
+    std::iter::once(quoted).chain(lines.map(str::to_owned)).collect()
+}
+
+fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+    let find = |from: usize| {
+        let rest = &text[from..];
+        rest.windows(old.len()).position(|window| window == old).map(|at| from + at)
+    };
+    let mut at = find(0)?;
+    let mut replaced = text[..at].to_vec();
+    loop {
+        replaced.extend(new);
+        let end = at + old.len();
+        match find(end) {
+            Some(next) => {
+                replaced.extend(&text[end..next]);
+                at = next;
+            }
+            None => {
+                replaced.extend(&text[end..]);
+                return Some(replaced);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -316,6 +375,24 @@ mod tests {
         let text = plan.to_string();
         assert!(!text.contains("hunter2") && !text.contains("fallback"));
         assert!(text.contains("plain"));
+    }
+
+    #[test]
+    fn lines_for_people_are_scrubbed() {
+        let mut state = json!({"values": {"outputs": {"k": {"sensitive": true, "value": {
+            "key": "-----BEGIN\n  c2VjcmV0\n-----END", "pin": "1234", "quote": "a\"b\\c"
+        }}}}});
+        let secrets = redact_state(&mut state);
+        let line =
+            |text: &str| String::from_utf8(secrets.scrub_line(text.as_bytes()).into()).unwrap();
+
+        assert_eq!(line("pin = \"1234\", port = 12345"), "pin = (sensitive value), port = 12345");
+        assert_eq!(
+            line("      c2VjcmV0 and c2VjcmV0."),
+            "      (sensitive value) and (sensitive value)."
+        );
+        assert_eq!(line(r#"x = "a\"b\\c""#), "x = (sensitive value)");
+        assert_eq!(line("nothing"), "nothing");
     }
 
     #[test]

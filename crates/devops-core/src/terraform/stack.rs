@@ -128,7 +128,11 @@ impl Stack {
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<(), TerraformError> {
         let place = PrivatePlace::create(&self.temp_dir)?;
-        let arguments = arguments::init(self, options, &place)?;
+        let mut arguments = arguments::init(self, options, &place)?;
+        if self.workspace.is_some() {
+            // Init would make the workspace if it does not exist; whether it does is checked afterwards.
+            arguments.env.push(("TF_WORKSPACE".into(), None));
+        }
         Work { stack: self, cancel, on_event }.stream(&arguments)
     }
 

@@ -115,6 +115,7 @@ fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure>
         .stack
         .open_sealed(&args.path, cancel, &mut |event| desk.relay.event(event))
         .map_err(explain)?;
+    desk.learn_plan(&saved)?;
     desk.summarize(&saved)?;
     guards.check(saved.plan())?;
     let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
@@ -179,8 +180,14 @@ impl Desk<'_> {
     }
 
     fn make_plan(&mut self, options: &PlanOptions) -> Result<SavedPlan, Failure> {
+        self.learn_state();
         let cancel = self.session.cancel();
-        self.stack.plan(options, cancel, &mut |event| self.relay.event(event)).map_err(explain)
+        let saved = self
+            .stack
+            .plan(options, cancel, &mut |event| self.relay.event(event))
+            .map_err(explain)?;
+        self.learn_plan(&saved)?;
+        Ok(saved)
     }
 
     fn summarize(&self, saved: &SavedPlan) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     kind::Kind,
-    terraform::{Seal, redact_outputs, redact_plan, redact_state, seal_path},
+    terraform::{SavedPlan, Seal, Secrets, redact_outputs, redact_plan, redact_state, seal_path},
 };
 use serde_json::Value;
 
@@ -31,9 +31,11 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
     desk.relay.aside(true);
     desk.prepare()?;
     if session.json() {
-        let json = desk.json(plan)?;
+        let (json, _) = desk.json(plan)?;
         session.emit(&json)?;
     } else {
+        let (_, secrets) = desk.json(plan)?;
+        desk.relay.hide(secrets);
         desk.relay.aside(false);
         let cancel = session.cancel();
         desk.stack
@@ -53,20 +55,33 @@ fn stack_of(plan: &Path) -> Result<PathBuf, Failure> {
 }
 
 impl Desk<'_> {
-    /// Returns a plan or the state as JSON, sensitive values hidden.
-    fn json(&mut self, plan: Option<&Path>) -> Result<Value, Failure> {
+    /// Returns a plan or the state as JSON with sensitive values hidden, and those values.
+    fn json(&mut self, plan: Option<&Path>) -> Result<(Value, Secrets), Failure> {
         let cancel = self.session.cancel();
         let json = self
             .stack
             .show_json(plan, cancel, &mut |event| self.relay.event(event))
             .map_err(explain)?;
         let mut document = parse(&json)?;
-        if plan.is_some() {
-            redact_plan(&mut document)
-        } else {
-            redact_state(&mut document)
+        let secrets =
+            if plan.is_some() { redact_plan(&mut document) } else { redact_state(&mut document) };
+        Ok((document, secrets))
+    }
+
+    /// Learns what the state holds, so that a plan does not print it where it carries no mark.
+    ///
+    /// A state that cannot be read is for the plan to complain about.
+    pub(super) fn learn_state(&mut self) {
+        let json = self.stack.show_json(None, self.session.cancel(), &mut |_| ());
+        if let Ok(mut state) = json.map_err(explain).and_then(|json| parse(&json)) {
+            self.relay.hide(redact_state(&mut state));
         }
-        Ok(document)
+    }
+
+    pub(super) fn learn_plan(&mut self, saved: &SavedPlan) -> Result<(), Failure> {
+        let mut plan = parse(saved.json())?;
+        self.relay.hide(redact_plan(&mut plan));
+        Ok(())
     }
 }
 

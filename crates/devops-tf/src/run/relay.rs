@@ -9,7 +9,7 @@ use devops_cli::{Failure, Session, quote};
 use devops_core::{
     cancel::signal_name,
     process::{SignalReason, Stream},
-    terraform::TerraformEvent,
+    terraform::{Secrets, TerraformEvent},
 };
 use serde_json::json;
 
@@ -20,12 +20,20 @@ pub(crate) struct Relay<'a> {
     /// Set while stdout belongs to the result alone.
     aside: bool,
     n_interrupts: usize,
+    secrets: Secrets,
     failure: Option<Failure>,
 }
 
 impl<'a> Relay<'a> {
     pub(crate) fn new(session: &'a Session, dir: &Path) -> Self {
-        Self { session, dir: dir.to_owned(), aside: false, n_interrupts: 0, failure: None }
+        Self {
+            session,
+            dir: dir.to_owned(),
+            aside: false,
+            n_interrupts: 0,
+            secrets: Secrets::default(),
+            failure: None,
+        }
     }
 
     /// Keeps stdout for the result: what terraform says meanwhile goes to stderr.
@@ -33,10 +41,17 @@ impl<'a> Relay<'a> {
         self.aside = aside;
     }
 
+    /// Hides more values in what is passed on.
+    pub(crate) fn hide(&mut self, secrets: Secrets) {
+        self.secrets.extend(secrets);
+    }
+
     pub(crate) fn event(&mut self, event: TerraformEvent) {
         let passed_on = match event {
             TerraformEvent::Command { line } => self.command(&line),
-            TerraformEvent::Line { stream, bytes } => self.line(stream, &bytes),
+            TerraformEvent::Line { stream, bytes } => {
+                self.line(stream, &self.secrets.scrub_line(&bytes))
+            }
             TerraformEvent::Signalled { signal, reason } => {
                 self.signalled(signal, reason);
                 Ok(())
