@@ -224,19 +224,6 @@ fn a_closed_stdout_does_not_end_the_apply() {
 }
 
 #[test]
-fn the_timeout_stops_an_apply_cleanly() {
-    let Some(stack) = Stack::new(SLOW) else { return };
-    stack.run(&["init", "infra"]).expect_code(0);
-
-    let run = stack.run(&["run", "infra", "--auto-approve", "--timeout", "4s"]);
-
-    run.expect_code(124);
-    assert!(run.stderr.contains("`terraform apply` ran longer than 4.0s"), "{}", run.stderr);
-    stack.assert_unlocked();
-    assert_eq!(stack.resources(), [("slow".to_owned(), true)]);
-}
-
-#[test]
 fn guards_refuse_before_anything_is_applied() {
     let Some(stack) = Stack::new(ONE) else { return };
     stack.run(&["run", "infra", "--auto-approve"]).expect_code(0);
@@ -574,6 +561,18 @@ fn a_deaf_terraform_gets_one_sigint_and_dies_only_of_the_third_signal() {
     run.expect_code(143);
     assert!(run.stderr.contains("received SIGTERM: terraform stops cleanly"), "{}", run.stderr);
     assert!(run.stderr.contains("may lose data"), "{}", run.stderr);
+}
+
+#[test]
+fn the_timeout_interrupts_once_and_waits() {
+    let env = fake(&json!({"apply":
+        "trap 'echo stopping; sleep 0.2; echo stopped; exit 1' INT; while :; do sleep 0.02; done"}));
+
+    let run = fake_run(&env, &["run", "infra", "--auto-approve", "--timeout", "3s"]);
+
+    run.expect_code(124);
+    assert_eq!(run.stdout.matches("stopping\nstopped\n").count(), 1, "{}", run.stdout);
+    assert!(run.stderr.contains("`fake-terraform apply` ran longer than 3.0s"), "{}", run.stderr);
 }
 
 #[test]

@@ -82,6 +82,12 @@ impl Arguments {
         self.args.push(arg);
     }
 
+    fn extend(&mut self, args: &[OsString]) {
+        for arg in args {
+            self.push(arg);
+        }
+    }
+
     /// Adds an argument of which only a part is shown.
     fn push_hidden(&mut self, arg: impl Into<OsString>, shown: String) {
         self.args.push(arg.into());
@@ -146,7 +152,7 @@ pub(super) fn init(
             None => arguments.push(arg),
         }
     }
-    options.extra.iter().for_each(|arg| arguments.push(arg));
+    arguments.extend(&options.extra);
     Ok(arguments)
 }
 
@@ -176,7 +182,7 @@ pub(super) fn plan(
         arguments.push(arg);
     }
     variables(&mut arguments, stack, options)?;
-    options.extra.iter().for_each(|arg| arguments.push(arg));
+    arguments.extend(&options.extra);
     Ok(arguments)
 }
 
@@ -232,7 +238,7 @@ pub(super) fn apply(
     shared(&mut arguments, stack, stack.lock_timeout);
     // Ephemeral variables are not in the plan and must be given again.
     arguments.var_env(vars);
-    extra.iter().for_each(|arg| arguments.push(arg));
+    arguments.extend(extra);
     arguments.push(plan);
     Ok(arguments)
 }
@@ -248,7 +254,7 @@ pub(super) fn show(
     if !stack.color {
         arguments.push("-no-color");
     }
-    extra.iter().for_each(|arg| arguments.push(arg));
+    arguments.extend(extra);
     if let Some(plan) = plan {
         arguments.push(plan);
     }

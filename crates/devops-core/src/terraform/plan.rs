@@ -119,7 +119,7 @@ struct Configuration {
 #[derive(Default, Deserialize)]
 struct RootModule {
     #[serde(default)]
-    variables: BTreeMap<String, serde::de::IgnoredAny>,
+    variables: BTreeMap<String, serde_json::Value>,
 }
 
 impl Plan {

@@ -4,7 +4,7 @@
 //! variables carry no mark, and constants in the configuration carry none either. So what is marked in one
 //! place is removed in all.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet, fmt};
 
 use serde_json::{Map, Value};
 
@@ -21,6 +21,8 @@ const STRUCTURE: [&str; 4] = ["actions", "format_version", "mode", "type"];
 #[derive(Clone, Default)]
 pub struct Secrets {
     texts: BTreeSet<String>,
+    /// How they look in lines for people, the longest first: one may be a part of another.
+    forms: Vec<Vec<u8>>,
 }
 
 impl fmt::Debug for Secrets {
@@ -57,12 +59,16 @@ pub fn redact_plan(plan: &mut Value) -> Secrets {
     }
     for list in ["/resource_changes", "/resource_drift", "/deferred_changes"] {
         if let Some(Value::Array(changes)) = plan.pointer_mut(list) {
-            changes.iter_mut().for_each(|change| secrets.hide_in_change(change));
+            for change in changes {
+                secrets.hide_in_change(change);
+            }
         }
     }
     for list in ["/action_invocations", "/deferred_action_invocations"] {
         if let Some(Value::Array(invocations)) = plan.pointer_mut(list) {
-            invocations.iter_mut().for_each(|invocation| secrets.hide_in_invocation(invocation));
+            for invocation in invocations {
+                secrets.hide_in_invocation(invocation);
+            }
         }
     }
     if let Some(outputs) = object(plan, "/output_changes") {
@@ -99,9 +105,12 @@ fn is_sensitive(declaration: &Value) -> bool {
 }
 
 impl Secrets {
-    /// Adds what another document has shown.
+    /// Adds what another document has shown; from then on [`scrub_line`](Self::scrub_line) hides it.
     pub fn extend(&mut self, other: Self) {
         self.texts.extend(other.texts);
+        let forms: BTreeSet<_> = self.texts.iter().flat_map(|text| printed_forms(text)).collect();
+        self.forms = forms.into_iter().collect();
+        self.forms.sort_by_key(|form| Reverse(form.len()));
     }
 
     /// Hides known secrets in a line that terraform wrote for people.
@@ -110,11 +119,9 @@ impl Secrets {
     /// carries no mark, as `terraform_data` does. Short secrets are found in quotes only.
     pub fn scrub_line<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
         let mut scrubbed = Cow::Borrowed(line);
-        for secret in &self.texts {
-            for form in printed_forms(secret) {
-                if let Some(clean) = replace(&scrubbed, form.as_bytes(), HIDDEN.as_bytes()) {
-                    scrubbed = Cow::Owned(clean);
-                }
+        for form in &self.forms {
+            if let Some(clean) = replace(&scrubbed, form, HIDDEN.as_bytes()) {
+                scrubbed = Cow::Owned(clean);
             }
         }
         scrubbed
@@ -194,7 +201,9 @@ impl Secrets {
             }
         }
         if let Some(Value::Array(modules)) = module.get_mut("child_modules") {
-            modules.iter_mut().for_each(|module| self.hide_in_module(module));
+            for module in modules {
+                self.hide_in_module(module);
+            }
         }
     }
 
@@ -248,10 +257,9 @@ impl Secrets {
         match value {
             Value::Object(fields) => {
                 for (name, field) in fields {
-                    if name == "constant_value" {
-                        self.hide(field)
-                    } else {
-                        self.hide_constants(field)
+                    match name.as_str() {
+                        "constant_value" => self.hide(field),
+                        _ => self.hide_constants(field),
                     }
                 }
             }
@@ -289,33 +297,25 @@ impl Secrets {
 }
 
 /// Returns how terraform may print a text: escaped in quotes, or line by line.
-fn printed_forms(secret: &str) -> Vec<String> {
-    let quoted = Value::from(secret).to_string();
+fn printed_forms(secret: &str) -> impl Iterator<Item = Vec<u8>> {
+    let quoted = Value::from(secret).to_string().into_bytes();
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= PART_LENGTH);
-    std::iter::once(quoted).chain(lines.map(str::to_owned)).collect()
+    std::iter::once(quoted).chain(lines.map(|line| line.as_bytes().to_vec()))
 }
 
 fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
-    let find = |from: usize| {
-        let rest = &text[from..];
-        rest.windows(old.len()).position(|window| window == old).map(|at| from + at)
-    };
-    let mut at = find(0)?;
-    let mut replaced = text[..at].to_vec();
+    let find = |text: &[u8]| text.windows(old.len()).position(|window| window == old);
+    let mut at = find(text)?;
+    let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), text);
     loop {
+        replaced.extend(&rest[..at]);
         replaced.extend(new);
-        let end = at + old.len();
-        match find(end) {
-            Some(next) => {
-                replaced.extend(&text[end..next]);
-                at = next;
-            }
-            None => {
-                replaced.extend(&text[end..]);
-                return Some(replaced);
-            }
-        }
+        rest = &rest[at + old.len()..];
+        let Some(next) = find(rest) else { break };
+        at = next;
     }
+    replaced.extend(rest);
+    Some(replaced)
 }
 
 #[cfg(test)]
@@ -382,7 +382,8 @@ mod tests {
         let mut state = json!({"values": {"outputs": {"k": {"sensitive": true, "value": {
             "key": "-----BEGIN\n  c2VjcmV0\n-----END", "pin": "1234", "quote": "a\"b\\c"
         }}}}});
-        let secrets = redact_state(&mut state);
+        let mut secrets = Secrets::default();
+        secrets.extend(redact_state(&mut state));
         let line =
             |text: &str| String::from_utf8(secrets.scrub_line(text.as_bytes()).into()).unwrap();
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::plan::Summary;
 use crate::{
@@ -133,7 +133,7 @@ impl Seal {
             lock_file_blake3,
             backend_blake3,
             cli_args,
-            created,
+            created: created.to_offset(UtcOffset::UTC),
             summary,
         }
     }

@@ -306,19 +306,15 @@ impl Stack {
 fn program(wanted: Option<&OsStr>, environment: &Environment) -> Result<PathBuf, TerraformError> {
     let search_path = environment.get("PATH").unwrap_or_default();
     let found = match wanted {
-        Some(name) => find_program(name, search_path),
+        // What exists and cannot be executed says so when it is started.
+        Some(name) => find_program(name, search_path)
+            .or_else(|| Path::new(name).exists().then(|| PathBuf::from(name))),
         None => PROGRAMS.iter().find_map(|name| find_program(name.as_ref(), search_path)),
     };
-    match found {
-        // Relative to our folder, and the child runs in another.
-        Some(path) => Ok(std::path::absolute(&path).at(&path, "find")?),
-        // What exists and cannot be executed says so when it is started.
-        None => match wanted.filter(|name| Path::new(name).exists()) {
-            Some(name) => Ok(std::path::absolute(name).at(name, "find")?),
-            None => {
-                let program = wanted.unwrap_or(PROGRAMS[0].as_ref()).to_owned();
-                Err(ProcessError::NotFound { program }.into())
-            }
-        },
-    }
+    let Some(path) = found else {
+        let program = wanted.unwrap_or(PROGRAMS[0].as_ref()).to_owned();
+        return Err(ProcessError::NotFound { program }.into());
+    };
+    // It may be relative to our folder, and the child runs in another.
+    Ok(std::path::absolute(&path).at(&path, "find")?)
 }
