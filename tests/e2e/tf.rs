@@ -600,6 +600,36 @@ fn both_streams_come_through_whole_and_apart() {
 }
 
 #[test]
+fn a_process_that_a_provisioner_leaves_behind_does_not_hold_the_run() {
+    let env = fake(&json!({"apply": "\"$MISBEHAVE\" bytes; \"$MISBEHAVE\" grandchild 600 > pid; \
+        \"$MISBEHAVE\" grandchild 600"}));
+    let mut command = fake_command(&env, &["run", "infra", "--auto-approve"]);
+
+    let run = finish(command.env("MISBEHAVE", binary("misbehave")));
+
+    run.expect_code(0);
+    let left = run.stdout.lines().last().unwrap().strip_prefix("no end").unwrap();
+    for pid in [left, &lines(&env.path("infra/pid"))[0]] {
+        finish(env.program("kill").args(["-9", pid])).expect_code(0);
+    }
+}
+
+#[test]
+fn an_interrupt_instead_of_an_answer_applies_nothing() {
+    let Some(python) = outside::program("python3") else { return };
+    let env = fake(&json!({}));
+    let mut command = env.program(&python);
+    // What Ctrl-C sends.
+    command.args(["-c", ON_A_TERMINAL, "\u{3}"]).arg(binary("devops-tf"));
+    command.args(["run", "infra"]).env("DEVOPS_TF_BIN", binary("fake-terraform"));
+
+    let run = finish(&mut command);
+
+    run.expect_code(130);
+    assert!(!calls(&env).contains(&"apply".to_owned()));
+}
+
+#[test]
 fn what_terraform_dies_of_is_said() {
     let env = fake(&json!({"apply": "kill -9 $$"}));
     let killed = fake_run(&env, &["run", "infra", "--auto-approve"]);

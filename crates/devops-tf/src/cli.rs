@@ -28,13 +28,19 @@ EXAMPLES
   devops-tf plan infra -- -parallelism=2       what follows -- goes to terraform as is
 
 EXIT CODES
-  0 done   1 terraform failed   2 wrong usage, or a question without a terminal   5 no such folder, plan
-  or workspace   10 changes with --fail-on-changes, or drift   11 refused by a guard, a broken seal, or the
-  person   75 the state is locked   124 timed out   127 terraform not found   128+n ended by signal n
+  0    done; no changes where --detailed-exitcode asks
+  1    terraform failed
+  2    wrong usage, a question without a terminal, or changes with --detailed-exitcode
+  5    no such folder, plan, workspace or output
+  10   changes with --fail-on-changes, or drift
+  11   refused by a guard, by a broken seal, or by the person
+  75   the state is locked
+  124  a command took longer than --timeout     126, 127  terraform cannot be run, was not found
+  129, 130, 143  ended by HUP, INT, TERM
 
 SIGNALS
-  The first INT, TERM or HUP becomes one SIGINT for terraform, which then stops cleanly and keeps its state.
-  A second INT or TERM makes terraform exit at once, which may lose data; a third kills it.";
+  The first INT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its
+  state. A second INT or TERM makes it exit at once and may lose data; a third kills it.";
 
 /// Run Terraform so that what is applied is exactly the plan that was shown.
 #[derive(Parser)]

@@ -123,7 +123,7 @@ fn shared(arguments: &mut Arguments, stack: &Stack, lock_timeout: Option<Duratio
         arguments.push("-no-color");
     }
     if let Some(timeout) = lock_timeout {
-        arguments.push(format!("-lock-timeout={}s", timeout.as_secs()));
+        arguments.push(format!("-lock-timeout={}ms", timeout.as_millis()));
     }
 }
 

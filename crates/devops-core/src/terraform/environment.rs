@@ -11,8 +11,8 @@ use super::TerraformError;
 ///
 /// Terraform puts the words of `TF_CLI_ARGS` and `TF_CLI_ARGS_<command>` in front of the real arguments,
 /// so that `TF_CLI_ARGS_plan=-destroy` silently makes a plan that destroys everything.
-const TRAPS: [&str; 18] = [
-    "auto-approve",
+/// `-auto-approve` and `-input` are none: a saved plan is never asked about, and our `-input=false` comes last.
+const TRAPS: [&str; 16] = [
     "chdir",
     "destroy",
     "detailed-exitcode",
@@ -20,7 +20,6 @@ const TRAPS: [&str; 18] = [
     "exclude-file",
     "generate-config-out",
     "help",
-    "input",
     "json",
     "json-into",
     "lock",
@@ -124,6 +123,7 @@ mod tests {
     #[test]
     fn accepts_what_only_tunes_it_or_concerns_another_command() {
         assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", "-parallelism=2 -lock-timeout=5s")]), None);
+        assert_eq!(flag_in(&[("TF_CLI_ARGS", "-input=false -auto-approve")]), None);
         assert_eq!(flag_in(&[("TF_CLI_ARGS_apply", "-destroy"), ("TF_CLI_ARGS", "")]), None);
     }
 
