@@ -67,10 +67,8 @@ enum Part {
 impl Format {
     /// Reads a format: `{}`, `{:5}` and `{:05}` are places, `{{` and `}}` are braces.
     pub fn parse(text: &str) -> Result<Self, LessonError> {
-        let refuse = || LessonError::NotA {
-            given: text.to_owned(),
-            wanted: "a format such as 'web-{:02}'",
-        };
+        let refuse =
+            || LessonError::NotA { given: text.to_owned(), wanted: "a format such as 'web-{:02}'" };
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
