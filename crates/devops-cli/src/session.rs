@@ -166,8 +166,8 @@ impl Session {
         }
     }
 
-    /// Writes what is buffered.
-    pub(crate) fn flush(&self) -> Result<(), Failure> {
+    /// Writes what is buffered, for output that has to be seen as it comes.
+    pub fn flush(&self) -> Result<(), Failure> {
         self.print(BufWriter::flush)
     }
 

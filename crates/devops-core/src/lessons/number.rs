@@ -1,7 +1,7 @@
 //! Numbers as Python reads and shows them, without a largest whole number.
 
 use bigdecimal::{
-    BigDecimal,
+    BigDecimal, ToPrimitive,
     num_bigint::{BigInt, BigUint, Sign},
 };
 
@@ -20,6 +20,14 @@ pub fn whole(text: &str) -> Result<BigInt, LessonError> {
     check_length(text, digits.len())?;
     let magnitude: BigUint = digits.parse().map_err(|_| refuse())?;
     Ok(BigInt::from_biguint(sign, magnitude))
+}
+
+/// Reads a whole number of 64 bits by the same rules.
+pub fn whole64(text: &str) -> Result<i64, LessonError> {
+    whole(text)?.to_i64().ok_or_else(|| LessonError::OutOfRange {
+        what: format!("'{text}' is"),
+        max: i64::MAX.to_string(),
+    })
 }
 
 /// Reads a decimal number such as `-0.1`, `1_000`, `.5` or `1e3`; never `nan` or `inf`.

@@ -159,7 +159,7 @@ fn quote(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\\' => out.push_str("\\\\"),
             _ if c == mark => out.extend(['\\', c]),
-            _ if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            _ if c.is_control() => out.extend(["\\x".to_owned(), format!("{:02x}", u32::from(c))]),
             _ => out.push(c),
         }
     }

@@ -1,7 +1,5 @@
 //! Counting: a range of numbers that is never held in memory, and how each is written.
 
-use bigdecimal::{ToPrimitive, num_bigint::BigInt};
-
 use super::{LessonError, number};
 
 /// How wide a number may be padded.
@@ -17,18 +15,18 @@ pub struct Range {
 
 impl Range {
     /// Reads `STOP`, `START STOP` or `START STOP STEP`, as Python's `range` takes them.
-    pub fn parse(start_or_stop: &str, stop: Option<&str>, step: &str) -> Result<Self, LessonError> {
-        let first = whole64(start_or_stop)?;
-        let (start, stop) = match stop {
-            Some(stop) => (first, whole64(stop)?),
+    pub fn parse(first: &str, second: Option<&str>, third: &str) -> Result<Self, LessonError> {
+        let first = number::whole64(first)?;
+        let (start, stop) = match second {
+            Some(second) => (first, number::whole64(second)?),
             None => (0, first),
         };
-        let step = whole64(step)?;
-        if step == 0 {
+        let by = number::whole64(third)?;
+        if by == 0 {
             let wanted = "a step (it must not be zero)";
-            return Err(LessonError::NotA { given: "0".to_owned(), wanted });
+            return Err(LessonError::NotA { given: third.to_owned(), wanted });
         }
-        Ok(Self { next: Some(start), stop, step })
+        Ok(Self { next: Some(start), stop, step: by })
     }
 }
 
@@ -42,14 +40,6 @@ impl Iterator for Range {
         self.next = if inside { value.checked_add(self.step) } else { None };
         inside.then_some(value)
     }
-}
-
-fn whole64(text: &str) -> Result<i64, LessonError> {
-    let number: BigInt = number::whole(text)?;
-    number.to_i64().ok_or_else(|| LessonError::OutOfRange {
-        what: format!("'{text}' is"),
-        max: i64::MAX.to_string(),
-    })
 }
 
 /// A text with places for the number: `web-{:02}.prod`.
@@ -130,8 +120,8 @@ pub fn transcript() -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn numbers(start: &str, stop: Option<&str>, step: &str) -> Vec<i64> {
-        Range::parse(start, stop, step).unwrap().collect()
+    fn numbers(first: &str, second: Option<&str>, third: &str) -> Vec<i64> {
+        Range::parse(first, second, third).unwrap().collect()
     }
 
     fn formatted(format: &str, value: i64) -> String {

@@ -1,6 +1,9 @@
 //! Running a command: with a timeout, retries and a report, or as the notes' `run_command` does it.
 
-use std::time::{Duration, Instant};
+use std::{
+    ffi::OsString,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -117,34 +120,38 @@ impl Transcript {
     }
 }
 
-/// Runs `command`, split at white space as the notes do it.
-pub fn transcript(command: &str, cancel: &Cancel) -> Result<Transcript, ProcessError> {
-    let mut printed = format!("--- Running command: '{command}' ---\n");
+/// Runs `command`, split at white space as the notes do it; `search_path` is our `PATH`.
+pub fn transcript(
+    command: &str,
+    search_path: Option<OsString>,
+    cancel: &Cancel,
+) -> Result<Transcript, ProcessError> {
+    let header = format!("--- Running command: '{command}' ---\n");
     let mut words = command.split_whitespace();
     let program = words.next().unwrap_or_default();
     let mut spec = CommandSpec::new(program).args(words);
     spec.stdin = StdinPolicy::Inherit;
+    spec.search_path = search_path;
     let captured = match process::capture(&spec, cancel, TRANSCRIPT_BYTES) {
         Err(ProcessError::NotFound { .. }) => {
-            printed.push_str(&format!("--- Command not found: {program} ---\n"));
+            let printed = format!("{header}--- Command not found: {program} ---\n");
             return Ok(Transcript { printed, output: None, exit: 127 });
         }
         captured => captured?,
     };
     cancel.check()?;
     let exit = exit_code(&captured.exit);
-    let output = if exit == 0 {
-        printed.push_str("--- Command successful ---\n");
-        captured.stdout
+    let (verdict, output) = if exit == 0 {
+        ("successful".to_owned(), captured.stdout)
     } else {
         // Python shows a signal as its negative number.
         let code = match captured.exit.end {
             ChildEnd::Code(code) => code,
             ChildEnd::Signal(signal) => -signal,
         };
-        printed.push_str(&format!("--- Command failed with return code {code} ---\n"));
-        captured.stderr
+        (format!("failed with return code {code}"), captured.stderr)
     };
+    let printed = format!("{header}--- Command {verdict} ---\n");
     // Python's text mode reads every kind of line break as `\n`.
     let output = String::from_utf8_lossy(&output).replace("\r\n", "\n").replace('\r', "\n");
     Ok(Transcript { printed, output: Some(output), exit })
@@ -232,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_transcript_tells_success_failure_and_a_missing_command_apart() {
-        let text = |command| transcript(command, &Cancel::new()).unwrap().text("Output");
+        let text = |command| transcript(command, None, &Cancel::new()).unwrap().text("Output");
 
         assert_eq!(
             text("echo a  b"),
