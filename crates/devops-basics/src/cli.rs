@@ -56,7 +56,6 @@ pub(crate) enum Command {
     #[command(allow_negative_numbers = true)]
     Calc(CalcArgs),
     /// Keep a list in a file, one item a line
-    #[command(allow_negative_numbers = true)]
     Providers(ProvidersArgs),
     /// Count, one number a line
     #[command(allow_negative_numbers = true)]
@@ -68,7 +67,6 @@ pub(crate) enum Command {
     /// Show what this host is
     Facts(FactsArgs),
     /// Explain an exit code, or exit with one
-    #[command(allow_negative_numbers = true)]
     Exit(ExitArgs),
     /// Run a command with a timeout, retries and a report
     Run(RunArgs),
@@ -193,14 +191,17 @@ pub(crate) enum ProvidersCommand {
         lines: bool,
     },
     /// Print the item at an index; negative ones count from the end
+    #[command(allow_negative_numbers = true)]
     Get { index: String },
     /// Add an item at the end
     Append { item: String },
     /// Add an item before the one at an index
+    #[command(allow_negative_numbers = true)]
     Insert { index: String, item: String },
     /// Remove the first item with that text
     Remove { item: String },
     /// Remove the item at an index, the last one by default
+    #[command(allow_negative_numbers = true)]
     Pop { index: Option<String> },
 }
 
@@ -270,8 +271,10 @@ pub(crate) struct ExitArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExitCommand {
     /// Say what an exit code means
+    #[command(allow_negative_numbers = true)]
     Explain { code: String },
     /// Exit with this code
+    #[command(allow_negative_numbers = true)]
     With { code: String },
 }
 

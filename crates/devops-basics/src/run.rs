@@ -14,16 +14,27 @@ mod range;
 mod service;
 mod vars;
 
-use std::{fmt::Display, path::Path};
+use std::{
+    fmt::Display,
+    path::Path,
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
 
 use devops_cli::{Failure, Outcome, Session, quote};
-use devops_core::{kind::Kind, lessons::LessonError};
+use devops_core::{cancel::Cancel, kind::Kind, lessons::LessonError};
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{Cli, Command};
 
+/// How long the second signal leaves for killing what runs.
+const LAST_RESPITE: Duration = Duration::from_secs(1);
+
 pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
+    end_with_second_signal(session.cancel());
     match cli.command {
         Command::Hello(args) => hello::run(&args, session),
         Command::Vars(args) => vars::run(&args, session),
@@ -39,6 +50,21 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::Exit(args) => exit::run(&args, session),
         Command::Run(args) => command::run(&args, session),
     }
+}
+
+/// Ends the process soon after a second signal, even while it waits for a reader that does not read.
+fn end_with_second_signal(cancel: &Cancel) {
+    let n_signals = AtomicUsize::new(0);
+    cancel.on_signal(move |signal| {
+        if n_signals.fetch_add(1, Ordering::Relaxed) != 1 {
+            return;
+        }
+        thread::spawn(move || {
+            let _waited = Cancel::new().wait(LAST_RESPITE);
+            #[allow(clippy::exit, reason = "the main thread may never come back from a write")]
+            process::exit(128 + signal);
+        });
+    });
 }
 
 /// Turns a lesson's error into a failure, with the word that was probably meant as a hint.

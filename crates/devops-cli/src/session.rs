@@ -130,6 +130,10 @@ impl Session {
         loop {
             match receiver.recv_timeout(ANSWER_POLL) {
                 Ok(line) => {
+                    if !matches!(line, Ok(Some(_))) || !self.stdin_is_terminal() {
+                        // Nobody typed a line break: what comes next would stand behind the question.
+                        report::stderr_line("");
+                    }
                     return line.map_err(|error| {
                         Failure::new(Kind::Failed, format!("cannot read stdin: {error}"))
                     });

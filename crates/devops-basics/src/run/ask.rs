@@ -58,10 +58,7 @@ fn type_one(args: &AskArgs, prompt: &str, session: &Session) -> Result<Option<St
         return session.ask(prompt);
     }
     let _silent = EchoOff::new();
-    let typed = session.ask(prompt)?;
-    // The line break that was typed was not shown either.
-    session.status("");
-    Ok(typed)
+    session.ask(prompt)
 }
 
 fn accept(args: &AskArgs, answer: &str) -> Result<(), Failure> {
@@ -93,6 +90,8 @@ impl EchoOff {
         let before = tcgetattr(io::stdin()).ok();
         if let Some(mut silent) = before.clone() {
             silent.local_modes.remove(LocalModes::ECHO);
+            // The line break alone is shown.
+            silent.local_modes.insert(LocalModes::ECHONL);
             // A terminal that refuses shows what is typed, which a person sees.
             let _set = tcsetattr(io::stdin(), OptionalActions::Flush, &silent);
         }

@@ -3,9 +3,12 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, Read, Write},
     os::unix::ffi::OsStringExt,
     path::Path,
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote, table};
@@ -22,6 +25,9 @@ use serde_json::json;
 use super::{emit, missing, print_lines, safe};
 use crate::cli::EachArgs;
 
+/// How often a signal is looked for while items are read.
+const POLL: Duration = Duration::from_millis(50);
+
 pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure> {
     if args.notes {
         return print_lines(session, range::transcript());
@@ -35,7 +41,7 @@ pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure>
     spec.search_path = std::env::var_os("PATH");
     let mut items = args.items;
     if let Some(from) = &args.from {
-        items.extend(read_items(from)?);
+        items.extend(read_items(from, session)?);
     }
     let mut printed = Ok(());
     let results = each::run(&spec, &items, args.parallel, session.cancel(), &mut |event| {
@@ -48,22 +54,34 @@ pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure>
     finish(&results, session)
 }
 
-fn read_items(from: &Path) -> Result<Vec<OsString>, Failure> {
-    let reader: Box<dyn BufRead> = match from.to_str() {
-        Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(BufReader::new(File::open(from).at(from, "read")?)),
-    };
-    let mut items = Vec::new();
-    for line in reader.split(b'\n') {
-        let mut line = line.at(from, "read")?;
-        if line.ends_with(b"\r") {
-            line.pop();
-        }
-        if !line.is_empty() {
-            items.push(OsString::from_vec(line));
+/// Reads items on a thread of its own, since a signal does not end a read that has begun.
+fn read_items(from: &Path, session: &Session) -> Result<Vec<OsString>, Failure> {
+    let (sender, read) = mpsc::channel();
+    let path = from.to_owned();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let done = match path.to_str() {
+            Some("-") => io::stdin().lock().read_to_end(&mut bytes),
+            _ => File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)),
+        };
+        // Nobody listens any more after a signal.
+        let _sent = sender.send(done.map(|_| bytes).at(&path, "read"));
+    });
+    loop {
+        session.cancel().check()?;
+        if let Ok(bytes) = read.recv_timeout(POLL) {
+            return Ok(items(&bytes?));
         }
     }
-    Ok(items)
+}
+
+fn items(bytes: &[u8]) -> Vec<OsString> {
+    bytes
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.is_empty())
+        .map(|line| OsString::from_vec(line.to_vec()))
+        .collect()
 }
 
 fn show(event: &EachEvent<'_>, session: &Session) -> Result<(), Failure> {
