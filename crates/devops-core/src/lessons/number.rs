@@ -57,7 +57,8 @@ pub fn true_quotient(a: &BigInt, b: &BigInt) -> Result<f64, LessonError> {
         return Err(LessonError::DivisionByZero);
     }
     if a.sign() == Sign::NoSign {
-        return Ok(0.0);
+        // Zero keeps the sign of the divisor: `0 / -5` is `-0.0`.
+        return Ok(if b.sign() == Sign::Minus { -0.0 } else { 0.0 });
     }
     let bits = |n: &BigInt| i64::try_from(n.bits()).expect("bounded by MAX_DIGITS");
     // Enough bits to round once, and no finer than the smallest float needs.
@@ -104,16 +105,42 @@ fn power_of_two(exponent: i64) -> f64 {
 
 /// Shows a float as Python does: the shortest digits that read back the same.
 pub fn show_float(value: f64) -> String {
-    let text = format!("{value:e}");
+    let text = shortest(value);
     let (mantissa, exponent) = text.split_once('e').expect("an exponent was asked for");
     let exponent: i32 = exponent.parse().expect("exponents of floats are small");
     if (-4..16).contains(&exponent) {
-        // The debug form of Rust adds the `.0` that Python shows.
-        let plain = format!("{value}");
-        return if plain.contains('.') { plain } else { plain + ".0" };
+        return without_exponent(mantissa, exponent);
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+/// Returns the shortest digits with an exponent; of two that are equally near, the even one.
+fn shortest(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let n_digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    // Rust rounds a tie up here, and to even when the number of digits is given.
+    let rounded = format!("{value:.*e}", n_digits.saturating_sub(1));
+    if rounded.parse() == Ok(value) { rounded } else { shortest }
+}
+
+/// Places the decimal point in `d.ddd` as the exponent says.
+fn without_exponent(mantissa: &str, exponent: i32) -> String {
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(digits) => ("-", digits.replace('.', "")),
+        None => ("", mantissa.replace('.', "")),
+    };
+    let Ok(n_before) = usize::try_from(exponent + 1) else {
+        let zeros = "0".repeat(usize::try_from(-exponent - 1).unwrap_or_default());
+        return format!("{sign}0.{zeros}{digits}");
+    };
+    if n_before == 0 {
+        return format!("{sign}0.{digits}");
+    }
+    let padded = format!("{digits:0<width$}", width = n_before + 1);
+    let (before, after) = padded.split_at(n_before);
+    format!("{sign}{before}.{after}")
 }
 
 /// Removes what counts as space in ASCII, for Python.
@@ -213,6 +240,12 @@ mod tests {
             (1.5e-7, "1.5e-07"),
             (1.25e300, "1.25e+300"),
             (-0.5, "-0.5"),
+            (-0.0, "-0.0"),
+            (0.05, "0.05"),
+            (100.0, "100.0"),
+            (120.5, "120.5"),
+            // Halfway between .2 and .3.
+            (-599_212_980_886_999.25, "-599212980886999.2"),
             (9_007_199_254_740_993.0, "9007199254740992.0"),
         ] {
             assert_eq!(show_float(value), text);
@@ -229,7 +262,8 @@ mod tests {
 
         assert_eq!(quotient("8", "2").unwrap(), "4.0");
         assert_eq!(quotient("-7", "2").unwrap(), "-3.5");
-        assert_eq!(quotient("0", "-5").unwrap(), "0.0");
+        assert_eq!(quotient("0", "5").unwrap(), "0.0");
+        assert_eq!(quotient("0", "-5").unwrap(), "-0.0");
         assert_eq!(quotient("9007199254740993", "1").unwrap(), "9007199254740992.0");
         assert_eq!(quotient(&big, &big).unwrap(), "1.0");
         assert_eq!(quotient("1", &tiny).unwrap(), "1e-323");

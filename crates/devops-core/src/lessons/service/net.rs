@@ -3,7 +3,7 @@
 use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{Arc, mpsc},
+    sync::{Arc, LazyLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -96,6 +96,9 @@ fn why(error: &io::Error, timeout: Duration) -> String {
 }
 
 pub(super) fn check_http(url: &str, timeout: Duration) -> Seen {
+    if url.starts_with("https:") && ROOTS.is_empty() {
+        return Seen(Status::Unknown, "this host has no CA certificates".to_owned());
+    }
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(timeout))
         .http_status_as_error(false)
@@ -118,13 +121,16 @@ pub(super) fn check_http(url: &str, timeout: Duration) -> Seen {
     }
 }
 
+/// The certificates this host trusts.
+static ROOTS: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
+    let found = rustls_native_certs::load_native_certs().certs;
+    Arc::new(found.iter().map(|root| Certificate::from_der(root).to_owned()).collect())
+});
+
 /// Trusts what the host trusts, through the one crypto provider of this workspace.
 fn tls() -> TlsConfig {
-    let found = rustls_native_certs::load_native_certs();
-    let roots: Vec<Certificate<'static>> =
-        found.certs.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
     TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .root_certs(RootCerts::Specific(Arc::clone(&ROOTS)))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .build()
 }
