@@ -348,6 +348,27 @@ fn every_command_speaks_json() {
 }
 
 #[test]
+fn lists_and_items_speak_json() {
+    let list = json_of(&["--json", "providers", "append", "aws"]);
+    let each = json_of(&["--json", "each", "a", "--", "echo", "hi"]);
+
+    let types: Vec<_> = each.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(list[0]["items"], serde_json::json!(["aws"]));
+    assert_eq!(types, ["line", "item", "summary"]);
+    assert_eq!(each[0]["text"], "hi a");
+}
+
+#[test]
+fn a_project_file_may_not_answer_a_question() {
+    let env = TestEnv::new();
+    env.write("devops.toml", "[basics.ask]\ndefault = 'yes'\n");
+
+    let run = env.run(TOOL, ["ask", "Deploy? "]);
+
+    assert!(run.expect_code(78).stderr.contains("devops.toml"));
+}
+
+#[test]
 fn facts_hold_this_host() {
     let facts = &json_of(&["facts", "--json"])[0];
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();

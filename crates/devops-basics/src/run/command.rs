@@ -55,15 +55,23 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
         let report = report(&spec, super::rfc3339(started), &attempts, &kept);
         deliver(&report, args.capture.as_deref(), session)?;
     }
-    match (last.exit, printed) {
+    finish(&last, printed, &spec)
+}
+
+fn finish(
+    last: &Attempt,
+    printed: Result<(), Failure>,
+    spec: &CommandSpec,
+) -> Result<Outcome, Failure> {
+    match last.exit {
         _ if last.timed_out => {
             let limit = format_duration(spec.timeout.unwrap_or_default());
             let program = super::safe(&spec.program.to_string_lossy());
             let message = format!("command `{program}` took longer than {limit}");
             Err(Failure::new(Kind::TimedOut, message))
         }
-        (0, printed) => printed.map(|()| Outcome::Done),
-        (code, _) => Ok(Outcome::Code(code)),
+        0 => printed.map(|()| Outcome::Done),
+        code => Ok(Outcome::Code(code)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `service`
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::lessons::{
@@ -10,6 +10,9 @@ use devops_core::lessons::{
 
 use super::{emit, missing, print_lines, refused, safe};
 use crate::cli::ServiceArgs;
+
+/// More would be past what the system's timers take.
+const LONGEST: Duration = Duration::from_hours(24);
 
 pub(super) fn run(args: &ServiceArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut names = Vec::new();
@@ -32,7 +35,7 @@ pub(super) fn run(args: &ServiceArgs, session: &Session) -> Result<Outcome, Fail
     // All names are looked at before anything is asked.
     let targets: Result<Vec<Target>, _> = names.iter().map(|name| Target::parse(name)).collect();
     let targets = targets.map_err(refused)?;
-    let options = CheckOptions { timeout: args.timeout, root: PathBuf::from("/") };
+    let options = CheckOptions { timeout: args.timeout.min(LONGEST), root: PathBuf::from("/") };
     let checks = service::check_all(&targets, &options, session.cancel())?;
     for check in &checks {
         show(check, session)?;
