@@ -99,6 +99,13 @@ pub(super) fn check_http(url: &str, timeout: Duration) -> Seen {
     if url.starts_with("https:") && ROOTS.is_empty() {
         return Seen(Status::Unknown, "this host has no CA certificates".to_owned());
     }
+    // ureq does not tell a name that was not resolved from a connection that failed.
+    let (host, port) = host_and_port(url);
+    match resolve(&host, port, timeout) {
+        Ok(found) if !found.is_empty() => {}
+        Ok(_) => return unresolved(&host, "it has no address"),
+        Err(reason) => return unresolved(&host, &reason),
+    }
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(timeout))
         .http_status_as_error(false)
@@ -114,11 +121,17 @@ pub(super) fn check_http(url: &str, timeout: Duration) -> Seen {
             Seen(Status::Up, format!("status {}", answer.status().as_u16()))
         }
         Ok(answer) => Seen(Status::Down, format!("status {}", answer.status().as_u16())),
-        Err(Error::HostNotFound) => Seen(Status::Unknown, "name was not resolved".to_owned()),
         Err(Error::Timeout(_)) => Seen(Status::Down, format!("no answer within {timeout:?}")),
         Err(Error::Io(error)) => Seen(Status::Down, why(&error, timeout)),
         Err(error) => Seen(Status::Down, error.to_string()),
     }
+}
+
+fn host_and_port(url: &str) -> (String, u16) {
+    let uri: ureq::http::Uri = url.parse().unwrap_or_default();
+    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    (host.to_owned(), uri.port_u16().unwrap_or(default))
 }
 
 /// The certificates this host trusts.
