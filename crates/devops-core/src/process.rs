@@ -299,6 +299,21 @@ pub fn run(
     running.exit(&spec.program)
 }
 
+/// Runs a command and hands on what it writes, byte for byte, as it comes; otherwise like [`run`].
+pub fn relay(
+    spec: &CommandSpec,
+    cancel: &Cancel,
+    on_bytes: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<ChildExit, ProcessError> {
+    let running = supervise::start(spec, cancel, drain::Sink::chunks())?;
+    while let Some(event) = running.output.next_event() {
+        if let ProcessEvent::Line { stream, bytes } = event {
+            on_bytes(stream, &bytes);
+        }
+    }
+    running.exit(&spec.program)
+}
+
 /// Runs a command and returns its output, at most `limit` bytes of each stream.
 ///
 /// What comes after the limit is read and dropped, so that the child can finish.

@@ -36,13 +36,28 @@ struct State {
 
 /// What becomes of the bytes.
 pub(super) enum Sink {
-    Lines { partial: [Vec<u8>; 2], spool: Spool },
-    Capture { limit: usize, streams: [Vec<u8>; 2], truncated: bool },
+    Lines {
+        partial: [Vec<u8>; 2],
+        spool: Spool,
+    },
+    /// As they came: nothing is split, nothing is added.
+    Chunks {
+        spool: Spool,
+    },
+    Capture {
+        limit: usize,
+        streams: [Vec<u8>; 2],
+        truncated: bool,
+    },
 }
 
 impl Sink {
     pub(super) fn lines() -> Self {
         Self::Lines { partial: [Vec::new(), Vec::new()], spool: Spool::default() }
+    }
+
+    pub(super) fn chunks() -> Self {
+        Self::Chunks { spool: Spool::default() }
     }
 
     pub(super) fn capture(limit: usize) -> Self {
@@ -54,6 +69,7 @@ impl Sink {
             Self::Lines { partial, spool } => {
                 split_lines(&mut partial[index(stream)], bytes, |line| spool.push(stream, line));
             }
+            Self::Chunks { spool } => spool.push(stream, bytes.to_vec()),
             Self::Capture { limit, streams, truncated } => {
                 let kept = &mut streams[index(stream)];
                 let room = *limit - kept.len();
@@ -149,7 +165,7 @@ impl Output {
             if let Some(notice) = state.notices.pop_front() {
                 return Some(notice);
             }
-            if let Sink::Lines { spool, .. } = &mut state.sink
+            if let Sink::Lines { spool, .. } | Sink::Chunks { spool } = &mut state.sink
                 && let Some((stream, bytes)) = spool.pop()
             {
                 return Some(ProcessEvent::Line { stream, bytes });
@@ -167,7 +183,7 @@ impl Output {
             Sink::Capture { streams: [stdout, stderr], truncated, .. } => {
                 (mem::take(stdout), mem::take(stderr), *truncated)
             }
-            Sink::Lines { .. } => (Vec::new(), Vec::new(), false),
+            Sink::Lines { .. } | Sink::Chunks { .. } => (Vec::new(), Vec::new(), false),
         }
     }
 
