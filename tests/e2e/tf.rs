@@ -713,9 +713,9 @@ fn bad_input_gives_one_clear_message() {
 fn the_answer_of_a_person_decides() {
     let Some(python) = outside::program("python3") else { return };
     for (answer, code, says) in [
-        ("yes", 0, "Apply complete!"),
-        ("no", 11, "Apply cancelled."),
-        ("", 11, "Apply cancelled."),
+        ("yes\n", 0, "Apply complete!"),
+        ("no\n", 11, "Apply cancelled."),
+        ("\n", 11, "Apply cancelled."),
     ] {
         let env = fake(&json!({}));
         let mut command = env.program(&python);
@@ -732,7 +732,7 @@ fn the_answer_of_a_person_decides() {
             run.stdout
         );
         assert!(run.stdout.contains(says), "{}", run.stdout);
-        assert_eq!(calls(&env).contains(&"apply".to_owned()), answer == "yes");
+        assert_eq!(calls(&env).contains(&"apply".to_owned()), answer == "yes\n");
     }
 }
 
@@ -754,7 +754,7 @@ while True:
     seen += data
     if not asked and b"(yes/no): " in seen:
         asked = True
-        os.write(terminal, answer.encode() + b"\n")
+        os.write(terminal, answer.encode())
 sys.stdout.write(seen.decode(errors="replace"))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;

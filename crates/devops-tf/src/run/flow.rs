@@ -37,6 +37,8 @@ impl Gate {
             return Ok(());
         }
         let answer = session.ask(QUESTION)?;
+        // An answer that was typed together with Ctrl-C is none.
+        session.cancel().check()?;
         if answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes")) {
             return Ok(());
         }
