@@ -6,7 +6,7 @@
   const POLL_MS = 5000;
   const HIGH = 80;
   const DISK_HIGH = 90;
-  const MODES = ["user", "nice", "system", "iowait", "irq", "softirq", "steal"];
+  const MODES = ["user", "nice", "system", "iowait", "irq", "softirq", "steal", "idle"];
 
   const connection = document.getElementById("connection");
   const pause = document.getElementById("pause");
@@ -92,7 +92,7 @@
   const renderDisks = (sample) => {
     for (const disk of shownDisks(sample)) {
       const shown = disk.error
-        ?? `${percent(disk.percent)} of ${size(disk.total_bytes)}, ${size(disk.available_bytes)} left`;
+        ?? `${percent(disk.percent)}: ${size(disk.used_bytes)} used, ${size(disk.available_bytes)} left`;
       figure(`disk-${disk.mount_point}`, disk.percent, shown, DISK_HIGH);
     }
   };

@@ -127,9 +127,10 @@ fn modes(usage: &cpu::CpuUsage, percent: impl Fn(Option<f64>) -> String) -> Vec<
         row("system", "System", |shares| shares.system),
         row("nice", "Nice", |shares| shares.nice),
         row("iowait", "I/O wait", |shares| shares.iowait),
-        row("irq", "Interrupts", |shares| shares.irq),
-        row("softirq", "Soft interrupts", |shares| shares.softirq),
+        row("irq", "IRQ", |shares| shares.irq),
+        row("softirq", "Soft IRQ", |shares| shares.softirq),
         row("steal", "Stolen", |shares| shares.steal),
+        row("idle", "Idle", |shares| shares.idle),
     ]
 }
 
@@ -167,9 +168,9 @@ fn disk(disk: &Disk) -> Row {
     let percent = disk.space.as_ref().ok().and_then(devops_core::metrics::disk::Space::percent);
     let text = match &disk.space {
         Ok(space) => format!(
-            "{} of {}, {} left",
+            "{}: {} used, {} left",
             figures::percent(percent),
-            figures::size(Some(space.total_bytes)),
+            figures::size(Some(space.used_bytes())),
             figures::size(Some(space.available_bytes))
         ),
         Err(error) => error.clone(),
