@@ -1,9 +1,12 @@
 //! End-to-end tests: the tools as a user runs them, as processes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod backup;
 mod basics;
 mod cli;
 mod flows;
 mod monitor;
+mod readme;
 mod s3push;
 mod tf;

@@ -1,6 +1,6 @@
 //! From the command line, the environment and config files to a tool's arguments.
 
-use std::{ffi::OsString, io};
+use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, Parser, ValueEnum, builder::EnumValueParser};
 use clap_complete::Shell;
@@ -11,7 +11,7 @@ use crate::{
     exit,
     failure::Failure,
     layers::{self, Layer},
-    report, show,
+    report, session, show,
     tool::Tool,
 };
 
@@ -107,7 +107,7 @@ fn resolve(tool: &Tool, command: Command, arguments: &[OsString]) -> Result<Reso
     };
     if let Some(("completions", matches)) = given.subcommand() {
         let shell = *matches.get_one::<Shell>("shell").expect("shell is required");
-        return Ok(completions(tool, command, shell));
+        return Ok(completions(tool, command, shell)?);
     }
     let config = Config::load(tool, &command, config_flag(tool, &given))?;
     if let Some(("config", matches)) = given.subcommand() {
@@ -142,12 +142,11 @@ fn config_flag(tool: &Tool, given: &ArgMatches) -> Option<OsString> {
     given.get_one::<OsString>("config").cloned().or_else(|| layers::environment(tool, "config"))
 }
 
-fn completions(tool: &Tool, mut command: Command, shell: Shell) -> Resolved {
+fn completions(tool: &Tool, mut command: Command, shell: Shell) -> Result<Resolved, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, tool.name, &mut script);
-    // A closed pipe is no failure of a tool that only prints.
-    let _written = io::Write::write_all(&mut io::stdout(), &script);
-    Resolved::Printed
+    session::print_text(&script)?;
+    Ok(Resolved::Printed)
 }
 
 fn settings(matches: &ArgMatches) -> Settings {

@@ -184,9 +184,7 @@ impl Session {
                 output.closed = true;
                 Ok(())
             }
-            Err(error) => {
-                Err(Failure::new(Kind::Failed, format!("cannot write to stdout: {error}")))
-            }
+            Err(error) => Err(stdout_failure(&error)),
             Ok(()) => Ok(()),
         }
     }
@@ -194,6 +192,18 @@ impl Session {
     fn output(&self) -> MutexGuard<'_, Output> {
         self.stdout.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Prints a whole text on stdout, for commands that need no session; a closed pipe is no failure.
+pub(crate) fn print_text(text: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(text).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failure(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn stdout_failure(error: &io::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot write to stdout: {error}"))
 }
 
 fn read_line() -> io::Result<Option<String>> {

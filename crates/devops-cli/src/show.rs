@@ -1,7 +1,5 @@
 //! `config show`: every setting, its value, and where it came from.
 
-use std::io::Write;
-
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
@@ -9,6 +7,7 @@ use crate::{
     config::Config,
     failure::Failure,
     layers::{self, Layer, Origin},
+    session,
     tool::Tool,
 };
 
@@ -28,9 +27,7 @@ pub(crate) fn show(
         text.push_str(&if as_json { object(&setting) } else { line(&setting, with_origin) });
         text.push('\n');
     }
-    // A closed pipe is no failure of a tool that only prints.
-    let _written = std::io::stdout().write_all(text.as_bytes());
-    Ok(())
+    session::print_text(text.as_bytes())
 }
 
 fn collect(
