@@ -3,13 +3,15 @@
 mod sampler;
 
 use std::{
-    io,
+    fs, io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    os::unix::fs::MetadataExt,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use devops_cli::{Failure, Outcome, Session};
+use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{kind::Kind, metrics::Host};
 use serde_json::json;
 use tokio::sync::watch;
@@ -24,7 +26,7 @@ use crate::{
 pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
     let address = resolve(&args.bind)?;
     refuse_open_doors(args, address)?;
-    let logins = args.auth_file.as_deref().map(Logins::read).transpose()?;
+    let logins = args.auth_file.as_deref().map(|path| read_logins(path, session)).transpose()?;
     let sources = sources(&args.source.root_path)?;
     let host = Host::read(sources.root());
     let listener = listen(address)?;
@@ -59,6 +61,15 @@ pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
     http::serve(listener, shared)?;
     session.status("stopped");
     Ok(Outcome::Done)
+}
+
+fn read_logins(path: &Path, session: &Session) -> Result<Logins, Failure> {
+    const READABLE_BY_ALL: u32 = 0o004;
+    let logins = Logins::read(path)?;
+    if fs::metadata(path).is_ok_and(|file| file.mode() & READABLE_BY_ALL != 0) {
+        session.warn(format!("everybody on this machine can read {}", quote(path)));
+    }
+    Ok(logins)
 }
 
 fn announce(args: &Serve, session: &Session, address: SocketAddr) -> Result<(), Failure> {
