@@ -4,6 +4,7 @@
 
 (() => {
   const POLL_MS = 5000;
+  const INTERVAL_MS = Number(document.body.dataset.interval) * 1000;
   const HIGH = 80;
   const DISK_HIGH = 90;
   const MODES = ["user", "nice", "system", "iowait", "irq", "softirq", "steal", "idle"];
@@ -14,6 +15,7 @@
   let pollTimer = null;
   let paused = false;
   let lastRefresh = 0;
+  let staleAfter = 0;
 
   // The same figures in the same words as the server writes them.
   const percent = (value, unknown = "not known") =>
@@ -155,7 +157,9 @@
   const poll = async () => {
     try {
       const response = await fetch("api/v1/status", { cache: "no-store" });
-      if (response.ok) render(await response.json());
+      const sample = response.ok ? await response.json() : null;
+      if (paused) return;
+      if (sample) render(sample);
       say(response.ok ? "Every 5 s" : "Not updating");
     } catch {
       say("Not connected");
@@ -166,10 +170,13 @@
   const open = () => {
     close();
     if (paused || document.hidden) return;
+    staleAfter = Infinity;
     source = new EventSource("events");
     source.addEventListener("sample", (event) => {
       say("Live");
       render(JSON.parse(event.data));
+      // A connection can die without a word, as when a laptop sleeps.
+      staleAfter = Date.now() + 3 * INTERVAL_MS + 15000;
     });
     source.addEventListener("error", () => {
       say("Reconnecting…");
@@ -190,6 +197,10 @@
   document.addEventListener("visibilitychange", open);
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
+
+  setInterval(() => {
+    if (source && Date.now() > staleAfter) open();
+  }, POLL_MS);
 
   pause.hidden = false;
   say("Connecting…");

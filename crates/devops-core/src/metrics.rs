@@ -1,7 +1,7 @@
 //! What the host is doing: CPU, memory, swap, load, disks, network.
 //!
 //! [`Sources`] reads the files of `/proc` under a root folder into a [`Reading`] of raw counters;
-//! [`sample`] makes percentages and rates of two readings and decides nothing else.
+//! [`sample()`] makes percentages and rates of two readings and decides nothing else.
 //! [`DiskProbe`] asks file systems for their space without ever hanging on one.
 //! [`check`] compares with limits, [`encode`] writes for Prometheus.
 

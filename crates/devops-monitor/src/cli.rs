@@ -79,7 +79,8 @@ pub(crate) struct Serve {
 
     /// Ask for a login: `NAME:HASH` lines as `htpasswd -B` writes them, or `token:VALUE`
     ///
-    /// Only /healthz and /readyz then answer without one.
+    /// Only /healthz and /readyz then answer without one. Passwords travel as they are: beyond this machine
+    /// put a proxy with TLS in front.
     #[arg(long, value_name = "FILE", conflicts_with = "allow_anonymous")]
     pub auth_file: Option<PathBuf>,
 

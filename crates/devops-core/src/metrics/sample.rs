@@ -88,7 +88,7 @@ pub fn sample(
     Sample {
         kind: "sample",
         time: Timestamp(current.time),
-        interval_seconds: elapsed.map(|elapsed| elapsed.as_secs_f64()),
+        interval_seconds: elapsed.map(|elapsed| (elapsed.as_secs_f64() * 1000.0).round() / 1000.0),
         host: host.name.clone(),
         system: System {
             os: host.os.clone(),

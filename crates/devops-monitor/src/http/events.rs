@@ -9,7 +9,7 @@ use actix_web::{
     http::{Method, header::CONTENT_TYPE},
     web::{Bytes, Data},
 };
-use futures_util::stream::unfold;
+use futures_util::stream::{empty, unfold};
 use tokio::{sync::watch, time::sleep};
 
 use super::{Shared, counters::OpenStream, routes::plain, snapshot::Snapshot};
@@ -40,7 +40,8 @@ pub(super) async fn stream(request: HttpRequest, shared: Data<Shared>) -> HttpRe
         .insert_header(("X-Accel-Buffering", "no"))
         .insert_header(("Content-Encoding", "identity"));
     if request.method() == Method::HEAD {
-        return response.finish();
+        // The same headers, and no body to wait for.
+        return response.streaming(empty::<Result<Bytes, actix_web::Error>>());
     }
     let mut snapshots = shared.snapshots.clone();
     let newest = snapshots.borrow_and_update().event.clone();

@@ -1,5 +1,7 @@
 //! The page: a sample in words, and the template that shows them.
 
+use std::time::Duration;
+
 use devops_core::metrics::{Disk, HIGH_PERCENT, Sample, cpu, memory::MemoryUsage};
 use serde::Serialize;
 use tera::{Context, Tera};
@@ -13,10 +15,13 @@ const DISK_HIGH_PERCENT: f64 = 90.0;
 /// The compiled template.
 pub(crate) struct Page {
     tera: Tera,
+    interval: Duration,
 }
 
 #[derive(Serialize)]
 struct View<'a> {
+    /// Seconds between two readings, from which the script knows when the stream is dead.
+    interval: f64,
     host: &'a str,
     facts: Vec<String>,
     high: bool,
@@ -58,18 +63,19 @@ impl Row {
 }
 
 impl Page {
-    pub(crate) fn new() -> Result<Self, tera::Error> {
+    /// Compiles the template of the page that is updated every `interval`.
+    pub(crate) fn new(interval: Duration) -> Result<Self, tera::Error> {
         let mut tera = Tera::default();
         tera.add_raw_template(TEMPLATE, include_str!("../../../../templates/monitor/page.html"))?;
-        Ok(Self { tera })
+        Ok(Self { tera, interval })
     }
 
     pub(super) fn render(&self, sample: &Sample) -> Result<String, tera::Error> {
-        self.tera.render(TEMPLATE, &Context::from_serialize(view(sample))?)
+        self.tera.render(TEMPLATE, &Context::from_serialize(view(sample, self.interval))?)
     }
 }
 
-fn view(sample: &Sample) -> View<'_> {
+fn view(sample: &Sample, interval: Duration) -> View<'_> {
     let unknown = if sample.interval_seconds.is_none() { "measuring…" } else { "not known" };
     let percent = |percent: Option<f64>| match percent {
         Some(_) => figures::percent(percent),
@@ -82,6 +88,7 @@ fn view(sample: &Sample) -> View<'_> {
     });
     let memory_percent = sample.memory.percent;
     View {
+        interval: interval.as_secs_f64(),
         host: &sample.host,
         facts: facts(sample),
         high: sample.high,
@@ -230,7 +237,7 @@ mod tests {
         let before = sources.read(&clock);
         let mut sample = sample(Some(&before), &sources.read(&clock), &host, Vec::new());
         change(&mut sample);
-        Page::new().unwrap().render(&sample).unwrap()
+        Page::new(Duration::from_secs(1)).unwrap().render(&sample).unwrap()
     }
 
     #[test]

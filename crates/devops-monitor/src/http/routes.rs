@@ -121,7 +121,7 @@ mod tests {
             snapshots: watch::channel(snapshot(number)).1,
             closing: watch::channel(false).1,
             counters: Arc::new(Counters::default()),
-            page: Page::new().unwrap(),
+            page: Page::new(Duration::from_secs(1)).unwrap(),
             assets: Assets::new(),
             hosts: Hosts::new([]),
             logins: None,

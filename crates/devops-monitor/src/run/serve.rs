@@ -40,7 +40,7 @@ pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
     session.cancel().on_signal(move |_| {
         close.send_replace(true);
     });
-    let page = Page::new().map_err(|error| Failure::new(Kind::Bug, error))?;
+    let page = Page::new(args.interval).map_err(|error| Failure::new(Kind::Bug, error))?;
     let shared = Shared {
         snapshots,
         closing,
