@@ -96,7 +96,9 @@ impl Browser {
 impl Drop for Browser {
     /// Ends Chromium too, which killing the driver would leave behind.
     fn drop(&mut self) {
-        self.driver.request("DELETE", &self.session, &[], "");
+        if self.driver.is_reachable() {
+            self.driver.request("DELETE", &self.session, &[], "");
+        }
     }
 }
 

@@ -40,6 +40,10 @@ impl Client {
         Self { authority: authority.to_owned(), base_path }
     }
 
+    pub(super) fn is_reachable(&self) -> bool {
+        TcpStream::connect(&self.authority).is_ok()
+    }
+
     pub(super) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.request("GET", path, headers, "")
     }

@@ -1,7 +1,6 @@
 //! CPU time: `/proc/stat`, and the percentages between two readings of it.
 //!
-//! Source of the format: `proc_stat(5)`.
-//! Busy is everything but idle and iowait, as psutil has it.
+//! Source of the format: `proc_stat(5)`. Busy is everything but idle and iowait, as psutil has it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use super::round_percent;
 
-/// Says in one sentence what [`CpuUsage::percent`] means; stands in the JSON.
+/// What [`CpuUsage::percent`] means, in words.
 pub const DEFINITION: &str =
     "share of the interval spent neither idle nor waiting for I/O; stolen time counts as busy";
 
@@ -204,7 +203,7 @@ struct Delta {
 const IDLE_JUMP_TICKS: u64 = 300;
 
 impl Delta {
-    /// Returns none where the counters tell nothing: no tick passed, or they started again.
+    /// Returns none where no tick passed or the counters started again.
     fn between(before: &CpuTimes, now: &CpuTimes) -> Option<Self> {
         let restarted =
             now.total() < before.total() || before.idle.saturating_sub(now.idle) >= IDLE_JUMP_TICKS;

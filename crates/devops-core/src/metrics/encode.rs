@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::{
     Disk, Host, Reading, Sample,
     cpu::Stat,
+    disk::Space,
     memory::MemInfo,
     network::{DirectionCounters, InterfaceCounters},
 };
@@ -122,66 +123,68 @@ fn write_memory(to: &mut Exposition, meminfo: &MemInfo) {
 }
 
 fn write_filesystems(to: &mut Exposition, disks: &[Disk]) {
-    type Figure = fn(&Disk) -> Option<f64>;
-    fn space(disk: &Disk, figure: fn(&super::disk::Space) -> u64) -> Option<f64> {
-        disk.space.as_ref().ok().map(figure).map(float)
-    }
-    let families: [(&str, &str, Figure); 7] = [
-        ("avail_bytes", "Filesystem space available to non-root users in bytes.", |disk| {
-            space(disk, |space| space.available_bytes)
+    type Figure = fn(&Space) -> u64;
+    let sizes: [(&str, &str, Figure); 5] = [
+        ("avail_bytes", "Filesystem space available to non-root users in bytes.", |space| {
+            space.available_bytes
         }),
-        (
-            "device_error",
-            "Whether an error occurred while getting statistics for the given device.",
-            |disk| Some(f64::from(u8::from(disk.space.is_err()))),
-        ),
-        ("files", "Filesystem total file nodes.", |disk| space(disk, |space| space.files)),
-        ("files_free", "Filesystem total free file nodes.", |disk| {
-            space(disk, |space| space.files_free)
-        }),
-        ("free_bytes", "Filesystem free space in bytes.", |disk| {
-            space(disk, |space| space.free_bytes)
-        }),
-        ("readonly", "Filesystem read-only status.", |disk| {
-            disk.space.is_ok().then(|| f64::from(u8::from(disk.mount.read_only)))
-        }),
-        ("size_bytes", "Filesystem size in bytes.", |disk| space(disk, |space| space.total_bytes)),
+        ("files", "Filesystem total file nodes.", |space| space.files),
+        ("files_free", "Filesystem total free file nodes.", |space| space.files_free),
+        ("free_bytes", "Filesystem free space in bytes.", |space| space.free_bytes),
+        ("size_bytes", "Filesystem size in bytes.", |space| space.total_bytes),
     ];
-    for (name, help, figure) in families {
-        let name = format!("node_filesystem_{name}");
-        let mut family = to.family(&name, Gauge, help);
-        for disk in disks {
-            let mount_point = disk.mount.mount_point.to_string_lossy();
-            let labels = [
-                ("device", disk.mount.device.as_str()),
-                ("fstype", &disk.mount.filesystem),
-                ("mountpoint", &mount_point),
-            ];
-            if let Some(value) = figure(disk) {
-                family.sample(&labels, value);
-            }
+    for (name, help, figure) in sizes {
+        write_filesystem(to, (name, help), disks, |disk| {
+            disk.space.as_ref().ok().map(|space| float(figure(space)))
+        });
+    }
+    let help = "Filesystem read-only status.";
+    write_filesystem(to, ("readonly", help), disks, |disk| {
+        disk.space.is_ok().then(|| flag(disk.mount.read_only))
+    });
+    let help = "Whether an error occurred while getting statistics for the given device.";
+    write_filesystem(to, ("device_error", help), disks, |disk| Some(flag(disk.space.is_err())));
+}
+
+fn write_filesystem(
+    to: &mut Exposition,
+    (name, help): (&str, &str),
+    disks: &[Disk],
+    figure: impl Fn(&Disk) -> Option<f64>,
+) {
+    let name = format!("node_filesystem_{name}");
+    let mut family = to.family(&name, Gauge, help);
+    for disk in disks {
+        let mount_point = disk.mount.mount_point.to_string_lossy();
+        let labels = [
+            ("device", disk.mount.device.as_str()),
+            ("fstype", &disk.mount.filesystem),
+            ("mountpoint", &mount_point),
+        ];
+        if let Some(value) = figure(disk) {
+            family.sample(&labels, value);
         }
     }
 }
 
 fn write_network(to: &mut Exposition, interfaces: &BTreeMap<String, InterfaceCounters>) {
+    type Side = fn(&InterfaceCounters) -> &DirectionCounters;
     type Figure = fn(&DirectionCounters) -> u64;
+    let sides: [(&str, Side); 2] =
+        [("receive", |counters| &counters.receive), ("transmit", |counters| &counters.transmit)];
     let figures: [(&str, Figure); 4] = [
         ("bytes", |counters| counters.bytes),
         ("drop", |counters| counters.dropped),
         ("errs", |counters| counters.errors),
         ("packets", |counters| counters.packets),
     ];
-    for direction in ["receive", "transmit"] {
-        for (name, figure) in figures {
-            let help = format!("Network device statistic {direction}_{name}.");
-            let name = format!("node_network_{direction}_{name}");
-            let mut family = to.family(&name, Counter, &help);
-            for (device, counters) in interfaces {
-                let counters =
-                    if direction == "receive" { &counters.receive } else { &counters.transmit };
-                family.sample(&[("device", device)], float(figure(counters)));
-            }
+    let pairs = sides.iter().flat_map(|side| figures.iter().map(move |figure| (side, figure)));
+    for ((direction, side), (name, figure)) in pairs {
+        let help = format!("Network device statistic {direction}_{name}.");
+        let name = format!("node_network_{direction}_{name}");
+        let mut family = to.family(&name, Counter, &help);
+        for (device, counters) in interfaces {
+            family.sample(&[("device", device)], float(figure(side(counters))));
         }
     }
 }
@@ -196,7 +199,7 @@ fn write_judgement(to: &mut Exposition, sample: &Sample) {
         to.gauge("devops_monitor_memory_utilization_ratio", help, percent / 100.0);
     }
     let help = "Whether CPU or memory is above 80 percent.";
-    to.gauge("devops_monitor_high", help, f64::from(u8::from(sample.high)));
+    to.gauge("devops_monitor_high", help, flag(sample.high));
     let mut family =
         to.family("devops_monitor_source_error", Gauge, "A source that could not be read.");
     for problem in &sample.errors {
@@ -216,6 +219,10 @@ pub fn write_own(to: &mut Exposition, version: &str) {
     }
 }
 
+fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "both formats know only 64-bit floats")]
 fn float(value: u64) -> f64 {
     value as f64
@@ -227,7 +234,7 @@ mod tests {
     use crate::{
         clock::FixedClock,
         exposition::Dialect,
-        metrics::{Sources, disk::Space, mounts, sample},
+        metrics::{Sources, mounts, sample},
     };
 
     fn scrape(files: &[(&str, &str)], dialect: Dialect) -> String {
