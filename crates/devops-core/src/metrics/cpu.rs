@@ -349,4 +349,34 @@ mod tests {
         assert_eq!(stat.processes_running, Some(2));
         assert_eq!(stat.processes_blocked, None);
     }
+
+    fn any_times() -> impl proptest::strategy::Strategy<Value = CpuTimes> {
+        use proptest::prelude::*;
+        proptest::array::uniform8(prop_oneof![0..1000_u64, any::<u64>()]).prop_map(|ticks| {
+            let [user, nice, system, idle, iowait, irq, softirq, steal] = ticks;
+            CpuTimes {
+                user,
+                nice,
+                system,
+                idle,
+                iowait,
+                irq,
+                softirq,
+                steal,
+                ..CpuTimes::default()
+            }
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_two_readings_give_a_percentage_or_none(before in any_times(), now in any_times()) {
+            let stat = |total| Stat { total: Some(total), ..Stat::default() };
+
+            let usage = usage(Some(&stat(before)), &stat(now));
+
+            proptest::prop_assert!(usage.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+            proptest::prop_assert_eq!(usage.percent.is_none(), usage.modes.is_none());
+        }
+    }
 }
