@@ -12,6 +12,7 @@ compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
 
 pub mod cancel;
 pub mod clock;
+pub mod exposition;
 pub mod fs;
 pub mod kind;
 pub mod secret;
