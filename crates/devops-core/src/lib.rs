@@ -14,6 +14,7 @@ pub mod cancel;
 pub mod clock;
 pub mod fs;
 pub mod kind;
+pub mod retention;
 pub mod secret;
 pub mod units;
 
