@@ -42,7 +42,7 @@ pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
     create_to_writer, preview,
 };
-pub use deflate::Level;
+pub use deflate::{BadLevel, Level};
 pub use entry::{Entry, EntryKind, Timestamp};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::fs::{AtFlags, CWD, FileType, fstat, statat};
+use sha2::Sha256;
 
 use super::{
     ArchiveError,
@@ -54,6 +55,8 @@ pub struct CreateOptions<'a> {
     pub reproducible: Option<Reproducible>,
     /// Tells when the work began.
     pub clock: &'a dyn Clock,
+    /// Whether to hash the archive for [`CreateSummary::sha256`].
+    pub sha256: bool,
     /// Stands between the archive and the files.
     pub layer: &'a dyn FileLayer,
 }
@@ -104,6 +107,8 @@ pub struct CreateSummary {
     pub skipped: Vec<LeftOut>,
     /// What changed while being read.
     pub changed: Vec<LeftOut>,
+    /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
+    pub sha256: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -149,8 +154,8 @@ pub fn create_in_folder(
     let mut selection = selection(options, &source);
     add_own(&mut selection, folder, name)?;
     selection.own.insert(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
-    let output = Output { writer: file.file_mut(), path: &path };
-    let summary = write_archive(options, source, &selection, output, cancel, on_event)?;
+    let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
+    let summary = write_archive(options, source, &selection, place, cancel, on_event)?;
     // A signal that came in time leaves no archive.
     cancel.check()?;
     while let Err(error) = file.commit(0o600, ReplacePolicy::Keep) {
@@ -172,8 +177,8 @@ pub fn create_to_writer(
 ) -> Result<CreateSummary, ArchiveError> {
     let source = Source::open(options.source)?;
     let selection = selection(options, &source);
-    let output = Output { writer: out, path: Path::new("-") };
-    write_archive(options, source, &selection, output, cancel, on_event)
+    let place = (out, Path::new("standard output"));
+    write_archive(options, source, &selection, place, cancel, on_event)
 }
 
 /// Goes through the source as [`create_in_folder`] would, and writes nothing.
@@ -196,15 +201,14 @@ pub fn preview(
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
     source.visit(&selection, &mut preview, cancel)?;
-    let totals = Totals { n_raw: 0, n_packed: 0 };
-    Ok(summary(preview.tally, totals, options.clock.now() - started))
+    Ok(summary(preview.tally, Totals::default(), options.clock.now() - started))
 }
 
 fn write_archive(
     options: &CreateOptions<'_>,
     source: Source,
     selection: &Selection,
-    output: Output<'_>,
+    (writer, path): (&mut (dyn Write + Send), &Path),
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<CreateSummary, ArchiveError> {
@@ -212,8 +216,9 @@ fn write_archive(
     let compression = Compression { level: options.level, n_threads: options.n_threads };
     let is_anonymous = options.reproducible.is_some();
     let comment = (!is_anonymous).then(|| origin(options, &source).to_comment());
-    let Output { writer, path } = output;
-    let output = Output { writer: &mut *options.layer.output(writer), path };
+    let mut layered = options.layer.output(writer);
+    let hasher = options.sha256.then(Sha256::default);
+    let output = Output { writer: &mut *layered, path, hasher };
     let produce = |feed: &mut Feed, on_event: &mut dyn FnMut(CreateEvent<'_>)| {
         let mut pieces = Pieces::new(feed);
         if let Some(comment) = comment {
@@ -296,6 +301,7 @@ fn summary(tally: Tally, totals: Totals, elapsed: time::Duration) -> CreateSumma
         n_files: tally.n_files,
         skipped: tally.skipped,
         changed: tally.changed,
+        sha256: totals.sha256,
         elapsed: elapsed.unsigned_abs(),
     }
 }

@@ -13,6 +13,8 @@ use std::{
     thread,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{
     ArchiveError,
     deflate::{Checksum, Level, MEMBER_HEADER, Packed, Packer},
@@ -31,19 +33,26 @@ pub(super) struct Output<'a> {
     pub(super) writer: &'a mut (dyn Write + Send),
     /// The name it has in errors.
     pub(super) path: &'a Path,
+    /// Hashes what is written, where that is wanted.
+    pub(super) hasher: Option<Sha256>,
 }
 
 impl Output<'_> {
     fn write(&mut self, bytes: &[u8], totals: &mut Totals) -> Result<(), ArchiveError> {
         self.writer.write_all(bytes).at(self.path, "write")?;
         totals.n_packed += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         Ok(())
     }
 }
 
 /// What went through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Totals {
+    /// The SHA-256 of the archive, in hexadecimal digits.
+    pub(super) sha256: Option<String>,
     pub(super) n_raw: u64,
     pub(super) n_packed: u64,
 }
@@ -132,6 +141,14 @@ fn work(queue: &Mutex<Receiver<Job>>, level: Level) {
     }
 }
 
+fn hexadecimal(hasher: Sha256) -> String {
+    hasher.finalize().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).expect("half a byte is a digit")
+}
+
 fn write_in_order(mut out: Output<'_>, answers: &Receiver<Next>) -> Result<Totals, ArchiveError> {
     let mut checksum = Checksum::default();
     let mut totals = Totals::default();
@@ -140,6 +157,7 @@ fn write_in_order(mut out: Output<'_>, answers: &Receiver<Next>) -> Result<Total
         let Next::Piece(answer) = next else {
             out.write(&checksum.member_end(totals.n_raw), &mut totals)?;
             out.writer.flush().at(out.path, "write")?;
+            totals.sha256 = out.hasher.take().map(hexadecimal);
             break;
         };
         let packed = answer.recv().expect("a worker answers every job")?;

@@ -113,7 +113,7 @@ mod tests {
     fn reads_records_and_ignores_unknown_ones() {
         let mut records = Records::default();
 
-        records.read(b"10 path=a\n6 x=\n11 size=17\n9 mtime=\n").unwrap();
+        records.read(b"10 path=a\n5 x=\n11 size=17\n9 mtime=\n").unwrap();
 
         assert_eq!(records.path(), Some(&b"a"[..]));
         assert_eq!(records.size, Some(17));
@@ -124,7 +124,7 @@ mod tests {
     fn refuses_malformed_records() {
         for body in [
             &b"path=a\n"[..],
-            b"9 path=a\n",
+            b"8 path=a\n",
             b"11 path=a\n",
             b"10 path=a",
             b"99999999999999999999 path=a\n",
@@ -133,7 +133,7 @@ mod tests {
             b"10 size=x\n",
             b"11 size=-1\n",
             b"12 path=a\0b\n",
-            b"12 mtime=1e9\n",
+            b"13 mtime=1e9\n",
             b"10 path=a\n\0\0",
         ] {
             assert!(Records::default().read(body).is_err(), "{}", body.escape_ascii());
