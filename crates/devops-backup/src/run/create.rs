@@ -5,7 +5,7 @@ use std::{env, fs::File, io::Write, os::fd::AsFd, path::Path, thread::available_
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Level, Reproducible,
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Reproducible,
         create_in_folder, create_to_writer, preview,
     },
     fs::{At, read_text},

@@ -215,7 +215,8 @@ impl Reader {
         let path = local.path().map_or_else(|| header.path_bytes().into_owned(), <[u8]>::to_vec);
         let target = || {
             let stored = || header.link_name_bytes().unwrap_or_default().into_owned();
-            path_of(local.target().map_or_else(stored, <[u8]>::to_vec))
+            // Not without its slashes: they are part of what a symbolic link says.
+            PathBuf::from(OsString::from_vec(local.target().map_or_else(stored, <[u8]>::to_vec)))
         };
         let old = header.as_old();
         let kind = match flag {

@@ -4,7 +4,7 @@
 //! and nothing is ever reached through one. Folders get their modes and times last.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -257,7 +257,7 @@ impl Restorer<'_> {
     /// Restores links whose first name was not wanted, or is there already: reads the archive once more
     /// for the content.
     fn late_links(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
-        let mut waiting: HashMap<PathBuf, Vec<Link>> = HashMap::new();
+        let mut waiting: BTreeMap<PathBuf, Vec<Link>> = BTreeMap::new();
         for link in std::mem::take(&mut self.links) {
             waiting.entry(link.first_name.clone()).or_default().push(link);
         }
