@@ -3,6 +3,8 @@
 //! The format is POSIX pax over ustar. A pax record is written only for what ustar cannot hold,
 //! with the keywords `path`, `linkpath`, `size`, `uid`, `gid` and `mtime`, which every tar knows;
 //! nothing that changes from run to run, such as atime or a process id, goes in.
+//! The value of a record must be UTF-8 and bsdtar refuses others, so a long name of other bytes stands
+//! in a long-name entry of GNU tar, which every tar knows as well.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -36,19 +38,19 @@ pub(super) fn global_comment(comment: &str) -> Vec<u8> {
 
 /// Returns everything that stands before the content of `entry`.
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
-    let mut records = Vec::new();
+    let mut extras = Extras::default();
     let mut header = Header::new_ustar();
-    set_path(&mut header, &stored_path(entry), &mut records);
+    set_path(&mut header, &stored_path(entry), &mut extras);
     if let EntryKind::Symlink { target } | EntryKind::HardLink { target } = &entry.kind {
         let target = target.as_os_str().as_bytes();
         copy(&mut header.as_old_mut().linkname, target);
         if target.len() > NAME {
-            push_record(&mut records, "linkpath", target);
+            extras.push_name(EntryType::GNULongLink, "linkpath", target);
         }
     }
     header.set_entry_type(entry_type(&entry.kind));
     header.set_mode(entry.mode);
-    set_numbers(&mut header, entry, &mut records);
+    set_numbers(&mut header, entry, &mut extras.records);
     if let EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } =
         entry.kind
     {
@@ -56,14 +58,32 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
         header.set_device_minor(minor).expect("ustar has device numbers");
     }
     header.set_cksum();
-    if records.is_empty() {
-        return header.as_bytes().to_vec();
+    let mut blocks = extras.long_names;
+    if !extras.records.is_empty() {
+        let base = entry.path.file_name().unwrap_or(entry.path.as_os_str()).as_bytes();
+        let label = [b"PaxHeaders/", &base[..base.len().min(80)]].concat();
+        blocks.extend(extension(EntryType::XHeader, &label, &extras.records));
     }
-    let base = entry.path.file_name().unwrap_or(entry.path.as_os_str()).as_bytes();
-    let label = [b"PaxHeaders/", &base[..base.len().min(80)]].concat();
-    let mut blocks = extension(EntryType::XHeader, &label, &records);
     blocks.extend(header.as_bytes());
     blocks
+}
+
+/// What stands before the header of an entry.
+#[derive(Default)]
+struct Extras {
+    records: Vec<u8>,
+    long_names: Vec<u8>,
+}
+
+impl Extras {
+    /// Adds a name the header has no room for.
+    fn push_name(&mut self, kind: EntryType, key: &str, name: &[u8]) {
+        if std::str::from_utf8(name).is_ok() {
+            push_record(&mut self.records, key, name);
+        } else {
+            self.long_names.extend(extension(kind, b"././@LongLink", &[name, &[0]].concat()));
+        }
+    }
 }
 
 fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
@@ -94,7 +114,7 @@ fn stored_path(entry: &Entry) -> Vec<u8> {
     path
 }
 
-fn set_path(header: &mut Header, path: &[u8], records: &mut Vec<u8>) {
+fn set_path(header: &mut Header, path: &[u8], extras: &mut Extras) {
     let ustar = header.as_ustar_mut().expect("made as ustar");
     if path.len() <= NAME {
         copy(&mut ustar.name, path);
@@ -103,7 +123,7 @@ fn set_path(header: &mut Header, path: &[u8], records: &mut Vec<u8>) {
         copy(&mut ustar.name, &path[slash + 1..]);
     } else {
         copy(&mut ustar.name, path);
-        push_record(records, "path", path);
+        extras.push_name(EntryType::GNULongName, "path", path);
     }
 }
 
@@ -127,19 +147,20 @@ fn entry_type(kind: &EntryKind) -> EntryType {
     }
 }
 
-/// Returns a pax extension: its own header, the records, and padding.
-fn extension(kind: EntryType, label: &[u8], records: &[u8]) -> Vec<u8> {
-    let mut header = Header::new_ustar();
+/// Returns an extension: its own header, the body, and padding.
+fn extension(kind: EntryType, label: &[u8], body: &[u8]) -> Vec<u8> {
+    let is_gnu = matches!(kind, EntryType::GNULongName | EntryType::GNULongLink);
+    let mut header = if is_gnu { Header::new_gnu() } else { Header::new_ustar() };
     copy(&mut header.as_old_mut().name, label);
     header.set_entry_type(kind);
     header.set_mode(0o644);
     header.set_uid(0);
     header.set_gid(0);
-    header.set_size(records.len() as u64);
+    header.set_size(body.len() as u64);
     header.set_cksum();
     let mut blocks = header.as_bytes().to_vec();
-    blocks.extend(records);
-    blocks.resize(blocks.len() + padding(records.len() as u64), 0);
+    blocks.extend(body);
+    blocks.resize(blocks.len() + padding(body.len() as u64), 0);
     blocks
 }
 
