@@ -87,7 +87,7 @@ fn write_zoo(env: &TestEnv) {
     fs::set_permissions(zoo.join("empty"), Permissions::from_mode(0o400)).unwrap();
     for (name, time) in [
         ("plain.txt", UNIX_EPOCH + Duration::new(1_234_567_890, 123_456_789)),
-        ("empty", UNIX_EPOCH - Duration::from_secs(86_400)),
+        ("empty", UNIX_EPOCH - Duration::from_hours(24)),
         ("empty folder", UNIX_EPOCH + Duration::new(1_111_111_111, 5_000)),
         ("large", UNIX_EPOCH + Duration::from_secs(10_000_000_000)),
     ] {
@@ -240,7 +240,7 @@ fn an_unreadable_file_and_folder_are_named_with_exit_code_3() {
     env.write("source/secret", "2");
     env.write("source/closed/b", "3");
     for name in ["source/secret", "source/closed"] {
-        fs::set_permissions(env.path(name), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(env.path(name), Permissions::from_mode(0o000)).unwrap();
     }
     fs::create_dir(env.path("backups")).unwrap();
     fs::set_permissions(env.path("backups"), Permissions::from_mode(0o777)).unwrap();

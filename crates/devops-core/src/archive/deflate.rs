@@ -135,9 +135,9 @@ mod tests {
         let mut out = MEMBER_HEADER.to_vec();
         let mut checksum = Checksum::default();
         for raw in pieces {
-            let packed = packer.pack(raw).unwrap();
-            out.extend(packed.bytes);
-            checksum.append(&packed.checksum);
+            let piece = packer.pack(raw).unwrap();
+            out.extend(piece.bytes);
+            checksum.append(&piece.checksum);
         }
         let n_raw = pieces.iter().map(|raw| raw.len() as u64).sum();
         out.extend(checksum.member_end(n_raw));

@@ -1,5 +1,7 @@
 //! The archive engine at its public functions, on temporary folders and through an injected file layer.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod changes;
 mod creating;
 mod damage;
