@@ -45,7 +45,7 @@ pub(crate) struct CreateArgs {
     /// The first part of the archive's file name
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
-    /// How hard to compress: 1 to 12, fast or best [default: about the size of pigz -6]
+    /// How hard to compress: 1 to 12, fast or best [default: 6, about the size of pigz -6]
     #[arg(long)]
     pub(crate) level: Option<Level>,
     /// Leave out what matches a pattern; may be given again

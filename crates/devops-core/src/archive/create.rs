@@ -150,10 +150,10 @@ pub fn create_in_folder(
     })?;
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
-    let mut file = AtomicFile::create(&path)?;
     let mut selection = selection(options, &source);
     add_own(&mut selection, folder, name)?;
-    selection.own.insert(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
+    let mut file = AtomicFile::create(&path)?;
+    selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
     let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
     let summary = write_archive(options, source, &selection, place, cancel, on_event)?;
     // A signal that came in time leaves no archive.
@@ -243,6 +243,7 @@ fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
         excludes: options.excludes.clone(),
         only_device: options.one_file_system.then(|| source.device()),
         own: HashSet::new(),
+        output: None,
     }
 }
 

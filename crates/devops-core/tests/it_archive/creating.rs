@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     os::unix::{fs::symlink, net::UnixListener},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use devops_core::{
@@ -52,7 +52,7 @@ fn its_own_archives_are_left_out_also_through_a_link() {
 
     assert_eq!(paths(&second.path), [".", "a.txt", "out", "out/other-2026-11-22.tar.gz"]);
     let skipped: Vec<_> = second.summary.skipped.iter().map(|left| left.path.clone()).collect();
-    assert_eq!(skipped.len(), 3, "the earlier one, its link, and the temporary file: {skipped:?}");
+    assert_eq!(skipped, ["link", "out/backup-2026-11-22.tar.gz"].map(PathBuf::from));
     assert_eq!(second.summary.n_faults(), 0);
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fs::File,
+    hash::{BuildHasher, RandomState},
     io::{self, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
@@ -38,6 +39,8 @@ pub(super) struct Target<'a> {
     /// Folders that get their mode and time at the end.
     folders: Vec<(PathBuf, Entry)>,
     notes: Vec<String>,
+    /// Tells the temporary names of this run from leftovers of a killed one, whose pid may be the same.
+    run_id: u64,
     n_temps: u64,
 }
 
@@ -62,6 +65,7 @@ impl<'a> Target<'a> {
             made,
             folders: Vec::new(),
             notes: Vec::new(),
+            run_id: RandomState::new().hash_one(0),
             n_temps: 0,
         })
     }
@@ -355,7 +359,7 @@ impl<'a> Target<'a> {
 
     fn temp_name(&mut self) -> String {
         self.n_temps += 1;
-        format!(".devops-restore-{}-{}.partial", std::process::id(), self.n_temps)
+        format!(".devops-restore-{:016x}-{}.partial", self.run_id, self.n_temps)
     }
 }
 
