@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_ustar_cannot_hold_gets_a_record() {
         let cases = [
-            ("110 path=xxx", Entry { path: "x".repeat(101).into(), ..file("a") }),
+            ("111 path=xxx", Entry { path: "x".repeat(101).into(), ..file("a") }),
             ("19 size=8589934592\n", Entry { size: 8 << 30, ..file("a") }),
             ("15 uid=2097152\n", Entry { uid: 2_097_152, ..file("a") }),
             ("28 gid=18446744073709551615\n", Entry { gid: u64::MAX, ..file("a") }),
