@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    os::unix::fs::MetadataExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -160,7 +160,7 @@ fn describe(path: &Path) -> String {
     let content = if meta.is_file() {
         format!("{} names, {:?}", meta.nlink(), fs::read(path).unwrap())
     } else if meta.is_symlink() {
-        format!("{:?}", fs::read_link(path).unwrap())
+        fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
     } else {
         String::new()
     };
