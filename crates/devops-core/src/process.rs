@@ -5,6 +5,7 @@
 //! a child that meets a full pipe stops working, and one that meets a closed pipe dies.
 
 mod drain;
+mod heir;
 mod spool;
 mod start;
 mod supervise;
@@ -73,7 +74,9 @@ pub enum StopPolicy {
 pub enum OrphanPolicy {
     /// It runs on, and dies when it writes to a pipe nobody reads.
     Leave,
-    /// The kernel sends it SIGINT, and it keeps its pipes usable long enough to stop cleanly.
+    /// It gets one SIGINT, and its pipes are read to their end so that it can stop cleanly.
+    ///
+    /// This takes a `/bin/sh`; where there is none the child is left.
     Interrupt,
 }
 

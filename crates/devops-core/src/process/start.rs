@@ -7,20 +7,13 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
     thread,
 };
 
 use os_pipe::{PipeReader, PipeWriter};
-use rustix::{
-    io::{FdFlags, fcntl_setfd},
-    process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal},
-};
+use rustix::process::Pid;
 
-use super::{CommandSpec, OrphanPolicy, ProcessError, StdinPolicy};
-
-/// Room for what a child writes after our death, so that it can stop without a reader.
-const ORPHAN_PIPE_BYTES: usize = 1 << 20;
+use super::{CommandSpec, ProcessError, StdinPolicy};
 
 /// A child that was started, with the ends of its pipes.
 pub(super) struct Started {
@@ -40,15 +33,13 @@ pub(super) fn start(spec: &CommandSpec) -> Result<Started, ProcessError> {
     }
     let (stdout, stdout_end) = os_pipe::pipe().map_err(|error| not_supervised(spec, error))?;
     let (stderr, stderr_end) = os_pipe::pipe().map_err(|error| not_supervised(spec, error))?;
-    let hook =
-        before_exec(spec, [&stdout, &stderr]).map_err(|error| not_supervised(spec, error))?;
     let (stdin, input) = stdin(spec).map_err(|error| not_supervised(spec, error))?;
 
     let mut command = duct::cmd(&spec.program, &spec.args)
         .unchecked()
         .stdout_file(stdout_end)
         .stderr_file(stderr_end)
-        .before_spawn(hook);
+        .before_spawn(before_exec(spec));
     command = match (&spec.stdin, stdin) {
         (StdinPolicy::Inherit, _) => command,
         (_, Some(reader)) => command.stdin_file(reader),
@@ -90,16 +81,12 @@ fn feed(bytes: Vec<u8>, mut writer: PipeWriter) -> io::Result<()> {
     Ok(())
 }
 
-type Hook = Box<dyn Fn(&mut Command) -> io::Result<()> + Send + Sync>;
-
-/// Prepares what duct has no word for: the group, exact changes of the environment, our death.
-fn before_exec(spec: &CommandSpec, pipes: [&PipeReader; 2]) -> io::Result<Hook> {
+/// Prepares what duct has no word for: the group, and exact changes of the environment.
+fn before_exec(
+    spec: &CommandSpec,
+) -> impl Fn(&mut Command) -> io::Result<()> + Send + Sync + 'static {
     let (env, clear_env) = (spec.env.clone(), spec.clear_env);
-    let orphan = match spec.orphan {
-        OrphanPolicy::Leave => None,
-        OrphanPolicy::Interrupt => Some(Arc::new(pipes_that_outlive_us(pipes)?)),
-    };
-    Ok(Box::new(move |command| {
+    move |command| {
         command.process_group(0);
         if clear_env {
             command.env_clear();
@@ -110,44 +97,8 @@ fn before_exec(spec: &CommandSpec, pipes: [&PipeReader; 2]) -> io::Result<Hook> 
                 None => command.env_remove(name),
             };
         }
-        if let Some(pipes) = &orphan {
-            interrupt_with_parent(command, Arc::clone(pipes));
-        }
         Ok(())
-    }))
-}
-
-/// Copies the read ends for the child to hold: without a reader its first word would kill it.
-fn pipes_that_outlive_us(pipes: [&PipeReader; 2]) -> io::Result<[PipeReader; 2]> {
-    for pipe in pipes {
-        // Refused where the user's share of pipe memory is used up; the default size must do then.
-        let _resized = rustix::pipe::fcntl_setpipe_size(pipe, ORPHAN_PIPE_BYTES);
     }
-    let [stdout, stderr] = pipes;
-    Ok([stdout.try_clone()?, stderr.try_clone()?])
-}
-
-fn interrupt_with_parent(command: &mut Command, pipes: Arc<[PipeReader; 2]>) {
-    let parent = getpid();
-    let in_child = move || {
-        set_parent_process_death_signal(Some(Signal::INT))?;
-        // We may have died before the line above; then no signal would come.
-        if getppid() != Some(parent) {
-            return Err(rustix::io::Errno::SRCH.into());
-        }
-        for pipe in pipes.iter() {
-            fcntl_setfd(pipe, FdFlags::empty())?;
-        }
-        Ok(())
-    };
-    #[allow(
-        unsafe_code,
-        reason = "the closure only makes system calls, which is safe after a fork"
-    )]
-    // SAFETY: no allocation, no lock, and nothing of the parent is changed between fork and exec.
-    unsafe {
-        command.pre_exec(in_child)
-    };
 }
 
 fn not_supervised(spec: &CommandSpec, source: io::Error) -> ProcessError {
@@ -178,8 +129,8 @@ fn explain(spec: &CommandSpec, error: io::Error) -> ProcessError {
 /// Returns the file the program's name stands for, if it exists.
 fn resolve(spec: &CommandSpec) -> Option<PathBuf> {
     if spec.program.as_bytes().contains(&b'/') {
-        let path = Path::new(&spec.program);
-        let path = spec.dir.as_deref().map_or_else(|| path.to_owned(), |dir| dir.join(path));
+        // Relative to our folder, not the child's: duct makes it absolute before it changes folders.
+        let path = PathBuf::from(&spec.program);
         return path.exists().then_some(path);
     }
     let changed = spec.env.iter().rev().find(|(name, _)| name == "PATH");

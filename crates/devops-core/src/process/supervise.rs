@@ -9,13 +9,16 @@ use std::{
 };
 
 use duct::Handle;
+use os_pipe::PipeReader;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 
 use super::{
-    ChildEnd, ChildExit, CommandSpec, ProcessError, ProcessEvent, SignalReason, StopPolicy, Stream,
+    ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent, SignalReason,
+    StopPolicy, Stream,
     drain::{Output, Sink},
+    heir::Heir,
     start::{Started, pid, start as start_child},
 };
 use crate::cancel::Cancel;
@@ -52,9 +55,6 @@ enum Message {
 }
 
 /// Starts the child and the threads that look after it.
-///
-/// The child is started on the caller's thread, which waits for its end: the kernel would take the end
-/// of the starting thread for our death.
 pub(super) fn start(
     spec: &CommandSpec,
     cancel: &Cancel,
@@ -62,6 +62,10 @@ pub(super) fn start(
 ) -> Result<Running, ProcessError> {
     cancel.check()?;
     let Started { handle, pid: raw_pid, stdout, stderr } = start_child(spec)?;
+    let heir = match spec.orphan {
+        OrphanPolicy::Leave => None,
+        OrphanPolicy::Interrupt => heir(raw_pid, &stdout, &stderr).ok(),
+    };
     let output = Output::new(sink);
     let (sender, messages) = mpsc::channel();
     let child = pid(raw_pid);
@@ -74,6 +78,9 @@ pub(super) fn start(
     if let Err(source) = spawn() {
         // Nobody would read its output: it must not run unwatched.
         let _killed = handle.kill();
+        if let Some(heir) = heir {
+            heir.release();
+        }
         let _reaped = handle.wait();
         return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
     }
@@ -81,7 +88,7 @@ pub(super) fn start(
         // Once the child is gone nobody listens any more.
         let _sent = sender.send(Message::Signal(signal));
     });
-    let supervisor = Supervisor::new(spec, handle, child, output.clone());
+    let supervisor = Supervisor::new(spec, Child { handle, pid: child, heir }, output.clone());
     let supervisor = thread::Builder::new()
         .name("supervisor".to_owned())
         .spawn(move || supervisor.watch(&messages))
@@ -89,10 +96,14 @@ pub(super) fn start(
     Ok(Running { pid: raw_pid, output, supervisor })
 }
 
+fn heir(child: u32, stdout: &PipeReader, stderr: &PipeReader) -> io::Result<Heir> {
+    Heir::start(child, [stdout.try_clone()?, stderr.try_clone()?])
+}
+
 fn spawn_reader(
     output: &Output,
     stream: Stream,
-    pipe: os_pipe::PipeReader,
+    pipe: PipeReader,
     sender: &Sender<Message>,
 ) -> io::Result<()> {
     let (output, sender) = (output.clone(), sender.clone());
@@ -115,9 +126,14 @@ fn spawn_waiter(child: Pid, sender: &Sender<Message>) -> io::Result<()> {
     Ok(())
 }
 
-struct Supervisor {
+struct Child {
     handle: Handle,
-    child: Pid,
+    pid: Pid,
+    heir: Option<Heir>,
+}
+
+struct Supervisor {
+    child: Child,
     output: Output,
     stop: StopPolicy,
     grace: Duration,
@@ -134,10 +150,9 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(spec: &CommandSpec, handle: Handle, child: Pid, output: Output) -> Self {
+    fn new(spec: &CommandSpec, child: Child, output: Output) -> Self {
         let started = Instant::now();
         Self {
-            handle,
             child,
             output,
             stop: spec.stop,
@@ -241,13 +256,13 @@ impl Supervisor {
     }
 
     fn signal_child(&self, signal: Signal, reason: SignalReason) {
-        if self.exited.is_none() && kill_process(self.child, signal).is_ok() {
+        if self.exited.is_none() && kill_process(self.child.pid, signal).is_ok() {
             self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
         }
     }
 
     fn signal_group(&self, signal: Signal, reason: Option<SignalReason>) {
-        let sent = kill_process_group(self.child, signal);
+        let sent = kill_process_group(self.child.pid, signal);
         if let (Ok(()), Some(reason)) = (sent, reason) {
             self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
         }
@@ -256,7 +271,10 @@ impl Supervisor {
     fn reap(self) -> io::Result<ChildExit> {
         use std::os::unix::process::ExitStatusExt;
 
-        let status = self.handle.wait()?.status;
+        if let Some(heir) = self.child.heir {
+            heir.release();
+        }
+        let status = self.child.handle.wait()?.status;
         let end = match (status.code(), status.signal()) {
             (Some(code), _) => ChildEnd::Code(code),
             (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
