@@ -15,6 +15,7 @@ pub mod clock;
 pub mod exposition;
 pub mod fs;
 pub mod kind;
+pub mod retention;
 pub mod secret;
 pub mod units;
 
