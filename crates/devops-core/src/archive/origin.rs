@@ -27,7 +27,7 @@ pub struct Origin {
 
 impl Origin {
     pub(super) fn to_comment(&self) -> String {
-        let started = self.started.truncate_to_second().format(&Rfc3339);
+        let started = self.started.format(&Rfc3339);
         let mut comment = format!("{MARK} started={} host=", started.unwrap_or_default());
         push_escaped(&mut comment, self.host.as_bytes());
         comment.push_str(" source=");

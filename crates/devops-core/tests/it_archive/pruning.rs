@@ -67,6 +67,18 @@ fn removes_what_the_policy_does_not_keep_and_nothing_else() {
 }
 
 #[test]
+fn knows_the_newer_of_two_archives_of_the_same_second() {
+    let mut fixture = Fixture::new();
+    fixture.create();
+    fixture.clock = FixedClock(START + Duration::milliseconds(1));
+    fixture.create();
+
+    let plan = plan(&fixture, &KeepPolicy { last: 1, ..KeepPolicy::default() });
+
+    assert_eq!(removed(&plan), ["backup-2026-11-22.tar.gz"]);
+}
+
+#[test]
 fn refuses_an_empty_policy() {
     let mut fixture = Fixture::new();
     series(&mut fixture, 1);
