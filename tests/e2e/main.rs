@@ -1,5 +1,7 @@
 //! End-to-end tests: the tools as a user runs them, as processes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod backup;
 mod basics;
 mod cli;

@@ -1,1 +1,13 @@
-//! x
+//! The harness of the end-to-end tests: a clean environment, the binaries, running children, outside programs.
+//!
+//! Anything a test does not state is empty: environment, home, config, stdin.
+
+pub mod binaries;
+mod environment;
+pub mod outside;
+mod running;
+
+pub use crate::{
+    environment::{Run, TestEnv, finish, without_root},
+    running::{Running, wait_until},
+};

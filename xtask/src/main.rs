@@ -1,1 +1,37 @@
-fn main() {}
+//! Automation: `cargo xtask demo|test|tidy`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
+mod demo;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo [--source DIR] [--serve]  run the whole chain on real input, in a temporary folder
+  test                           check format, lints, each binary alone, all tests, docs, budgets
+  tidy                           check budgets of size, module declarations, the lock file, names";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((command, rest)) if command == "demo" => demo::run(rest),
+        Some((command, [])) if command == "test" => test::run(),
+        Some((command, [])) if command == "tidy" => tidy::run(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,29 @@
-//! x
+//! The terminal, once, for every tool: flags, config files, logging, signals, errors, exit codes, progress.
+//!
+//! A tool's `main` is one call of [`main`] with its [`Tool`] and its `run` function.
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
+
+mod arguments;
+mod config;
+mod exit;
+mod failure;
+pub mod json;
+mod layers;
+mod logging;
+mod progress;
+mod report;
+mod session;
+mod show;
+mod signals;
+mod text;
+mod tool;
+
+pub use crate::{
+    failure::{Failure, Outcome, ResultExt},
+    progress::Progress,
+    session::Session,
+    text::{quote, table},
+    tool::{SecondSignal, Tool, main},
+};

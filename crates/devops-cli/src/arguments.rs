@@ -1,0 +1,239 @@
+//! From the command line, the environment and config files to a tool's arguments.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser, ValueEnum, builder::EnumValueParser};
+use clap_complete::Shell;
+use devops_core::kind::Kind;
+
+use crate::{
+    config::Config,
+    exit,
+    failure::Failure,
+    layers::{self, Layer},
+    report, session, show,
+    tool::Tool,
+};
+
+mod decorate;
+
+/// What the flags that every tool has were set to.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Settings {
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: u8,
+    pub no_progress: bool,
+    pub color: ColorPolicy,
+    pub log_format: LogFormat,
+    /// `NO_COLOR` is set.
+    pub no_color: bool,
+    /// `CI` is set: some systems give a terminal, but nobody watches it.
+    pub ci: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorPolicy {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What came of the arguments.
+pub(crate) enum Parsed<C> {
+    /// The tool is to run.
+    Run(C, Settings),
+    /// Everything was said already.
+    Finished(u8),
+}
+
+/// Parses the arguments of this process.
+pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let as_json = wants_json(&arguments, tool);
+    match resolve(tool, C::command(), &arguments) {
+        Ok(Resolved::Matches(mut matches)) => {
+            let settings = settings(&matches);
+            match C::from_arg_matches_mut(&mut matches) {
+                Ok(cli) => Parsed::Run(cli, settings),
+                Err(error) => Parsed::Finished(show_clap(&error, as_json)),
+            }
+        }
+        Ok(Resolved::Printed) => Parsed::Finished(0),
+        Err(Refusal::Clap(error)) => Parsed::Finished(show_clap(&error, as_json)),
+        Err(Refusal::Failure(failure)) => Parsed::Finished(report::early(&failure, as_json)),
+    }
+}
+
+enum Resolved {
+    Matches(ArgMatches),
+    Printed,
+}
+
+enum Refusal {
+    Clap(clap::Error),
+    Failure(Failure),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Self {
+        Self::Clap(error)
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Parses twice: once to learn which command and flags are given, and once more
+/// with the values of the environment and the files as defaults.
+fn resolve(tool: &Tool, command: Command, arguments: &[OsString]) -> Result<Resolved, Refusal> {
+    let command = decorate::decorate(command, tool);
+    let given = match decorate::relaxed(command.clone()).try_get_matches_from(arguments) {
+        Ok(given) => given,
+        // The strict command words it better, and shows the right usage line.
+        Err(error) => {
+            return Err(command.try_get_matches_from(arguments).err().unwrap_or(error).into());
+        }
+    };
+    if let Some(("completions", matches)) = given.subcommand() {
+        let shell = *matches.get_one::<Shell>("shell").expect("shell is required");
+        return Ok(completions(tool, command, shell)?);
+    }
+    let config = Config::load(tool, &command, config_flag(tool, &given))?;
+    if let Some(("config", matches)) = given.subcommand() {
+        let (_, show) = matches.subcommand().expect("config has one subcommand");
+        show::show(tool, &command, &config, show)?;
+        return Ok(Resolved::Printed);
+    }
+    let layers = layers::resolve(tool, &command, &given, &config)?;
+    let layered = layers::apply(command, &layers);
+    let matches = layered.try_get_matches_from(arguments).map_err(|error| blame(error, &layers))?;
+    Ok(Resolved::Matches(matches))
+}
+
+/// Says where a bad value came from that was not on the command line.
+fn blame(error: clap::Error, layers: &[Layer]) -> Refusal {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return error.into();
+    };
+    let flag = argument.split([' ', '=']).next().unwrap_or_default();
+    let Some(layer) = layers.iter().find(|layer| flag == format!("--{}", layer.long)) else {
+        return error.into();
+    };
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let kind = if layer.origin.is_file() { Kind::Configuration } else { Kind::Usage };
+    Failure::new(kind, message).hint(format!("the value comes from {}", layer.origin)).into()
+}
+
+fn config_flag(tool: &Tool, given: &ArgMatches) -> Option<OsString> {
+    given.get_one::<OsString>("config").cloned().or_else(|| layers::environment(tool, "config"))
+}
+
+fn completions(tool: &Tool, mut command: Command, shell: Shell) -> Result<Resolved, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, tool.name, &mut script);
+    session::print_text(&script)?;
+    Ok(Resolved::Printed)
+}
+
+fn settings(matches: &ArgMatches) -> Settings {
+    // Before and after the subcommand a flag and its opposite do not override each other.
+    let flag = |long: &str| matches.get_flag(long) && !matches.get_flag(&layers::opposite(long));
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    Settings {
+        json: flag("json"),
+        quiet: flag("quiet"),
+        verbose: matches.get_count("verbose"),
+        no_progress: flag("no-progress"),
+        color: *matches.get_one("color").expect("color has a default"),
+        log_format: *matches.get_one("log-format").expect("log-format has a default"),
+        no_color: is_set("NO_COLOR"),
+        ci: is_set("CI"),
+    }
+}
+
+/// Returns whether errors are wanted as JSON, before the arguments are understood.
+fn wants_json(arguments: &[OsString], tool: &Tool) -> bool {
+    let flags = arguments.iter().take_while(|argument| *argument != "--");
+    let last = flags.filter_map(|flag| match flag.to_str()? {
+        "--json" => Some(true),
+        "--no-json" => Some(false),
+        _ => None,
+    });
+    last.last().unwrap_or_else(|| {
+        layers::environment(tool, "json")
+            .and_then(|value| layers::boolean(&value.to_string_lossy()))
+            .unwrap_or(false)
+    })
+}
+
+/// Prints what clap has to say, and returns the exit code.
+fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
+    if !error.use_stderr() || !as_json {
+        // A closed pipe is no failure of a help text.
+        let _shown = error.print();
+        return if error.use_stderr() { exit::of_kind(Kind::Usage, None) } else { 0 };
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    report::early(&Failure::usage(first.strip_prefix("error: ").unwrap_or(first)), true)
+}
+
+/// Returns the flags that every tool has.
+fn shared_flags() -> [Arg; 7] {
+    let heading = "Common options";
+    [
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help("Print results as JSON, one object a line, and a fatal error as one object"),
+        Arg::new("quiet")
+            .short('q')
+            .long("quiet")
+            .action(ArgAction::SetTrue)
+            .help("Print errors and results only"),
+        Arg::new("verbose")
+            .short('v')
+            .long("verbose")
+            .action(ArgAction::Count)
+            .help("Log more (-v info, -vv debug, -vvv trace)"),
+        Arg::new("color")
+            .long("color")
+            .value_name("WHEN")
+            .value_parser(EnumValueParser::<ColorPolicy>::new())
+            .default_value("auto")
+            .help("Color the output"),
+        Arg::new("no-progress")
+            .long("no-progress")
+            .action(ArgAction::SetTrue)
+            .help("Show no progress"),
+        Arg::new("log-format")
+            .long("log-format")
+            .value_name("FORMAT")
+            .value_parser(EnumValueParser::<LogFormat>::new())
+            .default_value("text")
+            .help("Write log lines as text or as JSON"),
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(OsString))
+            .help("Read this config file alone"),
+    ]
+    .map(|flag| flag.global(true).help_heading(heading).display_order(900))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! What devops-cli adds to a tool's command: shared flags and commands, the opposite of every boolean,
+//! and the names of the environment variables in the help.
+
+use clap::{Arg, ArgAction, Command, value_parser};
+use clap_complete::Shell;
+
+use super::shared_flags;
+use crate::{layers, tool::Tool};
+
+/// Returns the command as users see it.
+pub(super) fn decorate(command: Command, tool: &Tool) -> Command {
+    let version = env!("CARGO_PKG_VERSION");
+    let long_version = concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\ncommit: ",
+        env!("DEVOPS_BUILD_COMMIT"),
+        "\ntarget: ",
+        env!("DEVOPS_BUILD_TARGET"),
+        "\nrustc: ",
+        env!("DEVOPS_BUILD_RUSTC"),
+    );
+    let command = command
+        .name(tool.name)
+        .bin_name(tool.name)
+        .version(version)
+        .long_version(long_version)
+        .max_term_width(100)
+        .args(shared_flags())
+        .subcommand(completions_command())
+        .subcommand(config_command());
+    flags(command, tool)
+}
+
+/// Returns the command with nothing required, to learn what was given.
+pub(super) fn relaxed(command: Command) -> Command {
+    command
+        .mut_args(|arg| if arg.is_positional() { arg } else { arg.required(false) })
+        .mut_subcommands(relaxed)
+}
+
+fn flags(command: Command, tool: &Tool) -> Command {
+    let negations: Vec<Arg> = command.get_arguments().filter_map(negation).collect();
+    command
+        .args_override_self(true)
+        .mut_args(|arg| with_environment(with_negation(arg), tool))
+        .args(negations)
+        .mut_subcommands(|sub| if is_ours(&sub) { sub } else { flags(sub, tool) })
+}
+
+/// Our own commands have no settings worth a fallback.
+fn is_ours(command: &Command) -> bool {
+    matches!(command.get_name(), "completions" | "config" | "help")
+}
+
+fn negation(arg: &Arg) -> Option<Arg> {
+    let long = boolean_long(arg)?;
+    let opposite = layers::opposite(long);
+    Some(
+        Arg::new(opposite.clone())
+            .long(opposite)
+            .action(ArgAction::SetTrue)
+            .global(arg.is_global_set())
+            .overrides_with(arg.get_id())
+            .hide(true),
+    )
+}
+
+fn with_negation(arg: Arg) -> Arg {
+    match boolean_long(&arg).map(layers::opposite) {
+        Some(opposite) => arg.overrides_with(opposite),
+        None => arg,
+    }
+}
+
+fn boolean_long(arg: &Arg) -> Option<&str> {
+    matches!(arg.get_action(), ArgAction::SetTrue).then(|| arg.get_long()).flatten()
+}
+
+/// Names the variable in the long help; its value is never shown.
+fn with_environment(arg: Arg, tool: &Tool) -> Arg {
+    if !layers::has_fallback(&arg) {
+        return arg;
+    }
+    let name = layers::variable(tool, arg.get_long().expect("a fallback needs a long flag"));
+    let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    arg.long_help(format!("{help} [env: {name}]"))
+}
+
+fn completions_command() -> Command {
+    Command::new("completions")
+        .about("Print a completion script for a shell")
+        .display_order(901)
+        .arg(
+            Arg::new("shell").required(true).value_name("SHELL").value_parser(value_parser!(Shell)),
+        )
+}
+
+fn config_command() -> Command {
+    let origin = Arg::new("origin")
+        .long("origin")
+        .action(ArgAction::SetTrue)
+        .help("Also print where each value came from");
+    Command::new("config")
+        .about("Look at the configuration")
+        .display_order(900)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("show").about("Print every setting and its value").arg(origin))
+}

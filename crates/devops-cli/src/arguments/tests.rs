@@ -1,0 +1,143 @@
+use std::path::Path;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use devops_core::fs;
+
+use super::*;
+use crate::tool::SecondSignal;
+
+const TOOL: Tool = Tool {
+    name: "devops-try",
+    table: "backup",
+    guarded: &["program"],
+    second_signal: SecondSignal::EndsAtOnce,
+};
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+enum Sub {
+    Create {
+        source: String,
+        #[arg(long, default_value_t = 6)]
+        level: u8,
+        #[arg(long)]
+        exclude: Vec<String>,
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long)]
+        program: Option<String>,
+    },
+    Restore {
+        #[arg(long, required = true)]
+        to: String,
+    },
+}
+
+fn parse_with(config: &str, arguments: &[&str]) -> Result<(Sub, Settings), String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.toml");
+    fs::replace(&file, config.as_bytes(), 0o600).unwrap();
+    let flag = format!("--config={}", file.display());
+    let line = ["devops-try", flag.as_str()].into_iter().chain(arguments.iter().copied());
+    let line: Vec<OsString> = line.map(OsString::from).collect();
+    match resolve(&TOOL, Cli::command(), &line) {
+        Ok(Resolved::Matches(mut matches)) => {
+            let settings = settings(&matches);
+            Ok((Cli::from_arg_matches_mut(&mut matches).unwrap().command, settings))
+        }
+        Ok(Resolved::Printed) => Err("printed".to_owned()),
+        Err(Refusal::Clap(error)) => Err(error.to_string()),
+        Err(Refusal::Failure(failure)) => {
+            let hint = failure.hint.clone().unwrap_or_default();
+            let text = format!("{:?} {} ({hint})", failure.kind, failure.chain().join(": "));
+            Err(text.replace(dir.path().to_str().unwrap(), "DIR"))
+        }
+    }
+}
+
+fn create(config: &str, arguments: &[&str]) -> (u8, Vec<String>, bool) {
+    match parse_with(config, arguments).unwrap().0 {
+        Sub::Create { level, exclude, dry_run, .. } => (level, exclude, dry_run),
+        other @ Sub::Restore { .. } => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_decorated_command_is_sound() {
+    decorate::decorate(Cli::command(), &TOOL).debug_assert();
+}
+
+#[test]
+fn a_flag_beats_the_table_of_its_command_which_beats_the_table_of_the_tool() {
+    let config = "[backup]\nlevel = 2\nexclude = [\"*.o\", \"*.a\"]\n[backup.create]\nlevel = 3\n";
+
+    assert_eq!(create(config, &["create", "x", "--level", "4"]).0, 4);
+    assert_eq!(create(config, &["create", "x"]), (3, vec!["*.o".into(), "*.a".into()], false));
+    assert_eq!(create("", &["create", "x"]), (6, vec![], false));
+}
+
+#[test]
+fn every_boolean_has_an_opposite_that_beats_the_file() {
+    let config = "[backup]\ndry_run = true\n";
+
+    assert!(create(config, &["create", "x"]).2);
+    assert!(!create(config, &["create", "x", "--no-dry-run"]).2);
+    assert!(create("", &["create", "x", "--no-dry-run", "--dry-run"]).2);
+}
+
+#[test]
+fn a_required_flag_may_come_from_a_file() {
+    let restored = parse_with("[backup.restore]\nto = \"/x\"\n", &["restore"]).unwrap().0;
+
+    assert_eq!(restored, Sub::Restore { to: "/x".into() });
+    assert!(parse_with("", &["restore"]).unwrap_err().contains("--to <TO>"));
+}
+
+#[test]
+fn shared_flags_work_on_both_sides_of_the_command() {
+    assert!(parse_with("", &["--json", "create", "x"]).unwrap().1.json);
+    assert!(parse_with("", &["create", "x", "--json"]).unwrap().1.json);
+    assert!(!parse_with("", &["--json", "create", "x", "--no-json"]).unwrap().1.json);
+    assert!(parse_with("[backup]\njson = true\n", &["create", "x"]).unwrap().1.json);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_file_line_and_suggestion() {
+    let refused = parse_with("[backup]\nlevel = 3\nexclud = 1\n", &["create", "x"]).unwrap_err();
+
+    assert_eq!(
+        refused,
+        "Configuration DIR/config.toml:3: unknown key `exclud` (did you mean `exclude`?)"
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_says_where_it_comes_from() {
+    let refused = parse_with("[backup]\nlevel = \"high\"\n", &["create", "x"]).unwrap_err();
+
+    assert!(refused.starts_with("Configuration invalid value 'high' for '--level <LEVEL>'"));
+    assert!(refused.ends_with("(the value comes from DIR/config.toml:2)"), "{refused}");
+}
+
+#[test]
+fn a_config_file_that_does_not_exist_is_an_error() {
+    let line = ["devops-try", "--config=/nonexistent/c.toml", "create", "x"].map(OsString::from);
+    let Err(Refusal::Failure(failure)) = resolve(&TOOL, Cli::command(), &line) else {
+        panic!("accepted")
+    };
+
+    assert_eq!(failure.kind, Kind::Configuration);
+    assert!(!Path::new("/nonexistent/c.toml").exists());
+}
+
+#[test]
+fn a_named_file_may_set_what_a_project_file_may_not() {
+    let (command, _) = parse_with("[backup]\nprogram = \"x\"\n", &["create", "x"]).unwrap();
+
+    assert!(matches!(command, Sub::Create { program: Some(_), .. }));
+}

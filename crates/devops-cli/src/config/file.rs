@@ -1,0 +1,136 @@
+//! One config file, as a flat list of settings with their lines.
+
+use std::path::{Path, PathBuf};
+
+use devops_core::kind::Kind;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{failure::Failure, text, tool::Tool};
+
+/// The tables of all tools: a shared file may hold any of them.
+const TOOLS: [&str; 5] = ["backup", "basics", "monitor", "s3push", "tf"];
+
+/// One `key = value` of the tool's table or of a table in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub file: PathBuf,
+    pub line: usize,
+    /// The tables below the tool's own: `["create"]` for `[backup.create]`.
+    pub tables: Vec<String>,
+    pub key: String,
+    pub values: Vec<String>,
+}
+
+/// Returns the settings of `tool` in a file.
+pub(super) fn parse(path: &Path, source: &str, tool: &Tool) -> Result<Vec<Entry>, Failure> {
+    let document = DeTable::parse(source).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(source, span.start));
+        invalid(path, line, error.message())
+    })?;
+    let file = Source { path, text: source };
+    let mut entries = Vec::new();
+    for (key, value) in document.get_ref() {
+        let name = key.get_ref().as_ref();
+        if !TOOLS.contains(&name) {
+            return Err(unknown(path, file.line(key), name, TOOLS));
+        }
+        if name == tool.table {
+            file.collect(&mut Vec::new(), key, value, &mut entries)?;
+        }
+    }
+    Ok(entries)
+}
+
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn line<T>(&self, item: &Spanned<T>) -> usize {
+        line_of(self.text, item.span().start)
+    }
+
+    fn collect(
+        &self,
+        tables: &mut Vec<String>,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Failure> {
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(invalid(
+                self.path,
+                self.line(key),
+                &format!("`{}` is not a table", key.get_ref()),
+            ));
+        };
+        for (key, value) in table {
+            let name = key.get_ref().to_string();
+            if value.get_ref().is_table() {
+                tables.push(name);
+                self.collect(tables, key, value, entries)?;
+                tables.pop();
+                continue;
+            }
+            entries.push(Entry {
+                file: self.path.to_owned(),
+                line: self.line(key),
+                tables: tables.clone(),
+                key: name,
+                values: self.values(value)?,
+            });
+        }
+        Ok(())
+    }
+
+    fn values(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Failure> {
+        let one = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            DeValue::Integer(number) => Ok(number.as_str().to_owned()),
+            DeValue::Float(number) => Ok(number.as_str().to_owned()),
+            DeValue::Boolean(truth) => Ok(truth.to_string()),
+            _ => Err(invalid(
+                self.path,
+                self.line(value),
+                "a value is a string, a number, a boolean or a list of them",
+            )),
+        };
+        match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(one).collect(),
+            _ => Ok(vec![one(value)?]),
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text[..offset].matches('\n').count() + 1
+}
+
+/// Says what is wrong in a line of a file.
+pub(super) fn invalid(path: &Path, line: usize, what: &str) -> Failure {
+    Failure::new(Kind::Configuration, format!("{}:{line}: {what}", text::quote(path)))
+}
+
+/// Says that a name is not known, with the nearest one that is.
+pub(super) fn unknown<'a>(
+    path: &Path,
+    line: usize,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Failure {
+    let failure = invalid(path, line, &format!("unknown key `{name}`"));
+    let nearest = known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((similarity, candidate)) if similarity > 0.7 => {
+            failure.hint(format!("did you mean `{candidate}`?"))
+        }
+        _ => failure.hint("keys are the long flags in snake_case; see `config show`"),
+    }
+}

@@ -1,0 +1,118 @@
+//! How a tool's work ends: an outcome, or a failure with its kind, chain and hint.
+
+use std::fmt::Display;
+
+use devops_core::kind::{HasKind, Kind};
+
+/// The work was done, in one of four ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done; the answer is yes.
+    Done,
+    /// The result exists, but something was left out; the text says how much.
+    Partial(String),
+    /// The tool worked, and the answer is no; the answer itself is on stdout.
+    No,
+    /// Another program decided, or a foreign convention is followed.
+    Code(u8),
+}
+
+/// The work was not done.
+#[derive(Debug)]
+pub struct Failure {
+    /// What sort of trouble it is.
+    pub kind: Kind,
+    /// What went wrong, with its causes.
+    pub error: anyhow::Error,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Returns a failure of `kind` with a message of its own.
+    pub fn new(kind: Kind, message: impl Display) -> Self {
+        Self { kind, error: anyhow::Error::msg(message.to_string()), hint: None }
+    }
+
+    /// Returns a failure of the user's input.
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Adds what was meant to be done, in front of the chain.
+    #[must_use]
+    pub fn context(self, context: impl Display) -> Self {
+        Self { error: self.error.context(context.to_string()), ..self }
+    }
+
+    /// Adds what may help; an earlier hint stays.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Returns the messages from the outermost to the root cause, none twice.
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain: Vec<String> = Vec::new();
+        for cause in self.error.chain() {
+            let text = cause.to_string();
+            if !chain.iter().any(|said| said.ends_with(&text)) {
+                chain.push(text);
+            }
+        }
+        chain
+    }
+}
+
+impl<E: HasKind + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { kind: error.kind(), error: anyhow::Error::new(error), hint: None }
+    }
+}
+
+/// Adds context and hints to results on their way out.
+pub trait ResultExt<T> {
+    /// Says what was meant to be done.
+    fn context(self, context: impl Display) -> Result<T, Failure>;
+    /// Says what may help.
+    fn hint(self, hint: impl Into<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Failure>> ResultExt<T> for Result<T, E> {
+    fn context(self, context: impl Display) -> Result<T, Failure> {
+        self.map_err(|error| error.into().context(context))
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|error| error.into().hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use devops_core::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_core_error_keeps_its_kind_and_causes() {
+        let failure: Failure = fs::read_text(Path::new("/nonexistent"), 1)
+            .context("failed to read the list")
+            .hint("create it")
+            .unwrap_err();
+
+        assert_eq!(failure.kind, Kind::NotFound);
+        assert_eq!(failure.hint.as_deref(), Some("create it"));
+        assert_eq!(
+            failure.chain(),
+            [
+                "failed to read the list",
+                "failed to read `/nonexistent`",
+                "No such file or directory (os error 2)"
+            ]
+        );
+    }
+}

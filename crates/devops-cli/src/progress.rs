@@ -1,0 +1,156 @@
+//! Progress on stderr: a bar on a terminal, a plain line now and then otherwise.
+
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use devops_core::units::{ByteSize, format_duration};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::report;
+
+/// All bars of the process, so that other lines can be written beside them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// How often a plain line is written where there is no terminal.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProgressPolicy {
+    /// A bar that moves.
+    Bar,
+    /// A line every ten seconds.
+    Plain,
+    /// Nothing.
+    Hidden,
+}
+
+/// The progress of one operation, in bytes.
+pub struct Progress {
+    label: String,
+    shown: Shown,
+}
+
+enum Shown {
+    Bar(ProgressBar),
+    Plain(Mutex<Plain>),
+    Nothing,
+}
+
+struct Plain {
+    total: Option<u64>,
+    started: Instant,
+    next: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(label: &str, total: Option<u64>, policy: ProgressPolicy) -> Self {
+        let shown = match policy {
+            ProgressPolicy::Bar => Shown::Bar(BARS.add(bar(label, total))),
+            ProgressPolicy::Plain => {
+                let started = Instant::now();
+                let next = started + PLAIN_INTERVAL;
+                Shown::Plain(Mutex::new(Plain { total, started, next }))
+            }
+            ProgressPolicy::Hidden => Shown::Nothing,
+        };
+        Self { label: label.to_owned(), shown }
+    }
+
+    /// Shows that `done` bytes are done.
+    pub fn set(&self, done: u64) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.set_position(done),
+            Shown::Plain(plain) => {
+                let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                if now >= plain.next {
+                    plain.next = now + PLAIN_INTERVAL;
+                    report::stderr_line(&plain_line(&self.label, done, &plain, now));
+                }
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Sets how many bytes there are to do.
+    pub fn set_total(&self, total: u64) {
+        match &self.shown {
+            Shown::Bar(bar) => {
+                bar.set_length(total);
+                bar.set_style(style(true));
+            }
+            Shown::Plain(plain) => {
+                plain.lock().unwrap_or_else(PoisonError::into_inner).total = Some(total);
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+            BARS.remove(bar);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Runs `print` while no bar is on the screen.
+pub(crate) fn beside_bars<T>(print: impl FnOnce() -> T) -> T {
+    BARS.suspend(print)
+}
+
+fn bar(label: &str, total: Option<u64>) -> ProgressBar {
+    let bar = match total {
+        Some(total) => ProgressBar::new(total),
+        None => ProgressBar::no_length(),
+    };
+    bar.with_style(style(total.is_some())).with_message(label.to_owned())
+}
+
+fn style(known_total: bool) -> ProgressStyle {
+    let template = if known_total {
+        "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} ETA {eta}"
+    } else {
+        "{msg} {spinner} {binary_bytes} {binary_bytes_per_sec}"
+    };
+    ProgressStyle::with_template(template).expect("the template is valid").progress_chars("=> ")
+}
+
+fn plain_line(label: &str, done: u64, plain: &Plain, now: Instant) -> String {
+    let elapsed = now.duration_since(plain.started);
+    let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
+    let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+    let speed = format!("{}/s", ByteSize(rate));
+    let Some(total) = plain.total.filter(|&total| total > 0) else {
+        return format!("{label}: {}, {speed}", ByteSize(done));
+    };
+    let percent = u128::from(done) * 100 / u128::from(total);
+    let left = Duration::from_secs(total.saturating_sub(done) / rate.max(1));
+    let eta = format_duration(left);
+    format!("{label}: {} of {} ({percent}%), {speed}, ETA {eta}", ByteSize(done), ByteSize(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_says_share_speed_and_time_left() {
+        let started = Instant::now();
+        let plain = Plain { total: Some(300 << 20), started, next: started };
+
+        let line = plain_line("backing up", 100 << 20, &plain, started + Duration::from_secs(10));
+
+        assert_eq!(line, "backing up: 100.0 MiB of 300.0 MiB (33%), 10.0 MiB/s, ETA 20s");
+    }
+}

@@ -1,0 +1,221 @@
+//! One run of a tool: where its results and messages go, its clock and its cancellation.
+
+use std::{
+    fmt::Display,
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use devops_core::{cancel::Cancel, clock::SystemClock, kind::Kind};
+use serde::Serialize;
+use time::UtcOffset;
+
+use crate::{
+    arguments::{ColorPolicy, Settings},
+    failure::Failure,
+    progress::{self, Progress, ProgressPolicy},
+    report,
+};
+
+/// How often a question looks whether a signal has come.
+const ANSWER_POLL: Duration = Duration::from_millis(50);
+
+/// One run of a tool.
+pub struct Session {
+    settings: Settings,
+    cancel: Cancel,
+    clock: SystemClock,
+    stdout: Mutex<Output>,
+}
+
+struct Output {
+    writer: BufWriter<Stdout>,
+    closed: bool,
+}
+
+impl Session {
+    pub(crate) fn new(settings: Settings, cancel: Cancel, offset: UtcOffset) -> Self {
+        let writer = BufWriter::with_capacity(1 << 16, io::stdout());
+        let stdout = Mutex::new(Output { writer, closed: false });
+        Self { settings, cancel, clock: SystemClock::new(offset), stdout }
+    }
+
+    /// Returns the flag that signals set.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Returns the host's clock at its local offset.
+    pub fn clock(&self) -> SystemClock {
+        self.clock
+    }
+
+    /// Returns whether results are wanted as JSON.
+    pub fn json(&self) -> bool {
+        self.settings.json
+    }
+
+    /// Returns whether only errors are wanted.
+    pub fn quiet(&self) -> bool {
+        self.settings.quiet
+    }
+
+    /// Prints one line of results on stdout, at once.
+    ///
+    /// A pipe that nobody reads any more is remembered and not an error: the work decides the outcome.
+    pub fn line(&self, line: impl Display) -> Result<(), Failure> {
+        progress::beside_bars(|| {
+            self.print(|output| {
+                writeln!(output, "{line}")?;
+                output.flush()
+            })
+        })
+    }
+
+    /// Writes bytes of results to stdout, buffered until the end or the next line.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.print(|output| output.write_all(bytes))
+    }
+
+    /// Prints one JSON object as a line on stdout.
+    pub fn emit(&self, object: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(object).map_err(|error| {
+            Failure::new(Kind::Bug, format!("a result cannot be shown as JSON: {error}"))
+        })?;
+        self.line(text)
+    }
+
+    /// Returns whether the reader of stdout has gone, so that a tool that only prints may stop.
+    pub fn stdout_closed(&self) -> bool {
+        self.output().closed
+    }
+
+    /// Tells the person what is being done, on stderr; silent with `-q` and `--json`.
+    pub fn status(&self, message: impl Display) {
+        if !self.settings.quiet && !self.settings.json {
+            report::stderr_line(&message.to_string());
+        }
+    }
+
+    /// Warns on stderr, in the log format chosen.
+    #[allow(clippy::unused_self, reason = "a message belongs to the run, though logging is global")]
+    pub fn warn(&self, message: impl Display) {
+        tracing::warn!("{message}");
+    }
+
+    /// Starts to show progress in bytes.
+    pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
+        let hidden = self.settings.json || self.settings.quiet || self.settings.no_progress;
+        let policy = match (hidden, self.stderr_is_terminal() && !self.settings.ci) {
+            (true, _) => ProgressPolicy::Hidden,
+            (false, true) => ProgressPolicy::Bar,
+            (false, false) => ProgressPolicy::Plain,
+        };
+        Progress::new(label, total, policy)
+    }
+
+    /// Asks on stderr and returns one line of stdin without its end, or nothing at the end of input.
+    ///
+    /// Fails when a signal comes instead of an answer.
+    pub fn ask(&self, prompt: &str) -> Result<Option<String>, Failure> {
+        progress::beside_bars(|| {
+            let mut stderr = io::stderr().lock();
+            let _shown = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
+        });
+        let (sender, receiver) = mpsc::channel();
+        // A thread, since a signal does not end a read that has begun.
+        thread::spawn(move || sender.send(read_line()));
+        loop {
+            match receiver.recv_timeout(ANSWER_POLL) {
+                Ok(line) => {
+                    return line.map_err(|error| {
+                        Failure::new(Kind::Failed, format!("cannot read stdin: {error}"))
+                    });
+                }
+                Err(_) => self.cancel.check().inspect_err(|_| report::stderr_line(""))?,
+            }
+        }
+    }
+
+    /// Returns whether a person can answer.
+    #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
+    pub fn stdin_is_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Returns whether a person sees the results.
+    #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
+    pub fn stdout_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Returns whether a person sees the messages.
+    #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
+    pub fn stderr_is_terminal(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Returns whether results may be colored.
+    pub fn color(&self) -> bool {
+        match self.settings.color {
+            ColorPolicy::Always => true,
+            ColorPolicy::Never => false,
+            ColorPolicy::Auto => self.stdout_is_terminal() && !self.settings.no_color,
+        }
+    }
+
+    /// Writes what is buffered.
+    pub(crate) fn flush(&self) -> Result<(), Failure> {
+        self.print(BufWriter::flush)
+    }
+
+    fn print(
+        &self,
+        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut output = self.output();
+        if output.closed {
+            return Ok(());
+        }
+        match write(&mut output.writer) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                output.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(stdout_failure(&error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn output(&self) -> MutexGuard<'_, Output> {
+        self.stdout.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Prints a whole text on stdout, for commands that need no session; a closed pipe is no failure.
+pub(crate) fn print_text(text: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(text).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failure(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn stdout_failure(error: &io::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot write to stdout: {error}"))
+}
+
+fn read_line() -> io::Result<Option<String>> {
+    let mut line = String::new();
+    if io::stdin().read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.ends_with('\n') {
+        line.pop();
+    }
+    if line.ends_with('\r') {
+        line.pop();
+    }
+    Ok(Some(line))
+}

@@ -1,0 +1,56 @@
+//! Text for people: names made safe to print, and tables.
+
+use std::path::Path;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// Shows a path with control characters escaped, so that a name cannot steer the terminal.
+pub fn quote(path: &Path) -> String {
+    let mut shown = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control()
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Lays out rows under a header in aligned columns.
+pub fn table<R, C>(header: &[&str], rows: impl IntoIterator<Item = R>) -> String
+where
+    R: IntoIterator<Item = C>,
+    C: ToString,
+{
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().map(ToString::to_string));
+    for row in rows {
+        table.add_row(row.into_iter().map(|cell| cell.to_string()));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(quote(Path::new("a\u{1b}[31m\nb")), "a\\u{1b}[31m\\nb");
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let text = table(&["name", "size"], [["a", "1"], ["longer", "22"]]);
+
+        assert_eq!(text, "name    size\na       1\nlonger  22");
+    }
+}

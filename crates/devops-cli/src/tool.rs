@@ -1,0 +1,77 @@
+//! A tool from its first line to its last: parse, log, install cancellation, run, finish.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use devops_core::kind::Kind;
+use time::UtcOffset;
+
+use crate::{
+    arguments::{self, Parsed},
+    exit,
+    failure::{Failure, Outcome},
+    logging, report,
+    session::Session,
+    signals,
+};
+
+/// What is special about one tool.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// The name of the program.
+    pub name: &'static str,
+    /// Its table in config files; in capitals the middle of `DEVOPS_<TABLE>_<FLAG>`.
+    pub table: &'static str,
+    /// Long flags that a project file found by walking up may not set, because they start a program,
+    /// name an endpoint or a credential, or answer a question.
+    pub guarded: &'static [&'static str],
+    /// What a second signal does.
+    pub second_signal: SecondSignal,
+}
+
+/// What a second signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondSignal {
+    /// The process ends at once.
+    EndsAtOnce,
+    /// It is counted; the tool looks at `Cancel::n_signals`.
+    Counts,
+}
+
+/// Runs a tool and returns its exit code.
+pub fn main<C: Parser>(
+    tool: &Tool,
+    run: impl FnOnce(C, &Session) -> Result<Outcome, Failure>,
+) -> ExitCode {
+    // Before any thread exists: the C library's local time is only safe until then.
+    let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
+    let (cli, settings) = match arguments::parse::<C>(tool) {
+        Parsed::Run(cli, settings) => (cli, settings),
+        Parsed::Finished(code) => return ExitCode::from(code),
+    };
+    report::install_panic_message(tool, &settings);
+    logging::start(&settings);
+    let cancel = signals::install(tool.second_signal);
+    let session = Session::new(settings, cancel, offset);
+    let result = catch_unwind(AssertUnwindSafe(|| run(cli, &session)))
+        // The panic hook has said it already.
+        .unwrap_or_else(|_| Err(Failure::new(Kind::Bug, "")));
+    finish(&session, result)
+}
+
+fn finish(session: &Session, result: Result<Outcome, Failure>) -> ExitCode {
+    let result = match (result, session.flush()) {
+        (Ok(_), Err(failure)) => Err(failure),
+        (result, _) => result,
+    };
+    let code = exit::code(&result, session.cancel().signal());
+    match &result {
+        Ok(Outcome::Partial(what)) => session.warn(what),
+        Err(failure) if failure.kind != Kind::Bug => report::failure(failure, code, session.json()),
+        _ => {}
+    }
+    ExitCode::from(code)
+}

@@ -1,0 +1,156 @@
+//! A place where a tool finds nothing but what the test put there.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{
+        fs::PermissionsExt,
+        process::{CommandExt, ExitStatusExt},
+    },
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::{binaries::binary, running::Running};
+
+/// A folder to work in, with its own home and nothing in the environment.
+pub struct TestEnv {
+    dir: TempDir,
+}
+
+/// What a finished process left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The exit code, or 128 + n for signal n.
+    pub code: i32,
+    /// Its standard output, lossily.
+    pub stdout: String,
+    /// Its standard error, lossily.
+    pub stderr: String,
+}
+
+impl Default for TestEnv {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestEnv {
+    /// Makes an empty environment.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("devops-e2e-").tempdir().expect("a folder");
+        fs::create_dir_all(dir.path().join("home")).expect("a home");
+        fs::create_dir_all(dir.path().join("work")).expect("a work folder");
+        // Tests that drop to another user must still reach it.
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(dir.path(), open).expect("the folder is ours");
+        Self { dir }
+    }
+
+    /// Returns a path in the work folder.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join("work").join(relative)
+    }
+
+    /// Returns the home folder.
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    /// Writes a file in the work folder, with its parents.
+    #[allow(clippy::disallowed_methods, reason = "test input needs no atomic replacement")]
+    pub fn write(&self, relative: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder");
+        fs::write(&path, bytes).expect("a file");
+        path
+    }
+
+    /// Returns a command for a tool or a fake, with a clean environment, in the work folder.
+    pub fn tool(&self, name: &str) -> Command {
+        self.program(binary(name))
+    }
+
+    /// Returns a command for an outside program, with a clean environment, in the work folder.
+    #[allow(clippy::disallowed_methods, reason = "the harness starts the programs under test")]
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.path(""))
+            .env_clear()
+            .env("HOME", self.home())
+            .env("LC_ALL", "C.UTF-8")
+            .env("TMPDIR", self.dir.path())
+            .env("TZ", "UTC")
+            .stdin(Stdio::null());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command
+    }
+
+    /// Runs a tool to its end.
+    pub fn run<A: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Run {
+        finish(self.tool(name).args(args))
+    }
+
+    /// Runs a tool to its end, with text on its standard input.
+    pub fn run_with_input<A: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> Run {
+        let mut command = self.tool(name);
+        let input = self.write(".stdin", input);
+        command.args(args).stdin(fs::File::open(input).expect("the input was written"));
+        finish(&mut command)
+    }
+
+    /// Starts a tool and watches its lines.
+    pub fn start<A: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Running {
+        let mut command = self.tool(name);
+        command.args(args);
+        Running::start(command)
+    }
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Run {
+    command.output().expect("the program starts").into()
+}
+
+/// Makes a command run as nobody when the tests run as root, whom no permission stops.
+pub fn without_root(command: &mut Command) -> &mut Command {
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    command
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let status = output.status;
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        Self {
+            code,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Run {
+    /// Checks that the run ended with `code`, and shows all that was printed if not.
+    #[track_caller]
+    pub fn expect_code(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.code, code,
+            "unexpected exit code\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+}
