@@ -58,7 +58,12 @@ impl Watch {
     /// Reports what was taken, and returns once nothing moved for too long.
     ///
     /// While the body is sent that is `stall`; when all was taken the answer has `answer`.
-    pub(crate) async fn stalled(&self, size: u64, limits: (Duration, Duration), moved: impl Fn(u64)) {
+    pub(crate) async fn stalled(
+        &self,
+        size: u64,
+        limits: (Duration, Duration),
+        moved: impl Fn(u64),
+    ) {
         let (stall, answer) = limits;
         let (mut last, mut since) = (0, Instant::now());
         loop {

@@ -42,7 +42,8 @@ impl Buffers {
         let size = usize::try_from(size).expect("a part fits in memory");
         let mut bytes = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let fitting = free.iter().position(|bytes| (size..=size * 2).contains(&bytes.capacity()));
+            let fitting =
+                free.iter().position(|bytes| (size..=size * 2).contains(&bytes.capacity()));
             // What does not fit makes room, or kept buffers would add up past the limit.
             fitting.map(|index| free.swap_remove(index)).unwrap_or_else(|| {
                 free.clear();
@@ -103,7 +104,8 @@ mod tests {
         let first = buffers.take(MIB).await;
         let _second = buffers.take(MIB).await;
         let mut third = pin!(buffers.take(MIB));
-        let early = std::future::poll_fn(|cx| Poll::Ready(third.as_mut().poll(cx).is_ready())).await;
+        let early =
+            std::future::poll_fn(|cx| Poll::Ready(third.as_mut().poll(cx).is_ready())).await;
 
         drop(first.freeze());
 

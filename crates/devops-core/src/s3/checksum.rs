@@ -172,7 +172,9 @@ impl Hasher {
     /// Returns the checksum of all bytes.
     pub fn finish(self) -> Sum {
         let bytes = match (self.state, self.algorithm) {
-            (State::Crc(digest), Algorithm::Crc32c) => digest.finalize().to_be_bytes()[4..].to_vec(),
+            (State::Crc(digest), Algorithm::Crc32c) => {
+                digest.finalize().to_be_bytes()[4..].to_vec()
+            }
             (State::Crc(digest), _) => digest.finalize().to_be_bytes().to_vec(),
             (State::Sha256(digest), _) => digest.finalize().to_vec(),
         };
@@ -266,7 +268,10 @@ mod tests {
         let crc64 = Sum::of(Algorithm::Crc64Nvme, b"123456789");
         let crc32c = Sum::of(Algorithm::Crc32c, b"123456789");
 
-        assert_eq!(crc64.checksum().value, STANDARD.encode(0xae8b_1486_0a79_9888_u64.to_be_bytes()));
+        assert_eq!(
+            crc64.checksum().value,
+            STANDARD.encode(0xae8b_1486_0a79_9888_u64.to_be_bytes())
+        );
         assert_eq!(crc32c.checksum().value, STANDARD.encode(0xe306_9283_u32.to_be_bytes()));
     }
 

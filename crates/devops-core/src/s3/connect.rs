@@ -4,8 +4,11 @@
 
 use std::path::PathBuf;
 
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig};
-use aws_credential_types::provider::ProvideCredentials;
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig,
+};
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_sdk_s3::config::{
     RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
@@ -21,6 +24,7 @@ use crate::{
     cancel::Cancelled,
     fs::PathError,
     kind::{HasKind, Kind},
+    secret::Secret,
 };
 
 /// Where AWS keeps buckets that nobody placed.
@@ -41,6 +45,8 @@ pub struct ConnectOptions {
     pub ca_bundle: Option<PathBuf>,
     /// Sends requests without a signature.
     pub anonymous: bool,
+    /// A key with its secret, instead of what the chain finds.
+    pub key: Option<(String, Secret)>,
 }
 
 /// Why a store cannot be reached with these settings.
@@ -107,7 +113,8 @@ pub async fn connect(
 }
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
-    let ca_bundle = options.ca_bundle.clone().or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
+    let ca_bundle =
+        options.ca_bundle.clone().or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
     let http = Dispatch::client(ca_bundle.map(read_certificates).transpose()?);
     // A dated version, because the newest changes retries and checksums under our feet.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -128,18 +135,24 @@ async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
     if options.anonymous {
         loader = loader.no_credentials();
     }
-    Ok(with_region(loader, options).await)
+    if let Some((key, secret)) = &options.key {
+        let credentials = Credentials::new(key, secret.expose(), None, None, "given");
+        loader = loader.credentials_provider(credentials);
+    }
+    Ok(loader.region(region(options)).load().await)
 }
 
-async fn with_region(loader: ConfigLoader, options: &ConnectOptions) -> SdkConfig {
-    if let Some(region) = &options.region {
-        return loader.region(Region::new(region.clone())).load().await;
+/// Looks where the SDK does, except at the host's metadata service: there a wrong region is corrected
+/// by the store's answer, and everywhere else asking for it only costs time.
+fn region(options: &ConnectOptions) -> RegionProviderChain {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &options.profile {
+        profile = profile.profile_name(name);
     }
-    let config = loader.load().await;
-    if config.region().is_some() {
-        return config;
-    }
-    config.into_builder().region(Region::new(USUAL_REGION)).build()
+    RegionProviderChain::first_try(options.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(Region::new(USUAL_REGION))
 }
 
 async fn check_credentials(config: &SdkConfig) -> Result<(), ConnectError> {

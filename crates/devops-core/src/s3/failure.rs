@@ -132,7 +132,9 @@ impl HasKind for CallFailure {
                 Kind::Permission
             }
             Trouble::Damaged => Kind::Mismatch,
-            Trouble::ChecksumRefused | Trouble::ConditionRefused | Trouble::Rejected => Kind::Failed,
+            Trouble::ChecksumRefused | Trouble::ConditionRefused | Trouble::Rejected => {
+                Kind::Failed
+            }
             Trouble::Interrupted(_) => Kind::Interrupted,
         }
     }
@@ -170,7 +172,8 @@ impl CallFailure {
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
-        let status_message = (message.is_empty() && code.is_none()).then(|| format!("HTTP {status}"));
+        let status_message =
+            (message.is_empty() && code.is_none()).then(|| format!("HTTP {status}"));
         Self {
             operation,
             trouble: of_answer(status, code.as_deref().unwrap_or_default(), &message, region),
@@ -187,7 +190,8 @@ where
     E: Error + ProvideErrorMetadata,
 {
     let answer = error.raw_response()?;
-    let id = answer.headers().request_id().or_else(|| error.as_service_error()?.meta().request_id())?;
+    let id =
+        answer.headers().request_id().or_else(|| error.as_service_error()?.meta().request_id())?;
     Some(match answer.headers().extended_request_id() {
         Some(extended) => format!("{id} {extended}"),
         None => id.to_owned(),
@@ -210,25 +214,34 @@ fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> 
         (_, "NoSuchUpload") => Trouble::NoUpload,
         (_, "PreconditionFailed") | (412, _) => Trouble::Exists,
         (_, "ConditionalRequestConflict" | "OperationAborted") => Trouble::Conflict,
-        (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded") | (429, _) => {
-            Trouble::Throttled
-        }
+        (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
+        | (429, _) => Trouble::Throttled,
         (_, "RequestTimeTooSkewed") => Trouble::Clock,
         (
             _,
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken"
-            | "TokenRefreshRequired" | "NotSignedUp" | "InvalidSecurity",
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
+            | "NotSignedUp"
+            | "InvalidSecurity",
         ) => Trouble::BadCredentials,
         (301 | 307, _)
-        | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") => {
-            Trouble::OtherRegion(region)
-        }
+        | (
+            _,
+            "AuthorizationHeaderMalformed"
+            | "PermanentRedirect"
+            | "IllegalLocationConstraintException",
+        ) => Trouble::OtherRegion(region),
         (400, "" | "Bad Request") if region.is_some() => Trouble::OtherRegion(region),
         (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
             Trouble::Damaged
         }
         (_, "RequestTimeout" | "InternalError") => Trouble::Server,
-        (400 | 501, "InvalidArgument" | "InvalidRequest" | "NotImplemented") if speaks_of_checksum() => {
+        (400 | 501, "InvalidArgument" | "InvalidRequest" | "NotImplemented")
+            if speaks_of_checksum() =>
+        {
             Trouble::ChecksumRefused
         }
         (501, _) => Trouble::ConditionRefused,
@@ -244,7 +257,9 @@ fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> 
 fn without_answer<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> (Trouble, String) {
     let chain: Vec<_> = chain(error).collect();
     let text = DisplayErrorContext(error).to_string();
-    if let Some(credentials) = chain.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+    if let Some(credentials) =
+        chain.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>())
+    {
         return (Trouble::NoCredentials, credential_message(credentials));
     }
     // The innermost cause says what happened; the wrappers only say that something did.

@@ -90,7 +90,8 @@ mod tests {
     #[tokio::test]
     async fn halving_takes_effect_as_requests_end() {
         let lanes = Lanes::new(4);
-        let round = [lanes.enter().await, lanes.enter().await, lanes.enter().await, lanes.enter().await];
+        let round =
+            [lanes.enter().await, lanes.enter().await, lanes.enter().await, lanes.enter().await];
 
         lanes.halve();
         lanes.halve();

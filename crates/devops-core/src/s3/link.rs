@@ -87,7 +87,8 @@ impl<'a> Link<'a> {
             if failure.trouble == Trouble::Throttled && call.body.is_some() {
                 self.store.lanes().halve();
             }
-            let tried = Tried { attempt, elapsed: begun.elapsed(), answered: self.store.has_answered() };
+            let tried =
+                Tried { attempt, elapsed: begun.elapsed(), answered: self.store.has_answered() };
             let pause = self.store.patience().pause(&failure.trouble, tried, chance());
             let Some(pause) = pause.filter(|_| call.retry) else { return Err(failure) };
             self.tell_retry(&failure, attempt, pause);
@@ -152,7 +153,9 @@ impl<'a> Link<'a> {
             }
             Some((watch, size)) => {
                 let limits = (self.store.patience().stall, call.answer);
-                watch.stalled(size, limits, |moved| (self.events)(Event::Moved(moved.cast_signed()))).await;
+                watch
+                    .stalled(size, limits, |moved| (self.events)(Event::Moved(moved.cast_signed())))
+                    .await;
                 "the connection stands still"
             }
         };

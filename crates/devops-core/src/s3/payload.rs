@@ -72,7 +72,15 @@ impl Payload {
             _ => None,
         };
         let (size, sum) = (self.size(), self.sum.clone());
-        StoredPart { number, size, etag: answer.etag.unwrap_or_default(), sum, confirmed, md5, attempts }
+        StoredPart {
+            number,
+            size,
+            etag: answer.etag.unwrap_or_default(),
+            sum,
+            confirmed,
+            md5,
+            attempts,
+        }
     }
 }
 
@@ -107,4 +115,3 @@ pub(crate) fn signed<T, E, B>(
         None => operation,
     }
 }
-

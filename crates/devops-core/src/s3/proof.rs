@@ -79,7 +79,10 @@ pub(crate) struct Sent {
 pub(crate) enum Verdict {
     Proven(Proof),
     /// The store holds something else.
-    Different { expected: String, found: String },
+    Different {
+        expected: String,
+        found: String,
+    },
     /// The answers do not even tell the size.
     Nothing,
 }
@@ -114,10 +117,9 @@ impl Sent {
                 // A store that makes checksums of checksums of what we combine says nothing
                 // about the whole, but it has checked the parts.
                 (false, true, false) => self.judge_parts(etag),
-                (false, _, _) => Verdict::Different {
-                    expected: ours.to_string(),
-                    found: theirs.to_string(),
-                },
+                (false, _, _) => {
+                    Verdict::Different { expected: ours.to_string(), found: theirs.to_string() }
+                }
             };
         }
         self.judge_parts(etag)

@@ -135,8 +135,11 @@ async fn send_until_settled(
     let mut adjustments = Adjustments::default();
     loop {
         let task = Task::new(link, &source.uri, options);
-        let result =
-            if plan.is_single() { task.put_single(file, plan).await } else { task.put_parts(file, plan).await };
+        let result = if plan.is_single() {
+            task.put_single(file, plan).await
+        } else {
+            task.put_parts(file, plan).await
+        };
         let failure = match result {
             Err(S3Error::Call(failure)) => failure,
             other => return other,
@@ -159,7 +162,11 @@ const CONFLICTS: u32 = 3;
 
 impl Adjustments {
     /// Prepares another try, or gives the failure back.
-    pub(crate) async fn adjust(&mut self, task: &Task<'_>, failure: CallFailure) -> Result<(), S3Error> {
+    pub(crate) async fn adjust(
+        &mut self,
+        task: &Task<'_>,
+        failure: CallFailure,
+    ) -> Result<(), S3Error> {
         let store = task.link.store;
         let news = match failure.trouble {
             Trouble::ChecksumRefused if matches!(task.protection, Protection::Checksum(_)) => {
@@ -204,7 +211,11 @@ impl<'a> Task<'a> {
         &self.attributes.id
     }
 
-    async fn put_single(&self, file: &OpenFile, plan: PartPlan) -> Result<(Sent, Settled), S3Error> {
+    async fn put_single(
+        &self,
+        file: &OpenFile,
+        plan: PartPlan,
+    ) -> Result<(Sent, Settled), S3Error> {
         let part = plan.parts().next().expect("a plan has a part");
         let payload = self.read(file, part).await?;
         file.check_unchanged()?;
@@ -221,7 +232,9 @@ impl<'a> Task<'a> {
                 let settled = confirm(&self.link, self.uri, &sent, &answer).await?;
                 Ok((sent, settled))
             }
-            Err(failure) if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() => {
+            Err(failure)
+                if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() =>
+            {
                 let sent = Sent::unanswered(&payload);
                 let write = Write { id: self.id(), sent: &sent, upload_id: None };
                 let settled = resolve(&self.link, self.uri, write, failure).await?;
@@ -270,7 +283,8 @@ async fn unchanged(
     let Some(proof) = same_content(link, &head, file).await? else {
         return Err(S3Error::Exists(uri.clone()));
     };
-    let sent = Sent { size: head.size, checksum: head.checksum, parts: Vec::new(), is_multipart: false };
+    let sent =
+        Sent { size: head.size, checksum: head.checksum, parts: Vec::new(), is_multipart: false };
     let version_id = head.version_id;
     Ok(Some((sent, Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id })))
 }

@@ -117,7 +117,9 @@ impl Link<'_> {
                 while let Some(bytes) = body.try_next().await.map_err(lost)? {
                     let mut buffer = buffer.borrow_mut();
                     let target = buffer.bytes_mut().get_mut(at..at + bytes.len());
-                    target.ok_or_else(|| lost("more bytes than asked for"))?.copy_from_slice(&bytes);
+                    target
+                        .ok_or_else(|| lost("more bytes than asked for"))?
+                        .copy_from_slice(&bytes);
                     at += bytes.len();
                     watch.add(bytes.len() as u64);
                 }
@@ -135,4 +137,3 @@ impl Link<'_> {
 fn lost(error: impl Into<BoxError>) -> SdkError<GetObjectError, HttpResponse> {
     SdkError::dispatch_failure(ConnectorError::io(error.into()))
 }
-

@@ -89,10 +89,15 @@ impl Link<'_> {
                 .set_if_none_match(guarded.then(|| "*".to_owned()))
                 .set_content_md5(payload.content_md5())
                 .body(watch.body(payload.bytes.clone()));
-            signed(with_checksum!(request, |algorithm| payload.value(algorithm)).customize(), payload).send()
+            signed(
+                with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
+                payload,
+            )
+            .send()
         };
         let _lane = self.store.lanes().enter().await;
-        let (output, attempts) = self.call(self.with_body("PutObject", &watch, payload), send).await?;
+        let (output, attempts) =
+            self.call(self.with_body("PutObject", &watch, payload), send).await?;
         let answer = answer_of!(output, output.version_id());
         Ok((payload.stored(1, answer.clone(), attempts).await, answer))
     }
@@ -137,7 +142,9 @@ impl Link<'_> {
         let (output, _) = self.call(self.short("CreateMultipartUpload"), send).await?;
         match output.upload_id() {
             Some(id) => Ok(Upload { uri: uri.clone(), id: id.to_owned() }),
-            None => Err(CallFailure::local("CreateMultipartUpload", Trouble::Rejected, "no upload id")),
+            None => {
+                Err(CallFailure::local("CreateMultipartUpload", Trouble::Rejected, "no upload id"))
+            }
         }
     }
 
@@ -158,10 +165,15 @@ impl Link<'_> {
                 .part_number(number.cast_signed())
                 .set_content_md5(payload.content_md5())
                 .body(watch.body(payload.bytes.clone()));
-            signed(with_checksum!(request, |algorithm| payload.value(algorithm)).customize(), payload).send()
+            signed(
+                with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
+                payload,
+            )
+            .send()
         };
         let _lane = self.store.lanes().enter().await;
-        let (output, attempts) = self.call(self.with_body("UploadPart", &watch, payload), send).await?;
+        let (output, attempts) =
+            self.call(self.with_body("UploadPart", &watch, payload), send).await?;
         let answer = answer_of!(output, None::<&str>);
         Ok((payload.stored(number, answer.clone(), attempts).await, answer))
     }

@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_limit() {
         let patience = Patience::default();
-        let pause = |attempt| patience.pause(&Trouble::Server, tried(attempt, 0, true), 1.0).unwrap();
+        let pause =
+            |attempt| patience.pause(&Trouble::Server, tried(attempt, 0, true), 1.0).unwrap();
 
         assert_eq!(pause(1), Duration::from_millis(100));
         assert_eq!(pause(4), Duration::from_millis(800));
@@ -136,6 +137,9 @@ mod tests {
         let chances: Vec<_> = (0..100).map(|_| chance()).collect();
 
         assert!(chances.iter().all(|chance| (0.0..=1.0).contains(chance)));
-        assert!(chances.iter().any(|&chance| chance < 0.5) && chances.iter().any(|&chance| chance > 0.5));
+        assert!(
+            chances.iter().any(|&chance| chance < 0.5)
+                && chances.iter().any(|&chance| chance > 0.5)
+        );
     }
 }

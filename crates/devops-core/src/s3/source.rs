@@ -49,7 +49,9 @@ impl OpenFile {
         match self.file.read_exact_at(buffer, part.offset) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed()),
-            Err(error) => Err(Err::<(), _>(error).at(&self.path, "read").expect_err("it failed").into()),
+            Err(error) => {
+                Err(Err::<(), _>(error).at(&self.path, "read").expect_err("it failed").into())
+            }
         }
     }
 

@@ -148,10 +148,8 @@ fn set(patterns: &[String]) -> Result<GlobSet, FilterError> {
         };
         set.add(glob(&anchored)?);
     }
-    set.build().map_err(|error| FilterError {
-        pattern: patterns.join(" "),
-        reason: error.to_string(),
-    })
+    set.build()
+        .map_err(|error| FilterError { pattern: patterns.join(" "), reason: error.to_string() })
 }
 
 fn glob(pattern: &str) -> Result<Glob, FilterError> {
@@ -171,8 +169,13 @@ pub fn find_sources(
     filter: &Filter,
     follow_symlinks: bool,
 ) -> Result<Sources, SourcesError> {
-    let mut search =
-        Search { destination, filter, follow_symlinks, found: Sources::default(), seen: HashMap::new() };
+    let mut search = Search {
+        destination,
+        filter,
+        follow_symlinks,
+        found: Sources::default(),
+        seen: HashMap::new(),
+    };
     search.found.is_tree = paths.len() > 1;
     for path in paths {
         search.add(path)?;
@@ -198,7 +201,9 @@ impl Search<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return match split_glob(path) {
                     Some((root, pattern)) => self.add_glob(&root, &pattern),
-                    None => Err(Err::<(), _>(error).at(path, "read").expect_err("it failed").into()),
+                    None => {
+                        Err(Err::<(), _>(error).at(path, "read").expect_err("it failed").into())
+                    }
                 };
             }
             other => other.at(path, "read")?,
@@ -252,7 +257,9 @@ impl Search<'_> {
         ancestors: &mut Vec<(u64, u64)>,
         wanted: &dyn Fn(&Path) -> bool,
     ) -> Result<(), SourcesError> {
-        let mut entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        let mut entries = match fs::read_dir(folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        {
             Ok(entries) => entries,
             Err(error) if relative.as_os_str().is_empty() => {
                 return Err(Err::<(), _>(error).at(folder, "list").expect_err("it failed").into());
@@ -283,7 +290,12 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn take_in_tree(&mut self, path: PathBuf, relative: &Path, size: u64) -> Result<(), SourcesError> {
+    fn take_in_tree(
+        &mut self,
+        path: PathBuf,
+        relative: &Path,
+        size: u64,
+    ) -> Result<(), SourcesError> {
         let Some(name) = relative.to_str() else {
             self.skip(path, "its name is not UTF-8");
             return Ok(());
@@ -380,7 +392,8 @@ mod tests {
     }
 
     fn filter(include: &[&str], exclude: &[&str]) -> Filter {
-        let owned = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let owned =
+            |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
         Filter::new(&owned(include), &owned(exclude)).unwrap()
     }
 
@@ -442,8 +455,9 @@ mod tests {
         symlink("a.txt", dir.path().join("link")).unwrap();
         symlink(".", dir.path().join("loop")).unwrap();
         let uri: S3Uri = "s3://backups".parse().unwrap();
-        let find =
-            |follow| find_sources(&[dir.path().to_owned()], &uri, &Filter::default(), follow).unwrap();
+        let find = |follow| {
+            find_sources(&[dir.path().to_owned()], &uri, &Filter::default(), follow).unwrap()
+        };
 
         let (plain, followed) = (find(false), find(true));
 

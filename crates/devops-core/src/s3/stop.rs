@@ -24,10 +24,11 @@ impl Stop {
     /// Waits until a signal comes, for ever if none does.
     pub async fn requested(&self) -> Cancelled {
         let mut signals = self.signals.clone();
-        match signals.wait_for(Option::is_some).await {
-            Ok(signal) => Cancelled { signal: signal.expect("waited for a signal") },
+        let signal = signals.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+        match signal {
+            Some(signal) => Cancelled { signal },
             // The sender lives as long as the `Cancel` we hold.
-            Err(_closed) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 

@@ -15,8 +15,8 @@ use super::{
     failure::Trouble,
     link::Link,
     plan::{PartPlan, StreamPlan},
-    put::{Adjustments, PutOptions, Replace, Task, summarize},
     proof::Sent,
+    put::{Adjustments, PutOptions, Replace, Task, summarize},
     settle::Settled,
     uri::S3Uri,
 };
@@ -42,7 +42,12 @@ pub async fn put_stream(
     let begun = Instant::now();
     refuse_existing(link, uri, options).await?;
     let mut feed = Feed::new(link, reader, options, expected)?;
-    (link.events)(Event::Started { uri: uri.clone(), path: None, size: expected.expect_size, parts: None });
+    (link.events)(Event::Started {
+        uri: uri.clone(),
+        path: None,
+        size: expected.expect_size,
+        parts: None,
+    });
     let first = feed.next(link).await?.unwrap_or_default();
     let done = if feed.ended {
         feed.check_end()?;
@@ -90,17 +95,18 @@ async fn put_pieces(
 ) -> Result<(Sent, Settled), S3Error> {
     let task = Task::new(link, uri, options);
     task.with_upload(async |upload| {
-        let pieces = stream::try_unfold((Some(first), feed, 1), |(ready, mut feed, number)| async move {
-            let bytes = match ready {
-                Some(bytes) => Some(bytes),
-                None => feed.next(link).await?,
-            };
-            let Some(bytes) = bytes else {
-                feed.check_end()?;
-                return Ok(None);
-            };
-            Ok::<_, S3Error>(Some(((number, bytes), (None, feed, number + 1))))
-        });
+        let pieces =
+            stream::try_unfold((Some(first), feed, 1), |(ready, mut feed, number)| async move {
+                let bytes = match ready {
+                    Some(bytes) => Some(bytes),
+                    None => feed.next(link).await?,
+                };
+                let Some(bytes) = bytes else {
+                    feed.check_end()?;
+                    return Ok(None);
+                };
+                Ok::<_, S3Error>(Some(((number, bytes), (None, feed, number + 1))))
+            });
         let parts = pieces
             .map_ok(|(number, bytes)| task.send_bytes(&upload, number, bytes))
             .try_buffer_unordered(task.in_flight())

@@ -53,7 +53,9 @@ pub async fn pending_uploads(
         }
         markers = next;
     }
-    uploads.retain(|upload| before.is_none_or(|before| upload.begun.is_some_and(|begun| begun < before)));
+    uploads.retain(|upload| {
+        before.is_none_or(|before| upload.begun.is_some_and(|begun| begun < before))
+    });
     Ok(uploads)
 }
 

@@ -1,0 +1,10 @@
+//! The engine `s3` against a server that does what it is told, faults included.
+
+#[path = "s3/faults.rs"]
+mod faults;
+#[path = "s3/get.rs"]
+mod get;
+#[path = "s3/put.rs"]
+mod put;
+#[path = "s3/rig.rs"]
+mod rig;
