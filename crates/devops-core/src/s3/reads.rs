@@ -74,7 +74,7 @@ impl Link<'_> {
             Ok((output, _)) => Ok(Some(head_of(&output))),
             Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
             // The answer to HEAD has no body that could say more; that to GET has.
-            Err(failure) if failure.code.is_none() && failure.trouble.is_answer() => {
+            Err(failure) if matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) => {
                 Err(self.explain(uri, failure).await)
             }
             Err(failure) => Err(failure),

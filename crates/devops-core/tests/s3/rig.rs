@@ -107,14 +107,15 @@ impl Rig {
 
 /// Returns bytes that do not repeat.
 pub fn bytes(size: u64) -> Vec<u8> {
-    let mut state = size ^ 0x9e37_79b9_7f4a_7c15;
-    let words = (0..size.div_ceil(8)).flat_map(|_| {
+    let size = usize::try_from(size).unwrap();
+    let mut state = size as u64 ^ 0x9e37_79b9_7f4a_7c15;
+    let mut bytes = vec![0; size.next_multiple_of(8)];
+    for word in bytes.chunks_exact_mut(8) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()
-    });
-    let mut bytes: Vec<u8> = words.collect();
-    bytes.truncate(usize::try_from(size).unwrap());
+        word.copy_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(size);
     bytes
 }
