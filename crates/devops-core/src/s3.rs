@@ -5,12 +5,16 @@
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
+mod adjust;
+mod answer;
 mod body;
 mod buffers;
 pub mod checksum;
 mod connect;
 mod event;
+mod existing;
 mod failure;
+mod filter;
 mod get;
 mod lanes;
 mod link;
@@ -40,6 +44,7 @@ pub use self::{
     connect::{ConnectError, ConnectOptions, connect},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},
+    filter::{Filter, FilterError},
     get::{GetOptions, GetSummary, get},
     link::Link,
     list::{ListedObject, list},
@@ -48,7 +53,7 @@ pub use self::{
     put::{Preview, PutOptions, Replace, preview, put},
     reads::ObjectHead,
     retry::Patience,
-    sources::{Filter, FilterError, Skipped, Source, Sources, SourcesError, find_sources},
+    sources::{Skipped, Source, Sources, SourcesError, find_sources},
     stop::Stop,
     store::{Store, StoreOptions},
     stream::{StreamOptions, put_stream},

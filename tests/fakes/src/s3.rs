@@ -3,8 +3,10 @@
 //! `store` keeps the objects honestly, `service` answers for it, `fault` says what goes wrong, and
 //! `http` puts the faults around the answers and writes the log.
 
+mod digest;
 mod fault;
 mod http;
+mod listing;
 mod service;
 mod store;
 

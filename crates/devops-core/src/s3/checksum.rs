@@ -66,6 +66,25 @@ pub struct Checksum {
 }
 
 impl Checksum {
+    /// Reads a value as a store shows it, with what else the store says of the object.
+    ///
+    /// Some stores leave the count off a checksum of checksums: then the `ETag` has it. SHA-256 of a
+    /// multipart upload is always of that kind (S3 user guide, "Checking object integrity").
+    pub(crate) fn shown(
+        algorithm: Algorithm,
+        value: &str,
+        composite: bool,
+        etag: Option<&str>,
+    ) -> Self {
+        let count = etag.and_then(|etag| etag.trim_matches('"').rsplit_once('-')).map(|(_, n)| n);
+        let composite = composite || (algorithm == Algorithm::Sha256 && count.is_some());
+        let value = match (composite && !value.contains('-'), count) {
+            (true, count) => format!("{value}-{}", count.unwrap_or("0")),
+            (false, _) => value.to_owned(),
+        };
+        Self { algorithm, value }
+    }
+
     /// Returns whether it covers the object's bytes rather than the checksums of parts.
     pub fn is_full(&self) -> bool {
         // A hyphen is not in base64's alphabet.
@@ -107,14 +126,19 @@ impl Sum {
             return Some(first.checksum());
         }
         if !first.algorithm.combines() {
-            let mut hasher = Hasher::new(first.algorithm);
-            parts.iter().for_each(|part| hasher.update(&part.bytes));
-            let mut composite = hasher.finish().checksum();
-            composite.value = format!("{}-{}", composite.value, parts.len());
-            return Some(composite);
+            return Self::composite(parts);
         }
         let whole = rest.iter().fold(first.clone(), |sum, part| sum.then(part));
         Some(whole.checksum())
+    }
+
+    /// Returns the checksum of the checksums of `parts`, which some stores keep instead.
+    pub fn composite(parts: &[Self]) -> Option<Checksum> {
+        let mut hasher = Hasher::new(parts.first()?.algorithm);
+        parts.iter().for_each(|part| hasher.update(&part.bytes));
+        let mut composite = hasher.finish().checksum();
+        composite.value = format!("{}-{}", composite.value, parts.len());
+        Some(composite)
     }
 
     /// Returns the checksum of the bytes of `self` followed by those of `next`.
@@ -283,6 +307,17 @@ mod tests {
 
         assert!(checksum.value.ends_with("=-2"), "{checksum}");
         assert!(!checksum.is_full());
+    }
+
+    #[test]
+    fn a_checksum_of_checksums_is_known_by_its_type_or_its_etag() {
+        let shown =
+            |composite, etag| Checksum::shown(Algorithm::Sha256, "AA==", composite, etag).value;
+
+        assert_eq!(shown(false, Some("\"abc\"")), "AA==");
+        assert_eq!(shown(false, Some("\"abc-7\"")), "AA==-7");
+        assert_eq!(shown(true, None), "AA==-0");
+        assert_eq!(Checksum::shown(Algorithm::Crc32c, "AA==-3", true, None).value, "AA==-3");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use aws_sdk_s3::config::{
 use aws_types::service_config::ServiceConfigKey;
 
 use super::{
-    failure::credential_message,
+    answer::credential_message,
     stop::Stop,
     store::{Store, StoreOptions},
     tls::Dispatch,

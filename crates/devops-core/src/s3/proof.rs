@@ -111,18 +111,26 @@ impl Sent {
         if let (Some(ours), Some(theirs)) = (&self.checksum, checksum)
             && ours.algorithm == theirs.algorithm
         {
-            return match (ours.value == theirs.value, ours.is_full(), theirs.is_full()) {
-                (true, true, _) => Verdict::Proven(Proof::Full),
-                (true, false, _) => Verdict::Proven(Proof::Parts),
-                // A store that makes checksums of checksums of what we combine says nothing
-                // about the whole, but it has checked the parts.
-                (false, true, false) => self.judge_parts(etag),
-                (false, _, _) => {
+            return match ours.value == theirs.value {
+                true if ours.is_full() => Verdict::Proven(Proof::Full),
+                true => Verdict::Proven(Proof::Parts),
+                // A store that makes a checksum of checksums of what we combine says nothing about the
+                // whole, but it has checked the parts.
+                false if self.is_composite(theirs) => Verdict::Proven(Proof::Parts),
+                false => {
                     Verdict::Different { expected: ours.to_string(), found: theirs.to_string() }
                 }
             };
         }
         self.judge_parts(etag)
+    }
+
+    /// Returns whether `theirs` is made of our checksums of the parts, with or without their count.
+    fn is_composite(&self, theirs: &Checksum) -> bool {
+        let digits = |checksum: &Checksum| checksum.value.split('-').next().map(str::to_owned);
+        let sums: Option<Vec<Sum>> = self.parts.iter().map(|part| part.sum.clone()).collect();
+        let ours = sums.filter(|_| self.is_multipart).and_then(|sums| Sum::composite(&sums));
+        ours.is_some_and(|ours| digits(&ours) == digits(theirs))
     }
 
     fn judge_parts(&self, etag: Option<&str>) -> Verdict {
@@ -198,6 +206,16 @@ mod tests {
         let verdict = sent.judge_answer(Some(&checksum(b"abd")), None);
 
         assert!(matches!(verdict, Verdict::Different { .. }));
+    }
+
+    #[test]
+    fn a_checksum_of_checksums_proves_the_parts() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+        let sums = sent.parts.iter().filter_map(|part| part.sum.clone()).collect::<Vec<_>>();
+
+        let verdict = sent.judge_answer(Sum::composite(&sums).as_ref(), None);
+
+        assert_eq!(verdict, Verdict::Proven(Proof::Parts));
     }
 
     #[test]

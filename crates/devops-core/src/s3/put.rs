@@ -8,15 +8,16 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    S3Error, blocking,
-    checksum::{self, Algorithm},
+    S3Error,
+    adjust::Adjustments,
+    checksum::Algorithm,
     event::{Event, ObjectSummary, Outcome},
-    failure::{CallFailure, Trouble},
+    existing::unchanged,
+    failure::Trouble,
     link::Link,
     payload::Protection,
     plan::{PartPlan, PartSize},
     proof::{Proof, Sent},
-    reads::ObjectHead,
     requests::Attributes,
     retry::random,
     settle::{Settled, Write, confirm, resolve},
@@ -151,45 +152,6 @@ async fn send_until_settled(
     }
 }
 
-/// What was changed after a store's refusal.
-#[derive(Default)]
-pub(crate) struct Adjustments {
-    conflicts: u32,
-}
-
-/// Other writers of the same key are waited for this often.
-const CONFLICTS: u32 = 3;
-
-impl Adjustments {
-    /// Prepares another try, or gives the failure back.
-    pub(crate) async fn adjust(
-        &mut self,
-        task: &Task<'_>,
-        failure: CallFailure,
-    ) -> Result<(), S3Error> {
-        let store = task.link.store;
-        let news = match failure.trouble {
-            Trouble::ChecksumRefused if matches!(task.protection, Protection::Checksum(_)) => {
-                store.give_up_checksums().then_some("checksum headers")
-            }
-            Trouble::ConditionRefused if task.guarded => {
-                store.give_up_conditions().then_some("conditional writes")
-            }
-            // After this answer S3 wants a multipart upload begun anew.
-            Trouble::Conflict if self.conflicts < CONFLICTS => {
-                self.conflicts += 1;
-                tokio::time::sleep(Duration::from_millis(100 << self.conflicts)).await;
-                None
-            }
-            _ => return Err(failure.into()),
-        };
-        if let Some(what) = news {
-            (task.link.events)(Event::Weaker(what));
-        }
-        Ok(())
-    }
-}
-
 impl<'a> Task<'a> {
     pub(crate) fn new(link: Link<'a>, uri: &'a S3Uri, options: &'a PutOptions) -> Self {
         let protection = match options.checksum {
@@ -261,58 +223,6 @@ impl<'a> Task<'a> {
     pub(crate) fn in_flight(&self) -> usize {
         self.link.store.concurrency() + 2
     }
-}
-
-/// Returns the object when the same content has the key already; fails when other content has it.
-async fn unchanged(
-    link: Link<'_>,
-    uri: &S3Uri,
-    file: &OpenFile,
-    options: &PutOptions,
-) -> Result<Option<(Sent, Settled)>, S3Error> {
-    if options.replace == Replace::Overwrite {
-        return Ok(None);
-    }
-    let head = match link.head(uri).await {
-        Ok(Some(head)) => head,
-        Ok(None) => return Ok(None),
-        // Who may write need not be allowed to read; the write's own condition has to do.
-        Err(failure) if failure.trouble == Trouble::Denied => return Ok(None),
-        Err(failure) => return Err(failure.into()),
-    };
-    let Some(proof) = same_content(link, &head, file).await? else {
-        return Err(S3Error::Exists(uri.clone()));
-    };
-    let sent =
-        Sent { size: head.size, checksum: head.checksum, parts: Vec::new(), is_multipart: false };
-    let version_id = head.version_id;
-    Ok(Some((sent, Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id })))
-}
-
-/// Returns how well it is known that the object is the file, or nothing if it is another or nobody knows.
-pub(crate) async fn same_content(
-    link: Link<'_>,
-    head: &ObjectHead,
-    file: &OpenFile,
-) -> Result<Option<Proof>, S3Error> {
-    if head.size != file.size() {
-        return Ok(None);
-    }
-    let (path, cancel) = (file.path().to_owned(), link.stop.cancel().clone());
-    let proof = if let Some(theirs) = head.checksum.clone().filter(checksum::Checksum::is_full) {
-        let ours = blocking(move || checksum::of_file(&path, theirs.algorithm, &cancel)).await?;
-        (ours.checksum() == theirs).then_some(Proof::Full)
-    } else {
-        match head.etag.clone().filter(|etag| checksum::is_md5(etag)) {
-            Some(theirs) => {
-                let ours = blocking(move || checksum::md5_of_file(&path, &cancel)).await?;
-                (ours == theirs).then_some(Proof::Etag)
-            }
-            None => None,
-        }
-    };
-    link.stop.check()?;
-    Ok(proof)
 }
 
 pub(crate) fn summarize(

@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{BoxError, ConnectorError, SdkError},
     operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
-    types::ChecksumMode,
+    types::{ChecksumMode, ChecksumType},
 };
 
 use super::{
@@ -39,12 +39,13 @@ pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
     etag.map(|etag| etag.trim_matches('"').to_owned())
 }
 
-/// Picks the checksum from an output that has a field for each algorithm.
+/// Picks the checksum from an output that has a field for each algorithm, with the type it states.
 macro_rules! checksum_of {
-    ($output:expr) => {{
+    ($output:expr, $kind:expr) => {{
         let output = &$output;
+        let composite = $kind == Some(&ChecksumType::Composite);
         let found = |algorithm, value: Option<&str>| {
-            value.map(|value| Checksum { algorithm, value: value.to_owned() })
+            value.map(|value| Checksum::shown(algorithm, value, composite, output.e_tag()))
         };
         found(Algorithm::Crc64Nvme, output.checksum_crc64_nvme())
             .or_else(|| found(Algorithm::Crc32c, output.checksum_crc32_c()))
@@ -57,7 +58,7 @@ fn head_of(output: &HeadObjectOutput) -> ObjectHead {
     ObjectHead {
         size: output.content_length().unwrap_or_default().cast_unsigned(),
         etag: unquoted(output.e_tag()),
-        checksum: checksum_of!(output),
+        checksum: checksum_of!(output, output.checksum_type()),
         id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
         version_id: output.version_id().map(str::to_owned),
     }

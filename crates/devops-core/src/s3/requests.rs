@@ -40,10 +40,10 @@ pub(crate) struct Answer {
 
 /// Reads the answer to a write.
 macro_rules! answer_of {
-    ($output:expr, $version:expr) => {
+    ($output:expr, $version:expr, $kind:expr) => {
         Answer {
             etag: unquoted($output.e_tag()),
-            checksum: checksum_of!($output),
+            checksum: checksum_of!($output, $kind),
             version_id: $version.map(str::to_owned),
         }
     };
@@ -98,7 +98,7 @@ impl Link<'_> {
         let _lane = self.store.lanes().enter().await;
         let (output, attempts) =
             self.call(self.with_body("PutObject", &watch, payload), send).await?;
-        let answer = answer_of!(output, output.version_id());
+        let answer = answer_of!(output, output.version_id(), output.checksum_type());
         Ok((payload.stored(1, answer.clone(), attempts).await, answer))
     }
 
@@ -174,7 +174,7 @@ impl Link<'_> {
         let _lane = self.store.lanes().enter().await;
         let (output, attempts) =
             self.call(self.with_body("UploadPart", &watch, payload), send).await?;
-        let answer = answer_of!(output, None::<&str>);
+        let answer = answer_of!(output, None::<&str>, None);
         Ok((payload.stored(number, answer.clone(), attempts).await, answer))
     }
 
@@ -210,7 +210,7 @@ impl Link<'_> {
             ..self.short("CompleteMultipartUpload")
         };
         let (output, _) = self.call(call, send).await?;
-        Ok(answer_of!(output, output.version_id()))
+        Ok(answer_of!(output, output.version_id(), output.checksum_type()))
     }
 }
 

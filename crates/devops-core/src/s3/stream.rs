@@ -10,13 +10,15 @@ use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
 use super::{
-    S3Error, blocking,
+    S3Error,
+    adjust::Adjustments,
+    blocking,
     event::{Event, ObjectSummary},
     failure::Trouble,
     link::Link,
     plan::{PartPlan, StreamPlan},
     proof::Sent,
-    put::{Adjustments, PutOptions, Replace, Task, summarize},
+    put::{PutOptions, Replace, Task, summarize},
     settle::Settled,
     uri::S3Uri,
 };

@@ -5,12 +5,12 @@ use std::path::Path;
 use super::{
     S3Error, blocking,
     checksum::{self, Algorithm},
+    existing::same_content,
     failure::Trouble,
     get::{Fetch, head_of_existing},
     link::Link,
     plan::PartSize,
     proof::Proof,
-    put::same_content,
     source::OpenFile,
     uri::S3Uri,
 };

@@ -57,10 +57,6 @@ fn serve(cli: Cli) -> std::io::Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on {}", server.endpoint())?;
     out.flush()?;
-    writeln!(
-        std::io::stderr(),
-        "AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}"
-    )?;
     server.wait();
     Ok(())
 }

@@ -4,16 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use md5::{Digest, Md5};
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
     Shared,
-    store::{Attributes, StoredObject, StoredPart, Upload, hash, md5_hex},
+    digest::{check, checksum_of, strong, with_checksum},
+    listing::{self, no_upload},
+    store::{Attributes, StoredObject, StoredPart, Upload, md5_hex},
 };
-
-/// How many entries a page of a listing has at most.
-const PAGE: i32 = 1000;
 
 /// Marks a request whose conditions are not to be looked at.
 #[derive(Clone)]
@@ -36,82 +34,6 @@ async fn collect(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The checksum headers of a request, all of which must be right.
-fn check(bytes: &Bytes, stated: &Checksum, md5: Option<&str>) -> S3Result<Checksum> {
-    let mut known = Checksum::default();
-    let mut wrong = false;
-    macro_rules! check {
-        ($($field:ident: $name:literal),*) => {$(
-            if let Some(value) = &stated.$field {
-                let ours = hash([bytes], Some($name)).$field;
-                wrong |= ours.as_ref() != Some(value);
-                known.$field = ours;
-            }
-        )*};
-    }
-    check!(
-        checksum_crc32: "CRC32", checksum_crc32c: "CRC32C", checksum_crc64nvme: "CRC64NVME",
-        checksum_sha1: "SHA1", checksum_sha256: "SHA256"
-    );
-    if let Some(md5) = md5 {
-        wrong |= base64(&Md5::digest(bytes)) != md5;
-    }
-    if wrong {
-        return Err(s3_error!(
-            BadDigest,
-            "The checksum you specified did not match what we received."
-        ));
-    }
-    Ok(known)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    // The only base64 in reach: a digest in the form S3 shows it.
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_usize, |word, &byte| word << 8 | usize::from(byte))
-            << (8 * (3 - chunk.len()));
-        for digit in 0..4 {
-            let shown = digit <= chunk.len();
-            text.push(if shown { char::from(DIGITS[word >> (18 - 6 * digit) & 63]) } else { '=' });
-        }
-    }
-    text
-}
-
-macro_rules! checksum_of {
-    ($input:expr) => {
-        Checksum {
-            checksum_crc32: $input.checksum_crc32.clone(),
-            checksum_crc32c: $input.checksum_crc32c.clone(),
-            checksum_crc64nvme: $input.checksum_crc64nvme.clone(),
-            checksum_sha1: $input.checksum_sha1.clone(),
-            checksum_sha256: $input.checksum_sha256.clone(),
-            ..Checksum::default()
-        }
-    };
-}
-
-macro_rules! with_checksum {
-    ($checksum:expr, $output:ident { $($field:ident: $value:expr),* $(,)? }) => {{
-        let checksum = $checksum;
-        $output {
-            checksum_crc32: checksum.checksum_crc32.clone(),
-            checksum_crc32c: checksum.checksum_crc32c.clone(),
-            checksum_crc64nvme: checksum.checksum_crc64nvme.clone(),
-            checksum_sha1: checksum.checksum_sha1.clone(),
-            checksum_sha256: checksum.checksum_sha256.clone(),
-            $($field: $value,)*
-            ..$output::default()
-        }
-    }};
-}
-
-fn strong(etag: &str) -> Option<ETag> {
-    Some(ETag::Strong(etag.to_owned()))
-}
-
 fn attributes(
     metadata: Option<Metadata>,
     content_type: Option<String>,
@@ -132,13 +54,6 @@ fn refuse_if_taken(condition: Option<&IfNoneMatch>, taken: bool) -> S3Result<()>
         ));
     }
     Ok(())
-}
-
-fn no_upload() -> s3s::S3Error {
-    s3_error!(
-        NoSuchUpload,
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
-    )
 }
 
 fn metadata_of(object: &StoredObject) -> Option<Metadata> {
@@ -280,40 +195,7 @@ impl S3 for Service {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let after =
-            input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
-        let page = usize::try_from(input.max_keys.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
-        self.0.store.with(&input.bucket, |bucket| {
-            let mut matching = bucket
-                .objects
-                .iter()
-                .filter(|(key, _)| key.starts_with(&prefix) && key.as_str() > after.as_str());
-            let contents: Vec<Object> = matching
-                .by_ref()
-                .take(page)
-                .map(|(key, object)| Object {
-                    key: Some(key.clone()),
-                    size: i64::try_from(object.size()).ok(),
-                    e_tag: strong(&object.etag),
-                    last_modified: Some(object.modified.into()),
-                    ..Object::default()
-                })
-                .collect();
-            let more = matching.next().is_some();
-            ok(ListObjectsV2Output {
-                next_continuation_token: contents
-                    .last()
-                    .filter(|_| more)
-                    .and_then(|object| object.key.clone()),
-                key_count: i32::try_from(contents.len()).ok(),
-                contents: Some(contents),
-                is_truncated: Some(more),
-                name: Some(input.bucket.clone()),
-                prefix: Some(prefix),
-                ..ListObjectsV2Output::default()
-            })
-        })
+        self.0.store.with(&input.bucket, |bucket| ok(listing::objects(bucket, &input)?))
     }
 
     async fn create_multipart_upload(
@@ -452,41 +334,7 @@ impl S3 for Service {
         request: S3Request<ListPartsInput>,
     ) -> S3Result<S3Response<ListPartsOutput>> {
         let input = request.input;
-        let after = input.part_number_marker.unwrap_or(0);
-        let page =
-            usize::try_from(input.max_parts.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
-        self.0.store.with(&input.bucket, |bucket| {
-            let upload = bucket.uploads.get(&input.upload_id).ok_or_else(no_upload)?;
-            let mut matching = upload.parts.iter().filter(|(number, _)| **number > after);
-            let parts: Vec<Part> = matching
-                .by_ref()
-                .take(page)
-                .map(|(number, part)| {
-                    with_checksum!(
-                        &part.checksum,
-                        Part {
-                            e_tag: strong(&part.etag),
-                            last_modified: Some(part.modified.into()),
-                            part_number: Some(*number),
-                            size: i64::try_from(part.bytes.len()).ok(),
-                        }
-                    )
-                })
-                .collect();
-            let more = matching.next().is_some();
-            ok(ListPartsOutput {
-                bucket: Some(input.bucket.clone()),
-                key: Some(input.key.clone()),
-                is_truncated: Some(more),
-                next_part_number_marker: parts
-                    .last()
-                    .filter(|_| more)
-                    .and_then(|part| part.part_number),
-                parts: Some(parts),
-                upload_id: Some(input.upload_id.clone()),
-                ..ListPartsOutput::default()
-            })
-        })
+        self.0.store.with(&input.bucket, |bucket| ok(listing::parts(bucket, &input)?))
     }
 
     async fn list_multipart_uploads(
@@ -494,44 +342,7 @@ impl S3 for Service {
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let after = (
-            input.key_marker.clone().unwrap_or_default(),
-            input.upload_id_marker.clone().unwrap_or_default(),
-        );
-        let page =
-            usize::try_from(input.max_uploads.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
-        self.0.store.with(&input.bucket, |bucket| {
-            let mut sorted: Vec<_> = bucket
-                .uploads
-                .iter()
-                .map(|(id, upload)| (upload.key.clone(), id.clone(), upload.begun))
-                .collect();
-            sorted.sort();
-            let mut matching = sorted.into_iter().filter(|(key, id, _)| {
-                key.starts_with(&prefix) && (key, id) > (&after.0, &after.1)
-            });
-            let uploads: Vec<MultipartUpload> = matching
-                .by_ref()
-                .take(page)
-                .map(|(key, id, begun)| MultipartUpload {
-                    key: Some(key),
-                    upload_id: Some(id),
-                    initiated: Some(begun.into()),
-                    ..MultipartUpload::default()
-                })
-                .collect();
-            let more = matching.next().is_some();
-            let last = uploads.last().filter(|_| more);
-            ok(ListMultipartUploadsOutput {
-                bucket: Some(input.bucket.clone()),
-                is_truncated: Some(more),
-                next_key_marker: last.and_then(|upload| upload.key.clone()),
-                next_upload_id_marker: last.and_then(|upload| upload.upload_id.clone()),
-                uploads: Some(uploads),
-                ..ListMultipartUploadsOutput::default()
-            })
-        })
+        self.0.store.with(&input.bucket, |bucket| ok(listing::uploads(bucket, &input)?))
     }
 }
 
