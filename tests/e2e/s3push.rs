@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 const MIB: usize = 1 << 20;
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 /// An environment with a server, credentials and an endpoint.
 struct Setting {

@@ -138,7 +138,7 @@ pub enum S3Error {
         /// The upload that is still there.
         upload_id: String,
         /// Why the upload failed.
-        source: Box<S3Error>,
+        source: Box<Self>,
     },
 }
 

@@ -108,12 +108,12 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Server {
     /// Starts a server on loopback, on its own thread.
-    pub fn start(options: Options) -> io::Result<Self> {
+    pub fn start(options: &Options) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(("127.0.0.1", options.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            store: Store::new(&options)?,
+            store: Store::new(options)?,
             rules: Mutex::default(),
             log: Mutex::default(),
             logged: Condvar::new(),
@@ -122,7 +122,7 @@ impl Server {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let front = Front::new(Arc::clone(&shared), &options);
+        let front = Front::new(Arc::clone(&shared), options);
         let thread = std::thread::spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
@@ -138,7 +138,7 @@ impl Server {
     /// Starts a server in memory with one bucket, `backups`.
     pub fn with_bucket() -> Self {
         let options = Options { buckets: vec!["backups".to_owned()], ..Options::default() };
-        Self::start(options).expect("loopback has a free port")
+        Self::start(&options).expect("loopback has a free port")
     }
 
     /// Returns the address for `--endpoint-url`.
@@ -153,7 +153,9 @@ impl Server {
 
     /// Reads a rule such as `UploadPart:slow-down:times=2`; see [`Rule`].
     pub fn faults(&self, rules: &[&str]) {
-        rules.iter().for_each(|rule| self.fault(rule.parse().expect("the rule is well-formed")));
+        for rule in rules {
+            self.fault(rule.parse().expect("the rule is well-formed"));
+        }
     }
 
     /// Writes every request to `sink` as a JSON line, too.

@@ -44,11 +44,13 @@ impl Buffers {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let fitting =
                 free.iter().position(|bytes| (size..=size * 2).contains(&bytes.capacity()));
-            // What does not fit makes room, or kept buffers would add up past the limit.
-            fitting.map(|index| free.swap_remove(index)).unwrap_or_else(|| {
+            if let Some(index) = fitting {
+                free.swap_remove(index)
+            } else {
+                // What does not fit makes room, or kept buffers would add up past the limit.
                 free.clear();
                 Vec::new()
-            })
+            }
         };
         bytes.resize(size, 0);
         Buffer {
@@ -92,7 +94,7 @@ impl Drop for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::Future, pin::pin, task::Poll};
+    use std::{pin::pin, task::Poll};
 
     use super::*;
 

@@ -135,7 +135,9 @@ impl Sum {
     /// Returns the checksum of the checksums of `parts`, which some stores keep instead.
     pub fn composite(parts: &[Self]) -> Option<Checksum> {
         let mut hasher = Hasher::new(parts.first()?.algorithm);
-        parts.iter().for_each(|part| hasher.update(&part.bytes));
+        for part in parts {
+            hasher.update(&part.bytes);
+        }
         let mut composite = hasher.finish().checksum();
         composite.value = format!("{}-{}", composite.value, parts.len());
         Some(composite)
@@ -169,7 +171,7 @@ pub struct Hasher {
 }
 
 enum State {
-    Crc(crc_fast::Digest),
+    Crc(Box<crc_fast::Digest>),
     Sha256(Box<Sha256>),
 }
 
@@ -177,8 +179,12 @@ impl Hasher {
     /// Starts with no bytes.
     pub fn new(algorithm: Algorithm) -> Self {
         let state = match algorithm {
-            Algorithm::Crc64Nvme => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
-            Algorithm::Crc32c => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
+            Algorithm::Crc64Nvme => {
+                State::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)))
+            }
+            Algorithm::Crc32c => {
+                State::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)))
+            }
             Algorithm::Sha256 => State::Sha256(Box::default()),
         };
         Self { algorithm, state, size: 0 }

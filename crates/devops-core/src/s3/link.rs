@@ -65,7 +65,8 @@ impl<'a> Link<'a> {
         loop {
             attempt += 1;
             let client = self.store.client();
-            let failure = match self.attempt(call, send(client.clone())).await {
+            // The SDK's futures are large, and there are many at a time.
+            let failure = match self.attempt(call, Box::pin(send(client.clone()))).await {
                 Ok(answer) => {
                     self.store.note_answer();
                     if call.body.is_some() {

@@ -162,9 +162,13 @@ impl Link<'_> {
             }
             Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, "parts keep coming"))
         };
-        tokio::time::timeout(TIME_TO_ABORT, abort).await.unwrap_or_else(|_late| {
-            Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, "no answer in time"))
-        })
+        match tokio::time::timeout(TIME_TO_ABORT, abort).await {
+            Ok(result) => result,
+            Err(_late) => {
+                let message = "no answer in time";
+                Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, message))
+            }
+        }
     }
 
     async fn abort_once(&self, upload: &Upload) -> Result<(), CallFailure> {

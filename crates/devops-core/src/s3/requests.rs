@@ -193,7 +193,7 @@ impl Link<'_> {
             (checksum.algorithm == algorithm).then(|| checksum.value.clone())
         };
         let kind = sent.checksum.as_ref().map(|checksum| checksum_type(checksum.algorithm));
-        let send = |client: Client| {
+        let ask = |client: Client| {
             let request = client
                 .complete_multipart_upload()
                 .bucket(&upload.uri.bucket)
@@ -209,7 +209,7 @@ impl Link<'_> {
             answer: self.store.patience().completion(),
             ..self.short("CompleteMultipartUpload")
         };
-        let (output, _) = self.call(call, send).await?;
+        let (output, _) = self.call(call, ask).await?;
         Ok(answer_of!(output, output.version_id(), output.checksum_type()))
     }
 }

@@ -63,9 +63,8 @@ pub(crate) async fn resolve(
         Ok(Some(head)) => head,
         // A single write that left nothing did not happen; a completion may still be at work.
         Ok(None) if write.upload_id.is_none() => return Err(failure.into()),
-        Ok(None) => return Err(uncertain(uri, write.upload_id, failure)),
         Err(_) if failure.trouble == Trouble::Exists => return Err(S3Error::Exists(uri.clone())),
-        Err(_) => return Err(uncertain(uri, write.upload_id, failure)),
+        Ok(None) | Err(_) => return Err(uncertain(uri, write.upload_id, failure)),
     };
     let ours = head.id.as_deref() == Some(write.id);
     match write.sent.judge_head(&head) {

@@ -58,10 +58,10 @@ impl OpenFile {
     /// Fails when the file is not as it was when it was opened.
     pub(crate) fn check_unchanged(&self) -> Result<(), S3Error> {
         // A file that was renamed or replaced is still whole; one that was written to is not.
-        match state(&self.file).at(&self.path, "read")? == self.seen {
-            true => Ok(()),
-            false => Err(self.changed()),
+        if state(&self.file).at(&self.path, "read")? == self.seen {
+            return Ok(());
         }
+        Err(self.changed())
     }
 
     fn changed(&self) -> S3Error {

@@ -161,9 +161,10 @@ impl Search<'_> {
         }
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_str().ok_or_else(|| SourcesError::NotUtf8(path.to_owned()))?;
-        let uri = match self.destination.is_prefix() {
-            true => self.destination.join(name)?,
-            false => self.destination.clone(),
+        let uri = if self.destination.is_prefix() {
+            self.destination.join(name)?
+        } else {
+            self.destination.clone()
         };
         self.take(path.to_owned(), uri, metadata.len())
     }

@@ -14,7 +14,7 @@ use devops_core::{
 
 use crate::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes},
+    rig::{PART, Rig, bytes, uri},
 };
 
 const SIZE: u64 = 2 * PART + 99;
@@ -22,7 +22,7 @@ const SIZE: u64 = 2 * PART + 99;
 fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options = GetOptions { replace, mode: 0o644, part_size };
-    rig.run(async |link| get(link, &rig.uri("a.bin"), path, options).await)
+    rig.run(async |link| get(link, &uri("a.bin"), path, options).await)
 }
 
 /// A rig with one object of three parts.
@@ -132,7 +132,7 @@ fn verify_compares_with_what_the_store_says_or_byte_by_byte() {
     )
     .unwrap();
     let check = |path: &Path, deep| {
-        rig.run(async |link| verify(link, path, &rig.uri("a.bin"), deep).await).unwrap()
+        rig.run(async |link| verify(link, path, &uri("a.bin"), deep).await).unwrap()
     };
 
     for deep in [false, true] {
@@ -149,7 +149,7 @@ fn verify_says_when_there_is_no_object() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 3);
 
-    let found = rig.run(async |link| verify(link, &file, &rig.uri("a.bin"), false).await).unwrap();
+    let found = rig.run(async |link| verify(link, &file, &uri("a.bin"), false).await).unwrap();
 
     assert_eq!(found, Verification::Missing);
 }
@@ -164,7 +164,7 @@ fn a_listing_has_every_page() {
     let mut keys = Vec::new();
 
     rig.run(async |link| {
-        list(link, &rig.uri("p/"), |object| {
+        list(link, &uri("p/"), |object| {
             keys.push(object.uri.key);
             true
         })
@@ -182,7 +182,7 @@ fn a_put_object_can_be_proven_by_a_later_reader() {
     let file = rig.file("a.bin", 1234);
     rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
 
-    let found = rig.run(async |link| verify(link, &file, &rig.uri("a.bin"), false).await).unwrap();
+    let found = rig.run(async |link| verify(link, &file, &uri("a.bin"), false).await).unwrap();
 
     assert_eq!(found, Verification::Same { size: 1234, proof: Proof::Full });
 }

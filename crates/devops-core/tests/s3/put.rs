@@ -14,10 +14,10 @@ use devops_core::{
     units::ByteSize,
 };
 
-use crate::rig::{PART, Rig, bytes};
+use crate::rig::{PART, Rig, bytes, uri};
 
 /// Options that make several parts of a few megabytes.
-pub fn in_small_parts() -> PutOptions {
+pub(crate) fn in_small_parts() -> PutOptions {
     PutOptions { part_size: PartSize::Exactly(ByteSize(PART)), ..PutOptions::default() }
 }
 
@@ -195,13 +195,11 @@ fn put_reader(
     expect: Option<u64>,
 ) -> Result<u64, S3Error> {
     let options = StreamOptions { expect_size: expect };
-    rig.run(async |link| {
-        put_stream(link, reader, &rig.uri("s"), (&in_small_parts(), options)).await
-    })
-    .map(|summary| {
-        assert_eq!(summary.proof, Proof::Full);
-        summary.size
-    })
+    rig.run(async |link| put_stream(link, reader, &uri("s"), (&in_small_parts(), options)).await)
+        .map(|summary| {
+            assert_eq!(summary.proof, Proof::Full);
+            summary.size
+        })
 }
 
 #[test]
@@ -244,8 +242,7 @@ fn a_tree_goes_on_after_one_object_is_refused() {
         rig.file(&format!("tree/{name}"), 100);
     }
     rig.server.put("backups", "t/b", b"other");
-    let found =
-        find_sources(&[rig.path("tree")], &rig.uri("t/"), &Filter::default(), false).unwrap();
+    let found = find_sources(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
     let (mut stored, mut refused) = (Vec::new(), Vec::new());
 
     rig.run(async |link| {
@@ -271,12 +268,12 @@ fn pending_uploads_are_listed_by_prefix() {
     let error = rig.put(&file, "x/a.bin", &in_small_parts()).unwrap_err();
 
     let list = |prefix: &str| {
-        rig.run(async |link| pending_uploads(link, &rig.uri(prefix), None).await).unwrap()
+        rig.run(async |link| pending_uploads(link, &uri(prefix), None).await).unwrap()
     };
 
     assert!(matches!(error, S3Error::LeftBehind { .. }), "{error}");
     assert_eq!(list("x/").len(), 1);
-    assert_eq!(list("x/")[0].uri, rig.uri("x/a.bin"));
+    assert_eq!(list("x/")[0].uri, uri("x/a.bin"));
     assert_eq!(list("y/").len(), 0);
 }
 

@@ -19,12 +19,12 @@ use devops_core::{
 use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
 
 /// The smallest part that S3 allows.
-pub const PART: u64 = 5 << 20;
+pub(crate) const PART: u64 = 5 << 20;
 
-pub struct Rig {
-    pub server: Server,
-    pub cancel: Cancel,
-    pub events: RefCell<Vec<Event>>,
+pub(crate) struct Rig {
+    pub(crate) server: Server,
+    pub(crate) cancel: Cancel,
+    pub(crate) events: RefCell<Vec<Event>>,
     dir: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     store: Store,
@@ -32,7 +32,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let patience = Patience {
             before_first_answer: Duration::from_secs(20),
             stall: Duration::from_secs(20),
@@ -40,7 +40,7 @@ impl Rig {
         Self::with(patience)
     }
 
-    pub fn with(patience: Patience) -> Self {
+    pub(crate) fn with(patience: Patience) -> Self {
         let server = Server::with_bucket();
         let cancel = Cancel::new();
         let stop = Stop::new(&cancel);
@@ -61,52 +61,48 @@ impl Rig {
         Self { server, cancel, events: RefCell::default(), dir, runtime, store, stop }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Writes a file with bytes that do not repeat.
-    pub fn file(&self, name: &str, size: u64) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, size: u64) -> PathBuf {
         let path = self.path(name);
         File::create(&path).unwrap().write_all(&bytes(size)).unwrap();
         path
     }
 
-    pub fn uri(&self, key: &str) -> S3Uri {
-        S3Uri::new("backups", key).unwrap()
-    }
-
-    pub fn run<T>(&self, work: impl AsyncFnOnce(Link<'_>) -> T) -> T {
+    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(Link<'_>) -> T) -> T {
         let events = |event| self.events.borrow_mut().push(event);
         let link = Link { store: &self.store, stop: &self.stop, events: &events };
         self.runtime.block_on(work(link))
     }
 
-    pub fn put(
+    pub(crate) fn put(
         &self,
         path: &Path,
         key: &str,
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
         let size = path.metadata().unwrap().len();
-        let source = Source { path: path.to_owned(), uri: self.uri(key), size };
+        let source = Source { path: path.to_owned(), uri: uri(key), size };
         self.run(async |link| put(link, &source, options).await)
     }
 
     /// Returns how many retries were told.
-    pub fn n_retries(&self) -> usize {
+    pub(crate) fn n_retries(&self) -> usize {
         self.events.borrow().iter().filter(|event| matches!(event, Event::Retry { .. })).count()
     }
 
     /// Returns how many bytes were told to have moved, all in all.
-    pub fn moved(&self) -> i64 {
+    pub(crate) fn moved(&self) -> i64 {
         let moved = |event: &Event| if let Event::Moved(bytes) = event { *bytes } else { 0 };
         self.events.borrow().iter().map(moved).sum()
     }
 }
 
 /// Returns bytes that do not repeat.
-pub fn bytes(size: u64) -> Vec<u8> {
+pub(crate) fn bytes(size: u64) -> Vec<u8> {
     let size = usize::try_from(size).unwrap();
     let mut state = size as u64 ^ 0x9e37_79b9_7f4a_7c15;
     let mut bytes = vec![0; size.next_multiple_of(8)];
@@ -118,4 +114,9 @@ pub fn bytes(size: u64) -> Vec<u8> {
     }
     bytes.truncate(size);
     bytes
+}
+
+/// Returns the address of a key in the bucket.
+pub(crate) fn uri(key: &str) -> S3Uri {
+    S3Uri::new("backups", key).unwrap()
 }

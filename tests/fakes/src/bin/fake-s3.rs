@@ -49,7 +49,7 @@ fn serve(cli: Cli) -> std::io::Result<()> {
         dir: cli.dir,
         port: cli.port,
     };
-    let server = Server::start(options)?;
+    let server = Server::start(&options)?;
     cli.fault.into_iter().for_each(|rule| server.fault(rule));
     if let Some(log) = cli.log {
         server.log_to(File::options().create(true).append(true).open(log)?);

@@ -73,6 +73,6 @@ macro_rules! with_checksum {
 pub(crate) use {checksum_of, with_checksum};
 
 /// Returns an `ETag` for an answer.
-pub(crate) fn strong(etag: &str) -> Option<ETag> {
-    Some(ETag::Strong(etag.to_owned()))
+pub(crate) fn strong(etag: &str) -> ETag {
+    ETag::Strong(etag.to_owned())
 }

@@ -277,7 +277,9 @@ async fn afterwards(
                     .filter(|name| name.as_str().starts_with("x-amz-meta-"))
                     .cloned()
                     .collect();
-                names.iter().for_each(|name| drop(headers.remove(name)));
+                for name in names {
+                    headers.remove(name);
+                }
                 answer
             }
             Fault::Truncate => half(answer, false).await?,
@@ -323,7 +325,9 @@ async fn without_checksums(answer: Response<Body>) -> Result<Response<Body>, Dro
         .filter(|name| name.as_str().starts_with("x-amz-checksum-"))
         .cloned()
         .collect();
-    names.iter().for_each(|name| drop(parts.headers.remove(name)));
+    for name in names {
+        parts.headers.remove(name);
+    }
     let Ok(text) = std::str::from_utf8(&bytes) else {
         return Ok(Response::from_parts(parts, Body::from(bytes)));
     };

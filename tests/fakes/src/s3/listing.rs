@@ -1,10 +1,17 @@
 //! Pages of objects, parts and uploads.
 
-use s3s::{S3Result, dto::*, s3_error};
+use s3s::{
+    S3Result,
+    dto::{
+        ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
+        ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, Object, Part,
+    },
+    s3_error,
+};
 
 use super::{
-    digest::{strong, with_checksum},
-    store::Bucket,
+    digest::strong,
+    store::{Bucket, StoredPart},
 };
 
 /// How many entries a page of a listing has at most.
@@ -18,10 +25,7 @@ pub(crate) fn no_upload() -> s3s::S3Error {
 }
 
 /// Returns a page of `ListObjectsV2`.
-pub(crate) fn objects(
-    bucket: &Bucket,
-    input: &ListObjectsV2Input,
-) -> S3Result<ListObjectsV2Output> {
+pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObjectsV2Output {
     let prefix = input.prefix.clone().unwrap_or_default();
     let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
     let page = usize::try_from(input.max_keys.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
@@ -35,13 +39,13 @@ pub(crate) fn objects(
         .map(|(key, object)| Object {
             key: Some(key.clone()),
             size: i64::try_from(object.size()).ok(),
-            e_tag: strong(&object.etag),
+            e_tag: Some(strong(&object.etag)),
             last_modified: Some(object.modified.into()),
             ..Object::default()
         })
         .collect();
     let more = matching.next().is_some();
-    Ok(ListObjectsV2Output {
+    ListObjectsV2Output {
         next_continuation_token: contents
             .last()
             .filter(|_| more)
@@ -52,7 +56,7 @@ pub(crate) fn objects(
         name: Some(input.bucket.clone()),
         prefix: Some(prefix),
         ..ListObjectsV2Output::default()
-    })
+    }
 }
 
 /// Returns a page of `ListParts`.
@@ -61,21 +65,8 @@ pub(crate) fn parts(bucket: &Bucket, input: &ListPartsInput) -> S3Result<ListPar
     let page = usize::try_from(input.max_parts.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
     let upload = bucket.uploads.get(&input.upload_id).ok_or_else(no_upload)?;
     let mut matching = upload.parts.iter().filter(|(number, _)| **number > after);
-    let parts: Vec<Part> = matching
-        .by_ref()
-        .take(page)
-        .map(|(number, part)| {
-            with_checksum!(
-                &part.checksum,
-                Part {
-                    e_tag: strong(&part.etag),
-                    last_modified: Some(part.modified.into()),
-                    part_number: Some(*number),
-                    size: i64::try_from(part.bytes.len()).ok(),
-                }
-            )
-        })
-        .collect();
+    let parts: Vec<Part> =
+        matching.by_ref().take(page).map(|(number, part)| shown(*number, part)).collect();
     let more = matching.next().is_some();
     Ok(ListPartsOutput {
         bucket: Some(input.bucket.clone()),
@@ -92,7 +83,7 @@ pub(crate) fn parts(bucket: &Bucket, input: &ListPartsInput) -> S3Result<ListPar
 pub(crate) fn uploads(
     bucket: &Bucket,
     input: &ListMultipartUploadsInput,
-) -> S3Result<ListMultipartUploadsOutput> {
+) -> ListMultipartUploadsOutput {
     let prefix = input.prefix.clone().unwrap_or_default();
     let after = (
         input.key_marker.clone().unwrap_or_default(),
@@ -120,12 +111,27 @@ pub(crate) fn uploads(
         .collect();
     let more = matching.next().is_some();
     let last = uploads.last().filter(|_| more);
-    Ok(ListMultipartUploadsOutput {
+    ListMultipartUploadsOutput {
         bucket: Some(input.bucket.clone()),
         is_truncated: Some(more),
         next_key_marker: last.and_then(|upload| upload.key.clone()),
         next_upload_id_marker: last.and_then(|upload| upload.upload_id.clone()),
         uploads: Some(uploads),
         ..ListMultipartUploadsOutput::default()
-    })
+    }
+}
+
+fn shown(number: i32, part: &StoredPart) -> Part {
+    let checksum = &part.checksum;
+    Part {
+        checksum_crc32: checksum.checksum_crc32.clone(),
+        checksum_crc32c: checksum.checksum_crc32c.clone(),
+        checksum_crc64nvme: checksum.checksum_crc64nvme.clone(),
+        checksum_sha1: checksum.checksum_sha1.clone(),
+        checksum_sha256: checksum.checksum_sha256.clone(),
+        e_tag: Some(strong(&part.etag)),
+        last_modified: Some(part.modified.into()),
+        part_number: Some(number),
+        size: i64::try_from(part.bytes.len()).ok(),
+    }
 }

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
+#[allow(clippy::wildcard_imports, reason = "every operation has an input and an output")]
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::{
     Shared,
@@ -20,6 +22,7 @@ pub(crate) struct WithoutConditions;
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Shared>);
 
+#[allow(clippy::unnecessary_wraps, reason = "what every operation returns")]
 fn ok<T>(output: T) -> S3Result<S3Response<T>> {
     Ok(S3Response::new(output))
 }
@@ -41,7 +44,7 @@ fn attributes(
 ) -> Attributes {
     Attributes {
         metadata: metadata.into_iter().flatten().collect::<BTreeMap<_, _>>(),
-        content_type: content_type.map(|kind| kind.to_string()),
+        content_type,
         storage_class: storage_class.map(|class| class.as_str().to_owned()),
     }
 }
@@ -61,11 +64,11 @@ fn metadata_of(object: &StoredObject) -> Option<Metadata> {
     (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect())
 }
 
-fn checksum_type(object: &StoredObject) -> Option<ChecksumType> {
-    let composite =
-        object.checksum.checksum_sha256.as_ref().is_some_and(|value| value.contains('-'));
+fn checksum_type(object: &StoredObject) -> ChecksumType {
+    let value = object.checksum.checksum_sha256.as_ref();
+    let composite = value.is_some_and(|value| value.contains('-'));
     let name = if composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
-    Some(ChecksumType::from_static(name))
+    ChecksumType::from_static(name)
 }
 
 fn find<'a>(objects: &'a BTreeMap<String, StoredObject>, key: &str) -> S3Result<&'a StoredObject> {
@@ -99,7 +102,7 @@ impl S3 for Service {
         let known = check(&bytes, &checksum_of!(input), input.content_md5.as_deref())?;
         let attributes = attributes(input.metadata, input.content_type, input.storage_class);
         let mut object = StoredObject::of_bytes(bytes, attributes);
-        let answer = with_checksum!(&known, PutObjectOutput { e_tag: strong(&object.etag) });
+        let answer = with_checksum!(&known, PutObjectOutput { e_tag: Some(strong(&object.etag)) });
         if known.checksum_crc32c.is_some()
             || known.checksum_sha256.is_some()
             || known.checksum_crc32.is_some()
@@ -135,10 +138,10 @@ impl S3 for Service {
             ok(with_checksum!(
                 shown,
                 HeadObjectOutput {
-                    checksum_type: checksum_type(object),
+                    checksum_type: Some(checksum_type(object)),
                     content_length: i64::try_from(object.size()).ok(),
                     content_type: object.attributes.content_type.clone(),
-                    e_tag: strong(&object.etag),
+                    e_tag: Some(strong(&object.etag)),
                     last_modified: Some(object.modified.into()),
                     metadata: metadata_of(object),
                 }
@@ -171,7 +174,7 @@ impl S3 for Service {
                 content_length: i64::try_from(wanted.end - wanted.start).ok(),
                 content_range: range
                     .map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1)),
-                e_tag: strong(&object.etag),
+                e_tag: Some(strong(&object.etag)),
                 last_modified: Some(object.modified.into()),
                 metadata: metadata_of(object),
                 ..GetObjectOutput::default()
@@ -195,7 +198,7 @@ impl S3 for Service {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        self.0.store.with(&input.bucket, |bucket| ok(listing::objects(bucket, &input)?))
+        self.0.store.with(&input.bucket, |bucket| ok(listing::objects(bucket, &input)))
     }
 
     async fn create_multipart_upload(
@@ -246,8 +249,10 @@ impl S3 for Service {
         };
         self.0.store.with(&input.bucket, |bucket| {
             let upload = bucket.uploads.get_mut(&input.upload_id).ok_or_else(no_upload)?;
-            let answer =
-                with_checksum!(&part.checksum, UploadPartOutput { e_tag: strong(&part.etag) });
+            let answer = with_checksum!(
+                &part.checksum,
+                UploadPartOutput { e_tag: Some(strong(&part.etag)) }
+            );
             upload.parts.insert(input.part_number, part);
             ok(answer)
         })
@@ -308,8 +313,8 @@ impl S3 for Service {
                 CompleteMultipartUploadOutput {
                     bucket: Some(input.bucket.clone()),
                     key: Some(input.key.clone()),
-                    checksum_type: checksum_type(&object),
-                    e_tag: strong(&object.etag),
+                    checksum_type: Some(checksum_type(&object)),
+                    e_tag: Some(strong(&object.etag)),
                 }
             );
             bucket.uploads.remove(&input.upload_id);
@@ -342,7 +347,7 @@ impl S3 for Service {
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
-        self.0.store.with(&input.bucket, |bucket| ok(listing::uploads(bucket, &input)?))
+        self.0.store.with(&input.bucket, |bucket| ok(listing::uploads(bucket, &input)))
     }
 }
 

@@ -253,7 +253,7 @@ impl Upload {
             ));
         }
         let pieces: Vec<Bytes> = parts.iter().map(|part| part.bytes.clone()).collect();
-        let tags: Vec<u8> = pieces.iter().flat_map(|piece| Md5::digest(piece)).collect();
+        let tags: Vec<u8> = pieces.iter().flat_map(Md5::digest).collect();
         Ok(StoredObject {
             etag: format!("{}-{}", md5_hex(&tags), parts.len()),
             checksum: self.whole_checksum(&pieces),
@@ -298,5 +298,10 @@ pub(crate) fn hash<'a>(
 }
 
 pub(crate) fn md5_hex(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    Md5::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
 }
