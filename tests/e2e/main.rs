@@ -7,5 +7,6 @@ mod basics;
 mod cli;
 mod flows;
 mod monitor;
+mod readme;
 mod s3push;
 mod tf;

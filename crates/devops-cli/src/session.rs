@@ -130,6 +130,10 @@ impl Session {
         loop {
             match receiver.recv_timeout(ANSWER_POLL) {
                 Ok(line) => {
+                    if !matches!(line, Ok(Some(_))) || !self.stdin_is_terminal() {
+                        // Nobody typed a line break: what comes next would stand behind the question.
+                        report::stderr_line("");
+                    }
                     return line.map_err(|error| {
                         Failure::new(Kind::Failed, format!("cannot read stdin: {error}"))
                     });
@@ -166,8 +170,8 @@ impl Session {
         }
     }
 
-    /// Writes what is buffered.
-    pub(crate) fn flush(&self) -> Result<(), Failure> {
+    /// Writes what is buffered, for output that has to be seen as it comes.
+    pub fn flush(&self) -> Result<(), Failure> {
         self.print(BufWriter::flush)
     }
 

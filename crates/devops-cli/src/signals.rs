@@ -1,10 +1,11 @@
 //! Signals become a `Cancel`.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
 use devops_core::cancel::Cancel;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
+    flag,
     iterator::Signals,
     low_level,
 };
@@ -15,6 +16,8 @@ use crate::tool::SecondSignal;
 ///
 /// A signal that the parent ignores on our behalf (`nohup`, background jobs of scripts) stays ignored.
 pub(crate) fn install(second: SecondSignal) -> Cancel {
+    // Past the limit of `ulimit -f`: caught, it lets the write fail with "file too large", which is an error like a full disk.
+    let _caught = flag::register(SIGXFSZ, Arc::default());
     let cancel = Cancel::new();
     let ignored = ignored_signals();
     let wanted =

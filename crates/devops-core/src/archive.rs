@@ -1,1 +1,146 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
+//!
+//! Writing: `walk` finds entries, `header` turns each into tar blocks, `pieces` gathers blocks into
+//! pieces of about 1 MiB, `pipeline` compresses the pieces in parallel and writes them in order,
+//! `deflate` joins them into one gzip member after `inflate` has proved each.
+//! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
+
+use std::path::PathBuf;
+
+use crate::{
+    cancel::Cancelled,
+    fs::PathError,
+    kind::{HasKind, Kind},
+    retention::EmptyPolicy,
+};
+
+mod create;
+mod deflate;
+mod entry;
+mod estimate;
+mod exclude;
+mod header;
+mod inflate;
+mod layer;
+mod list;
+mod meta;
+mod name;
+mod origin;
+mod pack;
+mod pieces;
+mod pipeline;
+mod prune;
+mod reader;
+mod restore;
+mod selection;
+mod source;
+mod verify;
+mod walk;
+mod wanted;
+
+pub use create::{
+    CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
+    create_to_writer, preview,
+};
+pub use deflate::{BadLevel, Level};
+pub use entry::{Entry, EntryKind, Timestamp};
+pub use exclude::Excludes;
+pub use layer::{Direct, FileLayer};
+pub use list::{ListEvent, list};
+pub use name::{ArchiveName, BackupName};
+pub use origin::Origin;
+pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
+pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
+pub use verify::{Verified, verify};
+
+/// Why an archive could not be created, read, restored or pruned.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A signal came.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The policy would keep nothing.
+    #[error(transparent)]
+    EmptyPolicy(#[from] EmptyPolicy),
+    /// A backup name would not make a file name.
+    #[error(
+        "`{name}` cannot be the name of a backup: it must be a file name without a leading dot"
+    )]
+    BadName {
+        /// The name as given.
+        name: String,
+    },
+    /// An exclude pattern is not a glob.
+    #[error("`{pattern}` is not a pattern")]
+    BadPattern {
+        /// The pattern as given.
+        pattern: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+    /// The newest archive of this name holds something else.
+    #[error("`{}` was made from `{}` on `{}`", .newest.display(), .found.source.display(), .found.host)]
+    OtherOrigin {
+        /// The newest archive of the name.
+        newest: PathBuf,
+        /// Where it came from.
+        found: Box<Origin>,
+    },
+    /// Only folders and regular files can be backed up.
+    #[error("`{}` is neither a folder nor a regular file", .path.display())]
+    SourceKind {
+        /// The source as given.
+        path: PathBuf,
+    },
+    /// The file holds no tar, compressed or not.
+    #[error("`{}` is not a tar or tar.gz archive", .path.display())]
+    NotAnArchive {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The archive is cut off, or its bytes are not what was written.
+    #[error("`{}` is damaged after {n_entries} entries: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How many entries were whole.
+        n_entries: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A compressed piece did not decode to what went in: faulty memory, or a bug.
+    #[error("a compressed piece does not decode to its original: {reason}")]
+    Miscompressed {
+        /// What differed.
+        reason: &'static str,
+    },
+    /// None of the paths or patterns given is in the archive.
+    #[error("`{}` holds nothing named `{}`", .archive.display(), .wanted)]
+    NothingMatches {
+        /// The archive.
+        archive: PathBuf,
+        /// The first path or pattern without a match.
+        wanted: String,
+    },
+}
+
+impl HasKind for ArchiveError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Path(error) => error.kind(),
+            Self::Cancelled(error) => error.kind(),
+            Self::EmptyPolicy(error) => error.kind(),
+            Self::BadName { .. }
+            | Self::BadPattern { .. }
+            | Self::OtherOrigin { .. }
+            | Self::SourceKind { .. }
+            | Self::NotAnArchive { .. } => Kind::Usage,
+            Self::Damaged { .. } => Kind::Mismatch,
+            Self::Miscompressed { .. } => Kind::Bug,
+            Self::NothingMatches { .. } => Kind::NotFound,
+        }
+    }
+}

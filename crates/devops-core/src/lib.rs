@@ -12,8 +12,10 @@ compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
 
 pub mod cancel;
 pub mod clock;
+pub mod exposition;
 pub mod fs;
 pub mod kind;
+pub mod retention;
 pub mod secret;
 pub mod units;
 

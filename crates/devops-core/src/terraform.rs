@@ -1,1 +1,168 @@
 //! Terraform runs: plan, summary, guards, seal, apply.
+//!
+//! What is applied is always a saved plan, the one that was shown and judged. Terraform runs in its own
+//! process group and is interrupted exactly once, because a second signal or one to its provisioners
+//! loses state; see [`crate::process`].
+
+mod arguments;
+mod environment;
+mod guard;
+mod lock;
+mod plan;
+mod redact;
+mod saved;
+mod seal;
+mod stack;
+mod work;
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    cancel::Cancelled,
+    fs::PathError,
+    kind::{HasKind, Kind},
+    process::{ChildEnd, ProcessError, SignalReason, Stream},
+};
+
+pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
+pub use environment::Environment;
+pub use guard::{Guards, Refusal};
+pub use lock::LockInfo;
+pub use plan::{Change, Plan, ResourceChange, Summary};
+pub use redact::{Secrets, redact_outputs, redact_plan, redact_state};
+pub use saved::SavedPlan;
+pub use seal::{Seal, SealError, seal_path};
+pub use stack::{Stack, StackOptions};
+
+/// What happens while terraform works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TerraformEvent {
+    /// A command starts.
+    Command {
+        /// The program's name and its arguments, values of variables hidden.
+        line: String,
+    },
+    /// Terraform wrote a line.
+    Line {
+        /// Where it wrote it.
+        stream: Stream,
+        /// The line without its newline.
+        bytes: Vec<u8>,
+    },
+    /// Terraform was sent a signal.
+    Signalled {
+        /// The signal that was sent.
+        signal: i32,
+        /// What led to it.
+        reason: SignalReason,
+    },
+}
+
+/// Why a terraform run did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum TerraformError {
+    /// Terraform could not be run.
+    #[error(transparent)]
+    Process(ProcessError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// There is no such folder.
+    #[error("folder `{}` does not exist", .dir.display())]
+    NoDir {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Terraform ran and failed; its own words have been passed on.
+    #[error("`{command}` {}", end_text(*.end))]
+    Failed {
+        /// The program and its subcommand.
+        command: String,
+        /// How it ended.
+        end: ChildEnd,
+    },
+    /// Somebody else holds the lock of the state.
+    #[error("the state is locked{}", .lock.sentence())]
+    Locked {
+        /// Who holds it, as far as terraform said so.
+        lock: Box<LockInfo>,
+    },
+    /// A command ran longer than allowed and was stopped.
+    #[error("`{command}` ran longer than {} and was stopped", crate::units::format_duration(*.limit))]
+    TimedOut {
+        /// The program and its subcommand.
+        command: String,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// A signal came.
+    #[error(transparent)]
+    Interrupted(#[from] Cancelled),
+    /// Terraform's JSON is not what its documentation says.
+    #[error("cannot understand the JSON of `{command}`: {reason}")]
+    Json {
+        /// The program and its subcommand.
+        command: String,
+        /// What is wrong with it, without quoting it.
+        reason: String,
+    },
+    /// There is no such workspace.
+    #[error("workspace `{name}` does not exist")]
+    NoWorkspace {
+        /// Its name.
+        name: String,
+    },
+    /// A variable was given a value, and the configuration does not declare it.
+    #[error("variable `{name}` is not declared in the configuration")]
+    NoVariable {
+        /// Its name.
+        name: String,
+    },
+    /// An argument, or a flag in the environment, would change what the command does behind our back.
+    #[error("{place} holds `{flag}`, which would change what `{command}` does")]
+    Trap {
+        /// Where the flag stands.
+        place: String,
+        /// The flag, without its value.
+        flag: String,
+        /// The subcommand.
+        command: &'static str,
+    },
+    /// The seal of a plan does not hold.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+fn end_text(end: ChildEnd) -> String {
+    match end {
+        ChildEnd::Code(code) => format!("failed with exit code {code}"),
+        ChildEnd::Signal(signal) => {
+            format!("was killed by {}", crate::cancel::signal_name(signal))
+        }
+    }
+}
+
+impl From<ProcessError> for TerraformError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Interrupted(cancelled) => Self::Interrupted(cancelled),
+            other => Self::Process(other),
+        }
+    }
+}
+
+impl HasKind for TerraformError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Process(error) => error.kind(),
+            Self::Path(error) => error.kind(),
+            Self::NoDir { .. } | Self::NoWorkspace { .. } => Kind::NotFound,
+            Self::Failed { .. } | Self::Json { .. } => Kind::Failed,
+            Self::Locked { .. } => Kind::Temporary,
+            Self::TimedOut { .. } => Kind::TimedOut,
+            Self::Interrupted(cancelled) => cancelled.kind(),
+            Self::NoVariable { .. } | Self::Trap { .. } => Kind::Usage,
+            Self::Seal(error) => error.kind(),
+        }
+    }
+}

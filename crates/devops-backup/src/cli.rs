@@ -1,0 +1,210 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use devops_cli::{SecondSignal, Tool};
+use devops_core::{
+    archive::{BackupName, Level, OverwritePolicy},
+    units::parse_duration,
+};
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "devops-backup",
+    table: "backup",
+    guarded: &[],
+    second_signal: SecondSignal::EndsAtOnce,
+};
+
+/// Back up a folder into one dated tar.gz that every tar reads
+#[derive(Debug, Parser)]
+#[command(about, after_long_help = HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(CreateArgs),
+    List(ListArgs),
+    Verify(VerifyArgs),
+    Restore(RestoreArgs),
+    Prune(PruneArgs),
+}
+
+/// Create an archive of a folder or a file
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
+#[command(after_long_help = CREATE_HELP)]
+pub(crate) struct CreateArgs {
+    /// The folder or file to back up; its content is stored relative to it
+    pub(crate) source: PathBuf,
+    /// The folder for the archive, made if missing, or - for stdout
+    pub(crate) dest: PathBuf,
+    /// The first part of the archive's file name
+    #[arg(long, default_value = "backup")]
+    pub(crate) name: BackupName,
+    /// How hard to compress: 1 to 12, fast or best [default: 6, about the size of pigz -6]
+    #[arg(long)]
+    pub(crate) level: Option<Level>,
+    /// Leave out what matches a pattern; may be given again
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Read patterns to leave out from a file, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude_from: Vec<PathBuf>,
+    /// Stay on the file system of SOURCE; folders on others are stored empty
+    #[arg(long)]
+    pub(crate) one_file_system: bool,
+    /// Make the same bytes from the same files: owner 0:0, no host, source or start time, times
+    /// after `SOURCE_DATE_EPOCH` set to it
+    #[arg(long)]
+    pub(crate) reproducible: bool,
+    /// Print the SHA-256 of the archive
+    #[arg(long)]
+    pub(crate) sha256: bool,
+    /// Show what would go in, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// List the entries of an archive
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// A tar or tar.gz of any make
+    pub(crate) archive: PathBuf,
+    /// Show only what matches, with all below it; without a slash it matches at any depth
+    pub(crate) glob: Vec<String>,
+}
+
+/// Read archives to their end and prove that they are whole
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Tars or tar.gz of any make
+    #[arg(required = true)]
+    pub(crate) archive: Vec<PathBuf>,
+}
+
+/// Restore an archive, or parts of it, into a folder
+#[derive(Args, Debug)]
+#[command(after_long_help = RESTORE_HELP)]
+pub(crate) struct RestoreArgs {
+    /// A tar or tar.gz of any make
+    pub(crate) archive: PathBuf,
+    /// Restore only these paths, with all below them
+    pub(crate) path: Vec<PathBuf>,
+    /// The folder to restore into, made if missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// What to do with files that exist already
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) overwrite: Overwrite,
+    /// Take this many components off the front of every path
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) strip_components: usize,
+    /// Restore setuid and setgid bits and devices too; only for archives you trust
+    #[arg(long)]
+    pub(crate) privileged: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Overwrite {
+    #[default]
+    Never,
+    IfNewer,
+    Always,
+}
+
+impl From<Overwrite> for OverwritePolicy {
+    fn from(overwrite: Overwrite) -> Self {
+        match overwrite {
+            Overwrite::Never => Self::Never,
+            Overwrite::IfNewer => Self::IfNewer,
+            Overwrite::Always => Self::Always,
+        }
+    }
+}
+
+/// Remove archives that a policy no longer keeps
+#[derive(Args, Debug)]
+#[command(after_long_help = PRUNE_HELP)]
+pub(crate) struct PruneArgs {
+    /// The folder with the archives
+    pub(crate) dest: PathBuf,
+    /// The name of the backup; files of other names are never touched
+    #[arg(long, default_value = "backup")]
+    pub(crate) name: BackupName,
+    /// Keep the newest N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_last: u32,
+    /// Keep the newest of each of the last N hours that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_hourly: u32,
+    /// Keep the newest of each of the last N days that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_daily: u32,
+    /// Keep the newest of each of the last N weeks that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_weekly: u32,
+    /// Keep the newest of each of the last N months that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_monthly: u32,
+    /// Keep the newest of each of the last N years that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_yearly: u32,
+    /// Keep all that are at most this much older than the newest, such as 30d
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) keep_within: Option<Duration>,
+    /// Show what would be kept, why, and what removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+const HELP: &str = "\
+EXAMPLES
+  devops-backup create /srv/data /mnt/backups
+  devops-backup create . - --exclude node_modules | ssh host 'cat > data.tar.gz'
+  devops-backup verify /mnt/backups/*.tar.gz
+  devops-backup restore /mnt/backups/backup-2026-11-22.tar.gz etc/app.toml --to /tmp/back
+  devops-backup prune /mnt/backups --keep-daily 7 --keep-monthly 12 --dry-run
+
+EXIT CODES
+  0   done
+  1   failed; create left no archive
+  2   wrong usage, or not an archive at all
+  3   partial: the result exists, and everything missing or changed was named
+  5   the source, the archive or an entry was not found
+  10  verify, restore: an archive is damaged
+  77  no permission
+  130 interrupted by SIGINT (143: SIGTERM); create left no archive";
+
+const CREATE_HELP: &str = "\
+The archive is DEST/NAME-YYYY-MM-DD.tar.gz by the local date; a second one of a day carries the
+time as well. It is readable by its owner alone, and appears only when it is whole. A NAME belongs
+to one SOURCE and host: another one needs another --name.
+
+PATTERNS
+  *.log          a name, at any depth
+  /tmp           from SOURCE on
+  cache/         folders only; a folder that matches is left out whole
+  logs/**/*.old  * and ? stay within a name, ** goes across folders
+  !keep.log      takes an earlier pattern back; the last one that matches decides
+  Lines of --exclude-from that begin with # are comments. Patterns of files come first.
+
+SKIPPED
+  Sockets, earlier archives of this NAME in DEST and, with --one-file-system, what lies on other file
+  systems are left out and named, and the exit code stays 0. What could not be read, and files that
+  changed while being read, are named with exit code 3: of such a file the archive has as many bytes
+  as it had at first.";
+
+const RESTORE_HELP: &str = "\
+Nothing is written outside DIR, whatever the archive says: entries with `..`, absolute paths, and paths
+through symbolic links are refused and named. Owners are restored only by root, by number. What is
+refused, or exists already, is named, and the exit code is 3.";
+
+const PRUNE_HELP: &str = "\
+The rules are those of restic: one archive may be kept by several, and one reason is enough. Archives
+are grouped by NAME, host and source, and dated by the start time they record, at its own local time;
+archives of other tools by the date in their name. The newest archive is read whole before anything is
+removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.";

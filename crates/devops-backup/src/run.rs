@@ -1,0 +1,70 @@
+//! From arguments to core calls to output.
+
+use std::path::Path;
+
+use devops_cli::{Failure, Outcome, Session, json, quote};
+use devops_core::archive::{ArchiveError, LeftOut};
+use serde_json::{Map, Value};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use crate::cli::{Cli, Command};
+
+mod create;
+mod list;
+mod prune;
+mod restore;
+mod verify;
+
+pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
+    match cli.command {
+        Command::Create(args) => create::create(&args, session),
+        Command::List(args) => list::list(&args, session),
+        Command::Verify(args) => verify::verify(&args, session),
+        Command::Restore(args) => restore::restore(&args, session),
+        Command::Prune(args) => prune::prune(&args, session),
+    }
+}
+
+/// Adds what helps to errors that have a way out.
+fn failure(error: ArchiveError) -> Failure {
+    let hint = match &error {
+        ArchiveError::OtherOrigin { .. } => "choose another name with `--name`",
+        ArchiveError::EmptyPolicy(_) => "give at least one `--keep-` option",
+        _ => return error.into(),
+    };
+    Failure::from(error).hint(hint)
+}
+
+/// Names something left out: a warning if it is a fault, else a remark.
+fn tell_left_out(session: &Session, left_out: &LeftOut) {
+    let line = format!("`{}`: {}", quote(&left_out.path), left_out.reason);
+    if left_out.is_fault {
+        session.warn(line);
+    } else {
+        session.status(format!("skipped {line}"));
+    }
+}
+
+fn left_out_json(list: &[LeftOut]) -> Value {
+    list.iter()
+        .map(|left_out| {
+            let mut object = Map::new();
+            json::insert_path(&mut object, "path", &left_out.path);
+            object.insert("reason".to_owned(), left_out.reason.as_str().into());
+            Value::Object(object)
+        })
+        .collect()
+}
+
+/// Returns an object with its type and a path.
+fn object(kind: &str, key: &str, path: &Path) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("type".to_owned(), kind.into());
+    json::insert_path(&mut object, key, path);
+    object
+}
+
+/// Shows a time in UTC, as JSON wants it.
+fn utc(time: OffsetDateTime) -> Value {
+    time.to_offset(UtcOffset::UTC).format(&Rfc3339).map_or(Value::Null, Value::from)
+}

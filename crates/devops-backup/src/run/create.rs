@@ -1,0 +1,184 @@
+//! `devops-backup create`.
+
+use std::{env, fs::File, io::Write, os::fd::AsFd, path::Path, thread::available_parallelism};
+
+use devops_cli::{Failure, Outcome, Session, quote};
+use devops_core::{
+    archive::{
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Reproducible,
+        create_in_folder, create_to_writer, preview,
+    },
+    fs::{At, read_text},
+    units::{ByteSize, format_duration},
+};
+use serde_json::Value;
+
+use super::{failure, left_out_json, object, tell_left_out};
+use crate::cli::CreateArgs;
+
+/// The most a file of patterns may hold.
+const MAX_PATTERNS: u64 = 16 << 20;
+
+pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Failure> {
+    let to_stdout = args.dest.as_os_str() == "-";
+    if to_stdout && !args.dry_run && session.stdout_is_terminal() {
+        return Err(Failure::usage("an archive is not written to a terminal")
+            .hint("redirect stdout, or name a folder"));
+    }
+    let host = host_name();
+    let clock = session.clock();
+    let options = CreateOptions {
+        source: &args.source,
+        excludes: excludes(args)?,
+        one_file_system: args.one_file_system,
+        level: args.level.unwrap_or_default(),
+        n_threads: available_parallelism().map_or(1, Into::into),
+        estimate: !session.json() && !session.quiet(),
+        host: &host,
+        reproducible: reproducible(args)?,
+        clock: &clock,
+        sha256: args.sha256,
+        layer: &Direct,
+    };
+    if args.dry_run {
+        return dry_run(args, &options, to_stdout, session);
+    }
+    let progress = session.progress("reading", None);
+    let mut on_event = |event: CreateEvent<'_>| match event {
+        CreateEvent::Total(n_bytes) => progress.set_total(n_bytes),
+        CreateEvent::Bytes(n_bytes) => progress.set(n_bytes),
+        CreateEvent::Packed(_) => {}
+        CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+    };
+    let cancel = session.cancel();
+    let created = if to_stdout {
+        let mut out = stdout()?;
+        create_to_writer(&options, &mut out, cancel, &mut on_event)
+            .map(|summary| Created { path: "-".into(), summary })
+    } else {
+        create_in_folder(&options, &args.dest, &args.name, cancel, &mut on_event)
+    };
+    let Created { path, summary } = created.map_err(failure)?;
+    progress.finish();
+    report(&path, &summary, to_stdout, session)?;
+    Ok(outcome(&summary))
+}
+
+fn dry_run(
+    args: &CreateArgs,
+    options: &CreateOptions<'_>,
+    to_stdout: bool,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let mut printed = Ok(());
+    let mut on_event = |event: CreateEvent<'_>| match event {
+        CreateEvent::Packed(path) if !session.json() && printed.is_ok() => {
+            printed = session.write(format!("{}\n", quote(path)).as_bytes());
+        }
+        CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        _ => {}
+    };
+    let destination = (!to_stdout).then_some((args.dest.as_path(), &args.name));
+    let summary =
+        preview(options, destination, session.cancel(), &mut on_event).map_err(failure)?;
+    printed?;
+    if session.json() {
+        let mut object = summary_json(&args.dest, &summary);
+        object["archive"] = Value::Null;
+        object["dry_run"] = true.into();
+        session.emit(&object)?;
+    }
+    let size = ByteSize(summary.bytes_in);
+    session.status(format!("would back up {} entries, {size}", summary.n_entries));
+    Ok(outcome(&summary))
+}
+
+fn outcome(summary: &CreateSummary) -> Outcome {
+    match summary.n_faults() {
+        0 => Outcome::Done,
+        1 => Outcome::Partial("one thing is not in the archive as it was".to_owned()),
+        n => Outcome::Partial(format!("{n} things are not in the archive as they were")),
+    }
+}
+
+/// Prints the result: on stdout, or on stderr when the archive itself went to stdout.
+fn report(
+    path: &Path,
+    summary: &CreateSummary,
+    to_stdout: bool,
+    session: &Session,
+) -> Result<(), Failure> {
+    let line = if session.json() {
+        summary_json(path, summary).to_string()
+    } else {
+        format!("Successfully created backup: {}", quote(path))
+    };
+    if !to_stdout {
+        session.line(&line)?;
+    } else if session.json() {
+        // The archive is on its way; a summary nobody can read does not change that.
+        let _shown = writeln!(std::io::stderr(), "{line}");
+    }
+    if let Some(sha256) = summary.sha256.as_ref().filter(|_| !session.json()) {
+        let line = format!("{sha256}  {}", quote(path));
+        if to_stdout { session.status(line) } else { session.line(line)? }
+    }
+    session.status(format!(
+        "{} entries, {} in, {} out, {}",
+        summary.n_entries,
+        ByteSize(summary.bytes_in),
+        ByteSize(summary.bytes_out),
+        format_duration(summary.elapsed)
+    ));
+    Ok(())
+}
+
+fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
+    let mut object = object("summary", "archive", path);
+    let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    insert("bytes_in", summary.bytes_in.into());
+    insert("bytes_out", summary.bytes_out.into());
+    insert("bytes_reused", 0.into());
+    insert("entries", summary.n_entries.into());
+    insert("files", summary.n_files.into());
+    insert("skipped", left_out_json(&summary.skipped));
+    insert("changed_while_read", left_out_json(&summary.changed));
+    insert("seconds", summary.elapsed.as_secs_f64().into());
+    if let Some(sha256) = &summary.sha256 {
+        insert("sha256", sha256.as_str().into());
+    }
+    Value::Object(object)
+}
+
+fn excludes(args: &CreateArgs) -> Result<Excludes, Failure> {
+    let mut texts = Vec::new();
+    for file in &args.exclude_from {
+        texts.push(read_text(file, MAX_PATTERNS)?);
+    }
+    let from_files = texts.iter().flat_map(|text| Excludes::lines(text));
+    Excludes::new(from_files.chain(args.exclude.iter().map(String::as_str))).map_err(Into::into)
+}
+
+fn reproducible(args: &CreateArgs) -> Result<Option<Reproducible>, Failure> {
+    if !args.reproducible {
+        return Ok(None);
+    }
+    // The convention of reproducible-builds.org.
+    let latest_mtime = match env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => Some(text.parse().map_err(|_| {
+            Failure::usage(format!("`SOURCE_DATE_EPOCH` is no number of seconds: `{text}`"))
+        })?),
+        Err(_) => None,
+    };
+    Ok(Some(Reproducible { latest_mtime }))
+}
+
+fn stdout() -> Result<File, Failure> {
+    let fd = std::io::stdout().as_fd().try_clone_to_owned().at("standard output", "open")?;
+    Ok(File::from(fd))
+}
+
+fn host_name() -> String {
+    read_text(Path::new("/proc/sys/kernel/hostname"), 1024)
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}

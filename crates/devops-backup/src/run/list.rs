@@ -1,0 +1,112 @@
+//! `devops-backup list`.
+
+use std::path::Path;
+
+use devops_cli::{Failure, Outcome, Session, json, quote};
+use devops_core::archive::{self, Entry, EntryKind, ListEvent, Origin};
+use serde_json::{Map, Value};
+
+use super::{failure, object, utc};
+use crate::cli::ListArgs;
+
+pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut printed = Ok(());
+    let listed = archive::list(&args.archive, &args.glob, session.cancel(), &mut |event| {
+        let line = match (session.json(), event) {
+            (true, ListEvent::Origin(origin)) => origin_json(&args.archive, origin).to_string(),
+            (true, ListEvent::Entry(entry)) => entry_json(entry).to_string(),
+            (false, ListEvent::Origin(_)) => return true,
+            (false, ListEvent::Entry(entry)) => entry_line(entry),
+        };
+        printed = session.write(format!("{line}\n").as_bytes());
+        printed.is_ok() && !session.stdout_closed()
+    });
+    printed?;
+    listed.map_err(failure)?;
+    Ok(Outcome::Done)
+}
+
+fn entry_line(entry: &Entry) -> String {
+    let time = entry.mtime.to_utc().map_or_else(
+        || entry.mtime.seconds.to_string(),
+        |time| {
+            let (date, time) = (time.date(), time.time());
+            let (hour, minute, second) = time.as_hms();
+            format!("{date} {hour:02}:{minute:02}:{second:02}")
+        },
+    );
+    let mut line = format!(
+        "{}{} {:>11} {:>12} {time} {}",
+        entry.kind.letter(),
+        permissions(entry.mode),
+        format!("{}:{}", entry.uid, entry.gid),
+        entry.size,
+        quote(&entry.path),
+    );
+    match &entry.kind {
+        EntryKind::Symlink { target } => line = format!("{line} -> {}", quote(target)),
+        EntryKind::HardLink { target } => line = format!("{line} link to {}", quote(target)),
+        _ => {}
+    }
+    line
+}
+
+/// Shows permission bits as `ls -l` does.
+fn permissions(mode: u32) -> String {
+    let special = [(0o4000, 's', 'S'), (0o2000, 's', 'S'), (0o1000, 't', 'T')];
+    let mut shown = String::new();
+    for ((bit, with, without), shift) in special.into_iter().zip([6, 3, 0]) {
+        let bits = mode >> shift;
+        shown.push(if bits & 4 != 0 { 'r' } else { '-' });
+        shown.push(if bits & 2 != 0 { 'w' } else { '-' });
+        shown.push(match (mode & bit != 0, bits & 1 != 0) {
+            (true, true) => with,
+            (true, false) => without,
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    shown
+}
+
+fn origin_json(archive: &Path, origin: &Origin) -> Value {
+    let mut object = object("archive", "archive", archive);
+    object.insert("host".to_owned(), origin.host.as_str().into());
+    json::insert_path(&mut object, "source", &origin.source);
+    object.insert("started".to_owned(), utc(origin.started));
+    Value::Object(object)
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    let mut object: Map<String, Value> = object("entry", "path", &entry.path);
+    let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    insert("kind", entry.kind.name().into());
+    insert("mode", format!("{:04o}", entry.mode).into());
+    insert("uid", entry.uid.into());
+    insert("gid", entry.gid.into());
+    insert("size", entry.size.into());
+    insert("mtime", entry.mtime.to_utc().map_or(Value::Null, utc));
+    match &entry.kind {
+        EntryKind::Symlink { target } | EntryKind::HardLink { target } => {
+            json::insert_path(&mut object, "target", target);
+        }
+        EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } => {
+            insert("device", format!("{major}:{minor}").into());
+        }
+        _ => {}
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::permissions;
+
+    #[test]
+    fn shows_permissions_as_ls_does() {
+        assert_eq!(permissions(0o644), "rw-r--r--");
+        assert_eq!(permissions(0o6755), "rwsr-sr-x");
+        assert_eq!(permissions(0o1777), "rwxrwxrwt");
+        assert_eq!(permissions(0o7000), "--S--S--T");
+    }
+}

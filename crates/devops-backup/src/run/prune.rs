@@ -1,0 +1,93 @@
+//! `devops-backup prune`.
+
+use devops_cli::{Failure, Outcome, Session, json, quote, table};
+use devops_core::{
+    archive::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned},
+    clock::Clock,
+    retention::KeepPolicy,
+    units::ByteSize,
+};
+use serde_json::{Value, json};
+
+use super::{failure, object, utc};
+use crate::cli::PruneArgs;
+
+pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {
+    let policy = KeepPolicy {
+        last: args.keep_last,
+        hourly: args.keep_hourly,
+        daily: args.keep_daily,
+        weekly: args.keep_weekly,
+        monthly: args.keep_monthly,
+        yearly: args.keep_yearly,
+        within: args.keep_within,
+    };
+    let (now, cancel) = (session.clock().now(), session.cancel());
+    let plan = plan_prune(&args.dest, &args.name, &policy, now, cancel).map_err(failure)?;
+    show(&plan, session)?;
+    let (mut n_removed, mut bytes_freed) = (0, 0);
+    if !args.dry_run {
+        remove_pruned(&plan, &args.dest, cancel, &mut |candidate| {
+            n_removed += 1;
+            bytes_freed += candidate.size;
+        })
+        .map_err(failure)?;
+    }
+    let n_kept = plan.candidates.len() - plan.removed().count();
+    if session.json() {
+        session.emit(&json!({
+            "type": "summary",
+            "kept": n_kept,
+            "removed": n_removed,
+            "bytes_freed": bytes_freed,
+            "dry_run": args.dry_run,
+        }))?;
+    } else if args.dry_run {
+        session.status(format!("would keep {n_kept}, remove {}", plan.removed().count()));
+    } else {
+        let size = ByteSize(bytes_freed);
+        session.status(format!("kept {n_kept}, removed {n_removed}, {size} freed"));
+    }
+    let is_damaged = |candidate: &&Candidate| matches!(candidate.fate, Fate::KeepDamaged(_));
+    Ok(match plan.candidates.iter().filter(is_damaged).count() {
+        0 => Outcome::Done,
+        1 => Outcome::Partial("one archive is damaged and was left alone".to_owned()),
+        n => Outcome::Partial(format!("{n} archives are damaged and were left alone")),
+    })
+}
+
+fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
+    if session.json() {
+        return plan.candidates.iter().try_for_each(|candidate| session.emit(&line(candidate)));
+    }
+    if plan.candidates.is_empty() {
+        return Ok(());
+    }
+    let rows = plan.candidates.iter().map(|candidate| {
+        let (action, reasons) = fate(candidate);
+        [action.to_owned(), quote(&candidate.path), reasons.join(", ")]
+    });
+    session.line(table(&["action", "archive", "reason"], rows))
+}
+
+fn line(candidate: &Candidate) -> Value {
+    let (action, reasons) = fate(candidate);
+    let mut object = object("archive", "path", &candidate.path);
+    object.insert("action".to_owned(), action.into());
+    object.insert("reasons".to_owned(), reasons.into());
+    object.insert("time".to_owned(), utc(candidate.time));
+    object.insert("size".to_owned(), candidate.size.into());
+    if let Some(origin) = &candidate.origin {
+        object.insert("host".to_owned(), origin.host.as_str().into());
+        json::insert_path(&mut object, "source", &origin.source);
+    }
+    Value::Object(object)
+}
+
+fn fate(candidate: &Candidate) -> (&'static str, Vec<String>) {
+    match &candidate.fate {
+        Fate::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
+        Fate::KeepDamaged(reason) => ("keep", vec![reason.clone()]),
+        Fate::Remove => ("remove", Vec::new()),
+    }
+}

@@ -1,0 +1,71 @@
+//! `devops-backup verify`.
+
+use std::{fs, path::Path};
+
+use devops_cli::{Failure, Outcome, Session, quote};
+use devops_core::{
+    archive::{self, ArchiveError, Verified},
+    kind::{HasKind, Kind},
+    units::ByteSize,
+};
+use serde_json::Value;
+
+use super::object;
+use crate::cli::VerifyArgs;
+
+pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut is_damaged = false;
+    let mut failures = Vec::new();
+    for path in &args.archive {
+        match verify_one(path, session) {
+            Ok(verified) => session.line(whole(path, &verified, session.json()))?,
+            Err(error @ ArchiveError::Damaged { .. }) => {
+                is_damaged = true;
+                session.line(damaged(path, &error, session.json()))?;
+            }
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error.into()),
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    // The worst answer decides the exit code; the others are still said.
+    let last = if is_damaged { None } else { failures.pop() };
+    for failure in failures {
+        session.warn(failure.chain().join(": "));
+    }
+    match last {
+        Some(failure) => Err(failure),
+        None if is_damaged => Ok(Outcome::No),
+        None => Ok(Outcome::Done),
+    }
+}
+
+fn verify_one(path: &Path, session: &Session) -> Result<Verified, ArchiveError> {
+    let total = fs::metadata(path).ok().map(|metadata| metadata.len());
+    let progress = session.progress("verifying", total);
+    archive::verify(path, session.cancel(), &mut |n_bytes| progress.set(n_bytes))
+}
+
+fn whole(path: &Path, verified: &Verified, json: bool) -> String {
+    if !json {
+        let size = ByteSize(verified.n_bytes);
+        return format!("{}: whole, {} entries, {size}", quote(path), verified.n_entries);
+    }
+    let mut object = object("verified", "archive", path);
+    object.insert("whole".to_owned(), true.into());
+    object.insert("entries".to_owned(), verified.n_entries.into());
+    object.insert("files".to_owned(), verified.n_files.into());
+    object.insert("bytes".to_owned(), verified.n_bytes.into());
+    Value::Object(object).to_string()
+}
+
+fn damaged(path: &Path, error: &ArchiveError, json: bool) -> String {
+    let ArchiveError::Damaged { n_entries, reason, .. } = error else { return error.to_string() };
+    if !json {
+        return format!("{}: damaged after {n_entries} entries: {reason}", quote(path));
+    }
+    let mut object = object("verified", "archive", path);
+    object.insert("whole".to_owned(), false.into());
+    object.insert("entries".to_owned(), (*n_entries).into());
+    object.insert("reason".to_owned(), reason.as_str().into());
+    Value::Object(object).to_string()
+}

@@ -1,0 +1,197 @@
+//! `run`
+
+use std::{
+    ffi::OsStr,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    time::Duration,
+};
+
+use devops_cli::{Failure, Outcome, Session, json::insert_path};
+use devops_core::{
+    clock::Clock,
+    fs,
+    kind::Kind,
+    lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
+    process::{CommandSpec, StdinPolicy, Stream},
+    units::format_duration,
+};
+use serde_json::{Map, Value, json};
+
+use super::missing;
+use crate::cli::RunArgs;
+
+/// How much of each stream a report keeps.
+const REPORT_BYTES: usize = 10 << 20;
+
+pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    if args.notes {
+        return transcript(args, session);
+    }
+    let spec = spec(args, session)?;
+    let retry = RetryPolicy { n_retries: args.retries, backoff: args.backoff };
+    let started = session.clock().now();
+    let mut kept = Kept::default();
+    let wants_report = session.json() || args.capture.is_some();
+    let mut printed = Ok(());
+    let attempts = run::run(&spec, retry, session.cancel(), &mut |event| match event {
+        RunEvent::Output(stream, bytes) => {
+            if wants_report {
+                kept.add(stream, bytes);
+            }
+            // A stdout that fails is reported at the end: the command's work comes first.
+            if !session.json() && printed.is_ok() {
+                printed = hand_on(stream, bytes, session);
+            }
+        }
+        RunEvent::Retry(attempt, wait) => {
+            kept = Kept::default();
+            session.status(retry_line(attempt, wait));
+        }
+    })?;
+    let last = attempts.last().expect("there is at least one attempt").clone();
+    if wants_report {
+        let report = report(&spec, super::rfc3339(started), &attempts, &kept);
+        deliver(&report, args.capture.as_deref(), session)?;
+    }
+    finish(&last, printed, &spec)
+}
+
+fn finish(
+    last: &Attempt,
+    printed: Result<(), Failure>,
+    spec: &CommandSpec,
+) -> Result<Outcome, Failure> {
+    match last.exit {
+        _ if last.timed_out => {
+            let limit = format_duration(spec.timeout.unwrap_or_default());
+            let program = super::safe(&spec.program.to_string_lossy());
+            let message = format!("command `{program}` took longer than {limit}");
+            Err(Failure::new(Kind::TimedOut, message))
+        }
+        0 => printed.map(|()| Outcome::Done),
+        code => Ok(Outcome::Code(code)),
+    }
+}
+
+fn spec(args: &RunArgs, session: &Session) -> Result<CommandSpec, Failure> {
+    let mut words = args.command.iter();
+    let Some(program) = words.next() else {
+        return Err(missing("the command", "devops-basics run -- ls -l"));
+    };
+    let mut spec = CommandSpec::new(program).args(words);
+    spec.dir.clone_from(&args.cwd);
+    spec.timeout = args.timeout.filter(|timeout| !timeout.is_zero());
+    spec.grace = args.kill_after;
+    spec.search_path = std::env::var_os("PATH");
+    if !session.stdin_is_terminal() {
+        // A terminal would stop a child that reads it: its group is in the background.
+        spec.stdin = StdinPolicy::Inherit;
+    }
+    for pair in &args.env {
+        let bytes = pair.as_bytes();
+        let at = bytes.iter().position(|&byte| byte == b'=').filter(|&at| at > 0);
+        let at = at.ok_or_else(|| {
+            let shown = super::safe(&pair.to_string_lossy());
+            Failure::usage(format!("'{shown}' is not a variable such as NAME=VALUE"))
+        })?;
+        let (name, value) = (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..]));
+        if name == "PATH" {
+            spec.search_path = Some(value.to_owned());
+        }
+        spec = spec.env(name, value);
+    }
+    Ok(spec)
+}
+
+fn hand_on(stream: Stream, bytes: &[u8], session: &Session) -> Result<(), Failure> {
+    match stream {
+        Stream::Stdout => {
+            session.write(bytes)?;
+            session.flush()
+        }
+        Stream::Stderr => {
+            // A closed stderr changes nothing.
+            let _written = io::stderr().lock().write_all(bytes);
+            Ok(())
+        }
+    }
+}
+
+fn retry_line(attempt: &Attempt, wait: Duration) -> String {
+    let what = if attempt.timed_out { "timed out" } else { "failed" };
+    format!("{what} (exit {}); trying again in {}", attempt.exit, format_duration(wait))
+}
+
+/// What a report keeps of the last attempt's output.
+#[derive(Default)]
+struct Kept {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    truncated: bool,
+}
+
+impl Kept {
+    fn add(&mut self, stream: Stream, bytes: &[u8]) {
+        let kept = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let room = REPORT_BYTES - kept.len();
+        self.truncated |= bytes.len() > room;
+        kept.extend(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+fn report(spec: &CommandSpec, started: String, attempts: &[Attempt], kept: &Kept) -> Value {
+    let words = std::iter::once(&spec.program).chain(&spec.args);
+    let argv: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let last = attempts.last().expect("there is at least one attempt");
+    let mut report = Map::new();
+    report.insert("type".to_owned(), "run".into());
+    report.insert("argv".to_owned(), json!(argv));
+    if let Some(dir) = &spec.dir {
+        insert_path(&mut report, "cwd", dir);
+    }
+    report.insert("started".to_owned(), started.into());
+    report.insert("seconds".to_owned(), json!(last.seconds));
+    report.insert("attempts".to_owned(), json!(attempts));
+    report.insert("exit".to_owned(), last.exit.into());
+    report.insert("signal".to_owned(), last.signal.into());
+    report.insert("timed_out".to_owned(), last.timed_out.into());
+    // Output that is not UTF-8 comes with its exact bytes, as paths do.
+    insert_path(&mut report, "stdout", Path::new(OsStr::from_bytes(&kept.stdout)));
+    insert_path(&mut report, "stderr", Path::new(OsStr::from_bytes(&kept.stderr)));
+    report.insert("truncated".to_owned(), kept.truncated.into());
+    Value::Object(report)
+}
+
+fn deliver(report: &Value, file: Option<&Path>, session: &Session) -> Result<(), Failure> {
+    if let Some(file) = file {
+        // Output may hold what is nobody else's business.
+        fs::replace(file, format!("{report}\n").as_bytes(), 0o600)?;
+    }
+    if session.json() { session.emit(report) } else { Ok(()) }
+}
+
+/// Runs the two commands of the notes, or the one that is given.
+fn transcript(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    let run = |command: &str| -> Result<Transcript, Failure> {
+        Ok(run::transcript(command, std::env::var_os("PATH"), session.cancel())?)
+    };
+    if args.command.is_empty() {
+        session.write(run("ls -l")?.text("Output").as_bytes())?;
+        session.write(run("git status")?.text("Error Output").as_bytes())?;
+        return Ok(Outcome::Done);
+    }
+    let words: Vec<_> = args.command.iter().map(|word| word.to_string_lossy()).collect();
+    let command = words.join(" ");
+    if command.trim().is_empty() {
+        return Err(missing("the command", "devops-basics run --notes -- ls -l"));
+    }
+    let transcript = run(&command)?;
+    let label = if transcript.exit == 0 { "Output" } else { "Error Output" };
+    session.write(transcript.text(label).as_bytes())?;
+    Ok(if transcript.exit == 0 { Outcome::Done } else { Outcome::Code(transcript.exit) })
+}

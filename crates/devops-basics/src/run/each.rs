@@ -1,0 +1,135 @@
+//! `each`
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, Read, Write},
+    os::unix::ffi::OsStringExt,
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use devops_cli::{Failure, Outcome, Session, quote, table};
+use devops_core::{
+    fs::At,
+    lessons::{
+        each::{self, EachEvent, ItemResult},
+        range,
+    },
+    process::{CommandSpec, Stream},
+};
+use serde_json::json;
+
+use super::{emit, missing, print_lines, safe};
+use crate::cli::EachArgs;
+
+/// How often a signal is looked for while items are read.
+const POLL: Duration = Duration::from_millis(50);
+
+pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure> {
+    if args.notes {
+        return print_lines(session, range::transcript());
+    }
+    let mut command = args.command.iter();
+    let Some(program) = command.next() else {
+        return Err(missing("the command", "devops-basics each a b -- echo {}"));
+    };
+    let mut spec = CommandSpec::new(program).args(command);
+    spec.timeout = args.timeout.filter(|timeout| !timeout.is_zero());
+    spec.search_path = std::env::var_os("PATH");
+    let mut items = args.items;
+    if let Some(from) = &args.from {
+        items.extend(read_items(from, session)?);
+    }
+    let mut printed = Ok(());
+    let results = each::run(&spec, &items, args.parallel, session.cancel(), &mut |event| {
+        // A stdout that fails is reported at the end: the commands that run come first.
+        if printed.is_ok() {
+            printed = show(&event, session);
+        }
+    })?;
+    printed?;
+    finish(&results, session)
+}
+
+/// Reads items on a thread of its own, since a signal does not end a read that has begun.
+fn read_items(from: &Path, session: &Session) -> Result<Vec<OsString>, Failure> {
+    let (sender, read) = mpsc::channel();
+    let path = from.to_owned();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let done = match path.to_str() {
+            Some("-") => io::stdin().lock().read_to_end(&mut bytes),
+            _ => File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)),
+        };
+        // Nobody listens any more after a signal.
+        let _sent = sender.send(done.map(|_| bytes).at(&path, "read"));
+    });
+    loop {
+        session.cancel().check()?;
+        if let Ok(bytes) = read.recv_timeout(POLL) {
+            return Ok(items(&bytes?));
+        }
+    }
+}
+
+fn items(bytes: &[u8]) -> Vec<OsString> {
+    bytes
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.is_empty())
+        .map(|line| OsString::from_vec(line.to_vec()))
+        .collect()
+}
+
+fn show(event: &EachEvent<'_>, session: &Session) -> Result<(), Failure> {
+    match event {
+        EachEvent::Line(item, stream, bytes) if session.json() => session.emit(&json!({
+            "type": "line",
+            "item": item.to_string_lossy(),
+            "stream": if *stream == Stream::Stdout { "stdout" } else { "stderr" },
+            "text": String::from_utf8_lossy(bytes),
+        })),
+        EachEvent::Line(item, Stream::Stdout, bytes) => {
+            session.write(&prefixed(item, bytes))?;
+            session.flush()
+        }
+        EachEvent::Line(item, Stream::Stderr, bytes) => {
+            // A closed stderr changes nothing.
+            let _written = io::stderr().lock().write_all(&prefixed(item, bytes));
+            Ok(())
+        }
+        EachEvent::Finished(result) if session.json() => emit(session, "item", result),
+        EachEvent::Finished(result) => {
+            if let Some(error) = &result.error {
+                session.warn(format!("{}: {error}", safe(&result.item)));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn prefixed(item: &OsStr, line: &[u8]) -> Vec<u8> {
+    [quote(Path::new(item)).as_bytes(), b": ", line, b"\n"].concat()
+}
+
+fn finish(results: &[ItemResult], session: &Session) -> Result<Outcome, Failure> {
+    let n_failed = results.iter().filter(|result| result.exit != 0).count();
+    if session.json() {
+        let (items, failed) = (results.len(), n_failed);
+        session.emit(&json!({"type": "summary", "items": items, "failed": failed}))?;
+    } else if !results.is_empty() {
+        let rows = results.iter().map(|result| {
+            let verdict = if result.exit == 0 { "ok" } else { "failed" };
+            let seconds = format!("{:.1}s", result.seconds);
+            [safe(&result.item), verdict.to_owned(), result.exit.to_string(), seconds]
+        });
+        session.line(table(&["ITEM", "RESULT", "EXIT", "TIME"], rows))?;
+    }
+    Ok(match n_failed {
+        0 => Outcome::Done,
+        _ => Outcome::Partial(format!("{n_failed} of {} items failed", results.len())),
+    })
+}

@@ -1,0 +1,78 @@
+//! `providers`
+
+use devops_cli::{Failure, Outcome, ResultExt, Session};
+use devops_core::{
+    kind::Kind,
+    lessons::{
+        number,
+        providers::{self, Edit},
+    },
+};
+use serde_json::json;
+
+use super::{missing, print_lines, refused};
+use crate::cli::{ProvidersArgs, ProvidersCommand};
+
+pub(super) fn run(args: &ProvidersArgs, session: &Session) -> Result<Outcome, Failure> {
+    if args.notes {
+        return print_lines(session, providers::transcript());
+    }
+    let Some(command) = &args.command else {
+        return Err(missing("a command", "devops-basics providers list"));
+    };
+    let edit = match command {
+        ProvidersCommand::List { lines } => return list(args, *lines, session),
+        ProvidersCommand::Get { index } => return get(args, whole(index)?, session),
+        ProvidersCommand::Append { item } => Edit::Append(item.clone()),
+        ProvidersCommand::Insert { index, item } => Edit::Insert(whole(index)?, item.clone()),
+        ProvidersCommand::Remove { item } => Edit::Remove(item.clone()),
+        ProvidersCommand::Pop { index } => Edit::Pop(index.as_deref().map_or(Ok(-1), whole)?),
+    };
+    let items = providers::edit(&args.file, &edit, session.cancel()).map_err(refused);
+    show(&hinted(items)?, session)?;
+    Ok(Outcome::Done)
+}
+
+fn list(args: &ProvidersArgs, lines: bool, session: &Session) -> Result<Outcome, Failure> {
+    let items = load(args)?;
+    if lines && !session.json() {
+        return print_lines(session, items);
+    }
+    show(&items, session)?;
+    Ok(Outcome::Done)
+}
+
+fn get(args: &ProvidersArgs, index: i64, session: &Session) -> Result<Outcome, Failure> {
+    let items = load(args)?;
+    let item = providers::get(&items, index).map_err(refused)?;
+    if session.json() {
+        session.emit(&json!({"type": "item", "index": index, "item": item}))?;
+    } else {
+        session.line(item)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn load(args: &ProvidersArgs) -> Result<Vec<String>, Failure> {
+    hinted(providers::load(&args.file).map_err(refused))
+}
+
+fn hinted<T>(result: Result<T, Failure>) -> Result<T, Failure> {
+    match result {
+        Err(failure) if failure.kind == Kind::NotFound => {
+            Err(failure).hint("`append` makes the file; --file names another one")
+        }
+        other => other,
+    }
+}
+
+fn show(items: &[String], session: &Session) -> Result<(), Failure> {
+    if session.json() {
+        return session.emit(&json!({"type": "list", "items": items}));
+    }
+    session.line(providers::show(items))
+}
+
+fn whole(text: &str) -> Result<i64, Failure> {
+    number::whole64(text).map_err(refused)
+}

@@ -1,0 +1,197 @@
+//! Compresses pieces so that they can be joined into one gzip member (RFC 1952).
+//!
+//! A piece is a raw deflate stream of its own, with no reference to what came before.
+//! Its final mark is cleared and an empty stored block ends it on a byte, so pieces follow each other;
+//! an empty final block and the combined checksum end the member.
+//! One member, because several readers stop after the first.
+
+use std::{fmt, str::FromStr};
+
+use libdeflater::{CompressionLvl, Compressor};
+
+use super::{ArchiveError, inflate};
+
+/// How hard to compress: 1 is fastest, 12 is smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(u8);
+
+impl Level {
+    /// Returns the level `n`, if it is between 1 and 12.
+    pub fn new(n: u8) -> Option<Self> {
+        (1..=12).contains(&n).then_some(Self(n))
+    }
+}
+
+impl Default for Level {
+    /// Returns the level that gives about the size of `pigz -6`, for about half the work.
+    fn default() -> Self {
+        Self(6)
+    }
+}
+
+/// A text is no compression level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a level is a number from 1 to 12, `fast` or `best`")]
+pub struct BadLevel;
+
+impl FromStr for Level {
+    type Err = BadLevel;
+
+    fn from_str(text: &str) -> Result<Self, BadLevel> {
+        match text {
+            "fast" => Ok(Self(1)),
+            "best" => Ok(Self(12)),
+            number => number.parse().ok().and_then(Self::new).ok_or(BadLevel),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The fixed header of our gzip member: no name, no time, no extra field, unknown system.
+///
+/// An extra field here would make Python's `r|gz` fail.
+pub(super) const MEMBER_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// A compressed piece, ready to follow another.
+pub(super) struct Packed {
+    pub(super) bytes: Vec<u8>,
+    pub(super) checksum: Checksum,
+    pub(super) n_raw: u64,
+}
+
+/// The CRC-32 and length of uncompressed bytes.
+#[derive(Clone, Default)]
+pub(super) struct Checksum(crc32fast::Hasher);
+
+impl Checksum {
+    fn of(raw: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(raw);
+        Self(hasher)
+    }
+
+    /// Appends the checksum of what follows.
+    pub(super) fn append(&mut self, next: &Self) {
+        self.0.combine(&next.0);
+    }
+
+    /// Returns the end of the member for `n_raw` uncompressed bytes: an empty final block,
+    /// the CRC, and the length modulo 2^32.
+    pub(super) fn member_end(&self, n_raw: u64) -> [u8; 10] {
+        let mut end = [0; 10];
+        end[0] = 3;
+        end[2..6].copy_from_slice(&self.0.clone().finalize().to_le_bytes());
+        end[6..].copy_from_slice(&n_raw.to_le_bytes()[..4]);
+        end
+    }
+}
+
+/// Compresses pieces; every one is decoded and compared before it is handed out.
+pub(super) struct Packer {
+    compressor: Compressor,
+}
+
+impl Packer {
+    pub(super) fn new(level: Level) -> Self {
+        let level = CompressionLvl::new(i32::from(level.0)).expect("1 to 12 are levels");
+        Self { compressor: Compressor::new(level) }
+    }
+
+    pub(super) fn pack(&mut self, raw: &[u8]) -> Result<Packed, ArchiveError> {
+        let mut bytes = vec![0; self.compressor.deflate_compress_bound(raw.len())];
+        let n_bytes = self
+            .compressor
+            .deflate_compress(raw, &mut bytes)
+            .map_err(|_| ArchiveError::Miscompressed { reason: "it does not fit its bound" })?;
+        // Behind the compressed length stands garbage.
+        bytes.truncate(n_bytes);
+        let last =
+            inflate::prove(&bytes, raw).map_err(|reason| ArchiveError::Miscompressed { reason })?;
+        bytes[last.header_bit / 8] &= !(1 << (last.header_bit % 8));
+        // The three header bits of the empty stored block go into the last byte if they fit.
+        if matches!(last.end_bit % 8, 0 | 6 | 7) {
+            bytes.push(0);
+        }
+        bytes.extend([0, 0, 0xff, 0xff]);
+        Ok(Packed { bytes, checksum: Checksum::of(raw), n_raw: raw.len() as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn member(pieces: &[Vec<u8>], level: Level) -> Vec<u8> {
+        let mut packer = Packer::new(level);
+        let mut out = MEMBER_HEADER.to_vec();
+        let mut checksum = Checksum::default();
+        for raw in pieces {
+            let piece = packer.pack(raw).unwrap();
+            out.extend(piece.bytes);
+            checksum.append(&piece.checksum);
+        }
+        let n_raw = pieces.iter().map(|raw| raw.len() as u64).sum();
+        out.extend(checksum.member_end(n_raw));
+        out
+    }
+
+    fn unpacked(member: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        flate2::bufread::GzDecoder::new(member).read_to_end(&mut out).unwrap();
+        out
+    }
+
+    /// Bytes that compressors treat differently: noise, runs, text, and mixtures.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let noise = prop::collection::vec(any::<u8>(), 0..3000);
+        let run = (any::<u8>(), 0..100_000_usize).prop_map(|(byte, n)| vec![byte; n]);
+        let text = prop::collection::vec("[a-e ]{1,9}", 0..2000)
+            .prop_map(|words| words.concat().into_bytes());
+        prop::collection::vec(prop_oneof![noise, run, text], 0..4).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn pieces_join_into_one_member(
+            pieces in prop::collection::vec(piece(), 0..5),
+            level in 1..=12_u8,
+        ) {
+            let member = member(&pieces, Level::new(level).unwrap());
+
+            prop_assert_eq!(unpacked(&member), pieces.concat());
+        }
+    }
+
+    #[test]
+    fn stored_pieces_join_too() {
+        let mut state = 1_u64;
+        let noise: Vec<u8> = (0..200_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state.to_be_bytes()[0]
+            })
+            .collect();
+        let pieces = [noise.clone(), Vec::new(), noise];
+
+        assert_eq!(unpacked(&member(&pieces, Level::default())), pieces.concat());
+    }
+
+    #[test]
+    fn reads_levels() {
+        assert_eq!("fast".parse(), Ok(Level(1)));
+        assert_eq!("best".parse(), Ok(Level(12)));
+        assert_eq!("9".parse(), Ok(Level(9)));
+        assert_eq!("0".parse::<Level>(), Err(BadLevel));
+        assert_eq!("13".parse::<Level>(), Err(BadLevel));
+    }
+}

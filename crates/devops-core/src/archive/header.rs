@@ -1,0 +1,244 @@
+//! Turns an entry into the tar blocks before its content.
+//!
+//! The format is POSIX pax over ustar. A pax record is written only for what ustar cannot hold,
+//! with the keywords `path`, `linkpath`, `size`, `uid`, `gid` and `mtime`, which every tar knows;
+//! nothing that changes from run to run, such as atime or a process id, goes in.
+//! The value of a record must be UTF-8 and bsdtar refuses others, so a long name of other bytes stands
+//! in a long-name entry of GNU tar, which every tar knows as well.
+
+use std::os::unix::ffi::OsStrExt;
+
+use tar::{EntryType, Header};
+
+use super::entry::{Entry, EntryKind, Timestamp};
+
+/// The unit of a tar file.
+pub(super) const BLOCK: usize = 512;
+/// What ends a tar file.
+pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+/// The largest number in the seven octal digits of an owner.
+const MAX_ID: u64 = 0o777_7777;
+/// The largest number in the eleven octal digits of a size or a time.
+const MAX_NUMBER: u64 = 0o777_7777_7777;
+const NAME: usize = 100;
+const PREFIX: usize = 155;
+
+/// Returns how many zeros follow `size` bytes of content.
+pub(super) fn padding(size: u64) -> usize {
+    let rest = usize::try_from(size % BLOCK as u64).expect("below a block");
+    (BLOCK - rest) % BLOCK
+}
+
+/// Returns the global pax header with a comment.
+pub(super) fn global_comment(comment: &str) -> Vec<u8> {
+    let mut records = Vec::new();
+    push_record(&mut records, "comment", comment.as_bytes());
+    extension(EntryType::XGlobalHeader, b"pax_global_header", &records)
+}
+
+/// Returns everything that stands before the content of `entry`.
+pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+    let mut extras = Extras::default();
+    let mut header = Header::new_ustar();
+    set_path(&mut header, &stored_path(entry), &mut extras);
+    if let EntryKind::Symlink { target } | EntryKind::HardLink { target } = &entry.kind {
+        let target = target.as_os_str().as_bytes();
+        copy(&mut header.as_old_mut().linkname, target);
+        if target.len() > NAME {
+            extras.push_name(EntryType::GNULongLink, "linkpath", target);
+        }
+    }
+    header.set_entry_type(entry_type(&entry.kind));
+    header.set_mode(entry.mode);
+    set_numbers(&mut header, entry, &mut extras.records);
+    if let EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } =
+        entry.kind
+    {
+        header.set_device_major(major).expect("ustar has device numbers");
+        header.set_device_minor(minor).expect("ustar has device numbers");
+    }
+    header.set_cksum();
+    let mut blocks = extras.long_names;
+    if !extras.records.is_empty() {
+        let base = entry.path.file_name().unwrap_or(entry.path.as_os_str()).as_bytes();
+        let label = [b"PaxHeaders/", &base[..base.len().min(80)]].concat();
+        blocks.extend(extension(EntryType::XHeader, &label, &extras.records));
+    }
+    blocks.extend(header.as_bytes());
+    blocks
+}
+
+/// What stands before the header of an entry.
+#[derive(Default)]
+struct Extras {
+    records: Vec<u8>,
+    long_names: Vec<u8>,
+}
+
+impl Extras {
+    /// Adds a name the header has no room for.
+    fn push_name(&mut self, kind: EntryType, key: &str, name: &[u8]) {
+        if std::str::from_utf8(name).is_ok() {
+            push_record(&mut self.records, key, name);
+        } else {
+            self.long_names.extend(extension(kind, b"././@LongLink", &[name, &[0]].concat()));
+        }
+    }
+}
+
+fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
+    let mut number = |key, value: u64, max| {
+        if value > max {
+            push_record(records, key, value.to_string().as_bytes());
+            return 0;
+        }
+        value
+    };
+    header.set_size(number("size", entry.size, MAX_NUMBER));
+    header.set_uid(number("uid", entry.uid, MAX_ID));
+    header.set_gid(number("gid", entry.gid, MAX_ID));
+    let Timestamp { seconds, nanoseconds } = entry.mtime;
+    let whole = u64::try_from(seconds).ok().filter(|&whole| whole <= MAX_NUMBER);
+    header.set_mtime(whole.unwrap_or(0));
+    if whole.is_none() || nanoseconds != 0 {
+        push_record(records, "mtime", entry.mtime.to_decimal().as_bytes());
+    }
+}
+
+/// Returns the path as it stands in the header: folders end with a slash.
+fn stored_path(entry: &Entry) -> Vec<u8> {
+    let mut path = entry.path.as_os_str().as_bytes().to_vec();
+    if entry.kind == EntryKind::Folder {
+        path.push(b'/');
+    }
+    path
+}
+
+fn set_path(header: &mut Header, path: &[u8], extras: &mut Extras) {
+    let ustar = header.as_ustar_mut().expect("made as ustar");
+    if path.len() <= NAME {
+        copy(&mut ustar.name, path);
+    } else if let Some(slash) = prefix_length(path) {
+        copy(&mut ustar.prefix, &path[..slash]);
+        copy(&mut ustar.name, &path[slash + 1..]);
+    } else {
+        copy(&mut ustar.name, path);
+        extras.push_name(EntryType::GNULongName, "path", path);
+    }
+}
+
+/// Returns where ustar may split a long path: at a slash, with both parts short enough.
+fn prefix_length(path: &[u8]) -> Option<usize> {
+    let first = path.len() - NAME - 1;
+    let slash = first + path[first..].iter().position(|&byte| byte == b'/')?;
+    (slash > 0 && slash <= PREFIX && slash + 1 < path.len()).then_some(slash)
+}
+
+fn entry_type(kind: &EntryKind) -> EntryType {
+    match kind {
+        EntryKind::File => EntryType::Regular,
+        EntryKind::Folder => EntryType::Directory,
+        EntryKind::Symlink { .. } => EntryType::Symlink,
+        EntryKind::HardLink { .. } => EntryType::Link,
+        EntryKind::Fifo => EntryType::Fifo,
+        EntryKind::CharDevice { .. } => EntryType::Char,
+        EntryKind::BlockDevice { .. } => EntryType::Block,
+        EntryKind::Unsupported { flag } => EntryType::new(*flag),
+    }
+}
+
+/// Returns an extension: its own header, the body, and padding.
+fn extension(kind: EntryType, label: &[u8], body: &[u8]) -> Vec<u8> {
+    let is_gnu = matches!(kind, EntryType::GNULongName | EntryType::GNULongLink);
+    let mut header = if is_gnu { Header::new_gnu() } else { Header::new_ustar() };
+    copy(&mut header.as_old_mut().name, label);
+    header.set_entry_type(kind);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(body.len() as u64);
+    header.set_cksum();
+    let mut blocks = header.as_bytes().to_vec();
+    blocks.extend(body);
+    blocks.resize(blocks.len() + padding(body.len() as u64), 0);
+    blocks
+}
+
+/// Appends `LENGTH KEY=VALUE\n`, where the length counts its own digits.
+fn push_record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while rest + length.to_string().len() != length {
+        length += 1;
+    }
+    records.extend(format!("{length} {key}=").into_bytes());
+    records.extend(value);
+    records.push(b'\n');
+}
+
+fn copy(field: &mut [u8], value: &[u8]) {
+    let n = value.len().min(field.len());
+    field[..n].copy_from_slice(&value[..n]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn file(path: &str) -> Entry {
+        Entry {
+            path: PathBuf::from(path),
+            kind: EntryKind::File,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            mtime: Timestamp::default(),
+        }
+    }
+
+    fn at(seconds: i64, nanoseconds: u32) -> Timestamp {
+        Timestamp { seconds, nanoseconds }
+    }
+
+    #[test]
+    fn ustar_alone_is_enough_for_plain_entries() {
+        let long = format!("{}/{}", "d".repeat(155), "f".repeat(100));
+
+        assert_eq!(encode(&file("a")).len(), BLOCK);
+        assert_eq!(encode(&file(&"x".repeat(100))).len(), BLOCK);
+        assert_eq!(encode(&file(&long)).len(), BLOCK);
+    }
+
+    #[test]
+    fn what_ustar_cannot_hold_gets_a_record() {
+        let cases = [
+            ("111 path=xxx", Entry { path: "x".repeat(101).into(), ..file("a") }),
+            ("19 size=8589934592\n", Entry { size: 8 << 30, ..file("a") }),
+            ("15 uid=2097152\n", Entry { uid: 2_097_152, ..file("a") }),
+            ("28 gid=18446744073709551615\n", Entry { gid: u64::MAX, ..file("a") }),
+            ("13 mtime=0.5\n", Entry { mtime: at(0, 500_000_000), ..file("a") }),
+            ("12 mtime=-1\n", Entry { mtime: at(-1, 0), ..file("a") }),
+        ];
+        for (record, entry) in cases {
+            let blocks = encode(&entry);
+
+            assert_eq!(blocks.len(), 3 * BLOCK);
+            assert!(blocks[BLOCK..].starts_with(record.as_bytes()), "{record}");
+        }
+    }
+
+    #[test]
+    fn a_record_counts_its_own_digits() {
+        for n in 0..2000 {
+            let mut records = Vec::new();
+            push_record(&mut records, "path", &vec![b'x'; n]);
+
+            let text = String::from_utf8(records).unwrap();
+            let (length, _) = text.split_once(' ').unwrap();
+            assert_eq!(length.parse(), Ok(text.len()));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Lists the entries of an archive.
+
+use std::path::Path;
+
+use super::{ArchiveError, entry::Entry, origin::Origin, reader::Reader, wanted::Wanted};
+use crate::cancel::Cancel;
+
+/// What a list shows.
+#[derive(Debug)]
+pub enum ListEvent<'a> {
+    /// Where the archive came from, first of all, where it says so.
+    Origin(&'a Origin),
+    /// An entry.
+    Entry(&'a Entry),
+}
+
+/// Shows the entries of `archive` that match one of `patterns`, or all; `on_event` returns whether to go on.
+///
+/// Fails with [`ArchiveError::NothingMatches`] when a pattern matched nothing.
+pub fn list(
+    archive: &Path,
+    patterns: &[String],
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(ListEvent<'_>) -> bool,
+) -> Result<(), ArchiveError> {
+    let mut wanted = Wanted::patterns(patterns)?;
+    let mut reader = Reader::open(archive, cancel)?;
+    let mut is_first = true;
+    while let Some(entry) = reader.next_entry()? {
+        if std::mem::take(&mut is_first)
+            && let Some(origin) = reader.origin()
+            && !on_event(ListEvent::Origin(origin))
+        {
+            return Ok(());
+        }
+        if wanted.takes(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
+            return Ok(());
+        }
+    }
+    match wanted.unmatched().next() {
+        Some(pattern) => Err(ArchiveError::NothingMatches {
+            archive: archive.to_owned(),
+            wanted: pattern.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Returns where an archive came from, by reading no more than its head; `None` for a foreign one.
+pub(super) fn origin_of(archive: &Path) -> Result<Option<Origin>, ArchiveError> {
+    let mut reader = Reader::open(archive, &Cancel::new())?;
+    reader.next_entry()?;
+    Ok(reader.origin().cloned())
+}

@@ -1,0 +1,41 @@
+//! What the system says about a file, in the types of an archive.
+
+use rustix::fs::{FileType, Stat, major, minor};
+
+use super::entry::Timestamp;
+
+/// Device and inode: what makes two paths the same file.
+pub(super) type FileId = (u64, u64);
+
+/// What `stat` says about a file.
+#[derive(Clone, Debug)]
+pub(super) struct Meta {
+    pub(super) id: FileId,
+    pub(super) kind: FileType,
+    pub(super) mode: u32,
+    pub(super) uid: u64,
+    pub(super) gid: u64,
+    pub(super) size: u64,
+    pub(super) mtime: Timestamp,
+    pub(super) has_more_names: bool,
+    pub(super) device: (u32, u32),
+}
+
+impl From<Stat> for Meta {
+    fn from(stat: Stat) -> Self {
+        Self {
+            id: (stat.st_dev, stat.st_ino),
+            kind: FileType::from_raw_mode(stat.st_mode),
+            mode: stat.st_mode & 0o7777,
+            uid: stat.st_uid.into(),
+            gid: stat.st_gid.into(),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime: Timestamp {
+                seconds: stat.st_mtime,
+                nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            },
+            has_more_names: stat.st_nlink > 1,
+            device: (major(stat.st_rdev), minor(stat.st_rdev)),
+        }
+    }
+}

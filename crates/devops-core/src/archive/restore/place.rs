@@ -1,0 +1,53 @@
+//! Where an entry goes, seen from the target folder.
+
+use std::path::{Component, Path, PathBuf};
+
+/// Returns the path without `.` and doubled slashes; refuses one that could lead elsewhere.
+pub(super) fn plain(path: &Path) -> Result<PathBuf, &'static str> {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => plain.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => return Err("leads out of the folder with `..`"),
+            Component::RootDir | Component::Prefix(_) => return Err("is an absolute path"),
+        }
+    }
+    Ok(plain)
+}
+
+/// Returns where `path` goes after taking `n_stripped` components off; `None` when nothing is left.
+///
+/// The empty place is the target folder itself.
+pub(super) fn place(path: &Path, n_stripped: usize) -> Result<Option<PathBuf>, &'static str> {
+    let plain = plain(path)?;
+    if n_stripped == 0 {
+        return Ok(Some(plain));
+    }
+    let rest: PathBuf = plain.components().skip(n_stripped).collect();
+    Ok((!rest.as_os_str().is_empty()).then_some(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_paths_that_lead_elsewhere() {
+        for path in ["../a", "a/../../b", "a/..", "/etc/passwd", "//x", ".."] {
+            assert!(place(Path::new(path), 0).is_err(), "{path}");
+        }
+        // Also where stripping would take the evil part off: the archive cannot be trusted.
+        assert!(place(Path::new("../a"), 1).is_err());
+    }
+
+    #[test]
+    fn strips_components_and_dots() {
+        let stripped = |path, n| place(Path::new(path), n).unwrap();
+
+        assert_eq!(stripped("./a//b/.", 0), Some("a/b".into()));
+        assert_eq!(stripped(".", 0), Some("".into()));
+        assert_eq!(stripped("a/b/c", 1), Some("b/c".into()));
+        assert_eq!(stripped("a", 1), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! Reads an archive to its end and proves that it is whole.
+
+use std::path::Path;
+
+use super::{ArchiveError, entry::EntryKind, reader::Reader};
+use crate::cancel::Cancel;
+
+/// What a whole archive holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// The number of entries.
+    pub n_entries: u64,
+    /// The number of regular files among them.
+    pub n_files: u64,
+    /// The bytes of their content.
+    pub n_bytes: u64,
+}
+
+/// Reads all of `archive`: its tar structure to the end mark, and the checksum of every gzip member.
+///
+/// `on_bytes` hears how many bytes of the file were read. Fails with [`ArchiveError::Damaged`], or
+/// with [`ArchiveError::NotAnArchive`] when there is no tar in it at all.
+pub fn verify(
+    archive: &Path,
+    cancel: &Cancel,
+    on_bytes: &mut dyn FnMut(u64),
+) -> Result<Verified, ArchiveError> {
+    let mut reader = Reader::open(archive, cancel)?;
+    let mut verified = Verified::default();
+    let mut buffer = vec![0; 64 << 10];
+    while let Some(entry) = reader.next_entry()? {
+        if entry.kind == EntryKind::File {
+            verified.n_files += 1;
+            verified.n_bytes += entry.size;
+        }
+        while reader.read_content(&mut buffer)? > 0 {
+            on_bytes(reader.n_taken());
+        }
+        on_bytes(reader.n_taken());
+    }
+    verified.n_entries = reader.n_entries();
+    Ok(verified)
+}

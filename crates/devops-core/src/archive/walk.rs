@@ -1,0 +1,194 @@
+//! Walks a folder: sorted by bytes, parents first, never through a symbolic link, at any depth.
+//!
+//! Everything is reached from the descriptor of its folder, so paths may be longer than the system
+//! takes, and nobody can redirect the walk. At most [`MAX_OPEN`] folders are open at a time:
+//! one that was closed is opened again from its child's `..`, and must still be the same folder.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, openat, statat},
+    io::Errno,
+};
+
+use super::{
+    meta::{FileId, Meta},
+    selection::{Selection, Verdict},
+};
+use crate::cancel::{Cancel, Cancelled};
+
+const MAX_OPEN: usize = 64;
+
+/// How every folder is opened.
+pub(super) const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Something found, and how to reach it.
+pub(super) struct Found<'a> {
+    /// The path from the source on; `.` for the source itself.
+    pub(super) path: &'a Path,
+    /// The folder that holds it.
+    pub(super) folder: BorrowedFd<'a>,
+    /// Its name there.
+    pub(super) name: &'a OsStr,
+    pub(super) meta: Meta,
+}
+
+/// What is told of a walk.
+pub(super) trait Visitor {
+    type Stop: From<Cancelled>;
+
+    /// Takes in what belongs into the backup.
+    fn found(&mut self, found: &Found<'_>) -> Result<(), Self::Stop>;
+
+    /// Hears of what does not, and why.
+    fn left_out(&mut self, path: &Path, reason: &'static str);
+
+    /// Hears of what could not be looked at.
+    fn unreadable(&mut self, path: &Path, error: io::Error);
+}
+
+/// Walks the folder `root` and everything in it that belongs into the backup.
+pub(super) fn walk<V: Visitor>(
+    root: OwnedFd,
+    selection: &Selection,
+    visitor: &mut V,
+    cancel: &Cancel,
+) -> Result<(), V::Stop> {
+    let dot = Path::new(".");
+    let meta = match fstat(&root) {
+        Ok(stat) => Meta::from(stat),
+        Err(error) => {
+            visitor.unreadable(dot, error.into());
+            return Ok(());
+        }
+    };
+    let id = meta.id;
+    visitor.found(&Found { path: dot, folder: root.as_fd(), name: dot.as_os_str(), meta })?;
+    let mut walk = Walk { stack: Vec::new(), path: PathBuf::new(), selection, visitor };
+    walk.enter(root, id);
+    while let Some(level) = walk.stack.last_mut() {
+        cancel.check()?;
+        match level.names.next() {
+            Some(name) => walk.step(&name)?,
+            None => walk.leave(),
+        }
+    }
+    Ok(())
+}
+
+struct Walk<'a, V> {
+    stack: Vec<Level>,
+    path: PathBuf,
+    selection: &'a Selection,
+    visitor: &'a mut V,
+}
+
+struct Level {
+    /// `None` while too many folders below are open, or when the way back was lost.
+    folder: Option<OwnedFd>,
+    id: FileId,
+    names: std::vec::IntoIter<OsString>,
+}
+
+impl<V: Visitor> Walk<'_, V> {
+    /// Looks at one name of the folder on top of the stack.
+    fn step(&mut self, name: &OsStr) -> Result<(), V::Stop> {
+        self.path.push(name);
+        let level = self.stack.last().expect("a name comes from a level");
+        let folder = level.folder.as_ref().expect("the top level is open");
+        let meta = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Meta::from(stat),
+            Err(error) => {
+                self.visitor.unreadable(&self.path, error.into());
+                self.path.pop();
+                return Ok(());
+            }
+        };
+        let verdict = self.selection.judge(&self.path, &meta);
+        if let Verdict::Leave(reason) | Verdict::TakeEmpty(reason) = verdict {
+            self.visitor.left_out(&self.path, reason);
+        }
+        let (kind, id) = (meta.kind, meta.id);
+        if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
+            let path = &self.path;
+            self.visitor.found(&Found { path, folder: folder.as_fd(), name, meta })?;
+        }
+        if kind == FileType::Directory && verdict == Verdict::Take {
+            match openat(folder, name, FOLDER, Mode::empty()) {
+                Ok(folder) => {
+                    self.enter(folder, id);
+                    return Ok(());
+                }
+                Err(error) => self.visitor.unreadable(&self.path, error.into()),
+            }
+        }
+        self.path.pop();
+        Ok(())
+    }
+
+    fn enter(&mut self, folder: OwnedFd, id: FileId) {
+        let (names, failure) = names_in(folder.as_fd());
+        if let Some(error) = failure {
+            let path = if self.stack.is_empty() { Path::new(".") } else { &self.path };
+            self.visitor.unreadable(path, error.into());
+        }
+        self.stack.push(Level { folder: Some(folder), id, names: names.into_iter() });
+        if let Some(far) = self.stack.len().checked_sub(MAX_OPEN + 1) {
+            self.stack[far].folder = None;
+        }
+    }
+
+    fn leave(&mut self) {
+        let done = self.stack.pop().expect("a level is left once");
+        let Some(above) = self.stack.last_mut() else { return };
+        if above.folder.is_none() {
+            match reopened(done.folder.as_ref(), above.id) {
+                Ok(folder) => above.folder = Some(folder),
+                Err(error) => {
+                    above.names = Vec::new().into_iter();
+                    let path = self.path.parent().unwrap_or(&self.path);
+                    self.visitor.unreadable(path, error);
+                }
+            }
+        }
+        self.path.pop();
+    }
+}
+
+/// Opens the folder above `child`, if it is still the one it was.
+fn reopened(child: Option<&OwnedFd>, id: FileId) -> io::Result<OwnedFd> {
+    let moved = || io::Error::other("it was moved while being read");
+    let folder = openat(child.ok_or_else(moved)?, "..", FOLDER, Mode::empty())?;
+    if Meta::from(fstat(&folder)?).id == id { Ok(folder) } else { Err(moved()) }
+}
+
+/// Returns the names in a folder, sorted by bytes; those read before a failure count.
+fn names_in(folder: BorrowedFd<'_>) -> (Vec<OsString>, Option<Errno>) {
+    let mut buffer = Vec::with_capacity(32 << 10);
+    let mut names = Vec::new();
+    let mut failure = None;
+    let mut entries = RawDir::new(folder, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) => match entry.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => names.push(OsStr::from_bytes(name).to_owned()),
+            },
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    names.sort_unstable();
+    (names, failure)
+}

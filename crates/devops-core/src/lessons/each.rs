@@ -1,0 +1,267 @@
+//! One command for each item, several at a time.
+
+use std::{
+    ffi::{OsStr, OsString},
+    num::NonZeroUsize,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Sender},
+    },
+    thread,
+};
+
+use serde::Serialize;
+
+use super::run::exit_code;
+use crate::{
+    cancel::{Cancel, Cancelled},
+    process::{self, CommandSpec, ProcessError, ProcessEvent, Stream},
+};
+
+/// Stands for the item in a command.
+const PLACE: &[u8] = b"{}";
+
+/// How the command of one item ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ItemResult {
+    /// The item; invalid UTF-8 is replaced.
+    pub item: String,
+    /// The exit code as a shell shows it; 126 and 127 also when it could not be started.
+    pub exit: u8,
+    /// How long it ran.
+    pub seconds: f64,
+    /// Why it could not be started.
+    pub error: Option<String>,
+}
+
+/// What happens while the commands run.
+#[derive(Debug)]
+pub enum EachEvent<'a> {
+    /// The command of an item wrote a line.
+    Line(&'a OsStr, Stream, Vec<u8>),
+    /// The command of an item has ended.
+    Finished(&'a ItemResult),
+}
+
+enum Message {
+    Line(usize, Stream, Vec<u8>),
+    Finished(usize, ItemResult),
+}
+
+/// Returns `spec` for one item: in place of every `{}`, or as a last argument when there is none.
+pub fn command_for(spec: &CommandSpec, item: &OsStr) -> CommandSpec {
+    let words = std::iter::once(&spec.program).chain(&spec.args);
+    let has_place = words.clone().any(|word| find_place(word.as_bytes()).is_some());
+    let mut words: Vec<OsString> = words.map(|word| fill(word, item)).collect();
+    if !has_place {
+        words.push(item.to_owned());
+    }
+    let program = words.remove(0);
+    CommandSpec { program, args: words, ..spec.clone() }
+}
+
+fn find_place(word: &[u8]) -> Option<usize> {
+    word.windows(PLACE.len()).position(|window| window == PLACE)
+}
+
+fn fill(word: &OsStr, item: &OsStr) -> OsString {
+    let mut rest = word.as_bytes();
+    let mut filled = Vec::new();
+    while let Some(at) = find_place(rest) {
+        filled.extend(&rest[..at]);
+        filled.extend(item.as_bytes());
+        rest = &rest[at + PLACE.len()..];
+    }
+    filled.extend(rest);
+    OsString::from_vec(filled)
+}
+
+/// Runs the command of every item, at most `n_parallel` at a time, and returns the results in the order
+/// of the items; one that fails does not stop the others.
+pub fn run(
+    spec: &CommandSpec,
+    items: &[OsString],
+    n_parallel: NonZeroUsize,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(EachEvent<'_>),
+) -> Result<Vec<ItemResult>, Cancelled> {
+    let next = AtomicUsize::new(0);
+    let (sender, messages) = mpsc::channel();
+    let mut results: Vec<Option<ItemResult>> = vec![None; items.len()];
+    thread::scope(|scope| {
+        for _ in 0..n_parallel.get().min(items.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || work(spec, items, cancel, next, &sender));
+        }
+        drop(sender);
+        for message in messages {
+            match message {
+                Message::Line(at, stream, bytes) => {
+                    on_event(EachEvent::Line(&items[at], stream, bytes));
+                }
+                Message::Finished(at, result) => {
+                    on_event(EachEvent::Finished(&result));
+                    results[at] = Some(result);
+                }
+            }
+        }
+    });
+    cancel.check()?;
+    Ok(results.into_iter().flatten().collect())
+}
+
+/// Takes the next item until none is left or the work is cancelled.
+fn work(
+    spec: &CommandSpec,
+    items: &[OsString],
+    cancel: &Cancel,
+    next: &AtomicUsize,
+    sender: &Sender<Message>,
+) {
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(item) = items.get(at) else { return };
+        let command = command_for(spec, item);
+        // The receiver outlives every worker.
+        let ended = process::run(&command, cancel, &mut |event| {
+            if let ProcessEvent::Line { stream, bytes } = event {
+                let _sent = sender.send(Message::Line(at, stream, bytes));
+            }
+        });
+        if let Err(ProcessError::Interrupted(_)) = ended {
+            return;
+        }
+        let _sent = sender.send(Message::Finished(at, result(item, ended)));
+    }
+}
+
+fn result(item: &OsStr, ended: Result<process::ChildExit, ProcessError>) -> ItemResult {
+    let item = item.to_string_lossy().into_owned();
+    match ended {
+        Ok(exit) => ItemResult {
+            item,
+            exit: exit_code(&exit),
+            seconds: exit.duration.as_secs_f64(),
+            error: None,
+        },
+        Err(error) => {
+            ItemResult { item, exit: code_of(&error), seconds: 0.0, error: Some(error.to_string()) }
+        }
+    }
+}
+
+fn code_of(error: &ProcessError) -> u8 {
+    match error {
+        ProcessError::NotFound { .. } => 127,
+        ProcessError::NotExecutable { .. }
+        | ProcessError::InterpreterMissing { .. }
+        | ProcessError::NulByte { .. } => 126,
+        ProcessError::Dir { .. }
+        | ProcessError::NotSupervised { .. }
+        | ProcessError::Interrupted(_) => 125,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn items(names: &[&str]) -> Vec<OsString> {
+        names.iter().map(OsString::from).collect()
+    }
+
+    fn words(spec: &CommandSpec, item: &str) -> Vec<String> {
+        let command = command_for(spec, OsStr::new(item));
+        let words = std::iter::once(command.program).chain(command.args);
+        words.map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_item_takes_every_place_or_comes_last() {
+        let with_places = CommandSpec::new("ssh").args(["{}@{}", "-v"]);
+        let without = CommandSpec::new("ssh").args(["-v"]);
+
+        assert_eq!(words(&with_places, "a b"), ["ssh", "a b@a b", "-v"]);
+        assert_eq!(words(&without, "$(x)"), ["ssh", "-v", "$(x)"]);
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let spec = CommandSpec::new("/bin/sh").args(["-c", "echo got {}; exit {}"]);
+        let mut lines = Vec::new();
+
+        let results = run(
+            &spec,
+            &items(&["0", "3", "0", "1"]),
+            NonZeroUsize::new(4).unwrap(),
+            &Cancel::new(),
+            &mut |event| {
+                if let EachEvent::Line(_, Stream::Stdout, bytes) = event {
+                    lines.push(String::from_utf8(bytes).unwrap());
+                }
+            },
+        )
+        .unwrap();
+
+        let codes: Vec<u8> = results.iter().map(|result| result.exit).collect();
+        lines.sort();
+        assert_eq!(codes, [0, 3, 0, 1]);
+        assert_eq!(lines, ["got 0", "got 0", "got 1", "got 3"]);
+    }
+
+    #[test]
+    fn commands_run_at_the_same_time() {
+        // Each waits for the other: one at a time they would never end.
+        let dir = tempfile::tempdir().unwrap();
+        let mut spec = CommandSpec::new("/bin/sh")
+            .args(["-c", "touch {}; while ! test -e a || ! test -e b; do sleep 0.01; done"]);
+        spec.dir = Some(dir.path().to_owned());
+        spec.timeout = Some(Duration::from_secs(30));
+
+        let results = run(
+            &spec,
+            &items(&["a", "b"]),
+            NonZeroUsize::new(2).unwrap(),
+            &Cancel::new(),
+            &mut |_| {},
+        );
+
+        assert!(results.unwrap().iter().all(|result| result.exit == 0));
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_started_is_a_result() {
+        let results = run(
+            &CommandSpec::new("no-such-cmd"),
+            &items(&["a"]),
+            NonZeroUsize::MIN,
+            &Cancel::new(),
+            &mut |_| {},
+        )
+        .unwrap();
+
+        assert_eq!(results[0].exit, 127);
+        assert_eq!(results[0].error.as_deref(), Some("command `no-such-cmd` was not found"));
+    }
+
+    #[test]
+    fn a_signal_stops_what_runs_and_starts_nothing_more() {
+        let cancel = Cancel::new();
+        let spec = CommandSpec::new("/bin/sh").args(["-c", "echo up {}; exec sleep 600"]);
+        let mut n_started = 0;
+
+        let ended =
+            run(&spec, &items(&["a", "b", "c"]), NonZeroUsize::MIN, &cancel, &mut |event| {
+                if let EachEvent::Line(..) = event {
+                    n_started += 1;
+                    cancel.cancel(15);
+                }
+            });
+
+        assert_eq!(ended, Err(Cancelled { signal: 15 }));
+        assert_eq!(n_started, 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! A queue of lines that never makes the child wait: past a limit it goes on in a file.
+
+use std::{collections::VecDeque, fs::File, io, os::unix::fs::FileExt};
+
+use super::Stream;
+
+/// How many bytes wait in memory before the file is used.
+const IN_MEMORY: usize = 4 << 20;
+
+/// The stream's tag, then the length of the line.
+const HEADER: usize = 5;
+
+/// Lines in order, at most [`IN_MEMORY`] bytes of them in memory unless there is no room on the disk.
+#[derive(Default)]
+pub(super) struct Spool {
+    memory: VecDeque<(Stream, Vec<u8>)>,
+    bytes: usize,
+    overflow: Option<Overflow>,
+}
+
+/// The part of the queue behind the one in memory.
+struct Overflow {
+    file: File,
+    read: u64,
+    written: u64,
+}
+
+impl Spool {
+    pub(super) fn push(&mut self, stream: Stream, line: Vec<u8>) {
+        let waits_in_file = self.overflow.as_ref().is_some_and(|file| file.read < file.written);
+        if (waits_in_file || self.bytes + line.len() > IN_MEMORY)
+            && self.spill(stream, &line).is_ok()
+        {
+            return;
+        }
+        self.bytes += line.len();
+        self.memory.push_back((stream, line));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Stream, Vec<u8>)> {
+        if let Some((stream, line)) = self.memory.pop_front() {
+            self.bytes -= line.len();
+            return Some((stream, line));
+        }
+        let overflow = self.overflow.as_mut()?;
+        if overflow.read == overflow.written {
+            self.overflow = None;
+            return None;
+        }
+        // A file that cannot be read back is lost; what comes after it is not.
+        let record = overflow.pop();
+        if record.is_err() {
+            self.overflow = None;
+        }
+        record.ok()
+    }
+
+    fn spill(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
+        let overflow = match &mut self.overflow {
+            Some(overflow) => overflow,
+            none => none.insert(Overflow { file: tempfile::tempfile()?, read: 0, written: 0 }),
+        };
+        overflow.push(stream, line)
+    }
+}
+
+impl Overflow {
+    fn push(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(line.len()).map_err(io::Error::other)?;
+        let mut record = Vec::with_capacity(HEADER + line.len());
+        record.push(u8::from(stream == Stream::Stderr));
+        record.extend(length.to_le_bytes());
+        record.extend(line);
+        self.file.write_all_at(&record, self.written)?;
+        self.written += record.len() as u64;
+        Ok(())
+    }
+
+    fn pop(&mut self) -> io::Result<(Stream, Vec<u8>)> {
+        let mut header = [0; HEADER];
+        self.file.read_exact_at(&mut header, self.read)?;
+        let [tag, length @ ..] = header;
+        let mut line = vec![0; u32::from_le_bytes(length) as usize];
+        self.file.read_exact_at(&mut line, self.read + HEADER as u64)?;
+        self.read += (HEADER + line.len()) as u64;
+        Ok((if tag == 0 { Stream::Stdout } else { Stream::Stderr }, line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_order_across_memory_and_file() {
+        let mut spool = Spool::default();
+        let line = |n: usize| [n.to_string().into_bytes(), vec![b'x'; 1 << 20]].concat();
+        let stream = |n: usize| if n.is_multiple_of(2) { Stream::Stdout } else { Stream::Stderr };
+
+        for n in 0..8 {
+            spool.push(stream(n), line(n));
+        }
+        let mut popped: Vec<_> = (0..6).filter_map(|_| spool.pop()).collect();
+        for n in 8..10 {
+            spool.push(stream(n), line(n));
+        }
+        assert!(spool.bytes <= IN_MEMORY);
+        popped.extend(std::iter::from_fn(|| spool.pop()));
+
+        let expected: Vec<_> = (0..10).map(|n| (stream(n), line(n))).collect();
+        assert!(popped == expected);
+    }
+
+    #[test]
+    fn returns_to_memory_once_the_file_is_read() {
+        let mut spool = Spool::default();
+        for _ in 0..6 {
+            spool.push(Stream::Stdout, vec![b'x'; 1 << 20]);
+        }
+        while spool.pop().is_some() {}
+
+        spool.push(Stream::Stderr, b"again".to_vec());
+
+        assert!(spool.overflow.is_none());
+        assert_eq!(spool.pop(), Some((Stream::Stderr, b"again".to_vec())));
+    }
+}

@@ -1,0 +1,298 @@
+//! Watches a running child: passes signals on, keeps the deadlines, and waits for its end.
+
+use std::{
+    ffi::OsStr,
+    io,
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use duct::Handle;
+use os_pipe::PipeReader;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
+
+use super::{
+    ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent, SignalReason,
+    StopPolicy, Stream,
+    drain::{Output, Sink},
+    heir::Heir,
+    start::{Started, pid, start as start_child},
+};
+use crate::cancel::Cancel;
+
+/// After the child's exit, how long its streams must be silent to count as ended though a grandchild
+/// holds them open.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// After the child's exit, how long a grandchild that keeps writing is listened to.
+const DRAIN: Duration = Duration::from_secs(2);
+
+const HUP: i32 = Signal::HUP.as_raw();
+
+/// A child under supervision.
+pub(super) struct Running {
+    pub(super) pid: u32,
+    pub(super) output: Output,
+    supervisor: JoinHandle<io::Result<ChildExit>>,
+}
+
+impl Running {
+    /// Waits for the end.
+    pub(super) fn exit(self, program: &OsStr) -> Result<ChildExit, ProcessError> {
+        let exit = self.supervisor.join().expect("the supervisor does not panic");
+        exit.map_err(|source| ProcessError::NotSupervised { program: program.to_owned(), source })
+    }
+}
+
+/// What the supervisor hears.
+enum Message {
+    Signal(i32),
+    StreamEnded,
+    Exited,
+}
+
+/// Starts the child and the threads that look after it.
+pub(super) fn start(
+    spec: &CommandSpec,
+    cancel: &Cancel,
+    sink: Sink,
+) -> Result<Running, ProcessError> {
+    cancel.check()?;
+    let Started { handle, pid: raw_pid, stdout, stderr } = start_child(spec)?;
+    let heir = match spec.orphan {
+        OrphanPolicy::Leave => None,
+        OrphanPolicy::Interrupt => heir(raw_pid, &stdout, &stderr).ok(),
+    };
+    let output = Output::new(sink);
+    let (sender, messages) = mpsc::channel();
+    let child = pid(raw_pid);
+
+    let spawn = || -> io::Result<()> {
+        spawn_reader(&output, Stream::Stdout, stdout, &sender)?;
+        spawn_reader(&output, Stream::Stderr, stderr, &sender)?;
+        spawn_waiter(child, &sender)
+    };
+    if let Err(source) = spawn() {
+        // Nobody would read its output: it must not run unwatched.
+        let _killed = handle.kill();
+        if let Some(heir) = heir {
+            heir.release();
+        }
+        let _reaped = handle.wait();
+        return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
+    }
+    cancel.on_signal(move |signal| {
+        // Once the child is gone nobody listens any more.
+        let _sent = sender.send(Message::Signal(signal));
+    });
+    let supervisor = Supervisor::new(spec, Child { handle, pid: child, heir }, output.clone());
+    let supervisor = thread::Builder::new()
+        .name("supervisor".to_owned())
+        .spawn(move || supervisor.watch(&messages))
+        .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
+    Ok(Running { pid: raw_pid, output, supervisor })
+}
+
+fn heir(child: u32, stdout: &PipeReader, stderr: &PipeReader) -> io::Result<Heir> {
+    Heir::start(child, [stdout.try_clone()?, stderr.try_clone()?])
+}
+
+fn spawn_reader(
+    output: &Output,
+    stream: Stream,
+    pipe: PipeReader,
+    sender: &Sender<Message>,
+) -> io::Result<()> {
+    let (output, sender) = (output.clone(), sender.clone());
+    thread::Builder::new().name("reader".to_owned()).spawn(move || {
+        output.drain(stream, pipe);
+        let _sent = sender.send(Message::StreamEnded);
+    })?;
+    Ok(())
+}
+
+/// Waits for the child's end and leaves the zombie: until it is reaped, neither its process id nor that
+/// of its group can belong to anybody else.
+fn spawn_waiter(child: Pid, sender: &Sender<Message>) -> io::Result<()> {
+    let sender = sender.clone();
+    thread::Builder::new().name("waiter".to_owned()).spawn(move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while matches!(waitid(WaitId::Pid(child), options), Err(rustix::io::Errno::INTR)) {}
+        let _sent = sender.send(Message::Exited);
+    })?;
+    Ok(())
+}
+
+struct Child {
+    handle: Handle,
+    pid: Pid,
+    heir: Option<Heir>,
+}
+
+struct Supervisor {
+    child: Child,
+    output: Output,
+    stop: StopPolicy,
+    grace: Duration,
+    started: Instant,
+    timeout_at: Option<Instant>,
+    /// The group was told to terminate, and gets its grace.
+    terminating: bool,
+    kill_at: Option<Instant>,
+    n_stops: usize,
+    timed_out: bool,
+    killed: bool,
+    exited: Option<Instant>,
+    open_streams: usize,
+}
+
+impl Supervisor {
+    fn new(spec: &CommandSpec, child: Child, output: Output) -> Self {
+        let started = Instant::now();
+        Self {
+            child,
+            output,
+            stop: spec.stop,
+            grace: spec.grace,
+            started,
+            // A timeout past the end of time is none.
+            timeout_at: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
+            terminating: false,
+            kill_at: None,
+            n_stops: 0,
+            timed_out: false,
+            killed: false,
+            exited: None,
+            open_streams: 2,
+        }
+    }
+
+    fn watch(mut self, messages: &Receiver<Message>) -> io::Result<ChildExit> {
+        while !self.is_over() {
+            match receive(messages, self.deadline()) {
+                Some(Message::Signal(signal)) => self.on_signal(signal),
+                Some(Message::StreamEnded) => self.open_streams -= 1,
+                Some(Message::Exited) => self.exited = Some(Instant::now()),
+                None => self.on_deadline(),
+            }
+        }
+        if self.in_grace() {
+            // Members of the group that closed their streams are invisible from here.
+            self.signal_group(Signal::KILL, None);
+        }
+        self.output.close();
+        self.reap()
+    }
+
+    /// Returns whether the child is gone and nothing more is expected of its streams.
+    fn is_over(&self) -> bool {
+        let Some(exited) = self.exited else { return false };
+        if self.open_streams == 0 {
+            return true;
+        }
+        !self.in_grace() && Instant::now() >= self.drained_at(exited)
+    }
+
+    fn in_grace(&self) -> bool {
+        self.terminating && !self.killed
+    }
+
+    fn drained_at(&self, exited: Instant) -> Instant {
+        (self.output.last_bytes().max(exited) + QUIET).min(exited + DRAIN)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.in_grace() {
+            return self.kill_at;
+        }
+        match self.exited {
+            Some(exited) => Some(self.drained_at(exited)),
+            None if self.n_stops == 0 => self.timeout_at,
+            None => None,
+        }
+    }
+
+    fn on_signal(&mut self, signal: i32) {
+        if signal == HUP && self.n_stops > 0 {
+            return;
+        }
+        self.n_stops += 1;
+        let reason = SignalReason::Received(signal);
+        match (self.stop, self.n_stops) {
+            (StopPolicy::InterruptOnce, 1 | 2) => self.signal_child(Signal::INT, reason),
+            (StopPolicy::InterruptOnce, _) => self.signal_child(Signal::KILL, reason),
+            (StopPolicy::TerminateGroup, 1) => self.terminate_group(reason),
+            (StopPolicy::TerminateGroup, _) => self.kill_group(reason),
+        }
+    }
+
+    fn on_deadline(&mut self) {
+        let now = Instant::now();
+        if self.in_grace() && self.kill_at.is_some_and(|at| at <= now) {
+            self.kill_group(SignalReason::GraceOver);
+        } else if self.exited.is_none() && self.timeout_at.is_some_and(|at| at <= now) {
+            self.timeout_at = None;
+            self.timed_out = true;
+            self.n_stops += 1;
+            match self.stop {
+                StopPolicy::InterruptOnce => self.signal_child(Signal::INT, SignalReason::Timeout),
+                StopPolicy::TerminateGroup => self.terminate_group(SignalReason::Timeout),
+            }
+        }
+    }
+
+    fn terminate_group(&mut self, reason: SignalReason) {
+        self.terminating = true;
+        self.kill_at = Instant::now().checked_add(self.grace);
+        self.signal_group(Signal::TERM, Some(reason));
+    }
+
+    fn kill_group(&mut self, reason: SignalReason) {
+        self.killed = true;
+        self.signal_group(Signal::KILL, Some(reason));
+    }
+
+    fn signal_child(&self, signal: Signal, reason: SignalReason) {
+        if self.exited.is_none() && kill_process(self.child.pid, signal).is_ok() {
+            self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
+        }
+    }
+
+    fn signal_group(&self, signal: Signal, reason: Option<SignalReason>) {
+        let sent = kill_process_group(self.child.pid, signal);
+        if let (Ok(()), Some(reason)) = (sent, reason) {
+            self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
+        }
+    }
+
+    fn reap(self) -> io::Result<ChildExit> {
+        use std::os::unix::process::ExitStatusExt;
+
+        if let Some(heir) = self.child.heir {
+            heir.release();
+        }
+        let status = self.child.handle.wait()?.status;
+        let end = match (status.code(), status.signal()) {
+            (Some(code), _) => ChildEnd::Code(code),
+            (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
+        };
+        let duration = self.exited.unwrap_or_else(Instant::now) - self.started;
+        Ok(ChildExit { end, timed_out: self.timed_out, duration })
+    }
+}
+
+/// Waits for a message until the deadline; `None` when it has passed.
+fn receive(messages: &Receiver<Message>, deadline: Option<Instant>) -> Option<Message> {
+    let received = match deadline {
+        None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        Some(at) => messages.recv_timeout(at.saturating_duration_since(Instant::now())),
+    };
+    match received {
+        Ok(message) => Some(message),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => panic!("the waiter speaks before it leaves"),
+    }
+}

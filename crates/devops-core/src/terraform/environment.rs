@@ -1,0 +1,145 @@
+//! The environment that terraform reads, as the caller found it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+};
+
+use super::TerraformError;
+
+/// Flags that turn a command into another one, or take away what we rely on.
+///
+/// Terraform puts the words of `TF_CLI_ARGS` and `TF_CLI_ARGS_<command>` in front of the real arguments,
+/// so that `TF_CLI_ARGS_plan=-destroy` silently makes a plan that destroys everything.
+/// `-auto-approve` and `-input` are none: a saved plan is never asked about, and our `-input=false` comes last.
+const TRAPS: [&str; 16] = [
+    "chdir",
+    "destroy",
+    "detailed-exitcode",
+    "exclude",
+    "exclude-file",
+    "generate-config-out",
+    "help",
+    "json",
+    "json-into",
+    "lock",
+    "out",
+    "refresh-only",
+    "replace",
+    "state",
+    "state-out",
+    "target",
+];
+
+/// Flags that an argument after `--` may not set, because this tool sets them.
+const OURS: [&str; 7] =
+    ["auto-approve", "chdir", "detailed-exitcode", "help", "input", "json", "out"];
+
+/// Environment variables, given by the caller.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    vars: BTreeMap<OsString, OsString>,
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(vars: I) -> Self {
+        Self { vars: vars.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
+    }
+}
+
+impl Environment {
+    /// Returns the value of a variable that is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        let value = self.vars.get(OsStr::new(name))?;
+        (!value.is_empty()).then_some(value.as_os_str())
+    }
+
+    /// Returns the names of the variables that add arguments to terraform's commands.
+    pub fn cli_args_names(&self) -> Vec<String> {
+        self.vars
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .filter_map(|(name, _)| name.to_str())
+            .filter(|name| *name == "TF_CLI_ARGS" || name.starts_with("TF_CLI_ARGS_"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Fails if the environment changes what `command` does.
+    pub(super) fn refuse_traps(&self, command: &'static str) -> Result<(), TerraformError> {
+        for name in ["TF_CLI_ARGS".to_owned(), format!("TF_CLI_ARGS_{command}")] {
+            let Some(value) = self.get(&name) else { continue };
+            let value = value.to_string_lossy();
+            // Quotes only group words here; a flag is a flag inside them, too.
+            let words = value.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+            if let Some(flag) = words.filter_map(flag_name).find(|flag| TRAPS.contains(flag)) {
+                let place = format!("environment variable `{name}`");
+                return Err(TerraformError::Trap { place, flag: format!("-{flag}"), command });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fails if an argument after `--` sets what this tool sets.
+pub(super) fn refuse_ours(extra: &[OsString], command: &'static str) -> Result<(), TerraformError> {
+    let words = extra.iter().filter_map(|arg| arg.to_str()).filter_map(flag_name);
+    match words.into_iter().find(|flag| OURS.contains(flag)) {
+        None => Ok(()),
+        Some(flag) => Err(TerraformError::Trap {
+            place: "the arguments after `--`".to_owned(),
+            flag: format!("-{flag}"),
+            command,
+        }),
+    }
+}
+
+/// Returns the name of the flag in an argument: `out` in `-out=x` and in `--out`.
+fn flag_name(word: &str) -> Option<&str> {
+    let name = word.strip_prefix('-')?;
+    let name = name.strip_prefix('-').unwrap_or(name);
+    name.split('=').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flag_in(vars: &[(&str, &str)]) -> Option<String> {
+        let environment: Environment = vars.iter().copied().collect();
+        match environment.refuse_traps("plan") {
+            Err(TerraformError::Trap { flag, .. }) => Some(flag),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn refuses_flags_that_change_the_command() {
+        assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", "-destroy")]).unwrap(), "-destroy");
+        assert_eq!(flag_in(&[("TF_CLI_ARGS", "-no-color \"--out=x y\"")]).unwrap(), "-out");
+        assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", "-lock=false")]).unwrap(), "-lock");
+    }
+
+    #[test]
+    fn accepts_what_only_tunes_it_or_concerns_another_command() {
+        assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", "-parallelism=2 -lock-timeout=5s")]), None);
+        assert_eq!(flag_in(&[("TF_CLI_ARGS", "-input=false -auto-approve")]), None);
+        assert_eq!(flag_in(&[("TF_CLI_ARGS_apply", "-destroy"), ("TF_CLI_ARGS", "")]), None);
+    }
+
+    #[test]
+    fn names_what_adds_arguments() {
+        let environment: Environment =
+            [("TF_CLI_ARGS_plan", "-x"), ("TF_CLI_ARGS", ""), ("TF_CLI_CONFIG_FILE", "f")]
+                .into_iter()
+                .collect();
+
+        assert_eq!(environment.cli_args_names(), ["TF_CLI_ARGS_plan"]);
+    }
+
+    #[test]
+    fn an_argument_may_not_set_what_the_tool_sets() {
+        assert!(refuse_ours(&["-parallelism=3".into(), "-destroy".into()], "plan").is_ok());
+        assert!(refuse_ours(&["-out=x".into()], "plan").is_err());
+    }
+}

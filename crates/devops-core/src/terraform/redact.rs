@@ -1,0 +1,418 @@
+//! Takes sensitive values out of terraform's JSON.
+//!
+//! Terraform marks them in trees that run parallel to the values, but not everywhere: the values of
+//! variables carry no mark, and constants in the configuration carry none either. So what is marked in one
+//! place is removed in all.
+
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet, fmt};
+
+use serde_json::{Map, Value};
+
+/// Stands in place of a value that is not shown.
+const HIDDEN: &str = "(sensitive value)";
+
+/// Texts shorter than this are only removed where they are the whole value: they occur everywhere.
+const PART_LENGTH: usize = 6;
+
+/// Fields with words of terraform's own, which a short secret could equal.
+const STRUCTURE: [&str; 4] = ["actions", "format_version", "mode", "type"];
+
+/// The sensitive texts that terraform's JSON has shown so far.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    texts: BTreeSet<String>,
+    /// How they look in lines for people, the longest first: one may be a part of another.
+    forms: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.texts.len())
+    }
+}
+
+/// Hides sensitive values in the JSON of `terraform show -json PLAN`, and returns them.
+pub fn redact_plan(plan: &mut Value) -> Secrets {
+    let mut secrets = Secrets::default();
+    let root = plan.pointer("/configuration/root_module").cloned().unwrap_or_default();
+    if let Some(variables) = object(plan, "/variables") {
+        for (name, variable) in variables {
+            let declared = root.pointer("/variables").and_then(|all| all.get(name));
+            // Not declared means not known to be harmless.
+            if declared.is_none_or(is_sensitive) {
+                secrets.hide_field(variable, "value");
+            }
+        }
+    }
+    if let Some(module) = plan.pointer_mut("/configuration/root_module") {
+        secrets.hide_in_configuration(module);
+    }
+    if let Some(providers) = object(plan, "/configuration/provider_config") {
+        // Which of them are secrets nobody says; a region among them may be shown elsewhere.
+        let mut unmarked = Secrets::default();
+        providers.values_mut().for_each(|provider| unmarked.hide_constants(provider));
+    }
+    for values in ["/planned_values", "/prior_state/values"] {
+        if let Some(values) = plan.pointer_mut(values) {
+            secrets.hide_in_values(values);
+        }
+    }
+    for list in ["/resource_changes", "/resource_drift", "/deferred_changes"] {
+        if let Some(Value::Array(changes)) = plan.pointer_mut(list) {
+            for change in changes {
+                secrets.hide_in_change(change);
+            }
+        }
+    }
+    for list in ["/action_invocations", "/deferred_action_invocations"] {
+        if let Some(Value::Array(invocations)) = plan.pointer_mut(list) {
+            for invocation in invocations {
+                secrets.hide_in_invocation(invocation);
+            }
+        }
+    }
+    if let Some(outputs) = object(plan, "/output_changes") {
+        outputs.values_mut().for_each(|change| secrets.hide_in_change(change));
+    }
+    secrets.scrub(plan);
+    secrets
+}
+
+/// Hides sensitive values in the JSON of `terraform show -json` of a state, and returns them.
+pub fn redact_state(state: &mut Value) -> Secrets {
+    let mut secrets = Secrets::default();
+    if let Some(values) = state.get_mut("values") {
+        secrets.hide_in_values(values);
+    }
+    secrets.scrub(state);
+    secrets
+}
+
+/// Hides sensitive values in the JSON of `terraform output -json`.
+pub fn redact_outputs(outputs: &mut Value) {
+    let mut secrets = Secrets::default();
+    secrets.hide_outputs(outputs);
+    secrets.scrub(outputs);
+}
+
+fn object<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String, Value>> {
+    value.pointer_mut(pointer).and_then(Value::as_object_mut)
+}
+
+fn is_sensitive(declaration: &Value) -> bool {
+    let is = |flag| declaration.get(flag) == Some(&Value::Bool(true));
+    is("sensitive") || is("ephemeral")
+}
+
+impl Secrets {
+    /// Adds what another document has shown; from then on [`scrub_line`](Self::scrub_line) hides it.
+    pub fn extend(&mut self, other: Self) {
+        self.texts.extend(other.texts);
+        let forms: BTreeSet<_> = self.texts.iter().flat_map(|text| printed_forms(text)).collect();
+        self.forms = forms.into_iter().collect();
+        self.forms.sort_by_key(|form| Reverse(form.len()));
+    }
+
+    /// Hides known secrets in a line that terraform wrote for people.
+    ///
+    /// Terraform itself hides what is marked; but a provider may copy a marked value into an attribute that
+    /// carries no mark, as `terraform_data` does. Short secrets are found in quotes only.
+    pub fn scrub_line<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut scrubbed = Cow::Borrowed(line);
+        for form in &self.forms {
+            if let Some(clean) = replace(&scrubbed, form, HIDDEN.as_bytes()) {
+                scrubbed = Cow::Owned(clean);
+            }
+        }
+        scrubbed
+    }
+
+    fn hide(&mut self, value: &mut Value) {
+        if !value.is_null() {
+            self.learn(value);
+            *value = HIDDEN.into();
+        }
+    }
+
+    fn learn(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if !text.is_empty() && text != HIDDEN => {
+                self.texts.insert(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            Value::Object(fields) => fields.values().for_each(|field| self.learn(field)),
+            _ => {}
+        }
+    }
+
+    fn hide_field(&mut self, object: &mut Value, field: &str) {
+        if let Some(value) = object.get_mut(field) {
+            self.hide(value);
+        }
+    }
+
+    /// Hides what a parallel tree of marks names: `true` hides the whole value.
+    fn hide_marked(&mut self, value: &mut Value, marks: &Value) {
+        match (value, marks) {
+            (value, Value::Bool(true)) => self.hide(value),
+            (Value::Object(fields), Value::Object(marks)) => {
+                for (name, mark) in marks {
+                    if let Some(field) = fields.get_mut(name) {
+                        self.hide_marked(field, mark);
+                    }
+                }
+            }
+            (Value::Array(items), Value::Array(marks)) => {
+                for (item, mark) in items.iter_mut().zip(marks) {
+                    self.hide_marked(item, mark);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hide_by(&mut self, object: &mut Value, value: &str, marks: &str) {
+        let marks = object.get(marks).cloned().unwrap_or_default();
+        if let Some(value) = object.get_mut(value) {
+            self.hide_marked(value, &marks);
+        }
+    }
+
+    fn hide_outputs(&mut self, outputs: &mut Value) {
+        let Some(outputs) = outputs.as_object_mut() else { return };
+        for output in outputs.values_mut().filter(|output| is_sensitive(output)) {
+            self.hide_field(output, "value");
+        }
+    }
+
+    fn hide_in_values(&mut self, values: &mut Value) {
+        if let Some(outputs) = values.get_mut("outputs") {
+            self.hide_outputs(outputs);
+        }
+        if let Some(module) = values.get_mut("root_module") {
+            self.hide_in_module(module);
+        }
+    }
+
+    fn hide_in_module(&mut self, module: &mut Value) {
+        if let Some(Value::Array(resources)) = module.get_mut("resources") {
+            for resource in resources {
+                self.hide_by(resource, "values", "sensitive_values");
+            }
+        }
+        if let Some(Value::Array(modules)) = module.get_mut("child_modules") {
+            for module in modules {
+                self.hide_in_module(module);
+            }
+        }
+    }
+
+    /// Hides both sides of a change; that of a resource lies one level down.
+    fn hide_in_change(&mut self, outer: &mut Value) {
+        for nested in ["resource_change", "change"] {
+            if let Some(change) = outer.get_mut(nested) {
+                self.hide_in_change(change);
+            }
+        }
+        self.hide_by(outer, "before", "before_sensitive");
+        self.hide_by(outer, "after", "after_sensitive");
+    }
+
+    fn hide_in_invocation(&mut self, outer: &mut Value) {
+        if let Some(invocation) = outer.get_mut("action_invocation") {
+            self.hide_in_invocation(invocation);
+        }
+        self.hide_by(outer, "config_values", "config_sensitive");
+    }
+
+    /// Hides defaults and constants of sensitive variables and outputs, in this module and those it calls.
+    fn hide_in_configuration(&mut self, module: &mut Value) {
+        if let Some(variables) = object(module, "/variables") {
+            for variable in variables.values_mut().filter(|variable| is_sensitive(variable)) {
+                self.hide_field(variable, "default");
+            }
+        }
+        if let Some(outputs) = object(module, "/outputs") {
+            for output in outputs.values_mut().filter(|output| is_sensitive(output)) {
+                self.hide_constants(output);
+            }
+        }
+        let Some(calls) = object(module, "/module_calls") else { return };
+        for call in calls.values_mut() {
+            let declared = call.pointer("/module/variables").cloned().unwrap_or_default();
+            if let Some(given) = object(call, "/expressions") {
+                for (name, expression) in given {
+                    if declared.get(name).is_some_and(is_sensitive) {
+                        self.hide_constants(expression);
+                    }
+                }
+            }
+            if let Some(module) = call.get_mut("module") {
+                self.hide_in_configuration(module);
+            }
+        }
+    }
+
+    fn hide_constants(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    match name.as_str() {
+                        "constant_value" => self.hide(field),
+                        _ => self.hide_constants(field),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_constants(item)),
+            _ => {}
+        }
+    }
+
+    /// Removes every known secret from every text, names of fields aside.
+    fn scrub(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if self.texts.contains(text.as_str()) {
+                    HIDDEN.clone_into(text);
+                } else {
+                    self.scrub_parts(text);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
+            Value::Object(fields) => fields
+                .iter_mut()
+                .filter(|(name, _)| !STRUCTURE.contains(&name.as_str()))
+                .for_each(|(_, field)| self.scrub(field)),
+            _ => {}
+        }
+    }
+
+    fn scrub_parts(&self, text: &mut String) {
+        for secret in self.texts.iter().filter(|secret| secret.len() >= PART_LENGTH) {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), HIDDEN);
+            }
+        }
+    }
+}
+
+/// Returns how terraform may print a text: escaped in quotes, or line by line.
+fn printed_forms(secret: &str) -> impl Iterator<Item = Vec<u8>> {
+    let quoted = Value::from(secret).to_string().into_bytes();
+    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= PART_LENGTH);
+    std::iter::once(quoted).chain(lines.map(|line| line.as_bytes().to_vec()))
+}
+
+fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+    let find = |text: &[u8]| text.windows(old.len()).position(|window| window == old);
+    let mut at = find(text)?;
+    let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), text);
+    loop {
+        replaced.extend(&rest[..at]);
+        replaced.extend(new);
+        rest = &rest[at + old.len()..];
+        let Some(next) = find(rest) else { break };
+        at = next;
+    }
+    replaced.extend(rest);
+    Some(replaced)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_place_that_terraform_writes_it_to() {
+        let mut plan = json!({
+            "variables": {"pw": {"value": "hunter2"}, "size": {"value": "small"}},
+            "planned_values": {
+                "outputs": {"o": {"sensitive": true, "value": "hunter2"}},
+                "root_module": {"child_modules": [{"resources": [{
+                    "address": "a.b",
+                    "values": {"input": {"list": ["x", "hunter2"]}, "size": "small"},
+                    "sensitive_values": {"input": {"list": [false, true]}},
+                }]}]},
+            },
+            "resource_changes": [{"address": "a.b", "change": {
+                "before": {"input": "old-secret"}, "before_sensitive": {"input": true},
+                "after": {"input": "hunter2"}, "after_sensitive": {"input": true},
+            }}],
+            "output_changes": {"o": {"before": null, "before_sensitive": true,
+                                     "after": "hunter2", "after_sensitive": true}},
+            "prior_state": {"values": {"outputs": {"o": {"sensitive": true, "value": "old-secret"}}}},
+            "configuration": {
+                "provider_config": {"p": {"expressions": {"token": {"constant_value": "t0ken"}}}},
+                "root_module": {
+                    "variables": {"pw": {"sensitive": true, "default": "hunter2"}, "size": {}},
+                    "resources": [{"expressions": {"command": {"constant_value": "login hunter2"}}}],
+                },
+            },
+            "checks": [{"problems": [{"message": "old-secret is weak"}]}],
+        });
+
+        redact_plan(&mut plan);
+
+        let text = plan.to_string();
+        for secret in ["hunter2", "old-secret", "t0ken"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        assert_eq!(plan["variables"]["size"]["value"], "small");
+        assert_eq!(plan["output_changes"]["o"]["before"], Value::Null);
+    }
+
+    #[test]
+    fn secrets_of_called_modules_are_hidden() {
+        let mut plan = json!({"configuration": {"root_module": {"module_calls": {"m": {
+            "expressions": {"pw": {"constant_value": "hunter2"}, "n": {"constant_value": "plain"}},
+            "module": {"variables": {"pw": {"sensitive": true, "default": "fallback"}, "n": {}}},
+        }}}}});
+
+        redact_plan(&mut plan);
+
+        let text = plan.to_string();
+        assert!(!text.contains("hunter2") && !text.contains("fallback"));
+        assert!(text.contains("plain"));
+    }
+
+    #[test]
+    fn lines_for_people_are_scrubbed() {
+        let mut state = json!({"values": {"outputs": {"k": {"sensitive": true, "value": {
+            "key": "-----BEGIN\n  c2VjcmV0\n-----END", "pin": "1234", "quote": "a\"b\\c"
+        }}}}});
+        let mut secrets = Secrets::default();
+        secrets.extend(redact_state(&mut state));
+        let line =
+            |text: &str| String::from_utf8(secrets.scrub_line(text.as_bytes()).into()).unwrap();
+
+        assert_eq!(line("pin = \"1234\", port = 12345"), "pin = (sensitive value), port = 12345");
+        assert_eq!(
+            line("      c2VjcmV0 and c2VjcmV0."),
+            "      (sensitive value) and (sensitive value)."
+        );
+        assert_eq!(line(r#"x = "a\"b\\c""#), "x = (sensitive value)");
+        assert_eq!(line("nothing"), "nothing");
+    }
+
+    #[test]
+    fn outputs_and_state_keep_what_is_not_sensitive() {
+        let mut outputs = json!({
+            "a": {"sensitive": true, "value": {"pw": "hunter2"}},
+            "b": {"sensitive": false, "value": "no"},
+        });
+        redact_outputs(&mut outputs);
+        assert_eq!(outputs["a"]["value"], HIDDEN);
+        assert_eq!(outputs["b"]["value"], "no");
+
+        let mut state = json!({"values": {"root_module": {"resources": [
+            {"values": {"id": "i", "pw": "hunter2"}, "sensitive_values": {"pw": true}}
+        ]}}});
+        redact_state(&mut state);
+        assert_eq!(
+            state["values"]["root_module"]["resources"][0]["values"],
+            json!({"id": "i", "pw": HIDDEN})
+        );
+    }
+}

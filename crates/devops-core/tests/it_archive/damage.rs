@@ -1,0 +1,86 @@
+//! Archives that are cut off or changed.
+
+use std::{fs, io::Read};
+
+use devops_core::{
+    archive::{ArchiveError, verify},
+    cancel::Cancel,
+    kind::{HasKind, Kind},
+};
+
+use crate::{
+    fixture::{Fixture, write},
+    foreign::{Blocks, gzip},
+};
+
+fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    flate2::bufread::GzDecoder::new(bytes).read_to_end(&mut out).ok().map(|_| out)
+}
+
+fn small_archive(fixture: &Fixture) -> Vec<u8> {
+    fixture.write("a", b"some content that is compressed, compressed, compressed");
+    fixture.write("b/c", &(0..3000_u16).flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    fs::read(fixture.create().path).unwrap()
+}
+
+#[test]
+fn every_cut_is_found() {
+    let fixture = Fixture::new();
+    let bytes = small_archive(&fixture);
+    let archive = fixture.path("cut.tar.gz");
+
+    for length in (0..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
+        write(&archive, &bytes[..length]);
+
+        let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+
+        let expected = if length < 2 { Kind::Usage } else { Kind::Mismatch };
+        assert_eq!(error.kind(), expected, "cut at {length}: {error}");
+    }
+}
+
+#[test]
+fn every_changed_byte_behind_the_header_is_found() {
+    let fixture = Fixture::new();
+    let bytes = small_archive(&fixture);
+    let archive = fixture.path("changed.tar.gz");
+
+    for position in (10..bytes.len()).step_by(5) {
+        let mut changed = bytes.clone();
+        changed[position] ^= 0x10;
+        write(&archive, &changed);
+
+        let result = verify(&archive, &Cancel::new(), &mut |_| {});
+
+        // Five bits after each block header pad it to a byte, and mean nothing to anybody.
+        let is_harmless = gunzip(&changed).is_some_and(|tar| Some(tar) == gunzip(&bytes));
+        assert_eq!(result.is_ok(), is_harmless, "byte {position}: {result:?}");
+    }
+}
+
+#[test]
+fn a_tar_without_its_end_mark_is_damaged() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar.gz");
+    write(&archive, &gzip(&Blocks::default().file("a", b"1").0));
+
+    let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+
+    assert!(matches!(error, ArchiveError::Damaged { n_entries: 1, .. }), "{error}");
+}
+
+#[test]
+fn what_is_no_archive_is_told_from_damage() {
+    let fixture = Fixture::new();
+    let path = fixture.path("x");
+    for bytes in [b"".to_vec(), b"hello".to_vec(), vec![7; 4000], gzip(b""), gzip(&[b'x'; 4000])] {
+        write(&path, &bytes);
+
+        let error = verify(&path, &Cancel::new(), &mut |_| {}).unwrap_err();
+
+        assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
+    }
+    let error = verify(fixture.dir.path(), &Cancel::new(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
+}

@@ -1,0 +1,169 @@
+//! A folder with a source, a destination and the options tests begin with.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use devops_core::{
+    archive::{
+        ArchiveError, BackupName, CreateOptions, Created, Direct, Entry, Excludes, FileLayer,
+        Level, ListEvent, OverwritePolicy, RestoreOptions, RestoreSummary, create_in_folder, list,
+        restore,
+    },
+    cancel::Cancel,
+    clock::FixedClock,
+};
+use tempfile::TempDir;
+use time::{OffsetDateTime, macros::datetime};
+
+pub(crate) struct Fixture {
+    pub(crate) dir: TempDir,
+    pub(crate) source: PathBuf,
+    pub(crate) dest: PathBuf,
+    pub(crate) clock: FixedClock,
+}
+
+pub(crate) const START: OffsetDateTime = datetime!(2026-11-22 08:49:39 +1);
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        let dest = dir.path().join("dest");
+        fs::create_dir(&source).unwrap();
+        Self { dir, source, dest, clock: FixedClock(START) }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file of the source, with its folders.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.source.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write(&path, bytes);
+        path
+    }
+
+    pub(crate) fn options(&self) -> CreateOptions<'_> {
+        CreateOptions {
+            source: &self.source,
+            excludes: Excludes::default(),
+            one_file_system: false,
+            level: Level::new(1).unwrap(),
+            n_threads: 2,
+            estimate: false,
+            host: "web-1",
+            reproducible: None,
+            clock: &self.clock,
+            sha256: false,
+            layer: &Direct,
+        }
+    }
+
+    pub(crate) fn create(&self) -> Created {
+        self.create_with(&self.options()).unwrap()
+    }
+
+    pub(crate) fn create_through(&self, layer: &dyn FileLayer) -> Result<Created, ArchiveError> {
+        self.create_with(&CreateOptions { layer, ..self.options() })
+    }
+
+    pub(crate) fn create_with(&self, options: &CreateOptions<'_>) -> Result<Created, ArchiveError> {
+        create_in_folder(options, &self.dest, &backup(), &Cancel::new(), &mut |_| {})
+    }
+
+    /// Restores everything into `to`.
+    pub(crate) fn restore(&self, archive: &Path, to: &str) -> RestoreSummary {
+        self.restore_with(archive, to, OverwritePolicy::Never)
+    }
+
+    pub(crate) fn restore_with(
+        &self,
+        archive: &Path,
+        to: &str,
+        overwrite: OverwritePolicy,
+    ) -> RestoreSummary {
+        let folder = self.path(to);
+        let options = RestoreOptions { overwrite, ..restore_options(archive, &folder) };
+        restore(&options, &Cancel::new(), &mut |_| {}).unwrap()
+    }
+}
+
+pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> RestoreOptions<'a> {
+    RestoreOptions {
+        archive,
+        paths: &[],
+        folder,
+        overwrite: OverwritePolicy::Never,
+        strip_components: 0,
+        privileged: false,
+    }
+}
+
+pub(crate) fn backup() -> BackupName {
+    "backup".parse().unwrap()
+}
+
+pub(crate) fn write(path: &Path, bytes: &[u8]) {
+    File::create(path).unwrap().write_all(bytes).unwrap();
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+pub(crate) fn entries(archive: &Path) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    list(archive, &[], &Cancel::new(), &mut |event| {
+        if let ListEvent::Entry(entry) = event {
+            entries.push(entry.clone());
+        }
+        true
+    })
+    .unwrap();
+    entries
+}
+
+pub(crate) fn paths(archive: &Path) -> Vec<String> {
+    entries(archive).iter().map(|entry| entry.path.to_string_lossy().into_owned()).collect()
+}
+
+/// Everything below a folder that a backup must keep, by path.
+pub(crate) fn snapshot(root: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = vec![(PathBuf::new(), describe(root))];
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            found.push((path.strip_prefix(root).unwrap().to_owned(), describe(&path)));
+            if path.symlink_metadata().unwrap().is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn describe(path: &Path) -> String {
+    let meta = path.symlink_metadata().unwrap();
+    let content = if meta.is_file() {
+        format!("{} names, {:?}", meta.nlink(), fs::read(path).unwrap())
+    } else if meta.is_symlink() {
+        fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
+    } else {
+        String::new()
+    };
+    let (mode, uid, gid) = (meta.mode(), meta.uid(), meta.gid());
+    format!("{mode:o} {uid}:{gid} {}.{:09} {content}", meta.mtime(), meta.mtime_nsec())
+}

@@ -1,0 +1,13 @@
+//! The archive engine at its public functions, on temporary folders and through an injected file layer.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+mod changes;
+mod creating;
+mod damage;
+mod fixture;
+mod foreign;
+mod hostile;
+mod pruning;
+mod restoring;
+mod round_trip;

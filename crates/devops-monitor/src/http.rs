@@ -1,0 +1,107 @@
+//! The HTTP side of `serve`: routes, and the guard that every request passes.
+
+mod assets;
+mod counters;
+mod events;
+pub(crate) mod figures;
+mod guard;
+mod hosts;
+mod logins;
+mod page;
+mod routes;
+mod snapshot;
+
+use std::{
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    App, HttpServer,
+    middleware::from_fn,
+    rt::{System, spawn, time::sleep},
+    web,
+};
+use devops_cli::Failure;
+use devops_core::kind::Kind;
+use tokio::sync::watch;
+
+pub(crate) use self::{
+    assets::Assets,
+    counters::Counters,
+    hosts::Hosts,
+    logins::Logins,
+    page::Page,
+    snapshot::{Snapshot, Taken},
+};
+
+/// How long requests that are being answered may take to end after the signal.
+const DRAIN_TIME: Duration = Duration::from_millis(700);
+/// Time for the last bytes to reach the sockets after the last answer was made.
+const FLUSH_TIME: Duration = Duration::from_millis(50);
+const MAX_CONNECTIONS: usize = 1024;
+/// A client that takes longer to send its request is cut off.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// What every request can see.
+pub(crate) struct Shared {
+    /// The newest reading.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Becomes true when the server is to end.
+    pub closing: watch::Receiver<bool>,
+    pub counters: Arc<Counters>,
+    pub page: Page,
+    pub assets: Assets,
+    pub hosts: Hosts,
+    pub logins: Option<Logins>,
+    /// Nothing, or a path such as `/monitor`.
+    pub base_path: String,
+    /// A reading older than this means that the sampler hangs.
+    pub oldest_reading: Duration,
+}
+
+/// Serves until `closing` becomes true, then lets open answers end.
+pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure> {
+    let shared = web::Data::new(shared);
+    let failed = |error| Failure::new(Kind::Failed, format!("the server failed: {error}"));
+    System::new().block_on(async move {
+        let mut closing = shared.closing.clone();
+        let counters = shared.counters.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .wrap(from_fn(guard::guard))
+                .configure(|config| routes::add(config, &shared.base_path))
+        })
+        .workers(1)
+        .worker_max_blocking_threads(2)
+        .max_connections(MAX_CONNECTIONS)
+        .client_request_timeout(REQUEST_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .disable_signals()
+        .listen(listener)
+        .map_err(failed)?
+        .run();
+        let handle = server.handle();
+        let running = spawn(server);
+        // The sender lives as long as the process; its end would mean the same.
+        let _closed = closing.wait_for(|closing| *closing).await;
+        drain(&counters).await;
+        // A graceful stop would look for the end of idle connections once a second.
+        handle.stop(false).await;
+        match running.await {
+            Ok(result) => result.map_err(failed),
+            Err(error) => Err(Failure::new(Kind::Bug, format!("the server died: {error}"))),
+        }
+    })
+}
+
+async fn drain(counters: &Counters) {
+    let deadline = Instant::now() + DRAIN_TIME;
+    while counters.n_open() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(5)).await;
+    }
+    sleep(FLUSH_TIME).await;
+}

@@ -1,0 +1,183 @@
+//! Who may see the figures: names with bcrypt hashes, and tokens.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use actix_web::web;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use blake3::Hash;
+use devops_cli::{Failure, quote};
+use devops_core::{fs, kind::Kind};
+use tokio::sync::Semaphore;
+
+const FILE_LIMIT: u64 = 1 << 20;
+/// bcrypt is slow on purpose: guessing must not keep every thread busy.
+const PARALLEL_HASHES: usize = 1;
+
+/// The logins of an auth file.
+pub(crate) struct Logins {
+    users: HashMap<String, String>,
+    /// Hashes, because comparing them takes the same time wherever they differ.
+    tokens: Vec<Hash>,
+    /// Passwords found right, as hashes under a key of this process.
+    known: Mutex<HashMap<String, Hash>>,
+    key: [u8; 32],
+    hashing: Semaphore,
+}
+
+impl Logins {
+    /// Reads an auth file: `NAME:$2y$…` or `token:VALUE` a line, `#` comments.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_text(path, FILE_LIMIT)?;
+        Self::parse(&text).map_err(|(line, problem)| {
+            let place = if line > 0 { format!(", line {line}") } else { String::new() };
+            Failure::new(Kind::Configuration, format!("{}{place}: {problem}", quote(path)))
+                .hint("a line is `NAME:HASH`, as `htpasswd -nB NAME` prints it, or `token:VALUE`")
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+        let mut users = HashMap::new();
+        let mut tokens = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let problem = |problem| (index + 1, problem);
+            let (name, value) = line.split_once(':').ok_or(problem("there is no colon"))?;
+            match (name, value) {
+                ("", _) => return Err(problem("the name is empty")),
+                (_, "") => return Err(problem("nothing follows the colon")),
+                ("token", hash) if hash.starts_with("$2") => {
+                    return Err(problem("a user cannot be named `token`"));
+                }
+                ("token", token) => tokens.push(blake3::hash(token.as_bytes())),
+                (name, hash) if hash.parse::<bcrypt::HashParts>().is_ok() => {
+                    users.insert(name.to_owned(), hash.to_owned());
+                }
+                _ => return Err(problem("the hash is not bcrypt")),
+            }
+        }
+        if users.is_empty() && tokens.is_empty() {
+            return Err((0, "the file holds no login"));
+        }
+        let mut key = [0; 32];
+        random(&mut key);
+        let known = Mutex::new(HashMap::new());
+        Ok(Self { users, tokens, known, key, hashing: Semaphore::new(PARALLEL_HASHES) })
+    }
+
+    /// Returns whether an `Authorization` header names a login.
+    pub(super) async fn allow(&self, header: &str) -> bool {
+        let Some((scheme, credentials)) = header.split_once(' ') else { return false };
+        let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return self.allow_token(credentials);
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return false;
+        }
+        let decoded = BASE64_STANDARD.decode(credentials).ok();
+        let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        match text.as_deref().and_then(|text| text.split_once(':')) {
+            Some((name, password)) => self.allow_password(name, password).await,
+            None => false,
+        }
+    }
+
+    fn allow_token(&self, token: &str) -> bool {
+        let hash = blake3::hash(token.as_bytes());
+        // All are compared, so that the time tells nothing about their order.
+        self.tokens.iter().fold(false, |found, known| (*known == hash) | found)
+    }
+
+    async fn allow_password(&self, name: &str, password: &str) -> bool {
+        let digest = blake3::keyed_hash(&self.key, password.as_bytes());
+        if self.known().get(name) == Some(&digest) {
+            return true;
+        }
+        let user = self.users.get(name);
+        // A name that nobody has costs the same time.
+        let Some(hash) = user.or_else(|| self.users.values().next()).cloned() else { return false };
+        let Ok(_turn) = self.hashing.acquire().await else { return false };
+        let password = password.to_owned();
+        let right = web::block(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
+        let allowed = user.is_some() && right.unwrap_or(false);
+        if allowed {
+            self.known().insert(name.to_owned(), digest);
+        }
+        allowed
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hash>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fills the key from the random numbers that the standard library draws for its maps.
+fn random(key: &mut [u8; 32]) {
+    use std::hash::{BuildHasher, RandomState};
+    for chunk in key.chunks_mut(8) {
+        let number = RandomState::new().hash_one(0_u8).to_le_bytes();
+        chunk.copy_from_slice(&number[..chunk.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// bcrypt of `secret`, of the lowest cost.
+    fn hash() -> String {
+        bcrypt::hash("secret", 4).unwrap()
+    }
+
+    fn basic(credentials: &str) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode(credentials))
+    }
+
+    #[test]
+    fn a_password_and_a_token_open_and_nothing_else_does() {
+        let text = format!("# people\nann:{}\n\ntoken:t0ken\n", hash());
+        let logins = Logins::parse(&text).unwrap();
+
+        actix_web::rt::System::new().block_on(async {
+            assert!(logins.allow(&basic("ann:secret")).await);
+            assert!(logins.allow(&basic("ann:secret")).await, "again, from memory");
+            assert!(logins.allow("Bearer t0ken").await);
+            assert!(logins.allow("bearer t0ken").await);
+            for wrong in [
+                "",
+                "Basic",
+                "Bearer ",
+                "Bearer secret",
+                "Basic !!",
+                "Digest x",
+                "t0ken",
+                &basic("ann:wrong"),
+                &basic("bob:secret"),
+                &basic("ann"),
+                &basic("token:t0ken"),
+            ] {
+                assert!(!logins.allow(wrong).await, "{wrong}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_line_that_means_nothing_is_named() {
+        let problem = |text: &str| Logins::parse(text).err().unwrap();
+
+        assert_eq!(problem("# nobody\n"), (0, "the file holds no login"));
+        assert_eq!(problem("\nann\n"), (2, "there is no colon"));
+        assert_eq!(problem("ann:{SHA}x\n"), (1, "the hash is not bcrypt"));
+        assert_eq!(problem("ann:plain\n"), (1, "the hash is not bcrypt"));
+        assert_eq!(problem(":x\n"), (1, "the name is empty"));
+        assert_eq!(problem("token:\n"), (1, "nothing follows the colon"));
+        assert_eq!(problem(&format!("token:{}", hash())).1, "a user cannot be named `token`");
+    }
+}

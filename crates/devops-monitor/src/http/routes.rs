@@ -1,0 +1,172 @@
+//! Which path answers what; the guard has let only GET and HEAD through.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ACCEPT, CONTENT_TYPE, LOCATION},
+    web::{self, Data, ServiceConfig},
+};
+use devops_core::exposition::Dialect;
+
+use super::{Shared, assets, events};
+
+pub(super) fn add(config: &mut ServiceConfig, base_path: &str) {
+    if !base_path.is_empty() {
+        config.route(base_path, web::route().to(to_the_page));
+    }
+    config
+        .service(
+            web::scope(base_path)
+                .route("/", web::route().to(page))
+                .route("/events", web::route().to(events::stream))
+                .route("/api/v1/status", web::route().to(status))
+                .route("/metrics", web::route().to(metrics))
+                .route("/healthz", web::route().to(healthz))
+                .route("/readyz", web::route().to(readyz))
+                .route("/assets/{name}", web::route().to(assets::asset)),
+        )
+        .default_service(web::route().to(not_found));
+}
+
+/// Only below a slash do the relative addresses of the page lead to the right place.
+async fn to_the_page(shared: Data<Shared>) -> HttpResponse {
+    let last = shared.base_path.rsplit('/').next().unwrap_or_default();
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, format!("{last}/"))).finish()
+}
+
+async fn page(shared: Data<Shared>) -> HttpResponse {
+    let snapshot = shared.snapshots.borrow().clone();
+    match shared.page.render(&snapshot.sample) {
+        Ok(html) => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html),
+        Err(error) => plain(
+            HttpResponse::InternalServerError(),
+            &format!("the page cannot be rendered: {error}"),
+        ),
+    }
+}
+
+async fn status(shared: Data<Shared>) -> HttpResponse {
+    let json = shared.snapshots.borrow().json.clone();
+    HttpResponse::Ok().content_type("application/json").body(json)
+}
+
+async fn metrics(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
+    let offers: Vec<&str> =
+        request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()).collect();
+    let dialect = Dialect::negotiate(&offers.join(","));
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, dialect.content_type()))
+        .insert_header(("Vary", "Accept"))
+        .body(shared.snapshots.borrow().metrics(dialect))
+}
+
+/// Says whether the process works: it answers, and readings keep coming.
+async fn healthz(shared: Data<Shared>) -> HttpResponse {
+    if shared.snapshots.borrow().taken.elapsed() > shared.oldest_reading {
+        return plain(HttpResponse::ServiceUnavailable(), "no new readings");
+    }
+    plain(HttpResponse::Ok(), "ok")
+}
+
+/// Says whether there are percentages to show.
+async fn readyz(shared: Data<Shared>) -> HttpResponse {
+    if *shared.closing.borrow() {
+        return plain(HttpResponse::ServiceUnavailable(), "closing");
+    }
+    if !shared.snapshots.borrow().is_ready {
+        return plain(HttpResponse::ServiceUnavailable(), "measuring");
+    }
+    plain(HttpResponse::Ok(), "ready")
+}
+
+async fn not_found() -> HttpResponse {
+    plain(HttpResponse::NotFound(), "not found")
+}
+
+/// Returns one line of text.
+pub(super) fn plain(mut builder: actix_web::HttpResponseBuilder, line: &str) -> HttpResponse {
+    builder.content_type("text/plain; charset=utf-8").body(format!("{line}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use actix_web::{App, http::StatusCode, middleware::from_fn, test};
+    use devops_core::{
+        clock::FixedClock,
+        metrics::{Host, Sources, sample},
+    };
+    use tokio::sync::watch;
+
+    use super::{
+        super::{Assets, Counters, Hosts, Page, Snapshot, Taken, guard},
+        *,
+    };
+
+    /// The first or a later reading of the running host.
+    fn snapshot(number: u64) -> Arc<Snapshot> {
+        let clock = FixedClock(time::OffsetDateTime::UNIX_EPOCH);
+        let sources = Sources::new("/");
+        let before = (number > 1).then(|| sources.read(&clock));
+        let reading = sources.read(&clock);
+        let host = Host::default();
+        let sample = sample(before.as_ref(), &reading, &host, Vec::new());
+        let cost = Duration::ZERO;
+        let taken = Taken { reading: &reading, sample, host: &host, cost, run_id: "run", number };
+        Arc::new(Snapshot::new(taken, &Counters::default()))
+    }
+
+    fn shared(number: u64, oldest_reading: Duration) -> Data<Shared> {
+        Data::new(Shared {
+            snapshots: watch::channel(snapshot(number)).1,
+            closing: watch::channel(false).1,
+            counters: Arc::new(Counters::default()),
+            page: Page::new(Duration::from_secs(1)).unwrap(),
+            assets: Assets::new(),
+            hosts: Hosts::new([]),
+            logins: None,
+            base_path: String::new(),
+            oldest_reading,
+        })
+    }
+
+    async fn get(shared: Data<Shared>, path: &str) -> (StatusCode, String) {
+        let app = App::new()
+            .app_data(shared)
+            .wrap(from_fn(guard::guard))
+            .configure(|config| add(config, ""));
+        let app = test::init_service(app).await;
+        let request = test::TestRequest::get().uri(path).insert_header(("Host", "localhost"));
+        let response = test::call_service(&app, request.to_request()).await;
+        let status = response.status();
+        let body = test::read_body(response).await;
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[actix_web::test]
+    async fn one_reading_is_not_ready_and_has_no_cpu_percent() {
+        let shared = shared(1, Duration::from_mins(1));
+
+        let (ready, _) = get(shared.clone(), "/readyz").await;
+        let (_, status) = get(shared, "/api/v1/status").await;
+
+        assert_eq!(ready, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(status.contains("\"cpu\":{\"percent\":null"), "{status}");
+    }
+
+    #[actix_web::test]
+    async fn two_readings_are_ready() {
+        let (ready, _) = get(shared(2, Duration::from_mins(1)), "/readyz").await;
+
+        assert_eq!(ready, StatusCode::OK);
+    }
+
+    #[actix_web::test]
+    async fn a_sampler_that_hangs_is_not_healthy() {
+        let (fresh, _) = get(shared(2, Duration::from_mins(1)), "/healthz").await;
+        let (stale, body) = get(shared(2, Duration::ZERO), "/healthz").await;
+
+        assert_eq!(fresh, StatusCode::OK);
+        assert_eq!((stale, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "no new readings\n"));
+    }
+}

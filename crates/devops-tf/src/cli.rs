@@ -1,0 +1,280 @@
+//! Flags and defaults.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use devops_cli::{SecondSignal, Tool};
+use devops_core::{
+    secret::Secret,
+    terraform::{Guards, Variable},
+    units::{UnitError, parse_duration},
+};
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "devops-tf",
+    table: "tf",
+    guarded: &["auto-approve", "backend-config", "bin"],
+    // Terraform gets each of them; it must not be left alone after the second.
+    second_signal: SecondSignal::Counts,
+};
+
+const AFTER_HELP: &str = "\
+EXAMPLES
+  devops-tf run infra                          init, plan, show, ask, apply exactly that plan
+  devops-tf run infra --auto-approve --deny-destroy --max-changes 20
+  devops-tf plan infra --out infra.tfplan      write the plan and its seal
+  devops-tf apply infra.tfplan                 apply it, if the seal is unbroken
+  devops-tf drift infra                        10 if reality differs from the state
+  devops-tf plan infra -- -parallelism=2       what follows -- goes to terraform as is
+
+EXIT CODES
+  0    done; no changes where --detailed-exitcode asks
+  1    terraform failed
+  2    wrong usage, a question without a terminal, or changes with --detailed-exitcode
+  5    no such folder, plan, workspace or output
+  10   changes with --fail-on-changes, or drift
+  11   refused by a guard, by a broken seal, or by the person
+  75   the state is locked
+  124  a command took longer than --timeout     126, 127  terraform cannot be run, was not found
+  129, 130, 143  ended by HUP, INT, TERM
+
+SIGNALS
+  The first INT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its
+  state. A second INT or TERM makes it exit at once and may lose data; a third kills it.";
+
+/// Run Terraform so that what is applied is exactly the plan that was shown.
+#[derive(Parser)]
+#[command(about, after_long_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Init, plan, show, check the guards, ask, and apply exactly that plan
+    Run(RunArgs),
+    /// Prepare the folder: backend, providers, modules
+    Init(InitArgs),
+    /// Show what would change, and write the plan if asked to
+    Plan(PlanArgs),
+    /// Show a plan or the state, sensitive values hidden
+    Show(ShowArgs),
+    /// Apply a sealed plan, or plan a folder, ask and apply
+    Apply(ApplyArgs),
+    /// Plan to destroy everything, show, ask, and apply exactly that plan
+    Destroy(DestroyArgs),
+    /// Compare the state with reality
+    Drift(DriftArgs),
+    /// Print the outputs, sensitive values hidden
+    Output(OutputArgs),
+}
+
+/// Flags of every subcommand.
+#[derive(Args)]
+pub(crate) struct StackArgs {
+    /// Program to run instead of the terraform or tofu on the PATH
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) bin: Option<OsString>,
+    /// Work in this workspace, whichever is selected; it must exist
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workspace: Option<String>,
+    /// Interrupt a terraform command that runs longer than this
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Wait this long for the lock of the state
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) lock_timeout: Option<Duration>,
+    /// Setting of the backend, or a file with settings; used when init runs
+    #[arg(long, value_name = "KEY=VALUE|FILE")]
+    pub(crate) backend_config: Vec<String>,
+}
+
+/// What terraform gets as it is.
+#[derive(Args)]
+pub(crate) struct ExtraArgs {
+    /// Arguments for terraform, as they are
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) extra: Vec<OsString>,
+}
+
+/// What a plan is made from.
+#[derive(Args)]
+pub(crate) struct VarArgs {
+    /// Value of a variable; wins over files
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) var: Vec<Variable>,
+    /// File with values of variables, relative to the current folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) var_file: Vec<PathBuf>,
+    /// Plan only this address and what it depends on
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Vec<String>,
+}
+
+/// Rules that a plan must pass before anybody is asked.
+#[derive(Args)]
+pub(crate) struct GuardArgs {
+    /// Refuse a plan that destroys or replaces anything
+    #[arg(long)]
+    pub(crate) deny_destroy: bool,
+    /// Refuse a plan that does anything to an existing resource whose address matches
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) protect: Vec<String>,
+    /// Refuse a plan that concerns more resources than this
+    #[arg(long, value_name = "N")]
+    pub(crate) max_changes: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Folder of the stack
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// Apply without asking
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
+    #[command(flatten)]
+    pub(crate) guards: GuardArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct InitArgs {
+    /// Folder of the stack
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    /// Folder of the stack
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// Write the plan here, and its seal to PLAN.seal.json
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 10 if anything would change
+    #[arg(long, conflicts_with = "detailed_exitcode")]
+    pub(crate) fail_on_changes: bool,
+    /// Exit as terraform does: 0 no changes, 1 failed, 2 changes
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
+    #[command(flatten)]
+    pub(crate) guards: GuardArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ShowArgs {
+    /// Folder of a stack, or a plan
+    #[arg(default_value = ".", hide_default_value = true, value_name = "DIR|PLAN")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ApplyArgs {
+    /// Plan with its seal beside it, or the folder of a stack
+    #[arg(default_value = ".", hide_default_value = true, value_name = "PLAN|DIR")]
+    pub(crate) path: PathBuf,
+    /// Apply without asking; a sealed plan is never asked about
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
+    #[command(flatten)]
+    pub(crate) guards: GuardArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DestroyArgs {
+    /// Folder of the stack
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// Destroy without asking
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
+    #[command(flatten)]
+    pub(crate) guards: GuardArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DriftArgs {
+    /// Folder of the stack
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct OutputArgs {
+    /// Folder of the stack
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// Print only this output, and only its value; a sensitive one is refused
+    #[arg(long, value_name = "OUTPUT")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+}
+
+impl GuardArgs {
+    pub(crate) fn guards(&self) -> Result<Guards, devops_cli::Failure> {
+        let start = Guards::default().deny_destroy(self.deny_destroy).max_changes(self.max_changes);
+        self.protect.iter().try_fold(start, |guards, pattern| {
+            guards.protect(pattern).map_err(|error| {
+                devops_cli::Failure::usage(format!("`--protect {pattern}` is no glob: {error}"))
+            })
+        })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text)
+}
+
+fn variable(text: &str) -> Result<Variable, String> {
+    let well_formed = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+    };
+    match text.split_once('=') {
+        Some((name, value)) if well_formed(name) => {
+            Ok(Variable { name: name.to_owned(), value: Secret::new(value) })
+        }
+        // The text may be a secret that went astray, so it is not repeated.
+        _ => Err("a variable is given as NAME=VALUE".to_owned()),
+    }
+}

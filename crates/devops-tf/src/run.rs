@@ -1,0 +1,137 @@
+//! From arguments to core calls to output.
+
+mod flow;
+mod inspect;
+mod relay;
+
+use std::{path::Path, time::Duration};
+
+use devops_cli::{Failure, Outcome, Session};
+use devops_core::{
+    clock::{Clock, SystemClock},
+    kind::{HasKind, Kind},
+    process::ChildEnd,
+    terraform::{Environment, InitOptions, LockInfo, Stack, StackOptions, TerraformError},
+    units::format_duration,
+};
+
+use crate::cli::{Cli, Command, InitArgs, StackArgs};
+use relay::Relay;
+
+pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
+    match cli.command {
+        Command::Run(args) => flow::run(&args, session),
+        Command::Init(args) => init(&args, session),
+        Command::Plan(args) => flow::plan(&args, session),
+        Command::Show(args) => inspect::show(&args, session),
+        Command::Apply(args) => flow::apply(&args, session),
+        Command::Destroy(args) => flow::destroy(&args, session),
+        Command::Drift(args) => flow::drift(&args, session),
+        Command::Output(args) => inspect::output(&args, session),
+    }
+}
+
+/// A stack with the terminal it speaks to.
+struct Desk<'a> {
+    session: &'a Session,
+    stack: Stack,
+    init: InitOptions,
+    relay: Relay<'a>,
+}
+
+fn open<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Desk<'a>, Failure> {
+    let environment: Environment = std::env::vars_os().collect();
+    let added = environment.cli_args_names();
+    let options = StackOptions {
+        program: args.bin.clone(),
+        workspace: args.workspace.clone(),
+        timeout: args.timeout,
+        lock_timeout: args.lock_timeout,
+        color: session.color() && !session.json(),
+        temp_dir: std::env::temp_dir(),
+    };
+    let stack = Stack::open(dir, options, environment).map_err(explain)?;
+    if !added.is_empty() {
+        session.warn(format_args!("{} adds arguments to terraform's commands", added.join(", ")));
+    }
+    let relay = Relay::new(session, dir);
+    let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
+    Ok(Desk { session, stack, init, relay })
+}
+
+impl Desk<'_> {
+    fn init(&mut self) -> Result<(), Failure> {
+        let cancel = self.session.cancel();
+        self.stack.init(&self.init, cancel, &mut |event| self.relay.event(event)).map_err(explain)
+    }
+
+    /// Runs init where it has not been run, then checks the workspace.
+    fn prepare(&mut self) -> Result<(), Failure> {
+        if self.stack.needs_init() || !self.init.backend_config.is_empty() {
+            self.init()?;
+        }
+        self.check_workspace()
+    }
+
+    fn check_workspace(&mut self) -> Result<(), Failure> {
+        let cancel = self.session.cancel();
+        self.stack.check_workspace(cancel, &mut |event| self.relay.event(event)).map_err(explain)
+    }
+}
+
+fn init(args: &InitArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut desk = open(&args.dir, &args.stack, session)?;
+    desk.init.extra.clone_from(&args.extra.extra);
+    desk.init()?;
+    desk.relay.finish()?;
+    Ok(Outcome::Done)
+}
+
+/// Adds what may help to a failure of terraform.
+fn explain(error: TerraformError) -> Failure {
+    let hint = hint(&error);
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn hint(error: &TerraformError) -> Option<String> {
+    let hint = match error {
+        TerraformError::Locked { lock } => return Some(lock_hint(lock)),
+        TerraformError::NoWorkspace { name } => {
+            return Some(format!("create it with `terraform workspace new {name}`"));
+        }
+        _ if error.kind() == Kind::CommandNotFound => {
+            "install terraform or tofu, or name one with `--bin`"
+        }
+        TerraformError::Trap { place, .. } if place.starts_with("environment") => {
+            "unset it; devops-tf has its own flags and subcommands for this"
+        }
+        TerraformError::Trap { .. } => "devops-tf sets this flag itself",
+        TerraformError::Seal(_) => "make a new plan with `devops-tf plan DIR --out PLAN`",
+        TerraformError::Failed { end: ChildEnd::Signal(_), .. } => {
+            "terraform had no time to clean up; the state may still be locked"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Says since when the lock is held, and how to break it.
+fn lock_hint(lock: &LockInfo) -> String {
+    let now = SystemClock::new(time::UtcOffset::UTC).now();
+    let age = lock.created.and_then(|created| Duration::try_from(now - created).ok());
+    let age = age.map(format_duration);
+    let held = match (age, &lock.operation) {
+        (Some(age), Some(operation)) => format!("it was taken {age} ago for {operation}; "),
+        (Some(age), None) => format!("it was taken {age} ago; "),
+        (None, _) => String::new(),
+    };
+    let id = lock.id.as_deref().unwrap_or("LOCK_ID");
+    format!(
+        "{held}wait with `--lock-timeout`, or, if nobody holds it any more, run \
+         `terraform force-unlock {id}` in the folder of the stack"
+    )
+}

@@ -1,0 +1,238 @@
+//! Plan, judge, ask, apply: the commands that end in a saved plan.
+
+use std::path::Path;
+
+use devops_cli::{Failure, Outcome, Session};
+use devops_core::{
+    clock::Clock,
+    kind::Kind,
+    terraform::{Guards, PlanMode, PlanOptions, SavedPlan, Seal},
+};
+use serde_json::json;
+
+use super::{Desk, explain, open};
+use crate::cli::{ApplyArgs, DestroyArgs, DriftArgs, ExtraArgs, PlanArgs, RunArgs, VarArgs};
+
+const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
+
+/// What stands between a plan and its execution.
+struct Gate {
+    guards: Guards,
+    auto_approve: bool,
+}
+
+impl Gate {
+    /// Fails before any work if a question would have to be asked that nobody can answer.
+    fn new(guards: Guards, auto_approve: bool, session: &Session) -> Result<Self, Failure> {
+        if !auto_approve && !session.stdin_is_terminal() {
+            return Err(Failure::usage("applying a plan needs a yes, and stdin is no terminal")
+                .hint("approve beforehand with `--auto-approve`, or use `devops-tf plan --out`"));
+        }
+        Ok(Self { guards, auto_approve })
+    }
+
+    /// Asks the person, unless the answer was given beforehand.
+    fn ask(&self, session: &Session) -> Result<(), Failure> {
+        if self.auto_approve {
+            return Ok(());
+        }
+        let answer = session.ask(QUESTION)?;
+        // An answer that was typed together with Ctrl-C is none.
+        session.cancel().check()?;
+        if answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes")) {
+            return Ok(());
+        }
+        if !session.json() {
+            session.line("Apply cancelled.")?;
+        }
+        Err(Failure::new(Kind::Declined, "the plan was not approved"))
+    }
+}
+
+pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    let gate = Gate::new(args.guards.guards()?, args.auto_approve, session)?;
+    let mut desk = open(&args.dir, &args.stack, session)?;
+    desk.init()?;
+    desk.check_workspace()?;
+    desk.plan_and_apply(&plan_options(PlanMode::Normal, &args.vars, &args.extra), &gate)
+}
+
+pub(super) fn destroy(args: &DestroyArgs, session: &Session) -> Result<Outcome, Failure> {
+    let gate = Gate::new(args.guards.guards()?, args.auto_approve, session)?;
+    let mut desk = open(&args.dir, &args.stack, session)?;
+    desk.prepare()?;
+    desk.plan_and_apply(&plan_options(PlanMode::Destroy, &args.vars, &args.extra), &gate)
+}
+
+pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
+    match plan_only(args, session) {
+        // Whoever asks for terraform's own codes knows only one for a failure.
+        Err(failure) if args.detailed_exitcode && failure.kind == Kind::Temporary => {
+            Err(Failure { kind: Kind::Failed, ..failure })
+        }
+        other => other,
+    }
+}
+
+fn plan_only(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
+    let guards = args.guards.guards()?;
+    let mut desk = open(&args.dir, &args.stack, session)?;
+    desk.prepare()?;
+    let saved = desk.plan(&plan_options(PlanMode::Normal, &args.vars, &args.extra))?;
+    guards.check(saved.plan())?;
+    if let Some(target) = &args.out {
+        desk.save(&saved, target)?;
+    }
+    desk.relay.finish()?;
+    Ok(match saved.plan().has_changes() {
+        true if args.detailed_exitcode => Outcome::Code(2),
+        true if args.fail_on_changes => Outcome::No,
+        _ => Outcome::Done,
+    })
+}
+
+pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
+    if args.path.is_dir() {
+        let gate = Gate::new(args.guards.guards()?, args.auto_approve, session)?;
+        let mut desk = open(&args.path, &args.stack, session)?;
+        desk.prepare()?;
+        let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
+        return desk.plan_and_apply(&options, &gate);
+    }
+    apply_sealed(args, session)
+}
+
+/// Applies a plan that was judged when it was made; the guards of this run judge it, too.
+fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
+    super::inspect::require(&args.path)?;
+    if !args.vars.target.is_empty() || !args.vars.var_file.is_empty() {
+        return Err(Failure::usage("`--target` and `--var-file` are part of a plan already"));
+    }
+    let guards = args.guards.guards()?;
+    let seal = Seal::read(&args.path).map_err(explain)?;
+    let mut desk = open(&seal.dir, &args.stack, session)?;
+    desk.prepare()?;
+    let cancel = session.cancel();
+    let saved = desk
+        .stack
+        .open_sealed(&args.path, cancel, &mut |event| desk.relay.event(event))
+        .map_err(explain)?;
+    desk.learn_plan(&saved)?;
+    desk.summarize(&saved)?;
+    guards.check(saved.plan())?;
+    let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
+    desk.execute(&saved, &PlanOptions { extra: args.extra.extra.clone(), ..options })
+}
+
+pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut desk = open(&args.dir, &args.stack, session)?;
+    desk.prepare()?;
+    let options = plan_options(PlanMode::RefreshOnly, &args.vars, &args.extra);
+    let saved = desk.make_plan(&options)?;
+    let resources: Vec<_> = saved.plan().drift().collect();
+    let outputs: Vec<_> = saved.plan().drifted_outputs().collect();
+    let drifted = !resources.is_empty() || !outputs.is_empty();
+    if session.json() {
+        let resources = resources
+            .iter()
+            .map(|resource| json!({"address": resource.address, "change": resource.change.name()}));
+        let resources: Vec<_> = resources.collect();
+        session.emit(&json!({
+            "type": "drift", "drift": drifted, "resources": resources, "outputs": outputs,
+        }))?;
+    } else if drifted {
+        let (n_resources, n_outputs) = (resources.len(), outputs.len());
+        session.status(format_args!("Drift: {n_resources} resources, {n_outputs} outputs."));
+    } else {
+        session.status("No drift.");
+    }
+    desk.relay.finish()?;
+    Ok(if drifted { Outcome::No } else { Outcome::Done })
+}
+
+fn plan_options(mode: PlanMode, vars: &VarArgs, extra: &ExtraArgs) -> PlanOptions {
+    PlanOptions {
+        mode,
+        targets: vars.target.clone(),
+        var_files: vars.var_file.clone(),
+        vars: vars.var.clone(),
+        extra: extra.extra.clone(),
+    }
+}
+
+impl Desk<'_> {
+    fn plan_and_apply(&mut self, options: &PlanOptions, gate: &Gate) -> Result<Outcome, Failure> {
+        let saved = self.plan(options)?;
+        if !saved.plan().has_changes() {
+            self.session.status("Nothing to change.");
+            self.relay.finish()?;
+            return Ok(Outcome::Done);
+        }
+        gate.guards.check(saved.plan())?;
+        gate.ask(self.session)?;
+        // The plan's own arguments were for the plan.
+        self.execute(&saved, &PlanOptions { extra: Vec::new(), ..options.clone() })
+    }
+
+    /// Makes a plan and says what it would do.
+    fn plan(&mut self, options: &PlanOptions) -> Result<SavedPlan, Failure> {
+        let saved = self.make_plan(options)?;
+        self.summarize(&saved)?;
+        Ok(saved)
+    }
+
+    fn make_plan(&mut self, options: &PlanOptions) -> Result<SavedPlan, Failure> {
+        self.learn_state();
+        let cancel = self.session.cancel();
+        let saved = self
+            .stack
+            .plan(options, cancel, &mut |event| self.relay.event(event))
+            .map_err(explain)?;
+        self.learn_plan(&saved)?;
+        Ok(saved)
+    }
+
+    fn summarize(&self, saved: &SavedPlan) -> Result<(), Failure> {
+        let plan = saved.plan();
+        let summary = plan.summary();
+        if !self.session.json() {
+            self.session.status(format_args!("Plan: {summary}."));
+            return Ok(());
+        }
+        let mut event = serde_json::to_value(summary).unwrap_or_default();
+        if let Some(fields) = event.as_object_mut() {
+            fields.insert("type".to_owned(), "summary".into());
+            fields.insert("has_changes".to_owned(), plan.has_changes().into());
+        }
+        self.session.emit(&event)
+    }
+
+    fn save(&self, saved: &SavedPlan, target: &Path) -> Result<(), Failure> {
+        let seal = self.stack.save(saved, target, self.session.clock().now()).map_err(explain)?;
+        if self.session.json() {
+            let mut event = serde_json::Map::new();
+            event.insert("type".to_owned(), "saved".into());
+            devops_cli::json::insert_path(&mut event, "plan", target);
+            event.insert("blake3".to_owned(), seal.plan_blake3.into());
+            return self.session.emit(&event);
+        }
+        let target = devops_cli::quote(target);
+        self.session
+            .status(format_args!("Wrote plan `{target}` and its seal `{target}.seal.json`."));
+        Ok(())
+    }
+
+    /// Applies exactly this plan.
+    fn execute(&mut self, saved: &SavedPlan, options: &PlanOptions) -> Result<Outcome, Failure> {
+        let cancel = self.session.cancel();
+        let with = (options.vars.as_slice(), options.extra.as_slice());
+        self.stack
+            .apply(saved, with, cancel, &mut |event| self.relay.event(event))
+            .map_err(explain)?;
+        if self.session.json() {
+            self.session.emit(&json!({"type": "applied"}))?;
+        }
+        self.relay.finish()?;
+        Ok(Outcome::Done)
+    }
+}
