@@ -260,6 +260,34 @@ fn a_tree_goes_on_after_one_object_is_refused() {
 }
 
 #[test]
+fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
+    let rig = Rig::new();
+    rig.server.faults(&["UploadPart:stall:part=2:always"]);
+    std::fs::create_dir(rig.path("tree")).unwrap();
+    for name in ["a", "b", "c"] {
+        rig.file(&format!("tree/{name}"), 2 * PART);
+    }
+    let found = find_sources(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
+
+    let result = std::thread::scope(|scope| {
+        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        scope.spawn(move || {
+            let begun = |log: &[devops_fakes::s3::Entry]| {
+                log.iter().filter(|entry| entry.operation == "UploadPart").count() >= 3
+            };
+            server.wait_for(begun, std::time::Duration::from_secs(30));
+            cancel.cancel(2);
+        });
+        rig.run(async |link| put_all(link, &found.files, &in_small_parts(), |_, _| {}).await)
+    });
+
+    assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
+    assert!(rig.server.count("CreateMultipartUpload") > 1);
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(rig.server.keys("backups"), [""; 0]);
+}
+
+#[test]
 fn pending_uploads_are_listed_by_prefix() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 2 * PART);
