@@ -39,15 +39,28 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Option<(&'a Watch, u64)>,
     /// Whether to try again what may get better.
     pub(crate) retry: bool,
-    /// Whether a signal ends it; clearing up goes on.
-    pub(crate) stoppable: bool,
+    /// How a signal ends it.
+    pub(crate) stop: StopPolicy,
 }
+
+/// How a signal ends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopPolicy {
+    AtOnce,
+    /// Its answer is worth a moment: it names an upload to abort, or an object that is whole.
+    AfterAMoment,
+    /// It clears up.
+    Never,
+}
+
+/// A person who pressed Ctrl-C does not notice it, and most answers come in it.
+const MOMENT: Duration = Duration::from_secs(3);
 
 impl<'a> Link<'a> {
     /// Returns how a short request is made.
     pub(crate) fn short(&self, operation: &'static str) -> Call<'a> {
         let answer = self.store.patience().answer();
-        Call { operation, answer, body: None, retry: true, stoppable: true }
+        Call { operation, answer, body: None, retry: true, stop: StopPolicy::AtOnce }
     }
 
     /// Makes a request until it succeeds or there is no point in trying; returns the attempts too.
@@ -115,10 +128,13 @@ impl<'a> Link<'a> {
     }
 
     async fn interrupted(&self, call: Call<'_>) -> CallFailure {
-        if !call.stoppable {
+        if call.stop == StopPolicy::Never {
             return std::future::pending().await;
         }
         let cancelled = self.stop.requested().await;
+        if call.stop == StopPolicy::AfterAMoment {
+            tokio::time::sleep(MOMENT).await;
+        }
         CallFailure::local(call.operation, Trouble::Interrupted(cancelled), cancelled.to_string())
     }
 

@@ -8,7 +8,7 @@ use super::{
     S3Error, blocking,
     event::Event,
     failure::{CallFailure, Trouble},
-    link::{Call, Link},
+    link::{Call, Link, StopPolicy},
     payload::Payload,
     plan::Part,
     proof::{Sent, StoredPart},
@@ -176,7 +176,7 @@ impl Link<'_> {
             let request = client.abort_multipart_upload();
             request.bucket(&upload.uri.bucket).key(&upload.uri.key).upload_id(&upload.id).send()
         };
-        let call = Call { stoppable: false, ..self.short("AbortMultipartUpload") };
+        let call = Call { stop: StopPolicy::Never, ..self.short("AbortMultipartUpload") };
         self.call(call, send).await.map(|_| ())
     }
 
@@ -186,7 +186,7 @@ impl Link<'_> {
             let request = client.list_parts().max_parts(1);
             request.bucket(&upload.uri.bucket).key(&upload.uri.key).upload_id(&upload.id).send()
         };
-        let call = Call { stoppable: false, retry: false, ..self.short("ListParts") };
+        let call = Call { stop: StopPolicy::Never, retry: false, ..self.short("ListParts") };
         match self.call(call, send).await {
             Ok((output, _)) => !output.parts().is_empty(),
             Err(_) => false,

@@ -11,7 +11,7 @@ use super::{
     body::Watch,
     checksum::{Algorithm, Checksum, Sum},
     failure::{CallFailure, Trouble},
-    link::{Call, Link},
+    link::{Call, Link, StopPolicy},
     payload::{Payload, Protection, signed},
     proof::{Sent, StoredPart},
     reads::{checksum_of, unquoted},
@@ -139,7 +139,8 @@ impl Link<'_> {
                 .set_checksum_type(algorithm.map(checksum_type))
                 .send()
         };
-        let (output, _) = self.call(self.short("CreateMultipartUpload"), send).await?;
+        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short("CreateMultipartUpload") };
+        let (output, _) = self.call(call, send).await?;
         match output.upload_id() {
             Some(id) => Ok(Upload { uri: uri.clone(), id: id.to_owned() }),
             None => {
@@ -207,6 +208,7 @@ impl Link<'_> {
         };
         let call = Call {
             answer: self.store.patience().completion(),
+            stop: StopPolicy::AfterAMoment,
             ..self.short("CompleteMultipartUpload")
         };
         let (output, _) = self.call(call, ask).await?;

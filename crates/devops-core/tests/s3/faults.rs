@@ -333,6 +333,29 @@ fn a_signal_ends_a_put_at_once_and_leaves_nothing() {
 }
 
 #[test]
+fn an_upload_that_a_signal_catches_at_its_birth_is_aborted_too() {
+    let rig = Rig::new();
+    rig.server.faults(&["CreateMultipartUpload:delay=300"]);
+    let file = rig.file("a.bin", SIZE);
+
+    let result = std::thread::scope(|scope| {
+        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        scope.spawn(move || {
+            let asked = |log: &[devops_fakes::s3::Entry]| {
+                log.iter().any(|entry| entry.operation == "CreateMultipartUpload")
+            };
+            server.wait_for(asked, Duration::from_secs(30));
+            cancel.cancel(2);
+        });
+        rig.put(&file, "a.bin", &in_small_parts())
+    });
+
+    assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
+    assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+}
+
+#[test]
 fn an_overwrite_whose_answer_is_lost_is_simply_repeated() {
     let rig = Rig::new();
     rig.server.put("backups", "a.bin", b"old");
