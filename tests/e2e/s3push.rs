@@ -1,1 +1,504 @@
 //! `devops-s3push` as a user runs it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use devops_e2e::{Run, Running, TestEnv, finish};
+use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const MIB: usize = 1 << 20;
+const LONG: Duration = Duration::from_mins(2);
+
+/// An environment with a server, credentials and an endpoint.
+struct Setting {
+    env: TestEnv,
+    server: Server,
+}
+
+impl Setting {
+    fn new() -> Self {
+        Self { env: TestEnv::new(), server: Server::with_bucket() }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.env.tool("devops-s3push");
+        command
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("DEVOPS_S3PUSH_ENDPOINT_URL", self.server.endpoint())
+            .args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        finish(&mut self.command(args))
+    }
+
+    fn start(&self, args: &[&str]) -> Running {
+        Running::start(self.command(args))
+    }
+
+    /// Writes a file with bytes that do not repeat.
+    fn file(&self, name: &str, size: usize) -> PathBuf {
+        self.env.write(name, bytes(size))
+    }
+
+    fn wait_for_part(&self) {
+        let sent = |log: &[Entry]| log.iter().any(|entry| entry.operation == "UploadPart");
+        assert!(self.server.wait_for(sent, LONG), "no part came");
+    }
+
+    fn object(&self, key: &str) -> Vec<u8> {
+        self.server.object("backups", key).expect("the object exists").bytes()
+    }
+}
+
+fn bytes(size: usize) -> Vec<u8> {
+    let mut state = size as u64 ^ 0x9e37_79b9_7f4a_7c15;
+    let mut bytes = vec![0; size.next_multiple_of(8)];
+    for word in bytes.chunks_exact_mut(8) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        word.copy_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
+}
+
+#[test]
+fn a_file_is_put_under_its_name_with_the_words_of_the_contract() {
+    let setting = Setting::new();
+    setting.env.write("note.txt", "123456789");
+
+    let run = setting.run(&["put", "note.txt", "s3://backups"]);
+
+    run.expect_code(0);
+    assert_eq!(
+        run.stdout,
+        "Upload Successful! s3://backups/note.txt (9 B, crc64nvme rosUhgp5mIg=, proof full)\n"
+    );
+    assert_eq!(run.stderr, "Uploading note.txt to bucket 'backups' as 'note.txt'...\n");
+    assert_eq!(setting.object("note.txt"), b"123456789");
+}
+
+#[test]
+fn a_large_file_goes_in_parallel_parts_and_is_confirmed_as_a_whole() {
+    let setting = Setting::new();
+    setting.server.faults(&["UploadPart:delay=20:always"]);
+    setting.file("large.bin", 200 * MIB);
+
+    let run = setting.run(&["put", "large.bin", "s3://backups/large.bin"]);
+
+    run.expect_code(0);
+    assert!(run.stdout.contains("(200.0 MiB, crc64nvme "), "{}", run.stdout);
+    assert!(run.stdout.contains("proof full"), "{}", run.stdout);
+    assert_eq!(setting.server.object("backups", "large.bin").map(|object| object.parts), Some(25));
+    assert!(setting.object("large.bin") == bytes(200 * MIB));
+    assert!(
+        setting.server.log().iter().any(|entry| entry.alongside > 1),
+        "nothing ran in parallel"
+    );
+}
+
+#[test]
+fn a_connection_that_is_pulled_twice_still_ends_in_the_right_object() {
+    let setting = Setting::new();
+    setting.server.faults(&["UploadPart:drop-before:part=2", "UploadPart:drop-after:part=4"]);
+    setting.file("a.bin", 40 * MIB);
+
+    let run = setting.run(&["put", "a.bin", "s3://backups", "--json"]);
+
+    run.expect_code(0);
+    let events = json_lines(&run.stdout);
+    let of_type = |name: &str| events.iter().filter(|event| event["type"] == name).count();
+    assert_eq!((of_type("started"), of_type("retry"), of_type("part")), (1, 2, 5));
+    let object = events.iter().find(|event| event["type"] == "object").expect("an object");
+    assert_eq!((&object["proof"], &object["attempts"]), (&"full".into(), &7.into()));
+    assert_eq!((&object["bytes_sent"], &object["bytes_copied"]), (&(40 * MIB).into(), &0.into()));
+    assert_eq!(events.last().expect("a summary")["type"], "summary");
+    assert_eq!(run.stderr, "");
+    assert!(setting.object("a.bin") == bytes(40 * MIB));
+}
+
+#[test]
+fn a_killed_put_leaves_no_object() {
+    let setting = Setting::new();
+    setting.server.faults(&["UploadPart:stall:part=3:always"]);
+    setting.file("a.bin", 40 * MIB);
+    let put = setting.start(&["put", "a.bin", "s3://backups"]);
+
+    setting.wait_for_part();
+    put.signal(Signal::KILL);
+    let run = put.finish();
+
+    run.expect_code(137);
+    assert_eq!(setting.server.keys("backups"), [""; 0]);
+}
+
+#[test]
+fn an_interrupted_put_aborts_its_upload() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let setting = Setting::new();
+        setting.server.faults(&["UploadPart:stall:part=3:always"]);
+        setting.file("a.bin", 40 * MIB);
+        let put = setting.start(&["put", "a.bin", "s3://backups"]);
+
+        setting.wait_for_part();
+        put.signal(signal);
+        let run = put.finish();
+
+        run.expect_code(code);
+        assert_eq!(setting.server.keys("backups"), [""; 0]);
+        assert_eq!(setting.server.pending_uploads("backups"), 0);
+    }
+}
+
+#[test]
+fn an_existing_key_is_refused_kept_or_replaced() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"precious");
+    setting.env.write("a.txt", "other");
+    let put = ["put", "a.txt", "s3://backups"];
+
+    let refused = setting.run(&put);
+    let as_json = setting.run(&[&put[..], &["--json"]].concat());
+    let kept = setting.object("a.txt");
+    let replaced = setting.run(&[&put[..], &["--overwrite"]].concat());
+    let unchanged = setting.run(&put);
+
+    refused.expect_code(1);
+    assert!(
+        refused.stderr.contains("error: `s3://backups/a.txt` exists already"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("hint: pass --overwrite"), "{}", refused.stderr);
+    as_json.expect_code(1);
+    assert_eq!(json_lines(&as_json.stderr)[0]["kind"], "exists");
+    assert_eq!(kept, b"precious");
+    replaced.expect_code(0);
+    unchanged.expect_code(0);
+    assert!(
+        unchanged.stdout.starts_with("Unchanged: s3://backups/a.txt (5 B, "),
+        "{}",
+        unchanged.stdout
+    );
+    assert_eq!(setting.object("a.txt"), b"other");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_code_of_the_contract() {
+    let setting = Setting::new();
+    setting.env.write("a.txt", "x");
+    let put = ["put", "a.txt", "s3://backups"];
+    let with = |name: &str, value: &str| finish(setting.command(&put).env(name, value));
+    let nobody = TestEnv::new();
+    nobody.write("a.txt", "x");
+    let anonymous =
+        finish(nobody.tool("devops-s3push").env("AWS_EC2_METADATA_DISABLED", "true").args(put));
+    let unreachable = setting
+        .run(&[&put[..], &["--endpoint-url", "http://127.0.0.1:1", "--retry-time", "0s"]].concat());
+
+    let table = [
+        (with("AWS_SECRET_ACCESS_KEY", "wrong"), 77, "SignatureDoesNotMatch"),
+        (with("AWS_ACCESS_KEY_ID", "unknown"), 77, "does not know this access key"),
+        (anonymous, 77, "no credentials were found"),
+        (setting.run(&["put", "a.txt", "s3://nowhere"]), 5, "NoSuchBucket"),
+        (unreachable, 75, "Connection refused"),
+        (setting.run(&["put", "missing.txt", "s3://backups"]), 5, "missing.txt"),
+        (setting.run(&["put", "a.txt", "backups"]), 2, "s3://"),
+        (
+            setting.run(&["put", "a.txt", "s3://backups", "--part-size", "1MiB"]),
+            2,
+            "between 5 MiB and 5 GiB",
+        ),
+        (setting.run(&["put", "-", "s3://backups/"]), 2, "give a key"),
+        (setting.run(&["get", "s3://backups/nothing", "x"]), 5, "no object"),
+        (
+            setting.run(&["put", "a.txt", "s3://backups", "--ca-bundle", "a.txt"]),
+            78,
+            "no certificate",
+        ),
+        (
+            setting.run(&["put", "a.txt", "s3://backups", "--endpoint-url", "nonsense"]),
+            78,
+            "not an address",
+        ),
+    ];
+
+    for (run, code, said) in table {
+        run.expect_code(code);
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+    assert_eq!(setting.server.keys("backups"), [""; 0]);
+}
+
+#[test]
+fn an_expired_session_and_a_wrong_clock_are_said_so() {
+    for (fault, said) in [("expired-token", "log in again"), ("skewed", "the store's clock says")] {
+        let setting = Setting::new();
+        setting.server.faults(&[&format!("*:{fault}:always")]);
+        setting.env.write("a.txt", "x");
+
+        let run = setting.run(&["put", "a.txt", "s3://backups"]);
+
+        run.expect_code(77);
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_bucket_in_another_region_is_found() {
+    let setting = Setting::new();
+    setting.server.faults(&["*:region=eu-central-1:always"]);
+    setting.env.write("a.txt", "x");
+
+    setting.run(&["put", "a.txt", "s3://backups"]).expect_code(0);
+
+    assert_eq!(setting.object("a.txt"), b"x");
+}
+
+#[test]
+fn a_server_that_stands_still_ends_the_put_in_time() {
+    let setting = Setting::new();
+    setting.server.faults(&["*:stall:always"]);
+    setting.env.write("a.txt", "x");
+
+    let run = setting.run(&[
+        "put",
+        "a.txt",
+        "s3://backups",
+        "--stall-time",
+        "300ms",
+        "--retry-time",
+        "1s",
+    ]);
+
+    run.expect_code(75);
+    assert!(run.stderr.contains("no answer in time"), "{}", run.stderr);
+}
+
+fn tree(setting: &Setting) {
+    for name in ["tree/a.txt", "tree/sub/b.txt", "tree/sub/c.log", "tree/skip/d.txt"] {
+        setting.env.write(name, name);
+    }
+}
+
+#[test]
+fn a_folder_is_put_under_a_prefix_with_filters() {
+    let setting = Setting::new();
+    tree(&setting);
+
+    let run =
+        setting.run(&["put", "tree", "s3://backups/t/", "--exclude", "*.log", "--exclude", "skip"]);
+
+    run.expect_code(0);
+    assert_eq!(setting.server.keys("backups"), ["t/a.txt", "t/sub/b.txt"]);
+    assert_eq!(run.stdout.matches("Upload Successful!").count(), 2);
+}
+
+#[test]
+fn a_glob_is_put_relative_to_its_beginning() {
+    let setting = Setting::new();
+    tree(&setting);
+
+    setting.run(&["put", "tree/**/*.txt", "s3://backups", "--include", "b.*"]).expect_code(0);
+
+    assert_eq!(setting.server.keys("backups"), ["sub/b.txt"]);
+}
+
+#[test]
+fn what_is_left_out_of_a_folder_is_named_and_makes_the_result_partial() {
+    let setting = Setting::new();
+    tree(&setting);
+    std::os::unix::fs::symlink("a.txt", setting.env.path("tree/link")).expect("a link");
+    setting.server.put("backups", "a.txt", b"other");
+
+    let partial = setting.run(&["put", "tree", "s3://backups", "--json"]);
+    let followed = setting.run(&["put", "tree", "s3://backups/f/", "--follow-symlinks"]);
+
+    partial.expect_code(3);
+    let events = json_lines(&partial.stdout);
+    let summary = events.last().expect("a summary");
+    assert_eq!((&summary["stored"], &summary["failed"][0]["kind"]), (&3.into(), &"exists".into()));
+    assert_eq!(summary["skipped"][0]["reason"], "a symbolic link");
+    followed.expect_code(0);
+    assert_eq!(setting.object("f/link"), b"tree/a.txt");
+}
+
+#[test]
+fn a_folder_of_which_nothing_is_stored_is_a_failure() {
+    let setting = Setting::new();
+    setting.env.write("tree/a.txt", "mine");
+    setting.server.put("backups", "a.txt", b"other");
+
+    let run = setting.run(&["put", "tree", "s3://backups"]);
+
+    run.expect_code(1);
+    assert!(run.stderr.contains("none of 1 files was stored"), "{}", run.stderr);
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_writes_nothing() {
+    let setting = Setting::new();
+    tree(&setting);
+    setting.server.put("backups", "a.txt", b"tree/a.txt");
+
+    let run = setting.run(&["put", "tree", "s3://backups", "--dry-run"]);
+
+    run.expect_code(0);
+    assert!(
+        run.stdout.contains("would leave s3://backups/a.txt (10 B, unchanged)"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("would put tree/sub/b.txt to s3://backups/sub/b.txt"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(setting.server.keys("backups"), ["a.txt"]);
+}
+
+fn pipe(setting: &Setting, input: &Path, args: &[&str]) -> Run {
+    finish(setting.command(args).stdin(fs::File::open(input).expect("the input exists")))
+}
+
+#[test]
+fn the_standard_input_is_put_and_its_length_is_checked() {
+    let setting = Setting::new();
+    let input = setting.file("input", 20 * MIB);
+    let size = (20 * MIB).to_string();
+
+    let plain = pipe(&setting, &input, &["put", "-", "s3://backups/plain"]);
+    let exact = pipe(&setting, &input, &["put", "-", "s3://backups/exact", "--expect-size", &size]);
+    let short =
+        pipe(&setting, &input, &["put", "-", "s3://backups/short", "--expect-size", "99999999"]);
+
+    plain.expect_code(0);
+    exact.expect_code(0);
+    short.expect_code(1);
+    assert!(short.stderr.contains("`-` has 20971520 bytes, expected 99999999"), "{}", short.stderr);
+    assert_eq!(setting.server.keys("backups"), ["exact", "plain"]);
+    assert!(setting.object("plain") == bytes(20 * MIB));
+    assert_eq!(setting.server.pending_uploads("backups"), 0);
+}
+
+#[test]
+fn an_object_comes_back_and_is_verified() {
+    let setting = Setting::new();
+    setting.file("a.bin", 20 * MIB);
+    setting.run(&["put", "a.bin", "s3://backups/x/a.bin"]).expect_code(0);
+    fs::create_dir(setting.env.path("out")).expect("a folder");
+
+    let got = setting.run(&["get", "s3://backups/x/a.bin", "out"]);
+    let again = setting.run(&["get", "s3://backups/x/a.bin", "out"]);
+    let same = setting.run(&["verify", "out/a.bin", "s3://backups/x/a.bin"]);
+    let deep = setting.run(&["verify", "out/a.bin", "s3://backups/x/a.bin", "--deep"]);
+    setting.file("b.bin", 20 * MIB - 1);
+    let different = setting.run(&["verify", "b.bin", "s3://backups/x/a.bin"]);
+
+    got.expect_code(0);
+    assert!(
+        got.stdout.starts_with("Downloaded s3://backups/x/a.bin to out/a.bin (20.0 MiB, "),
+        "{}",
+        got.stdout
+    );
+    again.expect_code(1);
+    assert!(fs::read(setting.env.path("out/a.bin")).expect("the file came") == bytes(20 * MIB));
+    for run in [same, deep] {
+        run.expect_code(0);
+        assert_eq!(run.stdout, "OK: s3://backups/x/a.bin is out/a.bin (20.0 MiB, proof full)\n");
+    }
+    different.expect_code(10);
+    assert!(different.stdout.starts_with("DIFFERENT: "), "{}", different.stdout);
+}
+
+#[test]
+fn objects_and_unfinished_uploads_are_listed_and_aborted() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"abc");
+    setting.server.faults(&["UploadPart:denied:always", "AbortMultipartUpload:denied:times=1"]);
+    setting.file("b.bin", 20 * MIB);
+    let left = setting.run(&["put", "b.bin", "s3://backups"]);
+
+    let objects = setting.run(&["list", "s3://backups", "--json"]);
+    let uploads = setting.run(&["uploads", "list", "s3://backups"]);
+    let young = setting.run(&["uploads", "abort", "s3://backups"]);
+    let planned =
+        setting.run(&["uploads", "abort", "s3://backups", "--older-than", "0s", "--dry-run"]);
+    let pending = setting.server.pending_uploads("backups");
+    let aborted = setting.run(&["uploads", "abort", "s3://backups", "--older-than", "0s"]);
+
+    left.expect_code(77);
+    assert!(left.stderr.contains("could not be aborted"), "{}", left.stderr);
+    objects.expect_code(0);
+    let objects = json_lines(&objects.stdout);
+    assert_eq!(
+        (&objects[0]["key"], &objects[0]["size"], objects.len()),
+        (&"a.txt".into(), &3.into(), 1)
+    );
+    assert!(uploads.stdout.contains("b.bin"), "{}", uploads.stdout);
+    assert_eq!((young.code, young.stdout.as_str()), (0, ""));
+    assert!(planned.stdout.starts_with("would abort "), "{}", planned.stdout);
+    assert_eq!(pending, 1);
+    assert!(aborted.stdout.starts_with("aborted "), "{}", aborted.stdout);
+    assert_eq!(setting.server.pending_uploads("backups"), 0);
+}
+
+#[test]
+fn a_store_that_answers_another_checksum_is_not_believed() {
+    let setting = Setting::new();
+    setting.server.faults(&["PutObject:wrong-checksum"]);
+    setting.env.write("a.txt", "x");
+
+    let run = setting.run(&["put", "a.txt", "s3://backups"]);
+
+    run.expect_code(10);
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn a_receipt_says_what_was_stored() {
+    let setting = Setting::new();
+    setting.env.write("a.txt", "123456789");
+
+    setting.run(&["put", "a.txt", "s3://backups", "--receipt", "receipt.json"]).expect_code(0);
+
+    let receipt = fs::read_to_string(setting.env.path("receipt.json")).expect("a receipt");
+    let receipt: Value = serde_json::from_str(&receipt).expect("JSON");
+    assert_eq!(receipt["objects"][0]["checksum"], "rosUhgp5mIg=");
+    assert_eq!(receipt["objects"][0]["proof"], "full");
+}
+
+#[test]
+fn the_fake_server_also_runs_as_a_program() {
+    let env = TestEnv::new();
+    env.write("a.txt", "x");
+    let mut server = env.start("fake-s3", ["--bucket", "demo", "--dir", "objects"]);
+    let line = server.wait_for("listening on ");
+    let endpoint = line.trim_start_matches("listening on ");
+
+    let run = finish(
+        env.tool("devops-s3push")
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .args(["put", "a.txt", "s3://demo/x/", "--endpoint-url", endpoint]),
+    );
+
+    run.expect_code(0);
+    assert_eq!(fs::read(env.path("objects/demo/x/a.txt")).expect("the object is a file"), b"x");
+}

@@ -1,1 +1,173 @@
 //! Objects in S3-compatible stores: put them, prove them, get them back.
+//!
+//! `plan`, `checksum`, `proof` and `retry` only decide; `connect` makes a [`Store`]; `put`, `tree`,
+//! `stream`, `get`, `verify`, `list` and `uploads` act through a [`Link`].
+//! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
+//! blocking threads.
+
+mod adjust;
+mod answer;
+mod body;
+mod buffers;
+pub mod checksum;
+mod connect;
+mod event;
+mod existing;
+mod failure;
+mod filter;
+mod get;
+mod lanes;
+mod link;
+mod list;
+mod multipart;
+mod payload;
+pub mod plan;
+mod proof;
+mod put;
+mod reads;
+mod requests;
+mod retry;
+mod settle;
+mod source;
+mod sources;
+mod stop;
+mod store;
+mod stream;
+mod tls;
+mod tree;
+mod uploads;
+mod uri;
+mod verify;
+
+pub use self::{
+    checksum::{Algorithm, Checksum},
+    connect::{ConnectError, ConnectOptions, connect},
+    event::{Event, ObjectSummary, Outcome},
+    failure::{CallFailure, Trouble},
+    filter::{Filter, FilterError},
+    get::{GetOptions, GetSummary, get},
+    link::Link,
+    list::{ListedObject, list},
+    plan::{PartPlan, PartSize, PlanError, StreamPlan},
+    proof::Proof,
+    put::{Preview, PutOptions, Replace, preview, put},
+    reads::ObjectHead,
+    retry::Patience,
+    sources::{Skipped, Source, Sources, SourcesError, find_sources},
+    stop::Stop,
+    store::{Store, StoreOptions},
+    stream::{StreamOptions, put_stream},
+    tree::put_all,
+    uploads::{PendingUpload, abort_upload, pending_uploads},
+    uri::{S3Uri, UriError},
+    verify::{Verification, verify},
+};
+
+use crate::{
+    cancel::Cancelled,
+    fs::PathError,
+    kind::{HasKind, Kind},
+};
+
+/// Why an object was not put, proven or fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum S3Error {
+    /// A signal came; nothing half-made is left unless [`S3Error::LeftBehind`] says so.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// A local file cannot be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The object cannot be cut into parts as asked.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The store, or the way to it, said no.
+    #[error(transparent)]
+    Call(#[from] Box<CallFailure>),
+    /// The key is taken by other content.
+    #[error("`{0}` exists already")]
+    Exists(S3Uri),
+    /// What is stored is not what was sent or expected.
+    #[error("`{uri}` is not what was sent: {found} in the store, {expected} here")]
+    Mismatch {
+        /// The object.
+        uri: S3Uri,
+        /// The checksum or size computed here.
+        expected: String,
+        /// The checksum or size the store gave.
+        found: String,
+    },
+    /// The source has not the length it had, or was said to have.
+    #[error("`{name}` has {found} bytes, expected {expected}")]
+    Length {
+        /// The file, or `-`.
+        name: String,
+        /// How many bytes were expected.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// The source changed while it was read.
+    #[error("`{0}` changed while it was read")]
+    Changed(String),
+    /// Nobody can say whether the object was stored.
+    #[error("nobody can say whether `{uri}` was stored (multipart upload {upload_id})")]
+    Uncertain {
+        /// The object.
+        uri: S3Uri,
+        /// The upload that may still be there, or `none`.
+        upload_id: String,
+        /// What went wrong last.
+        source: Box<CallFailure>,
+    },
+    /// The object is there, but the store confirms less than was asked for.
+    #[error("`{uri}` is proven by {reached} only, asked for {required}")]
+    ProofTooWeak {
+        /// The object.
+        uri: S3Uri,
+        /// What the store confirms; `nothing` if it does not even tell the size.
+        reached: &'static str,
+        /// What was asked for.
+        required: Proof,
+    },
+    /// A failed upload could not be removed; its parts cost money until it is.
+    #[error("{source}; the multipart upload {upload_id} of `{uri}` could not be aborted")]
+    LeftBehind {
+        /// The object.
+        uri: S3Uri,
+        /// The upload that is still there.
+        upload_id: String,
+        /// Why the upload failed.
+        source: Box<Self>,
+    },
+}
+
+impl From<CallFailure> for S3Error {
+    fn from(failure: CallFailure) -> Self {
+        match failure.trouble {
+            Trouble::Interrupted(cancelled) => Self::Cancelled(cancelled),
+            _ => Self::Call(Box::new(failure)),
+        }
+    }
+}
+
+impl HasKind for S3Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Cancelled(error) => error.kind(),
+            Self::Path(error) => error.kind(),
+            Self::Plan(_) => Kind::Usage,
+            Self::Call(failure) => failure.kind(),
+            Self::Exists(_) => Kind::Exists,
+            Self::Mismatch { .. } => Kind::Mismatch,
+            Self::Length { .. } | Self::Changed(_) | Self::ProofTooWeak { .. } => Kind::Failed,
+            Self::Uncertain { .. } => Kind::Uncertain,
+            Self::LeftBehind { source, .. } => source.kind(),
+        }
+    }
+}
+
+/// Runs `work` on a blocking thread of the runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("blocking work does not panic")
+}

@@ -1,1 +1,3 @@
-//! x
+//! Stand-ins for the outside world, for tests and for the demo.
+
+pub mod s3;

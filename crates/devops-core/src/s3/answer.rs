@@ -1,0 +1,201 @@
+//! What an error of the SDK means.
+
+use std::{error::Error, io};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::{
+    config::http::HttpResponse,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::{RequestId, RequestIdExt},
+};
+
+use super::failure::{CallFailure, Trouble};
+
+impl CallFailure {
+    /// Reads the SDK's error.
+    pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        let Some(answer) = error.raw_response() else {
+            let (trouble, message) = without_answer(error);
+            return Self::local(operation, trouble, message);
+        };
+        let status = answer.status().as_u16();
+        let header = |name: &str| answer.headers().get(name).map(str::to_owned);
+        let service = error.as_service_error();
+        let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
+        let message = match service {
+            Some(service) => service.message().unwrap_or_default().to_owned(),
+            None => DisplayErrorContext(error).to_string(),
+        };
+        let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+        let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
+        let status_message =
+            (message.is_empty() && code.is_none()).then(|| format!("HTTP {status}"));
+        Self {
+            operation,
+            trouble: of_answer(status, code.as_deref().unwrap_or_default(), &message, region),
+            code,
+            message: status_message.unwrap_or(message),
+            request_id: request_id(error),
+            server_date: header("date"),
+        }
+    }
+}
+
+fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
+where
+    E: Error + ProvideErrorMetadata,
+{
+    let answer = error.raw_response()?;
+    let id =
+        answer.headers().request_id().or_else(|| error.as_service_error()?.meta().request_id())?;
+    Some(match answer.headers().extended_request_id() {
+        Some(extended) => format!("{id} {extended}"),
+        None => id.to_owned(),
+    })
+}
+
+/// Returns the text of the first `<name>` in an XML answer.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once("</")?;
+    Some(text.to_owned())
+}
+
+/// Codes as in "Error responses" of the S3 API reference, and what other stores say instead.
+fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> Trouble {
+    let speaks_of_checksum = || message.to_ascii_lowercase().contains("checksum");
+    match (status, code) {
+        (_, "NoSuchBucket") => Trouble::NoBucket,
+        (_, "NoSuchKey" | "NoSuchVersion") => Trouble::NoObject,
+        (_, "NoSuchUpload") => Trouble::NoUpload,
+        (_, "PreconditionFailed") | (412, _) => Trouble::Exists,
+        (_, "ConditionalRequestConflict" | "OperationAborted") => Trouble::Conflict,
+        (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
+        | (429, _) => Trouble::Throttled,
+        (_, "RequestTimeTooSkewed") => Trouble::Clock,
+        (
+            _,
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
+            | "NotSignedUp"
+            | "InvalidSecurity",
+        ) => Trouble::BadCredentials,
+        (301 | 307, _)
+        | (
+            _,
+            "AuthorizationHeaderMalformed"
+            | "PermanentRedirect"
+            | "IllegalLocationConstraintException",
+        ) => Trouble::OtherRegion(region),
+        (400, "" | "Bad Request") if region.is_some() => Trouble::OtherRegion(region),
+        (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
+            Trouble::Damaged
+        }
+        (_, "RequestTimeout" | "InternalError") => Trouble::Server,
+        (400 | 501, "InvalidArgument" | "InvalidRequest" | "NotImplemented")
+            if speaks_of_checksum() =>
+        {
+            Trouble::ChecksumRefused
+        }
+        (501, _) => Trouble::ConditionRefused,
+        (401 | 403, _) => Trouble::Denied,
+        (404, _) => Trouble::NoObject,
+        // A success that could not be read is a lost answer.
+        (200..=299 | 408 | 500.., _) => Trouble::Server,
+        _ => Trouble::Rejected,
+    }
+}
+
+/// Finds out why no answer came.
+fn without_answer<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> (Trouble, String) {
+    let chain: Vec<_> = chain(error).collect();
+    let text = DisplayErrorContext(error).to_string();
+    if let Some(credentials) =
+        chain.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>())
+    {
+        return (Trouble::NoCredentials, credential_message(credentials));
+    }
+    // The innermost cause says what happened; the wrappers only say that something did.
+    let message = chain.last().map(ToString::to_string).unwrap_or_default();
+    let refused = chain.iter().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        use io::ErrorKind as Io;
+        matches!(error.kind(), Io::ConnectionRefused | Io::HostUnreachable | Io::NetworkUnreachable)
+    });
+    let trouble = if text.contains("invalid peer certificate") {
+        Trouble::Certificate
+    } else if refused || text.contains("dns error") || text.contains("connect timeout") {
+        Trouble::Unreachable
+    } else if matches!(error, SdkError::ConstructionFailure(_)) {
+        Trouble::Rejected
+    } else {
+        Trouble::Broken
+    };
+    (trouble, message)
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Says in one line why no credentials could be had.
+pub(crate) fn credential_message(error: &CredentialsError) -> String {
+    let message = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => "no credentials were found".to_owned(),
+        _ => format!("credentials could not be loaded: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(status: u16, code: &str, message: &str) -> Trouble {
+        of_answer(status, code, message, None)
+    }
+
+    #[test]
+    fn a_code_counts_more_than_the_status() {
+        assert_eq!(trouble(404, "NoSuchBucket", ""), Trouble::NoBucket);
+        assert_eq!(trouble(404, "NoSuchUpload", ""), Trouble::NoUpload);
+        assert_eq!(trouble(503, "SlowDown", ""), Trouble::Throttled);
+        assert_eq!(trouble(200, "InternalError", ""), Trouble::Server);
+        assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::BadCredentials);
+        assert_eq!(trouble(403, "RequestTimeTooSkewed", ""), Trouble::Clock);
+    }
+
+    #[test]
+    fn a_status_without_a_code_is_understood() {
+        assert_eq!(trouble(403, "", ""), Trouble::Denied);
+        assert_eq!(trouble(404, "", ""), Trouble::NoObject);
+        assert_eq!(trouble(412, "", ""), Trouble::Exists);
+        assert_eq!(trouble(500, "", ""), Trouble::Server);
+        assert_eq!(trouble(400, "", ""), Trouble::Rejected);
+    }
+
+    #[test]
+    fn the_region_comes_from_the_answer() {
+        let region = || Some("eu-west-1".to_owned());
+
+        assert_eq!(of_answer(301, "", "", region()), Trouble::OtherRegion(region()));
+        assert_eq!(of_answer(400, "", "", region()), Trouble::OtherRegion(region()));
+        assert_eq!(
+            element("<Error><Region>eu-west-1</Region></Error>", "Region"),
+            Some("eu-west-1".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_store_without_checksums_is_recognized() {
+        let message = "Unsupported header 'x-amz-checksum-crc64nvme' received for this API call.";
+
+        assert_eq!(trouble(400, "InvalidArgument", message), Trouble::ChecksumRefused);
+        assert_eq!(trouble(400, "InvalidArgument", "bad part"), Trouble::Rejected);
+    }
+}

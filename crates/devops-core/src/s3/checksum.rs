@@ -1,0 +1,334 @@
+//! Checksums as S3 shows them: computed while reading, combined from parts, compared.
+
+use std::{fmt, fs::File, io::Read, path::Path, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crc_fast::{CrcAlgorithm, checksum_combine};
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    cancel::Cancel,
+    fs::{At, PathError},
+};
+
+/// An algorithm that S3 stores know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// CRC-64/NVME: what S3 itself uses; parts combine into the checksum of the whole.
+    #[default]
+    Crc64Nvme,
+    /// CRC-32C (Castagnoli); parts combine as well.
+    Crc32c,
+    /// SHA-256; of many parts only a checksum of their checksums is possible.
+    Sha256,
+}
+
+impl Algorithm {
+    /// Returns the name S3 and this tool use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crc64Nvme => "crc64nvme",
+            Self::Crc32c => "crc32c",
+            Self::Sha256 => "sha256",
+        }
+    }
+
+    /// Returns whether the checksum of a whole follows from those of its parts.
+    pub fn combines(self) -> bool {
+        match self {
+            Self::Crc64Nvme | Self::Crc32c => true,
+            Self::Sha256 => false,
+        }
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "crc64nvme" => Ok(Self::Crc64Nvme),
+            "crc32c" => Ok(Self::Crc32c),
+            "sha256" => Ok(Self::Sha256),
+            other => Err(format!("`{other}` is none of crc64nvme, crc32c, sha256")),
+        }
+    }
+}
+
+/// A checksum in base64, with `-N` when it is made of the checksums of N parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksum {
+    /// How it was computed.
+    pub algorithm: Algorithm,
+    /// The value as S3 shows it.
+    pub value: String,
+}
+
+impl Checksum {
+    /// Reads a value as a store shows it, with what else the store says of the object.
+    ///
+    /// Some stores leave the count off a checksum of checksums: then the `ETag` has it. SHA-256 of a
+    /// multipart upload is always of that kind (S3 user guide, "Checking object integrity").
+    pub(crate) fn shown(
+        algorithm: Algorithm,
+        value: &str,
+        composite: bool,
+        etag: Option<&str>,
+    ) -> Self {
+        let count = etag.and_then(|etag| etag.trim_matches('"').rsplit_once('-')).map(|(_, n)| n);
+        let composite = composite || (algorithm == Algorithm::Sha256 && count.is_some());
+        let value = match (composite && !value.contains('-'), count) {
+            (true, count) => format!("{value}-{}", count.unwrap_or("0")),
+            (false, _) => value.to_owned(),
+        };
+        Self { algorithm, value }
+    }
+
+    /// Returns whether it covers the object's bytes rather than the checksums of parts.
+    pub fn is_full(&self) -> bool {
+        // A hyphen is not in base64's alphabet.
+        !self.value.contains('-')
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.algorithm.name(), self.value)
+    }
+}
+
+/// The checksum of one part, in a form that combines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    algorithm: Algorithm,
+    bytes: Vec<u8>,
+    size: u64,
+}
+
+impl Sum {
+    /// Computes the checksum of `bytes`.
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// Returns the value for a header.
+    pub fn checksum(&self) -> Checksum {
+        Checksum { algorithm: self.algorithm, value: STANDARD.encode(&self.bytes) }
+    }
+
+    /// Returns the checksum S3 gives the object made of `parts` in order.
+    pub fn combine(parts: &[Self]) -> Option<Checksum> {
+        let (first, rest) = parts.split_first()?;
+        if rest.is_empty() {
+            return Some(first.checksum());
+        }
+        if !first.algorithm.combines() {
+            return Self::composite(parts);
+        }
+        let whole = rest.iter().fold(first.clone(), |sum, part| sum.then(part));
+        Some(whole.checksum())
+    }
+
+    /// Returns the checksum of the checksums of `parts`, which some stores keep instead.
+    pub fn composite(parts: &[Self]) -> Option<Checksum> {
+        let mut hasher = Hasher::new(parts.first()?.algorithm);
+        for part in parts {
+            hasher.update(&part.bytes);
+        }
+        let mut composite = hasher.finish().checksum();
+        composite.value = format!("{}-{}", composite.value, parts.len());
+        Some(composite)
+    }
+
+    /// Returns the checksum of the bytes of `self` followed by those of `next`.
+    fn then(&self, next: &Self) -> Self {
+        let (crc, width) = match self.algorithm {
+            Algorithm::Crc64Nvme => (CrcAlgorithm::Crc64Nvme, 8),
+            Algorithm::Crc32c => (CrcAlgorithm::Crc32Iscsi, 4),
+            Algorithm::Sha256 => unreachable!("only CRCs combine"),
+        };
+        let sum = checksum_combine(crc, self.number(), next.number(), next.size);
+        Self {
+            algorithm: self.algorithm,
+            bytes: sum.to_be_bytes()[8 - width..].to_vec(),
+            size: self.size + next.size,
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    }
+}
+
+/// Computes a checksum piece by piece.
+pub struct Hasher {
+    algorithm: Algorithm,
+    state: State,
+    size: u64,
+}
+
+enum State {
+    Crc(Box<crc_fast::Digest>),
+    Sha256(Box<Sha256>),
+}
+
+impl Hasher {
+    /// Starts with no bytes.
+    pub fn new(algorithm: Algorithm) -> Self {
+        let state = match algorithm {
+            Algorithm::Crc64Nvme => {
+                State::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)))
+            }
+            Algorithm::Crc32c => {
+                State::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)))
+            }
+            Algorithm::Sha256 => State::Sha256(Box::default()),
+        };
+        Self { algorithm, state, size: 0 }
+    }
+
+    /// Adds `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        match &mut self.state {
+            State::Crc(digest) => digest.update(bytes),
+            State::Sha256(digest) => digest.update(bytes),
+        }
+    }
+
+    /// Returns the checksum of all bytes.
+    pub fn finish(self) -> Sum {
+        let bytes = match (self.state, self.algorithm) {
+            (State::Crc(digest), Algorithm::Crc32c) => {
+                digest.finalize().to_be_bytes()[4..].to_vec()
+            }
+            (State::Crc(digest), _) => digest.finalize().to_be_bytes().to_vec(),
+            (State::Sha256(digest), _) => digest.finalize().to_vec(),
+        };
+        Sum { algorithm: self.algorithm, bytes, size: self.size }
+    }
+}
+
+/// Returns the checksum of a file; stops early when cancelled, with what it has.
+pub fn of_file(path: &Path, algorithm: Algorithm, cancel: &Cancel) -> Result<Sum, PathError> {
+    let mut hasher = Hasher::new(algorithm);
+    read_through(path, cancel, |bytes| hasher.update(bytes))?;
+    Ok(hasher.finish())
+}
+
+/// Returns the MD5 of a file in the form of an `ETag`, without quotes.
+pub fn md5_of_file(path: &Path, cancel: &Cancel) -> Result<String, PathError> {
+    let mut hasher = Md5::new();
+    read_through(path, cancel, |bytes| hasher.update(bytes))?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn read_through(path: &Path, cancel: &Cancel, mut add: impl FnMut(&[u8])) -> Result<(), PathError> {
+    let mut file = File::open(path).at(path, "open")?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer).at(path, "read")?;
+        if n == 0 || cancel.is_cancelled() {
+            return Ok(());
+        }
+        add(&buffer[..n]);
+    }
+}
+
+/// Returns whether an `ETag` may be the MD5 of an object's bytes.
+pub fn is_md5(etag: &str) -> bool {
+    etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Returns the MD5 of `bytes`.
+pub fn md5(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
+}
+
+/// Returns the `ETag` that stores with MD5 tags give an object made of parts with these MD5s.
+pub fn multipart_etag(parts: &[[u8; 16]]) -> String {
+    format!("{}-{}", hex(&md5(&parts.concat())), parts.len())
+}
+
+/// Returns `bytes` in lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Returns `bytes` in base64.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Returns the SHA-256 of `bytes` in hexadecimal digits, as a signed request states it.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_checksums_of_parts_combine_into_that_of_the_whole(
+            bytes in prop::collection::vec(any::<u8>(), 1..4000),
+            part in 1_usize..1500,
+        ) {
+            for algorithm in [Algorithm::Crc64Nvme, Algorithm::Crc32c] {
+                let parts: Vec<_> = bytes.chunks(part).map(|part| Sum::of(algorithm, part)).collect();
+                prop_assert_eq!(Sum::combine(&parts), Some(Sum::of(algorithm, &bytes).checksum()));
+            }
+        }
+    }
+
+    // The check values of the CRC catalogue for "123456789".
+    #[test]
+    fn agrees_with_the_published_check_values() {
+        let crc64 = Sum::of(Algorithm::Crc64Nvme, b"123456789");
+        let crc32c = Sum::of(Algorithm::Crc32c, b"123456789");
+
+        assert_eq!(
+            crc64.checksum().value,
+            STANDARD.encode(0xae8b_1486_0a79_9888_u64.to_be_bytes())
+        );
+        assert_eq!(crc32c.checksum().value, STANDARD.encode(0xe306_9283_u32.to_be_bytes()));
+    }
+
+    #[test]
+    fn sha256_of_parts_is_marked_as_composite() {
+        let parts = [b"a", b"b"].map(|part| Sum::of(Algorithm::Sha256, part));
+
+        let checksum = Sum::combine(&parts).unwrap();
+
+        assert!(checksum.value.ends_with("=-2"), "{checksum}");
+        assert!(!checksum.is_full());
+    }
+
+    #[test]
+    fn a_checksum_of_checksums_is_known_by_its_type_or_its_etag() {
+        let shown =
+            |composite, etag| Checksum::shown(Algorithm::Sha256, "AA==", composite, etag).value;
+
+        assert_eq!(shown(false, Some("\"abc\"")), "AA==");
+        assert_eq!(shown(false, Some("\"abc-7\"")), "AA==-7");
+        assert_eq!(shown(true, None), "AA==-0");
+        assert_eq!(Checksum::shown(Algorithm::Crc32c, "AA==-3", true, None).value, "AA==-3");
+    }
+
+    #[test]
+    fn an_etag_of_parts_is_the_md5_of_their_md5s() {
+        assert_eq!(hex(&md5(b"")), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(multipart_etag(&[md5(b"")]), "59adb24ef3cdbe0297f05b395827453f-1");
+    }
+}

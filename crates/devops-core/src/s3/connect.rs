@@ -1,0 +1,207 @@
+//! Finds the store: credentials, region and endpoint from the AWS chain and from flags.
+//!
+//! The one place in core that lets a library read the environment: the AWS chain is made of it.
+
+use std::path::PathBuf;
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig,
+};
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use aws_sdk_s3::config::{
+    RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+};
+use aws_types::service_config::ServiceConfigKey;
+
+use super::{
+    answer::credential_message,
+    stop::Stop,
+    store::{Store, StoreOptions},
+    tls::Dispatch,
+};
+use crate::{
+    cancel::Cancelled,
+    fs::PathError,
+    kind::{HasKind, Kind},
+    secret::Secret,
+};
+
+/// Where AWS keeps buckets that nobody placed.
+const USUAL_REGION: &str = "us-east-1";
+
+/// How to reach a store; what is not given comes from the AWS chain.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// The address of a store that is not AWS.
+    pub endpoint_url: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile in the AWS configuration files.
+    pub profile: Option<String>,
+    /// Puts the bucket into the path instead of the host name.
+    pub path_style: bool,
+    /// A file of certificates to trust instead of the host's (PEM).
+    pub ca_bundle: Option<PathBuf>,
+    /// Sends requests without a signature.
+    pub anonymous: bool,
+    /// A key with its secret, instead of what the chain finds.
+    pub key: Option<(String, Secret)>,
+}
+
+/// Why a store cannot be reached with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A signal came.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The chain has no credentials, or they cannot be loaded.
+    #[error("{0}")]
+    Credentials(String),
+    /// The endpoint is no address.
+    #[error("the endpoint `{0}` is not an address such as `https://s3.example.com`")]
+    Endpoint(String),
+    /// The file of certificates cannot be read.
+    #[error(transparent)]
+    CaBundle(#[from] PathError),
+    /// The file of certificates has none.
+    #[error("no certificate in `{}`", .0.display())]
+    NoCertificate(PathBuf),
+}
+
+impl HasKind for ConnectError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Cancelled(error) => error.kind(),
+            Self::Credentials(_) => Kind::Permission,
+            Self::Endpoint(_) | Self::CaBundle(_) | Self::NoCertificate(_) => Kind::Configuration,
+        }
+    }
+}
+
+/// Returns a client of the store, with its credentials loaded once so that missing ones show early.
+pub async fn connect(
+    options: &ConnectOptions,
+    store: StoreOptions,
+    stop: &Stop,
+) -> Result<Store, ConnectError> {
+    let loading = async {
+        let config = load(options).await?;
+        if !options.anonymous {
+            check_credentials(&config).await?;
+        }
+        Ok::<_, ConnectError>(config)
+    };
+    let config = tokio::select! {
+        biased;
+        cancelled = stop.requested() => return Err(cancelled.into()),
+        config = loading => config?,
+    };
+    let endpoint = endpoint(&config);
+    if let Some(endpoint) = &endpoint
+        && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
+    {
+        return Err(ConnectError::Endpoint(endpoint.clone()));
+    }
+    let plain_http = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let path_style = options.path_style || endpoint.as_deref().is_some_and(is_local);
+    let mut builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style);
+    if options.anonymous {
+        builder = builder.allow_no_auth();
+    }
+    Ok(Store::new(builder, plain_http, store))
+}
+
+async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
+    let ca_bundle =
+        options.ca_bundle.clone().or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
+    let http = Dispatch::client(ca_bundle.map(read_certificates).transpose()?);
+    // A dated version, because the newest changes retries and checksums under our feet.
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        // Our own retries know about uploads, and their pauses end with a signal.
+        .retry_config(RetryConfig::disabled())
+        // It takes a paused upload for a stalled one; `Watch` knows better.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        // The SDK's own checksums would come as trailers, which many stores do not read.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if let Some(endpoint) = &options.endpoint_url {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if options.anonymous {
+        loader = loader.no_credentials();
+    }
+    if let Some((key, secret)) = &options.key {
+        let credentials = Credentials::new(key, secret.expose(), None, None, "given");
+        loader = loader.credentials_provider(credentials);
+    }
+    Ok(loader.region(region(options)).load().await)
+}
+
+/// Looks where the SDK does, except at the host's metadata service: there a wrong region is corrected
+/// by the store's answer, and everywhere else asking for it only costs time.
+fn region(options: &ConnectOptions) -> RegionProviderChain {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &options.profile {
+        profile = profile.profile_name(name);
+    }
+    RegionProviderChain::first_try(options.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(Region::new(USUAL_REGION))
+}
+
+async fn check_credentials(config: &SdkConfig) -> Result<(), ConnectError> {
+    let Some(provider) = config.credentials_provider() else {
+        return Err(ConnectError::Credentials("no credentials were found".to_owned()));
+    };
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ConnectError::Credentials(credential_message(&error))),
+    }
+}
+
+/// Returns the endpoint for S3: the flag's, or what the environment or the profile says of it.
+fn endpoint(config: &SdkConfig) -> Option<String> {
+    if let Some(endpoint) = config.endpoint_url() {
+        return Some(endpoint.to_owned());
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    config.service_config()?.load_config(key)
+}
+
+/// Returns whether the host is this machine's, where no bucket has a name of its own.
+fn is_local(endpoint: &str) -> bool {
+    let authority = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    authority == "localhost" || authority.starts_with("localhost:")
+}
+
+fn read_certificates(path: PathBuf) -> Result<Vec<u8>, ConnectError> {
+    let text = crate::fs::read_text(&path, 16 << 20)?;
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(ConnectError::NoCertificate(path));
+    }
+    Ok(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_hosts_that_have_no_names_for_buckets() {
+        assert!(is_local("http://localhost:9000"));
+        assert!(is_local("https://localhost/"));
+        assert!(!is_local("https://localhost.example.com"));
+    }
+}

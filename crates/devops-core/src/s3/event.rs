@@ -1,0 +1,85 @@
+//! What operations tell while they run.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{checksum::Checksum, proof::Proof, uri::S3Uri};
+
+/// Something a long operation tells its caller.
+#[derive(Debug)]
+pub enum Event {
+    /// An object is about to be sent or fetched.
+    Started {
+        /// The object.
+        uri: S3Uri,
+        /// The file, or nothing for a stream.
+        path: Option<PathBuf>,
+        /// How many bytes it has, unless nobody knows.
+        size: Option<u64>,
+        /// How many parts it is sent in, unless nobody knows.
+        parts: Option<u32>,
+    },
+    /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
+    Moved(i64),
+    /// A part is stored.
+    Part {
+        /// The object.
+        uri: S3Uri,
+        /// The part's number, from 1.
+        number: u32,
+        /// Its size in bytes.
+        size: u64,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// A request failed and is tried again after a pause.
+    Retry {
+        /// S3's name of the operation.
+        operation: &'static str,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// The pause.
+        pause: Duration,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The bucket was found in this region instead.
+    Region(String),
+    /// The store does not know something that protects the object, which goes on without it.
+    Weaker(&'static str),
+    /// An object is stored, or was there already.
+    Object(ObjectSummary),
+}
+
+/// How an object came to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was sent.
+    Stored,
+    /// The same content was there already.
+    Unchanged,
+}
+
+/// One object that is stored.
+#[derive(Clone, Debug)]
+pub struct ObjectSummary {
+    /// The object.
+    pub uri: S3Uri,
+    /// Whether it was sent or there already.
+    pub outcome: Outcome,
+    /// How many bytes it has.
+    pub size: u64,
+    /// The checksum computed here, unless none was asked for or the store knows none.
+    pub checksum: Option<Checksum>,
+    /// How well the store confirms it.
+    pub proof: Proof,
+    /// The version, where the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// How many parts it was sent in; 0 when it was not sent.
+    pub parts: u32,
+    /// How many bytes of content were sent, those of failed attempts excluded.
+    pub bytes_sent: u64,
+    /// How many attempts all its data requests took.
+    pub attempts: u32,
+    /// How long it took.
+    pub elapsed: Duration,
+}

@@ -1,0 +1,148 @@
+//! A request that did not succeed: which trouble it is, and what a person should read about it.
+
+use std::{error::Error, fmt};
+
+use crate::{
+    cancel::Cancelled,
+    kind::{HasKind, Kind},
+};
+
+/// The sort of trouble a request met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No connection was made: refused, no route, or the name is not known.
+    Unreachable,
+    /// The server's certificate is not trusted.
+    Certificate,
+    /// The connection was lost or nothing came in time; the request may have been carried out.
+    Broken,
+    /// The store asks for fewer requests.
+    Throttled,
+    /// The store failed; the request may have been carried out.
+    Server,
+    /// The bucket does not exist.
+    NoBucket,
+    /// The object does not exist.
+    NoObject,
+    /// The multipart upload does not exist, or no longer.
+    NoUpload,
+    /// A condition of the request does not hold: something has that key.
+    Exists,
+    /// Another conditional write to the same key is under way.
+    Conflict,
+    /// The bucket lives in another region, named if the store says which.
+    OtherRegion(Option<String>),
+    /// No credentials were found.
+    NoCredentials,
+    /// The store does not accept these credentials.
+    BadCredentials,
+    /// The clocks of this host and the store differ too much.
+    Clock,
+    /// The credentials do not allow it.
+    Denied,
+    /// The store does not know the checksum headers.
+    ChecksumRefused,
+    /// The store does not know conditional writes.
+    ConditionRefused,
+    /// The bytes arrived damaged.
+    Damaged,
+    /// The store finds the request wrong.
+    Rejected,
+    /// A signal came.
+    Interrupted(Cancelled),
+}
+
+impl Trouble {
+    /// Returns whether the same request may well succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::Broken | Self::Throttled | Self::Server | Self::Damaged
+        )
+    }
+
+    /// Returns whether the request may have been carried out all the same.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Broken | Self::Server | Self::Interrupted(_))
+    }
+
+    /// Returns whether the store answered at all.
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, Self::Unreachable | Self::Certificate | Self::Broken | Self::NoCredentials)
+    }
+}
+
+/// A request that did not succeed.
+#[derive(Debug)]
+pub struct CallFailure {
+    /// S3's name of the operation: `PutObject`.
+    pub operation: &'static str,
+    /// The sort of trouble.
+    pub trouble: Trouble,
+    /// The store's code for it: `SlowDown`.
+    pub code: Option<String>,
+    /// What the store, or the network, says.
+    pub message: String,
+    /// The ids that the store's operator asks for.
+    pub request_id: Option<String>,
+    /// The date in the store's answer.
+    pub server_date: Option<String>,
+}
+
+impl fmt::Display for CallFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, code, message, request_id, .. } = self;
+        write!(f, "{operation}")?;
+        if let Some(code) = code {
+            write!(f, ": {code}")?;
+        }
+        if !message.is_empty() {
+            write!(f, ": {message}")?;
+        }
+        if let (Trouble::Clock, Some(date)) = (&self.trouble, &self.server_date) {
+            write!(f, " (the store's clock says {date})")?;
+        }
+        match request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for CallFailure {}
+
+impl HasKind for CallFailure {
+    fn kind(&self) -> Kind {
+        match self.trouble {
+            Trouble::Unreachable | Trouble::Broken | Trouble::Throttled | Trouble::Server => {
+                Kind::Temporary
+            }
+            Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,
+            Trouble::Exists => Kind::Exists,
+            Trouble::Conflict => Kind::Temporary,
+            Trouble::Certificate | Trouble::OtherRegion(_) => Kind::Configuration,
+            Trouble::NoCredentials | Trouble::BadCredentials | Trouble::Clock | Trouble::Denied => {
+                Kind::Permission
+            }
+            Trouble::Damaged => Kind::Mismatch,
+            Trouble::ChecksumRefused | Trouble::ConditionRefused | Trouble::Rejected => {
+                Kind::Failed
+            }
+            Trouble::Interrupted(_) => Kind::Interrupted,
+        }
+    }
+}
+
+impl CallFailure {
+    /// Returns a failure that did not come from the store.
+    pub fn local(operation: &'static str, trouble: Trouble, message: impl Into<String>) -> Self {
+        Self {
+            operation,
+            trouble,
+            code: None,
+            message: message.into(),
+            request_id: None,
+            server_date: None,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Which paths in a folder are taken.
+
+use std::path::Path;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// A pattern is no glob.
+#[derive(Debug, thiserror::Error)]
+#[error("`{pattern}` is not a glob: {reason}")]
+pub struct FilterError {
+    pattern: String,
+    reason: String,
+}
+
+/// Which paths in a folder are taken: all, or those that match; never the excluded ones.
+///
+/// A pattern with a slash matches the path relative to the folder, one without matches the name at any
+/// depth. An excluded folder is left out with all that is in it.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+}
+
+impl Filter {
+    /// Reads the patterns; without `include` every path is taken.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, FilterError> {
+        let include = (!include.is_empty()).then(|| set(include)).transpose()?;
+        Ok(Self { include, exclude: set(exclude)? })
+    }
+
+    pub(crate) fn excludes(&self, relative: &Path) -> bool {
+        self.exclude.is_match(relative)
+    }
+
+    pub(crate) fn takes(&self, relative: &Path) -> bool {
+        !self.excludes(relative)
+            && self.include.as_ref().is_none_or(|include| include.is_match(relative))
+    }
+}
+
+fn set(patterns: &[String]) -> Result<GlobSet, FilterError> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let trimmed = pattern.trim_end_matches('/');
+        let anchored = if trimmed.contains('/') {
+            trimmed.trim_start_matches('/').to_owned()
+        } else {
+            format!("**/{trimmed}")
+        };
+        set.add(glob(&anchored)?);
+    }
+    set.build()
+        .map_err(|error| FilterError { pattern: patterns.join(" "), reason: error.to_string() })
+}
+
+pub(crate) fn glob(pattern: &str) -> Result<Glob, FilterError> {
+    GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| FilterError {
+        pattern: pattern.to_owned(),
+        reason: error.kind().to_string(),
+    })
+}

@@ -1,0 +1,181 @@
+//! One request to a store, with everything that can go wrong around it.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::{
+    Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+
+use super::{
+    body::Watch,
+    event::Event,
+    failure::{CallFailure, Trouble},
+    retry::{Tried, chance},
+    stop::Stop,
+    store::Store,
+};
+
+/// What every operation needs: the store, when to stop, whom to tell.
+#[derive(Clone, Copy)]
+pub struct Link<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// When to stop.
+    pub stop: &'a Stop,
+    /// Whom to tell.
+    pub events: &'a dyn Fn(Event),
+}
+
+/// How one request is to be made.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// S3's name of the operation.
+    pub(crate) operation: &'static str,
+    /// How long the answer may take; with a body, after the body was sent.
+    pub(crate) answer: Duration,
+    /// The body's watch and size, for requests that carry data.
+    pub(crate) body: Option<(&'a Watch, u64)>,
+    /// Whether to try again what may get better.
+    pub(crate) retry: bool,
+    /// How a signal ends it.
+    pub(crate) stop: StopPolicy,
+}
+
+/// How a signal ends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopPolicy {
+    AtOnce,
+    /// Its answer is worth a moment: it names an upload to abort, or an object that is whole.
+    AfterAMoment,
+    /// It clears up.
+    Never,
+}
+
+/// A person who pressed Ctrl-C does not notice it, and most answers come in it.
+const MOMENT: Duration = Duration::from_secs(3);
+
+impl<'a> Link<'a> {
+    /// Returns how a short request is made.
+    pub(crate) fn short(&self, operation: &'static str) -> Call<'a> {
+        let answer = self.store.patience().answer();
+        Call { operation, answer, body: None, retry: true, stop: StopPolicy::AtOnce }
+    }
+
+    /// Makes a request until it succeeds or there is no point in trying; returns the attempts too.
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        call: Call<'_>,
+        send: impl Fn(Client) -> F,
+    ) -> Result<(T, u32), CallFailure>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let begun = Instant::now();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let client = self.store.client();
+            // The SDK's futures are large, and there are many at a time.
+            let failure = match self.attempt(call, Box::pin(send(client.clone()))).await {
+                Ok(answer) => {
+                    self.store.note_answer();
+                    if call.body.is_some() {
+                        self.store.lanes().succeeded();
+                    }
+                    return Ok((answer, attempt));
+                }
+                Err(failure) => failure,
+            };
+            if failure.trouble.is_answer() {
+                self.store.note_answer();
+            }
+            if let Trouble::OtherRegion(Some(region)) = &failure.trouble
+                && self.store.move_to(region, &client)
+            {
+                (self.events)(Event::Region(region.clone()));
+                continue;
+            }
+            if failure.trouble == Trouble::Throttled && call.body.is_some() {
+                self.store.lanes().halve();
+            }
+            let tried =
+                Tried { attempt, elapsed: begun.elapsed(), answered: self.store.has_answered() };
+            let pause = self.store.patience().pause(&failure.trouble, tried, chance());
+            let Some(pause) = pause.filter(|_| call.retry) else { return Err(failure) };
+            self.tell_retry(&failure, attempt, pause);
+            self.pause(call, pause).await?;
+        }
+    }
+
+    fn tell_retry(&self, failure: &CallFailure, attempt: u32, pause: Duration) {
+        (self.events)(Event::Retry {
+            operation: failure.operation,
+            attempt,
+            pause,
+            reason: failure.to_string(),
+        });
+    }
+
+    async fn pause(&self, call: Call<'_>, pause: Duration) -> Result<(), CallFailure> {
+        tokio::select! {
+            biased;
+            failure = self.interrupted(call) => Err(failure),
+            () = tokio::time::sleep(pause) => Ok(()),
+        }
+    }
+
+    async fn interrupted(&self, call: Call<'_>) -> CallFailure {
+        if call.stop == StopPolicy::Never {
+            return std::future::pending().await;
+        }
+        let cancelled = self.stop.requested().await;
+        if call.stop == StopPolicy::AfterAMoment {
+            tokio::time::sleep(MOMENT).await;
+        }
+        CallFailure::local(call.operation, Trouble::Interrupted(cancelled), cancelled.to_string())
+    }
+
+    async fn attempt<T, E>(
+        &self,
+        call: Call<'_>,
+        sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CallFailure>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let result = tokio::select! {
+            biased;
+            failure = self.interrupted(call) => Err(failure),
+            answer = sending => answer.map_err(|error| CallFailure::of(call.operation, &error)),
+            failure = self.overdue(call) => Err(failure),
+        };
+        if let Some((watch, size)) = call.body {
+            // What was reported on the way is made right: all of it, or nothing.
+            let reported = watch.take_reported();
+            let right = if result.is_ok() { size } else { 0 };
+            (self.events)(Event::Moved(right.cast_signed() - reported.cast_signed()));
+        }
+        result
+    }
+
+    /// Waits until the request has taken too long.
+    async fn overdue(&self, call: Call<'_>) -> CallFailure {
+        let message = match call.body {
+            None => {
+                tokio::time::sleep(call.answer).await;
+                "no answer in time"
+            }
+            Some((watch, size)) => {
+                let limits = (self.store.patience().stall, call.answer);
+                watch
+                    .stalled(size, limits, |moved| (self.events)(Event::Moved(moved.cast_signed())))
+                    .await;
+                "the connection stands still"
+            }
+        };
+        CallFailure::local(call.operation, Trouble::Broken, message)
+    }
+}

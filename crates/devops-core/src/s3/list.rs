@@ -1,0 +1,91 @@
+//! Lists objects.
+
+use aws_sdk_s3::types::{EncodingType, Object};
+use percent_encoding::percent_decode_str;
+use time::OffsetDateTime;
+
+use super::{S3Error, link::Link, uri::S3Uri};
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its address.
+    pub uri: S3Uri,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was stored.
+    pub modified: Option<OffsetDateTime>,
+    /// Its `ETag`, without quotes.
+    pub etag: Option<String>,
+    /// Its storage class, where the store names it.
+    pub storage_class: Option<String>,
+}
+
+/// Gives every object below `prefix` to `each`, in the order of the store, until `each` says no.
+pub async fn list(
+    link: Link<'_>,
+    prefix: &S3Uri,
+    mut each: impl FnMut(ListedObject) -> bool,
+) -> Result<(), S3Error> {
+    let mut token: Option<String> = None;
+    loop {
+        let send = |client: aws_sdk_s3::Client| {
+            client
+                .list_objects_v2()
+                .bucket(&prefix.bucket)
+                .prefix(&prefix.key)
+                // Keys may hold characters that XML cannot carry.
+                .encoding_type(EncodingType::Url)
+                .set_continuation_token(token.clone())
+                .send()
+        };
+        let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        for object in page.contents() {
+            if !each(listed(prefix, object, encoded)) {
+                return Ok(());
+            }
+        }
+        token = page.next_continuation_token().map(str::to_owned);
+        if page.is_truncated() != Some(true) || token.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> ListedObject {
+    ListedObject {
+        uri: S3Uri {
+            bucket: prefix.bucket.clone(),
+            key: decoded(object.key().unwrap_or_default(), encoded),
+        },
+        size: object.size().unwrap_or_default().cast_unsigned(),
+        modified: object.last_modified().and_then(time_of),
+        etag: object.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
+        storage_class: object.storage_class().map(|class| class.as_str().to_owned()),
+    }
+}
+
+/// Undoes the encoding of a key, where the store did as it was asked.
+pub(crate) fn decoded(key: &str, encoded: bool) -> String {
+    if !encoded {
+        return key.to_owned();
+    }
+    // S3 writes a space as `+` in encoded listings.
+    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+pub(crate) fn time_of(time: &aws_sdk_s3::primitives::DateTime) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(time.as_nanos()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_keys_only_where_the_store_encoded_them() {
+        assert_eq!(decoded("a+b%2Bc%01", true), "a b+c\u{1}");
+        assert_eq!(decoded("a+b%2B", false), "a+b%2B");
+    }
+}

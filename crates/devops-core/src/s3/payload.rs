@@ -1,0 +1,117 @@
+//! Bytes to send, with the headers that protect them on the way.
+
+use aws_runtime::auth::PayloadSigningOverride;
+use aws_sdk_s3::{
+    client::customize::CustomizableOperation,
+    config::{ConfigBag, Intercept, RuntimeComponents},
+    error::BoxError,
+};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use bytes::Bytes;
+
+use super::{
+    blocking,
+    checksum::{Algorithm, Sum, base64, md5, sha256_hex},
+    proof::StoredPart,
+    requests::Answer,
+};
+
+/// How bytes on the way are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protection {
+    Checksum(Algorithm),
+    /// For stores that know no other.
+    Md5,
+    Nothing,
+}
+
+/// Bytes to send, with what the headers say of them.
+pub(crate) struct Payload {
+    pub(crate) bytes: Bytes,
+    pub(crate) sum: Option<Sum>,
+    md5: Option<[u8; 16]>,
+    sha256: Option<String>,
+}
+
+impl Payload {
+    /// Hashes on the calling thread.
+    pub(crate) fn new(bytes: Bytes, protection: Protection, plain_http: bool) -> Self {
+        let sum = match protection {
+            Protection::Checksum(algorithm) => Some(Sum::of(algorithm, &bytes)),
+            Protection::Md5 | Protection::Nothing => None,
+        };
+        let md5 = (protection == Protection::Md5).then(|| md5(&bytes));
+        // TLS protects the body already; without it the signature must cover the body.
+        let sha256 = plain_http.then(|| sha256_hex(&bytes));
+        Self { bytes, sum, md5, sha256 }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    pub(crate) fn value(&self, algorithm: Algorithm) -> Option<String> {
+        let checksum = self.sum.as_ref()?.checksum();
+        (checksum.algorithm == algorithm).then_some(checksum.value)
+    }
+
+    pub(crate) fn content_md5(&self) -> Option<String> {
+        self.md5.map(|md5| base64(&md5))
+    }
+
+    /// Makes the store's answer to these bytes into a part, hashing again where it confirms nothing.
+    pub(crate) async fn stored(&self, number: u32, answer: Answer, attempts: u32) -> StoredPart {
+        let ours = self.sum.as_ref().map(Sum::checksum);
+        let confirmed = ours.is_some() && ours == answer.checksum;
+        let md5 = match (self.md5, confirmed, &self.sum) {
+            (Some(md5), _, _) => Some(md5),
+            (None, false, Some(_)) => {
+                let bytes = self.bytes.clone();
+                Some(blocking(move || md5(&bytes)).await)
+            }
+            _ => None,
+        };
+        let (size, sum) = (self.size(), self.sum.clone());
+        StoredPart {
+            number,
+            size,
+            etag: answer.etag.unwrap_or_default(),
+            sum,
+            confirmed,
+            md5,
+            attempts,
+        }
+    }
+}
+
+/// States the hash of a body that is streamed, which the SDK would otherwise leave unsigned.
+#[derive(Debug)]
+struct PayloadHash(String);
+
+impl Intercept for PayloadHash {
+    fn name(&self) -> &'static str {
+        "PayloadHash"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _request: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let hash = PayloadSigningOverride::Precomputed(self.0.clone());
+        config.interceptor_state().store_put(hash);
+        Ok(())
+    }
+}
+
+/// Lets the signature cover a streamed body over plain HTTP.
+pub(crate) fn signed<T, E, B>(
+    operation: CustomizableOperation<T, E, B>,
+    payload: &Payload,
+) -> CustomizableOperation<T, E, B> {
+    match &payload.sha256 {
+        Some(hash) => operation.interceptor(PayloadHash(hash.clone())),
+        None => operation,
+    }
+}

@@ -1,0 +1,259 @@
+//! Which parts an object is sent in, decided before the first byte.
+//!
+//! Limits: S3 user guide, "Amazon S3 multipart upload limits" (48.8 TiB since December 2025).
+
+use crate::units::ByteSize;
+
+const MIB: u64 = 1 << 20;
+
+/// Every part but the last has at least this many bytes.
+pub const MIN_PART: u64 = 5 * MIB;
+/// No part has more bytes than this.
+pub const MAX_PART: u64 = 5 << 30;
+/// No upload has more parts than this.
+pub const MAX_PARTS: u32 = 10_000;
+/// No object has more bytes than this: 48.8 TiB.
+pub const MAX_OBJECT: u64 = MAX_PART * MAX_PARTS as u64;
+
+/// Large enough to keep the cost of a request small, small enough for many to fit in memory.
+const USUAL_PART: u64 = 8 * MIB;
+
+/// How large the parts are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartSize {
+    /// 8 MiB, or as much more as a large object needs.
+    #[default]
+    Auto,
+    /// This many bytes.
+    Exactly(ByteSize),
+}
+
+/// One part of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Where it begins in the object.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// The parts of one object; all have the same size but the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartPlan {
+    size: u64,
+    part_size: u64,
+}
+
+/// Why an object cannot be sent as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The object is larger than S3 allows.
+    #[error("{} is more than the 48.8 TiB that an object may have", ByteSize(*.0))]
+    ObjectTooLarge(u64),
+    /// The part size is outside what S3 allows.
+    #[error("a part of {} is not between 5 MiB and 5 GiB", ByteSize(*.0))]
+    PartSize(u64),
+    /// The object would need more parts than S3 allows.
+    #[error("parts of {} would be more than 10,000: at least {} is needed", ByteSize(*.part_size), ByteSize(*.needed))]
+    TooManyParts {
+        /// The size asked for.
+        part_size: u64,
+        /// The smallest size that works.
+        needed: u64,
+    },
+    /// One part alone would pass the memory limit.
+    #[error("a part of {} does not fit in the memory limit of {}", ByteSize(*.part_size), ByteSize(*.limit))]
+    Memory {
+        /// The size of a part.
+        part_size: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl PartPlan {
+    /// Plans an object of `size` bytes whose parts each fit in `max_memory` bytes.
+    pub fn new(size: u64, part_size: PartSize, max_memory: ByteSize) -> Result<Self, PlanError> {
+        if size > MAX_OBJECT {
+            return Err(PlanError::ObjectTooLarge(size));
+        }
+        let needed = size.div_ceil(MAX_PARTS.into()).next_multiple_of(MIB);
+        let part_size = match part_size {
+            PartSize::Auto => needed.max(USUAL_PART.min(max_memory.0.max(MIN_PART))),
+            PartSize::Exactly(exactly) => allowed(exactly.0)?,
+        };
+        if size > part_size * u64::from(MAX_PARTS) {
+            return Err(PlanError::TooManyParts { part_size, needed });
+        }
+        let plan = Self { size, part_size };
+        fits(part_size.min(size), max_memory)?;
+        Ok(plan)
+    }
+
+    /// Returns whether one request carries the whole object.
+    pub fn is_single(self) -> bool {
+        self.size <= self.part_size
+    }
+
+    /// Returns how many parts there are; an empty object has one.
+    pub fn n_parts(self) -> u32 {
+        let n = self.size.div_ceil(self.part_size).max(1);
+        u32::try_from(n).expect("a plan has at most 10,000 parts")
+    }
+
+    /// Returns the size of every part but the last.
+    pub fn part_size(self) -> u64 {
+        self.part_size
+    }
+
+    /// Returns the parts in order.
+    pub fn parts(self) -> impl Iterator<Item = Part> {
+        (0..self.n_parts()).map(move |index| {
+            let offset = u64::from(index) * self.part_size;
+            Part { number: index + 1, offset, size: self.part_size.min(self.size - offset) }
+        })
+    }
+}
+
+/// The sizes of the parts of a stream whose length nobody knows.
+///
+/// The first 5,000 parts are alike, because some stores insist on it; beyond that they double every
+/// thousand parts as far as memory allows, so that a long stream still ends within 10,000 parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamPlan {
+    first: u64,
+    largest: u64,
+}
+
+impl StreamPlan {
+    /// Plans a stream whose parts each fit twice in `max_memory` bytes, so that one can be read while
+    /// another is sent.
+    pub fn new(part_size: PartSize, max_memory: ByteSize) -> Result<Self, PlanError> {
+        let first = match part_size {
+            PartSize::Auto => (2 * USUAL_PART).min((max_memory.0 / 2).max(MIN_PART)),
+            PartSize::Exactly(exactly) => allowed(exactly.0)?,
+        };
+        fits(first, max_memory)?;
+        let largest = match part_size {
+            PartSize::Auto => (max_memory.0 / 2).clamp(first, MAX_PART),
+            PartSize::Exactly(_) => first,
+        };
+        Ok(Self { first, largest })
+    }
+
+    /// Returns the size of part `number`, or nothing past the last one that S3 allows.
+    pub fn part_size(self, number: u32) -> Option<u64> {
+        let doublings = number.saturating_sub(4_001) / 1_000;
+        (1..=MAX_PARTS).contains(&number).then(|| (self.first << doublings).min(self.largest))
+    }
+}
+
+fn allowed(part_size: u64) -> Result<u64, PlanError> {
+    if (MIN_PART..=MAX_PART).contains(&part_size) {
+        Ok(part_size)
+    } else {
+        Err(PlanError::PartSize(part_size))
+    }
+}
+
+fn fits(part_size: u64, max_memory: ByteSize) -> Result<(), PlanError> {
+    if part_size > max_memory.0 {
+        return Err(PlanError::Memory { part_size, limit: max_memory.0 });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLENTY: ByteSize = ByteSize(MAX_PART);
+
+    proptest! {
+        #[test]
+        fn parts_cover_an_object_exactly_once(size in prop_oneof![0..MAX_OBJECT, 0..200 * MIB]) {
+            let plan = PartPlan::new(size, PartSize::Auto, PLENTY).unwrap();
+
+            let mut offset = 0;
+            for (index, part) in plan.parts().enumerate() {
+                prop_assert_eq!(part.number as usize, index + 1);
+                prop_assert_eq!(part.offset, offset);
+                offset += part.size;
+            }
+            prop_assert_eq!(offset, size);
+        }
+
+        #[test]
+        fn parts_stay_within_the_limits(size in 1..=MAX_OBJECT) {
+            let plan = PartPlan::new(size, PartSize::Auto, PLENTY).unwrap();
+
+            prop_assert!((MIN_PART..=MAX_PART).contains(&plan.part_size()));
+            prop_assert!((1..=MAX_PARTS).contains(&plan.n_parts()));
+            prop_assert!(plan.parts().all(|part| part.size > 0));
+        }
+
+        #[test]
+        fn an_exact_part_size_is_kept_or_refused(size in 0..MAX_OBJECT, part in 0..MAX_PART * 2) {
+            match PartPlan::new(size, PartSize::Exactly(ByteSize(part)), PLENTY) {
+                Ok(plan) => prop_assert_eq!(plan.part_size(), part),
+                Err(PlanError::PartSize(found)) => prop_assert!(!(MIN_PART..=MAX_PART).contains(&found)),
+                Err(PlanError::TooManyParts { needed, .. }) => {
+                    prop_assert!(PartPlan::new(size, PartSize::Exactly(ByteSize(needed.max(MIN_PART))), PLENTY).is_ok());
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_object_is_one_empty_part() {
+        let plan = PartPlan::new(0, PartSize::Auto, ByteSize::mib(128)).unwrap();
+
+        assert!(plan.is_single());
+        assert_eq!(plan.parts().collect::<Vec<_>>(), [Part { number: 1, offset: 0, size: 0 }]);
+    }
+
+    #[test]
+    fn the_largest_object_needs_the_largest_parts() {
+        let plan = PartPlan::new(MAX_OBJECT, PartSize::Auto, PLENTY).unwrap();
+
+        assert_eq!((plan.part_size(), plan.n_parts()), (MAX_PART, MAX_PARTS));
+        assert_eq!(
+            PartPlan::new(MAX_OBJECT + 1, PartSize::Auto, PLENTY),
+            Err(PlanError::ObjectTooLarge(MAX_OBJECT + 1))
+        );
+    }
+
+    #[test]
+    fn refuses_a_part_that_does_not_fit_in_memory() {
+        let error = PartPlan::new(MAX_OBJECT, PartSize::Auto, ByteSize::mib(128)).unwrap_err();
+
+        assert_eq!(
+            error.to_string(),
+            "a part of 5.0 GiB does not fit in the memory limit of 128.0 MiB"
+        );
+    }
+
+    #[test]
+    fn a_stream_keeps_its_part_size_for_a_long_time_and_then_grows() {
+        let plan = StreamPlan::new(PartSize::Auto, ByteSize::mib(128)).unwrap();
+
+        assert_eq!(plan.part_size(1), Some(16 * MIB));
+        assert_eq!(plan.part_size(5_000), Some(16 * MIB));
+        assert_eq!(plan.part_size(5_001), Some(32 * MIB));
+        assert_eq!(plan.part_size(10_000), Some(64 * MIB));
+        assert_eq!(plan.part_size(10_001), None);
+    }
+
+    #[test]
+    fn a_stream_of_exact_parts_does_not_grow() {
+        let exactly = PartSize::Exactly(ByteSize::mib(5));
+        let plan = StreamPlan::new(exactly, ByteSize::mib(128)).unwrap();
+
+        assert_eq!(plan.part_size(9_999), Some(5 * MIB));
+    }
+}

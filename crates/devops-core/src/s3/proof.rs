@@ -1,0 +1,247 @@
+//! How well a store confirms that it holds what was sent.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    checksum::{Checksum, Sum, multipart_etag},
+    payload::Payload,
+    reads::ObjectHead,
+};
+
+/// How well an object is confirmed; the order is from weakest to best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// The store tells the right size.
+    Size,
+    /// The store's `ETag` is the MD5 of what was sent.
+    Etag,
+    /// The store confirmed the checksum of every part.
+    Parts,
+    /// The store confirmed our checksum of the whole object.
+    Full,
+}
+
+impl Proof {
+    /// Returns its name in output and flags.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Etag => "etag",
+            Self::Parts => "parts",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Proof {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Full, Self::Parts, Self::Etag, Self::Size]
+            .into_iter()
+            .find(|proof| proof.name() == text)
+            .ok_or_else(|| format!("`{text}` is none of full, parts, etag, size"))
+    }
+}
+
+/// What a store says about one part, or about the only one.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredPart {
+    pub(crate) number: u32,
+    pub(crate) size: u64,
+    pub(crate) etag: String,
+    /// Our checksum, unless the object goes without.
+    pub(crate) sum: Option<Sum>,
+    /// Whether the store repeated our checksum.
+    pub(crate) confirmed: bool,
+    /// Our MD5, computed where the store did not repeat the checksum.
+    pub(crate) md5: Option<[u8; 16]>,
+    pub(crate) attempts: u32,
+}
+
+/// What this client knows about an object it sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) size: u64,
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) parts: Vec<StoredPart>,
+    pub(crate) is_multipart: bool,
+}
+
+/// What the store's answers prove.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Proven(Proof),
+    /// The store holds something else.
+    Different {
+        expected: String,
+        found: String,
+    },
+    /// The answers do not even tell the size.
+    Nothing,
+}
+
+impl Sent {
+    pub(crate) fn of_parts(parts: Vec<StoredPart>) -> Self {
+        let sums: Option<Vec<Sum>> = parts.iter().map(|part| part.sum.clone()).collect();
+        let checksum = sums.and_then(|sums| Sum::combine(&sums));
+        let size = parts.iter().map(|part| part.size).sum();
+        Self { size, checksum, parts, is_multipart: true }
+    }
+
+    pub(crate) fn single(part: StoredPart) -> Self {
+        Self { is_multipart: false, ..Self::of_parts(vec![part]) }
+    }
+
+    /// What is known of bytes whose write has no answer.
+    pub(crate) fn unanswered(payload: &Payload) -> Self {
+        let checksum = payload.sum.as_ref().map(Sum::checksum);
+        Self { size: payload.size(), checksum, parts: Vec::new(), is_multipart: false }
+    }
+
+    /// Judges an answer that may hold a checksum and an `ETag`, as those to `PutObject` and
+    /// `CompleteMultipartUpload` do, without asking the store again.
+    pub(crate) fn judge_answer(&self, checksum: Option<&Checksum>, etag: Option<&str>) -> Verdict {
+        if let (Some(ours), Some(theirs)) = (&self.checksum, checksum)
+            && ours.algorithm == theirs.algorithm
+        {
+            return match ours.value == theirs.value {
+                true if ours.is_full() => Verdict::Proven(Proof::Full),
+                true => Verdict::Proven(Proof::Parts),
+                // A store that makes a checksum of checksums of what we combine says nothing about the
+                // whole, but it has checked the parts.
+                false if self.is_composite(theirs) => Verdict::Proven(Proof::Parts),
+                false => {
+                    Verdict::Different { expected: ours.to_string(), found: theirs.to_string() }
+                }
+            };
+        }
+        self.judge_parts(etag)
+    }
+
+    /// Returns whether `theirs` is made of our checksums of the parts, with or without their count.
+    fn is_composite(&self, theirs: &Checksum) -> bool {
+        let digits = |checksum: &Checksum| checksum.value.split('-').next().map(str::to_owned);
+        let sums: Option<Vec<Sum>> = self.parts.iter().map(|part| part.sum.clone()).collect();
+        let ours = sums.filter(|_| self.is_multipart).and_then(|sums| Sum::composite(&sums));
+        ours.is_some_and(|ours| digits(&ours) == digits(theirs))
+    }
+
+    fn judge_parts(&self, etag: Option<&str>) -> Verdict {
+        if !self.parts.is_empty() && self.parts.iter().all(|part| part.confirmed) {
+            return Verdict::Proven(Proof::Parts);
+        }
+        // Only equality says something: an ETag need not be an MD5.
+        match (self.etag(), etag) {
+            (Some(ours), Some(theirs)) if ours == theirs => Verdict::Proven(Proof::Etag),
+            _ => Verdict::Nothing,
+        }
+    }
+
+    /// Judges what `HeadObject` says.
+    pub(crate) fn judge_head(&self, head: &ObjectHead) -> Verdict {
+        if head.size != self.size {
+            return Verdict::Different {
+                expected: format!("{} bytes", self.size),
+                found: format!("{} bytes", head.size),
+            };
+        }
+        match self.judge_answer(head.checksum.as_ref(), head.etag.as_deref()) {
+            Verdict::Nothing => Verdict::Proven(Proof::Size),
+            verdict => verdict,
+        }
+    }
+
+    /// Returns the `ETag` a store with MD5 tags gives, where the MD5s are known.
+    fn etag(&self) -> Option<String> {
+        let md5s: Option<Vec<_>> = self.parts.iter().map(|part| part.md5).collect();
+        match md5s?.as_slice() {
+            [] => None,
+            [single] if !self.is_multipart => Some(super::checksum::hex(single)),
+            md5s => Some(multipart_etag(md5s)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::checksum::{Algorithm, md5};
+
+    fn part(number: u32, bytes: &[u8], confirmed: bool) -> StoredPart {
+        StoredPart {
+            number,
+            size: bytes.len() as u64,
+            etag: String::new(),
+            sum: Some(Sum::of(Algorithm::Crc64Nvme, bytes)),
+            confirmed,
+            md5: (!confirmed).then(|| md5(bytes)),
+            attempts: 1,
+        }
+    }
+
+    fn checksum(bytes: &[u8]) -> Checksum {
+        Sum::of(Algorithm::Crc64Nvme, bytes).checksum()
+    }
+
+    #[test]
+    fn the_same_checksum_of_the_whole_is_the_best_proof() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+
+        let verdict = sent.judge_answer(Some(&checksum(b"abc")), None);
+
+        assert_eq!(verdict, Verdict::Proven(Proof::Full));
+    }
+
+    #[test]
+    fn another_checksum_is_never_a_proof() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+
+        let verdict = sent.judge_answer(Some(&checksum(b"abd")), None);
+
+        assert!(matches!(verdict, Verdict::Different { .. }));
+    }
+
+    #[test]
+    fn a_checksum_of_checksums_proves_the_parts() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+        let sums = sent.parts.iter().filter_map(|part| part.sum.clone()).collect::<Vec<_>>();
+
+        let verdict = sent.judge_answer(Sum::composite(&sums).as_ref(), None);
+
+        assert_eq!(verdict, Verdict::Proven(Proof::Parts));
+    }
+
+    #[test]
+    fn confirmed_parts_prove_less_than_the_whole() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+
+        assert_eq!(sent.judge_answer(None, None), Verdict::Proven(Proof::Parts));
+        assert!(Proof::Parts < Proof::Full && Proof::Etag < Proof::Parts);
+    }
+
+    #[test]
+    fn an_etag_counts_only_when_it_is_the_md5() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
+        let etag = multipart_etag(&[md5(b"ab"), md5(b"c")]);
+
+        assert_eq!(sent.judge_answer(None, Some(&etag)), Verdict::Proven(Proof::Etag));
+        assert_eq!(sent.judge_answer(None, Some("other")), Verdict::Nothing);
+    }
+
+    #[test]
+    fn a_wrong_size_is_a_different_object() {
+        let sent = Sent::of_parts(vec![part(1, b"ab", true)]);
+        let head = ObjectHead { size: 3, ..ObjectHead::default() };
+
+        assert!(matches!(sent.judge_head(&head), Verdict::Different { .. }));
+        let head = ObjectHead { size: 2, ..ObjectHead::default() };
+        assert_eq!(sent.judge_head(&head), Verdict::Proven(Proof::Parts));
+    }
+}

@@ -1,0 +1,140 @@
+//! The requests of S3 that read objects.
+
+use std::cell::RefCell;
+
+use aws_sdk_s3::{
+    Client,
+    config::http::HttpResponse,
+    error::{BoxError, ConnectorError, SdkError},
+    operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
+    types::{ChecksumMode, ChecksumType},
+};
+
+use super::{
+    body::Watch,
+    buffers::Buffer,
+    checksum::{Algorithm, Checksum},
+    failure::{CallFailure, Trouble},
+    link::{Call, Link},
+    requests::ID_KEY,
+    uri::S3Uri,
+};
+
+/// What a store tells about an object without sending it.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectHead {
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its `ETag`, without quotes.
+    pub etag: Option<String>,
+    /// The best checksum the store has of it.
+    pub checksum: Option<Checksum>,
+    /// The mark of the upload that made it.
+    pub id: Option<String>,
+    /// Its version, where the bucket keeps versions.
+    pub version_id: Option<String>,
+}
+
+pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
+    etag.map(|etag| etag.trim_matches('"').to_owned())
+}
+
+/// Picks the checksum from an output that has a field for each algorithm, with the type it states.
+macro_rules! checksum_of {
+    ($output:expr, $kind:expr) => {{
+        let output = &$output;
+        let composite = $kind == Some(&ChecksumType::Composite);
+        let found = |algorithm, value: Option<&str>| {
+            value.map(|value| Checksum::shown(algorithm, value, composite, output.e_tag()))
+        };
+        found(Algorithm::Crc64Nvme, output.checksum_crc64_nvme())
+            .or_else(|| found(Algorithm::Crc32c, output.checksum_crc32_c()))
+            .or_else(|| found(Algorithm::Sha256, output.checksum_sha256()))
+    }};
+}
+pub(crate) use checksum_of;
+
+fn head_of(output: &HeadObjectOutput) -> ObjectHead {
+    ObjectHead {
+        size: output.content_length().unwrap_or_default().cast_unsigned(),
+        etag: unquoted(output.e_tag()),
+        checksum: checksum_of!(output, output.checksum_type()),
+        id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
+        version_id: output.version_id().map(str::to_owned),
+    }
+}
+
+impl Link<'_> {
+    /// Returns what the store tells about an object, or nothing when it has none.
+    pub(crate) async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
+        let send = |client: Client| {
+            let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
+            request.checksum_mode(ChecksumMode::Enabled).send()
+        };
+        match self.call(self.short("HeadObject"), send).await {
+            Ok((output, _)) => Ok(Some(head_of(&output))),
+            Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
+            // The answer to HEAD has no body that could say more; that to GET has.
+            Err(failure) if matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) => {
+                Err(self.explain(uri, failure).await)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn explain(&self, uri: &S3Uri, failure: CallFailure) -> CallFailure {
+        let send = |client: Client| {
+            client.get_object().bucket(&uri.bucket).key(&uri.key).range("bytes=0-0").send()
+        };
+        let call = Call { retry: false, ..self.short("GetObject") };
+        match self.call(call, send).await {
+            Err(better) if better.code.is_some() => better,
+            _ => failure,
+        }
+    }
+
+    /// Fetches `size` bytes from `offset` of exactly the object with that `ETag`.
+    pub(crate) async fn get_range(
+        &self,
+        uri: &S3Uri,
+        etag: Option<&str>,
+        (offset, size): (u64, u64),
+    ) -> Result<Buffer, CallFailure> {
+        let watch = Watch::default();
+        let buffer = RefCell::new(self.store.buffers().take(size).await);
+        let range = format!("bytes={offset}-{}", offset + size - 1);
+        let send = |client: Client| {
+            let request = client
+                .get_object()
+                .bucket(&uri.bucket)
+                .key(&uri.key)
+                .range(&range)
+                .set_if_match(etag.map(|etag| format!("\"{etag}\"")));
+            watch.restart();
+            let (watch, buffer) = (&watch, &buffer);
+            async move {
+                let mut body = request.send().await?.body;
+                let mut at = 0;
+                while let Some(bytes) = body.try_next().await.map_err(lost)? {
+                    let mut buffer = buffer.borrow_mut();
+                    let target = buffer.bytes_mut().get_mut(at..at + bytes.len());
+                    target
+                        .ok_or_else(|| lost("more bytes than asked for"))?
+                        .copy_from_slice(&bytes);
+                    at += bytes.len();
+                    watch.add(bytes.len() as u64);
+                }
+                if at as u64 == size { Ok(()) } else { Err(lost("fewer bytes than asked for")) }
+            }
+        };
+        let _lane = self.store.lanes().enter().await;
+        let answer = self.store.patience().stall;
+        let call = Call { answer, body: Some((&watch, size)), ..self.short("GetObject") };
+        self.call(call, send).await?;
+        Ok(buffer.into_inner())
+    }
+}
+
+fn lost(error: impl Into<BoxError>) -> SdkError<GetObjectError, HttpResponse> {
+    SdkError::dispatch_failure(ConnectorError::io(error.into()))
+}

@@ -1,0 +1,241 @@
+//! The requests of S3 that write objects, each in the smallest form.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::{
+    Client,
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
+};
+
+use super::{
+    body::Watch,
+    checksum::{Algorithm, Checksum, Sum},
+    failure::{CallFailure, Trouble},
+    link::{Call, Link, StopPolicy},
+    payload::{Payload, Protection, signed},
+    proof::{Sent, StoredPart},
+    reads::{checksum_of, unquoted},
+    uri::S3Uri,
+};
+
+/// The metadata key under which an upload leaves its mark, so that it knows its own object.
+pub(crate) const ID_KEY: &str = "s3push-id";
+
+/// What an object is stored with, beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attributes {
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) storage_class: Option<String>,
+    pub(crate) id: String,
+}
+
+/// What the answer to a write says of the object or part.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) etag: Option<String>,
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) version_id: Option<String>,
+}
+
+/// Reads the answer to a write.
+macro_rules! answer_of {
+    ($output:expr, $version:expr, $kind:expr) => {
+        Answer {
+            etag: unquoted($output.e_tag()),
+            checksum: checksum_of!($output, $kind),
+            version_id: $version.map(str::to_owned),
+        }
+    };
+}
+
+/// Sets the checksum header of the payload's algorithm.
+macro_rules! with_checksum {
+    ($request:expr, $value:expr) => {{
+        let value = $value;
+        $request
+            .set_checksum_crc64_nvme(value(Algorithm::Crc64Nvme))
+            .set_checksum_crc32_c(value(Algorithm::Crc32c))
+            .set_checksum_sha256(value(Algorithm::Sha256))
+    }};
+}
+
+/// A multipart upload that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Upload {
+    pub(crate) uri: S3Uri,
+    pub(crate) id: String,
+}
+
+impl Link<'_> {
+    /// Stores an object in one request.
+    pub(crate) async fn put_object(
+        &self,
+        uri: &S3Uri,
+        payload: &Payload,
+        attributes: &Attributes,
+        guarded: bool,
+    ) -> Result<(StoredPart, Answer), CallFailure> {
+        let watch = Watch::default();
+        let send = |client: Client| {
+            let request = client
+                .put_object()
+                .bucket(&uri.bucket)
+                .key(&uri.key)
+                .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
+                .metadata(ID_KEY, &attributes.id)
+                .set_content_type(attributes.content_type.clone())
+                .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
+                .set_if_none_match(guarded.then(|| "*".to_owned()))
+                .set_content_md5(payload.content_md5())
+                .body(watch.body(payload.bytes.clone()));
+            signed(
+                with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
+                payload,
+            )
+            .send()
+        };
+        let _lane = self.store.lanes().enter().await;
+        let (output, attempts) =
+            self.call(self.with_body("PutObject", &watch, payload), send).await?;
+        let answer = answer_of!(output, output.version_id(), output.checksum_type());
+        Ok((payload.stored(1, answer.clone(), attempts).await, answer))
+    }
+
+    fn with_body<'a>(
+        &self,
+        operation: &'static str,
+        watch: &'a Watch,
+        payload: &Payload,
+    ) -> Call<'a> {
+        Call {
+            answer: self.store.patience().answer_to_body(),
+            body: Some((watch, payload.size())),
+            ..self.short(operation)
+        }
+    }
+
+    /// Begins a multipart upload.
+    pub(crate) async fn create_upload(
+        &self,
+        uri: &S3Uri,
+        protection: Protection,
+        attributes: &Attributes,
+    ) -> Result<Upload, CallFailure> {
+        let algorithm = match protection {
+            Protection::Checksum(algorithm) => Some(algorithm),
+            Protection::Md5 | Protection::Nothing => None,
+        };
+        let send = |client: Client| {
+            client
+                .create_multipart_upload()
+                .bucket(&uri.bucket)
+                .key(&uri.key)
+                .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
+                .metadata(ID_KEY, &attributes.id)
+                .set_content_type(attributes.content_type.clone())
+                .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
+                .set_checksum_algorithm(algorithm.map(checksum_algorithm))
+                .set_checksum_type(algorithm.map(checksum_type))
+                .send()
+        };
+        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short("CreateMultipartUpload") };
+        let (output, _) = self.call(call, send).await?;
+        match output.upload_id() {
+            Some(id) => Ok(Upload { uri: uri.clone(), id: id.to_owned() }),
+            None => {
+                Err(CallFailure::local("CreateMultipartUpload", Trouble::Rejected, "no upload id"))
+            }
+        }
+    }
+
+    /// Stores one part.
+    pub(crate) async fn upload_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        payload: &Payload,
+    ) -> Result<(StoredPart, Answer), CallFailure> {
+        let watch = Watch::default();
+        let send = |client: Client| {
+            let request = client
+                .upload_part()
+                .bucket(&upload.uri.bucket)
+                .key(&upload.uri.key)
+                .upload_id(&upload.id)
+                .part_number(number.cast_signed())
+                .set_content_md5(payload.content_md5())
+                .body(watch.body(payload.bytes.clone()));
+            signed(
+                with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
+                payload,
+            )
+            .send()
+        };
+        let _lane = self.store.lanes().enter().await;
+        let (output, attempts) =
+            self.call(self.with_body("UploadPart", &watch, payload), send).await?;
+        let answer = answer_of!(output, None::<&str>, None);
+        Ok((payload.stored(number, answer.clone(), attempts).await, answer))
+    }
+
+    /// Makes the parts into an object.
+    pub(crate) async fn complete(
+        &self,
+        upload: &Upload,
+        sent: &Sent,
+        guarded: bool,
+    ) -> Result<Answer, CallFailure> {
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(sent.parts.iter().map(completed_part).collect()))
+            .build();
+        let whole = |algorithm| {
+            let checksum = sent.checksum.as_ref().filter(|checksum| checksum.is_full())?;
+            (checksum.algorithm == algorithm).then(|| checksum.value.clone())
+        };
+        let kind = sent.checksum.as_ref().map(|checksum| checksum_type(checksum.algorithm));
+        let ask = |client: Client| {
+            let request = client
+                .complete_multipart_upload()
+                .bucket(&upload.uri.bucket)
+                .key(&upload.uri.key)
+                .upload_id(&upload.id)
+                .multipart_upload(parts.clone())
+                .set_checksum_type(kind.clone())
+                .mpu_object_size(sent.size.cast_signed())
+                .set_if_none_match(guarded.then(|| "*".to_owned()));
+            with_checksum!(request, whole).send()
+        };
+        let call = Call {
+            answer: self.store.patience().completion(),
+            stop: StopPolicy::AfterAMoment,
+            ..self.short("CompleteMultipartUpload")
+        };
+        let (output, _) = self.call(call, ask).await?;
+        Ok(answer_of!(output, output.version_id(), output.checksum_type()))
+    }
+}
+
+fn completed_part(part: &StoredPart) -> CompletedPart {
+    let checksum = part.sum.as_ref().map(Sum::checksum);
+    let value = |algorithm| {
+        let checksum = checksum.as_ref().filter(|checksum| checksum.algorithm == algorithm)?;
+        Some(checksum.value.clone())
+    };
+    let request = CompletedPart::builder()
+        .part_number(part.number.cast_signed())
+        .e_tag(format!("\"{}\"", part.etag));
+    with_checksum!(request, value).build()
+}
+
+fn checksum_algorithm(algorithm: Algorithm) -> ChecksumAlgorithm {
+    match algorithm {
+        Algorithm::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
+        Algorithm::Crc32c => ChecksumAlgorithm::Crc32C,
+        Algorithm::Sha256 => ChecksumAlgorithm::Sha256,
+    }
+}
+
+fn checksum_type(algorithm: Algorithm) -> ChecksumType {
+    if algorithm.combines() { ChecksumType::FullObject } else { ChecksumType::Composite }
+}

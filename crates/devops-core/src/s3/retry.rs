@@ -1,0 +1,145 @@
+//! When a request is tried again, decided without a clock.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use super::failure::Trouble;
+
+/// How long this client waits before it gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The time to keep trying before the store has answered once.
+    pub before_first_answer: Duration,
+    /// How long a connection may stand still.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { before_first_answer: Duration::from_secs(30), stall: Duration::from_secs(30) }
+    }
+}
+
+/// A store that answered once deserves more patience: its requests are tried this many times longer.
+const ONCE_ANSWERED: u32 = 4;
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+impl Patience {
+    /// Returns the time to wait for the answer to a short request.
+    pub fn answer(&self) -> Duration {
+        self.stall
+    }
+
+    /// Returns the time to wait for the answer after the body of a request was sent.
+    pub fn answer_to_body(&self) -> Duration {
+        self.stall * 2
+    }
+
+    /// Returns the time to wait for `CompleteMultipartUpload`, which takes S3 minutes for large objects.
+    pub fn completion(&self) -> Duration {
+        self.stall * 20
+    }
+
+    /// Returns the time to keep trying one request.
+    pub fn budget(&self, answered: bool) -> Duration {
+        if answered { self.before_first_answer * ONCE_ANSWERED } else { self.before_first_answer }
+    }
+
+    /// Returns how long to pause before the next attempt, or nothing when it is time to give up.
+    ///
+    /// `attempt` counts from 1, `chance` is between 0 and 1: full jitter, so that many clients that
+    /// failed together do not come back together.
+    pub fn pause(&self, trouble: &Trouble, tried: Tried, chance: f64) -> Option<Duration> {
+        if !trouble.is_passing() {
+            return None;
+        }
+        let base = match trouble {
+            Trouble::Throttled => Duration::from_secs(1),
+            _ => Duration::from_millis(100),
+        };
+        let longest = base.saturating_mul(1 << (tried.attempt - 1).min(10)).min(LONGEST_PAUSE);
+        let pause = longest.mul_f64(chance);
+        (tried.elapsed + pause < self.budget(tried.answered)).then_some(pause)
+    }
+}
+
+/// What was tried already.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried {
+    /// The number of the attempt that just failed, from 1.
+    pub attempt: u32,
+    /// The time since the first attempt began.
+    pub elapsed: Duration,
+    /// Whether the store has ever answered.
+    pub answered: bool,
+}
+
+/// Returns a number that nobody can foresee, good enough for jitter and for names.
+pub(crate) fn random() -> u64 {
+    // Every `RandomState` has its own keys.
+    RandomState::new().hash_one(0)
+}
+
+/// Returns a random number between 0 and 1.
+pub(crate) fn chance() -> f64 {
+    f64::from(u32::try_from(random() >> 32).expect("half of 64 bits")) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(attempt: u32, seconds: u64, answered: bool) -> Tried {
+        Tried { attempt, elapsed: Duration::from_secs(seconds), answered }
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit() {
+        let patience = Patience::default();
+        let pause =
+            |attempt| patience.pause(&Trouble::Server, tried(attempt, 0, true), 1.0).unwrap();
+
+        assert_eq!(pause(1), Duration::from_millis(100));
+        assert_eq!(pause(4), Duration::from_millis(800));
+        assert_eq!(pause(30), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn a_throttled_request_waits_longer() {
+        let pause = Patience::default().pause(&Trouble::Throttled, tried(1, 0, true), 0.5);
+
+        assert_eq!(pause, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn gives_up_when_the_time_is_over() {
+        let patience = Patience::default();
+
+        assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 30, false), 0.0), None);
+        assert!(patience.pause(&Trouble::Unreachable, tried(9, 30, true), 0.0).is_some());
+        assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 120, true), 0.0), None);
+    }
+
+    #[test]
+    fn never_tries_again_what_cannot_get_better() {
+        let patience = Patience::default();
+
+        for trouble in [Trouble::Denied, Trouble::NoBucket, Trouble::Exists, Trouble::Rejected] {
+            assert_eq!(patience.pause(&trouble, tried(1, 0, true), 0.0), None);
+        }
+    }
+
+    #[test]
+    fn chances_lie_between_zero_and_one_and_differ() {
+        let chances: Vec<_> = (0..100).map(|_| chance()).collect();
+
+        assert!(chances.iter().all(|chance| (0.0..=1.0).contains(chance)));
+        assert!(
+            chances.iter().any(|&chance| chance < 0.5)
+                && chances.iter().any(|&chance| chance > 0.5)
+        );
+    }
+}

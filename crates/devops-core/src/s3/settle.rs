@@ -1,0 +1,102 @@
+//! What became of a write: confirms it, or finds out when the answer was lost.
+
+use super::{
+    S3Error,
+    event::Outcome,
+    failure::{CallFailure, Trouble},
+    link::Link,
+    proof::{Proof, Sent, Verdict},
+    requests::Answer,
+    uri::S3Uri,
+};
+
+/// An object that is there, with how well the store confirms it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settled {
+    pub(crate) outcome: Outcome,
+    pub(crate) proof: Option<Proof>,
+    pub(crate) version_id: Option<String>,
+}
+
+/// Judges the answer to a successful write; asks again where it does not prove the whole.
+pub(crate) async fn confirm(
+    link: &Link<'_>,
+    uri: &S3Uri,
+    sent: &Sent,
+    answer: &Answer,
+) -> Result<Settled, S3Error> {
+    let version_id = answer.version_id.clone();
+    let stored = |proof| Settled { outcome: Outcome::Stored, proof, version_id };
+    let known = match sent.judge_answer(answer.checksum.as_ref(), answer.etag.as_deref()) {
+        Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
+        Verdict::Proven(Proof::Full) => return Ok(stored(Some(Proof::Full))),
+        Verdict::Proven(proof) => Some(proof),
+        Verdict::Nothing => None,
+    };
+    let head = match link.head(uri).await {
+        Ok(head) => head,
+        // Who may write need not be allowed to read.
+        Err(failure) if failure.trouble == Trouble::Denied => return Ok(stored(known)),
+        Err(failure) => match known {
+            Some(_) if failure.trouble.is_passing() => return Ok(stored(known)),
+            _ => return Err(uncertain(uri, None, failure)),
+        },
+    };
+    match head.map(|head| sent.judge_head(&head)) {
+        Some(Verdict::Different { expected, found }) => Err(mismatch(uri, expected, found)),
+        Some(Verdict::Proven(proof)) => Ok(stored(known.max(Some(proof)))),
+        Some(Verdict::Nothing) | None => Ok(stored(known)),
+    }
+}
+
+/// Finds out what became of a write that failed in a way that leaves it open.
+///
+/// The object is ours when it bears the mark of this upload and is what was sent; the same content
+/// under another mark was there before.
+pub(crate) async fn resolve(
+    link: &Link<'_>,
+    uri: &S3Uri,
+    write: Write<'_>,
+    failure: CallFailure,
+) -> Result<Settled, S3Error> {
+    let head = match link.head(uri).await {
+        Ok(Some(head)) => head,
+        // A single write that left nothing did not happen; a completion may still be at work.
+        Ok(None) if write.upload_id.is_none() => return Err(failure.into()),
+        Err(_) if failure.trouble == Trouble::Exists => return Err(S3Error::Exists(uri.clone())),
+        Ok(None) | Err(_) => return Err(uncertain(uri, write.upload_id, failure)),
+    };
+    let ours = head.id.as_deref() == Some(write.id);
+    match write.sent.judge_head(&head) {
+        Verdict::Proven(proof) if ours || proof == Proof::Full => {
+            let outcome = if ours { Outcome::Stored } else { Outcome::Unchanged };
+            Ok(Settled { outcome, proof: Some(proof), version_id: head.version_id })
+        }
+        Verdict::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
+        _ if failure.trouble == Trouble::Exists => Err(S3Error::Exists(uri.clone())),
+        _ => Err(uncertain(uri, write.upload_id, failure)),
+    }
+}
+
+/// A write whose end is open.
+#[derive(Clone, Copy)]
+pub(crate) struct Write<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) sent: &'a Sent,
+    pub(crate) upload_id: Option<&'a str>,
+}
+
+fn mismatch(uri: &S3Uri, expected: String, found: String) -> S3Error {
+    S3Error::Mismatch { uri: uri.clone(), expected, found }
+}
+
+fn uncertain(uri: &S3Uri, upload_id: Option<&str>, failure: CallFailure) -> S3Error {
+    if let Trouble::Interrupted(cancelled) = failure.trouble {
+        return S3Error::Cancelled(cancelled);
+    }
+    S3Error::Uncertain {
+        uri: uri.clone(),
+        upload_id: upload_id.unwrap_or("none").to_owned(),
+        source: Box::new(failure),
+    }
+}

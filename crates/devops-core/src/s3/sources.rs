@@ -1,0 +1,432 @@
+//! Which files become which objects: files, folders, globs and filters, decided before anything is sent.
+
+use std::{
+    collections::HashMap,
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+};
+
+use super::{
+    filter::{Filter, FilterError, glob},
+    uri::{S3Uri, UriError},
+};
+use crate::{
+    fs::{At, PathError},
+    kind::{HasKind, Kind},
+};
+
+/// A file and the object it becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// The object.
+    pub uri: S3Uri,
+    /// How many bytes it had when it was found.
+    pub size: u64,
+}
+
+/// Something in a folder that does not become an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The path.
+    pub path: PathBuf,
+    /// Why: `a symbolic link`.
+    pub reason: String,
+}
+
+/// What was found under the paths of a put.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The files, in the order of their paths.
+    pub files: Vec<Source>,
+    /// What was left out, without what a filter excludes.
+    pub skipped: Vec<Skipped>,
+    /// Whether the paths named more than one single file.
+    pub is_tree: bool,
+}
+
+/// Why paths cannot become objects.
+#[derive(Debug, thiserror::Error)]
+pub enum SourcesError {
+    /// A path cannot be read.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A key would be no key.
+    #[error(transparent)]
+    Uri(#[from] UriError),
+    /// Many files cannot share one key.
+    #[error("several files need a prefix that ends with `/`, not `{0}`")]
+    NeedsPrefix(S3Uri),
+    /// Two files would become the same object.
+    #[error("`{}` and `{}` would both become `{uri}`", .first.display(), .second.display())]
+    Collision {
+        /// The file found first.
+        first: PathBuf,
+        /// The other file.
+        second: PathBuf,
+        /// The object.
+        uri: S3Uri,
+    },
+    /// A glob matches nothing.
+    #[error("no file matches `{0}`")]
+    NoMatch(String),
+    /// A path is neither a file nor a folder.
+    #[error("`{}` is {reason}, not a file or folder", .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        reason: &'static str,
+    },
+    /// A pattern is no glob.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A name cannot be a key.
+    #[error("the name of `{}` is not UTF-8", .0.display())]
+    NotUtf8(PathBuf),
+}
+
+impl HasKind for SourcesError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Path(error) => error.kind(),
+            Self::NoMatch(_) => Kind::NotFound,
+            Self::Uri(_)
+            | Self::NeedsPrefix(_)
+            | Self::Collision { .. }
+            | Self::NotAFile { .. }
+            | Self::Filter(_)
+            | Self::NotUtf8(_) => Kind::Usage,
+        }
+    }
+}
+
+/// Finds the files under `paths` and names the object of each below `destination`.
+///
+/// A folder gives the files in it under their relative paths, a glob those it matches relative to its
+/// fixed beginning. Symbolic links given by name are followed, those in folders only when asked to.
+pub fn find_sources(
+    paths: &[PathBuf],
+    destination: &S3Uri,
+    filter: &Filter,
+    follow_symlinks: bool,
+) -> Result<Sources, SourcesError> {
+    let mut search = Search {
+        destination,
+        filter,
+        follow_symlinks,
+        found: Sources::default(),
+        seen: HashMap::new(),
+    };
+    search.found.is_tree = paths.len() > 1;
+    for path in paths {
+        search.add(path)?;
+    }
+    if search.found.is_tree && !destination.is_prefix() {
+        return Err(SourcesError::NeedsPrefix(destination.clone()));
+    }
+    Ok(search.found)
+}
+
+struct Search<'a> {
+    destination: &'a S3Uri,
+    filter: &'a Filter,
+    follow_symlinks: bool,
+    found: Sources,
+    /// The file that became each key.
+    seen: HashMap<String, PathBuf>,
+}
+
+impl Search<'_> {
+    fn add(&mut self, path: &Path) -> Result<(), SourcesError> {
+        let metadata = match fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return match split_glob(path) {
+                    Some((root, pattern)) => self.add_glob(&root, &pattern),
+                    None => {
+                        Err(Err::<(), _>(error).at(path, "read").expect_err("it failed").into())
+                    }
+                };
+            }
+            other => other.at(path, "read")?,
+        };
+        if metadata.is_dir() {
+            self.found.is_tree = true;
+            return self.walk(path, Path::new(""), &mut vec![identity(&metadata)], &|_| true);
+        }
+        if !metadata.is_file() {
+            return Err(SourcesError::NotAFile { path: path.to_owned(), reason: kind(&metadata) });
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_str().ok_or_else(|| SourcesError::NotUtf8(path.to_owned()))?;
+        let uri = if self.destination.is_prefix() {
+            self.destination.join(name)?
+        } else {
+            self.destination.clone()
+        };
+        self.take(path.to_owned(), uri, metadata.len())
+    }
+
+    fn add_glob(&mut self, root: &Path, pattern: &str) -> Result<(), SourcesError> {
+        let matcher = glob(pattern)?.compile_matcher();
+        let before = self.found.files.len();
+        self.found.is_tree = true;
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let metadata = fs::metadata(root).at(root, "read")?;
+        let ancestors = &mut vec![identity(&metadata)];
+        self.walk(root, Path::new(""), ancestors, &|relative| matcher.is_match(relative))?;
+        if self.found.files.len() == before {
+            return Err(SourcesError::NoMatch(root.join(pattern).display().to_string()));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, path: PathBuf, uri: S3Uri, size: u64) -> Result<(), SourcesError> {
+        if let Some(first) = self.seen.insert(uri.key.clone(), path.clone()) {
+            return Err(SourcesError::Collision { first, second: path, uri });
+        }
+        self.found.files.push(Source { path, uri, size });
+        Ok(())
+    }
+
+    fn skip(&mut self, path: PathBuf, reason: impl Into<String>) {
+        self.found.skipped.push(Skipped { path, reason: reason.into() });
+    }
+
+    fn walk(
+        &mut self,
+        folder: &Path,
+        relative: &Path,
+        ancestors: &mut Vec<(u64, u64)>,
+        wanted: &dyn Fn(&Path) -> bool,
+    ) -> Result<(), SourcesError> {
+        let mut entries = match fs::read_dir(folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        {
+            Ok(entries) => entries,
+            Err(error) if relative.as_os_str().is_empty() => {
+                return Err(Err::<(), _>(error).at(folder, "list").expect_err("it failed").into());
+            }
+            Err(error) => {
+                self.skip(folder.to_owned(), error.to_string());
+                return Ok(());
+            }
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let relative = relative.join(entry.file_name());
+            match self.look(&path, &relative, wanted) {
+                Found::Nothing => {}
+                Found::Skipped(reason) => self.skip(path, reason),
+                Found::File(size) => self.take_in_tree(path, &relative, size)?,
+                Found::Folder(identity) if ancestors.contains(&identity) => {
+                    self.skip(path, "a symbolic link that leads back up");
+                }
+                Found::Folder(identity) => {
+                    ancestors.push(identity);
+                    self.walk(&path, &relative, ancestors, wanted)?;
+                    ancestors.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in_tree(
+        &mut self,
+        path: PathBuf,
+        relative: &Path,
+        size: u64,
+    ) -> Result<(), SourcesError> {
+        let Some(name) = relative.to_str() else {
+            self.skip(path, "its name is not UTF-8");
+            return Ok(());
+        };
+        match self.destination.join(name) {
+            Ok(uri) => self.take(path, uri, size),
+            Err(error) => {
+                self.skip(path, error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn look(&self, path: &Path, relative: &Path, wanted: &dyn Fn(&Path) -> bool) -> Found {
+        let metadata = match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() && self.follow_symlinks => fs::metadata(path),
+            other => other,
+        };
+        let metadata = match metadata {
+            Ok(metadata) => metadata,
+            Err(error) => return Found::Skipped(error.to_string()),
+        };
+        if metadata.is_dir() {
+            let excluded = self.filter.excludes(relative);
+            return if excluded { Found::Nothing } else { Found::Folder(identity(&metadata)) };
+        }
+        if !self.filter.takes(relative) || !wanted(relative) {
+            return Found::Nothing;
+        }
+        if metadata.is_file() {
+            Found::File(metadata.len())
+        } else {
+            Found::Skipped(kind(&metadata).to_owned())
+        }
+    }
+}
+
+enum Found {
+    Nothing,
+    File(u64),
+    Folder((u64, u64)),
+    Skipped(String),
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn kind(metadata: &Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = metadata.file_type();
+    if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// Splits `logs/2025/*.gz` into the fixed `logs/2025` and the pattern; nothing if it is no glob.
+fn split_glob(path: &Path) -> Option<(PathBuf, String)> {
+    let is_pattern = |component: &Component<'_>| {
+        component.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+    };
+    let components: Vec<_> = path.components().collect();
+    let first = components.iter().position(is_pattern)?;
+    let pattern: PathBuf = components[first..].iter().collect();
+    Some((components[..first].iter().collect(), pattern.to_str()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree(names: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::File::create(path).unwrap();
+        }
+        dir
+    }
+
+    fn keys(paths: &[PathBuf], filter: &Filter) -> Vec<String> {
+        let uri = "s3://backups/p/".parse().unwrap();
+        let sources = find_sources(paths, &uri, filter, false).unwrap();
+        sources.files.into_iter().map(|source| source.uri.key).collect()
+    }
+
+    fn filter(include: &[&str], exclude: &[&str]) -> Filter {
+        let owned =
+            |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Filter::new(&owned(include), &owned(exclude)).unwrap()
+    }
+
+    #[test]
+    fn a_folder_gives_its_files_without_its_own_name() {
+        let dir = tree(&["b.txt", "a/c.txt", "a/d/e.txt"]);
+
+        let keys = keys(&[dir.path().to_owned()], &Filter::default());
+
+        assert_eq!(keys, ["p/a/c.txt", "p/a/d/e.txt", "p/b.txt"]);
+    }
+
+    #[test]
+    fn a_file_keeps_its_name_under_a_prefix_and_takes_a_key() {
+        let dir = tree(&["a.txt"]);
+        let paths = [dir.path().join("a.txt")];
+        let key = |uri: &str| {
+            let uri = uri.parse().unwrap();
+            let sources = find_sources(&paths, &uri, &Filter::default(), false).unwrap();
+            sources.files[0].uri.key.clone()
+        };
+
+        assert_eq!(key("s3://backups"), "a.txt");
+        assert_eq!(key("s3://backups/x/"), "x/a.txt");
+        assert_eq!(key("s3://backups/x"), "x");
+    }
+
+    #[test]
+    fn a_glob_matches_relative_to_its_fixed_beginning() {
+        let dir = tree(&["l/a.gz", "l/b.txt", "l/x/c.gz"]);
+
+        let one = keys(&[dir.path().join("l/*.gz")], &Filter::default());
+        let all = keys(&[dir.path().join("l/**/*.gz")], &Filter::default());
+
+        assert_eq!(one, ["p/a.gz"]);
+        assert_eq!(all, ["p/a.gz", "p/x/c.gz"]);
+    }
+
+    #[test]
+    fn a_file_whose_name_looks_like_a_glob_is_a_file() {
+        let dir = tree(&["a[1].txt"]);
+
+        assert_eq!(keys(&[dir.path().join("a[1].txt")], &Filter::default()), ["p/a[1].txt"]);
+    }
+
+    #[test]
+    fn filters_look_at_names_and_at_paths() {
+        let dir = tree(&["a.log", "x/a.log", "x/b.txt", "node_modules/c.txt"]);
+        let path = [dir.path().to_owned()];
+
+        assert_eq!(keys(&path, &filter(&[], &["*.log", "node_modules"])), ["p/x/b.txt"]);
+        assert_eq!(keys(&path, &filter(&["x/*.log"], &[])), ["p/x/a.log"]);
+        assert_eq!(keys(&path, &filter(&["*.log"], &["x/"])), ["p/a.log"]);
+    }
+
+    #[test]
+    fn symbolic_links_are_named_unless_followed() {
+        let dir = tree(&["a.txt"]);
+        symlink("a.txt", dir.path().join("link")).unwrap();
+        symlink(".", dir.path().join("loop")).unwrap();
+        let uri: S3Uri = "s3://backups".parse().unwrap();
+        let find = |follow| {
+            find_sources(&[dir.path().to_owned()], &uri, &Filter::default(), follow).unwrap()
+        };
+
+        let (plain, followed) = (find(false), find(true));
+
+        assert_eq!((plain.files.len(), plain.skipped.len()), (1, 2));
+        assert_eq!(plain.skipped[0].reason, "a symbolic link");
+        assert_eq!((followed.files.len(), followed.skipped.len()), (2, 1));
+        assert_eq!(followed.skipped[0].reason, "a symbolic link that leads back up");
+    }
+
+    #[test]
+    fn refuses_what_cannot_work() {
+        let dir = tree(&["a/x.txt", "b/x.txt"]);
+        let file = |name: &str| dir.path().join(name);
+        let find = |paths: &[PathBuf], uri: &str| {
+            find_sources(paths, &uri.parse().unwrap(), &Filter::default(), false).unwrap_err()
+        };
+
+        let same = find(&[file("a/x.txt"), file("b/x.txt")], "s3://backups/p/");
+        let no_prefix = find(&[dir.path().to_owned()], "s3://backups/key");
+        let no_match = find(&[file("*.gz")], "s3://backups/");
+        let missing = find(&[file("c.txt")], "s3://backups/");
+
+        assert!(matches!(same, SourcesError::Collision { .. }));
+        assert!(matches!(no_prefix, SourcesError::NeedsPrefix(_)));
+        assert_eq!((no_match.kind(), missing.kind()), (Kind::NotFound, Kind::NotFound));
+    }
+}

@@ -1,0 +1,69 @@
+//! Carries a [`Cancel`] into asynchronous code.
+
+use tokio::sync::watch;
+
+use crate::cancel::{Cancel, Cancelled};
+
+/// Lets a future wait for the signal that sets a [`Cancel`].
+#[derive(Clone)]
+pub struct Stop {
+    cancel: Cancel,
+    signals: watch::Receiver<Option<i32>>,
+}
+
+impl Stop {
+    /// Listens to `cancel`.
+    pub fn new(cancel: &Cancel) -> Self {
+        let (sender, signals) = watch::channel(None);
+        cancel.on_signal(move |signal| {
+            sender.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
+        });
+        Self { cancel: cancel.clone(), signals }
+    }
+
+    /// Waits until a signal comes, for ever if none does.
+    pub async fn requested(&self) -> Cancelled {
+        let mut signals = self.signals.clone();
+        let signal = signals.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+        match signal {
+            Some(signal) => Cancelled { signal },
+            // The sender lives as long as the `Cancel` we hold.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Fails once a signal has come.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        self.cancel.check()
+    }
+
+    /// Returns the flag itself, for blocking code.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_wakes_a_waiting_future() {
+        let cancel = Cancel::new();
+        let stop = Stop::new(&cancel);
+        let waiter = tokio::spawn(async move { stop.requested().await });
+
+        cancel.cancel(15);
+
+        assert_eq!(waiter.await.unwrap(), Cancelled { signal: 15 });
+    }
+
+    #[tokio::test]
+    async fn a_signal_that_came_before_is_heard() {
+        let cancel = Cancel::new();
+        cancel.cancel(2);
+        cancel.cancel(15);
+
+        assert_eq!(Stop::new(&cancel).requested().await, Cancelled { signal: 2 });
+    }
+}

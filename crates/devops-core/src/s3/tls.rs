@@ -1,0 +1,112 @@
+//! The HTTP client: plain connections at once, TLS only when an https address comes.
+//!
+//! Loading the host's certificates costs time, and debug builds of the SDK's client panic on a host
+//! that has none, even when every address is plain http.
+
+use std::{fmt, sync::OnceLock};
+
+use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedHttpClient};
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::HttpRequest,
+};
+
+/// Makes connections for both schemes; one pool per client configuration.
+pub(crate) struct Dispatch {
+    trust: TrustStore,
+    connectors: std::sync::Mutex<Vec<(HttpConnectorSettings, SharedHttpConnector)>>,
+}
+
+impl Dispatch {
+    /// Trusts the certificates in `ca_bundle` (PEM), or those of the host.
+    pub(crate) fn client(ca_bundle: Option<Vec<u8>>) -> SharedHttpClient {
+        let trust = match ca_bundle {
+            Some(pem) => TrustStore::empty().with_pem_certificate(pem),
+            None => TrustStore::default(),
+        };
+        SharedHttpClient::new(Self { trust, connectors: std::sync::Mutex::default() })
+    }
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient for Dispatch {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let mut connectors =
+            self.connectors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let same = |known: &HttpConnectorSettings| format!("{known:?}") == format!("{settings:?}");
+        if let Some((_, connector)) = connectors.iter().find(|(known, _)| same(known)) {
+            return connector.clone();
+        }
+        let connector = SharedHttpConnector::new(BothSchemes {
+            plain: SharedHttpConnector::new(builder(settings, components).build_http()),
+            secure: OnceLock::new(),
+            trust: self.trust.clone(),
+            settings: settings.clone(),
+            components: components.clone(),
+        });
+        connectors.push((settings.clone(), connector.clone()));
+        connector
+    }
+}
+
+struct BothSchemes {
+    plain: SharedHttpConnector,
+    secure: OnceLock<SharedHttpConnector>,
+    trust: TrustStore,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+}
+
+impl BothSchemes {
+    fn secure(&self) -> &SharedHttpConnector {
+        self.secure.get_or_init(|| {
+            let context = TlsContext::builder().with_trust_store(self.trust.clone()).build();
+            let connector = builder(&self.settings, &self.components)
+                .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+                .tls_context(context.expect("a context with a trust store is complete"))
+                .build();
+            SharedHttpConnector::new(connector)
+        })
+    }
+}
+
+impl fmt::Debug for BothSchemes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BothSchemes").finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for BothSchemes {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if request.uri().starts_with("http://") {
+            self.plain.call(request)
+        } else {
+            self.secure().call(request)
+        }
+    }
+}
+
+fn builder(
+    settings: &HttpConnectorSettings,
+    components: &RuntimeComponents,
+) -> aws_smithy_http_client::ConnectorBuilder {
+    let mut builder = Connector::builder()
+        .connector_settings(settings.clone())
+        .proxy_config(ProxyConfig::from_env());
+    builder.set_sleep_impl(components.sleep_impl());
+    builder
+}

@@ -1,0 +1,61 @@
+//! Puts many files, several at a time, and goes on after one fails.
+
+use std::cell::Cell;
+
+use futures_util::{StreamExt, stream};
+
+use super::{
+    S3Error,
+    event::ObjectSummary,
+    link::Link,
+    put::{PutOptions, put},
+    sources::Source,
+};
+use crate::kind::{HasKind, Kind};
+
+/// Puts every source and tells how each went; many small files fill the lanes of one large.
+///
+/// Begins no more, and ends with that error, when one fails in a way that all others would share: no
+/// permission, no such bucket, no store, a signal. What is under way then comes to its own end, so that
+/// every upload is completed or aborted.
+pub async fn put_all(
+    link: Link<'_>,
+    sources: &[Source],
+    options: &PutOptions,
+    mut each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
+) -> Result<(), S3Error> {
+    let stopped = Cell::new(false);
+    let stopped = &stopped;
+    let mut puts = stream::iter(sources)
+        .map(async |source| {
+            if stopped.get() {
+                return None;
+            }
+            Some((source, put(link, source, options).await))
+        })
+        .buffer_unordered(link.store.concurrency());
+    let mut shared = None;
+    while let Some(done) = puts.next().await {
+        match done {
+            Some((_, Err(error))) if is_shared(&error) => {
+                stopped.set(true);
+                shared.get_or_insert(error);
+            }
+            Some((source, result)) => each(source, result),
+            None => {}
+        }
+    }
+    shared.map_or(Ok(()), Err)
+}
+
+fn is_shared(error: &S3Error) -> bool {
+    match error {
+        S3Error::Cancelled(_) => true,
+        S3Error::Call(failure) => matches!(
+            failure.kind(),
+            Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary
+        ),
+        S3Error::LeftBehind { source, .. } => is_shared(source),
+        _ => false,
+    }
+}

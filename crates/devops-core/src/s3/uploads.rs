@@ -1,0 +1,76 @@
+//! Multipart uploads that were begun and neither completed nor aborted: their parts cost money.
+
+use aws_sdk_s3::types::{EncodingType, MultipartUpload};
+use time::OffsetDateTime;
+
+use super::{
+    S3Error,
+    link::Link,
+    list::{decoded, time_of},
+    requests::Upload,
+    uri::S3Uri,
+};
+
+/// A multipart upload that is not finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingUpload {
+    /// The object it would become.
+    pub uri: S3Uri,
+    /// Its id.
+    pub id: String,
+    /// When it was begun.
+    pub begun: Option<OffsetDateTime>,
+}
+
+/// Returns the unfinished uploads of keys that begin with the key of `prefix`.
+///
+/// With `before`, only those begun earlier; one whose beginning nobody tells counts as young.
+pub async fn pending_uploads(
+    link: Link<'_>,
+    prefix: &S3Uri,
+    before: Option<OffsetDateTime>,
+) -> Result<Vec<PendingUpload>, S3Error> {
+    let mut uploads = Vec::new();
+    let mut markers: (Option<String>, Option<String>) = (None, None);
+    loop {
+        let send = |client: aws_sdk_s3::Client| {
+            client
+                .list_multipart_uploads()
+                .bucket(&prefix.bucket)
+                .prefix(&prefix.key)
+                .encoding_type(EncodingType::Url)
+                .set_key_marker(markers.0.clone())
+                .set_upload_id_marker(markers.1.clone())
+                .send()
+        };
+        let (page, _) = link.call(link.short("ListMultipartUploads"), send).await?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
+        let next = page.next_key_marker().map(|key| decoded(key, encoded));
+        let next = (next, page.next_upload_id_marker().map(str::to_owned));
+        if page.is_truncated() != Some(true) || next.0.is_none() || next == markers {
+            break;
+        }
+        markers = next;
+    }
+    uploads.retain(|upload| {
+        before.is_none_or(|before| upload.begun.is_some_and(|begun| begun < before))
+    });
+    Ok(uploads)
+}
+
+fn pending(prefix: &S3Uri, upload: &MultipartUpload, encoded: bool) -> PendingUpload {
+    let key = decoded(upload.key().unwrap_or_default(), encoded);
+    PendingUpload {
+        uri: S3Uri { bucket: prefix.bucket.clone(), key },
+        id: upload.upload_id().unwrap_or_default().to_owned(),
+        begun: upload.initiated().and_then(time_of),
+    }
+}
+
+/// Removes an unfinished upload with its parts; one that is gone already is no error.
+pub async fn abort_upload(link: Link<'_>, upload: &PendingUpload) -> Result<(), S3Error> {
+    link.stop.check()?;
+    let upload = Upload { uri: upload.uri.clone(), id: upload.id.clone() };
+    Ok(link.abort(&upload).await?)
+}

@@ -1,0 +1,105 @@
+//! Addresses of the form `s3://BUCKET/KEY`.
+
+use std::{fmt, str::FromStr};
+
+/// S3 allows keys of at most this many bytes.
+const MAX_KEY_BYTES: usize = 1024;
+
+/// A bucket and a key or prefix in it; the key may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct S3Uri {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key or prefix, without a leading slash.
+    pub key: String,
+}
+
+/// Why a text is not an address in S3.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// The text does not begin with `s3://`.
+    #[error("`{0}` is not an address such as `s3://bucket/key`")]
+    Scheme(String),
+    /// The bucket is missing or no store would accept its name.
+    #[error("`{0}` is not the name of a bucket")]
+    Bucket(String),
+    /// The key is longer than S3 allows.
+    #[error("the key is longer than {MAX_KEY_BYTES} bytes: `{0}`")]
+    KeyTooLong(String),
+}
+
+impl S3Uri {
+    /// Returns the address of `key` in `bucket`.
+    pub fn new(bucket: &str, key: &str) -> Result<Self, UriError> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !(3..=255).contains(&bucket.len()) || !bucket.chars().all(valid) {
+            return Err(UriError::Bucket(bucket.to_owned()));
+        }
+        if key.len() > MAX_KEY_BYTES {
+            return Err(UriError::KeyTooLong(key.to_owned()));
+        }
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
+    }
+
+    /// Returns whether the key names many objects: it is empty or ends with a slash.
+    pub fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
+
+    /// Returns the address of `name` under this prefix.
+    pub fn join(&self, name: &str) -> Result<Self, UriError> {
+        Self::new(&self.bucket, &format!("{}{name}", self.key))
+    }
+}
+
+impl FromStr for S3Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        let rest = text.strip_prefix("s3://").ok_or_else(|| UriError::Scheme(text.to_owned()))?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        Self::new(bucket, key)
+    }
+}
+
+impl fmt::Display for S3Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_bucket_and_key() {
+        let uri: S3Uri = "s3://backups/2025/a b.tar.gz".parse().unwrap();
+
+        assert_eq!((uri.bucket.as_str(), uri.key.as_str()), ("backups", "2025/a b.tar.gz"));
+        assert_eq!(uri.to_string(), "s3://backups/2025/a b.tar.gz");
+    }
+
+    #[test]
+    fn keeps_the_slashes_of_a_key() {
+        let uri: S3Uri = "s3://backups//odd//key/".parse().unwrap();
+
+        assert_eq!(uri.key, "/odd//key/");
+        assert!(uri.is_prefix());
+    }
+
+    #[test]
+    fn a_bucket_alone_is_a_prefix() {
+        assert!("s3://backups".parse::<S3Uri>().unwrap().is_prefix());
+        assert!("s3://backups/".parse::<S3Uri>().unwrap().is_prefix());
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        assert_eq!("/tmp/x".parse::<S3Uri>(), Err(UriError::Scheme("/tmp/x".to_owned())));
+        assert_eq!("s3://".parse::<S3Uri>(), Err(UriError::Bucket(String::new())));
+        assert_eq!("s3://a b/x".parse::<S3Uri>(), Err(UriError::Bucket("a b".to_owned())));
+        let long = format!("s3://backups/{}", "x".repeat(1025));
+        assert!(matches!(long.parse::<S3Uri>(), Err(UriError::KeyTooLong(_))));
+    }
+}

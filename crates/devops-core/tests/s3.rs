@@ -1,0 +1,12 @@
+//! The engine `s3` against a server that does what it is told, faults included.
+
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "s3/faults.rs"]
+mod faults;
+#[path = "s3/get.rs"]
+mod get;
+#[path = "s3/put.rs"]
+mod put;
+#[path = "s3/rig.rs"]
+mod rig;

@@ -1,0 +1,188 @@
+//! Fetching, comparing and listing.
+
+use std::{fs, path::Path, time::Duration};
+
+use devops_core::{
+    fs::ReplacePolicy,
+    kind::{HasKind, Kind},
+    s3::{
+        GetOptions, GetSummary, PartSize, Patience, Proof, PutOptions, S3Error, Verification, get,
+        list, verify,
+    },
+    units::ByteSize,
+};
+
+use crate::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+const SIZE: u64 = 2 * PART + 99;
+
+fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
+    let part_size = PartSize::Exactly(ByteSize(PART));
+    let options = GetOptions { replace, mode: 0o644, part_size };
+    rig.run(async |link| get(link, &uri("a.bin"), path, options).await)
+}
+
+/// A rig with one object of three parts.
+fn stored() -> Rig {
+    let rig = Rig::with(Patience {
+        before_first_answer: Duration::from_secs(20),
+        stall: Duration::from_secs(2),
+    });
+    let file = rig.file("source.bin", SIZE);
+    rig.put(&file, "a.bin", &in_small_parts()).unwrap();
+    rig
+}
+
+#[test]
+fn an_object_comes_back_in_ranges_and_is_checked() {
+    let rig = stored();
+    let path = rig.path("back.bin");
+
+    let summary = get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+
+    assert_eq!((summary.size, summary.proof), (SIZE, Proof::Full));
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+    assert_eq!(rig.server.count("GetObject"), 3);
+}
+
+#[test]
+fn an_empty_object_becomes_an_empty_file() {
+    let rig = Rig::new();
+    rig.server.put("backups", "a.bin", b"");
+    let path = rig.path("back.bin");
+
+    let summary = get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+
+    assert_eq!((summary.size, summary.proof), (0, Proof::Full));
+    assert_eq!(fs::read(&path).unwrap(), b"");
+}
+
+#[test]
+fn a_range_that_breaks_off_or_stands_still_is_fetched_again() {
+    for rule in [
+        "GetObject:truncate:times=2",
+        "GetObject:stall-body",
+        "GetObject:slow-down",
+        "GetObject:drop-before",
+    ] {
+        let rig = stored();
+        rig.server.faults(&[rule]);
+        let path = rig.path("back.bin");
+
+        get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+
+        assert!(fs::read(&path).unwrap() == bytes(SIZE), "{rule}");
+    }
+}
+
+#[test]
+fn an_existing_file_stays_unless_told_otherwise() {
+    let rig = stored();
+    let path = rig.file("back.bin", 3);
+
+    let refused = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let kept = fs::read(&path).unwrap();
+    get_to(&rig, &path, ReplacePolicy::Replace).unwrap();
+
+    assert_eq!(refused.kind(), Kind::Exists);
+    assert_eq!(kept, bytes(3));
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+}
+
+#[test]
+fn bytes_that_are_not_what_the_store_says_never_become_a_file() {
+    let rig = stored();
+    rig.server.faults(&["HeadObject:wrong-checksum:always"]);
+    let path = rig.path("back.bin");
+
+    let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Mismatch);
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
+    let rig = Rig::new();
+    let path = rig.path("back.bin");
+    let missing = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let nowhere = devops_core::s3::S3Uri::new("nowhere", "a.bin").unwrap();
+    let options =
+        GetOptions { replace: ReplacePolicy::Keep, mode: 0o644, part_size: PartSize::Auto };
+    let no_bucket = rig.run(async |link| get(link, &nowhere, &path, options).await).unwrap_err();
+
+    assert_eq!(missing.to_string(), "HeadObject: no object `s3://backups/a.bin`");
+    assert_eq!(no_bucket.to_string(), "HeadObject: no bucket `nowhere`");
+    assert_eq!((missing.kind(), no_bucket.kind()), (Kind::NotFound, Kind::NotFound));
+}
+
+#[test]
+fn verify_compares_with_what_the_store_says_or_byte_by_byte() {
+    let rig = stored();
+    let same = rig.path("source.bin");
+    let other = rig.file("other.bin", SIZE);
+    fs::copy(&same, &other).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(
+        &fs::File::options().write(true).open(&other).unwrap(),
+        b"x",
+        SIZE / 2,
+    )
+    .unwrap();
+    let check = |path: &Path, deep| {
+        rig.run(async |link| verify(link, path, &uri("a.bin"), deep).await).unwrap()
+    };
+
+    for deep in [false, true] {
+        assert_eq!(check(&same, deep), Verification::Same { size: SIZE, proof: Proof::Full });
+        assert_eq!(check(&other, deep), Verification::Different("the contents differ".to_owned()));
+    }
+    rig.server.faults(&["*:no-checksum:always"]);
+    assert_eq!(check(&other, false), Verification::Same { size: SIZE, proof: Proof::Size });
+    assert_eq!(check(&other, true), Verification::Different("the contents differ".to_owned()));
+}
+
+#[test]
+fn verify_says_when_there_is_no_object() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", 3);
+
+    let found = rig.run(async |link| verify(link, &file, &uri("a.bin"), false).await).unwrap();
+
+    assert_eq!(found, Verification::Missing);
+}
+
+#[test]
+fn a_listing_has_every_page() {
+    let rig = Rig::new();
+    for index in 0..1005 {
+        rig.server.put("backups", &format!("p/{index:04}"), b"x");
+    }
+    rig.server.put("backups", "q", b"x");
+    let mut keys = Vec::new();
+
+    rig.run(async |link| {
+        list(link, &uri("p/"), |object| {
+            keys.push(object.uri.key);
+            true
+        })
+        .await
+    })
+    .unwrap();
+
+    assert_eq!((keys.len(), keys.last().map(String::as_str)), (1005, Some("p/1004")));
+    assert_eq!(rig.server.count("ListObjectsV2"), 2);
+}
+
+#[test]
+fn a_put_object_can_be_proven_by_a_later_reader() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", 1234);
+    rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
+
+    let found = rig.run(async |link| verify(link, &file, &uri("a.bin"), false).await).unwrap();
+
+    assert_eq!(found, Verification::Same { size: 1234, proof: Proof::Full });
+}

@@ -1,0 +1,38 @@
+//! From arguments to core calls to output.
+
+mod connection;
+mod explain;
+mod get;
+mod list;
+mod put;
+mod receipt;
+mod reporter;
+mod uploads;
+mod verify;
+
+use devops_cli::{Failure, Outcome, Session};
+use devops_core::kind::Kind;
+
+use crate::cli::{Cli, Command, UploadsCommand};
+
+pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Failed, format!("cannot start: {error}")))?;
+    let result = runtime.block_on(dispatch(cli.command, session));
+    // A read of the standard input that hangs must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failure> {
+    match command {
+        Command::Put(args) => put::put(args, session).await,
+        Command::Get(args) => get::get(args, session).await,
+        Command::List(args) => list::list(args, session).await,
+        Command::Verify(args) => verify::verify(args, session).await,
+        Command::Uploads(UploadsCommand::List(args)) => uploads::list(args, session).await,
+        Command::Uploads(UploadsCommand::Abort(args)) => uploads::abort(args, session).await,
+    }
+}

@@ -1,0 +1,69 @@
+//! Adds to an error what may help.
+
+use devops_cli::Failure;
+use devops_core::s3::{CallFailure, S3Error, Trouble};
+
+/// Turns an error of core into a failure with a hint.
+pub(crate) fn explain(error: impl Into<S3Error>) -> Failure {
+    let error = error.into();
+    let hint = hint(&error);
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn hint(error: &S3Error) -> Option<String> {
+    match error {
+        S3Error::Exists(_) => Some("pass --overwrite to replace it".to_owned()),
+        S3Error::Call(failure) => hint_for(failure),
+        S3Error::LeftBehind { uri, .. } => Some(format!(
+            "remove it with `devops-s3push uploads abort s3://{}/{} --older-than 0s`",
+            uri.bucket, uri.key
+        )),
+        S3Error::Uncertain { uri, .. } => {
+            Some(format!("look with `devops-s3push list {uri}` before trying again"))
+        }
+        S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
+        S3Error::Changed(_) => Some("try again when nothing writes to it".to_owned()),
+        S3Error::Cancelled(_)
+        | S3Error::Path(_)
+        | S3Error::Mismatch { .. }
+        | S3Error::Length { .. }
+        | S3Error::ProofTooWeak { .. } => None,
+    }
+}
+
+fn hint_for(failure: &CallFailure) -> Option<String> {
+    let text = match &failure.trouble {
+        Trouble::Unreachable => {
+            "check --endpoint-url, the network, and whether the store needs --path-style"
+        }
+        Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
+        Trouble::NoBucket => "the bucket does not exist, or belongs to another store",
+        Trouble::NoCredentials => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile"
+        }
+        Trouble::BadCredentials => match failure.code.as_deref() {
+            Some("SignatureDoesNotMatch") => "the secret key does not belong to the access key",
+            Some("ExpiredToken" | "TokenRefreshRequired") => "the session has ended: log in again",
+            _ => "the store does not know this access key",
+        },
+        Trouble::Clock => "set this host's clock",
+        Trouble::Denied => "the credentials lack a permission, or the bucket's policy forbids it",
+        Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),
+        Trouble::OtherRegion(None) => "pass the bucket's --region",
+        Trouble::Throttled | Trouble::Server | Trouble::Broken => "try again later",
+        Trouble::Conflict => "someone else writes to the same key",
+        Trouble::NoObject
+        | Trouble::NoUpload
+        | Trouble::Exists
+        | Trouble::ChecksumRefused
+        | Trouble::ConditionRefused
+        | Trouble::Damaged
+        | Trouble::Rejected
+        | Trouble::Interrupted(_) => return None,
+    };
+    Some(text.to_owned())
+}

@@ -1,0 +1,250 @@
+//! `put`: files, folders, globs, the standard input.
+
+use std::{ffi::OsStr, path::PathBuf, time::Instant};
+
+use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
+use devops_core::{
+    kind::{HasKind, Kind},
+    s3::{
+        Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize, PutOptions,
+        Replace, S3Error, Source, Sources, StreamOptions, find_sources, preview, put as put_one,
+        put_all, put_stream,
+    },
+    units::ByteSize,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    connection::Connected,
+    explain::explain,
+    receipt,
+    reporter::{Reporter, insert},
+};
+use crate::cli::PutArgs;
+
+pub(crate) async fn put(args: PutArgs, session: &Session) -> Result<Outcome, Failure> {
+    let options = options(&args);
+    if args.paths.iter().any(|path| path == OsStr::new("-")) {
+        return put_stdin(&args, &options, session).await;
+    }
+    if args.expect_size.is_some() {
+        return Err(Failure::usage("--expect-size is for the standard input, `put -`"));
+    }
+    let filter = Filter::new(&args.include, &args.exclude)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let paths: Vec<PathBuf> = args.paths.iter().map(PathBuf::from).collect();
+    let sources = find_sources(&paths, &args.destination, &filter, args.follow_symlinks)?;
+    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    let total = sources.files.iter().map(|file| file.size).sum();
+    let reporter = Reporter::new(session, "uploading", Some(total));
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let run =
+        PutRun { link, options: &options, session, reporter: &reporter, receipt: args.receipt };
+    if args.dry_run { run.dry(&sources).await } else { run.real(&sources).await }
+}
+
+fn options(args: &PutArgs) -> PutOptions {
+    PutOptions {
+        replace: if args.overwrite { Replace::Overwrite } else { Replace::Refuse },
+        checksum: args.checksum.0,
+        require_proof: args.require_proof,
+        part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
+        metadata: args.metadata.iter().cloned().collect(),
+        content_type: args.content_type.clone(),
+        storage_class: args.storage_class.clone(),
+    }
+}
+
+async fn put_stdin(
+    args: &PutArgs,
+    options: &PutOptions,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let uri = &args.destination;
+    if args.paths.len() > 1 {
+        return Err(Failure::usage("`-` goes alone"));
+    }
+    if uri.is_prefix() {
+        return Err(Failure::usage(format!(
+            "the standard input has no name: give a key, not `{uri}`"
+        )));
+    }
+    if args.dry_run {
+        return Err(Failure::usage("--dry-run cannot tell anything about the standard input"));
+    }
+    if session.stdin_is_terminal() {
+        return Err(Failure::usage(
+            "the standard input is a terminal; pipe something into `put -`",
+        ));
+    }
+    let expected = StreamOptions { expect_size: args.expect_size.map(|size| size.0) };
+    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    let reporter = Reporter::new(session, "uploading", expected.expect_size);
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    session.status(format!("Uploading - to bucket '{}' as '{}'...", uri.bucket, uri.key));
+    let begun = Instant::now();
+    let summary =
+        put_stream(link, std::io::stdin(), uri, (options, expected)).await.map_err(explain)?;
+    reporter.object(&summary);
+    if let Some(path) = &args.receipt {
+        receipt::write(path, std::slice::from_ref(&summary))?;
+    }
+    let mut totals = Totals::default();
+    totals.stored.push(summary);
+    totals.emit(&reporter, begun);
+    Ok(Outcome::Done)
+}
+
+struct PutRun<'a> {
+    link: Link<'a>,
+    options: &'a PutOptions,
+    session: &'a Session,
+    reporter: &'a Reporter<'a>,
+    receipt: Option<PathBuf>,
+}
+
+/// What came of the files.
+#[derive(Default)]
+struct Totals {
+    stored: Vec<ObjectSummary>,
+    failed: Vec<Value>,
+    skipped: Vec<Value>,
+}
+
+impl Totals {
+    fn of(sources: &Sources, session: &Session) -> Self {
+        let mut totals = Self::default();
+        for skipped in &sources.skipped {
+            session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
+            let mut object = Map::new();
+            insert_path(&mut object, "path", &skipped.path);
+            object.insert("reason".to_owned(), skipped.reason.clone().into());
+            totals.skipped.push(object.into());
+        }
+        totals
+    }
+
+    fn fail(&mut self, source: &Source, error: &S3Error, session: &Session) {
+        session.warn(format!("`{}` was not stored: {error}", quote(&source.path)));
+        let mut object = Map::new();
+        insert_path(&mut object, "path", &source.path);
+        insert(
+            &mut object,
+            json!({"key": source.uri.key, "kind": error.kind().name(), "message": error.to_string()}),
+        );
+        self.failed.push(object.into());
+    }
+
+    fn emit(&self, reporter: &Reporter<'_>, begun: Instant) {
+        let count =
+            |outcome| self.stored.iter().filter(|summary| summary.outcome == outcome).count();
+        reporter.emit("summary", |object| {
+            insert(
+                object,
+                json!({
+                    "stored": count(ObjectOutcome::Stored),
+                    "unchanged": count(ObjectOutcome::Unchanged),
+                    "failed": self.failed,
+                    "skipped": self.skipped,
+                    "bytes_sent": self.stored.iter().map(|summary| summary.bytes_sent).sum::<u64>(),
+                    "seconds": begun.elapsed().as_secs_f64(),
+                }),
+            );
+        });
+    }
+
+    /// Returns how the whole ended: none of many is a failure, some of many are a part.
+    fn outcome(&self) -> Result<Outcome, Failure> {
+        let left_out = self.failed.len() + self.skipped.len();
+        let total = self.stored.len() + left_out;
+        if self.stored.is_empty() && !self.failed.is_empty() {
+            return Err(Failure::new(Kind::Failed, format!("none of {total} files was stored")));
+        }
+        if left_out > 0 {
+            return Ok(Outcome::Partial(format!("{left_out} of {total} files were not stored")));
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+impl PutRun<'_> {
+    async fn real(&self, sources: &Sources) -> Result<Outcome, Failure> {
+        let begun = Instant::now();
+        let mut totals = Totals::of(sources, self.session);
+        let result = match sources.files.as_slice() {
+            [source] if !sources.is_tree => self.one(source, &mut totals).await,
+            files => self.many(files, &mut totals).await,
+        };
+        totals.emit(self.reporter, begun);
+        if let Some(path) = &self.receipt {
+            receipt::write(path, &totals.stored)?;
+        }
+        result.map_err(explain)?;
+        totals.outcome()
+    }
+
+    async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {
+        let summary = put_one(self.link, source, self.options).await?;
+        self.reporter.object(&summary);
+        totals.stored.push(summary);
+        Ok(())
+    }
+
+    async fn many(&self, files: &[Source], totals: &mut Totals) -> Result<(), S3Error> {
+        put_all(self.link, files, self.options, |source, result| match result {
+            Ok(summary) => {
+                self.reporter.object(&summary);
+                totals.stored.push(summary);
+            }
+            Err(error) => totals.fail(source, &error, self.session),
+        })
+        .await
+    }
+
+    async fn dry(&self, sources: &Sources) -> Result<Outcome, Failure> {
+        let mut totals = Totals::of(sources, self.session);
+        let mut n_fine = 0;
+        for source in &sources.files {
+            match preview(self.link, source, self.options).await {
+                Ok(plan) => {
+                    n_fine += 1;
+                    self.show_plan(source, &plan)?;
+                }
+                Err(error) if sources.is_tree && error.kind() == Kind::Exists => {
+                    totals.fail(source, &error, self.session);
+                }
+                Err(error) => return Err(explain(error)),
+            }
+        }
+        let left_out = totals.failed.len() + totals.skipped.len();
+        match (n_fine, left_out) {
+            (_, 0) => Ok(Outcome::Done),
+            (0, _) if !totals.failed.is_empty() => totals.outcome(),
+            _ => Ok(Outcome::Partial(format!("{left_out} files would not be stored"))),
+        }
+    }
+
+    fn show_plan(&self, source: &Source, plan: &devops_core::s3::Preview) -> Result<(), Failure> {
+        self.reporter.emit("planned", |object| {
+            insert_path(object, "path", &source.path);
+            insert(
+                object,
+                json!({
+                    "bucket": source.uri.bucket, "key": source.uri.key, "size": plan.size,
+                    "parts": plan.parts, "unchanged": plan.unchanged,
+                }),
+            );
+        });
+        if self.session.json() {
+            return Ok(());
+        }
+        let (file, uri, size) = (quote(&source.path), &source.uri, ByteSize(plan.size));
+        self.session.line(if plan.unchanged {
+            format!("would leave {uri} ({size}, unchanged)")
+        } else {
+            format!("would put {file} to {uri} ({size}, parts: {})", plan.parts)
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Shows events: as JSON lines, or as messages and progress.
+
+use std::cell::Cell;
+
+use devops_cli::{Progress, Session, json::insert_path, quote};
+use devops_core::{
+    s3::{Event, ObjectSummary, Outcome},
+    units::{ByteSize, format_duration},
+};
+use serde_json::{Map, Value, json};
+
+/// Shows the events of one command.
+pub(crate) struct Reporter<'a> {
+    session: &'a Session,
+    progress: Progress,
+    moved: Cell<i64>,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(session: &'a Session, label: &str, total: Option<u64>) -> Self {
+        Self { session, progress: session.progress(label, total), moved: Cell::new(0) }
+    }
+
+    /// Shows one event; a stdout that fails is found out at the end.
+    pub(crate) fn show(&self, event: Event) {
+        match event {
+            Event::Moved(bytes) => {
+                self.moved.set(self.moved.get() + bytes);
+                self.progress.set(u64::try_from(self.moved.get()).unwrap_or(0));
+            }
+            Event::Started { uri, path, size, parts } => {
+                if let Some(path) = &path {
+                    let (file, bucket, key) = (quote(path), &uri.bucket, &uri.key);
+                    self.session
+                        .status(format!("Uploading {file} to bucket '{bucket}' as '{key}'..."));
+                }
+                self.emit("started", |object| {
+                    if let Some(path) = &path {
+                        insert_path(object, "path", path);
+                    }
+                    insert(
+                        object,
+                        json!({"bucket": uri.bucket, "key": uri.key, "size": size, "parts": parts}),
+                    );
+                });
+            }
+            Event::Part { uri, number, size, attempts } => self.emit("part", |object| {
+                insert(
+                    object,
+                    json!({"key": uri.key, "number": number, "size": size, "attempts": attempts}),
+                );
+            }),
+            Event::Retry { operation, attempt, pause, reason } => {
+                tracing::info!(
+                    "attempt {attempt} failed, next in {}: {reason}",
+                    format_duration(pause)
+                );
+                self.emit("retry", |object| {
+                    let seconds = pause.as_secs_f64();
+                    insert(object, json!({"operation": operation, "attempt": attempt, "pause_seconds": seconds, "reason": reason}));
+                });
+            }
+            Event::Region(region) => tracing::info!("the bucket is in {region}"),
+            Event::Weaker(what) => {
+                self.session.warn(format!("the store does not know {what}; going on without"));
+            }
+            Event::Object(_) => {}
+        }
+    }
+
+    /// Shows an object that is stored.
+    pub(crate) fn object(&self, summary: &ObjectSummary) {
+        let line = match summary.outcome {
+            Outcome::Stored => "Upload Successful!",
+            Outcome::Unchanged => "Unchanged:",
+        };
+        if self.session.json() {
+            self.emit("object", |object| insert(object, object_json(summary)));
+            return;
+        }
+        let size = ByteSize(summary.size);
+        let checksum = match &summary.checksum {
+            Some(checksum) => checksum.to_string(),
+            None => "no checksum".to_owned(),
+        };
+        let (uri, proof) = (&summary.uri, summary.proof);
+        // A failure of stdout is remembered by the session and decides nothing here.
+        let _printed =
+            self.session.line(format!("{line} {uri} ({size}, {checksum}, proof {proof})"));
+    }
+
+    /// Emits one JSON event.
+    pub(crate) fn emit(&self, kind: &str, fill: impl FnOnce(&mut Map<String, Value>)) {
+        if !self.session.json() {
+            return;
+        }
+        let mut object = Map::new();
+        object.insert("type".to_owned(), kind.into());
+        fill(&mut object);
+        let _printed = self.session.emit(&object);
+    }
+}
+
+/// Inserts the fields of a JSON object.
+pub(crate) fn insert(object: &mut Map<String, Value>, fields: Value) {
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+}
+
+pub(crate) fn object_json(summary: &ObjectSummary) -> Value {
+    let checksum = summary.checksum.as_ref();
+    json!({
+        "bucket": summary.uri.bucket,
+        "key": summary.uri.key,
+        "size": summary.size,
+        "outcome": match summary.outcome { Outcome::Stored => "stored", Outcome::Unchanged => "unchanged" },
+        "checksum": checksum.map(|checksum| checksum.value.clone()),
+        "checksum_algorithm": checksum.map(|checksum| checksum.algorithm.name()),
+        "proof": summary.proof.name(),
+        "version_id": summary.version_id,
+        "parts": summary.parts,
+        "bytes_sent": summary.bytes_sent,
+        "bytes_copied": 0,
+        "attempts": summary.attempts,
+        "seconds": summary.elapsed.as_secs_f64(),
+    })
+}

@@ -1,0 +1,232 @@
+//! An S3 server that does what it is told, faults included.
+//!
+//! `store` keeps the objects honestly, `service` answers for it, `fault` says what goes wrong, and
+//! `http` puts the faults around the answers and writes the log.
+
+mod digest;
+mod fault;
+mod http;
+mod listing;
+mod service;
+mod store;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+pub use self::{
+    fault::{Fault, Rule, RuleError},
+    store::StoredObject,
+};
+use self::{http::Front, store::Store};
+
+/// The key that a server accepts unless told otherwise.
+pub const ACCESS_KEY: &str = "fake-access-key";
+/// The secret of that key.
+pub const SECRET_KEY: &str = "fake-secret-key";
+
+/// How a server behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The key that is accepted.
+    pub access_key: String,
+    /// The secret of that key.
+    pub secret_key: String,
+    /// Buckets that exist from the start.
+    pub buckets: Vec<String>,
+    /// Every object is also written here, as `DIR/BUCKET/KEY`.
+    pub dir: Option<PathBuf>,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            access_key: ACCESS_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned(),
+            buckets: Vec::new(),
+            dir: None,
+            port: 0,
+        }
+    }
+}
+
+/// One request as the server saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// S3's name of the operation.
+    pub operation: String,
+    /// The bucket and key, as in the path.
+    pub path: String,
+    /// The part's number, in requests that have one.
+    pub part: Option<u32>,
+    /// The headers that begin with `x-amz-` or `if-`, sorted.
+    pub headers: Vec<(String, String)>,
+    /// The status of the answer; nothing while it is under way or when none was given.
+    pub status: Option<u16>,
+    /// The faults that were applied.
+    pub faults: Vec<String>,
+    /// How many requests of this operation were under way with it.
+    pub alongside: usize,
+}
+
+impl Entry {
+    /// Returns the value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A running server; it ends when dropped.
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the server's thread and its owner both see.
+pub(crate) struct Shared {
+    store: Store,
+    rules: Mutex<Vec<Rule>>,
+    log: Mutex<Vec<Entry>>,
+    logged: Condvar,
+    sink: Mutex<Option<Box<dyn io::Write + Send>>>,
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// Starts a server on loopback, on its own thread.
+    pub fn start(options: &Options) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            store: Store::new(options)?,
+            rules: Mutex::default(),
+            log: Mutex::default(),
+            logged: Condvar::new(),
+            sink: Mutex::default(),
+        });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let front = Front::new(Arc::clone(&shared), options);
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    result = front.serve(listener) => drop(result.expect("the listener works")),
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_background();
+        });
+        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Starts a server in memory with one bucket, `backups`.
+    pub fn with_bucket() -> Self {
+        let options = Options { buckets: vec!["backups".to_owned()], ..Options::default() };
+        Self::start(&options).expect("loopback has a free port")
+    }
+
+    /// Returns the address for `--endpoint-url`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets something go wrong from now on.
+    pub fn fault(&self, rule: Rule) {
+        lock(&self.shared.rules).push(rule);
+    }
+
+    /// Reads a rule such as `UploadPart:slow-down:times=2`; see [`Rule`].
+    pub fn faults(&self, rules: &[&str]) {
+        for rule in rules {
+            self.fault(rule.parse().expect("the rule is well-formed"));
+        }
+    }
+
+    /// Writes every request to `sink` as a JSON line, too.
+    pub fn log_to(&self, sink: impl io::Write + Send + 'static) {
+        *lock(&self.shared.sink) = Some(Box::new(sink));
+    }
+
+    /// Returns every request so far.
+    pub fn log(&self) -> Vec<Entry> {
+        lock(&self.shared.log).clone()
+    }
+
+    /// Returns how many requests of `operation` came.
+    pub fn count(&self, operation: &str) -> usize {
+        lock(&self.shared.log).iter().filter(|entry| entry.operation == operation).count()
+    }
+
+    /// Waits until the log satisfies `enough`; returns whether it did in time.
+    pub fn wait_for(&self, enough: impl Fn(&[Entry]) -> bool, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut log = lock(&self.shared.log);
+        loop {
+            if enough(&log) {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            log = self
+                .shared
+                .logged
+                .wait_timeout(log, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Returns an object.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<StoredObject> {
+        self.shared.store.object(bucket, key)
+    }
+
+    /// Stores an object as if someone else had put it there.
+    pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.shared.store.put_foreign(bucket, key, bytes);
+    }
+
+    /// Returns the keys of all objects.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        self.shared.store.keys(bucket)
+    }
+
+    /// Returns how many multipart uploads are neither completed nor aborted.
+    pub fn pending_uploads(&self, bucket: &str) -> usize {
+        self.shared.store.pending_uploads(bucket)
+    }
+
+    /// Waits until the server ends, which it does not by itself.
+    pub fn wait(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A server that panicked has said so already.
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take()
+            && let Some(thread) = self.thread.take()
+        {
+            let _told = stop.send(());
+            let _ended = thread.join();
+        }
+    }
+}

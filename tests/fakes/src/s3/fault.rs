@@ -1,0 +1,200 @@
+//! What goes wrong, when and how often.
+
+use std::{str::FromStr, time::Duration};
+
+/// Something that goes wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This error instead of an answer; nothing is carried out.
+    Error {
+        /// The HTTP status.
+        status: u16,
+        /// S3's code.
+        code: String,
+        /// The message.
+        message: String,
+    },
+    /// Status 200 with an error in the body; nothing is carried out.
+    ErrorIn200,
+    /// The connection ends without an answer; nothing is carried out.
+    DropBefore,
+    /// The request is carried out; then the connection ends without an answer.
+    DropAfter,
+    /// The request is carried out; the answer is 500.
+    ErrorAfter,
+    /// No answer ever; nothing is carried out.
+    Stall,
+    /// Half of the answer's body, then nothing more.
+    StallBody,
+    /// Half of the answer's body, then the connection ends.
+    Truncate,
+    /// Nothing happens for a while.
+    Delay(Duration),
+    /// The answer's `ETag` is not that of the bytes.
+    WrongEtag,
+    /// The answer's checksum is not that of the bytes.
+    WrongChecksum,
+    /// The answer has no checksums, as if the store did not know them.
+    NoChecksum,
+    /// The answer has no user metadata.
+    NoMetadata,
+    /// `If-None-Match` is not looked at.
+    IgnoreCondition,
+    /// Checksum headers are an error.
+    RefuseChecksums,
+    /// Conditional writes are an error.
+    RefuseConditions,
+    /// Requests signed for another region are sent to this one.
+    Region(String),
+}
+
+/// A fault with the requests it is for.
+///
+/// As text: `OPERATION:FAULT[:part=N][:after=N][:times=N|always]`, with `*` for every operation;
+/// `after` requests go well before, and unless `times` says more only one goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    operation: String,
+    text: String,
+    fault: Fault,
+    part: Option<u32>,
+    after: usize,
+    times: Option<usize>,
+}
+
+/// Why a text is no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleError(String);
+
+impl std::fmt::Display for RuleError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is not a rule such as `UploadPart:slow-down:times=2`", self.0)
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+impl Rule {
+    /// Returns the fault if it is for this request, and counts it.
+    pub(crate) fn apply(&mut self, operation: &str, part: Option<u32>) -> Option<(Fault, String)> {
+        let matches = self.operation == "*" || self.operation == operation;
+        if !matches || (self.part.is_some() && self.part != part) {
+            return None;
+        }
+        if self.after > 0 {
+            self.after -= 1;
+            return None;
+        }
+        match &mut self.times {
+            Some(0) => return None,
+            Some(times) => *times -= 1,
+            None => {}
+        }
+        Some((self.fault.clone(), self.text.clone()))
+    }
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let error = || RuleError(text.to_owned());
+        let mut words = text.split(':');
+        let operation = words.next().filter(|word| !word.is_empty()).ok_or_else(error)?.to_owned();
+        let name = words.next().ok_or_else(error)?;
+        let mut rule = Self {
+            operation,
+            text: name.to_owned(),
+            fault: fault(name).ok_or_else(error)?,
+            part: None,
+            after: 0,
+            times: Some(1),
+        };
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            let number = || value.parse::<usize>().map_err(|_| error());
+            match key {
+                "part" => rule.part = Some(value.parse().map_err(|_| error())?),
+                "after" => rule.after = number()?,
+                "times" if value == "always" => rule.times = None,
+                "always" => rule.times = None,
+                "times" => rule.times = Some(number()?),
+                _ => return Err(error()),
+            }
+        }
+        Ok(rule)
+    }
+}
+
+fn fault(name: &str) -> Option<Fault> {
+    let (name, value) = name.split_once('=').unwrap_or((name, ""));
+    let answer = |status, code: &str, message: &str| Fault::Error {
+        status,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    };
+    Some(match name {
+        "error-in-200" => Fault::ErrorIn200,
+        "drop-before" => Fault::DropBefore,
+        "drop-after" => Fault::DropAfter,
+        "error-after" => Fault::ErrorAfter,
+        "stall" => Fault::Stall,
+        "stall-body" => Fault::StallBody,
+        "truncate" => Fault::Truncate,
+        "delay" => Fault::Delay(Duration::from_millis(value.parse().ok()?)),
+        "wrong-etag" => Fault::WrongEtag,
+        "wrong-checksum" => Fault::WrongChecksum,
+        "no-checksum" => Fault::NoChecksum,
+        "no-metadata" => Fault::NoMetadata,
+        "ignore-condition" => Fault::IgnoreCondition,
+        "refuse-checksums" => Fault::RefuseChecksums,
+        "refuse-conditions" => Fault::RefuseConditions,
+        "region" if !value.is_empty() => Fault::Region(value.to_owned()),
+        "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
+        "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
+        "expired-token" => answer(400, "ExpiredToken", "The provided token has expired."),
+        "denied" => answer(403, "AccessDenied", "Access Denied"),
+        "no-upload" => answer(404, "NoSuchUpload", "The specified upload does not exist."),
+        "conflict" => {
+            answer(409, "ConditionalRequestConflict", "A conflicting operation occurred.")
+        }
+        "bad-digest" => answer(400, "BadDigest", "The checksum did not match."),
+        "skewed" => answer(
+            403,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+        ),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_counts_the_requests_it_is_for() {
+        let mut rule: Rule = "UploadPart:slow-down:after=1:times=2".parse().unwrap();
+        let mut hits = |operation| rule.apply(operation, Some(1)).is_some();
+
+        assert!(!hits("PutObject"));
+        assert!(!hits("UploadPart"));
+        assert!(hits("UploadPart") && hits("UploadPart"));
+        assert!(!hits("UploadPart"));
+    }
+
+    #[test]
+    fn a_rule_may_be_for_one_part_and_for_ever() {
+        let mut rule: Rule = "*:stall:part=3:always".parse().unwrap();
+
+        assert_eq!(rule.apply("UploadPart", Some(2)), None);
+        assert!((0..9).all(|_| rule.apply("UploadPart", Some(3)).is_some()));
+    }
+
+    #[test]
+    fn refuses_what_is_no_rule() {
+        for text in ["", "UploadPart", "UploadPart:burn", "*:stall:part=x", "*:region"] {
+            assert!(text.parse::<Rule>().is_err(), "{text}");
+        }
+    }
+}

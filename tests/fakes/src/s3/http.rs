@@ -1,0 +1,384 @@
+//! Connections, faults and the log around the honest service.
+
+use std::{convert::Infallible, io, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header::HeaderValue,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use s3s::{
+    Body,
+    auth::SimpleAuth,
+    dto::StreamingBlob,
+    service::{S3Service, S3ServiceBuilder},
+};
+use tokio::net::TcpListener;
+
+use super::{
+    Entry, Fault, Options, Shared, lock,
+    service::{Service, WithoutConditions},
+};
+
+/// Takes connections and puts faults around the service.
+#[derive(Clone)]
+pub(crate) struct Front {
+    shared: Arc<Shared>,
+    service: S3Service,
+}
+
+/// Ends the connection without an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("dropped on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+/// What a request is, read from its line.
+struct Shape {
+    operation: &'static str,
+    part: Option<u32>,
+}
+
+impl Front {
+    pub(crate) fn new(shared: Arc<Shared>, options: &Options) -> Self {
+        let mut builder = S3ServiceBuilder::new(Service(Arc::clone(&shared)));
+        builder.set_auth(SimpleAuth::from_single(
+            options.access_key.clone(),
+            options.secret_key.clone(),
+        ));
+        Self { shared, service: builder.build() }
+    }
+
+    pub(crate) async fn serve(self, listener: std::net::TcpListener) -> io::Result<Infallible> {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            // Small answers must not wait for the client's next packet.
+            stream.set_nodelay(true)?;
+            let front = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(|request| front.answer(request));
+                let http = hyper::server::conn::http1::Builder::new();
+                // A client that hangs up, and a connection that is dropped on purpose, end here.
+                let _ended = http.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    }
+
+    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
+        let shape = shape(&request);
+        let (index, faults) = self.begin(&request, &shape);
+        let _open = Open { shared: &self.shared, index };
+        for fault in &faults {
+            match fault {
+                Fault::Delay(time) => tokio::time::sleep(*time).await,
+                // The header itself is signed and must stay.
+                Fault::IgnoreCondition => drop(request.extensions_mut().insert(WithoutConditions)),
+                _ => {}
+            }
+        }
+        if let Some(answer) = self.instead(&faults, &mut request).await {
+            let answer = answer?;
+            self.finish(index, answer.status());
+            return Ok(answer);
+        }
+        let answer = self.service.call(request.map(Body::from)).await.map_err(|_| Dropped)?;
+        let answer = afterwards(&faults, answer).await?;
+        self.finish(index, answer.status());
+        Ok(answer)
+    }
+
+    fn begin(&self, request: &Request<Incoming>, shape: &Shape) -> (usize, Vec<Fault>) {
+        let mut rules = lock(&self.shared.rules);
+        let applied = rules.iter_mut().filter_map(|rule| rule.apply(shape.operation, shape.part));
+        let (faults, names) = applied.unzip();
+        let mut log = lock(&self.shared.log);
+        let open = |entry: &&Entry| entry.operation == shape.operation && entry.status.is_none();
+        let alongside = log.iter().filter(open).count() + 1;
+        log.push(Entry {
+            operation: shape.operation.to_owned(),
+            path: request.uri().path().to_owned(),
+            part: shape.part,
+            headers: telling(request.headers()),
+            status: None,
+            faults: names,
+            alongside,
+        });
+        self.shared.logged.notify_all();
+        (log.len() - 1, faults)
+    }
+
+    fn finish(&self, index: usize, status: StatusCode) {
+        let mut log = lock(&self.shared.log);
+        log[index].status = Some(status.as_u16());
+        self.shared.logged.notify_all();
+    }
+
+    /// Returns an answer that comes instead of the service's.
+    async fn instead(
+        &self,
+        faults: &[Fault],
+        request: &mut Request<Incoming>,
+    ) -> Option<Result<Response<Body>, Dropped>> {
+        for fault in faults {
+            let answer = match fault {
+                Fault::Error { status, code, message } => Ok(error(*status, code, message)),
+                Fault::ErrorIn200 => {
+                    Ok(error(200, "InternalError", "We encountered an internal error."))
+                }
+                Fault::DropBefore => Err(Dropped),
+                Fault::Stall => std::future::pending().await,
+                Fault::RefuseChecksums => match checksum_header(request.headers()) {
+                    Some(name) => {
+                        let message =
+                            format!("Unsupported header '{name}' received for this API call.");
+                        Ok(error(400, "InvalidArgument", &message))
+                    }
+                    None => continue,
+                },
+                Fault::RefuseConditions if request.headers().contains_key("if-none-match") => {
+                    Ok(error(
+                        501,
+                        "NotImplemented",
+                        "A header you provided implies functionality that is not implemented",
+                    ))
+                }
+                Fault::Region(region) if !signed_for(request.headers(), region) => {
+                    Ok(elsewhere(region))
+                }
+                _ => continue,
+            };
+            // A client that is still sending would see a reset instead of the answer.
+            drain(request.body_mut()).await;
+            return Some(answer);
+        }
+        None
+    }
+}
+
+/// A request that gets no answer must not look as if it were still under way.
+struct Open<'a> {
+    shared: &'a Shared,
+    index: usize,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut log = lock(&self.shared.log);
+        let entry = &mut log[self.index];
+        entry.status.get_or_insert(0);
+        let line = serde_json::json!({
+            "operation": entry.operation,
+            "path": entry.path,
+            "part": entry.part,
+            "status": entry.status,
+            "faults": entry.faults,
+        });
+        if let Some(sink) = lock(&self.shared.sink).as_mut() {
+            // The log is for people; the server goes on without it.
+            let _written = writeln!(sink, "{line}").and_then(|()| sink.flush());
+        }
+        self.shared.logged.notify_all();
+    }
+}
+
+fn telling(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut telling: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| {
+            ["x-amz-", "if-", "content-"].iter().any(|prefix| name.as_str().starts_with(prefix))
+        })
+        .map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    telling.sort();
+    telling
+}
+
+fn checksum_header(headers: &HeaderMap) -> Option<&str> {
+    let names = headers.keys().map(hyper::header::HeaderName::as_str);
+    names
+        .into_iter()
+        .find(|name| name.starts_with("x-amz-checksum-") && *name != "x-amz-checksum-mode")
+}
+
+fn signed_for(headers: &HeaderMap, region: &str) -> bool {
+    let scope = format!("/{region}/s3/aws4_request");
+    headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|text| text.contains(&scope))
+}
+
+async fn drain(body: &mut Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+fn error(status: u16, code: &str, message: &str) -> Response<Body> {
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message><RequestId>fake</RequestId></Error>"
+    );
+    let mut answer = Response::new(Body::from(xml));
+    *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
+    answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
+    answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("fake"));
+    answer
+}
+
+fn elsewhere(region: &str) -> Response<Body> {
+    let mut answer = error(
+        301,
+        "PermanentRedirect",
+        "The bucket you are attempting to access must be addressed using the specified endpoint.",
+    );
+    answer
+        .headers_mut()
+        .insert("x-amz-bucket-region", HeaderValue::from_str(region).expect("a region is ASCII"));
+    answer
+}
+
+/// Changes the service's answer.
+async fn afterwards(
+    faults: &[Fault],
+    mut answer: Response<Body>,
+) -> Result<Response<Body>, Dropped> {
+    for fault in faults {
+        answer = match fault {
+            Fault::DropAfter => return Err(Dropped),
+            Fault::ErrorAfter => error(500, "InternalError", "We encountered an internal error."),
+            Fault::WrongEtag => {
+                rewrite(answer, "etag", "ETag", "\"00000000000000000000000000000000\"").await?
+            }
+            Fault::WrongChecksum => {
+                let answer = rewrite(
+                    answer,
+                    "x-amz-checksum-crc64nvme",
+                    "ChecksumCRC64NVME",
+                    "AAAAAAAAAAA=",
+                )
+                .await?;
+                rewrite(answer, "x-amz-checksum-crc32c", "ChecksumCRC32C", "AAAAAA==").await?
+            }
+            Fault::NoChecksum => without_checksums(answer).await?,
+            Fault::NoMetadata => {
+                let headers = answer.headers_mut();
+                let names: Vec<_> = headers
+                    .keys()
+                    .filter(|name| name.as_str().starts_with("x-amz-meta-"))
+                    .cloned()
+                    .collect();
+                for name in names {
+                    headers.remove(name);
+                }
+                answer
+            }
+            Fault::Truncate => half(answer, false).await?,
+            Fault::StallBody => half(answer, true).await?,
+            _ => answer,
+        };
+    }
+    Ok(answer)
+}
+
+async fn split(answer: Response<Body>) -> Result<(hyper::http::response::Parts, Bytes), Dropped> {
+    let (parts, body) = answer.into_parts();
+    let bytes = BodyExt::collect(body).await.map_err(|_| Dropped)?.to_bytes();
+    Ok((parts, bytes))
+}
+
+/// Replaces a header and an XML element where they are present.
+async fn rewrite(
+    answer: Response<Body>,
+    header: &'static str,
+    element: &str,
+    value: &'static str,
+) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    if parts.headers.contains_key(header) {
+        parts.headers.insert(header, HeaderValue::from_static(value));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    let changed = match (text.find(&open), text.find(&close)) {
+        (Some(from), Some(to)) => format!("{}{value}{}", &text[..from + open.len()], &text[to..]),
+        _ => return Ok(Response::from_parts(parts, Body::from(bytes))),
+    };
+    parts.headers.remove("content-length");
+    Ok(Response::from_parts(parts, Body::from(changed)))
+}
+
+async fn without_checksums(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    let names: Vec<_> = parts
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-amz-checksum-"))
+        .cloned()
+        .collect();
+    for name in names {
+        parts.headers.remove(name);
+    }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Ok(Response::from_parts(parts, Body::from(bytes)));
+    };
+    let Some((before, rest)) = text.split_once("<Checksum") else {
+        return Ok(Response::from_parts(parts, Body::from(bytes)));
+    };
+    let after = rest
+        .rfind("</Checksum")
+        .and_then(|at| rest[at..].split_once('>'))
+        .map_or("", |(_, after)| after);
+    parts.headers.remove("content-length");
+    let changed = format!("{before}{after}");
+    Ok(Response::from_parts(parts, Body::from(changed)))
+}
+
+/// Sends half of the body; then nothing, or the end of the connection.
+async fn half(answer: Response<Body>, stall: bool) -> Result<Response<Body>, Dropped> {
+    let (parts, bytes) = split(answer).await?;
+    let first = stream::iter([Ok(bytes.slice(..bytes.len() / 2))]);
+    let then = stream::once(async move {
+        if stall {
+            std::future::pending::<()>().await;
+        }
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    let body = StreamingBlob::wrap::<_, io::Error>(first.chain(then));
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn shape(request: &Request<Incoming>) -> Shape {
+    let query = request.uri().query().unwrap_or_default();
+    let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    let value =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let path = request.uri().path().trim_start_matches('/');
+    let is_object = path.split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let operation = match (request.method(), is_object) {
+        (&Method::PUT, true) if has("partNumber") => "UploadPart",
+        (&Method::PUT, true) => "PutObject",
+        (&Method::PUT, false) => "CreateBucket",
+        (&Method::POST, true) if has("uploads") => "CreateMultipartUpload",
+        (&Method::POST, true) => "CompleteMultipartUpload",
+        (&Method::DELETE, true) if has("uploadId") => "AbortMultipartUpload",
+        (&Method::DELETE, _) => "DeleteObject",
+        (&Method::GET, true) if has("uploadId") => "ListParts",
+        (&Method::GET, false) if has("uploads") => "ListMultipartUploads",
+        (&Method::GET, true) => "GetObject",
+        (&Method::GET, false) => "ListObjectsV2",
+        (&Method::HEAD, true) => "HeadObject",
+        (&Method::HEAD, false) => "HeadBucket",
+        _ => "Other",
+    };
+    Shape { operation, part: value("partNumber").and_then(|number| number.parse().ok()) }
+}

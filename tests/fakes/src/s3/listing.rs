@@ -1,0 +1,137 @@
+//! Pages of objects, parts and uploads.
+
+use s3s::{
+    S3Result,
+    dto::{
+        ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
+        ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, Object, Part,
+    },
+    s3_error,
+};
+
+use super::{
+    digest::strong,
+    store::{Bucket, StoredPart},
+};
+
+/// How many entries a page of a listing has at most.
+const PAGE: i32 = 1000;
+
+pub(crate) fn no_upload() -> s3s::S3Error {
+    s3_error!(
+        NoSuchUpload,
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+    )
+}
+
+/// Returns a page of `ListObjectsV2`.
+pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObjectsV2Output {
+    let prefix = input.prefix.clone().unwrap_or_default();
+    let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
+    let page = usize::try_from(input.max_keys.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
+    let mut matching = bucket
+        .objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix) && key.as_str() > after.as_str());
+    let contents: Vec<Object> = matching
+        .by_ref()
+        .take(page)
+        .map(|(key, object)| Object {
+            key: Some(key.clone()),
+            size: i64::try_from(object.size()).ok(),
+            e_tag: Some(strong(&object.etag)),
+            last_modified: Some(object.modified.into()),
+            ..Object::default()
+        })
+        .collect();
+    let more = matching.next().is_some();
+    ListObjectsV2Output {
+        next_continuation_token: contents
+            .last()
+            .filter(|_| more)
+            .and_then(|object| object.key.clone()),
+        key_count: i32::try_from(contents.len()).ok(),
+        contents: Some(contents),
+        is_truncated: Some(more),
+        name: Some(input.bucket.clone()),
+        prefix: Some(prefix),
+        ..ListObjectsV2Output::default()
+    }
+}
+
+/// Returns a page of `ListParts`.
+pub(crate) fn parts(bucket: &Bucket, input: &ListPartsInput) -> S3Result<ListPartsOutput> {
+    let after = input.part_number_marker.unwrap_or(0);
+    let page = usize::try_from(input.max_parts.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
+    let upload = bucket.uploads.get(&input.upload_id).ok_or_else(no_upload)?;
+    let mut matching = upload.parts.iter().filter(|(number, _)| **number > after);
+    let parts: Vec<Part> =
+        matching.by_ref().take(page).map(|(number, part)| shown(*number, part)).collect();
+    let more = matching.next().is_some();
+    Ok(ListPartsOutput {
+        bucket: Some(input.bucket.clone()),
+        key: Some(input.key.clone()),
+        is_truncated: Some(more),
+        next_part_number_marker: parts.last().filter(|_| more).and_then(|part| part.part_number),
+        parts: Some(parts),
+        upload_id: Some(input.upload_id.clone()),
+        ..ListPartsOutput::default()
+    })
+}
+
+/// Returns a page of `ListMultipartUploads`.
+pub(crate) fn uploads(
+    bucket: &Bucket,
+    input: &ListMultipartUploadsInput,
+) -> ListMultipartUploadsOutput {
+    let prefix = input.prefix.clone().unwrap_or_default();
+    let after = (
+        input.key_marker.clone().unwrap_or_default(),
+        input.upload_id_marker.clone().unwrap_or_default(),
+    );
+    let page = usize::try_from(input.max_uploads.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
+    let mut sorted: Vec<_> = bucket
+        .uploads
+        .iter()
+        .map(|(id, upload)| (upload.key.clone(), id.clone(), upload.begun))
+        .collect();
+    sorted.sort();
+    let mut matching = sorted
+        .into_iter()
+        .filter(|(key, id, _)| key.starts_with(&prefix) && (key, id) > (&after.0, &after.1));
+    let uploads: Vec<MultipartUpload> = matching
+        .by_ref()
+        .take(page)
+        .map(|(key, id, begun)| MultipartUpload {
+            key: Some(key),
+            upload_id: Some(id),
+            initiated: Some(begun.into()),
+            ..MultipartUpload::default()
+        })
+        .collect();
+    let more = matching.next().is_some();
+    let last = uploads.last().filter(|_| more);
+    ListMultipartUploadsOutput {
+        bucket: Some(input.bucket.clone()),
+        is_truncated: Some(more),
+        next_key_marker: last.and_then(|upload| upload.key.clone()),
+        next_upload_id_marker: last.and_then(|upload| upload.upload_id.clone()),
+        uploads: Some(uploads),
+        ..ListMultipartUploadsOutput::default()
+    }
+}
+
+fn shown(number: i32, part: &StoredPart) -> Part {
+    let checksum = &part.checksum;
+    Part {
+        checksum_crc32: checksum.checksum_crc32.clone(),
+        checksum_crc32c: checksum.checksum_crc32c.clone(),
+        checksum_crc64nvme: checksum.checksum_crc64nvme.clone(),
+        checksum_sha1: checksum.checksum_sha1.clone(),
+        checksum_sha256: checksum.checksum_sha256.clone(),
+        e_tag: Some(strong(&part.etag)),
+        last_modified: Some(part.modified.into()),
+        part_number: Some(number),
+        size: i64::try_from(part.bytes.len()).ok(),
+    }
+}

@@ -1,0 +1,368 @@
+//! The operations of S3 that the tools use, over the honest store.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+#[allow(clippy::wildcard_imports, reason = "every operation has an input and an output")]
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+
+use super::{
+    Shared,
+    digest::{check, checksum_of, strong, with_checksum},
+    listing::{self, no_upload},
+    store::{Attributes, StoredObject, StoredPart, Upload, md5_hex},
+};
+
+/// Marks a request whose conditions are not to be looked at.
+#[derive(Clone)]
+pub(crate) struct WithoutConditions;
+
+#[derive(Clone)]
+pub(crate) struct Service(pub(crate) Arc<Shared>);
+
+#[allow(clippy::unnecessary_wraps, reason = "what every operation returns")]
+fn ok<T>(output: T) -> S3Result<S3Response<T>> {
+    Ok(S3Response::new(output))
+}
+
+async fn collect(body: Option<StreamingBlob>) -> S3Result<Bytes> {
+    let mut bytes = Vec::new();
+    if let Some(mut body) = body {
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece.map_err(|error| s3_error!(IncompleteBody, "{error}"))?);
+        }
+    }
+    Ok(bytes.into())
+}
+
+fn attributes(
+    metadata: Option<Metadata>,
+    content_type: Option<String>,
+    storage_class: Option<StorageClass>,
+) -> Attributes {
+    Attributes {
+        metadata: metadata.into_iter().flatten().collect::<BTreeMap<_, _>>(),
+        content_type,
+        storage_class: storage_class.map(|class| class.as_str().to_owned()),
+    }
+}
+
+fn refuse_if_taken(condition: Option<&IfNoneMatch>, taken: bool) -> S3Result<()> {
+    if condition.is_some() && taken {
+        return Err(s3_error!(
+            PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold"
+        ));
+    }
+    Ok(())
+}
+
+fn metadata_of(object: &StoredObject) -> Option<Metadata> {
+    let metadata = &object.attributes.metadata;
+    (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect())
+}
+
+fn checksum_type(object: &StoredObject) -> ChecksumType {
+    let value = object.checksum.checksum_sha256.as_ref();
+    let composite = value.is_some_and(|value| value.contains('-'));
+    let name = if composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+    ChecksumType::from_static(name)
+}
+
+fn find<'a>(objects: &'a BTreeMap<String, StoredObject>, key: &str) -> S3Result<&'a StoredObject> {
+    objects.get(key).ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))
+}
+
+#[async_trait::async_trait]
+impl S3 for Service {
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.0.store.buckets().entry(request.input.bucket).or_default();
+        ok(CreateBucketOutput::default())
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.0.store.with(&request.input.bucket, |_| ok(HeadBucketOutput::default()))
+    }
+
+    async fn put_object(
+        &self,
+        request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let heeds = request.extensions.get::<WithoutConditions>().is_none();
+        let mut input = request.input;
+        let bytes = collect(input.body.take()).await?;
+        let known = check(&bytes, &checksum_of!(input), input.content_md5.as_deref())?;
+        let attributes = attributes(input.metadata, input.content_type, input.storage_class);
+        let mut object = StoredObject::of_bytes(bytes, attributes);
+        let answer = with_checksum!(&known, PutObjectOutput { e_tag: Some(strong(&object.etag)) });
+        if known.checksum_crc32c.is_some()
+            || known.checksum_sha256.is_some()
+            || known.checksum_crc32.is_some()
+        {
+            object.checksum = known;
+        }
+        let store = &self.0.store;
+        store.with(&input.bucket, |bucket| {
+            refuse_if_taken(
+                input.if_none_match.as_ref().filter(|_| heeds),
+                bucket.objects.contains_key(&input.key),
+            )?;
+            store
+                .mirror(&input.bucket, &input.key, &object)
+                .map_err(s3s::S3Error::internal_error)?;
+            bucket.objects.insert(input.key.clone(), object);
+            ok(answer)
+        })
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            let object = find(&bucket.objects, &input.key)?;
+            let shown = if input.checksum_mode.is_some() {
+                object.checksum.clone()
+            } else {
+                Checksum::default()
+            };
+            ok(with_checksum!(
+                shown,
+                HeadObjectOutput {
+                    checksum_type: Some(checksum_type(object)),
+                    content_length: i64::try_from(object.size()).ok(),
+                    content_type: object.attributes.content_type.clone(),
+                    e_tag: Some(strong(&object.etag)),
+                    last_modified: Some(object.modified.into()),
+                    metadata: metadata_of(object),
+                }
+            ))
+        })
+    }
+
+    async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            let object = find(&bucket.objects, &input.key)?;
+            if let Some(condition) = &input.if_match
+                && condition.as_etag().is_some_and(|etag| etag.value() != object.etag)
+            {
+                return Err(s3_error!(
+                    PreconditionFailed,
+                    "At least one of the pre-conditions you specified did not hold"
+                ));
+            }
+            let size = object.size() as u64;
+            let range = input.range.map(|range| range.check(size)).transpose()?;
+            let wanted = range.clone().unwrap_or(0..size);
+            let pieces = cut(&object.pieces, &wanted);
+            let body = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+            ok(GetObjectOutput {
+                body: Some(StreamingBlob::wrap(body)),
+                content_length: i64::try_from(wanted.end - wanted.start).ok(),
+                content_range: range
+                    .map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1)),
+                e_tag: Some(strong(&object.etag)),
+                last_modified: Some(object.modified.into()),
+                metadata: metadata_of(object),
+                ..GetObjectOutput::default()
+            })
+        })
+    }
+
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            bucket.objects.remove(&input.key);
+            ok(DeleteObjectOutput::default())
+        })
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| ok(listing::objects(bucket, &input)))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let input = request.input;
+        let id = self.0.store.new_upload_id();
+        let upload = Upload {
+            key: input.key.clone(),
+            begun: std::time::SystemTime::now(),
+            attributes: attributes(input.metadata, input.content_type, input.storage_class),
+            algorithm: input
+                .checksum_algorithm
+                .as_ref()
+                .map(|algorithm| algorithm.as_str().to_owned()),
+            composite: input
+                .checksum_type
+                .as_ref()
+                .is_some_and(|kind| kind.as_str() == ChecksumType::COMPOSITE),
+            parts: BTreeMap::new(),
+        };
+        self.0.store.with(&input.bucket, |bucket| {
+            bucket.uploads.insert(id.clone(), upload);
+            ok(CreateMultipartUploadOutput {
+                bucket: Some(input.bucket.clone()),
+                key: Some(input.key),
+                checksum_algorithm: input.checksum_algorithm,
+                checksum_type: input.checksum_type,
+                upload_id: Some(id),
+                ..CreateMultipartUploadOutput::default()
+            })
+        })
+    }
+
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let mut input = request.input;
+        let bytes = collect(input.body.take()).await?;
+        let checksum = check(&bytes, &checksum_of!(input), input.content_md5.as_deref())?;
+        let part = StoredPart {
+            etag: md5_hex(&bytes),
+            bytes,
+            checksum,
+            modified: std::time::SystemTime::now(),
+        };
+        self.0.store.with(&input.bucket, |bucket| {
+            let upload = bucket.uploads.get_mut(&input.upload_id).ok_or_else(no_upload)?;
+            let answer = with_checksum!(
+                &part.checksum,
+                UploadPartOutput { e_tag: Some(strong(&part.etag)) }
+            );
+            upload.parts.insert(input.part_number, part);
+            ok(answer)
+        })
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let heeds = request.extensions.get::<WithoutConditions>().is_none();
+        let input = request.input;
+        let listed: Vec<(i32, String)> = input
+            .multipart_upload
+            .as_ref()
+            .and_then(|list| list.parts.as_ref())
+            .into_iter()
+            .flatten()
+            .map(|part| {
+                (
+                    part.part_number.unwrap_or_default(),
+                    part.e_tag.as_ref().map(|etag| etag.value().to_owned()).unwrap_or_default(),
+                )
+            })
+            .collect();
+        let store = &self.0.store;
+        store.with(&input.bucket, |bucket| {
+            refuse_if_taken(
+                input.if_none_match.as_ref().filter(|_| heeds),
+                bucket.objects.contains_key(&input.key),
+            )?;
+            let upload = bucket.uploads.get(&input.upload_id).ok_or_else(no_upload)?;
+            let object = upload.assemble(&listed)?;
+            let stated = checksum_of!(input);
+            if stated.checksum_crc64nvme.is_some()
+                && stated.checksum_crc64nvme != object.checksum.checksum_crc64nvme
+                || stated.checksum_crc32c.is_some()
+                    && stated.checksum_crc32c != object.checksum.checksum_crc32c
+            {
+                return Err(s3_error!(
+                    BadDigest,
+                    "The checksum of the object is not the one you specified."
+                ));
+            }
+            if input
+                .mpu_object_size
+                .is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1))
+            {
+                return Err(s3_error!(
+                    InvalidRequest,
+                    "The size of the object is not the one you specified."
+                ));
+            }
+            store
+                .mirror(&input.bucket, &input.key, &object)
+                .map_err(s3s::S3Error::internal_error)?;
+            let answer = with_checksum!(
+                &object.checksum,
+                CompleteMultipartUploadOutput {
+                    bucket: Some(input.bucket.clone()),
+                    key: Some(input.key.clone()),
+                    checksum_type: Some(checksum_type(&object)),
+                    e_tag: Some(strong(&object.etag)),
+                }
+            );
+            bucket.uploads.remove(&input.upload_id);
+            bucket.objects.insert(input.key.clone(), object);
+            ok(answer)
+        })
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            bucket.uploads.remove(&input.upload_id).ok_or_else(no_upload)?;
+            ok(AbortMultipartUploadOutput::default())
+        })
+    }
+
+    async fn list_parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| ok(listing::parts(bucket, &input)?))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| ok(listing::uploads(bucket, &input)))
+    }
+}
+
+/// Returns the bytes of `range` without copying them.
+fn cut(pieces: &[Bytes], range: &std::ops::Range<u64>) -> Vec<Bytes> {
+    let mut cut = Vec::new();
+    let mut at = 0;
+    for piece in pieces {
+        let end = at + piece.len() as u64;
+        let (from, to) = (range.start.max(at), range.end.min(end));
+        if from < to {
+            let index = |offset: u64| usize::try_from(offset - at).expect("within the piece");
+            cut.push(piece.slice(index(from)..index(to)));
+        }
+        at = end;
+    }
+    cut
+}
