@@ -204,7 +204,7 @@ fn shared_flags() -> [Arg; 7] {
             .short('q')
             .long("quiet")
             .action(ArgAction::SetTrue)
-            .help("Print errors and results only"),
+            .help("Print results, warnings and errors only"),
         Arg::new("verbose")
             .short('v')
             .long("verbose")

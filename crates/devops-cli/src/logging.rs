@@ -21,12 +21,12 @@ use crate::{
 
 /// Starts logging; a bad `DEVOPS_LOG` falls back to the level of the flags, since logs must never stop the work.
 pub(crate) fn start(settings: &Settings) {
-    let level = match (settings.quiet, settings.verbose) {
-        (true, _) => Level::ERROR,
-        (false, 0) => Level::WARN,
-        (false, 1) => Level::INFO,
-        (false, 2) => Level::DEBUG,
-        (false, _) => Level::TRACE,
+    // `-q` keeps warnings: what was left out must be named whatever was asked for.
+    let level = match settings.verbose {
+        0 => Level::WARN,
+        1 => Level::INFO,
+        2 => Level::DEBUG,
+        _ => Level::TRACE,
     };
     let filter = std::env::var("DEVOPS_LOG")
         .ok()
