@@ -20,7 +20,7 @@ struct Options {
 /// Builds the tools and runs the chain; fails unless every step worked.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
-    let release = ["build", "--locked", "--release", "--workspace", "--bins"];
+    let release = ["build", "--locked", "--release", "--workspace", "--exclude", "xtask", "--bins"];
     let took = build(&mut cargo(release))?;
     let mut demo = Demo::new()?;
     demo.record("build the tools", took);

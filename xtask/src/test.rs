@@ -30,9 +30,17 @@ pub(crate) fn run() -> Result<()> {
 /// Builds everything once with the release profile, and runs all tests on that:
 /// the SDK is the largest part of the build, and users run release binaries.
 fn tests() -> Result<()> {
-    check(&mut cargo(["build", "--locked", "--release", "--workspace", "--all-targets"]))?;
+    check(&mut cargo([
+        "build",
+        "--locked",
+        "--release",
+        "--workspace",
+        "--exclude",
+        "xtask",
+        "--all-targets",
+    ]))?;
     let skips = tempfile::NamedTempFile::new()?;
-    let args = ["--locked", "--release", "--workspace"];
+    let args = ["--locked", "--release", "--workspace", "--exclude", "xtask"];
     let mut tests =
         if is_installed("nextest") { cargo(["nextest", "run"]) } else { cargo(["test"]) };
     tests.args(args).env("DEVOPS_BIN_DIR", shell::release_folder());
