@@ -31,8 +31,10 @@ impl CallFailure {
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
-        let status_message =
-            (message.is_empty() && code.is_none()).then(|| format!("HTTP {status}"));
+        let status_message = (message.is_empty() && code.is_none()).then(|| match status {
+            200..=299 => format!("HTTP {status} with something that is no answer of S3"),
+            _ => format!("HTTP {status}"),
+        });
         Self {
             operation,
             trouble: of_answer(status, code.as_deref().unwrap_or_default(), &message, region),
