@@ -196,12 +196,14 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Returns the final name a temporary name was made for.
-fn target_name(temp: &OsStr) -> Option<OsString> {
+/// Returns the final name a temporary name of [`AtomicFile`] was made for.
+pub(crate) fn target_name(temp: &OsStr) -> Option<OsString> {
     let text = temp.to_str()?;
     let inner = text.strip_prefix('.')?.strip_suffix(PARTIAL)?;
-    let (name, _random) = inner.rsplit_once('.')?;
-    Some(name.into())
+    let (name, random) = inner.rsplit_once('.')?;
+    // What `tempfile` puts there.
+    let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_random.then(|| name.into())
 }
 
 fn rename(from: &Path, to: &Path, policy: ReplacePolicy) -> io::Result<()> {
@@ -297,12 +299,13 @@ mod tests {
         let working = AtomicFile::create(dir.path().join("a.txt")).unwrap();
         File::create(dir.path().join(".a.txt.Xy12zz.partial")).unwrap();
         File::create(dir.path().join(".other.Xy12zz.partial")).unwrap();
+        File::create(dir.path().join(".a.txt.my-own.partial")).unwrap();
 
         let removed = remove_stale(dir.path(), |name| name == "a.txt").unwrap();
 
         assert_eq!(removed, [dir.path().join(".a.txt.Xy12zz.partial")]);
         assert!(working.temp_path().exists());
-        assert_eq!(names(dir.path()).len(), 2);
+        assert_eq!(names(dir.path()).len(), 3);
     }
 
     #[test]
