@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::{
+    fs::{CWD, FlockOperation, RenameFlags, flock, fstat, lstat, renameat_with},
+    io::Errno,
+};
 
 use crate::kind::{HasKind, Kind};
 
@@ -77,15 +80,21 @@ impl AtomicFile {
         let mut prefix = OsString::from(".");
         prefix.push(&name);
         prefix.push(".");
-        let (file, temp) = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(PARTIAL)
-            .tempfile_in(parent(&target))
-            .and_then(|temp| temp.keep().map_err(|error| error.error))
-            .at(&target, "create")?;
-        let atomic = Self { target, temp, file: Some(file) };
-        flock(atomic.file(), FlockOperation::NonBlockingLockExclusive).at(&atomic.temp, "lock")?;
-        Ok(atomic)
+        loop {
+            let (file, temp) = tempfile::Builder::new()
+                .prefix(&prefix)
+                .suffix(PARTIAL)
+                .tempfile_in(parent(&target))
+                .and_then(|temp| temp.keep().map_err(|error| error.error))
+                .at(&target, "create")?;
+            let atomic = Self { target: target.clone(), temp, file: Some(file) };
+            match flock(atomic.file(), FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if is_at(atomic.file(), &atomic.temp) => return Ok(atomic),
+                // Before it was locked, `remove_stale` of another process took it for a leftover.
+                Ok(()) | Err(Errno::WOULDBLOCK) => {}
+                Err(error) => return Err(error).at(&atomic.temp, "lock"),
+            }
+        }
     }
 
     /// Returns the open file.
@@ -165,20 +174,36 @@ pub fn remove_stale(
         }
         let path = entry.path();
         let Ok(file) = File::open(&path) else { continue };
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            fs::remove_file(&path).at(&path, "remove")?;
-            removed.push(path);
+        let is_locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if !is_locked || !is_at(&file, &path) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Ok(()) => removed.push(path),
+            // Its maker saw the lock and gave it up.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).at(&path, "remove"),
         }
     }
     Ok(removed)
 }
 
-/// Returns the final name a temporary name was made for.
-fn target_name(temp: &OsStr) -> Option<OsString> {
+/// Returns whether `path` names the open `file`.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (fstat(file), lstat(path)) {
+        (Ok(open), Ok(named)) => (open.st_dev, open.st_ino) == (named.st_dev, named.st_ino),
+        _ => false,
+    }
+}
+
+/// Returns the final name a temporary name of [`AtomicFile`] was made for.
+pub(crate) fn target_name(temp: &OsStr) -> Option<OsString> {
     let text = temp.to_str()?;
     let inner = text.strip_prefix('.')?.strip_suffix(PARTIAL)?;
-    let (name, _random) = inner.rsplit_once('.')?;
-    Some(name.into())
+    let (name, random) = inner.rsplit_once('.')?;
+    // What `tempfile` puts there.
+    let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_random.then(|| name.into())
 }
 
 fn rename(from: &Path, to: &Path, policy: ReplacePolicy) -> io::Result<()> {
@@ -188,7 +213,7 @@ fn rename(from: &Path, to: &Path, policy: ReplacePolicy) -> io::Result<()> {
     };
     match renameat_with(CWD, from, CWD, to, flags) {
         // Some file systems (NFS, older FUSE) have no RENAME_NOREPLACE; a hard link refuses as well.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+        Err(Errno::INVAL | Errno::NOSYS) => {
             fs::hard_link(from, to)?;
             fs::remove_file(from)
         }
@@ -274,12 +299,38 @@ mod tests {
         let working = AtomicFile::create(dir.path().join("a.txt")).unwrap();
         File::create(dir.path().join(".a.txt.Xy12zz.partial")).unwrap();
         File::create(dir.path().join(".other.Xy12zz.partial")).unwrap();
+        File::create(dir.path().join(".a.txt.my-own.partial")).unwrap();
 
         let removed = remove_stale(dir.path(), |name| name == "a.txt").unwrap();
 
         assert_eq!(removed, [dir.path().join(".a.txt.Xy12zz.partial")]);
         assert!(working.temp_path().exists());
-        assert_eq!(names(dir.path()).len(), 2);
+        assert_eq!(names(dir.path()).len(), 3);
+    }
+
+    #[test]
+    fn work_begun_while_leftovers_are_removed_is_not_taken_for_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.txt");
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::Relaxed;
+
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(order) {
+                    remove_stale(dir.path(), |_| true).unwrap();
+                }
+            });
+            let made = std::panic::catch_unwind(|| {
+                for _ in 0..500 {
+                    replace(&target, b"x", 0o600).unwrap();
+                }
+            });
+            is_done.store(true, order);
+            made.unwrap();
+        });
+
+        assert_eq!(names(dir.path()), ["a.txt"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsStr,
     io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     cancel::{Cancel, Cancelled},
     clock::Clock,
-    fs::{At, AtomicFile, ReplacePolicy, create_folders, remove_stale},
+    fs::{At, AtomicFile, ReplacePolicy, create_folders, remove_stale, target_name},
 };
 
 /// What to archive, and how.
@@ -144,10 +145,7 @@ pub fn create_in_folder(
     let source = Source::open(options.source)?;
     create_folders(folder)?;
     refuse_other_origin(&origin(options, &source), folder, name)?;
-    let prefix = format!("{name}-");
-    remove_stale(folder, |target| {
-        target.to_str().is_some_and(|target| target.starts_with(&prefix))
-    })?;
+    remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
     let mut selection = selection(options, &source);
@@ -277,21 +275,21 @@ fn add_own(
     folder: &Path,
     name: &BackupName,
 ) -> Result<(), ArchiveError> {
-    let partial = format!(".{name}-");
     for entry in std::fs::read_dir(folder).at(folder, "list")? {
         let entry = entry.at(folder, "list")?;
         let file_name = entry.file_name();
-        let is_partial = file_name
-            .to_str()
-            .is_some_and(|text| text.starts_with(&partial) && text.ends_with(".partial"));
-        let is_archive = ArchiveName::parse(&file_name).is_some_and(|found| found.name == *name);
-        if (is_partial || is_archive)
+        let is_partial = target_name(&file_name).is_some_and(|target| is_of(name, &target));
+        if (is_partial || is_of(name, &file_name))
             && let Ok(stat) = statat(CWD, entry.path(), AtFlags::SYMLINK_NOFOLLOW)
         {
             selection.own.insert(Meta::from(stat).id);
         }
     }
     Ok(())
+}
+
+fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
+    ArchiveName::parse(file_name).is_some_and(|found| found.name == *name)
 }
 
 fn summary(tally: Tally, totals: Totals, elapsed: time::Duration) -> CreateSummary {

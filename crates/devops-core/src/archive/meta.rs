@@ -21,6 +21,16 @@ pub(super) struct Meta {
     pub(super) device: (u32, u32),
 }
 
+impl Meta {
+    /// Returns whether `other` is the same file with the same content, as far as `stat` can tell.
+    ///
+    /// Not by the time of the last status change: a hard link made meanwhile moves it.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        let facts = |meta: &Self| (meta.id, meta.kind, meta.mode, meta.uid, meta.gid, meta.size);
+        facts(self) == facts(other) && self.mtime == other.mtime
+    }
+}
+
 impl From<Stat> for Meta {
     fn from(stat: Stat) -> Self {
         Self {

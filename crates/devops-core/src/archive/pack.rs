@@ -50,8 +50,8 @@ pub(super) struct Pack<'a> {
     reproducible: Option<Reproducible>,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
-    /// The first path of every file that has more names.
-    first_names: HashMap<FileId, PathBuf>,
+    /// The first path of every file that has more names, and what it was like then.
+    first_names: HashMap<FileId, (PathBuf, Meta)>,
     tally: Tally,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Pack<'a> {
             self.change(found.path, "became something else");
             return Ok(());
         }
-        if let Some(target) = self.first_names.get(&meta.id).cloned() {
+        if let Some(target) = self.first_name(&meta) {
             let entry = self.entry(found.path, &meta, EntryKind::HardLink { target });
             self.pieces.begin_small(&header::encode(&entry), 0)?;
             self.pieces.end_small(found.path, 0)?;
@@ -153,13 +153,19 @@ impl<'a> Pack<'a> {
         let entry = self.entry(found.path, &meta, EntryKind::File);
         if self.content(&entry, &file)? {
             if meta.has_more_names {
-                self.first_names.insert(meta.id, found.path.to_owned());
+                self.first_names.insert(meta.id, (found.path.to_owned(), meta.clone()));
             }
             self.tally.n_files += 1;
             self.count(&entry);
             self.note_changes(&entry, &file, &meta);
         }
         Ok(())
+    }
+
+    /// Returns the first path of a file packed before: the number of a deleted one may serve a new file.
+    fn first_name(&self, meta: &Meta) -> Option<PathBuf> {
+        let (path, first) = self.first_names.get(&meta.id)?;
+        first.is_same_file(meta).then(|| path.clone())
     }
 
     /// Writes header and content; returns whether the entry is in the archive.

@@ -29,14 +29,17 @@ pub fn verify(
     let mut verified = Verified::default();
     let mut buffer = vec![0; 64 << 10];
     while let Some(entry) = reader.next_entry()? {
-        if entry.kind == EntryKind::File {
-            verified.n_files += 1;
-            verified.n_bytes += entry.size;
-        }
-        while reader.read_content(&mut buffer)? > 0 {
+        let is_file = entry.kind == EntryKind::File;
+        verified.n_files += u64::from(is_file);
+        loop {
+            // What is there counts, not what the header claims.
+            let n = reader.read_content(&mut buffer)?;
             on_bytes(reader.n_taken());
+            if n == 0 {
+                break;
+            }
+            verified.n_bytes += if is_file { n as u64 } else { 0 };
         }
-        on_bytes(reader.n_taken());
     }
     verified.n_entries = reader.n_entries();
     Ok(verified)

@@ -126,6 +126,21 @@ fn another_name_made_meanwhile_is_no_change() {
     assert_eq!(changed(&created), []);
 }
 
+#[test]
+fn a_new_file_under_the_number_of_an_old_one_is_no_link_to_it() {
+    let fixture = Fixture::new();
+    let first = fixture.write("a", b"old");
+    fixture.write("b", b"between");
+    fs::hard_link(&first, fixture.source.join("c")).unwrap();
+
+    // A number used again looks just so: the same one, and other facts.
+    let created = create(&fixture, "b", |_| fs::write(&first, b"entirely new").unwrap());
+    fixture.restore(&created.path, "back");
+
+    assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"old");
+    assert_eq!(fs::read(fixture.path("back/c")).unwrap(), b"entirely new");
+}
+
 /// Fails reads of one file after some bytes, as a bad disk does.
 struct BadDisk {
     name: &'static str,

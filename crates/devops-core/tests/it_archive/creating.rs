@@ -148,14 +148,21 @@ fn leftovers_of_killed_runs_are_removed() {
     let fixture = Fixture::new();
     fs::create_dir(&fixture.dest).unwrap();
     write(&fixture.dest.join(".backup-2026-11-21.tar.gz.abc123.partial"), b"half");
-    write(&fixture.dest.join(".other-2026-11-21.tar.gz.abc123.partial"), b"not ours");
+    let foreign = [
+        ".backup-2026-11-21.tar.gz.my-own.partial",
+        ".backup-notes.txt.abc123.partial",
+        ".backup-web-2026-11-21.tar.gz.abc123.partial",
+        ".other-2026-11-21.tar.gz.abc123.partial",
+    ];
+    for name in foreign {
+        write(&fixture.dest.join(name), b"not ours");
+    }
 
     fixture.create();
 
-    assert_eq!(
-        names(&fixture.dest),
-        [".other-2026-11-21.tar.gz.abc123.partial", "backup-2026-11-22.tar.gz"]
-    );
+    let mut left = foreign.to_vec();
+    left.push("backup-2026-11-22.tar.gz");
+    assert_eq!(names(&fixture.dest), left);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use devops_core::{
     kind::{HasKind, Kind},
 };
 
+use tar::EntryType;
+
 use crate::{
     fixture::{Fixture, write},
     foreign::{Blocks, gzip},
@@ -68,6 +70,22 @@ fn a_tar_without_its_end_mark_is_damaged() {
     let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
 
     assert!(matches!(error, ArchiveError::Damaged { n_entries: 1, .. }), "{error}");
+}
+
+#[test]
+fn sizes_beyond_all_numbers_are_damage() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    Blocks::default()
+        .file("a", b"1")
+        .entry("x", EntryType::XHeader, b"29 size=18446744073709551615\n", |_| {})
+        .file("b", b"1")
+        .save(&archive);
+
+    let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Mismatch, "{error}");
+    assert!(error.to_string().contains("in the middle of a file"), "{error}");
 }
 
 #[test]
