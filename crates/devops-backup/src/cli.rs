@@ -13,6 +13,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "devops-backup",
     table: "backup",
     guarded: &[],
+    secret: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

@@ -12,6 +12,7 @@ pub(crate) const TOOL: Tool = Tool {
     // They answer a question, start a program or change what it does.
     guarded: &["default", "env", "cwd"],
     // The second one kills the commands that run, and a terminal without echo is put right.
+    secret: &[],
     second_signal: SecondSignal::Counts,
 };
 

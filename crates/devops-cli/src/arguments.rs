@@ -57,10 +57,12 @@ pub(crate) enum Parsed<C> {
 /// Parses the arguments of this process.
 pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let as_json = wants_json(&arguments, tool);
+    let json_on_line = json_on_line(&arguments);
+    let as_json = json_on_line.unwrap_or_else(|| json_in_environment(tool));
     match resolve(tool, C::command(), &arguments) {
         Ok(Resolved::Matches(mut matches)) => {
-            let settings = settings(&matches);
+            let mut settings = settings(&matches);
+            settings.json = json_on_line.unwrap_or(settings.json);
             match C::from_arg_matches_mut(&mut matches) {
                 Ok(cli) => Parsed::Run(cli, settings),
                 Err(error) => Parsed::Finished(show_clap(&error, as_json)),
@@ -127,13 +129,11 @@ fn blame(error: clap::Error, layers: &[Layer]) -> Refusal {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return error.into();
     };
-    let flag = argument.split([' ', '=']).next().unwrap_or_default();
+    let flag = argument.split([' ', '=']).next().unwrap_or_default().trim_end_matches("...");
     let Some(layer) = layers.iter().find(|layer| flag == format!("--{}", layer.long)) else {
         return error.into();
     };
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let message = summary(&error);
     let kind = if layer.origin.is_file() { Kind::Configuration } else { Kind::Usage };
     Failure::new(kind, message).hint(format!("the value comes from {}", layer.origin)).into()
 }
@@ -165,31 +165,46 @@ fn settings(matches: &ArgMatches) -> Settings {
     }
 }
 
-/// Returns whether errors are wanted as JSON, before the arguments are understood.
-fn wants_json(arguments: &[OsString], tool: &Tool) -> bool {
+/// Returns what the command line says of JSON, before it is understood: the last word counts.
+fn json_on_line(arguments: &[OsString]) -> Option<bool> {
     let flags = arguments.iter().take_while(|argument| *argument != "--");
-    let last = flags.filter_map(|flag| match flag.to_str()? {
+    let said = flags.filter_map(|flag| match flag.to_str()? {
         "--json" => Some(true),
         "--no-json" => Some(false),
         _ => None,
     });
-    last.last().unwrap_or_else(|| {
-        layers::environment(tool, "json")
-            .and_then(|value| layers::boolean(&value.to_string_lossy()))
-            .unwrap_or(false)
-    })
+    said.last()
+}
+
+fn json_in_environment(tool: &Tool) -> bool {
+    layers::environment(tool, "json")
+        .and_then(|value| layers::boolean(&value.to_string_lossy()))
+        .unwrap_or(false)
 }
 
 /// Prints what clap has to say, and returns the exit code.
 fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
-    if !error.use_stderr() || !as_json {
+    if error.use_stderr() && as_json {
+        return report::early(&Failure::usage(summary(error)), true);
+    }
+    match error.print() {
         // A closed pipe is no failure of a help text.
-        let _shown = error.print();
-        return if error.use_stderr() { exit::of_kind(Kind::Usage, None) } else { 0 };
+        Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => {
+            report::early(&session::stdout_failure(&failed), as_json)
+        }
+        _ if error.use_stderr() => exit::of_kind(Kind::Usage, None),
+        _ => 0,
+    }
+}
+
+/// Returns what is wrong in one line.
+fn summary(error: &clap::Error) -> String {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; see `--help`".to_owned();
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
-    report::early(&Failure::usage(first.strip_prefix("error: ").unwrap_or(first)), true)
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 /// Returns the flags that every tool has.

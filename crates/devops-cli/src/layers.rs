@@ -3,6 +3,7 @@
 use std::{ffi::OsString, fmt, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
+use devops_core::kind::Kind;
 
 use crate::{config::Config, failure::Failure, tool::Tool};
 
@@ -81,7 +82,7 @@ pub(crate) fn value(
             (from_environment(arg, &value, &origin)?, origin)
         }
         None => match config.value(path, long) {
-            Some((values, origin)) => (values, origin),
+            Some((values, origin)) => (from_file(arg, values, &origin)?, origin),
             None => return Ok(None),
         },
     };
@@ -140,6 +141,23 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
         "1" | "true" | "yes" | "on" => Some(true),
         "0" | "false" | "no" | "off" => Some(false),
         _ => None,
+    }
+}
+
+/// Only a flag that can be repeated takes a list, and a boolean one only a boolean.
+fn from_file(arg: &Arg, values: Vec<OsString>, origin: &Origin) -> Result<Vec<OsString>, Failure> {
+    let invalid = |what: &str| {
+        let long = arg.get_long().unwrap_or_default().replace('-', "_");
+        Err(Failure::new(Kind::Configuration, format!("{origin}: `{long}` takes {what}")))
+    };
+    match arg.get_action() {
+        ArgAction::Append => Ok(values),
+        _ if values.len() != 1 => invalid("one value"),
+        ArgAction::SetTrue => match values[0].to_str().and_then(boolean) {
+            Some(value) => Ok(vec![value.to_string().into()]),
+            None => invalid("a boolean"),
+        },
+        _ => Ok(values),
     }
 }
 

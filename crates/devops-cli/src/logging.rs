@@ -32,7 +32,7 @@ pub(crate) fn start(settings: &Settings) {
         .ok()
         .filter(|directives| !directives.is_empty())
         .and_then(|directives| EnvFilter::try_new(directives).ok())
-        .unwrap_or_else(|| EnvFilter::new(level.as_str()));
+        .unwrap_or_else(|| EnvFilter::new(directives(level)));
     let layer = tracing_subscriber::fmt::layer().with_writer(BesideBars).with_ansi(false);
     let layer = match settings.log_format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
@@ -40,6 +40,14 @@ pub(crate) fn start(settings: &Settings) {
     };
     // Fails only when a subscriber is set already, as in tests.
     let _started = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+}
+
+/// Libraries are only heard with `-vvv`: what matters of theirs is said in our own errors.
+fn directives(level: Level) -> String {
+    match level {
+        Level::TRACE => "trace".to_owned(),
+        _ => format!("error,devops={level}"),
+    }
 }
 
 /// `warning: message field=value`, without time and module.

@@ -206,7 +206,7 @@ pub(crate) fn print_text(text: &[u8]) -> Result<(), Failure> {
     }
 }
 
-fn stdout_failure(error: &io::Error) -> Failure {
+pub(crate) fn stdout_failure(error: &io::Error) -> Failure {
     Failure::new(Kind::Failed, format!("cannot write to stdout: {error}"))
 }
 

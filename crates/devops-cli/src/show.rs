@@ -39,7 +39,11 @@ fn collect(
 ) -> Result<(), Failure> {
     for arg in command.get_arguments().filter(|arg| layers::has_fallback(arg)) {
         let layer = layers::value(tool, arg, path, config)?;
-        settings.push(layer.unwrap_or_else(|| default(arg, path)));
+        let mut setting = layer.unwrap_or_else(|| default(arg, path));
+        if tool.secret.contains(&setting.long.as_str()) {
+            setting.values.fill("***".into());
+        }
+        settings.push(setting);
     }
     for sub in command.get_subcommands() {
         if !matches!(sub.get_name(), "completions" | "config" | "help") {

@@ -28,6 +28,8 @@ pub struct Tool {
     /// Long flags that a project file found by walking up may not set, because they start a program,
     /// name an endpoint or a credential, or answer a question.
     pub guarded: &'static [&'static str],
+    /// Long flags whose values are never shown.
+    pub secret: &'static [&'static str],
     /// What a second signal does.
     pub second_signal: SecondSignal,
 }

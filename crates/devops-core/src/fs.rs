@@ -74,8 +74,11 @@ const PARTIAL: &str = ".partial";
 
 impl AtomicFile {
     /// Creates the temporary file, readable by its owner alone until [`commit`](Self::commit).
+    ///
+    /// The target of a symbolic link is replaced, not the link.
+    /// A device, a pipe or a folder under the final name is refused: it cannot be replaced by a file.
     pub fn create(target: impl Into<PathBuf>) -> Result<Self, PathError> {
-        let target = target.into();
+        let target = replaceable(target.into())?;
         let name = target.file_name().unwrap_or_default().to_owned();
         let mut prefix = OsString::from(".");
         prefix.push(&name);
@@ -148,6 +151,17 @@ impl Drop for AtomicFile {
             let _unlinked = fs::remove_file(&self.temp);
         }
     }
+}
+
+/// Returns the path whose name a new file will take.
+fn replaceable(target: PathBuf) -> Result<PathBuf, PathError> {
+    let Ok(metadata) = fs::metadata(&target) else { return Ok(target) };
+    if !metadata.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(error).at(&target, "replace");
+    }
+    let is_link = fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_symlink());
+    if is_link { fs::canonicalize(&target).at(&target, "resolve") } else { Ok(target) }
 }
 
 /// Replaces the file `target` with `bytes`, as one durable step.
@@ -331,6 +345,32 @@ mod tests {
         });
 
         assert_eq!(names(dir.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn refuses_to_replace_what_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+
+        let refused = replace(&pipe, b"text", 0o644).unwrap_err();
+
+        assert_eq!(refused.to_string(), format!("failed to replace `{}`", pipe.display()));
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+        assert_eq!(names(dir.path()), ["pipe"]);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        replace(&dir.path().join("file"), b"old", 0o644).unwrap();
+        std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+
+        replace(&dir.path().join("link"), b"new", 0o644).unwrap();
+
+        assert!(fs::symlink_metadata(dir.path().join("link")).unwrap().is_symlink());
+        assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"new");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "devops-monitor",
     table: "monitor",
     guarded: &["bind", "auth-file", "allow-anonymous", "allow-host", "root-path"],
+    secret: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

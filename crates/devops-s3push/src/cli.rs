@@ -13,6 +13,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "devops-s3push",
     table: "s3push",
     guarded: &["endpoint-url", "profile", "ca-bundle"],
+    secret: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

@@ -15,6 +15,7 @@ pub(crate) const TOOL: Tool = Tool {
     table: "tf",
     guarded: &["auto-approve", "backend-config", "bin"],
     // Terraform gets each of them; it must not be left alone after the second.
+    secret: &["backend-config", "var"],
     second_signal: SecondSignal::Counts,
 };
 

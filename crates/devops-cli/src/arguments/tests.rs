@@ -10,6 +10,7 @@ const TOOL: Tool = Tool {
     name: "devops-try",
     table: "backup",
     guarded: &["program"],
+    secret: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 
@@ -140,4 +141,13 @@ fn a_named_file_may_set_what_a_project_file_may_not() {
     let (command, _) = parse_with("[backup]\nprogram = \"x\"\n", &["create", "x"]).unwrap();
 
     assert!(matches!(command, Sub::Create { program: Some(_), .. }));
+}
+
+#[test]
+fn a_list_where_one_value_belongs_is_an_error_of_the_file() {
+    for line in ["color = []", "quiet = [true, false]", "level = [1, 2]", "dry_run = 7"] {
+        let refused = parse_with(&format!("[backup]\n{line}\n"), &["create", "x"]).unwrap_err();
+
+        assert!(refused.starts_with("Configuration DIR/config.toml:2: "), "{line}: {refused}");
+    }
 }
