@@ -90,6 +90,8 @@ pub fn plan_prune(
     }
     let mut candidates = Vec::new();
     for (_, mut group) in groups {
+        // They come by name, and of two of one time the later name is the newer.
+        group.reverse();
         group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
         decide(&mut group, policy, now, cancel)?;
         candidates.extend(group);

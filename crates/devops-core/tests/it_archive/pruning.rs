@@ -80,6 +80,18 @@ fn knows_the_newer_of_two_archives_of_the_same_second() {
 }
 
 #[test]
+fn of_archives_of_one_time_the_later_name_is_the_newer() {
+    let fixture = Fixture::new();
+    for _ in 0..3 {
+        fixture.create();
+    }
+
+    let plan = plan(&fixture, &KeepPolicy { last: 1, ..KeepPolicy::default() });
+
+    assert_eq!(removed(&plan), ["backup-2026-11-22T08-49-39.tar.gz", "backup-2026-11-22.tar.gz"]);
+}
+
+#[test]
 fn refuses_an_empty_policy() {
     let mut fixture = Fixture::new();
     series(&mut fixture, 1);
