@@ -1,9 +1,9 @@
 //! Archives that are cut off or changed.
 
-use std::{fs, io::Read};
+use std::{fs, io::Read, os::unix::fs::MetadataExt, path::Path};
 
 use devops_core::{
-    archive::{ArchiveError, verify},
+    archive::{ArchiveError, restore, verify},
     cancel::Cancel,
     kind::{HasKind, Kind},
 };
@@ -11,7 +11,7 @@ use devops_core::{
 use tar::EntryType;
 
 use crate::{
-    fixture::{Fixture, write},
+    fixture::{Fixture, names, restore_options, write},
     foreign::{Blocks, gzip},
 };
 
@@ -86,6 +86,32 @@ fn sizes_beyond_all_numbers_are_damage() {
 
     assert_eq!(error.kind(), Kind::Mismatch, "{error}");
     assert!(error.to_string().contains("in the middle of a file"), "{error}");
+}
+
+#[test]
+fn what_came_before_the_damage_is_restored_links_and_folders_too() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    write(
+        &archive,
+        &Blocks::default()
+            .entry("d/", EntryType::Directory, b"", |header| header.set_mode(0o750))
+            .file("d/a", b"1")
+            .link("hard", EntryType::Link, "d/a")
+            .link("soft", EntryType::Symlink, "d/a")
+            .link("to soft", EntryType::Link, "soft")
+            .file("b", b"cut off")
+            .0[..512 * 7],
+    );
+
+    let folder = fixture.path("to");
+    let error = restore(&restore_options(&archive, &folder), &Cancel::new(), &mut |_| {});
+
+    assert_eq!(error.unwrap_err().kind(), Kind::Mismatch);
+    assert_eq!(names(&folder), ["d", "hard", "soft", "to soft"]);
+    assert_eq!(fs::read(folder.join("hard")).unwrap(), b"1");
+    assert_eq!(fs::read_link(folder.join("to soft")).unwrap(), Path::new("d/a"));
+    assert_eq!(folder.join("d").metadata().unwrap().mode() & 0o7777, 0o750);
 }
 
 #[test]
