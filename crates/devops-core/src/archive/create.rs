@@ -167,14 +167,18 @@ pub fn create_in_folder(
 }
 
 /// Writes an archive to `out`, as one stream.
+///
+/// `own` is the device and inode of the file behind `out`, if there is one: it does not go into itself.
 pub fn create_to_writer(
     options: &CreateOptions<'_>,
     out: &mut (dyn Write + Send),
+    own: Option<(u64, u64)>,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<CreateSummary, ArchiveError> {
     let source = Source::open(options.source)?;
-    let selection = selection(options, &source);
+    let mut selection = selection(options, &source);
+    selection.output = own;
     let place = (out, Path::new("standard output"));
     write_archive(options, source, &selection, place, cancel, on_event)
 }

@@ -3,13 +3,17 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::{MetadataExt, symlink},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
 };
 
 use devops_core::{
     archive::{
-        ArchiveError, CreateEvent, CreateOptions, Excludes, FileLayer, create_in_folder, preview,
+        ArchiveError, CreateEvent, CreateOptions, Excludes, FileLayer, create_in_folder,
+        create_to_writer, preview,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -258,6 +262,22 @@ fn a_full_or_failing_disk_leaves_no_archive() {
         assert_eq!(error.source.raw_os_error(), Some(errno), "after {limit} bytes");
         assert_eq!(names(&fixture.dest), [""; 0], "after {limit} bytes");
     }
+}
+
+#[test]
+fn a_stream_into_the_source_does_not_go_into_itself() {
+    let fixture = Fixture::new();
+    fixture.write("a", b"1");
+    let path = fixture.source.join("x.tar.gz");
+    let mut out = File::create(&path).unwrap();
+    let metadata = out.metadata().unwrap();
+
+    let own = Some((metadata.dev(), metadata.ino()));
+    let summary =
+        create_to_writer(&fixture.options(), &mut out, own, &Cancel::new(), &mut |_| {}).unwrap();
+
+    assert_eq!(paths(&path), [".", "a"]);
+    assert_eq!(summary.n_faults(), 0);
 }
 
 #[test]
