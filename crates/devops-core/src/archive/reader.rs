@@ -104,6 +104,11 @@ impl Reader {
                 b'g' => {
                     let body = self.extension(&header)?;
                     self.global.read(&body).map_err(|reason| self.damaged(reason))?;
+                    if self.global.names_one_entry() {
+                        return Err(
+                            self.damaged("a global header that gives every entry one name or size")
+                        );
+                    }
                     self.take_origin();
                     continue;
                 }
@@ -230,14 +235,15 @@ impl Reader {
             b'6' => EntryKind::Fifo,
             flag => EntryKind::Unsupported { flag },
         };
-        // Header-only entries have no content, whatever their size field says.
         let size = match kind {
-            EntryKind::File | EntryKind::Unsupported { .. } => match local.size {
-                Some(size) => size,
-                None => self.size(header)?,
-            },
-            _ => 0,
+            // Some writers repeat the size of the first name here; no content follows.
+            EntryKind::HardLink { .. } => 0,
+            _ => local.size.map_or_else(|| self.size(header), Ok)?,
         };
+        if size > 0 && !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. }) {
+            // Other readers would take entries for its content, or content for entries.
+            return Err(self.damaged("an entry with a size that is no file"));
+        }
         let id = |record: Option<u64>, field: &[u8]| {
             record.or_else(|| number(field).and_then(|id| u64::try_from(id).ok()))
         };
