@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    fs::File,
+    fs::{self, File},
     io::Write,
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::Path,
@@ -161,6 +161,10 @@ fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
 fn excludes(args: &CreateArgs) -> Result<Excludes, Failure> {
     let mut texts = Vec::new();
     for file in &args.exclude_from {
+        // Reading a FIFO might wait for ever.
+        if !fs::metadata(file).at(file, "read")?.is_file() {
+            return Err(Failure::usage(format!("`{}` is not a regular file", quote(file))));
+        }
         texts.push(read_text(file, MAX_PATTERNS)?);
     }
     let from_files = texts.iter().flat_map(|text| Excludes::lines(text));

@@ -14,6 +14,10 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::{
+    fs::{CWD, Mode, OFlags, openat},
+    io::Errno,
+};
 use tar::Header;
 
 use super::{
@@ -51,8 +55,15 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn open(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let mut file = File::open(path).at(path, "read")?;
-        if file.metadata().at(path, "read")?.is_dir() {
+        // NONBLOCK, lest opening a FIFO waits for ever.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let mut file = match openat(CWD, path, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            // A socket.
+            Err(Errno::NXIO) => return Err(ArchiveError::NotAnArchive { path: path.to_owned() }),
+            Err(error) => return Err(error).at(path, "read").map_err(Into::into),
+        };
+        if !file.metadata().at(path, "read")?.is_file() {
             return Err(ArchiveError::NotAnArchive { path: path.to_owned() });
         }
         let mut head = Vec::new();

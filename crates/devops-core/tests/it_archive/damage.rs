@@ -1,6 +1,11 @@
 //! Archives that are cut off or changed.
 
-use std::{fs, io::Read, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs,
+    io::Read,
+    os::unix::{fs::MetadataExt, net::UnixListener},
+    path::Path,
+};
 
 use devops_core::{
     archive::{ArchiveError, restore, verify},
@@ -8,6 +13,7 @@ use devops_core::{
     kind::{HasKind, Kind},
 };
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tar::EntryType;
 
 use crate::{
@@ -125,6 +131,12 @@ fn what_is_no_archive_is_told_from_damage() {
 
         assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
     }
-    let error = verify(fixture.dir.path(), &Cancel::new(), &mut |_| {}).unwrap_err();
-    assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
+    let fifo = fixture.path("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let socket = fixture.path("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for path in [fixture.dir.path(), &fifo, &socket] {
+        let error = verify(path, &Cancel::new(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
+    }
 }
