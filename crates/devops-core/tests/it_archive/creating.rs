@@ -61,6 +61,24 @@ fn its_own_archives_are_left_out_also_through_a_link() {
 }
 
 #[test]
+fn archives_of_other_names_in_the_source_are_left_out_too() {
+    let fixture = Fixture::new();
+    let dest = fixture.source.join("out");
+    fixture.write("out/theirs-2026-11-22.tar.gz", b"not ours");
+    let create = |name: &str| {
+        let name = name.parse().unwrap();
+        create_in_folder(&fixture.options(), &dest, &name, &Cancel::new(), &mut |_| {}).unwrap()
+    };
+
+    create("web");
+    let second = create("db");
+
+    assert_eq!(paths(&second.path), [".", "out", "out/theirs-2026-11-22.tar.gz"]);
+    assert_eq!(second.summary.skipped[0].path, Path::new("out/web-2026-11-22.tar.gz"));
+    assert_eq!(second.summary.n_faults(), 0);
+}
+
+#[test]
 fn a_name_belongs_to_one_source_and_host() {
     let fixture = Fixture::new();
     fixture.create();
