@@ -12,7 +12,8 @@ use devops_core::{
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-backup",
     table: "backup",
-    guarded: &[],
+    // A project file found by walking up must not decide what a restore overwrites, or where.
+    guarded: &["privileged", "overwrite", "to"],
     second_signal: SecondSignal::EndsAtOnce,
 };
 
@@ -208,3 +209,23 @@ The rules are those of restic: one archive may be kept by several, and one reaso
 are grouped by NAME, host and source, and dated by the start time they record, at its own local time;
 archives of other tools by the date in their name. The newest archive is read whole before anything is
 removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_guarded_flag_is_one_of_restore() {
+        let command = Cli::command();
+        let restore = command.find_subcommand("restore").expect("a subcommand");
+
+        for flag in ["privileged", "overwrite", "to"] {
+            assert!(TOOL.guarded.contains(&flag), "{flag}");
+        }
+        for flag in TOOL.guarded {
+            assert!(restore.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{flag}");
+        }
+    }
+}
