@@ -12,7 +12,8 @@ use devops_core::{
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-backup",
     table: "backup",
-    guarded: &[],
+    // A project file found by walking up must not decide what a restore overwrites, or where.
+    guarded: &["privileged", "overwrite", "to"],
     secret: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
@@ -194,8 +195,8 @@ PATTERNS
   Lines of --exclude-from that begin with # are comments. Patterns of files come first.
 
 SKIPPED
-  Sockets, earlier archives of this NAME in DEST and, with --one-file-system, what lies on other file
-  systems are left out and named, and the exit code stays 0. What could not be read, and files that
+  Sockets, earlier archives in DEST and, with --one-file-system, what lies on other file systems are
+  left out and named, and the exit code stays 0. What could not be read, and files that
   changed while being read, are named with exit code 3: of such a file the archive has as many bytes
   as it had at first.";
 
@@ -208,4 +209,25 @@ const PRUNE_HELP: &str = "\
 The rules are those of restic: one archive may be kept by several, and one reason is enough. Archives
 are grouped by NAME, host and source, and dated by the start time they record, at its own local time;
 archives of other tools by the date in their name. The newest archive is read whole before anything is
-removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.";
+removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.
+One dated in the future stays, and counts for no rule either.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_guarded_flag_is_one_of_restore() {
+        let command = Cli::command();
+        let restore = command.find_subcommand("restore").expect("a subcommand");
+
+        for flag in ["privileged", "overwrite", "to"] {
+            assert!(TOOL.guarded.contains(&flag), "{flag}");
+        }
+        for flag in TOOL.guarded {
+            assert!(restore.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{flag}");
+        }
+    }
+}

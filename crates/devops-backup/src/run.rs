@@ -64,7 +64,22 @@ fn object(kind: &str, key: &str, path: &Path) -> Map<String, Value> {
     object
 }
 
-/// Shows a time in UTC, as JSON wants it.
+/// Shows a time in UTC, as JSON wants it; null past the end of the calendar, where an archive may say it is.
 fn utc(time: OffsetDateTime) -> Value {
-    time.to_offset(UtcOffset::UTC).format(&Rfc3339).map_or(Value::Null, Value::from)
+    time.checked_to_offset(UtcOffset::UTC)
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .map_or(Value::Null, Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_time_past_the_calendar_has_no_utc() {
+        assert_eq!(utc(datetime!(9999-12-31 23:59:59 -23:59)), Value::Null);
+        assert_eq!(utc(datetime!(2026-11-22 08:49:39 +1)), "2026-11-22T07:49:39Z");
+    }
 }

@@ -78,8 +78,8 @@ pub enum ArchiveError {
     BadPattern {
         /// The pattern as given.
         pattern: String,
-        /// What is wrong with it.
-        source: globset::Error,
+        /// What is wrong with it; `None` when it is empty.
+        source: Option<globset::Error>,
     },
     /// The newest archive of this name holds something else.
     #[error("`{}` was made from `{}` on `{}`", .newest.display(), .found.source.display(), .found.host)]

@@ -54,6 +54,8 @@ pub enum KeepReason {
     Oldest(Period),
     /// Not older than this, seen from the newest.
     Within(Duration),
+    /// Made later than now, so its date says nothing: a clock was wrong.
+    Future,
 }
 
 /// A stretch of the calendar.
@@ -78,6 +80,7 @@ impl fmt::Display for KeepReason {
             Self::NewestOf(period) => write!(f, "newest of its {period}"),
             Self::Oldest(period) => write!(f, "oldest, counts for a {period}"),
             Self::Within(duration) => write!(f, "within {}", format_duration(*duration)),
+            Self::Future => f.write_str("dated in the future"),
         }
     }
 }
@@ -107,8 +110,8 @@ impl KeepPolicy {
 
 /// Returns the reasons to keep each of `times`, in their order; none means it can go.
 ///
-/// Days and hours are those of each time's own offset. Times after `now` do not move the window of
-/// `within`, and are kept by it. Fails with [`EmptyPolicy`] rather than keep nothing.
+/// Days and hours are those of each time's own offset. Times after `now` count for no rule and
+/// are always kept. Fails with [`EmptyPolicy`] rather than keep nothing.
 pub fn plan(
     times: &[OffsetDateTime],
     policy: &KeepPolicy,
@@ -117,9 +120,13 @@ pub fn plan(
     if policy.is_empty() {
         return Err(EmptyPolicy);
     }
-    let mut newest_first: Vec<usize> = (0..times.len()).collect();
-    newest_first.sort_by_key(|&index| std::cmp::Reverse(times[index]));
     let mut reasons = vec![Vec::new(); times.len()];
+    let (mut newest_first, future): (Vec<usize>, Vec<usize>) =
+        (0..times.len()).partition(|&index| times[index] <= now);
+    for index in future {
+        reasons[index].push(KeepReason::Future);
+    }
+    newest_first.sort_by_key(|&index| std::cmp::Reverse(times[index]));
     for (&index, _) in newest_first.iter().zip(0..policy.last) {
         reasons[index].push(KeepReason::Last);
     }
@@ -128,11 +135,10 @@ pub fn plan(
     for (period, count) in periods.into_iter().zip(counts) {
         keep_periods(times, &newest_first, (period, count), &mut reasons);
     }
-    if let Some(window) = policy.within {
-        let newest = times.iter().filter(|&&time| time <= now).max();
-        for (reasons, &time) in reasons.iter_mut().zip(times) {
-            if newest.is_none_or(|&newest| newest - time <= window) {
-                reasons.push(KeepReason::Within(window));
+    if let (Some(window), Some(&newest)) = (policy.within, newest_first.first()) {
+        for &index in &newest_first {
+            if times[newest] - times[index] <= window {
+                reasons[index].push(KeepReason::Within(window));
             }
         }
     }
@@ -259,7 +265,24 @@ mod tests {
             datetime!(2026-12-27 10:00 UTC),
         ];
 
-        assert_eq!(kept(&times, &KeepPolicy { weekly: 2, ..KeepPolicy::default() }), [0, 1]);
+        let policy = KeepPolicy { weekly: 2, ..KeepPolicy::default() };
+        let reasons = plan(&times, &policy, times[0]).unwrap();
+        let kept: Vec<_> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
+
+        assert_eq!(kept, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn what_is_dated_in_the_future_is_kept_and_counts_for_no_rule() {
+        let times = [NOW + Span::days(400), NOW + Span::hours(1), NOW, NOW - Span::days(1)];
+
+        let policy = KeepPolicy { last: 1, daily: 1, ..KeepPolicy::default() };
+        let reasons = plan(&times, &policy, NOW).unwrap();
+
+        assert_eq!(reasons[..2], [[KeepReason::Future], [KeepReason::Future]]);
+        assert_eq!(reasons[2], [KeepReason::Last, KeepReason::NewestOf(Period::Day)]);
+        assert!(reasons[3].is_empty());
+        assert_eq!(KeepReason::Future.to_string(), "dated in the future");
     }
 
     #[test]

@@ -1,6 +1,13 @@
 //! `devops-backup create`.
 
-use std::{env, fs::File, io::Write, os::fd::AsFd, path::Path, thread::available_parallelism};
+use std::{
+    env,
+    fs::File,
+    io::Write,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::Path,
+    thread::available_parallelism,
+};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
@@ -53,7 +60,8 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let cancel = session.cancel();
     let created = if to_stdout {
         let mut out = stdout()?;
-        create_to_writer(&options, &mut out, cancel, &mut on_event)
+        let own = identity(&out)?;
+        create_to_writer(&options, &mut out, own, cancel, &mut on_event)
             .map(|summary| Created { path: "-".into(), summary })
     } else {
         create_in_folder(&options, &args.dest, &args.name, cancel, &mut on_event)
@@ -176,6 +184,12 @@ fn reproducible(args: &CreateArgs) -> Result<Option<Reproducible>, Failure> {
 fn stdout() -> Result<File, Failure> {
     let fd = std::io::stdout().as_fd().try_clone_to_owned().at("standard output", "open")?;
     Ok(File::from(fd))
+}
+
+/// Returns the device and inode of a regular file, which may lie in the source.
+fn identity(out: &File) -> Result<Option<(u64, u64)>, Failure> {
+    let metadata = out.metadata().at("standard output", "read")?;
+    Ok(metadata.is_file().then(|| (metadata.dev(), metadata.ino())))
 }
 
 fn host_name() -> String {

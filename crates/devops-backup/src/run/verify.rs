@@ -24,7 +24,14 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
                 session.line(damaged(path, &error, session.json()))?;
             }
             Err(error) if error.kind() == Kind::Interrupted => return Err(error.into()),
-            Err(error) => failures.push(Failure::from(error)),
+            Err(error) => {
+                let status = status(&error);
+                let failure = Failure::from(error);
+                if session.json() {
+                    session.line(unread(path, status, &failure))?;
+                }
+                failures.push(failure);
+            }
         }
     }
     // The worst answer decides the exit code; the others are still said.
@@ -51,10 +58,28 @@ fn whole(path: &Path, verified: &Verified, json: bool) -> String {
         return format!("{}: whole, {} entries, {size}", quote(path), verified.n_entries);
     }
     let mut object = object("verified", "archive", path);
+    object.insert("status".to_owned(), "whole".into());
     object.insert("whole".to_owned(), true.into());
     object.insert("entries".to_owned(), verified.n_entries.into());
     object.insert("files".to_owned(), verified.n_files.into());
     object.insert("bytes".to_owned(), verified.n_bytes.into());
+    Value::Object(object).to_string()
+}
+
+/// Returns the word for an archive that could not be looked at.
+fn status(error: &ArchiveError) -> &'static str {
+    match (error, error.kind()) {
+        (ArchiveError::NotAnArchive { .. }, _) => "not-an-archive",
+        (_, Kind::NotFound) => "missing",
+        _ => "unreadable",
+    }
+}
+
+fn unread(path: &Path, status: &str, failure: &Failure) -> String {
+    let mut object = object("verified", "archive", path);
+    object.insert("status".to_owned(), status.into());
+    object.insert("whole".to_owned(), false.into());
+    object.insert("reason".to_owned(), failure.chain().join(": ").into());
     Value::Object(object).to_string()
 }
 
@@ -64,8 +89,32 @@ fn damaged(path: &Path, error: &ArchiveError, json: bool) -> String {
         return format!("{}: damaged after {n_entries} entries: {reason}", quote(path));
     }
     let mut object = object("verified", "archive", path);
+    object.insert("status".to_owned(), "damaged".into());
     object.insert("whole".to_owned(), false.into());
     object.insert("entries".to_owned(), (*n_entries).into());
     object.insert("reason".to_owned(), reason.as_str().into());
     Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use devops_core::cancel::Cancel;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_verified_has_a_status_too() {
+        for (path, expected) in [("/nonexistent/a.tar.gz", "missing"), ("/", "not-an-archive")] {
+            let path = Path::new(path);
+            let error = archive::verify(path, &Cancel::new(), &mut |_| {}).expect_err("no archive");
+
+            let status = status(&error);
+            let line: Value =
+                serde_json::from_str(&unread(path, status, &error.into())).expect("one object");
+
+            assert_eq!(line["status"], expected);
+            assert_eq!(line["whole"], false);
+            assert_eq!(line["archive"], path.to_str().expect("UTF-8"));
+        }
+    }
 }

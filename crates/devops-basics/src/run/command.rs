@@ -11,7 +11,7 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, json::insert_path};
 use devops_core::{
     clock::Clock,
-    fs,
+    fs::{At, AtomicFile, ReplacePolicy},
     kind::Kind,
     lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
     process::{CommandSpec, StdinPolicy, Stream},
@@ -30,6 +30,8 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
         return transcript(args, session);
     }
     let spec = spec(args, session)?;
+    // A report that cannot be written is known before the command has run.
+    let capture = args.capture.as_deref().map(AtomicFile::create).transpose()?;
     let retry = RetryPolicy { n_retries: args.retries, backoff: args.backoff };
     let started = session.clock().now();
     let mut kept = Kept::default();
@@ -53,7 +55,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
     let last = attempts.last().expect("there is at least one attempt").clone();
     if wants_report {
         let report = report(&spec, super::rfc3339(started), &attempts, &kept);
-        deliver(&report, args.capture.as_deref(), session)?;
+        deliver(&report, capture, session)?;
     }
     finish(&last, printed, &spec)
 }
@@ -167,10 +169,11 @@ fn report(spec: &CommandSpec, started: String, attempts: &[Attempt], kept: &Kept
     Value::Object(report)
 }
 
-fn deliver(report: &Value, file: Option<&Path>, session: &Session) -> Result<(), Failure> {
-    if let Some(file) = file {
+fn deliver(report: &Value, file: Option<AtomicFile>, session: &Session) -> Result<(), Failure> {
+    if let Some(mut file) = file {
+        writeln!(file, "{report}").at(file.temp_path(), "write")?;
         // Output may hold what is nobody else's business.
-        fs::replace(file, format!("{report}\n").as_bytes(), 0o600)?;
+        file.commit(0o600, ReplacePolicy::Replace)?;
     }
     if session.json() { session.emit(report) } else { Ok(()) }
 }

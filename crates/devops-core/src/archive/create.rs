@@ -149,7 +149,7 @@ pub fn create_in_folder(
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
     let mut selection = selection(options, &source);
-    add_own(&mut selection, folder, name)?;
+    add_own(&mut selection, folder, name, &source)?;
     let mut file = AtomicFile::create(&path)?;
     selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
     let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
@@ -167,14 +167,18 @@ pub fn create_in_folder(
 }
 
 /// Writes an archive to `out`, as one stream.
+///
+/// `own` is the device and inode of the file behind `out`, if there is one: it does not go into itself.
 pub fn create_to_writer(
     options: &CreateOptions<'_>,
     out: &mut (dyn Write + Send),
+    own: Option<(u64, u64)>,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<CreateSummary, ArchiveError> {
     let source = Source::open(options.source)?;
-    let selection = selection(options, &source);
+    let mut selection = selection(options, &source);
+    selection.output = own;
     let place = (out, Path::new("standard output"));
     write_archive(options, source, &selection, place, cancel, on_event)
 }
@@ -195,7 +199,7 @@ pub fn preview(
         && folder.exists()
     {
         refuse_other_origin(&origin(options, &source), folder, name)?;
-        add_own(&mut selection, folder, name)?;
+        add_own(&mut selection, folder, name, &source)?;
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
     source.visit(&selection, &mut preview, cancel)?;
@@ -269,23 +273,34 @@ fn refuse_other_origin(
     }
 }
 
-/// Takes earlier archives of this name, and those being written, out of the selection.
+/// Takes earlier archives of this name, and those being written, out of the selection; and where the
+/// folder lies in the source, those of other names that we made: each would hold the others.
 fn add_own(
     selection: &mut Selection,
     folder: &Path,
     name: &BackupName,
+    source: &Source,
 ) -> Result<(), ArchiveError> {
+    let real = std::fs::canonicalize(folder).at(folder, "list")?;
+    let is_inside = real.starts_with(source.real_path());
     for entry in std::fs::read_dir(folder).at(folder, "list")? {
         let entry = entry.at(folder, "list")?;
         let file_name = entry.file_name();
         let is_partial = target_name(&file_name).is_some_and(|target| is_of(name, &target));
-        if (is_partial || is_of(name, &file_name))
+        let is_own = is_partial || is_of(name, &file_name);
+        if (is_own || (is_inside && is_made_by_us(&entry.path())))
             && let Ok(stat) = statat(CWD, entry.path(), AtFlags::SYMLINK_NOFOLLOW)
         {
             selection.own.insert(Meta::from(stat).id);
         }
     }
     Ok(())
+}
+
+/// Returns whether a file is named as an archive and says itself that it is one of ours.
+fn is_made_by_us(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| ArchiveName::parse(name).is_some())
+        && matches!(origin_of(path), Ok(Some(_)))
 }
 
 fn is_of(name: &BackupName, file_name: &OsStr) -> bool {

@@ -24,7 +24,8 @@ struct Rule {
 }
 
 impl Excludes {
-    /// Reads patterns as they stand on a command line.
+    /// Reads patterns as they stand on a command line; an empty one is refused, as it would match
+    /// everything.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, ArchiveError> {
         let mut builder = GlobSetBuilder::new();
         let mut rules = Vec::new();
@@ -35,14 +36,14 @@ impl Excludes {
         }
         let set = builder.build().map_err(|source| ArchiveError::BadPattern {
             pattern: source.glob().unwrap_or_default().to_owned(),
-            source,
+            source: Some(source),
         })?;
         Ok(Self { set, rules })
     }
 
-    /// Returns the patterns in the text of a file: one a line, without empty lines and `#` comments.
+    /// Returns the patterns in the text of a file: one a line, without `#` comments and what says nothing.
     pub fn lines(text: &str) -> impl Iterator<Item = &str> {
-        text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#'))
+        text.lines().map(str::trim_end).filter(|line| !is_empty(line) && !line.starts_with('#'))
     }
 
     /// Returns whether `path`, relative to the source, is left out.
@@ -59,7 +60,15 @@ impl Excludes {
     }
 }
 
+/// Returns whether nothing but slashes is in a pattern, taken back or not.
+fn is_empty(pattern: &str) -> bool {
+    pattern.strip_prefix('!').unwrap_or(pattern).bytes().all(|byte| byte == b'/')
+}
+
 fn parse(pattern: &str) -> Result<(Glob, Rule), ArchiveError> {
+    if is_empty(pattern) {
+        return Err(ArchiveError::BadPattern { pattern: pattern.to_owned(), source: None });
+    }
     let (excludes, rest) = match pattern.strip_prefix('!') {
         Some(rest) => (false, rest),
         None => (true, pattern),
@@ -73,12 +82,14 @@ fn parse(pattern: &str) -> Result<(Glob, Rule), ArchiveError> {
         None if rest.contains('/') => rest.strip_prefix("./").unwrap_or(rest).to_owned(),
         None => format!("**/{rest}"),
     };
-    let glob =
-        GlobBuilder::new(&anchored)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build()
-            .map_err(|source| ArchiveError::BadPattern { pattern: pattern.to_owned(), source })?;
+    let glob = GlobBuilder::new(&anchored)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .map_err(|source| ArchiveError::BadPattern {
+        pattern: pattern.to_owned(),
+        source: Some(source),
+    })?;
     Ok((glob, Rule { excludes, folders_only }))
 }
 
@@ -135,8 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn refuses_an_empty_pattern() {
+        for pattern in ["", "/", "//", "!", "!/"] {
+            let error = Excludes::new([pattern]).unwrap_err();
+            assert!(matches!(error, ArchiveError::BadPattern { .. }), "{pattern}");
+        }
+    }
+
+    #[test]
     fn a_file_of_patterns_has_comments_and_empty_lines() {
-        let lines: Vec<_> = Excludes::lines("# why\n\n*.log  \r\n\\#odd\n").collect();
+        let lines: Vec<_> = Excludes::lines("# why\n\n/\n  \n!\n*.log  \r\n\\#odd\n").collect();
 
         assert_eq!(lines, ["*.log", r"\#odd"]);
     }

@@ -90,6 +90,8 @@ pub fn plan_prune(
     }
     let mut candidates = Vec::new();
     for (_, mut group) in groups {
+        // They come by name, and of two of one time the later name is the newer.
+        group.reverse();
         group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
         decide(&mut group, policy, now, cancel)?;
         candidates.extend(group);
@@ -168,7 +170,9 @@ fn decide(
         for (&index, reasons) in sound.iter().zip(reasons) {
             group[index].fate = if reasons.is_empty() { Fate::Remove } else { Fate::Keep(reasons) };
         }
-        let Some(&newest) = sound.first() else { return Ok(()) };
+        // One dated in the future stays anyway, and proves nothing about the others.
+        let newest = sound.iter().find(|&&index| group[index].time <= now);
+        let Some(&newest) = newest else { return Ok(()) };
         let goes = sound.iter().any(|&index| group[index].fate == Fate::Remove);
         if is_proved || !goes {
             return Ok(());

@@ -14,6 +14,10 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::{
+    fs::{CWD, Mode, OFlags, openat},
+    io::Errno,
+};
 use tar::Header;
 
 use super::{
@@ -51,8 +55,15 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn open(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let mut file = File::open(path).at(path, "read")?;
-        if file.metadata().at(path, "read")?.is_dir() {
+        // NONBLOCK, lest opening a FIFO waits for ever.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let mut file = match openat(CWD, path, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            // A socket.
+            Err(Errno::NXIO) => return Err(ArchiveError::NotAnArchive { path: path.to_owned() }),
+            Err(error) => return Err(error).at(path, "read").map_err(Into::into),
+        };
+        if !file.metadata().at(path, "read")?.is_file() {
             return Err(ArchiveError::NotAnArchive { path: path.to_owned() });
         }
         let mut head = Vec::new();
@@ -104,6 +115,11 @@ impl Reader {
                 b'g' => {
                     let body = self.extension(&header)?;
                     self.global.read(&body).map_err(|reason| self.damaged(reason))?;
+                    if self.global.names_one_entry() {
+                        return Err(
+                            self.damaged("a global header that gives every entry one name or size")
+                        );
+                    }
                     self.take_origin();
                     continue;
                 }
@@ -230,14 +246,15 @@ impl Reader {
             b'6' => EntryKind::Fifo,
             flag => EntryKind::Unsupported { flag },
         };
-        // Header-only entries have no content, whatever their size field says.
         let size = match kind {
-            EntryKind::File | EntryKind::Unsupported { .. } => match local.size {
-                Some(size) => size,
-                None => self.size(header)?,
-            },
-            _ => 0,
+            // Some writers repeat the size of the first name here; no content follows.
+            EntryKind::HardLink { .. } => 0,
+            _ => local.size.map_or_else(|| self.size(header), Ok)?,
         };
+        if size > 0 && !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. }) {
+            // Other readers would take entries for its content, or content for entries.
+            return Err(self.damaged("an entry with a size that is no file"));
+        }
         let id = |record: Option<u64>, field: &[u8]| {
             record.or_else(|| number(field).and_then(|id| u64::try_from(id).ok()))
         };

@@ -177,10 +177,20 @@ struct Link {
 impl Restorer<'_> {
     fn everything(
         &mut self,
-        mut reader: Reader,
+        reader: Reader,
         first: Option<Entry>,
         cancel: &Cancel,
     ) -> Result<(), ArchiveError> {
+        let read = self.in_order(reader, first);
+        if matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
+            // Links that came before the damage stay as well.
+            let late = self.late(cancel);
+            return read.and(late);
+        }
+        read
+    }
+
+    fn in_order(&mut self, mut reader: Reader, first: Option<Entry>) -> Result<(), ArchiveError> {
         let mut next = first;
         while let Some(entry) = next {
             if self.wanted.takes(&entry.path) {
@@ -189,6 +199,11 @@ impl Restorer<'_> {
             (self.on_event)(RestoreEvent::Bytes(reader.n_taken()));
             next = reader.next_entry()?;
         }
+        Ok(())
+    }
+
+    /// Restores what had to wait for the files.
+    fn late(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
         for (place, entry) in std::mem::take(&mut self.symlinks) {
             let EntryKind::Symlink { target } = &entry.kind else { continue };
             let made = self.target.symlink(&place, target, &entry);
@@ -265,6 +280,23 @@ impl Restorer<'_> {
             return Ok(());
         }
         let mut reader = Reader::open(self.options.archive, cancel)?;
+        let read = self.first_names(&mut reader, &mut waiting);
+        if !matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
+            return read;
+        }
+        // A link to something else than a file, such as a symbolic link, or to nothing.
+        for link in waiting.into_values().flatten() {
+            self.link(link, false)?;
+        }
+        read
+    }
+
+    /// Restores the content of first names under the names that wait for it.
+    fn first_names(
+        &mut self,
+        reader: &mut Reader,
+        waiting: &mut BTreeMap<PathBuf, Vec<Link>>,
+    ) -> Result<(), ArchiveError> {
         while let Some(entry) = reader.next_entry()? {
             let Ok(path) = plain(&entry.path) else { continue };
             if entry.kind != EntryKind::File {
@@ -273,7 +305,7 @@ impl Restorer<'_> {
             let Some(links) = waiting.remove(&path) else { continue };
             let mut links = links.into_iter();
             let Some(first) = links.next() else { continue };
-            let made = self.target.file(&first.place, &entry, &mut reader);
+            let made = self.target.file(&first.place, &entry, reader);
             let is_made = made.is_ok();
             self.count(&first.entry, made)?;
             for link in links {
@@ -288,10 +320,6 @@ impl Restorer<'_> {
                     Err(trouble) => self.note(&link.entry.path, trouble)?,
                 }
             }
-        }
-        // A link to something else than a file, such as a symbolic link, or to nothing.
-        for link in waiting.into_values().flatten() {
-            self.link(link, false)?;
         }
         Ok(())
     }

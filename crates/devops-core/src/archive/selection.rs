@@ -15,7 +15,7 @@ pub(super) struct Selection {
     pub(super) excludes: Excludes,
     /// The device to stay on.
     pub(super) only_device: Option<u64>,
-    /// Archives of the same name.
+    /// Archives of the same name, and others we made beside them.
     pub(super) own: HashSet<FileId>,
     /// The archive being written.
     pub(super) output: Option<FileId>,

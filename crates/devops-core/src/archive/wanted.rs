@@ -33,10 +33,10 @@ impl Wanted {
             let plain = pattern.trim_start_matches("./").trim_matches('/');
             let anchored =
                 if plain.contains('/') { plain.to_owned() } else { format!("**/{plain}") };
-            let glob = GlobBuilder::new(&anchored)
-                .literal_separator(true)
-                .build()
-                .map_err(|source| ArchiveError::BadPattern { pattern: pattern.clone(), source })?;
+            let glob =
+                GlobBuilder::new(&anchored).literal_separator(true).build().map_err(|source| {
+                    ArchiveError::BadPattern { pattern: pattern.clone(), source: Some(source) }
+                })?;
             let test = Test::Pattern(glob.compile_matcher());
             Ok(Rule { shown: pattern.clone(), test, has_matched: false })
         });

@@ -13,7 +13,7 @@ use devops_core::{
     cancel::Cancel,
 };
 
-use crate::fixture::{Fixture, paths};
+use crate::fixture::{Fixture, paths, write};
 
 /// Does something when a file is opened for reading.
 struct OnOpen<F>(&'static str, Mutex<F>);
@@ -134,7 +134,7 @@ fn a_new_file_under_the_number_of_an_old_one_is_no_link_to_it() {
     fs::hard_link(&first, fixture.source.join("c")).unwrap();
 
     // A number used again looks just so: the same one, and other facts.
-    let created = create(&fixture, "b", |_| fs::write(&first, b"entirely new").unwrap());
+    let created = create(&fixture, "b", |_| write(&first, b"entirely new"));
     fixture.restore(&created.path, "back");
 
     assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"old");

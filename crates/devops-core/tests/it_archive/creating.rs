@@ -3,13 +3,17 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::{MetadataExt, symlink},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
 };
 
 use devops_core::{
     archive::{
-        ArchiveError, CreateEvent, CreateOptions, Excludes, FileLayer, create_in_folder, preview,
+        ArchiveError, CreateEvent, CreateOptions, Excludes, FileLayer, create_in_folder,
+        create_to_writer, preview,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -53,6 +57,24 @@ fn its_own_archives_are_left_out_also_through_a_link() {
     assert_eq!(paths(&second.path), [".", "a.txt", "out", "out/other-2026-11-22.tar.gz"]);
     let skipped: Vec<_> = second.summary.skipped.iter().map(|left| left.path.clone()).collect();
     assert_eq!(skipped, ["link", "out/backup-2026-11-22.tar.gz"].map(PathBuf::from));
+    assert_eq!(second.summary.n_faults(), 0);
+}
+
+#[test]
+fn archives_of_other_names_in_the_source_are_left_out_too() {
+    let fixture = Fixture::new();
+    let dest = fixture.source.join("out");
+    fixture.write("out/theirs-2026-11-22.tar.gz", b"not ours");
+    let create = |name: &str| {
+        let name = name.parse().unwrap();
+        create_in_folder(&fixture.options(), &dest, &name, &Cancel::new(), &mut |_| {}).unwrap()
+    };
+
+    create("web");
+    let second = create("db");
+
+    assert_eq!(paths(&second.path), [".", "out", "out/theirs-2026-11-22.tar.gz"]);
+    assert_eq!(second.summary.skipped[0].path, Path::new("out/web-2026-11-22.tar.gz"));
     assert_eq!(second.summary.n_faults(), 0);
 }
 
@@ -258,6 +280,22 @@ fn a_full_or_failing_disk_leaves_no_archive() {
         assert_eq!(error.source.raw_os_error(), Some(errno), "after {limit} bytes");
         assert_eq!(names(&fixture.dest), [""; 0], "after {limit} bytes");
     }
+}
+
+#[test]
+fn a_stream_into_the_source_does_not_go_into_itself() {
+    let fixture = Fixture::new();
+    fixture.write("a", b"1");
+    let path = fixture.source.join("x.tar.gz");
+    let mut out = File::create(&path).unwrap();
+    let metadata = out.metadata().unwrap();
+
+    let own = Some((metadata.dev(), metadata.ino()));
+    let summary =
+        create_to_writer(&fixture.options(), &mut out, own, &Cancel::new(), &mut |_| {}).unwrap();
+
+    assert_eq!(paths(&path), [".", "a"]);
+    assert_eq!(summary.n_faults(), 0);
 }
 
 #[test]

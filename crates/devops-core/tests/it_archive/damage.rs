@@ -1,17 +1,23 @@
 //! Archives that are cut off or changed.
 
-use std::{fs, io::Read};
+use std::{
+    fs,
+    io::Read,
+    os::unix::{fs::MetadataExt, net::UnixListener},
+    path::Path,
+};
 
 use devops_core::{
-    archive::{ArchiveError, verify},
+    archive::{ArchiveError, restore, verify},
     cancel::Cancel,
     kind::{HasKind, Kind},
 };
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tar::EntryType;
 
 use crate::{
-    fixture::{Fixture, write},
+    fixture::{Fixture, names, restore_options, write},
     foreign::{Blocks, gzip},
 };
 
@@ -89,6 +95,32 @@ fn sizes_beyond_all_numbers_are_damage() {
 }
 
 #[test]
+fn what_came_before_the_damage_is_restored_links_and_folders_too() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    write(
+        &archive,
+        &Blocks::default()
+            .entry("d/", EntryType::Directory, b"", |header| header.set_mode(0o750))
+            .file("d/a", b"1")
+            .link("hard", EntryType::Link, "d/a")
+            .link("soft", EntryType::Symlink, "d/a")
+            .link("to soft", EntryType::Link, "soft")
+            .file("b", b"cut off")
+            .0[..512 * 7],
+    );
+
+    let folder = fixture.path("to");
+    let error = restore(&restore_options(&archive, &folder), &Cancel::new(), &mut |_| {});
+
+    assert_eq!(error.unwrap_err().kind(), Kind::Mismatch);
+    assert_eq!(names(&folder), ["d", "hard", "soft", "to soft"]);
+    assert_eq!(fs::read(folder.join("hard")).unwrap(), b"1");
+    assert_eq!(fs::read_link(folder.join("to soft")).unwrap(), Path::new("d/a"));
+    assert_eq!(folder.join("d").metadata().unwrap().mode() & 0o7777, 0o750);
+}
+
+#[test]
 fn what_is_no_archive_is_told_from_damage() {
     let fixture = Fixture::new();
     let path = fixture.path("x");
@@ -99,6 +131,12 @@ fn what_is_no_archive_is_told_from_damage() {
 
         assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
     }
-    let error = verify(fixture.dir.path(), &Cancel::new(), &mut |_| {}).unwrap_err();
-    assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
+    let fifo = fixture.path("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let socket = fixture.path("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for path in [fixture.dir.path(), &fifo, &socket] {
+        let error = verify(path, &Cancel::new(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, ArchiveError::NotAnArchive { .. }), "{error}");
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{ArchiveError, OverwritePolicy, RestoreOptions, RestoreSummary, restore},
+    archive::{ArchiveError, OverwritePolicy, RestoreOptions, RestoreSummary, restore, verify},
     cancel::Cancel,
 };
 use tar::EntryType;
@@ -165,6 +165,47 @@ fn entries_cannot_hide_behind_a_wrong_size() {
 
     assert_eq!(names(&fixture.path("to")), ["inner", "outer"]);
     assert_eq!(fs::read(fixture.path("to/outer")).unwrap(), b"");
+}
+
+#[test]
+fn a_size_where_no_content_can_be_is_damage() {
+    let cases = [
+        ("d", EntryType::Directory),
+        ("d/", EntryType::Regular),
+        ("s", EntryType::Symlink),
+        ("p", EntryType::Fifo),
+        ("c", EntryType::Char),
+        ("b", EntryType::Block),
+    ];
+    for (name, kind) in cases {
+        let fixture = Fixture::new();
+        let archive = fixture.path("a.tar");
+        let number = |header: &mut tar::Header| {
+            header.set_device_major(1).unwrap();
+            header.set_device_minor(3).unwrap();
+        };
+        Blocks::default().entry(name, kind, &[b'x'; 512], number).file("a", b"1").save(&archive);
+
+        let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+
+        assert!(matches!(error, ArchiveError::Damaged { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_global_name_or_size_is_damage() {
+    for body in [&b"10 path=a\n"[..], b"14 linkpath=a\n", b"10 size=1\n"] {
+        let fixture = Fixture::new();
+        let archive = fixture.path("a.tar");
+        Blocks::default()
+            .entry("g", EntryType::XGlobalHeader, body, |_| {})
+            .file("a", b"1")
+            .save(&archive);
+
+        let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+
+        assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
+    }
 }
 
 #[test]

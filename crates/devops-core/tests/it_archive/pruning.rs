@@ -8,6 +8,7 @@ use devops_core::{
     clock::FixedClock,
     retention::KeepPolicy,
 };
+use tar::EntryType;
 use time::Duration;
 
 use crate::{
@@ -69,13 +70,26 @@ fn removes_what_the_policy_does_not_keep_and_nothing_else() {
 #[test]
 fn knows_the_newer_of_two_archives_of_the_same_second() {
     let mut fixture = Fixture::new();
-    fixture.create();
-    fixture.clock = FixedClock(START + Duration::milliseconds(1));
-    fixture.create();
+    for offset in [1, 0] {
+        fixture.clock = FixedClock(START - Duration::milliseconds(offset));
+        fixture.create();
+    }
 
     let plan = plan(&fixture, &KeepPolicy { last: 1, ..KeepPolicy::default() });
 
     assert_eq!(removed(&plan), ["backup-2026-11-22.tar.gz"]);
+}
+
+#[test]
+fn of_archives_of_one_time_the_later_name_is_the_newer() {
+    let fixture = Fixture::new();
+    for _ in 0..3 {
+        fixture.create();
+    }
+
+    let plan = plan(&fixture, &KeepPolicy { last: 1, ..KeepPolicy::default() });
+
+    assert_eq!(removed(&plan), ["backup-2026-11-22T08-49-39.tar.gz", "backup-2026-11-22.tar.gz"]);
 }
 
 #[test]
@@ -133,6 +147,35 @@ fn archives_of_other_tools_go_by_the_date_in_their_name() {
     let plan = plan(&fixture, &LAST_TWO);
 
     assert_eq!(removed(&plan), ["backup-2026-01-01.tar.gz"]);
+}
+
+#[test]
+fn times_at_the_ends_of_the_calendar_are_times_like_others() {
+    let mut fixture = Fixture::new();
+    series(&mut fixture, 4);
+    for started in ["9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00%2B23:59"] {
+        let comment = format!(
+            "comment=devops-backup/1 started={} host=web-1 source=/elsewhere\n",
+            started.replace("%2B", "+")
+        );
+        let body = format!("{} {comment}", comment.len() + 3);
+        let foreign = Blocks::default()
+            .entry("g", EntryType::XGlobalHeader, body.as_bytes(), |_| {})
+            .file("a", b"1");
+        let day = &started[..10];
+        write(
+            &fixture.dest.join(format!("backup-{day}.tar.gz")),
+            &gzip(&[foreign.0, vec![0; 1024]].concat()),
+        );
+    }
+
+    let policy = KeepPolicy { daily: 1, weekly: 1, ..LAST_TWO };
+    let policy = KeepPolicy { within: Some(std::time::Duration::from_hours(1)), ..policy };
+
+    assert_eq!(
+        removed(&plan(&fixture, &policy)),
+        ["backup-2026-11-20.tar.gz", "backup-2026-11-19.tar.gz"]
+    );
 }
 
 #[test]

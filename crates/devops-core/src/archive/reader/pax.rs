@@ -29,6 +29,11 @@ impl Records {
         named(self.target.as_deref()).or(self.long_target.as_deref())
     }
 
+    /// Returns whether a record says what can be true of one entry alone.
+    pub(super) fn names_one_entry(&self) -> bool {
+        self.path.is_some() || self.target.is_some() || self.size.is_some()
+    }
+
     /// Reads the records of a body; later ones win.
     pub(super) fn read(&mut self, body: &[u8]) -> Result<(), &'static str> {
         let mut rest = body;
