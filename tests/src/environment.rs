@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{binaries::binary, running::Running};
+use crate::{binaries::binary, running::Running, signals};
 
 /// A folder to work in, with its own home and nothing in the environment.
 pub struct TestEnv {
@@ -40,6 +40,7 @@ impl Default for TestEnv {
 impl TestEnv {
     /// Makes an empty environment.
     pub fn new() -> Self {
+        signals::hear_again();
         let dir = tempfile::Builder::new().prefix("devops-e2e-").tempdir().expect("a folder");
         fs::create_dir_all(dir.path().join("home")).expect("a home");
         fs::create_dir_all(dir.path().join("work")).expect("a work folder");

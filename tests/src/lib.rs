@@ -6,6 +6,7 @@ pub mod binaries;
 mod environment;
 pub mod outside;
 mod running;
+mod signals;
 
 pub use crate::{
     environment::{Run, TestEnv, finish, without_root},
