@@ -694,7 +694,7 @@ fn bad_input_gives_one_clear_message() {
         (&["run", "missing", "--auto-approve"][..], 5),
         (&["apply", "missing"], 5),
         (&["show", "missing"], 5),
-        (&["plan", "infra", "--protect", "a["], 2),
+        (&["plan", "infra", "--protect", ""], 2),
         (&["plan", "infra", "--var", "novalue"], 2),
         (&["plan", "infra", "--timeout", "soon"], 2),
         (&["plan", "infra", "--max-changes", "-1"], 2),

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use devops_cli::{SecondSignal, Tool};
 use devops_core::{
     secret::Secret,
@@ -118,8 +118,9 @@ pub(crate) struct GuardArgs {
     /// Refuse a plan that destroys or replaces anything
     #[arg(long)]
     pub(crate) deny_destroy: bool,
-    /// Refuse a plan that does anything to an existing resource whose address matches
-    #[arg(long, value_name = "GLOB")]
+    /// Refuse a plan that does anything to an existing resource at this address, or in this module;
+    /// * and ? are wildcards
+    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) protect: Vec<String>,
     /// Refuse a plan that concerns more resources than this
     #[arg(long, value_name = "N")]
