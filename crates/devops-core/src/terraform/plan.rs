@@ -129,7 +129,7 @@ struct PriorValues {
 #[serde(default)]
 struct PriorModule {
     resources: Vec<Addressed>,
-    child_modules: Vec<PriorModule>,
+    child_modules: Vec<Self>,
 }
 
 #[derive(Deserialize)]
