@@ -79,7 +79,7 @@ pub(crate) struct StackArgs {
     /// Work in this workspace, whichever is selected; it must exist
     #[arg(long, value_name = "NAME")]
     pub(crate) workspace: Option<String>,
-    /// Interrupt a terraform command that runs longer than this
+    /// Interrupt a terraform command that runs longer than this; 0s is no limit
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Wait this long for the lock of the state
