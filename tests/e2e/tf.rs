@@ -1,8 +1,9 @@
 //! `devops-tf` as a user runs it.
 
 use std::{
+    ffi::OsStr,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -666,6 +667,12 @@ fn arguments_in_the_environment_cannot_change_the_command() {
     assert!(trapped.stderr.contains("`TF_CLI_ARGS_plan` holds `-destroy`"), "{}", trapped.stderr);
     assert!(!calls(&env).contains(&"plan".to_owned()));
 
+    let mut helped = fake_command(&env, &["run", "infra", "--auto-approve"]);
+    let helped = finish(helped.env("TF_CLI_ARGS_apply", "-h"));
+    helped.expect_code(2);
+    assert!(helped.stderr.contains("`TF_CLI_ARGS_apply` holds `-h`"), "{}", helped.stderr);
+    assert!(!calls(&env).contains(&"apply".to_owned()));
+
     let mut tuned = fake_command(&env, &["plan", "infra"]);
     let tuned = finish(tuned.env("TF_CLI_ARGS_plan", "-parallelism=2"));
     tuned.expect_code(0);
@@ -688,13 +695,37 @@ fn a_project_file_may_not_approve_or_choose_the_program() {
 }
 
 #[test]
+fn a_guard_that_guards_nothing_is_named() {
+    let env = fake(&json!({}));
+
+    let run = fake_run(&env, &["plan", "infra", "--protect", "fake_thing.a", "--protect", "a[b]"]);
+
+    run.expect_code(0);
+    assert_eq!(run.stderr.matches("matches no resource").count(), 1, "{}", run.stderr);
+    assert!(run.stderr.contains("warning: `--protect a[b]` matches no resource"), "{}", run.stderr);
+}
+
+#[test]
+fn a_folder_whose_name_is_not_utf8_gets_a_seal() {
+    let env = fake(&json!({}));
+    let odd = env.path("infra").with_file_name(OsStr::from_bytes(b"odd\xff"));
+    fs::rename(env.path("infra"), &odd).unwrap();
+
+    let mut plan = fake_command(&env, &["plan", "--out", "p"]);
+    finish(plan.arg(&odd)).expect_code(0);
+    let seal: Value = serde_json::from_slice(&fs::read(env.path("p.seal.json")).unwrap()).unwrap();
+    assert!(seal["dir_b64"].is_string(), "{seal}");
+    fake_run(&env, &["apply", "p"]).expect_code(0);
+}
+
+#[test]
 fn bad_input_gives_one_clear_message() {
     let env = fake(&json!({}));
     for (args, code) in [
         (&["run", "missing", "--auto-approve"][..], 5),
         (&["apply", "missing"], 5),
         (&["show", "missing"], 5),
-        (&["plan", "infra", "--protect", "a["], 2),
+        (&["plan", "infra", "--protect", ""], 2),
         (&["plan", "infra", "--var", "novalue"], 2),
         (&["plan", "infra", "--timeout", "soon"], 2),
         (&["plan", "infra", "--max-changes", "-1"], 2),

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use devops_cli::{SecondSignal, Tool};
 use devops_core::{
     secret::Secret,
@@ -80,7 +80,7 @@ pub(crate) struct StackArgs {
     /// Work in this workspace, whichever is selected; it must exist
     #[arg(long, value_name = "NAME")]
     pub(crate) workspace: Option<String>,
-    /// Interrupt a terraform command that runs longer than this
+    /// Interrupt a terraform command that runs longer than this; 0s is no limit
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Wait this long for the lock of the state
@@ -119,8 +119,9 @@ pub(crate) struct GuardArgs {
     /// Refuse a plan that destroys or replaces anything
     #[arg(long)]
     pub(crate) deny_destroy: bool,
-    /// Refuse a plan that does anything to an existing resource whose address matches
-    #[arg(long, value_name = "GLOB")]
+    /// Refuse a plan that does anything to an existing resource at this address, or in this module;
+    /// * and ? are wildcards
+    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) protect: Vec<String>,
     /// Refuse a plan that concerns more resources than this
     #[arg(long, value_name = "N")]

@@ -45,7 +45,7 @@ fn open<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Desk<'
     let options = StackOptions {
         program: args.bin.clone(),
         workspace: args.workspace.clone(),
-        timeout: args.timeout,
+        timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
         lock_timeout: args.lock_timeout,
         color: session.color() && !session.json(),
         temp_dir: std::env::temp_dir(),

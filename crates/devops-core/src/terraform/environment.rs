@@ -12,13 +12,14 @@ use super::TerraformError;
 /// Terraform puts the words of `TF_CLI_ARGS` and `TF_CLI_ARGS_<command>` in front of the real arguments,
 /// so that `TF_CLI_ARGS_plan=-destroy` silently makes a plan that destroys everything.
 /// `-auto-approve` and `-input` are none: a saved plan is never asked about, and our `-input=false` comes last.
-const TRAPS: [&str; 16] = [
+const TRAPS: [&str; 19] = [
     "chdir",
     "destroy",
     "detailed-exitcode",
     "exclude",
     "exclude-file",
     "generate-config-out",
+    "h",
     "help",
     "json",
     "json-into",
@@ -29,11 +30,23 @@ const TRAPS: [&str; 16] = [
     "state",
     "state-out",
     "target",
+    "v",
+    "version",
 ];
 
 /// Flags that an argument after `--` may not set, because this tool sets them.
-const OURS: [&str; 7] =
-    ["auto-approve", "chdir", "detailed-exitcode", "help", "input", "json", "out"];
+const OURS: [&str; 10] = [
+    "auto-approve",
+    "chdir",
+    "detailed-exitcode",
+    "h",
+    "help",
+    "input",
+    "json",
+    "out",
+    "v",
+    "version",
+];
 
 /// Environment variables, given by the caller.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +83,9 @@ impl Environment {
         for name in ["TF_CLI_ARGS".to_owned(), format!("TF_CLI_ARGS_{command}")] {
             let Some(value) = self.get(&name) else { continue };
             let value = value.to_string_lossy();
-            // Quotes only group words here; a flag is a flag inside them, too.
-            let words = value.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+            // Quotes only group words, and may stand within one: `-"h"` is `-h`.
+            let value = value.replace(['"', '\'', '\\'], "");
+            let words = value.split_whitespace();
             if let Some(flag) = words.filter_map(flag_name).find(|flag| TRAPS.contains(flag)) {
                 let place = format!("environment variable `{name}`");
                 return Err(TerraformError::Trap { place, flag: format!("-{flag}"), command });
@@ -118,6 +132,17 @@ mod tests {
         assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", "-destroy")]).unwrap(), "-destroy");
         assert_eq!(flag_in(&[("TF_CLI_ARGS", "-no-color \"--out=x y\"")]).unwrap(), "-out");
         assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", "-lock=false")]).unwrap(), "-lock");
+    }
+
+    #[test]
+    fn refuses_flags_that_only_print_something_and_succeed() {
+        for flag in ["-h", "--h", "-help", "--help", "-v", "--v", "-version", "--version"] {
+            let name = format!("-{}", flag.trim_start_matches('-'));
+            assert_eq!(flag_in(&[("TF_CLI_ARGS_plan", flag)]), Some(name));
+            assert!(refuse_ours(&[flag.into()], "apply").is_err(), "{flag}");
+        }
+        assert_eq!(flag_in(&[("TF_CLI_ARGS", "-\"h\"")]).unwrap(), "-h");
+        assert_eq!(flag_in(&[("TF_CLI_ARGS", "\\-h=true")]).unwrap(), "-h");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Guards: rules a plan must pass before anybody is asked about it.
 
-use globset::{Glob, GlobMatcher};
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::plan::{Change, Plan, ResourceChange};
 use crate::kind::{HasKind, Kind};
@@ -43,10 +43,11 @@ impl Guards {
 
     /// Refuses plans that do anything to an existing resource whose address matches `pattern`.
     ///
-    /// A `*` also matches dots, so `module.db.*` covers the whole module; an address with brackets may be
-    /// given as it is.
+    /// Only `*`, which also matches dots, `**` and `?` are wildcards. What names no instance covers every
+    /// instance, and what names a module covers all that lies in it.
     pub fn protect(mut self, pattern: &str) -> Result<Self, globset::Error> {
-        let matcher = Glob::new(pattern)?.compile_matcher();
+        let glob = GlobBuilder::new(&literal_brackets(pattern)).backslash_escape(false).build()?;
+        let matcher = glob.compile_matcher();
         self.protected.push(Protected { pattern: pattern.to_owned(), matcher });
         Ok(self)
     }
@@ -79,18 +80,78 @@ impl Guards {
         if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
     }
 
+    /// Returns the patterns that match nothing in a plan and the state before it, such as misspelled ones.
+    pub fn unmatched(&self, plan: &Plan) -> Vec<&str> {
+        let names: Vec<_> = plan.addresses().flat_map(names).collect();
+        let hits = |protected: &&Protected| names.iter().any(|name| protected.is_match(name));
+        self.protected
+            .iter()
+            .filter(|protected| !hits(protected))
+            .map(|protected| protected.pattern.as_str())
+            .collect()
+    }
+
     fn protects(&self, resource: &ResourceChange) -> Option<&str> {
         if resource.change == Change::Create && !resource.moved {
             return None;
         }
-        let names = [Some(&resource.address), resource.previous_address.as_ref()];
-        let hit = |protected: &&Protected| {
-            names.iter().flatten().any(|name| {
-                protected.pattern == **name || protected.matcher.is_match(name.as_str())
-            })
-        };
+        let addresses = [Some(&resource.address), resource.previous_address.as_ref()];
+        let names: Vec<_> =
+            addresses.into_iter().flatten().flat_map(|address| names(address)).collect();
+        let hit = |protected: &&Protected| names.iter().any(|name| protected.is_match(name));
         self.protected.iter().find(hit).map(|protected| protected.pattern.as_str())
     }
+}
+
+impl Protected {
+    fn is_match(&self, name: &str) -> bool {
+        self.pattern == name || self.matcher.is_match(name)
+    }
+}
+
+/// Takes their meaning from brackets and braces, which addresses are full of.
+fn literal_brackets(pattern: &str) -> String {
+    let literal = |c: char| match c {
+        '[' | ']' | '{' | '}' => format!("[{c}]"),
+        _ => c.to_string(),
+    };
+    pattern.chars().map(literal).collect()
+}
+
+/// Returns every name that a resource goes by: its address and those of the modules it lies in, each with
+/// and without instance keys.
+fn names(address: &str) -> Vec<String> {
+    let steps = steps(address);
+    let (mut names, mut spellings) = (Vec::new(), vec![String::new()]);
+    for (index, step) in steps.iter().enumerate() {
+        let dot = if index == 0 { "" } else { "." };
+        let bare = step.split('[').next().unwrap_or(step);
+        let endings: &[&str] = if bare == *step { &[step] } else { &[step, bare] };
+        let longer =
+            |start: &String| endings.iter().map(|end| format!("{start}{dot}{end}")).collect();
+        spellings = spellings.iter().flat_map(|start| -> Vec<_> { longer(start) }).collect();
+        let is_module = index > 0 && steps[index - 1] == "module";
+        if is_module || index + 1 == steps.len() {
+            names.extend(spellings.iter().cloned());
+        }
+    }
+    names
+}
+
+/// Splits an address at its dots; those in quoted instance keys are none.
+fn steps(address: &str) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let is_dot = |c: char| {
+        if escaped {
+            escaped = false;
+        } else if c == '"' {
+            quoted = !quoted;
+        } else {
+            escaped = quoted && c == '\\';
+        }
+        c == '.' && !quoted
+    };
+    address.split(is_dot).collect()
 }
 
 fn done(resource: &ResourceChange) -> &'static str {
@@ -144,6 +205,51 @@ mod tests {
     #[test]
     fn an_address_with_brackets_protects_itself() {
         assert_eq!(reasons(&Guards::default().protect("aws_x.y[\"a\"]").unwrap()).len(), 1);
+    }
+
+    #[test]
+    fn a_name_without_a_key_protects_every_instance() {
+        let plan = r#"{"format_version": "1.2", "resource_changes": [
+            {"address": "module.m[\"a.b\"].module.n[1].x.y[\"k\\\"]\"]", "change": {"actions": ["delete"]}}
+        ]}"#;
+        let plan = Plan::parse(plan.as_bytes()).unwrap();
+        let protects =
+            |pattern: &str| Guards::default().protect(pattern).unwrap().check(&plan).is_err();
+
+        for pattern in [
+            "module.m",
+            "module.m[*]",
+            "module.m[\"a.b\"]",
+            "module.m.module.n",
+            "module.m[\"a.b\"].module.n.x.y",
+            "module.m.module.n[1].x.y",
+            "module.m.module.n.x.y",
+            "module.?.module.n.x.y[*]",
+            "**.y",
+        ] {
+            assert!(protects(pattern), "{pattern}");
+        }
+        for pattern in
+            ["module", "module.m[\"a\"]", "module.m.module.n[0]", "x.y", "module.[m]", ""]
+        {
+            assert!(!protects(pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_known() {
+        let plan = r#"{"format_version": "1.2",
+            "resource_changes": [{"address": "a.same[0]", "change": {"actions": ["no-op"]}}],
+            "prior_state": {"values": {"root_module": {"resources": [{"address": "a.root"}],
+                "child_modules": [{"resources": [{"address": "module.m.a.b"}]}]}}}}"#;
+        let plan = Plan::parse(plan.as_bytes()).unwrap();
+        let patterns = ["a.same", "a.root", "module.m", "a.rooot", "module.*.a.c"];
+        let guards = patterns
+            .iter()
+            .try_fold(Guards::default(), |guards, pattern| guards.protect(pattern))
+            .unwrap();
+
+        assert_eq!(guards.unmatched(&plan), ["a.rooot", "module.*.a.c"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub struct Plan {
     drifted: Vec<ResourceChange>,
     outputs: Vec<(String, Change)>,
     declared: Vec<String>,
+    prior: Vec<String>,
     invocations: usize,
     applyable: bool,
     /// The version of the program that showed the plan.
@@ -94,6 +95,8 @@ struct Document {
     applyable: bool,
     #[serde(default)]
     configuration: Configuration,
+    #[serde(default)]
+    prior_state: PriorState,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +111,39 @@ struct RawActions {
     #[serde(default)]
     actions: Vec<String>,
     importing: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PriorState {
+    values: PriorValues,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PriorValues {
+    root_module: PriorModule,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PriorModule {
+    resources: Vec<Addressed>,
+    child_modules: Vec<Self>,
+}
+
+#[derive(Deserialize)]
+struct Addressed {
+    address: String,
+}
+
+impl PriorModule {
+    fn addresses(self, found: &mut Vec<String>) {
+        found.extend(self.resources.into_iter().map(|resource| resource.address));
+        for module in self.child_modules {
+            module.addresses(found);
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -133,6 +169,8 @@ impl Plan {
             return Err(format!("format version `{}` is not 1.x", document.format_version));
         }
         let outputs = document.output_changes.into_iter();
+        let mut prior = Vec::new();
+        document.prior_state.values.root_module.addresses(&mut prior);
         Ok(Self {
             resources: document.resource_changes.into_iter().map(Into::into).collect(),
             drifted: document.resource_drift.into_iter().map(Into::into).collect(),
@@ -141,6 +179,7 @@ impl Plan {
                 .filter(|(_, change)| *change != Change::None)
                 .collect(),
             declared: document.configuration.root_module.variables.into_keys().collect(),
+            prior,
             invocations: document.action_invocations.len(),
             applyable: document.applyable,
             terraform_version: document.terraform_version,
@@ -150,6 +189,14 @@ impl Plan {
     /// Returns the resources that something would be done to, in terraform's order.
     pub fn changes(&self) -> impl Iterator<Item = &ResourceChange> {
         self.resources.iter().filter(|resource| resource.is_change())
+    }
+
+    /// Returns the address of every resource that the plan or the state before it speaks of.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let planned = self.resources.iter().flat_map(|resource| {
+            std::iter::once(&resource.address).chain(&resource.previous_address)
+        });
+        planned.chain(&self.prior).map(String::as_str)
     }
 
     /// Returns the resources that were changed outside of terraform.

@@ -8,11 +8,16 @@ use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet, fmt};
 
 use serde_json::{Map, Value};
 
+use super::work::without_color;
+
 /// Stands in place of a value that is not shown.
 const HIDDEN: &str = "(sensitive value)";
 
 /// Texts shorter than this are only removed where they are the whole value: they occur everywhere.
 const PART_LENGTH: usize = 6;
+
+/// Numbers with fewer digits are not removed elsewhere: they occur everywhere.
+const NUMBER_DIGITS: usize = 4;
 
 /// Fields with words of terraform's own, which a short secret could equal.
 const STRUCTURE: [&str; 4] = ["actions", "format_version", "mode", "type"];
@@ -23,6 +28,9 @@ pub struct Secrets {
     texts: BTreeSet<String>,
     /// How they look in lines for people, the longest first: one may be a part of another.
     forms: Vec<Vec<u8>>,
+    /// Trimmed lines of texts with more than one, to be found in heredocs.
+    lines: BTreeSet<String>,
+    in_heredoc: bool,
 }
 
 impl fmt::Debug for Secrets {
@@ -111,13 +119,21 @@ impl Secrets {
         let forms: BTreeSet<_> = self.texts.iter().flat_map(|text| printed_forms(text)).collect();
         self.forms = forms.into_iter().collect();
         self.forms.sort_by_key(|form| Reverse(form.len()));
+        let long = self.texts.iter().filter(|text| text.trim().contains('\n'));
+        let lines = long.flat_map(|text| text.lines()).map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty());
+        self.lines = lines.flat_map(|line| [line.to_owned(), without_templates(line)]).collect();
     }
 
     /// Hides known secrets in a line that terraform wrote for people.
     ///
     /// Terraform itself hides what is marked; but a provider may copy a marked value into an attribute that
-    /// carries no mark, as `terraform_data` does. Short secrets are found in quotes only.
-    pub fn scrub_line<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
+    /// carries no mark, as `terraform_data` does. Short secrets are found in quotes and, if they are lines
+    /// of a longer one, in heredocs only.
+    pub fn scrub_line<'a>(&mut self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.is_heredoc_line(line) {
+            return Cow::Owned(HIDDEN.into());
+        }
         let mut scrubbed = Cow::Borrowed(line);
         for form in &self.forms {
             if let Some(clean) = replace(&scrubbed, form, HIDDEN.as_bytes()) {
@@ -125,6 +141,20 @@ impl Secrets {
             }
         }
         scrubbed
+    }
+
+    /// Returns whether this is a line of a heredoc and one of a secret; follows where heredocs begin.
+    fn is_heredoc_line(&mut self, line: &[u8]) -> bool {
+        let text = without_color(&String::from_utf8_lossy(line));
+        let text = text.trim();
+        if !self.in_heredoc {
+            self.in_heredoc = text.contains("<<-EOT") || text.contains("<<EOT");
+            return false;
+        }
+        // The words after the end say what the change forces.
+        self.in_heredoc = text != "EOT" && !text.starts_with("EOT ");
+        let unmarked = text.strip_prefix(['+', '-', '~']).unwrap_or(text).trim_start();
+        self.in_heredoc && (self.lines.contains(text) || self.lines.contains(unmarked))
     }
 
     fn hide(&mut self, value: &mut Value) {
@@ -138,6 +168,17 @@ impl Secrets {
         match value {
             Value::String(text) if !text.is_empty() && text != HIDDEN => {
                 self.texts.insert(text.clone());
+                // Terraform prints JSON as what it says.
+                if let Ok(inner @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str(text)
+                {
+                    self.learn(&inner);
+                }
+            }
+            Value::Number(number) => {
+                let text = number.to_string();
+                if is_long_number(&text) {
+                    self.texts.insert(text);
+                }
             }
             Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
             Value::Object(fields) => fields.values().for_each(|field| self.learn(field)),
@@ -278,6 +319,9 @@ impl Secrets {
                     self.scrub_parts(text);
                 }
             }
+            Value::Number(number) if self.texts.contains(&number.to_string()) => {
+                *value = HIDDEN.into();
+            }
             Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
             Value::Object(fields) => fields
                 .iter_mut()
@@ -288,23 +332,98 @@ impl Secrets {
     }
 
     fn scrub_parts(&self, text: &mut String) {
-        for secret in self.texts.iter().filter(|secret| secret.len() >= PART_LENGTH) {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), HIDDEN);
+        // Backwards, so that a secret comes before its own beginning.
+        for secret in self.texts.iter().rev().filter(|secret| secret.len() >= PART_LENGTH) {
+            let quoted = Value::from(secret.as_str()).to_string();
+            for form in [secret.as_str(), &quoted[1..quoted.len() - 1]] {
+                if text.contains(form) {
+                    *text = text.replace(form, HIDDEN);
+                }
             }
         }
     }
 }
 
-/// Returns how terraform may print a text: escaped in quotes, or line by line.
-fn printed_forms(secret: &str) -> impl Iterator<Item = Vec<u8>> {
-    let quoted = Value::from(secret).to_string().into_bytes();
+/// Returns how terraform may print a text: escaped in quotes, within a longer text, line by line, or as
+/// a number.
+fn printed_forms(secret: &str) -> Vec<Vec<u8>> {
+    let json = Value::from(secret).to_string();
+    let json = &json[1..json.len() - 1];
+    let mut forms = Vec::new();
+    for escaped in
+        [json.to_owned(), escape(secret, Controls::Hex), escape(secret, Controls::Unicode)]
+    {
+        for inner in [without_templates(&escaped), escaped] {
+            forms.push(format!("\"{inner}\""));
+            if secret.len() >= PART_LENGTH {
+                forms.push(inner);
+            }
+        }
+    }
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= PART_LENGTH);
-    std::iter::once(quoted).chain(lines.map(|line| line.as_bytes().to_vec()))
+    forms.extend(lines.flat_map(|line| [line.to_owned(), without_templates(line)]));
+    if is_long_number(secret) {
+        forms.push(secret.to_owned());
+    }
+    forms.into_iter().map(String::into_bytes).collect()
 }
 
+/// How control characters without a letter of their own are escaped.
+#[derive(Clone, Copy, PartialEq)]
+enum Controls {
+    /// `\x1b`, and letters for more of them, as Go does.
+    Hex,
+    /// `\u001b`, as HCL does.
+    Unicode,
+}
+
+fn escape(text: &str, controls: Controls) -> String {
+    text.chars().map(|c| escape_char(c, controls == Controls::Hex)).collect()
+}
+
+fn escape_char(c: char, go: bool) -> String {
+    let code = u32::from(c);
+    match c {
+        '"' | '\\' => format!("\\{c}"),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\u{7}' if go => "\\a".to_owned(),
+        '\u{8}' if go => "\\b".to_owned(),
+        '\u{b}' if go => "\\v".to_owned(),
+        '\u{c}' if go => "\\f".to_owned(),
+        '\0'..' ' | '\u{7f}' if go => format!("\\x{code:02x}"),
+        _ if is_printable(c) => c.to_string(),
+        _ if code > 0xffff => format!("\\U{code:08x}"),
+        _ => format!("\\u{code:04x}"),
+    }
+}
+
+fn is_printable(c: char) -> bool {
+    // After another character, since one that combines is only escaped where a text begins with it.
+    !format!("a{c}").escape_debug().any(|c| c == '{') || c == '{'
+}
+
+/// Writes what would begin a template so that it does not.
+fn without_templates(text: &str) -> String {
+    text.replace("${", "$${").replace("%{", "%%{")
+}
+
+fn is_long_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
+        && text.bytes().filter(u8::is_ascii_digit).count() >= NUMBER_DIGITS
+}
+
+/// Replaces every occurrence; a number only where it is not a part of a longer word.
 fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
-    let find = |text: &[u8]| text.windows(old.len()).position(|window| window == old);
+    let is_number = str::from_utf8(old).is_ok_and(is_long_number);
+    let is_free = |byte: Option<&u8>| !is_number || !byte.is_some_and(u8::is_ascii_alphanumeric);
+    let find = |text: &[u8]| {
+        text.windows(old.len()).enumerate().position(|(at, window)| {
+            let before = at.checked_sub(1).and_then(|before| text.get(before));
+            window == old && is_free(before) && is_free(text.get(at + old.len()))
+        })
+    };
     let mut at = find(text)?;
     let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), text);
     loop {
@@ -384,7 +503,7 @@ mod tests {
         }}}}});
         let mut secrets = Secrets::default();
         secrets.extend(redact_state(&mut state));
-        let line =
+        let mut line =
             |text: &str| String::from_utf8(secrets.scrub_line(text.as_bytes()).into()).unwrap();
 
         assert_eq!(line("pin = \"1234\", port = 12345"), "pin = (sensitive value), port = 12345");
@@ -394,6 +513,87 @@ mod tests {
         );
         assert_eq!(line(r#"x = "a\"b\\c""#), "x = (sensitive value)");
         assert_eq!(line("nothing"), "nothing");
+    }
+
+    fn learned(value: &Value) -> Secrets {
+        let mut state = json!({"values": {"outputs": {"k": {"sensitive": true, "value": value}}}});
+        let mut secrets = Secrets::default();
+        secrets.extend(redact_state(&mut state));
+        secrets
+    }
+
+    fn scrubbed(secrets: &mut Secrets, line: &str) -> String {
+        String::from_utf8(secrets.scrub_line(line.as_bytes()).into()).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_what_json_texts_say_are_hidden() {
+        let mut secrets = learned(&json!({
+            "port": 54321, "small": 7, "ratio": -12.345,
+            "json": "{\"user\": \"root\", \"deep\": [{\"pw\": \"hunter2\"}], \"pin\": 98765, \"on\": true}",
+        }));
+
+        for (line, clean) in [
+            ("+ a = 54321", "+ a = (sensitive value)"),
+            ("+ a = 154321, 543210, x54321", "+ a = 154321, 543210, x54321"),
+            ("small = 7, on = true", "small = 7, on = true"),
+            ("ratio = -12.345", "ratio = (sensitive value)"),
+            ("user = \"root\", root", "user = (sensitive value), root"),
+            ("pw is hunter2", "pw is (sensitive value)"),
+            ("pin = 98765", "pin = (sensitive value)"),
+        ] {
+            assert_eq!(scrubbed(&mut secrets, line), clean);
+        }
+    }
+
+    #[test]
+    fn numbers_and_what_json_texts_say_are_hidden_in_json() {
+        let mut state = json!({"values": {"root_module": {"resources": [{
+            "values": {"a": "{\"pw\":\"hun\\\"ter2\"}", "n": 54321,
+                       "copy": {"n": [54321, 4321], "pw": "hun\"ter2", "text": "{\"x\":\"hun\\\"ter2\"}"}},
+            "sensitive_values": {"a": true, "n": true},
+        }]}}});
+
+        redact_state(&mut state);
+
+        let values = &state["values"]["root_module"]["resources"][0]["values"];
+        assert_eq!(values["copy"]["n"], json!([HIDDEN, 4321]));
+        assert!(!values.to_string().contains("ter2"), "{values}");
+    }
+
+    #[test]
+    fn short_lines_of_a_long_secret_are_hidden_in_heredocs_only() {
+        let mut secrets = learned(&json!("user\n  pw1\n- a\n${x}\n"));
+
+        for (line, clean) in [
+            ("pw1", "pw1"),
+            ("      + text = <<-EOT", "      + text = <<-EOT"),
+            ("          user", HIDDEN),
+            ("        \u{1b}[32m+\u{1b}[0m \u{1b}[0m pw1", HIDDEN),
+            ("        - a", HIDDEN),
+            ("          $${x}", HIDDEN),
+            ("          users", "          users"),
+            ("        EOT # forces replacement", "        EOT # forces replacement"),
+            ("pw1", "pw1"),
+        ] {
+            assert_eq!(scrubbed(&mut secrets, line), clean);
+        }
+    }
+
+    #[test]
+    fn escaped_texts_are_hidden() {
+        let secret = "a\u{200b}b\tc\"d\\e${f}%{g}\u{1b}\u{e9}\u{e000}\u{f0000}";
+        let go = r#"a\u200bb\tc\"d\\e${f}%{g}\x1bé\ue000\U000f0000"#;
+        let hcl = r#"a\u200bb\tc\"d\\e$${f}%%{g}\u001bé\ue000\U000f0000"#;
+        let mut secrets = learned(&json!(secret));
+
+        for form in [go, hcl] {
+            assert_eq!(scrubbed(&mut secrets, &format!("x = \"{form}\"")), "x = (sensitive value)");
+            assert_eq!(
+                scrubbed(&mut secrets, &format!("x = \"in {form} it\"")),
+                "x = \"in (sensitive value) it\""
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::Read,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -31,7 +32,8 @@ pub struct Seal {
     pub version: u32,
     /// BLAKE3 of the plan file, in hex.
     pub plan_blake3: String,
-    /// The folder of the stack, absolute.
+    /// The folder of the stack, absolute; its exact bytes are in `dir_b64` when it is not UTF-8.
+    #[serde(flatten, with = "folder")]
     pub dir: PathBuf,
     /// The workspace in effect.
     pub workspace: String,
@@ -165,7 +167,7 @@ impl Seal {
         let cli_args = |names: &[String]| names.join(", ");
         let pairs = [
             ("content of the plan", self.plan_blake3.clone(), plan_blake3.to_owned()),
-            ("folder", self.dir.display().to_string(), now.dir.display().to_string()),
+            ("folder", exact(&self.dir), exact(&now.dir)),
             ("workspace", self.workspace.clone(), now.workspace.clone()),
             ("terraform version", self.terraform_version.clone(), now.terraform_version.clone()),
             (
@@ -191,6 +193,46 @@ impl Seal {
                 Err(SealError::Broken { what, sealed: quote(sealed), found: quote(found) })
             }
         }
+    }
+}
+
+/// Returns a text that no other path has.
+fn exact(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => path.as_os_str().as_bytes().escape_ascii().to_string(),
+    }
+}
+
+/// A path as one field, or as two when it is not UTF-8.
+mod folder {
+    use std::{
+        ffi::OsString,
+        os::unix::ffi::{OsStrExt, OsStringExt},
+        path::{Path, PathBuf},
+    };
+
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Serialize, Deserialize)]
+    struct Folder {
+        dir: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dir_b64: Option<String>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        let bytes = path.as_os_str().as_bytes();
+        let dir_b64 = path.to_str().is_none().then(|| BASE64_STANDARD.encode(bytes));
+        Folder { dir: path.to_string_lossy().into_owned(), dir_b64 }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        let Folder { dir, dir_b64 } = Folder::deserialize(from)?;
+        let Some(text) = dir_b64 else { return Ok(dir.into()) };
+        let bytes = BASE64_STANDARD.decode(text).map_err(D::Error::custom)?;
+        Ok(OsString::from_vec(bytes).into())
     }
 }
 
@@ -311,6 +353,23 @@ mod tests {
         for (message, expected) in cases {
             assert!(message.ends_with(expected), "{message}");
         }
+    }
+
+    #[test]
+    fn keeps_a_folder_whose_name_is_not_utf8() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+        let dir = tempfile::tempdir().unwrap();
+        let plan = dir.path().join("plan");
+        let odd = |name: &'static [u8]| PathBuf::from(OsStr::from_bytes(name));
+        let seal = Seal { dir: odd(b"/srv/a\xff"), ..seal() };
+
+        seal.write(&plan).unwrap();
+
+        let read = Seal::read(&plan).unwrap();
+        assert_eq!(read, seal);
+        assert!(read.verify("ab", &Surroundings { dir: odd(b"/srv/a\xff"), ..around() }).is_ok());
+        assert!(read.verify("ab", &Surroundings { dir: odd(b"/srv/a\xfe"), ..around() }).is_err());
     }
 
     #[test]

@@ -196,7 +196,11 @@ impl Stack {
         let around = self.surroundings(plan.plan().terraform_version.clone())?;
         let hash = plan.copy_to(target)?;
         let seal = Seal::new(hash, around, now, plan.plan().summary());
-        seal.write(target)?;
+        if let Err(error) = seal.write(target) {
+            // A plan without its seal could be applied by nobody, and holds secrets.
+            let _removed = std::fs::remove_file(target);
+            return Err(error.into());
+        }
         Ok(seal)
     }
 

@@ -91,7 +91,7 @@ fn keep(tail: &mut VecDeque<String>, line: &[u8]) {
 }
 
 /// Removes color sequences (`ESC [ … m`), which terraform writes into pipes, too.
-fn without_color(line: &str) -> String {
+pub(super) fn without_color(line: &str) -> String {
     let mut pieces = line.split("\u{1b}[");
     let mut text = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

@@ -79,7 +79,7 @@ fn plan_only(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut desk = open(&args.dir, &args.stack, session)?;
     desk.prepare()?;
     let saved = desk.plan(&plan_options(PlanMode::Normal, &args.vars, &args.extra))?;
-    guards.check(saved.plan())?;
+    desk.check(&guards, &saved)?;
     if let Some(target) = &args.out {
         desk.save(&saved, target)?;
     }
@@ -119,7 +119,7 @@ fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure>
         .map_err(explain)?;
     desk.learn_plan(&saved)?;
     desk.summarize(&saved)?;
-    guards.check(saved.plan())?;
+    desk.check(&guards, &saved)?;
     let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
     desk.execute(&saved, &PlanOptions { extra: args.extra.extra.clone(), ..options })
 }
@@ -168,7 +168,7 @@ impl Desk<'_> {
             self.relay.finish()?;
             return Ok(Outcome::Done);
         }
-        gate.guards.check(saved.plan())?;
+        self.check(&gate.guards, &saved)?;
         gate.ask(self.session)?;
         // The plan's own arguments were for the plan.
         self.execute(&saved, &PlanOptions { extra: Vec::new(), ..options.clone() })
@@ -205,6 +205,14 @@ impl Desk<'_> {
             fields.insert("has_changes".to_owned(), plan.has_changes().into());
         }
         self.session.emit(&event)
+    }
+
+    /// Fails if the guards refuse the plan; a guard that guards nothing is named.
+    fn check(&self, guards: &Guards, saved: &SavedPlan) -> Result<(), Failure> {
+        for pattern in guards.unmatched(saved.plan()) {
+            self.session.warn(format_args!("`--protect {pattern}` matches no resource"));
+        }
+        Ok(guards.check(saved.plan())?)
     }
 
     fn save(&self, saved: &SavedPlan, target: &Path) -> Result<(), Failure> {

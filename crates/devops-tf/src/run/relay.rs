@@ -50,7 +50,8 @@ impl<'a> Relay<'a> {
         let passed_on = match event {
             TerraformEvent::Command { line } => self.command(&line),
             TerraformEvent::Line { stream, bytes } => {
-                self.line(stream, &self.secrets.scrub_line(&bytes))
+                let clean = self.secrets.scrub_line(&bytes);
+                self.line(stream, &clean)
             }
             TerraformEvent::Signalled { signal, reason } => {
                 self.signalled(signal, reason);
