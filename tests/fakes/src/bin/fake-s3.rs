@@ -26,7 +26,7 @@ struct Cli {
     /// Append every request to this file as a JSON line
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Let something go wrong: OPERATION:FAULT[:part=N][:after=N][:times=N|always]
+    /// Let something go wrong: OPERATION:FAULT, with :part=N, :after=N, :times=N or :times=always
     #[arg(long, value_name = "RULE")]
     fault: Vec<Rule>,
 }
