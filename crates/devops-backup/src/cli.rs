@@ -59,6 +59,9 @@ pub(crate) struct CreateArgs {
     /// Stay on the file system of SOURCE; folders on others are stored empty
     #[arg(long)]
     pub(crate) one_file_system: bool,
+    /// Read and compress everything, and copy nothing from an earlier archive
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Make the same bytes from the same files: owner 0:0, no host, source or start time, times
     /// after `SOURCE_DATE_EPOCH` set to it
     #[arg(long)]

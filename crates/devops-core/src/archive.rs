@@ -1,8 +1,10 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries, `header` turns each into tar blocks, `pieces` gathers blocks into
-//! pieces of about 1 MiB, `pipeline` compresses the pieces in parallel and writes them in order,
-//! `deflate` joins them into one gzip member after `inflate` has proved each.
+//! Writing: `walk` finds entries, `group` says which of them share a segment, `reuse` finds the segments
+//! the archive before has already, `pack` reads the others, `header` turns each entry into tar blocks,
+//! `pipeline` compresses or copies the segments in parallel and writes them in order, `deflate` joins
+//! them into one gzip member after `inflate` has proved each, and `index` describes them behind it.
+//! `container` documents the format.
 //! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
@@ -14,12 +16,16 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+mod container;
+mod content;
 mod create;
 mod deflate;
 mod entry;
 mod estimate;
 mod exclude;
+mod group;
 mod header;
+mod index;
 mod inflate;
 mod layer;
 mod list;
@@ -27,11 +33,11 @@ mod meta;
 mod name;
 mod origin;
 mod pack;
-mod pieces;
 mod pipeline;
 mod prune;
 mod reader;
 mod restore;
+mod reuse;
 mod selection;
 mod source;
 mod verify;

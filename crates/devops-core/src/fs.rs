@@ -115,6 +115,14 @@ impl AtomicFile {
         &self.temp
     }
 
+    /// Empties the file, to begin again.
+    pub fn restart(&mut self) -> Result<(), PathError> {
+        let file = self.file();
+        rustix::fs::ftruncate(file, 0).at(&self.temp, "empty")?;
+        rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0)).at(&self.temp, "empty")?;
+        Ok(())
+    }
+
     /// Chooses another final name in the same folder.
     pub fn retarget(&mut self, target: impl Into<PathBuf>) {
         self.target = target.into();

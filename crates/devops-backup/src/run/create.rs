@@ -40,6 +40,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         one_file_system: args.one_file_system,
         level: args.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),
+        reuse: !args.full,
         estimate: !session.json() && !session.quiet(),
         host: &host,
         reproducible: reproducible(args)?,
@@ -56,6 +57,9 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Bytes(n_bytes) => progress.set(n_bytes),
         CreateEvent::Packed(_) => {}
         CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        CreateEvent::Damaged(archive) => {
+            session.warn(format!("{} is damaged; reading everything again", quote(archive)));
+        }
     };
     let cancel = session.cancel();
     let created = if to_stdout {
@@ -131,8 +135,12 @@ fn report(
         let line = format!("{sha256}  {}", quote(path));
         if to_stdout { session.status(line) } else { session.line(line)? }
     }
+    let reused = match summary.bytes_reused {
+        0 => String::new(),
+        n => format!(" ({} unchanged)", ByteSize(n)),
+    };
     session.status(format!(
-        "{} entries, {} in, {} out, {}",
+        "{} entries, {} in{reused}, {} out, {}",
         summary.n_entries,
         ByteSize(summary.bytes_in),
         ByteSize(summary.bytes_out),
@@ -146,7 +154,7 @@ fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
     insert("bytes_in", summary.bytes_in.into());
     insert("bytes_out", summary.bytes_out.into());
-    insert("bytes_reused", 0.into());
+    insert("bytes_reused", summary.bytes_reused.into());
     insert("entries", summary.n_entries.into());
     insert("files", summary.n_files.into());
     insert("skipped", left_out_json(&summary.skipped));

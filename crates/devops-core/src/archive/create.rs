@@ -10,21 +10,23 @@ use std::{
 
 use rustix::fs::{AtFlags, CWD, FileType, fstat, statat};
 use sha2::Sha256;
+use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
     deflate::Level,
+    entry::Timestamp,
     estimate,
     exclude::Excludes,
-    header,
+    index::Making,
     layer::FileLayer,
     list::origin_of,
     meta::Meta,
     name::{ArchiveName, BackupName},
     origin::Origin,
     pack::{Pack, Tally},
-    pieces::Pieces,
-    pipeline::{self, Compression, Feed, Output, Totals},
+    pipeline::{self, Compression, Output, Stop, Totals},
+    reuse::{Matcher, Previous},
     selection::Selection,
     source::Source,
     walk::{Found, Visitor},
@@ -48,6 +50,8 @@ pub struct CreateOptions<'a> {
     pub level: Level,
     /// How many threads compress; the bytes do not depend on it.
     pub n_threads: usize,
+    /// Whether to copy what is unchanged from an earlier archive of the name.
+    pub reuse: bool,
     /// Whether to count the bytes ahead, in parallel, for [`CreateEvent::Total`].
     pub estimate: bool,
     /// The name of this host, recorded in the archive.
@@ -80,6 +84,8 @@ pub enum CreateEvent<'a> {
     Packed(&'a Path),
     /// Something was left out, or changed while being read.
     LeftOut(&'a LeftOut),
+    /// This earlier archive is damaged, so everything is read again.
+    Damaged(&'a Path),
 }
 
 /// Something that is not in the archive, or not as it was.
@@ -96,8 +102,10 @@ pub struct LeftOut {
 /// What an archive holds.
 #[derive(Debug, Default)]
 pub struct CreateSummary {
-    /// The bytes of content read.
+    /// The bytes of content.
     pub bytes_in: u64,
+    /// The bytes among them that an earlier archive had, and that were not read.
+    pub bytes_reused: u64,
     /// The bytes of the archive.
     pub bytes_out: u64,
     /// The number of entries.
@@ -144,7 +152,7 @@ pub fn create_in_folder(
     let started = options.clock.now();
     let source = Source::open(options.source)?;
     create_folders(folder)?;
-    refuse_other_origin(&origin(options, &source), folder, name)?;
+    refuse_other_origin(&origin(options, &source, started), folder, name)?;
     remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
@@ -152,8 +160,20 @@ pub fn create_in_folder(
     add_own(&mut selection, folder, name, &source)?;
     let mut file = AtomicFile::create(&path)?;
     selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
-    let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
-    let summary = write_archive(options, source, &selection, place, cancel, on_event)?;
+    let mut previous = previous(options, folder, name)?;
+    let summary = loop {
+        let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
+        let work = Work { options, source: &source, selection: &selection, started };
+        match work.write(place, previous.as_ref(), cancel, on_event) {
+            Ok(summary) => break summary,
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::WriterGone | Stop::Rotten) => {
+                let damaged = previous.take().expect("only an earlier archive can be rotten");
+                on_event(CreateEvent::Damaged(damaged.path()));
+                file.restart()?;
+            }
+        }
+    };
     // A signal that came in time leaves no archive.
     cancel.check()?;
     while let Err(error) = file.commit(0o600, ReplacePolicy::Keep) {
@@ -180,7 +200,12 @@ pub fn create_to_writer(
     let mut selection = selection(options, &source);
     selection.output = own;
     let place = (out, Path::new("standard output"));
-    write_archive(options, source, &selection, place, cancel, on_event)
+    let work =
+        Work { options, source: &source, selection: &selection, started: options.clock.now() };
+    work.write(place, None, cancel, on_event).map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::WriterGone | Stop::Rotten => unreachable!("nothing is copied"),
+    })
 }
 
 /// Goes through the source as [`create_in_folder`] would, and writes nothing.
@@ -198,7 +223,7 @@ pub fn preview(
     if let Some((folder, name)) = destination
         && folder.exists()
     {
-        refuse_other_origin(&origin(options, &source), folder, name)?;
+        refuse_other_origin(&origin(options, &source, started), folder, name)?;
         add_own(&mut selection, folder, name, &source)?;
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
@@ -206,38 +231,73 @@ pub fn preview(
     Ok(summary(preview.tally, Totals::default(), options.clock.now() - started))
 }
 
-fn write_archive(
+/// One run over a source.
+struct Work<'a> {
+    options: &'a CreateOptions<'a>,
+    source: &'a Source,
+    selection: &'a Selection,
+    started: OffsetDateTime,
+}
+
+impl Work<'_> {
+    fn write(
+        &self,
+        (writer, path): (&mut (dyn Write + Send), &Path),
+        previous: Option<&Previous>,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(CreateEvent<'_>),
+    ) -> Result<CreateSummary, Stop> {
+        let options = self.options;
+        let mut layered = options.layer.output(writer);
+        let hasher = options.sha256.then(Sha256::default);
+        let output = Output { writer: &mut *layered, path, hasher, n_written: 0 };
+        let n_threads = options.n_threads;
+        let compression = Compression { making: self.making(), n_threads, previous };
+        let (tally, totals) = pipeline::run(output, compression, |feed| {
+            let mut produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
+                let matcher = previous.map(|old| Matcher::new(old, seconds(self.started)));
+                let mut pack = Pack::new(options, (feed, matcher), cancel, tell);
+                pack.begin(self.comment().as_deref())?;
+                self.source.visit(self.selection, &mut pack, cancel)?;
+                pack.finish()
+            };
+            if options.estimate {
+                estimate::beside(options.source, self.selection, on_event, produce)
+            } else {
+                produce(on_event)
+            }
+        })?;
+        Ok(summary(tally, totals, options.clock.now() - self.started))
+    }
+
+    fn making(&self) -> Making {
+        let is_reproducible = self.options.reproducible.is_some();
+        let started = if is_reproducible { Timestamp::default() } else { seconds(self.started) };
+        Making { level: self.options.level, is_reproducible, started }
+    }
+
+    fn comment(&self) -> Option<String> {
+        let is_named = self.options.reproducible.is_none();
+        is_named.then(|| origin(self.options, self.source, self.started).to_comment())
+    }
+}
+
+fn seconds(time: OffsetDateTime) -> Timestamp {
+    Timestamp { seconds: time.unix_timestamp(), nanoseconds: time.nanosecond() }
+}
+
+/// Returns the newest archive of the name that segments can be copied from.
+fn previous(
     options: &CreateOptions<'_>,
-    source: Source,
-    selection: &Selection,
-    (writer, path): (&mut (dyn Write + Send), &Path),
-    cancel: &Cancel,
-    on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Result<CreateSummary, ArchiveError> {
-    let started = options.clock.now();
-    let compression = Compression { level: options.level, n_threads: options.n_threads };
-    let is_anonymous = options.reproducible.is_some();
-    let comment = (!is_anonymous).then(|| origin(options, &source).to_comment());
-    let mut layered = options.layer.output(writer);
-    let hasher = options.sha256.then(Sha256::default);
-    let output = Output { writer: &mut *layered, path, hasher };
-    let produce = |feed: &mut Feed, on_event: &mut dyn FnMut(CreateEvent<'_>)| {
-        let mut pieces = Pieces::new(feed);
-        if let Some(comment) = comment {
-            pieces.push(&header::global_comment(&comment));
-        }
-        let mut pack = Pack::new(options, pieces, cancel, on_event);
-        source.visit(selection, &mut pack, cancel)?;
-        pack.finish()
-    };
-    let (tally, totals) = pipeline::run(output, compression, |feed| {
-        if options.estimate {
-            estimate::beside(options.source, selection, on_event, |tell| produce(feed, tell))
-        } else {
-            produce(feed, on_event)
-        }
-    })?;
-    Ok(summary(tally, totals, options.clock.now() - started))
+    folder: &Path,
+    name: &BackupName,
+) -> Result<Option<Previous>, ArchiveError> {
+    if !options.reuse {
+        return Ok(None);
+    }
+    let archives = name.archives_in(folder)?;
+    let mut newest = archives.iter().rev().map(|(_, path)| path);
+    Ok(newest.find_map(|path| Previous::open(path, options.level)))
 }
 
 fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
@@ -249,12 +309,8 @@ fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     }
 }
 
-fn origin(options: &CreateOptions<'_>, source: &Source) -> Origin {
-    Origin {
-        host: options.host.to_owned(),
-        source: source.real_path().to_owned(),
-        started: options.clock.now(),
-    }
+fn origin(options: &CreateOptions<'_>, source: &Source, started: OffsetDateTime) -> Origin {
+    Origin { host: options.host.to_owned(), source: source.real_path().to_owned(), started }
 }
 
 /// Two sources must not share a name: each would count against the other's retention.
@@ -310,6 +366,7 @@ fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
 fn summary(tally: Tally, totals: Totals, elapsed: time::Duration) -> CreateSummary {
     CreateSummary {
         bytes_in: tally.n_bytes,
+        bytes_reused: tally.n_reused,
         bytes_out: totals.n_packed,
         n_entries: tally.n_entries,
         n_files: tally.n_files,

@@ -67,6 +67,7 @@ mod tests {
             gid: 0,
             size: 0,
             mtime: Timestamp::default(),
+            ctime: Timestamp::default(),
             has_more_names: false,
             device: (0, 0),
         }

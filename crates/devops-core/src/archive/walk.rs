@@ -12,6 +12,7 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rustix::{
@@ -35,8 +36,8 @@ pub(super) const FOLDER: OFlags =
 pub(super) struct Found<'a> {
     /// The path from the source on; `.` for the source itself.
     pub(super) path: &'a Path,
-    /// The folder that holds it.
-    pub(super) folder: BorrowedFd<'a>,
+    /// The folder that holds it, to be kept by who wants to come back.
+    pub(super) folder: &'a Rc<OwnedFd>,
     /// Its name there.
     pub(super) name: &'a OsStr,
     pub(super) meta: Meta,
@@ -72,7 +73,8 @@ pub(super) fn walk<V: Visitor>(
         }
     };
     let id = meta.id;
-    visitor.found(&Found { path: dot, folder: root.as_fd(), name: dot.as_os_str(), meta })?;
+    let root = Rc::new(root);
+    visitor.found(&Found { path: dot, folder: &root, name: dot.as_os_str(), meta })?;
     let mut walk = Walk { stack: Vec::new(), path: PathBuf::new(), selection, visitor };
     walk.enter(root, id);
     while let Some(level) = walk.stack.last_mut() {
@@ -94,7 +96,7 @@ struct Walk<'a, V> {
 
 struct Level {
     /// `None` while too many folders below are open, or when the way back was lost.
-    folder: Option<OwnedFd>,
+    folder: Option<Rc<OwnedFd>>,
     id: FileId,
     names: std::vec::IntoIter<OsString>,
 }
@@ -120,12 +122,12 @@ impl<V: Visitor> Walk<'_, V> {
         let (kind, id) = (meta.kind, meta.id);
         if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
             let path = &self.path;
-            self.visitor.found(&Found { path, folder: folder.as_fd(), name, meta })?;
+            self.visitor.found(&Found { path, folder, name, meta })?;
         }
         if kind == FileType::Directory && verdict == Verdict::Take {
             match openat(folder, name, FOLDER, Mode::empty()) {
                 Ok(folder) => {
-                    self.enter(folder, id);
+                    self.enter(Rc::new(folder), id);
                     return Ok(());
                 }
                 Err(error) => self.visitor.unreadable(&self.path, error.into()),
@@ -135,7 +137,7 @@ impl<V: Visitor> Walk<'_, V> {
         Ok(())
     }
 
-    fn enter(&mut self, folder: OwnedFd, id: FileId) {
+    fn enter(&mut self, folder: Rc<OwnedFd>, id: FileId) {
         let (names, failure) = names_in(folder.as_fd());
         if let Some(error) = failure {
             let path = if self.stack.is_empty() { Path::new(".") } else { &self.path };
@@ -151,8 +153,8 @@ impl<V: Visitor> Walk<'_, V> {
         let done = self.stack.pop().expect("a level is left once");
         let Some(above) = self.stack.last_mut() else { return };
         if above.folder.is_none() {
-            match reopened(done.folder.as_ref(), above.id) {
-                Ok(folder) => above.folder = Some(folder),
+            match reopened(done.folder.as_deref(), above.id) {
+                Ok(folder) => above.folder = Some(Rc::new(folder)),
                 Err(error) => {
                     above.names = Vec::new().into_iter();
                     let path = self.path.parent().unwrap_or(&self.path);

@@ -56,6 +56,7 @@ impl Fixture {
             one_file_system: false,
             level: Level::new(1).unwrap(),
             n_threads: 2,
+            reuse: true,
             estimate: false,
             host: "web-1",
             reproducible: None,

@@ -144,6 +144,6 @@ static ROOTS: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
 fn tls() -> TlsConfig {
     TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::clone(&ROOTS)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build()
 }
