@@ -14,6 +14,7 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+mod attributes;
 mod create;
 mod deflate;
 mod entry;
@@ -37,13 +38,14 @@ mod source;
 mod verify;
 mod walk;
 mod wanted;
+mod xattr;
 
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
     create_to_writer, preview,
 };
 pub use deflate::{BadLevel, Level};
-pub use entry::{Entry, EntryKind, Timestamp};
+pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
