@@ -192,9 +192,10 @@ fn copy(field: &mut [u8], value: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{fs::File, io::Write, os::unix::fs::FileExt, path::PathBuf, process::Command};
 
     use super::*;
+    use crate::archive::entry::Xattr;
 
     fn file(path: &str) -> Entry {
         Entry {
@@ -224,6 +225,7 @@ mod tests {
 
     #[test]
     fn what_ustar_cannot_hold_gets_a_record() {
+        let user_a = Xattr { name: b"user.a".to_vec(), value: vec![0] };
         let cases = [
             ("111 path=xxx", Entry { path: "x".repeat(101).into(), ..file("a") }),
             ("19 size=8589934592\n", Entry { size: 8 << 30, ..file("a") }),
@@ -231,6 +233,7 @@ mod tests {
             ("28 gid=18446744073709551615\n", Entry { gid: u64::MAX, ..file("a") }),
             ("13 mtime=0.5\n", Entry { mtime: at(0, 500_000_000), ..file("a") }),
             ("12 mtime=-1\n", Entry { mtime: at(-1, 0), ..file("a") }),
+            ("25 SCHILY.xattr.user.a=\0\n", Entry { xattrs: vec![user_a], ..file("a") }),
         ];
         for (record, entry) in cases {
             let blocks = encode(&entry);
@@ -238,6 +241,46 @@ mod tests {
             assert_eq!(blocks.len(), 3 * BLOCK);
             assert!(blocks[BLOCK..].starts_with(record.as_bytes()), "{record}");
         }
+    }
+
+    /// The first two columns that say something: size and name.
+    #[allow(clippy::disallowed_methods, reason = "an outside reader says whether we are right")]
+    fn sizes_by_gnu_tar(archive: &std::path::Path) -> Vec<(u64, String)> {
+        let mut tar = Command::new("tar");
+        let output = tar.args(["--numeric-owner", "-tvf"]).arg(archive).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| {
+                let columns: Vec<_> = line.split_ascii_whitespace().collect();
+                (columns[2].parse().unwrap(), columns[5].to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn gnu_tar_finds_what_stands_behind_a_huge_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.tar");
+        let mut archive = File::create(&path).unwrap();
+        let sizes = [(8 << 30) - 1, 8 << 30, (1 << 40) + 1];
+        let mut end = 0;
+        for size in sizes {
+            let header = encode(&Entry { size, ..file(&format!("of-{size}")) });
+            archive.write_all_at(&header, end).unwrap();
+            end += header.len() as u64 + size + padding(size) as u64;
+        }
+        let last = encode(&file("last"));
+        archive.write_all_at(&last, end).unwrap();
+        archive.set_len(end + (last.len() + END.len()) as u64).unwrap();
+        archive.flush().unwrap();
+
+        let found = sizes_by_gnu_tar(&path);
+
+        let mut expected: Vec<_> = sizes.map(|size| (size, format!("of-{size}"))).into();
+        expected.push((0, "last".to_owned()));
+        assert_eq!(found, expected);
     }
 
     #[test]
