@@ -1,10 +1,11 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries, `group` says which of them share a segment, `reuse` finds the segments
-//! the archive before has already, `pack` reads the others, `header` turns each entry into tar blocks,
-//! `pipeline` compresses or copies the segments in parallel and writes them in order, `deflate` joins
-//! them into one gzip member after `inflate` has proved each, and `index` describes them behind it.
-//! `container` documents the format.
+//! Writing: `walk` finds entries that `selection` and `marks` let in, `group` says which of them share
+//! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
+//! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses
+//! or copies the segments in parallel and writes them in order, `deflate` joins them into one gzip
+//! member after `inflate` has proved each, and `index` describes them behind it. `container`
+//! documents the format.
 //! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+mod attributes;
 mod container;
 mod content;
 mod create;
@@ -29,6 +31,7 @@ mod index;
 mod inflate;
 mod layer;
 mod list;
+mod marks;
 mod meta;
 mod name;
 mod origin;
@@ -43,16 +46,18 @@ mod source;
 mod verify;
 mod walk;
 mod wanted;
+mod xattr;
 
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
     create_to_writer, preview,
 };
 pub use deflate::{BadLevel, Level};
-pub use entry::{Entry, EntryKind, Timestamp};
+pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
+pub use marks::Marks;
 pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};

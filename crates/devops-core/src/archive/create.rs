@@ -21,6 +21,7 @@ use super::{
     index::Making,
     layer::FileLayer,
     list::origin_of,
+    marks::Marks,
     meta::Meta,
     name::{ArchiveName, BackupName},
     origin::Origin,
@@ -44,6 +45,8 @@ pub struct CreateOptions<'a> {
     pub source: &'a Path,
     /// What to leave out.
     pub excludes: Excludes,
+    /// Which marks in the source leave things out as well.
+    pub marks: Marks,
     /// Whether to stay on the source's file system.
     pub one_file_system: bool,
     /// How hard to compress.
@@ -303,6 +306,7 @@ fn previous(
 fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     Selection {
         excludes: options.excludes.clone(),
+        marks: options.marks,
         only_device: options.one_file_system.then(|| source.device()),
         own: HashSet::new(),
         output: None,

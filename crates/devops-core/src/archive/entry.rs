@@ -21,6 +21,17 @@ pub struct Entry {
     pub size: u64,
     /// When the content last changed.
     pub mtime: Timestamp,
+    /// Its extended attributes, sorted by name, access control lists and capabilities among them.
+    pub xattrs: Vec<Xattr>,
+}
+
+/// An extended attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xattr {
+    /// The name with its namespace, such as `user.comment`; any bytes but NUL.
+    pub name: Vec<u8>,
+    /// The value, as the system gives and takes it.
+    pub value: Vec<u8>,
 }
 
 /// What sort of thing an entry is.

@@ -5,7 +5,10 @@ use std::{
     ffi::OsString,
     io,
     ops::Range,
-    os::{fd::OwnedFd, unix::ffi::OsStringExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -16,6 +19,7 @@ use rustix::{
 };
 
 use super::{
+    attributes::{AttributeReader, Attributes},
     create::{CreateEvent, CreateOptions, LeftOut, Reproducible},
     entry::{Entry, EntryKind, Timestamp},
     group::{Cutter, SLICE},
@@ -59,6 +63,7 @@ pub(super) struct Pack<'a> {
     cutter: Cutter,
     layer: &'a dyn FileLayer,
     reproducible: Option<Reproducible>,
+    attributes: AttributeReader,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
@@ -74,6 +79,8 @@ struct Member {
     name: OsString,
     /// What the archive before says, if it is unchanged.
     old: Option<Indexed>,
+    /// What hangs on it; of a file, and of what may not have to be read, it is read later.
+    attributes: Option<Attributes>,
 }
 
 impl Visitor for Pack<'_> {
@@ -89,6 +96,11 @@ impl Visitor for Pack<'_> {
             meta: found.meta.clone(),
             folder: Rc::clone(found.folder),
             name: found.name.to_owned(),
+            // While the folder is open for the walk.
+            attributes: found
+                .opened
+                .filter(|_| old.is_none())
+                .map(|folder| self.attributes.of_open(folder, found.meta.id.0)),
             old,
         };
         if member.entry.size > SLICE {
@@ -133,6 +145,7 @@ impl<'a> Pack<'a> {
             cutter: Cutter::default(),
             layer: options.layer,
             reproducible: options.reproducible,
+            attributes: AttributeReader::new(options.reproducible.is_some()),
             cancel,
             on_event,
             first_names: HashMap::new(),
@@ -205,7 +218,8 @@ impl<'a> Pack<'a> {
             let latest = latest_mtime.map(|seconds| Timestamp { seconds, nanoseconds: 0 });
             mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         }
-        Entry { path: path.to_owned(), kind, mode: meta.mode, uid, gid, size, mtime }
+        let (path, xattrs) = (path.to_owned(), Vec::new());
+        Entry { path, kind, mode: meta.mode, uid, gid, size, mtime, xattrs }
     }
 
     /// Sends the group on, with the headers of a large file at its end; returns that one's record,
@@ -265,10 +279,11 @@ impl<'a> Pack<'a> {
             self.copy_content(&record, slices, hash)?;
             return self.push(&record);
         }
-        let Some((file, meta)) = self.open(&member)? else { return Ok(()) };
+        let Some((file, meta)) = self.open(&member) else { return Ok(()) };
         member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
         member.old = member.old.filter(|old| old.record.entry == member.entry);
         member.meta = meta;
+        member.attributes = Some(self.attributes.of_open(file.as_fd(), member.meta.id.0));
         let before = member.meta.clone();
         let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
         let is_whole = self.read_content(&record.entry, &file)?;

@@ -269,7 +269,7 @@ impl Reader {
         self.left = size;
         self.padding = padding(size);
         self.n_entries += 1;
-        Ok(Entry { path: path_of(path), kind, mode, uid, gid, size, mtime })
+        Ok(Entry { path: path_of(path), kind, mode, uid, gid, size, mtime, xattrs: Vec::new() })
     }
 
     fn device(&self, header: &Header) -> Result<EntryKind, ArchiveError> {

@@ -67,7 +67,11 @@ impl Source {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&folder, &name, flags, Mode::empty()).at(path, "read")?;
         let shown = path.file_name().unwrap_or(&name).to_owned();
-        Ok(Self { real, device: meta.id.0, what: What::File { folder: Rc::new(folder), name, shown } })
+        Ok(Self {
+            real,
+            device: meta.id.0,
+            what: What::File { folder: Rc::new(folder), name, shown },
+        })
     }
 
     /// Returns the absolute path without symbolic links.
@@ -96,7 +100,10 @@ impl Source {
             What::File { folder, name, shown } => {
                 let path = Path::new(shown);
                 match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Meta::from) {
-                    Ok(meta) => return visitor.found(&Found { path, folder, name, meta }),
+                    Ok(meta) => {
+                        let found = Found { path, folder, name, opened: None, meta };
+                        return visitor.found(&found);
+                    }
                     Err(error) => visitor.unreadable(path, error.into()),
                 }
             }

@@ -10,8 +10,8 @@ use std::{
 use devops_core::{
     archive::{
         ArchiveError, BackupName, CreateOptions, Created, Direct, Entry, Excludes, FileLayer,
-        Level, ListEvent, OverwritePolicy, RestoreOptions, RestoreSummary, create_in_folder, list,
-        restore,
+        Level, ListEvent, Marks, OverwritePolicy, RestoreOptions, RestoreSummary, create_in_folder,
+        list, restore,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -53,6 +53,7 @@ impl Fixture {
         CreateOptions {
             source: &self.source,
             excludes: Excludes::default(),
+            marks: Marks::default(),
             one_file_system: false,
             level: Level::new(1).unwrap(),
             n_threads: 2,

@@ -108,6 +108,9 @@ mod tests {
     #[test]
     fn a_number_beyond_64_bits_or_cut_off_is_none() {
         assert_eq!(Cursor::at(&[0xff; 9], 0).number(), None);
-        assert_eq!(Cursor::at(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], 0).number(), None);
+        assert_eq!(
+            Cursor::at(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], 0).number(),
+            None
+        );
     }
 }

@@ -3,12 +3,15 @@
 use std::{
     fs::File,
     io::{self, Read},
+    os::fd::AsFd,
+    path::Path,
 };
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 
 use super::{Member, Pack, identity};
 use crate::archive::{
+    attributes::Attributes,
     content::{Part, Span},
     entry::{Entry, EntryKind},
     group::SLICE,
@@ -16,6 +19,7 @@ use crate::archive::{
     index::Record,
     meta::Meta,
     pipeline::{Piece, Stop},
+    walk::Visitor,
 };
 
 /// A piece being put together.
@@ -61,64 +65,95 @@ impl Pack<'_> {
         for (i, member) in group.into_iter().enumerate() {
             self.cancel.check()?;
             if i == n_small {
-                large = Some(headers(member.entry, &member.meta, &mut building));
-            } else if let Some(record) = self.member(member, &mut building)? {
-                self.push(&self.as_recorded(record))?;
+                large = self.with_attributes(member, &mut building);
+            } else if let Some(record) = self.member(member, &mut building) {
+                self.push(&record)?;
             }
         }
         if !building.raw.is_empty() {
             self.feed.send(Piece::New { raw: building.raw, spans: building.spans })?;
         }
-        Ok(large.map(|record| self.as_recorded(record)))
-    }
-
-    /// A reproducible archive says nothing of where and when its files were.
-    fn as_recorded(&self, mut record: Record) -> Record {
-        record.identity = record.identity.filter(|_| self.reproducible.is_none());
-        record
+        Ok(large)
     }
 
     /// Appends an entry; returns its record, or `None` when it was named as left out.
-    fn member(&mut self, member: Member, piece: &mut Building) -> Result<Option<Record>, Stop> {
+    fn member(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
         match &member.entry.kind {
             EntryKind::File => self.small(member, piece),
-            EntryKind::HardLink { target } => {
-                // The first name may have turned out unreadable since.
-                if self.first_names.contains_key(&member.meta.id) {
-                    return Ok(Some(headers(member.entry, &member.meta, piece)));
-                }
+            // The first name may have turned out unreadable since.
+            EntryKind::HardLink { target } if !self.first_names.contains_key(&member.meta.id) => {
                 let reason = format!("its first name `{}` could not be read", target.display());
                 self.skip(&member.entry.path, reason, true);
-                Ok(None)
+                None
             }
-            _ => Ok(Some(headers(member.entry, &member.meta, piece))),
+            EntryKind::HardLink { .. } => {
+                Some(self.headers(member.entry, &member.meta, Attributes::default(), piece))
+            }
+            _ => self.with_attributes(member, piece),
         }
     }
 
+    /// Appends the headers of an entry whose attributes may not have been read yet.
+    fn with_attributes(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
+        let attributes = match member.attributes {
+            Some(attributes) => Ok(attributes),
+            None => self.attributes.of_named(member.folder.as_fd(), &member.name, &member.meta),
+        };
+        match attributes {
+            Ok(attributes) => Some(self.headers(member.entry, &member.meta, attributes, piece)),
+            Err(error) => {
+                Visitor::unreadable(self, &member.entry.path, error.into());
+                None
+            }
+        }
+    }
+
+    /// Appends the headers of an entry; returns its record.
+    fn headers(
+        &mut self,
+        mut entry: Entry,
+        meta: &Meta,
+        attributes: Attributes,
+        piece: &mut Building,
+    ) -> Record {
+        // A reproducible archive says nothing of where and when its files were, and what could not be
+        // read now is tried again.
+        let is_told = self.reproducible.is_none() && attributes.faults.is_empty();
+        for fault in attributes.faults {
+            self.skip(&entry.path, fault, true);
+        }
+        entry.xattrs = attributes.xattrs;
+        let header = header::encode(&entry);
+        piece.raw.extend_from_slice(&header);
+        let n_header = header.len() as u64;
+        Record { entry, n_header, identity: is_told.then(|| identity(meta)), holes: Vec::new() }
+    }
+
     /// Opens a file that was found; `None` when it was named as left out.
-    pub(super) fn open(&mut self, member: &Member) -> Result<Option<(File, Meta)>, Stop> {
+    pub(super) fn open(&mut self, member: &Member) -> Option<(File, Meta)> {
         let path = &member.entry.path;
         // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat(&member.folder, &member.name, flags | OFlags::NOCTTY, Mode::empty());
         match opened.and_then(|fd| fstat(&fd).map(|stat| (fd, Meta::from(stat)))) {
             Ok((fd, meta)) if meta.kind == FileType::RegularFile => {
-                return Ok(Some((File::from(fd), meta)));
+                return Some((File::from(fd), meta));
             }
             Ok(_) => self.change(path, "became something else"),
-            Err(error) => super::Visitor::unreadable(self, path, error.into()),
+            Err(error) => Visitor::unreadable(self, path, error.into()),
         }
         self.first_names.remove(&member.meta.id);
-        Ok(None)
+        None
     }
 
-    fn small(&mut self, member: Member, piece: &mut Building) -> Result<Option<Record>, Stop> {
-        let Some((file, mut meta)) = self.open(&member)? else { return Ok(None) };
+    fn small(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
+        let (file, mut meta) = self.open(&member)?;
         // One that has just become large is cut: its segment is small.
         meta.size = meta.size.min(SLICE.max(member.entry.size));
         let entry = self.entry(&member.entry.path, &meta, EntryKind::File);
         let mark = (piece.raw.len(), piece.spans.len());
-        let mut record = headers(entry, &meta, piece);
+        let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
+        let mut record = self.headers(entry, &meta, attributes, piece);
         let (entry, start) = (&record.entry, piece.raw.len());
         let mut reader = self.layer.input(&entry.path, &file);
         let n = match piece.read(&mut *reader, entry.size) {
@@ -128,7 +163,7 @@ impl Pack<'_> {
                 piece.spans.truncate(mark.1);
                 self.first_names.remove(&meta.id);
                 self.skip(&entry.path, error.to_string(), true);
-                return Ok(None);
+                return None;
             }
         };
         self.advance(n);
@@ -140,7 +175,7 @@ impl Pack<'_> {
         piece.pad(padding(entry.size) as u64);
         let is_same = !is_whole || self.note_changes(&entry.path, &file, &meta);
         record.identity = record.identity.filter(|_| is_whole && is_same);
-        Ok(Some(record))
+        Some(record)
     }
 
     /// Reads the content of a large file, slice by slice; returns whether it was all there.
@@ -211,12 +246,7 @@ impl Pack<'_> {
 
     /// Names a file that was written to meanwhile without changing its size; returns whether it is
     /// still the same in every respect.
-    pub(super) fn note_changes(
-        &mut self,
-        path: &std::path::Path,
-        file: &File,
-        before: &Meta,
-    ) -> bool {
+    pub(super) fn note_changes(&mut self, path: &Path, file: &File, before: &Meta) -> bool {
         let Ok(after) = fstat(file).map(Meta::from) else { return false };
         // A hard link made elsewhere changes the ctime only, and no content.
         if after.mtime != before.mtime || after.size != before.size {
@@ -224,12 +254,4 @@ impl Pack<'_> {
         }
         identity(&after) == identity(before) && after.mtime == before.mtime
     }
-}
-
-/// Appends the headers of an entry; returns its record.
-fn headers(entry: Entry, meta: &Meta, piece: &mut Building) -> Record {
-    let header = header::encode(&entry);
-    piece.raw.extend_from_slice(&header);
-    let identity = Some(identity(meta));
-    Record { entry, n_header: header.len() as u64, identity, holes: Vec::new() }
 }
