@@ -43,7 +43,7 @@ pub use create::{
     create_to_writer, preview,
 };
 pub use deflate::{BadLevel, Level};
-pub use entry::{Entry, EntryKind, Timestamp};
+pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};

@@ -196,6 +196,8 @@ mod tests {
             gid: 0,
             size: 0,
             mtime: Timestamp::default(),
+            xattrs: Vec::new(),
+            extents: None,
         }
     }
 

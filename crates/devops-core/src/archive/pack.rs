@@ -276,7 +276,18 @@ impl<'a> Pack<'a> {
             let latest = latest_mtime.map(|seconds| Timestamp { seconds, nanoseconds: 0 });
             mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         }
-        Entry { path: path.to_owned(), kind, mode: meta.mode, uid, gid, size, mtime }
+        let (xattrs, extents) = (Vec::new(), None);
+        Entry {
+            path: path.to_owned(),
+            kind,
+            mode: meta.mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            xattrs,
+            extents,
+        }
     }
 
     fn count(&mut self, entry: &Entry) {

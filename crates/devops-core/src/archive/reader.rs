@@ -269,7 +269,8 @@ impl Reader {
         self.left = size;
         self.padding = padding(size);
         self.n_entries += 1;
-        Ok(Entry { path: path_of(path), kind, mode, uid, gid, size, mtime })
+        let (xattrs, extents) = (Vec::new(), None);
+        Ok(Entry { path: path_of(path), kind, mode, uid, gid, size, mtime, xattrs, extents })
     }
 
     fn device(&self, header: &Header) -> Result<EntryKind, ArchiveError> {
