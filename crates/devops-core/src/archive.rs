@@ -50,7 +50,7 @@ pub use list::{ListEvent, list};
 pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
-pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
+pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use verify::{Verified, verify};
 
 /// Why an archive could not be created, read, restored or pruned.

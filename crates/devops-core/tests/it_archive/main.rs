@@ -11,3 +11,4 @@ mod hostile;
 mod pruning;
 mod restoring;
 mod round_trip;
+mod sparse;
