@@ -233,13 +233,13 @@ impl<'a> Restorer<'a> {
         };
         match list.push(entry) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.kept(error)),
+            Err(error) => Err(kept(error)),
         }
     }
 
     /// Restores what had to wait for the files.
     fn late(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
-        while let Some(entry) = self.symlinks.next().map_err(|error| self.kept(error))? {
+        while let Some(entry) = self.symlinks.next().map_err(kept)? {
             cancel.check()?;
             let place = place(&entry.path, self.options.strip_components).ok().flatten();
             let (Some(place), EntryKind::Symlink { target }) = (place, &entry.kind) else {
@@ -257,12 +257,6 @@ impl<'a> Restorer<'a> {
             self.trouble(&path, trouble)?;
         }
         Ok(())
-    }
-
-    /// Returns the error of a list of entries for later.
-    fn kept(&self, error: io::Error) -> ArchiveError {
-        let at: Result<(), _> = Err(error).at(std::env::temp_dir(), "keep a list in");
-        at.expect_err("made from an error").into()
     }
 
     fn count(&mut self, entry: &Entry, made: Made) -> Result<(), ArchiveError> {
@@ -309,6 +303,12 @@ impl<'a> Restorer<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the error of a list of entries for later.
+fn kept(error: io::Error) -> ArchiveError {
+    let at: Result<(), _> = Err(error).at(std::env::temp_dir(), "keep a list in");
+    at.expect_err("made from an error").into()
 }
 
 /// Says why an entry of a sort that no file system knows is not restored.

@@ -15,7 +15,7 @@ use tar::Header;
 
 use super::{
     number::{number, unsigned},
-    pax::{MAX_BODY, MAX_PATH, Records},
+    pax::{MAX_BODY, MAX_PATH, Records, Sparse},
     sparse::{self, MAX_SIZE, Pair},
 };
 use crate::archive::{
@@ -46,13 +46,19 @@ pub(in crate::archive) enum Ending {
     Unmarked,
 }
 
+/// Where the stored bytes of a sparse file belong.
+struct Map {
+    size: u64,
+    extents: Vec<Range<u64>>,
+}
+
 /// Reads the entries of a tar, each with its content.
 pub(in crate::archive) struct Entries<R> {
     input: R,
     /// Stored content of the current entry not read yet, and the zeros behind it.
     left: u64,
     padding: usize,
-    n_entries: u64,
+    n_begun: u64,
     /// Whether anything of it was a tar.
     is_tar: bool,
     origin: Option<Origin>,
@@ -67,7 +73,7 @@ impl<R: Read> Entries<R> {
             input,
             left: 0,
             padding: 0,
-            n_entries: 0,
+            n_begun: 0,
             is_tar: false,
             origin: None,
             global: Records::default(),
@@ -93,7 +99,7 @@ impl<R: Read> Entries<R> {
     }
 
     pub(super) fn n_entries(&self) -> u64 {
-        self.n_entries
+        self.n_begun
     }
 
     /// Returns the next entry, past what was not read of the current one; `None` at the end.
@@ -256,48 +262,26 @@ impl<R: Read> Entries<R> {
 
     fn entry(&mut self, header: &Header, mut local: Records) -> Result<Entry, Fault> {
         let path = local.path().map_or_else(|| stored_path(header), <[u8]>::to_vec);
-        let kind = self.kind(header, &local, &path)?;
+        let kind = kind_of(header, &local, &path)?;
         let (uid, gid, mtime, mode) = self.facts(header, &local)?;
         let xattrs = local.take_xattrs();
-        let stored = self.stored(header, &local, &kind)?;
+        let stored = stored_size(header, &local, &kind)?;
         let is_folder = matches!(header.entry_type().as_byte(), b'5' | b'D');
         if stored > 0 && kind == EntryKind::Folder && !is_folder {
             // Some readers take what follows for entries, others for content.
             return Err(Fault::Damaged("a folder that is a file with content as well"));
         }
-        self.n_entries += 1;
+        self.n_begun += 1;
         let mut size = if kind == EntryKind::Folder { 0 } else { stored };
         let mut extents = None;
         if kind == EntryKind::File
-            && let Some((real, map)) = self.sparse(header, &local, stored)?
+            && let Some(map) = self.sparse(header, &local, stored)?
         {
-            (size, extents) = (real, Some(map));
+            (size, extents) = (map.size, Some(map.extents));
         } else {
             self.expect_content(stored);
         }
         Ok(Entry { path: path_of(path), kind, mode, uid, gid, size, mtime, xattrs, extents })
-    }
-
-    fn kind(&self, header: &Header, local: &Records, path: &[u8]) -> Result<EntryKind, Fault> {
-        let target = || {
-            let stored = || text(&header.as_old().linkname).to_vec();
-            // Not without its slashes: they are part of what a symbolic link says.
-            PathBuf::from(OsString::from_vec(local.target().map_or_else(stored, <[u8]>::to_vec)))
-        };
-        let is_known = local.sparse.as_ref().is_none_or(|sparse| sparse.is_known());
-        Ok(match header.entry_type().as_byte() {
-            b'0' | 0 | b'7' if path.ends_with(b"/") => EntryKind::Folder,
-            b'S' if !is_gnu(header) => EntryKind::Unsupported { flag: b'S' },
-            b'0' | 0 | b'7' | b'S' if !is_known => EntryKind::Unsupported { flag: b'S' },
-            b'0' | 0 | b'7' | b'S' => EntryKind::File,
-            b'1' => EntryKind::HardLink { target: target() },
-            b'2' => EntryKind::Symlink { target: target() },
-            b'3' | b'4' => device(header)?,
-            // A folder with the list of its names behind it, in incremental archives of GNU tar.
-            b'5' | b'D' => EntryKind::Folder,
-            b'6' => EntryKind::Fifo,
-            flag => EntryKind::Unsupported { flag },
-        })
     }
 
     /// Returns owner, group, time and mode.
@@ -314,30 +298,13 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Returns how many bytes of content follow the header.
-    ///
-    /// Links, devices, FIFOs and folders have none, whatever their size says: some writers put the size
-    /// of the first name there, the length of a target or a quota, and every reader ignores it.
-    fn stored(&self, header: &Header, local: &Records, kind: &EntryKind) -> Result<u64, Fault> {
-        if !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. })
-            && matches!(header.entry_type().as_byte(), b'1'..=b'6')
-        {
-            return Ok(0);
-        }
-        let stored = local.size.map_or_else(|| size(header), Ok)?;
-        if stored > MAX_SIZE {
-            return Err(Fault::Damaged("an entry larger than any file"));
-        }
-        Ok(stored)
-    }
-
     /// Returns size and map of a sparse file, and leaves the input at its first extent.
     fn sparse(
         &mut self,
         header: &Header,
         local: &Records,
         stored: u64,
-    ) -> Result<Option<(u64, Vec<Range<u64>>)>, Fault> {
+    ) -> Result<Option<Map>, Fault> {
         let mut pairs = Vec::new();
         let size = match &local.sparse {
             Some(sparse) => {
@@ -359,7 +326,7 @@ impl<R: Read> Entries<R> {
         let size = size.filter(|&size| size <= MAX_SIZE);
         let size = size.ok_or(Fault::Damaged("a sparse file without its size"))?;
         let extents = sparse::extents(&pairs, size, self.left).map_err(Fault::Damaged)?;
-        Ok(Some((size, extents)))
+        Ok(Some(Map { size, extents }))
     }
 
     /// Reads the map of an old GNU header and of the blocks that continue it; returns the size.
@@ -401,6 +368,46 @@ impl<R: Read> Entries<R> {
         self.left = size;
         self.padding = padding(size);
     }
+}
+
+/// Returns what sort of thing an entry is.
+fn kind_of(header: &Header, local: &Records, path: &[u8]) -> Result<EntryKind, Fault> {
+    let target = || {
+        let stored = || text(&header.as_old().linkname).to_vec();
+        // Not without its slashes: they are part of what a symbolic link says.
+        PathBuf::from(OsString::from_vec(local.target().map_or_else(stored, <[u8]>::to_vec)))
+    };
+    let is_known = local.sparse.as_ref().is_none_or(Sparse::is_known);
+    Ok(match header.entry_type().as_byte() {
+        b'0' | 0 | b'7' if path.ends_with(b"/") => EntryKind::Folder,
+        b'S' if !is_gnu(header) => EntryKind::Unsupported { flag: b'S' },
+        b'0' | 0 | b'7' | b'S' if !is_known => EntryKind::Unsupported { flag: b'S' },
+        b'0' | 0 | b'7' | b'S' => EntryKind::File,
+        b'1' => EntryKind::HardLink { target: target() },
+        b'2' => EntryKind::Symlink { target: target() },
+        b'3' | b'4' => device(header)?,
+        // A folder with the list of its names behind it, in incremental archives of GNU tar.
+        b'5' | b'D' => EntryKind::Folder,
+        b'6' => EntryKind::Fifo,
+        flag => EntryKind::Unsupported { flag },
+    })
+}
+
+/// Returns how many bytes of content follow the header.
+///
+/// Links, devices, FIFOs and folders have none, whatever their size says: some writers put the size
+/// of the first name there, the length of a target or a quota, and every reader ignores it.
+fn stored_size(header: &Header, local: &Records, kind: &EntryKind) -> Result<u64, Fault> {
+    if !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. })
+        && matches!(header.entry_type().as_byte(), b'1'..=b'6')
+    {
+        return Ok(0);
+    }
+    let stored = local.size.map_or_else(|| size(header), Ok)?;
+    if stored > MAX_SIZE {
+        return Err(Fault::Damaged("an entry larger than any file"));
+    }
+    Ok(stored)
 }
 
 fn device(header: &Header) -> Result<EntryKind, Fault> {

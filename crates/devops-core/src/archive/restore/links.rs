@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Restorer,
+    Restorer, kept,
     place::{place, plain},
     trouble::{Note, Trouble},
 };
@@ -58,7 +58,7 @@ impl Restorer<'_> {
         let (mut waiting, mut size) = (Waiting::new(), 0);
         while size < MAX_BATCH {
             cancel.check()?;
-            let Some(entry) = self.links.next().map_err(|error| self.kept(error))? else { break };
+            let Some(entry) = self.links.next().map_err(kept)? else { break };
             match self.linked(&entry) {
                 Ok(true) => self.count(&entry, Ok(Vec::new()))?,
                 Ok(false) => {

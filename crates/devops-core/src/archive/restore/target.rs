@@ -25,6 +25,7 @@ use super::{
     dress::Dresser,
     install::{Claim, Temp, Way},
     journal::{self, Journal},
+    kept,
     trouble::{Made, Note, Trouble},
 };
 use crate::archive::{
@@ -199,7 +200,7 @@ impl<'a> Target<'a> {
                     let note = |note| (entry.path.clone(), Trouble::Entry(note));
                     troubles.extend(notes.into_iter().map(note));
                 }
-                Err(error) => troubles.push((place, self.deferred(error))),
+                Err(error) => troubles.push((place, kept(error).into())),
             }
         }
         if let Err(error) = syncfs(self.beneath.root().as_fd()) {
@@ -214,11 +215,6 @@ impl<'a> Target<'a> {
             Ok(_) => vec![Note::fault("another folder took its place")],
             Err(error) => vec![Note::fault(error.to_string())],
         }
-    }
-
-    /// Returns the trouble of a temporary file that keeps entries for later.
-    pub(super) fn deferred(&self, error: io::Error) -> Trouble {
-        Trouble::at("keep entries for later of", self.options.archive, error)
     }
 
     fn spot<'p>(&self, place: &'p Path) -> Result<Spot<'p>, Trouble> {
@@ -308,7 +304,7 @@ impl<'a> Target<'a> {
     fn dress_later(&self, place: &Path, entry: &Entry, id: FileId) -> Result<(), Trouble> {
         if self.made().contains(&id) || self.options.overwrite == OverwritePolicy::Always {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = folders.entries.push(entry).map_err(|error| self.deferred(error))?;
+            let at = folders.entries.push(entry).map_err(kept)?;
             folders.places.insert(place.to_owned(), (id, at));
         }
         Ok(())
