@@ -14,6 +14,7 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+mod attributes;
 mod create;
 mod deflate;
 mod entry;
@@ -37,6 +38,7 @@ mod source;
 mod verify;
 mod walk;
 mod wanted;
+mod xattr;
 
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,

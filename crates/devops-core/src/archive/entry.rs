@@ -21,7 +21,7 @@ pub struct Entry {
     pub size: u64,
     /// When the content last changed.
     pub mtime: Timestamp,
-    /// The extended attributes, POSIX ACLs and file capabilities among them.
+    /// Its extended attributes, sorted by name, access control lists and capabilities among them.
     pub xattrs: Vec<Xattr>,
     /// Where the stored bytes belong when an archive leaves holes out: in order, apart, within `size`.
     /// `None` when all bytes are stored.
@@ -29,11 +29,11 @@ pub struct Entry {
 }
 
 /// An extended attribute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Xattr {
-    /// The whole name, such as `user.note` or `system.posix_acl_access`.
+    /// The name with its namespace, such as `user.comment`; any bytes but NUL.
     pub name: Vec<u8>,
-    /// The value, which may hold any bytes.
+    /// The value, as the system gives and takes it.
     pub value: Vec<u8>,
 }
 

@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Read},
-    os::unix::ffi::OsStringExt,
+    os::{fd::AsFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,7 @@ use rustix::{
 };
 
 use super::{
+    attributes::AttributeReader,
     create::{CreateEvent, CreateOptions, LeftOut, Reproducible},
     entry::{Entry, EntryKind, Timestamp},
     header::{self, padding},
@@ -48,6 +49,7 @@ pub(super) struct Pack<'a> {
     pieces: Pieces<'a>,
     layer: &'a dyn FileLayer,
     reproducible: Option<Reproducible>,
+    attributes: AttributeReader,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
@@ -80,10 +82,22 @@ impl Visitor for Pack<'_> {
                 return Ok(());
             }
         };
-        let entry = self.entry(found.path, &found.meta, kind);
+        let attributes = match found.opened {
+            Some(folder) => self.attributes.of_open(folder, found.meta.id.0),
+            None => match self.attributes.of_named(found.folder, found.name, &found.meta) {
+                Ok(attributes) => attributes,
+                Err(error) => {
+                    self.unreadable(found.path, error.into());
+                    return Ok(());
+                }
+            },
+        };
+        let mut entry = self.entry(found.path, &found.meta, kind);
+        entry.xattrs = attributes.xattrs;
         self.pieces.begin_small(&header::encode(&entry), 0)?;
         self.pieces.end_small(found.path, 0)?;
         self.count(&entry);
+        self.name_faults(found.path, attributes.faults);
         Ok(())
     }
 
@@ -114,6 +128,7 @@ impl<'a> Pack<'a> {
             pieces,
             layer: options.layer,
             reproducible: options.reproducible,
+            attributes: AttributeReader::new(options.reproducible.is_some()),
             cancel,
             on_event,
             first_names: HashMap::new(),
@@ -150,7 +165,9 @@ impl<'a> Pack<'a> {
             self.count(&entry);
             return Ok(());
         }
-        let entry = self.entry(found.path, &meta, EntryKind::File);
+        let mut entry = self.entry(found.path, &meta, EntryKind::File);
+        let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
+        entry.xattrs = attributes.xattrs;
         if self.content(&entry, &file)? {
             if meta.has_more_names {
                 self.first_names.insert(meta.id, (found.path.to_owned(), meta.clone()));
@@ -158,6 +175,7 @@ impl<'a> Pack<'a> {
             self.tally.n_files += 1;
             self.count(&entry);
             self.note_changes(&entry, &file, &meta);
+            self.name_faults(found.path, attributes.faults);
         }
         Ok(())
     }
@@ -276,17 +294,14 @@ impl<'a> Pack<'a> {
             let latest = latest_mtime.map(|seconds| Timestamp { seconds, nanoseconds: 0 });
             mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         }
-        let (xattrs, extents) = (Vec::new(), None);
-        Entry {
-            path: path.to_owned(),
-            kind,
-            mode: meta.mode,
-            uid,
-            gid,
-            size,
-            mtime,
-            xattrs,
-            extents,
+        let (path, xattrs) = (path.to_owned(), Vec::new());
+        Entry { path, kind, mode: meta.mode, uid, gid, size, mtime, xattrs, extents: None }
+    }
+
+    /// Names attributes that are not in the archive.
+    fn name_faults(&mut self, path: &Path, faults: Vec<String>) {
+        for fault in faults {
+            self.skip(path, fault, true);
         }
     }
 

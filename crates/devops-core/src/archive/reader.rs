@@ -22,7 +22,6 @@ use crate::{
     fs::At,
 };
 
-mod acl;
 mod entries;
 mod input;
 mod number;

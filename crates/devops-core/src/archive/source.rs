@@ -94,7 +94,8 @@ impl Source {
         match statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
                 let meta = Meta::from(stat);
-                visitor.found(&Found { path, folder: folder.as_fd(), name: &name, meta })
+                let folder = folder.as_fd();
+                visitor.found(&Found { path, folder, name: &name, opened: None, meta })
             }
             Err(error) => {
                 visitor.unreadable(path, error.into());

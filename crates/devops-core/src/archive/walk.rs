@@ -39,6 +39,8 @@ pub(super) struct Found<'a> {
     pub(super) folder: BorrowedFd<'a>,
     /// Its name there.
     pub(super) name: &'a OsStr,
+    /// The thing itself, if it is a folder that could be opened.
+    pub(super) opened: Option<BorrowedFd<'a>>,
     pub(super) meta: Meta,
 }
 
@@ -72,7 +74,8 @@ pub(super) fn walk<V: Visitor>(
         }
     };
     let id = meta.id;
-    visitor.found(&Found { path: dot, folder: root.as_fd(), name: dot.as_os_str(), meta })?;
+    let (folder, name, opened) = (root.as_fd(), dot.as_os_str(), Some(root.as_fd()));
+    visitor.found(&Found { path: dot, folder, name, opened, meta })?;
     let mut walk = Walk { stack: Vec::new(), path: PathBuf::new(), selection, visitor };
     walk.enter(root, id);
     while let Some(level) = walk.stack.last_mut() {
@@ -117,19 +120,22 @@ impl<V: Visitor> Walk<'_, V> {
         if let Verdict::Leave(reason) | Verdict::TakeEmpty(reason) = verdict {
             self.visitor.left_out(&self.path, reason);
         }
-        let (kind, id) = (meta.kind, meta.id);
+        let id = meta.id;
+        // Not what lies on another file system: opening it may mount it.
+        let is_entered = meta.kind == FileType::Directory && verdict == Verdict::Take;
+        let entered = is_entered.then(|| openat(folder, name, FOLDER, Mode::empty()));
         if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
-            let path = &self.path;
-            self.visitor.found(&Found { path, folder: folder.as_fd(), name, meta })?;
+            let (path, folder) = (self.path.as_path(), folder.as_fd());
+            let opened = entered.as_ref().and_then(|opened| opened.as_ref().ok()).map(AsFd::as_fd);
+            self.visitor.found(&Found { path, folder, name, opened, meta })?;
         }
-        if kind == FileType::Directory && verdict == Verdict::Take {
-            match openat(folder, name, FOLDER, Mode::empty()) {
-                Ok(folder) => {
-                    self.enter(folder, id);
-                    return Ok(());
-                }
-                Err(error) => self.visitor.unreadable(&self.path, error.into()),
+        match entered {
+            Some(Ok(folder)) => {
+                self.enter(folder, id);
+                return Ok(());
             }
+            Some(Err(error)) => self.visitor.unreadable(&self.path, error.into()),
+            None => {}
         }
         self.path.pop();
         Ok(())

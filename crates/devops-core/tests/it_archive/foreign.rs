@@ -69,7 +69,8 @@ impl Blocks {
 /// Returns a pax record; its length counts its own digits.
 pub(crate) fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
-    let length = (rest..).find(|length| rest + length.to_string().len() == *length).unwrap();
+    let length =
+        (rest..rest + 20).find(|length| rest + length.to_string().len() == *length).unwrap();
     [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
 }
 

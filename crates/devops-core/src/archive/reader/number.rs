@@ -48,7 +48,7 @@ mod tests {
             b"644\0\0\0\0\0",
             b"0000644 ",
             b"00000644",
-            b"\0\0\0\0644\0",
+            b"\0\0\0 644\0",
             b" 644\0 77",
         ] {
             assert_eq!(number(field), Some(0o644), "{}", field.escape_ascii());

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    acl,
-    sparse::{self, Pair},
+use super::sparse::{self, Pair};
+use crate::archive::{
+    entry::{Timestamp, Xattr},
+    xattr,
 };
-use crate::archive::entry::{Timestamp, Xattr};
 
 /// The most an extension header may hold.
 pub(super) const MAX_BODY: u64 = 32 << 20;
@@ -18,7 +18,6 @@ const MAX_XATTRS: usize = 10_000;
 /// The largest sparse map and ACL, as text: libarchive's limits as well.
 const MAX_MAP: usize = 8 << 20;
 const MAX_ACL: usize = 128 << 10;
-const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// What extension headers say about an entry.
 #[derive(Debug, Default)]
@@ -90,10 +89,14 @@ impl Records {
             b"path" => self.path = Some(name(value)?),
             b"linkpath" => self.target = Some(name(value)?),
             b"comment" => self.comment = Some(value.to_vec()),
-            _ if key.starts_with(XATTR) => self.set_xattr(key[XATTR.len()..].to_vec(), value)?,
-            b"RHT.security.selinux" => self.set_xattr(b"security.selinux".to_vec(), value)?,
-            b"SCHILY.acl.access" => self.set_acl(key, b"system.posix_acl_access", value)?,
-            b"SCHILY.acl.default" => self.set_acl(key, b"system.posix_acl_default", value)?,
+            _ if key.starts_with(b"SCHILY.xattr.") => {
+                let Xattr { name, value } = xattr::from_record(key, value)?;
+                self.set_xattr(name, value)?;
+            }
+            b"RHT.security.selinux" => {
+                self.set_xattr(b"security.selinux".to_vec(), value.to_vec())?;
+            }
+            b"SCHILY.acl.access" | b"SCHILY.acl.default" => self.set_acl(key, value)?,
             _ if key.starts_with(b"GNU.sparse.") => {
                 self.sparse.get_or_insert_default().set(&key[11..], value)?;
             }
@@ -121,27 +124,27 @@ impl Records {
         }
     }
 
-    fn set_xattr(&mut self, name: Vec<u8>, value: &[u8]) -> Option<()> {
+    fn set_xattr(&mut self, name: Vec<u8>, value: Vec<u8>) -> Option<()> {
         self.n_xattr_bytes = self.n_xattr_bytes.checked_add(name.len() + value.len())?;
         let fits = value.len() <= MAX_XATTR && self.n_xattr_bytes as u64 <= MAX_BODY;
-        if name.is_empty() || !fits || self.xattrs.len() == MAX_XATTRS {
+        if !fits || self.xattrs.len() == MAX_XATTRS {
             return None;
         }
-        self.xattrs.insert(name, value.to_vec());
+        self.xattrs.insert(name, value);
         Some(())
     }
 
-    /// Keeps an ACL under the name the system knows; one it cannot take, under the name of its record.
-    fn set_acl(&mut self, key: &[u8], name: &[u8], text: &[u8]) -> Option<()> {
-        if text.is_empty() || self.xattrs.contains_key(name) {
+    /// Keeps a list under the name the system knows; one it cannot take, under the name of its record.
+    fn set_acl(&mut self, key: &[u8], text: &[u8]) -> Option<()> {
+        if text.is_empty() {
             return Some(());
         }
         if text.len() > MAX_ACL {
             return None;
         }
-        match acl::attribute(text) {
-            Some(value) => self.set_xattr(name.to_vec(), &value),
-            None => self.set_xattr(key.to_vec(), text),
+        match xattr::from_record(key, text) {
+            Some(Xattr { name, value }) => self.set_xattr(name, value),
+            None => self.set_xattr(key.to_vec(), text.to_vec()),
         }
     }
 }
@@ -241,7 +244,7 @@ mod tests {
 
     fn record(key: &str, value: &[u8]) -> Vec<u8> {
         let rest = key.len() + value.len() + 3;
-        let length = (rest..).find(|length| rest + length.to_string().len() == *length);
+        let length = (rest..rest + 20).find(|length| rest + length.to_string().len() == *length);
         [format!("{} {key}=", length.unwrap()).as_bytes(), value, b"\n"].concat()
     }
 
@@ -277,7 +280,7 @@ mod tests {
         assert!((0..3).any(|_| records.read(&large).is_err()));
         let mut records = Records::default();
         let n_kept = (0..2 * MAX_XATTRS)
-            .take_while(|n| records.set_xattr(n.to_string().into(), b"").is_some())
+            .take_while(|n| records.set_xattr(n.to_string().into(), Vec::new()).is_some())
             .count();
         assert_eq!(n_kept, MAX_XATTRS);
     }
