@@ -61,7 +61,7 @@ pub use marks::Marks;
 pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
-pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
+pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use verify::{Verified, verify};
 
 /// Why an archive could not be created, read, restored or pruned.

@@ -18,7 +18,12 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
     let mut failures = Vec::new();
     for path in &args.archive {
         match verify_one(path, session) {
-            Ok(verified) => session.line(whole(path, &verified, session.json()))?,
+            Ok(verified) => {
+                session.line(whole(path, &verified, session.json()))?;
+                for note in &verified.notes {
+                    session.warn(format!("`{}`: {note}", quote(path)));
+                }
+            }
             Err(error @ ArchiveError::Damaged { .. }) => {
                 is_damaged = true;
                 session.line(damaged(path, &error, session.json()))?;
@@ -63,6 +68,7 @@ fn whole(path: &Path, verified: &Verified, json: bool) -> String {
     object.insert("entries".to_owned(), verified.n_entries.into());
     object.insert("files".to_owned(), verified.n_files.into());
     object.insert("bytes".to_owned(), verified.n_bytes.into());
+    object.insert("notes".to_owned(), verified.notes.clone().into());
     Value::Object(object).to_string()
 }
 

@@ -207,6 +207,7 @@ mod tests {
             size: 0,
             mtime: Timestamp::default(),
             xattrs: Vec::new(),
+            extents: None,
         }
     }
 

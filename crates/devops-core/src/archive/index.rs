@@ -249,16 +249,13 @@ impl Index {
     /// Walks the entries once, which must fill the tar and have their hashes behind them:
     /// from then on they can be walked without a doubt at each step.
     fn find_hashes(&mut self) -> Option<()> {
-        let mut entries = self.entries();
-        for _ in 0..self.n_entries {
-            entries.next()?;
-        }
-        let n_hashes = usize::try_from(entries.n_hashes).ok()?;
-        let end = entries.raw_at;
-        self.hashes_at = entries.position();
-        let n_in_hashes = self.raw.len() - self.hashes_at;
+        let mut place = self.start();
+        while self.next(&mut place).is_some() {}
+        let n_in_hashes = self.raw.len() - place.at;
+        self.hashes_at = place.at;
         let last_at = self.segments.last()?.raw_at;
-        (end == last_at && Some(n_in_hashes) == n_hashes.checked_mul(size_of::<Hash>()))
+        let is_whole = place.n == self.n_entries && place.raw_at == last_at;
+        (is_whole && Some(n_in_hashes) == place.n_hashes.checked_mul(size_of::<Hash>()))
             .then_some(())
     }
 
@@ -275,28 +272,55 @@ impl Index {
     }
 
     /// Returns the entries in the order of the tar.
-    pub(super) fn entries(&self) -> Entries<'_> {
-        Entries {
-            cursor: Cursor::at(&self.raw[..self.hashes_at], self.entries_at),
-            hashes: self.raw[self.hashes_at..].as_chunks().0,
-            n_left: self.n_entries,
+    pub(super) fn entries(&self) -> impl Iterator<Item = Indexed> + '_ {
+        let mut place = self.start();
+        std::iter::from_fn(move || self.next(&mut place))
+    }
+
+    /// Returns the place before the first entry.
+    pub(super) fn start(&self) -> Place {
+        Place {
+            at: self.entries_at,
             n: 0,
-            path: Vec::new(),
-            raw_at: self.segments.first().map_or(0, |first| first.n_raw),
             n_hashes: 0,
+            raw_at: self.segments.first().map_or(0, |first| first.n_raw),
+            path: Vec::new(),
         }
+    }
+
+    /// Returns the entry behind `place`, which moves on.
+    pub(super) fn next(&self, place: &mut Place) -> Option<Indexed> {
+        if place.n == self.n_entries {
+            return None;
+        }
+        let mut cursor = Cursor::at(&self.raw[..self.hashes_at], place.at);
+        let record = decode(&mut cursor, &mut place.path)?;
+        let raw_at = place.raw_at;
+        // Sizes near 2^64 would wrap around to a place in the tar.
+        let n_content = record.entry.size.checked_next_multiple_of(TAR_BLOCK as u64)?;
+        place.raw_at = raw_at.checked_add(record.n_header)?.checked_add(n_content)?;
+        let mut hash = None;
+        if record.has_hash() {
+            let hashes = self.raw[self.hashes_at..].as_chunks().0;
+            hash = hashes.get(place.n_hashes).copied();
+            place.n_hashes += 1;
+        }
+        place.at = cursor.position();
+        place.n += 1;
+        Some(Indexed { record, n: place.n - 1, raw_at, hash })
     }
 }
 
-/// The entries of an index, one after the other.
-pub(super) struct Entries<'a> {
-    cursor: Cursor<'a>,
-    hashes: &'a [Hash],
-    n_left: u64,
+/// A place between two entries of an index.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The byte of the index where the next record begins.
+    at: usize,
+    /// How many entries and hashes are behind.
     n: u64,
-    path: Vec<u8>,
+    n_hashes: usize,
     raw_at: u64,
-    n_hashes: u64,
+    path: Vec<u8>,
 }
 
 /// An entry of an index, and where it is.
@@ -321,33 +345,6 @@ impl Indexed {
     pub(super) fn end(&self) -> u64 {
         let size = self.record.entry.size;
         self.content_at() + size + padding(size) as u64
-    }
-}
-
-impl Entries<'_> {
-    fn position(&self) -> usize {
-        self.cursor.position()
-    }
-}
-
-impl Iterator for Entries<'_> {
-    type Item = Indexed;
-
-    fn next(&mut self) -> Option<Indexed> {
-        self.n_left = self.n_left.checked_sub(1)?;
-        let record = decode(&mut self.cursor, &mut self.path)?;
-        let raw_at = self.raw_at;
-        // Sizes near 2^64 would wrap around to a place in the tar.
-        let n_content = record.entry.size.checked_next_multiple_of(TAR_BLOCK as u64)?;
-        self.raw_at = raw_at.checked_add(record.n_header)?.checked_add(n_content)?;
-        let mut hash = None;
-        if record.has_hash() {
-            hash = usize::try_from(self.n_hashes).ok().and_then(|n| self.hashes.get(n)).copied();
-            self.n_hashes += 1;
-        }
-        let n = self.n;
-        self.n += 1;
-        Some(Indexed { record, n, raw_at, hash })
     }
 }
 

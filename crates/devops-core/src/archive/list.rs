@@ -12,6 +12,8 @@ pub enum ListEvent<'a> {
     Origin(&'a Origin),
     /// An entry.
     Entry(&'a Entry),
+    /// What is odd about the archive and no damage, last of all.
+    Note(&'static str),
 }
 
 /// Shows the entries of `archive` that match one of `patterns`, or all; `on_event` returns whether to go on.
@@ -36,6 +38,9 @@ pub fn list(
         if wanted.takes(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
             return Ok(());
         }
+    }
+    for note in reader.notes() {
+        on_event(ListEvent::Note(note));
     }
     match wanted.unmatched().next() {
         Some(pattern) => Err(ArchiveError::NothingMatches {

@@ -219,7 +219,7 @@ impl<'a> Pack<'a> {
             mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         }
         let (path, xattrs) = (path.to_owned(), Vec::new());
-        Entry { path, kind, mode: meta.mode, uid, gid, size, mtime, xattrs }
+        Entry { path, kind, mode: meta.mode, uid, gid, size, mtime, xattrs, extents: None }
     }
 
     /// Sends the group on, with the headers of a large file at its end; returns that one's record,

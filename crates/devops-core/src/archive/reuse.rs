@@ -20,7 +20,7 @@ use super::{
     deflate::Level,
     entry::{Entry, Timestamp},
     group::path_hash,
-    index::{Entries, Hash, Identity, Index, Indexed, Segment, walk_order},
+    index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
 };
 
 /// In how many days of daily runs everything is read once.
@@ -77,7 +77,7 @@ fn key(hash: &Hash) -> u64 {
 /// Compares a walk with the entries of an earlier archive, both in the same order.
 pub(super) struct Matcher<'a> {
     previous: &'a Previous,
-    entries: Entries<'a>,
+    place: Place,
     next: Option<Indexed>,
     /// The day of the run, counted from any.
     day: u64,
@@ -85,10 +85,10 @@ pub(super) struct Matcher<'a> {
 
 impl<'a> Matcher<'a> {
     pub(super) fn new(previous: &'a Previous, started: Timestamp) -> Self {
-        let mut entries = previous.index.entries();
-        let next = entries.next();
+        let mut place = previous.index.start();
+        let next = previous.index.next(&mut place);
         let day = started.seconds.div_euclid(86_400).cast_unsigned();
-        Self { previous, entries, next, day }
+        Self { previous, place, next, day }
     }
 
     /// Returns what the index says of `entry`, if it is unchanged; paths must come in walk order.
@@ -96,10 +96,10 @@ impl<'a> Matcher<'a> {
         while let Some(next) = &self.next
             && walk_order(&next.record.entry.path, &entry.path).is_lt()
         {
-            self.next = self.entries.next();
+            self.next = self.previous.index.next(&mut self.place);
         }
         let old = self.next.take_if(|next| next.record.entry.path == entry.path)?;
-        self.next = self.entries.next();
+        self.next = self.previous.index.next(&mut self.place);
         let is_same = old.record.entry == *entry && old.record.identity == Some(identity);
         let settled = self.previous.index.making.started.seconds - GRANULARITY;
         let is_settled = identity.ctime.seconds < settled && entry.mtime.seconds < settled;

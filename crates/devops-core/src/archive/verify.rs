@@ -6,7 +6,7 @@ use super::{ArchiveError, entry::EntryKind, reader::Reader};
 use crate::cancel::Cancel;
 
 /// What a whole archive holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// The number of entries.
     pub n_entries: u64,
@@ -14,6 +14,8 @@ pub struct Verified {
     pub n_files: u64,
     /// The bytes of their content.
     pub n_bytes: u64,
+    /// What is odd about the archive and no damage, such as garbage behind its end.
+    pub notes: Vec<&'static str>,
 }
 
 /// Reads all of `archive`: its tar structure to the end mark, and the checksum of every gzip member.
@@ -25,7 +27,7 @@ pub fn verify(
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<Verified, ArchiveError> {
-    let mut reader = Reader::open(archive, cancel)?;
+    let mut reader = Reader::open_to_prove(archive, cancel)?;
     let mut verified = Verified::default();
     let mut buffer = vec![0; 64 << 10];
     while let Some(entry) = reader.next_entry()? {
@@ -42,5 +44,6 @@ pub fn verify(
         }
     }
     verified.n_entries = reader.n_entries();
+    verified.notes = reader.notes().to_vec();
     Ok(verified)
 }

@@ -38,7 +38,6 @@ pub(super) fn to_record(xattr: &Xattr) -> (Vec<u8>, Cow<'_, [u8]>) {
 
 /// Returns the attribute in a record; `None` for other records, and for a list that names somebody
 /// without a number.
-#[cfg_attr(not(test), expect(dead_code, reason = "the reader takes it up next"))]
 pub(super) fn from_record(key: &[u8], value: &[u8]) -> Option<Xattr> {
     if let Some((name, _)) = LISTS.iter().find(|(_, list)| *list == key) {
         let value = acl::from_text(std::str::from_utf8(value).ok()?)?;

@@ -68,17 +68,6 @@ fn every_changed_byte_behind_the_header_is_found() {
 }
 
 #[test]
-fn a_tar_without_its_end_mark_is_damaged() {
-    let fixture = Fixture::new();
-    let archive = fixture.path("a.tar.gz");
-    write(&archive, &gzip(&Blocks::default().file("a", b"1").0));
-
-    let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
-
-    assert!(matches!(error, ArchiveError::Damaged { n_entries: 1, .. }), "{error}");
-}
-
-#[test]
 fn sizes_beyond_all_numbers_are_damage() {
     let fixture = Fixture::new();
     let archive = fixture.path("a.tar");
@@ -91,7 +80,7 @@ fn sizes_beyond_all_numbers_are_damage() {
     let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Mismatch, "{error}");
-    assert!(error.to_string().contains("in the middle of a file"), "{error}");
+    assert!(error.to_string().contains("larger than any file"), "{error}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::{
 use devops_core::{
     archive::{
         ArchiveError, BackupName, CreateOptions, Created, Direct, Entry, Excludes, FileLayer,
-        Level, ListEvent, Marks, OverwritePolicy, RestoreOptions, RestoreSummary, create_in_folder,
-        list, restore,
+        Level, ListEvent, Lookup, Marks, OverwritePolicy, RestoreOptions, RestoreSummary,
+        create_in_folder, list, restore,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -104,6 +104,7 @@ pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> Restor
         overwrite: OverwritePolicy::Never,
         strip_components: 0,
         privileged: false,
+        lookup: Lookup::Kernel,
     }
 }
 

@@ -168,28 +168,18 @@ fn entries_cannot_hide_behind_a_wrong_size() {
 }
 
 #[test]
-fn a_size_where_no_content_can_be_is_damage() {
-    let cases = [
-        ("d", EntryType::Directory),
-        ("d/", EntryType::Regular),
-        ("s", EntryType::Symlink),
-        ("p", EntryType::Fifo),
-        ("c", EntryType::Char),
-        ("b", EntryType::Block),
-    ];
-    for (name, kind) in cases {
-        let fixture = Fixture::new();
-        let archive = fixture.path("a.tar");
-        let number = |header: &mut tar::Header| {
-            header.set_device_major(1).unwrap();
-            header.set_device_minor(3).unwrap();
-        };
-        Blocks::default().entry(name, kind, &[b'x'; 512], number).file("a", b"1").save(&archive);
+fn a_folder_with_the_content_of_a_file_is_damage() {
+    // Some readers take what follows for entries, others for content.
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    Blocks::default()
+        .entry("d/", EntryType::Regular, &[b'x'; 512], |_| {})
+        .file("a", b"1")
+        .save(&archive);
 
-        let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+    let error = verify(&archive, &Cancel::new(), &mut |_| {}).unwrap_err();
 
-        assert!(matches!(error, ArchiveError::Damaged { .. }), "{name}: {error}");
-    }
+    assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
 }
 
 #[test]

@@ -11,4 +11,5 @@ mod hostile;
 mod pruning;
 mod restoring;
 mod round_trip;
+mod sparse;
 mod walking;
