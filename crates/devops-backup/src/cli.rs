@@ -32,6 +32,8 @@ pub(crate) enum Command {
     List(ListArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Diff(DiffArgs),
+    Cat(CatArgs),
     Prune(PruneArgs),
 }
 
@@ -95,6 +97,39 @@ pub(crate) struct VerifyArgs {
     /// Tars or tar.gz of any make
     #[arg(required = true)]
     pub(crate) archive: Vec<PathBuf>,
+    /// Compare with this folder as well: what the archive holds must be there, and the same
+    #[arg(long, value_name = "DIR", conflicts_with = "sample")]
+    pub(crate) against: Option<PathBuf>,
+    /// Prove only a random share of the archive, such as 5%
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub(crate) sample: Option<f64>,
+}
+
+/// Compare two archives, entry by entry
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The first, a tar or tar.gz of any make
+    pub(crate) first: PathBuf,
+    /// The second
+    pub(crate) second: PathBuf,
+}
+
+/// Write the content of one file of an archive to stdout
+#[derive(Args, Debug)]
+pub(crate) struct CatArgs {
+    /// A tar or tar.gz of any make
+    pub(crate) archive: PathBuf,
+    /// The path in the archive
+    pub(crate) path: PathBuf,
+}
+
+/// Reads a percentage between 0 and 100 as a share.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("a share is a percentage above 0% and up to 100%".to_owned()),
+    }
 }
 
 /// Restore an archive, or parts of it, into a folder

@@ -18,6 +18,9 @@ use crate::{
 };
 
 mod attributes;
+mod cat;
+mod catalog;
+mod compare;
 mod container;
 mod content;
 mod create;
@@ -48,6 +51,8 @@ mod walk;
 mod wanted;
 mod xattr;
 
+pub use cat::cat;
+pub use compare::{Comparison, Difference, against, diff};
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
     create_to_writer, preview,
@@ -62,7 +67,7 @@ pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
-pub use verify::{Verified, verify};
+pub use verify::{Sampled, Verified, verify, verify_sample};
 
 /// Why an archive could not be created, read, restored or pruned.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +133,14 @@ pub enum ArchiveError {
         /// What differed.
         reason: &'static str,
     },
+    /// Only a file has content to write out.
+    #[error("`{}` is a {kind}, not a file", .path.display())]
+    NotAFile {
+        /// The path in the archive.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
     /// None of the paths or patterns given is in the archive.
     #[error("`{}` holds nothing named `{}`", .archive.display(), .wanted)]
     NothingMatches {
@@ -148,6 +161,7 @@ impl HasKind for ArchiveError {
             | Self::BadPattern { .. }
             | Self::OtherOrigin { .. }
             | Self::SourceKind { .. }
+            | Self::NotAFile { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,
             Self::Damaged { .. } => Kind::Mismatch,
             Self::Miscompressed { .. } => Kind::Bug,

@@ -155,12 +155,12 @@ pub fn create_in_folder(
     let started = options.clock.now();
     let source = Source::open(options.source)?;
     create_folders(folder)?;
-    refuse_other_origin(&origin(options, &source, started), folder, name)?;
+    refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
     let mut selection = selection(options, &source);
-    add_own(&mut selection, folder, name, &source)?;
+    add_own(&mut selection, (folder, name), &source, cancel)?;
     let mut file = AtomicFile::create(&path)?;
     selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
     let mut previous = previous(options, folder, name)?;
@@ -226,8 +226,8 @@ pub fn preview(
     if let Some((folder, name)) = destination
         && folder.exists()
     {
-        refuse_other_origin(&origin(options, &source, started), folder, name)?;
-        add_own(&mut selection, folder, name, &source)?;
+        refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
+        add_own(&mut selection, (folder, name), &source, cancel)?;
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
     source.visit(&selection, &mut preview, cancel)?;
@@ -322,10 +322,11 @@ fn refuse_other_origin(
     ours: &Origin,
     folder: &Path,
     name: &BackupName,
+    cancel: &Cancel,
 ) -> Result<(), ArchiveError> {
     let Some((_, newest)) = name.archives_in(folder)?.pop() else { return Ok(()) };
     // One that cannot be read says nothing; `verify` and `prune` deal with it.
-    match origin_of(&newest) {
+    match origin_of(&newest, cancel) {
         Ok(Some(found)) if found.host != ours.host || found.source != ours.source => {
             Err(ArchiveError::OtherOrigin { newest, found: Box::new(found) })
         }
@@ -337,9 +338,9 @@ fn refuse_other_origin(
 /// folder lies in the source, those of other names that we made: each would hold the others.
 fn add_own(
     selection: &mut Selection,
-    folder: &Path,
-    name: &BackupName,
+    (folder, name): (&Path, &BackupName),
     source: &Source,
+    cancel: &Cancel,
 ) -> Result<(), ArchiveError> {
     let real = std::fs::canonicalize(folder).at(folder, "list")?;
     let is_inside = real.starts_with(source.real_path());
@@ -348,7 +349,7 @@ fn add_own(
         let file_name = entry.file_name();
         let is_partial = target_name(&file_name).is_some_and(|target| is_of(name, &target));
         let is_own = is_partial || is_of(name, &file_name);
-        if (is_own || (is_inside && is_made_by_us(&entry.path())))
+        if (is_own || (is_inside && is_made_by_us(&entry.path(), cancel)))
             && let Ok(stat) = statat(CWD, entry.path(), AtFlags::SYMLINK_NOFOLLOW)
         {
             selection.own.insert(Meta::from(stat).id);
@@ -358,9 +359,9 @@ fn add_own(
 }
 
 /// Returns whether a file is named as an archive and says itself that it is one of ours.
-fn is_made_by_us(path: &Path) -> bool {
+fn is_made_by_us(path: &Path, cancel: &Cancel) -> bool {
     path.file_name().is_some_and(|name| ArchiveName::parse(name).is_some())
-        && matches!(origin_of(path), Ok(Some(_)))
+        && matches!(origin_of(path, cancel), Ok(Some(_)))
 }
 
 fn is_of(name: &BackupName, file_name: &OsStr) -> bool {

@@ -287,7 +287,7 @@ impl<'a> Pack<'a> {
         let before = member.meta.clone();
         let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
         let is_whole = self.read_content(&record.entry, &file)?;
-        let is_same = self.note_changes(&record.entry.path, &file, &before);
+        let is_same = !is_whole || self.note_changes(&record.entry.path, &file, &before);
         record.identity = record.identity.filter(|_| is_whole && is_same);
         self.push(&record)
     }

@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{ArchiveError, entry::Entry, index::Place, origin::Origin};
+use super::{ArchiveError, entry::Entry, index::{Hash, Indexed as IndexedEntry, Place}, origin::Origin};
 use crate::{
     cancel::{Cancel, Cancelled},
     fs::At,
@@ -42,6 +42,7 @@ pub(super) struct Reader {
     entries: Entries<Input>,
     /// What the index says of the entries to come.
     expected: Option<Expected>,
+    expected_hash: Option<Hash>,
     notes: Vec<&'static str>,
     is_over: bool,
 }
@@ -55,7 +56,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<IndexedEntry> {
         let wanted = match &mut self.some {
             Some(some) => Some(some.next()?),
             None => None,
@@ -63,7 +64,7 @@ impl Expected {
         loop {
             let next = self.indexed.index.next(&mut self.place)?;
             if wanted.is_none_or(|n| n == next.n) {
-                return Some(next.record.entry);
+                return Some(next);
             }
         }
     }
@@ -131,14 +132,33 @@ impl Reader {
         let place = indexed.index.start();
         let expected = Some(Expected { indexed, place, some });
         let entries = Entries::new(input);
-        Self { path: path.to_owned(), entries, expected, notes: Vec::new(), is_over: false }
+        Self::new(path, entries, expected)
     }
 
     /// Reads from the first byte on.
-    fn stream(path: &Path, file: File, cancel: &Cancel) -> Result<Self, ArchiveError> {
+    pub(super) fn stream(path: &Path, file: File, cancel: &Cancel) -> Result<Self, ArchiveError> {
         let entries = Entries::new(Input::new(file, cancel).at(path, "read")?);
-        let expected = None;
-        Ok(Self { path: path.to_owned(), entries, expected, notes: Vec::new(), is_over: false })
+        Ok(Self::new(path, entries, None))
+    }
+
+    fn new(path: &Path, entries: Entries<Input>, expected: Option<Expected>) -> Self {
+        Self {
+            path: path.to_owned(),
+            entries,
+            expected,
+            expected_hash: None,
+            notes: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Returns the hash the index has for the content of the current entry.
+    pub(super) fn expected_hash(&self) -> Option<Hash> {
+        self.expected_hash
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns how many bytes of the file were taken so far.
@@ -180,7 +200,10 @@ impl Reader {
     /// Demands that the tar and the index say the same: somebody may have been shown the other.
     fn agreed(&mut self, entry: Entry) -> Result<Entry, ArchiveError> {
         let Some(expected) = &mut self.expected else { return Ok(entry) };
-        let is_agreed = expected.next().is_some_and(|other| {
+        let next = expected.next();
+        self.expected_hash = next.as_ref().and_then(|next| next.hash);
+        let is_agreed = next.is_some_and(|next| {
+            let other = next.record.entry;
             let facts = |entry: &Entry| {
                 (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime, entry.extents.is_none())
             };
@@ -204,6 +227,9 @@ impl Reader {
                 return Err(self.damaged("it breaks off, and something else follows"));
             }
             Some(Ending::Unmarked) => self.note("it ends without the end mark")?,
+        }
+        if self.expected.is_none() && self.origin().is_some() {
+            self.notes.push("its index is missing or damaged, so reading it takes longer");
         }
         let n_members = self.entries.input().n_members();
         let has_more = match self.has_more() {
@@ -261,7 +287,7 @@ impl Reader {
         }
     }
 
-    fn damaged(&self, reason: impl Into<String>) -> ArchiveError {
+    pub(super) fn damaged(&self, reason: impl Into<String>) -> ArchiveError {
         ArchiveError::Damaged {
             path: self.path.clone(),
             n_entries: self.n_entries(),

@@ -102,7 +102,8 @@ fn a_file_written_to_in_place_is_named() {
 #[test]
 fn a_file_or_folder_that_vanishes_is_named() {
     let fixture = Fixture::new();
-    fixture.write("a", b"1");
+    // Large, so that it is read before the walk goes on.
+    fixture.write("a", &[1; 2 << 20]);
     let file = fixture.write("b", b"2");
     let folder = fixture.source.join("c");
     fs::create_dir(&folder).unwrap();
@@ -130,7 +131,8 @@ fn another_name_made_meanwhile_is_no_change() {
 fn a_new_file_under_the_number_of_an_old_one_is_no_link_to_it() {
     let fixture = Fixture::new();
     let first = fixture.write("a", b"old");
-    fixture.write("b", b"between");
+    // Large, so that it is read before the walk goes on.
+    fixture.write("b", &[1; 2 << 20]);
     fs::hard_link(&first, fixture.source.join("c")).unwrap();
 
     // A number used again looks just so: the same one, and other facts.

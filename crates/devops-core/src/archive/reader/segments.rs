@@ -14,10 +14,12 @@ use std::{
 
 use libdeflater::Decompressor;
 
+use super::entries::Entries;
 use crate::archive::{
     deflate::{Checksum, MEMBER_END, MEMBER_HEADER},
     index::{Index, Segment},
     inflate,
+    origin::Origin,
 };
 
 /// How many decoded segments wait for the reader, for each thread.
@@ -33,9 +35,19 @@ pub(in crate::archive) struct Indexed {
 
 impl Indexed {
     /// Takes `file`, if it has an index that can be believed.
-    pub(super) fn open(file: &File) -> io::Result<Option<Self>> {
+    pub(in crate::archive) fn open(file: &File) -> io::Result<Option<Self>> {
         let Some(index) = Index::read(file, file.metadata()?.len()) else { return Ok(None) };
         Ok(Some(Self { file: file.try_clone()?, index }))
+    }
+
+    /// Returns where the archive came from: the first segment says it.
+    pub(in crate::archive) fn origin(&self) -> io::Result<Option<Origin>> {
+        let first =
+            if self.index.segments.is_empty() { Vec::new() } else { self.decode(0, false)? };
+        let mut entries = Entries::new(first.as_slice());
+        // There is none in it, but the global header is taken on the way.
+        let _none = entries.next_entry();
+        Ok(entries.origin().cloned())
     }
 
     /// Decodes a segment, and demands that it is what was written.
@@ -46,7 +58,8 @@ impl Indexed {
         let packed = self.packed(segment)?;
         let mut raw = vec![0; length(segment.n_raw)?];
         let decoded = Decompressor::new().deflate_decompress(&packed, &mut raw);
-        let is_whole = decoded == Ok(raw.len()) && *blake3::hash(&raw).as_bytes() == segment.raw_hash;
+        let is_whole =
+            decoded == Ok(raw.len()) && *blake3::hash(&raw).as_bytes() == segment.raw_hash;
         if is_whole && (!is_thorough || is_exact(segment, &packed, &raw)) {
             return Ok(raw);
         }
@@ -63,7 +76,7 @@ impl Indexed {
     }
 
     /// Compares the header and trailer of the member, which other readers look at.
-    fn check_member(&self) -> io::Result<()> {
+    pub(in crate::archive) fn check_member(&self) -> io::Result<()> {
         let mut checksum = Checksum::default();
         for segment in &self.index.segments {
             checksum.append(segment.crc, segment.n_raw);
@@ -158,7 +171,8 @@ impl Segments {
         let spawn = |first| {
             let (sender, receiver) = sync_channel(AHEAD);
             let (indexed, parts) = (Arc::clone(&indexed), Arc::clone(&parts));
-            let turns = move || parts_of(&indexed, &parts, (first, n_threads), is_thorough, &sender);
+            let turns =
+                move || parts_of(&indexed, &parts, (first, n_threads), is_thorough, &sender);
             thread::spawn(turns);
             receiver
         };
