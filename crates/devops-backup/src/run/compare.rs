@@ -10,8 +10,7 @@ use super::{failure, object, tell_left_out};
 use crate::cli::DiffArgs;
 
 pub(super) fn diff(args: &DiffArgs, session: &Session) -> Result<Outcome, Failure> {
-    let comparison =
-        archive::diff(&args.first, &args.second, session.cancel()).map_err(failure)?;
+    let comparison = archive::diff(&args.first, &args.second, session.cancel()).map_err(failure)?;
     show(&comparison, session)
 }
 

@@ -64,12 +64,7 @@ fn verify_one(path: &Path, share: Option<f64>, session: &Session) -> Result<Proo
 }
 
 /// Says what was found; returns whether it differs from the folder it was compared with.
-fn tell(
-    path: &Path,
-    proof: &Proof,
-    args: &VerifyArgs,
-    session: &Session,
-) -> Result<bool, Failure> {
+fn tell(path: &Path, proof: &Proof, args: &VerifyArgs, session: &Session) -> Result<bool, Failure> {
     let verified = match proof {
         Proof::All(verified) => verified,
         Proof::Sample(sampled) => {

@@ -78,11 +78,8 @@ impl Catalog {
                 };
                 let Some(entry) = entry else { return Ok(None) };
                 let has_content = entry.kind == EntryKind::File && entry.size > 0;
-                let hash = if self.is_hashed && has_content {
-                    Some(hash(&entry, reader)?)
-                } else {
-                    None
-                };
+                let hash =
+                    if self.is_hashed && has_content { Some(hash(&entry, reader)?) } else { None };
                 Ok(Some(Listed { entry, hash }))
             }
         }

@@ -62,8 +62,7 @@ struct Facts {
 /// Compares two archives of any make.
 pub fn diff(first: &Path, second: &Path, cancel: &Cancel) -> Result<Comparison, ArchiveError> {
     let mut before = facts(&mut Catalog::open_hashed(first, cancel)?, cancel)?;
-    let mut comparison =
-        Comparison { n_entries: before.len() as u64, ..Comparison::default() };
+    let mut comparison = Comparison { n_entries: before.len() as u64, ..Comparison::default() };
     for (path, new) in facts(&mut Catalog::open_hashed(second, cancel)?, cancel)? {
         let difference = match before.remove(&path) {
             None => Some(Difference::Added),
@@ -97,10 +96,7 @@ pub fn against(archive: &Path, folder: &Path, cancel: &Cancel) -> Result<Compari
 }
 
 /// Reads all entries; of two with the same path, the last counts, as it does when restored.
-fn facts(
-    catalog: &mut Catalog,
-    cancel: &Cancel,
-) -> Result<BTreeMap<PathBuf, Facts>, ArchiveError> {
+fn facts(catalog: &mut Catalog, cancel: &Cancel) -> Result<BTreeMap<PathBuf, Facts>, ArchiveError> {
     let mut all = BTreeMap::new();
     while let Some(Listed { entry, hash }) = catalog.next()? {
         cancel.check()?;
@@ -171,7 +167,9 @@ impl Check {
             FileType::Symlink => {
                 let target = readlinkat(found.folder, found.name, Vec::new());
                 let target = self.read(found.path, target.map_err(io::Error::from))?;
-                EntryKind::Symlink { target: std::ffi::OsString::from_vec(target.into_bytes()).into() }
+                EntryKind::Symlink {
+                    target: std::ffi::OsString::from_vec(target.into_bytes()).into(),
+                }
             }
             FileType::Socket | FileType::Unknown => EntryKind::Unsupported { flag: 0 },
         };

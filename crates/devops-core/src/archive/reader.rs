@@ -18,7 +18,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{ArchiveError, entry::Entry, index::{Hash, Indexed as IndexedEntry, Place}, origin::Origin};
+use super::{
+    ArchiveError,
+    entry::Entry,
+    index::{Hash, Indexed as IndexedEntry, Place},
+    origin::Origin,
+};
 use crate::{
     cancel::{Cancel, Cancelled},
     fs::At,

@@ -10,6 +10,7 @@ mod foreign;
 mod hostile;
 mod pruning;
 mod restoring;
+mod reusing;
 mod round_trip;
 mod sparse;
 mod walking;
