@@ -93,6 +93,7 @@ impl Visitor for Pack<'_> {
             },
         };
         let mut entry = self.entry(found.path, &found.meta, kind);
+        entry.mode = attributes.mode(entry.mode);
         entry.xattrs = attributes.xattrs;
         self.pieces.begin_small(&header::encode(&entry), 0)?;
         self.pieces.end_small(found.path, 0)?;
@@ -167,6 +168,7 @@ impl<'a> Pack<'a> {
         }
         let mut entry = self.entry(found.path, &meta, EntryKind::File);
         let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
+        entry.mode = attributes.mode(entry.mode);
         entry.xattrs = attributes.xattrs;
         if self.content(&entry, &file)? {
             if meta.has_more_names {
