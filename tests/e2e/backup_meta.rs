@@ -197,6 +197,8 @@ fn a_reproducible_archive_has_no_lists() {
         let attributes = attributes(&back.join(path));
         attributes.iter().map(|(name, _)| name.escape_ascii().to_string()).collect()
     };
+    let mode = back.join("file").metadata().unwrap().mode();
+    assert_eq!(mode & 0o777, 0o644, "the mask of the list is no right of the group");
     assert_eq!(names("folder"), ["user.long"]);
     assert_eq!(names("fifo"), [""; 0]);
     assert_eq!(names("link"), [""; 0]);

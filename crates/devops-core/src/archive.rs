@@ -17,6 +17,7 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+mod again;
 mod attributes;
 mod cat;
 mod catalog;
@@ -30,6 +31,7 @@ mod estimate;
 mod exclude;
 mod group;
 mod header;
+mod holes;
 mod index;
 mod inflate;
 mod layer;

@@ -7,6 +7,7 @@ use std::{
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::Path,
     thread::available_parallelism,
+    time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote};
@@ -23,6 +24,8 @@ use serde_json::Value;
 use super::{failure, left_out_json, object, tell_left_out};
 use crate::cli::CreateArgs;
 
+/// What repeated reads of changing files may take in all.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The most a file of patterns may hold.
 const MAX_PATTERNS: u64 = 16 << 20;
 
@@ -42,6 +45,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         level: args.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),
         reuse: !args.full,
+        patience: PATIENCE,
         estimate: !session.json() && !session.quiet(),
         host: &host,
         reproducible: reproducible(args)?,

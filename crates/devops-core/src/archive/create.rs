@@ -55,6 +55,8 @@ pub struct CreateOptions<'a> {
     pub n_threads: usize,
     /// Whether to copy what is unchanged from an earlier archive of the name.
     pub reuse: bool,
+    /// How long repeated reads of files that change, and the pauses between them, may take in all.
+    pub patience: Duration,
     /// Whether to count the bytes ahead, in parallel, for [`CreateEvent::Total`].
     pub estimate: bool,
     /// The name of this host, recorded in the archive.

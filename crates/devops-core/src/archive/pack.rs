@@ -19,6 +19,7 @@ use rustix::{
 };
 
 use super::{
+    again::Patience,
     attributes::{AttributeReader, Attributes},
     create::{CreateEvent, CreateOptions, LeftOut, Reproducible},
     entry::{Entry, EntryKind, Timestamp},
@@ -33,7 +34,11 @@ use super::{
 };
 use crate::cancel::Cancel;
 
+mod large;
 mod read;
+mod small;
+
+use small::open;
 
 /// What was packed so far.
 #[derive(Debug, Default)]
@@ -64,6 +69,7 @@ pub(super) struct Pack<'a> {
     layer: &'a dyn FileLayer,
     reproducible: Option<Reproducible>,
     attributes: AttributeReader,
+    patience: Patience,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
@@ -146,6 +152,7 @@ impl<'a> Pack<'a> {
             layer: options.layer,
             reproducible: options.reproducible,
             attributes: AttributeReader::new(options.reproducible.is_some()),
+            patience: Patience::new(options.patience),
             cancel,
             on_event,
             first_names: HashMap::new(),
@@ -219,7 +226,18 @@ impl<'a> Pack<'a> {
             mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         }
         let (path, xattrs) = (path.to_owned(), Vec::new());
-        Entry { path, kind, mode: meta.mode, uid, gid, size, mtime, xattrs, extents: None }
+        Entry {
+            path,
+            kind,
+            mode: meta.mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            xattrs,
+            extents: None,
+            holes: Vec::new(),
+        }
     }
 
     /// Sends the group on, with the headers of a large file at its end; returns that one's record,
@@ -279,16 +297,20 @@ impl<'a> Pack<'a> {
             self.copy_content(&record, slices, hash)?;
             return self.push(&record);
         }
-        let Some((file, meta)) = self.open(&member) else { return Ok(()) };
+        let (file, meta) = match open(&member) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.name_unopened(&member, error);
+                return Ok(());
+            }
+        };
         member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
         member.old = member.old.filter(|old| old.record.entry == member.entry);
         member.meta = meta;
         member.attributes = Some(self.attributes.of_open(file.as_fd(), member.meta.id.0));
         let before = member.meta.clone();
         let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
-        let is_whole = self.read_content(&record.entry, &file)?;
-        let is_same = !is_whole || self.note_changes(&record.entry.path, &file, &before);
-        record.identity = record.identity.filter(|_| is_whole && is_same);
+        self.read_large(&mut record, &file, &before)?;
         self.push(&record)
     }
 

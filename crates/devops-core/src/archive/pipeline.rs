@@ -89,6 +89,8 @@ impl From<ArchiveError> for Stop {
 pub(super) enum Piece {
     /// Bytes to compress, and where contents are among them.
     New { raw: Vec<u8>, spans: Vec<Span> },
+    /// Zeros of a hole, which need not be there to be compressed.
+    Zeros { n: usize, spans: Vec<Span> },
     /// A segment of the archive before, and the hashes of the contents that end in it.
     Old { n: usize, hashes: Vec<Hash> },
 }
@@ -96,6 +98,7 @@ pub(super) enum Piece {
 type Answer = Result<Made, Stop>;
 
 /// A segment, ready to be written.
+#[derive(Clone)]
 struct Made {
     bytes: Vec<u8>,
     n_raw: u64,
@@ -172,11 +175,13 @@ pub(super) fn run<T>(
 
 fn work(queue: &Mutex<Receiver<Job>>, compression: Compression<'_>) {
     let mut packer = Packer::new(compression.making.level);
+    let mut zeros = Zeros::default();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { piece, answer }) = job else { return };
         let made = match piece {
             Piece::New { raw, spans } => new(&raw, &spans, &mut packer, compression.previous),
+            Piece::Zeros { n, spans } => zeros.made(n, &spans, &mut packer),
             Piece::Old { n, hashes } => old(n, hashes, compression.previous),
         };
         // The writer may be gone; the feed will hear of it.
@@ -200,6 +205,27 @@ fn new(raw: &[u8], spans: &[Span], packer: &mut Packer, previous: Option<&Previo
         raw_hash,
         digests,
     })
+}
+
+/// Zeros, compressed once for each length.
+#[derive(Default)]
+struct Zeros {
+    raw: Vec<u8>,
+    made: Option<Made>,
+}
+
+impl Zeros {
+    fn made(&mut self, n: usize, spans: &[Span], packer: &mut Packer) -> Answer {
+        self.raw.resize(n, 0);
+        let digests = digests(&self.raw, spans);
+        let made = match self.made.take().filter(|made| made.n_raw == n as u64) {
+            Some(made) => made,
+            None => new(&self.raw, &[], packer, None)?,
+        };
+        let copy = Made { digests, ..made.clone() };
+        self.made = Some(made);
+        Ok(copy)
+    }
 }
 
 fn old(n: usize, hashes: Vec<Hash>, previous: Option<&Previous>) -> Answer {

@@ -203,11 +203,12 @@ impl Reader {
     }
 
     /// Demands that the tar and the index say the same: somebody may have been shown the other.
-    fn agreed(&mut self, entry: Entry) -> Result<Entry, ArchiveError> {
+    fn agreed(&mut self, mut entry: Entry) -> Result<Entry, ArchiveError> {
         let Some(expected) = &mut self.expected else { return Ok(entry) };
         let next = expected.next();
         self.expected_hash = next.as_ref().and_then(|next| next.hash);
         let is_agreed = next.is_some_and(|next| {
+            entry.holes = next.record.holes;
             let other = next.record.entry;
             let facts = |entry: &Entry| {
                 (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime, entry.extents.is_none())

@@ -59,6 +59,7 @@ impl Fixture {
             n_threads: 2,
             reuse: true,
             estimate: false,
+            patience: std::time::Duration::ZERO,
             host: "web-1",
             reproducible: None,
             clock: &self.clock,

@@ -162,8 +162,18 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, last_path: &mut Vec<u8>) -> Option
     let (kind, size) = kind(cursor, code & KIND)?;
     let identity = if code & HAS_IDENTITY == 0 { None } else { Some(identity(cursor)?) };
     let holes = if code & HAS_HOLES == 0 { Vec::new() } else { holes(cursor, size)? };
-    let entry =
-        Entry { path, kind, mode, uid, gid, size, mtime, xattrs: Vec::new(), extents: None };
+    let entry = Entry {
+        path,
+        kind,
+        mode,
+        uid,
+        gid,
+        size,
+        mtime,
+        xattrs: Vec::new(),
+        extents: None,
+        holes: Vec::new(),
+    };
     Some(Record { entry, n_header, identity, holes })
 }
 

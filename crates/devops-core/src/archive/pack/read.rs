@@ -1,21 +1,17 @@
 //! Reads entries into pieces.
 
 use std::{
-    fs::File,
     io::{self, Read},
     os::fd::AsFd,
     path::Path,
 };
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
-
-use super::{Member, Pack, identity};
+use super::{Member, Pack, identity, small::Unopened};
 use crate::archive::{
     attributes::Attributes,
     content::{Part, Span},
     entry::{Entry, EntryKind},
-    group::SLICE,
-    header::{self, padding},
+    header,
     index::Record,
     meta::Meta,
     pipeline::{Piece, Stop},
@@ -24,14 +20,26 @@ use crate::archive::{
 
 /// A piece being put together.
 #[derive(Default)]
-struct Building {
-    raw: Vec<u8>,
-    spans: Vec<Span>,
+pub(super) struct Building {
+    pub(super) raw: Vec<u8>,
+    pub(super) spans: Vec<Span>,
 }
 
+/// A place in a piece, to which it can be taken back.
+pub(super) struct Mark(usize, usize);
+
 impl Building {
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.raw.len(), self.spans.len())
+    }
+
+    pub(super) fn take_back(&mut self, mark: &Mark) {
+        self.raw.truncate(mark.0);
+        self.spans.truncate(mark.1);
+    }
+
     /// Appends up to `n` bytes; none after an error.
-    fn read(&mut self, reader: &mut dyn Read, n: u64) -> io::Result<u64> {
+    pub(super) fn read(&mut self, reader: &mut dyn Read, n: u64) -> io::Result<u64> {
         let mark = self.raw.len();
         self.raw.reserve(usize::try_from(n).unwrap_or(0));
         let read = reader.take(n).read_to_end(&mut self.raw);
@@ -41,15 +49,24 @@ impl Building {
         read.map(|n| n as u64)
     }
 
-    fn pad(&mut self, n: u64) {
-        let n = usize::try_from(n).expect("never more than a slice");
-        self.raw.resize(self.raw.len() + n, 0);
+    pub(super) fn pad(&mut self, n: u64) {
+        self.raw.resize(self.raw.len() + length(n), 0);
     }
 
     /// Marks everything from `start` on as content.
-    fn mark_content(&mut self, start: usize, part: Part) {
+    pub(super) fn mark_content(&mut self, start: usize, part: Part) {
         self.spans.push(Span { range: start..self.raw.len(), part });
     }
+
+    /// Turns an empty piece into one with `n` zeros of content and `after` behind it.
+    pub(super) fn into_zeros(self, n: u64, part: Part, after: u64) -> Piece {
+        let spans = vec![Span { range: 0..length(n), part }];
+        Piece::Zeros { n: length(n + after), spans }
+    }
+}
+
+fn length(n: u64) -> usize {
+    usize::try_from(n).expect("never more than a slice and a block")
 }
 
 impl Pack<'_> {
@@ -66,7 +83,7 @@ impl Pack<'_> {
             self.cancel.check()?;
             if i == n_small {
                 large = self.with_attributes(member, &mut building);
-            } else if let Some(record) = self.member(member, &mut building) {
+            } else if let Some(record) = self.member(member, &mut building)? {
                 self.push(&record)?;
             }
         }
@@ -77,9 +94,9 @@ impl Pack<'_> {
     }
 
     /// Appends an entry; returns its record, or `None` when it was named as left out.
-    fn member(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
-        match &member.entry.kind {
-            EntryKind::File => self.small(member, piece),
+    fn member(&mut self, member: Member, piece: &mut Building) -> Result<Option<Record>, Stop> {
+        Ok(match &member.entry.kind {
+            EntryKind::File => self.small(&member, piece)?,
             // The first name may have turned out unreadable since.
             EntryKind::HardLink { target } if !self.first_names.contains_key(&member.meta.id) => {
                 let reason = format!("its first name `{}` could not be read", target.display());
@@ -90,7 +107,7 @@ impl Pack<'_> {
                 Some(self.headers(member.entry, &member.meta, Attributes::default(), piece))
             }
             _ => self.with_attributes(member, piece),
-        }
+        })
     }
 
     /// Appends the headers of an entry whose attributes may not have been read yet.
@@ -108,150 +125,53 @@ impl Pack<'_> {
         }
     }
 
-    /// Appends the headers of an entry; returns its record.
+    /// Appends the headers of an entry, and names what is missing of its attributes; returns its record.
     fn headers(
         &mut self,
-        mut entry: Entry,
+        entry: Entry,
         meta: &Meta,
         attributes: Attributes,
         piece: &mut Building,
     ) -> Record {
-        // A reproducible archive says nothing of where and when its files were, and what could not be
-        // read now is tried again.
-        let is_told = self.reproducible.is_none() && attributes.faults.is_empty();
-        for fault in attributes.faults {
-            self.skip(&entry.path, fault, true);
+        let (record, faults) = self.encode(entry, meta, attributes, piece);
+        self.name_faults(&record.entry.path, faults);
+        record
+    }
+
+    pub(super) fn name_faults(&mut self, path: &Path, faults: Vec<String>) {
+        for fault in faults {
+            self.skip(path, fault, true);
         }
+    }
+
+    /// Appends the headers of an entry; returns its record, and what is missing of its attributes.
+    pub(super) fn encode(
+        &self,
+        mut entry: Entry,
+        meta: &Meta,
+        attributes: Attributes,
+        piece: &mut Building,
+    ) -> (Record, Vec<String>) {
+        entry.mode = attributes.mode(entry.mode);
         entry.xattrs = attributes.xattrs;
         let header = header::encode(&entry);
         piece.raw.extend_from_slice(&header);
+        // A reproducible archive says nothing of where and when its files were, and what could not be
+        // read now is tried again by the next run.
+        let is_told = self.reproducible.is_none() && attributes.faults.is_empty();
+        let identity = is_told.then(|| identity(meta));
         let n_header = header.len() as u64;
-        Record { entry, n_header, identity: is_told.then(|| identity(meta)), holes: Vec::new() }
+        (Record { entry, n_header, identity, holes: Vec::new() }, attributes.faults)
     }
 
-    /// Opens a file that was found; `None` when it was named as left out.
-    pub(super) fn open(&mut self, member: &Member) -> Option<(File, Meta)> {
-        let path = &member.entry.path;
-        // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = openat(&member.folder, &member.name, flags | OFlags::NOCTTY, Mode::empty());
-        match opened.and_then(|fd| fstat(&fd).map(|stat| (fd, Meta::from(stat)))) {
-            Ok((fd, meta)) if meta.kind == FileType::RegularFile => {
-                return Some((File::from(fd), meta));
-            }
-            Ok(_) => self.change(path, "became something else"),
-            Err(error) => Visitor::unreadable(self, path, error.into()),
-        }
+    /// Names a file that could not be opened, or is none any more.
+    pub(super) fn name_unopened(&mut self, member: &Member, error: Unopened) {
         self.first_names.remove(&member.meta.id);
-        None
-    }
-
-    fn small(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
-        let (file, mut meta) = self.open(&member)?;
-        // One that has just become large is cut: its segment is small.
-        meta.size = meta.size.min(SLICE.max(member.entry.size));
-        let entry = self.entry(&member.entry.path, &meta, EntryKind::File);
-        let mark = (piece.raw.len(), piece.spans.len());
-        let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
-        let mut record = self.headers(entry, &meta, attributes, piece);
-        let (entry, start) = (&record.entry, piece.raw.len());
-        let mut reader = self.layer.input(&entry.path, &file);
-        let n = match piece.read(&mut *reader, entry.size) {
-            Ok(n) => n,
-            Err(error) => {
-                piece.raw.truncate(mark.0);
-                piece.spans.truncate(mark.1);
-                self.first_names.remove(&meta.id);
-                self.skip(&entry.path, error.to_string(), true);
-                return None;
-            }
-        };
-        self.advance(n);
-        let is_whole = self.after_content(entry, n, &mut *reader);
-        piece.pad(entry.size - n);
-        if entry.size > 0 {
-            piece.mark_content(start, Part::Whole);
-        }
-        piece.pad(padding(entry.size) as u64);
-        let is_same = !is_whole || self.note_changes(&entry.path, &file, &meta);
-        record.identity = record.identity.filter(|_| is_whole && is_same);
-        Some(record)
-    }
-
-    /// Reads the content of a large file, slice by slice; returns whether it was all there.
-    pub(super) fn read_content(&mut self, entry: &Entry, file: &File) -> Result<bool, Stop> {
-        let mut reader = self.layer.input(&entry.path, file);
-        let mut done = 0;
-        let mut is_whole = true;
-        while done < entry.size {
-            self.cancel.check()?;
-            let wanted = SLICE.min(entry.size - done);
-            let mut piece = Building::default();
-            let n = if is_whole {
-                self.slice((entry, done), wanted, &mut *reader, &mut piece)
-            } else {
-                0
-            };
-            is_whole = n == wanted;
-            piece.pad(wanted - n);
-            let is_last = done + wanted == entry.size;
-            let is_only = is_last && done == 0;
-            let part = if is_only { Part::Whole } else { Part::Slice { at: done, is_last } };
-            piece.mark_content(0, part);
-            done += wanted;
-            if is_last {
-                piece.pad(padding(entry.size) as u64);
-            }
-            self.feed.send(Piece::New { raw: piece.raw, spans: piece.spans })?;
-        }
-        Ok(is_whole && self.after_content(entry, entry.size, &mut *reader))
-    }
-
-    /// Reads one slice of a large file; returns how much of it is there, and names the file if not all.
-    fn slice(
-        &mut self,
-        (entry, done): (&Entry, u64),
-        wanted: u64,
-        reader: &mut dyn Read,
-        piece: &mut Building,
-    ) -> u64 {
-        match piece.read(reader, wanted) {
-            Ok(n) => {
-                self.advance(n);
-                if n < wanted {
-                    self.after_content(entry, done + n, reader);
-                }
-                n
-            }
-            Err(error) => {
-                // How much came before the failure is not known: the slice is empty.
-                let reason = format!("{error}; from byte {done} on it holds zeros");
-                self.skip(&entry.path, reason, true);
-                0
+        match error {
+            Unopened::Replaced => self.change(&member.entry.path, "became something else"),
+            Unopened::Failed(error) => {
+                Visitor::unreadable(self, &member.entry.path, error.into());
             }
         }
-    }
-
-    /// Names a file that gave fewer or more bytes than its size promised; returns whether it did not.
-    fn after_content(&mut self, entry: &Entry, n_read: u64, reader: &mut dyn Read) -> bool {
-        if n_read < entry.size {
-            self.change(&entry.path, "shrank while being read; the rest is zeros");
-        } else if matches!(reader.read(&mut [0]), Ok(1)) {
-            self.change(&entry.path, "grew while being read; cut at its first size");
-        } else {
-            return true;
-        }
-        false
-    }
-
-    /// Names a file that was written to meanwhile without changing its size; returns whether it is
-    /// still the same in every respect.
-    pub(super) fn note_changes(&mut self, path: &Path, file: &File, before: &Meta) -> bool {
-        let Ok(after) = fstat(file).map(Meta::from) else { return false };
-        // A hard link made elsewhere changes the ctime only, and no content.
-        if after.mtime != before.mtime || after.size != before.size {
-            self.change(path, "was written to while being read");
-        }
-        identity(&after) == identity(before) && after.mtime == before.mtime
     }
 }
