@@ -104,6 +104,13 @@ fn map() -> String {
     pairs().fold("3\n".to_owned(), |map, (start, length)| format!("{map}{start}\n{length}\n"))
 }
 
+/// The same file in every dialect.
+pub(crate) fn dialects() -> [Blocks; 4] {
+    let end = (SIZE, 0);
+    let pairs: Vec<_> = pairs().chain([end]).collect();
+    [version_0_0(), version_0_1(), version_1_0(&map(), &stored()), old_gnu(&pairs, SIZE, &stored())]
+}
+
 fn check(dialect: &str, blocks: Blocks, expected: &[u8]) {
     let fixture = Fixture::new();
     let archive = fixture.path("a.tar");
@@ -124,11 +131,9 @@ fn check(dialect: &str, blocks: Blocks, expected: &[u8]) {
 fn every_dialect_is_restored_with_its_holes() {
     let whole = whole();
 
-    check("0.0", version_0_0(), &whole);
-    check("0.1", version_0_1(), &whole);
-    check("1.0", version_1_0(&map(), &stored()), &whole);
-    let end = (SIZE, 0);
-    check("old", old_gnu(&pairs().chain([end]).collect::<Vec<_>>(), SIZE, &stored()), &whole);
+    for (blocks, dialect) in dialects().into_iter().zip(["0.0", "0.1", "1.0", "old"]) {
+        check(dialect, blocks, &whole);
+    }
 }
 
 #[test]
