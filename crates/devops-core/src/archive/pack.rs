@@ -82,15 +82,12 @@ impl Visitor for Pack<'_> {
                 return Ok(());
             }
         };
-        let attributes = match found.opened {
-            Some(folder) => self.attributes.of_open(folder, found.meta.id.0),
-            None => match self.attributes.of_named(found.folder, found.name, &found.meta) {
-                Ok(attributes) => attributes,
-                Err(error) => {
-                    self.unreadable(found.path, error.into());
-                    return Ok(());
-                }
-            },
+        let attributes = match self.attributes.of_found(found) {
+            Ok(attributes) => attributes,
+            Err(error) => {
+                self.unreadable(found.path, error.into());
+                return Ok(());
+            }
         };
         let mut entry = self.entry(found.path, &found.meta, kind);
         entry.mode = attributes.mode(entry.mode);
