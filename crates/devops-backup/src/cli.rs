@@ -56,6 +56,12 @@ pub(crate) struct CreateArgs {
     /// Read patterns to leave out from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_from: Vec<PathBuf>,
+    /// Leave out what .gitignore and .backupignore files in SOURCE say
+    #[arg(long)]
+    pub(crate) ignore_files: bool,
+    /// Store folders that hold a CACHEDIR.TAG with nothing else in them
+    #[arg(long)]
+    pub(crate) exclude_caches: bool,
     /// Stay on the file system of SOURCE; folders on others are stored empty
     #[arg(long)]
     pub(crate) one_file_system: bool,
@@ -194,9 +200,20 @@ PATTERNS
   !keep.log      takes an earlier pattern back; the last one that matches decides
   Lines of --exclude-from that begin with # are comments. Patterns of files come first.
 
+IGNORE FILES
+  With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all
+  folders below; git's own end at their repository, and leave out tracked files as well.
+  .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves
+  out. --exclude stands above both. Files above SOURCE and git's settings do not count.
+
+KEPT
+  Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access
+  control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore
+  them too. With --reproducible only user.* attributes and capabilities.
+
 SKIPPED
-  Sockets, earlier archives in DEST and, with --one-file-system, what lies on other file systems are
-  left out and named, and the exit code stays 0. What could not be read, and files that
+  Sockets, earlier archives in DEST, with --exclude-caches the content of caches and, with
+  --one-file-system, what lies on other file systems are left out and named, and the exit code stays 0. What could not be read, and files that
   changed while being read, are named with exit code 3: of such a file the archive has as many bytes
   as it had at first.";
 

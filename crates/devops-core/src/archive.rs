@@ -1,6 +1,7 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries, `header` turns each into tar blocks, `pieces` gathers blocks into
+//! Writing: `walk` finds entries that `selection` and `marks` let in, `attributes` reads what hangs on
+//! them, `header` turns each into tar blocks, `pieces` gathers blocks into
 //! pieces of about 1 MiB, `pipeline` compresses the pieces in parallel and writes them in order,
 //! `deflate` joins them into one gzip member after `inflate` has proved each.
 //! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
@@ -14,6 +15,8 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+#[cfg_attr(not(test), expect(dead_code, reason = "packing takes it up next"))]
+mod again;
 mod attributes;
 mod create;
 mod deflate;
@@ -21,9 +24,12 @@ mod entry;
 mod estimate;
 mod exclude;
 mod header;
+#[cfg_attr(not(test), expect(dead_code, reason = "packing takes it up next"))]
+mod holes;
 mod inflate;
 mod layer;
 mod list;
+mod marks;
 mod meta;
 mod name;
 mod origin;
@@ -49,6 +55,7 @@ pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
+pub use marks::Marks;
 pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};

@@ -12,7 +12,7 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Reproducible,
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
         create_in_folder, create_to_writer, preview,
     },
     fs::{At, read_text},
@@ -37,6 +37,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let options = CreateOptions {
         source: &args.source,
         excludes: excludes(args)?,
+        marks: Marks { ignore_files: args.ignore_files, caches: args.exclude_caches },
         one_file_system: args.one_file_system,
         level: args.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),

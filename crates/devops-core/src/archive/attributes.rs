@@ -5,7 +5,8 @@
 //! that a server or driver makes up for every file, and other file systems do not take them.
 //!
 //! A reproducible archive keeps `user.*` and file capabilities only, which belong to the content:
-//! lists name the users of a host, and labels follow its policy.
+//! lists name the users of a host, and labels follow its policy. Without its list a file keeps the rights
+//! of its own group.
 
 use std::{
     collections::HashSet,
@@ -23,7 +24,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{entry::Xattr, meta::Meta, xattr::is_list};
+use super::{
+    entry::Xattr,
+    meta::Meta,
+    walk::Found,
+    xattr::{ACCESS_LIST, is_list, mode_without},
+};
 
 /// The most the names of one file take up (`XATTR_LIST_MAX`), and the most a value does
 /// (`XATTR_SIZE_MAX`).
@@ -49,6 +55,8 @@ pub(super) struct Attributes {
     pub(super) xattrs: Vec<Xattr>,
     /// What could not be read, and why.
     pub(super) faults: Vec<String>,
+    /// The access list that is not among them.
+    left_out: Option<Vec<u8>>,
 }
 
 impl AttributeReader {
@@ -61,9 +69,17 @@ impl AttributeReader {
         self.read(&Handle::Open(fd), device)
     }
 
+    /// Reads the attributes of what a walk found; a file is to be opened first.
+    pub(super) fn of_found(&self, found: &Found<'_>) -> Result<Attributes, Errno> {
+        match found.opened {
+            Some(folder) => Ok(self.of_open(folder, found.meta.id.0)),
+            None => self.of_named(found.folder, found.name, &found.meta),
+        }
+    }
+
     /// Reads the attributes of what cannot be opened without side effects, such as a symbolic link
     /// or a FIFO; nothing when another thing has taken its place.
-    pub(super) fn of_named(
+    fn of_named(
         &self,
         folder: BorrowedFd<'_>,
         name: &OsStr,
@@ -97,6 +113,9 @@ impl AttributeReader {
         let mut names: Vec<&CStr> = names_in(&list).filter(|name| self.keeps(name)).collect();
         names.sort_unstable();
         found.take(handle, &names);
+        if self.is_reproducible && names_in(&list).any(|name| name == ACCESS_LIST) {
+            found.left_out = handle.get(ACCESS_LIST).ok();
+        }
         found
     }
 
@@ -130,6 +149,11 @@ impl AttributeReader {
 }
 
 impl Attributes {
+    /// Returns the permission bits of an entry with these attributes and no others.
+    pub(super) fn mode(&self, mode: u32) -> u32 {
+        self.left_out.as_ref().map_or(mode, |list| mode_without(list, mode))
+    }
+
     /// Reads the attributes `names`.
     fn take(&mut self, handle: &Handle<'_>, names: &[&CStr]) {
         let mut n_bytes = 0;
@@ -289,6 +313,8 @@ mod tests {
         let found = AttributeReader::new(true).of_open(file.as_fd(), 1);
 
         assert_eq!(names(&found), [b"user.a"]);
+        assert_eq!(found.mode(0o4674), 0o4644);
+        assert_eq!(Attributes::default().mode(0o4674), 0o4674);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{
     header,
     layer::FileLayer,
     list::origin_of,
+    marks::Marks,
     meta::Meta,
     name::{ArchiveName, BackupName},
     origin::Origin,
@@ -42,6 +43,8 @@ pub struct CreateOptions<'a> {
     pub source: &'a Path,
     /// What to leave out.
     pub excludes: Excludes,
+    /// Which marks in the source leave things out as well.
+    pub marks: Marks,
     /// Whether to stay on the source's file system.
     pub one_file_system: bool,
     /// How hard to compress.
@@ -243,6 +246,7 @@ fn write_archive(
 fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     Selection {
         excludes: options.excludes.clone(),
+        marks: options.marks,
         only_device: options.one_file_system.then(|| source.device()),
         own: HashSet::new(),
         output: None,

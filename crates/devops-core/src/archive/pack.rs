@@ -82,17 +82,15 @@ impl Visitor for Pack<'_> {
                 return Ok(());
             }
         };
-        let attributes = match found.opened {
-            Some(folder) => self.attributes.of_open(folder, found.meta.id.0),
-            None => match self.attributes.of_named(found.folder, found.name, &found.meta) {
-                Ok(attributes) => attributes,
-                Err(error) => {
-                    self.unreadable(found.path, error.into());
-                    return Ok(());
-                }
-            },
+        let attributes = match self.attributes.of_found(found) {
+            Ok(attributes) => attributes,
+            Err(error) => {
+                self.unreadable(found.path, error.into());
+                return Ok(());
+            }
         };
         let mut entry = self.entry(found.path, &found.meta, kind);
+        entry.mode = attributes.mode(entry.mode);
         entry.xattrs = attributes.xattrs;
         self.pieces.begin_small(&header::encode(&entry), 0)?;
         self.pieces.end_small(found.path, 0)?;
@@ -167,6 +165,7 @@ impl<'a> Pack<'a> {
         }
         let mut entry = self.entry(found.path, &meta, EntryKind::File);
         let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
+        entry.mode = attributes.mode(entry.mode);
         entry.xattrs = attributes.xattrs;
         if self.content(&entry, &file)? {
             if meta.has_more_names {

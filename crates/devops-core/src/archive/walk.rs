@@ -20,6 +20,7 @@ use rustix::{
 };
 
 use super::{
+    marks::{CACHE_TAG, IgnoreFiles, is_cache, is_ignored},
     meta::{FileId, Meta},
     selection::{Selection, Verdict},
 };
@@ -100,6 +101,9 @@ struct Level {
     folder: Option<OwnedFd>,
     id: FileId,
     names: std::vec::IntoIter<OsString>,
+    ignores: Option<Box<IgnoreFiles>>,
+    /// How many bytes of a path stand before the names of this folder.
+    n_above: usize,
 }
 
 impl<V: Visitor> Walk<'_, V> {
@@ -116,7 +120,7 @@ impl<V: Visitor> Walk<'_, V> {
                 return Ok(());
             }
         };
-        let verdict = self.selection.judge(&self.path, &meta);
+        let verdict = self.judge(&meta);
         if let Verdict::Leave(reason) | Verdict::TakeEmpty(reason) = verdict {
             self.visitor.left_out(&self.path, reason);
         }
@@ -141,13 +145,38 @@ impl<V: Visitor> Walk<'_, V> {
         Ok(())
     }
 
+    fn judge(&self, meta: &Meta) -> Verdict {
+        self.selection.judge(&self.path, meta, |is_folder| {
+            let path = self.path.as_os_str().as_bytes();
+            let levels = self.stack.iter().rev().filter_map(|level| {
+                let from_here = Path::new(OsStr::from_bytes(&path[level.n_above..]));
+                Some((level.ignores.as_deref()?, from_here))
+            });
+            self.selection.marks.ignore_files && is_ignored(&self.path, levels, is_folder)
+        })
+    }
+
     fn enter(&mut self, folder: OwnedFd, id: FileId) {
-        let (names, failure) = names_in(folder.as_fd());
+        let (mut names, failure) = names_in(folder.as_fd());
+        let is_source = self.stack.is_empty();
         if let Some(error) = failure {
-            let path = if self.stack.is_empty() { Path::new(".") } else { &self.path };
+            let path = if is_source { Path::new(".") } else { &self.path };
             self.visitor.unreadable(path, error.into());
         }
-        self.stack.push(Level { folder: Some(folder), id, names: names.into_iter() });
+        // Not the source: somebody named it.
+        if self.selection.marks.caches && !is_source && is_cache(folder.as_fd(), &names) {
+            names.retain(|name| name == CACHE_TAG);
+            self.visitor.left_out(&self.path, "the content of a cache");
+        }
+        let wants_ignores = self.selection.marks.ignore_files;
+        let ignores = wants_ignores.then(|| IgnoreFiles::read(folder.as_fd(), &names)).flatten();
+        self.stack.push(Level {
+            folder: Some(folder),
+            id,
+            names: names.into_iter(),
+            ignores: ignores.map(Box::new),
+            n_above: if is_source { 0 } else { self.path.as_os_str().len() + 1 },
+        });
         if let Some(far) = self.stack.len().checked_sub(MAX_OPEN + 1) {
             self.stack[far].folder = None;
         }

@@ -8,7 +8,7 @@
 //! `tar --acls` and `bsdtar -p` restore. As `SCHILY.xattr.system.posix_acl_access` neither does:
 //! bsdtar passes over it, and GNU tar with `--acls` sets the permission bits after it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ffi::CStr};
 
 use super::entry::Xattr;
 
@@ -20,6 +20,17 @@ const LISTS: [(&[u8], &[u8]); 2] = [
     (b"system.posix_acl_access", b"SCHILY.acl.access"),
     (b"system.posix_acl_default", b"SCHILY.acl.default"),
 ];
+
+/// The name of the list that decides who may open a file.
+pub(super) const ACCESS_LIST: &CStr = c"system.posix_acl_access";
+
+/// Returns `mode` as it is without the access list `list`.
+///
+/// With a list, the digit of the group is that list's mask: alone it would give the group the rights
+/// of everybody named there.
+pub(super) fn mode_without(list: &[u8], mode: u32) -> u32 {
+    acl::rights_of_group(list).map_or(mode, |rights| mode & !0o070 | rights << 3)
+}
 
 /// Returns whether `name` is that of an access control list.
 pub(super) fn is_list(name: &[u8]) -> bool {

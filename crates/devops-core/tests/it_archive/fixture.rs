@@ -11,7 +11,7 @@ use std::{
 use devops_core::{
     archive::{
         ArchiveError, BackupName, CreateOptions, Created, Direct, Entry, Excludes, FileLayer,
-        Level, ListEvent, Lookup, OverwritePolicy, RestoreOptions, RestoreSummary,
+        Level, ListEvent, Lookup, Marks, OverwritePolicy, RestoreOptions, RestoreSummary,
         create_in_folder, list, restore,
     },
     cancel::Cancel,
@@ -54,6 +54,7 @@ impl Fixture {
         CreateOptions {
             source: &self.source,
             excludes: Excludes::default(),
+            marks: Marks::default(),
             one_file_system: false,
             level: Level::new(1).unwrap(),
             n_threads: 2,

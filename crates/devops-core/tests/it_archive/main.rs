@@ -13,3 +13,4 @@ mod pruning;
 mod restoring;
 mod round_trip;
 mod sparse;
+mod walking;

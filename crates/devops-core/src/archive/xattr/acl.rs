@@ -6,31 +6,47 @@
 const VERSION: u32 = 2;
 /// The number in entries that name nobody.
 const NOBODY: u32 = u32::MAX;
+const GROUP: u16 = 0x04;
+const MASK: u16 = 0x10;
 /// The tags of the bytes and their words, in the order the system wants.
 const TAGS: [(u16, &str, bool); 6] = [
     (0x01, "user", false),
     (0x02, "user", true),
-    (0x04, "group", false),
+    (GROUP, "group", false),
     (0x08, "group", true),
-    (0x10, "mask", false),
+    (MASK, "mask", false),
     (0x20, "other", false),
 ];
 
 /// Returns the text of a list; `None` when it is not in the one known form.
 pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
+    let words: Option<Vec<_>> = entries(bytes)?.map(entry_to_text).collect();
+    Some(words?.join(","))
+}
+
+/// Returns the rights that a list gives the file's own group, as the last digit of a mode.
+pub(super) fn rights_of_group(bytes: &[u8]) -> Option<u32> {
+    let rights = |wanted| {
+        let (_, _, rights) = entries(bytes)?.find(|(tag, ..)| *tag == wanted)?;
+        Some(rights)
+    };
+    Some(u32::from(rights(GROUP)? & rights(MASK).unwrap_or(7)))
+}
+
+/// Returns tag, number and rights of every entry.
+fn entries(bytes: &[u8]) -> Option<impl Iterator<Item = (u16, u32, u16)>> {
     let (version, rest) = bytes.split_first_chunk()?;
     let (entries, []) = rest.as_chunks::<8>() else { return None };
     if u32::from_le_bytes(*version) != VERSION || entries.is_empty() {
         return None;
     }
-    let words: Option<Vec<_>> = entries.iter().copied().map(entry_to_text).collect();
-    Some(words?.join(","))
+    Some(entries.iter().map(|&[t0, t1, p0, p1, i0, i1, i2, i3]| {
+        let id = u32::from_le_bytes([i0, i1, i2, i3]);
+        (u16::from_le_bytes([t0, t1]), id, u16::from_le_bytes([p0, p1]))
+    }))
 }
 
-fn entry_to_text([t0, t1, p0, p1, i0, i1, i2, i3]: [u8; 8]) -> Option<String> {
-    let tag = u16::from_le_bytes([t0, t1]);
-    let rights = u16::from_le_bytes([p0, p1]);
-    let id = u32::from_le_bytes([i0, i1, i2, i3]);
+fn entry_to_text((tag, id, rights): (u16, u32, u16)) -> Option<String> {
     let (_, word, has_id) = TAGS.iter().find(|(known, ..)| *known == tag)?;
     if rights > 7 {
         return None;
@@ -141,6 +157,17 @@ mod tests {
         ] {
             assert_eq!(from_text(text).as_deref(), Some(&expected[..]), "{text}");
         }
+    }
+
+    #[test]
+    fn the_mask_limits_the_group() {
+        let masked = bytes(&[(1, 6, NOBODY), (4, 6, NOBODY), (16, 5, NOBODY), (32, 0, NOBODY)]);
+        let minimal = bytes(&[(1, 6, NOBODY), (4, 6, NOBODY), (32, 0, NOBODY)]);
+
+        assert_eq!(rights_of_group(&list()), Some(5));
+        assert_eq!(rights_of_group(&masked), Some(4));
+        assert_eq!(rights_of_group(&minimal), Some(6));
+        assert_eq!(rights_of_group(b"\x03\0\0\0"), None);
     }
 
     #[test]
