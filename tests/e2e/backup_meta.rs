@@ -64,7 +64,7 @@ fn list() -> Vec<u8> {
 }
 
 /// Describes everything below `root`: mode, owner, type, device, time, and the attributes.
-fn facts(root: &Path) -> Vec<String> {
+pub(crate) fn facts(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut paths = vec![root.to_owned()];
     while let Some(path) = paths.pop() {
@@ -117,7 +117,7 @@ fn set(path: &Path, name: &[u8], value: &[u8]) -> bool {
 }
 
 /// A tree in which every sort of thing has attributes; false where attributes are impossible.
-fn write_attributes(env: &TestEnv, all_names: bool) -> bool {
+pub(crate) fn write_attributes(env: &TestEnv, all_names: bool) -> bool {
     let every_byte: Vec<u8> = (0..=255).collect();
     let file = env.write("zoo/file", "content");
     let tool = env.write("zoo/tool", "#!/bin/sh\n");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{Created, Direct, FileLayer, verify},
+    archive::{CreateOptions, Created, Direct, FileLayer, verify},
     cancel::Cancel,
 };
 
@@ -207,4 +207,26 @@ fn a_large_file_that_cannot_be_read_to_its_end_is_named_and_filled() {
     assert_eq!(fs::read(fixture.path("back/b")).unwrap(), b"whole");
     assert_eq!(created.summary.n_faults(), 1);
     assert!(created.summary.skipped[0].reason.contains("from byte 2097152 on it holds zeros"));
+}
+
+#[test]
+fn a_file_that_stands_still_when_read_again_is_no_change() {
+    let fixture = Fixture::new();
+    let path = fixture.write("a", b"first");
+    let mut n_reads = 0;
+    let act = Mutex::new(|_: &File| {
+        n_reads += 1;
+        if n_reads <= 2 {
+            File::options().append(true).open(&path).unwrap().write_all(b", more").unwrap();
+        }
+    });
+    let layer = OnOpen("a", act);
+    let patience = std::time::Duration::from_secs(600);
+    let created =
+        fixture.create_with(&CreateOptions { patience, layer: &layer, ..fixture.options() });
+
+    let created = created.unwrap();
+    assert_eq!(changed(&created), []);
+    fixture.restore(&created.path, "back");
+    assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"first, more, more");
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    hash::{DefaultHasher, Hasher},
     io::Write,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -159,10 +160,20 @@ pub(crate) fn snapshot(root: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// Shows content if a person can read it in a failure, else its hash.
+fn brief(bytes: &[u8]) -> String {
+    if bytes.len() < 1000 {
+        return bytes.escape_ascii().to_string();
+    }
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    format!("{} bytes {:x}", bytes.len(), hasher.finish())
+}
+
 fn describe(path: &Path) -> String {
     let meta = path.symlink_metadata().unwrap();
     let content = if meta.is_file() {
-        format!("{} names, {:?}", meta.nlink(), fs::read(path).unwrap())
+        format!("{} names, {}", meta.nlink(), brief(&fs::read(path).unwrap()))
     } else if meta.is_symlink() {
         fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
     } else {

@@ -7,6 +7,7 @@ mod creating;
 mod damage;
 mod fixture;
 mod foreign;
+mod fuzzing;
 mod hostile;
 mod pruning;
 mod restoring;

@@ -1,6 +1,10 @@
 //! Sparse files in every dialect of GNU tar.
 
-use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::PathBuf,
+};
 
 use devops_core::{
     archive::{ArchiveError, EntryKind, verify},
@@ -104,6 +108,13 @@ fn map() -> String {
     pairs().fold("3\n".to_owned(), |map, (start, length)| format!("{map}{start}\n{length}\n"))
 }
 
+/// The same file in every dialect.
+pub(crate) fn dialects() -> [Blocks; 4] {
+    let end = (SIZE, 0);
+    let pairs: Vec<_> = pairs().chain([end]).collect();
+    [version_0_0(), version_0_1(), version_1_0(&map(), &stored()), old_gnu(&pairs, SIZE, &stored())]
+}
+
 fn check(dialect: &str, blocks: Blocks, expected: &[u8]) {
     let fixture = Fixture::new();
     let archive = fixture.path("a.tar");
@@ -124,11 +135,9 @@ fn check(dialect: &str, blocks: Blocks, expected: &[u8]) {
 fn every_dialect_is_restored_with_its_holes() {
     let whole = whole();
 
-    check("0.0", version_0_0(), &whole);
-    check("0.1", version_0_1(), &whole);
-    check("1.0", version_1_0(&map(), &stored()), &whole);
-    let end = (SIZE, 0);
-    check("old", old_gnu(&pairs().chain([end]).collect::<Vec<_>>(), SIZE, &stored()), &whole);
+    for (blocks, dialect) in dialects().into_iter().zip(["0.0", "0.1", "1.0", "old"]) {
+        check(dialect, blocks, &whole);
+    }
 }
 
 #[test]
@@ -220,4 +229,35 @@ fn an_unknown_dialect_is_named() {
     assert_eq!(summary.left_out.len(), 1);
     assert!(!fixture.path("back/s").exists());
     assert!(fixture.path("back/behind").exists());
+}
+
+#[test]
+fn our_own_archives_keep_holes_and_every_reader_gets_zeros() {
+    let fixture = Fixture::new();
+    let sizes = [300 << 10, 40 << 20];
+    for (name, size) in ["small", "large"].into_iter().zip(sizes) {
+        let file = fs::File::create(fixture.source.join(name)).unwrap();
+        file.set_len(size).unwrap();
+        for (start, bytes) in [(size / 2, b"middle"), (size - 6, b"at end")] {
+            file.write_all_at(bytes, start).unwrap();
+        }
+    }
+    fs::File::create(fixture.source.join("nothing")).unwrap().set_len(5 << 20).unwrap();
+
+    let created = fixture.create();
+    assert_eq!(fixture.restore(&created.path, "back").n_faults(), 0);
+
+    for name in ["small", "large", "nothing"] {
+        let [old, new] = [fixture.source.join(name), fixture.path("back").join(name)];
+        assert!(fs::read(&old).unwrap() == fs::read(&new).unwrap(), "{name}");
+        let [old, new] = [old, new].map(|path| fs::metadata(path).unwrap().blocks());
+        assert!(new <= old, "{name}: {old} blocks became {new}");
+    }
+    let file = fs::File::open(&created.path).unwrap();
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut n_bytes = 0;
+    for entry in tar.entries().unwrap() {
+        n_bytes += std::io::copy(&mut entry.unwrap(), &mut std::io::sink()).unwrap();
+    }
+    assert_eq!(n_bytes, (300 << 10) + (45 << 20));
 }
