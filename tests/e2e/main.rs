@@ -4,7 +4,6 @@
 
 mod backup;
 mod backup_meta;
-mod backup_restore;
 mod basics;
 mod cli;
 mod flows;

@@ -257,7 +257,10 @@ fn our_own_archives_keep_holes_and_every_reader_gets_zeros() {
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let mut n_bytes = 0;
     for entry in tar.entries().unwrap() {
-        n_bytes += std::io::copy(&mut entry.unwrap(), &mut std::io::sink()).unwrap();
+        let mut entry = entry.unwrap();
+        if entry.header().entry_type() == EntryType::Regular {
+            n_bytes += std::io::copy(&mut entry, &mut std::io::sink()).unwrap();
+        }
     }
     assert_eq!(n_bytes, (300 << 10) + (45 << 20));
 }
