@@ -25,7 +25,7 @@ use super::{failure, left_out_json, object, tell_left_out};
 use crate::cli::CreateArgs;
 
 /// What repeated reads of changing files may take in all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The most a file of patterns may hold.
 const MAX_PATTERNS: u64 = 16 << 20;
 

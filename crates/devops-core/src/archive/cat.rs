@@ -33,7 +33,7 @@ pub fn cat(
         let mut reader = Reader::open_for(archive, cancel, &mut { is_wanted })?;
         let (entry, target) = find(&mut reader, &path)?;
         match target {
-            Some(target) => path = plain(&target).to_owned(),
+            Some(target) => plain(&target).clone_into(&mut path),
             None => return copy(&entry, &mut reader, out),
         }
     }

@@ -40,6 +40,7 @@ use crate::{
 
 /// What to archive, and how.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CreateOptions<'a> {
     /// The folder, whose content is stored relative to it, or the one file.
     pub source: &'a Path,

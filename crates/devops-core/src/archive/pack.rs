@@ -300,7 +300,7 @@ impl<'a> Pack<'a> {
         let (file, meta) = match open(&member) {
             Ok(opened) => opened,
             Err(error) => {
-                self.name_unopened(&member, error);
+                self.name_unopened(&member, &error);
                 return Ok(());
             }
         };

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     ArchiveError,
     content::{Digest, Merger, Span, digests},
-    deflate::{Checksum, MEMBER_HEADER, Packer},
+    deflate::{Checksum, MEMBER_HEADER, Packed, Packer},
     index::{EntryWriter, Hash, IndexWriter, Making, Segment},
     reuse::Previous,
 };
@@ -196,15 +196,9 @@ fn new(raw: &[u8], spans: &[Span], packer: &mut Packer, previous: Option<&Previo
     if let Some(found) = found {
         return Ok(Made::copied(found, digests));
     }
-    let packed = packer.pack(raw)?;
-    Ok(Made {
-        packed_hash: *blake3::hash(&packed.bytes).as_bytes(),
-        bytes: packed.bytes,
-        n_raw: packed.n_raw,
-        crc: packed.crc,
-        raw_hash,
-        digests,
-    })
+    let Packed { bytes, crc, n_raw } = packer.pack(raw)?;
+    let packed_hash = *blake3::hash(&bytes).as_bytes();
+    Ok(Made { bytes, n_raw, crc, raw_hash, packed_hash, digests })
 }
 
 /// Zeros, compressed once for each length.

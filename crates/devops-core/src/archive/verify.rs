@@ -111,7 +111,8 @@ pub fn verify_sample(
 /// Chooses each of `n` numbers with the probability `share`.
 fn sample(n: usize, share: f64, random: &RandomState) -> Vec<usize> {
     // 2^32 steps are fine enough for a percentage, and exact in a float.
-    let is_chosen = |n: &usize| (random.hash_one(n) >> 32) as f64 / f64::from(u32::MAX) <= share;
+    let step = |n: &usize| u32::try_from(random.hash_one(n) >> 32).unwrap_or(u32::MAX);
+    let is_chosen = |n: &usize| f64::from(step(n)) / f64::from(u32::MAX) <= share;
     (0..n).filter(is_chosen).collect()
 }
 

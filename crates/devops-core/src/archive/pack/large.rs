@@ -9,7 +9,7 @@ use rustix::fs::{SeekFrom, seek};
 
 use super::{
     Pack,
-    read::Building,
+    read::{Building, zeros},
     small::{after_content, changes},
 };
 use crate::archive::{
@@ -76,11 +76,11 @@ impl Pack<'_> {
         let part = if is_only { Part::Whole } else { Part::Slice { at: range.start, is_last } };
         let wanted = range.end - range.start;
         let after = if is_last { padding(size) as u64 } else { 0 };
-        let mut piece = Building::default();
         if large.is_whole && large.passes_hole(&range) {
             self.advance(wanted);
-            return piece.into_zeros(wanted, part, after);
+            return zeros(wanted, part, after);
         }
+        let mut piece = Building::default();
         let n = if large.is_whole { self.read_slice(large, &range, &mut piece) } else { 0 };
         large.is_whole = n == wanted;
         piece.pad(wanted - n);

@@ -57,12 +57,12 @@ impl Building {
     pub(super) fn mark_content(&mut self, start: usize, part: Part) {
         self.spans.push(Span { range: start..self.raw.len(), part });
     }
+}
 
-    /// Turns an empty piece into one with `n` zeros of content and `after` behind it.
-    pub(super) fn into_zeros(self, n: u64, part: Part, after: u64) -> Piece {
-        let spans = vec![Span { range: 0..length(n), part }];
-        Piece::Zeros { n: length(n + after), spans }
-    }
+/// Returns a piece with `n` zeros of content and `after` behind it.
+pub(super) fn zeros(n: u64, part: Part, after: u64) -> Piece {
+    let spans = vec![Span { range: 0..length(n), part }];
+    Piece::Zeros { n: length(n + after), spans }
 }
 
 fn length(n: u64) -> usize {
@@ -165,12 +165,12 @@ impl Pack<'_> {
     }
 
     /// Names a file that could not be opened, or is none any more.
-    pub(super) fn name_unopened(&mut self, member: &Member, error: Unopened) {
+    pub(super) fn name_unopened(&mut self, member: &Member, error: &Unopened) {
         self.first_names.remove(&member.meta.id);
         match error {
             Unopened::Replaced => self.change(&member.entry.path, "became something else"),
             Unopened::Failed(error) => {
-                Visitor::unreadable(self, &member.entry.path, error.into());
+                Visitor::unreadable(self, &member.entry.path, (*error).into());
             }
         }
     }

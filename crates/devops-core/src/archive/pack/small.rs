@@ -1,10 +1,6 @@
 //! Reads files of up to a slice, again while they change.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    os::fd::AsFd,
-};
+use std::{fs::File, io, os::fd::AsFd, time::Duration};
 
 use rustix::{
     fs::{FileType, Mode, OFlags, fstat, openat},
@@ -35,13 +31,17 @@ pub(super) enum Unopened {
 enum Once {
     Unopened(Unopened),
     Unreadable(io::Error),
-    Read {
-        record: Record,
-        n: u64,
-        faults: Vec<String>,
-        /// What happened to it meanwhile.
-        change: Option<&'static str>,
-    },
+    Read(Box<Read>),
+}
+
+/// A file that was read.
+struct Read {
+    record: Record,
+    n: u64,
+    /// What is missing of its attributes.
+    faults: Vec<String>,
+    /// What happened to it meanwhile.
+    change: Option<&'static str>,
 }
 
 impl Pack<'_> {
@@ -53,11 +53,11 @@ impl Pack<'_> {
     ) -> Result<Option<Record>, Stop> {
         let mark = piece.mark();
         let time = HostTime::new(self.cancel);
-        let mut patience = std::mem::replace(&mut self.patience, Patience::new(Default::default()));
+        let mut patience = std::mem::replace(&mut self.patience, Patience::new(Duration::ZERO));
         let reading = patience.read(&time, || {
             piece.take_back(&mark);
             let once = self.once(member, piece);
-            let is_changed = matches!(once, Once::Read { change: Some(_), .. });
+            let is_changed = matches!(&once, Once::Read(read) if read.change.is_some());
             Ok::<_, Stop>(if is_changed { Reading::Changed(once) } else { Reading::Steady(once) })
         });
         self.patience = patience;
@@ -65,7 +65,7 @@ impl Pack<'_> {
         let path = &member.entry.path;
         Ok(match once {
             Once::Unopened(error) => {
-                self.name_unopened(member, error);
+                self.name_unopened(member, &error);
                 None
             }
             Once::Unreadable(error) => {
@@ -74,7 +74,8 @@ impl Pack<'_> {
                 self.skip(path, error.to_string(), true);
                 None
             }
-            Once::Read { record, n, faults, change } => {
+            Once::Read(read) => {
+                let Read { record, n, faults, change } = *read;
                 self.advance(n);
                 self.name_faults(path, faults);
                 if let Some(reason) = change {
@@ -112,7 +113,7 @@ impl Pack<'_> {
         let change = cut.or(written);
         record.holes = gaps(&data, entry.size);
         record.identity = record.identity.filter(|_| is_same && change.is_none());
-        Once::Read { record, n, faults, change }
+        Once::Read(Box::new(Read { record, n, faults, change }))
     }
 }
 
@@ -134,7 +135,7 @@ pub(super) fn open(member: &Member) -> Result<(File, Meta), Unopened> {
 pub(super) fn after_content(
     entry: &Entry,
     n_read: u64,
-    reader: &mut dyn Read,
+    reader: &mut dyn io::Read,
 ) -> Option<&'static str> {
     if n_read < entry.size {
         return Some("shrank while being read; the rest is zeros");
