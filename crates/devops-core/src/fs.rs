@@ -15,9 +15,11 @@ use rustix::{
 use crate::kind::{HasKind, Kind};
 
 mod input;
+mod private;
 
 pub(crate) use input::NotRegular;
 pub use input::{Input, open_file, read_input};
+pub use private::PrivateFolder;
 
 /// An I/O error with what was tried and where.
 #[derive(Debug, thiserror::Error)]
