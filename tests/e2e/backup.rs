@@ -427,7 +427,7 @@ fn damage_is_10_and_no_archive_is_2() {
     env.write("source/a", "1");
     let archive = create(&env, "source");
     let bytes = fs::read(&archive).unwrap();
-    env.write("cut.tar.gz", &bytes[..bytes.len() - 9]);
+    env.write("cut.tar.gz", &bytes[..200]);
     env.write("text", "hello");
 
     let damaged = env.run(TOOL, ["verify".as_ref(), archive.as_os_str(), "cut.tar.gz".as_ref()]);

@@ -8,6 +8,7 @@ mod basics;
 mod cli;
 mod flows;
 mod monitor;
+mod pipes;
 mod readme;
 mod s3push;
 mod tf;

@@ -16,7 +16,7 @@ use devops_core::{
         CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
         create_in_folder, create_to_writer, preview,
     },
-    fs::{At, read_text},
+    fs::{At, read_input, read_text},
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let clock = session.clock();
     let options = CreateOptions {
         source: &args.source,
-        excludes: excludes(args)?,
+        excludes: excludes(args, session)?,
         marks: Marks { ignore_files: args.ignore_files, caches: args.exclude_caches },
         one_file_system: args.one_file_system,
         level: args.level.unwrap_or_default(),
@@ -171,10 +171,10 @@ fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     Value::Object(object)
 }
 
-fn excludes(args: &CreateArgs) -> Result<Excludes, Failure> {
+fn excludes(args: &CreateArgs, session: &Session) -> Result<Excludes, Failure> {
     let mut texts = Vec::new();
     for file in &args.exclude_from {
-        texts.push(read_text(file, MAX_PATTERNS)?);
+        texts.push(read_input(file, MAX_PATTERNS, session.cancel())?);
     }
     let from_files = texts.iter().flat_map(|text| Excludes::lines(text));
     Excludes::new(from_files.chain(args.exclude.iter().map(String::as_str))).map_err(Into::into)
