@@ -7,6 +7,7 @@ mod basics;
 mod cli;
 mod flows;
 mod monitor;
+mod readers;
 mod readme;
 mod s3push;
 mod tf;
