@@ -9,6 +9,7 @@ mod cli;
 mod flows;
 mod monitor;
 mod pipes;
+mod readers;
 mod readme;
 mod s3push;
 mod tf;
