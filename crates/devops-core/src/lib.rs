@@ -1,6 +1,6 @@
 //! All logic of the devops tools.
 //!
-//! The foundation (`fs`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
+//! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
 //! each engine and orchestrator sits behind the feature of its name.
 //! Nothing here prints, parses flags, reads the environment, installs a signal handler or exits:
 //! functions return values, errors and events.
@@ -15,6 +15,7 @@ pub mod clock;
 pub mod exposition;
 pub mod fs;
 pub mod kind;
+pub mod lock;
 pub mod retention;
 pub mod secret;
 pub mod units;

@@ -19,6 +19,8 @@ pub(super) struct Selection {
     pub(super) own: HashSet<FileId>,
     /// The archive being written.
     pub(super) output: Option<FileId>,
+    /// The file by which the folder of the archive is locked.
+    pub(super) lock: Option<FileId>,
 }
 
 /// What happens to one thing found.
@@ -28,7 +30,7 @@ pub(super) enum Verdict {
     Take,
     /// The folder goes in, but nothing below it.
     TakeEmpty(&'static str),
-    /// The user excluded it, or it is the archive being written.
+    /// The user excluded it, or it is the archive being written or its lock.
     Excluded,
     /// It cannot or must not go in.
     Leave(&'static str),
@@ -37,7 +39,8 @@ pub(super) enum Verdict {
 impl Selection {
     pub(super) fn judge(&self, path: &Path, meta: &Meta) -> Verdict {
         let is_folder = meta.kind == FileType::Directory;
-        if self.excludes.matches(path, is_folder) || self.output == Some(meta.id) {
+        let is_output = [self.output, self.lock].contains(&Some(meta.id));
+        if is_output || self.excludes.matches(path, is_folder) {
             return Verdict::Excluded;
         }
         let is_elsewhere = self.only_device.is_some_and(|device| device != meta.id.0);

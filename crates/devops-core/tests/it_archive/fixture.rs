@@ -62,6 +62,7 @@ impl Fixture {
             clock: &self.clock,
             sha256: false,
             layer: &Direct,
+            lock: None,
         }
     }
 
