@@ -13,6 +13,7 @@ pub(crate) const TOOL: Tool = Tool {
     guarded: &["default", "env", "cwd"],
     // The second one kills the commands that run, and a terminal without echo is put right.
     secret: &[],
+    profile: None,
     second_signal: SecondSignal::Counts,
 };
 
