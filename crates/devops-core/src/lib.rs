@@ -14,6 +14,8 @@ pub mod cancel;
 pub mod clock;
 pub mod exposition;
 pub mod fs;
+#[cfg(feature = "http")]
+mod http;
 pub mod kind;
 pub mod lock;
 pub mod retention;
@@ -33,5 +35,7 @@ pub mod s3;
 // Orchestrators: nothing imports them but a binary.
 #[cfg(feature = "lessons")]
 pub mod lessons;
+#[cfg(feature = "profile")]
+pub mod profile;
 #[cfg(feature = "terraform")]
 pub mod terraform;
