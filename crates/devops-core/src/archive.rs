@@ -14,6 +14,7 @@ use crate::{
     cancel::Cancelled,
     fs::PathError,
     kind::{HasKind, Kind},
+    lock::LockError,
     retention::EmptyPolicy,
 };
 
@@ -83,6 +84,9 @@ pub enum ArchiveError {
     /// The policy would keep nothing.
     #[error(transparent)]
     EmptyPolicy(#[from] EmptyPolicy),
+    /// The folder of the archives could not be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A backup name would not make a file name.
     #[error(
         "`{name}` cannot be the name of a backup: it must be a file name without a leading dot"
@@ -159,6 +163,7 @@ impl HasKind for ArchiveError {
             Self::Path(error) => error.kind(),
             Self::Cancelled(error) => error.kind(),
             Self::EmptyPolicy(error) => error.kind(),
+            Self::Lock(error) => error.kind(),
             Self::BadName { .. }
             | Self::BadPattern { .. }
             | Self::OtherOrigin { .. }

@@ -16,13 +16,15 @@ use devops_core::{
         CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
         create_in_folder, create_to_writer, preview,
     },
-    fs::{At, read_input, read_text},
+    clock::SystemClock,
+    fs::{At, read_input},
+    lock::{LockMode, LockRequest},
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
 
-use super::{failure, left_out_json, object, tell_left_out};
-use crate::cli::CreateArgs;
+use super::{failure, holder, host_name, left_out_json, object, tell_left_out, tell_lock};
+use crate::cli::{CreateArgs, CreateFlags};
 
 /// What repeated reads of changing files may take in all.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -35,23 +37,13 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         return Err(Failure::usage("an archive is not written to a terminal")
             .hint("redirect stdout, or name a folder"));
     }
-    let host = host_name();
-    let clock = session.clock();
+    let (host, holder, clock) = (host_name(), holder(session), session.clock());
+    let wait = args.lock.lock_wait;
     let options = CreateOptions {
         source: &args.source,
-        excludes: excludes(args, session)?,
-        marks: Marks { ignore_files: args.ignore_files, caches: args.exclude_caches },
-        one_file_system: args.one_file_system,
-        level: args.level.unwrap_or_default(),
-        n_threads: available_parallelism().map_or(1, Into::into),
-        reuse: !args.full,
-        patience: PATIENCE,
         estimate: !session.json() && !session.quiet(),
-        host: &host,
-        reproducible: reproducible(args)?,
-        clock: &clock,
-        sha256: args.sha256,
-        layer: &Direct,
+        lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
+        ..options(&args.flags, &host, &clock, session)?
     };
     if args.dry_run {
         return dry_run(args, &options, to_stdout, session);
@@ -65,6 +57,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Damaged(archive) => {
             session.warn(format!("{} is damaged; reading everything again", quote(archive)));
         }
+        CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
     let created = if to_stdout {
@@ -79,6 +72,32 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     progress.finish();
     report(&path, &summary, to_stdout, session)?;
     Ok(outcome(&summary))
+}
+
+/// Returns what the flags of `create` and of profiles say; the source is set later.
+pub(super) fn options<'a>(
+    flags: &CreateFlags,
+    host: &'a str,
+    clock: &'a SystemClock,
+    session: &Session,
+) -> Result<CreateOptions<'a>, Failure> {
+    Ok(CreateOptions {
+        source: Path::new(""),
+        excludes: excludes(flags, session)?,
+        marks: Marks { ignore_files: flags.ignore_files, caches: flags.exclude_caches },
+        one_file_system: flags.one_file_system,
+        level: flags.level.unwrap_or_default(),
+        n_threads: available_parallelism().map_or(1, Into::into),
+        reuse: !flags.full,
+        patience: PATIENCE,
+        estimate: false,
+        host,
+        reproducible: reproducible(flags)?,
+        clock,
+        sha256: flags.sha256,
+        layer: &Direct,
+        lock: None,
+    })
 }
 
 fn dry_run(
@@ -110,7 +129,7 @@ fn dry_run(
     Ok(outcome(&summary))
 }
 
-fn outcome(summary: &CreateSummary) -> Outcome {
+pub(super) fn outcome(summary: &CreateSummary) -> Outcome {
     match summary.n_faults() {
         0 => Outcome::Done,
         1 => Outcome::Partial("one thing is not in the archive as it was".to_owned()),
@@ -119,7 +138,7 @@ fn outcome(summary: &CreateSummary) -> Outcome {
 }
 
 /// Prints the result: on stdout, or on stderr when the archive itself went to stdout.
-fn report(
+pub(super) fn report(
     path: &Path,
     summary: &CreateSummary,
     to_stdout: bool,
@@ -154,7 +173,7 @@ fn report(
     Ok(())
 }
 
-fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
+pub(super) fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     let mut object = object("summary", "archive", path);
     let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
     insert("bytes_in", summary.bytes_in.into());
@@ -171,7 +190,7 @@ fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     Value::Object(object)
 }
 
-fn excludes(args: &CreateArgs, session: &Session) -> Result<Excludes, Failure> {
+fn excludes(args: &CreateFlags, session: &Session) -> Result<Excludes, Failure> {
     let mut texts = Vec::new();
     for file in &args.exclude_from {
         texts.push(read_input(file, MAX_PATTERNS, session.cancel())?);
@@ -180,7 +199,7 @@ fn excludes(args: &CreateArgs, session: &Session) -> Result<Excludes, Failure> {
     Excludes::new(from_files.chain(args.exclude.iter().map(String::as_str))).map_err(Into::into)
 }
 
-fn reproducible(args: &CreateArgs) -> Result<Option<Reproducible>, Failure> {
+fn reproducible(args: &CreateFlags) -> Result<Option<Reproducible>, Failure> {
     if !args.reproducible {
         return Ok(None);
     }
@@ -203,9 +222,4 @@ fn stdout() -> Result<File, Failure> {
 fn identity(out: &File) -> Result<Option<(u64, u64)>, Failure> {
     let metadata = out.metadata().at("standard output", "read")?;
     Ok(metadata.is_file().then(|| (metadata.dev(), metadata.ino())))
-}
-
-fn host_name() -> String {
-    read_text(Path::new("/proc/sys/kernel/hostname"), 1024)
-        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }

@@ -36,6 +36,7 @@ use crate::{
     cancel::{Cancel, Cancelled},
     clock::Clock,
     fs::{At, AtomicFile, ReplacePolicy, create_folders, remove_stale, target_name},
+    lock::{self, FolderLock, LockError, LockEvent, LockRequest},
 };
 
 /// What to archive, and how.
@@ -70,6 +71,8 @@ pub struct CreateOptions<'a> {
     pub sha256: bool,
     /// Stands between the archive and the files.
     pub layer: &'a dyn FileLayer,
+    /// How to lock the folder meanwhile; `None` where the caller has locked it, or does without.
+    pub lock: Option<LockRequest<'a>>,
 }
 
 /// How to make the same bytes from the same files anywhere: owners 0, no host, source or time.
@@ -92,6 +95,8 @@ pub enum CreateEvent<'a> {
     LeftOut(&'a LeftOut),
     /// This earlier archive is damaged, so everything is read again.
     Damaged(&'a Path),
+    /// The folder is being locked.
+    Lock(LockEvent<'a>),
 }
 
 /// Something that is not in the archive, or not as it was.
@@ -147,7 +152,8 @@ pub struct Created {
 /// Creates an archive in `folder`, which is made if missing, under the first free name of its day.
 ///
 /// The name appears only when the archive is whole and on the disk; an error leaves no archive.
-/// Refuses a name whose newest archive came from another source or host.
+/// Refuses a name whose newest archive came from another source or host. Several may work in one folder
+/// at once, locked or not: each finds a free name.
 pub fn create_in_folder(
     options: &CreateOptions<'_>,
     folder: &Path,
@@ -158,6 +164,7 @@ pub fn create_in_folder(
     let started = options.clock.now();
     let source = Source::open(options.source)?;
     create_folders(folder)?;
+    let _lock = lock(options, folder, cancel, on_event)?;
     refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
@@ -190,6 +197,17 @@ pub fn create_in_folder(
         file.retarget(&path);
     }
     Ok(Created { path, summary })
+}
+
+fn lock(
+    options: &CreateOptions<'_>,
+    folder: &Path,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(CreateEvent<'_>),
+) -> Result<Option<FolderLock>, LockError> {
+    let Some(request) = &options.lock else { return Ok(None) };
+    let mut tell = |event: LockEvent<'_>| on_event(CreateEvent::Lock(event));
+    FolderLock::acquire(folder, request, cancel, &mut tell).map(Some)
 }
 
 /// Writes an archive to `out`, as one stream.
@@ -313,6 +331,7 @@ fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
         only_device: options.one_file_system.then(|| source.device()),
         own: HashSet::new(),
         output: None,
+        lock: None,
     }
 }
 
@@ -347,6 +366,8 @@ fn add_own(
 ) -> Result<(), ArchiveError> {
     let real = std::fs::canonicalize(folder).at(folder, "list")?;
     let is_inside = real.starts_with(source.real_path());
+    let lock = statat(CWD, folder.join(lock::FILE_NAME), AtFlags::SYMLINK_NOFOLLOW);
+    selection.lock = lock.ok().map(|stat| Meta::from(stat).id);
     for entry in std::fs::read_dir(folder).at(folder, "list")? {
         let entry = entry.at(folder, "list")?;
         let file_name = entry.file_name();

@@ -66,6 +66,7 @@ impl Fixture {
             clock: &self.clock,
             sha256: false,
             layer: &Direct,
+            lock: None,
         }
     }
 
