@@ -21,6 +21,8 @@ pub(crate) struct Measured {
     /// Processor seconds, user and system, of the process and all it waited for.
     pub cpu: f64,
     /// The largest resident set of any one of these processes, in bytes.
+    ///
+    /// A process begins as a copy of this one, so no figure is below what this program holds, some 10 MiB.
     pub peak: u64,
     /// The size of what it made, in bytes, if it made anything.
     pub size: Option<u64>,

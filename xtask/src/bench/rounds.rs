@@ -179,11 +179,12 @@ impl Results {
 
     /// Returns the row of a candidate, if it was measured.
     pub(crate) fn row(&self, work: &str, who: &str) -> Option<&Row> {
-        self.0.get(work)?.iter().find(|row| row.who == who)
+        self.rows(work).iter().find(|row| row.who == who)
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&'static str, &Row)> {
-        self.0.iter().flat_map(|(work, rows)| rows.iter().map(|row| (*work, row)))
+    /// Returns the rows of a piece of work; none if it was not measured.
+    pub(crate) fn rows(&self, work: &str) -> &[Row] {
+        self.0.get(work).map_or(&[], Vec::as_slice)
     }
 }
 

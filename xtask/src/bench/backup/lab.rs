@@ -140,7 +140,9 @@ impl Lab {
         Ok(self.archive.get().expect("it was made"))
     }
 
-    /// Returns how much of the archive stands behind its first gzip member: the index.
+    /// Returns how much of the archive stands behind its first gzip member: the index, if there is one.
+    ///
+    /// What aligns the segments inside the member cannot be told from outside.
     #[allow(clippy::cast_precision_loss, reason = "a share for people")]
     pub(super) fn index_share(&self) -> Result<Option<f64>> {
         let Some(archive) = self.archive.get() else { return Ok(None) };
@@ -148,7 +150,7 @@ impl Lab {
         std::io::copy(&mut member.by_ref(), &mut std::io::sink())?;
         let mut rest = member.into_inner();
         let (end, size) = (rest.stream_position()?, archive.metadata()?.len());
-        Ok(Some((size - end) as f64 / size as f64))
+        Ok((size > end).then(|| (size - end) as f64 / size as f64))
     }
 }
 

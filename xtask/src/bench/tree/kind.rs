@@ -15,8 +15,9 @@
 //!   39 % of the bytes here. A home with a photo library has more, a build server less;
 //!   `--tree DIR` measures a folder of your own instead.
 //!
-//! What `gzip -6` makes of each kind is written down beside it, measured on the default tree;
-//! the tree as a whole is in `GZIP_RATIO`.
+//! What `gzip -6` leaves of each kind, measured on the default tree: source 0.21, prose 0.33,
+//! records 0.24, logs 0.18, databases 0.39, objects 0.48, all that is compressed already 1.00;
+//! of the tree as a whole 0.58. Real source and prose leave about as much, real logs a little less.
 
 use fastrand::Rng;
 

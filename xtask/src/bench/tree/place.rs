@@ -18,11 +18,11 @@ pub(super) struct Places<'a> {
 
 /// As powers of two.
 const PROJECTS: u32 = 5;
-const PACKAGES: u32 = 9;
+const PACKAGES: u32 = 7;
 /// The packages of one project.
-const NEEDED: u32 = 5;
+const NEEDED: u32 = 4;
 /// The folders below one place.
-const FOLDERS: u32 = 6;
+const FOLDERS: u32 = 4;
 
 impl<'a> Places<'a> {
     pub(super) fn new(seed: u64, words: &'a Words) -> Self {
@@ -127,7 +127,7 @@ impl<'a> Places<'a> {
                 format!("{}/{part}/{}", self.project(rng), self.folders(rng, 4))
             }
             8..15 => {
-                let part = one_of(rng, &["", "lib/", "dist/"]);
+                let part = one_of(rng, &["", "", "lib/"]);
                 format!("{}/{part}", self.needed(rng))
             }
             _ => {
