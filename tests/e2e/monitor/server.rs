@@ -200,7 +200,7 @@ fn an_auth_file_closes_everything_but_health_and_readiness() {
 fn guesses_do_not_queue_without_end_and_keep_no_known_login_waiting() {
     let env = TestEnv::new();
     // No password fits, and finding that out takes a second or so.
-    let slow = format!("ann:$2y$14${}", "a".repeat(53));
+    let slow = format!("ann:$2y$14${}", ".".repeat(53));
     env.write("logins", slow + "\ntoken:t0ken\n");
     let server = Server::start(&env, &["--auth-file", "logins"]);
     // ann:wrong

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -33,9 +34,10 @@ impl PrivateFolder {
     /// Makes a folder below `parent` whose name begins with `prefix`.
     pub fn create(parent: &Path, prefix: &str) -> Result<Self, PathError> {
         loop {
-            // tempfile gives folders the mode 0700.
             let folder = tempfile::Builder::new()
                 .prefix(prefix)
+                // Without it the umask would decide.
+                .permissions(fs::Permissions::from_mode(0o700))
                 .rand_bytes(RANDOM_LENGTH)
                 .tempdir_in(parent)
                 .at(parent, "create a folder in")?;
@@ -98,7 +100,7 @@ fn open_folder(path: &Path) -> rustix::io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -116,6 +118,7 @@ mod tests {
 
         let removed = PrivateFolder::remove_stale(dir.path(), "x-");
 
+        assert_eq!(fs::metadata(used.path()).unwrap().permissions().mode() & 0o7777, 0o700);
         assert_eq!(removed, [dir.path().join("x-Ab12Cd")]);
         assert!(used.path().exists());
         let path = used.path().to_owned();

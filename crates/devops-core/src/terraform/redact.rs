@@ -368,10 +368,25 @@ impl Secrets {
             Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
             Value::Object(fields) => {
                 self.scrub_names(fields);
-                fields
-                    .iter_mut()
-                    .filter(|(name, _)| !STRUCTURE.contains(&name.as_str()))
-                    .for_each(|(_, field)| self.scrub(field));
+                for (name, field) in fields {
+                    if STRUCTURE.contains(&name.as_str()) {
+                        self.scrub_structure(field);
+                    } else {
+                        self.scrub(field);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes names alone: the type of an output holds the keys of its value.
+    fn scrub_structure(&self, value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_structure(item)),
+            Value::Object(fields) => {
+                self.scrub_names(fields);
+                fields.values_mut().for_each(|field| self.scrub_structure(field));
             }
             _ => {}
         }
@@ -591,12 +606,14 @@ mod tests {
     #[test]
     fn each_hidden_key_keeps_its_value() {
         let mut outputs = json!({
-            "a": {"sensitive": true, "type": "map", "value": {"one-key": 1, "two-key": 2}},
+            "a": {"sensitive": true, "type": ["object", {"one-key": "number", "two-key": "number"}],
+                  "value": {"one-key": 1, "two-key": 2}},
             "b": {"sensitive": false, "type": "map", "value": {"one-key": 1, "two-key": 2, "c": 3}},
         });
 
         redact_outputs(&mut outputs);
 
+        assert!(!outputs["a"].to_string().contains("key"), "{outputs}");
         assert_eq!(outputs["b"]["value"], json!({HIDDEN: 1, "(sensitive value) 2": 2, "c": 3}));
     }
 

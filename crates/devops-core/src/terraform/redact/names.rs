@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 /// Fields that hold somebody's values instead of terraform's own structure.
-const DATA: [&str; 9] = [
+const DATA: [&str; 8] = [
     "after",
     "after_unknown",
     "before",
@@ -17,7 +17,6 @@ const DATA: [&str; 9] = [
     "constant_value",
     "default",
     "value",
-    "values",
 ];
 
 /// Fields of a resource's address and kind; their texts are names.
@@ -46,7 +45,7 @@ fn collect(value: &Value, place: Place<'_>, names: &mut BTreeSet<String>) {
         Value::Object(fields) => {
             for (name, field) in fields {
                 names.insert(name.clone());
-                if is_data(name, fields) {
+                if is_data(name, field, fields) {
                     names.extend(attributes(name, field, place));
                     continue;
                 }
@@ -58,9 +57,14 @@ fn collect(value: &Value, place: Place<'_>, names: &mut BTreeSet<String>) {
     }
 }
 
-fn is_data(name: &str, siblings: &Map<String, Value>) -> bool {
-    // A state has its modules in a field of that name.
-    DATA.contains(&name) && (name != "values" || siblings.contains_key("type"))
+fn is_data(name: &str, field: &Value, siblings: &Map<String, Value>) -> bool {
+    match name {
+        // A state has its modules in a field of that name.
+        "values" => siblings.contains_key("type"),
+        // The type of an output names the keys of its value.
+        "type" => !field.is_string(),
+        _ => DATA.contains(&name),
+    }
 }
 
 /// Returns the names of a resource's attributes, which its schema gives.
@@ -89,7 +93,7 @@ mod tests {
                 "after_sensitive": {"input": {"marked": true}},
             }}],
             "output_changes": {"change": {"after": {"key-4": 1}}},
-            "planned_values": {"outputs": {"o": {"value": {"key-5": 1}, "type": "string"}},
+            "planned_values": {"outputs": {"o": {"value": {"key-5": 1}, "type": ["object", {"key-8": "string"}]}},
                 "root_module": {"resources": [{"type": "t", "values": {"id": {"key-6": 1}}}]}},
             "configuration": {"root_module": {"resources": [{"expressions": {
                 "connection": [{"user": {"constant_value": {"key-7": 1}}}],
