@@ -41,7 +41,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
         object.insert("bytes".to_owned(), summary.n_bytes.into());
         object.insert("skipped".to_owned(), left_out_json(&summary.left_out));
         object.insert("n_skipped".to_owned(), summary.n_left_out.into());
-        object.insert("notes".to_owned(), summary.notes.into());
+        object.insert("notes".to_owned(), summary.notes.as_slice().into());
         object.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
         session.emit(&Value::Object(object))?;
     } else {
