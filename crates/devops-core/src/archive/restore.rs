@@ -40,7 +40,7 @@ use target::Target;
 use trouble::{Made, Note, Trouble};
 
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
-const MAX_LIST: usize = 32 << 20;
+const MAX_LIST: usize = 8 << 20;
 
 /// What happens to a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct RestoreSummary {
     pub n_entries: u64,
     /// The bytes of content restored, holes included.
     pub n_bytes: u64,
-    /// What was refused, was there already, or is not as it was: the first 32 MiB of it.
+    /// What was refused, was there already, or is not as it was: the first 8 MiB of it.
     pub left_out: Vec<LeftOut>,
     /// How many there are in all; each was an event.
     pub n_left_out: usize,

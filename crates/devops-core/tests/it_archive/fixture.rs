@@ -173,7 +173,10 @@ fn brief(bytes: &[u8]) -> String {
 
 fn describe(path: &Path) -> String {
     let meta = path.symlink_metadata().unwrap();
-    let content = if meta.is_file() {
+    let content = if meta.len() > 64 << 20 {
+        // Mostly a hole, or the test would take minutes.
+        format!("{} names, {} bytes", meta.nlink(), meta.len())
+    } else if meta.is_file() {
         format!("{} names, {}", meta.nlink(), brief(&fs::read(path).unwrap()))
     } else if meta.is_symlink() {
         fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
