@@ -5,8 +5,8 @@
 //! takes keywords as they are, so a `%` that cannot be misunderstood stays.
 //!
 //! Access control lists stand as text in `SCHILY.acl.access` and `SCHILY.acl.default`, which both
-//! `tar --acls` and `bsdtar -p` restore. As `SCHILY.xattr.system.posix_acl_access` neither does:
-//! bsdtar passes over it, and GNU tar with `--acls` sets the permission bits after it.
+//! `tar --acls` and `bsdtar -p` restore. As `SCHILY.xattr.system.posix_acl_access` neither does, as
+//! tried with GNU tar 1.34 and bsdtar 3.6.2; only `tar --xattrs` without `--acls` restored that.
 
 use std::{borrow::Cow, ffi::CStr};
 
