@@ -26,5 +26,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut test = cargo(["test", "--locked", "--release", "--package", "devops-core"]);
     test.args(["--features", "archive", "--test", "it_archive", "mutated", "--", "--nocapture"]);
     test.env("DEVOPS_FUZZ_SECONDS", seconds.to_string());
-    check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))
+    check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))?;
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //! them, `header` turns each into tar blocks, `pieces` gathers blocks into
 //! pieces of about 1 MiB, `pipeline` compresses the pieces in parallel and writes them in order,
 //! `deflate` joins them into one gzip member after `inflate` has proved each.
-//! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
+//! Reading: `reader` turns any tar or tar.gz, first into bytes and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
 
