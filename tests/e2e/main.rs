@@ -4,11 +4,12 @@
 
 mod backup;
 mod backup_meta;
-mod backup_restore;
 mod basics;
 mod cli;
 mod flows;
 mod monitor;
+mod pipes;
+mod readers;
 mod readme;
 mod s3push;
 mod tf;

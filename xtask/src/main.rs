@@ -1,7 +1,8 @@
-//! Automation: `cargo xtask demo|fuzz|test|tidy`.
+//! Automation: `cargo xtask demo|fuzz|test|tidy|bench`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod shell;
@@ -17,6 +18,7 @@ Usage: cargo xtask COMMAND
   fuzz reader [--seconds N] [--seed N]
                                  mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
+  bench backup [--help]          measure side by side with the peers that are installed
   tidy                           check budgets of size, module declarations, the lock file, names";
 
 fn main() -> ExitCode {
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((command, rest)) if command == "demo" => demo::run(rest),
         Some((command, rest)) if command == "fuzz" => fuzz::run(rest),
+        Some((command, rest)) if command == "bench" => bench::run(rest),
         Some((command, [])) if command == "test" => test::run(),
         Some((command, [])) if command == "tidy" => tidy::run(),
         _ => {

@@ -1,9 +1,11 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries that `selection` and `marks` let in, `attributes` reads what hangs on
-//! them, `header` turns each into tar blocks, `pieces` gathers blocks into
-//! pieces of about 1 MiB, `pipeline` compresses the pieces in parallel and writes them in order,
-//! `deflate` joins them into one gzip member after `inflate` has proved each.
+//! Writing: `walk` finds entries that `selection` and `marks` let in, `group` says which of them share
+//! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
+//! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses
+//! or copies the segments in parallel and writes them in order, `deflate` joins them into one gzip
+//! member after `inflate` has proved each, and `index` describes them behind it. `container`
+//! documents the format.
 //! Reading: `reader` turns any tar or tar.gz, first into bytes and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
@@ -12,20 +14,26 @@ use crate::{
     cancel::Cancelled,
     fs::PathError,
     kind::{HasKind, Kind},
+    lock::LockError,
     retention::EmptyPolicy,
 };
 
-#[cfg_attr(not(test), expect(dead_code, reason = "packing takes it up next"))]
 mod again;
 mod attributes;
+mod cat;
+mod catalog;
+mod compare;
+mod container;
+mod content;
 mod create;
 mod deflate;
 mod entry;
 mod estimate;
 mod exclude;
+mod group;
 mod header;
-#[cfg_attr(not(test), expect(dead_code, reason = "packing takes it up next"))]
 mod holes;
+mod index;
 mod inflate;
 mod layer;
 mod list;
@@ -34,11 +42,11 @@ mod meta;
 mod name;
 mod origin;
 mod pack;
-mod pieces;
 mod pipeline;
 mod prune;
 mod reader;
 mod restore;
+mod reuse;
 mod selection;
 mod source;
 mod verify;
@@ -46,6 +54,8 @@ mod walk;
 mod wanted;
 mod xattr;
 
+pub use cat::cat;
+pub use compare::{Comparison, Difference, against, diff};
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
     create_to_writer, preview,
@@ -60,7 +70,7 @@ pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
-pub use verify::{Verified, verify};
+pub use verify::{Sampled, Verified, verify, verify_sample};
 
 /// Why an archive could not be created, read, restored or pruned.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +84,9 @@ pub enum ArchiveError {
     /// The policy would keep nothing.
     #[error(transparent)]
     EmptyPolicy(#[from] EmptyPolicy),
+    /// The folder of the archives could not be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A backup name would not make a file name.
     #[error(
         "`{name}` cannot be the name of a backup: it must be a file name without a leading dot"
@@ -126,6 +139,14 @@ pub enum ArchiveError {
         /// What differed.
         reason: &'static str,
     },
+    /// Only a file has content to write out.
+    #[error("`{}` is a {kind}, not a file", .path.display())]
+    NotAFile {
+        /// The path in the archive.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
     /// None of the paths or patterns given is in the archive.
     #[error("`{}` holds nothing named `{}`", .archive.display(), .wanted)]
     NothingMatches {
@@ -142,10 +163,12 @@ impl HasKind for ArchiveError {
             Self::Path(error) => error.kind(),
             Self::Cancelled(error) => error.kind(),
             Self::EmptyPolicy(error) => error.kind(),
+            Self::Lock(error) => error.kind(),
             Self::BadName { .. }
             | Self::BadPattern { .. }
             | Self::OtherOrigin { .. }
             | Self::SourceKind { .. }
+            | Self::NotAFile { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,
             Self::Damaged { .. } => Kind::Mismatch,
             Self::Miscompressed { .. } => Kind::Bug,

@@ -13,8 +13,6 @@ use crate::cancel::{Cancel, Cancelled};
 
 /// The pauses between the reads of one file, in milliseconds: each about three times the one before.
 const PAUSES: [u64; 9] = [1, 3, 10, 32, 100, 316, 1000, 3162, 10_000];
-/// What pauses and repeated reads of a whole run may take.
-const BUDGET: Duration = Duration::from_mins(1);
 /// The share of what is left that one file may use up.
 const SHARE: u32 = 4;
 
@@ -64,13 +62,12 @@ pub(super) struct Patience {
     left: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { left: BUDGET }
-    }
-}
-
 impl Patience {
+    /// Waits no longer than `budget` for all files together.
+    pub(super) fn new(budget: Duration) -> Self {
+        Self { left: budget }
+    }
+
     /// Calls `read` until the file stands still, or patience with it ends; returns the last reading.
     pub(super) fn read<T, E: From<Cancelled>>(
         &mut self,
@@ -102,6 +99,8 @@ mod tests {
     use std::cell::{Cell, RefCell};
 
     use super::*;
+
+    const BUDGET: Duration = Duration::from_mins(1);
 
     /// Passes at once, and keeps the pauses.
     #[derive(Default)]
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_file_that_stands_still_is_read_once() {
-        let (time, mut patience) = (Told::default(), Patience::default());
+        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
 
         let read = read(&mut patience, &time, 0, Duration::from_mins(30));
 
@@ -162,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_is_read_until_it_stands_still() {
-        let (time, mut patience) = (Told::default(), Patience::default());
+        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
 
         let read = read(&mut patience, &time, 3, INSTANT);
 
@@ -173,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_file_that_never_stands_still_is_read_ten_times() {
-        let (time, mut patience) = (Told::default(), Patience::default());
+        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
 
         let read = read(&mut patience, &time, u32::MAX, INSTANT);
 
@@ -183,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_took_long_to_read_is_not_read_again() {
-        let (time, mut patience) = (Told::default(), Patience::default());
+        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
 
         let long = read(&mut patience, &time, u32::MAX, Duration::from_mins(10));
         let short = read(&mut patience, &time, u32::MAX, Duration::from_secs(4));
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn countless_logs_that_grow_for_ever_share_one_budget() {
-        let (time, mut patience) = (Told::default(), Patience::default());
+        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
 
         let n_reads: Vec<_> =
             (0..5000).map(|_| read(&mut patience, &time, u32::MAX, INSTANT).1).collect();
@@ -213,8 +212,8 @@ mod tests {
         let changed = || Ok::<_, Cancelled>(Reading::Changed(()));
         let failed = || Err::<Reading<()>, _>(Cancelled { signal: 2 });
 
-        let by_signal = Patience::default().read(&time, changed);
-        let by_failure = Patience::default().read(&time, failed);
+        let by_signal = Patience::new(BUDGET).read(&time, changed);
+        let by_failure = Patience::new(BUDGET).read(&time, failed);
 
         assert_eq!(by_signal, Err(Cancelled { signal: 15 }));
         assert_eq!(by_failure, Err(Cancelled { signal: 2 }));

@@ -27,7 +27,6 @@ use rustix::{
 use super::{
     entry::Xattr,
     meta::Meta,
-    walk::Found,
     xattr::{ACCESS_LIST, is_list, mode_without},
 };
 
@@ -69,17 +68,9 @@ impl AttributeReader {
         self.read(&Handle::Open(fd), device)
     }
 
-    /// Reads the attributes of what a walk found; a file is to be opened first.
-    pub(super) fn of_found(&self, found: &Found<'_>) -> Result<Attributes, Errno> {
-        match found.opened {
-            Some(folder) => Ok(self.of_open(folder, found.meta.id.0)),
-            None => self.of_named(found.folder, found.name, &found.meta),
-        }
-    }
-
     /// Reads the attributes of what cannot be opened without side effects, such as a symbolic link
     /// or a FIFO; nothing when another thing has taken its place.
-    fn of_named(
+    pub(super) fn of_named(
         &self,
         folder: BorrowedFd<'_>,
         name: &OsStr,

@@ -26,6 +26,8 @@ pub struct Entry {
     /// Where the stored bytes belong when an archive leaves holes out: in order, apart, within `size`.
     /// `None` when all bytes are stored.
     pub extents: Option<Vec<Range<u64>>>,
+    /// Which parts of the content were holes, where an index says so; they are stored as zeros.
+    pub holes: Vec<Range<u64>>,
 }
 
 /// An extended attribute.

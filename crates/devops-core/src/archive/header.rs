@@ -208,6 +208,7 @@ mod tests {
             mtime: Timestamp::default(),
             xattrs: Vec::new(),
             extents: None,
+            holes: Vec::new(),
         }
     }
 

@@ -8,7 +8,9 @@
 use std::{
     fs::File,
     io::{self, Read},
+    ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::{
@@ -16,7 +18,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{ArchiveError, entry::Entry, origin::Origin};
+use super::{
+    ArchiveError,
+    entry::Entry,
+    index::{Hash, Indexed as IndexedEntry, Place},
+    origin::Origin,
+};
 use crate::{
     cancel::{Cancel, Cancelled},
     fs::At,
@@ -26,35 +33,137 @@ mod entries;
 mod input;
 mod number;
 mod pax;
+mod segments;
 mod sparse;
 
 use entries::{Ending, Entries, Fault};
 use input::Input;
+pub(super) use segments::Indexed;
+use segments::Segments;
 
 /// Reads one archive from its beginning to its end, and as [`Read`] the content of its current entry.
 pub(super) struct Reader {
     path: PathBuf,
     entries: Entries<Input>,
+    /// What the index says of the entries to come.
+    expected: Option<Expected>,
+    expected_hash: Option<Hash>,
     notes: Vec<&'static str>,
     is_over: bool,
 }
 
-impl Reader {
-    pub(super) fn open(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        // NONBLOCK, lest opening a FIFO waits for ever.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = match openat(CWD, path, flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            // A socket.
-            Err(Errno::NXIO) => return Err(ArchiveError::NotAnArchive { path: path.to_owned() }),
-            Err(error) => return Err(error).at(path, "read").map_err(Into::into),
+/// The entries of an index that the tar must agree with.
+struct Expected {
+    indexed: Arc<Indexed>,
+    place: Place,
+    /// The numbers of those that are read; `None` for all.
+    some: Option<std::vec::IntoIter<u64>>,
+}
+
+impl Expected {
+    fn next(&mut self) -> Option<IndexedEntry> {
+        let wanted = match &mut self.some {
+            Some(some) => Some(some.next()?),
+            None => None,
         };
-        if !file.metadata().at(path, "read")?.is_file() {
-            return Err(ArchiveError::NotAnArchive { path: path.to_owned() });
+        loop {
+            let next = self.indexed.index.next(&mut self.place)?;
+            if wanted.is_none_or(|n| n == next.n) {
+                return Some(next);
+            }
         }
-        let input = Input::new(file, cancel).at(path, "read")?;
+    }
+}
+
+impl Reader {
+    /// Opens an archive to read all of it.
+    pub(super) fn open(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        let file = open(path)?;
+        match Indexed::open(&file).at(path, "read")? {
+            Some(indexed) => Ok(Self::all(path, indexed, false, cancel)),
+            None => Self::stream(path, file, cancel),
+        }
+    }
+
+    /// Opens an archive to prove every byte of it.
+    pub(super) fn open_to_prove(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        let file = open(path)?;
+        match Indexed::open(&file).at(path, "read")? {
+            Some(indexed) => Ok(Self::all(path, indexed, true, cancel)),
+            None => Self::stream(path, file, cancel),
+        }
+    }
+
+    /// Opens an archive of which only entries that `is_wanted` are needed; without an index all come.
+    pub(super) fn open_for(
+        path: &Path,
+        cancel: &Cancel,
+        is_wanted: &mut dyn FnMut(&Path) -> bool,
+    ) -> Result<Self, ArchiveError> {
+        let file = open(path)?;
+        let Some(indexed) = Indexed::open(&file).at(path, "read")? else {
+            return Self::stream(path, file, cancel);
+        };
+        let mut numbers = Vec::new();
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for entry in indexed.index.entries() {
+            if !is_wanted(&entry.record.entry.path) {
+                continue;
+            }
+            numbers.push(entry.n);
+            match ranges.last_mut() {
+                Some(last) if last.end == entry.raw_at => last.end = entry.end(),
+                _ => ranges.push(entry.raw_at..entry.end()),
+            }
+        }
+        let indexed = Arc::new(indexed);
+        let segments = Segments::some(Arc::clone(&indexed), &ranges);
+        let some = Some(numbers.into_iter());
+        Ok(Self::indexed(path, indexed, some, Input::segments(segments, cancel)))
+    }
+
+    fn all(path: &Path, indexed: Indexed, is_thorough: bool, cancel: &Cancel) -> Self {
+        let indexed = Arc::new(indexed);
+        let segments = Segments::all(Arc::clone(&indexed), is_thorough);
+        Self::indexed(path, indexed, None, Input::segments(segments, cancel))
+    }
+
+    fn indexed(
+        path: &Path,
+        indexed: Arc<Indexed>,
+        some: Option<std::vec::IntoIter<u64>>,
+        input: Input,
+    ) -> Self {
+        let place = indexed.index.start();
+        let expected = Some(Expected { indexed, place, some });
         let entries = Entries::new(input);
-        Ok(Self { path: path.to_owned(), entries, notes: Vec::new(), is_over: false })
+        Self::new(path, entries, expected)
+    }
+
+    /// Reads from the first byte on.
+    pub(super) fn stream(path: &Path, file: File, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        let entries = Entries::new(Input::new(file, cancel).at(path, "read")?);
+        Ok(Self::new(path, entries, None))
+    }
+
+    fn new(path: &Path, entries: Entries<Input>, expected: Option<Expected>) -> Self {
+        Self {
+            path: path.to_owned(),
+            entries,
+            expected,
+            expected_hash: None,
+            notes: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Returns the hash the index has for the content of the current entry.
+    pub(super) fn expected_hash(&self) -> Option<Hash> {
+        self.expected_hash
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns how many bytes of the file were taken so far.
@@ -80,14 +189,33 @@ impl Reader {
     /// Returns the next entry; at the end, after the checksum of the whole file held, `None`.
     pub(super) fn next_entry(&mut self) -> Result<Option<Entry>, ArchiveError> {
         match self.entries.next_entry() {
-            Ok(Some(entry)) => Ok(Some(entry)),
+            Ok(Some(entry)) => self.agreed(entry).map(Some),
             Ok(None) if self.is_over => Ok(None),
             Ok(None) => {
                 self.is_over = true;
+                if self.expected.as_mut().is_some_and(|expected| expected.next().is_some()) {
+                    return Err(self.damaged("its index names more entries than there are"));
+                }
                 self.end().map(|()| None)
             }
             Err(fault) => Err(self.error(fault)),
         }
+    }
+
+    /// Demands that the tar and the index say the same: somebody may have been shown the other.
+    fn agreed(&mut self, mut entry: Entry) -> Result<Entry, ArchiveError> {
+        let Some(expected) = &mut self.expected else { return Ok(entry) };
+        let next = expected.next();
+        self.expected_hash = next.as_ref().and_then(|next| next.hash);
+        let is_agreed = next.is_some_and(|next| {
+            entry.holes = next.record.holes;
+            let other = next.record.entry;
+            let facts = |entry: &Entry| {
+                (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime, entry.extents.is_none())
+            };
+            entry.path == other.path && entry.kind == other.kind && facts(&entry) == facts(&other)
+        });
+        if is_agreed { Ok(entry) } else { Err(self.damaged("its index says something else")) }
     }
 
     /// Reads stored content of the current entry; 0 at its end. Of a sparse file these are its extents,
@@ -105,6 +233,9 @@ impl Reader {
                 return Err(self.damaged("it breaks off, and something else follows"));
             }
             Some(Ending::Unmarked) => self.note("it ends without the end mark")?,
+        }
+        if self.expected.is_none() && self.origin().is_some() {
+            self.notes.push("its index is missing or damaged, so reading it takes longer");
         }
         let n_members = self.entries.input().n_members();
         let has_more = match self.has_more() {
@@ -162,7 +293,7 @@ impl Reader {
         }
     }
 
-    fn damaged(&self, reason: impl Into<String>) -> ArchiveError {
+    pub(super) fn damaged(&self, reason: impl Into<String>) -> ArchiveError {
         ArchiveError::Damaged {
             path: self.path.clone(),
             n_entries: self.n_entries(),
@@ -175,5 +306,22 @@ impl Read for Reader {
     /// Reads stored content of the current entry; an error holds an [`ArchiveError`].
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_content(buffer).map_err(io::Error::other)
+    }
+}
+
+/// Opens what may be an archive.
+pub(super) fn open(path: &Path) -> Result<File, ArchiveError> {
+    // NONBLOCK, lest opening a FIFO waits for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match openat(CWD, path, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        // A socket.
+        Err(Errno::NXIO) => return Err(ArchiveError::NotAnArchive { path: path.to_owned() }),
+        Err(error) => return Err(error).at(path, "read").map_err(Into::into),
+    };
+    if file.metadata().at(path, "read")?.is_file() {
+        Ok(file)
+    } else {
+        Err(ArchiveError::NotAnArchive { path: path.to_owned() })
     }
 }

@@ -139,7 +139,7 @@ pub fn restore(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(RestoreEvent<'_>),
 ) -> Result<RestoreSummary, ArchiveError> {
-    let mut reader = Reader::open(options.archive, cancel)?;
+    let mut reader = open(options, cancel)?;
     // Nothing is made for a file that is no archive.
     let first = reader.next_entry()?;
     let mut restorer = Restorer::open(options, on_event)?;
@@ -157,6 +157,15 @@ pub fn restore(
     }
     restorer.name_unmatched()?;
     Ok(restorer.summary)
+}
+
+/// Opens the archive, to read no more of it than is wanted where an index allows that.
+fn open(options: &RestoreOptions<'_>, cancel: &Cancel) -> Result<Reader, ArchiveError> {
+    if options.paths.is_empty() {
+        return Reader::open(options.archive, cancel);
+    }
+    let mut wanted = Wanted::paths(options.paths);
+    Reader::open_for(options.archive, cancel, &mut |path| wanted.takes(path))
 }
 
 /// Makes what it is given, one entry after the other; links wait for the end.

@@ -21,6 +21,8 @@ pub(super) struct Selection {
     pub(super) own: HashSet<FileId>,
     /// The archive being written.
     pub(super) output: Option<FileId>,
+    /// The file by which the folder of the archive is locked.
+    pub(super) lock: Option<FileId>,
 }
 
 /// What happens to one thing found.
@@ -30,7 +32,7 @@ pub(super) enum Verdict {
     Take,
     /// The folder goes in, but nothing below it.
     TakeEmpty(&'static str),
-    /// The user or an ignore file excluded it, or it is the archive being written.
+    /// The user or an ignore file excluded it, or it is the archive being written or its lock.
     Excluded,
     /// It cannot or must not go in.
     Leave(&'static str),
@@ -46,8 +48,9 @@ impl Selection {
         is_ignored: impl FnOnce(bool) -> bool,
     ) -> Verdict {
         let is_folder = meta.kind == FileType::Directory;
+        let is_output = [self.output, self.lock].contains(&Some(meta.id));
         let excludes = self.excludes.decides(path, is_folder);
-        if self.output == Some(meta.id) || excludes.unwrap_or_else(|| is_ignored(is_folder)) {
+        if is_output || excludes.unwrap_or_else(|| is_ignored(is_folder)) {
             return Verdict::Excluded;
         }
         let is_elsewhere = self.only_device.is_some_and(|device| device != meta.id.0);
@@ -77,6 +80,7 @@ mod tests {
             gid: 0,
             size: 0,
             mtime: Timestamp::default(),
+            ctime: Timestamp::default(),
             has_more_names: false,
             device: (0, 0),
         }

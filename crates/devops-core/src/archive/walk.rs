@@ -12,6 +12,7 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rustix::{
@@ -36,8 +37,8 @@ pub(super) const FOLDER: OFlags =
 pub(super) struct Found<'a> {
     /// The path from the source on; `.` for the source itself.
     pub(super) path: &'a Path,
-    /// The folder that holds it.
-    pub(super) folder: BorrowedFd<'a>,
+    /// The folder that holds it, to be kept by who wants to come back.
+    pub(super) folder: &'a Rc<OwnedFd>,
     /// Its name there.
     pub(super) name: &'a OsStr,
     /// The thing itself, if it is a folder that could be opened.
@@ -75,7 +76,8 @@ pub(super) fn walk<V: Visitor>(
         }
     };
     let id = meta.id;
-    let (folder, name, opened) = (root.as_fd(), dot.as_os_str(), Some(root.as_fd()));
+    let root = Rc::new(root);
+    let (folder, name, opened) = (&root, dot.as_os_str(), Some(root.as_fd()));
     visitor.found(&Found { path: dot, folder, name, opened, meta })?;
     let mut walk = Walk { stack: Vec::new(), path: PathBuf::new(), selection, visitor };
     walk.enter(root, id);
@@ -98,7 +100,7 @@ struct Walk<'a, V> {
 
 struct Level {
     /// `None` while too many folders below are open, or when the way back was lost.
-    folder: Option<OwnedFd>,
+    folder: Option<Rc<OwnedFd>>,
     id: FileId,
     names: std::vec::IntoIter<OsString>,
     ignores: Option<Box<IgnoreFiles>>,
@@ -129,13 +131,13 @@ impl<V: Visitor> Walk<'_, V> {
         let is_entered = meta.kind == FileType::Directory && verdict == Verdict::Take;
         let entered = is_entered.then(|| openat(folder, name, FOLDER, Mode::empty()));
         if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
-            let (path, folder) = (self.path.as_path(), folder.as_fd());
+            let path = self.path.as_path();
             let opened = entered.as_ref().and_then(|opened| opened.as_ref().ok()).map(AsFd::as_fd);
             self.visitor.found(&Found { path, folder, name, opened, meta })?;
         }
         match entered {
             Some(Ok(folder)) => {
-                self.enter(folder, id);
+                self.enter(Rc::new(folder), id);
                 return Ok(());
             }
             Some(Err(error)) => self.visitor.unreadable(&self.path, error.into()),
@@ -156,7 +158,7 @@ impl<V: Visitor> Walk<'_, V> {
         })
     }
 
-    fn enter(&mut self, folder: OwnedFd, id: FileId) {
+    fn enter(&mut self, folder: Rc<OwnedFd>, id: FileId) {
         let (mut names, failure) = names_in(folder.as_fd());
         let is_source = self.stack.is_empty();
         if let Some(error) = failure {
@@ -186,8 +188,8 @@ impl<V: Visitor> Walk<'_, V> {
         let done = self.stack.pop().expect("a level is left once");
         let Some(above) = self.stack.last_mut() else { return };
         if above.folder.is_none() {
-            match reopened(done.folder.as_ref(), above.id) {
-                Ok(folder) => above.folder = Some(folder),
+            match reopened(done.folder.as_deref(), above.id) {
+                Ok(folder) => above.folder = Some(Rc::new(folder)),
                 Err(error) => {
                     above.names = Vec::new().into_iter();
                     let path = self.path.parent().unwrap_or(&self.path);

@@ -58,12 +58,15 @@ impl Fixture {
             one_file_system: false,
             level: Level::new(1).unwrap(),
             n_threads: 2,
+            reuse: true,
             estimate: false,
+            patience: std::time::Duration::ZERO,
             host: "web-1",
             reproducible: None,
             clock: &self.clock,
             sha256: false,
             layer: &Direct,
+            lock: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod fuzzing;
 mod hostile;
 mod pruning;
 mod restoring;
+mod reusing;
 mod round_trip;
 mod sparse;
 mod walking;

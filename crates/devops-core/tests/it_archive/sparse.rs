@@ -1,6 +1,10 @@
 //! Sparse files in every dialect of GNU tar.
 
-use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::PathBuf,
+};
 
 use devops_core::{
     archive::{ArchiveError, EntryKind, verify},
@@ -225,4 +229,38 @@ fn an_unknown_dialect_is_named() {
     assert_eq!(summary.left_out.len(), 1);
     assert!(!fixture.path("back/s").exists());
     assert!(fixture.path("back/behind").exists());
+}
+
+#[test]
+fn our_own_archives_keep_holes_and_every_reader_gets_zeros() {
+    let fixture = Fixture::new();
+    let sizes = [300 << 10, 40 << 20];
+    for (name, size) in ["small", "large"].into_iter().zip(sizes) {
+        let file = fs::File::create(fixture.source.join(name)).unwrap();
+        file.set_len(size).unwrap();
+        for (start, bytes) in [(size / 2, b"middle"), (size - 6, b"at end")] {
+            file.write_all_at(bytes, start).unwrap();
+        }
+    }
+    fs::File::create(fixture.source.join("nothing")).unwrap().set_len(5 << 20).unwrap();
+
+    let created = fixture.create();
+    assert_eq!(fixture.restore(&created.path, "back").n_faults(), 0);
+
+    for name in ["small", "large", "nothing"] {
+        let [old, new] = [fixture.source.join(name), fixture.path("back").join(name)];
+        assert!(fs::read(&old).unwrap() == fs::read(&new).unwrap(), "{name}");
+        let [old, new] = [old, new].map(|path| fs::metadata(path).unwrap().blocks());
+        assert!(new <= old, "{name}: {old} blocks became {new}");
+    }
+    let file = fs::File::open(&created.path).unwrap();
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut n_bytes = 0;
+    for entry in tar.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.header().entry_type() == EntryType::Regular {
+            n_bytes += std::io::copy(&mut entry, &mut std::io::sink()).unwrap();
+        }
+    }
+    assert_eq!(n_bytes, (300 << 10) + (45 << 20));
 }

@@ -283,7 +283,18 @@ impl<R: Read> Entries<R> {
         } else {
             self.expect_content(stored);
         }
-        Ok(Entry { path: path_of(path), kind, mode, uid, gid, size, mtime, xattrs, extents })
+        Ok(Entry {
+            path: path_of(path),
+            kind,
+            mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            xattrs,
+            extents,
+            holes: Vec::new(),
+        })
     }
 
     /// Returns owner, group, time and mode.

@@ -7,6 +7,7 @@ use std::{
 
 use flate2::bufread::GzDecoder;
 
+use super::segments::Segments;
 use crate::cancel::Cancel;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -21,6 +22,7 @@ pub(super) struct Input {
 }
 
 enum Layer {
+    Segments(Segments),
     Plain(Bytes),
     Member(Box<GzDecoder<Bytes>>),
     /// Behind the last member.
@@ -28,6 +30,12 @@ enum Layer {
 }
 
 impl Input {
+    /// Reads segments that an index names.
+    pub(super) fn segments(segments: Segments, cancel: &Cancel) -> Self {
+        let layer = Layer::Segments(segments);
+        Self { layer, cancel: cancel.clone(), n_members: 1, has_garbage: false }
+    }
+
     /// Begins with the first byte of `file`.
     pub(super) fn new(file: File, cancel: &Cancel) -> io::Result<Self> {
         let mut bytes = Bytes { file, buffer: vec![0; 128 << 10], start: 0, end: 0, n_taken: 0 };
@@ -43,6 +51,7 @@ impl Input {
     /// Returns how many bytes of the file were taken so far.
     pub(super) fn n_taken(&self) -> u64 {
         match &self.layer {
+            Layer::Segments(segments) => segments.n_taken(),
             Layer::Plain(bytes) => bytes.n_taken,
             Layer::Member(member) => member.get_ref().n_taken,
             Layer::Over(n_taken) => *n_taken,
@@ -88,6 +97,7 @@ impl Read for Input {
         loop {
             self.cancel.check().map_err(io::Error::other)?;
             let n = match &mut self.layer {
+                Layer::Segments(segments) => return segments.read(buffer),
                 Layer::Plain(bytes) => return bytes.read(buffer),
                 Layer::Member(member) => member.read(buffer)?,
                 Layer::Over(_) => return Ok(0),

@@ -28,7 +28,17 @@ pub(super) fn fill(file: &File, entry: &Entry, content: &mut dyn Read) -> Result
     let size = usize::try_from(entry.size.min(BUFFER)).expect("fits in memory");
     let mut buffer = vec![0; size];
     match &entry.extents {
-        None => copy(file, 0..entry.size, content, &mut buffer),
+        None if entry.holes.is_empty() => copy(file, 0..entry.size, content, &mut buffer),
+        None => {
+            file.set_len(entry.size).map_err(ContentError::Size)?;
+            let mut done = 0;
+            for hole in &entry.holes {
+                copy(file, done..hole.start, content, &mut buffer)?;
+                leave(file, hole.clone(), content, &mut buffer)?;
+                done = hole.end;
+            }
+            copy(file, done..entry.size, content, &mut buffer)
+        }
         Some(extents) => {
             // A file ends in a hole as well, so its size comes first.
             file.set_len(entry.size).map_err(ContentError::Size)?;
@@ -40,11 +50,32 @@ pub(super) fn fill(file: &File, entry: &Entry, content: &mut dyn Read) -> Result
     }
 }
 
+/// Copies `range`, and leaves a hole wherever the content is zeros, as the index said it would be.
+fn leave(
+    file: &File,
+    range: Range<u64>,
+    content: &mut dyn Read,
+    buffer: &mut [u8],
+) -> Result<(), ContentError> {
+    transfer(range, content, buffer, |bytes, at| {
+        if bytes.iter().all(|&byte| byte == 0) { Ok(()) } else { file.write_all_at(bytes, at) }
+    })
+}
+
 fn copy(
     file: &File,
+    range: Range<u64>,
+    content: &mut dyn Read,
+    buffer: &mut [u8],
+) -> Result<(), ContentError> {
+    transfer(range, content, buffer, |bytes, at| file.write_all_at(bytes, at))
+}
+
+fn transfer(
     mut range: Range<u64>,
     content: &mut dyn Read,
     buffer: &mut [u8],
+    write: impl Fn(&[u8], u64) -> io::Result<()>,
 ) -> Result<(), ContentError> {
     while range.start < range.end {
         let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -55,7 +86,7 @@ fn copy(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(ContentError::Read(error)),
         };
-        file.write_all_at(&buffer[..n], range.start).map_err(ContentError::Write)?;
+        write(&buffer[..n], range.start).map_err(ContentError::Write)?;
         range.start += n as u64;
     }
     Ok(())

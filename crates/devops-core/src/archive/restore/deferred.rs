@@ -108,6 +108,7 @@ fn decode(bytes: &mut &[u8]) -> Option<Entry> {
         },
         xattrs,
         extents: None,
+        holes: Vec::new(),
     })
 }
 
@@ -144,6 +145,7 @@ mod tests {
             mtime: Timestamp { seconds: -number, nanoseconds: 999_999_999 },
             xattrs: vec![Xattr { name: b"user.a".to_vec(), value: vec![0; 3] }],
             extents: None,
+            holes: Vec::new(),
         };
         let mut deferred = Deferred::new();
 

@@ -1,6 +1,9 @@
 //! Hard links whose first name this run has not made: it was not wanted, exists already, or comes later.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Restorer, kept,
@@ -40,7 +43,8 @@ impl Restorer<'_> {
             if waiting.is_empty() {
                 return Ok(());
             }
-            let mut reader = Reader::open(self.options.archive, cancel)?;
+            let mut is_first = |path: &Path| plain(path).is_ok_and(|p| waiting.contains_key(&p));
+            let mut reader = Reader::open_for(self.options.archive, cancel, &mut is_first)?;
             let read = self.first_names(&mut reader, &mut waiting);
             if !matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
                 return read;
