@@ -4,6 +4,7 @@
 
 mod backup;
 mod backup_meta;
+mod backup_restore;
 mod basics;
 mod cli;
 mod flows;
