@@ -5,6 +5,7 @@
 mod backup;
 mod backup_faults;
 mod backup_meta;
+mod backup_restore;
 mod basics;
 mod cli;
 mod flows;
