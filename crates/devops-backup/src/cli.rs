@@ -9,12 +9,26 @@ use devops_core::{
     units::parse_duration,
 };
 
+pub(crate) mod profile;
+
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-backup",
     table: "backup",
-    // A project file found by walking up must not decide what a restore overwrites, or where.
-    guarded: &["privileged", "overwrite", "to"],
-    secret: &[],
+    // A project file found by walking up must not decide what a restore overwrites, or where, nor what a
+    // profile starts and whom it tells.
+    guarded: &[
+        "privileged",
+        "overwrite",
+        "to",
+        "before",
+        "after",
+        "on-failure",
+        "finally",
+        "healthcheck",
+        "webhook",
+    ],
+    secret: &["healthcheck", "webhook"],
+    profile: Some(profile::keys),
     second_signal: SecondSignal::EndsAtOnce,
 };
 
@@ -32,7 +46,11 @@ pub(crate) enum Command {
     List(ListArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Diff(DiffArgs),
+    Cat(CatArgs),
     Prune(PruneArgs),
+    Run(RunArgs),
+    Timer(TimerArgs),
 }
 
 /// Create an archive of a folder or a file
@@ -47,6 +65,19 @@ pub(crate) struct CreateArgs {
     /// The first part of the archive's file name
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
+    #[command(flatten)]
+    pub(crate) flags: CreateFlags,
+    #[command(flatten)]
+    pub(crate) lock: LockFlags,
+    /// Show what would go in, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// How an archive is made, by `create` or by a profile.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(crate) struct CreateFlags {
     /// How hard to compress: 1 to 12, fast or best [default: 6, about the size of pigz -6]
     #[arg(long)]
     pub(crate) level: Option<Level>,
@@ -56,9 +87,18 @@ pub(crate) struct CreateArgs {
     /// Read patterns to leave out from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_from: Vec<PathBuf>,
+    /// Leave out what .gitignore and .backupignore files in SOURCE say
+    #[arg(long)]
+    pub(crate) ignore_files: bool,
+    /// Store folders that hold a CACHEDIR.TAG with nothing else in them
+    #[arg(long)]
+    pub(crate) exclude_caches: bool,
     /// Stay on the file system of SOURCE; folders on others are stored empty
     #[arg(long)]
     pub(crate) one_file_system: bool,
+    /// Read and compress everything, and copy nothing from an earlier archive
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Make the same bytes from the same files: owner 0:0, no host, source or start time, times
     /// after `SOURCE_DATE_EPOCH` set to it
     #[arg(long)]
@@ -66,9 +106,14 @@ pub(crate) struct CreateArgs {
     /// Print the SHA-256 of the archive
     #[arg(long)]
     pub(crate) sha256: bool,
-    /// Show what would go in, and write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+}
+
+/// What to do while somebody else is at work in the same folder.
+#[derive(Args, Debug)]
+pub(crate) struct LockFlags {
+    /// Wait this long for others to leave the folder of the archives, then fail with 75
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
+    pub(crate) lock_wait: Duration,
 }
 
 /// List the entries of an archive
@@ -86,6 +131,39 @@ pub(crate) struct VerifyArgs {
     /// Tars or tar.gz of any make
     #[arg(required = true)]
     pub(crate) archive: Vec<PathBuf>,
+    /// Compare with this folder as well: what the archive holds must be there, and the same
+    #[arg(long, value_name = "DIR", conflicts_with = "sample")]
+    pub(crate) against: Option<PathBuf>,
+    /// Prove only a random share of the archive, such as 5%
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub(crate) sample: Option<f64>,
+}
+
+/// Compare two archives, entry by entry
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The first, a tar or tar.gz of any make
+    pub(crate) first: PathBuf,
+    /// The second
+    pub(crate) second: PathBuf,
+}
+
+/// Write the content of one file of an archive to stdout
+#[derive(Args, Debug)]
+pub(crate) struct CatArgs {
+    /// A tar or tar.gz of any make
+    pub(crate) archive: PathBuf,
+    /// The path in the archive
+    pub(crate) path: PathBuf,
+}
+
+/// Reads a percentage between 0 and 100 as a share.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("a share is a percentage above 0% and up to 100%".to_owned()),
+    }
 }
 
 /// Restore an archive, or parts of it, into a folder
@@ -137,6 +215,19 @@ pub(crate) struct PruneArgs {
     /// The name of the backup; files of other names are never touched
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
+    #[command(flatten)]
+    pub(crate) keep: KeepFlags,
+    #[command(flatten)]
+    pub(crate) lock: LockFlags,
+    /// Show what would be kept, why, and what removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What is kept, by `prune` or by a profile.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_field_names, reason = "they are the flags")]
+pub(crate) struct KeepFlags {
     /// Keep the newest N
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) keep_last: u32,
@@ -158,9 +249,44 @@ pub(crate) struct PruneArgs {
     /// Keep all that are at most this much older than the newest, such as 30d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) keep_within: Option<Duration>,
-    /// Show what would be kept, why, and what removed, and remove nothing
+}
+
+/// Run the profiles of the config file: back up, verify, prune, with hooks and notifications
+#[derive(Args, Debug)]
+#[command(after_long_help = profile::RUN_HELP)]
+pub(crate) struct RunArgs {
+    /// The profile, `[backup.profile.NAME]`; without it all of them, one after the other
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) lock: LockFlags,
+    /// Show what would be archived and removed; run no hook, tell nobody, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Print a service and a timer of systemd that run a profile, or a line for cron
+#[derive(Args, Debug)]
+#[command(after_long_help = profile::TIMER_HELP)]
+pub(crate) struct TimerArgs {
+    /// The profile; without it one service runs all of them
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// When: an expression of systemd.time(7); with --cron a word or the five fields of crontab(5)
+    #[arg(long, value_name = "WHEN", default_value = "daily")]
+    pub(crate) on_calendar: String,
+    /// Print a line for cron instead
+    #[arg(long)]
+    pub(crate) cron: bool,
+    /// Print one of the two units alone, to be redirected into its file
+    #[arg(long, value_enum, conflicts_with = "cron")]
+    pub(crate) only: Option<Unit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unit {
+    Service,
+    Timer,
 }
 
 const HELP: &str = "\
@@ -170,6 +296,7 @@ EXAMPLES
   devops-backup verify /mnt/backups/*.tar.gz
   devops-backup restore /mnt/backups/backup-2026-11-22.tar.gz etc/app.toml --to /tmp/back
   devops-backup prune /mnt/backups --keep-daily 7 --keep-monthly 12 --dry-run
+  devops-backup run home
 
 EXIT CODES
   0   done
@@ -178,13 +305,17 @@ EXIT CODES
   3   partial: the result exists, and everything missing or changed was named
   5   the source, the archive or an entry was not found
   10  verify, restore: an archive is damaged
+  75  another process is at work in the folder of the archives
   77  no permission
+  78  the config file is wrong
   130 interrupted by SIGINT (143: SIGTERM); create left no archive";
 
 const CREATE_HELP: &str = "\
 The archive is DEST/NAME-YYYY-MM-DD.tar.gz by the local date; a second one of a day carries the
 time as well. It is readable by its owner alone, and appears only when it is whole. A NAME belongs
 to one SOURCE and host: another one needs another --name.
+
+While others create, one may create too; while `prune` or `run` is at work there, it fails with 75.
 
 PATTERNS
   *.log          a name, at any depth
@@ -194,9 +325,20 @@ PATTERNS
   !keep.log      takes an earlier pattern back; the last one that matches decides
   Lines of --exclude-from that begin with # are comments. Patterns of files come first.
 
+IGNORE FILES
+  With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all
+  folders below; git's own end at their repository, and leave out tracked files as well.
+  .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves
+  out. --exclude stands above both. Files above SOURCE and git's settings do not count.
+
+KEPT
+  Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access
+  control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore
+  them too. With --reproducible only user.* attributes and capabilities.
+
 SKIPPED
-  Sockets, earlier archives in DEST and, with --one-file-system, what lies on other file systems are
-  left out and named, and the exit code stays 0. What could not be read, and files that
+  Sockets, earlier archives in DEST, with --exclude-caches the content of caches and, with
+  --one-file-system, what lies on other file systems are left out and named, and the exit code stays 0. What could not be read, and files that
   changed while being read, are named with exit code 3: of such a file the archive has as many bytes
   as it had at first.";
 
@@ -219,15 +361,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_guarded_flag_is_one_of_restore() {
+    fn every_guarded_flag_is_one_of_restore_or_a_profile() {
         let command = Cli::command();
         let restore = command.find_subcommand("restore").expect("a subcommand");
+        let keys = profile::keys();
 
         for flag in ["privileged", "overwrite", "to"] {
             assert!(TOOL.guarded.contains(&flag), "{flag}");
         }
         for flag in TOOL.guarded {
-            assert!(restore.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{flag}");
+            let mut known = restore.get_arguments().chain(keys.get_arguments());
+            assert!(known.any(|arg| arg.get_long() == Some(flag)), "{flag}");
+        }
+        for flag in TOOL.secret {
+            assert!(TOOL.guarded.contains(flag), "{flag}");
         }
     }
 }

@@ -3,16 +3,25 @@
 use std::path::Path;
 
 use devops_cli::{Failure, Outcome, Session, json, quote};
-use devops_core::archive::{ArchiveError, LeftOut};
+use devops_core::{
+    archive::{ArchiveError, LeftOut},
+    clock::Clock,
+    fs::read_text,
+    lock::{Holder, LockError, LockEvent},
+};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::cli::{Cli, Command};
 
+mod cat;
+mod compare;
 mod create;
 mod list;
+mod profile;
 mod prune;
 mod restore;
+mod timer;
 mod verify;
 
 pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
@@ -21,7 +30,11 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::List(args) => list::list(&args, session),
         Command::Verify(args) => verify::verify(&args, session),
         Command::Restore(args) => restore::restore(&args, session),
+        Command::Diff(args) => compare::diff(&args, session),
+        Command::Cat(args) => cat::cat(&args, session),
         Command::Prune(args) => prune::prune(&args, session),
+        Command::Run(args) => profile::run(&args, session),
+        Command::Timer(args) => timer::timer(&args, session),
     }
 }
 
@@ -30,9 +43,40 @@ fn failure(error: ArchiveError) -> Failure {
     let hint = match &error {
         ArchiveError::OtherOrigin { .. } => "choose another name with `--name`",
         ArchiveError::EmptyPolicy(_) => "give at least one `--keep-` option",
+        ArchiveError::Lock(LockError::Held { .. }) => LOCKED,
         _ => return error.into(),
     };
     Failure::from(error).hint(hint)
+}
+
+/// What helps when somebody else is at work.
+const LOCKED: &str = "wait for it with `--lock-wait 1h`, or try again later";
+
+/// Describes this process to others that want the same folder.
+fn holder(session: &Session) -> Holder {
+    Holder::this_process(Path::new("/"), &host_name(), session.clock().now())
+}
+
+/// Says why it takes so long, or what is less safe than it could be.
+fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>) {
+    let folder = quote(folder);
+    match event {
+        LockEvent::Waiting(Some(holder)) => {
+            session.status(format!("waiting: `{folder}` is locked by {holder}"));
+        }
+        LockEvent::Waiting(None) => session.status(format!("waiting: `{folder}` is locked")),
+        LockEvent::TookOver(holder) => {
+            session.warn(format!("`{folder}`: took over the stale lock of {holder}"));
+        }
+        LockEvent::Unlocked(reason) => {
+            session.warn(format!("`{folder}` cannot be locked: {reason}"));
+        }
+    }
+}
+
+fn host_name() -> String {
+    read_text(Path::new("/proc/sys/kernel/hostname"), 1024)
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Names something left out: a warning if it is a fault, else a remark.

@@ -12,6 +12,7 @@ pub(crate) const TOOL: Tool = Tool {
     // They answer a question, start a program, change what it does, or name a file that is replaced.
     guarded: &["capture", "cwd", "default", "env", "file", "from"],
     secret: &[],
+    profile: None,
     // The second one kills the commands that run, and a terminal without echo is put right.
     second_signal: SecondSignal::Counts,
 };

@@ -11,6 +11,7 @@ use crate::{
     exit,
     failure::Failure,
     layers::{self, Layer},
+    profile::ProfileTable,
     report, session, show,
     tool::Tool,
 };
@@ -31,6 +32,7 @@ pub(crate) struct Settings {
     pub no_color: bool,
     /// `CI` is set: some systems give a terminal, but nobody watches it.
     pub ci: bool,
+    pub profiles: Vec<ProfileTable>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,8 +62,9 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let json_on_line = json_on_line(&arguments);
     let as_json = json_on_line.unwrap_or_else(|| json_in_environment(tool));
     match resolve(tool, C::command(), &arguments) {
-        Ok(Resolved::Matches(mut matches)) => {
+        Ok(Resolved::Matches(mut matches, profiles)) => {
             let mut settings = settings(&matches);
+            settings.profiles = profiles;
             settings.json = json_on_line.unwrap_or(settings.json);
             match C::from_arg_matches_mut(&mut matches) {
                 Ok(cli) => Parsed::Run(cli, settings),
@@ -75,7 +78,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
 }
 
 enum Resolved {
-    Matches(ArgMatches),
+    Matches(ArgMatches, Vec<ProfileTable>),
     Printed,
 }
 
@@ -122,10 +125,10 @@ fn resolve(tool: &Tool, command: Command, arguments: &[OsString]) -> Result<Reso
     let matches = layered.try_get_matches_from(arguments).map_err(|error| {
         match layers.iter().find(|layer| is_not_text(layer, &command, arguments)) {
             Some(layer) => not_text(layer),
-            None => blame(error, &layers),
+            None => blame(&error, &layers).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
         }
     })?;
-    Ok(Resolved::Matches(matches))
+    Ok(Resolved::Matches(matches, config.profiles(tool)?))
 }
 
 /// Returns whether a flag that takes text alone was given something else from outside the line.
@@ -146,18 +149,16 @@ fn not_text(layer: &Layer) -> Refusal {
 }
 
 /// Says where a bad value came from that was not on the command line.
-fn blame(error: clap::Error, layers: &[Layer]) -> Refusal {
+pub(crate) fn blame(error: &clap::Error, layers: &[Layer]) -> Option<Failure> {
     use clap::error::{ContextKind, ContextValue};
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
-        return error.into();
+        return None;
     };
     let flag = argument.split([' ', '=']).next().unwrap_or_default().trim_end_matches("...");
-    let Some(layer) = layers.iter().find(|layer| flag == format!("--{}", layer.long)) else {
-        return error.into();
-    };
-    let message = summary(&error);
+    let layer = layers.iter().find(|layer| flag == format!("--{}", layer.long))?;
     let kind = if layer.origin.is_file() { Kind::Configuration } else { Kind::Usage };
-    Failure::new(kind, message).hint(format!("the value comes from {}", layer.origin)).into()
+    let hint = format!("the value comes from {}", layer.origin);
+    Some(Failure::new(kind, summary(error)).hint(hint))
 }
 
 fn config_flag(tool: &Tool, given: &ArgMatches) -> Option<OsString> {
@@ -184,6 +185,7 @@ fn settings(matches: &ArgMatches) -> Settings {
         log_format: *matches.get_one("log-format").expect("log-format has a default"),
         no_color: is_set("NO_COLOR"),
         ci: is_set("CI"),
+        profiles: Vec::new(),
     }
 }
 
@@ -220,7 +222,7 @@ fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
 }
 
 /// Returns what is wrong in one line.
-fn summary(error: &clap::Error) -> String {
+pub(crate) fn summary(error: &clap::Error) -> String {
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return "a command is missing; see `--help`".to_owned();
     }

@@ -17,6 +17,7 @@ use crate::{
 
 mod check;
 mod file;
+mod profiles;
 
 use file::Entry;
 
@@ -55,22 +56,33 @@ impl Config {
             let text = fs::read_input(&path, SIZE_LIMIT, &Cancel::new())
                 .context("failed to load the config file");
             let text = text.map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
-            let found = file::parse(&path, &text, tool)?;
+            let found = file::parse(&path, trust, &text, tool)?;
             check::check(tool, command, &found, trust)?;
             entries.extend(found);
         }
+        profiles::check_owners(&entries)?;
         Ok(Self { entries })
     }
 
     /// Returns the value of a flag of the command at `path`; its own table beats the tool's.
     pub(crate) fn value(&self, path: &[String], long: &str) -> Option<(Vec<OsString>, Origin)> {
+        self.value_of(path, long, |_| true)
+    }
+
+    fn value_of(
+        &self,
+        path: &[String],
+        long: &str,
+        counts: impl Fn(&Entry) -> bool,
+    ) -> Option<(Vec<OsString>, Origin)> {
         let key = long.replace('-', "_");
         let rank = |entry: &&Entry| entry.tables.len();
         let mut files: Vec<&Path> = self.entries.iter().map(|entry| entry.file.as_path()).collect();
         files.dedup();
         let in_file = |file: &Path| {
             let applies = |entry: &&Entry| {
-                entry.file == file && entry.key == key && path.starts_with(&entry.tables)
+                let is_meant = entry.key == key && path.starts_with(&entry.tables);
+                entry.file == file && is_meant && counts(entry)
             };
             self.entries.iter().filter(applies).max_by_key(rank)
         };

@@ -15,8 +15,8 @@ pub(crate) fn code(result: &Result<Outcome, Failure>, signal: Option<i32>) -> u8
     }
 }
 
-/// Returns the exit code of a kind of failure.
-pub(crate) fn of_kind(kind: Kind, signal: Option<i32>) -> u8 {
+/// Returns the exit code of a kind of failure; `signal` is the first signal that came.
+pub fn of_kind(kind: Kind, signal: Option<i32>) -> u8 {
     match kind {
         Kind::Failed | Kind::Exists => 1,
         Kind::Usage => 2,

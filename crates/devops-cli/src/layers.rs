@@ -145,7 +145,11 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Only a flag that can be repeated takes a list, and a boolean one only a boolean.
-fn from_file(arg: &Arg, values: Vec<OsString>, origin: &Origin) -> Result<Vec<OsString>, Failure> {
+pub(crate) fn from_file(
+    arg: &Arg,
+    values: Vec<OsString>,
+    origin: &Origin,
+) -> Result<Vec<OsString>, Failure> {
     let invalid = |what: &str| {
         let long = arg.get_long().unwrap_or_default().replace('-', "_");
         Err(Failure::new(Kind::Configuration, format!("{origin}: `{long}` takes {what}")))

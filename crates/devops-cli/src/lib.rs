@@ -12,6 +12,7 @@ mod failure;
 pub mod json;
 mod layers;
 mod logging;
+mod profile;
 mod progress;
 mod report;
 mod session;
@@ -21,7 +22,9 @@ mod text;
 mod tool;
 
 pub use crate::{
+    exit::of_kind as exit_code,
     failure::{Failure, Outcome, ResultExt},
+    profile::ProfileTable,
     progress::Progress,
     session::Session,
     text::{quote, table},

@@ -15,6 +15,7 @@ use time::UtcOffset;
 use crate::{
     arguments::{ColorPolicy, Settings},
     failure::Failure,
+    profile::ProfileTable,
     progress::{self, Progress, ProgressPolicy},
     report,
 };
@@ -60,6 +61,11 @@ impl Session {
     /// Returns whether only errors are wanted.
     pub fn quiet(&self) -> bool {
         self.settings.quiet
+    }
+
+    /// Returns the profiles of the config files, in the order they stand there.
+    pub fn profiles(&self) -> &[ProfileTable] {
+        &self.settings.profiles
     }
 
     /// Prints one line of results on stdout, at once.

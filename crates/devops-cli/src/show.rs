@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     failure::Failure,
     layers::{self, Layer, Origin},
+    profile::ProfileTable,
     session,
     tool::Tool,
 };
@@ -20,6 +21,14 @@ pub(crate) fn show(
 ) -> Result<(), Failure> {
     let mut settings = Vec::new();
     collect(tool, command, &mut Vec::new(), config, &mut settings)?;
+    for profile in config.profiles(tool)? {
+        settings.extend(of_profile(&profile));
+    }
+    for setting in &mut settings {
+        if tool.secret.contains(&setting.long.as_str()) {
+            setting.values.fill("***".into());
+        }
+    }
     let as_json = flags.get_flag("json");
     let with_origin = flags.get_flag("origin");
     let mut text = String::new();
@@ -39,11 +48,7 @@ fn collect(
 ) -> Result<(), Failure> {
     for arg in command.get_arguments().filter(|arg| layers::has_fallback(arg)) {
         let layer = layers::value(tool, arg, path, config)?;
-        let mut setting = layer.unwrap_or_else(|| default(arg, path));
-        if tool.secret.contains(&setting.long.as_str()) {
-            setting.values.fill("***".into());
-        }
-        settings.push(setting);
+        settings.push(layer.unwrap_or_else(|| default(arg, path)));
     }
     for sub in command.get_subcommands() {
         if !matches!(sub.get_name(), "completions" | "config" | "help") {
@@ -53,6 +58,17 @@ fn collect(
         }
     }
     Ok(())
+}
+
+fn of_profile(profile: &ProfileTable) -> Vec<Layer> {
+    let path = ["profile".to_owned(), profile.name.clone()];
+    let keys = (profile.keys)();
+    let args = keys.get_arguments().filter(|arg| layers::has_fallback(arg));
+    args.map(|arg| {
+        let set = profile.layers.iter().find(|layer| Some(layer.long.as_str()) == arg.get_long());
+        set.cloned().unwrap_or_else(|| default(arg, &path))
+    })
+    .collect()
 }
 
 fn default(arg: &Arg, path: &[String]) -> Layer {

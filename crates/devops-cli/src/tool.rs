@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{Command, Parser};
 use devops_core::kind::Kind;
 use time::UtcOffset;
 
@@ -30,6 +30,9 @@ pub struct Tool {
     pub guarded: &'static [&'static str],
     /// Long flags whose values are never shown.
     pub secret: &'static [&'static str],
+    /// A command whose long flags are the keys of a profile, `[<TABLE>.profile.NAME]` in config files;
+    /// `None` where a tool has no profiles.
+    pub profile: Option<fn() -> Command>,
     /// What a second signal does.
     pub second_signal: SecondSignal,
 }

@@ -12,7 +12,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::kind::{HasKind, Kind};
+use crate::{
+    kind::{HasKind, Kind},
+    lock::is_unsupported,
+};
 
 mod input;
 mod private;
@@ -102,6 +105,8 @@ impl AtomicFile {
                 Ok(()) if is_at(atomic.file(), &atomic.temp) => return Ok(atomic),
                 // Before it was locked, `remove_stale` of another process took it for a leftover.
                 Ok(()) | Err(Errno::WOULDBLOCK) => {}
+                // Without locks no leftover can be told from work in progress, so none is ever removed.
+                Err(error) if is_unsupported(error) => return Ok(atomic),
                 Err(error) => return Err(error).at(&atomic.temp, "lock"),
             }
         }
@@ -120,6 +125,14 @@ impl AtomicFile {
     /// Returns the temporary path.
     pub fn temp_path(&self) -> &Path {
         &self.temp
+    }
+
+    /// Empties the file, to begin again.
+    pub fn restart(&mut self) -> Result<(), PathError> {
+        let file = self.file();
+        rustix::fs::ftruncate(file, 0).at(&self.temp, "empty")?;
+        rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0)).at(&self.temp, "empty")?;
+        Ok(())
     }
 
     /// Chooses another final name in the same folder.

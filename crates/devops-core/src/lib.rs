@@ -1,6 +1,6 @@
 //! All logic of the devops tools.
 //!
-//! The foundation (`fs`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
+//! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
 //! each engine and orchestrator sits behind the feature of its name.
 //! Nothing here prints, parses flags, reads the environment, installs a signal handler or exits:
 //! functions return values, errors and events.
@@ -14,7 +14,10 @@ pub mod cancel;
 pub mod clock;
 pub mod exposition;
 pub mod fs;
+#[cfg(feature = "http")]
+mod http;
 pub mod kind;
+pub mod lock;
 pub mod retention;
 pub mod secret;
 pub mod units;
@@ -32,5 +35,7 @@ pub mod s3;
 // Orchestrators: nothing imports them but a binary.
 #[cfg(feature = "lessons")]
 pub mod lessons;
+#[cfg(feature = "profile")]
+pub mod profile;
 #[cfg(feature = "terraform")]
 pub mod terraform;

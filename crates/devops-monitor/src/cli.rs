@@ -14,6 +14,7 @@ pub(crate) const TOOL: Tool = Tool {
     table: "monitor",
     guarded: &["bind", "auth-file", "allow-anonymous", "allow-host", "root-path"],
     secret: &[],
+    profile: None,
     second_signal: SecondSignal::EndsAtOnce,
 };
 

@@ -14,6 +14,7 @@ pub(crate) const TOOL: Tool = Tool {
     table: "s3push",
     guarded: &["endpoint-url", "profile", "ca-bundle"],
     secret: &[],
+    profile: None,
     second_signal: SecondSignal::EndsAtOnce,
 };
 

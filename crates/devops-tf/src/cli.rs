@@ -16,6 +16,7 @@ pub(crate) const TOOL: Tool = Tool {
     guarded: &["auto-approve", "backend-config", "bin"],
     // Terraform gets each of them; it must not be left alone after the second.
     secret: &["backend-config", "var"],
+    profile: None,
     second_signal: SecondSignal::Counts,
 };
 

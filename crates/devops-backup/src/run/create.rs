@@ -7,22 +7,27 @@ use std::{
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::Path,
     thread::available_parallelism,
+    time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Reproducible,
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
         create_in_folder, create_to_writer, preview,
     },
-    fs::{At, read_input, read_text},
+    clock::SystemClock,
+    fs::{At, read_input},
+    lock::{LockMode, LockRequest},
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
 
-use super::{failure, left_out_json, object, tell_left_out};
-use crate::cli::CreateArgs;
+use super::{failure, holder, host_name, left_out_json, object, tell_left_out, tell_lock};
+use crate::cli::{CreateArgs, CreateFlags};
 
+/// What repeated reads of changing files may take in all.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The most a file of patterns may hold.
 const MAX_PATTERNS: u64 = 16 << 20;
 
@@ -32,20 +37,13 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         return Err(Failure::usage("an archive is not written to a terminal")
             .hint("redirect stdout, or name a folder"));
     }
-    let host = host_name();
-    let clock = session.clock();
+    let (host, holder, clock) = (host_name(), holder(session), session.clock());
+    let wait = args.lock.lock_wait;
     let options = CreateOptions {
         source: &args.source,
-        excludes: excludes(args, session)?,
-        one_file_system: args.one_file_system,
-        level: args.level.unwrap_or_default(),
-        n_threads: available_parallelism().map_or(1, Into::into),
         estimate: !session.json() && !session.quiet(),
-        host: &host,
-        reproducible: reproducible(args)?,
-        clock: &clock,
-        sha256: args.sha256,
-        layer: &Direct,
+        lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
+        ..options(&args.flags, &host, &clock, session)?
     };
     if args.dry_run {
         return dry_run(args, &options, to_stdout, session);
@@ -56,6 +54,10 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Bytes(n_bytes) => progress.set(n_bytes),
         CreateEvent::Packed(_) => {}
         CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        CreateEvent::Damaged(archive) => {
+            session.warn(format!("{} is damaged; reading everything again", quote(archive)));
+        }
+        CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
     let created = if to_stdout {
@@ -70,6 +72,32 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     progress.finish();
     report(&path, &summary, to_stdout, session)?;
     Ok(outcome(&summary))
+}
+
+/// Returns what the flags of `create` and of profiles say; the source is set later.
+pub(super) fn options<'a>(
+    flags: &CreateFlags,
+    host: &'a str,
+    clock: &'a SystemClock,
+    session: &Session,
+) -> Result<CreateOptions<'a>, Failure> {
+    Ok(CreateOptions {
+        source: Path::new(""),
+        excludes: excludes(flags, session)?,
+        marks: Marks { ignore_files: flags.ignore_files, caches: flags.exclude_caches },
+        one_file_system: flags.one_file_system,
+        level: flags.level.unwrap_or_default(),
+        n_threads: available_parallelism().map_or(1, Into::into),
+        reuse: !flags.full,
+        patience: PATIENCE,
+        estimate: false,
+        host,
+        reproducible: reproducible(flags)?,
+        clock,
+        sha256: flags.sha256,
+        layer: &Direct,
+        lock: None,
+    })
 }
 
 fn dry_run(
@@ -101,7 +129,7 @@ fn dry_run(
     Ok(outcome(&summary))
 }
 
-fn outcome(summary: &CreateSummary) -> Outcome {
+pub(super) fn outcome(summary: &CreateSummary) -> Outcome {
     match summary.n_faults() {
         0 => Outcome::Done,
         1 => Outcome::Partial("one thing is not in the archive as it was".to_owned()),
@@ -110,7 +138,7 @@ fn outcome(summary: &CreateSummary) -> Outcome {
 }
 
 /// Prints the result: on stdout, or on stderr when the archive itself went to stdout.
-fn report(
+pub(super) fn report(
     path: &Path,
     summary: &CreateSummary,
     to_stdout: bool,
@@ -131,8 +159,12 @@ fn report(
         let line = format!("{sha256}  {}", quote(path));
         if to_stdout { session.status(line) } else { session.line(line)? }
     }
+    let reused = match summary.bytes_reused {
+        0 => String::new(),
+        n => format!(" ({} unchanged)", ByteSize(n)),
+    };
     session.status(format!(
-        "{} entries, {} in, {} out, {}",
+        "{} entries, {} in{reused}, {} out, {}",
         summary.n_entries,
         ByteSize(summary.bytes_in),
         ByteSize(summary.bytes_out),
@@ -141,12 +173,12 @@ fn report(
     Ok(())
 }
 
-fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
+pub(super) fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     let mut object = object("summary", "archive", path);
     let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
     insert("bytes_in", summary.bytes_in.into());
     insert("bytes_out", summary.bytes_out.into());
-    insert("bytes_reused", 0.into());
+    insert("bytes_reused", summary.bytes_reused.into());
     insert("entries", summary.n_entries.into());
     insert("files", summary.n_files.into());
     insert("skipped", left_out_json(&summary.skipped));
@@ -158,7 +190,7 @@ fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     Value::Object(object)
 }
 
-fn excludes(args: &CreateArgs, session: &Session) -> Result<Excludes, Failure> {
+fn excludes(args: &CreateFlags, session: &Session) -> Result<Excludes, Failure> {
     let mut texts = Vec::new();
     for file in &args.exclude_from {
         texts.push(read_input(file, MAX_PATTERNS, session.cancel())?);
@@ -167,7 +199,7 @@ fn excludes(args: &CreateArgs, session: &Session) -> Result<Excludes, Failure> {
     Excludes::new(from_files.chain(args.exclude.iter().map(String::as_str))).map_err(Into::into)
 }
 
-fn reproducible(args: &CreateArgs) -> Result<Option<Reproducible>, Failure> {
+fn reproducible(args: &CreateFlags) -> Result<Option<Reproducible>, Failure> {
     if !args.reproducible {
         return Ok(None);
     }
@@ -190,9 +222,4 @@ fn stdout() -> Result<File, Failure> {
 fn identity(out: &File) -> Result<Option<(u64, u64)>, Failure> {
     let metadata = out.metadata().at("standard output", "read")?;
     Ok(metadata.is_file().then(|| (metadata.dev(), metadata.ino())))
-}
-
-fn host_name() -> String {
-    read_text(Path::new("/proc/sys/kernel/hostname"), 1024)
-        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }

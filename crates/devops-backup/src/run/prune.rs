@@ -4,25 +4,19 @@ use devops_cli::{Failure, Outcome, Session, json, quote, table};
 use devops_core::{
     archive::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned},
     clock::Clock,
+    lock::{FolderLock, LockEvent, LockMode, LockRequest},
     retention::KeepPolicy,
     units::ByteSize,
 };
 use serde_json::{Value, json};
 
-use super::{failure, object, utc};
-use crate::cli::PruneArgs;
+use super::{failure, holder, object, tell_lock, utc};
+use crate::cli::{KeepFlags, PruneArgs};
 
 pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {
-    let policy = KeepPolicy {
-        last: args.keep_last,
-        hourly: args.keep_hourly,
-        daily: args.keep_daily,
-        weekly: args.keep_weekly,
-        monthly: args.keep_monthly,
-        yearly: args.keep_yearly,
-        within: args.keep_within,
-    };
+    let policy = policy(&args.keep);
     let (now, cancel) = (session.clock().now(), session.cancel());
+    let _lock = lock(args, &policy, session)?;
     let plan = plan_prune(&args.dest, &args.name, &policy, now, cancel).map_err(failure)?;
     show(&plan, session)?;
     let (mut n_removed, mut bytes_freed) = (0, 0);
@@ -56,7 +50,37 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     })
 }
 
-fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
+/// Returns what the flags of `prune` and of profiles say.
+pub(super) fn policy(keep: &KeepFlags) -> KeepPolicy {
+    KeepPolicy {
+        last: keep.keep_last,
+        hourly: keep.keep_hourly,
+        daily: keep.keep_daily,
+        weekly: keep.keep_weekly,
+        monthly: keep.keep_monthly,
+        yearly: keep.keep_yearly,
+        within: keep.keep_within,
+    }
+}
+
+/// Locks the folder, if anything may happen to it.
+fn lock(
+    args: &PruneArgs,
+    policy: &KeepPolicy,
+    session: &Session,
+) -> Result<Option<FolderLock>, Failure> {
+    if args.dry_run || policy.is_empty() {
+        return Ok(None);
+    }
+    let holder = holder(session);
+    let wait = args.lock.lock_wait;
+    let request = LockRequest { holder: &holder, mode: LockMode::Exclusive, wait };
+    let mut tell = |event: LockEvent<'_>| tell_lock(session, &args.dest, &event);
+    let locked = FolderLock::acquire(&args.dest, &request, session.cancel(), &mut tell);
+    locked.map(Some).map_err(|error| failure(error.into()))
+}
+
+pub(super) fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
     if session.json() {
         return plan.candidates.iter().try_for_each(|candidate| session.emit(&line(candidate)));
     }

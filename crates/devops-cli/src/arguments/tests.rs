@@ -11,6 +11,7 @@ const TOOL: Tool = Tool {
     table: "backup",
     guarded: &["program"],
     secret: &[],
+    profile: None,
     second_signal: SecondSignal::EndsAtOnce,
 };
 
@@ -47,7 +48,7 @@ fn parse_with(config: &str, arguments: &[&str]) -> Result<(Sub, Settings), Strin
     let line = ["devops-try", flag.as_str()].into_iter().chain(arguments.iter().copied());
     let line: Vec<OsString> = line.map(OsString::from).collect();
     match resolve(&TOOL, Cli::command(), &line) {
-        Ok(Resolved::Matches(mut matches)) => {
+        Ok(Resolved::Matches(mut matches, _)) => {
             let settings = settings(&matches);
             Ok((Cli::from_arg_matches_mut(&mut matches).unwrap().command, settings))
         }

@@ -7,6 +7,7 @@ use clap::Command;
 use super::{
     Trust,
     file::{Entry, invalid, unknown},
+    profiles,
 };
 use crate::{failure::Failure, layers, tool::Tool};
 
@@ -18,7 +19,7 @@ pub(super) fn check(
     trust: Trust,
 ) -> Result<(), Failure> {
     for entry in entries {
-        check_key(command, entry)?;
+        check_key(tool, command, entry)?;
         if trust == Trust::Project && is_guarded(tool, &entry.key) {
             return Err(invalid(
                 &entry.file,
@@ -35,7 +36,10 @@ fn is_guarded(tool: &Tool, key: &str) -> bool {
     tool.guarded.iter().any(|long| long.replace('-', "_") == key)
 }
 
-fn check_key(command: &Command, entry: &Entry) -> Result<(), Failure> {
+fn check_key(tool: &Tool, command: &Command, entry: &Entry) -> Result<(), Failure> {
+    if let (Some(keys), Some(names)) = (tool.profile, profiles::names(entry)) {
+        return check_profile(&keys(), entry, names);
+    }
     let mut table = command;
     for name in &entry.tables {
         table = table.find_subcommand(name).ok_or_else(|| {
@@ -50,6 +54,30 @@ fn check_key(command: &Command, entry: &Entry) -> Result<(), Failure> {
         return Ok(());
     }
     Err(unknown(&entry.file, entry.line, &entry.key, keys.iter().map(String::as_str)))
+}
+
+/// A key of one profile, or of the table that stands for all of them.
+fn check_profile(keys: &Command, entry: &Entry, names: &[String]) -> Result<(), Failure> {
+    let mut known = BTreeSet::new();
+    collect_keys(keys, &mut known);
+    match names {
+        [] => {}
+        [name] if profiles::is_name(name) => {}
+        [name] => {
+            let what = format!("`{name}` cannot be the name of a profile");
+            return Err(invalid(&entry.file, entry.line, &what).hint(
+                "a name has letters, digits, `-`, `_` and `.`, and begins with a letter or digit",
+            ));
+        }
+        [_, inner, ..] => {
+            let known = known.iter().map(String::as_str);
+            return Err(unknown(&entry.file, entry.line, inner, known));
+        }
+    }
+    if known.contains(&entry.key) {
+        return Ok(());
+    }
+    Err(unknown(&entry.file, entry.line, &entry.key, known.iter().map(String::as_str)))
 }
 
 fn collect_keys(command: &Command, keys: &mut BTreeSet<String>) {

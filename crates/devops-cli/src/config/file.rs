@@ -8,6 +8,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use super::Trust;
 use crate::{failure::Failure, text, tool::Tool};
 
 /// The tables of all tools: a shared file may hold any of them.
@@ -18,6 +19,7 @@ const TOOLS: [&str; 5] = ["backup", "basics", "monitor", "s3push", "tf"];
 pub(super) struct Entry {
     pub file: PathBuf,
     pub line: usize,
+    pub trust: Trust,
     /// The tables below the tool's own: `["create"]` for `[backup.create]`.
     pub tables: Vec<String>,
     pub key: String,
@@ -25,12 +27,17 @@ pub(super) struct Entry {
 }
 
 /// Returns the settings of `tool` in a file.
-pub(super) fn parse(path: &Path, source: &str, tool: &Tool) -> Result<Vec<Entry>, Failure> {
+pub(super) fn parse(
+    path: &Path,
+    trust: Trust,
+    source: &str,
+    tool: &Tool,
+) -> Result<Vec<Entry>, Failure> {
     let document = DeTable::parse(source).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(source, span.start));
         invalid(path, line, error.message())
     })?;
-    let file = Source { path, text: source };
+    let file = Source { path, trust, text: source };
     let mut entries = Vec::new();
     for (key, value) in document.get_ref() {
         let name = key.get_ref().as_ref();
@@ -46,6 +53,7 @@ pub(super) fn parse(path: &Path, source: &str, tool: &Tool) -> Result<Vec<Entry>
 
 struct Source<'a> {
     path: &'a Path,
+    trust: Trust,
     text: &'a str,
 }
 
@@ -79,6 +87,7 @@ impl Source<'_> {
             entries.push(Entry {
                 file: self.path.to_owned(),
                 line: self.line(key),
+                trust: self.trust,
                 tables: tables.clone(),
                 key: name,
                 values: self.values(value)?,

@@ -3,17 +3,15 @@
 use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{Arc, LazyLock, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use ureq::{
-    Agent, Error,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Agent, Error};
 
 use super::{Seen, Status, Target, addresses};
+use crate::http;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: u32 = 5;
@@ -96,7 +94,7 @@ fn why(error: &io::Error, timeout: Duration) -> String {
 }
 
 pub(super) fn check_http(url: &str, timeout: Duration) -> Seen {
-    if url.starts_with("https:") && ROOTS.is_empty() {
+    if url.starts_with("https:") && !http::has_roots() {
         return Seen(Status::Unknown, "this host has no CA certificates".to_owned());
     }
     // ureq does not tell a name that was not resolved from a connection that failed.
@@ -113,7 +111,7 @@ pub(super) fn check_http(url: &str, timeout: Duration) -> Seen {
         // The service itself is asked, whatever the environment says.
         .proxy(None)
         .user_agent(concat!("devops-basics/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls())
+        .tls_config(http::tls())
         .build()
         .into();
     match agent.get(url).call() {
@@ -132,18 +130,4 @@ fn host_and_port(url: &str) -> (String, u16) {
     let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     (host.to_owned(), uri.port_u16().unwrap_or(default))
-}
-
-/// The certificates this host trusts.
-static ROOTS: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
-    let found = rustls_native_certs::load_native_certs().certs;
-    Arc::new(found.iter().map(|root| Certificate::from_der(root).to_owned()).collect())
-});
-
-/// Trusts what the host trusts, through the one crypto provider of this workspace.
-fn tls() -> TlsConfig {
-    TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::clone(&ROOTS)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .build()
 }

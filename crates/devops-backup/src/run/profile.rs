@@ -1,0 +1,258 @@
+//! `devops-backup run`.
+
+use std::io::{self, Write};
+
+use devops_cli::{Failure, Outcome, ProfileTable, Session, exit_code, quote};
+use devops_core::{
+    archive::{CreateEvent, CreateSummary, Created, PrunePlan},
+    cancel::Cancelled,
+    kind::Kind,
+    lock::Holder,
+    profile::{self, Problem, ProfileEvent, ProfileSource, Report, RunContext, Status},
+    units::{ByteSize, format_duration},
+};
+use serde_json::Value;
+
+use super::{LOCKED, create, failure, holder, prune, tell_left_out, tell_lock};
+use crate::cli::RunArgs;
+
+mod settings;
+
+pub(super) use settings::Settings;
+
+pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    let tables = select(args.profile.as_deref(), session)?;
+    // What is wrong with any of them is said before the first one begins.
+    let read = |table: &&ProfileTable| Settings::read(table, session);
+    let all = tables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if args.dry_run {
+        return dry_run(&all, session);
+    }
+    let holder = holder(session);
+    let mut verdict = Verdict::default();
+    for settings in &all {
+        session.cancel().check()?;
+        let report = run_one(settings, args, &holder, session)?;
+        verdict.add(&report);
+    }
+    verdict.outcome(session)
+}
+
+/// Returns the profile of a name, or all of them.
+pub(super) fn select<'a>(
+    name: Option<&str>,
+    session: &'a Session,
+) -> Result<Vec<&'a ProfileTable>, Failure> {
+    let all = session.profiles();
+    let Some(name) = name else {
+        if all.is_empty() {
+            return Err(Failure::new(Kind::Configuration, "no config file has a profile")
+                .hint("add a table `[backup.profile.NAME]`; see `devops-backup run --help`"));
+        }
+        return Ok(all.iter().collect());
+    };
+    let found = all.iter().find(|table| table.name == name);
+    found.map(|table| vec![table]).ok_or_else(|| {
+        let failure = Failure::new(Kind::NotFound, format!("there is no profile `{name}`"));
+        let names: Vec<_> = all.iter().map(|table| format!("`{}`", table.name)).collect();
+        match names.len() {
+            0 => failure.hint(format!("add a table `[backup.profile.{name}]` to a config file")),
+            _ => failure.hint(format!("there is {}", names.join(", "))),
+        }
+    })
+}
+
+fn run_one(
+    settings: &Settings,
+    args: &RunArgs,
+    holder: &Holder,
+    session: &Session,
+) -> Result<Report, Failure> {
+    session.status(format!("profile {}", settings.name));
+    let code = |kind| exit_code(kind, session.cancel().signal());
+    let context = RunContext { holder, lock_wait: args.lock.lock_wait, exit_code: &code };
+    let mut teller = Teller { session, settings, printed: Ok(()) };
+    let profile = settings.profile(session)?;
+    let report =
+        profile::run(&profile, &context, session.cancel(), &mut |event| teller.event(&event));
+    teller.printed?;
+    if session.json() {
+        session.emit(&report.to_json(report.exit_code(&code)))?;
+    }
+    session.status(format!("profile {}: {}", settings.name, report.sentence()));
+    Ok(report)
+}
+
+/// Says what happens.
+struct Teller<'a> {
+    session: &'a Session,
+    settings: &'a Settings,
+    /// The first failure to print a result; the work goes on.
+    printed: Result<(), Failure>,
+}
+
+impl Teller<'_> {
+    fn event(&mut self, event: &ProfileEvent<'_>) {
+        let session = self.session;
+        match event {
+            ProfileEvent::Begun(source) => {
+                session.status(format!("backing up {}", quote(&source.path)));
+            }
+            ProfileEvent::Create(CreateEvent::LeftOut(left_out)) => {
+                tell_left_out(session, left_out)
+            }
+            ProfileEvent::Create(_) => {}
+            ProfileEvent::Created(source, created) => {
+                let printed = self.created(source, created);
+                self.keep(printed);
+            }
+            ProfileEvent::Verifying(path) => session.status(format!("verifying {}", quote(path))),
+            ProfileEvent::Pruned(plan) => self.pruned(plan),
+            ProfileEvent::Hook(moment, n) => session.status(format!("hook {moment} {n}")),
+            ProfileEvent::HookLine(line) => {
+                // Nobody may be reading; the backup does not depend on it.
+                let _written = io::stderr().lock().write_all(&[line, b"\n".as_slice()].concat());
+            }
+            ProfileEvent::Lock(event) => tell_lock(session, &self.settings.dest, event),
+            ProfileEvent::Problem(Problem { message, .. }) => {
+                session.warn(format!("profile {}: {message}", self.settings.name));
+            }
+            ProfileEvent::Warning(what) => {
+                session.warn(format!("profile {}: {what}", self.settings.name));
+            }
+        }
+    }
+
+    fn created(&self, source: &ProfileSource, created: &Created) -> Result<(), Failure> {
+        let Created { path, summary } = created;
+        if self.session.json() {
+            let mut object = create::summary_json(path, summary);
+            object["profile"] = self.settings.name.as_str().into();
+            object["source"] = source.path.to_string_lossy().into();
+            return self.session.emit(&object);
+        }
+        create::report(path, summary, false, self.session)
+    }
+
+    fn pruned(&self, plan: &PrunePlan) {
+        let n_removed = plan.removed().count();
+        let n_kept = plan.candidates.len() - n_removed;
+        self.session.status(format!("kept {n_kept}, removed {n_removed}"));
+    }
+
+    fn keep(&mut self, printed: Result<(), Failure>) {
+        if self.printed.is_ok() {
+            self.printed = printed;
+        }
+    }
+}
+
+/// What became of all profiles.
+#[derive(Default)]
+struct Verdict {
+    worst: Option<Problem>,
+    n_faults: usize,
+    is_partial: bool,
+    failed: Vec<String>,
+}
+
+impl Verdict {
+    fn add(&mut self, report: &Report) {
+        self.n_faults += report.n_faults();
+        self.is_partial |= report.status == Status::Partial;
+        let Some(problem) = report.worst() else { return };
+        self.failed.push(report.profile.clone());
+        // A lock asks for another try, which a failure of another profile does not.
+        let is_worse = self
+            .worst
+            .as_ref()
+            .is_none_or(|worst| worst.kind == Kind::Temporary || problem.kind == Kind::Interrupted);
+        if is_worse {
+            self.worst = Some(problem.clone());
+        }
+    }
+
+    fn outcome(self, session: &Session) -> Result<Outcome, Failure> {
+        let Some(worst) = self.worst else {
+            return Ok(match (self.is_partial, self.n_faults) {
+                (false, _) => Outcome::Done,
+                (true, 0) => Outcome::Partial("an earlier archive is damaged".to_owned()),
+                (true, n) => {
+                    Outcome::Partial(format!("{n} things are not in an archive as they were"))
+                }
+            });
+        };
+        if let (Kind::Interrupted, Some(signal)) = (worst.kind, session.cancel().signal()) {
+            return Err(Cancelled { signal }.into());
+        }
+        let failure = match self.failed.as_slice() {
+            [one] => {
+                Failure::new(worst.kind, worst.message).context(format!("profile `{one}` failed"))
+            }
+            many => Failure::new(
+                worst.kind,
+                format!("{} profiles failed: {}", many.len(), many.join(", ")),
+            ),
+        };
+        Err(match worst.kind {
+            Kind::Temporary => failure.hint(LOCKED),
+            _ => failure,
+        })
+    }
+}
+
+fn dry_run(all: &[Settings], session: &Session) -> Result<Outcome, Failure> {
+    let mut n_faults = 0;
+    for settings in all {
+        let profile = settings.profile(session)?;
+        for source in &settings.sources {
+            n_faults += preview(settings, &profile, source, session)?;
+        }
+    }
+    Ok(match n_faults {
+        0 => Outcome::Done,
+        n => Outcome::Partial(format!("{n} things could not be read")),
+    })
+}
+
+/// Shows what would become of one source, and returns how much of it cannot be read.
+fn preview(
+    settings: &Settings,
+    profile: &profile::Profile<'_>,
+    source: &ProfileSource,
+    session: &Session,
+) -> Result<usize, Failure> {
+    let mut on_event = |event: CreateEvent<'_>| {
+        if let CreateEvent::LeftOut(left_out) = event {
+            tell_left_out(session, left_out);
+        }
+    };
+    let preview = profile::preview(profile, source, session.cancel(), &mut on_event)
+        .map_err(|error| failure(error).context(format!("profile `{}`", settings.name)))?;
+    let summary = &preview.summary;
+    if session.json() {
+        session.emit(&preview_json(settings, source, summary))?;
+    } else {
+        session.line(format!(
+            "would back up {} as {}: {} entries, {}",
+            quote(&source.path),
+            source.name,
+            summary.n_entries,
+            ByteSize(summary.bytes_in)
+        ))?;
+    }
+    if let Some(plan) = &preview.prune {
+        prune::show(plan, session)?;
+    }
+    session.status(format!("walked in {}", format_duration(summary.elapsed)));
+    Ok(summary.n_faults())
+}
+
+fn preview_json(settings: &Settings, source: &ProfileSource, summary: &CreateSummary) -> Value {
+    let mut object = create::summary_json(&settings.dest, summary);
+    object["archive"] = Value::Null;
+    object["dry_run"] = true.into();
+    object["profile"] = settings.name.as_str().into();
+    object["source"] = source.path.to_string_lossy().into();
+    object
+}

@@ -1,0 +1,153 @@
+//! A profile as its table says, checked, with its paths made absolute.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    path::{Path, PathBuf, absolute},
+};
+
+use devops_cli::{Failure, ProfileTable, ResultExt, Session, quote};
+use devops_core::{
+    archive::BackupName,
+    clock::SystemClock,
+    fs::{At, parent},
+    profile::{Hooks, Profile, ProfileSource, SecretUrl},
+    secret::Secret,
+};
+
+use crate::{
+    cli::profile::ProfileKeys,
+    run::{create, host_name, prune},
+};
+
+/// One profile, ready to run.
+pub(in crate::run) struct Settings {
+    pub(in crate::run) name: String,
+    /// The config file, absolute.
+    pub(in crate::run) file: PathBuf,
+    pub(in crate::run) sources: Vec<ProfileSource>,
+    pub(in crate::run) dest: PathBuf,
+    pub(in crate::run) metrics_dir: Option<PathBuf>,
+    pub(in crate::run) hooks: Hooks,
+    healthcheck: Option<SecretUrl>,
+    webhooks: Vec<SecretUrl>,
+    keys: ProfileKeys,
+    host: String,
+    clock: SystemClock,
+}
+
+impl Settings {
+    pub(in crate::run) fn read(table: &ProfileTable, session: &Session) -> Result<Self, Failure> {
+        let mut keys: ProfileKeys = table.read()?;
+        let dest = keys.dest.take().ok_or_else(|| table.invalid("dest", "`dest` is missing"))?;
+        let metrics_dir = keys.metrics_dir.take();
+        let hooks = Hooks {
+            before: std::mem::take(&mut keys.before),
+            after: std::mem::take(&mut keys.after),
+            on_failure: std::mem::take(&mut keys.on_failure),
+            finally: std::mem::take(&mut keys.finally),
+            timeout: Some(keys.hook_timeout).filter(|timeout| !timeout.is_zero()),
+        };
+        let exclude_from = std::mem::take(&mut keys.create.exclude_from);
+        let from = exclude_from.iter().map(|file| resolve(table, "exclude_from", file));
+        keys.create.exclude_from = from.collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: table.name.clone(),
+            file: absolute(&table.file).at(&table.file, "resolve")?,
+            sources: sources(table, &keys)?,
+            dest: resolve(table, "dest", &dest)?,
+            metrics_dir: metrics_dir.map(|dir| resolve(table, "metrics_dir", &dir)).transpose()?,
+            hooks,
+            healthcheck: keys
+                .healthcheck
+                .take()
+                .map(|secret| url(table, "healthcheck", &secret))
+                .transpose()?,
+            webhooks: keys
+                .webhook
+                .drain(..)
+                .map(|secret| url(table, "webhook", &secret))
+                .collect::<Result<_, _>>()?,
+            keys,
+            host: host_name(),
+            clock: session.clock(),
+        })
+    }
+
+    pub(in crate::run) fn profile(&self, session: &Session) -> Result<Profile<'_>, Failure> {
+        let create = create::options(&self.keys.create, &self.host, &self.clock, session)
+            .context(format!("profile `{}`", self.name))?;
+        Ok(Profile {
+            name: &self.name,
+            sources: &self.sources,
+            dest: &self.dest,
+            create,
+            verify: self.keys.verify,
+            keep: prune::policy(&self.keys.keep),
+            hooks: self.hooks.clone(),
+            healthcheck: self.healthcheck.clone(),
+            webhooks: self.webhooks.clone(),
+            metrics_dir: self.metrics_dir.clone(),
+        })
+    }
+
+    pub(in crate::run) fn has_hooks(&self) -> bool {
+        self.hooks != Hooks { timeout: self.hooks.timeout, ..Hooks::default() }
+    }
+
+    pub(in crate::run) fn has_urls(&self) -> bool {
+        self.healthcheck.is_some() || !self.webhooks.is_empty()
+    }
+}
+
+/// Gives each source a name of its own: two under one name would count against each other's retention.
+fn sources(table: &ProfileTable, keys: &ProfileKeys) -> Result<Vec<ProfileSource>, Failure> {
+    if keys.source.is_empty() {
+        return Err(table.invalid("source", "`source` is missing"));
+    }
+    let base = match &keys.name {
+        Some(name) => name.to_string(),
+        None => table.name.clone(),
+    };
+    let mut names = BTreeSet::new();
+    let mut sources = Vec::new();
+    for source in &keys.source {
+        let path = resolve(table, "source", source)?;
+        let name = match keys.source.len() {
+            1 => base.clone(),
+            _ => format!("{base}-{}", last_part(&path)),
+        };
+        let name: BackupName = name.parse().map_err(|error| table.invalid("source", error))?;
+        if !names.insert(name.clone()) {
+            let what = format!("two sources would be archived as `{name}`");
+            return Err(table.invalid("source", what).hint("give each a profile of its own"));
+        }
+        sources.push(ProfileSource { path, name });
+    }
+    Ok(sources)
+}
+
+fn last_part(path: &Path) -> String {
+    path.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Makes a path absolute: from the home folder, or from where the file that names it is.
+fn resolve(table: &ProfileTable, key: &str, path: &Path) -> Result<PathBuf, Failure> {
+    if let Ok(below_home) = path.strip_prefix("~") {
+        let home = env::var_os("HOME").filter(|home| Path::new(home).is_absolute());
+        let home = home.ok_or_else(|| {
+            table.invalid(key, format!("`{}` needs the variable HOME", quote(path)))
+        })?;
+        return Ok(Path::new(&home).join(below_home));
+    }
+    if path.as_os_str().is_empty() {
+        return Err(table.invalid(key, format!("`{key}` is empty")));
+    }
+    let (file, _) = table.place(key);
+    Ok(absolute(parent(file).join(path)).at(path, "resolve")?)
+}
+
+fn url(table: &ProfileTable, key: &str, secret: &Secret) -> Result<SecretUrl, Failure> {
+    SecretUrl::parse(secret.expose())
+        .map_err(|error| table.invalid(key, format!("`{key}`: {error}")))
+}

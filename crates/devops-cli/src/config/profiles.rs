@@ -1,0 +1,99 @@
+//! Profiles: the tables `[<TABLE>.profile.NAME]`.
+//!
+//! A key that a profile leaves open comes from `[<TABLE>.profile]`, then from `[<TABLE>]`, if it is a
+//! flag too. The environment has no say: a profile is the same wherever it is run.
+
+use clap::Command;
+
+use super::{
+    Config, Trust,
+    file::{Entry, invalid},
+};
+use crate::{
+    failure::Failure,
+    layers::{self, Layer},
+    profile::ProfileTable,
+    text,
+    tool::Tool,
+};
+
+/// The table that holds the profiles.
+const PROFILE: &str = "profile";
+
+impl Config {
+    /// Returns the profiles, the strongest file first, each file in its own order.
+    pub(crate) fn profiles(&self, tool: &Tool) -> Result<Vec<ProfileTable>, Failure> {
+        let Some(keys) = tool.profile else { return Ok(Vec::new()) };
+        let mut tables: Vec<ProfileTable> = Vec::new();
+        for entry in &self.entries {
+            let Some([name]) = names(entry) else { continue };
+            match tables.iter_mut().find(|table| table.name == *name) {
+                Some(table) if table.file == entry.file => table.line = table.line.min(entry.line),
+                Some(_) => {}
+                None => tables.push(ProfileTable {
+                    name: name.clone(),
+                    file: entry.file.clone(),
+                    line: entry.line,
+                    keys,
+                    layers: self.layers(&keys(), name)?,
+                }),
+            }
+        }
+        let rank = |table: &ProfileTable| {
+            let file = self.entries.iter().position(|entry| entry.file == table.file);
+            (file, table.line)
+        };
+        tables.sort_by_key(rank);
+        Ok(tables)
+    }
+
+    fn layers(&self, keys: &Command, name: &str) -> Result<Vec<Layer>, Failure> {
+        let path = [PROFILE.to_owned(), name.to_owned()];
+        // What a project file sets for its own profiles must not change those of others.
+        let is_trusted =
+            self.entries.iter().any(|entry| is_of(entry, name) && entry.trust == Trust::Full);
+        let counts = |entry: &Entry| !is_trusted || entry.trust == Trust::Full;
+        let mut found = Vec::new();
+        for arg in keys.get_arguments().filter(|arg| layers::has_fallback(arg)) {
+            let long = arg.get_long().expect("a fallback needs a long flag");
+            if let Some((values, origin)) = self.value_of(&path, long, counts) {
+                let values = layers::from_file(arg, values, &origin)?;
+                found.push(Layer { path: path.to_vec(), long: long.to_owned(), values, origin });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Returns the tables below the one of profiles; `None` when the entry is about something else.
+pub(super) fn names(entry: &Entry) -> Option<&[String]> {
+    entry.tables.split_first().filter(|(first, _)| *first == PROFILE).map(|(_, names)| names)
+}
+
+fn is_of(entry: &Entry, name: &str) -> bool {
+    matches!(names(entry), Some([found]) if found == name)
+}
+
+/// Returns whether a name can stand in the names of files and units.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    name.len() <= 64
+        && name.bytes().all(is_known)
+        && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Refuses a project file that changes a profile of the user or the system.
+pub(super) fn check_owners(entries: &[Entry]) -> Result<(), Failure> {
+    for entry in entries.iter().filter(|entry| entry.trust == Trust::Project) {
+        let Some([name, ..]) = names(entry) else { continue };
+        let owner = entries.iter().find(|other| is_of(other, name) && other.trust == Trust::Full);
+        if let Some(owner) = owner {
+            let what = format!(
+                "a project file may not change the profile `{name}` of {}",
+                text::quote(&owner.file)
+            );
+            return Err(invalid(&entry.file, entry.line, &what).hint("choose another name for it"));
+        }
+    }
+    Ok(())
+}

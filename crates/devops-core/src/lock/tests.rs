@@ -1,0 +1,224 @@
+use std::{fs, os::unix::fs::symlink, time::SystemTime};
+
+use time::macros::datetime;
+
+use super::*;
+
+/// A file system across the network, as far as locks go.
+struct Remote {
+    lock: Result<(), Errno>,
+}
+
+impl Storage for Remote {
+    fn lock(&self, _file: &File, _operation: FlockOperation) -> Result<(), Errno> {
+        self.lock
+    }
+
+    fn is_remote(&self, _file: &File) -> bool {
+        true
+    }
+
+    fn settling(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Locks for this host alone.
+const ALONE: Remote = Remote { lock: Ok(()) };
+const WITHOUT_LOCKS: Remote = Remote { lock: Err(Errno::NOLCK) };
+
+fn holder() -> Holder {
+    Holder::this_process(Path::new("/"), "web-1", datetime!(2026-11-22 08:49:39 +1))
+}
+
+fn lock_on(
+    storage: &dyn Storage,
+    folder: &Path,
+    mode: LockMode,
+) -> (Result<FolderLock, LockError>, Vec<String>) {
+    let mut events = Vec::new();
+    let request = LockRequest { holder: &holder(), mode, wait: Duration::ZERO };
+    let locked = acquire_on(storage, folder, &request, &Cancel::new(), &mut |event| {
+        events.push(format!("{event:?}"));
+    });
+    (locked, events)
+}
+
+fn lock(folder: &Path, mode: LockMode) -> Result<FolderLock, LockError> {
+    lock_on(&Host, folder, mode).0
+}
+
+/// Leaves a note as `change` has it, last touched `age` ago.
+fn leave_note(folder: &Path, age: Duration, change: impl FnOnce(&mut Holder)) {
+    let mut holder = Holder { pid: 4_000_000, ..holder() };
+    change(&mut holder);
+    let note = Note { holder, mode: LockMode::Exclusive };
+    let mut file = File::create(folder.join(FILE_NAME)).unwrap();
+    file.write_all(&serde_json::to_vec(&note).unwrap()).unwrap();
+    file.set_modified(SystemTime::now() - age).unwrap();
+}
+
+fn n_files(folder: &Path) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn one_alone_keeps_everybody_out_and_says_who_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let _held = lock(dir.path(), LockMode::Exclusive).unwrap();
+
+    for mode in [LockMode::Shared, LockMode::Exclusive] {
+        let refused = lock(dir.path(), mode).unwrap_err();
+
+        let pid = std::process::id();
+        let expected = format!(
+            "`{}` is locked by process {pid} on `web-1` since 2026-11-22T08:49:39+01:00",
+            dir.path().display()
+        );
+        assert_eq!(refused.to_string(), expected);
+        assert_eq!(refused.kind(), Kind::Temporary);
+    }
+}
+
+#[test]
+fn several_share_it_and_the_last_one_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = lock(dir.path(), LockMode::Shared).unwrap();
+    let second = lock(dir.path(), LockMode::Shared).unwrap();
+
+    drop(first);
+    assert!(matches!(lock(dir.path(), LockMode::Exclusive), Err(LockError::Held { .. })));
+    drop(second);
+
+    assert_eq!(n_files(dir.path()), 0);
+    lock(dir.path(), LockMode::Exclusive).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_left_on_this_host_is_no_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    leave_note(dir.path(), Duration::ZERO, |_| {});
+
+    lock(dir.path(), LockMode::Exclusive).unwrap();
+
+    assert_eq!(n_files(dir.path()), 0);
+}
+
+#[test]
+fn one_that_waits_gets_it_when_the_other_lets_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut held = Some(lock(dir.path(), LockMode::Exclusive).unwrap());
+
+    let wait = Duration::from_mins(10);
+    let request = LockRequest { holder: &holder(), mode: LockMode::Shared, wait };
+    let mut n_told = 0;
+    let locked = FolderLock::acquire(dir.path(), &request, &Cancel::new(), &mut |event| {
+        assert!(matches!(event, LockEvent::Waiting(Some(_))));
+        n_told += 1;
+        held.take();
+    });
+
+    locked.unwrap();
+    assert_eq!(n_told, 1);
+}
+
+#[test]
+fn a_signal_ends_the_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let _held = lock(dir.path(), LockMode::Exclusive).unwrap();
+    let cancel = Cancel::new();
+
+    let wait = Duration::from_mins(10);
+    let request = LockRequest { holder: &holder(), mode: LockMode::Exclusive, wait };
+    let locked = FolderLock::acquire(dir.path(), &request, &cancel, &mut |_| cancel.cancel(15));
+
+    assert!(matches!(locked, Err(LockError::Cancelled(Cancelled { signal: 15 }))));
+}
+
+#[test]
+fn many_threads_have_it_one_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let n_inside = std::sync::atomic::AtomicU32::new(0);
+    let order = std::sync::atomic::Ordering::SeqCst;
+
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let Ok(_held) = lock(dir.path(), LockMode::Exclusive) else { continue };
+                    assert_eq!(n_inside.fetch_add(1, order), 0);
+                    n_inside.fetch_sub(1, order);
+                }
+            });
+        }
+    });
+
+    assert_eq!(n_files(dir.path()), 0);
+}
+
+#[test]
+fn the_note_of_another_host_counts_while_it_is_fresh() {
+    for storage in [ALONE, WITHOUT_LOCKS] {
+        let dir = tempfile::tempdir().unwrap();
+        let other_host = |holder: &mut Holder| {
+            holder.boot = "other".to_owned();
+            holder.host = "nas\u{1b}[2J".to_owned();
+        };
+
+        leave_note(dir.path(), Duration::from_mins(9), other_host);
+        let (refused, events) = lock_on(&storage, dir.path(), LockMode::Shared);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("process 4000000 on `nas\\u{1b}[2J`"), "{refused}");
+        assert_eq!(events, [""; 0]);
+
+        leave_note(dir.path(), Duration::from_mins(11), other_host);
+        let (locked, events) = lock_on(&storage, dir.path(), LockMode::Shared);
+        assert!(events[0].starts_with("TookOver"), "{events:?}");
+        drop(locked.unwrap());
+        assert_eq!(n_files(dir.path()), 0);
+    }
+}
+
+#[test]
+fn without_locks_of_the_kernel_a_running_process_counts_and_a_dead_one_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    leave_note(dir.path(), Duration::ZERO, |_| {});
+
+    let (locked, events) = lock_on(&WITHOUT_LOCKS, dir.path(), LockMode::Exclusive);
+    assert!(events[0].starts_with("TookOver"), "{events:?}");
+    let held = locked.unwrap();
+    let (refused, _) = lock_on(&WITHOUT_LOCKS, dir.path(), LockMode::Shared);
+    assert!(matches!(refused, Err(LockError::Held { .. })));
+
+    drop(held);
+    assert_eq!(n_files(dir.path()), 0);
+}
+
+#[test]
+fn without_locks_of_the_kernel_the_same_pid_elsewhere_proves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let in_a_container = |holder: &mut Holder| holder.pid_namespace = "pid:[1]".to_owned();
+    leave_note(dir.path(), Duration::from_mins(5), in_a_container);
+
+    let (refused, _) = lock_on(&WITHOUT_LOCKS, dir.path(), LockMode::Exclusive);
+
+    assert!(matches!(refused, Err(LockError::Held { .. })));
+}
+
+#[test]
+fn a_link_in_place_of_the_lock_file_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink("elsewhere", dir.path().join(FILE_NAME)).unwrap();
+
+    let refused = lock(dir.path(), LockMode::Exclusive).unwrap_err();
+
+    assert_eq!(refused.to_string(), format!("failed to lock `{}`", dir.path().display()));
+    assert!(!dir.path().join("elsewhere").exists());
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_not_found() {
+    let refused = lock(Path::new("/nonexistent"), LockMode::Exclusive).unwrap_err();
+
+    assert_eq!(refused.kind(), Kind::NotFound);
+}

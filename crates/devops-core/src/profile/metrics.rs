@@ -1,0 +1,106 @@
+//! A file of metrics for the textfile collector of node_exporter.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::{Report, Status};
+use crate::{
+    exposition::{Dialect, Exposition, MetricKind},
+    fs::{self, PathError},
+};
+
+/// An earlier file is never larger.
+const SIZE_LIMIT: u64 = 64 << 10;
+const LAST_SUCCESS: &str = "devops_backup_last_success_timestamp_seconds";
+const LAST_FAILURE: &str = "devops_backup_last_failure_timestamp_seconds";
+
+/// Writes the file of a profile, as one step; it carries on when the profile last succeeded and failed.
+pub(super) fn write(dir: &Path, report: &Report, exit_code: u8) -> Result<(), PathError> {
+    let path = dir.join(format!("devops-backup-{}.prom", report.profile));
+    // One that is missing or damaged knows no earlier run.
+    let earlier = fs::read_text(&path, SIZE_LIMIT).unwrap_or_default();
+    let text = render(report, exit_code, &earlier);
+    // The collector runs as a user of its own.
+    fs::replace(&path, text.as_bytes(), 0o644)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no backup has 2^53 bytes or entries")]
+fn render(report: &Report, exit_code: u8, earlier: &str) -> String {
+    let mut text = Exposition::new(Dialect::Prometheus);
+    let mut gauge = |name: &str, help: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            let labels = [("profile", report.profile.as_str())];
+            text.family(name, MetricKind::Gauge, help).sample(&labels, value);
+        }
+    };
+    let ended = seconds(report.started + report.elapsed);
+    let is_good = matches!(report.status, Status::Success | Status::Partial);
+    let last = |name, happened: bool| if happened { Some(ended) } else { value(earlier, name) };
+    gauge(
+        LAST_SUCCESS,
+        "When the last run ended that made every archive.",
+        last(LAST_SUCCESS, is_good),
+    );
+    gauge(LAST_FAILURE, "When the last run ended that failed.", last(LAST_FAILURE, !is_good));
+    gauge("devops_backup_last_run_timestamp_seconds", "When the last run ended.", Some(ended));
+    let code = f64::from(exit_code);
+    gauge("devops_backup_last_exit_code", "How the last run ended; 3 is partial.", Some(code));
+    let elapsed = report.elapsed.as_secs_f64();
+    gauge("devops_backup_last_duration_seconds", "How long the last run took.", Some(elapsed));
+    let sum = |of: fn(&crate::archive::CreateSummary) -> u64| {
+        let created = report.sources.iter().filter_map(|source| source.created.as_ref());
+        Some(created.map(|created| of(&created.summary)).sum::<u64>() as f64)
+    };
+    let bytes_in = sum(|summary| summary.bytes_in);
+    gauge("devops_backup_last_source_bytes", "Bytes of content in the last run.", bytes_in);
+    let bytes_out = sum(|summary| summary.bytes_out);
+    gauge("devops_backup_last_archive_bytes", "Bytes of archives of the last run.", bytes_out);
+    let entries = sum(|summary| summary.n_entries);
+    gauge("devops_backup_last_entries", "Entries archived in the last run.", entries);
+    let skipped = sum(|summary| summary.skipped.len() as u64);
+    gauge("devops_backup_last_skipped", "Things left out in the last run.", skipped);
+    let faults = Some(report.n_faults() as f64);
+    gauge("devops_backup_last_faults", "Things missing or changed in the last run.", faults);
+    let kept = Some(report.n_archives as f64);
+    gauge("devops_backup_archives_kept", "Archives there are after the last run.", kept);
+    text.finish()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a time of day in seconds is far below 2^53")]
+fn seconds(time: OffsetDateTime) -> f64 {
+    time.unix_timestamp() as f64
+}
+
+/// Returns the value of a gauge in an earlier file.
+fn value(text: &str, name: &str) -> Option<f64> {
+    let line = text
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_the_time_of_the_last_success() {
+        let mut report = Report::new("home", "web-1", datetime!(2026-11-22 08:00 UTC));
+        let first = render(&report, 0, "");
+        assert!(
+            first.contains(&format!("{LAST_SUCCESS}{{profile=\"home\"}} 1795334400\n")),
+            "{first}"
+        );
+        assert!(!first.contains(LAST_FAILURE));
+
+        report.started = datetime!(2026-11-23 08:00 UTC);
+        report.status = Status::Failed;
+        let second = render(&report, 1, &first);
+        assert!(second.contains(&format!("{LAST_SUCCESS}{{profile=\"home\"}} 1795334400\n")));
+        assert!(second.contains(&format!("{LAST_FAILURE}{{profile=\"home\"}} 1795420800\n")));
+        assert!(second.contains("devops_backup_last_exit_code{profile=\"home\"} 1\n"));
+    }
+}

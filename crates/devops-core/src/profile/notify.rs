@@ -1,0 +1,162 @@
+//! Pings and webhooks: told to the outside, and never a reason for a backup to fail.
+
+use std::{fmt, time::Duration};
+
+use serde_json::Value;
+use ureq::{Agent, Error, http::Uri};
+
+use crate::{cancel::Cancel, http, secret::Secret};
+
+/// How long one attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The waits before further attempts.
+const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+const MAX_REDIRECTS: u32 = 5;
+/// The most of a report that a ping carries; healthchecks.io keeps 100 kB.
+const MAX_TEXT: usize = 10_000;
+
+/// An address that works like a password: whoever knows it speaks in our name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretUrl {
+    /// What may be shown.
+    host: String,
+    whole: Secret,
+}
+
+/// A text that is no address to tell anything to; it is not shown, since it may be a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no `http://` or `https://` address")]
+pub struct BadUrl;
+
+impl SecretUrl {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        let uri: Uri = text.parse().map_err(|_| BadUrl)?;
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+        let host = uri.host().filter(|host| !host.is_empty());
+        let (Some(scheme), Some(host)) = (scheme, host) else { return Err(BadUrl) };
+        Ok(Self { host: format!("{scheme}://{host}"), whole: Secret::new(text) })
+    }
+
+    /// Returns the address with one more part of its path, before any query.
+    pub(super) fn below(&self, part: &str) -> Self {
+        let whole = self.whole.expose();
+        let end = whole.find(['?', '#']).unwrap_or(whole.len());
+        let (path, rest) = whole.split_at(end);
+        let whole = Secret::new(format!("{}/{part}{rest}", path.trim_end_matches('/')));
+        Self { host: self.host.clone(), whole }
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/***", self.host)
+    }
+}
+
+/// Tells an address that something was reached, with a text for people.
+pub(super) fn ping(url: &SecretUrl, text: &str, cancel: &Cancel) -> Result<(), String> {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    post(url, ("text/plain; charset=utf-8", &text[..end]), cancel)
+}
+
+/// Sends an object to an address.
+pub(super) fn post_json(url: &SecretUrl, object: &Value, cancel: &Cancel) -> Result<(), String> {
+    post(url, ("application/json", &object.to_string()), cancel)
+}
+
+fn post(url: &SecretUrl, content: (&str, &str), cancel: &Cancel) -> Result<(), String> {
+    if url.host.starts_with("https:") && !http::has_roots() {
+        return Err(format!("could not tell `{url}`: this host has no CA certificates"));
+    }
+    let mut waits = WAITS.iter();
+    loop {
+        let failure = match post_once(url, content) {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        };
+        let wait = waits.next().filter(|_| failure.is_temporary);
+        // After a signal one attempt must do.
+        if wait.is_none_or(|wait| cancel.wait(*wait).is_err()) {
+            return Err(format!("could not tell `{url}`: {}", failure.reason));
+        }
+    }
+}
+
+struct PostFailure {
+    reason: String,
+    is_temporary: bool,
+}
+
+fn post_once(url: &SecretUrl, (kind, body): (&str, &str)) -> Result<(), PostFailure> {
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .http_status_as_error(false)
+        .max_redirects(MAX_REDIRECTS)
+        .user_agent(concat!("devops-backup/", env!("CARGO_PKG_VERSION")))
+        .tls_config(http::tls())
+        .build()
+        .into();
+    match agent.post(url.whole.expose()).content_type(kind).send(body) {
+        Ok(answer) if answer.status().as_u16() < 400 => Ok(()),
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            let is_temporary = status >= 500 || matches!(status, 408 | 429);
+            Err(PostFailure { reason: format!("status {status}"), is_temporary })
+        }
+        Err(error) => {
+            Err(PostFailure { reason: reason(&error), is_temporary: is_temporary(&error) })
+        }
+    }
+}
+
+/// Says what failed in words of our own: those of others may repeat the address.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Timeout(_) => format!("no answer within {TIMEOUT:?}"),
+        Error::HostNotFound => "its name was not resolved".to_owned(),
+        Error::ConnectionFailed => "no connection".to_owned(),
+        Error::Io(error) => error.to_string(),
+        Error::Rustls(error) => error.to_string(),
+        Error::TooManyRedirects => "too many redirects".to_owned(),
+        _ => "the request failed".to_owned(),
+    }
+}
+
+fn is_temporary(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Timeout(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Io(_)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_host_alone() {
+        let url = SecretUrl::parse("https://user:pw@hc-ping.com:8443/0b4e?x=secret").unwrap();
+
+        assert_eq!(url.to_string(), "https://hc-ping.com/***");
+        assert!(!format!("{url:?}").contains("0b4e"));
+    }
+
+    #[test]
+    fn a_part_is_added_to_the_path_before_the_query() {
+        let below = |url: &str| SecretUrl::parse(url).unwrap().below("fail").whole;
+
+        assert_eq!(below("http://h/a").expose(), "http://h/a/fail");
+        assert_eq!(below("http://h/a/?rid=1").expose(), "http://h/a/fail?rid=1");
+        assert_eq!(below("http://h").expose(), "http://h/fail");
+    }
+
+    #[test]
+    fn refuses_what_is_no_address_without_showing_it() {
+        for text in ["", "hc-ping.com/secret", "ftp://h/secret", "/secret", "http://"] {
+            let error = SecretUrl::parse(text).unwrap_err();
+
+            assert_eq!(error.to_string(), "this is no `http://` or `https://` address");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What became of a run, for people, programs and hooks.
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use super::ProfileSource;
+use crate::{
+    archive::{ArchiveError, BackupName, Candidate, Created, Fate, PrunePlan},
+    kind::{HasKind, Kind},
+    units::{ByteSize, format_duration},
+};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Everything was done.
+    Success,
+    /// Every archive is there; something that could not be read, or changed, is not in it as it was.
+    Partial,
+    /// Something was not done.
+    Failed,
+    /// Nothing was begun: somebody else is at work in the destination.
+    Locked,
+}
+
+impl Status {
+    /// Returns the word that stands in JSON and in the environment of hooks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Locked => "locked",
+        }
+    }
+}
+
+/// Something that was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The sort of trouble.
+    pub kind: Kind,
+    /// What happened, with its causes.
+    pub message: String,
+}
+
+impl Problem {
+    /// A source that could not be backed up is a failure of the run, whatever the reason: what else went well
+    /// must not be repeated for it, as a code for a retry would ask for.
+    pub(super) fn of_source(error: &ArchiveError, source: &Path) -> Self {
+        let kind = match error.kind() {
+            kind @ (Kind::Interrupted | Kind::Bug) => kind,
+            _ => Kind::Failed,
+        };
+        let message = format!("failed to back up `{}`: {}", source.display(), chain(error));
+        Self { kind, message }
+    }
+
+    fn rank(&self) -> u8 {
+        match self.kind {
+            Kind::Interrupted => 3,
+            Kind::Bug => 2,
+            Kind::Failed => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Report {
+    /// The name of the profile.
+    pub profile: String,
+    /// The name of this host.
+    pub host: String,
+    /// When it began.
+    pub started: OffsetDateTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// How it ended.
+    pub status: Status,
+    /// The sources that were tried.
+    pub sources: Vec<SourceReport>,
+    /// How many archives of these sources there are now.
+    pub n_archives: usize,
+    /// What became of earlier archives; `None` when nothing was pruned.
+    pub pruned: Option<Pruned>,
+    /// What was not done, in the order it happened.
+    pub problems: Vec<Problem>,
+}
+
+/// What became of one source.
+#[derive(Debug)]
+pub struct SourceReport {
+    /// Where it is.
+    pub source: PathBuf,
+    /// The name of its archives.
+    pub name: BackupName,
+    /// Its archive.
+    pub created: Option<Created>,
+    /// Why there is none, or none that can be relied on.
+    pub error: Option<String>,
+}
+
+/// What became of earlier archives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many are there now.
+    pub n_kept: usize,
+    /// How many are gone.
+    pub n_removed: usize,
+    /// How many of those kept are damaged.
+    pub n_damaged: usize,
+    /// The bytes of those that are gone.
+    pub bytes_freed: u64,
+}
+
+impl Pruned {
+    pub(super) fn plan(&mut self, plan: &PrunePlan) {
+        self.n_kept += plan.candidates.len();
+        let is_damaged = |candidate: &&Candidate| matches!(candidate.fate, Fate::KeepDamaged(_));
+        self.n_damaged += plan.candidates.iter().filter(is_damaged).count();
+    }
+
+    pub(super) fn removed(&mut self, candidate: &Candidate) {
+        self.n_kept -= 1;
+        self.n_removed += 1;
+        self.bytes_freed += candidate.size;
+    }
+}
+
+impl SourceReport {
+    pub(super) fn new(source: &ProfileSource) -> Self {
+        let ProfileSource { path, name } = source.clone();
+        Self { source: path, name, created: None, error: None }
+    }
+
+    fn n_faults(&self) -> usize {
+        self.created.as_ref().map_or(0, |created| created.summary.n_faults())
+    }
+
+    fn status(&self) -> Status {
+        match (&self.error, self.n_faults()) {
+            (Some(_), _) => Status::Failed,
+            (None, 0) => Status::Success,
+            (None, _) => Status::Partial,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut object = json!({
+            "source": self.source.to_string_lossy(),
+            "name": self.name.to_string(),
+            "status": self.status().name(),
+            "error": self.error,
+        });
+        if let Some(Created { path, summary }) = &self.created {
+            object["archive"] = path.to_string_lossy().into();
+            object["bytes_in"] = summary.bytes_in.into();
+            object["bytes_out"] = summary.bytes_out.into();
+            object["entries"] = summary.n_entries.into();
+            object["files"] = summary.n_files.into();
+            object["faults"] = summary.n_faults().into();
+            object["seconds"] = summary.elapsed.as_secs_f64().into();
+        }
+        object
+    }
+}
+
+impl Report {
+    pub(super) fn new(profile: &str, host: &str, started: OffsetDateTime) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            host: host.to_owned(),
+            started,
+            elapsed: Duration::ZERO,
+            status: Status::Success,
+            sources: Vec::new(),
+            n_archives: 0,
+            pruned: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Sets the status as far as things went.
+    pub(super) fn settle(&mut self) {
+        let is_damaged = self.pruned.is_some_and(|pruned| pruned.n_damaged > 0);
+        self.status = if !self.problems.is_empty() {
+            Status::Failed
+        } else if self.n_faults() > 0 || is_damaged {
+            Status::Partial
+        } else {
+            Status::Success
+        };
+    }
+
+    /// Returns how many things are not in an archive as they were.
+    pub fn n_faults(&self) -> usize {
+        self.sources.iter().map(SourceReport::n_faults).sum()
+    }
+
+    /// Returns the new archives.
+    pub fn archives(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().filter_map(|source| Some(source.created.as_ref()?.path.as_path()))
+    }
+
+    /// Returns the problem that decides the exit code.
+    pub fn worst(&self) -> Option<&Problem> {
+        // Of equals the first.
+        self.problems.iter().rev().max_by_key(|problem| problem.rank())
+    }
+
+    /// Returns what was not done, in one text.
+    pub fn error(&self) -> Option<String> {
+        let messages: Vec<_> = self.problems.iter().map(|problem| &*problem.message).collect();
+        (!messages.is_empty()).then(|| messages.join("; "))
+    }
+
+    /// Returns the exit code; `of_kind` knows that of each sort of trouble.
+    pub fn exit_code(&self, of_kind: &dyn Fn(Kind) -> u8) -> u8 {
+        match (self.worst(), self.status) {
+            (Some(problem), _) => of_kind(problem.kind),
+            (None, Status::Partial) => 3,
+            (None, _) => 0,
+        }
+    }
+
+    /// Returns the report as programs read it.
+    pub fn to_json(&self, exit_code: u8) -> Value {
+        let started = self.started.to_offset(UtcOffset::UTC).format(&Rfc3339).ok();
+        let pruned = self.pruned.map(|pruned| {
+            json!({
+                "kept": pruned.n_kept,
+                "removed": pruned.n_removed,
+                "damaged": pruned.n_damaged,
+                "bytes_freed": pruned.bytes_freed,
+            })
+        });
+        json!({
+            "type": "profile",
+            "profile": self.profile,
+            "host": self.host,
+            "status": self.status.name(),
+            "exit_code": exit_code,
+            "error": self.error(),
+            "started": started,
+            "seconds": self.elapsed.as_secs_f64(),
+            "sources": self.sources.iter().map(SourceReport::to_json).collect::<Value>(),
+            "archives": self.n_archives,
+            "pruned": pruned,
+        })
+    }
+
+    /// Returns the report as people read it, in one line.
+    pub fn sentence(&self) -> String {
+        let n_archives = self.archives().count();
+        let summaries = self.sources.iter().filter_map(|source| source.created.as_ref());
+        let size = ByteSize(summaries.map(|created| created.summary.bytes_out).sum());
+        let elapsed = format_duration(self.elapsed);
+        let mut text =
+            format!("{}: {} archives, {size}, {elapsed}", self.status.name(), n_archives);
+        if let Some(error) = self.error() {
+            text.push_str(&["; ", &error].concat());
+        }
+        text
+    }
+}
+
+/// Returns an error with its causes, none said twice.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let said = next.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(&[": ", &said].concat());
+        }
+        cause = next.source();
+    }
+    text
+}
