@@ -79,7 +79,7 @@ fn run_one(
     if session.json() {
         session.emit(&report.to_json(report.exit_code(&code)))?;
     }
-    session.status(format!("profile {}: {}", settings.name, report.sentence()));
+    session.status(format!("profile {}: {}", settings.name, report.headline()));
     Ok(report)
 }
 

@@ -21,6 +21,10 @@ pub struct Schedule<'a> {
     pub on_calendar: &'a str,
     /// The user it runs as, by number; `None` for root.
     pub user: Option<u32>,
+    /// The home folder of that user.
+    pub home: Option<&'a Path>,
+    /// Whether a folder that is written to belongs to somebody else.
+    pub overrides_owner: bool,
     /// What is backed up, absolute.
     pub sources: &'a [&'a Path],
     /// The folders that are written to, absolute.
@@ -71,7 +75,8 @@ impl Schedule<'_> {
         let mut words = vec![self.program.to_string_lossy().into_owned(), "run".to_owned()];
         words.extend(self.profile.map(ToOwned::to_owned));
         words.extend(["--config".to_owned(), self.config.to_string_lossy().into_owned()]);
-        words.push("--no-progress".to_owned());
+        // Profiles that meet in one destination take turns.
+        words.extend(["--lock-wait", "1h", "--no-progress"].map(ToOwned::to_owned));
         words
     }
 
@@ -98,20 +103,14 @@ pub fn service(schedule: &Schedule<'_>) -> String {
     for path in schedule.sources.iter().chain(schedule.writable) {
         lines.push(format!("RequiresMountsFor={}", quoted(&path.to_string_lossy())));
     }
-    // With the pause below, four attempts fit in.
-    lines.extend(own(&[
-        "StartLimitIntervalSec=2h",
-        "StartLimitBurst=4",
-        "",
-        "[Service]",
-        "Type=oneshot",
-    ]));
+    lines.extend(own(&["", "[Service]", "Type=oneshot"]));
+    if let Some(home) = schedule.home {
+        let assignment = format!("HOME={}", home.to_string_lossy());
+        lines.push(format!("Environment={}", quoted(&assignment)));
+    }
     let command: Vec<_> = schedule.command().iter().map(|word| executed(word)).collect();
     lines.push(format!("ExecStart={}", command.join(" ")));
     lines.extend(own(&[
-        "# 75: locked or unreachable, worth another try. Any other failure waits for the next time.",
-        "RestartForceExitStatus=75",
-        "RestartSec=15min",
         "# 3 is partial: something could not be read. It counts as failed, so that somebody looks;",
         "# to accept it, add SuccessExitStatus=3.",
         "KillMode=mixed",
@@ -137,6 +136,10 @@ fn access(schedule: &Schedule<'_>) -> Vec<String> {
         (None, true) => lines.extend(own(&[
             "# Hooks may need capabilities, devices and system calls that a backup does not: those stay.",
             "# Hooks that write elsewhere need their folders in ReadWritePaths= too.",
+        ])),
+        (None, false) if schedule.overrides_owner => lines.extend(own(&[
+            "# The archives go into a folder of another user.",
+            "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE",
         ])),
         (None, false) => lines.extend(own(&[
             "# Root, but all it can do beyond its own files is read those of others.",
@@ -288,6 +291,8 @@ mod tests {
             config: Path::new("/etc/devops/config.toml"),
             on_calendar: "daily",
             user: None,
+            home: Some(Path::new("/root")),
+            overrides_owner: false,
             sources,
             writable,
             has_hooks: false,
@@ -301,7 +306,8 @@ mod tests {
         let unit = service(&schedule(&sources, &writable));
 
         for line in [
-            "ExecStart=/usr/bin/devops-backup run home --config /etc/devops/config.toml --no-progress",
+            "ExecStart=/usr/bin/devops-backup run home --config /etc/devops/config.toml --lock-wait 1h --no-progress",
+            "Environment=HOME=/root",
             "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
             "ProtectSystem=strict",
             "ReadWritePaths=\"/mnt/my backups\"",
@@ -345,6 +351,13 @@ mod tests {
     }
 
     #[test]
+    fn root_may_write_into_a_folder_of_another_user() {
+        let unit = service(&Schedule { overrides_owner: true, ..schedule(&[], &[]) });
+
+        assert!(unit.contains("\nCapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE\n"));
+    }
+
+    #[test]
     fn a_service_of_a_user_has_no_capabilities() {
         let unit = service(&Schedule { user: Some(1000), ..schedule(&[], &[]) });
 
@@ -358,7 +371,7 @@ mod tests {
         assert_eq!(
             line("30 3 * * 1-5").unwrap(),
             "30 3 * * 1-5 /usr/bin/devops-backup run home --config /etc/devops/config.toml \
-             --no-progress --quiet"
+             --lock-wait 1h --no-progress --quiet"
         );
         assert!(line("daily").unwrap().contains(" * * * /usr/bin/devops-backup run home "));
         assert_eq!(
