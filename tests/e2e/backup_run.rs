@@ -144,8 +144,11 @@ fn what_cannot_be_read_is_3_and_a_missing_profile_5_and_none_at_all_78() {
     let env = TestEnv::new();
     let none = env.run(TOOL, ["run"]);
     profile(&env, "on_failure = [\"echo never\"]");
-    fs::set_permissions(env.path("source/file"), std::os::unix::fs::PermissionsExt::from_mode(0))
-        .unwrap();
+    fs::set_permissions(
+        env.path("source/file"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o000),
+    )
+    .unwrap();
     for folder in ["", "backups"] {
         fs::create_dir_all(env.path(folder)).unwrap();
         fs::set_permissions(env.path(folder), std::os::unix::fs::PermissionsExt::from_mode(0o777))

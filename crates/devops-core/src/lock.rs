@@ -424,16 +424,13 @@ fn read_note(file: &mut File) -> Option<Note> {
 impl Drop for FolderLock {
     fn drop(&mut self) {
         let Some(mut held) = self.held.take() else { return };
-        let is_last = match &held.by_note {
-            Some(ours) => {
-                let mut text = Vec::new();
-                let read = held.file.rewind().and_then(|()| held.file.read_to_end(&mut text));
-                read.is_ok() && text == *ours
-            }
-            None => {
-                let operation = FlockOperation::NonBlockingLockExclusive;
-                rustix::fs::flock(&held.file, operation).is_ok()
-            }
+        let is_last = if let Some(ours) = &held.by_note {
+            let mut text = Vec::new();
+            let read = held.file.rewind().and_then(|()| held.file.read_to_end(&mut text));
+            read.is_ok() && text == *ours
+        } else {
+            let operation = FlockOperation::NonBlockingLockExclusive;
+            rustix::fs::flock(&held.file, operation).is_ok()
         };
         if is_last && is_named(&self.folder, &held.file) {
             // What stays behind is taken over by the next one.

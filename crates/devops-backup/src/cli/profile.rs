@@ -1,6 +1,6 @@
 //! The keys of a profile, `[backup.profile.NAME]`, and the help of what runs it.
 
-use std::{convert::Infallible, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Command};
 use devops_core::{archive::BackupName, secret::Secret, units::parse_duration};
@@ -46,20 +46,16 @@ pub(crate) struct ProfileKeys {
     /// How long one command may run; 0s is for ever
     #[arg(long, value_parser = parse_duration, default_value = "1h")]
     pub(crate) hook_timeout: Duration,
+    // Any text is taken: an error about it here would show it.
     /// The address to ping
-    #[arg(long, value_parser = secret)]
+    #[arg(long)]
     pub(crate) healthcheck: Option<Secret>,
     /// The addresses that get the report
-    #[arg(long, value_parser = secret)]
+    #[arg(long)]
     pub(crate) webhook: Vec<Secret>,
     /// The folder for a file of metrics
     #[arg(long)]
     pub(crate) metrics_dir: Option<PathBuf>,
-}
-
-/// Takes any text: an error about it here would show it.
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text))
 }
 
 pub(super) const RUN_HELP: &str = "\

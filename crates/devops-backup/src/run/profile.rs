@@ -99,7 +99,7 @@ impl Teller<'_> {
                 session.status(format!("backing up {}", quote(&source.path)));
             }
             ProfileEvent::Create(CreateEvent::LeftOut(left_out)) => {
-                tell_left_out(session, left_out)
+                tell_left_out(session, left_out);
             }
             ProfileEvent::Create(_) => {}
             ProfileEvent::Created(source, created) => {

@@ -1,4 +1,4 @@
-//! A file of metrics for the textfile collector of node_exporter.
+//! A file of metrics for the textfile collector of `node_exporter`.
 
 use std::path::Path;
 

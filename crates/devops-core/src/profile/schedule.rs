@@ -134,8 +134,11 @@ fn access(schedule: &Schedule<'_>) -> Vec<String> {
             lines.extend(own(&["CapabilityBoundingSet=", "AmbientCapabilities="]));
         }
         (None, true) => lines.extend(own(&[
-            "# Hooks may need capabilities, devices and system calls that a backup does not: those stay.",
+            "# Hooks may need capabilities and devices that a backup does not: most of them stay.",
             "# Hooks that write elsewhere need their folders in ReadWritePaths= too.",
+            "CapabilityBoundingSet=~CAP_BLOCK_SUSPEND CAP_BPF CAP_LEASE CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN",
+            "CapabilityBoundingSet=~CAP_MAC_OVERRIDE CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT",
+            "CapabilityBoundingSet=~CAP_SYS_PTRACE CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM",
         ])),
         (None, false) if schedule.overrides_owner => lines.extend(own(&[
             "# The archives go into a folder of another user.",
@@ -173,6 +176,11 @@ fn confinement(schedule: &Schedule<'_>) -> Vec<String> {
         lines.push("PrivateTmp=yes".to_owned());
     }
     if schedule.has_hooks {
+        lines.extend(own(&[
+            "SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap",
+            "SystemCallErrorNumber=EPERM",
+            "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+        ]));
         return lines;
     }
     lines.extend(own(&[
@@ -339,12 +347,9 @@ mod tests {
         let hooked = Schedule { has_hooks: true, ..schedule(&[], &[]) };
         let unit = service(&hooked);
 
-        for line in [
-            "CapabilityBoundingSet=",
-            "SystemCallFilter=",
-            "PrivateNetwork=",
-            "RestrictNamespaces=",
-        ] {
+        for line in
+            ["BoundingSet=CAP_", "@system-service", "PrivateNetwork=", "RestrictNamespaces="]
+        {
             assert!(!unit.contains(line), "{line}");
         }
         assert!(unit.contains("NoNewPrivileges=yes"));
