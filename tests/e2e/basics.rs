@@ -192,7 +192,7 @@ fn answer(env: &TestEnv, &(a, way, b): &(&str, &str, &str)) -> String {
 }
 
 /// Command line, stdin, exit code, and how stderr begins.
-const BAD_INPUT: [(&str, &str, i32, &str); 39] = [
+const BAD_INPUT: [(&str, &str, i32, &str); 42] = [
     ("cast 8 abc", "", 2, "error: 'abc' is not a whole number\nhint: "),
     ("cast 8 8.5", "", 2, "error: '8.5' is not a whole number\nhint: "),
     ("calc abc + 1", "", 2, "error: 'abc' is not a number\nhint: "),
@@ -234,6 +234,19 @@ const BAD_INPUT: [(&str, &str, i32, &str); 39] = [
     ),
     ("day 2026-02-30", "", 2, "error: '2026-02-30' is not a date such as 2026-11-22\n"),
     ("day --tz Mars/Olympus", "", 2, "error: 'Mars/Olympus' is not a time zone such as "),
+    (
+        "day --at 9999-12-31T23:59:59Z --tz Pacific/Kiritimati",
+        "",
+        2,
+        "error: '9999-12-31T23:59:59Z' is not a time in the years 0000 to 9999 of that time zone\n",
+    ),
+    (
+        "calc --nots 8 / 2",
+        "",
+        2,
+        "error: invalid value '--nots' for '[A]': there is no such flag\n",
+    ),
+    ("calc -z + 1", "", 2, "error: '-z' is not a number\nhint: "),
     ("day --at noon", "", 2, "error: 'noon' is not a time such as 2026-11-22T08:00:00Z"),
     ("ask Color? --choices red,blue", "bleu\n", 2, "Color?\nerror: 'bleu' is not a choice ("),
     ("vars --require A:prot", "", 2, "error: unknown type 'prot' (choose from string, int, bool, "),
@@ -359,13 +372,41 @@ fn lists_and_items_speak_json() {
 }
 
 #[test]
-fn a_project_file_may_not_answer_a_question() {
-    let env = TestEnv::new();
-    env.write("devops.toml", "[basics.ask]\ndefault = 'yes'\n");
+fn numbers_with_a_sign_need_no_dashes_before_them() {
+    for (line, answer) in [
+        ("-.5 + 1", "0.5"),
+        ("-.5 - -.25", "-0.25"),
+        ("1 + -1_000", "-999"),
+        ("-1e3 / -2", "500"),
+        ("-1e+3 x 2", "-2000"),
+        ("-.5 + 1 --color never", "0.5"),
+        ("-- -8 - 7", "-15"),
+    ] {
+        let args: Vec<&str> = ["calc"].into_iter().chain(line.split(' ')).collect();
+        assert_eq!(stdout_of(&args), format!("{answer}\n"), "{line}");
+    }
+    assert_eq!(stdout_of(&["calc", "-.5 + 1"]), "0.5\n");
+    assert_eq!(json_of(&["calc", "-.5", "+", "1", "--json"])[0]["result"], "0.5");
+    assert_eq!(json_of(&["calc", "--json", "-.5", "+", "1"])[0]["result"], "0.5");
+}
 
-    let run = env.run(TOOL, ["ask", "Deploy? "]);
+#[test]
+fn a_project_file_may_not_answer_a_question_or_name_what_is_replaced() {
+    for (line, args) in [
+        ("[basics.ask]\ndefault = 'yes'", &["ask", "Deploy? "][..]),
+        ("[basics.run]\ncapture = 'x'", &["run", "--", "true"]),
+        ("[basics.run]\ncwd = '/'", &["run", "--", "true"]),
+        ("[basics.providers]\nfile = 'x'", &["providers", "append", "aws"]),
+        ("[basics.each]\nfrom = 'devops.toml'", &["each", "a", "--", "true"]),
+    ] {
+        let env = TestEnv::new();
+        env.write("devops.toml", line);
 
-    assert!(run.expect_code(78).stderr.contains("devops.toml"));
+        let run = env.run(TOOL, args);
+
+        assert!(run.expect_code(78).stderr.contains("devops.toml:2: "), "{line}: {}", run.stderr);
+        assert!(!env.path("x").exists(), "{line}");
+    }
 }
 
 #[test]
@@ -610,6 +651,19 @@ fn run_reports_every_attempt() {
     assert_eq!(report["attempts"][0]["exit"], 1);
     assert_eq!(report["exit"], 0);
     assert_eq!(report["stdout"], "x\n");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_known_before_the_command_runs() {
+    let env = TestEnv::new();
+    fs::create_dir(env.path("folder")).unwrap();
+    for (report, code) in [("missing/report.json", 5), ("folder", 2)] {
+        let run = env.run(TOOL, ["run", "--capture", report, "--", "touch", "ran"]);
+
+        run.expect_code(code);
+        assert!(run.stderr.contains(report), "{}", run.stderr);
+        assert!(!env.path("ran").exists(), "the command ran: {report}");
+    }
 }
 
 #[test]

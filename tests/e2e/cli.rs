@@ -1,7 +1,9 @@
 //! What every tool shares: help, versions, config files, errors, closed pipes.
 
 use std::{
+    ffi::OsStr,
     fs::{File, create_dir_all},
+    os::unix::ffi::OsStrExt,
     process::Stdio,
 };
 
@@ -31,10 +33,26 @@ fn the_help_of_a_command_names_the_variable_of_each_flag() {
 
     let help = env.run("devops-backup", ["create", "--help"]);
 
-    // The text is wrapped at the width of the screen.
-    let text = help.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains("[env: DEVOPS_BACKUP_LEVEL]"), "{}", help.stdout);
-    assert!(text.contains("[env: DEVOPS_BACKUP_DRY_RUN]"), "{}", help.stdout);
+    let lines: Vec<_> = help.stdout.lines().map(str::trim).collect();
+    assert!(lines.contains(&"[env: DEVOPS_BACKUP_LEVEL]"), "{}", help.stdout);
+    assert!(lines.contains(&"[env: DEVOPS_BACKUP_DRY_RUN]"), "{}", help.stdout);
+}
+
+#[test]
+fn a_variable_stands_on_a_line_of_its_own_in_every_help() {
+    let env = TestEnv::new();
+    for (tool, command) in
+        [("devops-s3push", "put"), ("devops-tf", "run"), ("devops-basics", "run")]
+    {
+        let help = env.run(tool, [command, "--help"]).expect_code(0).stdout.clone();
+
+        let named = help.lines().filter(|line| line.contains("[env:") || line.contains("DEVOPS_"));
+        let named: Vec<_> = named.map(str::trim).collect();
+        assert!(named.len() > 5, "{help}");
+        for line in named {
+            assert!(line.starts_with("[env: DEVOPS_") && line.ends_with(']'), "{line}\n{help}");
+        }
+    }
 }
 
 #[test]
@@ -140,6 +158,19 @@ fn the_environment_beats_the_project_file_which_beats_the_user_file() {
 }
 
 #[test]
+fn secrets_are_hidden_where_settings_are_shown() {
+    let env = with_config_files("", "[tf]\nbackend_config = ['key=hunter2', 'x=hunter2']\n");
+    for args in [&["config", "show", "--origin"][..], &["config", "show", "--json"]] {
+        let mut command = env.tool("devops-tf");
+        let run = finish(command.args(args).env("DEVOPS_TF_VAR", "pw=hunter2"));
+
+        run.expect_code(0);
+        assert!(!run.stdout.contains("hunter2"), "{}", run.stdout);
+        assert!(run.stdout.contains("***"), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn an_unknown_key_ends_with_78_and_names_file_line_and_the_nearest_key() {
     let env = with_config_files("[backup.create]\nlevle = 3\n", "");
 
@@ -190,6 +221,21 @@ fn a_bad_value_in_the_environment_names_its_variable() {
     run.expect_code(2);
     assert!(run.stderr.contains("`maybe` is not a boolean"), "{}", run.stderr);
     assert!(run.stderr.contains("DEVOPS_BACKUP_DRY_RUN"), "{}", run.stderr);
+}
+
+#[test]
+fn a_value_in_the_environment_that_is_no_text_names_its_variable() {
+    let env = TestEnv::new();
+    let odd = OsStr::from_bytes(b"caf\xe9");
+
+    let mut command = env.tool("devops-backup");
+    // A path may be any bytes; only the other one is wrong.
+    command.env("DEVOPS_BACKUP_EXCLUDE_FROM", odd).env("DEVOPS_BACKUP_NAME", odd);
+    let run = finish(command.args(["create", "a", "b"]));
+
+    run.expect_code(2);
+    assert!(run.stderr.contains("the value of `--name` is not UTF-8"), "{}", run.stderr);
+    assert!(run.stderr.contains("environment variable DEVOPS_BACKUP_NAME"), "{}", run.stderr);
 }
 
 #[test]

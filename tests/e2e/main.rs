@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod backup;
+mod backup_meta;
 mod backup_run;
 mod basics;
 mod cli;
 mod flows;
 mod monitor;
+mod pipes;
+mod readers;
 mod readme;
 mod s3push;
 mod tf;

@@ -9,7 +9,10 @@ use std::{
 
 use devops_e2e::{Run, Running, TestEnv, finish};
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
-use rustix::process::Signal;
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    process::Signal,
+};
 use serde_json::Value;
 
 const MIB: usize = 1 << 20;
@@ -395,6 +398,38 @@ fn the_standard_input_is_put_and_its_length_is_checked() {
     assert_eq!(setting.server.keys("backups"), ["exact", "plain"]);
     assert!(setting.object("plain") == bytes(20 * MIB));
     assert_eq!(setting.server.pending_uploads("backups"), 0);
+}
+
+#[test]
+fn a_named_pipe_is_no_source() {
+    let setting = Setting::new();
+    let pipe = setting.env.path("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+
+    for command in ["put", "verify"] {
+        let run = setting.run(&[command, "pipe", "s3://backups/pipe"]);
+
+        run.expect_code(2);
+        assert!(run.stderr.contains("pipe"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn one_signal_ends_a_put_whose_input_hangs() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let setting = Setting::new();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = setting.command(&["put", "-", "s3://backups/stream"]);
+        command.stdin(reader);
+        let mut put = Running::start(command);
+        put.wait_for("Uploading - to bucket");
+
+        put.signal(signal);
+
+        put.finish().expect_code(code);
+        drop(writer);
+        assert!(setting.server.object("backups", "stream").is_none());
+    }
 }
 
 #[test]

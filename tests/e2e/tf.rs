@@ -1,6 +1,7 @@
 //! `devops-tf` as a user runs it.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
@@ -415,6 +416,71 @@ fn sensitive_values_are_printed_nowhere() {
 }
 
 #[test]
+fn numbers_keys_and_what_lies_within_json_and_lists_are_hidden_too() {
+    let secrets = [
+        "987654321098765432109876",
+        "0.31415926535897932384",
+        "k3y-of-a-map",
+        "deep-inside-json",
+        "7-in-a-list",
+    ];
+    let config = r#"
+        variable "big" {
+          sensitive = true
+          default   = 987654321098765432109876
+        }
+        variable "fraction" {
+          sensitive = true
+          default   = 0.31415926535897932384
+        }
+        variable "map" {
+          sensitive = true
+          default   = { "k3y-of-a-map" = "x" }
+        }
+        variable "json" {
+          sensitive = true
+          default   = "{\"a\":[[{\"b\":\"deep-inside-json\"}],[987654321098765432109876]]}"
+        }
+        variable "list" {
+          sensitive = true
+          default   = [["1"], ["2", "7-in-a-list"]]
+        }
+        resource "terraform_data" "a" {
+          input = { big = var.big, fraction = var.fraction, map = var.map, json = var.json, list = var.list }
+        }
+        output "all" {
+          value     = terraform_data.a.output
+          sensitive = true
+        }
+        output "plain" { value = 123456789012345678901234567890 }"#;
+    let Some(stack) = Stack::new(config) else { return };
+
+    let runs = [
+        stack.run(&["plan", "infra", "--out", "a.plan"]),
+        stack.run(&["show", "a.plan"]),
+        stack.run(&["show", "a.plan", "--json"]),
+        stack.run(&["apply", "a.plan"]),
+        stack.run(&["show", "infra"]),
+        stack.run(&["show", "infra", "--json"]),
+        stack.run(&["output", "infra", "--json"]),
+        // A replacement shows the old values, in attributes without a mark, too.
+        stack.run(&["plan", "infra", "--", "-replace=terraform_data.a"]),
+        stack.run(&["plan", "infra", "--json", "--", "-destroy"]),
+        stack.run(&["destroy", "infra", "--auto-approve"]),
+    ];
+
+    for run in &runs {
+        run.expect_code(0);
+        for secret in secrets {
+            let all = [run.stdout.as_str(), &run.stderr].concat();
+            assert!(!all.contains(secret), "{secret} in\n{all}");
+        }
+    }
+    assert!(runs[5].stdout.contains("123456789012345678901234567890"), "{}", runs[5].stdout);
+    assert!(runs[6].stdout.contains("123456789012345678901234567890"), "{}", runs[6].stdout);
+}
+
+#[test]
 fn variables_win_over_files_and_stay_out_of_sight() {
     let Some(stack) = Stack::new(ONE) else { return };
     let size = |args: &[&str]| {
@@ -574,6 +640,47 @@ fn the_timeout_interrupts_once_and_waits() {
     run.expect_code(124);
     assert_eq!(run.stdout.matches("stopping\nstopped\n").count(), 1, "{}", run.stdout);
     assert!(run.stderr.contains("`fake-terraform apply` ran longer than 3.0s"), "{}", run.stderr);
+}
+
+#[test]
+fn a_timeout_of_zero_is_none() {
+    let env = fake(&json!({"apply": "sleep 0.1; echo applied"}));
+
+    let run = fake_run(&env, &["run", "infra", "--auto-approve", "--timeout", "0s"]);
+
+    run.expect_code(0);
+    assert!(run.stdout.contains("applied\n"), "{}", run.stdout);
+}
+
+#[test]
+fn the_private_folder_of_a_killed_run_goes_with_the_next_one() {
+    let env = fake(&json!({"apply": "echo applying; until [ -e go ]; do sleep 0.05; done"}));
+    let folders = || {
+        let names = fs::read_dir(env.path("..")).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = names.map(|name| name.into_string().unwrap());
+        names.filter(|name| name.starts_with("devops-tf-")).collect::<BTreeSet<_>>()
+    };
+    let start = || {
+        let mut running = Running::start(fake_command(&env, &["run", "infra", "--auto-approve"]));
+        running.wait_for("applying");
+        running
+    };
+    let killed = start();
+    let left = folders();
+    killed.signal(Signal::KILL);
+    killed.finish().expect_code(137);
+    assert!(!left.is_empty());
+    assert_eq!(folders(), left);
+
+    let working = start();
+    let in_use = folders();
+    assert!(in_use.iter().all(|folder| !left.contains(folder)), "{in_use:?} {left:?}");
+    fake_run(&env, &["plan", "infra"]).expect_code(0);
+    assert_eq!(folders(), in_use, "another run took it for a leftover");
+
+    env.write("infra/go", "");
+    working.finish().expect_code(0);
+    assert!(folders().is_empty());
 }
 
 #[test]

@@ -9,12 +9,15 @@ use std::{
 };
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("7z", "p7zip-full"),
     ("bsdtar", "libarchive-tools"),
     ("busybox", "busybox"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
+    ("go", "golang-go"),
+    ("node", "nodejs"),
+    ("perl", "perl"),
     ("pigz", "pigz"),
     ("promtool", "prometheus"),
     ("python3", "python3"),

@@ -1,7 +1,8 @@
-//! Automation: `cargo xtask demo|test|tidy`.
+//! Automation: `cargo xtask demo|test|tidy|bench`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod bench;
 mod demo;
 mod shell;
 mod test;
@@ -14,12 +15,14 @@ Usage: cargo xtask COMMAND
 
   demo [--source DIR] [--serve]  run the whole chain on real input, in a temporary folder
   test                           check format, lints, each binary alone, all tests, docs, budgets
+  bench backup [--help]          measure side by side with the peers that are installed
   tidy                           check budgets of size, module declarations, the lock file, names";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((command, rest)) if command == "demo" => demo::run(rest),
+        Some((command, rest)) if command == "bench" => bench::run(rest),
         Some((command, [])) if command == "test" => test::run(),
         Some((command, [])) if command == "tidy" => tidy::run(),
         _ => {

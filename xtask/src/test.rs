@@ -39,6 +39,7 @@ fn tests() -> Result<()> {
         "xtask",
         "--all-targets",
     ]))?;
+    check(&mut cargo(["test", "--quiet", "--locked", "--package", "xtask"]))?;
     let skips = tempfile::NamedTempFile::new()?;
     let args = ["--locked", "--release", "--workspace", "--exclude", "xtask"];
     let mut tests =

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     List(ListArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Diff(DiffArgs),
+    Cat(CatArgs),
     Prune(PruneArgs),
     Run(RunArgs),
     Timer(TimerArgs),
@@ -85,9 +87,18 @@ pub(crate) struct CreateFlags {
     /// Read patterns to leave out from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_from: Vec<PathBuf>,
+    /// Leave out what .gitignore and .backupignore files in SOURCE say
+    #[arg(long)]
+    pub(crate) ignore_files: bool,
+    /// Store folders that hold a CACHEDIR.TAG with nothing else in them
+    #[arg(long)]
+    pub(crate) exclude_caches: bool,
     /// Stay on the file system of SOURCE; folders on others are stored empty
     #[arg(long)]
     pub(crate) one_file_system: bool,
+    /// Read and compress everything, and copy nothing from an earlier archive
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Make the same bytes from the same files: owner 0:0, no host, source or start time, times
     /// after `SOURCE_DATE_EPOCH` set to it
     #[arg(long)]
@@ -120,6 +131,39 @@ pub(crate) struct VerifyArgs {
     /// Tars or tar.gz of any make
     #[arg(required = true)]
     pub(crate) archive: Vec<PathBuf>,
+    /// Compare with this folder as well: what the archive holds must be there, and the same
+    #[arg(long, value_name = "DIR", conflicts_with = "sample")]
+    pub(crate) against: Option<PathBuf>,
+    /// Prove only a random share of the archive, such as 5%
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub(crate) sample: Option<f64>,
+}
+
+/// Compare two archives, entry by entry
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The first, a tar or tar.gz of any make
+    pub(crate) first: PathBuf,
+    /// The second
+    pub(crate) second: PathBuf,
+}
+
+/// Write the content of one file of an archive to stdout
+#[derive(Args, Debug)]
+pub(crate) struct CatArgs {
+    /// A tar or tar.gz of any make
+    pub(crate) archive: PathBuf,
+    /// The path in the archive
+    pub(crate) path: PathBuf,
+}
+
+/// Reads a percentage between 0 and 100 as a share.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("a share is a percentage above 0% and up to 100%".to_owned()),
+    }
 }
 
 /// Restore an archive, or parts of it, into a folder
@@ -281,9 +325,20 @@ PATTERNS
   !keep.log      takes an earlier pattern back; the last one that matches decides
   Lines of --exclude-from that begin with # are comments. Patterns of files come first.
 
+IGNORE FILES
+  With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all
+  folders below; git's own end at their repository, and leave out tracked files as well.
+  .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves
+  out. --exclude stands above both. Files above SOURCE and git's settings do not count.
+
+KEPT
+  Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access
+  control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore
+  them too. With --reproducible only user.* attributes and capabilities.
+
 SKIPPED
-  Sockets, earlier archives in DEST and, with --one-file-system, what lies on other file systems are
-  left out and named, and the exit code stays 0. What could not be read, and files that
+  Sockets, earlier archives in DEST, with --exclude-caches the content of caches and, with
+  --one-file-system, what lies on other file systems are left out and named, and the exit code stays 0. What could not be read, and files that
   changed while being read, are named with exit code 3: of such a file the archive has as many bytes
   as it had at first.";
 

@@ -14,6 +14,8 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::cli::{Cli, Command};
 
+mod cat;
+mod compare;
 mod create;
 mod list;
 mod profile;
@@ -28,6 +30,8 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::List(args) => list::list(&args, session),
         Command::Verify(args) => verify::verify(&args, session),
         Command::Restore(args) => restore::restore(&args, session),
+        Command::Diff(args) => compare::diff(&args, session),
+        Command::Cat(args) => cat::cat(&args, session),
         Command::Prune(args) => prune::prune(&args, session),
         Command::Run(args) => profile::run(&args, session),
         Command::Timer(args) => timer::timer(&args, session),

@@ -9,11 +9,11 @@ use devops_core::{lessons::day::DayKind, units::parse_duration};
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-basics",
     table: "basics",
-    // They answer a question, start a program or change what it does.
-    guarded: &["default", "env", "cwd"],
-    // The second one kills the commands that run, and a terminal without echo is put right.
+    // They answer a question, start a program, change what it does, or name a file that is replaced.
+    guarded: &["capture", "cwd", "default", "env", "file", "from"],
     secret: &[],
     profile: None,
+    // The second one kills the commands that run, and a terminal without echo is put right.
     second_signal: SecondSignal::Counts,
 };
 
@@ -55,7 +55,6 @@ pub(crate) enum Command {
     /// Tell weekday from weekend, or open and close a gate by it
     Day(DayArgs),
     /// Calculate exactly: A OP B with + - * / (or add sub mul div x)
-    #[command(allow_negative_numbers = true)]
     Calc(CalcArgs),
     /// Keep a list in a file, one item a line
     Providers(ProvidersArgs),
@@ -161,15 +160,22 @@ pub(crate) struct DayArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CalcArgs {
     /// The first number, or the whole calculation in quotes
+    #[arg(allow_hyphen_values = true, value_parser = operand)]
     pub a: Option<String>,
     /// + - * / or add sub mul div x
-    #[arg(value_name = "OP")]
+    #[arg(value_name = "OP", allow_hyphen_values = true, value_parser = operand)]
     pub operator: Option<String>,
     /// The second number
+    #[arg(allow_hyphen_values = true, value_parser = operand)]
     pub b: Option<String>,
     /// Print exactly what the lesson's script prints
     #[arg(long)]
     pub notes: bool,
+}
+
+/// A number may begin with a sign; what begins with two is a flag with a typo.
+fn operand(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("--") { Err("there is no such flag") } else { Ok(text.to_owned()) }
 }
 
 #[derive(Debug, Args)]

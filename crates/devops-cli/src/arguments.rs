@@ -121,11 +121,31 @@ fn resolve(tool: &Tool, command: Command, arguments: &[OsString]) -> Result<Reso
         return Ok(Resolved::Printed);
     }
     let layers = layers::resolve(tool, &command, &given, &config)?;
-    let layered = layers::apply(command, &layers);
+    let layered = layers::apply(command.clone(), &layers);
     let matches = layered.try_get_matches_from(arguments).map_err(|error| {
-        blame(&error, &layers).map_or_else(|| Refusal::Clap(error), Refusal::Failure)
+        match layers.iter().find(|layer| is_not_text(layer, &command, arguments)) {
+            Some(layer) => not_text(layer),
+            None => blame(&error, &layers).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
+        }
     })?;
     Ok(Resolved::Matches(matches, config.profiles(tool)?))
+}
+
+/// Returns whether a flag that takes text alone was given something else from outside the line.
+fn is_not_text(layer: &Layer, command: &Command, arguments: &[OsString]) -> bool {
+    if layer.values.iter().all(|value| value.to_str().is_some()) {
+        return false;
+    }
+    // clap does not say of which flag it complains, so each is tried alone.
+    let alone = decorate::relaxed(layers::apply(command.clone(), std::slice::from_ref(layer)));
+    let tried = alone.try_get_matches_from(arguments);
+    tried.is_err_and(|error| error.kind() == clap::error::ErrorKind::InvalidUtf8)
+}
+
+fn not_text(layer: &Layer) -> Refusal {
+    Failure::usage(format!("the value of `--{}` is not UTF-8", layer.long))
+        .hint(format!("the value comes from {}", layer.origin))
+        .into()
 }
 
 /// Says where a bad value came from that was not on the command line.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Command;
-use devops_core::{fs, kind::Kind};
+use devops_core::{cancel::Cancel, fs, kind::Kind};
 
 use crate::{
     failure::{Failure, ResultExt},
@@ -52,7 +52,9 @@ impl Config {
         };
         let mut entries = Vec::new();
         for (path, trust) in files {
-            let text = fs::read_text(&path, SIZE_LIMIT).context("failed to load the config file");
+            // Signals are not caught yet: they end a wait for a pipe by ending the process.
+            let text = fs::read_input(&path, SIZE_LIMIT, &Cancel::new())
+                .context("failed to load the config file");
             let text = text.map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
             let found = file::parse(&path, trust, &text, tool)?;
             check::check(tool, command, &found, trust)?;

@@ -1,8 +1,11 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries, `header` turns each into tar blocks, `pieces` gathers blocks into
-//! pieces of about 1 MiB, `pipeline` compresses the pieces in parallel and writes them in order,
-//! `deflate` joins them into one gzip member after `inflate` has proved each.
+//! Writing: `walk` finds entries that `selection` and `marks` let in, `group` says which of them share
+//! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
+//! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses
+//! or copies the segments in parallel and writes them in order, `deflate` joins them into one gzip
+//! member after `inflate` has proved each, and `index` describes them behind it. `container`
+//! documents the format.
 //! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
@@ -15,44 +18,59 @@ use crate::{
     retention::EmptyPolicy,
 };
 
+mod again;
+mod attributes;
+mod cat;
+mod catalog;
+mod compare;
+mod container;
+mod content;
 mod create;
 mod deflate;
 mod entry;
 mod estimate;
 mod exclude;
+mod group;
 mod header;
+mod holes;
+mod index;
 mod inflate;
 mod layer;
 mod list;
+mod marks;
 mod meta;
 mod name;
 mod origin;
 mod pack;
-mod pieces;
 mod pipeline;
 mod prune;
 mod reader;
 mod restore;
+mod reuse;
 mod selection;
 mod source;
 mod verify;
 mod walk;
 mod wanted;
+mod xattr;
 
+pub use cat::cat;
+pub use compare::{Comparison, Difference, against, diff};
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
     create_to_writer, preview,
 };
 pub use deflate::{BadLevel, Level};
-pub use entry::{Entry, EntryKind, Timestamp};
+pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
+pub use marks::Marks;
 pub use name::{ArchiveName, BackupName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
-pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
-pub use verify::{Verified, verify};
+pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
+pub use verify::{Sampled, Verified, verify, verify_sample};
 
 /// Why an archive could not be created, read, restored or pruned.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +139,14 @@ pub enum ArchiveError {
         /// What differed.
         reason: &'static str,
     },
+    /// Only a file has content to write out.
+    #[error("`{}` is a {kind}, not a file", .path.display())]
+    NotAFile {
+        /// The path in the archive.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
     /// None of the paths or patterns given is in the archive.
     #[error("`{}` holds nothing named `{}`", .archive.display(), .wanted)]
     NothingMatches {
@@ -142,6 +168,7 @@ impl HasKind for ArchiveError {
             | Self::BadPattern { .. }
             | Self::OtherOrigin { .. }
             | Self::SourceKind { .. }
+            | Self::NotAFile { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,
             Self::Damaged { .. } => Kind::Mismatch,
             Self::Miscompressed { .. } => Kind::Bug,

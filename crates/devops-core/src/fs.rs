@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,13 @@ use crate::{
     kind::{HasKind, Kind},
     lock::is_unsupported,
 };
+
+mod input;
+mod private;
+
+pub(crate) use input::NotRegular;
+pub use input::{Input, open_file, read_input};
+pub use private::PrivateFolder;
 
 /// An I/O error with what was tried and where.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +127,14 @@ impl AtomicFile {
         &self.temp
     }
 
+    /// Empties the file, to begin again.
+    pub fn restart(&mut self) -> Result<(), PathError> {
+        let file = self.file();
+        rustix::fs::ftruncate(file, 0).at(&self.temp, "empty")?;
+        rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0)).at(&self.temp, "empty")?;
+        Ok(())
+    }
+
     /// Chooses another final name in the same folder.
     pub fn retarget(&mut self, target: impl Into<PathBuf>) {
         self.target = target.into();
@@ -162,7 +177,7 @@ impl Drop for AtomicFile {
 fn replaceable(target: PathBuf) -> Result<PathBuf, PathError> {
     let Ok(metadata) = fs::metadata(&target) else { return Ok(target) };
     if !metadata.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        let error = io::Error::new(io::ErrorKind::InvalidInput, NotRegular);
         return Err(error).at(&target, "replace");
     }
     let is_link = fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_symlink());
@@ -250,16 +265,11 @@ pub fn create_folders(folder: &Path) -> Result<(), PathError> {
     fs::create_dir_all(folder).at(folder, "create the folder")
 }
 
-/// Reads a whole text file of at most `limit` bytes.
+/// Reads a whole regular text file of at most `limit` bytes.
+///
+/// What a user names may be a pipe: [`read_input`] is for that.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, PathError> {
-    let mut text = String::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_string(&mut text))
-        .at(path, "read")?;
-    if read as u64 > limit {
-        return Err(io::Error::from(io::ErrorKind::FileTooLarge)).at(path, "read");
-    }
-    Ok(text)
+    input::read_limited(open_file(path)?, path, limit)
 }
 
 /// Returns the folder that holds `path`; `.` for a bare name.

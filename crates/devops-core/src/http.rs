@@ -19,6 +19,6 @@ pub(crate) fn has_roots() -> bool {
 pub(crate) fn tls() -> TlsConfig {
     TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::clone(&ROOTS)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build()
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::{cancel::Cancelled, fs::NotRegular};
+
 /// The sort of trouble an error is.
 ///
 /// `devops-cli` turns each into one exit code; the name stands in JSON errors.
@@ -73,6 +75,15 @@ impl Kind {
     /// Returns the kind of an I/O error that concerns something the user named.
     pub fn of_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
+        // Two of our own errors travel inside an I/O error.
+        if let Some(inner) = error.get_ref() {
+            if inner.is::<Cancelled>() {
+                return Self::Interrupted;
+            }
+            if inner.is::<NotRegular>() {
+                return Self::Usage;
+            }
+        }
         match error.kind() {
             Io::NotFound => Self::NotFound,
             Io::PermissionDenied | Io::ReadOnlyFilesystem => Self::Permission,

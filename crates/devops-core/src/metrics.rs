@@ -23,7 +23,7 @@ pub use self::{
     disk::{Disk, DiskProbe},
     host::Host,
     reading::{Load, Problem, Reading, Sources},
-    sample::{HIGH, HIGH_PERCENT, NORMAL, Sample, System, Timestamp, sample},
+    sample::{HIGH, HIGH_PERCENT, NORMAL, Sample, System, Timestamp, UNKNOWN, sample},
 };
 use crate::kind::{HasKind, Kind};
 

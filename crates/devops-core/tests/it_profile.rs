@@ -11,7 +11,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Direct, Excludes, FileLayer, Level},
+    archive::{CreateOptions, Direct, Excludes, FileLayer, Level, Marks},
     cancel::Cancel,
     clock::{Clock, FixedClock},
     kind::Kind,
@@ -56,9 +56,12 @@ impl Fixture {
             create: CreateOptions {
                 source: Path::new(""),
                 excludes: Excludes::default(),
+                marks: Marks::default(),
                 one_file_system: false,
                 level: Level::new(1).unwrap(),
                 n_threads: 2,
+                reuse: true,
+                patience: Duration::ZERO,
                 estimate: false,
                 host: "web-1",
                 reproducible: None,

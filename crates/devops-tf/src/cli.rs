@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Apply a sealed plan, or plan a folder, ask and apply
     Apply(ApplyArgs),
     /// Plan to destroy everything, show, ask, and apply exactly that plan
-    Destroy(DestroyArgs),
+    Destroy(RunArgs),
     /// Compare the state with reality
     Drift(DriftArgs),
     /// Print the outputs, sensitive values hidden
@@ -129,16 +129,19 @@ pub(crate) struct GuardArgs {
     pub(crate) max_changes: Option<usize>,
 }
 
+/// The folder of a stack, and how to work in it.
 #[derive(Args)]
-pub(crate) struct RunArgs {
+pub(crate) struct DirArgs {
     /// Folder of the stack
     #[arg(default_value = ".", hide_default_value = true)]
     pub(crate) dir: PathBuf,
-    /// Apply without asking
-    #[arg(long)]
-    pub(crate) auto_approve: bool,
     #[command(flatten)]
     pub(crate) stack: StackArgs,
+}
+
+/// What a plan is made from, and what it must pass.
+#[derive(Args)]
+pub(crate) struct PlanningArgs {
     #[command(flatten)]
     pub(crate) vars: VarArgs,
     #[command(flatten)]
@@ -147,22 +150,30 @@ pub(crate) struct RunArgs {
     pub(crate) extra: ExtraArgs,
 }
 
+/// `run` and `destroy`.
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
+    /// Apply the plan without asking
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    #[command(flatten)]
+    pub(crate) planning: PlanningArgs,
+}
+
 #[derive(Args)]
 pub(crate) struct InitArgs {
-    /// Folder of the stack
-    #[arg(default_value = ".", hide_default_value = true)]
-    pub(crate) dir: PathBuf,
     #[command(flatten)]
-    pub(crate) stack: StackArgs,
+    pub(crate) at: DirArgs,
     #[command(flatten)]
     pub(crate) extra: ExtraArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct PlanArgs {
-    /// Folder of the stack
-    #[arg(default_value = ".", hide_default_value = true)]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
     /// Write the plan here, and its seal to PLAN.seal.json
     #[arg(long, value_name = "PLAN")]
     pub(crate) out: Option<PathBuf>,
@@ -173,13 +184,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     #[command(flatten)]
-    pub(crate) stack: StackArgs,
-    #[command(flatten)]
-    pub(crate) vars: VarArgs,
-    #[command(flatten)]
-    pub(crate) guards: GuardArgs,
-    #[command(flatten)]
-    pub(crate) extra: ExtraArgs,
+    pub(crate) planning: PlanningArgs,
 }
 
 #[derive(Args)]
@@ -204,38 +209,13 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) stack: StackArgs,
     #[command(flatten)]
-    pub(crate) vars: VarArgs,
-    #[command(flatten)]
-    pub(crate) guards: GuardArgs,
-    #[command(flatten)]
-    pub(crate) extra: ExtraArgs,
-}
-
-#[derive(Args)]
-pub(crate) struct DestroyArgs {
-    /// Folder of the stack
-    #[arg(default_value = ".", hide_default_value = true)]
-    pub(crate) dir: PathBuf,
-    /// Destroy without asking
-    #[arg(long)]
-    pub(crate) auto_approve: bool,
-    #[command(flatten)]
-    pub(crate) stack: StackArgs,
-    #[command(flatten)]
-    pub(crate) vars: VarArgs,
-    #[command(flatten)]
-    pub(crate) guards: GuardArgs,
-    #[command(flatten)]
-    pub(crate) extra: ExtraArgs,
+    pub(crate) planning: PlanningArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct DriftArgs {
-    /// Folder of the stack
-    #[arg(default_value = ".", hide_default_value = true)]
-    pub(crate) dir: PathBuf,
     #[command(flatten)]
-    pub(crate) stack: StackArgs,
+    pub(crate) at: DirArgs,
     #[command(flatten)]
     pub(crate) vars: VarArgs,
     #[command(flatten)]
@@ -244,14 +224,11 @@ pub(crate) struct DriftArgs {
 
 #[derive(Args)]
 pub(crate) struct OutputArgs {
-    /// Folder of the stack
-    #[arg(default_value = ".", hide_default_value = true)]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
     /// Print only this output, and only its value; a sensitive one is refused
     #[arg(long, value_name = "OUTPUT")]
     pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) stack: StackArgs,
 }
 
 impl GuardArgs {

@@ -15,7 +15,7 @@ use devops_core::{
     units::format_duration,
 };
 
-use crate::cli::{Cli, Command, InitArgs, StackArgs};
+use crate::cli::{Cli, Command, DirArgs, InitArgs, StackArgs};
 use relay::Relay;
 
 pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
@@ -39,7 +39,11 @@ struct Desk<'a> {
     relay: Relay<'a>,
 }
 
-fn open<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Desk<'a>, Failure> {
+fn open<'a>(at: &DirArgs, session: &'a Session) -> Result<Desk<'a>, Failure> {
+    open_in(&at.dir, &at.stack, session)
+}
+
+fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Desk<'a>, Failure> {
     let environment: Environment = std::env::vars_os().collect();
     let added = environment.cli_args_names();
     let options = StackOptions {
@@ -80,7 +84,7 @@ impl Desk<'_> {
 }
 
 fn init(args: &InitArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.dir, &args.stack, session)?;
+    let mut desk = open(&args.at, session)?;
     desk.init.extra.clone_from(&args.extra.extra);
     desk.init()?;
     desk.relay.finish()?;

@@ -84,7 +84,8 @@ impl Client {
         Events { reader, headers }
     }
 
-    fn send(
+    /// Sends one request and leaves its answer to be read.
+    pub(super) fn send(
         &self,
         method: &str,
         path: &str,

@@ -140,5 +140,9 @@ fn health_asks_a_running_server() {
     assert!(fine.stdout.starts_with("healthy: "), "{}", fine.stdout);
     wrong_page.expect_code(10);
     gone.expect_code(75);
-    health("https://127.0.0.1/").expect_code(2);
+    for malformed in
+        ["https://127.0.0.1/", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"]
+    {
+        health(malformed).expect_code(2);
+    }
 }

@@ -197,6 +197,30 @@ fn an_auth_file_closes_everything_but_health_and_readiness() {
 }
 
 #[test]
+fn guesses_do_not_queue_without_end_and_keep_no_known_login_waiting() {
+    let env = TestEnv::new();
+    // No password fits, and finding that out takes a second or so.
+    let slow = format!("ann:$2y$14${}", ".".repeat(53));
+    env.write("logins", slow + "\ntoken:t0ken\n");
+    let server = Server::start(&env, &["--auth-file", "logins"]);
+    // ann:wrong
+    let guess = [("Authorization", "Basic YW5uOndyb25n")];
+
+    let _guesses: Vec<_> = (0..20).map(|_| server.client.send("GET", "/", &guess, "")).collect();
+    let mut answer = server.client.get("/", &guess);
+    wait_until("the queue is full", || {
+        let is_full = answer.status == 503;
+        if !is_full {
+            answer = server.client.get("/", &guess);
+        }
+        is_full
+    });
+
+    assert!(answer.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()));
+    assert_eq!(server.client.get("/", &[("Authorization", "Bearer t0ken")]).status, 200);
+}
+
+#[test]
 fn an_auth_file_that_means_nothing_is_named_with_its_line() {
     let env = TestEnv::new();
     env.write("logins", "# people\nann:plain\n");

@@ -7,16 +7,17 @@ use std::{
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::Path,
     thread::available_parallelism,
+    time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Reproducible,
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
         create_in_folder, create_to_writer, preview,
     },
     clock::SystemClock,
-    fs::{At, read_text},
+    fs::{At, read_input},
     lock::{LockMode, LockRequest},
     units::{ByteSize, format_duration},
 };
@@ -25,6 +26,8 @@ use serde_json::Value;
 use super::{failure, holder, host_name, left_out_json, object, tell_left_out, tell_lock};
 use crate::cli::{CreateArgs, CreateFlags};
 
+/// What repeated reads of changing files may take in all.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The most a file of patterns may hold.
 const MAX_PATTERNS: u64 = 16 << 20;
 
@@ -40,7 +43,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         source: &args.source,
         estimate: !session.json() && !session.quiet(),
         lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
-        ..options(&args.flags, &host, &clock)?
+        ..options(&args.flags, &host, &clock, session)?
     };
     if args.dry_run {
         return dry_run(args, &options, to_stdout, session);
@@ -51,6 +54,9 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Bytes(n_bytes) => progress.set(n_bytes),
         CreateEvent::Packed(_) => {}
         CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        CreateEvent::Damaged(archive) => {
+            session.warn(format!("{} is damaged; reading everything again", quote(archive)));
+        }
         CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
@@ -73,13 +79,17 @@ pub(super) fn options<'a>(
     flags: &CreateFlags,
     host: &'a str,
     clock: &'a SystemClock,
+    session: &Session,
 ) -> Result<CreateOptions<'a>, Failure> {
     Ok(CreateOptions {
         source: Path::new(""),
-        excludes: excludes(flags)?,
+        excludes: excludes(flags, session)?,
+        marks: Marks { ignore_files: flags.ignore_files, caches: flags.exclude_caches },
         one_file_system: flags.one_file_system,
         level: flags.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),
+        reuse: !flags.full,
+        patience: PATIENCE,
         estimate: false,
         host,
         reproducible: reproducible(flags)?,
@@ -149,8 +159,12 @@ pub(super) fn report(
         let line = format!("{sha256}  {}", quote(path));
         if to_stdout { session.status(line) } else { session.line(line)? }
     }
+    let reused = match summary.bytes_reused {
+        0 => String::new(),
+        n => format!(" ({} unchanged)", ByteSize(n)),
+    };
     session.status(format!(
-        "{} entries, {} in, {} out, {}",
+        "{} entries, {} in{reused}, {} out, {}",
         summary.n_entries,
         ByteSize(summary.bytes_in),
         ByteSize(summary.bytes_out),
@@ -164,7 +178,7 @@ pub(super) fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
     insert("bytes_in", summary.bytes_in.into());
     insert("bytes_out", summary.bytes_out.into());
-    insert("bytes_reused", 0.into());
+    insert("bytes_reused", summary.bytes_reused.into());
     insert("entries", summary.n_entries.into());
     insert("files", summary.n_files.into());
     insert("skipped", left_out_json(&summary.skipped));
@@ -176,10 +190,10 @@ pub(super) fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     Value::Object(object)
 }
 
-fn excludes(args: &CreateFlags) -> Result<Excludes, Failure> {
+fn excludes(args: &CreateFlags, session: &Session) -> Result<Excludes, Failure> {
     let mut texts = Vec::new();
     for file in &args.exclude_from {
-        texts.push(read_text(file, MAX_PATTERNS)?);
+        texts.push(read_input(file, MAX_PATTERNS, session.cancel())?);
     }
     let from_files = texts.iter().flat_map(|text| Excludes::lines(text));
     Excludes::new(from_files.chain(args.exclude.iter().map(String::as_str))).map_err(Into::into)

@@ -13,6 +13,10 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failur
     let mut printed = Ok(());
     let listed = archive::list(&args.archive, &args.glob, session.cancel(), &mut |event| {
         let line = match (session.json(), event) {
+            (_, ListEvent::Note(note)) => {
+                session.warn(format!("`{}`: {note}", quote(&args.archive)));
+                return true;
+            }
             (true, ListEvent::Origin(origin)) => origin_json(&args.archive, origin).to_string(),
             (true, ListEvent::Entry(entry)) => entry_json(entry).to_string(),
             (false, ListEvent::Origin(_)) => return true,

@@ -72,7 +72,7 @@ fn run_one(
     let code = |kind| exit_code(kind, session.cancel().signal());
     let context = RunContext { holder, lock_wait: args.lock.lock_wait, exit_code: &code };
     let mut teller = Teller { session, settings, printed: Ok(()) };
-    let profile = settings.profile()?;
+    let profile = settings.profile(session)?;
     let report =
         profile::run(&profile, &context, session.cancel(), &mut |event| teller.event(&event));
     teller.printed?;
@@ -204,7 +204,7 @@ impl Verdict {
 fn dry_run(all: &[Settings], session: &Session) -> Result<Outcome, Failure> {
     let mut n_faults = 0;
     for settings in all {
-        let profile = settings.profile()?;
+        let profile = settings.profile(session)?;
         for source in &settings.sources {
             n_faults += preview(settings, &profile, source, session)?;
         }

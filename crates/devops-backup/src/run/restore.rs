@@ -4,7 +4,7 @@ use std::{fs, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json, quote};
 use devops_core::{
-    archive::{self, RestoreEvent, RestoreOptions},
+    archive::{self, Lookup, RestoreEvent, RestoreOptions},
     units::ByteSize,
 };
 use serde_json::Value;
@@ -23,10 +23,14 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
         overwrite: args.overwrite.into(),
         strip_components: args.strip_components,
         privileged: args.privileged,
+        lookup: Lookup::Kernel,
     };
     let restored = archive::restore(&options, session.cancel(), &mut |event| match event {
         RestoreEvent::Bytes(n_bytes) => progress.set(n_bytes),
         RestoreEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        RestoreEvent::Note(note) => {
+            session.warn(format!("`{}`: {note}", quote(&args.archive)));
+        }
     });
     let summary = restored.map_err(failure)?;
     progress.finish();
@@ -36,6 +40,8 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
         object.insert("entries".to_owned(), summary.n_entries.into());
         object.insert("bytes".to_owned(), summary.n_bytes.into());
         object.insert("skipped".to_owned(), left_out_json(&summary.left_out));
+        object.insert("n_skipped".to_owned(), summary.n_left_out.into());
+        object.insert("notes".to_owned(), summary.notes.as_slice().into());
         object.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
         session.emit(&Value::Object(object))?;
     } else {

@@ -4,21 +4,21 @@ use std::{fs, path::Path};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    archive::{self, ArchiveError, Verified},
+    archive::{self, ArchiveError, Sampled, Verified},
     kind::{HasKind, Kind},
     units::ByteSize,
 };
 use serde_json::Value;
 
-use super::object;
+use super::{compare, object};
 use crate::cli::VerifyArgs;
 
 pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut is_damaged = false;
     let mut failures = Vec::new();
     for path in &args.archive {
-        match verify_one(path, session) {
-            Ok(verified) => session.line(whole(path, &verified, session.json()))?,
+        match verify_one(path, args.sample, session) {
+            Ok(proof) => is_damaged |= tell(path, &proof, args, session)?,
             Err(error @ ArchiveError::Damaged { .. }) => {
                 is_damaged = true;
                 session.line(damaged(path, &error, session.json()))?;
@@ -46,10 +46,56 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
     }
 }
 
-fn verify_one(path: &Path, session: &Session) -> Result<Verified, ArchiveError> {
+/// What was found whole.
+enum Proof {
+    All(Verified),
+    Sample(Sampled),
+}
+
+fn verify_one(path: &Path, share: Option<f64>, session: &Session) -> Result<Proof, ArchiveError> {
+    if let Some(share) = share
+        && let Some(sampled) = archive::verify_sample(path, share, session.cancel())?
+    {
+        return Ok(Proof::Sample(sampled));
+    }
     let total = fs::metadata(path).ok().map(|metadata| metadata.len());
     let progress = session.progress("verifying", total);
-    archive::verify(path, session.cancel(), &mut |n_bytes| progress.set(n_bytes))
+    archive::verify(path, session.cancel(), &mut |n_bytes| progress.set(n_bytes)).map(Proof::All)
+}
+
+/// Says what was found; returns whether it differs from the folder it was compared with.
+fn tell(path: &Path, proof: &Proof, args: &VerifyArgs, session: &Session) -> Result<bool, Failure> {
+    let verified = match proof {
+        Proof::All(verified) => verified,
+        Proof::Sample(sampled) => {
+            session.line(part(path, sampled, session.json()))?;
+            return Ok(false);
+        }
+    };
+    session.line(whole(path, verified, session.json()))?;
+    for note in &verified.notes {
+        session.warn(format!("`{}`: {note}", quote(path)));
+    }
+    match &args.against {
+        Some(folder) => Ok(!matches!(compare::against(path, folder, session)?, Outcome::Done)),
+        None => Ok(false),
+    }
+}
+
+fn part(path: &Path, sampled: &Sampled, json: bool) -> String {
+    let Sampled { n_segments, n_of, n_bytes } = *sampled;
+    if !json {
+        let size = ByteSize(n_bytes);
+        let path = quote(path);
+        return format!("{path}: whole in a sample of {n_segments} of {n_of} segments, {size}");
+    }
+    let mut object = object("verified", "archive", path);
+    object.insert("status".to_owned(), "whole".into());
+    object.insert("whole".to_owned(), true.into());
+    object.insert("sampled_segments".to_owned(), n_segments.into());
+    object.insert("segments".to_owned(), n_of.into());
+    object.insert("bytes".to_owned(), n_bytes.into());
+    Value::Object(object).to_string()
 }
 
 fn whole(path: &Path, verified: &Verified, json: bool) -> String {
@@ -63,6 +109,7 @@ fn whole(path: &Path, verified: &Verified, json: bool) -> String {
     object.insert("entries".to_owned(), verified.n_entries.into());
     object.insert("files".to_owned(), verified.n_files.into());
     object.insert("bytes".to_owned(), verified.n_bytes.into());
+    object.insert("notes".to_owned(), verified.notes.clone().into());
     Value::Object(object).to_string()
 }
 

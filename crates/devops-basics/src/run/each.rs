@@ -2,18 +2,14 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::File,
     io::{self, Read, Write},
-    os::unix::ffi::OsStringExt,
+    os::{fd::AsFd, unix::ffi::OsStringExt},
     path::Path,
-    sync::mpsc,
-    thread,
-    time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote, table};
 use devops_core::{
-    fs::At,
+    fs::{At, Input},
     lessons::{
         each::{self, EachEvent, ItemResult},
         range,
@@ -24,9 +20,6 @@ use serde_json::json;
 
 use super::{emit, missing, print_lines, safe};
 use crate::cli::EachArgs;
-
-/// How often a signal is looked for while items are read.
-const POLL: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure> {
     if args.notes {
@@ -54,25 +47,17 @@ pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure>
     finish(&results, session)
 }
 
-/// Reads items on a thread of its own, since a signal does not end a read that has begun.
 fn read_items(from: &Path, session: &Session) -> Result<Vec<OsString>, Failure> {
-    let (sender, read) = mpsc::channel();
-    let path = from.to_owned();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let done = match path.to_str() {
-            Some("-") => io::stdin().lock().read_to_end(&mut bytes),
-            _ => File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)),
-        };
-        // Nobody listens any more after a signal.
-        let _sent = sender.send(done.map(|_| bytes).at(&path, "read"));
-    });
-    loop {
-        session.cancel().check()?;
-        if let Ok(bytes) = read.recv_timeout(POLL) {
-            return Ok(items(&bytes?));
+    let mut input = match from.to_str() {
+        Some("-") => {
+            let stdin = io::stdin().as_fd().try_clone_to_owned().at(from, "read")?;
+            Input::new(stdin, session.cancel())
         }
-    }
+        _ => Input::open(from, session.cancel())?,
+    };
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).at(from, "read")?;
+    Ok(items(&bytes))
 }
 
 fn items(bytes: &[u8]) -> Vec<OsString> {

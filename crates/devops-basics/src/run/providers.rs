@@ -34,7 +34,7 @@ pub(super) fn run(args: &ProvidersArgs, session: &Session) -> Result<Outcome, Fa
 }
 
 fn list(args: &ProvidersArgs, lines: bool, session: &Session) -> Result<Outcome, Failure> {
-    let items = load(args)?;
+    let items = load(args, session)?;
     if lines && !session.json() {
         return print_lines(session, items);
     }
@@ -43,7 +43,7 @@ fn list(args: &ProvidersArgs, lines: bool, session: &Session) -> Result<Outcome,
 }
 
 fn get(args: &ProvidersArgs, index: i64, session: &Session) -> Result<Outcome, Failure> {
-    let items = load(args)?;
+    let items = load(args, session)?;
     let item = providers::get(&items, index).map_err(refused)?;
     if session.json() {
         session.emit(&json!({"type": "item", "index": index, "item": item}))?;
@@ -53,8 +53,8 @@ fn get(args: &ProvidersArgs, index: i64, session: &Session) -> Result<Outcome, F
     Ok(Outcome::Done)
 }
 
-fn load(args: &ProvidersArgs) -> Result<Vec<String>, Failure> {
-    hinted(providers::load(&args.file).map_err(refused))
+fn load(args: &ProvidersArgs, session: &Session) -> Result<Vec<String>, Failure> {
+    hinted(providers::load(&args.file, session.cancel()).map_err(refused))
 }
 
 fn hinted<T>(result: Result<T, Failure>) -> Result<T, Failure> {

@@ -76,14 +76,14 @@ fn boolean_long(arg: &Arg) -> Option<&str> {
     matches!(arg.get_action(), ArgAction::SetTrue).then(|| arg.get_long()).flatten()
 }
 
-/// Names the variable in the long help; its value is never shown.
+/// Names the variable in the long help, on a line that is never wrapped; its value is never shown.
 fn with_environment(arg: Arg, tool: &Tool) -> Arg {
     if !layers::has_fallback(&arg) {
         return arg;
     }
     let name = layers::variable(tool, arg.get_long().expect("a fallback needs a long flag"));
     let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-    arg.long_help(format!("{help} [env: {name}]"))
+    arg.long_help(format!("{help}\n[env: {name}]").trim_start().to_owned())
 }
 
 fn completions_command() -> Command {

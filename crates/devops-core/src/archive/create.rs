@@ -10,21 +10,24 @@ use std::{
 
 use rustix::fs::{AtFlags, CWD, FileType, fstat, statat};
 use sha2::Sha256;
+use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
     deflate::Level,
+    entry::Timestamp,
     estimate,
     exclude::Excludes,
-    header,
+    index::Making,
     layer::FileLayer,
     list::origin_of,
+    marks::Marks,
     meta::Meta,
     name::{ArchiveName, BackupName},
     origin::Origin,
     pack::{Pack, Tally},
-    pieces::Pieces,
-    pipeline::{self, Compression, Feed, Output, Totals},
+    pipeline::{self, Compression, Output, Stop, Totals},
+    reuse::{Matcher, Previous},
     selection::Selection,
     source::Source,
     walk::{Found, Visitor},
@@ -38,17 +41,24 @@ use crate::{
 
 /// What to archive, and how.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CreateOptions<'a> {
     /// The folder, whose content is stored relative to it, or the one file.
     pub source: &'a Path,
     /// What to leave out.
     pub excludes: Excludes,
+    /// Which marks in the source leave things out as well.
+    pub marks: Marks,
     /// Whether to stay on the source's file system.
     pub one_file_system: bool,
     /// How hard to compress.
     pub level: Level,
     /// How many threads compress; the bytes do not depend on it.
     pub n_threads: usize,
+    /// Whether to copy what is unchanged from an earlier archive of the name.
+    pub reuse: bool,
+    /// How long repeated reads of files that change, and the pauses between them, may take in all.
+    pub patience: Duration,
     /// Whether to count the bytes ahead, in parallel, for [`CreateEvent::Total`].
     pub estimate: bool,
     /// The name of this host, recorded in the archive.
@@ -83,6 +93,8 @@ pub enum CreateEvent<'a> {
     Packed(&'a Path),
     /// Something was left out, or changed while being read.
     LeftOut(&'a LeftOut),
+    /// This earlier archive is damaged, so everything is read again.
+    Damaged(&'a Path),
     /// The folder is being locked.
     Lock(LockEvent<'a>),
 }
@@ -101,8 +113,10 @@ pub struct LeftOut {
 /// What an archive holds.
 #[derive(Debug, Default)]
 pub struct CreateSummary {
-    /// The bytes of content read.
+    /// The bytes of content.
     pub bytes_in: u64,
+    /// The bytes among them that an earlier archive had, and that were not read.
+    pub bytes_reused: u64,
     /// The bytes of the archive.
     pub bytes_out: u64,
     /// The number of entries.
@@ -151,16 +165,28 @@ pub fn create_in_folder(
     let source = Source::open(options.source)?;
     create_folders(folder)?;
     let _lock = lock(options, folder, cancel, on_event)?;
-    refuse_other_origin(&origin(options, &source), folder, name)?;
+    refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
     let mut selection = selection(options, &source);
-    add_own(&mut selection, folder, name, &source)?;
+    add_own(&mut selection, (folder, name), &source, cancel)?;
     let mut file = AtomicFile::create(&path)?;
     selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
-    let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
-    let summary = write_archive(options, source, &selection, place, cancel, on_event)?;
+    let mut previous = previous(options, folder, name)?;
+    let summary = loop {
+        let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
+        let work = Work { options, source: &source, selection: &selection, started };
+        match work.write(place, previous.as_ref(), cancel, on_event) {
+            Ok(summary) => break summary,
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::WriterGone | Stop::Rotten) => {
+                let damaged = previous.take().expect("only an earlier archive can be rotten");
+                on_event(CreateEvent::Damaged(damaged.path()));
+                file.restart()?;
+            }
+        }
+    };
     // A signal that came in time leaves no archive.
     cancel.check()?;
     while let Err(error) = file.commit(0o600, ReplacePolicy::Keep) {
@@ -198,7 +224,12 @@ pub fn create_to_writer(
     let mut selection = selection(options, &source);
     selection.output = own;
     let place = (out, Path::new("standard output"));
-    write_archive(options, source, &selection, place, cancel, on_event)
+    let work =
+        Work { options, source: &source, selection: &selection, started: options.clock.now() };
+    work.write(place, None, cancel, on_event).map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::WriterGone | Stop::Rotten => unreachable!("nothing is copied"),
+    })
 }
 
 /// Goes through the source as [`create_in_folder`] would, and writes nothing.
@@ -216,51 +247,87 @@ pub fn preview(
     if let Some((folder, name)) = destination
         && folder.exists()
     {
-        refuse_other_origin(&origin(options, &source), folder, name)?;
-        add_own(&mut selection, folder, name, &source)?;
+        refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
+        add_own(&mut selection, (folder, name), &source, cancel)?;
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
     source.visit(&selection, &mut preview, cancel)?;
     Ok(summary(preview.tally, Totals::default(), options.clock.now() - started))
 }
 
-fn write_archive(
+/// One run over a source.
+struct Work<'a> {
+    options: &'a CreateOptions<'a>,
+    source: &'a Source,
+    selection: &'a Selection,
+    started: OffsetDateTime,
+}
+
+impl Work<'_> {
+    fn write(
+        &self,
+        (writer, path): (&mut (dyn Write + Send), &Path),
+        previous: Option<&Previous>,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(CreateEvent<'_>),
+    ) -> Result<CreateSummary, Stop> {
+        let options = self.options;
+        let mut layered = options.layer.output(writer);
+        let hasher = options.sha256.then(Sha256::default);
+        let output = Output { writer: &mut *layered, path, hasher, n_written: 0 };
+        let n_threads = options.n_threads;
+        let compression = Compression { making: self.making(), n_threads, previous };
+        let (tally, totals) = pipeline::run(output, compression, |feed| {
+            let mut produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
+                let matcher = previous.map(|old| Matcher::new(old, seconds(self.started)));
+                let mut pack = Pack::new(options, (feed, matcher), cancel, tell);
+                pack.begin(self.comment().as_deref())?;
+                self.source.visit(self.selection, &mut pack, cancel)?;
+                pack.finish()
+            };
+            if options.estimate {
+                estimate::beside(options.source, self.selection, on_event, produce)
+            } else {
+                produce(on_event)
+            }
+        })?;
+        Ok(summary(tally, totals, options.clock.now() - self.started))
+    }
+
+    fn making(&self) -> Making {
+        let is_reproducible = self.options.reproducible.is_some();
+        let started = if is_reproducible { Timestamp::default() } else { seconds(self.started) };
+        Making { level: self.options.level, is_reproducible, started }
+    }
+
+    fn comment(&self) -> Option<String> {
+        let is_named = self.options.reproducible.is_none();
+        is_named.then(|| origin(self.options, self.source, self.started).to_comment())
+    }
+}
+
+fn seconds(time: OffsetDateTime) -> Timestamp {
+    Timestamp { seconds: time.unix_timestamp(), nanoseconds: time.nanosecond() }
+}
+
+/// Returns the newest archive of the name that segments can be copied from.
+fn previous(
     options: &CreateOptions<'_>,
-    source: Source,
-    selection: &Selection,
-    (writer, path): (&mut (dyn Write + Send), &Path),
-    cancel: &Cancel,
-    on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Result<CreateSummary, ArchiveError> {
-    let started = options.clock.now();
-    let compression = Compression { level: options.level, n_threads: options.n_threads };
-    let is_anonymous = options.reproducible.is_some();
-    let comment = (!is_anonymous).then(|| origin(options, &source).to_comment());
-    let mut layered = options.layer.output(writer);
-    let hasher = options.sha256.then(Sha256::default);
-    let output = Output { writer: &mut *layered, path, hasher };
-    let produce = |feed: &mut Feed, on_event: &mut dyn FnMut(CreateEvent<'_>)| {
-        let mut pieces = Pieces::new(feed);
-        if let Some(comment) = comment {
-            pieces.push(&header::global_comment(&comment));
-        }
-        let mut pack = Pack::new(options, pieces, cancel, on_event);
-        source.visit(selection, &mut pack, cancel)?;
-        pack.finish()
-    };
-    let (tally, totals) = pipeline::run(output, compression, |feed| {
-        if options.estimate {
-            estimate::beside(options.source, selection, on_event, |tell| produce(feed, tell))
-        } else {
-            produce(feed, on_event)
-        }
-    })?;
-    Ok(summary(tally, totals, options.clock.now() - started))
+    folder: &Path,
+    name: &BackupName,
+) -> Result<Option<Previous>, ArchiveError> {
+    if !options.reuse {
+        return Ok(None);
+    }
+    let archives = name.archives_in(folder)?;
+    let mut newest = archives.iter().rev().map(|(_, path)| path);
+    Ok(newest.find_map(|path| Previous::open(path, options.level)))
 }
 
 fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     Selection {
         excludes: options.excludes.clone(),
+        marks: options.marks,
         only_device: options.one_file_system.then(|| source.device()),
         own: HashSet::new(),
         output: None,
@@ -268,12 +335,8 @@ fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     }
 }
 
-fn origin(options: &CreateOptions<'_>, source: &Source) -> Origin {
-    Origin {
-        host: options.host.to_owned(),
-        source: source.real_path().to_owned(),
-        started: options.clock.now(),
-    }
+fn origin(options: &CreateOptions<'_>, source: &Source, started: OffsetDateTime) -> Origin {
+    Origin { host: options.host.to_owned(), source: source.real_path().to_owned(), started }
 }
 
 /// Two sources must not share a name: each would count against the other's retention.
@@ -281,10 +344,11 @@ fn refuse_other_origin(
     ours: &Origin,
     folder: &Path,
     name: &BackupName,
+    cancel: &Cancel,
 ) -> Result<(), ArchiveError> {
     let Some((_, newest)) = name.archives_in(folder)?.pop() else { return Ok(()) };
     // One that cannot be read says nothing; `verify` and `prune` deal with it.
-    match origin_of(&newest) {
+    match origin_of(&newest, cancel) {
         Ok(Some(found)) if found.host != ours.host || found.source != ours.source => {
             Err(ArchiveError::OtherOrigin { newest, found: Box::new(found) })
         }
@@ -296,9 +360,9 @@ fn refuse_other_origin(
 /// folder lies in the source, those of other names that we made: each would hold the others.
 fn add_own(
     selection: &mut Selection,
-    folder: &Path,
-    name: &BackupName,
+    (folder, name): (&Path, &BackupName),
     source: &Source,
+    cancel: &Cancel,
 ) -> Result<(), ArchiveError> {
     let real = std::fs::canonicalize(folder).at(folder, "list")?;
     let is_inside = real.starts_with(source.real_path());
@@ -309,7 +373,7 @@ fn add_own(
         let file_name = entry.file_name();
         let is_partial = target_name(&file_name).is_some_and(|target| is_of(name, &target));
         let is_own = is_partial || is_of(name, &file_name);
-        if (is_own || (is_inside && is_made_by_us(&entry.path())))
+        if (is_own || (is_inside && is_made_by_us(&entry.path(), cancel)))
             && let Ok(stat) = statat(CWD, entry.path(), AtFlags::SYMLINK_NOFOLLOW)
         {
             selection.own.insert(Meta::from(stat).id);
@@ -319,9 +383,9 @@ fn add_own(
 }
 
 /// Returns whether a file is named as an archive and says itself that it is one of ours.
-fn is_made_by_us(path: &Path) -> bool {
+fn is_made_by_us(path: &Path, cancel: &Cancel) -> bool {
     path.file_name().is_some_and(|name| ArchiveName::parse(name).is_some())
-        && matches!(origin_of(path), Ok(Some(_)))
+        && matches!(origin_of(path, cancel), Ok(Some(_)))
 }
 
 fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
@@ -331,6 +395,7 @@ fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
 fn summary(tally: Tally, totals: Totals, elapsed: time::Duration) -> CreateSummary {
     CreateSummary {
         bytes_in: tally.n_bytes,
+        bytes_reused: tally.n_reused,
         bytes_out: totals.n_packed,
         n_entries: tally.n_entries,
         n_files: tally.n_files,

@@ -20,6 +20,10 @@ impl Level {
     pub fn new(n: u8) -> Option<Self> {
         (1..=12).contains(&n).then_some(Self(n))
     }
+
+    pub(super) fn number(self) -> u8 {
+        self.0
+    }
 }
 
 impl Default for Level {
@@ -57,36 +61,42 @@ impl fmt::Display for Level {
 /// An extra field here would make Python's `r|gz` fail.
 pub(super) const MEMBER_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
+/// The length of what ends the member.
+pub(super) const MEMBER_END: usize = 10;
+
 /// A compressed piece, ready to follow another.
 pub(super) struct Packed {
     pub(super) bytes: Vec<u8>,
-    pub(super) checksum: Checksum,
+    /// The CRC-32 and length of what went in.
+    pub(super) crc: u32,
     pub(super) n_raw: u64,
 }
 
-/// The CRC-32 and length of uncompressed bytes.
+/// The CRC-32 and length of everything in a member, put together from those of its pieces.
 #[derive(Clone, Default)]
-pub(super) struct Checksum(crc32fast::Hasher);
+pub(super) struct Checksum {
+    crc: crc32fast::Hasher,
+    n_raw: u64,
+}
 
 impl Checksum {
-    fn of(raw: &[u8]) -> Self {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(raw);
-        Self(hasher)
+    /// Appends the checksum and length of what follows.
+    pub(super) fn append(&mut self, crc: u32, n_raw: u64) {
+        self.crc.combine(&crc32fast::Hasher::new_with_initial_len(crc, n_raw));
+        self.n_raw += n_raw;
     }
 
-    /// Appends the checksum of what follows.
-    pub(super) fn append(&mut self, next: &Self) {
-        self.0.combine(&next.0);
+    /// Returns how many bytes there are.
+    pub(super) fn n_raw(&self) -> u64 {
+        self.n_raw
     }
 
-    /// Returns the end of the member for `n_raw` uncompressed bytes: an empty final block,
-    /// the CRC, and the length modulo 2^32.
-    pub(super) fn member_end(&self, n_raw: u64) -> [u8; 10] {
-        let mut end = [0; 10];
+    /// Returns the end of the member: an empty final block, the CRC, and the length modulo 2^32.
+    pub(super) fn member_end(&self) -> [u8; MEMBER_END] {
+        let mut end = [0; MEMBER_END];
         end[0] = 3;
-        end[2..6].copy_from_slice(&self.0.clone().finalize().to_le_bytes());
-        end[6..].copy_from_slice(&n_raw.to_le_bytes()[..4]);
+        end[2..6].copy_from_slice(&self.crc.clone().finalize().to_le_bytes());
+        end[6..].copy_from_slice(&self.n_raw.to_le_bytes()[..4]);
         end
     }
 }
@@ -118,7 +128,7 @@ impl Packer {
             bytes.push(0);
         }
         bytes.extend([0, 0, 0xff, 0xff]);
-        Ok(Packed { bytes, checksum: Checksum::of(raw), n_raw: raw.len() as u64 })
+        Ok(Packed { bytes, crc: crc32fast::hash(raw), n_raw: raw.len() as u64 })
     }
 }
 
@@ -137,10 +147,9 @@ mod tests {
         for raw in pieces {
             let piece = packer.pack(raw).unwrap();
             out.extend(piece.bytes);
-            checksum.append(&piece.checksum);
+            checksum.append(piece.crc, piece.n_raw);
         }
-        let n_raw = pieces.iter().map(|raw| raw.len() as u64).sum();
-        out.extend(checksum.member_end(n_raw));
+        out.extend(checksum.member_end());
         out
     }
 

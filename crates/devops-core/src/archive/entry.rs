@@ -1,6 +1,6 @@
 //! One entry of an archive, as both sides see it.
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use time::OffsetDateTime;
 
@@ -17,10 +17,26 @@ pub struct Entry {
     pub uid: u64,
     /// The number of the group.
     pub gid: u64,
-    /// The bytes of content behind the header; 0 for all but files.
+    /// The bytes of the file; 0 for all but files.
     pub size: u64,
     /// When the content last changed.
     pub mtime: Timestamp,
+    /// Its extended attributes, sorted by name, access control lists and capabilities among them.
+    pub xattrs: Vec<Xattr>,
+    /// Where the stored bytes belong when an archive leaves holes out: in order, apart, within `size`.
+    /// `None` when all bytes are stored.
+    pub extents: Option<Vec<Range<u64>>>,
+    /// Which parts of the content were holes, where an index says so; they are stored as zeros.
+    pub holes: Vec<Range<u64>>,
+}
+
+/// An extended attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xattr {
+    /// The name with its namespace, such as `user.comment`; any bytes but NUL.
+    pub name: Vec<u8>,
+    /// The value, as the system gives and takes it.
+    pub value: Vec<u8>,
 }
 
 /// What sort of thing an entry is.
@@ -56,7 +72,7 @@ pub enum EntryKind {
         /// The minor number.
         minor: u32,
     },
-    /// Something this version cannot restore, such as a sparse file of GNU tar.
+    /// Something this version cannot restore, such as the label of a volume.
     Unsupported {
         /// The type flag of the header.
         flag: u8,

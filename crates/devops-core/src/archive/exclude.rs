@@ -48,15 +48,21 @@ impl Excludes {
 
     /// Returns whether `path`, relative to the source, is left out.
     pub fn matches(&self, path: &Path, is_folder: bool) -> bool {
+        self.decides(path, is_folder).unwrap_or(false)
+    }
+
+    /// Returns whether `path` is left out, or not although something else would; `None` when no
+    /// pattern matches.
+    pub(super) fn decides(&self, path: &Path, is_folder: bool) -> Option<bool> {
         if self.rules.is_empty() {
-            return false;
+            return None;
         }
         let matching = self.set.matches_candidate(&Candidate::new(path));
         matching
             .into_iter()
             .map(|index| self.rules[index])
             .rfind(|rule| is_folder || !rule.folders_only)
-            .is_some_and(|rule| rule.excludes)
+            .map(|rule| rule.excludes)
     }
 }
 

@@ -1,16 +1,19 @@
 //! Turns an entry into the tar blocks before its content.
 //!
 //! The format is POSIX pax over ustar. A pax record is written only for what ustar cannot hold,
-//! with the keywords `path`, `linkpath`, `size`, `uid`, `gid` and `mtime`, which every tar knows;
-//! nothing that changes from run to run, such as atime or a process id, goes in.
-//! The value of a record must be UTF-8 and bsdtar refuses others, so a long name of other bytes stands
+//! with the keywords `path`, `linkpath`, `size`, `uid`, `gid` and `mtime`, which every tar knows, and
+//! those of [`xattr`]; nothing that changes from run to run, such as atime or a process id, goes in.
+//! The value of a name must be UTF-8 and bsdtar refuses others, so a long name of other bytes stands
 //! in a long-name entry of GNU tar, which every tar knows as well.
 
 use std::os::unix::ffi::OsStrExt;
 
 use tar::{EntryType, Header};
 
-use super::entry::{Entry, EntryKind, Timestamp};
+use super::{
+    entry::{Entry, EntryKind, Timestamp},
+    xattr,
+};
 
 /// The unit of a tar file.
 pub(super) const BLOCK: usize = 512;
@@ -32,7 +35,7 @@ pub(super) fn padding(size: u64) -> usize {
 /// Returns the global pax header with a comment.
 pub(super) fn global_comment(comment: &str) -> Vec<u8> {
     let mut records = Vec::new();
-    push_record(&mut records, "comment", comment.as_bytes());
+    push_record(&mut records, b"comment", comment.as_bytes());
     extension(EntryType::XGlobalHeader, b"pax_global_header", &records)
 }
 
@@ -58,6 +61,10 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
         header.set_device_minor(minor).expect("ustar has device numbers");
     }
     header.set_cksum();
+    for xattr in &entry.xattrs {
+        let (key, value) = xattr::to_record(xattr);
+        push_record(&mut extras.records, &key, &value);
+    }
     let mut blocks = extras.long_names;
     if !extras.records.is_empty() {
         let base = entry.path.file_name().unwrap_or(entry.path.as_os_str()).as_bytes();
@@ -79,7 +86,7 @@ impl Extras {
     /// Adds a name the header has no room for.
     fn push_name(&mut self, kind: EntryType, key: &str, name: &[u8]) {
         if std::str::from_utf8(name).is_ok() {
-            push_record(&mut self.records, key, name);
+            push_record(&mut self.records, key.as_bytes(), name);
         } else {
             self.long_names.extend(extension(kind, b"././@LongLink", &[name, &[0]].concat()));
         }
@@ -87,9 +94,9 @@ impl Extras {
 }
 
 fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
-    let mut number = |key, value: u64, max| {
+    let mut number = |key: &str, value: u64, max| {
         if value > max {
-            push_record(records, key, value.to_string().as_bytes());
+            push_record(records, key.as_bytes(), value.to_string().as_bytes());
             return 0;
         }
         value
@@ -101,7 +108,7 @@ fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
     let whole = u64::try_from(seconds).ok().filter(|&whole| whole <= MAX_NUMBER);
     header.set_mtime(whole.unwrap_or(0));
     if whole.is_none() || nanoseconds != 0 {
-        push_record(records, "mtime", entry.mtime.to_decimal().as_bytes());
+        push_record(records, b"mtime", entry.mtime.to_decimal().as_bytes());
     }
 }
 
@@ -165,13 +172,15 @@ fn extension(kind: EntryType, label: &[u8], body: &[u8]) -> Vec<u8> {
 }
 
 /// Appends `LENGTH KEY=VALUE\n`, where the length counts its own digits.
-fn push_record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
+fn push_record(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
     while rest + length.to_string().len() != length {
         length += 1;
     }
-    records.extend(format!("{length} {key}=").into_bytes());
+    records.extend(format!("{length} ").into_bytes());
+    records.extend(key);
+    records.push(b'=');
     records.extend(value);
     records.push(b'\n');
 }
@@ -183,9 +192,10 @@ fn copy(field: &mut [u8], value: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{fs::File, io::Write, os::unix::fs::FileExt, path::PathBuf, process::Command};
 
     use super::*;
+    use crate::archive::entry::Xattr;
 
     fn file(path: &str) -> Entry {
         Entry {
@@ -196,6 +206,9 @@ mod tests {
             gid: 0,
             size: 0,
             mtime: Timestamp::default(),
+            xattrs: Vec::new(),
+            extents: None,
+            holes: Vec::new(),
         }
     }
 
@@ -214,6 +227,7 @@ mod tests {
 
     #[test]
     fn what_ustar_cannot_hold_gets_a_record() {
+        let user_a = Xattr { name: b"user.a".to_vec(), value: vec![0] };
         let cases = [
             ("111 path=xxx", Entry { path: "x".repeat(101).into(), ..file("a") }),
             ("19 size=8589934592\n", Entry { size: 8 << 30, ..file("a") }),
@@ -221,6 +235,7 @@ mod tests {
             ("28 gid=18446744073709551615\n", Entry { gid: u64::MAX, ..file("a") }),
             ("13 mtime=0.5\n", Entry { mtime: at(0, 500_000_000), ..file("a") }),
             ("12 mtime=-1\n", Entry { mtime: at(-1, 0), ..file("a") }),
+            ("25 SCHILY.xattr.user.a=\0\n", Entry { xattrs: vec![user_a], ..file("a") }),
         ];
         for (record, entry) in cases {
             let blocks = encode(&entry);
@@ -230,11 +245,51 @@ mod tests {
         }
     }
 
+    /// The first two columns that say something: size and name.
+    #[allow(clippy::disallowed_methods, reason = "an outside reader says whether we are right")]
+    fn sizes_by_gnu_tar(archive: &std::path::Path) -> Vec<(u64, String)> {
+        let mut tar = Command::new("tar");
+        let output = tar.args(["--numeric-owner", "-tvf"]).arg(archive).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| {
+                let columns: Vec<_> = line.split_ascii_whitespace().collect();
+                (columns[2].parse().unwrap(), columns[5].to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn gnu_tar_finds_what_stands_behind_a_huge_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.tar");
+        let mut archive = File::create(&path).unwrap();
+        let sizes = [(8 << 30) - 1, 8 << 30, (1 << 40) + 1];
+        let mut end = 0;
+        for size in sizes {
+            let header = encode(&Entry { size, ..file(&format!("of-{size}")) });
+            archive.write_all_at(&header, end).unwrap();
+            end += header.len() as u64 + size + padding(size) as u64;
+        }
+        let last = encode(&file("last"));
+        archive.write_all_at(&last, end).unwrap();
+        archive.set_len(end + (last.len() + END.len()) as u64).unwrap();
+        archive.flush().unwrap();
+
+        let found = sizes_by_gnu_tar(&path);
+
+        let mut expected: Vec<_> = sizes.map(|size| (size, format!("of-{size}"))).into();
+        expected.push((0, "last".to_owned()));
+        assert_eq!(found, expected);
+    }
+
     #[test]
     fn a_record_counts_its_own_digits() {
         for n in 0..2000 {
             let mut records = Vec::new();
-            push_record(&mut records, "path", &vec![b'x'; n]);
+            push_record(&mut records, b"path", &vec![b'x'; n]);
 
             let text = String::from_utf8(records).unwrap();
             let (length, _) = text.split_once(' ').unwrap();

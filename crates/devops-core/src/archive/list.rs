@@ -2,7 +2,14 @@
 
 use std::path::Path;
 
-use super::{ArchiveError, entry::Entry, origin::Origin, reader::Reader, wanted::Wanted};
+use super::{
+    ArchiveError,
+    catalog::{Catalog, Listed},
+    entry::Entry,
+    origin::Origin,
+    reader::{self, Reader},
+    wanted::Wanted,
+};
 use crate::cancel::Cancel;
 
 /// What a list shows.
@@ -12,6 +19,8 @@ pub enum ListEvent<'a> {
     Origin(&'a Origin),
     /// An entry.
     Entry(&'a Entry),
+    /// What is odd about the archive and no damage, last of all.
+    Note(&'static str),
 }
 
 /// Shows the entries of `archive` that match one of `patterns`, or all; `on_event` returns whether to go on.
@@ -24,18 +33,20 @@ pub fn list(
     on_event: &mut dyn FnMut(ListEvent<'_>) -> bool,
 ) -> Result<(), ArchiveError> {
     let mut wanted = Wanted::patterns(patterns)?;
-    let mut reader = Reader::open(archive, cancel)?;
-    let mut is_first = true;
-    while let Some(entry) = reader.next_entry()? {
-        if std::mem::take(&mut is_first)
-            && let Some(origin) = reader.origin()
-            && !on_event(ListEvent::Origin(origin))
-        {
-            return Ok(());
-        }
+    let mut catalog = Catalog::open(archive, cancel)?;
+    if let Some(origin) = catalog.origin()
+        && !on_event(ListEvent::Origin(origin))
+    {
+        return Ok(());
+    }
+    while let Some(Listed { entry, .. }) = catalog.next()? {
+        cancel.check()?;
         if wanted.takes(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
             return Ok(());
         }
+    }
+    for note in catalog.notes() {
+        on_event(ListEvent::Note(note));
     }
     match wanted.unmatched().next() {
         Some(pattern) => Err(ArchiveError::NothingMatches {
@@ -47,8 +58,8 @@ pub fn list(
 }
 
 /// Returns where an archive came from, by reading no more than its head; `None` for a foreign one.
-pub(super) fn origin_of(archive: &Path) -> Result<Option<Origin>, ArchiveError> {
-    let mut reader = Reader::open(archive, &Cancel::new())?;
+pub(super) fn origin_of(archive: &Path, cancel: &Cancel) -> Result<Option<Origin>, ArchiveError> {
+    let mut reader = Reader::stream(archive, reader::open(archive)?, cancel)?;
     reader.next_entry()?;
     Ok(reader.origin().cloned())
 }

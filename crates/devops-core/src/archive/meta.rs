@@ -17,6 +17,7 @@ pub(super) struct Meta {
     pub(super) gid: u64,
     pub(super) size: u64,
     pub(super) mtime: Timestamp,
+    pub(super) ctime: Timestamp,
     pub(super) has_more_names: bool,
     pub(super) device: (u32, u32),
 }
@@ -43,6 +44,10 @@ impl From<Stat> for Meta {
             mtime: Timestamp {
                 seconds: stat.st_mtime,
                 nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            },
+            ctime: Timestamp {
+                seconds: stat.st_ctime,
+                nanoseconds: u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
             },
             has_more_names: stat.st_nlink > 1,
             device: (major(stat.st_rdev), minor(stat.st_rdev)),

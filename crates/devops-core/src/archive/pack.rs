@@ -1,35 +1,51 @@
-//! Writes what a walk finds as tar entries.
+//! Plans what a walk finds in groups, and feeds each on: copied from the archive before, or read.
 
 use std::{
     collections::HashMap,
     ffi::OsString,
-    fs::File,
-    io::{self, Read},
-    os::unix::ffi::OsStringExt,
+    io,
+    ops::Range,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rustix::{
-    fs::{FileType, Mode, OFlags, fstat, openat, readlinkat},
+    fs::{FileType, readlinkat},
     io::Errno,
 };
 
 use super::{
+    again::Patience,
+    attributes::{AttributeReader, Attributes},
     create::{CreateEvent, CreateOptions, LeftOut, Reproducible},
     entry::{Entry, EntryKind, Timestamp},
-    header::{self, padding},
+    group::{Cutter, SLICE},
+    header,
+    index::{EntryWriter, Hash, Identity, Indexed, Record},
     layer::FileLayer,
     meta::{FileId, Meta},
-    pieces::{Pieces, SLICE},
-    pipeline::Stop,
+    pipeline::{Feed, Piece, Stop},
+    reuse::Matcher,
     walk::{Found, Visitor},
 };
 use crate::cancel::Cancel;
+
+mod large;
+mod read;
+mod small;
+
+use small::open;
 
 /// What was packed so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) n_bytes: u64,
+    /// The bytes among them that were not read.
+    pub(super) n_reused: u64,
     pub(super) n_entries: u64,
     pub(super) n_files: u64,
     pub(super) skipped: Vec<LeftOut>,
@@ -43,11 +59,17 @@ impl Tally {
     }
 }
 
-/// Writes entries into pieces.
+/// Packs entries into pieces.
 pub(super) struct Pack<'a> {
-    pieces: Pieces<'a>,
+    feed: &'a mut Feed,
+    entries: EntryWriter,
+    matcher: Option<Matcher<'a>>,
+    group: Vec<Member>,
+    cutter: Cutter,
     layer: &'a dyn FileLayer,
     reproducible: Option<Reproducible>,
+    attributes: AttributeReader,
+    patience: Patience,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
@@ -55,36 +77,47 @@ pub(super) struct Pack<'a> {
     tally: Tally,
 }
 
+/// An entry that was found and not read yet.
+struct Member {
+    entry: Entry,
+    meta: Meta,
+    folder: Rc<OwnedFd>,
+    name: OsString,
+    /// What the archive before says, if it is unchanged.
+    old: Option<Indexed>,
+    /// What hangs on it; of a file, and of what may not have to be read, it is read later.
+    attributes: Option<Attributes>,
+}
+
 impl Visitor for Pack<'_> {
     type Stop = Stop;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), Stop> {
-        let (major, minor) = found.meta.device;
-        let kind = match found.meta.kind {
-            FileType::RegularFile => return self.file(found),
-            FileType::Directory => EntryKind::Folder,
-            FileType::Fifo => EntryKind::Fifo,
-            FileType::CharacterDevice => EntryKind::CharDevice { major, minor },
-            FileType::BlockDevice => EntryKind::BlockDevice { major, minor },
-            FileType::Symlink => match readlinkat(found.folder, found.name, Vec::new()) {
-                Ok(target) => {
-                    EntryKind::Symlink { target: OsString::from_vec(target.into_bytes()).into() }
-                }
-                Err(error) => {
-                    self.unreadable(found.path, error.into());
-                    return Ok(());
-                }
-            },
-            FileType::Socket | FileType::Unknown => {
-                self.left_out(found.path, "of an unknown sort");
-                return Ok(());
-            }
-        };
+        let Some(kind) = self.kind(found) else { return Ok(()) };
         let entry = self.entry(found.path, &found.meta, kind);
-        self.pieces.begin_small(&header::encode(&entry), 0)?;
-        self.pieces.end_small(found.path, 0)?;
-        self.count(&entry);
-        Ok(())
+        let identity = identity(&found.meta);
+        let old = self.matcher.as_mut().and_then(|matcher| matcher.unchanged(&entry, identity));
+        let member = Member {
+            entry,
+            meta: found.meta.clone(),
+            folder: Rc::clone(found.folder),
+            name: found.name.to_owned(),
+            // While the folder is open for the walk.
+            attributes: found
+                .opened
+                .filter(|_| old.is_none())
+                .map(|folder| self.attributes.of_open(folder, found.meta.id.0)),
+            old,
+        };
+        if member.entry.size > SLICE {
+            return self.large(member);
+        }
+        if self.cutter.is_full_for(member.entry.size) {
+            self.flush(None)?;
+        }
+        let is_end = self.cutter.add(found.path, member.entry.size);
+        self.group.push(member);
+        if is_end { self.flush(None).map(drop) } else { Ok(()) }
     }
 
     fn left_out(&mut self, path: &Path, reason: &'static str) {
@@ -106,14 +139,20 @@ impl Visitor for Pack<'_> {
 impl<'a> Pack<'a> {
     pub(super) fn new(
         options: &CreateOptions<'a>,
-        pieces: Pieces<'a>,
+        (feed, matcher): (&'a mut Feed, Option<Matcher<'a>>),
         cancel: &'a Cancel,
         on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     ) -> Self {
         Self {
-            pieces,
+            feed,
+            entries: EntryWriter::new(),
+            matcher,
+            group: Vec::new(),
+            cutter: Cutter::default(),
             layer: options.layer,
             reproducible: options.reproducible,
+            attributes: AttributeReader::new(options.reproducible.is_some()),
+            patience: Patience::new(options.patience),
             cancel,
             on_event,
             first_names: HashMap::new(),
@@ -121,150 +160,60 @@ impl<'a> Pack<'a> {
         }
     }
 
+    /// Begins the archive: a segment of its own, so that the next one begins with the first entry.
+    pub(super) fn begin(&mut self, comment: Option<&str>) -> Result<(), Stop> {
+        let raw = comment.map(header::global_comment).unwrap_or_default();
+        self.feed.send(Piece::New { raw, spans: Vec::new() })
+    }
+
     /// Ends the archive.
     pub(super) fn finish(mut self) -> Result<Tally, Stop> {
-        self.pieces.push(&header::END);
-        self.pieces.cut()?;
+        self.flush(None)?;
+        self.feed.send(Piece::New { raw: header::END.to_vec(), spans: Vec::new() })?;
+        self.feed.finish(self.entries)?;
         Ok(self.tally)
     }
 
-    fn file(&mut self, found: &Found<'_>) -> Result<(), Stop> {
-        // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = openat(found.folder, found.name, flags | OFlags::NOCTTY, Mode::empty());
-        let (file, meta) = match opened.and_then(|fd| fstat(&fd).map(|stat| (fd, stat))) {
-            Ok((fd, stat)) => (File::from(fd), Meta::from(stat)),
-            Err(error) => {
-                self.unreadable(found.path, error.into());
-                return Ok(());
-            }
-        };
-        if meta.kind != FileType::RegularFile {
-            self.change(found.path, "became something else");
-            return Ok(());
-        }
-        if let Some(target) = self.first_name(&meta) {
-            let entry = self.entry(found.path, &meta, EntryKind::HardLink { target });
-            self.pieces.begin_small(&header::encode(&entry), 0)?;
-            self.pieces.end_small(found.path, 0)?;
-            self.count(&entry);
-            return Ok(());
-        }
-        let entry = self.entry(found.path, &meta, EntryKind::File);
-        if self.content(&entry, &file)? {
-            if meta.has_more_names {
-                self.first_names.insert(meta.id, (found.path.to_owned(), meta.clone()));
-            }
-            self.tally.n_files += 1;
-            self.count(&entry);
-            self.note_changes(&entry, &file, &meta);
-        }
-        Ok(())
-    }
-
-    /// Returns the first path of a file packed before: the number of a deleted one may serve a new file.
-    fn first_name(&self, meta: &Meta) -> Option<PathBuf> {
-        let (path, first) = self.first_names.get(&meta.id)?;
-        first.is_same_file(meta).then(|| path.clone())
-    }
-
-    /// Writes header and content; returns whether the entry is in the archive.
-    fn content(&mut self, entry: &Entry, file: &File) -> Result<bool, Stop> {
-        let header = header::encode(entry);
-        let mut reader = self.layer.input(&entry.path, file);
-        match usize::try_from(entry.size) {
-            Ok(size) if size <= SLICE => self.small(entry, &header, size, &mut *reader),
-            _ => self.large(entry, &header, &mut *reader).map(|()| true),
-        }
-    }
-
-    fn small(
-        &mut self,
-        entry: &Entry,
-        header: &[u8],
-        size: usize,
-        reader: &mut dyn Read,
-    ) -> Result<bool, Stop> {
-        let mark = self.pieces.begin_small(header, size)?;
-        match self.pieces.read(reader, size) {
-            Ok(n) => {
-                self.advance(n);
-                self.after_content(entry, n as u64, reader);
-                self.pieces.pad(size - n);
-                self.pieces.end_small(&entry.path, size)?;
-                Ok(true)
-            }
-            Err(error) => {
-                self.pieces.take_back(&mark);
-                self.skip(&entry.path, error.to_string(), true);
-                Ok(false)
-            }
-        }
-    }
-
-    fn large(&mut self, entry: &Entry, header: &[u8], reader: &mut dyn Read) -> Result<(), Stop> {
-        self.pieces.begin_large(header)?;
-        let mut done = 0;
-        let mut is_whole = true;
-        while done < entry.size {
-            self.cancel.check()?;
-            let wanted = usize::try_from(entry.size - done).unwrap_or(SLICE).min(SLICE);
-            let n = if is_whole { self.slice(entry, done, wanted, reader) } else { 0 };
-            is_whole = n == wanted;
-            self.pieces.pad(wanted - n);
-            done += wanted as u64;
-            if done == entry.size {
-                self.pieces.pad(padding(entry.size));
-            }
-            self.pieces.cut()?;
-        }
-        if is_whole {
-            self.after_content(entry, entry.size, reader);
-        }
-        Ok(())
-    }
-
-    /// Reads one slice of a large file; returns how much of it is there, and names the file if not all.
-    fn slice(&mut self, entry: &Entry, done: u64, wanted: usize, reader: &mut dyn Read) -> usize {
-        let mark = self.pieces.mark();
-        match self.pieces.read(reader, wanted) {
-            Ok(n) => {
-                self.advance(n);
-                if n < wanted {
-                    self.after_content(entry, done + n as u64, reader);
+    /// Returns what kind of entry it becomes; `None` when it was named as left out.
+    fn kind(&mut self, found: &Found<'_>) -> Option<EntryKind> {
+        let (major, minor) = found.meta.device;
+        Some(match found.meta.kind {
+            FileType::RegularFile => self.file_kind(found),
+            FileType::Directory => EntryKind::Folder,
+            FileType::Fifo => EntryKind::Fifo,
+            FileType::CharacterDevice => EntryKind::CharDevice { major, minor },
+            FileType::BlockDevice => EntryKind::BlockDevice { major, minor },
+            FileType::Symlink => match readlinkat(found.folder, found.name, Vec::new()) {
+                Ok(target) => {
+                    EntryKind::Symlink { target: OsString::from_vec(target.into_bytes()).into() }
                 }
-                n
+                Err(error) => {
+                    self.unreadable(found.path, error.into());
+                    return None;
+                }
+            },
+            FileType::Socket | FileType::Unknown => {
+                self.left_out(found.path, "of an unknown sort");
+                return None;
             }
-            Err(error) => {
-                // How much came before the failure is not known: the slice is empty.
-                self.pieces.take_back(&mark);
-                let reason = format!("{error}; from byte {done} on it holds zeros");
-                self.skip(&entry.path, reason, true);
-                0
-            }
-        }
+        })
     }
 
-    /// Names a file that gave fewer or more bytes than its size promised.
-    fn after_content(&mut self, entry: &Entry, n_read: u64, reader: &mut dyn Read) {
-        if n_read < entry.size {
-            self.change(&entry.path, "shrank while being read; the rest is zeros");
-        } else if matches!(reader.read(&mut [0]), Ok(1)) {
-            self.change(&entry.path, "grew while being read; cut at its first size");
+    /// Returns a hard link for a further name of a file, and remembers the first.
+    fn file_kind(&mut self, found: &Found<'_>) -> EntryKind {
+        let meta = &found.meta;
+        if !meta.has_more_names {
+            return EntryKind::File;
         }
-    }
-
-    /// Names a file that was written to meanwhile without changing its size.
-    fn note_changes(&mut self, entry: &Entry, file: &File, before: &Meta) {
-        let is_named = |list: &[LeftOut]| list.last().is_some_and(|last| last.path == entry.path);
-        if is_named(&self.tally.changed) || is_named(&self.tally.skipped) {
-            return;
-        }
-        // Not the ctime: a new hard link elsewhere changes it as well.
-        if let Ok(after) = fstat(file).map(Meta::from)
-            && (after.mtime != before.mtime || after.size != before.size)
-        {
-            self.change(&entry.path, "was written to while being read");
+        // The number of a deleted file may serve a new one.
+        match self.first_names.get(&meta.id) {
+            Some((target, first)) if first.is_same_file(meta) => {
+                EntryKind::HardLink { target: target.clone() }
+            }
+            _ => {
+                self.first_names.insert(meta.id, (found.path.to_owned(), meta.clone()));
+                EntryKind::File
+            }
         }
     }
 
@@ -276,16 +225,130 @@ impl<'a> Pack<'a> {
             let latest = latest_mtime.map(|seconds| Timestamp { seconds, nanoseconds: 0 });
             mtime = latest.map_or(mtime, |latest| mtime.min(latest));
         }
-        Entry { path: path.to_owned(), kind, mode: meta.mode, uid, gid, size, mtime }
+        let (path, xattrs) = (path.to_owned(), Vec::new());
+        Entry {
+            path,
+            kind,
+            mode: meta.mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            xattrs,
+            extents: None,
+            holes: Vec::new(),
+        }
     }
 
-    fn count(&mut self, entry: &Entry) {
+    /// Sends the group on, with the headers of a large file at its end; returns that one's record,
+    /// unless it could not be read.
+    fn flush(&mut self, large: Option<Member>) -> Result<Option<Record>, Stop> {
+        let mut group = std::mem::take(&mut self.group);
+        self.cutter = Cutter::default();
+        let has_large = large.is_some();
+        group.extend(large);
+        match self.old_segment(&group, has_large) {
+            Some(n) => self.copy(group, n, has_large),
+            None => self.read(group, has_large),
+        }
+    }
+
+    /// Returns the segment of the archive before that holds exactly this group, unchanged.
+    fn old_segment(&self, group: &[Member], has_large: bool) -> Option<usize> {
+        let matcher = self.matcher.as_ref()?;
+        let first = group.first()?.old.as_ref()?;
+        let last = group.last()?.old.as_ref()?;
+        let is_row = |(member, n): (&Member, u64)| member.old.as_ref().is_some_and(|o| o.n == n);
+        if !group.iter().zip(first.n..).all(is_row) || matcher.is_due(&group[0].entry.path) {
+            return None;
+        }
+        matcher.segment(first.raw_at, if has_large { last.content_at() } else { last.end() })
+    }
+
+    /// Copies a group; the record of a large file is not among the entries yet.
+    fn copy(
+        &mut self,
+        group: Vec<Member>,
+        n: usize,
+        has_large: bool,
+    ) -> Result<Option<Record>, Stop> {
+        let mut hashes = Vec::new();
+        let mut large = None;
+        let n_small = group.len() - usize::from(has_large);
+        for (i, old) in group.into_iter().filter_map(|member| member.old).enumerate() {
+            if i == n_small {
+                large = Some(old.record);
+                break;
+            }
+            hashes.extend(old.hash);
+            self.tally.n_reused += old.record.entry.size;
+            self.advance(old.record.entry.size);
+            self.push(&old.record)?;
+        }
+        self.feed.send(Piece::Old { n, hashes })?;
+        self.cancel.check()?;
+        Ok(large)
+    }
+
+    /// Packs a file that is larger than a slice.
+    fn large(&mut self, mut member: Member) -> Result<(), Stop> {
+        if let Some((slices, hash)) = self.old_slices(&member) {
+            let Some(record) = self.flush(Some(member))? else { return Ok(()) };
+            self.copy_content(&record, slices, hash)?;
+            return self.push(&record);
+        }
+        let (file, meta) = match open(&member) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.name_unopened(&member, &error);
+                return Ok(());
+            }
+        };
+        member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
+        member.old = member.old.filter(|old| old.record.entry == member.entry);
+        member.meta = meta;
+        member.attributes = Some(self.attributes.of_open(file.as_fd(), member.meta.id.0));
+        let before = member.meta.clone();
+        let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
+        self.read_large(&mut record, &file, &before)?;
+        self.push(&record)
+    }
+
+    /// Returns the segments that hold exactly the content of an unchanged file, and its hash.
+    fn old_slices(&self, member: &Member) -> Option<(Range<usize>, Hash)> {
+        let matcher = self.matcher.as_ref()?;
+        let old = member.old.as_ref().filter(|old| !matcher.is_due(&old.record.entry.path))?;
+        Some((matcher.segments(old.content_at(), old.end())?, old.hash?))
+    }
+
+    fn copy_content(
+        &mut self,
+        record: &Record,
+        slices: Range<usize>,
+        hash: Hash,
+    ) -> Result<(), Stop> {
+        let last = slices.end - 1;
+        for n in slices {
+            self.cancel.check()?;
+            let hashes = if n == last { vec![hash] } else { Vec::new() };
+            self.feed.send(Piece::Old { n, hashes })?;
+        }
+        self.tally.n_reused += record.entry.size;
+        self.advance(record.entry.size);
+        Ok(())
+    }
+
+    /// Takes an entry into the index, and counts it.
+    fn push(&mut self, record: &Record) -> Result<(), Stop> {
+        self.entries.push(record)?;
         self.tally.n_entries += 1;
-        (self.on_event)(CreateEvent::Packed(&entry.path));
+        self.tally.n_files += u64::from(record.entry.kind == EntryKind::File);
+        (self.on_event)(CreateEvent::Packed(&record.entry.path));
+        Ok(())
     }
 
-    fn advance(&mut self, n: usize) {
-        self.tally.n_bytes += n as u64;
+    fn advance(&mut self, n: u64) {
+        self.tally.n_bytes += n;
         (self.on_event)(CreateEvent::Bytes(self.tally.n_bytes));
     }
 
@@ -298,4 +361,8 @@ impl<'a> Pack<'a> {
         (self.on_event)(CreateEvent::LeftOut(&changed));
         self.tally.changed.push(changed);
     }
+}
+
+fn identity(meta: &Meta) -> Identity {
+    Identity { ctime: meta.ctime, id: meta.id }
 }

@@ -13,19 +13,24 @@ use std::{
     thread,
 };
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     ArchiveError,
-    deflate::{Checksum, Level, MEMBER_HEADER, Packed, Packer},
+    content::{Digest, Merger, Span, digests},
+    deflate::{Checksum, MEMBER_HEADER, Packed, Packer},
+    index::{EntryWriter, Hash, IndexWriter, Making, Segment},
+    reuse::Previous,
 };
 use crate::{cancel::Cancelled, fs::At};
 
-/// How to compress.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Compression {
-    pub(super) level: Level,
+/// How to make segments.
+#[derive(Clone, Copy)]
+pub(super) struct Compression<'a> {
+    pub(super) making: Making,
     pub(super) n_threads: usize,
+    /// Where segments may be copied from.
+    pub(super) previous: Option<&'a Previous>,
 }
 
 /// Where the archive goes.
@@ -35,12 +40,13 @@ pub(super) struct Output<'a> {
     pub(super) path: &'a Path,
     /// Hashes what is written, where that is wanted.
     pub(super) hasher: Option<Sha256>,
+    pub(super) n_written: u64,
 }
 
 impl Output<'_> {
-    fn write(&mut self, bytes: &[u8], totals: &mut Totals) -> Result<(), ArchiveError> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.writer.write_all(bytes).at(self.path, "write")?;
-        totals.n_packed += bytes.len() as u64;
+        self.n_written += bytes.len() as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
@@ -53,7 +59,6 @@ impl Output<'_> {
 pub(super) struct Totals {
     /// The SHA-256 of the archive, in hexadecimal digits.
     pub(super) sha256: Option<String>,
-    pub(super) n_raw: u64,
     pub(super) n_packed: u64,
 }
 
@@ -64,6 +69,8 @@ pub(super) enum Stop {
     Failed(ArchiveError),
     /// The writer failed; its own error tells why.
     WriterGone,
+    /// A segment of the archive before is not what was written.
+    Rotten,
 }
 
 impl From<Cancelled> for Stop {
@@ -72,17 +79,51 @@ impl From<Cancelled> for Stop {
     }
 }
 
-type Answer = Result<Packed, ArchiveError>;
+impl From<ArchiveError> for Stop {
+    fn from(error: ArchiveError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A part of the tar that becomes a segment.
+pub(super) enum Piece {
+    /// Bytes to compress, and where contents are among them.
+    New { raw: Vec<u8>, spans: Vec<Span> },
+    /// Zeros of a hole, which need not be there to be compressed.
+    Zeros { n: usize, spans: Vec<Span> },
+    /// A segment of the archive before, and the hashes of the contents that end in it.
+    Old { n: usize, hashes: Vec<Hash> },
+}
+
+type Answer = Result<Made, Stop>;
+
+/// A segment, ready to be written.
+#[derive(Clone)]
+struct Made {
+    bytes: Vec<u8>,
+    n_raw: u64,
+    crc: u32,
+    raw_hash: Hash,
+    packed_hash: Hash,
+    digests: Vec<Digest>,
+}
+
+impl Made {
+    fn copied((segment, bytes): (&Segment, Vec<u8>), digests: Vec<Digest>) -> Self {
+        let &Segment { n_raw, crc, raw_hash, packed_hash, .. } = segment;
+        Self { bytes, n_raw, crc, raw_hash, packed_hash, digests }
+    }
+}
 
 struct Job {
-    raw: Vec<u8>,
+    piece: Piece,
     answer: Sender<Answer>,
 }
 
 /// What the writer gets, in order.
 enum Next {
     Piece(Receiver<Answer>),
-    End,
+    End(Box<EntryWriter>),
 }
 
 /// Takes pieces, and blocks while too many are under way.
@@ -92,19 +133,24 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn send(&mut self, raw: Vec<u8>) -> Result<(), Stop> {
+    pub(super) fn send(&mut self, piece: Piece) -> Result<(), Stop> {
         let (answer, receiver) = channel();
         self.order.send(Next::Piece(receiver)).map_err(|_| Stop::WriterGone)?;
-        self.jobs.send(Job { raw, answer }).map_err(|_| Stop::WriterGone)
+        self.jobs.send(Job { piece, answer }).map_err(|_| Stop::WriterGone)
+    }
+
+    /// Ends the archive, of which these are the entries.
+    pub(super) fn finish(&mut self, entries: EntryWriter) -> Result<(), Stop> {
+        self.order.send(Next::End(Box::new(entries))).map_err(|_| Stop::WriterGone)
     }
 }
 
-/// Runs `produce` and writes what it feeds to `out` as one gzip member.
+/// Runs `produce` and writes what it feeds to `out`: one gzip member, then the index.
 pub(super) fn run<T>(
     out: Output<'_>,
-    compression: Compression,
+    compression: Compression<'_>,
     produce: impl FnOnce(&mut Feed) -> Result<T, Stop>,
-) -> Result<(T, Totals), ArchiveError> {
+) -> Result<(T, Totals), Stop> {
     let n_threads = compression.n_threads.max(1);
     let (jobs, queue) = channel::<Job>();
     let (order, answers) = sync_channel(n_threads * 2);
@@ -112,32 +158,132 @@ pub(super) fn run<T>(
     thread::scope(|scope| {
         for _ in 0..n_threads {
             let queue = Arc::clone(&queue);
-            scope.spawn(move || work(&queue, compression.level));
+            scope.spawn(move || work(&queue, compression));
         }
-        let writer = scope.spawn(move || write_in_order(out, &answers));
+        let writer = scope.spawn(move || Writer::new(out, compression.making).run(&answers));
         let mut feed = Feed { jobs, order };
         let produced = produce(&mut feed);
-        if produced.is_ok() {
-            // If the writer is gone, its own error tells why.
-            let _ended = feed.order.send(Next::End);
-        }
         drop(feed);
         let written = writer.join().expect("the writer does not panic");
         match produced {
             Ok(value) => Ok((value, written?)),
-            Err(Stop::Failed(error)) => Err(error),
             Err(Stop::WriterGone) => Err(written.expect_err("only a failed writer is gone early")),
+            Err(stop) => Err(stop),
         }
     })
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, level: Level) {
-    let mut packer = Packer::new(level);
+fn work(queue: &Mutex<Receiver<Job>>, compression: Compression<'_>) {
+    let mut packer = Packer::new(compression.making.level);
+    let mut zeros = Zeros::default();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { raw, answer }) = job else { return };
+        let Ok(Job { piece, answer }) = job else { return };
+        let made = match piece {
+            Piece::New { raw, spans } => new(&raw, &spans, &mut packer, compression.previous),
+            Piece::Zeros { n, spans } => zeros.made(n, &spans, &mut packer),
+            Piece::Old { n, hashes } => old(n, hashes, compression.previous),
+        };
         // The writer may be gone; the feed will hear of it.
-        let _sent = answer.send(packer.pack(&raw));
+        let _sent = answer.send(made);
+    }
+}
+
+fn new(raw: &[u8], spans: &[Span], packer: &mut Packer, previous: Option<&Previous>) -> Answer {
+    let raw_hash = *blake3::hash(raw).as_bytes();
+    let digests = digests(raw, spans);
+    let found = previous.and_then(|previous| previous.read(previous.find(&raw_hash)?));
+    if let Some(found) = found {
+        return Ok(Made::copied(found, digests));
+    }
+    let Packed { bytes, crc, n_raw } = packer.pack(raw)?;
+    let packed_hash = *blake3::hash(&bytes).as_bytes();
+    Ok(Made { bytes, n_raw, crc, raw_hash, packed_hash, digests })
+}
+
+/// Zeros, compressed once for each length.
+#[derive(Default)]
+struct Zeros {
+    raw: Vec<u8>,
+    made: Option<Made>,
+}
+
+impl Zeros {
+    fn made(&mut self, n: usize, spans: &[Span], packer: &mut Packer) -> Answer {
+        self.raw.resize(n, 0);
+        let digests = digests(&self.raw, spans);
+        let made = match self.made.take().filter(|made| made.n_raw == n as u64) {
+            Some(made) => made,
+            None => new(&self.raw, &[], packer, None)?,
+        };
+        let copy = Made { digests, ..made.clone() };
+        self.made = Some(made);
+        Ok(copy)
+    }
+}
+
+fn old(n: usize, hashes: Vec<Hash>, previous: Option<&Previous>) -> Answer {
+    let found = previous.and_then(|previous| previous.read(n)).ok_or(Stop::Rotten)?;
+    Ok(Made::copied(found, hashes.into_iter().map(Digest::Whole).collect()))
+}
+
+/// Writes segments in order, and gathers what the index says of them.
+struct Writer<'a> {
+    out: Output<'a>,
+    index: IndexWriter,
+    merger: Merger,
+    checksum: Checksum,
+}
+
+impl<'a> Writer<'a> {
+    fn new(out: Output<'a>, making: Making) -> Self {
+        Self {
+            out,
+            index: IndexWriter::new(making),
+            merger: Merger::default(),
+            checksum: Checksum::default(),
+        }
+    }
+
+    fn run(mut self, answers: &Receiver<Next>) -> Result<Totals, Stop> {
+        self.out.write(&MEMBER_HEADER)?;
+        for next in answers {
+            match next {
+                Next::Piece(answer) => {
+                    self.segment(answer.recv().expect("a worker answers every job")?)?;
+                }
+                Next::End(entries) => return self.end(*entries).map_err(Stop::Failed),
+            }
+        }
+        // Without an end the producer gave up, and has its own error.
+        Ok(Totals::default())
+    }
+
+    fn segment(&mut self, made: Made) -> Result<(), ArchiveError> {
+        self.index.push_segment(&Segment {
+            at: self.out.n_written,
+            n_packed: made.bytes.len() as u64,
+            raw_at: self.checksum.n_raw(),
+            n_raw: made.n_raw,
+            crc: made.crc,
+            raw_hash: made.raw_hash,
+            packed_hash: made.packed_hash,
+        })?;
+        for digest in made.digests {
+            if let Some(hash) = self.merger.push(digest) {
+                self.index.push_hash(&hash)?;
+            }
+        }
+        self.checksum.append(made.crc, made.n_raw);
+        self.out.write(&made.bytes)
+    }
+
+    fn end(self, entries: EntryWriter) -> Result<Totals, ArchiveError> {
+        let Self { mut out, index, checksum, .. } = self;
+        out.write(&checksum.member_end())?;
+        out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)?;
+        out.writer.flush().at(out.path, "write")?;
+        Ok(Totals { sha256: out.hasher.map(hexadecimal), n_packed: out.n_written })
     }
 }
 
@@ -147,24 +293,4 @@ fn hexadecimal(hasher: Sha256) -> String {
 
 fn digit(value: u8) -> char {
     char::from_digit(value.into(), 16).expect("half a byte is a digit")
-}
-
-fn write_in_order(mut out: Output<'_>, answers: &Receiver<Next>) -> Result<Totals, ArchiveError> {
-    let mut checksum = Checksum::default();
-    let mut totals = Totals::default();
-    out.write(&MEMBER_HEADER, &mut totals)?;
-    for next in answers {
-        let Next::Piece(answer) = next else {
-            out.write(&checksum.member_end(totals.n_raw), &mut totals)?;
-            out.writer.flush().at(out.path, "write")?;
-            totals.sha256 = out.hasher.take().map(hexadecimal);
-            break;
-        };
-        let packed = answer.recv().expect("a worker answers every job")?;
-        out.write(&packed.bytes, &mut totals)?;
-        checksum.append(&packed.checksum);
-        totals.n_raw += packed.n_raw;
-    }
-    // Without an end the producer gave up, and has its own error.
-    Ok(totals)
 }

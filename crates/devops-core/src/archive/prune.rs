@@ -83,7 +83,7 @@ pub fn plan_prune(
     let mut groups: BTreeMap<Option<(String, PathBuf)>, Vec<Candidate>> = BTreeMap::new();
     for (archive_name, path) in name.archives_in(folder)? {
         cancel.check()?;
-        let candidate = candidate(path, &archive_name, now.offset())?;
+        let candidate = candidate(path, &archive_name, now.offset(), cancel)?;
         let origin = candidate.origin.as_ref();
         let key = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
         groups.entry(key).or_default().push(candidate);
@@ -129,10 +129,11 @@ fn candidate(
     path: PathBuf,
     name: &ArchiveName,
     offset: UtcOffset,
+    cancel: &Cancel,
 ) -> Result<Candidate, ArchiveError> {
     let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).at(&path, "read")?;
     let meta = Meta::from(stat);
-    let (origin, fate) = match origin_of(&path) {
+    let (origin, fate) = match origin_of(&path, cancel) {
         Ok(origin) => (origin, Fate::Remove),
         Err(error) => (None, damage(error)?),
     };

@@ -1,11 +1,13 @@
 //! Restores entries into a folder, and writes nothing outside it, whatever the archive says.
 //!
-//! Every file is written under a temporary name and renamed. Symbolic links are made after all files,
-//! and nothing is ever reached through one. Folders get their modes and times last.
+//! `beneath` reaches folders, never through a link; `target` makes one entry in a folder, under a name
+//! from `journal` that `install` turns into its own; `content` writes files and their holes; `dress` sets
+//! owner, attributes, mode and time by handle. Symbolic links are made after all files, and folders get
+//! their modes and times last: `deferred` keeps both, on the disk if need be. `links` restores hard links
+//! whose first name is not there.
 
 use std::{
-    collections::BTreeMap,
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -18,15 +20,27 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, PathError, create_folders},
+    fs::{At, create_folders},
 };
 
 mod beneath;
+mod content;
+mod deferred;
+mod dress;
+mod install;
+mod journal;
+mod links;
 mod place;
 mod target;
+mod trouble;
 
-use place::{place, plain};
+use deferred::Deferred;
+use place::place;
 use target::Target;
+use trouble::{Made, Note, Trouble};
+
+/// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
+const MAX_LIST: usize = 8 << 20;
 
 /// What happens to a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +52,16 @@ pub enum OverwritePolicy {
     IfNewer,
     /// It is replaced.
     Always,
+}
+
+/// How the folders beneath the target are reached; both ways are equally safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lookup {
+    /// The kernel resolves whole paths, if it can.
+    #[default]
+    Kernel,
+    /// Every component is opened by itself, as on kernels that cannot.
+    Components,
 }
 
 /// What to restore, and how.
@@ -53,8 +77,11 @@ pub struct RestoreOptions<'a> {
     pub overwrite: OverwritePolicy,
     /// How many components to take off the front of every path.
     pub strip_components: usize,
-    /// Whether setuid and setgid bits and devices are restored.
+    /// Whether setuid and setgid bits, capabilities, devices, and attributes of `trusted.*` and
+    /// `security.*` are restored.
     pub privileged: bool,
+    /// How folders are reached.
+    pub lookup: Lookup,
 }
 
 /// What happens during a restore.
@@ -64,6 +91,8 @@ pub enum RestoreEvent<'a> {
     Bytes(u64),
     /// Something was refused, or is not as it was.
     LeftOut(&'a LeftOut),
+    /// Something is odd about the archive and no damage, such as garbage behind its end.
+    Note(&'static str),
 }
 
 /// What was restored.
@@ -71,52 +100,32 @@ pub enum RestoreEvent<'a> {
 pub struct RestoreSummary {
     /// The number of entries restored.
     pub n_entries: u64,
-    /// The bytes of content written.
+    /// The bytes of content restored, holes included.
     pub n_bytes: u64,
-    /// What was refused, was there already, or is not as it was.
+    /// What was refused, was there already, or is not as it was: the first 8 MiB of it.
     pub left_out: Vec<LeftOut>,
+    /// How many there are in all; each was an event.
+    pub n_left_out: usize,
+    /// What is odd about the archive and no damage.
+    pub notes: Vec<&'static str>,
+    n_faults: usize,
+    list_size: usize,
 }
 
 impl RestoreSummary {
     /// Returns how many things are missing or not as they were.
     pub fn n_faults(&self) -> usize {
-        self.left_out.iter().filter(|left_out| left_out.is_fault).count()
-    }
-}
-
-/// Why an entry is not there, or not as it was.
-enum Trouble {
-    /// The others can go on.
-    Entry { reason: String, is_fault: bool },
-    /// Nothing can.
-    Fatal(ArchiveError),
-}
-
-impl Trouble {
-    fn refused(reason: impl Into<String>) -> Self {
-        Self::Entry { reason: reason.into(), is_fault: true }
+        self.n_faults
     }
 
-    /// Sorts an error of the system: a full disk concerns everything, a name too long one entry.
-    fn of(error: impl Into<io::Error>, path: &Path) -> Self {
-        use io::ErrorKind as Io;
-        let error = error.into();
-        let is_fatal = matches!(
-            error.kind(),
-            Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem | Io::FileTooLarge
-        );
-        // EIO, ENFILE and EMFILE have no kind of their own.
-        if is_fatal || matches!(error.raw_os_error(), Some(5 | 23 | 24)) {
-            let path = path.to_owned();
-            return Self::Fatal(PathError { action: "write", path, source: error }.into());
+    fn push(&mut self, left_out: LeftOut) {
+        self.n_left_out += 1;
+        self.n_faults += usize::from(left_out.is_fault);
+        let text = left_out.path.as_os_str().len() + left_out.reason.len();
+        self.list_size = self.list_size.saturating_add(text + size_of::<LeftOut>());
+        if self.list_size <= MAX_LIST {
+            self.left_out.push(left_out);
         }
-        Self::refused(error.to_string())
-    }
-}
-
-impl From<ArchiveError> for Trouble {
-    fn from(error: ArchiveError) -> Self {
-        Self::Fatal(error)
     }
 }
 
@@ -130,71 +139,70 @@ pub fn restore(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(RestoreEvent<'_>),
 ) -> Result<RestoreSummary, ArchiveError> {
-    let mut reader = Reader::open(options.archive, cancel)?;
+    let mut reader = open(options, cancel)?;
     // Nothing is made for a file that is no archive.
     let first = reader.next_entry()?;
-    let is_new = !options.folder.exists();
-    create_folders(options.folder)?;
-    let target = Target::open(options, is_new).at(options.folder, "open")?;
-    let mut restorer = Restorer {
-        options,
-        target,
-        wanted: Wanted::paths(options.paths),
-        symlinks: Vec::new(),
-        links: Vec::new(),
-        summary: RestoreSummary::default(),
-        on_event,
+    let mut restorer = Restorer::open(options, on_event)?;
+    let read = restorer.in_order(&mut reader, first);
+    // What came before damage stays, its links and the modes of its folders too.
+    let late = match read {
+        Ok(()) | Err(ArchiveError::Damaged { .. }) => restorer.late(cancel),
+        Err(_) => Ok(()),
     };
-    let outcome = restorer.everything(reader, first, cancel);
-    // The folders get their modes even when the archive breaks off.
-    let finished = restorer.target.finish();
-    outcome?;
-    for (path, trouble) in finished {
-        restorer.note(&path, trouble)?;
+    let finished = restorer.finish();
+    read.and(late).and(finished)?;
+    for note in reader.notes() {
+        restorer.summary.notes.push(note);
+        (restorer.on_event)(RestoreEvent::Note(note));
     }
     restorer.name_unmatched()?;
     Ok(restorer.summary)
 }
 
+/// Opens the archive, to read no more of it than is wanted where an index allows that.
+fn open(options: &RestoreOptions<'_>, cancel: &Cancel) -> Result<Reader, ArchiveError> {
+    if options.paths.is_empty() {
+        return Reader::open(options.archive, cancel);
+    }
+    let mut wanted = Wanted::paths(options.paths);
+    Reader::open_for(options.archive, cancel, &mut |path| wanted.takes(path))
+}
+
+/// Makes what it is given, one entry after the other; links wait for the end.
 struct Restorer<'a> {
     options: &'a RestoreOptions<'a>,
     target: Target<'a>,
     wanted: Wanted,
-    symlinks: Vec<(PathBuf, Entry)>,
-    links: Vec<Link>,
+    symlinks: Deferred,
+    links: Deferred,
     summary: RestoreSummary,
     on_event: &'a mut dyn FnMut(RestoreEvent<'_>),
 }
 
-/// A hard link whose first name is not there.
-struct Link {
-    place: PathBuf,
-    entry: Entry,
-    /// The path of the first name in the archive.
-    first_name: PathBuf,
-}
-
-impl Restorer<'_> {
-    fn everything(
-        &mut self,
-        reader: Reader,
-        first: Option<Entry>,
-        cancel: &Cancel,
-    ) -> Result<(), ArchiveError> {
-        let read = self.in_order(reader, first);
-        if matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
-            // Links that came before the damage stay as well.
-            let late = self.late(cancel);
-            return read.and(late);
-        }
-        read
+impl<'a> Restorer<'a> {
+    /// Opens the target folder, and makes it if it is missing.
+    fn open(
+        options: &'a RestoreOptions<'a>,
+        on_event: &'a mut dyn FnMut(RestoreEvent<'_>),
+    ) -> Result<Self, ArchiveError> {
+        let is_new = !options.folder.exists();
+        create_folders(options.folder)?;
+        Ok(Self {
+            options,
+            target: Target::open(options, is_new).at(options.folder, "open")?,
+            wanted: Wanted::paths(options.paths),
+            symlinks: Deferred::new(),
+            links: Deferred::new(),
+            summary: RestoreSummary::default(),
+            on_event,
+        })
     }
 
-    fn in_order(&mut self, mut reader: Reader, first: Option<Entry>) -> Result<(), ArchiveError> {
+    fn in_order(&mut self, reader: &mut Reader, first: Option<Entry>) -> Result<(), ArchiveError> {
         let mut next = first;
         while let Some(entry) = next {
             if self.wanted.takes(&entry.path) {
-                self.entry(&entry, &mut reader)?;
+                self.entry(&entry, reader)?;
             }
             (self.on_event)(RestoreEvent::Bytes(reader.n_taken()));
             next = reader.next_entry()?;
@@ -202,36 +210,18 @@ impl Restorer<'_> {
         Ok(())
     }
 
-    /// Restores what had to wait for the files.
-    fn late(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
-        for (place, entry) in std::mem::take(&mut self.symlinks) {
-            let EntryKind::Symlink { target } = &entry.kind else { continue };
-            let made = self.target.symlink(&place, target, &entry);
-            self.count(&entry, made)?;
-        }
-        self.late_links(cancel)
-    }
-
-    fn entry(&mut self, entry: &Entry, reader: &mut Reader) -> Result<(), ArchiveError> {
+    /// Restores an entry whose stored bytes are `content`.
+    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ArchiveError> {
         let place = match place(&entry.path, self.options.strip_components) {
             Ok(Some(place)) => place,
             Ok(None) => return Ok(()),
-            Err(reason) => return self.note(&entry.path, Trouble::refused(reason)),
+            Err(reason) => return self.note(&entry.path, Note::fault(reason)),
         };
         let made = match &entry.kind {
-            EntryKind::File => self.target.file(&place, entry, reader),
+            EntryKind::File => self.target.file(&place, entry, content),
             EntryKind::Folder => self.target.folder(&place, entry),
-            EntryKind::Symlink { .. } => {
-                self.symlinks.push((place, entry.clone()));
-                return Ok(());
-            }
-            EntryKind::HardLink { target } => match plain(target) {
-                Ok(first_name) => {
-                    let entry = entry.clone();
-                    return self.link(Link { place, entry, first_name }, true);
-                }
-                Err(reason) => Err(Trouble::refused(format!("its target {reason}"))),
-            },
+            EntryKind::Symlink { .. } => return self.defer(entry),
+            EntryKind::HardLink { .. } => return self.link(entry),
             EntryKind::Fifo => self.target.special(&place, entry),
             EntryKind::CharDevice { .. } | EntryKind::BlockDevice { .. } => {
                 if self.options.privileged {
@@ -240,112 +230,69 @@ impl Restorer<'_> {
                     Err(Trouble::refused("a device, which only a privileged restore makes"))
                 }
             }
-            EntryKind::Unsupported { flag: b'S' } => {
-                Err(Trouble::refused("a sparse file, which this version cannot restore"))
-            }
-            EntryKind::Unsupported { .. } => Err(Trouble::refused("of an unknown sort")),
+            EntryKind::Unsupported { flag } => Err(Trouble::Entry(unsupported(*flag))),
         };
         self.count(entry, made)
     }
 
-    /// Links to a first name restored by this run; else keeps the link for later, if it may wait.
-    fn link(&mut self, link: Link, may_wait: bool) -> Result<(), ArchiveError> {
-        let first_place = place(&link.first_name, self.options.strip_components).ok().flatten();
-        let made = match first_place {
-            Some(first) => self.target.hard_link(&link.place, &first, &link.entry),
-            None => Ok(false),
+    fn defer(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
+        let list = match entry.kind {
+            EntryKind::Symlink { .. } => &mut self.symlinks,
+            _ => &mut self.links,
         };
-        match made {
-            Ok(true) => self.count(&link.entry, Ok(())),
-            Ok(false) if may_wait => {
-                self.links.push(link);
-                Ok(())
-            }
-            Ok(false) => {
-                let reason = "its first name is not in the archive, or could not be restored";
-                self.note(&link.entry.path, Trouble::refused(reason))
-            }
-            Err(trouble) => self.note(&link.entry.path, trouble),
+        match list.push(entry) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(kept(error)),
         }
     }
 
-    /// Restores links whose first name was not wanted, or is there already: reads the archive once more
-    /// for the content.
-    fn late_links(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
-        let mut waiting: BTreeMap<PathBuf, Vec<Link>> = BTreeMap::new();
-        for link in std::mem::take(&mut self.links) {
-            waiting.entry(link.first_name.clone()).or_default().push(link);
-        }
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let mut reader = Reader::open(self.options.archive, cancel)?;
-        let read = self.first_names(&mut reader, &mut waiting);
-        if !matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
-            return read;
-        }
-        // A link to something else than a file, such as a symbolic link, or to nothing.
-        for link in waiting.into_values().flatten() {
-            self.link(link, false)?;
-        }
-        read
-    }
-
-    /// Restores the content of first names under the names that wait for it.
-    fn first_names(
-        &mut self,
-        reader: &mut Reader,
-        waiting: &mut BTreeMap<PathBuf, Vec<Link>>,
-    ) -> Result<(), ArchiveError> {
-        while let Some(entry) = reader.next_entry()? {
-            let Ok(path) = plain(&entry.path) else { continue };
-            if entry.kind != EntryKind::File {
+    /// Restores what had to wait for the files.
+    fn late(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
+        while let Some(entry) = self.symlinks.next().map_err(kept)? {
+            cancel.check()?;
+            let place = place(&entry.path, self.options.strip_components).ok().flatten();
+            let (Some(place), EntryKind::Symlink { target }) = (place, &entry.kind) else {
                 continue;
-            }
-            let Some(links) = waiting.remove(&path) else { continue };
-            let mut links = links.into_iter();
-            let Some(first) = links.next() else { continue };
-            let made = self.target.file(&first.place, &entry, reader);
-            let is_made = made.is_ok();
-            self.count(&first.entry, made)?;
-            for link in links {
-                let made = if is_made {
-                    self.target.hard_link(&link.place, &first.place, &link.entry)
-                } else {
-                    Ok(false)
-                };
-                match made {
-                    Ok(true) => self.count(&link.entry, Ok(()))?,
-                    Ok(false) => self.link(link, false)?,
-                    Err(trouble) => self.note(&link.entry.path, trouble)?,
-                }
-            }
+            };
+            let made = self.target.symlink(&place, target, &entry);
+            self.count(&entry, made)?;
+        }
+        self.late_links(cancel)
+    }
+
+    /// Gives the folders their modes and times.
+    fn finish(&mut self) -> Result<(), ArchiveError> {
+        for (path, trouble) in self.target.finish() {
+            self.trouble(&path, trouble)?;
         }
         Ok(())
     }
 
-    fn count(&mut self, entry: &Entry, made: Result<(), Trouble>) -> Result<(), ArchiveError> {
+    fn count(&mut self, entry: &Entry, made: Made) -> Result<(), ArchiveError> {
         match made {
-            Ok(()) => {
+            Ok(notes) => {
                 self.summary.n_entries += 1;
                 self.summary.n_bytes += entry.size;
+                notes.into_iter().try_for_each(|note| self.note(&entry.path, note))
             }
-            Err(trouble) => self.note(&entry.path, trouble)?,
+            Err(trouble) => self.trouble(&entry.path, trouble),
         }
-        for reason in self.target.take_notes() {
-            self.note(&entry.path, Trouble::refused(reason))?;
-        }
-        Ok(())
     }
 
-    fn note(&mut self, path: &Path, trouble: Trouble) -> Result<(), ArchiveError> {
-        let (reason, is_fault) = match trouble {
-            Trouble::Entry { reason, is_fault } => (reason, is_fault),
-            Trouble::Fatal(error) => return Err(error),
-        };
+    fn trouble(&mut self, path: &Path, trouble: Trouble) -> Result<(), ArchiveError> {
+        match trouble {
+            Trouble::Entry(note) => self.note(path, note),
+            Trouble::Fatal(error) => Err(error),
+        }
+    }
+
+    /// Names something in an event and, as long as the list is not too large, in the summary.
+    #[allow(clippy::unnecessary_wraps, reason = "every way of counting an entry ends alike")]
+    fn note(&mut self, path: &Path, note: Note) -> Result<(), ArchiveError> {
+        let Note { reason, is_fault } = note;
         let left_out = LeftOut { path: path.to_owned(), reason, is_fault };
         (self.on_event)(RestoreEvent::LeftOut(&left_out));
-        self.summary.left_out.push(left_out);
+        self.summary.push(left_out);
         Ok(())
     }
 
@@ -361,8 +308,25 @@ impl Restorer<'_> {
             });
         }
         for path in unmatched {
-            self.note(Path::new(&path), Trouble::refused("not in the archive"))?;
+            self.note(Path::new(&path), Note::fault("not in the archive"))?;
         }
         Ok(())
+    }
+}
+
+/// Returns the error of a list of entries for later.
+fn kept(error: io::Error) -> ArchiveError {
+    let at: Result<(), _> = Err(error).at(std::env::temp_dir(), "keep a list in");
+    at.expect_err("made from an error").into()
+}
+
+/// Says why an entry of a sort that no file system knows is not restored.
+fn unsupported(flag: u8) -> Note {
+    match flag {
+        b'V' => Note::remark("the label of a volume, which is no file"),
+        b'M' => Note::fault("the rest of a file that begins on another volume"),
+        b'N' => Note::fault("a list of names of an old GNU tar"),
+        b'S' => Note::fault("a sparse file of an unknown dialect"),
+        _ => Note::fault("of an unknown sort"),
     }
 }

@@ -6,6 +6,7 @@ use rustix::fs::FileType;
 
 use super::{
     exclude::Excludes,
+    marks::Marks,
     meta::{FileId, Meta},
 };
 
@@ -13,6 +14,7 @@ use super::{
 #[derive(Default)]
 pub(super) struct Selection {
     pub(super) excludes: Excludes,
+    pub(super) marks: Marks,
     /// The device to stay on.
     pub(super) only_device: Option<u64>,
     /// Archives of the same name, and others we made beside them.
@@ -30,17 +32,25 @@ pub(super) enum Verdict {
     Take,
     /// The folder goes in, but nothing below it.
     TakeEmpty(&'static str),
-    /// The user excluded it, or it is the archive being written or its lock.
+    /// The user or an ignore file excluded it, or it is the archive being written or its lock.
     Excluded,
     /// It cannot or must not go in.
     Leave(&'static str),
 }
 
 impl Selection {
-    pub(super) fn judge(&self, path: &Path, meta: &Meta) -> Verdict {
+    /// Judges what stands on `path`; `is_ignored` asks ignore files, which patterns of the user
+    /// overrule.
+    pub(super) fn judge(
+        &self,
+        path: &Path,
+        meta: &Meta,
+        is_ignored: impl FnOnce(bool) -> bool,
+    ) -> Verdict {
         let is_folder = meta.kind == FileType::Directory;
         let is_output = [self.output, self.lock].contains(&Some(meta.id));
-        if is_output || self.excludes.matches(path, is_folder) {
+        let excludes = self.excludes.decides(path, is_folder);
+        if is_output || excludes.unwrap_or_else(|| is_ignored(is_folder)) {
             return Verdict::Excluded;
         }
         let is_elsewhere = self.only_device.is_some_and(|device| device != meta.id.0);
@@ -70,6 +80,7 @@ mod tests {
             gid: 0,
             size: 0,
             mtime: Timestamp::default(),
+            ctime: Timestamp::default(),
             has_more_names: false,
             device: (0, 0),
         }
@@ -78,7 +89,8 @@ mod tests {
     #[test]
     fn a_folder_of_another_file_system_stays_as_an_empty_one() {
         let selection = Selection { only_device: Some(1), ..Selection::default() };
-        let verdict = |kind, device| selection.judge(Path::new("a"), &meta(kind, device));
+        let verdict =
+            |kind, device| selection.judge(Path::new("a"), &meta(kind, device), |_| false);
 
         assert_eq!(verdict(FileType::Directory, 1), Verdict::Take);
         assert!(matches!(verdict(FileType::Directory, 2), Verdict::TakeEmpty(_)));
@@ -88,9 +100,22 @@ mod tests {
     #[test]
     fn only_files_are_our_own_archives() {
         let selection = Selection { own: HashSet::from([(1, 7)]), ..Selection::default() };
-        let verdict = |kind| selection.judge(Path::new("a"), &meta(kind, 1));
+        let verdict = |kind| selection.judge(Path::new("a"), &meta(kind, 1), |_| false);
 
         assert!(matches!(verdict(FileType::RegularFile), Verdict::Leave(_)));
         assert_eq!(verdict(FileType::Directory), Verdict::Take);
+    }
+
+    #[test]
+    fn what_the_user_says_stands_above_ignore_files() {
+        let excludes = Excludes::new(["out", "!keep"]).unwrap();
+        let selection = Selection { excludes, ..Selection::default() };
+        let meta = meta(FileType::RegularFile, 1);
+        let verdict = |path, is_ignored| selection.judge(Path::new(path), &meta, |_| is_ignored);
+
+        assert_eq!(verdict("out", false), Verdict::Excluded);
+        assert_eq!(verdict("keep", true), Verdict::Take);
+        assert_eq!(verdict("other", true), Verdict::Excluded);
+        assert_eq!(verdict("other", false), Verdict::Take);
     }
 }

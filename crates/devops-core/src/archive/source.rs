@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsString,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rustix::{
@@ -32,7 +33,7 @@ pub(super) struct Source {
 enum What {
     Folder(OwnedFd),
     File {
-        folder: OwnedFd,
+        folder: Rc<OwnedFd>,
         /// Its name in the folder.
         name: OsString,
         /// Its name in the archive: the one the user gave, be it that of a symbolic link.
@@ -66,7 +67,11 @@ impl Source {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&folder, &name, flags, Mode::empty()).at(path, "read")?;
         let shown = path.file_name().unwrap_or(&name).to_owned();
-        Ok(Self { real, device: meta.id.0, what: What::File { folder, name, shown } })
+        Ok(Self {
+            real,
+            device: meta.id.0,
+            what: What::File { folder: Rc::new(folder), name, shown },
+        })
     }
 
     /// Returns the absolute path without symbolic links.
@@ -81,25 +86,28 @@ impl Source {
 
     /// Shows `visitor` everything that belongs into the backup.
     pub(super) fn visit<V: Visitor>(
-        self,
+        &self,
         selection: &Selection,
         visitor: &mut V,
         cancel: &Cancel,
     ) -> Result<(), V::Stop> {
-        let (folder, name, shown) = match self.what {
-            What::Folder(folder) => return walk(folder, selection, visitor, cancel),
-            What::File { folder, name, shown } => (folder, name, shown),
-        };
-        let path = Path::new(&shown);
-        match statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                let meta = Meta::from(stat);
-                visitor.found(&Found { path, folder: folder.as_fd(), name: &name, meta })
-            }
-            Err(error) => {
-                visitor.unreadable(path, error.into());
-                Ok(())
+        match &self.what {
+            // Opened anew, because a descriptor remembers how far it was read.
+            What::Folder(folder) => match openat(folder, ".", FOLDER, Mode::empty()) {
+                Ok(folder) => return walk(folder, selection, visitor, cancel),
+                Err(error) => visitor.unreadable(Path::new("."), error.into()),
+            },
+            What::File { folder, name, shown } => {
+                let path = Path::new(shown);
+                match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Meta::from) {
+                    Ok(meta) => {
+                        let found = Found { path, folder, name, opened: None, meta };
+                        return visitor.found(&found);
+                    }
+                    Err(error) => visitor.unreadable(path, error.into()),
+                }
             }
         }
+        Ok(())
     }
 }

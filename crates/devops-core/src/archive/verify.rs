@@ -1,12 +1,19 @@
 //! Reads an archive to its end and proves that it is whole.
 
-use std::path::Path;
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::Path,
+};
 
-use super::{ArchiveError, entry::EntryKind, reader::Reader};
-use crate::cancel::Cancel;
+use super::{
+    ArchiveError,
+    entry::EntryKind,
+    reader::{self, Indexed, Reader},
+};
+use crate::{cancel::Cancel, fs::At};
 
 /// What a whole archive holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// The number of entries.
     pub n_entries: u64,
@@ -14,6 +21,8 @@ pub struct Verified {
     pub n_files: u64,
     /// The bytes of their content.
     pub n_bytes: u64,
+    /// What is odd about the archive and no damage, such as garbage behind its end.
+    pub notes: Vec<&'static str>,
 }
 
 /// Reads all of `archive`: its tar structure to the end mark, and the checksum of every gzip member.
@@ -25,12 +34,13 @@ pub fn verify(
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<Verified, ArchiveError> {
-    let mut reader = Reader::open(archive, cancel)?;
+    let mut reader = Reader::open_to_prove(archive, cancel)?;
     let mut verified = Verified::default();
     let mut buffer = vec![0; 64 << 10];
     while let Some(entry) = reader.next_entry()? {
         let is_file = entry.kind == EntryKind::File;
         verified.n_files += u64::from(is_file);
+        let mut hasher = reader.expected_hash().map(|hash| (hash, blake3::Hasher::new()));
         loop {
             // What is there counts, not what the header claims.
             let n = reader.read_content(&mut buffer)?;
@@ -38,9 +48,84 @@ pub fn verify(
             if n == 0 {
                 break;
             }
+            if let Some((_, hasher)) = &mut hasher {
+                hasher.update(&buffer[..n]);
+            }
             verified.n_bytes += if is_file { n as u64 } else { 0 };
+        }
+        if hasher.is_some_and(|(expected, hasher)| *hasher.finalize().as_bytes() != expected) {
+            return Err(reader.damaged("its index has another hash for a content"));
         }
     }
     verified.n_entries = reader.n_entries();
+    verified.notes = reader.notes().to_vec();
     Ok(verified)
+}
+
+/// What a random sample of an archive showed to be whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampled {
+    /// How many segments were decoded and compared with their hashes.
+    pub n_segments: u64,
+    /// How many the archive has.
+    pub n_of: u64,
+    /// The bytes of the tar in them.
+    pub n_bytes: u64,
+}
+
+/// Proves the index of `archive`, the checksum of the whole as other readers see it, and each of its
+/// segments with the probability `share`, at least one; `None` for an archive without an index.
+///
+/// Fails with [`ArchiveError::Damaged`] as [`verify`] does.
+pub fn verify_sample(
+    archive: &Path,
+    share: f64,
+    cancel: &Cancel,
+) -> Result<Option<Sampled>, ArchiveError> {
+    let file = reader::open(archive)?;
+    let Some(indexed) = Indexed::open(&file).at(archive, "read")? else { return Ok(None) };
+    let broken = |error: std::io::Error| match error.raw_os_error() {
+        Some(_) => Err(error).at(archive, "read").map_err(ArchiveError::from),
+        None => Err(ArchiveError::Damaged {
+            path: archive.to_owned(),
+            n_entries: 0,
+            reason: error.to_string(),
+        }),
+    };
+    indexed.check_member().or_else(broken)?;
+    let n_of = indexed.index.segments.len();
+    let mut chosen = sample(n_of, share, &RandomState::new());
+    if chosen.is_empty() && n_of > 0 {
+        chosen.push(n_of / 2);
+    }
+    let mut sampled = Sampled { n_of: n_of as u64, ..Sampled::default() };
+    for n in chosen {
+        cancel.check()?;
+        indexed.decode(n, true).map(drop).or_else(broken)?;
+        sampled.n_segments += 1;
+        sampled.n_bytes += indexed.index.segments[n].n_raw;
+    }
+    Ok(Some(sampled))
+}
+
+/// Chooses each of `n` numbers with the probability `share`.
+fn sample(n: usize, share: f64, random: &RandomState) -> Vec<usize> {
+    // 2^32 steps are fine enough for a percentage, and exact in a float.
+    let step = |n: &usize| u32::try_from(random.hash_one(n) >> 32).unwrap_or(u32::MAX);
+    let is_chosen = |n: &usize| f64::from(step(n)) / f64::from(u32::MAX) <= share;
+    (0..n).filter(is_chosen).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_about_its_share() {
+        let random = RandomState::new();
+
+        assert_eq!(sample(100, 1.0, &random).len(), 100);
+        let n = sample(100_000, 0.05, &random).len();
+        assert!((4_000..6_000).contains(&n), "{n}");
+    }
 }

@@ -12,6 +12,7 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rustix::{
@@ -20,6 +21,7 @@ use rustix::{
 };
 
 use super::{
+    marks::{CACHE_TAG, IgnoreFiles, is_cache, is_ignored},
     meta::{FileId, Meta},
     selection::{Selection, Verdict},
 };
@@ -35,10 +37,12 @@ pub(super) const FOLDER: OFlags =
 pub(super) struct Found<'a> {
     /// The path from the source on; `.` for the source itself.
     pub(super) path: &'a Path,
-    /// The folder that holds it.
-    pub(super) folder: BorrowedFd<'a>,
+    /// The folder that holds it, to be kept by who wants to come back.
+    pub(super) folder: &'a Rc<OwnedFd>,
     /// Its name there.
     pub(super) name: &'a OsStr,
+    /// The thing itself, if it is a folder that could be opened.
+    pub(super) opened: Option<BorrowedFd<'a>>,
     pub(super) meta: Meta,
 }
 
@@ -72,7 +76,9 @@ pub(super) fn walk<V: Visitor>(
         }
     };
     let id = meta.id;
-    visitor.found(&Found { path: dot, folder: root.as_fd(), name: dot.as_os_str(), meta })?;
+    let root = Rc::new(root);
+    let (folder, name, opened) = (&root, dot.as_os_str(), Some(root.as_fd()));
+    visitor.found(&Found { path: dot, folder, name, opened, meta })?;
     let mut walk = Walk { stack: Vec::new(), path: PathBuf::new(), selection, visitor };
     walk.enter(root, id);
     while let Some(level) = walk.stack.last_mut() {
@@ -94,9 +100,12 @@ struct Walk<'a, V> {
 
 struct Level {
     /// `None` while too many folders below are open, or when the way back was lost.
-    folder: Option<OwnedFd>,
+    folder: Option<Rc<OwnedFd>>,
     id: FileId,
     names: std::vec::IntoIter<OsString>,
+    ignores: Option<Box<IgnoreFiles>>,
+    /// How many bytes of a path stand before the names of this folder.
+    n_above: usize,
 }
 
 impl<V: Visitor> Walk<'_, V> {
@@ -113,35 +122,63 @@ impl<V: Visitor> Walk<'_, V> {
                 return Ok(());
             }
         };
-        let verdict = self.selection.judge(&self.path, &meta);
+        let verdict = self.judge(&meta);
         if let Verdict::Leave(reason) | Verdict::TakeEmpty(reason) = verdict {
             self.visitor.left_out(&self.path, reason);
         }
-        let (kind, id) = (meta.kind, meta.id);
+        let id = meta.id;
+        // Not what lies on another file system: opening it may mount it.
+        let is_entered = meta.kind == FileType::Directory && verdict == Verdict::Take;
+        let entered = is_entered.then(|| openat(folder, name, FOLDER, Mode::empty()));
         if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
-            let path = &self.path;
-            self.visitor.found(&Found { path, folder: folder.as_fd(), name, meta })?;
+            let path = self.path.as_path();
+            let opened = entered.as_ref().and_then(|opened| opened.as_ref().ok()).map(AsFd::as_fd);
+            self.visitor.found(&Found { path, folder, name, opened, meta })?;
         }
-        if kind == FileType::Directory && verdict == Verdict::Take {
-            match openat(folder, name, FOLDER, Mode::empty()) {
-                Ok(folder) => {
-                    self.enter(folder, id);
-                    return Ok(());
-                }
-                Err(error) => self.visitor.unreadable(&self.path, error.into()),
+        match entered {
+            Some(Ok(folder)) => {
+                self.enter(Rc::new(folder), id);
+                return Ok(());
             }
+            Some(Err(error)) => self.visitor.unreadable(&self.path, error.into()),
+            None => {}
         }
         self.path.pop();
         Ok(())
     }
 
-    fn enter(&mut self, folder: OwnedFd, id: FileId) {
-        let (names, failure) = names_in(folder.as_fd());
+    fn judge(&self, meta: &Meta) -> Verdict {
+        self.selection.judge(&self.path, meta, |is_folder| {
+            let path = self.path.as_os_str().as_bytes();
+            let levels = self.stack.iter().rev().filter_map(|level| {
+                let from_here = Path::new(OsStr::from_bytes(&path[level.n_above..]));
+                Some((level.ignores.as_deref()?, from_here))
+            });
+            self.selection.marks.ignore_files && is_ignored(&self.path, levels, is_folder)
+        })
+    }
+
+    fn enter(&mut self, folder: Rc<OwnedFd>, id: FileId) {
+        let (mut names, failure) = names_in(folder.as_fd());
+        let is_source = self.stack.is_empty();
         if let Some(error) = failure {
-            let path = if self.stack.is_empty() { Path::new(".") } else { &self.path };
+            let path = if is_source { Path::new(".") } else { &self.path };
             self.visitor.unreadable(path, error.into());
         }
-        self.stack.push(Level { folder: Some(folder), id, names: names.into_iter() });
+        // Not the source: somebody named it.
+        if self.selection.marks.caches && !is_source && is_cache(folder.as_fd(), &names) {
+            names.retain(|name| name == CACHE_TAG);
+            self.visitor.left_out(&self.path, "the content of a cache");
+        }
+        let wants_ignores = self.selection.marks.ignore_files;
+        let ignores = wants_ignores.then(|| IgnoreFiles::read(folder.as_fd(), &names)).flatten();
+        self.stack.push(Level {
+            folder: Some(folder),
+            id,
+            names: names.into_iter(),
+            ignores: ignores.map(Box::new),
+            n_above: if is_source { 0 } else { self.path.as_os_str().len() + 1 },
+        });
         if let Some(far) = self.stack.len().checked_sub(MAX_OPEN + 1) {
             self.stack[far].folder = None;
         }
@@ -151,8 +188,8 @@ impl<V: Visitor> Walk<'_, V> {
         let done = self.stack.pop().expect("a level is left once");
         let Some(above) = self.stack.last_mut() else { return };
         if above.folder.is_none() {
-            match reopened(done.folder.as_ref(), above.id) {
-                Ok(folder) => above.folder = Some(folder),
+            match reopened(done.folder.as_deref(), above.id) {
+                Ok(folder) => above.folder = Some(Rc::new(folder)),
                 Err(error) => {
                     above.names = Vec::new().into_iter();
                     let path = self.path.parent().unwrap_or(&self.path);

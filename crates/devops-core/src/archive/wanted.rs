@@ -78,7 +78,7 @@ impl Wanted {
 }
 
 /// Returns the path without `./` in front.
-fn plain(path: &Path) -> &Path {
+pub(super) fn plain(path: &Path) -> &Path {
     let mut bytes = path.as_os_str().as_bytes();
     while let Some(rest) = bytes.strip_prefix(b"./") {
         bytes = rest;

@@ -8,6 +8,9 @@ use super::LessonError;
 /// Where Linux keeps its own table of time zones, which is fresher than ours.
 const ZONEINFO: &str = "/usr/share/zoneinfo";
 
+/// The years RFC 3339 can write.
+const YEARS: std::ops::RangeInclusive<i32> = 0..=9999;
+
 const NAMES: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -63,12 +66,14 @@ impl Day {
             wanted: "a time zone such as Europe/Berlin",
         };
         let zone = find_zone(name).ok_or_else(not_a_zone)?;
-        let stamp = jiff::Timestamp::from_second(instant.unix_timestamp())
-            .map_err(|_| not_an_instant(&instant.to_string()))?;
-        let offset = zone.to_offset(stamp).seconds();
+        let offset = zone.to_offset(nearest_stamp(instant)).seconds();
         let offset = time::UtcOffset::from_whole_seconds(offset).map_err(|_| not_a_zone())?;
-        let local = instant.checked_to_offset(offset);
-        Ok(Self::of(local.ok_or_else(|| not_an_instant(&instant.to_string()))?.date()))
+        let local = instant.checked_to_offset(offset).map(OffsetDateTime::date);
+        let date = local.filter(|date| YEARS.contains(&date.year()));
+        Ok(Self::of(date.ok_or_else(|| LessonError::NotA {
+            given: instant.format(&Rfc3339).unwrap_or_else(|_| instant.to_string()),
+            wanted: "a time in the years 0000 to 9999 of that time zone",
+        })?))
     }
 
     fn of(date: Date) -> Self {
@@ -82,6 +87,15 @@ impl Day {
             _ => DayKind::Weekday,
         }
     }
+}
+
+/// Returns the moment for which a zone is asked; its rules reach a day less far than our moments.
+fn nearest_stamp(instant: OffsetDateTime) -> jiff::Timestamp {
+    use jiff::Timestamp;
+    Timestamp::from_second(instant.unix_timestamp()).unwrap_or(match instant.year() {
+        ..0 => Timestamp::MIN,
+        _ => Timestamp::MAX,
+    })
 }
 
 /// Reads a moment such as `2026-11-22T08:00:00Z` (RFC 3339).
@@ -171,6 +185,41 @@ mod tests {
 
         assert_eq!(Day::at(summer, Some("Europe/Berlin")).unwrap().weekday, Weekday::Saturday);
         assert_eq!(Day::at(winter, Some("Europe/Berlin")).unwrap().weekday, Weekday::Friday);
+    }
+
+    #[test]
+    fn the_first_and_the_last_moments_have_a_day_or_one_clear_error() {
+        let at = |text, zone| Day::at(parse_instant(text).unwrap(), zone);
+        let date = |text, zone| at(text, zone).unwrap().date.unwrap().to_string();
+        let (first, last) = ("0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z");
+        let (west, east) = (Some("America/New_York"), Some("Asia/Tokyo"));
+
+        assert_eq!(date(first, None), "0000-01-01");
+        assert_eq!(date(last, None), "9999-12-31");
+        assert_eq!(date(first, east), "0000-01-01");
+        assert_eq!(date(last, west), "9999-12-31");
+        assert_eq!(
+            at(first, west).unwrap_err().to_string(),
+            "'0000-01-01T00:00:00Z' is not a time in the years 0000 to 9999 of that time zone"
+        );
+        assert_eq!(
+            at(last, east).unwrap_err().to_string(),
+            "'9999-12-31T23:59:59Z' is not a time in the years 0000 to 9999 of that time zone"
+        );
+    }
+
+    #[test]
+    fn no_zone_and_no_offset_makes_the_ends_panic() {
+        let dates = ["0000-01-01T00:00:00", "9999-12-31T23:59:59", "9999-12-31T23:59:60"];
+        for date in dates {
+            for offset in ["Z", "+23:59", "-23:59", "+14:00", "-12:00"] {
+                let Ok(instant) = parse_instant(&format!("{date}{offset}")) else { continue };
+                for zone in ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/New_York"] {
+                    let Err(error) = Day::at(instant, Some(zone)) else { continue };
+                    assert!(error.to_string().contains("the years 0000 to 9999"), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

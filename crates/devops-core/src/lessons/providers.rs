@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::LessonError;
 use crate::{
     cancel::Cancel,
-    fs::{At, PathError, parent, read_text, replace},
+    fs::{At, PathError, parent, read_input, replace},
 };
 
 /// How large a list may be, in bytes.
@@ -36,8 +36,10 @@ pub enum Edit {
 }
 
 /// Returns the items of the list in `path`; blank lines are none.
-pub fn load(path: &Path) -> Result<Vec<String>, LessonError> {
-    let text = read_text(path, MAX_BYTES)?;
+///
+/// It may be a pipe; a signal ends the wait for it.
+pub fn load(path: &Path, cancel: &Cancel) -> Result<Vec<String>, LessonError> {
+    let text = read_input(path, MAX_BYTES, cancel)?;
     Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
 }
 
@@ -51,7 +53,7 @@ pub fn edit(path: &Path, edit: &Edit, cancel: &Cancel) -> Result<Vec<String>, Le
         resolved => resolved.at(path, "resolve")?,
     };
     let _lock = lock(&path, cancel)?;
-    let mut items = match load(&path) {
+    let mut items = match load(&path, cancel) {
         Err(LessonError::Path(error)) if is_missing(&error) && edit.adds() => Vec::new(),
         loaded => loaded?,
     };
@@ -250,7 +252,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         edit(&path, &Edit::Insert(0, "gcp".into()), &cancel).unwrap();
 
-        assert_eq!(load(&path).unwrap(), ["gcp", "aws"]);
+        assert_eq!(load(&path, &Cancel::new()).unwrap(), ["gcp", "aws"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "gcp\naws\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -280,7 +282,7 @@ mod tests {
             }
         });
 
-        assert_eq!(load(&path).unwrap().len(), 8);
+        assert_eq!(load(&path, &Cancel::new()).unwrap().len(), 8);
     }
 
     #[test]
@@ -293,6 +295,6 @@ mod tests {
         edit(&link, &Edit::Append("gcp".into()), &Cancel::new()).unwrap();
 
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(load(&real).unwrap(), ["aws", "gcp"]);
+        assert_eq!(load(&real, &Cancel::new()).unwrap(), ["aws", "gcp"]);
     }
 }

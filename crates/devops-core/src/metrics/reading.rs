@@ -76,9 +76,14 @@ pub struct Load {
 impl Load {
     /// Reads the text of `/proc/loadavg`.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split_ascii_whitespace().map_while(|word| word.parse().ok());
-        Some(Self { one: numbers.next()?, five: numbers.next()?, fifteen: numbers.next()? })
+        let mut numbers = text.split_ascii_whitespace().map(amount);
+        Some(Self { one: numbers.next()??, five: numbers.next()??, fifteen: numbers.next()?? })
     }
+}
+
+/// Reads a number that counts something: `-1`, `nan` and `inf` are none.
+fn amount(word: &str) -> Option<f64> {
+    word.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }
 
 impl Sources {
@@ -126,7 +131,7 @@ impl Sources {
             stat,
             meminfo,
             load,
-            uptime_seconds: uptime.and_then(|text| text.split(' ').next()?.parse().ok()),
+            uptime_seconds: uptime.and_then(|text| amount(text.split_ascii_whitespace().next()?)),
             interfaces,
             problems,
         }
@@ -166,5 +171,21 @@ impl Sources {
 
     fn text(&self, name: &str) -> Result<String, PathError> {
         read_text(&self.root.join(name), FILE_LIMIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_averages_that_make_no_sense_are_not_known() {
+        assert_eq!(
+            Load::parse("0.50 0.25 0.10 1/2 3\n"),
+            Some(Load { one: 0.5, five: 0.25, fifteen: 0.1 })
+        );
+        for text in ["-1.00 0.2 0.1", "0.5 nan 0.1", "0.5 0.2 inf", "x 0.2 0.1", "0.5 0.2", ""] {
+            assert_eq!(Load::parse(text), None, "{text}");
+        }
     }
 }

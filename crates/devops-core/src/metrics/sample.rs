@@ -17,6 +17,9 @@ pub const NORMAL: &str = "System status is normal.";
 /// What is said while one is high.
 pub const HIGH: &str = "High CPU or Memory utilization detected!";
 
+/// What is said while neither is known.
+pub const UNKNOWN: &str = "CPU and Memory utilization are not known.";
+
 /// The state of the host over one interval.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sample {
@@ -47,7 +50,7 @@ pub struct Sample {
     pub disks: Vec<Disk>,
     /// Traffic of every interface.
     pub network: Vec<NetworkUsage>,
-    /// [`NORMAL`] or [`HIGH`].
+    /// [`NORMAL`], [`HIGH`] or [`UNKNOWN`].
     pub message: &'static str,
     /// Whether CPU or memory is above [`HIGH_PERCENT`].
     pub high: bool,
@@ -85,6 +88,7 @@ pub fn sample(
     let before = previous.and_then(|before| before.interfaces.as_ref()).zip(elapsed);
     let interfaces = current.interfaces.as_ref();
     let high = is_high(cpu.percent) || is_high(memory.percent);
+    let is_known = cpu.percent.or(memory.percent).is_some();
     Sample {
         kind: "sample",
         time: Timestamp(current.time),
@@ -103,7 +107,11 @@ pub fn sample(
         load: current.load,
         disks,
         network: interfaces.map(|now| network::usage(before, now)).unwrap_or_default(),
-        message: if high { HIGH } else { NORMAL },
+        message: match (is_known, high) {
+            (false, _) => UNKNOWN,
+            (true, true) => HIGH,
+            (true, false) => NORMAL,
+        },
         high,
         errors: current.problems.clone(),
         cpu,
@@ -176,6 +184,19 @@ mod tests {
                 ("High CPU or Memory utilization detected!", true)
             );
         }
+    }
+
+    #[test]
+    fn nothing_is_called_normal_while_nothing_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let sources = Sources::new(root.path());
+        let first = |sources: &Sources| {
+            sample(None, &sources.read(&CLOCK), &Host::default(), Vec::new()).message
+        };
+
+        assert_eq!(first(&sources), "CPU and Memory utilization are not known.");
+        write(root.path(), "meminfo", "MemTotal: 1000 kB\nMemAvailable: 500 kB\n");
+        assert_eq!(first(&sources), "System status is normal.");
     }
 
     #[test]

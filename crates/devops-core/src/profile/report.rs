@@ -163,6 +163,7 @@ impl SourceReport {
         if let Some(Created { path, summary }) = &self.created {
             object["archive"] = path.to_string_lossy().into();
             object["bytes_in"] = summary.bytes_in.into();
+            object["bytes_reused"] = summary.bytes_reused.into();
             object["bytes_out"] = summary.bytes_out.into();
             object["entries"] = summary.n_entries.into();
             object["files"] = summary.n_files.into();

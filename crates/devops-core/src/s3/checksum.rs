@@ -1,6 +1,6 @@
 //! Checksums as S3 shows them: computed while reading, combined from parts, compared.
 
-use std::{fmt, fs::File, io::Read, path::Path, str::FromStr};
+use std::{fmt, io::Read, path::Path, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crc_fast::{CrcAlgorithm, checksum_combine};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     cancel::Cancel,
-    fs::{At, PathError},
+    fs::{At, PathError, open_file},
 };
 
 /// An algorithm that S3 stores know.
@@ -227,7 +227,7 @@ pub fn md5_of_file(path: &Path, cancel: &Cancel) -> Result<String, PathError> {
 }
 
 fn read_through(path: &Path, cancel: &Cancel, mut add: impl FnMut(&[u8])) -> Result<(), PathError> {
-    let mut file = File::open(path).at(path, "open")?;
+    let mut file = open_file(path)?;
     let mut buffer = vec![0; 1 << 20];
     loop {
         let n = file.read(&mut buffer).at(path, "read")?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{S3Error, blocking, plan::Part};
-use crate::fs::{At, PathError};
+use crate::fs::{At, PathError, open_file};
 
 /// An open file with the state it had when it was opened.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl OpenFile {
     pub(crate) async fn open(path: &Path) -> Result<Self, PathError> {
         let path = path.to_owned();
         blocking(move || {
-            let file = File::open(&path).at(&path, "open")?;
+            let file = open_file(&path)?;
             let seen = state(&file).at(&path, "read")?;
             Ok(Self { file: Arc::new(file), path, seen })
         })

@@ -76,7 +76,7 @@ impl BothSchemes {
         self.secure.get_or_init(|| {
             let context = TlsContext::builder().with_trust_store(self.trust.clone()).build();
             let connector = builder(&self.settings, &self.components)
-                .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
                 .tls_context(context.expect("a context with a trust store is complete"))
                 .build();
             SharedHttpConnector::new(connector)

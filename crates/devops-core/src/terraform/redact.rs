@@ -10,6 +10,13 @@ use serde_json::{Map, Value};
 
 use super::work::without_color;
 
+mod forms;
+mod names;
+
+use forms::{
+    is_long_number, printed_forms, quoted_forms, replace, replace_name, without_templates,
+};
+
 /// Stands in place of a value that is not shown.
 const HIDDEN: &str = "(sensitive value)";
 
@@ -26,8 +33,14 @@ const STRUCTURE: [&str; 4] = ["actions", "format_version", "mode", "type"];
 #[derive(Clone, Default)]
 pub struct Secrets {
     texts: BTreeSet<String>,
+    /// Keys within sensitive values, be they of a map or the names of attributes.
+    names: BTreeSet<String>,
+    /// Names that everybody may see.
+    public: BTreeSet<String>,
     /// How they look in lines for people, the longest first: one may be a part of another.
     forms: Vec<Vec<u8>>,
+    /// Names that are hidden where they stand before a value.
+    bare_names: Vec<Vec<u8>>,
     /// Trimmed lines of texts with more than one, to be found in heredocs.
     lines: BTreeSet<String>,
     in_heredoc: bool,
@@ -41,7 +54,7 @@ impl fmt::Debug for Secrets {
 
 /// Hides sensitive values in the JSON of `terraform show -json PLAN`, and returns them.
 pub fn redact_plan(plan: &mut Value) -> Secrets {
-    let mut secrets = Secrets::default();
+    let mut secrets = Secrets::beside(plan);
     let root = plan.pointer("/configuration/root_module").cloned().unwrap_or_default();
     if let Some(variables) = object(plan, "/variables") {
         for (name, variable) in variables {
@@ -88,7 +101,7 @@ pub fn redact_plan(plan: &mut Value) -> Secrets {
 
 /// Hides sensitive values in the JSON of `terraform show -json` of a state, and returns them.
 pub fn redact_state(state: &mut Value) -> Secrets {
-    let mut secrets = Secrets::default();
+    let mut secrets = Secrets::beside(state);
     if let Some(values) = state.get_mut("values") {
         secrets.hide_in_values(values);
     }
@@ -98,7 +111,10 @@ pub fn redact_state(state: &mut Value) -> Secrets {
 
 /// Hides sensitive values in the JSON of `terraform output -json`.
 pub fn redact_outputs(outputs: &mut Value) {
-    let mut secrets = Secrets::default();
+    // Their own names are all that is public; terraform's follow one level down.
+    let public = outputs.as_object().into_iter().flatten().map(|(name, _)| name.clone());
+    let fields = ["sensitive", "type", "value"].map(str::to_owned);
+    let mut secrets = Secrets { public: public.chain(fields).collect(), ..Secrets::default() };
     secrets.hide_outputs(outputs);
     secrets.scrub(outputs);
 }
@@ -113,12 +129,27 @@ fn is_sensitive(declaration: &Value) -> bool {
 }
 
 impl Secrets {
+    /// Returns none yet, with the names that the document shows to everybody.
+    fn beside(document: &Value) -> Self {
+        Self { public: names::public(document), ..Self::default() }
+    }
+
+    fn is_hidden_name(&self, name: &str) -> bool {
+        self.names.contains(name) && !self.public.contains(name)
+    }
+
     /// Adds what another document has shown; from then on [`scrub_line`](Self::scrub_line) hides it.
     pub fn extend(&mut self, other: Self) {
         self.texts.extend(other.texts);
-        let forms: BTreeSet<_> = self.texts.iter().flat_map(|text| printed_forms(text)).collect();
-        self.forms = forms.into_iter().collect();
+        self.names.extend(other.names);
+        self.public.extend(other.public);
+        let hidden = || self.names.difference(&self.public);
+        let forms = self.texts.iter().flat_map(|text| printed_forms(text));
+        let forms: BTreeSet<_> =
+            forms.chain(hidden().flat_map(|name| quoted_forms(name))).collect();
+        self.forms = forms.into_iter().map(String::into_bytes).collect();
         self.forms.sort_by_key(|form| Reverse(form.len()));
+        self.bare_names = hidden().map(|name| name.clone().into_bytes()).collect();
         let long = self.texts.iter().filter(|text| text.trim().contains('\n'));
         let lines = long.flat_map(|text| text.lines()).map(str::trim);
         let lines = lines.filter(|line| !line.is_empty());
@@ -137,6 +168,11 @@ impl Secrets {
         let mut scrubbed = Cow::Borrowed(line);
         for form in &self.forms {
             if let Some(clean) = replace(&scrubbed, form, HIDDEN.as_bytes()) {
+                scrubbed = Cow::Owned(clean);
+            }
+        }
+        for name in &self.bare_names {
+            if let Some(clean) = replace_name(&scrubbed, name, HIDDEN.as_bytes()) {
                 scrubbed = Cow::Owned(clean);
             }
         }
@@ -181,7 +217,14 @@ impl Secrets {
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
-            Value::Object(fields) => fields.values().for_each(|field| self.learn(field)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if !name.is_empty() {
+                        self.names.insert(name.clone());
+                    }
+                    self.learn(field);
+                }
+            }
             _ => {}
         }
     }
@@ -309,11 +352,11 @@ impl Secrets {
         }
     }
 
-    /// Removes every known secret from every text, names of fields aside.
+    /// Removes every known secret from every text and from the names of fields.
     fn scrub(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
-                if self.texts.contains(text.as_str()) {
+                if self.texts.contains(text.as_str()) || self.is_hidden_name(text) {
                     HIDDEN.clone_into(text);
                 } else {
                     self.scrub_parts(text);
@@ -323,12 +366,46 @@ impl Secrets {
                 *value = HIDDEN.into();
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
-            Value::Object(fields) => fields
-                .iter_mut()
-                .filter(|(name, _)| !STRUCTURE.contains(&name.as_str()))
-                .for_each(|(_, field)| self.scrub(field)),
+            Value::Object(fields) => {
+                self.scrub_names(fields);
+                for (name, field) in fields {
+                    if STRUCTURE.contains(&name.as_str()) {
+                        self.scrub_structure(field);
+                    } else {
+                        self.scrub(field);
+                    }
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Removes names alone: the type of an output holds the keys of its value.
+    fn scrub_structure(&self, value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_structure(item)),
+            Value::Object(fields) => {
+                self.scrub_names(fields);
+                fields.values_mut().for_each(|field| self.scrub_structure(field));
+            }
+            _ => {}
+        }
+    }
+
+    /// Numbers hidden names, since a name can stand only once in an object.
+    fn scrub_names(&self, fields: &mut Map<String, Value>) {
+        if !fields.keys().any(|name| self.is_hidden_name(name)) {
+            return;
+        }
+        let mut n_hidden = 0;
+        let renamed = std::mem::take(fields).into_iter().map(|(name, field)| {
+            if !self.is_hidden_name(&name) {
+                return (name, field);
+            }
+            n_hidden += 1;
+            (if n_hidden == 1 { HIDDEN.to_owned() } else { format!("{HIDDEN} {n_hidden}") }, field)
+        });
+        *fields = renamed.collect();
     }
 
     fn scrub_parts(&self, text: &mut String) {
@@ -342,99 +419,6 @@ impl Secrets {
             }
         }
     }
-}
-
-/// Returns how terraform may print a text: escaped in quotes, within a longer text, line by line, or as
-/// a number.
-fn printed_forms(secret: &str) -> Vec<Vec<u8>> {
-    let json = Value::from(secret).to_string();
-    let json = &json[1..json.len() - 1];
-    let mut forms = Vec::new();
-    for escaped in
-        [json.to_owned(), escape(secret, Controls::Hex), escape(secret, Controls::Unicode)]
-    {
-        for inner in [without_templates(&escaped), escaped] {
-            forms.push(format!("\"{inner}\""));
-            if secret.len() >= PART_LENGTH {
-                forms.push(inner);
-            }
-        }
-    }
-    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= PART_LENGTH);
-    forms.extend(lines.flat_map(|line| [line.to_owned(), without_templates(line)]));
-    if is_long_number(secret) {
-        forms.push(secret.to_owned());
-    }
-    forms.into_iter().map(String::into_bytes).collect()
-}
-
-/// How control characters without a letter of their own are escaped.
-#[derive(Clone, Copy, PartialEq)]
-enum Controls {
-    /// `\x1b`, and letters for more of them, as Go does.
-    Hex,
-    /// `\u001b`, as HCL does.
-    Unicode,
-}
-
-fn escape(text: &str, controls: Controls) -> String {
-    text.chars().map(|c| escape_char(c, controls == Controls::Hex)).collect()
-}
-
-fn escape_char(c: char, go: bool) -> String {
-    let code = u32::from(c);
-    match c {
-        '"' | '\\' => format!("\\{c}"),
-        '\n' => "\\n".to_owned(),
-        '\r' => "\\r".to_owned(),
-        '\t' => "\\t".to_owned(),
-        '\u{7}' if go => "\\a".to_owned(),
-        '\u{8}' if go => "\\b".to_owned(),
-        '\u{b}' if go => "\\v".to_owned(),
-        '\u{c}' if go => "\\f".to_owned(),
-        '\0'..' ' | '\u{7f}' if go => format!("\\x{code:02x}"),
-        _ if is_printable(c) => c.to_string(),
-        _ if code > 0xffff => format!("\\U{code:08x}"),
-        _ => format!("\\u{code:04x}"),
-    }
-}
-
-fn is_printable(c: char) -> bool {
-    // After another character, since one that combines is only escaped where a text begins with it.
-    !format!("a{c}").escape_debug().any(|c| c == '{') || c == '{'
-}
-
-/// Writes what would begin a template so that it does not.
-fn without_templates(text: &str) -> String {
-    text.replace("${", "$${").replace("%{", "%%{")
-}
-
-fn is_long_number(text: &str) -> bool {
-    text.parse::<f64>().is_ok_and(f64::is_finite)
-        && text.bytes().filter(u8::is_ascii_digit).count() >= NUMBER_DIGITS
-}
-
-/// Replaces every occurrence; a number only where it is not a part of a longer word.
-fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
-    let is_number = str::from_utf8(old).is_ok_and(is_long_number);
-    let is_free = |byte: Option<&u8>| !is_number || !byte.is_some_and(u8::is_ascii_alphanumeric);
-    let find = |text: &[u8]| {
-        text.windows(old.len()).enumerate().position(|(at, window)| {
-            let before = at.checked_sub(1).and_then(|before| text.get(before));
-            window == old && is_free(before) && is_free(text.get(at + old.len()))
-        })
-    };
-    let mut at = find(text)?;
-    let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), text);
-    loop {
-        replaced.extend(&rest[..at]);
-        replaced.extend(new);
-        rest = &rest[at + old.len()..];
-        let Some(next) = find(rest) else { break };
-        at = next;
-    }
-    replaced.extend(rest);
-    Some(replaced)
 }
 
 #[cfg(test)]
@@ -506,7 +490,7 @@ mod tests {
         let mut line =
             |text: &str| String::from_utf8(secrets.scrub_line(text.as_bytes()).into()).unwrap();
 
-        assert_eq!(line("pin = \"1234\", port = 12345"), "pin = (sensitive value), port = 12345");
+        assert_eq!(line("code = \"1234\", port = 12345"), "code = (sensitive value), port = 12345");
         assert_eq!(
             line("      c2VjcmV0 and c2VjcmV0."),
             "      (sensitive value) and (sensitive value)."
@@ -536,11 +520,11 @@ mod tests {
         for (line, clean) in [
             ("+ a = 54321", "+ a = (sensitive value)"),
             ("+ a = 154321, 543210, x54321", "+ a = 154321, 543210, x54321"),
-            ("small = 7, on = true", "small = 7, on = true"),
-            ("ratio = -12.345", "ratio = (sensitive value)"),
-            ("user = \"root\", root", "user = (sensitive value), root"),
+            ("size = 7, off = true", "size = 7, off = true"),
+            ("share = -12.345", "share = (sensitive value)"),
+            ("login = \"root\", root", "login = (sensitive value), root"),
             ("pw is hunter2", "pw is (sensitive value)"),
-            ("pin = 98765", "pin = (sensitive value)"),
+            ("code = 98765", "code = (sensitive value)"),
         ] {
             assert_eq!(scrubbed(&mut secrets, line), clean);
         }
@@ -559,6 +543,78 @@ mod tests {
         let values = &state["values"]["root_module"]["resources"][0]["values"];
         assert_eq!(values["copy"]["n"], json!([HIDDEN, 4321]));
         assert!(!values.to_string().contains("ter2"), "{values}");
+    }
+
+    #[test]
+    fn numbers_of_any_size_are_hidden_with_every_digit() {
+        let large = "123456789012345678901234567890";
+        let text = format!(
+            r#"{{"values": {{"root_module": {{"resources": [{{"type": "t",
+                "values": {{"n": {large}, "f": 0.1234567890123456789012, "j": "[98765432109876543210]",
+                            "copy": [{large}], "plain": 18446744073709551617}},
+                "sensitive_values": {{"n": true, "f": true, "j": true}}}}]}}}}}}"#
+        );
+        let mut state: Value = serde_json::from_str(&text).unwrap();
+        let mut secrets = Secrets::default();
+        secrets.extend(redact_state(&mut state));
+
+        let values = &state["values"]["root_module"]["resources"][0]["values"];
+        assert_eq!(values["copy"], json!([HIDDEN]));
+        assert_eq!(values["plain"].to_string(), "18446744073709551617");
+        for number in [large, "0.1234567890123456789012", "98765432109876543210"] {
+            assert_eq!(scrubbed(&mut secrets, &format!("n = {number}")), format!("n = {HIDDEN}"));
+        }
+        assert_eq!(
+            scrubbed(&mut secrets, "n = 1.2345678901234568e+29"),
+            "n = 1.2345678901234568e+29"
+        );
+    }
+
+    #[test]
+    fn keys_within_a_sensitive_value_are_hidden_where_its_copies_carry_no_mark() {
+        let mut state = json!({"values": {"root_module": {"resources": [{
+            "address": "a.b", "type": "a", "name": "b",
+            "values": {
+                "input": {"hunter2": {"input": 1, "to-ken": 2}},
+                "output": {"hunter2": {"input": 1, "to-ken": 2}, "type": "x"},
+                "list": ["hunter2", "hunter22"],
+            },
+            "sensitive_values": {"input": true},
+        }]}}});
+        let mut secrets = Secrets::default();
+        secrets.extend(redact_state(&mut state));
+
+        let values = &state["values"]["root_module"]["resources"][0]["values"];
+        assert_eq!(values["output"][HIDDEN], json!({"input": 1, HIDDEN: 2}));
+        assert_eq!(values["list"], json!([HIDDEN, "hunter22"]));
+        for (line, clean) in [
+            ("+ output = {", "+ output = {"),
+            ("    + hunter2 = {", "    + (sensitive value) = {"),
+            ("    + \"hunter2\"   = 1", "    + (sensitive value)   = 1"),
+            ("    ~ to-ken  = 2 -> 3", "    ~ (sensitive value)  = 2 -> 3"),
+            ("    + input   = 1", "    + input   = 1"),
+            (
+                "hunter2 == 1, hunter22 = 1, my-hunter2 = 1",
+                "hunter2 == 1, hunter22 = 1, my-hunter2 = 1",
+            ),
+            ("the hunter2 of old", "the hunter2 of old"),
+        ] {
+            assert_eq!(scrubbed(&mut secrets, line), clean);
+        }
+    }
+
+    #[test]
+    fn each_hidden_key_keeps_its_value() {
+        let mut outputs = json!({
+            "a": {"sensitive": true, "type": ["object", {"one-key": "number", "two-key": "number"}],
+                  "value": {"one-key": 1, "two-key": 2}},
+            "b": {"sensitive": false, "type": "map", "value": {"one-key": 1, "two-key": 2, "c": 3}},
+        });
+
+        redact_outputs(&mut outputs);
+
+        assert!(!outputs["a"].to_string().contains("key"), "{outputs}");
+        assert_eq!(outputs["b"]["value"], json!({HIDDEN: 1, "(sensitive value) 2": 2, "c": 3}));
     }
 
     #[test]

@@ -6,17 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::TempDir;
-
 use super::{plan::Plan, seal};
-use crate::fs::{At, AtomicFile, PathError, ReplacePolicy};
+use crate::fs::{At, AtomicFile, PathError, PrivateFolder, ReplacePolicy, open_file};
+
+/// How the names of the private folders begin.
+const PREFIX: &str = "devops-tf-";
 
 /// A plan file in a folder that only its owner can enter; both are removed with this value.
 ///
 /// A plan holds secrets in the clear.
 #[derive(Debug)]
 pub struct SavedPlan {
-    _folder: TempDir,
+    _folder: PrivateFolder,
     path: PathBuf,
     pub(super) judged: Judged,
 }
@@ -30,18 +31,15 @@ pub(super) struct Judged {
 
 /// A place for a plan file that does not hold one yet.
 pub(super) struct PrivatePlace {
-    folder: TempDir,
+    folder: PrivateFolder,
     path: PathBuf,
 }
 
 impl PrivatePlace {
-    /// Makes an empty file in a folder of its own, below `parent`.
+    /// Makes an empty file in a folder of its own, below `parent`; what killed runs left there goes.
     pub(super) fn create(parent: &Path) -> Result<Self, PathError> {
-        // tempfile gives folders the mode 0700.
-        let folder = tempfile::Builder::new()
-            .prefix("devops-tf-")
-            .tempdir_in(parent)
-            .at(parent, "create a folder in")?;
+        PrivateFolder::remove_stale(parent, PREFIX);
+        let folder = PrivateFolder::create(parent, PREFIX)?;
         let path = folder.path().join("plan");
         // Made beforehand, since terraform would create it readable by all; it keeps the mode it finds.
         create_private(&path)?;
@@ -62,7 +60,7 @@ impl PrivatePlace {
 
     /// Fills the place with a copy of `plan` and returns the hash of the copied bytes.
     pub(super) fn copy(&self, plan: &Path) -> Result<String, PathError> {
-        let mut from = File::open(plan).at(plan, "read")?;
+        let mut from = open_file(plan)?;
         let mut to = OpenOptions::new().write(true).open(&self.path).at(&self.path, "write")?;
         seal::copy_and_hash(&mut from, &mut to).at(plan, "copy")
     }

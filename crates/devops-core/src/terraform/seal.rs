@@ -4,7 +4,6 @@
 //! empty state: of another workspace, or of another backend.
 
 use std::{
-    fs::File,
     io::Read,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -249,10 +248,10 @@ pub fn seal_path(plan: &Path) -> PathBuf {
 
 /// Returns the BLAKE3 hash of a file in hex; nothing if it does not exist.
 pub(super) fn hash_file(path: &Path) -> Result<Option<String>, PathError> {
-    match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+    match fs::open_file(path) {
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         opened => {
-            let mut file = opened.at(path, "read")?;
+            let mut file = opened?;
             copy_and_hash(&mut file, &mut std::io::sink()).at(path, "read").map(Some)
         }
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{Created, Direct, FileLayer, verify},
+    archive::{CreateOptions, Created, Direct, FileLayer, verify},
     cancel::Cancel,
 };
 
@@ -102,7 +102,8 @@ fn a_file_written_to_in_place_is_named() {
 #[test]
 fn a_file_or_folder_that_vanishes_is_named() {
     let fixture = Fixture::new();
-    fixture.write("a", b"1");
+    // Large, so that it is read before the walk goes on.
+    fixture.write("a", &[1; 2 << 20]);
     let file = fixture.write("b", b"2");
     let folder = fixture.source.join("c");
     fs::create_dir(&folder).unwrap();
@@ -130,7 +131,8 @@ fn another_name_made_meanwhile_is_no_change() {
 fn a_new_file_under_the_number_of_an_old_one_is_no_link_to_it() {
     let fixture = Fixture::new();
     let first = fixture.write("a", b"old");
-    fixture.write("b", b"between");
+    // Large, so that it is read before the walk goes on.
+    fixture.write("b", &[1; 2 << 20]);
     fs::hard_link(&first, fixture.source.join("c")).unwrap();
 
     // A number used again looks just so: the same one, and other facts.
@@ -205,4 +207,26 @@ fn a_large_file_that_cannot_be_read_to_its_end_is_named_and_filled() {
     assert_eq!(fs::read(fixture.path("back/b")).unwrap(), b"whole");
     assert_eq!(created.summary.n_faults(), 1);
     assert!(created.summary.skipped[0].reason.contains("from byte 2097152 on it holds zeros"));
+}
+
+#[test]
+fn a_file_that_stands_still_when_read_again_is_no_change() {
+    let fixture = Fixture::new();
+    let path = fixture.write("a", b"first");
+    let mut n_reads = 0;
+    let act = Mutex::new(|_: &File| {
+        n_reads += 1;
+        if n_reads <= 2 {
+            File::options().append(true).open(&path).unwrap().write_all(b", more").unwrap();
+        }
+    });
+    let layer = OnOpen("a", act);
+    let patience = std::time::Duration::from_secs(600);
+    let created =
+        fixture.create_with(&CreateOptions { patience, layer: &layer, ..fixture.options() });
+
+    let created = created.unwrap();
+    assert_eq!(changed(&created), []);
+    fixture.restore(&created.path, "back");
+    assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"first, more, more");
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    hash::{DefaultHasher, Hasher},
     io::Write,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -10,8 +11,8 @@ use std::{
 use devops_core::{
     archive::{
         ArchiveError, BackupName, CreateOptions, Created, Direct, Entry, Excludes, FileLayer,
-        Level, ListEvent, OverwritePolicy, RestoreOptions, RestoreSummary, create_in_folder, list,
-        restore,
+        Level, ListEvent, Lookup, Marks, OverwritePolicy, RestoreOptions, RestoreSummary,
+        create_in_folder, list, restore,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -53,10 +54,13 @@ impl Fixture {
         CreateOptions {
             source: &self.source,
             excludes: Excludes::default(),
+            marks: Marks::default(),
             one_file_system: false,
             level: Level::new(1).unwrap(),
             n_threads: 2,
+            reuse: true,
             estimate: false,
+            patience: std::time::Duration::ZERO,
             host: "web-1",
             reproducible: None,
             clock: &self.clock,
@@ -103,6 +107,7 @@ pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> Restor
         overwrite: OverwritePolicy::Never,
         strip_components: 0,
         privileged: false,
+        lookup: Lookup::Kernel,
     }
 }
 
@@ -156,10 +161,23 @@ pub(crate) fn snapshot(root: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// Shows content if a person can read it in a failure, else its hash.
+fn brief(bytes: &[u8]) -> String {
+    if bytes.len() < 1000 {
+        return bytes.escape_ascii().to_string();
+    }
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    format!("{} bytes {:x}", bytes.len(), hasher.finish())
+}
+
 fn describe(path: &Path) -> String {
     let meta = path.symlink_metadata().unwrap();
-    let content = if meta.is_file() {
-        format!("{} names, {:?}", meta.nlink(), fs::read(path).unwrap())
+    let content = if meta.len() > 64 << 20 {
+        // Mostly a hole, or the test would take minutes.
+        format!("{} names, {} bytes", meta.nlink(), meta.len())
+    } else if meta.is_file() {
+        format!("{} names, {}", meta.nlink(), brief(&fs::read(path).unwrap()))
     } else if meta.is_symlink() {
         fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii().to_string()
     } else {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
@@ -13,7 +13,17 @@ use devops_core::{
     kind::{HasKind, Kind},
 };
 
-use crate::fixture::{Fixture, names, restore_options, snapshot, write};
+use rustix::{
+    buffer::spare_capacity,
+    fs::{XattrFlags, lgetxattr, lsetxattr},
+    io::Errno,
+};
+use tar::EntryType;
+
+use crate::{
+    fixture::{Fixture, names, restore_options, snapshot, write},
+    foreign::Blocks,
+};
 
 #[test]
 fn what_exists_is_kept_and_named() {
@@ -167,4 +177,175 @@ fn no_folder_is_made_for_what_is_no_archive() {
 
     assert!(matches!(result, Err(ArchiveError::NotAnArchive { .. })));
     assert!(!folder.exists());
+}
+
+/// An access control list that gives user 1000 a right.
+const LIST: &[u8] = b"\x02\0\0\0\
+    \x01\0\x06\0\xff\xff\xff\xff\
+    \x02\0\x04\0\xe8\x03\0\0\
+    \x04\0\x04\0\xff\xff\xff\xff\
+    \x10\0\x04\0\xff\xff\xff\xff\
+    \x20\0\0\0\xff\xff\xff\xff";
+
+fn set(path: &Path, name: &str, value: &[u8]) -> bool {
+    match lsetxattr(path, name, value, XattrFlags::empty()) {
+        Ok(()) => true,
+        // Some file systems and containers have none of a sort.
+        Err(Errno::NOTSUP | Errno::PERM) => false,
+        Err(error) => panic!("{name}: {error}"),
+    }
+}
+
+fn get(path: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut value = Vec::with_capacity(65_536);
+    lgetxattr(path, name, spare_capacity(&mut value)).ok().map(|_| value)
+}
+
+#[test]
+fn attributes_and_lists_come_back_on_files_and_folders() {
+    let fixture = Fixture::new();
+    let file = fixture.write("d/file", b"1");
+    let folder = fixture.source.join("d");
+    let are_set = [
+        set(&file, "user.note", b"any\0bytes"),
+        set(&file, "system.posix_acl_access", LIST),
+        set(&folder, "user.empty", b""),
+        set(&folder, "system.posix_acl_default", LIST),
+    ];
+    // Nobody may write it, and its attributes are restored all the same.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
+    let created = fixture.create();
+
+    let summary = fixture.restore(&created.path, "back");
+
+    assert_eq!(summary.left_out, []);
+    let back = fixture.path("back/d");
+    let found = [
+        get(&back.join("file"), "user.note") == Some(b"any\0bytes".to_vec()),
+        get(&back.join("file"), "system.posix_acl_access") == get(&file, "system.posix_acl_access")
+            && are_set[1],
+        get(&back, "user.empty") == Some(Vec::new()),
+        get(&back, "system.posix_acl_default") == Some(LIST.to_vec()),
+    ];
+    assert_eq!(found, are_set);
+    // The list for new files of the folder came after the file.
+    assert_eq!(back.join("file").metadata().unwrap().mode() & 0o777, 0o440);
+}
+
+#[test]
+fn powerful_attributes_need_privilege_and_labels_are_said_once() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let label = ("SCHILY.xattr.security.selinux", &b"system_u:object_r:etc_t:s0\0"[..]);
+    Blocks::default()
+        .pax(&[("SCHILY.xattr.security.capability", capability), label])
+        .file("ping", b"1")
+        .pax(&[("SCHILY.xattr.trusted.t", b"1"), label])
+        .file("t", b"1")
+        .pax(&[("SCHILY.xattr.com.apple.quarantine", b"1"), label])
+        .file("mac", b"1")
+        .save(&archive);
+
+    let plain = fixture.restore(&archive, "plain");
+    let folder = fixture.path("privileged");
+    let options = RestoreOptions { privileged: true, ..restore_options(&archive, &folder) };
+    restore(&options, &Cancel::new(), &mut |_| {}).unwrap();
+
+    let named: Vec<_> = plain
+        .left_out
+        .iter()
+        .map(|left_out| (left_out.path.to_str().unwrap(), left_out.is_fault))
+        .collect();
+    let expected = [("ping", true), ("ping", false), ("t", true), ("mac", false)];
+    assert_eq!(sorted(named), sorted(expected.to_vec()));
+    assert_eq!(get(&fixture.path("plain/ping"), "security.capability"), None);
+    let probe = fixture.write("probe", b"");
+    for (name, attribute, value) in
+        [("ping", "security.capability", &capability[..]), ("t", "trusted.t", b"1")]
+    {
+        let can = set(&probe, attribute, value);
+        assert_eq!(get(&folder.join(name), attribute).as_deref(), can.then_some(value));
+    }
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list
+}
+
+#[test]
+fn a_list_that_names_people_is_named() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    Blocks::default()
+        .pax(&[("SCHILY.acl.access", b"user::rw-\nuser:joe:r--\ngroup::r--\nmask::r--\nother::-")])
+        .file("a", b"1")
+        .save(&archive);
+
+    let summary = fixture.restore(&archive, "back");
+
+    assert_eq!(summary.n_faults(), 1);
+    assert!(summary.left_out[0].reason.contains("without their numbers"));
+    assert!(fixture.path("back/a").exists());
+}
+
+#[test]
+fn hard_links_may_come_before_their_first_name() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    Blocks::default()
+        .link("b", EntryType::Link, "a")
+        .link("c", EntryType::Link, "./a")
+        .file("a", b"content")
+        .link("d", EntryType::Link, "nowhere")
+        .save(&archive);
+
+    let summary = fixture.restore(&archive, "back");
+
+    let inode = |name| fixture.path("back").join(name).metadata().unwrap().ino();
+    assert_eq!([inode("b"), inode("c")], [inode("a"); 2]);
+    assert_eq!(summary.n_entries, 3);
+    assert_eq!(summary.left_out.len(), 1);
+    assert_eq!(summary.left_out[0].path, Path::new("d"));
+}
+
+#[test]
+fn a_link_to_a_first_name_that_was_kept_gets_the_content_of_the_archive() {
+    let fixture = Fixture::new();
+    let first = fixture.write("a", b"archived");
+    fs::hard_link(first, fixture.source.join("b")).unwrap();
+    let created = fixture.create();
+    fs::create_dir(fixture.path("back")).unwrap();
+    write(&fixture.path("back/a"), b"kept");
+
+    let summary = fixture.restore(&created.path, "back");
+
+    assert_eq!(summary.n_faults(), 1);
+    assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"kept");
+    assert_eq!(fs::read(fixture.path("back/b")).unwrap(), b"archived");
+}
+
+#[test]
+fn folders_are_dressed_last_and_only_where_they_may() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    Blocks::default()
+        .entry("closed/", EntryType::Directory, b"", |header| header.set_mode(0o555))
+        .file("closed/in/a", b"1")
+        .entry("closed/in/", EntryType::Directory, b"", |header| header.set_mode(0o700))
+        .entry("closed/in/", EntryType::Directory, b"", |header| header.set_mode(0o500))
+        .entry("there/", EntryType::Directory, b"", |header| header.set_mode(0o777))
+        .save(&archive);
+    let there = fixture.path("back/there");
+    fs::create_dir_all(&there).unwrap();
+    fs::set_permissions(&there, fs::Permissions::from_mode(0o711)).unwrap();
+
+    let summary = fixture.restore(&archive, "back");
+
+    assert_eq!(summary.left_out, []);
+    let mode = |name| fixture.path("back").join(name).metadata().unwrap().mode() & 0o7777;
+    assert_eq!([mode("closed"), mode("closed/in"), mode("there")], [0o555, 0o500, 0o711]);
+    fixture.restore_with(&archive, "back", OverwritePolicy::Always);
+    assert_eq!(mode("there"), 0o777);
 }

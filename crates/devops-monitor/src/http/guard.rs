@@ -8,14 +8,17 @@ use actix_web::{
         Method, StatusCode,
         header::{
             ALLOW, AUTHORIZATION, CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue,
-            WWW_AUTHENTICATE,
+            RETRY_AFTER, WWW_AUTHENTICATE,
         },
     },
     middleware::Next,
     web::Data,
 };
 
-use super::{Shared, routes::plain};
+use super::{Shared, logins::Verdict, routes::plain};
+
+/// When a login that was not looked at may come again: about as long as a full queue takes.
+const BUSY_SECONDS: &str = "5";
 
 const HEADERS: [(&str, &str); 6] = [
     (
@@ -70,10 +73,14 @@ async fn refusal(shared: &Shared, request: &ServiceRequest) -> Option<HttpRespon
     }
     let logins = shared.logins.as_ref()?;
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some(header) = header
-        && logins.allow(header).await
-    {
-        return None;
+    match logins.judge(header.unwrap_or_default()).await {
+        Verdict::Allowed => return None,
+        Verdict::Busy => {
+            let mut response = HttpResponse::ServiceUnavailable();
+            response.insert_header((RETRY_AFTER, BUSY_SECONDS));
+            return Some(plain(response, "too many logins are being checked"));
+        }
+        Verdict::Refused => {}
     }
     let mut response = HttpResponse::Unauthorized();
     response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"devops-monitor\", charset=\"UTF-8\""));

@@ -3,19 +3,21 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use actix_web::web;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use blake3::Hash;
 use devops_cli::{Failure, quote};
-use devops_core::{fs, kind::Kind};
+use devops_core::{cancel::Cancel, fs, kind::Kind};
 use tokio::sync::Semaphore;
 
 const FILE_LIMIT: u64 = 1 << 20;
 /// bcrypt is slow on purpose: guessing must not keep every thread busy.
 const PARALLEL_HASHES: usize = 1;
+/// How many passwords may wait for their turn, the one at work included; more are sent away at once.
+const MAX_QUEUED: usize = 8;
 
 /// The logins of an auth file.
 pub(crate) struct Logins {
@@ -25,13 +27,29 @@ pub(crate) struct Logins {
     /// Passwords found right, as hashes under a key of this process.
     known: Mutex<HashMap<String, Hash>>,
     key: [u8; 32],
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
+
+/// What came of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    Refused,
+    /// Too many passwords wait already: this one was not looked at.
+    Busy,
+}
+
+impl From<bool> for Verdict {
+    fn from(is_right: bool) -> Self {
+        if is_right { Self::Allowed } else { Self::Refused }
+    }
 }
 
 impl Logins {
     /// Reads an auth file: `NAME:$2y$…` or `token:VALUE` a line, `#` comments.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_text(path, FILE_LIMIT)?;
+    pub(crate) fn read(path: &Path, cancel: &Cancel) -> Result<Self, Failure> {
+        let text = fs::read_input(path, FILE_LIMIT, cancel)?;
         Self::parse(&text).map_err(|(line, problem)| {
             let place = if line > 0 { format!(", line {line}") } else { String::new() };
             Failure::new(Kind::Configuration, format!("{}{place}: {problem}", quote(path)))
@@ -68,49 +86,58 @@ impl Logins {
         let mut key = [0; 32];
         random(&mut key);
         let known = Mutex::new(HashMap::new());
-        Ok(Self { users, tokens, known, key, hashing: Semaphore::new(PARALLEL_HASHES) })
+        let hashing = Arc::new(Semaphore::new(PARALLEL_HASHES));
+        let queue = Arc::new(Semaphore::new(MAX_QUEUED));
+        Ok(Self { users, tokens, known, key, hashing, queue })
     }
 
-    /// Returns whether an `Authorization` header names a login.
-    pub(super) async fn allow(&self, header: &str) -> bool {
-        let Some((scheme, credentials)) = header.split_once(' ') else { return false };
+    /// Judges an `Authorization` header; what was found right before is never kept waiting.
+    pub(super) async fn judge(&self, header: &str) -> Verdict {
+        let Some((scheme, credentials)) = header.split_once(' ') else { return Verdict::Refused };
         let credentials = credentials.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
-            return self.allow_token(credentials);
+            return self.is_token(credentials).into();
         }
         if !scheme.eq_ignore_ascii_case("basic") {
-            return false;
+            return Verdict::Refused;
         }
         let decoded = BASE64_STANDARD.decode(credentials).ok();
         let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         match text.as_deref().and_then(|text| text.split_once(':')) {
-            Some((name, password)) => self.allow_password(name, password).await,
-            None => false,
+            Some((name, password)) => self.judge_password(name, password).await,
+            None => Verdict::Refused,
         }
     }
 
-    fn allow_token(&self, token: &str) -> bool {
+    fn is_token(&self, token: &str) -> bool {
         let hash = blake3::hash(token.as_bytes());
         // All are compared, so that the time tells nothing about their order.
         self.tokens.iter().fold(false, |found, known| (*known == hash) | found)
     }
 
-    async fn allow_password(&self, name: &str, password: &str) -> bool {
+    async fn judge_password(&self, name: &str, password: &str) -> Verdict {
         let digest = blake3::keyed_hash(&self.key, password.as_bytes());
         if self.known().get(name) == Some(&digest) {
-            return true;
+            return Verdict::Allowed;
         }
         let user = self.users.get(name);
         // A name that nobody has costs the same time.
-        let Some(hash) = user.or_else(|| self.users.values().next()).cloned() else { return false };
-        let Ok(_turn) = self.hashing.acquire().await else { return false };
-        let password = password.to_owned();
-        let right = web::block(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
-        let allowed = user.is_some() && right.unwrap_or(false);
+        let Some(hash) = user.or_else(|| self.users.values().next()) else {
+            return Verdict::Refused;
+        };
+        let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return Verdict::Busy };
+        let turn = Arc::clone(&self.hashing).acquire_owned().await;
+        let (password, hash) = (password.to_owned(), hash.clone());
+        let right = web::block(move || {
+            // Held until the hash is made, though the client may have gone meanwhile.
+            let _held = (place, turn);
+            bcrypt::verify(password, &hash).unwrap_or(false)
+        });
+        let allowed = user.is_some() && right.await.unwrap_or(false);
         if allowed {
             self.known().insert(name.to_owned(), digest);
         }
-        allowed
+        allowed.into()
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hash>> {
@@ -146,10 +173,9 @@ mod tests {
         let logins = Logins::parse(&text).unwrap();
 
         actix_web::rt::System::new().block_on(async {
-            assert!(logins.allow(&basic("ann:secret")).await);
-            assert!(logins.allow(&basic("ann:secret")).await, "again, from memory");
-            assert!(logins.allow("Bearer t0ken").await);
-            assert!(logins.allow("bearer t0ken").await);
+            for right in [basic("ann:secret"), "Bearer t0ken".into(), "bearer t0ken".into()] {
+                assert_eq!(logins.judge(&right).await, Verdict::Allowed, "{right}");
+            }
             for wrong in [
                 "",
                 "Basic",
@@ -163,8 +189,39 @@ mod tests {
                 &basic("ann"),
                 &basic("token:t0ken"),
             ] {
-                assert!(!logins.allow(wrong).await, "{wrong}");
+                assert_eq!(logins.judge(wrong).await, Verdict::Refused, "{wrong}");
             }
+        });
+    }
+
+    #[test]
+    fn guesses_beyond_a_short_queue_are_sent_away_and_known_logins_are_not() {
+        let text = format!("ann:{}\ntoken:t0ken\n", hash());
+        let logins = std::rc::Rc::new(Logins::parse(&text).unwrap());
+
+        actix_web::rt::System::new().block_on(async {
+            assert_eq!(logins.judge(&basic("ann:secret")).await, Verdict::Allowed);
+            let turn = logins.hashing.acquire().await.unwrap();
+            let guesses: Vec<_> = (0..MAX_QUEUED)
+                .map(|number| {
+                    let (logins, guess) = (logins.clone(), basic(&format!("ann:{number}")));
+                    actix_web::rt::spawn(async move { logins.judge(&guess).await })
+                })
+                .collect();
+            while logins.queue.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+
+            assert_eq!(logins.judge(&basic("ann:one more")).await, Verdict::Busy);
+            assert_eq!(logins.judge(&basic("bob:nobody")).await, Verdict::Busy);
+            assert_eq!(logins.judge(&basic("ann:secret")).await, Verdict::Allowed);
+            assert_eq!(logins.judge("Bearer t0ken").await, Verdict::Allowed);
+
+            drop(turn);
+            for guess in guesses {
+                assert_eq!(guess.await.unwrap(), Verdict::Refused);
+            }
+            assert_eq!(logins.judge(&basic("ann:one more")).await, Verdict::Refused);
         });
     }
 

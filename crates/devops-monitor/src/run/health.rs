@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{TcpStream, ToSocketAddrs},
+    net::{Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs},
     time::{Duration, Instant},
 };
 
@@ -36,45 +36,66 @@ pub(super) fn run(args: &Health, session: &Session) -> Result<Outcome, Failure> 
 
 #[derive(Debug, PartialEq, Eq)]
 struct Url<'a> {
+    /// As it stands in the address: the `Host` of the request.
     authority: &'a str,
+    /// A name or an address, without brackets.
+    host: &'a str,
+    port: u16,
     path: &'a str,
 }
 
 impl<'a> Url<'a> {
     fn parse(text: &'a str) -> Result<Self, Failure> {
-        let bad = || {
+        Self::split(text).ok_or_else(|| {
             Failure::usage(format!("`{text}` is not a plain `http://` address"))
                 .hint("such as `http://127.0.0.1:5000/healthz`")
-        };
-        let rest = text.strip_prefix("http://").ok_or_else(bad)?;
-        let end = rest.find('/').unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '@';
-        if authority.is_empty() || text.contains(is_odd) {
-            return Err(bad());
-        }
-        Ok(Self { authority, path: if path.is_empty() { "/" } else { path } })
+        })
     }
 
-    fn address(&self) -> String {
-        let has_port = self.authority.rsplit_once(':').is_some_and(|(host, port)| {
-            !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !open_bracket(host)
-        });
-        if has_port { self.authority.to_owned() } else { format!("{}:80", self.authority) }
+    fn split(text: &'a str) -> Option<Self> {
+        let rest = text.strip_prefix("http://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+            return None;
+        }
+        let path = if path.is_empty() { "/" } else { path };
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(inner) => {
+                let (address, port) = inner.split_once(']')?;
+                address.parse::<Ipv6Addr>().ok()?;
+                (address, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            },
+        };
+        let port = port.map_or(Some(80), |port| port.parse().ok().filter(|port| *port > 0))?;
+        let is_host = authority.starts_with('[') || is_name_or_ipv4(host);
+        (is_host && path.starts_with('/')).then_some(Self { authority, host, port, path })
     }
 }
 
-/// In `[::1]` the colon belongs to the address.
-fn open_bracket(host: &str) -> bool {
-    host.starts_with('[') && !host.ends_with(']')
+/// Says whether a host is spelled as RFC 1123 and RFC 3986 want it; whether it exists is another question.
+fn is_name_or_ipv4(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_known)
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    name.len() <= 253
+        && name.split('.').all(is_label)
+        && (!is_number || name.parse::<Ipv4Addr>().is_ok())
 }
 
 fn ask(url: &Url<'_>) -> Result<u16, Failure> {
-    let address = url.address();
     let mut answer = Vec::new();
     let mut exchange = || -> io::Result<()> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in address.to_socket_addrs()? {
+        for address in (url.host, url.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(stream) => return get(stream, url, &mut answer),
                 Err(error) => last = error,
@@ -92,7 +113,7 @@ fn ask(url: &Url<'_>) -> Result<u16, Failure> {
 fn get(mut stream: TcpStream, url: &Url<'_>, answer: &mut Vec<u8>) -> io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    let Url { authority, path } = url;
+    let Url { authority, path, .. } = url;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
     stream.take(ANSWER_LIMIT).read_to_end(answer)?;
     Ok(())
@@ -104,18 +125,49 @@ mod tests {
 
     #[test]
     fn reads_plain_addresses() {
-        let url = Url::parse("http://[::1]:5000/x/healthz").unwrap();
+        let parts = |text| {
+            let url = Url::parse(text).unwrap();
+            (url.authority, url.host, url.port, url.path)
+        };
 
-        assert_eq!(url, Url { authority: "[::1]:5000", path: "/x/healthz" });
-        assert_eq!(url.address(), "[::1]:5000");
-        assert_eq!(Url::parse("http://[::1]").unwrap().address(), "[::1]:80");
-        assert_eq!(Url::parse("http://localhost").unwrap().address(), "localhost:80");
+        assert_eq!(parts("http://[::1]:5000/x/healthz"), ("[::1]:5000", "::1", 5000, "/x/healthz"));
+        assert_eq!(parts("http://[::1]"), ("[::1]", "::1", 80, "/"));
+        assert_eq!(parts("http://localhost"), ("localhost", "localhost", 80, "/"));
+        assert_eq!(parts("http://127.0.0.1:5000"), ("127.0.0.1:5000", "127.0.0.1", 5000, "/"));
+        assert_eq!(
+            parts("http://my_app.svc.:8080/a@b?c"),
+            ("my_app.svc.:8080", "my_app.svc.", 8080, "/a@b?c")
+        );
     }
 
     #[test]
     fn refuses_other_addresses() {
-        for text in ["https://x/", "127.0.0.1:5000", "http://", "http://a b/", "http://u@x/"] {
-            assert_eq!(Url::parse(text).unwrap_err().kind, Kind::Usage, "{text}");
+        for text in [
+            "",
+            "https://x/",
+            "127.0.0.1:5000",
+            "http://",
+            "http:///healthz",
+            "http://:5000/",
+            "http://a b/",
+            "http://u@x/",
+            "http://x:/",
+            "http://x:0/",
+            "http://x:99999/",
+            "http://x:port/",
+            "http://x:80:80/",
+            "http://[::1/",
+            "http://[::1]5000/",
+            "http://[x]/",
+            "http://::1/",
+            "http://a..b/",
+            "http://256.1.1.1/",
+            "http://x?query",
+            "http://x/a b",
+            "http://x/#part",
+            "http://caf\u{e9}/",
+        ] {
+            assert_eq!(Url::parse(text).map_err(|error| error.kind), Err(Kind::Usage), "{text}");
         }
     }
 }

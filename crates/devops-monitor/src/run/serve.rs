@@ -65,7 +65,7 @@ pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
 
 fn read_logins(path: &Path, session: &Session) -> Result<Logins, Failure> {
     const READABLE_BY_ALL: u32 = 0o004;
-    let logins = Logins::read(path)?;
+    let logins = Logins::read(path, session.cancel())?;
     if fs::metadata(path).is_ok_and(|file| file.mode() & READABLE_BY_ALL != 0) {
         session.warn(format!("everybody on this machine can read {}", quote(path)));
     }

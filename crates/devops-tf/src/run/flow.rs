@@ -10,8 +10,8 @@ use devops_core::{
 };
 use serde_json::json;
 
-use super::{Desk, explain, open};
-use crate::cli::{ApplyArgs, DestroyArgs, DriftArgs, ExtraArgs, PlanArgs, RunArgs, VarArgs};
+use super::{Desk, explain, open, open_in};
+use crate::cli::{ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, VarArgs};
 
 const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
 
@@ -50,18 +50,18 @@ impl Gate {
 }
 
 pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
-    let gate = Gate::new(args.guards.guards()?, args.auto_approve, session)?;
-    let mut desk = open(&args.dir, &args.stack, session)?;
+    let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
+    let mut desk = open(&args.at, session)?;
     desk.init()?;
     desk.check_workspace()?;
-    desk.plan_and_apply(&plan_options(PlanMode::Normal, &args.vars, &args.extra), &gate)
+    desk.plan_and_apply(&args.planning.options(PlanMode::Normal), &gate)
 }
 
-pub(super) fn destroy(args: &DestroyArgs, session: &Session) -> Result<Outcome, Failure> {
-    let gate = Gate::new(args.guards.guards()?, args.auto_approve, session)?;
-    let mut desk = open(&args.dir, &args.stack, session)?;
+pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
+    let mut desk = open(&args.at, session)?;
     desk.prepare()?;
-    desk.plan_and_apply(&plan_options(PlanMode::Destroy, &args.vars, &args.extra), &gate)
+    desk.plan_and_apply(&args.planning.options(PlanMode::Destroy), &gate)
 }
 
 pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -75,10 +75,10 @@ pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failur
 }
 
 fn plan_only(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
-    let guards = args.guards.guards()?;
-    let mut desk = open(&args.dir, &args.stack, session)?;
+    let guards = args.planning.guards.guards()?;
+    let mut desk = open(&args.at, session)?;
     desk.prepare()?;
-    let saved = desk.plan(&plan_options(PlanMode::Normal, &args.vars, &args.extra))?;
+    let saved = desk.plan(&args.planning.options(PlanMode::Normal))?;
     desk.check(&guards, &saved)?;
     if let Some(target) = &args.out {
         desk.save(&saved, target)?;
@@ -93,10 +93,10 @@ fn plan_only(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
 
 pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
     if args.path.is_dir() {
-        let gate = Gate::new(args.guards.guards()?, args.auto_approve, session)?;
-        let mut desk = open(&args.path, &args.stack, session)?;
+        let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
+        let mut desk = open_in(&args.path, &args.stack, session)?;
         desk.prepare()?;
-        let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
+        let options = args.planning.options(PlanMode::Normal);
         return desk.plan_and_apply(&options, &gate);
     }
     apply_sealed(args, session)
@@ -105,12 +105,12 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
 /// Applies a plan that was judged when it was made; the guards of this run judge it, too.
 fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
     super::inspect::require(&args.path)?;
-    if !args.vars.target.is_empty() || !args.vars.var_file.is_empty() {
+    if !args.planning.vars.target.is_empty() || !args.planning.vars.var_file.is_empty() {
         return Err(Failure::usage("`--target` and `--var-file` are part of a plan already"));
     }
-    let guards = args.guards.guards()?;
+    let guards = args.planning.guards.guards()?;
     let seal = Seal::read(&args.path).map_err(explain)?;
-    let mut desk = open(&seal.dir, &args.stack, session)?;
+    let mut desk = open_in(&seal.dir, &args.stack, session)?;
     desk.prepare()?;
     let cancel = session.cancel();
     let saved = desk
@@ -120,12 +120,12 @@ fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure>
     desk.learn_plan(&saved)?;
     desk.summarize(&saved)?;
     desk.check(&guards, &saved)?;
-    let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
-    desk.execute(&saved, &PlanOptions { extra: args.extra.extra.clone(), ..options })
+    let options = args.planning.options(PlanMode::Normal);
+    desk.execute(&saved, &PlanOptions { extra: args.planning.extra.extra.clone(), ..options })
 }
 
 pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.dir, &args.stack, session)?;
+    let mut desk = open(&args.at, session)?;
     desk.prepare()?;
     let options = plan_options(PlanMode::RefreshOnly, &args.vars, &args.extra);
     let saved = desk.make_plan(&options)?;
@@ -157,6 +157,12 @@ fn plan_options(mode: PlanMode, vars: &VarArgs, extra: &ExtraArgs) -> PlanOption
         var_files: vars.var_file.clone(),
         vars: vars.var.clone(),
         extra: extra.extra.clone(),
+    }
+}
+
+impl PlanningArgs {
+    fn options(&self, mode: PlanMode) -> PlanOptions {
+        plan_options(mode, &self.vars, &self.extra)
     }
 }
 

@@ -4,17 +4,23 @@ use std::path::{Path, PathBuf};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
+    fs::open_file,
     kind::Kind,
     terraform::{SavedPlan, Seal, Secrets, redact_outputs, redact_plan, redact_state, seal_path},
 };
 use serde_json::Value;
 
-use super::{Desk, explain, open};
+use super::{Desk, explain, open, open_in};
 use crate::cli::{OutputArgs, ShowArgs};
 
-/// Fails if there is nothing at `path`.
+/// Fails unless there is a folder or a file at `path`.
 pub(super) fn require(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
     if path.exists() {
+        // A named pipe would hold up terraform.
+        open_file(path)?;
         return Ok(());
     }
     Err(Failure::new(Kind::NotFound, format!("no plan and no folder `{}`", quote(path))))
@@ -27,7 +33,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
         Some(plan) => stack_of(plan)?,
         None => args.path.clone(),
     };
-    let mut desk = open(&dir, &args.stack, session)?;
+    let mut desk = open_in(&dir, &args.stack, session)?;
     desk.relay.aside(true);
     desk.prepare()?;
     if session.json() {
@@ -86,7 +92,7 @@ impl Desk<'_> {
 }
 
 pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.dir, &args.stack, session)?;
+    let mut desk = open(&args.at, session)?;
     desk.relay.aside(true);
     desk.check_workspace()?;
     let cancel = session.cancel();

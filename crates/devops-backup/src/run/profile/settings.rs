@@ -74,8 +74,8 @@ impl Settings {
         })
     }
 
-    pub(in crate::run) fn profile(&self) -> Result<Profile<'_>, Failure> {
-        let create = create::options(&self.keys.create, &self.host, &self.clock)
+    pub(in crate::run) fn profile(&self, session: &Session) -> Result<Profile<'_>, Failure> {
+        let create = create::options(&self.keys.create, &self.host, &self.clock, session)
             .context(format!("profile `{}`", self.name))?;
         Ok(Profile {
             name: &self.name,

@@ -1,6 +1,23 @@
 //! The records of pax extension headers, and the long names of GNU tar beside them.
 
-use crate::archive::entry::Timestamp;
+use std::collections::BTreeMap;
+
+use super::sparse::{self, Pair};
+use crate::archive::{
+    entry::{Timestamp, Xattr},
+    xattr,
+};
+
+/// The most an extension header may hold.
+pub(super) const MAX_BODY: u64 = 32 << 20;
+/// The longest path: libarchive's limit as well.
+pub(super) const MAX_PATH: usize = 1 << 20;
+/// The largest attribute: libarchive's limit as well.
+const MAX_XATTR: usize = 16 << 20;
+const MAX_XATTRS: usize = 10_000;
+/// The largest sparse map and ACL, as text: libarchive's limits as well.
+const MAX_MAP: usize = 8 << 20;
+const MAX_ACL: usize = 128 << 10;
 
 /// What extension headers say about an entry.
 #[derive(Debug, Default)]
@@ -14,14 +31,26 @@ pub(super) struct Records {
     pub(super) gid: Option<u64>,
     pub(super) mtime: Option<Timestamp>,
     pub(super) comment: Option<Vec<u8>>,
-    /// Whether the content is the map and data of a sparse file.
-    pub(super) is_sparse: bool,
+    pub(super) sparse: Option<Sparse>,
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    n_xattr_bytes: usize,
+}
+
+/// What records say about a sparse file.
+#[derive(Debug, Default)]
+pub(super) struct Sparse {
+    name: Option<Vec<u8>>,
+    version: (u64, u64),
+    pub(super) size: Option<u64>,
+    pub(super) pairs: Vec<Pair>,
+    offset: Option<u64>,
 }
 
 impl Records {
     /// Returns the path, where an extension gives one.
     pub(super) fn path(&self) -> Option<&[u8]> {
-        named(self.path.as_deref()).or(self.long_path.as_deref())
+        let sparse = self.sparse.as_ref().and_then(|sparse| sparse.name.as_deref());
+        named(sparse).or(named(self.path.as_deref())).or(self.long_path.as_deref())
     }
 
     /// Returns the target of a link, where an extension gives one.
@@ -31,7 +60,17 @@ impl Records {
 
     /// Returns whether a record says what can be true of one entry alone.
     pub(super) fn names_one_entry(&self) -> bool {
-        self.path.is_some() || self.target.is_some() || self.size.is_some()
+        self.path.is_some()
+            || self.target.is_some()
+            || self.size.is_some()
+            || self.sparse.is_some()
+            || !self.xattrs.is_empty()
+    }
+
+    /// Takes the attributes, sorted by name.
+    pub(super) fn take_xattrs(&mut self) -> Vec<Xattr> {
+        let xattrs = std::mem::take(&mut self.xattrs);
+        xattrs.into_iter().map(|(name, value)| Xattr { name, value }).collect()
     }
 
     /// Reads the records of a body; later ones win.
@@ -50,15 +89,21 @@ impl Records {
             b"path" => self.path = Some(name(value)?),
             b"linkpath" => self.target = Some(name(value)?),
             b"comment" => self.comment = Some(value.to_vec()),
-            b"GNU.sparse.name" => {
-                self.is_sparse = true;
-                self.path = Some(name(value)?);
+            _ if key.starts_with(b"SCHILY.xattr.") => {
+                let Xattr { name, value } = xattr::from_record(key, value)?;
+                self.set_xattr(name, value)?;
             }
-            key if key.starts_with(b"GNU.sparse.") => self.is_sparse = true,
+            b"RHT.security.selinux" => {
+                self.set_xattr(b"security.selinux".to_vec(), value.to_vec())?;
+            }
+            b"SCHILY.acl.access" | b"SCHILY.acl.default" => self.set_acl(key, value)?,
+            _ if key.starts_with(b"GNU.sparse.") => {
+                self.sparse.get_or_insert_default().set(&key[11..], value)?;
+            }
             _ if value.is_empty() => self.unset(key),
             b"size" => self.size = Some(digits(value)?),
-            b"uid" => self.uid = Some(digits(value)?),
-            b"gid" => self.gid = Some(digits(value)?),
+            b"uid" => self.uid = Some(id(value)?),
+            b"gid" => self.gid = Some(id(value)?),
             b"mtime" => {
                 let text = std::str::from_utf8(value).ok()?;
                 self.mtime = Some(Timestamp::from_decimal(text)?);
@@ -78,6 +123,73 @@ impl Records {
             _ => {}
         }
     }
+
+    fn set_xattr(&mut self, name: Vec<u8>, value: Vec<u8>) -> Option<()> {
+        self.n_xattr_bytes = self.n_xattr_bytes.checked_add(name.len() + value.len())?;
+        let fits = value.len() <= MAX_XATTR && self.n_xattr_bytes as u64 <= MAX_BODY;
+        if !fits || self.xattrs.len() == MAX_XATTRS {
+            return None;
+        }
+        self.xattrs.insert(name, value);
+        Some(())
+    }
+
+    /// Keeps a list under the name the system knows; one it cannot take, under the name of its record.
+    fn set_acl(&mut self, key: &[u8], text: &[u8]) -> Option<()> {
+        if text.is_empty() {
+            return Some(());
+        }
+        if text.len() > MAX_ACL {
+            return None;
+        }
+        match xattr::from_record(key, text) {
+            Some(Xattr { name, value }) => self.set_xattr(name, value),
+            None => self.set_xattr(key.to_vec(), text.to_vec()),
+        }
+    }
+}
+
+impl Sparse {
+    /// Returns whether this is one of the three dialects there are.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.version, (0, 0 | 1) | (1, 0))
+    }
+
+    /// Returns whether the map stands in front of the content.
+    pub(super) fn has_map_in_content(&self) -> bool {
+        self.version.0 == 1
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        match key {
+            b"major" => self.version.0 = digits(value)?,
+            b"minor" => self.version.1 = digits(value)?,
+            b"name" => self.name = Some(name(value)?),
+            b"size" | b"realsize" => self.size = Some(digits(value)?),
+            // Version 0.0 repeats these two; 0.1 has a list instead.
+            b"offset" => self.offset = Some(digits(value)?),
+            b"numbytes" => {
+                let offset = self.offset.take()?;
+                sparse::push(&mut self.pairs, (offset, digits(value)?)).ok()?;
+            }
+            b"map" => self.pairs = map(value)?,
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// Reads `offset,length,offset,length`.
+fn map(value: &[u8]) -> Option<Vec<Pair>> {
+    if value.len() > MAX_MAP {
+        return None;
+    }
+    let mut pairs = Vec::new();
+    let mut numbers = value.split(|&byte| byte == b',').filter(|number| !number.is_empty());
+    while let Some(offset) = numbers.next() {
+        sparse::push(&mut pairs, (digits(offset)?, digits(numbers.next()?)?)).ok()?;
+    }
+    Some(pairs)
 }
 
 /// An empty name takes an earlier one back.
@@ -88,20 +200,25 @@ fn named(name: Option<&[u8]>) -> Option<&[u8]> {
 /// Splits the first `LENGTH KEY=VALUE\n` off.
 fn split(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = body.iter().take(20).position(|&byte| byte == b' ')?;
-    let digits = std::str::from_utf8(&body[..space]).ok()?;
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let length: usize = digits.parse().ok()?;
+    let length = usize::try_from(digits(&body[..space])?).ok()?;
     let record = body.get(space + 1..length)?.strip_suffix(b"\n")?;
     let equals = record.iter().position(|&byte| byte == b'=')?;
     let (key, value) = record.split_at(equals);
-    if key.is_empty() { None } else { Some((key, &value[1..], &body[length..])) }
+    let is_sound = !key.is_empty() && !key.contains(&0);
+    is_sound.then(|| (key, &value[1..], &body[length..]))
 }
 
 /// Reads a name; one with a NUL is malformed.
 fn name(value: &[u8]) -> Option<Vec<u8>> {
-    (!value.contains(&0)).then(|| value.to_vec())
+    (value.len() <= MAX_PATH && !value.contains(&0)).then(|| value.to_vec())
+}
+
+/// Reads the number of an owner; a negative one, which some hosts have, is none that others know.
+fn id(value: &[u8]) -> Option<u64> {
+    match value.strip_prefix(b"-") {
+        Some(value) => digits(value).map(|_| u64::MAX),
+        None => digits(value),
+    }
 }
 
 fn digits(value: &[u8]) -> Option<u64> {
@@ -125,6 +242,49 @@ mod tests {
         assert_eq!(records.mtime, None);
     }
 
+    fn record(key: &str, value: &[u8]) -> Vec<u8> {
+        let rest = key.len() + value.len() + 3;
+        let length = (rest..rest + 20).find(|length| rest + length.to_string().len() == *length);
+        [format!("{} {key}=", length.unwrap()).as_bytes(), value, b"\n"].concat()
+    }
+
+    #[test]
+    fn attributes_may_hold_any_bytes_and_the_last_of_a_name_counts() {
+        let mut records = Records::default();
+
+        records.read(&record("SCHILY.xattr.user.b", b"1")).unwrap();
+        records.read(&record("SCHILY.xattr.user.b", b"")).unwrap();
+        records.read(&record("SCHILY.xattr.user.a", b"\0=\n")).unwrap();
+
+        let xattr = |name: &[u8], value: &[u8]| Xattr { name: name.into(), value: value.into() };
+        assert_eq!(records.take_xattrs(), [xattr(b"user.a", b"\0=\n"), xattr(b"user.b", b"")]);
+    }
+
+    #[test]
+    fn an_acl_without_numbers_keeps_the_name_of_its_record() {
+        let mut records = Records::default();
+
+        records.read(&record("SCHILY.acl.access", b"user:joe:rwx")).unwrap();
+
+        assert_eq!(records.take_xattrs()[0].name, b"SCHILY.acl.access");
+    }
+
+    #[test]
+    fn attributes_are_bounded_in_size_and_number() {
+        let mut records = Records::default();
+        let large = record("SCHILY.xattr.user.a", &vec![0; MAX_XATTR]);
+
+        records.read(&large).unwrap();
+        assert!(records.read(&record("SCHILY.xattr.user.a", &vec![0; MAX_XATTR + 1])).is_err());
+        // Also one at a time, under one name.
+        assert!((0..3).any(|_| records.read(&large).is_err()));
+        let mut records = Records::default();
+        let n_kept = (0..2 * MAX_XATTRS)
+            .take_while(|n| records.set_xattr(n.to_string().into(), Vec::new()).is_some())
+            .count();
+        assert_eq!(n_kept, MAX_XATTRS);
+    }
+
     #[test]
     fn refuses_malformed_records() {
         for body in [
@@ -135,11 +295,16 @@ mod tests {
             b"99999999999999999999 path=a\n",
             b"5 =a\n",
             b"+9 path=a\n",
+            b" 10 path=a\n",
             b"10 size=x\n",
             b"11 size=-1\n",
             b"12 path=a\0b\n",
+            b"7 \0k=v\n",
             b"13 mtime=1e9\n",
             b"10 path=a\n\0\0",
+            b"20 SCHILY.xattr.=1\n",
+            b"24 GNU.sparse.numbytes=1\n",
+            b"22 GNU.sparse.map=1,2,3\n",
         ] {
             assert!(Records::default().read(body).is_err(), "{}", body.escape_ascii());
         }

@@ -2,11 +2,15 @@
 
 use std::path::{Component, Path, PathBuf};
 
+/// The most folders above each other: one entry with a path of a megabyte would make half a million.
+const MAX_DEPTH: usize = 4096;
+
 /// Returns the path without `.` and doubled slashes; refuses one that could lead elsewhere.
 pub(super) fn plain(path: &Path) -> Result<PathBuf, &'static str> {
     let mut plain = PathBuf::new();
-    for component in path.components() {
+    for (depth, component) in path.components().enumerate() {
         match component {
+            Component::Normal(_) if depth > MAX_DEPTH => return Err("is too many folders deep"),
             Component::Normal(name) => plain.push(name),
             Component::CurDir => {}
             Component::ParentDir => return Err("leads out of the folder with `..`"),
@@ -39,6 +43,7 @@ mod tests {
         }
         // Also where stripping would take the evil part off: the archive cannot be trusted.
         assert!(place(Path::new("../a"), 1).is_err());
+        assert!(place(Path::new(&"a/".repeat(500_000)), 0).is_err());
     }
 
     #[test]

@@ -1,150 +1,130 @@
-//! The folder a restore writes into: makes one entry at a time.
+//! The folder a restore writes into: makes one entry at a time, also from several threads.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs::File,
-    hash::{BuildHasher, RandomState},
-    io::{self, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io::{self, Read},
+    os::fd::AsFd,
     path::{Path, PathBuf},
-    rc::Rc,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::{
     fs::{
-        AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
-        chmodat, chownat, fchmod, fchown, fstat, futimens, linkat, makedev, mkdirat, mknodat,
-        openat, renameat, renameat_with, symlinkat, syncfs, unlinkat, utimensat,
+        AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, openat, symlinkat,
+        syncfs,
     },
     io::Errno,
 };
 
 use super::{
-    OverwritePolicy, RestoreOptions, Trouble,
-    beneath::{Beneath, Spot},
+    OverwritePolicy, RestoreOptions,
+    beneath::{Beneath, Folder, Spot},
+    content::{self, ContentError},
+    deferred::Deferred,
+    dress::Dresser,
+    install::{Claim, Temp, Way},
+    journal::{self, Journal},
+    kept,
+    trouble::{Made, Note, Trouble},
 };
 use crate::archive::{
-    entry::{Entry, EntryKind, Timestamp},
+    entry::{Entry, EntryKind},
     meta::{FileId, Meta},
-    reader::Reader,
 };
 
 /// The folder a restore writes into.
 pub(super) struct Target<'a> {
     options: &'a RestoreOptions<'a>,
     beneath: Beneath,
-    is_root: bool,
+    journal: Journal,
+    dresser: Dresser,
     /// What this run has made: only that is linked to, or replaced by a later entry of its name.
-    made: HashSet<FileId>,
-    /// Folders that get their mode and time at the end.
-    folders: Vec<(PathBuf, Entry)>,
-    notes: Vec<String>,
-    /// Tells the temporary names of this run from leftovers of a killed one, whose pid may be the same.
-    run_id: u64,
-    n_temps: u64,
+    made: Mutex<HashSet<FileId>>,
+    folders: Mutex<Folders>,
 }
 
-/// Whether the way is free.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Free,
-    Replace,
+/// Folders that get their mode and time at the end.
+struct Folders {
+    entries: Deferred,
+    /// For each place the folder and where its entry is; the last entry of a place counts.
+    places: BTreeMap<PathBuf, (FileId, u64)>,
 }
 
 impl<'a> Target<'a> {
     pub(super) fn open(options: &'a RestoreOptions<'a>, is_new: bool) -> io::Result<Self> {
-        let beneath = Beneath::open(options.folder)?;
+        let beneath = Beneath::open(options.folder, options.lookup)?;
         let mut made = HashSet::new();
         if is_new {
-            made.insert(Meta::from(fstat(beneath.root())?).id);
+            made.insert(beneath.root().id);
+        } else {
+            journal::remove_leftovers(&beneath)?;
         }
         Ok(Self {
             options,
+            journal: Journal::new(beneath.root()),
             beneath,
-            is_root: rustix::process::geteuid().is_root(),
-            made,
-            folders: Vec::new(),
-            notes: Vec::new(),
-            run_id: RandomState::new().hash_one(0),
-            n_temps: 0,
+            dresser: Dresser::new(options.privileged),
+            made: Mutex::new(made),
+            folders: Mutex::new(Folders { entries: Deferred::new(), places: BTreeMap::new() }),
         })
     }
 
-    /// Returns what is not as it was about the last entry.
-    pub(super) fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
-    }
-
-    pub(super) fn file(
-        &mut self,
-        place: &Path,
-        entry: &Entry,
-        reader: &mut Reader,
-    ) -> Result<(), Trouble> {
-        let spot = self.spot(place)?;
-        let way = self.way(&spot, entry)?;
+    /// Makes a file of the bytes that `content` yields: of a sparse one its extents, one behind the other.
+    pub(super) fn file(&self, place: &Path, entry: &Entry, content: &mut dyn Read) -> Made {
+        let claim = self.claim(place, FileType::RegularFile, entry)?;
+        let name = self.temp_name(place);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let temp = self.temp_name();
-        let opened =
-            openat(&spot.folder, &temp, flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o600));
-        let mut file = File::from(opened.map_err(|error| self.trouble(error, place))?);
-        let temp = Temp::new(&spot, temp);
-        let mut buffer = vec![0; 128 << 10];
-        loop {
-            let n = reader.read_content(&mut buffer)?;
-            if n == 0 {
-                break;
+        let mode = Mode::from_raw_mode(0o600);
+        let opened = openat(claim.spot.folder.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
+        let file = File::from(opened.map_err(|error| self.trouble(error, place))?);
+        let temp = Temp::new(&claim.spot, name);
+        content::fill(&file, entry, content).map_err(|error| match error {
+            ContentError::Read(error) => Trouble::of_content(error, self.options.archive),
+            ContentError::Write(error) => self.trouble(error, place),
+            ContentError::Length => Trouble::refused("its content is shorter than its size"),
+            ContentError::Size(error) => {
+                Trouble::refused(format!("a sparse file of {} bytes: {error}", entry.size))
             }
-            file.write_all(&buffer[..n]).map_err(|error| self.trouble(error, place))?;
-        }
-        self.dress(file.as_fd(), entry);
-        self.install(temp, &spot, way, place)
+        })?;
+        let notes = self.dresser.open(file.as_fd(), entry);
+        self.install(temp, &claim)?;
+        Ok(notes)
     }
 
-    pub(super) fn folder(&mut self, place: &Path, entry: &Entry) -> Result<(), Trouble> {
+    /// Makes a folder, or takes the one that is there; it gets its mode and time at the end.
+    pub(super) fn folder(&self, place: &Path, entry: &Entry) -> Made {
         if place.as_os_str().is_empty() {
-            let meta = fstat(self.beneath.root()).map_err(|error| self.trouble(error, place))?;
-            self.dress_later(place, entry, Meta::from(meta).id);
-            return Ok(());
+            self.dress_later(place, entry, self.beneath.root().id)?;
+            return Ok(Vec::new());
         }
         let spot = self.spot(place)?;
         // Closed to others until it gets its own mode.
-        match mkdirat(&spot.folder, spot.name, Mode::RWXU) {
+        let id = match mkdirat(spot.folder.as_fd(), spot.name, Mode::RWXU) {
             Ok(()) => {
-                let meta =
-                    self.look(&spot, place)?.ok_or_else(|| Trouble::refused("it vanished"))?;
-                self.made.insert(meta.id);
-                self.dress_later(place, entry, meta.id);
-                Ok(())
+                let meta = self.look(&spot, place)?;
+                let meta = meta.ok_or_else(|| Trouble::refused("it vanished"))?;
+                self.made().insert(meta.id);
+                meta.id
             }
             Err(Errno::EXIST) => match self.look(&spot, place)? {
-                Some(meta) if meta.kind == FileType::Directory => {
-                    self.dress_later(place, entry, meta.id);
-                    Ok(())
-                }
-                _ => Err(Trouble::refused("something else than a folder is there already")),
+                Some(meta) if meta.kind == FileType::Directory => meta.id,
+                _ => return Err(Trouble::refused("something else than a folder is there already")),
             },
-            Err(error) => Err(self.trouble(error, place)),
-        }
+            Err(error) => return Err(self.trouble(error, place)),
+        };
+        self.dress_later(place, entry, id)?;
+        Ok(Vec::new())
     }
 
-    pub(super) fn symlink(
-        &mut self,
-        place: &Path,
-        target: &Path,
-        entry: &Entry,
-    ) -> Result<(), Trouble> {
-        let spot = self.spot(place)?;
-        let way = self.way(&spot, entry)?;
-        let temp = self.temp_name();
-        symlinkat(target, &spot.folder, &temp).map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(&spot, temp);
-        self.dress_by_name(&temp, entry);
-        self.install(temp, &spot, way, place)
+    pub(super) fn symlink(&self, place: &Path, target: &Path, entry: &Entry) -> Made {
+        self.named(place, entry, FileType::Symlink, &|folder, name| {
+            symlinkat(target, folder.as_fd(), name)
+        })
     }
 
     /// Makes a FIFO or a device.
-    pub(super) fn special(&mut self, place: &Path, entry: &Entry) -> Result<(), Trouble> {
+    pub(super) fn special(&self, place: &Path, entry: &Entry) -> Made {
         let (kind, device) = match entry.kind {
             EntryKind::CharDevice { major, minor } => {
                 (FileType::CharacterDevice, makedev(major, minor))
@@ -154,137 +134,161 @@ impl<'a> Target<'a> {
             }
             _ => (FileType::Fifo, 0),
         };
-        let spot = self.spot(place)?;
-        let way = self.way(&spot, entry)?;
-        let temp = self.temp_name();
-        mknodat(&spot.folder, &temp, kind, Mode::from_raw_mode(0o600), device)
-            .map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(&spot, temp);
-        self.dress_by_name(&temp, entry);
-        self.install(temp, &spot, way, place)
+        self.named(place, entry, kind, &|folder, name| {
+            mknodat(folder.as_fd(), name, kind, Mode::from_raw_mode(0o600), device)
+        })
+    }
+
+    /// Makes what has no content with `make`.
+    fn named(
+        &self,
+        place: &Path,
+        entry: &Entry,
+        kind: FileType,
+        make: &dyn Fn(&Folder, &str) -> rustix::io::Result<()>,
+    ) -> Made {
+        let claim = self.claim(place, kind, entry)?;
+        let name = self.temp_name(place);
+        make(&claim.spot.folder, &name).map_err(|error| self.trouble(error, place))?;
+        let temp = Temp::new(&claim.spot, name);
+        let handle = temp.spot().handle(kind).map_err(|error| self.trouble(error, place))?;
+        let notes = self.dresser.path(handle.as_fd(), entry);
+        self.install(temp, &claim)?;
+        Ok(notes)
     }
 
     /// Makes a hard link to what this run has made at `first`; returns whether there is such a thing.
     pub(super) fn hard_link(
-        &mut self,
+        &self,
         place: &Path,
         first: &Path,
         entry: &Entry,
     ) -> Result<bool, Trouble> {
         let Some(name) = first.file_name() else { return Ok(false) };
         let above = first.parent().unwrap_or(Path::new(""));
-        let Ok(folder) = self.beneath.folder(above, None) else { return Ok(false) };
+        let Ok(folder) = self.beneath.folder(above) else { return Ok(false) };
         let first = Spot { folder, name };
         let meta = match first.look() {
-            Ok(Some(meta)) if self.made.contains(&meta.id) => meta,
+            Ok(Some(meta)) if self.made().contains(&meta.id) => meta,
             _ => return Ok(false),
         };
         if meta.kind == FileType::Directory {
             return Ok(false);
         }
-        let spot = self.spot(place)?;
-        let way = self.way(&spot, entry)?;
-        let temp = self.temp_name();
-        linkat(&first.folder, first.name, &spot.folder, &temp, AtFlags::empty())
+        let claim = self.claim(place, meta.kind, entry)?;
+        let temp = self.temp_name(place);
+        linkat(first.folder.as_fd(), name, claim.spot.folder.as_fd(), &temp, AtFlags::empty())
             .map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(&spot, temp);
-        let linked = Spot { folder: Rc::clone(&temp.folder), name: temp.name.as_ref() };
-        if self.look(&linked, place)?.is_none_or(|linked| linked.id != meta.id) {
+        let temp = Temp::new(&claim.spot, temp);
+        if self.look(&temp.spot(), place)?.is_none_or(|linked| linked.id != meta.id) {
             return Err(Trouble::refused("its first name changed meanwhile"));
         }
-        self.install(temp, &spot, way, place).map(|()| true)
+        self.install(temp, &claim).map(|()| true)
     }
 
     /// Gives the folders their modes and times, the deepest first, and lets all reach the disk.
-    pub(super) fn finish(&mut self) -> Vec<(PathBuf, Trouble)> {
-        let mut folders = std::mem::take(&mut self.folders);
-        folders.sort_by_key(|(place, _)| std::cmp::Reverse(place.components().count()));
+    pub(super) fn finish(&self) -> Vec<(PathBuf, Trouble)> {
+        self.journal.finish();
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places: Vec<_> = std::mem::take(&mut folders.places).into_iter().collect();
+        places.sort_by_key(|(place, _)| std::cmp::Reverse(place.components().count()));
         let mut troubles = Vec::new();
-        for (place, entry) in folders {
-            match self.beneath.folder(&place, None) {
-                Ok(folder) => self.dress(folder.as_fd(), &entry),
-                Err(error) => self.notes.push(error.to_string()),
+        for (place, (id, at)) in places {
+            match folders.entries.get(at) {
+                Ok(entry) => {
+                    let notes = self.dress_folder(&place, id, &entry);
+                    let note = |note| (entry.path.clone(), Trouble::Entry(note));
+                    troubles.extend(notes.into_iter().map(note));
+                }
+                Err(error) => troubles.push((place, kept(error).into())),
             }
-            let notes = self.take_notes();
-            troubles
-                .extend(notes.into_iter().map(|note| (entry.path.clone(), Trouble::refused(note))));
         }
-        if let Err(error) = syncfs(self.beneath.root()) {
+        if let Err(error) = syncfs(self.beneath.root().as_fd()) {
             troubles.push((PathBuf::from("."), self.trouble(error, Path::new(""))));
         }
         troubles
     }
 
-    fn spot<'p>(&mut self, place: &'p Path) -> Result<Spot<'p>, Trouble> {
-        let above = place.parent().unwrap_or(Path::new(""));
-        let mut made = Vec::new();
-        let folder = self.beneath.folder(above, Some(&mut made));
-        self.made.extend(made);
-        let folder = folder.map_err(|error| self.trouble(error, place))?;
-        let name = place.file_name().ok_or_else(|| Trouble::refused("it is the folder itself"))?;
-        Ok(Spot { folder, name })
+    fn dress_folder(&self, place: &Path, id: FileId, entry: &Entry) -> Vec<Note> {
+        match self.beneath.folder(place) {
+            Ok(folder) if folder.id == id => self.dresser.open(folder.as_fd(), entry),
+            Ok(_) => vec![Note::fault("another folder took its place")],
+            Err(error) => vec![Note::fault(error.to_string())],
+        }
     }
 
-    /// Decides by the policy whether an entry may take its place.
-    fn way(&self, spot: &Spot<'_>, entry: &Entry) -> Result<Way, Trouble> {
-        let there = spot.look().map_err(|error| self.trouble(error, &entry.path))?;
-        let Some(there) = there else { return Ok(Way::Free) };
+    fn spot<'p>(&self, place: &'p Path) -> Result<Spot<'p>, Trouble> {
+        let name = place.file_name().ok_or_else(|| Trouble::refused("it is the folder itself"))?;
+        let above = place.parent().unwrap_or(Path::new(""));
+        let mut on_made = |id| {
+            self.made().insert(id);
+        };
+        let folder = self.beneath.make(above, &mut on_made);
+        Ok(Spot { folder: folder.map_err(|error| self.trouble(error, place))?, name })
+    }
+
+    fn temp_name(&self, place: &Path) -> String {
+        self.journal.temp_name(place.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Claims a place, before work is spent on what would have to stay out of it.
+    fn claim<'p>(
+        &self,
+        place: &'p Path,
+        kind: FileType,
+        entry: &Entry,
+    ) -> Result<Claim<'p>, Trouble> {
+        let (spot, mtime) = (self.spot(place)?, entry.mtime);
+        // Most folders are new and hold nothing yet; should they, the rename says so.
+        let is_new = self.made().contains(&spot.folder.id);
+        let mut claim = Claim { place, spot, kind, mtime, way: Way::Free };
+        if !is_new {
+            claim.way = self.way(&claim)?;
+        }
+        Ok(claim)
+    }
+
+    /// Decides by the policy whether something may take its place.
+    fn way(&self, claim: &Claim<'_>) -> Result<Way, Trouble> {
+        let Some(there) = self.look(&claim.spot, claim.place)? else { return Ok(Way::Free) };
         if there.kind == FileType::Directory {
             return Err(Trouble::refused("a folder is there already"));
         }
-        if self.made.contains(&there.id) {
+        if self.made().contains(&there.id) {
             // The archive has the path twice: the later one counts, if it is of the same sort.
-            let is_file = matches!(entry.kind, EntryKind::File | EntryKind::HardLink { .. });
-            return match there.kind {
-                FileType::RegularFile if is_file => Ok(Way::Replace),
-                _ => Err(Trouble::refused("the archive has another entry of this name")),
-            };
+            if there.kind != claim.kind {
+                return Err(Trouble::refused("the archive has another entry of this name"));
+            }
+            if !there.has_more_names {
+                // Its number may soon be that of a file of somebody else.
+                self.made().remove(&there.id);
+            }
+            return Ok(Way::Replace);
         }
         match self.options.overwrite {
             OverwritePolicy::Always => Ok(Way::Replace),
-            OverwritePolicy::IfNewer if there.mtime < entry.mtime => Ok(Way::Replace),
-            OverwritePolicy::IfNewer => Err(Trouble::Entry {
-                reason: "what is there is not older".to_owned(),
-                is_fault: false,
-            }),
+            OverwritePolicy::IfNewer if there.mtime < claim.mtime => Ok(Way::Replace),
+            OverwritePolicy::IfNewer => {
+                Err(Trouble::Entry(Note::remark("what is there is not older")))
+            }
             OverwritePolicy::Never => Err(Trouble::refused("it exists already")),
         }
     }
 
     /// Gives what was made its own name.
-    fn install(
-        &mut self,
-        mut temp: Temp,
-        spot: &Spot<'_>,
-        way: Way,
-        place: &Path,
-    ) -> Result<(), Trouble> {
-        let (from, to) = (&temp.folder, &spot.folder);
-        let renamed = match way {
-            Way::Replace => renameat(from, &temp.name, to, spot.name),
-            Way::Free => {
-                match renameat_with(from, &temp.name, to, spot.name, RenameFlags::NOREPLACE) {
-                    // Some file systems do not know NOREPLACE; a hard link refuses as well.
-                    Err(Errno::INVAL | Errno::NOSYS) => {
-                        linkat(from, &temp.name, to, spot.name, AtFlags::empty())
-                            .and_then(|()| unlinkat(from, &temp.name, AtFlags::empty()))
-                    }
-                    other => other,
+    fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
+        let id = self.look(&temp.spot(), claim.place)?.map(|meta| meta.id);
+        match temp.rename(&claim.spot, claim.way) {
+            Err(Errno::EXIST) if claim.way == Way::Free => {
+                if self.way(claim)? == Way::Free {
+                    return Err(Trouble::refused("it exists already"));
                 }
+                temp.rename(&claim.spot, Way::Replace)
             }
-        };
-        match renamed {
-            Ok(()) => temp.is_there = false,
-            Err(Errno::EXIST) => return Err(Trouble::refused("it exists already")),
-            Err(error) => return Err(self.trouble(error, place)),
+            other => other,
         }
-        // Two names of one file: the rename did nothing, and the temporary name is left.
-        if way == Way::Replace {
-            let _gone = unlinkat(&temp.folder, &temp.name, AtFlags::empty());
-        }
-        if let Some(meta) = self.look(spot, place)? {
-            self.made.insert(meta.id);
-        }
+        .map_err(|error| self.trouble(error, claim.place))?;
+        self.made().extend(id);
         Ok(())
     }
 
@@ -292,102 +296,21 @@ impl<'a> Target<'a> {
         spot.look().map_err(|error| self.trouble(error, place))
     }
 
+    fn made(&self) -> MutexGuard<'_, HashSet<FileId>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Remembers a folder for [`finish`](Self::finish), unless it was there before and may not change.
-    fn dress_later(&mut self, place: &Path, entry: &Entry, id: FileId) {
-        if self.made.contains(&id) || self.options.overwrite == OverwritePolicy::Always {
-            self.folders.push((place.to_owned(), entry.clone()));
+    fn dress_later(&self, place: &Path, entry: &Entry, id: FileId) -> Result<(), Trouble> {
+        if self.made().contains(&id) || self.options.overwrite == OverwritePolicy::Always {
+            let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = folders.entries.push(entry).map_err(kept)?;
+            folders.places.insert(place.to_owned(), (id, at));
         }
-    }
-
-    /// Sets owner, mode and time through an open descriptor; owner first, as it clears bits of the mode.
-    fn dress(&mut self, fd: BorrowedFd<'_>, entry: &Entry) {
-        if let Some((uid, gid)) = self.owner(entry) {
-            self.noted("owner", fchown(fd, Some(uid), Some(gid)));
-        }
-        let mode = self.mode(entry);
-        self.noted("mode", fchmod(fd, mode));
-        self.noted("time", futimens(fd, &times(entry.mtime)));
-    }
-
-    /// The same for what must not be opened: links, FIFOs and devices, under their temporary name.
-    fn dress_by_name(&mut self, temp: &Temp, entry: &Entry) {
-        if let Some((uid, gid)) = self.owner(entry) {
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            self.noted("owner", chownat(&temp.folder, &temp.name, Some(uid), Some(gid), flags));
-        }
-        if !matches!(entry.kind, EntryKind::Symlink { .. }) {
-            let mode = self.mode(entry);
-            self.noted("mode", chmodat(&temp.folder, &temp.name, mode, AtFlags::empty()));
-        }
-        let times = times(entry.mtime);
-        self.noted("time", utimensat(&temp.folder, &temp.name, &times, AtFlags::SYMLINK_NOFOLLOW));
-    }
-
-    /// Returns the owner to set: only root gives files away.
-    fn owner(&mut self, entry: &Entry) -> Option<(Uid, Gid)> {
-        if !self.is_root {
-            return None;
-        }
-        // The largest number means "leave it" to the system.
-        let id = |id: u64| u32::try_from(id).ok().filter(|&id| id != u32::MAX);
-        let ids = id(entry.uid).zip(id(entry.gid));
-        if ids.is_none() {
-            self.notes.push("its owner has no number this system knows".to_owned());
-        }
-        ids.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid)))
-    }
-
-    fn mode(&mut self, entry: &Entry) -> Mode {
-        if self.options.privileged {
-            return Mode::from_raw_mode(entry.mode);
-        }
-        if entry.mode & 0o6000 != 0 {
-            self.notes.push("its setuid and setgid bits were taken off".to_owned());
-        }
-        Mode::from_raw_mode(entry.mode & 0o1777)
-    }
-
-    fn noted(&mut self, what: &str, result: rustix::io::Result<()>) {
-        if let Err(error) = result {
-            self.notes.push(format!("its {what} could not be set: {error}"));
-        }
+        Ok(())
     }
 
     fn trouble(&self, error: impl Into<io::Error>, place: &Path) -> Trouble {
         Trouble::of(error, &self.options.folder.join(place))
-    }
-
-    fn temp_name(&mut self) -> String {
-        self.n_temps += 1;
-        format!(".devops-restore-{:016x}-{}.partial", self.run_id, self.n_temps)
-    }
-}
-
-fn times(mtime: Timestamp) -> Timestamps {
-    Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() },
-    }
-}
-
-/// Something under its temporary name; removed unless it got its own.
-struct Temp {
-    folder: Rc<OwnedFd>,
-    name: String,
-    is_there: bool,
-}
-
-impl Temp {
-    fn new(spot: &Spot<'_>, name: String) -> Self {
-        Self { folder: Rc::clone(&spot.folder), name, is_there: true }
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        if self.is_there {
-            // Nothing can be done about a failure here.
-            let _gone = unlinkat(&self.folder, &self.name, AtFlags::empty());
-        }
     }
 }

@@ -1,0 +1,43 @@
+//! `devops-backup cat`.
+
+use std::io::{self, Write};
+
+use devops_cli::{Failure, Outcome, Session};
+use devops_core::archive;
+
+use super::failure;
+use crate::cli::CatArgs;
+
+pub(super) fn cat(args: &CatArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut out = Stdout { session, failure: None };
+    let written = archive::cat(&args.archive, &args.path, session.cancel(), &mut out);
+    match (out.failure, written) {
+        (Some(failure), _) => Err(failure),
+        // Nobody reads on.
+        (None, Err(_)) if session.stdout_closed() => Ok(Outcome::Done),
+        (None, written) => written.map(|()| Outcome::Done).map_err(failure),
+    }
+}
+
+/// Standard output as the session sees it.
+struct Stdout<'a> {
+    session: &'a Session,
+    failure: Option<Failure>,
+}
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(failure) = self.session.write(bytes) {
+            self.failure = Some(failure);
+            return Err(io::ErrorKind::Other.into());
+        }
+        if self.session.stdout_closed() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

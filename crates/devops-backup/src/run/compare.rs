@@ -1,0 +1,67 @@
+//! `devops-backup diff`, and `verify --against`.
+
+use std::path::Path;
+
+use devops_cli::{Failure, Outcome, Session, quote};
+use devops_core::archive::{self, Comparison, Difference};
+use serde_json::Value;
+
+use super::{failure, object, tell_left_out};
+use crate::cli::DiffArgs;
+
+pub(super) fn diff(args: &DiffArgs, session: &Session) -> Result<Outcome, Failure> {
+    let comparison = archive::diff(&args.first, &args.second, session.cancel()).map_err(failure)?;
+    show(&comparison, session)
+}
+
+/// Compares an archive with a folder.
+pub(super) fn against(
+    archive: &Path,
+    folder: &Path,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let comparison = archive::against(archive, folder, session.cancel()).map_err(failure)?;
+    show(&comparison, session)
+}
+
+fn show(comparison: &Comparison, session: &Session) -> Result<Outcome, Failure> {
+    for (path, difference) in &comparison.differences {
+        if session.stdout_closed() {
+            break;
+        }
+        session.line(line(path, difference, session.json()))?;
+    }
+    for left_out in &comparison.unreadable {
+        tell_left_out(session, left_out);
+    }
+    let (n, n_entries) = (comparison.differences.len(), comparison.n_entries);
+    if session.json() {
+        session.emit(&serde_json::json!({
+            "type": "summary", "entries": n_entries, "differences": n,
+            "unreadable": comparison.unreadable.len(),
+        }))?;
+    }
+    session.status(format!("{n_entries} entries compared, {n} differ"));
+    Ok(match (n, comparison.unreadable.len()) {
+        (0, 0) => Outcome::Done,
+        (0, n) => Outcome::Partial(format!("{n} things could not be compared")),
+        _ => Outcome::No,
+    })
+}
+
+fn line(path: &Path, difference: &Difference, json: bool) -> String {
+    let (word, sign, what): (_, _, &[&str]) = match difference {
+        Difference::Added => ("added", '+', &[]),
+        Difference::Removed => ("removed", '-', &[]),
+        Difference::Changed(what) => ("changed", 'M', what),
+    };
+    if json {
+        let mut object = object(word, "path", path);
+        if !what.is_empty() {
+            object.insert("what".to_owned(), what.into());
+        }
+        return Value::Object(object).to_string();
+    }
+    let what = if what.is_empty() { String::new() } else { format!(" ({})", what.join(", ")) };
+    format!("{sign} {}{what}", quote(path))
+}

@@ -1,0 +1,107 @@
+//! The entries of an archive without their contents: out of its index, or by reading all of it.
+
+use std::path::Path;
+
+use super::{
+    ArchiveError,
+    cat::Content,
+    entry::{Entry, EntryKind},
+    index::{Hash, Place},
+    origin::Origin,
+    reader::{self, Indexed, Reader},
+};
+use crate::{cancel::Cancel, fs::At};
+
+/// What an archive holds.
+pub(super) struct Catalog {
+    source: Source,
+    origin: Option<Origin>,
+    /// Whether contents without a hash in an index are read for it.
+    is_hashed: bool,
+}
+
+enum Source {
+    Index { indexed: Indexed, place: Place },
+    Stream { reader: Box<Reader>, first: Option<Entry> },
+}
+
+/// An entry of a catalog.
+pub(super) struct Listed {
+    pub(super) entry: Entry,
+    /// The BLAKE3 of its content, if it has some: out of the index, or computed where that was asked.
+    pub(super) hash: Option<Hash>,
+}
+
+impl Catalog {
+    pub(super) fn open(archive: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        let file = reader::open(archive)?;
+        if let Some(indexed) = Indexed::open(&file).at(archive, "read")? {
+            let place = indexed.index.start();
+            let origin = indexed.origin().at(archive, "read")?;
+            let source = Source::Index { indexed, place };
+            return Ok(Self { source, origin, is_hashed: false });
+        }
+        let mut reader = Box::new(Reader::stream(archive, file, cancel)?);
+        let first = reader.next_entry()?;
+        let origin = reader.origin().cloned();
+        Ok(Self { source: Source::Stream { reader, first }, origin, is_hashed: false })
+    }
+
+    /// Opens an archive of which the hashes of all contents are needed.
+    pub(super) fn open_hashed(archive: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        Ok(Self { is_hashed: true, ..Self::open(archive, cancel)? })
+    }
+
+    /// Returns whether its index says that owners and times were left out.
+    pub(super) fn is_reproducible(&self) -> bool {
+        match &self.source {
+            Source::Index { indexed, .. } => indexed.index.making.is_reproducible,
+            Source::Stream { .. } => false,
+        }
+    }
+
+    /// Returns where the archive came from, where it says so.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Listed>, ArchiveError> {
+        match &mut self.source {
+            Source::Index { indexed, place } => {
+                let next = indexed.index.next(place);
+                Ok(next.map(|next| Listed { entry: next.record.entry, hash: next.hash }))
+            }
+            Source::Stream { reader, first } => {
+                let entry = match first.take() {
+                    Some(first) => Some(first),
+                    None => reader.next_entry()?,
+                };
+                let Some(entry) = entry else { return Ok(None) };
+                let has_content = entry.kind == EntryKind::File && entry.size > 0;
+                let hash =
+                    if self.is_hashed && has_content { Some(hash(&entry, reader)?) } else { None };
+                Ok(Some(Listed { entry, hash }))
+            }
+        }
+    }
+
+    /// Returns what is odd about the archive and no damage, once all entries came.
+    pub(super) fn notes(&self) -> &[&'static str] {
+        match &self.source {
+            Source::Index { .. } => &[],
+            Source::Stream { reader, .. } => reader.notes(),
+        }
+    }
+}
+
+fn hash(entry: &Entry, reader: &mut Reader) -> Result<Hash, ArchiveError> {
+    let mut content = Content::new(entry, reader);
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match content.next(&mut buffer)? {
+            0 => return Ok(*hasher.finalize().as_bytes()),
+            n => hasher.update(&buffer[..n]),
+        };
+    }
+}

@@ -1,0 +1,257 @@
+//! The file format of our archives, to the byte.
+//!
+//! # Layout
+//!
+//! ```text
+//! member   1f 8b 08 00 00 00 00 00 00 ff      header of RFC 1952: no name, time or extra field
+//!          segment, segment, …                raw deflate (RFC 1951), each ended on a byte
+//!          03 00, CRC-32, length mod 2^32     an empty final block and the trailer
+//! index    one or more empty gzip members, each with one extra subfield `D` `I` of up to 65,531 bytes
+//! footer   one empty gzip member of 126 bytes, with one extra subfield `D` `F` of 100 bytes
+//! ```
+//!
+//! The first member holds a POSIX pax tar, and is all that other readers see: an empty member adds
+//! nothing to what they decompress. One member, because streaming readers stop after the first; and
+//! nothing in its header, because an extra field there makes Python's `r|gz` fail.
+//!
+//! A *segment* is a deflate stream of its own, without reference to bytes before it, whose last block
+//! is not marked final and is followed by an empty stored block: so segments can be decompressed in
+//! any order, and copied from one archive to the next. The first holds the global comment, the last
+//! the end mark of tar; between them each holds whole small entries, or up to 1 MiB of the content of
+//! one larger file, whose headers end the segment before.
+//!
+//! The subfields `DI`, joined, are one deflate stream: the [index](super::index).
+//!
+//! # The footer
+//!
+//! Its subfield, numbers in little-endian order:
+//!
+//! | at | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 2 | version of the format: 1 |
+//! | 2 | 2 | 0 |
+//! | 4 | 8 | where the first index member begins: the length of the first member |
+//! | 12 | 8 | bytes of the joined `DI` subfields |
+//! | 20 | 8 | bytes of the index, decompressed |
+//! | 28 | 8 | number of segments |
+//! | 36 | 8 | number of entries |
+//! | 44 | 8 | bytes of the tar |
+//! | 52 | 32 | BLAKE3 of the joined `DI` subfields |
+//! | 84 | 16 | the first bytes of the BLAKE3 of bytes 0 to 83 |
+//!
+//! # What readers do
+//!
+//! Without a footer, with one that fails its hash or is of an unknown version, or with an index that
+//! fails its hash, the archive is read as any other `tar.gz`, from its beginning. What has an index
+//! is still believed only where the tar agrees: paths, kinds and numbers come from the tar headers.
+//! A change that an older reader would misunderstand gets a new version.
+
+use std::{fs::File, os::unix::fs::FileExt};
+
+/// The version this code writes, and the only one it reads.
+const VERSION: u16 = 1;
+const FOOTER_BODY: usize = 100;
+/// The bytes of an empty member around its subfield: header, two lengths, empty block and trailer.
+const AROUND: usize = 10 + 2 + 4 + 2 + 8;
+/// The bytes of the footer member.
+pub(super) const FOOTER: usize = AROUND + FOOTER_BODY;
+/// The most an extra subfield holds beside its own header.
+const MAX_SUBFIELD: usize = 65_531;
+const INDEX_ID: [u8; 2] = *b"DI";
+const FOOTER_ID: [u8; 2] = *b"DF";
+/// A header that announces an extra field.
+const EMPTY_MEMBER: [u8; 10] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255];
+/// An empty final block, and the checksum and length of nothing.
+const EMPTY_BODY: [u8; 10] = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// What the footer says of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footer {
+    /// Where the index begins, which is where the first member ends.
+    pub(super) index_start: u64,
+    /// The length of the index, compressed and not.
+    pub(super) n_index_packed: u64,
+    pub(super) n_index_raw: u64,
+    pub(super) n_segments: u64,
+    pub(super) n_entries: u64,
+    /// The length of the tar.
+    pub(super) n_raw: u64,
+    /// The BLAKE3 of the compressed index.
+    pub(super) index_hash: [u8; 32],
+}
+
+impl Footer {
+    fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(FOOTER_BODY);
+        body.extend(VERSION.to_le_bytes());
+        body.extend([0; 2]);
+        for number in [
+            self.index_start,
+            self.n_index_packed,
+            self.n_index_raw,
+            self.n_segments,
+            self.n_entries,
+            self.n_raw,
+        ] {
+            body.extend(number.to_le_bytes());
+        }
+        body.extend(self.index_hash);
+        let hash = blake3::hash(&body);
+        body.extend(&hash.as_bytes()[..16]);
+        body
+    }
+
+    fn decode(body: &[u8; FOOTER_BODY]) -> Option<Self> {
+        let (facts, hash) = body.split_at(FOOTER_BODY - 16);
+        if blake3::hash(facts).as_bytes()[..16] != *hash || facts[..4] != [1, 0, 0, 0] {
+            return None;
+        }
+        let number = |at: usize| {
+            u64::from_le_bytes(facts[at..at + 8].try_into().expect("eight bytes were taken"))
+        };
+        Some(Self {
+            index_start: number(4),
+            n_index_packed: number(12),
+            n_index_raw: number(20),
+            n_segments: number(28),
+            n_entries: number(36),
+            n_raw: number(44),
+            index_hash: facts[52..84].try_into().expect("32 bytes were taken"),
+        })
+    }
+}
+
+/// Returns what follows the first member: the members of the compressed `index`, and the footer.
+pub(super) fn trailing_members(index: &[u8], footer: &Footer) -> Vec<u8> {
+    let n_members = index.len().div_ceil(MAX_SUBFIELD);
+    let mut out = Vec::with_capacity(index.len() + n_members * AROUND + FOOTER);
+    for chunk in index.chunks(MAX_SUBFIELD) {
+        push_member(&mut out, INDEX_ID, chunk);
+    }
+    push_member(&mut out, FOOTER_ID, &footer.encode());
+    out
+}
+
+/// Returns how many bytes the members of an index take, without the footer.
+fn n_in_members(n_packed: u64) -> Option<u64> {
+    n_packed.div_ceil(MAX_SUBFIELD as u64).checked_mul(AROUND as u64)?.checked_add(n_packed)
+}
+
+fn push_member(out: &mut Vec<u8>, id: [u8; 2], subfield: &[u8]) {
+    let n = u16::try_from(subfield.len()).expect("a subfield has at most 65,531 bytes");
+    out.extend(EMPTY_MEMBER);
+    out.extend((n + 4).to_le_bytes());
+    out.extend(id);
+    out.extend(n.to_le_bytes());
+    out.extend(subfield);
+    out.extend(EMPTY_BODY);
+}
+
+/// Returns the subfield of the empty member that `bytes` begin with.
+fn subfield(bytes: &[u8], id: [u8; 2]) -> Option<&[u8]> {
+    let rest = bytes.strip_prefix(&EMPTY_MEMBER)?;
+    let (lengths, rest) = rest.split_first_chunk::<6>()?;
+    let n_extra = u16::from_le_bytes([lengths[0], lengths[1]]);
+    let n = u16::from_le_bytes([lengths[4], lengths[5]]);
+    if lengths[2..4] != id || n_extra.checked_sub(4) != Some(n) {
+        return None;
+    }
+    let (subfield, rest) = rest.split_at_checked(usize::from(n))?;
+    rest.starts_with(&EMPTY_BODY).then_some(subfield)
+}
+
+/// Reads the footer of a file of `n_bytes`; `None` when it has none of a version known here.
+pub(super) fn read_footer(file: &File, n_bytes: u64) -> Option<Footer> {
+    let at = n_bytes.checked_sub(FOOTER as u64)?;
+    let mut member = [0; FOOTER];
+    file.read_exact_at(&mut member, at).ok()?;
+    let footer = Footer::decode(subfield(&member, FOOTER_ID)?.try_into().ok()?)?;
+    // The lengths fill the file exactly, so no number in it can ask for more memory than the file has.
+    let index_end = footer.index_start.checked_add(n_in_members(footer.n_index_packed)?)?;
+    (index_end == at).then_some(footer)
+}
+
+/// Reads the compressed index; `None` when it is not what was written.
+pub(super) fn read_index(file: &File, footer: &Footer) -> Option<Vec<u8>> {
+    let n_members = usize::try_from(n_in_members(footer.n_index_packed)?).ok()?;
+    let mut members = vec![0; n_members];
+    file.read_exact_at(&mut members, footer.index_start).ok()?;
+    let mut index = Vec::with_capacity(members.len());
+    let mut rest = members.as_slice();
+    while !rest.is_empty() {
+        let chunk = subfield(rest, INDEX_ID)?;
+        index.extend(chunk);
+        rest = &rest[AROUND + chunk.len()..];
+    }
+    (*blake3::hash(&index).as_bytes() == footer.index_hash).then_some(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn footer(index: &[u8]) -> Footer {
+        Footer {
+            index_start: 5,
+            n_index_packed: index.len() as u64,
+            n_index_raw: 7,
+            n_segments: 1,
+            n_entries: 2,
+            n_raw: 3,
+            index_hash: *blake3::hash(index).as_bytes(),
+        }
+    }
+
+    #[test]
+    fn an_index_of_any_length_comes_back() {
+        for n in [0, 1, MAX_SUBFIELD, MAX_SUBFIELD + 1, 200_000] {
+            let index: Vec<u8> = (0..n).map(|i| i.to_le_bytes()[0]).collect();
+            let footer = footer(&index);
+            let mut bytes = b"01234".to_vec();
+            bytes.extend(trailing_members(&index, &footer));
+            let file = file(&bytes);
+
+            let found = read_footer(&file, bytes.len() as u64).unwrap();
+
+            assert_eq!(found, footer);
+            assert_eq!(read_index(&file, &found).unwrap(), index);
+        }
+    }
+
+    #[test]
+    fn the_trailing_members_decompress_to_nothing() {
+        let index = vec![7; 100_000];
+        let members = trailing_members(&index, &footer(&index));
+        let mut out = Vec::new();
+
+        flate2::bufread::MultiGzDecoder::new(members.as_slice()).read_to_end(&mut out).unwrap();
+
+        assert_eq!(out, b"");
+        assert_eq!(members.len(), 100_000 + 2 * AROUND + FOOTER);
+    }
+
+    #[test]
+    fn one_flipped_bit_anywhere_is_noticed() {
+        let index = b"an index".to_vec();
+        let mut bytes = b"01234".to_vec();
+        bytes.extend(trailing_members(&index, &footer(&index)));
+        for bit in 5 * 8..bytes.len() * 8 {
+            let mut broken = bytes.clone();
+            broken[bit / 8] ^= 1 << (bit % 8);
+            let file = file(&broken);
+
+            let read = read_footer(&file, broken.len() as u64)
+                .and_then(|footer| read_index(&file, &footer));
+
+            assert_eq!(read, None, "bit {bit}");
+        }
+    }
+}

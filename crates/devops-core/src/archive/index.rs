@@ -1,0 +1,385 @@
+//! The index of an archive: what each segment and each entry is, and where.
+//!
+//! # Format
+//!
+//! Three parts follow each other in the stream that [`container`](super::container) keeps. A number is
+//! a LEB128 varint, a signed one in zigzag form, a fixed one in little-endian order, a hash 32 bytes.
+//!
+//! 1. The head: the compression level (number), the [compressor](COMPRESSOR) (number), flags (byte; bit 0:
+//!    made reproducible), the start of the run (signed seconds, nanoseconds; 0 when reproducible).
+//!    Then each segment: its length in the archive, its length in the tar, its CRC-32 (4 bytes),
+//!    the BLAKE3 of the tar bytes and the BLAKE3 of the compressed bytes.
+//! 2. Each entry, in the order of the tar, as [`record`] says.
+//! 3. The BLAKE3 of the content of each file that is not empty, in the order of the entries.
+//!
+//! The place of an entry is not stored: entries fill the tar without gaps between the end of the
+//! first segment and the beginning of the last, so the lengths before it say where it is. Holes of
+//! sparse files are stored with their zeros in the tar; their place is in the record.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+};
+
+use flate2::bufread::DeflateDecoder;
+
+use super::{
+    ArchiveError,
+    container::{self, Footer},
+    deflate::{Level, MEMBER_END, MEMBER_HEADER, Packer},
+    entry::Timestamp,
+    header::{BLOCK as TAR_BLOCK, padding},
+};
+
+mod record;
+mod varint;
+
+pub(super) use record::{Identity, Record, walk_order};
+use record::{decode, encode};
+use varint::{Cursor, push_number, push_timestamp};
+
+/// A BLAKE3 hash.
+pub(super) type Hash = [u8; 32];
+
+/// Names the compressor and the rule of grouping: segments made by others are compressed anew, so
+/// that an archive does not depend on what made the ones before it.
+const COMPRESSOR: u64 = 1;
+/// How much of the index is compressed at once.
+const BLOCK: usize = 1 << 20;
+/// Deflate makes no more than this of a byte.
+const MAX_RATIO: u64 = 1032;
+/// No segment is larger, in either form: groups end at half a MiB, but extended attributes and
+/// long names come on top. What would be larger is not believed.
+pub(super) const MAX_SEGMENT: u64 = 64 << 20;
+
+/// How an archive was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Making {
+    pub(super) level: Level,
+    pub(super) is_reproducible: bool,
+    /// When the run began: what changed about then or later may have changed again unnoticed.
+    pub(super) started: Timestamp,
+}
+
+/// One segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Its place and length in the archive.
+    pub(super) at: u64,
+    pub(super) n_packed: u64,
+    /// Its place and length in the tar.
+    pub(super) raw_at: u64,
+    pub(super) n_raw: u64,
+    /// The CRC-32 of the tar bytes.
+    pub(super) crc: u32,
+    pub(super) raw_hash: Hash,
+    pub(super) packed_hash: Hash,
+}
+
+/// Gathers an index while the archive is written.
+pub(super) struct IndexWriter {
+    making: Making,
+    packer: Packer,
+    segments: Part,
+    n_segments: u64,
+    hashes: Part,
+}
+
+/// The entries of an index, gathered where they are made.
+pub(super) struct EntryWriter {
+    packer: Packer,
+    part: Part,
+    last_path: Vec<u8>,
+    n_entries: u64,
+}
+
+/// Bytes of the index, compressed as soon as there are enough.
+#[derive(Default)]
+struct Part {
+    raw: Vec<u8>,
+    packed: Vec<u8>,
+    n_raw: u64,
+}
+
+impl Part {
+    fn push(&mut self, bytes: &[u8], packer: &mut Packer) -> Result<(), ArchiveError> {
+        self.raw.extend_from_slice(bytes);
+        if self.raw.len() >= BLOCK { self.pack(packer) } else { Ok(()) }
+    }
+
+    fn pack(&mut self, packer: &mut Packer) -> Result<(), ArchiveError> {
+        if !self.raw.is_empty() {
+            self.packed.extend(packer.pack(&self.raw)?.bytes);
+            self.n_raw += self.raw.len() as u64;
+            self.raw.clear();
+        }
+        Ok(())
+    }
+}
+
+impl EntryWriter {
+    pub(super) fn new() -> Self {
+        Self {
+            packer: Packer::new(Level::default()),
+            part: Part::default(),
+            last_path: Vec::new(),
+            n_entries: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, record: &Record) -> Result<(), ArchiveError> {
+        let mut bytes = Vec::with_capacity(128);
+        encode(record, &mut self.last_path, &mut bytes);
+        self.n_entries += 1;
+        self.part.push(&bytes, &mut self.packer)
+    }
+}
+
+impl IndexWriter {
+    pub(super) fn new(making: Making) -> Self {
+        Self {
+            making,
+            packer: Packer::new(Level::default()),
+            segments: Part::default(),
+            n_segments: 0,
+            hashes: Part::default(),
+        }
+    }
+
+    /// Adds the next segment; where it is follows from those before.
+    pub(super) fn push_segment(&mut self, segment: &Segment) -> Result<(), ArchiveError> {
+        let mut bytes = Vec::with_capacity(80);
+        if self.n_segments == 0 {
+            push_number(&mut bytes, self.making.level.number().into());
+            push_number(&mut bytes, COMPRESSOR);
+            bytes.push(self.making.is_reproducible.into());
+            push_timestamp(&mut bytes, self.making.started);
+        }
+        push_number(&mut bytes, segment.n_packed);
+        push_number(&mut bytes, segment.n_raw);
+        bytes.extend(segment.crc.to_le_bytes());
+        bytes.extend(segment.raw_hash);
+        bytes.extend(segment.packed_hash);
+        self.n_segments += 1;
+        self.segments.push(&bytes, &mut self.packer)
+    }
+
+    /// Adds the hash of the content of the next file that is not empty.
+    pub(super) fn push_hash(&mut self, hash: &Hash) -> Result<(), ArchiveError> {
+        self.hashes.push(hash, &mut self.packer)
+    }
+
+    /// Returns what follows the first member, which ends at `index_start` and holds `n_raw` bytes of tar.
+    pub(super) fn finish(
+        mut self,
+        mut entries: EntryWriter,
+        index_start: u64,
+        n_raw: u64,
+    ) -> Result<Vec<u8>, ArchiveError> {
+        let mut packed = Vec::new();
+        let mut n_index_raw = 0;
+        for part in [&mut self.segments, &mut entries.part, &mut self.hashes] {
+            part.pack(&mut self.packer)?;
+            packed.append(&mut part.packed);
+            n_index_raw += part.n_raw;
+        }
+        // The final block that ends the stream.
+        packed.extend([3, 0]);
+        let footer = Footer {
+            index_start,
+            n_index_packed: packed.len() as u64,
+            n_index_raw,
+            n_segments: self.n_segments,
+            n_entries: entries.n_entries,
+            n_raw,
+            index_hash: *blake3::hash(&packed).as_bytes(),
+        };
+        Ok(container::trailing_members(&packed, &footer))
+    }
+}
+
+/// The index of an archive that was opened.
+pub(super) struct Index {
+    pub(super) making: Making,
+    pub(super) segments: Vec<Segment>,
+    /// The length of the tar.
+    pub(super) n_raw: u64,
+    /// Where the first member ends.
+    pub(super) n_member: u64,
+    pub(super) n_entries: u64,
+    is_same_compressor: bool,
+    raw: Vec<u8>,
+    entries_at: usize,
+    hashes_at: usize,
+}
+
+impl Index {
+    /// Reads the index of a file of `n_bytes`; `None` when there is none that can be believed.
+    pub(super) fn read(file: &File, n_bytes: u64) -> Option<Self> {
+        let footer = container::read_footer(file, n_bytes)?;
+        let packed = container::read_index(file, &footer)?;
+        let raw = inflated(&packed, footer.n_index_raw).ok()?;
+        drop(packed);
+        Self::parse(raw, &footer)
+    }
+
+    fn parse(raw: Vec<u8>, footer: &Footer) -> Option<Self> {
+        let mut cursor = Cursor::at(&raw, 0);
+        let level = Level::new(u8::try_from(cursor.number()?).ok()?)?;
+        let is_same_compressor = cursor.number()? == COMPRESSOR;
+        let is_reproducible = cursor.byte()? & 1 == 1;
+        let started = cursor.timestamp()?;
+        let segments = segments(&mut cursor, footer)?;
+        let entries_at = cursor.position();
+        let mut index = Self {
+            making: Making { level, is_reproducible, started },
+            segments,
+            n_raw: footer.n_raw,
+            n_member: footer.index_start,
+            n_entries: footer.n_entries,
+            is_same_compressor,
+            hashes_at: raw.len(),
+            raw,
+            entries_at,
+        };
+        index.find_hashes()?;
+        Some(index)
+    }
+
+    /// Walks the entries once, which must fill the tar and have their hashes behind them:
+    /// from then on they can be walked without a doubt at each step.
+    fn find_hashes(&mut self) -> Option<()> {
+        let mut place = self.start();
+        while self.next(&mut place).is_some() {}
+        let n_in_hashes = self.raw.len() - place.at;
+        self.hashes_at = place.at;
+        let last_at = self.segments.last()?.raw_at;
+        let is_whole = place.n == self.n_entries && place.raw_at == last_at;
+        (is_whole && Some(n_in_hashes) == place.n_hashes.checked_mul(size_of::<Hash>()))
+            .then_some(())
+    }
+
+    /// Returns whether a segment of it is what would be made today at `level`.
+    pub(super) fn is_made_alike(&self, level: Level) -> bool {
+        self.is_same_compressor && self.making.level == level
+    }
+
+    /// Returns the number of the segment that holds byte `raw_at` of the tar.
+    pub(super) fn segment_at(&self, raw_at: u64) -> Option<usize> {
+        let n_before = self.segments.partition_point(|segment| segment.raw_at <= raw_at);
+        let n = n_before.checked_sub(1)?;
+        (raw_at < self.n_raw).then_some(n)
+    }
+
+    /// Returns the entries in the order of the tar.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Indexed> + '_ {
+        let mut place = self.start();
+        std::iter::from_fn(move || self.next(&mut place))
+    }
+
+    /// Returns the place before the first entry.
+    pub(super) fn start(&self) -> Place {
+        Place {
+            at: self.entries_at,
+            n: 0,
+            n_hashes: 0,
+            raw_at: self.segments.first().map_or(0, |first| first.n_raw),
+            path: Vec::new(),
+        }
+    }
+
+    /// Returns the entry behind `place`, which moves on.
+    pub(super) fn next(&self, place: &mut Place) -> Option<Indexed> {
+        if place.n == self.n_entries {
+            return None;
+        }
+        let mut cursor = Cursor::at(&self.raw[..self.hashes_at], place.at);
+        let record = decode(&mut cursor, &mut place.path)?;
+        let raw_at = place.raw_at;
+        // Sizes near 2^64 would wrap around to a place in the tar.
+        let n_content = record.entry.size.checked_next_multiple_of(TAR_BLOCK as u64)?;
+        place.raw_at = raw_at.checked_add(record.n_header)?.checked_add(n_content)?;
+        let mut hash = None;
+        if record.has_hash() {
+            let hashes = self.raw[self.hashes_at..].as_chunks().0;
+            hash = hashes.get(place.n_hashes).copied();
+            place.n_hashes += 1;
+        }
+        place.at = cursor.position();
+        place.n += 1;
+        Some(Indexed { record, n: place.n - 1, raw_at, hash })
+    }
+}
+
+/// A place between two entries of an index.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The byte of the index where the next record begins.
+    at: usize,
+    /// How many entries and hashes are behind.
+    n: u64,
+    n_hashes: usize,
+    raw_at: u64,
+    path: Vec<u8>,
+}
+
+/// An entry of an index, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Indexed {
+    pub(super) record: Record,
+    /// Its number in the archive.
+    pub(super) n: u64,
+    /// Where its headers begin in the tar.
+    pub(super) raw_at: u64,
+    /// The hash of its content; `None` when it has none.
+    pub(super) hash: Option<Hash>,
+}
+
+impl Indexed {
+    /// Returns where its content begins in the tar.
+    pub(super) fn content_at(&self) -> u64 {
+        self.raw_at + self.record.n_header
+    }
+
+    /// Returns where the next entry begins in the tar.
+    pub(super) fn end(&self) -> u64 {
+        let size = self.record.entry.size;
+        self.content_at() + size + padding(size) as u64
+    }
+}
+
+/// Reads the segments, which must lie one behind the other from end to end.
+fn segments(cursor: &mut Cursor<'_>, footer: &Footer) -> Option<Vec<Segment>> {
+    let mut segments = Vec::new();
+    let (mut at, mut raw_at) = (MEMBER_HEADER.len() as u64, 0_u64);
+    for _ in 0..footer.n_segments {
+        let segment = Segment {
+            at,
+            n_packed: cursor.number()?,
+            raw_at,
+            n_raw: cursor.number()?,
+            crc: u32::from_le_bytes(*cursor.fixed()?),
+            raw_hash: *cursor.fixed()?,
+            packed_hash: *cursor.fixed()?,
+        };
+        if segment.n_raw > MAX_SEGMENT || segment.n_packed > MAX_SEGMENT {
+            return None;
+        }
+        at = at.checked_add(segment.n_packed)?;
+        raw_at = raw_at.checked_add(segment.n_raw)?;
+        segments.push(segment);
+    }
+    let is_whole = at.checked_add(MEMBER_END as u64)? == footer.index_start;
+    (is_whole && raw_at == footer.n_raw).then_some(segments)
+}
+
+/// Decompresses the index, which must have `n_raw` bytes.
+fn inflated(packed: &[u8], n_raw: u64) -> io::Result<Vec<u8>> {
+    let wrong = || io::Error::from(io::ErrorKind::InvalidData);
+    if n_raw > (packed.len() as u64).saturating_mul(MAX_RATIO) {
+        return Err(wrong());
+    }
+    let mut raw = Vec::with_capacity(usize::try_from(n_raw).map_err(|_| wrong())?);
+    DeflateDecoder::new(packed).take(n_raw + 1).read_to_end(&mut raw)?;
+    if raw.len() as u64 == n_raw { Ok(raw) } else { Err(wrong()) }
+}

@@ -1,0 +1,177 @@
+//! Reads entries into pieces.
+
+use std::{
+    io::{self, Read},
+    os::fd::AsFd,
+    path::Path,
+};
+
+use super::{Member, Pack, identity, small::Unopened};
+use crate::archive::{
+    attributes::Attributes,
+    content::{Part, Span},
+    entry::{Entry, EntryKind},
+    header,
+    index::Record,
+    meta::Meta,
+    pipeline::{Piece, Stop},
+    walk::Visitor,
+};
+
+/// A piece being put together.
+#[derive(Default)]
+pub(super) struct Building {
+    pub(super) raw: Vec<u8>,
+    pub(super) spans: Vec<Span>,
+}
+
+/// A place in a piece, to which it can be taken back.
+pub(super) struct Mark(usize, usize);
+
+impl Building {
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.raw.len(), self.spans.len())
+    }
+
+    pub(super) fn take_back(&mut self, mark: &Mark) {
+        self.raw.truncate(mark.0);
+        self.spans.truncate(mark.1);
+    }
+
+    /// Appends up to `n` bytes; none after an error.
+    pub(super) fn read(&mut self, reader: &mut dyn Read, n: u64) -> io::Result<u64> {
+        let mark = self.raw.len();
+        self.raw.reserve(usize::try_from(n).unwrap_or(0));
+        let read = reader.take(n).read_to_end(&mut self.raw);
+        if read.is_err() {
+            self.raw.truncate(mark);
+        }
+        read.map(|n| n as u64)
+    }
+
+    pub(super) fn pad(&mut self, n: u64) {
+        self.raw.resize(self.raw.len() + length(n), 0);
+    }
+
+    /// Marks everything from `start` on as content.
+    pub(super) fn mark_content(&mut self, start: usize, part: Part) {
+        self.spans.push(Span { range: start..self.raw.len(), part });
+    }
+}
+
+/// Returns a piece with `n` zeros of content and `after` behind it.
+pub(super) fn zeros(n: u64, part: Part, after: u64) -> Piece {
+    let spans = vec![Span { range: 0..length(n), part }];
+    Piece::Zeros { n: length(n + after), spans }
+}
+
+fn length(n: u64) -> usize {
+    usize::try_from(n).expect("never more than a slice and a block")
+}
+
+impl Pack<'_> {
+    /// Reads a group and sends it on; returns the record of the large file at its end.
+    pub(super) fn read(
+        &mut self,
+        group: Vec<Member>,
+        has_large: bool,
+    ) -> Result<Option<Record>, Stop> {
+        let mut building = Building::default();
+        let mut large = None;
+        let n_small = group.len() - usize::from(has_large);
+        for (i, member) in group.into_iter().enumerate() {
+            self.cancel.check()?;
+            if i == n_small {
+                large = self.with_attributes(member, &mut building);
+            } else if let Some(record) = self.member(member, &mut building)? {
+                self.push(&record)?;
+            }
+        }
+        if !building.raw.is_empty() {
+            self.feed.send(Piece::New { raw: building.raw, spans: building.spans })?;
+        }
+        Ok(large)
+    }
+
+    /// Appends an entry; returns its record, or `None` when it was named as left out.
+    fn member(&mut self, member: Member, piece: &mut Building) -> Result<Option<Record>, Stop> {
+        Ok(match &member.entry.kind {
+            EntryKind::File => self.small(&member, piece)?,
+            // The first name may have turned out unreadable since.
+            EntryKind::HardLink { target } if !self.first_names.contains_key(&member.meta.id) => {
+                let reason = format!("its first name `{}` could not be read", target.display());
+                self.skip(&member.entry.path, reason, true);
+                None
+            }
+            EntryKind::HardLink { .. } => {
+                Some(self.headers(member.entry, &member.meta, Attributes::default(), piece))
+            }
+            _ => self.with_attributes(member, piece),
+        })
+    }
+
+    /// Appends the headers of an entry whose attributes may not have been read yet.
+    fn with_attributes(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
+        let attributes = match member.attributes {
+            Some(attributes) => Ok(attributes),
+            None => self.attributes.of_named(member.folder.as_fd(), &member.name, &member.meta),
+        };
+        match attributes {
+            Ok(attributes) => Some(self.headers(member.entry, &member.meta, attributes, piece)),
+            Err(error) => {
+                Visitor::unreadable(self, &member.entry.path, error.into());
+                None
+            }
+        }
+    }
+
+    /// Appends the headers of an entry, and names what is missing of its attributes; returns its record.
+    fn headers(
+        &mut self,
+        entry: Entry,
+        meta: &Meta,
+        attributes: Attributes,
+        piece: &mut Building,
+    ) -> Record {
+        let (record, faults) = self.encode(entry, meta, attributes, piece);
+        self.name_faults(&record.entry.path, faults);
+        record
+    }
+
+    pub(super) fn name_faults(&mut self, path: &Path, faults: Vec<String>) {
+        for fault in faults {
+            self.skip(path, fault, true);
+        }
+    }
+
+    /// Appends the headers of an entry; returns its record, and what is missing of its attributes.
+    pub(super) fn encode(
+        &self,
+        mut entry: Entry,
+        meta: &Meta,
+        attributes: Attributes,
+        piece: &mut Building,
+    ) -> (Record, Vec<String>) {
+        entry.mode = attributes.mode(entry.mode);
+        entry.xattrs = attributes.xattrs;
+        let header = header::encode(&entry);
+        piece.raw.extend_from_slice(&header);
+        // A reproducible archive says nothing of where and when its files were, and what could not be
+        // read now is tried again by the next run.
+        let is_told = self.reproducible.is_none() && attributes.faults.is_empty();
+        let identity = is_told.then(|| identity(meta));
+        let n_header = header.len() as u64;
+        (Record { entry, n_header, identity, holes: Vec::new() }, attributes.faults)
+    }
+
+    /// Names a file that could not be opened, or is none any more.
+    pub(super) fn name_unopened(&mut self, member: &Member, error: &Unopened) {
+        self.first_names.remove(&member.meta.id);
+        match error {
+            Unopened::Replaced => self.change(&member.entry.path, "became something else"),
+            Unopened::Failed(error) => {
+                Visitor::unreadable(self, &member.entry.path, (*error).into());
+            }
+        }
+    }
+}

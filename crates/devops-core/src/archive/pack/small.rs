@@ -1,0 +1,154 @@
+//! Reads files of up to a slice, again while they change.
+
+use std::{fs::File, io, os::fd::AsFd, time::Duration};
+
+use rustix::{
+    fs::{FileType, Mode, OFlags, fstat, openat},
+    io::Errno,
+};
+
+use super::{Member, Pack, identity, large::gaps, read::Building};
+use crate::archive::{
+    again::{HostTime, Patience, Reading},
+    content::Part,
+    entry::{Entry, EntryKind},
+    group::SLICE,
+    header::padding,
+    holes::data_ranges,
+    index::Record,
+    meta::Meta,
+    pipeline::Stop,
+};
+
+/// Why a file that was found could not be opened.
+pub(super) enum Unopened {
+    /// Something else has its name now.
+    Replaced,
+    Failed(Errno),
+}
+
+/// What came of reading a file once.
+enum Once {
+    Unopened(Unopened),
+    Unreadable(io::Error),
+    Read(Box<Read>),
+}
+
+/// A file that was read.
+struct Read {
+    record: Record,
+    n: u64,
+    /// What is missing of its attributes.
+    faults: Vec<String>,
+    /// What happened to it meanwhile.
+    change: Option<&'static str>,
+}
+
+impl Pack<'_> {
+    /// Appends a file; returns its record, or `None` when it was named as left out.
+    pub(super) fn small(
+        &mut self,
+        member: &Member,
+        piece: &mut Building,
+    ) -> Result<Option<Record>, Stop> {
+        let mark = piece.mark();
+        let time = HostTime::new(self.cancel);
+        let mut patience = std::mem::replace(&mut self.patience, Patience::new(Duration::ZERO));
+        let reading = patience.read(&time, || {
+            piece.take_back(&mark);
+            let once = self.once(member, piece);
+            let is_changed = matches!(&once, Once::Read(read) if read.change.is_some());
+            Ok::<_, Stop>(if is_changed { Reading::Changed(once) } else { Reading::Steady(once) })
+        });
+        self.patience = patience;
+        let (Reading::Steady(once) | Reading::Changed(once)) = reading?;
+        let path = &member.entry.path;
+        Ok(match once {
+            Once::Unopened(error) => {
+                self.name_unopened(member, &error);
+                None
+            }
+            Once::Unreadable(error) => {
+                piece.take_back(&mark);
+                self.first_names.remove(&member.meta.id);
+                self.skip(path, error.to_string(), true);
+                None
+            }
+            Once::Read(read) => {
+                let Read { record, n, faults, change } = *read;
+                self.advance(n);
+                self.name_faults(path, faults);
+                if let Some(reason) = change {
+                    self.change(path, reason);
+                }
+                Some(record)
+            }
+        })
+    }
+
+    fn once(&self, member: &Member, piece: &mut Building) -> Once {
+        let (file, mut meta) = match open(member) {
+            Ok(opened) => opened,
+            Err(error) => return Once::Unopened(error),
+        };
+        // One that has just become large is cut: its segment is small.
+        meta.size = meta.size.min(SLICE.max(member.entry.size));
+        let entry = self.entry(&member.entry.path, &meta, EntryKind::File);
+        let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
+        let (mut record, faults) = self.encode(entry, &meta, attributes, piece);
+        let (entry, start) = (&record.entry, piece.raw.len());
+        let data = data_ranges(file.as_fd(), entry.size);
+        let mut reader = self.layer.input(&entry.path, &file);
+        let n = match piece.read(&mut *reader, entry.size) {
+            Ok(n) => n,
+            Err(error) => return Once::Unreadable(error),
+        };
+        let cut = after_content(entry, n, &mut *reader);
+        piece.pad(entry.size - n);
+        if entry.size > 0 {
+            piece.mark_content(start, Part::Whole);
+        }
+        piece.pad(padding(entry.size) as u64);
+        let (is_same, written) = changes(&file, &meta);
+        let change = cut.or(written);
+        record.holes = gaps(&data, entry.size);
+        record.identity = record.identity.filter(|_| is_same && change.is_none());
+        Once::Read(Box::new(Read { record, n, faults, change }))
+    }
+}
+
+/// Opens a file that was found.
+pub(super) fn open(member: &Member) -> Result<(File, Meta), Unopened> {
+    // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fd = openat(&member.folder, &member.name, flags | OFlags::NOCTTY, Mode::empty())
+        .map_err(Unopened::Failed)?;
+    let meta = fstat(&fd).map(Meta::from).map_err(Unopened::Failed)?;
+    if meta.kind == FileType::RegularFile {
+        Ok((File::from(fd), meta))
+    } else {
+        Err(Unopened::Replaced)
+    }
+}
+
+/// Says what became of a file that gave fewer or more bytes than its size promised.
+pub(super) fn after_content(
+    entry: &Entry,
+    n_read: u64,
+    reader: &mut dyn io::Read,
+) -> Option<&'static str> {
+    if n_read < entry.size {
+        return Some("shrank while being read; the rest is zeros");
+    }
+    let has_more = matches!(reader.read(&mut [0]), Ok(1));
+    has_more.then_some("grew while being read; cut at its first size")
+}
+
+/// Returns whether a file is still the same in every respect, and what was done to its content.
+pub(super) fn changes(file: &File, before: &Meta) -> (bool, Option<&'static str>) {
+    let Ok(after) = fstat(file).map(Meta::from) else { return (false, None) };
+    // A hard link made elsewhere changes the ctime only, and no content.
+    let is_written = after.mtime != before.mtime || after.size != before.size;
+    let is_same = !is_written && identity(&after) == identity(before);
+    (is_same, is_written.then_some("was written to while being read"))
+}

@@ -1,0 +1,474 @@
+//! Parses entries from the bytes of a tar, wherever they come from.
+//!
+//! Formats: POSIX.1-1988 ustar, POSIX.1-2001 pax, GNU tar with its sparse files, v7, and what star and
+//! bsdtar add in pax records.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read},
+    ops::Range,
+    os::unix::ffi::OsStringExt,
+    path::PathBuf,
+};
+
+use tar::Header;
+
+use super::{
+    number::{number, unsigned},
+    pax::{MAX_BODY, MAX_PATH, Records, Sparse},
+    sparse::{self, MAX_SIZE, Pair},
+};
+use crate::archive::{
+    entry::{Entry, EntryKind, Timestamp},
+    header::{BLOCK, padding},
+    origin::Origin,
+};
+
+/// Why there is no next entry.
+#[derive(Debug)]
+pub(in crate::archive) enum Fault {
+    /// The bytes could not be had.
+    Stream(io::Error),
+    /// They are no sound tar.
+    Damaged(&'static str),
+    /// The first of them are no tar at all.
+    NotTar,
+}
+
+/// How a tar ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::archive) enum Ending {
+    /// With the two blocks of zeros every tar should have.
+    Marked,
+    /// With one block of zeros.
+    LoneBlock,
+    /// Its bytes are over.
+    Unmarked,
+}
+
+/// Where the stored bytes of a sparse file belong.
+struct Map {
+    size: u64,
+    extents: Vec<Range<u64>>,
+}
+
+/// Reads the entries of a tar, each with its content.
+pub(in crate::archive) struct Entries<R> {
+    input: R,
+    /// Stored content of the current entry not read yet, and the zeros behind it.
+    left: u64,
+    padding: usize,
+    n_begun: u64,
+    /// Whether anything of it was a tar.
+    is_tar: bool,
+    origin: Option<Origin>,
+    global: Records,
+    ending: Option<Ending>,
+}
+
+impl<R: Read> Entries<R> {
+    /// Begins at the first byte of `input`, which must be where a header stands.
+    pub(in crate::archive) fn new(input: R) -> Self {
+        Self {
+            input,
+            left: 0,
+            padding: 0,
+            n_begun: 0,
+            is_tar: false,
+            origin: None,
+            global: Records::default(),
+            ending: None,
+        }
+    }
+
+    pub(super) fn input(&self) -> &R {
+        &self.input
+    }
+
+    pub(super) fn input_mut(&mut self) -> &mut R {
+        &mut self.input
+    }
+
+    /// Returns how the tar ended, once it has.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    pub(super) fn n_entries(&self) -> u64 {
+        self.n_begun
+    }
+
+    /// Returns the next entry, past what was not read of the current one; `None` at the end.
+    pub(in crate::archive) fn next_entry(&mut self) -> Result<Option<Entry>, Fault> {
+        if self.ending.is_some() || !self.skip_content()? {
+            self.ending.get_or_insert(Ending::Unmarked);
+            return Ok(None);
+        }
+        let mut local = Records::default();
+        let mut is_extended = false;
+        while let Some(header) = self.header()? {
+            match header.entry_type().as_byte() {
+                // Old Solaris wrote the same under another letter.
+                b'x' | b'X' => {
+                    let body = self.extension(&header, MAX_BODY)?;
+                    local.read(&body).map_err(Fault::Damaged)?;
+                }
+                b'g' => {
+                    let body = self.extension(&header, MAX_BODY)?;
+                    self.global(&body)?;
+                    continue;
+                }
+                b'L' => local.long_path = Some(self.long_name(&header)?),
+                b'K' => local.long_target = Some(self.long_name(&header)?),
+                _ => return self.entry(&header, local).map(Some),
+            }
+            is_extended = true;
+        }
+        if is_extended {
+            return Err(Fault::Damaged("an extension header without its entry"));
+        }
+        Ok(None)
+    }
+
+    /// Reads stored content of the current entry; 0 at its end. Of a sparse file these are its extents,
+    /// one behind the other.
+    pub(in crate::archive) fn read_content(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        let wanted = usize::try_from(self.left).unwrap_or(buffer.len()).min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let n = self.read(&mut buffer[..wanted])?;
+        if n == 0 {
+            return Err(Fault::Damaged("it ends in the middle of a file"));
+        }
+        self.left -= n as u64;
+        Ok(n)
+    }
+
+    /// Skips what is left of the current entry; returns whether the padding behind it is there as well.
+    fn skip_content(&mut self) -> Result<bool, Fault> {
+        let mut buffer = [0; 16 << 10];
+        while self.read_content(&mut buffer)? > 0 {}
+        let mut left = std::mem::take(&mut self.padding);
+        while left > 0 {
+            match self.read(&mut buffer[..left])? {
+                0 => return Ok(false),
+                n => left -= n,
+            }
+        }
+        Ok(true)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        loop {
+            match self.input.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(Fault::Stream),
+            }
+        }
+    }
+
+    /// Returns the next header; `None` at the end.
+    fn header(&mut self) -> Result<Option<Header>, Fault> {
+        let Some(block) = self.block()? else {
+            self.ending = Some(Ending::Unmarked);
+            return if self.is_tar { Ok(None) } else { Err(Fault::NotTar) };
+        };
+        if block == [0; BLOCK] {
+            self.is_tar = true;
+            // Half a block of zeros is none, and behind one alone nothing is read.
+            let is_marked = match self.block() {
+                Ok(second) => second == Some([0; BLOCK]),
+                Err(Fault::Stream(error)) => return Err(Fault::Stream(error)),
+                Err(_) => false,
+            };
+            self.ending = Some(if is_marked { Ending::Marked } else { Ending::LoneBlock });
+            return Ok(None);
+        }
+        if !has_right_checksum(&block) {
+            return Err(self.not_whole("the checksum of a header is wrong"));
+        }
+        self.is_tar = true;
+        Ok(Some(Header::from_byte_slice(&block).clone()))
+    }
+
+    /// Reads a block; `None` when the input ended before it.
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Fault> {
+        let mut block = [0; BLOCK];
+        let mut n = 0;
+        while n < BLOCK {
+            match self.read(&mut block[n..])? {
+                0 if n == 0 => return Ok(None),
+                0 => return Err(self.not_whole("it ends in the middle of a block")),
+                more => n += more,
+            }
+        }
+        Ok(Some(block))
+    }
+
+    /// Returns the fault of a wrong block: without any sound block before it, this is no tar.
+    fn not_whole(&self, reason: &'static str) -> Fault {
+        if self.is_tar { Fault::Damaged(reason) } else { Fault::NotTar }
+    }
+
+    /// Reads the body of an extension header.
+    fn extension(&mut self, header: &Header, limit: u64) -> Result<Vec<u8>, Fault> {
+        let size = size(header)?;
+        if size > limit {
+            return Err(Fault::Damaged("an extension header is too large"));
+        }
+        self.expect_content(size);
+        let mut body = Vec::new();
+        let mut buffer = [0; 4 << 10];
+        loop {
+            let n = self.read_content(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            body.extend(&buffer[..n]);
+        }
+        if self.skip_content()? {
+            Ok(body)
+        } else {
+            Err(Fault::Damaged("it ends in an extension header"))
+        }
+    }
+
+    /// Reads a long name of GNU tar, which ends at a NUL.
+    fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, Fault> {
+        let mut name = self.extension(header, MAX_PATH as u64 + 1)?;
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        name.truncate(end);
+        Ok(name)
+    }
+
+    fn global(&mut self, body: &[u8]) -> Result<(), Fault> {
+        self.global.read(body).map_err(Fault::Damaged)?;
+        if self.global.names_one_entry() {
+            let reason = "a global header that says what can be true of one entry alone";
+            return Err(Fault::Damaged(reason));
+        }
+        if let Some(comment) = self.global.comment.take()
+            && self.origin.is_none()
+        {
+            self.origin = Origin::from_comment(&comment);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, header: &Header, mut local: Records) -> Result<Entry, Fault> {
+        let path = local.path().map_or_else(|| stored_path(header), <[u8]>::to_vec);
+        let kind = kind_of(header, &local, &path)?;
+        let (uid, gid, mtime, mode) = self.facts(header, &local)?;
+        let xattrs = local.take_xattrs();
+        let stored = stored_size(header, &local, &kind)?;
+        let is_folder = matches!(header.entry_type().as_byte(), b'5' | b'D');
+        if stored > 0 && kind == EntryKind::Folder && !is_folder {
+            // Some readers take what follows for entries, others for content.
+            return Err(Fault::Damaged("a folder that is a file with content as well"));
+        }
+        self.n_begun += 1;
+        let mut size = if kind == EntryKind::Folder { 0 } else { stored };
+        let mut extents = None;
+        if kind == EntryKind::File
+            && let Some(map) = self.sparse(header, &local, stored)?
+        {
+            (size, extents) = (map.size, Some(map.extents));
+        } else {
+            self.expect_content(stored);
+        }
+        Ok(Entry {
+            path: path_of(path),
+            kind,
+            mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            xattrs,
+            extents,
+            holes: Vec::new(),
+        })
+    }
+
+    /// Returns owner, group, time and mode.
+    fn facts(&self, header: &Header, local: &Records) -> Result<(u64, u64, Timestamp, u32), Fault> {
+        let old = header.as_old();
+        let uid = local.uid.or(self.global.uid).or_else(|| unsigned(&old.uid));
+        let gid = local.gid.or(self.global.gid).or_else(|| unsigned(&old.gid));
+        let seconds = || number(&old.mtime).map(|seconds| Timestamp { seconds, nanoseconds: 0 });
+        let mtime = local.mtime.or(self.global.mtime).or_else(seconds);
+        let mode = number(&old.mode).and_then(|mode| u32::try_from(mode & 0o7777).ok());
+        match (uid, gid, mtime, mode) {
+            (Some(uid), Some(gid), Some(mtime), Some(mode)) => Ok((uid, gid, mtime, mode)),
+            _ => Err(Fault::Damaged("a header holds no number where one must be")),
+        }
+    }
+
+    /// Returns size and map of a sparse file, and leaves the input at its first extent.
+    fn sparse(
+        &mut self,
+        header: &Header,
+        local: &Records,
+        stored: u64,
+    ) -> Result<Option<Map>, Fault> {
+        let mut pairs = Vec::new();
+        let size = match &local.sparse {
+            Some(sparse) => {
+                self.expect_content(stored);
+                if sparse.has_map_in_content() {
+                    pairs = self.map_in_content()?;
+                } else {
+                    pairs.clone_from(&sparse.pairs);
+                }
+                sparse.size
+            }
+            None if header.entry_type().as_byte() == b'S' => {
+                let size = self.map_in_headers(header, &mut pairs)?;
+                self.expect_content(stored);
+                size
+            }
+            None => return Ok(None),
+        };
+        let size = size.filter(|&size| size <= MAX_SIZE);
+        let size = size.ok_or(Fault::Damaged("a sparse file without its size"))?;
+        let extents = sparse::extents(&pairs, size, self.left).map_err(Fault::Damaged)?;
+        Ok(Some(Map { size, extents }))
+    }
+
+    /// Reads the map of an old GNU header and of the blocks that continue it; returns the size.
+    fn map_in_headers(
+        &mut self,
+        header: &Header,
+        pairs: &mut Vec<Pair>,
+    ) -> Result<Option<u64>, Fault> {
+        let first = header.as_bytes();
+        sparse::push_table(pairs, &first[386..482]).map_err(Fault::Damaged)?;
+        let mut goes_on = first[482] != 0;
+        while goes_on {
+            let block =
+                self.block()?.ok_or(Fault::Damaged("it ends in the map of a sparse file"))?;
+            sparse::push_table(pairs, &block[..504]).map_err(Fault::Damaged)?;
+            goes_on = block[504] != 0;
+        }
+        Ok(unsigned(&first[483..495]))
+    }
+
+    fn map_in_content(&mut self) -> Result<Vec<Pair>, Fault> {
+        let mut lines = sparse::Lines::default();
+        let mut block = [0; BLOCK];
+        loop {
+            let mut n = 0;
+            while n < BLOCK {
+                match self.read_content(&mut block[n..])? {
+                    0 => return Err(Fault::Damaged("the map of a sparse file is cut off")),
+                    more => n += more,
+                }
+            }
+            if let Some(pairs) = lines.block(&block).map_err(Fault::Damaged)? {
+                return Ok(pairs);
+            }
+        }
+    }
+
+    fn expect_content(&mut self, size: u64) {
+        self.left = size;
+        self.padding = padding(size);
+    }
+}
+
+/// Returns what sort of thing an entry is.
+fn kind_of(header: &Header, local: &Records, path: &[u8]) -> Result<EntryKind, Fault> {
+    let target = || {
+        let stored = || text(&header.as_old().linkname).to_vec();
+        // Not without its slashes: they are part of what a symbolic link says.
+        PathBuf::from(OsString::from_vec(local.target().map_or_else(stored, <[u8]>::to_vec)))
+    };
+    let is_known = local.sparse.as_ref().is_none_or(Sparse::is_known);
+    Ok(match header.entry_type().as_byte() {
+        b'0' | 0 | b'7' if path.ends_with(b"/") => EntryKind::Folder,
+        b'S' if !is_gnu(header) => EntryKind::Unsupported { flag: b'S' },
+        b'0' | 0 | b'7' | b'S' if !is_known => EntryKind::Unsupported { flag: b'S' },
+        b'0' | 0 | b'7' | b'S' => EntryKind::File,
+        b'1' => EntryKind::HardLink { target: target() },
+        b'2' => EntryKind::Symlink { target: target() },
+        b'3' | b'4' => device(header)?,
+        // A folder with the list of its names behind it, in incremental archives of GNU tar.
+        b'5' | b'D' => EntryKind::Folder,
+        b'6' => EntryKind::Fifo,
+        flag => EntryKind::Unsupported { flag },
+    })
+}
+
+/// Returns how many bytes of content follow the header.
+///
+/// Links, devices, FIFOs and folders have none, whatever their size says: some writers put the size
+/// of the first name there, the length of a target or a quota, and every reader ignores it.
+fn stored_size(header: &Header, local: &Records, kind: &EntryKind) -> Result<u64, Fault> {
+    if !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. })
+        && matches!(header.entry_type().as_byte(), b'1'..=b'6')
+    {
+        return Ok(0);
+    }
+    let stored = local.size.map_or_else(|| size(header), Ok)?;
+    if stored > MAX_SIZE {
+        return Err(Fault::Damaged("an entry larger than any file"));
+    }
+    Ok(stored)
+}
+
+fn device(header: &Header) -> Result<EntryKind, Fault> {
+    let bytes = header.as_bytes();
+    // Blank in some archives.
+    let part = |field| unsigned(field).and_then(|part| u32::try_from(part).ok());
+    let (major, minor) = part(&bytes[329..337])
+        .zip(part(&bytes[337..345]))
+        .ok_or(Fault::Damaged("a device without a number"))?;
+    Ok(match header.entry_type().as_byte() {
+        b'3' => EntryKind::CharDevice { major, minor },
+        _ => EntryKind::BlockDevice { major, minor },
+    })
+}
+
+fn size(header: &Header) -> Result<u64, Fault> {
+    unsigned(&header.as_old().size).ok_or(Fault::Damaged("the size of an entry is no number"))
+}
+
+fn is_gnu(header: &Header) -> bool {
+    header.as_bytes()[257..265] == *b"ustar  \0"
+}
+
+/// Returns the path in the header: with its prefix, where the format has one.
+fn stored_path(header: &Header) -> Vec<u8> {
+    let bytes = header.as_bytes();
+    let name = text(&bytes[..100]);
+    let has_prefix = bytes[257..262] == *b"ustar" && !is_gnu(header) && bytes[345] != 0;
+    if has_prefix { [text(&bytes[345..500]), b"/", name].concat() } else { name.to_vec() }
+}
+
+/// Returns a field up to its first NUL.
+fn text(field: &[u8]) -> &[u8] {
+    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
+    &field[..end]
+}
+
+/// Compares the checksum of a header; old writers summed signed bytes.
+fn has_right_checksum(block: &[u8; BLOCK]) -> bool {
+    let mut blanked = *block;
+    blanked[148..156].fill(b' ');
+    let unsigned: i64 = blanked.iter().map(|&byte| i64::from(byte)).sum();
+    let signed: i64 = blanked.iter().map(|&byte| i64::from(byte.cast_signed())).sum();
+    number(&block[148..156]).is_some_and(|sum| sum == unsigned || sum == signed)
+}
+
+/// Returns the path without slashes at its end.
+fn path_of(mut path: Vec<u8>) -> PathBuf {
+    while path.len() > 1 && path.ends_with(b"/") {
+        path.pop();
+    }
+    OsString::from_vec(path).into()
+}

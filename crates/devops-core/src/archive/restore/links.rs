@@ -1,0 +1,145 @@
+//! Hard links whose first name this run has not made: it was not wanted, exists already, or comes later.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Restorer, kept,
+    place::{place, plain},
+    trouble::{Note, Trouble},
+};
+use crate::{
+    archive::{
+        ArchiveError,
+        entry::{Entry, EntryKind},
+        reader::Reader,
+    },
+    cancel::Cancel,
+};
+
+/// How many bytes of links are looked for in one pass over the archive.
+const MAX_BATCH: usize = 32 << 20;
+
+/// Links by the path of their first name in the archive.
+type Waiting = BTreeMap<PathBuf, Vec<Entry>>;
+
+impl Restorer<'_> {
+    /// Links to a first name restored by this run, or keeps the link for later.
+    pub(super) fn link(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
+        match self.linked(entry) {
+            Ok(true) => self.count(entry, Ok(Vec::new())),
+            Ok(false) => self.defer(entry),
+            Err(trouble) => self.trouble(&entry.path, trouble),
+        }
+    }
+
+    /// Restores links whose first name came later, was not wanted, or is there already: for the last two
+    /// it reads the archive once more for the content.
+    pub(super) fn late_links(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
+        loop {
+            let mut waiting = self.batch(cancel)?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let mut is_first = |path: &Path| plain(path).is_ok_and(|p| waiting.contains_key(&p));
+            let mut reader = Reader::open_for(self.options.archive, cancel, &mut is_first)?;
+            let read = self.first_names(&mut reader, &mut waiting);
+            if !matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
+                return read;
+            }
+            // A link to something else than a file, or to nothing.
+            for entry in waiting.into_values().flatten() {
+                self.refuse(&entry)?;
+            }
+            read?;
+        }
+    }
+
+    /// Returns links that still have no first name, as many as fit in memory.
+    fn batch(&mut self, cancel: &Cancel) -> Result<Waiting, ArchiveError> {
+        let (mut waiting, mut size) = (Waiting::new(), 0);
+        while size < MAX_BATCH {
+            cancel.check()?;
+            let Some(entry) = self.links.next().map_err(kept)? else { break };
+            match self.linked(&entry) {
+                Ok(true) => self.count(&entry, Ok(Vec::new()))?,
+                Ok(false) => {
+                    let EntryKind::HardLink { target } = &entry.kind else { continue };
+                    let Ok(first) = plain(target) else { continue };
+                    size += 512 + 3 * (target.as_os_str().len() + entry.path.as_os_str().len());
+                    waiting.entry(first).or_default().push(entry);
+                }
+                Err(trouble) => self.trouble(&entry.path, trouble)?,
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Makes the link if this run has made its first name; returns whether it has.
+    fn linked(&mut self, entry: &Entry) -> Result<bool, Trouble> {
+        let EntryKind::HardLink { target } = &entry.kind else { return Ok(false) };
+        let n_stripped = self.options.strip_components;
+        let first =
+            plain(target).map_err(|reason| Trouble::refused(format!("its target {reason}")))?;
+        let Ok(Some(first)) = place(&first, n_stripped) else { return Ok(false) };
+        let Ok(Some(place)) = place(&entry.path, n_stripped) else { return Ok(false) };
+        self.target.hard_link(&place, &first, entry)
+    }
+
+    /// Restores the content of first names under the names that wait for it.
+    fn first_names(
+        &mut self,
+        reader: &mut Reader,
+        waiting: &mut Waiting,
+    ) -> Result<(), ArchiveError> {
+        while let Some(entry) = reader.next_entry()? {
+            let Ok(path) = plain(&entry.path) else { continue };
+            if entry.kind != EntryKind::File {
+                continue;
+            }
+            if let Some(links) = waiting.remove(&path) {
+                self.first_name(&entry, reader, links)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Restores a file under the first of its names that works, and links the others to it.
+    fn first_name(
+        &mut self,
+        file: &Entry,
+        reader: &mut Reader,
+        links: Vec<Entry>,
+    ) -> Result<(), ArchiveError> {
+        let mut links = links.into_iter();
+        let Some(first) = links.next() else { return Ok(()) };
+        let n_stripped = self.options.strip_components;
+        let Ok(Some(first_place)) = place(&first.path, n_stripped) else { return Ok(()) };
+        let made = self.target.file(&first_place, file, reader);
+        let is_made = made.is_ok();
+        // The link itself has no size.
+        self.summary.n_bytes += if is_made { file.size } else { 0 };
+        self.count(&first, made)?;
+        for link in links {
+            let Ok(Some(place)) = place(&link.path, n_stripped) else { continue };
+            let made = if is_made {
+                self.target.hard_link(&place, &first_place, &link)
+            } else {
+                Ok(false)
+            };
+            match made {
+                Ok(true) => self.count(&link, Ok(Vec::new()))?,
+                Ok(false) => self.refuse(&link)?,
+                Err(trouble) => self.trouble(&link.path, trouble)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
+        let reason = "its first name is not in the archive, or could not be restored";
+        self.note(&entry.path, Note::fault(reason))
+    }
+}

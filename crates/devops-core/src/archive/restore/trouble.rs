@@ -1,0 +1,76 @@
+//! What went wrong with an entry, or with everything.
+
+use std::{io, path::Path};
+
+use crate::{archive::ArchiveError, fs::PathError};
+
+/// Something about an entry that is not as it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) reason: String,
+    /// Whether the restore is partial for it.
+    pub(super) is_fault: bool,
+}
+
+impl Note {
+    pub(super) fn fault(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_fault: true }
+    }
+
+    pub(super) fn remark(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_fault: false }
+    }
+}
+
+/// Why an entry is not there.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The others can go on.
+    Entry(Note),
+    /// Nothing can.
+    Fatal(ArchiveError),
+}
+
+/// An entry was made, with what is not as it was about it, or it was not.
+pub(super) type Made = Result<Vec<Note>, Trouble>;
+
+impl Trouble {
+    pub(super) fn refused(reason: impl Into<String>) -> Self {
+        Self::Entry(Note::fault(reason))
+    }
+
+    /// Sorts an error of the system: a full disk concerns everything, a name too long one entry.
+    pub(super) fn of(error: impl Into<io::Error>, path: &Path) -> Self {
+        use io::ErrorKind as Io;
+        let error = error.into();
+        let is_fatal = matches!(
+            error.kind(),
+            Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem | Io::FileTooLarge
+        );
+        // EIO, ENFILE and EMFILE have no kind of their own.
+        if is_fatal || matches!(error.raw_os_error(), Some(5 | 23 | 24)) {
+            return Self::at("write", path, error);
+        }
+        Self::refused(error.to_string())
+    }
+
+    /// Returns the trouble of content that could not be read: what comes behind it cannot be either.
+    pub(super) fn of_content(error: io::Error, archive: &Path) -> Self {
+        match error.downcast::<ArchiveError>() {
+            Ok(error) => Self::Fatal(error),
+            Err(error) => Self::at("read", archive, error),
+        }
+    }
+
+    /// Returns the trouble of something everything depends on.
+    pub(super) fn at(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
+        let path = path.to_owned();
+        Self::Fatal(PathError { action, path, source: error.into() }.into())
+    }
+}
+
+impl From<ArchiveError> for Trouble {
+    fn from(error: ArchiveError) -> Self {
+        Self::Fatal(error)
+    }
+}

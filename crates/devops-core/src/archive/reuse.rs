@@ -1,0 +1,128 @@
+//! Finds in the archive before what need not be read or compressed again.
+//!
+//! An entry is unchanged when all that `stat` says of it is what the index recorded, the change time
+//! included, and when that time is clearly older than the run that recorded it. A group of unchanged
+//! entries that fills a segment is copied without being read. Everything else is read; where it
+//! gives a piece the archive before has, its compressed form is copied.
+//!
+//! Each run reads a share of the unchanged groups again, so that within [`ROUND`] days of daily runs
+//! everything was compared with its source: a bad byte of an archive does not travel for ever.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    deflate::Level,
+    entry::{Entry, Timestamp},
+    group::path_hash,
+    index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
+};
+
+/// In how many days of daily runs everything is read once.
+const ROUND: u64 = 30;
+/// File systems round times, by two seconds at most (FAT): what changed that shortly before a run
+/// may have changed once more, after it was read, without another time.
+const GRANULARITY: i64 = 2;
+
+/// An earlier archive, to copy from.
+pub(super) struct Previous {
+    path: PathBuf,
+    file: File,
+    index: Index,
+    by_hash: HashMap<u64, usize>,
+}
+
+impl Previous {
+    /// Opens an archive; `None` when it has no index, or segments that would be made otherwise today.
+    pub(super) fn open(path: &Path, level: Level) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let index = Index::read(&file, file.metadata().ok()?.len())?;
+        if !index.is_made_alike(level) {
+            return None;
+        }
+        let by_hash = index.segments.iter().enumerate();
+        let by_hash = by_hash.map(|(n, segment)| (key(&segment.raw_hash), n)).collect();
+        Some(Self { path: path.to_owned(), file, index, by_hash })
+    }
+
+    /// Returns the file it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the segment that holds these bytes of the tar.
+    pub(super) fn find(&self, raw_hash: &Hash) -> Option<usize> {
+        let n = *self.by_hash.get(&key(raw_hash))?;
+        (self.index.segments[n].raw_hash == *raw_hash).then_some(n)
+    }
+
+    /// Reads the compressed bytes of a segment; `None` when they are not what was written.
+    pub(super) fn read(&self, n: usize) -> Option<(&Segment, Vec<u8>)> {
+        let segment = &self.index.segments[n];
+        let mut bytes = vec![0; usize::try_from(segment.n_packed).ok()?];
+        self.file.read_exact_at(&mut bytes, segment.at).ok()?;
+        (*blake3::hash(&bytes).as_bytes() == segment.packed_hash).then_some((segment, bytes))
+    }
+}
+
+fn key(hash: &Hash) -> u64 {
+    u64::from_le_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
+}
+
+/// Compares a walk with the entries of an earlier archive, both in the same order.
+pub(super) struct Matcher<'a> {
+    previous: &'a Previous,
+    place: Place,
+    next: Option<Indexed>,
+    /// The day of the run, counted from any.
+    day: u64,
+}
+
+impl<'a> Matcher<'a> {
+    pub(super) fn new(previous: &'a Previous, started: Timestamp) -> Self {
+        let mut place = previous.index.start();
+        let next = previous.index.next(&mut place);
+        let day = started.seconds.div_euclid(86_400).cast_unsigned();
+        Self { previous, place, next, day }
+    }
+
+    /// Returns what the index says of `entry`, if it is unchanged; paths must come in walk order.
+    pub(super) fn unchanged(&mut self, entry: &Entry, identity: Identity) -> Option<Indexed> {
+        while let Some(next) = &self.next
+            && walk_order(&next.record.entry.path, &entry.path).is_lt()
+        {
+            self.next = self.previous.index.next(&mut self.place);
+        }
+        let old = self.next.take_if(|next| next.record.entry.path == entry.path)?;
+        self.next = self.previous.index.next(&mut self.place);
+        let is_same = old.record.entry == *entry && old.record.identity == Some(identity);
+        let settled = self.previous.index.making.started.seconds - GRANULARITY;
+        let is_settled = identity.ctime.seconds < settled && entry.mtime.seconds < settled;
+        (is_same && is_settled).then_some(old)
+    }
+
+    /// Returns whether a group that begins with `path` is read in this run, unchanged or not.
+    pub(super) fn is_due(&self, path: &Path) -> bool {
+        path_hash(path) % ROUND == self.day % ROUND
+    }
+
+    /// Returns the segment that holds exactly the bytes from `start` to `end` of the tar.
+    pub(super) fn segment(&self, start: u64, end: u64) -> Option<usize> {
+        let segments = self.segments(start, end)?;
+        (segments.len() == 1).then_some(segments.start)
+    }
+
+    /// Returns the segments that hold exactly the bytes from `start` to `end` of the tar.
+    pub(super) fn segments(&self, start: u64, end: u64) -> Option<Range<usize>> {
+        let index = &self.previous.index;
+        let first = index.segment_at(start)?;
+        let last = index.segment_at(end.checked_sub(1)?)?;
+        let last_end = index.segments[last].raw_at + index.segments[last].n_raw;
+        (index.segments[first].raw_at == start && last_end == end).then_some(first..last + 1)
+    }
+}
