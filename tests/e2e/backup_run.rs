@@ -64,12 +64,13 @@ fn server() -> (String, Receiver<(String, String)>) {
             }
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            stream.get_mut().write_all(answer).unwrap();
+            // Told before it is answered: who asked may look at once.
             let line = head.lines().next().unwrap().to_owned();
             if sender.send((line, String::from_utf8(body).unwrap())).is_err() {
                 return;
             }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.get_mut().write_all(answer).unwrap();
         }
     });
     (address, requests)

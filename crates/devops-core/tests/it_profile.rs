@@ -276,9 +276,16 @@ fn a_hook_that_takes_too_long_is_ended_with_its_children() {
 
     assert_eq!(report.exit_code(&code_of), 124);
     assert_eq!(report.error().unwrap(), "`before` hook 1 took too long");
-    // It may lie dead until its new parent looks.
-    let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    // It was sent the signal, takes a moment to die, and may lie dead until its new parent looks.
+    let is_gone = || {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    let waited = (0..6000).find(|_| {
+        Cancel::new().wait(Duration::from_millis(10)).unwrap();
+        is_gone()
+    });
+    assert!(waited.is_some());
 }
 
 #[test]
@@ -331,14 +338,15 @@ fn server(statuses: &'static [u16]) -> (String, Receiver<(String, String)>) {
             }
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
-            status = statuses.next().copied().unwrap_or(status);
-            let answer =
-                format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            // Told before it is answered: who asked may look at once.
             let line = head.lines().next().unwrap().to_owned();
             if sender.send((line, String::from_utf8(body).unwrap())).is_err() {
                 return;
             }
+            status = statuses.next().copied().unwrap_or(status);
+            let answer =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
         }
     });
     (url, requests)
