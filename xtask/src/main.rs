@@ -1,9 +1,10 @@
-//! Automation: `cargo xtask demo|test|tidy|bench`.
+//! Automation: `cargo xtask demo|fuzz|test|tidy|bench`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod bench;
 mod demo;
+mod fuzz;
 mod shell;
 mod test;
 mod tidy;
@@ -14,6 +15,8 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   demo [--source DIR] [--serve]  run the whole chain on real input, in a temporary folder
+  fuzz reader [--seconds N] [--seed N]
+                                 mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
   bench backup [--help]          measure side by side with the peers that are installed
   tidy                           check budgets of size, module declarations, the lock file, names";
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((command, rest)) if command == "demo" => demo::run(rest),
+        Some((command, rest)) if command == "fuzz" => fuzz::run(rest),
         Some((command, rest)) if command == "bench" => bench::run(rest),
         Some((command, [])) if command == "test" => test::run(),
         Some((command, [])) if command == "tidy" => tidy::run(),

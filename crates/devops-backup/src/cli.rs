@@ -183,7 +183,8 @@ pub(crate) struct RestoreArgs {
     /// Take this many components off the front of every path
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) strip_components: usize,
-    /// Restore setuid and setgid bits and devices too; only for archives you trust
+    /// Restore setuid and setgid bits, capabilities, devices, and `trusted.*` and `security.*`
+    /// attributes too; only for archives you trust
     #[arg(long)]
     pub(crate) privileged: bool,
 }
@@ -345,7 +346,15 @@ SKIPPED
 const RESTORE_HELP: &str = "\
 Nothing is written outside DIR, whatever the archive says: entries with `..`, absolute paths, and paths
 through symbolic links are refused and named. Owners are restored only by root, by number. What is
-refused, or exists already, is named, and the exit code is 3.";
+refused, or exists already, is named, and the exit code is 3.
+
+Attributes of `user.*`, access control lists and holes come back as they were. An attribute the file
+system takes none of is named once, with exit code 3; labels such as `security.selinux` are left to
+this host and named once, with exit code 0, unless --privileged is given.
+
+ODDITIES
+  Garbage behind the end, or a missing end mark, is a warning. A cut-off archive is damaged: what came
+  before the damage is restored, and the exit code is 10.";
 
 const PRUNE_HELP: &str = "\
 The rules are those of restic: one archive may be kept by several, and one reason is enough. Archives

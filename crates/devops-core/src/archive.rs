@@ -6,7 +6,7 @@
 //! or copies the segments in parallel and writes them in order, `deflate` joins them into one gzip
 //! member after `inflate` has proved each, and `index` describes them behind it. `container`
 //! documents the format.
-//! Reading: `reader` turns any tar or tar.gz into entries; `list`, `verify`, `restore` and `prune` stand on it.
+//! Reading: `reader` turns any tar or tar.gz, first into bytes and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! Running a profile, at the public functions.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},

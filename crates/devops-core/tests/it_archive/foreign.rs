@@ -295,3 +295,16 @@ fn attributes_lists_and_owners_of_other_tools_are_read() {
     assert_eq!((entry.uid, entry.gid), (4_294_967_294, u64::MAX));
     assert_eq!((entry.mtime.seconds, entry.mtime.nanoseconds), (-2, 750_000_000));
 }
+
+#[test]
+fn of_two_extension_headers_the_last_counts_whole() {
+    let entry = only_entry(
+        Blocks::default()
+            .pax(&[("path", b"first"), ("linkpath", b"first"), ("uid", b"5")])
+            .pax(&[("linkpath", b"second")])
+            .link("name", EntryType::Symlink, "cut"),
+    );
+
+    assert_eq!((entry.path, entry.uid), ("name".into(), 0));
+    assert_eq!(entry.kind, EntryKind::Symlink { target: "second".into() });
+}

@@ -30,7 +30,7 @@ const ROUNDS: u64 = 300;
 /// No mutation of these small archives may take more memory, in KiB.
 const MAX_MEMORY: u64 = 512 << 10;
 
-/// SplitMix64 of Steele, Lea and Flood: small, and any seed will do.
+/// `SplitMix64` of Steele, Lea and Flood: small, and any seed will do.
 struct Random(u64);
 
 impl Random {

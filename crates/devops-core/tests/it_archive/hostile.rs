@@ -57,7 +57,7 @@ pub(crate) fn outside(fixture: &Fixture) -> Vec<(PathBuf, String)> {
 
 pub(crate) fn expect_nothing_temporary(folder: &Path) {
     for (path, _) in snapshot(folder) {
-        assert!(!path.to_string_lossy().contains("partial"), "{path:?}");
+        assert!(!path.to_string_lossy().contains("partial"), "{}", path.display());
     }
 }
 
@@ -348,8 +348,8 @@ fn sizes_and_lengths_that_promise_too_much_take_no_memory() {
         Blocks::default().entry("x", EntryType::GNULongName, b"a", huge),
         Blocks::default().entry("x", EntryType::XGlobalHeader, b"", huge),
         Blocks::default().pax(&[("GNU.sparse.map", &b"1,".repeat(5 << 20))]),
-        Blocks::default().pax(&[("path", &[b'x'; 2 << 20])]),
-        Blocks::default().pax(&[("SCHILY.acl.access", &[b'u'; 1 << 20])]),
+        Blocks::default().pax(&[("path", &b"x".repeat(2 << 20))]),
+        Blocks::default().pax(&[("SCHILY.acl.access", &b"u".repeat(1 << 20))]),
         Blocks::default().entry("a", EntryType::Regular, b"short", huge),
     ];
     for blocks in cases {

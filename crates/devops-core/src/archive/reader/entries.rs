@@ -115,6 +115,8 @@ impl<R: Read> Entries<R> {
                 // Old Solaris wrote the same under another letter.
                 b'x' | b'X' => {
                     let body = self.extension(&header, MAX_BODY)?;
+                    // Of several the last counts, as for GNU tar and Go.
+                    local = local.without_pax();
                     local.read(&body).map_err(Fault::Damaged)?;
                 }
                 b'g' => {
@@ -407,7 +409,7 @@ fn kind_of(header: &Header, local: &Records, path: &[u8]) -> Result<EntryKind, F
 /// Returns how many bytes of content follow the header.
 ///
 /// Links, devices, FIFOs and folders have none, whatever their size says: some writers put the size
-/// of the first name there, the length of a target or a quota, and every reader ignores it.
+/// of the first name there, the length of a target or a quota, and most readers ignore it.
 fn stored_size(header: &Header, local: &Records, kind: &EntryKind) -> Result<u64, Fault> {
     if !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. })
         && matches!(header.entry_type().as_byte(), b'1'..=b'6')

@@ -67,6 +67,12 @@ impl Records {
             || !self.xattrs.is_empty()
     }
 
+    /// Returns the long names of GNU tar alone.
+    pub(super) fn without_pax(self) -> Self {
+        let Self { long_path, long_target, .. } = self;
+        Self { long_path, long_target, ..Self::default() }
+    }
+
     /// Takes the attributes, sorted by name.
     pub(super) fn take_xattrs(&mut self) -> Vec<Xattr> {
         let xattrs = std::mem::take(&mut self.xattrs);

@@ -58,7 +58,8 @@ impl<'a> Target<'a> {
         if is_new {
             made.insert(beneath.root().id);
         } else {
-            journal::remove_leftovers(&beneath)?;
+            // What cannot be removed is in nobody's way.
+            let _removed = journal::remove_leftovers(&beneath);
         }
         Ok(Self {
             options,
@@ -312,5 +313,17 @@ impl<'a> Target<'a> {
 
     fn trouble(&self, error: impl Into<io::Error>, place: &Path) -> Trouble {
         Trouble::of(error, &self.options.folder.join(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_threads_may_share_a_target() {
+        fn is_shared<T: Sync + Send>() {}
+
+        is_shared::<Target<'_>>();
     }
 }

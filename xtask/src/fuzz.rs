@@ -1,0 +1,31 @@
+//! `cargo xtask fuzz`: mutated input against a parser, for as long as asked.
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{cargo, run as check};
+
+const SECONDS: u64 = 60;
+
+/// Fuzzes what the first argument names. Coverage-guided fuzzing needs a nightly compiler, so the
+/// mutations live in a test, which knows the format and is the same on every machine for one seed.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let Some(("reader", rest)) = arguments.split_first().map(|(name, rest)| (name.as_str(), rest))
+    else {
+        bail!("fuzz what? there is `reader`");
+    };
+    let (mut seconds, mut seed) = (SECONDS, 0);
+    for pair in rest.chunks(2) {
+        let [flag, value] = pair else { bail!("`{}` needs a number", pair[0]) };
+        let number = value.parse().with_context(|| format!("`{value}` is no number"))?;
+        match flag.as_str() {
+            "--seconds" => seconds = number,
+            "--seed" => seed = number,
+            _ => bail!("unknown flag `{flag}`"),
+        }
+    }
+    let mut test = cargo(["test", "--locked", "--release", "--package", "devops-core"]);
+    test.args(["--features", "archive", "--test", "it_archive", "mutated", "--", "--nocapture"]);
+    test.env("DEVOPS_FUZZ_SECONDS", seconds.to_string());
+    check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))?;
+    Ok(())
+}
