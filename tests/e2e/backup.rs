@@ -44,7 +44,8 @@ fn names(folder: &Path) -> Vec<String> {
 
 fn finished(folder: &Path) -> Vec<String> {
     let mut names = names(folder);
-    names.retain(|name| !name.ends_with(".partial") && name != ".devops.lock");
+    // What is hidden is unfinished, or a lock.
+    names.retain(|name| !name.starts_with('.'));
     names
 }
 

@@ -6,6 +6,7 @@ mod backup;
 mod backup_faults;
 mod backup_meta;
 mod backup_restore;
+mod backup_run;
 mod basics;
 mod cli;
 mod flows;

@@ -48,6 +48,9 @@ fn prepare(env: &TestEnv) -> (Running, String) {
         env.write(name, vec![7; size]);
     }
     create_dir_all(env.path("backups")).unwrap();
+    let profile =
+        "[backup.profile.photos]\nsource = \"photos\"\ndest = \"vault\"\nkeep_daily = 7\n";
+    env.write("devops.toml", profile);
     env.write("stack/main.tf", include_bytes!("../../xtask/demo/main.tf"));
     let mut server = env.start(
         "fake-s3",

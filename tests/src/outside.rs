@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("7z", "p7zip-full"),
     ("bsdtar", "libarchive-tools"),
     ("busybox", "busybox"),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("promtool", "prometheus"),
     ("python3", "python3"),
     ("restic", "restic"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Returns the path of an outside program, installing it with apt as root on Debian.

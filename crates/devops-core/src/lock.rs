@@ -267,7 +267,11 @@ impl Attempt<'_> {
         match self.storage.lock(&file, operation) {
             Ok(()) if !self.is_current(&file) => Ok(Answer::Again),
             Ok(()) => self.locked(file, on_event),
-            Err(Errno::WOULDBLOCK) => Ok(Answer::Theirs(read_note(&mut file))),
+            Err(Errno::WOULDBLOCK) => {
+                // Of several that shared it, the one that wrote the note may be gone.
+                let note = read_note(&mut file).filter(|note| self.runs_here(note) != Some(false));
+                Ok(Answer::Theirs(note))
+            }
             Err(Errno::INTR) => Ok(Answer::Again),
             Err(error) if is_unsupported(error) => self.by_note(file, on_event),
             Err(error) => Err(error.at_lock(self.path)),
@@ -296,19 +300,25 @@ impl Attempt<'_> {
         on_event: &mut dyn FnMut(LockEvent<'_>),
     ) -> Result<Answer, LockError> {
         let is_remote = self.storage.is_remote(&file);
-        if is_remote && let Some(theirs) = read_note(&mut file) {
+        let theirs = read_note(&mut file);
+        if is_remote && let Some(theirs) = &theirs {
             // Of our own boot the kernel knows better than any note.
             let is_foreign = theirs.holder.boot != self.note.holder.boot;
-            let is_live = is_foreign && self.is_live(&theirs, &file)?;
-            if is_live && self.conflicts(&theirs) {
-                return Ok(Answer::Theirs(Some(theirs)));
+            let is_live = is_foreign && self.is_live(theirs, &file)?;
+            if is_live && self.conflicts(theirs) {
+                return Ok(Answer::Theirs(Some(theirs.clone())));
             }
             if is_foreign && !is_live {
                 on_event(LockEvent::TookOver(&theirs.holder));
             }
         }
-        // It only tells others who we are: the lock itself is the kernel's.
-        let _written = self.write_note(&mut file);
+        let is_shared = theirs.is_some_and(|theirs| {
+            !self.conflicts(&theirs) && self.runs_here(&theirs) == Some(true)
+        });
+        if !is_shared {
+            // It only tells others who we are: the lock itself is the kernel's.
+            let _written = self.write_note(&mut file);
+        }
         let touch = if is_remote { Touch::start(&file) } else { None };
         Ok(Answer::Ours(Some(Held { file, by_note: None, _touch: touch })))
     }
@@ -344,10 +354,15 @@ impl Attempt<'_> {
         theirs.mode == LockMode::Exclusive || self.note.mode == LockMode::Exclusive
     }
 
-    fn is_live(&self, note: &Note, file: &File) -> Result<bool, PathError> {
+    /// Returns whether the process of a note runs; `None` where its number means nothing.
+    fn runs_here(&self, note: &Note) -> Option<bool> {
         let (ours, theirs) = (&self.note.holder, &note.holder);
-        let is_here = (&ours.boot, &ours.pid_namespace) == (&theirs.boot, &theirs.pid_namespace);
-        if is_here && !is_running(theirs.pid) {
+        let is_here = ours.boot == theirs.boot && ours.pid_namespace == theirs.pid_namespace;
+        is_here.then(|| is_running(theirs.pid))
+    }
+
+    fn is_live(&self, note: &Note, file: &File) -> Result<bool, PathError> {
+        if self.runs_here(note) == Some(false) {
             return Ok(false);
         }
         let touched = file.metadata().and_then(|metadata| metadata.modified());
@@ -409,16 +424,13 @@ fn read_note(file: &mut File) -> Option<Note> {
 impl Drop for FolderLock {
     fn drop(&mut self) {
         let Some(mut held) = self.held.take() else { return };
-        let is_last = match &held.by_note {
-            Some(ours) => {
-                let mut text = Vec::new();
-                let read = held.file.rewind().and_then(|()| held.file.read_to_end(&mut text));
-                read.is_ok() && text == *ours
-            }
-            None => {
-                let operation = FlockOperation::NonBlockingLockExclusive;
-                rustix::fs::flock(&held.file, operation).is_ok()
-            }
+        let is_last = if let Some(ours) = &held.by_note {
+            let mut text = Vec::new();
+            let read = held.file.rewind().and_then(|()| held.file.read_to_end(&mut text));
+            read.is_ok() && text == *ours
+        } else {
+            let operation = FlockOperation::NonBlockingLockExclusive;
+            rustix::fs::flock(&held.file, operation).is_ok()
         };
         if is_last && is_named(&self.folder, &held.file) {
             // What stays behind is taken over by the next one.

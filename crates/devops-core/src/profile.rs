@@ -303,7 +303,7 @@ impl Run<'_, '_> {
 
     fn ping_start(&mut self) {
         if let Some(url) = &self.profile.healthcheck
-            && let Err(reason) = notify::ping(&url.below("start"), "", self.cancel)
+            && let Err(reason) = notify::ping_once(&url.below("start"), self.cancel)
         {
             self.warn(&reason);
         }
@@ -325,7 +325,7 @@ impl Run<'_, '_> {
         if let Some(url) = &self.profile.healthcheck {
             let is_good = matches!(self.report.status, Status::Success | Status::Partial);
             let url = if is_good { url.clone() } else { url.below("fail") };
-            if let Err(reason) = notify::ping(&url, &self.report.sentence(), self.cancel) {
+            if let Err(reason) = notify::ping(&url, &self.report.text(), self.cancel) {
                 self.warn(&reason);
             }
         }

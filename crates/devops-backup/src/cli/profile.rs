@@ -1,6 +1,6 @@
 //! The keys of a profile, `[backup.profile.NAME]`, and the help of what runs it.
 
-use std::{convert::Infallible, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Command};
 use devops_core::{archive::BackupName, secret::Secret, units::parse_duration};
@@ -46,20 +46,16 @@ pub(crate) struct ProfileKeys {
     /// How long one command may run; 0s is for ever
     #[arg(long, value_parser = parse_duration, default_value = "1h")]
     pub(crate) hook_timeout: Duration,
+    // Any text is taken: an error about it here would show it.
     /// The address to ping
-    #[arg(long, value_parser = secret)]
+    #[arg(long)]
     pub(crate) healthcheck: Option<Secret>,
     /// The addresses that get the report
-    #[arg(long, value_parser = secret)]
+    #[arg(long)]
     pub(crate) webhook: Vec<Secret>,
     /// The folder for a file of metrics
     #[arg(long)]
     pub(crate) metrics_dir: Option<PathBuf>,
-}
-
-/// Takes any text: an error about it here would show it.
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text))
 }
 
 pub(super) const RUN_HELP: &str = "\
@@ -80,29 +76,30 @@ A PROFILE
   metrics_dir = \"/var/lib/prometheus/node-exporter\"
 
   `source` and `dest` are needed. Paths are absolute, begin with ~/ or are relative to the file they
-  stand in. With one source the archives are named as the profile, or as its `name`; with several the
-  last part of each source is added: home-documents, home-photos. What stands in [backup.profile] holds
-  for all profiles. The environment holds for flags, not for the keys of a profile.
+  stand in. With one source the archives are named as the profile, or as its `name`; with several
+  the last part of each source is added: home-documents, home-photos. What [backup.profile] says
+  holds for all profiles. The environment holds for flags, not for the keys of a profile.
 
 WHAT HAPPENS
-  Start ping, `before`, the sources, prune, `after` or `on_failure`, `finally`, metrics, webhooks, ping.
-  A `before` that fails ends the profile; a source that fails does not keep the others from being backed
-  up, but its archives are not pruned. `finally` runs after a signal too. Where another process is at
+  Start ping, `before`, the sources, prune, `after` or `on_failure`, `finally`, metrics, webhooks,
+  ping. A `before` that fails ends the profile; a source that fails does not stop the others, and
+  its old archives are not pruned. `finally` runs after a signal too. Where another process is at
   work in `dest`, nothing is begun. All profiles means one after the other, whatever fails.
 
 HOOKS
-  Each command is a line for /bin/sh, reads nothing, and writes to stderr. It finds DEVOPS_BACKUP_PROFILE,
-  and once the archives are made DEVOPS_BACKUP_STATUS (success, partial, failed), _EXIT_CODE, _ARCHIVE
-  (one a line) and _ERROR. A command that fails or takes too long makes the profile fail.
+  Each command is a line for /bin/sh, reads nothing, and writes to stderr. Its environment has
+  DEVOPS_BACKUP_PROFILE, and once the archives are made DEVOPS_BACKUP_STATUS (success, partial,
+  failed), DEVOPS_BACKUP_EXIT_CODE, DEVOPS_BACKUP_ARCHIVE (one a line) and DEVOPS_BACKUP_ERROR.
+  A command that fails or takes too long makes the profile fail.
 
 NOTIFICATIONS
-  healthcheck is pinged at URL/start, URL and URL/fail; partial is a success. webhook gets the report as
-  JSON. One that cannot be reached is a warning. Addresses are secret and never shown whole. A project file
-  found by walking up may set neither commands nor addresses.
+  healthcheck is pinged at URL/start, URL and URL/fail; partial is a success. webhook gets the
+  report as JSON. One that cannot be reached is a warning. Addresses are secret and never shown
+  whole. A project file found by walking up may set neither commands nor addresses.
 
 EXIT CODES
-  The worst of all profiles: ended by a signal (128+n), failed (1; a hook that took too long: 124), not
-  begun because of a lock (75), partial (3), done (0).";
+  The worst of all profiles: ended by a signal (128+n), failed (1; 124 if all that failed is a hook
+  that took too long), not begun because of a lock (75), partial (3), done (0).";
 
 pub(super) const TIMER_HELP: &str = "\
 EXAMPLES
@@ -113,5 +110,5 @@ EXAMPLES
   devops-backup timer home --cron --on-calendar '30 3 * * *'
 
 Made by root the service runs as root, and can do no more than read all files and write where the
-profile does; made by another user it runs as that one. Hooks are less restricted, since nobody knows
-what they need. Exit code 3 counts as failed, 75 is tried again.";
+profile does; made by another user it runs as that one. Hooks are less restricted, since nobody
+knows what they need. Profiles that meet in one folder take turns; exit code 3 counts as failed.";

@@ -79,7 +79,7 @@ fn run_one(
     if session.json() {
         session.emit(&report.to_json(report.exit_code(&code)))?;
     }
-    session.status(format!("profile {}: {}", settings.name, report.sentence()));
+    session.status(format!("profile {}: {}", settings.name, report.headline()));
     Ok(report)
 }
 
@@ -99,7 +99,7 @@ impl Teller<'_> {
                 session.status(format!("backing up {}", quote(&source.path)));
             }
             ProfileEvent::Create(CreateEvent::LeftOut(left_out)) => {
-                tell_left_out(session, left_out)
+                tell_left_out(session, left_out);
             }
             ProfileEvent::Create(_) => {}
             ProfileEvent::Created(source, created) => {

@@ -1,6 +1,10 @@
 //! `devops-backup timer`.
 
-use std::{env, path::Path};
+use std::{
+    env,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
@@ -33,12 +37,17 @@ pub(super) fn timer(args: &TimerArgs, session: &Session) -> Result<Outcome, Fail
     writable.sort_unstable();
     writable.dedup();
     let user = geteuid();
+    let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let is_of_another =
+        |folder: &&Path| folder.metadata().is_ok_and(|metadata| metadata.uid() != user.as_raw());
     let schedule = Schedule {
         profile: args.profile.as_deref(),
         program: &program,
         config,
         on_calendar: &args.on_calendar,
         user: (!user.is_root()).then(|| user.as_raw()),
+        home: home.as_deref(),
+        overrides_owner: writable.iter().any(is_of_another),
         sources: &sources,
         writable: &writable,
         has_hooks: all.iter().any(Settings::has_hooks),

@@ -3,7 +3,7 @@
 use std::{fs::File, time::Duration};
 
 use rustix::{
-    fs::{FlockOperation, flock, fstatfs},
+    fs::{FlockOperation, FsWord, flock, fstatfs},
     io::Errno,
 };
 
@@ -43,8 +43,7 @@ impl Storage for Host {
 
     fn is_remote(&self, file: &File) -> bool {
         let Ok(stat) = fstatfs(file) else { return true };
-        // The field is wider than the number and signed on some hosts.
-        REMOTE.iter().any(|&magic| stat.f_type as u32 == magic)
+        REMOTE.iter().any(|&magic| FsWord::from(magic) == stat.f_type)
     }
 
     fn settling(&self) -> Duration {

@@ -1,6 +1,6 @@
 //! Commands around a backup.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::Path, time::Duration};
 
 use super::{Problem, ProfileEvent, Report, report::chain};
 use crate::{
@@ -54,7 +54,7 @@ pub(super) fn environment(
     report: &Report,
     exit_code: Option<u8>,
 ) -> Vec<(OsString, Option<OsString>)> {
-    let archives: Vec<_> = report.archives().map(|path| path.as_os_str()).collect();
+    let archives: Vec<_> = report.archives().map(Path::as_os_str).collect();
     let archives = archives.join("\n".as_ref());
     let is_over = exit_code.is_some();
     let value = |value: OsString| Some(value).filter(|value| is_over && !value.is_empty());

@@ -1,4 +1,4 @@
-//! A file of metrics for the textfile collector of node_exporter.
+//! A file of metrics for the textfile collector of `node_exporter`.
 
 use std::path::Path;
 
@@ -54,6 +54,8 @@ fn render(report: &Report, exit_code: u8, earlier: &str) -> String {
     };
     let bytes_in = sum(|summary| summary.bytes_in);
     gauge("devops_backup_last_source_bytes", "Bytes of content in the last run.", bytes_in);
+    let reused = sum(|summary| summary.bytes_reused);
+    gauge("devops_backup_last_reused_bytes", "Bytes among them that were not read.", reused);
     let bytes_out = sum(|summary| summary.bytes_out);
     gauge("devops_backup_last_archive_bytes", "Bytes of archives of the last run.", bytes_out);
     let entries = sum(|summary| summary.n_entries);

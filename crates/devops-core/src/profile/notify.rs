@@ -11,6 +11,7 @@ use crate::{cancel::Cancel, http, secret::Secret};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The waits before further attempts.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+const TEXT: &str = "text/plain; charset=utf-8";
 const MAX_REDIRECTS: u32 = 5;
 /// The most of a report that a ping carries; healthchecks.io keeps 100 kB.
 const MAX_TEXT: usize = 10_000;
@@ -57,19 +58,29 @@ impl fmt::Display for SecretUrl {
 /// Tells an address that something was reached, with a text for people.
 pub(super) fn ping(url: &SecretUrl, text: &str, cancel: &Cancel) -> Result<(), String> {
     let end = text.floor_char_boundary(MAX_TEXT);
-    post(url, ("text/plain; charset=utf-8", &text[..end]), cancel)
+    post(url, (TEXT, &text[..end]), &WAITS, cancel)
+}
+
+/// Tells an address once that something begins, which waits for nobody.
+pub(super) fn ping_once(url: &SecretUrl, cancel: &Cancel) -> Result<(), String> {
+    post(url, (TEXT, ""), &[], cancel)
 }
 
 /// Sends an object to an address.
 pub(super) fn post_json(url: &SecretUrl, object: &Value, cancel: &Cancel) -> Result<(), String> {
-    post(url, ("application/json", &object.to_string()), cancel)
+    post(url, ("application/json", &object.to_string()), &WAITS, cancel)
 }
 
-fn post(url: &SecretUrl, content: (&str, &str), cancel: &Cancel) -> Result<(), String> {
+fn post(
+    url: &SecretUrl,
+    content: (&str, &str),
+    waits: &[Duration],
+    cancel: &Cancel,
+) -> Result<(), String> {
     if url.host.starts_with("https:") && !http::has_roots() {
         return Err(format!("could not tell `{url}`: this host has no CA certificates"));
     }
-    let mut waits = WAITS.iter();
+    let mut waits = waits.iter();
     loop {
         let failure = match post_once(url, content) {
             Ok(()) => return Ok(()),

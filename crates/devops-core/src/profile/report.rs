@@ -163,6 +163,7 @@ impl SourceReport {
         if let Some(Created { path, summary }) = &self.created {
             object["archive"] = path.to_string_lossy().into();
             object["bytes_in"] = summary.bytes_in.into();
+            object["bytes_reused"] = summary.bytes_reused.into();
             object["bytes_out"] = summary.bytes_out.into();
             object["entries"] = summary.n_entries.into();
             object["files"] = summary.n_files.into();
@@ -257,18 +258,23 @@ impl Report {
         })
     }
 
-    /// Returns the report as people read it, in one line.
-    pub fn sentence(&self) -> String {
-        let n_archives = self.archives().count();
+    /// Returns the report as people read it, in one line, without what went wrong.
+    pub fn headline(&self) -> String {
+        let archives = match self.archives().count() {
+            1 => "1 archive".to_owned(),
+            n => format!("{n} archives"),
+        };
         let summaries = self.sources.iter().filter_map(|source| source.created.as_ref());
         let size = ByteSize(summaries.map(|created| created.summary.bytes_out).sum());
         let elapsed = format_duration(self.elapsed);
-        let mut text =
-            format!("{}: {} archives, {size}, {elapsed}", self.status.name(), n_archives);
-        if let Some(error) = self.error() {
-            text.push_str(&["; ", &error].concat());
-        }
-        text
+        format!("{}: {archives}, {size}, {elapsed}", self.status.name())
+    }
+
+    /// Returns the headline and what went wrong.
+    pub fn text(&self) -> String {
+        let problems = self.problems.iter().map(|problem| problem.message.clone());
+        let lines: Vec<_> = [self.headline()].into_iter().chain(problems).collect();
+        lines.join("\n")
     }
 }
 

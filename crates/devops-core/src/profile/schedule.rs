@@ -21,6 +21,10 @@ pub struct Schedule<'a> {
     pub on_calendar: &'a str,
     /// The user it runs as, by number; `None` for root.
     pub user: Option<u32>,
+    /// The home folder of that user.
+    pub home: Option<&'a Path>,
+    /// Whether a folder that is written to belongs to somebody else.
+    pub overrides_owner: bool,
     /// What is backed up, absolute.
     pub sources: &'a [&'a Path],
     /// The folders that are written to, absolute.
@@ -71,7 +75,8 @@ impl Schedule<'_> {
         let mut words = vec![self.program.to_string_lossy().into_owned(), "run".to_owned()];
         words.extend(self.profile.map(ToOwned::to_owned));
         words.extend(["--config".to_owned(), self.config.to_string_lossy().into_owned()]);
-        words.push("--no-progress".to_owned());
+        // Profiles that meet in one destination take turns.
+        words.extend(["--lock-wait", "1h", "--no-progress"].map(ToOwned::to_owned));
         words
     }
 
@@ -98,20 +103,14 @@ pub fn service(schedule: &Schedule<'_>) -> String {
     for path in schedule.sources.iter().chain(schedule.writable) {
         lines.push(format!("RequiresMountsFor={}", quoted(&path.to_string_lossy())));
     }
-    // With the pause below, four attempts fit in.
-    lines.extend(own(&[
-        "StartLimitIntervalSec=2h",
-        "StartLimitBurst=4",
-        "",
-        "[Service]",
-        "Type=oneshot",
-    ]));
+    lines.extend(own(&["", "[Service]", "Type=oneshot"]));
+    if let Some(home) = schedule.home {
+        let assignment = format!("HOME={}", home.to_string_lossy());
+        lines.push(format!("Environment={}", quoted(&assignment)));
+    }
     let command: Vec<_> = schedule.command().iter().map(|word| executed(word)).collect();
     lines.push(format!("ExecStart={}", command.join(" ")));
     lines.extend(own(&[
-        "# 75: locked or unreachable, worth another try. Any other failure waits for the next time.",
-        "RestartForceExitStatus=75",
-        "RestartSec=15min",
         "# 3 is partial: something could not be read. It counts as failed, so that somebody looks;",
         "# to accept it, add SuccessExitStatus=3.",
         "KillMode=mixed",
@@ -135,8 +134,15 @@ fn access(schedule: &Schedule<'_>) -> Vec<String> {
             lines.extend(own(&["CapabilityBoundingSet=", "AmbientCapabilities="]));
         }
         (None, true) => lines.extend(own(&[
-            "# Hooks may need capabilities, devices and system calls that a backup does not: those stay.",
+            "# Hooks may need capabilities and devices that a backup does not: most of them stay.",
             "# Hooks that write elsewhere need their folders in ReadWritePaths= too.",
+            "CapabilityBoundingSet=~CAP_BLOCK_SUSPEND CAP_BPF CAP_LEASE CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN",
+            "CapabilityBoundingSet=~CAP_MAC_OVERRIDE CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT",
+            "CapabilityBoundingSet=~CAP_SYS_PTRACE CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM",
+        ])),
+        (None, false) if schedule.overrides_owner => lines.extend(own(&[
+            "# The archives go into a folder of another user.",
+            "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE",
         ])),
         (None, false) => lines.extend(own(&[
             "# Root, but all it can do beyond its own files is read those of others.",
@@ -170,6 +176,11 @@ fn confinement(schedule: &Schedule<'_>) -> Vec<String> {
         lines.push("PrivateTmp=yes".to_owned());
     }
     if schedule.has_hooks {
+        lines.extend(own(&[
+            "SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap",
+            "SystemCallErrorNumber=EPERM",
+            "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+        ]));
         return lines;
     }
     lines.extend(own(&[
@@ -288,6 +299,8 @@ mod tests {
             config: Path::new("/etc/devops/config.toml"),
             on_calendar: "daily",
             user: None,
+            home: Some(Path::new("/root")),
+            overrides_owner: false,
             sources,
             writable,
             has_hooks: false,
@@ -301,7 +314,8 @@ mod tests {
         let unit = service(&schedule(&sources, &writable));
 
         for line in [
-            "ExecStart=/usr/bin/devops-backup run home --config /etc/devops/config.toml --no-progress",
+            "ExecStart=/usr/bin/devops-backup run home --config /etc/devops/config.toml --lock-wait 1h --no-progress",
+            "Environment=HOME=/root",
             "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
             "ProtectSystem=strict",
             "ReadWritePaths=\"/mnt/my backups\"",
@@ -333,15 +347,19 @@ mod tests {
         let hooked = Schedule { has_hooks: true, ..schedule(&[], &[]) };
         let unit = service(&hooked);
 
-        for line in [
-            "CapabilityBoundingSet=",
-            "SystemCallFilter=",
-            "PrivateNetwork=",
-            "RestrictNamespaces=",
-        ] {
+        for line in
+            ["BoundingSet=CAP_", "@system-service", "PrivateNetwork=", "RestrictNamespaces="]
+        {
             assert!(!unit.contains(line), "{line}");
         }
         assert!(unit.contains("NoNewPrivileges=yes"));
+    }
+
+    #[test]
+    fn root_may_write_into_a_folder_of_another_user() {
+        let unit = service(&Schedule { overrides_owner: true, ..schedule(&[], &[]) });
+
+        assert!(unit.contains("\nCapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE\n"));
     }
 
     #[test]
@@ -358,7 +376,7 @@ mod tests {
         assert_eq!(
             line("30 3 * * 1-5").unwrap(),
             "30 3 * * 1-5 /usr/bin/devops-backup run home --config /etc/devops/config.toml \
-             --no-progress --quiet"
+             --lock-wait 1h --no-progress --quiet"
         );
         assert!(line("daily").unwrap().contains(" * * * /usr/bin/devops-backup run home "));
         assert_eq!(
