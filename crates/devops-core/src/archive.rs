@@ -111,11 +111,13 @@ pub enum ArchiveError {
         /// Where it came from.
         found: Box<Origin>,
     },
-    /// Only folders and regular files can be backed up.
-    #[error("`{}` is neither a folder nor a regular file", .path.display())]
-    SourceKind {
-        /// The source as given.
+    /// Only folders and regular files can be backed up, and only files have content to write out.
+    #[error("`{}` is {what}", .path.display())]
+    WrongKind {
+        /// The path as given.
         path: PathBuf,
+        /// What it is.
+        what: String,
     },
     /// The file holds no tar, compressed or not.
     #[error("`{}` is not a tar or tar.gz archive", .path.display())]
@@ -139,14 +141,6 @@ pub enum ArchiveError {
         /// What differed.
         reason: &'static str,
     },
-    /// Only a file has content to write out.
-    #[error("`{}` is a {kind}, not a file", .path.display())]
-    NotAFile {
-        /// The path in the archive.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-    },
     /// None of the paths or patterns given is in the archive.
     #[error("`{}` holds nothing named `{}`", .archive.display(), .wanted)]
     NothingMatches {
@@ -167,8 +161,7 @@ impl HasKind for ArchiveError {
             Self::BadName { .. }
             | Self::BadPattern { .. }
             | Self::OtherOrigin { .. }
-            | Self::SourceKind { .. }
-            | Self::NotAFile { .. }
+            | Self::WrongKind { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,
             Self::Damaged { .. } => Kind::Mismatch,
             Self::Miscompressed { .. } => Kind::Bug,

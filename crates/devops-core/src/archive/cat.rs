@@ -20,7 +20,7 @@ const MAX_LINKS: usize = 16;
 /// Writes the content of the file at `path` in `archive` to `out`, holes as zeros.
 ///
 /// Of an archive with an index only that file is read. Fails with [`ArchiveError::NothingMatches`]
-/// when there is none, and with [`ArchiveError::NotAFile`] when it is something else.
+/// when there is none, and with [`ArchiveError::WrongKind`] when it is something else.
 pub fn cat(
     archive: &Path,
     path: &Path,
@@ -37,7 +37,7 @@ pub fn cat(
             None => return copy(&entry, &mut reader, out),
         }
     }
-    Err(ArchiveError::NotAFile { path, kind: "hardlink" })
+    Err(ArchiveError::WrongKind { path, what: "a hard link that leads in a circle".to_owned() })
 }
 
 /// Returns the first entry of that path, and where it leads if it is a hard link.
@@ -49,7 +49,10 @@ fn find(reader: &mut Reader, path: &Path) -> Result<(Entry, Option<PathBuf>), Ar
         return match entry.kind.clone() {
             EntryKind::File => Ok((entry, None)),
             EntryKind::HardLink { target } => Ok((entry, Some(target))),
-            kind => Err(ArchiveError::NotAFile { path: path.to_owned(), kind: kind.name() }),
+            kind => {
+                let what = format!("a {}, and only files have content", kind.name());
+                Err(ArchiveError::WrongKind { path: path.to_owned(), what })
+            }
         };
     }
     let (archive, wanted) = (reader.path().to_owned(), path.display().to_string());

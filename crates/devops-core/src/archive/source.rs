@@ -61,7 +61,10 @@ impl Source {
         let name = real.file_name().unwrap_or_default().to_owned();
         let meta = Meta::from(statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW).at(path, "read")?);
         if meta.kind != FileType::RegularFile {
-            return Err(ArchiveError::SourceKind { path: path.to_owned() });
+            return Err(ArchiveError::WrongKind {
+                path: path.to_owned(),
+                what: "neither a folder nor a regular file".to_owned(),
+            });
         }
         // An archive of nothing but an unreadable file is no backup.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -103,7 +103,7 @@ fn a_file_written_to_in_place_is_named() {
 fn a_file_or_folder_that_vanishes_is_named() {
     let fixture = Fixture::new();
     // Large, so that it is read before the walk goes on.
-    fixture.write("a", &[1; 2 << 20]);
+    fixture.write("a", &vec![1; 2 << 20]);
     let file = fixture.write("b", b"2");
     let folder = fixture.source.join("c");
     fs::create_dir(&folder).unwrap();
@@ -132,7 +132,7 @@ fn a_new_file_under_the_number_of_an_old_one_is_no_link_to_it() {
     let fixture = Fixture::new();
     let first = fixture.write("a", b"old");
     // Large, so that it is read before the walk goes on.
-    fixture.write("b", &[1; 2 << 20]);
+    fixture.write("b", &vec![1; 2 << 20]);
     fs::hard_link(&first, fixture.source.join("c")).unwrap();
 
     // A number used again looks just so: the same one, and other facts.
@@ -221,7 +221,7 @@ fn a_file_that_stands_still_when_read_again_is_no_change() {
         }
     });
     let layer = OnOpen("a", act);
-    let patience = std::time::Duration::from_secs(600);
+    let patience = std::time::Duration::from_mins(10);
     let created =
         fixture.create_with(&CreateOptions { patience, layer: &layer, ..fixture.options() });
 

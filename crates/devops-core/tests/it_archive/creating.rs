@@ -117,7 +117,7 @@ fn a_source_that_is_a_socket_is_refused() {
 
     let options = CreateOptions { source: &socket, ..fixture.options() };
 
-    assert!(matches!(fixture.create_with(&options), Err(ArchiveError::SourceKind { .. })));
+    assert!(matches!(fixture.create_with(&options), Err(ArchiveError::WrongKind { .. })));
 }
 
 #[test]
