@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod backup;
+mod backup_faults;
 mod backup_meta;
+mod backup_restore;
 mod backup_run;
 mod basics;
 mod cli;

@@ -1,7 +1,7 @@
 //! Named pipes where a file is meant: one signal ends the wait, or the pipe is refused at once.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -46,10 +46,11 @@ const READERS: [(&str, &[&str]); 9] = [
 #[test]
 fn one_signal_ends_a_tool_that_waits_for_a_pipe() {
     let env = TestEnv::new();
-    let pipe = pipe_in(&env);
     env.write("source/file", "text");
     for (tool, args) in READERS {
         for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+            // A new one each time: a child that another test starts just now may hold the last one open.
+            let pipe = pipe_in(&env);
             let running = env.start(tool, args);
             let writer = writer_to(&pipe);
 
@@ -58,6 +59,7 @@ fn one_signal_ends_a_tool_that_waits_for_a_pipe() {
             let run = running.finish();
             assert_eq!(run.code, code, "{tool} {args:?}\n{}", run.stderr);
             drop(writer);
+            fs::remove_file(pipe).unwrap();
         }
     }
 }
