@@ -54,26 +54,31 @@ fn run_in_memory(env: &TestEnv, mebibytes: u32, args: &[&str]) -> Run {
 }
 
 /// A small file system of its own, unmounted at the end.
-struct SmallDisk(PathBuf);
+struct SmallDisk {
+    folder: PathBuf,
+    unmount: Command,
+}
 
 impl SmallDisk {
     fn mount(env: &TestEnv, mebibytes: u32) -> Option<Self> {
         let folder = env.path("disk");
         fs::create_dir(&folder).unwrap();
         let options = format!("size={mebibytes}m");
-        let mut mount = Command::new("mount");
+        let mut mount = env.program("mount");
         mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder);
         if !geteuid().is_root() || !mount.status().is_ok_and(|status| status.success()) {
             outside::skip("a file system cannot be mounted here");
             return None;
         }
-        Some(Self(folder))
+        let mut unmount = env.program("umount");
+        unmount.arg(&folder);
+        Some(Self { folder, unmount })
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _unmounted = Command::new("umount").arg(&self.0).status();
+        let _unmounted = self.unmount.status();
     }
 }
 
@@ -89,12 +94,12 @@ fn a_full_disk_leaves_no_archive_and_spares_those_there() {
 
     full.expect_code(1);
     assert!(full.stderr.contains("No space left"), "{}", full.stderr);
-    assert_eq!(archives(&disk.0).len(), 1);
-    expect_all_whole(&env, &disk.0);
+    assert_eq!(archives(&disk.folder).len(), 1);
+    expect_all_whole(&env, &disk.folder);
     fs::remove_file(large).unwrap();
     env.run(TOOL, ["create", "source", "disk"]).expect_code(0);
-    assert_eq!(archives(&disk.0).len(), 2);
-    expect_all_whole(&env, &disk.0);
+    assert_eq!(archives(&disk.folder).len(), 2);
+    expect_all_whole(&env, &disk.folder);
 }
 
 #[test]
