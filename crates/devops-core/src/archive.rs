@@ -66,7 +66,7 @@ pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use marks::Marks;
-pub use name::{ArchiveName, BackupName};
+pub use name::{ArchiveName, BackupName, BadName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
@@ -87,14 +87,6 @@ pub enum ArchiveError {
     /// The folder of the archives could not be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A backup name would not make a file name.
-    #[error(
-        "`{name}` cannot be the name of a backup: it must be a file name without a leading dot"
-    )]
-    BadName {
-        /// The name as given.
-        name: String,
-    },
     /// An exclude pattern is not a glob.
     #[error("`{pattern}` is not a pattern")]
     BadPattern {
@@ -158,8 +150,7 @@ impl HasKind for ArchiveError {
             Self::Cancelled(error) => error.kind(),
             Self::EmptyPolicy(error) => error.kind(),
             Self::Lock(error) => error.kind(),
-            Self::BadName { .. }
-            | Self::BadPattern { .. }
+            Self::BadPattern { .. }
             | Self::OtherOrigin { .. }
             | Self::WrongKind { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,

@@ -11,8 +11,10 @@ use time::{
     Date, OffsetDateTime, Time, format_description::BorrowedFormatItem, macros::format_description,
 };
 
-use super::ArchiveError;
-use crate::fs::{At, PathError};
+use crate::{
+    fs::{At, PathError},
+    kind::{HasKind, Kind},
+};
 
 const SUFFIX: &str = ".tar.gz";
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
@@ -22,19 +24,26 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!("[hour]-[minute]-[se
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackupName(String);
 
-impl FromStr for BackupName {
-    type Err = ArchiveError;
+/// A text that would not make a file name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` cannot be the name of a backup: it must be a file name without a leading dot")]
+pub struct BadName(pub String);
 
-    fn from_str(name: &str) -> Result<Self, ArchiveError> {
+impl HasKind for BadName {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+}
+
+impl FromStr for BackupName {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
         let is_plain = !name.is_empty()
             && !name.starts_with('.')
             && !name.contains(|c: char| c == '/' || c.is_control())
             && name.len() <= 200;
-        if is_plain {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(ArchiveError::BadName { name: name.to_owned() })
-        }
+        if is_plain { Ok(Self(name.to_owned())) } else { Err(BadName(name.to_owned())) }
     }
 }
 
