@@ -276,8 +276,11 @@ fn make(fixture: &Fixture, tree: &[(String, Option<Vec<u8>>)]) {
             .any(|part| !matches!(part, std::path::Component::Normal(_)));
         if is_free && fs::create_dir_all(path.parent().unwrap()).is_ok() {
             match content {
-                Some(_) if path.is_dir() => {}
-                Some(content) => write(&path, content),
+                Some(content) => {
+                    if let Ok(mut file) = File::create(&path) {
+                        file.write_all(content).unwrap();
+                    }
+                }
                 None => drop(fs::create_dir(&path)),
             }
         }
