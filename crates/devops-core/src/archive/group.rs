@@ -13,9 +13,9 @@ pub(super) const SLICE: u64 = 1 << 20;
 /// What an entry counts beside its content: three blocks, as most have.
 const HEADERS: u64 = 1536;
 /// A group does not end below this size, but where it would pass [`MAX`].
-const MIN: u64 = 128 << 10;
+const MIN: u64 = 256 << 10;
 /// A group does not pass this size, unless one entry alone does.
-const MAX: u64 = 512 << 10;
+const MAX: u64 = 1 << 20;
 /// A group has at most so many entries, because each may keep a folder open.
 const MAX_ENTRIES: usize = 256;
 /// One path in this many may end a group.

@@ -48,7 +48,7 @@ const COMPRESSOR: u64 = 1;
 const BLOCK: usize = 1 << 20;
 /// Deflate makes no more than this of a byte.
 const MAX_RATIO: u64 = 1032;
-/// No segment is larger, in either form: groups end at half a MiB, but extended attributes and
+/// No segment is larger, in either form: groups end at 1 MiB, but extended attributes and
 /// long names come on top. What would be larger is not believed.
 pub(super) const MAX_SEGMENT: u64 = 64 << 20;
 

@@ -21,6 +21,7 @@ use super::{
     entry::{Entry, Timestamp},
     group::path_hash,
     index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
+    reader,
 };
 
 /// In how many days of daily runs everything is read once.
@@ -40,7 +41,7 @@ pub(super) struct Previous {
 impl Previous {
     /// Opens an archive; `None` when it has no index, or segments that would be made otherwise today.
     pub(super) fn open(path: &Path, level: Level) -> Option<Self> {
-        let file = File::open(path).ok()?;
+        let file = reader::open(path).ok()?;
         let index = Index::read(&file, file.metadata().ok()?.len())?;
         if !index.is_made_alike(level) {
             return None;
