@@ -29,7 +29,7 @@ impl Source {
 /// Reads every source file of the workspace.
 pub(crate) fn all(root: &Path) -> Result<Vec<Source>> {
     let mut paths = Vec::new();
-    for folder in ["crates", "tests", "xtask"] {
+    for folder in ["bench", "crates", "tests", "xtask"] {
         collect(&root.join(folder), &mut paths)?;
     }
     paths.sort();
@@ -92,7 +92,8 @@ fn is_declared(file: &Source, files: &[Source]) -> bool {
 
 /// Checks that every member takes the workspace's lints: cargo does not inherit them.
 pub(crate) fn check_manifests(root: &Path, findings: &mut Findings) -> Result<()> {
-    let mut manifests = vec![root.join("tests"), root.join("tests/fakes"), root.join("xtask")];
+    let mut manifests =
+        vec![root.join("tests"), root.join("tests/fakes"), root.join("xtask"), root.join("bench")];
     for entry in fs::read_dir(root.join("crates"))? {
         manifests.push(entry?.path());
     }

@@ -11,8 +11,16 @@ use libdeflater::{CompressionLvl, Compressor};
 
 use super::{ArchiveError, inflate};
 
+/// A sample of a piece: so many windows of so many bytes.
+const N_WINDOWS: usize = 4;
+const WINDOW: usize = 16 << 10;
+/// A piece is worth compressing if its sample loses one byte in so many.
+const WORTH: usize = 250;
+/// From this level on, everything is compressed.
+const MOST_THOROUGH: Level = Level(10);
+
 /// How hard to compress: 1 is fastest, 12 is smallest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub struct Level(u8);
 
 impl Level {
@@ -104,22 +112,22 @@ impl Checksum {
 /// Compresses pieces; every one is decoded and compared before it is handed out.
 pub(super) struct Packer {
     compressor: Compressor,
+    /// Stores what is not worth compressing.
+    storer: Compressor,
+    /// Finds out; `None` where every byte counts.
+    trial: Option<Compressor>,
 }
 
 impl Packer {
     pub(super) fn new(level: Level) -> Self {
-        let level = CompressionLvl::new(i32::from(level.0)).expect("1 to 12 are levels");
-        Self { compressor: Compressor::new(level) }
+        let trial = (level < MOST_THOROUGH).then(|| compressor(1));
+        Self { compressor: compressor(level.0), storer: compressor(0), trial }
     }
 
     pub(super) fn pack(&mut self, raw: &[u8]) -> Result<Packed, ArchiveError> {
-        let mut bytes = vec![0; self.compressor.deflate_compress_bound(raw.len())];
-        let n_bytes = self
-            .compressor
-            .deflate_compress(raw, &mut bytes)
-            .map_err(|_| ArchiveError::Miscompressed { reason: "it does not fit its bound" })?;
-        // Behind the compressed length stands garbage.
-        bytes.truncate(n_bytes);
+        let is_noise = self.is_noise(raw)?;
+        let compressor = if is_noise { &mut self.storer } else { &mut self.compressor };
+        let mut bytes = compressed(compressor, raw)?;
         let last =
             inflate::prove(&bytes, raw).map_err(|reason| ArchiveError::Miscompressed { reason })?;
         bytes[last.header_bit / 8] &= !(1 << (last.header_bit % 8));
@@ -130,6 +138,34 @@ impl Packer {
         bytes.extend([0, 0, 0xff, 0xff]);
         Ok(Packed { bytes, crc: crc32fast::hash(raw), n_raw: raw.len() as u64 })
     }
+
+    /// Returns whether a sample of `raw` hardly gets smaller: photos, films and archives do not, and
+    /// trying costs as much as with anything else.
+    fn is_noise(&mut self, raw: &[u8]) -> Result<bool, ArchiveError> {
+        let Some(trial) = &mut self.trial else { return Ok(false) };
+        if raw.len() < N_WINDOWS * 2 * WINDOW {
+            return Ok(false);
+        }
+        let windows = raw.chunks_exact(raw.len() / N_WINDOWS).take(N_WINDOWS);
+        let sample: Vec<u8> = windows.flat_map(|part| &part[..WINDOW]).copied().collect();
+        let n_packed = compressed(trial, &sample)?.len();
+        Ok(n_packed > sample.len() - sample.len() / WORTH)
+    }
+}
+
+fn compressor(level: u8) -> Compressor {
+    let level = CompressionLvl::new(level.into()).expect("0 to 12 are levels");
+    Compressor::new(level)
+}
+
+fn compressed(compressor: &mut Compressor, raw: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+    let mut bytes = vec![0; compressor.deflate_compress_bound(raw.len())];
+    let n_bytes = compressor
+        .deflate_compress(raw, &mut bytes)
+        .map_err(|_| ArchiveError::Miscompressed { reason: "it does not fit its bound" })?;
+    // Behind the compressed length stands garbage.
+    bytes.truncate(n_bytes);
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fs::File, path::Path};
 use anyhow::{Context, Result};
 
 use super::{Lab, works::OURS};
-use crate::bench::{
+use crate::{
     change,
     rounds::{Candidate, Results},
     table,

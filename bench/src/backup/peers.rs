@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 
 use super::Lab;
-use crate::bench::{measure::Place, rounds::Candidate};
+use crate::{measure::Place, rounds::Candidate};
 
 /// Each program with its Debian package.
 const PROGRAMS: [(&str, &str); 7] = [

@@ -8,7 +8,7 @@ use super::{
     lab::{Lab, keep_only},
     peers::Repository,
 };
-use crate::bench::{
+use crate::{
     change::{self, Changed},
     rounds::{Candidate, Results},
     table,

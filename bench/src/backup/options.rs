@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
 
 use super::WORKS;
-use crate::bench::tree::Shape;
+use crate::tree::Shape;
 
 pub(super) const USAGE: &str = "\
 Usage: cargo xtask bench backup [OPTIONS]

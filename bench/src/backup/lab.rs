@@ -14,12 +14,10 @@ use serde_json::{Value, json};
 
 use super::{Options, peers::Installed};
 use crate::{
-    bench::{
-        change,
-        measure::Place,
-        tree::{self, Shape},
-    },
+    change,
+    measure::Place,
     shell::{release_folder, root},
+    tree::{self, Shape},
 };
 
 /// Coarser than the timestamps of any file system the tool must distrust.

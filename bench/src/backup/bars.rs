@@ -4,7 +4,7 @@ use super::{
     memory::{DENSE, MANY, SPARSE},
     works::{OURS, PIGZ_1, PIGZ_6, TAR_EXTRACT, TAR_LIST},
 };
-use crate::bench::{
+use crate::{
     rounds::{Results, Row},
     table::ratio,
 };
