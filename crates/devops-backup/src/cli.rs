@@ -78,7 +78,7 @@ pub(crate) struct CreateArgs {
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct CreateFlags {
-    /// How hard to compress: 1 to 12, fast or best [default: 6, about the size of pigz -6]
+    /// How hard to compress: 1 to 12, fast or best [default: 5, about the size of pigz -6]
     #[arg(long)]
     pub(crate) level: Option<Level>,
     /// Leave out what matches a pattern; may be given again

@@ -35,9 +35,9 @@ impl Level {
 }
 
 impl Default for Level {
-    /// Returns the level that gives about the size of `pigz -6`, for about half the work.
+    /// Returns the level that gives about the size of `pigz -6`, for less than half the work.
     fn default() -> Self {
-        Self(6)
+        Self(5)
     }
 }
 
