@@ -2,7 +2,7 @@
 //!
 //! # Format
 //!
-//! Three parts follow each other in the stream that [`container`](super::container) keeps. A number is
+//! Three parts follow each other in the stream that [`container`] keeps. A number is
 //! a LEB128 varint, a signed one in zigzag form, a fixed one in little-endian order, a hash 32 bytes.
 //!
 //! 1. The head: the compression level (number), the [compressor](COMPRESSOR) (number), flags (byte; bit 0:
