@@ -9,8 +9,10 @@ use std::{
 };
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("7z", "p7zip-full"),
+    ("age", "age"),
+    ("age-keygen", "age"),
     ("bsdtar", "libarchive-tools"),
     ("busybox", "busybox"),
     ("chromedriver", "chromium-driver"),

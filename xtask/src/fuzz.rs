@@ -5,13 +5,16 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, run as check};
 
 const SECONDS: u64 = 60;
+const USAGE: &str = "fuzz what? there are `reader` and `index`";
 
 /// Fuzzes what the first argument names. Coverage-guided fuzzing needs a nightly compiler, so the
 /// mutations live in a test, which knows the format and is the same on every machine for one seed.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let Some(("reader", rest)) = arguments.split_first().map(|(name, rest)| (name.as_str(), rest))
-    else {
-        bail!("fuzz what? there is `reader`");
+    let (what, rest) = arguments.split_first().context(USAGE)?;
+    let tests = match what.as_str() {
+        "reader" => "mutated_archives",
+        "index" => "mutated_indexes",
+        _ => bail!(USAGE),
     };
     let (mut seconds, mut seed) = (SECONDS, 0);
     for pair in rest.chunks(2) {
@@ -24,7 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
     }
     let mut test = cargo(["test", "--locked", "--release", "--package", "devops-core"]);
-    test.args(["--features", "archive", "--test", "it_archive", "mutated", "--", "--nocapture"]);
+    test.args(["--features", "archive", "--test", "it_archive", tests, "--", "--nocapture"]);
     test.env("DEVOPS_FUZZ_SECONDS", seconds.to_string());
     check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))?;
     Ok(())

@@ -16,7 +16,7 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   demo [--source DIR] [--serve]  run the whole chain on real input, in a temporary folder
-  fuzz reader [--seconds N] [--seed N]
+  fuzz reader|index [--seconds N] [--seed N]
                                  mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
   bench backup [--help]          measure side by side with the peers that are installed

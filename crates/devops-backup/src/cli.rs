@@ -14,9 +14,13 @@ pub(crate) mod profile;
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-backup",
     table: "backup",
-    // A project file found by walking up must not decide what a restore overwrites, or where, nor what a
-    // profile starts and whom it tells.
+    // A project file found by walking up must not decide what a restore overwrites, or where, who can read
+    // a backup, nor what a profile starts and whom it tells.
     guarded: &[
+        "recipient",
+        "recipients-file",
+        "passphrase-file",
+        "no-cache",
         "privileged",
         "overwrite",
         "to",
@@ -106,6 +110,36 @@ pub(crate) struct CreateFlags {
     /// Print the SHA-256 of the archive
     #[arg(long)]
     pub(crate) sha256: bool,
+    #[command(flatten)]
+    pub(crate) seal: SealFlags,
+}
+
+/// Whom an archive is encrypted to.
+#[derive(Args, Debug)]
+pub(crate) struct SealFlags {
+    /// Encrypt to this public key of age, age1...; may be given again
+    #[arg(long, value_name = "KEY")]
+    pub(crate) recipient: Vec<String>,
+    /// Encrypt to the public keys in a file, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipients_file: Vec<PathBuf>,
+    /// Encrypt to the passphrase in the first line of a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Keep no plain copy on this host for the next encrypted archive to copy from
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// What opens encrypted archives.
+#[derive(Args, Debug)]
+pub(crate) struct KeyFlags {
+    /// Open with the secret keys of age in a file, AGE-SECRET-KEY-1..., one a line
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+    /// Open with the passphrase in the first line of a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 /// What to do while somebody else is at work in the same folder.
@@ -123,6 +157,8 @@ pub(crate) struct ListArgs {
     pub(crate) archive: PathBuf,
     /// Show only what matches, with all below it; without a slash it matches at any depth
     pub(crate) glob: Vec<String>,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
 }
 
 /// Read archives to their end and prove that they are whole
@@ -137,6 +173,8 @@ pub(crate) struct VerifyArgs {
     /// Prove only a random share of the archive, such as 5%
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(crate) sample: Option<f64>,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
 }
 
 /// Compare two archives, entry by entry
@@ -146,6 +184,8 @@ pub(crate) struct DiffArgs {
     pub(crate) first: PathBuf,
     /// The second
     pub(crate) second: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
 }
 
 /// Write the content of one file of an archive to stdout
@@ -155,6 +195,8 @@ pub(crate) struct CatArgs {
     pub(crate) archive: PathBuf,
     /// The path in the archive
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
 }
 
 /// Reads a percentage between 0 and 100 as a share.
@@ -187,6 +229,8 @@ pub(crate) struct RestoreArgs {
     /// attributes too; only for archives you trust
     #[arg(long)]
     pub(crate) privileged: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -218,6 +262,8 @@ pub(crate) struct PruneArgs {
     pub(crate) name: BackupName,
     #[command(flatten)]
     pub(crate) keep: KeepFlags,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
     #[command(flatten)]
     pub(crate) lock: LockFlags,
     /// Show what would be kept, why, and what removed, and remove nothing
@@ -332,6 +378,14 @@ IGNORE FILES
   .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves
   out. --exclude stands above both. Files above SOURCE and git's settings do not count.
 
+ENCRYPTION
+  With --recipient, --recipients-file or --passphrase-file the archive is NAME-YYYY-MM-DD.tar.gz.age,
+  which `age -d -i KEYS ARCHIVE | tar xz` restores too; `age-keygen -o KEYS` makes keys. A host that
+  only knows recipients cannot read its old archives, so it keeps the last one of each source in
+  plain, readable by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache): the next run
+  copies from it what is unchanged. With --no-cache it keeps none, and compresses everything anew.
+  An encrypted archive does not tell its host and source: give each a NAME or DEST of its own.
+
 KEPT
   Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access
   control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore
@@ -361,7 +415,8 @@ The rules are those of restic: one archive may be kept by several, and one reaso
 are grouped by NAME, host and source, and dated by the start time they record, at its own local time;
 archives of other tools by the date in their name. The newest archive is read whole before anything is
 removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.
-One dated in the future stays, and counts for no rule either.";
+One dated in the future stays, and counts for no rule either. Encrypted archives without a key here
+are grouped by NAME alone, dated by the date in their name, and not read.";
 
 #[cfg(test)]
 mod tests {
@@ -375,7 +430,7 @@ mod tests {
         let restore = command.find_subcommand("restore").expect("a subcommand");
         let keys = profile::keys();
 
-        for flag in ["privileged", "overwrite", "to"] {
+        for flag in ["privileged", "overwrite", "to", "recipient"] {
             assert!(TOOL.guarded.contains(&flag), "{flag}");
         }
         for flag in TOOL.guarded {

@@ -17,6 +17,7 @@ use crate::cli::{Cli, Command};
 mod cat;
 mod compare;
 mod create;
+mod keys;
 mod list;
 mod profile;
 mod prune;
@@ -44,6 +45,9 @@ fn failure(error: ArchiveError) -> Failure {
         ArchiveError::OtherOrigin { .. } => "choose another name with `--name`",
         ArchiveError::EmptyPolicy(_) => "give at least one `--keep-` option",
         ArchiveError::Lock(LockError::Held { .. }) => LOCKED,
+        ArchiveError::Sealed { .. } => {
+            "name the file of a key with `--identity`, or `--passphrase-file`"
+        }
         _ => return error.into(),
     };
     Failure::from(error).hint(hint)

@@ -134,7 +134,8 @@ fn plain_line(label: &str, done: u64, plain: &Plain, now: Instant) -> String {
     let Some(total) = plain.total.filter(|&total| total > 0) else {
         return format!("{label}: {}, {speed}", ByteSize(done));
     };
-    let percent = u128::from(done) * 100 / u128::from(total);
+    // A total may be an estimate.
+    let percent = (u128::from(done) * 100 / u128::from(total)).min(100);
     let left = Duration::from_secs(total.saturating_sub(done) / rate.max(1));
     let eta = format_duration(left);
     format!("{label}: {} of {} ({percent}%), {speed}, ETA {eta}", ByteSize(done), ByteSize(total))

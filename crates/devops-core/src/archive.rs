@@ -5,8 +5,9 @@
 //! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses
 //! or copies the segments in parallel and writes them in order, `deflate` joins them into one gzip
 //! member after `inflate` has proved each, and `index` describes them behind it. `container`
-//! documents the format.
-//! Reading: `reader` turns any tar or tar.gz, first into bytes and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
+//! documents the format. `sink` takes the bytes, to encrypt them where `encryption` says so; `cache` then
+//! keeps a copy in plain for the next archive.
+//! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use crate::{
 
 mod again;
 mod attributes;
+mod cache;
 mod cat;
 mod catalog;
 mod compare;
@@ -27,6 +29,7 @@ mod container;
 mod content;
 mod create;
 mod deflate;
+mod encryption;
 mod entry;
 mod estimate;
 mod exclude;
@@ -48,7 +51,9 @@ mod reader;
 mod restore;
 mod reuse;
 mod selection;
+mod sink;
 mod source;
+mod stored;
 mod verify;
 mod walk;
 mod wanted;
@@ -61,6 +66,7 @@ pub use create::{
     create_to_writer, preview,
 };
 pub use deflate::{BadLevel, Level};
+pub use encryption::{BadKey, Encryption, Keys, Recipients};
 pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
@@ -70,6 +76,7 @@ pub use name::{ArchiveName, BackupName, BadName};
 pub use origin::Origin;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
+pub use stored::Archive;
 pub use verify::{Sampled, Verified, verify, verify_sample};
 
 /// Why an archive could not be created, read, restored or pruned.
@@ -127,10 +134,12 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: String,
     },
-    /// A compressed piece did not decode to what went in: faulty memory, or a bug.
-    #[error("a compressed piece does not decode to its original: {reason}")]
-    Miscompressed {
-        /// What differed.
+    /// The archive is encrypted, and nothing at hand opens it.
+    #[error("`{}` is encrypted, and {reason}", .path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why it stays closed.
         reason: &'static str,
     },
     /// None of the paths or patterns given is in the archive.
@@ -155,7 +164,7 @@ impl HasKind for ArchiveError {
             | Self::WrongKind { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,
             Self::Damaged { .. } => Kind::Mismatch,
-            Self::Miscompressed { .. } => Kind::Bug,
+            Self::Sealed { .. } => Kind::Permission,
             Self::NothingMatches { .. } => Kind::NotFound,
         }
     }

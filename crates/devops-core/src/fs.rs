@@ -19,10 +19,12 @@ use crate::{
 
 mod input;
 mod private;
+mod write_behind;
 
 pub(crate) use input::NotRegular;
 pub use input::{Input, open_file, read_input};
 pub use private::PrivateFolder;
+use write_behind::WriteBehind;
 
 /// An I/O error with what was tried and where.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,7 @@ pub struct AtomicFile {
     target: PathBuf,
     temp: PathBuf,
     file: Option<File>,
+    behind: WriteBehind,
 }
 
 /// Stands in every temporary name, so that leftovers can be recognized.
@@ -100,7 +103,12 @@ impl AtomicFile {
                 .tempfile_in(parent(&target))
                 .and_then(|temp| temp.keep().map_err(|error| error.error))
                 .at(&target, "create")?;
-            let atomic = Self { target: target.clone(), temp, file: Some(file) };
+            let atomic = Self {
+                target: target.clone(),
+                temp,
+                file: Some(file),
+                behind: WriteBehind::default(),
+            };
             match flock(atomic.file(), FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(atomic.file(), &atomic.temp) => return Ok(atomic),
                 // Before it was locked, `remove_stale` of another process took it for a leftover.
@@ -147,6 +155,7 @@ impl AtomicFile {
     pub fn commit(&mut self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
         let permissions = rustix::fs::Mode::from_raw_mode(mode);
         rustix::fs::fchmod(self.file(), permissions).at(&self.temp, "set the mode of")?;
+        self.behind.finish().at(&self.temp, "sync")?;
         self.file().sync_all().at(&self.temp, "sync")?;
         rename(&self.temp, &self.target, policy).at(&self.target, "create")?;
         self.file = None;
@@ -156,7 +165,9 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file_mut().write(bytes)
+        let n = self.file_mut().write(bytes)?;
+        self.behind.written(self.file.as_ref().expect("the file is open until commit"), n);
+        Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -11,8 +11,9 @@ use std::{
 
 use crate::{
     archive::{
-        ArchiveError, BackupName, CreateEvent, CreateOptions, CreateSummary, Created, PrunePlan,
-        create_in_folder, plan_prune, preview as preview_create, remove_pruned, verify,
+        Archive, ArchiveError, BackupName, CreateEvent, CreateOptions, CreateSummary, Created,
+        Keys, PrunePlan, create_in_folder, plan_prune, preview as preview_create, remove_pruned,
+        verify,
     },
     cancel::Cancel,
     fs::create_folders,
@@ -47,6 +48,8 @@ pub struct Profile<'a> {
     pub create: CreateOptions<'a>,
     /// Whether each archive is read again, once it is there.
     pub verify: bool,
+    /// What opens the archives, if they are encrypted.
+    pub keys: &'a Keys,
     /// What is kept; an empty policy keeps everything.
     pub keep: KeepPolicy,
     /// Commands around the work.
@@ -150,7 +153,7 @@ pub fn preview(
     let now = profile.create.clock.now();
     let is_pruned = !profile.keep.is_empty() && profile.dest.exists();
     let prune = is_pruned
-        .then(|| plan_prune(profile.dest, &source.name, &profile.keep, now, cancel))
+        .then(|| plan_prune(profile.dest, &source.name, &profile.keep, profile.keys, now, cancel))
         .transpose()?;
     Ok(Preview { summary, prune })
 }
@@ -242,8 +245,12 @@ impl Run<'_, '_> {
             return Ok((created, None));
         }
         (self.on_event)(ProfileEvent::Verifying(&created.path));
-        let verified = verify(&created.path, self.cancel, &mut |_| {});
-        let problem = verified.err().map(|error| Problem::of_source(&error, &source.path));
+        let archive = Archive { path: &created.path, keys: self.profile.keys };
+        let problem = match verify(archive, self.cancel, &mut |_| {}) {
+            // A host that encrypts to others cannot look; every segment was proved before it was encrypted.
+            Ok(_) | Err(ArchiveError::Sealed { .. }) => None,
+            Err(error) => Some(Problem::of_source(&error, &source.path)),
+        };
         Ok((created, problem))
     }
 
@@ -267,7 +274,8 @@ impl Run<'_, '_> {
 
     fn prune_one(&mut self, name: &BackupName) -> Result<(), ArchiveError> {
         let (dest, now) = (self.profile.dest, self.profile.create.clock.now());
-        let plan = plan_prune(dest, name, &self.profile.keep, now, self.cancel)?;
+        let Profile { keep, keys, .. } = self.profile;
+        let plan = plan_prune(dest, name, keep, keys, now, self.cancel)?;
         let pruned = self.report.pruned.get_or_insert_default();
         pruned.plan(&plan);
         remove_pruned(&plan, dest, self.cancel, &mut |candidate| pruned.removed(candidate))?;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Direct, Excludes, FileLayer, Level, Marks},
+    archive::{CreateOptions, Direct, Excludes, FileLayer, Keys, Level, Marks},
     cancel::Cancel,
     clock::{Clock, FixedClock},
     kind::Kind,
@@ -27,6 +27,7 @@ use tempfile::TempDir;
 use time::{OffsetDateTime, macros::datetime};
 
 const START: OffsetDateTime = datetime!(2026-11-22 08:49:39 +1);
+static NO_KEYS: Keys = Keys::none();
 
 /// A profile with two sources, `a` and `b`.
 struct Fixture {
@@ -68,11 +69,13 @@ impl Fixture {
                 host: "web-1",
                 reproducible: None,
                 clock: &self.clock,
+                encryption: None,
                 sha256: false,
                 layer: &Direct,
                 lock: None,
             },
             verify: true,
+            keys: &NO_KEYS,
             keep: KeepPolicy::default(),
             hooks: Hooks::default(),
             healthcheck: None,

@@ -3,14 +3,16 @@
 use std::io::{self, Write};
 
 use devops_cli::{Failure, Outcome, Session};
-use devops_core::archive;
+use devops_core::archive::{self, Archive};
 
-use super::failure;
+use super::{failure, keys::keys};
 use crate::cli::CatArgs;
 
 pub(super) fn cat(args: &CatArgs, session: &Session) -> Result<Outcome, Failure> {
+    let keys = keys(&args.keys, session)?;
+    let archive = Archive { path: &args.archive, keys: &keys };
     let mut out = Stdout { session, failure: None };
-    let written = archive::cat(&args.archive, &args.path, session.cancel(), &mut out);
+    let written = archive::cat(archive, &args.path, session.cancel(), &mut out);
     match (out.failure, written) {
         (Some(failure), _) => Err(failure),
         // Nobody reads on.

@@ -3,20 +3,23 @@
 use std::path::Path;
 
 use devops_cli::{Failure, Outcome, Session, quote};
-use devops_core::archive::{self, Comparison, Difference};
+use devops_core::archive::{self, Archive, Comparison, Difference};
 use serde_json::Value;
 
-use super::{failure, object, tell_left_out};
+use super::{failure, keys::keys, object, tell_left_out};
 use crate::cli::DiffArgs;
 
 pub(super) fn diff(args: &DiffArgs, session: &Session) -> Result<Outcome, Failure> {
-    let comparison = archive::diff(&args.first, &args.second, session.cancel()).map_err(failure)?;
+    let keys = keys(&args.keys, session)?;
+    let of = |path| Archive { path, keys: &keys };
+    let (first, second) = (of(&args.first), of(&args.second));
+    let comparison = archive::diff(first, second, session.cancel()).map_err(failure)?;
     show(&comparison, session)
 }
 
 /// Compares an archive with a folder.
 pub(super) fn against(
-    archive: &Path,
+    archive: Archive<'_>,
     folder: &Path,
     session: &Session,
 ) -> Result<Outcome, Failure> {

@@ -17,13 +17,15 @@ use devops_core::{
         create_in_folder, create_to_writer, preview,
     },
     clock::SystemClock,
-    fs::{At, read_input},
+    fs::{At, PathError, read_input},
     lock::{LockMode, LockRequest},
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
 
-use super::{failure, holder, host_name, left_out_json, object, tell_left_out, tell_lock};
+use super::{
+    failure, holder, host_name, keys::Sealing, left_out_json, object, tell_left_out, tell_lock,
+};
 use crate::cli::{CreateArgs, CreateFlags};
 
 /// What repeated reads of changing files may take in all.
@@ -38,9 +40,10 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
             .hint("redirect stdout, or name a folder"));
     }
     let (host, holder, clock) = (host_name(), holder(session), session.clock());
-    let wait = args.lock.lock_wait;
+    let (wait, sealing) = (args.lock.lock_wait, Sealing::read(&args.flags.seal, session)?);
     let options = CreateOptions {
         source: &args.source,
+        encryption: sealing.encryption(),
         estimate: !session.json() && !session.quiet(),
         lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
         ..options(&args.flags, &host, &clock, session)?
@@ -57,6 +60,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Damaged(archive) => {
             session.warn(format!("{} is damaged; reading everything again", quote(archive)));
         }
+        CreateEvent::Uncached(error) => tell_uncached(session, error),
         CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
@@ -74,7 +78,12 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     Ok(outcome(&summary))
 }
 
-/// Returns what the flags of `create` and of profiles say; the source is set later.
+/// Says that the next encrypted archive will take as long as this one.
+pub(super) fn tell_uncached(session: &Session, error: &PathError) {
+    session.warn(format!("kept no copy for the next encrypted archive: {error}: {}", error.source));
+}
+
+/// Returns what the flags of `create` and of profiles say; source and encryption are set later.
 pub(super) fn options<'a>(
     flags: &CreateFlags,
     host: &'a str,
@@ -94,6 +103,7 @@ pub(super) fn options<'a>(
         host,
         reproducible: reproducible(flags)?,
         clock,
+        encryption: None,
         sha256: flags.sha256,
         layer: &Direct,
         lock: None,

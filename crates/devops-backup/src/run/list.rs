@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use devops_cli::{Failure, Outcome, Session, json, quote};
-use devops_core::archive::{self, Entry, EntryKind, ListEvent, Origin};
+use devops_core::archive::{self, Archive, Entry, EntryKind, ListEvent, Origin};
 use serde_json::{Map, Value};
 
-use super::{failure, object, utc};
+use super::{failure, keys::keys, object, utc};
 use crate::cli::ListArgs;
 
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {
+    let keys = keys(&args.keys, session)?;
+    let archive = Archive { path: &args.archive, keys: &keys };
     let mut printed = Ok(());
-    let listed = archive::list(&args.archive, &args.glob, session.cancel(), &mut |event| {
+    let listed = archive::list(archive, &args.glob, session.cancel(), &mut |event| {
         let line = match (session.json(), event) {
             (_, ListEvent::Note(note)) => {
                 session.warn(format!("`{}`: {note}", quote(&args.archive)));

@@ -101,6 +101,9 @@ impl Teller<'_> {
             ProfileEvent::Create(CreateEvent::LeftOut(left_out)) => {
                 tell_left_out(session, left_out);
             }
+            ProfileEvent::Create(CreateEvent::Uncached(error)) => {
+                create::tell_uncached(session, error);
+            }
             ProfileEvent::Create(_) => {}
             ProfileEvent::Created(source, created) => {
                 let printed = self.created(source, created);

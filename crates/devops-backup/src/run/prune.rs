@@ -10,14 +10,15 @@ use devops_core::{
 };
 use serde_json::{Value, json};
 
-use super::{failure, holder, object, tell_lock, utc};
+use super::{failure, holder, keys::keys, object, tell_lock, utc};
 use crate::cli::{KeepFlags, PruneArgs};
 
 pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {
     let policy = policy(&args.keep);
     let (now, cancel) = (session.clock().now(), session.cancel());
+    let keys = keys(&args.keys, session)?;
     let _lock = lock(args, &policy, session)?;
-    let plan = plan_prune(&args.dest, &args.name, &policy, now, cancel).map_err(failure)?;
+    let plan = plan_prune(&args.dest, &args.name, &policy, &keys, now, cancel).map_err(failure)?;
     show(&plan, session)?;
     let (mut n_removed, mut bytes_freed) = (0, 0);
     if !args.dry_run {

@@ -4,20 +4,21 @@ use std::{fs, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json, quote};
 use devops_core::{
-    archive::{self, Lookup, RestoreEvent, RestoreOptions},
+    archive::{self, Archive, Lookup, RestoreEvent, RestoreOptions},
     units::ByteSize,
 };
 use serde_json::Value;
 
-use super::{failure, left_out_json, object, tell_left_out};
+use super::{failure, keys::keys, left_out_json, object, tell_left_out};
 use crate::cli::RestoreArgs;
 
 pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, Failure> {
     let started = Instant::now();
+    let keys = keys(&args.keys, session)?;
     let total = fs::metadata(&args.archive).ok().map(|metadata| metadata.len());
     let progress = session.progress("restoring", total);
     let options = RestoreOptions {
-        archive: &args.archive,
+        archive: Archive { path: &args.archive, keys: &keys },
         paths: &args.path,
         folder: &args.to,
         overwrite: args.overwrite.into(),

@@ -30,9 +30,11 @@ pub(super) fn timer(args: &TimerArgs, session: &Session) -> Result<Outcome, Fail
         .collect();
     let mut writable: Vec<&Path> = all
         .iter()
-        .flat_map(|settings| [Some(&settings.dest), settings.metrics_dir.as_ref()])
+        .flat_map(|settings| {
+            let metrics_dir = settings.metrics_dir.as_deref();
+            [Some(settings.dest.as_path()), metrics_dir, settings.sealing.cache()]
+        })
         .flatten()
-        .map(AsRef::as_ref)
         .collect();
     writable.sort_unstable();
     writable.dedup();

@@ -4,21 +4,23 @@ use std::{fs, path::Path};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    archive::{self, ArchiveError, Sampled, Verified},
+    archive::{self, Archive, ArchiveError, Sampled, Verified},
     kind::{HasKind, Kind},
     units::ByteSize,
 };
 use serde_json::Value;
 
-use super::{compare, object};
+use super::{compare, keys::keys, object};
 use crate::cli::VerifyArgs;
 
 pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
+    let keys = keys(&args.keys, session)?;
     let mut is_damaged = false;
     let mut failures = Vec::new();
     for path in &args.archive {
-        match verify_one(path, args.sample, session) {
-            Ok(proof) => is_damaged |= tell(path, &proof, args, session)?,
+        let archive = Archive { path, keys: &keys };
+        match verify_one(archive, args.sample, session) {
+            Ok(proof) => is_damaged |= tell(archive, &proof, args, session)?,
             Err(error @ ArchiveError::Damaged { .. }) => {
                 is_damaged = true;
                 session.line(damaged(path, &error, session.json()))?;
@@ -52,19 +54,29 @@ enum Proof {
     Sample(Sampled),
 }
 
-fn verify_one(path: &Path, share: Option<f64>, session: &Session) -> Result<Proof, ArchiveError> {
+fn verify_one(
+    archive: Archive<'_>,
+    share: Option<f64>,
+    session: &Session,
+) -> Result<Proof, ArchiveError> {
     if let Some(share) = share
-        && let Some(sampled) = archive::verify_sample(path, share, session.cancel())?
+        && let Some(sampled) = archive::verify_sample(archive, share, session.cancel())?
     {
         return Ok(Proof::Sample(sampled));
     }
-    let total = fs::metadata(path).ok().map(|metadata| metadata.len());
+    let total = fs::metadata(archive.path).ok().map(|metadata| metadata.len());
     let progress = session.progress("verifying", total);
-    archive::verify(path, session.cancel(), &mut |n_bytes| progress.set(n_bytes)).map(Proof::All)
+    archive::verify(archive, session.cancel(), &mut |n_bytes| progress.set(n_bytes)).map(Proof::All)
 }
 
 /// Says what was found; returns whether it differs from the folder it was compared with.
-fn tell(path: &Path, proof: &Proof, args: &VerifyArgs, session: &Session) -> Result<bool, Failure> {
+fn tell(
+    archive: Archive<'_>,
+    proof: &Proof,
+    args: &VerifyArgs,
+    session: &Session,
+) -> Result<bool, Failure> {
+    let path = archive.path;
     let verified = match proof {
         Proof::All(verified) => verified,
         Proof::Sample(sampled) => {
@@ -77,7 +89,7 @@ fn tell(path: &Path, proof: &Proof, args: &VerifyArgs, session: &Session) -> Res
         session.warn(format!("`{}`: {note}", quote(path)));
     }
     match &args.against {
-        Some(folder) => Ok(!matches!(compare::against(path, folder, session)?, Outcome::Done)),
+        Some(folder) => Ok(!matches!(compare::against(archive, folder, session)?, Outcome::Done)),
         None => Ok(false),
     }
 }
@@ -117,6 +129,7 @@ fn whole(path: &Path, verified: &Verified, json: bool) -> String {
 fn status(error: &ArchiveError) -> &'static str {
     match (error, error.kind()) {
         (ArchiveError::NotAnArchive { .. }, _) => "not-an-archive",
+        (ArchiveError::Sealed { .. }, _) => "encrypted",
         (_, Kind::NotFound) => "missing",
         _ => "unreadable",
     }

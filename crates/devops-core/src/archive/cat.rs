@@ -10,6 +10,7 @@ use super::{
     ArchiveError,
     entry::{Entry, EntryKind},
     reader::Reader,
+    stored::Archive,
     wanted::plain,
 };
 use crate::{cancel::Cancel, fs::At};
@@ -21,12 +22,13 @@ const MAX_LINKS: usize = 16;
 ///
 /// Of an archive with an index only that file is read. Fails with [`ArchiveError::NothingMatches`]
 /// when there is none, and with [`ArchiveError::WrongKind`] when it is something else.
-pub fn cat(
-    archive: &Path,
+pub fn cat<'a>(
+    archive: impl Into<Archive<'a>>,
     path: &Path,
     cancel: &Cancel,
     out: &mut dyn Write,
 ) -> Result<(), ArchiveError> {
+    let archive = archive.into();
     let mut path = plain(path).to_owned();
     for _ in 0..MAX_LINKS {
         let is_wanted = |other: &Path| plain(other) == path;

@@ -1,14 +1,13 @@
 //! The entries of an archive without their contents: out of its index, or by reading all of it.
 
-use std::path::Path;
-
 use super::{
     ArchiveError,
     cat::Content,
     entry::{Entry, EntryKind},
     index::{Hash, Place},
     origin::Origin,
-    reader::{self, Indexed, Reader},
+    reader::{Indexed, Reader},
+    stored::{Archive, Stored},
 };
 use crate::{cancel::Cancel, fs::At};
 
@@ -33,22 +32,22 @@ pub(super) struct Listed {
 }
 
 impl Catalog {
-    pub(super) fn open(archive: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let file = reader::open(archive)?;
-        if let Some(indexed) = Indexed::open(&file).at(archive, "read")? {
+    pub(super) fn open(archive: Archive<'_>, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        let stored = Stored::open(archive)?;
+        if let Some(indexed) = Indexed::open(&stored) {
             let place = indexed.index.start();
-            let origin = indexed.origin().at(archive, "read")?;
+            let origin = indexed.origin().at(archive.path, "read")?;
             let source = Source::Index { indexed, place };
             return Ok(Self { source, origin, is_hashed: false });
         }
-        let mut reader = Box::new(Reader::stream(archive, file, cancel)?);
+        let mut reader = Box::new(Reader::stream(archive.path, stored, cancel)?);
         let first = reader.next_entry()?;
         let origin = reader.origin().cloned();
         Ok(Self { source: Source::Stream { reader, first }, origin, is_hashed: false })
     }
 
     /// Opens an archive of which the hashes of all contents are needed.
-    pub(super) fn open_hashed(archive: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
+    pub(super) fn open_hashed(archive: Archive<'_>, cancel: &Cancel) -> Result<Self, ArchiveError> {
         Ok(Self { is_hashed: true, ..Self::open(archive, cancel)? })
     }
 

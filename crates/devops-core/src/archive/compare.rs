@@ -20,6 +20,7 @@ use super::{
     index::Hash,
     selection::Selection,
     source::Source,
+    stored::Archive,
     walk::{Found, Visitor},
 };
 use crate::cancel::{Cancel, Cancelled};
@@ -60,10 +61,14 @@ struct Facts {
 }
 
 /// Compares two archives of any make.
-pub fn diff(first: &Path, second: &Path, cancel: &Cancel) -> Result<Comparison, ArchiveError> {
-    let mut before = facts(&mut Catalog::open_hashed(first, cancel)?, cancel)?;
+pub fn diff<'a, 'b>(
+    first: impl Into<Archive<'a>>,
+    second: impl Into<Archive<'b>>,
+    cancel: &Cancel,
+) -> Result<Comparison, ArchiveError> {
+    let mut before = facts(&mut Catalog::open_hashed(first.into(), cancel)?, cancel)?;
     let mut comparison = Comparison { n_entries: before.len() as u64, ..Comparison::default() };
-    for (path, new) in facts(&mut Catalog::open_hashed(second, cancel)?, cancel)? {
+    for (path, new) in facts(&mut Catalog::open_hashed(second.into(), cancel)?, cancel)? {
         let difference = match before.remove(&path) {
             None => Some(Difference::Added),
             Some(old) => changed(&old, &new),
@@ -79,8 +84,12 @@ pub fn diff(first: &Path, second: &Path, cancel: &Cancel) -> Result<Comparison, 
 ///
 /// What the folder has beyond that is no difference: it may have been excluded. Of a reproducible
 /// archive, which does not keep them, owners and times are not compared.
-pub fn against(archive: &Path, folder: &Path, cancel: &Cancel) -> Result<Comparison, ArchiveError> {
-    let mut catalog = Catalog::open_hashed(archive, cancel)?;
+pub fn against<'a>(
+    archive: impl Into<Archive<'a>>,
+    folder: &Path,
+    cancel: &Cancel,
+) -> Result<Comparison, ArchiveError> {
+    let mut catalog = Catalog::open_hashed(archive.into(), cancel)?;
     let is_anonymous = catalog.is_reproducible();
     let expected = facts(&mut catalog, cancel)?;
     let n_entries = expected.len() as u64;

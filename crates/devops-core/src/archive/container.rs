@@ -46,7 +46,7 @@
 //! is still believed only where the tar agrees: paths, kinds and numbers come from the tar headers.
 //! A change that an older reader would misunderstand gets a new version.
 
-use std::{fs::File, os::unix::fs::FileExt};
+use super::stored::Stored;
 
 /// The version this code writes, and the only one it reads.
 const VERSION: u16 = 1;
@@ -161,11 +161,11 @@ fn subfield(bytes: &[u8], id: [u8; 2]) -> Option<&[u8]> {
     rest.starts_with(&EMPTY_BODY).then_some(subfield)
 }
 
-/// Reads the footer of a file of `n_bytes`; `None` when it has none of a version known here.
-pub(super) fn read_footer(file: &File, n_bytes: u64) -> Option<Footer> {
-    let at = n_bytes.checked_sub(FOOTER as u64)?;
+/// Reads the footer of an archive; `None` when it has none of a version known here.
+pub(super) fn read_footer(stored: &Stored) -> Option<Footer> {
+    let at = stored.n_bytes().checked_sub(FOOTER as u64)?;
     let mut member = [0; FOOTER];
-    file.read_exact_at(&mut member, at).ok()?;
+    stored.read_exact_at(&mut member, at).ok()?;
     let footer = Footer::decode(subfield(&member, FOOTER_ID)?.try_into().ok()?)?;
     // The lengths fill the file exactly, so no number in it can ask for more memory than the file has.
     let index_end = footer.index_start.checked_add(n_in_members(footer.n_index_packed)?)?;
@@ -173,10 +173,10 @@ pub(super) fn read_footer(file: &File, n_bytes: u64) -> Option<Footer> {
 }
 
 /// Reads the compressed index; `None` when it is not what was written.
-pub(super) fn read_index(file: &File, footer: &Footer) -> Option<Vec<u8>> {
+pub(super) fn read_index(stored: &Stored, footer: &Footer) -> Option<Vec<u8>> {
     let n_members = usize::try_from(n_in_members(footer.n_index_packed)?).ok()?;
     let mut members = vec![0; n_members];
-    file.read_exact_at(&mut members, footer.index_start).ok()?;
+    stored.read_exact_at(&mut members, footer.index_start).ok()?;
     let mut index = Vec::with_capacity(members.len());
     let mut rest = members.as_slice();
     while !rest.is_empty() {
@@ -193,10 +193,10 @@ mod tests {
 
     use super::*;
 
-    fn file(bytes: &[u8]) -> File {
-        let mut file = tempfile::tempfile().unwrap();
+    fn stored(bytes: &[u8]) -> Stored {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        file
+        Stored::open(file.path().into()).unwrap()
     }
 
     fn footer(index: &[u8]) -> Footer {
@@ -218,12 +218,12 @@ mod tests {
             let footer = footer(&index);
             let mut bytes = b"01234".to_vec();
             bytes.extend(trailing_members(&index, &footer));
-            let file = file(&bytes);
+            let stored = stored(&bytes);
 
-            let found = read_footer(&file, bytes.len() as u64).unwrap();
+            let found = read_footer(&stored).unwrap();
 
             assert_eq!(found, footer);
-            assert_eq!(read_index(&file, &found).unwrap(), index);
+            assert_eq!(read_index(&stored, &found).unwrap(), index);
         }
     }
 
@@ -247,10 +247,9 @@ mod tests {
         for bit in 5 * 8..bytes.len() * 8 {
             let mut broken = bytes.clone();
             broken[bit / 8] ^= 1 << (bit % 8);
-            let file = file(&broken);
+            let stored = stored(&broken);
 
-            let read = read_footer(&file, broken.len() as u64)
-                .and_then(|footer| read_index(&file, &footer));
+            let read = read_footer(&stored).and_then(|footer| read_index(&stored, &footer));
 
             assert_eq!(read, None, "bit {bit}");
         }

@@ -9,12 +9,13 @@ use std::{
 };
 
 use rustix::fs::{AtFlags, CWD, FileType, fstat, statat};
-use sha2::Sha256;
 use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
+    cache::{Cache, Copy},
     deflate::Level,
+    encryption::Encryption,
     entry::Timestamp,
     estimate,
     exclude::Excludes,
@@ -26,16 +27,17 @@ use super::{
     name::{ArchiveName, BackupName},
     origin::Origin,
     pack::{Pack, Tally},
-    pipeline::{self, Compression, Output, Stop, Totals},
+    pipeline::{self, Compression, Failure, Output},
     reuse::{Matcher, Previous},
     selection::Selection,
+    sink::{Delivered, Sink},
     source::Source,
     walk::{Found, Visitor},
 };
 use crate::{
     cancel::{Cancel, Cancelled},
     clock::Clock,
-    fs::{At, AtomicFile, ReplacePolicy, create_folders, remove_stale, target_name},
+    fs::{At, AtomicFile, PathError, ReplacePolicy, create_folders, remove_stale, target_name},
     lock::{self, FolderLock, LockError, LockEvent, LockRequest},
 };
 
@@ -59,7 +61,7 @@ pub struct CreateOptions<'a> {
     pub reuse: bool,
     /// How long repeated reads of files that change, and the pauses between them, may take in all.
     pub patience: Duration,
-    /// Whether to count the bytes ahead, in parallel, for [`CreateEvent::Total`].
+    /// Whether to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`].
     pub estimate: bool,
     /// The name of this host, recorded in the archive.
     pub host: &'a str,
@@ -67,6 +69,8 @@ pub struct CreateOptions<'a> {
     pub reproducible: Option<Reproducible>,
     /// Tells when the work began.
     pub clock: &'a dyn Clock,
+    /// Whom to encrypt it to; `None` leaves it readable.
+    pub encryption: Option<Encryption<'a>>,
     /// Whether to hash the archive for [`CreateSummary::sha256`].
     pub sha256: bool,
     /// Stands between the archive and the files.
@@ -85,7 +89,7 @@ pub struct Reproducible {
 /// What happens while an archive is made.
 #[derive(Debug)]
 pub enum CreateEvent<'a> {
-    /// The source has this many bytes of content, as far as is known ahead.
+    /// The source has about this many bytes of content.
     Total(u64),
     /// This many bytes of content were read so far.
     Bytes(u64),
@@ -95,6 +99,8 @@ pub enum CreateEvent<'a> {
     LeftOut(&'a LeftOut),
     /// This earlier archive is damaged, so everything is read again.
     Damaged(&'a Path),
+    /// No plain copy could be kept for the next encrypted archive.
+    Uncached(&'a PathError),
     /// The folder is being locked.
     Lock(LockEvent<'a>),
 }
@@ -167,23 +173,28 @@ pub fn create_in_folder(
     let _lock = lock(options, folder, cancel, on_event)?;
     refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
-    let mut paths = name.candidates(started).map(|file_name| folder.join(file_name));
+    let names = name.candidates(started, options.encryption.is_some());
+    let mut paths = names.map(|file_name| folder.join(file_name));
     let mut path = paths.next().expect("the names have no end");
     let mut selection = selection(options, &source);
     add_own(&mut selection, (folder, name), &source, cancel)?;
     let mut file = AtomicFile::create(&path)?;
     selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
-    let mut previous = previous(options, folder, name)?;
+    let cache = cache(options, name, &source);
+    let mut copy = cache.as_ref().and_then(|cache| begin_copy(cache, on_event));
+    selection.own.extend(cache.iter().flat_map(Cache::files));
+    let mut previous = previous(options, cache.as_ref(), folder, name)?;
     let summary = loop {
-        let place = (file.file_mut() as &mut (dyn Write + Send), path.as_path());
+        let place = (&mut file as &mut (dyn Write + Send), path.as_path());
         let work = Work { options, source: &source, selection: &selection, started };
-        match work.write(place, previous.as_ref(), cancel, on_event) {
+        match work.write(place, (previous.as_ref(), copy.as_mut()), cancel, on_event) {
             Ok(summary) => break summary,
-            Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::WriterGone | Stop::Rotten) => {
+            Err(Failure::Failed(error)) => return Err(error),
+            Err(Failure::Rotten) => {
                 let damaged = previous.take().expect("only an earlier archive can be rotten");
                 on_event(CreateEvent::Damaged(damaged.path()));
                 file.restart()?;
+                copy.iter_mut().for_each(Copy::restart);
             }
         }
     };
@@ -196,7 +207,20 @@ pub fn create_in_folder(
         path = paths.next().expect("the names have no end");
         file.retarget(&path);
     }
+    if let Some(Err(error)) = copy.map(Copy::commit) {
+        on_event(CreateEvent::Uncached(&error));
+    }
     Ok(Created { path, summary })
+}
+
+/// Returns where the plain form of an encrypted archive is kept, if it is.
+fn cache<'a>(options: &CreateOptions<'a>, name: &BackupName, source: &Source) -> Option<Cache<'a>> {
+    let folder = options.encryption?.cache?;
+    Some(Cache::new(folder, name, source.real_path()))
+}
+
+fn begin_copy(cache: &Cache<'_>, on_event: &mut dyn FnMut(CreateEvent<'_>)) -> Option<Copy> {
+    cache.begin().map_err(|error| on_event(CreateEvent::Uncached(&error))).ok()
 }
 
 fn lock(
@@ -226,9 +250,9 @@ pub fn create_to_writer(
     let place = (out, Path::new("standard output"));
     let work =
         Work { options, source: &source, selection: &selection, started: options.clock.now() };
-    work.write(place, None, cancel, on_event).map_err(|stop| match stop {
-        Stop::Failed(error) => error,
-        Stop::WriterGone | Stop::Rotten => unreachable!("nothing is copied"),
+    work.write(place, (None, None), cancel, on_event).map_err(|failure| match failure {
+        Failure::Failed(error) => error,
+        Failure::Rotten => unreachable!("nothing is copied"),
     })
 }
 
@@ -252,7 +276,7 @@ pub fn preview(
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
     source.visit(&selection, &mut preview, cancel)?;
-    Ok(summary(preview.tally, Totals::default(), options.clock.now() - started))
+    Ok(summary(preview.tally, Delivered::default(), options.clock.now() - started))
 }
 
 /// One run over a source.
@@ -267,17 +291,19 @@ impl Work<'_> {
     fn write(
         &self,
         (writer, path): (&mut (dyn Write + Send), &Path),
-        previous: Option<&Previous>,
+        (previous, copy): (Option<&Previous>, Option<&mut Copy>),
         cancel: &Cancel,
         on_event: &mut dyn FnMut(CreateEvent<'_>),
-    ) -> Result<CreateSummary, Stop> {
+    ) -> Result<CreateSummary, Failure> {
         let options = self.options;
         let mut layered = options.layer.output(writer);
-        let hasher = options.sha256.then(Sha256::default);
-        let output = Output { writer: &mut *layered, path, hasher, n_written: 0 };
+        let recipients = options.encryption.map(|encryption| encryption.recipients);
+        let sink = Sink::new(&mut *layered, options.sha256, recipients, copy);
+        let mut sink = sink.at(path, "write").map_err(ArchiveError::from)?;
+        let output = Output { writer: &mut sink, path, n_written: 0 };
         let n_threads = options.n_threads;
         let compression = Compression { making: self.making(), n_threads, previous };
-        let (tally, totals) = pipeline::run(output, compression, |feed| {
+        let tally = pipeline::run(output, compression, |feed| {
             let mut produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
                 let matcher = previous.map(|old| Matcher::new(old, seconds(self.started)));
                 let mut pack = Pack::new(options, (feed, matcher), cancel, tell);
@@ -285,13 +311,18 @@ impl Work<'_> {
                 self.source.visit(self.selection, &mut pack, cancel)?;
                 pack.finish()
             };
-            if options.estimate {
-                estimate::beside(options.source, self.selection, on_event, produce)
-            } else {
-                produce(on_event)
+            match previous {
+                _ if !options.estimate => produce(on_event),
+                Some(previous) => {
+                    // About what was there the last time, which costs no second walk.
+                    on_event(CreateEvent::Total(previous.n_content()));
+                    produce(on_event)
+                }
+                None => estimate::beside(options.source, self.selection, on_event, produce),
             }
         })?;
-        Ok(summary(tally, totals, options.clock.now() - self.started))
+        let delivered = sink.finish().at(path, "write").map_err(ArchiveError::from)?;
+        Ok(summary(tally, delivered, options.clock.now() - self.started))
     }
 
     fn making(&self) -> Making {
@@ -310,14 +341,19 @@ fn seconds(time: OffsetDateTime) -> Timestamp {
     Timestamp { seconds: time.unix_timestamp(), nanoseconds: time.nanosecond() }
 }
 
-/// Returns the newest archive of the name that segments can be copied from.
+/// Returns what segments can be copied from: the plain form of the last encrypted archive, or the newest
+/// archive of the name that is readable.
 fn previous(
     options: &CreateOptions<'_>,
+    cache: Option<&Cache<'_>>,
     folder: &Path,
     name: &BackupName,
 ) -> Result<Option<Previous>, ArchiveError> {
     if !options.reuse {
         return Ok(None);
+    }
+    if let Some(cached) = cache.and_then(|cache| cache.previous(options.level)) {
+        return Ok(Some(cached));
     }
     let archives = name.archives_in(folder)?;
     let mut newest = archives.iter().rev().map(|(_, path)| path);
@@ -348,7 +384,7 @@ fn refuse_other_origin(
 ) -> Result<(), ArchiveError> {
     let Some((_, newest)) = name.archives_in(folder)?.pop() else { return Ok(()) };
     // One that cannot be read says nothing; `verify` and `prune` deal with it.
-    match origin_of(&newest, cancel) {
+    match origin_of((&newest).into(), cancel) {
         Ok(Some(found)) if found.host != ours.host || found.source != ours.source => {
             Err(ArchiveError::OtherOrigin { newest, found: Box::new(found) })
         }
@@ -385,23 +421,23 @@ fn add_own(
 /// Returns whether a file is named as an archive and says itself that it is one of ours.
 fn is_made_by_us(path: &Path, cancel: &Cancel) -> bool {
     path.file_name().is_some_and(|name| ArchiveName::parse(name).is_some())
-        && matches!(origin_of(path, cancel), Ok(Some(_)))
+        && matches!(origin_of(path.into(), cancel), Ok(Some(_)) | Err(ArchiveError::Sealed { .. }))
 }
 
 fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
     ArchiveName::parse(file_name).is_some_and(|found| found.name == *name)
 }
 
-fn summary(tally: Tally, totals: Totals, elapsed: time::Duration) -> CreateSummary {
+fn summary(tally: Tally, delivered: Delivered, elapsed: time::Duration) -> CreateSummary {
     CreateSummary {
         bytes_in: tally.n_bytes,
         bytes_reused: tally.n_reused,
-        bytes_out: totals.n_packed,
+        bytes_out: delivered.n_bytes,
         n_entries: tally.n_entries,
         n_files: tally.n_files,
         skipped: tally.skipped,
         changed: tally.changed,
-        sha256: totals.sha256,
+        sha256: delivered.sha256,
         elapsed: elapsed.unsigned_abs(),
     }
 }

@@ -5,11 +5,12 @@
 //! an empty final block and the combined checksum end the member.
 //! One member, because several readers stop after the first.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::{ArchiveError, inflate};
+use crate::fs::PathError;
 
 /// A sample of a piece: so many windows of so many bytes.
 const N_WINDOWS: usize = 4;
@@ -109,6 +110,21 @@ impl Checksum {
     }
 }
 
+/// A compressed piece does not decode to what went in: faulty memory, or a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("it does not decode to its original: {0}")]
+pub(super) struct Miscompressed(&'static str);
+
+impl From<Miscompressed> for ArchiveError {
+    fn from(error: Miscompressed) -> Self {
+        Self::Path(PathError {
+            action: "compress",
+            path: "a segment".into(),
+            source: io::Error::other(error),
+        })
+    }
+}
+
 /// Compresses pieces; every one is decoded and compared before it is handed out.
 pub(super) struct Packer {
     compressor: Compressor,
@@ -124,12 +140,11 @@ impl Packer {
         Self { compressor: compressor(level.0), storer: compressor(0), trial }
     }
 
-    pub(super) fn pack(&mut self, raw: &[u8]) -> Result<Packed, ArchiveError> {
+    pub(super) fn pack(&mut self, raw: &[u8]) -> Result<Packed, Miscompressed> {
         let is_noise = self.is_noise(raw)?;
         let compressor = if is_noise { &mut self.storer } else { &mut self.compressor };
         let mut bytes = compressed(compressor, raw)?;
-        let last =
-            inflate::prove(&bytes, raw).map_err(|reason| ArchiveError::Miscompressed { reason })?;
+        let last = inflate::prove(&bytes, raw).map_err(Miscompressed)?;
         bytes[last.header_bit / 8] &= !(1 << (last.header_bit % 8));
         // The three header bits of the empty stored block go into the last byte if they fit.
         if matches!(last.end_bit % 8, 0 | 6 | 7) {
@@ -141,7 +156,7 @@ impl Packer {
 
     /// Returns whether a sample of `raw` hardly gets smaller: photos, films and archives do not, and
     /// trying costs as much as with anything else.
-    fn is_noise(&mut self, raw: &[u8]) -> Result<bool, ArchiveError> {
+    fn is_noise(&mut self, raw: &[u8]) -> Result<bool, Miscompressed> {
         let Some(trial) = &mut self.trial else { return Ok(false) };
         if raw.len() < N_WINDOWS * 2 * WINDOW {
             return Ok(false);
@@ -158,11 +173,11 @@ fn compressor(level: u8) -> Compressor {
     Compressor::new(level)
 }
 
-fn compressed(compressor: &mut Compressor, raw: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+fn compressed(compressor: &mut Compressor, raw: &[u8]) -> Result<Vec<u8>, Miscompressed> {
     let mut bytes = vec![0; compressor.deflate_compress_bound(raw.len())];
     let n_bytes = compressor
         .deflate_compress(raw, &mut bytes)
-        .map_err(|_| ArchiveError::Miscompressed { reason: "it does not fit its bound" })?;
+        .map_err(|_| Miscompressed("it does not fit its bound"))?;
     // Behind the compressed length stands garbage.
     bytes.truncate(n_bytes);
     Ok(bytes)

@@ -16,10 +16,7 @@
 //! first segment and the beginning of the last, so the lengths before it say where it is. Holes of
 //! sparse files are stored with their zeros in the tar; their place is in the record.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-};
+use std::io::{self, Read};
 
 use flate2::bufread::DeflateDecoder;
 
@@ -29,6 +26,7 @@ use super::{
     deflate::{Level, MEMBER_END, MEMBER_HEADER, Packer},
     entry::Timestamp,
     header::{BLOCK as TAR_BLOCK, padding},
+    stored::Stored,
 };
 
 mod record;
@@ -207,6 +205,8 @@ pub(super) struct Index {
     /// Where the first member ends.
     pub(super) n_member: u64,
     pub(super) n_entries: u64,
+    /// The bytes of all contents.
+    pub(super) n_content: u64,
     is_same_compressor: bool,
     raw: Vec<u8>,
     entries_at: usize,
@@ -214,10 +214,10 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads the index of a file of `n_bytes`; `None` when there is none that can be believed.
-    pub(super) fn read(file: &File, n_bytes: u64) -> Option<Self> {
-        let footer = container::read_footer(file, n_bytes)?;
-        let packed = container::read_index(file, &footer)?;
+    /// Reads the index of an archive; `None` when there is none that can be believed.
+    pub(super) fn read(stored: &Stored) -> Option<Self> {
+        let footer = container::read_footer(stored)?;
+        let packed = container::read_index(stored, &footer)?;
         let raw = inflated(&packed, footer.n_index_raw).ok()?;
         drop(packed);
         Self::parse(raw, &footer)
@@ -237,6 +237,7 @@ impl Index {
             n_raw: footer.n_raw,
             n_member: footer.index_start,
             n_entries: footer.n_entries,
+            n_content: 0,
             is_same_compressor,
             hashes_at: raw.len(),
             raw,
@@ -250,7 +251,9 @@ impl Index {
     /// from then on they can be walked without a doubt at each step.
     fn find_hashes(&mut self) -> Option<()> {
         let mut place = self.start();
-        while self.next(&mut place).is_some() {}
+        while let Some(next) = self.next(&mut place) {
+            self.n_content = self.n_content.saturating_add(next.record.entry.size);
+        }
         let n_in_hashes = self.raw.len() - place.at;
         self.hashes_at = place.at;
         let last_at = self.segments.last()?.raw_at;

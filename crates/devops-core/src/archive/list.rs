@@ -1,13 +1,12 @@
 //! Lists the entries of an archive.
 
-use std::path::Path;
-
 use super::{
     ArchiveError,
     catalog::{Catalog, Listed},
     entry::Entry,
     origin::Origin,
-    reader::{self, Reader},
+    reader::Reader,
+    stored::{Archive, Stored},
     wanted::Wanted,
 };
 use crate::cancel::Cancel;
@@ -26,12 +25,13 @@ pub enum ListEvent<'a> {
 /// Shows the entries of `archive` that match one of `patterns`, or all; `on_event` returns whether to go on.
 ///
 /// Fails with [`ArchiveError::NothingMatches`] when a pattern matched nothing.
-pub fn list(
-    archive: &Path,
+pub fn list<'a>(
+    archive: impl Into<Archive<'a>>,
     patterns: &[String],
     cancel: &Cancel,
     on_event: &mut dyn FnMut(ListEvent<'_>) -> bool,
 ) -> Result<(), ArchiveError> {
+    let archive = archive.into();
     let mut wanted = Wanted::patterns(patterns)?;
     let mut catalog = Catalog::open(archive, cancel)?;
     if let Some(origin) = catalog.origin()
@@ -50,7 +50,7 @@ pub fn list(
     }
     match wanted.unmatched().next() {
         Some(pattern) => Err(ArchiveError::NothingMatches {
-            archive: archive.to_owned(),
+            archive: archive.path.to_owned(),
             wanted: pattern.to_owned(),
         }),
         None => Ok(()),
@@ -58,8 +58,11 @@ pub fn list(
 }
 
 /// Returns where an archive came from, by reading no more than its head; `None` for a foreign one.
-pub(super) fn origin_of(archive: &Path, cancel: &Cancel) -> Result<Option<Origin>, ArchiveError> {
-    let mut reader = Reader::stream(archive, reader::open(archive)?, cancel)?;
+pub(super) fn origin_of(
+    archive: Archive<'_>,
+    cancel: &Cancel,
+) -> Result<Option<Origin>, ArchiveError> {
+    let mut reader = Reader::stream(archive.path, Stored::open(archive)?, cancel)?;
     reader.next_entry()?;
     Ok(reader.origin().cloned())
 }

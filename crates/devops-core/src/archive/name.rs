@@ -1,4 +1,5 @@
-//! The file names of archives: `NAME-YYYY-MM-DD.tar.gz`, and with the time for later ones of a day.
+//! The file names of archives: `NAME-YYYY-MM-DD.tar.gz`, with the time for later ones of a day, and with
+//! `.age` behind it for encrypted ones.
 
 use std::{
     ffi::OsStr,
@@ -17,6 +18,7 @@ use crate::{
 };
 
 const SUFFIX: &str = ".tar.gz";
+const ENCRYPTED: &str = ".age";
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[hour]-[minute]-[second]");
 
@@ -55,13 +57,20 @@ impl fmt::Display for BackupName {
 
 impl BackupName {
     /// Returns the file names to try for an archive begun at `started`, best first, without end.
-    pub(super) fn candidates(&self, started: OffsetDateTime) -> impl Iterator<Item = String> {
+    pub(super) fn candidates(
+        &self,
+        started: OffsetDateTime,
+        is_encrypted: bool,
+    ) -> impl Iterator<Item = String> {
         let date = started.date().format(DATE).unwrap_or_default();
         let time = started.time().format(TIME).unwrap_or_default();
-        let first = format!("{self}-{date}{SUFFIX}");
-        let second = format!("{self}-{date}T{time}{SUFFIX}");
-        let stem = format!("{self}-{date}T{time}");
-        [first, second].into_iter().chain((2_u32..).map(move |n| format!("{stem}-{n}{SUFFIX}")))
+        let first = format!("{self}-{date}");
+        let second = format!("{self}-{date}T{time}");
+        let further = second.clone();
+        let stems = [first, second].into_iter();
+        let stems = stems.chain((2_u32..).map(move |n| format!("{further}-{n}")));
+        let encrypted = if is_encrypted { ENCRYPTED } else { "" };
+        stems.map(move |stem| format!("{stem}{SUFFIX}{encrypted}"))
     }
 
     /// Returns the archives of this name in `folder`, oldest first by name; symbolic links are none.
@@ -97,7 +106,9 @@ pub struct ArchiveName {
 impl ArchiveName {
     /// Reads a file name; `None` when it is not an archive's.
     pub fn parse(file_name: &OsStr) -> Option<Self> {
-        let stem = file_name.to_str()?.strip_suffix(SUFFIX)?;
+        let file_name = file_name.to_str()?;
+        let plain = file_name.strip_suffix(ENCRYPTED).unwrap_or(file_name);
+        let stem = plain.strip_suffix(SUFFIX)?;
         if let Some((name, date)) = split_tail(stem, 10)
             && let Ok(date) = Date::parse(date, DATE)
         {
@@ -143,7 +154,8 @@ mod tests {
     #[test]
     fn a_later_archive_of_a_day_carries_the_time() {
         let name: BackupName = "web-data".parse().unwrap();
-        let names: Vec<_> = name.candidates(datetime!(2026-03-05 07:08:09 +1)).take(4).collect();
+        let names: Vec<_> =
+            name.candidates(datetime!(2026-03-05 07:08:09 +1), false).take(4).collect();
 
         assert_eq!(
             names,
@@ -162,11 +174,11 @@ mod tests {
         let date = date!(2026 - 03 - 05);
         let time = time!(07:08:09);
 
-        let read: Vec<_> = name
-            .candidates(OffsetDateTime::new_utc(date, time))
-            .take(3)
-            .map(|file| parse(&file).unwrap())
-            .collect();
+        let start = OffsetDateTime::new_utc(date, time);
+        let read = |is_encrypted| -> Vec<_> {
+            let names = name.candidates(start, is_encrypted).take(3);
+            names.map(|file| parse(&file).unwrap()).collect()
+        };
 
         let expected = [(None, 1), (Some(time), 1), (Some(time), 2)].map(|(time, n)| ArchiveName {
             name: name.clone(),
@@ -174,8 +186,9 @@ mod tests {
             time,
             n,
         });
-        assert_eq!(read, expected);
-        assert!(read.is_sorted());
+        assert_eq!(read(false), expected);
+        assert_eq!(read(true), expected);
+        assert!(expected.is_sorted());
     }
 
     #[test]
@@ -185,6 +198,8 @@ mod tests {
             "backup-2026-13-01.tar.gz",
             "backup-2026-03-05.tar",
             "backup-2026-03-05.tar.gz.partial",
+            "backup-2026-03-05.tar.gz.age.age",
+            "backup-2026-03-05.age",
             "backup-2026-03-05-2.tar.gz",
             "backup-2026-03-05T07-08-09-1.tar.gz",
             "backup-2026-03-05T07-08-09-02.tar.gz",

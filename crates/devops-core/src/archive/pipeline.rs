@@ -13,8 +13,6 @@ use std::{
     thread,
 };
 
-use sha2::{Digest as _, Sha256};
-
 use super::{
     ArchiveError,
     content::{Digest, Merger, Span, digests},
@@ -23,6 +21,9 @@ use super::{
     reuse::Previous,
 };
 use crate::{cancel::Cancelled, fs::At};
+
+/// How many pieces may be finished before their turn: while one is compressed, many are copied.
+const AHEAD: usize = 64;
 
 /// How to make segments.
 #[derive(Clone, Copy)]
@@ -38,8 +39,6 @@ pub(super) struct Output<'a> {
     pub(super) writer: &'a mut (dyn Write + Send),
     /// The name it has in errors.
     pub(super) path: &'a Path,
-    /// Hashes what is written, where that is wanted.
-    pub(super) hasher: Option<Sha256>,
     pub(super) n_written: u64,
 }
 
@@ -47,30 +46,17 @@ impl Output<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.writer.write_all(bytes).at(self.path, "write")?;
         self.n_written += bytes.len() as u64;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
         Ok(())
     }
 }
 
-/// What went through.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Totals {
-    /// The SHA-256 of the archive, in hexadecimal digits.
-    pub(super) sha256: Option<String>,
-    pub(super) n_packed: u64,
-}
-
-/// Why the pieces stopped coming.
+/// Why the pieces stop coming.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The producer failed.
+    /// Their producer failed.
     Failed(ArchiveError),
     /// The writer failed; its own error tells why.
     WriterGone,
-    /// A segment of the archive before is not what was written.
-    Rotten,
 }
 
 impl From<Cancelled> for Stop {
@@ -95,7 +81,21 @@ pub(super) enum Piece {
     Old { n: usize, hashes: Vec<Hash> },
 }
 
-type Answer = Result<Made, Stop>;
+/// Why there is no archive.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Failed(ArchiveError),
+    /// A segment of the archive before is not what was written.
+    Rotten,
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+type Answer = Result<Made, Failure>;
 
 /// A segment, ready to be written.
 #[derive(Clone)]
@@ -128,7 +128,7 @@ enum Next {
 
 /// Takes pieces, and blocks while too many are under way.
 pub(super) struct Feed {
-    jobs: Sender<Job>,
+    jobs: SyncSender<Job>,
     order: SyncSender<Next>,
 }
 
@@ -150,10 +150,10 @@ pub(super) fn run<T>(
     out: Output<'_>,
     compression: Compression<'_>,
     produce: impl FnOnce(&mut Feed) -> Result<T, Stop>,
-) -> Result<(T, Totals), Stop> {
+) -> Result<T, Failure> {
     let n_threads = compression.n_threads.max(1);
-    let (jobs, queue) = channel::<Job>();
-    let (order, answers) = sync_channel(n_threads * 2);
+    let (jobs, queue) = sync_channel::<Job>(n_threads * 2);
+    let (order, answers) = sync_channel(AHEAD.max(n_threads * 2));
     let queue = Arc::new(Mutex::new(queue));
     thread::scope(|scope| {
         for _ in 0..n_threads {
@@ -166,9 +166,9 @@ pub(super) fn run<T>(
         drop(feed);
         let written = writer.join().expect("the writer does not panic");
         match produced {
-            Ok(value) => Ok((value, written?)),
+            Ok(value) => written.map(|()| value),
             Err(Stop::WriterGone) => Err(written.expect_err("only a failed writer is gone early")),
-            Err(stop) => Err(stop),
+            Err(Stop::Failed(error)) => Err(error.into()),
         }
     })
 }
@@ -196,7 +196,7 @@ fn new(raw: &[u8], spans: &[Span], packer: &mut Packer, previous: Option<&Previo
     if let Some(found) = found {
         return Ok(Made::copied(found, digests));
     }
-    let Packed { bytes, crc, n_raw } = packer.pack(raw)?;
+    let Packed { bytes, crc, n_raw } = packer.pack(raw).map_err(ArchiveError::from)?;
     let packed_hash = *blake3::hash(&bytes).as_bytes();
     Ok(Made { bytes, n_raw, crc, raw_hash, packed_hash, digests })
 }
@@ -223,7 +223,7 @@ impl Zeros {
 }
 
 fn old(n: usize, hashes: Vec<Hash>, previous: Option<&Previous>) -> Answer {
-    let found = previous.and_then(|previous| previous.read(n)).ok_or(Stop::Rotten)?;
+    let found = previous.and_then(|previous| previous.read(n)).ok_or(Failure::Rotten)?;
     Ok(Made::copied(found, hashes.into_iter().map(Digest::Whole).collect()))
 }
 
@@ -245,18 +245,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn run(mut self, answers: &Receiver<Next>) -> Result<Totals, Stop> {
+    fn run(mut self, answers: &Receiver<Next>) -> Result<(), Failure> {
         self.out.write(&MEMBER_HEADER)?;
         for next in answers {
             match next {
                 Next::Piece(answer) => {
-                    self.segment(answer.recv().expect("a worker answers every job")?)?;
+                    let answer = answer.recv().expect("a worker answers every job");
+                    self.segment(answer?)?;
                 }
-                Next::End(entries) => return self.end(*entries).map_err(Stop::Failed),
+                Next::End(entries) => return Ok(self.end(*entries)?),
             }
         }
         // Without an end the producer gave up, and has its own error.
-        Ok(Totals::default())
+        Ok(())
     }
 
     fn segment(&mut self, made: Made) -> Result<(), ArchiveError> {
@@ -278,19 +279,9 @@ impl<'a> Writer<'a> {
         self.out.write(&made.bytes)
     }
 
-    fn end(self, entries: EntryWriter) -> Result<Totals, ArchiveError> {
+    fn end(self, entries: EntryWriter) -> Result<(), ArchiveError> {
         let Self { mut out, index, checksum, .. } = self;
         out.write(&checksum.member_end())?;
-        out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)?;
-        out.writer.flush().at(out.path, "write")?;
-        Ok(Totals { sha256: out.hasher.map(hexadecimal), n_packed: out.n_written })
+        out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)
     }
-}
-
-fn hexadecimal(hasher: Sha256) -> String {
-    hasher.finalize().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
-}
-
-fn digit(value: u8) -> char {
-    char::from_digit(value.into(), 16).expect("half a byte is a digit")
 }

@@ -11,10 +11,12 @@ use time::{OffsetDateTime, Time, UtcOffset};
 
 use super::{
     ArchiveError,
+    encryption::Keys,
     list::origin_of,
     meta::{FileId, Meta},
     name::{ArchiveName, BackupName},
     origin::Origin,
+    stored::Archive,
     verify::verify,
     walk::FOLDER,
 };
@@ -38,6 +40,8 @@ pub struct Candidate {
     pub size: u64,
     /// What becomes of it.
     pub fate: Fate,
+    /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
+    pub is_sealed: bool,
     id: FileId,
 }
 
@@ -69,31 +73,33 @@ impl PrunePlan {
 /// Decides which archives of `name` in `folder` go.
 ///
 /// Archives are grouped by host and source. Before anything of a group may go, its newest archive is
-/// read whole; a damaged one counts for nothing, and the next must prove itself.
+/// read whole; a damaged one counts for nothing, and the next must prove itself. Encrypted archives that
+/// none of `keys` opens are a group of their own, and taken for good.
 pub fn plan_prune(
     folder: &Path,
     name: &BackupName,
     policy: &KeepPolicy,
+    keys: &Keys,
     now: OffsetDateTime,
     cancel: &Cancel,
 ) -> Result<PrunePlan, ArchiveError> {
     if policy.is_empty() {
         return Err(retention::EmptyPolicy.into());
     }
-    let mut groups: BTreeMap<Option<(String, PathBuf)>, Vec<Candidate>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
     for (archive_name, path) in name.archives_in(folder)? {
         cancel.check()?;
-        let candidate = candidate(path, &archive_name, now.offset(), cancel)?;
+        let candidate = candidate((path, &archive_name), keys, now.offset(), cancel)?;
         let origin = candidate.origin.as_ref();
         let key = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
-        groups.entry(key).or_default().push(candidate);
+        groups.entry((candidate.is_sealed, key)).or_default().push(candidate);
     }
     let mut candidates = Vec::new();
     for (_, mut group) in groups {
         // They come by name, and of two of one time the later name is the newer.
         group.reverse();
         group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
-        decide(&mut group, policy, now, cancel)?;
+        decide(&mut group, (policy, keys), now, cancel)?;
         candidates.extend(group);
     }
     Ok(PrunePlan { candidates })
@@ -126,22 +132,25 @@ pub fn remove_pruned(
 }
 
 fn candidate(
-    path: PathBuf,
-    name: &ArchiveName,
+    (path, name): (PathBuf, &ArchiveName),
+    keys: &Keys,
     offset: UtcOffset,
     cancel: &Cancel,
 ) -> Result<Candidate, ArchiveError> {
     let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).at(&path, "read")?;
     let meta = Meta::from(stat);
-    let (origin, fate) = match origin_of(&path, cancel) {
+    let origin = origin_of(Archive { path: &path, keys }, cancel);
+    let is_sealed = matches!(origin, Err(ArchiveError::Sealed { .. }));
+    let (origin, fate) = match origin {
         Ok(origin) => (origin, Fate::Remove),
+        Err(ArchiveError::Sealed { .. }) => (None, Fate::Remove),
         Err(error) => (None, damage(error)?),
     };
     let time = match &origin {
         Some(origin) => origin.started,
         None => name.date.with_time(name.time.unwrap_or(Time::MIDNIGHT)).assume_offset(offset),
     };
-    Ok(Candidate { path, origin, time, size: meta.size, fate, id: meta.id })
+    Ok(Candidate { path, origin, time, size: meta.size, fate, is_sealed, id: meta.id })
 }
 
 /// Turns damage into a fate, and passes on what is no damage.
@@ -157,7 +166,7 @@ fn damage(error: ArchiveError) -> Result<Fate, ArchiveError> {
 /// Decides the fates in one group, newest first, until the newest sound archive has proved itself.
 fn decide(
     group: &mut [Candidate],
-    policy: &KeepPolicy,
+    (policy, keys): (&KeepPolicy, &Keys),
     now: OffsetDateTime,
     cancel: &Cancel,
 ) -> Result<(), ArchiveError> {
@@ -175,10 +184,11 @@ fn decide(
         let newest = sound.iter().find(|&&index| group[index].time <= now);
         let Some(&newest) = newest else { return Ok(()) };
         let goes = sound.iter().any(|&index| group[index].fate == Fate::Remove);
-        if is_proved || !goes {
+        if is_proved || !goes || group[newest].is_sealed {
             return Ok(());
         }
-        match verify(&group[newest].path, cancel, &mut |_| {}) {
+        let archive = Archive { path: &group[newest].path, keys };
+        match verify(archive, cancel, &mut |_| {}) {
             Ok(_) => is_proved = true,
             Err(error) => group[newest].fate = damage(error)?,
         }

@@ -6,16 +6,10 @@
 //! can hide entries.
 
 use std::{
-    fs::File,
     io::{self, Read},
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
-};
-
-use rustix::{
-    fs::{CWD, Mode, OFlags, openat},
-    io::Errno,
 };
 
 use super::{
@@ -23,6 +17,7 @@ use super::{
     entry::Entry,
     index::{Hash, Indexed as IndexedEntry, Place},
     origin::Origin,
+    stored::{Archive, Stored},
 };
 use crate::{
     cancel::{Cancel, Cancelled},
@@ -77,32 +72,39 @@ impl Expected {
 
 impl Reader {
     /// Opens an archive to read all of it.
-    pub(super) fn open(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let file = open(path)?;
-        match Indexed::open(&file).at(path, "read")? {
-            Some(indexed) => Ok(Self::all(path, indexed, false, cancel)),
-            None => Self::stream(path, file, cancel),
-        }
+    pub(super) fn open(archive: Archive<'_>, cancel: &Cancel) -> Result<Self, ArchiveError> {
+        Self::whole(archive, false, cancel)
     }
 
     /// Opens an archive to prove every byte of it.
-    pub(super) fn open_to_prove(path: &Path, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let file = open(path)?;
-        match Indexed::open(&file).at(path, "read")? {
-            Some(indexed) => Ok(Self::all(path, indexed, true, cancel)),
-            None => Self::stream(path, file, cancel),
+    pub(super) fn open_to_prove(
+        archive: Archive<'_>,
+        cancel: &Cancel,
+    ) -> Result<Self, ArchiveError> {
+        Self::whole(archive, true, cancel)
+    }
+
+    fn whole(
+        archive: Archive<'_>,
+        is_thorough: bool,
+        cancel: &Cancel,
+    ) -> Result<Self, ArchiveError> {
+        let (path, stored) = (archive.path, Stored::open(archive)?);
+        match Indexed::open(&stored) {
+            Some(indexed) => Ok(Self::all(path, indexed, is_thorough, cancel)),
+            None => Self::stream(path, stored, cancel),
         }
     }
 
     /// Opens an archive of which only entries that `is_wanted` are needed; without an index all come.
     pub(super) fn open_for(
-        path: &Path,
+        archive: Archive<'_>,
         cancel: &Cancel,
         is_wanted: &mut dyn FnMut(&Path) -> bool,
     ) -> Result<Self, ArchiveError> {
-        let file = open(path)?;
-        let Some(indexed) = Indexed::open(&file).at(path, "read")? else {
-            return Self::stream(path, file, cancel);
+        let (path, stored) = (archive.path, Stored::open(archive)?);
+        let Some(indexed) = Indexed::open(&stored) else {
+            return Self::stream(path, stored, cancel);
         };
         let mut numbers = Vec::new();
         let mut ranges: Vec<Range<u64>> = Vec::new();
@@ -141,8 +143,12 @@ impl Reader {
     }
 
     /// Reads from the first byte on.
-    pub(super) fn stream(path: &Path, file: File, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let entries = Entries::new(Input::new(file, cancel).at(path, "read")?);
+    pub(super) fn stream(
+        path: &Path,
+        stored: Stored,
+        cancel: &Cancel,
+    ) -> Result<Self, ArchiveError> {
+        let entries = Entries::new(Input::new(stored, cancel).at(path, "read")?);
         Ok(Self::new(path, entries, None))
     }
 
@@ -306,22 +312,5 @@ impl Read for Reader {
     /// Reads stored content of the current entry; an error holds an [`ArchiveError`].
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_content(buffer).map_err(io::Error::other)
-    }
-}
-
-/// Opens what may be an archive.
-pub(super) fn open(path: &Path) -> Result<File, ArchiveError> {
-    // NONBLOCK, lest opening a FIFO waits for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match openat(CWD, path, flags, Mode::empty()) {
-        Ok(fd) => File::from(fd),
-        // A socket.
-        Err(Errno::NXIO) => return Err(ArchiveError::NotAnArchive { path: path.to_owned() }),
-        Err(error) => return Err(error).at(path, "read").map_err(Into::into),
-    };
-    if file.metadata().at(path, "read")?.is_file() {
-        Ok(file)
-    } else {
-        Err(ArchiveError::NotAnArchive { path: path.to_owned() })
     }
 }

@@ -16,6 +16,7 @@ use super::{
     create::LeftOut,
     entry::{Entry, EntryKind},
     reader::Reader,
+    stored::Archive,
     wanted::Wanted,
 };
 use crate::{
@@ -68,7 +69,7 @@ pub enum Lookup {
 #[derive(Clone, Debug)]
 pub struct RestoreOptions<'a> {
     /// The archive.
-    pub archive: &'a Path,
+    pub archive: Archive<'a>,
     /// The entries wanted, with all below them; everything when empty.
     pub paths: &'a [PathBuf],
     /// The folder to restore into, made if missing.
@@ -303,7 +304,7 @@ impl<'a> Restorer<'a> {
             && unmatched.len() == self.options.paths.len()
         {
             return Err(ArchiveError::NothingMatches {
-                archive: self.options.archive.to_owned(),
+                archive: self.options.archive.path.to_owned(),
                 wanted: first.clone(),
             });
         }

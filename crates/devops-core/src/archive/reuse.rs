@@ -10,9 +10,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     ops::Range,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -21,7 +19,7 @@ use super::{
     entry::{Entry, Timestamp},
     group::path_hash,
     index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
-    reader,
+    stored::Stored,
 };
 
 /// In how many days of daily runs everything is read once.
@@ -33,7 +31,7 @@ const GRANULARITY: i64 = 2;
 /// An earlier archive, to copy from.
 pub(super) struct Previous {
     path: PathBuf,
-    file: File,
+    stored: Stored,
     index: Index,
     by_hash: HashMap<u64, usize>,
 }
@@ -41,19 +39,24 @@ pub(super) struct Previous {
 impl Previous {
     /// Opens an archive; `None` when it has no index, or segments that would be made otherwise today.
     pub(super) fn open(path: &Path, level: Level) -> Option<Self> {
-        let file = reader::open(path).ok()?;
-        let index = Index::read(&file, file.metadata().ok()?.len())?;
+        let stored = Stored::open(path.into()).ok()?;
+        let index = Index::read(&stored)?;
         if !index.is_made_alike(level) {
             return None;
         }
         let by_hash = index.segments.iter().enumerate();
         let by_hash = by_hash.map(|(n, segment)| (key(&segment.raw_hash), n)).collect();
-        Some(Self { path: path.to_owned(), file, index, by_hash })
+        Some(Self { path: path.to_owned(), stored, index, by_hash })
     }
 
     /// Returns the file it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the bytes of all contents in it.
+    pub(super) fn n_content(&self) -> u64 {
+        self.index.n_content
     }
 
     /// Returns the segment that holds these bytes of the tar.
@@ -65,8 +68,8 @@ impl Previous {
     /// Reads the compressed bytes of a segment; `None` when they are not what was written.
     pub(super) fn read(&self, n: usize) -> Option<(&Segment, Vec<u8>)> {
         let segment = &self.index.segments[n];
-        let mut bytes = vec![0; usize::try_from(segment.n_packed).ok()?];
-        self.file.read_exact_at(&mut bytes, segment.at).ok()?;
+        let n = usize::try_from(segment.n_packed).ok()?;
+        let bytes = self.stored.bytes(segment.at, n, 0).ok()?;
         (*blake3::hash(&bytes).as_bytes() == segment.packed_hash).then_some((segment, bytes))
     }
 }

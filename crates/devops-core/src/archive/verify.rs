@@ -1,14 +1,12 @@
 //! Reads an archive to its end and proves that it is whole.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    path::Path,
-};
+use std::hash::{BuildHasher, RandomState};
 
 use super::{
     ArchiveError,
     entry::EntryKind,
-    reader::{self, Indexed, Reader},
+    reader::{Indexed, Reader},
+    stored::{Archive, Stored},
 };
 use crate::{cancel::Cancel, fs::At};
 
@@ -29,12 +27,12 @@ pub struct Verified {
 ///
 /// `on_bytes` hears how many bytes of the file were read. Fails with [`ArchiveError::Damaged`], or
 /// with [`ArchiveError::NotAnArchive`] when there is no tar in it at all.
-pub fn verify(
-    archive: &Path,
+pub fn verify<'a>(
+    archive: impl Into<Archive<'a>>,
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<Verified, ArchiveError> {
-    let mut reader = Reader::open_to_prove(archive, cancel)?;
+    let mut reader = Reader::open_to_prove(archive.into(), cancel)?;
     let mut verified = Verified::default();
     let mut buffer = vec![0; 64 << 10];
     while let Some(entry) = reader.next_entry()? {
@@ -77,17 +75,17 @@ pub struct Sampled {
 /// segments with the probability `share`, at least one; `None` for an archive without an index.
 ///
 /// Fails with [`ArchiveError::Damaged`] as [`verify`] does.
-pub fn verify_sample(
-    archive: &Path,
+pub fn verify_sample<'a>(
+    archive: impl Into<Archive<'a>>,
     share: f64,
     cancel: &Cancel,
 ) -> Result<Option<Sampled>, ArchiveError> {
-    let file = reader::open(archive)?;
-    let Some(indexed) = Indexed::open(&file).at(archive, "read")? else { return Ok(None) };
+    let archive = archive.into();
+    let Some(indexed) = Indexed::open(&Stored::open(archive)?) else { return Ok(None) };
     let broken = |error: std::io::Error| match error.raw_os_error() {
-        Some(_) => Err(error).at(archive, "read").map_err(ArchiveError::from),
+        Some(_) => Err(error).at(archive.path, "read").map_err(ArchiveError::from),
         None => Err(ArchiveError::Damaged {
-            path: archive.to_owned(),
+            path: archive.path.to_owned(),
             n_entries: 0,
             reason: error.to_string(),
         }),

@@ -64,6 +64,7 @@ impl Fixture {
             host: "web-1",
             reproducible: None,
             clock: &self.clock,
+            encryption: None,
             sha256: false,
             layer: &Direct,
             lock: None,
@@ -101,7 +102,7 @@ impl Fixture {
 
 pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> RestoreOptions<'a> {
     RestoreOptions {
-        archive,
+        archive: archive.into(),
         paths: &[],
         folder,
         overwrite: OverwritePolicy::Never,

@@ -2,8 +2,8 @@
 //!
 //! A fuzzer that looks at coverage needs a nightly compiler, which this workspace does not use. Here the
 //! mutations know the format instead: they swap, repeat and splice blocks, put odd numbers into fields,
-//! and mend the checksums so that most of what they break is reached. `cargo xtask fuzz reader` runs it
-//! for minutes; a plain test run does a few hundred rounds.
+//! and mend the checksums so that most of what they break is reached. `cargo xtask fuzz reader` and
+//! `fuzz index` run it for minutes; a plain test run does a few hundred rounds.
 
 use std::{
     env, fs,
@@ -24,6 +24,8 @@ use crate::{
     hostile::{expect_nothing_temporary, fix_checksum, outside, rich},
     sparse,
 };
+
+mod index;
 
 const BLOCK: usize = 512;
 const ROUNDS: u64 = 300;
@@ -281,24 +283,19 @@ fn variable(name: &str) -> Option<u64> {
     env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-#[test]
-fn mutated_archives_do_no_harm() {
-    let corpus = corpus();
+/// Makes archives from seeds and checks each: for as long as `DEVOPS_FUZZ_SECONDS` says, else `n_rounds`.
+fn fuzz<T>(n_rounds: u64, make: impl Fn(&mut Random) -> (Vec<u8>, T), check: impl Fn(&[u8], T)) {
     let first = variable("DEVOPS_FUZZ_SEED").unwrap_or(0);
     let until = variable("DEVOPS_FUZZ_SECONDS")
         .map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut seed = first;
     loop {
-        let is_over = until.map_or(seed - first >= ROUNDS, |until| Instant::now() >= until);
+        let is_over = until.map_or(seed - first >= n_rounds, |until| Instant::now() >= until);
         if is_over {
             break;
         }
-        let mut random = Random(seed);
-        let mut tar = random.pick(&corpus).clone();
-        mutate(&mut tar, &mut random, &corpus);
-        let bytes = packed(&tar, &mut random);
-        let restores = random.below(4) == 0;
-        let outcome = catch_unwind(AssertUnwindSafe(|| check(&bytes, restores)));
+        let (bytes, more) = make(&mut Random(seed));
+        let outcome = catch_unwind(AssertUnwindSafe(|| check(&bytes, more)));
         if let Err(panic) = outcome {
             let kept = env::temp_dir().join(format!("devops-fuzz-{seed}"));
             write(&kept, &bytes);
@@ -311,4 +308,19 @@ fn mutated_archives_do_no_harm() {
     if until.is_some() {
         eprintln!("{} archives, {} MiB at most", seed - first, peak_memory() >> 10);
     }
+}
+
+#[test]
+fn mutated_archives_do_no_harm() {
+    let corpus = corpus();
+    fuzz(
+        ROUNDS,
+        |random| {
+            let mut tar = random.pick(&corpus).clone();
+            mutate(&mut tar, random, &corpus);
+            let bytes = packed(&tar, random);
+            (bytes, random.below(4) == 0)
+        },
+        check,
+    );
 }

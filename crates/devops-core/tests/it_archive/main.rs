@@ -5,6 +5,7 @@
 mod changes;
 mod creating;
 mod damage;
+mod encrypting;
 mod fixture;
 mod foreign;
 mod fuzzing;

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use devops_core::{
-    archive::{ArchiveError, CreateOptions, Fate, PrunePlan, plan_prune, remove_pruned},
+    archive::{ArchiveError, CreateOptions, Fate, Keys, PrunePlan, plan_prune, remove_pruned},
     cancel::Cancel,
     clock::FixedClock,
     retention::KeepPolicy,
@@ -28,7 +28,7 @@ fn series(fixture: &mut Fixture, n_days: i64) {
 }
 
 fn plan(fixture: &Fixture, policy: &KeepPolicy) -> PrunePlan {
-    plan_prune(&fixture.dest, &backup(), policy, START, &Cancel::new()).unwrap()
+    plan_prune(&fixture.dest, &backup(), policy, &Keys::none(), START, &Cancel::new()).unwrap()
 }
 
 fn removed(plan: &PrunePlan) -> Vec<String> {
@@ -97,8 +97,14 @@ fn refuses_an_empty_policy() {
     let mut fixture = Fixture::new();
     series(&mut fixture, 1);
 
-    let result =
-        plan_prune(&fixture.dest, &backup(), &KeepPolicy::default(), START, &Cancel::new());
+    let result = plan_prune(
+        &fixture.dest,
+        &backup(),
+        &KeepPolicy::default(),
+        &Keys::none(),
+        START,
+        &Cancel::new(),
+    );
 
     assert!(matches!(result, Err(ArchiveError::EmptyPolicy(_))));
 }

@@ -8,7 +8,7 @@ use std::{
 
 use devops_cli::{Failure, ProfileTable, ResultExt, Session, quote};
 use devops_core::{
-    archive::BackupName,
+    archive::{BackupName, CreateOptions},
     clock::SystemClock,
     fs::{At, parent},
     profile::{Hooks, Profile, ProfileSource, SecretUrl},
@@ -17,7 +17,7 @@ use devops_core::{
 
 use crate::{
     cli::profile::ProfileKeys,
-    run::{create, host_name, prune},
+    run::{create, host_name, keys::Sealing, prune},
 };
 
 /// One profile, ready to run.
@@ -32,6 +32,7 @@ pub(in crate::run) struct Settings {
     healthcheck: Option<SecretUrl>,
     webhooks: Vec<SecretUrl>,
     keys: ProfileKeys,
+    pub(in crate::run) sealing: Sealing,
     host: String,
     clock: SystemClock,
 }
@@ -48,9 +49,11 @@ impl Settings {
             finally: std::mem::take(&mut keys.finally),
             timeout: Some(keys.hook_timeout).filter(|timeout| !timeout.is_zero()),
         };
-        let exclude_from = std::mem::take(&mut keys.create.exclude_from);
-        let from = exclude_from.iter().map(|file| resolve(table, "exclude_from", file));
-        keys.create.exclude_from = from.collect::<Result<_, _>>()?;
+        resolve_all(table, "exclude_from", &mut keys.create.exclude_from)?;
+        let seal = &mut keys.create.seal;
+        resolve_all(table, "recipients_file", &mut seal.recipients_file)?;
+        resolve_all(table, "passphrase_file", &mut seal.passphrase_file)?;
+        let sealing = Sealing::read(seal, session).context(format!("profile `{}`", table.name))?;
         Ok(Self {
             name: table.name.clone(),
             file: absolute(&table.file).at(&table.file, "resolve")?,
@@ -69,6 +72,7 @@ impl Settings {
                 .map(|secret| url(table, "webhook", &secret))
                 .collect::<Result<_, _>>()?,
             keys,
+            sealing,
             host: host_name(),
             clock: session.clock(),
         })
@@ -77,12 +81,14 @@ impl Settings {
     pub(in crate::run) fn profile(&self, session: &Session) -> Result<Profile<'_>, Failure> {
         let create = create::options(&self.keys.create, &self.host, &self.clock, session)
             .context(format!("profile `{}`", self.name))?;
+        let create = CreateOptions { encryption: self.sealing.encryption(), ..create };
         Ok(Profile {
             name: &self.name,
             sources: &self.sources,
             dest: &self.dest,
             create,
             verify: self.keys.verify,
+            keys: &self.sealing.keys,
             keep: prune::policy(&self.keys.keep),
             hooks: self.hooks.clone(),
             healthcheck: self.healthcheck.clone(),
@@ -129,6 +135,18 @@ fn sources(table: &ProfileTable, keys: &ProfileKeys) -> Result<Vec<ProfileSource
 
 fn last_part(path: &Path) -> String {
     path.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Makes paths absolute.
+fn resolve_all<'a>(
+    table: &ProfileTable,
+    key: &str,
+    paths: impl IntoIterator<Item = &'a mut PathBuf>,
+) -> Result<(), Failure> {
+    for path in paths {
+        *path = resolve(table, key, path)?;
+    }
+    Ok(())
 }
 
 /// Makes a path absolute: from the home folder, or from where the file that names it is.

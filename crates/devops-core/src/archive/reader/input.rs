@@ -1,14 +1,11 @@
 //! The bytes of a tar out of a file: as they are, or out of one gzip member or many.
 
-use std::{
-    fs::File,
-    io::{self, BufRead, Read},
-};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
 use super::segments::Segments;
-use crate::cancel::Cancel;
+use crate::{archive::stored::Stored, cancel::Cancel};
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -36,9 +33,9 @@ impl Input {
         Self { layer, cancel: cancel.clone(), n_members: 1, has_garbage: false }
     }
 
-    /// Begins with the first byte of `file`.
-    pub(super) fn new(file: File, cancel: &Cancel) -> io::Result<Self> {
-        let mut bytes = Bytes { file, buffer: vec![0; 128 << 10], start: 0, end: 0, n_taken: 0 };
+    /// Begins with the first byte of the archive.
+    pub(super) fn new(stored: Stored, cancel: &Cancel) -> io::Result<Self> {
+        let mut bytes = Bytes { stored, buffer: vec![0; 128 << 10], start: 0, end: 0, n_taken: 0 };
         let is_gzip = bytes.peek(2)?.starts_with(&GZIP);
         let (layer, n_members) = if is_gzip {
             (Layer::Member(Box::new(GzDecoder::new(bytes))), 1)
@@ -112,7 +109,7 @@ impl Read for Input {
 
 /// A buffered file that counts and can look ahead.
 struct Bytes {
-    file: File,
+    stored: Stored,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -132,7 +129,7 @@ impl Bytes {
 
     fn fill(&mut self) -> io::Result<usize> {
         let n = loop {
-            match self.file.read(&mut self.buffer[self.end..]) {
+            match self.stored.read_at(&mut self.buffer[self.end..], self.n_taken) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }

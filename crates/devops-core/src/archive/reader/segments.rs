@@ -1,10 +1,8 @@
 //! The bytes of a tar out of the segments its index names: all or some, decoded several ahead.
 
 use std::{
-    fs::File,
     io::{self, Read},
     ops::Range,
-    os::unix::fs::FileExt,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -20,6 +18,7 @@ use crate::archive::{
     index::{Index, Segment},
     inflate,
     origin::Origin,
+    stored::Stored,
 };
 
 /// How many decoded segments wait for the reader, for each thread.
@@ -29,15 +28,14 @@ const MAX_THREADS: usize = 8;
 
 /// An archive with its index.
 pub(in crate::archive) struct Indexed {
-    pub(in crate::archive) file: File,
+    pub(in crate::archive) stored: Stored,
     pub(in crate::archive) index: Index,
 }
 
 impl Indexed {
-    /// Takes `file`, if it has an index that can be believed.
-    pub(in crate::archive) fn open(file: &File) -> io::Result<Option<Self>> {
-        let Some(index) = Index::read(file, file.metadata()?.len()) else { return Ok(None) };
-        Ok(Some(Self { file: file.try_clone()?, index }))
+    /// Takes an archive, if it has an index that can be believed.
+    pub(in crate::archive) fn open(stored: &Stored) -> Option<Self> {
+        Some(Self { index: Index::read(stored)?, stored: stored.clone() })
     }
 
     /// Returns where the archive came from: the first segment says it.
@@ -68,10 +66,8 @@ impl Indexed {
 
     /// Reads the bytes of a segment, with a final block behind them.
     fn packed(&self, segment: &Segment) -> io::Result<Vec<u8>> {
-        let n = length(segment.n_packed)?;
-        let mut packed = vec![0; n + 2];
-        self.file.read_exact_at(&mut packed[..n], segment.at)?;
-        packed[n] = 3;
+        let mut packed = self.stored.bytes(segment.at, length(segment.n_packed)?, 2)?;
+        packed.extend([3, 0]);
         Ok(packed)
     }
 
@@ -82,8 +78,8 @@ impl Indexed {
             checksum.append(segment.crc, segment.n_raw);
         }
         let (mut header, mut end) = ([0; MEMBER_HEADER.len()], [0; MEMBER_END]);
-        self.file.read_exact_at(&mut header, 0)?;
-        self.file.read_exact_at(&mut end, self.index.n_member - MEMBER_END as u64)?;
+        self.stored.read_exact_at(&mut header, 0)?;
+        self.stored.read_exact_at(&mut end, self.index.n_member - MEMBER_END as u64)?;
         if header == MEMBER_HEADER && end == checksum.member_end() {
             return Ok(());
         }

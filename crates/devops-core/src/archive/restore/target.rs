@@ -81,7 +81,7 @@ impl<'a> Target<'a> {
         let file = File::from(opened.map_err(|error| self.trouble(error, place))?);
         let temp = Temp::new(&claim.spot, name);
         content::fill(&file, entry, content).map_err(|error| match error {
-            ContentError::Read(error) => Trouble::of_content(error, self.options.archive),
+            ContentError::Read(error) => Trouble::of_content(error, self.options.archive.path),
             ContentError::Write(error) => self.trouble(error, place),
             ContentError::Length => Trouble::refused("its content is shorter than its size"),
             ContentError::Size(error) => {

@@ -1,0 +1,118 @@
+//! The keys of encrypted archives, where flags or a profile name them.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use devops_cli::{Failure, Session, quote};
+use devops_core::{
+    archive::{BadKey, Encryption, Keys, Recipients},
+    fs::read_input,
+    secret::Secret,
+};
+
+use crate::cli::{KeyFlags, SealFlags};
+
+/// The most a file of keys may hold.
+const MAX_KEYS: u64 = 1 << 20;
+
+/// Reads what opens archives.
+pub(super) fn keys(flags: &KeyFlags, session: &Session) -> Result<Keys, Failure> {
+    let mut keys = Keys::none();
+    for file in &flags.identity {
+        let text = read_input(file, MAX_KEYS, session.cancel())?;
+        for (n, line) in lines(&text) {
+            keys.add_identity(&Secret::new(line)).map_err(|error| bad(file, Some(n), error))?;
+        }
+    }
+    if let Some(file) = &flags.passphrase_file {
+        let passphrase = passphrase(file, session)?;
+        keys.add_passphrase(&passphrase).map_err(|error| bad(file, None, error))?;
+    }
+    Ok(keys)
+}
+
+/// Whom new archives are encrypted to, and what opens them here.
+pub(super) struct Sealing {
+    recipients: Option<Recipients>,
+    cache: Option<PathBuf>,
+    pub(super) keys: Keys,
+}
+
+impl Sealing {
+    pub(super) fn read(flags: &SealFlags, session: &Session) -> Result<Self, Failure> {
+        let mut sealing = Self { recipients: None, cache: None, keys: Keys::none() };
+        if let Some(file) = &flags.passphrase_file {
+            if !flags.recipient.is_empty() || !flags.recipients_file.is_empty() {
+                return Err(Failure::usage(
+                    "a passphrase opens an archive alone, without recipients",
+                )
+                .hint("leave out `--passphrase-file` or the recipients"));
+            }
+            let passphrase = passphrase(file, session)?;
+            let recipients = Recipients::passphrase(&passphrase);
+            sealing.recipients = Some(recipients.map_err(|error| bad(file, None, error))?);
+            sealing.keys.add_passphrase(&passphrase).map_err(|error| bad(file, None, error))?;
+        } else {
+            sealing.recipients = recipients(flags, session)?;
+        }
+        if sealing.recipients.is_some() && !flags.no_cache {
+            sealing.cache = cache();
+        }
+        Ok(sealing)
+    }
+
+    pub(super) fn encryption(&self) -> Option<Encryption<'_>> {
+        let recipients = self.recipients.as_ref()?;
+        Some(Encryption { recipients, cache: self.cache.as_deref() })
+    }
+
+    /// Returns the folder that is written to beside that of the archives.
+    pub(super) fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+}
+
+fn recipients(flags: &SealFlags, session: &Session) -> Result<Option<Recipients>, Failure> {
+    let mut recipients = Recipients::default();
+    for key in &flags.recipient {
+        let added = recipients.add(key);
+        added.map_err(|error| Failure::usage(format!("a `--recipient` is {error}")))?;
+    }
+    for file in &flags.recipients_file {
+        let text = read_input(file, MAX_KEYS, session.cancel())?;
+        let before = recipients.len();
+        for (n, line) in lines(&text) {
+            recipients.add(line).map_err(|error| bad(file, Some(n), error))?;
+        }
+        if recipients.len() == before {
+            return Err(Failure::usage(format!("`{}` names no recipient", quote(file))));
+        }
+    }
+    Ok(Some(recipients).filter(|recipients| recipients.len() > 0))
+}
+
+/// Returns the lines that say something, with their numbers.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// Reads a passphrase: the first line of a file.
+fn passphrase(file: &Path, session: &Session) -> Result<Secret, Failure> {
+    let text = Secret::new(read_input(file, MAX_KEYS, session.cancel())?);
+    Ok(Secret::new(text.expose().lines().next().unwrap_or_default()))
+}
+
+fn bad(file: &Path, line: Option<usize>, error: BadKey) -> Failure {
+    let place = line.map_or_else(String::new, |line| format!(", line {line}"));
+    Failure::usage(format!("`{}`{place} is {error}", quote(file)))
+}
+
+/// Returns the folder for the plain copies that encrypted archives are made from.
+fn cache() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(base.join("devops/backup"))
+}

@@ -1,0 +1,236 @@
+//! Encrypted archives of `devops-backup`, and age without us.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
+
+use devops_e2e::{Run, TestEnv, finish, outside};
+use serde_json::Value;
+
+const TOOL: &str = "devops-backup";
+
+/// A source, and keys that `age-keygen` made.
+struct Fixture {
+    env: TestEnv,
+    age: PathBuf,
+    recipient: String,
+}
+
+impl Fixture {
+    /// Returns none where age is missing and cannot be installed.
+    fn new() -> Option<Self> {
+        let (age, keygen) = (outside::program("age")?, outside::program("age-keygen")?);
+        let env = TestEnv::new();
+        env.write("data/a/file", "content");
+        env.write("data/large", "0123456789abcdef".repeat(200_000));
+        let recipient = |keys: &str| {
+            finish(env.program(&keygen).args(["-o", keys])).expect_code(0);
+            finish(env.program(&keygen).args(["-y", keys])).stdout.trim().to_owned()
+        };
+        let (ours, _another) = (recipient("keys"), recipient("other-keys"));
+        Some(Self { env, age, recipient: ours })
+    }
+
+    fn create(&self, args: &[&str]) -> Value {
+        let all = [&["create", "data", "backups", "--json"], args].concat();
+        let run = self.env.run(TOOL, all);
+        run.expect_code(0);
+        serde_json::from_str(&run.stdout).unwrap()
+    }
+
+    /// Creates an archive for the keys and returns its path.
+    fn create_for_us(&self) -> PathBuf {
+        let summary = self.create(&["--recipient", &self.recipient]);
+        self.env.path(summary["archive"].as_str().unwrap())
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        self.env.run(TOOL, args)
+    }
+
+    #[track_caller]
+    fn expect_restored(&self, folder: &str) {
+        finish(self.env.program("diff").args(["-r", "data", folder])).expect_code(0);
+    }
+}
+
+#[test]
+fn age_and_tar_restore_an_archive_without_us() {
+    let Some(fixture) = Fixture::new() else { return };
+    let archive = fixture.create_for_us();
+    assert!(archive.to_str().unwrap().ends_with(".tar.gz.age"));
+    assert_eq!(archive.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    fs::create_dir(fixture.env.path("back")).unwrap();
+
+    let mut age = fixture.env.program(&fixture.age);
+    let mut opened =
+        age.args(["-d", "-i", "keys"]).arg(&archive).stdout(Stdio::piped()).spawn().unwrap();
+    let mut tar = fixture.env.program("tar");
+    let run = finish(tar.args(["-xz", "-C", "back"]).stdin(opened.stdout.take().unwrap()));
+
+    run.expect_code(0);
+    assert!(opened.wait().unwrap().success());
+    fixture.expect_restored("back");
+}
+
+#[test]
+fn every_command_opens_an_archive_with_its_key() {
+    let Some(fixture) = Fixture::new() else { return };
+    let archive = fixture.create_for_us();
+    let archive = archive.to_str().unwrap();
+    let keys = ["--identity", "other-keys", "-i", "keys"];
+    let run = |args: &[&str]| fixture.run(&[args, &keys].concat());
+
+    let listed = run(&["list", archive]);
+    let verified = run(&["verify", archive]);
+    let compared = run(&["verify", archive, "--against", "data"]);
+    let sampled = run(&["verify", archive, "--sample", "100%"]);
+    let content = run(&["cat", archive, "a/file"]);
+    let differing = run(&["diff", archive, archive]);
+    let restored = run(&["restore", archive, "--to", "back"]);
+
+    for done in [&listed, &verified, &compared, &sampled, &content, &differing, &restored] {
+        done.expect_code(0);
+    }
+    assert_eq!(listed.stdout.lines().count(), 3);
+    assert!(verified.stdout.contains("whole, 3 entries"), "{}", verified.stdout);
+    assert!(sampled.stdout.contains("whole in a sample"), "{}", sampled.stdout);
+    assert_eq!((content.stdout.as_str(), differing.stdout.as_str()), ("content", ""));
+    fixture.expect_restored("back");
+}
+
+#[test]
+fn without_its_key_an_archive_stays_closed() {
+    let Some(fixture) = Fixture::new() else { return };
+    let archive = fixture.create_for_us();
+    let archive = archive.to_str().unwrap();
+    fixture.env.write("passphrase", "guess\n");
+
+    for (args, reason) in [
+        (&[] as &[_], "no identity was given"),
+        (&["--identity", "other-keys"], "it is for none of the identities given"),
+        (&["--passphrase-file", "passphrase"], "it is for none of the identities given"),
+    ] {
+        for command in
+            [&["list", archive] as &[_], &["verify", archive], &["restore", archive, "--to", "x"]]
+        {
+            let run = fixture.run(&[command, args].concat());
+            run.expect_code(77);
+            assert!(run.stderr.contains(&format!("is encrypted, and {reason}")), "{}", run.stderr);
+        }
+    }
+    assert!(!fixture.env.path("x").exists());
+    let json = fixture.run(&["verify", archive, "--json"]);
+    assert!(json.stdout.contains(r#""status":"encrypted""#), "{}", json.stdout);
+}
+
+#[test]
+fn a_cut_or_changed_archive_is_damaged() {
+    let Some(fixture) = Fixture::new() else { return };
+    let archive = fixture.create_for_us();
+    let sound = fs::read(&archive).unwrap();
+    let mut changed = sound.clone();
+    changed[sound.len() / 2] ^= 1;
+    fixture.env.write("cut", &sound[..sound.len() - 1]);
+    fixture.env.write("changed", changed);
+
+    for broken in ["cut", "changed"] {
+        let run = fixture.run(&["verify", broken, "--identity", "keys"]);
+        run.expect_code(10);
+        assert!(run.stdout.contains("damaged"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_next_archive_copies_from_a_private_cache() {
+    let Some(fixture) = Fixture::new() else { return };
+    let to_us = ["--recipient", fixture.recipient.as_str()];
+    // Files that changed a moment ago may change again unseen.
+    let past = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    for name in ["data/a/file", "data/large"] {
+        fs::File::open(fixture.env.path(name)).unwrap().set_modified(past).unwrap();
+    }
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let cache = fixture.env.home().join(".cache/devops/backup");
+
+    let without = fixture.create(&[&to_us[..], &["--no-cache"]].concat());
+    assert!(!cache.exists());
+    let first = fixture.create(&to_us);
+    let second = fixture.create(&to_us);
+    let full = fixture.create(&[&to_us[..], &["--full"]].concat());
+
+    let reused = [&without, &first, &second, &full].map(|summary| &summary["bytes_reused"]);
+    assert_eq!(
+        (reused[0].as_u64(), reused[1].as_u64(), reused[3].as_u64()),
+        (Some(0), Some(0), Some(0))
+    );
+    assert!(reused[2].as_u64().unwrap() >= 3_200_000, "{second}");
+    assert_eq!(cache.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let copies: Vec<_> = fs::read_dir(&cache).unwrap().map(|copy| copy.unwrap()).collect();
+    assert_eq!(copies.len(), 1);
+    assert_eq!(copies[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_passphrase_closes_and_opens() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.env.write("passphrase", "correct horse\nnot this line\n");
+    fixture.env.write("wrong", "incorrect horse\n");
+    let summary = fixture.create(&["--passphrase-file", "passphrase"]);
+    let archive = summary["archive"].as_str().unwrap();
+
+    let verified = fixture.run(&["verify", archive, "--passphrase-file", "passphrase"]);
+    let refused = fixture.run(&["verify", archive, "--passphrase-file", "wrong"]);
+    let without = fixture.run(&["verify", archive]);
+
+    verified.expect_code(0);
+    refused.expect_code(77);
+    assert!(refused.stderr.contains("the passphrase is another one"), "{}", refused.stderr);
+    without.expect_code(77);
+    assert!(without.stderr.contains("no passphrase was given"), "{}", without.stderr);
+}
+
+#[test]
+fn what_is_no_key_is_refused_and_not_shown() {
+    let Some(fixture) = Fixture::new() else { return };
+    let secret = fs::read_to_string(fixture.env.path("keys")).unwrap();
+    let secret = secret.lines().last().unwrap();
+    fixture.env.write("empty", "# no keys\n");
+    fixture.env.write("passphrase", "\n");
+
+    for (args, message) in [
+        (["--recipient", "age1nonsense"], "a `--recipient` is not an age recipient"),
+        (["--recipient", secret], "a `--recipient` is an age identity, which is secret"),
+        (["--recipients-file", "keys"], "`keys`, line 3 is an age identity, which is secret"),
+        (["--recipients-file", "empty"], "`empty` names no recipient"),
+        (["--passphrase-file", "passphrase"], "`passphrase` is an empty passphrase"),
+    ] {
+        let run = fixture.run(&["create", "data", "backups", args[0], args[1]]);
+        run.expect_code(2);
+        assert!(run.stderr.contains(message), "{}", run.stderr);
+        assert!(!run.stderr.contains(&secret[20..]), "a secret is shown: {}", run.stderr);
+    }
+    assert!(!fixture.env.path("backups").exists());
+    let both = ["--recipient", &fixture.recipient, "--passphrase-file", "keys"];
+    fixture.run(&[&["create", "data", "backups"][..], &both].concat()).expect_code(2);
+    fixture.run(&["list", "x", "--identity", "data/large"]).expect_code(2);
+}
+
+#[test]
+fn a_profile_encrypts_prunes_and_is_not_asked_for_a_key() {
+    let Some(fixture) = Fixture::new() else { return };
+    let config = format!(
+        "[backup.profile.home]\nsource = [\"data\"]\ndest = \"backups\"\nverify = true\nkeep_last = 1\n\
+         recipient = [\"{}\"]\n",
+        fixture.recipient
+    );
+    fixture.env.write("config.toml", config);
+    let run = || fixture.run(&["run", "home", "--config", "config.toml"]);
+
+    run().expect_code(0);
+    run().expect_code(0);
+
+    let names = fs::read_dir(fixture.env.path("backups")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let archives: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
+    assert_eq!(archives.len(), 1, "{archives:?}");
+    assert!(archives[0].starts_with("home-") && archives[0].ends_with(".tar.gz.age"));
+}
