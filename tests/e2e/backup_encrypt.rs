@@ -90,8 +90,8 @@ fn every_command_opens_an_archive_with_its_key() {
     for done in [&listed, &verified, &compared, &sampled, &content, &differing, &restored] {
         done.expect_code(0);
     }
-    assert_eq!(listed.stdout.lines().count(), 3);
-    assert!(verified.stdout.contains("whole, 3 entries"), "{}", verified.stdout);
+    assert_eq!(listed.stdout.lines().count(), 4);
+    assert!(verified.stdout.contains("whole, 4 entries"), "{}", verified.stdout);
     assert!(sampled.stdout.contains("whole in a sample"), "{}", sampled.stdout);
     assert_eq!((content.stdout.as_str(), differing.stdout.as_str()), ("content", ""));
     fixture.expect_restored("back");
@@ -211,7 +211,9 @@ fn what_is_no_key_is_refused_and_not_shown() {
     assert!(!fixture.env.path("backups").exists());
     let both = ["--recipient", &fixture.recipient, "--passphrase-file", "keys"];
     fixture.run(&[&["create", "data", "backups"][..], &both].concat()).expect_code(2);
-    fixture.run(&["list", "x", "--identity", "data/large"]).expect_code(2);
+    let no_key = fixture.run(&["list", "x", "--identity", "data/a/file"]);
+    no_key.expect_code(2);
+    assert!(no_key.stderr.contains("`data/a/file`, line 1 is not an age identity"));
 }
 
 #[test]
