@@ -13,7 +13,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use devops_e2e::{Run, TestEnv, finish, outside, wait_until, without_root};
+use devops_e2e::{Run, TestEnv, finish, names_in, outside, wait_until, without_root};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
     process::Signal,
@@ -34,16 +34,8 @@ fn write_large(env: &TestEnv, name: &str, mib: usize) -> PathBuf {
     env.write(name, noise)
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
 fn finished(folder: &Path) -> Vec<String> {
-    let mut names = names(folder);
+    let mut names = names_in(folder);
     // What is hidden is unfinished, or a lock.
     names.retain(|name| !name.starts_with('.'));
     names
@@ -270,7 +262,7 @@ fn a_missing_source_is_5_and_leaves_nothing() {
 
     run.expect_code(5);
     assert!(run.stderr.contains("`missing`"), "{}", run.stderr);
-    assert_eq!(names(&env.path("")), [""; 0]);
+    assert_eq!(names_in(&env.path("")), [""; 0]);
 }
 
 #[test]
@@ -286,7 +278,7 @@ fn another_source_needs_another_name() {
     refused.expect_code(2);
     assert!(refused.stderr.contains("`--name`"), "{}", refused.stderr);
     named.expect_code(0);
-    assert_eq!(names(&env.path("backups")).len(), 2);
+    assert_eq!(names_in(&env.path("backups")).len(), 2);
 }
 
 #[test]
@@ -324,7 +316,7 @@ fn a_kill_at_any_moment_leaves_no_half_archive() {
     write_large(&env, "source/large", 48);
     let backups = env.path("backups");
     let partial_size = || {
-        let partial = names(&backups).into_iter().find(|name| name.ends_with(".partial"))?;
+        let partial = names_in(&backups).into_iter().find(|name| name.ends_with(".partial"))?;
         Some(backups.join(partial).metadata().ok()?.len())
     };
 
@@ -342,7 +334,7 @@ fn a_kill_at_any_moment_leaves_no_half_archive() {
         }
     }
     create(&env, "source");
-    assert_eq!(names(&backups).len(), 1, "the leftovers are gone: {:?}", names(&backups));
+    assert_eq!(names_in(&backups).len(), 1, "the leftovers are gone: {:?}", names_in(&backups));
 }
 
 #[test]
@@ -352,13 +344,13 @@ fn an_interrupt_leaves_no_archive_and_is_130() {
     let backups = env.path("backups");
 
     let running = env.start(TOOL, ["create", "source", "backups", "--level", "12"]);
-    wait_until("the archive has begun", || !names(&backups).is_empty());
+    wait_until("the archive has begun", || !names_in(&backups).is_empty());
     running.signal(Signal::INT);
     let run = running.finish();
 
     run.expect_code(130);
     assert_eq!(run.stdout, "");
-    assert_eq!(names(&backups), [""; 0]);
+    assert_eq!(names_in(&backups), [""; 0]);
 }
 
 #[test]
@@ -372,7 +364,7 @@ fn a_file_size_limit_leaves_no_archive_and_is_1() {
 
     run.expect_code(1);
     assert!(run.stderr.contains("error: failed to write `backups/backup-"), "{}", run.stderr);
-    assert_eq!(names(&env.path("backups")), [""; 0]);
+    assert_eq!(names_in(&env.path("backups")), [""; 0]);
 }
 
 #[test]
@@ -514,7 +506,7 @@ fn prune_shows_its_reasons_and_then_does_the_same() {
 
     let empty = prune(&[]);
     let planned = prune(&["--keep-last", "1", "--keep-within", "1s", "--dry-run"]);
-    assert_eq!(names(&env.path("backups")).len(), 3);
+    assert_eq!(names_in(&env.path("backups")).len(), 3);
     let done = prune(&["--keep-last", "1", "--json"]);
 
     empty.expect_code(2);
@@ -526,7 +518,7 @@ fn prune_shows_its_reasons_and_then_does_the_same() {
     assert_eq!(lines[0]["action"], "keep");
     assert_eq!(lines[0]["reasons"], serde_json::json!(["one of the last"]));
     assert_eq!((&lines[3]["kept"], &lines[3]["removed"]), (&1.into(), &2.into()));
-    assert_eq!(names(&env.path("backups")).len(), 1);
+    assert_eq!(names_in(&env.path("backups")).len(), 1);
 }
 
 #[test]
@@ -537,7 +529,10 @@ fn reproducible_archives_follow_the_source_date() {
         let mut tool = env.tool(TOOL);
         tool.args(["create", "source", dest, "--reproducible"]).env("SOURCE_DATE_EPOCH", epoch);
         let run = finish(&mut tool);
-        (run.code, names(&env.path(dest)).first().map(|name| fs::read(env.path(dest).join(name))))
+        (
+            run.code,
+            names_in(&env.path(dest)).first().map(|name| fs::read(env.path(dest).join(name))),
+        )
     };
 
     let [(first, one), (second, two)] = ["one", "two"].map(|dest| reproduce(dest, "1000000000"));

@@ -1,8 +1,14 @@
 //! Encrypted archives of `devops-backup`, and age without us.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::PathBuf,
+    process::Stdio,
+    time::SystemTime,
+};
 
-use devops_e2e::{Run, TestEnv, finish, outside};
+use devops_e2e::{Run, TestEnv, finish, outside, wait_until};
 use serde_json::Value;
 
 const TOOL: &str = "devops-backup";
@@ -143,12 +149,14 @@ fn a_cut_or_changed_archive_is_damaged() {
 fn the_next_archive_copies_from_a_private_cache() {
     let Some(fixture) = Fixture::new() else { return };
     let to_us = ["--recipient", fixture.recipient.as_str()];
-    // Files that changed a moment ago may change again unseen.
-    let past = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
-    for name in ["data/a/file", "data/large"] {
-        fs::File::open(fixture.env.path(name)).unwrap().set_modified(past).unwrap();
-    }
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    // Of two files one at most is read again today.
+    fixture.env.write("data/other", "fedcba9876543210".repeat(200_000));
+    // What changed a moment ago may change again unseen.
+    let changed = fs::metadata(fixture.env.path("data/other")).unwrap().ctime();
+    wait_until("the files are old enough to be trusted", || {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        now > u64::try_from(changed).unwrap() + 4
+    });
     let cache = fixture.env.home().join(".cache/devops/backup");
 
     let without = fixture.create(&[&to_us[..], &["--no-cache"]].concat());
@@ -197,7 +205,7 @@ fn what_is_no_key_is_refused_and_not_shown() {
     fixture.env.write("passphrase", "\n");
 
     for (args, message) in [
-        (["--recipient", "age1nonsense"], "a `--recipient` is not an age recipient"),
+        (["--recipient", "age1nonsense"], "a `--recipient` is not an X25519 recipient of age"),
         (["--recipient", secret], "a `--recipient` is an age identity, which is secret"),
         (["--recipients-file", "keys"], "`keys`, line 3 is an age identity, which is secret"),
         (["--recipients-file", "empty"], "`empty` names no recipient"),
@@ -213,7 +221,7 @@ fn what_is_no_key_is_refused_and_not_shown() {
     fixture.run(&[&["create", "data", "backups"][..], &both].concat()).expect_code(2);
     let no_key = fixture.run(&["list", "x", "--identity", "data/a/file"]);
     no_key.expect_code(2);
-    assert!(no_key.stderr.contains("`data/a/file`, line 1 is not an age identity"));
+    assert!(no_key.stderr.contains("`data/a/file`, line 1 is not an X25519 identity of age"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use devops_e2e::{Run, TestEnv, finish, outside, wait_until};
+use devops_e2e::{TestEnv, finish, outside, wait_until};
 use rustix::process::{Signal, geteuid};
 
 const TOOL: &str = "devops-backup";
@@ -45,12 +45,6 @@ fn write_noise(env: &TestEnv, name: &str, seed: u64, n: usize) -> PathBuf {
     };
     let bytes: Vec<u8> = (0..n.div_ceil(8)).flat_map(|_| next()).collect();
     env.write(name, &bytes[..n])
-}
-
-fn run_in_memory(env: &TestEnv, mebibytes: u32, args: &[&str]) -> Run {
-    let script = format!(r#"ulimit -v {}; exec "$0" "$@""#, mebibytes << 10);
-    let tool = env.tool(TOOL);
-    finish(env.program("sh").args(["-c", &script]).arg(tool.get_program()).args(args))
 }
 
 /// A small file system of its own, unmounted at the end.
@@ -185,13 +179,13 @@ fn a_hundred_thousand_files_and_a_giant_hole_take_little_memory() {
     rustix::io::pwrite(&giant, b"in the middle", 3 << 30).unwrap();
 
     for _ in 0..2 {
-        run_in_memory(&env, 512, &["create", "source", "backups", "--quiet"]).expect_code(0);
+        env.run_in_memory(TOOL, 512, &["create", "source", "backups", "--quiet"]).expect_code(0);
     }
 
     let [newest, other] = <[_; 2]>::try_from(archives(&env.path("backups"))).unwrap();
     let newest = if modified(&newest) > modified(&other) { newest } else { other };
     let newest = newest.to_str().unwrap();
-    run_in_memory(&env, 512, &["restore", newest, "giant", "many/012345", "--to", "back"])
+    env.run_in_memory(TOOL, 512, &["restore", newest, "giant", "many/012345", "--to", "back"])
         .expect_code(0);
     let back = fs::metadata(env.path("back/giant")).unwrap();
     assert_eq!(back.len(), 5 << 30);

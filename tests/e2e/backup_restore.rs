@@ -238,13 +238,6 @@ fn a_restore_without_root_gives_modes_and_attributes_back() {
     assert_eq!(described(&env, "back"), described(&env, "zoo"));
 }
 
-/// Runs a tool with at most this much address space.
-fn run_in_memory(env: &TestEnv, mebibytes: u32, args: &[&str]) -> Run {
-    let script = format!(r#"ulimit -v {}; exec "$0" "$@""#, mebibytes << 10);
-    let tool = env.tool(TOOL);
-    finish(env.program("sh").args(["-c", &script]).arg(tool.get_program()).args(args))
-}
-
 #[test]
 fn bombs_take_no_memory() {
     let Some(python) = outside::program("python3") else { return };
@@ -279,8 +272,8 @@ with open('members.tar.gz', 'wb') as out:
         [("refused", 3), ("links", 3), ("folders", 0), ("zeros", 0), ("members", 0)]
     {
         let archive = format!("{name}.tar.gz");
-        run_in_memory(&env, 100, &["verify", &archive]).expect_code(0);
-        let run = run_in_memory(&env, 160, &["restore", &archive, "--to", name, "--quiet"]);
+        env.run_in_memory(TOOL, 100, &["verify", &archive]).expect_code(0);
+        let run = env.run_in_memory(TOOL, 160, &["restore", &archive, "--to", name, "--quiet"]);
         assert_eq!(run.code, restored, "{name}: {:.2000}", run.stderr);
     }
 }

@@ -1,15 +1,9 @@
 //! `devops-backup run`, `timer` and the lock of a destination, as a user meets them.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
-    path::Path,
-    sync::mpsc::{Receiver, channel},
-    thread,
-};
+use std::{fs, io::Write};
 
-use devops_e2e::{Run, TestEnv, finish, outside, wait_until, without_root};
+use devops_e2e::{Run, TestEnv, finish, names_in, outside, wait_until, without_root};
+use devops_fakes::watcher::watcher;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -33,47 +27,8 @@ fn profile(env: &TestEnv, keys: &str) {
     );
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Answers every request with 200 and passes on its line and its body.
-fn server() -> (String, Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (sender, requests) = channel();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = BufReader::new(stream.unwrap());
-            let (mut head, mut length) = (String::new(), 0);
-            while !head.ends_with("\r\n\r\n") {
-                let start = head.len();
-                stream.read_line(&mut head).unwrap();
-                let line = head[start..].to_ascii_lowercase();
-                if let Some(value) = line.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).unwrap();
-            // Told before it is answered: who asked may look at once.
-            let line = head.lines().next().unwrap().to_owned();
-            if sender.send((line, String::from_utf8(body).unwrap())).is_err() {
-                return;
-            }
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            stream.get_mut().write_all(answer).unwrap();
-        }
-    });
-    (address, requests)
 }
 
 #[test]
@@ -94,7 +49,7 @@ fn a_profile_backs_up_and_prunes_and_its_hooks_speak_on_stderr() {
             assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
         }
     }
-    assert_eq!(names(&env.path("backups")).len(), 2);
+    assert_eq!(names_in(&env.path("backups")).len(), 2);
 }
 
 #[test]
@@ -130,7 +85,7 @@ fn all_profiles_run_in_their_order_and_the_worst_decides() {
         ]
     );
     assert_eq!((&told[3]["status"], &told[3]["exit_code"]), (&"failed".into(), &1.into()));
-    let archives = names(&env.path("backups"));
+    let archives = names_in(&env.path("backups"));
     let starts = ["last-2", "zebra-a-2", "zebra-b-2"];
     assert!(
         archives.iter().zip(starts).all(|(name, start)| name.starts_with(start)),
@@ -171,7 +126,7 @@ fn what_cannot_be_read_is_3_and_a_missing_profile_5_and_none_at_all_78() {
 #[test]
 fn those_who_watch_are_told_and_their_addresses_are_never_shown() {
     let env = TestEnv::new();
-    let (address, requests) = server();
+    let (address, requests) = watcher(&[200]);
     let keys = format!(
         "healthcheck = \"{address}/ping/0b4e-secret\"\n\
          webhook = [\"{address}/hook/0b4e-secret\", \"http://127.0.0.1:1/0b4e-secret\"]"
@@ -252,7 +207,7 @@ fn a_project_file_starts_nothing_tells_nobody_and_changes_no_profile_of_the_user
 #[test]
 fn a_dry_run_changes_nothing() {
     let env = TestEnv::new();
-    let (address, requests) = server();
+    let (address, requests) = watcher(&[200]);
     let keys = format!("keep_last = 1\nbefore = [\"touch ran\"]\nhealthcheck = \"{address}\"");
     profile(&env, &keys);
 
@@ -261,7 +216,7 @@ fn a_dry_run_changes_nothing() {
     run.expect_code(0);
     assert!(run.stdout.contains("would back up /"), "{}", run.stdout);
     assert_eq!(requests.try_iter().count(), 0);
-    assert_eq!(names(&env.path("")), ["source"]);
+    assert_eq!(names_in(&env.path("")), ["source"]);
 }
 
 #[test]
@@ -277,7 +232,7 @@ fn a_signal_ends_the_work_and_finally_still_runs() {
 
     run.expect_code(143);
     assert!(run.stderr.contains("\ncleaned up\n"), "{}", run.stderr);
-    assert_eq!(names(&env.path("backups")), [""; 0]);
+    assert_eq!(names_in(&env.path("backups")), [""; 0]);
 }
 
 #[test]
@@ -304,7 +259,7 @@ fn long_create(env: &TestEnv) -> devops_e2e::Running {
     let running =
         env.start(TOOL, ["create", "large", "backups", "--name", "large", "--level", "12"]);
     wait_until("the folder is locked", || {
-        names(&env.path("backups")).iter().any(|name| name.ends_with(".partial"))
+        names_in(&env.path("backups")).iter().any(|name| name.ends_with(".partial"))
     });
     running
 }
@@ -336,7 +291,7 @@ fn beside_a_create_others_create_but_nobody_prunes() {
     assert!(!run.stderr.contains("never"), "{}", run.stderr);
     assert_eq!(objects(&run.stdout)[0]["status"], "locked");
     assert!(run.stderr.contains("is locked by process"), "{}", run.stderr);
-    assert_eq!(names(&env.path("backups")).len(), 1, "one archive, and no lock is left");
+    assert_eq!(names_in(&env.path("backups")).len(), 1, "one archive, and no lock is left");
 }
 
 #[test]
@@ -364,7 +319,7 @@ fn two_creates_at_once_leave_two_whole_archives() {
         }
     }
 
-    let archives = names(&env.path("backups"));
+    let archives = names_in(&env.path("backups"));
     assert_eq!(archives.len(), 6, "{archives:?}");
     for archive in archives {
         env.run(TOOL, ["verify".into(), env.path("backups").join(archive)]).expect_code(0);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod backup;
+mod backup_compare;
 mod backup_encrypt;
 mod backup_faults;
 mod backup_meta;

@@ -110,12 +110,28 @@ impl TestEnv {
         finish(&mut command)
     }
 
+    /// Runs a tool to its end with so many mebibytes of address space.
+    pub fn run_in_memory(&self, name: &str, mebibytes: u32, args: &[&str]) -> Run {
+        let script = format!(r#"ulimit -v {}; exec "$0" "$@""#, mebibytes << 10);
+        let tool = self.tool(name);
+        finish(self.program("sh").args(["-c", &script]).arg(tool.get_program()).args(args))
+    }
+
     /// Starts a tool and watches its lines.
     pub fn start<A: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Running {
         let mut command = self.tool(name);
         command.args(args);
         Running::start(command)
     }
+}
+
+/// Returns the names in a folder, sorted; none where there is no folder.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<_> = entries.map(|entry| name(entry.expect("it can be listed"))).collect();
+    names.sort();
+    names
 }
 
 /// Runs a command to its end.

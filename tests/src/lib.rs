@@ -9,6 +9,6 @@ mod running;
 mod signals;
 
 pub use crate::{
-    environment::{Run, TestEnv, finish, without_root},
+    environment::{Run, TestEnv, finish, names_in, without_root},
     running::{Running, wait_until},
 };

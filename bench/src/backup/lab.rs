@@ -56,7 +56,7 @@ impl Lab {
         let (n_files, n_bytes) = change::count(&tree)?;
         let described = format!("{described}: {n_files} files, {n_bytes} bytes");
         let lab = Self {
-            installed: Installed::find(&place),
+            installed: Installed::find(&place, &options.without),
             place,
             tree,
             tool: release_folder().join("devops-backup"),

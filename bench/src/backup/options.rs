@@ -17,6 +17,7 @@ Usage: cargo xtask bench backup [OPTIONS]
   --seed 1        another seed gives another tree
   --runs 5        rounds; figures are medians
   --only WORK,..  create, fast, again, bytes, files, list, one, restore, verify, memory
+  --without PEER,.. leave out gzip, pigz, bsdtar, python3, restic or borg
   --work DIR      where to work; about 6 times the size, and 12 GB more for `memory`
                   [default: target/bench]
   --json FILE     write every run, and the bars, as JSON";
@@ -26,6 +27,7 @@ pub(super) struct Options {
     pub(super) shape: Shape,
     pub(super) n_rounds: usize,
     pub(super) only: Vec<String>,
+    pub(super) without: Vec<String>,
     pub(super) work: Option<PathBuf>,
     pub(super) json: Option<PathBuf>,
 }
@@ -33,8 +35,15 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn parse(arguments: &[String]) -> Result<Self> {
         let shape = Shape { seed: 1, n_bytes: 1_000_000_000, n_files: 20_000 };
-        let mut options =
-            Self { tree: None, shape, n_rounds: 5, only: Vec::new(), work: None, json: None };
+        let mut options = Self {
+            tree: None,
+            shape,
+            n_rounds: 5,
+            only: Vec::new(),
+            without: Vec::new(),
+            work: None,
+            json: None,
+        };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
             let value = || format!("{USAGE}\n\n`{name}` needs a value");
@@ -56,6 +65,7 @@ impl Options {
             "--seed" => self.shape.seed = value.parse().with_context(context)?,
             "--runs" => self.n_rounds = value.parse().with_context(context)?,
             "--only" => self.only = value.split(',').map(str::to_owned).collect(),
+            "--without" => self.without = value.split(',').map(str::to_owned).collect(),
             "--work" => self.work = Some(std::path::absolute(value).with_context(context)?),
             "--json" => self.json = Some(std::path::absolute(value).with_context(context)?),
             _ => bail!("unknown option `{name}`\n\n{USAGE}"),

@@ -43,8 +43,10 @@ pub(super) fn create(lab: &Lab, results: &mut Results) -> Result<()> {
     let shown = out.display();
     let mut candidates = ours(lab, None);
     candidates.extend(pigz(lab, PIGZ_6, 6));
-    let gzip = format!("tar -C {tree} -cf - . | gzip > {shown}");
-    candidates.push(Candidate::pipeline("tar | gzip", &gzip).makes(&out));
+    if lab.installed.has("gzip") {
+        let gzip = format!("tar -C {tree} -cf - . | gzip > {shown}");
+        candidates.push(Candidate::pipeline("tar | gzip", &gzip).makes(&out));
+    }
     if lab.installed.has("bsdtar") {
         let pack = ["bsdtar", "-C", &tree.to_string(), "-czf", &shown.to_string(), "."];
         candidates.push(Candidate::new("bsdtar czf", pack).makes(&out));

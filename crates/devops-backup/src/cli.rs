@@ -20,6 +20,7 @@ pub(crate) const TOOL: Tool = Tool {
         "recipient",
         "recipients-file",
         "passphrase-file",
+        "identity",
         "no-cache",
         "privileged",
         "overwrite",
@@ -117,7 +118,7 @@ pub(crate) struct CreateFlags {
 /// Whom an archive is encrypted to.
 #[derive(Args, Debug)]
 pub(crate) struct SealFlags {
-    /// Encrypt to this public key of age, age1...; may be given again
+    /// Encrypt to this X25519 key of age, age1...; may be given again
     #[arg(long, value_name = "KEY")]
     pub(crate) recipient: Vec<String>,
     /// Encrypt to the public keys in a file, one a line
@@ -353,7 +354,7 @@ EXIT CODES
   5   the source, the archive or an entry was not found
   10  verify, restore: an archive is damaged
   75  another process is at work in the folder of the archives
-  77  no permission
+  77  no permission, or no key that opens the archive
   78  the config file is wrong
   130 interrupted by SIGINT (143: SIGTERM); create left no archive";
 
@@ -383,7 +384,7 @@ ENCRYPTION
   which `age -d -i KEYS ARCHIVE | tar xz` restores too; `age-keygen -o KEYS` makes keys. A host that
   only knows recipients cannot read its old archives, so it keeps the last one of each source in
   plain, readable by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache): the next run
-  copies from it what is unchanged. With --no-cache it keeps none, and compresses everything anew.
+  copies from it what is unchanged. With --no-cache it keeps none, and removes that of an earlier run.
   An encrypted archive does not tell its host and source: give each a NAME or DEST of its own.
 
 KEPT
@@ -395,7 +396,8 @@ SKIPPED
   Sockets, earlier archives in DEST, with --exclude-caches the content of caches and, with
   --one-file-system, what lies on other file systems are left out and named, and the exit code stays 0. What could not be read, and files that
   changed while being read, are named with exit code 3: of such a file the archive has as many bytes
-  as it had at first.";
+  as it had at first. So are files whose content is another than in the archive before though nothing
+  about them changed: a disk may be failing. A thirtieth of what is unchanged is read for that each day.";
 
 const RESTORE_HELP: &str = "\
 Nothing is written outside DIR, whatever the archive says: entries with `..`, absolute paths, and paths
@@ -416,7 +418,8 @@ are grouped by NAME, host and source, and dated by the start time they record, a
 archives of other tools by the date in their name. The newest archive is read whole before anything is
 removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.
 One dated in the future stays, and counts for no rule either. Encrypted archives without a key here
-are grouped by NAME alone, dated by the date in their name, and not read.";
+are grouped by NAME alone, dated by the date in their name, and not read; those from before the
+encryption are a group of their own.";
 
 #[cfg(test)]
 mod tests {
@@ -430,7 +433,7 @@ mod tests {
         let restore = command.find_subcommand("restore").expect("a subcommand");
         let keys = profile::keys();
 
-        for flag in ["privileged", "overwrite", "to", "recipient"] {
+        for flag in ["privileged", "overwrite", "to", "identity"] {
             assert!(TOOL.guarded.contains(&flag), "{flag}");
         }
         for flag in TOOL.guarded {

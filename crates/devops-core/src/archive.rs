@@ -59,6 +59,7 @@ mod walk;
 mod wanted;
 mod xattr;
 
+pub use cache::PlainCopies;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
 pub use create::{
@@ -66,7 +67,7 @@ pub use create::{
     create_to_writer, preview,
 };
 pub use deflate::{BadLevel, Level};
-pub use encryption::{BadKey, Encryption, Keys, Recipients};
+pub use encryption::{BadKey, Keys, Recipients};
 pub use entry::{Entry, EntryKind, Timestamp, Xattr};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};

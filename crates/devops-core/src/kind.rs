@@ -75,13 +75,16 @@ impl Kind {
     /// Returns the kind of an I/O error that concerns something the user named.
     pub fn of_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
-        // Two of our own errors travel inside an I/O error.
+        // Some of our own errors travel inside an I/O error.
         if let Some(inner) = error.get_ref() {
             if inner.is::<Cancelled>() {
                 return Self::Interrupted;
             }
             if inner.is::<NotRegular>() {
                 return Self::Usage;
+            }
+            if inner.is::<Impossible>() {
+                return Self::Bug;
             }
         }
         match error.kind() {
@@ -100,6 +103,11 @@ impl Kind {
         }
     }
 }
+
+/// What cannot happen: faulty memory, or a bug. An I/O error that holds it is a [`Kind::Bug`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Impossible(pub String);
 
 /// An error that knows what sort of trouble it is.
 ///

@@ -247,8 +247,14 @@ impl Run<'_, '_> {
         (self.on_event)(ProfileEvent::Verifying(&created.path));
         let archive = Archive { path: &created.path, keys: self.profile.keys };
         let problem = match verify(archive, self.cancel, &mut |_| {}) {
-            // A host that encrypts to others cannot look; every segment was proved before it was encrypted.
-            Ok(_) | Err(ArchiveError::Sealed { .. }) => None,
+            Ok(_) => None,
+            Err(ArchiveError::Sealed { .. }) if self.profile.keys.is_empty() => {
+                let name = &source.name;
+                self.warn(&format!(
+                    "the archive of `{name}` is for others, who alone can verify it"
+                ));
+                None
+            }
             Err(error) => Some(Problem::of_source(&error, &source.path)),
         };
         Ok((created, problem))

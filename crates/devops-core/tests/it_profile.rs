@@ -4,11 +4,9 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
+    io::{Read, Write},
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, channel},
-    thread,
+    sync::mpsc::Receiver,
     time::Duration,
 };
 
@@ -23,6 +21,7 @@ use devops_core::{
     },
     retention::KeepPolicy,
 };
+use devops_fakes::watcher::{Told, watcher};
 use tempfile::TempDir;
 use time::{OffsetDateTime, macros::datetime};
 
@@ -70,6 +69,7 @@ impl Fixture {
                 reproducible: None,
                 clock: &self.clock,
                 encryption: None,
+                copies: None,
                 sha256: false,
                 layer: &Direct,
                 lock: None,
@@ -322,39 +322,9 @@ fn a_locked_destination_is_left_alone_before_any_hook() {
     assert_eq!(run_quietly(&profile).status, Status::Success);
 }
 
-/// Answers every request with a status of `statuses`, the last one again and again, and passes them on.
-fn server(statuses: &'static [u16]) -> (String, Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/0b4e-secret", listener.local_addr().unwrap());
-    let (sender, requests) = channel();
-    thread::spawn(move || {
-        let mut statuses = statuses.iter();
-        let mut status = 200;
-        for stream in listener.incoming() {
-            let mut stream = BufReader::new(stream.unwrap());
-            let (mut head, mut length) = (String::new(), 0);
-            while !head.ends_with("\r\n\r\n") {
-                let start = head.len();
-                stream.read_line(&mut head).unwrap();
-                let line = head[start..].to_ascii_lowercase();
-                if let Some(value) = line.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).unwrap();
-            // Told before it is answered: who asked may look at once.
-            let line = head.lines().next().unwrap().to_owned();
-            if sender.send((line, String::from_utf8(body).unwrap())).is_err() {
-                return;
-            }
-            status = statuses.next().copied().unwrap_or(status);
-            let answer =
-                format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            stream.get_mut().write_all(answer.as_bytes()).unwrap();
-        }
-    });
-    (url, requests)
+fn server(statuses: &'static [u16]) -> (String, Receiver<Told>) {
+    let (address, told) = watcher(statuses);
+    (format!("{address}/0b4e-secret"), told)
 }
 
 #[test]

@@ -1,3 +1,4 @@
 //! Stand-ins for the outside world, for tests and for the demo.
 
 pub mod s3;
+pub mod watcher;

@@ -65,7 +65,7 @@ A PROFILE
   dest = \"/mnt/backups\"
   exclude = [\"*.tmp\"]                     # and every other option of `create`
   keep_daily = 7                          # and every other option of `prune`
-  verify = true                           # read each new archive again
+  verify = true                           # read each new archive again, if a key is at hand
   before = [\"pg_dump app > ~/documents/app.sql\"]
   after = [\"devops-s3push put /mnt/backups s3://offsite/home/ --if-changed\"]
   on_failure = [\"logger -p user.err \\\"backup: $DEVOPS_BACKUP_ERROR\\\"\"]

@@ -43,10 +43,9 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let (wait, sealing) = (args.lock.lock_wait, Sealing::read(&args.flags.seal, session)?);
     let options = CreateOptions {
         source: &args.source,
-        encryption: sealing.encryption(),
         estimate: !session.json() && !session.quiet(),
         lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
-        ..options(&args.flags, &host, &clock, session)?
+        ..sealing.apply(options(&args.flags, &host, &clock, session)?)
     };
     if args.dry_run {
         return dry_run(args, &options, to_stdout, session);
@@ -104,6 +103,7 @@ pub(super) fn options<'a>(
         reproducible: reproducible(flags)?,
         clock,
         encryption: None,
+        copies: None,
         sha256: flags.sha256,
         layer: &Direct,
         lock: None,

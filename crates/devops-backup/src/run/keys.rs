@@ -7,7 +7,7 @@ use std::{
 
 use devops_cli::{Failure, Session, quote};
 use devops_core::{
-    archive::{BadKey, Encryption, Keys, Recipients},
+    archive::{BadKey, CreateOptions, Keys, PlainCopies, Recipients},
     fs::read_input,
     secret::Secret,
 };
@@ -21,8 +21,8 @@ const MAX_KEYS: u64 = 1 << 20;
 pub(super) fn keys(flags: &KeyFlags, session: &Session) -> Result<Keys, Failure> {
     let mut keys = Keys::none();
     for file in &flags.identity {
-        let text = read_input(file, MAX_KEYS, session.cancel())?;
-        for (n, line) in lines(&text) {
+        let text = Secret::new(read_input(file, MAX_KEYS, session.cancel())?);
+        for (n, line) in lines(text.expose()) {
             keys.add_identity(&Secret::new(line)).map_err(|error| bad(file, Some(n), error))?;
         }
     }
@@ -36,13 +36,19 @@ pub(super) fn keys(flags: &KeyFlags, session: &Session) -> Result<Keys, Failure>
 /// Whom new archives are encrypted to, and what opens them here.
 pub(super) struct Sealing {
     recipients: Option<Recipients>,
-    cache: Option<PathBuf>,
+    copies: Option<PathBuf>,
+    keeps_copy: bool,
     pub(super) keys: Keys,
 }
 
 impl Sealing {
     pub(super) fn read(flags: &SealFlags, session: &Session) -> Result<Self, Failure> {
-        let mut sealing = Self { recipients: None, cache: None, keys: Keys::none() };
+        let mut sealing = Self {
+            recipients: None,
+            copies: copies_folder(),
+            keeps_copy: !flags.no_cache,
+            keys: Keys::none(),
+        };
         if let Some(file) = &flags.passphrase_file {
             if !flags.recipient.is_empty() || !flags.recipients_file.is_empty() {
                 return Err(Failure::usage(
@@ -57,20 +63,25 @@ impl Sealing {
         } else {
             sealing.recipients = recipients(flags, session)?;
         }
-        if sealing.recipients.is_some() && !flags.no_cache {
-            sealing.cache = cache();
+        if sealing.copies.is_none() && sealing.makes_copies() {
+            session.warn("without HOME no copy is kept for the next encrypted archive");
         }
         Ok(sealing)
     }
 
-    pub(super) fn encryption(&self) -> Option<Encryption<'_>> {
-        let recipients = self.recipients.as_ref()?;
-        Some(Encryption { recipients, cache: self.cache.as_deref() })
+    /// Completes the options of an archive.
+    pub(super) fn apply<'a>(&'a self, options: CreateOptions<'a>) -> CreateOptions<'a> {
+        let folder = self.copies.as_deref();
+        CreateOptions {
+            encryption: self.recipients.as_ref(),
+            copies: folder.map(|folder| PlainCopies { folder, keep: self.keeps_copy }),
+            ..options
+        }
     }
 
-    /// Returns the folder that is written to beside that of the archives.
-    pub(super) fn cache(&self) -> Option<&Path> {
-        self.cache.as_deref()
+    /// Returns whether a plain copy is written beside an archive.
+    pub(super) fn makes_copies(&self) -> bool {
+        self.recipients.is_some() && self.keeps_copy
     }
 }
 
@@ -111,7 +122,7 @@ fn bad(file: &Path, line: Option<usize>, error: BadKey) -> Failure {
 }
 
 /// Returns the folder for the plain copies that encrypted archives are made from.
-fn cache() -> Option<PathBuf> {
+fn copies_folder() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(base.join("devops/backup"))

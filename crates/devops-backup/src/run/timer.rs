@@ -30,10 +30,7 @@ pub(super) fn timer(args: &TimerArgs, session: &Session) -> Result<Outcome, Fail
         .collect();
     let mut writable: Vec<&Path> = all
         .iter()
-        .flat_map(|settings| {
-            let metrics_dir = settings.metrics_dir.as_deref();
-            [Some(settings.dest.as_path()), metrics_dir, settings.sealing.cache()]
-        })
+        .flat_map(|settings| [Some(settings.dest.as_path()), settings.metrics_dir.as_deref()])
         .flatten()
         .collect();
     writable.sort_unstable();
@@ -54,6 +51,7 @@ pub(super) fn timer(args: &TimerArgs, session: &Session) -> Result<Outcome, Fail
         writable: &writable,
         has_hooks: all.iter().any(Settings::has_hooks),
         has_urls: all.iter().any(Settings::has_urls),
+        makes_copies: all.iter().any(|settings| settings.sealing.makes_copies()),
     };
     if args.cron {
         session.line(crontab(&schedule)?)?;

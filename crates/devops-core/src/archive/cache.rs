@@ -2,16 +2,17 @@
 //!
 //! A host that encrypts to others cannot read its archives, and no ciphertext can be used twice. What
 //! it has in plain already, in the source, it keeps compressed in a folder only its owner can enter.
-//! A copy that is lost or damaged costs time and nothing else.
+//! A copy that is lost or damaged costs time and nothing else; one that somebody else could have put
+//! there is not used.
 
 use std::{
-    fs::DirBuilder,
-    io::Write,
-    os::unix::fs::DirBuilderExt,
+    fs::{self, DirBuilder, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, statat};
+use rustix::{fs::stat, process::geteuid};
 
 use super::{
     deflate::Level,
@@ -23,18 +24,46 @@ use crate::fs::{At, AtomicFile, PathError, ReplacePolicy, remove_stale};
 
 /// How many hexadecimal digits tell sources of one name apart.
 const DIGITS: usize = 16;
+const OTHERS_WRITE: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
-/// Where the copy for one source is.
+/// Where plain copies are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainCopies<'a> {
+    /// The folder, made if missing. Nothing of it goes into an archive.
+    pub folder: &'a Path,
+    /// Whether an encrypted archive leaves a copy there; if not, that of an earlier one is removed.
+    pub keep: bool,
+}
+
+impl PlainCopies<'_> {
+    /// Returns which file the folder is, if there is one.
+    pub(super) fn folder_id(&self) -> Option<FileId> {
+        stat(self.folder).ok().map(|stat| Meta::from(stat).id)
+    }
+}
+
+/// The place of the copy for one source.
 pub(super) struct Cache<'a> {
     folder: &'a Path,
     path: PathBuf,
 }
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(folder: &'a Path, name: &BackupName, source: &Path) -> Self {
+    /// Makes the folder if it is missing, and demands that nobody else could have put anything there.
+    pub(super) fn open(
+        folder: &'a Path,
+        name: &BackupName,
+        source: &Path,
+    ) -> Result<Self, PathError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(folder).at(folder, "create")?;
+        let real = fs::canonicalize(folder).at(folder, "resolve")?;
+        fs::set_permissions(&real, Permissions::from_mode(0o700)).at(folder, "close")?;
+        real.ancestors().try_for_each(trusted).at(folder, "trust")?;
         let hash = blake3::hash(source.as_os_str().as_encoded_bytes()).to_hex();
         let path = folder.join(format!("{name}-{}.tar.gz", &hash[..DIGITS]));
-        Self { folder, path }
+        Ok(Self { folder, path })
     }
 
     /// Returns the copy, if segments can be copied from it.
@@ -43,32 +72,43 @@ impl<'a> Cache<'a> {
     }
 
     /// Begins the copy of a new archive.
-    pub(super) fn begin(&self) -> Result<Copy, PathError> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(self.folder).at(self.folder, "create")?;
+    pub(super) fn begin(&self) -> Result<PlainCopy, PathError> {
         remove_stale(self.folder, |target| Some(target) == self.path.file_name())?;
         let file = Some(AtomicFile::create(&self.path)?);
-        Ok(Copy { path: self.path.clone(), file, failure: None })
+        Ok(PlainCopy { path: self.path.clone(), file, failure: None })
     }
 
-    /// Returns the files in the folder: nothing of it belongs into a backup.
-    pub(super) fn files(&self) -> impl Iterator<Item = FileId> {
-        let entries = std::fs::read_dir(self.folder).into_iter().flatten().flatten();
-        entries.filter_map(|entry| {
-            let stat = statat(CWD, entry.path(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-            Some(Meta::from(stat).id)
-        })
+    /// Removes the copy, if there is one.
+    pub(super) fn remove(&self) -> Result<(), PathError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).at(&self.path, "remove")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
+/// Demands that only this user and root decide what stands in a folder.
+fn trusted(folder: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(folder)?;
+    let is_ours = [0, geteuid().as_raw()].contains(&metadata.uid());
+    let is_open = metadata.mode() & (OTHERS_WRITE | STICKY) == OTHERS_WRITE;
+    if is_ours && !is_open {
+        return Ok(());
+    }
+    let reason = format!("`{}` is in the hands of others", folder.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+}
+
 /// A copy being written. Nothing that fails here stops the backup.
-pub(super) struct Copy {
+pub(super) struct PlainCopy {
     path: PathBuf,
     file: Option<AtomicFile>,
     failure: Option<PathError>,
 }
 
-impl Copy {
+impl PlainCopy {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.attempt(|file, path| file.write_all(bytes).at(path, "write"));
     }

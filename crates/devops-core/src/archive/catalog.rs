@@ -7,9 +7,9 @@ use super::{
     index::{Hash, Place},
     origin::Origin,
     reader::{Indexed, Reader},
-    stored::{Archive, Stored},
+    stored::{Archive, Stored, unread},
 };
-use crate::{cancel::Cancel, fs::At};
+use crate::cancel::Cancel;
 
 /// What an archive holds.
 pub(super) struct Catalog {
@@ -36,7 +36,8 @@ impl Catalog {
         let stored = Stored::open(archive)?;
         if let Some(indexed) = Indexed::open(&stored) {
             let place = indexed.index.start();
-            let origin = indexed.origin().at(archive.path, "read")?;
+            let origin = indexed.origin();
+            let origin = origin.map_err(|error| unread(archive.path, 0, error))?;
             let source = Source::Index { indexed, place };
             return Ok(Self { source, origin, is_hashed: false });
         }

@@ -13,9 +13,9 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
-    cache::{Cache, Copy},
+    cache::{Cache, PlainCopies, PlainCopy},
     deflate::Level,
-    encryption::Encryption,
+    encryption::Recipients,
     entry::Timestamp,
     estimate,
     exclude::Excludes,
@@ -70,7 +70,9 @@ pub struct CreateOptions<'a> {
     /// Tells when the work began.
     pub clock: &'a dyn Clock,
     /// Whom to encrypt it to; `None` leaves it readable.
-    pub encryption: Option<Encryption<'a>>,
+    pub encryption: Option<&'a Recipients>,
+    /// Where plain copies are, for encrypted archives to be made from; `None` keeps none.
+    pub copies: Option<PlainCopies<'a>>,
     /// Whether to hash the archive for [`CreateSummary::sha256`].
     pub sha256: bool,
     /// Stands between the archive and the files.
@@ -173,16 +175,14 @@ pub fn create_in_folder(
     let _lock = lock(options, folder, cancel, on_event)?;
     refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
-    let names = name.candidates(started, options.encryption.is_some());
-    let mut paths = names.map(|file_name| folder.join(file_name));
+    let mut paths = name.free_paths(folder, started, options.encryption.is_some());
     let mut path = paths.next().expect("the names have no end");
+    let cache = cache(options, name, &source, on_event);
+    let mut copy = cache.as_ref().and_then(|cache| begin_copy(options, cache, on_event));
     let mut selection = selection(options, &source);
     add_own(&mut selection, (folder, name), &source, cancel)?;
     let mut file = AtomicFile::create(&path)?;
     selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
-    let cache = cache(options, name, &source);
-    let mut copy = cache.as_ref().and_then(|cache| begin_copy(cache, on_event));
-    selection.own.extend(cache.iter().flat_map(Cache::files));
     let mut previous = previous(options, cache.as_ref(), folder, name)?;
     let summary = loop {
         let place = (&mut file as &mut (dyn Write + Send), path.as_path());
@@ -194,7 +194,7 @@ pub fn create_in_folder(
                 let damaged = previous.take().expect("only an earlier archive can be rotten");
                 on_event(CreateEvent::Damaged(damaged.path()));
                 file.restart()?;
-                copy.iter_mut().for_each(Copy::restart);
+                copy.iter_mut().for_each(PlainCopy::restart);
             }
         }
     };
@@ -207,20 +207,33 @@ pub fn create_in_folder(
         path = paths.next().expect("the names have no end");
         file.retarget(&path);
     }
-    if let Some(Err(error)) = copy.map(Copy::commit) {
+    if let Some(Err(error)) = copy.map(PlainCopy::commit) {
         on_event(CreateEvent::Uncached(&error));
     }
     Ok(Created { path, summary })
 }
 
-/// Returns where the plain form of an encrypted archive is kept, if it is.
-fn cache<'a>(options: &CreateOptions<'a>, name: &BackupName, source: &Source) -> Option<Cache<'a>> {
-    let folder = options.encryption?.cache?;
-    Some(Cache::new(folder, name, source.real_path()))
+/// Returns where the plain form of an encrypted archive is kept.
+fn cache<'a>(
+    options: &CreateOptions<'a>,
+    name: &BackupName,
+    source: &Source,
+    on_event: &mut dyn FnMut(CreateEvent<'_>),
+) -> Option<Cache<'a>> {
+    let copies = options.copies.filter(|_| options.encryption.is_some())?;
+    let cache = Cache::open(copies.folder, name, source.real_path());
+    cache.map_err(|error| on_event(CreateEvent::Uncached(&error))).ok()
 }
 
-fn begin_copy(cache: &Cache<'_>, on_event: &mut dyn FnMut(CreateEvent<'_>)) -> Option<Copy> {
-    cache.begin().map_err(|error| on_event(CreateEvent::Uncached(&error))).ok()
+/// Begins a copy, or removes that of an earlier run where none is wanted.
+fn begin_copy(
+    options: &CreateOptions<'_>,
+    cache: &Cache<'_>,
+    on_event: &mut dyn FnMut(CreateEvent<'_>),
+) -> Option<PlainCopy> {
+    let copy =
+        if options.copies?.keep { cache.begin().map(Some) } else { cache.remove().map(|()| None) };
+    copy.map_err(|error| on_event(CreateEvent::Uncached(&error))).ok().flatten()
 }
 
 fn lock(
@@ -279,6 +292,10 @@ pub fn preview(
     Ok(summary(preview.tally, Delivered::default(), options.clock.now() - started))
 }
 
+/// What is said of a file whose content changed without its times.
+const SILENT: &str = "its content is another, and nothing about the file says that it was written to: \
+    a disk may be failing; earlier archives hold what it was";
+
 /// One run over a source.
 struct Work<'a> {
     options: &'a CreateOptions<'a>,
@@ -291,19 +308,18 @@ impl Work<'_> {
     fn write(
         &self,
         (writer, path): (&mut (dyn Write + Send), &Path),
-        (previous, copy): (Option<&Previous>, Option<&mut Copy>),
+        (previous, copy): (Option<&Previous>, Option<&mut PlainCopy>),
         cancel: &Cancel,
         on_event: &mut dyn FnMut(CreateEvent<'_>),
     ) -> Result<CreateSummary, Failure> {
         let options = self.options;
         let mut layered = options.layer.output(writer);
-        let recipients = options.encryption.map(|encryption| encryption.recipients);
-        let sink = Sink::new(&mut *layered, options.sha256, recipients, copy);
+        let sink = Sink::new(&mut *layered, options.sha256, options.encryption, copy);
         let mut sink = sink.at(path, "write").map_err(ArchiveError::from)?;
         let output = Output { writer: &mut sink, path, n_written: 0 };
         let n_threads = options.n_threads;
         let compression = Compression { making: self.making(), n_threads, previous };
-        let tally = pipeline::run(output, compression, |feed| {
+        let (mut tally, doubtful) = pipeline::run(output, compression, |feed| {
             let mut produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
                 let matcher = previous.map(|old| Matcher::new(old, seconds(self.started)));
                 let mut pack = Pack::new(options, (feed, matcher), cancel, tell);
@@ -321,6 +337,9 @@ impl Work<'_> {
                 None => estimate::beside(options.source, self.selection, on_event, produce),
             }
         })?;
+        for path in doubtful {
+            tally.change(LeftOut { path, reason: SILENT.to_owned(), is_fault: true }, on_event);
+        }
         let delivered = sink.finish().at(path, "write").map_err(ArchiveError::from)?;
         Ok(summary(tally, delivered, options.clock.now() - self.started))
     }
@@ -368,6 +387,7 @@ fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
         own: HashSet::new(),
         output: None,
         lock: None,
+        copies: options.copies.and_then(|copies| copies.folder_id()),
     }
 }
 
@@ -418,7 +438,8 @@ fn add_own(
     Ok(())
 }
 
-/// Returns whether a file is named as an archive and says itself that it is one of ours.
+/// Returns whether a file is named as an archive and says itself that it is one of ours, or is encrypted
+/// and says nothing.
 fn is_made_by_us(path: &Path, cancel: &Cancel) -> bool {
     path.file_name().is_some_and(|name| ArchiveName::parse(name).is_some())
         && matches!(origin_of(path.into(), cancel), Ok(Some(_)) | Err(ArchiveError::Sealed { .. }))

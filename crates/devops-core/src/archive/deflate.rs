@@ -10,7 +10,7 @@ use std::{fmt, io, str::FromStr};
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::{ArchiveError, inflate};
-use crate::fs::PathError;
+use crate::{fs::PathError, kind::Impossible};
 
 /// A sample of a piece: so many windows of so many bytes.
 const N_WINDOWS: usize = 4;
@@ -120,7 +120,7 @@ impl From<Miscompressed> for ArchiveError {
         Self::Path(PathError {
             action: "compress",
             path: "a segment".into(),
-            source: io::Error::other(error),
+            source: io::Error::other(Impossible(error.to_string())),
         })
     }
 }

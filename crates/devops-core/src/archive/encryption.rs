@@ -3,12 +3,15 @@
 //! The format is version 1 of age, <https://c2sp.org/age>: `age -d` and `rage -d` open what is made here.
 //! Recipients are public, so a host that can make backups cannot read its old ones.
 
-use std::{fmt, fs::File, io, path::Path};
+use std::{cell::Cell, fmt, fs::File, io, iter};
 
 use age::{
-    DecryptError, Decryptor, Encryptor, Identity, Recipient, secrecy::SecretString,
+    DecryptError, Decryptor, Encryptor, Identity, Recipient,
+    secrecy::{ExposeSecret, SecretString},
     stream::StreamReader,
 };
+
+use age_core::format::{FileKey, Stanza};
 
 use crate::{
     kind::{HasKind, Kind},
@@ -21,16 +24,6 @@ const WORK: u8 = 18;
 /// The most work an archive may ask for, 4 GiB; the reference implementation takes no more either.
 const MAX_WORK: u8 = 22;
 
-/// How an archive is encrypted.
-#[derive(Clone, Copy, Debug)]
-pub struct Encryption<'a> {
-    /// Who can open it.
-    pub recipients: &'a Recipients,
-    /// The folder, made if missing, for the plain form of the last archive of each source: the next one
-    /// copies from it. `None` reads and compresses everything each time.
-    pub cache: Option<&'a Path>,
-}
-
 /// Those who can open an archive: public keys, or a passphrase alone.
 #[derive(Default)]
 pub struct Recipients(Vec<Box<dyn Recipient + Send + Sync>>);
@@ -39,13 +32,13 @@ pub struct Recipients(Vec<Box<dyn Recipient + Send + Sync>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
     /// A recipient is malformed.
-    #[error("not an age recipient, which begins with `age1`")]
+    #[error("not an X25519 recipient of age, which begins with `age1`")]
     Recipient,
     /// The secret half was given where the public one belongs.
     #[error("an age identity, which is secret; its recipient, which begins with `age1`, is wanted")]
     SecretRecipient,
     /// An identity is malformed.
-    #[error("not an age identity, which begins with `AGE-SECRET-KEY-1`")]
+    #[error("not an X25519 identity of age, which begins with `AGE-SECRET-KEY-1`")]
     Identity,
     /// A passphrase without a character.
     #[error("an empty passphrase")]
@@ -128,22 +121,75 @@ impl Keys {
         Ok(())
     }
 
-    /// Opens a file, or says why nothing does.
+    /// Returns whether there is nothing that opens anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Opens a file, and returns its own key too.
     pub(super) fn open(
         &self,
         decryptor: Decryptor<File>,
-    ) -> Result<StreamReader<File>, &'static str> {
+    ) -> Result<(StreamReader<File>, FileKey), Closed> {
         let is_scrypt = decryptor.is_scrypt();
-        let identities = self.0.iter().map(|identity| &**identity as &dyn Identity);
-        decryptor.decrypt(identities).map_err(|error| match error {
-            _ if self.0.is_empty() && is_scrypt => "no passphrase was given",
-            _ if self.0.is_empty() => "no identity was given",
-            DecryptError::ExcessiveWork { .. } => "its passphrase asks for too much work",
-            DecryptError::InvalidMac | DecryptError::InvalidHeader => "its header is damaged",
-            _ if is_scrypt => "the passphrase is another one",
-            _ => "it is for none of the identities given",
-        })
+        let opener = Opener { keys: self, key: Cell::new(None) };
+        let reader = decryptor.decrypt(iter::once(&opener as &dyn Identity));
+        let reader = reader.map_err(|error| match error {
+            DecryptError::NoMatchingKeys if is_scrypt => Closed::Sealed("no passphrase was given"),
+            DecryptError::NoMatchingKeys if self.is_empty() => {
+                Closed::Sealed("no identity was given")
+            }
+            DecryptError::NoMatchingKeys => {
+                Closed::Sealed("it is for none of the identities given")
+            }
+            DecryptError::DecryptionFailed if is_scrypt => {
+                Closed::Sealed("the passphrase is another one")
+            }
+            DecryptError::ExcessiveWork { .. } => {
+                Closed::Sealed("its passphrase asks for too much work")
+            }
+            other => Closed::Failed(other),
+        })?;
+        Ok((reader, opener.key.take().expect("what opened it had its key")))
     }
+}
+
+/// Why a file stays closed.
+pub(super) enum Closed {
+    /// The keys do not fit.
+    Sealed(&'static str),
+    /// It is damaged, or cannot be read.
+    Failed(DecryptError),
+}
+
+/// Tries all keys, and remembers the key of the file.
+struct Opener<'a> {
+    keys: &'a Keys,
+    key: Cell<Option<FileKey>>,
+}
+
+impl Identity for Opener<'_> {
+    fn unwrap_stanza(&self, _stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        None
+    }
+
+    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
+        let found = self.keys.0.iter().find_map(|identity| identity.unwrap_stanzas(stanzas))?;
+        Some(found.inspect(|key| self.key.set(Some(copy(key)))))
+    }
+}
+
+/// Opens a file whose own key is known.
+pub(super) struct Known<'a>(pub(super) &'a FileKey);
+
+impl Identity for Known<'_> {
+    fn unwrap_stanza(&self, _stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        Some(Ok(copy(self.0)))
+    }
+}
+
+fn copy(key: &FileKey) -> FileKey {
+    FileKey::init_with_mut(|copy| copy.copy_from_slice(key.expose_secret()))
 }
 
 impl fmt::Debug for Keys {

@@ -73,6 +73,20 @@ impl BackupName {
         stems.map(move |stem| format!("{stem}{SUFFIX}{encrypted}"))
     }
 
+    /// Returns the paths in `folder` to try, without end; where a name is taken by an archive of the other
+    /// sort, so that decrypting one would replace the other, it is left out.
+    pub(super) fn free_paths(
+        &self,
+        folder: &Path,
+        started: OffsetDateTime,
+        is_encrypted: bool,
+    ) -> impl Iterator<Item = PathBuf> {
+        let others = self.candidates(started, !is_encrypted);
+        let names = self.candidates(started, is_encrypted).zip(others);
+        let free = names.filter(|(_, other)| !folder.join(other).exists());
+        free.map(|(name, _)| folder.join(name))
+    }
+
     /// Returns the archives of this name in `folder`, oldest first by name; symbolic links are none.
     pub fn archives_in(&self, folder: &Path) -> Result<Vec<(ArchiveName, PathBuf)>, PathError> {
         let mut archives = Vec::new();

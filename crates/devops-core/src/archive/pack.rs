@@ -28,7 +28,7 @@ use super::{
     index::{EntryWriter, Hash, Identity, Indexed, Record},
     layer::FileLayer,
     meta::{FileId, Meta},
-    pipeline::{Feed, Piece, Stop},
+    pipeline::{Doubt, Feed, Piece, Stop},
     reuse::Matcher,
     walk::{Found, Visitor},
 };
@@ -57,6 +57,11 @@ impl Tally {
         on_event(CreateEvent::LeftOut(&left_out));
         self.skipped.push(left_out);
     }
+
+    pub(super) fn change(&mut self, changed: LeftOut, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
+        on_event(CreateEvent::LeftOut(&changed));
+        self.changed.push(changed);
+    }
 }
 
 /// Packs entries into pieces.
@@ -74,6 +79,9 @@ pub(super) struct Pack<'a> {
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
     first_names: HashMap<FileId, (PathBuf, Meta)>,
+    /// How many contents were sent.
+    n_contents: u64,
+    doubts: Vec<Doubt>,
     tally: Tally,
 }
 
@@ -156,6 +164,8 @@ impl<'a> Pack<'a> {
             cancel,
             on_event,
             first_names: HashMap::new(),
+            n_contents: 0,
+            doubts: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -170,7 +180,7 @@ impl<'a> Pack<'a> {
     pub(super) fn finish(mut self) -> Result<Tally, Stop> {
         self.flush(None)?;
         self.feed.send(Piece::New { raw: header::END.to_vec(), spans: Vec::new() })?;
-        self.feed.finish(self.entries)?;
+        self.feed.finish(self.entries, self.doubts)?;
         Ok(self.tally)
     }
 
@@ -285,6 +295,7 @@ impl<'a> Pack<'a> {
             self.advance(old.record.entry.size);
             self.push(&old.record)?;
         }
+        self.n_contents += hashes.len() as u64;
         self.feed.send(Piece::Old { n, hashes })?;
         self.cancel.check()?;
         Ok(large)
@@ -305,12 +316,17 @@ impl<'a> Pack<'a> {
             }
         };
         member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
-        member.old = member.old.filter(|old| old.record.entry == member.entry);
+        let is_same = |old: &Indexed| {
+            old.record.entry == member.entry && old.record.identity == Some(identity(&meta))
+        };
+        member.old = member.old.filter(is_same);
         member.meta = meta;
         member.attributes = Some(self.attributes.of_open(file.as_fd(), member.meta.id.0));
         let before = member.meta.clone();
+        let expected = member.old.as_ref().and_then(|old| old.hash);
         let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
         self.read_large(&mut record, &file, &before)?;
+        self.sent(&record, expected);
         self.push(&record)
     }
 
@@ -333,9 +349,23 @@ impl<'a> Pack<'a> {
             let hashes = if n == last { vec![hash] } else { Vec::new() };
             self.feed.send(Piece::Old { n, hashes })?;
         }
+        self.n_contents += 1;
         self.tally.n_reused += record.entry.size;
         self.advance(record.entry.size);
         Ok(())
+    }
+
+    /// Counts a content that was read; if its file is what it was, so must be the content.
+    fn sent(&mut self, record: &Record, expected: Option<Hash>) {
+        if record.entry.size == 0 {
+            return;
+        }
+        // Without an identity it changed while it was read, or was not all there.
+        if let (Some(expected), Some(_)) = (expected, record.identity) {
+            let path = record.entry.path.clone();
+            self.doubts.push(Doubt { n: self.n_contents, expected, path });
+        }
+        self.n_contents += 1;
     }
 
     /// Takes an entry into the index, and counts it.
@@ -358,8 +388,7 @@ impl<'a> Pack<'a> {
 
     fn change(&mut self, path: &Path, reason: &str) {
         let changed = LeftOut { path: path.to_owned(), reason: reason.to_owned(), is_fault: true };
-        (self.on_event)(CreateEvent::LeftOut(&changed));
-        self.tally.changed.push(changed);
+        self.tally.change(changed, self.on_event);
     }
 }
 

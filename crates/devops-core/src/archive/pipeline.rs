@@ -5,7 +5,7 @@
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
@@ -18,7 +18,7 @@ use super::{
     content::{Digest, Merger, Span, digests},
     deflate::{Checksum, MEMBER_HEADER, Packed, Packer},
     index::{EntryWriter, Hash, IndexWriter, Making, Segment},
-    reuse::Previous,
+    reuse::{Previous, key},
 };
 use crate::{cancel::Cancelled, fs::At};
 
@@ -120,10 +120,18 @@ struct Job {
     answer: Sender<Answer>,
 }
 
+/// A content that was read though nothing about its file had changed, and so must be what it was.
+pub(super) struct Doubt {
+    /// Its number among the contents of the archive, from 0.
+    pub(super) n: u64,
+    pub(super) expected: Hash,
+    pub(super) path: PathBuf,
+}
+
 /// What the writer gets, in order.
 enum Next {
     Piece(Receiver<Answer>),
-    End(Box<EntryWriter>),
+    End(Box<EntryWriter>, Vec<Doubt>),
 }
 
 /// Takes pieces, and blocks while too many are under way.
@@ -140,17 +148,19 @@ impl Feed {
     }
 
     /// Ends the archive, of which these are the entries.
-    pub(super) fn finish(&mut self, entries: EntryWriter) -> Result<(), Stop> {
-        self.order.send(Next::End(Box::new(entries))).map_err(|_| Stop::WriterGone)
+    pub(super) fn finish(&mut self, entries: EntryWriter, doubts: Vec<Doubt>) -> Result<(), Stop> {
+        self.order.send(Next::End(Box::new(entries), doubts)).map_err(|_| Stop::WriterGone)
     }
 }
 
 /// Runs `produce` and writes what it feeds to `out`: one gzip member, then the index.
+///
+/// Returns the files whose content is not what it was, too.
 pub(super) fn run<T>(
     out: Output<'_>,
     compression: Compression<'_>,
     produce: impl FnOnce(&mut Feed) -> Result<T, Stop>,
-) -> Result<T, Failure> {
+) -> Result<(T, Vec<PathBuf>), Failure> {
     let n_threads = compression.n_threads.max(1);
     let (jobs, queue) = sync_channel::<Job>(n_threads * 2);
     let (order, answers) = sync_channel(AHEAD.max(n_threads * 2));
@@ -160,13 +170,15 @@ pub(super) fn run<T>(
             let queue = Arc::clone(&queue);
             scope.spawn(move || work(&queue, compression));
         }
+        // Once no worker is left, sending fails.
+        drop(queue);
         let writer = scope.spawn(move || Writer::new(out, compression.making).run(&answers));
         let mut feed = Feed { jobs, order };
         let produced = produce(&mut feed);
         drop(feed);
         let written = writer.join().expect("the writer does not panic");
         match produced {
-            Ok(value) => written.map(|()| value),
+            Ok(value) => written.map(|doubtful| (value, doubtful)),
             Err(Stop::WriterGone) => Err(written.expect_err("only a failed writer is gone early")),
             Err(Stop::Failed(error)) => Err(error.into()),
         }
@@ -233,6 +245,8 @@ struct Writer<'a> {
     index: IndexWriter,
     merger: Merger,
     checksum: Checksum,
+    /// The first bytes of the hash of each content: enough to tell two apart.
+    seen: Vec<u64>,
 }
 
 impl<'a> Writer<'a> {
@@ -242,10 +256,11 @@ impl<'a> Writer<'a> {
             index: IndexWriter::new(making),
             merger: Merger::default(),
             checksum: Checksum::default(),
+            seen: Vec::new(),
         }
     }
 
-    fn run(mut self, answers: &Receiver<Next>) -> Result<(), Failure> {
+    fn run(mut self, answers: &Receiver<Next>) -> Result<Vec<PathBuf>, Failure> {
         self.out.write(&MEMBER_HEADER)?;
         for next in answers {
             match next {
@@ -253,11 +268,11 @@ impl<'a> Writer<'a> {
                     let answer = answer.recv().expect("a worker answers every job");
                     self.segment(answer?)?;
                 }
-                Next::End(entries) => return Ok(self.end(*entries)?),
+                Next::End(entries, doubts) => return Ok(self.end(*entries, doubts)?),
             }
         }
         // Without an end the producer gave up, and has its own error.
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn segment(&mut self, made: Made) -> Result<(), ArchiveError> {
@@ -273,15 +288,21 @@ impl<'a> Writer<'a> {
         for digest in made.digests {
             if let Some(hash) = self.merger.push(digest) {
                 self.index.push_hash(&hash)?;
+                self.seen.push(key(&hash));
             }
         }
         self.checksum.append(made.crc, made.n_raw);
         self.out.write(&made.bytes)
     }
 
-    fn end(self, entries: EntryWriter) -> Result<(), ArchiveError> {
-        let Self { mut out, index, checksum, .. } = self;
+    fn end(self, entries: EntryWriter, doubts: Vec<Doubt>) -> Result<Vec<PathBuf>, ArchiveError> {
+        let Self { mut out, index, checksum, seen, .. } = self;
         out.write(&checksum.member_end())?;
-        out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)
+        out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)?;
+        let is_same = |doubt: &Doubt| {
+            let n = usize::try_from(doubt.n).unwrap_or(usize::MAX);
+            seen.get(n) == Some(&key(&doubt.expected))
+        };
+        Ok(doubts.into_iter().filter(|doubt| !is_same(doubt)).map(|doubt| doubt.path).collect())
     }
 }

@@ -17,12 +17,9 @@ use super::{
     entry::Entry,
     index::{Hash, Indexed as IndexedEntry, Place},
     origin::Origin,
-    stored::{Archive, Stored},
+    stored::{Archive, Stored, unread},
 };
-use crate::{
-    cancel::{Cancel, Cancelled},
-    fs::At,
-};
+use crate::cancel::{Cancel, Cancelled};
 
 mod entries;
 mod input;
@@ -148,8 +145,8 @@ impl Reader {
         stored: Stored,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
-        let entries = Entries::new(Input::new(stored, cancel).at(path, "read")?);
-        Ok(Self::new(path, entries, None))
+        let input = Input::new(stored, cancel).map_err(|error| unread(path, 0, error))?;
+        Ok(Self::new(path, Entries::new(input), None))
     }
 
     fn new(path: &Path, entries: Entries<Input>, expected: Option<Expected>) -> Self {
@@ -289,13 +286,9 @@ impl Reader {
             Fault::Damaged(reason) => return self.damaged(reason),
             Fault::Stream(error) => error,
         };
-        if error.raw_os_error().is_some() {
-            let at: Result<(), _> = Err(error).at(&self.path, "read");
-            return at.expect_err("made from an error").into();
-        }
         match error.downcast::<Cancelled>() {
             Ok(cancelled) => cancelled.into(),
-            Err(error) => self.damaged(error.to_string()),
+            Err(error) => unread(&self.path, self.n_entries(), error),
         }
     }
 

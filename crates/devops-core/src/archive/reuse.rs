@@ -6,7 +6,8 @@
 //! gives a piece the archive before has, its compressed form is copied.
 //!
 //! Each run reads a share of the unchanged groups again, so that within [`ROUND`] days of daily runs
-//! everything was compared with its source: a bad byte of an archive does not travel for ever.
+//! everything was compared with its source: a bad byte of an archive does not travel for ever, and a
+//! bad byte of a source is found while an archive still has the good one.
 
 use std::{
     collections::HashMap,
@@ -74,7 +75,8 @@ impl Previous {
     }
 }
 
-fn key(hash: &Hash) -> u64 {
+/// Returns enough of a hash to find it by, or to tell it from another.
+pub(super) fn key(hash: &Hash) -> u64 {
     u64::from_le_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
 }
 

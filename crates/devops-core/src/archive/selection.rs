@@ -23,6 +23,8 @@ pub(super) struct Selection {
     pub(super) output: Option<FileId>,
     /// The file by which the folder of the archive is locked.
     pub(super) lock: Option<FileId>,
+    /// The folder of plain copies, which nobody wants anywhere else.
+    pub(super) copies: Option<FileId>,
 }
 
 /// What happens to one thing found.
@@ -58,6 +60,9 @@ impl Selection {
             FileType::Socket => Verdict::Leave("a socket has no content"),
             FileType::RegularFile if self.own.contains(&meta.id) => {
                 Verdict::Leave("an archive of this backup")
+            }
+            FileType::Directory if self.copies == Some(meta.id) => {
+                Verdict::TakeEmpty("plain copies of encrypted archives")
             }
             FileType::Directory if is_elsewhere => Verdict::TakeEmpty("on another file system"),
             _ if is_elsewhere => Verdict::Leave("on another file system"),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use age::stream::StreamWriter;
 use sha2::{Digest as _, Sha256};
 
-use super::{cache::Copy, encryption::Recipients};
+use super::{cache::PlainCopy, encryption::Recipients};
 
 /// What arrived.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Delivered {
 /// Takes an archive in plain.
 pub(super) struct Sink<'a> {
     out: Out<'a>,
-    copy: Option<&'a mut Copy>,
+    copy: Option<&'a mut PlainCopy>,
 }
 
 enum Out<'a> {
@@ -31,7 +31,7 @@ impl<'a> Sink<'a> {
         writer: &'a mut (dyn Write + Send),
         is_hashed: bool,
         recipients: Option<&Recipients>,
-        copy: Option<&'a mut Copy>,
+        copy: Option<&'a mut PlainCopy>,
     ) -> io::Result<Self> {
         let hasher = is_hashed.then(Sha256::default);
         let measured = Measured { writer, hasher, n_bytes: 0 };

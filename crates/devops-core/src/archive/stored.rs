@@ -3,19 +3,24 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    iter,
     os::unix::fs::FileExt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use age::{Decryptor, stream::StreamReader};
+use age::{DecryptError, Decryptor, Identity, stream::StreamReader};
+use age_core::format::FileKey;
 use rustix::{
     buffer::spare_capacity,
     fs::{CWD, Mode, OFlags, openat},
     io::{Errno, pread},
 };
 
-use super::{ArchiveError, encryption::Keys};
+use super::{
+    ArchiveError,
+    encryption::{self, Closed, Keys},
+};
 use crate::fs::At;
 
 /// How every file of age begins.
@@ -49,9 +54,46 @@ enum Bytes {
     },
     /// Whoever reads, decrypts.
     Sealed {
-        file: Mutex<StreamReader<File>>,
+        opened: Mutex<Opened>,
         n_bytes: u64,
     },
+}
+
+/// An encrypted file being read.
+struct Opened {
+    reader: StreamReader<File>,
+    file: File,
+    key: FileKey,
+}
+
+impl Opened {
+    fn read_at(&mut self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        let read = self.reader.seek(SeekFrom::Start(at)).and_then(|_| self.reader.read(buffer));
+        self.mended(read)
+    }
+
+    fn read_exact_at(&mut self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        let read =
+            self.reader.seek(SeekFrom::Start(at)).and_then(|_| self.reader.read_exact(buffer));
+        self.mended(read)
+    }
+
+    /// A reader that met a bad chunk reads no other one: a new one takes its place.
+    fn mended<T>(&mut self, read: io::Result<T>) -> io::Result<T> {
+        if read.is_err() {
+            let again = Decryptor::new(rewound(&self.file)?).map_err(io::Error::other)?;
+            let key: &dyn Identity = &encryption::Known(&self.key);
+            self.reader = again.decrypt(iter::once(key)).map_err(io::Error::other)?;
+        }
+        read
+    }
+}
+
+/// Returns the file at its beginning, where a header is.
+fn rewound(file: &File) -> io::Result<File> {
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 impl Stored {
@@ -63,16 +105,16 @@ impl Stored {
             let n_bytes = file.metadata().at(path, "read")?.len();
             return Ok(Self(Arc::new(Bytes::Plain { file, n_bytes })));
         }
-        let decryptor = Decryptor::new(file).map_err(|error| damaged(path, &error))?;
-        let mut file = keys
-            .open(decryptor)
-            .map_err(|reason| ArchiveError::Sealed { path: path.to_owned(), reason })?;
-        // This reads the last chunk, which says that it is the last: a cut file is found here.
-        let n_bytes = file.seek(SeekFrom::End(0)).map_err(|error| match error.raw_os_error() {
-            Some(_) => At::<()>::at(Err(error), path, "read").expect_err("an error").into(),
-            None => damaged(path, &error),
+        let decryptor = rewound(&file).at(path, "read").map(Decryptor::new)?;
+        let decryptor = decryptor.map_err(|error| undecrypted(path, error))?;
+        let (mut reader, key) = keys.open(decryptor).map_err(|closed| match closed {
+            Closed::Sealed(reason) => ArchiveError::Sealed { path: path.to_owned(), reason },
+            Closed::Failed(error) => undecrypted(path, error),
         })?;
-        Ok(Self(Arc::new(Bytes::Sealed { file: Mutex::new(file), n_bytes })))
+        // This reads the last chunk, which says that it is the last: a cut file is found here.
+        let n_bytes = reader.seek(SeekFrom::End(0)).map_err(|error| unread(path, 0, error))?;
+        let opened = Mutex::new(Opened { reader, file, key });
+        Ok(Self(Arc::new(Bytes::Sealed { opened, n_bytes })))
     }
 
     /// Returns the length of the archive, which is shorter than an encrypted file.
@@ -86,11 +128,7 @@ impl Stored {
     pub(super) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match &*self.0 {
             Bytes::Plain { file, .. } => file.read_at(buffer, at),
-            Bytes::Sealed { file, .. } => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(at))?;
-                file.read(buffer)
-            }
+            Bytes::Sealed { opened, .. } => lock(opened).read_at(buffer, at),
         }
     }
 
@@ -98,11 +136,7 @@ impl Stored {
     pub(super) fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         match &*self.0 {
             Bytes::Plain { file, .. } => file.read_exact_at(buffer, at),
-            Bytes::Sealed { file, .. } => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(at))?;
-                file.read_exact(buffer)
-            }
+            Bytes::Sealed { opened, .. } => lock(opened).read_exact_at(buffer, at),
         }
     }
 
@@ -153,6 +187,23 @@ fn is_encrypted(file: &File) -> io::Result<bool> {
     }
 }
 
-fn damaged(path: &Path, error: &dyn std::error::Error) -> ArchiveError {
-    ArchiveError::Damaged { path: path.to_owned(), n_entries: 0, reason: error.to_string() }
+fn lock(opened: &Mutex<Opened>) -> MutexGuard<'_, Opened> {
+    opened.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells what the disk failed to read from what was read and is not what was written.
+pub(super) fn unread(path: &Path, n_entries: u64, error: io::Error) -> ArchiveError {
+    if error.raw_os_error().is_some() {
+        let at: Result<(), _> = Err(error).at(path, "read");
+        return at.expect_err("made from an error").into();
+    }
+    ArchiveError::Damaged { path: path.to_owned(), n_entries, reason: error.to_string() }
+}
+
+fn undecrypted(path: &Path, error: DecryptError) -> ArchiveError {
+    let error = match error {
+        DecryptError::Io(error) => error,
+        other => io::Error::other(other),
+    };
+    unread(path, 0, error)
 }

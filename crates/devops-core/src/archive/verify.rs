@@ -6,9 +6,9 @@ use super::{
     ArchiveError,
     entry::EntryKind,
     reader::{Indexed, Reader},
-    stored::{Archive, Stored},
+    stored::{Archive, Stored, unread},
 };
-use crate::{cancel::Cancel, fs::At};
+use crate::cancel::Cancel;
 
 /// What a whole archive holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,14 +82,7 @@ pub fn verify_sample<'a>(
 ) -> Result<Option<Sampled>, ArchiveError> {
     let archive = archive.into();
     let Some(indexed) = Indexed::open(&Stored::open(archive)?) else { return Ok(None) };
-    let broken = |error: std::io::Error| match error.raw_os_error() {
-        Some(_) => Err(error).at(archive.path, "read").map_err(ArchiveError::from),
-        None => Err(ArchiveError::Damaged {
-            path: archive.path.to_owned(),
-            n_entries: 0,
-            reason: error.to_string(),
-        }),
-    };
+    let broken = |error| Err(unread(archive.path, 0, error));
     indexed.check_member().or_else(broken)?;
     let n_of = indexed.index.segments.len();
     let mut chosen = sample(n_of, share, &RandomState::new());

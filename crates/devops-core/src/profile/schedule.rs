@@ -33,6 +33,8 @@ pub struct Schedule<'a> {
     pub has_hooks: bool,
     /// Whether anybody is told over the network.
     pub has_urls: bool,
+    /// Whether plain copies are written for encrypted archives to be made from.
+    pub makes_copies: bool,
 }
 
 /// A time that a line for cron cannot say.
@@ -155,6 +157,14 @@ fn access(schedule: &Schedule<'_>) -> Vec<String> {
         "ProtectSystem=strict",
         "ProtectHome=read-only",
     ]));
+    if schedule.makes_copies {
+        lines.extend(own(&[
+            "# Plain copies of what is encrypted, for the next archive to be made from.",
+            "CacheDirectory=%p",
+            "CacheDirectoryMode=0700",
+            "Environment=XDG_CACHE_HOME=%C/%p",
+        ]));
+    }
     for path in schedule.writable {
         lines.push(format!("ReadWritePaths={}", quoted(&path.to_string_lossy())));
     }
@@ -305,6 +315,7 @@ mod tests {
             writable,
             has_hooks: false,
             has_urls: false,
+            makes_copies: false,
         }
     }
 

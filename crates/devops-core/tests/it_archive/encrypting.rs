@@ -1,6 +1,7 @@
 //! Archives that only their recipients can read.
 
 use std::{
+    collections::HashSet,
     fs,
     os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -8,9 +9,9 @@ use std::{
 
 use devops_core::{
     archive::{
-        Archive, ArchiveError, BadKey, CreateEvent, CreateOptions, Created, Encryption, Keys,
-        Recipients, RestoreOptions, cat, create_in_folder, create_to_writer, diff, plan_prune,
-        restore, verify, verify_sample,
+        Archive, ArchiveError, BadKey, CreateEvent, CreateOptions, Created, Fate, Keys,
+        PlainCopies, Recipients, RestoreOptions, cat, create_in_folder, create_to_writer, diff,
+        plan_prune, restore, verify, verify_sample,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -55,10 +56,11 @@ fn fixture() -> Fixture {
     fixture
 }
 
-fn create(fixture: &Fixture, cache: Option<&Path>) -> Created {
+fn create(fixture: &Fixture, folder: Option<&Path>) -> Created {
     let recipients = recipients();
-    let encryption = Some(Encryption { recipients: &recipients, cache });
-    fixture.create_with(&CreateOptions { encryption, ..fixture.options() }).unwrap()
+    let copies = folder.map(|folder| PlainCopies { folder, keep: true });
+    let encryption = Some(&recipients);
+    fixture.create_with(&CreateOptions { encryption, copies, ..fixture.options() }).unwrap()
 }
 
 #[test]
@@ -100,9 +102,12 @@ fn nobody_else_reads_it() {
         assert!(matches!(error, ArchiveError::Sealed { .. }), "{error}");
         assert_eq!(error.kind(), Kind::Permission);
     }
-    let bytes = fs::read(&created.path).unwrap();
-    let small = b"small".as_slice();
-    assert!(!bytes.windows(small.len()).any(|window| window == small));
+    let plain = fs::read(fixture.create().path).unwrap();
+    let sealed = fs::read(&created.path).unwrap();
+    assert!(sealed.starts_with(b"age-encryption.org/v1\n"));
+    let of =
+        |bytes: &[u8]| bytes.windows(16).step_by(1).map(<[u8]>::to_vec).collect::<HashSet<_>>();
+    assert!(of(&plain[..100_000]).is_disjoint(&of(&sealed[..110_000])));
 }
 
 #[test]
@@ -111,8 +116,7 @@ fn a_passphrase_opens_what_it_closed() {
     fixture.write("file", b"content");
     let secret = Secret::new("correct horse");
     let recipients = Recipients::passphrase(&secret).unwrap();
-    let encryption = Some(Encryption { recipients: &recipients, cache: None });
-    let options = CreateOptions { encryption, ..fixture.options() };
+    let options = CreateOptions { encryption: Some(&recipients), ..fixture.options() };
     let created = fixture.create_with(&options).unwrap();
     let mut keys = Keys::none();
     keys.add_passphrase(&secret).unwrap();
@@ -154,6 +158,45 @@ fn every_changed_or_missing_byte_is_found() {
 }
 
 #[test]
+fn one_bad_chunk_costs_no_other() {
+    let mut fixture = Fixture::new();
+    fixture.clock = FixedClock(LATER);
+    // Hashes do not compress: the index takes several chunks.
+    for n in 0..6000 {
+        fixture.write(&format!("folder-{}/file-{n}", n % 7), n.to_string().as_bytes());
+    }
+    let created = create(&fixture, None);
+    let keys = keys(IDENTITY);
+    let archive = Archive { path: &created.path, keys: &keys };
+    let sound = fs::read(&created.path).unwrap();
+    let flip = |at: usize| {
+        let mut broken = sound.clone();
+        broken[at] ^= 1;
+        write(&created.path, &broken);
+    };
+
+    // In the index: the tar is whole, and found by reading it.
+    flip(sound.len() - 80_000);
+    let verified = verify(archive, &Cancel::new(), &mut |_| {}).unwrap();
+    assert_eq!(verified.n_entries, 6008);
+    assert!(!verified.notes.is_empty());
+
+    // In the first chunk: damage, which stops no pruning.
+    flip(1000);
+    let error = verify(archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
+    let policy = KeepPolicy { last: 1, ..KeepPolicy::default() };
+    let plan = plan_prune(&fixture.dest, &backup(), &policy, &keys, LATER, &Cancel::new());
+    assert!(matches!(plan.unwrap().candidates[0].fate, Fate::KeepDamaged(_)));
+
+    // In the checksum of the header, which the right key finds.
+    let header = sound.windows(4).position(|window| window == b"--- ").unwrap();
+    flip(header + 10);
+    let error = verify(archive, &Cancel::new(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
+}
+
+#[test]
 fn an_unchanged_source_is_copied_from_the_cache() {
     let mut fixture = fixture();
     let cache = fixture.path("cache");
@@ -184,8 +227,8 @@ fn a_damaged_cache_is_named_and_not_copied_from() {
     file.write_all_at(b"rot", file.metadata().unwrap().len() / 2).unwrap();
     fixture.clock = FixedClock(LATER + Duration::days(1));
     let recipients = recipients();
-    let encryption = Some(Encryption { recipients: &recipients, cache: Some(&cache) });
-    let options = CreateOptions { encryption, ..fixture.options() };
+    let copies = Some(PlainCopies { folder: &cache, keep: true });
+    let options = CreateOptions { encryption: Some(&recipients), copies, ..fixture.options() };
     let mut damaged = Vec::new();
 
     let created =
@@ -206,8 +249,8 @@ fn a_cache_that_cannot_be_written_stops_nothing() {
     let fixture = fixture();
     let cache = fixture.write("../no-folder", b"");
     let recipients = recipients();
-    let encryption = Some(Encryption { recipients: &recipients, cache: Some(&cache) });
-    let options = CreateOptions { encryption, ..fixture.options() };
+    let copies = Some(PlainCopies { folder: &cache, keep: true });
+    let options = CreateOptions { encryption: Some(&recipients), copies, ..fixture.options() };
     let mut n_uncached = 0;
 
     let created =
@@ -219,6 +262,50 @@ fn a_cache_that_cannot_be_written_stops_nothing() {
     assert_eq!(n_uncached, 1);
     let keys = keys(IDENTITY);
     verify(Archive { path: &created.path, keys: &keys }, &Cancel::new(), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_folder_in_the_hands_of_others_is_no_cache() {
+    let fixture = fixture();
+    let open = fixture.path("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let cache = open.join("cache");
+
+    let created = create(&fixture, Some(&cache));
+
+    assert_eq!(names(&cache), [""; 0]);
+    let keys = keys(IDENTITY);
+    verify(Archive { path: &created.path, keys: &keys }, &Cancel::new(), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn an_unwanted_copy_is_removed() {
+    let mut fixture = fixture();
+    let cache = fixture.path("cache");
+    create(&fixture, Some(&cache));
+    assert_eq!(names(&cache).len(), 1);
+    fixture.clock = FixedClock(LATER + Duration::days(1));
+    let recipients = recipients();
+    let copies = Some(PlainCopies { folder: &cache, keep: false });
+    let options = CreateOptions { encryption: Some(&recipients), copies, ..fixture.options() };
+
+    let created = fixture.create_with(&options).unwrap();
+
+    assert_eq!(names(&cache), [""; 0]);
+    assert_eq!(created.summary.bytes_reused, 0);
+}
+
+#[test]
+fn an_encrypted_archive_takes_no_name_of_a_plain_one() {
+    let mut fixture = Fixture::new();
+    fixture.clock = FixedClock(LATER);
+    let plain = fixture.create().path;
+
+    let sealed = create(&fixture, None).path;
+
+    assert!(plain.ends_with("backup-2400-01-01.tar.gz"));
+    assert!(sealed.ends_with("backup-2400-01-01T03-00-00.tar.gz.age"), "{}", sealed.display());
 }
 
 #[test]
@@ -238,8 +325,7 @@ fn a_cache_in_the_source_stays_out_of_the_archive() {
 fn a_stream_is_encrypted_too() {
     let fixture = fixture();
     let recipients = recipients();
-    let encryption = Some(Encryption { recipients: &recipients, cache: None });
-    let options = CreateOptions { encryption, ..fixture.options() };
+    let options = CreateOptions { encryption: Some(&recipients), ..fixture.options() };
     let mut stream = Vec::new();
 
     create_to_writer(&options, &mut stream, None, &Cancel::new(), &mut |_| {}).unwrap();

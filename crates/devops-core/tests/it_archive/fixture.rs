@@ -65,6 +65,7 @@ impl Fixture {
             reproducible: None,
             clock: &self.clock,
             encryption: None,
+            copies: None,
             sha256: false,
             layer: &Direct,
             lock: None,

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File, FileTimes},
-    io::{Read, Write},
+    io::{Cursor, Read, Write},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -56,6 +56,48 @@ fn run_with(
     verify(&created.path, &Cancel::new(), &mut |_| {}).unwrap();
     let read = watched.0.into_inner().unwrap();
     (created, read.iter().map(|path| path.display().to_string()).collect())
+}
+
+/// Reads one file as a failing disk might: with a bit flipped, and no time changed.
+struct Rotten;
+
+impl FileLayer for Rotten {
+    fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
+        if path.ends_with("small/07") || path.ends_with("large") {
+            return Box::new(Cursor::new([1]).chain({
+                let mut rest = file;
+                rest.read_exact(&mut [0]).unwrap();
+                rest
+            }));
+        }
+        Box::new(file)
+    }
+
+    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
+        Direct.output(file)
+    }
+}
+
+#[test]
+fn a_source_that_rots_is_named_within_a_round() {
+    let fixture = Fixture::new();
+    tree(&fixture);
+    run(&fixture, 0);
+    let mut named = BTreeSet::new();
+
+    for day in 1..=30 {
+        let clock = FixedClock(LATER + Duration::days(day));
+        // Each day goes by the first archive, which has the good content.
+        let options = CreateOptions { clock: &clock, layer: &Rotten, ..fixture.options() };
+        let created = fixture.create_with(&options).unwrap();
+        let summary = &created.summary;
+        assert!(summary.changed.iter().all(|one| one.reason.contains("may be failing")));
+        assert_eq!(summary.n_faults(), summary.changed.len());
+        named.extend(summary.changed.iter().map(|one| one.path.display().to_string()));
+        fs::remove_file(created.path).unwrap();
+    }
+
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), ["large", "small/07"]);
 }
 
 /// Returns the tar behind the first segment, which holds the time of the run.

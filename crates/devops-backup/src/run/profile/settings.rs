@@ -8,7 +8,7 @@ use std::{
 
 use devops_cli::{Failure, ProfileTable, ResultExt, Session, quote};
 use devops_core::{
-    archive::{BackupName, CreateOptions},
+    archive::BackupName,
     clock::SystemClock,
     fs::{At, parent},
     profile::{Hooks, Profile, ProfileSource, SecretUrl},
@@ -81,7 +81,7 @@ impl Settings {
     pub(in crate::run) fn profile(&self, session: &Session) -> Result<Profile<'_>, Failure> {
         let create = create::options(&self.keys.create, &self.host, &self.clock, session)
             .context(format!("profile `{}`", self.name))?;
-        let create = CreateOptions { encryption: self.sealing.encryption(), ..create };
+        let create = self.sealing.apply(create);
         Ok(Profile {
             name: &self.name,
             sources: &self.sources,

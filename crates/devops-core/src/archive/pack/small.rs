@@ -15,7 +15,7 @@ use crate::archive::{
     group::SLICE,
     header::padding,
     holes::data_ranges,
-    index::Record,
+    index::{Hash, Record},
     meta::Meta,
     pipeline::Stop,
 };
@@ -81,6 +81,7 @@ impl Pack<'_> {
                 if let Some(reason) = change {
                     self.change(path, reason);
                 }
+                self.sent(&record, expected(member, &record));
                 Some(record)
             }
         })
@@ -115,6 +116,15 @@ impl Pack<'_> {
         record.identity = record.identity.filter(|_| is_same && change.is_none());
         Once::Read(Box::new(Read { record, n, faults, change }))
     }
+}
+
+/// Returns the hash the content has if it is still what the archive before holds.
+fn expected(member: &Member, record: &Record) -> Option<Hash> {
+    let old = member.old.as_ref()?;
+    let is_same = old.record.identity == record.identity
+        && (old.record.entry.size, old.record.entry.mtime)
+            == (record.entry.size, record.entry.mtime);
+    old.hash.filter(|_| is_same)
 }
 
 /// Opens a file that was found.

@@ -4,7 +4,7 @@
 use std::{fs, io::Read, ops::Range};
 
 use devops_core::{
-    archive::{CreateOptions, list, restore, verify},
+    archive::{CreateOptions, list, restore, verify, verify_sample},
     cancel::Cancel,
     clock::FixedClock,
 };
@@ -146,7 +146,12 @@ fn mutated_indexes_do_no_harm() {
     fs::hard_link(fixture.source.join("a/small"), fixture.source.join("link")).unwrap();
     let archive = fs::read(fixture.create().path).unwrap();
     let member = Parts::of(&archive).member;
-    check(&fixture, &member, &Parts::of(&archive).joined());
+    let baseline = Parts::of(&archive).joined();
+    check(&fixture, &member, &baseline);
+    let path = fixture.path("baseline");
+    write(&path, &baseline);
+    let sampled = verify_sample(&path, 1.0, &Cancel::new()).unwrap();
+    assert!(sampled.is_some(), "what is mutated here is an index");
 
     fuzz(
         40,

@@ -1,0 +1,135 @@
+//! What `devops-backup` says of an archive beside another one, a folder, or itself.
+
+use std::{
+    fs,
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::PathBuf,
+};
+
+use devops_e2e::TestEnv;
+use serde_json::Value;
+
+const TOOL: &str = "devops-backup";
+
+/// A source with two archives of it, between which it changed.
+struct Fixture {
+    env: TestEnv,
+    before: String,
+    after: String,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let env = TestEnv::new();
+        env.write("data/stays", "stays");
+        env.write("data/changes", "before");
+        env.write("data/goes", "goes");
+        env.write("data/mode", "mode");
+        let before = create(&env);
+        env.write("data/changes", "after!");
+        env.write("data/new", "new");
+        fs::remove_file(env.path("data/goes")).unwrap();
+        fs::set_permissions(env.path("data/mode"), fs::Permissions::from_mode(0o600)).unwrap();
+        let after = create(&env);
+        Self { env, before, after }
+    }
+}
+
+fn create(env: &TestEnv) -> String {
+    let run = env.run(TOOL, ["create", "data", "backups", "--json"]);
+    run.expect_code(0);
+    let summary: Value = serde_json::from_str(&run.stdout).unwrap();
+    summary["archive"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn diff_names_what_came_went_and_changed() {
+    let Fixture { env, before, after } = Fixture::new();
+
+    let differing = env.run(TOOL, ["diff", &before, &after]);
+    let json = env.run(TOOL, ["diff", &before, &after, "--json"]);
+    let same = env.run(TOOL, ["diff", &after, &after]);
+
+    differing.expect_code(10);
+    let lines: Vec<_> = differing.stdout.lines().filter(|line| !line.contains("./")).collect();
+    let expected = ["M changes (content, time)", "- goes", "M mode (mode)", "+ new"];
+    assert_eq!(lines, expected, "{}", differing.stdout);
+    json.expect_code(10);
+    let objects: Vec<Value> =
+        json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |path: &str| objects.iter().find(|object| object["path"] == path).unwrap();
+    assert_eq!(of("new")["type"], "added");
+    assert_eq!(of("mode")["what"], serde_json::json!(["mode"]));
+    assert_eq!(objects.last().unwrap()["type"], "summary");
+    same.expect_code(0);
+    assert_eq!(same.stdout, "");
+}
+
+#[test]
+fn diff_takes_archives_of_other_tools() {
+    let Fixture { env, after, .. } = Fixture::new();
+    let tar = |args: &[&str]| devops_e2e::finish(env.program("tar").args(args)).expect_code(0);
+    tar(&["-C", "data", "--format=pax", "-cf", "plain.tar", "."]);
+
+    let same = env.run(TOOL, ["diff", "plain.tar", &after]);
+
+    same.expect_code(0);
+    assert_eq!(same.stdout, "");
+}
+
+#[test]
+fn verify_against_a_folder_finds_what_differs_from_it() {
+    let Fixture { env, before, after } = Fixture::new();
+    env.write("data/more", "is no difference: it may have been excluded");
+
+    let same = env.run(TOOL, ["verify", &after, "--against", "data"]);
+    let differing = env.run(TOOL, ["verify", &before, "--against", "data"]);
+    let missing = env.run(TOOL, ["verify", &after, "--against", "nowhere"]);
+
+    differing.expect_code(10);
+    for line in ["M changes (content, time)", "- goes", "M mode (mode)"] {
+        assert!(differing.stdout.lines().any(|found| found == line), "{}", differing.stdout);
+    }
+    missing.expect_code(5);
+    // The folder itself got a new name in it.
+    same.expect_code(10);
+    assert_eq!(same.stdout.lines().filter(|line| !line.ends_with(" entries, 23 B")).count(), 1);
+}
+
+#[test]
+fn cat_writes_one_file_and_nothing_else() {
+    let Fixture { env, before, after } = Fixture::new();
+    fs::create_dir(env.path("data/folder")).unwrap();
+
+    let found = env.run(TOOL, ["cat", &before, "changes"]);
+    let dotted = env.run(TOOL, ["cat", &after, "./changes"]);
+    let missing = env.run(TOOL, ["cat", &after, "goes"]);
+    let folder = env.run(TOOL, ["cat", &create(&env), "folder"]);
+
+    found.expect_code(0);
+    assert_eq!((found.stdout.as_str(), found.stderr.as_str()), ("before", ""));
+    assert_eq!(dotted.stdout, "after!");
+    missing.expect_code(5);
+    assert_eq!(missing.stdout, "");
+    folder.expect_code(2);
+    assert!(folder.stderr.contains("only files have content"), "{}", folder.stderr);
+}
+
+#[test]
+fn a_sample_of_everything_finds_a_flipped_bit() {
+    let Fixture { env, after, .. } = Fixture::new();
+    let path: PathBuf = env.path(&after);
+    let sound = env.run(TOOL, ["verify", &after, "--sample", "100%"]);
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 300).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], 300).unwrap();
+
+    let damaged = env.run(TOOL, ["verify", &after, "--sample", "100%"]);
+    let nothing = env.run(TOOL, ["verify", &after, "--sample", "0%"]);
+
+    sound.expect_code(0);
+    assert!(sound.stdout.contains("whole in a sample of"), "{}", sound.stdout);
+    damaged.expect_code(10);
+    nothing.expect_code(2);
+}
