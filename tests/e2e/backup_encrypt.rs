@@ -242,5 +242,9 @@ fn a_profile_encrypts_prunes_and_is_not_asked_for_a_key() {
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let archives: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
     assert_eq!(archives.len(), 1, "{archives:?}");
+    let timer = ["timer", "home", "--config", "config.toml", "--only", "service"];
+    let service = fixture.run(&timer);
+    service.expect_code(0);
+    assert!(service.stdout.contains("\nCacheDirectory=%p\n"), "{}", service.stdout);
     assert!(archives[0].starts_with("home-") && archives[0].ends_with(".tar.gz.age"));
 }

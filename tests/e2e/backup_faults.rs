@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use devops_e2e::{TestEnv, finish, outside, wait_until};
+use devops_e2e::{TestEnv, outside, wait_until};
 use rustix::process::{Signal, geteuid};
 
 const TOOL: &str = "devops-backup";

@@ -221,6 +221,9 @@ fn cache<'a>(
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Option<Cache<'a>> {
     let copies = options.copies.filter(|_| options.encryption.is_some())?;
+    if !copies.keep && !copies.folder.exists() {
+        return None;
+    }
     let cache = Cache::open(copies.folder, name, source.real_path());
     cache.map_err(|error| on_event(CreateEvent::Uncached(&error))).ok()
 }
