@@ -46,6 +46,7 @@ mod name;
 mod origin;
 mod pack;
 mod pipeline;
+mod preview;
 mod prune;
 mod reader;
 mod restore;
@@ -64,7 +65,7 @@ pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
 pub use create::{
     CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
-    create_to_writer, preview,
+    create_to_writer,
 };
 pub use deflate::{BadLevel, Level};
 pub use encryption::{BadKey, Keys, Recipients};
@@ -75,6 +76,7 @@ pub use list::{ListEvent, list};
 pub use marks::Marks;
 pub use name::{ArchiveName, BackupName, BadName};
 pub use origin::Origin;
+pub use preview::preview;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use stored::Archive;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{AtFlags, CWD, FileType, fstat, statat};
+use rustix::fs::{AtFlags, CWD, fstat, statat};
 use time::OffsetDateTime;
 
 use super::{
@@ -32,10 +32,9 @@ use super::{
     selection::Selection,
     sink::{Delivered, Sink},
     source::Source,
-    walk::{Found, Visitor},
 };
 use crate::{
-    cancel::{Cancel, Cancelled},
+    cancel::Cancel,
     clock::Clock,
     fs::{At, AtomicFile, PathError, ReplacePolicy, create_folders, remove_stale, target_name},
     lock::{self, FolderLock, LockError, LockEvent, LockRequest},
@@ -272,29 +271,6 @@ pub fn create_to_writer(
     })
 }
 
-/// Goes through the source as [`create_in_folder`] would, and writes nothing.
-///
-/// It reads no content, so a file that turns out unreadable is not among what is left out.
-pub fn preview(
-    options: &CreateOptions<'_>,
-    destination: Option<(&Path, &BackupName)>,
-    cancel: &Cancel,
-    on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Result<CreateSummary, ArchiveError> {
-    let started = options.clock.now();
-    let source = Source::open(options.source)?;
-    let mut selection = selection(options, &source);
-    if let Some((folder, name)) = destination
-        && folder.exists()
-    {
-        refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
-        add_own(&mut selection, (folder, name), &source, cancel)?;
-    }
-    let mut preview = Preview { on_event, tally: Tally::default() };
-    source.visit(&selection, &mut preview, cancel)?;
-    Ok(summary(preview.tally, Delivered::default(), options.clock.now() - started))
-}
-
 /// What is said of a file whose content changed without its times.
 const SILENT: &str = "its content is another, and nothing about the file says that it was written to: \
     a disk may be failing; earlier archives hold what it was";
@@ -382,7 +358,7 @@ fn previous(
     Ok(newest.find_map(|path| Previous::open(path, options.level)))
 }
 
-fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
+pub(super) fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     Selection {
         excludes: options.excludes.clone(),
         marks: options.marks,
@@ -394,12 +370,16 @@ fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     }
 }
 
-fn origin(options: &CreateOptions<'_>, source: &Source, started: OffsetDateTime) -> Origin {
+pub(super) fn origin(
+    options: &CreateOptions<'_>,
+    source: &Source,
+    started: OffsetDateTime,
+) -> Origin {
     Origin { host: options.host.to_owned(), source: source.real_path().to_owned(), started }
 }
 
 /// Two sources must not share a name: each would count against the other's retention.
-fn refuse_other_origin(
+pub(super) fn refuse_other_origin(
     ours: &Origin,
     folder: &Path,
     name: &BackupName,
@@ -417,7 +397,7 @@ fn refuse_other_origin(
 
 /// Takes earlier archives of this name, and those being written, out of the selection; and where the
 /// folder lies in the source, those of other names that we made: each would hold the others.
-fn add_own(
+pub(super) fn add_own(
     selection: &mut Selection,
     (folder, name): (&Path, &BackupName),
     source: &Source,
@@ -452,7 +432,11 @@ fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
     ArchiveName::parse(file_name).is_some_and(|found| found.name == *name)
 }
 
-fn summary(tally: Tally, delivered: Delivered, elapsed: time::Duration) -> CreateSummary {
+pub(super) fn summary(
+    tally: Tally,
+    delivered: Delivered,
+    elapsed: time::Duration,
+) -> CreateSummary {
     CreateSummary {
         bytes_in: tally.n_bytes,
         bytes_reused: tally.n_reused,
@@ -463,39 +447,5 @@ fn summary(tally: Tally, delivered: Delivered, elapsed: time::Duration) -> Creat
         changed: tally.changed,
         sha256: delivered.sha256,
         elapsed: elapsed.unsigned_abs(),
-    }
-}
-
-/// Counts what [`Pack`] would write.
-struct Preview<'a> {
-    on_event: &'a mut dyn FnMut(CreateEvent<'_>),
-    tally: Tally,
-}
-
-impl Visitor for Preview<'_> {
-    type Stop = Cancelled;
-
-    fn found(&mut self, found: &Found<'_>) -> Result<(), Cancelled> {
-        (self.on_event)(CreateEvent::Packed(found.path));
-        self.tally.n_entries += 1;
-        if found.meta.kind == FileType::RegularFile {
-            self.tally.n_files += 1;
-            self.tally.n_bytes += found.meta.size;
-        }
-        Ok(())
-    }
-
-    fn left_out(&mut self, path: &Path, reason: &'static str) {
-        self.tally.skip(
-            LeftOut { path: path.to_owned(), reason: reason.to_owned(), is_fault: false },
-            self.on_event,
-        );
-    }
-
-    fn unreadable(&mut self, path: &Path, error: io::Error) {
-        self.tally.skip(
-            LeftOut { path: path.to_owned(), reason: error.to_string(), is_fault: true },
-            self.on_event,
-        );
     }
 }

@@ -10,6 +10,7 @@ use crate::kind::{HasKind, Kind};
 
 /// What is to be started, and when.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Schedule<'a> {
     /// The profile; `None` for all of them.
     pub profile: Option<&'a str>,

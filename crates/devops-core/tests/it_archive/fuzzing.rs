@@ -284,6 +284,7 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// Makes archives from seeds and checks each: for as long as `DEVOPS_FUZZ_SECONDS` says, else `n_rounds`.
+#[allow(clippy::print_stderr, reason = "it says with which seed to go on")]
 fn fuzz<T>(n_rounds: u64, make: impl Fn(&mut Random) -> (Vec<u8>, T), check: impl Fn(&[u8], T)) {
     let first = variable("DEVOPS_FUZZ_SEED").unwrap_or(0);
     let until = variable("DEVOPS_FUZZ_SECONDS")

@@ -1,0 +1,76 @@
+//! What an archive would hold, without making one.
+
+use std::{io, path::Path};
+
+use rustix::fs::FileType;
+
+use super::{
+    ArchiveError,
+    create::{
+        CreateEvent, CreateOptions, CreateSummary, LeftOut, add_own, origin, refuse_other_origin,
+        selection, summary,
+    },
+    name::BackupName,
+    pack::Tally,
+    sink::Delivered,
+    source::Source,
+    walk::{Found, Visitor},
+};
+use crate::cancel::{Cancel, Cancelled};
+
+/// Goes through the source as [`create_in_folder`](super::create_in_folder) would, and writes nothing.
+///
+/// It reads no content, so a file that turns out unreadable is not among what is left out.
+pub fn preview(
+    options: &CreateOptions<'_>,
+    destination: Option<(&Path, &BackupName)>,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(CreateEvent<'_>),
+) -> Result<CreateSummary, ArchiveError> {
+    let started = options.clock.now();
+    let source = Source::open(options.source)?;
+    let mut selection = selection(options, &source);
+    if let Some((folder, name)) = destination
+        && folder.exists()
+    {
+        refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
+        add_own(&mut selection, (folder, name), &source, cancel)?;
+    }
+    let mut preview = Preview { on_event, tally: Tally::default() };
+    source.visit(&selection, &mut preview, cancel)?;
+    Ok(summary(preview.tally, Delivered::default(), options.clock.now() - started))
+}
+
+/// Counts what would be written.
+struct Preview<'a> {
+    on_event: &'a mut dyn FnMut(CreateEvent<'_>),
+    tally: Tally,
+}
+
+impl Visitor for Preview<'_> {
+    type Stop = Cancelled;
+
+    fn found(&mut self, found: &Found<'_>) -> Result<(), Cancelled> {
+        (self.on_event)(CreateEvent::Packed(found.path));
+        self.tally.n_entries += 1;
+        if found.meta.kind == FileType::RegularFile {
+            self.tally.n_files += 1;
+            self.tally.n_bytes += found.meta.size;
+        }
+        Ok(())
+    }
+
+    fn left_out(&mut self, path: &Path, reason: &'static str) {
+        self.tally.skip(
+            LeftOut { path: path.to_owned(), reason: reason.to_owned(), is_fault: false },
+            self.on_event,
+        );
+    }
+
+    fn unreadable(&mut self, path: &Path, error: io::Error) {
+        self.tally.skip(
+            LeftOut { path: path.to_owned(), reason: error.to_string(), is_fault: true },
+            self.on_event,
+        );
+    }
+}
