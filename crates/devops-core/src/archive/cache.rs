@@ -56,11 +56,17 @@ impl<'a> Cache<'a> {
         name: &BackupName,
         source: &Path,
     ) -> Result<Self, PathError> {
+        // Before anything is made or changed there: a link on the way may lead anywhere.
+        folder
+            .ancestors()
+            .filter(|above| above.exists())
+            .try_for_each(trusted)
+            .at(folder, "trust")?;
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).at(folder, "create")?;
         let real = fs::canonicalize(folder).at(folder, "resolve")?;
-        fs::set_permissions(&real, Permissions::from_mode(0o700)).at(folder, "close")?;
         real.ancestors().try_for_each(trusted).at(folder, "trust")?;
+        fs::set_permissions(&real, Permissions::from_mode(0o700)).at(folder, "close")?;
         let hash = blake3::hash(source.as_os_str().as_encoded_bytes()).to_hex();
         let path = folder.join(format!("{name}-{}.tar.gz", &hash[..DIGITS]));
         Ok(Self { folder, path })

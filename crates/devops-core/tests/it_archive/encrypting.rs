@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     fs,
-    os::unix::fs::{FileExt, PermissionsExt},
+    os::unix::fs::{FileExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -266,7 +266,7 @@ fn a_cache_that_cannot_be_written_stops_nothing() {
 
 #[test]
 fn a_folder_in_the_hands_of_others_is_no_cache() {
-    let fixture = fixture();
+    let mut fixture = fixture();
     let open = fixture.path("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
@@ -274,9 +274,21 @@ fn a_folder_in_the_hands_of_others_is_no_cache() {
 
     let created = create(&fixture, Some(&cache));
 
-    assert_eq!(names(&cache), [""; 0]);
+    assert!(!cache.exists());
     let keys = keys(IDENTITY);
     verify(Archive { path: &created.path, keys: &keys }, &Cancel::new(), &mut |_| {}).unwrap();
+
+    // Nor is what somebody there leads to.
+    let elsewhere = fixture.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(&elsewhere, &cache).unwrap();
+    fixture.clock = FixedClock(LATER + Duration::days(1));
+
+    create(&fixture, Some(&cache));
+
+    assert_eq!(names(&elsewhere), [""; 0]);
+    assert_eq!(elsewhere.metadata().unwrap().permissions().mode() & 0o777, 0o755);
 }
 
 #[test]
