@@ -228,10 +228,6 @@ impl FileLayer for Broken {
         }
         Box::new(Fails)
     }
-
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Direct.output(file)
-    }
 }
 
 #[test]

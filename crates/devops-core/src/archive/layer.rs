@@ -6,25 +6,21 @@ use std::{
     path::Path,
 };
 
-/// Stands between `create` and the files it reads and writes.
+/// Stands between `create` and the files it reads and writes; passes on what it does not change.
 pub trait FileLayer: Sync {
     /// Returns what the content of the source file at `path` is read from.
-    fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a>;
+    fn input<'a>(&self, _path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
+        Box::new(file)
+    }
 
     /// Returns what the archive is written to; its `flush` is the last call before the commit.
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a>;
+    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
+        Box::new(file)
+    }
 }
 
 /// Passes everything on to the files themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct Direct;
 
-impl FileLayer for Direct {
-    fn input<'a>(&self, _path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
-        Box::new(file)
-    }
-
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Box::new(file)
-    }
-}
+impl FileLayer for Direct {}

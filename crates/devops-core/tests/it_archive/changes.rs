@@ -9,7 +9,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Created, Direct, FileLayer, verify},
+    archive::{CreateOptions, Created, FileLayer, verify},
     cancel::Cancel,
 };
 
@@ -24,10 +24,6 @@ impl<F: FnMut(&File) + Send> FileLayer for OnOpen<F> {
             (self.1.lock().unwrap())(file);
         }
         Box::new(file)
-    }
-
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Direct.output(file)
     }
 }
 
@@ -158,10 +154,6 @@ impl FileLayer for BadDisk {
     fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         let is_bad = path == Path::new(self.name);
         if is_bad { Box::new(BadFile { file, left: Cell::new(self.good) }) } else { Box::new(file) }
-    }
-
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Direct.output(file)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::{
         fs::{MetadataExt, symlink},
         net::UnixListener,
@@ -236,10 +236,6 @@ struct Limited<'a> {
 }
 
 impl FileLayer for FailingOutput {
-    fn input<'a>(&self, _path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
-        Box::new(file)
-    }
-
     fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
         Box::new(Limited { file, left: self.limit, errno: self.errno })
     }

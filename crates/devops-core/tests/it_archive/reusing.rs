@@ -10,8 +10,8 @@ use std::{
 
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, Created, Direct, FileLayer, Level, Reproducible,
-        create_in_folder, diff, verify,
+        CreateEvent, CreateOptions, Created, FileLayer, Level, Reproducible, create_in_folder,
+        diff, verify,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -32,10 +32,6 @@ impl FileLayer for Watched {
     fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         self.0.lock().unwrap().insert(path.to_owned());
         Box::new(file)
-    }
-
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Direct.output(file)
     }
 }
 
@@ -71,10 +67,6 @@ impl FileLayer for Rotten {
             }));
         }
         Box::new(file)
-    }
-
-    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Direct.output(file)
     }
 }
 
