@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
 
-use super::WORKS;
+use super::{WORKS, peers::PEERS};
 use crate::tree::Shape;
 
 pub(super) const USAGE: &str = "\
@@ -64,20 +64,26 @@ impl Options {
             "--files" => self.shape.n_files = value.parse().with_context(context)?,
             "--seed" => self.shape.seed = value.parse().with_context(context)?,
             "--runs" => self.n_rounds = value.parse().with_context(context)?,
-            "--only" => self.only = value.split(',').map(str::to_owned).collect(),
-            "--without" => self.without = value.split(',').map(str::to_owned).collect(),
+            "--only" => self.only = names(value, &WORKS)?,
+            "--without" => self.without = names(value, &PEERS)?,
             "--work" => self.work = Some(std::path::absolute(value).with_context(context)?),
             "--json" => self.json = Some(std::path::absolute(value).with_context(context)?),
             _ => bail!("unknown option `{name}`\n\n{USAGE}"),
         }
         ensure!(self.n_rounds > 0, "`--runs` must be at least 1");
-        if let Some(work) = self.only.iter().find(|work| !WORKS.contains(&work.as_str())) {
-            bail!("`{work}` is none of {}", WORKS.join(", "));
-        }
         Ok(())
     }
 
     pub(super) fn wants(&self, work: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == work)
     }
+}
+
+/// Splits a list of names, each of which must be known.
+fn names(list: &str, known: &[&str]) -> Result<Vec<String>> {
+    let names = list.split(',').map(|name| {
+        ensure!(known.contains(&name), "`{name}` is none of {}", known.join(", "));
+        Ok(name.to_owned())
+    });
+    names.collect()
 }

@@ -10,6 +10,9 @@ use anyhow::Result;
 use super::Lab;
 use crate::{measure::Place, rounds::Candidate};
 
+/// Whom it can do without; tar is what everything is compared with.
+pub(super) const PEERS: [&str; 6] = ["gzip", "pigz", "bsdtar", "python3", "restic", "borg"];
+
 /// Each program with its Debian package.
 const PROGRAMS: [(&str, &str); 7] = [
     ("tar", "tar"),
