@@ -340,6 +340,10 @@ fn a_destination_inside_the_source_does_not_archive_its_lock() {
     assert_eq!(summary["skipped"], serde_json::json!([]));
 }
 
+/// A profile whose service needs a folder for a plain copy.
+const ENCRYPTED: &str =
+    "recipient = [\"age1cg9jwuaz9s45plxj8m6l5hcc0m5qqcwfudwg4zal3thex3ke2e2s5dgzj5\"]";
+
 #[test]
 fn systemd_accepts_the_units() {
     let Some(analyze) = outside::program("systemd-analyze") else { return };
@@ -348,6 +352,7 @@ fn systemd_accepts_the_units() {
         ("", "20"),
         ("before = [\"true\"]\nhealthcheck = \"https://hc.example/x\"", "70"),
         ("metrics_dir = \"/var/lib/a b%c\"", "20"),
+        (ENCRYPTED, "20"),
     ] {
         profile(&env, keys);
         let unit = |suffix: &str| {

@@ -393,11 +393,12 @@ KEPT
   them too. With --reproducible only user.* attributes and capabilities.
 
 SKIPPED
-  Sockets, earlier archives in DEST, with --exclude-caches the content of caches and, with
-  --one-file-system, what lies on other file systems are left out and named, and the exit code stays 0. What could not be read, and files that
-  changed while being read, are named with exit code 3: of such a file the archive has as many bytes
-  as it had at first. So are files whose content is another than in the archive before though nothing
-  about them changed: a disk may be failing. A thirtieth of what is unchanged is read for that each day.";
+  Sockets, earlier archives in DEST, the plain copies of encrypted archives, with --exclude-caches the
+  content of caches and, with --one-file-system, what lies on other file systems are left out and
+  named, and the exit code stays 0. What could not be read, and files that changed while being read,
+  are named with exit code 3: of such a file the archive has as many bytes as it had at first. So are
+  files whose content is another than in the archive before though nothing about them changed: a disk
+  may be failing. A thirtieth of what is unchanged is read for that each day.";
 
 const RESTORE_HELP: &str = "\
 Nothing is written outside DIR, whatever the archive says: entries with `..`, absolute paths, and paths

@@ -93,15 +93,14 @@ fn recipients(flags: &SealFlags, session: &Session) -> Result<Option<Recipients>
     }
     for file in &flags.recipients_file {
         let text = read_input(file, MAX_KEYS, session.cancel())?;
-        let before = recipients.len();
+        if lines(&text).next().is_none() {
+            return Err(Failure::usage(format!("`{}` names no recipient", quote(file))));
+        }
         for (n, line) in lines(&text) {
             recipients.add(line).map_err(|error| bad(file, Some(n), error))?;
         }
-        if recipients.len() == before {
-            return Err(Failure::usage(format!("`{}` names no recipient", quote(file))));
-        }
     }
-    Ok(Some(recipients).filter(|recipients| recipients.len() > 0))
+    Ok(Some(recipients).filter(|recipients| !recipients.is_empty()))
 }
 
 /// Returns the lines that say something, with their numbers.

@@ -96,7 +96,7 @@ pub enum CreateEvent<'a> {
     Bytes(u64),
     /// An entry went in.
     Packed(&'a Path),
-    /// Something was left out, or changed while being read.
+    /// Something was left out, changed while being read, or is another without a sign of change.
     LeftOut(&'a LeftOut),
     /// This earlier archive is damaged, so everything is read again.
     Damaged(&'a Path),
@@ -132,7 +132,7 @@ pub struct CreateSummary {
     pub n_files: u64,
     /// What is not in the archive.
     pub skipped: Vec<LeftOut>,
-    /// What changed while being read.
+    /// What changed while being read, or is another than before without a sign of change.
     pub changed: Vec<LeftOut>,
     /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
     pub sha256: Option<String>,

@@ -10,7 +10,6 @@ use age::{
     secrecy::{ExposeSecret, SecretString},
     stream::StreamReader,
 };
-
 use age_core::format::{FileKey, Stanza};
 
 use crate::{
@@ -64,10 +63,9 @@ impl Recipients {
         Ok(())
     }
 
-    /// Returns how many there are; an archive needs one.
-    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Returns whether nobody could open an archive.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Encrypts to whoever knows a passphrase.
@@ -154,6 +152,12 @@ impl Keys {
     }
 }
 
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.0.len())
+    }
+}
+
 /// Why a file stays closed.
 pub(super) enum Closed {
     /// The keys do not fit.
@@ -190,10 +194,4 @@ impl Identity for Known<'_> {
 
 fn copy(key: &FileKey) -> FileKey {
     FileKey::init_with_mut(|copy| copy.copy_from_slice(key.expose_secret()))
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.len())
-    }
 }

@@ -21,7 +21,7 @@ use super::{
     ArchiveError,
     encryption::{self, Closed, Keys},
 };
-use crate::fs::At;
+use crate::fs::{At, PathError};
 
 /// How every file of age begins.
 const AGE: &[u8] = b"age-encryption.org/v1\n";
@@ -194,8 +194,7 @@ fn lock(opened: &Mutex<Opened>) -> MutexGuard<'_, Opened> {
 /// Tells what the disk failed to read from what was read and is not what was written.
 pub(super) fn unread(path: &Path, n_entries: u64, error: io::Error) -> ArchiveError {
     if error.raw_os_error().is_some() {
-        let at: Result<(), _> = Err(error).at(path, "read");
-        return at.expect_err("made from an error").into();
+        return PathError { action: "read", path: path.to_owned(), source: error }.into();
     }
     ArchiveError::Damaged { path: path.to_owned(), n_entries, reason: error.to_string() }
 }

@@ -379,7 +379,7 @@ fn what_is_no_key_is_refused_without_being_shown() {
     assert_eq!(recipients.add(IDENTITY), Err(BadKey::SecretRecipient));
     assert_eq!(keys.add_identity(&RECIPIENT.into()), Err(BadKey::Identity));
     assert_eq!(keys.add_passphrase(&"".into()), Err(BadKey::EmptyPassphrase));
-    assert_eq!(recipients.len(), 0);
+    assert!(recipients.is_empty());
     let shown = format!("{recipients:?} {:?} {}", self::keys(IDENTITY), BadKey::SecretRecipient);
     assert!(!shown.contains("VWXSK"));
 }
