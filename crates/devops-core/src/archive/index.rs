@@ -16,9 +16,9 @@
 //! first segment and the beginning of the last, so the lengths before it say where it is. Holes of
 //! sparse files are stored with their zeros in the tar; their place is in the record.
 
-use std::io::{self, Read};
+use std::io;
 
-use flate2::bufread::DeflateDecoder;
+use libdeflater::Decompressor;
 
 use super::{
     ArchiveError,
@@ -42,8 +42,10 @@ pub(super) type Hash = [u8; 32];
 /// Names the compressor and the rule of grouping: segments made by others are compressed anew, so
 /// that an archive does not depend on what made the ones before it.
 const COMPRESSOR: u64 = 1;
+/// How hard the index is compressed: half of it is hashes, which nothing makes smaller.
+const LEVEL: Level = Level::FASTEST;
 /// How much of the index is compressed at once.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 256 << 10;
 /// Deflate makes no more than this of a byte.
 const MAX_RATIO: u64 = 1032;
 /// No segment is larger, in either form: groups end at 1 MiB, but extended attributes and
@@ -118,7 +120,7 @@ impl Part {
 impl EntryWriter {
     pub(super) fn new() -> Self {
         Self {
-            packer: Packer::new(Level::default()),
+            packer: Packer::new(LEVEL),
             part: Part::default(),
             last_path: Vec::new(),
             n_entries: 0,
@@ -137,7 +139,7 @@ impl IndexWriter {
     pub(super) fn new(making: Making) -> Self {
         Self {
             making,
-            packer: Packer::new(Level::default()),
+            packer: Packer::new(LEVEL),
             segments: Part::default(),
             n_segments: 0,
             hashes: Part::default(),
@@ -382,7 +384,7 @@ fn inflated(packed: &[u8], n_raw: u64) -> io::Result<Vec<u8>> {
     if n_raw > (packed.len() as u64).saturating_mul(MAX_RATIO) {
         return Err(wrong());
     }
-    let mut raw = Vec::with_capacity(usize::try_from(n_raw).map_err(|_| wrong())?);
-    DeflateDecoder::new(packed).take(n_raw + 1).read_to_end(&mut raw)?;
-    if raw.len() as u64 == n_raw { Ok(raw) } else { Err(wrong()) }
+    let mut raw = vec![0; usize::try_from(n_raw).map_err(|_| wrong())?];
+    let decoded = Decompressor::new().deflate_decompress(packed, &mut raw);
+    if decoded == Ok(raw.len()) { Ok(raw) } else { Err(wrong()) }
 }

@@ -66,7 +66,7 @@ impl Tally {
 
 /// Packs entries into pieces.
 pub(super) struct Pack<'a> {
-    feed: &'a mut Feed,
+    feed: Feed<'a>,
     entries: EntryWriter,
     matcher: Option<Matcher<'a>>,
     group: Vec<Member>,
@@ -147,7 +147,7 @@ impl Visitor for Pack<'_> {
 impl<'a> Pack<'a> {
     pub(super) fn new(
         options: &CreateOptions<'a>,
-        (feed, matcher): (&'a mut Feed, Option<Matcher<'a>>),
+        (feed, matcher): (Feed<'a>, Option<Matcher<'a>>),
         cancel: &'a Cancel,
         on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     ) -> Self {
@@ -296,7 +296,7 @@ impl<'a> Pack<'a> {
             self.push(&old.record)?;
         }
         self.n_contents += hashes.len() as u64;
-        self.feed.send(Piece::Old { n, hashes })?;
+        self.feed.send(Piece::Old { segments: n..n + 1, hashes })?;
         self.cancel.check()?;
         Ok(large)
     }
@@ -343,12 +343,8 @@ impl<'a> Pack<'a> {
         slices: Range<usize>,
         hash: Hash,
     ) -> Result<(), Stop> {
-        let last = slices.end - 1;
-        for n in slices {
-            self.cancel.check()?;
-            let hashes = if n == last { vec![hash] } else { Vec::new() };
-            self.feed.send(Piece::Old { n, hashes })?;
-        }
+        self.feed.send(Piece::Old { segments: slices, hashes: vec![hash] })?;
+        self.cancel.check()?;
         self.n_contents += 1;
         self.tally.n_reused += record.entry.size;
         self.advance(record.entry.size);

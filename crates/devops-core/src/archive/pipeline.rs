@@ -1,29 +1,38 @@
 //! Compresses pieces on several threads and writes them in order, with bounded memory.
 //!
 //! Each piece carries its own answer channel; the writer takes the answers in the order the pieces
-//! were fed, so the bytes do not depend on the number of threads.
+//! were fed, so the bytes do not depend on the number of threads. What may be under way, [`window`] says.
 
 use std::{
     io::Write,
+    ops::Range,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
-    },
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
 
 use super::{
     ArchiveError,
-    content::{Digest, Merger, Span, digests},
-    deflate::{Checksum, MEMBER_HEADER, Packed, Packer},
-    index::{EntryWriter, Hash, IndexWriter, Making, Segment},
+    content::Merger,
+    deflate::{Checksum, MEMBER_HEADER},
+    index::{EntryWriter, Hash, IndexWriter, Making},
     reuse::{Previous, key},
+    window::{self, Weight, Window},
 };
 use crate::{cancel::Cancelled, fs::At};
 
-/// How many pieces may be finished before their turn: while one is compressed, many are copied.
-const AHEAD: usize = 64;
+mod worker;
+
+pub(super) use worker::Piece;
+use worker::{Made, Spare, Worker};
+
+const MIB: usize = 1 << 20;
+/// How much may wait to be compressed, for each thread: a piece and the next one.
+const WAITING: usize = 2 * MIB;
+/// How much may be finished before its turn: while one piece is compressed, many are copied.
+const AHEAD: usize = 16 * MIB;
+/// How much of neighbours in the archive before is copied at once: more costs memory, less costs calls.
+const RUN: u64 = MIB as u64;
 
 /// How to make segments.
 #[derive(Clone, Copy)]
@@ -71,16 +80,6 @@ impl From<ArchiveError> for Stop {
     }
 }
 
-/// A part of the tar that becomes a segment.
-pub(super) enum Piece {
-    /// Bytes to compress, and where contents are among them.
-    New { raw: Vec<u8>, spans: Vec<Span> },
-    /// Zeros of a hole, which need not be there to be compressed.
-    Zeros { n: usize, spans: Vec<Span> },
-    /// A segment of the archive before, and the hashes of the contents that end in it.
-    Old { n: usize, hashes: Vec<Hash> },
-}
-
 /// Why there is no archive.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -97,24 +96,6 @@ impl From<ArchiveError> for Failure {
 
 type Answer = Result<Made, Failure>;
 
-/// A segment, ready to be written.
-#[derive(Clone)]
-struct Made {
-    bytes: Vec<u8>,
-    n_raw: u64,
-    crc: u32,
-    raw_hash: Hash,
-    packed_hash: Hash,
-    digests: Vec<Digest>,
-}
-
-impl Made {
-    fn copied((segment, bytes): (&Segment, Vec<u8>), digests: Vec<Digest>) -> Self {
-        let &Segment { n_raw, crc, raw_hash, packed_hash, .. } = segment;
-        Self { bytes, n_raw, crc, raw_hash, packed_hash, digests }
-    }
-}
-
 struct Job {
     piece: Piece,
     answer: Sender<Answer>,
@@ -130,26 +111,82 @@ pub(super) struct Doubt {
 
 /// What the writer gets, in order.
 enum Next {
-    Piece(Receiver<Answer>),
+    Piece(Receiver<Answer>, Weight),
     End(Box<EntryWriter>, Vec<Doubt>),
 }
 
 /// Takes pieces, and blocks while too many are under way.
-pub(super) struct Feed {
-    jobs: SyncSender<Job>,
-    order: SyncSender<Next>,
+pub(super) struct Feed<'a> {
+    window: &'a Window<Job>,
+    order: Sender<Next>,
+    previous: Option<&'a Previous>,
+    /// What is to be copied, and may get longer yet.
+    run: Option<(Range<usize>, Vec<Hash>)>,
 }
 
-impl Feed {
+impl Feed<'_> {
     pub(super) fn send(&mut self, piece: Piece) -> Result<(), Stop> {
-        let (answer, receiver) = channel();
-        self.order.send(Next::Piece(receiver)).map_err(|_| Stop::WriterGone)?;
-        self.jobs.send(Job { piece, answer }).map_err(|_| Stop::WriterGone)
+        match piece {
+            Piece::Old { segments, hashes } => self.copy(segments, hashes),
+            other => {
+                self.flush()?;
+                self.put(other)
+            }
+        }
     }
 
     /// Ends the archive, of which these are the entries.
     pub(super) fn finish(&mut self, entries: EntryWriter, doubts: Vec<Doubt>) -> Result<(), Stop> {
+        self.flush()?;
         self.order.send(Next::End(Box::new(entries), doubts)).map_err(|_| Stop::WriterGone)
+    }
+
+    /// Appends segments to the run before them, if they are its neighbours.
+    fn copy(&mut self, segments: Range<usize>, hashes: Vec<Hash>) -> Result<(), Stop> {
+        for n in segments {
+            if !self.run.as_ref().is_some_and(|(run, _)| run.end == n && self.n_packed(run) < RUN) {
+                self.flush()?;
+            }
+            self.run.get_or_insert_with(|| (n..n, Vec::new())).0.end = n + 1;
+        }
+        if let Some((_, contents)) = &mut self.run {
+            contents.extend(hashes);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        let Some((segments, hashes)) = self.run.take() else { return Ok(()) };
+        self.put(Piece::Old { segments, hashes })
+    }
+
+    fn put(&mut self, piece: Piece) -> Result<(), Stop> {
+        let (answer, receiver) = channel();
+        let weight = self.weight(&piece);
+        self.order.send(Next::Piece(receiver, weight)).map_err(|_| Stop::WriterGone)?;
+        self.window.push(Job { piece, answer }, weight).map_err(|_| Stop::WriterGone)
+    }
+
+    fn weight(&self, piece: &Piece) -> Weight {
+        match piece {
+            Piece::New { raw, .. } => Weight { waiting: raw.len(), begun: raw.len() },
+            // They compress to next to nothing.
+            Piece::Zeros { .. } => Weight::default(),
+            Piece::Old { segments, hashes } => {
+                let begun = usize::try_from(self.n_packed(segments)).unwrap_or(usize::MAX);
+                Weight { waiting: size_of_val(hashes.as_slice()), begun }
+            }
+        }
+    }
+
+    fn n_packed(&self, segments: &Range<usize>) -> u64 {
+        self.previous.map_or(0, |previous| previous.n_packed(segments))
+    }
+}
+
+impl Drop for Feed<'_> {
+    fn drop(&mut self) {
+        self.window.end();
     }
 }
 
@@ -159,23 +196,27 @@ impl Feed {
 pub(super) fn run<T>(
     out: Output<'_>,
     compression: Compression<'_>,
-    produce: impl FnOnce(&mut Feed) -> Result<T, Stop>,
+    produce: impl FnOnce(Feed<'_>) -> Result<T, Stop>,
 ) -> Result<(T, Vec<PathBuf>), Failure> {
     let n_threads = compression.n_threads.max(1);
-    let (jobs, queue) = sync_channel::<Job>(n_threads * 2);
-    let (order, answers) = sync_channel(AHEAD.max(n_threads * 2));
-    let queue = Arc::new(Mutex::new(queue));
+    let room = Weight { waiting: n_threads * WAITING, begun: AHEAD.max(n_threads * 2 * WAITING) };
+    let window = Window::new(room);
+    let (order, answers) = channel();
+    let spare = Spare::default();
     thread::scope(|scope| {
         for _ in 0..n_threads {
-            let queue = Arc::clone(&queue);
-            scope.spawn(move || work(&queue, compression));
+            scope.spawn(|| work(&window, Worker::new(compression, &spare)));
         }
-        // Once no worker is left, sending fails.
-        drop(queue);
-        let writer = scope.spawn(move || Writer::new(out, compression.making).run(&answers));
-        let mut feed = Feed { jobs, order };
-        let produced = produce(&mut feed);
-        drop(feed);
+        let (window, spare) = (&window, &spare);
+        let writer = scope.spawn(move || {
+            // However it ends, nobody waits for it.
+            let _closing = window::Closing(window);
+            Writer::new(out, compression.making).run(window, spare, &answers)
+        });
+        let produced = produce(Feed { window, order, previous: compression.previous, run: None });
+        if produced.is_err() {
+            window.close();
+        }
         let written = writer.join().expect("the writer does not panic");
         match produced {
             Ok(value) => written.map(|doubtful| (value, doubtful)),
@@ -185,58 +226,11 @@ pub(super) fn run<T>(
     })
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, compression: Compression<'_>) {
-    let mut packer = Packer::new(compression.making.level);
-    let mut zeros = Zeros::default();
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { piece, answer }) = job else { return };
-        let made = match piece {
-            Piece::New { raw, spans } => new(&raw, &spans, &mut packer, compression.previous),
-            Piece::Zeros { n, spans } => zeros.made(n, &spans, &mut packer),
-            Piece::Old { n, hashes } => old(n, hashes, compression.previous),
-        };
+fn work(window: &Window<Job>, mut worker: Worker<'_>) {
+    while let Some(Job { piece, answer }) = window.take() {
         // The writer may be gone; the feed will hear of it.
-        let _sent = answer.send(made);
+        let _sent = answer.send(worker.made(piece));
     }
-}
-
-fn new(raw: &[u8], spans: &[Span], packer: &mut Packer, previous: Option<&Previous>) -> Answer {
-    let raw_hash = *blake3::hash(raw).as_bytes();
-    let digests = digests(raw, spans);
-    let found = previous.and_then(|previous| previous.read(previous.find(&raw_hash)?));
-    if let Some(found) = found {
-        return Ok(Made::copied(found, digests));
-    }
-    let Packed { bytes, crc, n_raw } = packer.pack(raw).map_err(ArchiveError::from)?;
-    let packed_hash = *blake3::hash(&bytes).as_bytes();
-    Ok(Made { bytes, n_raw, crc, raw_hash, packed_hash, digests })
-}
-
-/// Zeros, compressed once for each length.
-#[derive(Default)]
-struct Zeros {
-    raw: Vec<u8>,
-    made: Option<Made>,
-}
-
-impl Zeros {
-    fn made(&mut self, n: usize, spans: &[Span], packer: &mut Packer) -> Answer {
-        self.raw.resize(n, 0);
-        let digests = digests(&self.raw, spans);
-        let made = match self.made.take().filter(|made| made.n_raw == n as u64) {
-            Some(made) => made,
-            None => new(&self.raw, &[], packer, None)?,
-        };
-        let copy = Made { digests, ..made.clone() };
-        self.made = Some(made);
-        Ok(copy)
-    }
-}
-
-fn old(n: usize, hashes: Vec<Hash>, previous: Option<&Previous>) -> Answer {
-    let found = previous.and_then(|previous| previous.read(n)).ok_or(Failure::Rotten)?;
-    Ok(Made::copied(found, hashes.into_iter().map(Digest::Whole).collect()))
 }
 
 /// Writes segments in order, and gathers what the index says of them.
@@ -260,13 +254,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn run(mut self, answers: &Receiver<Next>) -> Result<Vec<PathBuf>, Failure> {
+    fn run(
+        mut self,
+        window: &Window<Job>,
+        spare: &Spare,
+        answers: &Receiver<Next>,
+    ) -> Result<Vec<PathBuf>, Failure> {
         self.out.write(&MEMBER_HEADER)?;
         for next in answers {
             match next {
-                Next::Piece(answer) => {
-                    let answer = answer.recv().expect("a worker answers every job");
-                    self.segment(answer?)?;
+                Next::Piece(answer, weight) => {
+                    // What was given up is not answered.
+                    let Ok(answer) = answer.recv() else { break };
+                    spare.give(self.take(answer?)?);
+                    window.used(weight);
                 }
                 Next::End(entries, doubts) => return Ok(self.end(*entries, doubts)?),
             }
@@ -275,24 +276,20 @@ impl<'a> Writer<'a> {
         Ok(Vec::new())
     }
 
-    fn segment(&mut self, made: Made) -> Result<(), ArchiveError> {
-        self.index.push_segment(&Segment {
-            at: self.out.n_written,
-            n_packed: made.bytes.len() as u64,
-            raw_at: self.checksum.n_raw(),
-            n_raw: made.n_raw,
-            crc: made.crc,
-            raw_hash: made.raw_hash,
-            packed_hash: made.packed_hash,
-        })?;
+    /// Writes segments; returns the bytes, which nobody needs any more.
+    fn take(&mut self, made: Made) -> Result<Vec<u8>, ArchiveError> {
+        for segment in &made.segments {
+            self.index.push_segment(segment)?;
+            self.checksum.append(segment.crc, segment.n_raw);
+        }
         for digest in made.digests {
             if let Some(hash) = self.merger.push(digest) {
                 self.index.push_hash(&hash)?;
                 self.seen.push(key(&hash));
             }
         }
-        self.checksum.append(made.crc, made.n_raw);
-        self.out.write(&made.bytes)
+        self.out.write(&made.bytes)?;
+        Ok(made.bytes)
     }
 
     fn end(self, entries: EntryWriter, doubts: Vec<Doubt>) -> Result<Vec<PathBuf>, ArchiveError> {

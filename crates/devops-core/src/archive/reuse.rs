@@ -66,12 +66,31 @@ impl Previous {
         (self.index.segments[n].raw_hash == *raw_hash).then_some(n)
     }
 
-    /// Reads the compressed bytes of a segment; `None` when they are not what was written.
-    pub(super) fn read(&self, n: usize) -> Option<(&Segment, Vec<u8>)> {
-        let segment = &self.index.segments[n];
-        let n = usize::try_from(segment.n_packed).ok()?;
-        let bytes = self.stored.bytes(segment.at, n, 0).ok()?;
-        (*blake3::hash(&bytes).as_bytes() == segment.packed_hash).then_some((segment, bytes))
+    /// Returns how many bytes of the archive these segments are.
+    pub(super) fn n_packed(&self, segments: &Range<usize>) -> u64 {
+        self.index.segments[segments.clone()].iter().map(|segment| segment.n_packed).sum()
+    }
+
+    /// Reads the compressed bytes of neighbouring segments; `None` when they are not what was written.
+    ///
+    /// What is in `bytes` already costs nothing to read over.
+    pub(super) fn read(
+        &self,
+        segments: Range<usize>,
+        mut bytes: Vec<u8>,
+    ) -> Option<(Vec<u8>, &[Segment])> {
+        let segments = &self.index.segments[segments];
+        let n: u64 = segments.iter().map(|segment| segment.n_packed).sum();
+        bytes.resize(usize::try_from(n).ok()?, 0);
+        self.stored.read_exact_at(&mut bytes, segments.first()?.at).ok()?;
+        let mut rest = bytes.as_slice();
+        let is_sound = segments.iter().all(|segment| {
+            // They add up to the length.
+            let (packed, others) = rest.split_at(usize::try_from(segment.n_packed).unwrap_or(0));
+            rest = others;
+            *blake3::hash(packed).as_bytes() == segment.packed_hash
+        });
+        is_sound.then_some((bytes, segments))
     }
 }
 

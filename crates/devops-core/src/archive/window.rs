@@ -1,0 +1,294 @@
+//! What is under way between the one who feeds jobs, the workers, and who takes their results in order.
+//!
+//! Thousands of jobs may wait, since most say no more than what to copy; so a slow walk through small
+//! files finds the workers busy with the large ones before. Only what holds bytes is limited, once while
+//! it waits and once from its begin until its result was used. Room is given in the order of the jobs,
+//! so the job whose result is next always has its own, and nobody waits for ever.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+/// How many jobs may wait, whatever they hold.
+const MAX_WAITING: usize = 4096;
+
+/// How many bytes a job holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    /// While it waits to be begun.
+    pub(super) waiting: usize,
+    /// From then on until its result was used.
+    pub(super) begun: usize,
+}
+
+/// Nobody takes results any more.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+/// Jobs, and the room for them.
+pub(super) struct Window<J> {
+    state: Mutex<State<J>>,
+    /// There may be a job to begin, or none will come.
+    for_workers: Condvar,
+    /// There may be room to wait.
+    for_feeder: Condvar,
+    room: Weight,
+}
+
+struct State<J> {
+    waiting: VecDeque<(J, Weight)>,
+    /// The bytes of jobs that wait, and of those that were begun.
+    held: Weight,
+    has_ended: bool,
+    is_closed: bool,
+}
+
+impl<J> State<J> {
+    /// Returns whether another job may wait; one of any size, where nothing else does.
+    fn has_room_to_wait(&self, room: Weight, weight: Weight) -> bool {
+        self.waiting.is_empty()
+            || self.waiting.len() < MAX_WAITING
+                && self.held.waiting + weight.waiting <= room.waiting
+    }
+
+    /// Takes the next job if there is room for it; one of any size, where nothing else is begun.
+    fn begin(&mut self, room: Weight) -> Option<J> {
+        let held = self.held.begun;
+        let (job, weight) =
+            self.waiting.pop_front_if(|(_, next)| held == 0 || held + next.begun <= room.begun)?;
+        self.held.waiting -= weight.waiting;
+        self.held.begun += weight.begun;
+        Some(job)
+    }
+}
+
+impl<J> Window<J> {
+    pub(super) fn new(room: Weight) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            held: Weight::default(),
+            has_ended: false,
+            is_closed: false,
+        };
+        let (for_workers, for_feeder) = (Condvar::new(), Condvar::new());
+        Self { state: Mutex::new(state), for_workers, for_feeder, room }
+    }
+
+    /// Adds a job behind all others, once there is room for it.
+    pub(super) fn push(&self, job: J, weight: Weight) -> Result<(), Closed> {
+        let is_full =
+            |state: &mut State<J>| !state.is_closed && !state.has_room_to_wait(self.room, weight);
+        let mut state = self
+            .for_feeder
+            .wait_while(self.lock(), is_full)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
+            return Err(Closed);
+        }
+        state.held.waiting += weight.waiting;
+        state.waiting.push_back((job, weight));
+        self.for_workers.notify_one();
+        Ok(())
+    }
+
+    /// Waits for a job and the room for it; `None` once there are no more.
+    pub(super) fn take(&self) -> Option<J> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.begin(self.room) {
+                self.for_feeder.notify_one();
+                return Some(job);
+            }
+            if state.is_closed || state.has_ended && state.waiting.is_empty() {
+                return None;
+            }
+            state = self.for_workers.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives back the room of a job that was begun, since its result was used.
+    pub(super) fn used(&self, weight: Weight) {
+        self.lock().held.begun -= weight.begun;
+        self.for_workers.notify_all();
+    }
+
+    /// Lets the workers end when nothing waits any more.
+    pub(super) fn end(&self) {
+        self.lock().has_ended = true;
+        self.for_workers.notify_all();
+    }
+
+    /// Drops what waits and takes nothing more.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        let dropped = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(dropped);
+        self.for_workers.notify_all();
+        self.for_feeder.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<J>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a window when it goes.
+pub(super) struct Closing<'a, J>(pub(super) &'a Window<J>);
+
+impl<J> Drop for Closing<'_, J> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc::{Receiver, Sender, channel},
+        },
+        thread,
+    };
+
+    use super::*;
+
+    /// Who stops early, and before which job.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Ending {
+        Whole,
+        TakerStops(usize),
+        FeederGivesUp(usize),
+    }
+
+    #[derive(Debug)]
+    struct Case {
+        n_threads: usize,
+        room: Weight,
+        weights: Vec<Weight>,
+        ending: Ending,
+    }
+
+    type Job = (usize, Weight, Sender<usize>);
+
+    /// Numbers that look random and are the same in every run.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) as usize % n
+        }
+    }
+
+    fn case(seed: u64) -> Case {
+        let mut numbers = Numbers(seed);
+        let room = Weight { waiting: numbers.below(60), begun: numbers.below(60) };
+        let n_jobs = numbers.below(250);
+        let mut weight = || match numbers.below(3) {
+            0 => Weight { waiting: numbers.below(80), begun: numbers.below(80) },
+            1 => Weight { waiting: 0, begun: numbers.below(8) },
+            _ => Weight::default(),
+        };
+        let weights = (0..n_jobs).map(|_| weight()).collect();
+        let ending = match numbers.below(4) {
+            0 => Ending::TakerStops(numbers.below(n_jobs + 1)),
+            1 => Ending::FeederGivesUp(numbers.below(n_jobs + 1)),
+            _ => Ending::Whole,
+        };
+        Case { n_threads: 1 + numbers.below(8), room, weights, ending }
+    }
+
+    fn feed(case: &Case, window: &Window<Job>, order: &Sender<(Receiver<usize>, Weight)>) {
+        for (n, &weight) in case.weights.iter().enumerate() {
+            if case.ending == Ending::FeederGivesUp(n) {
+                return window.close();
+            }
+            let (answer, receiver) = channel();
+            if order.send((receiver, weight)).is_err() {
+                return;
+            }
+            if window.push((n, weight, answer), weight).is_err() {
+                return;
+            }
+        }
+        window.end();
+    }
+
+    fn work(case: &Case, window: &Window<Job>, n_begun: &AtomicUsize) {
+        // A job that is larger than the room goes alone.
+        let largest = case.weights.iter().map(|weight| weight.begun).max().unwrap_or_default();
+        let limit = case.room.begun.max(largest);
+        while let Some((n, weight, answer)) = window.take() {
+            let others = n_begun.fetch_add(weight.begun, Ordering::SeqCst);
+            assert!(others + weight.begun <= limit, "{n}: {others}");
+            // Some take longer than others.
+            (0..n % 7).for_each(|_| thread::yield_now());
+            let _sent = answer.send(n);
+        }
+    }
+
+    /// Returns the results in the order they were used.
+    fn results(case: &Case) -> Vec<usize> {
+        let window = Window::new(case.room);
+        let (order, answers) = channel::<(Receiver<usize>, Weight)>();
+        let n_begun = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..case.n_threads {
+                scope.spawn(|| work(case, &window, &n_begun));
+            }
+            let (window, n_begun) = (&window, &n_begun);
+            let taker = scope.spawn(move || {
+                let _closing = Closing(window);
+                let mut used = Vec::new();
+                for (answer, weight) in answers {
+                    if case.ending == Ending::TakerStops(used.len()) {
+                        break;
+                    }
+                    let Ok(n) = answer.recv() else { break };
+                    used.push(n);
+                    n_begun.fetch_sub(weight.begun, Ordering::SeqCst);
+                    window.used(weight);
+                }
+                used
+            });
+            feed(case, window, &order);
+            drop(order);
+            taker.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_and_results_come_in_order() {
+        for seed in 0..400 {
+            let case = case(seed);
+
+            let results = results(&case);
+
+            let n_wanted = match case.ending {
+                Ending::Whole => case.weights.len(),
+                Ending::TakerStops(n) => n.min(case.weights.len()),
+                // What waited then was dropped, and something may have been done already.
+                Ending::FeederGivesUp(n) => results.len().min(n),
+            };
+            assert_eq!(results, (0..n_wanted).collect::<Vec<_>>(), "{seed}: {case:?}");
+        }
+    }
+
+    #[test]
+    fn a_slow_worker_lets_thousands_wait_that_hold_nothing() {
+        let window = Window::new(Weight { waiting: 10, begun: 10 });
+
+        for n in 0..4000 {
+            window.push(n, Weight { waiting: 0, begun: 1000 }).unwrap();
+        }
+
+        assert_eq!(window.take(), Some(0));
+        window.close();
+        assert_eq!(window.take(), None);
+        assert!(window.push(0, Weight::default()).is_err());
+    }
+}
