@@ -1,7 +1,7 @@
 //! Where the benchmark works: the folder, the tree, the tool, the archive that reading is measured on.
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     ffi::{OsStr, OsString},
     fs::{self, File},
     io::{BufReader, Read, Seek},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Coarser than the timestamps of any file system the tool must distrust.
 const SETTLE_SECONDS: &str = "3";
+/// Where folders go that are not removed yet.
+const ASIDE: &str = "aside";
 
 pub(super) struct Lab {
     pub(super) place: Place,
@@ -33,6 +35,7 @@ pub(super) struct Lab {
     pub(super) seed: u64,
     described: String,
     archive: OnceCell<PathBuf>,
+    n_aside: Cell<u32>,
 }
 
 /// Keeps this process and all it starts to two processors: the bars are for two.
@@ -64,6 +67,7 @@ impl Lab {
             seed: options.shape.seed,
             described,
             archive: OnceCell::new(),
+            n_aside: Cell::new(0),
         };
         lab.settle()?;
         // The first candidate must not be the one that reads the disk.
@@ -103,6 +107,29 @@ impl Lab {
     pub(super) fn empty(&self, name: &str) -> Result<()> {
         self.remove(name)?;
         fs::create_dir_all(self.place.path(name)).with_context(|| name.to_owned())
+    }
+
+    /// Makes a folder of the place anew, and keeps the old one until [`Self::remove_aside`], emptied.
+    ///
+    /// A file system may take long to give new files the numbers of those removed a minute ago: ext4
+    /// without a journal passes each of them by, and the next candidate would pay for it.
+    pub(super) fn set_aside(&self, name: &str) -> Result<()> {
+        let n = self.n_aside.get();
+        if self.place.path(name).exists() {
+            let aside = format!("{ASIDE}/{n}");
+            fs::create_dir_all(self.place.path(ASIDE)).context(ASIDE)?;
+            self.place.prepare(&["mv", "--", name, &aside], &[])?;
+            let files = ["find", &aside, "-type", "f", "-exec", "chmod", "u+w", "{}", "+"];
+            let emptied = ["-exec", "truncate", "-s0", "{}", "+"];
+            self.place.prepare(&[&files[..], &emptied].concat(), &[])?;
+            self.n_aside.set(n + 1);
+        }
+        self.empty(name)
+    }
+
+    /// Removes what was set aside.
+    pub(super) fn remove_aside(&self) -> Result<()> {
+        self.remove(ASIDE)
     }
 
     /// Copies a folder of the place, times and owners with it.

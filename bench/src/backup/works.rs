@@ -201,7 +201,7 @@ pub(super) fn restore(lab: &Lab, results: &mut Results) -> Result<()> {
     let archive = lab.archive()?;
     let out = lab.place.path("out");
     let (shown, to) = (archive.display().to_string(), out.display().to_string());
-    let fresh = || lab.empty("out");
+    let fresh = || lab.set_aside("out");
     let ours = lab.tool([&"restore", &archive, &"--to", &out]);
     let mut candidates = vec![
         Candidate::new(OURS, ours).after(fresh),
@@ -220,7 +220,8 @@ pub(super) fn restore(lab: &Lab, results: &mut Results) -> Result<()> {
         candidates.push(peer.restore(lab, &out).after(fresh));
     }
     measure(lab, results, ("restore", "Restore everything"), &candidates)?;
-    same_content(lab)
+    same_content(lab)?;
+    lab.remove_aside()
 }
 
 /// A fast restore that is not right is worth nothing: the last word is with `diff`.
