@@ -12,6 +12,7 @@ use devops_core::{
     archive::{CreateOptions, Created, FileLayer, verify},
     cancel::Cancel,
 };
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::fixture::{Fixture, paths, write};
 
@@ -111,6 +112,23 @@ fn a_file_or_folder_that_vanishes_is_named() {
 
     assert_eq!(changed(&created), [("b".into(), "vanished"), ("c".into(), "vanished")]);
     assert_eq!(paths(&created.path), [".", "a"]);
+}
+
+#[test]
+fn a_file_that_becomes_a_pipe_is_named_and_waited_for_by_nobody() {
+    let fixture = Fixture::new();
+    fixture.write("a", b"1");
+    let path = fixture.write("b", b"2");
+    fixture.write("c", b"3");
+
+    // They are small, so all were found before the first is read.
+    let created = create(&fixture, "a", |_| {
+        fs::remove_file(&path).unwrap();
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    });
+
+    assert_eq!(changed(&created), [("b".into(), "became")]);
+    assert_eq!(paths(&created.path), [".", "a", "c"]);
 }
 
 #[test]

@@ -17,6 +17,11 @@ use devops_core::{
     cancel::Cancel,
     clock::FixedClock,
 };
+use rustix::{
+    buffer::spare_capacity,
+    fs::{XattrFlags, lgetxattr, lsetxattr},
+    io::Errno,
+};
 use tempfile::TempDir;
 use time::{OffsetDateTime, macros::datetime};
 
@@ -28,6 +33,9 @@ pub(crate) struct Fixture {
 }
 
 pub(crate) const START: OffsetDateTime = datetime!(2026-11-22 08:49:39 +1);
+
+/// Long after every file of these tests changed, as the files see it.
+pub(crate) const LATER: OffsetDateTime = datetime!(2400-01-01 03:00 UTC);
 
 impl Fixture {
     pub(crate) fn new() -> Self {
@@ -173,6 +181,29 @@ fn brief(bytes: &[u8]) -> String {
     format!("{} bytes {:x}", bytes.len(), hasher.finish())
 }
 
+/// An access control list that gives user 1000 a right.
+pub(crate) const LIST: &[u8] = b"\x02\0\0\0\
+    \x01\0\x06\0\xff\xff\xff\xff\
+    \x02\0\x04\0\xe8\x03\0\0\
+    \x04\0\x04\0\xff\xff\xff\xff\
+    \x10\0\x04\0\xff\xff\xff\xff\
+    \x20\0\0\0\xff\xff\xff\xff";
+
+/// Sets an extended attribute; returns whether there are such here.
+pub(crate) fn set_attribute(path: &Path, name: &str, value: &[u8]) -> bool {
+    match lsetxattr(path, name, value, XattrFlags::empty()) {
+        Ok(()) => true,
+        // Some file systems and containers have none of a sort.
+        Err(Errno::NOTSUP | Errno::PERM) => false,
+        Err(error) => panic!("{name}: {error}"),
+    }
+}
+
+pub(crate) fn attribute_of(path: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut value = Vec::with_capacity(65_536);
+    lgetxattr(path, name, spare_capacity(&mut value)).ok().map(|_| value)
+}
+
 fn describe(path: &Path) -> String {
     let meta = path.symlink_metadata().unwrap();
     let content = if meta.len() > 64 << 20 {
@@ -186,5 +217,8 @@ fn describe(path: &Path) -> String {
         String::new()
     };
     let (mode, uid, gid) = (meta.mode(), meta.uid(), meta.gid());
-    format!("{mode:o} {uid}:{gid} {}.{:09} {content}", meta.mtime(), meta.mtime_nsec())
+    let attributes = ["user.note", "system.posix_acl_access"]
+        .map(|name| attribute_of(path, name).map(|value| brief(&value)));
+    let (seconds, nanoseconds) = (meta.mtime(), meta.mtime_nsec());
+    format!("{mode:o} {uid}:{gid} {seconds}.{nanoseconds:09} {attributes:?} {content}")
 }

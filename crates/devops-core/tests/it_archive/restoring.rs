@@ -12,16 +12,12 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
 };
-
-use rustix::{
-    buffer::spare_capacity,
-    fs::{XattrFlags, lgetxattr, lsetxattr},
-    io::Errno,
-};
 use tar::EntryType;
 
 use crate::{
-    fixture::{Fixture, names, restore_options, snapshot, write},
+    fixture::{
+        Fixture, LIST, attribute_of, names, restore_options, set_attribute, snapshot, write,
+    },
     foreign::Blocks,
 };
 
@@ -179,38 +175,16 @@ fn no_folder_is_made_for_what_is_no_archive() {
     assert!(!folder.exists());
 }
 
-/// An access control list that gives user 1000 a right.
-const LIST: &[u8] = b"\x02\0\0\0\
-    \x01\0\x06\0\xff\xff\xff\xff\
-    \x02\0\x04\0\xe8\x03\0\0\
-    \x04\0\x04\0\xff\xff\xff\xff\
-    \x10\0\x04\0\xff\xff\xff\xff\
-    \x20\0\0\0\xff\xff\xff\xff";
-
-fn set(path: &Path, name: &str, value: &[u8]) -> bool {
-    match lsetxattr(path, name, value, XattrFlags::empty()) {
-        Ok(()) => true,
-        // Some file systems and containers have none of a sort.
-        Err(Errno::NOTSUP | Errno::PERM) => false,
-        Err(error) => panic!("{name}: {error}"),
-    }
-}
-
-fn get(path: &Path, name: &str) -> Option<Vec<u8>> {
-    let mut value = Vec::with_capacity(65_536);
-    lgetxattr(path, name, spare_capacity(&mut value)).ok().map(|_| value)
-}
-
 #[test]
 fn attributes_and_lists_come_back_on_files_and_folders() {
     let fixture = Fixture::new();
     let file = fixture.write("d/file", b"1");
     let folder = fixture.source.join("d");
     let are_set = [
-        set(&file, "user.note", b"any\0bytes"),
-        set(&file, "system.posix_acl_access", LIST),
-        set(&folder, "user.empty", b""),
-        set(&folder, "system.posix_acl_default", LIST),
+        set_attribute(&file, "user.note", b"any\0bytes"),
+        set_attribute(&file, "system.posix_acl_access", LIST),
+        set_attribute(&folder, "user.empty", b""),
+        set_attribute(&folder, "system.posix_acl_default", LIST),
     ];
     // Nobody may write it, and its attributes are restored all the same.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
@@ -221,11 +195,12 @@ fn attributes_and_lists_come_back_on_files_and_folders() {
     assert_eq!(summary.left_out, []);
     let back = fixture.path("back/d");
     let found = [
-        get(&back.join("file"), "user.note") == Some(b"any\0bytes".to_vec()),
-        get(&back.join("file"), "system.posix_acl_access") == get(&file, "system.posix_acl_access")
+        attribute_of(&back.join("file"), "user.note") == Some(b"any\0bytes".to_vec()),
+        attribute_of(&back.join("file"), "system.posix_acl_access")
+            == attribute_of(&file, "system.posix_acl_access")
             && are_set[1],
-        get(&back, "user.empty") == Some(Vec::new()),
-        get(&back, "system.posix_acl_default") == Some(LIST.to_vec()),
+        attribute_of(&back, "user.empty") == Some(Vec::new()),
+        attribute_of(&back, "system.posix_acl_default") == Some(LIST.to_vec()),
     ];
     assert_eq!(found, are_set);
     // The list for new files of the folder came after the file.
@@ -259,13 +234,13 @@ fn powerful_attributes_need_privilege_and_labels_are_said_once() {
         .collect();
     let expected = [("ping", true), ("ping", false), ("t", true), ("mac", false)];
     assert_eq!(sorted(named), sorted(expected.to_vec()));
-    assert_eq!(get(&fixture.path("plain/ping"), "security.capability"), None);
+    assert_eq!(attribute_of(&fixture.path("plain/ping"), "security.capability"), None);
     let probe = fixture.write("probe", b"");
     for (name, attribute, value) in
         [("ping", "security.capability", &capability[..]), ("t", "trusted.t", b"1")]
     {
-        let can = set(&probe, attribute, value);
-        assert_eq!(get(&folder.join(name), attribute).as_deref(), can.then_some(value));
+        let can = set_attribute(&probe, attribute, value);
+        assert_eq!(attribute_of(&folder.join(name), attribute).as_deref(), can.then_some(value));
     }
 }
 

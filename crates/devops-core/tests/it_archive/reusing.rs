@@ -17,12 +17,9 @@ use devops_core::{
     clock::FixedClock,
 };
 use proptest::prelude::*;
-use time::{Duration, OffsetDateTime, macros::datetime};
+use time::{Duration, OffsetDateTime};
 
-use crate::fixture::{Fixture, backup, entries, write};
-
-/// Long after every file of these tests changed, as the files see it.
-const LATER: OffsetDateTime = datetime!(2400-01-01 03:00 UTC);
+use crate::fixture::{Fixture, LATER, backup, entries, write};
 
 /// Remembers which files are read.
 #[derive(Default)]

@@ -8,15 +8,17 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, EntryKind, Reproducible, verify},
+    archive::{CreateOptions, Created, EntryKind, Reproducible, verify},
     cancel::Cancel,
+    clock::FixedClock,
 };
 use proptest::prelude::*;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, mkdirat, mknodat, openat, utimensat,
 };
+use time::Duration;
 
-use crate::fixture::{Fixture, entries, snapshot, write};
+use crate::fixture::{Fixture, LATER, LIST, entries, set_attribute, snapshot, write};
 
 #[derive(Clone, Debug)]
 enum Node {
@@ -104,6 +106,12 @@ fn dress(path: &Path, node: &Node, mode: u32, seconds: i64, nanoseconds: u32) {
         let mode = Mode::from_raw_mode(mode | 0o700);
         rustix::fs::chmod(path, mode).unwrap();
     }
+    if matches!(node, Node::File(_) | Node::Folder) {
+        let value = seconds.to_le_bytes();
+        let _has_notes = mode.is_multiple_of(3) && set_attribute(path, "user.note", &value);
+        let _has_lists =
+            mode.is_multiple_of(5) && set_attribute(path, "system.posix_acl_access", LIST);
+    }
     let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
     let times = Timestamps { last_access: time, last_modification: time };
     utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
@@ -112,19 +120,31 @@ fn dress(path: &Path, node: &Node, mode: u32, seconds: i64, nanoseconds: u32) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn any_tree_survives_create_then_restore(steps in prop::collection::vec(step(), 0..25)) {
+    fn any_tree_survives_create_list_verify_restore_and_create_again(
+        steps in prop::collection::vec(step(), 0..25),
+    ) {
         let fixture = Fixture::new();
         build(&fixture.source, &steps);
+        let expected = snapshot(&fixture.source);
 
-        let created = fixture.create();
-        let restored = fixture.restore(&created.path, "back");
+        for (day, back) in [(0, "first"), (1, "second")] {
+            let clock = FixedClock(LATER + Duration::days(day));
+            let created = fixture.create_with(&CreateOptions { clock: &clock, ..fixture.options() });
+            let Created { path, summary } = created.unwrap();
+            let restored = fixture.restore(&path, back);
 
-        prop_assert_eq!(created.summary.n_faults(), 0);
-        prop_assert_eq!(restored.left_out, []);
-        prop_assert_eq!(snapshot(&fixture.source), snapshot(&fixture.path("back")));
-        let verified = verify(&created.path, &Cancel::new(), &mut |_| {}).unwrap();
-        prop_assert_eq!(verified.n_entries, created.summary.n_entries);
-        prop_assert_eq!(verified.n_files, created.summary.n_files);
+            prop_assert_eq!(summary.n_faults(), 0);
+
+            let mut listed: Vec<_> = entries(&path).into_iter().map(|entry| entry.path).collect();
+            listed[0] = PathBuf::new();
+            listed.sort();
+            prop_assert_eq!(listed, expected.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>());
+            let verified = verify(&path, &Cancel::new(), &mut |_| {}).unwrap();
+            prop_assert_eq!(verified.n_entries, summary.n_entries);
+            prop_assert_eq!(verified.n_files, summary.n_files);
+            prop_assert_eq!(restored.left_out, []);
+            prop_assert_eq!(&snapshot(&fixture.path(back)), &expected);
+        }
     }
 }
 
