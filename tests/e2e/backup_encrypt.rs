@@ -219,9 +219,14 @@ fn what_is_no_key_is_refused_and_not_shown() {
     assert!(!fixture.env.path("backups").exists());
     let both = ["--recipient", &fixture.recipient, "--passphrase-file", "keys"];
     fixture.run(&[&["create", "data", "backups"][..], &both].concat()).expect_code(2);
-    let no_key = fixture.run(&["list", "x", "--identity", "data/a/file"]);
-    no_key.expect_code(2);
-    assert!(no_key.stderr.contains("`data/a/file`, line 1 is not an X25519 identity of age"));
+    for (file, message) in [
+        ("data/a/file", "`data/a/file`, line 1 is not an X25519 identity of age"),
+        ("empty", "`empty` holds no identity"),
+    ] {
+        let no_key = fixture.run(&["list", "x", "--identity", file]);
+        no_key.expect_code(2);
+        assert!(no_key.stderr.contains(message), "{}", no_key.stderr);
+    }
 }
 
 #[test]

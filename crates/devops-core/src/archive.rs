@@ -2,11 +2,11 @@
 //!
 //! Writing: `walk` finds entries that `selection` and `marks` let in, `group` says which of them share
 //! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
-//! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses
-//! or copies the segments in parallel and writes them in order, with as much under way as `window`
-//! allows, `deflate` joins them into one gzip member after `inflate` has proved each, and `index`
-//! describes them behind it. `container` documents the format. `sink` takes the bytes, to encrypt them where `encryption` says so; `cache` then
-//! keeps a copy in plain for the next archive.
+//! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses or
+//! copies the segments in parallel and writes them in order, with as much under way as `window` allows,
+//! `deflate` joins them into one gzip member after `inflate` has proved each, and `index` describes
+//! them behind it. `container` documents the format. `sink` takes the bytes, to encrypt them where
+//! `encryption` says so; `cache` then keeps a copy in plain for the next archive.
 //!
 //! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes
 //! and then into entries; `list`, `verify`, `restore` and `prune` stand on it.

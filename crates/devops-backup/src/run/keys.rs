@@ -22,6 +22,9 @@ pub(super) fn keys(flags: &KeyFlags, session: &Session) -> Result<Keys, Failure>
     let mut keys = Keys::none();
     for file in &flags.identity {
         let text = Secret::new(read_input(file, MAX_KEYS, session.cancel())?);
+        if lines(text.expose()).next().is_none() {
+            return Err(Failure::usage(format!("`{}` holds no identity", quote(file))));
+        }
         for (n, line) in lines(text.expose()) {
             keys.add_identity(&Secret::new(line)).map_err(|error| bad(file, Some(n), error))?;
         }

@@ -298,7 +298,7 @@ impl Work<'_> {
         let output = Output { writer: &mut sink, path, n_written: 0 };
         let n_threads = options.n_threads;
         let compression = Compression { making: self.making(), n_threads, previous };
-        let (mut tally, doubtful) = pipeline::run(output, compression, |feed| {
+        let (mut tally, doubtful) = pipeline::run(output, compression, cancel, |feed| {
             let produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
                 let matcher = previous.map(|old| Matcher::new(old, seconds(self.started)));
                 let mut pack = Pack::new(options, (feed, matcher), cancel, tell);

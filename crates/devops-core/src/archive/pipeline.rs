@@ -7,19 +7,22 @@ use std::{
     io::Write,
     ops::Range,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread,
 };
 
 use super::{
     ArchiveError,
-    content::Merger,
+    content::{Digest, Merger},
     deflate::{Checksum, MEMBER_HEADER},
-    index::{EntryWriter, Hash, IndexWriter, Making},
+    index::{EntryWriter, Hash, IndexWriter, Making, Segment},
     reuse::{Previous, key},
     window::{self, Weight, Window},
 };
-use crate::{cancel::Cancelled, fs::At};
+use crate::{
+    cancel::{Cancel, Cancelled},
+    fs::At,
+};
 
 mod worker;
 
@@ -27,12 +30,17 @@ pub(super) use worker::Piece;
 use worker::{Made, Spare, Worker};
 
 const MIB: usize = 1 << 20;
-/// How much may wait to be compressed, for each thread: a piece and the next one.
-const WAITING: usize = 2 * MIB;
+/// How much may wait to be compressed, and as much again be under compression, for each thread: a
+/// piece and the next one.
+const EACH: usize = 2 * MIB;
 /// How much may be finished before its turn: while one piece is compressed, many are copied.
 const AHEAD: usize = 16 * MIB;
 /// How much of neighbours in the archive before is copied at once: more costs memory, less costs calls.
 const RUN: u64 = MIB as u64;
+/// How many neighbours at most: holes are next to nothing.
+const MAX_RUN: usize = 1024;
+/// What the result of the smallest piece takes.
+const LEAST: usize = 4096;
 
 /// How to make segments.
 #[derive(Clone, Copy)]
@@ -98,7 +106,7 @@ type Answer = Result<Made, Failure>;
 
 struct Job {
     piece: Piece,
-    answer: Sender<Answer>,
+    answer: SyncSender<Answer>,
 }
 
 /// A content that was read though nothing about its file had changed, and so must be what it was.
@@ -121,16 +129,34 @@ pub(super) struct Feed<'a> {
     order: Sender<Next>,
     previous: Option<&'a Previous>,
     /// What is to be copied, and may get longer yet.
-    run: Option<(Range<usize>, Vec<Hash>)>,
+    run: Option<Run>,
+}
+
+/// Neighbours in the archive before.
+struct Run {
+    segments: Range<usize>,
+    n_packed: u64,
+    hashes: Vec<Hash>,
+}
+
+impl Run {
+    fn takes(&self, n: usize) -> bool {
+        self.segments.end == n && self.n_packed < RUN && self.segments.len() < MAX_RUN
+    }
 }
 
 impl Feed<'_> {
     pub(super) fn send(&mut self, piece: Piece) -> Result<(), Stop> {
         match piece {
             Piece::Old { segments, hashes } => self.copy(segments, hashes),
-            other => {
+            Piece::New { ref raw, .. } => {
+                let weight = Weight { waiting: raw.len(), begun: raw.len() };
                 self.flush()?;
-                self.put(other)
+                self.push(piece, weight)
+            }
+            Piece::Zeros { .. } => {
+                self.flush()?;
+                self.push(piece, Weight::default())
             }
         }
     }
@@ -144,43 +170,33 @@ impl Feed<'_> {
     /// Appends segments to the run before them, if they are its neighbours.
     fn copy(&mut self, segments: Range<usize>, hashes: Vec<Hash>) -> Result<(), Stop> {
         for n in segments {
-            if !self.run.as_ref().is_some_and(|(run, _)| run.end == n && self.n_packed(run) < RUN) {
+            if !self.run.as_ref().is_some_and(|run| run.takes(n)) {
                 self.flush()?;
             }
-            self.run.get_or_insert_with(|| (n..n, Vec::new())).0.end = n + 1;
+            let empty = || Run { segments: n..n, n_packed: 0, hashes: Vec::new() };
+            let run = self.run.get_or_insert_with(empty);
+            run.segments.end = n + 1;
+            run.n_packed += self.previous.map_or(0, |previous| previous.n_packed(n));
         }
-        if let Some((_, contents)) = &mut self.run {
-            contents.extend(hashes);
+        if let Some(run) = &mut self.run {
+            run.hashes.extend(hashes);
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Stop> {
-        let Some((segments, hashes)) = self.run.take() else { return Ok(()) };
-        self.put(Piece::Old { segments, hashes })
+        let Some(Run { segments, n_packed, hashes }) = self.run.take() else { return Ok(()) };
+        let n_listed = segments.len() * size_of::<Segment>() + hashes.len() * size_of::<Digest>();
+        let begun = usize::try_from(n_packed).unwrap_or(usize::MAX).saturating_add(n_listed);
+        let weight = Weight { waiting: size_of_val(hashes.as_slice()), begun };
+        self.push(Piece::Old { segments, hashes }, weight)
     }
 
-    fn put(&mut self, piece: Piece) -> Result<(), Stop> {
-        let (answer, receiver) = channel();
-        let weight = self.weight(&piece);
+    fn push(&mut self, piece: Piece, weight: Weight) -> Result<(), Stop> {
+        let weight = Weight { begun: weight.begun.max(LEAST), ..weight };
+        let (answer, receiver) = sync_channel(1);
         self.order.send(Next::Piece(receiver, weight)).map_err(|_| Stop::WriterGone)?;
         self.window.push(Job { piece, answer }, weight).map_err(|_| Stop::WriterGone)
-    }
-
-    fn weight(&self, piece: &Piece) -> Weight {
-        match piece {
-            Piece::New { raw, .. } => Weight { waiting: raw.len(), begun: raw.len() },
-            // They compress to next to nothing.
-            Piece::Zeros { .. } => Weight::default(),
-            Piece::Old { segments, hashes } => {
-                let begun = usize::try_from(self.n_packed(segments)).unwrap_or(usize::MAX);
-                Weight { waiting: size_of_val(hashes.as_slice()), begun }
-            }
-        }
-    }
-
-    fn n_packed(&self, segments: &Range<usize>) -> u64 {
-        self.previous.map_or(0, |previous| previous.n_packed(segments))
     }
 }
 
@@ -196,37 +212,44 @@ impl Drop for Feed<'_> {
 pub(super) fn run<T>(
     out: Output<'_>,
     compression: Compression<'_>,
+    cancel: &Cancel,
     produce: impl FnOnce(Feed<'_>) -> Result<T, Stop>,
 ) -> Result<(T, Vec<PathBuf>), Failure> {
     let n_threads = compression.n_threads.max(1);
-    let room = Weight { waiting: n_threads * WAITING, begun: AHEAD.max(n_threads * 2 * WAITING) };
-    let window = Window::new(room);
+    let for_each = n_threads * EACH;
+    let window = Window::new(Weight { waiting: for_each, begun: for_each + AHEAD });
     let (order, answers) = channel();
     let spare = Spare::default();
     thread::scope(|scope| {
+        // From here on: where a thread cannot be started, those there must hear that nothing comes.
+        let feed = Feed { window: &window, order, previous: compression.previous, run: None };
         for _ in 0..n_threads {
-            scope.spawn(|| work(&window, Worker::new(compression, &spare)));
+            scope.spawn(|| work(&window, compression, &spare));
         }
         let (window, spare) = (&window, &spare);
         let writer = scope.spawn(move || {
             // However it ends, nobody waits for it.
             let _closing = window::Closing(window);
-            Writer::new(out, compression.making).run(window, spare, &answers)
+            Writer::new(out, compression.making).run(&answers, window, spare, cancel)
         });
-        let produced = produce(Feed { window, order, previous: compression.previous, run: None });
+        let produced = produce(feed);
         if produced.is_err() {
             window.close();
         }
         let written = writer.join().expect("the writer does not panic");
-        match produced {
-            Ok(value) => written.map(|doubtful| (value, doubtful)),
-            Err(Stop::WriterGone) => Err(written.expect_err("only a failed writer is gone early")),
-            Err(Stop::Failed(error)) => Err(error.into()),
+        match (produced, written) {
+            (Err(Stop::Failed(error)), _) => Err(error.into()),
+            (_, Err(failure)) => Err(failure),
+            (Ok(value), Ok(Some(doubtful))) => Ok((value, doubtful)),
+            _ => unreachable!("a thread that breaks takes the others along"),
         }
     })
 }
 
-fn work(window: &Window<Job>, mut worker: Worker<'_>) {
+fn work(window: &Window<Job>, compression: Compression<'_>, spare: &Spare) {
+    // The last one to end has done everything; one that breaks leaves nobody waiting.
+    let _closing = window::Closing(window);
+    let mut worker = Worker::new(compression, spare);
     while let Some(Job { piece, answer }) = window.take() {
         // The writer may be gone; the feed will hear of it.
         let _sent = answer.send(worker.made(piece));
@@ -254,26 +277,28 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Writes everything; returns nothing where the end did not come, since somebody gave up.
     fn run(
         mut self,
+        answers: &Receiver<Next>,
         window: &Window<Job>,
         spare: &Spare,
-        answers: &Receiver<Next>,
-    ) -> Result<Vec<PathBuf>, Failure> {
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<PathBuf>>, Failure> {
         self.out.write(&MEMBER_HEADER)?;
         for next in answers {
+            // The walk may be gigabytes ahead.
+            cancel.check().map_err(ArchiveError::from)?;
             match next {
                 Next::Piece(answer, weight) => {
-                    // What was given up is not answered.
                     let Ok(answer) = answer.recv() else { break };
                     spare.give(self.take(answer?)?);
                     window.used(weight);
                 }
-                Next::End(entries, doubts) => return Ok(self.end(*entries, doubts)?),
+                Next::End(entries, doubts) => return Ok(Some(self.end(*entries, doubts)?)),
             }
         }
-        // Without an end the producer gave up, and has its own error.
-        Ok(Vec::new())
+        Ok(None)
     }
 
     /// Writes segments; returns the bytes, which nobody needs any more.

@@ -63,12 +63,15 @@ impl Previous {
     /// Returns the segment that holds these bytes of the tar.
     pub(super) fn find(&self, raw_hash: &Hash) -> Option<usize> {
         let n = *self.by_hash.get(&key(raw_hash))?;
-        (self.index.segments[n].raw_hash == *raw_hash).then_some(n)
+        let segment = &self.index.segments[n];
+        // What is much larger than its content was not made by us.
+        let is_sound = segment.n_packed <= segment.n_raw + segment.n_raw / 8 + 64;
+        (segment.raw_hash == *raw_hash && is_sound).then_some(n)
     }
 
-    /// Returns how many bytes of the archive these segments are.
-    pub(super) fn n_packed(&self, segments: &Range<usize>) -> u64 {
-        self.index.segments[segments.clone()].iter().map(|segment| segment.n_packed).sum()
+    /// Returns how many bytes of the archive a segment is.
+    pub(super) fn n_packed(&self, n: usize) -> u64 {
+        self.index.segments[n].n_packed
     }
 
     /// Reads the compressed bytes of neighbouring segments; `None` when they are not what was written.

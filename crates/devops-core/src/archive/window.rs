@@ -1,9 +1,9 @@
 //! What is under way between the one who feeds jobs, the workers, and who takes their results in order.
 //!
-//! Thousands of jobs may wait, since most say no more than what to copy; so a slow walk through small
-//! files finds the workers busy with the large ones before. Only what holds bytes is limited, once while
-//! it waits and once from its begin until its result was used. Room is given in the order of the jobs,
-//! so the job whose result is next always has its own, and nobody waits for ever.
+//! Hundreds of jobs may wait, since most say no more than what to copy; so a slow walk through small
+//! files finds the workers busy with the large ones before. The bytes that jobs hold are limited, once
+//! while they wait and once from their begin until their result was used. Room is given in the order of
+//! the jobs, so the one whose result is next always has its own, and nobody waits for ever.
 
 use std::{
     collections::VecDeque,
@@ -11,9 +11,9 @@ use std::{
 };
 
 /// How many jobs may wait, whatever they hold.
-const MAX_WAITING: usize = 4096;
+const MAX_WAITING: usize = 512;
 
-/// How many bytes a job holds.
+/// Bytes: what a job holds, or what all may hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Weight {
     /// While it waits to be begun.
@@ -109,8 +109,11 @@ impl<J> Window<J> {
 
     /// Gives back the room of a job that was begun, since its result was used.
     pub(super) fn used(&self, weight: Weight) {
-        self.lock().held.begun -= weight.begun;
-        self.for_workers.notify_all();
+        let mut state = self.lock();
+        state.held.begun -= weight.begun;
+        if !state.waiting.is_empty() {
+            self.for_workers.notify_all();
+        }
     }
 
     /// Lets the workers end when nothing waits any more.
@@ -279,10 +282,10 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_worker_lets_thousands_wait_that_hold_nothing() {
+    fn a_slow_worker_lets_hundreds_wait_that_hold_nothing() {
         let window = Window::new(Weight { waiting: 10, begun: 10 });
 
-        for n in 0..4000 {
+        for n in 0..MAX_WAITING {
             window.push(n, Weight { waiting: 0, begun: 1000 }).unwrap();
         }
 

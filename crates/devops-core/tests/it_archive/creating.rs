@@ -8,6 +8,10 @@ use std::{
         net::UnixListener,
     },
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use devops_core::{
@@ -21,7 +25,7 @@ use devops_core::{
 };
 use time::Duration;
 
-use crate::fixture::{Fixture, START, backup, names, paths, write};
+use crate::fixture::{Fixture, LATER, START, backup, names, paths, write};
 
 #[test]
 fn nothing_is_ever_overwritten() {
@@ -202,6 +206,60 @@ fn a_signal_in_the_middle_leaves_no_archive() {
 
     assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
     assert_eq!(names(&fixture.dest), [""; 0]);
+}
+
+/// Sends a signal with the first large write, and counts what is written after it.
+#[derive(Clone)]
+struct Interrupted {
+    cancel: Cancel,
+    n_after: Arc<AtomicU64>,
+}
+
+impl FileLayer for Interrupted {
+    fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
+        Box::new(Counted { file, layer: self.clone() })
+    }
+}
+
+struct Counted<'a> {
+    file: &'a mut (dyn Write + Send),
+    layer: Interrupted,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        if self.layer.cancel.check().is_err() {
+            self.layer.n_after.fetch_add(n as u64, Ordering::SeqCst);
+        } else if bytes.len() > 1 << 19 {
+            self.layer.cancel.cancel(15);
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[test]
+fn a_signal_ends_a_run_that_copies_though_all_is_planned_long_before() {
+    let fixture = Fixture::new();
+    let noise: Vec<u8> =
+        (0..12_u32 << 18).flat_map(|n| n.wrapping_mul(n ^ 0x9e37_79b9).to_le_bytes()).collect();
+    fixture.write("large", &noise);
+    let clock = FixedClock(LATER);
+    let options = CreateOptions { clock: &clock, ..fixture.options() };
+    let first = fixture.create_with(&options).unwrap();
+    let cancel = Cancel::new();
+    let layer = Interrupted { cancel: cancel.clone(), n_after: Arc::default() };
+
+    let options = CreateOptions { layer: &layer, ..options };
+    let second = create_in_folder(&options, &fixture.dest, &backup(), &cancel, &mut |_| {});
+
+    assert_eq!(second.unwrap_err().kind(), Kind::Interrupted);
+    assert_eq!(names(&fixture.dest), [first.path.file_name().unwrap().to_str().unwrap()]);
+    assert_eq!(layer.n_after.load(Ordering::SeqCst), 0);
 }
 
 #[test]

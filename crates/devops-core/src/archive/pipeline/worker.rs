@@ -118,7 +118,12 @@ impl<'a> Worker<'a> {
     }
 
     fn read(&self, segments: Range<usize>) -> Option<(Vec<u8>, Vec<Segment>)> {
-        let (bytes, segments) = self.previous?.read(segments, self.spare.take())?;
+        let previous = self.previous?;
+        // A large buffer for a small segment would be more than what was weighed.
+        let n_packed: u64 = segments.clone().map(|n| previous.n_packed(n)).sum();
+        let buffer =
+            if n_packed >= SPARE_SIZE.start as u64 / 2 { self.spare.take() } else { Vec::new() };
+        let (bytes, segments) = previous.read(segments, buffer)?;
         Some((bytes, segments.to_vec()))
     }
 }
