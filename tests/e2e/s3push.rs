@@ -202,6 +202,62 @@ fn an_existing_key_is_refused_kept_or_replaced() {
 }
 
 #[test]
+fn an_object_is_encrypted_tagged_and_locked_as_asked() {
+    let setting = Setting::new();
+    setting.env.write("a.txt", "x");
+    let flags = "--sse aws:kms --sse-kms-key-id key-7 --tag team=ops --tag tier=1 \
+                 --lock-mode compliance --lock-until 2999-03-01T12:00:00+02:00 --legal-hold";
+    let put =
+        [&["put", "a.txt", "s3://backups"][..], &flags.split_whitespace().collect::<Vec<_>>()];
+
+    let stored = setting.run(&put.concat());
+    let unchanged = setting.run(&put.concat());
+
+    stored.expect_code(0);
+    let log = setting.server.log();
+    let request = log.iter().find(|entry| entry.operation == "PutObject").unwrap();
+    for (header, value) in [
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "key-7"),
+        ("x-amz-tagging", "team=ops&tier=1"),
+        ("x-amz-object-lock-mode", "COMPLIANCE"),
+        ("x-amz-object-lock-retain-until-date", "2999-03-01T10:00:00Z"),
+        ("x-amz-object-lock-legal-hold", "ON"),
+    ] {
+        assert_eq!(request.header(header), Some(value), "{header}");
+    }
+    unchanged.expect_code(0);
+    assert!(unchanged.stderr.contains("and keep the metadata, tags, encryption and locks"));
+}
+
+#[test]
+fn attributes_that_do_not_go_together_are_refused_before_anything_is_sent() {
+    let setting = Setting::new();
+    setting.env.write("a.txt", "x");
+
+    for (flags, said) in [
+        ("--sse-kms-key-id k", "--sse-kms-key-id goes with"),
+        ("--sse AES256 --sse-kms-key-id k", "--sse-kms-key-id goes with"),
+        ("--sse rot13", "none of AES256, aws:kms, aws:kms:dsse"),
+        ("--lock-mode governance", "--lock-mode and --lock-until go together"),
+        ("--lock-until 90d", "--lock-mode and --lock-until go together"),
+        ("--lock-mode governance --lock-until 2020-01-01", "not in the future"),
+        ("--lock-mode for-ever --lock-until 90d", "neither governance nor compliance"),
+        ("--lock-mode governance --lock-until soon", "neither a duration such as 90d"),
+        ("--legal-hold --checksum none", "a locked object needs a checksum"),
+        ("--tag a=1 --tag a=2", "the tag `a` is given twice"),
+        ("--tag =1", "is not KEY=VALUE"),
+    ] {
+        let flags = flags.split_whitespace().collect::<Vec<_>>();
+        let run = setting.run(&[&["put", "a.txt", "s3://backups"][..], &flags].concat());
+
+        run.expect_code(2);
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    }
+    assert_eq!(setting.server.log().len(), 0);
+}
+
+#[test]
 fn what_is_wrong_is_said_with_the_code_of_the_contract() {
     let setting = Setting::new();
     setting.env.write("a.txt", "x");

@@ -7,6 +7,7 @@
 
 mod adjust;
 mod answer;
+mod attributes;
 mod body;
 mod buffers;
 pub mod checksum;
@@ -40,6 +41,7 @@ mod uri;
 mod verify;
 
 pub use self::{
+    attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
     checksum::{Algorithm, Checksum},
     connect::{ConnectError, ConnectOptions, connect},
     event::{Event, ObjectSummary, Outcome},

@@ -5,14 +5,24 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use devops_cli::{SecondSignal, Tool};
 use devops_core::{
-    s3::{Algorithm, Proof, S3Uri},
+    s3::{Algorithm, LockMode, Method, Proof, S3Uri},
     units::{ByteSize, UnitError, parse_duration},
 };
+
+use crate::when::When;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-s3push",
     table: "s3push",
-    guarded: &["endpoint-url", "profile", "ca-bundle"],
+    guarded: &[
+        "endpoint-url",
+        "profile",
+        "ca-bundle",
+        "sse-kms-key-id",
+        "lock-mode",
+        "lock-until",
+        "legal-hold",
+    ],
     secret: &[],
     profile: None,
     second_signal: SecondSignal::EndsAtOnce,
@@ -45,7 +55,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Put files, folders, globs or the standard input
-    Put(PutArgs),
+    Put(Box<PutArgs>),
     /// Get one object into a file
     Get(GetArgs),
     /// List objects
@@ -80,15 +90,6 @@ pub(crate) struct PutArgs {
     /// Put what symbolic links in folders point to, instead of skipping them (exit 3)
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
-    /// Store this with the object
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) metadata: Vec<(String, String)>,
-    /// Store this media type with the object
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) content_type: Option<String>,
-    /// Store in this class
-    #[arg(long, value_name = "CLASS")]
-    pub(crate) storage_class: Option<String>,
     /// Protect and prove with crc64nvme, crc32c, sha256 or none
     #[arg(long, value_name = "ALGORITHM", default_value = "crc64nvme", value_parser = algorithm)]
     pub(crate) checksum: Protection,
@@ -111,9 +112,47 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) attributes: AttributeFlags,
+    #[command(flatten)]
     pub(crate) transfer: Transfer,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// What new objects are stored with.
+#[derive(Args)]
+#[command(next_help_heading = "Object options")]
+pub(crate) struct AttributeFlags {
+    /// Store this with the object
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Store this media type with the object
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Store in this class
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) storage_class: Option<String>,
+    /// Tag the object
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) tag: Vec<(String, String)>,
+    /// Let the store encrypt: AES256, aws:kms or aws:kms:dsse
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) sse: Option<Method>,
+    /// Encrypt with this key of the key management service instead of its default one
+    #[arg(long, value_name = "ID")]
+    pub(crate) sse_kms_key_id: Option<String>,
+    /// Lock the object: governance, or compliance, which nobody can lift
+    ///
+    /// The bucket must have Object Lock. A lock is on one version: a new one can still be put over it.
+    /// What is there already stays as it is, and is not locked by this.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) lock_mode: Option<LockMode>,
+    /// Lock it for so long (90d), or until then (2027-03-01, 2027-03-01T12:00:00Z)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) lock_until: Option<When>,
+    /// Lock the object until somebody lifts the hold
+    #[arg(long)]
+    pub(crate) legal_hold: bool,
 }
 
 #[derive(Args)]

@@ -2,6 +2,7 @@
 
 mod cli;
 mod run;
+mod when;
 
 fn main() -> std::process::ExitCode {
     devops_cli::main(&cli::TOOL, run::run)

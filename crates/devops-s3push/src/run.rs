@@ -1,5 +1,6 @@
 //! From arguments to core calls to output.
 
+mod attributes;
 mod connection;
 mod explain;
 mod get;

@@ -97,7 +97,7 @@ impl Task<'_> {
         let settled = match self.link.complete(upload, &sent, self.guarded).await {
             Ok(answer) => confirm(&self.link, &upload.uri, &sent, &answer).await?,
             Err(failure) if leaves_open(&failure) => {
-                let write = Write { id: self.id(), sent: &sent, upload_id: Some(&upload.id) };
+                let write = Write { id: &self.id, sent: &sent, upload_id: Some(&upload.id) };
                 resolve(&self.link, &upload.uri, write, failure).await?
             }
             Err(failure) => return Err(failure.into()),
@@ -113,7 +113,7 @@ impl Task<'_> {
     where
         W: Future<Output = Result<(Sent, Settled), S3Error>>,
     {
-        let upload = self.link.create_upload(self.uri, self.protection, &self.attributes).await?;
+        let upload = self.link.create_upload(self.uri, self.protection, self.marked()).await?;
         match work(upload.clone()).await {
             // Same content under another mark: ours was not needed.
             Ok((sent, settled)) => {

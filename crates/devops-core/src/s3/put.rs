@@ -1,15 +1,13 @@
 //! Puts one file into a store: asks what is there, sends, confirms.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     S3Error,
     adjust::Adjustments,
+    attributes::Attributes,
     checksum::Algorithm,
     event::{Event, ObjectSummary, Outcome},
     existing::unchanged,
@@ -18,7 +16,6 @@ use super::{
     payload::Protection,
     plan::{PartPlan, PartSize},
     proof::{Proof, Sent},
-    requests::Attributes,
     retry::random,
     settle::{Settled, Write, confirm, resolve},
     source::OpenFile,
@@ -47,12 +44,8 @@ pub struct PutOptions {
     pub require_proof: Proof,
     /// How large parts are.
     pub part_size: PartSize,
-    /// User metadata.
-    pub metadata: BTreeMap<String, String>,
-    /// The media type; the store's default if not given.
-    pub content_type: Option<String>,
-    /// The storage class; the bucket's default if not given.
-    pub storage_class: Option<String>,
+    /// What new objects are stored with; one that is there already stays as it is.
+    pub attributes: Attributes,
 }
 
 impl Default for PutOptions {
@@ -62,9 +55,7 @@ impl Default for PutOptions {
             checksum: Some(Algorithm::default()),
             require_proof: Proof::Size,
             part_size: PartSize::Auto,
-            metadata: BTreeMap::new(),
-            content_type: None,
-            storage_class: None,
+            attributes: Attributes::default(),
         }
     }
 }
@@ -84,7 +75,9 @@ pub struct Preview {
 pub(crate) struct Task<'a> {
     pub(crate) link: Link<'a>,
     pub(crate) uri: &'a S3Uri,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: &'a Attributes,
+    /// The mark by which the upload knows its own object.
+    pub(crate) id: String,
     pub(crate) protection: Protection,
     /// Whether the write itself refuses an existing key.
     pub(crate) guarded: bool,
@@ -159,18 +152,14 @@ impl<'a> Task<'a> {
             Some(_) => Protection::Md5,
             None => Protection::Nothing,
         };
-        let attributes = Attributes {
-            metadata: options.metadata.clone(),
-            content_type: options.content_type.clone(),
-            storage_class: options.storage_class.clone(),
-            id: format!("{:016x}{:016x}", random(), random()),
-        };
+        let id = format!("{:016x}{:016x}", random(), random());
         let guarded = options.replace == Replace::Refuse && link.store.knows_conditions();
-        Self { link, uri, attributes, protection, guarded }
+        Self { link, uri, attributes: &options.attributes, id, protection, guarded }
     }
 
-    pub(crate) fn id(&self) -> &str {
-        &self.attributes.id
+    /// Returns what goes into the request that begins an object.
+    pub(crate) fn marked(&self) -> (&Attributes, &str) {
+        (self.attributes, &self.id)
     }
 
     async fn put_single(
@@ -188,7 +177,7 @@ impl<'a> Task<'a> {
         &self,
         payload: super::payload::Payload,
     ) -> Result<(Sent, Settled), S3Error> {
-        match self.link.put_object(self.uri, &payload, &self.attributes, self.guarded).await {
+        match self.link.put_object(self.uri, &payload, self.marked(), self.guarded).await {
             Ok((part, answer)) => {
                 let sent = Sent::single(part);
                 let settled = confirm(&self.link, self.uri, &sent, &answer).await?;
@@ -198,7 +187,7 @@ impl<'a> Task<'a> {
                 if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() =>
             {
                 let sent = Sent::unanswered(&payload);
-                let write = Write { id: self.id(), sent: &sent, upload_id: None };
+                let write = Write { id: &self.id, sent: &sent, upload_id: None };
                 let settled = resolve(&self.link, self.uri, write, failure).await?;
                 Ok((sent, settled))
             }

@@ -1,13 +1,12 @@
 //! The requests of S3 that write objects, each in the smallest form.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_s3::{
     Client,
     types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
 };
 
 use super::{
+    attributes::{Attributes, with_attributes},
     body::Watch,
     checksum::{Algorithm, Checksum, Sum},
     failure::{CallFailure, Trouble},
@@ -20,15 +19,6 @@ use super::{
 
 /// The metadata key under which an upload leaves its mark, so that it knows its own object.
 pub(crate) const ID_KEY: &str = "s3push-id";
-
-/// What an object is stored with, beside its bytes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Attributes {
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) storage_class: Option<String>,
-    pub(crate) id: String,
-}
 
 /// What the answer to a write says of the object or part.
 #[derive(Clone, Debug, Default)]
@@ -73,19 +63,13 @@ impl Link<'_> {
         &self,
         uri: &S3Uri,
         payload: &Payload,
-        attributes: &Attributes,
+        (attributes, id): (&Attributes, &str),
         guarded: bool,
     ) -> Result<(StoredPart, Answer), CallFailure> {
         let watch = Watch::default();
         let send = |client: Client| {
-            let request = client
-                .put_object()
-                .bucket(&uri.bucket)
-                .key(&uri.key)
-                .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-                .metadata(ID_KEY, &attributes.id)
-                .set_content_type(attributes.content_type.clone())
-                .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
+            let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
+            let request = with_attributes!(request, attributes, id)
                 .set_if_none_match(guarded.then(|| "*".to_owned()))
                 .set_content_md5(payload.content_md5())
                 .body(watch.body(payload.bytes.clone()));
@@ -120,21 +104,15 @@ impl Link<'_> {
         &self,
         uri: &S3Uri,
         protection: Protection,
-        attributes: &Attributes,
+        (attributes, id): (&Attributes, &str),
     ) -> Result<Upload, CallFailure> {
         let algorithm = match protection {
             Protection::Checksum(algorithm) => Some(algorithm),
             Protection::Md5 | Protection::Nothing => None,
         };
         let send = |client: Client| {
-            client
-                .create_multipart_upload()
-                .bucket(&uri.bucket)
-                .key(&uri.key)
-                .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-                .metadata(ID_KEY, &attributes.id)
-                .set_content_type(attributes.content_type.clone())
-                .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
+            let request = client.create_multipart_upload().bucket(&uri.bucket).key(&uri.key);
+            with_attributes!(request, attributes, id)
                 .set_checksum_algorithm(algorithm.map(checksum_algorithm))
                 .set_checksum_type(algorithm.map(checksum_type))
                 .send()

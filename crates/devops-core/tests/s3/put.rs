@@ -8,11 +8,13 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Event, Filter, Outcome, PartSize, Proof, PutOptions, Replace, S3Error,
-        StreamOptions, find_sources, pending_uploads, put_all, put_stream,
+        Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
+        PartSize, Proof, PutOptions, Replace, S3Error, StreamOptions, Tags, find_sources,
+        pending_uploads, put_all, put_stream,
     },
     units::ByteSize,
 };
+use time::macros::datetime;
 
 use crate::rig::{PART, Rig, bytes, uri};
 
@@ -104,9 +106,12 @@ fn metadata_type_and_class_are_stored_with_a_mark() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 10);
     let options = PutOptions {
-        metadata: [("owner".to_owned(), "ops".to_owned())].into(),
-        content_type: Some("text/plain".to_owned()),
-        storage_class: Some("STANDARD_IA".to_owned()),
+        attributes: Attributes {
+            metadata: [("owner".to_owned(), "ops".to_owned())].into(),
+            content_type: Some("text/plain".to_owned()),
+            storage_class: Some("STANDARD_IA".to_owned()),
+            ..Attributes::default()
+        },
         ..PutOptions::default()
     };
 
@@ -119,6 +124,39 @@ fn metadata_type_and_class_are_stored_with_a_mark() {
         (object.content_type(), object.storage_class()),
         (Some("text/plain"), Some("STANDARD_IA"))
     );
+}
+
+#[test]
+fn encryption_tags_and_locks_go_with_the_request_that_begins_the_object() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", PART + 1);
+    let tags = [("team", "ops & dev"), ("tier", "1")];
+    let attributes = Attributes {
+        encryption: Some(Encryption { method: Method::Kms, key_id: Some("key-7".to_owned()) }),
+        tags: Tags::new(tags.map(|(key, value)| (key.to_owned(), value.to_owned()))).unwrap(),
+        lock: Some(Lock { mode: LockMode::Governance, until: datetime!(2027-03-01 12:00 +2) }),
+        legal_hold: true,
+        ..Attributes::default()
+    };
+
+    let single = PutOptions { attributes: attributes.clone(), ..PutOptions::default() };
+    rig.put(&file, "single", &single).unwrap();
+    rig.put(&file, "parts", &PutOptions { attributes, ..in_small_parts() }).unwrap();
+
+    let log = rig.server.log();
+    for operation in ["PutObject", "CreateMultipartUpload"] {
+        let begin = log.iter().find(|entry| entry.operation == operation).unwrap();
+        for (header, value) in [
+            ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-server-side-encryption-aws-kms-key-id", "key-7"),
+            ("x-amz-tagging", "team=ops%20%26%20dev&tier=1"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("x-amz-object-lock-retain-until-date", "2027-03-01T10:00:00Z"),
+            ("x-amz-object-lock-legal-hold", "ON"),
+        ] {
+            assert_eq!(begin.header(header), Some(value), "{operation}: {header}");
+        }
+    }
 }
 
 #[test]

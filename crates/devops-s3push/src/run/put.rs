@@ -15,6 +15,7 @@ use devops_core::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    attributes::attributes,
     connection::Connected,
     explain::explain,
     receipt,
@@ -22,8 +23,8 @@ use super::{
 };
 use crate::cli::PutArgs;
 
-pub(crate) async fn put(args: PutArgs, session: &Session) -> Result<Outcome, Failure> {
-    let options = options(&args);
+pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
+    let options = options(&args, session)?;
     if args.paths.iter().any(|path| path == OsStr::new("-")) {
         return put_stdin(&args, &options, session).await;
     }
@@ -44,16 +45,14 @@ pub(crate) async fn put(args: PutArgs, session: &Session) -> Result<Outcome, Fai
     if args.dry_run { run.dry(&sources).await } else { run.real(&sources).await }
 }
 
-fn options(args: &PutArgs) -> PutOptions {
-    PutOptions {
+fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
+    Ok(PutOptions {
         replace: if args.overwrite { Replace::Overwrite } else { Replace::Refuse },
         checksum: args.checksum.0,
         require_proof: args.require_proof,
         part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
-        metadata: args.metadata.iter().cloned().collect(),
-        content_type: args.content_type.clone(),
-        storage_class: args.storage_class.clone(),
-    }
+        attributes: attributes(args, session)?,
+    })
 }
 
 async fn put_stdin(
@@ -178,11 +177,24 @@ impl PutRun<'_> {
             files => self.many(files, &mut totals).await,
         };
         totals.emit(self.reporter, begun);
+        self.warn_of_unchanged(&totals);
         if let Some(path) = &self.receipt {
             receipt::write(path, &totals.stored)?;
         }
         result.map_err(explain)?;
         totals.outcome()
+    }
+
+    /// What is there already keeps what it was stored with: nobody must take it for locked.
+    fn warn_of_unchanged(&self, totals: &Totals) {
+        let is_unchanged = |summary: &&ObjectSummary| summary.outcome == ObjectOutcome::Unchanged;
+        let n = totals.stored.iter().filter(is_unchanged).count();
+        if n > 0 && !self.options.attributes.is_empty() {
+            self.session.warn(format!(
+                "{n} of the objects were there already, and keep the metadata, tags, encryption and \
+                 locks they have"
+            ));
+        }
     }
 
     async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {
