@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -516,6 +518,56 @@ fn an_object_comes_back_and_is_verified() {
     }
     different.expect_code(10);
     assert!(different.stdout.starts_with("DIFFERENT: "), "{}", different.stdout);
+}
+
+/// Sends a request as somebody who has nothing but an address; returns the whole answer.
+fn ask(method: &str, url: &str, body: &[u8]) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let head = format!(
+        "{method} /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn an_address_gives_one_permission_to_whoever_has_it() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a b+ü.txt", b"precious");
+    let get = ["presign", "s3://backups/a b+ü.txt"];
+
+    let read = setting.run(&get);
+    let write = setting.run(&["presign", "s3://backups/new", "--put", "--expires", "7d"]);
+    let as_json = setting.run(&[&get[..], &["--json"]].concat());
+
+    read.expect_code(0);
+    let url = read.stdout.trim();
+    assert!(url.contains("X-Amz-Expires=3600"), "{url}");
+    let answer = ask("GET", url, b"");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("precious"), "{answer}");
+    assert!(ask("PUT", url, b"x").starts_with("HTTP/1.1 403"));
+    assert!(ask("GET", &url.replace("a%20b", "a%20c"), b"").starts_with("HTTP/1.1 403"));
+    write.expect_code(0);
+    assert!(ask("PUT", write.stdout.trim(), b"sent").starts_with("HTTP/1.1 200"));
+    assert_eq!(setting.object("new"), b"sent");
+    as_json.expect_code(0);
+    assert_eq!(json_lines(&as_json.stdout)[0]["method"], "GET");
+    for (args, code) in [
+        (&["presign", "s3://backups/nothing"][..], 5),
+        (&["presign", "s3://nowhere/new", "--put"], 5),
+        (&["presign", "s3://backups/new", "--expires", "8d"], 2),
+        (&["presign", "s3://backups/"], 2),
+        (&["presign", "s3://backups/new", "--no-sign-request"], 2),
+    ] {
+        let run = setting.run(args);
+        run.expect_code(code);
+        assert_eq!(run.stdout, "");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Objects in S3-compatible stores: put them, prove them, get them back.
 //!
 //! `plan`, `checksum`, `proof` and `retry` only decide; `connect` makes a [`Store`]; `put`, `tree`,
-//! `stream`, `get`, `verify`, `list` and `uploads` act through a [`Link`].
+//! `stream`, `get`, `verify`, `list`, `presign` and `uploads` act through a [`Link`].
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
@@ -23,6 +23,7 @@ mod list;
 mod multipart;
 mod payload;
 pub mod plan;
+mod presign;
 mod proof;
 mod put;
 mod reads;
@@ -51,6 +52,7 @@ pub use self::{
     link::Link,
     list::{ListedObject, list},
     plan::{PartPlan, PartSize, PlanError, StreamPlan},
+    presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
     put::{Preview, PutOptions, Replace, preview, put},
     reads::ObjectHead,

@@ -18,6 +18,8 @@ pub(crate) const TOOL: Tool = Tool {
         "endpoint-url",
         "profile",
         "ca-bundle",
+        "put",
+        "expires",
         "sse-kms-key-id",
         "lock-mode",
         "lock-until",
@@ -35,6 +37,7 @@ EXAMPLES
   pg_dump shop | devops-s3push put - s3://backups/shop.sql
   devops-s3push get s3://backups/backup.tar.gz .
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
+  devops-s3push presign s3://backups/backup.tar.gz --expires 1d
   devops-s3push uploads abort s3://backups/ --older-than 7d
 
 EXIT CODES
@@ -60,6 +63,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// List objects
     List(ListArgs),
+    /// Print an address with which anybody can get one object for some time
+    Presign(PresignArgs),
     /// Compare files with objects
     Verify(VerifyArgs),
     /// List or abort unfinished multipart uploads
@@ -148,6 +153,8 @@ pub(crate) struct AttributeFlags {
     #[arg(long, value_name = "MODE")]
     pub(crate) lock_mode: Option<LockMode>,
     /// Lock it for so long (90d), or until then (2027-03-01, 2027-03-01T12:00:00Z)
+    ///
+    /// A day stands for the midnight it begins with, at this host's present offset.
     #[arg(long, value_name = "WHEN")]
     pub(crate) lock_until: Option<When>,
     /// Lock the object until somebody lifts the hold
@@ -177,6 +184,21 @@ pub(crate) struct ListArgs {
     /// The bucket, or a prefix in it
     #[arg(value_name = "S3_URI")]
     pub(crate) prefix: S3Uri,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Args)]
+pub(crate) struct PresignArgs {
+    /// The object
+    #[arg(value_name = "S3_URI")]
+    pub(crate) object: S3Uri,
+    /// How long the address works, a week at most; it ends with the credentials if they end before
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) expires: Duration,
+    /// Let whoever has the address put an object there, over one that is there, instead of getting it
+    #[arg(long)]
+    pub(crate) put: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

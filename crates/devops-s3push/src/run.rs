@@ -5,6 +5,7 @@ mod connection;
 mod explain;
 mod get;
 mod list;
+mod presign;
 mod put;
 mod receipt;
 mod reporter;
@@ -32,6 +33,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failur
         Command::Put(args) => put::put(args, session).await,
         Command::Get(args) => get::get(args, session).await,
         Command::List(args) => list::list(args, session).await,
+        Command::Presign(args) => presign::presign(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Uploads(UploadsCommand::List(args)) => uploads::list(args, session).await,
         Command::Uploads(UploadsCommand::Abort(args)) => uploads::abort(args, session).await,

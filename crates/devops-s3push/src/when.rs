@@ -37,14 +37,15 @@ impl FromStr for When {
 }
 
 impl When {
-    /// Returns the moment, if it lies behind `now`; a day begins at the midnight of there.
+    /// Returns the moment, if it lies a second behind `now` at least; a day begins at the midnight of there.
     pub(crate) fn after(self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let moment = match self {
             Self::In(duration) => now.checked_add(duration.try_into().ok()?)?,
             Self::On(day) => day.with_time(Time::MIDNIGHT).assume_offset(now.offset()),
             Self::At(moment) => moment,
         };
-        (moment > now).then_some(moment)
+        // Stores know seconds only.
+        (moment - now >= time::Duration::SECOND).then_some(moment)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The one place in core that lets a library read the environment: the AWS chain is made of it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
@@ -87,15 +87,13 @@ pub async fn connect(
 ) -> Result<Store, ConnectError> {
     let loading = async {
         let config = load(options).await?;
-        if !options.anonymous {
-            check_credentials(&config).await?;
-        }
-        Ok::<_, ConnectError>(config)
+        let end = if options.anonymous { None } else { check_credentials(&config).await? };
+        Ok::<_, ConnectError>((config, end))
     };
-    let config = tokio::select! {
+    let (config, credentials_end) = tokio::select! {
         biased;
         cancelled = stop.requested() => return Err(cancelled.into()),
-        config = loading => config?,
+        loaded = loading => loaded?,
     };
     let endpoint = endpoint(&config);
     if let Some(endpoint) = &endpoint
@@ -109,7 +107,7 @@ pub async fn connect(
     if options.anonymous {
         builder = builder.allow_no_auth();
     }
-    Ok(Store::new(builder, plain_http, store))
+    Ok(Store::new(builder, plain_http, store, credentials_end))
 }
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
@@ -155,12 +153,13 @@ fn region(options: &ConnectOptions) -> RegionProviderChain {
         .or_else(Region::new(USUAL_REGION))
 }
 
-async fn check_credentials(config: &SdkConfig) -> Result<(), ConnectError> {
+/// Returns when the credentials end, if they say it.
+async fn check_credentials(config: &SdkConfig) -> Result<Option<SystemTime>, ConnectError> {
     let Some(provider) = config.credentials_provider() else {
         return Err(ConnectError::Credentials("no credentials were found".to_owned()));
     };
     match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
+        Ok(credentials) => Ok(credentials.expiry()),
         Err(error) => Err(ConnectError::Credentials(credential_message(&error))),
     }
 }

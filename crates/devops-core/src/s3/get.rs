@@ -116,9 +116,14 @@ async fn check(
 
 /// Asks for an object and says what is missing when it is not there.
 pub(crate) async fn head_of_existing(link: Link<'_>, uri: &S3Uri) -> Result<ObjectHead, S3Error> {
-    if let Some(head) = link.head(uri).await? {
-        return Ok(head);
+    match link.head(uri).await? {
+        Some(head) => Ok(head),
+        None => Err(missing(link, uri).await.into()),
     }
+}
+
+/// Says what is missing where no object is: it, or its bucket.
+pub(crate) async fn missing(link: Link<'_>, uri: &S3Uri) -> CallFailure {
     let send = |client: aws_sdk_s3::Client| client.head_bucket().bucket(&uri.bucket).send();
     let bucket = link.call(link.short("HeadBucket"), send).await;
     let (trouble, message) = match bucket {
@@ -127,7 +132,7 @@ pub(crate) async fn head_of_existing(link: Link<'_>, uri: &S3Uri) -> Result<Obje
         }
         _ => (Trouble::NoObject, format!("no object `{uri}`")),
     };
-    Err(CallFailure::local("HeadObject", trouble, message).into())
+    CallFailure::local("HeadObject", trouble, message)
 }
 
 /// All bytes of one object on their way.

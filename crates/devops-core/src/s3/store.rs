@@ -1,8 +1,11 @@
 //! A store as this client sees it: how to reach it and what it was found to know.
 
-use std::sync::{
-    PoisonError, RwLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
 };
 
 use aws_sdk_s3::{
@@ -41,6 +44,7 @@ pub struct Store {
     options: StoreOptions,
     lanes: Lanes,
     buffers: Buffers,
+    credentials_end: Option<SystemTime>,
     answered: AtomicBool,
     moved: AtomicBool,
     without_checksums: AtomicBool,
@@ -48,7 +52,12 @@ pub struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(config: Builder, plain_http: bool, options: StoreOptions) -> Self {
+    pub(crate) fn new(
+        config: Builder,
+        plain_http: bool,
+        options: StoreOptions,
+        credentials_end: Option<SystemTime>,
+    ) -> Self {
         let concurrency =
             if options.concurrency == 0 { USUAL_CONCURRENCY } else { options.concurrency };
         Self {
@@ -58,6 +67,7 @@ impl Store {
             options,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(options.max_memory.0),
+            credentials_end,
             answered: AtomicBool::new(false),
             moved: AtomicBool::new(false),
             without_checksums: AtomicBool::new(false),
@@ -68,6 +78,11 @@ impl Store {
     /// Returns how many requests may carry data at the moment.
     pub fn concurrency(&self) -> usize {
         self.lanes.open()
+    }
+
+    /// Returns when the credentials of the beginning end, if they say it.
+    pub fn credentials_end(&self) -> Option<SystemTime> {
+        self.credentials_end
     }
 
     /// Returns the limit for the memory that parts take.

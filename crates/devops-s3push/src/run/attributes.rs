@@ -6,6 +6,7 @@ use devops_core::{
     s3::{Attributes, Encryption, Lock, Method, Tags},
 };
 
+use super::list::rfc3339;
 use crate::cli::{AttributeFlags, PutArgs};
 
 /// Reads the flags; says what does not go together before anything is sent.
@@ -42,8 +43,9 @@ fn lock(flags: &AttributeFlags, session: &Session) -> Result<Option<Lock>, Failu
     match (flags.lock_mode, flags.lock_until) {
         (None, None) => Ok(None),
         (Some(mode), Some(when)) => {
-            let past = || Failure::usage("--lock-until is not in the future");
+            let past = || Failure::usage("--lock-until is not in the future, or too far");
             let until = when.after(session.clock().now()).ok_or_else(past)?;
+            session.status(format!("Locking until {}", rfc3339(until)));
             Ok(Some(Lock { mode, until }))
         }
         _ => Err(Failure::usage("--lock-mode and --lock-until go together")),

@@ -93,6 +93,7 @@ async fn put_stdin(
     let mut totals = Totals::default();
     totals.stored.push(summary);
     totals.emit(&reporter, begun);
+    totals.warn_of_unchanged(options, session);
     Ok(Outcome::Done)
 }
 
@@ -154,6 +155,18 @@ impl Totals {
         });
     }
 
+    /// What is there already keeps what it was stored with: nobody must take it for locked.
+    fn warn_of_unchanged(&self, options: &PutOptions, session: &Session) {
+        let is_unchanged = |summary: &&ObjectSummary| summary.outcome == ObjectOutcome::Unchanged;
+        let n = self.stored.iter().filter(is_unchanged).count();
+        if n > 0 && !options.attributes.is_empty() {
+            session.warn(format!(
+                "{n} of the objects were there already, and keep the metadata, tags, encryption and \
+                 locks they have"
+            ));
+        }
+    }
+
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
     fn outcome(&self) -> Result<Outcome, Failure> {
         let left_out = self.failed.len() + self.skipped.len();
@@ -177,24 +190,12 @@ impl PutRun<'_> {
             files => self.many(files, &mut totals).await,
         };
         totals.emit(self.reporter, begun);
-        self.warn_of_unchanged(&totals);
+        totals.warn_of_unchanged(self.options, self.session);
         if let Some(path) = &self.receipt {
             receipt::write(path, &totals.stored)?;
         }
         result.map_err(explain)?;
         totals.outcome()
-    }
-
-    /// What is there already keeps what it was stored with: nobody must take it for locked.
-    fn warn_of_unchanged(&self, totals: &Totals) {
-        let is_unchanged = |summary: &&ObjectSummary| summary.outcome == ObjectOutcome::Unchanged;
-        let n = totals.stored.iter().filter(is_unchanged).count();
-        if n > 0 && !self.options.attributes.is_empty() {
-            self.session.warn(format!(
-                "{n} of the objects were there already, and keep the metadata, tags, encryption and \
-                 locks they have"
-            ));
-        }
     }
 
     async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {

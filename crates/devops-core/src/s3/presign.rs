@@ -1,0 +1,69 @@
+//! Addresses that carry a permission: whoever has one gets an object, or puts it, without credentials.
+
+use std::time::Duration;
+
+use aws_sdk_s3::{Client, presigning::PresigningConfig};
+
+use super::{
+    S3Error,
+    failure::{CallFailure, Trouble},
+    get::{head_of_existing, missing},
+    link::Link,
+    uri::S3Uri,
+};
+
+/// No signature of version 4 lasts longer (S3 API reference, "Authenticating Requests: Using Query
+/// Parameters").
+pub const MAX_LIFETIME: Duration = Duration::from_hours(7 * 24);
+
+/// What whoever has the address may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Get the object.
+    Get,
+    /// Put an object under the key, one that is there included.
+    Put,
+}
+
+/// Returns an address that permits one thing for some time, or for as long as the credentials last.
+///
+/// Looks for the object or the bucket before: the address of what is not there, or in another region,
+/// is worth nothing.
+pub async fn presign(
+    link: Link<'_>,
+    uri: &S3Uri,
+    permission: Permission,
+    lifetime: Duration,
+) -> Result<String, S3Error> {
+    match permission {
+        Permission::Get => drop(head_of_existing(link, uri).await?),
+        Permission::Put => look_for_bucket(link, uri).await?,
+    }
+    let call = link.short("Presign");
+    let config = PresigningConfig::expires_in(lifetime)
+        .map_err(|error| CallFailure::local("Presign", Trouble::Rejected, error.to_string()))?;
+    let get = |client: Client| {
+        client.get_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
+    };
+    let put = |client: Client| {
+        client.put_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
+    };
+    let (request, _) = match permission {
+        Permission::Get => link.call(call, get).await?,
+        Permission::Put => link.call(call, put).await?,
+    };
+    Ok(request.uri().to_owned())
+}
+
+async fn look_for_bucket(link: Link<'_>, uri: &S3Uri) -> Result<(), S3Error> {
+    let failure = match link.head(uri).await {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => missing(link, uri).await,
+        Err(failure) => failure,
+    };
+    match failure.trouble {
+        // Who may put need not be allowed to look.
+        Trouble::NoObject | Trouble::Denied => Ok(()),
+        _ => Err(failure.into()),
+    }
+}
