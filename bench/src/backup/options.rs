@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
 
-use super::{WORKS, peers::PEERS};
+use super::{WORKS, peers::Installed};
 use crate::tree::Shape;
 
 pub(super) const USAGE: &str = "\
@@ -65,7 +65,7 @@ impl Options {
             "--seed" => self.shape.seed = value.parse().with_context(context)?,
             "--runs" => self.n_rounds = value.parse().with_context(context)?,
             "--only" => self.only = names(value, &WORKS)?,
-            "--without" => self.without = names(value, &PEERS)?,
+            "--without" => self.without = names(value, &Installed::optional())?,
             "--work" => self.work = Some(std::path::absolute(value).with_context(context)?),
             "--json" => self.json = Some(std::path::absolute(value).with_context(context)?),
             _ => bail!("unknown option `{name}`\n\n{USAGE}"),

@@ -10,9 +10,6 @@ use anyhow::Result;
 use super::Lab;
 use crate::{measure::Place, rounds::Candidate};
 
-/// Whom it can do without; tar is what everything is compared with.
-pub(super) const PEERS: [&str; 6] = ["gzip", "pigz", "bsdtar", "python3", "restic", "borg"];
-
 /// Each program with its Debian package.
 const PROGRAMS: [(&str, &str); 7] = [
     ("tar", "tar"),
@@ -28,6 +25,11 @@ const PROGRAMS: [(&str, &str); 7] = [
 pub(super) struct Installed(Vec<(&'static str, Option<String>)>);
 
 impl Installed {
+    /// Returns the names of those a bench can do without; with tar everything is compared.
+    pub(super) fn optional() -> Vec<&'static str> {
+        PROGRAMS.iter().map(|(name, _)| *name).filter(|name| *name != "tar").collect()
+    }
+
     /// Finds all but those not wanted: the slow ones take most of the time.
     pub(super) fn find(place: &Place, without: &[String]) -> Self {
         let wanted = PROGRAMS.into_iter().filter(|(name, _)| !without.iter().any(|no| no == name));

@@ -198,6 +198,8 @@ pub(super) fn one(lab: &Lab, results: &mut Results) -> Result<()> {
 
 /// Getting everything back.
 pub(super) fn restore(lab: &Lab, results: &mut Results) -> Result<()> {
+    // A run that was ended may have left some.
+    lab.remove_aside()?;
     let archive = lab.archive()?;
     let out = lab.place.path("out");
     let (shown, to) = (archive.display().to_string(), out.display().to_string());

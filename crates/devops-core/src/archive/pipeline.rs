@@ -176,7 +176,7 @@ impl Feed<'_> {
             let empty = || Run { segments: n..n, n_packed: 0, hashes: Vec::new() };
             let run = self.run.get_or_insert_with(empty);
             run.segments.end = n + 1;
-            run.n_packed += self.previous.map_or(0, |previous| previous.n_packed(n));
+            run.n_packed += self.previous.map_or(0, |previous| previous.n_packed(n..n + 1));
         }
         if let Some(run) = &mut self.run {
             run.hashes.extend(hashes);
@@ -247,7 +247,7 @@ pub(super) fn run<T>(
 }
 
 fn work(window: &Window<Job>, compression: Compression<'_>, spare: &Spare) {
-    // The last one to end has done everything; one that breaks leaves nobody waiting.
+    // When one ends, nothing waits any more; when one breaks, nobody must wait for it.
     let _closing = window::Closing(window);
     let mut worker = Worker::new(compression, spare);
     while let Some(Job { piece, answer }) = window.take() {

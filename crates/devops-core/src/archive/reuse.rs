@@ -69,22 +69,23 @@ impl Previous {
         (segment.raw_hash == *raw_hash && is_sound).then_some(n)
     }
 
-    /// Returns how many bytes of the archive a segment is.
-    pub(super) fn n_packed(&self, n: usize) -> u64 {
-        self.index.segments[n].n_packed
+    /// Returns how many bytes of the archive these segments are.
+    pub(super) fn n_packed(&self, segments: Range<usize>) -> u64 {
+        self.index.segments[segments].iter().map(|segment| segment.n_packed).sum()
     }
 
-    /// Reads the compressed bytes of neighbouring segments; `None` when they are not what was written.
-    ///
-    /// What is in `bytes` already costs nothing to read over.
+    /// Reads the compressed bytes of neighbouring segments into what `buffer` gives for so many;
+    /// `None` when they are not what was written.
     pub(super) fn read(
         &self,
         segments: Range<usize>,
-        mut bytes: Vec<u8>,
+        buffer: impl FnOnce(usize) -> Vec<u8>,
     ) -> Option<(Vec<u8>, &[Segment])> {
+        let n = usize::try_from(self.n_packed(segments.clone())).ok()?;
         let segments = &self.index.segments[segments];
-        let n: u64 = segments.iter().map(|segment| segment.n_packed).sum();
-        bytes.resize(usize::try_from(n).ok()?, 0);
+        let mut bytes = buffer(n);
+        // What is in it already costs nothing to read over.
+        bytes.resize(n, 0);
         self.stored.read_exact_at(&mut bytes, segments.first()?.at).ok()?;
         let mut rest = bytes.as_slice();
         let is_sound = segments.iter().all(|segment| {

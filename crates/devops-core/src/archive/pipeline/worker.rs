@@ -42,8 +42,10 @@ pub(super) struct Made {
 pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {
-    fn take(&self) -> Vec<u8> {
-        self.buffers().pop().unwrap_or_default()
+    /// Returns a buffer for `n` bytes; a large one for a few would be more than what was weighed.
+    fn take(&self, n: usize) -> Vec<u8> {
+        let spare = if n >= SPARE_SIZE.start / 2 { self.buffers().pop() } else { None };
+        spare.unwrap_or_default()
     }
 
     pub(super) fn give(&self, buffer: Vec<u8>) {
@@ -118,12 +120,7 @@ impl<'a> Worker<'a> {
     }
 
     fn read(&self, segments: Range<usize>) -> Option<(Vec<u8>, Vec<Segment>)> {
-        let previous = self.previous?;
-        // A large buffer for a small segment would be more than what was weighed.
-        let n_packed: u64 = segments.clone().map(|n| previous.n_packed(n)).sum();
-        let buffer =
-            if n_packed >= SPARE_SIZE.start as u64 / 2 { self.spare.take() } else { Vec::new() };
-        let (bytes, segments) = previous.read(segments, buffer)?;
+        let (bytes, segments) = self.previous?.read(segments, |n| self.spare.take(n))?;
         Some((bytes, segments.to_vec()))
     }
 }
