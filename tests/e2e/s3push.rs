@@ -16,6 +16,7 @@ use rustix::{
     process::Signal,
 };
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
 
 const MIB: usize = 1 << 20;
 const LONG: Duration = Duration::from_mins(2);
@@ -568,6 +569,94 @@ fn an_address_gives_one_permission_to_whoever_has_it() {
         run.expect_code(code);
         assert_eq!(run.stdout, "");
     }
+}
+
+#[test]
+fn an_address_is_for_the_region_of_the_bucket_and_what_may_be_read() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"x");
+    let presign = ["presign", "s3://backups/a.txt"];
+    setting.server.faults(&["HeadObject:region=eu-central-1:times=1"]);
+
+    let moved = setting.run(&presign);
+    setting.server.faults(&["*:denied:always"]);
+    let denied = setting.run(&presign);
+    let blind = setting.run(&[&presign[..], &["--put"]].concat());
+
+    moved.expect_code(0);
+    assert!(moved.stdout.contains("%2Feu-central-1%2Fs3%2F"), "{}", moved.stdout);
+    denied.expect_code(77);
+    assert_eq!(denied.stdout, "");
+    // Who may put need not be allowed to look.
+    blind.expect_code(0);
+}
+
+#[test]
+fn an_address_says_when_the_credentials_end_before_it() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"x");
+    let credentials = serde_json::json!({
+        "Version": 1, "AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY,
+        "Expiration": "2999-01-01T00:00:00Z",
+    });
+    let in_an_hour = |hours: i64| {
+        let end = time::OffsetDateTime::now_utc() + time::Duration::hours(hours);
+        end.replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap()
+    };
+    let run = |expiration: &str| {
+        let mut credentials = credentials.clone();
+        credentials["Expiration"] = expiration.into();
+        setting.env.write("credentials.json", credentials.to_string());
+        let file = setting.env.path("credentials.json");
+        let process = format!("[default]\ncredential_process = cat {}\n", file.display());
+        let config = setting.env.write("aws-config", process);
+        let mut command =
+            setting.command(&["presign", "s3://backups/a.txt", "--expires", "2h", "--json"]);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        finish(command.env("AWS_CONFIG_FILE", config))
+    };
+    let soon = in_an_hour(1);
+
+    let short = run(&soon);
+    let long = run(&in_an_hour(9));
+
+    short.expect_code(0);
+    assert!(short.stderr.contains(&format!("the address ends with the credentials, at {soon}")));
+    assert_eq!(json_lines(&short.stdout)[0]["expires"], soon);
+    long.expect_code(0);
+    assert_eq!(long.stderr, "");
+}
+
+#[test]
+fn a_project_file_locks_nothing_and_turns_no_address_into_one_to_write_to() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"x");
+    fs::create_dir(setting.env.path(".git")).unwrap();
+    let run = |project: &str, args: &[&str]| {
+        setting.env.write("devops.toml", project);
+        setting.run(args)
+    };
+
+    for (table, line) in [
+        ("presign", "put = true"),
+        ("presign", "expires = \"7d\""),
+        ("put", "lock_mode = \"compliance\""),
+        ("put", "lock_until = \"99y\""),
+        ("put", "legal_hold = true"),
+        ("put", "sse_kms_key_id = \"theirs\""),
+    ] {
+        let refused =
+            run(&format!("[s3push.{table}]\n{line}\n"), &["presign", "s3://backups/a.txt"]);
+
+        refused.expect_code(78);
+        assert!(refused.stderr.contains("devops.toml:2: a project file may not set"), "{line}");
+    }
+    let allowed = "[s3push.put]\ntag = [\"team=ops\"]\n";
+    setting.env.write("b.txt", "x");
+    run(allowed, &["put", "b.txt", "s3://backups"]).expect_code(0);
+    let log = setting.server.log();
+    let request = log.iter().find(|entry| entry.operation == "PutObject").unwrap();
+    assert_eq!(request.header("x-amz-tagging"), Some("team=ops"));
 }
 
 #[test]

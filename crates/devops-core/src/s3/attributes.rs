@@ -31,7 +31,7 @@ pub struct Attributes {
     pub encryption: Option<Encryption>,
     /// Its tags.
     pub tags: Tags,
-    /// Until when nobody may delete it, or put another version in its place.
+    /// Until when nobody may delete this version of it; others can still be put over it.
     pub lock: Option<Lock>,
     /// Whether nobody may delete it until somebody lifts this.
     pub legal_hold: bool,
