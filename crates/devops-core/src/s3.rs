@@ -57,6 +57,7 @@ pub use self::{
     put::{Preview, PutOptions, Replace, preview, put},
     reads::ObjectHead,
     retry::Patience,
+    source::SourceError,
     sources::{Skipped, Source, Sources, SourcesError, find_sources},
     stop::Stop,
     store::{Store, StoreOptions},
@@ -101,19 +102,9 @@ pub enum S3Error {
         /// The checksum or size the store gave.
         found: String,
     },
-    /// The source has not the length it had, or was said to have.
-    #[error("`{name}` has {found} bytes, expected {expected}")]
-    Length {
-        /// The file, or `-`.
-        name: String,
-        /// How many bytes were expected.
-        expected: u64,
-        /// How many there are.
-        found: u64,
-    },
-    /// The source changed while it was read.
-    #[error("`{0}` changed while it was read")]
-    Changed(String),
+    /// The source is not what it was, or was said to be.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// Nobody can say whether the object was stored.
     #[error("nobody can say whether `{uri}` was stored (multipart upload {upload_id})")]
     Uncertain {
@@ -164,7 +155,8 @@ impl HasKind for S3Error {
             Self::Call(failure) => failure.kind(),
             Self::Exists(_) => Kind::Exists,
             Self::Mismatch { .. } => Kind::Mismatch,
-            Self::Length { .. } | Self::Changed(_) | Self::ProofTooWeak { .. } => Kind::Failed,
+            Self::Source(error) => error.kind(),
+            Self::ProofTooWeak { .. } => Kind::Failed,
             Self::Uncertain { .. } => Kind::Uncertain,
             Self::LeftBehind { source, .. } => source.kind(),
         }

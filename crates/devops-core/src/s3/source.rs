@@ -9,7 +9,36 @@ use std::{
 };
 
 use super::{S3Error, blocking, plan::Part};
-use crate::fs::{At, PathError, open_file};
+use crate::{
+    fs::{At, PathError, open_file},
+    kind::{HasKind, Kind},
+};
+
+/// The source is not what it was, or was said to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// It has not the length it was said to have.
+    #[error("`{name}` has {found} bytes, expected {expected}")]
+    Length {
+        /// The file, or `-`.
+        name: String,
+        /// How many bytes were expected.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// It changed while it was read.
+    #[error("`{0}` changed while it was read")]
+    Changed(String),
+}
+
+impl HasKind for SourceError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Length { .. } | Self::Changed(_) => Kind::Failed,
+        }
+    }
+}
 
 /// An open file with the state it had when it was opened.
 #[derive(Clone, Debug)]
@@ -65,7 +94,7 @@ impl OpenFile {
     }
 
     fn changed(&self) -> S3Error {
-        S3Error::Changed(self.path.display().to_string())
+        SourceError::Changed(self.path.display().to_string()).into()
     }
 }
 

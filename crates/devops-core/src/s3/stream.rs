@@ -20,6 +20,7 @@ use super::{
     proof::Sent,
     put::{PutOptions, Replace, Task, summarize},
     settle::Settled,
+    source::SourceError,
     uri::S3Uri,
 };
 use crate::fs::At;
@@ -214,7 +215,7 @@ impl Feed {
 
     fn wrong_length(&self) -> S3Error {
         let expected = self.expected.unwrap_or_default();
-        S3Error::Length { name: "-".to_owned(), expected, found: self.read }
+        SourceError::Length { name: "-".to_owned(), expected, found: self.read }.into()
     }
 }
 

@@ -9,8 +9,8 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
-        PartSize, Proof, PutOptions, Replace, S3Error, StreamOptions, Tags, find_sources,
-        pending_uploads, put_all, put_stream,
+        PartSize, Proof, PutOptions, Replace, S3Error, SourceError, StreamOptions, Tags,
+        find_sources, pending_uploads, put_all, put_stream,
     },
     units::ByteSize,
 };
@@ -209,7 +209,7 @@ fn a_file_that_grows_while_it_is_sent_never_becomes_an_object() {
         rig.put(&file, "a.bin", &in_small_parts())
     });
 
-    assert!(matches!(result, Err(S3Error::Changed(_))), "{result:?}");
+    assert!(matches!(result, Err(S3Error::Source(SourceError::Changed(_)))), "{result:?}");
     assert_eq!(rig.server.keys("backups"), [""; 0]);
     assert_eq!(rig.server.pending_uploads("backups"), 0);
 }
@@ -259,7 +259,7 @@ fn a_stream_of_another_length_than_expected_never_becomes_an_object() {
 
         let error = put_reader(&rig, Cursor::new(bytes(size)), Some(expect)).unwrap_err();
 
-        assert!(matches!(error, S3Error::Length { .. }), "{size}: {error}");
+        assert!(matches!(error, S3Error::Source(SourceError::Length { .. })), "{size}: {error}");
         assert_eq!(rig.server.keys("backups"), [""; 0]);
         assert_eq!(rig.server.pending_uploads("backups"), 0);
     }

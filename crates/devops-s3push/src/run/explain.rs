@@ -1,7 +1,7 @@
 //! Adds to an error what may help.
 
 use devops_cli::Failure;
-use devops_core::s3::{CallFailure, S3Error, Trouble};
+use devops_core::s3::{CallFailure, S3Error, SourceError, Trouble};
 
 /// Turns an error of core into a failure with a hint.
 pub(crate) fn explain(error: impl Into<S3Error>) -> Failure {
@@ -26,11 +26,13 @@ fn hint(error: &S3Error) -> Option<String> {
             Some(format!("look with `devops-s3push list {uri}` before trying again"))
         }
         S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
-        S3Error::Changed(_) => Some("try again when nothing writes to it".to_owned()),
+        S3Error::Source(SourceError::Changed(_)) => {
+            Some("try again when nothing writes to it".to_owned())
+        }
         S3Error::Cancelled(_)
         | S3Error::Path(_)
         | S3Error::Mismatch { .. }
-        | S3Error::Length { .. }
+        | S3Error::Source(SourceError::Length { .. })
         | S3Error::ProofTooWeak { .. } => None,
     }
 }
