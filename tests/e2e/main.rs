@@ -17,4 +17,5 @@ mod pipes;
 mod readers;
 mod readme;
 mod s3push;
+mod s3push_resume;
 mod tf;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use devops_e2e::{Run, Running, TestEnv, finish};
-use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
+use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
     process::Signal,
@@ -18,21 +18,21 @@ use rustix::{
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 
-const MIB: usize = 1 << 20;
-const LONG: Duration = Duration::from_mins(2);
+pub(crate) const MIB: usize = 1 << 20;
+pub(crate) const LONG: Duration = Duration::from_mins(2);
 
 /// An environment with a server, credentials and an endpoint.
-struct Setting {
-    env: TestEnv,
-    server: Server,
+pub(crate) struct Setting {
+    pub(crate) env: TestEnv,
+    pub(crate) server: Server,
 }
 
 impl Setting {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { env: TestEnv::new(), server: Server::with_bucket() }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.env.tool("devops-s3push");
         command
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
@@ -43,30 +43,25 @@ impl Setting {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         finish(&mut self.command(args))
     }
 
-    fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         Running::start(self.command(args))
     }
 
     /// Writes a file with bytes that do not repeat.
-    fn file(&self, name: &str, size: usize) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, size: usize) -> PathBuf {
         self.env.write(name, bytes(size))
     }
 
-    fn wait_for_part(&self) {
-        let sent = |log: &[Entry]| log.iter().any(|entry| entry.operation == "UploadPart");
-        assert!(self.server.wait_for(sent, LONG), "no part came");
-    }
-
-    fn object(&self, key: &str) -> Vec<u8> {
+    pub(crate) fn object(&self, key: &str) -> Vec<u8> {
         self.server.object("backups", key).expect("the object exists").bytes()
     }
 }
 
-fn bytes(size: usize) -> Vec<u8> {
+pub(crate) fn bytes(size: usize) -> Vec<u8> {
     let mut state = size as u64 ^ 0x9e37_79b9_7f4a_7c15;
     let mut bytes = vec![0; size.next_multiple_of(8)];
     for word in bytes.chunks_exact_mut(8) {
@@ -79,7 +74,7 @@ fn bytes(size: usize) -> Vec<u8> {
     bytes
 }
 
-fn json_lines(text: &str) -> Vec<Value> {
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
 }
 
@@ -136,39 +131,6 @@ fn a_connection_that_is_pulled_twice_still_ends_in_the_right_object() {
     assert_eq!(events.last().expect("a summary")["type"], "summary");
     assert_eq!(run.stderr, "");
     assert!(setting.object("a.bin") == bytes(40 * MIB));
-}
-
-#[test]
-fn a_killed_put_leaves_no_object() {
-    let setting = Setting::new();
-    setting.server.faults(&["UploadPart:stall:part=3:always"]);
-    setting.file("a.bin", 40 * MIB);
-    let put = setting.start(&["put", "a.bin", "s3://backups"]);
-
-    setting.wait_for_part();
-    put.signal(Signal::KILL);
-    let run = put.finish();
-
-    run.expect_code(137);
-    assert_eq!(setting.server.keys("backups"), [""; 0]);
-}
-
-#[test]
-fn an_interrupted_put_aborts_its_upload() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let setting = Setting::new();
-        setting.server.faults(&["UploadPart:stall:part=3:always"]);
-        setting.file("a.bin", 40 * MIB);
-        let put = setting.start(&["put", "a.bin", "s3://backups"]);
-
-        setting.wait_for_part();
-        put.signal(signal);
-        let run = put.finish();
-
-        run.expect_code(code);
-        assert_eq!(setting.server.keys("backups"), [""; 0]);
-        assert_eq!(setting.server.pending_uploads("backups"), 0);
-    }
 }
 
 #[test]
@@ -665,7 +627,7 @@ fn objects_and_unfinished_uploads_are_listed_and_aborted() {
     setting.server.put("backups", "a.txt", b"abc");
     setting.server.faults(&["UploadPart:denied:always", "AbortMultipartUpload:denied:times=1"]);
     setting.file("b.bin", 20 * MIB);
-    let left = setting.run(&["put", "b.bin", "s3://backups"]);
+    let left = setting.run(&["put", "b.bin", "s3://backups", "--no-resume"]);
 
     let objects = setting.run(&["list", "s3://backups", "--json"]);
     let uploads = setting.run(&["uploads", "list", "s3://backups"]);

@@ -11,6 +11,7 @@ use devops_core::{cancel::Cancel, fs, kind::Kind};
 
 use crate::{
     failure::{Failure, ResultExt},
+    folders::user_folder,
     layers::Origin,
     tool::Tool,
 };
@@ -94,10 +95,7 @@ impl Config {
 
 /// Returns the files that exist, the strongest first.
 fn standard_files() -> Vec<(PathBuf, Trust)> {
-    let user = env::var_os("XDG_CONFIG_HOME")
-        .filter(|folder| Path::new(folder).is_absolute())
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
+    let user = user_folder("XDG_CONFIG_HOME", ".config");
     let user = user.map(|folder| (folder.join("devops/config.toml"), Trust::Full));
     let project = env::current_dir().ok().and_then(|dir| project_file(&dir));
     let project = project.map(|file| (file, Trust::Project));

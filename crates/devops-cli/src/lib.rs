@@ -9,6 +9,7 @@ mod arguments;
 mod config;
 mod exit;
 mod failure;
+mod folders;
 pub mod json;
 mod layers;
 mod logging;
@@ -24,6 +25,7 @@ mod tool;
 pub use crate::{
     exit::of_kind as exit_code,
     failure::{Failure, Outcome, ResultExt},
+    folders::user_folder,
     profile::ProfileTable,
     progress::Progress,
     session::Session,

@@ -234,7 +234,7 @@ pub fn remove_stale(
 }
 
 /// Returns whether `path` names the open `file`.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     match (fstat(file), lstat(path)) {
         (Ok(open), Ok(named)) => (open.st_dev, open.st_ino) == (named.st_dev, named.st_ino),
         _ => false,

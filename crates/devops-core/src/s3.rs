@@ -12,11 +12,13 @@ mod body;
 mod buffers;
 pub mod checksum;
 mod connect;
+mod earlier;
 mod event;
 mod existing;
 mod failure;
 mod filter;
 mod get;
+mod journal;
 mod lanes;
 mod link;
 mod list;
@@ -28,6 +30,7 @@ mod proof;
 mod put;
 mod reads;
 mod requests;
+mod resume;
 mod retry;
 mod settle;
 mod source;
@@ -35,6 +38,7 @@ mod sources;
 mod stop;
 mod store;
 mod stream;
+mod task;
 mod tls;
 mod tree;
 mod uploads;
@@ -49,6 +53,7 @@ pub use self::{
     failure::{CallFailure, Trouble},
     filter::{Filter, FilterError},
     get::{GetOptions, GetSummary, get},
+    journal::{Job, JournalError, Journals, Unfinished},
     link::Link,
     list::{ListedObject, list},
     plan::{PartPlan, PartSize, PlanError, StreamPlan},
@@ -56,6 +61,7 @@ pub use self::{
     proof::Proof,
     put::{Preview, PutOptions, Replace, preview, put},
     reads::ObjectHead,
+    resume::{Resume, give_up},
     retry::Patience,
     source::SourceError,
     sources::{Skipped, Source, Sources, SourcesError, find_sources},
@@ -86,6 +92,9 @@ pub enum S3Error {
     /// The object cannot be cut into parts as asked.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// An unfinished upload is not taken up.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The store, or the way to it, said no.
     #[error(transparent)]
     Call(#[from] Box<CallFailure>),
@@ -125,6 +134,14 @@ pub enum S3Error {
         /// What was asked for.
         required: Proof,
     },
+    /// What was sent is kept: the same put goes on with it.
+    #[error("{error}")]
+    Kept {
+        /// The id of the job in the journals.
+        id: String,
+        /// Why it broke off.
+        error: Box<Self>,
+    },
     /// A failed upload could not be removed; its parts cost money until it is.
     #[error("{source}; the multipart upload {upload_id} of `{uri}` could not be aborted")]
     LeftBehind {
@@ -152,6 +169,8 @@ impl HasKind for S3Error {
             Self::Cancelled(error) => error.kind(),
             Self::Path(error) => error.kind(),
             Self::Plan(_) => Kind::Usage,
+            Self::Journal(error) => error.kind(),
+            Self::Kept { error, .. } => error.kind(),
             Self::Call(failure) => failure.kind(),
             Self::Exists(_) => Kind::Exists,
             Self::Mismatch { .. } => Kind::Mismatch,

@@ -8,5 +8,7 @@ mod faults;
 mod get;
 #[path = "s3/put.rs"]
 mod put;
+#[path = "s3/resume.rs"]
+mod resume;
 #[path = "s3/rig.rs"]
 mod rig;

@@ -34,6 +34,7 @@ const AFTER_HELP: &str = "\
 EXAMPLES
   devops-s3push put backup.tar.gz s3://backups
   devops-s3push put site/ s3://www/2025/ --exclude '*.map'
+  devops-s3push resume
   pg_dump shop | devops-s3push put - s3://backups/shop.sql
   devops-s3push get s3://backups/backup.tar.gz .
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
@@ -59,6 +60,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Put files, folders, globs or the standard input
     Put(Box<PutArgs>),
+    /// Go on with uploads that broke off
+    Resume(ResumeArgs),
     /// Get one object into a file
     Get(GetArgs),
     /// List objects
@@ -118,6 +121,39 @@ pub(crate) struct PutArgs {
     pub(crate) receipt: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) attributes: AttributeFlags,
+    #[command(flatten)]
+    pub(crate) unfinished: UnfinishedFlags,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// What becomes of an upload that breaks off.
+#[derive(Args)]
+#[command(next_help_heading = "Resume options")]
+pub(crate) struct UnfinishedFlags {
+    /// Begin anew what an earlier run left unfinished, instead of going on with it
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Abort an upload that breaks off, instead of keeping it for a later run
+    ///
+    /// For hosts that are gone afterwards, where nobody could go on with it.
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ResumeArgs {
+    /// The upload, as the put that broke off named it; all of this host without it
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Give the uploads up, and free their parts in the store
+    #[arg(long)]
+    pub(crate) drop: bool,
+    /// Show what is unfinished
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) transfer: Transfer,
     #[command(flatten)]
@@ -251,6 +287,9 @@ pub(crate) struct UploadsAbortArgs {
     /// Only those begun longer ago than this; younger ones may still be at work
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = duration)]
     pub(crate) older_than: Duration,
+    /// Also those that `resume` could go on with on this host
+    #[arg(long)]
+    pub(crate) resumable: bool,
     /// Show what would be aborted
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -4,11 +4,13 @@ mod attributes;
 mod connection;
 mod explain;
 mod get;
+mod journals;
 mod list;
 mod presign;
 mod put;
 mod receipt;
 mod reporter;
+mod resume;
 mod uploads;
 mod verify;
 
@@ -31,6 +33,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
 async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failure> {
     match command {
         Command::Put(args) => put::put(args, session).await,
+        Command::Resume(args) => resume::resume(args, session).await,
         Command::Get(args) => get::get(args, session).await,
         Command::List(args) => list::list(args, session).await,
         Command::Presign(args) => presign::presign(args, session).await,

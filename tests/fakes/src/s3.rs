@@ -158,6 +158,11 @@ impl Server {
         }
     }
 
+    /// Lets everything go well from now on.
+    pub fn clear_faults(&self) {
+        lock(&self.shared.rules).clear();
+    }
+
     /// Writes every request to `sink` as a JSON line, too.
     pub fn log_to(&self, sink: impl io::Write + Send + 'static) {
         *lock(&self.shared.sink) = Some(Box::new(sink));
@@ -189,6 +194,14 @@ impl Server {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    /// Waits until no request is under way but those that stall: what is there then stays as it is.
+    pub fn wait_until_idle(&self, limit: Duration) -> bool {
+        let is_over = |entry: &Entry| {
+            entry.status.is_some() || entry.faults.iter().any(|fault| fault == "stall")
+        };
+        self.wait_for(|log| log.iter().all(is_over), limit)
     }
 
     /// Returns an object.

@@ -1,11 +1,8 @@
 //! The keys of encrypted archives, where flags or a profile name them.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use devops_cli::{Failure, Session, quote};
+use devops_cli::{Failure, Session, quote, user_folder};
 use devops_core::{
     archive::{BadKey, CreateOptions, Keys, PlainCopies, Recipients},
     fs::read_input,
@@ -125,7 +122,5 @@ fn bad(file: &Path, line: Option<usize>, error: BadKey) -> Failure {
 
 /// Returns the folder for the plain copies that encrypted archives are made from.
 fn copies_folder() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(base.join("devops/backup"))
+    Some(user_folder("XDG_CACHE_HOME", ".cache")?.join("devops/backup"))
 }

@@ -7,7 +7,7 @@ use super::{
     event::Event,
     failure::{CallFailure, Trouble},
     payload::Protection,
-    put::Task,
+    task::Task,
 };
 
 /// What was changed after a store's refusal.

@@ -7,7 +7,8 @@ use aws_sdk_s3::{
     types::{ObjectLockLegalHoldStatus, ObjectLockMode, ServerSideEncryption},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use time::OffsetDateTime;
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
 
 /// The most tags an object may have, and the most characters of their keys and values
 /// (S3 user guide, "Categorizing your storage using tags").
@@ -19,7 +20,7 @@ const MAX_TAG_VALUE: usize = 256;
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What an object is stored with. Where the store has defaults, they count for what is not given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Attributes {
     /// User metadata.
     pub metadata: BTreeMap<String, String>,
@@ -38,7 +39,8 @@ pub struct Attributes {
 }
 
 /// How a store encrypts what it keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// With keys of the store: SSE-S3.
     Store,
@@ -67,7 +69,7 @@ impl std::str::FromStr for Method {
 }
 
 /// How a store encrypts an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encryption {
     /// With what sort of key.
     pub method: Method,
@@ -76,7 +78,8 @@ pub struct Encryption {
 }
 
 /// Who may shorten a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LockMode {
     /// Whoever has a permission of their own for it.
     Governance,
@@ -102,16 +105,17 @@ impl std::str::FromStr for LockMode {
 }
 
 /// Keeps an object from being deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     /// Who may shorten it.
     pub mode: LockMode,
     /// When it ends.
+    #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
 }
 
 /// Tags that S3 takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags(BTreeMap<String, String>);
 
 /// S3 does not take these tags.
@@ -174,6 +178,27 @@ impl Attributes {
             && self.encryption.is_none()
             && self.tags.0.is_empty()
             && !self.is_locked()
+    }
+
+    /// Returns what differs; the ends of locks may lie `slack` apart.
+    pub(crate) fn differs_from(&self, other: &Self, slack: Duration) -> Option<&'static str> {
+        let locks = (self.lock, other.lock);
+        let has_same_lock = match locks {
+            (Some(ours), Some(theirs)) => {
+                ours.mode == theirs.mode && (ours.until - theirs.until).abs() <= slack
+            }
+            (ours, theirs) => ours == theirs,
+        };
+        let same = [
+            (self.metadata == other.metadata, "metadata"),
+            (self.content_type == other.content_type, "content type"),
+            (self.storage_class == other.storage_class, "storage class"),
+            (self.encryption == other.encryption, "encryption"),
+            (self.tags == other.tags, "set of tags"),
+            (has_same_lock, "lock"),
+            (self.legal_hold == other.legal_hold, "legal hold"),
+        ];
+        same.into_iter().find(|(is_same, _)| !is_same).map(|(_, what)| what)
     }
 
     pub(crate) fn tagging(&self) -> Option<String> {

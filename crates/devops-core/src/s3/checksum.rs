@@ -5,6 +5,7 @@ use std::{fmt, io::Read, path::Path, str::FromStr};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crc_fast::{CrcAlgorithm, checksum_combine};
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -13,7 +14,8 @@ use crate::{
 };
 
 /// An algorithm that S3 stores know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Algorithm {
     /// CRC-64/NVME: what S3 itself uses; parts combine into the checksum of the whole.
     #[default]
@@ -112,6 +114,11 @@ impl Sum {
         let mut hasher = Hasher::new(algorithm);
         hasher.update(bytes);
         hasher.finish()
+    }
+
+    /// Returns the checksum whose value was written down for `size` bytes.
+    pub(crate) fn of_value(algorithm: Algorithm, value: &str, size: u64) -> Option<Self> {
+        Some(Self { algorithm, bytes: STANDARD.decode(value).ok()?, size })
     }
 
     /// Returns the value for a header.
@@ -261,6 +268,12 @@ pub fn hex(bytes: &[u8]) -> String {
         let _written = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Returns the MD5 that [`hex`] shows like this.
+pub(crate) fn unhex(text: &str) -> Option<[u8; 16]> {
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
+    Some(number.to_be_bytes())
 }
 
 /// Returns `bytes` in base64.

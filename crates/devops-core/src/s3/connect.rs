@@ -13,6 +13,7 @@ use aws_sdk_s3::config::{
     RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_types::service_config::ServiceConfigKey;
+use serde::{Deserialize, Serialize};
 
 use super::{
     answer::credential_message,
@@ -31,7 +32,7 @@ use crate::{
 const USUAL_REGION: &str = "us-east-1";
 
 /// How to reach a store; what is not given comes from the AWS chain.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ConnectOptions {
     /// The address of a store that is not AWS.
     pub endpoint_url: Option<String>,
@@ -46,6 +47,7 @@ pub struct ConnectOptions {
     /// Sends requests without a signature.
     pub anonymous: bool,
     /// A key with its secret, instead of what the chain finds.
+    #[serde(skip)]
     pub key: Option<(String, Secret)>,
 }
 
@@ -101,13 +103,14 @@ pub async fn connect(
     {
         return Err(ConnectError::Endpoint(endpoint.clone()));
     }
-    let plain_http = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
     let path_style = options.path_style || endpoint.as_deref().is_some_and(is_local);
     let mut builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style);
     if options.anonymous {
         builder = builder.allow_no_auth();
     }
-    Ok(Store::new(builder, plain_http, store, credentials_end))
+    let region = config.region().map(ToString::to_string);
+    let address = ConnectOptions { endpoint_url: endpoint, region, path_style, ..options.clone() };
+    Ok(Store::new(builder, address, store, credentials_end))
 }
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use time::OffsetDateTime;
+
 use super::{checksum::Checksum, proof::Proof, uri::S3Uri};
+use crate::fs::PathError;
 
 /// Something a long operation tells its caller.
 #[derive(Debug)]
@@ -18,6 +21,19 @@ pub enum Event {
         /// How many parts it is sent in, unless nobody knows.
         parts: Option<u32>,
     },
+    /// An upload of an earlier run goes on.
+    Resumed {
+        /// The object.
+        uri: S3Uri,
+        /// When it was begun.
+        begun: OffsetDateTime,
+        /// How many parts the store lists.
+        parts: u32,
+        /// How many bytes they have; each is told as moved once it is found to be right.
+        size: u64,
+    },
+    /// An upload that breaks off will have to begin anew, because there is no place for its journal.
+    Unjournaled(PathError),
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
     Moved(i64),
     /// A part is stored.

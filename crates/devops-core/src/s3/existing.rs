@@ -33,10 +33,9 @@ pub(crate) async fn unchanged(
     let Some(proof) = same_content(link, &head, file).await? else {
         return Err(S3Error::Exists(uri.clone()));
     };
-    let sent =
-        Sent { size: head.size, checksum: head.checksum, parts: Vec::new(), is_multipart: false };
-    let version_id = head.version_id;
-    Ok(Some((sent, Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id })))
+    let version_id = head.version_id.clone();
+    let settled = Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
+    Ok(Some((Sent::there_already(head), settled)))
 }
 
 /// Returns how well it is known that the object is the file, or nothing if it is another or nobody knows.

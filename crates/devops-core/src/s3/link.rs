@@ -53,8 +53,8 @@ pub(crate) enum StopPolicy {
     Never,
 }
 
-/// A person who pressed Ctrl-C does not notice it, and most answers come in it.
-const MOMENT: Duration = Duration::from_secs(3);
+/// A person who pressed Ctrl-C hardly notices it, and most answers come in it.
+const MOMENT: Duration = Duration::from_millis(800);
 
 impl<'a> Link<'a> {
     /// Returns how a short request is made.
@@ -76,6 +76,10 @@ impl<'a> Link<'a> {
         let begun = Instant::now();
         let mut attempt = 0;
         loop {
+            if call.stop != StopPolicy::Never && self.stop.check().is_err() {
+                // Not at once, where others that are under way are worth a moment.
+                return Err(self.interrupted(call).await);
+            }
             attempt += 1;
             let client = self.store.client();
             // The SDK's futures are large, and there are many at a time.

@@ -6,34 +6,61 @@ use bytes::Bytes;
 
 use super::{
     S3Error, blocking,
+    earlier::Earlier,
     event::Event,
     failure::{CallFailure, Trouble},
+    journal::{Journal, Taken},
     link::{Call, Link, StopPolicy},
     payload::Payload,
     plan::Part,
     proof::{Sent, StoredPart},
-    put::Task,
     requests::Upload,
     settle::{Settled, Write, confirm, resolve},
     source::OpenFile,
+    task::Task,
 };
 
-/// A person who pressed Ctrl-C waits for this; an upload that cannot be removed in it is named.
+/// An upload that cannot be removed in this time is named.
 const TIME_TO_ABORT: Duration = Duration::from_secs(10);
+
+/// A person who pressed Ctrl-C waits for this.
+const TIME_TO_ABORT_AFTER_A_SIGNAL: Duration = Duration::from_secs(1);
 
 /// How often an upload is aborted: a part that was on its way may bring it back to life.
 const ABORTS: usize = 3;
 
+/// A multipart upload of a file, with what an earlier run has sent of it.
+pub(crate) struct FileUpload<'a> {
+    pub(crate) upload: Upload,
+    pub(crate) file: &'a OpenFile,
+    pub(crate) earlier: Earlier,
+    pub(crate) journal: Option<&'a Journal>,
+}
+
 impl Task<'_> {
-    /// Reads one part of a file, hashes it and sends it.
-    pub(crate) async fn send_file_part(
+    /// Brings one part of a file to the store, unless it is there.
+    pub(crate) async fn bring_part(
         &self,
-        upload: &Upload,
-        file: &OpenFile,
+        of: &FileUpload<'_>,
         part: Part,
     ) -> Result<StoredPart, S3Error> {
-        let payload = self.read(file, part).await?;
-        self.send_part(upload, part.number, payload).await
+        let there = |stored: StoredPart| {
+            (self.link.events)(Event::Moved(stored.size.cast_signed()));
+            stored
+        };
+        if let Some(stored) = of.earlier.agreed(part) {
+            return Ok(there(stored));
+        }
+        let payload = self.read(of.file, part).await?;
+        of.earlier.check(part, &payload)?;
+        let stored = match of.earlier.held(part, &payload).await {
+            Some(stored) => there(stored),
+            None => self.send_part(&of.upload, part.number, payload, of.stop_policy()).await?,
+        };
+        if let Some(journal) = of.journal {
+            journal.take(Taken::of(&stored)).await;
+        }
+        Ok(stored)
     }
 
     /// Reads and hashes bytes of a file.
@@ -56,7 +83,7 @@ impl Task<'_> {
         bytes: Bytes,
     ) -> Result<StoredPart, S3Error> {
         let payload = self.hash(bytes).await;
-        self.send_part(upload, number, payload).await
+        self.send_part(upload, number, payload, StopPolicy::AtOnce).await
     }
 
     pub(crate) async fn hash(&self, bytes: Bytes) -> Payload {
@@ -69,8 +96,9 @@ impl Task<'_> {
         upload: &Upload,
         number: u32,
         payload: Payload,
+        stop: StopPolicy,
     ) -> Result<StoredPart, S3Error> {
-        let (part, answer) = self.link.upload_part(upload, number, &payload).await?;
+        let (part, answer) = self.link.upload_part(upload, number, &payload, stop).await?;
         if let (Some(ours), Some(theirs)) = (&part.sum, answer.checksum)
             && ours.checksum() != theirs
         {
@@ -113,8 +141,22 @@ impl Task<'_> {
     where
         W: Future<Output = Result<(Sent, Settled), S3Error>>,
     {
-        let upload = self.link.create_upload(self.uri, self.protection, self.marked()).await?;
-        match work(upload.clone()).await {
+        let upload = self.create_upload().await?;
+        let result = work(upload.clone()).await;
+        self.end_upload(upload, result).await
+    }
+
+    pub(crate) async fn create_upload(&self) -> Result<Upload, CallFailure> {
+        self.link.create_upload(self.uri, self.protection, self.marked()).await
+    }
+
+    /// Removes an upload unless it became an object, or may still become one.
+    pub(crate) async fn end_upload(
+        &self,
+        upload: Upload,
+        result: Result<(Sent, Settled), S3Error>,
+    ) -> Result<(Sent, Settled), S3Error> {
+        match result {
             // Same content under another mark: ours was not needed.
             Ok((sent, settled)) => {
                 if settled.outcome == super::event::Outcome::Unchanged {
@@ -133,6 +175,13 @@ impl Task<'_> {
                 }),
             },
         }
+    }
+}
+
+impl FileUpload<'_> {
+    /// The answer to a part is worth a moment if a later run will know of it.
+    fn stop_policy(&self) -> StopPolicy {
+        if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
     }
 }
 
@@ -162,7 +211,9 @@ impl Link<'_> {
             }
             Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, "parts keep coming"))
         };
-        match tokio::time::timeout(TIME_TO_ABORT, abort).await {
+        let limit =
+            if self.stop.check().is_ok() { TIME_TO_ABORT } else { TIME_TO_ABORT_AFTER_A_SIGNAL };
+        match tokio::time::timeout(limit, abort).await {
             Ok(result) => result,
             Err(_late) => {
                 let message = "no answer in time";

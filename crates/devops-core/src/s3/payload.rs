@@ -8,6 +8,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{
     blocking,
@@ -17,7 +18,8 @@ use super::{
 };
 
 /// How bytes on the way are protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Protection {
     Checksum(Algorithm),
     /// For stores that know no other.

@@ -2,6 +2,8 @@
 //!
 //! Limits: S3 user guide, "Amazon S3 multipart upload limits" (48.8 TiB since December 2025).
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::ByteSize;
 
 const MIB: u64 = 1 << 20;
@@ -19,7 +21,8 @@ pub const MAX_OBJECT: u64 = MAX_PART * MAX_PARTS as u64;
 const USUAL_PART: u64 = 8 * MIB;
 
 /// How large the parts are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PartSize {
     /// 8 MiB, or as much more as a large object needs.
     #[default]

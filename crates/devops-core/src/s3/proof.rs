@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     checksum::{Checksum, Sum, multipart_etag},
     payload::Payload,
@@ -9,7 +11,8 @@ use super::{
 };
 
 /// How well an object is confirmed; the order is from weakest to best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// The store tells the right size.
     Size,
@@ -97,6 +100,17 @@ impl Sent {
 
     pub(crate) fn single(part: StoredPart) -> Self {
         Self { is_multipart: false, ..Self::of_parts(vec![part]) }
+    }
+
+    /// What is known of an object that somebody sent before.
+    pub(crate) fn there_already(head: ObjectHead) -> Self {
+        Self { size: head.size, checksum: head.checksum, parts: Vec::new(), is_multipart: false }
+    }
+
+    /// Returns how many bytes of it this run sent; a part of an earlier one took no attempt.
+    pub(crate) fn n_sent(&self) -> u64 {
+        let earlier = self.parts.iter().filter(|part| part.attempts == 0);
+        self.size - earlier.map(|part| part.size).sum::<u64>()
     }
 
     /// What is known of bytes whose write has no answer.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 
 use super::{
     S3Error,
@@ -11,20 +11,20 @@ use super::{
     checksum::Algorithm,
     event::{Event, ObjectSummary, Outcome},
     existing::unchanged,
-    failure::Trouble,
     link::Link,
-    payload::Protection,
     plan::{PartPlan, PartSize},
     proof::{Proof, Sent},
-    retry::random,
-    settle::{Settled, Write, confirm, resolve},
+    resume::{Resume, Resumption},
+    settle::Settled,
     source::OpenFile,
     sources::Source,
+    task::Task,
     uri::S3Uri,
 };
 
 /// What happens when the key is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Replace {
     /// The object stays, and the put is refused unless the content is the same.
     #[default]
@@ -34,7 +34,7 @@ pub enum Replace {
 }
 
 /// How objects are put.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PutOptions {
     /// What happens when the key is taken.
     pub replace: Replace,
@@ -46,6 +46,9 @@ pub struct PutOptions {
     pub part_size: PartSize,
     /// What new objects are stored with; one that is there already stays as it is.
     pub attributes: Attributes,
+    /// How an upload that breaks off can be taken up again; without it, it is aborted.
+    #[serde(skip)]
+    pub resume: Option<Resume>,
 }
 
 impl Default for PutOptions {
@@ -56,6 +59,7 @@ impl Default for PutOptions {
             require_proof: Proof::Size,
             part_size: PartSize::Auto,
             attributes: Attributes::default(),
+            resume: None,
         }
     }
 }
@@ -71,21 +75,10 @@ pub struct Preview {
     pub unchanged: bool,
 }
 
-/// One object on its way.
-pub(crate) struct Task<'a> {
-    pub(crate) link: Link<'a>,
-    pub(crate) uri: &'a S3Uri,
-    pub(crate) attributes: &'a Attributes,
-    /// The mark by which the upload knows its own object.
-    pub(crate) id: String,
-    pub(crate) protection: Protection,
-    /// Whether the write itself refuses an existing key.
-    pub(crate) guarded: bool,
-}
-
 /// Puts a file; fails with [`S3Error::Exists`] when other content has the key and may not be replaced.
 ///
-/// A failed or interrupted put leaves no object and no multipart upload.
+/// A put that broke off leaves no object. It leaves no multipart upload either, unless it can be taken up
+/// again: then the error is [`S3Error::Kept`].
 pub async fn put(
     link: Link<'_>,
     source: &Source,
@@ -94,17 +87,30 @@ pub async fn put(
     let begun = Instant::now();
     let file = OpenFile::open(&source.path).await?;
     let plan = PartPlan::new(file.size(), options.part_size, link.store.max_memory())?;
+    let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
+    let plan = resumption.plan(link, plan)?;
+    let result = put_resumable(link, source, options, (&file, plan), &mut resumption).await;
+    let done = resumption.close(link, result).await?;
+    summarize(&source.uri, options, done, begun.elapsed())
+}
+
+async fn put_resumable(
+    link: Link<'_>,
+    source: &Source,
+    options: &PutOptions,
+    (file, plan): (&OpenFile, PartPlan),
+    resumption: &mut Resumption,
+) -> Result<(Sent, Settled), S3Error> {
     (link.events)(Event::Started {
         uri: source.uri.clone(),
         path: Some(source.path.clone()),
         size: Some(file.size()),
         parts: Some(plan.n_parts()),
     });
-    let (sent, settled) = match unchanged(link, &source.uri, &file, options).await? {
-        Some(done) => done,
-        None => send_until_settled(link, source, options, (&file, plan)).await?,
-    };
-    summarize(&source.uri, options, (sent, settled), begun.elapsed())
+    if let Some(done) = unchanged(link, &source.uri, file, options).await? {
+        return Ok(done);
+    }
+    send_until_settled(link, source, options, (file, plan), resumption).await
 }
 
 /// Returns what [`put`] would do, without doing it.
@@ -125,14 +131,15 @@ async fn send_until_settled(
     source: &Source,
     options: &PutOptions,
     (file, plan): (&OpenFile, PartPlan),
+    resumption: &mut Resumption,
 ) -> Result<(Sent, Settled), S3Error> {
     let mut adjustments = Adjustments::default();
     loop {
-        let task = Task::new(link, &source.uri, options);
+        let task = Task::new(link, &source.uri, options).going_on_with(resumption);
         let result = if plan.is_single() {
             task.put_single(file, plan).await
         } else {
-            task.put_parts(file, plan).await
+            task.put_parts(file, plan, resumption).await
         };
         let failure = match result {
             Err(S3Error::Call(failure)) => failure,
@@ -142,75 +149,6 @@ async fn send_until_settled(
         if let Some(done) = unchanged(link, &source.uri, file, options).await? {
             return Ok(done);
         }
-    }
-}
-
-impl<'a> Task<'a> {
-    pub(crate) fn new(link: Link<'a>, uri: &'a S3Uri, options: &'a PutOptions) -> Self {
-        let protection = match options.checksum {
-            Some(algorithm) if link.store.knows_checksums() => Protection::Checksum(algorithm),
-            Some(_) => Protection::Md5,
-            None => Protection::Nothing,
-        };
-        let id = format!("{:016x}{:016x}", random(), random());
-        let guarded = options.replace == Replace::Refuse && link.store.knows_conditions();
-        Self { link, uri, attributes: &options.attributes, id, protection, guarded }
-    }
-
-    /// Returns what goes into the request that begins an object.
-    pub(crate) fn marked(&self) -> (&Attributes, &str) {
-        (self.attributes, &self.id)
-    }
-
-    async fn put_single(
-        &self,
-        file: &OpenFile,
-        plan: PartPlan,
-    ) -> Result<(Sent, Settled), S3Error> {
-        let part = plan.parts().next().expect("a plan has a part");
-        let payload = self.read(file, part).await?;
-        file.check_unchanged()?;
-        self.put_payload(payload).await
-    }
-
-    pub(crate) async fn put_payload(
-        &self,
-        payload: super::payload::Payload,
-    ) -> Result<(Sent, Settled), S3Error> {
-        match self.link.put_object(self.uri, &payload, self.marked(), self.guarded).await {
-            Ok((part, answer)) => {
-                let sent = Sent::single(part);
-                let settled = confirm(&self.link, self.uri, &sent, &answer).await?;
-                Ok((sent, settled))
-            }
-            Err(failure)
-                if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() =>
-            {
-                let sent = Sent::unanswered(&payload);
-                let write = Write { id: &self.id, sent: &sent, upload_id: None };
-                let settled = resolve(&self.link, self.uri, write, failure).await?;
-                Ok((sent, settled))
-            }
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    async fn put_parts(&self, file: &OpenFile, plan: PartPlan) -> Result<(Sent, Settled), S3Error> {
-        self.with_upload(async |upload| {
-            let parts = stream::iter(plan.parts())
-                .map(|part| self.send_file_part(&upload, file, part))
-                .buffer_unordered(self.in_flight())
-                .try_collect()
-                .await?;
-            file.check_unchanged()?;
-            self.complete(&upload, parts).await
-        })
-        .await
-    }
-
-    /// Returns how many parts are prepared or sent at once: those on the way, and the next ones.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.link.store.concurrency() + 2
     }
 }
 
@@ -226,6 +164,7 @@ pub(crate) fn summarize(
         return Err(S3Error::ProofTooWeak { uri: uri.clone(), reached, required });
     };
     let stored = settled.outcome == Outcome::Stored;
+    let n_sent = if stored { sent.n_sent() } else { 0 };
     Ok(ObjectSummary {
         uri: uri.clone(),
         outcome: settled.outcome,
@@ -234,7 +173,7 @@ pub(crate) fn summarize(
         proof,
         version_id: settled.version_id,
         parts: u32::try_from(sent.parts.len()).unwrap_or(u32::MAX).max(u32::from(stored)),
-        bytes_sent: if stored { sent.size } else { 0 },
+        bytes_sent: n_sent,
         attempts: sent.parts.iter().map(|part| part.attempts).sum(),
         elapsed,
     })

@@ -1,22 +1,23 @@
 //! The requests of S3 that read objects.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::HashMap};
 
 use aws_sdk_s3::{
     Client,
     config::http::HttpResponse,
     error::{BoxError, ConnectorError, SdkError},
     operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
-    types::{ChecksumMode, ChecksumType},
+    types::{ChecksumMode, ChecksumType, Part as SdkPart},
 };
 
 use super::{
     body::Watch,
     buffers::Buffer,
     checksum::{Algorithm, Checksum},
+    earlier::ListedPart,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
-    requests::ID_KEY,
+    requests::{ID_KEY, Upload},
     uri::S3Uri,
 };
 
@@ -93,6 +94,28 @@ impl Link<'_> {
         }
     }
 
+    /// Returns the parts of an unfinished upload.
+    pub(crate) async fn list_parts(
+        &self,
+        upload: &Upload,
+    ) -> Result<HashMap<u32, ListedPart>, CallFailure> {
+        let mut parts = HashMap::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let send = |client: Client| {
+                let request = client.list_parts().set_part_number_marker(marker.clone());
+                request.bucket(&upload.uri.bucket).key(&upload.uri.key).upload_id(&upload.id).send()
+            };
+            let (page, _) = self.call(self.short("ListParts"), send).await?;
+            parts.extend(page.parts().iter().filter_map(listed));
+            let next = page.next_part_number_marker().map(str::to_owned);
+            if page.is_truncated() != Some(true) || next.is_none() || next == marker {
+                return Ok(parts);
+            }
+            marker = next;
+        }
+    }
+
     /// Fetches `size` bytes from `offset` of exactly the object with that `ETag`.
     pub(crate) async fn get_range(
         &self,
@@ -133,6 +156,13 @@ impl Link<'_> {
         self.call(call, send).await?;
         Ok(buffer.into_inner())
     }
+}
+
+fn listed(part: &SdkPart) -> Option<(u32, ListedPart)> {
+    let number = u32::try_from(part.part_number()?).ok()?;
+    let size = u64::try_from(part.size()?).ok()?;
+    let etag = unquoted(part.e_tag())?;
+    Some((number, ListedPart { size, etag, checksum: checksum_of!(part, None) }))
 }
 
 fn lost(error: impl Into<BoxError>) -> SdkError<GetObjectError, HttpResponse> {

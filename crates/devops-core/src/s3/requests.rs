@@ -133,6 +133,7 @@ impl Link<'_> {
         upload: &Upload,
         number: u32,
         payload: &Payload,
+        stop: StopPolicy,
     ) -> Result<(StoredPart, Answer), CallFailure> {
         let watch = Watch::default();
         let send = |client: Client| {
@@ -151,8 +152,8 @@ impl Link<'_> {
             .send()
         };
         let _lane = self.store.lanes().enter().await;
-        let (output, attempts) =
-            self.call(self.with_body("UploadPart", &watch, payload), send).await?;
+        let call = Call { stop, ..self.with_body("UploadPart", &watch, payload) };
+        let (output, attempts) = self.call(call, send).await?;
         let answer = answer_of!(output, None::<&str>, None);
         Ok((payload.stored(number, answer.clone(), attempts).await, answer))
     }

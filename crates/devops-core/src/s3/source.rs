@@ -8,6 +8,9 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
 use super::{S3Error, blocking, plan::Part};
 use crate::{
     fs::{At, PathError, open_file},
@@ -40,18 +43,55 @@ impl HasKind for SourceError {
     }
 }
 
+/// A file that was written to this short before it was looked at may have been written to again since,
+/// without its times telling: they are as coarse as the file system's clock.
+const FRESH: Duration = Duration::seconds(2);
+
 /// An open file with the state it had when it was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenFile {
     file: Arc<File>,
     path: PathBuf,
-    seen: State,
+    seen: FileState,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    size: u64,
+/// What tells whether a file is what it was, short of reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileState {
+    pub(crate) size: u64,
+    /// Seconds and nanoseconds, as all times here.
     modified: (i64, i64),
+    changed: (i64, i64),
+    device: u64,
+    inode: u64,
+}
+
+/// How a file compares with what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// It is the same.
+    Same,
+    /// It looks the same, but in another place or too fresh to tell: only reading it tells.
+    Doubtful,
+    /// It is another.
+    Other,
+}
+
+impl FileState {
+    /// Compares with an earlier state, seen at `then`.
+    pub(crate) fn compare(&self, earlier: &Self, then: OffsetDateTime) -> Likeness {
+        if !self.has_same_content_as(earlier) {
+            return Likeness::Other;
+        }
+        let modified = OffsetDateTime::from_unix_timestamp(self.modified.0);
+        let is_fresh = modified.is_ok_and(|modified| then - modified < FRESH);
+        if *self == *earlier && !is_fresh { Likeness::Same } else { Likeness::Doubtful }
+    }
+
+    /// As far as size and time tell.
+    fn has_same_content_as(&self, other: &Self) -> bool {
+        (self.size, self.modified) == (other.size, other.modified)
+    }
 }
 
 impl OpenFile {
@@ -73,6 +113,10 @@ impl OpenFile {
         self.seen.size
     }
 
+    pub(crate) fn state(&self) -> FileState {
+        self.seen
+    }
+
     /// Fills `buffer` with the bytes of `part`; on a blocking thread.
     pub(crate) fn read(&self, part: Part, buffer: &mut [u8]) -> Result<(), S3Error> {
         match self.file.read_exact_at(buffer, part.offset) {
@@ -87,7 +131,7 @@ impl OpenFile {
     /// Fails when the file is not as it was when it was opened.
     pub(crate) fn check_unchanged(&self) -> Result<(), S3Error> {
         // A file that was renamed or replaced is still whole; one that was written to is not.
-        if state(&self.file).at(&self.path, "read")? == self.seen {
+        if state(&self.file).at(&self.path, "read")?.has_same_content_as(&self.seen) {
             return Ok(());
         }
         Err(self.changed())
@@ -98,7 +142,13 @@ impl OpenFile {
     }
 }
 
-fn state(file: &File) -> io::Result<State> {
+fn state(file: &File) -> io::Result<FileState> {
     let metadata = file.metadata()?;
-    Ok(State { size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()) })
+    Ok(FileState {
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    })
 }

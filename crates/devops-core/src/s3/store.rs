@@ -13,7 +13,7 @@ use aws_sdk_s3::{
     config::{Builder, Region},
 };
 
-use super::{buffers::Buffers, lanes::Lanes, retry::Patience};
+use super::{buffers::Buffers, connect::ConnectOptions, lanes::Lanes, retry::Patience};
 use crate::units::ByteSize;
 
 /// One connection carries about 20 MB/s to S3; ten of them fill a gigabit and more.
@@ -44,6 +44,7 @@ pub struct Store {
     options: StoreOptions,
     lanes: Lanes,
     buffers: Buffers,
+    address: ConnectOptions,
     credentials_end: Option<SystemTime>,
     answered: AtomicBool,
     moved: AtomicBool,
@@ -54,10 +55,12 @@ pub struct Store {
 impl Store {
     pub(crate) fn new(
         config: Builder,
-        plain_http: bool,
+        address: ConnectOptions,
         options: StoreOptions,
         credentials_end: Option<SystemTime>,
     ) -> Self {
+        let plain_http =
+            address.endpoint_url.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let concurrency =
             if options.concurrency == 0 { USUAL_CONCURRENCY } else { options.concurrency };
         Self {
@@ -67,6 +70,7 @@ impl Store {
             options,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(options.max_memory.0),
+            address,
             credentials_end,
             answered: AtomicBool::new(false),
             moved: AtomicBool::new(false),
@@ -78,6 +82,11 @@ impl Store {
     /// Returns how many requests may carry data at the moment.
     pub fn concurrency(&self) -> usize {
         self.lanes.open()
+    }
+
+    /// Returns how it was reached, with the endpoint that was found.
+    pub fn address(&self) -> &ConnectOptions {
+        &self.address
     }
 
     /// Returns when the credentials of the beginning end, if they say it.

@@ -18,9 +18,10 @@ use super::{
     link::Link,
     plan::{PartPlan, StreamPlan},
     proof::Sent,
-    put::{PutOptions, Replace, Task, summarize},
+    put::{PutOptions, Replace, summarize},
     settle::Settled,
     source::SourceError,
+    task::Task,
     uri::S3Uri,
 };
 use crate::fs::At;

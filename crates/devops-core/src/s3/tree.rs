@@ -55,7 +55,7 @@ fn is_shared(error: &S3Error) -> bool {
             failure.kind(),
             Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary
         ),
-        S3Error::LeftBehind { source, .. } => is_shared(source),
+        S3Error::LeftBehind { source: error, .. } | S3Error::Kept { error, .. } => is_shared(error),
         _ => false,
     }
 }

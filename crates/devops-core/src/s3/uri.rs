@@ -2,11 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// S3 allows keys of at most this many bytes.
 const MAX_KEY_BYTES: usize = 1024;
 
 /// A bucket and a key or prefix in it; the key may be empty.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct S3Uri {
     /// The bucket's name.
     pub bucket: String,

@@ -14,13 +14,6 @@ use crate::{
 
 const SIZE: u64 = 3 * PART;
 
-fn impatient() -> Rig {
-    Rig::with(Patience {
-        before_first_answer: Duration::from_millis(500),
-        stall: Duration::from_millis(400),
-    })
-}
-
 /// Puts a file of three parts while these things go wrong, and checks that the object is right.
 fn survives(rules: &[&str]) -> (Rig, Proof) {
     let rig = Rig::with(Patience {
@@ -40,7 +33,7 @@ fn survives(rules: &[&str]) -> (Rig, Proof) {
 
 /// Puts a file of three parts while these things go wrong for good, and checks that nothing is left.
 fn fails(rules: &[&str]) -> S3Error {
-    let rig = impatient();
+    let rig = Rig::impatient();
     rig.server.faults(rules);
     let file = rig.file("a.bin", SIZE);
 
@@ -113,7 +106,7 @@ fn a_put_whose_answer_is_lost_is_found_out_by_its_mark() {
 
 #[test]
 fn a_completion_that_nobody_can_tell_about_is_uncertain_and_not_aborted() {
-    let rig = impatient();
+    let rig = Rig::impatient();
     rig.server.faults(&[
         "CompleteMultipartUpload:drop-after:always",
         "HeadObject:drop-before:after=1:always",
@@ -271,7 +264,7 @@ fn what_cannot_get_better_fails_at_once_and_leaves_nothing() {
 
 #[test]
 fn a_store_that_never_answers_ends_in_time() {
-    let rig = impatient();
+    let rig = Rig::impatient();
     rig.server.faults(&["*:stall:always"]);
     let file = rig.file("a.bin", SIZE);
     let begun = Instant::now();

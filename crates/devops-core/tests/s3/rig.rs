@@ -40,6 +40,13 @@ impl Rig {
         Self::with(patience)
     }
 
+    pub(crate) fn impatient() -> Self {
+        Self::with(Patience {
+            before_first_answer: Duration::from_millis(500),
+            stall: Duration::from_millis(400),
+        })
+    }
+
     pub(crate) fn with(patience: Patience) -> Self {
         let server = Server::with_bucket();
         let cancel = Cancel::new();

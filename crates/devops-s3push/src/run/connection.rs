@@ -20,7 +20,32 @@ impl Connected {
         transfer: Option<&Transfer>,
         session: &Session,
     ) -> Result<Self, Failure> {
+        let options = Self::options(connection);
+        Self::with(options, connection, transfer, session).await
+    }
+
+    /// Connects to the store of an earlier run, but for what the flags say.
+    pub(crate) async fn again(
+        earlier: &ConnectOptions,
+        connection: &Connection,
+        transfer: &Transfer,
+        session: &Session,
+    ) -> Result<Self, Failure> {
+        let flags = Self::options(connection);
         let options = ConnectOptions {
+            endpoint_url: earlier.endpoint_url.clone(),
+            region: flags.region.or_else(|| earlier.region.clone()),
+            profile: flags.profile.or_else(|| earlier.profile.clone()),
+            path_style: flags.path_style || earlier.path_style,
+            ca_bundle: flags.ca_bundle.or_else(|| earlier.ca_bundle.clone()),
+            anonymous: flags.anonymous || earlier.anonymous,
+            key: None,
+        };
+        Self::with(options, connection, Some(transfer), session).await
+    }
+
+    fn options(connection: &Connection) -> ConnectOptions {
+        ConnectOptions {
             endpoint_url: connection.endpoint_url.clone(),
             region: connection.region.clone(),
             profile: connection.profile.clone(),
@@ -28,7 +53,15 @@ impl Connected {
             ca_bundle: connection.ca_bundle.clone(),
             anonymous: connection.no_sign_request,
             key: None,
-        };
+        }
+    }
+
+    async fn with(
+        options: ConnectOptions,
+        connection: &Connection,
+        transfer: Option<&Transfer>,
+        session: &Session,
+    ) -> Result<Self, Failure> {
         let patience =
             Patience { before_first_answer: connection.retry_time, stall: connection.stall_time };
         let store_options = StoreOptions {

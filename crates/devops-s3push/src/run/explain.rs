@@ -1,7 +1,7 @@
 //! Adds to an error what may help.
 
 use devops_cli::Failure;
-use devops_core::s3::{CallFailure, S3Error, SourceError, Trouble};
+use devops_core::s3::{CallFailure, JournalError, S3Error, SourceError, Trouble};
 
 /// Turns an error of core into a failure with a hint.
 pub(crate) fn explain(error: impl Into<S3Error>) -> Failure {
@@ -25,12 +25,26 @@ fn hint(error: &S3Error) -> Option<String> {
         S3Error::Uncertain { uri, .. } => {
             Some(format!("look with `devops-s3push list {uri}` before trying again"))
         }
+        S3Error::Kept { id, error } => {
+            let again = format!("go on with the same command, or with `devops-s3push resume {id}`");
+            Some(match hint(error) {
+                Some(first) => format!("{first}, then {again}"),
+                None => again,
+            })
+        }
+        S3Error::Journal(JournalError::Changed(_)) => {
+            Some("pass --restart to begin anew".to_owned())
+        }
+        S3Error::Journal(JournalError::Otherwise { .. }) => {
+            Some("repeat it as it was, or pass --restart to begin anew".to_owned())
+        }
         S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
         S3Error::Source(SourceError::Changed(_)) => {
             Some("try again when nothing writes to it".to_owned())
         }
         S3Error::Cancelled(_)
         | S3Error::Path(_)
+        | S3Error::Journal(JournalError::Busy(_) | JournalError::Unusable(_))
         | S3Error::Mismatch { .. }
         | S3Error::Source(SourceError::Length { .. })
         | S3Error::ProofTooWeak { .. } => None,

@@ -7,8 +7,8 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize, PutOptions,
-        Replace, S3Error, Source, Sources, StreamOptions, find_sources, preview, put as put_one,
-        put_all, put_stream,
+        Replace, Resume, S3Error, Source, Sources, StreamOptions, find_sources, preview,
+        put as put_one, put_all, put_stream,
     },
     units::ByteSize,
 };
@@ -18,6 +18,7 @@ use super::{
     attributes::attributes,
     connection::Connected,
     explain::explain,
+    journals::resumable,
     receipt,
     reporter::{Reporter, insert},
 };
@@ -52,7 +53,24 @@ fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
         require_proof: args.require_proof,
         part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
         attributes: attributes(args, session)?,
+        resume: resume(args, session)?,
     })
+}
+
+fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> {
+    let flags = &args.unfinished;
+    if flags.restart && flags.no_resume {
+        return Err(Failure::usage("--restart and --no-resume do not go together"));
+    }
+    if flags.no_resume {
+        return Ok(None);
+    }
+    let resume = resumable(session, flags.restart);
+    if resume.is_none() {
+        session
+            .warn("neither XDG_STATE_HOME nor HOME is set: an upload that breaks off is aborted");
+    }
+    Ok(resume)
 }
 
 async fn put_stdin(
@@ -107,8 +125,8 @@ struct PutRun<'a> {
 
 /// What came of the files.
 #[derive(Default)]
-struct Totals {
-    stored: Vec<ObjectSummary>,
+pub(super) struct Totals {
+    pub(super) stored: Vec<ObjectSummary>,
     failed: Vec<Value>,
     skipped: Vec<Value>,
 }
@@ -126,7 +144,7 @@ impl Totals {
         totals
     }
 
-    fn fail(&mut self, source: &Source, error: &S3Error, session: &Session) {
+    pub(super) fn fail(&mut self, source: &Source, error: &S3Error, session: &Session) {
         session.warn(format!("`{}` was not stored: {error}", quote(&source.path)));
         let mut object = Map::new();
         insert_path(&mut object, "path", &source.path);
@@ -137,7 +155,7 @@ impl Totals {
         self.failed.push(object.into());
     }
 
-    fn emit(&self, reporter: &Reporter<'_>, begun: Instant) {
+    pub(super) fn emit(&self, reporter: &Reporter<'_>, begun: Instant) {
         let count =
             |outcome| self.stored.iter().filter(|summary| summary.outcome == outcome).count();
         reporter.emit("summary", |object| {
@@ -168,7 +186,7 @@ impl Totals {
     }
 
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
-    fn outcome(&self) -> Result<Outcome, Failure> {
+    pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
         let left_out = self.failed.len() + self.skipped.len();
         let total = self.stored.len() + left_out;
         if self.stored.is_empty() && !self.failed.is_empty() {

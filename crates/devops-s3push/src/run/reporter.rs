@@ -9,6 +9,8 @@ use devops_core::{
 };
 use serde_json::{Map, Value, json};
 
+use super::list::rfc3339;
+
 /// Shows the events of one command.
 pub(crate) struct Reporter<'a> {
     session: &'a Session,
@@ -43,6 +45,25 @@ impl<'a> Reporter<'a> {
                         json!({"bucket": uri.bucket, "key": uri.key, "size": size, "parts": parts}),
                     );
                 });
+            }
+            Event::Resumed { uri, begun, parts, size } => {
+                let (begun, there) = (rfc3339(begun), ByteSize(size));
+                self.session
+                    .status(format!("Going on with the upload of {begun}: {there} are there"));
+                self.emit("resumed", |object| {
+                    insert(
+                        object,
+                        json!({"key": uri.key, "begun": begun, "parts": parts, "size": size}),
+                    );
+                });
+            }
+            Event::Unjournaled(error) => {
+                let cause = error.source;
+                self.session.warn(format!(
+                    "failed to {} `{}` ({cause}): an upload that breaks off is aborted",
+                    error.action,
+                    quote(&error.path)
+                ));
             }
             Event::Part { uri, number, size, attempts } => self.emit("part", |object| {
                 insert(

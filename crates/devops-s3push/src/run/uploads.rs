@@ -5,12 +5,18 @@ use std::time::Duration;
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
-    s3::{Event, Link, PendingUpload, S3Error, abort_upload, pending_uploads},
+    kind::Kind,
+    s3::{
+        Event, Job, Journals, Link, PendingUpload, S3Error, Unfinished, abort_upload, give_up,
+        pending_uploads,
+    },
 };
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{connection::Connected, explain::explain, list::rfc3339, reporter::Reporter};
+use super::{
+    connection::Connected, explain::explain, journals::journals, list::rfc3339, reporter::Reporter,
+};
 use crate::cli::{UploadsAbortArgs, UploadsListArgs};
 
 pub(crate) async fn list(args: UploadsListArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -19,8 +25,9 @@ pub(crate) async fn list(args: UploadsListArgs, session: &Session) -> Result<Out
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let before = args.older_than.map(|age| ago(session, age));
+    let ours = Ours::find()?;
     for upload in pending_uploads(link, &args.prefix, before).await.map_err(explain)? {
-        show(session, "upload", &upload)?;
+        show(session, "upload", &upload, ours.job(&upload))?;
     }
     Ok(Outcome::Done)
 }
@@ -32,14 +39,23 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let before = Some(ago(session, args.older_than));
     let uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;
-    let mut failures = 0;
+    let ours = Ours::find()?;
+    let (mut failures, mut aborted) = (0, 0);
     for upload in &uploads {
-        if args.dry_run {
-            show(session, "planned", upload)?;
+        let job = ours.job(upload);
+        if let Some(job) = job.filter(|_| !args.resumable) {
+            tell_kept(session, upload, job);
             continue;
         }
-        match abort_upload(link, upload).await {
-            Ok(()) => show(session, "aborted", upload)?,
+        if args.dry_run {
+            show(session, "planned", upload, job)?;
+            continue;
+        }
+        match ours.abort(link, upload, job).await {
+            Ok(()) => {
+                aborted += 1;
+                show(session, "aborted", upload, job)?;
+            }
             Err(error @ S3Error::Cancelled(_)) => return Err(explain(error)),
             Err(error) => {
                 failures += 1;
@@ -47,25 +63,67 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
             }
         }
     }
-    match failures {
-        0 => Ok(Outcome::Done),
-        n if n == uploads.len() => {
-            Err(Failure::new(devops_core::kind::Kind::Failed, "no upload could be aborted"))
+    match (failures, aborted) {
+        (0, _) => Ok(Outcome::Done),
+        (_, 0) => Err(Failure::new(Kind::Failed, "no upload could be aborted")),
+        (n, _) => {
+            Ok(Outcome::Partial(format!("{n} of {} uploads could not be aborted", n + aborted)))
         }
-        n => Ok(Outcome::Partial(format!("{n} of {} uploads could not be aborted", uploads.len()))),
     }
+}
+
+/// The uploads that this host can go on with.
+struct Ours {
+    journals: Option<Journals>,
+    unfinished: Vec<Unfinished>,
+}
+
+impl Ours {
+    fn find() -> Result<Self, Failure> {
+        let journals = journals();
+        let unfinished = journals.as_ref().map(Journals::unfinished).transpose()?;
+        Ok(Self { journals, unfinished: unfinished.unwrap_or_default() })
+    }
+
+    fn job(&self, upload: &PendingUpload) -> Option<&Job> {
+        let is_it = |ours: &&Unfinished| ours.upload_id == upload.id && ours.job.uri == upload.uri;
+        self.unfinished.iter().find(is_it).map(|ours| &ours.job)
+    }
+
+    async fn abort(
+        &self,
+        link: Link<'_>,
+        upload: &PendingUpload,
+        job: Option<&Job>,
+    ) -> Result<(), S3Error> {
+        match (&self.journals, job) {
+            (Some(journals), Some(job)) => give_up(link, journals, job).await,
+            _ => abort_upload(link, upload).await,
+        }
+    }
+}
+
+fn tell_kept(session: &Session, upload: &PendingUpload, job: &Job) {
+    let (uri, id) = (&upload.uri, job.id());
+    session.status(format!("left that of `{uri}`: `devops-s3push resume {id}` can go on with it"));
 }
 
 fn ago(session: &Session, age: Duration) -> OffsetDateTime {
     session.clock().now() - age
 }
 
-fn show(session: &Session, kind: &str, upload: &PendingUpload) -> Result<(), Failure> {
+fn show(
+    session: &Session,
+    kind: &str,
+    upload: &PendingUpload,
+    job: Option<&Job>,
+) -> Result<(), Failure> {
     let begun = upload.begun.map(rfc3339).unwrap_or_default();
+    let resume = job.map(Job::id);
     if session.json() {
         return session.emit(&json!({
             "type": kind, "bucket": upload.uri.bucket, "key": upload.uri.key,
-            "upload_id": upload.id, "begun": begun,
+            "upload_id": upload.id, "begun": begun, "resume": resume,
         }));
     }
     let word = match kind {
@@ -74,5 +132,6 @@ fn show(session: &Session, kind: &str, upload: &PendingUpload) -> Result<(), Fai
         _ => "aborted ",
     };
     let key = quote(upload.uri.key.as_ref());
-    session.line(format!("{word}{begun:<20}  {key}  {}", upload.id))
+    let resume = resume.map_or_else(String::new, |id| format!("  (resume {id})"));
+    session.line(format!("{word}{begun:<20}  {key}  {}{resume}", upload.id))
 }

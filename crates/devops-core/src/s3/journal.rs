@@ -1,0 +1,282 @@
+//! What an unfinished upload needs to be taken up again: a file of this host that grows with it.
+//!
+//! `FOLDER/ID.jsonl` holds one JSON object a line: first the [`Job`], then the multipart upload that was
+//! begun for it, then the parts that the store has taken. A later upload makes the earlier lines void.
+//!
+//! The job is on the disk before the store hears of it, and the upload before its first part. Nobody
+//! waits for the lines of parts: a lost one only means that this part is read again and compared. That
+//! is also why lines are added instead of the file being replaced, which for thousands of parts would
+//! write it thousands of times. A line that a crash or a full disk has cut off ends what counts.
+//!
+//! The file is locked while a process works at it, and removed when there is nothing to take up.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustix::{
+    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
+    io::Errno,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use super::{
+    blocking, checksum::hex, connect::ConnectOptions, put::PutOptions, source::FileState,
+    uri::S3Uri,
+};
+use crate::{
+    fs::{At, PathError, is_at, sync_folder},
+    kind::{HasKind, Kind},
+    lock::is_unsupported,
+};
+
+mod lines;
+
+pub(crate) use lines::{Begun, Story, Taken};
+use lines::{Line, append};
+
+/// The format of the file; a journal of another one is not taken up.
+const VERSION: u32 = 1;
+const EXTENSION: &str = "jsonl";
+/// How many bytes of a hash name a job: enough for a million jobs, short enough to type.
+const ID_BYTES: usize = 6;
+/// A journal of 10,000 parts has 2 MB; a larger file is none of ours.
+const LARGEST: u64 = 64 << 20;
+
+/// The folder with the journals of one user.
+#[derive(Clone, Debug)]
+pub struct Journals(PathBuf);
+
+/// A file that is being sent: where to, and how.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    version: u32,
+    /// When its upload was begun.
+    #[serde(with = "time::serde::rfc3339")]
+    pub begun: OffsetDateTime,
+    /// The file.
+    #[serde(serialize_with = "lines::write_path", deserialize_with = "lines::read_path")]
+    pub path: PathBuf,
+    /// The object.
+    pub uri: S3Uri,
+    /// The store.
+    pub store: ConnectOptions,
+    /// How it is put, with the size of its parts.
+    pub options: PutOptions,
+    pub(crate) state: FileState,
+}
+
+/// An upload that can be taken up.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// What is sent where.
+    pub job: Job,
+    /// The store's name for its multipart upload.
+    pub upload_id: String,
+}
+
+/// Why an unfinished upload is not taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The folder or the file cannot be used.
+    #[error(transparent)]
+    Unusable(#[from] PathError),
+    /// Another process is at it.
+    #[error("another process is uploading `{}` to `{}`", .0.path.display(), .0.uri)]
+    Busy(Box<Job>),
+    /// The file is not what it was.
+    #[error("`{}` is not what it was when its upload to `{}` began", .0.path.display(), .0.uri)]
+    Changed(Box<Job>),
+    /// It was begun in another way.
+    #[error("the unfinished upload of `{}` to `{}` was begun with another {what}", .job.path.display(), .job.uri)]
+    Otherwise {
+        /// The job as it was begun.
+        job: Box<Job>,
+        /// What differs: `checksum`.
+        what: &'static str,
+    },
+}
+
+impl HasKind for JournalError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unusable(error) => error.kind(),
+            Self::Busy(_) => Kind::Temporary,
+            Self::Changed(_) => Kind::Denied,
+            Self::Otherwise { .. } => Kind::Usage,
+        }
+    }
+}
+
+impl Job {
+    pub(crate) fn new(
+        (path, state): (PathBuf, FileState),
+        (uri, store): (S3Uri, ConnectOptions),
+        options: PutOptions,
+        begun: OffsetDateTime,
+    ) -> Self {
+        Self { version: VERSION, begun, path, uri, store, options, state }
+    }
+
+    /// Returns the name that this host has for it: the same for the same file, object and store.
+    pub fn id(&self) -> String {
+        let endpoint = self.store.endpoint_url.as_deref().unwrap_or_default();
+        let words = [
+            endpoint.trim_end_matches('/').as_bytes(),
+            self.uri.bucket.as_bytes(),
+            self.uri.key.as_bytes(),
+            self.path.as_os_str().as_bytes(),
+        ];
+        let mut hasher = Sha256::new();
+        for word in words {
+            hasher.update(word);
+            hasher.update([0]);
+        }
+        hex(&hasher.finalize()[..ID_BYTES])
+    }
+
+    /// Returns how many bytes the file has.
+    pub fn size(&self) -> u64 {
+        self.state.size
+    }
+}
+
+/// The journal of a job that this process has to itself.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: Arc<File>,
+    /// What an earlier process left.
+    pub(crate) earlier: Option<Box<Story>>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Journals {
+    /// Keeps journals in `folder`, which is made when it is needed.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+
+    /// Returns the unfinished uploads, in the order of their beginning.
+    ///
+    /// A file that is none of ours, or of another version of this tool, is passed over.
+    pub fn unfinished(&self) -> Result<Vec<Unfinished>, PathError> {
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.at(&self.0, "list")?,
+        };
+        let mut unfinished = Vec::new();
+        for entry in entries {
+            let path = entry.at(&self.0, "list")?.path();
+            if path.extension().is_some_and(|extension| extension == EXTENSION)
+                && let Ok(mut file) = File::open(&path)
+                && let Ok(bytes) = read(&mut file)
+                && let Some(story) = Story::parse(&bytes)
+            {
+                unfinished.push(Unfinished { upload_id: story.begun.upload_id, job: story.job });
+            }
+        }
+        unfinished.sort_by_key(|unfinished| unfinished.job.begun);
+        Ok(unfinished)
+    }
+
+    /// Returns whether there is a journal of this job.
+    pub(crate) fn has(&self, job: &Job) -> bool {
+        path(&self.0, job).exists()
+    }
+
+    /// Takes the journal of a job, with what an earlier process wrote; a new one holds the job already.
+    pub(crate) async fn claim(&self, job: Job) -> Result<Journal, JournalError> {
+        let folder = self.0.clone();
+        blocking(move || claim(&folder, job)).await
+    }
+}
+
+fn path(folder: &Path, job: &Job) -> PathBuf {
+    folder.join(job.id()).with_extension(EXTENSION)
+}
+
+fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).at(folder, "create")?;
+    let path = path(folder, &job);
+    let mut file = loop {
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC;
+        let open = openat(CWD, &path, flags | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR);
+        let file = File::from(open.at(&path, "create")?);
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // Its owner may have removed it between the two steps.
+            Ok(()) if !is_at(&file, &path) => {}
+            Err(Errno::WOULDBLOCK) => return Err(JournalError::Busy(Box::new(job))),
+            Err(error) if !is_unsupported(error) => Err(error).at(&path, "lock")?,
+            Ok(()) | Err(_) => break file,
+        }
+    };
+    let earlier = Story::parse(&read(&mut file).at(&path, "read")?);
+    // What was cut off must not run into the next line.
+    let length = earlier.as_ref().map_or(0, |story| story.length);
+    file.set_len(length as u64).at(&path, "write")?;
+    let earlier = earlier.map(Box::new);
+    let journal = Journal { path, file: Arc::new(file), earlier, broken: Arc::default() };
+    if journal.earlier.is_none() {
+        append(&journal.file, &Line::Job(Box::new(job)), File::sync_all)
+            .at(&journal.path, "write")?;
+        sync_folder(folder)?;
+    }
+    Ok(journal)
+}
+
+impl Journal {
+    /// Begins anew with another job, as if there had been none.
+    pub(crate) async fn restart(&mut self, job: Job) -> Result<(), PathError> {
+        self.earlier = None;
+        let file = Arc::clone(&self.file);
+        let again = move || {
+            file.set_len(0)?;
+            append(&file, &Line::Job(Box::new(job)), File::sync_all)
+        };
+        blocking(again).await.at(&self.path, "write")
+    }
+
+    /// Writes down an upload; only then may its parts be sent.
+    pub(crate) async fn begin(&self, begun: Begun) -> Result<(), PathError> {
+        let file = Arc::clone(&self.file);
+        let write = move || append(&file, &Line::Upload(begun), File::sync_data);
+        blocking(write).await.at(&self.path, "write")
+    }
+
+    /// Writes down a part.
+    pub(crate) async fn take(&self, part: Taken) {
+        let (file, broken) = (Arc::clone(&self.file), Arc::clone(&self.broken));
+        let take = move || {
+            // A line behind half a line would not count, and a missing one is no loss.
+            if !broken.load(Ordering::Relaxed)
+                && append(&file, &Line::Part(part), |_| Ok(())).is_err()
+            {
+                broken.store(true, Ordering::Relaxed);
+            }
+        };
+        blocking(take).await;
+    }
+
+    /// Removes it: there is nothing to take up.
+    pub(crate) async fn remove(self) {
+        // If it stays, the next run finds that the upload is gone.
+        let _removed = blocking(move || fs::remove_file(&self.path)).await;
+    }
+}
+
+fn read(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

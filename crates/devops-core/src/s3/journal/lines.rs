@@ -1,0 +1,115 @@
+//! The lines of a journal.
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs::File,
+    io::{self, Write},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+};
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Job, VERSION};
+use crate::s3::{payload::Protection, requests::Upload};
+
+/// A multipart upload that was begun for a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    pub(crate) upload_id: String,
+    /// The mark by which it knows its own object.
+    pub(crate) mark: String,
+    pub(crate) protection: Protection,
+}
+
+/// A part that the store has taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    pub(crate) number: u32,
+    pub(crate) etag: String,
+    /// Our checksum in base64, unless the object goes without.
+    pub(crate) sum: Option<String>,
+    pub(crate) confirmed: bool,
+    /// Our MD5 in hexadecimal, where it was computed.
+    pub(crate) md5: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    Job(Box<Job>),
+    Upload(Begun),
+    Part(Taken),
+}
+
+/// What a journal says of an upload that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) job: Job,
+    pub(crate) begun: Begun,
+    pub(crate) taken: HashMap<u32, Taken>,
+    /// How many bytes of the file count.
+    pub(super) length: usize,
+}
+
+impl Story {
+    /// Reads a journal up to the first line that is not whole; nothing if no upload was begun.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+        let first = lines.next()?;
+        let Line::Job(job) = parse_line(first)? else { return None };
+        if job.version != VERSION {
+            return None;
+        }
+        let mut length = first.len();
+        let (mut begun, mut taken) = (None, HashMap::new());
+        for line in lines {
+            match parse_line(line) {
+                Some(Line::Upload(upload)) => {
+                    begun = Some(upload);
+                    taken.clear();
+                }
+                Some(Line::Part(part)) => drop(taken.insert(part.number, part)),
+                Some(Line::Job(_)) | None => break,
+            }
+            length += line.len();
+        }
+        Some(Self { job: *job, begun: begun?, taken, length })
+    }
+
+    /// Returns the upload as the store knows it.
+    pub(crate) fn upload(&self) -> Upload {
+        Upload { uri: self.job.uri.clone(), id: self.begun.upload_id.clone() }
+    }
+}
+
+fn parse_line(line: &[u8]) -> Option<Line> {
+    serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
+}
+
+/// Adds a line.
+pub(super) fn append(
+    mut file: &File,
+    line: &Line,
+    sync: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line).expect("a line has only keys that are strings");
+    text.push(b'\n');
+    file.write_all(&text)?;
+    sync(file)
+}
+
+/// A path need not be UTF-8, and JSON must be.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+pub(super) fn write_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&percent_encode(path.as_os_str().as_bytes(), ESCAPED))
+}
+
+pub(super) fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let bytes = percent_decode_str(&text).collect();
+    Ok(PathBuf::from(OsString::from_vec(bytes)))
+}

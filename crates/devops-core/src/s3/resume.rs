@@ -1,0 +1,274 @@
+//! One put and its journal: what it takes up, what it writes down, and what it leaves for the next run.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    S3Error,
+    earlier::Earlier,
+    event::{Event, Outcome},
+    existing::same_content,
+    failure::Trouble,
+    journal::{Begun, Job, Journal, JournalError, Journals, Story},
+    link::Link,
+    plan::{PartPlan, PartSize, PlanError},
+    proof::Sent,
+    put::PutOptions,
+    requests::Upload,
+    settle::Settled,
+    source::{Likeness, OpenFile},
+    sources::Source,
+    task::Task,
+};
+use crate::{fs::At, units::ByteSize};
+
+/// How an upload that breaks off can be taken up again.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// Where its journal is.
+    pub journals: Journals,
+    /// Gives up what an earlier run has left, instead of taking it up.
+    pub restart: bool,
+    /// The time of this run.
+    pub now: OffsetDateTime,
+}
+
+/// One put and its journal; without a journal, nothing is taken up and nothing left.
+#[derive(Default)]
+pub(crate) struct Resumption {
+    id: String,
+    journal: Option<Journal>,
+    /// What an earlier run left, until it is taken up.
+    story: Option<Box<Story>>,
+    /// Whether the file is surely what it was then.
+    is_same: bool,
+    /// The upload that the journal names and the store may have.
+    upload: Option<Upload>,
+}
+
+/// What became of an earlier run's upload.
+pub(crate) enum TakenUp {
+    /// There was none, or it is gone.
+    Nothing,
+    /// It is there, with some parts.
+    Upload(Upload, Earlier),
+    /// That run completed it and did not hear of it.
+    Completed((Sent, Settled)),
+}
+
+impl Resumption {
+    /// Takes the journal of a put whose object has several parts.
+    pub(crate) async fn open(
+        link: Link<'_>,
+        source: &Source,
+        options: &PutOptions,
+        (file, plan): (&OpenFile, PartPlan),
+    ) -> Result<Self, S3Error> {
+        let Some(resume) = &options.resume else { return Ok(Self::default()) };
+        let path = std::path::absolute(&source.path).at(&source.path, "find")?;
+        let part_size = PartSize::Exactly(ByteSize(plan.part_size()));
+        let planned = PutOptions { part_size, ..options.clone() };
+        let address = link.store.address().clone();
+        let job =
+            Job::new((path, file.state()), (source.uri.clone(), address), planned, resume.now);
+        // What has become too small for several parts may still have an upload to take care of.
+        if plan.is_single() && !resume.journals.has(&job) {
+            return Ok(Self::default());
+        }
+        let mut journal = match resume.journals.claim(job.clone()).await {
+            Ok(journal) => journal,
+            Err(JournalError::Unusable(error)) => {
+                (link.events)(Event::Unjournaled(error));
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let id = job.id();
+        let Some(story) = journal.earlier.take() else {
+            return Ok(Self { id, journal: Some(journal), ..Self::default() });
+        };
+        let upload = story.upload();
+        if resume.restart {
+            link.abort(&upload).await?;
+            journal.restart(job).await?;
+            return Ok(Self { id, journal: Some(journal), ..Self::default() });
+        }
+        let is_same = compare(&job, options.part_size, &story.job)?;
+        let (journal, story, upload) = (Some(journal), Some(story), Some(upload));
+        Ok(Self { id, journal, story, is_same, upload })
+    }
+
+    /// Returns the parts that the upload has, where it was begun by an earlier run.
+    pub(crate) fn plan(&self, link: Link<'_>, plan: PartPlan) -> Result<PartPlan, PlanError> {
+        match &self.story {
+            Some(story) => {
+                let part_size = story.job.options.part_size;
+                PartPlan::new(story.job.size(), part_size, link.store.max_memory())
+            }
+            None => Ok(plan),
+        }
+    }
+
+    /// Returns how an earlier run began, until that is taken up.
+    pub(crate) fn begun(&self) -> Option<&Begun> {
+        self.story.as_ref().map(|story| &story.begun)
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    /// Takes up what an earlier run left; only the first time, for what comes after is this run's.
+    pub(crate) async fn take_up(
+        &mut self,
+        task: &Task<'_>,
+        (file, plan): (&OpenFile, PartPlan),
+    ) -> Result<TakenUp, S3Error> {
+        let Some(story) = self.story.take() else { return Ok(TakenUp::Nothing) };
+        let upload = story.upload();
+        let begun = story.job.begun;
+        if let Some(earlier) = Earlier::find(task.link, story, self.is_same).await? {
+            let parts = plan.parts().filter(|&part| earlier.lists(part));
+            let (parts, size) = parts.fold((0, 0), |(n, size), part| (n + 1, size + part.size));
+            let uri = upload.uri.clone();
+            (task.link.events)(Event::Resumed { uri, begun, parts, size });
+            return Ok(TakenUp::Upload(upload, earlier));
+        }
+        self.upload = None;
+        let completed = task.find_completed(file).await?;
+        Ok(completed.map_or(TakenUp::Nothing, TakenUp::Completed))
+    }
+
+    /// Begins an upload and writes it down.
+    pub(crate) async fn begin(&mut self, task: &Task<'_>) -> Result<Upload, S3Error> {
+        let upload = task.create_upload().await?;
+        if let Some(journal) = &self.journal {
+            match journal.begin(task.begun(&upload)).await {
+                Ok(()) => self.upload = Some(upload.clone()),
+                Err(error) => {
+                    (task.link.events)(Event::Unjournaled(error));
+                    self.close_journal().await;
+                }
+            }
+        }
+        Ok(upload)
+    }
+
+    /// Returns whether the upload stays for a later run.
+    pub(crate) fn keeps(&self, result: &Result<(Sent, Settled), S3Error>) -> bool {
+        self.upload.is_some() && result.as_ref().is_err_and(may_pass)
+    }
+
+    /// Forgets the upload, which is about to be an object, or no more.
+    pub(crate) fn forget(&mut self) {
+        self.upload = None;
+    }
+
+    /// Leaves what the next run can take up, and removes what it cannot.
+    pub(crate) async fn close(
+        self,
+        link: Link<'_>,
+        result: Result<(Sent, Settled), S3Error>,
+    ) -> Result<(Sent, Settled), S3Error> {
+        let keeps = self.keeps(&result);
+        let Some(journal) = self.journal else { return result };
+        match result {
+            // Going on would not help, and what was sent may be dear.
+            Err(error @ S3Error::Journal(_)) => Err(error),
+            Err(error) if keeps => Err(S3Error::Kept { id: self.id, error: Box::new(error) }),
+            // The next run finds out by the mark in the journal.
+            Err(error @ S3Error::Uncertain { .. }) => Err(error),
+            result => {
+                if let Some(upload) = self.upload {
+                    // The key has its object; what stays is found by `uploads`.
+                    link.abort(&upload).await.ok();
+                }
+                journal.remove().await;
+                result
+            }
+        }
+    }
+
+    async fn close_journal(&mut self) {
+        if let Some(journal) = self.journal.take() {
+            journal.remove().await;
+        }
+    }
+}
+
+/// Gives up an unfinished upload: frees its parts and forgets it.
+pub async fn give_up(link: Link<'_>, journals: &Journals, job: &Job) -> Result<(), S3Error> {
+    let journal = journals.claim(job.clone()).await?;
+    if let Some(story) = &journal.earlier {
+        link.abort(&story.upload()).await?;
+    }
+    journal.remove().await;
+    Ok(())
+}
+
+/// Returns whether the same upload may well succeed later.
+fn may_pass(error: &S3Error) -> bool {
+    match error {
+        S3Error::Cancelled(_) | S3Error::Path(_) | S3Error::Journal(_) => true,
+        S3Error::Call(failure) => match failure.trouble {
+            Trouble::Unreachable
+            | Trouble::Certificate
+            | Trouble::Broken
+            | Trouble::Throttled
+            | Trouble::Server
+            | Trouble::OtherRegion(_)
+            | Trouble::NoCredentials
+            | Trouble::BadCredentials
+            | Trouble::Clock
+            | Trouble::Denied
+            | Trouble::Interrupted(_) => true,
+            Trouble::NoBucket
+            | Trouble::NoObject
+            | Trouble::NoUpload
+            | Trouble::Exists
+            | Trouble::Conflict
+            | Trouble::ChecksumRefused
+            | Trouble::ConditionRefused
+            | Trouble::Damaged
+            | Trouble::Rejected => false,
+        },
+        _ => false,
+    }
+}
+
+/// Returns whether the file is surely what it was; fails when the job is another than the earlier one.
+pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool, JournalError> {
+    let likeness = job.state.compare(&earlier.state, earlier.begun);
+    if likeness == Likeness::Other {
+        return Err(JournalError::Changed(Box::new(earlier.clone())));
+    }
+    let options = (&job.options, &earlier.options);
+    let what = if options.0.checksum != options.1.checksum {
+        Some("checksum")
+    } else if asked != PartSize::Auto && asked != options.1.part_size {
+        Some("part size")
+    } else {
+        // What is given as a time from now ends later in a later run.
+        let slack = job.begun - earlier.begun + Duration::MINUTE;
+        options.0.attributes.differs_from(&options.1.attributes, slack)
+    };
+    match what {
+        Some(what) => Err(JournalError::Otherwise { job: Box::new(earlier.clone()), what }),
+        None => Ok(likeness == Likeness::Same),
+    }
+}
+
+impl Task<'_> {
+    /// Returns the object if an earlier run completed it without hearing of it.
+    async fn find_completed(&self, file: &OpenFile) -> Result<Option<(Sent, Settled)>, S3Error> {
+        let head = match self.link.head(self.uri).await {
+            Ok(Some(head)) if head.id.as_deref() == Some(&self.id) => head,
+            Ok(_) => return Ok(None),
+            Err(failure) if failure.trouble == Trouble::Denied => return Ok(None),
+            Err(failure) => return Err(failure.into()),
+        };
+        let Some(proof) = same_content(self.link, &head, file).await? else { return Ok(None) };
+        let version_id = head.version_id.clone();
+        let settled = Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
+        Ok(Some((Sent::there_already(head), settled)))
+    }
+}

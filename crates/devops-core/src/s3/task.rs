@@ -1,0 +1,137 @@
+//! One object on its way: what is sent for it, in which order.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    S3Error,
+    attributes::Attributes,
+    earlier::Earlier,
+    failure::Trouble,
+    journal::Begun,
+    link::Link,
+    multipart::FileUpload,
+    payload::{Payload, Protection},
+    plan::PartPlan,
+    proof::Sent,
+    put::{PutOptions, Replace},
+    requests::Upload,
+    resume::{Resumption, TakenUp},
+    retry::random,
+    settle::{Settled, Write, confirm, resolve},
+    source::OpenFile,
+    uri::S3Uri,
+};
+
+/// One object on its way.
+pub(crate) struct Task<'a> {
+    pub(crate) link: Link<'a>,
+    pub(crate) uri: &'a S3Uri,
+    pub(crate) attributes: &'a Attributes,
+    /// The mark by which the upload knows its own object.
+    pub(crate) id: String,
+    pub(crate) protection: Protection,
+    /// Whether the write itself refuses an existing key.
+    pub(crate) guarded: bool,
+}
+
+impl<'a> Task<'a> {
+    pub(crate) fn new(link: Link<'a>, uri: &'a S3Uri, options: &'a PutOptions) -> Self {
+        let protection = match options.checksum {
+            Some(algorithm) if link.store.knows_checksums() => Protection::Checksum(algorithm),
+            Some(_) => Protection::Md5,
+            None => Protection::Nothing,
+        };
+        let id = format!("{:016x}{:016x}", random(), random());
+        let guarded = options.replace == Replace::Refuse && link.store.knows_conditions();
+        Self { link, uri, attributes: &options.attributes, id, protection, guarded }
+    }
+
+    /// Takes over how an earlier run began, if one did.
+    pub(crate) fn going_on_with(self, resumption: &Resumption) -> Self {
+        match resumption.begun() {
+            Some(begun) => Self { id: begun.mark.clone(), protection: begun.protection, ..self },
+            None => self,
+        }
+    }
+
+    /// Returns what a later run has to know to go on with an upload.
+    pub(crate) fn begun(&self, upload: &Upload) -> Begun {
+        let (upload_id, mark) = (upload.id.clone(), self.id.clone());
+        Begun { upload_id, mark, protection: self.protection }
+    }
+
+    /// Returns what goes into the request that begins an object.
+    pub(crate) fn marked(&self) -> (&Attributes, &str) {
+        (self.attributes, &self.id)
+    }
+
+    pub(crate) async fn put_single(
+        &self,
+        file: &OpenFile,
+        plan: PartPlan,
+    ) -> Result<(Sent, Settled), S3Error> {
+        let part = plan.parts().next().expect("a plan has a part");
+        let payload = self.read(file, part).await?;
+        file.check_unchanged()?;
+        self.put_payload(payload).await
+    }
+
+    pub(crate) async fn put_payload(&self, payload: Payload) -> Result<(Sent, Settled), S3Error> {
+        match self.link.put_object(self.uri, &payload, self.marked(), self.guarded).await {
+            Ok((part, answer)) => {
+                let sent = Sent::single(part);
+                let settled = confirm(&self.link, self.uri, &sent, &answer).await?;
+                Ok((sent, settled))
+            }
+            Err(failure)
+                if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() =>
+            {
+                let sent = Sent::unanswered(&payload);
+                let write = Write { id: &self.id, sent: &sent, upload_id: None };
+                let settled = resolve(&self.link, self.uri, write, failure).await?;
+                Ok((sent, settled))
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(crate) async fn put_parts(
+        &self,
+        file: &OpenFile,
+        plan: PartPlan,
+        resumption: &mut Resumption,
+    ) -> Result<(Sent, Settled), S3Error> {
+        let (upload, earlier) = match resumption.take_up(self, (file, plan)).await? {
+            TakenUp::Completed(done) => return Ok(done),
+            TakenUp::Upload(upload, earlier) => (upload, earlier),
+            TakenUp::Nothing => (resumption.begin(self).await?, Earlier::default()),
+        };
+        let journal = resumption.journal();
+        let work = FileUpload { upload: upload.clone(), file, earlier, journal };
+        let result = self.bring_parts(&work, plan).await;
+        if resumption.keeps(&result) {
+            return result;
+        }
+        resumption.forget();
+        self.end_upload(upload, result).await
+    }
+
+    async fn bring_parts(
+        &self,
+        work: &FileUpload<'_>,
+        plan: PartPlan,
+    ) -> Result<(Sent, Settled), S3Error> {
+        let parts = stream::iter(plan.parts())
+            .map(|part| self.bring_part(work, part))
+            .buffer_unordered(self.in_flight())
+            .try_collect()
+            .await?;
+        work.file.check_unchanged()?;
+        self.complete(&work.upload, parts).await
+    }
+
+    /// Returns how many parts are prepared or sent at once: those on the way, and the next ones.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.link.store.concurrency() + 2
+    }
+}
