@@ -5,7 +5,7 @@
 //! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses or
 //! copies the segments in parallel and writes them in order, with as much under way as `window` allows,
 //! `deflate` joins them into one gzip member after `inflate` has proved each, and `index` describes
-//! them behind it. `container` documents the format. `sink` takes the bytes, to encrypt them where
+//! them behind it. `archive_index::container` documents the format. `sink` takes the bytes, to encrypt them where
 //! `encryption` says so; `cache` then keeps a copy in plain for the next archive.
 //!
 //! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes
@@ -27,7 +27,6 @@ mod cache;
 mod cat;
 mod catalog;
 mod compare;
-mod container;
 mod content;
 mod create;
 mod deflate;
@@ -63,6 +62,7 @@ mod wanted;
 mod window;
 mod xattr;
 
+pub use crate::archive_index::{ArchiveName, BackupName, BadName};
 pub use cache::PlainCopies;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
@@ -77,7 +77,6 @@ pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use marks::Marks;
-pub use name::{ArchiveName, BackupName, BadName};
 pub use origin::Origin;
 pub use preview::preview;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};

@@ -1,7 +1,7 @@
 //! All logic of the devops tools.
 //!
 //! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
-//! each engine and orchestrator sits behind the feature of its name.
+//! each engine and orchestrator sits behind the feature of its name, and so does `archive_index`, which two need.
 //! Nothing here prints, parses flags, reads the environment, installs a signal handler or exits:
 //! functions return values, errors and events.
 
@@ -10,6 +10,8 @@
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
 
+#[cfg(feature = "archive_index")]
+pub mod archive_index;
 pub mod cancel;
 pub mod clock;
 pub mod exposition;

@@ -17,9 +17,9 @@ use rustix::{fs::stat, process::geteuid};
 use super::{
     deflate::Level,
     meta::{FileId, Meta},
-    name::BackupName,
     reuse::Previous,
 };
+use crate::archive_index::BackupName;
 use crate::fs::{At, AtomicFile, PathError, ReplacePolicy, remove_stale};
 
 /// How many hexadecimal digits tell sources of one name apart.

@@ -24,7 +24,6 @@ use super::{
     list::origin_of,
     marks::Marks,
     meta::Meta,
-    name::{ArchiveName, BackupName},
     origin::Origin,
     pack::{Pack, Tally},
     pipeline::{self, Compression, Failure, Output},
@@ -34,6 +33,7 @@ use super::{
     source::Source,
 };
 use crate::{
+    archive_index::{ArchiveName, BackupName},
     cancel::Cancel,
     clock::Clock,
     fs::{At, AtomicFile, PathError, ReplacePolicy, create_folders, remove_stale, target_name},

@@ -10,6 +10,7 @@ use std::{fmt, io, str::FromStr};
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::{ArchiveError, inflate};
+use crate::archive_index::head::MEMBER_END;
 use crate::{fs::PathError, kind::Impossible};
 
 /// A sample of a piece: so many windows of so many bytes.
@@ -67,14 +68,6 @@ impl fmt::Display for Level {
         self.0.fmt(f)
     }
 }
-
-/// The fixed header of our gzip member: no name, no time, no extra field, unknown system.
-///
-/// An extra field here would make Python's `r|gz` fail.
-pub(super) const MEMBER_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-
-/// The length of what ends the member.
-pub(super) const MEMBER_END: usize = 10;
 
 /// A compressed piece, ready to follow another.
 pub(super) struct Packed {
@@ -193,6 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::archive_index::head::MEMBER_HEADER;
 
     fn member(pieces: &[Vec<u8>], level: Level) -> Vec<u8> {
         let mut packer = Packer::new(level);

@@ -2,7 +2,8 @@
 //!
 //! # Format
 //!
-//! Three parts follow each other in the stream that [`container`] keeps. A number is
+//! Three parts follow each other in the stream that [`container`](crate::archive_index::container) keeps; the first is what
+//! [`archive_index`](crate::archive_index) reads. A number is
 //! a LEB128 varint, a signed one in zigzag form, a fixed one in little-endian order, a hash 32 bytes.
 //!
 //! 1. The head: the compression level (number), the [compressor](COMPRESSOR) (number), flags (byte; bit 0:
@@ -16,28 +17,24 @@
 //! first segment and the beginning of the last, so the lengths before it say where it is. Holes of
 //! sparse files are stored with their zeros in the tar; their place is in the record.
 
-use std::io;
-
-use libdeflater::Decompressor;
-
 use super::{
     ArchiveError,
-    container::{self, Footer},
-    deflate::{Level, MEMBER_END, MEMBER_HEADER, Packer},
+    deflate::{Level, Packer},
     entry::Timestamp,
     header::{BLOCK as TAR_BLOCK, padding},
     stored::Stored,
 };
+pub(super) use crate::archive_index::head::{Hash, Segment};
+use crate::archive_index::{
+    container::{FOOTER, Footer, trailing_members},
+    head::{Head, Made, inflate},
+    varint::Cursor,
+};
 
 mod record;
-mod varint;
 
 pub(super) use record::{Identity, Record, walk_order};
 use record::{decode, encode};
-use varint::{Cursor, push_number, push_timestamp};
-
-/// A BLAKE3 hash.
-pub(super) type Hash = [u8; 32];
 
 /// Names the compressor and the rule of grouping: segments made by others are compressed anew, so
 /// that an archive does not depend on what made the ones before it.
@@ -46,12 +43,6 @@ const COMPRESSOR: u64 = 1;
 const LEVEL: Level = Level::FASTEST;
 /// How much of the index is compressed at once.
 const BLOCK: usize = 256 << 10;
-/// Deflate makes no more than this of a byte.
-const MAX_RATIO: u64 = 1032;
-/// No segment is larger, in either form: groups end at 1 MiB, but extended attributes and
-/// long names come on top. What would be larger is not believed.
-pub(super) const MAX_SEGMENT: u64 = 64 << 20;
-
 /// How an archive was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Making {
@@ -61,19 +52,19 @@ pub(super) struct Making {
     pub(super) started: Timestamp,
 }
 
-/// One segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
-    /// Its place and length in the archive.
-    pub(super) at: u64,
-    pub(super) n_packed: u64,
-    /// Its place and length in the tar.
-    pub(super) raw_at: u64,
-    pub(super) n_raw: u64,
-    /// The CRC-32 of the tar bytes.
-    pub(super) crc: u32,
-    pub(super) raw_hash: Hash,
-    pub(super) packed_hash: Hash,
+impl Making {
+    fn to_made(self) -> Made {
+        let Timestamp { seconds, nanoseconds } = self.started;
+        let (level, started) = (self.level.number(), (seconds, nanoseconds));
+        Made { level, compressor: COMPRESSOR, is_reproducible: self.is_reproducible, started }
+    }
+
+    fn of(made: &Made) -> Option<Self> {
+        let (seconds, nanoseconds) = made.started;
+        let started = Timestamp { seconds, nanoseconds };
+        let level = Level::new(made.level)?;
+        Some(Self { level, is_reproducible: made.is_reproducible, started })
+    }
 }
 
 /// Gathers an index while the archive is written.
@@ -150,16 +141,9 @@ impl IndexWriter {
     pub(super) fn push_segment(&mut self, segment: &Segment) -> Result<(), ArchiveError> {
         let mut bytes = Vec::with_capacity(80);
         if self.n_segments == 0 {
-            push_number(&mut bytes, self.making.level.number().into());
-            push_number(&mut bytes, COMPRESSOR);
-            bytes.push(self.making.is_reproducible.into());
-            push_timestamp(&mut bytes, self.making.started);
+            self.making.to_made().push(&mut bytes);
         }
-        push_number(&mut bytes, segment.n_packed);
-        push_number(&mut bytes, segment.n_raw);
-        bytes.extend(segment.crc.to_le_bytes());
-        bytes.extend(segment.raw_hash);
-        bytes.extend(segment.packed_hash);
+        segment.push(&mut bytes);
         self.n_segments += 1;
         self.segments.push(&bytes, &mut self.packer)
     }
@@ -194,7 +178,7 @@ impl IndexWriter {
             n_raw,
             index_hash: *blake3::hash(&packed).as_bytes(),
         };
-        Ok(container::trailing_members(&packed, &footer))
+        Ok(trailing_members(&packed, &footer))
     }
 }
 
@@ -218,29 +202,29 @@ pub(super) struct Index {
 impl Index {
     /// Reads the index of an archive; `None` when there is none that can be believed.
     pub(super) fn read(stored: &Stored) -> Option<Self> {
-        let footer = container::read_footer(stored)?;
-        let packed = container::read_index(stored, &footer)?;
-        let raw = inflated(&packed, footer.n_index_raw).ok()?;
+        let mut member = [0; FOOTER];
+        let at = stored.n_bytes().checked_sub(FOOTER as u64)?;
+        stored.read_exact_at(&mut member, at).ok()?;
+        let footer = Footer::read(&member, stored.n_bytes())?;
+        let mut members = vec![0; usize::try_from(footer.n_index_members()?).ok()?];
+        stored.read_exact_at(&mut members, footer.index_start).ok()?;
+        let packed = footer.unwrap_index(&members)?;
+        drop(members);
+        let raw = inflate(&packed, &footer)?;
         drop(packed);
         Self::parse(raw, &footer)
     }
 
     fn parse(raw: Vec<u8>, footer: &Footer) -> Option<Self> {
-        let mut cursor = Cursor::at(&raw, 0);
-        let level = Level::new(u8::try_from(cursor.number()?).ok()?)?;
-        let is_same_compressor = cursor.number()? == COMPRESSOR;
-        let is_reproducible = cursor.byte()? & 1 == 1;
-        let started = cursor.timestamp()?;
-        let segments = segments(&mut cursor, footer)?;
-        let entries_at = cursor.position();
+        let Head { made, segments, n_bytes: entries_at } = Head::read(&raw, footer)?;
         let mut index = Self {
-            making: Making { level, is_reproducible, started },
+            making: Making::of(&made)?,
             segments,
             n_raw: footer.n_raw,
             n_member: footer.index_start,
             n_entries: footer.n_entries,
             n_content: 0,
-            is_same_compressor,
+            is_same_compressor: made.compressor == COMPRESSOR,
             hashes_at: raw.len(),
             raw,
             entries_at,
@@ -351,40 +335,4 @@ impl Indexed {
         let size = self.record.entry.size;
         self.content_at() + size + padding(size) as u64
     }
-}
-
-/// Reads the segments, which must lie one behind the other from end to end.
-fn segments(cursor: &mut Cursor<'_>, footer: &Footer) -> Option<Vec<Segment>> {
-    let mut segments = Vec::new();
-    let (mut at, mut raw_at) = (MEMBER_HEADER.len() as u64, 0_u64);
-    for _ in 0..footer.n_segments {
-        let segment = Segment {
-            at,
-            n_packed: cursor.number()?,
-            raw_at,
-            n_raw: cursor.number()?,
-            crc: u32::from_le_bytes(*cursor.fixed()?),
-            raw_hash: *cursor.fixed()?,
-            packed_hash: *cursor.fixed()?,
-        };
-        if segment.n_raw > MAX_SEGMENT || segment.n_packed > MAX_SEGMENT {
-            return None;
-        }
-        at = at.checked_add(segment.n_packed)?;
-        raw_at = raw_at.checked_add(segment.n_raw)?;
-        segments.push(segment);
-    }
-    let is_whole = at.checked_add(MEMBER_END as u64)? == footer.index_start;
-    (is_whole && raw_at == footer.n_raw).then_some(segments)
-}
-
-/// Decompresses the index, which must have `n_raw` bytes.
-fn inflated(packed: &[u8], n_raw: u64) -> io::Result<Vec<u8>> {
-    let wrong = || io::Error::from(io::ErrorKind::InvalidData);
-    if n_raw > (packed.len() as u64).saturating_mul(MAX_RATIO) {
-        return Err(wrong());
-    }
-    let mut raw = vec![0; usize::try_from(n_raw).map_err(|_| wrong())?];
-    let decoded = Decompressor::new().deflate_decompress(packed, &mut raw);
-    if decoded == Ok(raw.len()) { Ok(raw) } else { Err(wrong()) }
 }

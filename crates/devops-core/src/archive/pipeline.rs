@@ -14,12 +14,13 @@ use std::{
 use super::{
     ArchiveError,
     content::{Digest, Merger},
-    deflate::{Checksum, MEMBER_HEADER},
+    deflate::Checksum,
     index::{EntryWriter, Hash, IndexWriter, Making, Segment},
     reuse::{Previous, key},
     window::{self, Weight, Window},
 };
 use crate::{
+    archive_index::head::MEMBER_HEADER,
     cancel::{Cancel, Cancelled},
     fs::At,
 };

@@ -10,12 +10,12 @@ use super::{
         CreateEvent, CreateOptions, CreateSummary, LeftOut, add_own, origin, refuse_other_origin,
         selection, summary,
     },
-    name::BackupName,
     pack::Tally,
     sink::Delivered,
     source::Source,
     walk::{Found, Visitor},
 };
+use crate::archive_index::BackupName;
 use crate::cancel::{Cancel, Cancelled};
 
 /// Goes through the source as [`create_in_folder`](super::create_in_folder) would, and writes nothing.

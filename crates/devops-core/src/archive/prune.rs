@@ -14,13 +14,13 @@ use super::{
     encryption::Keys,
     list::origin_of,
     meta::{FileId, Meta},
-    name::{ArchiveName, BackupName},
     origin::Origin,
     stored::Archive,
     verify::verify,
     walk::FOLDER,
 };
 use crate::{
+    archive_index::{ArchiveName, BackupName},
     cancel::Cancel,
     fs::{At, sync_folder},
     kind::{HasKind, Kind},

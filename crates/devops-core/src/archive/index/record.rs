@@ -24,10 +24,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::varint::{Cursor, push_number, push_timestamp};
-use crate::archive::{
-    entry::{Entry, EntryKind, Timestamp},
-    header::BLOCK,
+use crate::{
+    archive::{
+        entry::{Entry, EntryKind, Timestamp},
+        header::BLOCK,
+    },
+    archive_index::varint::{Cursor, push_number, push_time},
 };
 
 const HAS_IDENTITY: u8 = 0x10;
@@ -90,11 +92,11 @@ pub(super) fn encode(record: &Record, last_path: &mut Vec<u8>, out: &mut Vec<u8>
     push_number(out, entry.mode.into());
     push_number(out, entry.uid);
     push_number(out, entry.gid);
-    push_timestamp(out, entry.mtime);
+    push_time(out, (entry.mtime.seconds, entry.mtime.nanoseconds));
     push_number(out, n_header / BLOCK as u64);
     push_kind(out, entry);
     if let Some(Identity { ctime, id: (device, inode) }) = identity {
-        push_timestamp(out, *ctime);
+        push_time(out, (ctime.seconds, ctime.nanoseconds));
         push_number(out, *device);
         push_number(out, *inode);
     }
@@ -157,7 +159,7 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, last_path: &mut Vec<u8>) -> Option
     let code = cursor.byte()?;
     let mode = u32::try_from(cursor.number()?).ok()?;
     let (uid, gid) = (cursor.number()?, cursor.number()?);
-    let mtime = cursor.timestamp()?;
+    let mtime = timestamp(cursor)?;
     let n_header = cursor.number()?.checked_mul(BLOCK as u64)?;
     let (kind, size) = kind(cursor, code & KIND)?;
     let identity = if code & HAS_IDENTITY == 0 { None } else { Some(identity(cursor)?) };
@@ -191,8 +193,13 @@ fn kind(cursor: &mut Cursor<'_>, code: u8) -> Option<(EntryKind, u64)> {
     Some((kind, 0))
 }
 
+fn timestamp(cursor: &mut Cursor<'_>) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = cursor.time()?;
+    Some(Timestamp { seconds, nanoseconds })
+}
+
 fn identity(cursor: &mut Cursor<'_>) -> Option<Identity> {
-    let ctime = cursor.timestamp()?;
+    let ctime = timestamp(cursor)?;
     Some(Identity { ctime, id: (cursor.number()?, cursor.number()?) })
 }
 

@@ -13,12 +13,15 @@ use std::{
 use libdeflater::Decompressor;
 
 use super::entries::Entries;
-use crate::archive::{
-    deflate::{Checksum, MEMBER_END, MEMBER_HEADER},
-    index::{Index, Segment},
-    inflate,
-    origin::Origin,
-    stored::Stored,
+use crate::{
+    archive::{
+        deflate::Checksum,
+        index::{Index, Segment},
+        inflate,
+        origin::Origin,
+        stored::Stored,
+    },
+    archive_index::head::{MEMBER_END, MEMBER_HEADER},
 };
 
 /// How many decoded segments wait for the reader, for each thread.

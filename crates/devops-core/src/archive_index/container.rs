@@ -20,7 +20,7 @@
 //! the end mark of tar; between them each holds whole small entries, or up to 1 MiB of the content of
 //! one larger file, whose headers end the segment before.
 //!
-//! The subfields `DI`, joined, are one deflate stream: the [index](super::index).
+//! The subfields `DI`, joined, are one deflate stream: the [index](crate::archive).
 //!
 //! # The footer
 //!
@@ -46,15 +46,13 @@
 //! is still believed only where the tar agrees: paths, kinds and numbers come from the tar headers.
 //! A change that an older reader would misunderstand gets a new version.
 
-use super::stored::Stored;
-
 /// The version this code writes, and the only one it reads.
 const VERSION: u16 = 1;
 const FOOTER_BODY: usize = 100;
 /// The bytes of an empty member around its subfield: header, two lengths, empty block and trailer.
 const AROUND: usize = 10 + 2 + 4 + 2 + 8;
 /// The bytes of the footer member.
-pub(super) const FOOTER: usize = AROUND + FOOTER_BODY;
+pub(crate) const FOOTER: usize = AROUND + FOOTER_BODY;
 /// The most an extra subfield holds: RFC 1952 has room for 65,531 bytes, but busybox (1.35) takes a longer
 /// extra field than 16,384 bytes for damage.
 const MAX_SUBFIELD: usize = 16_380;
@@ -67,18 +65,18 @@ const EMPTY_BODY: [u8; 10] = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// What the footer says of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Footer {
+pub(crate) struct Footer {
     /// Where the index begins, which is where the first member ends.
-    pub(super) index_start: u64,
+    pub(crate) index_start: u64,
     /// The length of the index, compressed and not.
-    pub(super) n_index_packed: u64,
-    pub(super) n_index_raw: u64,
-    pub(super) n_segments: u64,
-    pub(super) n_entries: u64,
+    pub(crate) n_index_packed: u64,
+    pub(crate) n_index_raw: u64,
+    pub(crate) n_segments: u64,
+    pub(crate) n_entries: u64,
     /// The length of the tar.
-    pub(super) n_raw: u64,
+    pub(crate) n_raw: u64,
     /// The BLAKE3 of the compressed index.
-    pub(super) index_hash: [u8; 32],
+    pub(crate) index_hash: [u8; 32],
 }
 
 impl Footer {
@@ -123,7 +121,7 @@ impl Footer {
 }
 
 /// Returns what follows the first member: the members of the compressed `index`, and the footer.
-pub(super) fn trailing_members(index: &[u8], footer: &Footer) -> Vec<u8> {
+pub(crate) fn trailing_members(index: &[u8], footer: &Footer) -> Vec<u8> {
     let n_members = index.len().div_ceil(MAX_SUBFIELD);
     let mut out = Vec::with_capacity(index.len() + n_members * AROUND + FOOTER);
     for chunk in index.chunks(MAX_SUBFIELD) {
@@ -161,42 +159,47 @@ fn subfield(bytes: &[u8], id: [u8; 2]) -> Option<&[u8]> {
     rest.starts_with(&EMPTY_BODY).then_some(subfield)
 }
 
-/// Reads the footer of an archive; `None` when it has none of a version known here.
-pub(super) fn read_footer(stored: &Stored) -> Option<Footer> {
-    let at = stored.n_bytes().checked_sub(FOOTER as u64)?;
-    let mut member = [0; FOOTER];
-    stored.read_exact_at(&mut member, at).ok()?;
-    let footer = Footer::decode(subfield(&member, FOOTER_ID)?.try_into().ok()?)?;
-    // The lengths fill the file exactly, so no number in it can ask for more memory than the file has.
-    let index_end = footer.index_start.checked_add(n_in_members(footer.n_index_packed)?)?;
-    (index_end == at).then_some(footer)
-}
-
-/// Reads the compressed index; `None` when it is not what was written.
-pub(super) fn read_index(stored: &Stored, footer: &Footer) -> Option<Vec<u8>> {
-    let n_members = usize::try_from(n_in_members(footer.n_index_packed)?).ok()?;
-    let mut members = vec![0; n_members];
-    stored.read_exact_at(&mut members, footer.index_start).ok()?;
-    let mut index = Vec::with_capacity(members.len());
-    let mut rest = members.as_slice();
-    while !rest.is_empty() {
-        let chunk = subfield(rest, INDEX_ID)?;
-        index.extend(chunk);
-        rest = &rest[AROUND + chunk.len()..];
+impl Footer {
+    /// Reads the footer from the last bytes of an archive of `n_bytes`; `None` when they are none of a
+    /// version known here.
+    pub(crate) fn read(member: &[u8; FOOTER], n_bytes: u64) -> Option<Self> {
+        let at = n_bytes.checked_sub(FOOTER as u64)?;
+        let footer = Self::decode(subfield(member, FOOTER_ID)?.try_into().ok()?)?;
+        // The lengths fill the file exactly, so no number in it can ask for more memory than the file has.
+        let index_end = footer.index_start.checked_add(n_in_members(footer.n_index_packed)?)?;
+        (index_end == at).then_some(footer)
     }
-    (*blake3::hash(&index).as_bytes() == footer.index_hash).then_some(index)
+
+    /// Returns how many bytes the members of the index have.
+    pub(crate) fn n_index_members(&self) -> Option<u64> {
+        n_in_members(self.n_index_packed)
+    }
+
+    /// Returns the compressed index from its members; `None` when it is not what was written.
+    pub(crate) fn unwrap_index(&self, members: &[u8]) -> Option<Vec<u8>> {
+        let mut index = Vec::with_capacity(members.len());
+        let mut rest = members;
+        while !rest.is_empty() {
+            let chunk = subfield(rest, INDEX_ID)?;
+            index.extend(chunk);
+            rest = &rest[AROUND + chunk.len()..];
+        }
+        (*blake3::hash(&index).as_bytes() == self.index_hash).then_some(index)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::Read;
 
     use super::*;
 
-    fn stored(bytes: &[u8]) -> Stored {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(bytes).unwrap();
-        Stored::open(file.path().into()).unwrap()
+    /// Reads what follows the five bytes that stand for the first member.
+    fn read(bytes: &[u8]) -> Option<(Footer, Vec<u8>)> {
+        let footer = Footer::read(bytes.last_chunk()?, bytes.len() as u64)?;
+        let members = &bytes[usize::try_from(footer.index_start).ok()?..bytes.len() - FOOTER];
+        let index = footer.unwrap_index(members)?;
+        Some((footer, index))
     }
 
     fn footer(index: &[u8]) -> Footer {
@@ -218,12 +221,8 @@ mod tests {
             let footer = footer(&index);
             let mut bytes = b"01234".to_vec();
             bytes.extend(trailing_members(&index, &footer));
-            let stored = stored(&bytes);
 
-            let found = read_footer(&stored).unwrap();
-
-            assert_eq!(found, footer);
-            assert_eq!(read_index(&stored, &found).unwrap(), index);
+            assert_eq!(read(&bytes), Some((footer, index)));
         }
     }
 
@@ -247,11 +246,8 @@ mod tests {
         for bit in 5 * 8..bytes.len() * 8 {
             let mut broken = bytes.clone();
             broken[bit / 8] ^= 1 << (bit % 8);
-            let stored = stored(&broken);
 
-            let read = read_footer(&stored).and_then(|footer| read_index(&stored, &footer));
-
-            assert_eq!(read, None, "bit {bit}");
+            assert_eq!(read(&broken), None, "bit {bit}");
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Numbers in as few bytes as they need: LEB128, and zigzag for signed ones.
 
-use crate::archive::entry::Timestamp;
-
 /// Appends seven bits a byte, the lowest first; all bytes but the last have their highest bit set.
-pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
     loop {
         let low = number.to_le_bytes()[0] & 0x7f;
         number >>= 7;
@@ -16,48 +14,49 @@ pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends 0, -1, 1, -2, … as 0, 1, 2, 3, …
-pub(super) fn push_signed(out: &mut Vec<u8>, number: i64) {
+pub(crate) fn push_signed(out: &mut Vec<u8>, number: i64) {
     push_number(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
 
-pub(super) fn push_timestamp(out: &mut Vec<u8>, time: Timestamp) {
-    push_signed(out, time.seconds);
-    push_number(out, time.nanoseconds.into());
+/// Appends the seconds and nanoseconds of a time.
+pub(crate) fn push_time(out: &mut Vec<u8>, (seconds, nanoseconds): (i64, u32)) {
+    push_signed(out, seconds);
+    push_number(out, nanoseconds.into());
 }
 
 /// Reads bytes from the front; `None` where they end or make no sense.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn at(bytes: &'a [u8], at: usize) -> Self {
+    pub(crate) fn at(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
-    pub(super) fn bytes(&mut self, n: u64) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self, n: u64) -> Option<&'a [u8]> {
         let end = self.at.checked_add(usize::try_from(n).ok()?)?;
         let bytes = self.bytes.get(self.at..end)?;
         self.at = end;
         Some(bytes)
     }
 
-    pub(super) fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+    pub(crate) fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         self.bytes(N as u64)?.try_into().ok()
     }
 
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -73,15 +72,15 @@ impl<'a> Cursor<'a> {
         None
     }
 
-    pub(super) fn signed(&mut self) -> Option<i64> {
+    pub(crate) fn signed(&mut self) -> Option<i64> {
         let number = self.number()?;
         Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
-    pub(super) fn timestamp(&mut self) -> Option<Timestamp> {
+    pub(crate) fn time(&mut self) -> Option<(i64, u32)> {
         let seconds = self.signed()?;
         let nanoseconds = u32::try_from(self.number()?).ok().filter(|&n| n < 1_000_000_000)?;
-        Some(Timestamp { seconds, nanoseconds })
+        Some((seconds, nanoseconds))
     }
 }
 

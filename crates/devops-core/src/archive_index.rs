@@ -1,0 +1,8 @@
+//! The format of our archives as far as several need it, without any I/O: names, containers, segments.
+
+pub(crate) mod container;
+pub(crate) mod head;
+mod name;
+pub(crate) mod varint;
+
+pub use self::name::{ArchiveName, BackupName, BadName};

@@ -1,0 +1,132 @@
+//! The head of an index: how the archive was made, and its segments.
+
+use libdeflater::Decompressor;
+
+use super::{
+    container::Footer,
+    varint::{Cursor, push_number, push_time},
+};
+
+/// A BLAKE3 hash.
+pub(crate) type Hash = [u8; 32];
+
+/// The fixed header of the first member: no name, no time, no extra field, unknown system.
+///
+/// An extra field here would make Python's `r|gz` fail.
+pub(crate) const MEMBER_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+/// The length of what ends that member.
+pub(crate) const MEMBER_END: usize = 10;
+/// Deflate makes no more than this of a byte.
+const MAX_RATIO: u64 = 1032;
+/// No segment is larger, in either form: groups end at 1 MiB, but extended attributes and
+/// long names come on top. What would be larger is not believed.
+pub(crate) const MAX_SEGMENT: u64 = 64 << 20;
+
+/// How an archive was made, in the numbers of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) level: u8,
+    pub(crate) compressor: u64,
+    pub(crate) is_reproducible: bool,
+    /// Seconds and nanoseconds.
+    pub(crate) started: (i64, u32),
+}
+
+/// The head of an index.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) made: Made,
+    pub(crate) segments: Vec<Segment>,
+    /// How many bytes of the index it takes.
+    pub(crate) n_bytes: usize,
+}
+
+/// One segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Its place and length in the archive.
+    pub(crate) at: u64,
+    pub(crate) n_packed: u64,
+    /// Its place and length in the tar.
+    pub(crate) raw_at: u64,
+    pub(crate) n_raw: u64,
+    /// The CRC-32 of the tar bytes.
+    pub(crate) crc: u32,
+    pub(crate) raw_hash: Hash,
+    pub(crate) packed_hash: Hash,
+}
+
+impl Made {
+    /// Appends what stands before the first segment.
+    pub(crate) fn push(&self, out: &mut Vec<u8>) {
+        push_number(out, self.level.into());
+        push_number(out, self.compressor);
+        out.push(self.is_reproducible.into());
+        push_time(out, self.started);
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            level: u8::try_from(cursor.number()?).ok()?,
+            compressor: cursor.number()?,
+            is_reproducible: cursor.byte()? & 1 == 1,
+            started: cursor.time()?,
+        })
+    }
+}
+
+impl Segment {
+    /// Appends it; where it is follows from those before.
+    pub(crate) fn push(&self, out: &mut Vec<u8>) {
+        push_number(out, self.n_packed);
+        push_number(out, self.n_raw);
+        out.extend(self.crc.to_le_bytes());
+        out.extend(self.raw_hash);
+        out.extend(self.packed_hash);
+    }
+}
+
+impl Head {
+    /// Reads the head of a decompressed index.
+    pub(crate) fn read(raw: &[u8], footer: &Footer) -> Option<Self> {
+        let mut cursor = Cursor::at(raw, 0);
+        let made = Made::read(&mut cursor)?;
+        let segments = segments(&mut cursor, footer)?;
+        Some(Self { made, segments, n_bytes: cursor.position() })
+    }
+}
+
+/// Reads the segments, which must lie one behind the other from end to end.
+fn segments(cursor: &mut Cursor<'_>, footer: &Footer) -> Option<Vec<Segment>> {
+    let mut segments = Vec::new();
+    let (mut at, mut raw_at) = (MEMBER_HEADER.len() as u64, 0_u64);
+    for _ in 0..footer.n_segments {
+        let segment = Segment {
+            at,
+            n_packed: cursor.number()?,
+            raw_at,
+            n_raw: cursor.number()?,
+            crc: u32::from_le_bytes(*cursor.fixed()?),
+            raw_hash: *cursor.fixed()?,
+            packed_hash: *cursor.fixed()?,
+        };
+        if segment.n_raw > MAX_SEGMENT || segment.n_packed > MAX_SEGMENT {
+            return None;
+        }
+        at = at.checked_add(segment.n_packed)?;
+        raw_at = raw_at.checked_add(segment.n_raw)?;
+        segments.push(segment);
+    }
+    let is_whole = at.checked_add(MEMBER_END as u64)? == footer.index_start;
+    (is_whole && raw_at == footer.n_raw).then_some(segments)
+}
+
+/// Decompresses an index; `None` when it has not the length that the footer says.
+pub(crate) fn inflate(packed: &[u8], footer: &Footer) -> Option<Vec<u8>> {
+    if footer.n_index_raw > (packed.len() as u64).saturating_mul(MAX_RATIO) {
+        return None;
+    }
+    let mut raw = vec![0; usize::try_from(footer.n_index_raw).ok()?];
+    let decoded = Decompressor::new().deflate_decompress(packed, &mut raw);
+    (decoded == Ok(raw.len())).then_some(raw)
+}
