@@ -17,5 +17,6 @@ mod pipes;
 mod readers;
 mod readme;
 mod s3push;
+mod s3push_base;
 mod s3push_resume;
 mod tf;

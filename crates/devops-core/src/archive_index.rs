@@ -1,5 +1,7 @@
 //! The format of our archives as far as several need it, without any I/O: names, containers, segments.
 
+#![cfg_attr(not(feature = "archive"), allow(dead_code, reason = "only the engine writes archives"))]
+
 pub(crate) mod container;
 pub(crate) mod head;
 mod name;

@@ -37,6 +37,8 @@ pub mod s3;
 // Orchestrators: nothing imports them but a binary.
 #[cfg(feature = "lessons")]
 pub mod lessons;
+#[cfg(feature = "offsite")]
+pub mod offsite;
 #[cfg(feature = "profile")]
 pub mod profile;
 #[cfg(feature = "terraform")]

@@ -11,7 +11,9 @@ mod attributes;
 mod body;
 mod buffers;
 pub mod checksum;
+mod compose;
 mod connect;
+mod copy;
 mod earlier;
 mod event;
 mod existing;
@@ -20,6 +22,7 @@ mod filter;
 mod get;
 mod journal;
 mod lanes;
+mod layout;
 mod link;
 mod list;
 mod multipart;
@@ -48,6 +51,7 @@ mod verify;
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
     checksum::{Algorithm, Checksum},
+    compose::{Composition, SentParts, Shared},
     connect::{ConnectError, ConnectOptions, connect},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},
@@ -59,7 +63,7 @@ pub use self::{
     plan::{PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
-    put::{Preview, PutOptions, Replace, preview, put},
+    put::{Preview, PutOptions, Replace, preview, put, put_composed},
     reads::ObjectHead,
     resume::{Resume, give_up},
     retry::Patience,
@@ -183,6 +187,6 @@ impl HasKind for S3Error {
 }
 
 /// Runs `work` on a blocking thread of the runtime.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("blocking work does not panic")
 }

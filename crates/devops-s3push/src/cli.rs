@@ -122,11 +122,28 @@ pub(crate) struct PutArgs {
     #[command(flatten)]
     pub(crate) attributes: AttributeFlags,
     #[command(flatten)]
+    pub(crate) base: BaseFlags,
+    #[command(flatten)]
     pub(crate) unfinished: UnfinishedFlags,
     #[command(flatten)]
     pub(crate) transfer: Transfer,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// What the store can copy, so that it need not be sent.
+#[derive(Args)]
+#[command(next_help_heading = "Copy options")]
+pub(crate) struct BaseFlags {
+    /// Let the store copy from this archive what the new one has in common with it
+    ///
+    /// Without it an archive of devops-backup is made from the newest one of its name beside it, or from
+    /// the one it replaces. What is copied is not sent, and compared with the file all the same.
+    #[arg(long, value_name = "S3_URI")]
+    pub(crate) base: Option<S3Uri>,
+    /// Send everything, whatever the store has already
+    #[arg(long)]
+    pub(crate) no_base: bool,
 }
 
 /// What becomes of an upload that breaks off.

@@ -39,7 +39,11 @@ pub(super) fn relaxed(command: Command) -> Command {
 }
 
 fn flags(command: Command, tool: &Tool) -> Command {
-    let negations: Vec<Arg> = command.get_arguments().filter_map(negation).collect();
+    let has = |long: &str| command.get_arguments().any(|arg| arg.get_long() == Some(long));
+    let negations = command.get_arguments().filter_map(negation);
+    // `--no-base` takes back the `--base` that is there.
+    let negations: Vec<Arg> =
+        negations.filter(|arg| arg.get_long().is_none_or(|long| !has(long))).collect();
     command
         .args_override_self(true)
         .mut_args(|arg| with_environment(with_negation(arg), tool))

@@ -127,6 +127,7 @@ impl Taken {
             confirmed: self.confirmed,
             md5: self.md5.as_deref().and_then(unhex),
             attempts: 0,
+            is_copied: false,
         })
     }
 }

@@ -32,6 +32,19 @@ pub enum Event {
         /// How many bytes they have; each is told as moved once it is found to be right.
         size: u64,
     },
+    /// An object is made of another one in the store, as far as that has the same bytes.
+    Composed {
+        /// The object.
+        uri: S3Uri,
+        /// The other one.
+        base: S3Uri,
+        /// How many bytes are copied inside the store.
+        copied: u64,
+        /// How many parts the object has.
+        parts: u32,
+    },
+    /// Nothing is copied inside the store, for this reason; all is sent.
+    Uncomposed(String),
     /// An upload that breaks off will have to begin anew, because there is no place for its journal.
     Unjournaled(PathError),
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
@@ -94,6 +107,8 @@ pub struct ObjectSummary {
     pub parts: u32,
     /// How many bytes of content were sent, those of failed attempts excluded.
     pub bytes_sent: u64,
+    /// How many bytes of content were copied inside the store.
+    pub bytes_copied: u64,
     /// How many attempts all its data requests took.
     pub attempts: u32,
     /// How long it took.

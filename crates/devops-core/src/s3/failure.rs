@@ -44,6 +44,8 @@ pub enum Trouble {
     ChecksumRefused,
     /// The store does not know conditional writes.
     ConditionRefused,
+    /// The store copies no such piece of another object.
+    CopyRefused,
     /// The bytes arrived damaged.
     Damaged,
     /// The store finds the request wrong.
@@ -125,9 +127,10 @@ impl HasKind for CallFailure {
                 Kind::Permission
             }
             Trouble::Damaged => Kind::Mismatch,
-            Trouble::ChecksumRefused | Trouble::ConditionRefused | Trouble::Rejected => {
-                Kind::Failed
-            }
+            Trouble::ChecksumRefused
+            | Trouble::ConditionRefused
+            | Trouble::CopyRefused
+            | Trouble::Rejected => Kind::Failed,
             Trouble::Interrupted(_) => Kind::Interrupted,
         }
     }

@@ -180,7 +180,7 @@ impl Task<'_> {
 
 impl FileUpload<'_> {
     /// The answer to a part is worth a moment if a later run will know of it.
-    fn stop_policy(&self) -> StopPolicy {
+    pub(crate) fn stop_policy(&self) -> StopPolicy {
         if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
     }
 }

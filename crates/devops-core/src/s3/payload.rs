@@ -82,6 +82,7 @@ impl Payload {
             confirmed,
             md5,
             attempts,
+            is_copied: false,
         }
     }
 }

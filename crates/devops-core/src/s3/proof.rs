@@ -66,6 +66,8 @@ pub(crate) struct StoredPart {
     /// Our MD5, computed where the store did not repeat the checksum.
     pub(crate) md5: Option<[u8; 16]>,
     pub(crate) attempts: u32,
+    /// Whether it was copied inside the store.
+    pub(crate) is_copied: bool,
 }
 
 /// What this client knows about an object it sent.
@@ -109,8 +111,17 @@ impl Sent {
 
     /// Returns how many bytes of it this run sent; a part of an earlier one took no attempt.
     pub(crate) fn n_sent(&self) -> u64 {
-        let earlier = self.parts.iter().filter(|part| part.attempts == 0);
-        self.size - earlier.map(|part| part.size).sum::<u64>()
+        let is_earlier = |part: &&StoredPart| part.attempts == 0 && !part.is_copied;
+        self.size - self.n_bytes(is_earlier) - self.n_copied()
+    }
+
+    /// Returns how many bytes of it were copied inside the store.
+    pub(crate) fn n_copied(&self) -> u64 {
+        self.n_bytes(|part| part.is_copied)
+    }
+
+    fn n_bytes(&self, of: impl FnMut(&&StoredPart) -> bool) -> u64 {
+        self.parts.iter().filter(of).map(|part| part.size).sum()
     }
 
     /// What is known of bytes whose write has no answer.
@@ -197,6 +208,7 @@ mod tests {
             confirmed,
             md5: (!confirmed).then(|| md5(bytes)),
             attempts: 1,
+            is_copied: false,
         }
     }
 

@@ -9,8 +9,11 @@ use super::{
     adjust::Adjustments,
     attributes::Attributes,
     checksum::Algorithm,
+    compose::Composition,
     event::{Event, ObjectSummary, Outcome},
     existing::unchanged,
+    failure::Trouble,
+    layout::Layout,
     link::Link,
     plan::{PartPlan, PartSize},
     proof::{Proof, Sent},
@@ -84,33 +87,26 @@ pub async fn put(
     source: &Source,
     options: &PutOptions,
 ) -> Result<ObjectSummary, S3Error> {
+    put_composed(link, source, options, async || None).await
+}
+
+/// Puts a file like [`put`], and asks `compose` for what the store can copy, if there is anything to send
+/// in parts.
+pub async fn put_composed(
+    link: Link<'_>,
+    source: &Source,
+    options: &PutOptions,
+    compose: impl AsyncFnOnce() -> Option<Composition>,
+) -> Result<ObjectSummary, S3Error> {
     let begun = Instant::now();
     let file = OpenFile::open(&source.path).await?;
     let plan = PartPlan::new(file.size(), options.part_size, link.store.max_memory())?;
     let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
     let plan = resumption.plan(link, plan)?;
-    let result = put_resumable(link, source, options, (&file, plan), &mut resumption).await;
+    let put = Put { link, source, options, file: &file };
+    let result = put.run(plan, compose, &mut resumption).await;
     let done = resumption.close(link, result).await?;
     summarize(&source.uri, options, done, begun.elapsed())
-}
-
-async fn put_resumable(
-    link: Link<'_>,
-    source: &Source,
-    options: &PutOptions,
-    (file, plan): (&OpenFile, PartPlan),
-    resumption: &mut Resumption,
-) -> Result<(Sent, Settled), S3Error> {
-    (link.events)(Event::Started {
-        uri: source.uri.clone(),
-        path: Some(source.path.clone()),
-        size: Some(file.size()),
-        parts: Some(plan.n_parts()),
-    });
-    if let Some(done) = unchanged(link, &source.uri, file, options).await? {
-        return Ok(done);
-    }
-    send_until_settled(link, source, options, (file, plan), resumption).await
 }
 
 /// Returns what [`put`] would do, without doing it.
@@ -125,29 +121,74 @@ pub async fn preview(
     Ok(Preview { size: file.size(), parts: plan.n_parts(), unchanged })
 }
 
-/// Tries again where the store turns out to know less than hoped, or another writer was quicker.
-async fn send_until_settled(
-    link: Link<'_>,
-    source: &Source,
-    options: &PutOptions,
-    (file, plan): (&OpenFile, PartPlan),
-    resumption: &mut Resumption,
-) -> Result<(Sent, Settled), S3Error> {
-    let mut adjustments = Adjustments::default();
-    loop {
-        let task = Task::new(link, &source.uri, options).going_on_with(resumption);
-        let result = if plan.is_single() {
-            task.put_single(file, plan).await
-        } else {
-            task.put_parts(file, plan, resumption).await
-        };
-        let failure = match result {
-            Err(S3Error::Call(failure)) => failure,
-            other => return other,
-        };
-        adjustments.adjust(&task, *failure).await?;
-        if let Some(done) = unchanged(link, &source.uri, file, options).await? {
+/// One file on its way.
+struct Put<'a> {
+    link: Link<'a>,
+    source: &'a Source,
+    options: &'a PutOptions,
+    file: &'a OpenFile,
+}
+
+impl Put<'_> {
+    async fn run(
+        &self,
+        plan: PartPlan,
+        compose: impl AsyncFnOnce() -> Option<Composition>,
+        resumption: &mut Resumption,
+    ) -> Result<(Sent, Settled), S3Error> {
+        (self.link.events)(Event::Started {
+            uri: self.source.uri.clone(),
+            path: Some(self.source.path.clone()),
+            size: Some(self.file.size()),
+            parts: Some(plan.n_parts()),
+        });
+        if let Some(done) = self.unchanged().await? {
             return Ok(done);
+        }
+        let composition = match resumption.begun() {
+            Some(begun) => begun.composition.clone(),
+            None if plan.is_single() => None,
+            None => compose().await,
+        };
+        self.send_until_settled(plan, composition, resumption).await
+    }
+
+    async fn unchanged(&self) -> Result<Option<(Sent, Settled)>, S3Error> {
+        unchanged(self.link, &self.source.uri, self.file, self.options).await
+    }
+
+    /// Tries again where the store turns out to know less than hoped, or another writer was quicker.
+    async fn send_until_settled(
+        &self,
+        plan: PartPlan,
+        composition: Option<Composition>,
+        resumption: &mut Resumption,
+    ) -> Result<(Sent, Settled), S3Error> {
+        let mut layout = composition
+            .filter(|composition| composition.size() == self.file.size())
+            .map_or(Layout::Even(plan), Layout::Composed);
+        let mut adjustments = Adjustments::default();
+        loop {
+            let task =
+                Task::new(self.link, &self.source.uri, self.options).going_on_with(resumption);
+            let result = if plan.is_single() {
+                task.put_single(self.file, plan).await
+            } else {
+                task.put_parts(self.file, &layout, resumption).await
+            };
+            let failure = match result {
+                Err(S3Error::Call(failure)) => failure,
+                other => return other,
+            };
+            if failure.trouble == Trouble::CopyRefused && layout.is_composed() {
+                (self.link.events)(Event::Uncomposed(failure.to_string()));
+                layout = Layout::Even(plan);
+            } else {
+                adjustments.adjust(&task, *failure).await?;
+            }
+            if let Some(done) = self.unchanged().await? {
+                return Ok(done);
+            }
         }
     }
 }
@@ -165,6 +206,7 @@ pub(crate) fn summarize(
     };
     let stored = settled.outcome == Outcome::Stored;
     let n_sent = if stored { sent.n_sent() } else { 0 };
+    let n_copied = sent.n_copied();
     Ok(ObjectSummary {
         uri: uri.clone(),
         outcome: settled.outcome,
@@ -174,6 +216,7 @@ pub(crate) fn summarize(
         version_id: settled.version_id,
         parts: u32::try_from(sent.parts.len()).unwrap_or(u32::MAX).max(u32::from(stored)),
         bytes_sent: n_sent,
+        bytes_copied: if stored { n_copied } else { 0 },
         attempts: sent.parts.iter().map(|part| part.attempts).sum(),
         elapsed,
     })

@@ -7,13 +7,13 @@ use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{BoxError, ConnectorError, SdkError},
     operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
-    types::{ChecksumMode, ChecksumType, Part as SdkPart},
+    types::{ChecksumMode, Part as SdkPart},
 };
 
 use super::{
     body::Watch,
     buffers::Buffer,
-    checksum::{Algorithm, Checksum},
+    checksum::Checksum,
     earlier::ListedPart,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
@@ -44,13 +44,15 @@ pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
 macro_rules! checksum_of {
     ($output:expr, $kind:expr) => {{
         let output = &$output;
-        let composite = $kind == Some(&ChecksumType::Composite);
+        let composite = $kind == Some(&aws_sdk_s3::types::ChecksumType::Composite);
         let found = |algorithm, value: Option<&str>| {
-            value.map(|value| Checksum::shown(algorithm, value, composite, output.e_tag()))
+            value.map(|value| {
+                $crate::s3::Checksum::shown(algorithm, value, composite, output.e_tag())
+            })
         };
-        found(Algorithm::Crc64Nvme, output.checksum_crc64_nvme())
-            .or_else(|| found(Algorithm::Crc32c, output.checksum_crc32_c()))
-            .or_else(|| found(Algorithm::Sha256, output.checksum_sha256()))
+        found($crate::s3::Algorithm::Crc64Nvme, output.checksum_crc64_nvme())
+            .or_else(|| found($crate::s3::Algorithm::Crc32c, output.checksum_crc32_c()))
+            .or_else(|| found($crate::s3::Algorithm::Sha256, output.checksum_sha256()))
     }};
 }
 pub(crate) use checksum_of;

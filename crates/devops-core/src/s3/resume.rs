@@ -9,6 +9,7 @@ use super::{
     existing::same_content,
     failure::Trouble,
     journal::{Begun, Job, Journal, JournalError, Journals, Story},
+    layout::Layout,
     link::Link,
     plan::{PartPlan, PartSize, PlanError},
     proof::Sent,
@@ -121,13 +122,14 @@ impl Resumption {
     pub(crate) async fn take_up(
         &mut self,
         task: &Task<'_>,
-        (file, plan): (&OpenFile, PartPlan),
+        (file, layout): (&OpenFile, &Layout),
     ) -> Result<TakenUp, S3Error> {
         let Some(story) = self.story.take() else { return Ok(TakenUp::Nothing) };
         let upload = story.upload();
         let begun = story.job.begun;
         if let Some(earlier) = Earlier::find(task.link, story, self.is_same).await? {
-            let parts = plan.parts().filter(|&part| earlier.lists(part));
+            let parts = layout.pieces().into_iter().map(|(part, _)| part);
+            let parts = parts.filter(|&part| earlier.lists(part));
             let (parts, size) = parts.fold((0, 0), |(n, size), part| (n + 1, size + part.size));
             let uri = upload.uri.clone();
             (task.link.events)(Event::Resumed { uri, begun, parts, size });
@@ -139,10 +141,14 @@ impl Resumption {
     }
 
     /// Begins an upload and writes it down.
-    pub(crate) async fn begin(&mut self, task: &Task<'_>) -> Result<Upload, S3Error> {
+    pub(crate) async fn begin(
+        &mut self,
+        task: &Task<'_>,
+        layout: &Layout,
+    ) -> Result<Upload, S3Error> {
         let upload = task.create_upload().await?;
         if let Some(journal) = &self.journal {
-            match journal.begin(task.begun(&upload)).await {
+            match journal.begin(task.begun(&upload, layout)).await {
                 Ok(()) => self.upload = Some(upload.clone()),
                 Err(error) => {
                     (task.link.events)(Event::Unjournaled(error));
@@ -228,6 +234,7 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::Conflict
             | Trouble::ChecksumRefused
             | Trouble::ConditionRefused
+            | Trouble::CopyRefused
             | Trouble::Damaged
             | Trouble::Rejected => false,
         },

@@ -8,11 +8,18 @@ use std::{
     sync::Arc,
 };
 
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{S3Error, blocking, plan::Part};
+use super::{
+    S3Error, blocking,
+    checksum::{Algorithm, Hasher, Sum},
+    plan::Part,
+    stop::Stop,
+};
 use crate::{
+    cancel::Cancel,
     fs::{At, PathError, open_file},
     kind::{HasKind, Kind},
 };
@@ -42,6 +49,9 @@ impl HasKind for SourceError {
         }
     }
 }
+
+/// How much of a part that is not kept is read at once.
+const PIECE: usize = 1 << 20;
 
 /// A file that was written to this short before it was looked at may have been written to again since,
 /// without its times telling: they are as coarse as the file system's clock.
@@ -126,6 +136,53 @@ impl OpenFile {
                 Err(Err::<(), _>(error).at(&self.path, "read").expect_err("it failed").into())
             }
         }
+    }
+
+    /// Returns the checksum of the bytes of `part`.
+    pub(crate) async fn sum(
+        &self,
+        part: Part,
+        algorithm: Algorithm,
+        stop: &Stop,
+    ) -> Result<Sum, S3Error> {
+        let (file, cancel) = (self.clone(), stop.cancel().clone());
+        blocking(move || {
+            let mut hasher = Hasher::new(algorithm);
+            file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
+            Ok(hasher.finish())
+        })
+        .await
+    }
+
+    /// Returns the MD5 of the bytes of `part`.
+    pub(crate) async fn md5(&self, part: Part, stop: &Stop) -> Result<[u8; 16], S3Error> {
+        let (file, cancel) = (self.clone(), stop.cancel().clone());
+        blocking(move || {
+            let mut hasher = Md5::new();
+            file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
+            Ok(hasher.finalize().into())
+        })
+        .await
+    }
+
+    /// Reads a part that need not fit in memory.
+    fn read_through(
+        &self,
+        part: Part,
+        cancel: &Cancel,
+        mut add: impl FnMut(&[u8]),
+    ) -> Result<(), S3Error> {
+        let mut buffer = vec![0; PIECE];
+        let (mut at, end) = (part.offset, part.offset + part.size);
+        while at < end {
+            cancel.check()?;
+            let n = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
+            let piece = Part { offset: at, ..part };
+            self.read(piece, &mut buffer[..n])?;
+            add(&buffer[..n]);
+            at += n as u64;
+        }
+        Ok(())
     }
 
     /// Fails when the file is not as it was when it was opened.

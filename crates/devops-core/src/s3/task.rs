@@ -8,6 +8,7 @@ use super::{
     earlier::Earlier,
     failure::Trouble,
     journal::Begun,
+    layout::Layout,
     link::Link,
     multipart::FileUpload,
     payload::{Payload, Protection},
@@ -55,9 +56,10 @@ impl<'a> Task<'a> {
     }
 
     /// Returns what a later run has to know to go on with an upload.
-    pub(crate) fn begun(&self, upload: &Upload) -> Begun {
+    pub(crate) fn begun(&self, upload: &Upload, layout: &Layout) -> Begun {
         let (upload_id, mark) = (upload.id.clone(), self.id.clone());
-        Begun { upload_id, mark, protection: self.protection }
+        let composition = layout.composition().cloned();
+        Begun { upload_id, mark, protection: self.protection, composition }
     }
 
     /// Returns what goes into the request that begins an object.
@@ -98,17 +100,17 @@ impl<'a> Task<'a> {
     pub(crate) async fn put_parts(
         &self,
         file: &OpenFile,
-        plan: PartPlan,
+        layout: &Layout,
         resumption: &mut Resumption,
     ) -> Result<(Sent, Settled), S3Error> {
-        let (upload, earlier) = match resumption.take_up(self, (file, plan)).await? {
+        let (upload, earlier) = match resumption.take_up(self, (file, layout)).await? {
             TakenUp::Completed(done) => return Ok(done),
             TakenUp::Upload(upload, earlier) => (upload, earlier),
-            TakenUp::Nothing => (resumption.begin(self).await?, Earlier::default()),
+            TakenUp::Nothing => (resumption.begin(self, layout).await?, Earlier::default()),
         };
         let journal = resumption.journal();
         let work = FileUpload { upload: upload.clone(), file, earlier, journal };
-        let result = self.bring_parts(&work, plan).await;
+        let result = self.bring_parts(&work, layout).await;
         if resumption.keeps(&result) {
             return result;
         }
@@ -119,19 +121,34 @@ impl<'a> Task<'a> {
     async fn bring_parts(
         &self,
         work: &FileUpload<'_>,
-        plan: PartPlan,
+        layout: &Layout,
     ) -> Result<(Sent, Settled), S3Error> {
-        let parts = stream::iter(plan.parts())
-            .map(|part| self.bring_part(work, part))
+        let parts = stream::iter(layout.pieces())
+            .map(async |(part, source)| match source {
+                Some(source) => self.copy_part(work, part, source).await,
+                None => self.bring_part(work, part).await,
+            })
             .buffer_unordered(self.in_flight())
             .try_collect()
             .await?;
         work.file.check_unchanged()?;
-        self.complete(&work.upload, parts).await
+        let completed = self.complete(&work.upload, parts).await;
+        if layout.is_composed() { completed.map_err(unequal_parts) } else { completed }
     }
 
     /// Returns how many parts are prepared or sent at once: those on the way, and the next ones.
     pub(crate) fn in_flight(&self) -> usize {
         self.link.store.concurrency() + 2
+    }
+}
+
+/// Some stores want all parts but the last alike, and say so only at the end.
+fn unequal_parts(error: S3Error) -> S3Error {
+    match error {
+        S3Error::Call(mut failure) if failure.trouble == Trouble::Rejected => {
+            failure.trouble = Trouble::CopyRefused;
+            S3Error::Call(failure)
+        }
+        other => other,
     }
 }

@@ -4,16 +4,10 @@ use std::cell::Cell;
 
 use futures_util::{StreamExt, stream};
 
-use super::{
-    S3Error,
-    event::ObjectSummary,
-    link::Link,
-    put::{PutOptions, put},
-    sources::Source,
-};
+use super::{S3Error, event::ObjectSummary, link::Link, sources::Source};
 use crate::kind::{HasKind, Kind};
 
-/// Puts every source and tells how each went; many small files fill the lanes of one large.
+/// Puts every source with `put_one` and tells how each went; many small files fill the lanes of one large.
 ///
 /// Begins no more, and ends with that error, when one fails in a way that all others would share: no
 /// permission, no such bucket, no store, a signal. What is under way then comes to its own end, so that
@@ -21,7 +15,7 @@ use crate::kind::{HasKind, Kind};
 pub async fn put_all(
     link: Link<'_>,
     sources: &[Source],
-    options: &PutOptions,
+    put_one: impl AsyncFn(&Source) -> Result<ObjectSummary, S3Error>,
     mut each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
 ) -> Result<(), S3Error> {
     let stopped = Cell::new(false);
@@ -31,7 +25,7 @@ pub async fn put_all(
             if stopped.get() {
                 return None;
             }
-            Some((source, put(link, source, options).await))
+            Some((source, put_one(source).await))
         })
         .buffer_unordered(link.store.concurrency());
     let mut shared = None;

@@ -10,7 +10,7 @@ use devops_core::{
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
         PartSize, Proof, PutOptions, Replace, S3Error, SourceError, StreamOptions, Tags,
-        find_sources, pending_uploads, put_all, put_stream,
+        find_sources, pending_uploads, put, put_all, put_stream,
     },
     units::ByteSize,
 };
@@ -284,10 +284,15 @@ fn a_tree_goes_on_after_one_object_is_refused() {
     let (mut stored, mut refused) = (Vec::new(), Vec::new());
 
     rig.run(async |link| {
-        put_all(link, &found.files, &PutOptions::default(), |source, result| match result {
-            Ok(_) => stored.push(source.uri.key.clone()),
-            Err(error) => refused.push((source.uri.key.clone(), error.kind())),
-        })
+        put_all(
+            link,
+            &found.files,
+            async |source| put(link, source, &PutOptions::default()).await,
+            |source, result| match result {
+                Ok(_) => stored.push(source.uri.key.clone()),
+                Err(error) => refused.push((source.uri.key.clone(), error.kind())),
+            },
+        )
         .await
     })
     .unwrap();
@@ -316,7 +321,15 @@ fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
             server.wait_for(begun, std::time::Duration::from_secs(30));
             cancel.cancel(2);
         });
-        rig.run(async |link| put_all(link, &found.files, &in_small_parts(), |_, _| {}).await)
+        rig.run(async |link| {
+            put_all(
+                link,
+                &found.files,
+                async |source| put(link, source, &in_small_parts()).await,
+                |_, _| {},
+            )
+            .await
+        })
     });
 
     assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);

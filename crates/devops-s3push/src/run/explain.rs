@@ -77,6 +77,7 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         | Trouble::Exists
         | Trouble::ChecksumRefused
         | Trouble::ConditionRefused
+        | Trouble::CopyRefused
         | Trouble::Damaged
         | Trouble::Rejected
         | Trouble::Interrupted(_) => return None,

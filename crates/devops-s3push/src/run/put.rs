@@ -5,10 +5,11 @@ use std::{ffi::OsStr, path::PathBuf, time::Instant};
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::{HasKind, Kind},
+    offsite::{self, Base},
     s3::{
         Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize, PutOptions,
-        Replace, Resume, S3Error, Source, Sources, StreamOptions, find_sources, preview,
-        put as put_one, put_all, put_stream,
+        Replace, Resume, S3Error, Source, Sources, StreamOptions, find_sources, preview, put_all,
+        put_stream,
     },
     units::ByteSize,
 };
@@ -22,7 +23,7 @@ use super::{
     receipt,
     reporter::{Reporter, insert},
 };
-use crate::cli::PutArgs;
+use crate::cli::{BaseFlags, PutArgs};
 
 pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
     let options = options(&args, session)?;
@@ -32,6 +33,7 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
     if args.expect_size.is_some() {
         return Err(Failure::usage("--expect-size is for the standard input, `put -`"));
     }
+    let base = base(&args.base)?;
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let paths: Vec<PathBuf> = args.paths.iter().map(PathBuf::from).collect();
@@ -41,8 +43,14 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let run =
-        PutRun { link, options: &options, session, reporter: &reporter, receipt: args.receipt };
+    let run = PutRun {
+        link,
+        options: &options,
+        base,
+        session,
+        reporter: &reporter,
+        receipt: args.receipt,
+    };
     if args.dry_run { run.dry(&sources).await } else { run.real(&sources).await }
 }
 
@@ -71,6 +79,18 @@ fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> 
             .warn("neither XDG_STATE_HOME nor HOME is set: an upload that breaks off is aborted");
     }
     Ok(resume)
+}
+
+fn base(flags: &BaseFlags) -> Result<Base, Failure> {
+    match &flags.base {
+        Some(_) if flags.no_base => Err(Failure::usage("--base and --no-base do not go together")),
+        Some(base) if base.is_prefix() => {
+            Err(Failure::usage(format!("--base is an archive, not `{base}`")))
+        }
+        Some(base) => Ok(Base::Named(base.clone())),
+        None if flags.no_base => Ok(Base::None),
+        None => Ok(Base::Newest),
+    }
 }
 
 async fn put_stdin(
@@ -118,6 +138,7 @@ async fn put_stdin(
 struct PutRun<'a> {
     link: Link<'a>,
     options: &'a PutOptions,
+    base: Base,
     session: &'a Session,
     reporter: &'a Reporter<'a>,
     receipt: Option<PathBuf>,
@@ -216,21 +237,30 @@ impl PutRun<'_> {
         totals.outcome()
     }
 
+    async fn put(&self, source: &Source) -> Result<ObjectSummary, S3Error> {
+        offsite::put(self.link, source, self.options, &self.base).await
+    }
+
     async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {
-        let summary = put_one(self.link, source, self.options).await?;
+        let summary = self.put(source).await?;
         self.reporter.object(&summary);
         totals.stored.push(summary);
         Ok(())
     }
 
     async fn many(&self, files: &[Source], totals: &mut Totals) -> Result<(), S3Error> {
-        put_all(self.link, files, self.options, |source, result| match result {
-            Ok(summary) => {
-                self.reporter.object(&summary);
-                totals.stored.push(summary);
-            }
-            Err(error) => totals.fail(source, &error, self.session),
-        })
+        put_all(
+            self.link,
+            files,
+            async |source| self.put(source).await,
+            |source, result| match result {
+                Ok(summary) => {
+                    self.reporter.object(&summary);
+                    totals.stored.push(summary);
+                }
+                Err(error) => totals.fail(source, &error, self.session),
+            },
+        )
         .await
     }
 

@@ -57,6 +57,20 @@ impl<'a> Reporter<'a> {
                     );
                 });
             }
+            Event::Composed { uri, base, copied, parts } => {
+                let size = ByteSize(copied);
+                self.session.status(format!("Copying {size} of it from {base} inside the store"));
+                self.emit("composed", |object| {
+                    insert(
+                        object,
+                        json!({"key": uri.key, "base": base.to_string(), "copied": copied, "parts": parts}),
+                    );
+                });
+            }
+            Event::Uncomposed(reason) => {
+                self.session.status(format!("Sending all of it: {reason}"));
+                self.emit("uncomposed", |object| insert(object, json!({"reason": reason})));
+            }
             Event::Unjournaled(error) => {
                 let cause = error.source;
                 self.session.warn(format!(
@@ -142,7 +156,7 @@ pub(crate) fn object_json(summary: &ObjectSummary) -> Value {
         "version_id": summary.version_id,
         "parts": summary.parts,
         "bytes_sent": summary.bytes_sent,
-        "bytes_copied": 0,
+        "bytes_copied": summary.bytes_copied,
         "attempts": summary.attempts,
         "seconds": summary.elapsed.as_secs_f64(),
     })

@@ -5,7 +5,8 @@ use std::time::Instant;
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Job, Journals, Link, PutOptions, S3Error, Source, Unfinished, give_up, put},
+    offsite::{self, Base},
+    s3::{Event, Job, Journals, Link, PutOptions, S3Error, Source, Unfinished, give_up},
     units::ByteSize,
 };
 use serde_json::json;
@@ -99,7 +100,8 @@ impl Run<'_> {
             };
         }
         let options = PutOptions { resume: resumable(self.session, false), ..job.options.clone() };
-        Ok(put(link, &source(job), &options).await.map(|summary| {
+        let put = offsite::put(link, &source(job), &options, &Base::Newest).await;
+        Ok(put.map(|summary| {
             self.reporter.object(&summary);
             totals.stored.push(summary);
         }))

@@ -158,6 +158,10 @@ fn fault(name: &str) -> Option<Fault> {
         "conflict" => {
             answer(409, "ConditionalRequestConflict", "A conflicting operation occurred.")
         }
+        "not-implemented" => answer(501, "NotImplemented", "This is not implemented."),
+        "invalid-part" => {
+            answer(400, "InvalidPart", "All parts but the last must have the same size.")
+        }
         "bad-digest" => answer(400, "BadDigest", "The checksum did not match."),
         "skewed" => answer(
             403,

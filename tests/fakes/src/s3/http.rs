@@ -373,7 +373,10 @@ fn shape(request: &Request<Incoming>) -> Shape {
     let path = request.uri().path().trim_start_matches('/');
     let is_object = path.split_once('/').is_some_and(|(_, key)| !key.is_empty());
     let operation = match (request.method(), is_object) {
-        (&Method::PUT, true) if has("partNumber") => "UploadPart",
+        (&Method::PUT, true) if has("partNumber") => {
+            let copies = request.headers().contains_key("x-amz-copy-source");
+            if copies { "UploadPartCopy" } else { "UploadPart" }
+        }
         (&Method::PUT, true) => "PutObject",
         (&Method::PUT, false) => "CreateBucket",
         (&Method::POST, true) if has("uploads") => "CreateMultipartUpload",

@@ -12,7 +12,7 @@ use super::{
     Shared,
     digest::{check, checksum_of, strong, with_checksum},
     listing::{self, no_upload},
-    store::{Attributes, StoredObject, StoredPart, Upload, md5_hex},
+    store::{Attributes, StoredObject, StoredPart, Upload, hash, md5_hex},
 };
 
 /// Marks a request whose conditions are not to be looked at.
@@ -57,6 +57,29 @@ fn refuse_if_taken(condition: Option<&IfNoneMatch>, taken: bool) -> S3Result<()>
         ));
     }
     Ok(())
+}
+
+fn refuse_if_other(condition: Option<&ETagCondition>, object: &StoredObject) -> S3Result<()> {
+    match condition.and_then(ETagCondition::as_etag) {
+        Some(etag) if etag.value() != object.etag => Err(s3_error!(
+            PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Reads `bytes=FIRST-LAST`, which S3 takes for objects above 5 MiB only.
+fn copy_range(text: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> {
+    let Some(text) = text else { return Ok(0..size) };
+    let numbers = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
+    let range = numbers.and_then(|(first, last)| {
+        Some(first.parse::<u64>().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+    });
+    match range {
+        Some(range) if range.start < range.end && range.end <= size && size > 5 << 20 => Ok(range),
+        _ => Err(s3_error!(InvalidArgument, "The x-amz-copy-source-range value is not valid.")),
+    }
 }
 
 fn metadata_of(object: &StoredObject) -> Option<Metadata> {
@@ -156,14 +179,7 @@ impl S3 for Service {
         let input = request.input;
         self.0.store.with(&input.bucket, |bucket| {
             let object = find(&bucket.objects, &input.key)?;
-            if let Some(condition) = &input.if_match
-                && condition.as_etag().is_some_and(|etag| etag.value() != object.etag)
-            {
-                return Err(s3_error!(
-                    PreconditionFailed,
-                    "At least one of the pre-conditions you specified did not hold"
-                ));
-            }
+            refuse_if_other(input.if_match.as_ref(), object)?;
             let size = object.size() as u64;
             let range = input.range.map(|range| range.check(size)).transpose()?;
             let wanted = range.clone().unwrap_or(0..size);
@@ -255,6 +271,38 @@ impl S3 for Service {
             );
             upload.parts.insert(input.part_number, part);
             ok(answer)
+        })
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        let input = request.input;
+        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+            return Err(s3_error!(NotImplemented, "This is not implemented."));
+        };
+        let condition = input.copy_source_if_match.as_ref();
+        let source = self.0.store.with(bucket, |bucket| {
+            let object = find(&bucket.objects, key)?;
+            refuse_if_other(condition, object)?;
+            Ok(object.clone())
+        })?;
+        let range = copy_range(input.copy_source_range.as_deref(), source.size() as u64)?;
+        let bytes = Bytes::from(cut(&source.pieces, &range).concat());
+        self.0.store.with(&input.bucket, |bucket| {
+            let upload = bucket.uploads.get_mut(&input.upload_id).ok_or_else(no_upload)?;
+            let part = StoredPart {
+                etag: md5_hex(&bytes),
+                checksum: hash([&bytes], upload.algorithm.as_deref()),
+                bytes,
+                modified: std::time::SystemTime::now(),
+            };
+            let result =
+                with_checksum!(&part.checksum, CopyPartResult { e_tag: Some(strong(&part.etag)) });
+            upload.parts.insert(input.part_number, part);
+            let copy_part_result = Some(result);
+            ok(UploadPartCopyOutput { copy_part_result, ..UploadPartCopyOutput::default() })
         })
     }
 

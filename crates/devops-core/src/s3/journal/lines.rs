@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Job, VERSION};
-use crate::s3::{payload::Protection, requests::Upload};
+use crate::s3::{compose::Composition, payload::Protection, requests::Upload};
 
 /// A multipart upload that was begun for a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub(crate) struct Begun {
     /// The mark by which it knows its own object.
     pub(crate) mark: String,
     pub(crate) protection: Protection,
+    /// What it is made of, if not of parts of one size that are all sent.
+    pub(crate) composition: Option<Composition>,
 }
 
 /// A part that the store has taken.

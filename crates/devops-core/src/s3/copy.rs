@@ -1,0 +1,143 @@
+//! A part that the store copies from another object, compared with the file here.
+
+use aws_sdk_s3::Client;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    S3Error,
+    checksum::{Sum, hex},
+    event::Event,
+    failure::{CallFailure, Trouble},
+    journal::Taken,
+    layout::CopySource,
+    link::{Call, Link, StopPolicy},
+    multipart::FileUpload,
+    payload::Protection,
+    plan::Part,
+    proof::StoredPart,
+    reads::{checksum_of, unquoted},
+    requests::{Answer, Upload},
+    source::OpenFile,
+    task::Task,
+};
+
+const OPERATION: &str = "UploadPartCopy";
+
+/// What a key is encoded with in the header that names the source: as in a path.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+impl Task<'_> {
+    /// Lets the store copy one part, unless it is there.
+    ///
+    /// The base is not believed: the store's checksum of what it copied has to be that of the bytes here.
+    pub(crate) async fn copy_part(
+        &self,
+        of: &FileUpload<'_>,
+        part: Part,
+        source: CopySource<'_>,
+    ) -> Result<StoredPart, S3Error> {
+        if let Some(stored) = of.earlier.agreed(part) {
+            (self.link.events)(Event::Moved(stored.size.cast_signed()));
+            return Ok(stored);
+        }
+        let copying = self.link.copy_part(&of.upload, part, source, of.stop_policy());
+        let copying = async { Ok::<_, S3Error>(copying.await?) };
+        let (sum, (answer, attempts)) = tokio::try_join!(self.sum(of.file, part), copying)?;
+        let stored = StoredPart {
+            number: part.number,
+            size: part.size,
+            etag: answer.etag.clone().unwrap_or_default(),
+            confirmed: sum.as_ref().map(Sum::checksum) == answer.checksum && sum.is_some(),
+            sum,
+            md5: None,
+            attempts,
+            is_copied: true,
+        };
+        let stored = self.proven(of.file, part, stored).await?;
+        (self.link.events)(Event::Moved(stored.size.cast_signed()));
+        if let Some(journal) = of.journal {
+            journal.take(Taken::of(&stored)).await;
+        }
+        Ok(stored)
+    }
+
+    async fn sum(&self, file: &OpenFile, part: Part) -> Result<Option<Sum>, S3Error> {
+        match self.protection {
+            Protection::Checksum(algorithm) => {
+                file.sum(part, algorithm, self.link.stop).await.map(Some)
+            }
+            Protection::Md5 | Protection::Nothing => Ok(None),
+        }
+    }
+
+    /// Fails unless the store's checksum or its `ETag` says that the copied bytes are the same.
+    async fn proven(
+        &self,
+        file: &OpenFile,
+        part: Part,
+        stored: StoredPart,
+    ) -> Result<StoredPart, S3Error> {
+        if stored.confirmed {
+            return Ok(stored);
+        }
+        let md5 = file.md5(part, self.link.stop).await?;
+        if hex(&md5) == stored.etag {
+            return Ok(StoredPart { md5: Some(md5), ..stored });
+        }
+        let message = "the store does not confirm that the copied bytes are the same";
+        Err(CallFailure::local(OPERATION, Trouble::CopyRefused, message).into())
+    }
+}
+
+impl Link<'_> {
+    /// Lets the store copy bytes of an object into a part; a refusal is [`Trouble::CopyRefused`].
+    async fn copy_part(
+        &self,
+        upload: &Upload,
+        part: Part,
+        source: CopySource<'_>,
+        stop: StopPolicy,
+    ) -> Result<(Answer, u32), CallFailure> {
+        let CopySource { uri, etag, offset } = source;
+        let name = format!("{}/{}", uri.bucket, utf8_percent_encode(&uri.key, ENCODED));
+        let send = |client: Client| {
+            client
+                .upload_part_copy()
+                .bucket(&upload.uri.bucket)
+                .key(&upload.uri.key)
+                .upload_id(&upload.id)
+                .part_number(part.number.cast_signed())
+                .copy_source(&name)
+                .copy_source_range(format!("bytes={offset}-{}", offset + part.size - 1))
+                .copy_source_if_match(format!("\"{etag}\""))
+                .send()
+        };
+        let _lane = self.store.lanes().enter().await;
+        let call =
+            Call { answer: self.store.patience().completion(), stop, ..self.short(OPERATION) };
+        let (output, attempts) = self.call(call, send).await.map_err(refused)?;
+        let Some(result) = output.copy_part_result() else {
+            let message = "the answer says nothing of the part";
+            return Err(CallFailure::local(OPERATION, Trouble::CopyRefused, message));
+        };
+        let etag = unquoted(result.e_tag());
+        Ok((Answer { etag, checksum: checksum_of!(result, None), version_id: None }, attempts))
+    }
+}
+
+/// Tells a store that will not copy this from one that cannot be reached, or has no such upload.
+fn refused(failure: CallFailure) -> CallFailure {
+    let trouble = match failure.trouble {
+        Trouble::NoBucket
+        | Trouble::NoObject
+        | Trouble::Exists
+        | Trouble::Denied
+        | Trouble::ChecksumRefused
+        | Trouble::ConditionRefused
+        | Trouble::Damaged
+        | Trouble::Rejected => Trouble::CopyRefused,
+        other => other,
+    };
+    CallFailure { trouble, ..failure }
+}

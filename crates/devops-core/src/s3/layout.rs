@@ -1,0 +1,46 @@
+//! The parts of one object: cut evenly and sent, or composed of another object where that has them.
+
+use super::{
+    compose::Composition,
+    plan::{Part, PartPlan},
+    uri::S3Uri,
+};
+
+/// How an object is cut.
+pub(crate) enum Layout {
+    Even(PartPlan),
+    Composed(Composition),
+}
+
+/// Where in the store a part is copied from.
+#[derive(Clone, Copy)]
+pub(crate) struct CopySource<'a> {
+    pub(crate) uri: &'a S3Uri,
+    pub(crate) etag: &'a str,
+    pub(crate) offset: u64,
+}
+
+impl Layout {
+    /// Returns the parts in order; those that are not sent with their source.
+    pub(crate) fn pieces(&self) -> Vec<(Part, Option<CopySource<'_>>)> {
+        match self {
+            Self::Even(plan) => plan.parts().map(|part| (part, None)).collect(),
+            Self::Composed(composition) => {
+                let source =
+                    |offset| CopySource { uri: &composition.base, etag: &composition.etag, offset };
+                composition.parts().map(|(part, from)| (part, from.map(source))).collect()
+            }
+        }
+    }
+
+    pub(crate) fn composition(&self) -> Option<&Composition> {
+        match self {
+            Self::Even(_) => None,
+            Self::Composed(composition) => Some(composition),
+        }
+    }
+
+    pub(crate) fn is_composed(&self) -> bool {
+        self.composition().is_some()
+    }
+}
