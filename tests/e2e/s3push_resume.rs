@@ -141,7 +141,7 @@ fn a_source_that_was_changed_is_refused() {
     refused.expect_code(11);
     let message = format!(
         "error: `{}` is not what it was when its upload to `s3://backups/a.bin` began\n\
-         hint: pass --restart to begin anew\n",
+         hint: pass --restart to `put` to begin anew\n",
         path.display()
     );
     assert!(refused.stderr.ends_with(&message), "{}", refused.stderr);
@@ -187,7 +187,7 @@ fn resume_goes_on_with_all_and_names_what_it_cannot() {
     assert_eq!(shown.stdout.lines().count(), 2);
     assert!(shown.stdout.contains("/a.bin to s3://backups/a.bin (33.0 MiB)"), "{}", shown.stdout);
     elsewhere.expect_code(0);
-    assert!(elsewhere.stderr.contains("no upload is unfinished"), "{}", elsewhere.stderr);
+    assert_eq!(elsewhere.stderr, "no upload to http://127.0.0.1:1 is unfinished\n");
     run.expect_code(3);
     assert!(run.stderr.contains("b.bin` was not stored: failed to read"), "{}", run.stderr);
     again.expect_code(5);
@@ -198,6 +198,32 @@ fn resume_goes_on_with_all_and_names_what_it_cannot() {
     assert!(setting.object("a.bin") == bytes(SIZE));
     setting.run(&["resume"]).expect_code(0);
     setting.run(&["resume", "0123456789ab"]).expect_code(5);
+}
+
+#[test]
+fn an_upload_that_cannot_be_dropped_is_named() {
+    let setting = Setting::new();
+    for name in ["a.bin", "b.bin"] {
+        setting.file(name, SIZE);
+        let put = stuck_at(&setting, 3, &["put", name, "s3://backups"]);
+        end(&setting, put, Signal::KILL);
+    }
+    setting.server.faults(&["AbortMultipartUpload:denied:times=3"]);
+
+    let some = setting.run(&["resume", "--drop"]);
+    let one = setting.run(&["resume", "--drop"]);
+    let rest = setting.run(&["resume", "--drop"]);
+
+    some.expect_code(1);
+    assert_eq!(
+        some.stderr.matches(" was not dropped: AbortMultipartUpload: AccessDenied").count(),
+        2
+    );
+    one.expect_code(3);
+    assert_eq!(one.stdout.lines().count(), 1);
+    rest.expect_code(0);
+    assert_eq!(setting.server.pending_uploads("backups"), 0);
+    assert_eq!(journals(&setting), [""; 0]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod compose;
 mod connect;
 mod copy;
 mod earlier;
+mod escaped;
 mod event;
 mod existing;
 mod failure;
@@ -65,7 +66,7 @@ pub use self::{
     proof::Proof,
     put::{Preview, PutOptions, Replace, preview, put, put_composed},
     reads::ObjectHead,
-    resume::{Resume, give_up},
+    resume::{EarlierRun, Resume, give_up},
     retry::Patience,
     source::SourceError,
     sources::{Skipped, Source, Sources, SourcesError, find_sources},
@@ -139,12 +140,12 @@ pub enum S3Error {
         required: Proof,
     },
     /// What was sent is kept: the same put goes on with it.
-    #[error("{error}")]
+    #[error("{source}")]
     Kept {
         /// The id of the job in the journals.
         id: String,
         /// Why it broke off.
-        error: Box<Self>,
+        source: Box<Self>,
     },
     /// A failed upload could not be removed; its parts cost money until it is.
     #[error("{source}; the multipart upload {upload_id} of `{uri}` could not be aborted")]
@@ -174,14 +175,13 @@ impl HasKind for S3Error {
             Self::Path(error) => error.kind(),
             Self::Plan(_) => Kind::Usage,
             Self::Journal(error) => error.kind(),
-            Self::Kept { error, .. } => error.kind(),
             Self::Call(failure) => failure.kind(),
             Self::Exists(_) => Kind::Exists,
             Self::Mismatch { .. } => Kind::Mismatch,
             Self::Source(error) => error.kind(),
             Self::ProofTooWeak { .. } => Kind::Failed,
             Self::Uncertain { .. } => Kind::Uncertain,
-            Self::LeftBehind { source, .. } => source.kind(),
+            Self::Kept { source, .. } | Self::LeftBehind { source, .. } => source.kind(),
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct Lock {
     /// When it ends.
     #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
+    /// Whether that was given as a time from now, and so is later in each run.
+    pub is_from_now: bool,
 }
 
 /// Tags that S3 takes.
@@ -180,11 +182,13 @@ impl Attributes {
             && !self.is_locked()
     }
 
-    /// Returns what differs; the ends of locks may lie `slack` apart.
+    /// Returns what differs; the ends of locks that are told from now may lie `slack` apart.
     pub(crate) fn differs_from(&self, other: &Self, slack: Duration) -> Option<&'static str> {
         let locks = (self.lock, other.lock);
         let has_same_lock = match locks {
             (Some(ours), Some(theirs)) => {
+                let is_from_now = ours.is_from_now && theirs.is_from_now;
+                let slack = if is_from_now { slack } else { Duration::ZERO };
                 ours.mode == theirs.mode && (ours.until - theirs.until).abs() <= slack
             }
             (ours, theirs) => ours == theirs,
@@ -281,5 +285,23 @@ mod tests {
         assert_eq!(tags(&[("a", "1"), ("a", "2")]), Err(BadTags::Twice("a".to_owned())));
         assert_eq!(Tags::new(many), Err(BadTags::TooMany(11)));
         assert!(tags(&[(&"é".repeat(128), &"é".repeat(256))]).is_ok());
+    }
+
+    #[test]
+    fn only_a_lock_from_now_may_end_later_in_a_later_run() {
+        let locked = |day, is_from_now| Attributes {
+            lock: Some(Lock {
+                mode: LockMode::Governance,
+                until: time::macros::datetime!(2027-03-01 0:00 UTC) + Duration::days(day),
+                is_from_now,
+            }),
+            ..Attributes::default()
+        };
+        let slack = Duration::days(2);
+
+        assert_eq!(locked(1, true).differs_from(&locked(0, true), slack), None);
+        assert_eq!(locked(3, true).differs_from(&locked(0, true), slack), Some("lock"));
+        assert_eq!(locked(1, false).differs_from(&locked(0, false), slack), Some("lock"));
+        assert_eq!(locked(0, false).differs_from(&Attributes::default(), slack), Some("lock"));
     }
 }

@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer::credential_message,
+    escaped,
     stop::Stop,
     store::{Store, StoreOptions},
     tls::Dispatch,
 };
 use crate::{
     cancel::Cancelled,
-    fs::PathError,
+    fs::{At, PathError},
     kind::{HasKind, Kind},
     secret::Secret,
 };
@@ -43,6 +44,7 @@ pub struct ConnectOptions {
     /// Puts the bucket into the path instead of the host name.
     pub path_style: bool,
     /// A file of certificates to trust instead of the host's (PEM).
+    #[serde(with = "escaped::optional")]
     pub ca_bundle: Option<PathBuf>,
     /// Sends requests without a signature.
     pub anonymous: bool,
@@ -109,7 +111,10 @@ pub async fn connect(
         builder = builder.allow_no_auth();
     }
     let region = config.region().map(ToString::to_string);
-    let address = ConnectOptions { endpoint_url: endpoint, region, path_style, ..options.clone() };
+    let ca_bundle = options.ca_bundle.as_ref().map(std::path::absolute).transpose();
+    let ca_bundle = ca_bundle.at(".", "find")?;
+    let address =
+        ConnectOptions { endpoint_url: endpoint, region, path_style, ca_bundle, ..options.clone() };
     Ok(Store::new(builder, address, store, credentials_end))
 }
 

@@ -37,6 +37,7 @@ impl Task<'_> {
         part: Part,
         source: CopySource<'_>,
     ) -> Result<StoredPart, S3Error> {
+        self.link.heed(Call { stop: of.stop_policy(), ..self.link.short(OPERATION) }).await?;
         if let Some(stored) = of.earlier.agreed(part) {
             (self.link.events)(Event::Moved(stored.size.cast_signed()));
             return Ok(stored);

@@ -44,8 +44,16 @@ impl Earlier {
             Err(failure) if matches!(failure.trouble, Trouble::NoUpload | Trouble::NoObject) => {
                 return Ok(None);
             }
-            // Who may send parts need not be allowed to list them; the completion checks them all.
-            Err(failure) if failure.trouble == Trouble::Denied => None,
+            // Who may send parts need not be allowed to list them, nor need the store know how; the
+            // completion checks them all.
+            Err(failure)
+                if matches!(
+                    failure.trouble,
+                    Trouble::Denied | Trouble::ConditionRefused | Trouble::Rejected
+                ) =>
+            {
+                None
+            }
             Err(failure) => return Err(failure.into()),
         };
         Ok(Some(Self { listed, story: Some(story), is_same }))
@@ -69,12 +77,15 @@ impl Earlier {
         match (ours, &listed.checksum) {
             (Some(ours), Some(theirs)) if ours.algorithm == theirs.algorithm => (ours == *theirs)
                 .then(|| StoredPart { etag: listed.etag.clone(), confirmed: true, ..stored }),
-            _ => (listed.etag == stored.etag).then_some(stored),
+            _ => is_same_etag(&listed.etag, &stored.etag).then_some(stored),
         }
     }
 
     /// Returns the part if the store has just these bytes.
     pub(crate) async fn held(&self, part: Part, payload: &Payload) -> Option<StoredPart> {
+        if let Some(stored) = self.noted(part, payload) {
+            return Some(stored);
+        }
         let listed = self.listed.as_ref()?.get(&part.number)?;
         if listed.size != part.size {
             return None;
@@ -84,6 +95,21 @@ impl Earlier {
         let stored = payload.stored(part.number, answer, 0).await;
         let is_by_etag = stored.md5.is_some_and(|md5| hex(&md5) == listed.etag);
         (stored.confirmed || is_by_etag).then_some(stored)
+    }
+
+    /// Returns the part if these bytes are those of the journal, and the store does not contradict.
+    fn noted(&self, part: Part, payload: &Payload) -> Option<StoredPart> {
+        let story = self.story.as_ref()?;
+        let taken = story.taken.get(&part.number)?;
+        let ours = payload.sum.as_ref()?.checksum().value;
+        let is_listed = match &self.listed {
+            None => true,
+            Some(listed) => listed.get(&part.number).is_some_and(|listed| {
+                listed.size == part.size && is_same_etag(&listed.etag, &taken.etag)
+            }),
+        };
+        let is_it = is_listed && taken.sum.as_ref() == Some(&ours);
+        is_it.then(|| taken.stored(part, story.begun.protection)).flatten()
     }
 
     /// Fails when these bytes are surely not those that were sent as this part.
@@ -100,6 +126,11 @@ impl Earlier {
     }
 }
 
+/// Some stores name no `ETag`, which says nothing.
+fn is_same_etag(one: &str, other: &str) -> bool {
+    !one.is_empty() && one == other
+}
+
 impl Taken {
     pub(crate) fn of(stored: &StoredPart) -> Self {
         Self {
@@ -111,7 +142,7 @@ impl Taken {
         }
     }
 
-    fn stored(&self, part: Part, protection: Protection) -> Option<StoredPart> {
+    pub(crate) fn stored(&self, part: Part, protection: Protection) -> Option<StoredPart> {
         let sum = match (protection, &self.sum) {
             (Protection::Checksum(algorithm), Some(value)) => {
                 Some(Sum::of_value(algorithm, value, part.size)?)

@@ -30,13 +30,20 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
-    blocking, checksum::hex, connect::ConnectOptions, put::PutOptions, source::FileState,
+    blocking,
+    checksum::hex,
+    connect::ConnectOptions,
+    escaped,
+    plan::{Part, PartPlan},
+    put::PutOptions,
+    source::FileState,
     uri::S3Uri,
 };
 use crate::{
     fs::{At, PathError, is_at, sync_folder},
     kind::{HasKind, Kind},
     lock::is_unsupported,
+    units::ByteSize,
 };
 
 mod lines;
@@ -64,7 +71,7 @@ pub struct Job {
     #[serde(with = "time::serde::rfc3339")]
     pub begun: OffsetDateTime,
     /// The file.
-    #[serde(serialize_with = "lines::write_path", deserialize_with = "lines::read_path")]
+    #[serde(with = "escaped")]
     pub path: PathBuf,
     /// The object.
     pub uri: S3Uri,
@@ -93,6 +100,9 @@ pub enum JournalError {
     /// Another process is at it.
     #[error("another process is uploading `{}` to `{}`", .0.path.display(), .0.uri)]
     Busy(Box<Job>),
+    /// There is nothing to take up any more.
+    #[error("the upload of `{}` to `{}` is not unfinished any more", .0.path.display(), .0.uri)]
+    Gone(Box<Job>),
     /// The file is not what it was.
     #[error("`{}` is not what it was when its upload to `{}` began", .0.path.display(), .0.uri)]
     Changed(Box<Job>),
@@ -111,6 +121,7 @@ impl HasKind for JournalError {
         match self {
             Self::Unusable(error) => error.kind(),
             Self::Busy(_) => Kind::Temporary,
+            Self::Gone(_) => Kind::NotFound,
             Self::Changed(_) => Kind::Denied,
             Self::Otherwise { .. } => Kind::Usage,
         }
@@ -142,6 +153,12 @@ impl Job {
             hasher.update([0]);
         }
         hex(&hasher.finalize()[..ID_BYTES])
+    }
+
+    /// Returns the parts that it was to be sent in.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let plan = PartPlan::new(self.size(), self.options.part_size, ByteSize(u64::MAX));
+        plan.map_or_else(|_| Vec::new(), |plan| plan.parts().collect())
     }
 
     /// Returns how many bytes the file has.
@@ -189,9 +206,14 @@ impl Journals {
         Ok(unfinished)
     }
 
+    /// Returns where the journal of this job is.
+    pub fn path(&self, job: &Job) -> PathBuf {
+        path(&self.0, job)
+    }
+
     /// Returns whether there is a journal of this job.
     pub(crate) fn has(&self, job: &Job) -> bool {
-        path(&self.0, job).exists()
+        self.path(job).exists()
     }
 
     /// Takes the journal of a job, with what an earlier process wrote; a new one holds the job already.

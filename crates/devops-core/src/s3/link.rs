@@ -76,10 +76,7 @@ impl<'a> Link<'a> {
         let begun = Instant::now();
         let mut attempt = 0;
         loop {
-            if call.stop != StopPolicy::Never && self.stop.check().is_err() {
-                // Not at once, where others that are under way are worth a moment.
-                return Err(self.interrupted(call).await);
-            }
+            self.heed(call).await?;
             attempt += 1;
             let client = self.store.client();
             // The SDK's futures are large, and there are many at a time.
@@ -112,6 +109,14 @@ impl<'a> Link<'a> {
             self.tell_retry(&failure, attempt, pause);
             self.pause(call, pause).await?;
         }
+    }
+
+    /// Fails once a signal has come; not at once, where others that are under way are worth a moment.
+    pub(crate) async fn heed(&self, call: Call<'_>) -> Result<(), CallFailure> {
+        if call.stop != StopPolicy::Never && self.stop.check().is_err() {
+            return Err(self.interrupted(call).await);
+        }
+        Ok(())
     }
 
     fn tell_retry(&self, failure: &CallFailure, attempt: u32, pause: Duration) {

@@ -44,6 +44,7 @@ impl Task<'_> {
         of: &FileUpload<'_>,
         part: Part,
     ) -> Result<StoredPart, S3Error> {
+        self.link.heed(Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }).await?;
         let there = |stored: StoredPart| {
             (self.link.events)(Event::Moved(stored.size.cast_signed()));
             stored

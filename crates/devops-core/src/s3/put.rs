@@ -142,6 +142,10 @@ impl Put<'_> {
             size: Some(self.file.size()),
             parts: Some(plan.n_parts()),
         });
+        let task = Task::new(self.link, &self.source.uri, self.options).going_on_with(resumption);
+        if let Some(done) = resumption.find_completed(&task, self.file).await? {
+            return Ok(done);
+        }
         if let Some(done) = self.unchanged().await? {
             return Ok(done);
         }

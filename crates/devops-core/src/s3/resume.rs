@@ -12,7 +12,7 @@ use super::{
     layout::Layout,
     link::Link,
     plan::{PartPlan, PartSize, PlanError},
-    proof::Sent,
+    proof::{Sent, Verdict},
     put::PutOptions,
     requests::Upload,
     settle::Settled,
@@ -27,10 +27,22 @@ use crate::{fs::At, units::ByteSize};
 pub struct Resume {
     /// Where its journal is.
     pub journals: Journals,
-    /// Gives up what an earlier run has left, instead of taking it up.
-    pub restart: bool,
+    /// What becomes of an earlier run's upload.
+    pub earlier: EarlierRun,
     /// The time of this run.
     pub now: OffsetDateTime,
+}
+
+/// What becomes of an upload that an earlier run left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EarlierRun {
+    /// It is taken up, if there is one.
+    #[default]
+    TakeUp,
+    /// It is taken up, and without one nothing is done.
+    Require,
+    /// It is given up.
+    GiveUp,
 }
 
 /// One put and its journal; without a journal, nothing is taken up and nothing left.
@@ -52,8 +64,6 @@ pub(crate) enum TakenUp {
     Nothing,
     /// It is there, with some parts.
     Upload(Upload, Earlier),
-    /// That run completed it and did not hear of it.
-    Completed((Sent, Settled)),
 }
 
 impl Resumption {
@@ -84,18 +94,24 @@ impl Resumption {
             Err(error) => return Err(error.into()),
         };
         let id = job.id();
-        let Some(story) = journal.earlier.take() else {
-            return Ok(Self { id, journal: Some(journal), ..Self::default() });
+        let (story, is_same) = match (journal.earlier.take(), resume.earlier) {
+            (None, EarlierRun::Require) => {
+                journal.remove().await;
+                return Err(JournalError::Gone(Box::new(job)).into());
+            }
+            (Some(story), EarlierRun::GiveUp) => {
+                link.abort(&story.upload()).await?;
+                journal.restart(job).await?;
+                (None, false)
+            }
+            (Some(story), _) => {
+                let is_same = compare(&job, options.part_size, &story.job)?;
+                (Some(story), is_same)
+            }
+            (None, _) => (None, false),
         };
-        let upload = story.upload();
-        if resume.restart {
-            link.abort(&upload).await?;
-            journal.restart(job).await?;
-            return Ok(Self { id, journal: Some(journal), ..Self::default() });
-        }
-        let is_same = compare(&job, options.part_size, &story.job)?;
-        let (journal, story, upload) = (Some(journal), Some(story), Some(upload));
-        Ok(Self { id, journal, story, is_same, upload })
+        let upload = story.as_ref().map(|story| story.upload());
+        Ok(Self { id, journal: Some(journal), story, is_same, upload })
     }
 
     /// Returns the parts that the upload has, where it was begun by an earlier run.
@@ -118,11 +134,22 @@ impl Resumption {
         self.journal.as_ref()
     }
 
+    /// Returns the object if the earlier run completed it and did not hear of it.
+    pub(crate) async fn find_completed(
+        &self,
+        task: &Task<'_>,
+        file: &OpenFile,
+    ) -> Result<Option<(Sent, Settled)>, S3Error> {
+        let Some(story) = &self.story else { return Ok(None) };
+        let sent = if self.is_same { story.sent(file.size()) } else { None };
+        task.find_completed(file, sent).await
+    }
+
     /// Takes up what an earlier run left; only the first time, for what comes after is this run's.
     pub(crate) async fn take_up(
         &mut self,
         task: &Task<'_>,
-        (file, layout): (&OpenFile, &Layout),
+        layout: &Layout,
     ) -> Result<TakenUp, S3Error> {
         let Some(story) = self.story.take() else { return Ok(TakenUp::Nothing) };
         let upload = story.upload();
@@ -136,8 +163,7 @@ impl Resumption {
             return Ok(TakenUp::Upload(upload, earlier));
         }
         self.upload = None;
-        let completed = task.find_completed(file).await?;
-        Ok(completed.map_or(TakenUp::Nothing, TakenUp::Completed))
+        Ok(TakenUp::Nothing)
     }
 
     /// Begins an upload and writes it down.
@@ -175,19 +201,20 @@ impl Resumption {
         link: Link<'_>,
         result: Result<(Sent, Settled), S3Error>,
     ) -> Result<(Sent, Settled), S3Error> {
-        let keeps = self.keeps(&result);
         let Some(journal) = self.journal else { return result };
-        match result {
-            // Going on would not help, and what was sent may be dear.
-            Err(error @ S3Error::Journal(_)) => Err(error),
-            Err(error) if keeps => Err(S3Error::Kept { id: self.id, error: Box::new(error) }),
-            // The next run finds out by the mark in the journal.
-            Err(error @ S3Error::Uncertain { .. }) => Err(error),
-            result => {
-                if let Some(upload) = self.upload {
-                    // The key has its object; what stays is found by `uploads`.
-                    link.abort(&upload).await.ok();
+        match (result, self.upload) {
+            // Going on would not help, and what was sent may be dear. Of an uncertain end, the next run
+            // finds out by the mark in the journal.
+            (Err(error @ (S3Error::Journal(_) | S3Error::Uncertain { .. })), _) => Err(error),
+            (Err(error), Some(_)) => Err(S3Error::Kept { id: self.id, source: Box::new(error) }),
+            // The key has its object. What cannot be freed now can be later, by the journal.
+            (Ok(done), Some(upload)) => {
+                if link.abort(&upload).await.is_ok() {
+                    journal.remove().await;
                 }
+                Ok(done)
+            }
+            (result, None) => {
                 journal.remove().await;
                 result
             }
@@ -255,7 +282,7 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
         Some("part size")
     } else {
         // What is given as a time from now ends later in a later run.
-        let slack = job.begun - earlier.begun + Duration::MINUTE;
+        let slack = (job.begun - earlier.begun).max(Duration::ZERO) + Duration::MINUTE;
         options.0.attributes.differs_from(&options.1.attributes, slack)
     };
     match what {
@@ -266,14 +293,26 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
 
 impl Task<'_> {
     /// Returns the object if an earlier run completed it without hearing of it.
-    async fn find_completed(&self, file: &OpenFile) -> Result<Option<(Sent, Settled)>, S3Error> {
+    async fn find_completed(
+        &self,
+        file: &OpenFile,
+        sent: Option<Sent>,
+    ) -> Result<Option<(Sent, Settled)>, S3Error> {
         let head = match self.link.head(self.uri).await {
             Ok(Some(head)) if head.id.as_deref() == Some(&self.id) => head,
             Ok(_) => return Ok(None),
             Err(failure) if failure.trouble == Trouble::Denied => return Ok(None),
             Err(failure) => return Err(failure.into()),
         };
-        let Some(proof) = same_content(self.link, &head, file).await? else { return Ok(None) };
+        let by_parts = sent.and_then(|sent| match sent.judge_head(&head) {
+            Verdict::Proven(proof) => Some(proof),
+            Verdict::Different { .. } | Verdict::Nothing => None,
+        });
+        let proof = match by_parts {
+            Some(proof) => Some(proof),
+            None => same_content(self.link, &head, file).await?,
+        };
+        let Some(proof) = proof else { return Ok(None) };
         let version_id = head.version_id.clone();
         let settled = Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
         Ok(Some((Sent::there_already(head), settled)))

@@ -103,8 +103,7 @@ impl<'a> Task<'a> {
         layout: &Layout,
         resumption: &mut Resumption,
     ) -> Result<(Sent, Settled), S3Error> {
-        let (upload, earlier) = match resumption.take_up(self, (file, layout)).await? {
-            TakenUp::Completed(done) => return Ok(done),
+        let (upload, earlier) = match resumption.take_up(self, layout).await? {
             TakenUp::Upload(upload, earlier) => (upload, earlier),
             TakenUp::Nothing => (resumption.begin(self, layout).await?, Earlier::default()),
         };

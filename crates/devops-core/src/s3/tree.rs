@@ -49,7 +49,7 @@ fn is_shared(error: &S3Error) -> bool {
             failure.kind(),
             Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary
         ),
-        S3Error::LeftBehind { source: error, .. } | S3Error::Kept { error, .. } => is_shared(error),
+        S3Error::LeftBehind { source, .. } | S3Error::Kept { source, .. } => is_shared(source),
         _ => false,
     }
 }

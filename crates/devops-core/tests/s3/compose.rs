@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use devops_core::{
     kind::HasKind,
     s3::{
-        Composition, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions, Resume, S3Error,
-        SentParts, Shared, Source, put_composed,
+        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
+        Resume, S3Error, SentParts, Shared, Source, put_composed,
     },
     units::ByteSize,
 };
@@ -89,7 +89,7 @@ impl Made {
 
 fn resumable(journals: &Path) -> PutOptions {
     let now = datetime!(2100-01-01 0:00 UTC);
-    let resume = Resume { journals: Journals::new(journals), restart: false, now };
+    let resume = Resume { journals: Journals::new(journals), earlier: EarlierRun::TakeUp, now };
     PutOptions { resume: Some(resume), ..in_small_parts() }
 }
 

@@ -134,7 +134,11 @@ fn encryption_tags_and_locks_go_with_the_request_that_begins_the_object() {
     let attributes = Attributes {
         encryption: Some(Encryption { method: Method::Kms, key_id: Some("key-7".to_owned()) }),
         tags: Tags::new(tags.map(|(key, value)| (key.to_owned(), value.to_owned()))).unwrap(),
-        lock: Some(Lock { mode: LockMode::Governance, until: datetime!(2027-03-01 12:00 +2) }),
+        lock: Some(Lock {
+            mode: LockMode::Governance,
+            until: datetime!(2027-03-01 12:00 +2),
+            is_from_now: false,
+        }),
         legal_hold: true,
         ..Attributes::default()
     };

@@ -10,8 +10,8 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Event, JournalError, Journals, ObjectSummary, Outcome, PartSize, Proof,
-        PutOptions, Replace, Resume, S3Error, Tags, give_up,
+        Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome, PartSize,
+        Proof, PutOptions, Replace, Resume, S3Error, Tags, give_up,
     },
 };
 use devops_fakes::s3::Entry;
@@ -32,13 +32,13 @@ fn journals(rig: &Rig) -> Journals {
 fn options(rig: &Rig) -> PutOptions {
     // Long after any file was written, so that its times tell.
     let now = datetime!(2100-01-01 0:00 UTC);
-    let resume = Resume { journals: journals(rig), restart: false, now };
+    let resume = Resume { journals: journals(rig), earlier: EarlierRun::TakeUp, now };
     PutOptions { resume: Some(resume), ..in_small_parts() }
 }
 
 fn restarting(rig: &Rig) -> PutOptions {
     let mut options = options(rig);
-    options.resume.as_mut().unwrap().restart = true;
+    options.resume.as_mut().unwrap().earlier = EarlierRun::GiveUp;
     options
 }
 
@@ -246,37 +246,28 @@ fn a_sent_part_that_was_changed_without_a_trace_is_noticed() {
 
 #[test]
 fn a_journal_may_end_anywhere() {
-    let whole = {
-        let rig = Rig::new();
-        half_sent(&rig);
-        fs::read(journal(&rig)).unwrap()
-    };
-    let ends: Vec<usize> = whole
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n')
-        .map(|(at, _)| at + 1)
-        .collect();
-    // The job, the upload, and some parts.
-    assert!(ends.len() >= 4, "{}", String::from_utf8_lossy(&whole));
-    for cut in ends.iter().flat_map(|end| [end - 1, *end, end + 5]) {
-        for tail in ["", "\0\0\0\0", "{\"part\":"] {
+    // The job, the upload, and the parts that were taken.
+    for n_lines in 0..=3 {
+        for (more, tail) in [(0, ""), (5, ""), (0, "\0\0\0\0"), (0, "{\"part\":")] {
             let rig = Rig::new();
             let file = half_sent(&rig);
             let path = journal(&rig);
-            let bytes = fs::read(&path).unwrap();
-            let kept = &bytes[..cut.min(bytes.len())];
-            File::create(&path).unwrap().write_all(&[kept, tail.as_bytes()].concat()).unwrap();
+            let whole = fs::read(&path).unwrap();
+            let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
+            assert!(lines.len() > 3, "{}", String::from_utf8_lossy(&whole));
+            let cut = lines[..n_lines].concat().len() + more;
+            let left = [&whole[..cut], tail.as_bytes()].concat();
+            File::create(&path).unwrap().write_all(&left).unwrap();
 
             rig.put(&file, "a.bin", &options(&rig)).unwrap();
 
-            let is_upload_known = ends[1] <= kept.len();
-            assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == self::bytes(SIZE));
+            let is_upload_known = n_lines >= 2;
+            assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
             assert_eq!(journal_files(&rig).len(), 0);
             // Without its name it is a stranger's, for `uploads` to find.
             assert_eq!(rig.server.pending_uploads("backups"), usize::from(!is_upload_known));
             if is_upload_known {
-                assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "cut at {cut}");
+                assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "{n_lines} lines and {tail:?}");
             }
         }
     }
@@ -386,20 +377,134 @@ fn an_upload_begun_in_another_way_is_not_taken_up() {
 }
 
 #[test]
-fn an_object_that_appears_meanwhile_ends_the_upload() {
-    for content in [b"precious".to_vec(), bytes(SIZE)] {
+fn the_same_object_that_appears_meanwhile_ends_the_upload() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.put("backups", "a.bin", &bytes(SIZE));
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    assert_eq!(summary.outcome, Outcome::Unchanged);
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn another_object_that_appears_meanwhile_is_told_and_nothing_is_lost() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.put("backups", "a.bin", b"precious");
+
+    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+
+    assert_eq!(refused.kind(), Kind::Exists);
+    assert!(matches!(refused, S3Error::Kept { .. }), "{refused}");
+    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+    let overwriting = PutOptions { replace: Replace::Overwrite, ..options(&rig) };
+    check(&rig, &rig.put(&file, "a.bin", &overwriting).unwrap());
+}
+
+#[test]
+fn an_answer_that_is_not_the_stores_ends_no_upload() {
+    for rule in ["HeadObject:invalid-part:always", "ListParts:expired-token"] {
         let rig = Rig::new();
         let file = half_sent(&rig);
-        rig.server.put("backups", "a.bin", &content);
+        let error = break_off(&rig, &file, &[rule, "GetObject:no-bucket:always"]);
+        assert!(matches!(error, S3Error::Kept { .. }), "{rule}: {error}");
 
-        let result = rig.put(&file, "a.bin", &options(&rig));
-
-        let is_same = content.len() as u64 == SIZE;
-        let outcome = result.map(|summary| summary.outcome).map_err(|error| error.kind());
-        assert_eq!(outcome, if is_same { Ok(Outcome::Unchanged) } else { Err(Kind::Exists) });
-        assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == content);
-        check_nothing_is_left(&rig);
+        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
     }
+}
+
+#[test]
+fn a_store_that_lists_no_parts_goes_on_by_the_journal() {
+    for fault in ["not-implemented", "invalid-part"] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        rig.server.faults(&[&format!("ListParts:{fault}:always")]);
+
+        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+    }
+}
+
+#[test]
+fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing() {
+    for rules in [&["ListParts:denied:always"][..], &["ListParts:no-checksum:always"]] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        without_a_trace(&file, |file| {
+            let bytes = fs::read(file).unwrap();
+            fs::remove_file(file).unwrap();
+            File::create(file).unwrap().write_all(&bytes).unwrap();
+        });
+        rig.server.faults(rules);
+
+        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+    }
+}
+
+#[test]
+fn a_completion_nobody_heard_of_is_known_by_its_mark_whatever_proves_it() {
+    for checksum in [Some(Algorithm::Sha256), Some(Algorithm::Crc32c), None] {
+        for replace in [Replace::Refuse, Replace::Overwrite] {
+            let rig = Rig::impatient();
+            let file = rig.file("a.bin", SIZE);
+            let options = PutOptions { replace, checksum, ..options(&rig) };
+            let heads = if replace == Replace::Refuse { ":after=1" } else { "" };
+            let no_head = format!("HeadObject:drop-before{heads}:always");
+            rig.server.faults(&["CompleteMultipartUpload:drop-after:always", &no_head]);
+            let error = rig.put(&file, "a.bin", &options).unwrap_err();
+            assert_eq!(error.kind(), Kind::Uncertain, "{error}");
+            rig.server.clear_faults();
+
+            let summary = rig.put(&file, "a.bin", &options);
+
+            let summary = summary.unwrap_or_else(|error| panic!("{checksum:?}: {error}"));
+            assert_eq!((summary.outcome, summary.bytes_sent), (Outcome::Unchanged, 0));
+            assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "{checksum:?}");
+            check_nothing_is_left(&rig);
+        }
+    }
+}
+
+#[test]
+fn who_wants_to_go_on_does_not_begin_anew() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", SIZE);
+    let mut options = options(&rig);
+    options.resume.as_mut().unwrap().earlier = EarlierRun::Require;
+
+    let error = rig.put(&file, "a.bin", &options).unwrap_err();
+
+    assert!(matches!(error, S3Error::Journal(JournalError::Gone(_))), "{error}");
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(rig.server.log().len(), 0);
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn a_signal_ends_the_reading_of_what_was_sent() {
+    const PARTS: u64 = 20;
+    let rig = Rig::new();
+    let file = rig.file("a.bin", PARTS * PART);
+    break_off(&rig, &file, &["CompleteMultipartUpload:denied"]);
+    without_a_trace(&file, |file| {
+        let bytes = fs::read(file).unwrap();
+        fs::remove_file(file).unwrap();
+        File::create(file).unwrap().write_all(&bytes).unwrap();
+    });
+    let before = rig.moved();
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Moved(_)) {
+            rig.cancel.cancel(15);
+        }
+    });
+
+    let error = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
+    // Those that were being read end, and no more begin.
+    let read = (rig.moved() - before).cast_unsigned() / PART;
+    assert!(read < PARTS / 2, "{read} parts");
 }
 
 #[test]

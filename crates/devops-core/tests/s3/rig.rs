@@ -1,7 +1,7 @@
 //! A store with a fake server behind it, and the events it told.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fs::File,
     io::Write,
     path::{Path, PathBuf},
@@ -21,10 +21,14 @@ use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
 /// The smallest part that S3 allows.
 pub(crate) const PART: u64 = 5 << 20;
 
+/// What a test does at an event.
+type Heard = fn(&Rig, &Event);
+
 pub(crate) struct Rig {
     pub(crate) server: Server,
     pub(crate) cancel: Cancel,
     pub(crate) events: RefCell<Vec<Event>>,
+    heard: Cell<Option<Heard>>,
     dir: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     store: Store,
@@ -65,7 +69,16 @@ impl Rig {
         let max_memory = ByteSize::mib(64);
         let store_options = StoreOptions { concurrency: 4, max_memory, patience };
         let store = runtime.block_on(connect(&options, store_options, &stop)).unwrap();
-        Self { server, cancel, events: RefCell::default(), dir, runtime, store, stop }
+        Self {
+            server,
+            cancel,
+            events: RefCell::default(),
+            heard: Cell::default(),
+            dir,
+            runtime,
+            store,
+            stop,
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -80,7 +93,12 @@ impl Rig {
     }
 
     pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(Link<'_>) -> T) -> T {
-        let events = |event| self.events.borrow_mut().push(event);
+        let events = |event| {
+            if let Some(heard) = self.heard.get() {
+                heard(self, &event);
+            }
+            self.events.borrow_mut().push(event);
+        };
         let link = Link { store: &self.store, stop: &self.stop, events: &events };
         self.runtime.block_on(work(link))
     }
@@ -94,6 +112,11 @@ impl Rig {
         let size = path.metadata().unwrap().len();
         let source = Source { path: path.to_owned(), uri: uri(key), size };
         self.run(async |link| put(link, &source, options).await)
+    }
+
+    /// Does this at every event from now on.
+    pub(crate) fn on_event(&self, heard: Heard) {
+        self.heard.set(Some(heard));
     }
 
     /// Returns how many retries were told.

@@ -7,7 +7,10 @@ use devops_core::{
 };
 
 use super::list::rfc3339;
-use crate::cli::{AttributeFlags, PutArgs};
+use crate::{
+    cli::{AttributeFlags, PutArgs},
+    when::When,
+};
 
 /// Reads the flags; says what does not go together before anything is sent.
 pub(super) fn attributes(args: &PutArgs, session: &Session) -> Result<Attributes, Failure> {
@@ -46,7 +49,7 @@ fn lock(flags: &AttributeFlags, session: &Session) -> Result<Option<Lock>, Failu
             let past = || Failure::usage("--lock-until is not in the future, or too far");
             let until = when.after(session.clock().now()).ok_or_else(past)?;
             session.status(format!("Locking until {}", rfc3339(until)));
-            Ok(Some(Lock { mode, until }))
+            Ok(Some(Lock { mode, until, is_from_now: matches!(when, When::In(_)) }))
         }
         _ => Err(Failure::usage("--lock-mode and --lock-until go together")),
     }

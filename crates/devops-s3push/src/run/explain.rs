@@ -22,21 +22,21 @@ fn hint(error: &S3Error) -> Option<String> {
             "remove it with `devops-s3push uploads abort s3://{}/{} --older-than 0s`",
             uri.bucket, uri.key
         )),
-        S3Error::Uncertain { uri, .. } => {
-            Some(format!("look with `devops-s3push list {uri}` before trying again"))
-        }
-        S3Error::Kept { id, error } => {
+        S3Error::Uncertain { uri, .. } => Some(format!(
+            "look with `devops-s3push list {uri}`; the same command finds out, or pass --restart"
+        )),
+        S3Error::Kept { id, source } => {
             let again = format!("go on with the same command, or with `devops-s3push resume {id}`");
-            Some(match hint(error) {
+            Some(match hint(source) {
                 Some(first) => format!("{first}, then {again}"),
                 None => again,
             })
         }
         S3Error::Journal(JournalError::Changed(_)) => {
-            Some("pass --restart to begin anew".to_owned())
+            Some("pass --restart to `put` to begin anew".to_owned())
         }
         S3Error::Journal(JournalError::Otherwise { .. }) => {
-            Some("repeat it as it was, or pass --restart to begin anew".to_owned())
+            Some("repeat it as it was, or pass --restart to `put` to begin anew".to_owned())
         }
         S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
         S3Error::Source(SourceError::Changed(_)) => {
@@ -44,7 +44,9 @@ fn hint(error: &S3Error) -> Option<String> {
         }
         S3Error::Cancelled(_)
         | S3Error::Path(_)
-        | S3Error::Journal(JournalError::Busy(_) | JournalError::Unusable(_))
+        | S3Error::Journal(
+            JournalError::Busy(_) | JournalError::Gone(_) | JournalError::Unusable(_),
+        )
         | S3Error::Mismatch { .. }
         | S3Error::Source(SourceError::Length { .. })
         | S3Error::ProofTooWeak { .. } => None,

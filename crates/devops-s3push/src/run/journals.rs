@@ -3,7 +3,7 @@
 use devops_cli::{Session, user_folder};
 use devops_core::{
     clock::Clock,
-    s3::{Journals, Resume},
+    s3::{EarlierRun, Journals, Resume},
 };
 
 /// Returns the journals of this user, who may have no folder for them.
@@ -13,6 +13,6 @@ pub(super) fn journals() -> Option<Journals> {
 }
 
 /// Returns how an upload of this run is taken up again.
-pub(super) fn resumable(session: &Session, restart: bool) -> Option<Resume> {
-    Some(Resume { journals: journals()?, restart, now: session.clock().now() })
+pub(super) fn resumable(session: &Session, earlier: EarlierRun) -> Option<Resume> {
+    Some(Resume { journals: journals()?, earlier, now: session.clock().now() })
 }

@@ -7,9 +7,9 @@ use devops_core::{
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize, PutOptions,
-        Replace, Resume, S3Error, Source, Sources, StreamOptions, find_sources, preview, put_all,
-        put_stream,
+        EarlierRun, Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize,
+        PutOptions, Replace, Resume, S3Error, Source, Sources, StreamOptions, find_sources,
+        preview, put_all, put_stream,
     },
     units::ByteSize,
 };
@@ -73,7 +73,8 @@ fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> 
     if flags.no_resume {
         return Ok(None);
     }
-    let resume = resumable(session, flags.restart);
+    let earlier = if flags.restart { EarlierRun::GiveUp } else { EarlierRun::TakeUp };
+    let resume = resumable(session, earlier);
     if resume.is_none() {
         session
             .warn("neither XDG_STATE_HOME nor HOME is set: an upload that breaks off is aborted");
@@ -165,13 +166,14 @@ impl Totals {
         totals
     }
 
-    pub(super) fn fail(&mut self, source: &Source, error: &S3Error, session: &Session) {
-        session.warn(format!("`{}` was not stored: {error}", quote(&source.path)));
+    pub(super) fn fail(&mut self, source: &Source, failure: &Failure, session: &Session) {
+        let message = failure.chain().join(": ");
+        session.warn(format!("`{}` was not stored: {message}", quote(&source.path)));
         let mut object = Map::new();
         insert_path(&mut object, "path", &source.path);
         insert(
             &mut object,
-            json!({"key": source.uri.key, "kind": error.kind().name(), "message": error.to_string()}),
+            json!({"key": source.uri.key, "kind": failure.kind.name(), "message": message}),
         );
         self.failed.push(object.into());
     }
@@ -258,7 +260,7 @@ impl PutRun<'_> {
                     self.reporter.object(&summary);
                     totals.stored.push(summary);
                 }
-                Err(error) => totals.fail(source, &error, self.session),
+                Err(error) => totals.fail(source, &explain(error), self.session),
             },
         )
         .await
@@ -274,7 +276,7 @@ impl PutRun<'_> {
                     self.show_plan(source, &plan)?;
                 }
                 Err(error) if sources.is_tree && error.kind() == Kind::Exists => {
-                    totals.fail(source, &error, self.session);
+                    totals.fail(source, &explain(error), self.session);
                 }
                 Err(error) => return Err(explain(error)),
             }

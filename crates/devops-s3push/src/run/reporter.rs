@@ -46,6 +46,34 @@ impl<'a> Reporter<'a> {
                     );
                 });
             }
+            Event::Part { uri, number, size, attempts } => self.emit("part", |object| {
+                insert(
+                    object,
+                    json!({"key": uri.key, "number": number, "size": size, "attempts": attempts}),
+                );
+            }),
+            Event::Retry { operation, attempt, pause, reason } => {
+                tracing::info!(
+                    "attempt {attempt} failed, next in {}: {reason}",
+                    format_duration(pause)
+                );
+                self.emit("retry", |object| {
+                    let seconds = pause.as_secs_f64();
+                    insert(object, json!({"operation": operation, "attempt": attempt, "pause_seconds": seconds, "reason": reason}));
+                });
+            }
+            Event::Region(region) => tracing::info!("the bucket is in {region}"),
+            Event::Weaker(what) => {
+                self.session.warn(format!("the store does not know {what}; going on without"));
+            }
+            Event::Object(_) => {}
+            upload => self.show_upload(upload),
+        }
+    }
+
+    /// Shows what an upload is made of, beside what is sent.
+    fn show_upload(&self, event: Event) {
+        match event {
             Event::Resumed { uri, begun, parts, size } => {
                 let (begun, there) = (rfc3339(begun), ByteSize(size));
                 self.session
@@ -79,27 +107,7 @@ impl<'a> Reporter<'a> {
                     quote(&error.path)
                 ));
             }
-            Event::Part { uri, number, size, attempts } => self.emit("part", |object| {
-                insert(
-                    object,
-                    json!({"key": uri.key, "number": number, "size": size, "attempts": attempts}),
-                );
-            }),
-            Event::Retry { operation, attempt, pause, reason } => {
-                tracing::info!(
-                    "attempt {attempt} failed, next in {}: {reason}",
-                    format_duration(pause)
-                );
-                self.emit("retry", |object| {
-                    let seconds = pause.as_secs_f64();
-                    insert(object, json!({"operation": operation, "attempt": attempt, "pause_seconds": seconds, "reason": reason}));
-                });
-            }
-            Event::Region(region) => tracing::info!("the bucket is in {region}"),
-            Event::Weaker(what) => {
-                self.session.warn(format!("the store does not know {what}; going on without"));
-            }
-            Event::Object(_) => {}
+            _ => {}
         }
     }
 

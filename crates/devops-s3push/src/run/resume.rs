@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
-use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
+use devops_cli::{Failure, Outcome, ResultExt, Session, json::insert_path, quote};
 use devops_core::{
-    kind::{HasKind, Kind},
+    kind::Kind,
     offsite::{self, Base},
-    s3::{Event, Job, Journals, Link, PutOptions, S3Error, Source, Unfinished, give_up},
+    s3::{
+        EarlierRun, Event, Job, Journals, Link, ObjectSummary, PutOptions, Source, Unfinished,
+        give_up,
+    },
     units::ByteSize,
 };
 use serde_json::json;
@@ -28,41 +31,28 @@ pub(crate) async fn resume(args: ResumeArgs, session: &Session) -> Result<Outcom
             "neither XDG_STATE_HOME nor HOME says where unfinished uploads are kept",
         ));
     };
-    let jobs: Vec<Job> = find(&journals, &args)?;
-    let begun = Instant::now();
+    let jobs = find(&journals, &args)?;
+    if jobs.is_empty() {
+        let to = args.connection.endpoint_url.as_ref();
+        let to = to.map_or_else(String::new, |endpoint| format!(" to {endpoint}"));
+        session.status(format!("no upload{to} is unfinished"));
+    }
     let reporter = Reporter::new(session, "uploading", Some(jobs.iter().map(Job::size).sum()));
     let run = Run { args: &args, journals: &journals, session, reporter: &reporter };
-    let mut totals = Totals::default();
-    for job in &jobs {
-        if args.dry_run {
-            run.show("unfinished", job)?;
-            continue;
-        }
-        match run.one(job, &mut totals).await? {
-            Ok(()) => {}
-            Err(error) if jobs.len() == 1 || error.kind() == Kind::Interrupted => {
-                return Err(explain(error));
-            }
-            Err(error) => totals.fail(&source(job), &error, session),
-        }
-    }
-    if jobs.is_empty() {
-        session.status("no upload is unfinished");
-    }
-    if args.drop || args.dry_run {
+    if args.dry_run {
+        jobs.iter().try_for_each(|job| run.show("unfinished", job))?;
         return Ok(Outcome::Done);
     }
-    totals.emit(&reporter, begun);
-    totals.outcome()
+    if args.drop { run.drop_all(&jobs).await } else { run.put_all(&jobs).await }
 }
 
 /// Returns the jobs that are meant.
 fn find(journals: &Journals, args: &ResumeArgs) -> Result<Vec<Job>, Failure> {
-    let endpoint = args.connection.endpoint_url.as_deref().map(|url| url.trim_end_matches('/'));
+    let endpoint = args.connection.endpoint_url.as_deref().map(trimmed);
     let is_meant = |job: &Job| match &args.id {
         Some(id) => job.id() == *id,
         None => endpoint.is_none_or(|endpoint| {
-            job.store.endpoint_url.as_deref().map(|url| url.trim_end_matches('/')) == Some(endpoint)
+            job.store.endpoint_url.as_deref().map(trimmed) == Some(endpoint)
         }),
     };
     let all = journals.unfinished()?.into_iter().map(|Unfinished { job, .. }| job);
@@ -70,10 +60,14 @@ fn find(journals: &Journals, args: &ResumeArgs) -> Result<Vec<Job>, Failure> {
     match &args.id {
         Some(id) if meant.is_empty() => {
             let failure = Failure::new(Kind::NotFound, format!("no unfinished upload is `{id}`"));
-            Err(failure.hint("`devops-s3push resume --dry-run` shows them all"))
+            Err(failure.hint("`devops-s3push resume --dry-run` shows what is unfinished"))
         }
         _ => Ok(meant),
     }
+}
+
+fn trimmed(endpoint: &str) -> &str {
+    endpoint.trim_end_matches('/')
 }
 
 fn source(job: &Job) -> Source {
@@ -88,23 +82,82 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn one(&self, job: &Job, totals: &mut Totals) -> Result<Result<(), S3Error>, Failure> {
-        let (connection, transfer) = (&self.args.connection, &self.args.transfer);
-        let connected = Connected::again(&job.store, connection, transfer, self.session).await?;
+    async fn put_all(&self, jobs: &[Job]) -> Result<Outcome, Failure> {
+        let begun = Instant::now();
+        let mut totals = Totals::default();
+        for job in jobs {
+            match self.put(job).await {
+                Ok(summary) => {
+                    self.reporter.object(&summary);
+                    totals.stored.push(summary);
+                }
+                Err(failure) if jobs.len() == 1 || failure.kind == Kind::Interrupted => {
+                    return Err(failure);
+                }
+                Err(failure) => totals.fail(&source(job), &failure, self.session),
+            }
+        }
+        totals.emit(self.reporter, begun);
+        totals.outcome()
+    }
+
+    async fn put(&self, job: &Job) -> Result<ObjectSummary, Failure> {
+        let connected = self.connect(job).await?;
         let events = |event: Event| self.reporter.show(event);
         let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-        if self.args.drop {
-            return match give_up(link, self.journals, job).await {
-                Ok(()) => self.show("dropped", job).map(Ok),
-                Err(error) => Ok(Err(error)),
-            };
-        }
-        let options = PutOptions { resume: resumable(self.session, false), ..job.options.clone() };
+        let resume = resumable(self.session, EarlierRun::Require);
+        let options = PutOptions { resume, ..job.options.clone() };
         let put = offsite::put(link, &source(job), &options, &Base::Newest).await;
-        Ok(put.map(|summary| {
-            self.reporter.object(&summary);
-            totals.stored.push(summary);
-        }))
+        put.map_err(explain).hint(format!("`devops-s3push resume --drop {}` gives it up", job.id()))
+    }
+
+    async fn drop_all(&self, jobs: &[Job]) -> Result<Outcome, Failure> {
+        let mut left = 0;
+        for job in jobs {
+            match self.drop(job).await {
+                Ok(()) => self.show("dropped", job)?,
+                Err(failure) if jobs.len() == 1 || failure.kind == Kind::Interrupted => {
+                    return Err(failure);
+                }
+                Err(failure) => {
+                    left += 1;
+                    let why = failure.chain().join(": ");
+                    self.session.warn(format!("{} was not dropped: {why}", job.id()));
+                }
+            }
+        }
+        match left {
+            0 => Ok(Outcome::Done),
+            n if n == jobs.len() => Err(Failure::new(Kind::Failed, "no upload could be dropped")),
+            n => Ok(Outcome::Partial(format!("{n} of {} uploads were not dropped", jobs.len()))),
+        }
+    }
+
+    async fn drop(&self, job: &Job) -> Result<(), Failure> {
+        let connected = self.connect(job).await?;
+        let events = |event: Event| self.reporter.show(event);
+        let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+        give_up(link, self.journals, job).await.map_err(explain).hint(format!(
+            "to forget it without freeing its parts, remove `{}`",
+            quote(&self.journals.path(job))
+        ))
+    }
+
+    /// Connects to the store that has the parts, and to no other.
+    async fn connect(&self, job: &Job) -> Result<Connected, Failure> {
+        let (connection, transfer) = (&self.args.connection, &self.args.transfer);
+        let connected = Connected::again(&job.store, connection, transfer, self.session).await?;
+        let (then, now) = (&job.store.endpoint_url, &connected.store.address().endpoint_url);
+        if then.as_deref().map(trimmed) == now.as_deref().map(trimmed) {
+            return Ok(connected);
+        }
+        let named =
+            |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "AWS".to_owned());
+        Err(Failure::new(
+            Kind::Configuration,
+            format!("the upload was begun at {}, and this would go to {}", named(then), named(now)),
+        )
+        .hint("look at AWS_ENDPOINT_URL and --profile"))
     }
 
     fn show(&self, kind: &str, job: &Job) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
+    fs::PathError,
     kind::Kind,
     s3::{
         Event, Job, Journals, Link, PendingUpload, S3Error, Unfinished, abort_upload, give_up,
@@ -25,7 +26,10 @@ pub(crate) async fn list(args: UploadsListArgs, session: &Session) -> Result<Out
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let before = args.older_than.map(|age| ago(session, age));
-    let ours = Ours::find()?;
+    let ours = Ours::find().unwrap_or_else(|error| {
+        session.warn(format!("{error}: what `resume` can go on with is not shown"));
+        Ours::none()
+    });
     for upload in pending_uploads(link, &args.prefix, before).await.map_err(explain)? {
         show(session, "upload", &upload, ours.job(&upload))?;
     }
@@ -79,10 +83,14 @@ struct Ours {
 }
 
 impl Ours {
-    fn find() -> Result<Self, Failure> {
+    fn find() -> Result<Self, PathError> {
         let journals = journals();
         let unfinished = journals.as_ref().map(Journals::unfinished).transpose()?;
         Ok(Self { journals, unfinished: unfinished.unwrap_or_default() })
+    }
+
+    fn none() -> Self {
+        Self { journals: None, unfinished: Vec::new() }
     }
 
     fn job(&self, upload: &PendingUpload) -> Option<&Job> {

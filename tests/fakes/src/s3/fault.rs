@@ -154,6 +154,7 @@ fn fault(name: &str) -> Option<Fault> {
         "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
         "expired-token" => answer(400, "ExpiredToken", "The provided token has expired."),
         "denied" => answer(403, "AccessDenied", "Access Denied"),
+        "no-bucket" => answer(404, "NoSuchBucket", "The specified bucket does not exist"),
         "no-upload" => answer(404, "NoSuchUpload", "The specified upload does not exist."),
         "conflict" => {
             answer(409, "ConditionalRequestConflict", "A conflicting operation occurred.")

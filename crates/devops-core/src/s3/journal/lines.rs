@@ -2,18 +2,16 @@
 
 use std::{
     collections::HashMap,
-    ffi::OsString,
     fs::File,
     io::{self, Write},
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
 };
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{Job, VERSION};
-use crate::s3::{compose::Composition, payload::Protection, requests::Upload};
+use crate::s3::{
+    compose::Composition, payload::Protection, plan::Part, proof::Sent, requests::Upload,
+};
 
 /// A multipart upload that was begun for a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,6 +79,18 @@ impl Story {
         Some(Self { job: *job, begun: begun?, taken, length })
     }
 
+    /// Returns what was sent, if all of it was.
+    pub(crate) fn sent(&self, size: u64) -> Option<Sent> {
+        let parts = match &self.begun.composition {
+            Some(composition) => composition.parts().map(|(part, _)| part).collect(),
+            None => self.job.parts(),
+        };
+        let stored =
+            |part: &Part| self.taken.get(&part.number)?.stored(*part, self.begun.protection);
+        let sent = Sent::of_parts(parts.iter().map(stored).collect::<Option<_>>()?);
+        (sent.size == size).then_some(sent)
+    }
+
     /// Returns the upload as the store knows it.
     pub(crate) fn upload(&self) -> Upload {
         Upload { uri: self.job.uri.clone(), id: self.begun.upload_id.clone() }
@@ -97,21 +107,8 @@ pub(super) fn append(
     line: &Line,
     sync: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut text = serde_json::to_vec(line).expect("a line has only keys that are strings");
+    let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     file.write_all(&text)?;
     sync(file)
-}
-
-/// A path need not be UTF-8, and JSON must be.
-const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
-
-pub(super) fn write_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&percent_encode(path.as_os_str().as_bytes(), ESCAPED))
-}
-
-pub(super) fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let bytes = percent_decode_str(&text).collect();
-    Ok(PathBuf::from(OsString::from_vec(bytes)))
 }
