@@ -11,7 +11,7 @@ use super::{
     failure::{CallFailure, Trouble},
     journal::{Journal, Taken},
     link::{Call, Link, StopPolicy},
-    payload::Payload,
+    payload::{PIECE, Payload, PayloadHasher},
     plan::Part,
     proof::{Sent, StoredPart},
     requests::Upload,
@@ -70,8 +70,14 @@ impl Task<'_> {
         let mut buffer = store.buffers().take(part.size).await;
         let (file, protection, plain_http) = (file.clone(), self.protection, store.is_plain_http());
         blocking(move || {
-            file.read(part, buffer.bytes_mut())?;
-            Ok(Payload::new(buffer.freeze(), protection, plain_http))
+            let mut hasher = PayloadHasher::new(protection, plain_http);
+            let mut offset = part.offset;
+            for piece in buffer.bytes_mut().chunks_mut(PIECE) {
+                file.read(offset, piece)?;
+                hasher.update(piece);
+                offset += piece.len() as u64;
+            }
+            Ok(hasher.finish(buffer.freeze()))
         })
         .await
     }

@@ -8,11 +8,13 @@ use aws_sdk_s3::{
 };
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use bytes::Bytes;
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 use super::{
     blocking,
-    checksum::{Algorithm, Sum, base64, md5, sha256_hex},
+    checksum::{Algorithm, Hasher, Sum, base64, hex, md5},
     proof::StoredPart,
     requests::Answer,
 };
@@ -35,17 +37,57 @@ pub(crate) struct Payload {
     sha256: Option<String>,
 }
 
+/// How many bytes are hashed at once: they stay in the processor's cache from one hash to the next.
+pub(crate) const PIECE: usize = 256 << 10;
+
+/// Computes all that the headers say, piece by piece.
+pub(crate) struct PayloadHasher {
+    sum: Option<Hasher>,
+    md5: Option<Md5>,
+    sha256: Option<Sha256>,
+}
+
+impl PayloadHasher {
+    pub(crate) fn new(protection: Protection, plain_http: bool) -> Self {
+        let sum = match protection {
+            Protection::Checksum(algorithm) => Some(Hasher::new(algorithm)),
+            Protection::Md5 | Protection::Nothing => None,
+        };
+        let md5 = (protection == Protection::Md5).then(Md5::new);
+        // TLS protects the body already; without it the signature must cover the body.
+        let sha256 = plain_http.then(Sha256::new);
+        Self { sum, md5, sha256 }
+    }
+
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        if let Some(sum) = &mut self.sum {
+            sum.update(piece);
+        }
+        if let Some(md5) = &mut self.md5 {
+            md5.update(piece);
+        }
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(piece);
+        }
+    }
+
+    /// Takes the bytes that went through it.
+    pub(crate) fn finish(self, bytes: Bytes) -> Payload {
+        Payload {
+            bytes,
+            sum: self.sum.map(Hasher::finish),
+            md5: self.md5.map(|md5| md5.finalize().into()),
+            sha256: self.sha256.map(|sha256| hex(&sha256.finalize())),
+        }
+    }
+}
+
 impl Payload {
     /// Hashes on the calling thread.
     pub(crate) fn new(bytes: Bytes, protection: Protection, plain_http: bool) -> Self {
-        let sum = match protection {
-            Protection::Checksum(algorithm) => Some(Sum::of(algorithm, &bytes)),
-            Protection::Md5 | Protection::Nothing => None,
-        };
-        let md5 = (protection == Protection::Md5).then(|| md5(&bytes));
-        // TLS protects the body already; without it the signature must cover the body.
-        let sha256 = plain_http.then(|| sha256_hex(&bytes));
-        Self { bytes, sum, md5, sha256 }
+        let mut hasher = PayloadHasher::new(protection, plain_http);
+        bytes.chunks(PIECE).for_each(|piece| hasher.update(piece));
+        hasher.finish(bytes)
     }
 
     pub(crate) fn size(&self) -> u64 {

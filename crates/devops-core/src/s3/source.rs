@@ -127,9 +127,9 @@ impl OpenFile {
         self.seen
     }
 
-    /// Fills `buffer` with the bytes of `part`; on a blocking thread.
-    pub(crate) fn read(&self, part: Part, buffer: &mut [u8]) -> Result<(), S3Error> {
-        match self.file.read_exact_at(buffer, part.offset) {
+    /// Fills `buffer` with the bytes at `offset`; on a blocking thread.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), S3Error> {
+        match self.file.read_exact_at(buffer, offset) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed()),
             Err(error) => {
@@ -177,8 +177,7 @@ impl OpenFile {
         while at < end {
             cancel.check()?;
             let n = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
-            let piece = Part { offset: at, ..part };
-            self.read(piece, &mut buffer[..n])?;
+            self.read(at, &mut buffer[..n])?;
             add(&buffer[..n]);
             at += n as u64;
         }
