@@ -1,8 +1,11 @@
 //! `devops-s3push put` of archives: what the store has already is copied there.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+};
 
-use devops_e2e::Run;
+use devops_e2e::{Run, finish};
 use serde_json::Value;
 
 use crate::s3push::{MIB, Setting, bytes, json_lines};
@@ -165,4 +168,30 @@ fn a_store_that_cannot_copy_gets_everything_and_that_is_said() {
         run.stderr
     );
     home.check("home-2026-11-02.tar.gz", &second);
+}
+
+#[test]
+fn an_archive_that_breaks_off_in_a_pipe_is_not_stored() {
+    let home = Home::new();
+    let bytes = fs::read(home.archive(1)).unwrap();
+    let put = |bytes: &[u8], key: &str| {
+        let input = home.setting.env.write("stream", bytes);
+        let mut command = home.setting.command(&["put", "-", &format!("s3://backups/{key}")]);
+        finish(command.stdin(File::open(input).unwrap()))
+    };
+
+    put(&bytes, "whole.tar.gz").expect_code(0);
+    for cut in [5000, 9 * MIB, bytes.len() / 2, bytes.len() - 126, bytes.len() - 1] {
+        let run = put(&bytes[..cut], "cut.tar.gz");
+
+        run.expect_code(1);
+        let message = "error: failed to read `-`\n  caused by: the archive is cut off";
+        assert!(run.stderr.contains(message), "{cut}: {}", run.stderr);
+    }
+    // Nobody can know where the input of others ends.
+    put(b"just text", "text").expect_code(0);
+
+    assert_eq!(home.setting.server.keys("backups"), ["text", "whole.tar.gz"]);
+    assert_eq!(home.setting.server.pending_uploads("backups"), 0);
+    assert!(home.setting.object("whole.tar.gz") == bytes);
 }

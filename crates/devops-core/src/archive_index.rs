@@ -5,6 +5,13 @@
 pub(crate) mod container;
 pub(crate) mod head;
 mod name;
+mod stream;
 pub(crate) mod varint;
 
-pub use self::name::{ArchiveName, BackupName, BadName};
+pub use self::{
+    name::{ArchiveName, BackupName, BadName},
+    stream::{CutOff, WholeArchive},
+};
+
+/// What the global comment begins with that every archive of ours has, unless it says nothing of its host.
+pub(crate) const MARK: &str = "devops-backup/1";

@@ -113,7 +113,7 @@ pub(crate) struct PutArgs {
     /// Fail unless the standard input has exactly this many bytes
     ///
     /// Without it the end of the input is taken as the end of the object, and a producer that died early
-    /// goes unnoticed.
+    /// goes unnoticed; unless it is devops-backup, whose archives say themselves where they end.
     #[arg(long, value_name = "BYTES")]
     pub(crate) expect_size: Option<ByteSize>,
     /// Show what would be put, and what is there already

@@ -12,7 +12,7 @@ use std::{
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-const MARK: &str = "devops-backup/1";
+use crate::archive_index::MARK;
 
 /// Where and when an archive was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

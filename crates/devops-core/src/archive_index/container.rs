@@ -225,7 +225,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "archive")]
     fn the_trailing_members_decompress_to_nothing() {
         use std::io::Read;
 

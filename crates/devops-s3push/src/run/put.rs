@@ -4,6 +4,7 @@ use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
+    archive_index::WholeArchive,
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
@@ -123,8 +124,9 @@ async fn put_stdin(
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     session.status(format!("Uploading - to bucket '{}' as '{}'...", uri.bucket, uri.key));
     let begun = Instant::now();
-    let summary =
-        put_stream(link, std::io::stdin(), uri, (options, expected)).await.map_err(explain)?;
+    let summary = put_stream(link, WholeArchive::new(std::io::stdin()), uri, (options, expected))
+        .await
+        .map_err(explain)?;
     reporter.object(&summary);
     if let Some(path) = &args.receipt {
         receipt::write(path, std::slice::from_ref(&summary))?;
