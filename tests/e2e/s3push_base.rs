@@ -102,7 +102,8 @@ fn the_base_is_chosen_or_left_out() {
     home.put(first, "s3://backups/elsewhere/old.tar.gz", &[]).expect_code(0);
 
     let named = home.put(again, "s3://backups", &["--base", "s3://backups/elsewhere/old.tar.gz"]);
-    let without = home.put(again, "s3://backups/whole.tar.gz", &["--no-base"]);
+    home.put(first, "s3://backups/whole.tar.gz", &[]).expect_code(0);
+    let without = home.put(again, "s3://backups/whole.tar.gz", &["--no-base", "--overwrite"]);
     let missing = home.put(again, "s3://backups/b.tar.gz", &["--base", "s3://backups/none.tar.gz"]);
     let itself = home.put(first, "s3://backups/whole.tar.gz", &["--overwrite"]);
 
@@ -119,6 +120,13 @@ fn the_base_is_chosen_or_left_out() {
     // On one command line the last one counts.
     assert_eq!(sent_and_copied(&home.put(again, "s3://backups/b.tar.gz", &both)).1, 0);
     home.put(again, "s3://backups", &["--base", "s3://backups/"]).expect_code(2);
+    home.put(again, "s3://backups", &["--base", "s3://another/b.tar.gz"]).expect_code(2);
+    // A flag is stronger than the environment.
+    let mut command = home.setting.command(&["put", again, "s3://backups/b.tar.gz", "--no-base"]);
+    let flag = finish(
+        command.args(["--overwrite", "--json"]).env("DEVOPS_S3PUSH_BASE", "s3://backups/b.tar.gz"),
+    );
+    assert_eq!(sent_and_copied(&flag).1, 0);
 }
 
 #[test]
@@ -163,7 +171,9 @@ fn a_store_that_cannot_copy_gets_everything_and_that_is_said() {
 
     run.expect_code(0);
     assert!(
-        run.stderr.contains("Sending all of it: UploadPartCopy: NotImplemented"),
+        run.stderr.contains(
+            "Sending all of s3://backups/home-2026-11-02.tar.gz: UploadPartCopy: NotImplemented"
+        ),
         "{}",
         run.stderr
     );

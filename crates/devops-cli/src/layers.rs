@@ -190,5 +190,7 @@ fn is_given(given: &ArgMatches, arg: &Arg, long: &str) -> bool {
         given.try_contains_id(id).is_ok()
             && given.value_source(id) == Some(ValueSource::CommandLine)
     };
-    on_line(arg.get_id().as_str()) || on_line(&opposite(long))
+    // A tool may declare the opposite itself, under the name of a field.
+    let opposite = opposite(long);
+    on_line(arg.get_id().as_str()) || on_line(&opposite) || on_line(&opposite.replace('-', "_"))
 }

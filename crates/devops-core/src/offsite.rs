@@ -5,18 +5,18 @@
 //! rules. The index is a hint and no proof: each copied part is compared with the file, and the whole
 //! confirmed like any other object.
 
-use std::{collections::HashMap, ffi::OsStr, fs::File, os::unix::fs::FileExt};
+use std::{collections::HashMap, ffi::OsStr, fs::File, os::unix::fs::FileExt, path::Path};
 
 use crate::{
     archive_index::{
         ArchiveName,
         container::{FOOTER, Footer},
-        head::{Hash, Head, Segment, inflate},
+        head::{Hash, Segment, n_to_read, read_segments},
     },
     fs::open_file,
     s3::{
-        Composition, Event, Link, ListedObject, ObjectSummary, PartPlan, PutOptions, S3Error,
-        S3Uri, SentParts, Shared, Source, blocking, list, put_composed,
+        Composition, Event, Link, ListedObject, ObjectSummary, PartPlan, PutOptions, Replace,
+        S3Error, S3Uri, SentParts, Shared, Source, blocking, list, put_composed,
     },
 };
 
@@ -39,16 +39,21 @@ pub async fn put(
     options: &PutOptions,
     base: &Base,
 ) -> Result<ObjectSummary, S3Error> {
-    put_composed(link, source, options, async || {
-        match (Composing { link, source, options }).compose(base).await {
-            Ok(composition) => composition,
-            Err(reason) => {
-                (link.events)(Event::Uncomposed(reason));
-                None
-            }
+    let accepts = |earlier: &S3Uri| match base {
+        Base::Newest => true,
+        Base::Named(named) => named == earlier,
+        Base::None => false,
+    };
+    let compose = async || match (Composing { link, source, options }).compose(base).await {
+        Ok(composition) => composition,
+        // Whoever ended the search ends the put, and needs no reason.
+        Err(_) if link.stop.check().is_err() => None,
+        Err(reason) => {
+            (link.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
+            None
         }
-    })
-    .await
+    };
+    put_composed(link, source, options, (accepts, compose)).await
 }
 
 /// What is known of the object that is copied from.
@@ -71,19 +76,24 @@ impl Composing<'_> {
         if *base == Base::None {
             return Ok(None);
         }
-        let path = self.source.path.clone();
-        let Some((size, ours)) = blocking(move || read_segments(&path)).await else {
+        let (path, limit) = (self.source.path.clone(), self.limit());
+        let Some((size, ours)) = blocking(move || read_archive(&path, limit)).await? else {
             return match base {
                 Base::Named(_) => Err("it is not an archive with an index".to_owned()),
                 Base::Newest | Base::None => Ok(None),
             };
         };
-        let uri = match base {
-            Base::Named(uri) => Some(uri.clone()),
-            Base::Newest | Base::None => self.newest().await?,
+        let found = match base {
+            Base::Named(uri) => {
+                let found = self.fetch(uri).await?;
+                Some(found.ok_or_else(|| format!("`{uri}` does not exist"))?)
+            }
+            Base::Newest | Base::None => match self.newest().await? {
+                Some(uri) => self.fetch(&uri).await?,
+                None => None,
+            },
         };
-        let Some(uri) = uri else { return Ok(None) };
-        let found = self.fetch(uri).await?;
+        let Some(found) = found else { return Ok(None) };
         let memory = self.link.store.max_memory();
         let plan = PartPlan::new(size, self.options.part_size, memory)
             .map_err(|error| error.to_string())?;
@@ -102,86 +112,128 @@ impl Composing<'_> {
         Ok(Some(composition))
     }
 
-    /// Finds the archive to copy from: the newest one of the same name, or else the object itself.
+    /// Returns how much memory reading an index may take, beside the parts.
+    fn limit(&self) -> u64 {
+        self.link.store.max_memory().0 / 2
+    }
+
+    /// Finds the archive to copy from: the newest one of the same name, or else the one to replace.
     async fn newest(&self) -> Result<Option<S3Uri>, String> {
         let target = &self.source.uri;
+        let replaced = (self.options.replace == Replace::Overwrite).then(|| target.clone());
         let (folder, file) = target.key.split_at(target.key.rfind('/').map_or(0, |at| at + 1));
-        let Some(name) = ArchiveName::parse(OsStr::new(file)) else {
-            return Ok(Some(target.clone()));
-        };
-        let prefix =
-            S3Uri { bucket: target.bucket.clone(), key: format!("{folder}{}-", name.name) };
-        let mut newest: Option<(ArchiveName, S3Uri)> = None;
+        let Some(name) = ArchiveName::parse(OsStr::new(file)) else { return Ok(replaced) };
+        // A date follows; `home-photos/` is none of `home`.
+        let key = format!("{folder}{}-2", name.name);
+        let prefix = S3Uri { bucket: target.bucket.clone(), key };
+        let (mut newest, mut n): (Option<(ArchiveName, S3Uri)>, _) = (None, 0_usize);
         let look = |object: ListedObject| {
+            n += 1;
             let file = object.uri.key.strip_prefix(folder).unwrap_or_default();
-            let is_plain = file.ends_with(".tar.gz");
-            if let Some(found) = ArchiveName::parse(OsStr::new(file)).filter(|_| is_plain)
+            let is_fit = file.ends_with(".tar.gz") && is_cheap(object.storage_class.as_deref());
+            if let Some(found) = ArchiveName::parse(OsStr::new(file)).filter(|_| is_fit)
                 && found.name == name.name
                 && object.uri != *target
                 && newest.as_ref().is_none_or(|(newest, _)| *newest < found)
             {
                 newest = Some((found, object.uri));
             }
-            true
+            n < MOST_LISTED
         };
         list(self.link, &prefix, look).await.map_err(|error| error.to_string())?;
-        Ok(newest.map(|(_, uri)| uri))
+        if n == MOST_LISTED {
+            return Err(format!("there are too many objects to look for its base at `{prefix}`"));
+        }
+        Ok(newest.map(|(_, uri)| uri).or(replaced))
     }
 
-    /// Fetches the segments of an archive in the store.
-    async fn fetch(&self, uri: S3Uri) -> Result<Found, String> {
+    /// Fetches the segments of an archive in the store; nothing if it does not exist.
+    async fn fetch(&self, uri: &S3Uri) -> Result<Option<Found>, String> {
         let why = |error: &dyn std::error::Error| format!("`{uri}`: {error}");
         let no_index = || format!("`{uri}` is not an archive with an index");
-        let head = self.link.head(&uri).await.map_err(|error| why(&error))?;
-        // Whoever replaces an object has no base yet the first time.
-        let Some(head) = head else { return Err(format!("`{uri}` does not exist")) };
+        let head = self.link.head(uri).await.map_err(|error| why(&error))?;
+        let Some(head) = head else { return Ok(None) };
         let at = head.size.checked_sub(FOOTER as u64).ok_or_else(no_index)?;
         let etag = head.etag.ok_or_else(|| format!("`{uri}` has no ETag"))?;
         let get = async |offset, size| {
-            let range = self.link.get_range(&uri, Some(&etag), (offset, size)).await;
+            let range = self.link.get_range(uri, Some(&etag), (offset, size)).await;
             range.map_err(|error| why(&error))
         };
-        let member = get(at, FOOTER as u64).await?;
-        let member: [u8; FOOTER] = member.as_ref().try_into().map_err(|_| no_index())?;
-        let footer = Footer::read(&member, head.size).ok_or_else(no_index)?;
-        let n_members = footer.n_index_members().ok_or_else(no_index)?;
-        if n_members > self.link.store.max_memory().0 {
-            return Err(format!("the index of `{uri}` does not fit in --max-memory"));
-        }
+        let footer = {
+            let member = get(at, FOOTER as u64).await?;
+            let member = member.as_ref().try_into().map_err(|_| no_index())?;
+            Footer::read(member, head.size).ok_or_else(no_index)?
+        };
+        let n_members = fitting(&footer, self.limit())?.ok_or_else(no_index)?;
         let members = get(footer.index_start, n_members).await?;
         let segments = blocking(move || parse(members.as_ref(), &footer)).await;
         let segments = segments.ok_or_else(no_index)?;
-        Ok(Found { uri, etag, segments })
+        Ok(Some(Found { uri: uri.clone(), etag, segments }))
+    }
+}
+
+/// A folder with more archives of one name than this is not searched.
+const MOST_LISTED: usize = 10_000;
+
+/// Returns whether an object of this class can be read for nothing; elsewhere a copy may cost more than
+/// sending (S3 pricing, "retrieval").
+fn is_cheap(storage_class: Option<&str>) -> bool {
+    storage_class.is_none_or(|class| {
+        matches!(class, "STANDARD" | "REDUCED_REDUNDANCY" | "INTELLIGENT_TIERING")
+    })
+}
+
+/// Returns how many bytes the index has in the archive, if it has any, unless it takes too much memory.
+fn fitting(footer: &Footer, limit: u64) -> Result<Option<u64>, String> {
+    match n_to_read(footer) {
+        Some(n) if n <= limit => Ok(footer.n_index_members().filter(|&n| n > 0)),
+        _ => Err("reading its index would take more than half of --max-memory".to_owned()),
     }
 }
 
 /// Reads the segments of an archive here, with its size; nothing if it is none, or has no index.
-fn read_segments(path: &std::path::Path) -> Option<(u64, Vec<Segment>)> {
-    let file: File = open_file(path).ok()?;
+fn read_archive(path: &Path, limit: u64) -> Result<Option<(u64, Vec<Segment>)>, String> {
+    let Some((file, size, footer)) = open_archive(path) else { return Ok(None) };
+    let Some(n_members) = fitting(&footer, limit)? else { return Ok(None) };
+    let mut members = vec![0; usize::try_from(n_members).map_err(|error| error.to_string())?];
+    if file.read_exact_at(&mut members, footer.index_start).is_err() {
+        return Ok(None);
+    }
+    Ok(parse(&members, &footer).map(|segments| (size, segments)))
+}
+
+fn open_archive(path: &Path) -> Option<(File, u64, Footer)> {
+    let file = open_file(path).ok()?;
     let size = file.metadata().ok()?.len();
     let mut member = [0; FOOTER];
     file.read_exact_at(&mut member, size.checked_sub(FOOTER as u64)?).ok()?;
     let footer = Footer::read(&member, size)?;
-    let mut members = vec![0; usize::try_from(footer.n_index_members()?).ok()?];
-    file.read_exact_at(&mut members, footer.index_start).ok()?;
-    Some((size, parse(&members, &footer)?))
+    Some((file, size, footer))
 }
 
 fn parse(members: &[u8], footer: &Footer) -> Option<Vec<Segment>> {
-    let raw = inflate(&footer.unwrap_index(members)?, footer)?;
-    Some(Head::read(&raw, footer)?.segments)
+    read_segments(&footer.unwrap_index(members)?, footer)
 }
 
 /// Returns the runs of bytes that both archives have, in the order of ours, each as long as it gets.
 fn shared(ours: &[Segment], theirs: &[Segment]) -> Vec<Shared> {
-    let places: HashMap<&Hash, &Segment> =
-        theirs.iter().map(|segment| (&segment.packed_hash, segment)).collect();
+    let mut places: HashMap<&Hash, usize> = HashMap::with_capacity(theirs.len());
+    for (n, segment) in theirs.iter().enumerate() {
+        places.entry(&segment.packed_hash).or_insert(n);
+    }
     let mut runs: Vec<Shared> = Vec::new();
+    let mut last = None;
     for segment in ours {
-        let Some(found) = places.get(&segment.packed_hash) else { continue };
-        if found.n_packed != segment.n_packed || segment.n_packed == 0 {
-            continue;
-        }
+        let is_same = |n: &usize| {
+            theirs.get(*n).is_some_and(|theirs| {
+                theirs.packed_hash == segment.packed_hash && theirs.n_packed == segment.n_packed
+            })
+        };
+        // The one behind the last goes on with its run; the same bytes may stand elsewhere too.
+        let next = last.map(|n| n + 1).filter(is_same);
+        let n = next.or_else(|| places.get(&segment.packed_hash).copied().filter(is_same));
+        last = n;
+        let Some(found) = n.map(|n| theirs[n]).filter(|found| found.n_packed > 0) else { continue };
         match runs.last_mut() {
             Some(run) if run.at + run.size == segment.at && run.from + run.size == found.at => {
                 run.size += segment.n_packed;
@@ -223,6 +275,15 @@ mod tests {
             runs,
             [Shared { at: 10, from: 18, size: 6 }, Shared { at: 25, from: 24, size: 9 },]
         );
+    }
+
+    #[test]
+    fn what_occurs_twice_does_not_break_a_run() {
+        let both = segments(&[1, 7, 2, 7, 3, 7, 7]);
+
+        let runs = shared(&both, &both);
+
+        assert_eq!(runs, [Shared { at: 10, from: 10, size: 34 }]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(crate) const TOOL: Tool = Tool {
         "lock-mode",
         "lock-until",
         "legal-hold",
+        "base",
         "restart",
         "drop",
         "resumable",
@@ -113,7 +114,8 @@ pub(crate) struct PutArgs {
     /// Fail unless the standard input has exactly this many bytes
     ///
     /// Without it the end of the input is taken as the end of the object, and a producer that died early
-    /// goes unnoticed; unless it is devops-backup, whose archives say themselves where they end.
+    /// goes unnoticed; unless it is devops-backup, whose archives (those made with --reproducible excepted)
+    /// say themselves where they end.
     #[arg(long, value_name = "BYTES")]
     pub(crate) expect_size: Option<ByteSize>,
     /// Show what would be put, and what is there already
@@ -140,8 +142,9 @@ pub(crate) struct PutArgs {
 pub(crate) struct BaseFlags {
     /// Let the store copy from this archive what the new one has in common with it
     ///
-    /// Without it an archive of devops-backup is made from the newest one of its name beside it, or from
-    /// the one it replaces. What is copied is not sent, and compared with the file all the same.
+    /// It is in the same bucket. Without it an archive of devops-backup is made from the newest one of its
+    /// name beside it, or from the one it replaces, unless that is in a class where copying costs more
+    /// than sending. What is copied is not sent, and compared with the file all the same.
     #[arg(long, value_name = "S3_URI")]
     pub(crate) base: Option<S3Uri>,
     /// Send everything, whatever the store has already

@@ -1,5 +1,6 @@
 //! The head of an index: how the archive was made, and its segments.
 
+use flate2::{Decompress, FlushDecompress};
 use libdeflater::Decompressor;
 
 use super::{
@@ -119,6 +120,33 @@ fn segments(cursor: &mut Cursor<'_>, footer: &Footer) -> Option<Vec<Segment>> {
     }
     let is_whole = at.checked_add(MEMBER_END as u64)? == footer.index_start;
     (is_whole && raw_at == footer.n_raw).then_some(segments)
+}
+
+/// The most bytes that a segment takes in the index, and what stands before the first.
+const MAX_IN_INDEX: u64 = 10 + 10 + 4 + 32 + 32;
+const MAX_BEFORE: u64 = 64;
+
+/// Returns how many bytes reading the segments of an archive takes, in memory.
+pub(crate) fn n_to_read(footer: &Footer) -> Option<u64> {
+    let each = MAX_IN_INDEX + 2 * size_of::<Segment>() as u64;
+    let segments = footer.n_segments.checked_mul(each)?;
+    footer.n_index_members()?.checked_mul(2)?.checked_add(segments)?.checked_add(MAX_BEFORE)
+}
+
+/// Reads the segments from a compressed index, without what follows them in it.
+pub(crate) fn read_segments(packed: &[u8], footer: &Footer) -> Option<Vec<Segment>> {
+    let n = footer.n_segments.checked_mul(MAX_IN_INDEX)?.checked_add(MAX_BEFORE)?;
+    let mut raw = Vec::with_capacity(usize::try_from(n.min(footer.n_index_raw)).ok()?);
+    let mut inflater = Decompress::new(false);
+    while raw.len() < raw.capacity() {
+        let at = usize::try_from(inflater.total_in()).ok()?;
+        let before = (inflater.total_in(), raw.len());
+        inflater.decompress_vec(&packed[at..], &mut raw, FlushDecompress::None).ok()?;
+        if (inflater.total_in(), raw.len()) == before {
+            break;
+        }
+    }
+    Some(Head::read(&raw, footer)?.segments)
 }
 
 /// Decompresses an index; `None` when it has not the length that the footer says.

@@ -43,7 +43,7 @@ impl Buffers {
         let mut bytes = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let fitting =
-                free.iter().position(|bytes| (size..=size * 2).contains(&bytes.capacity()));
+                free.iter().position(|bytes| (size..=size + size / 4).contains(&bytes.capacity()));
             if let Some(index) = fitting {
                 free.swap_remove(index)
             } else {

@@ -6,13 +6,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    plan::{MAX_PARTS, MIN_PART, Part},
+    plan::{MAX_PART, MAX_PARTS, MIN_PART, Part},
     uri::S3Uri,
 };
 use crate::units::ByteSize;
 
-/// A copy takes the store some time; smaller ones run side by side.
-const MAX_COPY: u64 = 512 << 20;
+/// A copy takes the store some time, and proxies in front of it do not wait long; smaller ones run side by
+/// side.
+const USUAL_COPY: u64 = 128 << 20;
+/// For a very large object, copies are as large as so many of them need.
+const MANY_COPIES: u64 = MAX_PARTS as u64 / 2;
 
 /// Bytes of a file that an object in the store has too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +64,19 @@ impl Composition {
         shared: &[Shared],
         sent: SentParts,
     ) -> Option<Self> {
-        let copied = copied(shared);
-        let part_size = sent.usual.min(sent.max_memory.0 / 2).max(MIN_PART);
-        let mut pieces = Vec::new();
-        let mut at = 0;
-        for run in &copied {
-            push_sent(&mut pieces, run.at - at, part_size);
-            push_copied(&mut pieces, run);
-            at = run.at + run.size;
+        let mut least = MIN_PART;
+        loop {
+            let copied = copied(shared, least);
+            if copied.is_empty() {
+                return None;
+            }
+            let pieces = pieces(size, &copied, sent);
+            if pieces.len() <= MAX_PARTS as usize {
+                return Some(Self { base, etag, pieces });
+            }
+            // Short copies make the most parts for the fewest bytes.
+            least *= 2;
         }
-        push_sent(&mut pieces, size - at, part_size);
-        (!copied.is_empty() && pieces.len() <= MAX_PARTS as usize).then_some(Self {
-            base,
-            etag,
-            pieces,
-        })
     }
 
     /// Returns the parts in order, each with the place in the base that it is copied from, if it is.
@@ -107,7 +108,8 @@ impl Composition {
 
 /// Returns what is copied of the shared runs: what lies between two copies has to make a part of its own,
 /// so a few bytes between them take some of the shared ones along.
-fn copied(shared: &[Shared]) -> Vec<Shared> {
+/// Runs of less than `least` bytes are left out.
+fn copied(shared: &[Shared], least: u64) -> Vec<Shared> {
     let mut copied: Vec<Shared> = Vec::new();
     let mut sent_from = 0;
     for run in shared {
@@ -117,7 +119,7 @@ fn copied(shared: &[Shared]) -> Vec<Shared> {
         let spare = copied.last().map_or(0, |last| last.size - MIN_PART);
         let before = missing.min(spare);
         let behind = missing - before;
-        if run.size < MIN_PART + behind {
+        if run.size < least + behind {
             continue;
         }
         if let Some(last) = copied.last_mut() {
@@ -133,14 +135,29 @@ fn copied(shared: &[Shared]) -> Vec<Shared> {
     copied
 }
 
+fn pieces(size: u64, copied: &[Shared], sent: SentParts) -> Vec<Piece> {
+    // What is sent is cut into parts of up to twice this.
+    let part_size = sent.usual.min(sent.max_memory.0 / 2).clamp(MIN_PART, MAX_PART / 2);
+    let copy_size = (size / MANY_COPIES).clamp(USUAL_COPY, MAX_PART);
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for run in copied {
+        push_sent(&mut pieces, run.at - at, part_size);
+        push_copied(&mut pieces, run, copy_size);
+        at = run.at + run.size;
+    }
+    push_sent(&mut pieces, size - at, part_size);
+    pieces
+}
+
 /// Cuts what is sent; each part has at least the least size if the whole has.
 fn push_sent(pieces: &mut Vec<Piece>, size: u64, part_size: u64) {
     let n = size / part_size;
     push_even(pieces, size, n.max(1), |_| None);
 }
 
-fn push_copied(pieces: &mut Vec<Piece>, run: &Shared) {
-    push_even(pieces, run.size, run.size.div_ceil(MAX_COPY), |offset| Some(run.from + offset));
+fn push_copied(pieces: &mut Vec<Piece>, run: &Shared, copy_size: u64) {
+    push_even(pieces, run.size, run.size.div_ceil(copy_size), |offset| Some(run.from + offset));
 }
 
 fn push_even(pieces: &mut Vec<Piece>, size: u64, n: u64, from: impl Fn(u64) -> Option<u64>) {
@@ -216,14 +233,14 @@ mod tests {
     fn a_long_run_is_copied_in_several_parts() {
         let composition = plan(2000 * MIB, &[shared(0, 0, 2000)]).unwrap();
 
-        assert_eq!(composition.n_parts(), 4);
+        assert_eq!(composition.n_parts(), 16);
         assert_eq!(composition.n_copied(), 2000 * MIB);
     }
 
     proptest! {
         #[test]
         fn every_plan_covers_the_file_within_the_rules(
-            runs in prop::collection::vec((0..12 * MIB, 1..40 * MIB, 0..1000 * MIB), 0..40),
+            runs in prop::collection::vec((prop_oneof![Just(0), 0..12 * MIB], 1..40 * MIB, 0..1000 * MIB), 0..40),
             tail in 0..20 * MIB,
         ) {
             let mut at = 0;
@@ -239,7 +256,7 @@ mod tests {
             let n = composition.n_parts();
             for (part, from) in composition.parts() {
                 prop_assert!(part.number == n || part.size >= MIN_PART, "{:?}", part);
-                let most = if from.is_some() { MAX_COPY } else { 16 * MIB };
+                let most = if from.is_some() { USUAL_COPY } else { 16 * MIB };
                 prop_assert!(part.size <= most, "{:?}", part);
                 if let Some(from) = from {
                     // It is just what the two have in common.

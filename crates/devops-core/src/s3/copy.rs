@@ -43,7 +43,13 @@ impl Task<'_> {
             return Ok(stored);
         }
         let copying = self.link.copy_part(&of.upload, part, source, of.stop_policy());
-        let copying = async { Ok::<_, S3Error>(copying.await?) };
+        let copying = async {
+            let copied = copying.await;
+            match copied {
+                Err(failure) => Err(self.judged(of, source, failure).await.into()),
+                Ok(copied) => Ok::<_, S3Error>(copied),
+            }
+        };
         let (sum, (answer, attempts)) = tokio::try_join!(self.sum(of.file, part), copying)?;
         let stored = StoredPart {
             number: part.number,
@@ -61,6 +67,32 @@ impl Task<'_> {
             journal.take(Taken::of(&stored)).await;
         }
         Ok(stored)
+    }
+
+    /// Tells a store that will not copy this from one that cannot be reached, or has no such upload.
+    async fn judged(
+        &self,
+        of: &FileUpload<'_>,
+        source: CopySource<'_>,
+        failure: CallFailure,
+    ) -> CallFailure {
+        let is_refused = match failure.trouble {
+            // What was sent by an earlier run is worth asking for the permission again.
+            Trouble::NoBucket | Trouble::Denied => !of.earlier.is_resumed(),
+            Trouble::NoObject
+            | Trouble::Exists
+            | Trouble::ChecksumRefused
+            | Trouble::ConditionRefused
+            | Trouble::Damaged
+            | Trouble::Rejected
+            | Trouble::Server => true,
+            // A copy that takes longer than some proxy waits never ends well; if the store itself
+            // answers, it is that.
+            Trouble::Broken => self.link.head(source.uri).await.is_ok(),
+            _ => false,
+        };
+        let trouble = if is_refused { Trouble::CopyRefused } else { failure.trouble };
+        CallFailure { trouble, ..failure }
     }
 
     async fn sum(&self, file: &OpenFile, part: Part) -> Result<Option<Sum>, S3Error> {
@@ -92,7 +124,7 @@ impl Task<'_> {
 }
 
 impl Link<'_> {
-    /// Lets the store copy bytes of an object into a part; a refusal is [`Trouble::CopyRefused`].
+    /// Lets the store copy bytes of an object into a part.
     async fn copy_part(
         &self,
         upload: &Upload,
@@ -117,7 +149,7 @@ impl Link<'_> {
         let _lane = self.store.lanes().enter().await;
         let call =
             Call { answer: self.store.patience().completion(), stop, ..self.short(OPERATION) };
-        let (output, attempts) = self.call(call, send).await.map_err(refused)?;
+        let (output, attempts) = self.call(call, send).await?;
         let Some(result) = output.copy_part_result() else {
             let message = "the answer says nothing of the part";
             return Err(CallFailure::local(OPERATION, Trouble::CopyRefused, message));
@@ -125,20 +157,4 @@ impl Link<'_> {
         let etag = unquoted(result.e_tag());
         Ok((Answer { etag, checksum: checksum_of!(result, None), version_id: None }, attempts))
     }
-}
-
-/// Tells a store that will not copy this from one that cannot be reached, or has no such upload.
-fn refused(failure: CallFailure) -> CallFailure {
-    let trouble = match failure.trouble {
-        Trouble::NoBucket
-        | Trouble::NoObject
-        | Trouble::Exists
-        | Trouble::Denied
-        | Trouble::ChecksumRefused
-        | Trouble::ConditionRefused
-        | Trouble::Damaged
-        | Trouble::Rejected => Trouble::CopyRefused,
-        other => other,
-    };
-    CallFailure { trouble, ..failure }
 }

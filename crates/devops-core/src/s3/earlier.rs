@@ -59,6 +59,11 @@ impl Earlier {
         Ok(Some(Self { listed, story: Some(story), is_same }))
     }
 
+    /// Returns whether an earlier run began.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.story.is_some()
+    }
+
     /// Returns whether the part seems to be there.
     pub(crate) fn lists(&self, part: Part) -> bool {
         match &self.listed {

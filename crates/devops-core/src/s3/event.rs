@@ -44,7 +44,12 @@ pub enum Event {
         parts: u32,
     },
     /// Nothing is copied inside the store, for this reason; all is sent.
-    Uncomposed(String),
+    Uncomposed {
+        /// The object.
+        uri: S3Uri,
+        /// Why.
+        reason: String,
+    },
     /// An upload that breaks off will have to begin anew, because there is no place for its journal.
     Unjournaled(PathError),
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.

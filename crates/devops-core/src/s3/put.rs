@@ -87,22 +87,23 @@ pub async fn put(
     source: &Source,
     options: &PutOptions,
 ) -> Result<ObjectSummary, S3Error> {
-    put_composed(link, source, options, async || None).await
+    put_composed(link, source, options, (|_: &S3Uri| true, async || None)).await
 }
 
 /// Puts a file like [`put`], and asks `compose` for what the store can copy, if there is anything to send
-/// in parts.
+/// in parts. What an earlier run composed of a base that it does not accept is not gone on with.
 pub async fn put_composed(
     link: Link<'_>,
     source: &Source,
     options: &PutOptions,
-    compose: impl AsyncFnOnce() -> Option<Composition>,
+    (accepts, compose): (impl Fn(&S3Uri) -> bool, impl AsyncFnOnce() -> Option<Composition>),
 ) -> Result<ObjectSummary, S3Error> {
     let begun = Instant::now();
     let file = OpenFile::open(&source.path).await?;
     let plan = PartPlan::new(file.size(), options.part_size, link.store.max_memory())?;
     let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
     let plan = resumption.plan(link, plan)?;
+    resumption.check_base(accepts)?;
     let put = Put { link, source, options, file: &file };
     let result = put.run(plan, compose, &mut resumption).await;
     let done = resumption.close(link, result).await?;
@@ -180,20 +181,32 @@ impl Put<'_> {
             } else {
                 task.put_parts(self.file, &layout, resumption).await
             };
-            let failure = match result {
-                Err(S3Error::Call(failure)) => failure,
-                other => return other,
+            let result = match result {
+                Err(error) if layout.is_composed() && is_refused_copy(&error) => {
+                    let (uri, reason) = (self.source.uri.clone(), error.to_string());
+                    (self.link.events)(Event::Uncomposed { uri, reason });
+                    layout = Layout::Even(plan);
+                    continue;
+                }
+                other => other,
             };
-            if failure.trouble == Trouble::CopyRefused && layout.is_composed() {
-                (self.link.events)(Event::Uncomposed(failure.to_string()));
-                layout = Layout::Even(plan);
-            } else {
-                adjustments.adjust(&task, *failure).await?;
+            match result {
+                Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
+                other => return other,
             }
             if let Some(done) = self.unchanged().await? {
                 return Ok(done);
             }
         }
+    }
+}
+
+/// Sending does without a copy, whether the upload that needed it could be removed or not.
+fn is_refused_copy(error: &S3Error) -> bool {
+    match error {
+        S3Error::Call(failure) => failure.trouble == Trouble::CopyRefused,
+        S3Error::LeftBehind { source, .. } => is_refused_copy(source),
+        _ => false,
     }
 }
 

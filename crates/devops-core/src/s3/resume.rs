@@ -19,6 +19,7 @@ use super::{
     source::{Likeness, OpenFile},
     sources::Source,
     task::Task,
+    uri::S3Uri,
 };
 use crate::{fs::At, units::ByteSize};
 
@@ -122,6 +123,17 @@ impl Resumption {
                 PartPlan::new(story.job.size(), part_size, link.store.max_memory())
             }
             None => Ok(plan),
+        }
+    }
+
+    /// Fails when the earlier run copies from a base that this run does not accept.
+    pub(crate) fn check_base(&self, accepts: impl Fn(&S3Uri) -> bool) -> Result<(), JournalError> {
+        let Some(story) = &self.story else { return Ok(()) };
+        match &story.begun.composition {
+            Some(composition) if !accepts(&composition.base) => {
+                Err(JournalError::Otherwise { job: Box::new(story.job.clone()), what: "base" })
+            }
+            _ => Ok(()),
         }
     }
 

@@ -122,7 +122,10 @@ impl<'a> Task<'a> {
         work: &FileUpload<'_>,
         layout: &Layout,
     ) -> Result<(Sent, Settled), S3Error> {
-        let parts = stream::iter(layout.pieces())
+        let mut pieces = layout.pieces();
+        // A refused copy shows before anything is sent for it.
+        pieces.sort_by_key(|(_, source)| source.is_none());
+        let parts = stream::iter(pieces)
             .map(async |(part, source)| match source {
                 Some(source) => self.copy_part(work, part, source).await,
                 None => self.bring_part(work, part).await,

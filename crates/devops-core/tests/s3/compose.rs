@@ -6,7 +6,7 @@ use devops_core::{
     kind::HasKind,
     s3::{
         Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
-        Resume, S3Error, SentParts, Shared, Source, put_composed,
+        Resume, S3Error, S3Uri, SentParts, Shared, Source, put_composed,
     },
     units::ByteSize,
 };
@@ -34,7 +34,10 @@ fn new_bytes() -> Vec<u8> {
 
 impl Made {
     fn new() -> Self {
-        let rig = Rig::new();
+        Self::with(Rig::new())
+    }
+
+    fn with(rig: Rig) -> Self {
         rig.server.put("backups", "old.bin", &bytes(OLD));
         let file = rig.file("new.bin", 0);
         std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &new_bytes())
@@ -66,7 +69,8 @@ impl Made {
     ) -> Result<ObjectSummary, S3Error> {
         let source = Source { path: self.file.clone(), uri: uri("new.bin"), size: NEW };
         self.rig.run(async |link| {
-            put_composed(link, &source, options, async || Some(composition)).await
+            let compose = async || Some(composition);
+            put_composed(link, &source, options, (|_: &S3Uri| true, compose)).await
         })
     }
 
@@ -77,7 +81,7 @@ impl Made {
             (Proof::Full, NEW, 0)
         );
         self.check();
-        let told = |event: &Event| matches!(event, Event::Uncomposed(_));
+        let told = |event: &Event| matches!(event, Event::Uncomposed { .. });
         assert_eq!(self.rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
     }
 
@@ -193,6 +197,48 @@ fn a_copy_that_fails_for_a_while_is_tried_again() {
         assert_eq!((summary.proof, summary.bytes_copied), (Proof::Full, OLD), "{fault}");
         made.check();
     }
+}
+
+#[test]
+fn a_copy_that_never_ends_well_is_sent_instead() {
+    for fault in ["internal-error", "error-in-200", "drop-before", "stall"] {
+        let made = Made::with(Rig::impatient());
+        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}:always")]);
+
+        let summary = made.put(made.composition(), &resumable(&made.rig.path("journals")));
+
+        let summary = summary.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        made.check_sent_whole(&summary);
+    }
+}
+
+#[test]
+fn who_may_not_abort_puts_all_the_same() {
+    let made = Made::new();
+    made.rig.server.faults(&["UploadPartCopy:denied", "AbortMultipartUpload:denied:always"]);
+
+    let summary = made.put(made.composition(), &in_small_parts()).unwrap();
+
+    assert_eq!((summary.proof, summary.bytes_sent), (Proof::Full, NEW));
+    assert_eq!(made.rig.server.pending_uploads("backups"), 1);
+}
+
+#[test]
+fn an_upload_made_of_another_base_is_not_gone_on_with() {
+    let made = Made::new();
+    let options = resumable(&made.rig.path("journals"));
+    made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
+    made.put(made.composition(), &options).unwrap_err();
+
+    let source = Source { path: made.file.clone(), uri: uri("new.bin"), size: NEW };
+    let refused = made.rig.run(async |link| {
+        put_composed(link, &source, &options, (|_: &S3Uri| false, async || None)).await
+    });
+
+    let error = refused.unwrap_err();
+    assert!(error.to_string().ends_with("was begun with another base"), "{error}");
+    made.put(made.composition(), &options).unwrap();
+    made.check();
 }
 
 #[test]

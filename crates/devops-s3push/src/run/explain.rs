@@ -28,6 +28,9 @@ fn hint(error: &S3Error) -> Option<String> {
         S3Error::Kept { id, source } => {
             let again = format!("go on with the same command, or with `devops-s3push resume {id}`");
             Some(match hint(source) {
+                _ if matches!(**source, S3Error::Exists(_)) => {
+                    "pass --overwrite to replace it and go on with what was sent".to_owned()
+                }
                 Some(first) => format!("{first}, then {again}"),
                 None => again,
             })

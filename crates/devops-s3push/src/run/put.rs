@@ -1,6 +1,6 @@
 //! `put`: files, folders, globs, the standard input.
 
-use std::{ffi::OsStr, path::PathBuf, time::Instant};
+use std::{ffi::OsStr, io::Read, path::PathBuf, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
@@ -9,7 +9,7 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         EarlierRun, Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize,
-        PutOptions, Replace, Resume, S3Error, Source, Sources, StreamOptions, find_sources,
+        PutOptions, Replace, Resume, S3Error, S3Uri, Source, Sources, StreamOptions, find_sources,
         preview, put_all, put_stream,
     },
     units::ByteSize,
@@ -34,7 +34,7 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
     if args.expect_size.is_some() {
         return Err(Failure::usage("--expect-size is for the standard input, `put -`"));
     }
-    let base = base(&args.base)?;
+    let base = base(&args.base, &args.destination)?;
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let paths: Vec<PathBuf> = args.paths.iter().map(PathBuf::from).collect();
@@ -83,14 +83,13 @@ fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> 
     Ok(resume)
 }
 
-fn base(flags: &BaseFlags) -> Result<Base, Failure> {
+fn base(flags: &BaseFlags, destination: &S3Uri) -> Result<Base, Failure> {
     match &flags.base {
-        Some(_) if flags.no_base => Err(Failure::usage("--base and --no-base do not go together")),
-        Some(base) if base.is_prefix() => {
-            Err(Failure::usage(format!("--base is an archive, not `{base}`")))
+        _ if flags.no_base => Ok(Base::None),
+        Some(base) if base.is_prefix() || base.bucket != destination.bucket => {
+            Err(Failure::usage(format!("--base is an archive in the same bucket, not `{base}`")))
         }
         Some(base) => Ok(Base::Named(base.clone())),
-        None if flags.no_base => Ok(Base::None),
         None => Ok(Base::Newest),
     }
 }
@@ -109,6 +108,9 @@ async fn put_stdin(
             "the standard input has no name: give a key, not `{uri}`"
         )));
     }
+    if args.base.base.is_some() {
+        return Err(Failure::usage("--base is for files: the standard input is sent as it comes"));
+    }
     if args.dry_run {
         return Err(Failure::usage("--dry-run cannot tell anything about the standard input"));
     }
@@ -124,9 +126,8 @@ async fn put_stdin(
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     session.status(format!("Uploading - to bucket '{}' as '{}'...", uri.bucket, uri.key));
     let begun = Instant::now();
-    let summary = put_stream(link, WholeArchive::new(std::io::stdin()), uri, (options, expected))
-        .await
-        .map_err(explain)?;
+    let summary =
+        put_stream(link, input(expected), uri, (options, expected)).await.map_err(explain)?;
     reporter.object(&summary);
     if let Some(path) = &args.receipt {
         receipt::write(path, std::slice::from_ref(&summary))?;
@@ -136,6 +137,16 @@ async fn put_stdin(
     totals.emit(&reporter, begun);
     totals.warn_of_unchanged(options, session);
     Ok(Outcome::Done)
+}
+
+/// Where the length is known, that alone decides whether all of it came.
+fn input(expected: StreamOptions) -> Box<dyn Read + Send> {
+    let stdin = std::io::stdin();
+    if expected.expect_size.is_some() {
+        Box::new(stdin)
+    } else {
+        Box::new(WholeArchive::new(stdin))
+    }
 }
 
 struct PutRun<'a> {

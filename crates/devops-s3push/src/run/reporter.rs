@@ -95,9 +95,11 @@ impl<'a> Reporter<'a> {
                     );
                 });
             }
-            Event::Uncomposed(reason) => {
-                self.session.status(format!("Sending all of it: {reason}"));
-                self.emit("uncomposed", |object| insert(object, json!({"reason": reason})));
+            Event::Uncomposed { uri, reason } => {
+                self.session.status(format!("Sending all of {uri}: {reason}"));
+                self.emit("uncomposed", |object| {
+                    insert(object, json!({"key": uri.key, "reason": reason}));
+                });
             }
             Event::Unjournaled(error) => {
                 let cause = error.source;
