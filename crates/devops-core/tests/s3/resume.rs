@@ -54,7 +54,7 @@ fn break_off(rig: &Rig, file: &Path, rules: &[&str]) -> S3Error {
 /// Returns a file whose upload broke off at its third part.
 fn half_sent(rig: &Rig) -> PathBuf {
     let file = rig.file("a.bin", SIZE);
-    let error = break_off(rig, &file, &["UploadPart:delay=100:part=3", "UploadPart:denied:part=3"]);
+    let error = break_off(rig, &file, &["UploadPart:delay=400:part=3", "UploadPart:denied:part=3"]);
     assert!(matches!(error, S3Error::Kept { .. }), "{error}");
     file
 }
@@ -77,6 +77,27 @@ fn check(rig: &Rig, summary: &ObjectSummary) {
     assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
     assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
     assert_eq!(taken(rig), [1, 2, 3, 4, 5]);
+    check_nothing_is_left(rig);
+}
+
+/// Returns the numbers of the parts whose answers were heard and written down.
+fn journaled(rig: &Rig) -> Vec<u32> {
+    let text = fs::read_to_string(journal(rig)).unwrap();
+    let number = |line: &str| {
+        let rest = line.strip_prefix(r#"{"part":{"number":"#)?;
+        rest.split(',').next()?.parse().ok()
+    };
+    text.lines().filter_map(number).collect()
+}
+
+/// Checks that the object is right, and that no part was sent again that the journal had.
+fn check_by_the_journal(rig: &Rig, journaled: &[u32], summary: &ObjectSummary) {
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    let taken = taken(rig);
+    for part in journaled {
+        assert_eq!(taken.iter().filter(|&taken| taken == part).count(), 1, "{part} of {taken:?}");
+    }
     check_nothing_is_left(rig);
 }
 
@@ -235,7 +256,7 @@ fn a_file_in_another_place_is_read_again_and_not_sent_again() {
 fn a_sent_part_that_was_changed_without_a_trace_is_noticed() {
     let rig = Rig::new();
     let file = half_sent(&rig);
-    let sent = u64::from(taken(&rig)[0] - 1) * PART;
+    let sent = u64::from(journaled(&rig)[0] - 1) * PART;
     without_a_trace(&file, |file| overwrite(file, sent, b"!"));
 
     let error = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
@@ -319,11 +340,12 @@ fn a_part_that_the_store_lists_otherwise_is_sent_again() {
 fn who_may_not_list_parts_goes_on_by_the_journal() {
     let rig = Rig::new();
     let file = half_sent(&rig);
+    let journaled = journaled(&rig);
     rig.server.faults(&["ListParts:denied:always"]);
 
     let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
 
-    check(&rig, &summary);
+    check_by_the_journal(&rig, &journaled, &summary);
 }
 
 #[test]
@@ -399,9 +421,12 @@ fn a_store_that_lists_no_parts_goes_on_by_the_journal() {
     for fault in ["not-implemented", "invalid-part"] {
         let rig = Rig::new();
         let file = half_sent(&rig);
+        let journaled = journaled(&rig);
         rig.server.faults(&[&format!("ListParts:{fault}:always")]);
 
-        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+        check_by_the_journal(&rig, &journaled, &summary);
     }
 }
 
@@ -415,9 +440,12 @@ fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing(
             fs::remove_file(file).unwrap();
             File::create(file).unwrap().write_all(&bytes).unwrap();
         });
+        let journaled = journaled(&rig);
         rig.server.faults(rules);
 
-        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+        check_by_the_journal(&rig, &journaled, &summary);
     }
 }
 
