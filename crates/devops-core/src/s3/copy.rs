@@ -6,9 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     S3Error,
     checksum::{Sum, hex},
-    event::Event,
     failure::{CallFailure, Trouble},
-    journal::Taken,
     layout::CopySource,
     link::{Call, Link, StopPolicy},
     multipart::FileUpload,
@@ -28,7 +26,7 @@ const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl Task<'_> {
-    /// Lets the store copy one part, unless it is there.
+    /// Lets the store copy one part.
     ///
     /// The base is not believed: the store's checksum of what it copied has to be that of the bytes here.
     pub(crate) async fn copy_part(
@@ -37,15 +35,8 @@ impl Task<'_> {
         part: Part,
         source: CopySource<'_>,
     ) -> Result<StoredPart, S3Error> {
-        self.link.heed(Call { stop: of.stop_policy(), ..self.link.short(OPERATION) }).await?;
-        if let Some(stored) = of.earlier.agreed(part) {
-            (self.link.events)(Event::Moved(stored.size.cast_signed()));
-            return Ok(stored);
-        }
-        let copying = self.link.copy_part(&of.upload, part, source, of.stop_policy());
         let copying = async {
-            let copied = copying.await;
-            match copied {
+            match self.link.copy_part(&of.upload, part, source, of.stop_policy()).await {
                 Err(failure) => Err(self.judged(of, source, failure).await.into()),
                 Ok(copied) => Ok::<_, S3Error>(copied),
             }
@@ -61,12 +52,7 @@ impl Task<'_> {
             attempts,
             is_copied: true,
         };
-        let stored = self.proven(of.file, part, stored).await?;
-        (self.link.events)(Event::Moved(stored.size.cast_signed()));
-        if let Some(journal) = of.journal {
-            journal.take(Taken::of(&stored)).await;
-        }
-        Ok(stored)
+        self.proven(of.file, part, stored).await
     }
 
     /// Tells a store that will not copy this from one that cannot be reached, or has no such upload.

@@ -40,7 +40,7 @@ use super::{
     uri::S3Uri,
 };
 use crate::{
-    fs::{At, PathError, is_at, sync_folder},
+    fs::{At, PathError, is_at, open_file, sync_folder},
     kind::{HasKind, Kind},
     lock::is_unsupported,
     units::ByteSize,
@@ -195,7 +195,7 @@ impl Journals {
         for entry in entries {
             let path = entry.at(&self.0, "list")?.path();
             if path.extension().is_some_and(|extension| extension == EXTENSION)
-                && let Ok(mut file) = File::open(&path)
+                && let Ok(mut file) = open_file(&path)
                 && let Ok(bytes) = read(&mut file)
                 && let Some(story) = Story::parse(&bytes)
             {

@@ -10,6 +10,7 @@ use super::{
     event::Event,
     failure::{CallFailure, Trouble},
     journal::{Journal, Taken},
+    layout::CopySource,
     link::{Call, Link, StopPolicy},
     payload::{PIECE, Payload, PayloadHasher},
     plan::Part,
@@ -38,30 +39,43 @@ pub(crate) struct FileUpload<'a> {
 }
 
 impl Task<'_> {
-    /// Brings one part of a file to the store, unless it is there.
+    /// Brings one part of a file to the store, unless it is there: copied from its source, or sent.
     pub(crate) async fn bring_part(
         &self,
         of: &FileUpload<'_>,
-        part: Part,
+        (part, source): (Part, Option<CopySource<'_>>),
     ) -> Result<StoredPart, S3Error> {
         self.link.heed(Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }).await?;
-        let there = |stored: StoredPart| {
-            (self.link.events)(Event::Moved(stored.size.cast_signed()));
-            stored
-        };
         if let Some(stored) = of.earlier.agreed(part) {
-            return Ok(there(stored));
+            return Ok(self.not_sent(stored));
         }
-        let payload = self.read(of.file, part).await?;
-        of.earlier.check(part, &payload)?;
-        let stored = match of.earlier.held(part, &payload).await {
-            Some(stored) => there(stored),
-            None => self.send_part(&of.upload, part.number, payload, of.stop_policy()).await?,
+        let stored = match source {
+            Some(source) => self.not_sent(self.copy_part(of, part, source).await?),
+            None => self.send_unless_held(of, part).await?,
         };
         if let Some(journal) = of.journal {
             journal.take(Taken::of(&stored)).await;
         }
         Ok(stored)
+    }
+
+    async fn send_unless_held(
+        &self,
+        of: &FileUpload<'_>,
+        part: Part,
+    ) -> Result<StoredPart, S3Error> {
+        let payload = self.read(of.file, part).await?;
+        of.earlier.check(part, &payload)?;
+        match of.earlier.held(part, &payload).await {
+            Some(stored) => Ok(self.not_sent(stored)),
+            None => self.send_part(&of.upload, part.number, payload, of.stop_policy()).await,
+        }
+    }
+
+    /// Tells of a part that is there without having moved from here.
+    fn not_sent(&self, stored: StoredPart) -> StoredPart {
+        (self.link.events)(Event::Moved(stored.size.cast_signed()));
+        stored
     }
 
     /// Reads and hashes bytes of a file.

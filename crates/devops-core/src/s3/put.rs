@@ -222,8 +222,7 @@ pub(crate) fn summarize(
         return Err(S3Error::ProofTooWeak { uri: uri.clone(), reached, required });
     };
     let stored = settled.outcome == Outcome::Stored;
-    let n_sent = if stored { sent.n_sent() } else { 0 };
-    let n_copied = sent.n_copied();
+    let (n_sent, n_copied) = if stored { (sent.n_sent(), sent.n_copied()) } else { (0, 0) };
     Ok(ObjectSummary {
         uri: uri.clone(),
         outcome: settled.outcome,
@@ -233,7 +232,7 @@ pub(crate) fn summarize(
         version_id: settled.version_id,
         parts: u32::try_from(sent.parts.len()).unwrap_or(u32::MAX).max(u32::from(stored)),
         bytes_sent: n_sent,
-        bytes_copied: if stored { n_copied } else { 0 },
+        bytes_copied: n_copied,
         attempts: sent.parts.iter().map(|part| part.attempts).sum(),
         elapsed,
     })

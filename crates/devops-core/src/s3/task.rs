@@ -126,10 +126,7 @@ impl<'a> Task<'a> {
         // A refused copy shows before anything is sent for it.
         pieces.sort_by_key(|(_, source)| source.is_none());
         let parts = stream::iter(pieces)
-            .map(async |(part, source)| match source {
-                Some(source) => self.copy_part(work, part, source).await,
-                None => self.bring_part(work, part).await,
-            })
+            .map(|piece| self.bring_part(work, piece))
             .buffer_unordered(self.in_flight())
             .try_collect()
             .await?;
