@@ -1,0 +1,158 @@
+//! The flags of `put`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+use devops_core::{
+    s3::{Algorithm, LockMode, Method, Proof, S3Uri},
+    units::ByteSize,
+};
+
+use super::store::{Connection, Transfer};
+use crate::when::When;
+
+#[derive(Args)]
+pub(crate) struct PutArgs {
+    /// A file, a folder, a glob, or - for the standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<OsString>,
+    /// The bucket with a key, or with a prefix that ends with /
+    ///
+    /// Without a key the file's name is the key. The key of a file in a folder is the prefix and the
+    /// path in the folder.
+    #[arg(value_name = "S3_URI")]
+    pub(crate) destination: S3Uri,
+    /// Replace existing objects
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Leave out what matches, in folders and globs
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Put only what matches, in folders and globs
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Put what symbolic links in folders point to, instead of skipping them (exit 3)
+    #[arg(long)]
+    pub(crate) follow_symlinks: bool,
+    /// Protect and prove with crc64nvme, crc32c, sha256 or none
+    #[arg(long, value_name = "ALGORITHM", default_value = "crc64nvme", value_parser = algorithm)]
+    pub(crate) checksum: Protection,
+    /// Fail with less proof than full, parts, etag or size
+    #[arg(long, value_name = "LEVEL", default_value = "size")]
+    pub(crate) require_proof: Proof,
+    /// Make parts of this size (5 MiB to 5 GiB) instead of choosing it
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) part_size: Option<ByteSize>,
+    /// Fail unless the standard input has exactly this many bytes
+    ///
+    /// Without it the end of the input is taken as the end of the object, and a producer that died early
+    /// goes unnoticed; unless it is devops-backup, whose archives (those made with --reproducible excepted)
+    /// say themselves where they end.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) expect_size: Option<ByteSize>,
+    /// Show what would be put, and what is there already
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write what was stored to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) attributes: AttributeFlags,
+    #[command(flatten)]
+    pub(crate) base: BaseFlags,
+    #[command(flatten)]
+    pub(crate) unfinished: UnfinishedFlags,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// What the store can copy, so that it need not be sent.
+#[derive(Args)]
+#[command(next_help_heading = "Copy options")]
+pub(crate) struct BaseFlags {
+    /// Let the store copy from this archive what the new one has in common with it
+    ///
+    /// It is in the same bucket. Without it an archive of devops-backup is made from the newest one of its
+    /// name beside it, or from the one it replaces, unless that is in a class where copying costs more
+    /// than sending. What is copied is not sent, and compared with the file all the same.
+    #[arg(long, value_name = "S3_URI")]
+    pub(crate) base: Option<S3Uri>,
+    /// Send everything, whatever the store has already
+    #[arg(long)]
+    pub(crate) no_base: bool,
+}
+
+/// What becomes of an upload that breaks off.
+#[derive(Args)]
+#[command(next_help_heading = "Resume options")]
+pub(crate) struct UnfinishedFlags {
+    /// Begin anew what an earlier run left unfinished, instead of going on with it
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Abort an upload that breaks off, instead of keeping it for a later run
+    ///
+    /// For hosts that are gone afterwards, where nobody could go on with it.
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+}
+
+/// What new objects are stored with.
+#[derive(Args)]
+#[command(next_help_heading = "Object options")]
+pub(crate) struct AttributeFlags {
+    /// Store this with the object
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Store this media type with the object
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Store in this class
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) storage_class: Option<String>,
+    /// Tag the object
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) tag: Vec<(String, String)>,
+    /// Let the store encrypt: AES256, aws:kms or aws:kms:dsse
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) sse: Option<Method>,
+    /// Encrypt with this key of the key management service instead of its default one
+    #[arg(long, value_name = "ID")]
+    pub(crate) sse_kms_key_id: Option<String>,
+    /// Lock the object: governance, or compliance, which nobody can lift
+    ///
+    /// The bucket must have Object Lock. A lock is on one version: a new one can still be put over it.
+    /// What is there already stays as it is, and is not locked by this.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) lock_mode: Option<LockMode>,
+    /// Lock it for so long (90d), or until then (2027-03-01, 2027-03-01T12:00:00Z)
+    ///
+    /// A day stands for the midnight it begins with, at this host's present offset.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) lock_until: Option<When>,
+    /// Lock the object until somebody lifts the hold
+    #[arg(long)]
+    pub(crate) legal_hold: bool,
+}
+
+/// A checksum, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Protection(pub(crate) Option<Algorithm>);
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not KEY=VALUE")),
+    }
+}
+
+fn algorithm(text: &str) -> Result<Protection, String> {
+    match text {
+        "none" => Ok(Protection(None)),
+        _ => match text.parse() {
+            Ok(algorithm) => Ok(Protection(Some(algorithm))),
+            Err(error) => Err(format!("{error}, none")),
+        },
+    }
+}

@@ -1,0 +1,62 @@
+//! The flags by which a store is reached and used.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use devops_core::units::{ByteSize, UnitError, parse_duration};
+
+#[derive(Args)]
+#[command(next_help_heading = "Transfer options")]
+pub(crate) struct Transfer {
+    /// How many requests carry data at the same time: auto or a number
+    #[arg(long, value_name = "N", default_value = "auto", value_parser = concurrency)]
+    pub(crate) concurrency: Concurrency,
+    /// How much memory parts may take
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    pub(crate) max_memory: ByteSize,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Connection options")]
+pub(crate) struct Connection {
+    /// Use this store instead of AWS
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The region; a wrong one is corrected when the store names the right one
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// Use this profile of the AWS configuration files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Put the bucket into the path instead of the host name
+    #[arg(long)]
+    pub(crate) path_style: bool,
+    /// Trust the certificates in this file instead of the host's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
+    /// Send requests without a signature
+    #[arg(long)]
+    pub(crate) no_sign_request: bool,
+    /// Keep trying for this long until the store answers once, then four times as long per request
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) retry_time: Duration,
+    /// Give up a connection that stands still for this long
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) stall_time: Duration,
+}
+
+/// How many requests, 0 to choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Concurrency(pub(crate) usize);
+
+fn concurrency(text: &str) -> Result<Concurrency, String> {
+    match text.parse() {
+        _ if text == "auto" => Ok(Concurrency(0)),
+        Ok(n) if (1..=1000).contains(&n) => Ok(Concurrency(n)),
+        _ => Err(format!("`{text}` is neither auto nor a number from 1 to 1000")),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text)
+}
