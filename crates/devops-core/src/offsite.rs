@@ -16,7 +16,7 @@ use crate::{
     fs::open_file,
     s3::{
         Composition, Event, Link, ListedObject, ObjectSummary, PartPlan, PutOptions, Replace,
-        S3Error, S3Uri, SentParts, Shared, Source, blocking, list, put_composed,
+        S3Error, S3Uri, Shared, Source, blocking, list, put_composed,
     },
 };
 
@@ -94,13 +94,11 @@ impl Composing<'_> {
             },
         };
         let Some(found) = found else { return Ok(None) };
-        let memory = self.link.store.max_memory();
-        let plan = PartPlan::new(size, self.options.part_size, memory)
-            .map_err(|error| error.to_string())?;
-        let sent = SentParts { usual: plan.part_size(), max_memory: memory };
+        let plan =
+            PartPlan::of_file(size, self.options.part_size).map_err(|error| error.to_string())?;
         let shared = shared(&ours, &found.segments);
         let base = (found.uri.clone(), found.etag);
-        let Some(composition) = Composition::plan(base, size, &shared, sent) else {
+        let Some(composition) = Composition::plan(base, size, &shared, plan.part_size()) else {
             return Err(format!("`{}` has too little in common with it", found.uri));
         };
         (self.link.events)(Event::Composed {

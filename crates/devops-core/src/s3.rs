@@ -13,6 +13,7 @@ mod buffers;
 pub mod checksum;
 mod compose;
 mod connect;
+mod content;
 mod copy;
 mod earlier;
 mod escaped;
@@ -52,7 +53,7 @@ mod verify;
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
     checksum::{Algorithm, Checksum},
-    compose::{Composition, SentParts, Shared},
+    compose::{Composition, Shared},
     connect::{ConnectError, ConnectOptions, connect},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},

@@ -1,33 +1,22 @@
-//! A request body that tells how far it was read, so that a stalled upload is noticed.
+//! Tells how far a body was read, so that a stalled upload is noticed.
 
 use std::{
-    convert::Infallible,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 
-/// Small enough to see progress, large enough to cost nothing.
-const PIECE: usize = 128 << 10;
+use super::content::Content;
 
 /// How many bytes of a body the network has taken, and how many of them were reported.
 #[derive(Clone, Default)]
 pub(crate) struct Watch {
     taken: Arc<AtomicU64>,
     reported: Arc<AtomicU64>,
-}
-
-struct WatchedBody {
-    rest: Bytes,
-    watch: Watch,
 }
 
 impl Watch {
@@ -49,10 +38,10 @@ impl Watch {
         self.taken.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns a body over `bytes` that counts here, from zero.
-    pub(crate) fn body(&self, bytes: Bytes) -> ByteStream {
+    /// Returns a body that counts here, from zero.
+    pub(crate) fn body(&self, content: &Content) -> ByteStream {
         self.restart();
-        ByteStream::new(SdkBody::from_body_1_x(WatchedBody { rest: bytes, watch: self.clone() }))
+        ByteStream::new(SdkBody::from_body_1_x(content.body(self.clone())))
     }
 
     /// Reports what was taken, and returns once nothing moved for too long.
@@ -78,31 +67,5 @@ impl Watch {
                 return;
             }
         }
-    }
-}
-
-impl http_body::Body for WatchedBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
-        }
-        let size = self.rest.len().min(PIECE);
-        let piece = self.rest.split_to(size);
-        self.watch.add(size as u64);
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
     }
 }

@@ -9,7 +9,6 @@ use super::{
     plan::{MAX_PART, MAX_PARTS, MIN_PART, Part},
     uri::S3Uri,
 };
-use crate::units::ByteSize;
 
 /// A copy takes the store some time, and proxies in front of it do not wait long; smaller ones run side by
 /// side.
@@ -45,24 +44,15 @@ struct Piece {
     from: Option<u64>,
 }
 
-/// Sizes of the parts that are sent.
-#[derive(Clone, Copy, Debug)]
-pub struct SentParts {
-    /// About this size.
-    pub usual: u64,
-    /// What memory there is for them.
-    pub max_memory: ByteSize,
-}
-
 impl Composition {
     /// Plans an object of `size` bytes, of which the base has the `shared` ones, in the order of the file.
     ///
-    /// Nothing if the part rules leave nothing to copy.
+    /// What is sent is cut into parts of about `part_size`. Nothing if the part rules leave nothing to copy.
     pub fn plan(
         (base, etag): (S3Uri, String),
         size: u64,
         shared: &[Shared],
-        sent: SentParts,
+        part_size: u64,
     ) -> Option<Self> {
         let mut least = MIN_PART;
         loop {
@@ -70,7 +60,7 @@ impl Composition {
             if copied.is_empty() {
                 return None;
             }
-            let pieces = pieces(size, &copied, sent);
+            let pieces = pieces(size, &copied, part_size);
             if pieces.len() <= MAX_PARTS as usize {
                 return Some(Self { base, etag, pieces });
             }
@@ -135,9 +125,9 @@ fn copied(shared: &[Shared], least: u64) -> Vec<Shared> {
     copied
 }
 
-fn pieces(size: u64, copied: &[Shared], sent: SentParts) -> Vec<Piece> {
+fn pieces(size: u64, copied: &[Shared], part_size: u64) -> Vec<Piece> {
     // What is sent is cut into parts of up to twice this.
-    let part_size = sent.usual.min(sent.max_memory.0 / 2).clamp(MIN_PART, MAX_PART / 2);
+    let part_size = part_size.clamp(MIN_PART, MAX_PART / 2);
     let copy_size = (size / MANY_COPIES).clamp(USUAL_COPY, MAX_PART);
     let mut pieces = Vec::new();
     let mut at = 0;
@@ -178,11 +168,10 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
-    const SENT: SentParts = SentParts { usual: 8 * MIB, max_memory: ByteSize::mib(64) };
 
     fn plan(size: u64, shared: &[Shared]) -> Option<Composition> {
         let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
-        Composition::plan(base, size, shared, SENT)
+        Composition::plan(base, size, shared, 8 * MIB)
     }
 
     fn shared(at: u64, from: u64, size: u64) -> Shared {

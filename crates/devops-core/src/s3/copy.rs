@@ -41,7 +41,8 @@ impl Task<'_> {
                 Ok(copied) => Ok::<_, S3Error>(copied),
             }
         };
-        let (sum, (answer, attempts)) = tokio::try_join!(self.sum(of.file, part), copying)?;
+        let (sum, (answer, attempts)) =
+            tokio::try_join!(self.unhurried(of, self.sum(of.file, part)), copying)?;
         let stored = StoredPart {
             number: part.number,
             size: part.size,

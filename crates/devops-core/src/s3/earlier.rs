@@ -12,6 +12,7 @@ use super::{
     plan::Part,
     proof::StoredPart,
     requests::Answer,
+    stop::Stop,
 };
 
 /// A part as the store lists it.
@@ -87,7 +88,12 @@ impl Earlier {
     }
 
     /// Returns the part if the store has just these bytes.
-    pub(crate) async fn held(&self, part: Part, payload: &Payload) -> Option<StoredPart> {
+    pub(crate) async fn held(
+        &self,
+        part: Part,
+        payload: &Payload,
+        stop: &Stop,
+    ) -> Option<StoredPart> {
         if let Some(stored) = self.noted(part, payload) {
             return Some(stored);
         }
@@ -97,7 +103,7 @@ impl Earlier {
         }
         let etag = Some(listed.etag.clone());
         let answer = Answer { etag, checksum: listed.checksum.clone(), version_id: None };
-        let stored = payload.stored(part.number, answer, 0).await;
+        let stored = payload.stored(part.number, (answer, 0), stop).await;
         let is_by_etag = stored.md5.is_some_and(|md5| hex(&md5) == listed.etag);
         (stored.confirmed || is_by_etag).then_some(stored)
     }

@@ -43,7 +43,6 @@ use crate::{
     fs::{At, PathError, is_at, open_file, sync_folder},
     kind::{HasKind, Kind},
     lock::is_unsupported,
-    units::ByteSize,
 };
 
 mod lines;
@@ -157,7 +156,7 @@ impl Job {
 
     /// Returns the parts that it was to be sent in.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let plan = PartPlan::new(self.size(), self.options.part_size, ByteSize(u64::MAX));
+        let plan = PartPlan::of_file(self.size(), self.options.part_size);
         plan.map_or_else(|_| Vec::new(), |plan| plan.parts().collect())
     }
 

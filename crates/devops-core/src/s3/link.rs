@@ -10,6 +10,7 @@ use aws_sdk_s3::{
 
 use super::{
     body::Watch,
+    content::Content,
     event::Event,
     failure::{CallFailure, Trouble},
     retry::{Tried, chance},
@@ -37,6 +38,8 @@ pub(crate) struct Call<'a> {
     pub(crate) answer: Duration,
     /// The body's watch and size, for requests that carry data.
     pub(crate) body: Option<(&'a Watch, u64)>,
+    /// What the body is made of: where that fails, another attempt would too.
+    pub(crate) content: Option<&'a Content>,
     /// Whether to try again what may get better.
     pub(crate) retry: bool,
     /// How a signal ends it.
@@ -60,7 +63,8 @@ impl<'a> Link<'a> {
     /// Returns how a short request is made.
     pub(crate) fn short(&self, operation: &'static str) -> Call<'a> {
         let answer = self.store.patience().answer();
-        Call { operation, answer, body: None, retry: true, stop: StopPolicy::AtOnce }
+        let stop = StopPolicy::AtOnce;
+        Call { operation, answer, body: None, content: None, retry: true, stop }
     }
 
     /// Makes a request until it succeeds or there is no point in trying; returns the attempts too.
@@ -105,7 +109,8 @@ impl<'a> Link<'a> {
             let tried =
                 Tried { attempt, elapsed: begun.elapsed(), answered: self.store.has_answered() };
             let pause = self.store.patience().pause(&failure.trouble, tried, chance());
-            let Some(pause) = pause.filter(|_| call.retry) else { return Err(failure) };
+            let again = call.retry && !call.content.is_some_and(Content::has_failed);
+            let Some(pause) = pause.filter(|_| again) else { return Err(failure) };
             self.tell_retry(&failure, attempt, pause);
             self.pause(call, pause).await?;
         }

@@ -6,13 +6,14 @@ use bytes::Bytes;
 
 use super::{
     S3Error, blocking,
+    content::Content,
     earlier::Earlier,
     event::Event,
     failure::{CallFailure, Trouble},
     journal::{Journal, Taken},
     layout::CopySource,
     link::{Call, Link, StopPolicy},
-    payload::{PIECE, Payload, PayloadHasher},
+    payload::{Payload, PayloadHasher},
     plan::Part,
     proof::{Sent, StoredPart},
     requests::Upload,
@@ -30,6 +31,9 @@ const TIME_TO_ABORT_AFTER_A_SIGNAL: Duration = Duration::from_secs(1);
 /// How often an upload is aborted: a part that was on its way may bring it back to life.
 const ABORTS: usize = 3;
 
+/// What is read in one go is not read again to be sent: many small files cost one read each.
+const KEPT: u64 = 256 << 10;
+
 /// A multipart upload of a file, with what an earlier run has sent of it.
 pub(crate) struct FileUpload<'a> {
     pub(crate) upload: Upload,
@@ -45,7 +49,7 @@ impl Task<'_> {
         of: &FileUpload<'_>,
         (part, source): (Part, Option<CopySource<'_>>),
     ) -> Result<StoredPart, S3Error> {
-        self.link.heed(Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }).await?;
+        self.link.heed(self.brief(of)).await?;
         if let Some(stored) = of.earlier.agreed(part) {
             return Ok(self.not_sent(stored));
         }
@@ -64,12 +68,29 @@ impl Task<'_> {
         of: &FileUpload<'_>,
         part: Part,
     ) -> Result<StoredPart, S3Error> {
-        let payload = self.read(of.file, part).await?;
+        let payload = self.unhurried(of, self.read(of.file, part)).await?;
         of.earlier.check(part, &payload)?;
-        match of.earlier.held(part, &payload).await {
+        match of.earlier.held(part, &payload, self.link.stop).await {
             Some(stored) => Ok(self.not_sent(stored)),
             None => self.send_part(&of.upload, part.number, payload, of.stop_policy()).await,
         }
+    }
+
+    /// Reads or hashes for a part; when a signal ends that, others that are under way have their moment.
+    pub(crate) async fn unhurried<T>(
+        &self,
+        of: &FileUpload<'_>,
+        reading: impl Future<Output = Result<T, S3Error>>,
+    ) -> Result<T, S3Error> {
+        let result = reading.await;
+        if let Err(S3Error::Cancelled(_)) = &result {
+            self.link.heed(self.brief(of)).await?;
+        }
+        result
+    }
+
+    fn brief(&self, of: &FileUpload<'_>) -> Call<'_> {
+        Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }
     }
 
     /// Tells of a part that is there without having moved from here.
@@ -78,20 +99,19 @@ impl Task<'_> {
         stored
     }
 
-    /// Reads and hashes bytes of a file.
+    /// Hashes bytes of a file, which are read again when they are sent; a few are kept.
     pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
-        let store = self.link.store;
-        let mut buffer = store.buffers().take(part.size).await;
-        let (file, protection, plain_http) = (file.clone(), self.protection, store.is_plain_http());
+        let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
+        let mut hasher = PayloadHasher::new(self.protection, self.link.store.is_plain_http());
         blocking(move || {
-            let mut hasher = PayloadHasher::new(protection, plain_http);
-            let mut offset = part.offset;
-            for piece in buffer.bytes_mut().chunks_mut(PIECE) {
-                file.read(offset, piece)?;
-                hasher.update(piece);
-                offset += piece.len() as u64;
+            if part.size <= KEPT {
+                let mut bytes = vec![0; usize::try_from(part.size).expect("it is small")];
+                file.read(part.offset, &mut bytes)?;
+                hasher.update(&bytes);
+                return Ok(hasher.finish(Content::Held(bytes.into())));
             }
-            Ok(hasher.finish(buffer.freeze()))
+            file.read_through(part, &cancel, |piece| hasher.update(piece))?;
+            Ok(hasher.finish(Content::of_file(file, part)))
         })
         .await
     }
@@ -119,7 +139,9 @@ impl Task<'_> {
         payload: Payload,
         stop: StopPolicy,
     ) -> Result<StoredPart, S3Error> {
-        let (part, answer) = self.link.upload_part(upload, number, &payload, stop).await?;
+        let sent = self.link.upload_part(upload, number, &payload, stop).await;
+        let (part, answer) =
+            sent.map_err(|failure| payload.content.take_failure().unwrap_or(failure.into()))?;
         if let (Some(ours), Some(theirs)) = (&part.sum, answer.checksum)
             && ours.checksum() != theirs
         {

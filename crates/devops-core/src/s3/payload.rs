@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{
-    blocking,
-    checksum::{Algorithm, Hasher, Sum, base64, hex, md5},
+    checksum::{Algorithm, Hasher, Sum, base64, hex},
+    content::Content,
     proof::StoredPart,
     requests::Answer,
+    stop::Stop,
 };
 
 /// How bytes on the way are protected.
@@ -31,14 +32,14 @@ pub(crate) enum Protection {
 
 /// Bytes to send, with what the headers say of them.
 pub(crate) struct Payload {
-    pub(crate) bytes: Bytes,
+    pub(crate) content: Content,
     pub(crate) sum: Option<Sum>,
     md5: Option<[u8; 16]>,
     sha256: Option<String>,
 }
 
 /// How many bytes are hashed at once: they stay in the processor's cache from one hash to the next.
-pub(crate) const PIECE: usize = 256 << 10;
+const PIECE: usize = 256 << 10;
 
 /// Computes all that the headers say, piece by piece.
 pub(crate) struct PayloadHasher {
@@ -72,9 +73,9 @@ impl PayloadHasher {
     }
 
     /// Takes the bytes that went through it.
-    pub(crate) fn finish(self, bytes: Bytes) -> Payload {
+    pub(crate) fn finish(self, content: Content) -> Payload {
         Payload {
-            bytes,
+            content,
             sum: self.sum.map(Hasher::finish),
             md5: self.md5.map(|md5| md5.finalize().into()),
             sha256: self.sha256.map(|sha256| hex(&sha256.finalize())),
@@ -87,11 +88,11 @@ impl Payload {
     pub(crate) fn new(bytes: Bytes, protection: Protection, plain_http: bool) -> Self {
         let mut hasher = PayloadHasher::new(protection, plain_http);
         bytes.chunks(PIECE).for_each(|piece| hasher.update(piece));
-        hasher.finish(bytes)
+        hasher.finish(Content::Held(bytes))
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.bytes.len() as u64
+        self.content.size()
     }
 
     pub(crate) fn value(&self, algorithm: Algorithm) -> Option<String> {
@@ -104,15 +105,17 @@ impl Payload {
     }
 
     /// Makes the store's answer to these bytes into a part, hashing again where it confirms nothing.
-    pub(crate) async fn stored(&self, number: u32, answer: Answer, attempts: u32) -> StoredPart {
+    pub(crate) async fn stored(
+        &self,
+        number: u32,
+        (answer, attempts): (Answer, u32),
+        stop: &Stop,
+    ) -> StoredPart {
         let ours = self.sum.as_ref().map(Sum::checksum);
         let confirmed = ours.is_some() && ours == answer.checksum;
         let md5 = match (self.md5, confirmed, &self.sum) {
             (Some(md5), _, _) => Some(md5),
-            (None, false, Some(_)) => {
-                let bytes = self.bytes.clone();
-                Some(blocking(move || md5(&bytes)).await)
-            }
+            (None, false, Some(_)) => self.content.md5(stop).await,
             _ => None,
         };
         let (size, sum) = (self.size(), self.sum.clone());

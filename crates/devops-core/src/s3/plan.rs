@@ -95,6 +95,11 @@ impl PartPlan {
         Ok(plan)
     }
 
+    /// Plans a file, whose parts are read while they are sent and take no memory.
+    pub fn of_file(size: u64, part_size: PartSize) -> Result<Self, PlanError> {
+        Self::new(size, part_size, ByteSize(u64::MAX))
+    }
+
     /// Returns whether one request carries the whole object.
     pub fn is_single(self) -> bool {
         self.size <= self.part_size

@@ -72,7 +72,7 @@ impl Link<'_> {
             let request = with_attributes!(request, attributes, id)
                 .set_if_none_match(guarded.then(|| "*".to_owned()))
                 .set_content_md5(payload.content_md5())
-                .body(watch.body(payload.bytes.clone()));
+                .body(watch.body(&payload.content));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
                 payload,
@@ -83,18 +83,19 @@ impl Link<'_> {
         let (output, attempts) =
             self.call(self.with_body("PutObject", &watch, payload), send).await?;
         let answer = answer_of!(output, output.version_id(), output.checksum_type());
-        Ok((payload.stored(1, answer.clone(), attempts).await, answer))
+        Ok((payload.stored(1, (answer.clone(), attempts), self.stop).await, answer))
     }
 
     fn with_body<'a>(
         &self,
         operation: &'static str,
         watch: &'a Watch,
-        payload: &Payload,
+        payload: &'a Payload,
     ) -> Call<'a> {
         Call {
             answer: self.store.patience().answer_to_body(),
             body: Some((watch, payload.size())),
+            content: Some(&payload.content),
             ..self.short(operation)
         }
     }
@@ -144,7 +145,7 @@ impl Link<'_> {
                 .upload_id(&upload.id)
                 .part_number(number.cast_signed())
                 .set_content_md5(payload.content_md5())
-                .body(watch.body(payload.bytes.clone()));
+                .body(watch.body(&payload.content));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
                 payload,
@@ -155,7 +156,7 @@ impl Link<'_> {
         let call = Call { stop, ..self.with_body("UploadPart", &watch, payload) };
         let (output, attempts) = self.call(call, send).await?;
         let answer = answer_of!(output, None::<&str>, None);
-        Ok((payload.stored(number, answer.clone(), attempts).await, answer))
+        Ok((payload.stored(number, (answer.clone(), attempts), self.stop).await, answer))
     }
 
     /// Makes the parts into an object.

@@ -85,6 +85,10 @@ impl<'a> Task<'a> {
                 let settled = confirm(&self.link, self.uri, &sent, &answer).await?;
                 Ok((sent, settled))
             }
+            // A body that broke off here was not carried out there.
+            Err(_) if payload.content.has_failed() => {
+                Err(payload.content.take_failure().expect("it has failed"))
+            }
             Err(failure)
                 if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() =>
             {

@@ -6,9 +6,8 @@ use devops_core::{
     kind::HasKind,
     s3::{
         Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
-        Resume, S3Error, S3Uri, SentParts, Shared, Source, put_composed,
+        Resume, S3Error, S3Uri, Shared, Source, put_composed,
     },
-    units::ByteSize,
 };
 use time::macros::datetime;
 
@@ -58,8 +57,7 @@ impl Made {
     }
 
     fn composed_of(&self, shared: &[Shared]) -> Composition {
-        let sent = SentParts { usual: PART, max_memory: ByteSize::mib(64) };
-        Composition::plan((uri("old.bin"), self.etag()), NEW, shared, sent).unwrap()
+        Composition::plan((uri("old.bin"), self.etag()), NEW, shared, PART).unwrap()
     }
 
     fn put(

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read},
+    io::{Cursor, Read, Write},
 };
 
 use devops_core::{
@@ -219,16 +219,38 @@ fn a_file_that_grows_while_it_is_sent_never_becomes_an_object() {
 }
 
 #[test]
-fn a_part_that_would_not_fit_in_memory_is_refused_before_anything_is_sent() {
+fn a_part_of_a_file_may_be_larger_than_the_memory_for_parts() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 70 << 20);
-    let options =
-        PutOptions { part_size: PartSize::Exactly(ByteSize::mib(65)), ..PutOptions::default() };
+    let part_size = PartSize::Exactly(ByteSize::mib(65));
 
-    let error = rig.put(&file, "a.bin", &options).unwrap_err();
+    let sent = rig.put(&file, "a.bin", &PutOptions { part_size, ..PutOptions::default() });
+    let options = (&PutOptions { part_size, ..PutOptions::default() }, StreamOptions::default());
+    let stream = File::open(&file).unwrap();
+    let refused = rig.run(async |link| put_stream(link, stream, &uri("s"), options).await);
 
-    assert_eq!(error.kind(), Kind::Usage);
-    assert_eq!(rig.server.log(), []);
+    assert_eq!(sent.unwrap().parts, 2);
+    assert_eq!(refused.unwrap_err().kind(), Kind::Usage);
+}
+
+#[test]
+fn a_file_that_changes_before_a_part_is_sent_again_is_refused_without_more_tries() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", 2 * PART);
+    rig.server.faults(&["UploadPart:slow-down"]);
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Retry { .. }) {
+            let mut file = File::options().write(true).open(rig.path("a.bin")).unwrap();
+            file.write_all(b"other").unwrap();
+        }
+    });
+
+    let result = rig.put(&file, "a.bin", &in_small_parts());
+
+    assert!(matches!(result, Err(S3Error::Source(SourceError::Changed(_)))), "{result:?}");
+    assert_eq!(rig.n_retries(), 1);
+    assert_eq!(rig.server.keys("backups"), [""; 0]);
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
 }
 
 fn put_reader(

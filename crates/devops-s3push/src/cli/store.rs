@@ -11,7 +11,7 @@ pub(crate) struct Transfer {
     /// How many requests carry data at the same time: auto or a number
     #[arg(long, value_name = "N", default_value = "auto", value_parser = concurrency)]
     pub(crate) concurrency: Concurrency,
-    /// How much memory parts may take
+    /// How much memory parts of streams and of downloads may take; those of files take none
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]
     pub(crate) max_memory: ByteSize,
 }
