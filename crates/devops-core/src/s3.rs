@@ -28,6 +28,7 @@ mod layout;
 mod link;
 mod list;
 mod multipart;
+mod pace;
 mod payload;
 pub mod plan;
 mod presign;
@@ -62,6 +63,7 @@ pub use self::{
     journal::{Job, JournalError, Journals, Unfinished},
     link::Link,
     list::{ListedObject, list},
+    pace::{Pace, RateError, RateLimit},
     plan::{PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,

@@ -3,23 +3,35 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 
-use super::content::Content;
+use super::{content::Content, pace::Pace};
 
-/// How many bytes of a body the network has taken, and how many of them were reported.
+/// How many bytes of a body the network has taken, how many of them were reported, and how fast they may
+/// move.
 #[derive(Clone, Default)]
 pub(crate) struct Watch {
+    pace: Pace,
+    /// Whether bytes wait for the pace, which is no stall.
+    waits: Arc<AtomicBool>,
     taken: Arc<AtomicU64>,
     reported: Arc<AtomicU64>,
 }
 
 impl Watch {
+    pub(crate) fn new(pace: &Pace) -> Self {
+        Self { pace: pace.clone(), ..Self::default() }
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
@@ -29,9 +41,28 @@ impl Watch {
         self.reported.swap(0, Ordering::Relaxed)
     }
 
+    pub(crate) fn set_waits(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
+    }
+
     /// Counts from zero again.
     pub(crate) fn restart(&self) {
+        self.set_waits(false);
         self.taken.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that came, as fast as they may.
+    pub(crate) async fn pass(&self, mut bytes: usize) {
+        while bytes > 0 {
+            let (passing, wait) = self.pace.take(bytes);
+            if !wait.is_zero() {
+                self.set_waits(true);
+                tokio::time::sleep(wait).await;
+                self.set_waits(false);
+            }
+            self.add(passing as u64);
+            bytes -= passing;
+        }
     }
 
     pub(crate) fn add(&self, bytes: u64) {
@@ -62,6 +93,9 @@ impl Watch {
                 moved(taken - last);
                 self.reported.fetch_add(taken - last, Ordering::Relaxed);
                 (last, since) = (taken, Instant::now());
+            }
+            if self.waits.load(Ordering::Relaxed) {
+                since = Instant::now();
             }
             if since.elapsed() >= if taken < size { stall } else { answer } {
                 return;

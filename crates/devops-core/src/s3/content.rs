@@ -14,7 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{Sleep, sleep},
+};
 
 use super::{
     S3Error, blocking, body::Watch, checksum::md5, plan::Part, source::OpenFile, stop::Stop,
@@ -64,7 +67,7 @@ impl Content {
                 Rest::Read(Reader::new(of.clone()))
             }
         };
-        Body { rest, watch }
+        Body { rest, watch, next: None }
     }
 
     /// Returns the MD5 of the bytes, unless they cannot be read any more.
@@ -110,6 +113,8 @@ impl FilePart {
 pub(crate) struct Body {
     rest: Rest,
     watch: Watch,
+    /// The next bytes that may move, and when.
+    next: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
 enum Rest {
@@ -126,6 +131,24 @@ impl Rest {
     }
 }
 
+impl Body {
+    /// Returns how many bytes may move now.
+    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        if self.next.is_none() {
+            let left = usize::try_from(self.rest.left()).unwrap_or(usize::MAX);
+            let (bytes, wait) = self.watch.pace().take(left.min(PIECE));
+            if wait.is_zero() {
+                return Poll::Ready(bytes);
+            }
+            self.watch.set_waits(true);
+            self.next = Some((bytes, Box::pin(sleep(wait))));
+        }
+        let (bytes, wait) = self.next.as_mut().expect("it was made above");
+        ready!(wait.as_mut().poll(cx));
+        Poll::Ready(*bytes)
+    }
+}
+
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;
@@ -137,13 +160,16 @@ impl http_body::Body for Body {
         if self.rest.left() == 0 {
             return Poll::Ready(None);
         }
+        let most = ready!(self.poll_pace(cx));
         let piece = match &mut self.rest {
-            Rest::Held(bytes) => bytes.split_to(bytes.len().min(PIECE)),
-            Rest::Read(reader) => match ready!(reader.poll_piece(cx)) {
+            Rest::Held(bytes) => bytes.split_to(bytes.len().min(most)),
+            Rest::Read(reader) => match ready!(reader.poll_piece(most, cx)) {
                 Ok(piece) => piece,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             },
         };
+        self.next = None;
+        self.watch.set_waits(false);
         self.watch.add(piece.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
@@ -195,7 +221,7 @@ impl Reader {
         Self { of, at, left, waiting: None, spare: Spare::default() }
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    fn poll_piece(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.of.failure().is_some() {
             return Poll::Ready(Err(io::Error::other("the source failed")));
         }
@@ -205,17 +231,17 @@ impl Reader {
                 self.waiting = None;
                 done.map_err(io::Error::other)?
             }
-            None => match self.read_cached() {
+            None => match self.read_cached(most) {
                 Ok(buffer) => (buffer, Ok(())),
                 Err(buffer) => {
                     self.waiting = Some(self.read(buffer));
-                    return self.poll_piece(cx);
+                    return self.poll_piece(most, cx);
                 }
             },
         };
         if let Err(error) = read {
             self.of.fail(error);
-            return self.poll_piece(cx);
+            return self.poll_piece(most, cx);
         }
         self.at += buffer.bytes.len() as u64;
         self.left -= buffer.bytes.len() as u64;
@@ -223,8 +249,8 @@ impl Reader {
     }
 
     /// Reads what the page cache has, without waiting; gives the buffer back when it has nothing.
-    fn read_cached(&self) -> Result<Buffer, Buffer> {
-        let size = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+    fn read_cached(&self, most: usize) -> Result<Buffer, Buffer> {
+        let size = usize::try_from(self.left).map_or(most, |left| left.min(most));
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffer = Buffer { bytes: spare.unwrap_or_default(), spare: self.spare.clone() };
         buffer.bytes.resize(size, 0);

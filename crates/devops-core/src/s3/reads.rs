@@ -125,7 +125,7 @@ impl Link<'_> {
         etag: Option<&str>,
         (offset, size): (u64, u64),
     ) -> Result<Buffer, CallFailure> {
-        let watch = Watch::default();
+        let watch = Watch::new(self.store.pace());
         let buffer = RefCell::new(self.store.buffers().take(size).await);
         let range = format!("bytes={offset}-{}", offset + size - 1);
         let send = |client: Client| {
@@ -147,7 +147,7 @@ impl Link<'_> {
                         .ok_or_else(|| lost("more bytes than asked for"))?
                         .copy_from_slice(&bytes);
                     at += bytes.len();
-                    watch.add(bytes.len() as u64);
+                    watch.pass(bytes.len()).await;
                 }
                 if at as u64 == size { Ok(()) } else { Err(lost("fewer bytes than asked for")) }
             }

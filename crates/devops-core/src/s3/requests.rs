@@ -66,7 +66,7 @@ impl Link<'_> {
         (attributes, id): (&Attributes, &str),
         guarded: bool,
     ) -> Result<(StoredPart, Answer), CallFailure> {
-        let watch = Watch::default();
+        let watch = Watch::new(self.store.pace());
         let send = |client: Client| {
             let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
             let request = with_attributes!(request, attributes, id)
@@ -136,7 +136,7 @@ impl Link<'_> {
         payload: &Payload,
         stop: StopPolicy,
     ) -> Result<(StoredPart, Answer), CallFailure> {
-        let watch = Watch::default();
+        let watch = Watch::new(self.store.pace());
         let send = |client: Client| {
             let request = client
                 .upload_part()

@@ -13,14 +13,14 @@ use aws_sdk_s3::{
     config::{Builder, Region},
 };
 
-use super::{buffers::Buffers, connect::ConnectOptions, lanes::Lanes, retry::Patience};
+use super::{buffers::Buffers, connect::ConnectOptions, lanes::Lanes, pace::Pace, retry::Patience};
 use crate::units::ByteSize;
 
 /// One connection carries about 20 MB/s to S3; ten of them fill a gigabit and more.
 const USUAL_CONCURRENCY: usize = 10;
 
 /// How much of this host a store's client may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// How many requests carry data at the same time; 0 chooses.
     pub concurrency: usize,
@@ -28,11 +28,18 @@ pub struct StoreOptions {
     pub max_memory: ByteSize,
     /// When to give up.
     pub patience: Patience,
+    /// How fast bytes move.
+    pub pace: Pace,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { concurrency: 0, max_memory: ByteSize::mib(128), patience: Patience::default() }
+        Self {
+            concurrency: 0,
+            max_memory: ByteSize::mib(128),
+            patience: Patience::default(),
+            pace: Pace::default(),
+        }
     }
 }
 
@@ -67,9 +74,9 @@ impl Store {
             client: RwLock::new(Client::from_conf(config.clone().build())),
             config,
             plain_http,
-            options,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(options.max_memory.0),
+            options,
             address,
             credentials_end,
             answered: AtomicBool::new(false),
@@ -124,6 +131,10 @@ impl Store {
 
     pub(crate) fn patience(&self) -> Patience {
         self.options.patience
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.options.pace
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {

@@ -3,13 +3,14 @@
 use std::{
     fs::File,
     io::{Cursor, Read, Write},
+    time::{Duration, Instant},
 };
 
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
-        PartSize, Proof, PutOptions, Replace, S3Error, SourceError, StreamOptions, Tags,
+        PartSize, Patience, Proof, PutOptions, Replace, S3Error, SourceError, StreamOptions, Tags,
         find_sources, pending_uploads, put, put_all, put_stream,
     },
     units::ByteSize,
@@ -234,6 +235,20 @@ fn a_part_of_a_file_may_be_larger_than_the_memory_for_parts() {
 }
 
 #[test]
+fn bytes_move_no_faster_than_the_limit_and_waiting_is_no_stall() {
+    let limit = "256KiB".parse().unwrap();
+    let patience = Patience { stall: Duration::from_millis(100), ..Patience::default() };
+    let rig = Rig::limited(limit, patience);
+    let file = rig.file("a.bin", 256 << 10);
+    let begun = Instant::now();
+
+    rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
+
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(rig.moved(), 256 << 10);
+}
+
+#[test]
 fn a_file_that_changes_before_a_part_is_sent_again_is_refused_without_more_tries() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 2 * PART);
@@ -344,7 +359,7 @@ fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
             let begun = |log: &[devops_fakes::s3::Entry]| {
                 log.iter().filter(|entry| entry.operation == "UploadPart").count() >= 3
             };
-            server.wait_for(begun, std::time::Duration::from_secs(30));
+            server.wait_for(begun, Duration::from_secs(30));
             cancel.cancel(2);
         });
         rig.run(async |link| {

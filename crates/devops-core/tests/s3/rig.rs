@@ -10,13 +10,15 @@ use std::{
 
 use devops_core::{
     cancel::Cancel,
+    clock::SystemClock,
     s3::{
-        ConnectOptions, Event, Link, ObjectSummary, Patience, PutOptions, S3Error, S3Uri, Source,
-        Stop, Store, StoreOptions, connect, put,
+        ConnectOptions, Event, Link, ObjectSummary, Pace, Patience, PutOptions, RateLimit, S3Error,
+        S3Uri, Source, Stop, Store, StoreOptions, connect, put,
     },
     units::ByteSize,
 };
 use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
+use time::UtcOffset;
 
 /// The smallest part that S3 allows.
 pub(crate) const PART: u64 = 5 << 20;
@@ -52,6 +54,14 @@ impl Rig {
     }
 
     pub(crate) fn with(patience: Patience) -> Self {
+        Self::paced(Pace::default(), patience)
+    }
+
+    pub(crate) fn limited(limit: RateLimit, patience: Patience) -> Self {
+        Self::paced(Pace::new(limit, SystemClock::new(UtcOffset::UTC)), patience)
+    }
+
+    fn paced(pace: Pace, patience: Patience) -> Self {
         let server = Server::with_bucket();
         let cancel = Cancel::new();
         let stop = Stop::new(&cancel);
@@ -67,7 +77,7 @@ impl Rig {
             ..ConnectOptions::default()
         };
         let max_memory = ByteSize::mib(64);
-        let store_options = StoreOptions { concurrency: 4, max_memory, patience };
+        let store_options = StoreOptions { concurrency: 4, max_memory, patience, pace };
         let store = runtime.block_on(connect(&options, store_options, &stop)).unwrap();
         Self {
             server,

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use devops_core::units::{ByteSize, UnitError, parse_duration};
+use devops_core::{
+    s3::RateLimit,
+    units::{ByteSize, UnitError, parse_duration},
+};
 
 #[derive(Args)]
 #[command(next_help_heading = "Transfer options")]
@@ -14,6 +17,9 @@ pub(crate) struct Transfer {
     /// How much memory parts of streams and of downloads may take; those of files take none
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]
     pub(crate) max_memory: ByteSize,
+    /// Move at most so many bytes a second (2MiB), or by the time of day ('08:00,2MiB 19:00,off')
+    #[arg(long, value_name = "RATE")]
+    pub(crate) limit_rate: Option<RateLimit>,
 }
 
 #[derive(Args)]

@@ -2,11 +2,17 @@
 
 use devops_cli::{Failure, ResultExt, Session};
 use devops_core::{
-    s3::{ConnectError, ConnectOptions, Patience, Stop, Store, StoreOptions, connect},
+    s3::{ConnectError, ConnectOptions, Pace, Patience, Stop, Store, StoreOptions, connect},
     units::ByteSize,
 };
 
 use crate::cli::{Connection, Transfer};
+
+/// Returns how fast bytes may move, by the clock on the wall.
+fn pace(transfer: Option<&Transfer>, session: &Session) -> Pace {
+    let limit = transfer.and_then(|transfer| transfer.limit_rate.clone());
+    limit.map_or_else(Pace::default, |limit| Pace::new(limit, session.clock()))
+}
 
 /// A connected store, and when to stop.
 pub(crate) struct Connected {
@@ -68,6 +74,7 @@ impl Connected {
             concurrency: transfer.map_or(0, |transfer| transfer.concurrency.0),
             max_memory: transfer.map_or(ByteSize::mib(128), |transfer| transfer.max_memory),
             patience,
+            pace: pace(transfer, session),
         };
         let stop = Stop::new(session.cancel());
         let store = match connect(&options, store_options, &stop).await {
