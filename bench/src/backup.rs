@@ -9,15 +9,19 @@ mod options;
 mod peers;
 mod works;
 
-use std::fs;
-
 use anyhow::{Context, Result};
-use serde_json::json;
 
-use super::{rounds::Results, table};
-use crate::shell::{cargo, run as build};
+use crate::{
+    bars::print,
+    machine, report,
+    rounds::Results,
+    shell::{cargo, run as build},
+};
 use lab::Lab;
 use options::Options;
+
+const TITLE: &str =
+    "The bars (they are meant for a tree of about 1 GB and 20,000 files, on 2 processors)";
 
 /// The name of each piece of work, in the order they are done.
 const WORKS: [&str; 10] =
@@ -31,7 +35,7 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     }
     let options = Options::parse(arguments)?;
     build(&mut cargo(["build", "--locked", "--release", "--package", "devops-backup"]))?;
-    lab::two_processors()?;
+    machine::two_processors()?;
     let lab = Lab::new(&options)?;
     lab.print();
     let mut results = Results::default();
@@ -40,17 +44,11 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     }
     let index = lab.index_share()?;
     let bars = bars::judge(&results, index);
-    println!(
-        "\nThe bars (they are meant for a tree of about 1 GB and 20,000 files, on 2 processors)"
-    );
-    table::aligned(&bars::cells(&bars));
-    if let Some(path) = &options.json {
-        let all = json!({ "lab": lab.facts(), "results": results, "bars": bars });
-        let text = serde_json::to_string_pretty(&all)?;
-        write(path, &text).with_context(|| path.display().to_string())?;
-        println!("\nEvery run is in {}", path.display());
+    print(TITLE, &bars);
+    match &options.json {
+        Some(path) => report::save(path, &lab.facts(), (&results, &bars)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn measure(work: &'static str, lab: &Lab, results: &mut Results) -> Result<()> {
@@ -66,9 +64,4 @@ fn measure(work: &'static str, lab: &Lab, results: &mut Results) -> Result<()> {
         "verify" => works::verify(lab, results),
         _ => memory::measure(lab, results),
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a report needs no atomic replacement")]
-fn write(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    fs::write(path, text)
 }

@@ -1,12 +1,18 @@
 //! Benchmarks, run by `cargo xtask bench NAME`: side-by-side figures against the peers that are installed.
 //!
-//! Run by hand: no test depends on a clock. `measure`, `rounds` and `table` serve every benchmark.
+//! Run by hand: no test depends on a clock. what is not in a folder serves every benchmark.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod archives;
 mod backup;
+mod bars;
 mod change;
+mod machine;
 mod measure;
+mod place;
+mod programs;
+mod report;
 mod rounds;
 #[allow(dead_code, reason = "shared with xtask, which uses all of it")]
 #[path = "../../xtask/src/shell.rs"]

@@ -1,9 +1,8 @@
 //! Runs one command and measures what it took, the whole pipeline with it.
 
 use std::{
-    ffi::{OsStr, OsString},
     fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -11,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use wait4::Wait4;
 
-use crate::shell::{command, shown};
+use crate::shell::shown;
 
 /// What one run took.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
@@ -26,47 +25,6 @@ pub(crate) struct Measured {
     pub peak: u64,
     /// The size of what it made, in bytes, if it made anything.
     pub size: Option<u64>,
-}
-
-/// A place to run programs in, where nothing from outside reaches them but the path.
-pub(crate) struct Place {
-    dir: PathBuf,
-}
-
-impl Place {
-    /// Makes the folder, with a home of its own.
-    pub(crate) fn new(dir: PathBuf) -> Result<Self> {
-        let home = dir.join("home");
-        std::fs::create_dir_all(&home).with_context(|| home.display().to_string())?;
-        Ok(Self { dir })
-    }
-
-    pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
-        self.dir.join(relative)
-    }
-
-    /// Returns a command that runs here.
-    pub(crate) fn command<A: AsRef<OsStr>>(&self, words: &[A]) -> Command {
-        let (program, args) = words.split_first().expect("a command has a program");
-        let mut command = command(program);
-        command.args(args).current_dir(&self.dir).env_clear();
-        command.env("HOME", self.path("home")).env("LC_ALL", "C.UTF-8").env("TMPDIR", &self.dir);
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        command.stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command that prepares something and must succeed; its output is dropped.
-    pub(crate) fn prepare(&self, argv: &[&str], env: &[(&str, OsString)]) -> Result<()> {
-        let mut command = self.command(argv);
-        command.envs(env.iter().map(|(name, value)| (name, value)));
-        let output = command.output().with_context(|| shown(&command))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`{}` failed: {}", shown(&command), said.trim_end());
-        Ok(())
-    }
 }
 
 /// Runs a command to its end; fails unless it succeeds. Its output goes to `stdout`, or nowhere.
@@ -101,6 +59,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Place;
 
     #[test]
     fn the_median_is_in_the_middle() {

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::measure::{Measured, Place, measure, median};
+use super::{
+    measure::{Measured, measure, median},
+    place::Place,
+};
 
 type Prepare<'a> = Box<dyn Fn() -> Result<()> + 'a>;
 

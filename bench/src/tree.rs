@@ -18,12 +18,14 @@ use std::{
     fs::{self, File, FileTimes, Permissions},
     io::{BufWriter, Write},
     os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
 use flate2::Crc;
+
+use crate::{place::Place, report::write};
 
 pub(crate) use kind::Kind;
 use plan::{Node, Planned};
@@ -38,7 +40,7 @@ pub(crate) struct Shape {
 }
 
 /// Changed whenever the generator makes other bytes: trees of different versions are not compared.
-pub(crate) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// Makes the bytes of one file, a stretch at a time, so that no file is held in memory whole.
 trait Content {
@@ -102,6 +104,21 @@ fn fill(file: &File, n: u64, content: &mut dyn Content, crc: &mut Crc) -> Result
         left -= n_taken as u64;
     }
     writer.flush().map_err(Into::into)
+}
+
+/// Returns the generated tree of this shape, made once, and its description.
+pub(crate) fn generated(place: &Place, shape: Shape) -> Result<(PathBuf, String)> {
+    let Shape { seed, n_bytes, n_files } = shape;
+    let name = format!("home-v{VERSION}-{seed}-{n_bytes}-{n_files}");
+    let (folder, made) = (place.path(&name), place.path(format!("{name}.made")));
+    if !made.exists() {
+        println!("\nMaking the tree in {}", folder.display());
+        place.prepare(&["rm", "-rf", "--", &name], &[])?;
+        let checksum = generate(shape, &folder)?;
+        write(&made, &format!("{checksum:08x}"))?;
+    }
+    let checksum = fs::read_to_string(&made)?;
+    Ok((folder, format!("generated, version {VERSION}, seed {seed}, checksum {checksum}")))
 }
 
 #[cfg(test)]

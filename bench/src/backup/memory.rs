@@ -24,15 +24,15 @@ pub(super) const DENSE: &str = "5 GiB, dense";
 
 /// Measures each once: a peak does not vary as a time does.
 pub(super) fn measure(lab: &Lab, results: &mut Results) -> Result<()> {
-    lab.empty("memory")?;
+    lab.place.empty("memory")?;
     many_files(&lab.place.path("memory"))?;
     all_commands(lab, results, MANY)?;
 
-    lab.empty("memory")?;
+    lab.place.empty("memory")?;
     change::sparse_file(&lab.place.path("memory/sparse"), LARGE)?;
     all_commands(lab, results, SPARSE)?;
 
-    lab.empty("memory")?;
+    lab.place.empty("memory")?;
     let room = rustix::fs::statvfs(lab.place.path(""))?;
     if room.f_bavail * room.f_frsize < ROOM {
         println!("\n({DENSE} is left out: fewer than {ROOM} bytes are free)");
@@ -40,7 +40,7 @@ pub(super) fn measure(lab: &Lab, results: &mut Results) -> Result<()> {
     }
     tree::fill_file(&lab.place.path("memory/dense"), LARGE, Kind::Object, lab.seed)?;
     all_commands(lab, results, DENSE)?;
-    lab.remove("memory")
+    lab.place.remove("memory")
 }
 
 /// Makes a folder of many small files.
@@ -54,7 +54,7 @@ fn many_files(folder: &Path) -> Result<()> {
 }
 
 fn all_commands(lab: &Lab, results: &mut Results, work: &'static str) -> Result<()> {
-    lab.settle()?;
+    lab.place.settle()?;
     let tree = lab.place.path("memory");
     let archive = lab.back_up(&tree, "memory-archive")?;
     let out = lab.place.path("out");
@@ -63,17 +63,17 @@ fn all_commands(lab: &Lab, results: &mut Results, work: &'static str) -> Result<
     let create = lab.tool([&"create", &tree, &dest]);
     let name = |what: &str| format!("{OURS} {what}");
     let candidates = [
-        Candidate::new(&name("create"), create).makes(&dest).after(|| lab.remove("dest")),
+        Candidate::new(&name("create"), create).makes(&dest).after(|| lab.place.remove("dest")),
         Candidate::new(&name("create again"), lab.tool([&"create", &tree, &folder])),
         Candidate::new(&name("list"), lab.tool([&"list", &archive])),
         Candidate::new(&name("verify"), lab.tool([&"verify", &archive])),
         Candidate::new(&name("restore"), lab.tool([&"restore", &archive, &"--to", &out]))
-            .after(|| lab.empty("out")),
+            .after(|| lab.place.empty("out")),
     ];
     let rows = results.measure(work, &lab.place, &candidates, 1)?;
     table::print(work, rows);
     for name in ["out", "dest", "memory-archive"] {
-        lab.remove(name)?;
+        lab.place.remove(name)?;
     }
     Ok(())
 }

@@ -8,62 +8,18 @@ use std::{
 use anyhow::Result;
 
 use super::Lab;
-use crate::{measure::Place, rounds::Candidate};
+use crate::{programs::Program, rounds::Candidate};
 
-/// Each program with its Debian package.
-const PROGRAMS: [(&str, &str); 7] = [
-    ("tar", "tar"),
-    ("gzip", "gzip"),
-    ("pigz", "pigz"),
-    ("bsdtar", "libarchive-tools"),
-    ("python3", "python3"),
-    ("restic", "restic"),
-    ("borg", "borgbackup"),
+/// Each program, and how it is installed.
+pub(super) const PROGRAMS: &[Program] = &[
+    Program::of_debian("tar", "tar"),
+    Program::of_debian("gzip", "gzip"),
+    Program::of_debian("pigz", "pigz"),
+    Program::of_debian("bsdtar", "libarchive-tools"),
+    Program::of_debian("python3", "python3"),
+    Program { version: &["restic", "version"], ..Program::of_debian("restic", "restic") },
+    Program::of_debian("borg", "borgbackup"),
 ];
-
-/// The version of each program that takes part, or none.
-pub(super) struct Installed(Vec<(&'static str, Option<String>)>);
-
-impl Installed {
-    /// Returns the names of those a bench can do without; with tar everything is compared.
-    pub(super) fn optional() -> Vec<&'static str> {
-        PROGRAMS.iter().map(|(name, _)| *name).filter(|name| *name != "tar").collect()
-    }
-
-    /// Finds all but those not wanted: the slow ones take most of the time.
-    pub(super) fn find(place: &Place, without: &[String]) -> Self {
-        let wanted = PROGRAMS.into_iter().filter(|(name, _)| !without.iter().any(|no| no == name));
-        Self(wanted.map(|(name, _)| (name, version(place, name))).collect())
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(installed, version)| *installed == name && version.is_some())
-    }
-
-    pub(super) fn print(&self) {
-        for (name, version) in &self.0 {
-            if let Some(version) = version {
-                println!("  {version}");
-            } else {
-                let package = PROGRAMS.iter().find(|(program, _)| program == name);
-                let package = package.map_or(*name, |(_, package)| package);
-                println!("  {name} is left out: not installed (apt-get install {package})");
-            }
-        }
-    }
-
-    pub(super) fn versions(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.0.iter().map(|(name, version)| ((*name).to_owned(), version.clone().into())).collect()
-    }
-}
-
-fn version(place: &Place, name: &str) -> Option<String> {
-    let argument = if name == "restic" { "version" } else { "--version" };
-    let output = place.command(&[name, argument]).output().ok()?;
-    let said = [output.stdout, output.stderr].concat();
-    let line = String::from_utf8_lossy(&said).lines().next()?.trim().to_owned();
-    output.status.success().then_some(line)
-}
 
 /// A tool that keeps backups in a repository of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,7 +65,7 @@ impl Repository {
 
     /// Makes an empty repository.
     pub(super) fn init(self, lab: &Lab) -> Result<()> {
-        lab.empty(&self.state())?;
+        lab.place.empty(&self.state())?;
         let argv: &[&str] = match self {
             Self::Restic => &["restic", "init"],
             Self::Borg => &["borg", "init", "--encryption", "none"],
@@ -125,7 +81,7 @@ impl Repository {
         let argv: Vec<_> = argv.iter().map(|word| word.to_str().unwrap_or_default()).collect();
         lab.place.prepare(&argv, &self.env(lab))?;
         let kept = format!("{}-base", self.state());
-        lab.copy(&lab.place.path(self.state()), &kept)?;
+        lab.place.copy(&lab.place.path(self.state()), &kept)?;
         Ok(lab.place.path(kept))
     }
 

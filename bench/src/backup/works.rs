@@ -4,11 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{
-    lab::{Lab, keep_only},
-    peers::Repository,
-};
+use super::{lab::Lab, peers::Repository};
 use crate::{
+    archives::keep_only,
     change::{self, Changed},
     rounds::{Candidate, Results},
     table,
@@ -77,7 +75,7 @@ fn ours<'a>(lab: &'a Lab, level: Option<&str>) -> Vec<Candidate<'a>> {
     for argv in [&mut to_folder, &mut to_stdout] {
         argv.extend(level.into_iter().flat_map(|level| ["--level".into(), level.into()]));
     }
-    let fresh = Candidate::new(OURS, to_folder).makes(&dest).after(|| lab.remove("dest"));
+    let fresh = Candidate::new(OURS, to_folder).makes(&dest).after(|| lab.place.remove("dest"));
     vec![fresh, Candidate::new(OURS_STDOUT, to_stdout).writes(&out)]
 }
 
@@ -130,8 +128,8 @@ fn second(
     let copy = lab.place.path("changed");
     let tree = if change.is_some() { &copy } else { &lab.tree };
     if change.is_some() {
-        lab.copy(&lab.tree, "changed")?;
-        lab.settle()?;
+        lab.place.copy(&lab.tree, "changed")?;
+        lab.place.settle()?;
     }
     let base = lab.back_up(tree, "second")?;
     let mut peers = Vec::new();
@@ -146,12 +144,12 @@ fn second(
     let argv = lab.tool([&"create", tree, &folder]);
     let mut candidates = vec![Candidate::new(OURS, argv).after(|| keep_only(&base))];
     for (peer, kept) in &peers {
-        let back = move || lab.copy(kept, &peer.state());
+        let back = move || lab.place.copy(kept, &peer.state());
         candidates.push(peer.create(lab, tree).after(back));
     }
     measure(lab, results, title, &candidates)?;
     drop(candidates);
-    lab.remove("changed")
+    lab.place.remove("changed")
 }
 
 /// Listing all entries.
@@ -181,11 +179,11 @@ pub(super) fn one(lab: &Lab, results: &mut Results) -> Result<()> {
     let extract = |who, first: &[&str]| {
         let argv =
             [first, &["-xzf", &shown, "-C", out.to_str().unwrap_or_default(), name]].concat();
-        Candidate::new(who, argv).after(|| lab.empty("out"))
+        Candidate::new(who, argv).after(|| lab.place.empty("out"))
     };
     let restore = lab.tool([&"restore", &archive, &file, &"--to", &out]);
     let mut candidates = vec![
-        Candidate::new(OURS, restore).after(|| lab.empty("out")),
+        Candidate::new(OURS, restore).after(|| lab.place.empty("out")),
         extract(TAR_EXTRACT, &["tar"]),
         extract("tar xzf --occurrence", &["tar", "--occurrence"]),
     ];
@@ -228,7 +226,7 @@ pub(super) fn restore(lab: &Lab, results: &mut Results) -> Result<()> {
 
 /// A fast restore that is not right is worth nothing: the last word is with `diff`.
 fn same_content(lab: &Lab) -> Result<()> {
-    lab.remove("out")?;
+    lab.place.remove("out")?;
     let (archive, out) = (lab.archive()?, lab.place.path("out"));
     let argv = lab.tool([&"restore", &archive, &"--to", &out]);
     let restored = lab.place.command(&argv).output()?;
@@ -236,7 +234,7 @@ fn same_content(lab: &Lab) -> Result<()> {
     let mut diff = lab.place.command(&["diff", "-r", "--no-dereference"]);
     let differs = diff.arg(&lab.tree).arg(&out).output()?;
     ensure!(differs.status.success(), "{}", String::from_utf8_lossy(&differs.stdout));
-    lab.remove("out")
+    lab.place.remove("out")
 }
 
 /// Proving that the archive is whole.
