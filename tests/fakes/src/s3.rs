@@ -3,6 +3,7 @@
 //! `store` keeps the objects honestly, `service` answers for it, `fault` says what goes wrong, and
 //! `http` puts the faults around the answers and writes the log.
 
+mod body;
 mod digest;
 mod fault;
 mod http;
@@ -76,6 +77,8 @@ pub struct Entry {
     pub faults: Vec<String>,
     /// How many requests of this operation were under way with it.
     pub alongside: usize,
+    /// How many bytes of its body the service took, once the request is over.
+    pub received: u64,
 }
 
 impl Entry {

@@ -62,7 +62,11 @@ fn a_large_file_is_sent_in_parallel_parts_and_fully_proven() {
     let object = rig.server.object("backups", "a.bin").unwrap();
     assert!(object.bytes() == bytes(4 * PART + 17));
     assert_eq!(object.parts, 5);
-    assert!(rig.server.log().iter().any(|entry| entry.alongside > 1), "nothing ran in parallel");
+    let log = rig.server.log();
+    assert!(log.iter().any(|entry| entry.alongside > 1), "nothing ran in parallel");
+    for part in log.iter().filter(|entry| entry.operation == "UploadPart") {
+        assert_eq!(part.header("content-length"), Some(part.received.to_string().as_str()));
+    }
     assert_eq!(rig.moved().cast_unsigned(), summary.size);
 }
 

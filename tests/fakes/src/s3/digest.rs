@@ -2,17 +2,20 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use md5::{Digest, Md5};
 use s3s::{
     S3Result,
     dto::{Checksum, ETag},
     s3_error,
 };
 
-use super::store::hash;
+use super::store::{hash, hex};
 
-/// The checksum headers of a request, all of which must be right.
-pub(crate) fn check(bytes: &Bytes, stated: &Checksum, md5: Option<&str>) -> S3Result<Checksum> {
+/// The checksum headers of a request, all of which must be right; `etag` is the MD5 of the bytes.
+pub(crate) fn check(
+    (bytes, etag): (&Bytes, &str),
+    stated: &Checksum,
+    md5: Option<&str>,
+) -> S3Result<Checksum> {
     let mut known = Checksum::default();
     let mut wrong = false;
     macro_rules! check {
@@ -29,7 +32,7 @@ pub(crate) fn check(bytes: &Bytes, stated: &Checksum, md5: Option<&str>) -> S3Re
         checksum_sha1: "SHA1", checksum_sha256: "SHA256"
     );
     if let Some(md5) = md5 {
-        wrong |= STANDARD.encode(Md5::digest(bytes)) != md5;
+        wrong |= STANDARD.decode(md5).map_or(true, |md5| hex(&md5) != etag);
     }
     if wrong {
         return Err(s3_error!(

@@ -1,6 +1,6 @@
 //! Connections, faults and the log around the honest service.
 
-use std::{convert::Infallible, io, sync::Arc};
+use std::{collections::BTreeMap, convert::Infallible, io, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -19,7 +19,9 @@ use s3s::{
 use tokio::net::TcpListener;
 
 use super::{
-    Entry, Fault, Options, Shared, lock,
+    Entry, Fault, Options, Shared,
+    body::Received,
+    lock,
     service::{Service, WithoutConditions},
 };
 
@@ -77,7 +79,7 @@ impl Front {
     async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let shape = shape(&request);
         let (index, faults) = self.begin(&request, &shape);
-        let _open = Open { shared: &self.shared, index };
+        let open = Open { shared: &self.shared, index, received: Received::default() };
         for fault in &faults {
             match fault {
                 Fault::Delay(time) => tokio::time::sleep(*time).await,
@@ -91,7 +93,11 @@ impl Front {
             self.finish(index, answer.status());
             return Ok(answer);
         }
-        let answer = self.service.call(request.map(Body::from)).await.map_err(|_| Dropped)?;
+        let answer = self
+            .service
+            .call(request.map(|body| open.received.count(body)))
+            .await
+            .map_err(|_| Dropped)?;
         let answer = afterwards(&faults, answer).await?;
         self.finish(index, answer.status());
         Ok(answer)
@@ -102,7 +108,7 @@ impl Front {
         let applied = rules.iter_mut().filter_map(|rule| rule.apply(shape.operation, shape.part));
         let (faults, names) = applied.unzip();
         let mut log = lock(&self.shared.log);
-        let open = |entry: &&Entry| entry.operation == shape.operation && entry.status.is_none();
+        let open = |entry: &&Entry| entry.status.is_none() && entry.operation == shape.operation;
         let alongside = log.iter().filter(open).count() + 1;
         log.push(Entry {
             operation: shape.operation.to_owned(),
@@ -112,6 +118,7 @@ impl Front {
             status: None,
             faults: names,
             alongside,
+            received: 0,
         });
         self.shared.logged.notify_all();
         (log.len() - 1, faults)
@@ -169,6 +176,7 @@ impl Front {
 struct Open<'a> {
     shared: &'a Shared,
     index: usize,
+    received: Received,
 }
 
 impl Drop for Open<'_> {
@@ -176,12 +184,16 @@ impl Drop for Open<'_> {
         let mut log = lock(&self.shared.log);
         let entry = &mut log[self.index];
         entry.status.get_or_insert(0);
+        entry.received = self.received.get();
+        let headers: BTreeMap<_, _> = entry.headers.iter().cloned().collect();
         let line = serde_json::json!({
             "operation": entry.operation,
             "path": entry.path,
             "part": entry.part,
             "status": entry.status,
             "faults": entry.faults,
+            "received": entry.received,
+            "headers": headers,
         });
         if let Some(sink) = lock(&self.shared.sink).as_mut() {
             // The log is for people; the server goes on without it.

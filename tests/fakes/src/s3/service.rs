@@ -12,7 +12,7 @@ use super::{
     Shared,
     digest::{check, checksum_of, strong, with_checksum},
     listing::{self, no_upload},
-    store::{Attributes, StoredObject, StoredPart, Upload, hash, md5_hex},
+    store::{Attributes, StoredObject, StoredPart, Upload, hash, hex, md5, md5_hex},
 };
 
 /// Marks a request whose conditions are not to be looked at.
@@ -122,9 +122,10 @@ impl S3 for Service {
         let heeds = request.extensions.get::<WithoutConditions>().is_none();
         let mut input = request.input;
         let bytes = collect(input.body.take()).await?;
-        let known = check(&bytes, &checksum_of!(input), input.content_md5.as_deref())?;
+        let etag = md5_hex(&bytes);
+        let known = check((&bytes, &etag), &checksum_of!(input), input.content_md5.as_deref())?;
         let attributes = attributes(input.metadata, input.content_type, input.storage_class);
-        let mut object = StoredObject::of_bytes(bytes, attributes);
+        let mut object = StoredObject::tagged(bytes, etag, attributes);
         let answer = with_checksum!(&known, PutObjectOutput { e_tag: Some(strong(&object.etag)) });
         if known.checksum_crc32c.is_some()
             || known.checksum_sha256.is_some()
@@ -256,13 +257,11 @@ impl S3 for Service {
     ) -> S3Result<S3Response<UploadPartOutput>> {
         let mut input = request.input;
         let bytes = collect(input.body.take()).await?;
-        let checksum = check(&bytes, &checksum_of!(input), input.content_md5.as_deref())?;
-        let part = StoredPart {
-            etag: md5_hex(&bytes),
-            bytes,
-            checksum,
-            modified: std::time::SystemTime::now(),
-        };
+        let md5 = md5(&bytes);
+        let etag = hex(&md5);
+        let checksum = check((&bytes, &etag), &checksum_of!(input), input.content_md5.as_deref())?;
+        let modified = std::time::SystemTime::now();
+        let part = StoredPart { bytes, md5, etag, checksum, modified };
         self.0.store.with(&input.bucket, |bucket| {
             let upload = bucket.uploads.get_mut(&input.upload_id).ok_or_else(no_upload)?;
             let answer = with_checksum!(
@@ -292,8 +291,10 @@ impl S3 for Service {
         let bytes = Bytes::from(cut(&source.pieces, &range).concat());
         self.0.store.with(&input.bucket, |bucket| {
             let upload = bucket.uploads.get_mut(&input.upload_id).ok_or_else(no_upload)?;
+            let md5 = md5(&bytes);
             let part = StoredPart {
-                etag: md5_hex(&bytes),
+                etag: hex(&md5),
+                md5,
                 checksum: hash([&bytes], upload.algorithm.as_deref()),
                 bytes,
                 modified: std::time::SystemTime::now(),

@@ -77,6 +77,7 @@ impl StoredObject {
 
 pub(crate) struct StoredPart {
     pub(crate) bytes: Bytes,
+    pub(crate) md5: [u8; 16],
     pub(crate) etag: String,
     pub(crate) checksum: Checksum,
     pub(crate) modified: SystemTime,
@@ -208,9 +209,15 @@ fn load_folder(folder: &Path, prefix: &str, bucket: &mut Bucket) -> io::Result<(
 impl StoredObject {
     /// S3 gives an object that came without a checksum a CRC-64/NVME.
     pub(crate) fn of_bytes(bytes: Bytes, attributes: Attributes) -> Self {
+        let etag = md5_hex(&bytes);
+        Self::tagged(bytes, etag, attributes)
+    }
+
+    /// An object whose MD5 is known already.
+    pub(crate) fn tagged(bytes: Bytes, etag: String, attributes: Attributes) -> Self {
         let checksum = hash([&bytes], Some("CRC64NVME"));
         Self {
-            etag: md5_hex(&bytes),
+            etag,
             pieces: vec![bytes],
             attributes,
             modified: SystemTime::now(),
@@ -253,7 +260,7 @@ impl Upload {
             ));
         }
         let pieces: Vec<Bytes> = parts.iter().map(|part| part.bytes.clone()).collect();
-        let tags: Vec<u8> = pieces.iter().flat_map(Md5::digest).collect();
+        let tags: Vec<u8> = parts.iter().flat_map(|part| part.md5).collect();
         Ok(StoredObject {
             etag: format!("{}-{}", md5_hex(&tags), parts.len()),
             checksum: self.whole_checksum(&pieces),
@@ -297,9 +304,17 @@ pub(crate) fn hash<'a>(
     hasher.finalize()
 }
 
+pub(crate) fn md5(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
+}
+
 pub(crate) fn md5_hex(bytes: &[u8]) -> String {
+    hex(&md5(bytes))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Md5::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a `String` cannot fail.
         let _written = write!(text, "{byte:02x}");
         text
