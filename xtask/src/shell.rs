@@ -27,10 +27,24 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Returns a cargo command with these arguments.
+/// What cargo tells the program it runs, and the build script of ring is built again for when it changes.
+const OF_THIS_PROGRAM: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
+/// Returns a cargo command with these arguments, which builds what a person's would.
 pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut cargo = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(args);
+    for name in OF_THIS_PROGRAM {
+        cargo.env_remove(name);
+    }
     cargo
 }
 
