@@ -25,3 +25,9 @@ pub(crate) fn processor() -> Option<String> {
 pub(crate) fn kernel() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
+
+/// Returns how many processes wanted to run, on average over the last minute.
+pub(crate) fn load() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next().map(str::to_owned)
+}

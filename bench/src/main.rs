@@ -14,6 +14,7 @@ mod place;
 mod programs;
 mod report;
 mod rounds;
+mod s3;
 #[allow(dead_code, reason = "shared with xtask, which uses all of it")]
 #[path = "../../xtask/src/shell.rs"]
 mod shell;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<()> {
     match arguments.split_first() {
         Some((name, rest)) if name == "backup" => backup::run(rest),
-        _ => bail!("name a benchmark: `cargo xtask bench backup`"),
+        Some((name, rest)) if name == "s3" => s3::run(rest),
+        _ => bail!("name a benchmark: `cargo xtask bench backup` or `cargo xtask bench s3`"),
     }
 }

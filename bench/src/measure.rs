@@ -23,7 +23,7 @@ pub(crate) struct Measured {
     ///
     /// A process begins as a copy of this one, so no figure is below what this program holds, some 10 MiB.
     pub peak: u64,
-    /// The size of what it made, in bytes, if it made anything.
+    /// What was counted after it, in bytes: the size of what it made, or what it sent.
     pub size: Option<u64>,
 }
 

@@ -20,6 +20,10 @@ impl Program {
         Self { name, version: &[], install: ("apt-get install", package) }
     }
 
+    pub(crate) const fn of_python(name: &'static str, package: &'static str) -> Self {
+        Self { name, version: &[], install: ("pip install", package) }
+    }
+
     /// Returns what it says of its version, if it is installed.
     fn installed(&self, place: &Place) -> Option<String> {
         let usual = [self.name, "--version"];

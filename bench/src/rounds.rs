@@ -15,6 +15,7 @@ use super::{
 };
 
 type Prepare<'a> = Box<dyn Fn() -> Result<()> + 'a>;
+type Count<'a> = Box<dyn Fn() -> Result<u64> + 'a>;
 
 /// One candidate: a command, what must be so before each run, and what it makes.
 pub(crate) struct Candidate<'a> {
@@ -24,7 +25,7 @@ pub(crate) struct Candidate<'a> {
     dir: Option<PathBuf>,
     stdout: Option<PathBuf>,
     prepare: Prepare<'a>,
-    makes: Option<PathBuf>,
+    count: Option<Count<'a>>,
 }
 
 impl<'a> Candidate<'a> {
@@ -36,7 +37,7 @@ impl<'a> Candidate<'a> {
             dir: None,
             stdout: None,
             prepare: Box::new(|| Ok(())),
-            makes: None,
+            count: None,
         }
     }
 
@@ -63,8 +64,14 @@ impl<'a> Candidate<'a> {
     }
 
     /// Counts the size of this file or folder after each run.
-    pub(crate) fn makes(mut self, path: &Path) -> Self {
-        self.makes = Some(path.to_owned());
+    pub(crate) fn makes(self, path: &Path) -> Self {
+        let path = path.to_owned();
+        self.counts(move || size_of(&path))
+    }
+
+    /// Counts in another way after each run, and fails if what was done is not right; it is not measured.
+    pub(crate) fn counts(mut self, count: impl Fn() -> Result<u64> + 'a) -> Self {
+        self.count = Some(Box::new(count));
         self
     }
 
@@ -106,7 +113,8 @@ impl<'a> Candidate<'a> {
         rustix::fs::sync();
         let measured = measure(&mut self.command(place), self.stdout.as_deref());
         let mut measured = measured.with_context(context)?;
-        measured.size = self.makes.as_ref().map(|path| size_of(path)).transpose()?;
+        measured.size =
+            self.count.as_ref().map(|count| count()).transpose().with_context(context)?;
         Ok(measured)
     }
 }
@@ -135,6 +143,11 @@ impl Row {
 
     pub(crate) fn size(&self) -> Option<u64> {
         self.runs.last().and_then(|run| run.size)
+    }
+
+    /// Returns the largest count of all runs.
+    pub(crate) fn largest(&self) -> Option<u64> {
+        self.runs.iter().filter_map(|run| run.size).max()
     }
 
     /// Returns the fastest and the slowest run, in seconds.

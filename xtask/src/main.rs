@@ -19,7 +19,7 @@ Usage: cargo xtask COMMAND
   fuzz reader|index [--seconds N] [--seed N]
                                  mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
-  bench backup [--help]          measure side by side with the peers that are installed
+  bench backup|s3 [--help]       measure side by side with the peers that are installed
   tidy                           check budgets of size, module declarations, the lock file, names";
 
 /// Runs a benchmark: a program of its own, so that the other commands need not build it.
