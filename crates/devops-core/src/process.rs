@@ -2,21 +2,24 @@
 //!
 //! A child runs in its own process group, so that Ctrl-C on the terminal reaches us alone and we decide
 //! what the child gets. Both of its streams are drained at all times, whatever the consumer does:
-//! a child that meets a full pipe stops working, and one that meets a closed pipe dies.
+//! a child that meets a full pipe stops working, and one that meets a closed pipe dies. [`produce`] alone
+//! lets a child wait: what it writes is somebody's input.
 
 mod drain;
 mod heir;
+mod produce;
 mod spool;
 mod start;
 mod supervise;
 
-use std::{ffi::OsString, io, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, io, path::PathBuf, time::Duration};
 
 use crate::{
-    cancel::{Cancel, Cancelled},
+    cancel::{Cancel, Cancelled, signal_name},
     kind::{HasKind, Kind},
 };
 
+pub use produce::{Produced, Producer, ProducerError, produce};
 pub use start::find_program;
 
 /// What to run, and how it is stopped.
@@ -122,6 +125,8 @@ pub enum SignalReason {
     Timeout,
     /// The grace after the first signal has passed.
     GraceOver,
+    /// Nobody wants what the child writes any more.
+    Unwanted,
 }
 
 /// How a child ended.
@@ -131,6 +136,15 @@ pub enum ChildEnd {
     Code(i32),
     /// This signal killed it.
     Signal(i32),
+}
+
+impl fmt::Display for ChildEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => write!(f, "was killed by {}", signal_name(*signal)),
+        }
+    }
 }
 
 /// How a child ended, and when.

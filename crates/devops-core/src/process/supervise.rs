@@ -50,8 +50,19 @@ impl Running {
 /// What the supervisor hears.
 enum Message {
     Signal(i32),
+    Unwanted,
     StreamEnded,
     Exited,
+}
+
+/// Tells the supervisor that nobody wants the child any more.
+pub(super) struct Stopper(Sender<Message>);
+
+impl Stopper {
+    /// Stops the child as a signal would; does nothing if it is over.
+    pub(super) fn stop(&self) {
+        let _sent = self.0.send(Message::Unwanted);
+    }
 }
 
 /// Starts the child and the threads that look after it.
@@ -61,18 +72,45 @@ pub(super) fn start(
     sink: Sink,
 ) -> Result<Running, ProcessError> {
     cancel.check()?;
-    let Started { handle, pid: raw_pid, stdout, stderr } = start_child(spec)?;
+    let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let heir = match spec.orphan {
         OrphanPolicy::Leave => None,
-        OrphanPolicy::Interrupt => heir(raw_pid, &stdout, &stderr).ok(),
+        OrphanPolicy::Interrupt => heir(pid, &stdout, &stderr).ok(),
     };
+    let pipes = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+    let (running, _stopper) = look_after(spec, cancel, sink, (handle, pid, heir), pipes)?;
+    Ok(running)
+}
+
+/// Starts the child like [`start`], but leaves its stdout to the caller, and takes its stderr only.
+pub(super) fn start_producer(
+    spec: &CommandSpec,
+    cancel: &Cancel,
+) -> Result<(Running, Stopper, PipeReader), ProcessError> {
+    cancel.check()?;
+    let Started { handle, pid, stdout, stderr } = start_child(spec)?;
+    let pipes = vec![(Stream::Stderr, stderr)];
+    let (running, stopper) = look_after(spec, cancel, Sink::chunks(), (handle, pid, None), pipes)?;
+    Ok((running, stopper, stdout))
+}
+
+/// Starts the threads that look after a child.
+fn look_after(
+    spec: &CommandSpec,
+    cancel: &Cancel,
+    sink: Sink,
+    (handle, raw_pid, heir): (Handle, u32, Option<Heir>),
+    pipes: Vec<(Stream, PipeReader)>,
+) -> Result<(Running, Stopper), ProcessError> {
     let output = Output::new(sink);
     let (sender, messages) = mpsc::channel();
     let child = pid(raw_pid);
+    let n_pipes = pipes.len();
 
     let spawn = || -> io::Result<()> {
-        spawn_reader(&output, Stream::Stdout, stdout, &sender)?;
-        spawn_reader(&output, Stream::Stderr, stderr, &sender)?;
+        for (stream, pipe) in pipes {
+            spawn_reader(&output, stream, pipe, &sender)?;
+        }
         spawn_waiter(child, &sender)
     };
     if let Err(source) = spawn() {
@@ -84,16 +122,18 @@ pub(super) fn start(
         let _reaped = handle.wait();
         return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
     }
+    let stopper = Stopper(sender.clone());
     cancel.on_signal(move |signal| {
         // Once the child is gone nobody listens any more.
         let _sent = sender.send(Message::Signal(signal));
     });
-    let supervisor = Supervisor::new(spec, Child { handle, pid: child, heir }, output.clone());
+    let child = Child { handle, pid: child, heir };
+    let supervisor = Supervisor::new(spec, child, (output.clone(), n_pipes));
     let supervisor = thread::Builder::new()
         .name("supervisor".to_owned())
         .spawn(move || supervisor.watch(&messages))
         .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
-    Ok(Running { pid: raw_pid, output, supervisor })
+    Ok((Running { pid: raw_pid, output, supervisor }, stopper))
 }
 
 fn heir(child: u32, stdout: &PipeReader, stderr: &PipeReader) -> io::Result<Heir> {
@@ -150,7 +190,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(spec: &CommandSpec, child: Child, output: Output) -> Self {
+    fn new(spec: &CommandSpec, child: Child, (output, n_pipes): (Output, usize)) -> Self {
         let started = Instant::now();
         Self {
             child,
@@ -166,7 +206,7 @@ impl Supervisor {
             timed_out: false,
             killed: false,
             exited: None,
-            open_streams: 2,
+            open_streams: n_pipes,
         }
     }
 
@@ -174,6 +214,7 @@ impl Supervisor {
         while !self.is_over() {
             match receive(messages, self.deadline()) {
                 Some(Message::Signal(signal)) => self.on_signal(signal),
+                Some(Message::Unwanted) => self.on_unwanted(),
                 Some(Message::StreamEnded) => self.open_streams -= 1,
                 Some(Message::Exited) => self.exited = Some(Instant::now()),
                 None => self.on_deadline(),
@@ -236,11 +277,21 @@ impl Supervisor {
         } else if self.exited.is_none() && self.timeout_at.is_some_and(|at| at <= now) {
             self.timeout_at = None;
             self.timed_out = true;
-            self.n_stops += 1;
-            match self.stop {
-                StopPolicy::InterruptOnce => self.signal_child(Signal::INT, SignalReason::Timeout),
-                StopPolicy::TerminateGroup => self.terminate_group(SignalReason::Timeout),
-            }
+            self.stop_once(SignalReason::Timeout);
+        }
+    }
+
+    fn on_unwanted(&mut self) {
+        if self.n_stops == 0 {
+            self.stop_once(SignalReason::Unwanted);
+        }
+    }
+
+    fn stop_once(&mut self, reason: SignalReason) {
+        self.n_stops += 1;
+        match self.stop {
+            StopPolicy::InterruptOnce => self.signal_child(Signal::INT, reason),
+            StopPolicy::TerminateGroup => self.terminate_group(reason),
         }
     }
 

@@ -105,6 +105,7 @@ impl<'a> Relay<'a> {
             SignalReason::Received(received) => format!("received {}", signal_name(received)),
             SignalReason::Timeout => "the time is up".to_owned(),
             SignalReason::GraceOver => "terraform does not stop".to_owned(),
+            SignalReason::Unwanted => "nobody wants its output".to_owned(),
         };
         self.n_interrupts += usize::from(signal == SIGINT);
         if signal != SIGINT {

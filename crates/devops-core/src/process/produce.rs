@@ -1,0 +1,214 @@
+//! A child whose standard output is somebody's input, and whose exit decides whether it was all.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use os_pipe::PipeReader;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+use super::{
+    ChildEnd, CommandSpec, ProcessError, ProcessEvent,
+    supervise::{Running, Stopper, start_producer},
+};
+use crate::cancel::Cancel;
+
+/// How often a wait for bytes looks what has become of the child: every 50 milliseconds.
+const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// After the child's exit, how many looks in a row may find nothing: 2 seconds.
+///
+/// What holds the pipe open then may be at work, or a service that never ends. Nobody can know, so the
+/// stream does not count as whole.
+const SILENT_LOOKS: u32 = 40;
+
+/// The bytes of a command are not all there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProducerError {
+    /// It says itself that it failed.
+    #[error("command `{}` {end}", .program.display())]
+    Failed {
+        /// The program as given.
+        program: OsString,
+        /// How it ended.
+        end: ChildEnd,
+    },
+    /// It has ended, and something that it started has not.
+    #[error("command `{}` has ended, but something it started keeps its output open", .program.display())]
+    HeldOpen {
+        /// The program as given.
+        program: OsString,
+    },
+    /// Nobody knows how it ended.
+    #[error("command `{}` could not be supervised: {message}", .program.display())]
+    NotSupervised {
+        /// The program as given.
+        program: OsString,
+        /// What the system said.
+        message: String,
+    },
+}
+
+/// What a running command writes to stdout.
+///
+/// It ends only after the command has exited with 0; another exit, or a pipe that something else keeps
+/// open, is an error that holds a [`ProducerError`]. Bytes that nobody reads make the command wait. After a
+/// signal a read fails with an error whose kind is [`Kind::Interrupted`](crate::kind::Kind::Interrupted).
+pub struct Produced {
+    pipe: PipeReader,
+    program: OsString,
+    end: Arc<End>,
+    cancel: Cancel,
+}
+
+/// A command whose stdout is read elsewhere; dropping it stops the command.
+pub struct Producer {
+    stopper: Stopper,
+    end: Arc<End>,
+}
+
+/// How the command ended, once it has.
+#[derive(Default)]
+struct End {
+    result: Mutex<Option<Result<ChildEnd, String>>>,
+    changed: Condvar,
+}
+
+/// Runs a command for what it writes to stdout, and hands on what it writes to stderr, as it comes.
+///
+/// Signals arrive through `cancel` and stop the command as the spec says. It is not looked after when we
+/// are killed: it dies when it writes to a pipe that nobody reads.
+pub fn produce(
+    spec: &CommandSpec,
+    cancel: &Cancel,
+    mut on_stderr: impl FnMut(&[u8]) + Send + 'static,
+) -> Result<(Produced, Producer), ProcessError> {
+    let (running, stopper, pipe) = start_producer(spec, cancel)?;
+    let end = Arc::new(End::default());
+    let (program, at_end) = (spec.program.clone(), Arc::clone(&end));
+    let watch = move || {
+        let Running { output, .. } = &running;
+        while let Some(event) = output.next_event() {
+            if let ProcessEvent::Line { bytes, .. } = event {
+                on_stderr(&bytes);
+            }
+        }
+        at_end.set(running.exit(&program).map(|exit| exit.end).map_err(cause));
+    };
+    if let Err(source) = thread::Builder::new().name("producer".to_owned()).spawn(watch) {
+        stopper.stop();
+        return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
+    }
+    let produced = Produced {
+        pipe,
+        program: spec.program.clone(),
+        end: Arc::clone(&end),
+        cancel: cancel.clone(),
+    };
+    Ok((produced, Producer { stopper, end }))
+}
+
+fn cause(error: ProcessError) -> String {
+    match error {
+        ProcessError::NotSupervised { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+impl Producer {
+    /// Stops the command, unless it has ended, and waits until it is gone.
+    pub fn end(self) {
+        self.stopper.stop();
+        let _how = self.end.wait();
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.stopper.stop();
+    }
+}
+
+impl Read for Produced {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wait_for_bytes()?;
+        let n = loop {
+            match self.pipe.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        if n == 0 && !buffer.is_empty() {
+            self.check_end()?;
+        }
+        Ok(n)
+    }
+}
+
+impl Produced {
+    /// Waits until there are bytes, or an end.
+    fn wait_for_bytes(&self) -> io::Result<()> {
+        let mut silent_looks = 0;
+        loop {
+            self.cancel.check().map_err(io::Error::other)?;
+            let mut waiting = [PollFd::new(&self.pipe, PollFlags::IN)];
+            match poll(&mut waiting, Some(&POLL)) {
+                Ok(0) if self.end.has_come() => silent_looks += 1,
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+            if silent_looks >= SILENT_LOOKS {
+                // A command that failed is the better reason.
+                self.check_end()?;
+                let program = self.program.clone();
+                return Err(io::Error::other(ProducerError::HeldOpen { program }));
+            }
+        }
+    }
+
+    /// Fails unless the command exits with 0; waits for that.
+    fn check_end(&self) -> io::Result<()> {
+        let end = self.end.wait();
+        self.cancel.check().map_err(io::Error::other)?;
+        let program = self.program.clone();
+        match end {
+            Ok(ChildEnd::Code(0)) => Ok(()),
+            Ok(end) => Err(io::Error::other(ProducerError::Failed { program, end })),
+            Err(message) => {
+                Err(io::Error::other(ProducerError::NotSupervised { program, message }))
+            }
+        }
+    }
+}
+
+impl End {
+    fn set(&self, result: Result<ChildEnd, String>) {
+        *self.result() = Some(result);
+        self.changed.notify_all();
+    }
+
+    fn has_come(&self) -> bool {
+        self.result().is_some()
+    }
+
+    fn wait(&self) -> Result<ChildEnd, String> {
+        let mut result = self.result();
+        loop {
+            if let Some(result) = &*result {
+                return result.clone();
+            }
+            result = self.changed.wait(result).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn result(&self) -> MutexGuard<'_, Option<Result<ChildEnd, String>>> {
+        self.result.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
