@@ -19,4 +19,5 @@ mod readme;
 mod s3push;
 mod s3push_base;
 mod s3push_resume;
+mod s3push_stream;
 mod tf;

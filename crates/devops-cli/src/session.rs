@@ -105,6 +105,15 @@ impl Session {
         }
     }
 
+    /// Writes to stderr what a program that was started for this run wrote there.
+    ///
+    /// A function of its own, for the thread that listens to the program; a closed stderr changes nothing.
+    pub fn pass_on(bytes: &[u8]) {
+        progress::beside_bars(|| {
+            let _written = io::stderr().lock().write_all(bytes);
+        });
+    }
+
     /// Warns on stderr, in the log format chosen.
     #[allow(clippy::unused_self, reason = "a message belongs to the run, though logging is global")]
     pub fn warn(&self, message: impl Display) {

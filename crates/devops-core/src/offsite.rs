@@ -5,6 +5,8 @@
 //! rules. The index is a hint and no proof: each copied part is compared with the file, and the whole
 //! confirmed like any other object.
 
+mod stream;
+
 use std::{collections::HashMap, ffi::OsStr, fs::File, os::unix::fs::FileExt, path::Path};
 
 use crate::{
@@ -19,6 +21,8 @@ use crate::{
         S3Error, S3Uri, Shared, Source, blocking, list, put_composed,
     },
 };
+
+pub use stream::{OnStderr, Origin, StreamError, StreamPut, put_stream};
 
 /// Which object an archive is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Objects in S3-compatible stores: put them, prove them, get them back.
 //!
 //! `plan`, `checksum`, `proof` and `retry` only decide; `connect` makes a [`Store`]; `put`, `tree`,
-//! `stream`, `get`, `verify`, `list`, `presign` and `uploads` act through a [`Link`].
+//! `stream`, `spool`, `get`, `verify`, `list`, `presign` and `uploads` act through a [`Link`].
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
@@ -25,6 +25,7 @@ mod get;
 mod journal;
 mod lanes;
 mod layout;
+mod leg;
 mod link;
 mod list;
 mod multipart;
@@ -41,6 +42,7 @@ mod retry;
 mod settle;
 mod source;
 mod sources;
+mod spool;
 mod stop;
 mod store;
 mod stream;
@@ -73,10 +75,11 @@ pub use self::{
     retry::Patience,
     source::SourceError,
     sources::{Skipped, Source, Sources, SourcesError, find_sources},
+    spool::{Spool, goes_on, release},
     stop::Stop,
     store::{Store, StoreOptions},
-    stream::{StreamOptions, put_stream},
-    tree::put_all,
+    stream::{Stream, put_stream, refuse_taken},
+    tree::{put_all, put_everywhere},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     verify::{Verification, verify},

@@ -14,3 +14,6 @@ mod put;
 mod resume;
 #[path = "s3/rig.rs"]
 mod rig;
+#[cfg(feature = "offsite")]
+#[path = "s3/stream.rs"]
+mod stream;

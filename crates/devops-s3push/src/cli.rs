@@ -23,6 +23,8 @@ pub(crate) const TOOL: Tool = Tool {
         "profile",
         "ca-bundle",
         "put",
+        "from-command",
+        "also",
         "expires",
         "sse-kms-key-id",
         "lock-mode",
@@ -44,6 +46,8 @@ EXAMPLES
   devops-s3push put site/ s3://www/2025/ --exclude '*.map'
   devops-s3push resume
   pg_dump shop | devops-s3push put - s3://backups/shop.sql
+  devops-s3push put --from-command s3://backups/etc.tar.gz -- devops-backup create /etc -
+  devops-s3push put backup.tar.gz s3://backups --also s3://far-away/host/
   devops-s3push get s3://backups/backup.tar.gz .
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
@@ -54,6 +58,7 @@ EXIT CODES
   3 some files were skipped, refused or failed, and each was named
   5 file, bucket or object not found   10 content differs   75 try again later
   77 no or wrong credentials, or no permission   78 wrong configuration
+  125 126 127 the command of --from-command cannot be supervised, executed, found
   128+n ended by signal n";
 
 /// Put files and folders into S3 and prove that they arrived

@@ -6,11 +6,14 @@ mod explain;
 mod get;
 mod journals;
 mod list;
+mod operands;
 mod presign;
 mod put;
 mod receipt;
 mod reporter;
 mod resume;
+mod stream;
+mod totals;
 mod uploads;
 mod verify;
 

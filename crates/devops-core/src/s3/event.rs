@@ -52,6 +52,10 @@ pub enum Event {
     },
     /// An upload that breaks off will have to begin anew, because there is no place for its journal.
     Unjournaled(PathError),
+    /// A stream is being written into a spool, which has so many bytes now.
+    Spooled(u64),
+    /// An upload that an earlier run left is given up: what was to be sent is another.
+    GivenUp(S3Uri),
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
     Moved(i64),
     /// A part is stored.

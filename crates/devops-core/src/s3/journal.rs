@@ -86,8 +86,8 @@ pub struct Job {
 pub struct Unfinished {
     /// What is sent where.
     pub job: Job,
-    /// The store's name for its multipart upload.
-    pub upload_id: String,
+    /// The store's name for its multipart upload; a stream that was spooled may have none yet.
+    pub upload_id: Option<String>,
 }
 
 /// Why an unfinished upload is not taken up.
@@ -139,19 +139,12 @@ impl Job {
 
     /// Returns the name that this host has for it: the same for the same file, object and store.
     pub fn id(&self) -> String {
-        let endpoint = self.store.endpoint_url.as_deref().unwrap_or_default();
-        let words = [
-            endpoint.trim_end_matches('/').as_bytes(),
-            self.uri.bucket.as_bytes(),
-            self.uri.key.as_bytes(),
-            self.path.as_os_str().as_bytes(),
-        ];
-        let mut hasher = Sha256::new();
-        for word in words {
-            hasher.update(word);
-            hasher.update([0]);
-        }
-        hex(&hasher.finalize()[..ID_BYTES])
+        id_of(&self.store, &self.uri, &self.path)
+    }
+
+    /// Returns whether it is about to put this object into that store.
+    pub(crate) fn is_for(&self, uri: &S3Uri, store: &ConnectOptions) -> bool {
+        self.uri == *uri && endpoint(&self.store) == endpoint(store)
     }
 
     /// Returns the parts that it was to be sent in.
@@ -164,6 +157,26 @@ impl Job {
     pub fn size(&self) -> u64 {
         self.state.size
     }
+}
+
+fn endpoint(store: &ConnectOptions) -> &str {
+    store.endpoint_url.as_deref().unwrap_or_default().trim_end_matches('/')
+}
+
+/// Returns a short name for a file and the object in a store that it is to be.
+pub(crate) fn id_of(store: &ConnectOptions, uri: &S3Uri, path: &Path) -> String {
+    let words = [
+        endpoint(store).as_bytes(),
+        uri.bucket.as_bytes(),
+        uri.key.as_bytes(),
+        path.as_os_str().as_bytes(),
+    ];
+    let mut hasher = Sha256::new();
+    for word in words {
+        hasher.update(word);
+        hasher.update([0]);
+    }
+    hex(&hasher.finalize()[..ID_BYTES])
 }
 
 /// The journal of a job that this process has to itself.
@@ -196,9 +209,9 @@ impl Journals {
             if path.extension().is_some_and(|extension| extension == EXTENSION)
                 && let Ok(mut file) = open_file(&path)
                 && let Ok(bytes) = read(&mut file)
-                && let Some(story) = Story::parse(&bytes)
+                && let Some(found) = unfinished_in(&bytes)
             {
-                unfinished.push(Unfinished { upload_id: story.begun.upload_id, job: story.job });
+                unfinished.push(found);
             }
         }
         unfinished.sort_by_key(|unfinished| unfinished.job.begun);
@@ -220,6 +233,14 @@ impl Journals {
         let folder = self.0.clone();
         blocking(move || claim(&folder, job)).await
     }
+}
+
+fn unfinished_in(journal: &[u8]) -> Option<Unfinished> {
+    if let Some(story) = Story::parse(journal) {
+        return Some(Unfinished { upload_id: Some(story.begun.upload_id), job: story.job });
+    }
+    let job = Story::job(journal).filter(|job| job.options.spooled)?;
+    Some(Unfinished { upload_id: None, job })
 }
 
 fn path(folder: &Path, job: &Job) -> PathBuf {

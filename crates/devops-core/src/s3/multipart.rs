@@ -72,7 +72,7 @@ impl Task<'_> {
         of.earlier.check(part, &payload)?;
         match of.earlier.held(part, &payload, self.link.stop).await {
             Some(stored) => Ok(self.not_sent(stored)),
-            None => self.send_part(&of.upload, part.number, payload, of.stop_policy()).await,
+            None => self.send_part(&of.upload, part.number, &payload, of.stop_policy()).await,
         }
     }
 
@@ -116,30 +116,20 @@ impl Task<'_> {
         .await
     }
 
-    /// Hashes bytes and sends them as a part.
-    pub(crate) async fn send_bytes(
-        &self,
-        upload: &Upload,
-        number: u32,
-        bytes: Bytes,
-    ) -> Result<StoredPart, S3Error> {
-        let payload = self.hash(bytes).await;
-        self.send_part(upload, number, payload, StopPolicy::AtOnce).await
-    }
-
     pub(crate) async fn hash(&self, bytes: Bytes) -> Payload {
         let (protection, plain_http) = (self.protection, self.link.store.is_plain_http());
         blocking(move || Payload::new(bytes, protection, plain_http)).await
     }
 
-    async fn send_part(
+    /// Sends bytes as a part.
+    pub(crate) async fn send_part(
         &self,
         upload: &Upload,
         number: u32,
-        payload: Payload,
+        payload: &Payload,
         stop: StopPolicy,
     ) -> Result<StoredPart, S3Error> {
-        let sent = self.link.upload_part(upload, number, &payload, stop).await;
+        let sent = self.link.upload_part(upload, number, payload, stop).await;
         let (part, answer) =
             sent.map_err(|failure| payload.content.take_failure().unwrap_or(failure.into()))?;
         if let (Some(ours), Some(theirs)) = (&part.sum, answer.checksum)
@@ -174,19 +164,6 @@ impl Task<'_> {
             Err(failure) => return Err(failure.into()),
         };
         Ok((sent, settled))
-    }
-
-    /// Begins an upload, and removes it again unless `work` makes an object of it.
-    pub(crate) async fn with_upload<W>(
-        &self,
-        work: impl FnOnce(Upload) -> W,
-    ) -> Result<(Sent, Settled), S3Error>
-    where
-        W: Future<Output = Result<(Sent, Settled), S3Error>>,
-    {
-        let upload = self.create_upload().await?;
-        let result = work(upload.clone()).await;
-        self.end_upload(upload, result).await
     }
 
     pub(crate) async fn create_upload(&self) -> Result<Upload, CallFailure> {

@@ -156,6 +156,18 @@ impl StreamPlan {
         let doublings = number.saturating_sub(4_001) / 1_000;
         (1..=MAX_PARTS).contains(&number).then(|| (self.first << doublings).min(self.largest))
     }
+
+    /// Returns how many bytes the longest stream has.
+    pub fn longest(self) -> u64 {
+        (1..=MAX_PARTS).filter_map(|number| self.part_size(number)).sum()
+    }
+
+    /// Says that a stream is longer than all its parts, and which part size would do for twice as much.
+    pub(crate) fn too_long(self) -> PlanError {
+        let (max, longest) = (u64::from(MAX_PARTS), self.longest());
+        let needed = (2 * longest).div_ceil(max).next_multiple_of(MIB).min(MAX_PART);
+        PlanError::TooManyParts { part_size: longest / max, needed }
+    }
 }
 
 fn allowed(part_size: u64) -> Result<u64, PlanError> {
@@ -255,6 +267,25 @@ mod tests {
         assert_eq!(plan.part_size(5_001), Some(32 * MIB));
         assert_eq!(plan.part_size(10_000), Some(64 * MIB));
         assert_eq!(plan.part_size(10_001), None);
+    }
+
+    #[test]
+    fn a_stream_past_its_last_part_names_a_size_that_does_for_twice_as_much() {
+        let usual = StreamPlan::new(PartSize::Auto, ByteSize::mib(128)).unwrap();
+        let exact = StreamPlan::new(PartSize::Exactly(ByteSize(5 * MIB)), ByteSize::mib(128));
+        let largest = StreamPlan::new(PartSize::Exactly(ByteSize(MAX_PART)), PLENTY).unwrap();
+
+        assert_eq!(usual.longest(), (5_000 * 16 + 1_000 * 32 + 4_000 * 64) * MIB);
+        assert_eq!(
+            usual.too_long().to_string(),
+            "parts of 36.8 MiB would be more than 10,000: at least 74.0 MiB is needed"
+        );
+        assert_eq!(exact.unwrap().longest(), 50_000 * MIB);
+        assert_eq!(largest.longest(), MAX_OBJECT);
+        assert_eq!(
+            largest.too_long(),
+            PlanError::TooManyParts { part_size: MAX_PART, needed: MAX_PART }
+        );
     }
 
     #[test]

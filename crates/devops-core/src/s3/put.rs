@@ -49,6 +49,9 @@ pub struct PutOptions {
     pub part_size: PartSize,
     /// What new objects are stored with; one that is there already stays as it is.
     pub attributes: Attributes,
+    /// Whether the file is a [`Spool`](super::Spool), which holds what nobody can read again.
+    #[serde(default)]
+    pub spooled: bool,
     /// How an upload that breaks off can be taken up again; without it, it is aborted.
     #[serde(skip)]
     pub resume: Option<Resume>,
@@ -62,6 +65,7 @@ impl Default for PutOptions {
             require_proof: Proof::Size,
             part_size: PartSize::Auto,
             attributes: Attributes::default(),
+            spooled: false,
             resume: None,
         }
     }

@@ -18,6 +18,7 @@ use super::{
     settle::Settled,
     source::{Likeness, OpenFile},
     sources::Source,
+    spool::release,
     task::Task,
     uri::S3Uri,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Resumption {
     is_same: bool,
     /// The upload that the journal names and the store may have.
     upload: Option<Upload>,
+    /// Whether the file holds what nobody can read again.
+    spooled: bool,
 }
 
 /// What became of an earlier run's upload.
@@ -83,7 +86,7 @@ impl Resumption {
         let job =
             Job::new((path, file.state()), (source.uri.clone(), address), planned, resume.now);
         // What has become too small for several parts may still have an upload to take care of.
-        if plan.is_single() && !resume.journals.has(&job) {
+        if plan.is_single() && !options.spooled && !resume.journals.has(&job) {
             return Ok(Self::default());
         }
         let mut journal = match resume.journals.claim(job.clone()).await {
@@ -96,7 +99,7 @@ impl Resumption {
         };
         let id = job.id();
         let (story, is_same) = match (journal.earlier.take(), resume.earlier) {
-            (None, EarlierRun::Require) => {
+            (None, EarlierRun::Require) if !options.spooled => {
                 journal.remove().await;
                 return Err(JournalError::Gone(Box::new(job)).into());
             }
@@ -112,7 +115,8 @@ impl Resumption {
             (None, _) => (None, false),
         };
         let upload = story.as_ref().map(|story| story.upload());
-        Ok(Self { id, journal: Some(journal), story, is_same, upload })
+        let spooled = options.spooled;
+        Ok(Self { id, journal: Some(journal), story, is_same, upload, spooled })
     }
 
     /// Returns the parts that the upload has, where it was begun by an earlier run.
@@ -219,6 +223,10 @@ impl Resumption {
             // finds out by the mark in the journal.
             (Err(error @ (S3Error::Journal(_) | S3Error::Uncertain { .. })), _) => Err(error),
             (Err(error), Some(_)) => Err(S3Error::Kept { id: self.id, source: Box::new(error) }),
+            // Nobody can make that file again.
+            (Err(error), None) if self.spooled => {
+                Err(S3Error::Kept { id: self.id, source: Box::new(error) })
+            }
             // The key has its object. What cannot be freed now can be later, by the journal.
             (Ok(done), Some(upload)) => {
                 if link.abort(&upload).await.is_ok() {
@@ -240,13 +248,16 @@ impl Resumption {
     }
 }
 
-/// Gives up an unfinished upload: frees its parts and forgets it.
+/// Gives up an unfinished upload: frees its parts and forgets it, with the spool that only it needed.
 pub async fn give_up(link: Link<'_>, journals: &Journals, job: &Job) -> Result<(), S3Error> {
     let journal = journals.claim(job.clone()).await?;
     if let Some(story) = &journal.earlier {
         link.abort(&story.upload()).await?;
     }
     journal.remove().await;
+    if job.options.spooled {
+        release(Some(journals), &job.path).await;
+    }
     Ok(())
 }
 
@@ -283,7 +294,13 @@ fn may_pass(error: &S3Error) -> bool {
 
 /// Returns whether the file is surely what it was; fails when the job is another than the earlier one.
 pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool, JournalError> {
-    let likeness = job.state.compare(&earlier.state, earlier.begun);
+    let likeness = match job.state.compare(&earlier.state, earlier.begun) {
+        // A stream that was read again has another file; its bytes may be the same.
+        Likeness::Other if job.options.spooled && job.size() == earlier.size() => {
+            Likeness::Doubtful
+        }
+        likeness => likeness,
+    };
     if likeness == Likeness::Other {
         return Err(JournalError::Changed(Box::new(earlier.clone())));
     }

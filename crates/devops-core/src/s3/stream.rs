@@ -1,13 +1,14 @@
-//! Puts a stream whose end nobody knows, such as the standard input.
+//! Puts a stream whose end nobody knows, such as the standard input, into one place or several.
 
 use std::{
     io::{self, Read},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use bytes::Bytes;
-use futures_util::{TryStreamExt, stream};
+use futures_util::{TryStream, TryStreamExt, future::join_all, stream};
 
 use super::{
     S3Error,
@@ -15,63 +16,115 @@ use super::{
     blocking,
     event::{Event, ObjectSummary},
     failure::Trouble,
+    leg::Leg,
     link::Link,
     plan::{PartPlan, StreamPlan},
     proof::Sent,
     put::{PutOptions, Replace, summarize},
+    requests::Upload,
     settle::Settled,
     source::SourceError,
     task::Task,
     uri::S3Uri,
 };
-use crate::fs::At;
+use crate::fs::{At, PathError};
 
-/// What is known of a stream.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StreamOptions {
-    /// How many bytes it must have.
-    pub expect_size: Option<u64>,
+/// Bytes that come only once.
+pub struct Stream {
+    reader: Box<dyn Read + Send>,
+    /// What an error says was tried, and with what.
+    name: (&'static str, PathBuf),
+    expected: Option<u64>,
 }
 
-/// Puts all bytes of `reader` as one object, which appears only after the stream ended.
+impl Stream {
+    /// Takes what `reader` gives until it ends.
+    pub fn new(reader: impl Read + Send + 'static) -> Self {
+        Self { reader: Box::new(reader), name: ("read", "-".into()), expected: None }
+    }
+
+    /// Says in errors that `action` failed with `name`, instead of "read" with `-`.
+    #[must_use]
+    pub fn named(self, action: &'static str, name: impl Into<PathBuf>) -> Self {
+        Self { name: (action, name.into()), ..self }
+    }
+
+    /// Fails unless there are just so many bytes.
+    #[must_use]
+    pub fn expecting(self, bytes: Option<u64>) -> Self {
+        Self { expected: bytes, ..self }
+    }
+
+    /// Reads until `buffer` is full or the stream ends.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, PathError> {
+        fill(&mut *self.reader, buffer).at(&self.name.1, self.name.0)
+    }
+
+    /// Fails when a stream that ended, or goes on, after so many bytes is not as long as expected.
+    pub(crate) fn check_length(&self, read: u64, has_ended: bool) -> Result<(), SourceError> {
+        match self.expected {
+            Some(expected) if read > expected || (has_ended && read < expected) => {
+                let name = self.name.1.display().to_string();
+                Err(SourceError::Length { name, expected, found: read })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Fails when a key is taken, unless its object is to be replaced.
 ///
-/// An existing key is refused before anything is read, because a stream cannot be read twice to see
-/// whether it is the same. A read that hangs is left behind on its thread when a signal comes.
-pub async fn put_stream(
+/// A stream cannot be read twice to see whether it is the same, so this comes before it is read.
+pub async fn refuse_taken(
     link: Link<'_>,
-    reader: impl Read + Send + 'static,
     uri: &S3Uri,
-    (options, expected): (&PutOptions, StreamOptions),
-) -> Result<ObjectSummary, S3Error> {
-    let begun = Instant::now();
-    refuse_existing(link, uri, options).await?;
-    let mut feed = Feed::new(link, reader, options, expected)?;
-    (link.events)(Event::Started {
-        uri: uri.clone(),
-        path: None,
-        size: expected.expect_size,
-        parts: None,
-    });
-    let first = feed.next(link).await?.unwrap_or_default();
-    let done = if feed.ended {
-        feed.check_end()?;
-        put_whole(link, uri, options, first).await?
-    } else {
-        put_pieces(link, uri, options, (first, feed)).await?
-    };
-    summarize(uri, options, done, begun.elapsed())
-}
-
-async fn refuse_existing(link: Link<'_>, uri: &S3Uri, options: &PutOptions) -> Result<(), S3Error> {
+    options: &PutOptions,
+) -> Result<(), S3Error> {
     if options.replace == Replace::Overwrite {
         return Ok(());
     }
     match link.head(uri).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(S3Error::Exists(uri.clone())),
+        // Who may write need not be allowed to read.
         Err(failure) if failure.trouble == Trouble::Denied => Ok(()),
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// Puts all bytes of a stream as one object into each place; the objects appear only after it ended.
+///
+/// Each piece is read and hashed once and sent to all. A place that fails has its own error, and the others
+/// go on; the error of the whole is one of the stream, after which nothing is stored. A read that hangs is
+/// left behind on its thread when a signal comes.
+pub async fn put_stream(
+    link: Link<'_>,
+    stream: Stream,
+    uris: &[S3Uri],
+    options: &PutOptions,
+) -> Result<Vec<Result<ObjectSummary, S3Error>>, S3Error> {
+    let begun = Instant::now();
+    let mut feed = Feed::new(link, stream, options)?;
+    for uri in uris {
+        (link.events)(Event::Started {
+            uri: uri.clone(),
+            path: None,
+            size: feed.expected,
+            parts: None,
+        });
+    }
+    let first = feed.next(link).await?.unwrap_or_default();
+    let done = if feed.ended {
+        feed.check_length(true)?;
+        join_all(uris.iter().map(|uri| put_whole(link, uri, options, first.clone()))).await
+    } else {
+        let tasks: Vec<_> = uris.iter().map(|uri| Task::new(link, uri, options)).collect();
+        put_pieces(&tasks, (first, feed)).await?
+    };
+    let summarize = |(uri, done): (_, Result<_, _>)| {
+        done.and_then(|done| summarize(uri, options, done, begun.elapsed()))
+    };
+    Ok(uris.iter().zip(done).map(summarize).collect())
 }
 
 async fn put_whole(
@@ -91,39 +144,77 @@ async fn put_whole(
     }
 }
 
+/// Why no more pieces are sent.
+enum Broken {
+    Stream(S3Error),
+    /// Each place has its own reason.
+    EveryPlace,
+}
+
+impl From<S3Error> for Broken {
+    fn from(error: S3Error) -> Self {
+        Self::Stream(error)
+    }
+}
+
+/// Sends the pieces of a stream to all places, which are of one store and protect them alike.
 async fn put_pieces(
-    link: Link<'_>,
-    uri: &S3Uri,
-    options: &PutOptions,
+    tasks: &[Task<'_>],
     (first, feed): (Bytes, Feed),
-) -> Result<(Sent, Settled), S3Error> {
-    let task = Task::new(link, uri, options);
-    task.with_upload(async |upload| {
-        let pieces =
-            stream::try_unfold((Some(first), feed, 1), |(ready, mut feed, number)| async move {
-                let bytes = match ready {
-                    Some(bytes) => Some(bytes),
-                    None => feed.next(link).await?,
-                };
-                let Some(bytes) = bytes else {
-                    feed.check_end()?;
-                    return Ok(None);
-                };
-                Ok::<_, S3Error>(Some(((number, bytes), (None, feed, number + 1))))
-            });
-        let parts = pieces
-            .map_ok(|(number, bytes)| task.send_bytes(&upload, number, bytes))
-            .try_buffer_unordered(task.in_flight())
-            .try_collect()
-            .await?;
-        task.complete(&upload, parts).await
+) -> Result<Vec<Result<(Sent, Settled), S3Error>>, S3Error> {
+    let legs = join_all(tasks.iter().map(Leg::begin)).await;
+    match send_pieces(tasks, &legs, pieces(tasks[0].link, first, feed)).await {
+        Ok(()) | Err(Broken::EveryPlace) => Ok(join_all(legs.into_iter().map(Leg::end)).await),
+        Err(Broken::Stream(error)) => {
+            let left = join_all(legs.into_iter().map(Leg::abandon)).await;
+            Err(left.into_iter().flatten().fold(error, left_behind))
+        }
+    }
+}
+
+fn left_behind(error: S3Error, Upload { uri, id }: Upload) -> S3Error {
+    S3Error::LeftBehind { uri, upload_id: id, source: Box::new(error) }
+}
+
+async fn send_pieces(
+    tasks: &[Task<'_>],
+    legs: &[Leg<'_>],
+    pieces: impl TryStream<Ok = (u32, Bytes), Error = S3Error>,
+) -> Result<(), Broken> {
+    let is_any_left =
+        || if legs.iter().any(Leg::is_live) { Ok(()) } else { Err(Broken::EveryPlace) };
+    is_any_left()?;
+    let send = async |(number, bytes)| {
+        let payload = tasks[0].hash(bytes).await;
+        join_all(legs.iter().map(|leg| leg.send(number, &payload))).await;
+        is_any_left()
+    };
+    let sending = pieces.map_err(Broken::Stream).map_ok(send);
+    sending.try_buffer_unordered(tasks[0].in_flight()).try_collect().await
+}
+
+/// Returns the numbered pieces of a stream, after the first one.
+fn pieces(
+    link: Link<'_>,
+    first: Bytes,
+    feed: Feed,
+) -> impl TryStream<Ok = (u32, Bytes), Error = S3Error> {
+    stream::try_unfold((Some(first), feed, 1), move |(ready, mut feed, number)| async move {
+        let bytes = match ready {
+            Some(bytes) => Some(bytes),
+            None => feed.next(link).await?,
+        };
+        let Some(bytes) = bytes else {
+            feed.check_length(true)?;
+            return Ok(None);
+        };
+        Ok(Some(((number, bytes), (None, feed, number + 1))))
     })
-    .await
 }
 
 /// Reads a stream part by part.
 struct Feed {
-    reader: Arc<Mutex<dyn Read + Send>>,
+    stream: Arc<Mutex<Stream>>,
     sizes: Sizes,
     expected: Option<u64>,
     number: u32,
@@ -138,19 +229,14 @@ enum Sizes {
 }
 
 impl Feed {
-    fn new(
-        link: Link<'_>,
-        reader: impl Read + Send + 'static,
-        options: &PutOptions,
-        expected: StreamOptions,
-    ) -> Result<Self, S3Error> {
-        let memory = link.store.max_memory();
-        let sizes = match expected.expect_size {
+    fn new(link: Link<'_>, stream: Stream, options: &PutOptions) -> Result<Self, S3Error> {
+        let (memory, expected) = (link.store.max_memory(), stream.expected);
+        let sizes = match expected {
             Some(size) => Sizes::Known(PartPlan::new(size, options.part_size, memory)?.part_size()),
             None => Sizes::Unknown(StreamPlan::new(options.part_size, memory)?),
         };
-        let reader = Arc::new(Mutex::new(reader));
-        Ok(Self { reader, sizes, expected: expected.expect_size, number: 0, read: 0, ended: false })
+        let stream = Arc::new(Mutex::new(stream));
+        Ok(Self { stream, sizes, expected, number: 0, read: 0, ended: false })
     }
 
     /// Returns the bytes of the next part, or nothing after the last one.
@@ -160,63 +246,53 @@ impl Feed {
         }
         self.number += 1;
         let size = match self.sizes {
-            Sizes::Known(size) => Some(size),
-            Sizes::Unknown(plan) => plan.part_size(self.number),
+            Sizes::Known(size) => size,
+            Sizes::Unknown(plan) => match plan.part_size(self.number) {
+                Some(size) => size,
+                // After the last part that S3 allows, only the end may come.
+                None if self.with_stream(link, |stream| stream.fill(&mut [0])).await? > 0 => {
+                    return Err(plan.too_long().into());
+                }
+                None => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+            },
         };
-        let Some(size) = size else { return self.end_or_too_long(link).await };
         let mut buffer = link.store.buffers().take(size).await;
-        let reader = Arc::clone(&self.reader);
-        let reading = blocking(move || {
-            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let read = fill(&mut *reader, buffer.bytes_mut()).at("-", "read")?;
-            buffer.truncate(read);
-            Ok::<_, crate::fs::PathError>(buffer)
-        });
-        let buffer = tokio::select! {
-            biased;
-            cancelled = link.stop.requested() => return Err(cancelled.into()),
-            buffer = reading => buffer?,
-        };
+        let buffer = self
+            .with_stream(link, move |stream| {
+                let read = stream.fill(buffer.bytes_mut())?;
+                buffer.truncate(read);
+                Ok(buffer)
+            })
+            .await?;
         let read = buffer.as_ref().len() as u64;
         self.read += read;
         self.ended = read < size;
-        if self.expected.is_some_and(|expected| self.read > expected) {
-            return Err(self.wrong_length());
-        }
+        self.check_length(false)?;
         Ok((read > 0).then(|| buffer.freeze()))
     }
 
-    /// After the last part that S3 allows, only the end may come.
-    async fn end_or_too_long(&mut self, link: Link<'_>) -> Result<Option<Bytes>, S3Error> {
-        let reader = Arc::clone(&self.reader);
-        let rest = blocking(move || {
-            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            fill(&mut *reader, &mut [0]).at("-", "read")
-        });
-        let rest = tokio::select! {
+    /// Does something with the stream that may hang.
+    async fn with_stream<T: Send + 'static>(
+        &self,
+        link: Link<'_>,
+        work: impl FnOnce(&mut Stream) -> Result<T, PathError> + Send + 'static,
+    ) -> Result<T, S3Error> {
+        let stream = Arc::clone(&self.stream);
+        let working =
+            blocking(move || work(&mut stream.lock().unwrap_or_else(PoisonError::into_inner)));
+        tokio::select! {
             biased;
-            cancelled = link.stop.requested() => return Err(cancelled.into()),
-            rest = rest => rest?,
-        };
-        if rest > 0 {
-            let needed = (self.read / 10_000 + 1).next_multiple_of(1 << 20) * 2;
-            let part_size = self.read / 10_000;
-            return Err(super::plan::PlanError::TooManyParts { part_size, needed }.into());
-        }
-        self.ended = true;
-        Ok(None)
-    }
-
-    fn check_end(&self) -> Result<(), S3Error> {
-        match self.expected {
-            Some(expected) if expected != self.read => Err(self.wrong_length()),
-            _ => Ok(()),
+            cancelled = link.stop.requested() => Err(cancelled.into()),
+            done = working => Ok(done?),
         }
     }
 
-    fn wrong_length(&self) -> S3Error {
-        let expected = self.expected.unwrap_or_default();
-        SourceError::Length { name: "-".to_owned(), expected, found: self.read }.into()
+    fn check_length(&self, has_ended: bool) -> Result<(), S3Error> {
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(stream.check_length(self.read, has_ended)?)
     }
 }
 

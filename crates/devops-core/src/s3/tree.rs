@@ -1,8 +1,8 @@
 //! Puts many files, several at a time, and goes on after one fails.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{S3Error, event::ObjectSummary, link::Link, sources::Source};
 use crate::kind::{HasKind, Kind};
@@ -40,6 +40,23 @@ pub async fn put_all(
         }
     }
     shared.map_or(Ok(()), Err)
+}
+
+/// Puts the sources of several places side by side, each as [`put_all`] does, and returns how each place ended.
+///
+/// The puts of one file begin together, so that it comes from the disk once and then from memory.
+pub async fn put_everywhere(
+    link: Link<'_>,
+    places: &[Vec<Source>],
+    put_one: impl AsyncFn(&Source) -> Result<ObjectSummary, S3Error>,
+    each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
+) -> Vec<Result<(), S3Error>> {
+    let (put_one, each) = (&put_one, &RefCell::new(each));
+    let put = async |sources: &Vec<Source>| {
+        let each = |source: &Source, result| (each.borrow_mut())(source, result);
+        put_all(link, sources, put_one, each).await
+    };
+    join_all(places.iter().map(put)).await
 }
 
 fn is_shared(error: &S3Error) -> bool {

@@ -10,7 +10,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
-        PartSize, Patience, Proof, PutOptions, Replace, S3Error, SourceError, StreamOptions, Tags,
+        PartSize, Patience, Proof, PutOptions, Replace, S3Error, SourceError, Stream, Tags,
         find_sources, pending_uploads, put, put_all, put_stream,
     },
     units::ByteSize,
@@ -230,9 +230,9 @@ fn a_part_of_a_file_may_be_larger_than_the_memory_for_parts() {
     let part_size = PartSize::Exactly(ByteSize::mib(65));
 
     let sent = rig.put(&file, "a.bin", &PutOptions { part_size, ..PutOptions::default() });
-    let options = (&PutOptions { part_size, ..PutOptions::default() }, StreamOptions::default());
-    let stream = File::open(&file).unwrap();
-    let refused = rig.run(async |link| put_stream(link, stream, &uri("s"), options).await);
+    let options = PutOptions { part_size, ..PutOptions::default() };
+    let stream = Stream::new(File::open(&file).unwrap());
+    let refused = rig.run(async |link| put_stream(link, stream, &[uri("s")], &options).await);
 
     assert_eq!(sent.unwrap().parts, 2);
     assert_eq!(refused.unwrap_err().kind(), Kind::Usage);
@@ -277,12 +277,12 @@ fn put_reader(
     reader: impl Read + Send + 'static,
     expect: Option<u64>,
 ) -> Result<u64, S3Error> {
-    let options = StreamOptions { expect_size: expect };
-    rig.run(async |link| put_stream(link, reader, &uri("s"), (&in_small_parts(), options)).await)
-        .map(|summary| {
-            assert_eq!(summary.proof, Proof::Full);
-            summary.size
-        })
+    let stream = Stream::new(reader).expecting(expect);
+    let stored =
+        rig.run(async |link| put_stream(link, stream, &[uri("s")], &in_small_parts()).await);
+    let summary = stored?.remove(0)?;
+    assert_eq!(summary.proof, Proof::Full);
+    Ok(summary.size)
 }
 
 #[test]

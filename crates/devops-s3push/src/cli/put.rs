@@ -11,17 +11,30 @@ use devops_core::{
 use super::store::{Connection, Transfer};
 use crate::when::When;
 
+const USAGE: &str = "\
+devops-s3push put [OPTIONS] <PATH>... <S3_URI>
+       devops-s3push put [OPTIONS] --from-command <S3_URI> -- <CMD>...";
+
 #[derive(Args)]
+#[command(override_usage = USAGE)]
 pub(crate) struct PutArgs {
-    /// A file, a folder, a glob, or - for the standard input
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<OsString>,
-    /// The bucket with a key, or with a prefix that ends with /
+    /// Files, folders, globs, or - for the standard input; and last where to: a bucket with a key, or
+    /// with a prefix that ends with /
     ///
     /// Without a key the file's name is the key. The key of a file in a folder is the prefix and the
     /// path in the folder.
-    #[arg(value_name = "S3_URI")]
-    pub(crate) destination: S3Uri,
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) operands: Vec<OsString>,
+    /// The command that --from-command runs, with its arguments; no shell reads them
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+    /// Put the same to there, too
+    ///
+    /// Each place has its own result: one that fails does not keep the others from being stored (exit 3).
+    /// A stream is read once for all of them, and goes as fast as the slowest takes it; files go side by
+    /// side, so that what the disk gave to the first comes from memory for the others.
+    #[arg(long, value_name = "S3_URI")]
+    pub(crate) also: Vec<S3Uri>,
     /// Replace existing objects
     #[arg(long)]
     pub(crate) overwrite: bool,
@@ -43,13 +56,6 @@ pub(crate) struct PutArgs {
     /// Make parts of this size (5 MiB to 5 GiB) instead of choosing it
     #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<ByteSize>,
-    /// Fail unless the standard input has exactly this many bytes
-    ///
-    /// Without it the end of the input is taken as the end of the object, and a producer that died early
-    /// goes unnoticed; unless it is devops-backup, whose archives (those made with --reproducible excepted)
-    /// say themselves where they end.
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) expect_size: Option<ByteSize>,
     /// Show what would be put, and what is there already
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -59,6 +65,8 @@ pub(crate) struct PutArgs {
     #[command(flatten)]
     pub(crate) attributes: AttributeFlags,
     #[command(flatten)]
+    pub(crate) stream: StreamFlags,
+    #[command(flatten)]
     pub(crate) base: BaseFlags,
     #[command(flatten)]
     pub(crate) unfinished: UnfinishedFlags,
@@ -66,6 +74,34 @@ pub(crate) struct PutArgs {
     pub(crate) transfer: Transfer,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// What is known of a stream, and where it comes from.
+#[derive(Args)]
+#[command(next_help_heading = "Stream options")]
+pub(crate) struct StreamFlags {
+    /// Run the command behind -- and put what it writes
+    ///
+    /// The object appears only after the command has exited with 0; otherwise nothing is stored. What the
+    /// command writes to stderr is passed on, and it reads nothing. It is started only if the key is free.
+    #[arg(long)]
+    pub(crate) from_command: bool,
+    /// Fail unless the stream has exactly this many bytes
+    ///
+    /// Without it the end of the standard input is taken as the end of the object, and a producer that
+    /// died early goes unnoticed; unless it is devops-backup, whose archives (those made with
+    /// --reproducible excepted) say themselves where they end. A stream of unknown length may have 359 GiB;
+    /// for more, give this or a larger --max-memory.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) expect_size: Option<ByteSize>,
+    /// Write the whole stream to a file in this folder before sending it, so that `resume` can go on
+    ///
+    /// It needs as much space there as the stream has, and the upload begins when the stream has ended;
+    /// in return the store can copy what it has already, and an upload that breaks off can be gone on with.
+    /// A stream that breaks off leaves nothing. The file is for its owner's eyes only, and removed when the
+    /// object is stored.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
 }
 
 /// What the store can copy, so that it need not be sent.

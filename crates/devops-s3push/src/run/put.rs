@@ -1,46 +1,48 @@
 //! `put`: files, folders, globs, the standard input.
 
-use std::{ffi::OsStr, io::Read, path::PathBuf, time::Instant};
+use std::{collections::HashSet, path::PathBuf, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
-    archive_index::WholeArchive,
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        EarlierRun, Event, Filter, Link, ObjectSummary, Outcome as ObjectOutcome, PartSize,
-        PutOptions, Replace, Resume, S3Error, S3Uri, Source, Sources, StreamOptions, find_sources,
-        preview, put_all, put_stream,
+        EarlierRun, Event, Filter, Link, ObjectSummary, PartSize, PutOptions, Replace, Resume,
+        S3Error, S3Uri, Source, Sources, find_sources, preview, put_all, put_everywhere,
     },
     units::ByteSize,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     attributes::attributes,
     connection::Connected,
     explain::explain,
     journals::resumable,
+    operands::{Subject, operands},
     receipt,
     reporter::{Reporter, insert},
+    stream::put_stream,
+    totals::Totals,
 };
 use crate::cli::{BaseFlags, PutArgs};
 
 pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
+    let (subject, places) = operands(&args)?;
     let options = options(&args, session)?;
-    if args.paths.iter().any(|path| path == OsStr::new("-")) {
-        return put_stdin(&args, &options, session).await;
+    let base = base(&args.base, &places)?;
+    let paths = match subject {
+        Subject::Paths(paths) => paths,
+        stream => return put_stream(&args, (stream, places), (&options, &base), session).await,
+    };
+    if args.stream.expect_size.is_some() || args.stream.spool.is_some() {
+        return Err(Failure::usage(
+            "--expect-size and --spool are for streams: `put -` and --from-command",
+        ));
     }
-    if args.expect_size.is_some() {
-        return Err(Failure::usage("--expect-size is for the standard input, `put -`"));
-    }
-    let base = base(&args.base, &args.destination)?;
-    let filter = Filter::new(&args.include, &args.exclude)
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    let paths: Vec<PathBuf> = args.paths.iter().map(PathBuf::from).collect();
-    let sources = find_sources(&paths, &args.destination, &filter, args.follow_symlinks)?;
+    let found = find(&args, &paths, &places)?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
-    let total = sources.files.iter().map(|file| file.size).sum();
+    let total = found.iter().flat_map(|sources| &sources.files).map(|file| file.size).sum();
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
@@ -51,8 +53,26 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
         session,
         reporter: &reporter,
         receipt: args.receipt,
+        places,
     };
-    if args.dry_run { run.dry(&sources).await } else { run.real(&sources).await }
+    if args.dry_run { run.dry(&found).await } else { run.real(&found).await }
+}
+
+/// Finds the files, with what they become in each place.
+fn find(args: &PutArgs, paths: &[PathBuf], places: &[S3Uri]) -> Result<Vec<Sources>, Failure> {
+    let filter = Filter::new(&args.include, &args.exclude)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let mut found = Vec::new();
+    for place in places {
+        found.push(find_sources(paths, place, &filter, args.follow_symlinks)?);
+    }
+    let mut uris = HashSet::new();
+    match found.iter().flat_map(|sources| &sources.files).find(|file| !uris.insert(&file.uri)) {
+        Some(file) => {
+            Err(Failure::usage(format!("two of the places would both be `{}`", file.uri)))
+        }
+        None => Ok(found),
+    }
 }
 
 fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
@@ -62,6 +82,7 @@ fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
         require_proof: args.require_proof,
         part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
         attributes: attributes(args, session)?,
+        spooled: false,
         resume: resume(args, session)?,
     })
 }
@@ -83,69 +104,17 @@ fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> 
     Ok(resume)
 }
 
-fn base(flags: &BaseFlags, destination: &S3Uri) -> Result<Base, Failure> {
+fn base(flags: &BaseFlags, places: &[S3Uri]) -> Result<Base, Failure> {
     match &flags.base {
         _ if flags.no_base => Ok(Base::None),
-        Some(base) if base.is_prefix() || base.bucket != destination.bucket => {
+        Some(_) if places.len() > 1 => {
+            Err(Failure::usage("--base is for one place, and does not go with --also"))
+        }
+        Some(base) if base.is_prefix() || base.bucket != places[0].bucket => {
             Err(Failure::usage(format!("--base is an archive in the same bucket, not `{base}`")))
         }
         Some(base) => Ok(Base::Named(base.clone())),
         None => Ok(Base::Newest),
-    }
-}
-
-async fn put_stdin(
-    args: &PutArgs,
-    options: &PutOptions,
-    session: &Session,
-) -> Result<Outcome, Failure> {
-    let uri = &args.destination;
-    if args.paths.len() > 1 {
-        return Err(Failure::usage("`-` goes alone"));
-    }
-    if uri.is_prefix() {
-        return Err(Failure::usage(format!(
-            "the standard input has no name: give a key, not `{uri}`"
-        )));
-    }
-    if args.base.base.is_some() {
-        return Err(Failure::usage("--base is for files: the standard input is sent as it comes"));
-    }
-    if args.dry_run {
-        return Err(Failure::usage("--dry-run cannot tell anything about the standard input"));
-    }
-    if session.stdin_is_terminal() {
-        return Err(Failure::usage(
-            "the standard input is a terminal; pipe something into `put -`",
-        ));
-    }
-    let expected = StreamOptions { expect_size: args.expect_size.map(|size| size.0) };
-    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
-    let reporter = Reporter::new(session, "uploading", expected.expect_size);
-    let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    session.status(format!("Uploading - to bucket '{}' as '{}'...", uri.bucket, uri.key));
-    let begun = Instant::now();
-    let summary =
-        put_stream(link, input(expected), uri, (options, expected)).await.map_err(explain)?;
-    reporter.object(&summary);
-    if let Some(path) = &args.receipt {
-        receipt::write(path, std::slice::from_ref(&summary))?;
-    }
-    let mut totals = Totals::default();
-    totals.stored.push(summary);
-    totals.emit(&reporter, begun);
-    totals.warn_of_unchanged(options, session);
-    Ok(Outcome::Done)
-}
-
-/// Where the length is known, that alone decides whether all of it came.
-fn input(expected: StreamOptions) -> Box<dyn Read + Send> {
-    let stdin = std::io::stdin();
-    if expected.expect_size.is_some() {
-        Box::new(stdin)
-    } else {
-        Box::new(WholeArchive::new(stdin))
     }
 }
 
@@ -156,92 +125,19 @@ struct PutRun<'a> {
     session: &'a Session,
     reporter: &'a Reporter<'a>,
     receipt: Option<PathBuf>,
-}
-
-/// What came of the files.
-#[derive(Default)]
-pub(super) struct Totals {
-    pub(super) stored: Vec<ObjectSummary>,
-    failed: Vec<Value>,
-    skipped: Vec<Value>,
-}
-
-impl Totals {
-    fn of(sources: &Sources, session: &Session) -> Self {
-        let mut totals = Self::default();
-        for skipped in &sources.skipped {
-            session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
-            let mut object = Map::new();
-            insert_path(&mut object, "path", &skipped.path);
-            object.insert("reason".to_owned(), skipped.reason.clone().into());
-            totals.skipped.push(object.into());
-        }
-        totals
-    }
-
-    pub(super) fn fail(&mut self, source: &Source, failure: &Failure, session: &Session) {
-        let message = failure.chain().join(": ");
-        session.warn(format!("`{}` was not stored: {message}", quote(&source.path)));
-        let mut object = Map::new();
-        insert_path(&mut object, "path", &source.path);
-        insert(
-            &mut object,
-            json!({"key": source.uri.key, "kind": failure.kind.name(), "message": message}),
-        );
-        self.failed.push(object.into());
-    }
-
-    pub(super) fn emit(&self, reporter: &Reporter<'_>, begun: Instant) {
-        let count =
-            |outcome| self.stored.iter().filter(|summary| summary.outcome == outcome).count();
-        reporter.emit("summary", |object| {
-            insert(
-                object,
-                json!({
-                    "stored": count(ObjectOutcome::Stored),
-                    "unchanged": count(ObjectOutcome::Unchanged),
-                    "failed": self.failed,
-                    "skipped": self.skipped,
-                    "bytes_sent": self.stored.iter().map(|summary| summary.bytes_sent).sum::<u64>(),
-                    "seconds": begun.elapsed().as_secs_f64(),
-                }),
-            );
-        });
-    }
-
-    /// What is there already keeps what it was stored with: nobody must take it for locked.
-    fn warn_of_unchanged(&self, options: &PutOptions, session: &Session) {
-        let is_unchanged = |summary: &&ObjectSummary| summary.outcome == ObjectOutcome::Unchanged;
-        let n = self.stored.iter().filter(is_unchanged).count();
-        if n > 0 && !options.attributes.is_empty() {
-            session.warn(format!(
-                "{n} of the objects were there already, and keep the metadata, tags, encryption and \
-                 locks they have"
-            ));
-        }
-    }
-
-    /// Returns how the whole ended: none of many is a failure, some of many are a part.
-    pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
-        let left_out = self.failed.len() + self.skipped.len();
-        let total = self.stored.len() + left_out;
-        if self.stored.is_empty() && !self.failed.is_empty() {
-            return Err(Failure::new(Kind::Failed, format!("none of {total} files was stored")));
-        }
-        if left_out > 0 {
-            return Ok(Outcome::Partial(format!("{left_out} of {total} files were not stored")));
-        }
-        Ok(Outcome::Done)
-    }
+    places: Vec<S3Uri>,
 }
 
 impl PutRun<'_> {
-    async fn real(&self, sources: &Sources) -> Result<Outcome, Failure> {
+    async fn real(&self, found: &[Sources]) -> Result<Outcome, Failure> {
         let begun = Instant::now();
-        let mut totals = Totals::of(sources, self.session);
-        let result = match sources.files.as_slice() {
-            [source] if !sources.is_tree => self.one(source, &mut totals).await,
-            files => self.many(files, &mut totals).await,
+        let mut totals = Totals::of(&found[0], self.session);
+        let result = match found {
+            [sources] => match sources.files.as_slice() {
+                [source] if !sources.is_tree => self.one(source, &mut totals).await,
+                files => self.many(files, &mut totals).await,
+            },
+            found => self.everywhere(found, &mut totals).await,
         };
         totals.emit(self.reporter, begun);
         totals.warn_of_unchanged(self.options, self.session);
@@ -257,9 +153,7 @@ impl PutRun<'_> {
     }
 
     async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {
-        let summary = self.put(source).await?;
-        self.reporter.object(&summary);
-        totals.stored.push(summary);
+        totals.store(self.put(source).await?, self.reporter);
         Ok(())
     }
 
@@ -269,26 +163,50 @@ impl PutRun<'_> {
             files,
             async |source| self.put(source).await,
             |source, result| match result {
-                Ok(summary) => {
-                    self.reporter.object(&summary);
-                    totals.stored.push(summary);
-                }
+                Ok(summary) => totals.store(summary, self.reporter),
                 Err(error) => totals.fail(source, &explain(error), self.session),
             },
         )
         .await
     }
 
-    async fn dry(&self, sources: &Sources) -> Result<Outcome, Failure> {
-        let mut totals = Totals::of(sources, self.session);
+    /// Puts the same into several places; one that fails does not keep the others.
+    async fn everywhere(&self, found: &[Sources], totals: &mut Totals) -> Result<(), S3Error> {
+        let files: Vec<_> = found.iter().map(|sources| sources.files.clone()).collect();
+        let put = async |source: &Source| self.put(source).await;
+        let each = |source: &Source, result| match result {
+            Ok(summary) => totals.store(summary, self.reporter),
+            Err(error) => {
+                let what = (&source.uri, Some(source.path.as_path()));
+                totals.fail_place(what, &explain(error), self.session);
+            }
+        };
+        let ends = put_everywhere(self.link, &files, put, each).await;
+        for (n, end) in ends.into_iter().enumerate() {
+            let (path, uri) = match files[n].as_slice() {
+                [source] => (Some(source.path.as_path()), &source.uri),
+                _ => (None, &self.places[n]),
+            };
+            match end {
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => totals.fail_place((uri, path), &explain(error), self.session),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn dry(&self, found: &[Sources]) -> Result<Outcome, Failure> {
+        let mut totals = Totals::of(&found[0], self.session);
         let mut n_fine = 0;
-        for source in &sources.files {
+        let is_one_of_many = found.len() > 1 || found[0].is_tree;
+        for source in found.iter().flat_map(|sources| &sources.files) {
             match preview(self.link, source, self.options).await {
                 Ok(plan) => {
                     n_fine += 1;
                     self.show_plan(source, &plan)?;
                 }
-                Err(error) if sources.is_tree && error.kind() == Kind::Exists => {
+                Err(error) if is_one_of_many && error.kind() == Kind::Exists => {
                     totals.fail(source, &explain(error), self.session);
                 }
                 Err(error) => return Err(explain(error)),

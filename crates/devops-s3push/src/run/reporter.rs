@@ -1,6 +1,6 @@
 //! Shows events: as JSON lines, or as messages and progress.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use devops_cli::{Progress, Session, json::insert_path, quote};
 use devops_core::{
@@ -16,11 +16,22 @@ pub(crate) struct Reporter<'a> {
     session: &'a Session,
     progress: Progress,
     moved: Cell<i64>,
+    /// How much there is to move, as far as objects say it, where nobody knew before.
+    found: Cell<Option<u64>>,
+    /// Shown while a stream is written down, before anything is sent.
+    spooling: RefCell<Option<Progress>>,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(session: &'a Session, label: &str, total: Option<u64>) -> Self {
-        Self { session, progress: session.progress(label, total), moved: Cell::new(0) }
+        let found = Cell::new(total.is_none().then_some(0));
+        Self {
+            session,
+            progress: session.progress(label, total),
+            moved: Cell::new(0),
+            found,
+            spooling: RefCell::default(),
+        }
     }
 
     /// Shows one event; a stdout that fails is found out at the end.
@@ -31,6 +42,11 @@ impl<'a> Reporter<'a> {
                 self.progress.set(u64::try_from(self.moved.get()).unwrap_or(0));
             }
             Event::Started { uri, path, size, parts } => {
+                self.spooling.take();
+                if let (Some(found), Some(size)) = (self.found.get(), size) {
+                    self.found.set(Some(found + size));
+                    self.progress.set_total(found + size);
+                }
                 if let Some(path) = &path {
                     let (file, bucket, key) = (quote(path), &uri.bucket, &uri.key);
                     self.session
@@ -100,6 +116,17 @@ impl<'a> Reporter<'a> {
                 self.emit("uncomposed", |object| {
                     insert(object, json!({"key": uri.key, "reason": reason}));
                 });
+            }
+            Event::GivenUp(uri) => {
+                self.session.status(format!(
+                    "Giving up what an earlier run sent to {uri}: it was of another stream"
+                ));
+                self.emit("given_up", |object| insert(object, json!({"key": uri.key})));
+            }
+            Event::Spooled(bytes) => {
+                let mut spooling = self.spooling.borrow_mut();
+                let start = || self.session.progress("writing", None);
+                spooling.get_or_insert_with(start).set(bytes);
             }
             Event::Unjournaled(error) => {
                 let cause = error.source;

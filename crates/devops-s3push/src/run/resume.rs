@@ -8,7 +8,7 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         EarlierRun, Event, Job, Journals, Link, ObjectSummary, PutOptions, Source, Unfinished,
-        give_up,
+        give_up, release,
     },
     units::ByteSize,
 };
@@ -19,8 +19,8 @@ use super::{
     explain::explain,
     journals::{journals, resumable},
     list::rfc3339,
-    put::Totals,
     reporter::{Reporter, insert},
+    totals::Totals,
 };
 use crate::cli::ResumeArgs;
 
@@ -108,6 +108,9 @@ impl Run<'_> {
         let resume = resumable(self.session, EarlierRun::Require);
         let options = PutOptions { resume, ..job.options.clone() };
         let put = offsite::put(link, &source(job), &options, &Base::Newest).await;
+        if job.options.spooled {
+            release(Some(self.journals), &job.path).await;
+        }
         put.map_err(explain).hint(format!("`devops-s3push resume --drop {}` gives it up", job.id()))
     }
 

@@ -94,7 +94,9 @@ impl Ours {
     }
 
     fn job(&self, upload: &PendingUpload) -> Option<&Job> {
-        let is_it = |ours: &&Unfinished| ours.upload_id == upload.id && ours.job.uri == upload.uri;
+        let is_it = |ours: &&Unfinished| {
+            ours.upload_id.as_ref() == Some(&upload.id) && ours.job.uri == upload.uri
+        };
         self.unfinished.iter().find(is_it).map(|ours| &ours.job)
     }
 

@@ -55,15 +55,20 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// Returns the job in the first line of a journal.
+    pub(super) fn job(bytes: &[u8]) -> Option<Job> {
+        let first = bytes.split_inclusive(|&byte| byte == b'\n').next()?;
+        match parse_line(first)? {
+            Line::Job(job) if job.version == VERSION => Some(*job),
+            _ => None,
+        }
+    }
+
     /// Reads a journal up to the first line that is not whole; nothing if no upload was begun.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let job = Self::job(bytes)?;
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
-        let first = lines.next()?;
-        let Line::Job(job) = parse_line(first)? else { return None };
-        if job.version != VERSION {
-            return None;
-        }
-        let mut length = first.len();
+        let mut length = lines.next()?.len();
         let (mut begun, mut taken) = (None, HashMap::new());
         for line in lines {
             match parse_line(line) {
@@ -76,7 +81,7 @@ impl Story {
             }
             length += line.len();
         }
-        Some(Self { job: *job, begun: begun?, taken, length })
+        Some(Self { job, begun: begun?, taken, length })
     }
 
     /// Returns what was sent, if all of it was.

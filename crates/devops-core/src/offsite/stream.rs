@@ -1,0 +1,164 @@
+//! Streams off-site: from an open input or a command that is run for it, as they come or by way of a spool.
+
+use std::{io::Read, path::Path};
+
+use futures_util::future::join_all;
+
+use super::{Base, put};
+use crate::{
+    archive_index::WholeArchive,
+    kind::{HasKind, Kind},
+    process::{CommandSpec, ProcessError, Producer, produce},
+    s3::{
+        self, EarlierRun, Event, JournalError, Link, ObjectSummary, PutOptions, Resume, S3Error,
+        S3Uri, Source, Spool, Stream, blocking, goes_on, refuse_taken, release,
+    },
+};
+
+/// Where a stream comes from.
+pub enum Origin {
+    /// What is open already. Its reads heed signals, or a spool waits for them.
+    Input(Box<dyn Read + Send>),
+    /// What this command writes to stdout; what it writes to stderr goes to the function.
+    Command(CommandSpec, OnStderr),
+}
+
+/// Takes what a command writes to stderr, on a thread of its own.
+pub type OnStderr = Box<dyn FnMut(&[u8]) + Send>;
+
+/// How a stream is put.
+pub struct StreamPut<'a> {
+    /// The store.
+    pub link: Link<'a>,
+    /// How objects are put; a resume needs the spool.
+    pub options: &'a PutOptions,
+    /// What a spooled archive is made from.
+    pub base: &'a Base,
+    /// The folder where the stream is written down before it is sent, if it is.
+    pub spool: Option<&'a Path>,
+    /// How many bytes it must have; otherwise an archive of ours must have its footer.
+    pub expect_size: Option<u64>,
+}
+
+/// Why a stream was not put anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// It could not be read, or no object be made of it.
+    #[error(transparent)]
+    S3(#[from] S3Error),
+    /// Its command was not started.
+    #[error(transparent)]
+    Command(#[from] ProcessError),
+}
+
+impl HasKind for StreamError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::S3(error) => error.kind(),
+            Self::Command(error) => error.kind(),
+        }
+    }
+}
+
+type Stored = Result<ObjectSummary, S3Error>;
+
+/// Puts one stream into each place, and returns how that went, in their order.
+///
+/// Where a key is taken nothing is put, and if all are, nothing is read and no command started. Objects
+/// appear only after the end of the stream, and after the exit of a command with 0. The command is gone when
+/// this returns.
+pub async fn put_stream(
+    to: &StreamPut<'_>,
+    origin: Origin,
+    uris: &[S3Uri],
+) -> Result<Vec<Stored>, StreamError> {
+    let free = join_all(uris.iter().map(|uri| to.check_free(uri))).await;
+    let is_free = free.iter().map(Result::is_ok);
+    let wanted: Vec<S3Uri> =
+        uris.iter().zip(is_free).filter(|(_, free)| *free).map(|(uri, _)| uri.clone()).collect();
+    let stored = if wanted.is_empty() { Vec::new() } else { to.put(origin, &wanted).await? };
+    let mut stored = stored.into_iter();
+    let result = |free: Result<(), S3Error>| free.and_then(|()| stored.next().expect("one each"));
+    Ok(free.into_iter().map(result).collect())
+}
+
+impl StreamPut<'_> {
+    /// Fails when a key is taken, unless an earlier run may have done that and not heard of it.
+    async fn check_free(&self, uri: &S3Uri) -> Result<(), S3Error> {
+        let free = refuse_taken(self.link, uri, self.options).await;
+        let resume = self.options.resume.as_ref().filter(|_| self.spool.is_some());
+        match (free, resume) {
+            (Err(S3Error::Exists(_)), Some(resume))
+                if goes_on(self.link, &resume.journals, uri).await =>
+            {
+                Ok(())
+            }
+            (free, _) => free,
+        }
+    }
+
+    async fn put(&self, origin: Origin, uris: &[S3Uri]) -> Result<Vec<Stored>, StreamError> {
+        let spool = match self.spool {
+            Some(folder) => Some(Spool::create(self.link, folder, &uris[0]).await?),
+            None => None,
+        };
+        let (stream, producer) = self.open(origin)?;
+        let stored = match spool {
+            Some(spool) => self.put_spooled(spool, stream, uris).await,
+            None => s3::put_stream(self.link, stream, uris, self.options).await,
+        };
+        if let Some(producer) = producer {
+            blocking(move || producer.end()).await;
+        }
+        Ok(stored?)
+    }
+
+    fn open(&self, origin: Origin) -> Result<(Stream, Option<Producer>), ProcessError> {
+        let (stream, producer) = match origin {
+            Origin::Input(input) => (self.watched(input), None),
+            Origin::Command(spec, on_stderr) => {
+                let (output, producer) = produce(&spec, self.link.stop.cancel(), on_stderr)?;
+                let stream = self.watched(output);
+                (stream.named("read the output of", &spec.program), Some(producer))
+            }
+        };
+        Ok((stream.expecting(self.expect_size), producer))
+    }
+
+    /// Where the length is known, that alone decides whether all of it came.
+    fn watched(&self, reader: impl Read + Send + 'static) -> Stream {
+        match self.expect_size {
+            Some(_) => Stream::new(reader),
+            None => Stream::new(WholeArchive::new(reader)),
+        }
+    }
+
+    async fn put_spooled(
+        &self,
+        spool: Spool,
+        stream: Stream,
+        uris: &[S3Uri],
+    ) -> Result<Vec<Stored>, S3Error> {
+        let (path, size) = spool.fill(self.link, stream).await?;
+        let options = PutOptions { spooled: true, ..self.options.clone() };
+        let sources: Vec<_> =
+            uris.iter().map(|uri| Source { path: path.clone(), uri: uri.clone(), size }).collect();
+        let stored = join_all(sources.iter().map(|source| self.put_file(source, &options))).await;
+        release(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
+        Ok(stored)
+    }
+
+    /// Puts a spool; what an earlier run has sent of another stream is given up.
+    async fn put_file(&self, source: &Source, options: &PutOptions) -> Stored {
+        match put(self.link, source, options, self.base).await {
+            Err(S3Error::Journal(JournalError::Changed(_) | JournalError::Otherwise { .. })) => {
+                (self.link.events)(Event::GivenUp(source.uri.clone()));
+                let anew = |resume| Resume { earlier: EarlierRun::GiveUp, ..resume };
+                let options =
+                    PutOptions { resume: options.resume.clone().map(anew), ..options.clone() };
+                put(self.link, source, &options, self.base).await
+            }
+            stored => stored,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! One of the places that a stream goes to: what it has of it, and how it failed if it did.
+
+use std::cell::RefCell;
+
+use super::{
+    S3Error,
+    link::StopPolicy,
+    payload::Payload,
+    proof::{Sent, StoredPart},
+    requests::Upload,
+    settle::Settled,
+    task::Task,
+};
+
+/// One place's multipart upload.
+pub(crate) struct Leg<'a> {
+    task: &'a Task<'a>,
+    upload: Option<Upload>,
+    parts: RefCell<Vec<StoredPart>>,
+    failure: RefCell<Option<S3Error>>,
+}
+
+impl<'a> Leg<'a> {
+    /// Begins an upload, which may fail as all that follows.
+    pub(crate) async fn begin(task: &'a Task<'a>) -> Self {
+        let (upload, failure) = match task.create_upload().await {
+            Ok(upload) => (Some(upload), None),
+            Err(failure) => (None, Some(failure.into())),
+        };
+        Self { task, upload, parts: RefCell::default(), failure: RefCell::new(failure) }
+    }
+
+    /// Returns whether it may still become an object.
+    pub(crate) fn is_live(&self) -> bool {
+        self.failure.borrow().is_none()
+    }
+
+    /// Sends a part, unless an earlier one failed.
+    pub(crate) async fn send(&self, number: u32, payload: &Payload) {
+        let Some(upload) = self.upload.as_ref().filter(|_| self.is_live()) else { return };
+        match self.task.send_part(upload, number, payload, StopPolicy::AtOnce).await {
+            Ok(part) => self.parts.borrow_mut().push(part),
+            Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
+        }
+    }
+
+    /// Makes an object of the parts, unless one failed; then the upload is removed.
+    pub(crate) async fn end(self) -> Result<(Sent, Settled), S3Error> {
+        let (failure, parts) = (self.failure.into_inner(), self.parts.into_inner());
+        match (self.upload, failure) {
+            (Some(upload), failure) => {
+                let result = match failure {
+                    None => self.task.complete(&upload, parts).await,
+                    Some(failure) => Err(failure),
+                };
+                self.task.end_upload(upload, result).await
+            }
+            (None, failure) => Err(failure.expect("what has no upload has failed")),
+        }
+    }
+
+    /// Removes the upload, and returns it if that fails.
+    pub(crate) async fn abandon(self) -> Option<Upload> {
+        let upload = self.upload?;
+        self.task.link.abort(&upload).await.is_err().then_some(upload)
+    }
+}

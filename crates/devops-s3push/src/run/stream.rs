@@ -1,0 +1,130 @@
+//! `put` of what comes only once: the standard input, or what a command writes.
+
+use std::{
+    io::{self, Read},
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
+
+use devops_cli::{Failure, Outcome, ResultExt, Session, quote};
+use devops_core::{
+    fs::Input,
+    kind::Kind,
+    offsite::{self, Base, Origin, StreamError, StreamPut},
+    s3::{Event, Link, ObjectSummary, PutOptions, S3Error, S3Uri},
+};
+
+use super::{
+    connection::Connected, explain::explain, operands::Subject, receipt, reporter::Reporter,
+    totals::Totals,
+};
+use crate::cli::PutArgs;
+
+/// A command that is told to stop has this long, so that a person who pressed Ctrl-C does not wait.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub(super) async fn put_stream(
+    args: &PutArgs,
+    (subject, places): (Subject, Vec<S3Uri>),
+    (options, base): (&PutOptions, &Base),
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    check(args, (&subject, &places), session)?;
+    let (name, origin) = open(subject, session)?;
+    let expect_size = args.stream.expect_size.map(|size| size.0);
+    let spool = args.stream.spool.as_deref();
+    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    let total = expect_size.map(|size| size * places.len() as u64);
+    let reporter = Reporter::new(session, "uploading", total.filter(|_| spool.is_none()));
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    if let Some(folder) = spool {
+        session.status(format!("Writing {name} to `{}` first...", quote(folder)));
+    } else {
+        for uri in &places {
+            session
+                .status(format!("Uploading {name} to bucket '{}' as '{}'...", uri.bucket, uri.key));
+        }
+    }
+    let begun = Instant::now();
+    let to = StreamPut { link, options, base, spool, expect_size };
+    let stored = offsite::put_stream(&to, origin, &places).await.map_err(|error| match error {
+        StreamError::S3(error) => explain(error),
+        StreamError::Command(error) => error.into(),
+    })?;
+    let mut totals = Totals::default();
+    let result = take(stored, &places, &mut totals, (&reporter, session));
+    if args.stream.from_command && totals.stored.iter().any(|summary| summary.size == 0) {
+        session.warn(format!("{name} wrote nothing: the object is empty"));
+    }
+    totals.emit(&reporter, begun);
+    totals.warn_of_unchanged(options, session);
+    if let Some(path) = args.receipt.as_ref().filter(|_| !totals.stored.is_empty()) {
+        receipt::write(path, &totals.stored)?;
+    }
+    result?;
+    totals.outcome()
+}
+
+/// Fails when a stream cannot be put as asked.
+fn check(
+    args: &PutArgs,
+    (subject, places): (&Subject, &[S3Uri]),
+    session: &Session,
+) -> Result<(), Failure> {
+    if let Some(uri) = places.iter().find(|uri| uri.is_prefix()) {
+        let what = match subject {
+            Subject::Command(_) => "what a command writes",
+            Subject::Stdin | Subject::Paths(_) => "the standard input",
+        };
+        return Err(Failure::usage(format!("{what} has no name: give a key, not `{uri}`")));
+    }
+    if args.base.base.is_some() && args.stream.spool.is_none() {
+        return Err(Failure::usage(
+            "--base is for files: without --spool a stream is sent as it comes",
+        ));
+    }
+    if args.dry_run {
+        return Err(Failure::usage("--dry-run cannot tell anything about a stream"));
+    }
+    if matches!(subject, Subject::Stdin) && session.stdin_is_terminal() {
+        return Err(Failure::usage(
+            "the standard input is a terminal; pipe something into `put -`",
+        ));
+    }
+    Ok(())
+}
+
+/// Returns where the bytes come from, and what that is called.
+fn open(subject: Subject, session: &Session) -> Result<(String, Origin), Failure> {
+    if let Subject::Command(mut spec) = subject {
+        spec.grace = GRACE;
+        let name = format!("`{}`", quote(spec.program.as_ref()));
+        return Ok((name, Origin::Command(*spec, Box::new(Session::pass_on))));
+    }
+    let stdin = io::stdin().as_fd().try_clone_to_owned();
+    let stdin =
+        stdin.map_err(|error| Failure::new(Kind::Failed, error)).context("cannot read -")?;
+    let input: Box<dyn Read + Send> = Box::new(Input::new(stdin, session.cancel()));
+    Ok(("-".to_owned(), Origin::Input(input)))
+}
+
+/// Counts what was stored where; the error of a single place, or a signal, is that of the whole.
+fn take(
+    stored: Vec<Result<ObjectSummary, S3Error>>,
+    places: &[S3Uri],
+    totals: &mut Totals,
+    (reporter, session): (&Reporter<'_>, &Session),
+) -> Result<(), Failure> {
+    let mut whole = Ok(());
+    for (uri, result) in places.iter().zip(stored) {
+        match result.map_err(explain) {
+            Ok(summary) => totals.store(summary, reporter),
+            Err(failure) if places.len() == 1 || failure.kind == Kind::Interrupted => {
+                whole = Err(failure);
+            }
+            Err(failure) => totals.fail_place((uri, None), &failure, session),
+        }
+    }
+    whole
+}

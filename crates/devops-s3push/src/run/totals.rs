@@ -1,0 +1,133 @@
+//! What came of the files and streams of one run.
+
+use std::{path::Path, time::Instant};
+
+use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
+use devops_core::{
+    kind::Kind,
+    s3::{ObjectSummary, Outcome as ObjectOutcome, PutOptions, S3Uri, Source, Sources},
+};
+use serde_json::{Map, Value, json};
+
+use super::reporter::{Reporter, insert};
+
+/// What came of the files.
+#[derive(Default)]
+pub(super) struct Totals {
+    pub(super) stored: Vec<ObjectSummary>,
+    pub(super) failed: Vec<Value>,
+    pub(super) skipped: Vec<Value>,
+    /// The sorts of trouble that several places had.
+    kinds: Vec<Kind>,
+}
+
+impl Totals {
+    pub(super) fn of(sources: &Sources, session: &Session) -> Self {
+        let mut totals = Self::default();
+        for skipped in &sources.skipped {
+            session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
+            let mut object = Map::new();
+            insert_path(&mut object, "path", &skipped.path);
+            object.insert("reason".to_owned(), skipped.reason.clone().into());
+            totals.skipped.push(object.into());
+        }
+        totals
+    }
+
+    pub(super) fn fail(&mut self, source: &Source, failure: &Failure, session: &Session) {
+        let message = failure.chain().join(": ");
+        session.warn(format!("`{}` was not stored: {message}", quote(&source.path)));
+        let mut object = Map::new();
+        insert_path(&mut object, "path", &source.path);
+        insert(
+            &mut object,
+            json!({
+                "bucket": source.uri.bucket, "key": source.uri.key, "kind": failure.kind.name(),
+                "message": message,
+            }),
+        );
+        self.failed.push(object.into());
+    }
+
+    /// Counts what is not stored in one of several places, and says why.
+    pub(super) fn fail_place(
+        &mut self,
+        (uri, path): (&S3Uri, Option<&Path>),
+        failure: &Failure,
+        session: &Session,
+    ) {
+        let message = failure.chain().join(": ");
+        let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+        session.warn(format!("`{uri}` was not stored: {message}{hint}"));
+        let mut object = Map::new();
+        if let Some(path) = path {
+            insert_path(&mut object, "path", path);
+        }
+        let (bucket, key, kind) = (&uri.bucket, &uri.key, failure.kind.name());
+        insert(
+            &mut object,
+            json!({"bucket": bucket, "key": key, "kind": kind, "message": message}),
+        );
+        self.failed.push(object.into());
+        self.kinds.push(failure.kind);
+    }
+
+    /// Takes an object that is stored.
+    pub(super) fn store(&mut self, summary: ObjectSummary, reporter: &Reporter<'_>) {
+        reporter.object(&summary);
+        self.stored.push(summary);
+    }
+
+    pub(super) fn emit(&self, reporter: &Reporter<'_>, begun: Instant) {
+        let count =
+            |outcome| self.stored.iter().filter(|summary| summary.outcome == outcome).count();
+        reporter.emit("summary", |object| {
+            insert(
+                object,
+                json!({
+                    "stored": count(ObjectOutcome::Stored),
+                    "unchanged": count(ObjectOutcome::Unchanged),
+                    "failed": self.failed,
+                    "skipped": self.skipped,
+                    "bytes_sent": self.stored.iter().map(|summary| summary.bytes_sent).sum::<u64>(),
+                    "seconds": begun.elapsed().as_secs_f64(),
+                }),
+            );
+        });
+    }
+
+    /// What is there already keeps what it was stored with: nobody must take it for locked.
+    pub(super) fn warn_of_unchanged(&self, options: &PutOptions, session: &Session) {
+        let is_unchanged = |summary: &&ObjectSummary| summary.outcome == ObjectOutcome::Unchanged;
+        let n = self.stored.iter().filter(is_unchanged).count();
+        if n > 0 && !options.attributes.is_empty() {
+            session.warn(format!(
+                "{n} of the objects were there already, and keep the metadata, tags, encryption and \
+                 locks they have"
+            ));
+        }
+    }
+
+    /// Returns how the whole ended: none of many is a failure, some of many are a part.
+    pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
+        let left_out = self.failed.len() + self.skipped.len();
+        let total = self.stored.len() + left_out;
+        let what = if self.kinds.is_empty() { "files" } else { "objects" };
+        if self.stored.is_empty() && !self.failed.is_empty() {
+            let message = format!("none of {total} {what} was stored");
+            return Err(Failure::new(self.shared_kind(), message));
+        }
+        if left_out > 0 {
+            return Ok(Outcome::Partial(format!("{left_out} of {total} {what} were not stored")));
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What all places have in common says more than that they failed.
+    fn shared_kind(&self) -> Kind {
+        match self.kinds.split_first() {
+            Some((first, others)) if others.iter().all(|kind| kind == first) => *first,
+            _ => Kind::Failed,
+        }
+    }
+}
