@@ -4,17 +4,20 @@ use std::cell::RefCell;
 
 use super::{
     S3Error,
+    event::Event,
+    failure::Trouble,
     link::StopPolicy,
     payload::Payload,
     proof::{Sent, StoredPart},
     requests::Upload,
     settle::Settled,
+    stream::refuse_if_there,
     task::Task,
 };
 
 /// One place's multipart upload.
 pub(crate) struct Leg<'a> {
-    task: &'a Task<'a>,
+    pub(crate) task: Task<'a>,
     upload: Option<Upload>,
     parts: RefCell<Vec<StoredPart>>,
     failure: RefCell<Option<S3Error>>,
@@ -22,7 +25,7 @@ pub(crate) struct Leg<'a> {
 
 impl<'a> Leg<'a> {
     /// Begins an upload, which may fail as all that follows.
-    pub(crate) async fn begin(task: &'a Task<'a>) -> Self {
+    pub(crate) async fn begin(task: Task<'a>) -> Self {
         let (upload, failure) = match task.create_upload().await {
             Ok(upload) => (Some(upload), None),
             Err(failure) => (None, Some(failure.into())),
@@ -33,6 +36,11 @@ impl<'a> Leg<'a> {
     /// Returns whether it may still become an object.
     pub(crate) fn is_live(&self) -> bool {
         self.failure.borrow().is_none()
+    }
+
+    /// Returns whether it failed because the store does not know checksum headers.
+    pub(crate) fn lacks_checksums(&self) -> bool {
+        is_for(self.failure.borrow().as_ref(), &Trouble::ChecksumRefused)
     }
 
     /// Sends a part, unless an earlier one failed.
@@ -50,7 +58,7 @@ impl<'a> Leg<'a> {
         match (self.upload, failure) {
             (Some(upload), failure) => {
                 let result = match failure {
-                    None => self.task.complete(&upload, parts).await,
+                    None => complete(self.task.clone(), &upload, parts).await,
                     Some(failure) => Err(failure),
                 };
                 self.task.end_upload(upload, result).await
@@ -64,4 +72,26 @@ impl<'a> Leg<'a> {
         let upload = self.upload?;
         self.task.link.abort(&upload).await.is_err().then_some(upload)
     }
+}
+
+fn is_for(failure: Option<&S3Error>, trouble: &Trouble) -> bool {
+    matches!(failure, Some(S3Error::Call(failure)) if failure.trouble == *trouble)
+}
+
+/// Completes an upload; where the store does not know the condition, after a look whether it holds.
+async fn complete(
+    mut task: Task<'_>,
+    upload: &Upload,
+    parts: Vec<StoredPart>,
+) -> Result<(Sent, Settled), S3Error> {
+    let completed = task.complete(upload, parts.clone()).await;
+    if !task.guarded || !is_for(completed.as_ref().err(), &Trouble::ConditionRefused) {
+        return completed;
+    }
+    if task.link.store.give_up_conditions() {
+        (task.link.events)(Event::Weaker("conditional writes"));
+    }
+    refuse_if_there(task.link, task.uri).await?;
+    task.guarded = false;
+    task.complete(upload, parts).await
 }

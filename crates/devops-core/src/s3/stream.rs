@@ -80,9 +80,10 @@ pub async fn refuse_taken(
     uri: &S3Uri,
     options: &PutOptions,
 ) -> Result<(), S3Error> {
-    if options.replace == Replace::Overwrite {
-        return Ok(());
-    }
+    if options.replace == Replace::Overwrite { Ok(()) } else { refuse_if_there(link, uri).await }
+}
+
+pub(crate) async fn refuse_if_there(link: Link<'_>, uri: &S3Uri) -> Result<(), S3Error> {
     match link.head(uri).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(S3Error::Exists(uri.clone())),
@@ -118,8 +119,8 @@ pub async fn put_stream(
         feed.check_length(true)?;
         join_all(uris.iter().map(|uri| put_whole(link, uri, options, first.clone()))).await
     } else {
-        let tasks: Vec<_> = uris.iter().map(|uri| Task::new(link, uri, options)).collect();
-        put_pieces(&tasks, (first, feed)).await?
+        let legs = begin(link, uris, options, first).await;
+        put_pieces(link, legs, feed).await?
     };
     let summarize = |(uri, done): (_, Result<_, _>)| {
         done.and_then(|done| summarize(uri, options, done, begun.elapsed()))
@@ -151,19 +152,35 @@ enum Broken {
     EveryPlace,
 }
 
-impl From<S3Error> for Broken {
-    fn from(error: S3Error) -> Self {
-        Self::Stream(error)
+/// Begins to send to all places, which are of one store and protect the pieces alike.
+///
+/// The first piece goes alone: if the store turns out not to know checksums, it is there to begin again.
+async fn begin<'a>(
+    link: Link<'a>,
+    uris: &'a [S3Uri],
+    options: &'a PutOptions,
+    first: Bytes,
+) -> Vec<Leg<'a>> {
+    loop {
+        let begin = |uri| Leg::begin(Task::new(link, uri, options));
+        let legs = join_all(uris.iter().map(begin)).await;
+        let payload = legs[0].task.hash(first.clone()).await;
+        join_all(legs.iter().map(|leg| leg.send(1, &payload))).await;
+        if !legs.iter().any(Leg::lacks_checksums) || !link.store.give_up_checksums() {
+            return legs;
+        }
+        (link.events)(Event::Weaker("checksum headers"));
+        join_all(legs.into_iter().map(Leg::abandon)).await;
     }
 }
 
-/// Sends the pieces of a stream to all places, which are of one store and protect them alike.
+/// Sends what is left of a stream to all places.
 async fn put_pieces(
-    tasks: &[Task<'_>],
-    (first, feed): (Bytes, Feed),
+    link: Link<'_>,
+    legs: Vec<Leg<'_>>,
+    feed: Feed,
 ) -> Result<Vec<Result<(Sent, Settled), S3Error>>, S3Error> {
-    let legs = join_all(tasks.iter().map(Leg::begin)).await;
-    match send_pieces(tasks, &legs, pieces(tasks[0].link, first, feed)).await {
+    match send_pieces(&legs, pieces(link, feed)).await {
         Ok(()) | Err(Broken::EveryPlace) => Ok(join_all(legs.into_iter().map(Leg::end)).await),
         Err(Broken::Stream(error)) => {
             let left = join_all(legs.into_iter().map(Leg::abandon)).await;
@@ -177,7 +194,6 @@ fn left_behind(error: S3Error, Upload { uri, id }: Upload) -> S3Error {
 }
 
 async fn send_pieces(
-    tasks: &[Task<'_>],
     legs: &[Leg<'_>],
     pieces: impl TryStream<Ok = (u32, Bytes), Error = S3Error>,
 ) -> Result<(), Broken> {
@@ -185,30 +201,22 @@ async fn send_pieces(
         || if legs.iter().any(Leg::is_live) { Ok(()) } else { Err(Broken::EveryPlace) };
     is_any_left()?;
     let send = async |(number, bytes)| {
-        let payload = tasks[0].hash(bytes).await;
+        let payload = legs[0].task.hash(bytes).await;
         join_all(legs.iter().map(|leg| leg.send(number, &payload))).await;
         is_any_left()
     };
     let sending = pieces.map_err(Broken::Stream).map_ok(send);
-    sending.try_buffer_unordered(tasks[0].in_flight()).try_collect().await
+    sending.try_buffer_unordered(legs[0].task.in_flight()).try_collect().await
 }
 
 /// Returns the numbered pieces of a stream, after the first one.
-fn pieces(
-    link: Link<'_>,
-    first: Bytes,
-    feed: Feed,
-) -> impl TryStream<Ok = (u32, Bytes), Error = S3Error> {
-    stream::try_unfold((Some(first), feed, 1), move |(ready, mut feed, number)| async move {
-        let bytes = match ready {
-            Some(bytes) => Some(bytes),
-            None => feed.next(link).await?,
-        };
-        let Some(bytes) = bytes else {
+fn pieces(link: Link<'_>, feed: Feed) -> impl TryStream<Ok = (u32, Bytes), Error = S3Error> {
+    stream::try_unfold(feed, move |mut feed: Feed| async move {
+        let Some(bytes) = feed.next(link).await? else {
             feed.check_length(true)?;
             return Ok(None);
         };
-        Ok(Some(((number, bytes), (None, feed, number + 1))))
+        Ok(Some(((feed.number, bytes), feed)))
     })
 }
 

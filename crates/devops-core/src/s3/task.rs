@@ -24,6 +24,7 @@ use super::{
 };
 
 /// One object on its way.
+#[derive(Clone)]
 pub(crate) struct Task<'a> {
     pub(crate) link: Link<'a>,
     pub(crate) uri: &'a S3Uri,

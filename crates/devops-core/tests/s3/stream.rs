@@ -154,6 +154,55 @@ fn a_stream_that_breaks_off_is_stored_nowhere() {
     }
 }
 
+#[test]
+fn a_store_that_knows_less_still_takes_a_stream() {
+    let rules = [
+        "CreateMultipartUpload:refuse-checksums:always",
+        "UploadPart:refuse-checksums:always",
+        "CompleteMultipartUpload:refuse-conditions:always",
+    ];
+    for rule in rules {
+        let rig = Rig::new();
+        rig.server.faults(&[rule]);
+        let (reader, read) = Counted::new(3 * PART + 7);
+        let places = [uri("a"), uri("b")];
+
+        let stored = rig
+            .run(async |link| {
+                put_stream(link, Stream::new(reader), &places, &in_small_parts()).await
+            })
+            .unwrap();
+
+        let proofs: Vec<_> = stored.iter().map(|stored| stored.as_ref().unwrap().proof).collect();
+        let least = if rule.contains("checksums") { Proof::Etag } else { Proof::Full };
+        assert!(proofs.iter().all(|proof| *proof >= least), "{rule}: {proofs:?}");
+        assert!(is_stored(&rig, "a", 3 * PART + 7) && is_stored(&rig, "b", 3 * PART + 7), "{rule}");
+        assert_eq!(read.load(Ordering::Relaxed), 3 * PART + 7);
+        let told = |event: &Event| matches!(event, Event::Weaker(_));
+        assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1, "{rule}");
+        assert_eq!(rig.server.pending_uploads("backups"), 0, "{rule}");
+    }
+    // Without the condition a look has to do.
+    let rig = Rig::new();
+    rig.server.faults(&["CompleteMultipartUpload:refuse-conditions:always"]);
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Part { number: 4, .. }) {
+            rig.server.put("backups", "a", b"of another");
+        }
+    });
+    let (reader, _) = Counted::new(3 * PART + 7);
+
+    let stored = rig
+        .run(async |link| {
+            put_stream(link, Stream::new(reader), &[uri("a")], &in_small_parts()).await
+        })
+        .unwrap();
+
+    assert_eq!(stored[0].as_ref().unwrap_err().kind(), Kind::Exists);
+    assert_eq!(rig.server.object("backups", "a").unwrap().bytes(), b"of another");
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+}
+
 fn journals(rig: &Rig) -> Journals {
     Journals::new(rig.path("journals"))
 }
