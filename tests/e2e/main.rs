@@ -18,6 +18,7 @@ mod readers;
 mod readme;
 mod s3push;
 mod s3push_base;
+mod s3push_credentials;
 mod s3push_resume;
 mod s3push_stream;
 mod tf;

@@ -5,6 +5,7 @@
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
+mod access;
 mod adjust;
 mod answer;
 mod attributes;
@@ -15,6 +16,7 @@ mod compose;
 mod connect;
 mod content;
 mod copy;
+mod credentials;
 mod earlier;
 mod escaped;
 mod event;

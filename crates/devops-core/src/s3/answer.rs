@@ -78,16 +78,17 @@ fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> 
         (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
         | (429, _) => Trouble::Throttled,
         (_, "RequestTimeTooSkewed") => Trouble::Clock,
+        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" | "InvalidSecurity") => {
+            Trouble::BadCredentials
+        }
         (
             _,
-            "InvalidAccessKeyId"
-            | "SignatureDoesNotMatch"
-            | "ExpiredToken"
+            "ExpiredToken"
+            | "ExpiredTokenException"
             | "InvalidToken"
-            | "TokenRefreshRequired"
-            | "NotSignedUp"
-            | "InvalidSecurity",
-        ) => Trouble::BadCredentials,
+            | "RequestExpired"
+            | "TokenRefreshRequired",
+        ) => Trouble::Expired,
         (301 | 307, _)
         | (
             _,
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(trouble(404, "NoSuchUpload", ""), Trouble::NoUpload);
         assert_eq!(trouble(503, "SlowDown", ""), Trouble::Throttled);
         assert_eq!(trouble(200, "InternalError", ""), Trouble::Server);
-        assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::BadCredentials);
+        assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::Expired);
         assert_eq!(trouble(403, "RequestTimeTooSkewed", ""), Trouble::Clock);
     }
 

@@ -2,13 +2,13 @@
 //!
 //! The one place in core that lets a library read the environment: the AWS chain is made of it.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::path::PathBuf;
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
     meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig,
 };
-use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{
     RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
@@ -16,7 +16,8 @@ use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::credential_message,
+    access::Access,
+    credentials::Provided,
     escaped,
     stop::Stop,
     store::{Store, StoreOptions},
@@ -91,10 +92,11 @@ pub async fn connect(
 ) -> Result<Store, ConnectError> {
     let loading = async {
         let config = load(options).await?;
-        let end = if options.anonymous { None } else { check_credentials(&config).await? };
-        Ok::<_, ConnectError>((config, end))
+        let credentials =
+            if options.anonymous { None } else { Some(Provided::load(&config).await?) };
+        Ok::<_, ConnectError>((config, credentials))
     };
-    let (config, credentials_end) = tokio::select! {
+    let (config, credentials) = tokio::select! {
         biased;
         cancelled = stop.requested() => return Err(cancelled.into()),
         loaded = loading => loaded?,
@@ -115,7 +117,13 @@ pub async fn connect(
     let ca_bundle = ca_bundle.at(".", "find")?;
     let address =
         ConnectOptions { endpoint_url: endpoint, region, path_style, ca_bundle, ..options.clone() };
-    Ok(Store::new(builder, address, store, credentials_end))
+    let access = Access::new(builder, credentials, options.clone());
+    Ok(Store::new(access, address, store))
+}
+
+/// Asks the chain for credentials again, its files included.
+pub(crate) async fn reload(options: &ConnectOptions) -> Result<Provided, ConnectError> {
+    Provided::load(&load(options).await?).await
 }
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
@@ -159,17 +167,6 @@ fn region(options: &ConnectOptions) -> RegionProviderChain {
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(profile.build())
         .or_else(Region::new(USUAL_REGION))
-}
-
-/// Returns when the credentials end, if they say it.
-async fn check_credentials(config: &SdkConfig) -> Result<Option<SystemTime>, ConnectError> {
-    let Some(provider) = config.credentials_provider() else {
-        return Err(ConnectError::Credentials("no credentials were found".to_owned()));
-    };
-    match provider.provide_credentials().await {
-        Ok(credentials) => Ok(credentials.expiry()),
-        Err(error) => Err(ConnectError::Credentials(credential_message(&error))),
-    }
 }
 
 /// Returns the endpoint for S3: the flag's, or what the environment or the profile says of it.

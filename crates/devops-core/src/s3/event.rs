@@ -82,6 +82,8 @@ pub enum Event {
     },
     /// The bucket was found in this region instead.
     Region(String),
+    /// The credentials had ended, and the chain gave newer ones.
+    Renewed,
     /// The store does not know something that protects the object, which goes on without it.
     Weaker(&'static str),
     /// An object is stored, or was there already.

@@ -36,6 +36,8 @@ pub enum Trouble {
     NoCredentials,
     /// The store does not accept these credentials.
     BadCredentials,
+    /// The credentials were good, and have ended.
+    Expired,
     /// The clocks of this host and the store differ too much.
     Clock,
     /// The credentials do not allow it.
@@ -123,9 +125,11 @@ impl HasKind for CallFailure {
             Trouble::Exists => Kind::Exists,
             Trouble::Conflict => Kind::Temporary,
             Trouble::Certificate | Trouble::OtherRegion(_) => Kind::Configuration,
-            Trouble::NoCredentials | Trouble::BadCredentials | Trouble::Clock | Trouble::Denied => {
-                Kind::Permission
-            }
+            Trouble::NoCredentials
+            | Trouble::BadCredentials
+            | Trouble::Expired
+            | Trouble::Clock
+            | Trouble::Denied => Kind::Permission,
             Trouble::Damaged => Kind::Mismatch,
             Trouble::ChecksumRefused
             | Trouble::ConditionRefused

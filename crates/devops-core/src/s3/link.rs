@@ -9,6 +9,7 @@ use aws_sdk_s3::{
 };
 
 use super::{
+    access::{Hand, Renewal},
     body::Watch,
     content::Content,
     event::Event,
@@ -59,6 +60,9 @@ pub(crate) enum StopPolicy {
 /// A person who pressed Ctrl-C hardly notices it, and most answers come in it.
 const MOMENT: Duration = Duration::from_millis(800);
 
+/// A chain that gives other credentials each time, none of which the store takes, ends here.
+const MOST_RENEWALS: u32 = 2;
+
 impl<'a> Link<'a> {
     /// Returns how a short request is made.
     pub(crate) fn short(&self, operation: &'static str) -> Call<'a> {
@@ -78,13 +82,14 @@ impl<'a> Link<'a> {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let begun = Instant::now();
-        let mut attempt = 0;
+        let (mut attempt, mut n_renewals) = (0, 0);
         loop {
             self.heed(call).await?;
             attempt += 1;
-            let client = self.store.client();
+            let hand = self.store.access().hand();
             // The SDK's futures are large, and there are many at a time.
-            let failure = match self.attempt(call, Box::pin(send(client.clone()))).await {
+            let sending = Box::pin(send(hand.client.clone()));
+            let mut failure = match self.attempt(call, sending).await {
                 Ok(answer) => {
                     self.store.note_answer();
                     if call.body.is_some() {
@@ -98,10 +103,16 @@ impl<'a> Link<'a> {
                 self.store.note_answer();
             }
             if let Trouble::OtherRegion(Some(region)) = &failure.trouble
-                && self.store.move_to(region, &client)
+                && self.store.access().move_to(region, &hand)
             {
                 (self.events)(Event::Region(region.clone()));
                 continue;
+            }
+            if failure.trouble == Trouble::Expired && n_renewals < MOST_RENEWALS {
+                n_renewals += 1;
+                if self.renew(call, &hand, &mut failure).await? {
+                    continue;
+                }
             }
             if failure.trouble == Trouble::Throttled && call.body.is_some() {
                 self.store.lanes().halve();
@@ -114,6 +125,34 @@ impl<'a> Link<'a> {
             self.tell_retry(&failure, attempt, pause);
             self.pause(call, pause).await?;
         }
+    }
+
+    /// Looks for newer credentials; returns whether there are any, and tells why not in the failure.
+    async fn renew(
+        &self,
+        call: Call<'_>,
+        hand: &Hand,
+        failure: &mut CallFailure,
+    ) -> Result<bool, CallFailure> {
+        let renewed = tokio::select! {
+            biased;
+            failure = self.interrupted(call) => return Err(failure),
+            renewed = self.store.access().renew(hand) => renewed,
+            () = tokio::time::sleep(self.store.patience().budget(false)) => {
+                failure.message.push_str("; looking for newer credentials took too long");
+                return Ok(false);
+            }
+        };
+        match renewed {
+            Ok(Renewal::New) => (self.events)(Event::Renewed),
+            Ok(Renewal::Already) => {}
+            Ok(Renewal::Same) => return Ok(false),
+            Err(error) => {
+                failure.message.push_str(&format!("; {error}"));
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Fails once a signal has come; not at once, where others that are under way are worth a moment.

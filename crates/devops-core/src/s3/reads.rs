@@ -74,14 +74,24 @@ impl Link<'_> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             request.checksum_mode(ChecksumMode::Enabled).send()
         };
-        match self.call(self.short("HeadObject"), send).await {
-            Ok((output, _)) => Ok(Some(head_of(&output))),
-            Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
+        let mut n_renewals = 0;
+        loop {
+            let hand = self.store.access().hand();
+            let failure = match self.call(self.short("HeadObject"), send).await {
+                Ok((output, _)) => return Ok(Some(head_of(&output))),
+                Err(failure) if failure.trouble == Trouble::NoObject => return Ok(None),
+                Err(failure) => failure,
+            };
             // The answer to HEAD has no body that could say more; that to GET has.
-            Err(failure) if matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) => {
-                Err(self.explain(uri, failure).await)
+            if !matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) {
+                return Err(failure);
             }
-            Err(failure) => Err(failure),
+            let failure = self.explain(uri, failure).await;
+            if n_renewals == 1 || !self.store.access().has_newer_than(&hand) {
+                return Err(failure);
+            }
+            // GET heard that the credentials had ended, and found newer ones.
+            n_renewals += 1;
         }
     }
 

@@ -274,6 +274,7 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::OtherRegion(_)
             | Trouble::NoCredentials
             | Trouble::BadCredentials
+            | Trouble::Expired
             | Trouble::Clock
             | Trouble::Denied
             | Trouble::Interrupted(_) => true,

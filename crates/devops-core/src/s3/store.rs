@@ -1,19 +1,14 @@
 //! A store as this client sees it: how to reach it and what it was found to know.
 
 use std::{
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
 
-use aws_sdk_s3::{
-    Client,
-    config::{Builder, Region},
+use super::{
+    access::Access, buffers::Buffers, connect::ConnectOptions, lanes::Lanes, pace::Pace,
+    retry::Patience,
 };
-
-use super::{buffers::Buffers, connect::ConnectOptions, lanes::Lanes, pace::Pace, retry::Patience};
 use crate::units::ByteSize;
 
 /// One connection carries about 20 MB/s to S3; ten of them fill a gigabit and more.
@@ -45,42 +40,31 @@ impl Default for StoreOptions {
 
 /// A store that objects are put into and fetched from.
 pub struct Store {
-    config: Builder,
-    client: RwLock<Client>,
+    access: Access,
     plain_http: bool,
     options: StoreOptions,
     lanes: Lanes,
     buffers: Buffers,
     address: ConnectOptions,
-    credentials_end: Option<SystemTime>,
     answered: AtomicBool,
-    moved: AtomicBool,
     without_checksums: AtomicBool,
     without_conditions: AtomicBool,
 }
 
 impl Store {
-    pub(crate) fn new(
-        config: Builder,
-        address: ConnectOptions,
-        options: StoreOptions,
-        credentials_end: Option<SystemTime>,
-    ) -> Self {
+    pub(crate) fn new(access: Access, address: ConnectOptions, options: StoreOptions) -> Self {
         let plain_http =
             address.endpoint_url.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let concurrency =
             if options.concurrency == 0 { USUAL_CONCURRENCY } else { options.concurrency };
         Self {
-            client: RwLock::new(Client::from_conf(config.clone().build())),
-            config,
+            access,
             plain_http,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(options.max_memory.0),
             options,
             address,
-            credentials_end,
             answered: AtomicBool::new(false),
-            moved: AtomicBool::new(false),
             without_checksums: AtomicBool::new(false),
             without_conditions: AtomicBool::new(false),
         }
@@ -96,9 +80,9 @@ impl Store {
         &self.address
     }
 
-    /// Returns when the credentials of the beginning end, if they say it.
+    /// Returns when the credentials in use end, if they say it.
     pub fn credentials_end(&self) -> Option<SystemTime> {
-        self.credentials_end
+        self.access.credentials()?.expiry()
     }
 
     /// Returns the limit for the memory that parts take.
@@ -106,27 +90,8 @@ impl Store {
         self.options.max_memory
     }
 
-    pub(crate) fn client(&self) -> Client {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Turns to the region the store named in its answer to `tried`; only once, so that two regions
-    /// that each name the other do not go on for ever. Returns whether to try again.
-    ///
-    /// Credentials go to the address made from that region, never to one named in an answer.
-    pub(crate) fn move_to(&self, region: &str, tried: &Client) -> bool {
-        let name = |client: &Client| client.config().region().map(ToString::to_string);
-        let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
-        if name(&client) != name(tried) {
-            // Another request heard it first.
-            return true;
-        }
-        if name(&client).as_deref() == Some(region) || self.moved.swap(true, Ordering::SeqCst) {
-            return false;
-        }
-        let config = self.config.clone().region(Region::new(region.to_owned()));
-        *client = Client::from_conf(config.build());
-        true
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     pub(crate) fn patience(&self) -> Patience {

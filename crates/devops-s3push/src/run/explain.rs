@@ -68,9 +68,9 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         }
         Trouble::BadCredentials => match failure.code.as_deref() {
             Some("SignatureDoesNotMatch") => "the secret key does not belong to the access key",
-            Some("ExpiredToken" | "TokenRefreshRequired") => "the session has ended: log in again",
             _ => "the store does not know this access key",
         },
+        Trouble::Expired => "the session has ended: log in again",
         Trouble::Clock => "set this host's clock",
         Trouble::Denied => "the credentials lack a permission, or the bucket's policy forbids it",
         Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),

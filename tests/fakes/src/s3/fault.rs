@@ -44,6 +44,8 @@ pub enum Fault {
     RefuseChecksums,
     /// Conditional writes are an error.
     RefuseConditions,
+    /// Requests with this session token are refused, as if it had ended.
+    ExpiredToken(String),
     /// Requests signed for another region are sent to this one.
     Region(String),
 }
@@ -152,6 +154,7 @@ fn fault(name: &str) -> Option<Fault> {
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
         "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
         "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
+        "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),
         "expired-token" => answer(400, "ExpiredToken", "The provided token has expired."),
         "denied" => answer(403, "AccessDenied", "Access Denied"),
         "no-bucket" => answer(404, "NoSuchBucket", "The specified bucket does not exist"),

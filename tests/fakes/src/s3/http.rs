@@ -159,6 +159,9 @@ impl Front {
                         "A header you provided implies functionality that is not implemented",
                     ))
                 }
+                Fault::ExpiredToken(token) if has_token(request.headers(), token) => {
+                    Ok(error(400, "ExpiredToken", "The provided token has expired."))
+                }
                 Fault::Region(region) if !signed_for(request.headers(), region) => {
                     Ok(elsewhere(region))
                 }
@@ -222,6 +225,10 @@ fn checksum_header(headers: &HeaderMap) -> Option<&str> {
     names
         .into_iter()
         .find(|name| name.starts_with("x-amz-checksum-") && *name != "x-amz-checksum-mode")
+}
+
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    headers.get("x-amz-security-token").is_some_and(|value| value.as_bytes() == token.as_bytes())
 }
 
 fn signed_for(headers: &HeaderMap, region: &str) -> bool {

@@ -1,0 +1,130 @@
+//! The way to a store while it is used: the region it was found in, and credentials that end.
+
+use std::sync::{
+    PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::{
+    Client,
+    config::{Builder, Region},
+};
+
+use super::{
+    connect::{ConnectError, ConnectOptions, reload},
+    credentials::{Provided, are_same},
+};
+
+/// How requests are made at present.
+struct Way {
+    config: Builder,
+    client: Client,
+    /// Nothing for requests without a signature.
+    credentials: Option<Provided>,
+}
+
+/// The way to a store, and how another one is found.
+pub(crate) struct Access {
+    way: RwLock<Way>,
+    /// Where the chain begins.
+    options: ConnectOptions,
+    moved: AtomicBool,
+    renewing: tokio::sync::Mutex<()>,
+}
+
+/// What one attempt is made with.
+pub(crate) struct Hand {
+    pub(crate) client: Client,
+    credentials: Option<Credentials>,
+}
+
+/// What came of looking for newer credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// The chain gave others.
+    New,
+    /// Another request has found them already.
+    Already,
+    /// The chain gives the same again, or there are none.
+    Same,
+}
+
+impl Access {
+    pub(crate) fn new(
+        config: Builder,
+        credentials: Option<Provided>,
+        options: ConnectOptions,
+    ) -> Self {
+        let config = match &credentials {
+            Some(provided) => config.credentials_provider(provided.clone()),
+            None => config,
+        };
+        let client = Client::from_conf(config.clone().build());
+        Self {
+            way: RwLock::new(Way { config, client, credentials }),
+            options,
+            moved: AtomicBool::new(false),
+            renewing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn hand(&self) -> Hand {
+        let way = self.way.read().unwrap_or_else(PoisonError::into_inner);
+        let credentials = way.credentials.as_ref().map(Provided::latest);
+        Hand { client: way.client.clone(), credentials }
+    }
+
+    /// Returns the credentials in use, unless requests are not signed.
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        self.hand().credentials
+    }
+
+    /// Turns to the region the store named in its answer to `tried`; only once, so that two regions
+    /// that each name the other do not go on for ever. Returns whether to try again.
+    ///
+    /// Credentials go to the address made from that region, never to one named in an answer.
+    pub(crate) fn move_to(&self, region: &str, tried: &Hand) -> bool {
+        let name = |client: &Client| client.config().region().map(ToString::to_string);
+        let mut way = self.way.write().unwrap_or_else(PoisonError::into_inner);
+        if name(&way.client) != name(&tried.client) {
+            // Another request heard it first.
+            return true;
+        }
+        if name(&way.client).as_deref() == Some(region) || self.moved.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        way.config = way.config.clone().region(Region::new(region.to_owned()));
+        way.client = Client::from_conf(way.config.clone().build());
+        true
+    }
+
+    /// Asks the whole chain again after the store said that the credentials of `tried` have ended.
+    ///
+    /// Files of the AWS configuration are read anew, so that a login elsewhere counts at once.
+    pub(crate) async fn renew(&self, tried: &Hand) -> Result<Renewal, ConnectError> {
+        let Some(ended) = &tried.credentials else { return Ok(Renewal::Same) };
+        // The parts of one object hear of it together, and the chain may start a program.
+        let _one = self.renewing.lock().await;
+        if self.has_newer_than(tried) {
+            return Ok(Renewal::Already);
+        }
+        let provided = reload(&self.options).await?;
+        if are_same(&provided.latest(), ended) {
+            return Ok(Renewal::Same);
+        }
+        let mut way = self.way.write().unwrap_or_else(PoisonError::into_inner);
+        way.config = way.config.clone().credentials_provider(provided.clone());
+        way.client = Client::from_conf(way.config.clone().build());
+        way.credentials = Some(provided);
+        Ok(Renewal::New)
+    }
+
+    /// Returns whether there are other credentials than those an attempt was made with.
+    pub(crate) fn has_newer_than(&self, tried: &Hand) -> bool {
+        match (self.credentials(), &tried.credentials) {
+            (Some(now), Some(then)) => !are_same(&now, then),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Credentials that end while `devops-s3push` is at work.
+
+use std::{fs, process::Command};
+
+use devops_e2e::finish;
+use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
+
+use crate::s3push::{MIB, Setting, bytes};
+
+/// A profile whose credentials come from a program that counts how often it is asked.
+struct Program {
+    setting: Setting,
+}
+
+impl Program {
+    /// Gives the session `first` when it is asked for the first time, and `then` later.
+    fn new(first: &str, then: &str) -> Self {
+        let setting = Setting::new();
+        let program = Self { setting };
+        program.give(first, then);
+        program
+    }
+
+    fn give(&self, first: &str, then: &str) {
+        let (env, calls) = (&self.setting.env, self.setting.env.path("calls"));
+        fs::write(&calls, "").unwrap();
+        let calls = calls.display();
+        let script = env.write(
+            "give.sh",
+            format!(
+                "echo asked >> {calls}\n\
+                 token={then}\n\
+                 test $(wc -l < {calls}) -eq 1 && token={first}\n\
+                 echo '{{\"Version\": 1, \"AccessKeyId\": \"{ACCESS_KEY}\", \
+                 \"SecretAccessKey\": \"{SECRET_KEY}\", \"SessionToken\": \"'$token'\", \
+                 \"Expiration\": \"2099-01-01T00:00:00Z\"}}'\n"
+            ),
+        );
+        let script = script.display();
+        env.write("config", format!("[profile work]\ncredential_process = sh {script}\n"));
+    }
+
+    fn n_asked(&self) -> usize {
+        fs::read_to_string(self.setting.env.path("calls")).unwrap().lines().count()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.setting.env.tool("devops-s3push");
+        command
+            .env("AWS_CONFIG_FILE", self.setting.env.path("config"))
+            .env("AWS_PROFILE", "work")
+            .env("DEVOPS_S3PUSH_ENDPOINT_URL", self.setting.server.endpoint())
+            .args(args);
+        command
+    }
+
+    /// Returns how many parts the store took.
+    fn n_taken(&self) -> usize {
+        let is_taken =
+            |entry: &&Entry| entry.operation == "UploadPart" && entry.status == Some(200);
+        self.setting.server.log().iter().filter(is_taken).count()
+    }
+}
+
+#[test]
+fn credentials_that_end_in_the_middle_of_a_put_are_renewed_and_only_what_failed_is_sent_again() {
+    let program = Program::new("one", "two");
+    program.setting.server.faults(&["*:expired-token=one:after=5:always"]);
+    program.setting.file("a.bin", 40 * MIB);
+
+    let run = finish(&mut program.command(&["put", "a.bin", "s3://backups", "--concurrency", "2"]));
+
+    run.expect_code(0);
+    assert!(run.stdout.contains("proof full"), "{}", run.stdout);
+    assert!(program.setting.object("a.bin") == bytes(40 * MIB));
+    assert_eq!((program.n_taken(), program.n_asked()), (5, 2));
+}
+
+#[test]
+fn an_answer_without_a_body_still_tells_that_the_credentials_have_ended() {
+    let program = Program::new("one", "two");
+    program.setting.server.faults(&["*:expired-token=one:always"]);
+    program.setting.env.write("a.txt", "x");
+
+    let run = finish(&mut program.command(&["put", "a.txt", "s3://backups"]));
+
+    run.expect_code(0);
+    assert_eq!(program.setting.object("a.txt"), b"x");
+    assert_eq!(program.n_asked(), 2);
+}
+
+#[test]
+fn a_chain_without_newer_credentials_ends_the_put_and_a_login_lets_it_go_on() {
+    let program = Program::new("one", "one");
+    program.setting.server.faults(&["*:expired-token=one:after=5:always"]);
+    program.setting.file("a.bin", 40 * MIB);
+
+    let run = finish(&mut program.command(&["put", "a.bin", "s3://backups", "--concurrency", "1"]));
+
+    run.expect_code(77);
+    assert!(
+        run.stderr.contains("log in again, then go on with the same command"),
+        "{}",
+        run.stderr
+    );
+    let n_taken = program.n_taken();
+    assert!(n_taken > 0, "nothing was sent before the end");
+
+    program.give("two", "two");
+    finish(&mut program.command(&["resume"])).expect_code(0);
+
+    assert!(program.setting.object("a.bin") == bytes(40 * MIB));
+    assert_eq!(program.n_taken(), 5);
+}
