@@ -19,6 +19,7 @@ mod readme;
 mod s3push;
 mod s3push_base;
 mod s3push_credentials;
+mod s3push_doctor;
 mod s3push_resume;
 mod s3push_stream;
 mod tf;

@@ -22,8 +22,8 @@ impl Program {
     }
 
     fn give(&self, first: &str, then: &str) {
-        let (env, calls) = (&self.setting.env, self.setting.env.path("calls"));
-        fs::write(&calls, "").unwrap();
+        let env = &self.setting.env;
+        let calls = env.write("calls", "");
         let calls = calls.display();
         let script = env.write(
             "give.sh",

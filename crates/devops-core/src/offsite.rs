@@ -17,8 +17,8 @@ use crate::{
     },
     fs::open_file,
     s3::{
-        Composition, Event, Link, ListedObject, ObjectSummary, PartPlan, PutOptions, Replace,
-        S3Error, S3Uri, Shared, Source, blocking, list, put_composed,
+        Composition, Event, Link, ListedObject, ObjectSummary, PutOptions, Replace, S3Error, S3Uri,
+        Shared, Source, blocking, list, put_composed,
     },
 };
 
@@ -98,11 +98,13 @@ impl Composing<'_> {
             },
         };
         let Some(found) = found else { return Ok(None) };
-        let plan =
-            PartPlan::of_file(size, self.options.part_size).map_err(|error| error.to_string())?;
+        let store = self.link.store;
+        store.composes()?;
+        let plan = store.plan(size, self.options.part_size).map_err(|error| error.to_string())?;
+        let rules = (plan.part_size(), store.limits().max_parts);
         let shared = shared(&ours, &found.segments);
         let base = (found.uri.clone(), found.etag);
-        let Some(composition) = Composition::plan(base, size, &shared, plan.part_size()) else {
+        let Some(composition) = Composition::plan(base, size, &shared, rules) else {
             return Err(format!("`{}` has too little in common with it", found.uri));
         };
         (self.link.events)(Event::Composed {

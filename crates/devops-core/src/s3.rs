@@ -17,6 +17,7 @@ mod connect;
 mod content;
 mod copy;
 mod credentials;
+mod doctor;
 mod earlier;
 mod escaped;
 mod event;
@@ -24,19 +25,23 @@ mod existing;
 mod failure;
 mod filter;
 mod get;
+mod headers;
 mod journal;
+mod known;
 mod lanes;
 mod layout;
 mod leg;
 mod link;
 mod list;
 mod multipart;
+mod observe;
 mod pace;
 mod payload;
 pub mod plan;
 mod presign;
 mod proof;
 mod put;
+mod quirks;
 mod reads;
 mod requests;
 mod resume;
@@ -59,19 +64,23 @@ pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
     checksum::{Algorithm, Checksum},
     compose::{Composition, Shared},
-    connect::{ConnectError, ConnectOptions, connect},
+    connect::{Addresses, ConnectError, ConnectOptions, connect},
+    doctor::{Diagnosis, Examined, Finding, Level, diagnose},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},
     filter::{Filter, FilterError},
     get::{GetOptions, GetSummary, get},
+    headers::{CustomerKey, RequestHeaders},
     journal::{Job, JournalError, Journals, Unfinished},
+    known::{Conditions, Known, Remembered},
     link::Link,
     list::{ListedObject, list},
     pace::{Pace, RateError, RateLimit},
-    plan::{PartPlan, PartSize, PlanError, StreamPlan},
+    plan::{Limits, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
     put::{Preview, PutOptions, Replace, preview, put, put_composed},
+    quirks::{Quirks, Support},
     reads::ObjectHead,
     resume::{EarlierRun, Resume, give_up},
     retry::Patience,

@@ -4,6 +4,8 @@
 
 #[path = "s3/compose.rs"]
 mod compose;
+#[path = "s3/doctor.rs"]
+mod doctor;
 #[path = "s3/faults.rs"]
 mod faults;
 #[path = "s3/get.rs"]

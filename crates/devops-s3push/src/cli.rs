@@ -1,5 +1,6 @@
 //! The flags of devops-s3push and their defaults.
 
+mod doctor;
 mod put;
 mod store;
 
@@ -11,6 +12,7 @@ use devops_core::s3::{Proof, S3Uri};
 
 use self::store::duration;
 pub(crate) use self::{
+    doctor::DoctorArgs,
     put::{AttributeFlags, BaseFlags, PutArgs},
     store::{Connection, Transfer},
 };
@@ -27,6 +29,10 @@ pub(crate) const TOOL: Tool = Tool {
         "also",
         "expires",
         "sse-kms-key-id",
+        "sse-c-key-file",
+        "requester-pays",
+        "accelerate",
+        "expected-bucket-owner",
         "lock-mode",
         "lock-until",
         "legal-hold",
@@ -52,11 +58,13 @@ EXAMPLES
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
   devops-s3push uploads abort s3://backups/ --older-than 7d
+  devops-s3push doctor s3://backups/
 
 EXIT CODES
   0 done   1 failed, or the key is taken   2 wrong usage
   3 some files were skipped, refused or failed, and each was named
-  5 file, bucket or object not found   10 content differs   75 try again later
+  5 file, bucket or object not found   10 content differs, or `doctor` found what puts need missing
+  11 refused: the source was changed, or a key would go over plain HTTP   75 try again later
   77 no or wrong credentials, or no permission   78 wrong configuration
   125 126 127 the command of --from-command cannot be supervised, executed, found
   128+n ended by signal n";
@@ -86,6 +94,8 @@ pub(crate) enum Command {
     /// List or abort unfinished multipart uploads
     #[command(subcommand)]
     Uploads(UploadsCommand),
+    /// Find out what a store can do, and what that means for puts
+    Doctor(DoctorArgs),
 }
 
 #[derive(Args)]

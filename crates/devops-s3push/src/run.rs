@@ -2,9 +2,11 @@
 
 mod attributes;
 mod connection;
+mod doctor;
 mod explain;
 mod get;
 mod journals;
+mod knowledge;
 mod list;
 mod operands;
 mod presign;
@@ -41,6 +43,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failur
         Command::List(args) => list::list(args, session).await,
         Command::Presign(args) => presign::presign(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
+        Command::Doctor(args) => doctor::doctor(args, session).await,
         Command::Uploads(UploadsCommand::List(args)) => uploads::list(args, session).await,
         Command::Uploads(UploadsCommand::Abort(args)) => uploads::abort(args, session).await,
     }

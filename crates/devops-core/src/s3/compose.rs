@@ -6,15 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    plan::{MAX_PART, MAX_PARTS, MIN_PART, Part},
+    plan::{MAX_PART, MIN_PART, Part},
     uri::S3Uri,
 };
 
 /// A copy takes the store some time, and proxies in front of it do not wait long; smaller ones run side by
 /// side.
 const USUAL_COPY: u64 = 128 << 20;
-/// For a very large object, copies are as large as so many of them need.
-const MANY_COPIES: u64 = MAX_PARTS as u64 / 2;
 
 /// Bytes of a file that an object in the store has too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +45,13 @@ struct Piece {
 impl Composition {
     /// Plans an object of `size` bytes, of which the base has the `shared` ones, in the order of the file.
     ///
-    /// What is sent is cut into parts of about `part_size`. Nothing if the part rules leave nothing to copy.
+    /// What is sent is cut into parts of about `part_size`, of which there are at most `max_parts`, copied
+    /// ones included. Nothing if the part rules leave nothing to copy.
     pub fn plan(
         (base, etag): (S3Uri, String),
         size: u64,
         shared: &[Shared],
-        part_size: u64,
+        (part_size, max_parts): (u64, u32),
     ) -> Option<Self> {
         let mut least = MIN_PART;
         loop {
@@ -60,8 +59,8 @@ impl Composition {
             if copied.is_empty() {
                 return None;
             }
-            let pieces = pieces(size, &copied, part_size);
-            if pieces.len() <= MAX_PARTS as usize {
+            let pieces = pieces(size, &copied, (part_size, max_parts));
+            if pieces.len() <= max_parts as usize {
                 return Some(Self { base, etag, pieces });
             }
             // Short copies make the most parts for the fewest bytes.
@@ -125,10 +124,11 @@ fn copied(shared: &[Shared], least: u64) -> Vec<Shared> {
     copied
 }
 
-fn pieces(size: u64, copied: &[Shared], part_size: u64) -> Vec<Piece> {
+fn pieces(size: u64, copied: &[Shared], (part_size, max_parts): (u64, u32)) -> Vec<Piece> {
     // What is sent is cut into parts of up to twice this.
     let part_size = part_size.clamp(MIN_PART, MAX_PART / 2);
-    let copy_size = (size / MANY_COPIES).clamp(USUAL_COPY, MAX_PART);
+    // For a very large object, copies are as large as half of the parts need.
+    let copy_size = (size / u64::from(max_parts / 2)).clamp(USUAL_COPY, MAX_PART);
     let mut pieces = Vec::new();
     let mut at = 0;
     for run in copied {
@@ -165,13 +165,13 @@ fn push_even(pieces: &mut Vec<Piece>, size: u64, n: u64, from: impl Fn(u64) -> O
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::plan::MAX_PARTS, *};
 
     const MIB: u64 = 1 << 20;
 
     fn plan(size: u64, shared: &[Shared]) -> Option<Composition> {
         let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
-        Composition::plan(base, size, shared, 8 * MIB)
+        Composition::plan(base, size, shared, (8 * MIB, MAX_PARTS))
     }
 
     fn shared(at: u64, from: u64, size: u64) -> Shared {
@@ -216,6 +216,16 @@ mod tests {
     fn runs_too_short_for_a_part_are_sent() {
         assert_eq!(plan(100 * MIB, &[shared(10, 10, 4), shared(20, 20, 4)]), None);
         assert_eq!(plan(100 * MIB, &[]), None);
+    }
+
+    #[test]
+    fn a_store_with_fewer_parts_copies_larger_ones() {
+        let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
+        let sent = SentParts { max_parts: 4, ..SENT };
+
+        let composition = Composition::plan(base, 2000 * MIB, &[shared(0, 0, 2000)], sent).unwrap();
+
+        assert_eq!(shown(&composition), [(1000, Some(0)), (1000, Some(1000))]);
     }
 
     #[test]

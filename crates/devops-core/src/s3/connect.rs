@@ -19,6 +19,9 @@ use super::{
     access::Access,
     credentials::Provided,
     escaped,
+    headers::{ExtraHeaders, RequestHeaders},
+    observe::Observer,
+    quirks::Quirks,
     stop::Stop,
     store::{Store, StoreOptions},
     tls::Dispatch,
@@ -49,9 +52,27 @@ pub struct ConnectOptions {
     pub ca_bundle: Option<PathBuf>,
     /// Sends requests without a signature.
     pub anonymous: bool,
+    /// Which of AWS's addresses are used.
+    #[serde(default)]
+    pub addresses: Addresses,
+    /// What every request says beside what it is.
+    #[serde(default)]
+    pub headers: RequestHeaders,
     /// A key with its secret, instead of what the chain finds.
     #[serde(skip)]
     pub key: Option<(String, Secret)>,
+}
+
+/// Which of AWS's addresses are used; other stores have none of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Addresses {
+    /// Those that have IPv6 too.
+    pub dualstack: bool,
+    /// Those with validated cryptography.
+    pub fips: bool,
+    /// Those near this host, which cost more.
+    pub accelerate: bool,
 }
 
 /// Why a store cannot be reached with these settings.
@@ -69,6 +90,12 @@ pub enum ConnectError {
     /// The file of certificates cannot be read.
     #[error(transparent)]
     CaBundle(#[from] PathError),
+    /// What only AWS has was asked of another store, or does not go together.
+    #[error("{0}")]
+    NotHere(&'static str),
+    /// The key that objects are encrypted with would go over the network unprotected.
+    #[error("`{0}` is plain HTTP: the encryption key would be readable on the way")]
+    KeyInClear(String),
     /// The file of certificates has none.
     #[error("no certificate in `{}`", .0.display())]
     NoCertificate(PathBuf),
@@ -79,6 +106,8 @@ impl HasKind for ConnectError {
         match self {
             Self::Cancelled(error) => error.kind(),
             Self::Credentials(_) => Kind::Permission,
+            Self::NotHere(_) => Kind::Usage,
+            Self::KeyInClear(_) => Kind::Denied,
             Self::Endpoint(_) | Self::CaBundle(_) | Self::NoCertificate(_) => Kind::Configuration,
         }
     }
@@ -107,8 +136,18 @@ pub async fn connect(
     {
         return Err(ConnectError::Endpoint(endpoint.clone()));
     }
-    let path_style = options.path_style || endpoint.as_deref().is_some_and(is_local);
-    let mut builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style);
+    let path_style = options.path_style
+        || endpoint.as_deref().is_some_and(is_local)
+        || Quirks::of_endpoint(endpoint.as_deref()).path_style;
+    check(options, endpoint.as_deref(), path_style)?;
+    let observer = Observer::default();
+    let mut builder = aws_sdk_s3::config::Builder::from(&config)
+        .force_path_style(path_style)
+        .accelerate(options.addresses.accelerate)
+        .interceptor(observer.clone());
+    if let Some(headers) = ExtraHeaders::of(&options.headers) {
+        builder = builder.interceptor(headers);
+    }
     if options.anonymous {
         builder = builder.allow_no_auth();
     }
@@ -118,7 +157,31 @@ pub async fn connect(
     let address =
         ConnectOptions { endpoint_url: endpoint, region, path_style, ca_bundle, ..options.clone() };
     let access = Access::new(builder, credentials, options.clone());
-    Ok(Store::new(access, address, store))
+    Ok(Store::new((access, observer), address, store))
+}
+
+/// Refuses what cannot work, or would give the key away.
+fn check(
+    options: &ConnectOptions,
+    endpoint: Option<&str>,
+    path_style: bool,
+) -> Result<(), ConnectError> {
+    let Addresses { dualstack, fips, accelerate } = options.addresses;
+    if endpoint.is_some() && (dualstack || fips || accelerate) {
+        let message =
+            "dual-stack, FIPS and accelerated addresses are AWS's, and an endpoint is given";
+        return Err(ConnectError::NotHere(message));
+    }
+    if accelerate && path_style {
+        let message = "accelerated addresses have the bucket in the host's name, not in the path";
+        return Err(ConnectError::NotHere(message));
+    }
+    match endpoint {
+        Some(endpoint) if options.headers.customer_key.is_some() && is_in_clear(endpoint) => {
+            Err(ConnectError::KeyInClear(endpoint.to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Asks the chain for credentials again, its files included.
@@ -142,6 +205,12 @@ async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     if let Some(endpoint) = &options.endpoint_url {
         loader = loader.endpoint_url(endpoint);
+    }
+    if options.addresses.dualstack {
+        loader = loader.use_dual_stack(true);
+    }
+    if options.addresses.fips {
+        loader = loader.use_fips(true);
     }
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
@@ -183,6 +252,18 @@ fn endpoint(config: &SdkConfig) -> Option<String> {
     config.service_config()?.load_config(key)
 }
 
+/// Returns whether others could read what goes to this address.
+pub(crate) fn is_in_clear(endpoint: &str) -> bool {
+    let Some(rest) = endpoint.strip_prefix("http://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _port)) => host,
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    host != "localhost" && !is_loopback
+}
+
 /// Returns whether the host is this machine's, where no bucket has a name of its own.
 fn is_local(endpoint: &str) -> bool {
     let authority = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
@@ -201,6 +282,44 @@ fn read_certificates(path: PathBuf) -> Result<Vec<u8>, ConnectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_goes_in_clear_to_this_host_only() {
+        for endpoint in [
+            "http://localhost:9000",
+            "http://127.0.0.1",
+            "http://[::1]:9000/",
+            "https://s3.example.com",
+        ] {
+            assert!(!is_in_clear(endpoint), "{endpoint}");
+        }
+        for endpoint in
+            ["http://s3.example.com", "http://10.0.0.1:9000", "http://127.0.0.1.example.com"]
+        {
+            assert!(is_in_clear(endpoint), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_only_aws_has_elsewhere() {
+        let with = |addresses| ConnectOptions { addresses, ..ConnectOptions::default() };
+        let fips = with(Addresses { fips: true, ..Addresses::default() });
+        let accelerate = with(Addresses { accelerate: true, ..Addresses::default() });
+
+        assert!(check(&fips, Some("https://s3.example.com"), false).is_err());
+        assert!(check(&fips, None, false).is_ok());
+        assert!(check(&accelerate, None, true).is_err());
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_is_read() {
+        let written = r#"{"endpoint_url":"http://s","region":"r","profile":null,"path_style":true,"ca_bundle":null,"anonymous":false}"#;
+
+        let read: ConnectOptions = serde_json::from_str(written).unwrap();
+
+        assert!(read.path_style && read.addresses == Addresses::default());
+        assert_eq!(read.headers, RequestHeaders::default());
+    }
 
     #[test]
     fn knows_the_hosts_that_have_no_names_for_buckets() {

@@ -17,6 +17,7 @@ use super::{
     requests::{Answer, Upload},
     source::OpenFile,
     task::Task,
+    uri::S3Uri,
 };
 
 const OPERATION: &str = "UploadPartCopy";
@@ -24,6 +25,11 @@ const OPERATION: &str = "UploadPartCopy";
 /// What a key is encoded with in the header that names the source: as in a path.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// Returns how a request names the object that is copied from.
+pub(crate) fn source_name(uri: &S3Uri) -> String {
+    format!("{}/{}", uri.bucket, utf8_percent_encode(&uri.key, ENCODED))
+}
 
 impl Task<'_> {
     /// Lets the store copy one part.
@@ -120,7 +126,7 @@ impl Link<'_> {
         stop: StopPolicy,
     ) -> Result<(Answer, u32), CallFailure> {
         let CopySource { uri, etag, offset } = source;
-        let name = format!("{}/{}", uri.bucket, utf8_percent_encode(&uri.key, ENCODED));
+        let name = source_name(uri);
         let send = |client: Client| {
             client
                 .upload_part_copy()

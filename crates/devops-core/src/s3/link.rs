@@ -148,7 +148,7 @@ impl<'a> Link<'a> {
             Ok(Renewal::Already) => {}
             Ok(Renewal::Same) => return Ok(false),
             Err(error) => {
-                failure.message.push_str(&format!("; {error}"));
+                failure.message = format!("{}; {error}", failure.message);
                 return Ok(false);
             }
         }

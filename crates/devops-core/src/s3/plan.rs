@@ -20,6 +20,37 @@ pub const MAX_OBJECT: u64 = MAX_PART * MAX_PARTS as u64;
 /// Large enough to keep the cost of a request small, small enough for many to fit in memory.
 const USUAL_PART: u64 = 8 * MIB;
 
+/// Which parts a store takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Every part but the last has at least this many bytes.
+    pub min_part: u64,
+    /// No part has more bytes than this.
+    pub max_part: u64,
+    /// No upload has more parts than this.
+    pub max_parts: u32,
+    /// Whether all parts but the last have to be alike.
+    pub equal: bool,
+}
+
+impl Limits {
+    /// Those of S3 itself.
+    pub const S3: Self =
+        Self { min_part: MIN_PART, max_part: MAX_PART, max_parts: MAX_PARTS, equal: false };
+
+    fn largest_object(self) -> u64 {
+        self.max_part.saturating_mul(self.max_parts.into())
+    }
+
+    fn allows(self, part_size: u64) -> Result<u64, PlanError> {
+        if (self.min_part..=self.max_part).contains(&part_size) {
+            Ok(part_size)
+        } else {
+            Err(PlanError::PartSize { part_size, min: self.min_part, max: self.max_part })
+        }
+    }
+}
+
 /// How large the parts are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,15 +83,29 @@ pub struct PartPlan {
 /// Why an object cannot be sent as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The object is larger than S3 allows.
-    #[error("{} is more than the 48.8 TiB that an object may have", ByteSize(*.0))]
-    ObjectTooLarge(u64),
-    /// The part size is outside what S3 allows.
-    #[error("a part of {} is not between 5 MiB and 5 GiB", ByteSize(*.0))]
-    PartSize(u64),
-    /// The object would need more parts than S3 allows.
-    #[error("parts of {} would be more than 10,000: at least {} is needed", ByteSize(*.part_size), ByteSize(*.needed))]
+    /// The object is larger than the store allows.
+    #[error("{} is more than the {} that an object may have", ByteSize(*.size), ByteSize(*.most))]
+    ObjectTooLarge {
+        /// Its size.
+        size: u64,
+        /// The largest size.
+        most: u64,
+    },
+    /// The part size is outside what the store allows.
+    #[error("a part of {} is not between {} and {}", ByteSize(*.part_size), ByteSize(*.min), ByteSize(*.max))]
+    PartSize {
+        /// The size asked for.
+        part_size: u64,
+        /// The smallest size.
+        min: u64,
+        /// The largest size.
+        max: u64,
+    },
+    /// The object would need more parts than the store allows.
+    #[error("parts of {} would be more than {most}: at least {} is needed", ByteSize(*.part_size), ByteSize(*.needed))]
     TooManyParts {
+        /// How many parts there may be.
+        most: u32,
         /// The size asked for.
         part_size: u64,
         /// The smallest size that works.
@@ -79,16 +124,30 @@ pub enum PlanError {
 impl PartPlan {
     /// Plans an object of `size` bytes whose parts each fit in `max_memory` bytes.
     pub fn new(size: u64, part_size: PartSize, max_memory: ByteSize) -> Result<Self, PlanError> {
-        if size > MAX_OBJECT {
-            return Err(PlanError::ObjectTooLarge(size));
+        Self::within(Limits::S3, size, part_size, max_memory)
+    }
+
+    /// Plans for a store that takes other parts than S3.
+    pub fn within(
+        limits: Limits,
+        size: u64,
+        part_size: PartSize,
+        max_memory: ByteSize,
+    ) -> Result<Self, PlanError> {
+        let most = limits.largest_object();
+        if size > most {
+            return Err(PlanError::ObjectTooLarge { size, most });
         }
-        let needed = size.div_ceil(MAX_PARTS.into()).next_multiple_of(MIB);
+        let most = limits.max_parts;
+        let needed = size.div_ceil(most.into()).next_multiple_of(MIB);
         let part_size = match part_size {
-            PartSize::Auto => needed.max(USUAL_PART.min(max_memory.0.max(MIN_PART))),
-            PartSize::Exactly(exactly) => allowed(exactly.0)?,
+            PartSize::Auto => {
+                needed.max(USUAL_PART.min(max_memory.0.max(MIN_PART))).max(limits.min_part)
+            }
+            PartSize::Exactly(exactly) => limits.allows(exactly.0)?,
         };
-        if size > part_size * u64::from(MAX_PARTS) {
-            return Err(PlanError::TooManyParts { part_size, needed });
+        if size > part_size.saturating_mul(most.into()) {
+            return Err(PlanError::TooManyParts { most, part_size, needed });
         }
         let plan = Self { size, part_size };
         fits(part_size.min(size), max_memory)?;
@@ -127,54 +186,60 @@ impl PartPlan {
 
 /// The sizes of the parts of a stream whose length nobody knows.
 ///
-/// The first 5,000 parts are alike, because some stores insist on it; beyond that they double every
-/// thousand parts as far as memory allows, so that a long stream still ends within 10,000 parts.
+/// The first half of the parts are alike; beyond that they double with every tenth of the parts as far as
+/// memory allows, so that a long stream still ends within the 10,000 parts of S3. Where all have to be
+/// alike, they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamPlan {
     first: u64,
     largest: u64,
+    max_parts: u32,
 }
 
 impl StreamPlan {
     /// Plans a stream whose parts each fit twice in `max_memory` bytes, so that one can be read while
     /// another is sent.
     pub fn new(part_size: PartSize, max_memory: ByteSize) -> Result<Self, PlanError> {
+        Self::within(Limits::S3, part_size, max_memory)
+    }
+
+    /// Plans for a store that takes other parts than S3.
+    pub fn within(
+        limits: Limits,
+        part_size: PartSize,
+        max_memory: ByteSize,
+    ) -> Result<Self, PlanError> {
         let first = match part_size {
-            PartSize::Auto => (2 * USUAL_PART).min((max_memory.0 / 2).max(MIN_PART)),
-            PartSize::Exactly(exactly) => allowed(exactly.0)?,
+            PartSize::Auto => {
+                (2 * USUAL_PART).min((max_memory.0 / 2).max(MIN_PART)).max(limits.min_part)
+            }
+            PartSize::Exactly(exactly) => limits.allows(exactly.0)?,
         };
         fits(first, max_memory)?;
         let largest = match part_size {
-            PartSize::Auto => (max_memory.0 / 2).clamp(first, MAX_PART),
-            PartSize::Exactly(_) => first,
+            PartSize::Auto if !limits.equal => (max_memory.0 / 2).clamp(first, limits.max_part),
+            PartSize::Auto | PartSize::Exactly(_) => first,
         };
-        Ok(Self { first, largest })
+        Ok(Self { first, largest, max_parts: limits.max_parts })
     }
 
-    /// Returns the size of part `number`, or nothing past the last one that S3 allows.
+    /// Returns the size of part `number`, or nothing past the last one that the store allows.
     pub fn part_size(self, number: u32) -> Option<u64> {
-        let doublings = number.saturating_sub(4_001) / 1_000;
-        (1..=MAX_PARTS).contains(&number).then(|| (self.first << doublings).min(self.largest))
+        let tenth = self.max_parts / 10;
+        let doublings = number.saturating_sub(4 * tenth + 1) / tenth;
+        (1..=self.max_parts).contains(&number).then(|| (self.first << doublings).min(self.largest))
     }
 
     /// Returns how many bytes the longest stream has.
     pub fn longest(self) -> u64 {
-        (1..=MAX_PARTS).filter_map(|number| self.part_size(number)).sum()
+        (1..=self.max_parts).filter_map(|number| self.part_size(number)).sum()
     }
 
     /// Says that a stream is longer than all its parts, and which part size would do for twice as much.
     pub(crate) fn too_long(self) -> PlanError {
-        let (max, longest) = (u64::from(MAX_PARTS), self.longest());
-        let needed = (2 * longest).div_ceil(max).next_multiple_of(MIB).min(MAX_PART);
-        PlanError::TooManyParts { part_size: longest / max, needed }
-    }
-}
-
-fn allowed(part_size: u64) -> Result<u64, PlanError> {
-    if (MIN_PART..=MAX_PART).contains(&part_size) {
-        Ok(part_size)
-    } else {
-        Err(PlanError::PartSize(part_size))
+        let (most, longest) = (self.max_parts, self.longest());
+        let needed = (2 * longest).div_ceil(most.into()).next_multiple_of(MIB).min(MAX_PART);
+        PlanError::TooManyParts { most, part_size: longest / u64::from(most), needed }
     }
 }
 
@@ -220,7 +285,7 @@ mod tests {
         fn an_exact_part_size_is_kept_or_refused(size in 0..MAX_OBJECT, part in 0..MAX_PART * 2) {
             match PartPlan::new(size, PartSize::Exactly(ByteSize(part)), PLENTY) {
                 Ok(plan) => prop_assert_eq!(plan.part_size(), part),
-                Err(PlanError::PartSize(found)) => prop_assert!(!(MIN_PART..=MAX_PART).contains(&found)),
+                Err(PlanError::PartSize { part_size, .. }) => prop_assert!(!(MIN_PART..=MAX_PART).contains(&part_size)),
                 Err(PlanError::TooManyParts { needed, .. }) => {
                     prop_assert!(PartPlan::new(size, PartSize::Exactly(ByteSize(needed.max(MIN_PART))), PLENTY).is_ok());
                 }
@@ -244,7 +309,7 @@ mod tests {
         assert_eq!((plan.part_size(), plan.n_parts()), (MAX_PART, MAX_PARTS));
         assert_eq!(
             PartPlan::new(MAX_OBJECT + 1, PartSize::Auto, PLENTY),
-            Err(PlanError::ObjectTooLarge(MAX_OBJECT + 1))
+            Err(PlanError::ObjectTooLarge { size: MAX_OBJECT + 1, most: MAX_OBJECT })
         );
     }
 
@@ -284,8 +349,45 @@ mod tests {
         assert_eq!(largest.longest(), MAX_OBJECT);
         assert_eq!(
             largest.too_long(),
-            PlanError::TooManyParts { part_size: MAX_PART, needed: MAX_PART }
+            PlanError::TooManyParts { most: MAX_PARTS, part_size: MAX_PART, needed: MAX_PART }
         );
+    }
+
+    #[test]
+    fn a_store_with_fewer_parts_gets_larger_ones() {
+        let limits = Limits { max_parts: 1_000, ..Limits::S3 };
+        let plan = |size| PartPlan::within(limits, size, PartSize::Auto, PLENTY).unwrap();
+
+        assert_eq!(plan(8_000 * MIB).part_size(), 8 * MIB);
+        assert_eq!((plan(8_001 * MIB).part_size(), plan(8_001 * MIB).n_parts()), (9 * MIB, 889));
+        let five = PartSize::Exactly(ByteSize::mib(5));
+        assert_eq!(
+            PartPlan::within(limits, 6_000 * MIB, five, PLENTY).unwrap_err().to_string(),
+            "parts of 5.0 MiB would be more than 1000: at least 6.0 MiB is needed"
+        );
+        let stream = StreamPlan::within(limits, PartSize::Auto, ByteSize::mib(128)).unwrap();
+        assert_eq!(stream.part_size(500), Some(16 * MIB));
+        assert_eq!(stream.part_size(501), Some(32 * MIB));
+        assert_eq!((stream.part_size(1_000), stream.part_size(1_001)), (Some(64 * MIB), None));
+    }
+
+    #[test]
+    fn a_store_with_large_parts_gets_no_smaller_ones() {
+        let limits = Limits { min_part: 64 * MIB, ..Limits::S3 };
+        let plan = |part_size| PartPlan::within(limits, 100 * MIB, part_size, PLENTY);
+
+        assert_eq!(plan(PartSize::Auto).unwrap().part_size(), 64 * MIB);
+        assert!(plan(PartSize::Exactly(ByteSize::mib(8))).is_err());
+        let stream = StreamPlan::within(limits, PartSize::Auto, ByteSize::mib(128)).unwrap();
+        assert_eq!(stream.part_size(1), Some(64 * MIB));
+    }
+
+    #[test]
+    fn where_all_parts_have_to_be_alike_a_stream_does_not_grow() {
+        let limits = Limits { equal: true, ..Limits::S3 };
+        let plan = StreamPlan::within(limits, PartSize::Auto, ByteSize::mib(128)).unwrap();
+
+        assert_eq!(plan.part_size(9_999), plan.part_size(1));
     }
 
     #[test]

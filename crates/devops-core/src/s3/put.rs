@@ -104,9 +104,9 @@ pub async fn put_composed(
 ) -> Result<ObjectSummary, S3Error> {
     let begun = Instant::now();
     let file = OpenFile::open(&source.path).await?;
-    let plan = PartPlan::of_file(file.size(), options.part_size)?;
+    let plan = link.store.plan(file.size(), options.part_size)?;
     let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
-    let plan = resumption.plan(plan)?;
+    let plan = resumption.plan(link, plan)?;
     resumption.check_base(accepts)?;
     let put = Put { link, source, options, file: &file };
     let result = put.run(plan, compose, &mut resumption).await;
@@ -121,7 +121,7 @@ pub async fn preview(
     options: &PutOptions,
 ) -> Result<Preview, S3Error> {
     let file = OpenFile::open(&source.path).await?;
-    let plan = PartPlan::of_file(file.size(), options.part_size)?;
+    let plan = link.store.plan(file.size(), options.part_size)?;
     let unchanged = unchanged(link, &source.uri, &file, options).await?.is_some();
     Ok(Preview { size: file.size(), parts: plan.n_parts(), unchanged })
 }

@@ -120,12 +120,9 @@ impl Resumption {
     }
 
     /// Returns the parts that the upload has, where it was begun by an earlier run.
-    pub(crate) fn plan(&self, plan: PartPlan) -> Result<PartPlan, PlanError> {
+    pub(crate) fn plan(&self, link: Link<'_>, plan: PartPlan) -> Result<PartPlan, PlanError> {
         match &self.story {
-            Some(story) => {
-                let part_size = story.job.options.part_size;
-                PartPlan::of_file(story.job.size(), part_size)
-            }
+            Some(story) => link.store.plan(story.job.size(), story.job.options.part_size),
             None => Ok(plan),
         }
     }

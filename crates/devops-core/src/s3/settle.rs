@@ -6,6 +6,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::Link,
     proof::{Proof, Sent, Verdict},
+    reads::ObjectHead,
     requests::Answer,
     uri::S3Uri,
 };
@@ -27,7 +28,8 @@ pub(crate) async fn confirm(
 ) -> Result<Settled, S3Error> {
     let version_id = answer.version_id.clone();
     let stored = |proof| Settled { outcome: Outcome::Stored, proof, version_id };
-    let known = match sent.judge_answer(answer.checksum.as_ref(), answer.etag.as_deref()) {
+    let etag = answer.etag.as_deref().filter(|_| link.store.etag_may_prove());
+    let known = match sent.judge_answer(answer.checksum.as_ref(), etag) {
         Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
         Verdict::Proven(Proof::Full) => return Ok(stored(Some(Proof::Full))),
         Verdict::Proven(proof) => Some(proof),
@@ -42,7 +44,7 @@ pub(crate) async fn confirm(
             _ => return Err(uncertain(uri, None, failure)),
         },
     };
-    match head.map(|head| sent.judge_head(&head)) {
+    match head.map(|head| sent.judge_head(&trusted(link, head))) {
         Some(Verdict::Different { expected, found }) => Err(mismatch(uri, expected, found)),
         Some(Verdict::Proven(proof)) => Ok(stored(known.max(Some(proof)))),
         Some(Verdict::Nothing) | None => Ok(stored(known)),
@@ -67,6 +69,7 @@ pub(crate) async fn resolve(
         Ok(None) | Err(_) => return Err(uncertain(uri, write.upload_id, failure)),
     };
     let ours = head.id.as_deref() == Some(write.id);
+    let head = trusted(link, head);
     match write.sent.judge_head(&head) {
         Verdict::Proven(proof) if ours || proof == Proof::Full => {
             let outcome = if ours { Outcome::Stored } else { Outcome::Unchanged };
@@ -76,6 +79,12 @@ pub(crate) async fn resolve(
         _ if failure.trouble == Trouble::Exists => Err(S3Error::Exists(uri.clone())),
         _ => Err(uncertain(uri, write.upload_id, failure)),
     }
+}
+
+/// Leaves out what the store only pretends to prove.
+fn trusted(link: &Link<'_>, mut head: ObjectHead) -> ObjectHead {
+    head.etag = head.etag.filter(|_| link.store.etag_may_prove());
+    head
 }
 
 /// A write whose end is open.

@@ -1,12 +1,23 @@
 //! A store as this client sees it: how to reach it and what it was found to know.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
 use super::{
-    access::Access, buffers::Buffers, connect::ConnectOptions, lanes::Lanes, pace::Pace,
+    access::Access,
+    buffers::Buffers,
+    connect::ConnectOptions,
+    known::{Conditions, Known},
+    lanes::Lanes,
+    observe::Observer,
+    pace::Pace,
+    plan::{Limits, PartPlan, PartSize, PlanError},
+    quirks::{Quirks, Support},
     retry::Patience,
 };
 use crate::units::ByteSize;
@@ -49,12 +60,20 @@ pub struct Store {
     answered: AtomicBool,
     without_checksums: AtomicBool,
     without_conditions: AtomicBool,
+    by_host: &'static Quirks,
+    observer: Observer,
+    known: OnceLock<Known>,
 }
 
 impl Store {
-    pub(crate) fn new(access: Access, address: ConnectOptions, options: StoreOptions) -> Self {
+    pub(crate) fn new(
+        (access, observer): (Access, Observer),
+        address: ConnectOptions,
+        options: StoreOptions,
+    ) -> Self {
         let plain_http =
             address.endpoint_url.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let by_host = Quirks::of_endpoint(address.endpoint_url.as_deref());
         let concurrency =
             if options.concurrency == 0 { USUAL_CONCURRENCY } else { options.concurrency };
         Self {
@@ -65,8 +84,11 @@ impl Store {
             options,
             address,
             answered: AtomicBool::new(false),
-            without_checksums: AtomicBool::new(false),
-            without_conditions: AtomicBool::new(false),
+            without_checksums: AtomicBool::new(by_host.checksums == Support::No),
+            without_conditions: AtomicBool::new(by_host.conditions == Support::No),
+            by_host,
+            observer,
+            known: OnceLock::new(),
         }
     }
 
@@ -88,6 +110,65 @@ impl Store {
     /// Returns the limit for the memory that parts take.
     pub fn max_memory(&self) -> ByteSize {
         self.options.max_memory
+    }
+
+    /// Takes what was found out about the store before, so that nothing has to be refused to show it.
+    pub fn know(&self, known: Known) {
+        if known.checksums == Some(false) {
+            self.give_up_checksums();
+        }
+        if known.conditions == Some(Conditions::Refused) {
+            self.give_up_conditions();
+        }
+        self.known.get_or_init(|| known);
+    }
+
+    /// Returns what was found out before.
+    pub fn known(&self) -> Known {
+        self.known.get().copied().unwrap_or_default()
+    }
+
+    /// Returns how the store differs from S3, as far as its host or its answers tell.
+    pub fn quirks(&self) -> &'static Quirks {
+        match self.observer.server() {
+            Some(server) if self.by_host.is_unknown() => Quirks::of_server(server),
+            _ => self.by_host,
+        }
+    }
+
+    /// Returns which parts the store takes.
+    pub fn limits(&self) -> Limits {
+        // Parts are planned before the first answer: only the host counts.
+        self.by_host.limits
+    }
+
+    /// Plans the parts of a file for this store, which are read while they are sent and take no memory.
+    pub fn plan(&self, size: u64, part_size: PartSize) -> Result<PartPlan, PlanError> {
+        PartPlan::within(self.limits(), size, part_size, ByteSize(u64::MAX))
+    }
+
+    /// Says why objects cannot be made of pieces of others here, if that is known.
+    pub fn composes(&self) -> Result<(), String> {
+        let (name, found) = (self.quirks().name, self.known().copies);
+        if found == Some(false) || found.is_none() && self.quirks().copies == Support::No {
+            return Err(format!("the store ({name}) copies no pieces of objects"));
+        }
+        if self.limits().equal {
+            return Err(format!("{name} takes only parts of one size"));
+        }
+        Ok(())
+    }
+
+    /// Returns whether an `ETag` that is an MD5 proves something.
+    pub(crate) fn etag_may_prove(&self) -> bool {
+        match self.known().etag_is_md5 {
+            Some(is_md5) => is_md5,
+            None => self.quirks().etag_is_md5 != Support::No,
+        }
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     pub(crate) fn access(&self) -> &Access {

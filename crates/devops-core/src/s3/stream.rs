@@ -239,9 +239,13 @@ enum Sizes {
 impl Feed {
     fn new(link: Link<'_>, stream: Stream, options: &PutOptions) -> Result<Self, S3Error> {
         let (memory, expected) = (link.store.max_memory(), stream.expected);
+        let limits = link.store.limits();
         let sizes = match expected {
-            Some(size) => Sizes::Known(PartPlan::new(size, options.part_size, memory)?.part_size()),
-            None => Sizes::Unknown(StreamPlan::new(options.part_size, memory)?),
+            Some(size) => {
+                let plan = PartPlan::within(limits, size, options.part_size, memory)?;
+                Sizes::Known(plan.part_size())
+            }
+            None => Sizes::Unknown(StreamPlan::within(limits, options.part_size, memory)?),
         };
         let stream = Arc::new(Mutex::new(stream));
         Ok(Self { stream, sizes, expected, number: 0, read: 0, ended: false })

@@ -57,7 +57,8 @@ impl Made {
     }
 
     fn composed_of(&self, shared: &[Shared]) -> Composition {
-        Composition::plan((uri("old.bin"), self.etag()), NEW, shared, PART).unwrap()
+        let rules = (PART, 10_000);
+        Composition::plan((uri("old.bin"), self.etag()), NEW, shared, rules).unwrap()
     }
 
     fn put(

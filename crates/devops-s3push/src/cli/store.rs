@@ -24,6 +24,7 @@ pub(crate) struct Transfer {
 
 #[derive(Args)]
 #[command(next_help_heading = "Connection options")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Connection {
     /// Use this store instead of AWS
     #[arg(long, value_name = "URL")]
@@ -43,6 +44,27 @@ pub(crate) struct Connection {
     /// Send requests without a signature
     #[arg(long)]
     pub(crate) no_sign_request: bool,
+    /// Use AWS's addresses that have IPv6 too
+    #[arg(long)]
+    pub(crate) dualstack: bool,
+    /// Use AWS's addresses with validated cryptography
+    #[arg(long)]
+    pub(crate) fips: bool,
+    /// Use AWS's addresses near this host, which cost more and have to be enabled on the bucket
+    #[arg(long)]
+    pub(crate) accelerate: bool,
+    /// Pay for the requests, where the bucket's owner does not
+    #[arg(long)]
+    pub(crate) requester_pays: bool,
+    /// Fail unless the bucket belongs to this account
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) expected_bucket_owner: Option<String>,
+    /// Let the store encrypt and decrypt with the key in this file: 32 bytes, or their base64
+    ///
+    /// The store forgets the key: without the file nobody can read the objects again. Everything that reads
+    /// or resumes needs it too. Buckets of AWS have to allow it (SSE-C).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sse_c_key_file: Option<PathBuf>,
     /// Keep trying for this long until the store answers once, then four times as long per request
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) retry_time: Duration,

@@ -1,8 +1,14 @@
 //! Connects to the store that the flags and the AWS chain name.
 
-use devops_cli::{Failure, ResultExt, Session};
+use std::{io::Read, path::Path};
+
+use devops_cli::{Failure, ResultExt, Session, quote};
 use devops_core::{
-    s3::{ConnectError, ConnectOptions, Pace, Patience, Stop, Store, StoreOptions, connect},
+    fs::{At, open_file},
+    s3::{
+        Addresses, ConnectError, ConnectOptions, CustomerKey, Pace, Patience, RequestHeaders, Stop,
+        Store, StoreOptions, connect,
+    },
     units::ByteSize,
 };
 
@@ -26,7 +32,7 @@ impl Connected {
         transfer: Option<&Transfer>,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let options = Self::options(connection);
+        let options = Self::options(connection)?;
         Self::with(options, connection, transfer, session).await
     }
 
@@ -37,7 +43,13 @@ impl Connected {
         transfer: &Transfer,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let flags = Self::options(connection);
+        let flags = Self::options(connection)?;
+        if earlier.headers.has_customer_key && flags.headers.customer_key.is_none() {
+            return Err(Failure::usage(
+                "the upload is encrypted with a key: name --sse-c-key-file",
+            ));
+        }
+        let bucket_owner = flags.headers.bucket_owner.clone();
         let options = ConnectOptions {
             endpoint_url: earlier.endpoint_url.clone(),
             region: flags.region.or_else(|| earlier.region.clone()),
@@ -45,21 +57,43 @@ impl Connected {
             path_style: flags.path_style || earlier.path_style,
             ca_bundle: flags.ca_bundle.or_else(|| earlier.ca_bundle.clone()),
             anonymous: flags.anonymous || earlier.anonymous,
+            addresses: Addresses {
+                dualstack: flags.addresses.dualstack || earlier.addresses.dualstack,
+                fips: flags.addresses.fips || earlier.addresses.fips,
+                accelerate: flags.addresses.accelerate || earlier.addresses.accelerate,
+            },
+            headers: RequestHeaders {
+                requester_pays: flags.headers.requester_pays || earlier.headers.requester_pays,
+                bucket_owner: bucket_owner.or_else(|| earlier.headers.bucket_owner.clone()),
+                ..flags.headers
+            },
             key: None,
         };
         Self::with(options, connection, Some(transfer), session).await
     }
 
-    fn options(connection: &Connection) -> ConnectOptions {
-        ConnectOptions {
+    fn options(connection: &Connection) -> Result<ConnectOptions, Failure> {
+        let customer_key = connection.sse_c_key_file.as_deref().map(customer_key).transpose()?;
+        Ok(ConnectOptions {
             endpoint_url: connection.endpoint_url.clone(),
             region: connection.region.clone(),
             profile: connection.profile.clone(),
             path_style: connection.path_style,
             ca_bundle: connection.ca_bundle.clone(),
             anonymous: connection.no_sign_request,
+            addresses: Addresses {
+                dualstack: connection.dualstack,
+                fips: connection.fips,
+                accelerate: connection.accelerate,
+            },
+            headers: RequestHeaders {
+                requester_pays: connection.requester_pays,
+                bucket_owner: connection.expected_bucket_owner.clone(),
+                has_customer_key: customer_key.is_some(),
+                customer_key,
+            },
             key: None,
-        }
+        })
     }
 
     async fn with(
@@ -84,6 +118,20 @@ impl Connected {
             }
             other => other?,
         };
+        if options.headers.has_customer_key && store.address().endpoint_url.is_none() {
+            session
+                .warn("buckets that AWS made since April 2026 refuse --sse-c-key-file unless told");
+        }
         Ok(Self { store, stop })
     }
+}
+
+/// Reads the key that the store encrypts with.
+fn customer_key(path: &Path) -> Result<CustomerKey, Failure> {
+    let mut content = Vec::new();
+    // A longer file is no key, whatever comes behind.
+    open_file(path)?.take(1024).read_to_end(&mut content).at(path, "read")?;
+    CustomerKey::read(&content).ok_or_else(|| {
+        Failure::usage(format!("`{}` is neither 32 bytes nor their base64", quote(path)))
+    })
 }

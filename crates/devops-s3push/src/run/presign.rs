@@ -17,6 +17,15 @@ pub(crate) async fn presign(args: PresignArgs, session: &Session) -> Result<Outc
     if args.connection.no_sign_request {
         return Err(Failure::usage("--no-sign-request leaves nothing to sign with"));
     }
+    let connection = &args.connection;
+    if connection.requester_pays
+        || connection.expected_bucket_owner.is_some()
+        || connection.sse_c_key_file.is_some()
+    {
+        return Err(Failure::usage(
+            "an address cannot say who pays, whose bucket it is, or which key encrypts",
+        ));
+    }
     if args.expires.as_secs() == 0 || args.expires > MAX_LIFETIME {
         return Err(Failure::usage("--expires is between a second and 7 days"));
     }

@@ -19,6 +19,7 @@ use super::{
     connection::Connected,
     explain::explain,
     journals::resumable,
+    knowledge::recall_for_put,
     operands::{Subject, operands},
     receipt,
     reporter::{Reporter, insert},
@@ -42,6 +43,7 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
     }
     let found = find(&args, &paths, &places)?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    recall_for_put(&connected.store, &places[0].bucket, &options, session);
     let total = found.iter().flat_map(|sources| &sources.files).map(|file| file.size).sum();
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
@@ -76,6 +78,9 @@ fn find(args: &PutArgs, paths: &[PathBuf], places: &[S3Uri]) -> Result<Vec<Sourc
 }
 
 fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
+    if args.connection.sse_c_key_file.is_some() && args.attributes.sse.is_some() {
+        return Err(Failure::usage("--sse and --sse-c-key-file do not go together"));
+    }
     Ok(PutOptions {
         replace: if args.overwrite { Replace::Overwrite } else { Replace::Refuse },
         checksum: args.checksum.0,

@@ -18,6 +18,7 @@ use super::{
     connection::Connected,
     explain::explain,
     journals::{journals, resumable},
+    knowledge,
     list::rfc3339,
     reporter::{Reporter, insert},
     totals::Totals,
@@ -103,6 +104,7 @@ impl Run<'_> {
 
     async fn put(&self, job: &Job) -> Result<ObjectSummary, Failure> {
         let connected = self.connect(job).await?;
+        knowledge::recall(&connected.store, &job.uri.bucket, self.session);
         let events = |event: Event| self.reporter.show(event);
         let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
         let resume = resumable(self.session, EarlierRun::Require);

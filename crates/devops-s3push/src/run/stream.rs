@@ -15,8 +15,8 @@ use devops_core::{
 };
 
 use super::{
-    connection::Connected, explain::explain, operands::Subject, receipt, reporter::Reporter,
-    totals::Totals,
+    connection::Connected, explain::explain, knowledge::recall_for_put, operands::Subject, receipt,
+    reporter::Reporter, totals::Totals,
 };
 use crate::cli::PutArgs;
 
@@ -34,6 +34,7 @@ pub(super) async fn put_stream(
     let expect_size = args.stream.expect_size.map(|size| size.0);
     let spool = args.stream.spool.as_deref();
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    recall_for_put(&connected.store, &places[0].bucket, options, session);
     let total = expect_size.map(|size| size * places.len() as u64);
     let reporter = Reporter::new(session, "uploading", total.filter(|_| spool.is_none()));
     let events = |event: Event| reporter.show(event);

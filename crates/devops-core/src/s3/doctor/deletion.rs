@@ -1,0 +1,121 @@
+//! Deletes what the probes left, which also shows what these credentials can destroy.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
+
+use super::{Finding, probe::Probe};
+use crate::s3::{
+    failure::{CallFailure, Trouble},
+    uri::S3Uri,
+};
+
+/// Who pressed Ctrl-C waits for this; otherwise the requests have deadlines of their own.
+const TIME_AFTER_A_SIGNAL: Duration = Duration::from_millis(1500);
+
+impl Probe<'_> {
+    /// Removes every upload, object and version of the probes.
+    pub(super) async fn clear(&self) {
+        let stop = self.examination.link.stop;
+        let late = async {
+            stop.requested().await;
+            tokio::time::sleep(TIME_AFTER_A_SIGNAL).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.clear_all() => {}
+            () = late => self.tell(left_behind(&self.whole, "there was no time to delete it")),
+        }
+    }
+
+    async fn clear_all(&self) {
+        let uploads = self.uploads.borrow().clone();
+        for upload in &uploads {
+            if let Err(failure) = self.examination.link.abort(upload).await {
+                let why = format!("its upload is unfinished: {failure}");
+                self.tell(left_behind(&upload.uri, &why));
+            }
+        }
+        let made = self.made.borrow().clone();
+        let with_version =
+            |key: &str| made.iter().any(|(uri, version)| uri.key == key && version.is_some());
+        let plain: BTreeSet<&str> = made.iter().map(|(uri, _)| uri.key.as_str()).collect();
+        let plain = plain.into_iter().filter(|key| !with_version(key));
+        let kept = self.delete_versions(&made).await;
+        self.delete_keys(plain.chain(kept.iter().map(String::as_str))).await;
+    }
+
+    /// Deletes versions for good; returns the keys of those that stay.
+    async fn delete_versions(&self, made: &[(S3Uri, Option<String>)]) -> BTreeSet<String> {
+        let mut kept = BTreeSet::new();
+        let mut outcome = None;
+        for (uri, version) in made.iter().filter(|(_, version)| version.is_some()) {
+            let deleted = self.delete(uri, version.clone()).await;
+            if deleted.is_err() {
+                kept.insert(uri.key.clone());
+            }
+            outcome = Some(deleted.err().or(outcome.flatten()));
+        }
+        if let Some(refused) = outcome {
+            self.tell(version_deletion(refused.as_ref()));
+        }
+        kept
+    }
+
+    /// Deletes keys; where versions are kept, that only hides them.
+    async fn delete_keys(&self, keys: impl Iterator<Item = &str>) {
+        let mut outcome = None;
+        for key in keys {
+            let uri = S3Uri { bucket: self.whole.bucket.clone(), key: key.to_owned() };
+            let refused = self.delete(&uri, None).await.err();
+            if let Some(failure) = &refused {
+                self.tell(left_behind(&uri, &failure.to_string()));
+            }
+            outcome = Some(refused.or(outcome.flatten()));
+        }
+        if let Some(refused) = outcome {
+            self.tell(deletion(refused.as_ref()));
+        }
+    }
+
+    async fn delete(
+        &self,
+        uri: &S3Uri,
+        version: Option<String>,
+    ) -> Result<DeleteObjectOutput, CallFailure> {
+        self.examination
+            .ask_to_the_end("DeleteObject", |client| {
+                let request = client.delete_object().bucket(&uri.bucket).key(&uri.key);
+                request.set_version_id(version.clone()).send()
+            })
+            .await
+    }
+}
+
+fn left_behind(uri: &S3Uri, why: &str) -> Finding {
+    let message = format!("`{uri}` is left behind: {why}");
+    Finding::warn("clean", message, "delete it with credentials that may")
+}
+
+fn deletion(refused: Option<&CallFailure>) -> Finding {
+    match refused {
+        None => Finding::ok("delete", "allowed: `rm` and `prune` work"),
+        Some(failure) if failure.trouble == Trouble::Denied => {
+            Finding::ok("delete", "not allowed: objects are safe from these credentials")
+        }
+        Some(failure) => Finding::warn("delete", format!("does not work: {failure}"), None),
+    }
+}
+
+fn version_deletion(refused: Option<&CallFailure>) -> Finding {
+    match refused {
+        None => Finding::warn(
+            "delete versions",
+            "allowed: who has these credentials can delete backups for good",
+            "deny s3:DeleteObjectVersion here, or lock objects with --lock-mode",
+        ),
+        Some(_) => {
+            Finding::ok("delete versions", "not allowed: versions are safe from these credentials")
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Objects that are stored to see what the store makes of them.
+
+use std::cell::{Cell, RefCell};
+
+use aws_sdk_s3::{
+    operation::put_object::PutObjectOutput,
+    primitives::{AggregatedBytes, ByteStream},
+    types::{ChecksumMode, ObjectAttributes, ServerSideEncryption},
+};
+
+use super::{Diagnosis, Examination, Finding};
+use crate::{
+    cancel::Cancelled,
+    s3::{
+        checksum::{Algorithm, Checksum, Sum, base64, hex, md5},
+        failure::{CallFailure, Trouble},
+        known::{Conditions, Known},
+        proof::Proof,
+        reads::{checksum_of, unquoted},
+        requests::Upload,
+        retry::random,
+        uri::S3Uri,
+    },
+};
+
+/// What probes contain: whoever finds one that was left behind may know what it is.
+pub(super) const CONTENT: &[u8] = b"stored by `devops-s3push doctor`; this object can be deleted\n";
+
+/// Stores objects of its own, and deletes them.
+pub(super) struct Probe<'a> {
+    pub(super) examination: &'a Examination<'a>,
+    /// The object in one piece.
+    pub(super) whole: S3Uri,
+    /// The object in parts.
+    pub(super) parts: S3Uri,
+    /// What has to be deleted: keys, each with the version if the store told one.
+    pub(super) made: RefCell<Vec<(S3Uri, Option<String>)>>,
+    pub(super) uploads: RefCell<Vec<Upload>>,
+    pub(super) known: Cell<Known>,
+}
+
+/// How a probe is put.
+#[derive(Clone, Default)]
+pub(super) struct How {
+    checksum: Option<Checksum>,
+    md5: bool,
+    guarded: bool,
+}
+
+impl How {
+    fn with(algorithm: Algorithm) -> Self {
+        Self { checksum: Some(Sum::of(algorithm, CONTENT).checksum()), ..Self::default() }
+    }
+}
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(examination: &'a Examination<'a>) -> Self {
+        let prefix = examination.examined.prefix;
+        let key = format!("{}.devops-s3push-doctor-{:016x}", prefix.key, random());
+        let uri = |key| S3Uri { bucket: prefix.bucket.clone(), key };
+        Self {
+            examination,
+            parts: uri(format!("{key}-parts")),
+            whole: uri(key),
+            made: RefCell::default(),
+            uploads: RefCell::default(),
+            known: Cell::default(),
+        }
+    }
+
+    /// Tries everything, and deletes what that left.
+    pub(super) async fn run(self) -> Result<Diagnosis, Cancelled> {
+        let tried = self.try_all().await;
+        self.clear().await;
+        let proof = tried?;
+        Ok(Diagnosis { known: self.known.get(), proof, failed: None })
+    }
+
+    async fn try_all(&self) -> Result<Option<Proof>, Cancelled> {
+        let Some(single) = self.put().await? else { return Ok(None) };
+        for algorithm in [Algorithm::Crc32c, Algorithm::Sha256] {
+            self.other_checksum(algorithm).await?;
+        }
+        self.wrong_checksum().await?;
+        self.condition().await?;
+        let single = single.max(self.head().await?);
+        self.get().await?;
+        self.attributes().await?;
+        let in_parts = self.multipart().await?;
+        Ok(Some(in_parts.map_or(single, |in_parts| single.min(in_parts))))
+    }
+
+    pub(super) fn tell(&self, finding: Finding) {
+        self.examination.tell(finding);
+    }
+
+    pub(super) fn learn(&self, learn: impl FnOnce(&mut Known)) {
+        let mut known = self.known.get();
+        learn(&mut known);
+        self.known.set(known);
+    }
+
+    async fn store(&self, how: How) -> Result<Result<PutObjectOutput, CallFailure>, Cancelled> {
+        let uri = &self.whole;
+        // It may be carried out without an answer.
+        self.made.borrow_mut().push((uri.clone(), None));
+        let value = |algorithm| {
+            let checksum = how.checksum.as_ref().filter(|sum| sum.algorithm == algorithm)?;
+            Some(checksum.value.clone())
+        };
+        let stored = self
+            .examination
+            .ask("PutObject", |client| {
+                let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
+                request
+                    .body(ByteStream::from_static(CONTENT))
+                    .set_checksum_crc64_nvme(value(Algorithm::Crc64Nvme))
+                    .set_checksum_crc32_c(value(Algorithm::Crc32c))
+                    .set_checksum_sha256(value(Algorithm::Sha256))
+                    .set_content_md5(how.md5.then(|| base64(&md5(CONTENT))))
+                    .set_if_none_match(how.guarded.then(|| "*".to_owned()))
+                    .send()
+            })
+            .await?;
+        if let Some(version) = stored.as_ref().ok().and_then(PutObjectOutput::version_id) {
+            self.made.borrow_mut().push((uri.clone(), Some(version.to_owned())));
+        }
+        Ok(stored)
+    }
+
+    /// Puts the probe with the usual checksum; without one where the store does not know it.
+    async fn put(&self) -> Result<Option<Proof>, Cancelled> {
+        let how = How::with(Algorithm::Crc64Nvme);
+        match self.store(how.clone()).await? {
+            Ok(output) => {
+                self.learn(|known| known.checksums = Some(true));
+                let returned = checksum_of!(output, output.checksum_type()) == how.checksum;
+                self.tell(Finding::ok(
+                    "crc64nvme",
+                    if returned {
+                        "taken and confirmed"
+                    } else {
+                        "taken, not confirmed by the answer"
+                    },
+                ));
+                self.md5().await?;
+                Ok(Some(if returned { Proof::Full } else { Proof::Size }))
+            }
+            Err(failure) if failure.trouble == Trouble::Denied => {
+                let advice = "allow s3:PutObject below this prefix, or name another prefix";
+                self.examination.tell_failure("put", &failure, advice);
+                Ok(None)
+            }
+            Err(failure) => {
+                if self.md5().await? {
+                    self.learn(|known| known.checksums = Some(false));
+                    let message =
+                        format!("not taken ({failure}): puts go with Content-MD5 instead");
+                    self.tell(Finding::warn("crc64nvme", message, None));
+                    Ok(Some(Proof::Size))
+                } else {
+                    let advice = "no put will work; ask the store's operator";
+                    self.examination.tell_failure("put", &failure, advice);
+                    Ok(None)
+                }
+            }
+        }
+    }
+
+    async fn md5(&self) -> Result<bool, Cancelled> {
+        let stored = self.store(How { md5: true, ..How::default() }).await?;
+        self.tell(match &stored {
+            Ok(_) => Finding::ok("content-md5", "taken"),
+            Err(failure) => Finding::warn("content-md5", format!("not taken: {failure}"), None),
+        });
+        Ok(stored.is_ok())
+    }
+
+    async fn other_checksum(&self, algorithm: Algorithm) -> Result<(), Cancelled> {
+        let how = How::with(algorithm);
+        let name = algorithm.name();
+        self.tell(match self.store(how.clone()).await? {
+            Ok(output) if checksum_of!(output, output.checksum_type()) == how.checksum => {
+                Finding::ok(name, "taken and confirmed")
+            }
+            Ok(_) => Finding::ok(name, "taken, not confirmed by the answer"),
+            Err(failure) => {
+                let message = format!("--checksum {name} does not work: {failure}");
+                Finding::warn(name, message, None)
+            }
+        });
+        Ok(())
+    }
+
+    /// A store that takes a wrong checksum only repeats what it hears.
+    async fn wrong_checksum(&self) -> Result<(), Cancelled> {
+        if self.known.get().checksums != Some(true) {
+            return Ok(());
+        }
+        let value = base64(&[0; 8]);
+        let checksum = Some(Checksum { algorithm: Algorithm::Crc64Nvme, value });
+        let is_taken = self.store(How { checksum, ..How::default() }).await?.is_ok();
+        self.tell(if is_taken {
+            let message = "taken: the store repeats checksums without comparing them";
+            let advice = "`verify --deep` fetches objects, and is the only proof here";
+            Finding::warn("wrong checksum", message, advice)
+        } else {
+            Finding::ok("wrong checksum", "refused, so the store does compare")
+        });
+        // Later checks look at the object; here it is again as it was.
+        self.store(How::with(Algorithm::Crc64Nvme)).await?.ok();
+        Ok(())
+    }
+
+    async fn condition(&self) -> Result<(), Cancelled> {
+        let stored = self.store(How { guarded: true, ..How::default() }).await?;
+        let conditions = conditions(stored.as_ref().map(|_| ()));
+        self.learn(|known| known.conditions = conditions);
+        self.tell(told_conditions("if-none-match", conditions, stored.as_ref().err()));
+        Ok(())
+    }
+
+    /// Returns how well the answer to HEAD proves the probe.
+    async fn head(&self) -> Result<Proof, Cancelled> {
+        let uri = &self.whole;
+        let head = self
+            .examination
+            .ask("HeadObject", |client| {
+                let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
+                request.checksum_mode(ChecksumMode::Enabled).send()
+            })
+            .await?;
+        let output = match head {
+            Ok(output) => output,
+            Err(failure) => {
+                let message = format!("does not work ({failure}): what is there is not compared");
+                let advice = "allow s3:GetObject, so that the same content is not sent again";
+                self.tell(Finding::warn("head", message, advice));
+                return Ok(Proof::Size);
+            }
+        };
+        let shown = checksum_of!(output, output.checksum_type());
+        let checksum = shown.as_ref().map_or_else(|| "no checksum".to_owned(), ToString::to_string);
+        self.tell(Finding::ok("head", format!("allowed, and tells {checksum}")));
+        let is_md5 = unquoted(output.e_tag()) == Some(hex(&md5(CONTENT)));
+        self.learn(|known| known.etag_is_md5 = Some(is_md5));
+        let keys = output.server_side_encryption() == Some(&ServerSideEncryption::AwsKms);
+        self.tell(Finding::ok(
+            "etag",
+            match (is_md5, keys) {
+                (true, _) => "the MD5 of the content",
+                (false, true) => "no MD5, because a key service encrypts: it proves nothing",
+                (false, false) => "no MD5: it proves nothing",
+            },
+        ));
+        let is_ours = |checksum: Checksum| {
+            checksum.is_full() && Sum::of(checksum.algorithm, CONTENT).checksum() == checksum
+        };
+        Ok(match (shown.is_some_and(is_ours), is_md5) {
+            (true, _) => Proof::Full,
+            (false, true) => Proof::Etag,
+            (false, false) => Proof::Size,
+        })
+    }
+
+    async fn get(&self) -> Result<(), Cancelled> {
+        let uri = &self.whole;
+        let got = self
+            .examination
+            .ask("GetObject", |client| client.get_object().bucket(&uri.bucket).key(&uri.key).send())
+            .await?;
+        let content = match got {
+            Err(failure) => {
+                let message = format!("does not work: {failure}");
+                let advice = "`get` and `verify --deep` need s3:GetObject";
+                self.tell(Finding::warn("get", message, advice));
+                return Ok(());
+            }
+            Ok(output) => output.body.collect().await.map(AggregatedBytes::to_vec),
+        };
+        self.tell(match content {
+            Ok(bytes) if bytes == CONTENT => Finding::ok("get", "gives what was put"),
+            Ok(_) => Finding::fail("get", "gives something else than was put", None),
+            Err(error) => Finding::warn("get", format!("broke off: {error}"), None),
+        });
+        Ok(())
+    }
+
+    async fn attributes(&self) -> Result<(), Cancelled> {
+        let uri = &self.whole;
+        let answer = self
+            .examination
+            .ask("GetObjectAttributes", |client| {
+                let request = client.get_object_attributes().bucket(&uri.bucket).key(&uri.key);
+                request.object_attributes(ObjectAttributes::Checksum).send()
+            })
+            .await?;
+        self.tell(match answer {
+            Ok(_) => Finding::ok("attributes", "GetObjectAttributes works"),
+            Err(failure) => {
+                let message =
+                    format!("GetObjectAttributes does not work ({failure}): HEAD has to do");
+                Finding::warn("attributes", message, None)
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Returns how a conditional write to a key that is taken was treated.
+pub(super) fn conditions(stored: Result<(), &CallFailure>) -> Option<Conditions> {
+    match stored.map_err(|failure| &failure.trouble) {
+        Ok(()) => Some(Conditions::Ignored),
+        Err(Trouble::Exists) => Some(Conditions::Honoured),
+        Err(Trouble::ConditionRefused | Trouble::Rejected) => Some(Conditions::Refused),
+        Err(_) => None,
+    }
+}
+
+pub(super) fn told_conditions(
+    check: &'static str,
+    conditions: Option<Conditions>,
+    failure: Option<&CallFailure>,
+) -> Finding {
+    let another = "what another writer puts at the same moment could be overwritten";
+    match conditions {
+        Some(Conditions::Honoured) => {
+            Finding::ok(check, "honoured: a key that is taken is refused")
+        }
+        Some(Conditions::Ignored) => {
+            let advice = "let no two writers use the same keys";
+            Finding::warn(check, format!("ignored: {another}"), advice)
+        }
+        Some(Conditions::Refused) => Finding::warn(
+            check,
+            format!("not known: {another}"),
+            "let no two writers use the same keys",
+        ),
+        None => {
+            let failure = failure.map(ToString::to_string).unwrap_or_default();
+            Finding::warn(check, format!("not found out: {failure}"), None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_that_is_not_looked_at_shows_by_success() {
+        let after = |trouble| conditions(Err(&CallFailure::local("PutObject", trouble, "")));
+
+        assert_eq!(conditions(Ok(())), Some(Conditions::Ignored));
+        assert_eq!(after(Trouble::Exists), Some(Conditions::Honoured));
+        assert_eq!(after(Trouble::ConditionRefused), Some(Conditions::Refused));
+        assert_eq!(after(Trouble::Server), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! What `doctor` found out about a store, written down for later runs.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+
+use super::checksum::hex;
+
+/// The format; what was written in another one is not read.
+const VERSION: u32 = 1;
+/// Stores are updated: what was found out holds for so long.
+const LIFETIME: Duration = Duration::days(7);
+
+/// How a store treats `If-None-Match` on writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conditions {
+    /// A key that is taken is refused.
+    Honoured,
+    /// The header is an error.
+    Refused,
+    /// The header is not looked at, and the object replaced.
+    Ignored,
+}
+
+/// What was found out about a store; nothing where it was not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Known {
+    /// Whether checksum headers are taken.
+    pub checksums: Option<bool>,
+    /// How conditional writes are treated.
+    pub conditions: Option<Conditions>,
+    /// Whether pieces of objects are copied into multipart uploads.
+    pub copies: Option<bool>,
+    /// Whether an `ETag` is an MD5.
+    pub etag_is_md5: Option<bool>,
+}
+
+/// The file in which it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Remembered {
+    version: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    time: OffsetDateTime,
+    endpoint: Option<String>,
+    bucket: String,
+    known: Known,
+}
+
+impl Remembered {
+    /// Takes what was found out at `time` about a bucket of a store.
+    pub fn new(endpoint: Option<&str>, bucket: &str, known: Known, time: OffsetDateTime) -> Self {
+        let endpoint = endpoint.map(trimmed).map(str::to_owned);
+        Self { version: VERSION, time, endpoint, bucket: bucket.to_owned(), known }
+    }
+
+    /// Returns the name of the file for a bucket of a store.
+    pub fn file_name(endpoint: Option<&str>, bucket: &str) -> String {
+        let place = format!("{}\n{bucket}", endpoint.map_or("", trimmed));
+        format!("{}.json", &hex(&Sha256::digest(place))[..16])
+    }
+
+    /// Returns the text of the file.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("what is known is JSON")
+    }
+
+    /// Reads the text of a file; nothing if it is another store's, too old, or not readable.
+    pub fn read(
+        text: &str,
+        endpoint: Option<&str>,
+        bucket: &str,
+        now: OffsetDateTime,
+    ) -> Option<Known> {
+        let found: Self = serde_json::from_str(text).ok()?;
+        let is_its = found.endpoint.as_deref() == endpoint.map(trimmed) && found.bucket == bucket;
+        let age = now - found.time;
+        let is_fresh = age <= LIFETIME && age >= -LIFETIME;
+        (found.version == VERSION && is_its && is_fresh).then_some(found.known)
+    }
+}
+
+fn trimmed(endpoint: &str) -> &str {
+    endpoint.trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+    const STORE: Option<&str> = Some("https://s3.example.com/");
+
+    fn known() -> Known {
+        let conditions = Some(Conditions::Ignored);
+        Known { checksums: Some(false), conditions, copies: None, etag_is_md5: Some(true) }
+    }
+
+    fn read_at(now: OffsetDateTime) -> Option<Known> {
+        let text = Remembered::new(STORE, "backups", known(), NOW).text();
+        Remembered::read(&text, Some("https://s3.example.com"), "backups", now)
+    }
+
+    #[test]
+    fn what_was_written_is_read_for_a_week() {
+        assert_eq!(read_at(NOW), Some(known()));
+        assert_eq!(read_at(NOW + Duration::days(7)), Some(known()));
+        assert_eq!(read_at(NOW + Duration::days(8)), None);
+    }
+
+    #[test]
+    fn another_store_and_a_damaged_file_say_nothing() {
+        let text = Remembered::new(STORE, "backups", known(), NOW).text();
+
+        assert_eq!(Remembered::read(&text, STORE, "other", NOW), None);
+        assert_eq!(Remembered::read(&text, None, "backups", NOW), None);
+        assert_eq!(Remembered::read(&text[1..], STORE, "backups", NOW), None);
+        let newer = text.replace("\"version\":1", "\"version\":2");
+        assert_eq!(Remembered::read(&newer, STORE, "backups", NOW), None);
+    }
+
+    #[test]
+    fn each_bucket_of_each_store_has_its_file() {
+        let name = Remembered::file_name;
+
+        assert_eq!(name(STORE, "a"), name(Some("https://s3.example.com"), "a"));
+        assert_ne!(name(STORE, "a"), name(STORE, "b"));
+        assert_ne!(name(STORE, "a"), name(None, "a"));
+    }
+}

@@ -1,0 +1,85 @@
+//! What the store's answers say beside the answer: which server it is, what time it has there.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use aws_sdk_s3::{
+    config::{ConfigBag, Intercept, RuntimeComponents},
+    error::BoxError,
+};
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+
+/// Looks at every request and answer of a store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observer(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    server: OnceLock<String>,
+    url: OnceLock<String>,
+    date: Mutex<Option<String>>,
+    region: Mutex<Option<String>>,
+}
+
+impl Observer {
+    /// Returns the first `Server` header.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.0.server.get().map(String::as_str)
+    }
+
+    /// Returns the address of the first request.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.0.url.get().map(String::as_str)
+    }
+
+    /// Returns the `Date` header of the latest answer.
+    pub(crate) fn date(&self) -> Option<String> {
+        self.0.date.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the bucket's region as the latest answer that names it says.
+    pub(crate) fn region(&self) -> Option<String> {
+        self.0.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn keep(place: &Mutex<Option<String>>, header: Option<&str>) {
+    let Some(header) = header else { return };
+    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+    // Most answers say the same, and there are many.
+    if place.as_deref() != Some(header) {
+        *place = Some(header.to_owned());
+    }
+}
+
+impl Intercept for Observer {
+    fn name(&self) -> &'static str {
+        "Observer"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.url.get_or_init(|| context.request().uri().to_owned());
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.response().headers();
+        if let Some(server) = headers.get("server") {
+            self.0.server.get_or_init(|| server.to_owned());
+        }
+        keep(&self.0.date, headers.get("date"));
+        keep(&self.0.region, headers.get("x-amz-bucket-region"));
+        Ok(())
+    }
+}

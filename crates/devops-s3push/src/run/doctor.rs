@@ -1,0 +1,112 @@
+//! `doctor`: what a store can do.
+
+use std::cell::Cell;
+
+use devops_cli::{Failure, Outcome, ResultExt, Session};
+use devops_core::{
+    clock::Clock,
+    kind::Kind,
+    s3::{Diagnosis, Event, Examined, Finding, Known, Level, Link, Proof, diagnose},
+};
+use serde_json::json;
+
+use super::{connection::Connected, knowledge, reporter::Reporter};
+use crate::cli::DoctorArgs;
+
+pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcome, Failure> {
+    let prefix = &args.prefix;
+    if !prefix.is_prefix() {
+        return Err(Failure::usage(format!(
+            "give a bucket or a prefix that ends with /, not `{prefix}`"
+        )));
+    }
+    let connected = Connected::new(&args.connection, None, session).await?;
+    let reporter = Reporter::new(session, "asking", None);
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let examined = Examined { prefix, write: !args.no_write, now: session.clock().now() };
+    let counts = Counts::default();
+    let diagnosis = diagnose(link, examined, &|finding| {
+        counts.count(&finding);
+        show(session, &finding);
+    })
+    .await?;
+    if diagnosis.known != Known::default() {
+        let kept = knowledge::keep(&connected.store, &prefix.bucket, diagnosis.known, session);
+        match kept {
+            Ok(true) => {}
+            Ok(false) => {
+                session.warn("neither XDG_CACHE_HOME nor HOME says where to remember this")
+            }
+            Err(error) => session.warn(format!("later puts will not know this: {error}")),
+        }
+    }
+    counts.sum_up(session, &diagnosis)?;
+    match diagnosis.failed {
+        None => Ok(Outcome::Done),
+        Some(Kind::Mismatch) => Ok(Outcome::No),
+        Some(kind) => Err(Failure::new(kind, format!("puts to `{prefix}` do not work")))
+            .hint("the lines that begin with `fail` say why"),
+    }
+}
+
+/// How many findings are how good.
+#[derive(Default)]
+struct Counts {
+    ok: Cell<usize>,
+    warn: Cell<usize>,
+    fail: Cell<usize>,
+}
+
+impl Counts {
+    fn count(&self, finding: &Finding) {
+        let counter = match finding.level {
+            Level::Ok => &self.ok,
+            Level::Warn => &self.warn,
+            Level::Fail => &self.fail,
+        };
+        counter.set(counter.get() + 1);
+    }
+
+    fn sum_up(&self, session: &Session, diagnosis: &Diagnosis) -> Result<(), Failure> {
+        let (ok, warn, fail) = (self.ok.get(), self.warn.get(), self.fail.get());
+        let proof = diagnosis.proof.map(Proof::name);
+        if session.json() {
+            return session.emit(&json!({
+                "type": "summary", "ok": ok, "warn": warn, "fail": fail, "proof": proof,
+                "known": known(diagnosis.known),
+            }));
+        }
+        let sum = match (diagnosis.failed, proof) {
+            (Some(_), _) => "Puts do not work".to_owned(),
+            (None, Some(proof)) => format!("Puts reach proof {proof}"),
+            (None, None) => "Puts were not tried".to_owned(),
+        };
+        session.line(format!("{sum} ({ok} ok, {warn} warn, {fail} fail)"))
+    }
+}
+
+fn known(known: Known) -> serde_json::Value {
+    json!({
+        "checksums": known.checksums,
+        "conditions": known.conditions.map(|conditions| format!("{conditions:?}").to_lowercase()),
+        "copies": known.copies,
+        "etag_is_md5": known.etag_is_md5,
+    })
+}
+
+/// Shows one finding; a stdout that fails is found out at the end.
+fn show(session: &Session, finding: &Finding) {
+    let Finding { check, level, message, advice } = finding;
+    if session.json() {
+        let level = level.name();
+        let _printed = session.emit(&json!({
+            "type": "check", "check": check, "level": level, "message": message, "advice": advice,
+        }));
+        return;
+    }
+    let _printed = session.line(format!("{:<4}  {check}: {message}", level.name()));
+    if let Some(advice) = advice {
+        let _printed = session.line(format!("      {advice}"));
+    }
+}

@@ -1,0 +1,57 @@
+//! What `doctor` found out, kept in this user's cache folder.
+
+use std::path::PathBuf;
+
+use devops_cli::{Session, user_folder};
+use devops_core::{
+    clock::Clock,
+    fs::{PathError, create_folders, parent, read_text, replace},
+    s3::{Conditions, Known, PutOptions, Remembered, Replace, Store},
+};
+
+/// What is kept has a few hundred bytes.
+const LIMIT: u64 = 64 << 10;
+
+fn path(store: &Store, bucket: &str) -> Option<PathBuf> {
+    let folder = user_folder("XDG_CACHE_HOME", ".cache")?;
+    let name = Remembered::file_name(store.address().endpoint_url.as_deref(), bucket);
+    Some(folder.join("devops/s3push").join(name))
+}
+
+/// Tells the store what was found out about it in the last week; what cannot be read was not found out.
+pub(super) fn recall(store: &Store, bucket: &str, session: &Session) {
+    let Some(text) = path(store, bucket).and_then(|path| read_text(&path, LIMIT).ok()) else {
+        return;
+    };
+    let endpoint = store.address().endpoint_url.as_deref();
+    if let Some(known) = Remembered::read(&text, endpoint, bucket, session.clock().now()) {
+        tracing::debug!("doctor found out: {known:?}");
+        store.know(known);
+    }
+}
+
+/// The same before a put, which may need a warning.
+pub(super) fn recall_for_put(store: &Store, bucket: &str, options: &PutOptions, session: &Session) {
+    recall(store, bucket, session);
+    if options.replace == Replace::Refuse && store.known().conditions == Some(Conditions::Ignored) {
+        session.warn(
+            "the store ignores conditions: what another writer puts at the same moment could be \
+             overwritten",
+        );
+    }
+}
+
+/// Keeps what was found out; returns whether there is a place for it.
+pub(super) fn keep(
+    store: &Store,
+    bucket: &str,
+    known: Known,
+    session: &Session,
+) -> Result<bool, PathError> {
+    let Some(path) = path(store, bucket) else { return Ok(false) };
+    create_folders(parent(&path))?;
+    let endpoint = store.address().endpoint_url.as_deref();
+    let text = Remembered::new(endpoint, bucket, known, session.clock().now()).text();
+    replace(&path, text.as_bytes(), 0o600)?;
+    Ok(true)
+}
