@@ -6,7 +6,7 @@ use aws_sdk_s3::{
     Client,
     config::http::HttpResponse,
     error::{BoxError, ConnectorError, SdkError},
-    operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
+    operation::head_object::{HeadObjectError, HeadObjectOutput},
     types::{ChecksumMode, Part as SdkPart},
 };
 
@@ -70,9 +70,12 @@ fn head_of(output: &HeadObjectOutput) -> ObjectHead {
 impl Link<'_> {
     /// Returns what the store tells about an object, or nothing when it has none.
     pub(crate) async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
-        let send = |client: Client| {
+        let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
-            request.checksum_mode(ChecksumMode::Enabled).send()
+            let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
+            // An object of no bytes and no properties is what something between us and the store made up.
+            let is_object = output.e_tag().is_some() || output.last_modified().is_some();
+            if is_object { Ok(output) } else { Err(lost("an answer that is none of S3")) }
         };
         let mut n_renewals = 0;
         loop {
@@ -87,6 +90,9 @@ impl Link<'_> {
                 return Err(failure);
             }
             let failure = self.explain(uri, failure).await;
+            if failure.trouble == Trouble::NoObject {
+                return Ok(None);
+            }
             if n_renewals == 1 || !self.store.access().has_newer_than(&hand) {
                 return Err(failure);
             }
@@ -177,6 +183,6 @@ fn listed(part: &SdkPart) -> Option<(u32, ListedPart)> {
     Some((number, ListedPart { size, etag, checksum: checksum_of!(part, None) }))
 }
 
-fn lost(error: impl Into<BoxError>) -> SdkError<GetObjectError, HttpResponse> {
+fn lost<E>(error: impl Into<BoxError>) -> SdkError<E, HttpResponse> {
     SdkError::dispatch_failure(ConnectorError::io(error.into()))
 }
