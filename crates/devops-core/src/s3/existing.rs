@@ -26,8 +26,10 @@ pub(crate) async fn unchanged(
     let head = match link.head(uri).await {
         Ok(Some(head)) => head,
         Ok(None) => return Ok(None),
-        // Who may write need not be allowed to read; the write's own condition has to do.
-        Err(failure) if failure.trouble == Trouble::Denied => return Ok(None),
+        // Who may write need not be allowed to read; the write's own condition has to do, if there is one.
+        Err(failure) if failure.trouble == Trouble::Denied && link.store.knows_conditions() => {
+            return Ok(None);
+        }
         Err(failure) => return Err(failure.into()),
     };
     let Some(proof) = same_content(link, &head, file).await? else {

@@ -87,8 +87,10 @@ pub(crate) async fn refuse_if_there(link: Link<'_>, uri: &S3Uri) -> Result<(), S
     match link.head(uri).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(S3Error::Exists(uri.clone())),
-        // Who may write need not be allowed to read.
-        Err(failure) if failure.trouble == Trouble::Denied => Ok(()),
+        // Who may write need not be allowed to read; then the write's own condition has to do.
+        Err(failure) if failure.trouble == Trouble::Denied && link.store.knows_conditions() => {
+            Ok(())
+        }
         Err(failure) => Err(failure.into()),
     }
 }
@@ -141,6 +143,10 @@ async fn put_whole(
         match task.put_payload(payload).await {
             Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
             other => return other,
+        }
+        if task.guarded && !link.store.knows_conditions() {
+            // Without the condition, only a look keeps what is there.
+            refuse_if_there(link, uri).await?;
         }
     }
 }
