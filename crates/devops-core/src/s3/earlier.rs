@@ -45,12 +45,15 @@ impl Earlier {
             Err(failure) if matches!(failure.trouble, Trouble::NoUpload | Trouble::NoObject) => {
                 return Ok(None);
             }
-            // Who may send parts need not be allowed to list them, nor need the store know how; the
-            // completion checks them all.
+            // Who may send parts need not be allowed to list them, nor need the store know how, or like
+            // to just now; the completion checks them all.
             Err(failure)
                 if matches!(
                     failure.trouble,
-                    Trouble::Denied | Trouble::ConditionRefused | Trouble::Rejected
+                    Trouble::Denied
+                        | Trouble::ConditionRefused
+                        | Trouble::Rejected
+                        | Trouble::Conflict
                 ) =>
             {
                 None
