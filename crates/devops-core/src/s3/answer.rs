@@ -42,6 +42,7 @@ impl CallFailure {
             message: status_message.unwrap_or(message),
             request_id: request_id(error),
             server_date: header("date"),
+            is_after_lost_answer: false,
         }
     }
 }

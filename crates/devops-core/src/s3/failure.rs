@@ -91,6 +91,8 @@ pub struct CallFailure {
     pub request_id: Option<String>,
     /// The date in the store's answer.
     pub server_date: Option<String>,
+    /// Whether the same request was made before and may have been carried out then.
+    pub is_after_lost_answer: bool,
 }
 
 impl fmt::Display for CallFailure {
@@ -141,6 +143,15 @@ impl HasKind for CallFailure {
 }
 
 impl CallFailure {
+    /// Returns whether the request may have been carried out all the same, now or when it was tried before.
+    pub fn may_have_happened(&self) -> bool {
+        match self.trouble {
+            // These are asked again in another way, after a look at what is there.
+            Trouble::ChecksumRefused | Trouble::ConditionRefused | Trouble::Conflict => false,
+            _ => self.trouble.is_ambiguous() || self.is_after_lost_answer,
+        }
+    }
+
     /// Returns a failure that did not come from the store.
     pub fn local(operation: &'static str, trouble: Trouble, message: impl Into<String>) -> Self {
         Self {
@@ -150,6 +161,7 @@ impl CallFailure {
             message: message.into(),
             request_id: None,
             server_date: None,
+            is_after_lost_answer: false,
         }
     }
 }

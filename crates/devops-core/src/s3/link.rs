@@ -82,7 +82,7 @@ impl<'a> Link<'a> {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let begun = Instant::now();
-        let (mut attempt, mut n_renewals) = (0, 0);
+        let (mut attempt, mut n_renewals, mut has_lost_answer) = (0, 0, false);
         loop {
             self.heed(call).await?;
             attempt += 1;
@@ -97,8 +97,9 @@ impl<'a> Link<'a> {
                     }
                     return Ok((answer, attempt));
                 }
-                Err(failure) => failure,
+                Err(failure) => CallFailure { is_after_lost_answer: has_lost_answer, ..failure },
             };
+            has_lost_answer |= failure.trouble.is_ambiguous();
             if failure.trouble.is_answer() {
                 self.store.note_answer();
             }

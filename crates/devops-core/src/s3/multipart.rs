@@ -212,7 +212,7 @@ fn leaves_open(failure: &CallFailure) -> bool {
         Trouble::Interrupted(_) => false,
         // The answer to an earlier attempt was lost.
         Trouble::NoUpload | Trouble::Exists => true,
-        _ => failure.trouble.is_ambiguous(),
+        _ => failure.may_have_happened(),
     }
 }
 

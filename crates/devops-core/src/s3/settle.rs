@@ -39,9 +39,10 @@ pub(crate) async fn confirm(
         Ok(head) => head,
         // Who may write need not be allowed to read.
         Err(failure) if failure.trouble == Trouble::Denied => return Ok(stored(known)),
-        Err(failure) => match known {
-            Some(_) if failure.trouble.is_passing() => return Ok(stored(known)),
-            _ => return Err(uncertain(uri, None, failure)),
+        // The answer to the write itself has proven something; a signal ends the rest all the same.
+        Err(failure) => match (known, &failure.trouble) {
+            (None, _) | (_, Trouble::Interrupted(_)) => return Err(uncertain(uri, None, failure)),
+            (Some(_), _) => return Ok(stored(known)),
         },
     };
     match head.map(|head| sent.judge_head(&trusted(link, head))) {
@@ -64,8 +65,10 @@ pub(crate) async fn resolve(
     let head = match link.head(uri).await {
         Ok(Some(head)) => head,
         // A single write that left nothing did not happen; a completion may still be at work.
-        Ok(None) if write.upload_id.is_none() => return Err(failure.into()),
-        Err(_) if failure.trouble == Trouble::Exists => return Err(S3Error::Exists(uri.clone())),
+        Ok(None) if write.upload_id.is_none() && !is_contradicted(&failure) => {
+            return Err(failure.into());
+        }
+        Err(_) if is_taken(&failure) => return Err(S3Error::Exists(uri.clone())),
         Ok(None) | Err(_) => return Err(uncertain(uri, write.upload_id, failure)),
     };
     let ours = head.id.as_deref() == Some(write.id);
@@ -76,7 +79,10 @@ pub(crate) async fn resolve(
             Ok(Settled { outcome, proof: Some(proof), version_id: head.version_id })
         }
         Verdict::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
-        _ if failure.trouble == Trouble::Exists => Err(S3Error::Exists(uri.clone())),
+        Verdict::Different { .. } if failure.trouble == Trouble::Exists => {
+            Err(S3Error::Exists(uri.clone()))
+        }
+        _ if is_taken(&failure) => Err(S3Error::Exists(uri.clone())),
         _ => Err(uncertain(uri, write.upload_id, failure)),
     }
 }
@@ -85,6 +91,16 @@ pub(crate) async fn resolve(
 fn trusted(link: &Link<'_>, mut head: ObjectHead) -> ObjectHead {
     head.etag = head.etag.filter(|_| link.store.etag_may_prove());
     head
+}
+
+/// Returns whether the store says that the key is taken, perhaps by what an earlier attempt put there.
+fn is_contradicted(failure: &CallFailure) -> bool {
+    failure.trouble == Trouble::Exists && failure.is_after_lost_answer
+}
+
+/// Returns whether something else has the key, and not what an earlier attempt may have put there.
+fn is_taken(failure: &CallFailure) -> bool {
+    failure.trouble == Trouble::Exists && !failure.is_after_lost_answer
 }
 
 /// A write whose end is open.

@@ -87,12 +87,10 @@ impl<'a> Task<'a> {
                 Ok((sent, settled))
             }
             // A body that broke off here was not carried out there.
-            Err(_) if payload.content.has_failed() => {
+            Err(failure) if payload.content.has_failed() && !failure.is_after_lost_answer => {
                 Err(payload.content.take_failure().expect("it has failed"))
             }
-            Err(failure)
-                if failure.trouble == Trouble::Exists || failure.trouble.is_ambiguous() =>
-            {
+            Err(failure) if failure.trouble == Trouble::Exists || failure.may_have_happened() => {
                 let sent = Sent::unanswered(&payload);
                 let write = Write { id: &self.id, sent: &sent, upload_id: None };
                 let settled = resolve(&self.link, self.uri, write, failure).await?;
