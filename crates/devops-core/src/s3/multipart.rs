@@ -231,14 +231,24 @@ impl Link<'_> {
             }
             Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, "parts keep coming"))
         };
-        let limit =
-            if self.stop.check().is_ok() { TIME_TO_ABORT } else { TIME_TO_ABORT_AFTER_A_SIGNAL };
-        match tokio::time::timeout(limit, abort).await {
-            Ok(result) => result,
-            Err(_late) => {
+        tokio::select! {
+            biased;
+            result = abort => result,
+            trouble = self.too_late_to_abort() => {
                 let message = "no answer in time";
-                Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, message))
+                Err(CallFailure::local("AbortMultipartUpload", trouble, message))
             }
+        }
+    }
+
+    /// Waits as long as clearing up may take, with a signal or without.
+    async fn too_late_to_abort(&self) -> Trouble {
+        tokio::select! {
+            cancelled = self.stop.requested() => {
+                tokio::time::sleep(TIME_TO_ABORT_AFTER_A_SIGNAL).await;
+                Trouble::Interrupted(cancelled)
+            }
+            () = tokio::time::sleep(TIME_TO_ABORT) => Trouble::Broken,
         }
     }
 
