@@ -360,3 +360,56 @@ fn an_overwrite_whose_answer_is_lost_is_simply_repeated() {
 
     assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), bytes(100));
 }
+
+#[test]
+fn who_may_not_look_overwrites_nothing_where_conditions_are_unknown() {
+    let rig = Rig::new();
+    rig.server.faults(&["*:refuse-conditions:always", "HeadObject:denied:always"]);
+    rig.server.put("backups", "a.bin", b"precious");
+    let file = rig.file("a.bin", 100);
+
+    let error = rig.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Permission, "{error}");
+    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+}
+
+#[test]
+fn a_look_that_fails_where_nothing_is_does_not_keep_from_putting() {
+    let rig = Rig::new();
+    rig.server.faults(&["HeadObject:conflict:always"]);
+    let file = rig.file("a.bin", 100);
+
+    let summary = rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
+
+    assert_eq!(summary.proof, Proof::Full);
+}
+
+#[test]
+fn a_write_nobody_heard_of_is_found_out_even_if_its_repetition_is_refused() {
+    for (operation, size) in [("PutObject", 100), ("CompleteMultipartUpload", SIZE)] {
+        let rig = Rig::new();
+        let (lost, denied) =
+            (format!("{operation}:drop-after"), format!("{operation}:denied:after=1"));
+        rig.server.faults(&[&lost, &denied]);
+        let file = rig.file("a.bin", size);
+
+        let summary = rig.put(&file, "a.bin", &in_small_parts());
+
+        let summary = summary.unwrap_or_else(|error| panic!("{operation}: {error}"));
+        assert_eq!(summary.proof, Proof::Full);
+        assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(size));
+    }
+}
+
+#[test]
+fn a_key_that_may_be_taken_by_our_own_lost_write_is_uncertain() {
+    let rig = Rig::new();
+    rig.server.faults(&["PutObject:drop-after", "HeadObject:denied:always"]);
+    let file = rig.file("a.bin", 100);
+
+    let error = rig.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Uncertain, "{error}");
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(100));
+}
