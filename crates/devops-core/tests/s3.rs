@@ -6,6 +6,8 @@
 mod compose;
 #[path = "s3/doctor.rs"]
 mod doctor;
+#[path = "s3/every_fault.rs"]
+mod every_fault;
 #[path = "s3/faults.rs"]
 mod faults;
 #[path = "s3/get.rs"]
@@ -16,6 +18,10 @@ mod put;
 mod resume;
 #[path = "s3/rig.rs"]
 mod rig;
+#[path = "s3/schedules.rs"]
+mod schedules;
 #[cfg(feature = "offsite")]
 #[path = "s3/stream.rs"]
 mod stream;
+#[path = "s3/trial.rs"]
+mod trial;

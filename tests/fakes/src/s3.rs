@@ -23,7 +23,7 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use self::{
-    fault::{Fault, Rule, RuleError},
+    fault::{FAULTS, Fault, Rule, RuleError},
     store::StoredObject,
 };
 use self::{http::Front, store::Store};

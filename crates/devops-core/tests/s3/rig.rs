@@ -37,6 +37,17 @@ pub(crate) struct Rig {
     stop: Stop,
 }
 
+async fn connected(server: &Server, (patience, pace): (Patience, Pace), stop: &Stop) -> Store {
+    let options = ConnectOptions {
+        endpoint_url: Some(server.endpoint()),
+        key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
+        ..ConnectOptions::default()
+    };
+    let max_memory = ByteSize::mib(64);
+    let store_options = StoreOptions { concurrency: 4, max_memory, patience, pace };
+    connect(&options, store_options, stop).await.unwrap()
+}
+
 impl Rig {
     pub(crate) fn new() -> Self {
         let patience = Patience {
@@ -71,14 +82,7 @@ impl Rig {
             .enable_all()
             .build()
             .unwrap();
-        let options = ConnectOptions {
-            endpoint_url: Some(server.endpoint()),
-            key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
-            ..ConnectOptions::default()
-        };
-        let max_memory = ByteSize::mib(64);
-        let store_options = StoreOptions { concurrency: 4, max_memory, patience, pace };
-        let store = runtime.block_on(connect(&options, store_options, &stop)).unwrap();
+        let store = runtime.block_on(connected(&server, (patience, pace), &stop));
         Self {
             server,
             cancel,
@@ -89,6 +93,12 @@ impl Rig {
             store,
             stop,
         }
+    }
+
+    /// Forgets what was learned about the store, as another process would not know it.
+    pub(crate) fn connect_again(&mut self, patience: Patience) {
+        self.store =
+            self.runtime.block_on(connected(&self.server, (patience, Pace::default()), &self.stop));
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

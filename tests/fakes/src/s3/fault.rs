@@ -50,6 +50,38 @@ pub enum Fault {
     Region(String),
 }
 
+/// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
+/// tried everywhere.
+pub const FAULTS: [&str; 27] = [
+    "error-in-200",
+    "drop-before",
+    "drop-after",
+    "error-after",
+    "stall",
+    "stall-body",
+    "truncate",
+    "delay=5",
+    "wrong-etag",
+    "wrong-checksum",
+    "no-checksum",
+    "no-metadata",
+    "ignore-condition",
+    "refuse-checksums",
+    "refuse-conditions",
+    "region=eu-west-1",
+    "slow-down",
+    "internal-error",
+    "expired-token",
+    "denied",
+    "no-bucket",
+    "no-upload",
+    "conflict",
+    "not-implemented",
+    "invalid-part",
+    "bad-digest",
+    "skewed",
+];
+
 /// A fault with the requests it is for.
 ///
 /// As text: `OPERATION:FAULT[:part=N][:after=N][:times=N|always]`, with `*` for every operation;
@@ -197,6 +229,15 @@ mod tests {
 
         assert_eq!(rule.apply("UploadPart", Some(2)), None);
         assert!((0..9).all(|_| rule.apply("UploadPart", Some(3)).is_some()));
+    }
+
+    #[test]
+    fn every_name_is_a_fault_of_its_own() {
+        let faults: Vec<_> = FAULTS.iter().map(|name| fault(name).unwrap()).collect();
+
+        for (n, fault) in faults.iter().enumerate() {
+            assert!(!faults[..n].contains(fault), "{fault:?}");
+        }
     }
 
     #[test]
