@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::s3push::{MIB, Setting, bytes, json_lines};
 
 /// A folder whose archive has 30 MiB, and where one megabyte changes from day to day.
-struct Home {
-    setting: Setting,
+pub(crate) struct Home {
+    pub(crate) setting: Setting,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Self { setting: Setting::new() };
         for n in 0..6 {
             home.setting.file(&format!("home/{n}.bin"), (5 * MIB) + n);
@@ -25,7 +25,7 @@ impl Home {
     }
 
     /// Makes the archive of a day, and returns where it is.
-    fn archive(&self, day: u32) -> PathBuf {
+    pub(crate) fn archive(&self, day: u32) -> PathBuf {
         self.setting.env.write("home/diary.txt", bytes(MIB + day as usize));
         self.setting.env.run("devops-backup", ["create", "home", "made"]).expect_code(0);
         let mut made = fs::read_dir(self.setting.env.path("made")).unwrap();
@@ -38,11 +38,11 @@ impl Home {
         path
     }
 
-    fn put(&self, archive: &str, target: &str, flags: &[&str]) -> Run {
+    pub(crate) fn put(&self, archive: &str, target: &str, flags: &[&str]) -> Run {
         self.setting.run(&[&["put", archive, target, "--json"], flags].concat())
     }
 
-    fn check(&self, key: &str, archive: &PathBuf) {
+    pub(crate) fn check(&self, key: &str, archive: &PathBuf) {
         assert!(self.setting.object(key) == fs::read(archive).unwrap(), "{key}");
         assert_eq!(self.setting.server.pending_uploads("backups"), 0);
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("7z", "p7zip-full"),
     ("age", "age"),
     ("age-keygen", "age"),
@@ -19,6 +19,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("chromium", "chromium"),
     ("go", "golang-go"),
     ("node", "nodejs"),
+    ("openssl", "openssl"),
     ("perl", "perl"),
     ("pigz", "pigz"),
     ("promtool", "prometheus"),
