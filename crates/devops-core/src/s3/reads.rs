@@ -70,6 +70,23 @@ fn head_of(output: &HeadObjectOutput) -> ObjectHead {
 impl Link<'_> {
     /// Returns what the store tells about an object, or nothing when it has none.
     pub(crate) async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
+        let failure = match self.ask_head(uri).await {
+            // The answer to HEAD has no body that could say more; that to GET has.
+            Err(failure) if matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) => {
+                failure
+            }
+            known => return known,
+        };
+        match self.peek(uri).await {
+            Err(better) if better.code.is_none() => Err(failure),
+            Err(better) if better.trouble == Trouble::NoObject => Ok(None),
+            Err(better) => Err(better),
+            // It was the region, or the end of the credentials, which the answer to GET named.
+            Ok(()) => self.ask_head(uri).await,
+        }
+    }
+
+    async fn ask_head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
         let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
@@ -77,39 +94,18 @@ impl Link<'_> {
             let is_object = output.e_tag().is_some() || output.last_modified().is_some();
             if is_object { Ok(output) } else { Err(lost("an answer that is none of S3")) }
         };
-        let mut n_renewals = 0;
-        loop {
-            let hand = self.store.access().hand();
-            let failure = match self.call(self.short("HeadObject"), send).await {
-                Ok((output, _)) => return Ok(Some(head_of(&output))),
-                Err(failure) if failure.trouble == Trouble::NoObject => return Ok(None),
-                Err(failure) => failure,
-            };
-            // The answer to HEAD has no body that could say more; that to GET has.
-            if !matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) {
-                return Err(failure);
-            }
-            let failure = self.explain(uri, failure).await;
-            if failure.trouble == Trouble::NoObject {
-                return Ok(None);
-            }
-            if n_renewals == 1 || !self.store.access().has_newer_than(&hand) {
-                return Err(failure);
-            }
-            // GET heard that the credentials had ended, and found newer ones.
-            n_renewals += 1;
+        match self.call(self.short("HeadObject"), send).await {
+            Ok((output, _)) => Ok(Some(head_of(&output))),
+            Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 
-    async fn explain(&self, uri: &S3Uri, failure: CallFailure) -> CallFailure {
+    async fn peek(&self, uri: &S3Uri) -> Result<(), CallFailure> {
         let send = |client: Client| {
             client.get_object().bucket(&uri.bucket).key(&uri.key).range("bytes=0-0").send()
         };
-        let call = Call { retry: false, ..self.short("GetObject") };
-        match self.call(call, send).await {
-            Err(better) if better.code.is_some() => better,
-            _ => failure,
-        }
+        self.call(Call { retry: false, ..self.short("GetObject") }, send).await.map(drop)
     }
 
     /// Returns the parts of an unfinished upload.

@@ -244,6 +244,22 @@ fn a_bucket_in_another_region_is_found_once() {
 }
 
 #[test]
+fn a_region_that_only_a_body_names_is_found_though_the_first_request_is_a_head() {
+    let (rig, _) = survives(&["*:region-in-body=eu-west-1:always"]);
+
+    assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
+    let rig = Rig::new();
+    rig.server.faults(&["*:region-in-body=eu-west-1:always"]);
+    rig.server.put("backups", "a.bin", b"other");
+    let file = rig.file("a.bin", 10);
+
+    // What is there is seen all the same.
+    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Exists);
+}
+
+#[test]
 fn what_cannot_get_better_fails_at_once_and_leaves_nothing() {
     let table = [
         ("UploadPart:denied:always", Kind::Permission),

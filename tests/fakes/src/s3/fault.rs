@@ -48,6 +48,8 @@ pub enum Fault {
     ExpiredToken(String),
     /// Requests signed for another region are sent to this one.
     Region(String),
+    /// Such requests are refused as garage does it: the region stands in the body alone.
+    RegionInBody(String),
 }
 
 /// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
@@ -184,6 +186,7 @@ fn fault(name: &str) -> Option<Fault> {
         "refuse-checksums" => Fault::RefuseChecksums,
         "refuse-conditions" => Fault::RefuseConditions,
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
+        "region-in-body" if !value.is_empty() => Fault::RegionInBody(value.to_owned()),
         "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
         "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
         "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),

@@ -165,6 +165,9 @@ impl Front {
                 Fault::Region(region) if !signed_for(request.headers(), region) => {
                     Ok(elsewhere(region))
                 }
+                Fault::RegionInBody(region) if !signed_for(request.headers(), region) => {
+                    Ok(malformed(region))
+                }
                 _ => continue,
             };
             // A client that is still sending would see a reset instead of the answer.
@@ -244,14 +247,27 @@ async fn drain(body: &mut Incoming) {
 }
 
 fn error(status: u16, code: &str, message: &str) -> Response<Body> {
+    told(status, &format!("<Code>{code}</Code><Message>{message}</Message>"))
+}
+
+fn told(status: u16, elements: &str) -> Response<Body> {
     let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message><RequestId>fake</RequestId></Error>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{elements}<RequestId>fake</RequestId></Error>"
     );
     let mut answer = Response::new(Body::from(xml));
     *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
     answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
     answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("fake"));
     answer
+}
+
+fn malformed(region: &str) -> Response<Body> {
+    told(
+        400,
+        &format!(
+            "<Code>AuthorizationHeaderMalformed</Code><Message>Authorization header malformed</Message><Region>{region}</Region>"
+        ),
+    )
 }
 
 fn elsewhere(region: &str) -> Response<Body> {
