@@ -100,6 +100,10 @@ impl Payload {
         (checksum.algorithm == algorithm).then_some(checksum.value)
     }
 
+    pub(crate) fn algorithm(&self) -> Option<Algorithm> {
+        Some(self.sum.as_ref()?.checksum().algorithm)
+    }
+
     pub(crate) fn content_md5(&self) -> Option<String> {
         self.md5.map(|md5| base64(&md5))
     }

@@ -67,11 +67,14 @@ impl Link<'_> {
         guarded: bool,
     ) -> Result<(StoredPart, Answer), CallFailure> {
         let watch = Watch::new(self.store.pace());
+        let named = payload.algorithm().filter(|_| attributes.is_locked()).map(checksum_algorithm);
         let send = |client: Client| {
             let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
             let request = with_attributes!(request, attributes, id)
                 .set_if_none_match(guarded.then(|| "*".to_owned()))
                 .set_content_md5(payload.content_md5())
+                // A locked object must name it beside the checksum.
+                .set_checksum_algorithm(named.clone())
                 .body(watch.body(&payload.content));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
@@ -169,11 +172,13 @@ impl Link<'_> {
         let parts = CompletedMultipartUpload::builder()
             .set_parts(Some(sent.parts.iter().map(completed_part).collect()))
             .build();
+        // A type without a value is refused by garage, and the upload knows its type already.
+        let full = sent.checksum.as_ref().filter(|checksum| checksum.is_full());
         let whole = |algorithm| {
-            let checksum = sent.checksum.as_ref().filter(|checksum| checksum.is_full())?;
+            let checksum = full?;
             (checksum.algorithm == algorithm).then(|| checksum.value.clone())
         };
-        let kind = sent.checksum.as_ref().map(|checksum| checksum_type(checksum.algorithm));
+        let kind = full.map(|checksum| checksum_type(checksum.algorithm));
         let ask = |client: Client| {
             let request = client
                 .complete_multipart_upload()

@@ -104,6 +104,11 @@ fn every_checksum_reaches_the_proof_it_can() {
     assert_eq!(put("crc32c", Some(Algorithm::Crc32c)), Proof::Full);
     assert_eq!(put("sha256", Some(Algorithm::Sha256)), Proof::Parts);
     assert_eq!(put("none", None), Proof::Size);
+    let log = rig.server.log();
+    let completes = log.iter().filter(|entry| entry.operation == "CompleteMultipartUpload");
+    let types: Vec<_> = completes.map(|entry| entry.header("x-amz-checksum-type")).collect();
+    // Only where a value goes with it: garage refuses a type alone.
+    assert_eq!(types, [Some("FULL_OBJECT"), Some("FULL_OBJECT"), None, None]);
 }
 
 #[test]
@@ -166,6 +171,9 @@ fn encryption_tags_and_locks_go_with_the_request_that_begins_the_object() {
             assert_eq!(begin.header(header), Some(value), "{operation}: {header}");
         }
     }
+    // By its documentation S3 takes no locked object without this header.
+    let single = log.iter().find(|entry| entry.operation == "PutObject").unwrap();
+    assert_eq!(single.header("x-amz-sdk-checksum-algorithm"), Some("CRC64NVME"));
 }
 
 #[test]
