@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, future::join_all, stream};
 
-use super::{S3Error, event::ObjectSummary, link::Link, sources::Source};
+use super::{S3Error, event::ObjectSummary, failure::Trouble, link::Link, sources::Source};
 use crate::kind::{HasKind, Kind};
 
 /// Puts every source with `put_one` and tells how each went; many small files fill the lanes of one large.
@@ -62,6 +62,8 @@ pub async fn put_everywhere(
 fn is_shared(error: &S3Error) -> bool {
     match error {
         S3Error::Cancelled(_) => true,
+        // Some part of a store may not find its way to one key, whose file is then named.
+        S3Error::Call(failure) if failure.trouble == Trouble::NoObject => false,
         S3Error::Call(failure) => matches!(
             failure.kind(),
             Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary

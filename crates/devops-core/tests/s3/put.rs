@@ -356,6 +356,32 @@ fn a_tree_goes_on_after_one_object_is_refused() {
 }
 
 #[test]
+fn a_tree_goes_on_after_the_store_did_not_find_its_way_to_one_key() {
+    let rig = Rig::new();
+    std::fs::create_dir(rig.path("tree")).unwrap();
+    for name in ["a", "b", "c"] {
+        rig.file(&format!("tree/{name}"), 100);
+    }
+    rig.server.faults(&["PutObject:not-found"]);
+    let found = find_sources(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
+    let mut failed = Vec::new();
+
+    rig.run(async |link| {
+        put_all(
+            link,
+            &found.files,
+            async |source| put(link, source, &PutOptions::default()).await,
+            |_, result| failed.extend(result.err().map(|error| error.kind())),
+        )
+        .await
+    })
+    .unwrap();
+
+    assert_eq!(failed, [Kind::NotFound]);
+    assert_eq!(rig.server.keys("backups").len(), 2);
+}
+
+#[test]
 fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
     let rig = Rig::new();
     rig.server.faults(&["UploadPart:stall:part=2:always"]);

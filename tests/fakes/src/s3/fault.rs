@@ -193,6 +193,7 @@ fn fault(name: &str) -> Option<Fault> {
         "expired-token" => answer(400, "ExpiredToken", "The provided token has expired."),
         "denied" => answer(403, "AccessDenied", "Access Denied"),
         "no-bucket" => answer(404, "NoSuchBucket", "The specified bucket does not exist"),
+        "not-found" => answer(404, "", ""),
         "no-upload" => answer(404, "NoSuchUpload", "The specified upload does not exist."),
         "conflict" => {
             answer(409, "ConditionalRequestConflict", "A conflicting operation occurred.")
