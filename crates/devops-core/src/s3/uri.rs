@@ -64,9 +64,15 @@ impl FromStr for S3Uri {
     }
 }
 
+/// Shows the address to a person: what would move a terminal's cursor or turn its text is escaped.
 impl fmt::Display for S3Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.key)
+        write!(f, "s3://{}/", self.bucket)?;
+        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        self.key.chars().try_for_each(|c| match c {
+            c if c.is_control() || turns(c) => write!(f, "{}", c.escape_default()),
+            c => write!(f, "{c}"),
+        })
     }
 }
 
@@ -80,6 +86,14 @@ mod tests {
 
         assert_eq!((uri.bucket.as_str(), uri.key.as_str()), ("backups", "2025/a b.tar.gz"));
         assert_eq!(uri.to_string(), "s3://backups/2025/a b.tar.gz");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_escaped() {
+        let uri: S3Uri = "s3://backups/a\nb\u{1b}[2J\u{202e}ü".parse().unwrap();
+
+        assert_eq!(uri.key, "a\nb\u{1b}[2J\u{202e}ü");
+        assert_eq!(uri.to_string(), r"s3://backups/a\nb\u{1b}[2J\u{202e}ü");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl<'a> Reporter<'a> {
                     self.progress.set_total(found + size);
                 }
                 if let Some(path) = &path {
-                    let (file, bucket, key) = (quote(path), &uri.bucket, &uri.key);
+                    let (file, bucket, key) = (quote(path), &uri.bucket, quote(uri.key.as_ref()));
                     self.session
                         .status(format!("Uploading {file} to bucket '{bucket}' as '{key}'..."));
                 }
@@ -108,7 +108,7 @@ impl<'a> Reporter<'a> {
                 self.emit("composed", |object| {
                     insert(
                         object,
-                        json!({"key": uri.key, "base": base.to_string(), "copied": copied, "parts": parts}),
+                        json!({"key": uri.key, "base": format!("s3://{}/{}", base.bucket, base.key), "copied": copied, "parts": parts}),
                     );
                 });
             }

@@ -43,8 +43,8 @@ pub(super) async fn put_stream(
         session.status(format!("Writing {name} to `{}` first...", quote(folder)));
     } else {
         for uri in &places {
-            session
-                .status(format!("Uploading {name} to bucket '{}' as '{}'...", uri.bucket, uri.key));
+            let (bucket, key) = (&uri.bucket, quote(uri.key.as_ref()));
+            session.status(format!("Uploading {name} to bucket '{bucket}' as '{key}'..."));
         }
     }
     let begun = Instant::now();
