@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use s3s::{
-    S3Result,
+    S3Result, TrailingHeaders,
     dto::{Checksum, ETag},
     s3_error,
 };
@@ -41,6 +41,24 @@ pub(crate) fn check(
         ));
     }
     Ok(known)
+}
+
+/// Adds what stands behind a chunked body, once that was read.
+pub(crate) fn add_trailers(stated: &mut Checksum, trailers: Option<&TrailingHeaders>) {
+    let Some(trailers) = trailers.and_then(TrailingHeaders::take) else { return };
+    let value = |name: &str| Some(trailers.get(name)?.to_str().ok()?.to_owned());
+    let Checksum { checksum_crc32, checksum_crc32c, checksum_crc64nvme, .. } = stated;
+    for (field, name) in [
+        (checksum_crc32, "x-amz-checksum-crc32"),
+        (checksum_crc32c, "x-amz-checksum-crc32c"),
+        (checksum_crc64nvme, "x-amz-checksum-crc64nvme"),
+        (&mut stated.checksum_sha1, "x-amz-checksum-sha1"),
+        (&mut stated.checksum_sha256, "x-amz-checksum-sha256"),
+    ] {
+        if field.is_none() {
+            *field = value(name);
+        }
+    }
 }
 
 /// Collects the checksum fields of an input.

@@ -414,6 +414,8 @@ fn shape(request: &Request<Incoming>) -> Shape {
         }
         (&Method::PUT, true) => "PutObject",
         (&Method::PUT, false) => "CreateBucket",
+        (&Method::GET, false) if path.is_empty() => "ListBuckets",
+        (&Method::DELETE, false) => "DeleteBucket",
         (&Method::POST, true) if has("uploads") => "CreateMultipartUpload",
         (&Method::POST, true) => "CompleteMultipartUpload",
         (&Method::DELETE, true) if has("uploadId") => "AbortMultipartUpload",

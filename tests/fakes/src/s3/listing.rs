@@ -3,15 +3,16 @@
 use s3s::{
     S3Result,
     dto::{
-        ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, Object, Part,
+        self, ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
+        ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload,
+        Object, Part,
     },
     s3_error,
 };
 
 use super::{
     digest::strong,
-    store::{Bucket, StoredPart},
+    store::{Bucket, Store, StoredPart},
 };
 
 /// How many entries a page of a listing has at most.
@@ -22,6 +23,13 @@ pub(crate) fn no_upload() -> s3s::S3Error {
         NoSuchUpload,
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
     )
+}
+
+/// Returns all buckets.
+pub(crate) fn buckets(store: &Store) -> ListBucketsOutput {
+    let shown = |name: &String| dto::Bucket { name: Some(name.clone()), ..dto::Bucket::default() };
+    let buckets = store.buckets().keys().map(shown).collect();
+    ListBucketsOutput { buckets: Some(buckets), ..ListBucketsOutput::default() }
 }
 
 /// Returns a page of `ListObjectsV2`.

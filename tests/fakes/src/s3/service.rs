@@ -10,7 +10,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::{
     Shared,
-    digest::{check, checksum_of, strong, with_checksum},
+    digest::{add_trailers, check, checksum_of, strong, with_checksum},
     listing::{self, no_upload},
     store::{Attributes, StoredObject, StoredPart, Upload, hash, hex, md5, md5_hex},
 };
@@ -115,6 +115,21 @@ impl S3 for Service {
         self.0.store.with(&request.input.bucket, |_| ok(HeadBucketOutput::default()))
     }
 
+    async fn delete_bucket(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        self.0.store.delete_bucket(&request.input.bucket)?;
+        ok(DeleteBucketOutput::default())
+    }
+
+    async fn list_buckets(
+        &self,
+        _request: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        ok(listing::buckets(&self.0.store))
+    }
+
     async fn put_object(
         &self,
         request: S3Request<PutObjectInput>,
@@ -123,12 +138,15 @@ impl S3 for Service {
         let mut input = request.input;
         let bytes = collect(input.body.take()).await?;
         let etag = md5_hex(&bytes);
-        let known = check((&bytes, &etag), &checksum_of!(input), input.content_md5.as_deref())?;
+        let mut stated = checksum_of!(input);
+        add_trailers(&mut stated, request.trailing_headers.as_ref());
+        let known = check((&bytes, &etag), &stated, input.content_md5.as_deref())?;
         let attributes = attributes(input.metadata, input.content_type, input.storage_class);
         let mut object = StoredObject::tagged(bytes, etag, attributes);
         let answer = with_checksum!(&known, PutObjectOutput { e_tag: Some(strong(&object.etag)) });
         if known.checksum_crc32c.is_some()
             || known.checksum_sha256.is_some()
+            || known.checksum_sha1.is_some()
             || known.checksum_crc32.is_some()
         {
             object.checksum = known;
@@ -186,16 +204,23 @@ impl S3 for Service {
             let wanted = range.clone().unwrap_or(0..size);
             let pieces = cut(&object.pieces, &wanted);
             let body = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
-            ok(GetObjectOutput {
-                body: Some(StreamingBlob::wrap(body)),
-                content_length: i64::try_from(wanted.end - wanted.start).ok(),
-                content_range: range
-                    .map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1)),
-                e_tag: Some(strong(&object.etag)),
-                last_modified: Some(object.modified.into()),
-                metadata: metadata_of(object),
-                ..GetObjectOutput::default()
-            })
+            let is_asked = input.checksum_mode.is_some() && range.is_none();
+            let shown = if is_asked { object.checksum.clone() } else { Checksum::default() };
+            ok(with_checksum!(
+                shown,
+                GetObjectOutput {
+                    body: Some(StreamingBlob::wrap(body)),
+                    content_length: i64::try_from(wanted.end - wanted.start).ok(),
+                    content_range: range.map(|range| format!(
+                        "bytes {}-{}/{size}",
+                        range.start,
+                        range.end - 1
+                    )),
+                    e_tag: Some(strong(&object.etag)),
+                    last_modified: Some(object.modified.into()),
+                    metadata: metadata_of(object),
+                }
+            ))
         })
     }
 

@@ -135,6 +135,15 @@ impl Store {
         }
     }
 
+    pub(crate) fn delete_bucket(&self, name: &str) -> S3Result<()> {
+        let is_empty = self.with(name, |bucket| Ok(bucket.objects.is_empty()))?;
+        if !is_empty {
+            return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"));
+        }
+        self.buckets().remove(name);
+        Ok(())
+    }
+
     pub(crate) fn new_upload_id(&self) -> String {
         format!("upload-{}", self.next_upload.fetch_add(1, Ordering::Relaxed))
     }
