@@ -4,6 +4,7 @@
 
 mod demo;
 mod fuzz;
+mod servers;
 mod shell;
 mod test;
 mod tidy;
@@ -19,6 +20,8 @@ Usage: cargo xtask COMMAND
   fuzz reader|index [--seconds N] [--seed N]
                                  mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
+  test --servers [fake|garage|moto]
+                                 put into S3 servers that are not ours, on loopback; installs them first
   bench backup|s3 [--help]       measure side by side with the peers that are installed
   tidy                           check budgets of size, module declarations, the lock file, names";
 
@@ -37,6 +40,9 @@ fn main() -> ExitCode {
         Some((command, rest)) if command == "fuzz" => fuzz::run(rest),
         Some((command, rest)) if command == "bench" => bench(rest),
         Some((command, [])) if command == "test" => test::run(),
+        Some((command, [flag, rest @ ..])) if command == "test" && flag == "--servers" => {
+            servers::run(rest)
+        }
         Some((command, [])) if command == "tidy" => tidy::run(),
         _ => {
             eprintln!("{USAGE}");

@@ -13,8 +13,10 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     tidy::run()?;
     check(&mut cargo(["fmt", "--all", "--check"]))?;
-    let lints = ["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"];
-    check(&mut cargo(lints))?;
+    let mut lints = cargo(["clippy", "--locked", "--workspace", "--all-targets"]);
+    // The matrix of servers is not run here, but must not rot.
+    lints.args(["--features", "devops-e2e/servers"]);
+    check(lints.args(["--", "--deny", "warnings"]))?;
     for tool in TOOLS {
         check(&mut cargo(["check", "--quiet", "--locked", "--package", tool]))?;
     }

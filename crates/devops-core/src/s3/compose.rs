@@ -221,9 +221,9 @@ mod tests {
     #[test]
     fn a_store_with_fewer_parts_copies_larger_ones() {
         let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
-        let sent = SentParts { max_parts: 4, ..SENT };
+        let shared = [shared(0, 0, 2000)];
 
-        let composition = Composition::plan(base, 2000 * MIB, &[shared(0, 0, 2000)], sent).unwrap();
+        let composition = Composition::plan(base, 2000 * MIB, &shared, (8 * MIB, 4)).unwrap();
 
         assert_eq!(shown(&composition), [(1000, Some(0)), (1000, Some(1000))]);
     }

@@ -171,7 +171,7 @@ impl Quirks {
         let is_below = |name: &&str| {
             host.strip_suffix(*name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        all().find(|quirks| quirks.hosts.iter().any(|name| is_below(name))).unwrap_or(&UNKNOWN)
+        all().find(|quirks| quirks.hosts.iter().any(is_below)).unwrap_or(&UNKNOWN)
     }
 
     /// Returns what is known of a server by the header of that name.

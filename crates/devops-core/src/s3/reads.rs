@@ -153,12 +153,12 @@ impl Link<'_> {
                 let mut body = request.send().await?.body;
                 let mut at = 0;
                 while let Some(bytes) = body.try_next().await.map_err(lost)? {
-                    let mut buffer = buffer.borrow_mut();
-                    let target = buffer.bytes_mut().get_mut(at..at + bytes.len());
-                    target
-                        .ok_or_else(|| lost("more bytes than asked for"))?
-                        .copy_from_slice(&bytes);
-                    at += bytes.len();
+                    let end = at + bytes.len();
+                    if end as u64 > size {
+                        return Err(lost("more bytes than asked for"));
+                    }
+                    buffer.borrow_mut().bytes_mut()[at..end].copy_from_slice(&bytes);
+                    at = end;
                     watch.pass(bytes.len()).await;
                 }
                 if at as u64 == size { Ok(()) } else { Err(lost("fewer bytes than asked for")) }

@@ -1,0 +1,103 @@
+//! `cargo xtask test --servers`: `devops-s3push` end to end against S3 servers that are not ours.
+//!
+//! They are installed into `target/servers`, started on loopback, and stopped again. Our own server is
+//! looked at first, so that no fault of it is taken for one of the tools.
+
+mod fake;
+mod garage;
+mod matrix;
+mod moto;
+mod process;
+mod python;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::shell::{cargo, release_folder, run as check};
+
+const USAGE: &str = "`--servers` takes one of fake, garage and moto, or nothing for all";
+
+/// How one case ended.
+pub(crate) struct Case {
+    name: String,
+    passed: bool,
+}
+
+/// What was looked at, with all its cases.
+pub(crate) struct Report {
+    server: &'static str,
+    cases: Vec<Case>,
+}
+
+/// Where a server is, and who may use it.
+pub(crate) struct Place {
+    name: &'static str,
+    endpoint: String,
+    region: &'static str,
+    access_key: String,
+    secret_key: String,
+    /// What may be assumed with the key, where there are roles.
+    role: Option<String>,
+}
+
+/// Runs the matrix on all servers, or on the one that is named; fails if any case does.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let chosen: &[&str] = match arguments {
+        [] => &["fake", "moto", "garage"],
+        [name] if ["fake", "garage", "moto"].contains(&name.as_str()) => &[name.as_str()],
+        _ => bail!(USAGE),
+    };
+    let mut build = cargo(["build", "--locked", "--release", "--bins"]);
+    build.args(["--package", "devops-s3push", "--package", "devops-backup"]);
+    check(build.args(["--package", "devops-fakes"]))?;
+    let mut reports = Vec::new();
+    // One that cannot be installed must not hide what the others have to say.
+    let mut failures = Vec::new();
+    for &name in chosen {
+        let report = match name {
+            "fake" => fake::run(),
+            "moto" => moto::run(),
+            _ => garage::run(),
+        };
+        match report.with_context(|| format!("no answer for `{name}`")) {
+            Ok(report) => reports.push(report),
+            Err(error) => failures.push(error),
+        }
+    }
+    print(&reports);
+    for failure in &failures {
+        println!("failed: {failure:#}");
+    }
+    let n_failed =
+        reports.iter().flat_map(|report| &report.cases).filter(|case| !case.passed).count();
+    ensure!(
+        n_failed == 0 && failures.is_empty(),
+        "{n_failed} cases and {} servers failed",
+        failures.len()
+    );
+    Ok(())
+}
+
+/// Returns a folder below `target/servers`, which is kept from one run to the next.
+fn folder(name: &str) -> Result<PathBuf> {
+    let release = release_folder();
+    let target = release.parent().context("the folder of release builds has a parent")?;
+    let folder = target.join("servers").join(name);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    Ok(folder)
+}
+
+fn print(reports: &[Report]) {
+    println!();
+    for report in reports {
+        for case in &report.cases {
+            let word = if case.passed { "ok" } else { "FAILED" };
+            println!("{:<7} {word:<6} {}", report.server, case.name);
+        }
+    }
+    for report in reports {
+        let n_passed = report.cases.iter().filter(|case| case.passed).count();
+        println!("{}: {n_passed} of {} cases passed", report.server, report.cases.len());
+    }
+}

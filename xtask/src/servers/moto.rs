@@ -1,0 +1,42 @@
+//! moto: locks, versions, tags and roles, but no integrity. It takes wrong data without a word.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    Place, Report, matrix,
+    process::{Server, free_port},
+    python,
+};
+use crate::shell::command;
+
+/// Makes a user and a role, and lets moto look at signatures from then on.
+const SET_UP: &str = include_str!("moto.py");
+
+/// Starts moto and runs the matrix on it.
+pub(crate) fn run() -> Result<Report> {
+    let programs = python::programs()?;
+    let work = tempfile::tempdir()?;
+    let port = free_port()?;
+    let mut moto = command(programs.join("moto_server"));
+    moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+    let _server = Server::start(&mut moto, port, &work.path().join("log"))?;
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut set_up = command(programs.join("python3"));
+    set_up.args(["-c", SET_UP, &endpoint]).stderr(Stdio::inherit());
+    let output = set_up.output().context("cannot set up moto")?;
+    ensure!(output.status.success(), "moto could not be set up: {}", output.status);
+    let said = String::from_utf8(output.stdout).context("moto's keys are text")?;
+    let mut words = said.split_whitespace().map(str::to_owned);
+    let mut next = |what: &str| words.next().with_context(|| format!("moto gave no {what}"));
+    let place = Place {
+        name: "moto",
+        endpoint,
+        region: "us-east-1",
+        access_key: next("key")?,
+        secret_key: next("secret")?,
+        role: Some(next("role")?),
+    };
+    matrix::run(&place, &programs.join("python3"))
+}
