@@ -57,7 +57,8 @@ pub async fn put(
             None
         }
     };
-    put_composed(link, source, options, (accepts, compose)).await
+    // There are many of these large futures at a time.
+    Box::pin(put_composed(link, source, options, (accepts, compose))).await
 }
 
 /// What is known of the object that is copied from.

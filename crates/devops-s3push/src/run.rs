@@ -37,7 +37,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
 
 async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failure> {
     match command {
-        Command::Put(args) => put::put(args, session).await,
+        Command::Put(args) => Box::pin(put::put(args, session)).await,
         Command::Resume(args) => resume::resume(args, session).await,
         Command::Get(args) => get::get(args, session).await,
         Command::List(args) => list::list(args, session).await,

@@ -233,7 +233,8 @@ fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
     let server = Server::with_bucket();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.bin");
-    std::fs::write(&path, bytes(2 * PART)).unwrap();
+    std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), &bytes(2 * PART))
+        .unwrap();
     let stop = Stop::new(&Cancel::new());
     let options = ConnectOptions {
         endpoint_url: Some(server.endpoint()),

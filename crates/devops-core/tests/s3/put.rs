@@ -218,7 +218,7 @@ fn a_file_that_grows_while_it_is_sent_never_becomes_an_object() {
         scope.spawn(move || {
             server.wait_for(
                 |log| log.iter().any(|entry| entry.operation == "UploadPart"),
-                std::time::Duration::from_secs(30),
+                Duration::from_secs(30),
             );
             let file = File::options().append(true).open(&path).unwrap();
             file.set_len(3 * PART + 1).unwrap();

@@ -14,10 +14,9 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, Composition, EarlierRun, Journals, ObjectSummary, Patience, Proof, PutOptions,
-        Replace, Resume, S3Error, S3Uri, SentParts, Shared, Source, StreamOptions, put,
-        put_composed, put_stream,
+        Replace, Resume, S3Error, S3Uri, Shared, Source, Stream, put, put_composed, put_stream,
+        refuse_taken,
     },
-    units::ByteSize,
 };
 use devops_fakes::s3::Entry;
 use time::macros::datetime;
@@ -245,8 +244,10 @@ impl Trial {
                 put_composed(link, &source, &options, (|_: &S3Uri| true, compose)).await
             }
             Scene::ShortStream | Scene::Stream => {
-                let reader = Cursor::new(content(self.size).to_vec());
-                put_stream(link, reader, &uri(KEY), (&options, StreamOptions::default())).await
+                refuse_taken(link, &uri(KEY), &options).await?;
+                let stream = Stream::new(Cursor::new(content(self.size).to_vec()));
+                let mut put = put_stream(link, stream, &[uri(KEY)], &options).await?;
+                put.remove(0)
             }
         })
     }
@@ -267,8 +268,7 @@ impl Trial {
     fn composition(&self) -> Option<Composition> {
         let etag = self.rig.server.object("backups", "old.bin")?.etag;
         let shared = [Shared { at: 0, from: 0, size: PART }];
-        let sent = SentParts { usual: PART, max_memory: ByteSize::mib(64) };
-        Composition::plan((uri("old.bin"), etag), self.size, &shared, sent)
+        Composition::plan((uri("old.bin"), etag), self.size, &shared, (PART, 10_000))
     }
 
     fn n_journals(&self) -> usize {

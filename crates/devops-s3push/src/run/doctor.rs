@@ -26,22 +26,22 @@ pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcom
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let examined = Examined { prefix, write: !args.no_write, now: session.clock().now() };
     let counts = Counts::default();
-    let diagnosis = diagnose(link, examined, &|finding| {
+    let tell = |finding| {
         counts.count(&finding);
         show(session, &finding);
-    })
-    .await?;
+    };
+    let diagnosis = Box::pin(diagnose(link, examined, &tell)).await?;
     if diagnosis.known != Known::default() {
         let kept = knowledge::keep(&connected.store, &prefix.bucket, diagnosis.known, session);
         match kept {
             Ok(true) => {}
             Ok(false) => {
-                session.warn("neither XDG_CACHE_HOME nor HOME says where to remember this")
+                session.warn("neither XDG_CACHE_HOME nor HOME says where to remember this");
             }
             Err(error) => session.warn(format!("later puts will not know this: {error}")),
         }
     }
-    counts.sum_up(session, &diagnosis)?;
+    counts.sum_up(session, diagnosis)?;
     match diagnosis.failed {
         None => Ok(Outcome::Done),
         Some(Kind::Mismatch) => Ok(Outcome::No),
@@ -68,7 +68,7 @@ impl Counts {
         counter.set(counter.get() + 1);
     }
 
-    fn sum_up(&self, session: &Session, diagnosis: &Diagnosis) -> Result<(), Failure> {
+    fn sum_up(&self, session: &Session, diagnosis: Diagnosis) -> Result<(), Failure> {
         let (ok, warn, fail) = (self.ok.get(), self.warn.get(), self.fail.get());
         let proof = diagnosis.proof.map(Proof::name);
         if session.json() {
