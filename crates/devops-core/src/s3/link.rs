@@ -111,7 +111,8 @@ impl<'a> Link<'a> {
             }
             if failure.trouble == Trouble::Expired && n_renewals < MOST_RENEWALS {
                 n_renewals += 1;
-                if self.renew(call, &hand, &mut failure).await? {
+                // It is rare, and large.
+                if Box::pin(self.renew(call, &hand, &mut failure)).await? {
                     continue;
                 }
             }

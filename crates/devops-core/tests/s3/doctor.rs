@@ -1,6 +1,6 @@
 //! What `doctor` finds out about stores that are good, and about others; and what puts make of it.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, fs::File, io::Write};
 
 use devops_core::{
     cancel::{Cancel, Cancelled},
@@ -233,8 +233,7 @@ fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
     let server = Server::with_bucket();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.bin");
-    std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), &bytes(2 * PART))
-        .unwrap();
+    File::create(&path).unwrap().write_all(&bytes(2 * PART)).unwrap();
     let stop = Stop::new(&Cancel::new());
     let options = ConnectOptions {
         endpoint_url: Some(server.endpoint()),
