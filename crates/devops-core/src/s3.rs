@@ -58,6 +58,7 @@ mod tls;
 mod tree;
 mod uploads;
 mod uri;
+mod vacant;
 mod verify;
 
 pub use self::{
@@ -93,6 +94,7 @@ pub use self::{
     tree::{put_all, put_everywhere},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
+    vacant::look_for_free_keys,
     verify::{Verification, verify},
 };
 

@@ -23,5 +23,7 @@ mod schedules;
 #[cfg(feature = "offsite")]
 #[path = "s3/stream.rs"]
 mod stream;
+#[path = "s3/trees.rs"]
+mod trees;
 #[path = "s3/trial.rs"]
 mod trial;

@@ -19,6 +19,7 @@ use super::{
     plan::{Limits, PartPlan, PartSize, PlanError},
     quirks::{Quirks, Support},
     retry::Patience,
+    vacant::Vacant,
 };
 use crate::units::ByteSize;
 
@@ -56,6 +57,7 @@ pub struct Store {
     options: StoreOptions,
     lanes: Lanes,
     buffers: Buffers,
+    vacant: Vacant,
     address: ConnectOptions,
     answered: AtomicBool,
     without_checksums: AtomicBool,
@@ -81,6 +83,7 @@ impl Store {
             plain_http,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(options.max_memory.0),
+            vacant: Vacant::default(),
             options,
             address,
             answered: AtomicBool::new(false),
@@ -185,6 +188,10 @@ impl Store {
 
     pub(crate) fn lanes(&self) -> &Lanes {
         &self.lanes
+    }
+
+    pub(crate) fn vacant(&self) -> &Vacant {
+        &self.vacant
     }
 
     pub(crate) fn buffers(&self) -> &Buffers {

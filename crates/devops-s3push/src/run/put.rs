@@ -8,7 +8,8 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         EarlierRun, Event, Filter, Link, ObjectSummary, PartSize, PutOptions, Replace, Resume,
-        S3Error, S3Uri, Source, Sources, find_sources, preview, put_all, put_everywhere,
+        S3Error, S3Uri, Source, Sources, find_sources, look_for_free_keys, preview, put_all,
+        put_everywhere,
     },
     units::ByteSize,
 };
@@ -163,6 +164,7 @@ impl PutRun<'_> {
     }
 
     async fn many(&self, files: &[Source], totals: &mut Totals) -> Result<(), S3Error> {
+        look_for_free_keys(self.link, files, self.options).await?;
         put_all(
             self.link,
             files,
@@ -178,6 +180,9 @@ impl PutRun<'_> {
     /// Puts the same into several places; one that fails does not keep the others.
     async fn everywhere(&self, found: &[Sources], totals: &mut Totals) -> Result<(), S3Error> {
         let files: Vec<_> = found.iter().map(|sources| sources.files.clone()).collect();
+        for files in &files {
+            look_for_free_keys(self.link, files, self.options).await?;
+        }
         let put = async |source: &Source| self.put(source).await;
         let each = |source: &Source, result| match result {
             Ok(summary) => totals.store(summary, self.reporter),

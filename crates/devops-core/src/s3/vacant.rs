@@ -1,0 +1,97 @@
+//! Which of many keys are free, learned from one listing instead of a question for each.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{
+    S3Error,
+    link::Link,
+    list::list,
+    put::{PutOptions, Replace},
+    sources::Source,
+    uri::S3Uri,
+};
+
+/// Fewer files than this are asked for one by one.
+const FEW: usize = 10;
+
+/// How many objects are looked through for each file, a thousand in one answer, before asking is cheaper.
+const MOST_LISTED_PER_FILE: usize = 10;
+
+/// Objects that a listing did not have; each is good for one put.
+#[derive(Default)]
+pub(crate) struct Vacant(Mutex<HashSet<S3Uri>>);
+
+impl Vacant {
+    /// Returns whether the key was found free, and forgets it: what comes after has to look again.
+    pub(crate) fn take(&self, uri: &S3Uri) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uri)
+    }
+
+    fn learn(&self, free: HashSet<S3Uri>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(free);
+    }
+}
+
+/// Looks which keys of many sources are free, so that [`super::put`] need not ask for each.
+///
+/// What another writer puts there meanwhile is refused by the condition of the write, so nothing is learned
+/// where the store knows none; nor where listing is not allowed, or would take longer than asking.
+pub async fn look_for_free_keys(
+    link: Link<'_>,
+    sources: &[Source],
+    options: &PutOptions,
+) -> Result<(), S3Error> {
+    if sources.len() < FEW || options.replace != Replace::Refuse || !link.store.knows_conditions() {
+        return Ok(());
+    }
+    let mut free: HashSet<S3Uri> = sources.iter().map(|source| source.uri.clone()).collect();
+    let mut left = sources.len().saturating_mul(MOST_LISTED_PER_FILE);
+    let look = |object: super::ListedObject| {
+        free.remove(&object.uri);
+        left -= 1;
+        left > 0
+    };
+    let listed = list(link, &common_prefix(sources), look).await;
+    link.stop.check()?;
+    if listed.is_ok() && left > 0 {
+        link.store.vacant().learn(free);
+    }
+    Ok(())
+}
+
+/// Returns what all keys begin with; the sources are of one bucket.
+fn common_prefix(sources: &[Source]) -> S3Uri {
+    let mut uri = sources[0].uri.clone();
+    for source in sources {
+        let same = uri.key.char_indices().zip(source.uri.key.chars());
+        let differs = same.into_iter().find(|((_, ours), theirs)| ours != theirs);
+        let length = differs.map_or(uri.key.len().min(source.uri.key.len()), |((at, _), _)| at);
+        uri.key.truncate(length);
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(keys: &[&str]) -> String {
+        let source = |key: &&str| Source {
+            path: (*key).into(),
+            uri: S3Uri::new("backups", key).unwrap(),
+            size: 0,
+        };
+        common_prefix(&keys.iter().map(source).collect::<Vec<_>>()).key
+    }
+
+    #[test]
+    fn a_listing_begins_with_what_all_keys_have() {
+        assert_eq!(prefix(&["a/b/c", "a/b/d", "a/bc"]), "a/b");
+        assert_eq!(prefix(&["größe/1", "grün"]), "gr");
+        assert_eq!(prefix(&["a", "ab"]), "a");
+        assert_eq!(prefix(&["x", "y"]), "");
+    }
+}
