@@ -21,6 +21,7 @@ mod s3push_base;
 mod s3push_credentials;
 mod s3push_doctor;
 mod s3push_faults;
+mod s3push_metrics;
 mod s3push_resume;
 mod s3push_stream;
 mod tf;

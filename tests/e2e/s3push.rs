@@ -246,7 +246,7 @@ fn what_is_wrong_is_said_with_the_code_of_the_contract() {
         (
             setting.run(&["put", "a.txt", "s3://backups", "--part-size", "1MiB"]),
             2,
-            "between 5 MiB and 5 GiB",
+            "between 5.0 MiB and 5.0 GiB",
         ),
         (setting.run(&["put", "-", "s3://backups/"]), 2, "give a key"),
         (setting.run(&["get", "s3://backups/nothing", "x"]), 5, "no object"),

@@ -119,7 +119,7 @@ fn a_source_that_is_no_file_or_needs_too_many_parts_is_refused() {
 
     check_refused(&pipe, 2, "pipe");
     check_refused(&device, 2, "/dev/zero");
-    check_refused(&vast, 2, "more than 10,000");
+    check_refused(&vast, 2, "more than 10000");
     assert_eq!(setting.server.log().len(), 0);
 }
 

@@ -5,7 +5,7 @@ use devops_core::kind::Kind;
 use crate::failure::{Failure, Outcome};
 
 /// Returns the exit code of `result`; `signal` is the first signal that came.
-pub(crate) fn code(result: &Result<Outcome, Failure>, signal: Option<i32>) -> u8 {
+pub fn code(result: &Result<Outcome, Failure>, signal: Option<i32>) -> u8 {
     match result {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Partial(_)) => 3,

@@ -23,7 +23,7 @@ mod text;
 mod tool;
 
 pub use crate::{
-    exit::of_kind as exit_code,
+    exit::{code as code_of, of_kind as exit_code},
     failure::{Failure, Outcome, ResultExt},
     folders::user_folder,
     profile::ProfileTable,

@@ -206,6 +206,14 @@ fn push_escaped_help(text: &mut String, content: &str) {
     }
 }
 
+/// Returns the value of the first sample of a metric in a text, such as one written earlier.
+pub fn value_in(text: &str, name: &str) -> Option<f64> {
+    let line = text
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

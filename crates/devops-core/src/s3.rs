@@ -23,6 +23,7 @@ mod escaped;
 mod event;
 mod existing;
 mod failure;
+mod figures;
 mod filter;
 mod get;
 mod headers;
@@ -69,6 +70,7 @@ pub use self::{
     doctor::{Diagnosis, Examined, Finding, Level, diagnose},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},
+    figures::{Figures, Run, write_metrics},
     filter::{Filter, FilterError},
     get::{GetOptions, GetSummary, get},
     headers::{CustomerKey, RequestHeaders},

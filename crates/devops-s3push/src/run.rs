@@ -8,6 +8,7 @@ mod get;
 mod journals;
 mod knowledge;
 mod list;
+mod metrics;
 mod operands;
 mod presign;
 mod put;

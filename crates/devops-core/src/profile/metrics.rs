@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Report, Status};
 use crate::{
-    exposition::{Dialect, Exposition, MetricKind},
+    exposition::{Dialect, Exposition, MetricKind, value_in},
     fs::{self, PathError},
 };
 
@@ -36,7 +36,7 @@ fn render(report: &Report, exit_code: u8, earlier: &str) -> String {
     };
     let ended = seconds(report.started + report.elapsed);
     let is_good = matches!(report.status, Status::Success | Status::Partial);
-    let last = |name, happened: bool| if happened { Some(ended) } else { value(earlier, name) };
+    let last = |name, happened: bool| if happened { Some(ended) } else { value_in(earlier, name) };
     gauge(
         LAST_SUCCESS,
         "When the last run ended that made every archive.",
@@ -72,14 +72,6 @@ fn render(report: &Report, exit_code: u8, earlier: &str) -> String {
 #[allow(clippy::cast_precision_loss, reason = "a time of day in seconds is far below 2^53")]
 fn seconds(time: OffsetDateTime) -> f64 {
     time.unix_timestamp() as f64
-}
-
-/// Returns the value of a gauge in an earlier file.
-fn value(text: &str, name: &str) -> Option<f64> {
-    let line = text
-        .lines()
-        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))?;
-    line.rsplit(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]

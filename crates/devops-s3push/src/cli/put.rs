@@ -62,6 +62,9 @@ pub(crate) struct PutArgs {
     /// Write what was stored to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+    /// Write how it went to this file, for the textfile collector of Prometheus
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) attributes: AttributeFlags,
     #[command(flatten)]

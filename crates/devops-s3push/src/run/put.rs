@@ -21,6 +21,7 @@ use super::{
     explain::explain,
     journals::resumable,
     knowledge::recall_for_put,
+    metrics::Metrics,
     operands::{Subject, operands},
     receipt,
     reporter::{Reporter, insert},
@@ -31,11 +32,27 @@ use crate::cli::{BaseFlags, PutArgs};
 
 pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
     let (subject, places) = operands(&args)?;
+    let destination = places[0].to_string();
+    let metrics = Metrics::new(args.metrics_file.clone().filter(|_| !args.dry_run), destination);
+    let result = Box::pin(put_to(args, (subject, places), &metrics, session)).await;
+    metrics.write(&result, session)?;
+    result
+}
+
+async fn put_to(
+    args: Box<PutArgs>,
+    (subject, places): (Subject, Vec<S3Uri>),
+    metrics: &Metrics,
+    session: &Session,
+) -> Result<Outcome, Failure> {
     let options = options(&args, session)?;
     let base = base(&args.base, &places)?;
     let paths = match subject {
         Subject::Paths(paths) => paths,
-        stream => return put_stream(&args, (stream, places), (&options, &base), session).await,
+        stream => {
+            let how = (&options, &base, metrics);
+            return put_stream(&args, (stream, places), how, session).await;
+        }
     };
     if args.stream.expect_size.is_some() || args.stream.spool.is_some() {
         return Err(Failure::usage(
@@ -57,6 +74,7 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
         reporter: &reporter,
         receipt: args.receipt,
         places,
+        metrics,
     };
     if args.dry_run { run.dry(&found).await } else { run.real(&found).await }
 }
@@ -132,6 +150,7 @@ struct PutRun<'a> {
     reporter: &'a Reporter<'a>,
     receipt: Option<PathBuf>,
     places: Vec<S3Uri>,
+    metrics: &'a Metrics,
 }
 
 impl PutRun<'_> {
@@ -146,6 +165,7 @@ impl PutRun<'_> {
             found => self.everywhere(found, &mut totals).await,
         };
         totals.emit(self.reporter, begun);
+        self.metrics.note(&totals);
         totals.warn_of_unchanged(self.options, self.session);
         if let Some(path) = &self.receipt {
             receipt::write(path, &totals.stored)?;

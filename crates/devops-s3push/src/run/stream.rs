@@ -15,8 +15,8 @@ use devops_core::{
 };
 
 use super::{
-    connection::Connected, explain::explain, knowledge::recall_for_put, operands::Subject, receipt,
-    reporter::Reporter, totals::Totals,
+    connection::Connected, explain::explain, knowledge::recall_for_put, metrics::Metrics,
+    operands::Subject, receipt, reporter::Reporter, totals::Totals,
 };
 use crate::cli::PutArgs;
 
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) async fn put_stream(
     args: &PutArgs,
     (subject, places): (Subject, Vec<S3Uri>),
-    (options, base): (&PutOptions, &Base),
+    (options, base, metrics): (&PutOptions, &Base, &Metrics),
     session: &Session,
 ) -> Result<Outcome, Failure> {
     check(args, (&subject, &places), session)?;
@@ -59,6 +59,7 @@ pub(super) async fn put_stream(
         session.warn(format!("{name} wrote nothing: the object is empty"));
     }
     totals.emit(&reporter, begun);
+    metrics.note(&totals);
     totals.warn_of_unchanged(options, session);
     if let Some(path) = args.receipt.as_ref().filter(|_| !totals.stored.is_empty()) {
         receipt::write(path, &totals.stored)?;

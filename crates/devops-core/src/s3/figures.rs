@@ -1,0 +1,133 @@
+//! What a run did, as a file of metrics for the textfile collector of `node_exporter`.
+
+use std::{path::Path, time::Duration};
+
+use time::OffsetDateTime;
+
+use super::event::{ObjectSummary, Outcome};
+use crate::{
+    exposition::{Dialect, Exposition, MetricKind, value_in},
+    fs::{self, PathError},
+};
+
+/// An earlier file is never larger.
+const SIZE_LIMIT: u64 = 64 << 10;
+const LAST_SUCCESS: &str = "devops_s3push_last_success_timestamp_seconds";
+const LAST_FAILURE: &str = "devops_s3push_last_failure_timestamp_seconds";
+
+/// How many objects a run stored, and what it moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Objects that were sent.
+    pub stored: u64,
+    /// Objects that were there already.
+    pub unchanged: u64,
+    /// Files that were not stored.
+    pub failed: u64,
+    /// Files that were left out.
+    pub skipped: u64,
+    /// Bytes of content that were sent.
+    pub bytes_sent: u64,
+    /// Bytes of content that were copied inside the store.
+    pub bytes_copied: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Where it put things: `s3://backups/home/`.
+    pub destination: &'a str,
+    /// When it ended.
+    pub ended: OffsetDateTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Its exit code.
+    pub exit_code: u8,
+    /// What it did.
+    pub figures: Figures,
+}
+
+impl Figures {
+    /// Counts objects that are stored.
+    pub fn of(stored: &[ObjectSummary]) -> Self {
+        let mut figures = Self::default();
+        for summary in stored {
+            match summary.outcome {
+                Outcome::Stored => figures.stored += 1,
+                Outcome::Unchanged => figures.unchanged += 1,
+            }
+            figures.bytes_sent += summary.bytes_sent;
+            figures.bytes_copied += summary.bytes_copied;
+        }
+        figures
+    }
+}
+
+/// Writes the file as one step; it carries on when a run last succeeded and failed.
+pub fn write_metrics(path: &Path, run: Run<'_>) -> Result<(), PathError> {
+    // One that is missing or damaged knows no earlier run.
+    let earlier = fs::read_text(path, SIZE_LIMIT).unwrap_or_default();
+    // The collector runs as a user of its own.
+    fs::replace(path, render(run, &earlier).as_bytes(), 0o644)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no run has 2^53 bytes, objects or seconds")]
+fn render(run: Run<'_>, earlier: &str) -> String {
+    let mut text = Exposition::new(Dialect::Prometheus);
+    let mut gauge = |name: &str, help: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            text.family(name, MetricKind::Gauge, help)
+                .sample(&[("destination", run.destination)], value);
+        }
+    };
+    let ended = run.ended.unix_timestamp() as f64;
+    let last = |name, happened| if happened { Some(ended) } else { value_in(earlier, name) };
+    let is_good = matches!(run.exit_code, 0 | 3);
+    gauge(LAST_SUCCESS, "When the last run ended that stored.", last(LAST_SUCCESS, is_good));
+    gauge(LAST_FAILURE, "When the last run ended that failed.", last(LAST_FAILURE, !is_good));
+    let code = f64::from(run.exit_code);
+    gauge("devops_s3push_last_exit_code", "How the last run ended; 3 is partial.", Some(code));
+    let elapsed = run.elapsed.as_secs_f64();
+    gauge("devops_s3push_last_duration_seconds", "How long the last run took.", Some(elapsed));
+    let figures = run.figures;
+    for (name, help, value) in [
+        ("stored", "Objects that the last run sent.", figures.stored),
+        ("unchanged", "Objects that were there already in the last run.", figures.unchanged),
+        ("failed", "Files that the last run did not store.", figures.failed),
+        ("skipped", "Files that the last run left out.", figures.skipped),
+        ("sent_bytes", "Bytes that the last run sent.", figures.bytes_sent),
+        ("copied_bytes", "Bytes that the store copied in the last run.", figures.bytes_copied),
+    ] {
+        gauge(&format!("devops_s3push_last_{name}"), help, Some(value as f64));
+    }
+    text.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_the_time_of_the_last_success() {
+        let figures = Figures { stored: 2, bytes_sent: 300, ..Figures::default() };
+        let good = Run {
+            destination: "s3://backups/a\"b/",
+            ended: datetime!(2026-11-22 08:00 UTC),
+            elapsed: Duration::from_secs(2),
+            exit_code: 0,
+            figures,
+        };
+        let first = render(good, "");
+        let bad = Run { ended: datetime!(2026-11-23 08:00 UTC), exit_code: 75, ..good };
+        let second = render(bad, &first);
+
+        let label = r#"{destination="s3://backups/a\"b/"}"#;
+        assert!(first.contains(&format!("{LAST_SUCCESS}{label} 1795334400\n")), "{first}");
+        assert!(first.contains(&format!("devops_s3push_last_sent_bytes{label} 300\n")), "{first}");
+        assert!(!first.contains(LAST_FAILURE));
+        assert!(second.contains(&format!("{LAST_SUCCESS}{label} 1795334400\n")), "{second}");
+        assert!(second.contains(&format!("{LAST_FAILURE}{label} 1795420800\n")), "{second}");
+    }
+}
