@@ -17,6 +17,7 @@ mod connect;
 mod content;
 mod copy;
 mod credentials;
+mod delete;
 mod doctor;
 mod earlier;
 mod escaped;
@@ -67,6 +68,7 @@ pub use self::{
     checksum::{Algorithm, Checksum},
     compose::{Composition, Shared},
     connect::{Addresses, ConnectError, ConnectOptions, connect},
+    delete::{DeleteOutcome, DeleteTarget, delete},
     doctor::{Diagnosis, Examined, Finding, Level, diagnose},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},

@@ -4,6 +4,8 @@
 
 #[path = "s3/compose.rs"]
 mod compose;
+#[path = "s3/delete.rs"]
+mod delete;
 #[path = "s3/doctor.rs"]
 mod doctor;
 #[path = "s3/every_fault.rs"]

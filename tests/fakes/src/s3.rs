@@ -8,8 +8,11 @@ mod digest;
 mod fault;
 mod http;
 mod listing;
+mod ranges;
+mod removal;
 mod service;
 mod store;
+mod versions;
 
 use std::{
     io,
@@ -17,7 +20,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
@@ -215,6 +218,27 @@ impl Server {
     /// Stores an object as if someone else had put it there.
     pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) {
         self.shared.store.put_foreign(bucket, key, bytes);
+    }
+
+    /// Lets a bucket keep versions from now on, and with them locks.
+    pub fn keep_versions(&self, bucket: &str) {
+        self.shared.store.buckets().entry(bucket.to_owned()).or_default().is_versioned = true;
+    }
+
+    /// Locks an object until then, in the mode `GOVERNANCE`.
+    pub fn lock(&self, bucket: &str, key: &str, until: SystemTime) {
+        let mut buckets = self.shared.store.buckets();
+        let bucket = buckets.get_mut(bucket).expect("the bucket exists");
+        let keeping = bucket.keeping(key, None).expect("the object exists");
+        keeping.lock = Some(("GOVERNANCE".to_owned(), until));
+    }
+
+    /// Returns the keys and ids of all versions, by key and from the newest to the oldest; markers have no size.
+    pub fn versions(&self, bucket: &str) -> Vec<(String, String, Option<usize>)> {
+        let buckets = self.shared.store.buckets();
+        let versions = buckets.get(bucket).map(store::Bucket::versions).unwrap_or_default();
+        let shown = versions.into_iter();
+        shown.map(|listed| (listed.key, listed.id, listed.object.map(|(size, _)| size))).collect()
     }
 
     /// Returns the keys of all objects.

@@ -68,7 +68,7 @@ fn element(xml: &str, name: &str) -> Option<String> {
 }
 
 /// Codes as in "Error responses" of the S3 API reference, and what other stores say instead.
-fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> Trouble {
+pub(super) fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> Trouble {
     let speaks_of_checksum = || message.to_ascii_lowercase().contains("checksum");
     match (status, code) {
         (_, "NoSuchBucket") => Trouble::NoBucket,

@@ -124,8 +124,7 @@ impl<'a> Link<'a> {
             let pause = self.store.patience().pause(&failure.trouble, tried, chance());
             let again = call.retry && !call.content.is_some_and(Content::has_failed);
             let Some(pause) = pause.filter(|_| again) else { return Err(failure) };
-            self.tell_retry(&failure, attempt, pause);
-            self.pause(call, pause).await?;
+            self.retry_after(call, &failure, (attempt, pause)).await?;
         }
     }
 
@@ -163,6 +162,17 @@ impl<'a> Link<'a> {
             return Err(self.interrupted(call).await);
         }
         Ok(())
+    }
+
+    /// Waits before the next attempt, and tells of it.
+    pub(crate) async fn retry_after(
+        &self,
+        call: Call<'_>,
+        failure: &CallFailure,
+        (attempt, pause): (u32, Duration),
+    ) -> Result<(), CallFailure> {
+        self.tell_retry(failure, attempt, pause);
+        self.pause(call, pause).await
     }
 
     fn tell_retry(&self, failure: &CallFailure, attempt: u32, pause: Duration) {

@@ -46,6 +46,8 @@ pub enum Fault {
     RefuseConditions,
     /// Requests with this session token are refused, as if it had ended.
     ExpiredToken(String),
+    /// Of several keys, the deletion of this one fails in the answer's body.
+    FailKey(String),
     /// Requests signed for another region are sent to this one.
     Region(String),
     /// Such requests are refused as garage does it: the region stands in the body alone.
@@ -185,6 +187,7 @@ fn fault(name: &str) -> Option<Fault> {
         "ignore-condition" => Fault::IgnoreCondition,
         "refuse-checksums" => Fault::RefuseChecksums,
         "refuse-conditions" => Fault::RefuseConditions,
+        "fail-key" if !value.is_empty() => Fault::FailKey(value.to_owned()),
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
         "region-in-body" if !value.is_empty() => Fault::RegionInBody(value.to_owned()),
         "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
@@ -198,6 +201,7 @@ fn fault(name: &str) -> Option<Fault> {
         "conflict" => {
             answer(409, "ConditionalRequestConflict", "A conflicting operation occurred.")
         }
+        "not-allowed" => answer(405, "MethodNotAllowed", "The method is not allowed here."),
         "not-implemented" => answer(501, "NotImplemented", "This is not implemented."),
         "invalid-part" => {
             answer(400, "InvalidPart", "All parts but the last must have the same size.")

@@ -22,6 +22,7 @@ use super::{
     Entry, Fault, Options, Shared,
     body::Received,
     lock,
+    removal::{self, FailingKey},
     service::{Service, WithoutConditions},
 };
 
@@ -85,6 +86,9 @@ impl Front {
                 Fault::Delay(time) => tokio::time::sleep(*time).await,
                 // The header itself is signed and must stay.
                 Fault::IgnoreCondition => drop(request.extensions_mut().insert(WithoutConditions)),
+                Fault::FailKey(key) => {
+                    drop(request.extensions_mut().insert(FailingKey(key.clone())));
+                }
                 _ => {}
             }
         }
@@ -93,11 +97,18 @@ impl Front {
             self.finish(index, answer.status());
             return Ok(answer);
         }
-        let answer = self
-            .service
-            .call(request.map(|body| open.received.count(body)))
-            .await
-            .map_err(|_| Dropped)?;
+        let request = request.map(|body| open.received.count(body));
+        let request = match shape.operation {
+            "DeleteObjects" => match removal::checked(request).await {
+                Ok(request) => request,
+                Err((code, message)) => {
+                    self.finish(index, StatusCode::BAD_REQUEST);
+                    return Ok(error(400, code, message));
+                }
+            },
+            _ => request,
+        };
+        let answer = self.service.call(request).await.map_err(|_| Dropped)?;
         let answer = afterwards(&faults, answer).await?;
         self.finish(index, answer.status());
         Ok(answer)
@@ -412,6 +423,12 @@ fn shape(request: &Request<Incoming>) -> Shape {
             let copies = request.headers().contains_key("x-amz-copy-source");
             if copies { "UploadPartCopy" } else { "UploadPart" }
         }
+        (&Method::PUT, true) if has("retention") => "PutObjectRetention",
+        (&Method::GET, true) if has("retention") => "GetObjectRetention",
+        (&Method::PUT, false) if has("versioning") => "PutBucketVersioning",
+        (&Method::GET, false) if has("versioning") => "GetBucketVersioning",
+        (&Method::GET, false) if has("versions") => "ListObjectVersions",
+        (&Method::POST, false) if has("delete") => "DeleteObjects",
         (&Method::PUT, true) => "PutObject",
         (&Method::PUT, false) => "CreateBucket",
         (&Method::GET, false) if path.is_empty() => "ListBuckets",

@@ -12,7 +12,10 @@ use super::{
     Shared,
     digest::{add_trailers, check, checksum_of, strong, with_checksum},
     listing::{self, no_upload},
+    ranges::{copy_range, cut},
+    removal,
     store::{Attributes, StoredObject, StoredPart, Upload, hash, hex, md5, md5_hex},
+    versions::{self, Keeping},
 };
 
 /// Marks a request whose conditions are not to be looked at.
@@ -46,6 +49,7 @@ fn attributes(
         metadata: metadata.into_iter().flatten().collect::<BTreeMap<_, _>>(),
         content_type,
         storage_class: storage_class.map(|class| class.as_str().to_owned()),
+        ..Attributes::default()
     }
 }
 
@@ -59,26 +63,16 @@ fn refuse_if_taken(condition: Option<&IfNoneMatch>, taken: bool) -> S3Result<()>
     Ok(())
 }
 
-fn refuse_if_other(condition: Option<&ETagCondition>, object: &StoredObject) -> S3Result<()> {
+pub(crate) fn refuse_if_other(
+    condition: Option<&ETagCondition>,
+    object: &StoredObject,
+) -> S3Result<()> {
     match condition.and_then(ETagCondition::as_etag) {
         Some(etag) if etag.value() != object.etag => Err(s3_error!(
             PreconditionFailed,
             "At least one of the pre-conditions you specified did not hold"
         )),
         _ => Ok(()),
-    }
-}
-
-/// Reads `bytes=FIRST-LAST`, which S3 takes for objects above 5 MiB only.
-fn copy_range(text: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> {
-    let Some(text) = text else { return Ok(0..size) };
-    let numbers = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
-    let range = numbers.and_then(|(first, last)| {
-        Some(first.parse::<u64>().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
-    });
-    match range {
-        Some(range) if range.start < range.end && range.end <= size && size > 5 << 20 => Ok(range),
-        _ => Err(s3_error!(InvalidArgument, "The x-amz-copy-source-range value is not valid.")),
     }
 }
 
@@ -94,8 +88,15 @@ fn checksum_type(object: &StoredObject) -> ChecksumType {
     ChecksumType::from_static(name)
 }
 
-fn find<'a>(objects: &'a BTreeMap<String, StoredObject>, key: &str) -> S3Result<&'a StoredObject> {
-    objects.get(key).ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))
+/// Reads the headers of a put that lock.
+macro_rules! keeping {
+    ($input:expr) => {
+        Keeping::of(
+            $input.object_lock_mode.as_ref(),
+            $input.object_lock_retain_until_date.clone(),
+            $input.object_lock_legal_hold_status.as_ref(),
+        )
+    };
 }
 
 #[async_trait::async_trait]
@@ -141,9 +142,12 @@ impl S3 for Service {
         let mut stated = checksum_of!(input);
         add_trailers(&mut stated, request.trailing_headers.as_ref());
         let known = check((&bytes, &etag), &stated, input.content_md5.as_deref())?;
+        let keeping = keeping!(input);
         let attributes = attributes(input.metadata, input.content_type, input.storage_class);
+        let attributes = Attributes { keeping, ..attributes };
         let mut object = StoredObject::tagged(bytes, etag, attributes);
-        let answer = with_checksum!(&known, PutObjectOutput { e_tag: Some(strong(&object.etag)) });
+        let mut answer =
+            with_checksum!(&known, PutObjectOutput { e_tag: Some(strong(&object.etag)) });
         if known.checksum_crc32c.is_some()
             || known.checksum_sha256.is_some()
             || known.checksum_sha1.is_some()
@@ -160,7 +164,7 @@ impl S3 for Service {
             store
                 .mirror(&input.bucket, &input.key, &object)
                 .map_err(s3s::S3Error::internal_error)?;
-            bucket.objects.insert(input.key.clone(), object);
+            answer.version_id = bucket.store(&input.key, object);
             ok(answer)
         })
     }
@@ -171,13 +175,13 @@ impl S3 for Service {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
         self.0.store.with(&input.bucket, |bucket| {
-            let object = find(&bucket.objects, &input.key)?;
+            let object = bucket.find(&input.key, input.version_id.as_deref())?;
             let shown = if input.checksum_mode.is_some() {
                 object.checksum.clone()
             } else {
                 Checksum::default()
             };
-            ok(with_checksum!(
+            let mut output = with_checksum!(
                 shown,
                 HeadObjectOutput {
                     checksum_type: Some(checksum_type(object)),
@@ -187,7 +191,9 @@ impl S3 for Service {
                     last_modified: Some(object.modified.into()),
                     metadata: metadata_of(object),
                 }
-            ))
+            );
+            removal::show(&object.attributes.keeping, &mut output);
+            ok(output)
         })
     }
 
@@ -197,7 +203,7 @@ impl S3 for Service {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         self.0.store.with(&input.bucket, |bucket| {
-            let object = find(&bucket.objects, &input.key)?;
+            let object = bucket.find(&input.key, input.version_id.as_deref())?;
             refuse_if_other(input.if_match.as_ref(), object)?;
             let size = object.size() as u64;
             let range = input.range.map(|range| range.check(size)).transpose()?;
@@ -229,10 +235,60 @@ impl S3 for Service {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| ok(removal::delete_object(bucket, &input)?))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        ok(removal::delete_objects(&self.0.store, &request)?)
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| ok(versions::page(bucket, &input)))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.0.store.with(&request.input.bucket, |bucket| ok(removal::versioning(bucket)))
+    }
+
+    async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let input = request.input;
+        let status = input.versioning_configuration.status;
         self.0.store.with(&input.bucket, |bucket| {
-            bucket.objects.remove(&input.key);
-            ok(DeleteObjectOutput::default())
+            bucket.is_versioned = status.is_some_and(|status| status.as_str() == "Enabled");
+            ok(PutBucketVersioningOutput::default())
         })
+    }
+
+    async fn get_object_retention(
+        &self,
+        request: S3Request<GetObjectRetentionInput>,
+    ) -> S3Result<S3Response<GetObjectRetentionOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            let object = bucket.find(&input.key, input.version_id.as_deref())?;
+            ok(removal::retention(&object.attributes.keeping)?)
+        })
+    }
+
+    async fn put_object_retention(
+        &self,
+        request: S3Request<PutObjectRetentionInput>,
+    ) -> S3Result<S3Response<PutObjectRetentionOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| ok(removal::put_retention(bucket, &input)?))
     }
 
     async fn list_objects_v2(
@@ -249,10 +305,12 @@ impl S3 for Service {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = request.input;
         let id = self.0.store.new_upload_id();
+        let keeping = keeping!(input);
+        let attributes = attributes(input.metadata, input.content_type, input.storage_class);
         let upload = Upload {
             key: input.key.clone(),
             begun: std::time::SystemTime::now(),
-            attributes: attributes(input.metadata, input.content_type, input.storage_class),
+            attributes: Attributes { keeping, ..attributes },
             algorithm: input
                 .checksum_algorithm
                 .as_ref()
@@ -308,7 +366,7 @@ impl S3 for Service {
         };
         let condition = input.copy_source_if_match.as_ref();
         let source = self.0.store.with(bucket, |bucket| {
-            let object = find(&bucket.objects, key)?;
+            let object = bucket.find(key, None)?;
             refuse_if_other(condition, object)?;
             Ok(object.clone())
         })?;
@@ -382,7 +440,7 @@ impl S3 for Service {
             store
                 .mirror(&input.bucket, &input.key, &object)
                 .map_err(s3s::S3Error::internal_error)?;
-            let answer = with_checksum!(
+            let mut answer = with_checksum!(
                 &object.checksum,
                 CompleteMultipartUploadOutput {
                     bucket: Some(input.bucket.clone()),
@@ -392,7 +450,7 @@ impl S3 for Service {
                 }
             );
             bucket.uploads.remove(&input.upload_id);
-            bucket.objects.insert(input.key.clone(), object);
+            answer.version_id = bucket.store(&input.key, object);
             ok(answer)
         })
     }
@@ -423,20 +481,4 @@ impl S3 for Service {
         let input = request.input;
         self.0.store.with(&input.bucket, |bucket| ok(listing::uploads(bucket, &input)))
     }
-}
-
-/// Returns the bytes of `range` without copying them.
-fn cut(pieces: &[Bytes], range: &std::ops::Range<u64>) -> Vec<Bytes> {
-    let mut cut = Vec::new();
-    let mut at = 0;
-    for piece in pieces {
-        let end = at + piece.len() as u64;
-        let (from, to) = (range.start.max(at), range.end.min(end));
-        if from < to {
-            let index = |offset: u64| usize::try_from(offset - at).expect("within the piece");
-            cut.push(piece.slice(index(from)..index(to)));
-        }
-        at = end;
-    }
-    cut
 }

@@ -22,7 +22,10 @@ use s3s::{
     s3_error,
 };
 
-use super::{Options, lock};
+use super::{
+    Options, lock,
+    versions::{Earlier, Keeping},
+};
 
 /// S3's minimum for every part but the last.
 const MIN_PART: usize = 5 << 20;
@@ -33,6 +36,7 @@ pub(crate) struct Attributes {
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) content_type: Option<String>,
     pub(crate) storage_class: Option<String>,
+    pub(crate) keeping: Keeping,
 }
 
 /// An object.
@@ -69,6 +73,16 @@ impl StoredObject {
         self.attributes.content_type.as_deref()
     }
 
+    /// Returns its version, where its bucket keeps them.
+    pub fn version_id(&self) -> Option<&str> {
+        self.attributes.keeping.version_id.as_deref()
+    }
+
+    /// Returns the mode of its lock and when that ends, if it has one.
+    pub fn lock(&self) -> Option<&(String, SystemTime)> {
+        self.attributes.keeping.lock.as_ref()
+    }
+
     /// Returns its storage class.
     pub fn storage_class(&self) -> Option<&str> {
         self.attributes.storage_class.as_deref()
@@ -96,6 +110,10 @@ pub(crate) struct Upload {
 pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, StoredObject>,
     pub(crate) uploads: BTreeMap<String, Upload>,
+    pub(crate) is_versioned: bool,
+    /// Behind the object of a key, the newest last; a delete marker there hides the key.
+    pub(crate) earlier: BTreeMap<String, Vec<Earlier>>,
+    pub(crate) n_versions: u64,
 }
 
 pub(crate) struct Store {
@@ -172,7 +190,7 @@ impl Store {
 
     pub(crate) fn put_foreign(&self, bucket: &str, key: &str, bytes: &[u8]) {
         let object = StoredObject::of_bytes(Bytes::copy_from_slice(bytes), Attributes::default());
-        self.buckets().entry(bucket.to_owned()).or_default().objects.insert(key.to_owned(), object);
+        self.buckets().entry(bucket.to_owned()).or_default().store(key, object);
     }
 
     pub(crate) fn keys(&self, bucket: &str) -> Vec<String> {

@@ -1,0 +1,381 @@
+//! Deletes objects and versions, many at a time.
+
+use std::{collections::HashMap, time::Instant};
+
+use aws_sdk_s3::{
+    Client,
+    config::{ConfigBag, Intercept, RuntimeComponents},
+    error::BoxError,
+    operation::delete_objects::DeleteObjectsOutput,
+    types::{Delete, Error as KeyError, ObjectIdentifier},
+};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use futures_util::{StreamExt, stream};
+use md5::{Digest, Md5};
+
+use super::{
+    S3Error,
+    answer::of_answer,
+    checksum::base64,
+    failure::{CallFailure, Trouble},
+    link::{Call, Link, StopPolicy},
+    retry::{Tried, chance},
+    uri::S3Uri,
+};
+
+/// The most keys that `DeleteObjects` takes.
+const MAX_KEYS: usize = 1000;
+const DELETE_OBJECTS: &str = "DeleteObjects";
+const DELETE_OBJECT: &str = "DeleteObject";
+
+/// What is to be deleted: the object under a key, or one version of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeleteTarget {
+    /// The object.
+    pub uri: S3Uri,
+    /// The version; without one a bucket that keeps versions only hides the object behind a marker.
+    pub version_id: Option<String>,
+}
+
+/// What became of a [`DeleteTarget`].
+#[derive(Debug)]
+pub enum DeleteOutcome {
+    /// It is gone, or was gone already.
+    Deleted,
+    /// The bucket keeps versions: a delete marker hides the object, whose bytes stay.
+    Hidden {
+        /// The version of the marker.
+        marker: Option<String>,
+    },
+    /// It is locked, or the credentials do not allow it: the store does not tell these apart for sure.
+    Refused(CallFailure),
+    /// It may be there or not.
+    Failed(CallFailure),
+}
+
+impl From<S3Uri> for DeleteTarget {
+    fn from(uri: S3Uri) -> Self {
+        Self { uri, version_id: None }
+    }
+}
+
+/// Deletes all of these, in their order, and tells what became of each.
+///
+/// Ends with an error, and leaves the rest, when the store or the way to it fails as a whole, or when a
+/// signal comes between two requests; what was told until then has happened.
+pub async fn delete(
+    link: Link<'_>,
+    targets: &[DeleteTarget],
+    mut each: impl FnMut(&DeleteTarget, DeleteOutcome),
+) -> Result<(), S3Error> {
+    let mut one_by_one = false;
+    let buckets = targets.chunk_by(|a, b| a.uri.bucket == b.uri.bucket);
+    for batch in buckets.flat_map(|targets| targets.chunks(MAX_KEYS)) {
+        let (together, alone): (Vec<_>, Vec<_>) =
+            batch.iter().partition(|target| !one_by_one && fits_xml(&target.uri.key));
+        let left = link.delete_together(&together, &mut each).await?;
+        one_by_one |= left == Left::All;
+        let alone = if left == Left::All { batch.iter().collect() } else { alone };
+        link.delete_alone(&alone, &mut each).await?;
+    }
+    Ok(())
+}
+
+/// How much of a batch a store left because it does not know how to delete many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    All,
+}
+
+type Each<'a> = &'a mut dyn FnMut(&DeleteTarget, DeleteOutcome);
+
+impl Link<'_> {
+    /// Deletes one object or version; `etag` lets the store refuse another object than that.
+    ///
+    /// The refusal is a failure with [`Trouble::Exists`]. Stores that know no such condition on deletions
+    /// heed none, or say so by [`Trouble::ConditionRefused`].
+    pub(crate) async fn delete_one(
+        &self,
+        target: &DeleteTarget,
+        etag: Option<&str>,
+    ) -> Result<DeleteOutcome, CallFailure> {
+        let send = |client: Client| {
+            client
+                .delete_object()
+                .bucket(&target.uri.bucket)
+                .key(&target.uri.key)
+                .set_version_id(target.version_id.clone())
+                .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
+                .send()
+        };
+        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short(DELETE_OBJECT) };
+        let answer = self.call(call, send).await;
+        match answer {
+            Ok((output, _))
+                if target.version_id.is_none() && output.delete_marker() == Some(true) =>
+            {
+                Ok(DeleteOutcome::Hidden { marker: output.version_id().map(str::to_owned) })
+            }
+            Ok(_) => Ok(DeleteOutcome::Deleted),
+            Err(failure) if failure.trouble == Trouble::NoObject => Ok(DeleteOutcome::Deleted),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Deletes by requests of one key each.
+    async fn delete_alone(&self, targets: &[&DeleteTarget], each: Each<'_>) -> Result<(), S3Error> {
+        let mut running = stream::iter(targets)
+            .map(async |&target| (target, self.delete_one(target, None).await))
+            .buffered(self.store.concurrency());
+        while let Some((target, result)) = running.next().await {
+            let outcome = match result {
+                Ok(outcome) => outcome,
+                Err(failure) if is_refusal(&failure) => DeleteOutcome::Refused(failure),
+                Err(failure) if is_of_one_key(&failure.trouble) => DeleteOutcome::Failed(failure),
+                Err(failure) => return Err(failure.into()),
+            };
+            each(target, outcome);
+        }
+        Ok(())
+    }
+
+    /// Deletes by one request, and again what failed in a way that passes.
+    async fn delete_together(
+        &self,
+        targets: &[&DeleteTarget],
+        each: Each<'_>,
+    ) -> Result<Left, S3Error> {
+        let begun = Instant::now();
+        let (mut wanted, mut attempt) = (targets.to_vec(), 0);
+        while !wanted.is_empty() {
+            let output = match self.delete_objects(&wanted).await {
+                Ok(output) => output,
+                // A store that knew it once does not forget it.
+                Err(failure) if attempt == 0 && is_unknown(&failure) => return Ok(Left::All),
+                Err(failure) => return Err(failure.into()),
+            };
+            attempt += 1;
+            let mut again = Vec::new();
+            for (target, outcome) in outcomes(wanted, &output) {
+                match outcome {
+                    DeleteOutcome::Failed(failure) if failure.trouble.is_passing() => {
+                        again.push((target, failure));
+                    }
+                    outcome => each(target, outcome),
+                }
+            }
+            let Some((_, failure)) = again.first() else { break };
+            let tried = Tried { attempt, elapsed: begun.elapsed(), answered: true };
+            let pause = self.store.patience().pause(&failure.trouble, tried, chance());
+            let Some(pause) = pause else {
+                let failed = again.into_iter();
+                failed.for_each(|(target, why)| each(target, DeleteOutcome::Failed(why)));
+                break;
+            };
+            self.retry_after(self.delete_call(), failure, (attempt, pause)).await?;
+            wanted = again.into_iter().map(|(target, _)| target).collect();
+        }
+        Ok(Left::Nothing)
+    }
+
+    fn delete_call(&self) -> Call<'_> {
+        Call { stop: StopPolicy::AfterAMoment, ..self.short(DELETE_OBJECTS) }
+    }
+
+    async fn delete_objects(
+        &self,
+        targets: &[&DeleteTarget],
+    ) -> Result<DeleteObjectsOutput, CallFailure> {
+        let objects: Vec<ObjectIdentifier> =
+            targets.iter().map(|target| identifier(target)).collect();
+        let delete = Delete::builder().set_objects(Some(objects)).quiet(false).build();
+        let delete = delete.expect("the objects are given");
+        let send = |client: Client| {
+            client
+                .delete_objects()
+                .bucket(&targets[0].uri.bucket)
+                .delete(delete.clone())
+                .customize()
+                .interceptor(Md5Alone)
+                .send()
+        };
+        Ok(self.call(self.delete_call(), send).await?.0)
+    }
+}
+
+fn identifier(target: &DeleteTarget) -> ObjectIdentifier {
+    let identifier =
+        ObjectIdentifier::builder().key(&target.uri.key).set_version_id(target.version_id.clone());
+    identifier.build().expect("the key is given")
+}
+
+/// Returns what the answer says of each.
+fn outcomes<'a>(
+    targets: Vec<&'a DeleteTarget>,
+    output: &DeleteObjectsOutput,
+) -> Vec<(&'a DeleteTarget, DeleteOutcome)> {
+    let deleted = output
+        .deleted()
+        .iter()
+        .map(|deleted| ((deleted.key().unwrap_or_default(), deleted.version_id()), deleted));
+    let deleted: HashMap<_, _> = deleted.collect();
+    let errors = output.errors().iter();
+    let errors = errors.map(|error| ((error.key().unwrap_or_default(), error.version_id()), error));
+    let errors: HashMap<_, _> = errors.collect();
+    let of = |target: &DeleteTarget| {
+        let version_id = target.version_id.as_deref();
+        let named = (target.uri.key.as_str(), version_id);
+        // Some stores leave the version out of an error.
+        let error = errors.get(&named).or_else(|| errors.get(&(named.0, None)));
+        match (deleted.get(&named), error) {
+            (_, Some(error)) => outcome_of(error),
+            (Some(deleted), None) => match deleted.delete_marker() {
+                Some(true) if version_id.is_none() => DeleteOutcome::Hidden {
+                    marker: deleted.delete_marker_version_id().map(str::to_owned),
+                },
+                _ => DeleteOutcome::Deleted,
+            },
+            (None, None) => DeleteOutcome::Failed(CallFailure::local(
+                DELETE_OBJECTS,
+                Trouble::Rejected,
+                "the answer says nothing of this key",
+            )),
+        }
+    };
+    targets.into_iter().map(|target| (target, of(target))).collect()
+}
+
+/// Reads an error that is for one key, which has no status.
+fn outcome_of(error: &KeyError) -> DeleteOutcome {
+    let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+    let trouble = match code {
+        "AccessDenied" => Trouble::Denied,
+        _ => of_answer(400, code, message, None),
+    };
+    if trouble == Trouble::NoObject {
+        return DeleteOutcome::Deleted;
+    }
+    let failure = CallFailure {
+        code: error.code().map(str::to_owned),
+        ..CallFailure::local(DELETE_OBJECTS, trouble, message)
+    };
+    if is_refusal(&failure) {
+        DeleteOutcome::Refused(failure)
+    } else {
+        DeleteOutcome::Failed(failure)
+    }
+}
+
+fn is_refusal(failure: &CallFailure) -> bool {
+    // MinIO says of a locked version that it is an invalid request, "WORM protected".
+    failure.trouble == Trouble::Denied
+        || failure.code.as_deref() == Some("ObjectLocked")
+        || failure.message.contains("WORM")
+}
+
+/// Returns whether the same may go well with another key.
+fn is_of_one_key(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Rejected | Trouble::Conflict | Trouble::Exists | Trouble::Server)
+}
+
+/// Returns whether the store does not know `DeleteObjects`.
+fn is_unknown(failure: &CallFailure) -> bool {
+    failure.trouble == Trouble::ConditionRefused
+        || matches!(failure.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed"))
+}
+
+/// Returns whether XML carries a key as it is: no control characters, and no space that is trimmed.
+fn fits_xml(key: &str) -> bool {
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    !key.contains(is_odd) && key.trim() == key
+}
+
+/// Protects the body by `Content-MD5`, which every store knows and some ask for, in place of the CRC-32 that
+/// the SDK insists on and some refuse (aws-sdk-rust#1240).
+#[derive(Debug)]
+struct Md5Alone;
+
+impl Intercept for Md5Alone {
+    fn name(&self) -> &'static str {
+        "Md5Alone"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let body = request.body().bytes().ok_or("the body of DeleteObjects is not in memory")?;
+        let md5 = base64(&Md5::digest(body));
+        let headers = request.headers_mut();
+        headers.remove("x-amz-checksum-crc32");
+        headers.remove("x-amz-sdk-checksum-algorithm");
+        headers.insert("content-md5", md5);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::DeletedObject;
+
+    use super::{DeleteOutcome as Is, *};
+
+    fn target(key: &str, version_id: Option<&str>) -> DeleteTarget {
+        let uri = S3Uri::new("backups", key).unwrap();
+        DeleteTarget { uri, version_id: version_id.map(str::to_owned) }
+    }
+
+    fn error(key: &str, code: &str) -> KeyError {
+        KeyError::builder().key(key).code(code).message("why").build()
+    }
+
+    #[test]
+    fn every_key_gets_what_the_answer_says_of_it() {
+        let targets = ["gone", "hidden", "locked", "missing", "broken", "silent"];
+        let targets: Vec<_> = targets.into_iter().map(|key| target(key, None)).collect();
+        let output = DeleteObjectsOutput::builder()
+            .deleted(DeletedObject::builder().key("gone").build())
+            .deleted(DeletedObject::builder().key("hidden").delete_marker(true).build())
+            .errors(error("locked", "AccessDenied"))
+            .errors(error("missing", "NoSuchKey"))
+            .errors(error("broken", "InternalError"))
+            .build();
+
+        let outcomes = outcomes(targets.iter().collect(), &output);
+
+        let outcomes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+        assert!(
+            matches!(
+                &outcomes[..],
+                [Is::Deleted, Is::Hidden { .. }, Is::Refused(_), Is::Deleted, Is::Failed(passing), Is::Failed(silent)]
+                    if passing.trouble.is_passing() && !silent.trouble.is_passing()
+            ),
+            "{outcomes:?}"
+        );
+    }
+
+    #[test]
+    fn a_marker_that_was_itself_deleted_is_gone() {
+        let targets = [target("a", Some("marker-1"))];
+        let deleted = DeletedObject::builder().key("a").version_id("marker-1").delete_marker(true);
+        let output = DeleteObjectsOutput::builder().deleted(deleted.build()).build();
+
+        let outcomes = outcomes(targets.iter().collect(), &output);
+
+        assert!(matches!(outcomes[0].1, Is::Deleted), "{outcomes:?}");
+    }
+
+    #[test]
+    fn keys_that_xml_changes_go_alone() {
+        for key in ["a b/c", "é", "&<>", "-"] {
+            assert!(fits_xml(key), "{key:?}");
+        }
+        for key in ["a\u{1}", "a\nb", " a", "a ", "\u{ffff}"] {
+            assert!(!fits_xml(key), "{key:?}");
+        }
+    }
+}
