@@ -24,4 +24,5 @@ mod s3push_faults;
 mod s3push_metrics;
 mod s3push_resume;
 mod s3push_stream;
+mod s3push_trees;
 mod tf;

@@ -125,7 +125,7 @@ impl Composing<'_> {
     /// Finds the archive to copy from: the newest one of the same name, or else the one to replace.
     async fn newest(&self) -> Result<Option<S3Uri>, String> {
         let target = &self.source.uri;
-        let replaced = (self.options.replace == Replace::Overwrite).then(|| target.clone());
+        let replaced = (self.options.replace != Replace::Refuse).then(|| target.clone());
         let (folder, file) = target.key.split_at(target.key.rfind('/').map_or(0, |at| at + 1));
         let Some(name) = ArchiveName::parse(OsStr::new(file)) else { return Ok(replaced) };
         // A date follows; `home-photos/` is none of `home`.

@@ -13,6 +13,7 @@ mod body;
 mod buffers;
 pub mod checksum;
 mod compose;
+mod condition;
 mod connect;
 mod content;
 mod copy;
@@ -84,7 +85,7 @@ pub use self::{
     plan::{Limits, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
-    put::{Preview, PutOptions, Replace, preview, put, put_composed},
+    put::{Listed, Preview, PutOptions, Replace, preview, put, put_composed},
     quirks::{Quirks, Support},
     reads::ObjectHead,
     resume::{EarlierRun, Resume, give_up},
@@ -98,7 +99,7 @@ pub use self::{
     tree::{put_all, put_everywhere},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
-    vacant::look_for_free_keys,
+    vacant::find_free_keys,
     verify::{Verification, verify},
 };
 

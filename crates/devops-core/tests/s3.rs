@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+#[path = "s3/changed.rs"]
+mod changed;
 #[path = "s3/compose.rs"]
 mod compose;
 #[path = "s3/delete.rs"]

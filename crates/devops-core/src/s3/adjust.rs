@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     S3Error,
+    condition::Condition,
     event::Event,
     failure::{CallFailure, Trouble},
     payload::Protection,
@@ -31,7 +32,7 @@ impl Adjustments {
             Trouble::ChecksumRefused if matches!(task.protection, Protection::Checksum(_)) => {
                 store.give_up_checksums().then_some("checksum headers")
             }
-            Trouble::ConditionRefused if task.guarded => {
+            Trouble::ConditionRefused if task.condition != Condition::None => {
                 store.give_up_conditions().then_some("conditional writes")
             }
             // After this answer S3 wants a multipart upload begun anew.

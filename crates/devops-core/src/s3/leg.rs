@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::{
     S3Error,
+    condition::Condition,
     event::Event,
     failure::Trouble,
     link::StopPolicy,
@@ -85,13 +86,15 @@ async fn complete(
     parts: Vec<StoredPart>,
 ) -> Result<(Sent, Settled), S3Error> {
     let completed = task.complete(upload, parts.clone()).await;
-    if !task.guarded || !is_for(completed.as_ref().err(), &Trouble::ConditionRefused) {
+    if task.condition == Condition::None
+        || !is_for(completed.as_ref().err(), &Trouble::ConditionRefused)
+    {
         return completed;
     }
     if task.link.store.give_up_conditions() {
         (task.link.events)(Event::Weaker("conditional writes"));
     }
     refuse_if_there(task.link, task.uri).await?;
-    task.guarded = false;
+    task.condition = Condition::None;
     task.complete(upload, parts).await
 }

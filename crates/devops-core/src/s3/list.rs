@@ -4,7 +4,12 @@ use aws_sdk_s3::types::{EncodingType, Object};
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
-use super::{S3Error, link::Link, uri::S3Uri};
+use super::{
+    S3Error,
+    failure::{CallFailure, Trouble},
+    link::Link,
+    uri::S3Uri,
+};
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +51,16 @@ pub async fn list(
                 return Ok(());
             }
         }
-        token = page.next_continuation_token().map(str::to_owned);
-        if page.is_truncated() != Some(true) || token.is_none() {
+        let next = page.next_continuation_token().map(str::to_owned);
+        if page.is_truncated() != Some(true) {
             return Ok(());
         }
+        // Half a listing must not be taken for the whole.
+        if next.is_none() || next == token {
+            let message = "a page that is not the last one leads to no other";
+            return Err(CallFailure::local("ListObjectsV2", Trouble::Server, message).into());
+        }
+        token = next;
     }
 }
 

@@ -155,7 +155,7 @@ impl Task<'_> {
     ) -> Result<(Sent, Settled), S3Error> {
         parts.sort_by_key(|part| part.number);
         let sent = Sent::of_parts(parts);
-        let settled = match self.link.complete(upload, &sent, self.guarded).await {
+        let settled = match self.link.complete(upload, &sent, &self.condition).await {
             Ok(answer) => confirm(&self.link, &upload.uri, &sent, &answer).await?,
             Err(failure) if leaves_open(&failure) => {
                 let write = Write { id: &self.id, sent: &sent, upload_id: Some(&upload.id) };

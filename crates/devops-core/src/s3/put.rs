@@ -10,8 +10,9 @@ use super::{
     attributes::Attributes,
     checksum::Algorithm,
     compose::Composition,
+    condition::{Condition, lost_race},
     event::{Event, ObjectSummary, Outcome},
-    existing::unchanged,
+    existing::{There, look},
     failure::Trouble,
     layout::Layout,
     link::Link,
@@ -34,6 +35,18 @@ pub enum Replace {
     Refuse,
     /// The new object takes its place.
     Overwrite,
+    /// The new object takes its place if its content is another, and nobody changes it meanwhile.
+    #[serde(rename = "if-changed")]
+    IfChanged,
+}
+
+/// What a listing said of a key, so that nobody asks again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Nothing has it.
+    Free,
+    /// Other content has it, with this `ETag`, without quotes.
+    Other(String),
 }
 
 /// How objects are put.
@@ -41,6 +54,9 @@ pub enum Replace {
 pub struct PutOptions {
     /// What happens when the key is taken.
     pub replace: Replace,
+    /// What is known of the key already.
+    #[serde(skip)]
+    pub listed: Option<Listed>,
     /// The checksum, or none.
     pub checksum: Option<Algorithm>,
     /// Less proof than this is a failure.
@@ -61,12 +77,25 @@ impl Default for PutOptions {
     fn default() -> Self {
         Self {
             replace: Replace::Refuse,
+            listed: None,
             checksum: Some(Algorithm::default()),
             require_proof: Proof::Size,
             part_size: PartSize::Auto,
             attributes: Attributes::default(),
             spooled: false,
             resume: None,
+        }
+    }
+}
+
+impl PutOptions {
+    /// Returns what a write demands of the key, where nobody need ask what has it.
+    pub(crate) fn known_condition(&self) -> Option<Condition> {
+        match (self.replace, &self.listed) {
+            (Replace::Overwrite, _) => Some(Condition::None),
+            (_, Some(Listed::Free)) => Some(Condition::Free),
+            (_, Some(Listed::Other(etag))) => Some(Condition::Is(etag.clone())),
+            (Replace::Refuse | Replace::IfChanged, None) => None,
         }
     }
 }
@@ -122,7 +151,8 @@ pub async fn preview(
 ) -> Result<Preview, S3Error> {
     let file = OpenFile::open(&source.path).await?;
     let plan = link.store.plan(file.size(), options.part_size)?;
-    let unchanged = unchanged(link, &source.uri, &file, options).await?.is_some();
+    let there = look(link, &source.uri, &file, options).await?;
+    let unchanged = matches!(there, There::Same(..));
     Ok(Preview { size: file.size(), parts: plan.n_parts(), unchanged })
 }
 
@@ -151,19 +181,24 @@ impl Put<'_> {
         if let Some(done) = resumption.find_completed(&task, self.file).await? {
             return Ok(done);
         }
-        if let Some(done) = self.unchanged().await? {
-            return Ok(done);
-        }
+        let condition = match self.look().await? {
+            There::Same(sent, settled) => return Ok((sent, settled)),
+            There::Other(condition) => condition,
+        };
         let composition = match resumption.begun() {
             Some(begun) => begun.composition.clone(),
             None if plan.is_single() => None,
             None => compose().await,
         };
-        self.send_until_settled(plan, composition, resumption).await
+        let done = self.send_until_settled(plan, composition, condition, resumption).await;
+        match self.options.replace {
+            Replace::Refuse => done,
+            Replace::Overwrite | Replace::IfChanged => done.map_err(lost_race),
+        }
     }
 
-    async fn unchanged(&self) -> Result<Option<(Sent, Settled)>, S3Error> {
-        unchanged(self.link, &self.source.uri, self.file, self.options).await
+    async fn look(&self) -> Result<There, S3Error> {
+        look(self.link, &self.source.uri, self.file, self.options).await
     }
 
     /// Tries again where the store turns out to know less than hoped, or another writer was quicker.
@@ -171,6 +206,7 @@ impl Put<'_> {
         &self,
         plan: PartPlan,
         composition: Option<Composition>,
+        condition: Condition,
         resumption: &mut Resumption,
     ) -> Result<(Sent, Settled), S3Error> {
         let mut layout = composition
@@ -178,8 +214,9 @@ impl Put<'_> {
             .map_or(Layout::Even(plan), Layout::Composed);
         let mut adjustments = Adjustments::default();
         loop {
-            let task =
-                Task::new(self.link, &self.source.uri, self.options).going_on_with(resumption);
+            let task = Task::new(self.link, &self.source.uri, self.options)
+                .demanding(condition.clone())
+                .going_on_with(resumption);
             let result = if plan.is_single() {
                 task.put_single(self.file, plan).await
             } else {
@@ -198,8 +235,9 @@ impl Put<'_> {
                 Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
                 other => return other,
             }
-            if let Some(done) = self.unchanged().await? {
-                return Ok(done);
+            // What was there at first stays the condition: a change since then is somebody's.
+            if let There::Same(sent, settled) = self.look().await? {
+                return Ok((sent, settled));
             }
         }
     }

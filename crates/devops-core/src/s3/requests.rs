@@ -9,6 +9,7 @@ use super::{
     attributes::{Attributes, with_attributes},
     body::Watch,
     checksum::{Algorithm, Checksum, Sum},
+    condition::Condition,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     payload::{Payload, Protection, signed},
@@ -64,14 +65,15 @@ impl Link<'_> {
         uri: &S3Uri,
         payload: &Payload,
         (attributes, id): (&Attributes, &str),
-        guarded: bool,
+        condition: &Condition,
     ) -> Result<(StoredPart, Answer), CallFailure> {
         let watch = Watch::new(self.store.pace());
         let named = payload.algorithm().filter(|_| attributes.is_locked()).map(checksum_algorithm);
         let send = |client: Client| {
             let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
             let request = with_attributes!(request, attributes, id)
-                .set_if_none_match(guarded.then(|| "*".to_owned()))
+                .set_if_none_match(condition.if_none_match())
+                .set_if_match(condition.if_match())
                 .set_content_md5(payload.content_md5())
                 // A locked object must name it beside the checksum.
                 .set_checksum_algorithm(named.clone())
@@ -167,7 +169,7 @@ impl Link<'_> {
         &self,
         upload: &Upload,
         sent: &Sent,
-        guarded: bool,
+        condition: &Condition,
     ) -> Result<Answer, CallFailure> {
         let parts = CompletedMultipartUpload::builder()
             .set_parts(Some(sent.parts.iter().map(completed_part).collect()))
@@ -188,7 +190,8 @@ impl Link<'_> {
                 .multipart_upload(parts.clone())
                 .set_checksum_type(kind.clone())
                 .mpu_object_size(sent.size.cast_signed())
-                .set_if_none_match(guarded.then(|| "*".to_owned()));
+                .set_if_none_match(condition.if_none_match())
+                .set_if_match(condition.if_match());
             with_checksum!(request, whole).send()
         };
         let call = Call {

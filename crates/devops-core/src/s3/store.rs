@@ -19,7 +19,6 @@ use super::{
     plan::{Limits, PartPlan, PartSize, PlanError},
     quirks::{Quirks, Support},
     retry::Patience,
-    vacant::Vacant,
 };
 use crate::units::ByteSize;
 
@@ -57,7 +56,6 @@ pub struct Store {
     options: StoreOptions,
     lanes: Lanes,
     buffers: Buffers,
-    vacant: Vacant,
     address: ConnectOptions,
     answered: AtomicBool,
     without_checksums: AtomicBool,
@@ -83,7 +81,6 @@ impl Store {
             plain_http,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(options.max_memory.0),
-            vacant: Vacant::default(),
             options,
             address,
             answered: AtomicBool::new(false),
@@ -188,10 +185,6 @@ impl Store {
 
     pub(crate) fn lanes(&self) -> &Lanes {
         &self.lanes
-    }
-
-    pub(crate) fn vacant(&self) -> &Vacant {
-        &self.vacant
     }
 
     pub(crate) fn buffers(&self) -> &Buffers {

@@ -14,6 +14,7 @@ use super::{
     S3Error,
     adjust::Adjustments,
     blocking,
+    condition::Condition,
     event::{Event, ObjectSummary},
     failure::Trouble,
     leg::Leg,
@@ -144,7 +145,7 @@ async fn put_whole(
             Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
             other => return other,
         }
-        if task.guarded && !link.store.knows_conditions() {
+        if task.condition != Condition::None && !link.store.knows_conditions() {
             // Without the condition, only a look keeps what is there.
             refuse_if_there(link, uri).await?;
         }

@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{
     S3Error,
     attributes::Attributes,
+    condition::Condition,
     earlier::Earlier,
     failure::Trouble,
     journal::Begun,
@@ -32,8 +33,8 @@ pub(crate) struct Task<'a> {
     /// The mark by which the upload knows its own object.
     pub(crate) id: String,
     pub(crate) protection: Protection,
-    /// Whether the write itself refuses an existing key.
-    pub(crate) guarded: bool,
+    /// What the write itself demands of the key.
+    pub(crate) condition: Condition,
 }
 
 impl<'a> Task<'a> {
@@ -44,8 +45,24 @@ impl<'a> Task<'a> {
             None => Protection::Nothing,
         };
         let id = format!("{:016x}{:016x}", random(), random());
-        let guarded = options.replace == Replace::Refuse && link.store.knows_conditions();
-        Self { link, uri, attributes: &options.attributes, id, protection, guarded }
+        let task = Self {
+            link,
+            uri,
+            attributes: &options.attributes,
+            id,
+            protection,
+            condition: Condition::None,
+        };
+        match options.replace {
+            Replace::Overwrite => task,
+            Replace::Refuse | Replace::IfChanged => task.demanding(Condition::Free),
+        }
+    }
+
+    /// Lets the write itself demand something of the key, if the store knows such writes.
+    pub(crate) fn demanding(self, condition: Condition) -> Self {
+        let is_known = self.link.store.knows_conditions();
+        Self { condition: if is_known { condition } else { Condition::None }, ..self }
     }
 
     /// Takes over how an earlier run began, if one did.
@@ -80,7 +97,7 @@ impl<'a> Task<'a> {
     }
 
     pub(crate) async fn put_payload(&self, payload: Payload) -> Result<(Sent, Settled), S3Error> {
-        match self.link.put_object(self.uri, &payload, self.marked(), self.guarded).await {
+        match self.link.put_object(self.uri, &payload, self.marked(), &self.condition).await {
             Ok((part, answer)) => {
                 let sent = Sent::single(part);
                 let settled = confirm(&self.link, self.uri, &sent, &answer).await?;

@@ -62,8 +62,12 @@ pub async fn put_everywhere(
 fn is_shared(error: &S3Error) -> bool {
     match error {
         S3Error::Cancelled(_) => true,
-        // Some part of a store may not find its way to one key, whose file is then named.
-        S3Error::Call(failure) if failure.trouble == Trouble::NoObject => false,
+        // These say something of one key alone; some part of a store may not find its way to it.
+        S3Error::Call(failure)
+            if matches!(failure.trouble, Trouble::Conflict | Trouble::NoObject) =>
+        {
+            false
+        }
         S3Error::Call(failure) => matches!(
             failure.kind(),
             Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary

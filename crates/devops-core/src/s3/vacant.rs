@@ -1,9 +1,6 @@
 //! Which of many keys are free, learned from one listing instead of a question for each.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashSet;
 
 use super::{
     S3Error,
@@ -20,32 +17,17 @@ const FEW: usize = 10;
 /// How many objects are looked through for each file, a thousand in one answer, before asking is cheaper.
 const MOST_LISTED_PER_FILE: usize = 10;
 
-/// Objects that a listing did not have; each is good for one put.
-#[derive(Default)]
-pub(crate) struct Vacant(Mutex<HashSet<S3Uri>>);
-
-impl Vacant {
-    /// Returns whether the key was found free, and forgets it: what comes after has to look again.
-    pub(crate) fn take(&self, uri: &S3Uri) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uri)
-    }
-
-    fn learn(&self, free: HashSet<S3Uri>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(free);
-    }
-}
-
-/// Looks which keys of many sources are free, so that [`super::put`] need not ask for each.
+/// Finds out which keys of many sources are free, so that [`super::put`] need not ask for each.
 ///
-/// What another writer puts there meanwhile is refused by the condition of the write, so nothing is learned
+/// What another writer puts there meanwhile is refused by the condition of the write, so nothing is found out
 /// where the store knows none; nor where listing is not allowed, or would take longer than asking.
-pub async fn look_for_free_keys(
+pub async fn find_free_keys(
     link: Link<'_>,
     sources: &[Source],
     options: &PutOptions,
-) -> Result<(), S3Error> {
+) -> Result<HashSet<S3Uri>, S3Error> {
     if sources.len() < FEW || options.replace != Replace::Refuse || !link.store.knows_conditions() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     let mut free: HashSet<S3Uri> = sources.iter().map(|source| source.uri.clone()).collect();
     let mut left = sources.len().saturating_mul(MOST_LISTED_PER_FILE);
@@ -56,10 +38,10 @@ pub async fn look_for_free_keys(
     };
     let listed = list(link, &common_prefix(sources), look).await;
     link.stop.check()?;
-    if listed.is_ok() && left > 0 {
-        link.store.vacant().learn(free);
+    if listed.is_err() || left == 0 {
+        free.clear();
     }
-    Ok(())
+    Ok(free)
 }
 
 /// Returns what all keys begin with; the sources are of one bucket.

@@ -2,7 +2,7 @@
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Filter, PutOptions, find_sources, look_for_free_keys, put, put_all},
+    s3::{Event, Filter, Listed, PutOptions, find_free_keys, find_sources, put, put_all},
 };
 
 use crate::rig::{Rig, uri};
@@ -17,11 +17,14 @@ fn put_tree(rig: &Rig) -> Vec<(String, Kind)> {
     let options = PutOptions::default();
     let mut refused = Vec::new();
     rig.run(async |link| {
-        look_for_free_keys(link, &found.files, &options).await?;
+        let free = find_free_keys(link, &found.files, &options).await?;
         put_all(
             link,
             &found.files,
-            async |source| put(link, source, &options).await,
+            async |source| {
+                let listed = free.contains(&source.uri).then_some(Listed::Free);
+                put(link, source, &PutOptions { listed, ..options.clone() }).await
+            },
             |source, result| {
                 let kind = result.err().map(|error| error.kind());
                 refused.extend(kind.map(|kind| (source.uri.key.clone(), kind)));

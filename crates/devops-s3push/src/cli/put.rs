@@ -35,9 +35,8 @@ pub(crate) struct PutArgs {
     /// side, so that what the disk gave to the first comes from memory for the others.
     #[arg(long, value_name = "S3_URI")]
     pub(crate) also: Vec<S3Uri>,
-    /// Replace existing objects
-    #[arg(long)]
-    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) replace: ReplaceFlags,
     /// Leave out what matches, in folders and globs
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
@@ -105,6 +104,20 @@ pub(crate) struct StreamFlags {
     /// object is stored.
     #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
+}
+
+/// What becomes of existing objects.
+#[derive(Args)]
+pub(crate) struct ReplaceFlags {
+    /// Replace existing objects
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Replace existing objects whose content is another, and leave the others as they are
+    ///
+    /// The content is compared by checksum. An object that someone else changes meanwhile is not
+    /// replaced (75), where the store knows conditional writes.
+    #[arg(long)]
+    pub(crate) if_changed: bool,
 }
 
 /// What the store can copy, so that it need not be sent.

@@ -8,8 +8,7 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         EarlierRun, Event, Filter, Link, ObjectSummary, PartSize, PutOptions, Replace, Resume,
-        S3Error, S3Uri, Source, Sources, find_sources, look_for_free_keys, preview, put_all,
-        put_everywhere,
+        S3Error, S3Uri, Source, Sources, find_sources, preview, put_all, put_everywhere,
     },
     units::ByteSize,
 };
@@ -101,7 +100,8 @@ fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
         return Err(Failure::usage("--sse and --sse-c-key-file do not go together"));
     }
     Ok(PutOptions {
-        replace: if args.overwrite { Replace::Overwrite } else { Replace::Refuse },
+        replace: replace(args)?,
+        listed: None,
         checksum: args.checksum.0,
         require_proof: args.require_proof,
         part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
@@ -109,6 +109,16 @@ fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
         spooled: false,
         resume: resume(args, session)?,
     })
+}
+
+fn replace(args: &PutArgs) -> Result<Replace, Failure> {
+    match (args.replace.overwrite, args.replace.if_changed) {
+        (true, true) => Err(Failure::usage("--overwrite and --if-changed do not go together")
+            .hint("--if-changed overwrites what has other content")),
+        (true, false) => Ok(Replace::Overwrite),
+        (false, true) => Ok(Replace::IfChanged),
+        (false, false) => Ok(Replace::Refuse),
+    }
 }
 
 fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> {
@@ -174,21 +184,26 @@ impl PutRun<'_> {
         totals.outcome()
     }
 
-    async fn put(&self, source: &Source) -> Result<ObjectSummary, S3Error> {
-        offsite::put(self.link, source, self.options, &self.base).await
+    /// Puts a file; what a listing said of its key counts if the write follows at once.
+    async fn put(&self, source: &Source, free: &HashSet<S3Uri>) -> Result<ObjectSummary, S3Error> {
+        if source.size >= MIN_PART || !free.contains(&source.uri) {
+            return offsite::put(self.link, source, self.options, &self.base).await;
+        }
+        let options = PutOptions { listed: Some(Listed::Free), ..self.options.clone() };
+        offsite::put(self.link, source, &options, &self.base).await
     }
 
     async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {
-        totals.store(self.put(source).await?, self.reporter);
+        totals.store(self.put(source, &HashSet::new()).await?, self.reporter);
         Ok(())
     }
 
     async fn many(&self, files: &[Source], totals: &mut Totals) -> Result<(), S3Error> {
-        look_for_free_keys(self.link, files, self.options).await?;
+        let free = find_free_keys(self.link, files, self.options).await?;
         put_all(
             self.link,
             files,
-            async |source| self.put(source).await,
+            async |source| self.put(source, &free).await,
             |source, result| match result {
                 Ok(summary) => totals.store(summary, self.reporter),
                 Err(error) => totals.fail(source, &explain(error), self.session),
@@ -200,10 +215,11 @@ impl PutRun<'_> {
     /// Puts the same into several places; one that fails does not keep the others.
     async fn everywhere(&self, found: &[Sources], totals: &mut Totals) -> Result<(), S3Error> {
         let files: Vec<_> = found.iter().map(|sources| sources.files.clone()).collect();
+        let mut free = HashSet::new();
         for files in &files {
-            look_for_free_keys(self.link, files, self.options).await?;
+            free.extend(find_free_keys(self.link, files, self.options).await?);
         }
-        let put = async |source: &Source| self.put(source).await;
+        let put = async |source: &Source| self.put(source, &free).await;
         let each = |source: &Source, result| match result {
             Ok(summary) => totals.store(summary, self.reporter),
             Err(error) => {

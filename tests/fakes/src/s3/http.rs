@@ -163,13 +163,11 @@ impl Front {
                     }
                     None => continue,
                 },
-                Fault::RefuseConditions if request.headers().contains_key("if-none-match") => {
-                    Ok(error(
-                        501,
-                        "NotImplemented",
-                        "A header you provided implies functionality that is not implemented",
-                    ))
-                }
+                Fault::RefuseConditions if has_write_condition(request) => Ok(error(
+                    501,
+                    "NotImplemented",
+                    "A header you provided implies functionality that is not implemented",
+                )),
                 Fault::ExpiredToken(token) if has_token(request.headers(), token) => {
                     Ok(error(400, "ExpiredToken", "The provided token has expired."))
                 }
@@ -232,6 +230,11 @@ fn telling(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect();
     telling.sort();
     telling
+}
+
+fn has_write_condition(request: &Request<Incoming>) -> bool {
+    let has = |name| request.headers().contains_key(name);
+    *request.method() != Method::GET && (has("if-none-match") || has("if-match"))
 }
 
 fn checksum_header(headers: &HeaderMap) -> Option<&str> {

@@ -76,6 +76,20 @@ pub(crate) fn refuse_if_other(
     }
 }
 
+/// Checks the conditions of a write as S3 does, which knows no object to match in a missing one.
+fn check_write(
+    none: Option<&IfNoneMatch>,
+    matching: Option<&ETagCondition>,
+    there: Option<&StoredObject>,
+) -> S3Result<()> {
+    refuse_if_taken(none, there.is_some())?;
+    match (matching, there) {
+        (Some(_), None) => Err(s3_error!(NoSuchKey, "The specified key does not exist.")),
+        (Some(_), Some(object)) => refuse_if_other(matching, object),
+        (None, _) => Ok(()),
+    }
+}
+
 fn metadata_of(object: &StoredObject) -> Option<Metadata> {
     let metadata = &object.attributes.metadata;
     (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect())
@@ -157,9 +171,10 @@ impl S3 for Service {
         }
         let store = &self.0.store;
         store.with(&input.bucket, |bucket| {
-            refuse_if_taken(
+            check_write(
                 input.if_none_match.as_ref().filter(|_| heeds),
-                bucket.objects.contains_key(&input.key),
+                input.if_match.as_ref().filter(|_| heeds),
+                bucket.objects.get(&input.key),
             )?;
             store
                 .mirror(&input.bucket, &input.key, &object)
@@ -411,9 +426,10 @@ impl S3 for Service {
             .collect();
         let store = &self.0.store;
         store.with(&input.bucket, |bucket| {
-            refuse_if_taken(
+            check_write(
                 input.if_none_match.as_ref().filter(|_| heeds),
-                bucket.objects.contains_key(&input.key),
+                input.if_match.as_ref().filter(|_| heeds),
+                bucket.objects.get(&input.key),
             )?;
             let upload = bucket.uploads.get(&input.upload_id).ok_or_else(no_upload)?;
             let object = upload.assemble(&listed)?;
