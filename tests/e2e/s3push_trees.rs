@@ -1,10 +1,12 @@
 //! `devops-s3push` with many files and objects at once, as a user runs it.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt};
 
+use devops_e2e::{names_in, wait_until};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::s3push::{Setting, json_lines};
+use crate::s3push::{MIB, Setting, bytes, json_lines};
 
 fn last(text: &str) -> Value {
     json_lines(text).pop().expect("a summary")
@@ -32,4 +34,166 @@ fn a_put_replaces_what_is_another_and_leaves_what_is_the_same() {
     setting.run(&["put", "-", "s3://backups/x", "--if-changed"]).expect_code(2);
     fs::remove_dir_all(setting.env.path("site")).expect("the folder goes");
     setting.run(&put).expect_code(5);
+}
+
+/// A folder `site` with three files, and a prefix with one that is the same, one that is not and one more.
+fn differing() -> Setting {
+    let setting = Setting::new();
+    for (name, content) in [("a.txt", "same"), ("b.txt", "new"), ("c/d.txt", "x")] {
+        setting.env.write(format!("site/{name}"), content);
+    }
+    for (key, content) in [("w/a.txt", "same"), ("w/b.txt", "old"), ("w/gone.txt", "y")] {
+        setting.server.put("backups", key, content.as_bytes());
+    }
+    setting
+}
+
+#[test]
+fn a_sync_says_what_it_would_do_does_it_and_then_finds_nothing_to_do() {
+    let setting = differing();
+    let sync = ["sync", "site", "s3://backups/w/", "--delete"];
+
+    let dry = setting.run(&[&sync[..], &["--dry-run"]].concat());
+    let before = setting.server.keys("backups");
+    let real = setting.run(&[&sync[..], &["--json"]].concat());
+    let again = setting.run(&[&sync[..], &["--json"]].concat());
+
+    dry.expect_code(0);
+    let mut lines: Vec<_> = dry.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "would delete s3://backups/w/gone.txt (1 B)",
+            "would leave s3://backups/w/a.txt (4 B, unchanged)",
+            "would put site/c/d.txt to s3://backups/w/c/d.txt (1 B)",
+            "would replace s3://backups/w/b.txt with site/b.txt (3 B)",
+        ]
+    );
+    assert_eq!(before.len(), 3);
+    real.expect_code(0);
+    let summary = last(&real.stdout);
+    let counts = ["stored", "unchanged", "deleted"].map(|name| summary[name].clone());
+    assert_eq!(counts, [2, 1, 1].map(Value::from));
+    assert_eq!(setting.server.keys("backups"), ["w/a.txt", "w/b.txt", "w/c/d.txt"]);
+    assert_eq!(setting.object("w/b.txt"), b"new");
+    again.expect_code(0);
+    assert_eq!(
+        (&last(&again.stdout)["stored"], &last(&again.stdout)["deleted"]),
+        (&0.into(), &0.into())
+    );
+}
+
+#[test]
+fn a_sync_that_looks_like_a_mistake_changes_nothing() {
+    let setting = differing();
+    fs::create_dir(setting.env.path("empty")).expect("a folder");
+    let sync = |args: &[&str]| setting.run(&[&["sync"], args].concat());
+
+    let empty = sync(&["empty", "s3://backups/w/", "--delete"]);
+
+    empty.expect_code(11);
+    assert!(empty.stderr.contains("the folder has no files"), "{}", empty.stderr);
+    sync(&["site", "s3://backups/w/", "--delete", "--max-delete", "0"]).expect_code(11);
+    sync(&["missing", "s3://backups/w/", "--delete", "--max-delete", "9"]).expect_code(5);
+    sync(&["site", "s3://backups/w", "--delete"]).expect_code(2);
+    sync(&["site", "s3://backups/w/", "--max-delete", "9"]).expect_code(2);
+    assert_eq!(setting.server.keys("backups"), ["w/a.txt", "w/b.txt", "w/gone.txt"]);
+    assert_eq!(setting.server.count("PutObject"), 0);
+}
+
+#[test]
+fn nothing_is_deleted_when_not_everything_was_stored() {
+    let setting = differing();
+    std::os::unix::fs::symlink("a.txt", setting.env.path("site/link")).expect("a link");
+    setting.server.put("backups", "w/link", b"kept");
+    setting.server.faults(&["PutObject:conflict:always"]);
+
+    let failed = setting.run(&["sync", "site", "s3://backups/w/", "--delete"]);
+    setting.server.clear_faults();
+    let skipped = setting.run(&["sync", "site", "s3://backups/w/", "--delete"]);
+
+    failed.expect_code(3);
+    assert!(failed.stderr.contains("nothing is deleted"), "{}", failed.stderr);
+    skipped.expect_code(3);
+    assert!(skipped.stdout.contains("Deleted s3://backups/w/gone.txt (1 B)"), "{}", skipped.stdout);
+    assert_eq!(setting.object("w/link"), b"kept");
+}
+
+#[test]
+fn the_objects_under_a_prefix_become_files_in_a_folder() {
+    let setting = Setting::new();
+    for (key, content) in [("w/a", "1"), ("w/b/c", "2"), ("w/f/", ""), ("w/../x", "3")] {
+        setting.server.put("backups", key, content.as_bytes());
+    }
+    let get = ["get", "s3://backups/w/", "out"];
+
+    let dry = setting.run(&[&get[..], &["--dry-run"]].concat());
+    let is_dry = !setting.env.path("out").exists();
+    let first = setting.run(&get);
+    let again = setting.run(&[&get[..], &["--json", "--exclude", "f", "--exclude", "x"]].concat());
+    setting.env.write("out/a", "other");
+    let refused = setting.run(&[&get[..], &["--include", "a"]].concat());
+
+    dry.expect_code(3);
+    assert!(is_dry && dry.stdout.contains("would get s3://backups/w/a to out/a (1 B)"));
+    first.expect_code(3);
+    assert_eq!(first.stdout.matches("Downloaded s3://backups/w/").count(), 2);
+    assert_eq!(first.stderr.matches("skipped `s3://backups/w/").count(), 2);
+    let read = |name: &str| fs::read(setting.env.path(name)).expect("a file");
+    assert_eq!((read("out/a"), read("out/b/c")), (b"other".to_vec(), b"2".to_vec()));
+    again.expect_code(0);
+    assert_eq!(last(&again.stdout)["unchanged"], 2);
+    refused.expect_code(1);
+    setting.run(&["get", "s3://backups/nothing/", "out"]).expect_code(5);
+}
+
+#[test]
+fn an_object_in_an_archive_is_said_to_be_there() {
+    let setting = Setting::new();
+    setting.server.put("backups", "w/cold", b"x");
+    setting.server.put("backups", "w/warm", b"y");
+    setting.server.faults(&["GetObject:archived"]);
+
+    let one = setting.run(&["get", "s3://backups/w/cold", "."]);
+    setting.server.faults(&["GetObject:archived"]);
+    let of_many = setting.run(&["get", "s3://backups/w/", "out"]);
+
+    one.expect_code(1);
+    assert!(one.stderr.contains("InvalidObjectState"), "{}", one.stderr);
+    assert!(one.stderr.contains("hint: it is archived"), "{}", one.stderr);
+    of_many.expect_code(3);
+    assert_eq!(names_in(&setting.env.path("out")).len(), 1);
+}
+
+#[test]
+fn a_get_that_was_killed_goes_on_where_it_stopped() {
+    let setting = Setting::new();
+    setting.server.put("backups", "large", &bytes(20 * MIB));
+    setting.server.faults(&["GetObject:stall:after=1:always"]);
+    let journal = setting.env.path(".large.s3get-journal");
+    let get = ["get", "s3://backups/large", "."];
+
+    let running = setting.start(&get);
+    wait_until("a range is there", || {
+        fs::read_to_string(&journal).is_ok_and(|text| text.contains("range"))
+    });
+    let meanwhile = setting.run(&get);
+    running.signal(Signal::KILL);
+    running.finish();
+    setting.server.clear_faults();
+    let n_before = setting.server.count("GetObject");
+    let mode = fs::metadata(setting.env.path(".large.s3get-part")).expect("it is there").mode();
+    let again = setting.run(&get);
+
+    meanwhile.expect_code(75);
+    assert_eq!(mode & 0o777, 0o600);
+    again.expect_code(0);
+    assert!(again.stderr.contains("Going on with s3://backups/large: "), "{}", again.stderr);
+    assert_eq!(setting.server.count("GetObject") - n_before, 2);
+    assert!(fs::read(setting.env.path("large")).expect("the file") == bytes(20 * MIB));
+    assert_eq!(
+        names_in(&setting.env.path(".")).iter().filter(|name| name.contains("s3get")).count(),
+        0
+    );
 }

@@ -120,6 +120,16 @@ impl AtomicFile {
         }
     }
 
+    /// Takes a locked file that was written beside `target`, which is what [`replaceable`] returned.
+    pub(crate) fn adopt(target: PathBuf, temp: PathBuf, file: File) -> Self {
+        Self { target, temp, file: Some(file), behind: WriteBehind::default() }
+    }
+
+    /// Leaves the file under its temporary name.
+    pub(crate) fn leave(mut self) {
+        self.file = None;
+    }
+
     /// Returns the open file.
     pub fn file(&self) -> &File {
         self.file.as_ref().expect("the file is open until commit")
@@ -185,7 +195,7 @@ impl Drop for AtomicFile {
 }
 
 /// Returns the path whose name a new file will take.
-fn replaceable(target: PathBuf) -> Result<PathBuf, PathError> {
+pub(crate) fn replaceable(target: PathBuf) -> Result<PathBuf, PathError> {
     let Ok(metadata) = fs::metadata(&target) else { return Ok(target) };
     if !metadata.is_file() {
         let error = io::Error::new(io::ErrorKind::InvalidInput, NotRegular);

@@ -1,7 +1,8 @@
 //! Objects in S3-compatible stores: put them, prove them, get them back.
 //!
-//! `plan`, `checksum`, `proof` and `retry` only decide; `connect` makes a [`Store`]; `put`, `tree`,
-//! `stream`, `spool`, `get`, `verify`, `list`, `presign` and `uploads` act through a [`Link`].
+//! `plan`, `checksum`, `proof`, `retry`, `sync::plan` and `targets` only decide; `connect` makes a
+//! [`Store`]; `put`, `tree`, `sync`, `stream`, `spool`, `get`, `verify`, `list`, `presign` and `uploads`
+//! act through a [`Link`].
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
@@ -25,12 +26,15 @@ mod escaped;
 mod event;
 mod existing;
 mod failure;
+mod fetch;
 mod figures;
 mod filter;
 mod get;
+mod get_many;
 mod headers;
 mod journal;
 mod known;
+mod landing;
 mod lanes;
 mod layout;
 mod leg;
@@ -39,6 +43,7 @@ mod list;
 mod multipart;
 mod observe;
 mod pace;
+mod partial;
 mod payload;
 pub mod plan;
 mod presign;
@@ -56,6 +61,8 @@ mod spool;
 mod stop;
 mod store;
 mod stream;
+mod sync;
+mod targets;
 mod task;
 mod tls;
 mod tree;
@@ -75,7 +82,8 @@ pub use self::{
     failure::{CallFailure, Trouble},
     figures::{Figures, Run, write_metrics},
     filter::{Filter, FilterError},
-    get::{GetOptions, GetSummary, get},
+    get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get},
+    get_many::{find_targets, get_target, preview_target},
     headers::{CustomerKey, RequestHeaders},
     journal::{Job, JournalError, Journals, Unfinished},
     known::{Conditions, Known, Remembered},
@@ -91,12 +99,16 @@ pub use self::{
     resume::{EarlierRun, Resume, give_up},
     retry::Patience,
     source::SourceError,
-    sources::{Skipped, Source, Sources, SourcesError, find_sources},
+    sources::{Skipped, Source, Sources, SourcesError, find_in_folder, find_sources},
     spool::{Spool, goes_on, release},
     stop::Stop,
     store::{Store, StoreOptions},
     stream::{Stream, put_stream, refuse_taken},
-    tree::{put_all, put_everywhere},
+    sync::{
+        Deletion, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring, plan_sync, unchanged,
+    },
+    targets::{Target, Targets, plan_targets},
+    tree::{put_all, put_everywhere, run_all},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     vacant::find_free_keys,

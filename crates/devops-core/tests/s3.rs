@@ -14,6 +14,8 @@ mod doctor;
 mod every_fault;
 #[path = "s3/faults.rs"]
 mod faults;
+#[path = "s3/fetch.rs"]
+mod fetch;
 #[path = "s3/get.rs"]
 mod get;
 #[path = "s3/put.rs"]
@@ -27,6 +29,8 @@ mod schedules;
 #[cfg(feature = "offsite")]
 #[path = "s3/stream.rs"]
 mod stream;
+#[path = "s3/sync.rs"]
+mod sync;
 #[path = "s3/trees.rs"]
 mod trees;
 #[path = "s3/trial.rs"]

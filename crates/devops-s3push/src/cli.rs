@@ -1,8 +1,10 @@
 //! The flags of devops-s3push and their defaults.
 
 mod doctor;
+mod get;
 mod put;
 mod store;
+mod sync;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,8 +15,10 @@ use devops_core::s3::{Proof, S3Uri};
 use self::store::duration;
 pub(crate) use self::{
     doctor::DoctorArgs,
-    put::{AttributeFlags, BaseFlags, PutArgs},
+    get::GetArgs,
+    put::{AttributeFlags, BaseFlags, Protection, PutArgs, UnfinishedFlags},
     store::{Connection, Transfer},
+    sync::SyncArgs,
 };
 
 pub(crate) const TOOL: Tool = Tool {
@@ -40,6 +44,8 @@ pub(crate) const TOOL: Tool = Tool {
         "restart",
         "drop",
         "resumable",
+        "delete",
+        "max-delete",
     ],
     secret: &[],
     profile: None,
@@ -50,11 +56,13 @@ const AFTER_HELP: &str = "\
 EXAMPLES
   devops-s3push put backup.tar.gz s3://backups
   devops-s3push put site/ s3://www/2025/ --exclude '*.map'
+  devops-s3push sync site/ s3://www/live/ --delete
   devops-s3push resume
   pg_dump shop | devops-s3push put - s3://backups/shop.sql
   devops-s3push put --from-command s3://backups/etc.tar.gz -- devops-backup create /etc -
   devops-s3push put backup.tar.gz s3://backups --also s3://far-away/host/
   devops-s3push get s3://backups/backup.tar.gz .
+  devops-s3push get s3://www/live/ site/
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
   devops-s3push uploads abort s3://backups/ --older-than 7d
@@ -64,7 +72,8 @@ EXIT CODES
   0 done   1 failed, or the key is taken   2 wrong usage
   3 some files were skipped, refused or failed, and each was named
   5 file, bucket or object not found   10 content differs, or `doctor` found what puts need missing
-  11 refused: the source was changed, or a key would go over plain HTTP   75 try again later
+  11 refused: the source was changed, more would be deleted than may be, or a key would go over plain HTTP
+  75 try again later
   77 no or wrong credentials, or no permission   78 wrong configuration
   125 126 127 the command of --from-command cannot be supervised, executed, found
   128+n ended by signal n";
@@ -81,10 +90,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Put files, folders, globs or the standard input
     Put(Box<PutArgs>),
+    /// Make the objects under a prefix what the files in a folder are
+    Sync(Box<SyncArgs>),
     /// Go on with uploads that broke off
     Resume(ResumeArgs),
-    /// Get one object into a file
-    Get(GetArgs),
+    /// Get an object into a file, or all under a prefix into a folder
+    Get(Box<GetArgs>),
     /// List objects
     List(ListArgs),
     /// Print an address with which anybody can get one object for some time
@@ -109,23 +120,6 @@ pub(crate) struct ResumeArgs {
     /// Show what is unfinished
     #[arg(long)]
     pub(crate) dry_run: bool,
-    #[command(flatten)]
-    pub(crate) transfer: Transfer,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
-#[derive(Args)]
-pub(crate) struct GetArgs {
-    /// The object
-    #[arg(value_name = "S3_URI")]
-    pub(crate) source: S3Uri,
-    /// The file, or a folder to make it in
-    #[arg(value_name = "DEST")]
-    pub(crate) destination: PathBuf,
-    /// Replace an existing file
-    #[arg(long)]
-    pub(crate) overwrite: bool,
     #[command(flatten)]
     pub(crate) transfer: Transfer,
     #[command(flatten)]

@@ -16,6 +16,7 @@ mod receipt;
 mod reporter;
 mod resume;
 mod stream;
+mod sync;
 mod totals;
 mod uploads;
 mod verify;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
 async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failure> {
     match command {
         Command::Put(args) => Box::pin(put::put(args, session)).await,
+        Command::Sync(args) => Box::pin(sync::sync(args, session)).await,
         Command::Resume(args) => resume::resume(args, session).await,
         Command::Get(args) => get::get(args, session).await,
         Command::List(args) => list::list(args, session).await,

@@ -74,6 +74,7 @@ pub(super) fn of_answer(status: u16, code: &str, message: &str, region: Option<S
         (_, "NoSuchBucket") => Trouble::NoBucket,
         (_, "NoSuchKey" | "NoSuchVersion") => Trouble::NoObject,
         (_, "NoSuchUpload") => Trouble::NoUpload,
+        (_, "InvalidObjectState") => Trouble::Archived,
         (_, "PreconditionFailed") | (412, _) => Trouble::Exists,
         (_, "ConditionalRequestConflict" | "OperationAborted") => Trouble::Conflict,
         (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
@@ -172,6 +173,7 @@ mod tests {
         assert_eq!(trouble(200, "InternalError", ""), Trouble::Server);
         assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::Expired);
         assert_eq!(trouble(403, "RequestTimeTooSkewed", ""), Trouble::Clock);
+        assert_eq!(trouble(403, "InvalidObjectState", ""), Trouble::Archived);
     }
 
     #[test]

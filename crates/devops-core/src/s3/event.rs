@@ -50,6 +50,27 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// What an earlier run fetched of an object is gone on with.
+    Continued {
+        /// The object.
+        uri: S3Uri,
+        /// How many ranges are there.
+        parts: u32,
+        /// How many bytes they have; each is told as moved.
+        size: u64,
+    },
+    /// What an earlier run fetched is of another object, or of this one before it was changed.
+    Anew {
+        /// The object.
+        uri: S3Uri,
+    },
+    /// What was fetched before the work broke off stays for a later run.
+    Kept {
+        /// Where it is.
+        path: PathBuf,
+        /// How many bytes it has.
+        size: u64,
+    },
     /// An upload that breaks off will have to begin anew, because there is no place for its journal.
     Unjournaled(PathError),
     /// A stream is being written into a spool, which has so many bytes now.

@@ -46,6 +46,8 @@ pub enum Trouble {
     ChecksumRefused,
     /// The store does not know conditional writes.
     ConditionRefused,
+    /// The object is in an archive, from which the store has to fetch it first.
+    Archived,
     /// The store copies no such piece of another object.
     CopyRefused,
     /// The bytes arrived damaged.
@@ -136,6 +138,7 @@ impl HasKind for CallFailure {
             Trouble::ChecksumRefused
             | Trouble::ConditionRefused
             | Trouble::CopyRefused
+            | Trouble::Archived
             | Trouble::Rejected => Kind::Failed,
             Trouble::Interrupted(_) => Kind::Interrupted,
         }

@@ -33,6 +33,12 @@ impl Filter {
         self.exclude.is_match(relative)
     }
 
+    /// Returns whether a file of that path would be found in the folder.
+    pub(crate) fn covers(&self, relative: &Path) -> bool {
+        let is_in_excluded = relative.ancestors().skip(1).any(|folder| self.excludes(folder));
+        !is_in_excluded && self.takes(relative)
+    }
+
     pub(crate) fn takes(&self, relative: &Path) -> bool {
         !self.excludes(relative)
             && self.include.as_ref().is_none_or(|include| include.is_match(relative))

@@ -1,27 +1,27 @@
 //! Fetches objects, several ranges at a time, and checks what came.
 
 use std::{
-    fs::File,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
 use super::{
     S3Error, blocking,
-    checksum::{self, Algorithm, Checksum, Sum},
+    checksum::{self, Algorithm, Checksum},
     event::Event,
+    existing::same_content,
     failure::{CallFailure, Trouble},
+    fetch::Fetch,
+    landing::Landing,
     link::Link,
-    plan::{Part, PartPlan, PartSize},
+    partial::remove_leftovers,
+    plan::PartSize,
     proof::Proof,
     reads::ObjectHead,
+    source::OpenFile,
     uri::S3Uri,
 };
-use crate::fs::{At, AtomicFile, PathError, ReplacePolicy};
+use crate::fs::{PathError, ReplacePolicy};
 
 /// How objects are fetched.
 #[derive(Clone, Copy, Debug)]
@@ -34,24 +34,49 @@ pub struct GetOptions {
     pub part_size: PartSize,
 }
 
-/// One object that was fetched.
+/// One object that is here.
 #[derive(Clone, Debug)]
 pub struct GetSummary {
     /// The object.
     pub uri: S3Uri,
     /// The file.
     pub path: PathBuf,
+    /// Whether the file had the same content already, so that nothing was fetched.
+    pub is_unchanged: bool,
     /// How many bytes it has.
     pub size: u64,
-    /// The checksum of the bytes that came.
-    pub checksum: Checksum,
+    /// The checksum of the bytes here; none where their MD5 was compared.
+    pub checksum: Option<Checksum>,
     /// How well that agrees with what the store says.
     pub proof: Proof,
     /// How long it took.
     pub elapsed: Duration,
 }
 
+/// What a get would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetPreview {
+    /// How many bytes the object has.
+    pub size: u64,
+    /// What is there already.
+    pub file: Existing,
+}
+
+/// What is there already under the name of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Nothing.
+    Nothing,
+    /// The same content.
+    Same(Proof),
+    /// Something else, which may be replaced.
+    Other,
+}
+
 /// Fetches an object into `path`, where it appears whole and checked or not at all.
+///
+/// A file with the same content stays. What is fetched of an object in several ranges before the work
+/// breaks off is kept beside `path`, and the next get of the same object goes on with it.
 pub async fn get(
     link: Link<'_>,
     uri: &S3Uri,
@@ -59,24 +84,89 @@ pub async fn get(
     options: GetOptions,
 ) -> Result<GetSummary, S3Error> {
     let begun = Instant::now();
-    if options.replace == ReplacePolicy::Keep && path.symlink_metadata().is_ok() {
+    let head = head_of_existing(link, uri).await?;
+    let existing = existing(link, &head, path, options.replace).await?;
+    let (is_unchanged, checksum, proof) = match existing {
+        Existing::Same(proof) => (true, head.checksum.clone(), proof),
+        Existing::Nothing | Existing::Other => {
+            let (checksum, proof) = fetch(link, (uri, &head), path, options).await?;
+            (false, Some(checksum), proof)
+        }
+    };
+    let checksum = checksum.filter(Checksum::is_full);
+    let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
+    Ok(GetSummary { uri, path, is_unchanged, size: head.size, checksum, proof, elapsed })
+}
+
+/// Returns what [`get`] would do, without doing it.
+pub async fn preview_get(
+    link: Link<'_>,
+    uri: &S3Uri,
+    path: &Path,
+    options: GetOptions,
+) -> Result<GetPreview, S3Error> {
+    let head = head_of_existing(link, uri).await?;
+    let file = existing(link, &head, path, options.replace).await?;
+    Ok(GetPreview { size: head.size, file })
+}
+
+/// Looks what is there already; fails when it is something else that has to stay.
+async fn existing(
+    link: Link<'_>,
+    head: &ObjectHead,
+    path: &Path,
+    replace: ReplacePolicy,
+) -> Result<Existing, S3Error> {
+    let Ok(metadata) = path.symlink_metadata() else { return Ok(Existing::Nothing) };
+    let may_be_same = metadata.is_symlink() || metadata.is_file() && metadata.len() == head.size;
+    if may_be_same
+        && let Ok(file) = OpenFile::open(path).await
+        && let Some(proof) = same_content(link, head, &file).await?
+    {
+        file.check_unchanged()?;
+        let path = path.to_owned();
+        blocking(move || remove_leftovers(&path)).await;
+        return Ok(Existing::Same(proof));
+    }
+    if replace == ReplacePolicy::Keep {
         let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(PathError { action: "create", path: path.to_owned(), source: exists }.into());
     }
-    let head = head_of_existing(link, uri).await?;
-    let mut atomic = AtomicFile::create(path)?;
-    let file = Arc::new(atomic.file().try_clone().at(path, "open")?);
+    Ok(Existing::Other)
+}
+
+async fn fetch(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    path: &Path,
+    options: GetOptions,
+) -> Result<(Checksum, Proof), S3Error> {
     let algorithm = match &head.checksum {
         Some(theirs) if theirs.is_full() && theirs.algorithm.combines() => theirs.algorithm,
         _ => Algorithm::default(),
     };
-    let fetch = Fetch { link, uri, head: &head, algorithm, file: Some(file) };
-    let checksum = fetch.run(options.part_size).await?;
-    let proof = check(link, uri, &head, (&checksum, atomic.temp_path())).await?;
-    link.stop.check()?;
-    blocking(move || atomic.commit(options.mode, options.replace)).await?;
-    let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
-    Ok(GetSummary { uri, path, size: head.size, checksum, proof, elapsed })
+    let mut fetch = Fetch::new(link, uri, head, algorithm);
+    let plan = fetch.plan(options.part_size)?;
+    let landing = Landing::open(link, (uri, head), path, (algorithm, plan)).await?;
+    fetch.land_in(&landing);
+    let fetched = async {
+        let checksum = fetch.run(landing.part_size().unwrap_or(options.part_size)).await?;
+        let proof = check(link, uri, head, (&checksum, landing.path())).await?;
+        link.stop.check()?;
+        Ok((checksum, proof))
+    };
+    match fetched.await {
+        Ok(done) => {
+            landing.commit(options).await?;
+            Ok(done)
+        }
+        Err(error) => {
+            if let Some((path, size)) = landing.end(&error, fetch.n_landed()).await {
+                (link.events)(Event::Kept { path, size });
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Compares what came with what the store says of it; reads the file again where it must.
@@ -133,52 +223,4 @@ pub(crate) async fn missing(link: Link<'_>, uri: &S3Uri) -> CallFailure {
         _ => (Trouble::NoObject, format!("no object `{uri}`")),
     };
     CallFailure::local("HeadObject", trouble, message)
-}
-
-/// All bytes of one object on their way.
-pub(crate) struct Fetch<'a> {
-    pub(crate) link: Link<'a>,
-    pub(crate) uri: &'a S3Uri,
-    pub(crate) head: &'a ObjectHead,
-    /// One that combines, because the ranges come in any order.
-    pub(crate) algorithm: Algorithm,
-    /// Where the bytes go, if anywhere.
-    pub(crate) file: Option<Arc<File>>,
-}
-
-impl Fetch<'_> {
-    /// Fetches all bytes and returns their checksum.
-    pub(crate) async fn run(&self, part_size: PartSize) -> Result<Checksum, S3Error> {
-        let plan = PartPlan::new(self.head.size, part_size, self.link.store.max_memory())?;
-        (self.link.events)(Event::Started {
-            uri: self.uri.clone(),
-            path: None,
-            size: Some(self.head.size),
-            parts: Some(plan.n_parts()),
-        });
-        let mut sums: Vec<(u32, Sum)> = stream::iter(plan.parts().filter(|part| part.size > 0))
-            .map(|part| self.part(part))
-            .buffer_unordered(self.link.store.concurrency())
-            .try_collect()
-            .await?;
-        sums.sort_by_key(|(number, _)| *number);
-        let sums: Vec<_> = sums.into_iter().map(|(_, sum)| sum).collect();
-        let empty = || Sum::of(self.algorithm, b"").checksum();
-        Ok(Sum::combine(&sums).unwrap_or_else(empty))
-    }
-
-    async fn part(&self, part: Part) -> Result<(u32, Sum), S3Error> {
-        let etag = self.head.etag.as_deref();
-        let buffer = self.link.get_range(self.uri, etag, (part.offset, part.size)).await?;
-        let (algorithm, file) = (self.algorithm, self.file.clone());
-        let sum = blocking(move || {
-            if let Some(file) = file {
-                file.write_all_at(buffer.as_ref(), part.offset)?;
-            }
-            Ok::<_, std::io::Error>(Sum::of(algorithm, buffer.as_ref()))
-        })
-        .await
-        .at(&self.uri.key, "write")?;
-        Ok((part.number, sum))
-    }
 }

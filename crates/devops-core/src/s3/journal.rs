@@ -47,8 +47,8 @@ use crate::{
 
 mod lines;
 
-pub(crate) use lines::{Begun, Story, Taken};
-use lines::{Line, append};
+use lines::Line;
+pub(crate) use lines::{Begun, Story, Taken, append};
 
 /// The format of the file; a journal of another one is not taken up.
 const VERSION: u32 = 1;
@@ -207,8 +207,8 @@ impl Journals {
         for entry in entries {
             let path = entry.at(&self.0, "list")?.path();
             if path.extension().is_some_and(|extension| extension == EXTENSION)
-                && let Ok(mut file) = open_file(&path)
-                && let Ok(bytes) = read(&mut file)
+                && let Ok(file) = open_file(&path)
+                && let Ok(bytes) = read(&file)
                 && let Some(found) = unfinished_in(&bytes)
             {
                 unfinished.push(found);
@@ -250,7 +250,7 @@ fn path(folder: &Path, job: &Job) -> PathBuf {
 fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).at(folder, "create")?;
     let path = path(folder, &job);
-    let mut file = loop {
+    let file = loop {
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC;
         let open = openat(CWD, &path, flags | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR);
         let file = File::from(open.at(&path, "create")?);
@@ -262,7 +262,7 @@ fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
             Ok(()) | Err(_) => break file,
         }
     };
-    let earlier = Story::parse(&read(&mut file).at(&path, "read")?);
+    let earlier = Story::parse(&read(&file).at(&path, "read")?);
     // What was cut off must not run into the next line.
     let length = earlier.as_ref().map_or(0, |story| story.length);
     file.set_len(length as u64).at(&path, "write")?;
@@ -316,7 +316,8 @@ impl Journal {
     }
 }
 
-fn read(file: &mut File) -> io::Result<Vec<u8>> {
+/// Reads a journal from its beginning.
+pub(crate) fn read(mut file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.take(LARGEST).read_to_end(&mut bytes)?;

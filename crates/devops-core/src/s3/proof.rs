@@ -124,6 +124,11 @@ impl Sent {
         self.parts.iter().filter(of).map(|part| part.size).sum()
     }
 
+    /// What is known of an object that has the bytes of a file, and need not be sent.
+    pub(crate) fn unsent(size: u64) -> Self {
+        Self { size, checksum: None, parts: Vec::new(), is_multipart: false }
+    }
+
     /// What is known of bytes whose write has no answer.
     pub(crate) fn unanswered(payload: &Payload) -> Self {
         let checksum = payload.sum.as_ref().map(Sum::checksum);

@@ -283,6 +283,7 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::ChecksumRefused
             | Trouble::ConditionRefused
             | Trouble::CopyRefused
+            | Trouble::Archived
             | Trouble::Damaged
             | Trouble::Rejected => false,
         },

@@ -34,6 +34,8 @@ pub struct Skipped {
     pub path: PathBuf,
     /// Why: `a symbolic link`.
     pub reason: String,
+    /// Whether nobody knows what is there, because it could not be read.
+    pub is_unread: bool,
 }
 
 /// What was found under the paths of a put.
@@ -80,6 +82,9 @@ pub enum SourcesError {
         /// What it is.
         reason: &'static str,
     },
+    /// A path that has to be a folder is none.
+    #[error("`{}` is not a folder", .0.display())]
+    NotAFolder(PathBuf),
     /// A pattern is no glob.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -97,6 +102,7 @@ impl HasKind for SourcesError {
             | Self::NeedsPrefix(_)
             | Self::Collision { .. }
             | Self::NotAFile { .. }
+            | Self::NotAFolder(_)
             | Self::Filter(_)
             | Self::NotUtf8(_) => Kind::Usage,
         }
@@ -128,6 +134,19 @@ pub fn find_sources(
         return Err(SourcesError::NeedsPrefix(destination.clone()));
     }
     Ok(search.found)
+}
+
+/// Finds the files in a folder and names the object of each below `prefix`, as [`find_sources`] does.
+pub fn find_in_folder(
+    folder: &Path,
+    prefix: &S3Uri,
+    filter: &Filter,
+    follow_symlinks: bool,
+) -> Result<Sources, SourcesError> {
+    if !fs::metadata(folder).at(folder, "read")?.is_dir() {
+        return Err(SourcesError::NotAFolder(folder.to_owned()));
+    }
+    find_sources(&[folder.to_owned()], prefix, filter, follow_symlinks)
 }
 
 struct Search<'a> {
@@ -192,7 +211,12 @@ impl Search<'_> {
     }
 
     fn skip(&mut self, path: PathBuf, reason: impl Into<String>) {
-        self.found.skipped.push(Skipped { path, reason: reason.into() });
+        self.found.skipped.push(Skipped { path, reason: reason.into(), is_unread: false });
+    }
+
+    fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
+        let reason = error.to_string();
+        self.found.skipped.push(Skipped { path, reason, is_unread: true });
     }
 
     fn walk(
@@ -210,7 +234,7 @@ impl Search<'_> {
                 return Err(Err::<(), _>(error).at(folder, "list").expect_err("it failed").into());
             }
             Err(error) => {
-                self.skip(folder.to_owned(), error.to_string());
+                self.cannot_read(folder.to_owned(), &error);
                 return Ok(());
             }
         };
@@ -221,6 +245,7 @@ impl Search<'_> {
             match self.look(&path, &relative, wanted) {
                 Found::Nothing => {}
                 Found::Skipped(reason) => self.skip(path, reason),
+                Found::Unread(error) => self.cannot_read(path, &error),
                 Found::File(size) => self.take_in_tree(path, &relative, size)?,
                 Found::Folder(identity) if ancestors.contains(&identity) => {
                     self.skip(path, "a symbolic link that leads back up");
@@ -261,7 +286,7 @@ impl Search<'_> {
         };
         let metadata = match metadata {
             Ok(metadata) => metadata,
-            Err(error) => return Found::Skipped(error.to_string()),
+            Err(error) => return Found::Unread(error),
         };
         if metadata.is_dir() {
             let excluded = self.filter.excludes(relative);
@@ -273,7 +298,7 @@ impl Search<'_> {
         if metadata.is_file() {
             Found::File(metadata.len())
         } else {
-            Found::Skipped(kind(&metadata).to_owned())
+            Found::Skipped(kind(&metadata))
         }
     }
 }
@@ -282,7 +307,8 @@ enum Found {
     Nothing,
     File(u64),
     Folder((u64, u64)),
-    Skipped(String),
+    Skipped(&'static str),
+    Unread(std::io::Error),
 }
 
 fn identity(metadata: &Metadata) -> (u64, u64) {

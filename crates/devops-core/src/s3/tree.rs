@@ -7,35 +7,45 @@ use futures_util::{StreamExt, future::join_all, stream};
 use super::{S3Error, event::ObjectSummary, failure::Trouble, link::Link, sources::Source};
 use crate::kind::{HasKind, Kind};
 
-/// Puts every source with `put_one` and tells how each went; many small files fill the lanes of one large.
-///
-/// Begins no more, and ends with that error, when one fails in a way that all others would share: no
-/// permission, no such bucket, no store, a signal. What is under way then comes to its own end, so that
-/// every upload is completed or aborted.
+/// Puts every source with `put_one` and tells how each went; see [`run_all`].
 pub async fn put_all(
     link: Link<'_>,
     sources: &[Source],
     put_one: impl AsyncFn(&Source) -> Result<ObjectSummary, S3Error>,
-    mut each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
+    each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
+) -> Result<(), S3Error> {
+    run_all(link, sources, put_one, each).await
+}
+
+/// Does the work of every item and tells how each went; many small files fill the lanes of one large.
+///
+/// Begins no more, and ends with that error, when one fails in a way that all others would share: no
+/// permission, no such bucket, no store, a signal. What is under way then comes to its own end, so that
+/// every upload is completed or aborted.
+pub async fn run_all<'a, T, R>(
+    link: Link<'_>,
+    items: &'a [T],
+    work: impl AsyncFn(&'a T) -> Result<R, S3Error>,
+    mut each: impl FnMut(&'a T, Result<R, S3Error>),
 ) -> Result<(), S3Error> {
     let stopped = Cell::new(false);
-    let stopped = &stopped;
-    let mut puts = stream::iter(sources)
-        .map(async |source| {
+    let (stopped, work) = (&stopped, &work);
+    let mut running = stream::iter(items)
+        .map(async |item| {
             if stopped.get() {
                 return None;
             }
-            Some((source, put_one(source).await))
+            Some((item, work(item).await))
         })
         .buffer_unordered(link.store.concurrency());
     let mut shared = None;
-    while let Some(done) = puts.next().await {
+    while let Some(done) = running.next().await {
         match done {
             Some((_, Err(error))) if is_shared(&error) => {
                 stopped.set(true);
                 shared.get_or_insert(error);
             }
-            Some((source, result)) => each(source, result),
+            Some((item, result)) => each(item, result),
             None => {}
         }
     }

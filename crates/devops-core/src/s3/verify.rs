@@ -7,7 +7,8 @@ use super::{
     checksum::{self, Algorithm},
     existing::same_content,
     failure::Trouble,
-    get::{Fetch, head_of_existing},
+    fetch::Fetch,
+    get::head_of_existing,
     link::Link,
     plan::PartSize,
     proof::Proof,
@@ -52,7 +53,7 @@ pub async fn verify(
     }
     let proof = if deep {
         let algorithm = Algorithm::default();
-        let fetch = Fetch { link, uri, head: &head, algorithm, file: None };
+        let fetch = Fetch::new(link, uri, &head, algorithm);
         let theirs = fetch.run(PartSize::Auto).await?;
         let (path, cancel) = (path.to_owned(), link.stop.cancel().clone());
         let ours = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;

@@ -199,7 +199,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn algorithm(text: &str) -> Result<Protection, String> {
+pub(super) fn algorithm(text: &str) -> Result<Protection, String> {
     match text {
         "none" => Ok(Protection(None)),
         _ => match text.parse() {

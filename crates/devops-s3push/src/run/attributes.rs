@@ -8,13 +8,16 @@ use devops_core::{
 
 use super::list::rfc3339;
 use crate::{
-    cli::{AttributeFlags, PutArgs},
+    cli::{AttributeFlags, Protection},
     when::When,
 };
 
 /// Reads the flags; says what does not go together before anything is sent.
-pub(super) fn attributes(args: &PutArgs, session: &Session) -> Result<Attributes, Failure> {
-    let flags = &args.attributes;
+pub(super) fn attributes(
+    flags: &AttributeFlags,
+    checksum: Protection,
+    session: &Session,
+) -> Result<Attributes, Failure> {
     let tags = Tags::new(flags.tag.iter().cloned());
     let attributes = Attributes {
         metadata: flags.metadata.iter().cloned().collect(),
@@ -25,7 +28,7 @@ pub(super) fn attributes(args: &PutArgs, session: &Session) -> Result<Attributes
         lock: lock(flags, session)?,
         legal_hold: flags.legal_hold,
     };
-    if attributes.is_locked() && args.checksum.0.is_none() {
+    if attributes.is_locked() && checksum.0.is_none() {
         return Err(
             Failure::usage("a locked object needs a checksum").hint("leave out `--checksum none`")
         );

@@ -76,6 +76,9 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),
         Trouble::OtherRegion(None) => "pass the bucket's --region",
         Trouble::Throttled | Trouble::Server | Trouble::Broken => "try again later",
+        Trouble::Archived => {
+            "it is archived (GLACIER or DEEP_ARCHIVE): let the store restore a copy of it first"
+        }
         Trouble::Conflict => "someone else writes to the same key",
         Trouble::NoObject
         | Trouble::NoUpload

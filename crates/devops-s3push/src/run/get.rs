@@ -1,14 +1,25 @@
-//! `get`: one object into a file.
+//! `get`: an object into a file, or all under a prefix into a folder.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     fs::ReplacePolicy,
-    s3::{Event, GetOptions, Link, PartSize, get as get_object},
+    kind::Kind,
+    s3::{
+        Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
+        S3Uri, Target, find_targets, get as get_object, get_target, preview_get, preview_target,
+        run_all,
+    },
     units::ByteSize,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     connection::Connected,
@@ -20,47 +31,221 @@ use crate::cli::GetArgs;
 /// Objects are no programs; the person's umask would say the rest, but nobody can read it safely.
 const MODE: u32 = 0o644;
 
-pub(crate) async fn get(args: GetArgs, session: &Session) -> Result<Outcome, Failure> {
+pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
     let path = target(&args)?;
+    let filter = Filter::new(&args.include, &args.exclude)
+        .map_err(|error| Failure::usage(error.to_string()))?;
     let replace = if args.overwrite { ReplacePolicy::Replace } else { ReplacePolicy::Keep };
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    session.status(format!("Downloading {} to {}...", args.source, quote(&path)));
     let options = GetOptions { replace, mode: MODE, part_size: PartSize::Auto };
-    let summary = get_object(link, &args.source, &path, options).await.map_err(|error| {
-        let exists = matches!(&error, devops_core::s3::S3Error::Path(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists);
-        let failure = explain(error);
-        if exists { failure.hint("pass --overwrite to replace it") } else { failure }
-    })?;
-    reporter.emit("object", |object| {
-        insert_path(object, "path", &summary.path);
-        insert(object, json!({
-            "bucket": summary.uri.bucket, "key": summary.uri.key, "size": summary.size,
-            "checksum": summary.checksum.value, "checksum_algorithm": summary.checksum.algorithm.name(),
-            "proof": summary.proof.name(), "seconds": summary.elapsed.as_secs_f64(),
-        }));
-    });
-    if !session.json() {
-        let (size, checksum, proof) = (ByteSize(summary.size), &summary.checksum, summary.proof);
-        let path = quote(&summary.path);
-        session.line(format!(
-            "Downloaded {} to {path} ({size}, {checksum}, proof {proof})",
-            summary.uri
-        ))?;
+    let run = GetRun { link, options, session, reporter: &reporter };
+    match (args.source.is_prefix(), args.dry_run) {
+        (true, _) => run.tree(&args, &path, &filter).await,
+        (false, true) => run.foresee(&args.source, &path).await,
+        (false, false) => run.one(&args.source, &path).await,
     }
-    Ok(Outcome::Done)
 }
 
-/// Returns the file: in a folder it gets the last part of the key as its name.
-fn target(args: &GetArgs) -> Result<PathBuf, Failure> {
-    if args.source.is_prefix() {
-        return Err(Failure::usage(format!("`{}` names no object", args.source)));
+struct GetRun<'a> {
+    link: Link<'a>,
+    options: GetOptions,
+    session: &'a Session,
+    reporter: &'a Reporter<'a>,
+}
+
+/// What came of the objects under a prefix.
+#[derive(Default)]
+struct Fetched {
+    n_new: usize,
+    n_unchanged: usize,
+    n_bytes: u64,
+    failed: Vec<Value>,
+    skipped: Vec<Value>,
+}
+
+impl GetRun<'_> {
+    async fn one(&self, uri: &S3Uri, path: &Path) -> Result<Outcome, Failure> {
+        self.session.status(format!("Downloading {uri} to {}...", quote(path)));
+        let summary = get_object(self.link, uri, path, self.options).await.map_err(explain_file)?;
+        self.show(&summary)?;
+        Ok(Outcome::Done)
     }
+
+    async fn foresee(&self, uri: &S3Uri, path: &Path) -> Result<Outcome, Failure> {
+        let preview = preview_get(self.link, uri, path, self.options).await;
+        self.show_plan((uri, path), preview.map_err(explain_file)?)?;
+        Ok(Outcome::Done)
+    }
+
+    async fn tree(
+        &self,
+        args: &GetArgs,
+        folder: &Path,
+        filter: &Filter,
+    ) -> Result<Outcome, Failure> {
+        let begun = Instant::now();
+        let targets = find_targets(self.link, &args.source, filter).await.map_err(explain)?;
+        if targets.n_listed == 0 {
+            return Err(Failure::new(Kind::NotFound, format!("no object under `{}`", args.source)));
+        }
+        let mut fetched = Fetched::default();
+        for (uri, reason) in &targets.skipped {
+            self.session.warn(format!("skipped `{uri}`: {reason}"));
+            fetched.skipped.push(json!({"key": uri.key, "reason": reason}));
+        }
+        let ended = if args.dry_run {
+            self.foresee_all(folder, &targets.files, &mut fetched).await
+        } else {
+            let ended = self.get_all(folder, &targets.files, &mut fetched).await;
+            self.emit(&fetched, begun);
+            ended
+        };
+        ended.map_err(explain)?;
+        fetched.outcome()
+    }
+
+    async fn get_all(
+        &self,
+        folder: &Path,
+        files: &[Target],
+        fetched: &mut Fetched,
+    ) -> Result<(), S3Error> {
+        let work = async |target| get_target(self.link, folder, target, self.options).await;
+        run_all(self.link, files, work, |target, result| match result {
+            Ok(summary) => {
+                // A failure of stdout is remembered by the session and decides nothing here.
+                let _printed = self.show(&summary);
+                let n = if summary.is_unchanged { 0 } else { summary.size };
+                fetched.n_bytes += n;
+                fetched.n_unchanged += usize::from(summary.is_unchanged);
+                fetched.n_new += usize::from(!summary.is_unchanged);
+            }
+            Err(error) => fetched.fail(&target.object.uri, error, self.session),
+        })
+        .await
+    }
+
+    async fn foresee_all(
+        &self,
+        folder: &Path,
+        files: &[Target],
+        fetched: &mut Fetched,
+    ) -> Result<(), S3Error> {
+        let work = async |target| preview_target(self.link, folder, target, self.options).await;
+        run_all(self.link, files, work, |target, result| match result {
+            Ok(preview) => {
+                let path = folder.join(&target.relative);
+                let _printed = self.show_plan((&target.object.uri, &path), preview);
+                fetched.n_new += 1;
+            }
+            Err(error) => fetched.fail(&target.object.uri, error, self.session),
+        })
+        .await
+    }
+
+    fn emit(&self, fetched: &Fetched, begun: Instant) {
+        self.reporter.emit("summary", |object| {
+            insert(
+                object,
+                json!({
+                    "fetched": fetched.n_new, "unchanged": fetched.n_unchanged,
+                    "failed": fetched.failed, "skipped": fetched.skipped,
+                    "bytes_fetched": fetched.n_bytes, "seconds": begun.elapsed().as_secs_f64(),
+                }),
+            );
+        });
+    }
+
+    fn show(&self, summary: &GetSummary) -> Result<(), Failure> {
+        let checksum = summary.checksum.as_ref();
+        self.reporter.emit("object", |object| {
+            insert_path(object, "path", &summary.path);
+            insert(
+                object,
+                json!({
+                    "bucket": summary.uri.bucket, "key": summary.uri.key, "size": summary.size,
+                    "outcome": if summary.is_unchanged { "unchanged" } else { "fetched" },
+                    "checksum": checksum.map(|checksum| checksum.value.clone()),
+                    "checksum_algorithm": checksum.map(|checksum| checksum.algorithm.name()),
+                    "proof": summary.proof.name(), "seconds": summary.elapsed.as_secs_f64(),
+                }),
+            );
+        });
+        if self.session.json() {
+            return Ok(());
+        }
+        let (uri, path, size) = (&summary.uri, quote(&summary.path), ByteSize(summary.size));
+        let checksum = checksum.map_or_else(|| "no checksum".to_owned(), ToString::to_string);
+        let told = format!("({size}, {checksum}, proof {})", summary.proof);
+        self.session.line(if summary.is_unchanged {
+            format!("Unchanged: {path} is {uri} {told}")
+        } else {
+            format!("Downloaded {uri} to {path} {told}")
+        })
+    }
+
+    fn show_plan(&self, (uri, path): (&S3Uri, &Path), plan: GetPreview) -> Result<(), Failure> {
+        let (shown, size) = (quote(path), ByteSize(plan.size));
+        let (action, line) = match plan.file {
+            Existing::Nothing => ("get", format!("would get {uri} to {shown} ({size})")),
+            Existing::Other => ("replace", format!("would replace {shown} with {uri} ({size})")),
+            Existing::Same(_) => ("leave", format!("would leave {shown} ({size}, unchanged)")),
+        };
+        self.reporter.emit("planned", |object| {
+            insert_path(object, "path", path);
+            let (bucket, key) = (&uri.bucket, &uri.key);
+            let fields = json!({"bucket": bucket, "key": key, "size": plan.size, "action": action});
+            insert(object, fields);
+        });
+        if self.session.json() { Ok(()) } else { self.session.line(line) }
+    }
+}
+
+impl Fetched {
+    fn fail(&mut self, uri: &S3Uri, error: S3Error, session: &Session) {
+        let failure = explain_file(error);
+        let message = failure.chain().join(": ");
+        session.warn(format!("`{uri}` was not fetched: {message}"));
+        let kind = failure.kind.name();
+        self.failed.push(json!({"key": uri.key, "kind": kind, "message": message}));
+    }
+
+    /// Returns how the whole ended: none of many is a failure, some of many are a part.
+    fn outcome(&self) -> Result<Outcome, Failure> {
+        let left_out = self.failed.len() + self.skipped.len();
+        let n_here = self.n_new + self.n_unchanged;
+        let total = n_here + left_out;
+        match (n_here, left_out) {
+            (_, 0) => Ok(Outcome::Done),
+            (0, _) if !self.failed.is_empty() => {
+                Err(Failure::new(Kind::Failed, format!("none of {total} objects was fetched")))
+            }
+            _ => Ok(Outcome::Partial(format!("{left_out} of {total} objects were not fetched"))),
+        }
+    }
+}
+
+fn explain_file(error: S3Error) -> Failure {
+    let exists = |error: &S3Error| matches!(error, S3Error::Path(error) if error.source.kind() == io::ErrorKind::AlreadyExists);
+    let is_taken = exists(&error);
+    let failure = explain(error);
+    if is_taken { failure.hint("pass --overwrite to replace it") } else { failure }
+}
+
+/// Returns the folder, or the file: in a folder it gets the last part of the key as its name.
+fn target(args: &GetArgs) -> Result<PathBuf, Failure> {
     let destination = &args.destination;
     if destination.as_os_str() == OsStr::new("-") {
         return Err(Failure::usage("get writes to a file; the standard output is none"));
+    }
+    if args.source.is_prefix() {
+        return Ok(destination.clone());
+    }
+    if !args.include.is_empty() || !args.exclude.is_empty() {
+        return Err(Failure::usage("--include and --exclude are for a prefix that ends with `/`"));
     }
     let means_folder = destination.is_dir() || destination.as_os_str().as_bytes().ends_with(b"/");
     if !means_folder {

@@ -7,8 +7,9 @@ use devops_core::{
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        EarlierRun, Event, Filter, Link, ObjectSummary, PartSize, PutOptions, Replace, Resume,
-        S3Error, S3Uri, Source, Sources, find_sources, preview, put_all, put_everywhere,
+        EarlierRun, Event, Filter, Link, Listed, ObjectSummary, PartSize, PutOptions, Replace,
+        Resume, S3Error, S3Uri, Source, Sources, find_free_keys, find_sources, plan::MIN_PART,
+        preview, put_all, put_everywhere,
     },
     units::ByteSize,
 };
@@ -27,7 +28,7 @@ use super::{
     stream::put_stream,
     totals::Totals,
 };
-use crate::cli::{BaseFlags, PutArgs};
+use crate::cli::{BaseFlags, PutArgs, UnfinishedFlags};
 
 pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
     let (subject, places) = operands(&args)?;
@@ -105,9 +106,9 @@ fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
         checksum: args.checksum.0,
         require_proof: args.require_proof,
         part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
-        attributes: attributes(args, session)?,
+        attributes: attributes(&args.attributes, args.checksum, session)?,
         spooled: false,
-        resume: resume(args, session)?,
+        resume: resume(&args.unfinished, session)?,
     })
 }
 
@@ -121,8 +122,10 @@ fn replace(args: &PutArgs) -> Result<Replace, Failure> {
     }
 }
 
-fn resume(args: &PutArgs, session: &Session) -> Result<Option<Resume>, Failure> {
-    let flags = &args.unfinished;
+pub(super) fn resume(
+    flags: &UnfinishedFlags,
+    session: &Session,
+) -> Result<Option<Resume>, Failure> {
     if flags.restart && flags.no_resume {
         return Err(Failure::usage("--restart and --no-resume do not go together"));
     }

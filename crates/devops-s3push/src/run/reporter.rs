@@ -129,6 +129,26 @@ impl<'a> Reporter<'a> {
                 let start = || self.session.progress("writing", None);
                 spooling.get_or_insert_with(start).set(bytes);
             }
+            Event::Continued { uri, parts, size } => {
+                let there = ByteSize(size);
+                self.session.status(format!("Going on with {uri}: {there} are here"));
+                self.emit("continued", |object| {
+                    insert(object, json!({"key": uri.key, "parts": parts, "size": size}));
+                });
+            }
+            Event::Anew { uri } => {
+                self.session.status(format!("Beginning anew: {uri} is not what it was"));
+                self.emit("anew", |object| insert(object, json!({"key": uri.key})));
+            }
+            Event::Kept { path, size } => {
+                let (file, there) = (quote(&path), ByteSize(size));
+                self.session
+                    .status(format!("Kept {there} in {file}: the same command goes on with it"));
+                self.emit("kept", |object| {
+                    insert_path(object, "path", &path);
+                    insert(object, json!({"size": size}));
+                });
+            }
             Event::Unjournaled(error) => {
                 let cause = error.source;
                 self.session.warn(format!(

@@ -81,6 +81,9 @@ fn check(
         };
         return Err(Failure::usage(format!("{what} has no name: give a key, not `{uri}`")));
     }
+    if args.replace.if_changed {
+        return Err(Failure::usage("--if-changed is for files: a stream cannot be read twice"));
+    }
     if args.base.base.is_some() && args.stream.spool.is_none() {
         return Err(Failure::usage(
             "--base is for files: without --spool a stream is sent as it comes",

@@ -72,6 +72,33 @@ impl Totals {
         self.kinds.push(failure.kind);
     }
 
+    /// Names an object that was left out though it could have been done.
+    pub(super) fn fail_object(
+        &mut self,
+        (uri, what): (&S3Uri, &str),
+        failure: &Failure,
+        session: &Session,
+    ) {
+        let message = failure.chain().join(": ");
+        session.warn(format!("`{uri}` was not {what}: {message}"));
+        let kind = failure.kind.name();
+        self.failed.push(json!({"key": uri.key, "kind": kind, "message": message}));
+    }
+
+    /// Names an object that is left as it is.
+    pub(super) fn skip_object(&mut self, uri: &S3Uri, reason: &str, session: &Session) {
+        session.warn(format!("skipped `{uri}`: {reason}"));
+        self.skipped.push(json!({"key": uri.key, "reason": reason}));
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    pub(super) fn n_left_out(&self) -> usize {
+        self.failed.len() + self.skipped.len()
+    }
+
     /// Takes an object that is stored.
     pub(super) fn store(&mut self, summary: ObjectSummary, reporter: &Reporter<'_>) {
         reporter.object(&summary);
@@ -79,21 +106,21 @@ impl Totals {
     }
 
     pub(super) fn emit(&self, reporter: &Reporter<'_>, begun: Instant) {
+        reporter.emit("summary", |object| insert(object, self.fields(begun)));
+    }
+
+    /// Returns the fields of a summary.
+    pub(super) fn fields(&self, begun: Instant) -> Value {
         let count =
             |outcome| self.stored.iter().filter(|summary| summary.outcome == outcome).count();
-        reporter.emit("summary", |object| {
-            insert(
-                object,
-                json!({
-                    "stored": count(ObjectOutcome::Stored),
-                    "unchanged": count(ObjectOutcome::Unchanged),
-                    "failed": self.failed,
-                    "skipped": self.skipped,
-                    "bytes_sent": self.stored.iter().map(|summary| summary.bytes_sent).sum::<u64>(),
-                    "seconds": begun.elapsed().as_secs_f64(),
-                }),
-            );
-        });
+        json!({
+            "stored": count(ObjectOutcome::Stored),
+            "unchanged": count(ObjectOutcome::Unchanged),
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "bytes_sent": self.stored.iter().map(|summary| summary.bytes_sent).sum::<u64>(),
+            "seconds": begun.elapsed().as_secs_f64(),
+        })
     }
 
     /// What is there already keeps what it was stored with: nobody must take it for locked.
@@ -110,7 +137,7 @@ impl Totals {
 
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
     pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
-        let left_out = self.failed.len() + self.skipped.len();
+        let left_out = self.n_left_out();
         let total = self.stored.len() + left_out;
         let what = if self.kinds.is_empty() { "files" } else { "objects" };
         if self.stored.is_empty() && !self.failed.is_empty() {

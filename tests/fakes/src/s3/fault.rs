@@ -195,6 +195,11 @@ fn fault(name: &str) -> Option<Fault> {
         "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),
         "expired-token" => answer(400, "ExpiredToken", "The provided token has expired."),
         "denied" => answer(403, "AccessDenied", "Access Denied"),
+        "archived" => answer(
+            403,
+            "InvalidObjectState",
+            "The operation is not valid for the object's storage class",
+        ),
         "no-bucket" => answer(404, "NoSuchBucket", "The specified bucket does not exist"),
         "not-found" => answer(404, "", ""),
         "no-upload" => answer(404, "NoSuchUpload", "The specified upload does not exist."),

@@ -107,9 +107,9 @@ fn parse_line(line: &[u8]) -> Option<Line> {
 }
 
 /// Adds a line.
-pub(super) fn append(
+pub(crate) fn append(
     mut file: &File,
-    line: &Line,
+    line: &impl Serialize,
     sync: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;

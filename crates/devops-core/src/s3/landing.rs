@@ -1,0 +1,116 @@
+//! Where the bytes of an object land: a file that a later run can go on with, or one that goes with this.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    S3Error, blocking,
+    checksum::{Algorithm, Sum},
+    event::Event,
+    fetch::Note,
+    get::GetOptions,
+    link::Link,
+    partial::{Partial, Subject},
+    plan::{PartPlan, PartSize},
+    reads::ObjectHead,
+    uri::S3Uri,
+};
+use crate::fs::{At, AtomicFile, PathError};
+
+/// Where the bytes of an object land.
+pub(crate) enum Landing {
+    /// A file that is gone if the work breaks off.
+    Passing { atomic: AtomicFile, file: Arc<File> },
+    /// A file that stays.
+    Lasting(Partial),
+}
+
+impl Landing {
+    /// Chooses a lasting file where that can save something.
+    pub(crate) async fn open(
+        link: Link<'_>,
+        (uri, head): (&S3Uri, &ObjectHead),
+        path: &Path,
+        (algorithm, plan): (Algorithm, PartPlan),
+    ) -> Result<Self, S3Error> {
+        if let Some(etag) = head.etag.clone().filter(|_| !plan.is_single()) {
+            let endpoint = link.store.address().endpoint_url.clone();
+            let cut = (head.size, plan);
+            let subject = Subject::new(endpoint, (uri.clone(), etag), algorithm, cut);
+            let (target, cancel) = (path.to_owned(), link.stop.cancel().clone());
+            let max_memory = link.store.max_memory();
+            let open = move || Partial::open(&target, &subject, max_memory, &cancel);
+            let partial = blocking(open).await?;
+            link.stop.check()?;
+            if let Some(partial) = partial {
+                if partial.is_other {
+                    (link.events)(Event::Anew { uri: uri.clone() });
+                }
+                return Ok(Self::Lasting(partial));
+            }
+        }
+        let atomic = AtomicFile::create(path)?;
+        let file = Arc::new(atomic.file().try_clone().at(path, "open")?);
+        Ok(Self::Passing { atomic, file })
+    }
+
+    /// Returns the sizes of the ranges, where an earlier run has chosen them.
+    pub(crate) fn part_size(&self) -> Option<PartSize> {
+        match self {
+            Self::Passing { .. } => None,
+            Self::Lasting(partial) => Some(partial.part_size()),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Passing { atomic, .. } => atomic.temp_path(),
+            Self::Lasting(partial) => partial.path(),
+        }
+    }
+
+    pub(crate) fn place(&self) -> (Arc<File>, PathBuf) {
+        match self {
+            Self::Passing { file, .. } => (Arc::clone(file), self.path().to_owned()),
+            Self::Lasting(partial) => (partial.file(), self.path().to_owned()),
+        }
+    }
+
+    pub(crate) fn done(&self) -> HashMap<u32, Sum> {
+        match self {
+            Self::Passing { .. } => HashMap::new(),
+            Self::Lasting(partial) => partial.done.clone(),
+        }
+    }
+
+    pub(crate) fn note(&self) -> Option<Note> {
+        match self {
+            Self::Passing { .. } => None,
+            Self::Lasting(partial) => Some(partial.note()),
+        }
+    }
+
+    /// Gives the file its final name.
+    pub(crate) async fn commit(self, options: GetOptions) -> Result<(), PathError> {
+        blocking(move || match self {
+            Self::Passing { mut atomic, .. } => atomic.commit(options.mode, options.replace),
+            Self::Lasting(partial) => partial.commit(options.mode, options.replace),
+        })
+        .await
+    }
+
+    /// Ends without a file; returns what stays for a later run, and how much that is.
+    pub(crate) async fn end(self, error: &S3Error, n_landed: u64) -> Option<(PathBuf, u64)> {
+        let Self::Lasting(partial) = self else { return None };
+        // Bytes that are not the object's are of no use to anybody.
+        if matches!(error, S3Error::Mismatch { .. }) || n_landed == 0 {
+            blocking(move || partial.remove()).await;
+            return None;
+        }
+        Some((partial.path().to_owned(), n_landed))
+    }
+}

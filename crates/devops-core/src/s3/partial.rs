@@ -1,0 +1,456 @@
+//! A file on its way here, with what is needed to go on after a break.
+//!
+//! Beside the file `NAME` there are meanwhile `.NAME.s3get-part` with its bytes and `.NAME.s3get-journal`
+//! with one JSON object a line: first which object it is and how it is cut, then the checksum of each
+//! range that is there. Neither is ever synced: what a power failure takes away is found by hashing the
+//! ranges again. The first of them is locked while a process works at it.
+
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io,
+    os::unix::{ffi::OsStrExt, fs::FileExt, fs::MetadataExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
+    io::Errno,
+    process::geteuid,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    checksum::{Algorithm, Hasher, Sum, hex},
+    fetch::Note,
+    journal::{append, read},
+    plan::{Part, PartPlan, PartSize},
+    uri::S3Uri,
+};
+use crate::{
+    cancel::Cancel,
+    fs::{At, AtomicFile, PathError, ReplacePolicy, is_at, parent, replaceable},
+    lock::is_unsupported,
+    units::ByteSize,
+};
+
+/// The format of the journal; one of another format counts for nothing.
+const VERSION: u32 = 1;
+const DATA: &str = ".s3get-part";
+const JOURNAL: &str = ".s3get-journal";
+/// File systems allow 255 bytes, of which these files need some more than the name.
+const LONGEST_NAME: usize = 200;
+/// How much of a range is hashed at once.
+const PIECE: usize = 1 << 20;
+
+/// Which object is fetched, and how it is cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    version: u32,
+    endpoint: Option<String>,
+    uri: S3Uri,
+    etag: String,
+    size: u64,
+    algorithm: Algorithm,
+    part_size: u64,
+}
+
+impl Subject {
+    pub(crate) fn new(
+        endpoint: Option<String>,
+        (uri, etag): (S3Uri, String),
+        algorithm: Algorithm,
+        (size, plan): (u64, PartPlan),
+    ) -> Self {
+        let part_size = plan.part_size();
+        Self { version: VERSION, endpoint, uri, etag, size, algorithm, part_size }
+    }
+
+    /// Returns whether what was fetched of `earlier` is part of this.
+    fn goes_on_with(&self, earlier: &Self, max_memory: ByteSize) -> bool {
+        let fits = PartPlan::new(self.size, earlier.exactly(), max_memory).is_ok();
+        fits && *self == Self { part_size: self.part_size, ..earlier.clone() }
+    }
+
+    fn exactly(&self) -> PartSize {
+        PartSize::Exactly(ByteSize(self.part_size))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Object(Subject),
+    Range { number: u32, sum: String },
+}
+
+/// A file on its way here that this process has to itself.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    target: PathBuf,
+    data: PathBuf,
+    journal: PathBuf,
+    file: Arc<File>,
+    lines: Arc<File>,
+    part_size: PartSize,
+    /// Whether an earlier run fetched another object, or the same one before it was changed.
+    pub(crate) is_other: bool,
+    /// The ranges that an earlier run fetched.
+    pub(crate) done: HashMap<u32, Sum>,
+}
+
+impl Partial {
+    /// Takes what an earlier run left beside `target`, and hashes it again.
+    ///
+    /// Returns nothing where somebody else has put something there that this user must not trust.
+    pub(crate) fn open(
+        target: &Path,
+        subject: &Subject,
+        max_memory: ByteSize,
+        cancel: &Cancel,
+    ) -> Result<Option<Self>, PathError> {
+        let target = replaceable(target.to_owned())?;
+        let (data, journal) = names(&target);
+        let file = lock(&data)?;
+        let lines = open_private(&journal, OFlags::APPEND)?;
+        let (Some(file), Some(lines)) = (file, lines) else {
+            remove_empty(&[data, journal]);
+            return Ok(None);
+        };
+        let mut partial = Self {
+            target,
+            data,
+            journal,
+            file: Arc::new(file),
+            lines: Arc::new(lines),
+            part_size: subject.exactly(),
+            is_other: false,
+            done: HashMap::new(),
+        };
+        partial.take_up(subject, max_memory, cancel)?;
+        Ok(Some(partial))
+    }
+
+    fn take_up(
+        &mut self,
+        subject: &Subject,
+        max_memory: ByteSize,
+        cancel: &Cancel,
+    ) -> Result<(), PathError> {
+        let bytes = read(&self.lines).at(&self.journal, "read")?;
+        let (earlier, sums, length) = parse(&bytes);
+        match earlier {
+            Some(earlier) if subject.goes_on_with(&earlier, max_memory) => {
+                // What was cut off must not run into the next line.
+                self.lines.set_len(length as u64).at(&self.journal, "write")?;
+                self.part_size = earlier.exactly();
+                self.done = self.check(&earlier, &sums, cancel);
+                Ok(())
+            }
+            earlier => {
+                self.is_other = earlier.is_some();
+                self.file.set_len(0).at(&self.data, "write")?;
+                self.lines.set_len(0).at(&self.journal, "write")?;
+                append(&self.lines, &Line::Object(subject.clone()), |_| Ok(()))
+                    .at(&self.journal, "write")
+            }
+        }
+    }
+
+    /// Returns the ranges whose bytes are what they were.
+    fn check(
+        &self,
+        subject: &Subject,
+        sums: &HashMap<u32, String>,
+        cancel: &Cancel,
+    ) -> HashMap<u32, Sum> {
+        let plan = PartPlan::new(subject.size, subject.exactly(), ByteSize(u64::MAX));
+        let parts = plan.into_iter().flat_map(PartPlan::parts);
+        let checked = parts.filter_map(|part| {
+            let value = sums.get(&part.number)?;
+            let sum = self.hash(part, subject.algorithm, cancel)?;
+            (sum.checksum().value == *value).then_some((part.number, sum))
+        });
+        checked.collect()
+    }
+
+    fn hash(&self, part: Part, algorithm: Algorithm, cancel: &Cancel) -> Option<Sum> {
+        let mut hasher = Hasher::new(algorithm);
+        let mut buffer = vec![0; PIECE];
+        let (mut at, end) = (part.offset, part.offset + part.size);
+        while at < end && !cancel.is_cancelled() {
+            let n = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
+            // What cannot be read is fetched again.
+            self.file.read_exact_at(&mut buffer[..n], at).ok()?;
+            hasher.update(&buffer[..n]);
+            at += n as u64;
+        }
+        (at == end).then(|| hasher.finish())
+    }
+
+    /// Returns the sizes of its ranges, which an earlier run may have chosen.
+    pub(crate) fn part_size(&self) -> PartSize {
+        self.part_size
+    }
+
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.data
+    }
+
+    /// Returns what writes down that a range is there; on a blocking thread, after its bytes.
+    pub(crate) fn note(&self) -> Note {
+        let lines = Arc::clone(&self.lines);
+        Arc::new(move |number, sum| {
+            let line = Line::Range { number, sum: sum.checksum().value };
+            // Without its line a range is fetched again, and nothing else is lost.
+            let _written = append(&lines, &line, |_| Ok(()));
+        })
+    }
+
+    /// Gives the file its final name; where that fails, all stays for a later run.
+    pub(crate) fn commit(self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+        let file = self.file.try_clone().at(&self.data, "open")?;
+        let mut atomic = AtomicFile::adopt(self.target, self.data, file);
+        match atomic.commit(mode, policy) {
+            Ok(()) => {
+                // Whoever finds it alone takes it for no more than it is.
+                let _removed = fs::remove_file(&self.journal);
+                Ok(())
+            }
+            Err(error) => {
+                atomic.leave();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes it: nobody can go on with it.
+    pub(crate) fn remove(self) {
+        for path in [&self.data, &self.journal] {
+            // What stays is taken up or emptied by the next run.
+            let _removed = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes what an earlier run left beside a file that is complete, unless a process is at it.
+pub(crate) fn remove_leftovers(target: &Path) {
+    let (data, journal) = names(target);
+    if !journal.exists() && !data.exists() {
+        return;
+    }
+    if let Ok(Some(_locked)) = lock(&data) {
+        for path in [data, journal] {
+            let _removed = fs::remove_file(path);
+        }
+    }
+}
+
+/// Returns the names beside `target`.
+fn names(target: &Path) -> (PathBuf, PathBuf) {
+    let name = target.file_name().unwrap_or_default();
+    let short = if name.len() <= LONGEST_NAME {
+        name.to_owned()
+    } else {
+        OsString::from(hex(&Sha256::digest(name.as_bytes())))
+    };
+    let beside = |suffix: &str| {
+        let mut full = OsString::from(".");
+        full.push(&short);
+        full.push(OsStr::new(suffix));
+        parent(target).join(full)
+    };
+    (beside(DATA), beside(JOURNAL))
+}
+
+/// Opens the file with the bytes and takes its lock; nothing if somebody else has put it there.
+fn lock(path: &Path) -> Result<Option<File>, PathError> {
+    loop {
+        let Some(file) = open_private(path, OFlags::empty())? else { return Ok(None) };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // Its owner may have renamed it between the two steps.
+            Ok(()) if !is_at(&file, path) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let busy = "another process is fetching into it";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, busy)).at(path, "lock");
+            }
+            Err(error) if !is_unsupported(error) => return Err(error).at(path, "lock"),
+            Ok(()) | Err(_) => return Ok(Some(file)),
+        }
+    }
+}
+
+/// Opens or makes a file that its owner alone can read; nothing if it is another's, or linked elsewhere.
+fn open_private(path: &Path, flags: OFlags) -> Result<Option<File>, PathError> {
+    let flags = flags | OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // A pipe of that name must not be waited for.
+    let open = openat(CWD, path, flags | OFlags::NONBLOCK, Mode::RUSR | Mode::WUSR);
+    let file = match open {
+        Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(None),
+        open => File::from(open.at(path, "create")?),
+    };
+    let metadata = file.metadata().at(path, "read")?;
+    let is_ours = metadata.is_file()
+        && metadata.uid() == geteuid().as_raw()
+        && metadata.nlink() == 1
+        && !Mode::from_raw_mode(metadata.mode()).intersects(Mode::RWXG | Mode::RWXO);
+    Ok(is_ours.then_some(file))
+}
+
+/// Removes what was made and is not used, as on file systems where everything is open to all.
+fn remove_empty(paths: &[PathBuf]) {
+    for path in paths {
+        let is_ours = |metadata: fs::Metadata| {
+            metadata.is_file() && metadata.len() == 0 && metadata.uid() == geteuid().as_raw()
+        };
+        if path.symlink_metadata().is_ok_and(is_ours) {
+            let _removed = fs::remove_file(path);
+        }
+    }
+}
+
+/// Reads a journal up to the first line that is not whole, and how long that is.
+fn parse(bytes: &[u8]) -> (Option<Subject>, HashMap<u32, String>, usize) {
+    let (mut subject, mut sums, mut length) = (None, HashMap::new(), 0);
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or_default();
+        match (serde_json::from_slice(text), &subject) {
+            (Ok(Line::Object(object)), None) => subject = Some(object),
+            (Ok(Line::Range { number, sum }), Some(_)) => drop(sums.insert(number, sum)),
+            _ => break,
+        }
+        length += line.len();
+    }
+    (subject.filter(|subject| subject.version == VERSION), sums, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::{HasKind, Kind};
+
+    const MIB: u64 = 1 << 20;
+    const SIZE: u64 = 12 * MIB;
+
+    fn subject(etag: &str, part_size: u64) -> Subject {
+        let uri = S3Uri::new("backups", "a.bin").unwrap();
+        let part_size = PartSize::Exactly(ByteSize(part_size));
+        let plan = PartPlan::new(SIZE, part_size, ByteSize(SIZE)).unwrap();
+        Subject::new(None, (uri, etag.to_owned()), Algorithm::Crc64Nvme, (SIZE, plan))
+    }
+
+    fn open(target: &Path, subject: &Subject) -> Result<Option<Partial>, PathError> {
+        Partial::open(target, subject, ByteSize::mib(64), &Cancel::new())
+    }
+
+    /// Writes the first range of 5 MiB.
+    fn write_first(partial: &Partial) {
+        let bytes = vec![7; 5 << 20];
+        partial.file.write_all_at(&bytes, 0).unwrap();
+        (partial.note())(1, &Sum::of(Algorithm::Crc64Nvme, &bytes));
+    }
+
+    fn done(partial: &Partial) -> Vec<u32> {
+        partial.done.keys().copied().collect()
+    }
+
+    #[test]
+    fn a_range_that_is_there_is_found_again_and_a_damaged_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, subject) = (dir.path().join("a.bin"), subject("tag", 5 * MIB));
+        let partial = open(&target, &subject).unwrap().unwrap();
+        write_first(&partial);
+        drop(partial);
+
+        let again = open(&target, &subject).unwrap().unwrap();
+        let found = done(&again);
+        again.file.write_all_at(b"x", MIB).unwrap();
+        drop(again);
+        let damaged = open(&target, &subject).unwrap().unwrap();
+
+        assert_eq!((found, damaged.is_other), (vec![1], false));
+        assert_eq!(done(&damaged), [0_u32; 0]);
+    }
+
+    #[test]
+    fn an_earlier_run_chose_the_ranges_unless_memory_forbids() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.bin");
+        drop(open(&target, &subject("tag", 5 * MIB)).unwrap());
+
+        let later = open(&target, &subject("tag", 6 * MIB)).unwrap().unwrap();
+
+        assert_eq!(later.part_size(), PartSize::Exactly(ByteSize::mib(5)));
+        assert!(!subject("tag", 5 * MIB).goes_on_with(&subject("tag", 6 * MIB), ByteSize::mib(5)));
+    }
+
+    #[test]
+    fn another_object_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.bin");
+        let partial = open(&target, &subject("tag", 5 * MIB)).unwrap().unwrap();
+        write_first(&partial);
+        drop(partial);
+
+        let other = open(&target, &subject("other", 5 * MIB)).unwrap().unwrap();
+
+        assert!(other.is_other);
+        assert_eq!((done(&other).len(), other.file.metadata().unwrap().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_journal_counts_up_to_a_line_that_is_cut_off() {
+        let mut bytes = serde_json::to_vec(&Line::Object(subject("tag", 5 * MIB))).unwrap();
+        bytes.extend(b"\n{\"range\":{\"number\":1,\"sum\":\"AA==\"}}\n{\"range\":{\"num");
+
+        let (subject, sums, length) = parse(&bytes);
+
+        assert!(subject.is_some());
+        assert_eq!((sums.len(), bytes.len() - length), (1, 14));
+        assert_eq!(parse(b"no journal\n").2, 0);
+    }
+
+    #[test]
+    fn two_processes_do_not_fetch_into_the_same_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.bin");
+        let _first = open(&target, &subject("tag", 5 * MIB)).unwrap();
+
+        let second = open(&target, &subject("tag", 5 * MIB)).unwrap_err();
+
+        assert_eq!(second.kind(), Kind::Temporary);
+    }
+
+    #[test]
+    fn what_somebody_else_may_have_put_there_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.bin");
+        let (data, journal) = names(&target);
+        File::create(dir.path().join("victim")).unwrap();
+        std::os::unix::fs::symlink("victim", &data).unwrap();
+        let linked = open(&target, &subject("tag", 5 * MIB)).unwrap();
+        fs::remove_file(&data).unwrap();
+        File::create(&journal).unwrap();
+        fs::set_permissions(&journal, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+
+        let open_to_all = open(&target, &subject("tag", 5 * MIB)).unwrap();
+
+        assert!(linked.is_none() && open_to_all.is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_for_a_suffix_is_shortened() {
+        let (data, journal) = names(Path::new(&format!("dir/{}", "ü".repeat(120))));
+
+        assert!(data.file_name().unwrap().len() < 100);
+        assert_ne!(data, journal);
+        assert_eq!(names(Path::new("a")).0, Path::new("./.a.s3get-part"));
+    }
+}

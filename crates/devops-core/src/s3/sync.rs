@@ -1,0 +1,153 @@
+//! Makes the objects under a prefix what the files in a folder are.
+//!
+//! `plan` decides from a complete list of both sides, and contents are compared where sizes agree; what
+//! is to be put goes the way of every put, under the condition that the object is still the listed one.
+
+mod plan;
+
+use std::time::Instant;
+
+pub(crate) use self::plan::is_path_of_file;
+pub use self::plan::{Kept, Pair, PlannedFile, Step, SyncPlan};
+use super::{
+    S3Error, blocking,
+    checksum::is_md5,
+    event::{ObjectSummary, Outcome},
+    existing::{has_etag, same_content},
+    link::Link,
+    list::{ListedObject, list},
+    proof::{Proof, Sent},
+    put::{Listed, PutOptions, Replace, summarize},
+    settle::Settled,
+    source::OpenFile,
+    sources::{Source, Sources, SourcesError, find_in_folder},
+};
+use crate::kind::{HasKind, Kind};
+
+/// How many objects without a file may be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// So many; without it ten or half of all, whichever is more, and none if the folder has no file.
+    pub max: Option<u64>,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The folder cannot be read, or not become objects.
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    /// The store cannot be listed.
+    #[error(transparent)]
+    Store(#[from] S3Error),
+    /// An empty folder looks like one that is not mounted.
+    #[error("the folder has no files, and {0} objects would be deleted")]
+    NoFiles(usize),
+    /// More objects would be deleted than may be.
+    #[error("{n} of {n_objects} objects would be deleted, and not more than {limit} may")]
+    TooManyDeletions {
+        /// How many would be deleted.
+        n: usize,
+        /// How many there are.
+        n_objects: usize,
+        /// How many may be deleted.
+        limit: usize,
+    },
+}
+
+impl HasKind for SyncError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Sources(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::NoFiles(_) | Self::TooManyDeletions { .. } => Kind::Denied,
+        }
+    }
+}
+
+/// Lists both sides to their ends and decides what is to be done, without doing it.
+pub async fn plan_sync(
+    link: Link<'_>,
+    pair: Pair<'_>,
+    follow_symlinks: bool,
+    deletion: Option<Deletion>,
+) -> Result<(Sources, SyncPlan), SyncError> {
+    let sources = find(pair, follow_symlinks).await?;
+    let mut listed: Vec<ListedObject> = Vec::new();
+    list(link, pair.prefix, |object| {
+        listed.push(object);
+        true
+    })
+    .await?;
+    let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
+    Ok((sources, plan))
+}
+
+async fn find(pair: Pair<'_>, follow_symlinks: bool) -> Result<Sources, SourcesError> {
+    let (folder, prefix, filter) =
+        (pair.folder.to_owned(), pair.prefix.clone(), pair.filter.clone());
+    blocking(move || find_in_folder(&folder, &prefix, &filter, follow_symlinks)).await
+}
+
+/// Brings the object of a file up to date with `put`, unless it is the same already.
+pub async fn bring(
+    link: Link<'_>,
+    file: &PlannedFile,
+    options: &PutOptions,
+    put: impl AsyncFn(&Source, &PutOptions) -> Result<ObjectSummary, S3Error>,
+) -> Result<ObjectSummary, S3Error> {
+    if let Some(summary) = unchanged(link, file, options).await? {
+        return Ok(summary);
+    }
+    let listed = match &file.step {
+        Step::Put => Some(Listed::Free),
+        Step::Replace(etag) | Step::Compare(etag) => etag.clone().map(Listed::Other),
+    };
+    let options = PutOptions { replace: Replace::IfChanged, listed, ..options.clone() };
+    put(&file.source, &options).await
+}
+
+/// Returns the object of a file if it is known to have the same content.
+///
+/// A listed `ETag` that is the MD5 of the file settles it; else the store is asked for its checksum of
+/// the object. Times say nothing.
+pub async fn unchanged(
+    link: Link<'_>,
+    file: &PlannedFile,
+    options: &PutOptions,
+) -> Result<Option<ObjectSummary>, S3Error> {
+    let Step::Compare(etag) = &file.step else { return Ok(None) };
+    let begun = Instant::now();
+    let open = OpenFile::open(&file.source.path).await?;
+    if open.size() != file.source.size {
+        return Ok(None);
+    }
+    let found = same(link, (&file.source, &open), etag.as_deref(), options.require_proof).await?;
+    open.check_unchanged()?;
+    found.map(|done| summarize(&file.source.uri, options, done, begun.elapsed())).transpose()
+}
+
+async fn same(
+    link: Link<'_>,
+    (source, file): (&Source, &OpenFile),
+    etag: Option<&str>,
+    required: Proof,
+) -> Result<Option<(Sent, Settled)>, S3Error> {
+    let settled =
+        |proof, version_id| Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
+    let md5 = etag.filter(|etag| is_md5(etag) && required <= Proof::Etag);
+    if let Some(etag) = md5
+        && has_etag(link, file, etag).await?
+    {
+        return Ok(Some((Sent::unsent(file.size()), settled(Proof::Etag, None))));
+    }
+    let Some(head) = link.head(&source.uri).await? else { return Ok(None) };
+    if md5.is_some() && head.checksum.is_none() {
+        return Ok(None);
+    }
+    let proof = same_content(link, &head, file).await?.filter(|&proof| proof >= required);
+    Ok(proof.map(|proof| {
+        let version_id = head.version_id.clone();
+        (Sent::there_already(head), settled(proof, version_id))
+    }))
+}

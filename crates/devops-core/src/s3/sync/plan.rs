@@ -1,0 +1,319 @@
+//! What a sync does with every file and every object, decided before anything is changed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+};
+
+use super::{Deletion, SyncError};
+use crate::s3::{
+    filter::Filter,
+    list::ListedObject,
+    sources::{Source, Sources},
+    uri::S3Uri,
+};
+
+/// Fewer deletions than this need no second thought.
+const FEW: usize = 10;
+
+/// A file and what becomes of its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedFile {
+    /// The file and its object.
+    pub source: Source,
+    /// What becomes of the object.
+    pub step: Step,
+}
+
+/// What becomes of the object of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is none: the file is put.
+    Put,
+    /// It has another size, and this `ETag`: the file takes its place.
+    Replace(Option<String>),
+    /// It has the same size, and this `ETag`: the contents decide.
+    Compare(Option<String>),
+}
+
+/// An object without a file that stays though such objects are to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The object.
+    pub uri: S3Uri,
+    /// Why it stays.
+    pub reason: &'static str,
+}
+
+/// What a sync does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncPlan {
+    /// The files, in the order of their paths.
+    pub files: Vec<PlannedFile>,
+    /// The objects to delete, in the order of the store.
+    pub surplus: Vec<ListedObject>,
+    /// The objects that nobody can say a file is missing for.
+    pub kept: Vec<Kept>,
+    /// What could not be read, so that nothing is deleted though it was asked for.
+    pub unread: Option<PathBuf>,
+}
+
+/// What belongs together: a folder, the prefix it stands under, and which paths count.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// The folder.
+    pub folder: &'a Path,
+    /// The prefix.
+    pub prefix: &'a S3Uri,
+    /// Which paths count; all else is left alone on both sides.
+    pub filter: &'a Filter,
+}
+
+impl SyncPlan {
+    /// Decides from complete lists of both sides; refuses more deletions than are allowed.
+    pub fn new(
+        pair: Pair<'_>,
+        sources: &Sources,
+        listed: &[ListedObject],
+        deletion: Option<Deletion>,
+    ) -> Result<Self, SyncError> {
+        let objects: HashMap<&str, &ListedObject> =
+            listed.iter().map(|object| (object.uri.key.as_str(), object)).collect();
+        let files = sources.files.iter().map(|source| PlannedFile {
+            step: step(source, objects.get(source.uri.key.as_str()).copied()),
+            source: source.clone(),
+        });
+        let mut plan = Self { files: files.collect(), ..Self::default() };
+        let Some(deletion) = deletion else { return Ok(plan) };
+        plan.unread = sources
+            .skipped
+            .iter()
+            .find(|skipped| skipped.is_unread)
+            .map(|skipped| skipped.path.clone());
+        if plan.unread.is_none() {
+            let n_objects = plan.find_surplus(pair, sources, listed);
+            deletion.check(plan.surplus.len(), n_objects, plan.files.is_empty())?;
+        }
+        Ok(plan)
+    }
+
+    /// Finds the objects to delete; returns how many count in all.
+    fn find_surplus(
+        &mut self,
+        pair: Pair<'_>,
+        sources: &Sources,
+        listed: &[ListedObject],
+    ) -> usize {
+        let taken: HashSet<&str> =
+            sources.files.iter().map(|source| source.uri.key.as_str()).collect();
+        let skipped: HashSet<&Path> = sources
+            .skipped
+            .iter()
+            .filter_map(|skipped| skipped.path.strip_prefix(pair.folder).ok())
+            .collect();
+        let mut n_objects = 0;
+        for object in listed {
+            let relative = object.uri.key.strip_prefix(&pair.prefix.key).unwrap_or_default();
+            let path = Path::new(relative);
+            // Consoles make objects that end like this for folders; no file becomes one.
+            if relative.is_empty() || relative.ends_with('/') || !pair.filter.covers(path) {
+                continue;
+            }
+            n_objects += 1;
+            if taken.contains(object.uri.key.as_str()) {
+                continue;
+            }
+            if !is_path_of_file(relative) {
+                self.keep(object, "no file can have this name");
+            } else if path.ancestors().any(|ancestor| skipped.contains(ancestor)) {
+                self.keep(object, "its path in the folder is skipped");
+            } else {
+                self.surplus.push(object.clone());
+            }
+        }
+        n_objects
+    }
+
+    fn keep(&mut self, object: &ListedObject, reason: &'static str) {
+        self.kept.push(Kept { uri: object.uri.clone(), reason });
+    }
+}
+
+fn step(source: &Source, object: Option<&ListedObject>) -> Step {
+    match object {
+        None => Step::Put,
+        Some(object) if object.size == source.size => Step::Compare(object.etag.clone()),
+        Some(object) => Step::Replace(object.etag.clone()),
+    }
+}
+
+/// Returns whether a file below a folder can have this relative path.
+pub(crate) fn is_path_of_file(relative: &str) -> bool {
+    !relative.contains('\0') && relative.split('/').all(|name| !matches!(name, "" | "." | ".."))
+}
+
+impl Deletion {
+    /// Refuses what looks like a mistake rather than a wish.
+    fn check(self, n: usize, n_objects: usize, is_empty: bool) -> Result<(), SyncError> {
+        let limit = match self.max {
+            Some(max) => usize::try_from(max).unwrap_or(usize::MAX),
+            None if is_empty && n > 0 => return Err(SyncError::NoFiles(n)),
+            None => FEW.max(n_objects / 2),
+        };
+        if n > limit { Err(SyncError::TooManyDeletions { n, n_objects, limit }) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        kind::{HasKind, Kind},
+        s3::Skipped,
+    };
+
+    fn uri(key: &str) -> S3Uri {
+        S3Uri::new("backups", key).unwrap()
+    }
+
+    fn object(key: &str, size: u64) -> ListedObject {
+        let (uri, etag) = (uri(key), Some(format!("tag of {key}")));
+        ListedObject { uri, size, modified: None, etag, storage_class: None }
+    }
+
+    fn objects(keys: &[&str]) -> Vec<ListedObject> {
+        keys.iter().map(|key| object(key, 1)).collect()
+    }
+
+    /// Files of one byte under `p/`.
+    fn sources(names: &[&str]) -> Sources {
+        let source = |name: &&str| Source {
+            path: Path::new("dir").join(name),
+            uri: uri(&format!("p/{name}")),
+            size: 1,
+        };
+        let files = names.iter().map(source).collect();
+        Sources { files, skipped: Vec::new(), is_tree: true }
+    }
+
+    fn filtered(
+        sources: &Sources,
+        listed: &[ListedObject],
+        filter: &Filter,
+        max: Option<u64>,
+    ) -> Result<SyncPlan, SyncError> {
+        let prefix = uri("p/");
+        let pair = Pair { folder: Path::new("dir"), prefix: &prefix, filter };
+        SyncPlan::new(pair, sources, listed, Some(Deletion { max }))
+    }
+
+    fn plan(sources: &Sources, listed: &[ListedObject]) -> SyncPlan {
+        filtered(sources, listed, &Filter::default(), None).unwrap()
+    }
+
+    fn surplus(plan: &SyncPlan) -> Vec<&str> {
+        plan.surplus.iter().map(|object| object.uri.key.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_put_and_what_is_there_is_replaced_or_compared() {
+        let listed = [object("p/longer", 2), object("p/same", 1)];
+
+        let plan = plan(&sources(&["longer", "new", "same"]), &listed);
+
+        let steps: Vec<_> = plan.files.iter().map(|file| file.step.clone()).collect();
+        let tag = |key: &str| Some(format!("tag of {key}"));
+        assert_eq!(
+            steps,
+            [Step::Replace(tag("p/longer")), Step::Put, Step::Compare(tag("p/same"))]
+        );
+        assert_eq!(plan.surplus, []);
+    }
+
+    #[test]
+    fn an_object_without_a_file_is_deleted_only_when_asked() {
+        let (sources, listed) = (sources(&["a"]), objects(&["p/a", "p/b", "p/c/d"]));
+        let (prefix, filter) = (uri("p/"), Filter::default());
+        let pair = Pair { folder: Path::new("dir"), prefix: &prefix, filter: &filter };
+
+        let unasked = SyncPlan::new(pair, &sources, &listed, None).unwrap();
+
+        assert_eq!(surplus(&plan(&sources, &listed)), ["p/b", "p/c/d"]);
+        assert_eq!(unasked.surplus, []);
+    }
+
+    #[test]
+    fn what_is_left_out_is_never_deleted() {
+        let filter = |include: &[&str], exclude: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+            Filter::new(&owned(include), &owned(exclude)).unwrap()
+        };
+        let listed = objects(&["p/a.log", "p/b.txt", "p/tmp/x/c.txt"]);
+        let surplus_of = |filter: &Filter| {
+            let plan = filtered(&sources(&["z"]), &listed, filter, None).unwrap();
+            assert_eq!(plan.kept, []);
+            surplus(&plan).join(" ")
+        };
+
+        assert_eq!(surplus_of(&filter(&[], &["tmp"])), "p/a.log p/b.txt");
+        assert_eq!(surplus_of(&filter(&["*.log"], &[])), "p/a.log");
+        assert_eq!(surplus_of(&filter(&["*.txt"], &["tmp/x"])), "p/b.txt");
+    }
+
+    #[test]
+    fn what_no_file_stands_for_stays() {
+        let mut sources = sources(&["a"]);
+        let path = PathBuf::from("dir/link");
+        let reason = "a symbolic link".to_owned();
+        sources.skipped.push(Skipped { path, reason, is_unread: false });
+        let listed = objects(&["p/", "p/f/", "p//x", "p/../y", "p/link", "p/link/z", "p/linked"]);
+
+        let plan = plan(&sources, &listed);
+
+        let kept: Vec<_> = plan.kept.iter().map(|kept| kept.uri.key.as_str()).collect();
+        assert_eq!(surplus(&plan), ["p/linked"]);
+        assert_eq!(kept, ["p//x", "p/../y", "p/link", "p/link/z"]);
+    }
+
+    #[test]
+    fn nothing_is_deleted_when_something_could_not_be_read() {
+        let mut sources = sources(&["a"]);
+        let path = PathBuf::from("dir/closed");
+        let reason = "Permission denied".to_owned();
+        sources.skipped.push(Skipped { path: path.clone(), reason, is_unread: true });
+
+        let plan = filtered(&sources, &objects(&["p/b"]), &Filter::default(), Some(9)).unwrap();
+
+        assert_eq!((plan.surplus.len(), plan.unread), (0, Some(path)));
+    }
+
+    #[test]
+    fn a_mistake_is_told_from_a_wish_by_how_much_would_go() {
+        let keys: Vec<_> = (0..30).map(|n| format!("p/{n:02}")).collect();
+        let listed: Vec<_> = keys.iter().map(|key| object(key, 1)).collect();
+        let kept = |n: usize, max| {
+            let names: Vec<_> = keys[..n].iter().map(|key| &key[2..]).collect();
+            filtered(&sources(&names), &listed, &Filter::default(), max)
+                .map(|plan| plan.surplus.len())
+                .map_err(|error| (error.kind(), error.to_string()))
+        };
+
+        assert_eq!(kept(15, None), Ok(15));
+        let text = "16 of 30 objects would be deleted, and not more than 15 may".to_owned();
+        assert_eq!(kept(14, None), Err((Kind::Denied, text)));
+        assert_eq!(kept(14, Some(16)), Ok(16));
+        assert!(kept(15, Some(14)).is_err());
+        assert!(kept(0, None).is_err() && kept(0, Some(29)).is_err());
+        assert_eq!(kept(0, Some(30)), Ok(30));
+        assert_eq!(kept(30, Some(0)), Ok(0));
+    }
+
+    #[test]
+    fn an_empty_folder_deletes_not_even_one_object() {
+        let refused = filtered(&sources(&[]), &objects(&["p/a"]), &Filter::default(), None);
+        let nothing = filtered(&sources(&[]), &[], &Filter::default(), None);
+
+        assert!(matches!(refused, Err(SyncError::NoFiles(1))));
+        assert_eq!(nothing.unwrap(), SyncPlan::default());
+    }
+}

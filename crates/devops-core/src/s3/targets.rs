@@ -1,0 +1,169 @@
+//! Which objects under a prefix become which files in a folder, decided before anything is fetched.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{filter::Filter, list::ListedObject, sync::is_path_of_file, uri::S3Uri};
+use crate::fs::{At, PathError, create_folders};
+
+/// An object and the file it becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The object.
+    pub object: ListedObject,
+    /// The file's path in the folder.
+    pub relative: PathBuf,
+}
+
+/// What the objects under a prefix become.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Those that become files.
+    pub files: Vec<Target>,
+    /// Those that cannot, with the reason; without what a filter excludes.
+    pub skipped: Vec<(S3Uri, &'static str)>,
+    /// How many objects there are, those included that a filter excludes.
+    pub n_listed: usize,
+}
+
+/// Decides which objects become files; a key never leads out of the folder.
+pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) -> Targets {
+    let mut targets = Targets { n_listed: listed.len(), ..Targets::default() };
+    for object in listed {
+        let relative = object.uri.key.strip_prefix(&prefix.key).unwrap_or(&object.uri.key);
+        // Patterns are for names, and the slash at the end is part of none.
+        let path = Path::new(relative.trim_end_matches('/'));
+        // The object that stands for the folder itself has nothing to say.
+        if relative.is_empty() || !filter.covers(path) {
+            continue;
+        }
+        if is_path_of_file(relative) {
+            targets.files.push(Target { relative: path.to_owned(), object });
+        } else {
+            targets.skipped.push((object.uri.clone(), reason(relative)));
+        }
+    }
+    let folders: HashSet<PathBuf> = targets.files.iter().flat_map(folders_of).collect();
+    let (clashing, files) =
+        targets.files.into_iter().partition(|target| folders.contains(&target.relative));
+    targets.files = files;
+    let clashing: Vec<Target> = clashing;
+    targets.skipped.extend(
+        clashing.into_iter().map(|target| (target.object.uri, "other objects need it as a folder")),
+    );
+    targets
+}
+
+fn folders_of(target: &Target) -> impl Iterator<Item = PathBuf> {
+    target.relative.ancestors().skip(1).map(Path::to_owned)
+}
+
+fn reason(relative: &str) -> &'static str {
+    if relative.ends_with('/') {
+        "its key ends with `/` like that of a folder"
+    } else if relative.contains('\0') {
+        "its key has a NUL byte"
+    } else {
+        "its key is no path below a folder"
+    }
+}
+
+/// Makes the folders of a file below `folder`, and returns its path; a link on the way is refused.
+pub(crate) fn prepare(folder: &Path, relative: &Path) -> Result<PathBuf, PathError> {
+    create_folders(folder)?;
+    let mut path = folder.to_owned();
+    for name in relative.parent().into_iter().flat_map(Path::components) {
+        path.push(name);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.at(&path, "create the folder")?,
+        }
+        if !path.symlink_metadata().at(&path, "read")?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory)).at(&path, "enter");
+        }
+    }
+    let path = folder.join(relative);
+    if path.is_symlink() {
+        let link = io::Error::new(io::ErrorKind::InvalidInput, "it is a symbolic link");
+        return Err(link).at(&path, "replace");
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn plan(keys: &[&str], filter: &Filter) -> (Vec<String>, Vec<String>) {
+        let object = |key: &&str| ListedObject {
+            uri: S3Uri::new("backups", key).unwrap(),
+            size: 1,
+            modified: None,
+            etag: None,
+            storage_class: None,
+        };
+        let prefix = S3Uri::new("backups", "p/").unwrap();
+        let targets = plan_targets(&prefix, keys.iter().map(object).collect(), filter);
+        let path = |target: Target| target.relative.to_str().unwrap().to_owned();
+        let files = targets.files.into_iter().map(path).collect();
+        (files, targets.skipped.into_iter().map(|(uri, _)| uri.key).collect())
+    }
+
+    #[test]
+    fn a_key_becomes_the_path_behind_the_prefix() {
+        let (files, skipped) = plan(&["p/a", "p/b c/ü", "p/..d", "p/"], &Filter::default());
+
+        assert_eq!(files, ["a", "b c/ü", "..d"]);
+        assert_eq!(skipped, [""; 0]);
+    }
+
+    #[test]
+    fn no_key_leads_out_of_the_folder() {
+        let keys = ["p//etc/x", "p/../x", "p/a/../../x", "p/a//b", "p/./x", "p/f/", "p/a\0"];
+
+        let (files, skipped) = plan(&keys, &Filter::default());
+
+        assert_eq!(files, [""; 0]);
+        assert_eq!(skipped, keys);
+    }
+
+    #[test]
+    fn what_cannot_be_both_a_file_and_a_folder_is_skipped() {
+        let (files, skipped) = plan(&["p/a", "p/a.b", "p/a/b/c", "p/a/b"], &Filter::default());
+
+        assert_eq!(files, ["a.b", "a/b/c"]);
+        assert_eq!(skipped, ["p/a", "p/a/b"]);
+    }
+
+    #[test]
+    fn filters_look_at_the_path_behind_the_prefix() {
+        let exclude = ["tmp".to_owned(), "f".to_owned()];
+        let filter = Filter::new(&["*.txt".to_owned()], &exclude).unwrap();
+
+        let (files, skipped) = plan(&["p/a.txt", "p/tmp/a.txt", "p/b.bin", "p/f/"], &filter);
+
+        assert_eq!((files, skipped), (vec!["a.txt".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_link_in_the_folder_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, outside) = (dir.path().join("in"), dir.path().join("out"));
+        fs::create_dir_all(folder.join("x")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        symlink(&outside, folder.join("link")).unwrap();
+        symlink(outside.join("file"), folder.join("x/file")).unwrap();
+
+        assert_eq!(prepare(&folder, Path::new("y/z/f")).unwrap(), folder.join("y/z/f"));
+        assert!(folder.join("y/z").is_dir());
+        assert!(prepare(&folder, Path::new("link/f")).is_err());
+        assert!(prepare(&folder, Path::new("x/file")).is_err());
+        assert!(prepare(&folder, Path::new("x/file/f")).is_err());
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    }
+}

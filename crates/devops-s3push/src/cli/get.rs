@@ -1,0 +1,41 @@
+//! The flags of `get`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use devops_core::s3::S3Uri;
+
+use super::store::{Connection, Transfer};
+
+#[derive(Args)]
+pub(crate) struct GetArgs {
+    /// The object, or a prefix: the bucket, or a key that ends with /
+    ///
+    /// Of a prefix every object is fetched to its path behind the prefix. Those whose key is no path below
+    /// a folder are skipped and named (exit 3).
+    #[arg(value_name = "S3_URI")]
+    pub(crate) source: S3Uri,
+    /// The file, or a folder to make it in
+    ///
+    /// A file that has the same content already stays as it is. What is fetched of a large object before
+    /// the work breaks off stays beside it, under a hidden name that ends with .s3get-part; the same
+    /// command goes on with it, if the object is still the same.
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: PathBuf,
+    /// Replace existing files
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Leave out what matches, under a prefix
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Get only what matches, under a prefix
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Show what would be fetched
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}

@@ -1,0 +1,78 @@
+//! The flags of `sync`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use devops_core::{
+    s3::{Proof, S3Uri},
+    units::ByteSize,
+};
+
+use super::{
+    put::{AttributeFlags, Protection, UnfinishedFlags, algorithm},
+    store::{Connection, Transfer},
+};
+
+#[derive(Args)]
+pub(crate) struct SyncArgs {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The bucket, or a prefix in it that ends with /
+    ///
+    /// The prefix is listed to its end before anything is changed. A file without an object is put, one
+    /// whose size differs replaces it. Of the same size, the content decides: by the entity tag in the
+    /// listing where that is an MD5, else by the checksum the store has of the object; times say nothing.
+    /// Where the store has neither, the file is put again.
+    #[arg(value_name = "S3_URI")]
+    pub(crate) destination: S3Uri,
+    #[command(flatten)]
+    pub(crate) delete: DeleteFlags,
+    /// Leave alone what matches, files and objects
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Look only at what matches, files and objects
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Put what symbolic links point to, instead of skipping them (exit 3)
+    #[arg(long)]
+    pub(crate) follow_symlinks: bool,
+    /// Protect and prove with crc64nvme, crc32c, sha256 or none
+    #[arg(long, value_name = "ALGORITHM", default_value = "crc64nvme", value_parser = algorithm)]
+    pub(crate) checksum: Protection,
+    /// Fail with less proof than full, parts, etag or size
+    #[arg(long, value_name = "LEVEL", default_value = "size")]
+    pub(crate) require_proof: Proof,
+    /// Make parts of this size (5 MiB to 5 GiB) instead of choosing it
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) part_size: Option<ByteSize>,
+    /// Show what would be put and deleted
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) attributes: AttributeFlags,
+    #[command(flatten)]
+    pub(crate) unfinished: UnfinishedFlags,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// What becomes of objects that no file stands for.
+#[derive(Args)]
+pub(crate) struct DeleteFlags {
+    /// Delete the objects that have no file, after everything else
+    ///
+    /// Nothing is deleted when something in the folder could not be read, or some file was not stored.
+    /// Objects at the path of something that is skipped stay, and so do those that stand for folders.
+    /// In a bucket with versions the old version stays behind a delete marker.
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Change nothing if more objects than this would be deleted (exit 11)
+    ///
+    /// Without it the limit is ten or half of the objects, whichever is more, and none if the folder has
+    /// no files.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_delete: Option<u64>,
+}

@@ -1,0 +1,249 @@
+//! `sync`: the objects under a prefix become what the files in a folder are.
+
+use std::{collections::HashMap, path::Path, time::Instant};
+
+use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
+use devops_core::{
+    offsite::{self, Base},
+    s3::{
+        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, Pair, PartSize, PlannedFile,
+        PutOptions, Replace, S3Error, S3Uri, Source, Step, SyncError, SyncPlan, bring, delete,
+        plan_sync, run_all, unchanged,
+    },
+    units::ByteSize,
+};
+use serde_json::json;
+
+use super::{
+    attributes::attributes,
+    connection::Connected,
+    explain::explain,
+    knowledge::recall_for_put,
+    put::resume,
+    reporter::{Reporter, insert},
+    totals::Totals,
+};
+use crate::cli::SyncArgs;
+
+pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outcome, Failure> {
+    let options = options(&args, session)?;
+    let deletion = deletion(&args)?;
+    if !args.destination.is_prefix() {
+        return Err(Failure::usage(format!(
+            "a folder needs a prefix that ends with `/`, not `{}`",
+            args.destination
+        )));
+    }
+    let filter = Filter::new(&args.include, &args.exclude)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    recall_for_put(&connected.store, &args.destination.bucket, &options, session);
+    let reporter = Reporter::new(session, "uploading", None);
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let pair = Pair { folder: &args.folder, prefix: &args.destination, filter: &filter };
+    let (sources, plan) =
+        plan_sync(link, pair, args.follow_symlinks, deletion).await.map_err(refused)?;
+    let mut totals = Totals::of(&sources, session);
+    for kept in &plan.kept {
+        totals.skip_object(&kept.uri, kept.reason, session);
+    }
+    let run =
+        SyncRun { link, options: &options, session, reporter: &reporter, begun: Instant::now() };
+    if args.dry_run { run.dry(&plan, totals).await } else { run.real(&plan, totals).await }
+}
+
+fn options(args: &SyncArgs, session: &Session) -> Result<PutOptions, Failure> {
+    Ok(PutOptions {
+        replace: Replace::IfChanged,
+        listed: None,
+        checksum: args.checksum.0,
+        require_proof: args.require_proof,
+        part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
+        attributes: attributes(&args.attributes, args.checksum, session)?,
+        spooled: false,
+        resume: resume(&args.unfinished, session)?,
+    })
+}
+
+fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
+    match (args.delete.delete, args.delete.max_delete) {
+        (false, Some(_)) => Err(Failure::usage("--max-delete goes with --delete")),
+        (false, None) => Ok(None),
+        (true, max) => Ok(Some(Deletion { max })),
+    }
+}
+
+fn refused(error: SyncError) -> Failure {
+    match error {
+        SyncError::Store(error) => explain(error),
+        SyncError::NoFiles(n) | SyncError::TooManyDeletions { n, .. } => Failure::from(error)
+            .hint(format!("look with --dry-run --max-delete {n}; nothing was changed")),
+        SyncError::Sources(_) => Failure::from(error),
+    }
+}
+
+struct SyncRun<'a> {
+    link: Link<'a>,
+    options: &'a PutOptions,
+    session: &'a Session,
+    reporter: &'a Reporter<'a>,
+    begun: Instant,
+}
+
+/// What came of both sides.
+struct Ends {
+    totals: Totals,
+    deleted: Vec<S3Uri>,
+}
+
+impl SyncRun<'_> {
+    async fn real(&self, plan: &SyncPlan, totals: Totals) -> Result<Outcome, Failure> {
+        let mut ends = Ends { totals, deleted: Vec::new() };
+        let put = async |source: &Source, options: &PutOptions| {
+            offsite::put(self.link, source, options, &Base::Newest).await
+        };
+        let brought = run_all(
+            self.link,
+            &plan.files,
+            async |file| bring(self.link, file, self.options, &put).await,
+            |file, result| match result {
+                Ok(summary) => {
+                    self.reporter.object(&summary);
+                    ends.totals.stored.push(summary);
+                }
+                Err(error) => ends.totals.fail(&file.source, &explain(error), self.session),
+            },
+        )
+        .await;
+        let ended = match brought {
+            Ok(()) => self.delete(plan, &mut ends).await,
+            Err(error) => Err(error),
+        };
+        self.emit(&ends);
+        ends.totals.warn_of_unchanged(self.options, self.session);
+        ended.map_err(explain)?;
+        ends.outcome()
+    }
+
+    /// Deletes what has no file, now that everything else is done.
+    async fn delete(&self, plan: &SyncPlan, ends: &mut Ends) -> Result<(), S3Error> {
+        self.warn_of_unread(plan);
+        if plan.surplus.is_empty() {
+            return Ok(());
+        }
+        if ends.totals.has_failed() {
+            self.session.warn("nothing is deleted, because not every file was stored");
+            return Ok(());
+        }
+        let sizes: HashMap<&S3Uri, u64> =
+            plan.surplus.iter().map(|object| (&object.uri, object.size)).collect();
+        let targets: Vec<DeleteTarget> =
+            plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
+        delete(self.link, &targets, |target, outcome| {
+            let uri = &target.uri;
+            match outcome {
+                DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. } => {
+                    self.show_deleted(uri, sizes.get(uri).copied().unwrap_or_default());
+                    ends.deleted.push(uri.clone());
+                }
+                DeleteOutcome::Refused(failure) | DeleteOutcome::Failed(failure) => {
+                    let failure = explain(failure);
+                    ends.totals.fail_object((uri, "deleted"), &failure, self.session);
+                }
+            }
+        })
+        .await
+    }
+
+    fn warn_of_unread(&self, plan: &SyncPlan) {
+        if let Some(path) = &plan.unread {
+            let path = quote(path);
+            self.session.warn(format!("nothing is deleted, because `{path}` could not be read"));
+        }
+    }
+
+    fn show_deleted(&self, uri: &S3Uri, size: u64) {
+        self.reporter.emit("deleted", |object| {
+            insert(object, json!({"bucket": uri.bucket, "key": uri.key, "size": size}));
+        });
+        if !self.session.json() {
+            // A failure of stdout is remembered by the session and decides nothing here.
+            let _printed = self.session.line(format!("Deleted {uri} ({})", ByteSize(size)));
+        }
+    }
+
+    fn emit(&self, ends: &Ends) {
+        self.reporter.emit("summary", |object| {
+            insert(object, ends.totals.fields(self.begun));
+            insert(object, json!({"deleted": ends.deleted.len()}));
+        });
+    }
+
+    async fn dry(&self, plan: &SyncPlan, totals: Totals) -> Result<Outcome, Failure> {
+        let mut ends = Ends { totals, deleted: Vec::new() };
+        let mut printed = Ok(());
+        run_all(
+            self.link,
+            &plan.files,
+            async |file| unchanged(self.link, file, self.options).await,
+            |file, result| match result {
+                Ok(same) => {
+                    let shown = self.show_plan(file, same.is_some());
+                    printed = std::mem::replace(&mut printed, Ok(())).and(shown);
+                }
+                Err(error) => ends.totals.fail(&file.source, &explain(error), self.session),
+            },
+        )
+        .await
+        .map_err(explain)?;
+        printed?;
+        self.warn_of_unread(plan);
+        for object in &plan.surplus {
+            let (uri, size) = (&object.uri, ByteSize(object.size));
+            self.show(("delete", uri, object.size), None, format!("would delete {uri} ({size})"))?;
+        }
+        ends.outcome()
+    }
+
+    fn show_plan(&self, file: &PlannedFile, is_same: bool) -> Result<(), Failure> {
+        let Source { path, uri, size } = &file.source;
+        let (shown, n) = (quote(path), ByteSize(*size));
+        let (action, line) = match &file.step {
+            _ if is_same => ("leave", format!("would leave {uri} ({n}, unchanged)")),
+            Step::Put => ("put", format!("would put {shown} to {uri} ({n})")),
+            Step::Replace(_) | Step::Compare(_) => {
+                ("replace", format!("would replace {uri} with {shown} ({n})"))
+            }
+        };
+        self.show((action, uri, *size), Some(path), line)
+    }
+
+    fn show(
+        &self,
+        (action, uri, size): (&str, &S3Uri, u64),
+        path: Option<&Path>,
+        line: String,
+    ) -> Result<(), Failure> {
+        self.reporter.emit("planned", |object| {
+            if let Some(path) = path {
+                insert_path(object, "path", path);
+            }
+            let (bucket, key) = (&uri.bucket, &uri.key);
+            insert(object, json!({"bucket": bucket, "key": key, "size": size, "action": action}));
+        });
+        if self.session.json() { Ok(()) } else { self.session.line(line) }
+    }
+}
+
+impl Ends {
+    /// Returns how the whole ended; what was deleted is something done.
+    fn outcome(&self) -> Result<Outcome, Failure> {
+        match self.totals.n_left_out() {
+            n if n > 0 && !self.deleted.is_empty() => {
+                Ok(Outcome::Partial(format!("{n} files or objects were left out")))
+            }
+            _ => self.totals.outcome(),
+        }
+    }
+}
