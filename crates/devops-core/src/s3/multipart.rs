@@ -31,9 +31,6 @@ const TIME_TO_ABORT_AFTER_A_SIGNAL: Duration = Duration::from_secs(1);
 /// How often an upload is aborted: a part that was on its way may bring it back to life.
 const ABORTS: usize = 3;
 
-/// What is read in one go is not read again to be sent: many small files cost one read each.
-const KEPT: u64 = 256 << 10;
-
 /// A multipart upload of a file, with what an earlier run has sent of it.
 pub(crate) struct FileUpload<'a> {
     pub(crate) upload: Upload,
@@ -99,17 +96,15 @@ impl Task<'_> {
         stored
     }
 
-    /// Hashes bytes of a file, which are read again when they are sent; a few are kept.
+    /// Hashes bytes of a file, which are read again when they are sent unless it is small.
     pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
         let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
-        let mut hasher = PayloadHasher::new(self.protection, self.link.store.is_plain_http());
+        let plain_http = self.link.store.is_plain_http();
+        if let Some(bytes) = file.small() {
+            return Ok(Payload::new(bytes.clone(), self.protection, plain_http));
+        }
+        let mut hasher = PayloadHasher::new(self.protection, plain_http);
         blocking(move || {
-            if part.size <= KEPT {
-                let mut bytes = vec![0; usize::try_from(part.size).expect("it is small")];
-                file.read(part.offset, &mut bytes)?;
-                hasher.update(&bytes);
-                return Ok(hasher.finish(Content::Held(bytes.into())));
-            }
             file.read_through(part, &cancel, |piece| hasher.update(piece))?;
             Ok(hasher.finish(Content::of_file(file, part)))
         })

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use md5::{Digest, Md5};
 use rustix::io::{ReadWriteFlags, preadv2};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ impl HasKind for SourceError {
 /// to the next.
 const PIECE: usize = 256 << 10;
 
+/// Files of at most this size are read when they are opened.
+const SMALL: u64 = 64 << 10;
+
 /// A file that was written to this short before it was looked at may have been written to again since,
 /// without its times telling: they are as coarse as the file system's clock.
 const FRESH: Duration = Duration::seconds(2);
@@ -65,6 +69,9 @@ pub(crate) struct OpenFile {
     file: Arc<File>,
     path: PathBuf,
     seen: FileState,
+    /// All bytes of a small file, read when it was opened: many small files cost one trip to a blocking
+    /// thread each.
+    small: Option<Bytes>,
 }
 
 /// What tells whether a file is what it was, short of reading it.
@@ -112,7 +119,8 @@ impl OpenFile {
         blocking(move || {
             let file = open_file(&path)?;
             let seen = state(&file).at(&path, "read")?;
-            Ok(Self { file: Arc::new(file), path, seen })
+            let small = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
+            Ok(Self { file: Arc::new(file), path, seen, small })
         })
         .await
     }
@@ -123,6 +131,11 @@ impl OpenFile {
 
     pub(crate) fn size(&self) -> u64 {
         self.seen.size
+    }
+
+    /// Returns all its bytes, if they are few.
+    pub(crate) fn small(&self) -> Option<&Bytes> {
+        self.small.as_ref()
     }
 
     pub(crate) fn state(&self) -> FileState {
@@ -205,6 +218,15 @@ impl OpenFile {
 
     fn changed(&self) -> S3Error {
         SourceError::Changed(self.path.display().to_string()).into()
+    }
+}
+
+/// Reads a small file; nothing if it became shorter, which shows later.
+fn read_whole(file: &File, path: &Path, seen: FileState) -> Result<Option<Bytes>, PathError> {
+    let mut bytes = vec![0; usize::try_from(seen.size).expect("it is small")];
+    match file.read_exact_at(&mut bytes, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        read => read.at(path, "read").map(|()| Some(bytes.into())),
     }
 }
 
