@@ -23,6 +23,7 @@ mod s3push_doctor;
 mod s3push_faults;
 mod s3push_metrics;
 mod s3push_resume;
+mod s3push_rm;
 mod s3push_stream;
 mod s3push_trees;
 mod tf;

@@ -2,14 +2,17 @@
 
 #![cfg_attr(not(feature = "archive"), allow(dead_code, reason = "only the engine writes archives"))]
 
+pub(crate) mod beginning;
 pub(crate) mod container;
 pub(crate) mod head;
 mod name;
+mod origin;
 mod stream;
 pub(crate) mod varint;
 
 pub use self::{
     name::{ArchiveName, BackupName, BadName},
+    origin::Origin,
     stream::{CutOff, WholeArchive},
 };
 

@@ -5,10 +5,15 @@
 //! rules. The index is a hint and no proof: each copied part is compared with the file, and the whole
 //! confirmed like any other object.
 
+mod prune;
 mod stream;
 
 use std::{collections::HashMap, ffi::OsStr, fs::File, os::unix::fs::FileExt, path::Path};
 
+pub use self::prune::{
+    Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
+    plan_prune, remove_pruned,
+};
 use crate::{
     archive_index::{
         ArchiveName,

@@ -4,10 +4,13 @@
 //! year it meets until its count is used up. The oldest is kept too while a rule has counts left, so
 //! that a young series keeps its beginning. One thing may be kept by several rules.
 
+mod horizon;
+
 use std::{fmt, time::Duration};
 
 use time::OffsetDateTime;
 
+pub use self::horizon::kept_until;
 use crate::{
     kind::{HasKind, Kind},
     units::format_duration,
@@ -108,6 +111,8 @@ impl KeepPolicy {
     }
 }
 
+const PERIODS: [Period; 5] = [Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year];
+
 /// Returns the reasons to keep each of `times`, in their order; none means it can go.
 ///
 /// Days and hours are those of each time's own offset. Times after `now` count for no rule and
@@ -131,8 +136,7 @@ pub fn plan(
         reasons[index].push(KeepReason::Last);
     }
     let [_, counts @ ..] = policy.counts();
-    let periods = [Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year];
-    for (period, count) in periods.into_iter().zip(counts) {
+    for (period, count) in PERIODS.into_iter().zip(counts) {
         keep_periods(times, &newest_first, (period, count), &mut reasons);
     }
     if let (Some(window), Some(&newest)) = (policy.within, newest_first.first()) {

@@ -51,6 +51,7 @@ mod proof;
 mod put;
 mod quirks;
 mod reads;
+mod remove;
 mod requests;
 mod resume;
 mod retry;
@@ -70,6 +71,7 @@ mod uploads;
 mod uri;
 mod vacant;
 mod verify;
+mod versions;
 
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
@@ -96,6 +98,7 @@ pub use self::{
     put::{Listed, Preview, PutOptions, Replace, preview, put, put_composed},
     quirks::{Quirks, Support},
     reads::ObjectHead,
+    remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},
     resume::{EarlierRun, Resume, give_up},
     retry::Patience,
     source::SourceError,
@@ -113,6 +116,7 @@ pub use self::{
     uri::{S3Uri, UriError},
     vacant::find_free_keys,
     verify::{Verification, verify},
+    versions::{Hold, ListedVersion, Standing, keeps_versions, list_versions},
 };
 
 use crate::{

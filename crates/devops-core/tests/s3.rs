@@ -18,8 +18,13 @@ mod faults;
 mod fetch;
 #[path = "s3/get.rs"]
 mod get;
+#[cfg(all(feature = "archive", feature = "offsite"))]
+#[path = "s3/prune.rs"]
+mod prune;
 #[path = "s3/put.rs"]
 mod put;
+#[path = "s3/remove.rs"]
+mod remove;
 #[path = "s3/resume.rs"]
 mod resume;
 #[path = "s3/rig.rs"]

@@ -2,7 +2,9 @@
 
 mod doctor;
 mod get;
+mod prune;
 mod put;
+mod rm;
 mod store;
 mod sync;
 
@@ -16,7 +18,9 @@ use self::store::duration;
 pub(crate) use self::{
     doctor::DoctorArgs,
     get::GetArgs,
+    prune::{KeepFlags, PruneArgs},
     put::{AttributeFlags, BaseFlags, Protection, PutArgs, UnfinishedFlags},
+    rm::{LimitFlags, RmArgs},
     store::{Connection, Transfer},
     sync::SyncArgs,
 };
@@ -45,6 +49,8 @@ pub(crate) const TOOL: Tool = Tool {
         "drop",
         "resumable",
         "delete",
+        "recursive",
+        "versions",
         "max-delete",
     ],
     secret: &[],
@@ -65,6 +71,8 @@ EXAMPLES
   devops-s3push get s3://www/live/ site/
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
+  devops-s3push rm s3://www/2024/ --recursive --dry-run
+  devops-s3push prune s3://backups/ --keep-daily 7 --keep-monthly 12 --dry-run
   devops-s3push uploads abort s3://backups/ --older-than 7d
   devops-s3push doctor s3://backups/
 
@@ -102,6 +110,10 @@ pub(crate) enum Command {
     Presign(PresignArgs),
     /// Compare files with objects
     Verify(VerifyArgs),
+    /// Remove objects and versions
+    Rm(RmArgs),
+    /// Remove archives that a policy no longer keeps
+    Prune(PruneArgs),
     /// List or abort unfinished multipart uploads
     #[command(subcommand)]
     Uploads(UploadsCommand),

@@ -11,10 +11,12 @@ mod list;
 mod metrics;
 mod operands;
 mod presign;
+mod prune;
 mod put;
 mod receipt;
 mod reporter;
 mod resume;
+mod rm;
 mod stream;
 mod sync;
 mod totals;
@@ -47,6 +49,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failur
         Command::Presign(args) => presign::presign(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Doctor(args) => doctor::doctor(args, session).await,
+        Command::Rm(args) => rm::rm(args, session).await,
+        Command::Prune(args) => prune::prune(args, session).await,
         Command::Uploads(UploadsCommand::List(args)) => uploads::list(args, session).await,
         Command::Uploads(UploadsCommand::Abort(args)) => uploads::abort(args, session).await,
     }

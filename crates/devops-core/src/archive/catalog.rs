@@ -5,11 +5,10 @@ use super::{
     cat::Content,
     entry::{Entry, EntryKind},
     index::{Hash, Place},
-    origin::Origin,
     reader::{Indexed, Reader},
     stored::{Archive, Stored, unread},
 };
-use crate::cancel::Cancel;
+use crate::{archive_index::Origin, cancel::Cancel};
 
 /// What an archive holds.
 pub(super) struct Catalog {

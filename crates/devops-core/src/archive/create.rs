@@ -24,7 +24,6 @@ use super::{
     list::origin_of,
     marks::Marks,
     meta::Meta,
-    origin::Origin,
     pack::{Pack, Tally},
     pipeline::{self, Compression, Failure, Output},
     reuse::{Matcher, Previous},
@@ -33,7 +32,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    archive_index::{ArchiveName, BackupName},
+    archive_index::{ArchiveName, BackupName, Origin},
     cancel::Cancel,
     clock::Clock,
     fs::{At, AtomicFile, PathError, ReplacePolicy, create_folders, remove_stale, target_name},

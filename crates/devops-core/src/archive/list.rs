@@ -4,12 +4,11 @@ use super::{
     ArchiveError,
     catalog::{Catalog, Listed},
     entry::Entry,
-    origin::Origin,
     reader::Reader,
     stored::{Archive, Stored},
     wanted::Wanted,
 };
-use crate::cancel::Cancel;
+use crate::{archive_index::Origin, cancel::Cancel};
 
 /// What a list shows.
 #[derive(Debug)]

@@ -14,13 +14,12 @@ use super::{
     encryption::Keys,
     list::origin_of,
     meta::{FileId, Meta},
-    origin::Origin,
     stored::Archive,
     verify::verify,
     walk::FOLDER,
 };
 use crate::{
-    archive_index::{ArchiveName, BackupName},
+    archive_index::{ArchiveName, BackupName, Origin},
     cancel::Cancel,
     fs::{At, sync_folder},
     kind::{HasKind, Kind},

@@ -16,10 +16,12 @@ use super::{
     ArchiveError,
     entry::Entry,
     index::{Hash, Indexed as IndexedEntry, Place},
-    origin::Origin,
     stored::{Archive, Stored, unread},
 };
-use crate::cancel::{Cancel, Cancelled};
+use crate::{
+    archive_index::Origin,
+    cancel::{Cancel, Cancelled},
+};
 
 mod entries;
 mod input;

@@ -294,7 +294,7 @@ fn fits_xml(key: &str) -> bool {
 /// Protects the body by `Content-MD5`, which every store knows and some ask for, in place of the CRC-32 that
 /// the SDK insists on and some refuse (aws-sdk-rust#1240).
 #[derive(Debug)]
-struct Md5Alone;
+pub(crate) struct Md5Alone;
 
 impl Intercept for Md5Alone {
     fn name(&self) -> &'static str {

@@ -45,6 +45,16 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Returns whether a key below a prefix is taken, by what follows the prefix; it is as if the parts
+    /// between its slashes were folders.
+    pub fn takes_key(&self, rest: &str) -> bool {
+        let path = Path::new(rest);
+        let mut folders = path.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty());
+        !folders.any(|folder| self.excludes(folder)) && self.takes(path)
+    }
+}
+
 fn set(patterns: &[String]) -> Result<GlobSet, FilterError> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {

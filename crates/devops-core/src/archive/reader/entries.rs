@@ -18,10 +18,12 @@ use super::{
     pax::{MAX_BODY, MAX_PATH, Records, Sparse},
     sparse::{self, MAX_SIZE, Pair},
 };
-use crate::archive::{
-    entry::{Entry, EntryKind, Timestamp},
-    header::{BLOCK, padding},
-    origin::Origin,
+use crate::{
+    archive::{
+        entry::{Entry, EntryKind, Timestamp},
+        header::{BLOCK, padding},
+    },
+    archive_index::Origin,
 };
 
 /// Why there is no next entry.

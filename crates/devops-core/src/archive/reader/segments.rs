@@ -18,9 +18,9 @@ use crate::{
         deflate::Checksum,
         index::{Index, Segment},
         inflate,
-        origin::Origin,
         stored::Stored,
     },
+    archive_index::Origin,
     archive_index::head::{MEMBER_END, MEMBER_HEADER},
 };
 

@@ -12,7 +12,7 @@ use std::{
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::archive_index::MARK;
+use super::MARK;
 
 /// Where and when an archive was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    pub(super) fn to_comment(&self) -> String {
+    pub(crate) fn to_comment(&self) -> String {
         let started = self.started.format(&Rfc3339);
         let mut comment = format!("{MARK} started={} host=", started.unwrap_or_default());
         push_escaped(&mut comment, self.host.as_bytes());
@@ -36,7 +36,7 @@ impl Origin {
     }
 
     /// Reads a comment; `None` when it is not ours.
-    pub(super) fn from_comment(comment: &[u8]) -> Option<Self> {
+    pub(crate) fn from_comment(comment: &[u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(comment).ok()?.split(' ');
         if words.next() != Some(MARK) {
             return None;

@@ -1,0 +1,149 @@
+//! Removes archives from a store that a policy no longer keeps; never the newest sound one of a source.
+//!
+//! `look` reads what the decision needs, `fates` decides, `carry_out` does it.
+
+mod carry_out;
+mod fates;
+mod look;
+
+use time::OffsetDateTime;
+
+pub use self::carry_out::{PruneOutcome, lock_kept, remove_pruned};
+use crate::{
+    archive_index::{BackupName, Origin},
+    kind::{HasKind, Kind},
+    retention::{EmptyPolicy, KeepPolicy, KeepReason},
+    s3::{Hold, Link, LockMode, PlannedRemoval, S3Error, S3Uri},
+};
+
+/// What is pruned, and how.
+#[derive(Clone, Debug)]
+pub struct PruneRequest {
+    /// The folder of the archives: a bucket, or a prefix that ends with a slash.
+    pub folder: S3Uri,
+    /// Only archives of this name are looked at.
+    pub name: BackupName,
+    /// What is kept.
+    pub policy: KeepPolicy,
+    /// The time it is.
+    pub now: OffsetDateTime,
+    /// Whether all versions of what goes are removed, instead of hidden.
+    pub versions: bool,
+    /// How what is kept is locked, if it is.
+    pub lock: Option<LockMode>,
+}
+
+/// Why nothing was planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The store, or the way to it, said no.
+    #[error(transparent)]
+    S3(#[from] S3Error),
+    /// The policy would keep nothing.
+    #[error(transparent)]
+    EmptyPolicy(#[from] EmptyPolicy),
+    /// What was named is no folder.
+    #[error("`{0}` is not a folder: it must end with a slash")]
+    NotAFolder(S3Uri),
+}
+
+impl HasKind for PruneError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::S3(error) => error.kind(),
+            Self::EmptyPolicy(error) => error.kind(),
+            Self::NotAFolder(_) => Kind::Usage,
+        }
+    }
+}
+
+/// An archive in the store, and what becomes of it.
+#[derive(Clone, Debug)]
+pub struct StoredArchive {
+    /// The archive.
+    pub uri: S3Uri,
+    /// Where it came from; `None` when it is encrypted, or another tool made it.
+    pub origin: Option<Origin>,
+    /// Whether it is encrypted: only its name tells of it.
+    pub is_encrypted: bool,
+    /// When it was made: its recorded start, else the date in its name.
+    pub time: OffsetDateTime,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// The lock that it gets, if it gets another one.
+    pub lock: Option<(LockMode, OffsetDateTime)>,
+    seen: Seen,
+    versions: Vec<PlannedRemoval>,
+}
+
+/// What tells an object from another one under the same key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    etag: Option<String>,
+    /// In seconds since 1970, as not every answer has more.
+    modified: Option<i64>,
+    version_id: Option<String>,
+}
+
+/// What becomes of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays for these reasons.
+    Keep(Vec<KeepReason>),
+    /// It is damaged or cannot be read: it counts for no rule, and is left for a person to look at.
+    KeepUnsound(String),
+    /// No rule keeps it, but a lock.
+    KeepLocked(Hold),
+    /// It goes.
+    Remove,
+}
+
+/// What a prune does; deciding is separate from doing.
+#[derive(Clone, Debug)]
+pub struct OffsitePlan {
+    /// The archives, by source, newest first.
+    pub archives: Vec<StoredArchive>,
+    /// Whether a deletion only hides, or nothing where the store does not say.
+    pub keeps_versions: Option<bool>,
+}
+
+impl OffsitePlan {
+    /// Returns the archives that go, the oldest of each source last.
+    pub fn removed(&self) -> impl DoubleEndedIterator<Item = &StoredArchive> {
+        self.archives.iter().filter(|archive| archive.fate == Fate::Remove)
+    }
+}
+
+/// Decides which archives in a folder of a store go.
+///
+/// Archives are grouped by host and source; those that are encrypted, and those that do not say where they
+/// came from, are a group each. Before anything of a group goes, its newest archive proves itself as far
+/// as the store tells without sending it: one of ours by the footer that it ends with, others by having
+/// bytes that begin as such a file does. One that cannot counts for nothing, and the next must.
+pub async fn plan_prune(link: Link<'_>, request: &PruneRequest) -> Result<OffsitePlan, PruneError> {
+    if request.policy.is_empty() {
+        return Err(EmptyPolicy.into());
+    }
+    if !request.folder.is_prefix() {
+        return Err(PruneError::NotAFolder(request.folder.clone()));
+    }
+    let looking = look::Looking { link, request };
+    let mut archives = Vec::new();
+    for mut group in fates::groups(looking.archives().await?) {
+        while let Some(newest) = fates::decide(&mut group, &request.policy, request.now)? {
+            match looking.unsoundness(&group[newest]).await? {
+                Some(reason) => group[newest].fate = Fate::KeepUnsound(reason),
+                None => break,
+            }
+        }
+        if let Some(mode) = request.lock {
+            fates::lock(&mut group, mode, request);
+        }
+        looking.heed_locks(&mut group).await?;
+        archives.extend(group);
+    }
+    let keeps_versions = looking.keeps_versions().await?;
+    Ok(OffsitePlan { archives, keeps_versions })
+}

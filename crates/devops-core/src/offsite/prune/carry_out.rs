@@ -1,0 +1,99 @@
+//! Does what a prune planned, and nothing that is not as it was planned.
+
+use super::{Fate, OffsitePlan, StoredArchive};
+use crate::s3::{
+    CallFailure, DeleteOutcome, DeleteTarget, Hold, Link, RemovalOutcome, S3Error, Trouble, remove,
+};
+
+/// What became of an archive that was to go.
+#[derive(Debug)]
+pub enum PruneOutcome {
+    /// It is gone.
+    Removed,
+    /// A delete marker hides it, and its bytes stay.
+    Hidden,
+    /// It stays, because it is not the one that was planned to go.
+    Replaced,
+    /// It stays, because it is locked; what was there before it is gone, if that was to go.
+    Locked(Hold),
+    /// It stays, because the store allows no more.
+    Denied(CallFailure),
+    /// It may be there or not.
+    Failed(CallFailure),
+}
+
+/// Locks what stays as the plan says, and tells of each.
+pub async fn lock_kept(
+    link: Link<'_>,
+    plan: &OffsitePlan,
+    mut each: impl FnMut(&StoredArchive),
+) -> Result<(), S3Error> {
+    for archive in plan.archives.iter().filter(|archive| matches!(archive.fate, Fate::Keep(_))) {
+        if let Some(lock) = archive.lock {
+            let version_id = archive.seen.version_id.clone();
+            let target = DeleteTarget { uri: archive.uri.clone(), version_id };
+            link.put_retention(&target, lock).await?;
+            each(archive);
+        }
+    }
+    Ok(())
+}
+
+/// Removes what the plan says, the oldest of a source first; what was replaced meanwhile stays.
+pub async fn remove_pruned(
+    link: Link<'_>,
+    plan: &OffsitePlan,
+    mut each: impl FnMut(&StoredArchive, PruneOutcome),
+) -> Result<(), S3Error> {
+    for archive in plan.removed().rev() {
+        let outcome = if archive.versions.is_empty() {
+            remove_seen(link, archive).await?
+        } else {
+            remove_versions(link, archive).await?
+        };
+        each(archive, outcome);
+    }
+    Ok(())
+}
+
+/// Removes all versions that were planned; one that came since stays.
+async fn remove_versions(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOutcome, S3Error> {
+    let mut worst = PruneOutcome::Removed;
+    remove(link, &archive.versions, |_, outcome| {
+        let outcome = match outcome {
+            RemovalOutcome::Removed | RemovalOutcome::Hidden | RemovalOutcome::Covers => return,
+            RemovalOutcome::Locked(hold) => PruneOutcome::Locked(hold),
+            RemovalOutcome::Denied(failure) => PruneOutcome::Denied(failure),
+            RemovalOutcome::Failed(failure) => PruneOutcome::Failed(failure),
+        };
+        worst = outcome;
+    })
+    .await?;
+    Ok(worst)
+}
+
+/// Removes an object if it is still the one that was seen.
+async fn remove_seen(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOutcome, S3Error> {
+    let target = DeleteTarget::from(archive.uri.clone());
+    let Some(standing) = link.standing(&target).await? else { return Ok(PruneOutcome::Removed) };
+    if !archive.seen.is_of(&standing) {
+        return Ok(PruneOutcome::Replaced);
+    }
+    let mut result = link.delete_one(&target, standing.etag.as_deref()).await;
+    if matches!(&result, Err(failure) if failure.trouble == Trouble::ConditionRefused) {
+        // The store knows no condition on deletions; what was just seen has to do.
+        result = link.delete_one(&target, None).await;
+    }
+    match result {
+        Ok(DeleteOutcome::Deleted) => Ok(PruneOutcome::Removed),
+        Ok(DeleteOutcome::Hidden { .. }) => Ok(PruneOutcome::Hidden),
+        Ok(DeleteOutcome::Refused(failure)) => Ok(PruneOutcome::Denied(failure)),
+        Ok(DeleteOutcome::Failed(failure)) => Ok(PruneOutcome::Failed(failure)),
+        Err(failure) => match failure.trouble {
+            Trouble::Exists => Ok(PruneOutcome::Replaced),
+            Trouble::Denied => Ok(PruneOutcome::Denied(failure)),
+            Trouble::Rejected | Trouble::Conflict => Ok(PruneOutcome::Failed(failure)),
+            _ => Err(failure.into()),
+        },
+    }
+}

@@ -1,0 +1,153 @@
+//! Which archives of a store stay; pure.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use time::OffsetDateTime;
+
+use super::{Fate, PruneRequest, StoredArchive};
+use crate::{
+    retention::{self, EmptyPolicy, KeepPolicy},
+    s3::LockMode,
+};
+
+/// Puts archives that have one source together, each group newest first; of two of one time, the later name
+/// is the newer.
+pub(super) fn groups(mut archives: Vec<StoredArchive>) -> Vec<Vec<StoredArchive>> {
+    archives.sort_by(|a, b| b.uri.key.cmp(&a.uri.key));
+    let mut groups: BTreeMap<_, Vec<StoredArchive>> = BTreeMap::new();
+    for archive in archives {
+        let origin = archive.origin.as_ref();
+        let origin = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
+        groups.entry((archive.is_encrypted, origin)).or_default().push(archive);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    for group in &mut groups {
+        group.sort_by_key(|archive| Reverse(archive.time));
+    }
+    groups
+}
+
+/// Decides the fates in one group; returns which archive has to prove itself before anything goes, if
+/// anything does.
+pub(super) fn decide(
+    group: &mut [StoredArchive],
+    policy: &KeepPolicy,
+    now: OffsetDateTime,
+) -> Result<Option<usize>, EmptyPolicy> {
+    let sound = sound(group);
+    let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
+    for (&index, reasons) in sound.iter().zip(retention::plan(&times, policy, now)?) {
+        group[index].fate = if reasons.is_empty() { Fate::Remove } else { Fate::Keep(reasons) };
+    }
+    let goes = sound.iter().any(|&index| group[index].fate == Fate::Remove);
+    // One dated in the future stays anyway, and proves nothing about the others.
+    let newest = sound.into_iter().find(|&index| group[index].time <= now);
+    Ok(newest.filter(|_| goes))
+}
+
+fn sound(group: &[StoredArchive]) -> Vec<usize> {
+    let is_sound = |index: &usize| !matches!(group[*index].fate, Fate::KeepUnsound(_));
+    (0..group.len()).filter(is_sound).collect()
+}
+
+/// Says how long what is kept is to be locked, by the reasons that were found.
+pub(super) fn lock(group: &mut [StoredArchive], mode: LockMode, request: &PruneRequest) {
+    let sound = sound(group);
+    let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
+    let reasons = sound.iter().map(|&index| match &group[index].fate {
+        Fate::Keep(reasons) => reasons.clone(),
+        Fate::KeepUnsound(_) | Fate::KeepLocked(_) | Fate::Remove => Vec::new(),
+    });
+    let reasons: Vec<_> = reasons.collect();
+    let until = retention::kept_until(&times, &reasons, &request.policy, request.now);
+    for (index, until) in sound.into_iter().zip(until) {
+        group[index].lock = until.map(|until| (mode, until));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+    use crate::{archive_index::Origin, offsite::prune::Seen, s3::S3Uri};
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+    fn archive(key: &str, host: Option<&str>, age: i64) -> StoredArchive {
+        let time = NOW - Duration::days(age);
+        let origin =
+            |host: &str| Origin { host: host.to_owned(), source: "/srv".into(), started: time };
+        StoredArchive {
+            uri: S3Uri::new("backups", key).unwrap(),
+            origin: host.map(origin),
+            is_encrypted: false,
+            time,
+            size: 1,
+            fate: Fate::Remove,
+            lock: None,
+            seen: Seen::default(),
+            versions: Vec::new(),
+        }
+    }
+
+    fn keys(group: &[StoredArchive]) -> Vec<&str> {
+        group.iter().map(|archive| archive.uri.key.as_str()).collect()
+    }
+
+    fn last(n: u32) -> KeepPolicy {
+        KeepPolicy { last: n, ..KeepPolicy::default() }
+    }
+
+    #[test]
+    fn archives_of_other_sources_are_other_groups() {
+        let encrypted = StoredArchive { is_encrypted: true, ..archive("d", None, 0) };
+        let archives = vec![
+            archive("a", Some("web-1"), 2),
+            archive("b", Some("web-2"), 1),
+            archive("c", None, 0),
+            encrypted,
+            archive("e", Some("web-1"), 1),
+        ];
+
+        let groups = groups(archives);
+
+        let groups: Vec<_> = groups.iter().map(|group| keys(group)).collect();
+        assert_eq!(groups, [vec!["c"], vec!["e", "a"], vec!["b"], vec!["d"]]);
+    }
+
+    #[test]
+    fn of_two_of_one_time_the_later_name_is_the_newer() {
+        let groups = groups(vec![archive("x-1", None, 1), archive("x-2", None, 1)]);
+
+        assert_eq!(keys(&groups[0]), ["x-2", "x-1"]);
+    }
+
+    #[test]
+    fn the_newest_has_to_prove_itself_only_if_something_goes() {
+        let mut group = [archive("b", None, 1), archive("a", None, 2)];
+
+        assert_eq!(decide(&mut group, &last(2), NOW), Ok(None));
+        assert_eq!(decide(&mut group, &last(1), NOW), Ok(Some(0)));
+        assert_eq!(group[1].fate, Fate::Remove);
+    }
+
+    #[test]
+    fn one_that_did_not_counts_for_nothing() {
+        let mut group = [archive("c", None, 0), archive("b", None, 1), archive("a", None, 2)];
+        group[0].fate = Fate::KeepUnsound("cut off".to_owned());
+
+        assert_eq!(decide(&mut group, &last(1), NOW), Ok(Some(1)));
+        assert!(matches!(group[0].fate, Fate::KeepUnsound(_)));
+        assert!(matches!(group[1].fate, Fate::Keep(_)));
+    }
+
+    #[test]
+    fn one_dated_in_the_future_stays_and_proves_nothing() {
+        let mut group = [archive("c", None, -9), archive("b", None, 1), archive("a", None, 2)];
+
+        assert_eq!(decide(&mut group, &last(1), NOW), Ok(Some(1)));
+        assert!(matches!(group[0].fate, Fate::Keep(_)));
+        assert_eq!(decide(&mut group[..1], &last(1), NOW), Ok(None));
+    }
+}

@@ -1,0 +1,281 @@
+//! Reads what a prune goes by: listings, first and last bytes of archives, locks.
+
+use std::ffi::OsStr;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use time::{OffsetDateTime, Time};
+
+use super::{Fate, PruneRequest, Seen, StoredArchive};
+use crate::{
+    archive_index::{
+        ArchiveName,
+        beginning::{BEGINNING, Beginning},
+        container::{FOOTER, Footer},
+    },
+    s3::{
+        CallFailure, DeleteTarget, Hold, Link, ListedObject, ListedVersion, LockMode,
+        PlannedRemoval, S3Error, S3Uri, Standing, Trouble, keeps_versions, list, list_versions,
+    },
+};
+
+const REPLACED: &str = "it changed while this looked at it";
+
+/// What a prune reads from.
+pub(super) struct Looking<'a> {
+    pub(super) link: Link<'a>,
+    pub(super) request: &'a PruneRequest,
+}
+
+/// An object with the name of an archive.
+struct Found {
+    name: ArchiveName,
+    object: ListedObject,
+    versions: Vec<PlannedRemoval>,
+}
+
+impl Looking<'_> {
+    /// Returns all archives of the name, each with what its first bytes tell.
+    pub(super) async fn archives(&self) -> Result<Vec<StoredArchive>, S3Error> {
+        let found =
+            if self.request.versions { self.versions().await? } else { self.objects().await? };
+        let looking = stream::iter(found).map(async |found| self.archive(found).await);
+        looking.buffered(self.link.store.concurrency()).try_collect().await
+    }
+
+    pub(super) async fn keeps_versions(&self) -> Result<Option<bool>, S3Error> {
+        keeps_versions(self.link, &self.request.folder.bucket).await
+    }
+
+    /// Returns the prefix of the keys of all archives of the name, and of some others.
+    fn prefix(&self) -> S3Uri {
+        let PruneRequest { folder, name, .. } = self.request;
+        S3Uri { bucket: folder.bucket.clone(), key: format!("{}{name}-", folder.key) }
+    }
+
+    /// Reads the name of an archive in the folder; others are none of ours.
+    fn name_of(&self, uri: &S3Uri) -> Option<ArchiveName> {
+        let file = uri.key.strip_prefix(&self.request.folder.key)?;
+        let name = ArchiveName::parse(OsStr::new(file))?;
+        (name.name == self.request.name).then_some(name)
+    }
+
+    async fn objects(&self) -> Result<Vec<Found>, S3Error> {
+        let mut found = Vec::new();
+        list(self.link, &self.prefix(), |object| {
+            if let Some(name) = self.name_of(&object.uri) {
+                found.push(Found { name, object, versions: Vec::new() });
+            }
+            true
+        })
+        .await?;
+        Ok(found)
+    }
+
+    async fn versions(&self) -> Result<Vec<Found>, S3Error> {
+        let versions = list_versions(self.link, &self.prefix()).await?;
+        let mut found = Vec::new();
+        for of_key in versions.chunk_by(|a, b| a.target.uri == b.target.uri) {
+            // What a marker hides was pruned or deleted before, and is nobody's to bring up again.
+            let Some(latest) =
+                of_key.iter().find(|version| version.is_latest && !version.is_marker)
+            else {
+                continue;
+            };
+            if let Some(name) = self.name_of(&latest.target.uri) {
+                let versions = of_key.iter().rev().cloned().map(PlannedRemoval::from).collect();
+                found.push(Found { name, object: object(latest), versions });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn archive(&self, found: Found) -> Result<StoredArchive, S3Error> {
+        let Found { name, object, versions } = found;
+        let beginning = self.beginning(&object).await?;
+        let date = name.date.with_time(name.time.unwrap_or(Time::MIDNIGHT));
+        let mut archive = StoredArchive {
+            origin: None,
+            is_encrypted: false,
+            time: date.assume_offset(self.request.now.offset()),
+            size: object.size,
+            fate: Fate::Remove,
+            lock: None,
+            seen: Seen { etag: object.etag, ..Seen::of(object.modified) },
+            uri: object.uri,
+            versions,
+        };
+        match beginning {
+            Ok(Beginning::Ours(origin)) => {
+                archive.time = origin.started;
+                archive.origin = Some(origin);
+            }
+            Ok(Beginning::Encrypted) => archive.is_encrypted = true,
+            Ok(Beginning::Gzip) => {}
+            Ok(Beginning::Other) => {
+                archive.fate = Fate::KeepUnsound("it is not an archive".to_owned());
+            }
+            Err(reason) => archive.fate = Fate::KeepUnsound(reason),
+        }
+        Ok(archive)
+    }
+
+    /// Reads the first bytes of an object, or says why they say nothing.
+    async fn beginning(&self, object: &ListedObject) -> Result<Result<Beginning, String>, S3Error> {
+        if let Some(class) = object.storage_class.as_deref().filter(|class| is_cold(class)) {
+            return Ok(Err(format!("it is in class {class}, where it cannot be read")));
+        }
+        if object.size == 0 {
+            return Ok(Err("it is empty".to_owned()));
+        }
+        let range = (0, object.size.min(BEGINNING));
+        match self.link.get_range(&object.uri, object.etag.as_deref(), range).await {
+            Ok(bytes) => Ok(Ok(Beginning::read(bytes.as_ref()))),
+            Err(failure) => unreadable(failure).map(Err),
+        }
+    }
+
+    /// Returns why an archive is not whole as far as the store tells, if it is not.
+    pub(super) async fn unsoundness(
+        &self,
+        archive: &StoredArchive,
+    ) -> Result<Option<String>, S3Error> {
+        if archive.origin.is_none() {
+            return Ok(None);
+        }
+        let cut_off = || Ok(Some("it is cut off: it does not end with its footer".to_owned()));
+        let Some(at) = archive.size.checked_sub(FOOTER as u64) else { return cut_off() };
+        let range = (at, FOOTER as u64);
+        match self.link.get_range(&archive.uri, archive.seen.etag.as_deref(), range).await {
+            Ok(bytes) => {
+                let member = <&[u8; FOOTER]>::try_from(bytes.as_ref()).ok();
+                let footer = member.and_then(|member| Footer::read(member, archive.size));
+                if footer.is_some() { Ok(None) } else { cut_off() }
+            }
+            Err(failure) => unreadable(failure).map(Some),
+        }
+    }
+
+    /// Lets what would go stay while a lock keeps it, and leaves locks alone that are long enough.
+    pub(super) async fn heed_locks(&self, group: &mut [StoredArchive]) -> Result<(), S3Error> {
+        let looking = stream::iter(group).map(|archive| self.heed_lock(archive));
+        looking.buffered(self.link.store.concurrency()).try_collect().await
+    }
+
+    async fn heed_lock(&self, archive: &mut StoredArchive) -> Result<(), S3Error> {
+        let goes = archive.fate == Fate::Remove;
+        if !goes && archive.lock.is_none() {
+            return Ok(());
+        }
+        let standing = self.standing(&archive.uri.clone().into()).await?;
+        let Some(standing) = standing.filter(|standing| archive.seen.is_of(standing)) else {
+            archive.fate = Fate::KeepUnsound(REPLACED.to_owned());
+            archive.lock = None;
+            return Ok(());
+        };
+        archive.seen = Seen::from(&standing);
+        if goes {
+            let mut hold = standing.hold;
+            for version in archive.versions.iter().filter(|version| !version.is_marker) {
+                if hold.is_in_force(self.request.now) {
+                    break;
+                }
+                hold = self.standing(&version.target).await?.map_or(hold, |standing| standing.hold);
+            }
+            if hold.is_in_force(self.request.now) {
+                archive.fate = Fate::KeepLocked(hold);
+            }
+        } else {
+            archive.lock = archive.lock.and_then(|wanted| extended(standing.hold, wanted));
+        }
+        Ok(())
+    }
+
+    async fn standing(&self, target: &DeleteTarget) -> Result<Option<Standing>, S3Error> {
+        Ok(self.link.standing(target).await?)
+    }
+}
+
+/// Returns the lock that is to be put, unless there is one that lasts as long; the stronger mode stays.
+fn extended(
+    hold: Hold,
+    (mode, until): (LockMode, OffsetDateTime),
+) -> Option<(LockMode, OffsetDateTime)> {
+    match hold.lock {
+        Some((_, lasts)) if lasts.unix_timestamp() >= until.unix_timestamp() => None,
+        Some((LockMode::Compliance, _)) => Some((LockMode::Compliance, until)),
+        Some((LockMode::Governance, _)) | None => Some((mode, until)),
+    }
+}
+
+/// Returns why this object alone cannot be read, or passes on what concerns all.
+fn unreadable(failure: CallFailure) -> Result<String, S3Error> {
+    let is_cold = failure.code.as_deref() == Some("InvalidObjectState");
+    match failure.trouble {
+        _ if is_cold => Ok("it is in a class where it cannot be read".to_owned()),
+        Trouble::Exists | Trouble::NoObject => Ok(REPLACED.to_owned()),
+        _ => Err(failure.into()),
+    }
+}
+
+fn is_cold(storage_class: &str) -> bool {
+    matches!(storage_class, "GLACIER" | "DEEP_ARCHIVE")
+}
+
+fn object(version: &ListedVersion) -> ListedObject {
+    ListedObject {
+        uri: version.target.uri.clone(),
+        size: version.size,
+        modified: version.modified,
+        etag: version.etag.clone(),
+        storage_class: version.storage_class.clone(),
+    }
+}
+
+impl Seen {
+    fn of(modified: Option<OffsetDateTime>) -> Self {
+        Self { modified: modified.map(OffsetDateTime::unix_timestamp), ..Self::default() }
+    }
+
+    /// Returns whether this is the object that was seen, as far as both know.
+    pub(super) fn is_of(&self, standing: &Standing) -> bool {
+        let other = Self::from(standing);
+        let version = self.version_id.is_none() || self.version_id == other.version_id;
+        self.etag == other.etag && self.modified == other.modified && version
+    }
+}
+
+impl From<&Standing> for Seen {
+    fn from(standing: &Standing) -> Self {
+        Self {
+            etag: standing.etag.clone(),
+            version_id: standing.version_id.clone(),
+            ..Self::of(standing.modified)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_is_extended_and_neither_shortened_nor_weakened() {
+        use LockMode::{Compliance, Governance};
+        let (soon, later) = (datetime!(2026-12-01 00:00 UTC), datetime!(2027-01-01 00:00 UTC));
+        let hold = |mode, until| Hold { lock: Some((mode, until)), is_legal: false };
+
+        assert_eq!(extended(Hold::default(), (Governance, soon)), Some((Governance, soon)));
+        assert_eq!(extended(hold(Governance, later), (Compliance, soon)), None);
+        assert_eq!(extended(hold(Governance, soon), (Compliance, soon)), None);
+        assert_eq!(
+            extended(hold(Governance, soon), (Compliance, later)),
+            Some((Compliance, later))
+        );
+        assert_eq!(
+            extended(hold(Compliance, soon), (Governance, later)),
+            Some((Compliance, later))
+        );
+    }
+}

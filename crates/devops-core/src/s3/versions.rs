@@ -1,0 +1,229 @@
+//! Versions of objects, and the locks that keep them.
+
+use aws_sdk_s3::{
+    Client,
+    operation::head_object::HeadObjectOutput,
+    types::{
+        BucketVersioningStatus, DeleteMarkerEntry, EncodingType, ObjectLockLegalHoldStatus,
+        ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion,
+    },
+};
+use time::OffsetDateTime;
+
+use super::{
+    LockMode, S3Error,
+    delete::{DeleteTarget, Md5Alone},
+    failure::{CallFailure, Trouble},
+    link::{Call, Link, StopPolicy},
+    list::{decoded, time_of},
+    reads::unquoted,
+    uri::S3Uri,
+};
+
+/// A version of an object, or a delete marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// The object and the version.
+    pub target: DeleteTarget,
+    /// Whether it is what its key has.
+    pub is_latest: bool,
+    /// Whether it is a delete marker, which has no bytes.
+    pub is_marker: bool,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was stored.
+    pub modified: Option<OffsetDateTime>,
+    /// Its `ETag`, without quotes.
+    pub etag: Option<String>,
+    /// Its storage class, where the store names it.
+    pub storage_class: Option<String>,
+}
+
+/// What keeps a version from being deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    /// The mode of its lock, and when that ends.
+    pub lock: Option<(LockMode, OffsetDateTime)>,
+    /// Whether it is held until somebody lifts that.
+    pub is_legal: bool,
+}
+
+impl Hold {
+    /// Returns whether it keeps the version at that time.
+    pub fn is_in_force(&self, now: OffsetDateTime) -> bool {
+        self.is_legal || self.lock.is_some_and(|(_, until)| until > now)
+    }
+}
+
+/// What a store tells about an object before it is deleted or locked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its `ETag`, without quotes.
+    pub etag: Option<String>,
+    /// When it was stored, to the second.
+    pub modified: Option<OffsetDateTime>,
+    /// Its version, where the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// What keeps it, where the credentials allow to know.
+    pub hold: Hold,
+}
+
+/// Returns all versions and delete markers of keys that begin with that of `prefix`, those of a key from
+/// the newest to the oldest; fails rather than give a part of them.
+pub async fn list_versions(link: Link<'_>, prefix: &S3Uri) -> Result<Vec<ListedVersion>, S3Error> {
+    let mut versions = Vec::new();
+    let mut markers: (Option<String>, Option<String>) = (None, None);
+    loop {
+        let send = |client: Client| {
+            client
+                .list_object_versions()
+                .bucket(&prefix.bucket)
+                .prefix(&prefix.key)
+                .encoding_type(EncodingType::Url)
+                .set_key_marker(markers.0.clone())
+                .set_version_id_marker(markers.1.clone())
+                .send()
+        };
+        let (page, _) = link.call(link.short("ListObjectVersions"), send).await?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let start = versions.len();
+        versions.extend(page.versions().iter().map(|version| of_version(prefix, version, encoded)));
+        let deleted = page.delete_markers().iter();
+        versions.extend(deleted.map(|marker| of_marker(prefix, marker, encoded)));
+        // Versions and markers come in two lists; the latest of a key must stand first.
+        versions[start..].sort_by(newest_first);
+        if page.is_truncated() != Some(true) {
+            return Ok(versions);
+        }
+        let next = page.next_key_marker().map(|key| decoded(key, encoded));
+        let next = (next, page.next_version_id_marker().map(str::to_owned));
+        if next.0.is_none() || next == markers {
+            let message = "a page that is not the last one leads to no other";
+            return Err(CallFailure::local("ListObjectVersions", Trouble::Server, message).into());
+        }
+        markers = next;
+    }
+}
+
+fn newest_first(a: &ListedVersion, b: &ListedVersion) -> std::cmp::Ordering {
+    let by_key = a.target.uri.key.cmp(&b.target.uri.key);
+    by_key.then(b.is_latest.cmp(&a.is_latest)).then(b.modified.cmp(&a.modified))
+}
+
+fn target(prefix: &S3Uri, key: Option<&str>, id: Option<&str>, encoded: bool) -> DeleteTarget {
+    let key = decoded(key.unwrap_or_default(), encoded);
+    let uri = S3Uri { bucket: prefix.bucket.clone(), key };
+    DeleteTarget { uri, version_id: id.map(str::to_owned) }
+}
+
+fn of_version(prefix: &S3Uri, version: &ObjectVersion, encoded: bool) -> ListedVersion {
+    ListedVersion {
+        target: target(prefix, version.key(), version.version_id(), encoded),
+        is_latest: version.is_latest() == Some(true),
+        is_marker: false,
+        size: version.size().unwrap_or_default().cast_unsigned(),
+        modified: version.last_modified().and_then(time_of),
+        etag: unquoted(version.e_tag()),
+        storage_class: version.storage_class().map(|class| class.as_str().to_owned()),
+    }
+}
+
+fn of_marker(prefix: &S3Uri, marker: &DeleteMarkerEntry, encoded: bool) -> ListedVersion {
+    ListedVersion {
+        target: target(prefix, marker.key(), marker.version_id(), encoded),
+        is_latest: marker.is_latest() == Some(true),
+        is_marker: true,
+        size: 0,
+        modified: marker.last_modified().and_then(time_of),
+        etag: None,
+        storage_class: None,
+    }
+}
+
+/// Returns whether a deletion in this bucket only hides objects, or nothing where the store does not say.
+pub async fn keeps_versions(link: Link<'_>, bucket: &str) -> Result<Option<bool>, S3Error> {
+    let send = |client: Client| client.get_bucket_versioning().bucket(bucket).send();
+    match link.call(link.short("GetBucketVersioning"), send).await {
+        // A bucket where that was suspended has the versions from before.
+        Ok((output, _)) => Ok(Some(matches!(
+            output.status(),
+            Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
+        ))),
+        Err(failure) if is_no_answer(&failure.trouble) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn is_no_answer(trouble: &Trouble) -> bool {
+    matches!(
+        trouble,
+        Trouble::Denied | Trouble::Rejected | Trouble::ConditionRefused | Trouble::NoObject
+    )
+}
+
+impl Link<'_> {
+    /// Returns what the store tells about an object, or one version of it; nothing when there is none.
+    pub(crate) async fn standing(
+        &self,
+        target: &DeleteTarget,
+    ) -> Result<Option<Standing>, CallFailure> {
+        let send = |client: Client| {
+            let request = client.head_object().bucket(&target.uri.bucket).key(&target.uri.key);
+            request.set_version_id(target.version_id.clone()).send()
+        };
+        match self.call(self.short("HeadObject"), send).await {
+            Ok((output, _)) => Ok(Some(standing_of(&output))),
+            Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Locks a version until then.
+    pub(crate) async fn put_retention(
+        &self,
+        target: &DeleteTarget,
+        (mode, until): (LockMode, OffsetDateTime),
+    ) -> Result<(), CallFailure> {
+        let mode = match mode {
+            LockMode::Governance => ObjectLockRetentionMode::Governance,
+            LockMode::Compliance => ObjectLockRetentionMode::Compliance,
+        };
+        let seconds = aws_sdk_s3::primitives::DateTime::from_secs(until.unix_timestamp());
+        let retention =
+            ObjectLockRetention::builder().mode(mode).retain_until_date(seconds).build();
+        let send = |client: Client| {
+            client
+                .put_object_retention()
+                .bucket(&target.uri.bucket)
+                .key(&target.uri.key)
+                .set_version_id(target.version_id.clone())
+                .retention(retention.clone())
+                .customize()
+                .interceptor(Md5Alone)
+                .send()
+        };
+        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short("PutObjectRetention") };
+        self.call(call, send).await.map(|_| ())
+    }
+}
+
+fn standing_of(output: &HeadObjectOutput) -> Standing {
+    let mode = output.object_lock_mode().and_then(|mode| match mode {
+        ObjectLockMode::Governance => Some(LockMode::Governance),
+        ObjectLockMode::Compliance => Some(LockMode::Compliance),
+        _ => None,
+    });
+    let hold = output.object_lock_legal_hold_status();
+    Standing {
+        size: output.content_length().unwrap_or_default().cast_unsigned(),
+        etag: unquoted(output.e_tag()),
+        modified: output.last_modified().and_then(time_of),
+        version_id: output.version_id().map(str::to_owned),
+        hold: Hold {
+            lock: mode.zip(output.object_lock_retain_until_date().and_then(time_of)),
+            is_legal: hold == Some(&ObjectLockLegalHoldStatus::On),
+        },
+    }
+}

@@ -1,0 +1,254 @@
+//! `prune`: removes archives that the rules no longer keep.
+
+use devops_cli::{Failure, Outcome, Session, json::insert_path, quote, table};
+use devops_core::{
+    clock::Clock,
+    kind::Kind,
+    offsite::{
+        Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
+        plan_prune, remove_pruned,
+    },
+    retention::KeepPolicy,
+    s3::{Event, Link, LockMode},
+    units::ByteSize,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    connection::Connected,
+    explain::explain,
+    list::rfc3339,
+    reporter::{Reporter, insert},
+    rm::{check_limit, locked, outcome},
+};
+use crate::cli::{KeepFlags, PruneArgs};
+
+pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome, Failure> {
+    let request = PruneRequest {
+        folder: args.folder.clone(),
+        name: args.name.clone(),
+        policy: policy(&args.keep),
+        now: session.clock().now(),
+        versions: args.versions,
+        lock: args.lock_mode,
+    };
+    let connected = Connected::new(&args.connection, None, session).await?;
+    let reporter = Reporter::new(session, "pruning", None);
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let plan = plan_prune(link, &request).await.map_err(|error| match error {
+        PruneError::S3(error) => explain(error),
+        PruneError::EmptyPolicy(_) => {
+            Failure::from(error).hint("say what to keep with the `--keep-` flags")
+        }
+        PruneError::NotAFolder(_) => Failure::from(error),
+    })?;
+    let hides = plan.keeps_versions == Some(true) && !args.versions;
+    show(&plan, hides, session)?;
+    check_limit(plan.removed().count(), &args.limit)?;
+    if args.lock_mode.is_some() && plan.keeps_versions == Some(false) {
+        return Err(Failure::new(
+            Kind::Failed,
+            "the bucket keeps no versions, so it locks nothing",
+        ));
+    }
+    let mut done = Done::new(session, &reporter);
+    if args.limit.dry_run {
+        done.plan(&plan, hides);
+    } else {
+        // A lock that cannot be put says so before anything is gone.
+        lock_kept(link, &plan, |_| done.n_locked += 1).await.map_err(explain)?;
+        let result =
+            remove_pruned(link, &plan, |archive, outcome| done.show(archive, &outcome)).await;
+        if let Err(error) = result {
+            done.tell(&plan, false);
+            return Err(explain(error));
+        }
+    }
+    done.tell(&plan, args.limit.dry_run);
+    done.end(&plan)
+}
+
+/// Returns what the flags say.
+fn policy(keep: &KeepFlags) -> KeepPolicy {
+    KeepPolicy {
+        last: keep.keep_last,
+        hourly: keep.keep_hourly,
+        daily: keep.keep_daily,
+        weekly: keep.keep_weekly,
+        monthly: keep.keep_monthly,
+        yearly: keep.keep_yearly,
+        within: keep.keep_within,
+    }
+}
+
+fn show(plan: &OffsitePlan, hides: bool, session: &Session) -> Result<(), Failure> {
+    if session.json() {
+        let mut archives = plan.archives.iter();
+        return archives.try_for_each(|archive| session.emit(&line(archive, hides)));
+    }
+    if plan.archives.is_empty() {
+        return Ok(());
+    }
+    let rows = plan.archives.iter().map(|archive| {
+        let (action, mut reasons) = fate(archive, hides);
+        reasons.extend(archive.lock.map(|(mode, until)| {
+            format!("lock in {} mode until {}", mode_name(mode), rfc3339(until))
+        }));
+        [action.to_owned(), quote(archive.uri.to_string().as_ref()), reasons.join(", ")]
+    });
+    session.line(table(&["action", "archive", "reason"], rows))
+}
+
+fn line(archive: &StoredArchive, hides: bool) -> Value {
+    let (action, reasons) = fate(archive, hides);
+    let lock =
+        archive.lock.map(|(mode, until)| json!({"mode": mode_name(mode), "until": rfc3339(until)}));
+    let mut object = Map::new();
+    insert(
+        &mut object,
+        json!({
+            "type": "archive", "bucket": archive.uri.bucket, "key": archive.uri.key,
+            "action": action, "reasons": reasons, "time": rfc3339(archive.time),
+            "size": archive.size, "encrypted": archive.is_encrypted, "lock": lock,
+        }),
+    );
+    if let Some(origin) = &archive.origin {
+        object.insert("host".to_owned(), origin.host.as_str().into());
+        insert_path(&mut object, "source", &origin.source);
+    }
+    Value::Object(object)
+}
+
+fn fate(archive: &StoredArchive, hides: bool) -> (&'static str, Vec<String>) {
+    match &archive.fate {
+        Fate::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
+        Fate::KeepUnsound(reason) => ("keep", vec![reason.clone()]),
+        Fate::KeepLocked(hold) => ("keep", vec![locked(hold)]),
+        Fate::Remove if hides => ("hide", Vec::new()),
+        Fate::Remove => ("remove", Vec::new()),
+    }
+}
+
+fn mode_name(mode: LockMode) -> &'static str {
+    match mode {
+        LockMode::Governance => "governance",
+        LockMode::Compliance => "compliance",
+    }
+}
+
+/// Counts what was done, and names what was not.
+struct Done<'a> {
+    session: &'a Session,
+    reporter: &'a Reporter<'a>,
+    n_removed: usize,
+    n_hidden: usize,
+    n_locked: usize,
+    n_denied: usize,
+    n_left: usize,
+    bytes_freed: u64,
+}
+
+impl<'a> Done<'a> {
+    fn new(session: &'a Session, reporter: &'a Reporter<'a>) -> Self {
+        Self {
+            session,
+            reporter,
+            n_removed: 0,
+            n_hidden: 0,
+            n_locked: 0,
+            n_denied: 0,
+            n_left: 0,
+            bytes_freed: 0,
+        }
+    }
+
+    /// Counts what would be done.
+    fn plan(&mut self, plan: &OffsitePlan, hides: bool) {
+        for archive in plan.removed() {
+            if hides {
+                self.n_hidden += 1;
+            } else {
+                self.n_removed += 1;
+                self.bytes_freed += archive.size;
+            }
+        }
+        self.n_locked = plan.archives.iter().filter(|archive| archive.lock.is_some()).count();
+    }
+
+    fn show(&mut self, archive: &StoredArchive, outcome: &PruneOutcome) {
+        let reason = match outcome {
+            PruneOutcome::Removed => {
+                self.n_removed += 1;
+                self.bytes_freed += archive.size;
+                return;
+            }
+            PruneOutcome::Hidden => {
+                self.n_hidden += 1;
+                return;
+            }
+            PruneOutcome::Replaced => "it is not the one that was to go any more".to_owned(),
+            PruneOutcome::Locked(hold) => locked(hold),
+            PruneOutcome::Denied(failure) => {
+                self.n_denied += 1;
+                failure.to_string()
+            }
+            PruneOutcome::Failed(failure) => failure.to_string(),
+        };
+        self.n_left += 1;
+        let uri = &archive.uri;
+        self.reporter.emit("left", |object| {
+            insert(object, json!({"bucket": uri.bucket, "key": uri.key, "reason": reason}));
+        });
+        self.session.warn(format!("left {}: {reason}", quote(uri.to_string().as_ref())));
+    }
+
+    fn tell(&self, plan: &OffsitePlan, dry_run: bool) {
+        let n_kept = plan.archives.len() - plan.removed().count();
+        self.reporter.emit("summary", |object| {
+            insert(
+                object,
+                json!({
+                    "kept": n_kept, "removed": self.n_removed, "hidden": self.n_hidden,
+                    "left": self.n_left, "locked": self.n_locked,
+                    "bytes_freed": self.bytes_freed, "dry_run": dry_run,
+                }),
+            );
+        });
+        let (removed, hidden) = (self.n_removed, self.n_hidden);
+        let removal = match (hidden, dry_run) {
+            (0, true) => format!("remove {removed}"),
+            (0, false) => format!("removed {removed}, {} freed", ByteSize(self.bytes_freed)),
+            (_, true) => format!("hide {hidden} behind delete markers"),
+            (_, false) => format!("hid {hidden} behind delete markers"),
+        };
+        let keep = if dry_run { "would keep" } else { "kept" };
+        self.session.status(format!("{keep} {n_kept}, {removal}"));
+        if hidden > 0 {
+            self.session
+                .status("the versions of what is hidden stay and cost; --versions removes them");
+        }
+        if self.n_locked > 0 {
+            let lock = if dry_run { "would lock" } else { "locked" };
+            self.session.status(format!("{lock} {}", self.n_locked));
+        }
+    }
+
+    fn end(&self, plan: &OffsitePlan) -> Result<Outcome, Failure> {
+        let count = |is_it: fn(&Fate) -> bool| {
+            plan.archives.iter().filter(|archive| is_it(&archive.fate)).count()
+        };
+        let n_unsound = count(|fate| matches!(fate, Fate::KeepUnsound(_)));
+        let n_kept_by_lock = count(|fate| matches!(fate, Fate::KeepLocked(_)));
+        if n_unsound + n_kept_by_lock == 0 {
+            return outcome(self.n_removed + self.n_hidden, (self.n_left, self.n_denied));
+        }
+        let parts = [
+            (n_unsound, "damaged or unreadable"),
+            (n_kept_by_lock, "kept by locks alone"),
+            (self.n_left, "not removed"),
+        ];
+        let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+        Ok(Outcome::Partial(parts.collect::<Vec<_>>().join(", ")))
+    }
+}
