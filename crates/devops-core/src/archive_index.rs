@@ -1,7 +1,11 @@
 //! The format of our archives as far as several need it, without any I/O: names, containers, segments.
 
-#![cfg_attr(not(feature = "archive"), allow(dead_code, reason = "only the engine writes archives"))]
+#![cfg_attr(
+    not(all(feature = "archive", feature = "offsite")),
+    allow(dead_code, reason = "the engine and the orchestrator use a part of it each")
+)]
 
+#[cfg(feature = "offsite")]
 pub(crate) mod beginning;
 pub(crate) mod container;
 pub(crate) mod head;

@@ -121,11 +121,13 @@ impl AtomicFile {
     }
 
     /// Takes a locked file that was written beside `target`, which is what [`replaceable`] returned.
+    #[cfg(feature = "s3")]
     pub(crate) fn adopt(target: PathBuf, temp: PathBuf, file: File) -> Self {
         Self { target, temp, file: Some(file), behind: WriteBehind::default() }
     }
 
     /// Leaves the file under its temporary name.
+    #[cfg(feature = "s3")]
     pub(crate) fn leave(mut self) {
         self.file = None;
     }

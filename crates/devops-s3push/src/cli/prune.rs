@@ -14,21 +14,24 @@ use super::{
 };
 
 const PRUNE_HELP: &str = "\
-The rules are those of restic, and of `devops-backup prune`: one archive may be kept by several, and one
-reason is enough. Archives are grouped by NAME, host and source, and dated by the start time they record;
-archives that are encrypted or of other tools are grouped by NAME alone, and dated by the date in it.
+The rules are those of restic, and of `devops-backup prune`: one archive may be kept by several,
+and one reason is enough. Archives are grouped by NAME, host and source, and dated by the start
+time they record; archives that are encrypted or of other tools are grouped by NAME alone, and
+dated by the date in it.
 
-Before anything of a group is removed, its newest archive proves itself without being fetched: by the
-footer one of ours ends with, else by having bytes that begin as an archive does. One that cannot, or is
-in a class where it cannot be read, is named, counts for no rule and stays, and the exit code is 3. So it is
-with archives that a lock keeps. One dated in the future stays, and counts for no rule either.
+Before anything of a group is removed, its newest archive proves itself without being fetched: by
+the footer one of ours ends with, else by having bytes that begin as an archive does. One that
+cannot, or is in a class where it cannot be read, is named, counts for no rule and stays, and the
+exit code is 3. So it is with archives that a lock keeps. One dated in the future stays, and
+counts for no rule either.
 
-In a bucket that keeps versions a removal is a delete marker: it hides the archive, whose versions stay and
-cost. With --versions those of what the rules no longer keep go for good; what was hidden before stays.
+In a bucket that keeps versions a removal is a delete marker: it hides the archive, whose versions
+stay and cost. With --versions those of what the rules no longer keep go for good; what was hidden
+before stays.
 
---lock-mode locks what is kept for as long as the rules will keep it at least, if one comes in each period of
-the finest rule; a week, month or year that is not over promises nothing to its newest, and --keep-last
-promises nothing at all. Locks are extended and never shortened.";
+--lock-mode locks what is kept for as long as the rules will keep it at least, if one comes in
+each period of the finest rule; a week, month or year that is not over promises nothing to its
+newest, and --keep-last promises nothing at all. Locks are extended and never shortened.";
 
 #[derive(Args)]
 #[command(after_long_help = PRUNE_HELP)]
