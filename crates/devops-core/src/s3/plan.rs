@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(usual.longest(), (5_000 * 16 + 1_000 * 32 + 4_000 * 64) * MIB);
         assert_eq!(
             usual.too_long().to_string(),
-            "parts of 36.8 MiB would be more than 10,000: at least 74.0 MiB is needed"
+            "parts of 36.8 MiB would be more than 10000: at least 74.0 MiB is needed"
         );
         assert_eq!(exact.unwrap().longest(), 50_000 * MIB);
         assert_eq!(largest.longest(), MAX_OBJECT);
