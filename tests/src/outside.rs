@@ -2,11 +2,13 @@
 
 use std::{
     env,
+    fs::File,
     io::Write,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, PoisonError},
 };
+
+use rustix::fs::{FlockOperation, flock};
 
 /// The Debian package of each program that has one.
 const PACKAGES: [(&str, &str); 16] = [
@@ -72,12 +74,13 @@ fn install_line(name: &str) -> String {
 }
 
 fn install(name: &str) -> Option<()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let package = package(name)?;
     if !rustix::process::geteuid().is_root() || !Path::new("/etc/debian_version").exists() {
         return None;
     }
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // Tests are processes of their own, and apt does not wait for another's update.
+    let turn = File::create(env::temp_dir().join("devops-e2e-apt.lock")).ok()?;
+    flock(&turn, FlockOperation::LockExclusive).ok()?;
     if find(name).is_some() {
         return Some(());
     }
