@@ -4,10 +4,13 @@
 //! `http` puts the faults around the answers and writes the log.
 
 mod body;
+mod conditions;
 mod digest;
 mod fault;
 mod http;
+mod inputs;
 mod listing;
+mod multipart;
 mod ranges;
 mod removal;
 mod service;

@@ -4,11 +4,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use s3s::{
     S3Result, TrailingHeaders,
-    dto::{Checksum, ETag},
+    dto::{Checksum, ChecksumType, ETag},
     s3_error,
 };
 
-use super::store::{hash, hex};
+use super::store::{StoredObject, hash, hex};
 
 /// The checksum headers of a request, all of which must be right; `etag` is the MD5 of the bytes.
 pub(crate) fn check(
@@ -59,6 +59,14 @@ pub(crate) fn add_trailers(stated: &mut Checksum, trailers: Option<&TrailingHead
             *field = value(name);
         }
     }
+}
+
+/// Says what the checksum of an object covers.
+pub(crate) fn checksum_type(object: &StoredObject) -> ChecksumType {
+    let value = object.checksum.checksum_sha256.as_ref();
+    let composite = value.is_some_and(|value| value.contains('-'));
+    let name = if composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+    ChecksumType::from_static(name)
 }
 
 /// Collects the checksum fields of an input.

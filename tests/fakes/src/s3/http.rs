@@ -21,9 +21,10 @@ use tokio::net::TcpListener;
 use super::{
     Entry, Fault, Options, Shared,
     body::Received,
+    conditions::WithoutConditions,
     lock,
     removal::{self, FailingKey},
-    service::{Service, WithoutConditions},
+    service::Service,
 };
 
 /// Takes connections and puts faults around the service.

@@ -12,7 +12,7 @@ use s3s::{Body, S3Request, S3Result, s3_error};
 use time::OffsetDateTime;
 
 use super::{
-    service::refuse_if_other,
+    conditions::refuse_if_other,
     store::{Bucket, Store},
     versions::{Deletion, Keeping},
 };
