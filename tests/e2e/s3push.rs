@@ -484,6 +484,31 @@ fn an_object_comes_back_and_is_verified() {
     assert!(different.stdout.starts_with("DIFFERENT: "), "{}", different.stdout);
 }
 
+#[test]
+fn verify_says_in_which_parts_an_object_differs() {
+    let setting = Setting::new();
+    let mut content = bytes(20 * MIB);
+    setting.file("a.bin", 20 * MIB);
+    setting.run(&["put", "a.bin", "s3://backups/a.bin"]).expect_code(0);
+    content[9 << 20] ^= 1;
+    setting.env.write("a.bin", &content);
+
+    let told = setting.run(&["verify", "a.bin", "s3://backups/a.bin", "--parts"]);
+    let json = setting.run(&["verify", "a.bin", "s3://backups/a.bin", "--parts", "--json"]);
+
+    told.expect_code(10);
+    assert_eq!(
+        told.stdout,
+        "DIFFERENT: s3://backups/a.bin is not a.bin: the contents differ in bytes 8388608-16777215\n"
+    );
+    json.expect_code(10);
+    assert!(
+        json.stdout.contains(r#""differing":[{"offset":8388608,"size":8388608}]"#),
+        "{}",
+        json.stdout
+    );
+}
+
 /// Sends a request as somebody who has nothing but an address; returns the whole answer.
 fn ask(method: &str, url: &str, body: &[u8]) -> String {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();

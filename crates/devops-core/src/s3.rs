@@ -13,6 +13,7 @@ mod attributes;
 mod body;
 mod buffers;
 pub mod checksum;
+mod compare;
 mod compose;
 mod condition;
 mod connect;
@@ -44,6 +45,7 @@ mod multipart;
 mod observe;
 mod pace;
 mod partial;
+mod parts;
 mod payload;
 pub mod plan;
 mod presign;
@@ -92,7 +94,7 @@ pub use self::{
     link::Link,
     list::{ListedObject, list},
     pace::{Pace, RateError, RateLimit},
-    plan::{Limits, PartPlan, PartSize, PlanError, StreamPlan},
+    plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
     put::{Listed, Preview, PutOptions, Replace, preview, put, put_composed},
@@ -115,7 +117,7 @@ pub use self::{
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     vacant::find_free_keys,
-    verify::{Verification, verify},
+    verify::{Depth, Verification, verify},
     versions::{Hold, ListedVersion, Standing, keeps_versions, list_versions},
 };
 

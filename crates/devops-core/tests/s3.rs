@@ -40,3 +40,5 @@ mod sync;
 mod trees;
 #[path = "s3/trial.rs"]
 mod trial;
+#[path = "s3/verify.rs"]
+mod verify;

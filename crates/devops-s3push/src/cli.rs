@@ -170,7 +170,10 @@ pub(crate) struct VerifyArgs {
     /// The object, or the prefix the folder was put under
     #[arg(value_name = "S3_URI")]
     pub(crate) object: S3Uri,
-    /// Fetch the objects and compare every byte, instead of asking for checksums
+    /// Ask for the checksum of every part, and say where an object differs
+    #[arg(long, conflicts_with = "deep")]
+    pub(crate) parts: bool,
+    /// Fetch the objects and compare every byte
     #[arg(long)]
     pub(crate) deep: bool,
     /// Take less proof than full, parts, etag or size as a difference

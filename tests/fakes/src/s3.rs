@@ -11,6 +11,7 @@ mod http;
 mod inputs;
 mod listing;
 mod multipart;
+mod parts;
 mod ranges;
 mod removal;
 mod service;

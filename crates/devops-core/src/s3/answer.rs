@@ -47,6 +47,15 @@ impl CallFailure {
     }
 }
 
+/// Returns whether an answer claims success, and is nothing that S3 answers to such a request.
+pub(crate) fn is_unreadable<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    let is_success = error.raw_response().is_some_and(|answer| answer.status().is_success());
+    is_success && error.as_service_error().is_none_or(|error| error.code().is_none())
+}
+
 fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
 where
     E: Error + ProvideErrorMetadata,

@@ -92,6 +92,16 @@ impl Checksum {
         // A hyphen is not in base64's alphabet.
         !self.value.contains('-')
     }
+
+    /// Returns the value without the count of parts.
+    pub(crate) fn digits(&self) -> &str {
+        self.value.split_once('-').map_or(&self.value, |(digits, _)| digits)
+    }
+
+    /// Returns of how many parts it is made, where it is and that is known.
+    pub(crate) fn n_parts(&self) -> Option<u32> {
+        self.value.split_once('-')?.1.parse().ok()
+    }
 }
 
 impl fmt::Display for Checksum {

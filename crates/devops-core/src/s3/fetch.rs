@@ -74,6 +74,13 @@ impl<'a> Fetch<'a> {
 
     /// Fetches all bytes and returns their checksum.
     pub(crate) async fn run(&self, part_size: PartSize) -> Result<Checksum, S3Error> {
+        let sums: Vec<_> = self.sums(part_size).await?.into_iter().map(|(_, sum)| sum).collect();
+        let empty = || Sum::of(self.algorithm, b"").checksum();
+        Ok(Sum::combine(&sums).unwrap_or_else(empty))
+    }
+
+    /// Fetches all bytes and returns the checksums of their ranges, in order.
+    pub(crate) async fn sums(&self, part_size: PartSize) -> Result<Vec<(Part, Sum)>, S3Error> {
         let plan = self.plan(part_size)?;
         (self.link.events)(Event::Started {
             uri: self.uri.clone(),
@@ -82,15 +89,13 @@ impl<'a> Fetch<'a> {
             parts: Some(plan.n_parts()),
         });
         self.tell_of_done(plan);
-        let mut sums: Vec<(u32, Sum)> = stream::iter(plan.parts().filter(|part| part.size > 0))
+        let mut sums: Vec<_> = stream::iter(plan.parts().filter(|part| part.size > 0))
             .map(|part| self.part(part))
             .buffer_unordered(self.link.store.concurrency())
             .try_collect()
             .await?;
-        sums.sort_by_key(|(number, _)| *number);
-        let sums: Vec<_> = sums.into_iter().map(|(_, sum)| sum).collect();
-        let empty = || Sum::of(self.algorithm, b"").checksum();
-        Ok(Sum::combine(&sums).unwrap_or_else(empty))
+        sums.sort_by_key(|(part, _)| part.number);
+        Ok(sums)
     }
 
     fn tell_of_done(&self, plan: PartPlan) {
@@ -102,11 +107,11 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    async fn part(&self, part: Part) -> Result<(u32, Sum), S3Error> {
+    async fn part(&self, part: Part) -> Result<(Part, Sum), S3Error> {
         if let Some(sum) = self.done.get(&part.number) {
             (self.link.events)(Event::Moved(part.size.cast_signed()));
             self.landed.fetch_add(part.size, Ordering::Relaxed);
-            return Ok((part.number, sum.clone()));
+            return Ok((part, sum.clone()));
         }
         let etag = self.head.etag.as_deref();
         let buffer = self.link.get_range(self.uri, etag, (part.offset, part.size)).await?;
@@ -123,6 +128,6 @@ impl<'a> Fetch<'a> {
         })
         .await?;
         self.landed.fetch_add(part.size, Ordering::Relaxed);
-        Ok((part.number, sum))
+        Ok((part, sum))
     }
 }

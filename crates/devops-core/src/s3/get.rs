@@ -8,8 +8,8 @@ use std::{
 use super::{
     S3Error, blocking,
     checksum::{self, Algorithm, Checksum},
+    compare::same_content,
     event::Event,
-    existing::same_content,
     failure::{CallFailure, Trouble},
     fetch::Fetch,
     landing::Landing,
@@ -85,7 +85,7 @@ pub async fn get(
 ) -> Result<GetSummary, S3Error> {
     let begun = Instant::now();
     let head = head_of_existing(link, uri).await?;
-    let existing = existing(link, &head, path, options.replace).await?;
+    let existing = existing(link, (uri, &head), path, options.replace).await?;
     let (is_unchanged, checksum, proof) = match existing {
         Existing::Same(proof) => (true, head.checksum.clone(), proof),
         Existing::Nothing | Existing::Other => {
@@ -106,14 +106,14 @@ pub async fn preview_get(
     options: GetOptions,
 ) -> Result<GetPreview, S3Error> {
     let head = head_of_existing(link, uri).await?;
-    let file = existing(link, &head, path, options.replace).await?;
+    let file = existing(link, (uri, &head), path, options.replace).await?;
     Ok(GetPreview { size: head.size, file })
 }
 
 /// Looks what is there already; fails when it is something else that has to stay.
 async fn existing(
     link: Link<'_>,
-    head: &ObjectHead,
+    (uri, head): (&S3Uri, &ObjectHead),
     path: &Path,
     replace: ReplacePolicy,
 ) -> Result<Existing, S3Error> {
@@ -121,7 +121,7 @@ async fn existing(
     let may_be_same = metadata.is_symlink() || metadata.is_file() && metadata.len() == head.size;
     if may_be_same
         && let Ok(file) = OpenFile::open(path).await
-        && let Some(proof) = same_content(link, head, &file).await?
+        && let Some(proof) = same_content(link, (uri, head), &file).await?
     {
         file.check_unchanged()?;
         let path = path.to_owned();

@@ -157,10 +157,9 @@ impl Sent {
 
     /// Returns whether `theirs` is made of our checksums of the parts, with or without their count.
     fn is_composite(&self, theirs: &Checksum) -> bool {
-        let digits = |checksum: &Checksum| checksum.value.split('-').next().map(str::to_owned);
         let sums: Option<Vec<Sum>> = self.parts.iter().map(|part| part.sum.clone()).collect();
         let ours = sums.filter(|_| self.is_multipart).and_then(|sums| Sum::composite(&sums));
-        ours.is_some_and(|ours| digits(&ours) == digits(theirs))
+        ours.is_some_and(|ours| ours.digits() == theirs.digits())
     }
 
     fn judge_parts(&self, etag: Option<&str>) -> Verdict {

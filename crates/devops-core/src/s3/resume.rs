@@ -4,9 +4,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     S3Error,
+    compare::same_content,
     earlier::Earlier,
     event::{Event, Outcome},
-    existing::same_content,
     failure::Trouble,
     journal::{Begun, Job, Journal, JournalError, Journals, Story},
     layout::Layout,
@@ -338,7 +338,7 @@ impl Task<'_> {
         });
         let proof = match by_parts {
             Some(proof) => Some(proof),
-            None => same_content(self.link, &head, file).await?,
+            None => same_content(self.link, (self.uri, &head), file).await?,
         };
         let Some(proof) = proof else { return Ok(None) };
         let version_id = head.version_id.clone();

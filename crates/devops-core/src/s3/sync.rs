@@ -12,8 +12,8 @@ pub use self::plan::{Kept, Pair, PlannedFile, Step, SyncPlan};
 use super::{
     S3Error, blocking,
     checksum::is_md5,
+    compare::{has_md5, same_content},
     event::{ObjectSummary, Outcome},
-    existing::{has_etag, same_content},
     link::Link,
     list::{ListedObject, list},
     proof::{Proof, Sent},
@@ -136,8 +136,8 @@ async fn same(
     let settled =
         |proof, version_id| Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
     let md5 = etag.filter(|etag| is_md5(etag) && required <= Proof::Etag);
-    if let Some(etag) = md5
-        && has_etag(link, file, etag).await?
+    if let Some(md5) = md5
+        && has_md5(link, file, md5).await?
     {
         return Ok(Some((Sent::unsent(file.size()), settled(Proof::Etag, None))));
     }
@@ -145,7 +145,8 @@ async fn same(
     if md5.is_some() && head.checksum.is_none() {
         return Ok(None);
     }
-    let proof = same_content(link, &head, file).await?.filter(|&proof| proof >= required);
+    let proof =
+        same_content(link, (&source.uri, &head), file).await?.filter(|&proof| proof >= required);
     Ok(proof.map(|proof| {
         let version_id = head.version_id.clone();
         (Sent::there_already(head), settled(proof, version_id))

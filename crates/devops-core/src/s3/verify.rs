@@ -3,18 +3,31 @@
 use std::path::Path;
 
 use super::{
-    S3Error, blocking,
-    checksum::{self, Algorithm},
-    existing::same_content,
+    S3Error,
+    checksum::Algorithm,
+    compare::{Comparison, compare, compare_parts, differing},
     failure::Trouble,
     fetch::Fetch,
     get::head_of_existing,
     link::Link,
-    plan::PartSize,
+    plan::{Part, PartSize},
     proof::Proof,
+    reads::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
 };
+
+/// How much is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// What the store tells of the whole, or of the parts where it tells nothing of the whole.
+    #[default]
+    Whole,
+    /// What the store tells of every part, or of the whole where it tells nothing of parts.
+    Parts,
+    /// Every byte, which is fetched.
+    Bytes,
+}
 
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,18 +39,25 @@ pub enum Verification {
         /// How well it is known.
         proof: Proof,
     },
-    /// They differ.
-    Different(String),
+    /// They have other sizes.
+    OtherSize {
+        /// How many bytes the file has.
+        here: u64,
+        /// How many bytes the object has.
+        there: u64,
+    },
+    /// They differ, in these parts if it is known where.
+    Different(Vec<Part>),
     /// There is no such object in the bucket.
     Missing,
 }
 
-/// Compares the file at `path` with an object: by what the store says of it, or, `deep`, byte by byte.
+/// Compares the file at `path` with an object.
 pub async fn verify(
     link: Link<'_>,
     path: &Path,
     uri: &S3Uri,
-    deep: bool,
+    depth: Depth,
 ) -> Result<Verification, S3Error> {
     let file = OpenFile::open(path).await?;
     let head = match head_of_existing(link, uri).await {
@@ -48,26 +68,43 @@ pub async fn verify(
     };
     let size = file.size();
     if head.size != size {
-        let sizes = format!("{size} bytes here, {} in the store", head.size);
-        return Ok(Verification::Different(sizes));
+        return Ok(Verification::OtherSize { here: size, there: head.size });
     }
-    let proof = if deep {
-        let algorithm = Algorithm::default();
-        let fetch = Fetch::new(link, uri, &head, algorithm);
-        let theirs = fetch.run(PartSize::Auto).await?;
-        let (path, cancel) = (path.to_owned(), link.stop.cancel().clone());
-        let ours = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;
-        link.stop.check()?;
-        (ours.checksum() == theirs).then_some(Proof::Full)
-    } else {
-        let comparable = head.checksum.as_ref().is_some_and(checksum::Checksum::is_full);
-        let same = same_content(link, &head, &file).await?;
-        // Without a checksum of the whole there is nothing to contradict; an ETag may be anything.
-        same.or((!comparable).then_some(Proof::Size))
-    };
+    let compared = at_depth(link, (uri, &head), &file, depth).await?;
+    link.stop.check()?;
     file.check_unchanged()?;
-    Ok(match proof {
-        Some(proof) => Verification::Same { size, proof },
-        None => Verification::Different("the contents differ".to_owned()),
+    Ok(match compared {
+        Comparison::Same(proof) => Verification::Same { size, proof },
+        // Nothing contradicts it.
+        Comparison::Unknown => Verification::Same { size, proof: Proof::Size },
+        Comparison::Different(parts) => Verification::Different(parts),
     })
+}
+
+async fn at_depth(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+    depth: Depth,
+) -> Result<Comparison, S3Error> {
+    match depth {
+        Depth::Whole => compare(link, (uri, head), file).await,
+        Depth::Parts => match compare_parts(link, (uri, head), file).await? {
+            Comparison::Unknown => compare(link, (uri, head), file).await,
+            known => Ok(known),
+        },
+        Depth::Bytes => {
+            let fetch = Fetch::new(link, uri, head, Algorithm::default());
+            let sums = fetch.sums(PartSize::Auto).await?;
+            let theirs: Vec<_> =
+                sums.into_iter().map(|(part, sum)| (part, sum.checksum())).collect();
+            let differing = differing(link, file, &theirs).await?;
+            let is_same = differing.is_empty();
+            Ok(if is_same {
+                Comparison::Same(Proof::Full)
+            } else {
+                Comparison::Different(differing)
+            })
+        }
+    }
 }

@@ -5,10 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use devops_core::{
     fs::ReplacePolicy,
     kind::{HasKind, Kind},
-    s3::{
-        GetOptions, GetSummary, PartSize, Patience, Proof, PutOptions, S3Error, Verification, get,
-        list, verify,
-    },
+    s3::{GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list},
     units::ByteSize,
 };
 
@@ -120,41 +117,6 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
 }
 
 #[test]
-fn verify_compares_with_what_the_store_says_or_byte_by_byte() {
-    let rig = stored();
-    let same = rig.path("source.bin");
-    let other = rig.file("other.bin", SIZE);
-    fs::copy(&same, &other).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(
-        &fs::File::options().write(true).open(&other).unwrap(),
-        b"x",
-        SIZE / 2,
-    )
-    .unwrap();
-    let check = |path: &Path, deep| {
-        rig.run(async |link| verify(link, path, &uri("a.bin"), deep).await).unwrap()
-    };
-
-    for deep in [false, true] {
-        assert_eq!(check(&same, deep), Verification::Same { size: SIZE, proof: Proof::Full });
-        assert_eq!(check(&other, deep), Verification::Different("the contents differ".to_owned()));
-    }
-    rig.server.faults(&["*:no-checksum:always"]);
-    assert_eq!(check(&other, false), Verification::Same { size: SIZE, proof: Proof::Size });
-    assert_eq!(check(&other, true), Verification::Different("the contents differ".to_owned()));
-}
-
-#[test]
-fn verify_says_when_there_is_no_object() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 3);
-
-    let found = rig.run(async |link| verify(link, &file, &uri("a.bin"), false).await).unwrap();
-
-    assert_eq!(found, Verification::Missing);
-}
-
-#[test]
 fn a_listing_has_every_page() {
     let rig = Rig::new();
     for index in 0..1005 {
@@ -174,15 +136,4 @@ fn a_listing_has_every_page() {
 
     assert_eq!((keys.len(), keys.last().map(String::as_str)), (1005, Some("p/1004")));
     assert_eq!(rig.server.count("ListObjectsV2"), 2);
-}
-
-#[test]
-fn a_put_object_can_be_proven_by_a_later_reader() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 1234);
-    rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
-
-    let found = rig.run(async |link| verify(link, &file, &uri("a.bin"), false).await).unwrap();
-
-    assert_eq!(found, Verification::Same { size: 1234, proof: Proof::Full });
 }

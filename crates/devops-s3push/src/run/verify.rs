@@ -3,7 +3,10 @@
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
-    s3::{Event, Filter, Link, Proof, Source, Verification, find_sources, verify as verify_one},
+    s3::{
+        Depth, Event, Filter, Link, Part, Proof, Source, Verification, find_sources,
+        verify as verify_one,
+    },
     units::ByteSize,
 };
 use serde_json::json;
@@ -27,10 +30,14 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         }
     };
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let depth = match (args.deep, args.parts) {
+        (true, _) => Depth::Bytes,
+        (false, true) => Depth::Parts,
+        (false, false) => Depth::Whole,
+    };
     let mut same = true;
     for source in &sources.files {
-        let found =
-            verify_one(link, &source.path, &source.uri, args.deep).await.map_err(explain)?;
+        let found = verify_one(link, &source.path, &source.uri, depth).await.map_err(explain)?;
         if found == Verification::Missing && !sources.is_tree {
             return Err(Failure::new(Kind::NotFound, format!("no object `{}`", source.uri)));
         }
@@ -65,8 +72,13 @@ fn show(
             Some(*proof),
             format!("UNPROVEN: {uri} agrees with {path} by {proof} only"),
         ),
-        Verification::Different(how) => {
-            ("different", None, format!("DIFFERENT: {uri} is not {path}: {how}"))
+        Verification::OtherSize { here, there } => (
+            "different",
+            None,
+            format!("DIFFERENT: {uri} is not {path}: {here} bytes here, {there} in the store"),
+        ),
+        Verification::Different(parts) => {
+            ("different", None, format!("DIFFERENT: {uri} is not {path}: {}", places(parts)))
         }
         Verification::Missing => ("missing", None, format!("MISSING: {uri} does not exist")),
     };
@@ -79,6 +91,11 @@ fn show(
                 "proof": proof.map(Proof::name),
             }),
         );
+        if let Verification::Different(parts) = found {
+            let part = |part: &Part| json!({"offset": part.offset, "size": part.size});
+            let parts: Vec<_> = parts.iter().map(part).collect();
+            insert(object, json!({"differing": parts}));
+        }
     });
     if !session.json() {
         session.line(line)?;
@@ -88,4 +105,33 @@ fn show(
             .warn(format!("only the size of `{uri}` could be compared; pass --deep to fetch it"));
     }
     Ok(word == "same")
+}
+
+/// How many places a line names.
+const FEW: usize = 4;
+
+/// Says where an object differs, as HTTP names ranges of bytes.
+fn places(parts: &[Part]) -> String {
+    let range = |part: &Part| format!("{}-{}", part.offset, part.offset + part.size - 1);
+    let named = parts.iter().take(FEW).map(range).collect::<Vec<_>>().join(", ");
+    match parts.len() {
+        0 => "the contents differ".to_owned(),
+        1..=FEW => format!("the contents differ in bytes {named}"),
+        n => format!("the contents differ in bytes {named} and {} more parts", n - FEW),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_places_are_named_and_the_others_counted() {
+        let parts: Vec<_> =
+            (0..6).map(|n| Part { number: n + 1, offset: u64::from(n) * 10, size: 5 }).collect();
+
+        assert_eq!(places(&[]), "the contents differ");
+        assert_eq!(places(&parts[..2]), "the contents differ in bytes 0-4, 10-14");
+        assert!(places(&parts).ends_with("30-34 and 2 more parts"), "{}", places(&parts));
+    }
 }

@@ -428,6 +428,7 @@ fn shape(request: &Request<Incoming>) -> Shape {
             if copies { "UploadPartCopy" } else { "UploadPart" }
         }
         (&Method::PUT, true) if has("retention") => "PutObjectRetention",
+        (&Method::GET, true) if has("attributes") => "GetObjectAttributes",
         (&Method::GET, true) if has("retention") => "GetObjectRetention",
         (&Method::PUT, false) if has("versioning") => "PutBucketVersioning",
         (&Method::GET, false) if has("versioning") => "GetBucketVersioning",

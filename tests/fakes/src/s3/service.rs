@@ -13,7 +13,7 @@ use super::{
     digest::{add_trailers, check, checksum_of, checksum_type, strong, with_checksum},
     inputs::{attributes, collect},
     listing::{self, no_upload},
-    multipart,
+    multipart, parts,
     ranges::cut,
     removal,
     store::{Attributes, StoredObject, md5_hex},
@@ -117,7 +117,7 @@ impl S3 for Service {
                 shown,
                 HeadObjectOutput {
                     checksum_type: Some(checksum_type(object)),
-                    content_length: i64::try_from(object.size()).ok(),
+                    content_length: Some(parts::size(object, input.part_number)?),
                     content_type: object.attributes.content_type.clone(),
                     e_tag: Some(strong(&object.etag)),
                     last_modified: Some(object.modified.into()),
@@ -126,6 +126,17 @@ impl S3 for Service {
             );
             removal::show(&object.attributes.keeping, &mut output);
             ok(output)
+        })
+    }
+
+    async fn get_object_attributes(
+        &self,
+        request: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            let object = bucket.find(&input.key, input.version_id.as_deref())?;
+            ok(parts::attributes(object, &input))
         })
     }
 

@@ -299,7 +299,7 @@ impl<'a> Probe<'a> {
             Ok(_) => Finding::ok("attributes", "GetObjectAttributes works"),
             Err(failure) => {
                 let message =
-                    format!("GetObjectAttributes does not work ({failure}): HEAD has to do");
+                    format!("GetObjectAttributes does not work ({failure}): `verify` has to do without parts");
                 Finding::warn("attributes", message, None)
             }
         });

@@ -1,0 +1,225 @@
+//! How a file compares with an object, found out without fetching it.
+
+use super::{
+    S3Error, blocking,
+    checksum::{self, Checksum, Sum},
+    link::Link,
+    plan::{Part, PartPlan, PartSize},
+    proof::Proof,
+    reads::ObjectHead,
+    source::OpenFile,
+    uri::S3Uri,
+};
+use crate::units::ByteSize;
+
+/// Sizes of parts, in MiB, that other tools cut objects in; 8 is ours, too.
+const USUAL_PARTS: [u64; 7] = [5, 10, 15, 16, 50, 64, 100];
+
+/// What a comparison found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The object has the bytes of the file, as well as this proves it.
+    Same(Proof),
+    /// It has others: in these parts, where the store tells of parts.
+    Different(Vec<Part>),
+    /// The store tells nothing that can be compared.
+    Unknown,
+}
+
+impl Comparison {
+    fn of_parts(differing: Vec<Part>) -> Self {
+        if differing.is_empty() { Self::Same(Proof::Parts) } else { Self::Different(differing) }
+    }
+
+    pub(crate) fn proof(&self) -> Option<Proof> {
+        match self {
+            Self::Same(proof) => Some(*proof),
+            Self::Different(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// Returns how well it is known that the object is the file, or nothing if it is another or nobody knows.
+pub(crate) async fn same_content(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+) -> Result<Option<Proof>, S3Error> {
+    if head.size != file.size() {
+        return Ok(None);
+    }
+    Ok(compare(link, (uri, head), file).await?.proof())
+}
+
+/// Compares by the best that the store tells: a checksum of the whole, those of the parts, or an `ETag`.
+///
+/// File and object have the same size.
+pub(crate) async fn compare(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+) -> Result<Comparison, S3Error> {
+    let found = match &head.checksum {
+        Some(theirs) if theirs.is_full() => compare_whole(link, theirs, file).await?,
+        Some(theirs) => match compare_parts(link, (uri, head), file).await? {
+            Comparison::Unknown if is_composite(link, (uri, head), file, theirs).await? => {
+                Comparison::Same(Proof::Parts)
+            }
+            Comparison::Unknown => compare_etag(link, (uri, head), file).await?,
+            known => known,
+        },
+        None => compare_etag(link, (uri, head), file).await?,
+    };
+    link.stop.check()?;
+    Ok(found)
+}
+
+async fn compare_whole(
+    link: Link<'_>,
+    theirs: &Checksum,
+    file: &OpenFile,
+) -> Result<Comparison, S3Error> {
+    let (path, cancel, algorithm) =
+        (file.path().to_owned(), link.stop.cancel().clone(), theirs.algorithm);
+    let ours = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;
+    Ok(if ours.checksum() == *theirs {
+        Comparison::Same(Proof::Full)
+    } else {
+        Comparison::Different(Vec::new())
+    })
+}
+
+/// Compares with what the store tells of every part.
+pub(crate) async fn compare_parts(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+) -> Result<Comparison, S3Error> {
+    match link.object_parts(uri, head).await? {
+        Some(parts) => Ok(Comparison::of_parts(differing(link, file, &parts).await?)),
+        None => Ok(Comparison::Unknown),
+    }
+}
+
+/// Returns the parts whose bytes in the file have another checksum.
+pub(crate) async fn differing(
+    link: Link<'_>,
+    file: &OpenFile,
+    parts: &[(Part, Checksum)],
+) -> Result<Vec<Part>, S3Error> {
+    let mut differing = Vec::new();
+    for (part, theirs) in parts {
+        let ours = file.sum(*part, theirs.algorithm, link.stop).await?;
+        if ours.checksum() != *theirs {
+            differing.push(*part);
+        }
+    }
+    Ok(differing)
+}
+
+/// Returns whether a checksum of checksums is that of the file, cut as the object may have been.
+async fn is_composite(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+    theirs: &Checksum,
+) -> Result<bool, S3Error> {
+    for plan in plans(link, (uri, head), theirs.n_parts()).await? {
+        let mut sums = Vec::new();
+        for part in plan.parts() {
+            sums.push(file.sum(part, theirs.algorithm, link.stop).await?);
+        }
+        if Sum::composite(&sums).is_some_and(|ours| ours.digits() == theirs.digits()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn compare_etag(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+) -> Result<Comparison, S3Error> {
+    // An ETag that is another need not be an MD5.
+    Ok(if has_etag(link, (uri, head), file).await? {
+        Comparison::Same(Proof::Etag)
+    } else {
+        Comparison::Unknown
+    })
+}
+
+/// Returns whether the `ETag` is the MD5 of the file, or that of its parts' MD5s.
+async fn has_etag(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    file: &OpenFile,
+) -> Result<bool, S3Error> {
+    let Some(etag) = &head.etag else { return Ok(false) };
+    if checksum::is_md5(etag) {
+        return has_md5(link, file, etag).await;
+    }
+    let n_parts = etag.rsplit_once('-').and_then(|(_, count)| count.parse().ok());
+    for plan in plans(link, (uri, head), n_parts).await? {
+        let mut md5s = Vec::new();
+        for part in plan.parts() {
+            md5s.push(file.md5(part, link.stop).await?);
+        }
+        if checksum::multipart_etag(&md5s) == *etag {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns whether these hexadecimal digits are the MD5 of the file.
+pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Result<bool, S3Error> {
+    let whole = Part { number: 1, offset: 0, size: file.size() };
+    Ok(checksum::hex(&file.md5(whole, link.stop).await?) == md5)
+}
+
+/// Returns how an object may have been cut: as the store says, or else in the ways that are usual.
+async fn plans(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    n_parts: Option<u32>,
+) -> Result<Vec<PartPlan>, S3Error> {
+    let Some(n_parts) = n_parts.filter(|&n| n > 0) else { return Ok(Vec::new()) };
+    match link.plan_of_object(uri, head, n_parts).await? {
+        Some(plan) => Ok(vec![plan]),
+        None => Ok(usual_plans(head.size, n_parts)),
+    }
+}
+
+/// Returns the usual ways to cut `size` bytes in so many parts.
+fn usual_plans(size: u64, n_parts: u32) -> Vec<PartPlan> {
+    let exactly = USUAL_PARTS.map(|mib| PartSize::Exactly(ByteSize::mib(mib)));
+    let plans = [PartSize::Auto].into_iter().chain(exactly);
+    let mut plans: Vec<_> = plans
+        .filter_map(|part_size| PartPlan::of_file(size, part_size).ok())
+        .filter(|plan| plan.n_parts() == n_parts)
+        .collect();
+    plans.sort_by_key(|plan| plan.part_size());
+    plans.dedup();
+    plans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_cut_as_its_tag_counts() {
+        let sizes = |size: ByteSize, n_parts| {
+            usual_plans(size.0, n_parts)
+                .iter()
+                .map(|plan| plan.part_size() >> 20)
+                .collect::<Vec<_>>()
+        };
+
+        assert_eq!(sizes(ByteSize::mib(40), 5), [8]);
+        assert_eq!(sizes(ByteSize::mib(30), 3), [10]);
+        assert_eq!(sizes(ByteSize::mib(30), 2), [15, 16]);
+        assert_eq!(sizes(ByteSize::mib(30), 7), [0_u64; 0]);
+    }
+}
