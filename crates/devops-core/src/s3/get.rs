@@ -1,27 +1,29 @@
 //! Fetches objects, several ranges at a time, and checks what came.
 
 use std::{
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use super::{
     S3Error, blocking,
-    checksum::{self, Algorithm, Checksum},
+    checksum::{self, Algorithm, Checksum, Sum},
     compare::same_content,
     event::Event,
     failure::{CallFailure, Trouble},
     fetch::Fetch,
     landing::Landing,
     link::Link,
+    list::ListedObject,
     partial::remove_leftovers,
-    plan::PartSize,
+    plan::{PartPlan, PartSize},
     proof::Proof,
     reads::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
 };
-use crate::fs::{PathError, ReplacePolicy};
+use crate::fs::{At, PathError, ReplacePolicy};
 
 /// How objects are fetched.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,51 @@ pub async fn get(
     Ok(GetSummary { uri, path, is_unchanged, size: head.size, checksum, proof, elapsed })
 }
 
+/// Fetches an object that a listing told of with one request, if it is small; `path` is free.
+///
+/// Returns nothing where it takes more, because it is large or has changed since.
+pub(crate) async fn get_listed(
+    link: Link<'_>,
+    object: &ListedObject,
+    path: &Path,
+    options: GetOptions,
+) -> Result<Option<GetSummary>, S3Error> {
+    let begun = Instant::now();
+    let plan = PartPlan::new(object.size, options.part_size, link.store.max_memory())?;
+    let Some(etag) = object.etag.as_deref().filter(|_| plan.is_single()) else {
+        return Ok(None);
+    };
+    let (uri, size) = (&object.uri, object.size);
+    (link.events)(Event::Started {
+        uri: uri.clone(),
+        path: None,
+        size: Some(size),
+        parts: Some(1),
+    });
+    let (head, buffer) = match link.get_whole(uri, Some(etag), size).await {
+        Err(failure) if failure.trouble == Trouble::Exists => return Ok(None),
+        Err(failure) if failure.trouble == Trouble::NoObject => {
+            return Err(missing(link, uri).await.into());
+        }
+        fetched => fetched?,
+    };
+    let algorithm = algorithm_for(&head);
+    let landing = Landing::open(link, (uri, &head), path, (algorithm, plan)).await?;
+    let (file, temp_path) = landing.place();
+    let sum = blocking(move || {
+        file.write_all_at(buffer.as_ref(), 0).at(temp_path, "write")?;
+        Ok::<_, PathError>(Sum::of(algorithm, buffer.as_ref()))
+    })
+    .await?;
+    let checksum = sum.checksum();
+    let proof = check(link, uri, &head, (&checksum, landing.path())).await?;
+    link.stop.check()?;
+    landing.commit(options).await?;
+    let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
+    let (is_unchanged, checksum) = (false, Some(checksum));
+    Ok(Some(GetSummary { uri, path, is_unchanged, size, checksum, proof, elapsed }))
+}
+
 /// Returns what [`get`] would do, without doing it.
 pub async fn preview_get(
     link: Link<'_>,
@@ -141,10 +188,7 @@ async fn fetch(
     path: &Path,
     options: GetOptions,
 ) -> Result<(Checksum, Proof), S3Error> {
-    let algorithm = match &head.checksum {
-        Some(theirs) if theirs.is_full() && theirs.algorithm.combines() => theirs.algorithm,
-        _ => Algorithm::default(),
-    };
+    let algorithm = algorithm_for(head);
     let mut fetch = Fetch::new(link, uri, head, algorithm);
     let plan = fetch.plan(options.part_size)?;
     let landing = Landing::open(link, (uri, head), path, (algorithm, plan)).await?;
@@ -166,6 +210,14 @@ async fn fetch(
             }
             Err(error)
         }
+    }
+}
+
+/// Returns which checksum to compute while bytes come in any order, best the one the store has.
+fn algorithm_for(head: &ObjectHead) -> Algorithm {
+    match &head.checksum {
+        Some(theirs) if theirs.is_full() && theirs.algorithm.combines() => theirs.algorithm,
+        _ => Algorithm::default(),
     }
 }
 

@@ -1,16 +1,21 @@
 //! Fetches the objects under a prefix into a folder.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use super::{
     S3Error, blocking,
+    checksum::is_md5,
+    compare::has_md5,
     filter::Filter,
-    get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get},
+    get::{Existing, GetOptions, GetPreview, GetSummary, get, get_listed, preview_get},
     link::Link,
-    list::list,
+    list::{ListedObject, list},
+    proof::Proof,
+    source::OpenFile,
     targets::{Target, Targets, plan_targets, prepare},
     uri::S3Uri,
 };
+use crate::fs::PathError;
 
 /// Lists the objects under a prefix to their end and decides what they become.
 pub async fn find_targets(
@@ -28,6 +33,9 @@ pub async fn find_targets(
 }
 
 /// Fetches an object to its place in `folder`, as [`get`] does.
+///
+/// What the listing told of it saves most requests: a small object without a file comes with one, and a file
+/// that has the MD5 of its `ETag` needs none.
 pub async fn get_target(
     link: Link<'_>,
     folder: &Path,
@@ -35,8 +43,46 @@ pub async fn get_target(
     options: GetOptions,
 ) -> Result<GetSummary, S3Error> {
     let (folder, relative) = (folder.to_owned(), target.relative.clone());
-    let path = blocking(move || prepare(&folder, &relative)).await?;
-    get(link, &target.object.uri, &path, options).await
+    let (path, is_free) = blocking(move || {
+        let path = prepare(&folder, &relative)?;
+        let is_free = path.symlink_metadata().is_err();
+        Ok::<_, PathError>((path, is_free))
+    })
+    .await?;
+    let listed = if is_free {
+        get_listed(link, &target.object, &path, options).await?
+    } else {
+        already_there(link, &target.object, &path).await?
+    };
+    match listed {
+        Some(summary) => Ok(summary),
+        None => get(link, &target.object.uri, &path, options).await,
+    }
+}
+
+/// Returns that a file has the content of a listed object, if the listing tells as much.
+async fn already_there(
+    link: Link<'_>,
+    object: &ListedObject,
+    path: &Path,
+) -> Result<Option<GetSummary>, S3Error> {
+    let begun = Instant::now();
+    let Some(md5) = object.etag.as_deref().filter(|etag| is_md5(etag)) else { return Ok(None) };
+    let Ok(file) = OpenFile::open(path).await else { return Ok(None) };
+    if file.size() != object.size || !has_md5(link, &file, md5).await? {
+        return Ok(None);
+    }
+    link.stop.check()?;
+    file.check_unchanged()?;
+    Ok(Some(GetSummary {
+        uri: object.uri.clone(),
+        path: path.to_owned(),
+        is_unchanged: true,
+        size: object.size,
+        checksum: None,
+        proof: Proof::Etag,
+        elapsed: begun.elapsed(),
+    }))
 }
 
 /// Returns what [`get_target`] would do; an object without a file need not be asked for.

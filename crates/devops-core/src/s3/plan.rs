@@ -20,6 +20,14 @@ pub const MAX_OBJECT: u64 = MAX_PART * MAX_PARTS as u64;
 /// Large enough to keep the cost of a request small, small enough for many to fit in memory.
 const USUAL_PART: u64 = 8 * MIB;
 
+/// What a process takes beside the parts it holds: code, connections, answers; measured at 20 MiB.
+const BESIDE_PARTS: u64 = 24 * MIB;
+
+/// Returns how much of the memory that a process may take there is for parts.
+pub(crate) fn room_for_parts(max_memory: ByteSize) -> u64 {
+    max_memory.0 - BESIDE_PARTS.min(max_memory.0 / 4)
+}
+
 /// Which parts a store takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -209,15 +217,14 @@ impl StreamPlan {
         part_size: PartSize,
         max_memory: ByteSize,
     ) -> Result<Self, PlanError> {
+        let half = room_for_parts(max_memory) / 2;
         let first = match part_size {
-            PartSize::Auto => {
-                (2 * USUAL_PART).min((max_memory.0 / 2).max(MIN_PART)).max(limits.min_part)
-            }
+            PartSize::Auto => (2 * USUAL_PART).min(half.max(MIN_PART)).max(limits.min_part),
             PartSize::Exactly(exactly) => limits.allows(exactly.0)?,
         };
         fits(first, max_memory)?;
         let largest = match part_size {
-            PartSize::Auto if !limits.equal => (max_memory.0 / 2).clamp(first, limits.max_part),
+            PartSize::Auto if !limits.equal => half.clamp(first, limits.max_part),
             PartSize::Auto | PartSize::Exactly(_) => first,
         };
         Ok(Self { first, largest, max_parts: limits.max_parts })
@@ -330,7 +337,7 @@ mod tests {
         assert_eq!(plan.part_size(1), Some(16 * MIB));
         assert_eq!(plan.part_size(5_000), Some(16 * MIB));
         assert_eq!(plan.part_size(5_001), Some(32 * MIB));
-        assert_eq!(plan.part_size(10_000), Some(64 * MIB));
+        assert_eq!(plan.part_size(10_000), Some(52 * MIB));
         assert_eq!(plan.part_size(10_001), None);
     }
 
@@ -340,10 +347,10 @@ mod tests {
         let exact = StreamPlan::new(PartSize::Exactly(ByteSize(5 * MIB)), ByteSize::mib(128));
         let largest = StreamPlan::new(PartSize::Exactly(ByteSize(MAX_PART)), PLENTY).unwrap();
 
-        assert_eq!(usual.longest(), (5_000 * 16 + 1_000 * 32 + 4_000 * 64) * MIB);
+        assert_eq!(usual.longest(), (5_000 * 16 + 1_000 * 32 + 4_000 * 52) * MIB);
         assert_eq!(
             usual.too_long().to_string(),
-            "parts of 36.8 MiB would be more than 10000: at least 74.0 MiB is needed"
+            "parts of 32.0 MiB would be more than 10000: at least 64.0 MiB is needed"
         );
         assert_eq!(exact.unwrap().longest(), 50_000 * MIB);
         assert_eq!(largest.longest(), MAX_OBJECT);
@@ -368,7 +375,7 @@ mod tests {
         let stream = StreamPlan::within(limits, PartSize::Auto, ByteSize::mib(128)).unwrap();
         assert_eq!(stream.part_size(500), Some(16 * MIB));
         assert_eq!(stream.part_size(501), Some(32 * MIB));
-        assert_eq!((stream.part_size(1_000), stream.part_size(1_001)), (Some(64 * MIB), None));
+        assert_eq!((stream.part_size(1_000), stream.part_size(1_001)), (Some(52 * MIB), None));
     }
 
     #[test]

@@ -6,7 +6,10 @@ use aws_sdk_s3::{
     Client,
     config::http::HttpResponse,
     error::{BoxError, ConnectorError, SdkError},
-    operation::head_object::{HeadObjectError, HeadObjectOutput},
+    operation::{
+        get_object::GetObjectOutput,
+        head_object::{HeadObjectError, HeadObjectOutput},
+    },
     types::{ChecksumMode, Part as SdkPart},
 };
 
@@ -57,14 +60,18 @@ macro_rules! checksum_of {
 }
 pub(crate) use checksum_of;
 
-fn head_of(output: &HeadObjectOutput) -> ObjectHead {
-    ObjectHead {
-        size: output.content_length().unwrap_or_default().cast_unsigned(),
-        etag: unquoted(output.e_tag()),
-        checksum: checksum_of!(output, output.checksum_type()),
-        id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
-        version_id: output.version_id().map(str::to_owned),
-    }
+/// Reads what an answer tells of an object of this size.
+macro_rules! head_of {
+    ($output:expr, $size:expr) => {{
+        let output = &$output;
+        ObjectHead {
+            size: $size,
+            etag: unquoted(output.e_tag()),
+            checksum: checksum_of!(output, output.checksum_type()),
+            id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
+            version_id: output.version_id().map(str::to_owned),
+        }
+    }};
 }
 
 impl Link<'_> {
@@ -87,7 +94,7 @@ impl Link<'_> {
     }
 
     async fn ask_head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
-        let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
+        let send = async |client: Client| -> Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
             // An object of no bytes and no properties is what something between us and the store made up.
@@ -95,7 +102,10 @@ impl Link<'_> {
             if is_object { Ok(output) } else { Err(lost("an answer that is none of S3")) }
         };
         match self.call(self.short("HeadObject"), send).await {
-            Ok((output, _)) => Ok(Some(head_of(&output))),
+            Ok((output, _)) => {
+                let size = output.content_length().unwrap_or_default().cast_unsigned();
+                Ok(Some(head_of!(output, size)))
+            }
             Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -137,20 +147,49 @@ impl Link<'_> {
         etag: Option<&str>,
         (offset, size): (u64, u64),
     ) -> Result<Buffer, CallFailure> {
+        let range = format!("bytes={offset}-{}", offset + size - 1);
+        let (_, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
+        Ok(buffer)
+    }
+
+    /// Fetches the whole of exactly the object with that `ETag`, and what the store tells of it.
+    pub(crate) async fn get_whole(
+        &self,
+        uri: &S3Uri,
+        etag: Option<&str>,
+        size: u64,
+    ) -> Result<(ObjectHead, Buffer), CallFailure> {
+        let (answer, buffer) = self.get_bytes((uri, etag), None, size).await?;
+        Ok((head_of!(answer, size), buffer))
+    }
+
+    async fn get_bytes(
+        &self,
+        (uri, etag): (&S3Uri, Option<&str>),
+        range: Option<&str>,
+        size: u64,
+    ) -> Result<(GetObjectOutput, Buffer), CallFailure> {
         let watch = Watch::new(self.store.pace());
         let buffer = RefCell::new(self.store.buffers().take(size).await);
-        let range = format!("bytes={offset}-{}", offset + size - 1);
         let send = |client: Client| {
             let request = client
                 .get_object()
                 .bucket(&uri.bucket)
                 .key(&uri.key)
-                .range(&range)
+                .set_range(range.map(str::to_owned))
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")));
+            let is_whole = range.is_none();
+            // Asked for in the SDK's own way, it would compute the checksum a second time.
+            let request = request.customize().mutate_request(move |request| {
+                if is_whole {
+                    request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
+                }
+            });
             watch.restart();
             let (watch, buffer) = (&watch, &buffer);
             async move {
-                let mut body = request.send().await?.body;
+                let mut answer = request.send().await?;
+                let mut body = std::mem::take(&mut answer.body);
                 let mut at = 0;
                 while let Some(bytes) = body.try_next().await.map_err(lost)? {
                     let end = at + bytes.len();
@@ -161,14 +200,14 @@ impl Link<'_> {
                     at = end;
                     watch.pass(bytes.len()).await;
                 }
-                if at as u64 == size { Ok(()) } else { Err(lost("fewer bytes than asked for")) }
+                if at as u64 == size { Ok(answer) } else { Err(lost("fewer bytes than asked for")) }
             }
         };
         let _lane = self.store.lanes().enter().await;
-        let answer = self.store.patience().stall;
-        let call = Call { answer, body: Some((&watch, size)), ..self.short("GetObject") };
-        self.call(call, send).await?;
-        Ok(buffer.into_inner())
+        let stall = self.store.patience().stall;
+        let call = Call { answer: stall, body: Some((&watch, size)), ..self.short("GetObject") };
+        let (answer, _) = self.call(call, send).await?;
+        Ok((answer, buffer.into_inner()))
     }
 }
 

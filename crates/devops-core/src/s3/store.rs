@@ -16,7 +16,7 @@ use super::{
     lanes::Lanes,
     observe::Observer,
     pace::Pace,
-    plan::{Limits, PartPlan, PartSize, PlanError},
+    plan::{Limits, PartPlan, PartSize, PlanError, room_for_parts},
     quirks::{Quirks, Support},
     retry::Patience,
 };
@@ -30,7 +30,7 @@ const USUAL_CONCURRENCY: usize = 10;
 pub struct StoreOptions {
     /// How many requests carry data at the same time; 0 chooses.
     pub concurrency: usize,
-    /// How much memory parts take.
+    /// How much memory the process takes at most, about; most of it is for parts.
     pub max_memory: ByteSize,
     /// When to give up.
     pub patience: Patience,
@@ -80,7 +80,7 @@ impl Store {
             access,
             plain_http,
             lanes: Lanes::new(concurrency),
-            buffers: Buffers::new(options.max_memory.0),
+            buffers: Buffers::new(room_for_parts(options.max_memory)),
             options,
             address,
             answered: AtomicBool::new(false),
@@ -107,7 +107,7 @@ impl Store {
         self.access.credentials()?.expiry()
     }
 
-    /// Returns the limit for the memory that parts take.
+    /// Returns the limit for the memory that a process takes, of which most is for parts.
     pub fn max_memory(&self) -> ByteSize {
         self.options.max_memory
     }

@@ -178,6 +178,40 @@ fn the_objects_under_a_prefix_come_several_at_a_time_and_only_once() {
     assert!(keys.iter().all(|key| fs::read(rig.path("tree").join(key)).unwrap() == key.as_bytes()));
     assert!(rig.server.log().iter().any(|entry| entry.alongside > 1));
     assert!(!rig.path("out").exists());
+    // One request for each, and none for those that are here.
+    assert_eq!((rig.server.count("GetObject"), rig.server.count("HeadObject")), (12, 0));
+}
+
+#[test]
+fn an_object_that_was_replaced_after_the_listing_comes_as_it_is_now() {
+    let rig = Rig::new();
+    for key in ["p/a", "p/b"] {
+        rig.server.put("backups", key, b"old");
+    }
+
+    let done = get_all(&rig, async |_| {
+        rig.server.put("backups", "p/a", b"new");
+        rig.server.put("backups", "p/b", b"longer");
+    });
+
+    assert_eq!(done.fetched, ["a", "b"]);
+    assert_eq!(fs::read(rig.path("tree/a")).unwrap(), b"new");
+    assert_eq!(fs::read(rig.path("tree/b")).unwrap(), b"longer");
+}
+
+#[test]
+fn a_small_object_that_arrives_as_another_becomes_no_file() {
+    let rig = Rig::new();
+    for key in ["p/a", "p/b"] {
+        rig.server.put("backups", key, b"content");
+    }
+    rig.server.faults(&["GetObject:wrong-checksum"]);
+
+    let done = get_all(&rig, async |_| ());
+
+    assert_eq!((done.fetched.len(), done.failed.len()), (1, 1));
+    assert_eq!(done.failed[0].1, Kind::Mismatch);
+    assert_eq!(names(&rig.path("tree")), [done.fetched[0].as_str()]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub(crate) struct StreamFlags {
     ///
     /// Without it the end of the standard input is taken as the end of the object, and a producer that
     /// died early goes unnoticed; unless it is devops-backup, whose archives (those made with
-    /// --reproducible excepted) say themselves where they end. A stream of unknown length may have 359 GiB;
+    /// --reproducible excepted) say themselves where they end. A stream of unknown length may have 312 GiB;
     /// for more, give this or a larger --max-memory.
     #[arg(long, value_name = "BYTES")]
     pub(crate) expect_size: Option<ByteSize>,

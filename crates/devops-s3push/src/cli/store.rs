@@ -14,7 +14,7 @@ pub(crate) struct Transfer {
     /// How many requests carry data at the same time: auto or a number
     #[arg(long, value_name = "N", default_value = "auto", value_parser = concurrency)]
     pub(crate) concurrency: Concurrency,
-    /// How much memory parts of streams and of downloads may take; those of files take none
+    /// How much memory to take, most of it for parts of streams and downloads; those of files take none
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]
     pub(crate) max_memory: ByteSize,
     /// Move at most so many bytes a second (2MiB), or by the time of day ('08:00,2MiB 19:00,off')
