@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use devops_cli::{SecondSignal, Tool};
+use devops_cli::{KeepFlags, SecondSignal, Tool};
 use devops_core::{
     archive::{BackupName, Level, OverwritePolicy},
     units::parse_duration,
@@ -270,33 +270,6 @@ pub(crate) struct PruneArgs {
     /// Show what would be kept, why, and what removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-/// What is kept, by `prune` or by a profile.
-#[derive(Args, Debug)]
-#[allow(clippy::struct_field_names, reason = "they are the flags")]
-pub(crate) struct KeepFlags {
-    /// Keep the newest N
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_last: u32,
-    /// Keep the newest of each of the last N hours that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_hourly: u32,
-    /// Keep the newest of each of the last N days that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_daily: u32,
-    /// Keep the newest of each of the last N weeks that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_weekly: u32,
-    /// Keep the newest of each of the last N months that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_monthly: u32,
-    /// Keep the newest of each of the last N years that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_yearly: u32,
-    /// Keep all that are at most this much older than the newest, such as 30d
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub(crate) keep_within: Option<Duration>,
 }
 
 /// Run the profiles of the config file: back up, verify, prune, with hooks and notifications

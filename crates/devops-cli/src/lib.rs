@@ -11,6 +11,7 @@ mod exit;
 mod failure;
 mod folders;
 pub mod json;
+mod keep;
 mod layers;
 mod logging;
 mod profile;
@@ -26,6 +27,7 @@ pub use crate::{
     exit::{code as code_of, of_kind as exit_code},
     failure::{Failure, Outcome, ResultExt},
     folders::user_folder,
+    keep::KeepFlags,
     profile::ProfileTable,
     progress::Progress,
     session::Session,

@@ -18,8 +18,8 @@ use self::store::duration;
 pub(crate) use self::{
     doctor::DoctorArgs,
     get::GetArgs,
-    prune::{KeepFlags, PruneArgs},
-    put::{AttributeFlags, BaseFlags, Protection, PutArgs, UnfinishedFlags},
+    prune::PruneArgs,
+    put::{AttributeFlags, BaseFlags, ObjectFlags, Protection, PutArgs, UnfinishedFlags},
     rm::{LimitFlags, RmArgs},
     store::{Connection, Transfer},
     sync::SyncArgs,

@@ -10,6 +10,7 @@ mod knowledge;
 mod list;
 mod metrics;
 mod operands;
+mod options;
 mod presign;
 mod prune;
 mod put;

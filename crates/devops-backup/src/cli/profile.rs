@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Command};
 use devops_core::{archive::BackupName, secret::Secret, units::parse_duration};
 
-use super::{CreateFlags, KeepFlags};
+use devops_cli::KeepFlags;
+
+use super::CreateFlags;
 
 /// Returns a command whose long flags are the keys of a profile.
 pub(crate) fn keys() -> Command {

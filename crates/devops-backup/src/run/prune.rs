@@ -11,10 +11,10 @@ use devops_core::{
 use serde_json::{Value, json};
 
 use super::{failure, holder, keys::keys, object, tell_lock, utc};
-use crate::cli::{KeepFlags, PruneArgs};
+use crate::cli::PruneArgs;
 
 pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {
-    let policy = policy(&args.keep);
+    let policy = args.keep.policy();
     let (now, cancel) = (session.clock().now(), session.cancel());
     let keys = keys(&args.keys, session)?;
     let _lock = lock(args, &policy, session)?;
@@ -49,19 +49,6 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
         1 => Outcome::Partial("one archive is damaged and was left alone".to_owned()),
         n => Outcome::Partial(format!("{n} archives are damaged and were left alone")),
     })
-}
-
-/// Returns what the flags of `prune` and of profiles say.
-pub(super) fn policy(keep: &KeepFlags) -> KeepPolicy {
-    KeepPolicy {
-        last: keep.keep_last,
-        hourly: keep.keep_hourly,
-        daily: keep.keep_daily,
-        weekly: keep.keep_weekly,
-        monthly: keep.keep_monthly,
-        yearly: keep.keep_yearly,
-        within: keep.keep_within,
-    }
 }
 
 /// Locks the folder, if anything may happen to it.

@@ -1,17 +1,13 @@
 //! The flags of `prune`.
 
-use std::time::Duration;
-
 use clap::Args;
+use devops_cli::KeepFlags;
 use devops_core::{
     archive_index::BackupName,
     s3::{LockMode, S3Uri},
 };
 
-use super::{
-    rm::LimitFlags,
-    store::{Connection, duration},
-};
+use super::{rm::LimitFlags, store::Connection};
 
 const PRUNE_HELP: &str = "\
 The rules are those of restic, and of `devops-backup prune`: one archive may be kept by several,
@@ -54,31 +50,4 @@ pub(crate) struct PruneArgs {
     pub(crate) limit: LimitFlags,
     #[command(flatten)]
     pub(crate) connection: Connection,
-}
-
-/// What is kept.
-#[derive(Args)]
-#[allow(clippy::struct_field_names, reason = "they are the flags")]
-pub(crate) struct KeepFlags {
-    /// Keep the newest N
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_last: u32,
-    /// Keep the newest of each of the last N hours that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_hourly: u32,
-    /// Keep the newest of each of the last N days that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_daily: u32,
-    /// Keep the newest of each of the last N weeks that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_weekly: u32,
-    /// Keep the newest of each of the last N months that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_monthly: u32,
-    /// Keep the newest of each of the last N years that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) keep_yearly: u32,
-    /// Keep all that are at most this much older than the newest, such as 30d
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(crate) keep_within: Option<Duration>,
 }

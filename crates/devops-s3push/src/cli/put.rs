@@ -46,15 +46,6 @@ pub(crate) struct PutArgs {
     /// Put what symbolic links in folders point to, instead of skipping them (exit 3)
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
-    /// Protect and prove with crc64nvme, crc32c, sha256 or none
-    #[arg(long, value_name = "ALGORITHM", default_value = "crc64nvme", value_parser = algorithm)]
-    pub(crate) checksum: Protection,
-    /// Fail with less proof than full, parts, etag or size
-    #[arg(long, value_name = "LEVEL", default_value = "size")]
-    pub(crate) require_proof: Proof,
-    /// Make parts of this size (5 MiB to 5 GiB) instead of choosing it
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) part_size: Option<ByteSize>,
     /// Show what would be put, and what is there already
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -65,17 +56,40 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics_file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) attributes: AttributeFlags,
+    pub(crate) object: ObjectFlags,
     #[command(flatten)]
     pub(crate) stream: StreamFlags,
     #[command(flatten)]
     pub(crate) base: BaseFlags,
     #[command(flatten)]
-    pub(crate) unfinished: UnfinishedFlags,
-    #[command(flatten)]
     pub(crate) transfer: Transfer,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// How every new object is stored.
+#[derive(Args)]
+pub(crate) struct ObjectFlags {
+    #[command(flatten)]
+    pub(crate) proof: ProofFlags,
+    #[command(flatten)]
+    pub(crate) attributes: AttributeFlags,
+    #[command(flatten)]
+    pub(crate) unfinished: UnfinishedFlags,
+}
+
+/// How what is stored is proven.
+#[derive(Args)]
+pub(crate) struct ProofFlags {
+    /// Protect and prove with crc64nvme, crc32c, sha256 or none
+    #[arg(long, value_name = "ALGORITHM", default_value = "crc64nvme", value_parser = algorithm)]
+    pub(crate) checksum: Protection,
+    /// Fail with less proof than full, parts, etag or size
+    #[arg(long, value_name = "LEVEL", default_value = "size")]
+    pub(crate) require_proof: Proof,
+    /// Make parts of this size (5 MiB to 5 GiB) instead of choosing it
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) part_size: Option<ByteSize>,
 }
 
 /// What is known of a stream, and where it comes from.
@@ -199,7 +213,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub(super) fn algorithm(text: &str) -> Result<Protection, String> {
+fn algorithm(text: &str) -> Result<Protection, String> {
     match text {
         "none" => Ok(Protection(None)),
         _ => match text.parse() {

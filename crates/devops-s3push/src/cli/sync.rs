@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use devops_core::{
-    s3::{Proof, S3Uri},
-    units::ByteSize,
-};
+use devops_core::s3::S3Uri;
 
 use super::{
-    put::{AttributeFlags, Protection, UnfinishedFlags, algorithm},
+    put::ObjectFlags,
     store::{Connection, Transfer},
 };
 
@@ -37,22 +34,11 @@ pub(crate) struct SyncArgs {
     /// Put what symbolic links point to, instead of skipping them (exit 3)
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
-    /// Protect and prove with crc64nvme, crc32c, sha256 or none
-    #[arg(long, value_name = "ALGORITHM", default_value = "crc64nvme", value_parser = algorithm)]
-    pub(crate) checksum: Protection,
-    /// Fail with less proof than full, parts, etag or size
-    #[arg(long, value_name = "LEVEL", default_value = "size")]
-    pub(crate) require_proof: Proof,
-    /// Make parts of this size (5 MiB to 5 GiB) instead of choosing it
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) part_size: Option<ByteSize>,
     /// Show what would be put and deleted
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) attributes: AttributeFlags,
-    #[command(flatten)]
-    pub(crate) unfinished: UnfinishedFlags,
+    pub(crate) object: ObjectFlags,
     #[command(flatten)]
     pub(crate) transfer: Transfer,
     #[command(flatten)]

@@ -8,7 +8,6 @@ use devops_core::{
         Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
         plan_prune, remove_pruned,
     },
-    retention::KeepPolicy,
     s3::{Event, Link, LockMode},
     units::ByteSize,
 };
@@ -21,13 +20,13 @@ use super::{
     reporter::{Reporter, insert},
     rm::{check_limit, locked, outcome},
 };
-use crate::cli::{KeepFlags, PruneArgs};
+use crate::cli::PruneArgs;
 
 pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome, Failure> {
     let request = PruneRequest {
         folder: args.folder.clone(),
         name: args.name.clone(),
-        policy: policy(&args.keep),
+        policy: args.keep.policy(),
         now: session.clock().now(),
         versions: args.versions,
         lock: args.lock_mode,
@@ -67,19 +66,6 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     }
     done.tell(&plan, args.limit.dry_run);
     done.end(&plan)
-}
-
-/// Returns what the flags say.
-fn policy(keep: &KeepFlags) -> KeepPolicy {
-    KeepPolicy {
-        last: keep.keep_last,
-        hourly: keep.keep_hourly,
-        daily: keep.keep_daily,
-        weekly: keep.keep_weekly,
-        monthly: keep.keep_monthly,
-        yearly: keep.keep_yearly,
-        within: keep.keep_within,
-    }
 }
 
 fn show(plan: &OffsitePlan, hides: bool, session: &Session) -> Result<(), Failure> {

@@ -7,28 +7,26 @@ use devops_core::{
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        EarlierRun, Event, Filter, Link, Listed, ObjectSummary, PartSize, PutOptions, Replace,
-        Resume, S3Error, S3Uri, Source, Sources, find_free_keys, find_sources, plan::MIN_PART,
-        preview, put_all, put_everywhere,
+        Event, Filter, Link, Listed, ObjectSummary, PutOptions, Replace, S3Error, S3Uri, Source,
+        Sources, find_free_keys, find_sources, plan::MIN_PART, preview, put_all, put_everywhere,
     },
     units::ByteSize,
 };
 use serde_json::json;
 
 use super::{
-    attributes::attributes,
     connection::Connected,
     explain::explain,
-    journals::resumable,
     knowledge::recall_for_put,
     metrics::Metrics,
     operands::{Subject, operands},
+    options::put_options,
     receipt,
     reporter::{Reporter, insert},
     stream::put_stream,
     totals::Totals,
 };
-use crate::cli::{BaseFlags, PutArgs, UnfinishedFlags};
+use crate::cli::{BaseFlags, PutArgs};
 
 pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
     let (subject, places) = operands(&args)?;
@@ -45,7 +43,7 @@ async fn put_to(
     metrics: &Metrics,
     session: &Session,
 ) -> Result<Outcome, Failure> {
-    let options = options(&args, session)?;
+    let options = put_options((&args.object, &args.connection), replace(&args)?, session)?;
     let base = base(&args.base, &places)?;
     let paths = match subject {
         Subject::Paths(paths) => paths,
@@ -96,22 +94,6 @@ fn find(args: &PutArgs, paths: &[PathBuf], places: &[S3Uri]) -> Result<Vec<Sourc
     }
 }
 
-fn options(args: &PutArgs, session: &Session) -> Result<PutOptions, Failure> {
-    if args.connection.sse_c_key_file.is_some() && args.attributes.sse.is_some() {
-        return Err(Failure::usage("--sse and --sse-c-key-file do not go together"));
-    }
-    Ok(PutOptions {
-        replace: replace(args)?,
-        listed: None,
-        checksum: args.checksum.0,
-        require_proof: args.require_proof,
-        part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
-        attributes: attributes(&args.attributes, args.checksum, session)?,
-        spooled: false,
-        resume: resume(&args.unfinished, session)?,
-    })
-}
-
 fn replace(args: &PutArgs) -> Result<Replace, Failure> {
     match (args.replace.overwrite, args.replace.if_changed) {
         (true, true) => Err(Failure::usage("--overwrite and --if-changed do not go together")
@@ -120,25 +102,6 @@ fn replace(args: &PutArgs) -> Result<Replace, Failure> {
         (false, true) => Ok(Replace::IfChanged),
         (false, false) => Ok(Replace::Refuse),
     }
-}
-
-pub(super) fn resume(
-    flags: &UnfinishedFlags,
-    session: &Session,
-) -> Result<Option<Resume>, Failure> {
-    if flags.restart && flags.no_resume {
-        return Err(Failure::usage("--restart and --no-resume do not go together"));
-    }
-    if flags.no_resume {
-        return Ok(None);
-    }
-    let earlier = if flags.restart { EarlierRun::GiveUp } else { EarlierRun::TakeUp };
-    let resume = resumable(session, earlier);
-    if resume.is_none() {
-        session
-            .warn("neither XDG_STATE_HOME nor HOME is set: an upload that breaks off is aborted");
-    }
-    Ok(resume)
 }
 
 fn base(flags: &BaseFlags, places: &[S3Uri]) -> Result<Base, Failure> {

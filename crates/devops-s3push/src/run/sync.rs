@@ -6,27 +6,26 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     offsite::{self, Base},
     s3::{
-        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, Pair, PartSize, PlannedFile,
-        PutOptions, Replace, S3Error, S3Uri, Source, Step, SyncError, SyncPlan, bring, delete,
-        plan_sync, run_all, unchanged,
+        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, Pair, PlannedFile, PutOptions,
+        Replace, S3Error, S3Uri, Source, Step, SyncError, SyncPlan, bring, delete, plan_sync,
+        run_all, unchanged,
     },
     units::ByteSize,
 };
 use serde_json::json;
 
 use super::{
-    attributes::attributes,
     connection::Connected,
     explain::explain,
     knowledge::recall_for_put,
-    put::resume,
+    options::put_options,
     reporter::{Reporter, insert},
     totals::Totals,
 };
 use crate::cli::SyncArgs;
 
 pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outcome, Failure> {
-    let options = options(&args, session)?;
+    let options = put_options((&args.object, &args.connection), Replace::IfChanged, session)?;
     let deletion = deletion(&args)?;
     if !args.destination.is_prefix() {
         return Err(Failure::usage(format!(
@@ -51,19 +50,6 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
     let run =
         SyncRun { link, options: &options, session, reporter: &reporter, begun: Instant::now() };
     if args.dry_run { run.dry(&plan, totals).await } else { run.real(&plan, totals).await }
-}
-
-fn options(args: &SyncArgs, session: &Session) -> Result<PutOptions, Failure> {
-    Ok(PutOptions {
-        replace: Replace::IfChanged,
-        listed: None,
-        checksum: args.checksum.0,
-        require_proof: args.require_proof,
-        part_size: args.part_size.map_or(PartSize::Auto, PartSize::Exactly),
-        attributes: attributes(&args.attributes, args.checksum, session)?,
-        spooled: false,
-        resume: resume(&args.unfinished, session)?,
-    })
 }
 
 fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {

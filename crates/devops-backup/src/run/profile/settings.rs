@@ -17,7 +17,7 @@ use devops_core::{
 
 use crate::{
     cli::profile::ProfileKeys,
-    run::{create, host_name, keys::Sealing, prune},
+    run::{create, host_name, keys::Sealing},
 };
 
 /// One profile, ready to run.
@@ -89,7 +89,7 @@ impl Settings {
             create,
             verify: self.keys.verify,
             keys: &self.sealing.keys,
-            keep: prune::policy(&self.keys.keep),
+            keep: self.keys.keep.policy(),
             hooks: self.hooks.clone(),
             healthcheck: self.healthcheck.clone(),
             webhooks: self.webhooks.clone(),
