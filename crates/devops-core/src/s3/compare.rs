@@ -62,10 +62,7 @@ pub(crate) async fn compare(
     let found = match &head.checksum {
         Some(theirs) if theirs.is_full() => compare_whole(link, theirs, file).await?,
         Some(theirs) => match compare_parts(link, (uri, head), file).await? {
-            Comparison::Unknown if is_composite(link, (uri, head), file, theirs).await? => {
-                Comparison::Same(Proof::Parts)
-            }
-            Comparison::Unknown => compare_etag(link, (uri, head), file).await?,
+            Comparison::Unknown => compare_composite(link, (uri, head), file, theirs).await?,
             known => known,
         },
         None => compare_etag(link, (uri, head), file).await?,
@@ -117,23 +114,27 @@ pub(crate) async fn differing(
     Ok(differing)
 }
 
-/// Returns whether a checksum of checksums is that of the file, cut as the object may have been.
-async fn is_composite(
+/// Compares with a checksum of checksums, by cutting the file as the object was, or may have been.
+async fn compare_composite(
     link: Link<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
     theirs: &Checksum,
-) -> Result<bool, S3Error> {
-    for plan in plans(link, (uri, head), theirs.n_parts()).await? {
+) -> Result<Comparison, S3Error> {
+    let (plans, are_told) = plans(link, (uri, head), theirs.n_parts()).await?;
+    for plan in plans {
         let mut sums = Vec::new();
         for part in plan.parts() {
             sums.push(file.sum(part, theirs.algorithm, link.stop).await?);
         }
         if Sum::composite(&sums).is_some_and(|ours| ours.digits() == theirs.digits()) {
-            return Ok(true);
+            return Ok(Comparison::Same(Proof::Parts));
         }
     }
-    Ok(false)
+    if are_told {
+        return Ok(Comparison::Different(Vec::new()));
+    }
+    compare_etag(link, (uri, head), file).await
 }
 
 async fn compare_etag(
@@ -160,7 +161,8 @@ async fn has_etag(
         return has_md5(link, file, etag).await;
     }
     let n_parts = etag.rsplit_once('-').and_then(|(_, count)| count.parse().ok());
-    for plan in plans(link, (uri, head), n_parts).await? {
+    let (plans, _) = plans(link, (uri, head), n_parts).await?;
+    for plan in plans {
         let mut md5s = Vec::new();
         for part in plan.parts() {
             md5s.push(file.md5(part, link.stop).await?);
@@ -178,17 +180,17 @@ pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Resul
     Ok(checksum::hex(&file.md5(whole, link.stop).await?) == md5)
 }
 
-/// Returns how an object may have been cut: as the store says, or else in the ways that are usual.
+/// Returns how an object may have been cut, and whether the store says so or these are the usual ways.
 async fn plans(
     link: Link<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     n_parts: Option<u32>,
-) -> Result<Vec<PartPlan>, S3Error> {
-    let Some(n_parts) = n_parts.filter(|&n| n > 0) else { return Ok(Vec::new()) };
-    match link.plan_of_object(uri, head, n_parts).await? {
-        Some(plan) => Ok(vec![plan]),
-        None => Ok(usual_plans(head.size, n_parts)),
-    }
+) -> Result<(Vec<PartPlan>, bool), S3Error> {
+    let Some(n_parts) = n_parts.filter(|&n| n > 0) else { return Ok((Vec::new(), false)) };
+    Ok(match link.plan_of_object(uri, head, n_parts).await? {
+        Some(plan) => (vec![plan], true),
+        None => (usual_plans(head.size, n_parts), false),
+    })
 }
 
 /// Returns the usual ways to cut `size` bytes in so many parts.

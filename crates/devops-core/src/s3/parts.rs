@@ -82,25 +82,33 @@ impl Link<'_> {
         }
     }
 
-    /// Returns how an object of `n_parts` was cut, if the store tells how large the first part is.
+    /// Returns how an object of `n_parts` was cut, if the store tells how large the first part and the last
+    /// are, and those between them can be alike.
     pub(crate) async fn plan_of_object(
         &self,
         uri: &S3Uri,
         head: &ObjectHead,
         n_parts: u32,
     ) -> Result<Option<PartPlan>, CallFailure> {
+        let Some(first) = self.size_of_part(uri, 1).await? else { return Ok(None) };
+        let plan = PartPlan::of_file(head.size, PartSize::Exactly(ByteSize(first))).ok();
+        let Some(plan) = plan.filter(|plan| plan.n_parts() == n_parts) else { return Ok(None) };
+        let last = plan.parts().last().map(|part| part.size);
+        let is_told = n_parts == 1 || self.size_of_part(uri, n_parts).await? == last;
+        Ok(is_told.then_some(plan))
+    }
+
+    async fn size_of_part(&self, uri: &S3Uri, number: u32) -> Result<Option<u64>, CallFailure> {
+        let number = i32::try_from(number).ok();
         let send = |client: Client| {
-            client.head_object().bucket(&uri.bucket).key(&uri.key).part_number(1).send()
+            let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
+            request.set_part_number(number).send()
         };
-        let part = match self.call(self.short("HeadObject"), send).await {
-            Ok((part, _)) => part,
-            Err(failure) if knows_no_such_request(&failure.trouble) => return Ok(None),
-            Err(failure) => return Err(failure),
-        };
-        let first = part.content_length().unwrap_or_default().cast_unsigned();
-        let first = PartSize::Exactly(ByteSize(first));
-        let plan = PartPlan::of_file(head.size, first).ok();
-        Ok(plan.filter(|plan| plan.n_parts() == n_parts))
+        match self.call(self.short("HeadObject"), send).await {
+            Ok((part, _)) => Ok(part.content_length().map(i64::cast_unsigned)),
+            Err(failure) if knows_no_such_request(&failure.trouble) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 }
 
