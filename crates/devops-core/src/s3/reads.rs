@@ -14,6 +14,7 @@ use super::{
     body::Watch,
     buffers::Buffer,
     checksum::Checksum,
+    cold::ArchiveState,
     earlier::ListedPart,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
@@ -34,6 +35,10 @@ pub struct ObjectHead {
     pub id: Option<String>,
     /// Its version, where the bucket keeps versions.
     pub version_id: Option<String>,
+    /// Its storage class, where the store names it.
+    pub storage_class: Option<String>,
+    /// Whether its bytes can be read.
+    pub archive: ArchiveState,
 }
 
 pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
@@ -64,6 +69,8 @@ fn head_of(output: &HeadObjectOutput) -> ObjectHead {
         checksum: checksum_of!(output, output.checksum_type()),
         id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
         version_id: output.version_id().map(str::to_owned),
+        storage_class: output.storage_class().map(|class| class.as_str().to_owned()),
+        archive: ArchiveState::of(output),
     }
 }
 
@@ -80,6 +87,8 @@ impl Link<'_> {
         match self.peek(uri).await {
             Err(better) if better.code.is_none() => Err(failure),
             Err(better) if better.trouble == Trouble::NoObject => Ok(None),
+            // GET went through, and only the bytes are in an archive; HEAD needs none.
+            Err(better) if better.trouble == Trouble::Archived => self.ask_head(uri).await,
             Err(better) => Err(better),
             // It was the region, or the end of the credentials, which the answer to GET named.
             Ok(()) => self.ask_head(uri).await,
