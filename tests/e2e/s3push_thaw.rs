@@ -97,16 +97,29 @@ fn what_needs_no_thawing_or_cannot_be_thawed_is_told_apart() {
 #[test]
 fn who_needs_an_archived_object_is_told_what_brings_it_back() {
     let setting = cold();
+    setting.env.write("cold", "12345");
+
     let one = setting.run(&["get", "s3://backups/w/cold", "elsewhere"]);
     let many = setting.run(&["get", "s3://backups/w/", "out"]);
+    let shallow = setting.run(&["verify", "cold", "s3://backups/w/cold"]);
+    let deep = setting.run(&["verify", "cold", "s3://backups/w/cold", "--deep"]);
+    setting.env.write("w/cold", "12345");
+    setting.env.write("w/warm", "12345");
+    let deep_of_many = setting.run(&["verify", "w", "s3://backups/w/", "--deep"]);
 
-    one.expect_code(1);
-    let hint = "hint: it is archived: let `devops-s3push thaw s3://backups/w/cold` bring it";
-    assert!(one.stderr.contains(hint), "{}", one.stderr);
+    shallow.expect_code(0);
+    for run in [one, deep] {
+        run.expect_code(1);
+        let hint = "hint: it is archived: let `devops-s3push thaw s3://backups/w/cold` bring it";
+        assert!(run.stderr.contains(hint), "{}", run.stderr);
+    }
     many.expect_code(3);
     assert_eq!(fs::read(setting.env.path("out/warm")).expect("it was fetched"), b"12345");
     assert!(many.stderr.contains("`s3://backups/w/deep` was not fetched"), "{}", many.stderr);
     assert!(many.stderr.contains("`devops-s3push thaw s3://backups/w/`"), "{}", many.stderr);
+    deep_of_many.expect_code(3);
+    assert!(deep_of_many.stdout.starts_with("OK: s3://backups/w/warm"), "{}", deep_of_many.stdout);
+    assert!(deep_of_many.stderr.contains("`s3://backups/w/cold` cannot be compared"));
 }
 
 #[test]
