@@ -25,5 +25,6 @@ mod s3push_metrics;
 mod s3push_resume;
 mod s3push_rm;
 mod s3push_stream;
+mod s3push_thaw;
 mod s3push_trees;
 mod tf;

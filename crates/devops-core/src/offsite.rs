@@ -163,6 +163,12 @@ impl Composing<'_> {
         let no_index = || format!("`{uri}` is not an archive with an index");
         let head = self.link.head(uri).await.map_err(|error| why(&error))?;
         let Some(head) = head else { return Ok(None) };
+        if !head.archive.is_readable() {
+            if *uri != self.source.uri {
+                (self.link.events)(Event::Archived(uri.clone()));
+            }
+            return Err(format!("`{uri}` is archived"));
+        }
         let at = head.size.checked_sub(FOOTER as u64).ok_or_else(no_index)?;
         let etag = head.etag.ok_or_else(|| format!("`{uri}` has no ETag"))?;
         let get = async |offset, size| {

@@ -1,8 +1,8 @@
 //! Objects in S3-compatible stores: put them, prove them, get them back.
 //!
 //! `plan`, `checksum`, `proof`, `retry`, `sync::plan` and `targets` only decide; `connect` makes a
-//! [`Store`]; `put`, `tree`, `sync`, `stream`, `spool`, `get`, `verify`, `list`, `presign` and `uploads`
-//! act through a [`Link`].
+//! [`Store`]; `put`, `tree`, `sync`, `stream`, `spool`, `get`, `verify`, `list`, `thaw`, `presign` and
+//! `uploads` act through a [`Link`].
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
@@ -13,6 +13,7 @@ mod attributes;
 mod body;
 mod buffers;
 pub mod checksum;
+mod cold;
 mod compare;
 mod compose;
 mod condition;
@@ -67,6 +68,7 @@ mod stream;
 mod sync;
 mod targets;
 mod task;
+mod thaw;
 mod tls;
 mod tree;
 mod uploads;
@@ -78,6 +80,7 @@ mod versions;
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
     checksum::{Algorithm, Checksum},
+    cold::{Archive, ArchiveState},
     compose::{Composition, Shared},
     connect::{Addresses, ConnectError, ConnectOptions, connect},
     delete::{DeleteOutcome, DeleteTarget, delete},
@@ -113,6 +116,10 @@ pub use self::{
         Deletion, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring, plan_sync, unchanged,
     },
     targets::{Target, Targets, plan_targets},
+    thaw::{
+        ArchivedObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
+        check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
+    },
     tree::{put_all, put_everywhere, run_all},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},

@@ -36,6 +36,8 @@ mod schedules;
 mod stream;
 #[path = "s3/sync.rs"]
 mod sync;
+#[path = "s3/thaw.rs"]
+mod thaw;
 #[path = "s3/trees.rs"]
 mod trees;
 #[path = "s3/trial.rs"]

@@ -7,6 +7,7 @@ mod put;
 mod rm;
 mod store;
 mod sync;
+mod thaw;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -23,6 +24,7 @@ pub(crate) use self::{
     rm::{LimitFlags, RmArgs},
     store::{Connection, Transfer},
     sync::SyncArgs,
+    thaw::ThawArgs,
 };
 
 pub(crate) const TOOL: Tool = Tool {
@@ -40,6 +42,7 @@ pub(crate) const TOOL: Tool = Tool {
         "sse-c-key-file",
         "requester-pays",
         "accelerate",
+        "tier",
         "expected-bucket-owner",
         "lock-mode",
         "lock-until",
@@ -69,6 +72,7 @@ EXAMPLES
   devops-s3push put backup.tar.gz s3://backups --also s3://far-away/host/
   devops-s3push get s3://backups/backup.tar.gz .
   devops-s3push get s3://www/live/ site/
+  devops-s3push thaw s3://backups/2024/ --tier bulk
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
   devops-s3push rm s3://www/2024/ --recursive --dry-run
@@ -79,7 +83,8 @@ EXAMPLES
 EXIT CODES
   0 done   1 failed, or the key is taken   2 wrong usage
   3 some files were skipped, refused or failed, and each was named
-  5 file, bucket or object not found   10 content differs, or `doctor` found what puts need missing
+  5 file, bucket or object not found
+  10 content differs, `doctor` found what puts need missing, or `thaw --status` what cannot be read yet
   11 refused: the source was changed, more would be deleted than may be, or a key would go over plain HTTP
   75 try again later
   77 no or wrong credentials, or no permission   78 wrong configuration
@@ -104,6 +109,8 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Get an object into a file, or all under a prefix into a folder
     Get(Box<GetArgs>),
+    /// Bring objects back from archives such as GLACIER, so that they can be read
+    Thaw(ThawArgs),
     /// List objects
     List(ListArgs),
     /// Print an address with which anybody can get one object for some time

@@ -20,6 +20,7 @@ mod resume;
 mod rm;
 mod stream;
 mod sync;
+mod thaw;
 mod totals;
 mod uploads;
 mod verify;
@@ -46,6 +47,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failur
         Command::Sync(args) => Box::pin(sync::sync(args, session)).await,
         Command::Resume(args) => resume::resume(args, session).await,
         Command::Get(args) => get::get(args, session).await,
+        Command::Thaw(args) => thaw::thaw(args, session).await,
         Command::List(args) => list::list(args, session).await,
         Command::Presign(args) => presign::presign(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,

@@ -3,6 +3,7 @@
 //! `store` keeps the objects honestly, `service` answers for it, `fault` says what goes wrong, and
 //! `http` puts the faults around the answers and writes the log.
 
+mod archived;
 mod body;
 mod conditions;
 mod digest;
@@ -53,6 +54,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// How long it takes to bring an object back from an archive; it ends when told to without.
+    pub restores_take: Option<Duration>,
 }
 
 impl Default for Options {
@@ -63,6 +66,7 @@ impl Default for Options {
             buckets: Vec::new(),
             dir: None,
             port: 0,
+            restores_take: None,
         }
     }
 }
@@ -235,6 +239,18 @@ impl Server {
         let bucket = buckets.get_mut(bucket).expect("the bucket exists");
         let keeping = bucket.keeping(key, None).expect("the object exists");
         keeping.lock = Some(("GOVERNANCE".to_owned(), until));
+    }
+
+    /// Puts an object into a class, or into an archive tier such as `ARCHIVE_ACCESS`.
+    pub fn archive(&self, bucket: &str, key: &str, place: &str) {
+        let mut buckets = self.shared.store.buckets();
+        archived::archive(buckets.get_mut(bucket).expect("the bucket exists"), key, place);
+    }
+
+    /// Ends the restorations that are under way in a bucket: what was asked for can be read.
+    pub fn finish_restores(&self, bucket: &str) {
+        let mut buckets = self.shared.store.buckets();
+        archived::finish(buckets.get_mut(bucket).expect("the bucket exists"));
     }
 
     /// Returns the keys and ids of all versions, by key and from the newest to the oldest; markers have no size.

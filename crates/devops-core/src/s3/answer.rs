@@ -84,6 +84,7 @@ pub(super) fn of_answer(status: u16, code: &str, message: &str, region: Option<S
         (_, "NoSuchKey" | "NoSuchVersion") => Trouble::NoObject,
         (_, "NoSuchUpload") => Trouble::NoUpload,
         (_, "InvalidObjectState") => Trouble::Archived,
+        (_, "GlacierExpeditedRetrievalNotAvailable") => Trouble::NoExpedited,
         (_, "PreconditionFailed") | (412, _) => Trouble::Exists,
         (_, "ConditionalRequestConflict" | "OperationAborted") => Trouble::Conflict,
         (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
@@ -183,6 +184,7 @@ mod tests {
         assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::Expired);
         assert_eq!(trouble(403, "RequestTimeTooSkewed", ""), Trouble::Clock);
         assert_eq!(trouble(403, "InvalidObjectState", ""), Trouble::Archived);
+        assert_eq!(trouble(503, "GlacierExpeditedRetrievalNotAvailable", ""), Trouble::NoExpedited);
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Task<'_> {
             | Trouble::Exists
             | Trouble::ChecksumRefused
             | Trouble::ConditionRefused
+            | Trouble::Archived
             | Trouble::Damaged
             | Trouble::Rejected
             | Trouble::Server => true,

@@ -50,6 +50,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The object that was named to copy from is in an archive.
+    Archived(S3Uri),
     /// What an earlier run fetched of an object is gone on with.
     Continued {
         /// The object.

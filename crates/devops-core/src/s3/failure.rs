@@ -48,6 +48,8 @@ pub enum Trouble {
     ConditionRefused,
     /// The object is in an archive, from which the store has to fetch it first.
     Archived,
+    /// The store has no room for retrievals in minutes at present.
+    NoExpedited,
     /// The store copies no such piece of another object.
     CopyRefused,
     /// The bytes arrived damaged.
@@ -122,12 +124,14 @@ impl Error for CallFailure {}
 impl HasKind for CallFailure {
     fn kind(&self) -> Kind {
         match self.trouble {
-            Trouble::Unreachable | Trouble::Broken | Trouble::Throttled | Trouble::Server => {
-                Kind::Temporary
-            }
+            Trouble::Unreachable
+            | Trouble::Broken
+            | Trouble::Throttled
+            | Trouble::Server
+            | Trouble::Conflict
+            | Trouble::NoExpedited => Kind::Temporary,
             Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,
             Trouble::Exists => Kind::Exists,
-            Trouble::Conflict => Kind::Temporary,
             Trouble::Certificate | Trouble::OtherRegion(_) => Kind::Configuration,
             Trouble::NoCredentials
             | Trouble::BadCredentials

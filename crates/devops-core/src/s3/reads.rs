@@ -17,6 +17,7 @@ use super::{
     body::Watch,
     buffers::Buffer,
     checksum::Checksum,
+    cold::ArchiveState,
     earlier::ListedPart,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
@@ -37,6 +38,10 @@ pub struct ObjectHead {
     pub id: Option<String>,
     /// Its version, where the bucket keeps versions.
     pub version_id: Option<String>,
+    /// Its storage class, where the store names it.
+    pub storage_class: Option<String>,
+    /// Whether its bytes can be read.
+    pub archive: ArchiveState,
 }
 
 pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
@@ -70,6 +75,9 @@ macro_rules! head_of {
             checksum: checksum_of!(output, output.checksum_type()),
             id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
             version_id: output.version_id().map(str::to_owned),
+            storage_class: output.storage_class().map(|class| class.as_str().to_owned()),
+            // What is read here can be read.
+            archive: ArchiveState::default(),
         }
     }};
 }
@@ -87,6 +95,8 @@ impl Link<'_> {
         match self.peek(uri).await {
             Err(better) if better.code.is_none() => Err(failure),
             Err(better) if better.trouble == Trouble::NoObject => Ok(None),
+            // GET went through, and only the bytes are in an archive; HEAD needs none.
+            Err(better) if better.trouble == Trouble::Archived => self.ask_head(uri).await,
             Err(better) => Err(better),
             // It was the region, or the end of the credentials, which the answer to GET named.
             Ok(()) => self.ask_head(uri).await,
@@ -104,7 +114,8 @@ impl Link<'_> {
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => {
                 let size = output.content_length().unwrap_or_default().cast_unsigned();
-                Ok(Some(head_of!(output, size)))
+                let archive = ArchiveState::of(&output);
+                Ok(Some(ObjectHead { archive, ..head_of!(output, size) }))
             }
             Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
             Err(failure) => Err(failure),

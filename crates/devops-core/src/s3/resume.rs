@@ -284,6 +284,7 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::ConditionRefused
             | Trouble::CopyRefused
             | Trouble::Archived
+            | Trouble::NoExpedited
             | Trouble::Damaged
             | Trouble::Rejected => false,
         },

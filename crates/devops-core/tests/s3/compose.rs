@@ -9,6 +9,7 @@ use devops_core::{
         Resume, S3Error, S3Uri, Shared, Source, put_composed,
     },
 };
+use devops_fakes::s3::Server;
 use time::macros::datetime;
 
 use crate::{
@@ -186,6 +187,17 @@ fn an_object_that_was_replaced_meanwhile_is_not_copied_from() {
 }
 
 #[test]
+fn an_object_in_an_archive_is_not_copied_from() {
+    let made = Made::new();
+    made.rig.server.archive("backups", "old.bin", "GLACIER");
+
+    let summary = made.put(made.composition(), &in_small_parts()).unwrap();
+
+    assert!(made.rig.server.count("UploadPartCopy") > 0);
+    made.check_sent_whole(&summary);
+}
+
+#[test]
 fn a_copy_that_fails_for_a_while_is_tried_again() {
     for fault in ["internal-error", "slow-down", "drop-before", "drop-after", "error-after"] {
         let made = Made::new();
@@ -258,15 +270,21 @@ fn a_composed_upload_that_breaks_off_goes_on() {
 
 #[test]
 fn a_composed_upload_whose_base_is_gone_begins_anew() {
-    let made = Made::new();
-    let options = resumable(&made.rig.path("journals"));
-    made.rig.server.faults(&["UploadPartCopy:expired-token:always"]);
-    made.put(made.composition(), &options).unwrap_err();
-    made.rig.server.clear_faults();
-    let composition = made.composition();
-    made.rig.server.put("backups", "old.bin", b"another");
+    let gone: [fn(&Server); 2] = [
+        |server| server.put("backups", "old.bin", b"another"),
+        |server| server.archive("backups", "old.bin", "GLACIER"),
+    ];
+    for gone in gone {
+        let made = Made::new();
+        let options = resumable(&made.rig.path("journals"));
+        made.rig.server.faults(&["UploadPartCopy:expired-token:always"]);
+        made.put(made.composition(), &options).unwrap_err();
+        made.rig.server.clear_faults();
+        let composition = made.composition();
+        gone(&made.rig.server);
 
-    let summary = made.put(composition, &options).unwrap();
+        let summary = made.put(composition, &options).unwrap();
 
-    made.check_sent_whole(&summary);
+        made.check_sent_whole(&summary);
+    }
 }

@@ -1,7 +1,7 @@
 //! Adds to an error what may help.
 
 use devops_cli::Failure;
-use devops_core::s3::{CallFailure, JournalError, S3Error, SourceError, Trouble};
+use devops_core::s3::{CallFailure, JournalError, S3Error, S3Uri, SourceError, Trouble};
 
 /// Turns an error of core into a failure with a hint.
 pub(crate) fn explain(error: impl Into<S3Error>) -> Failure {
@@ -12,6 +12,19 @@ pub(crate) fn explain(error: impl Into<S3Error>) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// Turns an error of core about one object into a failure with a hint.
+pub(crate) fn explain_object(error: S3Error, uri: &S3Uri) -> Failure {
+    let is_archived = is_archived(&error);
+    let thaw_hint = format!("it is archived: let `devops-s3push thaw {uri}` bring it back first");
+    let failure = explain(error);
+    if is_archived { Failure { hint: Some(thaw_hint), ..failure } } else { failure }
+}
+
+/// Returns whether bytes cannot be read because they are in an archive.
+pub(crate) fn is_archived(error: &S3Error) -> bool {
+    matches!(error, S3Error::Call(call) if call.trouble == Trouble::Archived)
 }
 
 fn hint(error: &S3Error) -> Option<String> {
@@ -77,8 +90,9 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::OtherRegion(None) => "pass the bucket's --region",
         Trouble::Throttled | Trouble::Server | Trouble::Broken => "try again later",
         Trouble::Archived => {
-            "it is archived (GLACIER or DEEP_ARCHIVE): let the store restore a copy of it first"
+            "it is archived (GLACIER or DEEP_ARCHIVE): let `devops-s3push thaw` bring it back first"
         }
+        Trouble::NoExpedited => "choose --tier standard, or try again later",
         Trouble::Conflict => "someone else writes to the same key",
         Trouble::NoObject
         | Trouble::NoUpload

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     connection::Connected,
-    explain::explain,
+    explain::{explain, explain_object, is_archived},
     reporter::{Reporter, insert},
 };
 use crate::cli::GetArgs;
@@ -63,20 +63,22 @@ struct Fetched {
     n_unchanged: usize,
     n_bytes: u64,
     failed: Vec<Value>,
+    n_archived: usize,
     skipped: Vec<Value>,
 }
 
 impl GetRun<'_> {
     async fn one(&self, uri: &S3Uri, path: &Path) -> Result<Outcome, Failure> {
         self.session.status(format!("Downloading {uri} to {}...", quote(path)));
-        let summary = get_object(self.link, uri, path, self.options).await.map_err(explain_file)?;
+        let summary = get_object(self.link, uri, path, self.options).await;
+        let summary = summary.map_err(|error| explain_file(error, uri))?;
         self.show(&summary)?;
         Ok(Outcome::Done)
     }
 
     async fn foresee(&self, uri: &S3Uri, path: &Path) -> Result<Outcome, Failure> {
         let preview = preview_get(self.link, uri, path, self.options).await;
-        self.show_plan((uri, path), preview.map_err(explain_file)?)?;
+        self.show_plan((uri, path), preview.map_err(|error| explain_file(error, uri))?)?;
         Ok(Outcome::Done)
     }
 
@@ -104,6 +106,11 @@ impl GetRun<'_> {
             ended
         };
         ended.map_err(explain)?;
+        if fetched.n_archived > 0 {
+            let (n, prefix) = (fetched.n_archived, &args.source);
+            self.session
+                .status(format!("{n} archived: let `devops-s3push thaw {prefix}` bring them back"));
+        }
         fetched.outcome()
     }
 
@@ -206,7 +213,9 @@ impl GetRun<'_> {
 
 impl Fetched {
     fn fail(&mut self, uri: &S3Uri, error: S3Error, session: &Session) {
-        let failure = explain_file(error);
+        let is_archived = is_archived(&error);
+        let failure = explain_file(error, uri);
+        self.n_archived += usize::from(is_archived);
         let message = failure.chain().join(": ");
         session.warn(format!("`{uri}` was not fetched: {message}"));
         let kind = failure.kind.name();
@@ -228,10 +237,10 @@ impl Fetched {
     }
 }
 
-fn explain_file(error: S3Error) -> Failure {
+fn explain_file(error: S3Error, uri: &S3Uri) -> Failure {
     let exists = |error: &S3Error| matches!(error, S3Error::Path(error) if error.source.kind() == io::ErrorKind::AlreadyExists);
     let is_taken = exists(&error);
-    let failure = explain(error);
+    let failure = explain_object(error, uri);
     if is_taken { failure.hint("pass --overwrite to replace it") } else { failure }
 }
 

@@ -83,6 +83,9 @@ impl<'a> Reporter<'a> {
             Event::Weaker(what) => {
                 self.session.warn(format!("the store does not know {what}; going on without"));
             }
+            Event::Archived(uri) => self.session.status(format!(
+                "{uri} is archived: `devops-s3push thaw {uri}` would bring it back"
+            )),
             Event::Object(_) => {}
             upload => self.show_upload(upload),
         }

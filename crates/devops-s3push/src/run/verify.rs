@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     connection::Connected,
-    explain::explain,
+    explain::{explain_object, is_archived},
     reporter::{Reporter, insert},
 };
 use crate::cli::VerifyArgs;
@@ -35,9 +35,20 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         (false, true) => Depth::Parts,
         (false, false) => Depth::Whole,
     };
-    let mut same = true;
+    let (mut same, mut n_left_out) = (true, sources.skipped.len());
     for source in &sources.files {
-        let found = verify_one(link, &source.path, &source.uri, depth).await.map_err(explain)?;
+        let found = verify_one(link, &source.path, &source.uri, depth).await;
+        let found = match found {
+            Err(error) if sources.is_tree && is_archived(&error) => {
+                let uri = &source.uri;
+                session.warn(format!(
+                    "`{uri}` cannot be compared: it is archived; `devops-s3push thaw {uri}` brings it back"
+                ));
+                n_left_out += 1;
+                continue;
+            }
+            other => other.map_err(|error| explain_object(error, &source.uri))?,
+        };
         if found == Verification::Missing && !sources.is_tree {
             return Err(Failure::new(Kind::NotFound, format!("no object `{}`", source.uri)));
         }
@@ -46,7 +57,7 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
     for skipped in &sources.skipped {
         session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
     }
-    match (same, sources.skipped.len()) {
+    match (same, n_left_out) {
         (false, _) => Ok(Outcome::No),
         (true, 0) => Ok(Outcome::Done),
         (true, n) => Ok(Outcome::Partial(format!("{n} files were not compared"))),

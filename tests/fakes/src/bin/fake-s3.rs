@@ -1,6 +1,6 @@
 //! An S3 server on loopback, for trying things out: it accepts one key and loses everything at its end.
 
-use std::{fs::File, io::Write, path::PathBuf, process::ExitCode};
+use std::{fs::File, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use devops_fakes::s3::{ACCESS_KEY, Options, Rule, SECRET_KEY, Server};
@@ -23,6 +23,9 @@ struct Cli {
     /// Listen on this port instead of a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Let objects come back from an archive after so many seconds, instead of never
+    #[arg(long, value_name = "SECONDS")]
+    restore_seconds: Option<u64>,
     /// Append every request to this file as a JSON line
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -48,6 +51,7 @@ fn serve(cli: Cli) -> std::io::Result<()> {
         buckets: cli.bucket,
         dir: cli.dir,
         port: cli.port,
+        restores_take: cli.restore_seconds.map(Duration::from_secs),
     };
     let server = Server::start(&options)?;
     cli.fault.into_iter().for_each(|rule| server.fault(rule));

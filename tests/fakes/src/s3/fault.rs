@@ -200,6 +200,11 @@ fn fault(name: &str) -> Option<Fault> {
             "InvalidObjectState",
             "The operation is not valid for the object's storage class",
         ),
+        "no-expedited" => answer(
+            503,
+            "GlacierExpeditedRetrievalNotAvailable",
+            "Glacier expedited retrievals are currently not available, please try again later",
+        ),
         "no-bucket" => answer(404, "NoSuchBucket", "The specified bucket does not exist"),
         "not-found" => answer(404, "", ""),
         "no-upload" => answer(404, "NoSuchUpload", "The specified upload does not exist."),

@@ -24,7 +24,7 @@ use super::{
     conditions::WithoutConditions,
     lock,
     removal::{self, FailingKey},
-    service::Service,
+    service::{Accepted, Service},
 };
 
 /// Takes connections and puts faults around the service.
@@ -109,7 +109,10 @@ impl Front {
             },
             _ => request,
         };
-        let answer = self.service.call(request).await.map_err(|_| Dropped)?;
+        let mut answer = self.service.call(request).await.map_err(|_| Dropped)?;
+        if answer.extensions().get::<Accepted>().is_some() {
+            *answer.status_mut() = StatusCode::ACCEPTED;
+        }
         let answer = afterwards(&faults, answer).await?;
         self.finish(index, answer.status());
         Ok(answer)
@@ -438,6 +441,7 @@ fn shape(request: &Request<Incoming>) -> Shape {
         (&Method::PUT, false) => "CreateBucket",
         (&Method::GET, false) if path.is_empty() => "ListBuckets",
         (&Method::DELETE, false) => "DeleteBucket",
+        (&Method::POST, true) if has("restore") => "RestoreObject",
         (&Method::POST, true) if has("uploads") => "CreateMultipartUpload",
         (&Method::POST, true) => "CompleteMultipartUpload",
         (&Method::DELETE, true) if has("uploadId") => "AbortMultipartUpload",

@@ -49,6 +49,7 @@ pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObject
             size: i64::try_from(object.size()).ok(),
             e_tag: Some(strong(&object.etag)),
             last_modified: Some(object.modified.into()),
+            storage_class: Some(object.storage_class().unwrap_or("STANDARD").to_owned().into()),
             ..Object::default()
         })
         .collect();

@@ -8,6 +8,7 @@ use s3s::dto::*;
 use s3s::{S3Result, s3_error};
 
 use super::{
+    archived::refuse_if_archived,
     conditions::{check_write, refuse_if_other},
     digest::{check, checksum_of, checksum_type, strong, with_checksum},
     inputs::{attributes, collect},
@@ -76,6 +77,7 @@ pub(crate) fn copy(store: &Store, input: &UploadPartCopyInput) -> S3Result<Uploa
     let source = store.with(bucket, |bucket| {
         let object = bucket.find(key, None)?;
         refuse_if_other(condition, object)?;
+        refuse_if_archived(object)?;
         Ok(object.clone())
     })?;
     let range = copy_range(input.copy_source_range.as_deref(), source.size() as u64)?;

@@ -8,7 +8,7 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::{
-    Shared,
+    Shared, archived,
     conditions::{WithoutConditions, check_write, refuse_if_other},
     digest::{add_trailers, check, checksum_of, checksum_type, strong, with_checksum},
     inputs::{attributes, collect},
@@ -19,6 +19,10 @@ use super::{
     store::{Attributes, StoredObject, md5_hex},
     versions::{self, Keeping},
 };
+
+/// Marks an answer that says of a request no more than that it was taken.
+#[derive(Clone)]
+pub(crate) struct Accepted;
 
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Shared>);
@@ -125,6 +129,7 @@ impl S3 for Service {
                 }
             );
             removal::show(&object.attributes.keeping, &mut output);
+            archived::show(object, &mut output);
             ok(output)
         })
     }
@@ -148,6 +153,7 @@ impl S3 for Service {
         self.0.store.with(&input.bucket, |bucket| {
             let object = bucket.find(&input.key, input.version_id.as_deref())?;
             refuse_if_other(input.if_match.as_ref(), object)?;
+            archived::refuse_if_archived(object)?;
             let size = object.size() as u64;
             let range = input.range.map(|range| range.check(size)).transpose()?;
             let wanted = range.clone().unwrap_or(0..size);
@@ -171,6 +177,21 @@ impl S3 for Service {
                 }
             ))
         })
+    }
+
+    async fn restore_object(
+        &self,
+        request: S3Request<RestoreObjectInput>,
+    ) -> S3Result<S3Response<RestoreObjectOutput>> {
+        let (input, store) = (request.input, &self.0.store);
+        let takes = store.restores_take();
+        let is_begun =
+            store.with(&input.bucket, |bucket| archived::restore(bucket, &input, takes))?;
+        let mut answer = S3Response::new(RestoreObjectOutput::default());
+        if is_begun {
+            answer.extensions.insert(Accepted);
+        }
+        Ok(answer)
     }
 
     async fn delete_object(

@@ -9,7 +9,7 @@ use std::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -119,6 +119,7 @@ pub(crate) struct Bucket {
 pub(crate) struct Store {
     buckets: Mutex<BTreeMap<String, Bucket>>,
     dir: Option<PathBuf>,
+    restores_take: Option<Duration>,
     next_upload: AtomicU64,
 }
 
@@ -133,12 +134,18 @@ impl Store {
         Ok(Self {
             buckets: Mutex::new(buckets),
             dir: options.dir.clone(),
+            restores_take: options.restores_take,
             next_upload: AtomicU64::new(1),
         })
     }
 
     pub(crate) fn buckets(&self) -> MutexGuard<'_, BTreeMap<String, Bucket>> {
         lock(&self.buckets)
+    }
+
+    /// Returns how long a restoration takes, unless it ends only when it is told to.
+    pub(crate) fn restores_take(&self) -> Option<Duration> {
+        self.restores_take
     }
 
     /// Runs `work` on a bucket that exists.

@@ -13,6 +13,7 @@ use s3s::{
 use time::OffsetDateTime;
 
 use super::{
+    archived::Shelf,
     digest::strong,
     store::{Bucket, StoredObject},
 };
@@ -30,6 +31,7 @@ pub(crate) struct Keeping {
     /// The mode, and when the lock ends.
     pub(crate) lock: Option<(String, SystemTime)>,
     pub(crate) legal_hold: bool,
+    pub(crate) shelf: Shelf,
 }
 
 /// One that is not the object under its key, or a delete marker, which may be what its key has.
@@ -58,7 +60,8 @@ impl Keeping {
         let lock = mode.zip(until).map(|(mode, until)| {
             (mode.as_str().to_owned(), SystemTime::from(OffsetDateTime::from(until)))
         });
-        Self { version_id: None, lock, legal_hold: hold.is_some_and(|hold| hold.as_str() == "ON") }
+        let legal_hold = hold.is_some_and(|hold| hold.as_str() == "ON");
+        Self { lock, legal_hold, ..Self::default() }
     }
 
     pub(crate) fn id(&self) -> &str {

@@ -1,0 +1,281 @@
+//! Has a store bring objects back from its archives, so that they can be read.
+
+mod wait;
+
+use std::str::FromStr;
+
+use aws_sdk_s3::{
+    Client,
+    types::{GlacierJobParameters, RestoreRequest, Tier as SdkTier},
+};
+use time::OffsetDateTime;
+
+pub use self::wait::{Waited, Waiting, wait_for_thaw};
+use super::{
+    S3Error,
+    cold::{Archive, ArchiveState, may_be_archived},
+    failure::{CallFailure, Trouble},
+    filter::Filter,
+    get::head_of_existing,
+    link::{Call, Link, StopPolicy},
+    list::{ListedObject, list},
+    reads::ObjectHead,
+    uri::S3Uri,
+};
+
+const OPERATION: &str = "RestoreObject";
+
+/// How fast a store fetches from an archive, which decides what that costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetrievalTier {
+    /// In minutes; not from deep archives, and only while the store has room for it.
+    Expedited,
+    /// In hours.
+    #[default]
+    Standard,
+    /// In many hours, for the least money.
+    Bulk,
+}
+
+impl RetrievalTier {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expedited => "expedited",
+            Self::Standard => "standard",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
+impl FromStr for RetrievalTier {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Expedited, Self::Standard, Self::Bulk]
+            .into_iter()
+            .find(|tier| tier.name() == text)
+            .ok_or_else(|| format!("`{text}` is none of expedited, standard, bulk"))
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct ThawOptions {
+    /// For how many days a copy is to stay.
+    pub days: u16,
+    /// How fast it is to be there.
+    pub tier: RetrievalTier,
+    /// The present moment.
+    pub now: OffsetDateTime,
+}
+
+/// What an object needs to be readable for as long as is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThawStep {
+    /// The store is asked to fetch it out of this archive.
+    Ask(Archive),
+    /// The store is asked to keep the copy for longer.
+    Extend,
+    /// Nothing.
+    Leave,
+}
+
+/// What became of an object that was to be thawed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThawOutcome {
+    /// The store took the request, and will have it in some time.
+    Asked,
+    /// The copy stays for as long as was asked for, from now on.
+    Extended,
+    /// Nothing had to be done.
+    Left(ArchiveState),
+}
+
+/// The objects under a prefix that may be in an archive.
+#[derive(Clone, Debug, Default)]
+pub struct ArchivedObjects {
+    /// Those that a filter takes.
+    pub objects: Vec<ListedObject>,
+    /// How many others it takes, which can be read as they are.
+    pub n_others: usize,
+    /// How many objects there are, those included that a filter leaves out.
+    pub n_listed: usize,
+}
+
+/// Decides what an object needs; a copy is never made to stay for less long than it does.
+pub fn plan_thaw(state: ArchiveState, options: &ThawOptions) -> ThawStep {
+    let wanted = options.now.checked_add(time::Duration::days(options.days.into()));
+    match state {
+        ArchiveState::Archived(archive) => ThawStep::Ask(archive),
+        ArchiveState::Thawed(Some(until)) if wanted.is_some_and(|wanted| until >= wanted) => {
+            ThawStep::Leave
+        }
+        ArchiveState::Thawed(_) => ThawStep::Extend,
+        ArchiveState::Thawing | ArchiveState::NotArchived => ThawStep::Leave,
+    }
+}
+
+/// Lists the objects under a prefix to their end and returns those that may be in an archive.
+pub async fn find_archived(
+    link: Link<'_>,
+    prefix: &S3Uri,
+    filter: &Filter,
+) -> Result<ArchivedObjects, S3Error> {
+    let mut found = ArchivedObjects::default();
+    list(link, prefix, |object| {
+        found.n_listed += 1;
+        // A store that lists more than it was asked for must not cost what was not named.
+        let rest = object.uri.key.strip_prefix(&prefix.key);
+        if rest.is_some_and(|rest| filter.takes_key(rest)) {
+            if may_be_archived(object.storage_class.as_deref()) {
+                found.objects.push(object);
+            } else {
+                found.n_others += 1;
+            }
+        }
+        true
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Asks what a store says of an object, its state in an archive included; there has to be one.
+pub async fn inspect(link: Link<'_>, uri: &S3Uri) -> Result<ObjectHead, S3Error> {
+    head_of_existing(link, uri).await
+}
+
+/// Has the store bring an object back, if that is needed; returns what it said of it before.
+pub async fn thaw(
+    link: Link<'_>,
+    uri: &S3Uri,
+    options: &ThawOptions,
+) -> Result<(ObjectHead, ThawOutcome), S3Error> {
+    let head = inspect(link, uri).await?;
+    let (days, outcome) = match plan_thaw(head.archive, options) {
+        ThawStep::Leave => {
+            let state = head.archive;
+            return Ok((head, ThawOutcome::Left(state)));
+        }
+        ThawStep::Ask(archive) => {
+            check_tier(archive, options.tier)?;
+            (archive.gives_copies().then_some(options.days), ThawOutcome::Asked)
+        }
+        ThawStep::Extend => (Some(options.days), ThawOutcome::Extended),
+    };
+    match link.restore(uri, days, options.tier).await {
+        Ok(()) => Ok((head, outcome)),
+        Err(failure) if failure.code.as_deref() == Some("RestoreAlreadyInProgress") => {
+            Ok((head, ThawOutcome::Left(ArchiveState::Thawing)))
+        }
+        Err(failure) if is_not_archived(&failure) => changed(link, uri, failure).await,
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Fails where a store never fetches that fast.
+pub fn check_tier(archive: Archive, tier: RetrievalTier) -> Result<(), S3Error> {
+    if tier == RetrievalTier::Expedited && !archive.is_quick() {
+        let message = format!("there is no expedited retrieval from {}", archive.name());
+        return Err(CallFailure::local(OPERATION, Trouble::Rejected, message).into());
+    }
+    Ok(())
+}
+
+fn is_not_archived(failure: &CallFailure) -> bool {
+    matches!(failure.code.as_deref(), Some("InvalidObjectState" | "ObjectAlreadyInActiveTierError"))
+}
+
+/// Looks again at an object that a store says is in no archive: somebody may have put another one.
+async fn changed(
+    link: Link<'_>,
+    uri: &S3Uri,
+    failure: CallFailure,
+) -> Result<(ObjectHead, ThawOutcome), S3Error> {
+    let head = inspect(link, uri).await?;
+    let state = head.archive;
+    if matches!(state, ArchiveState::Archived(_)) {
+        return Err(CallFailure { trouble: Trouble::Rejected, ..failure }.into());
+    }
+    Ok((head, ThawOutcome::Left(state)))
+}
+
+impl Link<'_> {
+    async fn restore(
+        &self,
+        uri: &S3Uri,
+        days: Option<u16>,
+        tier: RetrievalTier,
+    ) -> Result<(), CallFailure> {
+        let tier = match tier {
+            RetrievalTier::Expedited => SdkTier::Expedited,
+            RetrievalTier::Standard => SdkTier::Standard,
+            RetrievalTier::Bulk => SdkTier::Bulk,
+        };
+        let job = GlacierJobParameters::builder().tier(tier).build().expect("the tier is given");
+        let request = RestoreRequest::builder().set_days(days.map(i32::from));
+        let request = request.glacier_job_parameters(job).build();
+        let send = |client: Client| {
+            let call = client.restore_object().bucket(&uri.bucket).key(&uri.key);
+            call.restore_request(request.clone()).send()
+        };
+        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short(OPERATION) };
+        self.call(call, send).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn step(state: ArchiveState) -> ThawStep {
+        let now = datetime!(2026-11-25 12:00 UTC);
+        plan_thaw(state, &ThawOptions { days: 7, tier: RetrievalTier::Standard, now })
+    }
+
+    #[test]
+    fn only_what_cannot_be_read_for_long_enough_is_asked_for() {
+        assert_eq!(step(ArchiveState::Archived(Archive::Deep)), ThawStep::Ask(Archive::Deep));
+        for state in [ArchiveState::Thawing, ArchiveState::NotArchived] {
+            assert_eq!(step(state), ThawStep::Leave);
+        }
+    }
+
+    #[test]
+    fn a_copy_is_kept_for_longer_and_never_for_less() {
+        let thawed = |until| step(ArchiveState::Thawed(until));
+
+        assert_eq!(thawed(Some(datetime!(2026-12-02 11:59 UTC))), ThawStep::Extend);
+        assert_eq!(thawed(Some(datetime!(2020-01-01 0:00 UTC))), ThawStep::Extend);
+        assert_eq!(thawed(None), ThawStep::Extend);
+        assert_eq!(thawed(Some(datetime!(2026-12-02 12:00 UTC))), ThawStep::Leave);
+        assert_eq!(thawed(Some(datetime!(2027-12-02 0:00 UTC))), ThawStep::Leave);
+    }
+
+    #[test]
+    fn no_time_is_too_far_away_for_a_decision() {
+        let now = time::PrimitiveDateTime::MAX.assume_utc();
+        let options = ThawOptions { days: u16::MAX, tier: RetrievalTier::Bulk, now };
+
+        assert_eq!(plan_thaw(ArchiveState::Thawed(Some(now)), &options), ThawStep::Extend);
+    }
+
+    #[test]
+    fn deep_archives_are_never_quick() {
+        let may = |archive| check_tier(archive, RetrievalTier::Expedited).is_ok();
+
+        assert!(may(Archive::Glacier) && may(Archive::Tier));
+        assert!(!may(Archive::Deep) && !may(Archive::DeepTier));
+        assert!(check_tier(Archive::Deep, RetrievalTier::Standard).is_ok());
+    }
+
+    #[test]
+    fn tiers_have_names() {
+        for tier in [RetrievalTier::Expedited, RetrievalTier::Standard, RetrievalTier::Bulk] {
+            assert_eq!(tier.name().parse(), Ok(tier));
+        }
+        assert!("quick".parse::<RetrievalTier>().is_err());
+    }
+}
