@@ -20,6 +20,8 @@ pub enum Trouble {
     Throttled,
     /// The store failed; the request may have been carried out.
     Server,
+    /// A success that came whole and is none of S3; the request may have been carried out.
+    Unreadable,
     /// The bucket does not exist.
     NoBucket,
     /// The object does not exist.
@@ -63,13 +65,18 @@ impl Trouble {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable | Self::Broken | Self::Throttled | Self::Server | Self::Damaged
+            Self::Unreachable
+                | Self::Broken
+                | Self::Throttled
+                | Self::Server
+                | Self::Unreadable
+                | Self::Damaged
         )
     }
 
     /// Returns whether the request may have been carried out all the same.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Broken | Self::Server | Self::Interrupted(_))
+        matches!(self, Self::Broken | Self::Server | Self::Unreadable | Self::Interrupted(_))
     }
 
     /// Returns whether the store answered at all.
@@ -122,12 +129,14 @@ impl Error for CallFailure {}
 impl HasKind for CallFailure {
     fn kind(&self) -> Kind {
         match self.trouble {
-            Trouble::Unreachable | Trouble::Broken | Trouble::Throttled | Trouble::Server => {
-                Kind::Temporary
-            }
+            Trouble::Unreachable
+            | Trouble::Broken
+            | Trouble::Throttled
+            | Trouble::Server
+            | Trouble::Unreadable
+            | Trouble::Conflict => Kind::Temporary,
             Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,
             Trouble::Exists => Kind::Exists,
-            Trouble::Conflict => Kind::Temporary,
             Trouble::Certificate | Trouble::OtherRegion(_) => Kind::Configuration,
             Trouble::NoCredentials
             | Trouble::BadCredentials
