@@ -1,7 +1,6 @@
-//! What only garage does: it looks at every checksum, knows when an upload began, and lists parts as S3 does.
+//! What only garage does: it looks at every checksum, and knows when an upload began.
 
 mod presign;
-mod resume;
 mod uploads;
 
 use devops_e2e::finish;

@@ -3,6 +3,9 @@
 //! What it says of integrity means nothing: it takes wrong checksums, and for parts with CRC32C it answers
 //! one that S3 would not give, which the tool rightly refuses.
 
+mod prune;
+mod removal;
+
 use std::process::Command;
 
 use devops_e2e::finish;

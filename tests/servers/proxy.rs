@@ -1,4 +1,4 @@
-//! A proxy in front of the server: it counts what is sent, and holds it from some byte on.
+//! A proxy in front of the server: it counts what passes, and holds it from some byte on.
 
 use std::{
     io::{Read, Write},
@@ -20,24 +20,51 @@ pub(crate) struct Proxy {
 
 struct Shared {
     server: String,
-    sent: AtomicU64,
-    limit: AtomicU64,
+    /// To the server.
+    sent: Way,
+    /// From the server.
+    given: Way,
     holds: AtomicBool,
 }
 
+/// One direction of all connections.
+struct Way {
+    passed: AtomicU64,
+    limit: AtomicU64,
+}
+
+impl Way {
+    fn until(limit: u64) -> Self {
+        Self { passed: AtomicU64::new(0), limit: AtomicU64::new(limit) }
+    }
+
+    fn let_go(&self) {
+        self.limit.store(u64::MAX, Ordering::SeqCst);
+        self.passed.store(0, Ordering::SeqCst);
+    }
+}
+
 impl Proxy {
-    /// Stands before `server` (an HTTP address) and lets this many bytes pass.
+    /// Stands before `server` (an HTTP address) and lets this many bytes pass to it.
     pub(crate) fn holding_after(server: &str, limit: u64) -> Self {
+        Self::new(server, Way::until(limit), Way::until(u64::MAX))
+    }
+
+    /// Stands before `server` (an HTTP address) and lets this many bytes of its answers pass.
+    pub(crate) fn giving_until(server: &str, limit: u64) -> Self {
+        Self::new(server, Way::until(u64::MAX), Way::until(limit))
+    }
+
+    fn new(server: &str, sent: Way, given: Way) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
         let server = server.trim_start_matches("http://").to_owned();
-        let (sent, limit) = (AtomicU64::new(0), AtomicU64::new(limit));
-        let shared = Arc::new(Shared { server, sent, limit, holds: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { server, sent, given, holds: AtomicBool::new(false) });
         let taken = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let shared = Arc::clone(&taken);
-                thread::spawn(move || shared.pass(client));
+                thread::spawn(move || shared.pass(&client));
             }
         });
         Self { address, shared }
@@ -55,46 +82,50 @@ impl Proxy {
 
     /// Lets everything pass from now on, and counts from nothing; what was held is lost.
     pub(crate) fn let_go(&self) {
-        self.shared.limit.store(u64::MAX, Ordering::SeqCst);
-        self.shared.sent.store(0, Ordering::SeqCst);
+        self.shared.sent.let_go();
+        self.shared.given.let_go();
     }
 
     /// Returns how many bytes were sent to the server.
     pub(crate) fn sent(&self) -> u64 {
-        self.shared.sent.load(Ordering::SeqCst)
+        self.shared.sent.passed.load(Ordering::SeqCst)
+    }
+
+    /// Returns how many bytes the server gave.
+    pub(crate) fn given(&self) -> u64 {
+        self.shared.given.passed.load(Ordering::SeqCst)
     }
 }
 
 impl Shared {
-    fn pass(&self, client: TcpStream) {
+    fn pass(&self, client: &TcpStream) {
         let Ok(server) = TcpStream::connect(&self.server) else { return };
-        let back = (server.try_clone(), client.try_clone());
-        let (Ok(mut from), Ok(mut to)) = back else { return };
-        let answers = thread::spawn(move || {
-            // Whoever hangs up first ends it.
-            let _copied = std::io::copy(&mut from, &mut to);
-            let _ended = to.shutdown(Shutdown::Both);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                self.carry(&self.given, &server, client);
+                // Whoever hangs up first ends it.
+                let _ended = client.shutdown(Shutdown::Both);
+            });
+            self.carry(&self.sent, client, &server);
+            let _ended = server.shutdown(Shutdown::Both);
         });
-        self.send(client, &server);
-        let _ended = server.shutdown(Shutdown::Both);
-        let _joined = answers.join();
     }
 
-    fn send(&self, mut client: TcpStream, mut server: &TcpStream) {
+    fn carry(&self, way: &Way, mut from: &TcpStream, mut to: &TcpStream) {
         let mut buffer = vec![0; 1 << 16];
-        let limit = self.limit.load(Ordering::SeqCst);
-        while let Ok(n @ 1..) = client.read(&mut buffer) {
-            // What a client that was killed left on its way is not for the server any more.
-            if self.limit.load(Ordering::SeqCst) != limit {
+        let limit = way.limit.load(Ordering::SeqCst);
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            // What was on its way from or to a client that was killed is nobody's any more.
+            if way.limit.load(Ordering::SeqCst) != limit {
                 return;
             }
-            let sent = self.sent.fetch_add(n as u64, Ordering::SeqCst) + n as u64;
-            if sent > limit {
+            let passed = way.passed.fetch_add(n as u64, Ordering::SeqCst) + n as u64;
+            if passed > limit {
                 self.holds.store(true, Ordering::SeqCst);
-                wait_until("the proxy lets go", || self.limit.load(Ordering::SeqCst) != limit);
+                wait_until("the proxy lets go", || way.limit.load(Ordering::SeqCst) != limit);
                 return;
             }
-            if server.write_all(&buffer[..n]).is_err() {
+            if to.write_all(&buffer[..n]).is_err() {
                 return;
             }
         }

@@ -15,12 +15,21 @@ fn archive(rig: &Rig, day: u32) -> PathBuf {
 }
 
 #[test]
-fn the_next_archive_is_copied_from_the_one_before() {
-    let rig = Rig::new();
+fn the_next_archive_is_copied_from_the_one_before_whether_doctor_was_there_or_not() {
+    for with_doctor in [false, true] {
+        let rig = Rig::new();
+        if with_doctor {
+            rig.run(&["doctor", &rig.uri("")]).expect_code(0);
+        }
+        copies_what_both_have(&rig);
+    }
+}
+
+fn copies_what_both_have(rig: &Rig) {
     for n in 0..6 {
         rig.env.write(format!("home/{n}.bin"), bytes((5 * MIB) + n));
     }
-    let (first, second) = (archive(&rig, 1), archive(&rig, 2));
+    let (first, second) = (archive(rig, 1), archive(rig, 2));
     let target = rig.uri("laptop/");
     rig.run(&["put", first.to_str().unwrap(), &target]).expect_code(0);
 

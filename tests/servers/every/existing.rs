@@ -34,6 +34,26 @@ fn an_existing_key_is_replaced_when_asked() {
 }
 
 #[test]
+fn only_what_was_changed_is_replaced() {
+    let rig = Rig::new();
+    for (key, size) in [("single", 10), ("parts", 6 * MIB)] {
+        let flags = ["--part-size", "5MiB", "--if-changed", "--json"];
+        let outcome = |bytes: &[u8]| {
+            let run = rig.put(key, bytes, &flags);
+            event(run.expect_code(0), "object")["outcome"].clone()
+        };
+        let (mut first, mut second) = (bytes(size), bytes(size));
+        first[size / 2] = 1;
+        second[size / 2] = 2;
+
+        let told = [&first, &first, &second, &second].map(|bytes| outcome(bytes));
+
+        assert_eq!(told, ["stored", "unchanged", "stored", "unchanged"], "{key}");
+        rig.check(key, &second);
+    }
+}
+
+#[test]
 fn the_same_content_is_unchanged_and_not_sent() {
     let rig = Rig::new();
     for (key, size) in [("single", 10), ("parts", 6 * MIB)] {

@@ -31,13 +31,16 @@ impl CallFailure {
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
+        let trouble = of_answer(status, code.as_deref().unwrap_or_default(), &message, region);
+        // A success that broke off has no body here, and one that says what failed has a code.
+        let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
         let status_message = (message.is_empty() && code.is_none()).then(|| match status {
             200..=299 => format!("HTTP {status} with something that is no answer of S3"),
             _ => format!("HTTP {status}"),
         });
         Self {
             operation,
-            trouble: of_answer(status, code.as_deref().unwrap_or_default(), &message, region),
+            trouble: if is_whole { Trouble::Unreadable } else { trouble },
             code,
             message: status_message.unwrap_or(message),
             request_id: request_id(error),
@@ -45,15 +48,6 @@ impl CallFailure {
             is_after_lost_answer: false,
         }
     }
-}
-
-/// Returns whether an answer claims success, and is nothing that S3 answers to such a request.
-pub(crate) fn is_unreadable<E>(error: &SdkError<E, HttpResponse>) -> bool
-where
-    E: ProvideErrorMetadata,
-{
-    let is_success = error.raw_response().is_some_and(|answer| answer.status().is_success());
-    is_success && error.as_service_error().is_none_or(|error| error.code().is_none())
 }
 
 fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String>

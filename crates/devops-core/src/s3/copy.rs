@@ -79,7 +79,8 @@ impl Task<'_> {
             | Trouble::Archived
             | Trouble::Damaged
             | Trouble::Rejected
-            | Trouble::Server => true,
+            | Trouble::Server
+            | Trouble::Unreadable => true,
             // A copy that takes longer than some proxy waits never ends well; if the store itself
             // answers, it is that.
             Trouble::Broken => self.link.head(source.uri).await.is_ok(),

@@ -223,12 +223,16 @@ fn outcomes<'a>(
     let errors = output.errors().iter();
     let errors = errors.map(|error| ((error.key().unwrap_or_default(), error.version_id()), error));
     let errors: HashMap<_, _> = errors.collect();
+    // Garage names the version that a deletion without one took.
+    let unasked: HashMap<_, _> =
+        deleted.iter().map(|((key, _), deleted)| (*key, deleted)).collect();
     let of = |target: &DeleteTarget| {
         let version_id = target.version_id.as_deref();
         let named = (target.uri.key.as_str(), version_id);
         // Some stores leave the version out of an error.
         let error = errors.get(&named).or_else(|| errors.get(&(named.0, None)));
-        match (deleted.get(&named), error) {
+        let of_any = || unasked.get(named.0).copied().filter(|_| version_id.is_none());
+        match (deleted.get(&named).or_else(of_any), error) {
             (_, Some(error)) => outcome_of(error),
             (Some(deleted), None) => match deleted.delete_marker() {
                 Some(true) if version_id.is_none() => DeleteOutcome::Hidden {
@@ -354,6 +358,22 @@ mod tests {
                 [Is::Deleted, Is::Hidden { .. }, Is::Refused(_), Is::Deleted, Is::Failed(passing), Is::Failed(silent)]
                     if passing.trouble.is_passing() && !silent.trouble.is_passing()
             ),
+            "{outcomes:?}"
+        );
+    }
+
+    #[test]
+    fn a_version_that_nobody_asked_for_is_still_an_answer() {
+        let targets = [target("a", None), target("b", Some("1"))];
+        let deleted = |key| DeletedObject::builder().key(key).version_id("2").build();
+        let output =
+            DeleteObjectsOutput::builder().deleted(deleted("a")).deleted(deleted("b")).build();
+
+        let outcomes = outcomes(targets.iter().collect(), &output);
+
+        // Of a version that was asked for, another one says nothing.
+        assert!(
+            matches!((&outcomes[0].1, &outcomes[1].1), (Is::Deleted, Is::Failed(_))),
             "{outcomes:?}"
         );
     }

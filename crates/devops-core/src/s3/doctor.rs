@@ -119,7 +119,8 @@ pub async fn diagnose(
     examined: Examined<'_>,
     tell: &dyn Fn(Finding),
 ) -> Result<Diagnosis, Cancelled> {
-    let examination = Examination { link, examined, tell, failed: Cell::default() };
+    let (failed, keeps_versions) = (Cell::default(), Cell::default());
+    let examination = Examination { link, examined, tell, failed, keeps_versions };
     let mut diagnosis = Diagnosis::default();
     examination.credentials();
     if examination.reach().await? {
@@ -143,6 +144,8 @@ struct Examination<'a> {
     examined: Examined<'a>,
     tell: &'a dyn Fn(Finding),
     failed: Cell<Option<Kind>>,
+    /// Whether the bucket has versions, if the store tells.
+    keeps_versions: Cell<Option<bool>>,
 }
 
 /// A store that asks for patience gets this much of it.

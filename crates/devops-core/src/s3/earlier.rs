@@ -46,7 +46,7 @@ impl Earlier {
                 return Ok(None);
             }
             // Who may send parts need not be allowed to list them, nor need the store know how, or like
-            // to just now; the completion checks them all.
+            // to just now, or answer as S3 does; the completion checks them all.
             Err(failure)
                 if matches!(
                     failure.trouble,
@@ -54,6 +54,7 @@ impl Earlier {
                         | Trouble::ConditionRefused
                         | Trouble::Rejected
                         | Trouble::Conflict
+                        | Trouble::Unreadable
                 ) =>
             {
                 None
@@ -72,8 +73,15 @@ impl Earlier {
     pub(crate) fn lists(&self, part: Part) -> bool {
         match &self.listed {
             Some(listed) => listed.get(&part.number).is_some_and(|listed| listed.size == part.size),
-            None => self.agreed(part).is_some(),
+            None => self.is_in_journal(part),
         }
+    }
+
+    /// Returns whether the journal has the part, so that it is not sent again if its bytes are the same.
+    fn is_in_journal(&self, part: Part) -> bool {
+        let Some(story) = &self.story else { return false };
+        let taken = story.taken.get(&part.number);
+        taken.is_some_and(|taken| self.is_same || taken.sum.is_some())
     }
 
     /// Returns a part on which the journal and the store agree: it need not even be read.

@@ -20,6 +20,8 @@ pub enum Trouble {
     Throttled,
     /// The store failed; the request may have been carried out.
     Server,
+    /// A success that came whole and is none of S3; the request may have been carried out.
+    Unreadable,
     /// The bucket does not exist.
     NoBucket,
     /// The object does not exist.
@@ -65,13 +67,18 @@ impl Trouble {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable | Self::Broken | Self::Throttled | Self::Server | Self::Damaged
+            Self::Unreachable
+                | Self::Broken
+                | Self::Throttled
+                | Self::Server
+                | Self::Unreadable
+                | Self::Damaged
         )
     }
 
     /// Returns whether the request may have been carried out all the same.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Broken | Self::Server | Self::Interrupted(_))
+        matches!(self, Self::Broken | Self::Server | Self::Unreadable | Self::Interrupted(_))
     }
 
     /// Returns whether the store answered at all.
@@ -128,6 +135,7 @@ impl HasKind for CallFailure {
             | Trouble::Broken
             | Trouble::Throttled
             | Trouble::Server
+            | Trouble::Unreadable
             | Trouble::Conflict
             | Trouble::NoExpedited => Kind::Temporary,
             Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,

@@ -2,14 +2,11 @@
 
 use aws_sdk_s3::{
     Client,
-    config::http::HttpResponse,
-    error::SdkError,
-    operation::get_object_attributes::{GetObjectAttributesError, GetObjectAttributesOutput},
+    operation::get_object_attributes::GetObjectAttributesOutput,
     types::{ObjectAttributes, ObjectPart},
 };
 
 use super::{
-    answer::is_unreadable,
     checksum::{Algorithm, Checksum},
     failure::{CallFailure, Trouble},
     link::Link,
@@ -58,8 +55,7 @@ impl Link<'_> {
         uri: &S3Uri,
         marker: Option<&str>,
     ) -> Result<Option<GetObjectAttributesOutput>, CallFailure> {
-        type Answer<T> = Result<T, SdkError<GetObjectAttributesError, HttpResponse>>;
-        let send = async |client: Client| -> Answer<_> {
+        let send = |client: Client| {
             let request = client
                 .get_object_attributes()
                 .bucket(&uri.bucket)
@@ -70,13 +66,10 @@ impl Link<'_> {
             let request = request.customize().mutate_request(|request| {
                 request.headers_mut().insert("range", MOST_OF_AN_OBJECT);
             });
-            match request.send().await {
-                Err(error) if is_unreadable(&error) => Ok(None),
-                answer => answer.map(Some),
-            }
+            request.send()
         };
         match self.call(self.short("GetObjectAttributes"), send).await {
-            Ok((page, _)) => Ok(page),
+            Ok((page, _)) => Ok(Some(page)),
             Err(failure) if knows_no_such_request(&failure.trouble) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -121,6 +114,7 @@ fn knows_no_such_request(trouble: &Trouble) -> bool {
             | Trouble::NoObject
             | Trouble::ChecksumRefused
             | Trouble::ConditionRefused
+            | Trouble::Unreadable
     )
 }
 

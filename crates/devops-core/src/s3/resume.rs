@@ -268,6 +268,7 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::Broken
             | Trouble::Throttled
             | Trouble::Server
+            | Trouble::Unreadable
             | Trouble::OtherRegion(_)
             | Trouble::NoCredentials
             | Trouble::BadCredentials

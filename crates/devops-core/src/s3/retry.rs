@@ -25,6 +25,9 @@ impl Default for Patience {
 /// A store that answered once deserves more patience: its requests are tried this many times longer.
 const ONCE_ANSWERED: u32 = 4;
 
+/// What comes whole and cannot be read is soon believed to be all that will come.
+const MOST_READINGS: u32 = 3;
+
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 impl Patience {
@@ -53,7 +56,8 @@ impl Patience {
     /// `attempt` counts from 1, `chance` is between 0 and 1: full jitter, so that many clients that
     /// failed together do not come back together.
     pub fn pause(&self, trouble: &Trouble, tried: Tried, chance: f64) -> Option<Duration> {
-        if !trouble.is_passing() {
+        let is_lasting = *trouble == Trouble::Unreadable && tried.attempt >= MOST_READINGS;
+        if !trouble.is_passing() || is_lasting {
             return None;
         }
         let base = match trouble {
@@ -121,6 +125,14 @@ mod tests {
         assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 30, false), 0.0), None);
         assert!(patience.pause(&Trouble::Unreachable, tried(9, 30, true), 0.0).is_some());
         assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 120, true), 0.0), None);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_waited_for_long() {
+        let patience = Patience::default();
+
+        assert!(patience.pause(&Trouble::Unreadable, tried(2, 0, true), 0.0).is_some());
+        assert_eq!(patience.pause(&Trouble::Unreadable, tried(3, 0, true), 0.0), None);
     }
 
     #[test]

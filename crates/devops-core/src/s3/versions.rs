@@ -159,7 +159,11 @@ pub async fn keeps_versions(link: Link<'_>, bucket: &str) -> Result<Option<bool>
 fn is_no_answer(trouble: &Trouble) -> bool {
     matches!(
         trouble,
-        Trouble::Denied | Trouble::Rejected | Trouble::ConditionRefused | Trouble::NoObject
+        Trouble::Denied
+            | Trouble::Rejected
+            | Trouble::ConditionRefused
+            | Trouble::NoObject
+            | Trouble::Unreadable
     )
 }
 

@@ -91,6 +91,37 @@ fn a_store_that_does_not_look_at_conditions_is_found_out() {
 }
 
 #[test]
+fn a_store_that_does_not_look_at_conditions_still_tells_the_checksum_of_a_put() {
+    let (_, diagnosis, findings) = examine(&["PutObject:ignore-condition:always"]);
+
+    let head = findings.iter().find(|finding| finding.check == "head").unwrap();
+    assert!(head.message.contains("tells crc64nvme"), "{head:?}");
+    assert_eq!(diagnosis.proof, Some(Proof::Full));
+}
+
+#[test]
+fn a_store_that_copies_only_large_pieces_is_not_taken_for_one_that_copies_none() {
+    let (rig, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
+
+    assert_eq!((diagnosis.known.copies, level(&findings, "copy")), (None, Level::Ok));
+    is_clean(&rig);
+}
+
+#[test]
+fn what_a_store_answers_otherwise_than_s3_is_named_and_no_end() {
+    let rules = ["ListParts:other-root:always", "GetBucketVersioning:other-root:always"];
+    let (rig, diagnosis, findings) = examine(&rules);
+
+    assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Full), None));
+    for check in ["list parts", "versioning"] {
+        let finding = findings.iter().find(|finding| finding.check == check).unwrap();
+        assert_eq!(finding.level, Level::Warn, "{finding:?}");
+        assert!(finding.message.contains("no answer of S3"), "{finding:?}");
+    }
+    is_clean(&rig);
+}
+
+#[test]
 fn conditions_that_only_completions_ignore_count_as_ignored() {
     let (_, diagnosis, findings) = examine(&["CompleteMultipartUpload:ignore-condition:always"]);
 

@@ -273,6 +273,21 @@ fn a_bucket_with_versions_hides_unless_versions_are_asked_for() {
 }
 
 #[test]
+fn a_store_that_answers_in_another_way_whether_it_keeps_versions_does_not_say_so() {
+    let rig = Rig::impatient();
+    rig.server.keep_versions("backups");
+    for day in [19, 20] {
+        rig.server.put("backups", &key(day), &foreign(day));
+    }
+    rig.server.faults(&["GetBucketVersioning:other-root:always"]);
+
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(plan.keeps_versions, None);
+    assert_eq!(carry_out(&rig, &plan).unwrap(), [(key(19), "hidden")]);
+}
+
+#[test]
 fn locked_archives_stay() {
     let rig = Rig::impatient();
     rig.server.keep_versions("backups");

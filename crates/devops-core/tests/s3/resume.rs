@@ -431,6 +431,29 @@ fn a_store_that_lists_no_parts_goes_on_by_the_journal() {
 }
 
 #[test]
+fn a_list_of_parts_that_cannot_be_read_is_soon_done_without() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    let journaled = journaled(&rig);
+    let before = rig.server.count("ListParts");
+    rig.server.faults(&["ListParts:other-root:always"]);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    check_by_the_journal(&rig, &journaled, &summary);
+    assert_eq!(rig.server.count("ListParts"), before + 3);
+}
+
+#[test]
+fn a_list_of_parts_that_breaks_off_is_asked_for_until_it_comes() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.faults(&["ListParts:truncate:times=4"]);
+
+    check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+}
+
+#[test]
 fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing() {
     for rules in [&["ListParts:denied:always"][..], &["ListParts:no-checksum:always"]] {
         let rig = Rig::new();
@@ -446,6 +469,9 @@ fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing(
         let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
 
         check_by_the_journal(&rig, &journaled, &summary);
+        // What is read again and found to be there is no less there.
+        let (parts, _) = resumed(&rig).unwrap();
+        assert!(parts as usize >= journaled.len(), "{parts} of {journaled:?}");
     }
 }
 

@@ -7,9 +7,9 @@ use devops_core::{
     fs::ReplacePolicy,
     kind::{HasKind, Kind},
     s3::{
-        Archive, ArchiveState, Event, Filter, GetOptions, PartSize, Patience, Proof, RetrievalTier,
-        S3Error, ThawOptions, ThawOutcome, Trouble, Verification, Waited, Waiting, find_archived,
-        get, inspect, thaw, verify, wait_for_thaw,
+        Archive, ArchiveState, Depth, Event, Filter, GetOptions, PartSize, Patience, Proof,
+        RetrievalTier, S3Error, ThawOptions, ThawOutcome, Trouble, Verification, Waited, Waiting,
+        find_archived, get, inspect, thaw, verify, wait_for_thaw,
     },
 };
 use time::{Duration as Span, OffsetDateTime};
@@ -261,10 +261,10 @@ fn an_archived_object_is_compared_by_what_the_store_says_of_it() {
     let rig = rig_with("GLACIER");
     let file = rig.path("a");
     std::io::Write::write_all(&mut fs::File::create(&file).unwrap(), b"12345").unwrap();
-    let check = |deep| rig.run(async |link| verify(link, &file, &uri("a"), deep).await);
+    let check = |depth| rig.run(async |link| verify(link, &file, &uri("a"), depth).await);
 
-    let shallow = check(false).unwrap();
-    let deep = check(true).unwrap_err();
+    let shallow = check(Depth::Whole).unwrap();
+    let deep = check(Depth::Bytes).unwrap_err();
 
     assert_eq!(shallow, Verification::Same { size: 5, proof: Proof::Full });
     assert_eq!(trouble(&deep), &Trouble::Archived);

@@ -89,6 +89,7 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),
         Trouble::OtherRegion(None) => "pass the bucket's --region",
         Trouble::Throttled | Trouble::Server | Trouble::Broken => "try again later",
+        Trouble::Unreadable => "does something else than a store answer at that address?",
         Trouble::Archived => {
             "it is archived (GLACIER or DEEP_ARCHIVE): let `devops-s3push thaw` bring it back first"
         }

@@ -38,6 +38,8 @@ pub enum Fault {
     NoChecksum,
     /// The answer has no user metadata.
     NoMetadata,
+    /// The XML of the answer has another root, as moto's `ListParts` has one that is not S3's.
+    OtherRoot,
     /// `If-None-Match` is not looked at.
     IgnoreCondition,
     /// Checksum headers are an error.
@@ -56,7 +58,7 @@ pub enum Fault {
 
 /// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
 /// tried everywhere.
-pub const FAULTS: [&str; 27] = [
+pub const FAULTS: [&str; 28] = [
     "error-in-200",
     "drop-before",
     "drop-after",
@@ -69,6 +71,7 @@ pub const FAULTS: [&str; 27] = [
     "wrong-checksum",
     "no-checksum",
     "no-metadata",
+    "other-root",
     "ignore-condition",
     "refuse-checksums",
     "refuse-conditions",
@@ -184,6 +187,7 @@ fn fault(name: &str) -> Option<Fault> {
         "wrong-checksum" => Fault::WrongChecksum,
         "no-checksum" => Fault::NoChecksum,
         "no-metadata" => Fault::NoMetadata,
+        "other-root" => Fault::OtherRoot,
         "ignore-condition" => Fault::IgnoreCondition,
         "refuse-checksums" => Fault::RefuseChecksums,
         "refuse-conditions" => Fault::RefuseConditions,
@@ -216,6 +220,7 @@ fn fault(name: &str) -> Option<Fault> {
         "invalid-part" => {
             answer(400, "InvalidPart", "All parts but the last must have the same size.")
         }
+        "too-small" => answer(400, "InvalidRequest", "Bad request: Source object is too small"),
         "bad-digest" => answer(400, "BadDigest", "The checksum did not match."),
         "skewed" => answer(
             403,

@@ -323,6 +323,7 @@ async fn afterwards(
                 rewrite(answer, "x-amz-checksum-crc32c", "ChecksumCRC32C", "AAAAAA==").await?
             }
             Fault::NoChecksum => without_checksums(answer).await?,
+            Fault::OtherRoot => with_other_root(answer).await?,
             Fault::NoMetadata => {
                 let headers = answer.headers_mut();
                 let names: Vec<_> = headers
@@ -390,6 +391,18 @@ async fn without_checksums(answer: Response<Body>) -> Result<Response<Body>, Dro
     parts.headers.remove("content-length");
     let changed = without_elements(text, "Checksum");
     Ok(Response::from_parts(parts, Body::from(changed)))
+}
+
+/// Puts the document of an answer into an element that nobody knows.
+async fn with_other_root(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    let text = String::from_utf8_lossy(&bytes);
+    let Some((_, document)) = text.strip_prefix("<?xml").and_then(|text| text.split_once("?>"))
+    else {
+        return Ok(Response::from_parts(parts, Body::from(bytes)));
+    };
+    parts.headers.remove("content-length");
+    Ok(Response::from_parts(parts, Body::from(format!("<Other>{document}</Other>"))))
 }
 
 /// Removes the elements whose names begin like this, of which none is in another.

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::BodyExt;
 use hyper::Request;
 use md5::{Digest, Md5};
@@ -13,7 +12,8 @@ use time::OffsetDateTime;
 
 use super::{
     conditions::refuse_if_other,
-    store::{Bucket, Store},
+    digest::check,
+    store::{Bucket, Store, hex},
     versions::{Deletion, Keeping},
 };
 
@@ -24,19 +24,31 @@ const MAX_KEYS: usize = 1000;
 #[derive(Clone)]
 pub(crate) struct FailingKey(pub(crate) String);
 
-/// Reads the body of a `DeleteObjects` and compares it with its `Content-MD5`, for which many stores ask;
-/// returns the code and message of what is wrong.
+/// Reads the body of a `DeleteObjects` and compares it with what protects it; returns the code and message
+/// of what is wrong.
+///
+/// As S3 does, it asks for `Content-MD5` or a header with a checksum, and refuses a request that has neither.
 pub(crate) async fn checked(
     request: Request<Body>,
 ) -> Result<Request<Body>, (&'static str, &'static str)> {
     let (parts, body) = request.into_parts();
     let bytes = body.collect().await.map_err(|_| ("IncompleteBody", "It ended early."))?.to_bytes();
-    match parts.headers.get("content-md5") {
-        None => Err(("InvalidRequest", "Missing required header for this request: Content-MD5")),
-        Some(stated) if stated.as_bytes() != STANDARD.encode(Md5::digest(&bytes)).as_bytes() => {
-            Err(("BadDigest", "The Content-MD5 you specified did not match what we received."))
-        }
-        Some(_) => Ok(Request::from_parts(parts, Body::from(bytes))),
+    let header = |name: &str| parts.headers.get(name)?.to_str().ok().map(str::to_owned);
+    let stated = Checksum {
+        checksum_crc32: header("x-amz-checksum-crc32"),
+        checksum_crc32c: header("x-amz-checksum-crc32c"),
+        checksum_crc64nvme: header("x-amz-checksum-crc64nvme"),
+        checksum_sha1: header("x-amz-checksum-sha1"),
+        checksum_sha256: header("x-amz-checksum-sha256"),
+        ..Checksum::default()
+    };
+    let md5 = header("content-md5");
+    if md5.is_none() && stated == Checksum::default() {
+        return Err(("InvalidRequest", "Missing required header for this request: Content-MD5"));
+    }
+    match check((&bytes, &hex(&Md5::digest(&bytes))), &stated, md5.as_deref()) {
+        Ok(_) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Err(_) => Err(("BadDigest", "The checksum you specified did not match what we received.")),
     }
 }
 
@@ -163,4 +175,37 @@ pub(crate) fn show(keeping: &Keeping, output: &mut HeadObjectOutput) {
     output.object_lock_legal_hold_status = keeping
         .legal_hold
         .then(|| ObjectLockLegalHoldStatus::from_static(ObjectLockLegalHoldStatus::ON));
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    use super::*;
+
+    const BODY: &str = "123456789";
+
+    async fn code(headers: &[(&str, &str)]) -> Option<&'static str> {
+        let request = Request::post("/backups?delete");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Body::from(BODY.to_owned())).unwrap();
+        checked(request).await.err().map(|(code, _)| code)
+    }
+
+    #[tokio::test]
+    async fn one_of_the_headers_that_protect_a_deletion_is_enough_and_all_must_be_right() {
+        let md5 = STANDARD.encode(Md5::digest(BODY));
+        let md5 = ("content-md5", md5.as_str());
+        let crc64 = ("x-amz-checksum-crc64nvme", "rosUhgp5mIg=");
+        let wrong = ("x-amz-checksum-crc32", "AAAAAA==");
+
+        assert_eq!(code(&[md5]).await, None);
+        assert_eq!(code(&[crc64]).await, None);
+        assert_eq!(code(&[md5, crc64]).await, None);
+        assert_eq!(code(&[]).await, Some("InvalidRequest"));
+        assert_eq!(code(&[wrong]).await, Some("BadDigest"));
+        assert_eq!(code(&[md5, wrong]).await, Some("BadDigest"));
+        assert_eq!(code(&[("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")]).await, Some("BadDigest"));
+    }
 }

@@ -56,7 +56,9 @@ impl Probe<'_> {
             }
             outcome = Some(deleted.err().or(outcome.flatten()));
         }
-        if let Some(refused) = outcome {
+        // Some stores name a version where there is only ever one.
+        let has_versions = self.examination.keeps_versions.get() != Some(false);
+        if let Some(refused) = outcome.filter(|_| has_versions) {
             self.tell(version_deletion(refused.as_ref()));
         }
         kept

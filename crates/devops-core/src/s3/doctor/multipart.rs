@@ -114,8 +114,12 @@ impl Probe<'_> {
         // A store that does not know it takes it for a part without content.
         let copied =
             copied.map(|output| output.copy_part_result.is_some_and(|part| part.e_tag.is_some()));
-        self.learn(|known| known.copies = Some(matches!(copied, Ok(true))));
+        let is_told = !copied.as_ref().is_err_and(is_of_size);
+        self.learn(|known| known.copies = is_told.then_some(matches!(copied, Ok(true))));
         self.tell(match copied {
+            Err(_) if !is_told => {
+                Finding::ok("copy", "not found out: the store copies nothing as small as a probe")
+            }
             Ok(true) => Finding::ok("copy", "UploadPartCopy works: only what changed is sent"),
             Ok(false) => Finding::warn("copy", "UploadPartCopy copies nothing", None),
             Err(failure) => {
@@ -142,7 +146,8 @@ impl Probe<'_> {
             let page = match page {
                 Ok(page) => page,
                 Err(failure) => {
-                    let message = format!("does not work ({failure}): `resume` sends parts again");
+                    let message =
+                        format!("does not work ({failure}): `resume` goes by its journal");
                     self.tell(Finding::warn("list parts", message, None));
                     return Ok(());
                 }
@@ -236,4 +241,9 @@ impl Probe<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns whether only the size of what was to be copied is refused: garage takes no less than a part.
+fn is_of_size(failure: &CallFailure) -> bool {
+    failure.code.as_deref() == Some("EntityTooSmall") || failure.message.contains("too small")
 }

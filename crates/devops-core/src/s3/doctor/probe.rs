@@ -213,7 +213,10 @@ impl<'a> Probe<'a> {
     }
 
     async fn condition(&self) -> Result<(), Cancelled> {
-        let stored = self.store(How { guarded: true, ..How::default() }).await?;
+        // Where the condition is ignored, this is what later checks look at.
+        let usual = self.known.get().checksums == Some(true);
+        let how = if usual { How::with(Algorithm::Crc64Nvme) } else { How::default() };
+        let stored = self.store(How { guarded: true, ..how }).await?;
         let conditions = conditions(stored.as_ref().map(|_| ()));
         self.learn(|known| known.conditions = conditions);
         self.tell(told_conditions("if-none-match", conditions, stored.as_ref().err()));

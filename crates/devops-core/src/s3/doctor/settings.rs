@@ -23,6 +23,7 @@ impl Examination<'_> {
                 client.get_bucket_versioning().bucket(bucket).send()
             })
             .await?;
+        self.keeps_versions.set(answer.as_ref().ok().map(|answer| answer.status().is_some()));
         self.tell(match &answer {
             Ok(answer) => versioning(answer.status()),
             Err(failure) => not_told("versioning", failure, "s3:GetBucketVersioning"),
@@ -91,8 +92,8 @@ fn not_told(check: &'static str, failure: &CallFailure, permission: &str) -> Fin
             ..Finding::warn(check, "these credentials may not ask for it", None)
         };
     }
-    let code = failure.code.as_deref().unwrap_or("no code");
-    Finding::warn(check, format!("the store does not tell ({code})"), None)
+    let why = failure.code.clone().unwrap_or_else(|| failure.to_string());
+    Finding::warn(check, format!("the store does not tell ({why})"), None)
 }
 
 fn versioning(status: Option<&BucketVersioningStatus>) -> Finding {
