@@ -220,6 +220,9 @@ pub(crate) struct UploadsAbortArgs {
     /// Only those begun longer ago than this; younger ones may still be at work
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = duration)]
     pub(crate) older_than: Duration,
+    /// Only the one with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) upload_id: Option<String>,
     /// Also those that `resume` could go on with on this host
     #[arg(long)]
     pub(crate) resumable: bool,

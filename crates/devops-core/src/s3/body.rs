@@ -23,6 +23,10 @@ pub(crate) struct Watch {
     reported: Arc<AtomicU64>,
 }
 
+/// A connection that carries less than so many bytes a second would hold a part for half a day: another
+/// may do better.
+const SLOWEST: u64 = 256;
+
 impl Watch {
     pub(crate) fn new(pace: &Pace) -> Self {
         Self { pace: pace.clone(), ..Self::default() }
@@ -75,7 +79,7 @@ impl Watch {
         ByteStream::new(SdkBody::from_body_1_x(content.body(self.clone())))
     }
 
-    /// Reports what was taken, and returns once nothing moved for too long.
+    /// Reports what was taken, and returns once nothing moved for too long, or next to nothing all the time.
     ///
     /// While the body is sent that is `stall`; when all was taken the answer has `answer`.
     pub(crate) async fn stalled(
@@ -86,8 +90,11 @@ impl Watch {
     ) {
         let (stall, answer) = limits;
         let (mut last, mut since) = (0, Instant::now());
+        let (mut looked, mut active) = (since, Duration::ZERO);
         loop {
             tokio::time::sleep((stall / 4).min(Duration::from_millis(200))).await;
+            active += looked.elapsed();
+            looked = Instant::now();
             let taken = self.taken();
             if taken != last {
                 moved(taken - last);
@@ -95,7 +102,10 @@ impl Watch {
                 (last, since) = (taken, Instant::now());
             }
             if self.waits.load(Ordering::Relaxed) {
-                since = Instant::now();
+                (since, active) = (looked, Duration::ZERO);
+            }
+            if taken < size && active >= 2 * stall && taken < active.as_secs() * SLOWEST {
+                return;
             }
             if since.elapsed() >= if taken < size { stall } else { answer } {
                 return;

@@ -79,6 +79,8 @@ impl Checksum {
         etag: Option<&str>,
     ) -> Self {
         let count = etag.and_then(|etag| etag.trim_matches('"').rsplit_once('-')).map(|(_, n)| n);
+        // Some stores make tags of another sort, with hyphens in them.
+        let count = count.filter(|n| n.parse::<u16>().is_ok());
         let composite = composite || (algorithm == Algorithm::Sha256 && count.is_some());
         let value = match (composite && !value.contains('-'), count) {
             (true, count) => format!("{value}-{}", count.unwrap_or("0")),
@@ -147,6 +149,12 @@ impl Sum {
         }
         let whole = rest.iter().fold(first.clone(), |sum, part| sum.then(part));
         Some(whole.checksum())
+    }
+
+    /// Returns the checksum S3 gives the object of a multipart upload, even one of a single part.
+    pub fn of_upload(parts: &[Self]) -> Option<Checksum> {
+        let combines = parts.first()?.algorithm.combines();
+        if combines { Self::combine(parts) } else { Self::composite(parts) }
     }
 
     /// Returns the checksum of the checksums of `parts`, which some stores keep instead.

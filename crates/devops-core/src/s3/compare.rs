@@ -1,7 +1,7 @@
 //! How a file compares with an object, found out without fetching it.
 
 use super::{
-    S3Error, blocking,
+    S3Error,
     checksum::{self, Checksum, Sum},
     link::Link,
     plan::{Part, PartPlan, PartSize},
@@ -76,9 +76,8 @@ async fn compare_whole(
     theirs: &Checksum,
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let (path, cancel, algorithm) =
-        (file.path().to_owned(), link.stop.cancel().clone(), theirs.algorithm);
-    let ours = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;
+    let whole = Part { number: 1, offset: 0, size: file.size() };
+    let ours = file.sum(whole, theirs.algorithm, link.stop).await?;
     Ok(if ours.checksum() == *theirs {
         Comparison::Same(Proof::Full)
     } else {
@@ -156,7 +155,9 @@ async fn has_etag(
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
 ) -> Result<bool, S3Error> {
-    let Some(etag) = &head.etag else { return Ok(false) };
+    let Some(etag) = head.etag.as_ref().filter(|_| link.store.etag_may_prove()) else {
+        return Ok(false);
+    };
     if checksum::is_md5(etag) {
         return has_md5(link, file, etag).await;
     }
@@ -175,7 +176,12 @@ async fn has_etag(
 }
 
 /// Returns whether these hexadecimal digits are the MD5 of the file.
+///
+/// Where an `ETag` says nothing they are taken for none.
 pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Result<bool, S3Error> {
+    if !link.store.etag_may_prove() {
+        return Ok(false);
+    }
     let whole = Part { number: 1, offset: 0, size: file.size() };
     Ok(checksum::hex(&file.md5(whole, link.stop).await?) == md5)
 }

@@ -145,6 +145,8 @@ impl Body {
         }
         let (bytes, wait) = self.next.as_mut().expect("it was made above");
         ready!(wait.as_mut().poll(cx));
+        // What holds the bytes up from now on is a stall.
+        self.watch.set_waits(false);
         Poll::Ready(*bytes)
     }
 }

@@ -19,11 +19,14 @@ use super::{
     event::Event,
     landing::Landing,
     link::Link,
-    plan::{Part, PartPlan, PartSize, PlanError},
+    plan::{Limits, MIN_PART, Part, PartPlan, PartSize, PlanError},
     reads::ObjectHead,
     uri::S3Uri,
 };
-use crate::fs::{At, PathError};
+use crate::{
+    fs::{At, PathError},
+    units::ByteSize,
+};
 
 /// All bytes of one object on their way.
 pub(crate) struct Fetch<'a> {
@@ -39,6 +42,27 @@ pub(crate) struct Fetch<'a> {
     /// Writes down that a range is there.
     note: Option<Note>,
     landed: AtomicU64,
+}
+
+/// So many ranges are noted in a few megabytes, and larger ones are not worth their memory.
+const MANY_RANGES: u64 = 100_000;
+const LARGEST_RANGE: u64 = 32 << 20;
+
+/// Plans the ranges of an object of `size` bytes: other than parts there may be any number of them.
+pub(crate) fn plan_ranges(
+    size: u64,
+    part_size: PartSize,
+    max_memory: ByteSize,
+) -> Result<PartPlan, PlanError> {
+    let limits = Limits { max_parts: u32::MAX, ..Limits::S3 };
+    let needed = size.div_ceil(MANY_RANGES).next_multiple_of(1 << 20).min(LARGEST_RANGE);
+    let part_size = match part_size {
+        PartSize::Auto if size > MANY_RANGES * MIN_PART => {
+            PartSize::Exactly(ByteSize(needed.max(8 << 20)))
+        }
+        other => other,
+    };
+    PartPlan::within(limits, size, part_size, max_memory)
 }
 
 /// Writes down that a range is there.
@@ -64,7 +88,7 @@ impl<'a> Fetch<'a> {
     }
 
     pub(crate) fn plan(&self, part_size: PartSize) -> Result<PartPlan, PlanError> {
-        PartPlan::new(self.head.size, part_size, self.link.store.max_memory())
+        plan_ranges(self.head.size, part_size, self.link.store.max_memory())
     }
 
     /// Returns how many bytes are there, those of an earlier run included.

@@ -12,12 +12,12 @@ use super::{
     compare::same_content,
     event::Event,
     failure::{CallFailure, Trouble},
-    fetch::Fetch,
+    fetch::{Fetch, plan_ranges},
     landing::Landing,
     link::Link,
     list::ListedObject,
     partial::remove_leftovers,
-    plan::{PartPlan, PartSize},
+    plan::PartSize,
     proof::Proof,
     reads::ObjectHead,
     source::OpenFile,
@@ -110,7 +110,7 @@ pub(crate) async fn get_listed(
     options: GetOptions,
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
-    let plan = PartPlan::new(object.size, options.part_size, link.store.max_memory())?;
+    let plan = plan_ranges(object.size, options.part_size, link.store.max_memory())?;
     let Some(etag) = object.etag.as_deref().filter(|_| plan.is_single()) else {
         return Ok(None);
     };
@@ -122,7 +122,7 @@ pub(crate) async fn get_listed(
         parts: Some(1),
     });
     let (head, buffer) = match link.get_whole(uri, Some(etag), size).await {
-        Err(failure) if failure.trouble == Trouble::Exists => return Ok(None),
+        Err(failure) if failure.trouble == Trouble::Conflict => return Ok(None),
         Err(failure) if failure.trouble == Trouble::NoObject => {
             return Err(missing(link, uri).await.into());
         }
@@ -238,7 +238,7 @@ async fn check(
             let again = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;
             (theirs.to_string(), again.checksum().to_string(), Proof::Full)
         }
-        (_, Some(etag)) if checksum::is_md5(etag) => {
+        (_, Some(etag)) if checksum::is_md5(etag) && link.store.etag_may_prove() => {
             let again = blocking(move || checksum::md5_of_file(&path, &cancel)).await?;
             if again != *etag {
                 // An ETag that looks like an MD5 need not be one.

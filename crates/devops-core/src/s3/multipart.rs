@@ -128,6 +128,7 @@ impl Task<'_> {
         let (part, answer) =
             sent.map_err(|failure| payload.content.take_failure().unwrap_or(failure.into()))?;
         if let (Some(ours), Some(theirs)) = (&part.sum, answer.checksum)
+            && ours.checksum().algorithm == theirs.algorithm
             && ours.checksum() != theirs
         {
             let (expected, found) = (ours.checksum().to_string(), theirs.to_string());

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     checksum::{Algorithm, Hasher, Sum, hex},
-    fetch::Note,
+    fetch::{Note, plan_ranges},
     journal::{append, read},
     plan::{Part, PartPlan, PartSize},
     uri::S3Uri,
@@ -71,7 +71,7 @@ impl Subject {
 
     /// Returns whether what was fetched of `earlier` is part of this.
     fn goes_on_with(&self, earlier: &Self, max_memory: ByteSize) -> bool {
-        let fits = PartPlan::new(self.size, earlier.exactly(), max_memory).is_ok();
+        let fits = plan_ranges(self.size, earlier.exactly(), max_memory).is_ok();
         fits && *self == Self { part_size: self.part_size, ..earlier.clone() }
     }
 

@@ -10,7 +10,7 @@ use super::{
     checksum::{Algorithm, Checksum},
     failure::{CallFailure, Trouble},
     link::Link,
-    plan::{Part, PartPlan, PartSize},
+    plan::{MAX_PART, Part, PartPlan, PartSize},
     reads::{ObjectHead, unquoted},
     uri::S3Uri,
 };
@@ -123,7 +123,7 @@ fn add_parts(parts: &mut Vec<(Part, Checksum)>, page: &[ObjectPart]) -> bool {
     page.iter().all(|told| {
         let part = || {
             let number = u32::try_from(told.part_number()?).ok()?;
-            let size = u64::try_from(told.size()?).ok()?;
+            let size = u64::try_from(told.size()?).ok().filter(|&size| size <= MAX_PART)?;
             Some((Part { number, offset: end_of(parts), size }, checksum_of_part(told)?))
         };
         let part = part();

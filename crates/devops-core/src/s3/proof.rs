@@ -95,13 +95,14 @@ pub(crate) enum Verdict {
 impl Sent {
     pub(crate) fn of_parts(parts: Vec<StoredPart>) -> Self {
         let sums: Option<Vec<Sum>> = parts.iter().map(|part| part.sum.clone()).collect();
-        let checksum = sums.and_then(|sums| Sum::combine(&sums));
+        let checksum = sums.and_then(|sums| Sum::of_upload(&sums));
         let size = parts.iter().map(|part| part.size).sum();
         Self { size, checksum, parts, is_multipart: true }
     }
 
     pub(crate) fn single(part: StoredPart) -> Self {
-        Self { is_multipart: false, ..Self::of_parts(vec![part]) }
+        let checksum = part.sum.as_ref().map(Sum::checksum);
+        Self { checksum, is_multipart: false, ..Self::of_parts(vec![part]) }
     }
 
     /// What is known of an object that somebody sent before.

@@ -197,6 +197,11 @@ impl Put<'_> {
         }
     }
 
+    /// Returns whether what others put meanwhile stays, although the store does not see to it.
+    fn is_careful(&self) -> bool {
+        self.options.replace == Replace::IfChanged && !self.link.store.knows_conditions()
+    }
+
     async fn look(&self) -> Result<There, S3Error> {
         look(self.link, &self.source.uri, self.file, self.options).await
     }
@@ -236,8 +241,12 @@ impl Put<'_> {
                 other => return other,
             }
             // What was there at first stays the condition: a change since then is somebody's.
-            if let There::Same(sent, settled) = self.look().await? {
-                return Ok((sent, settled));
+            match self.look().await? {
+                There::Same(sent, settled) => return Ok((sent, settled)),
+                There::Other(now) if now != condition && self.is_careful() => {
+                    return Err(S3Error::Exists(self.source.uri.clone()));
+                }
+                There::Other(_) => {}
             }
         }
     }

@@ -126,7 +126,11 @@ impl Link<'_> {
         let send = |client: Client| {
             client.get_object().bucket(&uri.bucket).key(&uri.key).range("bytes=0-0").send()
         };
-        self.call(Call { retry: false, ..self.short("GetObject") }, send).await.map(drop)
+        match self.call(Call { retry: false, ..self.short("GetObject") }, send).await {
+            // An empty object has no first byte.
+            Err(failure) if failure.code.as_deref() == Some("InvalidRange") => Ok(()),
+            peeked => peeked.map(drop),
+        }
     }
 
     /// Returns the parts of an unfinished upload.
@@ -217,8 +221,15 @@ impl Link<'_> {
         let _lane = self.store.lanes().enter().await;
         let stall = self.store.patience().stall;
         let call = Call { answer: stall, body: Some((&watch, size)), ..self.short("GetObject") };
-        let (answer, _) = self.call(call, send).await?;
-        Ok((answer, buffer.into_inner()))
+        match self.call(call, send).await {
+            Ok((answer, _)) => Ok((answer, buffer.into_inner())),
+            Err(mut failure) if failure.trouble == Trouble::Exists => {
+                failure.trouble = Trouble::Conflict;
+                failure.message = "the object was replaced while it was fetched".to_owned();
+                Err(failure)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 }
 

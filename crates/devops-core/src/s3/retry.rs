@@ -28,6 +28,9 @@ const ONCE_ANSWERED: u32 = 4;
 /// What comes whole and cannot be read is soon believed to be all that will come.
 const MOST_READINGS: u32 = 3;
 
+/// A request whose attempts take long is made so often, even when the time is over.
+const FEWEST: u32 = 3;
+
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 impl Patience {
@@ -66,7 +69,8 @@ impl Patience {
         };
         let longest = base.saturating_mul(1 << (tried.attempt - 1).min(10)).min(LONGEST_PAUSE);
         let pause = longest.mul_f64(chance);
-        (tried.elapsed + pause < self.budget(tried.answered)).then_some(pause)
+        let is_young = tried.answered && tried.attempt < FEWEST;
+        (is_young || tried.elapsed + pause < self.budget(tried.answered)).then_some(pause)
     }
 }
 
@@ -125,6 +129,15 @@ mod tests {
         assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 30, false), 0.0), None);
         assert!(patience.pause(&Trouble::Unreachable, tried(9, 30, true), 0.0).is_some());
         assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 120, true), 0.0), None);
+    }
+
+    #[test]
+    fn an_attempt_that_took_all_the_time_is_not_the_last_one() {
+        let patience = Patience::default();
+
+        assert!(patience.pause(&Trouble::Broken, tried(2, 1_000, true), 1.0).is_some());
+        assert_eq!(patience.pause(&Trouble::Broken, tried(3, 1_000, true), 1.0), None);
+        assert_eq!(patience.pause(&Trouble::Unreachable, tried(1, 1_000, false), 1.0), None);
     }
 
     #[test]

@@ -45,10 +45,16 @@ pub(crate) async fn confirm(
             (Some(_), _) => return Ok(stored(known)),
         },
     };
-    match head.map(|head| sent.judge_head(&trusted(link, head))) {
-        Some(Verdict::Different { expected, found }) => Err(mismatch(uri, expected, found)),
-        Some(Verdict::Proven(proof)) => Ok(stored(known.max(Some(proof)))),
-        Some(Verdict::Nothing) | None => Ok(stored(known)),
+    let Some(head) = head else {
+        // Removed since, or a store that does not yet know what it took: nobody can say that it is there.
+        let message = "the store does not have what it has just taken";
+        let failure = CallFailure::local("HeadObject", Trouble::NoObject, message);
+        return Err(uncertain(uri, None, failure));
+    };
+    match sent.judge_head(&trusted(link, head)) {
+        Verdict::Different { expected, found } => Err(mismatch(uri, expected, found)),
+        Verdict::Proven(proof) => Ok(stored(known.max(Some(proof)))),
+        Verdict::Nothing => Ok(stored(known)),
     }
 }
 

@@ -125,10 +125,6 @@ impl OpenFile {
         .await
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(crate) fn size(&self) -> u64 {
         self.seen.size
     }

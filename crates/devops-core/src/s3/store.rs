@@ -117,7 +117,8 @@ impl Store {
         if known.checksums == Some(false) {
             self.give_up_checksums();
         }
-        if known.conditions == Some(Conditions::Refused) {
+        // Where the header is not looked at it protects nothing either: a look has to come before each write.
+        if matches!(known.conditions, Some(Conditions::Refused | Conditions::Ignored)) {
             self.give_up_conditions();
         }
         self.known.get_or_init(|| known);

@@ -74,7 +74,10 @@ fn is_shared(error: &S3Error) -> bool {
         S3Error::Cancelled(_) => true,
         // These say something of one key alone; some part of a store may not find its way to it.
         S3Error::Call(failure)
-            if matches!(failure.trouble, Trouble::Conflict | Trouble::NoObject) =>
+            if matches!(
+                failure.trouble,
+                Trouble::Conflict | Trouble::NoObject | Trouble::NoUpload
+            ) =>
         {
             false
         }

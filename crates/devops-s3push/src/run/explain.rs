@@ -31,9 +31,8 @@ fn hint(error: &S3Error) -> Option<String> {
     match error {
         S3Error::Exists(_) => Some("pass --overwrite to replace it".to_owned()),
         S3Error::Call(failure) => hint_for(failure),
-        S3Error::LeftBehind { uri, .. } => Some(format!(
-            "remove it with `devops-s3push uploads abort s3://{}/{} --older-than 0s`",
-            uri.bucket, uri.key
+        S3Error::LeftBehind { uri, upload_id, .. } => Some(format!(
+            "remove it with `devops-s3push uploads abort {uri} --upload-id {upload_id} --older-than 0s`"
         )),
         S3Error::Uncertain { uri, .. } => Some(format!(
             "look with `devops-s3push list {uri}`; the same command finds out, or pass --restart"

@@ -42,7 +42,8 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let before = Some(ago(session, args.older_than));
-    let uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;
+    let mut uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;
+    uploads.retain(|upload| args.upload_id.as_ref().is_none_or(|id| upload.id == *id));
     let ours = Ours::find()?;
     let (mut failures, mut aborted) = (0, 0);
     for upload in &uploads {

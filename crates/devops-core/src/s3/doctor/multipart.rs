@@ -114,7 +114,8 @@ impl Probe<'_> {
         // A store that does not know it takes it for a part without content.
         let copied =
             copied.map(|output| output.copy_part_result.is_some_and(|part| part.e_tag.is_some()));
-        let is_told = !copied.as_ref().is_err_and(is_of_size);
+        let passes = copied.as_ref().is_err_and(|failure| failure.trouble.is_passing());
+        let is_told = !passes && !copied.as_ref().is_err_and(is_of_size);
         self.learn(|known| known.copies = is_told.then_some(matches!(copied, Ok(true))));
         self.tell(match copied {
             Err(_) if !is_told => {

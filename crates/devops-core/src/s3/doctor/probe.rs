@@ -153,7 +153,9 @@ impl<'a> Probe<'a> {
             }
             Err(failure) => {
                 if self.md5().await? {
-                    self.learn(|known| known.checksums = Some(false));
+                    // A failure that passes says nothing of the next week.
+                    let lasts = !failure.trouble.is_passing();
+                    self.learn(|known| known.checksums = lasts.then_some(false));
                     let message =
                         format!("not taken ({failure}): puts go with Content-MD5 instead");
                     self.tell(Finding::warn("crc64nvme", message, None));
