@@ -17,6 +17,7 @@ use super::{
     S3Error, blocking,
     checksum::{Algorithm, Checksum, Sum},
     event::Event,
+    failure::{CallFailure, Trouble},
     landing::Landing,
     link::Link,
     plan::{Part, PartPlan, PartSize, PlanError},
@@ -109,7 +110,8 @@ impl<'a> Fetch<'a> {
             return Ok((part.number, sum.clone()));
         }
         let etag = self.head.etag.as_deref();
-        let buffer = self.link.get_range(self.uri, etag, (part.offset, part.size)).await?;
+        let range = (part.offset, part.size);
+        let buffer = self.link.get_range(self.uri, etag, range).await.map_err(replaced)?;
         let (algorithm, place, note) = (self.algorithm, self.place.clone(), self.note.clone());
         let sum = blocking(move || {
             let sum = Sum::of(algorithm, buffer.as_ref());
@@ -125,4 +127,13 @@ impl<'a> Fetch<'a> {
         self.landed.fetch_add(part.size, Ordering::Relaxed);
         Ok((part.number, sum))
     }
+}
+
+/// Says of a tag that is no longer that of the object what it means.
+fn replaced(failure: CallFailure) -> CallFailure {
+    if failure.trouble != Trouble::Exists {
+        return failure;
+    }
+    let message = "the object was replaced while it was fetched".to_owned();
+    CallFailure { trouble: Trouble::Conflict, message, ..failure }
 }

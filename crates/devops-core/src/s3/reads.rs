@@ -80,6 +80,10 @@ impl Link<'_> {
         match self.peek(uri).await {
             Err(better) if better.code.is_none() => Err(failure),
             Err(better) if better.trouble == Trouble::NoObject => Ok(None),
+            // An empty object has no first byte.
+            Err(better) if better.code.as_deref() == Some("InvalidRange") => {
+                self.ask_head(uri).await
+            }
             Err(better) => Err(better),
             // It was the region, or the end of the credentials, which the answer to GET named.
             Ok(()) => self.ask_head(uri).await,
@@ -90,9 +94,7 @@ impl Link<'_> {
         let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
-            // An object of no bytes and no properties is what something between us and the store made up.
-            let is_object = output.e_tag().is_some() || output.last_modified().is_some();
-            if is_object { Ok(output) } else { Err(lost("an answer that is none of S3")) }
+            if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => Ok(Some(head_of(&output))),
@@ -170,6 +172,16 @@ impl Link<'_> {
         self.call(call, send).await?;
         Ok(buffer.into_inner())
     }
+}
+
+/// An object of no size or no properties is what something between us and the store made up.
+pub(crate) fn is_of_object(output: &HeadObjectOutput) -> bool {
+    let is_known = output.e_tag().is_some() || output.last_modified().is_some();
+    is_known && output.content_length().is_some()
+}
+
+pub(crate) fn none_of_s3<E>() -> SdkError<E, HttpResponse> {
+    lost("an answer that is none of S3")
 }
 
 fn listed(part: &SdkPart) -> Option<(u32, ListedPart)> {

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     S3Error,
+    failure::{CallFailure, Trouble},
     link::Link,
     list::{decoded, time_of},
     requests::Upload,
@@ -48,8 +49,12 @@ pub async fn pending_uploads(
         uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
         let next = page.next_key_marker().map(|key| decoded(key, encoded));
         let next = (next, page.next_upload_id_marker().map(str::to_owned));
-        if page.is_truncated() != Some(true) || next.0.is_none() || next == markers {
+        if page.is_truncated() != Some(true) {
             break;
+        }
+        if next.0.is_none() || next == markers {
+            let message = "a page that is not the last one leads to no other";
+            return Err(CallFailure::local("ListMultipartUploads", Trouble::Server, message).into());
         }
         markers = next;
     }
