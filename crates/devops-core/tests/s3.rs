@@ -12,12 +12,23 @@ mod delete;
 mod doctor;
 #[path = "s3/every_fault.rs"]
 mod every_fault;
+#[path = "s3/every_get.rs"]
+mod every_get;
+#[path = "s3/every_pair.rs"]
+mod every_pair;
+#[cfg(all(feature = "archive", feature = "offsite"))]
+#[path = "s3/every_prune.rs"]
+mod every_prune;
+#[path = "s3/every_removal.rs"]
+mod every_removal;
 #[path = "s3/faults.rs"]
 mod faults;
 #[path = "s3/fetch.rs"]
 mod fetch;
 #[path = "s3/get.rs"]
 mod get;
+#[path = "s3/interrupted.rs"]
+mod interrupted;
 #[cfg(all(feature = "archive", feature = "offsite"))]
 #[path = "s3/prune.rs"]
 mod prune;
@@ -36,6 +47,8 @@ mod schedules;
 mod stream;
 #[path = "s3/sync.rs"]
 mod sync;
+#[path = "s3/table.rs"]
+mod table;
 #[path = "s3/thaw.rs"]
 mod thaw;
 #[path = "s3/trees.rs"]

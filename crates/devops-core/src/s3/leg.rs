@@ -94,7 +94,7 @@ async fn complete(
     if task.link.store.give_up_conditions() {
         (task.link.events)(Event::Weaker("conditional writes"));
     }
-    refuse_if_there(task.link, task.uri).await?;
+    refuse_if_there(task.link, task.uri, Some(&task.id)).await?;
     task.condition = Condition::None;
     task.complete(upload, parts).await
 }

@@ -107,9 +107,7 @@ impl Link<'_> {
         let send = async |client: Client| -> Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
-            // An object of no bytes and no properties is what something between us and the store made up.
-            let is_object = output.e_tag().is_some() || output.last_modified().is_some();
-            if is_object { Ok(output) } else { Err(lost("an answer that is none of S3")) }
+            if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => {
@@ -225,12 +223,22 @@ impl Link<'_> {
             Ok((answer, _)) => Ok((answer, buffer.into_inner())),
             Err(mut failure) if failure.trouble == Trouble::Exists => {
                 failure.trouble = Trouble::Conflict;
-                failure.message = "the object was replaced while it was fetched".to_owned();
+                "the object was replaced while it was fetched".clone_into(&mut failure.message);
                 Err(failure)
             }
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// An object of no size or no properties is what something between us and the store made up.
+pub(crate) fn is_of_object(output: &HeadObjectOutput) -> bool {
+    let is_known = output.e_tag().is_some() || output.last_modified().is_some();
+    is_known && output.content_length().is_some()
+}
+
+pub(crate) fn none_of_s3<E>() -> SdkError<E, HttpResponse> {
+    lost("an answer that is none of S3")
 }
 
 fn listed(part: &SdkPart) -> Option<(u32, ListedPart)> {

@@ -81,12 +81,22 @@ pub async fn refuse_taken(
     uri: &S3Uri,
     options: &PutOptions,
 ) -> Result<(), S3Error> {
-    if options.replace == Replace::Overwrite { Ok(()) } else { refuse_if_there(link, uri).await }
+    if options.replace == Replace::Overwrite {
+        Ok(())
+    } else {
+        refuse_if_there(link, uri, None).await
+    }
 }
 
-pub(crate) async fn refuse_if_there(link: Link<'_>, uri: &S3Uri) -> Result<(), S3Error> {
+/// Fails when a key is taken, unless its object bears the mark of this upload.
+pub(crate) async fn refuse_if_there(
+    link: Link<'_>,
+    uri: &S3Uri,
+    mark: Option<&str>,
+) -> Result<(), S3Error> {
     match link.head(uri).await {
         Ok(None) => Ok(()),
+        Ok(Some(head)) if head.id.is_some() && head.id.as_deref() == mark => Ok(()),
         Ok(Some(_)) => Err(S3Error::Exists(uri.clone())),
         // Who may write need not be allowed to read; then the write's own condition has to do.
         Err(failure) if failure.trouble == Trouble::Denied && link.store.knows_conditions() => {
@@ -138,17 +148,20 @@ async fn put_whole(
     bytes: Bytes,
 ) -> Result<(Sent, Settled), S3Error> {
     let mut adjustments = Adjustments::default();
+    let mut task = Task::new(link, uri, options);
     loop {
-        let task = Task::new(link, uri, options);
         let payload = task.hash(bytes.clone()).await;
         match task.put_payload(payload).await {
             Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
             other => return other,
         }
+        // An attempt whose answer was lost may have been carried out: what bears its mark is ours.
+        let next = Task { id: task.id.clone(), ..Task::new(link, uri, options) };
         if task.condition != Condition::None && !link.store.knows_conditions() {
             // Without the condition, only a look keeps what is there.
-            refuse_if_there(link, uri).await?;
+            refuse_if_there(link, uri, Some(&next.id)).await?;
         }
+        task = next;
     }
 }
 

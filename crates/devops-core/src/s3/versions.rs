@@ -2,7 +2,9 @@
 
 use aws_sdk_s3::{
     Client,
-    operation::head_object::HeadObjectOutput,
+    config::http::HttpResponse,
+    error::SdkError,
+    operation::head_object::{HeadObjectError, HeadObjectOutput},
     types::{
         BucketVersioningStatus, DeleteMarkerEntry, EncodingType, ObjectLockLegalHoldStatus,
         ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion,
@@ -16,7 +18,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     list::{decoded, time_of},
-    reads::unquoted,
+    reads::{is_of_object, none_of_s3, unquoted},
     uri::S3Uri,
 };
 
@@ -173,9 +175,10 @@ impl Link<'_> {
         &self,
         target: &DeleteTarget,
     ) -> Result<Option<Standing>, CallFailure> {
-        let send = |client: Client| {
+        let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&target.uri.bucket).key(&target.uri.key);
-            request.set_version_id(target.version_id.clone()).send()
+            let output = request.set_version_id(target.version_id.clone()).send().await?;
+            if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => Ok(Some(standing_of(&output))),

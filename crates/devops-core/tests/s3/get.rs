@@ -102,6 +102,31 @@ fn bytes_that_are_not_what_the_store_says_never_become_a_file() {
 }
 
 #[test]
+fn an_object_that_is_replaced_while_it_is_fetched_is_said_so() {
+    let rig = stored();
+    // The tag is then no longer that of the object.
+    rig.server.faults(&["HeadObject:wrong-etag"]);
+    let path = rig.path("back.bin");
+
+    let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Temporary);
+    assert!(error.to_string().contains("was replaced while it was fetched"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_empty_object_is_one_though_it_has_no_first_byte_to_look_at() {
+    let rig = Rig::new();
+    rig.server.put("backups", "a.bin", b"");
+    rig.server.faults(&["HeadObject:denied"]);
+
+    get_to(&rig, &rig.path("back.bin"), ReplacePolicy::Keep).unwrap();
+
+    assert_eq!(fs::read(rig.path("back.bin")).unwrap(), b"");
+}
+
+#[test]
 fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
     let rig = Rig::new();
     let path = rig.path("back.bin");

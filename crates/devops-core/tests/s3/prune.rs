@@ -49,7 +49,7 @@ fn archive(host: &str, day: u8) -> Vec<u8> {
     bytes
 }
 
-fn key(day: u8) -> String {
+pub(crate) fn key(day: u8) -> String {
     format!("daily/backup-2026-11-{day:02}.tar.gz")
 }
 
@@ -60,11 +60,11 @@ fn rig_with(days: impl IntoIterator<Item = u8>) -> Rig {
     rig
 }
 
-fn foreign(day: u8) -> [u8; 4] {
+pub(crate) fn foreign(day: u8) -> [u8; 4] {
     [0x1f, 0x8b, 8, day]
 }
 
-fn last(n: u32) -> PruneRequest {
+pub(crate) fn last(n: u32) -> PruneRequest {
     PruneRequest {
         folder: uri("daily/"),
         name: "backup".parse().unwrap(),

@@ -20,6 +20,8 @@ use devops_core::{
 use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
 use time::UtcOffset;
 
+use crate::trial::{Wrong, met};
+
 /// The smallest part that S3 allows.
 pub(crate) const PART: u64 = 5 << 20;
 
@@ -137,6 +139,21 @@ impl Rig {
     /// Does this at every event from now on.
     pub(crate) fn on_event(&self, heard: Heard) {
         self.heard.set(Some(heard));
+    }
+
+    /// Lets these things go wrong from now on.
+    pub(crate) fn let_go_wrong(&self, wrongs: &[Wrong]) {
+        let rules: Vec<String> = wrongs.iter().map(Wrong::to_string).collect();
+        self.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// Lets everything go well from now on, and waits for what is under way; returns what did go wrong.
+    pub(crate) fn let_go_well(&self, wrongs: &[Wrong]) -> Result<Vec<Wrong>, String> {
+        self.server.clear_faults();
+        if !self.server.wait_until_idle(Duration::from_mins(1)) {
+            return Err("a request never ended".to_owned());
+        }
+        Ok(met(wrongs, &self.server.log()))
     }
 
     /// Returns how many retries were told.

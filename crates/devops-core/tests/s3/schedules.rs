@@ -1,14 +1,12 @@
 //! Random schedules of faults over random sequences of puts, compared with what the store may hold.
 
-use std::time::Duration;
-
-use devops_core::s3::{Algorithm, Patience, Replace};
+use devops_core::s3::{Algorithm, Replace};
 use devops_fakes::s3::FAULTS;
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use crate::{
     rig::PART,
-    trial::{Held, Run, Scene, Trial, Wrong},
+    trial::{Held, Run, Scene, Trial, Wrong, patience},
 };
 
 const OPERATIONS: [&str; 9] = [
@@ -22,10 +20,6 @@ const OPERATIONS: [&str; 9] = [
     "ListParts",
     "GetObject",
 ];
-
-/// As impatient as a busy machine allows.
-const PATIENCE: Patience =
-    Patience { before_first_answer: Duration::from_millis(200), stall: Duration::from_millis(400) };
 
 #[derive(Clone, Debug)]
 struct Schedule {
@@ -83,7 +77,8 @@ fn schedule() -> impl Strategy<Value = Schedule> {
 
 impl Schedule {
     fn judge(&self) -> Result<(), String> {
-        let mut trial = Trial::new(self.scene, self.size, PATIENCE).hold(self.before);
+        let wrongs: Vec<Wrong> = self.runs.iter().flat_map(|run| run.wrongs.clone()).collect();
+        let mut trial = Trial::new(self.scene, self.size, patience(&wrongs)).hold(self.before);
         let runs = self.runs.iter().map(|run| Run { checksum: self.checksum, ..run.clone() });
         let runs: Vec<Run> = runs.collect();
         for (n, run) in (1..).zip(&runs) {

@@ -203,6 +203,23 @@ fn a_store_that_knows_less_still_takes_a_stream() {
     assert_eq!(rig.server.pending_uploads("backups"), 0);
 }
 
+#[test]
+fn a_short_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
+    for refusal in ["refuse-conditions", "refuse-checksums", "not-implemented"] {
+        let rig = Rig::new();
+        rig.server.faults(&["PutObject:drop-after", &format!("PutObject:{refusal}:after=1")]);
+        let stream = Stream::new(Cursor::new(bytes(100)));
+        let options = PutOptions::default();
+
+        let stored: Stored = rig
+            .run(async |link| put_stream(link, stream, &[uri("a.bin")], &options).await)
+            .unwrap();
+
+        assert_eq!(stored[0].as_ref().unwrap().outcome, Outcome::Stored, "{refusal}");
+        assert!(is_stored(&rig, "a.bin", 100), "{refusal}");
+    }
+}
+
 fn journals(rig: &Rig) -> Journals {
     Journals::new(rig.path("journals"))
 }
