@@ -660,8 +660,15 @@ fn objects_and_unfinished_uploads_are_listed_and_aborted() {
     let young = setting.run(&["uploads", "abort", "s3://backups"]);
     let planned =
         setting.run(&["uploads", "abort", "s3://backups", "--older-than", "0s", "--dry-run"]);
+    let (_, hint) = left.stderr.split_once("`devops-s3push ").expect("the hint names a command");
+    let hint: Vec<_> = hint.split_once('`').unwrap().0.split(' ').collect();
+    let mut other = hint.clone();
+    *other.last_mut().unwrap() = "0s";
+    let at = other.iter().position(|word| *word == "--upload-id").unwrap();
+    other[at + 1] = "another";
+    setting.run(&other).expect_code(0);
     let pending = setting.server.pending_uploads("backups");
-    let aborted = setting.run(&["uploads", "abort", "s3://backups", "--older-than", "0s"]);
+    let aborted = setting.run(&hint);
 
     left.expect_code(77);
     assert!(left.stderr.contains("could not be aborted"), "{}", left.stderr);

@@ -112,3 +112,27 @@ fn a_chain_without_newer_credentials_ends_the_put_and_a_login_lets_it_go_on() {
     assert!(program.setting.object("a.bin") == bytes(40 * MIB));
     assert_eq!(program.n_taken(), 5);
 }
+
+#[test]
+fn a_profile_that_is_named_counts_more_than_keys_in_the_environment() {
+    let setting = Setting::new();
+    let config = setting.env.write(
+        "config",
+        format!(
+            "[profile right]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n\
+             [profile wrong]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = other\n"
+        ),
+    );
+    let list = |profile: &str, secret: &str| {
+        let mut command = setting.command(&["list", "s3://backups/", "--profile", profile]);
+        command.env("AWS_CONFIG_FILE", &config).env("AWS_SECRET_ACCESS_KEY", secret);
+        finish(&mut command)
+    };
+
+    list("right", "of somebody else").expect_code(0);
+    list("wrong", SECRET_KEY).expect_code(77);
+    let unknown = list("nobody", SECRET_KEY);
+
+    unknown.expect_code(77);
+    assert!(unknown.stderr.contains("nobody"), "{}", unknown.stderr);
+}

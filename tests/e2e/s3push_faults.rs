@@ -305,3 +305,16 @@ fn a_signal_ends_the_wait_for_credentials() {
     drop(connection);
     assert_eq!(setting.server.log().len(), 0);
 }
+
+#[test]
+fn a_folder_without_files_is_no_success() {
+    let setting = Setting::new();
+    fs::create_dir(setting.env.path("empty")).expect("a folder");
+
+    for args in [["put", "empty", "s3://backups/e/"], ["verify", "empty", "s3://backups/e/"]] {
+        let run = setting.run(&args);
+
+        run.expect_code(5);
+        assert!(run.stderr.contains("no file to"), "{}", run.stderr);
+    }
+}

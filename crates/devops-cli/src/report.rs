@@ -5,7 +5,7 @@ use std::{io::Write, panic};
 use devops_core::kind::Kind;
 use serde_json::json;
 
-use crate::{arguments::Settings, exit, failure::Failure, progress, tool::Tool};
+use crate::{arguments::Settings, exit, failure::Failure, progress, text::escaped, tool::Tool};
 
 /// Prints a fatal error: three kinds of lines for people, one object for programs.
 pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
@@ -26,12 +26,17 @@ pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
     let mut text = String::new();
     for (index, message) in chain.iter().enumerate() {
         let label = if index == 0 { "error" } else { "  caused by" };
-        text.push_str(&[label, ": ", message, "\n"].concat());
+        text.push_str(&[label, ": ", &harmless(message), "\n"].concat());
     }
     if let Some(hint) = &failure.hint {
         text.push_str(&["hint: ", hint, "\n"].concat());
     }
     stderr_line(text.trim_end());
+}
+
+/// Escapes what could steer the terminal; messages of several lines keep them.
+fn harmless(message: &str) -> String {
+    message.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a fatal error that came before there was a session, and returns its exit code.

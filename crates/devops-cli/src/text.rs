@@ -6,8 +6,13 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 /// Shows a path with control characters escaped, so that a name cannot steer the terminal.
 pub fn quote(path: &Path) -> String {
+    escaped(&path.to_string_lossy())
+}
+
+/// Escapes control characters and those that turn the direction of a text.
+pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::new();
-    for character in path.to_string_lossy().chars() {
+    for character in text.chars() {
         if character.is_control()
             || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {

@@ -113,3 +113,27 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_trickles_is_a_stalled_one() {
+        let watch = Watch::new(&Pace::default());
+        let trickle = async {
+            loop {
+                watch.add(1);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let limits = (Duration::from_millis(500), Duration::from_hours(1));
+
+        tokio::select! {
+            () = trickle => {}
+            () = watch.stalled(1 << 20, limits, |_| ()) => {}
+        }
+
+        assert!(watch.taken() > 10);
+    }
+}

@@ -5,12 +5,17 @@
 use std::path::PathBuf;
 
 use aws_config::{
-    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
-    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig,
+    BehaviorVersion, Region, SdkConfig,
+    environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain,
+    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
+    provider_config::ProviderConfig,
+    retry::RetryConfig,
 };
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{
-    RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+    RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    StalledStreamProtectionConfig,
 };
 use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
@@ -122,7 +127,7 @@ pub async fn connect(
     let loading = async {
         let config = load(options).await?;
         let credentials =
-            if options.anonymous { None } else { Some(Provided::load(&config).await?) };
+            if options.anonymous { None } else { Some(provided(&config, options).await?) };
         Ok::<_, ConnectError>((config, credentials))
     };
     let (config, credentials) = tokio::select! {
@@ -186,7 +191,17 @@ fn check(
 
 /// Asks the chain for credentials again, its files included.
 pub(crate) async fn reload(options: &ConnectOptions) -> Result<Provided, ConnectError> {
-    Provided::load(&load(options).await?).await
+    provided(&load(options).await?, options).await
+}
+
+async fn provided(config: &SdkConfig, options: &ConnectOptions) -> Result<Provided, ConnectError> {
+    let provided = Provided::load(config).await;
+    match (provided, &options.profile) {
+        (Err(ConnectError::Credentials(message)), Some(profile)) => {
+            Err(ConnectError::Credentials(format!("{message} in the profile `{profile}`")))
+        }
+        (provided, _) => provided,
+    }
 }
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
@@ -195,7 +210,7 @@ async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
     let http = Dispatch::client(ca_bundle.map(read_certificates).transpose()?);
     // A dated version, because the newest changes retries and checksums under our feet.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http)
+        .http_client(http.clone())
         // Our own retries know about uploads, and their pauses end with a signal.
         .retry_config(RetryConfig::disabled())
         // It takes a paused upload for a stalled one; `Watch` knows better.
@@ -213,7 +228,9 @@ async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
         loader = loader.use_fips(true);
     }
     if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
+        loader = loader
+            .profile_name(profile)
+            .credentials_provider(of_profile(profile, options, http).await);
     }
     if options.anonymous {
         loader = loader.no_credentials();
@@ -223,6 +240,18 @@ async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
         loader = loader.credentials_provider(credentials);
     }
     Ok(loader.region(region(options)).load().await)
+}
+
+/// Returns the credentials of a profile that was named, which the environment's must not stand in for.
+async fn of_profile(
+    profile: &str,
+    options: &ConnectOptions,
+    http: SharedHttpClient,
+) -> ProfileFileCredentialsProvider {
+    let config = ProviderConfig::without_region()
+        .with_http_client(http)
+        .with_region(region(options).region().await);
+    ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build()
 }
 
 /// Looks where the SDK does, except at the host's metadata service: there a wrong region is corrected

@@ -17,8 +17,8 @@ use devops_core::{
     offsite::{self, Base, Origin, StreamError, StreamPut},
     process::CommandSpec,
     s3::{
-        EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions, Replace, Resume,
-        S3Error, S3Uri, Source, Stream, give_up, put_stream, release,
+        Algorithm, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions, Replace,
+        Resume, S3Error, S3Uri, Source, Stream, give_up, put_stream, release,
     },
 };
 use time::macros::datetime;
@@ -61,6 +61,20 @@ fn elsewhere(key: &str) -> S3Uri {
 
 fn is_stored(rig: &Rig, key: &str, size: u64) -> bool {
     rig.server.object("backups", key).is_some_and(|object| object.bytes() == bytes(size))
+}
+
+#[test]
+fn an_upload_of_one_part_has_a_checksum_of_checksums_too() {
+    let rig = Rig::new();
+    let (reader, _) = Counted::new(PART);
+    let options = PutOptions { checksum: Some(Algorithm::Sha256), ..in_small_parts() };
+
+    let stored = rig
+        .run(async |link| put_stream(link, Stream::new(reader), &[uri("a")], &options).await)
+        .unwrap();
+
+    assert_eq!(stored[0].as_ref().unwrap().proof, Proof::Parts);
+    assert_eq!((rig.server.object("backups", "a").unwrap().parts, rig.n_retries()), (1, 0));
 }
 
 #[test]

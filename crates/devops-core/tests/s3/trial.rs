@@ -557,7 +557,9 @@ fn kinds(run: &Run, scene: Scene, before: Held) -> Vec<Kind> {
     let is_open = run.wrongs.iter().any(|wrong| wrong.is(&LOST_ANSWERS) && is_write(wrong));
     // Nor does an answer that proves nothing tell what was stored, if the store does not say more.
     let is_unproven = run.checksum.is_none() || hides(run);
-    if is_open || is_unproven && run.about("HeadObject").next().is_some() {
+    // What was stored, and is said not to be there.
+    let is_denied = run.about("HeadObject").any(|wrong| wrong.is(&["no-bucket", "no-upload"]));
+    if is_open || is_denied || is_unproven && run.about("HeadObject").next().is_some() {
         kinds.push(Kind::Uncertain);
     }
     if scene.is_stream() && run.about("HeadObject").any(|wrong| wrong.is(&["denied"])) {

@@ -54,6 +54,10 @@ fn hint(error: &S3Error) -> Option<String> {
             Some("repeat it as it was, or pass --restart to `put` to begin anew".to_owned())
         }
         S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
+        S3Error::ProofTooWeak { .. } => Some(
+            "it is stored, and only the proof is missing: choose another --checksum, or a lower --require-proof"
+                .to_owned(),
+        ),
         S3Error::Source(SourceError::Changed(_)) => {
             Some("try again when nothing writes to it".to_owned())
         }
@@ -63,8 +67,7 @@ fn hint(error: &S3Error) -> Option<String> {
             JournalError::Busy(_) | JournalError::Gone(_) | JournalError::Unusable(_),
         )
         | S3Error::Mismatch { .. }
-        | S3Error::Source(SourceError::Length { .. })
-        | S3Error::ProofTooWeak { .. } => None,
+        | S3Error::Source(SourceError::Length { .. }) => None,
     }
 }
 

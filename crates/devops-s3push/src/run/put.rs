@@ -58,6 +58,7 @@ async fn put_to(
         ));
     }
     let found = find(&args, &paths, &places)?;
+    refuse_nothing(&found[0], &paths)?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     recall_for_put(&connected.store, &places[0].bucket, &options, session);
     let total = found.iter().flat_map(|sources| &sources.files).map(|file| file.size).sum();
@@ -75,6 +76,15 @@ async fn put_to(
         metrics,
     };
     if args.dry_run { run.dry(&found).await } else { run.real(&found).await }
+}
+
+/// Fails where there is nothing to put: a source that is not mounted must not look like a success.
+fn refuse_nothing(found: &Sources, paths: &[PathBuf]) -> Result<(), Failure> {
+    if !found.files.is_empty() || !found.skipped.is_empty() {
+        return Ok(());
+    }
+    let named = paths.iter().map(|path| format!("`{}`", quote(path))).collect::<Vec<_>>();
+    Err(Failure::new(Kind::NotFound, format!("no file to put in {}", named.join(", "))))
 }
 
 /// Finds the files, with what they become in each place.
@@ -106,7 +116,8 @@ fn replace(args: &PutArgs) -> Result<Replace, Failure> {
 
 fn base(flags: &BaseFlags, places: &[S3Uri]) -> Result<Base, Failure> {
     match &flags.base {
-        _ if flags.no_base => Ok(Base::None),
+        Some(_) if flags.no_base => Err(Failure::usage("--base and --no-base do not go together")),
+        None if flags.no_base => Ok(Base::None),
         Some(_) if places.len() > 1 => {
             Err(Failure::usage("--base is for one place, and does not go with --also"))
         }

@@ -4,7 +4,7 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
     s3::{
-        Depth, Event, Filter, Link, Part, Proof, Source, Verification, find_sources,
+        Depth, Event, Filter, Link, Part, Proof, S3Error, Source, Verification, find_sources,
         verify as verify_one,
     },
     units::ByteSize,
@@ -21,6 +21,10 @@ use crate::cli::VerifyArgs;
 pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
     let paths = [args.path.clone()];
     let sources = find_sources(&paths, &args.object, &Filter::default(), false)?;
+    if sources.files.is_empty() && sources.skipped.is_empty() {
+        let message = format!("no file to compare in `{}`", quote(&args.path));
+        return Err(Failure::new(Kind::NotFound, message));
+    }
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "verifying", None);
     let events = |event: Event| {
@@ -44,6 +48,13 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
                 session.warn(format!(
                     "`{uri}` cannot be compared: it is archived; `devops-s3push thaw {uri}` brings it back"
                 ));
+                n_left_out += 1;
+                continue;
+            }
+            // One file that cannot be read says nothing of the others.
+            Err(S3Error::Path(error)) if sources.is_tree => {
+                let path = quote(&source.path);
+                session.warn(format!("`{path}` cannot be compared: {}", error.source));
                 n_left_out += 1;
                 continue;
             }

@@ -132,6 +132,8 @@ pub(crate) fn complete(
             && stated.checksum_crc64nvme != object.checksum.checksum_crc64nvme
             || stated.checksum_crc32c.is_some()
                 && stated.checksum_crc32c != object.checksum.checksum_crc32c
+            || stated.checksum_sha256.is_some()
+                && stated.checksum_sha256 != object.checksum.checksum_sha256
         {
             return Err(s3_error!(
                 BadDigest,
