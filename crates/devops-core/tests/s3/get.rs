@@ -142,6 +142,30 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
 }
 
 #[test]
+fn keys_that_xml_cannot_carry_are_listed() {
+    let rig = Rig::new();
+    let awkward = ["p/a\u{1b}[31m", "p/a b+c%20", "p/\u{1}", "p/ü\n"];
+    for key in awkward {
+        rig.server.put("backups", key, b"x");
+    }
+    let mut keys = Vec::new();
+
+    rig.run(async |link| {
+        list(link, &uri("p/"), |object| {
+            keys.push(object.uri.key);
+            true
+        })
+        .await
+    })
+    .unwrap();
+
+    keys.sort();
+    let mut expected = awkward.map(str::to_owned);
+    expected.sort();
+    assert_eq!(keys, expected);
+}
+
+#[test]
 fn a_listing_has_every_page() {
     let rig = Rig::new();
     for index in 0..1005 {

@@ -1,5 +1,6 @@
 //! Pages of objects, parts and uploads.
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{
     S3Result,
     dto::{
@@ -25,6 +26,15 @@ pub(crate) fn no_upload() -> s3s::S3Error {
     )
 }
 
+/// Encodes a key as S3 does where it is asked to; as a token, it says nothing to anybody.
+fn encoded(key: &str) -> String {
+    utf8_percent_encode(key, NON_ALPHANUMERIC).to_string()
+}
+
+fn decoded(token: &str) -> String {
+    percent_decode_str(token).decode_utf8_lossy().into_owned()
+}
+
 /// Returns all buckets.
 pub(crate) fn buckets(store: &Store) -> ListBucketsOutput {
     let shown = |name: &String| dto::Bucket { name: Some(name.clone()), ..dto::Bucket::default() };
@@ -35,17 +45,21 @@ pub(crate) fn buckets(store: &Store) -> ListBucketsOutput {
 /// Returns a page of `ListObjectsV2`.
 pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObjectsV2Output {
     let prefix = input.prefix.clone().unwrap_or_default();
-    let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
+    let token = input.continuation_token.as_deref().map(decoded);
+    let after = token.or(input.start_after.clone()).unwrap_or_default();
+    let encodes = input.encoding_type.is_some();
     let page = usize::try_from(input.max_keys.unwrap_or(PAGE).clamp(1, PAGE)).expect("clamped");
     let mut matching = bucket
         .objects
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix) && key.as_str() > after.as_str());
+    let mut last = None;
     let contents: Vec<Object> = matching
         .by_ref()
         .take(page)
+        .inspect(|(key, _)| last = Some(encoded(key)))
         .map(|(key, object)| Object {
-            key: Some(key.clone()),
+            key: Some(if encodes { encoded(key) } else { key.clone() }),
             size: i64::try_from(object.size()).ok(),
             e_tag: Some(strong(&object.etag)),
             last_modified: Some(object.modified.into()),
@@ -55,15 +69,13 @@ pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObject
         .collect();
     let more = matching.next().is_some();
     ListObjectsV2Output {
-        next_continuation_token: contents
-            .last()
-            .filter(|_| more)
-            .and_then(|object| object.key.clone()),
+        next_continuation_token: last.filter(|_| more),
+        encoding_type: input.encoding_type.clone(),
         key_count: i32::try_from(contents.len()).ok(),
         contents: Some(contents),
         is_truncated: Some(more),
         name: Some(input.bucket.clone()),
-        prefix: Some(prefix),
+        prefix: Some(if encodes { encoded(&prefix) } else { prefix }),
         ..ListObjectsV2Output::default()
     }
 }

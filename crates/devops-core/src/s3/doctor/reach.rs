@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use aws_credential_types::credential_feature::AwsCredentialFeature;
+use aws_sdk_s3::types::EncodingType;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::net::{TcpStream, lookup_host};
 
@@ -51,7 +52,7 @@ impl Examination<'_> {
         let listed = self
             .ask("ListObjectsV2", |client| {
                 let request = client.list_objects_v2().bucket(&prefix.bucket).max_keys(1);
-                request.prefix(&prefix.key).send()
+                request.prefix(&prefix.key).encoding_type(EncodingType::Url).send()
             })
             .await?;
         if let Err(failure) = &listed
