@@ -14,6 +14,7 @@ use super::{
     source::OpenFile,
     uri::S3Uri,
 };
+
 /// What has a key, as seen by someone who wants to put a file there.
 pub(crate) enum There {
     /// The same content.

@@ -115,10 +115,14 @@ impl Probe<'_> {
         let copied =
             copied.map(|output| output.copy_part_result.is_some_and(|part| part.e_tag.is_some()));
         let passes = copied.as_ref().is_err_and(|failure| failure.trouble.is_passing());
-        let is_told = !passes && !copied.as_ref().is_err_and(is_of_size);
+        let is_small = copied.as_ref().is_err_and(is_of_size);
+        let is_told = !passes && !is_small;
         self.learn(|known| known.copies = is_told.then_some(matches!(copied, Ok(true))));
         self.tell(match copied {
-            Err(_) if !is_told => {
+            Err(failure) if passes => {
+                Finding::warn("copy", format!("not found out: {failure}"), None)
+            }
+            Err(_) if is_small => {
                 Finding::ok("copy", "not found out: the store copies nothing as small as a probe")
             }
             Ok(true) => Finding::ok("copy", "UploadPartCopy works: only what changed is sent"),

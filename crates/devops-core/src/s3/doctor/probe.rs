@@ -156,8 +156,11 @@ impl<'a> Probe<'a> {
                     // A failure that passes says nothing of the next week.
                     let lasts = !failure.trouble.is_passing();
                     self.learn(|known| known.checksums = lasts.then_some(false));
-                    let message =
-                        format!("not taken ({failure}): puts go with Content-MD5 instead");
+                    let message = if lasts {
+                        format!("not taken ({failure}): puts go with Content-MD5 instead")
+                    } else {
+                        format!("not found out: {failure}")
+                    };
                     self.tell(Finding::warn("crc64nvme", message, None));
                     Ok(Some(Proof::Size))
                 } else {
