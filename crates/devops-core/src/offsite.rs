@@ -86,6 +86,7 @@ impl Composing<'_> {
         if *base == Base::None {
             return Ok(None);
         }
+        let _turn = self.link.store.turn_to_read_an_index().await;
         let (path, limit) = (self.source.path.clone(), self.limit());
         let Some((size, ours)) = blocking(move || read_archive(&path, limit)).await? else {
             return match base {

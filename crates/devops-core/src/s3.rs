@@ -15,6 +15,7 @@ mod buffers;
 pub mod checksum;
 mod cold;
 mod compare;
+mod completion;
 mod compose;
 mod condition;
 mod connect;

@@ -48,14 +48,7 @@ impl Earlier {
             // Who may send parts need not be allowed to list them, nor need the store know how, or like
             // to just now, or answer as S3 does; the completion checks them all.
             Err(failure)
-                if matches!(
-                    failure.trouble,
-                    Trouble::Denied
-                        | Trouble::ConditionRefused
-                        | Trouble::Rejected
-                        | Trouble::Conflict
-                        | Trouble::Unreadable
-                ) =>
+                if failure.trouble == Trouble::Conflict || failure.trouble.leaves_unanswered() =>
             {
                 None
             }

@@ -81,6 +81,18 @@ impl Trouble {
         matches!(self, Self::Broken | Self::Server | Self::Unreadable | Self::Interrupted(_))
     }
 
+    /// Returns whether the store knows no such request, or does not allow it, however it says so.
+    pub(crate) fn leaves_unanswered(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied
+                | Self::Rejected
+                | Self::ChecksumRefused
+                | Self::ConditionRefused
+                | Self::Unreadable
+        )
+    }
+
     /// Returns whether the store answered at all.
     pub fn is_answer(&self) -> bool {
         !matches!(self, Self::Unreachable | Self::Certificate | Self::Broken | Self::NoCredentials)

@@ -4,15 +4,12 @@ use std::cell::RefCell;
 
 use super::{
     S3Error,
-    condition::Condition,
-    event::Event,
     failure::Trouble,
     link::StopPolicy,
     payload::Payload,
     proof::{Sent, StoredPart},
     requests::Upload,
     settle::Settled,
-    stream::refuse_if_there,
     task::Task,
 };
 
@@ -41,7 +38,8 @@ impl<'a> Leg<'a> {
 
     /// Returns whether it failed because the store does not know checksum headers.
     pub(crate) fn lacks_checksums(&self) -> bool {
-        is_for(self.failure.borrow().as_ref(), &Trouble::ChecksumRefused)
+        let failure = self.failure.borrow();
+        matches!(&*failure, Some(S3Error::Call(failure)) if failure.trouble == Trouble::ChecksumRefused)
     }
 
     /// Sends a part, unless an earlier one failed.
@@ -59,7 +57,7 @@ impl<'a> Leg<'a> {
         match (self.upload, failure) {
             (Some(upload), failure) => {
                 let result = match failure {
-                    None => complete(self.task.clone(), &upload, parts).await,
+                    None => self.task.complete(&upload, parts).await,
                     Some(failure) => Err(failure),
                 };
                 self.task.end_upload(upload, result).await
@@ -73,28 +71,4 @@ impl<'a> Leg<'a> {
         let upload = self.upload?;
         self.task.link.abort(&upload).await.is_err().then_some(upload)
     }
-}
-
-fn is_for(failure: Option<&S3Error>, trouble: &Trouble) -> bool {
-    matches!(failure, Some(S3Error::Call(failure)) if failure.trouble == *trouble)
-}
-
-/// Completes an upload; where the store does not know the condition, after a look whether it holds.
-async fn complete(
-    mut task: Task<'_>,
-    upload: &Upload,
-    parts: Vec<StoredPart>,
-) -> Result<(Sent, Settled), S3Error> {
-    let completed = task.complete(upload, parts.clone()).await;
-    if task.condition == Condition::None
-        || !is_for(completed.as_ref().err(), &Trouble::ConditionRefused)
-    {
-        return completed;
-    }
-    if task.link.store.give_up_conditions() {
-        (task.link.events)(Event::Weaker("conditional writes"));
-    }
-    refuse_if_there(task.link, task.uri, Some(&task.id)).await?;
-    task.condition = Condition::None;
-    task.complete(upload, parts).await
 }

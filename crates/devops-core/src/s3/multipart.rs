@@ -1,4 +1,4 @@
-//! One multipart upload: its parts, its completion, and its removal when anything goes wrong.
+//! One multipart upload: its parts, and its removal when anything goes wrong.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{
     plan::Part,
     proof::{Sent, StoredPart},
     requests::Upload,
-    settle::{Settled, Write, confirm, resolve},
+    settle::Settled,
     source::OpenFile,
     task::Task,
 };
@@ -143,25 +143,6 @@ impl Task<'_> {
         Ok(part)
     }
 
-    /// Makes the parts into an object and confirms it.
-    pub(crate) async fn complete(
-        &self,
-        upload: &Upload,
-        mut parts: Vec<StoredPart>,
-    ) -> Result<(Sent, Settled), S3Error> {
-        parts.sort_by_key(|part| part.number);
-        let sent = Sent::of_parts(parts);
-        let settled = match self.link.complete(upload, &sent, &self.condition).await {
-            Ok(answer) => confirm(&self.link, &upload.uri, &sent, &answer).await?,
-            Err(failure) if leaves_open(&failure) => {
-                let write = Write { id: &self.id, sent: &sent, upload_id: Some(&upload.id) };
-                resolve(&self.link, &upload.uri, write, failure).await?
-            }
-            Err(failure) => return Err(failure.into()),
-        };
-        Ok((sent, settled))
-    }
-
     pub(crate) async fn create_upload(&self) -> Result<Upload, CallFailure> {
         self.link.create_upload(self.uri, self.protection, self.marked()).await
     }
@@ -198,17 +179,6 @@ impl FileUpload<'_> {
     /// The answer to a part is worth a moment if a later run will know of it.
     pub(crate) fn stop_policy(&self) -> StopPolicy {
         if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
-    }
-}
-
-/// Returns whether a completion that failed like this may have happened.
-fn leaves_open(failure: &CallFailure) -> bool {
-    match failure.trouble {
-        // A signal ends the upload; removing it cannot harm an object that is complete.
-        Trouble::Interrupted(_) => false,
-        // The answer to an earlier attempt was lost.
-        Trouble::NoUpload | Trouble::Exists => true,
-        _ => failure.may_have_happened(),
     }
 }
 

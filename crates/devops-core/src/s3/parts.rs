@@ -70,7 +70,7 @@ impl Link<'_> {
         };
         match self.call(self.short("GetObjectAttributes"), send).await {
             Ok((page, _)) => Ok(Some(page)),
-            Err(failure) if knows_no_such_request(&failure.trouble) => Ok(None),
+            Err(failure) if is_untold(&failure.trouble) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -99,23 +99,15 @@ impl Link<'_> {
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((part, _)) => Ok(part.content_length().map(i64::cast_unsigned)),
-            Err(failure) if knows_no_such_request(&failure.trouble) => Ok(None),
+            Err(failure) if is_untold(&failure.trouble) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 }
 
-/// Returns whether a store does not know the request, or does not allow it, which is no trouble here.
-fn knows_no_such_request(trouble: &Trouble) -> bool {
-    matches!(
-        trouble,
-        Trouble::Rejected
-            | Trouble::Denied
-            | Trouble::NoObject
-            | Trouble::ChecksumRefused
-            | Trouble::ConditionRefused
-            | Trouble::Unreadable
-    )
+/// Returns whether a store does not tell, which is no trouble here.
+fn is_untold(trouble: &Trouble) -> bool {
+    *trouble == Trouble::NoObject || trouble.leaves_unanswered()
 }
 
 /// Adds a page of parts; returns whether all of them tell a size and a checksum that is known here.

@@ -23,7 +23,7 @@ pub(crate) struct Settled {
 pub(crate) async fn confirm(
     link: &Link<'_>,
     uri: &S3Uri,
-    sent: &Sent,
+    Write { id, sent, .. }: Write<'_>,
     answer: &Answer,
 ) -> Result<Settled, S3Error> {
     let version_id = answer.version_id.clone();
@@ -51,7 +51,10 @@ pub(crate) async fn confirm(
         let failure = CallFailure::local("HeadObject", Trouble::NoObject, message);
         return Err(uncertain(uri, None, failure));
     };
+    let is_replaced = is_of_another(&head, id, answer);
     match sent.judge_head(&trusted(link, head)) {
+        // Another writer was there right after; that says nothing of what was written here.
+        Verdict::Different { .. } if is_replaced => Ok(stored(known)),
         Verdict::Different { expected, found } => Err(mismatch(uri, expected, found)),
         Verdict::Proven(proof) => Ok(stored(known.max(Some(proof)))),
         Verdict::Nothing => Ok(stored(known)),
@@ -91,6 +94,14 @@ pub(crate) async fn resolve(
         _ if is_taken(&failure) => Err(S3Error::Exists(uri.clone())),
         _ => Err(uncertain(uri, write.upload_id, failure)),
     }
+}
+
+/// Returns whether this is not the object that the answer to a write with this mark told of.
+fn is_of_another(head: &ObjectHead, id: &str, answer: &Answer) -> bool {
+    let differ = |theirs: &Option<String>, ours: &Option<String>| matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours);
+    head.id.as_ref().is_some_and(|theirs| theirs != id)
+        || differ(&head.version_id, &answer.version_id)
+        || differ(&head.etag, &answer.etag)
 }
 
 /// Leaves out what the store only pretends to prove.

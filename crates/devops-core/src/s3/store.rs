@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use super::{
     access::Access,
     buffers::Buffers,
@@ -56,6 +58,8 @@ pub struct Store {
     options: StoreOptions,
     lanes: Lanes,
     buffers: Buffers,
+    /// Held while an index of an archive is in memory.
+    indexes: Mutex<()>,
     address: ConnectOptions,
     answered: AtomicBool,
     without_checksums: AtomicBool,
@@ -81,6 +85,7 @@ impl Store {
             plain_http,
             lanes: Lanes::new(concurrency),
             buffers: Buffers::new(room_for_parts(options.max_memory)),
+            indexes: Mutex::default(),
             options,
             address,
             answered: AtomicBool::new(false),
@@ -190,6 +195,11 @@ impl Store {
 
     pub(crate) fn buffers(&self) -> &Buffers {
         &self.buffers
+    }
+
+    /// Waits until no other index of an archive is in memory: one alone may take half of what there is.
+    pub(crate) async fn turn_to_read_an_index(&self) -> MutexGuard<'_, ()> {
+        self.indexes.lock().await
     }
 
     pub(crate) fn is_plain_http(&self) -> bool {

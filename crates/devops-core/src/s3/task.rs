@@ -106,7 +106,8 @@ impl<'a> Task<'a> {
         match self.link.put_object(self.uri, &payload, self.marked(), &self.condition).await {
             Ok((part, answer)) => {
                 let sent = Sent::single(part);
-                let settled = confirm(&self.link, self.uri, &sent, &answer).await?;
+                let write = Write { id: &self.id, sent: &sent, upload_id: None };
+                let settled = confirm(&self.link, self.uri, write, &answer).await?;
                 Ok((sent, settled))
             }
             // A body that broke off here was not carried out there.

@@ -153,20 +153,13 @@ pub async fn keeps_versions(link: Link<'_>, bucket: &str) -> Result<Option<bool>
             output.status(),
             Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
         ))),
-        Err(failure) if is_no_answer(&failure.trouble) => Ok(None),
+        Err(failure)
+            if failure.trouble == Trouble::NoObject || failure.trouble.leaves_unanswered() =>
+        {
+            Ok(None)
+        }
         Err(failure) => Err(failure.into()),
     }
-}
-
-fn is_no_answer(trouble: &Trouble) -> bool {
-    matches!(
-        trouble,
-        Trouble::Denied
-            | Trouble::Rejected
-            | Trouble::ConditionRefused
-            | Trouble::NoObject
-            | Trouble::Unreadable
-    )
 }
 
 impl Link<'_> {

@@ -198,7 +198,29 @@ fn a_store_that_ignores_conditions_is_asked_before() {
 
 #[test]
 fn a_store_that_does_not_know_conditions_is_written_to_without() {
-    survives(&["CompleteMultipartUpload:refuse-conditions:always"]);
+    let (rig, _) = survives(&["CompleteMultipartUpload:refuse-conditions:always"]);
+    let n_sent = rig.server.log().iter().filter(|entry| entry.operation == "UploadPart").count();
+    assert_eq!(n_sent, 3, "nothing is sent twice for it");
+}
+
+#[test]
+fn what_another_writer_puts_right_after_is_not_taken_for_a_damaged_object() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", 1000);
+    rig.server.faults(&["PutObject:no-checksum", "HeadObject:delay=300:after=1"]);
+
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let confirms = |log: &[devops_fakes::s3::Entry]| {
+                log.iter().filter(|entry| entry.operation == "HeadObject").count() > 1
+            };
+            assert!(rig.server.wait_for(confirms, Duration::from_secs(30)));
+            rig.server.put("backups", "a.bin", b"of another");
+        });
+        rig.put(&file, "a.bin", &PutOptions::default())
+    });
+
+    assert_eq!(result.unwrap().proof, Proof::Etag);
 }
 
 #[test]

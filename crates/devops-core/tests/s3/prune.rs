@@ -229,6 +229,21 @@ fn a_store_without_conditions_on_deletions_deletes_without_one() {
 }
 
 #[test]
+fn a_deletion_whose_answer_was_lost_is_told_as_what_it_was() {
+    let rig = rig_with([20, 21, 22]);
+    rig.server.faults(&["DeleteObject:drop-after", "DeleteObject:no-match:after=1"]);
+    let archives = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(carry_out(&rig, &archives).unwrap(), [(key(20), "removed"), (key(21), "removed")]);
+
+    let rig = rig_with([20, 21]);
+    rig.server.faults(&["DeleteObject:drop-before", "DeleteObject:no-match:after=1"]);
+    let archives = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(carry_out(&rig, &archives).unwrap(), [(key(20), "failed")]);
+}
+
+#[test]
 fn one_that_may_not_be_deleted_is_named_and_the_others_go() {
     let rig = rig_with([20, 21, 22]);
     rig.server.faults(&["DeleteObject:denied"]);

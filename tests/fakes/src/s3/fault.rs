@@ -209,6 +209,11 @@ fn fault(name: &str) -> Option<Fault> {
             "GlacierExpeditedRetrievalNotAvailable",
             "Glacier expedited retrievals are currently not available, please try again later",
         ),
+        "no-match" => answer(
+            412,
+            "PreconditionFailed",
+            "At least one of the pre-conditions you specified did not hold",
+        ),
         "no-bucket" => answer(404, "NoSuchBucket", "The specified bucket does not exist"),
         "not-found" => answer(404, "", ""),
         "no-upload" => answer(404, "NoSuchUpload", "The specified upload does not exist."),

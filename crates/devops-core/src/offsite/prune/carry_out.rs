@@ -90,10 +90,28 @@ async fn remove_seen(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOut
         Ok(DeleteOutcome::Refused(failure)) => Ok(PruneOutcome::Denied(failure)),
         Ok(DeleteOutcome::Failed(failure)) => Ok(PruneOutcome::Failed(failure)),
         Err(failure) => match failure.trouble {
+            Trouble::Exists if failure.is_after_lost_answer => {
+                found_out(link, archive, failure).await
+            }
             Trouble::Exists => Ok(PruneOutcome::Replaced),
             Trouble::Denied => Ok(PruneOutcome::Denied(failure)),
             Trouble::Rejected | Trouble::Conflict => Ok(PruneOutcome::Failed(failure)),
             _ => Err(failure.into()),
         },
     }
+}
+
+/// Finds out what became of a deletion whose answer was lost, and whose repetition found another object or none.
+async fn found_out(
+    link: Link<'_>,
+    archive: &StoredArchive,
+    failure: CallFailure,
+) -> Result<PruneOutcome, S3Error> {
+    let seen = &archive.seen;
+    Ok(match link.standing(&DeleteTarget::from(archive.uri.clone())).await? {
+        None if seen.version_id.is_some() => PruneOutcome::Hidden,
+        None => PruneOutcome::Removed,
+        Some(standing) if seen.is_of(&standing) => PruneOutcome::Failed(failure),
+        Some(_) => PruneOutcome::Replaced,
+    })
 }

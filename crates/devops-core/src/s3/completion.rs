@@ -1,0 +1,76 @@
+//! The completion of a multipart upload: on a condition, confirmed, and found out about when its answer is lost.
+
+use super::{
+    S3Error,
+    condition::Condition,
+    event::Event,
+    failure::{CallFailure, Trouble},
+    proof::{Sent, StoredPart},
+    requests::{Answer, Upload},
+    settle::{Settled, Write, confirm, resolve},
+    task::Task,
+};
+
+impl Task<'_> {
+    /// Makes the parts into an object and confirms it.
+    pub(crate) async fn complete(
+        &self,
+        upload: &Upload,
+        mut parts: Vec<StoredPart>,
+    ) -> Result<(Sent, Settled), S3Error> {
+        parts.sort_by_key(|part| part.number);
+        let sent = Sent::of_parts(parts);
+        let write = Write { id: &self.id, sent: &sent, upload_id: Some(&upload.id) };
+        let settled = match self.complete_on_condition(upload, &sent).await {
+            Ok(answer) => confirm(&self.link, &upload.uri, write, &answer).await?,
+            Err(failure) if leaves_open(&failure) => {
+                resolve(&self.link, &upload.uri, write, failure).await?
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        Ok((sent, settled))
+    }
+
+    /// Completes an upload; where the store does not know the condition, after a look whether it holds.
+    async fn complete_on_condition(
+        &self,
+        upload: &Upload,
+        sent: &Sent,
+    ) -> Result<Answer, CallFailure> {
+        let answer = self.link.complete(upload, sent, &self.condition).await;
+        let is_refused = |failure: &CallFailure| failure.trouble == Trouble::ConditionRefused;
+        if self.condition == Condition::None || !answer.as_ref().is_err_and(is_refused) {
+            return answer;
+        }
+        if self.link.store.give_up_conditions() {
+            (self.link.events)(Event::Weaker("conditional writes"));
+        }
+        self.check_condition().await?;
+        self.link.complete(upload, sent, &Condition::None).await
+    }
+
+    /// Fails like a conditional completion would, unless the condition holds now.
+    async fn check_condition(&self) -> Result<(), CallFailure> {
+        let head = self.link.head(self.uri).await?;
+        let trouble = match (&self.condition, head) {
+            (Condition::None, _) | (Condition::Free, None) => return Ok(()),
+            (_, Some(head)) if head.id.as_ref() == Some(&self.id) => return Ok(()),
+            (Condition::Is(etag), Some(head)) if head.etag.as_ref() == Some(etag) => return Ok(()),
+            (Condition::Is(_), None) => Trouble::NoObject,
+            (_, Some(_)) => Trouble::Exists,
+        };
+        let message = "the object is not what it was";
+        Err(CallFailure::local("CompleteMultipartUpload", trouble, message))
+    }
+}
+
+/// Returns whether a completion that failed like this may have happened.
+fn leaves_open(failure: &CallFailure) -> bool {
+    match failure.trouble {
+        // A signal ends the upload; removing it cannot harm an object that is complete.
+        Trouble::Interrupted(_) => false,
+        // The answer to an earlier attempt was lost.
+        Trouble::NoUpload | Trouble::Exists => true,
+        _ => failure.may_have_happened(),
+    }
+}
