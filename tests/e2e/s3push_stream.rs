@@ -1,6 +1,12 @@
 //! `devops-s3push put` of streams: from a command, by way of a spool, into several places.
 
-use std::{fs, path::PathBuf, process::Command, time::Instant};
+use std::{
+    fs,
+    io::Read,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use devops_e2e::{Run, Running, binaries::binary, finish, names_in, wait_until};
 use devops_fakes::s3::Entry;
@@ -237,4 +243,55 @@ fn a_stream_goes_to_several_places_each_with_its_own_result() {
     for key in ["s", "t", "u"] {
         assert!(setting.object(key) == vec![0; 20_000_000], "{key}");
     }
+}
+
+#[test]
+fn an_object_goes_to_stdout_and_what_is_said_of_it_to_stderr() {
+    let setting = Setting::new();
+    let text = "one line\n".repeat(1 << 20);
+    setting.server.put("backups", "a.txt", text.as_bytes());
+    let get = ["get", "s3://backups/a.txt", "-"];
+
+    let plain = setting.run(&get);
+    let as_json = setting.run(&[&get[..], &["--json"]].concat());
+    let missing = setting.run(&["get", "s3://backups/b.txt", "-"]);
+    let prefix = setting.run(&["get", "s3://backups/", "-"]);
+
+    for run in [&plain, &as_json] {
+        assert!(run.expect_code(0).stdout == text, "{}", run.stderr);
+    }
+    let told = "Downloaded s3://backups/a.txt to stdout (9.0 MiB, crc64nvme ";
+    assert!(plain.stderr.contains(told), "{}", plain.stderr);
+    let object: serde_json::Value = serde_json::from_str(&as_json.stderr).unwrap();
+    assert_eq!((&object["type"], &object["proof"]), (&"object".into(), &"full".into()));
+    missing.expect_code(5);
+    prefix.expect_code(2);
+    assert_eq!(missing.stdout + &prefix.stdout, "");
+}
+
+#[test]
+fn bytes_that_are_not_the_objects_end_in_10_although_they_went_to_stdout() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"text");
+    setting.server.faults(&["HeadObject:wrong-checksum"]);
+
+    let run = setting.run(&["get", "s3://backups/a.txt", "-"]);
+
+    run.expect_code(10);
+    assert_eq!(run.stdout, "text");
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_a_get_silently() {
+    let setting = Setting::new();
+    setting.file("a.bin", 20 * MIB);
+    setting.run(&["put", "a.bin", "s3://backups/a.bin"]).expect_code(0);
+    let mut get = setting.command(&["get", "s3://backups/a.bin", "-", "-q"]);
+    let mut get = get.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0];
+    get.stdout.take().unwrap().read_exact(&mut first).unwrap();
+
+    let ended = get.wait_with_output().unwrap();
+
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
 }

@@ -2,13 +2,15 @@
 
 use std::{
     fmt::Display,
+    fs::File,
     io::{self, BufWriter, IsTerminal, Stdout, Write},
+    os::fd::AsFd,
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
 };
 
-use devops_core::{cancel::Cancel, clock::SystemClock, kind::Kind};
+use devops_core::{cancel::Cancel, clock::SystemClock, fs::At, kind::Kind};
 use serde::Serialize;
 use time::UtcOffset;
 
@@ -91,6 +93,22 @@ impl Session {
             Failure::new(Kind::Bug, format!("a result cannot be shown as JSON: {error}"))
         })?;
         self.line(text)
+    }
+
+    /// Prints one JSON object as a line on stderr, where stdout has the bytes it tells of.
+    #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
+    pub fn emit_beside(&self, object: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(object) {
+            // The bytes are on their way; a summary nobody can read does not change that.
+            report::stderr_line(&text);
+        }
+    }
+
+    /// Returns stdout as a file for bytes that nobody buffers or splits into lines.
+    #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
+    pub fn stdout_file(&self) -> Result<File, Failure> {
+        let fd = io::stdout().as_fd().try_clone_to_owned().at("standard output", "open")?;
+        Ok(File::from(fd))
     }
 
     /// Returns whether the reader of stdout has gone, so that a tool that only prints may stop.

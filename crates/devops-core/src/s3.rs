@@ -34,6 +34,7 @@ mod figures;
 mod filter;
 mod get;
 mod get_many;
+mod get_stream;
 mod headers;
 mod journal;
 mod known;
@@ -92,6 +93,7 @@ pub use self::{
     filter::{Filter, FilterError},
     get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get},
     get_many::{find_targets, get_target, preview_target},
+    get_stream::{Streamed, get_stream},
     headers::{CustomerKey, RequestHeaders},
     journal::{Job, JournalError, Journals, Unfinished},
     known::{Conditions, Known, Remembered},

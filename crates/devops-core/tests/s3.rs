@@ -27,6 +27,8 @@ mod faults;
 mod fetch;
 #[path = "s3/get.rs"]
 mod get;
+#[path = "s3/get_stream.rs"]
+mod get_stream;
 #[path = "s3/interrupted.rs"]
 mod interrupted;
 #[cfg(all(feature = "archive", feature = "offsite"))]

@@ -5,6 +5,7 @@ mod connection;
 mod doctor;
 mod explain;
 mod get;
+mod get_to_stdout;
 mod journals;
 mod knowledge;
 mod list;

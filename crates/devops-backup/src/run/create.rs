@@ -1,12 +1,7 @@
 //! `devops-backup create`.
 
 use std::{
-    env,
-    fs::File,
-    io::Write,
-    os::{fd::AsFd, unix::fs::MetadataExt},
-    path::Path,
-    thread::available_parallelism,
+    env, fs::File, os::unix::fs::MetadataExt, path::Path, thread::available_parallelism,
     time::Duration,
 };
 
@@ -64,7 +59,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     };
     let cancel = session.cancel();
     let created = if to_stdout {
-        let mut out = stdout()?;
+        let mut out = session.stdout_file()?;
         let own = identity(&out)?;
         create_to_writer(&options, &mut out, own, cancel, &mut on_event)
             .map(|summary| Created { path: "-".into(), summary })
@@ -154,16 +149,13 @@ pub(super) fn report(
     to_stdout: bool,
     session: &Session,
 ) -> Result<(), Failure> {
-    let line = if session.json() {
-        summary_json(path, summary).to_string()
-    } else {
-        format!("Successfully created backup: {}", quote(path))
-    };
-    if !to_stdout {
-        session.line(&line)?;
-    } else if session.json() {
-        // The archive is on its way; a summary nobody can read does not change that.
-        let _shown = writeln!(std::io::stderr(), "{line}");
+    match (session.json(), to_stdout) {
+        (true, true) => session.emit_beside(&summary_json(path, summary)),
+        (true, false) => session.emit(&summary_json(path, summary))?,
+        (false, true) => {}
+        (false, false) => {
+            session.line(format!("Successfully created backup: {}", quote(path)))?;
+        }
     }
     if let Some(sha256) = summary.sha256.as_ref().filter(|_| !session.json()) {
         let line = format!("{sha256}  {}", quote(path));
@@ -221,11 +213,6 @@ fn reproducible(args: &CreateFlags) -> Result<Option<Reproducible>, Failure> {
         Err(_) => None,
     };
     Ok(Some(Reproducible { latest_mtime }))
-}
-
-fn stdout() -> Result<File, Failure> {
-    let fd = std::io::stdout().as_fd().try_clone_to_owned().at("standard output", "open")?;
-    Ok(File::from(fd))
 }
 
 /// Returns the device and inode of a regular file, which may lie in the source.

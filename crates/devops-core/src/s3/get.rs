@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     S3Error, blocking,
-    checksum::{self, Algorithm, Checksum, Sum},
-    compare::same_content,
+    checksum::{Algorithm, Checksum, Sum},
+    compare::{Comparison, compare, same_content},
     event::Event,
     failure::{CallFailure, Trouble},
     fetch::{Fetch, plan_ranges},
@@ -228,32 +228,27 @@ async fn check(
     head: &ObjectHead,
     (ours, path): (&Checksum, &Path),
 ) -> Result<Proof, S3Error> {
-    let (path, cancel) = (path.to_owned(), link.stop.cancel().clone());
-    let (expected, found, proof) = match (&head.checksum, &head.etag) {
-        (Some(theirs), _) if theirs.is_full() && theirs.algorithm == ours.algorithm => {
-            (theirs.to_string(), ours.to_string(), Proof::Full)
+    let compared = match &head.checksum {
+        Some(theirs) if theirs == ours => Comparison::Same(Proof::Full),
+        Some(theirs) if theirs.is_full() && theirs.algorithm == ours.algorithm => {
+            Comparison::Different(Vec::new())
         }
-        (Some(theirs), _) if theirs.is_full() => {
-            let algorithm = theirs.algorithm;
-            let again = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;
-            (theirs.to_string(), again.checksum().to_string(), Proof::Full)
-        }
-        (_, Some(etag)) if checksum::is_md5(etag) && link.store.etag_may_prove() => {
-            let again = blocking(move || checksum::md5_of_file(&path, &cancel)).await?;
-            if again != *etag {
-                // An ETag that looks like an MD5 need not be one.
-                return Ok(Proof::Size);
-            }
-            (etag.clone(), again, Proof::Etag)
-        }
-        _ => return Ok(Proof::Size),
+        _ => compare(link, (uri, head), &OpenFile::open(path).await?).await?,
     };
-    if expected == found {
-        return Ok(proof);
-    }
     link.stop.check()?;
-    // Here the store's word is what was expected.
-    Err(S3Error::Mismatch { uri: uri.clone(), expected: found, found: expected })
+    match compared {
+        Comparison::Same(proof) => Ok(proof),
+        // Nothing contradicts it.
+        Comparison::Unknown => Ok(Proof::Size),
+        Comparison::Different(_) => Err(not_as_told(uri, head, &ours.to_string())),
+    }
+}
+
+/// Says that what came is not what the store says it has.
+pub(crate) fn not_as_told(uri: &S3Uri, head: &ObjectHead, found: &str) -> S3Error {
+    let told = head.checksum.as_ref().map(Checksum::to_string);
+    let told = told.or_else(|| head.etag.clone()).unwrap_or_default();
+    S3Error::Mismatch { uri: uri.clone(), expected: found.to_owned(), found: told }
 }
 
 /// Asks for an object and says what is missing when it is not there.

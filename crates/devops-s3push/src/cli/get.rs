@@ -15,7 +15,9 @@ pub(crate) struct GetArgs {
     /// a folder are skipped and named (exit 3).
     #[arg(value_name = "S3_URI")]
     pub(crate) source: S3Uri,
-    /// The file, or a folder to make it in
+    /// The file, a folder to make it in, or - for stdout
+    ///
+    /// What goes to stdout is checked as it goes by: only the exit code tells whether it was right.
     ///
     /// A file that has the same content already stays as it is. What is fetched of a large object before
     /// the work breaks off stays beside it, under a hidden name that ends with .s3get-part; the same

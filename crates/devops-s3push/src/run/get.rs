@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use super::{
     connection::Connected,
     explain::{explain, explain_object, is_archived},
+    get_to_stdout::get_to_stdout,
     reporter::{Reporter, insert},
 };
 use crate::cli::GetArgs;
@@ -32,6 +33,9 @@ use crate::cli::GetArgs;
 const MODE: u32 = 0o644;
 
 pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
+    if args.destination.as_os_str() == OsStr::new("-") && !args.dry_run {
+        return get_to_stdout(&args, session).await;
+    }
     let path = target(&args)?;
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
@@ -247,9 +251,6 @@ fn explain_file(error: S3Error, uri: &S3Uri) -> Failure {
 /// Returns the folder, or the file: in a folder it gets the last part of the key as its name.
 fn target(args: &GetArgs) -> Result<PathBuf, Failure> {
     let destination = &args.destination;
-    if destination.as_os_str() == OsStr::new("-") {
-        return Err(Failure::usage("get writes to a file; the standard output is none"));
-    }
     if args.source.is_prefix() {
         return Ok(destination.clone());
     }

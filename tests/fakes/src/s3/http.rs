@@ -300,6 +300,13 @@ fn elsewhere(region: &str) -> Response<Body> {
     answer
 }
 
+/// The header and the element of each checksum, with a value that is not that of the bytes.
+const ZEROS: [(&str, &str, &str); 3] = [
+    ("x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", "AAAAAAAAAAA="),
+    ("x-amz-checksum-crc32c", "ChecksumCRC32C", "AAAAAA=="),
+    ("x-amz-checksum-sha256", "ChecksumSHA256", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+];
+
 /// Changes the service's answer.
 async fn afterwards(
     faults: &[Fault],
@@ -313,14 +320,10 @@ async fn afterwards(
                 rewrite(answer, "etag", "ETag", "\"00000000000000000000000000000000\"").await?
             }
             Fault::WrongChecksum => {
-                let answer = rewrite(
-                    answer,
-                    "x-amz-checksum-crc64nvme",
-                    "ChecksumCRC64NVME",
-                    "AAAAAAAAAAA=",
-                )
-                .await?;
-                rewrite(answer, "x-amz-checksum-crc32c", "ChecksumCRC32C", "AAAAAA==").await?
+                for (header, element, zeros) in ZEROS {
+                    answer = rewrite(answer, header, element, zeros).await?;
+                }
+                answer
             }
             Fault::NoChecksum => without_checksums(answer).await?,
             Fault::OtherRoot => with_other_root(answer).await?,

@@ -1,0 +1,218 @@
+//! Fetches an object to whoever reads its bytes in order, and checks at the end what went by.
+
+use std::{
+    collections::VecDeque,
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{Fuse, FusedFuture},
+    stream::FuturesOrdered,
+};
+use md5::{Digest, Md5};
+
+use super::{
+    S3Error, blocking,
+    buffers::Buffer,
+    checksum::{self, Algorithm, Checksum, Hasher, Sum},
+    event::Event,
+    fetch::plan_ranges,
+    get::{head_of_existing, not_as_told},
+    link::Link,
+    plan::{PartPlan, PartSize},
+    proof::Proof,
+    reads::ObjectHead,
+    uri::S3Uri,
+};
+use crate::fs::{At, PathError};
+
+/// An object that went by.
+#[derive(Clone, Debug)]
+pub struct Streamed {
+    /// How many bytes it has.
+    pub size: u64,
+    /// The checksum of the bytes; none where their MD5 was compared.
+    pub checksum: Option<Checksum>,
+    /// How well that agrees with what the store says.
+    pub proof: Proof,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Writes the bytes of an object to `sink`, which is called `name` in errors.
+///
+/// They go on before all of them are known to be right: after an error, whoever has them throws them away.
+/// A write that hangs is left behind on its thread when a signal comes.
+pub async fn get_stream(
+    link: Link<'_>,
+    uri: &S3Uri,
+    (sink, name): (impl Write + Send + 'static, PathBuf),
+) -> Result<Streamed, S3Error> {
+    let begun = Instant::now();
+    let head = head_of_existing(link, uri).await?;
+    let (plan, evidence) = plan(link, uri, &head).await?;
+    (link.events)(Event::Started {
+        uri: uri.clone(),
+        path: None,
+        size: Some(head.size),
+        parts: Some(plan.n_parts()),
+    });
+    let passing = Arc::new(Mutex::new(Passing { sink, name, evidence }));
+    pass_all(link, (uri, &head), plan, &passing).await?;
+    pass(link, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
+    let passed = Arc::into_inner(passing).expect("nothing writes any more");
+    let evidence = passed.into_inner().unwrap_or_else(PoisonError::into_inner).evidence;
+    let (checksum, proof) = evidence.judge(uri, &head)?;
+    Ok(Streamed { size: head.size, checksum, proof, elapsed: begun.elapsed() })
+}
+
+/// Fetches pieces and passes them on in order.
+///
+/// While the reader takes its time, what is on its way still arrives: a request that nobody looks after would
+/// count as stalled.
+async fn pass_all<W: Write + Send + 'static>(
+    link: Link<'_>,
+    (uri, head): (&S3Uri, &ObjectHead),
+    plan: PartPlan,
+    passing: &Arc<Mutex<Passing<W>>>,
+) -> Result<(), S3Error> {
+    let mut parts = plan.parts().filter(|part| part.size > 0);
+    let (mut fetching, mut arrived) = (FuturesOrdered::new(), VecDeque::new());
+    let mut writing = Fuse::terminated();
+    loop {
+        while fetching.len() + arrived.len() < link.store.concurrency() {
+            let Some(part) = parts.next() else { break };
+            let range = (part.offset, part.size);
+            fetching.push_back(link.get_range(uri, head.etag.as_deref(), range));
+        }
+        if writing.is_terminated()
+            && let Some(piece) = arrived.pop_front()
+        {
+            let piece: Buffer = piece;
+            let work = move |passing: &mut Passing<W>| passing.take(piece.as_ref());
+            writing = Box::pin(pass(link, passing, work)).fuse();
+        }
+        tokio::select! {
+            Some(piece) = fetching.next() => arrived.push_back(piece?),
+            done = &mut writing, if !writing.is_terminated() => done?,
+            else => return Ok(()),
+        }
+    }
+}
+
+/// Does something with the sink, which may wait for its reader.
+async fn pass<W: Write + Send + 'static>(
+    link: Link<'_>,
+    passing: &Arc<Mutex<Passing<W>>>,
+    work: impl FnOnce(&mut Passing<W>) -> Result<(), PathError> + Send + 'static,
+) -> Result<(), S3Error> {
+    let passing = Arc::clone(passing);
+    let working =
+        blocking(move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner)));
+    tokio::select! {
+        biased;
+        cancelled = link.stop.requested() => Err(cancelled.into()),
+        done = working => Ok(done?),
+    }
+}
+
+/// Returns the pieces that are fetched, and what is computed of them.
+async fn plan(
+    link: Link<'_>,
+    uri: &S3Uri,
+    head: &ObjectHead,
+) -> Result<(PartPlan, Evidence), S3Error> {
+    let max_memory = link.store.max_memory();
+    let plan = plan_ranges(head.size, PartSize::Auto, max_memory)?;
+    let etag = head.etag.as_deref().filter(|_| link.store.etag_may_prove());
+    let n_parts_of = |etag: &str| etag.rsplit_once('-')?.1.parse().ok();
+    let (evidence, n_parts) = match (&head.checksum, etag) {
+        (Some(theirs), _) if theirs.is_full() => {
+            return Ok((plan, Evidence::Whole(Hasher::new(theirs.algorithm))));
+        }
+        (Some(theirs), _) => (Evidence::Parts(theirs.algorithm, Vec::new()), theirs.n_parts()),
+        (None, Some(etag)) if checksum::is_md5(etag) => {
+            return Ok((plan, Evidence::Md5(Md5::new())));
+        }
+        (None, etag) => (Evidence::PartMd5s(Vec::new()), etag.and_then(n_parts_of)),
+    };
+    // Each part of the upload becomes one piece, if the store tells where it was cut.
+    let cut = match n_parts {
+        Some(n_parts) => link.plan_of_object(uri, head, n_parts).await?,
+        None => None,
+    };
+    let fits = |cut: &PartPlan| cut.part_size() <= max_memory.0 / 4;
+    match cut.filter(fits) {
+        Some(cut) => Ok((cut, evidence)),
+        None => Ok((plan, Evidence::Whole(Hasher::new(Algorithm::default())))),
+    }
+}
+
+/// Bytes on their way to someone else.
+struct Passing<W> {
+    sink: W,
+    name: PathBuf,
+    evidence: Evidence,
+}
+
+impl<W: Write> Passing<W> {
+    fn take(&mut self, piece: &[u8]) -> Result<(), PathError> {
+        self.evidence.add(piece);
+        self.sink.write_all(piece).at(&self.name, "write")
+    }
+}
+
+/// What is computed of bytes that go by, to be compared with what the store tells.
+enum Evidence {
+    /// The checksum of all.
+    Whole(Hasher),
+    /// The checksum of each part.
+    Parts(Algorithm, Vec<Sum>),
+    /// The MD5 of all.
+    Md5(Md5),
+    /// The MD5 of each part.
+    PartMd5s(Vec<[u8; 16]>),
+}
+
+impl Evidence {
+    fn add(&mut self, piece: &[u8]) {
+        match self {
+            Self::Whole(hasher) => hasher.update(piece),
+            Self::Parts(algorithm, sums) => sums.push(Sum::of(*algorithm, piece)),
+            Self::Md5(hasher) => hasher.update(piece),
+            Self::PartMd5s(md5s) => md5s.push(checksum::md5(piece)),
+        }
+    }
+
+    /// Returns the checksum and what it proves; fails when the store tells another.
+    fn judge(self, uri: &S3Uri, head: &ObjectHead) -> Result<(Option<Checksum>, Proof), S3Error> {
+        let etag = |ours: &str| {
+            // One that is another need not be an MD5.
+            if head.etag.as_deref() == Some(ours) { Proof::Etag } else { Proof::Size }
+        };
+        match self {
+            Self::Whole(hasher) => {
+                let ours = hasher.finish().checksum();
+                match &head.checksum {
+                    Some(theirs) if *theirs == ours => Ok((Some(ours), Proof::Full)),
+                    Some(theirs) if theirs.is_full() => {
+                        Err(not_as_told(uri, head, &ours.to_string()))
+                    }
+                    _ => Ok((Some(ours), Proof::Size)),
+                }
+            }
+            Self::Parts(_, sums) => match (Sum::composite(&sums), &head.checksum) {
+                (Some(ours), Some(theirs)) if ours.digits() != theirs.digits() => {
+                    Err(not_as_told(uri, head, &ours.to_string()))
+                }
+                _ => Ok((None, Proof::Parts)),
+            },
+            Self::Md5(hasher) => Ok((None, etag(&checksum::hex(&hasher.finalize())))),
+            Self::PartMd5s(md5s) => Ok((None, etag(&checksum::multipart_etag(&md5s)))),
+        }
+    }
+}
