@@ -201,8 +201,12 @@ async fn fetch(
     };
     match fetched.await {
         Ok(done) => {
-            landing.commit(options).await?;
-            Ok(done)
+            let (path, size) = (landing.path().to_owned(), fetch.n_landed());
+            let committed = landing.commit(options).await;
+            if committed.is_err() && path.exists() {
+                (link.events)(Event::Kept { path, size });
+            }
+            Ok(committed.map(|()| done)?)
         }
         Err(error) => {
             if let Some((path, size)) = landing.end(&error, fetch.n_landed()).await {
