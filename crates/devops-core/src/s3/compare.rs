@@ -79,8 +79,7 @@ async fn compare_whole(
     theirs: &Checksum,
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let whole = Part { number: 1, offset: 0, size: file.size() };
-    let ours = file.sum(whole, theirs.algorithm, link.stop).await?;
+    let ours = file.sum(file.whole(), theirs.algorithm, link.stop).await?;
     Ok(if ours.checksum() == *theirs {
         Comparison::Same(Proof::Full)
     } else {
@@ -192,8 +191,7 @@ pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Resul
     if !link.store.etag_may_prove() {
         return Ok(false);
     }
-    let whole = Part { number: 1, offset: 0, size: file.size() };
-    Ok(checksum::hex(&file.md5(whole, link.stop).await?) == md5)
+    Ok(checksum::hex(&file.md5(file.whole(), link.stop).await?) == md5)
 }
 
 /// Returns how an object may have been cut, and whether the store says so or these are the usual ways.

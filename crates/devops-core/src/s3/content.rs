@@ -279,6 +279,7 @@ mod tests {
     use std::{fs, future::poll_fn};
 
     use super::*;
+    use crate::cancel::Cancel;
 
     async fn collect(content: &Content) -> io::Result<Vec<u8>> {
         let mut body = content.body(Watch::default());
@@ -299,7 +300,7 @@ mod tests {
         fs::File::create(&path)
             .and_then(|mut file| io::Write::write_all(&mut file, &bytes))
             .unwrap();
-        let file = OpenFile::open(&path).await.unwrap();
+        let file = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
         let content = Content::of_file(file, Part { number: 1, offset: 3, size: 600_001 });
 
         assert_eq!(collect(&content).await.unwrap(), bytes[3..600_004]);
@@ -313,7 +314,7 @@ mod tests {
         let path = dir.path().join("file");
         let file = fs::File::create(&path).unwrap();
         file.set_len(500_000).unwrap();
-        let open = OpenFile::open(&path).await.unwrap();
+        let open = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
         let content = Content::of_file(open, Part { number: 1, offset: 0, size: 500_000 });
         file.set_len(200_000).unwrap();
 

@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     S3Error, blocking,
-    checksum::{self, Algorithm, Checksum, Sum},
-    compare::same_content,
+    checksum::{Algorithm, Checksum, Sum, is_md5},
+    compare::{has_md5, same_content},
     event::Event,
     failure::{CallFailure, Trouble},
     fetch::{Fetch, plan_ranges},
@@ -167,7 +167,7 @@ async fn existing(
     let Ok(metadata) = path.symlink_metadata() else { return Ok(Existing::Nothing) };
     let may_be_same = metadata.is_symlink() || metadata.is_file() && metadata.len() == head.size;
     if may_be_same
-        && let Ok(file) = OpenFile::open(path).await
+        && let Ok(file) = OpenFile::open(path, link.stop).await
         && let Some(proof) = same_content(link, (uri, head), &file).await?
     {
         file.check_unchanged()?;
@@ -175,6 +175,8 @@ async fn existing(
         blocking(move || remove_leftovers(&path)).await;
         return Ok(Existing::Same(proof));
     }
+    // What a signal kept from being compared is not called another.
+    link.stop.check()?;
     if replace == ReplacePolicy::Keep {
         let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(PathError { action: "create", path: path.to_owned(), source: exists }.into());
@@ -232,32 +234,27 @@ async fn check(
     head: &ObjectHead,
     (ours, path): (&Checksum, &Path),
 ) -> Result<Proof, S3Error> {
-    let (path, cancel) = (path.to_owned(), link.stop.cancel().clone());
-    let (expected, found, proof) = match (&head.checksum, &head.etag) {
+    let (theirs, ours) = match (&head.checksum, &head.etag) {
         (Some(theirs), _) if theirs.is_full() && theirs.algorithm == ours.algorithm => {
-            (theirs.to_string(), ours.to_string(), Proof::Full)
+            (theirs, ours.clone())
         }
         (Some(theirs), _) if theirs.is_full() => {
-            let algorithm = theirs.algorithm;
-            let again = blocking(move || checksum::of_file(&path, algorithm, &cancel)).await?;
-            (theirs.to_string(), again.checksum().to_string(), Proof::Full)
+            let file = OpenFile::open(path, link.stop).await?;
+            (theirs, file.sum(file.whole(), theirs.algorithm, link.stop).await?.checksum())
         }
-        (_, Some(etag)) if checksum::is_md5(etag) && link.store.etag_may_prove() => {
-            let again = blocking(move || checksum::md5_of_file(&path, &cancel)).await?;
-            if again != *etag {
-                // An ETag that looks like an MD5 need not be one.
-                return Ok(Proof::Size);
-            }
-            (etag.clone(), again, Proof::Etag)
+        (_, Some(etag)) if is_md5(etag) => {
+            let file = OpenFile::open(path, link.stop).await?;
+            // An ETag that looks like an MD5 need not be one.
+            let is_it = has_md5(link, &file, etag).await?;
+            return Ok(if is_it { Proof::Etag } else { Proof::Size });
         }
         _ => return Ok(Proof::Size),
     };
-    if expected == found {
-        return Ok(proof);
+    if ours == *theirs {
+        return Ok(Proof::Full);
     }
-    link.stop.check()?;
-    // Here the store's word is what was expected.
-    Err(S3Error::Mismatch { uri: uri.clone(), expected: found, found: expected })
+    let (expected, found) = (ours.to_string(), theirs.to_string());
+    Err(S3Error::Mismatch { uri: uri.clone(), expected, found })
 }
 
 /// Asks for an object and says what is missing when it is not there.

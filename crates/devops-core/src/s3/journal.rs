@@ -342,12 +342,16 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::s3::{payload::Protection, source::OpenFile};
+    use crate::{
+        cancel::Cancel,
+        s3::{payload::Protection, source::OpenFile, stop::Stop},
+    };
 
     async fn claimed(folder: &Path) -> Journal {
         let path = folder.join("source");
         File::create(&path).unwrap();
-        let state = OpenFile::open(&path).await.unwrap().state();
+        let stop = Stop::new(&Cancel::new());
+        let state = OpenFile::open(&path, &stop).await.unwrap().state();
         let place = (S3Uri::new("backups", "a.bin").unwrap(), ConnectOptions::default());
         let job = Job::new((path, state), place, PutOptions::default(), OffsetDateTime::UNIX_EPOCH);
         Journals::new(folder.join("journals")).claim(job).await.unwrap()

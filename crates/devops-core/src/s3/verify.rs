@@ -62,7 +62,7 @@ pub async fn verify(
     uri: &S3Uri,
     depth: Depth,
 ) -> Result<Verification, S3Error> {
-    let file = OpenFile::open(path).await?;
+    let file = OpenFile::open(path, link.stop).await?;
     let head = match head_of_existing(link, uri).await {
         Err(S3Error::Call(failure)) if failure.trouble == Trouble::NoObject => {
             return Ok(Verification::Missing);
