@@ -66,6 +66,16 @@ fn a_store_that_asks_for_less_gets_less() {
 }
 
 #[test]
+fn a_store_that_asks_to_be_left_alone_is_left_alone_so_long() {
+    let (rig, _) = survives(&["UploadPart:leave-alone=1500:part=2"]);
+
+    // Nobody waits longer than a second after the first attempt without being asked to.
+    let asked = Duration::from_millis(1500);
+    let is_heeded = |event: &Event| matches!(event, Event::Retry { pause, .. } if *pause >= asked);
+    assert!(rig.events.borrow().iter().any(is_heeded));
+}
+
+#[test]
 fn a_connection_that_stands_still_is_given_up_and_the_part_sent_again() {
     survives(&["UploadPart:stall:part=2"]);
 }

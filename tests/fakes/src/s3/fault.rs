@@ -14,6 +14,8 @@ pub enum Fault {
         /// The message.
         message: String,
     },
+    /// The store asks for fewer requests, and to be left alone for so many milliseconds.
+    LeaveAlone(u32),
     /// Status 200 with an error in the body; nothing is carried out.
     ErrorIn200,
     /// The connection ends without an answer; nothing is carried out.
@@ -194,6 +196,7 @@ fn fault(name: &str) -> Option<Fault> {
         "fail-key" if !value.is_empty() => Fault::FailKey(value.to_owned()),
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
         "region-in-body" if !value.is_empty() => Fault::RegionInBody(value.to_owned()),
+        "leave-alone" => Fault::LeaveAlone(value.parse().ok()?),
         "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
         "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
         "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),

@@ -154,6 +154,7 @@ impl Front {
         for fault in faults {
             let answer = match fault {
                 Fault::Error { status, code, message } => Ok(error(*status, code, message)),
+                Fault::LeaveAlone(millis) => Ok(leave_alone(*millis)),
                 Fault::ErrorIn200 => {
                     Ok(error(200, "InternalError", "We encountered an internal error."))
                 }
@@ -276,6 +277,12 @@ fn told(status: u16, elements: &str) -> Response<Body> {
     *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
     answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
     answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("fake"));
+    answer
+}
+
+fn leave_alone(millis: u32) -> Response<Body> {
+    let mut answer = error(503, "SlowDown", "Please reduce your request rate.");
+    answer.headers_mut().insert("x-amz-retry-after", HeaderValue::from(millis));
     answer
 }
 
