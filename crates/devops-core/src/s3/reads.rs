@@ -118,7 +118,7 @@ impl Link<'_> {
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => {
-                let size = output.content_length().unwrap_or_default().cast_unsigned();
+                let size = size_of_object(&output).unwrap_or_default();
                 let archive = ArchiveState::of(&output);
                 Ok(Some(ObjectHead { archive, ..head_of!(output, size) }))
             }
@@ -254,7 +254,12 @@ fn is_opaque(
 /// An object of no size or no properties is what something between us and the store made up.
 pub(crate) fn is_of_object(output: &HeadObjectOutput) -> bool {
     let is_known = output.e_tag().is_some() || output.last_modified().is_some();
-    is_known && output.content_length().is_some()
+    is_known && size_of_object(output).is_some()
+}
+
+/// Returns the size that an answer tells, unless it is none.
+pub(crate) fn size_of_object(output: &HeadObjectOutput) -> Option<u64> {
+    output.content_length().and_then(|size| u64::try_from(size).ok())
 }
 
 pub(crate) fn none_of_s3<E>() -> SdkError<E, HttpResponse> {

@@ -5,7 +5,9 @@ use std::{fs, path::Path, time::Duration};
 use devops_core::{
     fs::ReplacePolicy,
     kind::{HasKind, Kind},
-    s3::{Event, GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list},
+    s3::{
+        Event, GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list, list_versions,
+    },
     units::ByteSize,
 };
 
@@ -192,6 +194,24 @@ fn keys_that_xml_cannot_carry_are_listed() {
     let mut expected = awkward.map(str::to_owned);
     expected.sort();
     assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_listing_with_a_size_that_is_none_is_no_answer() {
+    let rig = Rig::new();
+    rig.server.put("backups", "p/a", b"x");
+    rig.server.faults(&["*:negative-size:always"]);
+
+    let objects = rig.run(async |link| list(link, &uri("p/"), |_| true).await).unwrap_err();
+    let versions = rig.run(async |link| list_versions(link, &uri("p/")).await).unwrap_err();
+
+    for (operation, error) in [("ListObjectsV2", objects), ("ListObjectVersions", versions)] {
+        assert_eq!(
+            error.to_string(),
+            format!("{operation}: the store says that `p/a` has -5 bytes")
+        );
+        assert_eq!(error.kind(), Kind::Temporary);
+    }
 }
 
 #[test]

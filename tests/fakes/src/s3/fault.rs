@@ -36,6 +36,8 @@ pub enum Fault {
     WrongEtag,
     /// The answer's checksum is not that of the bytes.
     WrongChecksum,
+    /// The first size in the answer's body is negative.
+    NegativeSize,
     /// The answer has no checksums, as if the store did not know them.
     NoChecksum,
     /// The answer has no user metadata.
@@ -187,6 +189,7 @@ fn fault(name: &str) -> Option<Fault> {
         "delay" => Fault::Delay(Duration::from_millis(value.parse().ok()?)),
         "wrong-etag" => Fault::WrongEtag,
         "wrong-checksum" => Fault::WrongChecksum,
+        "negative-size" => Fault::NegativeSize,
         "no-checksum" => Fault::NoChecksum,
         "no-metadata" => Fault::NoMetadata,
         "other-root" => Fault::OtherRoot,

@@ -329,6 +329,7 @@ async fn afterwards(
                 .await?;
                 rewrite(answer, "x-amz-checksum-crc32c", "ChecksumCRC32C", "AAAAAA==").await?
             }
+            Fault::NegativeSize => rewrite(answer, "x-amz-object-size", "Size", "-5").await?,
             Fault::NoChecksum => without_checksums(answer).await?,
             Fault::OtherRoot => with_other_root(answer).await?,
             Fault::NoMetadata => {
