@@ -276,10 +276,12 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, future::poll_fn};
+    use std::{fs, future::poll_fn, sync::mpsc, time::Duration};
+
+    use time::UtcOffset;
 
     use super::*;
-    use crate::cancel::Cancel;
+    use crate::{cancel::Cancel, clock::SystemClock, s3::pace::Pace};
 
     async fn collect(content: &Content) -> io::Result<Vec<u8>> {
         let mut body = content.body(Watch::default());
@@ -321,5 +323,35 @@ mod tests {
         assert!(collect(&content).await.is_err());
         assert!(content.has_failed());
         assert!(matches!(content.take_failure(), Some(S3Error::Source(_))));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_a_stall_though_the_rate_is_limited() {
+        const SIZE: u64 = 500_000;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
+        let file = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
+        let part = Part { number: 1, offset: 0, size: SIZE };
+        let mut reader = Reader::new(FilePart { file, part, failure: Arc::default() });
+        let (release, held) = mpsc::channel::<()>();
+        let buffer = Buffer { bytes: Vec::new(), spare: Spare::default() };
+        reader.waiting = Some(tokio::task::spawn_blocking(move || {
+            let _ended = held.recv();
+            (buffer, Ok(()))
+        }));
+        let pace = Pace::new("256KiB".parse().unwrap(), SystemClock::new(UtcOffset::UTC));
+        let watch = Watch::new(&pace);
+        let mut body = Body { rest: Rest::Read(reader), watch: watch.clone(), next: None };
+        let next = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx));
+
+        let is_stalled = tokio::select! {
+            _ = next => false,
+            () = watch.stalled(SIZE, (Duration::from_millis(300), Duration::MAX), |_| ()) => true,
+            () = sleep(Duration::from_secs(20)) => false,
+        };
+        drop(release);
+
+        assert!(is_stalled);
     }
 }
