@@ -485,6 +485,30 @@ fn an_object_comes_back_and_is_verified() {
 }
 
 #[test]
+fn verify_does_not_call_ok_what_only_has_the_right_size() {
+    let setting = Setting::new();
+    setting.file("a.bin", 1000);
+    setting.env.write("b.bin", "b".repeat(1000));
+    setting.run(&["put", "a.bin", "s3://backups/a.bin"]).expect_code(0);
+    setting.server.faults(&["*:no-checksum:always"]);
+
+    let same = setting.run(&["verify", "a.bin", "s3://backups/a.bin"]);
+    let other = setting.run(&["verify", "b.bin", "s3://backups/a.bin"]);
+    let json = setting.run(&["verify", "b.bin", "s3://backups/a.bin", "--json"]);
+
+    same.expect_code(0);
+    assert!(same.stdout.ends_with("proof etag)\n"), "{}", same.stdout);
+    other.expect_code(10);
+    assert!(
+        other.stdout.starts_with("UNPROVEN: s3://backups/a.bin has the size"),
+        "{}",
+        other.stdout
+    );
+    json.expect_code(10);
+    assert!(json.stdout.contains(r#""result":"unproven""#), "{}", json.stdout);
+}
+
+#[test]
 fn verify_says_in_which_parts_an_object_differs() {
     let setting = Setting::new();
     let mut content = bytes(20 * MIB);

@@ -123,7 +123,7 @@ pub use self::{
         ArchivedObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
         check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
     },
-    tree::{put_all, put_everywhere, run_all},
+    tree::{put_everywhere, run_all},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     vacant::find_free_keys,

@@ -183,7 +183,7 @@ pub(crate) struct VerifyArgs {
     /// Fetch the objects and compare every byte
     #[arg(long)]
     pub(crate) deep: bool,
-    /// Take less proof than full, parts, etag or size as a difference
+    /// Take less proof than full, parts, etag or size as a difference; another MD5 always is one
     #[arg(long, value_name = "LEVEL", default_value = "size")]
     pub(crate) require_proof: Proof,
     #[command(flatten)]

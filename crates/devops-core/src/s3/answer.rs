@@ -1,12 +1,13 @@
 //! What an error of the SDK means.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     operation::{RequestId, RequestIdExt},
+    primitives::{DateTime, DateTimeFormat},
 };
 
 use super::failure::{CallFailure, Trouble};
@@ -44,10 +45,26 @@ impl CallFailure {
             code,
             message: status_message.unwrap_or(message),
             request_id: request_id(error),
+            retry_after: retry_after(header),
             server_date: header("date"),
             is_after_lost_answer: false,
         }
     }
+}
+
+/// Returns how long an answer asks to wait: AWS in milliseconds, HTTP in seconds or until a date, which
+/// is one of the store's clock (RFC 9110, 10.2.3).
+fn retry_after(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
+    if let Some(millis) = header("x-amz-retry-after").and_then(|text| text.trim().parse().ok()) {
+        return Some(Duration::from_millis(millis));
+    }
+    let text = header("retry-after")?;
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| DateTime::from_str(text, DateTimeFormat::HttpDate).ok();
+    let seconds = date(&text)?.secs() - date(&header("date")?)?.secs();
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
 fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
@@ -200,6 +217,28 @@ mod tests {
             element("<Error><Region>eu-west-1</Region></Error>", "Region"),
             Some("eu-west-1".to_owned())
         );
+    }
+
+    #[test]
+    fn an_answer_may_ask_to_wait() {
+        fn asks(headers: &[(&str, &str)]) -> Option<Duration> {
+            retry_after(|name| {
+                let found = headers.iter().find(|(header, _)| *header == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        }
+        let now = ("date", "Thu, 26 Nov 2026 07:00:00 GMT");
+        let date = ("retry-after", "Thu, 26 Nov 2026 07:01:30 GMT");
+        let past = ("retry-after", "Thu, 26 Nov 2026 06:00:00 GMT");
+
+        let both = asks(&[("retry-after", "7"), ("x-amz-retry-after", "1500")]);
+        assert_eq!(both, Some(Duration::from_millis(1500)));
+        assert_eq!(asks(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(asks(&[now, date]), Some(Duration::from_secs(90)));
+        assert_eq!(asks(&[now, past]), Some(Duration::ZERO));
+        assert_eq!(asks(&[date]), None);
+        assert_eq!(asks(&[("retry-after", "soon")]), None);
+        assert_eq!(asks(&[]), None);
     }
 
     #[test]

@@ -1,17 +1,12 @@
 //! Checksums as S3 shows them: computed while reading, combined from parts, compared.
 
-use std::{fmt, io::Read, path::Path, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crc_fast::{CrcAlgorithm, checksum_combine};
 use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-
-use crate::{
-    cancel::Cancel,
-    fs::{At, PathError, open_file},
-};
 
 /// An algorithm that S3 stores know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,32 +229,6 @@ impl Hasher {
             (State::Sha256(digest), _) => digest.finalize().to_vec(),
         };
         Sum { algorithm: self.algorithm, bytes, size: self.size }
-    }
-}
-
-/// Returns the checksum of a file; stops early when cancelled, with what it has.
-pub fn of_file(path: &Path, algorithm: Algorithm, cancel: &Cancel) -> Result<Sum, PathError> {
-    let mut hasher = Hasher::new(algorithm);
-    read_through(path, cancel, |bytes| hasher.update(bytes))?;
-    Ok(hasher.finish())
-}
-
-/// Returns the MD5 of a file in the form of an `ETag`, without quotes.
-pub fn md5_of_file(path: &Path, cancel: &Cancel) -> Result<String, PathError> {
-    let mut hasher = Md5::new();
-    read_through(path, cancel, |bytes| hasher.update(bytes))?;
-    Ok(hex(&hasher.finalize()))
-}
-
-fn read_through(path: &Path, cancel: &Cancel, mut add: impl FnMut(&[u8])) -> Result<(), PathError> {
-    let mut file = open_file(path)?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = file.read(&mut buffer).at(path, "read")?;
-        if n == 0 || cancel.is_cancelled() {
-            return Ok(());
-        }
-        add(&buffer[..n]);
     }
 }
 

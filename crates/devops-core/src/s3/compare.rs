@@ -6,6 +6,7 @@ use super::{
     link::Link,
     plan::{Part, PartPlan, PartSize},
     proof::Proof,
+    quirks::Support,
     reads::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
@@ -22,6 +23,8 @@ pub(crate) enum Comparison {
     Same(Proof),
     /// It has others: in these parts, where the store tells of parts.
     Different(Vec<Part>),
+    /// Its `ETag` is not what most stores give these bytes, which need not mean anything.
+    Doubtful,
     /// The store tells nothing that can be compared.
     Unknown,
 }
@@ -34,7 +37,7 @@ impl Comparison {
     pub(crate) fn proof(&self) -> Option<Proof> {
         match self {
             Self::Same(proof) => Some(*proof),
-            Self::Different(_) | Self::Unknown => None,
+            Self::Different(_) | Self::Doubtful | Self::Unknown => None,
         }
     }
 }
@@ -76,8 +79,7 @@ async fn compare_whole(
     theirs: &Checksum,
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let whole = Part { number: 1, offset: 0, size: file.size() };
-    let ours = file.sum(whole, theirs.algorithm, link.stop).await?;
+    let ours = file.sum(file.whole(), theirs.algorithm, link.stop).await?;
     Ok(if ours.checksum() == *theirs {
         Comparison::Same(Proof::Full)
     } else {
@@ -141,28 +143,35 @@ async fn compare_etag(
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    // An ETag that is another need not be an MD5.
-    Ok(if has_etag(link, (uri, head), file).await? {
-        Comparison::Same(Proof::Etag)
+    let Some(etag) = head.etag.as_ref().filter(|_| link.store.etag_may_prove()) else {
+        return Ok(Comparison::Unknown);
+    };
+    let (is_same, is_cut_told) = if checksum::is_md5(etag) {
+        (has_md5(link, file, etag).await?, true)
     } else {
-        Comparison::Unknown
+        let n_parts = etag.rsplit_once('-').and_then(|(_, count)| count.parse().ok());
+        let (plans, are_told) = plans(link, (uri, head), n_parts).await?;
+        if plans.is_empty() {
+            return Ok(Comparison::Unknown);
+        }
+        (has_multipart_etag(link, file, (&plans, etag)).await?, are_told)
+    };
+    Ok(match is_same {
+        true => Comparison::Same(Proof::Etag),
+        false if head.etag_is_opaque => Comparison::Unknown,
+        false if is_cut_told && link.store.etag_is_md5() == Support::Yes => {
+            Comparison::Different(Vec::new())
+        }
+        false => Comparison::Doubtful,
     })
 }
 
-/// Returns whether the `ETag` is the MD5 of the file, or that of its parts' MD5s.
-async fn has_etag(
+/// Returns whether this is the MD5 of the MD5s of the file's parts, cut in one of these ways.
+async fn has_multipart_etag(
     link: Link<'_>,
-    (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
+    (plans, etag): (&[PartPlan], &str),
 ) -> Result<bool, S3Error> {
-    let Some(etag) = head.etag.as_ref().filter(|_| link.store.etag_may_prove()) else {
-        return Ok(false);
-    };
-    if checksum::is_md5(etag) {
-        return has_md5(link, file, etag).await;
-    }
-    let n_parts = etag.rsplit_once('-').and_then(|(_, count)| count.parse().ok());
-    let (plans, _) = plans(link, (uri, head), n_parts).await?;
     for plan in plans {
         let mut md5s = Vec::new();
         for part in plan.parts() {
@@ -182,8 +191,7 @@ pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Resul
     if !link.store.etag_may_prove() {
         return Ok(false);
     }
-    let whole = Part { number: 1, offset: 0, size: file.size() };
-    Ok(checksum::hex(&file.md5(whole, link.stop).await?) == md5)
+    Ok(checksum::hex(&file.md5(file.whole(), link.stop).await?) == md5)
 }
 
 /// Returns how an object may have been cut, and whether the store says so or these are the usual ways.

@@ -276,9 +276,12 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, future::poll_fn};
+    use std::{fs, future::poll_fn, sync::mpsc, time::Duration};
+
+    use time::UtcOffset;
 
     use super::*;
+    use crate::{cancel::Cancel, clock::SystemClock, s3::pace::Pace};
 
     async fn collect(content: &Content) -> io::Result<Vec<u8>> {
         let mut body = content.body(Watch::default());
@@ -299,7 +302,7 @@ mod tests {
         fs::File::create(&path)
             .and_then(|mut file| io::Write::write_all(&mut file, &bytes))
             .unwrap();
-        let file = OpenFile::open(&path).await.unwrap();
+        let file = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
         let content = Content::of_file(file, Part { number: 1, offset: 3, size: 600_001 });
 
         assert_eq!(collect(&content).await.unwrap(), bytes[3..600_004]);
@@ -313,12 +316,42 @@ mod tests {
         let path = dir.path().join("file");
         let file = fs::File::create(&path).unwrap();
         file.set_len(500_000).unwrap();
-        let open = OpenFile::open(&path).await.unwrap();
+        let open = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
         let content = Content::of_file(open, Part { number: 1, offset: 0, size: 500_000 });
         file.set_len(200_000).unwrap();
 
         assert!(collect(&content).await.is_err());
         assert!(content.has_failed());
         assert!(matches!(content.take_failure(), Some(S3Error::Source(_))));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_a_stall_though_the_rate_is_limited() {
+        const SIZE: u64 = 500_000;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
+        let file = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
+        let part = Part { number: 1, offset: 0, size: SIZE };
+        let mut reader = Reader::new(FilePart { file, part, failure: Arc::default() });
+        let (release, held) = mpsc::channel::<()>();
+        let buffer = Buffer { bytes: Vec::new(), spare: Spare::default() };
+        reader.waiting = Some(tokio::task::spawn_blocking(move || {
+            let _ended = held.recv();
+            (buffer, Ok(()))
+        }));
+        let pace = Pace::new("256KiB".parse().unwrap(), SystemClock::new(UtcOffset::UTC));
+        let watch = Watch::new(&pace);
+        let mut body = Body { rest: Rest::Read(reader), watch: watch.clone(), next: None };
+        let next = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx));
+
+        let is_stalled = tokio::select! {
+            _ = next => false,
+            () = watch.stalled(SIZE, (Duration::from_millis(300), Duration::MAX), |_| ()) => true,
+            () = sleep(Duration::from_secs(20)) => false,
+        };
+        drop(release);
+
+        assert!(is_stalled);
     }
 }

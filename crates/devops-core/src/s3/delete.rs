@@ -166,7 +166,8 @@ impl Link<'_> {
                 }
             }
             let Some((_, failure)) = again.first() else { break };
-            let tried = Tried { attempt, elapsed: begun.elapsed(), answered: true };
+            let (elapsed, asked) = (begun.elapsed(), failure.retry_after);
+            let tried = Tried { attempt, elapsed, answered: true, asked };
             let pause = self.store.patience().pause(&failure.trouble, tried, chance());
             let Some(pause) = pause else {
                 let failed = again.into_iter();

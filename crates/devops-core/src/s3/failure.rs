@@ -1,6 +1,6 @@
 //! A request that did not succeed: which trouble it is, and what a person should read about it.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use crate::{
     cancel::Cancelled,
@@ -114,6 +114,8 @@ pub struct CallFailure {
     pub request_id: Option<String>,
     /// The date in the store's answer.
     pub server_date: Option<String>,
+    /// How long the store asks to be left alone.
+    pub retry_after: Option<Duration>,
     /// Whether the same request was made before and may have been carried out then.
     pub is_after_lost_answer: bool,
 }
@@ -188,6 +190,7 @@ impl CallFailure {
             message: message.into(),
             request_id: None,
             server_date: None,
+            retry_after: None,
             is_after_lost_answer: false,
         }
     }

@@ -58,7 +58,7 @@ pub(crate) fn plan_ranges(
     let needed = size.div_ceil(MANY_RANGES).next_multiple_of(1 << 20).min(LARGEST_RANGE);
     let part_size = match part_size {
         PartSize::Auto if size > MANY_RANGES * MIN_PART => {
-            PartSize::Exactly(ByteSize(needed.max(8 << 20)))
+            PartSize::Exactly(ByteSize(needed.max(8 << 20).min(max_memory.0.max(MIN_PART))))
         }
         other => other,
     };
@@ -153,5 +153,38 @@ impl<'a> Fetch<'a> {
         .await?;
         self.landed.fetch_add(part.size, Ordering::Relaxed);
         Ok((part, sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIB: u64 = 1 << 40;
+
+    fn range(size: u64, max_memory: ByteSize) -> u64 {
+        let plan = plan_ranges(size, PartSize::Auto, max_memory).unwrap();
+        let n_bytes: u64 = plan.parts().map(|part| part.size).sum();
+        assert_eq!(n_bytes, size);
+        plan.part_size() >> 20
+    }
+
+    #[test]
+    fn ranges_grow_with_the_object_and_stay_small_enough_for_memory() {
+        let usual = ByteSize::mib(128);
+
+        assert_eq!(range(TIB / 4, usual), 8);
+        assert_eq!(range(TIB, usual), 11);
+        assert_eq!(range(13 * TIB / 10, usual), 14);
+        assert_eq!(range(3 * TIB, usual), 32);
+        // There may be more than 10,000 of them, and more than are usual.
+        assert_eq!(range(48 * TIB, usual), 32);
+    }
+
+    #[test]
+    fn little_memory_makes_for_more_ranges() {
+        assert_eq!(range(TIB / 4, ByteSize::mib(6)), 6);
+        assert_eq!(range(2 * TIB, ByteSize::mib(16)), 16);
+        assert_eq!(range(2 * TIB, ByteSize::mib(5)), 5);
     }
 }

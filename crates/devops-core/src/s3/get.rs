@@ -167,7 +167,7 @@ async fn existing(
     let Ok(metadata) = path.symlink_metadata() else { return Ok(Existing::Nothing) };
     let may_be_same = metadata.is_symlink() || metadata.is_file() && metadata.len() == head.size;
     if may_be_same
-        && let Ok(file) = OpenFile::open(path).await
+        && let Ok(file) = OpenFile::open(path, link.stop).await
         && let Some(proof) = same_content(link, (uri, head), &file).await?
     {
         file.check_unchanged()?;
@@ -175,6 +175,8 @@ async fn existing(
         blocking(move || remove_leftovers(&path)).await;
         return Ok(Existing::Same(proof));
     }
+    // What a signal kept from being compared is not called another.
+    link.stop.check()?;
     if replace == ReplacePolicy::Keep {
         let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(PathError { action: "create", path: path.to_owned(), source: exists }.into());
@@ -201,8 +203,12 @@ async fn fetch(
     };
     match fetched.await {
         Ok(done) => {
-            landing.commit(options).await?;
-            Ok(done)
+            let (path, size) = (landing.path().to_owned(), fetch.n_landed());
+            let committed = landing.commit(options).await;
+            if committed.is_err() && path.exists() {
+                (link.events)(Event::Kept { path, size });
+            }
+            Ok(committed.map(|()| done)?)
         }
         Err(error) => {
             if let Some((path, size)) = landing.end(&error, fetch.n_landed()).await {
@@ -233,13 +239,13 @@ async fn check(
         Some(theirs) if theirs.is_full() && theirs.algorithm == ours.algorithm => {
             Comparison::Different(Vec::new())
         }
-        _ => compare(link, (uri, head), &OpenFile::open(path).await?).await?,
+        _ => compare(link, (uri, head), &OpenFile::open(path, link.stop).await?).await?,
     };
     link.stop.check()?;
     match compared {
         Comparison::Same(proof) => Ok(proof),
         // Nothing contradicts it.
-        Comparison::Unknown => Ok(Proof::Size),
+        Comparison::Doubtful | Comparison::Unknown => Ok(Proof::Size),
         Comparison::Different(_) => Err(not_as_told(uri, head, &ours.to_string())),
     }
 }

@@ -68,7 +68,7 @@ async fn already_there(
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
     let Some(md5) = object.etag.as_deref().filter(|etag| is_md5(etag)) else { return Ok(None) };
-    let Ok(file) = OpenFile::open(path).await else { return Ok(None) };
+    let Ok(file) = OpenFile::open(path, link.stop).await else { return Ok(None) };
     if file.size() != object.size || !has_md5(link, &file, md5).await? {
         return Ok(None);
     }

@@ -15,10 +15,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::{
@@ -186,7 +183,16 @@ pub(crate) struct Journal {
     file: Arc<File>,
     /// What an earlier process left.
     pub(crate) earlier: Option<Box<Story>>,
-    broken: Arc<AtomicBool>,
+    end: Arc<Mutex<End>>,
+}
+
+/// What the next line of a journal has to go by.
+#[derive(Debug, Default)]
+struct End {
+    /// How many uploads this process has begun.
+    n_begun: usize,
+    /// Whether the last line is cut off.
+    is_broken: bool,
 }
 
 impl Journals {
@@ -267,7 +273,7 @@ fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
     let length = earlier.as_ref().map_or(0, |story| story.length);
     file.set_len(length as u64).at(&path, "write")?;
     let earlier = earlier.map(Box::new);
-    let journal = Journal { path, file: Arc::new(file), earlier, broken: Arc::default() };
+    let journal = Journal { path, file: Arc::new(file), earlier, end: Arc::default() };
     if journal.earlier.is_none() {
         append(&journal.file, &Line::Job(Box::new(job)), File::sync_all)
             .at(&journal.path, "write")?;
@@ -290,20 +296,27 @@ impl Journal {
 
     /// Writes down an upload; only then may its parts be sent.
     pub(crate) async fn begin(&self, begun: Begun) -> Result<(), PathError> {
-        let file = Arc::clone(&self.file);
-        let write = move || append(&file, &Line::Upload(begun), File::sync_data);
+        let (file, end) = (Arc::clone(&self.file), Arc::clone(&self.end));
+        let write = move || {
+            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            // Behind half a line it would not count, and the upload would be lost with its parts.
+            file.set_len(lines::whole(&read(&file)?) as u64)?;
+            *end = End { n_begun: end.n_begun + 1, is_broken: false };
+            append(&file, &Line::Upload(begun), File::sync_data)
+        };
         blocking(write).await.at(&self.path, "write")
     }
 
-    /// Writes down a part.
+    /// Writes down a part of the upload that was begun last.
     pub(crate) async fn take(&self, part: Taken) {
-        let (file, broken) = (Arc::clone(&self.file), Arc::clone(&self.broken));
+        let (file, end) = (Arc::clone(&self.file), Arc::clone(&self.end));
+        let n_begun = end.lock().unwrap_or_else(PoisonError::into_inner).n_begun;
         let take = move || {
-            // A line behind half a line would not count, and a missing one is no loss.
-            if !broken.load(Ordering::Relaxed)
-                && append(&file, &Line::Part(part), |_| Ok(())).is_err()
-            {
-                broken.store(true, Ordering::Relaxed);
+            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            // A line behind half a line would not count, and a missing one is no loss. Nor may one that
+            // comes late be taken for a part of an upload that was begun since.
+            if end.n_begun == n_begun && !end.is_broken {
+                end.is_broken = append(&file, &Line::Part(part), |_| Ok(())).is_err();
             }
         };
         blocking(take).await;
@@ -312,7 +325,19 @@ impl Journal {
     /// Removes it: there is nothing to take up.
     pub(crate) async fn remove(self) {
         // If it stays, the next run finds that the upload is gone.
-        let _removed = blocking(move || fs::remove_file(&self.path)).await;
+        let path = self.path.clone();
+        let _removed = blocking(move || fs::remove_file(path)).await;
+    }
+}
+
+impl Drop for Journal {
+    /// Lets the next one have it at once, though a line may still be on its way to the file.
+    fn drop(&mut self) {
+        // A disk that hangs keeps the lock, and nobody here waits for it.
+        if let Ok(mut end) = self.end.try_lock() {
+            end.is_broken = true;
+            let _unlocked = flock(&self.file, FlockOperation::Unlock);
+        }
     }
 }
 
@@ -322,4 +347,66 @@ pub(crate) fn read(mut file: &File) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(0))?;
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::{
+        cancel::Cancel,
+        s3::{payload::Protection, source::OpenFile, stop::Stop},
+    };
+
+    async fn claimed(folder: &Path) -> Journal {
+        let path = folder.join("source");
+        File::create(&path).unwrap();
+        let stop = Stop::new(&Cancel::new());
+        let state = OpenFile::open(&path, &stop).await.unwrap().state();
+        let place = (S3Uri::new("backups", "a.bin").unwrap(), ConnectOptions::default());
+        let job = Job::new((path, state), place, PutOptions::default(), OffsetDateTime::UNIX_EPOCH);
+        Journals::new(folder.join("journals")).claim(job).await.unwrap()
+    }
+
+    fn begun(id: &str) -> Begun {
+        let protection = Protection::Nothing;
+        Begun { upload_id: id.to_owned(), mark: String::new(), protection, composition: None }
+    }
+
+    fn part(number: u32) -> Taken {
+        Taken { number, etag: "tag".to_owned(), sum: None, confirmed: false, md5: None }
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_is_begun_after_half_a_line_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = claimed(dir.path()).await;
+        journal.begin(begun("first")).await.unwrap();
+        journal.take(part(1)).await;
+        // As a full disk leaves it.
+        (&*journal.file).write_all(b"{\"part\":{\"number\":2,\"et").unwrap();
+
+        journal.begin(begun("second")).await.unwrap();
+        journal.take(part(7)).await;
+        drop(journal);
+        let story = claimed(dir.path()).await.earlier.take().unwrap();
+
+        assert_eq!(story.begun.upload_id, "second");
+        assert_eq!(story.taken.into_keys().collect::<Vec<_>>(), [7]);
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_was_let_go_can_be_claimed_though_a_line_is_on_its_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = claimed(dir.path()).await;
+        journal.begin(begun("first")).await.unwrap();
+        let on_its_way = (Arc::clone(&journal.file), Arc::clone(&journal.end));
+        drop(journal);
+
+        let story = claimed(dir.path()).await.earlier.take().unwrap();
+
+        assert_eq!(story.begun.upload_id, "first");
+        assert!(on_its_way.1.lock().unwrap().is_broken, "it is not written any more");
+    }
 }

@@ -44,7 +44,7 @@ impl Landing {
             let (target, cancel) = (path.to_owned(), link.stop.cancel().clone());
             let max_memory = link.store.max_memory();
             let open = move || Partial::open(&target, &subject, max_memory, &cancel);
-            let partial = blocking(open).await?;
+            let partial = link.stop.outrun(open).await??;
             link.stop.check()?;
             if let Some(partial) = partial {
                 if partial.is_other {

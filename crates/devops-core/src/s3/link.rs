@@ -119,8 +119,8 @@ impl<'a> Link<'a> {
             if failure.trouble == Trouble::Throttled && call.body.is_some() {
                 self.store.lanes().halve();
             }
-            let tried =
-                Tried { attempt, elapsed: begun.elapsed(), answered: self.store.has_answered() };
+            let (elapsed, answered) = (begun.elapsed(), self.store.has_answered());
+            let tried = Tried { attempt, elapsed, answered, asked: failure.retry_after };
             let pause = self.store.patience().pause(&failure.trouble, tried, chance());
             let again = call.retry && !call.content.is_some_and(Content::has_failed);
             let Some(pause) = pause.filter(|_| again) else { return Err(failure) };

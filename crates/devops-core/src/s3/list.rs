@@ -47,7 +47,7 @@ pub async fn list(
         let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         for object in page.contents() {
-            if !each(listed(prefix, object, encoded)) {
+            if !each(listed(prefix, object, encoded)?) {
                 return Ok(());
             }
         }
@@ -64,17 +64,28 @@ pub async fn list(
     }
 }
 
-fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> ListedObject {
-    ListedObject {
-        uri: S3Uri {
-            bucket: prefix.bucket.clone(),
-            key: decoded(object.key().unwrap_or_default(), encoded),
-        },
-        size: object.size().unwrap_or_default().cast_unsigned(),
+fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> Result<ListedObject, S3Error> {
+    let key = decoded(object.key().unwrap_or_default(), encoded);
+    Ok(ListedObject {
+        size: size_of("ListObjectsV2", &key, object.size())?,
+        uri: S3Uri { bucket: prefix.bucket.clone(), key },
         modified: object.last_modified().and_then(time_of),
         etag: object.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
         storage_class: object.storage_class().map(|class| class.as_str().to_owned()),
-    }
+    })
+}
+
+/// Reads a size; what is none is no answer, whatever else stands in it.
+pub(crate) fn size_of(
+    operation: &'static str,
+    key: &str,
+    size: Option<i64>,
+) -> Result<u64, S3Error> {
+    let size = size.unwrap_or_default();
+    u64::try_from(size).map_err(|_| {
+        let message = format!("the store says that `{key}` has {size} bytes");
+        CallFailure::local(operation, Trouble::Unreadable, message).into()
+    })
 }
 
 /// Undoes the encoding of a key, where the store did as it was asked.

@@ -104,11 +104,11 @@ impl Task<'_> {
             return Ok(Payload::new(bytes.clone(), self.protection, plain_http));
         }
         let mut hasher = PayloadHasher::new(self.protection, plain_http);
-        blocking(move || {
+        let hash = move || {
             file.read_through(part, &cancel, |piece| hasher.update(piece))?;
             Ok(hasher.finish(Content::of_file(file, part)))
-        })
-        .await
+        };
+        self.link.stop.outrun(hash).await?
     }
 
     pub(crate) async fn hash(&self, bytes: Bytes) -> Payload {

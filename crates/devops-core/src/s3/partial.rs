@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
     os::unix::{ffi::OsStrExt, fs::FileExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
+    fs::{Advice, CWD, FlockOperation, Mode, OFlags, fadvise, fchmod, flock, openat},
     io::Errno,
     process::geteuid,
 };
@@ -45,6 +45,7 @@ const JOURNAL: &str = ".s3get-journal";
 const LONGEST_NAME: usize = 200;
 /// How much of a range is hashed at once.
 const PIECE: usize = 1 << 20;
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Which object is fetched, and how it is cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,18 +217,33 @@ impl Partial {
 
     /// Gives the file its final name; where that fails, all stays for a later run.
     pub(crate) fn commit(self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+        let named = self.name(mode, policy);
+        match &named {
+            // Whoever finds it alone takes it for no more than it is.
+            Ok(()) => drop(fs::remove_file(&self.journal)),
+            Err(_) => self.stay(),
+        }
+        named
+    }
+
+    fn name(&self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+        // The long wait comes before it gets a mode that a later run would not trust.
+        self.file.sync_all().at(&self.data, "sync")?;
         let file = self.file.try_clone().at(&self.data, "open")?;
-        let mut atomic = AtomicFile::adopt(self.target, self.data, file);
-        match atomic.commit(mode, policy) {
-            Ok(()) => {
-                // Whoever finds it alone takes it for no more than it is.
-                let _removed = fs::remove_file(&self.journal);
-                Ok(())
-            }
-            Err(error) => {
-                atomic.leave();
-                Err(error)
-            }
+        let mut atomic = AtomicFile::adopt(self.target.clone(), self.data.clone(), file);
+        let committed = atomic.commit(mode, policy);
+        atomic.leave();
+        committed
+    }
+
+    /// Leaves the file as a later run takes it up, unless it has its final name already.
+    fn stay(&self) {
+        let is_single = self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 1);
+        if is_single && is_at(&self.file, &self.data) {
+            let _private = fchmod(&self.file, PRIVATE);
+            // After a sync that failed, memory may hold what the disk does not, and call it clean: what a
+            // later run hashes has to come from the disk.
+            let _dropped = fadvise(&self.file, 0, None, Advice::DontNeed);
         }
     }
 
@@ -242,11 +258,14 @@ impl Partial {
 
 /// Removes what an earlier run left beside a file that is complete, unless a process is at it.
 pub(crate) fn remove_leftovers(target: &Path) {
-    let (data, journal) = names(target);
+    let Ok(target) = replaceable(target.to_owned()) else { return };
+    let (data, journal) = names(&target);
     if !journal.exists() && !data.exists() {
         return;
     }
-    if let Ok(Some(_locked)) = lock(&data) {
+    // Where a file gets its final name by a link, the temporary one may have stayed.
+    let is_linked = File::open(&target).is_ok_and(|file| is_at(&file, &data));
+    if is_linked || matches!(lock(&data), Ok(Some(_locked))) {
         for path in [data, journal] {
             let _removed = fs::remove_file(path);
         }
@@ -291,23 +310,34 @@ fn lock(path: &Path) -> Result<Option<File>, PathError> {
 fn open_private(path: &Path, flags: OFlags) -> Result<Option<File>, PathError> {
     let flags = flags | OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // A pipe of that name must not be waited for.
-    let open = openat(CWD, path, flags | OFlags::NONBLOCK, Mode::RUSR | Mode::WUSR);
+    let open = openat(CWD, path, flags | OFlags::NONBLOCK, PRIVATE);
     let file = match open {
         Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(None),
         open => File::from(open.at(path, "create")?),
     };
     let metadata = file.metadata().at(path, "read")?;
-    let is_ours = metadata.is_file()
-        && metadata.uid() == geteuid().as_raw()
-        && metadata.nlink() == 1
-        && !Mode::from_raw_mode(metadata.mode()).intersects(Mode::RWXG | Mode::RWXO);
-    Ok(is_ours.then_some(file))
+    let is_ours =
+        metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.nlink() == 1;
+    Ok((is_ours && make_private(&file, &metadata)).then_some(file))
+}
+
+/// Returns whether its owner alone can read a file now, and nobody else could write it before.
+fn make_private(file: &File, metadata: &Metadata) -> bool {
+    let others = |metadata: &Metadata| {
+        Mode::from_raw_mode(metadata.mode()).intersection(Mode::RWXG | Mode::RWXO)
+    };
+    let before = others(metadata);
+    if before.is_empty() || before.intersects(Mode::WGRP | Mode::WOTH) {
+        return before.is_empty();
+    }
+    // A run that was killed in its last moment had given it its final mode.
+    fchmod(file, PRIVATE).is_ok() && file.metadata().is_ok_and(|now| others(&now).is_empty())
 }
 
 /// Removes what was made and is not used, as on file systems where everything is open to all.
 fn remove_empty(paths: &[PathBuf]) {
     for path in paths {
-        let is_ours = |metadata: fs::Metadata| {
+        let is_ours = |metadata: Metadata| {
             metadata.is_file() && metadata.len() == 0 && metadata.uid() == geteuid().as_raw()
         };
         if path.symlink_metadata().is_ok_and(is_ours) {
@@ -389,6 +419,51 @@ mod tests {
 
         assert_eq!(later.part_size(), PartSize::Exactly(ByteSize::mib(5)));
         assert!(!subject("tag", 5 * MIB).goes_on_with(&subject("tag", 6 * MIB), ByteSize::mib(5)));
+    }
+
+    #[test]
+    fn what_a_run_left_in_its_last_moment_is_taken_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, subject) = (dir.path().join("a.bin"), subject("tag", 5 * MIB));
+        let partial = open(&target, &subject).unwrap().unwrap();
+        write_first(&partial);
+        fchmod(&partial.file, Mode::from_raw_mode(0o644)).unwrap();
+        drop(partial);
+
+        let again = open(&target, &subject).unwrap().unwrap();
+
+        assert_eq!(done(&again), [1]);
+        assert_eq!(again.file.metadata().unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_gets_no_final_name_stays_for_a_later_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, subject) = (dir.path().join("a.bin"), subject("tag", 5 * MIB));
+        let partial = open(&target, &subject).unwrap().unwrap();
+        write_first(&partial);
+        File::create(&target).unwrap();
+
+        let refused = partial.commit(0o664, ReplacePolicy::Keep).unwrap_err();
+
+        assert_eq!(refused.kind(), Kind::Exists);
+        assert_eq!(target.metadata().unwrap().len(), 0);
+        assert_eq!(done(&open(&target, &subject).unwrap().unwrap()), [1]);
+    }
+
+    #[test]
+    fn a_second_name_of_the_finished_file_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.bin");
+        let (data, journal) = names(&target);
+        for path in [&target, &journal] {
+            File::create(path).unwrap();
+        }
+        fs::hard_link(&target, &data).unwrap();
+
+        remove_leftovers(&target);
+
+        assert!(target.exists() && !data.exists() && !journal.exists());
     }
 
     #[test]

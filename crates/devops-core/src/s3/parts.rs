@@ -11,7 +11,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::Link,
     plan::{MAX_PART, Part, PartPlan, PartSize},
-    reads::{ObjectHead, unquoted},
+    reads::{ObjectHead, size_of_object, unquoted},
     uri::S3Uri,
 };
 use crate::units::ByteSize;
@@ -98,7 +98,7 @@ impl Link<'_> {
             request.set_part_number(number).send()
         };
         match self.call(self.short("HeadObject"), send).await {
-            Ok((part, _)) => Ok(part.content_length().map(i64::cast_unsigned)),
+            Ok((part, _)) => Ok(size_of_object(&part)),
             Err(failure) if is_untold(&failure.trouble) => Ok(None),
             Err(failure) => Err(failure),
         }

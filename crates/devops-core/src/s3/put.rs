@@ -132,7 +132,7 @@ pub async fn put_composed(
     (accepts, compose): (impl Fn(&S3Uri) -> bool, impl AsyncFnOnce() -> Option<Composition>),
 ) -> Result<ObjectSummary, S3Error> {
     let begun = Instant::now();
-    let file = OpenFile::open(&source.path).await?;
+    let file = OpenFile::open(&source.path, link.stop).await?;
     let plan = link.store.plan(file.size(), options.part_size)?;
     let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
     let plan = resumption.plan(link, plan)?;
@@ -149,7 +149,7 @@ pub async fn preview(
     source: &Source,
     options: &PutOptions,
 ) -> Result<Preview, S3Error> {
-    let file = OpenFile::open(&source.path).await?;
+    let file = OpenFile::open(&source.path, link.stop).await?;
     let plan = link.store.plan(file.size(), options.part_size)?;
     let there = look(link, &source.uri, &file, options).await?;
     let unchanged = matches!(there, There::Same(..));

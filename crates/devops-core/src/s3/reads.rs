@@ -10,7 +10,7 @@ use aws_sdk_s3::{
         get_object::GetObjectOutput,
         head_object::{HeadObjectError, HeadObjectOutput},
     },
-    types::{ChecksumMode, Part as SdkPart},
+    types::{ChecksumMode, Part as SdkPart, ServerSideEncryption, StorageClass},
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub struct ObjectHead {
     pub size: u64,
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
+    /// Whether that is no MD5 because of how the object is encrypted or kept, as far as the store tells.
+    pub etag_is_opaque: bool,
     /// The best checksum the store has of it.
     pub checksum: Option<Checksum>,
     /// The mark of the upload that made it.
@@ -72,6 +74,11 @@ macro_rules! head_of {
         ObjectHead {
             size: $size,
             etag: unquoted(output.e_tag()),
+            etag_is_opaque: is_opaque(
+                output.server_side_encryption(),
+                output.sse_customer_algorithm(),
+                output.storage_class(),
+            ),
             checksum: checksum_of!(output, output.checksum_type()),
             id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
             version_id: output.version_id().map(str::to_owned),
@@ -111,7 +118,7 @@ impl Link<'_> {
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => {
-                let size = output.content_length().unwrap_or_default().cast_unsigned();
+                let size = size_of_object(&output).unwrap_or_default();
                 let archive = ArchiveState::of(&output);
                 Ok(Some(ObjectHead { archive, ..head_of!(output, size) }))
             }
@@ -231,10 +238,28 @@ impl Link<'_> {
     }
 }
 
+/// Returns whether an `ETag` is no MD5: with another key than the store's own, and in a directory bucket
+/// (S3 API reference, `Object`).
+fn is_opaque(
+    encryption: Option<&ServerSideEncryption>,
+    customer_algorithm: Option<&str>,
+    storage_class: Option<&StorageClass>,
+) -> bool {
+    let has_other_key = encryption.is_some_and(|it| *it != ServerSideEncryption::Aes256);
+    has_other_key
+        || customer_algorithm.is_some()
+        || storage_class == Some(&StorageClass::ExpressOnezone)
+}
+
 /// An object of no size or no properties is what something between us and the store made up.
 pub(crate) fn is_of_object(output: &HeadObjectOutput) -> bool {
     let is_known = output.e_tag().is_some() || output.last_modified().is_some();
-    is_known && output.content_length().is_some()
+    is_known && size_of_object(output).is_some()
+}
+
+/// Returns the size that an answer tells, unless it is none.
+pub(crate) fn size_of_object(output: &HeadObjectOutput) -> Option<u64> {
+    output.content_length().and_then(|size| u64::try_from(size).ok())
 }
 
 pub(crate) fn none_of_s3<E>() -> SdkError<E, HttpResponse> {

@@ -33,6 +33,9 @@ const FEWEST: u32 = 3;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
+/// A store that asks for more does not know that somebody waits.
+const LONGEST_ASKED: Duration = Duration::from_mins(1);
+
 impl Patience {
     /// Returns the time to wait for the answer to a short request.
     pub fn answer(&self) -> Duration {
@@ -56,8 +59,8 @@ impl Patience {
 
     /// Returns how long to pause before the next attempt, or nothing when it is time to give up.
     ///
-    /// `attempt` counts from 1, `chance` is between 0 and 1: full jitter, so that many clients that
-    /// failed together do not come back together.
+    /// `chance` is between 0 and 1: full jitter, so that many clients that failed together do not come
+    /// back together. What the store asks for is waited for, too, unless it is time to give up by then.
     pub fn pause(&self, trouble: &Trouble, tried: Tried, chance: f64) -> Option<Duration> {
         let is_lasting = *trouble == Trouble::Unreadable && tried.attempt >= MOST_READINGS;
         if !trouble.is_passing() || is_lasting {
@@ -69,8 +72,13 @@ impl Patience {
         };
         let longest = base.saturating_mul(1 << (tried.attempt - 1).min(10)).min(LONGEST_PAUSE);
         let pause = longest.mul_f64(chance);
+        let has_time_for = |pause| tried.elapsed + pause < self.budget(tried.answered);
+        let asked = tried.asked.map(|asked| asked.min(LONGEST_ASKED) + base.mul_f64(chance));
+        if let Some(asked) = asked.filter(|&asked| asked > pause && has_time_for(asked)) {
+            return Some(asked);
+        }
         let is_young = tried.answered && tried.attempt < FEWEST;
-        (is_young || tried.elapsed + pause < self.budget(tried.answered)).then_some(pause)
+        (is_young || has_time_for(pause)).then_some(pause)
     }
 }
 
@@ -83,6 +91,8 @@ pub struct Tried {
     pub elapsed: Duration,
     /// Whether the store has ever answered.
     pub answered: bool,
+    /// How long the store asks to be left alone.
+    pub asked: Option<Duration>,
 }
 
 /// Returns a number that nobody can foresee, good enough for jitter and for names.
@@ -101,7 +111,7 @@ mod tests {
     use super::*;
 
     fn tried(attempt: u32, seconds: u64, answered: bool) -> Tried {
-        Tried { attempt, elapsed: Duration::from_secs(seconds), answered }
+        Tried { attempt, elapsed: Duration::from_secs(seconds), answered, asked: None }
     }
 
     #[test]
@@ -120,6 +130,22 @@ mod tests {
         let pause = Patience::default().pause(&Trouble::Throttled, tried(1, 0, true), 0.5);
 
         assert_eq!(pause, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_store_is_left_alone_for_as_long_as_it_asks_within_limits() {
+        let pause = |seconds, asked| {
+            let asked = Some(Duration::from_secs(asked));
+            let tried = Tried { asked, ..tried(1, seconds, true) };
+            Patience::default().pause(&Trouble::Throttled, tried, 0.5).unwrap()
+        };
+        let usual = Duration::from_millis(500);
+
+        assert_eq!(pause(0, 7), Duration::from_secs(7) + usual);
+        assert_eq!(pause(0, 3600), Duration::from_mins(1) + usual);
+        // It would be over by then.
+        assert_eq!(pause(115, 7), usual);
+        assert_eq!(pause(0, 0), usual);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    S3Error, blocking,
+    S3Error,
     checksum::{Algorithm, Hasher, Sum},
     plan::Part,
     stop::Stop,
@@ -114,15 +114,15 @@ impl FileState {
 }
 
 impl OpenFile {
-    pub(crate) async fn open(path: &Path) -> Result<Self, PathError> {
+    pub(crate) async fn open(path: &Path, stop: &Stop) -> Result<Self, S3Error> {
         let path = path.to_owned();
-        blocking(move || {
+        let open = move || {
             let file = open_file(&path)?;
             let seen = state(&file).at(&path, "read")?;
             let small = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
-            Ok(Self { file: Arc::new(file), path, seen, small })
-        })
-        .await
+            Ok::<_, PathError>(Self { file: Arc::new(file), path, seen, small })
+        };
+        Ok(stop.outrun(open).await??)
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -157,6 +157,11 @@ impl OpenFile {
         read.ok().filter(|&n| n > 0)
     }
 
+    /// Returns all of it as one part.
+    pub(crate) fn whole(&self) -> Part {
+        Part { number: 1, offset: 0, size: self.size() }
+    }
+
     /// Returns the checksum of the bytes of `part`.
     pub(crate) async fn sum(
         &self,
@@ -165,23 +170,23 @@ impl OpenFile {
         stop: &Stop,
     ) -> Result<Sum, S3Error> {
         let (file, cancel) = (self.clone(), stop.cancel().clone());
-        blocking(move || {
+        let hash = move || {
             let mut hasher = Hasher::new(algorithm);
             file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
             Ok(hasher.finish())
-        })
-        .await
+        };
+        stop.outrun(hash).await?
     }
 
     /// Returns the MD5 of the bytes of `part`.
     pub(crate) async fn md5(&self, part: Part, stop: &Stop) -> Result<[u8; 16], S3Error> {
         let (file, cancel) = (self.clone(), stop.cancel().clone());
-        blocking(move || {
+        let hash = move || {
             let mut hasher = Md5::new();
             file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
             Ok(hasher.finalize().into())
-        })
-        .await
+        };
+        stop.outrun(hash).await?
     }
 
     /// Reads a part that need not fit in memory; on a blocking thread.
@@ -235,4 +240,42 @@ fn state(file: &File) -> io::Result<FileState> {
         device: metadata.dev(),
         inode: metadata.ino(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Runs `work` where a disk hangs: the only thread that reads gets nothing done, and a signal comes.
+    fn where_nothing_is_read<T>(
+        work: &impl AsyncFn(OpenFile, &Stop) -> Result<T, S3Error>,
+    ) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        File::create(&path).unwrap().set_len(100_000).unwrap();
+        let cancel = Cancel::new();
+        let stop = Stop::new(&cancel);
+        let (release, held) = mpsc::channel::<()>();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        let result = runtime.block_on(async {
+            let file = OpenFile::open(&path, &stop).await.unwrap();
+            drop(tokio::task::spawn_blocking(move || held.recv()));
+            let signal = async { cancel.cancel(15) };
+            tokio::join!(work(file, &stop), signal).0
+        });
+        drop(release);
+        matches!(result, Err(S3Error::Cancelled(_)))
+    }
+
+    #[test]
+    fn a_signal_ends_what_a_disk_that_hangs_holds_up() {
+        assert!(where_nothing_is_read(&async |file, stop| {
+            file.sum(file.whole(), Algorithm::default(), stop).await
+        }));
+        assert!(where_nothing_is_read(&async |file, stop| file.md5(file.whole(), stop).await));
+        assert!(where_nothing_is_read(&async |file, stop| OpenFile::open(&file.path, stop).await));
+    }
 }

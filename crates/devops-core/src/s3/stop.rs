@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::blocking;
 use crate::cancel::{Cancel, Cancelled};
 
 /// Lets a future wait for the signal that sets a [`Cancel`].
@@ -32,6 +33,21 @@ impl Stop {
         }
     }
 
+    /// Runs `work` that may hang, as on a disk that does not answer, on a blocking thread of the runtime.
+    ///
+    /// A signal ends the wait for it, and not the work: that should look at the [`Cancel`] itself.
+    pub(crate) async fn outrun<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Cancelled> {
+        let working = blocking(work);
+        tokio::select! {
+            biased;
+            cancelled = self.requested() => Err(cancelled),
+            done = working => Ok(done),
+        }
+    }
+
     /// Fails once a signal has come.
     pub fn check(&self) -> Result<(), Cancelled> {
         self.cancel.check()
@@ -56,6 +72,28 @@ mod tests {
         cancel.cancel(15);
 
         assert_eq!(waiter.await.unwrap(), Cancelled { signal: 15 });
+    }
+
+    #[tokio::test]
+    async fn a_signal_does_not_wait_for_work_that_hangs() {
+        let cancel = Cancel::new();
+        let stop = Stop::new(&cancel);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (started, starts) = tokio::sync::oneshot::channel();
+
+        let hanging = stop.outrun(move || {
+            started.send(()).unwrap();
+            held.recv().is_err()
+        });
+        let signal = async {
+            starts.await.unwrap();
+            cancel.cancel(15);
+        };
+        let (ended, ()) = tokio::join!(hanging, signal);
+
+        assert_eq!(ended, Err(Cancelled { signal: 15 }));
+        assert_eq!(Stop::new(&Cancel::new()).outrun(|| 7).await, Ok(7));
+        drop(release);
     }
 
     #[tokio::test]

@@ -167,9 +167,15 @@ impl Store {
 
     /// Returns whether an `ETag` that is an MD5 proves something.
     pub(crate) fn etag_may_prove(&self) -> bool {
+        self.etag_is_md5() != Support::No
+    }
+
+    /// Returns whether an `ETag` is an MD5 where the object is not kept in a special way.
+    pub(crate) fn etag_is_md5(&self) -> Support {
         match self.known().etag_is_md5 {
-            Some(is_md5) => is_md5,
-            None => self.quirks().etag_is_md5 != Support::No,
+            Some(true) => Support::Yes,
+            Some(false) => Support::No,
+            None => self.quirks().etag_is_md5,
         }
     }
 

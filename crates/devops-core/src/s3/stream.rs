@@ -13,7 +13,6 @@ use futures_util::{TryStream, TryStreamExt, future::join_all, stream};
 use super::{
     S3Error,
     adjust::Adjustments,
-    blocking,
     condition::Condition,
     event::{Event, ObjectSummary},
     failure::Trouble,
@@ -313,13 +312,8 @@ impl Feed {
         work: impl FnOnce(&mut Stream) -> Result<T, PathError> + Send + 'static,
     ) -> Result<T, S3Error> {
         let stream = Arc::clone(&self.stream);
-        let working =
-            blocking(move || work(&mut stream.lock().unwrap_or_else(PoisonError::into_inner)));
-        tokio::select! {
-            biased;
-            cancelled = link.stop.requested() => Err(cancelled.into()),
-            done = working => Ok(done?),
-        }
+        let work = move || work(&mut stream.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(link.stop.outrun(work).await??)
     }
 
     fn check_length(&self, has_ended: bool) -> Result<(), S3Error> {

@@ -10,7 +10,7 @@ use std::time::Instant;
 pub(crate) use self::plan::is_path_of_file;
 pub use self::plan::{Kept, Pair, PlannedFile, Step, SyncPlan};
 use super::{
-    S3Error, blocking,
+    S3Error,
     checksum::is_md5,
     compare::{has_md5, same_content},
     event::{ObjectSummary, Outcome},
@@ -72,7 +72,7 @@ pub async fn plan_sync(
     follow_symlinks: bool,
     deletion: Option<Deletion>,
 ) -> Result<(Sources, SyncPlan), SyncError> {
-    let sources = find(pair, follow_symlinks).await?;
+    let sources = link.stop.outrun(find(pair, follow_symlinks)).await.map_err(S3Error::from)??;
     let mut listed: Vec<ListedObject> = Vec::new();
     list(link, pair.prefix, |object| {
         listed.push(object);
@@ -83,10 +83,13 @@ pub async fn plan_sync(
     Ok((sources, plan))
 }
 
-async fn find(pair: Pair<'_>, follow_symlinks: bool) -> Result<Sources, SourcesError> {
+fn find(
+    pair: Pair<'_>,
+    follow_symlinks: bool,
+) -> impl FnOnce() -> Result<Sources, SourcesError> + use<> {
     let (folder, prefix, filter) =
         (pair.folder.to_owned(), pair.prefix.clone(), pair.filter.clone());
-    blocking(move || find_in_folder(&folder, &prefix, &filter, follow_symlinks)).await
+    move || find_in_folder(&folder, &prefix, &filter, follow_symlinks)
 }
 
 /// Brings the object of a file up to date with `put`, unless it is the same already.
@@ -118,7 +121,7 @@ pub async fn unchanged(
 ) -> Result<Option<ObjectSummary>, S3Error> {
     let Step::Compare(etag) = &file.step else { return Ok(None) };
     let begun = Instant::now();
-    let open = OpenFile::open(&file.source.path).await?;
+    let open = OpenFile::open(&file.source.path, link.stop).await?;
     if open.size() != file.source.size {
         return Ok(None);
     }

@@ -1,5 +1,7 @@
 //! One object on its way: what is sent for it, in which order.
 
+use std::{cell::Cell, time::Duration};
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
@@ -7,7 +9,8 @@ use super::{
     attributes::Attributes,
     condition::Condition,
     earlier::Earlier,
-    failure::Trouble,
+    event::Event,
+    failure::{CallFailure, Trouble},
     journal::Begun,
     layout::Layout,
     link::Link,
@@ -124,7 +127,42 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// Puts a file in parts; begins anew, once, when somebody removes the upload meanwhile.
     pub(crate) async fn put_parts(
+        &self,
+        file: &OpenFile,
+        layout: &Layout,
+        resumption: &mut Resumption,
+    ) -> Result<(Sent, Settled), S3Error> {
+        let moved = Cell::new(0);
+        let events = |event: Event| {
+            if let Event::Moved(bytes) = event {
+                moved.update(|moved| moved + bytes);
+            }
+            (self.link.events)(event);
+        };
+        let told = Task { link: Link { events: &events, ..self.link }, ..self.clone() };
+        let mut result = told.put_parts_once(file, layout, resumption).await;
+        let Some(failure) = removal(&mut result) else { return result };
+        (self.link.events)(Event::Moved(-moved.get()));
+        (self.link.events)(Event::Retry {
+            operation: failure.operation,
+            attempt: 1,
+            pause: Duration::ZERO,
+            reason: format!("{failure}; the upload was removed, and another one begins"),
+        });
+        if let Err(S3Error::Uncertain { upload_id, .. }) = result {
+            // A completion without a clear end leaves its upload; this one is not needed any more.
+            let _gone = self.link.abort(&Upload { uri: self.uri.clone(), id: upload_id }).await;
+        }
+        let mut result = self.put_parts_once(file, layout, resumption).await;
+        if let Some(failure) = removal(&mut result) {
+            failure.message.push_str(" Another one was removed before, while it was under way.");
+        }
+        result
+    }
+
+    async fn put_parts_once(
         &self,
         file: &OpenFile,
         layout: &Layout,
@@ -165,6 +203,19 @@ impl<'a> Task<'a> {
     /// Returns how many parts are prepared or sent at once: those on the way, and the next ones.
     pub(crate) fn in_flight(&self) -> usize {
         self.link.store.concurrency() + 2
+    }
+}
+
+/// Returns the failure that says that somebody removed an upload that was under way, if one does.
+///
+/// A completion that is answered so was not carried out either, unless an earlier one was lost.
+fn removal(result: &mut Result<(Sent, Settled), S3Error>) -> Option<&mut CallFailure> {
+    match result {
+        Err(S3Error::Call(failure) | S3Error::Uncertain { source: failure, .. }) => {
+            let is_removed = failure.trouble == Trouble::NoUpload && !failure.is_after_lost_answer;
+            is_removed.then_some(&mut **failure)
+        }
+        _ => None,
     }
 }
 

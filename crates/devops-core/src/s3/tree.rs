@@ -7,16 +7,6 @@ use futures_util::{StreamExt, future::join_all, stream};
 use super::{S3Error, event::ObjectSummary, failure::Trouble, link::Link, sources::Source};
 use crate::kind::{HasKind, Kind};
 
-/// Puts every source with `put_one` and tells how each went; see [`run_all`].
-pub async fn put_all(
-    link: Link<'_>,
-    sources: &[Source],
-    put_one: impl AsyncFn(&Source) -> Result<ObjectSummary, S3Error>,
-    each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
-) -> Result<(), S3Error> {
-    run_all(link, sources, put_one, each).await
-}
-
 /// Does the work of every item and tells how each went; many small files fill the lanes of one large.
 ///
 /// Begins no more, and ends with that error, when one fails in a way that all others would share: no
@@ -52,7 +42,7 @@ pub async fn run_all<'a, T, R>(
     shared.map_or(Ok(()), Err)
 }
 
-/// Puts the sources of several places side by side, each as [`put_all`] does, and returns how each place ended.
+/// Puts the sources of several places side by side, each as [`run_all`] does, and returns how each place ended.
 ///
 /// The puts of one file begin together, so that it comes from the disk once and then from memory.
 pub async fn put_everywhere(
@@ -64,7 +54,7 @@ pub async fn put_everywhere(
     let (put_one, each) = (&put_one, &RefCell::new(each));
     let put = async |sources: &Vec<Source>| {
         let each = |source: &Source, result| (each.borrow_mut())(source, result);
-        put_all(link, sources, put_one, each).await
+        run_all(link, sources, put_one, each).await
     };
     join_all(places.iter().map(put)).await
 }

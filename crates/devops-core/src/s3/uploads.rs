@@ -58,12 +58,16 @@ pub async fn pending_uploads(
         }
         markers = next;
     }
-    // Uploads of other keys are not this caller's, whatever the store lists.
-    uploads.retain(|upload| upload.uri.key.starts_with(&prefix.key) && !upload.id.is_empty());
-    uploads.retain(|upload| {
-        before.is_none_or(|before| upload.begun.is_some_and(|begun| begun < before))
-    });
+    uploads.retain(|upload| upload.is_meant(prefix, before));
     Ok(uploads)
+}
+
+impl PendingUpload {
+    /// Uploads of other keys are not the caller's, whatever the store lists.
+    fn is_meant(&self, prefix: &S3Uri, before: Option<OffsetDateTime>) -> bool {
+        let is_old = before.is_none_or(|before| self.begun.is_some_and(|begun| begun < before));
+        is_old && self.uri.key.starts_with(&prefix.key) && !self.id.is_empty()
+    }
 }
 
 fn pending(prefix: &S3Uri, upload: &MultipartUpload, encoded: bool) -> PendingUpload {
@@ -80,4 +84,37 @@ pub async fn abort_upload(link: Link<'_>, upload: &PendingUpload) -> Result<(), 
     link.stop.check()?;
     let upload = Upload { uri: upload.uri.clone(), id: upload.id.clone() };
     Ok(link.abort(&upload).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn is_meant(key: &str, id: &str, begun: Option<OffsetDateTime>) -> bool {
+        let uri = |key| S3Uri { bucket: "backups".to_owned(), key: String::from(key) };
+        let upload = PendingUpload { uri: uri(key), id: id.to_owned(), begun };
+        upload.is_meant(&uri("mine/"), Some(NOW))
+    }
+
+    #[test]
+    fn uploads_of_other_keys_are_left_alone_whatever_the_store_lists() {
+        let old = Some(NOW - Duration::DAY);
+
+        assert!(is_meant("mine/a", "id", old));
+        assert!(!is_meant("yours/a", "id", old));
+        assert!(!is_meant("x/mine/a", "id", old));
+        assert!(!is_meant("mine", "id", old));
+        assert!(!is_meant("", "id", old));
+        assert!(!is_meant("mine/a", "", old));
+    }
+
+    #[test]
+    fn an_upload_whose_beginning_nobody_tells_is_young() {
+        assert!(!is_meant("mine/a", "id", None));
+        assert!(!is_meant("mine/a", "id", Some(NOW)));
+    }
 }

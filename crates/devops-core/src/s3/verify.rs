@@ -46,6 +46,9 @@ pub enum Verification {
         /// How many bytes the object has.
         there: u64,
     },
+    /// They have the same size, but the object not the `ETag` that most stores give these bytes. Whether
+    /// this one does nobody knows: only the bytes tell.
+    Doubtful,
     /// They differ, in these parts if it is known where.
     Different(Vec<Part>),
     /// There is no such object in the bucket.
@@ -59,7 +62,7 @@ pub async fn verify(
     uri: &S3Uri,
     depth: Depth,
 ) -> Result<Verification, S3Error> {
-    let file = OpenFile::open(path).await?;
+    let file = OpenFile::open(path, link.stop).await?;
     let head = match head_of_existing(link, uri).await {
         Err(S3Error::Call(failure)) if failure.trouble == Trouble::NoObject => {
             return Ok(Verification::Missing);
@@ -77,6 +80,7 @@ pub async fn verify(
         Comparison::Same(proof) => Verification::Same { size, proof },
         // Nothing contradicts it.
         Comparison::Unknown => Verification::Same { size, proof: Proof::Size },
+        Comparison::Doubtful => Verification::Doubtful,
         Comparison::Different(parts) => Verification::Different(parts),
     })
 }

@@ -17,8 +17,8 @@ use super::{
     delete::{DeleteTarget, Md5Alone},
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
-    list::{decoded, time_of},
-    reads::{is_of_object, none_of_s3, unquoted},
+    list::{decoded, size_of, time_of},
+    reads::{is_of_object, none_of_s3, size_of_object, unquoted},
     uri::S3Uri,
 };
 
@@ -91,7 +91,9 @@ pub async fn list_versions(link: Link<'_>, prefix: &S3Uri) -> Result<Vec<ListedV
         let (page, _) = link.call(link.short("ListObjectVersions"), send).await?;
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let start = versions.len();
-        versions.extend(page.versions().iter().map(|version| of_version(prefix, version, encoded)));
+        for version in page.versions() {
+            versions.push(of_version(prefix, version, encoded)?);
+        }
         let deleted = page.delete_markers().iter();
         versions.extend(deleted.map(|marker| of_marker(prefix, marker, encoded)));
         // Versions and markers come in two lists; the latest of a key must stand first.
@@ -120,16 +122,21 @@ fn target(prefix: &S3Uri, key: Option<&str>, id: Option<&str>, encoded: bool) ->
     DeleteTarget { uri, version_id: id.map(str::to_owned) }
 }
 
-fn of_version(prefix: &S3Uri, version: &ObjectVersion, encoded: bool) -> ListedVersion {
-    ListedVersion {
-        target: target(prefix, version.key(), version.version_id(), encoded),
+fn of_version(
+    prefix: &S3Uri,
+    version: &ObjectVersion,
+    encoded: bool,
+) -> Result<ListedVersion, S3Error> {
+    let target = target(prefix, version.key(), version.version_id(), encoded);
+    Ok(ListedVersion {
+        size: size_of("ListObjectVersions", &target.uri.key, version.size())?,
+        target,
         is_latest: version.is_latest() == Some(true),
         is_marker: false,
-        size: version.size().unwrap_or_default().cast_unsigned(),
         modified: version.last_modified().and_then(time_of),
         etag: unquoted(version.e_tag()),
         storage_class: version.storage_class().map(|class| class.as_str().to_owned()),
-    }
+    })
 }
 
 fn of_marker(prefix: &S3Uri, marker: &DeleteMarkerEntry, encoded: bool) -> ListedVersion {
@@ -217,7 +224,7 @@ fn standing_of(output: &HeadObjectOutput) -> Standing {
     });
     let hold = output.object_lock_legal_hold_status();
     Standing {
-        size: output.content_length().unwrap_or_default().cast_unsigned(),
+        size: size_of_object(output).unwrap_or_default(),
         etag: unquoted(output.e_tag()),
         modified: output.last_modified().and_then(time_of),
         version_id: output.version_id().map(str::to_owned),

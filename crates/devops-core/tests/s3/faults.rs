@@ -66,6 +66,35 @@ fn a_store_that_asks_for_less_gets_less() {
 }
 
 #[test]
+fn an_upload_that_somebody_removes_begins_anew() {
+    for rule in ["UploadPart:no-upload:part=2", "CompleteMultipartUpload:no-upload"] {
+        let (rig, proof) = survives(&[rule]);
+
+        assert_eq!(proof, Proof::Full, "{rule}");
+        assert_eq!(rig.server.count("CreateMultipartUpload"), 2, "{rule}");
+        assert_eq!(rig.moved().cast_unsigned(), SIZE, "{rule}");
+    }
+}
+
+#[test]
+fn uploads_that_somebody_removes_again_and_again_are_given_up() {
+    let error = fails(&["UploadPart:no-upload:part=2:always"]);
+
+    let says = "Another one was removed before, while it was under way.";
+    assert!(error.to_string().contains(says), "{error}");
+}
+
+#[test]
+fn a_store_that_asks_to_be_left_alone_is_left_alone_so_long() {
+    let (rig, _) = survives(&["UploadPart:leave-alone=1500:part=2"]);
+
+    // Nobody waits longer than a second after the first attempt without being asked to.
+    let asked = Duration::from_millis(1500);
+    let is_heeded = |event: &Event| matches!(event, Event::Retry { pause, .. } if *pause >= asked);
+    assert!(rig.events.borrow().iter().any(is_heeded));
+}
+
+#[test]
 fn a_connection_that_stands_still_is_given_up_and_the_part_sent_again() {
     survives(&["UploadPart:stall:part=2"]);
 }

@@ -5,7 +5,9 @@ use std::{fs, path::Path, time::Duration};
 use devops_core::{
     fs::ReplacePolicy,
     kind::{HasKind, Kind},
-    s3::{GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list},
+    s3::{
+        Event, GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list, list_versions,
+    },
     units::ByteSize,
 };
 
@@ -20,6 +22,13 @@ fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, 
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options = GetOptions { replace, mode: 0o644, part_size };
     rig.run(async |link| get(link, &uri("a.bin"), path, options).await)
+}
+
+/// Returns how many bytes were told to be kept.
+fn kept(rig: &Rig) -> Vec<u64> {
+    let kept =
+        |event: &Event| if let Event::Kept { size, .. } = event { Some(*size) } else { None };
+    rig.events.borrow().iter().filter_map(kept).collect()
 }
 
 /// A rig with one object of three parts.
@@ -87,6 +96,28 @@ fn an_existing_file_stays_unless_told_otherwise() {
     assert_eq!(refused.kind(), Kind::Exists);
     assert_eq!(kept, bytes(3));
     assert!(fs::read(&path).unwrap() == bytes(SIZE));
+}
+
+#[test]
+fn what_was_fetched_is_not_fetched_again_when_it_got_no_final_name() {
+    let rig = stored();
+    let path = rig.path("back.bin");
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Moved(_)) {
+            rig.file("back.bin", 3);
+        }
+    });
+
+    let refused = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let kept = kept(&rig);
+    rig.on_event(|_, _| ());
+    get_to(&rig, &path, ReplacePolicy::Replace).unwrap();
+
+    assert_eq!(refused.kind(), Kind::Exists);
+    assert_eq!(kept, [SIZE]);
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+    assert_eq!(rig.server.count("GetObject"), 3);
+    assert!(!rig.path(".back.bin.s3get-part").exists());
 }
 
 #[test]
@@ -163,6 +194,24 @@ fn keys_that_xml_cannot_carry_are_listed() {
     let mut expected = awkward.map(str::to_owned);
     expected.sort();
     assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_listing_with_a_size_that_is_none_is_no_answer() {
+    let rig = Rig::new();
+    rig.server.put("backups", "p/a", b"x");
+    rig.server.faults(&["*:negative-size:always"]);
+
+    let objects = rig.run(async |link| list(link, &uri("p/"), |_| true).await).unwrap_err();
+    let versions = rig.run(async |link| list_versions(link, &uri("p/")).await).unwrap_err();
+
+    for (operation, error) in [("ListObjectsV2", objects), ("ListObjectVersions", versions)] {
+        assert_eq!(
+            error.to_string(),
+            format!("{operation}: the store says that `p/a` has -5 bytes")
+        );
+        assert_eq!(error.kind(), Kind::Temporary);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use devops_core::{
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
         PartSize, Patience, Proof, PutOptions, Replace, S3Error, SourceError, Stream, Tags,
-        find_sources, pending_uploads, put, put_all, put_stream,
+        find_sources, pending_uploads, put, put_stream, run_all,
     },
     units::ByteSize,
 };
@@ -337,7 +337,7 @@ fn a_tree_goes_on_after_one_object_is_refused() {
     let (mut stored, mut refused) = (Vec::new(), Vec::new());
 
     rig.run(async |link| {
-        put_all(
+        run_all(
             link,
             &found.files,
             async |source| put(link, source, &PutOptions::default()).await,
@@ -367,7 +367,7 @@ fn a_tree_goes_on_after_the_store_did_not_find_its_way_to_one_key() {
     let mut failed = Vec::new();
 
     rig.run(async |link| {
-        put_all(
+        run_all(
             link,
             &found.files,
             async |source| put(link, source, &PutOptions::default()).await,
@@ -401,7 +401,7 @@ fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
             cancel.cancel(2);
         });
         rig.run(async |link| {
-            put_all(
+            run_all(
                 link,
                 &found.files,
                 async |source| put(link, source, &in_small_parts()).await,

@@ -2,7 +2,7 @@
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Filter, Listed, PutOptions, find_free_keys, find_sources, put, put_all},
+    s3::{Event, Filter, Listed, PutOptions, find_free_keys, find_sources, put, run_all},
 };
 
 use crate::rig::{Rig, uri};
@@ -18,7 +18,7 @@ fn put_tree(rig: &Rig) -> Vec<(String, Kind)> {
     let mut refused = Vec::new();
     rig.run(async |link| {
         let free = find_free_keys(link, &found.files, &options).await?;
-        put_all(
+        run_all(
             link,
             &found.files,
             async |source| {

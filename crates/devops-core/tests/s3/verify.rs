@@ -9,7 +9,8 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Depth, Outcome, Part, PartSize, Proof, PutOptions, S3Error, Verification, verify,
+        Algorithm, Attributes, Depth, Encryption, Known, Method, Outcome, Part, PartSize, Proof,
+        PutOptions, S3Error, Verification, verify,
     },
     units::ByteSize,
 };
@@ -71,20 +72,66 @@ fn every_depth_tells_the_same_from_another() {
     }
 }
 
+/// Lets it be known whether the store's tags are MD5s.
+fn know(rig: &Rig, etag_is_md5: bool) {
+    let known = Known { etag_is_md5: Some(etag_is_md5), ..Known::default() };
+    rig.run(async |link| link.store.know(known));
+}
+
 #[test]
-fn without_checksums_only_the_bytes_contradict() {
+fn without_checksums_only_the_bytes_contradict_for_sure() {
     let rig = Rig::new();
     let (same_file, other) = stored(&rig, &in_small_parts());
     rig.server.faults(&["*:no-checksum:always"]);
 
     for depth in [Depth::Whole, Depth::Parts] {
         assert_eq!(check(&rig, &same_file, depth).unwrap(), same(Proof::Etag));
-        assert_eq!(check(&rig, &other, depth).unwrap(), same(Proof::Size));
+        assert_eq!(check(&rig, &other, depth).unwrap(), Verification::Doubtful);
     }
     assert!(matches!(
         check(&rig, &other, Depth::Bytes).unwrap(),
         Verification::Different(parts) if parts.len() == 1
     ));
+}
+
+#[test]
+fn an_etag_that_is_known_to_be_an_md5_contradicts() {
+    // In three parts, and in one.
+    for mib in [5, 16] {
+        let rig = Rig::new();
+        let part_size = PartSize::Exactly(ByteSize::mib(mib));
+        let (same_file, other) = stored(&rig, &PutOptions { part_size, ..PutOptions::default() });
+        rig.server.faults(&["*:no-checksum:always"]);
+        know(&rig, true);
+
+        let found = check(&rig, &other, Depth::Whole).unwrap();
+
+        assert_eq!(found, Verification::Different(Vec::new()));
+        assert_eq!(check(&rig, &same_file, Depth::Whole).unwrap(), same(Proof::Etag));
+    }
+}
+
+#[test]
+fn an_etag_that_is_known_to_be_no_md5_says_nothing() {
+    let rig = Rig::new();
+    let (_, other) = stored(&rig, &PutOptions::default());
+    rig.server.faults(&["*:no-checksum:always"]);
+    know(&rig, false);
+
+    assert_eq!(check(&rig, &other, Depth::Whole).unwrap(), same(Proof::Size));
+}
+
+#[test]
+fn the_etag_of_what_a_key_service_encrypts_says_nothing() {
+    let rig = Rig::new();
+    let part_size = PartSize::Exactly(ByteSize::mib(16));
+    let encryption = Some(Encryption { method: Method::Kms, key_id: None });
+    let attributes = Attributes { encryption, ..Attributes::default() };
+    let (_, other) = stored(&rig, &PutOptions { attributes, part_size, ..PutOptions::default() });
+    rig.server.faults(&["*:no-checksum:always"]);
+    know(&rig, true);
+
+    assert_eq!(check(&rig, &other, Depth::Whole).unwrap(), same(Proof::Size));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         Event, Filter, Link, Listed, ObjectSummary, PutOptions, Replace, S3Error, S3Uri, Source,
-        Sources, find_free_keys, find_sources, plan::MIN_PART, preview, put_all, put_everywhere,
+        Sources, find_free_keys, find_sources, plan::MIN_PART, preview, put_everywhere, run_all,
     },
     units::ByteSize,
 };
@@ -177,7 +177,7 @@ impl PutRun<'_> {
 
     async fn many(&self, files: &[Source], totals: &mut Totals) -> Result<(), S3Error> {
         let free = find_free_keys(self.link, files, self.options).await?;
-        put_all(
+        run_all(
             self.link,
             files,
             async |source| self.put(source, &free).await,

@@ -94,6 +94,13 @@ fn show(
             Some(*proof),
             format!("UNPROVEN: {uri} agrees with {path} by {proof} only"),
         ),
+        Verification::Doubtful => (
+            "unproven",
+            Some(Proof::Size),
+            format!(
+                "UNPROVEN: {uri} has the size of {path}, but not the ETag most stores give it; pass --deep to fetch it"
+            ),
+        ),
         Verification::OtherSize { here, there } => (
             "different",
             None,

@@ -14,6 +14,8 @@ pub enum Fault {
         /// The message.
         message: String,
     },
+    /// The store asks for fewer requests, and to be left alone for so many milliseconds.
+    LeaveAlone(u32),
     /// Status 200 with an error in the body; nothing is carried out.
     ErrorIn200,
     /// The connection ends without an answer; nothing is carried out.
@@ -34,6 +36,8 @@ pub enum Fault {
     WrongEtag,
     /// The answer's checksum is not that of the bytes.
     WrongChecksum,
+    /// The first size in the answer's body is negative.
+    NegativeSize,
     /// The answer has no checksums, as if the store did not know them.
     NoChecksum,
     /// The answer has no user metadata.
@@ -185,6 +189,7 @@ fn fault(name: &str) -> Option<Fault> {
         "delay" => Fault::Delay(Duration::from_millis(value.parse().ok()?)),
         "wrong-etag" => Fault::WrongEtag,
         "wrong-checksum" => Fault::WrongChecksum,
+        "negative-size" => Fault::NegativeSize,
         "no-checksum" => Fault::NoChecksum,
         "no-metadata" => Fault::NoMetadata,
         "other-root" => Fault::OtherRoot,
@@ -194,6 +199,7 @@ fn fault(name: &str) -> Option<Fault> {
         "fail-key" if !value.is_empty() => Fault::FailKey(value.to_owned()),
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
         "region-in-body" if !value.is_empty() => Fault::RegionInBody(value.to_owned()),
+        "leave-alone" => Fault::LeaveAlone(value.parse().ok()?),
         "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
         "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
         "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),

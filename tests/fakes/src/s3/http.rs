@@ -154,6 +154,7 @@ impl Front {
         for fault in faults {
             let answer = match fault {
                 Fault::Error { status, code, message } => Ok(error(*status, code, message)),
+                Fault::LeaveAlone(millis) => Ok(leave_alone(*millis)),
                 Fault::ErrorIn200 => {
                     Ok(error(200, "InternalError", "We encountered an internal error."))
                 }
@@ -279,6 +280,12 @@ fn told(status: u16, elements: &str) -> Response<Body> {
     answer
 }
 
+fn leave_alone(millis: u32) -> Response<Body> {
+    let mut answer = error(503, "SlowDown", "Please reduce your request rate.");
+    answer.headers_mut().insert("x-amz-retry-after", HeaderValue::from(millis));
+    answer
+}
+
 fn malformed(region: &str) -> Response<Body> {
     told(
         400,
@@ -325,6 +332,7 @@ async fn afterwards(
                 }
                 answer
             }
+            Fault::NegativeSize => rewrite(answer, "x-amz-object-size", "Size", "-5").await?,
             Fault::NoChecksum => without_checksums(answer).await?,
             Fault::OtherRoot => with_other_root(answer).await?,
             Fault::NoMetadata => {

@@ -22,6 +22,7 @@ macro_rules! attributes {
             metadata: $input.metadata.clone().into_iter().flatten().collect(),
             content_type: $input.content_type.clone(),
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
+            encryption: $input.server_side_encryption.clone(),
             keeping: Keeping::of(
                 $input.object_lock_mode.as_ref(),
                 $input.object_lock_retain_until_date.clone(),

@@ -126,6 +126,7 @@ impl S3 for Service {
                     e_tag: Some(strong(&object.etag)),
                     last_modified: Some(object.modified.into()),
                     metadata: metadata_of(object),
+                    server_side_encryption: object.attributes.encryption.clone(),
                 }
             );
             removal::show(&object.attributes.keeping, &mut output);

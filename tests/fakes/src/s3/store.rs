@@ -18,7 +18,7 @@ use s3s::{
     S3Result,
     checksum::ChecksumHasher,
     crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
-    dto::Checksum,
+    dto::{Checksum, ServerSideEncryption},
     s3_error,
 };
 
@@ -36,6 +36,7 @@ pub(crate) struct Attributes {
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) content_type: Option<String>,
     pub(crate) storage_class: Option<String>,
+    pub(crate) encryption: Option<ServerSideEncryption>,
     pub(crate) keeping: Keeping,
 }
 

@@ -102,6 +102,12 @@ impl Story {
     }
 }
 
+/// Returns how many bytes of a journal there are before the first line that is not whole.
+pub(super) fn whole(bytes: &[u8]) -> usize {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    lines.map_while(|line| parse_line(line).map(|_| line.len())).sum()
+}
+
 fn parse_line(line: &[u8]) -> Option<Line> {
     serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
 }
