@@ -303,7 +303,7 @@ fn a_bucket_that_does_not_exist_is_said_so() {
     assert_eq!(error.kind(), Kind::NotFound);
     let S3Error::Call(failure) = error else { panic!("{error}") };
     assert_eq!(failure.trouble, Trouble::NoBucket);
-    assert_eq!(failure.to_string(), "PutObject: NoSuchBucket: The specified bucket does not exist");
+    assert_eq!(failure.to_string(), "PutObject: NoSuchBucket: the bucket `nowhere` does not exist");
 }
 
 #[test]
