@@ -27,6 +27,47 @@ fn every_help_has_examples_and_exit_codes_and_fits_the_screen() {
     }
 }
 
+/// Returns the commands that the help of a command names.
+fn commands_in(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// Checks the help of a command and of all below it; returns how many there are.
+fn check_help(env: &TestEnv, tool: &str, path: &[String]) -> usize {
+    let args = path.iter().map(String::as_str).chain(["--help"]);
+    let help = env.run(tool, args).expect_code(0).stdout.clone();
+    let widest = help.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(100), "{tool} {path:?}: {widest:?}");
+    let has = |heading: &str| help.lines().any(|line| line.trim_end_matches(':') == heading);
+    assert!(has("EXIT CODES"), "{tool} {path:?} lacks exit codes\n{help}");
+    if tool == "devops-s3push" {
+        assert!(has("EXAMPLES"), "{tool} {path:?} lacks examples\n{help}");
+        let shown = [&[tool.to_owned()], path].concat().join(" ");
+        let (_, examples) = help.split_once("EXAMPLES\n").expect("it has examples");
+        let examples = examples.lines().take_while(|line| !line.is_empty());
+        for example in examples {
+            assert!(example.contains(&shown), "{path:?}: {example}");
+        }
+    }
+    let below = commands_in(&help);
+    let below = below.into_iter().map(|name| check_help(env, tool, &[path, &[name]].concat()));
+    1 + below.sum::<usize>()
+}
+
+#[test]
+fn the_help_of_every_command_has_examples_and_exit_codes_and_fits_the_screen() {
+    let env = TestEnv::new();
+    for tool in TOOLS {
+        let n = check_help(&env, tool, &[]);
+
+        assert!(n > 4, "{tool}: only {n} commands were found");
+    }
+}
+
 #[test]
 fn the_help_of_a_command_names_the_variable_of_each_flag() {
     let env = TestEnv::new();
@@ -115,6 +156,8 @@ fn with_json_a_fatal_error_is_one_object_on_stderr() {
     assert_eq!((&usage["type"], &usage["code"]), (&"error".into(), &2.into()));
     assert_eq!(usage["kind"], "usage");
     missing.expect_code(5);
+    assert_eq!(usage["message"], "unrecognized subcommand 'creat'");
+    assert_eq!(usage["hint"], "a similar subcommand exists: 'create'");
     let missing: serde_json::Value = serde_json::from_str(&missing.stderr).unwrap();
     assert_eq!((&missing["kind"], &missing["code"]), (&"not_found".into(), &5.into()));
     assert!(missing["message"].as_str().unwrap().contains("nothing.tar.gz"));

@@ -27,4 +27,5 @@ mod s3push_rm;
 mod s3push_stream;
 mod s3push_thaw;
 mod s3push_trees;
+mod s3push_words;
 mod tf;

@@ -156,7 +156,11 @@ fn what_is_no_archive_asks_for_no_base() {
     assert_eq!(event(&plain, "uncomposed"), None);
     assert_eq!(home.setting.server.count("ListObjectsV2"), 0);
     let reason = event(&named, "uncomposed").expect("it says why");
-    assert_eq!(reason["reason"], "it is not an archive with an index");
+    let archive = "home-2026-11-01.tar.gz";
+    let words = format!(
+        "nothing of `s3://backups/{archive}` is copied, because `{archive}` is not an archive with an index"
+    );
+    assert_eq!(reason["reason"], words.as_str());
     home.check("home-2026-11-01.tar.gz", &file);
 }
 

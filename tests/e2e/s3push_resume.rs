@@ -168,6 +168,28 @@ fn two_processes_do_not_send_the_same_file() {
 }
 
 #[test]
+fn none_of_several_is_a_failure_and_a_single_one_keeps_its_own_code() {
+    let setting = Setting::new();
+    for name in ["a.bin", "b.bin"] {
+        setting.file(name, SIZE);
+        let put = stuck_at(&setting, 3, &["put", name, "s3://backups"]);
+        end(&setting, put, Signal::KILL);
+        fs::remove_file(setting.env.path(name)).unwrap();
+    }
+    let summary = |run: &Run| json_lines(&run.stdout).pop().expect("a summary");
+
+    let both = setting.run(&["resume", "--json"]);
+    let id = setting.run(&["resume", "--dry-run"]).stdout[..12].to_owned();
+    let one = setting.run(&["resume", &id, "--json"]);
+
+    both.expect_code(1);
+    assert!(both.stderr.contains("none of 2 files was stored"), "{}", both.stderr);
+    assert_eq!(summary(&both)["failed"].as_array().map(Vec::len), Some(2));
+    one.expect_code(5);
+    assert_eq!(summary(&one)["failed"][0]["kind"], "not_found");
+}
+
+#[test]
 fn resume_goes_on_with_all_and_names_what_it_cannot() {
     let setting = Setting::new();
     for name in ["a.bin", "b.bin"] {

@@ -17,6 +17,10 @@ use crate::{
 };
 
 mod decorate;
+mod examples;
+mod wording;
+
+pub(crate) use self::wording::summary;
 
 /// What the flags that every tool has were set to.
 #[derive(Clone, Debug)]
@@ -209,7 +213,12 @@ fn json_in_environment(tool: &Tool) -> bool {
 /// Prints what clap has to say, and returns the exit code.
 fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
     if error.use_stderr() && as_json {
-        return report::early(&Failure::usage(summary(error)), true);
+        let failure = Failure::usage(summary(error));
+        let failure = match wording::suggestion(error) {
+            Some(suggestion) => failure.hint(suggestion),
+            None => failure,
+        };
+        return report::early(&failure, true);
     }
     match error.print() {
         // A closed pipe is no failure of a help text.
@@ -219,16 +228,6 @@ fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
         _ if error.use_stderr() => exit::of_kind(Kind::Usage, None),
         _ => 0,
     }
-}
-
-/// Returns what is wrong in one line.
-pub(crate) fn summary(error: &clap::Error) -> String {
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a command is missing; see `--help`".to_owned();
-    }
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 /// Returns the flags that every tool has.

@@ -2,7 +2,11 @@
 
 use std::{fmt, io};
 
-use tracing::{Event, Level, Subscriber};
+use serde_json::{Map, Value};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_subscriber::{
     EnvFilter, Layer,
     fmt::{
@@ -36,6 +40,7 @@ pub(crate) fn start(settings: &Settings) {
     let layer = tracing_subscriber::fmt::layer().with_writer(BesideBars).with_ansi(false);
     let layer = match settings.log_format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text if settings.json => layer.event_format(Object).boxed(),
         LogFormat::Text => layer.event_format(Plain).fmt_fields(DefaultFields::new()).boxed(),
     };
     // Fails only when a subscriber is set already, as in tests.
@@ -64,16 +69,57 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let label = match *event.metadata().level() {
-            Level::ERROR => "error",
-            Level::WARN => "warning",
-            Level::INFO => "info",
-            Level::DEBUG => "debug",
-            Level::TRACE => "trace",
-        };
-        write!(writer, "{label}: ")?;
+        write!(writer, "{}: ", label(event))?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
+    }
+}
+
+/// `{"type":"warning","message":…}`, as errors are with `--json`.
+struct Object;
+
+impl<S, N> FormatEvent<S, N> for Object
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields(Map::new());
+        event.record(&mut fields);
+        // A log line of a library that fails is not the error that ends the run.
+        let kind = match label(event) {
+            "error" => "warning",
+            label => label,
+        };
+        fields.0.insert("type".to_owned(), kind.into());
+        writeln!(writer, "{}", Value::Object(fields.0))
+    }
+}
+
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+    }
+}
+
+fn label(event: &Event<'_>) -> &'static str {
+    match *event.metadata().level() {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
     }
 }
 

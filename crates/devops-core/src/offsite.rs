@@ -58,6 +58,12 @@ pub async fn put(
         // Whoever ended the search ends the put, and needs no reason.
         Err(_) if link.stop.check().is_err() => None,
         Err(reason) => {
+            let reason = match base {
+                Base::Named(named) if !reason.contains(&named.to_string()) => {
+                    format!("nothing of `{named}` is copied, because {reason}")
+                }
+                _ => reason,
+            };
             (link.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
             None
         }
@@ -90,7 +96,10 @@ impl Composing<'_> {
         let (path, limit) = (self.source.path.clone(), self.limit());
         let Some((size, ours)) = blocking(move || read_archive(&path, limit)).await? else {
             return match base {
-                Base::Named(_) => Err("it is not an archive with an index".to_owned()),
+                Base::Named(_) => {
+                    let path = self.source.path.display();
+                    Err(format!("`{path}` is not an archive with an index"))
+                }
                 Base::Newest | Base::None => Ok(None),
             };
         };

@@ -11,6 +11,7 @@ mod adjust;
 mod answer;
 mod attributes;
 mod body;
+mod bucket;
 mod buffers;
 pub mod checksum;
 mod cold;
@@ -81,6 +82,7 @@ mod versions;
 
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
+    bucket::check_bucket,
     checksum::{Algorithm, Checksum},
     cold::{Archive, ArchiveState},
     compose::{Composition, Shared},

@@ -70,6 +70,7 @@ EXAMPLES
   pg_dump shop | devops-s3push put - s3://backups/shop.sql
   devops-s3push put --from-command s3://backups/etc.tar.gz -- devops-backup create /etc -
   devops-s3push put backup.tar.gz s3://backups --also s3://far-away/host/
+  devops-s3push list s3://backups/2025/
   devops-s3push get s3://backups/backup.tar.gz .
   devops-s3push get s3://www/live/ site/
   devops-s3push thaw s3://backups/2024/ --tier bulk
@@ -77,6 +78,7 @@ EXAMPLES
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
   devops-s3push rm s3://www/2024/ --recursive --dry-run
   devops-s3push prune s3://backups/ --keep-daily 7 --keep-monthly 12 --dry-run
+  devops-s3push uploads list s3://backups/
   devops-s3push uploads abort s3://backups/ --older-than 7d
   devops-s3push doctor s3://backups/
 
@@ -84,8 +86,10 @@ EXIT CODES
   0 done   1 failed, or the key is taken   2 wrong usage
   3 some files were skipped, refused or failed, and each was named
   5 file, bucket or object not found
-  10 content differs, `doctor` found what puts need missing, or `thaw --status` what cannot be read yet
-  11 refused: the source was changed, more would be deleted than may be, or a key would go over plain HTTP
+  10 content differs, `doctor` found what puts need missing, or `thaw --status` what cannot be
+     read yet
+  11 refused: the source was changed, more would be deleted than may be, or a key would go over
+     plain HTTP
   75 try again later
   77 no or wrong credentials, or no permission   78 wrong configuration
   125 126 127 the command of --from-command cannot be supervised, executed, found

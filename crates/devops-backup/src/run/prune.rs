@@ -35,6 +35,8 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
             "kept": n_kept,
             "removed": n_removed,
             "bytes_freed": bytes_freed,
+            "to_remove": plan.removed().count(),
+            "bytes_to_free": plan.removed().map(|candidate| candidate.size).sum::<u64>(),
             "dry_run": args.dry_run,
         }))?;
     } else if args.dry_run {
@@ -85,6 +87,7 @@ pub(super) fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
 fn line(candidate: &Candidate) -> Value {
     let (action, reasons) = fate(candidate);
     let mut object = object("archive", "path", &candidate.path);
+    json::insert_path(&mut object, "archive", &candidate.path);
     object.insert("action".to_owned(), action.into());
     object.insert("reasons".to_owned(), reasons.into());
     object.insert("time".to_owned(), utc(candidate.time));

@@ -4,7 +4,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
-use super::shared_flags;
+use super::{examples::with_examples, shared_flags};
 use crate::{layers, tool::Tool};
 
 /// Returns the command as users see it.
@@ -28,7 +28,7 @@ pub(super) fn decorate(command: Command, tool: &Tool) -> Command {
         .args(shared_flags())
         .subcommand(completions_command())
         .subcommand(config_command());
-    flags(command, tool)
+    flags(with_examples(command), tool)
 }
 
 /// Returns the command with nothing required, to learn what was given.

@@ -10,7 +10,11 @@ use aws_sdk_s3::{
     primitives::{DateTime, DateTimeFormat},
 };
 
-use super::failure::{CallFailure, Trouble};
+use super::{
+    bucket::does_not_exist,
+    failure::{CallFailure, Trouble},
+    observe::AskedBucket,
+};
 
 impl CallFailure {
     /// Reads the SDK's error.
@@ -26,9 +30,14 @@ impl CallFailure {
         let header = |name: &str| answer.headers().get(name).map(str::to_owned);
         let service = error.as_service_error();
         let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
-        let message = match service {
-            Some(service) => service.message().unwrap_or_default().to_owned(),
-            None => DisplayErrorContext(error).to_string(),
+        let asked = answer.extension::<AskedBucket>();
+        let message = match (service, asked) {
+            // What stores say of it seldom names it.
+            (_, Some(AskedBucket(bucket))) if code.as_deref() == Some("NoSuchBucket") => {
+                does_not_exist(bucket)
+            }
+            (Some(service), _) => service.message().unwrap_or_default().to_owned(),
+            (None, _) => DisplayErrorContext(error).to_string(),
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));

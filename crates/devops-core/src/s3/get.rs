@@ -8,10 +8,11 @@ use std::{
 
 use super::{
     S3Error, blocking,
+    bucket::missing,
     checksum::{Algorithm, Checksum, Sum},
     compare::{Comparison, compare, same_content},
     event::Event,
-    failure::{CallFailure, Trouble},
+    failure::Trouble,
     fetch::{Fetch, plan_ranges},
     landing::Landing,
     link::Link,
@@ -263,17 +264,4 @@ pub(crate) async fn head_of_existing(link: Link<'_>, uri: &S3Uri) -> Result<Obje
         Some(head) => Ok(head),
         None => Err(missing(link, uri).await.into()),
     }
-}
-
-/// Says what is missing where no object is: it, or its bucket.
-pub(crate) async fn missing(link: Link<'_>, uri: &S3Uri) -> CallFailure {
-    let send = |client: aws_sdk_s3::Client| client.head_bucket().bucket(&uri.bucket).send();
-    let bucket = link.call(link.short("HeadBucket"), send).await;
-    let (trouble, message) = match bucket {
-        Err(failure) if failure.trouble == Trouble::NoObject => {
-            (Trouble::NoBucket, format!("no bucket `{}`", uri.bucket))
-        }
-        _ => (Trouble::NoObject, format!("no object `{uri}`")),
-    };
-    CallFailure::local("HeadObject", trouble, message)
 }

@@ -15,7 +15,10 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use rustix::{
@@ -183,16 +186,16 @@ pub(crate) struct Journal {
     file: Arc<File>,
     /// What an earlier process left.
     pub(crate) earlier: Option<Box<Story>>,
-    end: Arc<Mutex<End>>,
+    end: Arc<End>,
 }
 
 /// What the next line of a journal has to go by.
 #[derive(Debug, Default)]
 struct End {
     /// How many uploads this process has begun.
-    n_begun: usize,
-    /// Whether the last line is cut off.
-    is_broken: bool,
+    n_begun: AtomicUsize,
+    /// Whether the last line is cut off; locked, perhaps for long, while a line is written.
+    is_broken: Mutex<bool>,
 }
 
 impl Journals {
@@ -298,10 +301,11 @@ impl Journal {
     pub(crate) async fn begin(&self, begun: Begun) -> Result<(), PathError> {
         let (file, end) = (Arc::clone(&self.file), Arc::clone(&self.end));
         let write = move || {
-            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut is_broken = end.is_broken.lock().unwrap_or_else(PoisonError::into_inner);
             // Behind half a line it would not count, and the upload would be lost with its parts.
             file.set_len(lines::whole(&read(&file)?) as u64)?;
-            *end = End { n_begun: end.n_begun + 1, is_broken: false };
+            *is_broken = false;
+            end.n_begun.fetch_add(1, Ordering::SeqCst);
             append(&file, &Line::Upload(begun), File::sync_data)
         };
         blocking(write).await.at(&self.path, "write")
@@ -310,13 +314,13 @@ impl Journal {
     /// Writes down a part of the upload that was begun last.
     pub(crate) async fn take(&self, part: Taken) {
         let (file, end) = (Arc::clone(&self.file), Arc::clone(&self.end));
-        let n_begun = end.lock().unwrap_or_else(PoisonError::into_inner).n_begun;
+        let n_begun = end.n_begun.load(Ordering::SeqCst);
         let take = move || {
-            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut is_broken = end.is_broken.lock().unwrap_or_else(PoisonError::into_inner);
             // A line behind half a line would not count, and a missing one is no loss. Nor may one that
             // comes late be taken for a part of an upload that was begun since.
-            if end.n_begun == n_begun && !end.is_broken {
-                end.is_broken = append(&file, &Line::Part(part), |_| Ok(())).is_err();
+            if end.n_begun.load(Ordering::SeqCst) == n_begun && !*is_broken {
+                *is_broken = append(&file, &Line::Part(part), |_| Ok(())).is_err();
             }
         };
         blocking(take).await;
@@ -334,8 +338,8 @@ impl Drop for Journal {
     /// Lets the next one have it at once, though a line may still be on its way to the file.
     fn drop(&mut self) {
         // A disk that hangs keeps the lock, and nobody here waits for it.
-        if let Ok(mut end) = self.end.try_lock() {
-            end.is_broken = true;
+        if let Ok(mut is_broken) = self.end.is_broken.try_lock() {
+            *is_broken = true;
             let _unlocked = flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -407,6 +411,6 @@ mod tests {
         let story = claimed(dir.path()).await.earlier.take().unwrap();
 
         assert_eq!(story.begun.upload_id, "first");
-        assert!(on_its_way.1.lock().unwrap().is_broken, "it is not written any more");
+        assert!(*on_its_way.1.is_broken.lock().unwrap(), "it is not written any more");
     }
 }

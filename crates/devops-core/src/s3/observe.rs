@@ -3,11 +3,15 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_sdk_s3::{
-    config::{ConfigBag, Intercept, RuntimeComponents},
+    config::{ConfigBag, Intercept, RuntimeComponents, endpoint::Params},
     error::BoxError,
 };
-use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+use aws_smithy_runtime_api::client::{
+    endpoint::EndpointResolverParams,
+    interceptors::context::{
+        BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
+        BeforeTransmitInterceptorContextRef,
+    },
 };
 
 /// Looks at every request and answer of a store.
@@ -21,6 +25,10 @@ struct Seen {
     date: Mutex<Option<String>>,
     region: Mutex<Option<String>>,
 }
+
+/// The bucket of a request, beside the answer that something is not there: its message need not name it.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedBucket(pub(crate) String);
 
 impl Observer {
     /// Returns the first `Server` header.
@@ -65,6 +73,20 @@ impl Intercept for Observer {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.0.url.get_or_init(|| context.request().uri().to_owned());
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let params = config.load::<EndpointResolverParams>();
+        let bucket = params.and_then(|params| params.get::<Params>()?.bucket());
+        if let (404, Some(bucket)) = (context.response().status().as_u16(), bucket) {
+            context.response_mut().add_extension(AskedBucket(bucket.to_owned()));
+        }
         Ok(())
     }
 

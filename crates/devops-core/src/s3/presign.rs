@@ -6,8 +6,9 @@ use aws_sdk_s3::{Client, presigning::PresigningConfig};
 
 use super::{
     S3Error,
+    bucket::missing,
     failure::{CallFailure, Trouble},
-    get::{head_of_existing, missing},
+    get::head_of_existing,
     link::Link,
     uri::S3Uri,
 };

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     S3Error,
+    bucket::check_bucket,
     delete::{DeleteOutcome, DeleteTarget, delete},
     failure::CallFailure,
     filter::Filter,
@@ -108,6 +109,8 @@ pub async fn plan_removal(
             }
         });
         if !options.recursive && !planned.iter().any(|planned| planned.target.uri == *uri) {
+            // The bucket may be what is missing.
+            check_bucket(link, &uri.bucket).await?;
             return Err(RemoveError::NoObject(uri.clone()));
         }
     }

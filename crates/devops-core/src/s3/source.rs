@@ -30,13 +30,13 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// It has not the length it was said to have.
-    #[error("`{name}` has {found} bytes, expected {expected}")]
+    #[error("`{name}` has {}, expected {expected}", known_length(*.found, *.expected))]
     Length {
         /// The file, or `-`.
         name: String,
         /// How many bytes were expected.
         expected: u64,
-        /// How many there are.
+        /// How many there are; of one that is longer, how many were read until that was seen.
         found: u64,
     },
     /// It changed while it was read.
@@ -50,6 +50,11 @@ impl HasKind for SourceError {
             Self::Length { .. } | Self::Changed(_) => Kind::Failed,
         }
     }
+}
+
+/// Says how long a source is; nobody reads one to its end that is too long already.
+fn known_length(found: u64, expected: u64) -> String {
+    if found > expected { format!("more than {expected} bytes") } else { format!("{found} bytes") }
 }
 
 /// How much of a part that is not kept is read at once: it stays in the processor's cache from one hash

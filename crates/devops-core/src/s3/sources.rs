@@ -7,8 +7,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use globset::GlobMatcher;
+
 use super::{
-    filter::{Filter, FilterError, glob},
+    filter::{Filter, glob},
     uri::{S3Uri, UriError},
 };
 use crate::{
@@ -85,9 +87,6 @@ pub enum SourcesError {
     /// A path that has to be a folder is none.
     #[error("`{}` is not a folder", .0.display())]
     NotAFolder(PathBuf),
-    /// A pattern is no glob.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
     /// A name cannot be a key.
     #[error("the name of `{}` is not UTF-8", .0.display())]
     NotUtf8(PathBuf),
@@ -103,7 +102,6 @@ impl HasKind for SourcesError {
             | Self::Collision { .. }
             | Self::NotAFile { .. }
             | Self::NotAFolder(_)
-            | Self::Filter(_)
             | Self::NotUtf8(_) => Kind::Usage,
         }
     }
@@ -112,7 +110,8 @@ impl HasKind for SourcesError {
 /// Finds the files under `paths` and names the object of each below `destination`.
 ///
 /// A folder gives the files in it under their relative paths, a glob those it matches relative to its
-/// fixed beginning. Symbolic links given by name are followed, those in folders only when asked to.
+/// fixed beginning. Symbolic links given by name are followed, those in folders, and those a glob finds, only
+/// when asked to.
 pub fn find_sources(
     paths: &[PathBuf],
     destination: &S3Uri,
@@ -162,8 +161,12 @@ impl Search<'_> {
     fn add(&mut self, path: &Path) -> Result<(), SourcesError> {
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return match split_glob(path) {
-                    Some((root, pattern)) => self.add_glob(&root, &pattern),
+                let glob = split_glob(path).and_then(|(root, pattern)| {
+                    // What is no glob is the name of a file that is not there.
+                    Some((root, glob(&pattern).ok()?.compile_matcher()))
+                });
+                return match glob {
+                    Some((root, matcher)) => self.add_glob(path, &root, &matcher),
                     None => {
                         Err(Err::<(), _>(error).at(path, "read").expect_err("it failed").into())
                     }
@@ -188,16 +191,21 @@ impl Search<'_> {
         self.take(path.to_owned(), uri, metadata.len())
     }
 
-    fn add_glob(&mut self, root: &Path, pattern: &str) -> Result<(), SourcesError> {
-        let matcher = glob(pattern)?.compile_matcher();
-        let before = self.found.files.len();
+    fn add_glob(
+        &mut self,
+        path: &Path,
+        root: &Path,
+        matcher: &GlobMatcher,
+    ) -> Result<(), SourcesError> {
+        let n_found = |found: &Sources| found.files.len() + found.skipped.len();
+        let before = n_found(&self.found);
         self.found.is_tree = true;
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let metadata = fs::metadata(root).at(root, "read")?;
         let ancestors = &mut vec![identity(&metadata)];
         self.walk(root, Path::new(""), ancestors, &|relative| matcher.is_match(relative))?;
-        if self.found.files.len() == before {
-            return Err(SourcesError::NoMatch(root.join(pattern).display().to_string()));
+        if n_found(&self.found) == before {
+            return Err(SourcesError::NoMatch(path.display().to_string()));
         }
         Ok(())
     }
@@ -401,6 +409,38 @@ mod tests {
 
         assert_eq!(one, ["p/a.gz"]);
         assert_eq!(all, ["p/a.gz", "p/x/c.gz"]);
+    }
+
+    #[test]
+    fn what_is_neither_a_file_nor_a_glob_is_not_there() {
+        let dir = tree(&["b.txt"]);
+        let find = |name: &str| {
+            let uri = "s3://backups/".parse().unwrap();
+            find_sources(&[dir.path().join(name)], &uri, &Filter::default(), false).unwrap_err()
+        };
+
+        let (no_glob, no_match) = (find("a[b.txt"), find("a[b].txt"));
+
+        assert!(matches!(no_glob, SourcesError::Path(_)), "{no_glob}");
+        assert!(matches!(no_match, SourcesError::NoMatch(_)), "{no_match}");
+        assert_eq!((no_glob.kind(), no_match.kind()), (Kind::NotFound, Kind::NotFound));
+    }
+
+    #[test]
+    fn a_link_is_followed_where_it_is_named_and_skipped_where_a_glob_finds_it() {
+        let dir = tree(&["x/a.txt"]);
+        symlink("x/a.txt", dir.path().join("file.lnk")).unwrap();
+        symlink("x", dir.path().join("folder.lnk")).unwrap();
+        let find = |name: &str| {
+            let uri = "s3://backups/".parse().unwrap();
+            find_sources(&[dir.path().join(name)], &uri, &Filter::default(), false).unwrap()
+        };
+
+        let (file, folder, globbed) = (find("file.lnk"), find("folder.lnk"), find("*.lnk"));
+
+        assert_eq!(file.files[0].uri.key, "file.lnk");
+        assert_eq!(folder.files[0].uri.key, "a.txt");
+        assert_eq!((globbed.files.len(), globbed.skipped.len()), (0, 2));
     }
 
     #[test]

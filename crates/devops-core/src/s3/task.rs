@@ -157,7 +157,8 @@ impl<'a> Task<'a> {
         }
         let mut result = self.put_parts_once(file, layout, resumption).await;
         if let Some(failure) = removal(&mut result) {
-            failure.message.push_str(" Another one was removed before, while it was under way.");
+            let said = failure.message.trim_end_matches('.');
+            failure.message = format!("{said}; another one was removed before it under way, too");
         }
         result
     }
@@ -208,15 +209,15 @@ impl<'a> Task<'a> {
 
 /// Returns the failure that says that somebody removed an upload that was under way, if one does.
 ///
-/// A completion that is answered so was not carried out either, unless an earlier one was lost.
+/// A completion that is answered so was not carried out either, unless the answer to an earlier attempt
+/// was lost.
 fn removal(result: &mut Result<(Sent, Settled), S3Error>) -> Option<&mut CallFailure> {
-    match result {
-        Err(S3Error::Call(failure) | S3Error::Uncertain { source: failure, .. }) => {
-            let is_removed = failure.trouble == Trouble::NoUpload && !failure.is_after_lost_answer;
-            is_removed.then_some(&mut **failure)
-        }
-        _ => None,
-    }
+    let failure = match result {
+        Err(S3Error::Call(failure)) => failure,
+        Err(S3Error::Uncertain { source, .. }) if !source.is_after_lost_answer => source,
+        _ => return None,
+    };
+    (failure.trouble == Trouble::NoUpload).then_some(&mut **failure)
 }
 
 /// Some stores want all parts but the last alike, and say so only at the end.

@@ -67,12 +67,14 @@ fn a_store_that_asks_for_less_gets_less() {
 
 #[test]
 fn an_upload_that_somebody_removes_begins_anew() {
-    for rule in ["UploadPart:no-upload:part=2", "CompleteMultipartUpload:no-upload"] {
-        let (rig, proof) = survives(&[rule]);
+    let part: &[&str] = &["UploadPart:no-upload:part=2"];
+    let after_a_loss = &["UploadPart:drop-after:part=2", "UploadPart:no-upload:part=2:after=1"];
+    for rules in [part, after_a_loss, &["CompleteMultipartUpload:no-upload"]] {
+        let (rig, proof) = survives(rules);
 
-        assert_eq!(proof, Proof::Full, "{rule}");
-        assert_eq!(rig.server.count("CreateMultipartUpload"), 2, "{rule}");
-        assert_eq!(rig.moved().cast_unsigned(), SIZE, "{rule}");
+        assert_eq!(proof, Proof::Full, "{rules:?}");
+        assert_eq!(rig.server.count("CreateMultipartUpload"), 2, "{rules:?}");
+        assert_eq!(rig.moved().cast_unsigned(), SIZE, "{rules:?}");
     }
 }
 
@@ -80,7 +82,7 @@ fn an_upload_that_somebody_removes_begins_anew() {
 fn uploads_that_somebody_removes_again_and_again_are_given_up() {
     let error = fails(&["UploadPart:no-upload:part=2:always"]);
 
-    let says = "Another one was removed before, while it was under way.";
+    let says = "does not exist; another one was removed before it under way, too";
     assert!(error.to_string().contains(says), "{error}");
 }
 
@@ -354,7 +356,7 @@ fn a_bucket_that_does_not_exist_is_said_so() {
     assert_eq!(error.kind(), Kind::NotFound);
     let S3Error::Call(failure) = error else { panic!("{error}") };
     assert_eq!(failure.trouble, Trouble::NoBucket);
-    assert_eq!(failure.to_string(), "PutObject: NoSuchBucket: The specified bucket does not exist");
+    assert_eq!(failure.to_string(), "PutObject: NoSuchBucket: the bucket `nowhere` does not exist");
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
     let no_bucket = rig.run(async |link| get(link, &nowhere, &path, options).await).unwrap_err();
 
     assert_eq!(missing.to_string(), "HeadObject: no object `s3://backups/a.bin`");
-    assert_eq!(no_bucket.to_string(), "HeadObject: no bucket `nowhere`");
+    assert_eq!(no_bucket.to_string(), "HeadBucket: the bucket `nowhere` does not exist");
     assert_eq!((missing.kind(), no_bucket.kind()), (Kind::NotFound, Kind::NotFound));
 }
 

@@ -22,10 +22,11 @@ pub(crate) struct PutArgs {
     /// with a prefix that ends with /
     ///
     /// Without a key the file's name is the key. The key of a file in a folder is the prefix and the
-    /// path in the folder.
-    #[arg(required = true, value_name = "PATH")]
+    /// path in the folder. A file whose name begins with - goes behind --, and one called - is ./-
+    #[arg(required_unless_present = "command", value_name = "PATH")]
     pub(crate) operands: Vec<OsString>,
-    /// The command that --from-command runs, with its arguments; no shell reads them
+    /// With --from-command the command to run, with its arguments, which no shell reads; else more
+    /// of what can stand before --
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
     /// Put the same to there, too
@@ -44,6 +45,9 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
     /// Put what symbolic links in folders point to, instead of skipping them (exit 3)
+    ///
+    /// So it is with links that a GLOB of this tool finds. A link that is named on the command line, by a
+    /// person or by the shell, is always followed, to a file or to a folder.
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
     /// Show what would be put, and what is there already
@@ -169,10 +173,10 @@ pub(crate) struct UnfinishedFlags {
 #[command(next_help_heading = "Object options")]
 pub(crate) struct AttributeFlags {
     /// Store this with the object
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = metadata)]
     pub(crate) metadata: Vec<(String, String)>,
     /// Store this media type with the object
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = media_type)]
     pub(crate) content_type: Option<String>,
     /// Store in this class
     #[arg(long, value_name = "CLASS")]
@@ -211,6 +215,31 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not KEY=VALUE")),
     }
+}
+
+/// Metadata travels as a header of its own for each key (RFC 9110, "Tokens").
+fn metadata(text: &str) -> Result<(String, String), String> {
+    let (key, value) = pair(text)?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !key.bytes().all(is_token) {
+        return Err(format!(
+            "`{key}` cannot be the name of a header: letters, digits, - and _ can"
+        ));
+    }
+    if value.contains(char::is_control) {
+        return Err(format!("the value of `{key}` has a control character"));
+    }
+    Ok((key, value))
+}
+
+fn media_type(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if text.contains(|character: char| !matches!(character, ' '..='~')) {
+        return Err("a media type has printable ASCII characters alone".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn algorithm(text: &str) -> Result<Protection, String> {

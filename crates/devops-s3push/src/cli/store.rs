@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use devops_core::{
-    s3::RateLimit,
+    s3::{RateLimit, plan::MIN_PART},
     units::{ByteSize, UnitError, parse_duration},
 };
 
@@ -15,7 +15,7 @@ pub(crate) struct Transfer {
     #[arg(long, value_name = "N", default_value = "auto", value_parser = concurrency)]
     pub(crate) concurrency: Concurrency,
     /// How much memory to take, most of it for parts of streams and downloads; those of files take none
-    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = memory)]
     pub(crate) max_memory: ByteSize,
     /// Move at most so many bytes a second (2MiB), or by the time of day ('08:00,2MiB 19:00,off')
     #[arg(long, value_name = "RATE")]
@@ -83,6 +83,15 @@ fn concurrency(text: &str) -> Result<Concurrency, String> {
         Ok(n) if (1..=1000).contains(&n) => Ok(Concurrency(n)),
         _ => Err(format!("`{text}` is neither auto nor a number from 1 to 1000")),
     }
+}
+
+fn memory(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: UnitError| error.to_string())?;
+    let least = ByteSize(MIN_PART);
+    if size < least {
+        return Err(format!("{least} is the least that works, since a part has to fit"));
+    }
+    Ok(size)
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {

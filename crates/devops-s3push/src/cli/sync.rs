@@ -31,7 +31,9 @@ pub(crate) struct SyncArgs {
     /// Look only at what matches, files and objects
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
-    /// Put what symbolic links point to, instead of skipping them (exit 3)
+    /// Put what symbolic links in the folder point to, instead of skipping them (exit 3)
+    ///
+    /// DIR itself may be a link, and is followed.
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
     /// Show what would be put and deleted

@@ -1,7 +1,24 @@
 //! Adds to an error what may help.
 
+use std::collections::HashSet;
+
 use devops_cli::Failure;
 use devops_core::s3::{CallFailure, JournalError, S3Error, S3Uri, SourceError, Trouble};
+
+/// The hints that were given already: what many files share need not be said of each.
+#[derive(Default)]
+pub(crate) struct Hints(HashSet<String>);
+
+impl Hints {
+    /// Returns the message of a failure, with its hint unless that was given already.
+    pub(crate) fn message(&mut self, failure: &Failure) -> String {
+        let message = failure.chain().join(": ");
+        match &failure.hint {
+            Some(hint) if self.0.insert(hint.clone()) => format!("{message} ({hint})"),
+            _ => message,
+        }
+    }
+}
 
 /// Turns an error of core into a failure with a hint.
 pub(crate) fn explain(error: impl Into<S3Error>) -> Failure {
@@ -77,7 +94,7 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
             "check --endpoint-url, the network, and whether the store needs --path-style"
         }
         Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
-        Trouble::NoBucket => "the bucket does not exist, or belongs to another store",
+        Trouble::NoBucket => "look at its name, and at --endpoint-url: it may be in another store",
         Trouble::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile"
         }

@@ -10,7 +10,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
-    fs::ReplacePolicy,
+    fs::{ReplacePolicy, parent},
     kind::Kind,
     s3::{
         Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
@@ -23,9 +23,11 @@ use serde_json::{Value, json};
 
 use super::{
     connection::Connected,
-    explain::{explain, explain_object, is_archived},
+    explain::{Hints, explain, explain_object, is_archived},
     get_to_stdout::get_to_stdout,
+    receipt::no_folder,
     reporter::{Reporter, insert},
+    totals::failed_json,
 };
 use crate::cli::GetArgs;
 
@@ -69,6 +71,7 @@ struct Fetched {
     failed: Vec<Value>,
     n_archived: usize,
     skipped: Vec<Value>,
+    hints: Hints,
 }
 
 impl GetRun<'_> {
@@ -100,7 +103,7 @@ impl GetRun<'_> {
         let mut fetched = Fetched::default();
         for (uri, reason) in &targets.skipped {
             self.session.warn(format!("skipped `{uri}`: {reason}"));
-            fetched.skipped.push(json!({"key": uri.key, "reason": reason}));
+            fetched.skipped.push(json!({"bucket": uri.bucket, "key": uri.key, "reason": reason}));
         }
         let ended = if args.dry_run {
             self.foresee_all(folder, &targets.files, &mut fetched).await
@@ -218,12 +221,15 @@ impl GetRun<'_> {
 impl Fetched {
     fn fail(&mut self, uri: &S3Uri, error: S3Error, session: &Session) {
         let is_archived = is_archived(&error);
-        let failure = explain_file(error, uri);
+        let mut failure = explain_file(error, uri);
         self.n_archived += usize::from(is_archived);
-        let message = failure.chain().join(": ");
+        self.failed.push(failed_json(uri, &failure));
+        if is_archived {
+            // What brings all of them back is said at the end.
+            failure.hint = None;
+        }
+        let message = self.hints.message(&failure);
         session.warn(format!("`{uri}` was not fetched: {message}"));
-        let kind = failure.kind.name();
-        self.failed.push(json!({"key": uri.key, "kind": kind, "message": message}));
     }
 
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
@@ -258,12 +264,16 @@ fn target(args: &GetArgs) -> Result<PathBuf, Failure> {
         return Err(Failure::usage("--include and --exclude are for a prefix that ends with `/`"));
     }
     let means_folder = destination.is_dir() || destination.as_os_str().as_bytes().ends_with(b"/");
-    if !means_folder {
-        return Ok(destination.clone());
+    let path = match args.source.key.rsplit('/').next() {
+        Some(name @ (".." | ".")) if means_folder => {
+            return Err(Failure::usage(format!("`{name}` is no name for a file")));
+        }
+        Some(name) if means_folder => destination.join(name),
+        _ => destination.clone(),
+    };
+    let folder = parent(&path);
+    if folder.is_dir() {
+        return Ok(path);
     }
-    match args.source.key.rsplit('/').next() {
-        Some(name @ (".." | ".")) => Err(Failure::usage(format!("`{name}` is no name for a file"))),
-        Some(name) => Ok(destination.join(name)),
-        None => Ok(destination.clone()),
-    }
+    Err(no_folder(folder).hint("make it first, or name another DEST"))
 }

@@ -15,13 +15,17 @@ pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, F
     let reporter = Reporter::new(session, "listing", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let mut printed = Ok(());
+    let (mut printed, mut n_listed) = (Ok(()), 0_u64);
     list_objects(link, &args.prefix, |object| {
+        n_listed += 1;
         printed = show(session, &object);
         printed.is_ok() && !session.stdout_closed()
     })
     .await
     .map_err(explain)?;
+    if n_listed == 0 {
+        session.status(format!("there is no object under `{}`", args.prefix));
+    }
     printed.map(|()| Outcome::Done)
 }
 

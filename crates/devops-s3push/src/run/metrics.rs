@@ -8,7 +8,7 @@ use devops_core::{
     s3::{Figures, Run, write_metrics},
 };
 
-use super::totals::Totals;
+use super::{receipt, totals::Totals};
 
 /// What a run did so far, and where it is written to.
 pub(super) struct Metrics {
@@ -21,6 +21,11 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new(path: Option<PathBuf>, destination: String) -> Self {
         Self { path, destination, begun: Instant::now(), figures: Cell::default() }
+    }
+
+    /// Fails where the file could not be written at the end.
+    pub(super) fn check_place(&self) -> Result<(), Failure> {
+        self.path.as_deref().map_or(Ok(()), |path| receipt::check_place(path, "metrics file"))
     }
 
     pub(super) fn note(&self, totals: &Totals) {

@@ -42,6 +42,10 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
         }
         PruneError::NotAFolder(_) => Failure::from(error),
     })?;
+    if plan.archives.is_empty() {
+        let (name, folder) = (&args.name, &args.folder);
+        session.status(format!("there is no archive named `{name}` in `{folder}`"));
+    }
     let hides = plan.keeps_versions == Some(true) && !args.versions;
     show(&plan, hides, session)?;
     check_limit(plan.removed().count(), &args.limit)?;
@@ -51,9 +55,9 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
             "the bucket keeps no versions, so it locks nothing",
         ));
     }
-    let mut done = Done::new(session, &reporter);
+    let mut done = Done::new(session, &reporter, hides);
     if args.limit.dry_run {
-        done.plan(&plan, hides);
+        done.plan(&plan);
     } else {
         // A lock that cannot be put says so before anything is gone.
         lock_kept(link, &plan, |_| done.n_locked += 1).await.map_err(explain)?;
@@ -94,7 +98,7 @@ fn line(archive: &StoredArchive, hides: bool) -> Value {
     insert(
         &mut object,
         json!({
-            "type": "archive", "bucket": archive.uri.bucket, "key": archive.uri.key,
+            "type": "archive", "archive": archive.uri.to_string(), "bucket": archive.uri.bucket, "key": archive.uri.key,
             "action": action, "reasons": reasons, "time": rfc3339(archive.time),
             "size": archive.size, "encrypted": archive.is_encrypted, "lock": lock,
         }),
@@ -127,6 +131,8 @@ fn mode_name(mode: LockMode) -> &'static str {
 struct Done<'a> {
     session: &'a Session,
     reporter: &'a Reporter<'a>,
+    /// Whether what goes leaves its versions behind, so that nothing is freed.
+    hides: bool,
     n_removed: usize,
     n_hidden: usize,
     n_locked: usize,
@@ -136,10 +142,11 @@ struct Done<'a> {
 }
 
 impl<'a> Done<'a> {
-    fn new(session: &'a Session, reporter: &'a Reporter<'a>) -> Self {
+    fn new(session: &'a Session, reporter: &'a Reporter<'a>, hides: bool) -> Self {
         Self {
             session,
             reporter,
+            hides,
             n_removed: 0,
             n_hidden: 0,
             n_locked: 0,
@@ -150,9 +157,9 @@ impl<'a> Done<'a> {
     }
 
     /// Counts what would be done.
-    fn plan(&mut self, plan: &OffsitePlan, hides: bool) {
+    fn plan(&mut self, plan: &OffsitePlan) {
         for archive in plan.removed() {
-            if hides {
+            if self.hides {
                 self.n_hidden += 1;
             } else {
                 self.n_removed += 1;
@@ -190,14 +197,18 @@ impl<'a> Done<'a> {
     }
 
     fn tell(&self, plan: &OffsitePlan, dry_run: bool) {
-        let n_kept = plan.archives.len() - plan.removed().count();
+        let n_removed = plan.removed().count();
+        let n_kept = plan.archives.len() - n_removed;
+        let freed = plan.removed().filter(|_| !self.hides);
+        let bytes_to_free: u64 = freed.map(|archive| archive.size).sum();
         self.reporter.emit("summary", |object| {
             insert(
                 object,
                 json!({
                     "kept": n_kept, "removed": self.n_removed, "hidden": self.n_hidden,
                     "left": self.n_left, "locked": self.n_locked,
-                    "bytes_freed": self.bytes_freed, "dry_run": dry_run,
+                    "bytes_freed": self.bytes_freed, "to_remove": n_removed,
+                    "bytes_to_free": bytes_to_free, "dry_run": dry_run,
                 }),
             );
         });

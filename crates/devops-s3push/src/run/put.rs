@@ -1,6 +1,10 @@
 //! `put`: files, folders, globs, the standard input.
 
-use std::{collections::HashSet, path::PathBuf, time::Instant};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::PathBuf,
+    time::Instant,
+};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
@@ -8,7 +12,8 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         Event, Filter, Link, Listed, ObjectSummary, PutOptions, Replace, S3Error, S3Uri, Source,
-        Sources, find_free_keys, find_sources, plan::MIN_PART, preview, put_everywhere, run_all,
+        Sources, Trouble, check_bucket, find_free_keys, find_sources, inspect, plan::MIN_PART,
+        preview, put_everywhere, run_all,
     },
     units::ByteSize,
 };
@@ -32,6 +37,7 @@ pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome
     let (subject, places) = operands(&args)?;
     let destination = places[0].to_string();
     let metrics = Metrics::new(args.metrics_file.clone().filter(|_| !args.dry_run), destination);
+    metrics.check_place()?;
     let result = Box::pin(put_to(args, (subject, places), &metrics, session)).await;
     metrics.write(&result, session)?;
     result
@@ -45,6 +51,9 @@ async fn put_to(
 ) -> Result<Outcome, Failure> {
     let options = put_options((&args.object, &args.connection), replace(&args)?, session)?;
     let base = base(&args.base, &places)?;
+    if let Some(path) = args.receipt.as_ref().filter(|_| !args.dry_run) {
+        receipt::check_place(path, "receipt")?;
+    }
     let paths = match subject {
         Subject::Paths(paths) => paths,
         stream => {
@@ -65,6 +74,7 @@ async fn put_to(
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    warn_of_missing_base(link, &base, session).await;
     let run = PutRun {
         link,
         options: &options,
@@ -129,6 +139,16 @@ fn base(flags: &BaseFlags, places: &[S3Uri]) -> Result<Base, Failure> {
     }
 }
 
+/// A base with a wrong name costs time and nothing else, but nobody should look for the reason.
+async fn warn_of_missing_base(link: Link<'_>, base: &Base, session: &Session) {
+    if let Base::Named(uri) = base
+        && let Err(S3Error::Call(failure)) = inspect(link, uri).await
+        && failure.trouble == Trouble::NoObject
+    {
+        session.warn(format!("`{uri}` does not exist: nothing is copied from it"));
+    }
+}
+
 struct PutRun<'a> {
     link: Link<'a>,
     options: &'a PutOptions,
@@ -151,13 +171,17 @@ impl PutRun<'_> {
             },
             found => self.everywhere(found, &mut totals).await,
         };
+        let result = result.map_err(explain);
+        if let Err(failure) = &result {
+            totals.note_rest(found.iter().flat_map(|sources| &sources.files), failure);
+        }
         totals.emit(self.reporter, begun);
         self.metrics.note(&totals);
         totals.warn_of_unchanged(self.options, self.session);
         if let Some(path) = &self.receipt {
             receipt::write(path, &totals.stored)?;
         }
-        result.map_err(explain)?;
+        result?;
         totals.outcome()
     }
 
@@ -220,13 +244,19 @@ impl PutRun<'_> {
     }
 
     async fn dry(&self, found: &[Sources]) -> Result<Outcome, Failure> {
+        // The preview of a file says no more than that its key is free.
+        let buckets: BTreeSet<_> = self.places.iter().map(|place| &place.bucket).collect();
+        for bucket in buckets {
+            check_bucket(self.link, bucket).await.map_err(explain)?;
+        }
         let mut totals = Totals::of(&found[0], self.session);
-        let mut n_fine = 0;
+        let (mut n_planned, mut n_unchanged) = (0, 0);
         let is_one_of_many = found.len() > 1 || found[0].is_tree;
         for source in found.iter().flat_map(|sources| &sources.files) {
             match preview(self.link, source, self.options).await {
                 Ok(plan) => {
-                    n_fine += 1;
+                    n_planned += usize::from(!plan.unchanged);
+                    n_unchanged += usize::from(plan.unchanged);
                     self.show_plan(source, &plan)?;
                 }
                 Err(error) if is_one_of_many && error.kind() == Kind::Exists => {
@@ -235,11 +265,19 @@ impl PutRun<'_> {
                 Err(error) => return Err(explain(error)),
             }
         }
-        let left_out = totals.failed.len() + totals.skipped.len();
-        match (n_fine, left_out) {
+        self.reporter.emit("summary", |object| {
+            insert(
+                object,
+                json!({
+                    "planned": n_planned, "unchanged": n_unchanged, "failed": totals.failed,
+                    "skipped": totals.skipped, "dry_run": true,
+                }),
+            );
+        });
+        match (n_planned + n_unchanged, totals.n_left_out()) {
             (_, 0) => Ok(Outcome::Done),
-            (0, _) if !totals.failed.is_empty() => totals.outcome(),
-            _ => Ok(Outcome::Partial(format!("{left_out} files would not be stored"))),
+            (0, _) if totals.has_failed() => totals.outcome(),
+            (_, n) => Ok(Outcome::Partial(format!("{n} files would not be stored"))),
         }
     }
 

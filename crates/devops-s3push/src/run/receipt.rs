@@ -2,11 +2,27 @@
 
 use std::path::Path;
 
-use devops_cli::{Failure, ResultExt};
+use devops_cli::{Failure, ResultExt, quote};
 use devops_core::{fs, kind::Kind, s3::ObjectSummary};
 use serde_json::json;
 
 use super::reporter::object_json;
+
+/// Fails where a file could not be written at the end, before anything is sent.
+pub(crate) fn check_place(path: &Path, what: &str) -> Result<(), Failure> {
+    let folder = fs::parent(path);
+    if !folder.is_dir() {
+        return Err(no_folder(folder).context(format!("the {what} could not be written")));
+    }
+    // What it was created as is gone at once.
+    let tried = fs::AtomicFile::create(path).map(drop);
+    tried.context(format!("the {what} could not be written"))
+}
+
+/// Says that a folder does not exist.
+pub(crate) fn no_folder(folder: &Path) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no folder `{}`", quote(folder)))
+}
 
 /// Replaces the receipt with the objects of this run.
 pub(crate) fn write(path: &Path, objects: &[ObjectSummary]) -> Result<(), Failure> {

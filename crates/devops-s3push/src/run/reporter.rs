@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use devops_cli::{Progress, Session, json::insert_path, quote};
 use devops_core::{
-    s3::{Event, ObjectSummary, Outcome},
+    s3::{Event, ObjectSummary, Outcome, S3Uri},
     units::{ByteSize, format_duration},
 };
 use serde_json::{Map, Value, json};
@@ -62,12 +62,10 @@ impl<'a> Reporter<'a> {
                     );
                 });
             }
-            Event::Part { uri, number, size, attempts } => self.emit("part", |object| {
-                insert(
-                    object,
-                    json!({"key": uri.key, "number": number, "size": size, "attempts": attempts}),
-                );
-            }),
+            Event::Part { uri, number, size, attempts } => {
+                let fields = json!({"number": number, "size": size, "attempts": attempts});
+                self.emit_of("part", &uri, fields);
+            }
             Event::Retry { operation, attempt, pause, reason } => {
                 tracing::info!(
                     "attempt {attempt} failed, next in {}: {reason}",
@@ -98,34 +96,25 @@ impl<'a> Reporter<'a> {
                 let (begun, there) = (rfc3339(begun), ByteSize(size));
                 self.session
                     .status(format!("Going on with the upload of {begun}: {there} are there"));
-                self.emit("resumed", |object| {
-                    insert(
-                        object,
-                        json!({"key": uri.key, "begun": begun, "parts": parts, "size": size}),
-                    );
-                });
+                let fields = json!({"begun": begun, "parts": parts, "size": size});
+                self.emit_of("resumed", &uri, fields);
             }
             Event::Composed { uri, base, copied, parts } => {
                 let size = ByteSize(copied);
                 self.session.status(format!("Copying {size} of it from {base} inside the store"));
-                self.emit("composed", |object| {
-                    insert(
-                        object,
-                        json!({"key": uri.key, "base": format!("s3://{}/{}", base.bucket, base.key), "copied": copied, "parts": parts}),
-                    );
-                });
+                let base = format!("s3://{}/{}", base.bucket, base.key);
+                let fields = json!({"base": base, "copied": copied, "parts": parts});
+                self.emit_of("composed", &uri, fields);
             }
             Event::Uncomposed { uri, reason } => {
                 self.session.status(format!("Sending all of {uri}: {reason}"));
-                self.emit("uncomposed", |object| {
-                    insert(object, json!({"key": uri.key, "reason": reason}));
-                });
+                self.emit_of("uncomposed", &uri, json!({"reason": reason}));
             }
             Event::GivenUp(uri) => {
                 self.session.status(format!(
                     "Giving up what an earlier run sent to {uri}: it was of another stream"
                 ));
-                self.emit("given_up", |object| insert(object, json!({"key": uri.key})));
+                self.emit_of("given_up", &uri, json!({}));
             }
             Event::Spooled(bytes) => {
                 let mut spooling = self.spooling.borrow_mut();
@@ -135,13 +124,11 @@ impl<'a> Reporter<'a> {
             Event::Continued { uri, parts, size } => {
                 let there = ByteSize(size);
                 self.session.status(format!("Going on with {uri}: {there} are here"));
-                self.emit("continued", |object| {
-                    insert(object, json!({"key": uri.key, "parts": parts, "size": size}));
-                });
+                self.emit_of("continued", &uri, json!({"parts": parts, "size": size}));
             }
             Event::Anew { uri } => {
                 self.session.status(format!("Beginning anew: {uri} is not what it was"));
-                self.emit("anew", |object| insert(object, json!({"key": uri.key})));
+                self.emit_of("anew", &uri, json!({}));
             }
             Event::Kept { path, size } => {
                 let (file, there) = (quote(&path), ByteSize(size));
@@ -183,6 +170,14 @@ impl<'a> Reporter<'a> {
         // A failure of stdout is remembered by the session and decides nothing here.
         let _printed =
             self.session.line(format!("{line} {uri} ({size}, {checksum}, proof {proof})"));
+    }
+
+    /// Emits one JSON event about an object.
+    fn emit_of(&self, kind: &str, uri: &S3Uri, fields: Value) {
+        self.emit(kind, |object| {
+            insert(object, json!({"bucket": uri.bucket, "key": uri.key}));
+            insert(object, fields);
+        });
     }
 
     /// Emits one JSON event.

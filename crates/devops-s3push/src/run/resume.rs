@@ -86,19 +86,22 @@ impl Run<'_> {
     async fn put_all(&self, jobs: &[Job]) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let mut totals = Totals::default();
+        let mut ended = Ok(());
         for job in jobs {
             match self.put(job).await {
-                Ok(summary) => {
-                    self.reporter.object(&summary);
-                    totals.stored.push(summary);
-                }
+                Ok(summary) => totals.store(summary, self.reporter),
                 Err(failure) if jobs.len() == 1 || failure.kind == Kind::Interrupted => {
-                    return Err(failure);
+                    ended = Err(failure);
+                    break;
                 }
                 Err(failure) => totals.fail(&source(job), &failure, self.session),
             }
         }
+        if let Err(failure) = &ended {
+            totals.note_rest(&jobs.iter().map(source).collect::<Vec<_>>(), failure);
+        }
         totals.emit(self.reporter, begun);
+        ended?;
         totals.outcome()
     }
 

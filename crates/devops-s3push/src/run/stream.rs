@@ -49,12 +49,20 @@ pub(super) async fn put_stream(
     }
     let begun = Instant::now();
     let to = StreamPut { link, options, base, spool, expect_size };
-    let stored = offsite::put_stream(&to, origin, &places).await.map_err(|error| match error {
-        StreamError::S3(error) => explain(error),
-        StreamError::Command(error) => error.into(),
-    })?;
     let mut totals = Totals::default();
-    let result = take(stored, &places, &mut totals, (&reporter, session));
+    let result = match offsite::put_stream(&to, origin, &places).await {
+        Ok(stored) => take(stored, &places, &mut totals, (&reporter, session)),
+        Err(error) => {
+            let failure = match error {
+                StreamError::S3(error) => explain(error),
+                StreamError::Command(error) => error.into(),
+            };
+            for uri in &places {
+                totals.note((uri, None), &failure);
+            }
+            Err(failure)
+        }
+    };
     if args.stream.from_command && totals.stored.iter().any(|summary| summary.size == 0) {
         session.warn(format!("{name} wrote nothing: the object is empty"));
     }
@@ -92,10 +100,22 @@ fn check(
     if args.dry_run {
         return Err(Failure::usage("--dry-run cannot tell anything about a stream"));
     }
+    check_memory(args)?;
     if matches!(subject, Subject::Stdin) && session.stdin_is_terminal() {
         return Err(Failure::usage(
             "the standard input is a terminal; pipe something into `put -`",
         ));
+    }
+    Ok(())
+}
+
+/// Fails when a part as large as asked for cannot be kept; that of a spool stays in its file.
+fn check_memory(args: &PutArgs) -> Result<(), Failure> {
+    let Some(part_size) = args.object.proof.part_size else { return Ok(()) };
+    let limit = args.transfer.max_memory;
+    if part_size > limit && args.stream.spool.is_none() {
+        let message = format!("a part of {part_size} does not fit in --max-memory {limit}");
+        return Err(Failure::usage(message).hint(format!("{part_size} is the least that works")));
     }
     Ok(())
 }
@@ -126,6 +146,7 @@ fn take(
         match result.map_err(explain) {
             Ok(summary) => totals.store(summary, reporter),
             Err(failure) if places.len() == 1 || failure.kind == Kind::Interrupted => {
+                totals.note((uri, None), &failure);
                 whole = Err(failure);
             }
             Err(failure) => totals.fail_place((uri, None), &failure, session),

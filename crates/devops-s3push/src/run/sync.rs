@@ -106,9 +106,13 @@ impl SyncRun<'_> {
             Ok(()) => self.delete(plan, &mut ends).await,
             Err(error) => Err(error),
         };
+        let ended = ended.map_err(explain);
+        if let Err(failure) = &ended {
+            ends.totals.note_rest(plan.files.iter().map(|file| &file.source), failure);
+        }
         self.emit(&ends);
         ends.totals.warn_of_unchanged(self.options, self.session);
-        ended.map_err(explain)?;
+        ended?;
         ends.outcome()
     }
 

@@ -1,15 +1,18 @@
 //! What came of the files and streams of one run.
 
-use std::{path::Path, time::Instant};
+use std::{collections::HashSet, path::Path, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
-    s3::{ObjectSummary, Outcome as ObjectOutcome, PutOptions, S3Uri, Source, Sources},
+    s3::{ObjectSummary, Outcome as ObjectOutcome, PutOptions, S3Uri, Skipped, Source, Sources},
 };
 use serde_json::{Map, Value, json};
 
-use super::reporter::{Reporter, insert};
+use super::{
+    explain::Hints,
+    reporter::{Reporter, insert},
+};
 
 /// What came of the files.
 #[derive(Default)]
@@ -17,36 +20,23 @@ pub(super) struct Totals {
     pub(super) stored: Vec<ObjectSummary>,
     pub(super) failed: Vec<Value>,
     pub(super) skipped: Vec<Value>,
+    /// The objects that are named in `failed`.
+    failed_uris: HashSet<S3Uri>,
     /// The sorts of trouble that several places had.
     kinds: Vec<Kind>,
+    hints: Hints,
 }
 
 impl Totals {
     pub(super) fn of(sources: &Sources, session: &Session) -> Self {
-        let mut totals = Self::default();
-        for skipped in &sources.skipped {
-            session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
-            let mut object = Map::new();
-            insert_path(&mut object, "path", &skipped.path);
-            object.insert("reason".to_owned(), skipped.reason.clone().into());
-            totals.skipped.push(object.into());
-        }
-        totals
+        let skipped = sources.skipped.iter().map(|skipped| skip_file(skipped, session)).collect();
+        Self { skipped, ..Self::default() }
     }
 
     pub(super) fn fail(&mut self, source: &Source, failure: &Failure, session: &Session) {
-        let message = failure.chain().join(": ");
+        let message = self.hints.message(failure);
         session.warn(format!("`{}` was not stored: {message}", quote(&source.path)));
-        let mut object = Map::new();
-        insert_path(&mut object, "path", &source.path);
-        insert(
-            &mut object,
-            json!({
-                "bucket": source.uri.bucket, "key": source.uri.key, "kind": failure.kind.name(),
-                "message": message,
-            }),
-        );
-        self.failed.push(object.into());
+        self.note((&source.uri, Some(&source.path)), failure);
     }
 
     /// Counts what is not stored in one of several places, and says why.
@@ -56,20 +46,35 @@ impl Totals {
         failure: &Failure,
         session: &Session,
     ) {
-        let message = failure.chain().join(": ");
-        let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
-        session.warn(format!("`{uri}` was not stored: {message}{hint}"));
+        let message = self.hints.message(failure);
+        session.warn(format!("`{uri}` was not stored: {message}"));
+        self.note((uri, path), failure);
+        self.kinds.push(failure.kind);
+    }
+
+    /// Counts an object that is not stored, where the error of the whole run says why.
+    pub(super) fn note(&mut self, (uri, path): (&S3Uri, Option<&Path>), failure: &Failure) {
         let mut object = Map::new();
         if let Some(path) = path {
             insert_path(&mut object, "path", path);
         }
-        let (bucket, key, kind) = (&uri.bucket, &uri.key, failure.kind.name());
-        insert(
-            &mut object,
-            json!({"bucket": bucket, "key": key, "kind": kind, "message": message}),
-        );
+        insert(&mut object, failed_json(uri, failure));
         self.failed.push(object.into());
-        self.kinds.push(failure.kind);
+        self.failed_uris.insert(uri.clone());
+    }
+
+    /// Counts the files that were not stored when `failure` ended the run.
+    pub(super) fn note_rest<'a>(
+        &mut self,
+        files: impl IntoIterator<Item = &'a Source>,
+        failure: &Failure,
+    ) {
+        let stored: HashSet<_> = self.stored.iter().map(|summary| summary.uri.clone()).collect();
+        for source in files {
+            if !stored.contains(&source.uri) && !self.failed_uris.contains(&source.uri) {
+                self.note((&source.uri, Some(&source.path)), failure);
+            }
+        }
     }
 
     /// Names an object that was left out though it could have been done.
@@ -79,16 +84,15 @@ impl Totals {
         failure: &Failure,
         session: &Session,
     ) {
-        let message = failure.chain().join(": ");
+        let message = self.hints.message(failure);
         session.warn(format!("`{uri}` was not {what}: {message}"));
-        let kind = failure.kind.name();
-        self.failed.push(json!({"key": uri.key, "kind": kind, "message": message}));
+        self.note((uri, None), failure);
     }
 
     /// Names an object that is left as it is.
     pub(super) fn skip_object(&mut self, uri: &S3Uri, reason: &str, session: &Session) {
         session.warn(format!("skipped `{uri}`: {reason}"));
-        self.skipped.push(json!({"key": uri.key, "reason": reason}));
+        self.skipped.push(json!({"bucket": uri.bucket, "key": uri.key, "reason": reason}));
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -157,4 +161,25 @@ impl Totals {
             _ => Kind::Failed,
         }
     }
+}
+
+/// Names a file that is left out, and returns that as JSON.
+pub(super) fn skip_file(skipped: &Skipped, session: &Session) -> Value {
+    session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
+    let mut object = Map::new();
+    insert_path(&mut object, "path", &skipped.path);
+    object.insert("reason".to_owned(), skipped.reason.clone().into());
+    object.into()
+}
+
+/// Returns what a summary says of an object that something went wrong with.
+pub(super) fn failed_json(uri: &S3Uri, failure: &Failure) -> Value {
+    let mut object = json!({
+        "bucket": uri.bucket, "key": uri.key, "kind": failure.kind.name(),
+        "message": failure.chain().join(": "),
+    });
+    if let Some(hint) = &failure.hint {
+        object["hint"] = hint.as_str().into();
+    }
+    object
 }

@@ -9,12 +9,13 @@ use devops_core::{
     },
     units::ByteSize,
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     connection::Connected,
     explain::{explain_object, is_archived},
     reporter::{Reporter, insert},
+    totals::{failed_json, skip_file},
 };
 use crate::cli::VerifyArgs;
 
@@ -39,23 +40,16 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         (false, true) => Depth::Parts,
         (false, false) => Depth::Whole,
     };
-    let (mut same, mut n_left_out) = (true, sources.skipped.len());
+    let mut compared = Compared::default();
     for source in &sources.files {
         let found = verify_one(link, &source.path, &source.uri, depth).await;
         let found = match found {
-            Err(error) if sources.is_tree && is_archived(&error) => {
-                let uri = &source.uri;
-                session.warn(format!(
-                    "`{uri}` cannot be compared: it is archived; `devops-s3push thaw {uri}` brings it back"
-                ));
-                n_left_out += 1;
-                continue;
-            }
-            // One file that cannot be read says nothing of the others.
-            Err(S3Error::Path(error)) if sources.is_tree => {
-                let path = quote(&source.path);
-                session.warn(format!("`{path}` cannot be compared: {}", error.source));
-                n_left_out += 1;
+            // One file that cannot be read or compared says nothing of the others.
+            Err(error)
+                if sources.is_tree
+                    && (is_archived(&error) || matches!(error, S3Error::Path(_))) =>
+            {
+                compared.leave_out(source, error, session);
                 continue;
             }
             other => other.map_err(|error| explain_object(error, &source.uri))?,
@@ -63,25 +57,82 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         if found == Verification::Missing && !sources.is_tree {
             return Err(Failure::new(Kind::NotFound, format!("no object `{}`", source.uri)));
         }
-        same &= show(&reporter, session, (source, &found), args.require_proof)?;
+        compared.count(show(&reporter, session, (source, &found), args.require_proof)?);
     }
-    for skipped in &sources.skipped {
-        session.warn(format!("skipped `{}`: {}", quote(&skipped.path), skipped.reason));
+    compared.skipped = sources.skipped.iter().map(|skipped| skip_file(skipped, session)).collect();
+    if sources.is_tree {
+        compared.emit(&reporter);
     }
-    match (same, n_left_out) {
-        (false, _) => Ok(Outcome::No),
-        (true, 0) => Ok(Outcome::Done),
-        (true, n) => Ok(Outcome::Partial(format!("{n} files were not compared"))),
+    Ok(compared.outcome())
+}
+
+/// What came of the files.
+#[derive(Default)]
+struct Compared {
+    n_same: usize,
+    n_different: usize,
+    n_missing: usize,
+    n_unproven: usize,
+    failed: Vec<Value>,
+    skipped: Vec<Value>,
+}
+
+impl Compared {
+    fn count(&mut self, result: &str) {
+        let counter = match result {
+            "same" => &mut self.n_same,
+            "missing" => &mut self.n_missing,
+            "unproven" => &mut self.n_unproven,
+            _ => &mut self.n_different,
+        };
+        *counter += 1;
+    }
+
+    /// Names a file that cannot be compared.
+    fn leave_out(&mut self, source: &Source, error: S3Error, session: &Session) {
+        let (path, uri) = (quote(&source.path), &source.uri);
+        session.warn(match &error {
+            S3Error::Path(error) => format!("`{path}` cannot be compared: {}", error.source),
+            _ => format!(
+                "`{uri}` cannot be compared: it is archived; `devops-s3push thaw {uri}` brings it back"
+            ),
+        });
+        let mut object = Map::new();
+        insert_path(&mut object, "path", &source.path);
+        insert(&mut object, failed_json(uri, &explain_object(error, uri)));
+        self.failed.push(object.into());
+    }
+
+    fn emit(&self, reporter: &Reporter<'_>) {
+        reporter.emit("summary", |object| {
+            insert(
+                object,
+                json!({
+                    "same": self.n_same, "different": self.n_different,
+                    "missing": self.n_missing, "unproven": self.n_unproven,
+                    "failed": self.failed, "skipped": self.skipped,
+                }),
+            );
+        });
+    }
+
+    fn outcome(&self) -> Outcome {
+        let n_left_out = self.failed.len() + self.skipped.len();
+        match (self.n_different + self.n_missing + self.n_unproven, n_left_out) {
+            (0, 0) => Outcome::Done,
+            (0, n) => Outcome::Partial(format!("{n} files were not compared")),
+            _ => Outcome::No,
+        }
     }
 }
 
-/// Shows what was found; returns whether it is enough.
+/// Shows what was found, and returns its word for it.
 fn show(
     reporter: &Reporter<'_>,
     session: &Session,
     (source, found): (&Source, &Verification),
     required: Proof,
-) -> Result<bool, Failure> {
+) -> Result<&'static str, Failure> {
     let (path, uri) = (quote(&source.path), &source.uri);
     let (word, proof, line) = match found {
         Verification::Same { size, proof } if *proof >= required => (
@@ -133,7 +184,7 @@ fn show(
         session
             .warn(format!("only the size of `{uri}` could be compared; pass --deep to fetch it"));
     }
-    Ok(word == "same")
+    Ok(word)
 }
 
 /// How many places a line names.

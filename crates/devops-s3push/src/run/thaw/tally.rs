@@ -11,9 +11,10 @@ use devops_core::{
 use serde_json::{Value, json};
 
 use super::super::{
-    explain::explain,
+    explain::{Hints, explain},
     list::rfc3339,
     reporter::{Reporter, insert},
+    totals::failed_json,
 };
 
 /// What is done with the objects.
@@ -40,6 +41,7 @@ pub(super) struct Tally<'a> {
     pending: Vec<S3Uri>,
     failed: Vec<Value>,
     first_failure: Option<Failure>,
+    hints: Hints,
 }
 
 impl<'a> Tally<'a> {
@@ -61,6 +63,7 @@ impl<'a> Tally<'a> {
             pending: Vec::new(),
             failed: Vec::new(),
             first_failure: None,
+            hints: Hints::default(),
         }
     }
 
@@ -102,10 +105,9 @@ impl<'a> Tally<'a> {
     pub(super) fn fail(&mut self, uri: &S3Uri, error: S3Error) {
         let failure = explain(error);
         if uri != self.source {
-            let message = failure.chain().join(": ");
+            let message = self.hints.message(&failure);
             self.session.warn(format!("`{uri}`: {message}"));
-            let kind = failure.kind.name();
-            self.failed.push(json!({"key": uri.key, "kind": kind, "message": message}));
+            self.failed.push(failed_json(uri, &failure));
         }
         self.first_failure.get_or_insert(failure);
     }

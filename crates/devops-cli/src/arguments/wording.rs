@@ -1,0 +1,73 @@
+//! What clap says of a wrong command line, for programs: without usage line and colors.
+
+use clap::error::ErrorKind;
+
+/// Returns what is wrong: the first paragraph of what clap says, in one line.
+pub(crate) fn summary(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; see `--help`".to_owned();
+    }
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // A value may have empty lines of its own: what follows says where the paragraph ends.
+    let ends = ["\n\n  tip: ", "\n\nUsage: ", "\n\nFor more information"];
+    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    let paragraph = text[..end].trim_end();
+    match paragraph.split_once(":\n  ") {
+        Some((first, list)) => format!("{first}: {}", list.replace("\n  ", ", ")),
+        None => paragraph.replace("\n  ", " "),
+    }
+}
+
+/// Returns what clap takes for what was meant, if anything.
+pub(super) fn suggestion(error: &clap::Error) -> Option<String> {
+    let text = error.to_string();
+    let tips = text.lines().filter_map(|line| line.strip_prefix("  tip: "));
+    let tips: Vec<_> = tips.collect();
+    (!tips.is_empty()).then(|| tips.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, Command};
+
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> clap::Error {
+        let level = Arg::new("level").long("level").value_parser(["low", "high"]);
+        let number = Arg::new("number").long("number").value_parser(clap::value_parser!(u8));
+        let required = ["SOURCE", "DEST"].map(|name| Arg::new(name).required(true));
+        let command = Command::new("try").arg(level).arg(number).args(required);
+        let line = ["try"].iter().chain(arguments).copied();
+        command.try_get_matches_from(line).expect_err("it is refused")
+    }
+
+    #[test]
+    fn a_message_has_all_that_is_missing_and_all_that_is_possible() {
+        assert_eq!(
+            summary(&refused(&[])),
+            "the following required arguments were not provided: <SOURCE>, <DEST>"
+        );
+        assert_eq!(
+            summary(&refused(&["a", "b", "--level", "middle"])),
+            "invalid value 'middle' for '--level <level>' [possible values: low, high]"
+        );
+    }
+
+    #[test]
+    fn empty_lines_in_a_value_do_not_cut_the_message() {
+        assert_eq!(
+            summary(&refused(&["a", "b", "--number", "1\n\n2"])),
+            "invalid value '1\n\n2' for '--number <number>': invalid digit found in string"
+        );
+    }
+
+    #[test]
+    fn what_was_meant_is_a_suggestion_and_no_part_of_the_message() {
+        let error = refused(&["a", "b", "--numbr", "1"]);
+
+        assert_eq!(summary(&error), "unexpected argument '--numbr' found");
+        assert_eq!(suggestion(&error).as_deref(), Some("a similar argument exists: '--number'"));
+        assert_eq!(suggestion(&refused(&[])), None);
+    }
+}
