@@ -158,7 +158,7 @@ impl<'a> Task<'a> {
         let mut result = self.put_parts_once(file, layout, resumption).await;
         if let Some(failure) = removal(&mut result) {
             let said = failure.message.trim_end_matches('.');
-            failure.message = format!("{said}; another one was removed before it under way, too");
+            failure.message = format!("{said}; the one before was removed under way, too");
         }
         result
     }

@@ -82,7 +82,7 @@ fn an_upload_that_somebody_removes_begins_anew() {
 fn uploads_that_somebody_removes_again_and_again_are_given_up() {
     let error = fails(&["UploadPart:no-upload:part=2:always"]);
 
-    let says = "does not exist; another one was removed before it under way, too";
+    let says = "does not exist; the one before was removed under way, too";
     assert!(error.to_string().contains(says), "{error}");
 }
 
