@@ -94,7 +94,8 @@ impl Composing<'_> {
         }
         let _turn = self.link.store.turn_to_read_an_index().await;
         let (path, limit) = (self.source.path.clone(), self.limit());
-        let Some((size, ours)) = blocking(move || read_archive(&path, limit)).await? else {
+        let read = self.link.stop.outrun(move || read_archive(&path, limit)).await;
+        let Some((size, ours)) = read.map_err(|cancelled| cancelled.to_string())?? else {
             return match base {
                 Base::Named(_) => {
                     let path = self.source.path.display();

@@ -14,7 +14,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    S3Error, blocking,
+    S3Error,
     checksum::{Algorithm, Checksum, Sum},
     event::Event,
     landing::Landing,
@@ -140,7 +140,7 @@ impl<'a> Fetch<'a> {
         let etag = self.head.etag.as_deref();
         let buffer = self.link.get_range(self.uri, etag, (part.offset, part.size)).await?;
         let (algorithm, place, note) = (self.algorithm, self.place.clone(), self.note.clone());
-        let sum = blocking(move || {
+        let land = move || {
             let sum = Sum::of(algorithm, buffer.as_ref());
             if let Some((file, path)) = place {
                 file.write_all_at(buffer.as_ref(), part.offset).at(path, "write")?;
@@ -149,8 +149,8 @@ impl<'a> Fetch<'a> {
                 note(part.number, &sum);
             }
             Ok::<_, PathError>(sum)
-        })
-        .await?;
+        };
+        let sum = self.link.stop.outrun(land).await??;
         self.landed.fetch_add(part.size, Ordering::Relaxed);
         Ok((part, sum))
     }

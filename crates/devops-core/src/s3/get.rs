@@ -132,11 +132,11 @@ pub(crate) async fn get_listed(
     let algorithm = algorithm_for(&head);
     let landing = Landing::open(link, (uri, &head), path, (algorithm, plan)).await?;
     let (file, temp_path) = landing.place();
-    let sum = blocking(move || {
+    let land = move || {
         file.write_all_at(buffer.as_ref(), 0).at(temp_path, "write")?;
         Ok::<_, PathError>(Sum::of(algorithm, buffer.as_ref()))
-    })
-    .await?;
+    };
+    let sum = link.stop.outrun(land).await??;
     let checksum = sum.checksum();
     let proof = check(link, uri, &head, (&checksum, landing.path())).await?;
     link.stop.check()?;

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use super::{
-    S3Error, blocking,
+    S3Error,
     checksum::is_md5,
     compare::has_md5,
     filter::Filter,
@@ -43,12 +43,12 @@ pub async fn get_target(
     options: GetOptions,
 ) -> Result<GetSummary, S3Error> {
     let (folder, relative) = (folder.to_owned(), target.relative.clone());
-    let (path, is_free) = blocking(move || {
+    let prepare = move || {
         let path = prepare(&folder, &relative)?;
         let is_free = path.symlink_metadata().is_err();
         Ok::<_, PathError>((path, is_free))
-    })
-    .await?;
+    };
+    let (path, is_free) = link.stop.outrun(prepare).await??;
     let listed = if is_free {
         get_listed(link, &target.object, &path, options).await?
     } else {

@@ -16,7 +16,7 @@ use futures_util::{
 use md5::{Digest, Md5};
 
 use super::{
-    S3Error, blocking,
+    S3Error,
     buffers::Buffer,
     checksum::{self, Algorithm, Checksum, Hasher, Sum},
     event::Event,
@@ -111,13 +111,8 @@ async fn pass<W: Write + Send + 'static>(
     work: impl FnOnce(&mut Passing<W>) -> Result<(), PathError> + Send + 'static,
 ) -> Result<(), S3Error> {
     let passing = Arc::clone(passing);
-    let working =
-        blocking(move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner)));
-    tokio::select! {
-        biased;
-        cancelled = link.stop.requested() => Err(cancelled.into()),
-        done = working => Ok(done?),
-    }
+    let work = move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(link.stop.outrun(work).await??)
 }
 
 /// Returns the pieces that are fetched, and what is computed of them.
