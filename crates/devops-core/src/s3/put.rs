@@ -218,8 +218,11 @@ impl Put<'_> {
             .filter(|composition| composition.size() == self.file.size())
             .map_or(Layout::Even(plan), Layout::Composed);
         let mut adjustments = Adjustments::default();
+        // An attempt whose answer was lost may have been carried out: what bears its mark is ours.
+        let id = Task::new(self.link, &self.source.uri, self.options).id;
         loop {
-            let task = Task::new(self.link, &self.source.uri, self.options)
+            let task = Task::new(self.link, &self.source.uri, self.options);
+            let task = Task { id: id.clone(), ..task }
                 .demanding(condition.clone())
                 .going_on_with(resumption);
             let result = if plan.is_single() {

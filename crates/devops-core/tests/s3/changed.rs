@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, ObjectSummary, Outcome, Proof, PutOptions, Replace, S3Error},
+    s3::{Event, Listed, ObjectSummary, Outcome, Proof, PutOptions, Replace, S3Error},
 };
 
 use crate::{
@@ -78,6 +78,20 @@ fn a_change_by_someone_else_is_not_lost() {
         assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"second");
         assert_eq!(rig.server.pending_uploads("backups"), 0);
     }
+}
+
+#[test]
+fn what_a_lost_answer_left_is_ours_though_the_next_attempt_goes_another_way() {
+    let rig = Rig::new();
+    rig.server.put("backups", "a.bin", b"other");
+    let etag = rig.server.object("backups", "a.bin").unwrap().etag;
+    let options = PutOptions { listed: Some(Listed::Other(etag)), ..if_changed() };
+    rig.server.faults(&["PutObject:drop-after", "PutObject:refuse-checksums:after=1"]);
+
+    let done = rig.put(&rig.file("a.bin", 3), "a.bin", &options).unwrap();
+
+    assert_eq!((done.outcome, rig.server.count("PutObject")), (Outcome::Stored, 3));
+    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), bytes(3));
 }
 
 #[test]
