@@ -1,11 +1,7 @@
 //! Every fault of the server at every request of what deletes: nothing goes that has to stay, and nothing
 //! is said to be gone that is there.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use devops_core::{
     kind::{HasKind, Kind},
@@ -278,7 +274,6 @@ impl Removal for Remove {
             let named: Vec<_> = self.named.iter().map(|key| uri(key)).collect();
             let planned = plan_removal(link, &named, &self.options).await;
             let planned = planned.map_err(|error| error.kind())?;
-            let mut left = BTreeSet::new();
             let told = remove(link, &planned, |planned, outcome| {
                 let key = planned.target.uri.key.clone();
                 let kind = match outcome {
@@ -292,12 +287,16 @@ impl Removal for Remove {
                     RemovalOutcome::Covers => Kind::Temporary,
                     RemovalOutcome::Locked(_) => panic!("nothing is locked"),
                 };
-                left.insert(key.clone());
                 claims.failed.push((key, kind));
             })
             .await;
-            // Of several versions some may go.
-            claims.gone.retain(|key| !left.contains(key));
+            // Of several versions some may go, also when a failure ends the work before the others.
+            let n_planned = |key: &String| {
+                planned.iter().filter(|planned| planned.target.uri.key == *key).count()
+            };
+            let told_of = claims.gone.clone();
+            let n_gone = |key: &String| told_of.iter().filter(|gone| *gone == key).count();
+            claims.gone.retain(|key| n_gone(key) == n_planned(key));
             told.map_err(|error| error.kind())
         });
         claims.error = error.err();
