@@ -22,7 +22,7 @@ use super::{
     settle::Settled,
     source::OpenFile,
     sources::Source,
-    task::Task,
+    task::{Task, new_mark},
     uri::S3Uri,
 };
 
@@ -219,7 +219,7 @@ impl Put<'_> {
             .map_or(Layout::Even(plan), Layout::Composed);
         let mut adjustments = Adjustments::default();
         // An attempt whose answer was lost may have been carried out: what bears its mark is ours.
-        let id = Task::new(self.link, &self.source.uri, self.options).id;
+        let id = new_mark();
         loop {
             let task = Task::new(self.link, &self.source.uri, self.options);
             let task = Task { id: id.clone(), ..task }

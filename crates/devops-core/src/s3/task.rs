@@ -40,6 +40,11 @@ pub(crate) struct Task<'a> {
     pub(crate) condition: Condition,
 }
 
+/// Returns a mark that no other upload has.
+pub(crate) fn new_mark() -> String {
+    format!("{:016x}{:016x}", random(), random())
+}
+
 impl<'a> Task<'a> {
     pub(crate) fn new(link: Link<'a>, uri: &'a S3Uri, options: &'a PutOptions) -> Self {
         let protection = match options.checksum {
@@ -47,12 +52,11 @@ impl<'a> Task<'a> {
             Some(_) => Protection::Md5,
             None => Protection::Nothing,
         };
-        let id = format!("{:016x}{:016x}", random(), random());
         let task = Self {
             link,
             uri,
             attributes: &options.attributes,
-            id,
+            id: new_mark(),
             protection,
             condition: Condition::None,
         };
