@@ -19,6 +19,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -28,6 +29,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use tokio::time::sleep;
 
 use super::{
     blocking,
@@ -57,6 +59,9 @@ const EXTENSION: &str = "jsonl";
 const ID_BYTES: usize = 6;
 /// A journal of 10,000 parts has 2 MB; a larger file is none of ours.
 const LARGEST: u64 = 64 << 20;
+/// Who still holds a journal after this is at work with it.
+const LET_GO_WITHIN: Duration = Duration::from_secs(1);
+const BREATH: Duration = Duration::from_millis(20);
 
 /// The folder with the journals of one user.
 #[derive(Clone, Debug)]
@@ -239,8 +244,15 @@ impl Journals {
 
     /// Takes the journal of a job, with what an earlier process wrote; a new one holds the job already.
     pub(crate) async fn claim(&self, job: Job) -> Result<Journal, JournalError> {
-        let folder = self.0.clone();
-        blocking(move || claim(&folder, job)).await
+        let end = Instant::now() + LET_GO_WITHIN;
+        loop {
+            let (folder, job) = (self.0.clone(), job.clone());
+            match blocking(move || claim(&folder, job)).await {
+                // Its owner may be gone and only the last of its lines be on its way to the file.
+                Err(JournalError::Busy(_)) if Instant::now() < end => sleep(BREATH).await,
+                claimed => return claimed,
+            }
+        }
     }
 }
 
@@ -412,5 +424,23 @@ mod tests {
 
         assert_eq!(story.begun.upload_id, "first");
         assert!(*on_its_way.1.is_broken.lock().unwrap(), "it is not written any more");
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_is_about_to_be_let_go_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(claimed(dir.path()).await);
+        let path =
+            fs::read_dir(dir.path().join("journals")).unwrap().next().unwrap().unwrap().path();
+        let owner = open_file(&path).unwrap();
+        flock(&owner, FlockOperation::NonBlockingLockExclusive).unwrap();
+
+        let let_go = async {
+            sleep(BREATH * 5).await;
+            drop(owner);
+        };
+        let (journal, ()) = tokio::join!(claimed(dir.path()), let_go);
+
+        assert_eq!(journal.path, path);
     }
 }

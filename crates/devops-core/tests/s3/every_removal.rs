@@ -29,13 +29,15 @@ pub(crate) struct Claims {
     pub(crate) gone: Vec<String>,
     /// These failed, or stay, and were named.
     pub(crate) failed: Vec<(String, Kind)>,
+    /// These stay, because something below them failed.
+    pub(crate) covers: Vec<String>,
     /// The whole ended with this.
     pub(crate) error: Option<Kind>,
 }
 
 impl Claims {
     fn is_whole(&self) -> bool {
-        self.failed.is_empty() && self.error.is_none()
+        self.failed.is_empty() && self.covers.is_empty() && self.error.is_none()
     }
 }
 
@@ -118,6 +120,9 @@ fn check_claims(claims: &Claims, after: &Objects, wanted: &Objects) -> Result<()
     }
     if let Some(key) = claims.alike.iter().find(|key| after.get(*key) != wanted.get(*key)) {
         return Err(format!("`{key}` is said to be what the file is"));
+    }
+    if claims.failed.is_empty() && !claims.covers.is_empty() {
+        return Err("something stays for no reason".to_owned());
     }
     if claims.is_whole() && after != wanted {
         return Err("all is said to be done".to_owned());
@@ -283,8 +288,11 @@ impl Removal for Remove {
                     RemovalOutcome::Denied(failure) | RemovalOutcome::Failed(failure) => {
                         failure.kind()
                     }
-                    // Said of what stays because of another failure.
-                    RemovalOutcome::Covers => Kind::Temporary,
+                    // The failure that it stays because of is told by itself.
+                    RemovalOutcome::Covers => {
+                        claims.covers.push(key);
+                        return;
+                    }
                     RemovalOutcome::Locked(_) => panic!("nothing is locked"),
                 };
                 claims.failed.push((key, kind));
