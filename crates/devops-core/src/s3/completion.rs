@@ -7,7 +7,7 @@ use super::{
     failure::{CallFailure, Trouble},
     proof::{Sent, StoredPart},
     requests::{Answer, Upload},
-    settle::{Settled, Write, confirm, resolve},
+    settle::{Settled, Write, confirm, find_ours, resolve},
     task::Task,
 };
 
@@ -25,6 +25,11 @@ impl Task<'_> {
             Ok(answer) => confirm(&self.link, &upload.uri, write, &answer).await?,
             Err(failure) if leaves_open(&failure) => {
                 resolve(&self.link, &upload.uri, write, failure).await?
+            }
+            // This attempt was refused; an earlier one may have been carried out.
+            Err(failure) if failure.is_after_lost_answer => {
+                let ours = find_ours(&self.link, &upload.uri, write).await;
+                ours.ok_or(failure)?
             }
             Err(failure) => return Err(failure.into()),
         };

@@ -96,6 +96,20 @@ pub(crate) async fn resolve(
     }
 }
 
+/// Returns what a write has left, if that is surely its own.
+pub(crate) async fn find_ours(link: &Link<'_>, uri: &S3Uri, write: Write<'_>) -> Option<Settled> {
+    let head = link.head(uri).await.ok()??;
+    let head = trusted(link, head);
+    match write.sent.judge_head(&head) {
+        Verdict::Proven(proof) if head.id.as_deref() == Some(write.id) => Some(Settled {
+            outcome: Outcome::Stored,
+            proof: Some(proof),
+            version_id: head.version_id,
+        }),
+        _ => None,
+    }
+}
+
 /// Returns whether this is not the object that the answer to a write with this mark told of.
 fn is_of_another(head: &ObjectHead, id: &str, answer: &Answer) -> bool {
     let differ = |theirs: &Option<String>, ours: &Option<String>| matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours);

@@ -234,6 +234,25 @@ fn a_short_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
     }
 }
 
+#[test]
+fn a_long_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
+    for refusal in ["refuse-conditions", "refuse-checksums", "conflict"] {
+        let rig = Rig::new();
+        let refusal = format!("CompleteMultipartUpload:{refusal}:after=1");
+        rig.server.faults(&["CompleteMultipartUpload:drop-after", &refusal]);
+        let (reader, _) = Counted::new(3 * PART + 7);
+
+        let stored: Stored = rig
+            .run(async |link| {
+                put_stream(link, Stream::new(reader), &[uri("a.bin")], &in_small_parts()).await
+            })
+            .unwrap();
+
+        assert_eq!(stored[0].as_ref().unwrap().outcome, Outcome::Stored, "{refusal}");
+        assert!(is_stored(&rig, "a.bin", 3 * PART + 7), "{refusal}");
+    }
+}
+
 fn journals(rig: &Rig) -> Journals {
     Journals::new(rig.path("journals"))
 }
