@@ -3,10 +3,14 @@
 use std::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use crc_fast::{CrcAlgorithm, checksum_combine};
+use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crc::{Field, Piece};
+
+mod crc;
 
 /// An algorithm that S3 stores know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,11 +143,9 @@ impl Sum {
         if rest.is_empty() {
             return Some(first.checksum());
         }
-        if !first.algorithm.combines() {
-            return Self::composite(parts);
-        }
-        let whole = rest.iter().fold(first.clone(), |sum, part| sum.then(part));
-        Some(whole.checksum())
+        let Some(field) = Field::of(first.algorithm) else { return Self::composite(parts) };
+        let whole = rest.iter().fold(first.piece(), |sum, part| field.join(sum, part.piece()));
+        Some(Self::of_crc(first.algorithm, whole).checksum())
     }
 
     /// Returns the checksum S3 gives the object of a multipart upload, even one of a single part.
@@ -163,23 +165,18 @@ impl Sum {
         Some(composite)
     }
 
-    /// Returns the checksum of the bytes of `self` followed by those of `next`.
-    fn then(&self, next: &Self) -> Self {
-        let (crc, width) = match self.algorithm {
-            Algorithm::Crc64Nvme => (CrcAlgorithm::Crc64Nvme, 8),
-            Algorithm::Crc32c => (CrcAlgorithm::Crc32Iscsi, 4),
-            Algorithm::Sha256 => unreachable!("only CRCs combine"),
+    /// Returns the checksum of bytes that have this CRC.
+    fn of_crc(algorithm: Algorithm, Piece { crc, size }: Piece) -> Self {
+        let bytes = match algorithm {
+            Algorithm::Crc32c => crc.to_be_bytes()[4..].to_vec(),
+            Algorithm::Crc64Nvme | Algorithm::Sha256 => crc.to_be_bytes().to_vec(),
         };
-        let sum = checksum_combine(crc, self.number(), next.number(), next.size);
-        Self {
-            algorithm: self.algorithm,
-            bytes: sum.to_be_bytes()[8 - width..].to_vec(),
-            size: self.size + next.size,
-        }
+        Self { algorithm, bytes, size }
     }
 
-    fn number(&self) -> u64 {
-        self.bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    fn piece(&self) -> Piece {
+        let crc = self.bytes.iter().fold(0, |crc, &byte| crc << 8 | u64::from(byte));
+        Piece { crc, size: self.size }
     }
 }
 
@@ -221,14 +218,11 @@ impl Hasher {
 
     /// Returns the checksum of all bytes.
     pub fn finish(self) -> Sum {
-        let bytes = match (self.state, self.algorithm) {
-            (State::Crc(digest), Algorithm::Crc32c) => {
-                digest.finalize().to_be_bytes()[4..].to_vec()
-            }
-            (State::Crc(digest), _) => digest.finalize().to_be_bytes().to_vec(),
-            (State::Sha256(digest), _) => digest.finalize().to_vec(),
-        };
-        Sum { algorithm: self.algorithm, bytes, size: self.size }
+        let (algorithm, size) = (self.algorithm, self.size);
+        match self.state {
+            State::Crc(digest) => Sum::of_crc(algorithm, Piece { crc: digest.finalize(), size }),
+            State::Sha256(digest) => Sum { algorithm, bytes: digest.finalize().to_vec(), size },
+        }
     }
 }
 
