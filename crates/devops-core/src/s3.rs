@@ -95,7 +95,7 @@ pub use self::{
     filter::{Filter, FilterError},
     get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get},
     get_many::{find_targets, get_target, preview_target},
-    get_stream::{Streamed, get_stream},
+    get_stream::get_stream,
     headers::{CustomerKey, RequestHeaders},
     journal::{Job, JournalError, Journals, Unfinished},
     known::{Conditions, Known, Remembered},

@@ -93,6 +93,11 @@ impl Trouble {
         )
     }
 
+    /// Returns whether the store has nothing to tell, or does not tell it.
+    pub(crate) fn is_untold(&self) -> bool {
+        *self == Self::NoObject || self.leaves_unanswered()
+    }
+
     /// Returns whether the store answered at all.
     pub fn is_answer(&self) -> bool {
         !matches!(self, Self::Unreachable | Self::Certificate | Self::Broken | Self::NoCredentials)

@@ -42,7 +42,7 @@ pub struct GetOptions {
 pub struct GetSummary {
     /// The object.
     pub uri: S3Uri,
-    /// The file.
+    /// The file, or the name of the stream.
     pub path: PathBuf,
     /// Whether the file had the same content already, so that nothing was fetched.
     pub is_unchanged: bool,

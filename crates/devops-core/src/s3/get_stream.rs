@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use futures_util::{
@@ -21,7 +21,7 @@ use super::{
     checksum::{self, Algorithm, Checksum, Hasher, Sum},
     event::Event,
     fetch::plan_ranges,
-    get::{head_of_existing, not_as_told},
+    get::{GetSummary, head_of_existing, not_as_told},
     link::Link,
     plan::{PartPlan, PartSize},
     proof::Proof,
@@ -30,20 +30,7 @@ use super::{
 };
 use crate::fs::{At, PathError};
 
-/// An object that went by.
-#[derive(Clone, Debug)]
-pub struct Streamed {
-    /// How many bytes it has.
-    pub size: u64,
-    /// The checksum of the bytes; none where their MD5 was compared.
-    pub checksum: Option<Checksum>,
-    /// How well that agrees with what the store says.
-    pub proof: Proof,
-    /// How long it took.
-    pub elapsed: Duration,
-}
-
-/// Writes the bytes of an object to `sink`, which is called `name` in errors.
+/// Writes the bytes of an object to `sink`, which is called `name`.
 ///
 /// They go on before all of them are known to be right: after an error, whoever has them throws them away.
 /// A write that hangs is left behind on its thread when a signal comes.
@@ -51,7 +38,7 @@ pub async fn get_stream(
     link: Link<'_>,
     uri: &S3Uri,
     (sink, name): (impl Write + Send + 'static, PathBuf),
-) -> Result<Streamed, S3Error> {
+) -> Result<GetSummary, S3Error> {
     let begun = Instant::now();
     let head = head_of_existing(link, uri).await?;
     let (plan, evidence) = plan(link, uri, &head).await?;
@@ -65,9 +52,17 @@ pub async fn get_stream(
     pass_all(link, (uri, &head), plan, &passing).await?;
     pass(link, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
     let passed = Arc::into_inner(passing).expect("nothing writes any more");
-    let evidence = passed.into_inner().unwrap_or_else(PoisonError::into_inner).evidence;
-    let (checksum, proof) = evidence.judge(uri, &head)?;
-    Ok(Streamed { size: head.size, checksum, proof, elapsed: begun.elapsed() })
+    let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (checksum, proof) = passed.evidence.judge(uri, &head)?;
+    Ok(GetSummary {
+        uri: uri.clone(),
+        path: passed.name,
+        is_unchanged: false,
+        size: head.size,
+        checksum,
+        proof,
+        elapsed: begun.elapsed(),
+    })
 }
 
 /// Fetches pieces and passes them on in order.

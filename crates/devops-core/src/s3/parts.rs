@@ -8,7 +8,7 @@ use aws_sdk_s3::{
 
 use super::{
     checksum::{Algorithm, Checksum},
-    failure::{CallFailure, Trouble},
+    failure::CallFailure,
     link::Link,
     plan::{MAX_PART, Part, PartPlan, PartSize},
     reads::{ObjectHead, size_of_object, unquoted},
@@ -70,7 +70,7 @@ impl Link<'_> {
         };
         match self.call(self.short("GetObjectAttributes"), send).await {
             Ok((page, _)) => Ok(Some(page)),
-            Err(failure) if is_untold(&failure.trouble) => Ok(None),
+            Err(failure) if failure.trouble.is_untold() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -99,15 +99,10 @@ impl Link<'_> {
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((part, _)) => Ok(size_of_object(&part)),
-            Err(failure) if is_untold(&failure.trouble) => Ok(None),
+            Err(failure) if failure.trouble.is_untold() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
-}
-
-/// Returns whether a store does not tell, which is no trouble here.
-fn is_untold(trouble: &Trouble) -> bool {
-    *trouble == Trouble::NoObject || trouble.leaves_unanswered()
 }
 
 /// Adds a page of parts; returns whether all of them tell a size and a checksum that is known here.

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::OnceLock};
 
-use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedHttpClient};
+use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::{
     Connector,
     proxy::ProxyConfig,
@@ -51,12 +51,14 @@ impl HttpClient for Dispatch {
         if let Some((_, connector)) = connectors.iter().find(|(known, _)| same(known)) {
             return connector.clone();
         }
+        // All of the components would have this client among them, which would never be freed then.
+        let sleep = components.sleep_impl();
         let connector = SharedHttpConnector::new(BothSchemes {
-            plain: SharedHttpConnector::new(builder(settings, components).build_http()),
+            plain: SharedHttpConnector::new(builder(settings, sleep.clone()).build_http()),
             secure: OnceLock::new(),
             trust: self.trust.clone(),
             settings: settings.clone(),
-            components: components.clone(),
+            sleep,
         });
         connectors.push((settings.clone(), connector.clone()));
         connector
@@ -68,14 +70,14 @@ struct BothSchemes {
     secure: OnceLock<SharedHttpConnector>,
     trust: TrustStore,
     settings: HttpConnectorSettings,
-    components: RuntimeComponents,
+    sleep: Option<SharedAsyncSleep>,
 }
 
 impl BothSchemes {
     fn secure(&self) -> &SharedHttpConnector {
         self.secure.get_or_init(|| {
             let context = TlsContext::builder().with_trust_store(self.trust.clone()).build();
-            let connector = builder(&self.settings, &self.components)
+            let connector = builder(&self.settings, self.sleep.clone())
                 .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
                 .tls_context(context.expect("a context with a trust store is complete"))
                 .build();
@@ -102,11 +104,11 @@ impl HttpConnector for BothSchemes {
 
 fn builder(
     settings: &HttpConnectorSettings,
-    components: &RuntimeComponents,
+    sleep: Option<SharedAsyncSleep>,
 ) -> aws_smithy_http_client::ConnectorBuilder {
     let mut builder = Connector::builder()
         .connector_settings(settings.clone())
         .proxy_config(ProxyConfig::from_env());
-    builder.set_sleep_impl(components.sleep_impl());
+    builder.set_sleep_impl(sleep);
     builder
 }

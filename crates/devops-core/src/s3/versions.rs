@@ -160,11 +160,7 @@ pub async fn keeps_versions(link: Link<'_>, bucket: &str) -> Result<Option<bool>
             output.status(),
             Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
         ))),
-        Err(failure)
-            if failure.trouble == Trouble::NoObject || failure.trouble.leaves_unanswered() =>
-        {
-            Ok(None)
-        }
+        Err(failure) if failure.trouble.is_untold() => Ok(None),
         Err(failure) => Err(failure.into()),
     }
 }

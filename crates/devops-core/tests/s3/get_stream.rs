@@ -7,7 +7,7 @@ use std::{
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Algorithm, Proof, PutOptions, S3Error, Streamed, get_stream},
+    s3::{Algorithm, GetSummary, Proof, PutOptions, S3Error, get_stream},
 };
 
 use crate::{
@@ -32,7 +32,7 @@ impl Write for Sink {
     }
 }
 
-fn stream(rig: &Rig, key: &str) -> (Result<Streamed, S3Error>, Vec<u8>) {
+fn stream(rig: &Rig, key: &str) -> (Result<GetSummary, S3Error>, Vec<u8>) {
     let sink = Sink::default();
     let result = rig.run(async |link| {
         get_stream(link, &uri(key), (sink.clone(), "standard output".into())).await

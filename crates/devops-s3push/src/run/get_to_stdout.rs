@@ -3,13 +3,15 @@
 use std::io;
 
 use devops_cli::{Failure, Outcome, Session};
-use devops_core::{
-    s3::{Event, Link, S3Error, Streamed, get_stream},
-    units::ByteSize,
-};
-use serde_json::json;
+use devops_core::s3::{Event, GetSummary, Link, S3Error, get_stream};
+use serde_json::Map;
 
-use super::{connection::Connected, explain::explain_object, reporter::Reporter};
+use super::{
+    connection::Connected,
+    explain::explain_object,
+    get::{insert_fetched, proof_of},
+    reporter::Reporter,
+};
 use crate::cli::GetArgs;
 
 pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -31,8 +33,8 @@ pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<O
     };
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     match get_stream(link, uri, (sink, "standard output".into())).await {
-        Ok(streamed) => {
-            tell(args, &streamed, session);
+        Ok(summary) => {
+            tell(&summary, session);
             Ok(Outcome::Done)
         }
         // Who reads has enough.
@@ -43,19 +45,14 @@ pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<O
     }
 }
 
-fn tell(args: &GetArgs, streamed: &Streamed, session: &Session) {
-    let (uri, checksum) = (&args.source, streamed.checksum.as_ref());
+fn tell(summary: &GetSummary, session: &Session) {
     if session.json() {
-        session.emit_beside(&json!({
-            "type": "object", "bucket": uri.bucket, "key": uri.key, "path": "-",
-            "size": streamed.size, "outcome": "fetched",
-            "checksum": checksum.map(|checksum| checksum.value.clone()),
-            "checksum_algorithm": checksum.map(|checksum| checksum.algorithm.name()),
-            "proof": streamed.proof.name(), "seconds": streamed.elapsed.as_secs_f64(),
-        }));
+        // As a file's, where `-` was asked for.
+        let mut object = Map::from_iter([("type".to_owned(), "object".into())]);
+        insert_fetched(&mut object, summary);
+        object.insert("path".to_owned(), "-".into());
+        session.emit_beside(&object);
         return;
     }
-    let (size, proof) = (ByteSize(streamed.size), streamed.proof);
-    let checksum = checksum.map_or_else(|| "no checksum".to_owned(), ToString::to_string);
-    session.status(format!("Downloaded {uri} to stdout ({size}, {checksum}, proof {proof})"));
+    session.status(format!("Downloaded {} to stdout {}", summary.uri, proof_of(summary)));
 }
