@@ -112,3 +112,43 @@ fn builder(
     builder.set_sleep_impl(sleep);
     builder
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use aws_sdk_s3::{
+        Client,
+        config::{AsyncSleep, BehaviorVersion, Config, Region, Sleep, retry::RetryConfig},
+    };
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Marked(#[allow(dead_code, reason = "only its end counts")] Arc<()>);
+
+    impl AsyncSleep for Marked {
+        fn sleep(&self, duration: Duration) -> Sleep {
+            Sleep::new(tokio::time::sleep(duration))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_was_used_is_freed() {
+        let mark = Arc::new(());
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url("http://127.0.0.1:1")
+            .allow_no_auth()
+            .retry_config(RetryConfig::disabled())
+            .sleep_impl(Marked(Arc::clone(&mark)))
+            .http_client(Dispatch::client(None));
+        let client = Client::from_conf(config.build());
+        client.list_buckets().send().await.unwrap_err();
+
+        drop(client);
+
+        assert_eq!(Arc::strong_count(&mark), 1);
+    }
+}
