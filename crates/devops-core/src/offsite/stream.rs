@@ -11,7 +11,7 @@ use crate::{
     process::{CommandSpec, ProcessError, Producer, produce},
     s3::{
         self, EarlierRun, Event, JournalError, Link, ObjectSummary, PutOptions, Resume, S3Error,
-        S3Uri, Source, Spool, Stream, blocking, goes_on, refuse_taken, release,
+        S3Uri, Source, Spool, Stream, blocking, check_bucket, goes_on, refuse_taken, release,
     },
 };
 
@@ -64,8 +64,8 @@ type Stored = Result<ObjectSummary, S3Error>;
 
 /// Puts one stream into each place, and returns how that went, in their order.
 ///
-/// Where a key is taken nothing is put, and if all are, nothing is read and no command started. Objects
-/// appear only after the end of the stream, and after the exit of a command with 0. The command is gone when
+/// Where a key is taken or a bucket missing nothing is put, and if that is so everywhere, nothing is read and
+/// no command started. Objects appear only after the end of the stream, and after the exit of a command with 0. The command is gone when
 /// this returns.
 pub async fn put_stream(
     to: &StreamPut<'_>,
@@ -83,7 +83,8 @@ pub async fn put_stream(
 }
 
 impl StreamPut<'_> {
-    /// Fails when a key is taken, unless an earlier run may have done that and not heard of it.
+    /// Fails when a bucket is missing, or a key taken, unless an earlier run may have done that and not
+    /// heard of it.
     async fn check_free(&self, uri: &S3Uri) -> Result<(), S3Error> {
         let free = refuse_taken(self.link, uri, self.options).await;
         let resume = self.options.resume.as_ref().filter(|_| self.spool.is_some());
@@ -93,7 +94,9 @@ impl StreamPut<'_> {
             {
                 Ok(())
             }
-            (free, _) => free,
+            // What is read or run for nothing may have taken hours.
+            (Ok(()), _) => check_bucket(self.link, &uri.bucket).await,
+            (taken, _) => taken,
         }
     }
 

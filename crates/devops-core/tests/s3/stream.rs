@@ -458,7 +458,7 @@ fn a_command_that_fails_stores_nothing_with_a_spool_and_without() {
 }
 
 #[test]
-fn a_command_is_not_started_for_a_key_that_is_taken() {
+fn a_command_is_not_started_for_a_key_that_is_taken_or_a_bucket_that_is_missing() {
     let rig = Rig::new();
     rig.server.put("backups", "s", b"there");
     let trace = rig.path("trace");
@@ -467,6 +467,9 @@ fn a_command_is_not_started_for_a_key_that_is_taken() {
 
     let refused = put(&in_small_parts()).unwrap();
     assert_eq!(refused[0].as_ref().unwrap_err().kind(), Kind::Exists);
+    let nowhere = [S3Uri::new("nowhere", "s").unwrap()];
+    let lost = put_from(&rig, sh(&script), None, (&nowhere, &in_small_parts())).unwrap();
+    assert_eq!(lost[0].as_ref().unwrap_err().kind(), Kind::NotFound);
     assert!(!trace.exists());
     let overwriting = PutOptions { replace: Replace::Overwrite, ..in_small_parts() };
     put(&overwriting).unwrap().remove(0).unwrap();
