@@ -403,5 +403,6 @@ fn a_program_reads_what_either_prune_would_remove_alike() {
         let summary = lines.last().expect("a summary");
         assert_eq!((&summary["to_remove"], &summary["kept"]), (&1.into(), &1.into()));
         assert_eq!(summary["bytes_to_free"], size, "{}", run.stdout);
+        assert_eq!((&summary["removed"], &summary["bytes_freed"]), (&0.into(), &0.into()));
     }
 }

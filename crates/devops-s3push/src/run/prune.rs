@@ -201,14 +201,16 @@ impl<'a> Done<'a> {
         let n_kept = plan.archives.len() - n_removed;
         let freed = plan.removed().filter(|_| !self.hides);
         let bytes_to_free: u64 = freed.map(|archive| archive.size).sum();
+        let done = |n: usize| if dry_run { 0 } else { n };
         self.reporter.emit("summary", |object| {
             insert(
                 object,
                 json!({
-                    "kept": n_kept, "removed": self.n_removed, "hidden": self.n_hidden,
-                    "left": self.n_left, "locked": self.n_locked,
-                    "bytes_freed": self.bytes_freed, "to_remove": n_removed,
-                    "bytes_to_free": bytes_to_free, "dry_run": dry_run,
+                    "kept": n_kept, "removed": done(self.n_removed),
+                    "hidden": done(self.n_hidden), "left": self.n_left,
+                    "locked": done(self.n_locked),
+                    "bytes_freed": if dry_run { 0 } else { self.bytes_freed },
+                    "to_remove": n_removed, "bytes_to_free": bytes_to_free, "dry_run": dry_run,
                 }),
             );
         });
