@@ -105,7 +105,7 @@ fn a_large_file_goes_in_parallel_parts_and_is_confirmed_as_a_whole() {
     run.expect_code(0);
     assert!(run.stdout.contains("(200.0 MiB, crc64nvme "), "{}", run.stdout);
     assert!(run.stdout.contains("proof full"), "{}", run.stdout);
-    assert_eq!(setting.server.object("backups", "large.bin").map(|object| object.parts), Some(25));
+    assert_eq!(setting.server.object("backups", "large.bin").map(|object| object.parts), Some(40));
     assert!(setting.object("large.bin") == bytes(200 * MIB));
     assert!(
         setting.server.log().iter().any(|entry| entry.alongside > 1),

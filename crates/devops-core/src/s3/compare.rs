@@ -13,8 +13,8 @@ use super::{
 };
 use crate::units::ByteSize;
 
-/// Sizes of parts, in MiB, that other tools cut objects in; 8 is ours, too.
-const USUAL_PARTS: [u64; 7] = [5, 10, 15, 16, 50, 64, 100];
+/// Sizes of parts, in MiB, that other tools cut objects in.
+const USUAL_PARTS: [u64; 8] = [5, 8, 10, 15, 16, 50, 64, 100];
 
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,10 @@ pub const MAX_OBJECT: u64 = MAX_PART * MAX_PARTS as u64;
 
 /// Large enough to keep the cost of a request small, small enough for many to fit in memory.
 const USUAL_PART: u64 = 8 * MIB;
+/// So many parts are on their way at once.
+const ON_THEIR_WAY: u64 = 10;
+/// What is on its way is what a crash costs: a twentieth of the object, unless parts would get too small.
+const MOST_LOST: u64 = 20;
 
 /// What a process takes beside the parts it holds: code, connections, answers; measured at 20 MiB.
 const BESIDE_PARTS: u64 = 24 * MIB;
@@ -150,7 +154,7 @@ impl PartPlan {
         let needed = size.div_ceil(most.into()).next_multiple_of(MIB);
         let part_size = match part_size {
             PartSize::Auto => {
-                needed.max(USUAL_PART.min(max_memory.0.max(MIN_PART))).max(limits.min_part)
+                needed.max(usual_part(size).min(max_memory.0.max(MIN_PART))).max(limits.min_part)
             }
             PartSize::Exactly(exactly) => limits.allows(exactly.0)?,
         };
@@ -190,6 +194,15 @@ impl PartPlan {
             Part { number: index + 1, offset, size: self.part_size.min(self.size - offset) }
         })
     }
+}
+
+/// Returns the size of the parts of an object that any would do for.
+fn usual_part(size: u64) -> u64 {
+    // A small one is on its way as a whole, and the fewest requests are best.
+    if size <= ON_THEIR_WAY * USUAL_PART {
+        return USUAL_PART;
+    }
+    size.div_ceil(ON_THEIR_WAY * MOST_LOST).next_multiple_of(MIB).clamp(MIN_PART, USUAL_PART)
 }
 
 /// The sizes of the parts of a stream whose length nobody knows.
@@ -307,6 +320,18 @@ mod tests {
 
         assert!(plan.is_single());
         assert_eq!(plan.parts().collect::<Vec<_>>(), [Part { number: 1, offset: 0, size: 0 }]);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_a_small_piece_of_the_object() {
+        let plan = |size| PartPlan::new(size, PartSize::Auto, PLENTY).unwrap();
+
+        assert!(plan(8 * MIB).is_single());
+        assert_eq!((plan(80 * MIB).part_size(), plan(80 * MIB).n_parts()), (8 * MIB, 10));
+        assert_eq!((plan(81 * MIB).part_size(), plan(81 * MIB).n_parts()), (5 * MIB, 17));
+        assert_eq!(plan(1024 * MIB).part_size(), 6 * MIB);
+        assert_eq!(plan(1600 * MIB).part_size(), 8 * MIB);
+        assert_eq!(plan(50_000 * MIB).part_size(), 8 * MIB);
     }
 
     #[test]
