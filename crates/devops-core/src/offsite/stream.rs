@@ -65,8 +65,8 @@ type Stored = Result<ObjectSummary, S3Error>;
 /// Puts one stream into each place, and returns how that went, in their order.
 ///
 /// Where a key is taken or a bucket missing nothing is put, and if that is so everywhere, nothing is read and
-/// no command started. Objects appear only after the end of the stream, and after the exit of a command with 0. The command is gone when
-/// this returns.
+/// no command started. Objects appear only after the end of the stream, and after the exit of a command with
+/// 0. The command is gone when this returns.
 pub async fn put_stream(
     to: &StreamPut<'_>,
     origin: Origin,
