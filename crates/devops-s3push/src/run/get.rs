@@ -19,14 +19,14 @@ use devops_core::{
     },
     units::ByteSize,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     connection::Connected,
     explain::{Hints, explain, explain_object, is_archived},
     get_to_stdout::get_to_stdout,
     receipt::no_folder,
-    reporter::{Reporter, insert},
+    reporter::{Reporter, fetched_json, insert, proof_of},
     totals::failed_json,
 };
 use crate::cli::GetArgs;
@@ -174,7 +174,10 @@ impl GetRun<'_> {
     }
 
     fn show(&self, summary: &GetSummary) -> Result<(), Failure> {
-        self.reporter.emit("object", |object| insert_fetched(object, summary));
+        self.reporter.emit("object", |object| {
+            insert_path(object, "path", &summary.path);
+            insert(object, fetched_json(summary));
+        });
         if self.session.json() {
             return Ok(());
         }
@@ -230,29 +233,6 @@ impl Fetched {
             _ => Ok(Outcome::Partial(format!("{left_out} of {total} objects were not fetched"))),
         }
     }
-}
-
-/// Inserts what is told of an object that is here.
-pub(super) fn insert_fetched(object: &mut Map<String, Value>, summary: &GetSummary) {
-    let checksum = summary.checksum.as_ref();
-    insert_path(object, "path", &summary.path);
-    insert(
-        object,
-        json!({
-            "bucket": summary.uri.bucket, "key": summary.uri.key, "size": summary.size,
-            "outcome": if summary.is_unchanged { "unchanged" } else { "fetched" },
-            "checksum": checksum.map(|checksum| checksum.value.clone()),
-            "checksum_algorithm": checksum.map(|checksum| checksum.algorithm.name()),
-            "proof": summary.proof.name(), "seconds": summary.elapsed.as_secs_f64(),
-        }),
-    );
-}
-
-/// Says how large an object is, and how well it is proven.
-pub(super) fn proof_of(summary: &GetSummary) -> String {
-    let checksum = summary.checksum.as_ref();
-    let checksum = checksum.map_or_else(|| "no checksum".to_owned(), ToString::to_string);
-    format!("({}, {checksum}, proof {})", ByteSize(summary.size), summary.proof)
 }
 
 fn explain_file(error: S3Error, uri: &S3Uri) -> Failure {

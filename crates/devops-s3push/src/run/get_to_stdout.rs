@@ -4,13 +4,12 @@ use std::io;
 
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::s3::{Event, GetSummary, Link, S3Error, get_stream};
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use super::{
     connection::Connected,
     explain::explain_object,
-    get::{insert_fetched, proof_of},
-    reporter::Reporter,
+    reporter::{Reporter, fetched_json, insert, proof_of},
 };
 use crate::cli::GetArgs;
 
@@ -47,10 +46,9 @@ pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<O
 
 fn tell(summary: &GetSummary, session: &Session) {
     if session.json() {
-        // As a file's, where `-` was asked for.
-        let mut object = Map::from_iter([("type".to_owned(), "object".into())]);
-        insert_fetched(&mut object, summary);
-        object.insert("path".to_owned(), "-".into());
+        let mut object = Map::new();
+        insert(&mut object, json!({"type": "object", "path": "-"}));
+        insert(&mut object, fetched_json(summary));
         session.emit_beside(&object);
         return;
     }

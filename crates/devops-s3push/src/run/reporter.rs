@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use devops_cli::{Progress, Session, json::insert_path, quote};
 use devops_core::{
-    s3::{Event, ObjectSummary, Outcome, S3Uri},
+    s3::{Event, GetSummary, ObjectSummary, Outcome, S3Uri},
     units::{ByteSize, format_duration},
 };
 use serde_json::{Map, Value, json};
@@ -216,4 +216,26 @@ pub(crate) fn object_json(summary: &ObjectSummary) -> Value {
         "attempts": summary.attempts,
         "seconds": summary.elapsed.as_secs_f64(),
     })
+}
+
+/// Returns what is told of an object that is here, wherever it went.
+pub(super) fn fetched_json(summary: &GetSummary) -> Value {
+    let checksum = summary.checksum.as_ref();
+    json!({
+        "bucket": summary.uri.bucket,
+        "key": summary.uri.key,
+        "size": summary.size,
+        "outcome": if summary.is_unchanged { "unchanged" } else { "fetched" },
+        "checksum": checksum.map(|checksum| checksum.value.clone()),
+        "checksum_algorithm": checksum.map(|checksum| checksum.algorithm.name()),
+        "proof": summary.proof.name(),
+        "seconds": summary.elapsed.as_secs_f64(),
+    })
+}
+
+/// Says how large an object that is here is, and how well it is proven.
+pub(super) fn proof_of(summary: &GetSummary) -> String {
+    let checksum = summary.checksum.as_ref();
+    let checksum = checksum.map_or_else(|| "no checksum".to_owned(), ToString::to_string);
+    format!("({}, {checksum}, proof {})", ByteSize(summary.size), summary.proof)
 }
