@@ -56,9 +56,7 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
         ));
     }
     let mut done = Done::new(session, &reporter, hides);
-    if args.limit.dry_run {
-        done.plan(&plan);
-    } else {
+    if !args.limit.dry_run {
         // A lock that cannot be put says so before anything is gone.
         lock_kept(link, &plan, |_| done.n_locked += 1).await.map_err(explain)?;
         let result =
@@ -156,19 +154,6 @@ impl<'a> Done<'a> {
         }
     }
 
-    /// Counts what would be done.
-    fn plan(&mut self, plan: &OffsitePlan) {
-        for archive in plan.removed() {
-            if self.hides {
-                self.n_hidden += 1;
-            } else {
-                self.n_removed += 1;
-                self.bytes_freed += archive.size;
-            }
-        }
-        self.n_locked = plan.archives.iter().filter(|archive| archive.lock.is_some()).count();
-    }
-
     fn show(&mut self, archive: &StoredArchive, outcome: &PruneOutcome) {
         let reason = match outcome {
             PruneOutcome::Removed => {
@@ -201,20 +186,22 @@ impl<'a> Done<'a> {
         let n_kept = plan.archives.len() - n_removed;
         let freed = plan.removed().filter(|_| !self.hides);
         let bytes_to_free: u64 = freed.map(|archive| archive.size).sum();
-        let done = |n: usize| if dry_run { 0 } else { n };
         self.reporter.emit("summary", |object| {
             insert(
                 object,
                 json!({
-                    "kept": n_kept, "removed": done(self.n_removed),
-                    "hidden": done(self.n_hidden), "left": self.n_left,
-                    "locked": done(self.n_locked),
-                    "bytes_freed": if dry_run { 0 } else { self.bytes_freed },
-                    "to_remove": n_removed, "bytes_to_free": bytes_to_free, "dry_run": dry_run,
+                    "kept": n_kept, "removed": self.n_removed, "hidden": self.n_hidden,
+                    "left": self.n_left, "locked": self.n_locked,
+                    "bytes_freed": self.bytes_freed, "to_remove": n_removed,
+                    "bytes_to_free": bytes_to_free, "dry_run": dry_run,
                 }),
             );
         });
-        let (removed, hidden) = (self.n_removed, self.n_hidden);
+        let (removed, hidden, locked) = if dry_run {
+            self.foreseen(plan)
+        } else {
+            (self.n_removed, self.n_hidden, self.n_locked)
+        };
         let removal = match (hidden, dry_run) {
             (0, true) => format!("remove {removed}"),
             (0, false) => format!("removed {removed}, {} freed", ByteSize(self.bytes_freed)),
@@ -227,10 +214,17 @@ impl<'a> Done<'a> {
             self.session
                 .status("the versions of what is hidden stay and cost; --versions removes them");
         }
-        if self.n_locked > 0 {
+        if locked > 0 {
             let lock = if dry_run { "would lock" } else { "locked" };
-            self.session.status(format!("{lock} {}", self.n_locked));
+            self.session.status(format!("{lock} {locked}"));
         }
+    }
+
+    /// Returns how many would be removed, hidden and locked.
+    fn foreseen(&self, plan: &OffsitePlan) -> (usize, usize, usize) {
+        let n_going = plan.removed().count();
+        let n_locked = plan.archives.iter().filter(|archive| archive.lock.is_some()).count();
+        if self.hides { (0, n_going, n_locked) } else { (n_going, 0, n_locked) }
     }
 
     fn end(&self, plan: &OffsitePlan) -> Result<Outcome, Failure> {
