@@ -64,3 +64,34 @@ impl Field {
         product
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crc_fast::{CrcAlgorithm, checksum_combine};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Sizes that nobody hashes in a test.
+        #[test]
+        fn joins_pieces_of_any_size_as_another_implementation_does(
+            crcs in any::<(u64, u64)>(),
+            size in 0..=5_u64 << 30,
+        ) {
+            let algorithms = [
+                (Algorithm::Crc64Nvme, CrcAlgorithm::Crc64Nvme, u64::MAX),
+                (Algorithm::Crc32c, CrcAlgorithm::Crc32Iscsi, u64::from(u32::MAX)),
+            ];
+            for (algorithm, theirs, mask) in algorithms {
+                let (first, next) = (crcs.0 & mask, crcs.1 & mask);
+                let pieces = (Piece { crc: first, size: 1 }, Piece { crc: next, size });
+
+                let joined = Field::of(algorithm).unwrap().join(pieces.0, pieces.1);
+
+                prop_assert_eq!(joined.crc, checksum_combine(theirs, first, next, size));
+                prop_assert_eq!(joined.size, 1 + size);
+            }
+        }
+    }
+}
