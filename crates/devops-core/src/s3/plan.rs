@@ -19,10 +19,11 @@ pub const MAX_OBJECT: u64 = MAX_PART * MAX_PARTS as u64;
 
 /// Large enough to keep the cost of a request small, small enough for many to fit in memory.
 const USUAL_PART: u64 = 8 * MIB;
-/// So many parts are on their way at once.
-const ON_THEIR_WAY: u64 = 10;
-/// What is on its way is what a crash costs: a twentieth of the object, unless parts would get too small.
-const MOST_LOST: u64 = 20;
+/// So many parts are on their way at once: one connection carries about 20 MB/s to S3, and ten fill a gigabit
+/// and more.
+pub(crate) const USUAL_CONCURRENCY: u16 = 10;
+/// What is on its way is what a crash costs: about a twentieth of the object, where parts may be so small.
+const SHARE_LOST: u64 = 20;
 
 /// What a process takes beside the parts it holds: code, connections, answers; measured at 20 MiB.
 const BESIDE_PARTS: u64 = 24 * MIB;
@@ -199,10 +200,11 @@ impl PartPlan {
 /// Returns the size of the parts of an object that any would do for.
 fn usual_part(size: u64) -> u64 {
     // A small one is on its way as a whole, and the fewest requests are best.
-    if size <= ON_THEIR_WAY * USUAL_PART {
+    let on_their_way = u64::from(USUAL_CONCURRENCY);
+    if size <= on_their_way * USUAL_PART {
         return USUAL_PART;
     }
-    size.div_ceil(ON_THEIR_WAY * MOST_LOST).next_multiple_of(MIB).clamp(MIN_PART, USUAL_PART)
+    size.div_ceil(on_their_way * SHARE_LOST).next_multiple_of(MIB).clamp(MIN_PART, USUAL_PART)
 }
 
 /// The sizes of the parts of a stream whose length nobody knows.

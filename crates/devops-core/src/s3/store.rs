@@ -18,14 +18,11 @@ use super::{
     lanes::Lanes,
     observe::Observer,
     pace::Pace,
-    plan::{Limits, PartPlan, PartSize, PlanError, room_for_parts},
+    plan::{Limits, PartPlan, PartSize, PlanError, USUAL_CONCURRENCY, room_for_parts},
     quirks::{Quirks, Support},
     retry::Patience,
 };
 use crate::units::ByteSize;
-
-/// One connection carries about 20 MB/s to S3; ten of them fill a gigabit and more.
-const USUAL_CONCURRENCY: usize = 10;
 
 /// How much of this host a store's client may use.
 #[derive(Clone, Debug)]
@@ -79,7 +76,7 @@ impl Store {
             address.endpoint_url.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let by_host = Quirks::of_endpoint(address.endpoint_url.as_deref());
         let concurrency =
-            if options.concurrency == 0 { USUAL_CONCURRENCY } else { options.concurrency };
+            if options.concurrency == 0 { USUAL_CONCURRENCY.into() } else { options.concurrency };
         Self {
             access,
             plain_http,
