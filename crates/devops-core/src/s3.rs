@@ -11,6 +11,7 @@ mod adjust;
 mod answer;
 mod attributes;
 mod body;
+mod bring;
 mod bucket;
 mod buffers;
 pub mod checksum;

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crc::{Field, Piece};
+pub(crate) use pair::Sha256Pair;
 
 mod crc;
+mod pair;
 
 /// An algorithm that S3 stores know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     S3Error,
+    bring::FileUpload,
     checksum::{Sum, hex},
     failure::{CallFailure, Trouble},
     layout::CopySource,
     link::{Call, Link, StopPolicy},
-    multipart::FileUpload,
     payload::Protection,
     plan::Part,
     proof::StoredPart,

@@ -20,9 +20,12 @@ pub(crate) struct CopySource<'a> {
     pub(crate) offset: u64,
 }
 
+/// A part; one that is not sent with its source.
+pub(crate) type Piece<'a> = (Part, Option<CopySource<'a>>);
+
 impl Layout {
-    /// Returns the parts in order; those that are not sent with their source.
-    pub(crate) fn pieces(&self) -> Vec<(Part, Option<CopySource<'_>>)> {
+    /// Returns the parts in order.
+    pub(crate) fn pieces(&self) -> Vec<Piece<'_>> {
         match self {
             Self::Even(plan) => plan.parts().map(|part| (part, None)).collect(),
             Self::Composed(composition) => {

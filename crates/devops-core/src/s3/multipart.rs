@@ -1,4 +1,4 @@
-//! One multipart upload: its parts, and its removal when anything goes wrong.
+//! One multipart upload: its beginning, its parts on their way, and its removal when anything goes wrong.
 
 use std::time::Duration;
 
@@ -6,19 +6,13 @@ use bytes::Bytes;
 
 use super::{
     S3Error, blocking,
-    content::Content,
-    earlier::Earlier,
     event::Event,
     failure::{CallFailure, Trouble},
-    journal::{Journal, Taken},
-    layout::CopySource,
     link::{Call, Link, StopPolicy},
-    payload::{Payload, PayloadHasher},
-    plan::Part,
+    payload::Payload,
     proof::{Sent, StoredPart},
     requests::Upload,
     settle::Settled,
-    source::OpenFile,
     task::Task,
 };
 
@@ -31,86 +25,7 @@ const TIME_TO_ABORT_AFTER_A_SIGNAL: Duration = Duration::from_secs(1);
 /// How often an upload is aborted: a part that was on its way may bring it back to life.
 const ABORTS: usize = 3;
 
-/// A multipart upload of a file, with what an earlier run has sent of it.
-pub(crate) struct FileUpload<'a> {
-    pub(crate) upload: Upload,
-    pub(crate) file: &'a OpenFile,
-    pub(crate) earlier: Earlier,
-    pub(crate) journal: Option<&'a Journal>,
-}
-
 impl Task<'_> {
-    /// Brings one part of a file to the store, unless it is there: copied from its source, or sent.
-    pub(crate) async fn bring_part(
-        &self,
-        of: &FileUpload<'_>,
-        (part, source): (Part, Option<CopySource<'_>>),
-    ) -> Result<StoredPart, S3Error> {
-        self.link.heed(self.brief(of)).await?;
-        if let Some(stored) = of.earlier.agreed(part) {
-            return Ok(self.not_sent(stored));
-        }
-        let stored = match source {
-            Some(source) => self.not_sent(self.copy_part(of, part, source).await?),
-            None => self.send_unless_held(of, part).await?,
-        };
-        if let Some(journal) = of.journal {
-            journal.take(Taken::of(&stored)).await;
-        }
-        Ok(stored)
-    }
-
-    async fn send_unless_held(
-        &self,
-        of: &FileUpload<'_>,
-        part: Part,
-    ) -> Result<StoredPart, S3Error> {
-        let payload = self.unhurried(of, self.read(of.file, part)).await?;
-        of.earlier.check(part, &payload)?;
-        match of.earlier.held(part, &payload, self.link.stop).await {
-            Some(stored) => Ok(self.not_sent(stored)),
-            None => self.send_part(&of.upload, part.number, &payload, of.stop_policy()).await,
-        }
-    }
-
-    /// Reads or hashes for a part; when a signal ends that, others that are under way have their moment.
-    pub(crate) async fn unhurried<T>(
-        &self,
-        of: &FileUpload<'_>,
-        reading: impl Future<Output = Result<T, S3Error>>,
-    ) -> Result<T, S3Error> {
-        let result = reading.await;
-        if let Err(S3Error::Cancelled(_)) = &result {
-            self.link.heed(self.brief(of)).await?;
-        }
-        result
-    }
-
-    fn brief(&self, of: &FileUpload<'_>) -> Call<'_> {
-        Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }
-    }
-
-    /// Tells of a part that is there without having moved from here.
-    fn not_sent(&self, stored: StoredPart) -> StoredPart {
-        (self.link.events)(Event::Moved(stored.size.cast_signed()));
-        stored
-    }
-
-    /// Hashes bytes of a file, which are read again when they are sent unless it is small.
-    pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
-        let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
-        let plain_http = self.link.store.is_plain_http();
-        if let Some(bytes) = file.small() {
-            return Ok(Payload::new(bytes.clone(), self.protection, plain_http));
-        }
-        let mut hasher = PayloadHasher::new(self.protection, plain_http);
-        let hash = move || {
-            file.read_through(part, &cancel, |piece| hasher.update(piece))?;
-            Ok(hasher.finish(Content::of_file(file, part)))
-        };
-        self.link.stop.outrun(hash).await?
-    }
-
     pub(crate) async fn hash(&self, bytes: Bytes) -> Payload {
         let (protection, plain_http) = (self.protection, self.link.store.is_plain_http());
         blocking(move || Payload::new(bytes, protection, plain_http)).await
@@ -172,13 +87,6 @@ impl Task<'_> {
                 }),
             },
         }
-    }
-}
-
-impl FileUpload<'_> {
-    /// The answer to a part is worth a moment if a later run will know of it.
-    pub(crate) fn stop_policy(&self) -> StopPolicy {
-        if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
     }
 }
 

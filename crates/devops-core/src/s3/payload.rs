@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{
-    checksum::{Algorithm, Hasher, Sum, base64, hex},
+    checksum::{Algorithm, Hasher, Sha256Pair, Sum, base64, hex},
     content::Content,
     proof::StoredPart,
     requests::Answer,
@@ -80,6 +80,38 @@ impl PayloadHasher {
             md5: self.md5.map(|md5| md5.finalize().into()),
             sha256: self.sha256.map(|sha256| hex(&sha256.finalize())),
         }
+    }
+}
+
+/// Computes all that the headers of two payloads of one size say.
+pub(crate) struct PairHasher {
+    hashers: [PayloadHasher; 2],
+    sha256: Option<Sha256Pair>,
+}
+
+impl PairHasher {
+    pub(crate) fn new(protection: Protection, plain_http: bool) -> Self {
+        let hasher = || PayloadHasher::new(protection, false);
+        Self { hashers: [hasher(), hasher()], sha256: plain_http.then(Sha256Pair::new) }
+    }
+
+    pub(crate) fn update(&mut self, pieces: [&[u8]; 2]) {
+        for (hasher, piece) in self.hashers.iter_mut().zip(pieces) {
+            hasher.update(piece);
+        }
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(pieces);
+        }
+    }
+
+    pub(crate) fn finish(self, contents: [Content; 2]) -> [Payload; 2] {
+        let ([one, other], [content, other_content]) = (self.hashers, contents);
+        let [hash, other_hash] =
+            self.sha256.map_or([None, None], |sha256| sha256.finish().map(|hash| Some(hex(&hash))));
+        [
+            Payload { sha256: hash, ..one.finish(content) },
+            Payload { sha256: other_hash, ..other.finish(other_content) },
+        ]
     }
 }
 

@@ -57,9 +57,9 @@ fn known_length(found: u64, expected: u64) -> String {
     if found > expected { format!("more than {expected} bytes") } else { format!("{found} bytes") }
 }
 
-/// How much of a part that is not kept is read at once: it stays in the processor's cache from one hash
-/// to the next.
-const PIECE: usize = 256 << 10;
+/// How much of a part that is not kept is read at once: that of two parts stays in the processor's cache
+/// from one hash to the next.
+const PIECE: usize = 128 << 10;
 
 /// Files of at most this size are read when they are opened.
 const SMALL: u64 = 64 << 10;
@@ -201,14 +201,27 @@ impl OpenFile {
         cancel: &Cancel,
         mut add: impl FnMut(&[u8]),
     ) -> Result<(), S3Error> {
-        let mut buffer = vec![0; PIECE];
-        let (mut at, end) = (part.offset, part.offset + part.size);
-        while at < end {
+        self.read_through_all([part], cancel, |[piece]| add(piece))
+    }
+
+    /// Reads parts of one size side by side.
+    pub(crate) fn read_through_all<const N: usize>(
+        &self,
+        parts: [Part; N],
+        cancel: &Cancel,
+        mut add: impl FnMut([&[u8]; N]),
+    ) -> Result<(), S3Error> {
+        let mut buffers = [const { Vec::new() }; N];
+        let (mut done, size) = (0, parts[0].size);
+        while done < size {
             cancel.check()?;
-            let n = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
-            self.read(at, &mut buffer[..n])?;
-            add(&buffer[..n]);
-            at += n as u64;
+            let n = usize::try_from(size - done).map_or(PIECE, |left| left.min(PIECE));
+            for (buffer, part) in buffers.iter_mut().zip(parts) {
+                buffer.resize(n, 0);
+                self.read(part.offset + done, buffer)?;
+            }
+            add(std::array::from_fn(|n| &buffers[n][..]));
+            done += n as u64;
         }
         Ok(())
     }

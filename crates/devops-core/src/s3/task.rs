@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{
     S3Error,
     attributes::Attributes,
+    bring::FileUpload,
     condition::Condition,
     earlier::Earlier,
     event::Event,
@@ -14,7 +15,6 @@ use super::{
     journal::Begun,
     layout::Layout,
     link::Link,
-    multipart::FileUpload,
     payload::{Payload, Protection},
     plan::PartPlan,
     proof::Sent,
@@ -26,6 +26,9 @@ use super::{
     source::OpenFile,
     uri::S3Uri,
 };
+
+/// How many parts are hashed together.
+const TOGETHER: usize = 2;
 
 /// One object on its way.
 #[derive(Clone)]
@@ -179,7 +182,7 @@ impl<'a> Task<'a> {
         };
         let journal = resumption.journal();
         let work = FileUpload { upload: upload.clone(), file, earlier, journal };
-        let result = self.bring_parts(&work, layout).await;
+        let result = self.bring_all(&work, layout).await;
         if resumption.keeps(&result) {
             return result;
         }
@@ -187,7 +190,7 @@ impl<'a> Task<'a> {
         self.end_upload(upload, result).await
     }
 
-    async fn bring_parts(
+    async fn bring_all(
         &self,
         work: &FileUpload<'_>,
         layout: &Layout,
@@ -195,13 +198,13 @@ impl<'a> Task<'a> {
         let mut pieces = layout.pieces();
         // A refused copy shows before anything is sent for it.
         pieces.sort_by_key(|(_, source)| source.is_none());
-        let parts = stream::iter(pieces)
-            .map(|piece| self.bring_part(work, piece))
-            .buffer_unordered(self.in_flight())
+        let parts: Vec<_> = stream::iter(pieces.chunks(TOGETHER))
+            .map(|pieces| self.bring_parts(work, pieces))
+            .buffer_unordered(self.in_flight().div_ceil(TOGETHER) + 1)
             .try_collect()
             .await?;
         work.file.check_unchanged()?;
-        let completed = self.complete(&work.upload, parts).await;
+        let completed = self.complete(&work.upload, parts.concat()).await;
         if layout.is_composed() { completed.map_err(unequal_parts) } else { completed }
     }
 

@@ -1,0 +1,149 @@
+//! Brings the parts of a file to the store: those that are not there, two of them hashed together.
+
+use futures_util::future::try_join_all;
+
+use super::{
+    S3Error,
+    content::Content,
+    earlier::Earlier,
+    event::Event,
+    journal::{Journal, Taken},
+    layout::Piece,
+    link::{Call, StopPolicy},
+    payload::{PairHasher, Payload, PayloadHasher},
+    plan::Part,
+    proof::StoredPart,
+    requests::Upload,
+    source::OpenFile,
+    task::Task,
+};
+
+/// A multipart upload of a file, with what an earlier run has sent of it.
+pub(crate) struct FileUpload<'a> {
+    pub(crate) upload: Upload,
+    pub(crate) file: &'a OpenFile,
+    pub(crate) earlier: Earlier,
+    pub(crate) journal: Option<&'a Journal>,
+}
+
+impl FileUpload<'_> {
+    /// Returns whether two parts of one size have to be read.
+    fn needs_both(&self, one: Part, other: Part) -> bool {
+        let is_needed = |part| self.earlier.agreed(part).is_none();
+        one.size == other.size && is_needed(one) && is_needed(other)
+    }
+
+    /// The answer to a part is worth a moment if a later run will know of it.
+    pub(crate) fn stop_policy(&self) -> StopPolicy {
+        if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
+    }
+}
+
+impl Task<'_> {
+    /// Brings a few parts of a file to the store: two are hashed together, if both are to be sent.
+    pub(crate) async fn bring_parts(
+        &self,
+        of: &FileUpload<'_>,
+        pieces: &[Piece<'_>],
+    ) -> Result<Vec<StoredPart>, S3Error> {
+        self.link.heed(self.brief(of)).await?;
+        let mut payloads = match *pieces {
+            [(one, None), (other, None)] if of.needs_both(one, other) => {
+                let reading = self.read_both(of.file, [one, other]);
+                self.unhurried(of, reading).await?.map(Some)
+            }
+            _ => [None, None],
+        }
+        .into_iter();
+        let bringing = |&piece| self.bring_part(of, piece, payloads.next().flatten());
+        try_join_all(pieces.iter().map(bringing)).await
+    }
+
+    /// Brings one part to the store, unless it is there: copied from its source, or sent, as what may have
+    /// been read already.
+    async fn bring_part(
+        &self,
+        of: &FileUpload<'_>,
+        (part, source): Piece<'_>,
+        payload: Option<Payload>,
+    ) -> Result<StoredPart, S3Error> {
+        self.link.heed(self.brief(of)).await?;
+        if let Some(stored) = of.earlier.agreed(part) {
+            return Ok(self.not_sent(stored));
+        }
+        let stored = match source {
+            Some(source) => self.not_sent(self.copy_part(of, part, source).await?),
+            None => self.send_unless_held(of, part, payload).await?,
+        };
+        if let Some(journal) = of.journal {
+            journal.take(Taken::of(&stored)).await;
+        }
+        Ok(stored)
+    }
+
+    async fn send_unless_held(
+        &self,
+        of: &FileUpload<'_>,
+        part: Part,
+        payload: Option<Payload>,
+    ) -> Result<StoredPart, S3Error> {
+        let payload = match payload {
+            Some(payload) => payload,
+            None => self.unhurried(of, self.read(of.file, part)).await?,
+        };
+        of.earlier.check(part, &payload)?;
+        match of.earlier.held(part, &payload, self.link.stop).await {
+            Some(stored) => Ok(self.not_sent(stored)),
+            None => self.send_part(&of.upload, part.number, &payload, of.stop_policy()).await,
+        }
+    }
+
+    /// Reads or hashes for a part; when a signal ends that, others that are under way have their moment.
+    pub(crate) async fn unhurried<T>(
+        &self,
+        of: &FileUpload<'_>,
+        reading: impl Future<Output = Result<T, S3Error>>,
+    ) -> Result<T, S3Error> {
+        let result = reading.await;
+        if let Err(S3Error::Cancelled(_)) = &result {
+            self.link.heed(self.brief(of)).await?;
+        }
+        result
+    }
+
+    fn brief(&self, of: &FileUpload<'_>) -> Call<'_> {
+        Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }
+    }
+
+    /// Tells of a part that is there without having moved from here.
+    fn not_sent(&self, stored: StoredPart) -> StoredPart {
+        (self.link.events)(Event::Moved(stored.size.cast_signed()));
+        stored
+    }
+
+    /// Hashes bytes of a file, which are read again when they are sent unless it is small.
+    pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
+        let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
+        let plain_http = self.link.store.is_plain_http();
+        if let Some(bytes) = file.small() {
+            return Ok(Payload::new(bytes.clone(), self.protection, plain_http));
+        }
+        let mut hasher = PayloadHasher::new(self.protection, plain_http);
+        let hash = move || {
+            file.read_through(part, &cancel, |piece| hasher.update(piece))?;
+            Ok(hasher.finish(Content::of_file(file, part)))
+        };
+        self.link.stop.outrun(hash).await?
+    }
+
+    /// Hashes two parts of one size like [`Self::read`], which takes less time than one after the other.
+    async fn read_both(&self, file: &OpenFile, parts: [Part; 2]) -> Result<[Payload; 2], S3Error> {
+        let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
+        let mut hasher = PairHasher::new(self.protection, self.link.store.is_plain_http());
+        let hash = move || {
+            file.read_through_all(parts, &cancel, |pieces| hasher.update(pieces))?;
+            Ok(hasher.finish(parts.map(|part| Content::of_file(file.clone(), part))))
+        };
+        self.link.stop.outrun(hash).await?
+    }
+}
