@@ -29,6 +29,10 @@ impl Task<'_> {
             // This attempt was refused; an earlier one may have been carried out.
             Err(failure) if failure.is_after_lost_answer => {
                 let ours = find_ours(&self.link, &upload.uri, write).await;
+                if ours.is_none() {
+                    // A signal may have ended the look.
+                    self.link.stop.check()?;
+                }
                 ours.ok_or(failure)?
             }
             Err(failure) => return Err(failure.into()),

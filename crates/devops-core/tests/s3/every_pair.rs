@@ -4,6 +4,7 @@
 
 use crate::{
     every_fault::OnePut,
+    rig::PART,
     table::{Place, check_pairs, pairs},
     trial::{Run, Scene, Wrong},
 };
@@ -33,7 +34,10 @@ fn a_single_request_ends_right_whatever_goes_wrong_twice() {
 #[test]
 fn an_upload_in_parts_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[HEAD, CREATE, FIRST, LAST, COMPLETE]);
-    check_all("parts", &pairs, |pair| OnePut::new(Scene::Parts, Run::new(pair).journaled()));
+    // Both parts have one size, so that they are hashed together.
+    check_all("parts", &pairs, |pair| {
+        OnePut::new(Scene::Parts, Run::new(pair).journaled()).of(2 * PART)
+    });
 }
 
 #[test]
