@@ -59,8 +59,9 @@ impl Task<'_> {
         try_join_all(pieces.iter().map(bringing)).await
     }
 
-    /// Brings one part to the store, unless it is there: copied from its source, or sent, as what may have
-    /// been read already.
+    /// Brings one part to the store, unless it is there: copied from its source, or sent.
+    ///
+    /// It is read for that, unless there is its payload already.
     async fn bring_part(
         &self,
         of: &FileUpload<'_>,
