@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use devops_core::{
         Resume, S3Error, S3Uri, Source, Stream, give_up, put_stream, release,
     },
 };
+use devops_fakes::s3::Entry;
 use time::macros::datetime;
 
 use crate::{
@@ -251,6 +253,29 @@ fn a_long_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
         assert_eq!(stored[0].as_ref().unwrap().outcome, Outcome::Stored, "{refusal}");
         assert!(is_stored(&rig, "a.bin", 3 * PART + 7), "{refusal}");
     }
+}
+
+#[test]
+fn a_signal_while_one_looks_for_ones_own_object_is_told_instead_of_the_refusal() {
+    let rig = Rig::new();
+    rig.server.faults(&["CompleteMultipartUpload:drop-after", "HeadObject:stall:always"]);
+    rig.server.faults(&["CompleteMultipartUpload:refuse-checksums:after=1"]);
+    let options = PutOptions { replace: Replace::Overwrite, ..in_small_parts() };
+    let (reader, _) = Counted::new(3 * PART + 7);
+
+    let stored: Result<Stored, _> = thread::scope(|scope| {
+        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        scope.spawn(move || {
+            let looked = |log: &[Entry]| log.iter().any(|entry| entry.operation == "HeadObject");
+            server.wait_for(looked, LONG);
+            cancel.cancel(2);
+        });
+        rig.run(async |link| put_stream(link, Stream::new(reader), &[uri("a.bin")], &options).await)
+    });
+
+    assert_eq!(rig.server.count("CompleteMultipartUpload"), 2);
+    let stored = stored.and_then(|mut stored| stored.remove(0));
+    assert_eq!(stored.unwrap_err().kind(), Kind::Interrupted);
 }
 
 fn journals(rig: &Rig) -> Journals {
