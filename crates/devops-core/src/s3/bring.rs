@@ -1,6 +1,6 @@
 //! Brings the parts of a file to the store: those that are not there, two of them hashed together.
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 
 use super::{
     S3Error,
@@ -18,6 +18,9 @@ use super::{
     task::Task,
 };
 
+/// How many parts are hashed together.
+const TOGETHER: usize = 2;
+
 /// A multipart upload of a file, with what an earlier run has sent of it.
 pub(crate) struct FileUpload<'a> {
     pub(crate) upload: Upload,
@@ -27,12 +30,6 @@ pub(crate) struct FileUpload<'a> {
 }
 
 impl FileUpload<'_> {
-    /// Returns whether two parts of one size have to be read.
-    fn needs_both(&self, one: Part, other: Part) -> bool {
-        let is_needed = |part| self.earlier.agreed(part).is_none();
-        one.size == other.size && is_needed(one) && is_needed(other)
-    }
-
     /// The answer to a part is worth a moment if a later run will know of it.
     pub(crate) fn stop_policy(&self) -> StopPolicy {
         if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
@@ -40,15 +37,38 @@ impl FileUpload<'_> {
 }
 
 impl Task<'_> {
-    /// Brings a few parts of a file to the store: two are hashed together, if both are to be sent.
+    /// Brings parts of a file to the store, several at a time; what is surely there is not even read.
     pub(crate) async fn bring_parts(
+        &self,
+        of: &FileUpload<'_>,
+        mut pieces: Vec<Piece<'_>>,
+    ) -> Result<Vec<StoredPart>, S3Error> {
+        let mut parts = Vec::with_capacity(pieces.len());
+        pieces.retain(|&(part, _)| {
+            let agreed = of.earlier.agreed(part);
+            let is_missing = agreed.is_none();
+            parts.extend(agreed.map(|stored| self.not_sent(stored)));
+            is_missing
+        });
+        // A refused copy shows before anything is sent for it.
+        pieces.sort_by_key(|(_, source)| source.is_none());
+        let brought: Vec<_> = stream::iter(pieces.chunks(TOGETHER))
+            .map(|pieces| self.bring_together(of, pieces))
+            .buffer_unordered(self.in_flight().div_ceil(TOGETHER) + 1)
+            .try_collect()
+            .await?;
+        parts.extend(brought.into_iter().flatten());
+        Ok(parts)
+    }
+
+    /// Brings one or two parts: two are hashed together, if both are to be sent and have one size.
+    async fn bring_together(
         &self,
         of: &FileUpload<'_>,
         pieces: &[Piece<'_>],
     ) -> Result<Vec<StoredPart>, S3Error> {
-        self.link.heed(self.brief(of)).await?;
         let mut payloads = match *pieces {
-            [(one, None), (other, None)] if of.needs_both(one, other) => {
+            [(one, None), (other, None)] if one.size == other.size => {
                 let reading = self.read_both(of.file, [one, other]);
                 self.unhurried(of, reading).await?.map(Some)
             }
@@ -59,7 +79,7 @@ impl Task<'_> {
         try_join_all(pieces.iter().map(bringing)).await
     }
 
-    /// Brings one part to the store, unless it is there: copied from its source, or sent.
+    /// Brings one part: copied from its source, or sent, unless the store has it.
     ///
     /// It is read for that, unless there is its payload already.
     async fn bring_part(
@@ -69,9 +89,6 @@ impl Task<'_> {
         payload: Option<Payload>,
     ) -> Result<StoredPart, S3Error> {
         self.link.heed(self.brief(of)).await?;
-        if let Some(stored) = of.earlier.agreed(part) {
-            return Ok(self.not_sent(stored));
-        }
         let stored = match source {
             Some(source) => self.not_sent(self.copy_part(of, part, source).await?),
             None => self.send_unless_held(of, part, payload).await?,

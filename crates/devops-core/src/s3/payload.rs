@@ -91,6 +91,7 @@ pub(crate) struct PairHasher {
 
 impl PairHasher {
     pub(crate) fn new(protection: Protection, plain_http: bool) -> Self {
+        // What the signature covers is hashed for both at once.
         let hasher = || PayloadHasher::new(protection, false);
         Self { hashers: [hasher(), hasher()], sha256: plain_http.then(Sha256Pair::new) }
     }

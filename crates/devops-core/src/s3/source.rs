@@ -220,7 +220,7 @@ impl OpenFile {
                 buffer.resize(n, 0);
                 self.read(part.offset + done, buffer)?;
             }
-            add(std::array::from_fn(|n| &buffers[n][..]));
+            add(buffers.each_ref().map(Vec::as_slice));
             done += n as u64;
         }
         Ok(())

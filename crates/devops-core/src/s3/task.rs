@@ -2,8 +2,6 @@
 
 use std::{cell::Cell, time::Duration};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
 use super::{
     S3Error,
     attributes::Attributes,
@@ -26,9 +24,6 @@ use super::{
     source::OpenFile,
     uri::S3Uri,
 };
-
-/// How many parts are hashed together.
-const TOGETHER: usize = 2;
 
 /// One object on its way.
 #[derive(Clone)]
@@ -195,16 +190,9 @@ impl<'a> Task<'a> {
         work: &FileUpload<'_>,
         layout: &Layout,
     ) -> Result<(Sent, Settled), S3Error> {
-        let mut pieces = layout.pieces();
-        // A refused copy shows before anything is sent for it.
-        pieces.sort_by_key(|(_, source)| source.is_none());
-        let parts: Vec<_> = stream::iter(pieces.chunks(TOGETHER))
-            .map(|pieces| self.bring_parts(work, pieces))
-            .buffer_unordered(self.in_flight().div_ceil(TOGETHER) + 1)
-            .try_collect()
-            .await?;
+        let parts = self.bring_parts(work, layout.pieces()).await?;
         work.file.check_unchanged()?;
-        let completed = self.complete(&work.upload, parts.concat()).await;
+        let completed = self.complete(&work.upload, parts).await;
         if layout.is_composed() { completed.map_err(unequal_parts) } else { completed }
     }
 

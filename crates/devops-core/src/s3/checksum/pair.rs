@@ -25,31 +25,29 @@ const START: [u32; 8] = [
 pub(crate) struct Sha256Pair {
     states: [[u32; 8]; 2],
     size: u64,
-    /// What is left of the last pieces; others may not follow.
-    rest: Option<[Vec<u8>; 2]>,
+    /// What the last pieces have beyond whole blocks; others may not follow.
+    rest: [Vec<u8>; 2],
 }
 
 impl Sha256Pair {
     pub(crate) fn new() -> Self {
-        Self { states: [START; 2], size: 0, rest: None }
+        Self { states: [START; 2], size: 0, rest: Default::default() }
     }
 
     /// Adds a piece to each message, both of one length; all but the last pieces consist of whole blocks.
     pub(crate) fn update(&mut self, pieces: [&[u8]; 2]) {
         assert_eq!(pieces[0].len(), pieces[1].len(), "the messages have one length");
-        assert!(self.rest.is_none(), "only the last pieces may end within a block");
+        assert!(self.rest[0].is_empty(), "only the last pieces may end within a block");
         self.size += pieces[0].len() as u64;
         let [first, second] = pieces.map(|piece| piece.as_chunks());
         compress(&mut self.states, [first.0, second.0]);
-        if !first.1.is_empty() {
-            self.rest = Some([first.1.to_vec(), second.1.to_vec()]);
-        }
+        self.rest = [first.1.to_vec(), second.1.to_vec()];
     }
 
     /// Returns the hashes of both messages.
     pub(crate) fn finish(mut self) -> [[u8; 32]; 2] {
         let bits = (self.size * 8).to_be_bytes();
-        let ends = self.rest.take().unwrap_or_default().map(|mut end| {
+        let ends = self.rest.map(|mut end| {
             end.push(0x80);
             end.resize((end.len() + bits.len()).next_multiple_of(64) - bits.len(), 0);
             end.extend(bits);
