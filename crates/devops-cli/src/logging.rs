@@ -8,7 +8,8 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    Layer,
+    filter::Targets,
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::{DefaultFields, Writer},
@@ -35,8 +36,8 @@ pub(crate) fn start(settings: &Settings) {
     let filter = std::env::var("DEVOPS_LOG")
         .ok()
         .filter(|directives| !directives.is_empty())
-        .and_then(|directives| EnvFilter::try_new(directives).ok())
-        .unwrap_or_else(|| EnvFilter::new(directives(level)));
+        .and_then(|directives| directives.parse().ok())
+        .unwrap_or_else(|| targets(level));
     let layer = tracing_subscriber::fmt::layer().with_writer(BesideBars).with_ansi(false);
     let layer = match settings.log_format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
@@ -48,10 +49,10 @@ pub(crate) fn start(settings: &Settings) {
 }
 
 /// Libraries are only heard with `-vvv`: what matters of theirs is said in our own errors.
-fn directives(level: Level) -> String {
+fn targets(level: Level) -> Targets {
     match level {
-        Level::TRACE => "trace".to_owned(),
-        _ => format!("error,devops={level}"),
+        Level::TRACE => Targets::new().with_default(Level::TRACE),
+        _ => Targets::new().with_default(Level::ERROR).with_target("devops", level),
     }
 }
 
