@@ -13,16 +13,15 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     tidy::run()?;
     check(&mut cargo(["fmt", "--all", "--check"]))?;
-    let mut lints = cargo(["clippy", "--locked", "--workspace", "--all-targets"]);
+    let mut lints = cargo(["clippy", "--locked", "--release", "--workspace", "--all-targets"]);
     // The matrix of servers is not run here, but must not rot.
     lints.args(["--features", "devops-e2e/servers"]);
     check(lints.args(["--", "--deny", "warnings"]))?;
     for tool in TOOLS {
-        check(&mut cargo(["check", "--quiet", "--locked", "--package", tool]))?;
+        check(&mut cargo(["check", "--quiet", "--locked", "--release", "--package", tool]))?;
     }
-    let doc =
-        ["doc", "--quiet", "--locked", "--workspace", "--no-deps", "--document-private-items"];
-    check(cargo(doc).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    let mut doc = cargo(["doc", "--quiet", "--locked", "--release", "--workspace", "--no-deps"]);
+    check(doc.arg("--document-private-items").env("RUSTDOCFLAGS", "--deny warnings"))?;
     if is_installed("deny") {
         check(&mut cargo(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
     }
