@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
     }
     let mut test = cargo(["test", "--locked", "--release", "--package", "devops-core"]);
-    test.args(["--features", "archive", "--test", "it_archive", tests, "--", "--nocapture"]);
+    test.args(["--features", "archive", "--test", "it", tests, "--", "--nocapture"]);
     test.env("DEVOPS_FUZZ_SECONDS", seconds.to_string());
     check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))?;
     Ok(())

@@ -27,6 +27,7 @@ use crate::{
     },
 };
 
+use futures_util::future::LocalBoxFuture;
 pub use stream::{OnStderr, Origin, StreamError, StreamPut, put_stream};
 
 /// Which object an archive is made from.
@@ -42,34 +43,35 @@ pub enum Base {
 }
 
 /// Puts a file; if it is one of our archives, sends only what its base has not.
-pub async fn put(
-    link: Link<'_>,
-    source: &Source,
-    options: &PutOptions,
-    base: &Base,
-) -> Result<ObjectSummary, S3Error> {
-    let accepts = |earlier: &S3Uri| match base {
-        Base::Newest => true,
-        Base::Named(named) => named == earlier,
-        Base::None => false,
-    };
-    let compose = async || match (Composing { link, source, options }).compose(base).await {
-        Ok(composition) => composition,
-        // Whoever ended the search ends the put, and needs no reason.
-        Err(_) if link.stop.check().is_err() => None,
-        Err(reason) => {
-            let reason = match base {
-                Base::Named(named) if !reason.contains(&named.to_string()) => {
-                    format!("nothing of `{named}` is copied, because {reason}")
-                }
-                _ => reason,
-            };
-            (link.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
-            None
-        }
-    };
-    // There are many of these large futures at a time.
-    Box::pin(put_composed(link, source, options, (accepts, compose))).await
+pub fn put<'a>(
+    link: Link<'a>,
+    source: &'a Source,
+    options: &'a PutOptions,
+    base: &'a Base,
+) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
+    Box::pin(async move {
+        let accepts = |earlier: &S3Uri| match base {
+            Base::Newest => true,
+            Base::Named(named) => named == earlier,
+            Base::None => false,
+        };
+        let compose = async || match (Composing { link, source, options }).compose(base).await {
+            Ok(composition) => composition,
+            // Whoever ended the search ends the put, and needs no reason.
+            Err(_) if link.stop.check().is_err() => None,
+            Err(reason) => {
+                let reason = match base {
+                    Base::Named(named) if !reason.contains(&named.to_string()) => {
+                        format!("nothing of `{named}` is copied, because {reason}")
+                    }
+                    _ => reason,
+                };
+                (link.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
+                None
+            }
+        };
+        put_composed(link, source, options, &accepts, &|| Box::pin(compose())).await
+    })
 }
 
 /// What is known of the object that is copied from.
@@ -148,7 +150,7 @@ impl Composing<'_> {
         let key = format!("{folder}{}-2", name.name);
         let prefix = S3Uri { bucket: target.bucket.clone(), key };
         let (mut newest, mut n): (Option<(ArchiveName, S3Uri)>, _) = (None, 0_usize);
-        let look = |object: ListedObject| {
+        let mut look = |object: ListedObject| {
             n += 1;
             let file = object.uri.key.strip_prefix(folder).unwrap_or_default();
             let is_fit = file.ends_with(".tar.gz") && is_cheap(object.storage_class.as_deref());
@@ -161,7 +163,7 @@ impl Composing<'_> {
             }
             n < MOST_LISTED
         };
-        list(self.link, &prefix, look).await.map_err(|error| error.to_string())?;
+        list(self.link, &prefix, &mut look).await.map_err(|error| error.to_string())?;
         if n == MOST_LISTED {
             return Err(format!("there are too many objects to look for its base at `{prefix}`"));
         }

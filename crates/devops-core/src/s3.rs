@@ -106,7 +106,7 @@ pub use self::{
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
-    put::{Listed, Preview, PutOptions, Replace, preview, put, put_composed},
+    put::{Compose, Listed, Preview, PutOptions, Replace, preview, put, put_composed},
     quirks::{Quirks, Support},
     reads::ObjectHead,
     remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},

@@ -6,6 +6,7 @@ mod carry_out;
 mod fates;
 mod look;
 
+use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 pub use self::carry_out::{PruneOutcome, lock_kept, remove_pruned};
@@ -122,28 +123,33 @@ impl OffsitePlan {
 /// came from, are a group each. Before anything of a group goes, its newest archive proves itself as far
 /// as the store tells without sending it: one of ours by the footer that it ends with, others by having
 /// bytes that begin as such a file does. One that cannot counts for nothing, and the next must.
-pub async fn plan_prune(link: Link<'_>, request: &PruneRequest) -> Result<OffsitePlan, PruneError> {
-    if request.policy.is_empty() {
-        return Err(EmptyPolicy.into());
-    }
-    if !request.folder.is_prefix() {
-        return Err(PruneError::NotAFolder(request.folder.clone()));
-    }
-    let looking = look::Looking { link, request };
-    let mut archives = Vec::new();
-    for mut group in fates::groups(looking.archives().await?) {
-        while let Some(newest) = fates::decide(&mut group, &request.policy, request.now)? {
-            match looking.unsoundness(&group[newest]).await? {
-                Some(reason) => group[newest].fate = Fate::KeepUnsound(reason),
-                None => break,
+pub fn plan_prune<'a>(
+    link: Link<'a>,
+    request: &'a PruneRequest,
+) -> LocalBoxFuture<'a, Result<OffsitePlan, PruneError>> {
+    Box::pin(async move {
+        if request.policy.is_empty() {
+            return Err(EmptyPolicy.into());
+        }
+        if !request.folder.is_prefix() {
+            return Err(PruneError::NotAFolder(request.folder.clone()));
+        }
+        let looking = look::Looking { link, request };
+        let mut archives = Vec::new();
+        for mut group in fates::groups(looking.archives().await?) {
+            while let Some(newest) = fates::decide(&mut group, &request.policy, request.now)? {
+                match looking.unsoundness(&group[newest]).await? {
+                    Some(reason) => group[newest].fate = Fate::KeepUnsound(reason),
+                    None => break,
+                }
             }
+            if let Some(mode) = request.lock {
+                fates::lock(&mut group, mode, request);
+            }
+            looking.heed_locks(&mut group).await?;
+            archives.extend(group);
         }
-        if let Some(mode) = request.lock {
-            fates::lock(&mut group, mode, request);
-        }
-        looking.heed_locks(&mut group).await?;
-        archives.extend(group);
-    }
-    let keeps_versions = looking.keeps_versions().await?;
-    Ok(OffsitePlan { archives, keeps_versions })
+        let keeps_versions = looking.keeps_versions().await?;
+        Ok(OffsitePlan { archives, keeps_versions })
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::{io::Read, path::Path};
 
-use futures_util::future::join_all;
+use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::{Base, put};
 use crate::{
@@ -67,19 +67,26 @@ type Stored = Result<ObjectSummary, S3Error>;
 /// Where a key is taken or a bucket missing nothing is put, and if that is so everywhere, nothing is read and
 /// no command started. Objects appear only after the end of the stream, and after the exit of a command with
 /// 0. The command is gone when this returns.
-pub async fn put_stream(
-    to: &StreamPut<'_>,
+pub fn put_stream<'a>(
+    to: &'a StreamPut<'a>,
     origin: Origin,
-    uris: &[S3Uri],
-) -> Result<Vec<Stored>, StreamError> {
-    let free = join_all(uris.iter().map(|uri| to.check_free(uri))).await;
-    let is_free = free.iter().map(Result::is_ok);
-    let wanted: Vec<S3Uri> =
-        uris.iter().zip(is_free).filter(|(_, free)| *free).map(|(uri, _)| uri.clone()).collect();
-    let stored = if wanted.is_empty() { Vec::new() } else { to.put(origin, &wanted).await? };
-    let mut stored = stored.into_iter();
-    let result = |free: Result<(), S3Error>| free.and_then(|()| stored.next().expect("one each"));
-    Ok(free.into_iter().map(result).collect())
+    uris: &'a [S3Uri],
+) -> LocalBoxFuture<'a, Result<Vec<Stored>, StreamError>> {
+    Box::pin(async move {
+        let free = join_all(uris.iter().map(|uri| to.check_free(uri))).await;
+        let is_free = free.iter().map(Result::is_ok);
+        let wanted: Vec<S3Uri> = uris
+            .iter()
+            .zip(is_free)
+            .filter(|(_, free)| *free)
+            .map(|(uri, _)| uri.clone())
+            .collect();
+        let stored = if wanted.is_empty() { Vec::new() } else { to.put(origin, &wanted).await? };
+        let mut stored = stored.into_iter();
+        let result =
+            |free: Result<(), S3Error>| free.and_then(|()| stored.next().expect("one each"));
+        Ok(free.into_iter().map(result).collect())
+    })
 }
 
 impl StreamPut<'_> {

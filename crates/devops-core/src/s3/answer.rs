@@ -5,7 +5,7 @@ use std::{error::Error, io, time::Duration};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     config::http::HttpResponse,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{DisplayErrorContext, ErrorMetadata, ProvideErrorMetadata, SdkError},
     operation::{RequestId, RequestIdExt},
     primitives::{DateTime, DateTimeFormat},
 };
@@ -22,14 +22,25 @@ impl CallFailure {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let Some(answer) = error.raw_response() else {
-            let (trouble, message) = without_answer(error);
-            return Self::local(operation, trouble, message);
-        };
+        let service = error.as_service_error().map(ProvideErrorMetadata::meta);
+        if let Some(answer) = error.raw_response() {
+            return Self::of_answer(operation, answer, service, error);
+        }
+        let is_unsent = matches!(error, SdkError::ConstructionFailure(_));
+        let (trouble, message) = without_answer(error, is_unsent);
+        Self::local(operation, trouble, message)
+    }
+
+    /// Reads an answer that is no success, and what the SDK understood of it.
+    fn of_answer(
+        operation: &'static str,
+        answer: &HttpResponse,
+        service: Option<&ErrorMetadata>,
+        error: &(dyn Error + 'static),
+    ) -> Self {
         let status = answer.status().as_u16();
         let header = |name: &str| answer.headers().get(name).map(str::to_owned);
-        let service = error.as_service_error();
-        let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
+        let code = service.and_then(ErrorMetadata::code).map(str::to_owned);
         let asked = answer.extension::<AskedBucket>();
         let message = match (service, asked) {
             // What stores say of it seldom names it.
@@ -41,7 +52,7 @@ impl CallFailure {
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
-        let trouble = of_answer(status, code.as_deref().unwrap_or_default(), &message, region);
+        let trouble = trouble_of(status, code.as_deref().unwrap_or_default(), &message, region);
         // A success that broke off has no body here, and one that says what failed has a code.
         let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
         let status_message = (message.is_empty() && code.is_none()).then(|| match status {
@@ -53,7 +64,7 @@ impl CallFailure {
             trouble: if is_whole { Trouble::Unreadable } else { trouble },
             code,
             message: status_message.unwrap_or(message),
-            request_id: request_id(error),
+            request_id: request_id(answer, service),
             retry_after: retry_after(header),
             server_date: header("date"),
             is_after_lost_answer: false,
@@ -76,13 +87,8 @@ fn retry_after(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
-fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
-where
-    E: Error + ProvideErrorMetadata,
-{
-    let answer = error.raw_response()?;
-    let id =
-        answer.headers().request_id().or_else(|| error.as_service_error()?.meta().request_id())?;
+fn request_id(answer: &HttpResponse, service: Option<&ErrorMetadata>) -> Option<String> {
+    let id = answer.headers().request_id().or_else(|| service?.request_id())?;
     Some(match answer.headers().extended_request_id() {
         Some(extended) => format!("{id} {extended}"),
         None => id.to_owned(),
@@ -97,7 +103,12 @@ fn element(xml: &str, name: &str) -> Option<String> {
 }
 
 /// Codes as in "Error responses" of the S3 API reference, and what other stores say instead.
-pub(super) fn of_answer(status: u16, code: &str, message: &str, region: Option<String>) -> Trouble {
+pub(super) fn trouble_of(
+    status: u16,
+    code: &str,
+    message: &str,
+    region: Option<String>,
+) -> Trouble {
     let speaks_of_checksum = || message.to_ascii_lowercase().contains("checksum");
     match (status, code) {
         (_, "NoSuchBucket") => Trouble::NoBucket,
@@ -148,7 +159,7 @@ pub(super) fn of_answer(status: u16, code: &str, message: &str, region: Option<S
 }
 
 /// Finds out why no answer came.
-fn without_answer<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> (Trouble, String) {
+fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> (Trouble, String) {
     let chain: Vec<_> = chain(error).collect();
     let text = DisplayErrorContext(error).to_string();
     if let Some(credentials) =
@@ -166,7 +177,7 @@ fn without_answer<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> (Tro
         Trouble::Certificate
     } else if refused || text.contains("dns error") || text.contains("connect timeout") {
         Trouble::Unreachable
-    } else if matches!(error, SdkError::ConstructionFailure(_)) {
+    } else if is_unsent {
         Trouble::Rejected
     } else {
         Trouble::Broken
@@ -192,7 +203,7 @@ mod tests {
     use super::*;
 
     fn trouble(status: u16, code: &str, message: &str) -> Trouble {
-        of_answer(status, code, message, None)
+        trouble_of(status, code, message, None)
     }
 
     #[test]
@@ -220,8 +231,8 @@ mod tests {
     fn the_region_comes_from_the_answer() {
         let region = || Some("eu-west-1".to_owned());
 
-        assert_eq!(of_answer(301, "", "", region()), Trouble::OtherRegion(region()));
-        assert_eq!(of_answer(400, "", "", region()), Trouble::OtherRegion(region()));
+        assert_eq!(trouble_of(301, "", "", region()), Trouble::OtherRegion(region()));
+        assert_eq!(trouble_of(400, "", "", region()), Trouble::OtherRegion(region()));
         assert_eq!(
             element("<Error><Region>eu-west-1</Region></Error>", "Region"),
             Some("eu-west-1".to_owned())

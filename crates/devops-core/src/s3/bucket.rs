@@ -1,6 +1,7 @@
 //! Whether a bucket exists, where an answer about an object does not tell.
 
 use aws_sdk_s3::Client;
+use futures_util::future::LocalBoxFuture;
 
 use super::{
     S3Error,
@@ -12,11 +13,16 @@ use super::{
 /// Fails if the store says that there is no such bucket; what it does not tell is no failure.
 ///
 /// The answer to HEAD has no body that could say whether the object or its bucket is missing.
-pub async fn check_bucket(link: Link<'_>, bucket: &str) -> Result<(), S3Error> {
-    match no_bucket(link, bucket).await {
-        Some(failure) => Err(failure.into()),
-        None => Ok(link.stop.check()?),
-    }
+pub fn check_bucket<'a>(
+    link: Link<'a>,
+    bucket: &'a str,
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        match no_bucket(link, bucket).await {
+            Some(failure) => Err(failure.into()),
+            None => Ok(link.stop.check()?),
+        }
+    })
 }
 
 /// Says what is missing where no object is: it, or its bucket.

@@ -18,6 +18,7 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_types::service_config::ServiceConfigKey;
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -119,50 +120,57 @@ impl HasKind for ConnectError {
 }
 
 /// Returns a client of the store, with its credentials loaded once so that missing ones show early.
-pub async fn connect(
-    options: &ConnectOptions,
+pub fn connect<'a>(
+    options: &'a ConnectOptions,
     store: StoreOptions,
-    stop: &Stop,
-) -> Result<Store, ConnectError> {
-    let loading = async {
-        let config = load(options).await?;
-        let credentials =
-            if options.anonymous { None } else { Some(provided(&config, options).await?) };
-        Ok::<_, ConnectError>((config, credentials))
-    };
-    let (config, credentials) = tokio::select! {
-        biased;
-        cancelled = stop.requested() => return Err(cancelled.into()),
-        loaded = loading => loaded?,
-    };
-    let endpoint = endpoint(&config);
-    if let Some(endpoint) = &endpoint
-        && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
-    {
-        return Err(ConnectError::Endpoint(endpoint.clone()));
-    }
-    let path_style = options.path_style
-        || endpoint.as_deref().is_some_and(is_local)
-        || Quirks::of_endpoint(endpoint.as_deref()).path_style;
-    check(options, endpoint.as_deref(), path_style)?;
-    let observer = Observer::default();
-    let mut builder = aws_sdk_s3::config::Builder::from(&config)
-        .force_path_style(path_style)
-        .accelerate(options.addresses.accelerate)
-        .interceptor(observer.clone());
-    if let Some(headers) = ExtraHeaders::of(&options.headers) {
-        builder = builder.interceptor(headers);
-    }
-    if options.anonymous {
-        builder = builder.allow_no_auth();
-    }
-    let region = config.region().map(ToString::to_string);
-    let ca_bundle = options.ca_bundle.as_ref().map(std::path::absolute).transpose();
-    let ca_bundle = ca_bundle.at(".", "find")?;
-    let address =
-        ConnectOptions { endpoint_url: endpoint, region, path_style, ca_bundle, ..options.clone() };
-    let access = Access::new(builder, credentials, options.clone());
-    Ok(Store::new((access, observer), address, store))
+    stop: &'a Stop,
+) -> LocalBoxFuture<'a, Result<Store, ConnectError>> {
+    Box::pin(async move {
+        let loading = async {
+            let config = load(options).await?;
+            let credentials =
+                if options.anonymous { None } else { Some(provided(&config, options).await?) };
+            Ok::<_, ConnectError>((config, credentials))
+        };
+        let (config, credentials) = tokio::select! {
+            biased;
+            cancelled = stop.requested() => return Err(cancelled.into()),
+            loaded = loading => loaded?,
+        };
+        let endpoint = endpoint(&config);
+        if let Some(endpoint) = &endpoint
+            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
+        {
+            return Err(ConnectError::Endpoint(endpoint.clone()));
+        }
+        let path_style = options.path_style
+            || endpoint.as_deref().is_some_and(is_local)
+            || Quirks::of_endpoint(endpoint.as_deref()).path_style;
+        check(options, endpoint.as_deref(), path_style)?;
+        let observer = Observer::default();
+        let mut builder = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(path_style)
+            .accelerate(options.addresses.accelerate)
+            .interceptor(observer.clone());
+        if let Some(headers) = ExtraHeaders::of(&options.headers) {
+            builder = builder.interceptor(headers);
+        }
+        if options.anonymous {
+            builder = builder.allow_no_auth();
+        }
+        let region = config.region().map(ToString::to_string);
+        let ca_bundle = options.ca_bundle.as_ref().map(std::path::absolute).transpose();
+        let ca_bundle = ca_bundle.at(".", "find")?;
+        let address = ConnectOptions {
+            endpoint_url: endpoint,
+            region,
+            path_style,
+            ca_bundle,
+            ..options.clone()
+        };
+        let access = Access::new(builder, credentials, options.clone());
+        Ok(Store::new((access, observer), address, store))
+    })
 }
 
 /// Refuses what cannot work, or would give the key away.

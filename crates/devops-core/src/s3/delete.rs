@@ -10,12 +10,12 @@ use aws_sdk_s3::{
     types::{Delete, Error as KeyError, ObjectIdentifier},
 };
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use md5::{Digest, Md5};
 
 use super::{
     S3Error,
-    answer::of_answer,
+    answer::trouble_of,
     checksum::base64,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
@@ -63,22 +63,24 @@ impl From<S3Uri> for DeleteTarget {
 ///
 /// Ends with an error, and leaves the rest, when the store or the way to it fails as a whole, or when a
 /// signal comes between two requests; what was told until then has happened.
-pub async fn delete(
-    link: Link<'_>,
-    targets: &[DeleteTarget],
-    mut each: impl FnMut(&DeleteTarget, DeleteOutcome),
-) -> Result<(), S3Error> {
-    let mut one_by_one = false;
-    let buckets = targets.chunk_by(|a, b| a.uri.bucket == b.uri.bucket);
-    for batch in buckets.flat_map(|targets| targets.chunks(MAX_KEYS)) {
-        let (together, alone): (Vec<_>, Vec<_>) =
-            batch.iter().partition(|target| !one_by_one && fits_xml(&target.uri.key));
-        let left = link.delete_together(&together, &mut each).await?;
-        one_by_one |= left == Left::All;
-        let alone = if left == Left::All { batch.iter().collect() } else { alone };
-        link.delete_alone(&alone, &mut each).await?;
-    }
-    Ok(())
+pub fn delete<'a>(
+    link: Link<'a>,
+    targets: &'a [DeleteTarget],
+    each: &'a mut dyn FnMut(&DeleteTarget, DeleteOutcome),
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let mut one_by_one = false;
+        let buckets = targets.chunk_by(|a, b| a.uri.bucket == b.uri.bucket);
+        for batch in buckets.flat_map(|targets| targets.chunks(MAX_KEYS)) {
+            let (together, alone): (Vec<_>, Vec<_>) =
+                batch.iter().partition(|target| !one_by_one && fits_xml(&target.uri.key));
+            let left = link.delete_together(&together, each).await?;
+            one_by_one |= left == Left::All;
+            let alone = if left == Left::All { batch.iter().collect() } else { alone };
+            link.delete_alone(&alone, each).await?;
+        }
+        Ok(())
+    })
 }
 
 /// How much of a batch a store left because it does not know how to delete many at once.
@@ -256,7 +258,7 @@ fn outcome_of(error: &KeyError) -> DeleteOutcome {
     let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
     let trouble = match code {
         "AccessDenied" => Trouble::Denied,
-        _ => of_answer(400, code, message, None),
+        _ => trouble_of(400, code, message, None),
     };
     if trouble == Trouble::NoObject {
         return DeleteOutcome::Deleted;

@@ -16,6 +16,7 @@ use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
 };
+use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
@@ -114,28 +115,30 @@ pub struct Diagnosis {
 /// Examines a store and tells what it finds; fails only when a signal comes.
 ///
 /// What it stored is deleted at its end, whatever that is.
-pub async fn diagnose(
-    link: Link<'_>,
-    examined: Examined<'_>,
-    tell: &dyn Fn(Finding),
-) -> Result<Diagnosis, Cancelled> {
-    let (failed, keeps_versions) = (Cell::default(), Cell::default());
-    let examination = Examination { link, examined, tell, failed, keeps_versions };
-    let mut diagnosis = Diagnosis::default();
-    examination.credentials();
-    if examination.reach().await? {
-        let locks = examination.settings().await?;
-        if examined.write && !locks {
-            diagnosis = Probe::new(&examination).run().await?;
-        } else {
-            let why = if locks { "new objects would be locked" } else { "--no-write" };
-            let message =
-                format!("not tried ({why}): nothing is known of checksums and conditions");
-            examination.tell(Finding::warn("put", message, None));
+pub fn diagnose<'a>(
+    link: Link<'a>,
+    examined: Examined<'a>,
+    tell: &'a dyn Fn(Finding),
+) -> LocalBoxFuture<'a, Result<Diagnosis, Cancelled>> {
+    Box::pin(async move {
+        let (failed, keeps_versions) = (Cell::default(), Cell::default());
+        let examination = Examination { link, examined, tell, failed, keeps_versions };
+        let mut diagnosis = Diagnosis::default();
+        examination.credentials();
+        if examination.reach().await? {
+            let locks = examination.settings().await?;
+            if examined.write && !locks {
+                diagnosis = Probe::new(&examination).run().await?;
+            } else {
+                let why = if locks { "new objects would be locked" } else { "--no-write" };
+                let message =
+                    format!("not tried ({why}): nothing is known of checksums and conditions");
+                examination.tell(Finding::warn("put", message, None));
+            }
         }
-    }
-    diagnosis.failed = examination.failed.get();
-    Ok(diagnosis)
+        diagnosis.failed = examination.failed.get();
+        Ok(diagnosis)
+    })
 }
 
 /// An examination under way.

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     S3Error, blocking,
     bucket::missing,
@@ -80,25 +82,27 @@ pub enum Existing {
 ///
 /// A file with the same content stays. What is fetched of an object in several ranges before the work
 /// breaks off is kept beside `path`, and the next get of the same object goes on with it.
-pub async fn get(
-    link: Link<'_>,
-    uri: &S3Uri,
-    path: &Path,
+pub fn get<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+    path: &'a Path,
     options: GetOptions,
-) -> Result<GetSummary, S3Error> {
-    let begun = Instant::now();
-    let head = head_of_existing(link, uri).await?;
-    let existing = existing(link, (uri, &head), path, options.replace).await?;
-    let (is_unchanged, checksum, proof) = match existing {
-        Existing::Same(proof) => (true, head.checksum.clone(), proof),
-        Existing::Nothing | Existing::Other => {
-            let (checksum, proof) = fetch(link, (uri, &head), path, options).await?;
-            (false, Some(checksum), proof)
-        }
-    };
-    let checksum = checksum.filter(Checksum::is_full);
-    let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
-    Ok(GetSummary { uri, path, is_unchanged, size: head.size, checksum, proof, elapsed })
+) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
+    Box::pin(async move {
+        let begun = Instant::now();
+        let head = head_of_existing(link, uri).await?;
+        let existing = existing(link, (uri, &head), path, options.replace).await?;
+        let (is_unchanged, checksum, proof) = match existing {
+            Existing::Same(proof) => (true, head.checksum.clone(), proof),
+            Existing::Nothing | Existing::Other => {
+                let (checksum, proof) = fetch(link, (uri, &head), path, options).await?;
+                (false, Some(checksum), proof)
+            }
+        };
+        let checksum = checksum.filter(Checksum::is_full);
+        let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
+        Ok(GetSummary { uri, path, is_unchanged, size: head.size, checksum, proof, elapsed })
+    })
 }
 
 /// Fetches an object that a listing told of with one request, if it is small; `path` is free.
@@ -147,15 +151,17 @@ pub(crate) async fn get_listed(
 }
 
 /// Returns what [`get`] would do, without doing it.
-pub async fn preview_get(
-    link: Link<'_>,
-    uri: &S3Uri,
-    path: &Path,
+pub fn preview_get<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+    path: &'a Path,
     options: GetOptions,
-) -> Result<GetPreview, S3Error> {
-    let head = head_of_existing(link, uri).await?;
-    let file = existing(link, (uri, &head), path, options.replace).await?;
-    Ok(GetPreview { size: head.size, file })
+) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
+    Box::pin(async move {
+        let head = head_of_existing(link, uri).await?;
+        let file = existing(link, (uri, &head), path, options.replace).await?;
+        Ok(GetPreview { size: head.size, file })
+    })
 }
 
 /// Looks what is there already; fails when it is something else that has to stay.

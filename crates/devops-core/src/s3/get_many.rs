@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Instant};
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     S3Error,
     checksum::is_md5,
@@ -18,46 +20,50 @@ use super::{
 use crate::fs::PathError;
 
 /// Lists the objects under a prefix to their end and decides what they become.
-pub async fn find_targets(
-    link: Link<'_>,
-    prefix: &S3Uri,
-    filter: &Filter,
-) -> Result<Targets, S3Error> {
-    let mut listed = Vec::new();
-    list(link, prefix, |object| {
-        listed.push(object);
-        true
+pub fn find_targets<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
+    filter: &'a Filter,
+) -> LocalBoxFuture<'a, Result<Targets, S3Error>> {
+    Box::pin(async move {
+        let mut listed = Vec::new();
+        list(link, prefix, &mut |object| {
+            listed.push(object);
+            true
+        })
+        .await?;
+        Ok(plan_targets(prefix, listed, filter))
     })
-    .await?;
-    Ok(plan_targets(prefix, listed, filter))
 }
 
 /// Fetches an object to its place in `folder`, as [`get`] does.
 ///
 /// What the listing told of it saves most requests: a small object without a file comes with one, and a file
 /// that has the MD5 of its `ETag` needs none.
-pub async fn get_target(
-    link: Link<'_>,
-    folder: &Path,
-    target: &Target,
+pub fn get_target<'a>(
+    link: Link<'a>,
+    folder: &'a Path,
+    target: &'a Target,
     options: GetOptions,
-) -> Result<GetSummary, S3Error> {
-    let (folder, relative) = (folder.to_owned(), target.relative.clone());
-    let prepare = move || {
-        let path = prepare(&folder, &relative)?;
-        let is_free = path.symlink_metadata().is_err();
-        Ok::<_, PathError>((path, is_free))
-    };
-    let (path, is_free) = link.stop.outrun(prepare).await??;
-    let listed = if is_free {
-        get_listed(link, &target.object, &path, options).await?
-    } else {
-        already_there(link, &target.object, &path).await?
-    };
-    match listed {
-        Some(summary) => Ok(summary),
-        None => get(link, &target.object.uri, &path, options).await,
-    }
+) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
+    Box::pin(async move {
+        let (folder, relative) = (folder.to_owned(), target.relative.clone());
+        let prepare = move || {
+            let path = prepare(&folder, &relative)?;
+            let is_free = path.symlink_metadata().is_err();
+            Ok::<_, PathError>((path, is_free))
+        };
+        let (path, is_free) = link.stop.outrun(prepare).await??;
+        let listed = if is_free {
+            get_listed(link, &target.object, &path, options).await?
+        } else {
+            already_there(link, &target.object, &path).await?
+        };
+        match listed {
+            Some(summary) => Ok(summary),
+            None => get(link, &target.object.uri, &path, options).await,
+        }
+    })
 }
 
 /// Returns that a file has the content of a listed object, if the listing tells as much.
@@ -86,15 +92,17 @@ async fn already_there(
 }
 
 /// Returns what [`get_target`] would do; an object without a file need not be asked for.
-pub async fn preview_target(
-    link: Link<'_>,
-    folder: &Path,
-    target: &Target,
+pub fn preview_target<'a>(
+    link: Link<'a>,
+    folder: &'a Path,
+    target: &'a Target,
     options: GetOptions,
-) -> Result<GetPreview, S3Error> {
-    let path = folder.join(&target.relative);
-    if path.symlink_metadata().is_err() {
-        return Ok(GetPreview { size: target.object.size, file: Existing::Nothing });
-    }
-    preview_get(link, &target.object.uri, &path, options).await
+) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
+    Box::pin(async move {
+        let path = folder.join(&target.relative);
+        if path.symlink_metadata().is_err() {
+            return Ok(GetPreview { size: target.object.size, file: Existing::Nothing });
+        }
+        preview_get(link, &target.object.uri, &path, options).await
+    })
 }

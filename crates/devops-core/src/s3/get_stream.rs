@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{
     FutureExt, StreamExt,
-    future::{Fuse, FusedFuture},
+    future::{Fuse, FusedFuture, LocalBoxFuture},
     stream::FuturesOrdered,
 };
 use md5::{Digest, Md5};
@@ -34,34 +34,37 @@ use crate::fs::{At, PathError};
 ///
 /// They go on before all of them are known to be right: after an error, whoever has them throws them away.
 /// A write that hangs is left behind on its thread when a signal comes.
-pub async fn get_stream(
-    link: Link<'_>,
-    uri: &S3Uri,
-    (sink, name): (impl Write + Send + 'static, PathBuf),
-) -> Result<GetSummary, S3Error> {
-    let begun = Instant::now();
-    let head = head_of_existing(link, uri).await?;
-    let (plan, evidence) = plan(link, uri, &head).await?;
-    (link.events)(Event::Started {
-        uri: uri.clone(),
-        path: None,
-        size: Some(head.size),
-        parts: Some(plan.n_parts()),
-    });
-    let passing = Arc::new(Mutex::new(Passing { sink, name, evidence }));
-    pass_all(link, (uri, &head), plan, &passing).await?;
-    pass(link, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
-    let passed = Arc::into_inner(passing).expect("nothing writes any more");
-    let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (checksum, proof) = passed.evidence.judge(uri, &head)?;
-    Ok(GetSummary {
-        uri: uri.clone(),
-        path: passed.name,
-        is_unchanged: false,
-        size: head.size,
-        checksum,
-        proof,
-        elapsed: begun.elapsed(),
+pub fn get_stream<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+    sink: Box<dyn Write + Send>,
+    name: PathBuf,
+) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
+    Box::pin(async move {
+        let begun = Instant::now();
+        let head = head_of_existing(link, uri).await?;
+        let (plan, evidence) = plan(link, uri, &head).await?;
+        (link.events)(Event::Started {
+            uri: uri.clone(),
+            path: None,
+            size: Some(head.size),
+            parts: Some(plan.n_parts()),
+        });
+        let passing = Arc::new(Mutex::new(Passing { sink, name, evidence }));
+        pass_all(link, (uri, &head), plan, &passing).await?;
+        pass(link, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
+        let passed = Arc::into_inner(passing).expect("nothing writes any more");
+        let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (checksum, proof) = passed.evidence.judge(uri, &head)?;
+        Ok(GetSummary {
+            uri: uri.clone(),
+            path: passed.name,
+            is_unchanged: false,
+            size: head.size,
+            checksum,
+            proof,
+            elapsed: begun.elapsed(),
+        })
     })
 }
 
@@ -69,11 +72,11 @@ pub async fn get_stream(
 ///
 /// While the reader takes its time, what is on its way still arrives: a request that nobody looks after would
 /// count as stalled.
-async fn pass_all<W: Write + Send + 'static>(
+async fn pass_all(
     link: Link<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     plan: PartPlan,
-    passing: &Arc<Mutex<Passing<W>>>,
+    passing: &Arc<Mutex<Passing>>,
 ) -> Result<(), S3Error> {
     let mut parts = plan.parts().filter(|part| part.size > 0);
     let (mut fetching, mut arrived) = (FuturesOrdered::new(), VecDeque::new());
@@ -88,7 +91,7 @@ async fn pass_all<W: Write + Send + 'static>(
             && let Some(piece) = arrived.pop_front()
         {
             let piece: Buffer = piece;
-            let work = move |passing: &mut Passing<W>| passing.take(piece.as_ref());
+            let work = move |passing: &mut Passing| passing.take(piece.as_ref());
             writing = Box::pin(pass(link, passing, work)).fuse();
         }
         tokio::select! {
@@ -100,10 +103,10 @@ async fn pass_all<W: Write + Send + 'static>(
 }
 
 /// Does something with the sink, which may wait for its reader.
-async fn pass<W: Write + Send + 'static>(
+async fn pass(
     link: Link<'_>,
-    passing: &Arc<Mutex<Passing<W>>>,
-    work: impl FnOnce(&mut Passing<W>) -> Result<(), PathError> + Send + 'static,
+    passing: &Arc<Mutex<Passing>>,
+    work: impl FnOnce(&mut Passing) -> Result<(), PathError> + Send + 'static,
 ) -> Result<(), S3Error> {
     let passing = Arc::clone(passing);
     let work = move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner));
@@ -143,13 +146,13 @@ async fn plan(
 }
 
 /// Bytes on their way to someone else.
-struct Passing<W> {
-    sink: W,
+struct Passing {
+    sink: Box<dyn Write + Send>,
     name: PathBuf,
     evidence: Evidence,
 }
 
-impl<W: Write> Passing<W> {
+impl Passing {
     fn take(&mut self, piece: &[u8]) -> Result<(), PathError> {
         self.evidence.add(piece);
         self.sink.write_all(piece).at(&self.name, "write")

@@ -1,12 +1,16 @@
 //! One request to a store, with everything that can go wrong around it.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use aws_sdk_s3::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
 };
+use futures_util::future::LocalBoxFuture;
 
 use super::{
     access::{Hand, Renewal},
@@ -29,6 +33,9 @@ pub struct Link<'a> {
     /// Whom to tell.
     pub events: &'a dyn Fn(Event),
 }
+
+/// A request under way, whose answer is kept by whoever made it.
+type Sending<'a> = LocalBoxFuture<'a, Result<(), CallFailure>>;
 
 /// How one request is to be made.
 #[derive(Clone, Copy)]
@@ -81,21 +88,44 @@ impl<'a> Link<'a> {
         E: std::error::Error + ProvideErrorMetadata + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
+        let answer = Cell::new(None);
+        let n_attempts = self
+            .send_with_retries(call, &|client| {
+                let sending = send(client);
+                // The SDK's futures are large, and there are many at a time.
+                Box::pin(async {
+                    let output = sending.await;
+                    let output = output.map_err(|error| CallFailure::of(call.operation, &error))?;
+                    answer.set(Some(output));
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok((answer.take().expect("a request that succeeded has an answer"), n_attempts))
+    }
+
+    /// Sends until it succeeds or there is no point in trying; returns the attempts.
+    ///
+    /// It knows nothing of the operation, so that it is compiled once and not once for each.
+    async fn send_with_retries<'s>(
+        &self,
+        call: Call<'_>,
+        send: &dyn Fn(Client) -> Sending<'s>,
+    ) -> Result<u32, CallFailure> {
         let begun = Instant::now();
         let (mut attempt, mut n_renewals, mut has_lost_answer) = (0, 0, false);
         loop {
             self.heed(call).await?;
             attempt += 1;
             let hand = self.store.access().hand();
-            // The SDK's futures are large, and there are many at a time.
-            let sending = Box::pin(send(hand.client.clone()));
+            let sending = send(hand.client.clone());
             let mut failure = match self.attempt(call, sending).await {
-                Ok(answer) => {
+                Ok(()) => {
                     self.store.note_answer();
                     if call.body.is_some() {
                         self.store.lanes().succeeded();
                     }
-                    return Ok((answer, attempt));
+                    return Ok(attempt);
                 }
                 Err(failure) => CallFailure { is_after_lost_answer: has_lost_answer, ..failure },
             };
@@ -203,18 +233,11 @@ impl<'a> Link<'a> {
         CallFailure::local(call.operation, Trouble::Interrupted(cancelled), cancelled.to_string())
     }
 
-    async fn attempt<T, E>(
-        &self,
-        call: Call<'_>,
-        sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, CallFailure>
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-    {
+    async fn attempt(&self, call: Call<'_>, sending: Sending<'_>) -> Result<(), CallFailure> {
         let result = tokio::select! {
             biased;
             failure = self.interrupted(call) => Err(failure),
-            answer = sending => answer.map_err(|error| CallFailure::of(call.operation, &error)),
+            sent = sending => sent,
             failure = self.overdue(call) => Err(failure),
         };
         if let Some((watch, size)) = call.body {

@@ -1,6 +1,7 @@
 //! Lists objects.
 
 use aws_sdk_s3::types::{EncodingType, Object};
+use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
@@ -27,41 +28,43 @@ pub struct ListedObject {
 }
 
 /// Gives every object below `prefix` to `each`, in the order of the store, until `each` says no.
-pub async fn list(
-    link: Link<'_>,
-    prefix: &S3Uri,
-    mut each: impl FnMut(ListedObject) -> bool,
-) -> Result<(), S3Error> {
-    let mut token: Option<String> = None;
-    loop {
-        let send = |client: aws_sdk_s3::Client| {
-            client
-                .list_objects_v2()
-                .bucket(&prefix.bucket)
-                .prefix(&prefix.key)
-                // Keys may hold characters that XML cannot carry.
-                .encoding_type(EncodingType::Url)
-                .set_continuation_token(token.clone())
-                .send()
-        };
-        let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
-        let encoded = page.encoding_type() == Some(&EncodingType::Url);
-        for object in page.contents() {
-            if !each(listed(prefix, object, encoded)?) {
+pub fn list<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
+    each: &'a mut dyn FnMut(ListedObject) -> bool,
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let mut token: Option<String> = None;
+        loop {
+            let send = |client: aws_sdk_s3::Client| {
+                client
+                    .list_objects_v2()
+                    .bucket(&prefix.bucket)
+                    .prefix(&prefix.key)
+                    // Keys may hold characters that XML cannot carry.
+                    .encoding_type(EncodingType::Url)
+                    .set_continuation_token(token.clone())
+                    .send()
+            };
+            let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
+            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            for object in page.contents() {
+                if !each(listed(prefix, object, encoded)?) {
+                    return Ok(());
+                }
+            }
+            let next = page.next_continuation_token().map(str::to_owned);
+            if page.is_truncated() != Some(true) {
                 return Ok(());
             }
+            // Half a listing must not be taken for the whole.
+            if next.is_none() || next == token {
+                let message = "a page that is not the last one leads to no other";
+                return Err(CallFailure::local("ListObjectsV2", Trouble::Server, message).into());
+            }
+            token = next;
         }
-        let next = page.next_continuation_token().map(str::to_owned);
-        if page.is_truncated() != Some(true) {
-            return Ok(());
-        }
-        // Half a listing must not be taken for the whole.
-        if next.is_none() || next == token {
-            let message = "a page that is not the last one leads to no other";
-            return Err(CallFailure::local("ListObjectsV2", Trouble::Server, message).into());
-        }
-        token = next;
-    }
+    })
 }
 
 fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> Result<ListedObject, S3Error> {

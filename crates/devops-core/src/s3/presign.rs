@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::{Client, presigning::PresigningConfig};
+use futures_util::future::LocalBoxFuture;
 
 use super::{
     S3Error,
@@ -30,30 +31,32 @@ pub enum Permission {
 ///
 /// Looks for the object or the bucket before: the address of what is not there, or in another region,
 /// is worth nothing.
-pub async fn presign(
-    link: Link<'_>,
-    uri: &S3Uri,
+pub fn presign<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
     permission: Permission,
     lifetime: Duration,
-) -> Result<String, S3Error> {
-    match permission {
-        Permission::Get => drop(head_of_existing(link, uri).await?),
-        Permission::Put => look_for_bucket(link, uri).await?,
-    }
-    let call = link.short("Presign");
-    let config = PresigningConfig::expires_in(lifetime)
-        .map_err(|error| CallFailure::local("Presign", Trouble::Rejected, error.to_string()))?;
-    let get = |client: Client| {
-        client.get_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
-    };
-    let put = |client: Client| {
-        client.put_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
-    };
-    let (request, _) = match permission {
-        Permission::Get => link.call(call, get).await?,
-        Permission::Put => link.call(call, put).await?,
-    };
-    Ok(request.uri().to_owned())
+) -> LocalBoxFuture<'a, Result<String, S3Error>> {
+    Box::pin(async move {
+        match permission {
+            Permission::Get => drop(head_of_existing(link, uri).await?),
+            Permission::Put => look_for_bucket(link, uri).await?,
+        }
+        let call = link.short("Presign");
+        let config = PresigningConfig::expires_in(lifetime)
+            .map_err(|error| CallFailure::local("Presign", Trouble::Rejected, error.to_string()))?;
+        let get = |client: Client| {
+            client.get_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
+        };
+        let put = |client: Client| {
+            client.put_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
+        };
+        let (request, _) = match permission {
+            Permission::Get => link.call(call, get).await?,
+            Permission::Put => link.call(call, put).await?,
+        };
+        Ok(request.uri().to_owned())
+    })
 }
 
 async fn look_for_bucket(link: Link<'_>, uri: &S3Uri) -> Result<(), S3Error> {

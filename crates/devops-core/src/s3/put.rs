@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -115,45 +116,55 @@ pub struct Preview {
 ///
 /// A put that broke off leaves no object. It leaves no multipart upload either, unless it can be taken up
 /// again: then the error is [`S3Error::Kept`].
-pub async fn put(
-    link: Link<'_>,
-    source: &Source,
-    options: &PutOptions,
-) -> Result<ObjectSummary, S3Error> {
-    put_composed(link, source, options, (|_: &S3Uri| true, async || None)).await
+pub fn put<'a>(
+    link: Link<'a>,
+    source: &'a Source,
+    options: &'a PutOptions,
+) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
+    Box::pin(async move {
+        put_composed(link, source, options, &|_| true, &|| Box::pin(async { None })).await
+    })
 }
+
+/// Finds out what the store can copy.
+pub type Compose<'a> = dyn Fn() -> LocalBoxFuture<'a, Option<Composition>> + 'a;
 
 /// Puts a file like [`put`], and asks `compose` for what the store can copy, if there is anything to send
 /// in parts. What an earlier run composed of a base that it does not accept is not gone on with.
-pub async fn put_composed(
-    link: Link<'_>,
-    source: &Source,
-    options: &PutOptions,
-    (accepts, compose): (impl Fn(&S3Uri) -> bool, impl AsyncFnOnce() -> Option<Composition>),
-) -> Result<ObjectSummary, S3Error> {
-    let begun = Instant::now();
-    let file = OpenFile::open(&source.path, link.stop).await?;
-    let plan = link.store.plan(file.size(), options.part_size)?;
-    let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
-    let plan = resumption.plan(link, plan)?;
-    resumption.check_base(accepts)?;
-    let put = Put { link, source, options, file: &file };
-    let result = put.run(plan, compose, &mut resumption).await;
-    let done = resumption.close(link, result).await?;
-    summarize(&source.uri, options, done, begun.elapsed())
+pub fn put_composed<'a>(
+    link: Link<'a>,
+    source: &'a Source,
+    options: &'a PutOptions,
+    accepts: &'a dyn Fn(&S3Uri) -> bool,
+    compose: &'a Compose<'a>,
+) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
+    Box::pin(async move {
+        let begun = Instant::now();
+        let file = OpenFile::open(&source.path, link.stop).await?;
+        let plan = link.store.plan(file.size(), options.part_size)?;
+        let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
+        let plan = resumption.plan(link, plan)?;
+        resumption.check_base(accepts)?;
+        let put = Put { link, source, options, file: &file };
+        let result = put.run(plan, compose, &mut resumption).await;
+        let done = resumption.close(link, result).await?;
+        summarize(&source.uri, options, done, begun.elapsed())
+    })
 }
 
 /// Returns what [`put`] would do, without doing it.
-pub async fn preview(
-    link: Link<'_>,
-    source: &Source,
-    options: &PutOptions,
-) -> Result<Preview, S3Error> {
-    let file = OpenFile::open(&source.path, link.stop).await?;
-    let plan = link.store.plan(file.size(), options.part_size)?;
-    let there = look(link, &source.uri, &file, options).await?;
-    let unchanged = matches!(there, There::Same(..));
-    Ok(Preview { size: file.size(), parts: plan.n_parts(), unchanged })
+pub fn preview<'a>(
+    link: Link<'a>,
+    source: &'a Source,
+    options: &'a PutOptions,
+) -> LocalBoxFuture<'a, Result<Preview, S3Error>> {
+    Box::pin(async move {
+        let file = OpenFile::open(&source.path, link.stop).await?;
+        let plan = link.store.plan(file.size(), options.part_size)?;
+        let there = look(link, &source.uri, &file, options).await?;
+        let unchanged = matches!(there, There::Same(..));
+        Ok(Preview { size: file.size(), parts: plan.n_parts(), unchanged })
+    })
 }
 
 /// One file on its way.
@@ -168,7 +179,7 @@ impl Put<'_> {
     async fn run(
         &self,
         plan: PartPlan,
-        compose: impl AsyncFnOnce() -> Option<Composition>,
+        compose: &Compose<'_>,
         resumption: &mut Resumption,
     ) -> Result<(Sent, Settled), S3Error> {
         (self.link.events)(Event::Started {

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     S3Error,
     bucket::check_bucket,
@@ -84,39 +86,42 @@ pub enum RemovalOutcome {
 }
 
 /// Finds what is to be removed; nothing that is named may be missing.
-pub async fn plan_removal(
-    link: Link<'_>,
-    named: &[S3Uri],
-    options: &RemoveOptions,
-) -> Result<Vec<PlannedRemoval>, RemoveError> {
-    if let Some(folder) = named.iter().find(|uri| !options.recursive && uri.is_prefix()) {
-        return Err(RemoveError::Folder(folder.clone()));
-    }
-    let mut planned = Vec::new();
-    for uri in named {
-        planned.extend(match (options.recursive, options.versions) {
-            (true, _) => in_folder(link, uri, options).await?,
-            (false, true) => {
-                let mut versions = list_versions(link, uri).await?;
-                versions.retain(|version| version.target.uri == *uri);
-                of_versions(versions)
-            }
-            (false, false) => {
-                let target = DeleteTarget::from(uri.clone());
-                let standing = link.standing(&target).await.map_err(S3Error::from)?;
-                let of = |size| PlannedRemoval { target, size, is_latest: true, is_marker: false };
-                standing.map(|standing| of(standing.size)).into_iter().collect()
-            }
-        });
-        if !options.recursive && !planned.iter().any(|planned| planned.target.uri == *uri) {
-            // The bucket may be what is missing.
-            check_bucket(link, &uri.bucket).await?;
-            return Err(RemoveError::NoObject(uri.clone()));
+pub fn plan_removal<'a>(
+    link: Link<'a>,
+    named: &'a [S3Uri],
+    options: &'a RemoveOptions,
+) -> LocalBoxFuture<'a, Result<Vec<PlannedRemoval>, RemoveError>> {
+    Box::pin(async move {
+        if let Some(folder) = named.iter().find(|uri| !options.recursive && uri.is_prefix()) {
+            return Err(RemoveError::Folder(folder.clone()));
         }
-    }
-    let mut seen = HashSet::new();
-    planned.retain(|planned| seen.insert(planned.target.clone()));
-    Ok(planned)
+        let mut planned = Vec::new();
+        for uri in named {
+            planned.extend(match (options.recursive, options.versions) {
+                (true, _) => in_folder(link, uri, options).await?,
+                (false, true) => {
+                    let mut versions = list_versions(link, uri).await?;
+                    versions.retain(|version| version.target.uri == *uri);
+                    of_versions(versions)
+                }
+                (false, false) => {
+                    let target = DeleteTarget::from(uri.clone());
+                    let standing = link.standing(&target).await.map_err(S3Error::from)?;
+                    let of =
+                        |size| PlannedRemoval { target, size, is_latest: true, is_marker: false };
+                    standing.map(|standing| of(standing.size)).into_iter().collect()
+                }
+            });
+            if !options.recursive && !planned.iter().any(|planned| planned.target.uri == *uri) {
+                // The bucket may be what is missing.
+                check_bucket(link, &uri.bucket).await?;
+                return Err(RemoveError::NoObject(uri.clone()));
+            }
+        }
+        let mut seen = HashSet::new();
+        planned.retain(|planned| seen.insert(planned.target.clone()));
+        Ok(planned)
+    })
 }
 
 async fn in_folder(
@@ -129,7 +134,7 @@ async fn in_folder(
         of_versions(list_versions(link, &folder).await?)
     } else {
         let mut objects = Vec::new();
-        let take = |object: ListedObject| {
+        let mut take = |object: ListedObject| {
             objects.push(PlannedRemoval {
                 target: object.uri.into(),
                 size: object.size,
@@ -138,7 +143,7 @@ async fn in_folder(
             });
             true
         };
-        list(link, &folder, take).await?;
+        list(link, &folder, &mut take).await?;
         objects
     };
     if planned.is_empty() {
@@ -178,26 +183,29 @@ impl From<ListedVersion> for PlannedRemoval {
 ///
 /// What a key has goes last, and only when all its planned earlier versions are gone: removed alone, it
 /// would bring the one before to light.
-pub async fn remove(
-    link: Link<'_>,
-    planned: &[PlannedRemoval],
-    mut each: impl FnMut(&PlannedRemoval, RemovalOutcome),
-) -> Result<(), S3Error> {
-    let (latest, earlier): (Vec<_>, Vec<_>) = planned.iter().partition(|planned| planned.is_latest);
-    let mut stays = HashSet::new();
-    let mut tell = |planned: &PlannedRemoval, outcome: RemovalOutcome| {
-        if !matches!(outcome, RemovalOutcome::Removed | RemovalOutcome::Hidden) {
-            stays.insert(planned.target.uri.clone());
+pub fn remove<'a>(
+    link: Link<'a>,
+    planned: &'a [PlannedRemoval],
+    each: &'a mut dyn FnMut(&PlannedRemoval, RemovalOutcome),
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let (latest, earlier): (Vec<_>, Vec<_>) =
+            planned.iter().partition(|planned| planned.is_latest);
+        let mut stays = HashSet::new();
+        let mut tell = |planned: &PlannedRemoval, outcome: RemovalOutcome| {
+            if !matches!(outcome, RemovalOutcome::Removed | RemovalOutcome::Hidden) {
+                stays.insert(planned.target.uri.clone());
+            }
+            each(planned, outcome);
+        };
+        remove_at_once(link, &earlier, &mut tell).await?;
+        let (covering, free): (Vec<_>, Vec<_>) =
+            latest.into_iter().partition(|planned| stays.contains(&planned.target.uri));
+        for planned in covering {
+            each(planned, RemovalOutcome::Covers);
         }
-        each(planned, outcome);
-    };
-    remove_at_once(link, &earlier, &mut tell).await?;
-    let (covering, free): (Vec<_>, Vec<_>) =
-        latest.into_iter().partition(|planned| stays.contains(&planned.target.uri));
-    for planned in covering {
-        each(planned, RemovalOutcome::Covers);
-    }
-    remove_at_once(link, &free, &mut each).await
+        remove_at_once(link, &free, each).await
+    })
 }
 
 async fn remove_at_once(
@@ -209,7 +217,7 @@ async fn remove_at_once(
     let planned: HashMap<&DeleteTarget, &PlannedRemoval> =
         planned.iter().map(|&planned| (&planned.target, planned)).collect();
     let mut refused = Vec::new();
-    let result = delete(link, &targets, |target, outcome| {
+    let result = delete(link, &targets, &mut |target, outcome| {
         let planned = planned[target];
         match outcome {
             DeleteOutcome::Deleted => each(planned, RemovalOutcome::Removed),

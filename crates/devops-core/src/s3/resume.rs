@@ -1,5 +1,6 @@
 //! One put and its journal: what it takes up, what it writes down, and what it leaves for the next run.
 
+use futures_util::future::LocalBoxFuture;
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -128,7 +129,7 @@ impl Resumption {
     }
 
     /// Fails when the earlier run copies from a base that this run does not accept.
-    pub(crate) fn check_base(&self, accepts: impl Fn(&S3Uri) -> bool) -> Result<(), JournalError> {
+    pub(crate) fn check_base(&self, accepts: &dyn Fn(&S3Uri) -> bool) -> Result<(), JournalError> {
         let Some(story) = &self.story else { return Ok(()) };
         match &story.begun.composition {
             Some(composition) if !accepts(&composition.base) => {
@@ -246,16 +247,22 @@ impl Resumption {
 }
 
 /// Gives up an unfinished upload: frees its parts and forgets it, with the spool that only it needed.
-pub async fn give_up(link: Link<'_>, journals: &Journals, job: &Job) -> Result<(), S3Error> {
-    let journal = journals.claim(job.clone()).await?;
-    if let Some(story) = &journal.earlier {
-        link.abort(&story.upload()).await?;
-    }
-    journal.remove().await;
-    if job.options.spooled {
-        release(Some(journals), &job.path).await;
-    }
-    Ok(())
+pub fn give_up<'a>(
+    link: Link<'a>,
+    journals: &'a Journals,
+    job: &'a Job,
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let journal = journals.claim(job.clone()).await?;
+        if let Some(story) = &journal.earlier {
+            link.abort(&story.upload()).await?;
+        }
+        journal.remove().await;
+        if job.options.spooled {
+            release(Some(journals), &job.path).await;
+        }
+        Ok(())
+    })
 }
 
 /// Returns whether the same upload may well succeed later.

@@ -18,6 +18,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     S3Error, blocking,
     event::Event,
@@ -46,37 +48,49 @@ pub struct Spool {
 
 impl Spool {
     /// Makes a file in `folder` that only its owner can read, for the stream that becomes the object `uri`.
-    pub async fn create(link: Link<'_>, folder: &Path, uri: &S3Uri) -> Result<Self, S3Error> {
-        let folder = std::path::absolute(folder).at(folder, "find")?;
-        let id = id_of(link.store.address(), uri, Path::new(""));
-        let path = folder.join(format!("{PREFIX}{id}{SUFFIX}"));
-        let spool = move || {
-            // A leftover must not stop the work.
-            let _removed = remove_stale(&folder, is_spool);
-            let file = AtomicFile::create(&path)?;
-            Ok::<_, PathError>(Self { path, file })
-        };
-        Ok(blocking(spool).await?)
+    pub fn create<'a>(
+        link: Link<'a>,
+        folder: &'a Path,
+        uri: &'a S3Uri,
+    ) -> LocalBoxFuture<'a, Result<Self, S3Error>> {
+        Box::pin(async move {
+            let folder = std::path::absolute(folder).at(folder, "find")?;
+            let id = id_of(link.store.address(), uri, Path::new(""));
+            let path = folder.join(format!("{PREFIX}{id}{SUFFIX}"));
+            let spool = move || {
+                // A leftover must not stop the work.
+                let _removed = remove_stale(&folder, is_spool);
+                let file = AtomicFile::create(&path)?;
+                Ok::<_, PathError>(Self { path, file })
+            };
+            Ok(blocking(spool).await?)
+        })
     }
 
     /// Writes all of a stream down, and returns the file and its size once it is whole and on the disk.
     ///
     /// Until then an earlier spool of the same object stays as it is. A stream whose reads do not heed the
     /// signal is waited for.
-    pub async fn fill(self, link: Link<'_>, stream: Stream) -> Result<(PathBuf, u64), S3Error> {
-        let written = Arc::new(AtomicU64::new(0));
-        let (count, cancel) = (Arc::clone(&written), link.stop.cancel().clone());
-        let mut writing =
-            std::pin::pin!(blocking(move || self.write_down(stream, &cancel, &count)));
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut writing => return done,
-                () = tokio::time::sleep(TICK) => {
-                    (link.events)(Event::Spooled(written.load(Ordering::Relaxed)));
+    pub fn fill(
+        self,
+        link: Link<'_>,
+        stream: Stream,
+    ) -> LocalBoxFuture<'_, Result<(PathBuf, u64), S3Error>> {
+        Box::pin(async move {
+            let written = Arc::new(AtomicU64::new(0));
+            let (count, cancel) = (Arc::clone(&written), link.stop.cancel().clone());
+            let mut writing =
+                std::pin::pin!(blocking(move || self.write_down(stream, &cancel, &count)));
+            loop {
+                tokio::select! {
+                    biased;
+                    done = &mut writing => return done,
+                    () = tokio::time::sleep(TICK) => {
+                        (link.events)(Event::Spooled(written.load(Ordering::Relaxed)));
+                    }
                 }
             }
-        }
+        })
     }
 
     fn write_down(
@@ -108,13 +122,19 @@ fn is_spool(name: &OsStr) -> bool {
 }
 
 /// Returns whether a stream for this object was spooled by an earlier run, and is not stored yet.
-pub async fn goes_on(link: Link<'_>, journals: &Journals, uri: &S3Uri) -> bool {
-    let is_it = |found: &Unfinished| {
-        found.job.options.spooled && found.job.is_for(uri, link.store.address())
-    };
-    let journals = journals.clone();
-    let unfinished = blocking(move || journals.unfinished()).await;
-    unfinished.is_ok_and(|unfinished| unfinished.iter().any(is_it))
+pub fn goes_on<'a>(
+    link: Link<'a>,
+    journals: &'a Journals,
+    uri: &'a S3Uri,
+) -> LocalBoxFuture<'a, bool> {
+    Box::pin(async move {
+        let is_it = |found: &Unfinished| {
+            found.job.options.spooled && found.job.is_for(uri, link.store.address())
+        };
+        let journals = journals.clone();
+        let unfinished = blocking(move || journals.unfinished()).await;
+        unfinished.is_ok_and(|unfinished| unfinished.iter().any(is_it))
+    })
 }
 
 /// Removes a spool, unless an unfinished upload needs it.

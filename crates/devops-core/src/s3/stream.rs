@@ -8,7 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{TryStream, TryStreamExt, future::join_all, stream};
+use futures_util::{
+    TryStream, TryStreamExt,
+    future::{LocalBoxFuture, join_all},
+    stream,
+};
 
 use super::{
     S3Error,
@@ -75,16 +79,18 @@ impl Stream {
 /// Fails when a key is taken, unless its object is to be replaced.
 ///
 /// A stream cannot be read twice to see whether it is the same, so this comes before it is read.
-pub async fn refuse_taken(
-    link: Link<'_>,
-    uri: &S3Uri,
-    options: &PutOptions,
-) -> Result<(), S3Error> {
-    if options.replace == Replace::Overwrite {
-        Ok(())
-    } else {
-        refuse_if_there(link, uri, None).await
-    }
+pub fn refuse_taken<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+    options: &'a PutOptions,
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        if options.replace == Replace::Overwrite {
+            Ok(())
+        } else {
+            refuse_if_there(link, uri, None).await
+        }
+    })
 }
 
 /// Fails when a key is taken, unless its object bears the mark of this upload.
@@ -110,34 +116,36 @@ pub(crate) async fn refuse_if_there(
 /// Each piece is read and hashed once and sent to all. A place that fails has its own error, and the others
 /// go on; the error of the whole is one of the stream, after which nothing is stored. A read that hangs is
 /// left behind on its thread when a signal comes.
-pub async fn put_stream(
-    link: Link<'_>,
+pub fn put_stream<'a>(
+    link: Link<'a>,
     stream: Stream,
-    uris: &[S3Uri],
-    options: &PutOptions,
-) -> Result<Vec<Result<ObjectSummary, S3Error>>, S3Error> {
-    let begun = Instant::now();
-    let mut feed = Feed::new(link, stream, options)?;
-    for uri in uris {
-        (link.events)(Event::Started {
-            uri: uri.clone(),
-            path: None,
-            size: feed.expected,
-            parts: None,
-        });
-    }
-    let first = feed.next(link).await?.unwrap_or_default();
-    let done = if feed.ended {
-        feed.check_length(true)?;
-        join_all(uris.iter().map(|uri| put_whole(link, uri, options, first.clone()))).await
-    } else {
-        let legs = begin(link, uris, options, first).await;
-        put_pieces(link, legs, feed).await?
-    };
-    let summarize = |(uri, done): (_, Result<_, _>)| {
-        done.and_then(|done| summarize(uri, options, done, begun.elapsed()))
-    };
-    Ok(uris.iter().zip(done).map(summarize).collect())
+    uris: &'a [S3Uri],
+    options: &'a PutOptions,
+) -> LocalBoxFuture<'a, Result<Vec<Result<ObjectSummary, S3Error>>, S3Error>> {
+    Box::pin(async move {
+        let begun = Instant::now();
+        let mut feed = Feed::new(link, stream, options)?;
+        for uri in uris {
+            (link.events)(Event::Started {
+                uri: uri.clone(),
+                path: None,
+                size: feed.expected,
+                parts: None,
+            });
+        }
+        let first = feed.next(link).await?.unwrap_or_default();
+        let done = if feed.ended {
+            feed.check_length(true)?;
+            join_all(uris.iter().map(|uri| put_whole(link, uri, options, first.clone()))).await
+        } else {
+            let legs = begin(link, uris, options, first).await;
+            put_pieces(link, legs, feed).await?
+        };
+        let summarize = |(uri, done): (_, Result<_, _>)| {
+            done.and_then(|done| summarize(uri, options, done, begun.elapsed()))
+        };
+        Ok(uris.iter().zip(done).map(summarize).collect())
+    })
 }
 
 async fn put_whole(

@@ -7,6 +7,8 @@ mod plan;
 
 use std::time::Instant;
 
+use futures_util::future::LocalBoxFuture;
+
 pub(crate) use self::plan::is_path_of_file;
 pub use self::plan::{Kept, Pair, PlannedFile, Step, SyncPlan};
 use super::{
@@ -66,21 +68,24 @@ impl HasKind for SyncError {
 }
 
 /// Lists both sides to their ends and decides what is to be done, without doing it.
-pub async fn plan_sync(
-    link: Link<'_>,
-    pair: Pair<'_>,
+pub fn plan_sync<'a>(
+    link: Link<'a>,
+    pair: Pair<'a>,
     follow_symlinks: bool,
     deletion: Option<Deletion>,
-) -> Result<(Sources, SyncPlan), SyncError> {
-    let sources = link.stop.outrun(find(pair, follow_symlinks)).await.map_err(S3Error::from)??;
-    let mut listed: Vec<ListedObject> = Vec::new();
-    list(link, pair.prefix, |object| {
-        listed.push(object);
-        true
+) -> LocalBoxFuture<'a, Result<(Sources, SyncPlan), SyncError>> {
+    Box::pin(async move {
+        let sources =
+            link.stop.outrun(find(pair, follow_symlinks)).await.map_err(S3Error::from)??;
+        let mut listed: Vec<ListedObject> = Vec::new();
+        list(link, pair.prefix, &mut |object| {
+            listed.push(object);
+            true
+        })
+        .await?;
+        let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
+        Ok((sources, plan))
     })
-    .await?;
-    let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
-    Ok((sources, plan))
 }
 
 fn find(
@@ -114,20 +119,23 @@ pub async fn bring(
 ///
 /// A listed `ETag` that is the MD5 of the file settles it; else the store is asked for its checksum of
 /// the object. Times say nothing.
-pub async fn unchanged(
-    link: Link<'_>,
-    file: &PlannedFile,
-    options: &PutOptions,
-) -> Result<Option<ObjectSummary>, S3Error> {
-    let Step::Compare(etag) = &file.step else { return Ok(None) };
-    let begun = Instant::now();
-    let open = OpenFile::open(&file.source.path, link.stop).await?;
-    if open.size() != file.source.size {
-        return Ok(None);
-    }
-    let found = same(link, (&file.source, &open), etag.as_deref(), options.require_proof).await?;
-    open.check_unchanged()?;
-    found.map(|done| summarize(&file.source.uri, options, done, begun.elapsed())).transpose()
+pub fn unchanged<'a>(
+    link: Link<'a>,
+    file: &'a PlannedFile,
+    options: &'a PutOptions,
+) -> LocalBoxFuture<'a, Result<Option<ObjectSummary>, S3Error>> {
+    Box::pin(async move {
+        let Step::Compare(etag) = &file.step else { return Ok(None) };
+        let begun = Instant::now();
+        let open = OpenFile::open(&file.source.path, link.stop).await?;
+        if open.size() != file.source.size {
+            return Ok(None);
+        }
+        let found =
+            same(link, (&file.source, &open), etag.as_deref(), options.require_proof).await?;
+        open.check_unchanged()?;
+        found.map(|done| summarize(&file.source.uri, options, done, begun.elapsed())).transpose()
+    })
 }
 
 async fn same(

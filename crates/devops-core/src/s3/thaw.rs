@@ -8,6 +8,7 @@ use aws_sdk_s3::{
     Client,
     types::{GlacierJobParameters, RestoreRequest, Tier as SdkTier},
 };
+use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 pub use self::wait::{Waited, Waiting, wait_for_thaw};
@@ -117,60 +118,67 @@ pub fn plan_thaw(state: ArchiveState, options: &ThawOptions) -> ThawStep {
 }
 
 /// Lists the objects under a prefix to their end and returns those that may be in an archive.
-pub async fn find_archived(
-    link: Link<'_>,
-    prefix: &S3Uri,
-    filter: &Filter,
-) -> Result<ArchivedObjects, S3Error> {
-    let mut found = ArchivedObjects::default();
-    list(link, prefix, |object| {
-        found.n_listed += 1;
-        // A store that lists more than it was asked for must not cost what was not named.
-        let rest = object.uri.key.strip_prefix(&prefix.key);
-        if rest.is_some_and(|rest| filter.takes_key(rest)) {
-            if may_be_archived(object.storage_class.as_deref()) {
-                found.objects.push(object);
-            } else {
-                found.n_others += 1;
+pub fn find_archived<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
+    filter: &'a Filter,
+) -> LocalBoxFuture<'a, Result<ArchivedObjects, S3Error>> {
+    Box::pin(async move {
+        let mut found = ArchivedObjects::default();
+        list(link, prefix, &mut |object| {
+            found.n_listed += 1;
+            // A store that lists more than it was asked for must not cost what was not named.
+            let rest = object.uri.key.strip_prefix(&prefix.key);
+            if rest.is_some_and(|rest| filter.takes_key(rest)) {
+                if may_be_archived(object.storage_class.as_deref()) {
+                    found.objects.push(object);
+                } else {
+                    found.n_others += 1;
+                }
             }
-        }
-        true
+            true
+        })
+        .await?;
+        Ok(found)
     })
-    .await?;
-    Ok(found)
 }
 
 /// Asks what a store says of an object, its state in an archive included; there has to be one.
-pub async fn inspect(link: Link<'_>, uri: &S3Uri) -> Result<ObjectHead, S3Error> {
-    head_of_existing(link, uri).await
+pub fn inspect<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+) -> LocalBoxFuture<'a, Result<ObjectHead, S3Error>> {
+    Box::pin(async move { head_of_existing(link, uri).await })
 }
 
 /// Has the store bring an object back, if that is needed; returns what it said of it before.
-pub async fn thaw(
-    link: Link<'_>,
-    uri: &S3Uri,
-    options: &ThawOptions,
-) -> Result<(ObjectHead, ThawOutcome), S3Error> {
-    let head = inspect(link, uri).await?;
-    let (days, outcome) = match plan_thaw(head.archive, options) {
-        ThawStep::Leave => {
-            let state = head.archive;
-            return Ok((head, ThawOutcome::Left(state)));
+pub fn thaw<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+    options: &'a ThawOptions,
+) -> LocalBoxFuture<'a, Result<(ObjectHead, ThawOutcome), S3Error>> {
+    Box::pin(async move {
+        let head = inspect(link, uri).await?;
+        let (days, outcome) = match plan_thaw(head.archive, options) {
+            ThawStep::Leave => {
+                let state = head.archive;
+                return Ok((head, ThawOutcome::Left(state)));
+            }
+            ThawStep::Ask(archive) => {
+                check_tier(archive, options.tier)?;
+                (archive.gives_copies().then_some(options.days), ThawOutcome::Asked)
+            }
+            ThawStep::Extend => (Some(options.days), ThawOutcome::Extended),
+        };
+        match link.restore(uri, days, options.tier).await {
+            Ok(()) => Ok((head, outcome)),
+            Err(failure) if failure.code.as_deref() == Some("RestoreAlreadyInProgress") => {
+                Ok((head, ThawOutcome::Left(ArchiveState::Thawing)))
+            }
+            Err(failure) if is_not_archived(&failure) => changed(link, uri, failure).await,
+            Err(failure) => Err(failure.into()),
         }
-        ThawStep::Ask(archive) => {
-            check_tier(archive, options.tier)?;
-            (archive.gives_copies().then_some(options.days), ThawOutcome::Asked)
-        }
-        ThawStep::Extend => (Some(options.days), ThawOutcome::Extended),
-    };
-    match link.restore(uri, days, options.tier).await {
-        Ok(()) => Ok((head, outcome)),
-        Err(failure) if failure.code.as_deref() == Some("RestoreAlreadyInProgress") => {
-            Ok((head, ThawOutcome::Left(ArchiveState::Thawing)))
-        }
-        Err(failure) if is_not_archived(&failure) => changed(link, uri, failure).await,
-        Err(failure) => Err(failure.into()),
-    }
+    })
 }
 
 /// Fails where a store never fetches that fast.

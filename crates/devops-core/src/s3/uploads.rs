@@ -1,6 +1,7 @@
 //! Multipart uploads that were begun and neither completed nor aborted: their parts cost money.
 
 use aws_sdk_s3::types::{EncodingType, MultipartUpload};
+use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
@@ -26,40 +27,44 @@ pub struct PendingUpload {
 /// Returns the unfinished uploads of keys that begin with the key of `prefix`.
 ///
 /// With `before`, only those begun earlier; one whose beginning nobody tells counts as young.
-pub async fn pending_uploads(
-    link: Link<'_>,
-    prefix: &S3Uri,
+pub fn pending_uploads<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
     before: Option<OffsetDateTime>,
-) -> Result<Vec<PendingUpload>, S3Error> {
-    let mut uploads = Vec::new();
-    let mut markers: (Option<String>, Option<String>) = (None, None);
-    loop {
-        let send = |client: aws_sdk_s3::Client| {
-            client
-                .list_multipart_uploads()
-                .bucket(&prefix.bucket)
-                .prefix(&prefix.key)
-                .encoding_type(EncodingType::Url)
-                .set_key_marker(markers.0.clone())
-                .set_upload_id_marker(markers.1.clone())
-                .send()
-        };
-        let (page, _) = link.call(link.short("ListMultipartUploads"), send).await?;
-        let encoded = page.encoding_type() == Some(&EncodingType::Url);
-        uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
-        let next = page.next_key_marker().map(|key| decoded(key, encoded));
-        let next = (next, page.next_upload_id_marker().map(str::to_owned));
-        if page.is_truncated() != Some(true) {
-            break;
+) -> LocalBoxFuture<'a, Result<Vec<PendingUpload>, S3Error>> {
+    Box::pin(async move {
+        let mut uploads = Vec::new();
+        let mut markers: (Option<String>, Option<String>) = (None, None);
+        loop {
+            let send = |client: aws_sdk_s3::Client| {
+                client
+                    .list_multipart_uploads()
+                    .bucket(&prefix.bucket)
+                    .prefix(&prefix.key)
+                    .encoding_type(EncodingType::Url)
+                    .set_key_marker(markers.0.clone())
+                    .set_upload_id_marker(markers.1.clone())
+                    .send()
+            };
+            let (page, _) = link.call(link.short("ListMultipartUploads"), send).await?;
+            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
+            let next = page.next_key_marker().map(|key| decoded(key, encoded));
+            let next = (next, page.next_upload_id_marker().map(str::to_owned));
+            if page.is_truncated() != Some(true) {
+                break;
+            }
+            if next.0.is_none() || next == markers {
+                let message = "a page that is not the last one leads to no other";
+                return Err(
+                    CallFailure::local("ListMultipartUploads", Trouble::Server, message).into()
+                );
+            }
+            markers = next;
         }
-        if next.0.is_none() || next == markers {
-            let message = "a page that is not the last one leads to no other";
-            return Err(CallFailure::local("ListMultipartUploads", Trouble::Server, message).into());
-        }
-        markers = next;
-    }
-    uploads.retain(|upload| upload.is_meant(prefix, before));
-    Ok(uploads)
+        uploads.retain(|upload| upload.is_meant(prefix, before));
+        Ok(uploads)
+    })
 }
 
 impl PendingUpload {
@@ -80,10 +85,15 @@ fn pending(prefix: &S3Uri, upload: &MultipartUpload, encoded: bool) -> PendingUp
 }
 
 /// Removes an unfinished upload with its parts; one that is gone already is no error.
-pub async fn abort_upload(link: Link<'_>, upload: &PendingUpload) -> Result<(), S3Error> {
-    link.stop.check()?;
-    let upload = Upload { uri: upload.uri.clone(), id: upload.id.clone() };
-    Ok(link.abort(&upload).await?)
+pub fn abort_upload<'a>(
+    link: Link<'a>,
+    upload: &'a PendingUpload,
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        link.stop.check()?;
+        let upload = Upload { uri: upload.uri.clone(), id: upload.id.clone() };
+        Ok(link.abort(&upload).await?)
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     S3Error,
     link::Link,
@@ -21,27 +23,32 @@ const MOST_LISTED_PER_FILE: usize = 10;
 ///
 /// What another writer puts there meanwhile is refused by the condition of the write, so nothing is found out
 /// where the store knows none; nor where listing is not allowed, or would take longer than asking.
-pub async fn find_free_keys(
-    link: Link<'_>,
-    sources: &[Source],
-    options: &PutOptions,
-) -> Result<HashSet<S3Uri>, S3Error> {
-    if sources.len() < FEW || options.replace != Replace::Refuse || !link.store.knows_conditions() {
-        return Ok(HashSet::new());
-    }
-    let mut free: HashSet<S3Uri> = sources.iter().map(|source| source.uri.clone()).collect();
-    let mut left = sources.len().saturating_mul(MOST_LISTED_PER_FILE);
-    let look = |object: super::ListedObject| {
-        free.remove(&object.uri);
-        left -= 1;
-        left > 0
-    };
-    let listed = list(link, &common_prefix(sources), look).await;
-    link.stop.check()?;
-    if listed.is_err() || left == 0 {
-        free.clear();
-    }
-    Ok(free)
+pub fn find_free_keys<'a>(
+    link: Link<'a>,
+    sources: &'a [Source],
+    options: &'a PutOptions,
+) -> LocalBoxFuture<'a, Result<HashSet<S3Uri>, S3Error>> {
+    Box::pin(async move {
+        if sources.len() < FEW
+            || options.replace != Replace::Refuse
+            || !link.store.knows_conditions()
+        {
+            return Ok(HashSet::new());
+        }
+        let mut free: HashSet<S3Uri> = sources.iter().map(|source| source.uri.clone()).collect();
+        let mut left = sources.len().saturating_mul(MOST_LISTED_PER_FILE);
+        let mut look = |object: super::ListedObject| {
+            free.remove(&object.uri);
+            left -= 1;
+            left > 0
+        };
+        let listed = list(link, &common_prefix(sources), &mut look).await;
+        link.stop.check()?;
+        if listed.is_err() || left == 0 {
+            free.clear();
+        }
+        Ok(free)
+    })
 }
 
 /// Returns what all keys begin with; the sources are of one bucket.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     S3Error,
     checksum::Algorithm,
@@ -56,32 +58,34 @@ pub enum Verification {
 }
 
 /// Compares the file at `path` with an object.
-pub async fn verify(
-    link: Link<'_>,
-    path: &Path,
-    uri: &S3Uri,
+pub fn verify<'a>(
+    link: Link<'a>,
+    path: &'a Path,
+    uri: &'a S3Uri,
     depth: Depth,
-) -> Result<Verification, S3Error> {
-    let file = OpenFile::open(path, link.stop).await?;
-    let head = match head_of_existing(link, uri).await {
-        Err(S3Error::Call(failure)) if failure.trouble == Trouble::NoObject => {
-            return Ok(Verification::Missing);
+) -> LocalBoxFuture<'a, Result<Verification, S3Error>> {
+    Box::pin(async move {
+        let file = OpenFile::open(path, link.stop).await?;
+        let head = match head_of_existing(link, uri).await {
+            Err(S3Error::Call(failure)) if failure.trouble == Trouble::NoObject => {
+                return Ok(Verification::Missing);
+            }
+            other => other?,
+        };
+        let size = file.size();
+        if head.size != size {
+            return Ok(Verification::OtherSize { here: size, there: head.size });
         }
-        other => other?,
-    };
-    let size = file.size();
-    if head.size != size {
-        return Ok(Verification::OtherSize { here: size, there: head.size });
-    }
-    let compared = at_depth(link, (uri, &head), &file, depth).await?;
-    link.stop.check()?;
-    file.check_unchanged()?;
-    Ok(match compared {
-        Comparison::Same(proof) => Verification::Same { size, proof },
-        // Nothing contradicts it.
-        Comparison::Unknown => Verification::Same { size, proof: Proof::Size },
-        Comparison::Doubtful => Verification::Doubtful,
-        Comparison::Different(parts) => Verification::Different(parts),
+        let compared = at_depth(link, (uri, &head), &file, depth).await?;
+        link.stop.check()?;
+        file.check_unchanged()?;
+        Ok(match compared {
+            Comparison::Same(proof) => Verification::Same { size, proof },
+            // Nothing contradicts it.
+            Comparison::Unknown => Verification::Same { size, proof: Proof::Size },
+            Comparison::Doubtful => Verification::Doubtful,
+            Comparison::Different(parts) => Verification::Different(parts),
+        })
     })
 }
 

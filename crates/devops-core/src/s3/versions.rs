@@ -10,6 +10,7 @@ use aws_sdk_s3::{
         ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion,
     },
 };
+use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
@@ -74,41 +75,48 @@ pub struct Standing {
 
 /// Returns all versions and delete markers of keys that begin with that of `prefix`, those of a key from
 /// the newest to the oldest; fails rather than give a part of them.
-pub async fn list_versions(link: Link<'_>, prefix: &S3Uri) -> Result<Vec<ListedVersion>, S3Error> {
-    let mut versions = Vec::new();
-    let mut markers: (Option<String>, Option<String>) = (None, None);
-    loop {
-        let send = |client: Client| {
-            client
-                .list_object_versions()
-                .bucket(&prefix.bucket)
-                .prefix(&prefix.key)
-                .encoding_type(EncodingType::Url)
-                .set_key_marker(markers.0.clone())
-                .set_version_id_marker(markers.1.clone())
-                .send()
-        };
-        let (page, _) = link.call(link.short("ListObjectVersions"), send).await?;
-        let encoded = page.encoding_type() == Some(&EncodingType::Url);
-        let start = versions.len();
-        for version in page.versions() {
-            versions.push(of_version(prefix, version, encoded)?);
+pub fn list_versions<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
+) -> LocalBoxFuture<'a, Result<Vec<ListedVersion>, S3Error>> {
+    Box::pin(async move {
+        let mut versions = Vec::new();
+        let mut markers: (Option<String>, Option<String>) = (None, None);
+        loop {
+            let send = |client: Client| {
+                client
+                    .list_object_versions()
+                    .bucket(&prefix.bucket)
+                    .prefix(&prefix.key)
+                    .encoding_type(EncodingType::Url)
+                    .set_key_marker(markers.0.clone())
+                    .set_version_id_marker(markers.1.clone())
+                    .send()
+            };
+            let (page, _) = link.call(link.short("ListObjectVersions"), send).await?;
+            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            let start = versions.len();
+            for version in page.versions() {
+                versions.push(of_version(prefix, version, encoded)?);
+            }
+            let deleted = page.delete_markers().iter();
+            versions.extend(deleted.map(|marker| of_marker(prefix, marker, encoded)));
+            // Versions and markers come in two lists; the latest of a key must stand first.
+            versions[start..].sort_by(newest_first);
+            if page.is_truncated() != Some(true) {
+                return Ok(versions);
+            }
+            let next = page.next_key_marker().map(|key| decoded(key, encoded));
+            let next = (next, page.next_version_id_marker().map(str::to_owned));
+            if next.0.is_none() || next == markers {
+                let message = "a page that is not the last one leads to no other";
+                return Err(
+                    CallFailure::local("ListObjectVersions", Trouble::Server, message).into()
+                );
+            }
+            markers = next;
         }
-        let deleted = page.delete_markers().iter();
-        versions.extend(deleted.map(|marker| of_marker(prefix, marker, encoded)));
-        // Versions and markers come in two lists; the latest of a key must stand first.
-        versions[start..].sort_by(newest_first);
-        if page.is_truncated() != Some(true) {
-            return Ok(versions);
-        }
-        let next = page.next_key_marker().map(|key| decoded(key, encoded));
-        let next = (next, page.next_version_id_marker().map(str::to_owned));
-        if next.0.is_none() || next == markers {
-            let message = "a page that is not the last one leads to no other";
-            return Err(CallFailure::local("ListObjectVersions", Trouble::Server, message).into());
-        }
-        markers = next;
-    }
+    })
 }
 
 fn newest_first(a: &ListedVersion, b: &ListedVersion) -> std::cmp::Ordering {
@@ -152,17 +160,22 @@ fn of_marker(prefix: &S3Uri, marker: &DeleteMarkerEntry, encoded: bool) -> Liste
 }
 
 /// Returns whether a deletion in this bucket only hides objects, or nothing where the store does not say.
-pub async fn keeps_versions(link: Link<'_>, bucket: &str) -> Result<Option<bool>, S3Error> {
-    let send = |client: Client| client.get_bucket_versioning().bucket(bucket).send();
-    match link.call(link.short("GetBucketVersioning"), send).await {
-        // A bucket where that was suspended has the versions from before.
-        Ok((output, _)) => Ok(Some(matches!(
-            output.status(),
-            Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
-        ))),
-        Err(failure) if failure.trouble.is_untold() => Ok(None),
-        Err(failure) => Err(failure.into()),
-    }
+pub fn keeps_versions<'a>(
+    link: Link<'a>,
+    bucket: &'a str,
+) -> LocalBoxFuture<'a, Result<Option<bool>, S3Error>> {
+    Box::pin(async move {
+        let send = |client: Client| client.get_bucket_versioning().bucket(bucket).send();
+        match link.call(link.short("GetBucketVersioning"), send).await {
+            // A bucket where that was suspended has the versions from before.
+            Ok((output, _)) => Ok(Some(matches!(
+                output.status(),
+                Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
+            ))),
+            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    })
 }
 
 impl Link<'_> {

@@ -1,16 +1,13 @@
 //! What new objects are stored with, from the flags.
 
-use devops_cli::{Failure, Session};
+use devops_cli::{Failure, Session, When};
 use devops_core::{
     clock::Clock,
     s3::{Attributes, Encryption, Lock, Method, Tags},
 };
 
 use super::list::rfc3339;
-use crate::{
-    cli::{AttributeFlags, Protection},
-    when::When,
-};
+use crate::cli::{AttributeFlags, Protection};
 
 /// Reads the flags; says what does not go together before anything is sent.
 pub(super) fn attributes(

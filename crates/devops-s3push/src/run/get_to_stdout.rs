@@ -31,7 +31,7 @@ pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<O
         }
     };
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    match get_stream(link, uri, (sink, "standard output".into())).await {
+    match get_stream(link, uri, Box::new(sink), "standard output".into()).await {
         Ok(summary) => {
             tell(&summary, session);
             Ok(Outcome::Done)

@@ -16,7 +16,7 @@ pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, F
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let (mut printed, mut n_listed) = (Ok(()), 0_u64);
-    list_objects(link, &args.prefix, |object| {
+    list_objects(link, &args.prefix, &mut |object| {
         n_listed += 1;
         printed = show(session, &object);
         printed.is_ok() && !session.stdout_closed()

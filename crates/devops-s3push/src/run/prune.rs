@@ -58,9 +58,9 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     let mut done = Done::new(session, &reporter, hides);
     if !args.limit.dry_run {
         // A lock that cannot be put says so before anything is gone.
-        lock_kept(link, &plan, |_| done.n_locked += 1).await.map_err(explain)?;
+        lock_kept(link, &plan, &mut |_| done.n_locked += 1).await.map_err(explain)?;
         let result =
-            remove_pruned(link, &plan, |archive, outcome| done.show(archive, &outcome)).await;
+            remove_pruned(link, &plan, &mut |archive, outcome| done.show(archive, &outcome)).await;
         if let Err(error) = result {
             done.tell(&plan, false);
             return Err(explain(error));

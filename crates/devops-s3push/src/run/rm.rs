@@ -37,7 +37,8 @@ pub(crate) async fn rm(args: RmArgs, session: &Session) -> Result<Outcome, Failu
         }
         return tally.end(true);
     }
-    let result = remove(link, &planned, |planned, outcome| tally.show(planned, &outcome)).await;
+    let result =
+        remove(link, &planned, &mut |planned, outcome| tally.show(planned, &outcome)).await;
     if let Err(error) = result {
         if tally.n_done() > 0 {
             session.status(format!(

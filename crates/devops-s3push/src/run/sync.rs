@@ -130,7 +130,7 @@ impl SyncRun<'_> {
             plan.surplus.iter().map(|object| (&object.uri, object.size)).collect();
         let targets: Vec<DeleteTarget> =
             plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
-        delete(self.link, &targets, |target, outcome| {
+        delete(self.link, &targets, &mut |target, outcome| {
             let uri = &target.uri;
             match outcome {
                 DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. } => {

@@ -113,12 +113,12 @@ impl ThawRun<'_> {
 
     async fn wait(&self, limit: Duration, tally: &mut Tally<'_>) -> Result<(), S3Error> {
         let pending = tally.take_pending();
-        let tell = |waited: Waited<'_>| match waited {
+        let mut tell = |waited: Waited<'_>| match waited {
             Waited::Pausing(n, pause) => tally.pause(n, pause),
             Waited::Readable(uri, head) => tally.arrive(uri, &head),
             Waited::Failed(uri, error) => tally.fail(uri, error),
         };
-        let late = wait_for_thaw(self.link, pending, Waiting::of(limit), tell).await?;
+        let late = wait_for_thaw(self.link, pending, Waiting::of(limit), &mut tell).await?;
         tally.give_back(late);
         Ok(())
     }

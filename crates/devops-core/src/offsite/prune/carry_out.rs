@@ -1,5 +1,7 @@
 //! Does what a prune planned, and nothing that is not as it was planned.
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{Fate, OffsitePlan, StoredArchive};
 use crate::s3::{
     CallFailure, DeleteOutcome, DeleteTarget, Hold, Link, RemovalOutcome, S3Error, Trouble, remove,
@@ -23,43 +25,48 @@ pub enum PruneOutcome {
 }
 
 /// Locks what stays as the plan says, and tells of each.
-pub async fn lock_kept(
-    link: Link<'_>,
-    plan: &OffsitePlan,
-    mut each: impl FnMut(&StoredArchive),
-) -> Result<(), S3Error> {
-    for archive in plan.archives.iter().filter(|archive| matches!(archive.fate, Fate::Keep(_))) {
-        if let Some(lock) = archive.lock {
-            let version_id = archive.seen.version_id.clone();
-            let target = DeleteTarget { uri: archive.uri.clone(), version_id };
-            link.put_retention(&target, lock).await?;
-            each(archive);
+pub fn lock_kept<'a>(
+    link: Link<'a>,
+    plan: &'a OffsitePlan,
+    each: &'a mut dyn FnMut(&StoredArchive),
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        for archive in plan.archives.iter().filter(|archive| matches!(archive.fate, Fate::Keep(_)))
+        {
+            if let Some(lock) = archive.lock {
+                let version_id = archive.seen.version_id.clone();
+                let target = DeleteTarget { uri: archive.uri.clone(), version_id };
+                link.put_retention(&target, lock).await?;
+                each(archive);
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Removes what the plan says, the oldest of a source first; what was replaced meanwhile stays.
-pub async fn remove_pruned(
-    link: Link<'_>,
-    plan: &OffsitePlan,
-    mut each: impl FnMut(&StoredArchive, PruneOutcome),
-) -> Result<(), S3Error> {
-    for archive in plan.removed().rev() {
-        let outcome = if archive.versions.is_empty() {
-            remove_seen(link, archive).await?
-        } else {
-            remove_versions(link, archive).await?
-        };
-        each(archive, outcome);
-    }
-    Ok(())
+pub fn remove_pruned<'a>(
+    link: Link<'a>,
+    plan: &'a OffsitePlan,
+    each: &'a mut dyn FnMut(&StoredArchive, PruneOutcome),
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        for archive in plan.removed().rev() {
+            let outcome = if archive.versions.is_empty() {
+                remove_seen(link, archive).await?
+            } else {
+                remove_versions(link, archive).await?
+            };
+            each(archive, outcome);
+        }
+        Ok(())
+    })
 }
 
 /// Removes all versions that were planned; one that came since stays.
 async fn remove_versions(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOutcome, S3Error> {
     let mut worst = PruneOutcome::Removed;
-    remove(link, &archive.versions, |_, outcome| {
+    remove(link, &archive.versions, &mut |_, outcome| {
         let outcome = match outcome {
             RemovalOutcome::Removed | RemovalOutcome::Hidden | RemovalOutcome::Covers => return,
             RemovalOutcome::Locked(hold) => PruneOutcome::Locked(hold),

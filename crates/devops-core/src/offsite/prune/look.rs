@@ -61,7 +61,7 @@ impl Looking<'_> {
 
     async fn objects(&self) -> Result<Vec<Found>, S3Error> {
         let mut found = Vec::new();
-        list(self.link, &self.prefix(), |object| {
+        list(self.link, &self.prefix(), &mut |object| {
             if let Some(name) = self.name_of(&object.uri) {
                 found.push(Found { name, object, versions: Vec::new() });
             }

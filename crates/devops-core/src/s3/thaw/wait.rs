@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     super::{S3Error, link::Link, reads::ObjectHead, tree::run_all, uri::S3Uri},
     inspect,
@@ -52,43 +54,45 @@ pub enum Waited<'a> {
 /// Waits until all of these can be read, or the time is over; returns those that cannot.
 ///
 /// A store that cannot be reached in between is asked again after the next pause.
-pub async fn wait_for_thaw(
-    link: Link<'_>,
+pub fn wait_for_thaw<'a>(
+    link: Link<'a>,
     mut pending: Vec<S3Uri>,
     waiting: Waiting,
-    mut tell: impl FnMut(Waited<'_>),
-) -> Result<Vec<S3Uri>, S3Error> {
-    let begun = Instant::now();
-    let mut n = 0;
-    while !pending.is_empty()
-        && let Some(pause) = waiting.pause(n, begun.elapsed())
-    {
-        tell(Waited::Pausing(pending.len(), pause));
-        tokio::select! {
-            biased;
-            cancelled = link.stop.requested() => return Err(cancelled.into()),
-            () = tokio::time::sleep(pause) => {}
-        }
-        n += 1;
-        let mut settled = HashSet::new();
-        let look = async |uri| inspect(link, uri).await;
-        let looked = run_all(link, &pending, look, |uri, result| match result {
-            Ok(head) if !head.archive.is_readable() => {}
-            Ok(head) => {
-                settled.insert(uri.clone());
-                tell(Waited::Readable(uri, head));
+    tell: &'a mut dyn FnMut(Waited<'_>),
+) -> LocalBoxFuture<'a, Result<Vec<S3Uri>, S3Error>> {
+    Box::pin(async move {
+        let begun = Instant::now();
+        let mut n = 0;
+        while !pending.is_empty()
+            && let Some(pause) = waiting.pause(n, begun.elapsed())
+        {
+            tell(Waited::Pausing(pending.len(), pause));
+            tokio::select! {
+                biased;
+                cancelled = link.stop.requested() => return Err(cancelled.into()),
+                () = tokio::time::sleep(pause) => {}
             }
-            Err(error) => {
-                settled.insert(uri.clone());
-                tell(Waited::Failed(uri, error));
+            n += 1;
+            let mut settled = HashSet::new();
+            let look = async |uri| inspect(link, uri).await;
+            let looked = run_all(link, &pending, look, |uri, result| match result {
+                Ok(head) if !head.archive.is_readable() => {}
+                Ok(head) => {
+                    settled.insert(uri.clone());
+                    tell(Waited::Readable(uri, head));
+                }
+                Err(error) => {
+                    settled.insert(uri.clone());
+                    tell(Waited::Failed(uri, error));
+                }
+            });
+            match looked.await {
+                Err(error) if error.kind() != Kind::Temporary => return Err(error),
+                _ => pending.retain(|uri| !settled.contains(uri)),
             }
-        });
-        match looked.await {
-            Err(error) if error.kind() != Kind::Temporary => return Err(error),
-            _ => pending.retain(|uri| !settled.contains(uri)),
         }
-    }
-    Ok(pending)
+        Ok(pending)
+    })
 }
 
 #[cfg(test)]

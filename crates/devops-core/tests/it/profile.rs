@@ -1,0 +1,403 @@
+//! Running a profile, at the public functions.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+
+use devops_core::{
+    archive::{CreateOptions, Direct, Excludes, FileLayer, Keys, Level, Marks},
+    cancel::Cancel,
+    clock::{Clock, FixedClock},
+    kind::Kind,
+    lock::{FolderLock, Holder, LockMode, LockRequest},
+    profile::{
+        Hooks, Profile, ProfileEvent, ProfileSource, Report, RunContext, SecretUrl, Status, run,
+    },
+    retention::KeepPolicy,
+};
+use devops_fakes::watcher::{Told, watcher};
+use tempfile::TempDir;
+use time::{OffsetDateTime, macros::datetime};
+
+const START: OffsetDateTime = datetime!(2026-11-22 08:49:39 +1);
+static NO_KEYS: Keys = Keys::none();
+
+/// A profile with two sources, `a` and `b`.
+struct Fixture {
+    dir: TempDir,
+    dest: PathBuf,
+    sources: Vec<ProfileSource>,
+    clock: FixedClock,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let source = |name: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            File::create(path.join("file")).unwrap().write_all(b"content").unwrap();
+            ProfileSource { path, name: format!("home-{name}").parse().unwrap() }
+        };
+        let sources = vec![source("a"), source("b")];
+        let dest = dir.path().join("dest");
+        Self { dir, dest, sources, clock: FixedClock(START) }
+    }
+
+    fn profile(&self) -> Profile<'_> {
+        Profile {
+            name: "home",
+            sources: &self.sources,
+            dest: &self.dest,
+            create: CreateOptions {
+                source: Path::new(""),
+                excludes: Excludes::default(),
+                marks: Marks::default(),
+                one_file_system: false,
+                level: Level::new(1).unwrap(),
+                n_threads: 2,
+                reuse: true,
+                patience: Duration::ZERO,
+                estimate: false,
+                host: "web-1",
+                reproducible: None,
+                clock: &self.clock,
+                encryption: None,
+                copies: None,
+                sha256: false,
+                layer: &Direct,
+                lock: None,
+            },
+            verify: true,
+            keys: &NO_KEYS,
+            keep: KeepPolicy::default(),
+            hooks: Hooks::default(),
+            healthcheck: None,
+            webhooks: Vec::new(),
+            metrics_dir: None,
+        }
+    }
+
+    /// Returns a command that appends to a log what a shell makes of `words`.
+    fn log(&self, words: &str) -> String {
+        format!("echo \"{words}\" >> {}", self.dir.path().join("log").display())
+    }
+
+    fn logged(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        text.lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// Returns hooks of every moment that say so.
+    fn hooks(&self) -> Hooks {
+        let say = |moment: &str| vec![self.log(&format!("{moment} $DEVOPS_BACKUP_STATUS"))];
+        Hooks {
+            before: say("before"),
+            after: say("after"),
+            on_failure: say("on_failure"),
+            finally: say("finally"),
+            timeout: Some(Duration::from_mins(1)),
+        }
+    }
+
+    fn archives(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(&self.dest) else { return Vec::new() };
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn holder() -> Holder {
+    Holder::this_process(Path::new("/"), "web-1", START)
+}
+
+fn run_with(
+    profile: &Profile<'_>,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(ProfileEvent<'_>),
+) -> Report {
+    let holder = holder();
+    let context = RunContext { holder: &holder, lock_wait: Duration::ZERO, exit_code: &code_of };
+    run(profile, &context, cancel, on_event)
+}
+
+fn run_quietly(profile: &Profile<'_>) -> Report {
+    run_with(profile, &Cancel::new(), &mut |_| {})
+}
+
+fn code_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::Failed => 1,
+        Kind::Temporary => 75,
+        Kind::TimedOut => 124,
+        Kind::Interrupted => 143,
+        _ => 99,
+    }
+}
+
+#[test]
+fn every_source_gets_an_archive_and_the_hooks_are_told() {
+    let fixture = Fixture::new();
+    let told =
+        fixture.log("$DEVOPS_BACKUP_PROFILE $DEVOPS_BACKUP_EXIT_CODE [$DEVOPS_BACKUP_ERROR]");
+    let archives = fixture.log("$DEVOPS_BACKUP_ARCHIVE");
+    let after = vec![told, archives];
+    let profile = Profile { hooks: Hooks { after, ..fixture.hooks() }, ..fixture.profile() };
+
+    let report = run_quietly(&profile);
+
+    assert_eq!((report.status, report.exit_code(&code_of)), (Status::Success, 0));
+    let names = ["home-a-2026-11-22.tar.gz", "home-b-2026-11-22.tar.gz"];
+    assert_eq!(fixture.archives(), names);
+    let path = |name| fixture.dest.join(name).display().to_string();
+    assert_eq!(
+        fixture.logged(),
+        ["before ", "home 0 []", &path(names[0]), &path(names[1]), "finally success"]
+    );
+}
+
+#[test]
+fn a_failing_before_hook_ends_the_profile_but_not_its_cleaning_up() {
+    let fixture = Fixture::new();
+    let before = vec!["exit 7".to_owned(), fixture.log("never")];
+    let profile = Profile { hooks: Hooks { before, ..fixture.hooks() }, ..fixture.profile() };
+
+    let report = run_quietly(&profile);
+
+    assert_eq!(report.exit_code(&code_of), 1);
+    assert_eq!(report.error().unwrap(), "`before` hook 1 failed with exit code 7");
+    assert_eq!(fixture.archives(), [""; 0]);
+    assert_eq!(fixture.logged(), ["on_failure failed", "finally failed"]);
+}
+
+#[test]
+fn a_source_that_fails_does_not_keep_the_others_from_being_backed_up() {
+    let mut fixture = Fixture::new();
+    fixture.sources[0].path = fixture.dir.path().join("missing");
+    let keep = KeepPolicy { last: 1, ..KeepPolicy::default() };
+    let profile = Profile { hooks: fixture.hooks(), keep, ..fixture.profile() };
+
+    let report = run_quietly(&profile);
+
+    assert_eq!((report.status, report.exit_code(&code_of)), (Status::Failed, 1));
+    assert_eq!(fixture.archives(), ["home-b-2026-11-22.tar.gz"]);
+    assert_eq!(fixture.logged(), ["before ", "on_failure failed", "finally failed"]);
+    let json = report.to_json(1);
+    assert_eq!(json["sources"][0]["status"], "failed");
+    assert_eq!(json["sources"][1]["status"], "success");
+}
+
+#[test]
+fn retention_is_kept_for_each_source_and_not_where_nothing_new_came() {
+    let mut fixture = Fixture::new();
+    for day in 0..3 {
+        fixture.clock = FixedClock(START + time::Duration::days(day));
+        assert_eq!(run_quietly(&fixture.profile()).status, Status::Success);
+    }
+    fixture.clock = FixedClock(START + time::Duration::days(3));
+    fs::remove_dir_all(&fixture.sources[1].path).unwrap();
+    let keep = KeepPolicy { last: 1, ..KeepPolicy::default() };
+
+    let report = run_quietly(&Profile { keep, ..fixture.profile() });
+
+    let pruned = report.pruned.unwrap();
+    assert_eq!((pruned.n_kept, pruned.n_removed), (1, 3));
+    assert_eq!(report.n_archives, 4);
+    assert_eq!(fixture.archives()[0], "home-a-2026-11-25.tar.gz");
+    assert_eq!(fixture.archives().len(), 4);
+}
+
+/// A disk that cannot be read.
+struct Broken;
+
+impl FileLayer for Broken {
+    fn input<'a>(&self, _path: &Path, _file: &'a File) -> Box<dyn Read + 'a> {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+                Err(rustix::io::Errno::IO.into())
+            }
+        }
+        Box::new(Fails)
+    }
+}
+
+#[test]
+fn what_cannot_be_read_makes_it_partial_and_what_follows_goes_on() {
+    let fixture = Fixture::new();
+    let profile = fixture.profile();
+    let create = CreateOptions { layer: &Broken, ..profile.create.clone() };
+    let profile = Profile { hooks: fixture.hooks(), create, ..profile };
+
+    let report = run_quietly(&profile);
+
+    assert_eq!((report.status, report.exit_code(&code_of)), (Status::Partial, 3));
+    assert_eq!(report.n_faults(), 2);
+    assert_eq!(fixture.logged(), ["before ", "after partial", "finally partial"]);
+}
+
+#[test]
+fn a_signal_ends_the_hook_and_the_rest_is_still_cleaned_up() {
+    let fixture = Fixture::new();
+    let before = vec!["echo here; exec sleep 600".to_owned()];
+    let profile = Profile { hooks: Hooks { before, ..fixture.hooks() }, ..fixture.profile() };
+    let cancel = Cancel::new();
+
+    let report = run_with(&profile, &cancel, &mut |event| {
+        if matches!(event, ProfileEvent::HookLine(b"here")) {
+            cancel.cancel(15);
+        }
+    });
+
+    assert_eq!(report.exit_code(&code_of), 143);
+    assert_eq!(fixture.logged(), ["on_failure failed", "finally failed"]);
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_ended_with_its_children() {
+    let fixture = Fixture::new();
+    let before = vec!["sleep 600 & echo $!; wait".to_owned()];
+    let timeout = Some(Duration::from_millis(300));
+    let hooks = Hooks { before, timeout, ..Hooks::default() };
+    let mut child = 0_u32;
+
+    let report = run_with(&Profile { hooks, ..fixture.profile() }, &Cancel::new(), &mut |event| {
+        if let ProfileEvent::HookLine(line) = event {
+            child = std::str::from_utf8(line).unwrap().parse().unwrap();
+        }
+    });
+
+    assert_eq!(report.exit_code(&code_of), 124);
+    assert_eq!(report.error().unwrap(), "`before` hook 1 took too long");
+    // It was sent the signal, takes a moment to die, and may lie dead until its new parent looks.
+    let is_gone = || {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    let waited = (0..6000).find(|_| {
+        Cancel::new().wait(Duration::from_millis(10)).unwrap();
+        is_gone()
+    });
+    assert!(waited.is_some());
+}
+
+#[test]
+fn the_last_hooks_run_all_and_a_failure_of_theirs_counts() {
+    let fixture = Fixture::new();
+    let finally = vec!["exit 1".to_owned(), fixture.log("second")];
+    let profile = Profile { hooks: Hooks { finally, ..Hooks::default() }, ..fixture.profile() };
+
+    let report = run_quietly(&profile);
+
+    assert_eq!(report.exit_code(&code_of), 1);
+    assert_eq!(report.archives().count(), 2);
+    assert_eq!(fixture.logged(), ["second"]);
+}
+
+#[test]
+fn a_locked_destination_is_left_alone_before_any_hook() {
+    let fixture = Fixture::new();
+    fs::create_dir(&fixture.dest).unwrap();
+    let request = LockRequest { holder: &holder(), mode: LockMode::Shared, wait: Duration::ZERO };
+    let held = FolderLock::acquire(&fixture.dest, &request, &Cancel::new(), &mut |_| {}).unwrap();
+    let profile = Profile { hooks: fixture.hooks(), ..fixture.profile() };
+
+    let report = run_quietly(&profile);
+    assert_eq!((report.status, report.exit_code(&code_of)), (Status::Locked, 75));
+    assert_eq!(fixture.logged(), [""; 0]);
+
+    drop(held);
+    assert_eq!(run_quietly(&profile).status, Status::Success);
+}
+
+fn server(statuses: &'static [u16]) -> (String, Receiver<Told>) {
+    let (address, told) = watcher(statuses);
+    (format!("{address}/0b4e-secret"), told)
+}
+
+#[test]
+fn those_who_watch_are_told_of_start_and_end() {
+    let fixture = Fixture::new();
+    let (url, requests) = server(&[200]);
+    let url = SecretUrl::parse(&url).unwrap();
+    let profile = Profile {
+        healthcheck: Some(url.clone()),
+        webhooks: vec![url],
+        hooks: Hooks { finally: vec!["exit 9".to_owned()], ..Hooks::default() },
+        ..fixture.profile()
+    };
+
+    run_quietly(&Profile { hooks: Hooks::default(), ..profile.clone() });
+    run_quietly(&profile);
+
+    let told: Vec<_> = requests.try_iter().collect();
+    let lines: Vec<_> = told.iter().map(|(line, _)| line.as_str()).collect();
+    let (start, good, bad) = (
+        "POST /0b4e-secret/start HTTP/1.1",
+        "POST /0b4e-secret HTTP/1.1",
+        "POST /0b4e-secret/fail HTTP/1.1",
+    );
+    assert_eq!(lines, [start, good, good, start, good, bad]);
+    let report: serde_json::Value = serde_json::from_str(&told[4].1).unwrap();
+    assert_eq!(report["profile"], "home");
+    assert_eq!(report["status"], "failed");
+    assert_eq!(report["exit_code"], 1);
+    assert!(told[5].1.contains("`finally` hook 1 failed with exit code 9"), "{}", told[5].1);
+}
+
+#[test]
+fn a_watcher_that_fails_is_tried_again_and_never_makes_the_backup_worse() {
+    let fixture = Fixture::new();
+    let (url, requests) = server(&[200, 503, 200, 404]);
+    let healthcheck = Some(SecretUrl::parse(&url).unwrap());
+    let profile = Profile { healthcheck, ..fixture.profile() };
+    let mut warnings = Vec::new();
+
+    for _ in 0..2 {
+        let report = run_with(&profile, &Cancel::new(), &mut |event| {
+            if let ProfileEvent::Warning(what) = event {
+                warnings.push(what.to_owned());
+            }
+        });
+        assert_eq!(report.exit_code(&code_of), 0);
+    }
+
+    // Start, the end and once more; start and end, both refused for good.
+    assert_eq!(requests.try_iter().count(), 5);
+    assert_eq!(warnings, ["could not tell `http://127.0.0.1/***`: status 404"; 2]);
+}
+
+#[test]
+fn metrics_are_written_for_a_failure_too() {
+    let mut fixture = Fixture::new();
+    let metrics_dir = fixture.dir.path().join("metrics");
+    fs::create_dir(&metrics_dir).unwrap();
+    let read = || fs::read_to_string(metrics_dir.join("devops-backup-home.prom")).unwrap();
+    let metrics = || Some(metrics_dir.clone());
+    run_quietly(&Profile { metrics_dir: metrics(), ..fixture.profile() });
+    let first = read();
+
+    fixture.clock = FixedClock(START + time::Duration::days(1));
+    fixture.sources[0].path = fixture.dir.path().join("missing");
+    run_quietly(&Profile { metrics_dir: metrics(), ..fixture.profile() });
+
+    let line =
+        |name: &str, value: i64| format!("devops_backup_{name}{{profile=\"home\"}} {value}\n");
+    let (start, next) = (START.unix_timestamp(), fixture.clock.now().unix_timestamp());
+    assert!(first.contains(&line("last_success_timestamp_seconds", start)), "{first}");
+    assert!(first.contains(&line("last_entries", 4)));
+    assert!(first.contains(&line("archives_kept", 2)));
+    for expected in [
+        line("last_success_timestamp_seconds", start),
+        line("last_failure_timestamp_seconds", next),
+        line("last_exit_code", 1),
+    ] {
+        assert!(read().contains(&expected), "{expected}{}", read());
+    }
+}

@@ -1,0 +1,32 @@
+//! The engine `s3` against a server that does what it is told, faults included.
+
+mod changed;
+mod compose;
+mod delete;
+mod doctor;
+mod every_fault;
+mod every_get;
+mod every_pair;
+#[cfg(all(feature = "archive", feature = "offsite"))]
+mod every_prune;
+mod every_removal;
+mod faults;
+mod fetch;
+mod get;
+mod get_stream;
+mod interrupted;
+#[cfg(all(feature = "archive", feature = "offsite"))]
+mod prune;
+mod put;
+mod remove;
+mod resume;
+mod rig;
+mod schedules;
+#[cfg(feature = "offsite")]
+mod stream;
+mod sync;
+mod table;
+mod thaw;
+mod trees;
+mod trial;
+mod verify;

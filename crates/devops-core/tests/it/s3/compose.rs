@@ -1,0 +1,290 @@
+//! Objects that are made of what another one in the store has already.
+
+use std::path::{Path, PathBuf};
+
+use devops_core::{
+    kind::HasKind,
+    s3::{
+        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
+        Resume, S3Error, Shared, Source, put_composed,
+    },
+};
+use devops_fakes::s3::Server;
+use time::macros::datetime;
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+/// The new file has a part's worth of new bytes in the middle of the old ones.
+const OLD: u64 = 8 * PART;
+const NEW: u64 = 9 * PART;
+
+struct Made {
+    rig: Rig,
+    file: PathBuf,
+}
+
+fn new_bytes() -> Vec<u8> {
+    let old = bytes(OLD);
+    let (before, behind) = old.split_at(usize::try_from(4 * PART).unwrap());
+    [before, &vec![7; usize::try_from(PART).unwrap()], behind].concat()
+}
+
+impl Made {
+    fn new() -> Self {
+        Self::with(Rig::new())
+    }
+
+    fn with(rig: Rig) -> Self {
+        rig.server.put("backups", "old.bin", &bytes(OLD));
+        let file = rig.file("new.bin", 0);
+        std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &new_bytes())
+            .unwrap();
+        Self { rig, file }
+    }
+
+    fn etag(&self) -> String {
+        self.rig.server.object("backups", "old.bin").unwrap().etag
+    }
+
+    fn composition(&self) -> Composition {
+        let shared = [
+            Shared { at: 0, from: 0, size: 4 * PART },
+            Shared { at: 5 * PART, from: 4 * PART, size: 4 * PART },
+        ];
+        self.composed_of(&shared)
+    }
+
+    fn composed_of(&self, shared: &[Shared]) -> Composition {
+        let rules = (PART, 10_000);
+        Composition::plan((uri("old.bin"), self.etag()), NEW, shared, rules).unwrap()
+    }
+
+    fn put(
+        &self,
+        composition: &Composition,
+        options: &PutOptions,
+    ) -> Result<ObjectSummary, S3Error> {
+        let source = Source { path: self.file.clone(), uri: uri("new.bin"), size: NEW };
+        self.rig.run(async |link| {
+            let compose = async || Some(composition.clone());
+            put_composed(link, &source, options, &|_| true, &|| Box::pin(compose())).await
+        })
+    }
+
+    /// Checks that the object is right although nothing was copied, and that this was told.
+    fn check_sent_whole(&self, summary: &ObjectSummary) {
+        assert_eq!(
+            (summary.proof, summary.bytes_sent, summary.bytes_copied),
+            (Proof::Full, NEW, 0)
+        );
+        self.check();
+        let told = |event: &Event| matches!(event, Event::Uncomposed { .. });
+        assert_eq!(self.rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
+    }
+
+    fn check(&self) {
+        assert!(self.rig.server.object("backups", "new.bin").unwrap().bytes() == new_bytes());
+        assert_eq!(self.rig.server.pending_uploads("backups"), 0);
+    }
+}
+
+fn resumable(journals: &Path) -> PutOptions {
+    let now = datetime!(2100-01-01 0:00 UTC);
+    let resume = Resume { journals: Journals::new(journals), earlier: EarlierRun::TakeUp, now };
+    PutOptions { resume: Some(resume), ..in_small_parts() }
+}
+
+#[test]
+fn only_what_the_other_object_has_not_is_sent() {
+    let made = Made::new();
+
+    let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
+
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
+    assert_eq!((summary.bytes_sent, summary.bytes_copied, summary.parts), (PART, OLD, 3));
+    assert_eq!(made.rig.server.count("UploadPart"), 1);
+    assert_eq!(made.rig.moved().cast_unsigned(), NEW);
+    made.check();
+}
+
+#[test]
+fn every_checksum_confirms_copies() {
+    use devops_core::s3::Algorithm::{Crc32c, Sha256};
+    for algorithm in [Crc32c, Sha256] {
+        let made = Made::new();
+        let options = PutOptions { checksum: Some(algorithm), ..in_small_parts() };
+
+        let summary = made.put(&made.composition(), &options).unwrap();
+
+        assert!(summary.proof >= Proof::Parts, "{algorithm:?}");
+        made.check();
+    }
+}
+
+#[test]
+fn a_store_without_checksums_confirms_copies_by_their_etags() {
+    let made = Made::new();
+    made.rig.server.faults(&["*:no-checksum:always"]);
+
+    let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
+
+    assert_eq!((summary.proof, summary.bytes_copied), (Proof::Etag, OLD));
+    made.check();
+}
+
+#[test]
+fn a_store_that_copies_nothing_gets_everything() {
+    for fault in ["not-implemented", "denied", "invalid-part", "bad-digest"] {
+        let made = Made::new();
+        let options = PutOptions { resume: None, ..in_small_parts() };
+        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}")]);
+
+        let summary = made.put(&made.composition(), &options);
+
+        let summary = summary.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        if fault == "bad-digest" {
+            // What may pass is tried again.
+            assert_eq!(summary.bytes_copied, OLD);
+        } else {
+            made.check_sent_whole(&summary);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_wants_equal_parts_gets_them() {
+    let made = Made::new();
+    made.rig.server.faults(&["CompleteMultipartUpload:invalid-part"]);
+
+    let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
+
+    made.check_sent_whole(&summary);
+}
+
+#[test]
+fn a_copy_that_is_not_what_the_file_has_is_not_believed() {
+    let made = Made::new();
+    // The plan is wrong by a byte, as if the index of the other object lied.
+    let shared = [Shared { at: 0, from: 1, size: 4 * PART }];
+
+    let summary = made.put(&made.composed_of(&shared), &in_small_parts()).unwrap();
+
+    made.check_sent_whole(&summary);
+}
+
+#[test]
+fn an_object_that_was_replaced_meanwhile_is_not_copied_from() {
+    let made = Made::new();
+    let composition = made.composition();
+    made.rig.server.put("backups", "old.bin", &vec![1; usize::try_from(OLD).unwrap()]);
+
+    let summary = made.put(&composition, &in_small_parts()).unwrap();
+
+    made.check_sent_whole(&summary);
+}
+
+#[test]
+fn an_object_in_an_archive_is_not_copied_from() {
+    let made = Made::new();
+    made.rig.server.archive("backups", "old.bin", "GLACIER");
+
+    let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
+
+    assert!(made.rig.server.count("UploadPartCopy") > 0);
+    made.check_sent_whole(&summary);
+}
+
+#[test]
+fn a_copy_that_fails_for_a_while_is_tried_again() {
+    for fault in ["internal-error", "slow-down", "drop-before", "drop-after", "error-after"] {
+        let made = Made::new();
+        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}:times=2")]);
+
+        let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
+
+        assert_eq!((summary.proof, summary.bytes_copied), (Proof::Full, OLD), "{fault}");
+        made.check();
+    }
+}
+
+#[test]
+fn a_copy_that_never_ends_well_is_sent_instead() {
+    for fault in ["internal-error", "error-in-200", "drop-before", "stall"] {
+        let made = Made::with(Rig::impatient());
+        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}:always")]);
+
+        let summary = made.put(&made.composition(), &resumable(&made.rig.path("journals")));
+
+        let summary = summary.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        made.check_sent_whole(&summary);
+    }
+}
+
+#[test]
+fn who_may_not_abort_puts_all_the_same() {
+    let made = Made::new();
+    made.rig.server.faults(&["UploadPartCopy:denied", "AbortMultipartUpload:denied:always"]);
+
+    let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
+
+    assert_eq!((summary.proof, summary.bytes_sent), (Proof::Full, NEW));
+    assert_eq!(made.rig.server.pending_uploads("backups"), 1);
+}
+
+#[test]
+fn an_upload_made_of_another_base_is_not_gone_on_with() {
+    let made = Made::new();
+    let options = resumable(&made.rig.path("journals"));
+    made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
+    made.put(&made.composition(), &options).unwrap_err();
+
+    let source = Source { path: made.file.clone(), uri: uri("new.bin"), size: NEW };
+    let refused = made.rig.run(async |link| {
+        put_composed(link, &source, &options, &|_| false, &|| Box::pin(async { None })).await
+    });
+
+    let error = refused.unwrap_err();
+    assert!(error.to_string().ends_with("was begun with another base"), "{error}");
+    made.put(&made.composition(), &options).unwrap();
+    made.check();
+}
+
+#[test]
+fn a_composed_upload_that_breaks_off_goes_on() {
+    let made = Made::new();
+    let options = resumable(&made.rig.path("journals"));
+    made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
+    let error = made.put(&made.composition(), &options).unwrap_err();
+    assert!(matches!(error, S3Error::Kept { .. }), "{}", error.kind().name());
+
+    let summary = made.put(&made.composition(), &options).unwrap();
+
+    assert_eq!((summary.proof, summary.bytes_sent, summary.bytes_copied), (Proof::Full, 0, 0));
+    assert_eq!(made.rig.server.count("UploadPartCopy"), 2);
+    assert_eq!(made.rig.server.count("UploadPart"), 1);
+    made.check();
+}
+
+#[test]
+fn a_composed_upload_whose_base_is_gone_begins_anew() {
+    let gone: [fn(&Server); 2] = [
+        |server| server.put("backups", "old.bin", b"another"),
+        |server| server.archive("backups", "old.bin", "GLACIER"),
+    ];
+    for gone in gone {
+        let made = Made::new();
+        let options = resumable(&made.rig.path("journals"));
+        made.rig.server.faults(&["UploadPartCopy:expired-token:always"]);
+        made.put(&made.composition(), &options).unwrap_err();
+        made.rig.server.clear_faults();
+        let composition = made.composition();
+        gone(&made.rig.server);
+
+        let summary = made.put(&composition, &options).unwrap();
+
+        made.check_sent_whole(&summary);
+    }
+}

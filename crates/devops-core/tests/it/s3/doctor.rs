@@ -1,0 +1,299 @@
+//! What `doctor` finds out about stores that are good, and about others; and what puts make of it.
+
+use std::{cell::RefCell, fs::File, io::Write};
+
+use devops_core::{
+    cancel::{Cancel, Cancelled},
+    kind::Kind,
+    s3::{
+        Algorithm, Conditions, ConnectOptions, CustomerKey, Diagnosis, Event, Examined, Finding,
+        Known, Level, Link, Proof, PutOptions, RequestHeaders, Source, Stop, StoreOptions, connect,
+        diagnose, put,
+    },
+};
+use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
+use time::OffsetDateTime;
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+/// Examines the store while these things go wrong.
+fn examine(rules: &[&str]) -> (Rig, Diagnosis, Vec<Finding>) {
+    let rig = Rig::impatient();
+    rig.server.faults(rules);
+    let findings = RefCell::new(Vec::new());
+    let diagnosis = run(&rig, &|finding| findings.borrow_mut().push(finding)).unwrap();
+    (rig, diagnosis, findings.into_inner())
+}
+
+fn run(rig: &Rig, tell: &dyn Fn(Finding)) -> Result<Diagnosis, Cancelled> {
+    let prefix = uri("nightly/");
+    let examined = Examined { prefix: &prefix, write: true, now: OffsetDateTime::now_utc() };
+    rig.run(async |link| diagnose(link, examined, tell).await)
+}
+
+/// Returns the worst that was found about something.
+fn level(findings: &[Finding], check: &str) -> Level {
+    let found = findings.iter().filter(|finding| finding.check == check);
+    let worst = found.map(|finding| finding.level).max();
+    worst.unwrap_or_else(|| panic!("nothing about {check}: {findings:#?}"))
+}
+
+fn is_clean(rig: &Rig) {
+    assert_eq!(rig.server.keys("backups"), [""; 0]);
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+}
+
+#[test]
+fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
+    let (rig, diagnosis, findings) = examine(&[]);
+
+    let known = Known {
+        checksums: Some(true),
+        conditions: Some(Conditions::Honoured),
+        copies: Some(true),
+        etag_is_md5: Some(true),
+    };
+    assert_eq!(diagnosis, Diagnosis { known, proof: Some(Proof::Full), failed: None });
+    for check in [
+        "crc64nvme",
+        "content-md5",
+        "crc32c",
+        "sha256",
+        "wrong checksum",
+        "if-none-match",
+        "if-none-match on parts",
+        "head",
+        "etag",
+        "get",
+        "copy",
+        "list parts",
+        "multipart",
+        "delete",
+    ] {
+        assert_eq!(level(&findings, check), Level::Ok, "{check}: {findings:#?}");
+    }
+    is_clean(&rig);
+}
+
+#[test]
+fn a_store_that_does_not_look_at_conditions_is_found_out() {
+    let rules =
+        ["PutObject", "CompleteMultipartUpload"].map(|on| format!("{on}:ignore-condition:always"));
+    let (rig, diagnosis, findings) = examine(&rules.each_ref().map(String::as_str));
+
+    assert_eq!(diagnosis.known.conditions, Some(Conditions::Ignored));
+    assert_eq!(level(&findings, "if-none-match"), Level::Warn);
+    assert_eq!(level(&findings, "if-none-match on parts"), Level::Warn);
+    is_clean(&rig);
+}
+
+#[test]
+fn a_store_that_does_not_look_at_conditions_still_tells_the_checksum_of_a_put() {
+    let (_, diagnosis, findings) = examine(&["PutObject:ignore-condition:always"]);
+
+    let head = findings.iter().find(|finding| finding.check == "head").unwrap();
+    assert!(head.message.contains("tells crc64nvme"), "{head:?}");
+    assert_eq!(diagnosis.proof, Some(Proof::Full));
+}
+
+#[test]
+fn a_store_that_copies_only_large_pieces_is_not_taken_for_one_that_copies_none() {
+    let (rig, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
+
+    assert_eq!((diagnosis.known.copies, level(&findings, "copy")), (None, Level::Ok));
+    is_clean(&rig);
+}
+
+#[test]
+fn what_a_store_answers_otherwise_than_s3_is_named_and_no_end() {
+    let rules = ["ListParts:other-root:always", "GetBucketVersioning:other-root:always"];
+    let (rig, diagnosis, findings) = examine(&rules);
+
+    assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Full), None));
+    for check in ["list parts", "versioning"] {
+        let finding = findings.iter().find(|finding| finding.check == check).unwrap();
+        assert_eq!(finding.level, Level::Warn, "{finding:?}");
+        assert!(finding.message.contains("no answer of S3"), "{finding:?}");
+    }
+    is_clean(&rig);
+}
+
+#[test]
+fn conditions_that_only_completions_ignore_count_as_ignored() {
+    let (_, diagnosis, findings) = examine(&["CompleteMultipartUpload:ignore-condition:always"]);
+
+    assert_eq!(diagnosis.known.conditions, Some(Conditions::Ignored));
+    assert_eq!(level(&findings, "if-none-match"), Level::Ok);
+}
+
+#[test]
+fn a_store_without_checksums_is_proven_by_its_etags() {
+    let (rig, diagnosis, findings) = examine(&["*:refuse-checksums:always"]);
+
+    assert_eq!((diagnosis.known.checksums, diagnosis.proof), (Some(false), Some(Proof::Etag)));
+    assert_eq!((level(&findings, "crc64nvme"), diagnosis.failed), (Level::Warn, None));
+    is_clean(&rig);
+}
+
+#[test]
+fn a_store_that_tells_no_checksums_is_proven_by_its_etags() {
+    let (_, diagnosis, _) = examine(&["*:no-checksum:always"]);
+
+    assert_eq!((diagnosis.known.checksums, diagnosis.proof), (Some(true), Some(Proof::Etag)));
+}
+
+#[test]
+fn what_puts_need_and_what_is_only_worth_knowing_are_told_apart() {
+    for (rule, failed, check) in [
+        ("PutObject:denied:always", Some(Kind::Permission), "put"),
+        ("CreateMultipartUpload:not-implemented:always", Some(Kind::Mismatch), "multipart"),
+        ("*:no-bucket:always", Some(Kind::NotFound), "bucket"),
+        ("*:expired-token:always", Some(Kind::Permission), "credentials"),
+        ("*:drop-before:always", Some(Kind::Temporary), "endpoint"),
+        ("HeadObject:denied:always", None, "head"),
+        ("GetObject:denied:always", None, "get"),
+        ("UploadPartCopy:not-implemented:always", None, "copy"),
+    ] {
+        let (rig, diagnosis, findings) = examine(&[rule]);
+
+        assert_eq!(diagnosis.failed, failed, "{rule}: {findings:#?}");
+        let expected = if failed.is_some() { Level::Fail } else { Level::Warn };
+        assert_eq!(level(&findings, check), expected, "{rule}");
+        rig.server.clear_faults();
+        is_clean(&rig);
+    }
+}
+
+#[test]
+fn a_probe_that_may_not_be_deleted_is_named() {
+    let (rig, diagnosis, findings) = examine(&["DeleteObject:denied:always"]);
+
+    assert_eq!((level(&findings, "delete"), diagnosis.failed), (Level::Ok, None));
+    for key in rig.server.keys("backups") {
+        assert!(key.starts_with("nightly/.devops-s3push-doctor-"), "{key}");
+        let is_it = |finding: &&Finding| finding.message.contains(&format!("`s3://backups/{key}`"));
+        assert!(
+            findings.iter().find(is_it).is_some_and(|finding| finding.check == "clean"),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_signal_ends_the_examination_and_leaves_nothing_behind() {
+    for check in ["crc32c", "copy", "multipart"] {
+        let rig = Rig::new();
+
+        let cancelled = run(&rig, &|finding| {
+            if finding.check == check {
+                rig.cancel.cancel(15);
+            }
+        });
+
+        assert_eq!(cancelled, Err(Cancelled { signal: 15 }), "{check}");
+        is_clean(&rig);
+    }
+}
+
+#[test]
+fn without_writing_little_is_found_out() {
+    let rig = Rig::new();
+    let prefix = uri("");
+    let examined = Examined { prefix: &prefix, write: false, now: OffsetDateTime::now_utc() };
+
+    let diagnosis = rig.run(async |link| diagnose(link, examined, &|_| {}).await).unwrap();
+
+    assert_eq!(diagnosis, Diagnosis::default());
+    assert_eq!(rig.server.count("PutObject") + rig.server.count("CreateMultipartUpload"), 0);
+}
+
+/// Puts an object into a store of which this is known, and returns how it was proven.
+fn put_knowing(known: Known, rules: &[&str]) -> (Rig, Proof) {
+    let rig = Rig::new();
+    rig.server.faults(rules);
+    let file = rig.file("a.bin", 3 * PART);
+    let source = Source { path: file, uri: uri("a.bin"), size: 3 * PART };
+    let summary = rig
+        .run(async |link| {
+            link.store.know(known);
+            put(link, &source, &in_small_parts()).await
+        })
+        .unwrap();
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(3 * PART));
+    (rig, summary.proof)
+}
+
+#[test]
+fn a_store_known_to_refuse_checksums_is_not_asked_to_take_any() {
+    let known = Known { checksums: Some(false), ..Known::default() };
+
+    let (rig, proof) = put_knowing(known, &["*:refuse-checksums:always"]);
+
+    assert_eq!(proof, Proof::Etag);
+    assert_eq!(rig.server.count("UploadPart"), 3);
+    let log = rig.server.log();
+    let parts = || log.iter().filter(|entry| entry.operation == "UploadPart");
+    assert!(parts().all(|part| part.header("content-md5").is_some()));
+    assert!(!rig.events.borrow().iter().any(|event| matches!(event, Event::Weaker(_))));
+}
+
+#[test]
+fn a_store_known_to_refuse_conditions_is_not_sent_any() {
+    let known = Known { conditions: Some(Conditions::Refused), ..Known::default() };
+
+    let (rig, proof) = put_knowing(known, &["*:refuse-conditions:always"]);
+
+    assert_eq!((proof, rig.server.count("CompleteMultipartUpload")), (Proof::Full, 1));
+}
+
+#[test]
+fn an_etag_that_is_known_to_mean_nothing_proves_nothing() {
+    let known = Known { etag_is_md5: Some(false), ..Known::default() };
+
+    let (_, proof) = put_knowing(known, &["*:no-checksum:always"]);
+
+    assert_eq!(proof, Proof::Size);
+    assert_eq!(put_knowing(Known::default(), &["*:no-checksum:always"]).1, Proof::Etag);
+}
+
+#[test]
+fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
+    let server = Server::with_bucket();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.bin");
+    File::create(&path).unwrap().write_all(&bytes(2 * PART)).unwrap();
+    let stop = Stop::new(&Cancel::new());
+    let options = ConnectOptions {
+        endpoint_url: Some(server.endpoint()),
+        key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
+        headers: RequestHeaders {
+            requester_pays: true,
+            bucket_owner: Some("123456789012".to_owned()),
+            has_customer_key: true,
+            customer_key: CustomerKey::read(&[7; 32]),
+        },
+        ..ConnectOptions::default()
+    };
+    let source = Source { path, uri: uri("a.bin"), size: 2 * PART };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+
+    let summary = runtime.block_on(async {
+        let store = connect(&options, StoreOptions::default(), &stop).await.unwrap();
+        let link = Link { store: &store, stop: &stop, events: &|_| {} };
+        let options = PutOptions { checksum: Some(Algorithm::Crc32c), ..in_small_parts() };
+        put(link, &source, &options).await.unwrap()
+    });
+
+    assert_eq!(summary.proof, Proof::Full);
+    let log = server.log();
+    assert!(log.len() >= 5, "{log:?}");
+    for entry in &log {
+        assert_eq!(entry.header("x-amz-request-payer"), Some("requester"), "{entry:?}");
+        assert_eq!(entry.header("x-amz-expected-bucket-owner"), Some("123456789012"), "{entry:?}");
+        let key = entry.header("x-amz-server-side-encryption-customer-key");
+        assert_eq!(key, Some("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="), "{entry:?}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Fetching many objects, and one in several goes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use devops_core::{
+    fs::ReplacePolicy,
+    kind::{HasKind, Kind},
+    s3::{
+        Event, Filter, GetOptions, GetSummary, Link, PartSize, S3Error, delete, find_targets, get,
+        get_target, run_all,
+    },
+    units::ByteSize,
+};
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+const SIZE: u64 = 2 * PART + 99;
+/// One range comes, and the others do not before it is there.
+const ONE_RANGE: [&str; 2] =
+    ["GetObject:delay=300:after=1:always", "GetObject:denied:after=1:always"];
+
+fn options() -> GetOptions {
+    let part_size = PartSize::Exactly(ByteSize(PART));
+    GetOptions { replace: ReplacePolicy::Keep, mode: 0o644, part_size }
+}
+
+fn get_to(rig: &Rig, path: &Path) -> Result<GetSummary, S3Error> {
+    rig.run(async |link| get(link, &uri("a.bin"), path, options()).await)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A rig with one object of three ranges, of which one was fetched before the work broke off.
+fn broken_off() -> (Rig, PathBuf) {
+    let rig = Rig::new();
+    rig.put(&rig.file("source.bin", SIZE), "a.bin", &in_small_parts()).unwrap();
+    fs::create_dir(rig.path("to")).unwrap();
+    let path = rig.path("to/back.bin");
+    rig.server.faults(&ONE_RANGE);
+    let error = get_to(&rig, &path).unwrap_err();
+    assert_eq!(error.kind(), Kind::Permission);
+    rig.server.clear_faults();
+    (rig, path)
+}
+
+fn n_kept(rig: &Rig) -> u64 {
+    let events = rig.events.borrow();
+    events.iter().map(|event| if let Event::Kept { size, .. } = event { *size } else { 0 }).sum()
+}
+
+#[test]
+fn what_was_fetched_before_the_work_broke_off_is_not_fetched_again() {
+    let (rig, path) = broken_off();
+    let kept = names(&rig.path("to"));
+    let n_before = rig.server.count("GetObject");
+    let at_first = n_kept(&rig);
+
+    get_to(&rig, &path).unwrap();
+
+    assert_eq!(kept, [".back.bin.s3get-journal", ".back.bin.s3get-part"]);
+    assert!([PART, 99].contains(&at_first), "{at_first}");
+    assert_eq!(rig.server.count("GetObject") - n_before, 2);
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+    assert_eq!(names(&rig.path("to")), ["back.bin"]);
+    let is_continued = |event: &Event| matches!(event, Event::Continued { parts: 1, .. });
+    assert!(rig.events.borrow().iter().any(is_continued));
+}
+
+#[test]
+fn an_object_that_was_changed_meanwhile_is_fetched_from_the_beginning() {
+    let (rig, path) = broken_off();
+    rig.server.put("backups", "a.bin", &bytes(SIZE - 1));
+
+    get_to(&rig, &path).unwrap();
+
+    assert!(fs::read(&path).unwrap() == bytes(SIZE - 1));
+    assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::Anew { .. })));
+    assert_eq!(names(&rig.path("to")), ["back.bin"]);
+}
+
+#[test]
+fn bytes_of_an_earlier_run_that_were_damaged_are_fetched_again() {
+    use std::os::unix::fs::FileExt;
+    let (rig, path) = broken_off();
+    let part = fs::File::options().write(true).open(rig.path("to/.back.bin.s3get-part")).unwrap();
+    for offset in [1, PART + 1, 2 * PART + 1] {
+        part.write_all_at(b"\0\x01\x02\x03\x04\x05\x06\x07", offset).unwrap();
+    }
+    let n_before = rig.server.count("GetObject");
+
+    get_to(&rig, &path).unwrap();
+
+    assert_eq!(rig.server.count("GetObject") - n_before, 3);
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+}
+
+#[test]
+fn bytes_that_are_not_those_of_the_store_leave_nothing() {
+    let (rig, path) = broken_off();
+    rig.server.faults(&["HeadObject:wrong-checksum:always"]);
+
+    let error = get_to(&rig, &path).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Mismatch);
+    assert_eq!(names(&rig.path("to")), [""; 0]);
+}
+
+#[test]
+fn a_file_that_is_the_same_already_is_not_fetched() {
+    let (rig, path) = broken_off();
+    fs::copy(rig.path("source.bin"), &path).unwrap();
+    let n_before = rig.server.count("GetObject");
+
+    let summary = get_to(&rig, &path).unwrap();
+
+    assert!(summary.is_unchanged);
+    assert_eq!(rig.server.count("GetObject"), n_before);
+    assert_eq!(names(&rig.path("to")), ["back.bin"]);
+}
+
+#[derive(Debug, Default)]
+struct Done {
+    fetched: Vec<String>,
+    n_unchanged: usize,
+    failed: Vec<(String, Kind)>,
+}
+
+fn get_all(rig: &Rig, before: impl AsyncFnOnce(Link<'_>)) -> Done {
+    let folder = rig.path("tree");
+    let mut done = Done::default();
+    rig.run(async |link| {
+        let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
+        before(link).await;
+        let work = async |target| get_target(link, &folder, target, options()).await;
+        run_all(link, &targets.files, work, |target, result| {
+            let name = target.relative.to_str().unwrap().to_owned();
+            match result {
+                Ok(summary) if summary.is_unchanged => done.n_unchanged += 1,
+                Ok(_) => done.fetched.push(name),
+                Err(error) => done.failed.push((name, error.kind())),
+            }
+        })
+        .await
+    })
+    .unwrap();
+    done.fetched.sort();
+    done
+}
+
+#[test]
+fn the_objects_under_a_prefix_come_several_at_a_time_and_only_once() {
+    let rig = Rig::new();
+    let keys: Vec<_> = (0..12).map(|n| format!("{n:02}/ü {n}")).collect();
+    for key in &keys {
+        rig.server.put("backups", &format!("p/{key}"), key.as_bytes());
+    }
+    rig.server.put("backups", "p/../../out", b"x");
+    rig.server.put("backups", "q/other", b"x");
+    rig.server.faults(&["GetObject:delay=30:always"]);
+
+    let first = get_all(&rig, async |_| ());
+    let second = get_all(&rig, async |_| ());
+
+    assert_eq!((first.fetched, first.failed), (keys.clone(), vec![]));
+    assert_eq!((second.fetched.len(), second.n_unchanged), (0, 12));
+    assert!(keys.iter().all(|key| fs::read(rig.path("tree").join(key)).unwrap() == key.as_bytes()));
+    assert!(rig.server.log().iter().any(|entry| entry.alongside > 1));
+    assert!(!rig.path("out").exists());
+    // One request for each, and none for those that are here.
+    assert_eq!((rig.server.count("GetObject"), rig.server.count("HeadObject")), (12, 0));
+}
+
+#[test]
+fn an_object_that_was_replaced_after_the_listing_comes_as_it_is_now() {
+    let rig = Rig::new();
+    for key in ["p/a", "p/b"] {
+        rig.server.put("backups", key, b"old");
+    }
+
+    let done = get_all(&rig, async |_| {
+        rig.server.put("backups", "p/a", b"new");
+        rig.server.put("backups", "p/b", b"longer");
+    });
+
+    assert_eq!(done.fetched, ["a", "b"]);
+    assert_eq!(fs::read(rig.path("tree/a")).unwrap(), b"new");
+    assert_eq!(fs::read(rig.path("tree/b")).unwrap(), b"longer");
+}
+
+#[test]
+fn a_small_object_that_arrives_as_another_becomes_no_file() {
+    let rig = Rig::new();
+    for key in ["p/a", "p/b"] {
+        rig.server.put("backups", key, b"content");
+    }
+    rig.server.faults(&["GetObject:wrong-checksum"]);
+
+    let done = get_all(&rig, async |_| ());
+
+    assert_eq!((done.fetched.len(), done.failed.len()), (1, 1));
+    assert_eq!(done.failed[0].1, Kind::Mismatch);
+    assert_eq!(names(&rig.path("tree")), [done.fetched[0].as_str()]);
+}
+
+#[test]
+fn a_file_that_is_another_and_an_object_that_goes_keep_nothing_else_from_coming() {
+    let rig = Rig::new();
+    for key in ["p/a", "p/b", "p/c", "p/d/e"] {
+        rig.server.put("backups", key, b"x");
+    }
+    fs::create_dir(rig.path("tree")).unwrap();
+    rig.file("tree/a", 3);
+    rig.file("tree/d", 0);
+
+    let mut done = get_all(&rig, async |link| {
+        delete(link, &[uri("p/b").into()], &mut |_, _| {}).await.unwrap();
+    });
+
+    done.failed.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(done.fetched, ["c"]);
+    let kinds: Vec<_> = done.failed.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+    assert_eq!(kinds, [("a", Kind::Exists), ("b", Kind::NotFound), ("d/e", Kind::Failed)]);
+    assert_eq!(fs::read(rig.path("tree/a")).unwrap(), bytes(3));
+}
+
+#[test]
+fn a_listing_that_fails_halfway_fetches_nothing() {
+    let rig = Rig::new();
+    for n in 0..1001 {
+        rig.server.put("backups", &format!("p/{n}"), b"x");
+    }
+    rig.server.faults(&["ListObjectsV2:denied:after=1:always"]);
+
+    let found = rig.run(async |link| find_targets(link, &uri("p/"), &Filter::default()).await);
+
+    assert_eq!(found.unwrap_err().kind(), Kind::Permission);
+    assert_eq!(rig.server.count("GetObject"), 0);
+}

@@ -1,0 +1,237 @@
+//! Fetching, comparing and listing.
+
+use std::{fs, path::Path, time::Duration};
+
+use devops_core::{
+    fs::ReplacePolicy,
+    kind::{HasKind, Kind},
+    s3::{
+        Event, GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list, list_versions,
+    },
+    units::ByteSize,
+};
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+const SIZE: u64 = 2 * PART + 99;
+
+fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
+    let part_size = PartSize::Exactly(ByteSize(PART));
+    let options = GetOptions { replace, mode: 0o644, part_size };
+    rig.run(async |link| get(link, &uri("a.bin"), path, options).await)
+}
+
+/// Returns how many bytes were told to be kept.
+fn kept(rig: &Rig) -> Vec<u64> {
+    let kept =
+        |event: &Event| if let Event::Kept { size, .. } = event { Some(*size) } else { None };
+    rig.events.borrow().iter().filter_map(kept).collect()
+}
+
+/// A rig with one object of three parts.
+fn stored() -> Rig {
+    let rig = Rig::with(Patience {
+        before_first_answer: Duration::from_secs(20),
+        stall: Duration::from_secs(2),
+    });
+    let file = rig.file("source.bin", SIZE);
+    rig.put(&file, "a.bin", &in_small_parts()).unwrap();
+    rig
+}
+
+#[test]
+fn an_object_comes_back_in_ranges_and_is_checked() {
+    let rig = stored();
+    let path = rig.path("back.bin");
+
+    let summary = get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+
+    assert_eq!((summary.size, summary.proof), (SIZE, Proof::Full));
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+    assert_eq!(rig.server.count("GetObject"), 3);
+}
+
+#[test]
+fn an_empty_object_becomes_an_empty_file() {
+    let rig = Rig::new();
+    rig.server.put("backups", "a.bin", b"");
+    let path = rig.path("back.bin");
+
+    let summary = get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+
+    assert_eq!((summary.size, summary.proof), (0, Proof::Full));
+    assert_eq!(fs::read(&path).unwrap(), b"");
+}
+
+#[test]
+fn a_range_that_breaks_off_or_stands_still_is_fetched_again() {
+    for rule in [
+        "GetObject:truncate:times=2",
+        "GetObject:stall-body",
+        "GetObject:slow-down",
+        "GetObject:drop-before",
+    ] {
+        let rig = stored();
+        rig.server.faults(&[rule]);
+        let path = rig.path("back.bin");
+
+        get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+
+        assert!(fs::read(&path).unwrap() == bytes(SIZE), "{rule}");
+    }
+}
+
+#[test]
+fn an_existing_file_stays_unless_told_otherwise() {
+    let rig = stored();
+    let path = rig.file("back.bin", 3);
+
+    let refused = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let kept = fs::read(&path).unwrap();
+    get_to(&rig, &path, ReplacePolicy::Replace).unwrap();
+
+    assert_eq!(refused.kind(), Kind::Exists);
+    assert_eq!(kept, bytes(3));
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+}
+
+#[test]
+fn what_was_fetched_is_not_fetched_again_when_it_got_no_final_name() {
+    let rig = stored();
+    let path = rig.path("back.bin");
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Moved(_)) {
+            rig.file("back.bin", 3);
+        }
+    });
+
+    let refused = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let kept = kept(&rig);
+    rig.on_event(|_, _| ());
+    get_to(&rig, &path, ReplacePolicy::Replace).unwrap();
+
+    assert_eq!(refused.kind(), Kind::Exists);
+    assert_eq!(kept, [SIZE]);
+    assert!(fs::read(&path).unwrap() == bytes(SIZE));
+    assert_eq!(rig.server.count("GetObject"), 3);
+    assert!(!rig.path(".back.bin.s3get-part").exists());
+}
+
+#[test]
+fn bytes_that_are_not_what_the_store_says_never_become_a_file() {
+    let rig = stored();
+    rig.server.faults(&["HeadObject:wrong-checksum:always"]);
+    let path = rig.path("back.bin");
+
+    let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Mismatch);
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_object_that_is_replaced_while_it_is_fetched_is_said_so() {
+    let rig = stored();
+    // The tag is then no longer that of the object.
+    rig.server.faults(&["HeadObject:wrong-etag"]);
+    let path = rig.path("back.bin");
+
+    let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Temporary);
+    assert!(error.to_string().contains("was replaced while it was fetched"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_empty_object_is_one_though_it_has_no_first_byte_to_look_at() {
+    let rig = Rig::new();
+    rig.server.put("backups", "a.bin", b"");
+    rig.server.faults(&["HeadObject:denied"]);
+
+    get_to(&rig, &rig.path("back.bin"), ReplacePolicy::Keep).unwrap();
+
+    assert_eq!(fs::read(rig.path("back.bin")).unwrap(), b"");
+}
+
+#[test]
+fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
+    let rig = Rig::new();
+    let path = rig.path("back.bin");
+    let missing = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let nowhere = devops_core::s3::S3Uri::new("nowhere", "a.bin").unwrap();
+    let options =
+        GetOptions { replace: ReplacePolicy::Keep, mode: 0o644, part_size: PartSize::Auto };
+    let no_bucket = rig.run(async |link| get(link, &nowhere, &path, options).await).unwrap_err();
+
+    assert_eq!(missing.to_string(), "HeadObject: no object `s3://backups/a.bin`");
+    assert_eq!(no_bucket.to_string(), "HeadBucket: the bucket `nowhere` does not exist");
+    assert_eq!((missing.kind(), no_bucket.kind()), (Kind::NotFound, Kind::NotFound));
+}
+
+#[test]
+fn keys_that_xml_cannot_carry_are_listed() {
+    let rig = Rig::new();
+    let awkward = ["p/a\u{1b}[31m", "p/a b+c%20", "p/\u{1}", "p/ü\n"];
+    for key in awkward {
+        rig.server.put("backups", key, b"x");
+    }
+    let mut keys = Vec::new();
+
+    rig.run(async |link| {
+        list(link, &uri("p/"), &mut |object| {
+            keys.push(object.uri.key);
+            true
+        })
+        .await
+    })
+    .unwrap();
+
+    keys.sort();
+    let mut expected = awkward.map(str::to_owned);
+    expected.sort();
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_listing_with_a_size_that_is_none_is_no_answer() {
+    let rig = Rig::new();
+    rig.server.put("backups", "p/a", b"x");
+    rig.server.faults(&["*:negative-size:always"]);
+
+    let objects = rig.run(async |link| list(link, &uri("p/"), &mut |_| true).await).unwrap_err();
+    let versions = rig.run(async |link| list_versions(link, &uri("p/")).await).unwrap_err();
+
+    for (operation, error) in [("ListObjectsV2", objects), ("ListObjectVersions", versions)] {
+        assert_eq!(
+            error.to_string(),
+            format!("{operation}: the store says that `p/a` has -5 bytes")
+        );
+        assert_eq!(error.kind(), Kind::Temporary);
+    }
+}
+
+#[test]
+fn a_listing_has_every_page() {
+    let rig = Rig::new();
+    for index in 0..1005 {
+        rig.server.put("backups", &format!("p/{index:04}"), b"x");
+    }
+    rig.server.put("backups", "q", b"x");
+    let mut keys = Vec::new();
+
+    rig.run(async |link| {
+        list(link, &uri("p/"), &mut |object| {
+            keys.push(object.uri.key);
+            true
+        })
+        .await
+    })
+    .unwrap();
+
+    assert_eq!((keys.len(), keys.last().map(String::as_str)), (1005, Some("p/1004")));
+    assert_eq!(rig.server.count("ListObjectsV2"), 2);
+}

@@ -1,0 +1,187 @@
+//! A signal while any request waits for the store.
+
+use std::{fs, thread, time::Duration};
+
+use devops_core::{
+    fs::ReplacePolicy,
+    kind::{HasKind, Kind},
+    s3::{
+        DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, Patience, PutOptions,
+        RemoveOptions, S3Error, abort_upload, bring, delete, find_targets, get_target,
+        pending_uploads, plan_removal, plan_sync, put, remove, run_all,
+    },
+};
+use devops_fakes::s3::Entry;
+
+use crate::s3::{
+    every_removal::Objects,
+    rig::{Rig, uri},
+};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// A rig in which nothing but a signal ends what waits.
+fn patient() -> Rig {
+    let an_hour = Duration::from_hours(1);
+    let rig = Rig::with(Patience { before_first_answer: an_hour, stall: an_hour });
+    for (key, content) in [("p/a", "old"), ("p/b", "same"), ("p/gone", "x"), ("p/gone ", "y")] {
+        rig.server.put("backups", key, content.as_bytes());
+    }
+    let folder = rig.path("folder");
+    fs::create_dir(&folder).unwrap();
+    for (name, content) in [("a", "new"), ("b", "same")] {
+        let mut file = fs::File::create(folder.join(name)).unwrap();
+        std::io::Write::write_all(&mut file, content.as_bytes()).unwrap();
+    }
+    rig
+}
+
+/// Lets a signal come as soon as an operation is asked for, which is never answered.
+fn ends(operation: &str, rules: &[&str], work: impl Fn(&Rig) -> Result<(), Kind>) -> Rig {
+    let rig = patient();
+    rig.server.faults(rules);
+    rig.server.faults(&[&format!("{operation}:stall:always")]);
+    let result = thread::scope(|scope| {
+        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        scope.spawn(move || {
+            let asked = |log: &[Entry]| log.iter().any(|entry| entry.operation == operation);
+            server.wait_for(asked, LONG);
+            cancel.cancel(2);
+        });
+        work(&rig)
+    });
+    assert_eq!(rig.server.count(operation).min(1), 1, "{operation} was not asked for");
+    assert_eq!(result, Err(Kind::Interrupted), "{operation}");
+    rig
+}
+
+fn sync(rig: &Rig) -> Result<(), Kind> {
+    rig.run(async |link| {
+        let (folder, prefix, filter) = (rig.path("folder"), uri("p/"), Filter::default());
+        let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
+        let planned = plan_sync(link, pair, false, Some(Deletion::default())).await;
+        let (_, plan) = planned.map_err(|error| error.kind())?;
+        let options = PutOptions::default();
+        let work = async |file| {
+            bring(link, file, &options, async |source, options| put(link, source, options).await)
+                .await
+        };
+        run_all(link, &plan.files, work, |_, _| {}).await.map_err(|error| error.kind())?;
+        let surplus = plan.surplus.iter();
+        let targets: Vec<DeleteTarget> = surplus.map(|object| object.uri.clone().into()).collect();
+        delete(link, &targets, &mut |_, _| {}).await.map_err(|error| error.kind())
+    })
+}
+
+fn rm(rig: &Rig, named: &str, recursive: bool) -> Result<(), Kind> {
+    let options = RemoveOptions { recursive, ..RemoveOptions::default() };
+    rig.run(async |link| {
+        let planned =
+            plan_removal(link, &[uri(named)], &options).await.map_err(|error| error.kind())?;
+        remove(link, &planned, &mut |_, _| {}).await.map_err(|error| error.kind())
+    })
+}
+
+fn get_all(rig: &Rig) -> Result<(), Kind> {
+    let replace = ReplacePolicy::Keep;
+    let options = GetOptions { replace, mode: 0o644, part_size: PartSize::Auto };
+    let to = rig.path("to");
+    rig.run(async |link| {
+        let targets = find_targets(link, &uri("p/"), &Filter::default())
+            .await
+            .map_err(|error| error.kind())?;
+        let work = async |target| get_target(link, &to, target, options).await;
+        run_all(link, &targets.files, work, |_, _| {}).await.map_err(|error| error.kind())
+    })
+}
+
+fn clear_up(rig: &Rig) -> Result<(), Kind> {
+    rig.run(async |link| {
+        for upload in pending_uploads(link, &uri(""), None).await? {
+            abort_upload(link, &upload).await?;
+        }
+        Ok::<_, S3Error>(())
+    })
+    .map_err(|error| error.kind())
+}
+
+fn contents(rig: &Rig) -> Objects {
+    let keys = rig.server.keys("backups").into_iter();
+    keys.map(|key| (key.clone(), rig.server.object("backups", &key).unwrap().bytes())).collect()
+}
+
+#[test]
+fn a_signal_ends_a_sync_wherever_it_waits() {
+    let untouched = contents(&patient());
+    for operation in ["ListObjectsV2", "PutObject"] {
+        let rig = ends(operation, &[], sync);
+        assert_eq!(contents(&rig), untouched, "{operation}");
+    }
+    // Then the listing's tags say nothing, and the store is asked for each object.
+    let rig = ends("HeadObject", &["ListObjectsV2:wrong-etag:always"], sync);
+    assert_eq!(contents(&rig).len(), untouched.len());
+    for operation in ["DeleteObjects", "DeleteObject"] {
+        let rig = ends(operation, &[], sync);
+        assert_eq!(contents(&rig)["p/a"], b"new", "{operation}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_removal_wherever_it_waits() {
+    let untouched = contents(&patient());
+    for operation in ["ListObjectsV2", "DeleteObjects"] {
+        let rig = ends(operation, &[], |rig| rm(rig, "p/", true));
+        assert_eq!(contents(&rig), untouched, "{operation}");
+    }
+    ends("DeleteObject", &[], |rig| rm(rig, "p/", true));
+    let rig = ends("HeadObject", &[], |rig| rm(rig, "p/a", false));
+    assert_eq!(contents(&rig), untouched);
+}
+
+#[test]
+fn a_signal_ends_the_fetching_of_many_wherever_it_waits() {
+    for operation in ["ListObjectsV2", "GetObject"] {
+        let rig = ends(operation, &[], get_all);
+        let there = fs::read_dir(rig.path("to")).map_or(0, Iterator::count);
+        assert_eq!(there, 0, "{operation}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_clearing_up_of_uploads() {
+    ends("ListMultipartUploads", &[], clear_up);
+    let begun = |rig: &Rig| {
+        // What nobody heard of was begun all the same.
+        let options = crate::s3::put::in_small_parts();
+        let file = rig.file("large", crate::s3::rig::PART + 1);
+        rig.put(&file, "large", &options).unwrap();
+        assert_eq!(rig.server.pending_uploads("backups"), 1);
+        clear_up(rig)
+    };
+    ends("AbortMultipartUpload", &["CreateMultipartUpload:drop-after"], begun);
+}
+
+#[cfg(all(feature = "archive", feature = "offsite"))]
+#[test]
+fn a_signal_ends_a_prune_wherever_it_waits() {
+    use devops_core::offsite::{plan_prune, remove_pruned};
+
+    use crate::s3::prune::{foreign, key, last};
+
+    let prune = |rig: &Rig| {
+        for day in [20, 21, 22] {
+            rig.server.put("backups", &key(day), &foreign(day));
+        }
+        rig.run(async |link| {
+            let plan = plan_prune(link, &last(1)).await.map_err(|error| error.kind())?;
+            remove_pruned(link, &plan, &mut |_, _| {}).await.map_err(|error| error.kind())
+        })
+    };
+    for operation in
+        ["ListObjectsV2", "GetBucketVersioning", "GetObject", "HeadObject", "DeleteObject"]
+    {
+        let rig = ends(operation, &[], prune);
+        let keys = rig.server.keys("backups");
+        assert!([20, 21, 22].iter().all(|&day| keys.contains(&key(day))), "{operation}");
+    }
+}

@@ -1,0 +1,356 @@
+//! Pruning the archives of a store.
+
+use std::time::{Duration, SystemTime};
+
+use devops_core::{
+    archive::{CreateOptions, Direct, Excludes, Level, Marks, create_to_writer},
+    cancel::Cancel,
+    clock::FixedClock,
+    kind::{HasKind, Kind},
+    offsite::{
+        Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, lock_kept, plan_prune,
+        remove_pruned,
+    },
+    retention::KeepPolicy,
+    s3::{LockMode, S3Error},
+};
+use time::{OffsetDateTime, macros::datetime};
+
+use crate::s3::rig::{Rig, uri};
+
+const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+const AN_HOUR: Duration = Duration::from_hours(1);
+
+/// Returns an archive of this day and that host, and of a folder that no other one is of.
+fn archive(host: &str, day: u8) -> Vec<u8> {
+    let source = tempfile::tempdir().unwrap();
+    let clock = FixedClock(NOW.replace_day(day).unwrap());
+    let options = CreateOptions {
+        source: source.path(),
+        excludes: Excludes::default(),
+        marks: Marks::default(),
+        one_file_system: false,
+        level: Level::new(1).unwrap(),
+        n_threads: 1,
+        reuse: false,
+        estimate: false,
+        patience: Duration::ZERO,
+        host,
+        reproducible: None,
+        clock: &clock,
+        encryption: None,
+        copies: None,
+        sha256: false,
+        layer: &Direct,
+        lock: None,
+    };
+    let mut bytes = Vec::new();
+    create_to_writer(&options, &mut bytes, None, &Cancel::new(), &mut |_| {}).unwrap();
+    bytes
+}
+
+pub(crate) fn key(day: u8) -> String {
+    format!("daily/backup-2026-11-{day:02}.tar.gz")
+}
+
+/// A rig with archives that do not say where they came from.
+fn rig_with(days: impl IntoIterator<Item = u8>) -> Rig {
+    let rig = Rig::impatient();
+    days.into_iter().for_each(|day| rig.server.put("backups", &key(day), &foreign(day)));
+    rig
+}
+
+pub(crate) fn foreign(day: u8) -> [u8; 4] {
+    [0x1f, 0x8b, 8, day]
+}
+
+pub(crate) fn last(n: u32) -> PruneRequest {
+    PruneRequest {
+        folder: uri("daily/"),
+        name: "backup".parse().unwrap(),
+        policy: KeepPolicy { last: n, ..KeepPolicy::default() },
+        now: NOW,
+        versions: false,
+        lock: None,
+    }
+}
+
+fn plan(rig: &Rig, request: &PruneRequest) -> Result<OffsitePlan, PruneError> {
+    rig.run(async |link| plan_prune(link, request).await)
+}
+
+/// Carries a plan out; returns a word for each archive, in order.
+fn carry_out(rig: &Rig, plan: &OffsitePlan) -> Result<Vec<(String, &'static str)>, S3Error> {
+    let mut words = Vec::new();
+    let result = rig.run(async |link| {
+        remove_pruned(link, plan, &mut |archive, outcome| {
+            let word = match outcome {
+                PruneOutcome::Removed => "removed",
+                PruneOutcome::Hidden => "hidden",
+                PruneOutcome::Replaced => "replaced",
+                PruneOutcome::Locked(_) => "locked",
+                PruneOutcome::Denied(_) => "denied",
+                PruneOutcome::Failed(_) => "failed",
+            };
+            words.push((archive.uri.key.clone(), word));
+        })
+        .await
+    });
+    result.map(|()| words)
+}
+
+fn removed(plan: &OffsitePlan) -> Vec<&str> {
+    plan.removed().map(|archive| archive.uri.key.as_str()).collect()
+}
+
+fn fate<'a>(plan: &'a OffsitePlan, key: &str) -> &'a Fate {
+    &plan.archives.iter().find(|archive| archive.uri.key == key).unwrap().fate
+}
+
+#[test]
+fn what_no_rule_keeps_goes_the_oldest_first_and_nothing_else() {
+    let rig = rig_with([20, 21, 22, 23]);
+    let others =
+        ["backup-2026-11-01.tar.gz", "daily/other-2026-11-01.tar.gz", "daily/backup-x.tar.gz"];
+    let deep = ["daily/backup-2026-11-01.tar.gz.txt", "daily/backup-a/backup-2026-11-01.tar.gz"];
+    let others = [&others[..], &deep].concat();
+    for key in &others {
+        rig.server.put("backups", key, b"\x1f\x8b");
+    }
+
+    let plan = plan(&rig, &last(2)).unwrap();
+    let words = carry_out(&rig, &plan).unwrap();
+
+    assert_eq!(removed(&plan), [key(21), key(20)]);
+    assert_eq!(words, [(key(20), "removed"), (key(21), "removed")]);
+    let kept = [key(22), key(23)];
+    let mut left = others.clone();
+    left.extend(kept.iter().map(String::as_str));
+    left.sort_unstable();
+    assert_eq!(rig.server.keys("backups"), left);
+    let log = rig.server.log();
+    let mut deletions = log.iter().filter(|entry| entry.operation == "DeleteObject");
+    assert!(deletions.all(|entry| entry.header("if-match").is_some()));
+}
+
+#[test]
+fn every_source_has_its_own_newest_and_what_is_no_archive_counts_for_nothing() {
+    let rig = rig_with([3, 4]);
+    rig.server.put("backups", &key(20), &archive("web-1", 20));
+    rig.server.put("backups", &key(21), &archive("web-2", 21));
+    for day in [1, 2] {
+        let encrypted = format!("{}.age", key(day));
+        rig.server.put("backups", &encrypted, b"age-encryption.org/v1\n-> X25519");
+    }
+    rig.server.put("backups", &key(24), b"");
+    rig.server.put("backups", &key(23), b"<html>");
+
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(removed(&plan), [key(3), format!("{}.age", key(1))]);
+    for day in [4, 20, 21] {
+        assert!(matches!(fate(&plan, &key(day)), Fate::Keep(_)), "{day}");
+    }
+    for day in [23, 24] {
+        assert!(matches!(fate(&plan, &key(day)), Fate::KeepUnsound(_)), "{day}");
+    }
+    let found = plan.archives.iter().find(|archive| archive.uri.key == key(20)).unwrap();
+    assert_eq!(found.origin.as_ref().unwrap().host, "web-1");
+    assert_eq!(found.time, NOW.replace_day(20).unwrap());
+}
+
+#[test]
+fn a_newest_archive_without_its_footer_gives_way_to_the_next() {
+    let rig = Rig::impatient();
+    let whole = archive("web-1", 20);
+    rig.server.put("backups", &key(18), &whole);
+    rig.server.put("backups", &key(19), &whole);
+    // The same beginning, so the same source and time; of these the later name is the newer.
+    rig.server.put("backups", &key(20), &whole[..whole.len() - 1]);
+
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    assert!(matches!(fate(&plan, &key(20)), Fate::KeepUnsound(_)));
+    assert!(matches!(fate(&plan, &key(19)), Fate::Keep(_)));
+    assert_eq!(removed(&plan), [key(18)]);
+}
+
+#[test]
+fn nothing_is_planned_without_a_whole_listing_or_a_rule() {
+    let rig = Rig::impatient();
+    for n in 0..1001 {
+        let day = datetime!(2020-01-01 0:00 UTC) + Duration::from_hours(24 * n);
+        rig.server.put("backups", &format!("daily/backup-{}.tar.gz", day.date()), b"\x1f\x8b");
+    }
+    rig.server.faults(&["ListObjectsV2:denied:after=1", "ListObjectVersions:denied:after=1"]);
+
+    for versions in [false, true] {
+        let error = plan(&rig, &PruneRequest { versions, ..last(1) }).unwrap_err();
+        assert_eq!(error.kind(), Kind::Permission);
+    }
+    let n_requests = rig.server.log().len();
+    let empty = PruneRequest { policy: KeepPolicy::default(), ..last(1) };
+    let not_a_folder = PruneRequest { folder: uri("daily"), ..last(1) };
+    for request in [empty, not_a_folder] {
+        assert_eq!(plan(&rig, &request).unwrap_err().kind(), Kind::Usage);
+    }
+    assert_eq!(rig.server.log().len(), n_requests);
+}
+
+#[test]
+fn an_archive_dated_in_the_future_stays_and_counts_for_no_rule() {
+    let rig = rig_with([24, 25, 29]);
+
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(removed(&plan), [key(24)]);
+}
+
+#[test]
+fn an_archive_that_was_replaced_since_the_plan_stays() {
+    let rig = rig_with([20, 21, 22]);
+    let plan = plan(&rig, &last(1)).unwrap();
+    rig.server.put("backups", &key(20), b"precious");
+
+    let words = carry_out(&rig, &plan).unwrap();
+
+    assert_eq!(words, [(key(20), "replaced"), (key(21), "removed")]);
+    assert_eq!(rig.server.object("backups", &key(20)).unwrap().bytes(), b"precious");
+}
+
+#[test]
+fn a_store_without_conditions_on_deletions_deletes_without_one() {
+    let rig = rig_with([20, 21]);
+    rig.server.faults(&["DeleteObject:not-implemented"]);
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(carry_out(&rig, &plan).unwrap(), [(key(20), "removed")]);
+    assert_eq!(rig.server.keys("backups"), [key(21)]);
+}
+
+#[test]
+fn a_deletion_whose_answer_was_lost_is_told_as_what_it_was() {
+    let rig = rig_with([20, 21, 22]);
+    rig.server.faults(&["DeleteObject:drop-after", "DeleteObject:no-match:after=1"]);
+    let archives = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(carry_out(&rig, &archives).unwrap(), [(key(20), "removed"), (key(21), "removed")]);
+
+    let rig = rig_with([20, 21]);
+    rig.server.faults(&["DeleteObject:drop-before", "DeleteObject:no-match:after=1"]);
+    let archives = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(carry_out(&rig, &archives).unwrap(), [(key(20), "failed")]);
+}
+
+#[test]
+fn one_that_may_not_be_deleted_is_named_and_the_others_go() {
+    let rig = rig_with([20, 21, 22]);
+    rig.server.faults(&["DeleteObject:denied"]);
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    let words = carry_out(&rig, &plan).unwrap();
+
+    assert_eq!(words, [(key(20), "denied"), (key(21), "removed")]);
+}
+
+#[test]
+fn a_signal_between_two_removals_leaves_the_rest() {
+    let rig = rig_with([20, 21, 22]);
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    let result =
+        rig.run(async |link| remove_pruned(link, &plan, &mut |_, _| rig.cancel.cancel(2)).await);
+
+    assert!(matches!(result, Err(S3Error::Cancelled(_))), "{result:?}");
+    assert_eq!(rig.server.keys("backups"), [key(21), key(22)]);
+}
+
+#[test]
+fn a_bucket_with_versions_hides_unless_versions_are_asked_for() {
+    let rig = Rig::impatient();
+    rig.server.keep_versions("backups");
+    for day in [19, 20, 20, 21, 22] {
+        rig.server.put("backups", &key(day), &foreign(day));
+    }
+
+    let hiding = plan(&rig, &last(3)).unwrap();
+    let hidden = carry_out(&rig, &hiding).unwrap();
+    let removing = plan(&rig, &PruneRequest { versions: true, ..last(1) }).unwrap();
+    let gone = carry_out(&rig, &removing).unwrap();
+
+    assert_eq!(hiding.keeps_versions, Some(true));
+    assert_eq!(hidden, [(key(19), "hidden")]);
+    assert_eq!(gone, [(key(20), "removed"), (key(21), "removed")]);
+    let left = rig.server.versions("backups");
+    let left: Vec<_> = left.iter().map(|(key, ..)| key.as_str()).collect();
+    assert_eq!(left, [key(19), key(19), key(22)], "what was hidden before is left alone");
+}
+
+#[test]
+fn a_store_that_answers_in_another_way_whether_it_keeps_versions_does_not_say_so() {
+    let rig = Rig::impatient();
+    rig.server.keep_versions("backups");
+    for day in [19, 20] {
+        rig.server.put("backups", &key(day), &foreign(day));
+    }
+    rig.server.faults(&["GetBucketVersioning:other-root:always"]);
+
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    assert_eq!(plan.keeps_versions, None);
+    assert_eq!(carry_out(&rig, &plan).unwrap(), [(key(19), "hidden")]);
+}
+
+#[test]
+fn locked_archives_stay() {
+    let rig = Rig::impatient();
+    rig.server.keep_versions("backups");
+    for day in [20, 21, 22, 22] {
+        rig.server.put("backups", &key(day), &foreign(day));
+        // The lock of a past version must not count less.
+        let until = if day == 20 { NOW + AN_HOUR } else { NOW - AN_HOUR };
+        rig.server.lock("backups", &key(day), until.into());
+    }
+    rig.server.put("backups", &key(20), &foreign(20));
+
+    let hiding = plan(&rig, &last(1)).unwrap();
+    let removing = plan(&rig, &PruneRequest { versions: true, ..last(1) }).unwrap();
+
+    assert_eq!(removed(&hiding), [key(21), key(20)], "what is visible of it is not locked");
+    assert_eq!(removed(&removing), [key(21)]);
+    assert!(matches!(fate(&removing, &key(20)), Fate::KeepLocked(hold) if hold.lock.is_some()));
+}
+
+#[test]
+fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
+    let rig = Rig::impatient();
+    rig.server.keep_versions("backups");
+    for day in [21, 22, 23, 24, 25] {
+        rig.server.put("backups", &key(day), &foreign(day));
+    }
+    let long: SystemTime = datetime!(2030-01-01 0:00 UTC).into();
+    rig.server.lock("backups", &key(25), long);
+    let request = PruneRequest {
+        policy: KeepPolicy { daily: 4, ..KeepPolicy::default() },
+        lock: Some(LockMode::Governance),
+        ..last(0)
+    };
+
+    let mut n = 0;
+    let planned = plan(&rig, &request).unwrap();
+    rig.run(async |link| lock_kept(link, &planned, &mut |_| n += 1).await).unwrap();
+    let again = plan(&rig, &request).unwrap();
+
+    let until = |day: u8| {
+        let object = rig.server.object("backups", &key(day)).unwrap();
+        object.lock().map(|(_, until)| OffsetDateTime::from(*until))
+    };
+    assert_eq!(n, 3);
+    assert_eq!(until(25), Some(long.into()), "no lock is shortened");
+    assert_eq!(until(24), Some(datetime!(2026-11-28 0:00 UTC)));
+    assert_eq!(until(23), Some(datetime!(2026-11-27 0:00 UTC)));
+    assert_eq!(until(22), Some(datetime!(2026-11-26 0:00 UTC)));
+    assert_eq!(until(21), None);
+    assert!(again.archives.iter().all(|archive| archive.lock.is_none()));
+}

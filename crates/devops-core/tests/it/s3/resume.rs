@@ -1,0 +1,596 @@
+//! Uploads that break off, and what the next run makes of them.
+
+use std::{
+    fs::{self, File, FileTimes},
+    io::{Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use devops_core::{
+    kind::{HasKind, Kind},
+    s3::{
+        Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome, PartSize,
+        Proof, PutOptions, Replace, Resume, S3Error, Tags, give_up,
+    },
+};
+use devops_fakes::s3::Entry;
+use time::macros::datetime;
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes},
+};
+
+const SIZE: u64 = 4 * PART + 1;
+const LONG: Duration = Duration::from_secs(30);
+
+fn journals(rig: &Rig) -> Journals {
+    Journals::new(rig.path("journals"))
+}
+
+fn options(rig: &Rig) -> PutOptions {
+    // Long after any file was written, so that its times tell.
+    let now = datetime!(2100-01-01 0:00 UTC);
+    let resume = Resume { journals: journals(rig), earlier: EarlierRun::TakeUp, now };
+    PutOptions { resume: Some(resume), ..in_small_parts() }
+}
+
+fn restarting(rig: &Rig) -> PutOptions {
+    let mut options = options(rig);
+    options.resume.as_mut().unwrap().earlier = EarlierRun::GiveUp;
+    options
+}
+
+/// Puts a file until this goes wrong, and lets everything go well from then on.
+fn break_off(rig: &Rig, file: &Path, rules: &[&str]) -> S3Error {
+    rig.server.faults(rules);
+    let error = rig.put(file, "a.bin", &options(rig)).unwrap_err();
+    rig.server.clear_faults();
+    assert!(rig.server.wait_until_idle(LONG));
+    error
+}
+
+/// Returns a file whose upload broke off at its third part.
+fn half_sent(rig: &Rig) -> PathBuf {
+    let file = rig.file("a.bin", SIZE);
+    let error = break_off(rig, &file, &["UploadPart:delay=400:part=3", "UploadPart:denied:part=3"]);
+    assert!(matches!(error, S3Error::Kept { .. }), "{error}");
+    file
+}
+
+fn is_taken(entry: &Entry) -> bool {
+    entry.operation == "UploadPart" && entry.status == Some(200)
+}
+
+/// Returns the numbers of the parts that the server took, each as often as it did.
+fn taken(rig: &Rig) -> Vec<u32> {
+    let log = rig.server.log();
+    let mut taken: Vec<u32> =
+        log.iter().filter(|&entry| is_taken(entry)).filter_map(|e| e.part).collect();
+    taken.sort_unstable();
+    taken
+}
+
+/// Checks that the object is right, each part was sent once, and nothing is left over.
+fn check(rig: &Rig, summary: &ObjectSummary) {
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    assert_eq!(taken(rig), [1, 2, 3, 4, 5]);
+    check_nothing_is_left(rig);
+}
+
+/// Returns the numbers of the parts whose answers were heard and written down.
+fn journaled(rig: &Rig) -> Vec<u32> {
+    let text = fs::read_to_string(journal(rig)).unwrap();
+    let number = |line: &str| {
+        let rest = line.strip_prefix(r#"{"part":{"number":"#)?;
+        rest.split(',').next()?.parse().ok()
+    };
+    text.lines().filter_map(number).collect()
+}
+
+/// Checks that the object is right, and that no part was sent again that the journal had.
+fn check_by_the_journal(rig: &Rig, journaled: &[u32], summary: &ObjectSummary) {
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    let taken = taken(rig);
+    for part in journaled {
+        assert_eq!(taken.iter().filter(|&taken| taken == part).count(), 1, "{part} of {taken:?}");
+    }
+    check_nothing_is_left(rig);
+}
+
+fn check_nothing_is_left(rig: &Rig) {
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(journal_files(rig), [""; 0].map(PathBuf::from));
+}
+
+fn journal_files(rig: &Rig) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(rig.path("journals")) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn journal(rig: &Rig) -> PathBuf {
+    let mut files = journal_files(rig);
+    assert_eq!(files.len(), 1);
+    files.remove(0)
+}
+
+fn resumed(rig: &Rig) -> Option<(u32, u64)> {
+    let resumed = |event: &Event| match event {
+        Event::Resumed { parts, size, .. } => Some((*parts, *size)),
+        _ => None,
+    };
+    rig.events.borrow().iter().find_map(resumed)
+}
+
+fn overwrite(file: &Path, offset: u64, bytes: &[u8]) {
+    let mut file = File::options().write(true).open(file).unwrap();
+    file.seek(SeekFrom::Start(offset)).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+/// Does something to a file and gives it the time it had.
+fn without_a_trace(file: &Path, change: impl FnOnce(&Path)) {
+    let modified = file.metadata().unwrap().modified().unwrap();
+    change(file);
+    let times = FileTimes::new().set_modified(modified);
+    File::options().write(true).open(file).unwrap().set_times(times).unwrap();
+}
+
+#[test]
+fn an_upload_that_breaks_off_at_any_part_goes_on_without_sending_one_twice() {
+    for part in 1..=5 {
+        let rig = Rig::new();
+        let file = rig.file("a.bin", SIZE);
+        let rule = format!("UploadPart:denied:part={part}");
+        let delay = format!("UploadPart:delay=50:part={part}");
+        let error = break_off(&rig, &file, &[&delay, &rule]);
+        assert_eq!(error.kind(), Kind::Permission);
+        let before = taken(&rig);
+
+        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+        check(&rig, &summary);
+        let n_before = before.iter().map(|&part| if part == 5 { 1 } else { PART }).sum::<u64>();
+        assert_eq!(summary.bytes_sent, SIZE - n_before, "part {part}");
+        assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
+    }
+}
+
+#[test]
+fn an_upload_that_breaks_off_at_its_completion_sends_no_part_again() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", SIZE);
+    break_off(&rig, &file, &["CompleteMultipartUpload:denied"]);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    check(&rig, &summary);
+    assert_eq!(resumed(&rig), Some((5, SIZE)));
+    assert_eq!((summary.bytes_sent, summary.attempts), (0, 0));
+}
+
+#[test]
+fn an_upload_that_never_began_leaves_no_journal() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", SIZE);
+
+    let error = break_off(&rig, &file, &["CreateMultipartUpload:denied"]);
+
+    assert!(matches!(error, S3Error::Call(_)), "{error}");
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn a_single_request_keeps_no_journal() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", 100);
+
+    break_off(&rig, &file, &["PutObject:denied"]);
+
+    assert!(!rig.path("journals").exists());
+}
+
+#[test]
+fn what_cannot_be_taken_up_is_aborted() {
+    let rig = Rig::impatient();
+    let file = rig.file("a.bin", SIZE);
+
+    let error = break_off(&rig, &file, &["CompleteMultipartUpload:bad-digest:always"]);
+
+    assert_eq!(error.kind(), Kind::Mismatch);
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn a_file_that_was_changed_is_refused_until_told_to_begin_anew() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    overwrite(&file, SIZE - 1, b"!");
+
+    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+    let again = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+
+    assert!(matches!(refused, S3Error::Journal(JournalError::Changed(_))), "{refused}");
+    assert_eq!((refused.kind(), again.kind()), (Kind::Denied, Kind::Denied));
+    assert_eq!(rig.server.keys("backups"), [""; 0]);
+    rig.put(&file, "a.bin", &restarting(&rig)).unwrap();
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(&file).unwrap());
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn a_file_that_became_too_small_for_parts_is_refused_too() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    File::options().write(true).open(&file).unwrap().set_len(100).unwrap();
+
+    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+    let begun_anew = rig.put(&file, "a.bin", &restarting(&rig));
+
+    assert_eq!(refused.kind(), Kind::Denied);
+    assert_eq!(begun_anew.unwrap().size, 100);
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn a_file_in_another_place_is_read_again_and_not_sent_again() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    without_a_trace(&file, |file| {
+        let bytes = fs::read(file).unwrap();
+        fs::remove_file(file).unwrap();
+        File::create(file).unwrap().write_all(&bytes).unwrap();
+    });
+
+    let moved = rig.moved();
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    assert_eq!((rig.moved() - moved).cast_unsigned(), SIZE);
+    check(&rig, &summary);
+}
+
+#[test]
+fn a_sent_part_that_was_changed_without_a_trace_is_noticed() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    let sent = u64::from(journaled(&rig)[0] - 1) * PART;
+    without_a_trace(&file, |file| overwrite(file, sent, b"!"));
+
+    let error = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+
+    assert!(matches!(error, S3Error::Journal(JournalError::Changed(_))), "{error}");
+    assert_eq!(rig.server.keys("backups"), [""; 0]);
+}
+
+#[test]
+fn a_journal_may_end_anywhere() {
+    // The job, the upload, and the parts that were taken.
+    for n_lines in 0..=3 {
+        for (more, tail) in [(0, ""), (5, ""), (0, "\0\0\0\0"), (0, "{\"part\":")] {
+            let rig = Rig::new();
+            let file = half_sent(&rig);
+            let path = journal(&rig);
+            let whole = fs::read(&path).unwrap();
+            let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
+            assert!(lines.len() > 3, "{}", String::from_utf8_lossy(&whole));
+            let cut = lines[..n_lines].concat().len() + more;
+            let left = [&whole[..cut], tail.as_bytes()].concat();
+            File::create(&path).unwrap().write_all(&left).unwrap();
+
+            rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+            let is_upload_known = n_lines >= 2;
+            assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+            assert_eq!(journal_files(&rig).len(), 0);
+            // Without its name it is a stranger's, for `uploads` to find.
+            assert_eq!(rig.server.pending_uploads("backups"), usize::from(!is_upload_known));
+            if is_upload_known {
+                assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "{n_lines} lines and {tail:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_is_gone_is_begun_anew() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.faults(&["ListParts:no-upload"]);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    assert_eq!((summary.proof, summary.bytes_sent), (Proof::Full, SIZE));
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    assert_eq!(rig.server.count("CreateMultipartUpload"), 2);
+}
+
+#[test]
+fn a_store_that_lists_no_checksums_is_believed_by_its_etags() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.faults(&["ListParts:no-checksum:always"]);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    check(&rig, &summary);
+}
+
+#[test]
+fn a_part_that_the_store_lists_otherwise_is_sent_again() {
+    for fault in ["wrong-checksum", "no-checksum"] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        let n_before = taken(&rig).len();
+        let wrong_etag = "ListParts:wrong-etag:always";
+        rig.server.faults(&[&format!("ListParts:{fault}:always"), wrong_etag]);
+
+        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+        assert_eq!(summary.proof, Proof::Full);
+        assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+        // The answer changes what it says of the first part only.
+        assert_eq!(taken(&rig).len(), 5 + usize::from(n_before > 0), "{fault}");
+    }
+}
+
+#[test]
+fn who_may_not_list_parts_goes_on_by_the_journal() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    let journaled = journaled(&rig);
+    rig.server.faults(&["ListParts:denied:always"]);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    check_by_the_journal(&rig, &journaled, &summary);
+}
+
+#[test]
+fn an_upload_begun_in_another_way_is_not_taken_up() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    let tags = Tags::new([("team".to_owned(), "ops".to_owned())]).unwrap();
+    let mut tagged = options(&rig);
+    tagged.attributes.tags = tags;
+    let others = [
+        (PutOptions { checksum: Some(Algorithm::Crc32c), ..options(&rig) }, "checksum"),
+        (
+            PutOptions {
+                part_size: PartSize::Exactly(devops_core::units::ByteSize::mib(6)),
+                ..options(&rig)
+            },
+            "part size",
+        ),
+        (tagged, "set of tags"),
+    ];
+
+    for (options, what) in others {
+        let error = rig.put(&file, "a.bin", &options).unwrap_err();
+
+        assert_eq!(error.kind(), Kind::Usage, "{error}");
+        assert!(error.to_string().ends_with(&format!("was begun with another {what}")), "{error}");
+    }
+    let automatic = PutOptions { part_size: PartSize::Auto, ..options(&rig) };
+    check(&rig, &rig.put(&file, "a.bin", &automatic).unwrap());
+}
+
+#[test]
+fn the_same_object_that_appears_meanwhile_ends_the_upload() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.put("backups", "a.bin", &bytes(SIZE));
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    assert_eq!(summary.outcome, Outcome::Unchanged);
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn another_object_that_appears_meanwhile_is_told_and_nothing_is_lost() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.put("backups", "a.bin", b"precious");
+
+    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+
+    assert_eq!(refused.kind(), Kind::Exists);
+    assert!(matches!(refused, S3Error::Kept { .. }), "{refused}");
+    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+    let overwriting = PutOptions { replace: Replace::Overwrite, ..options(&rig) };
+    check(&rig, &rig.put(&file, "a.bin", &overwriting).unwrap());
+}
+
+#[test]
+fn an_answer_that_is_not_the_stores_ends_no_upload() {
+    for rule in ["HeadObject:invalid-part:always", "ListParts:expired-token"] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        let error = break_off(&rig, &file, &[rule, "GetObject:no-bucket:always"]);
+        assert!(matches!(error, S3Error::Kept { .. }), "{rule}: {error}");
+
+        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+    }
+}
+
+#[test]
+fn a_store_that_lists_no_parts_goes_on_by_the_journal() {
+    for fault in ["not-implemented", "invalid-part"] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        let journaled = journaled(&rig);
+        rig.server.faults(&[&format!("ListParts:{fault}:always")]);
+
+        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+        check_by_the_journal(&rig, &journaled, &summary);
+    }
+}
+
+#[test]
+fn a_list_of_parts_that_cannot_be_read_is_soon_done_without() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    let journaled = journaled(&rig);
+    let before = rig.server.count("ListParts");
+    rig.server.faults(&["ListParts:other-root:always"]);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    check_by_the_journal(&rig, &journaled, &summary);
+    assert_eq!(rig.server.count("ListParts"), before + 3);
+}
+
+#[test]
+fn a_list_of_parts_that_breaks_off_is_asked_for_until_it_comes() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    rig.server.faults(&["ListParts:truncate:times=4"]);
+
+    check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+}
+
+#[test]
+fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing() {
+    for rules in [&["ListParts:denied:always"][..], &["ListParts:no-checksum:always"]] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        without_a_trace(&file, |file| {
+            let bytes = fs::read(file).unwrap();
+            fs::remove_file(file).unwrap();
+            File::create(file).unwrap().write_all(&bytes).unwrap();
+        });
+        let journaled = journaled(&rig);
+        rig.server.faults(rules);
+
+        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+        check_by_the_journal(&rig, &journaled, &summary);
+        // What is read again and found to be there is no less there.
+        let (parts, _) = resumed(&rig).unwrap();
+        assert!(parts as usize >= journaled.len(), "{parts} of {journaled:?}");
+    }
+}
+
+#[test]
+fn a_completion_nobody_heard_of_is_known_by_its_mark_whatever_proves_it() {
+    for checksum in [Some(Algorithm::Crc64Nvme), Some(Algorithm::Sha256), None] {
+        for replace in [Replace::Refuse, Replace::Overwrite] {
+            let rig = Rig::impatient();
+            let file = rig.file("a.bin", SIZE);
+            let options = PutOptions { replace, checksum, ..options(&rig) };
+            let heads = if replace == Replace::Refuse { ":after=1" } else { "" };
+            let no_head = format!("HeadObject:drop-before{heads}:always");
+            rig.server.faults(&["CompleteMultipartUpload:drop-after:always", &no_head]);
+            let error = rig.put(&file, "a.bin", &options).unwrap_err();
+            assert_eq!(error.kind(), Kind::Uncertain, "{error}");
+            rig.server.clear_faults();
+
+            let summary = rig.put(&file, "a.bin", &options);
+
+            let summary = summary.unwrap_or_else(|error| panic!("{checksum:?}: {error}"));
+            assert_eq!((summary.outcome, summary.bytes_sent), (Outcome::Unchanged, 0));
+            assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "{checksum:?}");
+            check_nothing_is_left(&rig);
+        }
+    }
+}
+
+#[test]
+fn who_wants_to_go_on_does_not_begin_anew() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", SIZE);
+    let mut options = options(&rig);
+    options.resume.as_mut().unwrap().earlier = EarlierRun::Require;
+
+    let error = rig.put(&file, "a.bin", &options).unwrap_err();
+
+    assert!(matches!(error, S3Error::Journal(JournalError::Gone(_))), "{error}");
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(rig.server.log().len(), 0);
+    check_nothing_is_left(&rig);
+}
+
+#[test]
+fn a_signal_ends_the_reading_of_what_was_sent() {
+    const PARTS: u64 = 20;
+    let rig = Rig::new();
+    let file = rig.file("a.bin", PARTS * PART);
+    break_off(&rig, &file, &["CompleteMultipartUpload:denied"]);
+    without_a_trace(&file, |file| {
+        let bytes = fs::read(file).unwrap();
+        fs::remove_file(file).unwrap();
+        File::create(file).unwrap().write_all(&bytes).unwrap();
+    });
+    let before = rig.moved();
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Moved(_)) {
+            rig.cancel.cancel(15);
+        }
+    });
+
+    let error = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
+    // Those that were being read end, and no more begin.
+    let read = (rig.moved() - before).cast_unsigned() / PART;
+    assert!(read < PARTS / 2, "{read} parts");
+}
+
+#[test]
+fn a_signal_keeps_the_upload_and_what_ends_in_a_moment() {
+    let rig = Rig::new();
+    rig.server.faults(&["UploadPart:delay=300:part=1", "UploadPart:stall:part=2:always"]);
+    let file = rig.file("a.bin", SIZE);
+
+    let result = std::thread::scope(|scope| {
+        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        scope.spawn(move || {
+            let first = |entry: &Entry| entry.part == Some(1);
+            server.wait_for(|log| log.iter().any(first), LONG);
+            cancel.cancel(15);
+        });
+        rig.put(&file, "a.bin", &options(&rig))
+    });
+
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
+    assert!(matches!(error, S3Error::Kept { .. }));
+    assert!(taken(&rig).contains(&1));
+    assert_eq!(rig.server.count("AbortMultipartUpload"), 0);
+    let lines = fs::read_to_string(journal(&rig)).unwrap();
+    assert!(lines.contains(r#"{"part":{"number":1,"#), "{lines}");
+}
+
+#[test]
+fn what_is_unfinished_is_listed_and_given_up() {
+    let rig = Rig::new();
+    half_sent(&rig);
+    File::create(rig.path("journals/strange.jsonl")).unwrap().write_all(b"{}\n").unwrap();
+
+    let unfinished = journals(&rig).unfinished().unwrap();
+
+    let [one] = unfinished.as_slice() else { panic!("{unfinished:?}") };
+    assert_eq!((one.job.uri.key.as_str(), one.job.size()), ("a.bin", SIZE));
+    assert_eq!(one.job.path, rig.path("a.bin"));
+    rig.run(async |link| give_up(link, &journals(&rig), &one.job).await).unwrap();
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
+}
+
+#[test]
+fn an_upload_without_a_place_for_its_journal_is_made_all_the_same() {
+    let rig = Rig::new();
+    let file = rig.file("a.bin", SIZE);
+    // A file where the folder would be.
+    rig.file("journals", 1);
+
+    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    assert_eq!(summary.proof, Proof::Full);
+    let told = |event: &Event| matches!(event, Event::Unjournaled(_));
+    assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
+}

@@ -1,0 +1,109 @@
+//! Random schedules of faults over random sequences of puts, compared with what the store may hold.
+
+use devops_core::s3::{Algorithm, Replace};
+use devops_fakes::s3::FAULTS;
+use proptest::{prelude::*, test_runner::RngSeed};
+
+use crate::s3::{
+    rig::PART,
+    trial::{Held, Run, Scene, Trial, Wrong, patience},
+};
+
+const OPERATIONS: [&str; 9] = [
+    "HeadObject",
+    "PutObject",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "UploadPartCopy",
+    "CompleteMultipartUpload",
+    "AbortMultipartUpload",
+    "ListParts",
+    "GetObject",
+];
+
+#[derive(Clone, Debug)]
+struct Schedule {
+    scene: Scene,
+    size: u64,
+    before: Held,
+    checksum: Option<Algorithm>,
+    runs: Vec<Run>,
+}
+
+fn wrong() -> impl Strategy<Value = Wrong> {
+    let part = prop_oneof![3 => Just(None), 1 => (1_u32..=3).prop_map(Some)];
+    let times = prop_oneof![3 => (1_usize..=2).prop_map(Some), 1 => Just(None)];
+    (
+        prop::sample::select(&OPERATIONS[..]),
+        prop::sample::select(&FAULTS[..]),
+        part,
+        0_usize..3,
+        times,
+    )
+        .prop_map(|(operation, fault, part, after, times)| {
+            let part = part.filter(|_| operation.starts_with("UploadPart"));
+            Wrong { operation, fault, part, after, times }
+        })
+}
+
+fn run() -> impl Strategy<Value = Run> {
+    let replace = prop_oneof![2 => Just(Replace::Refuse), 1 => Just(Replace::Overwrite)];
+    (replace, prop::bool::weighted(0.7), prop::collection::vec(wrong(), 1..4))
+        .prop_map(|(replace, journaled, wrongs)| Run { replace, journaled, ..Run::new(&wrongs) })
+}
+
+fn schedule() -> impl Strategy<Value = Schedule> {
+    use Scene::{Composed, Parts, ShortStream, Single, Stream};
+    let scene = prop_oneof![
+        2 => prop::sample::select(&[0, 1, PART - 1, PART][..]).prop_map(|size| (Single, size)),
+        4 => prop::sample::select(&[PART + 1, 2 * PART, 2 * PART + 1][..])
+            .prop_map(|size| (Parts, size)),
+        2 => Just((Composed, PART + 1)),
+        1 => Just((ShortStream, 100)),
+        1 => Just((Stream, PART + 1)),
+    ];
+    let before =
+        prop::sample::select(&[Held::Nothing, Held::Nothing, Held::Other, Held::Source][..]);
+    let checksum = prop_oneof![
+        3 => Just(Some(Algorithm::Crc64Nvme)),
+        1 => Just(Some(Algorithm::Crc32c)),
+        1 => Just(Some(Algorithm::Sha256)),
+        1 => Just(None),
+    ];
+    (scene, before, checksum, prop::collection::vec(run(), 1..4)).prop_map(
+        |((scene, size), before, checksum, runs)| Schedule { scene, size, before, checksum, runs },
+    )
+}
+
+impl Schedule {
+    fn judge(&self) -> Result<(), String> {
+        let wrongs: Vec<Wrong> = self.runs.iter().flat_map(|run| run.wrongs.clone()).collect();
+        let mut trial = Trial::new(self.scene, self.size, patience(&wrongs)).hold(self.before);
+        let runs = self.runs.iter().map(|run| Run { checksum: self.checksum, ..run.clone() });
+        let runs: Vec<Run> = runs.collect();
+        for (n, run) in (1..).zip(&runs) {
+            trial.run(run).map_err(|wrong| format!("run {n}: {wrong}"))?;
+        }
+        let last = Run { journaled: true, ..runs.last().unwrap().clone() };
+        trial.settle(&last)
+    }
+}
+
+/// A few, always the same ones, for every test run; `PROPTEST_CASES` asks for so many new ones.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig { cases: 12, rng_seed: RngSeed::Fixed(4), ..config },
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_store_holds_what_it_may_whatever_goes_wrong(schedule in schedule()) {
+        let result = schedule.judge();
+        prop_assert!(result.is_ok(), "{}", result.unwrap_err());
+    }
+}

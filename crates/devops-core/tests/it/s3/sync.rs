@@ -1,0 +1,295 @@
+//! A folder and a prefix that are made alike.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use devops_core::{
+    kind::{HasKind, Kind},
+    s3::{
+        DeleteTarget, Deletion, Filter, ObjectSummary, Outcome, Pair, Proof, PutOptions, S3Error,
+        SyncError, SyncPlan, bring, delete, plan_sync, put, run_all,
+    },
+};
+use proptest::prelude::*;
+
+use crate::s3::rig::{PART, Rig, uri};
+
+/// What a sync came to.
+#[derive(Debug, Default)]
+struct Done {
+    stored: Vec<String>,
+    unchanged: Vec<(String, Proof)>,
+    failed: Vec<(String, Kind)>,
+    deleted: Vec<String>,
+}
+
+fn plan(rig: &Rig, folder: &Path, deletion: Option<Deletion>) -> Result<SyncPlan, SyncError> {
+    let (prefix, filter) = (uri("p/"), Filter::default());
+    let pair = Pair { folder, prefix: &prefix, filter: &filter };
+    let planned = rig.run(async |link| plan_sync(link, pair, false, deletion).await);
+    planned.map(|(_, plan)| plan)
+}
+
+/// Does what a plan says, deletions included.
+fn carry_out(rig: &Rig, plan: &SyncPlan, options: &PutOptions) -> Result<Done, S3Error> {
+    let mut done = Done::default();
+    rig.run(async |link| {
+        let work = async |file| {
+            bring(link, file, options, async |source, options| put(link, source, options).await)
+                .await
+        };
+        run_all(link, &plan.files, work, |file, result: Result<ObjectSummary, S3Error>| {
+            let key = file.source.uri.key.clone();
+            match result {
+                Ok(object) if object.outcome == Outcome::Stored => done.stored.push(key),
+                Ok(object) => done.unchanged.push((key, object.proof)),
+                Err(error) => done.failed.push((key, error.kind())),
+            }
+        })
+        .await?;
+        let targets: Vec<DeleteTarget> =
+            plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
+        delete(link, &targets, &mut |target, _| done.deleted.push(target.uri.key.clone())).await
+    })?;
+    done.stored.sort();
+    Ok(done)
+}
+
+fn sync(rig: &Rig, folder: &Path) -> Done {
+    let plan = plan(rig, folder, Some(Deletion::default())).unwrap();
+    carry_out(rig, &plan, &PutOptions::default()).unwrap()
+}
+
+/// A rig with a folder of these files.
+fn with_files(files: &[(&str, &str)]) -> (Rig, PathBuf) {
+    let rig = Rig::new();
+    let folder = rig.path("folder");
+    fs::create_dir(&folder).unwrap();
+    for (name, content) in files {
+        write(&folder, name, content.as_bytes());
+    }
+    (rig, folder)
+}
+
+fn write(folder: &Path, name: &str, content: &[u8]) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::File::create(&path).unwrap();
+    std::io::Write::write_all(&mut fs::File::create(path).unwrap(), content).unwrap();
+}
+
+fn objects(rig: &Rig) -> BTreeMap<String, Vec<u8>> {
+    let keys = rig.server.keys("backups");
+    keys.into_iter()
+        .map(|key| {
+            let bytes = rig.server.object("backups", &key).unwrap().bytes();
+            (key, bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn a_prefix_becomes_what_the_folder_is() {
+    let (rig, folder) = with_files(&[("a", "1"), ("b", "22"), ("d/e", "new"), ("d/f", "same")]);
+    for (key, content) in [("p/b", "33"), ("p/a", "longer"), ("p/d/f", "same"), ("p/g", "gone")] {
+        rig.server.put("backups", key, content.as_bytes());
+    }
+    rig.server.put("backups", "q/other", b"x");
+
+    let done = sync(&rig, &folder);
+
+    assert_eq!(done.stored, ["p/a", "p/b", "p/d/e"]);
+    assert_eq!(done.unchanged, [("p/d/f".to_owned(), Proof::Etag)]);
+    assert_eq!((done.deleted, done.failed), (vec!["p/g".to_owned()], vec![]));
+    let contents: Vec<_> = objects(&rig).into_values().collect();
+    assert_eq!(contents, [&b"1"[..], b"22", b"new", b"same", b"x"]);
+}
+
+#[test]
+fn a_small_file_is_compared_by_the_listing_alone_and_a_new_one_sent_at_once() {
+    let (rig, folder) = with_files(&[("a", "1"), ("b", "2")]);
+    rig.server.put("backups", "p/a", b"1");
+
+    sync(&rig, &folder);
+
+    let log = rig.server.log();
+    let operations: Vec<_> = log.iter().map(|entry| entry.operation.as_str()).collect();
+    assert_eq!(operations, ["ListObjectsV2", "PutObject"]);
+}
+
+#[test]
+fn a_large_object_is_compared_by_the_checksum_of_the_store() {
+    let (rig, folder) = with_files(&[]);
+    let file = rig.file("folder/large", 2 * PART);
+    let options = crate::s3::put::in_small_parts();
+    let sync = || {
+        let plan = plan(&rig, &folder, None).unwrap();
+        carry_out(&rig, &plan, &options).unwrap()
+    };
+
+    let (first, second) = (sync(), sync());
+    std::os::unix::fs::FileExt::write_all_at(
+        &fs::File::options().write(true).open(&file).unwrap(),
+        b"x",
+        PART,
+    )
+    .unwrap();
+    let third = sync();
+
+    assert_eq!((first.stored.len(), third.stored.len()), (1, 1));
+    assert_eq!(second.unchanged, [("p/large".to_owned(), Proof::Full)]);
+    assert!(rig.server.object("backups", "p/large").unwrap().bytes() == fs::read(&file).unwrap());
+}
+
+#[test]
+fn a_tag_that_is_no_md5_decides_nothing() {
+    let (rig, folder) = with_files(&[("a", "1")]);
+    rig.server.put("backups", "p/a", b"1");
+    rig.server.faults(&["ListObjectsV2:wrong-etag:always"]);
+
+    let done = sync(&rig, &folder);
+
+    assert_eq!(done.unchanged, [("p/a".to_owned(), Proof::Full)]);
+}
+
+#[test]
+fn a_listing_that_fails_halfway_changes_nothing() {
+    let (rig, folder) = with_files(&[("new", "1")]);
+    for n in 0..1005 {
+        rig.server.put("backups", &format!("p/{n:04}"), b"x");
+    }
+    rig.server.faults(&["ListObjectsV2:denied:after=1:always"]);
+    let deletion = Deletion { max: Some(u64::MAX) };
+
+    let error = plan(&rig, &folder, Some(deletion)).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Permission);
+    assert_eq!(rig.server.keys("backups").len(), 1005);
+    assert!(rig.server.log().iter().all(|entry| entry.operation == "ListObjectsV2"));
+}
+
+#[test]
+fn too_many_deletions_are_refused_and_a_missing_folder_is_no_empty_one() {
+    let (rig, folder) = with_files(&[("a", "1")]);
+    for n in 0..12 {
+        rig.server.put("backups", &format!("p/{n:02}"), b"x");
+    }
+    let kind = |folder: &Path, max| {
+        plan(&rig, folder, Some(Deletion { max }))
+            .map(|plan| plan.surplus.len())
+            .map_err(|error| error.kind())
+    };
+    let empty = rig.path("empty");
+    fs::create_dir(&empty).unwrap();
+
+    assert_eq!(kind(&folder, None), Err(Kind::Denied));
+    assert_eq!(kind(&folder, Some(12)), Ok(12));
+    assert_eq!(kind(&empty, None), Err(Kind::Denied));
+    assert_eq!(kind(&rig.path("missing"), Some(12)), Err(Kind::NotFound));
+    assert_eq!(kind(&folder.join("a"), Some(12)), Err(Kind::Usage));
+}
+
+#[test]
+fn a_change_after_the_listing_is_not_lost() {
+    let (rig, folder) = with_files(&[("old", "1"), ("new", "2"), ("same", "3")]);
+    rig.server.put("backups", "p/old", b"0");
+    rig.server.put("backups", "p/same", b"3");
+    let plan = plan(&rig, &folder, None).unwrap();
+    for key in ["p/old", "p/new"] {
+        rig.server.put("backups", key, b"by someone else");
+    }
+
+    let mut done = carry_out(&rig, &plan, &PutOptions::default()).unwrap();
+
+    done.failed.sort_by(|a, b| a.0.cmp(&b.0));
+    let lost = |key: &str| (key.to_owned(), Kind::Temporary);
+    assert_eq!(done.failed, [lost("p/new"), lost("p/old")]);
+    assert_eq!(done.unchanged.len(), 1);
+    for key in ["p/old", "p/new"] {
+        assert_eq!(rig.server.object("backups", key).unwrap().bytes(), b"by someone else");
+    }
+}
+
+#[test]
+fn an_object_that_goes_after_the_listing_is_not_brought_back() {
+    let (rig, folder) = with_files(&[("old", "1")]);
+    rig.server.put("backups", "p/old", b"22");
+    let plan = plan(&rig, &folder, None).unwrap();
+    rig.run(async |link| delete(link, &[uri("p/old").into()], &mut |_, _| {}).await).unwrap();
+
+    let done = carry_out(&rig, &plan, &PutOptions::default()).unwrap();
+
+    assert_eq!(done.failed, [("p/old".to_owned(), Kind::Temporary)]);
+}
+
+#[test]
+fn a_store_that_fails_for_good_ends_the_sync_before_anything_is_deleted() {
+    let (rig, folder) = with_files(&[("a", "1")]);
+    rig.server.put("backups", "p/gone", b"x");
+    rig.server.faults(&["PutObject:denied:always"]);
+    let plan = plan(&rig, &folder, Some(Deletion::default())).unwrap();
+
+    let error = carry_out(&rig, &plan, &PutOptions::default()).unwrap_err();
+
+    assert_eq!((error.kind(), plan.surplus.len()), (Kind::Permission, 1));
+    assert_eq!(rig.server.keys("backups"), ["p/gone"]);
+}
+
+#[test]
+fn files_are_put_several_at_a_time() {
+    let (rig, folder) = with_files(&[]);
+    for n in 0..12 {
+        write(&folder, &n.to_string(), b"x");
+    }
+    rig.server.faults(&["PutObject:delay=30:always"]);
+
+    let done = sync(&rig, &folder);
+
+    assert_eq!(done.stored.len(), 12);
+    assert!(rig.server.log().iter().any(|entry| entry.alongside > 1));
+    assert!(rig.server.wait_until_idle(Duration::from_secs(9)));
+}
+
+/// Names that may stand beside each other, files and folders apart.
+fn name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b", "d/a", "d/ü b+c", "d/e/%41", "f/&<x>"])
+}
+
+type Contents = BTreeMap<&'static str, Vec<u8>>;
+
+fn contents() -> impl Strategy<Value = Contents> {
+    prop::collection::btree_map(name(), prop::collection::vec(0_u8..3, 0..3), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn after_a_sync_both_are_alike_and_another_one_does_nothing(
+        here in contents(),
+        there in contents(),
+    ) {
+        let (rig, folder) = with_files(&[]);
+        for (name, content) in &here {
+            write(&folder, name, content);
+        }
+        for (name, content) in &there {
+            rig.server.put("backups", &format!("p/{name}"), content);
+        }
+
+        let first = sync(&rig, &folder);
+        let n_requests = rig.server.log().len();
+        let second = sync(&rig, &folder);
+
+        let wanted: BTreeMap<_, _> =
+            here.iter().map(|(name, content)| (format!("p/{name}"), content.clone())).collect();
+        prop_assert_eq!(objects(&rig), wanted);
+        prop_assert_eq!(first.stored.len() + first.unchanged.len(), here.len());
+        prop_assert_eq!(second.unchanged.len(), here.len());
+        // One listing, and nothing else.
+        prop_assert_eq!(rig.server.log().len(), n_requests + 1);
+    }
+}

@@ -1,0 +1,330 @@
+//! Objects in archives, and how they come back.
+
+use std::{fs, time::Duration};
+
+use devops_core::{
+    cancel::Cancelled,
+    fs::ReplacePolicy,
+    kind::{HasKind, Kind},
+    s3::{
+        Archive, ArchiveState, Depth, Event, Filter, GetOptions, PartSize, Patience, Proof,
+        RetrievalTier, S3Error, ThawOptions, ThawOutcome, Trouble, Verification, Waited, Waiting,
+        find_archived, get, inspect, thaw, verify, wait_for_thaw,
+    },
+};
+use time::{Duration as Span, OffsetDateTime};
+
+use crate::s3::rig::{Rig, uri};
+
+const DEEP: ArchiveState = ArchiveState::Archived(Archive::Deep);
+
+fn options(days: u16) -> ThawOptions {
+    ThawOptions { days, tier: RetrievalTier::Standard, now: OffsetDateTime::now_utc() }
+}
+
+fn quick() -> ThawOptions {
+    ThawOptions { tier: RetrievalTier::Expedited, ..options(1) }
+}
+
+/// A rig with an object `a` in a class or tier.
+fn rig_with(place: &str) -> Rig {
+    let rig = Rig::impatient();
+    rig.server.put("backups", "a", b"12345");
+    rig.server.archive("backups", "a", place);
+    rig
+}
+
+fn outcome(rig: &Rig, options: &ThawOptions) -> Result<ThawOutcome, S3Error> {
+    rig.run(async |link| thaw(link, &uri("a"), options).await).map(|(_, outcome)| outcome)
+}
+
+fn state(rig: &Rig) -> ArchiveState {
+    rig.run(async |link| inspect(link, &uri("a")).await).unwrap().archive
+}
+
+fn fetched(rig: &Rig) -> Result<Vec<u8>, S3Error> {
+    let path = rig.path("back");
+    let replace = ReplacePolicy::Replace;
+    let options = GetOptions { replace, mode: 0o644, part_size: PartSize::Auto };
+    rig.run(async |link| get(link, &uri("a"), &path, options).await)?;
+    Ok(fs::read(path).unwrap())
+}
+
+fn trouble(error: &S3Error) -> &Trouble {
+    match error {
+        S3Error::Call(failure) => &failure.trouble,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The statuses of the answers to `RestoreObject`.
+fn statuses(rig: &Rig) -> Vec<u16> {
+    let log = rig.server.log().into_iter();
+    log.filter(|entry| entry.operation == "RestoreObject")
+        .filter_map(|entry| entry.status)
+        .collect()
+}
+
+#[test]
+fn an_archived_object_is_asked_for_once_and_can_be_read_when_it_is_there() {
+    for (place, archive) in [("GLACIER", Archive::Glacier), ("DEEP_ARCHIVE", Archive::Deep)] {
+        let rig = rig_with(place);
+        assert_eq!(state(&rig), ArchiveState::Archived(archive));
+
+        assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Asked);
+        assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Left(ArchiveState::Thawing));
+        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::Archived);
+        rig.server.finish_restores("backups");
+
+        let ArchiveState::Thawed(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
+        let wanted = OffsetDateTime::now_utc() + Span::days(7);
+        assert!(until >= wanted && until <= wanted + Span::DAY, "{until}");
+        assert_eq!(fetched(&rig).unwrap(), b"12345");
+        assert_eq!(statuses(&rig), [202]);
+    }
+}
+
+#[test]
+fn a_copy_is_kept_for_longer_and_never_for_less() {
+    let rig = rig_with("GLACIER");
+    outcome(&rig, &options(7)).unwrap();
+    rig.server.finish_restores("backups");
+    let before = state(&rig);
+
+    let less = outcome(&rig, &options(3)).unwrap();
+    let after_less = state(&rig);
+    let more = outcome(&rig, &options(30)).unwrap();
+
+    assert_eq!((less, after_less), (ThawOutcome::Left(before), before));
+    assert_eq!(more, ThawOutcome::Extended);
+    let ArchiveState::Thawed(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
+    assert!(until >= OffsetDateTime::now_utc() + Span::days(30), "{until}");
+    assert_eq!(statuses(&rig), [202, 200]);
+}
+
+#[test]
+fn what_a_tier_archived_comes_back_for_good_and_is_not_given_days() {
+    for place in ["ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"] {
+        let rig = rig_with(place);
+        assert!(matches!(state(&rig), ArchiveState::Archived(_)), "{place}");
+        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::Archived);
+
+        assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Asked);
+        assert_eq!(state(&rig), ArchiveState::Thawing);
+        rig.server.finish_restores("backups");
+
+        assert_eq!(state(&rig), ArchiveState::NotArchived);
+        assert_eq!(fetched(&rig).unwrap(), b"12345");
+    }
+}
+
+#[test]
+fn what_is_in_no_archive_is_left_alone() {
+    for place in ["STANDARD", "GLACIER_IR", "INTELLIGENT_TIERING"] {
+        let rig = rig_with(place);
+
+        let outcome = outcome(&rig, &options(7)).unwrap();
+
+        assert_eq!(outcome, ThawOutcome::Left(ArchiveState::NotArchived), "{place}");
+        assert_eq!(statuses(&rig), [0; 0]);
+    }
+}
+
+#[test]
+fn a_request_whose_answer_is_lost_was_heard() {
+    let lost = ThawOutcome::Left(ArchiveState::Thawing);
+    for (rule, expected) in [
+        ("RestoreObject:slow-down", ThawOutcome::Asked),
+        ("RestoreObject:internal-error", ThawOutcome::Asked),
+        ("RestoreObject:drop-before", ThawOutcome::Asked),
+        ("RestoreObject:drop-after", lost),
+        ("RestoreObject:error-after", lost),
+        ("HeadObject:drop-after", ThawOutcome::Asked),
+    ] {
+        let rig = Rig::new();
+        rig.server.put("backups", "a", b"12345");
+        rig.server.archive("backups", "a", "GLACIER");
+        rig.server.faults(&[rule]);
+
+        assert_eq!(outcome(&rig, &options(7)).unwrap(), expected, "{rule}");
+        assert_eq!((state(&rig), rig.n_retries()), (ArchiveState::Thawing, 1), "{rule}");
+    }
+}
+
+#[test]
+fn no_room_for_expedited_retrievals_is_said_at_once() {
+    let rig = rig_with("GLACIER");
+    rig.server.faults(&["RestoreObject:no-expedited"]);
+
+    let error = outcome(&rig, &quick()).unwrap_err();
+
+    assert_eq!((trouble(&error), error.kind()), (&Trouble::NoExpedited, Kind::Temporary));
+    assert_eq!(rig.n_retries(), 0);
+    assert_eq!(outcome(&rig, &quick()).unwrap(), ThawOutcome::Asked);
+}
+
+#[test]
+fn deep_archives_are_not_asked_for_expedited_retrievals() {
+    for place in ["DEEP_ARCHIVE", "DEEP_ARCHIVE_ACCESS"] {
+        let rig = rig_with(place);
+
+        let error = outcome(&rig, &quick()).unwrap_err();
+
+        let message = format!("RestoreObject: there is no expedited retrieval from {place}");
+        assert_eq!((error.to_string(), error.kind()), (message, Kind::Failed));
+        assert_eq!(statuses(&rig), [0; 0]);
+    }
+}
+
+#[test]
+fn an_object_that_is_replaced_meanwhile_needs_no_thawing() {
+    let rig = Rig::new();
+    rig.server.put("backups", "a", b"12345");
+    rig.server.archive("backups", "a", "GLACIER");
+    rig.server.faults(&["RestoreObject:internal-error"]);
+    rig.on_event(|rig, event| {
+        if matches!(event, Event::Retry { .. }) {
+            rig.server.put("backups", "a", b"another");
+        }
+    });
+
+    let outcome = outcome(&rig, &options(7)).unwrap();
+
+    assert_eq!(outcome, ThawOutcome::Left(ArchiveState::NotArchived));
+    assert_eq!(statuses(&rig), [500, 403]);
+}
+
+#[test]
+fn a_store_that_refuses_what_it_says_is_archived_is_not_believed() {
+    let rig = rig_with("GLACIER");
+    rig.server.faults(&["RestoreObject:archived"]);
+
+    let error = outcome(&rig, &options(7)).unwrap_err();
+
+    assert_eq!((trouble(&error), error.kind()), (&Trouble::Rejected, Kind::Failed));
+}
+
+#[test]
+fn what_cannot_be_thawed_says_why() {
+    for (rule, kind) in [
+        ("RestoreObject:denied", Kind::Permission),
+        ("RestoreObject:not-implemented", Kind::Failed),
+        ("RestoreObject:not-allowed", Kind::Failed),
+        ("RestoreObject:internal-error:always", Kind::Temporary),
+        ("HeadObject:not-found", Kind::NotFound),
+    ] {
+        let rig = rig_with("GLACIER");
+        rig.server.faults(&[rule]);
+
+        assert_eq!(outcome(&rig, &options(7)).unwrap_err().kind(), kind, "{rule}");
+    }
+}
+
+#[test]
+fn the_state_is_found_in_another_region() {
+    let rig = rig_with("DEEP_ARCHIVE");
+    rig.server.faults(&["*:region-in-body=eu-west-1:always"]);
+
+    assert_eq!(state(&rig), DEEP);
+}
+
+#[test]
+fn a_prefix_is_searched_to_its_end_for_what_may_be_archived() {
+    let rig = Rig::impatient();
+    for n in 0..1005 {
+        rig.server.put("backups", &format!("p/{n:04}"), b"x");
+    }
+    for (key, place) in [
+        ("p/0000", "GLACIER"),
+        ("p/0001", "GLACIER_IR"),
+        ("p/0500", "ARCHIVE_ACCESS"),
+        ("p/0900", "GLACIER"),
+        ("p/1004", "DEEP_ARCHIVE"),
+    ] {
+        rig.server.archive("backups", key, place);
+    }
+    let filter = Filter::new(&[], &["0900".to_owned()]).unwrap();
+    let find = || rig.run(async |link| find_archived(link, &uri("p/"), &filter).await);
+
+    let found = find().unwrap();
+    rig.server.faults(&["ListObjectsV2:internal-error:after=1:always"]);
+    let broken = find().unwrap_err();
+
+    let keys: Vec<_> = found.objects.into_iter().map(|object| object.uri.key).collect();
+    assert_eq!(keys, ["p/0000", "p/0500", "p/1004"]);
+    assert_eq!((found.n_others, found.n_listed), (1001, 1005));
+    assert_eq!(broken.kind(), Kind::Temporary);
+}
+
+#[test]
+fn an_archived_object_is_compared_by_what_the_store_says_of_it() {
+    let rig = rig_with("GLACIER");
+    let file = rig.path("a");
+    std::io::Write::write_all(&mut fs::File::create(&file).unwrap(), b"12345").unwrap();
+    let check = |depth| rig.run(async |link| verify(link, &file, &uri("a"), depth).await);
+
+    let shallow = check(Depth::Whole).unwrap();
+    let deep = check(Depth::Bytes).unwrap_err();
+
+    assert_eq!(shallow, Verification::Same { size: 5, proof: Proof::Full });
+    assert_eq!(trouble(&deep), &Trouble::Archived);
+}
+
+fn waiting(limit: Duration) -> Waiting {
+    let (first_pause, longest_pause) = (Duration::from_millis(5), Duration::from_millis(20));
+    Waiting { limit, first_pause, longest_pause }
+}
+
+#[test]
+fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
+    let rig = Rig::with(Patience {
+        before_first_answer: Duration::from_millis(50),
+        stall: Duration::from_secs(5),
+    });
+    rig.server.put("backups", "a", b"12345");
+    rig.server.archive("backups", "a", "GLACIER");
+    outcome(&rig, &options(1)).unwrap();
+    rig.server.faults(&["HeadObject:internal-error:always"]);
+    let (mut looks, mut there, mut failed) = (0, Vec::new(), Vec::new());
+
+    let late = rig.run(async |link| {
+        let pending = vec![uri("a"), uri("lost")];
+        let limit = waiting(Duration::from_mins(1));
+        let mut tell = |waited: Waited<'_>| match waited {
+            Waited::Pausing(..) => {
+                looks += 1;
+                if looks == 3 {
+                    rig.server.clear_faults();
+                    rig.server.finish_restores("backups");
+                }
+            }
+            Waited::Readable(uri, head) => there.push((uri.key.clone(), head.archive)),
+            Waited::Failed(uri, error) => failed.push((uri.key.clone(), error.kind())),
+        };
+        wait_for_thaw(link, pending, limit, &mut tell).await
+    });
+
+    assert_eq!(late.unwrap(), []);
+    assert!(looks >= 3);
+    assert!(
+        matches!(&there[..], [(key, ArchiveState::Thawed(Some(_)))] if key == "a"),
+        "{there:?}"
+    );
+    assert_eq!(failed, [("lost".to_owned(), Kind::NotFound)]);
+}
+
+#[test]
+fn waiting_ends_with_its_time_and_with_a_signal() {
+    let rig = rig_with("GLACIER");
+    outcome(&rig, &options(1)).unwrap();
+    let wait = |limit, heard: &dyn Fn()| {
+        let mut tell = |_: Waited<'_>| heard();
+        rig.run(async |link| wait_for_thaw(link, vec![uri("a")], waiting(limit), &mut tell).await)
+    };
+
+    let late = wait(Duration::from_millis(50), &|| {}).unwrap();
+    let stopped = wait(Duration::from_mins(1), &|| rig.cancel.cancel(15)).unwrap_err();
+
+    assert_eq!(late, [uri("a")]);
+    assert!(matches!(stopped, S3Error::Cancelled(Cancelled { signal: 15 })), "{stopped}");
+}

@@ -1,0 +1,602 @@
+//! One put while things go wrong, compared with what the store may hold afterwards.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io::{Cursor, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use devops_core::{
+    kind::{HasKind, Kind},
+    s3::{
+        Algorithm, Composition, EarlierRun, Journals, ObjectSummary, Patience, Proof, PutOptions,
+        Replace, Resume, S3Error, Shared, Source, Stream, put, put_composed, put_stream,
+        refuse_taken,
+    },
+};
+use devops_fakes::s3::Entry;
+use time::macros::datetime;
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+const KEY: &str = "a.bin";
+const OTHER: &[u8] = b"precious";
+const LONG: Duration = Duration::from_mins(1);
+
+/// Something that goes wrong, as the server's rules have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) operation: &'static str,
+    pub(crate) fault: &'static str,
+    pub(crate) part: Option<u32>,
+    pub(crate) after: usize,
+    /// Nothing for always.
+    pub(crate) times: Option<usize>,
+}
+
+impl Wrong {
+    pub(crate) fn once(operation: &'static str, fault: &'static str) -> Self {
+        Self { operation, fault, part: None, after: 0, times: Some(1) }
+    }
+
+    pub(crate) fn always(operation: &'static str, fault: &'static str) -> Self {
+        Self { times: None, ..Self::once(operation, fault) }
+    }
+
+    pub(crate) fn second(operation: &'static str, fault: &'static str) -> Self {
+        Self { after: 1, ..Self::once(operation, fault) }
+    }
+
+    pub(crate) fn at(self, part: u32) -> Self {
+        Self { part: Some(part), ..self }
+    }
+
+    fn is(&self, faults: &[&str]) -> bool {
+        faults.contains(&self.fault)
+    }
+
+    fn is_about(&self, operation: &str) -> bool {
+        self.operation == operation
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, fault, part, after, times } = self;
+        write!(f, "{operation}:{fault}:after={after}")?;
+        if let Some(part) = part {
+            write!(f, ":part={part}")?;
+        }
+        match times {
+            Some(times) => write!(f, ":times={times}"),
+            None => f.write_str(":always"),
+        }
+    }
+}
+
+/// In which way the object is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// A file in one request.
+    Single,
+    /// A file in parts.
+    Parts,
+    /// A file in parts, mostly copied from another object.
+    Composed,
+    /// A stream that ends within its first part.
+    ShortStream,
+    /// A stream of several parts.
+    Stream,
+}
+
+impl Scene {
+    pub(crate) fn is_single(self) -> bool {
+        matches!(self, Self::Single | Self::ShortStream)
+    }
+
+    fn is_stream(self) -> bool {
+        matches!(self, Self::Stream | Self::ShortStream)
+    }
+}
+
+/// What has the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    Nothing,
+    /// What someone else put there.
+    Other,
+    /// Exactly the source's bytes.
+    Source,
+    /// What nobody put there.
+    Strange,
+}
+
+/// How one put is made, and what goes wrong meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) replace: Replace,
+    pub(crate) checksum: Option<Algorithm>,
+    pub(crate) journaled: bool,
+    pub(crate) wrongs: Vec<Wrong>,
+}
+
+impl Run {
+    pub(crate) fn new(wrongs: &[Wrong]) -> Self {
+        Self {
+            replace: Replace::Refuse,
+            checksum: Some(Algorithm::default()),
+            journaled: false,
+            wrongs: wrongs.to_vec(),
+        }
+    }
+
+    pub(crate) fn journaled(self) -> Self {
+        Self { journaled: true, ..self }
+    }
+
+    pub(crate) fn overwriting(self) -> Self {
+        Self { replace: Replace::Overwrite, ..self }
+    }
+
+    /// The same put when nothing goes wrong.
+    fn again(&self) -> Self {
+        Self { wrongs: Vec::new(), ..self.clone() }
+    }
+
+    /// The same put with what went wrong indeed.
+    fn met(&self, log: &[Entry]) -> Self {
+        Self { wrongs: met(&self.wrongs, log), ..self.clone() }
+    }
+
+    fn about<'a>(&'a self, operation: &'a str) -> impl Iterator<Item = &'a Wrong> {
+        self.wrongs.iter().filter(move |wrong| wrong.is_about(operation))
+    }
+}
+
+/// One key of a store, and a source for it.
+pub(crate) struct Trial {
+    scene: Scene,
+    rig: Rig,
+    size: u64,
+    file: PathBuf,
+    patience: Patience,
+    /// Whoever is so impatient may miss an answer on a busy machine.
+    misses: bool,
+    /// Uploads that a run had to leave and named, or whose beginning nobody heard of.
+    n_named: usize,
+}
+
+/// How a put ended, as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With the right object.
+    Right,
+    /// With a failure that tells the truth.
+    Honest,
+}
+
+impl Trial {
+    /// A key with nothing under it, for a source of `size` bytes, with patience for these.
+    pub(crate) fn new(scene: Scene, size: u64, patience: Patience) -> Self {
+        let rig = Rig::with(patience);
+        if scene == Scene::Composed {
+            rig.server.put("backups", "old.bin", &content(size)[..base_size(size)]);
+        }
+        let file = rig.path("source");
+        File::create(&file).unwrap().write_all(&content(size)).unwrap();
+        let misses = patience.stall < Duration::from_secs(10);
+        Self { scene, rig, size, file, patience, misses, n_named: 0 }
+    }
+
+    /// Lets someone else put something there, or nobody.
+    pub(crate) fn hold(self, held: Held) -> Self {
+        match held {
+            Held::Other => self.rig.server.put("backups", KEY, OTHER),
+            Held::Source => self.rig.server.put("backups", KEY, &content(self.size)),
+            Held::Nothing | Held::Strange => {}
+        }
+        self
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        match self.rig.server.object("backups", KEY) {
+            None => Held::Nothing,
+            Some(object) if object.bytes() == OTHER => Held::Other,
+            Some(object) if object.bytes() == *content(self.size) => Held::Source,
+            Some(_) => Held::Strange,
+        }
+    }
+
+    /// Puts the source while these things go wrong; says what is not as it has to be.
+    pub(crate) fn run(&mut self, run: &Run) -> Result<Ended, String> {
+        let before = self.held();
+        let n_requests = self.rig.server.log().len();
+        let rules: Vec<String> = run.wrongs.iter().map(Wrong::to_string).collect();
+        self.rig.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
+        let result = self.put(run);
+        self.rig.server.clear_faults();
+        if !self.rig.server.wait_until_idle(LONG) {
+            return Err("a request never ended".to_owned());
+        }
+        let met = run.met(&self.rig.server.log()[n_requests..]);
+        self.check(&met, before, &result).map_err(|wrong| {
+            let story = match &result {
+                Ok(summary) => format!("stored, proof {}", summary.proof),
+                Err(error) => format!("{} ({error})", error.kind().name()),
+            };
+            format!("{wrong}, after {before:?}: {story}")
+        })?;
+        Ok(if result.is_ok() { Ended::Right } else { Ended::Honest })
+    }
+
+    /// Puts the source once more as another process, without anything going wrong.
+    pub(crate) fn settle(&mut self, run: &Run) -> Result<(), String> {
+        let run = run.again();
+        let before = self.held();
+        self.patience = patience(&[]);
+        self.rig.connect_again(self.patience);
+        let result = self.put(&run);
+        self.check(&run, before, &result)
+            .map_err(|wrong| format!("at the end: {wrong}: {result:?}"))?;
+        let refused = run.replace == Replace::Refuse
+            && (before == Held::Other || before == Held::Source && self.scene.is_stream());
+        let may_refuse = before == Held::Source && is_composite(&run, self.scene);
+        match (result, refused) {
+            (Err(error), false) if may_refuse && error.kind() == Kind::Exists => Ok(()),
+            (Ok(_), false) => Ok(()),
+            (Err(error), true) if error.kind() == Kind::Exists => Ok(()),
+            (Ok(_), true) => Err("what was there should have been refused at the end".to_owned()),
+            (Err(error), _) => Err(format!("at the end: {error}")),
+        }
+    }
+
+    fn put(&self, run: &Run) -> Result<ObjectSummary, S3Error> {
+        let options = self.options(run);
+        let source = Source { path: self.file.clone(), uri: uri(KEY), size: self.size };
+        self.rig.run(async |link| match self.scene {
+            Scene::Single | Scene::Parts => put(link, &source, &options).await,
+            Scene::Composed => {
+                let compose = async || self.composition();
+                put_composed(link, &source, &options, &|_| true, &|| Box::pin(compose())).await
+            }
+            Scene::ShortStream | Scene::Stream => {
+                refuse_taken(link, &uri(KEY), &options).await?;
+                let stream = Stream::new(Cursor::new(content(self.size).to_vec()));
+                let mut put = put_stream(link, stream, &[uri(KEY)], &options).await?;
+                put.remove(0)
+            }
+        })
+    }
+
+    fn options(&self, run: &Run) -> PutOptions {
+        // Long after any file was written, so that its times tell.
+        let now = datetime!(2100-01-01 0:00 UTC);
+        let journals = Journals::new(self.rig.path("journals"));
+        let resume = Resume { journals, earlier: EarlierRun::TakeUp, now };
+        PutOptions {
+            replace: run.replace,
+            checksum: run.checksum,
+            resume: run.journaled.then_some(resume),
+            ..in_small_parts()
+        }
+    }
+
+    fn composition(&self) -> Option<Composition> {
+        let etag = self.rig.server.object("backups", "old.bin")?.etag;
+        let shared = [Shared { at: 0, from: 0, size: PART }];
+        Composition::plan((uri("old.bin"), etag), self.size, &shared, (PART, 10_000))
+    }
+
+    fn n_journals(&self) -> usize {
+        fs::read_dir(self.rig.path("journals")).map_or(0, Iterator::count)
+    }
+
+    fn check(
+        &mut self,
+        run: &Run,
+        before: Held,
+        result: &Result<ObjectSummary, S3Error>,
+    ) -> Result<(), String> {
+        let after = self.held();
+        match result {
+            Ok(summary) => self.check_claim(run, before, summary)?,
+            Err(error) => self.check_failure(run, before, error)?,
+        }
+        // An upload that the store says is gone is looked for no more.
+        let asked = run.about("ListParts").chain(run.about("AbortMultipartUpload"));
+        self.n_named += asked.filter(|wrong| wrong.is(&["no-upload"])).count();
+        let known = self.n_journals();
+        let lost = self.n_lost_beginnings();
+        let allowed = self.n_named + known + lost;
+        let pending = self.rig.server.pending_uploads("backups");
+        if pending > allowed {
+            return Err(format!("{pending} uploads are pending, {allowed} may; holds {after:?}"));
+        }
+        Ok(())
+    }
+
+    fn check_claim(
+        &mut self,
+        run: &Run,
+        before: Held,
+        summary: &ObjectSummary,
+    ) -> Result<(), String> {
+        let after = self.held();
+        if after != Held::Source || summary.size != self.size {
+            return Err(format!("a claim, but the store holds {after:?}"));
+        }
+        if before == Held::Other && run.replace == Replace::Refuse && !is_unguarded(run) {
+            return Err("a claim, but what was there is gone".to_owned());
+        }
+        let best = best_proof(run);
+        if summary.proof > best {
+            return Err(format!("proof {}, but no better than {best} can be", summary.proof));
+        }
+        // What was not needed in the end, and could not be removed, is for `uploads` to find.
+        self.n_named += run.about("AbortMultipartUpload").count();
+        let could_abort = run.about("AbortMultipartUpload").next().is_none();
+        if run.journaled && self.n_journals() > 0 && could_abort {
+            return Err("a claim, but the journal is still there".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_failure(&mut self, run: &Run, before: Held, error: &S3Error) -> Result<(), String> {
+        let after = self.held();
+        let kind = error.kind();
+        let is_unproven = matches!(error, S3Error::ProofTooWeak { .. }) && may_lack_proof(run);
+        let is_open = matches!(kind, Kind::Uncertain | Kind::Mismatch)
+            || is_unproven
+            || denies_what_is_there(run);
+        if after != before && !(is_open && after == Held::Source) {
+            return Err(format!("a failure, but the store holds {after:?}"));
+        }
+        let has_time = self.patience.before_first_answer > Duration::from_secs(10);
+        if has_time && must_succeed(run, self.scene, before) {
+            return Err("nothing that went wrong is worth a failure".to_owned());
+        }
+        if !is_unproven && !kinds(run, self.scene, before).contains(&kind) {
+            return Err("the kind of failure does not fit".to_owned());
+        }
+        match error {
+            S3Error::Kept { .. } if self.n_journals() == 0 => {
+                return Err("it was said to be kept, but no journal is there".to_owned());
+            }
+            S3Error::LeftBehind { .. } => self.n_named += 1,
+            S3Error::Uncertain { .. } if !run.journaled => self.n_named += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns how many uploads were begun whose names nobody but the store knows.
+    fn n_lost_beginnings(&self) -> usize {
+        let is_lost = |entry: &&Entry| {
+            entry.operation == "CreateMultipartUpload"
+                && (entry.status != Some(200) || !entry.faults.is_empty())
+        };
+        let log = self.rig.server.log();
+        let lost = log.iter().filter(is_lost).count();
+        let missed = if self.misses { self.rig.n_retries() } else { 0 };
+        lost + missed
+    }
+}
+
+/// Returns the bytes of a source; they are the same for all that have the size.
+pub(crate) fn content(size: u64) -> Arc<Vec<u8>> {
+    static MADE: Mutex<BTreeMap<u64, Arc<Vec<u8>>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    Arc::clone(made.entry(size).or_insert_with(|| Arc::new(bytes(size))))
+}
+
+fn base_size(size: u64) -> usize {
+    usize::try_from(size.min(PART + 1)).unwrap()
+}
+
+/// Returns what went wrong indeed, as these requests show it; who waits for what stalls is so impatient
+/// that others stall too on a busy machine.
+pub(crate) fn met(wrongs: &[Wrong], log: &[Entry]) -> Vec<Wrong> {
+    let was_met = |wrong: &Wrong| {
+        let mut entries = log.iter().filter(|entry| wrong.is_about(&entry.operation));
+        entries.any(|entry| {
+            let is_there = wrong.part.is_none_or(|part| entry.part == Some(part));
+            is_there && entry.faults.iter().any(|fault| fault == wrong.fault)
+        })
+    };
+    wrongs.iter().copied().filter(|wrong| wrong.is(&IMPATIENT) || was_met(wrong)).collect()
+}
+
+pub(crate) fn is_impatient(wrongs: &[Wrong]) -> bool {
+    wrongs.iter().any(|wrong| wrong.is(&IMPATIENT))
+}
+
+/// Returns how long to wait: as long as it takes, where what goes wrong ends well by itself.
+pub(crate) fn patience(wrongs: &[Wrong]) -> Patience {
+    let goes_on = wrongs.iter().any(|wrong| wrong.times.is_none() && !passes(wrong, Scene::Parts));
+    let before_first_answer =
+        if goes_on { Duration::from_millis(150) } else { Duration::from_secs(30) };
+    let stall =
+        if is_impatient(wrongs) { Duration::from_millis(250) } else { Duration::from_secs(30) };
+    Patience { before_first_answer, stall }
+}
+
+/// What ends only by giving up.
+const IMPATIENT: [&str; 2] = ["stall", "stall-body"];
+
+pub(crate) const PASSING: [&str; 11] = [
+    "error-in-200",
+    "drop-before",
+    "drop-after",
+    "error-after",
+    "stall",
+    "stall-body",
+    "truncate",
+    "slow-down",
+    "internal-error",
+    "bad-digest",
+    "other-root",
+];
+
+/// After these a write was carried out, or may have been, and nobody heard of it.
+const LOST_ANSWERS: [&str; 9] = [
+    "error-in-200",
+    "drop-before",
+    "drop-after",
+    "error-after",
+    "stall",
+    "stall-body",
+    "truncate",
+    "internal-error",
+    "other-root",
+];
+
+/// These hide what a client finds out about an object by.
+const HIDING: [&str; 4] = ["no-metadata", "no-checksum", "wrong-etag", "wrong-checksum"];
+
+const WRITES: [&str; 2] = ["PutObject", "CompleteMultipartUpload"];
+
+/// A store that neither looks at conditions nor lets us look protects nothing.
+fn is_unguarded(run: &Run) -> bool {
+    let ignores = run.wrongs.iter().any(|wrong| wrong.is(&["ignore-condition"]));
+    let looks_empty =
+        |wrong: &Wrong| wrong.is(&["denied", "expired-token", "skewed", "no-bucket", "no-upload"]);
+    ignores && run.about("HeadObject").any(looks_empty)
+}
+
+/// S3 promises that what was written is seen at once; where a store breaks that, an answer that was lost
+/// cannot be found out about.
+fn denies_what_is_there(run: &Run) -> bool {
+    let is_lost = run.about("PutObject").any(|wrong| wrong.is(&LOST_ANSWERS));
+    is_lost && run.about("HeadObject").any(|wrong| wrong.is(&["no-bucket", "no-upload"]))
+}
+
+/// Without a checksum only a look at the object proves anything, if only its size.
+fn may_lack_proof(run: &Run) -> bool {
+    run.checksum.is_none() && run.about("HeadObject").next().is_some()
+}
+
+fn best_proof(run: &Run) -> Proof {
+    let never_tells = |operation| {
+        let mut always = run.about(operation).filter(|wrong| wrong.times.is_none());
+        always.any(|wrong| wrong.after == 0 && wrong.is(&["no-checksum"]))
+    };
+    let is_refused = run.about("HeadObject").any(|wrong| wrong.is(&["denied"]));
+    let writes_tell_nothing = WRITES.iter().any(|write| never_tells(write));
+    if run.checksum.is_none() && run.replace == Replace::Overwrite {
+        return Proof::Etag;
+    }
+    if run.checksum == Some(Algorithm::Sha256) && run.replace == Replace::Overwrite {
+        // Of an object in one part, SHA-256 proves the whole.
+        return Proof::Full;
+    }
+    if writes_tell_nothing && (never_tells("HeadObject") || is_refused) {
+        return Proof::Parts;
+    }
+    Proof::Full
+}
+
+/// The SHA-256 of an object in parts is made of those of the parts, which say nothing of the whole: that
+/// it is the same as a file is then not known.
+fn is_composite(run: &Run, scene: Scene) -> bool {
+    run.checksum == Some(Algorithm::Sha256) && !scene.is_single()
+}
+
+/// Returns whether the put has to end well in spite of all.
+fn must_succeed(run: &Run, scene: Scene, before: Held) -> bool {
+    let cannot_compare = scene.is_stream() || hides(run) || is_composite(run, scene);
+    if run.replace == Replace::Refuse
+        && (before == Held::Other || before == Held::Source && cannot_compare)
+    {
+        return false;
+    }
+    let is_open = run.wrongs.iter().any(|wrong| wrong.is(&LOST_ANSWERS) && is_write(wrong));
+    let all_pass = run.wrongs.iter().all(|wrong| passes(wrong, scene));
+    all_pass && !(is_open && hides(run)) && !conflicts_too_often(run)
+}
+
+fn is_write(wrong: &Wrong) -> bool {
+    WRITES.contains(&wrong.operation)
+}
+
+fn hides(run: &Run) -> bool {
+    run.wrongs.iter().any(|wrong| wrong.is(&HIDING))
+}
+
+fn conflicts_too_often(run: &Run) -> bool {
+    run.wrongs.iter().any(|wrong| wrong.is(&["conflict"]) && wrong.times.is_none_or(|n| n > 2))
+}
+
+/// Returns whether this ends well by itself.
+fn passes(wrong: &Wrong, scene: Scene) -> bool {
+    let is_of_reads = ["HeadObject", "ListParts", "GetObject"].contains(&wrong.operation);
+    match wrong.fault {
+        // The answer to HEAD has no body that could say what is wrong.
+        "bad-digest" => wrong.times == Some(1) && !wrong.is_about("HeadObject"),
+        fault if PASSING.contains(&fault) => wrong.times == Some(1),
+        // What cannot be removed is told of at once, whatever could be tried then.
+        "conflict" if wrong.is_about("AbortMultipartUpload") => false,
+        "conflict" => wrong.times == Some(1) && !is_of_reads && scene != Scene::Stream,
+        "refuse-checksums" | "refuse-conditions" => scene != Scene::Stream,
+        "wrong-etag" => !["UploadPart", "UploadPartCopy", "ListParts"].contains(&wrong.operation),
+        "no-checksum" | "no-metadata" | "ignore-condition" | "delay=5" | "region=eu-west-1" => true,
+        _ => false,
+    }
+}
+
+/// Returns which kinds of failure fit what went wrong.
+fn kinds(run: &Run, scene: Scene, before: Held) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> =
+        run.wrongs.iter().flat_map(|wrong| kinds_of(wrong, scene).iter().copied()).collect();
+    let is_open = run.wrongs.iter().any(|wrong| wrong.is(&LOST_ANSWERS) && is_write(wrong));
+    // Nor does an answer that proves nothing tell what was stored, if the store does not say more.
+    let is_unproven = run.checksum.is_none() || hides(run);
+    // What was stored, and is said not to be there.
+    let is_denied = run.about("HeadObject").any(|wrong| wrong.is(&["no-bucket", "no-upload"]));
+    if is_open || is_denied || is_unproven && run.about("HeadObject").next().is_some() {
+        kinds.push(Kind::Uncertain);
+    }
+    if scene.is_stream() && run.about("HeadObject").any(|wrong| wrong.is(&["denied"])) {
+        // The condition is then all there is.
+        let refused = run.about("PutObject").any(|wrong| wrong.is(&["refuse-conditions"]));
+        kinds.extend(refused.then_some(Kind::Failed));
+    }
+    if run.about("AbortMultipartUpload").next().is_some() {
+        // The upload that could not be removed was one that a refusal ended.
+        let refused = ["refuse-checksums", "refuse-conditions"];
+        kinds.extend(run.wrongs.iter().any(|wrong| wrong.is(&refused)).then_some(Kind::Failed));
+    }
+    let is_taken = before == Held::Other || before == Held::Source;
+    if run.replace == Replace::Refuse && is_taken {
+        kinds.push(Kind::Exists);
+    }
+    kinds
+}
+
+fn kinds_of(wrong: &Wrong, scene: Scene) -> &'static [Kind] {
+    let is_about_head = wrong.is_about("HeadObject");
+    match wrong.fault {
+        // A completion that says so may mean that an earlier one was carried out.
+        "no-upload" if wrong.is_about("CompleteMultipartUpload") => &[Kind::Uncertain],
+        "no-bucket" | "no-upload" => &[Kind::NotFound],
+        // A HEAD that fails has no code.
+        "expired-token" | "bad-digest" | "conflict" | "invalid-part" | "not-implemented"
+            if is_about_head =>
+        {
+            &[Kind::Failed]
+        }
+        "expired-token" | "skewed" | "denied" => &[Kind::Permission],
+        "bad-digest" | "wrong-checksum" => &[Kind::Mismatch],
+        "conflict" => &[Kind::Temporary],
+        "invalid-part" | "not-implemented" | "wrong-etag" => &[Kind::Failed],
+        "refuse-checksums" | "refuse-conditions" if scene == Scene::Stream => &[Kind::Failed],
+        fault if PASSING.contains(&fault) => &[Kind::Temporary],
+        _ => &[],
+    }
+}
