@@ -437,6 +437,24 @@ fn damage_is_10_and_no_archive_is_2() {
 }
 
 #[test]
+fn what_cannot_be_verified_has_a_status_too() {
+    let env = TestEnv::new();
+    env.write("text", "hello");
+    let expect = |path: &str, code: i32, status: &str| {
+        let run = env.run(TOOL, ["verify", "--json", path]);
+        let line: Value = serde_json::from_str(run.expect_code(code).stdout.trim()).unwrap();
+
+        assert_eq!(line["status"], status);
+        assert_eq!(line["whole"], false);
+        assert_eq!(line["archive"], path);
+    };
+
+    expect("missing.tar.gz", 5, "missing");
+    expect("text", 2, "not-an-archive");
+    expect(".", 2, "not-an-archive");
+}
+
+#[test]
 fn restore_names_what_exists_with_exit_code_3() {
     let env = TestEnv::new();
     env.write("source/a", "new");

@@ -176,18 +176,34 @@ fn a_wrong_key_is_78_with_its_place_and_a_suggestion() {
     }
 }
 
+/// Checks that a project file is refused for a key of this table.
+fn expect_guarded(env: &TestEnv, table: &str, key: &str) {
+    env.write("devops.toml", format!("[{table}]\n{key} = \"http://x/y\"\n"));
+
+    let run = env.run(TOOL, ["run", "home"]);
+
+    run.expect_code(78);
+    let words = format!("devops.toml:2: a project file may not set `{key}`");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+}
+
+#[test]
+fn a_project_file_decides_neither_where_a_restore_goes_nor_who_can_read_a_backup() {
+    let env = TestEnv::new();
+    for key in ["privileged", "overwrite", "to", "identity", "no_cache"] {
+        expect_guarded(&env, "backup.restore", key);
+    }
+    for key in ["recipient", "recipients_file", "passphrase_file"] {
+        expect_guarded(&env, "backup.create", key);
+    }
+}
+
 #[test]
 fn a_project_file_starts_nothing_tells_nobody_and_changes_no_profile_of_the_user() {
     let env = TestEnv::new();
     profile(&env, "");
     for key in ["before", "after", "on_failure", "finally", "healthcheck", "webhook"] {
-        env.write("devops.toml", format!("[backup.profile.theirs]\n{key} = \"http://x/y\"\n"));
-
-        let run = env.run(TOOL, ["run", "home"]);
-
-        run.expect_code(78);
-        let words = format!("devops.toml:2: a project file may not set `{key}`");
-        assert!(run.stderr.contains(&words), "{}", run.stderr);
+        expect_guarded(&env, "backup.profile.theirs", key);
     }
     env.write("devops.toml", "[backup.profile.home]\nexclude = [\"*\"]\n");
     let changed = env.run(TOOL, ["run", "home"]);

@@ -28,4 +28,6 @@ mod s3push_stream;
 mod s3push_thaw;
 mod s3push_trees;
 mod s3push_words;
+#[cfg(feature = "servers")]
+mod servers;
 mod tf;

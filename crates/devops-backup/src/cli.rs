@@ -394,28 +394,3 @@ removed: a damaged one is named, counts for no rule and stays, and the exit code
 One dated in the future stays, and counts for no rule either. Encrypted archives without a key here
 are grouped by NAME alone, dated by the date in their name, and not read; those from before the
 encryption are a group of their own.";
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn every_guarded_flag_is_one_of_restore_or_a_profile() {
-        let command = Cli::command();
-        let restore = command.find_subcommand("restore").expect("a subcommand");
-        let keys = profile::keys();
-
-        for flag in ["privileged", "overwrite", "to", "identity"] {
-            assert!(TOOL.guarded.contains(&flag), "{flag}");
-        }
-        for flag in TOOL.guarded {
-            let mut known = restore.get_arguments().chain(keys.get_arguments());
-            assert!(known.any(|arg| arg.get_long() == Some(flag)), "{flag}");
-        }
-        for flag in TOOL.secret {
-            assert!(TOOL.guarded.contains(flag), "{flag}");
-        }
-    }
-}

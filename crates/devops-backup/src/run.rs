@@ -10,7 +10,6 @@ use devops_core::{
     lock::{Holder, LockError, LockEvent},
 };
 use serde_json::{Map, Value};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::cli::{Cli, Command};
 
@@ -110,24 +109,4 @@ fn object(kind: &str, key: &str, path: &Path) -> Map<String, Value> {
     object.insert("type".to_owned(), kind.into());
     json::insert_path(&mut object, key, path);
     object
-}
-
-/// Shows a time in UTC, as JSON wants it; null past the end of the calendar, where an archive may say it is.
-fn utc(time: OffsetDateTime) -> Value {
-    time.checked_to_offset(UtcOffset::UTC)
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .map_or(Value::Null, Value::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    #[test]
-    fn a_time_past_the_calendar_has_no_utc() {
-        assert_eq!(utc(datetime!(9999-12-31 23:59:59 -23:59)), Value::Null);
-        assert_eq!(utc(datetime!(2026-11-22 08:49:39 +1)), "2026-11-22T07:49:39Z");
-    }
 }

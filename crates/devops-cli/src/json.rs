@@ -4,6 +4,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 /// Inserts `path` under `key`, and its exact bytes under `{key}_b64` when it is not UTF-8.
 pub fn insert_path(object: &mut Map<String, Value>, key: &str, path: &Path) {
@@ -14,8 +15,17 @@ pub fn insert_path(object: &mut Map<String, Value>, key: &str, path: &Path) {
     }
 }
 
+/// Shows a time in UTC, as JSON wants it; null past the end of the calendar, where an archive may say it is.
+pub fn utc(time: OffsetDateTime) -> Value {
+    time.checked_to_offset(UtcOffset::UTC)
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .map_or(Value::Null, Value::from)
+}
+
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
     #[test]
@@ -28,5 +38,11 @@ mod tests {
             Value::Object(object),
             serde_json::json!({"plain": "a/b", "odd": "a\u{fffd}", "odd_b64": "Yf8="})
         );
+    }
+
+    #[test]
+    fn a_time_past_the_calendar_has_no_utc() {
+        assert_eq!(utc(datetime!(9999-12-31 23:59:59 -23:59)), Value::Null);
+        assert_eq!(utc(datetime!(2026-11-22 08:49:39 +1)), "2026-11-22T07:49:39Z");
     }
 }

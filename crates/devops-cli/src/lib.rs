@@ -22,6 +22,7 @@ mod show;
 mod signals;
 mod text;
 mod tool;
+mod when;
 
 pub use crate::{
     exit::{code as code_of, of_kind as exit_code},
@@ -31,6 +32,7 @@ pub use crate::{
     profile::ProfileTable,
     progress::Progress,
     session::Session,
-    text::{quote, table},
+    text::{permissions, quote, table},
     tool::{SecondSignal, Tool, main},
+    when::{BadWhen, When},
 };

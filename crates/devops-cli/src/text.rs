@@ -43,6 +43,24 @@ where
     lines.join("\n")
 }
 
+/// Shows permission bits as `ls -l` does.
+pub fn permissions(mode: u32) -> String {
+    let special = [(0o4000, 's', 'S'), (0o2000, 's', 'S'), (0o1000, 't', 'T')];
+    let mut shown = String::new();
+    for ((bit, with, without), shift) in special.into_iter().zip([6, 3, 0]) {
+        let bits = mode >> shift;
+        shown.push(if bits & 4 != 0 { 'r' } else { '-' });
+        shown.push(if bits & 2 != 0 { 'w' } else { '-' });
+        shown.push(match (mode & bit != 0, bits & 1 != 0) {
+            (true, true) => with,
+            (true, false) => without,
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +75,13 @@ mod tests {
         let text = table(&["name", "size"], [["a", "1"], ["longer", "22"]]);
 
         assert_eq!(text, "name    size\na       1\nlonger  22");
+    }
+
+    #[test]
+    fn shows_permissions_as_ls_does() {
+        assert_eq!(permissions(0o644), "rw-r--r--");
+        assert_eq!(permissions(0o6755), "rwsr-sr-x");
+        assert_eq!(permissions(0o1777), "rwxrwxrwt");
+        assert_eq!(permissions(0o7000), "--S--S--T");
     }
 }

@@ -2,7 +2,6 @@
 
 mod cli;
 mod run;
-mod when;
 
 fn main() -> std::process::ExitCode {
     devops_cli::main(&cli::TOOL, run::run)

@@ -14,8 +14,8 @@ use crate::shell::{cargo, release_folder, shown};
 /// Runs what is for every server and what is for this one.
 pub(crate) fn run(place: &Place, python: &Path) -> Result<Report> {
     let mut tests = cargo(["test", "--locked", "--release", "--package", "devops-e2e"]);
-    tests.args(["--features", "servers", "--test", "servers", "--"]);
-    tests.args(["every::", &format!("{}::", place.name)]);
+    tests.args(["--features", "servers", "--test", "e2e", "--"]);
+    tests.args(["servers::every::", &format!("servers::{}::", place.name)]);
     tests
         // A quiet cargo would have the cases told as dots.
         .env("CARGO_TERM_QUIET", "false")
@@ -53,7 +53,7 @@ fn case(line: &str) -> Option<Case> {
         "FAILED" => false,
         _ => return None,
     };
-    Some(Case { name: name.to_owned(), passed })
+    Some(Case { name: name.strip_prefix("servers::")?.to_owned(), passed })
 }
 
 #[cfg(test)]
@@ -64,8 +64,10 @@ mod tests {
     fn reads_how_a_case_ended() {
         let read = |line| case(line).map(|case| (case.name, case.passed));
 
-        assert_eq!(read("test every::put::a ... ok"), Some(("every::put::a".to_owned(), true)));
-        assert_eq!(read("test moto::b ... FAILED"), Some(("moto::b".to_owned(), false)));
+        let put = Some(("every::put::a".to_owned(), true));
+        assert_eq!(read("test servers::every::put::a ... ok"), put);
+        let failed = Some(("moto::b".to_owned(), false));
+        assert_eq!(read("test servers::moto::b ... FAILED"), failed);
         assert_eq!(read("test result: FAILED. 1 passed; 1 failed"), None);
         assert_eq!(read("test a has been running for over 60 seconds"), None);
     }

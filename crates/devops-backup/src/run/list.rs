@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use devops_cli::{Failure, Outcome, Session, json, quote};
+use devops_cli::{
+    Failure, Outcome, Session,
+    json::{self, utc},
+    permissions, quote,
+};
 use devops_core::archive::{self, Archive, Entry, EntryKind, ListEvent, Origin};
 use serde_json::{Map, Value};
 
-use super::{failure, keys::keys, object, utc};
+use super::{failure, keys::keys, object};
 use crate::cli::ListArgs;
 
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -57,24 +61,6 @@ fn entry_line(entry: &Entry) -> String {
     line
 }
 
-/// Shows permission bits as `ls -l` does.
-fn permissions(mode: u32) -> String {
-    let special = [(0o4000, 's', 'S'), (0o2000, 's', 'S'), (0o1000, 't', 'T')];
-    let mut shown = String::new();
-    for ((bit, with, without), shift) in special.into_iter().zip([6, 3, 0]) {
-        let bits = mode >> shift;
-        shown.push(if bits & 4 != 0 { 'r' } else { '-' });
-        shown.push(if bits & 2 != 0 { 'w' } else { '-' });
-        shown.push(match (mode & bit != 0, bits & 1 != 0) {
-            (true, true) => with,
-            (true, false) => without,
-            (false, true) => 'x',
-            (false, false) => '-',
-        });
-    }
-    shown
-}
-
 fn origin_json(archive: &Path, origin: &Origin) -> Value {
     let mut object = object("archive", "archive", archive);
     object.insert("host".to_owned(), origin.host.as_str().into());
@@ -102,17 +88,4 @@ fn entry_json(entry: &Entry) -> Value {
         _ => {}
     }
     Value::Object(object)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::permissions;
-
-    #[test]
-    fn shows_permissions_as_ls_does() {
-        assert_eq!(permissions(0o644), "rw-r--r--");
-        assert_eq!(permissions(0o6755), "rwsr-sr-x");
-        assert_eq!(permissions(0o1777), "rwxrwxrwt");
-        assert_eq!(permissions(0o7000), "--S--S--T");
-    }
 }

@@ -1,6 +1,10 @@
 //! `devops-backup prune`.
 
-use devops_cli::{Failure, Outcome, Session, json, quote, table};
+use devops_cli::{
+    Failure, Outcome, Session,
+    json::{self, utc},
+    quote, table,
+};
 use devops_core::{
     archive::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned},
     clock::Clock,
@@ -10,7 +14,7 @@ use devops_core::{
 };
 use serde_json::{Value, json};
 
-use super::{failure, holder, keys::keys, object, tell_lock, utc};
+use super::{failure, holder, keys::keys, object, tell_lock};
 use crate::cli::PruneArgs;
 
 pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -155,26 +155,3 @@ fn damaged(path: &Path, error: &ArchiveError, json: bool) -> String {
     object.insert("reason".to_owned(), reason.as_str().into());
     Value::Object(object).to_string()
 }
-
-#[cfg(test)]
-mod tests {
-    use devops_core::cancel::Cancel;
-
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_verified_has_a_status_too() {
-        for (path, expected) in [("/nonexistent/a.tar.gz", "missing"), ("/", "not-an-archive")] {
-            let path = Path::new(path);
-            let error = archive::verify(path, &Cancel::new(), &mut |_| {}).expect_err("no archive");
-
-            let status = status(&error);
-            let line: Value =
-                serde_json::from_str(&unread(path, status, &error.into())).expect("one object");
-
-            assert_eq!(line["status"], expected);
-            assert_eq!(line["whole"], false);
-            assert_eq!(line["archive"], path.to_str().expect("UTF-8"));
-        }
-    }
-}

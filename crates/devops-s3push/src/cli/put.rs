@@ -3,13 +3,13 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
+use devops_cli::When;
 use devops_core::{
     s3::{Algorithm, LockMode, Method, Proof, S3Uri},
     units::ByteSize,
 };
 
 use super::store::{Connection, Transfer};
-use crate::when::When;
 
 const USAGE: &str = "\
 devops-s3push put [OPTIONS] <PATH>... <S3_URI>

@@ -11,7 +11,7 @@ use devops_e2e::TestEnv;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::rig::{Place, place};
+use crate::servers::rig::{Place, place};
 
 const PROGRAM: &str = include_str!("client.py");
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::servers::{
     client::{call, digest, try_call},
     rig::{MIB, Rig, bytes, event, is_strict},
 };

@@ -1,6 +1,6 @@
 //! Listings of more than one page.
 
-use crate::rig::Rig;
+use crate::servers::rig::Rig;
 
 const N: usize = 1003;
 

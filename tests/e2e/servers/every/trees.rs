@@ -1,6 +1,6 @@
 //! Folders.
 
-use crate::{
+use crate::servers::{
     client::store,
     rig::{MIB, Rig, bytes, event},
 };

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::rig::{MIB, Rig, bytes, event};
+use crate::servers::rig::{MIB, Rig, bytes, event};
 
 /// Makes the archive of a day, in which only the diary is new.
 fn archive(rig: &Rig, day: u32) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{client::call, rig::Rig};
+use crate::servers::{client::call, rig::Rig};
 
 #[test]
 fn a_young_upload_is_left_alone() {

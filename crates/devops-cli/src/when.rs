@@ -9,9 +9,12 @@ use time::{
 
 /// A moment that is told by how long it is to it, by its day or by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum When {
+pub enum When {
+    /// So long from now.
     In(Duration),
+    /// A day, of the place where the tool runs.
     On(Date),
+    /// A moment in time.
     At(OffsetDateTime),
 }
 
@@ -20,7 +23,7 @@ pub(crate) enum When {
 #[error(
     "it is neither a duration such as 90d, nor a day such as 2027-03-01, nor a time such as 2027-03-01T12:00:00Z"
 )]
-pub(crate) struct BadWhen;
+pub struct BadWhen;
 
 impl FromStr for When {
     type Err = BadWhen;
@@ -38,7 +41,7 @@ impl FromStr for When {
 
 impl When {
     /// Returns the moment, if it lies a second behind `now` at least; a day begins at the midnight of there.
-    pub(crate) fn after(self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub fn after(self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let moment = match self {
             Self::In(duration) => now.checked_add(duration.try_into().ok()?)?,
             Self::On(day) => day.with_time(Time::MIDNIGHT).assume_offset(now.offset()),

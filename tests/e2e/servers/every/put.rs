@@ -1,6 +1,6 @@
 //! Sizes, checksums, attributes.
 
-use crate::rig::{MIB, Rig, bytes, event, is_strict};
+use crate::servers::rig::{MIB, Rig, bytes, event, is_strict};
 
 /// The smallest part that S3 takes.
 const PART: usize = 5 * MIB;

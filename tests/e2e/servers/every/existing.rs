@@ -1,6 +1,6 @@
 //! Keys that are taken.
 
-use crate::{
+use crate::servers::{
     client::store,
     rig::{MIB, Rig, bytes, event},
 };

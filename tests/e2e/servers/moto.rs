@@ -11,7 +11,7 @@ use std::process::Command;
 use devops_e2e::finish;
 use serde_json::json;
 
-use crate::{
+use crate::servers::{
     client::{call, try_call},
     rig::{MIB, Rig, bytes, event, place},
 };

@@ -1,6 +1,6 @@
 //! A folder and a prefix that are made the same.
 
-use crate::{
+use crate::servers::{
     client::store,
     rig::{MIB, Rig, bytes, event},
 };

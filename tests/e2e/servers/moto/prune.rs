@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::servers::{
     client::{call, store},
     rig::{Rig, event},
 };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::servers::{
     client::{call, store},
     rig::Rig,
 };

@@ -1,6 +1,6 @@
 //! Addresses with which a plain HTTP client gets and puts; moto fails at them once it looks at signatures.
 
-use crate::{
+use crate::servers::{
     client::{digest, http},
     rig::Rig,
 };

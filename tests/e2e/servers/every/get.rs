@@ -5,7 +5,7 @@ use std::fs;
 use devops_e2e::{Running, finish, names_in, wait_until};
 use rustix::process::Signal;
 
-use crate::{
+use crate::servers::{
     client::store,
     proxy::Proxy,
     rig::{MIB, Rig, bytes, event, place},

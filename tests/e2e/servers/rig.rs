@@ -13,7 +13,7 @@ use std::{
 use devops_e2e::{Run, TestEnv, finish};
 use serde_json::{Value, json};
 
-use crate::client::{call, digest, try_call};
+use crate::servers::client::{call, digest, try_call};
 
 pub(crate) const MIB: usize = 1 << 20;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{client::call, rig::Rig};
+use crate::servers::{client::call, rig::Rig};
 
 #[test]
 fn unfinished_uploads_are_listed_and_aborted() {

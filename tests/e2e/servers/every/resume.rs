@@ -12,7 +12,7 @@ use devops_e2e::{Running, finish};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{
+use crate::servers::{
     client::call,
     proxy::Proxy,
     rig::{MIB, Rig, bytes, event, is_strict, place},

@@ -1,6 +1,6 @@
 //! Keys with every awkward character.
 
-use crate::{
+use crate::servers::{
     client::store,
     rig::{Rig, is_strict},
 };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use devops_e2e::Run;
 use serde_json::Value;
 
-use crate::{
+use crate::servers::{
     client::store,
     rig::{MIB, Rig, bytes, event, is_strict},
 };

@@ -5,8 +5,6 @@
 //! with boto3. Garage checks what it is sent, so it alone says whether our checksums are right: moto takes
 //! wrong data without a word, and is here for what garage does not have.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 mod client;
 mod every;
 mod garage;

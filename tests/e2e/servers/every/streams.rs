@@ -6,7 +6,7 @@ use devops_e2e::{Running, binaries::binary, finish, names_in};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{
+use crate::servers::{
     client::{call, digest},
     proxy::Proxy,
     rig::{MIB, Rig, bytes, event, place},

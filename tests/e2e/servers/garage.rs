@@ -6,7 +6,7 @@ mod uploads;
 use devops_e2e::finish;
 use serde_json::json;
 
-use crate::{
+use crate::servers::{
     client::try_call,
     rig::{MIB, Rig, bytes, event},
 };

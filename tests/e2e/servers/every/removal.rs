@@ -1,6 +1,6 @@
 //! Objects that are removed, one and many.
 
-use crate::{
+use crate::servers::{
     client::store,
     rig::{Rig, place},
 };
