@@ -130,41 +130,43 @@ mod tests {
         })
     }
 
-    async fn get(shared: Data<Shared>, path: &str) -> (StatusCode, String) {
+    fn get(shared: Data<Shared>, path: &str) -> (StatusCode, String) {
         let app = App::new()
             .app_data(shared)
             .wrap(from_fn(guard::guard))
             .configure(|config| add(config, ""));
-        let app = test::init_service(app).await;
         let request = test::TestRequest::get().uri(path).insert_header(("Host", "localhost"));
-        let response = test::call_service(&app, request.to_request()).await;
-        let status = response.status();
-        let body = test::read_body(response).await;
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        actix_web::rt::System::new().block_on(async {
+            let app = test::init_service(app).await;
+            let response = test::call_service(&app, request.to_request()).await;
+            let status = response.status();
+            let body = test::read_body(response).await;
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        })
     }
 
-    #[actix_web::test]
-    async fn one_reading_is_not_ready_and_has_no_cpu_percent() {
+    #[test]
+    fn one_reading_is_not_ready_and_has_no_cpu_percent() {
         let shared = shared(1, Duration::from_mins(1));
 
-        let (ready, _) = get(shared.clone(), "/readyz").await;
-        let (_, status) = get(shared, "/api/v1/status").await;
+        let (ready, _) = get(shared.clone(), "/readyz");
+        let (_, status) = get(shared, "/api/v1/status");
 
         assert_eq!(ready, StatusCode::SERVICE_UNAVAILABLE);
         assert!(status.contains("\"cpu\":{\"percent\":null"), "{status}");
     }
 
-    #[actix_web::test]
-    async fn two_readings_are_ready() {
-        let (ready, _) = get(shared(2, Duration::from_mins(1)), "/readyz").await;
+    #[test]
+    fn two_readings_are_ready() {
+        let (ready, _) = get(shared(2, Duration::from_mins(1)), "/readyz");
 
         assert_eq!(ready, StatusCode::OK);
     }
 
-    #[actix_web::test]
-    async fn a_sampler_that_hangs_is_not_healthy() {
-        let (fresh, _) = get(shared(2, Duration::from_mins(1)), "/healthz").await;
-        let (stale, body) = get(shared(2, Duration::ZERO), "/healthz").await;
+    #[test]
+    fn a_sampler_that_hangs_is_not_healthy() {
+        let (fresh, _) = get(shared(2, Duration::from_mins(1)), "/healthz");
+        let (stale, body) = get(shared(2, Duration::ZERO), "/healthz");
 
         assert_eq!(fresh, StatusCode::OK);
         assert_eq!((stale, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "no new readings\n"));
