@@ -106,13 +106,13 @@ fn the_transcript_about_modules_has_the_folder_and_our_version() {
 fn the_transcript_of_run_tells_success_failure_and_a_missing_command_apart() {
     let header = |command: &str| format!("--- Running command: '{command}' ---\n");
     let ok = run(&["run", "--notes", "--", "echo", "hi"]);
-    let failing = run(&["run", "--notes", "--", "ls", "/no/such"]);
+    let failing = run(&["run", "--notes", "--", "ls", "missing"]);
     let missing = run(&["run", "--notes", "--", "no-such-cmd", "-x"]);
 
     let success = "--- Command successful ---\nOutput:\n hi\n\n";
     assert_eq!(ok.expect_code(0).stdout, header("echo hi") + success);
     let failure = "--- Command failed with return code 2 ---\nError Output:\n ls: ";
-    assert!(failing.expect_code(2).stdout.starts_with(&(header("ls /no/such") + failure)));
+    assert!(failing.expect_code(2).stdout.starts_with(&(header("ls missing") + failure)));
     let not_found = "--- Command not found: no-such-cmd ---\n";
     assert_eq!(missing.expect_code(127).stdout, header("no-such-cmd -x") + not_found);
 }
@@ -567,14 +567,16 @@ fn services_are_really_asked() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let up = format!("tcp://{}", listener.local_addr().unwrap());
 
-    let all_up = run(&["service", &up, "file:/etc"]);
+    let ask = |targets: &[&str]| run(&[&["service", "--timeout", "1m"], targets].concat());
+
+    let all_up = ask(&[&up, "file:/"]);
     drop(listener);
-    let some_down = run(&["service", &up, "file:/etc", "no-such-unit"]);
+    let some_down = ask(&[&up, "file:/", "no-such-unit"]);
 
     assert!(all_up.expect_code(0).stdout.starts_with(&format!("{up}: up (tcp, connected to ")));
     let lines: Vec<&str> = some_down.expect_code(10).stdout.lines().collect();
     assert!(lines[0].starts_with(&format!("{up}: down (tcp, connection refused")));
-    assert_eq!(lines[1], "file:/etc: up (file, a folder)");
+    assert_eq!(lines[1], "file:/: up (file, a folder)");
 }
 
 #[test]

@@ -91,15 +91,16 @@ impl<T, E: Into<Failure>> ResultExt<T> for Result<T, E> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use devops_core::fs;
 
     use super::*;
 
     #[test]
     fn a_core_error_keeps_its_kind_and_causes() {
-        let failure: Failure = fs::read_text(Path::new("/nonexistent"), 1)
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+
+        let failure: Failure = fs::read_text(&missing, 1)
             .context("failed to read the list")
             .hint("create it")
             .unwrap_err();
@@ -110,7 +111,7 @@ mod tests {
             failure.chain(),
             [
                 "failed to read the list",
-                "failed to read `/nonexistent`",
+                &format!("failed to read `{}`", missing.display()),
                 "No such file or directory (os error 2)"
             ]
         );

@@ -413,9 +413,12 @@ mod tests {
 
     #[test]
     fn errors_name_the_path() {
-        let error = read_text(Path::new("/nonexistent/x"), 10).unwrap_err();
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
 
-        assert_eq!(error.to_string(), "failed to read `/nonexistent/x`");
+        let error = read_text(&missing, 10).unwrap_err();
+
+        assert_eq!(error.to_string(), format!("failed to read `{}`", missing.display()));
         assert_eq!(error.kind(), Kind::NotFound);
     }
 

@@ -48,9 +48,12 @@ fn lock(folder: &Path, mode: LockMode) -> Result<FolderLock, LockError> {
     lock_on(&Host, folder, mode).0
 }
 
+/// No process has this id: Linux gives none past 2^22.
+const NO_PROCESS: u32 = 2_000_000_000;
+
 /// Leaves a note as `change` has it, last touched `age` ago.
 fn leave_note(folder: &Path, age: Duration, change: impl FnOnce(&mut Holder)) {
-    let mut holder = Holder { pid: 4_000_000, ..holder() };
+    let mut holder = Holder { pid: NO_PROCESS, ..holder() };
     change(&mut holder);
     let note = Note { holder, mode: LockMode::Exclusive };
     let mut file = File::create(folder.join(FILE_NAME)).unwrap();
@@ -168,7 +171,7 @@ fn the_note_of_another_host_counts_while_it_is_fresh() {
         leave_note(dir.path(), Duration::from_mins(9), other_host);
         let (refused, events) = lock_on(&storage, dir.path(), LockMode::Shared);
         let refused = refused.unwrap_err().to_string();
-        assert!(refused.contains("process 4000000 on `nas\\u{1b}[2J`"), "{refused}");
+        assert!(refused.contains("process 2000000000 on `nas\\u{1b}[2J`"), "{refused}");
         assert_eq!(events, [""; 0]);
 
         leave_note(dir.path(), Duration::from_mins(11), other_host);
@@ -218,7 +221,9 @@ fn a_link_in_place_of_the_lock_file_is_not_followed() {
 
 #[test]
 fn a_folder_that_does_not_exist_is_not_found() {
-    let refused = lock(Path::new("/nonexistent"), LockMode::Exclusive).unwrap_err();
+    let dir = tempfile::tempdir().unwrap();
+
+    let refused = lock(&dir.path().join("missing"), LockMode::Exclusive).unwrap_err();
 
     assert_eq!(refused.kind(), Kind::NotFound);
 }

@@ -2,13 +2,17 @@
 
 use std::{
     collections::VecDeque,
-    io::Read,
+    io::{self, Read},
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use os_pipe::PipeReader;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::{Errno, ioctl_fionread},
+};
 
 use super::{ProcessEvent, Stream, spool::Spool};
 
@@ -30,6 +34,8 @@ struct State {
     sink: Sink,
     notices: VecDeque<ProcessEvent>,
     last_bytes: Instant,
+    /// Bytes read so far, of all streams.
+    n_read: u64,
     /// Nothing is added any more.
     closed: bool,
 }
@@ -112,8 +118,13 @@ fn split_lines(partial: &mut Vec<u8>, bytes: &[u8], mut deliver: impl FnMut(Vec<
 
 impl Output {
     pub(super) fn new(sink: Sink) -> Self {
-        let state =
-            State { sink, notices: VecDeque::new(), last_bytes: Instant::now(), closed: false };
+        let state = State {
+            sink,
+            notices: VecDeque::new(),
+            last_bytes: Instant::now(),
+            n_read: 0,
+            closed: false,
+        };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }) }
     }
 
@@ -122,22 +133,44 @@ impl Output {
     pub(super) fn drain(&self, stream: Stream, mut pipe: PipeReader) {
         let mut buffer = vec![0; 64 << 10];
         loop {
-            match pipe.read(&mut buffer) {
+            match poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(_) => return,
+            }
+            match self.read(stream, &mut pipe, &mut buffer) {
                 Ok(0) => return,
-                Ok(n) => self.add(stream, &buffer[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
         }
     }
 
-    fn add(&self, stream: Stream, bytes: &[u8]) {
+    /// Reads what a pipe has, under the lock: a byte is in the pipe or in the sink, never between them.
+    fn read(&self, stream: Stream, pipe: &mut PipeReader, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
-        if !state.closed {
-            state.sink.take(stream, bytes);
+        let n = pipe.read(buffer)?;
+        state.n_read += n as u64;
+        if n > 0 && !state.closed {
+            state.sink.take(stream, &buffer[..n]);
             state.last_bytes = Instant::now();
             self.shared.changed.notify_all();
         }
+        Ok(n)
+    }
+
+    /// Returns how many bytes were written so far: those read, and those that wait in the pipes.
+    pub(super) fn n_written(&self, pipes: &[PipeReader]) -> u64 {
+        let state = self.state();
+        // What cannot be asked has nothing to give.
+        let waiting = pipes.iter().map(|pipe| ioctl_fionread(pipe).unwrap_or(0));
+        state.n_read + waiting.sum::<u64>()
+    }
+
+    /// Returns how many bytes were read so far.
+    pub(super) fn n_read(&self) -> u64 {
+        self.state().n_read
     }
 
     /// Adds an event that overtakes lines that wait.

@@ -65,6 +65,7 @@ pub struct Produced {
     program: OsString,
     end: Arc<End>,
     cancel: Cancel,
+    silent_looks: u32,
 }
 
 /// A command whose stdout is read elsewhere; dropping it stops the command.
@@ -110,6 +111,7 @@ pub fn produce(
         program: spec.program.clone(),
         end: Arc::clone(&end),
         cancel: cancel.clone(),
+        silent_looks: SILENT_LOOKS,
     };
     Ok((produced, Producer { stopper, end }))
 }
@@ -164,7 +166,7 @@ impl Produced {
                 Ok(_) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
-            if silent_looks >= SILENT_LOOKS {
+            if silent_looks >= self.silent_looks {
                 // A command that failed is the better reason.
                 self.check_end()?;
                 let program = self.program.clone();
@@ -210,5 +212,24 @@ impl End {
 
     fn result(&self) -> MutexGuard<'_, Option<Result<ChildEnd, String>>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_that_a_grandchild_finishes_is_whole() {
+        let script = "(while kill -0 $$; do sleep 0.01; done; echo late) 2>/dev/null & echo early";
+        let spec = CommandSpec::new("sh").arg("-c").arg(script);
+        let (mut produced, _producer) = produce(&spec, &Cancel::new(), |_| {}).unwrap();
+        // Two minutes, since the grandchild may have to wait for its turn.
+        produced.silent_looks = 2400;
+        let mut text = String::new();
+
+        produced.read_to_string(&mut text).unwrap();
+
+        assert_eq!(text, "early\nlate\n");
     }
 }

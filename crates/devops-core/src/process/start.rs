@@ -169,13 +169,29 @@ pub(super) fn pid(raw: u32) -> Pid {
 
 #[cfg(test)]
 mod tests {
+    use std::{env, fs};
+
     use super::*;
 
     #[test]
     fn finds_only_what_can_be_executed() {
-        let found = find_program("sh".as_ref(), "/nonexistent:/usr/bin:/bin".as_ref()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str, mode| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            File::create(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let (plain, program) = (make("plain/tool", 0o644), make("programs/tool", 0o755));
+        let folders = |names: &[&str]| {
+            env::join_paths(names.iter().map(|name| dir.path().join(name))).unwrap()
+        };
 
-        assert!(found.ends_with("bin/sh"));
-        assert_eq!(find_program("passwd".as_ref(), "/etc".as_ref()), None);
+        let found = find_program("tool".as_ref(), &folders(&["missing", "plain", "programs"]));
+
+        assert_eq!(found, Some(program));
+        assert!(plain.exists());
+        assert_eq!(find_program("tool".as_ref(), &folders(&["missing", "plain"])), None);
     }
 }

@@ -24,11 +24,14 @@ use super::{
 use crate::cancel::Cancel;
 
 /// After the child's exit, how long its streams must be silent to count as ended though a grandchild
-/// holds them open.
+/// holds them open. What the child itself wrote is read to its last byte, however long that takes.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// After the child's exit, how long a grandchild that keeps writing is listened to.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// How often a wait for the child's last bytes looks whether they were read.
+const LOOK: Duration = Duration::from_millis(10);
 
 const HUP: i32 = Signal::HUP.as_raw();
 
@@ -105,30 +108,35 @@ fn look_after(
     let output = Output::new(sink);
     let (sender, messages) = mpsc::channel();
     let child = pid(raw_pid);
-    let n_pipes = pipes.len();
+    let kept = pipes.iter().map(|(_, pipe)| pipe.try_clone()).collect::<io::Result<Vec<_>>>();
 
-    let spawn = || -> io::Result<()> {
+    let spawn = || -> io::Result<Vec<PipeReader>> {
+        let kept = kept?;
         for (stream, pipe) in pipes {
             spawn_reader(&output, stream, pipe, &sender)?;
         }
-        spawn_waiter(child, &sender)
+        spawn_waiter(child, &sender)?;
+        Ok(kept)
     };
-    if let Err(source) = spawn() {
-        // Nobody would read its output: it must not run unwatched.
-        let _killed = handle.kill();
-        if let Some(heir) = heir {
-            heir.release();
+    let pipes = match spawn() {
+        Ok(pipes) => pipes,
+        Err(source) => {
+            // Nobody would read its output: it must not run unwatched.
+            let _killed = handle.kill();
+            if let Some(heir) = heir {
+                heir.release();
+            }
+            let _reaped = handle.wait();
+            return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
         }
-        let _reaped = handle.wait();
-        return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
-    }
+    };
     let stopper = Stopper(sender.clone());
     cancel.on_signal(move |signal| {
         // Once the child is gone nobody listens any more.
         let _sent = sender.send(Message::Signal(signal));
     });
     let child = Child { handle, pid: child, heir };
-    let supervisor = Supervisor::new(spec, child, (output.clone(), n_pipes));
+    let supervisor = Supervisor::new(spec, child, output.clone(), pipes);
     let supervisor = thread::Builder::new()
         .name("supervisor".to_owned())
         .spawn(move || supervisor.watch(&messages))
@@ -186,11 +194,15 @@ struct Supervisor {
     timed_out: bool,
     killed: bool,
     exited: Option<Instant>,
+    /// The read ends of the child's streams.
+    pipes: Vec<PipeReader>,
     open_streams: usize,
+    /// Bytes that the streams had when the child's exit was seen: all of its own are among them.
+    n_own_bytes: u64,
 }
 
 impl Supervisor {
-    fn new(spec: &CommandSpec, child: Child, (output, n_pipes): (Output, usize)) -> Self {
+    fn new(spec: &CommandSpec, child: Child, output: Output, pipes: Vec<PipeReader>) -> Self {
         let started = Instant::now();
         Self {
             child,
@@ -206,7 +218,9 @@ impl Supervisor {
             timed_out: false,
             killed: false,
             exited: None,
-            open_streams: n_pipes,
+            open_streams: pipes.len(),
+            pipes,
+            n_own_bytes: 0,
         }
     }
 
@@ -216,7 +230,7 @@ impl Supervisor {
                 Some(Message::Signal(signal)) => self.on_signal(signal),
                 Some(Message::Unwanted) => self.on_unwanted(),
                 Some(Message::StreamEnded) => self.open_streams -= 1,
-                Some(Message::Exited) => self.exited = Some(Instant::now()),
+                Some(Message::Exited) => self.on_exit(),
                 None => self.on_deadline(),
             }
         }
@@ -226,6 +240,11 @@ impl Supervisor {
         }
         self.output.close();
         self.reap()
+    }
+
+    fn on_exit(&mut self) {
+        self.n_own_bytes = self.output.n_written(&self.pipes);
+        self.exited = Some(Instant::now());
     }
 
     /// Returns whether the child is gone and nothing more is expected of its streams.
@@ -241,7 +260,11 @@ impl Supervisor {
         self.terminating && !self.killed
     }
 
+    /// Returns when the streams count as ended, as far as is known now.
     fn drained_at(&self, exited: Instant) -> Instant {
+        if self.output.n_read() < self.n_own_bytes {
+            return Instant::now() + LOOK;
+        }
         (self.output.last_bytes().max(exited) + QUIET).min(exited + DRAIN)
     }
 
