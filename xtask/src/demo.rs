@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the whole chain on real input, in a temporary folder, with nothing configured.
 
+mod build;
 mod steps;
 mod tree;
 
@@ -7,12 +8,10 @@ use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::{cargo, root, run as build};
+use crate::shell::root;
+use build::build;
 use steps::Demo;
 
-/// What the chain runs.
-const PACKAGES: [&str; 5] =
-    ["devops-backup", "devops-fakes", "devops-monitor", "devops-s3push", "devops-tf"];
 const STACK: &str = include_str!("../demo/main.tf");
 
 struct Options {
@@ -23,8 +22,7 @@ struct Options {
 /// Builds the tools and runs the chain; fails unless every step worked.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
-    let mut release = cargo(["build", "--locked", "--release", "--bins"]);
-    let took = build(release.args(PACKAGES.iter().flat_map(|name| ["--package", name])))?;
+    let took = build()?;
     let mut demo = Demo::new()?;
     demo.record("build the tools", took);
     let copied = match &options.source {

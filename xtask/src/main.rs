@@ -1,4 +1,4 @@
-//! Automation: `cargo xtask demo|fuzz|test|tidy|bench`.
+//! Automation: `cargo xtask demo|fuzz|test|tidy|units|bench`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -8,6 +8,7 @@ mod servers;
 mod shell;
 mod test;
 mod tidy;
+mod units;
 
 use std::process::ExitCode;
 
@@ -20,9 +21,11 @@ Usage: cargo xtask COMMAND
   fuzz reader|index [--seconds N] [--seed N]
                                  mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
+  test --long                    the same, then all pairs of faults, many random cases, minutes of fuzzing
   test --servers [fake|garage|moto]
                                  put into S3 servers that are not ours, on loopback; installs them first
   bench backup|s3 [--help]       measure side by side with the peers that are installed
+  units                          count what `test` compiles, step by step, without compiling it
   tidy                           check budgets of size, module declarations, the lock file, names";
 
 /// Runs a benchmark: a program of its own, so that the other commands need not build it.
@@ -40,10 +43,12 @@ fn main() -> ExitCode {
         Some((command, rest)) if command == "fuzz" => fuzz::run(rest),
         Some((command, rest)) if command == "bench" => bench(rest),
         Some((command, [])) if command == "test" => test::run(),
+        Some((command, [flag])) if command == "test" && flag == "--long" => test::run_long(),
         Some((command, [flag, rest @ ..])) if command == "test" && flag == "--servers" => {
             servers::run(rest)
         }
         Some((command, [])) if command == "tidy" => tidy::run(),
+        Some((command, [])) if command == "units" => units::run(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

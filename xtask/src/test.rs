@@ -1,53 +1,93 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
-use std::{env, fs};
+use std::{env, fs, num::NonZero, path::Path, process::Command, thread};
 
 use anyhow::Result;
 
 use crate::{
+    fuzz,
     shell::{self, TOOLS, cargo, run as check},
     tidy,
 };
+
+/// The arguments that build all tests, and the binaries that users run, with the release profile: the
+/// SDK is the largest part of the build, and users run release binaries.
+const TESTS: [&str; 5] = ["--locked", "--release", "--workspace", "--exclude", "xtask"];
+
+/// How much more the long run does than the short one.
+const LONG_CASES: &str = "400";
+const LONG_FUZZ_SECONDS: &str = "300";
 
 /// Runs every check, the quick ones first; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     tidy::run()?;
     check(&mut cargo(["fmt", "--all", "--check"]))?;
-    let mut lints = cargo(["clippy", "--locked", "--release", "--workspace", "--all-targets"]);
-    // The matrix of servers is not run here, but must not rot.
-    lints.args(["--features", "devops-e2e/servers"]);
-    check(lints.args(["--", "--deny", "warnings"]))?;
-    for tool in TOOLS {
-        check(&mut cargo(["check", "--quiet", "--locked", "--release", "--package", tool]))?;
+    for mut command in builds() {
+        check(&mut command)?;
     }
-    let mut doc = cargo(["doc", "--quiet", "--locked", "--release", "--workspace", "--no-deps"]);
-    check(doc.arg("--document-private-items").env("RUSTDOCFLAGS", "--deny warnings"))?;
+    check(&mut cargo(["test", "--quiet", "--locked", "--profile", "xtask", "--package", "xtask"]))?;
     if is_installed("deny") {
         check(&mut cargo(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
     }
-    tests()
+    tests(&mut runner("default"))
 }
 
-/// Builds everything once with the release profile, and runs all tests on that:
-/// the SDK is the largest part of the build, and users run release binaries.
-fn tests() -> Result<()> {
-    check(&mut cargo([
-        "build",
-        "--locked",
-        "--release",
-        "--workspace",
-        "--exclude",
-        "xtask",
-        "--all-targets",
-    ]))?;
+/// Runs what takes too long for every change: all pairs of faults, many more random cases, and minutes of
+/// fuzzing.
+pub(crate) fn run_long() -> Result<()> {
+    run()?;
+    let mut all = runner("long");
+    tests(all.env("DEVOPS_EVERY_PAIR", "1").env("PROPTEST_CASES", LONG_CASES))?;
+    for parser in ["reader", "index"] {
+        fuzz::run(&[parser, "--seconds", LONG_FUZZ_SECONDS].map(str::to_owned))?;
+    }
+    Ok(())
+}
+
+/// Returns the commands that compile: lints, each tool alone, docs, and what the tests run.
+///
+/// All use the release profile, so that procedural macros and build scripts are built once, and a crate
+/// is checked once for lints and docs.
+pub(crate) fn builds() -> Vec<Command> {
+    let mut lints = cargo(["clippy", "--locked", "--release", "--workspace", "--all-targets"]);
+    // The cases against real servers are not run here, but must not rot.
+    lints.args(["--features", "devops-e2e/servers", "--", "--deny", "warnings"]);
+    let mut docs = cargo(["doc", "--quiet", "--locked", "--release", "--workspace", "--no-deps"]);
+    docs.arg("--document-private-items").env("RUSTDOCFLAGS", "--deny warnings");
+    let mut tests = cargo(["build", "--all-targets"]);
+    tests.args(TESTS);
+    let alone =
+        TOOLS.map(|tool| cargo(["check", "--quiet", "--locked", "--release", "--package", tool]));
+    [lints].into_iter().chain(alone).chain([docs, tests]).collect()
+}
+
+/// Returns the command that runs all tests, with a profile of nextest, or without where it is not installed.
+fn runner(profile: &str) -> Command {
+    let mut tests = if is_installed("nextest") {
+        let mut nextest = cargo(["nextest", "run", "--profile", profile]);
+        nextest.args(["--test-threads", &n_threads().to_string()]);
+        nextest
+    } else {
+        cargo(["test"])
+    };
+    tests.args(TESTS).env("DEVOPS_BIN_DIR", shell::release_folder());
+    tests
+}
+
+/// Returns how many tests run at a time: half of them wait for a pause or a child at any moment.
+fn n_threads() -> usize {
+    2 * thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Runs tests, and says which of them were skipped.
+fn tests(runner: &mut Command) -> Result<()> {
     let skips = tempfile::NamedTempFile::new()?;
-    let args = ["--locked", "--release", "--workspace", "--exclude", "xtask"];
-    let mut tests =
-        if is_installed("nextest") { cargo(["nextest", "run"]) } else { cargo(["test"]) };
-    tests.args(args).env("DEVOPS_BIN_DIR", shell::release_folder());
-    check(tests.env("DEVOPS_SKIP_LOG", skips.path()))?;
-    let skipped = fs::read_to_string(skips.path())?;
-    for line in skipped.lines() {
+    check(runner.env("DEVOPS_SKIP_LOG", skips.path()))?;
+    print_skipped(skips.path())
+}
+
+fn print_skipped(log: &Path) -> Result<()> {
+    for line in fs::read_to_string(log)?.lines() {
         println!("skipped {line}");
     }
     Ok(())
