@@ -13,7 +13,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use devops_e2e::{Run, TestEnv, finish, names_in, outside, wait_until, without_root};
+use devops_e2e::{Run, Running, TestEnv, finish, names_in, outside, wait_until, without_root};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
     process::Signal,
@@ -32,6 +32,18 @@ fn write_large(env: &TestEnv, name: &str, mib: usize) -> PathBuf {
         })
         .collect();
     env.write(name, noise)
+}
+
+/// Writes sockets, of which each is named on stderr: a tool whose stderr nobody reads stands still there.
+///
+/// Their names take more than 64 KiB.
+pub(crate) fn write_sockets(env: &TestEnv, folder: &str) {
+    let folder = env.path(folder);
+    fs::create_dir_all(&folder).unwrap();
+    for n in 0..400 {
+        let path = folder.join(format!("{n:0>250}"));
+        mknodat(CWD, path, FileType::Socket, Mode::RWXU, 0).unwrap();
+    }
 }
 
 fn finished(folder: &Path) -> Vec<String> {
@@ -340,11 +352,16 @@ fn a_kill_at_any_moment_leaves_no_half_archive() {
 #[test]
 fn an_interrupt_leaves_no_archive_and_is_130() {
     let env = TestEnv::new();
+    write_sockets(&env, "source/a");
     write_large(&env, "source/large", 64);
     let backups = env.path("backups");
 
-    let running = env.start(TOOL, ["create", "source", "backups", "--level", "12"]);
-    wait_until("the archive has begun", || !names_in(&backups).is_empty());
+    let mut tool = env.tool(TOOL);
+    tool.args(["create", "source", "backups", "--level", "12"]);
+    let running = Running::start_unread(tool);
+    wait_until("the archive has begun", || {
+        names_in(&backups).iter().any(|name| name.ends_with(".partial"))
+    });
     running.signal(Signal::INT);
     let run = running.finish();
 

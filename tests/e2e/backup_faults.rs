@@ -3,15 +3,16 @@
 //! After each, the destination holds only whole archives, and the next run works.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
-use devops_e2e::{TestEnv, outside, wait_until};
+use devops_e2e::{Run, Running, TestEnv, outside, wait_until, without_root};
 use rustix::process::{Signal, geteuid};
 
 const TOOL: &str = "devops-backup";
@@ -139,13 +140,49 @@ fn partial_size(folder: &Path) -> Option<u64> {
 #[test]
 fn a_file_that_grows_for_ever_is_cut_and_named() {
     let env = TestEnv::new();
+    let closed = write_closed(&env);
     let path = write_noise(&env, "source/growing.log", 7, 3 << 20);
     env.write("source/steady", "1");
-    let is_over = AtomicBool::new(false);
+    fs::create_dir(env.path("backups")).unwrap();
+    fs::set_permissions(env.path("backups"), Permissions::from_mode(0o777)).unwrap();
+    let mut tool = env.tool(TOOL);
+    without_root(tool.args(["create", "source", "backups"]));
 
-    let run = thread::scope(|scope| {
+    let running = Running::start_unread(tool);
+    // The size of the large file is taken before the small ones in front of it are opened.
+    running.wait_for_unread();
+    let mut file = File::options().append(true).open(&path).unwrap();
+    file.write_all(b"x").unwrap();
+    let run = grow_until_the_end(file, running);
+
+    run.expect_code(3);
+    assert!(run.stderr.lines().next().is_some_and(|line| line.contains("Permission denied")));
+    assert!(run.stderr.contains("growing.log`: grew"), "{}", run.stderr);
+    expect_all_whole(&env, &env.path("backups"));
+    for path in closed {
+        fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+    }
+    env.run(TOOL, ["create", "source", "backups"]).expect_code(0);
+}
+
+/// Writes files that nobody but root can open, which lie in front of others and in one group with them.
+///
+/// Their names take more than 64 KiB.
+fn write_closed(env: &TestEnv) -> Vec<PathBuf> {
+    let folder = Path::new("source").join("a".repeat(250));
+    let paths = (0..140).map(|n| env.write(folder.join(format!("{n:0>250}")), ""));
+    let paths: Vec<PathBuf> = paths.collect();
+    for path in &paths {
+        fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
+    }
+    paths
+}
+
+/// Appends to a file for as long as a tool runs.
+fn grow_until_the_end(mut file: File, running: Running) -> Run {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
         scope.spawn(|| {
-            let mut file = File::options().append(true).open(&path).unwrap();
             // A bound for a test that went wrong: far more than a run reads.
             for _ in 0..1 << 16 {
                 if is_over.load(Ordering::Relaxed) {
@@ -155,15 +192,10 @@ fn a_file_that_grows_for_ever_is_cut_and_named() {
                 thread::yield_now();
             }
         });
-        let run = env.run(TOOL, ["create", "source", "backups"]);
+        let run = running.finish();
         is_over.store(true, Ordering::Relaxed);
         run
-    });
-
-    run.expect_code(3);
-    assert!(run.stderr.contains("growing.log"), "{}", run.stderr);
-    expect_all_whole(&env, &env.path("backups"));
-    env.run(TOOL, ["create", "source", "backups"]).expect_code(0);
+    })
 }
 
 #[test]

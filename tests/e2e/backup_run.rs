@@ -2,10 +2,14 @@
 
 use std::{fs, io::Write};
 
-use devops_e2e::{Run, TestEnv, finish, names_in, outside, wait_until, without_root};
+use devops_e2e::{
+    Refusing, Run, Running, TestEnv, finish, names_in, outside, wait_until, without_root,
+};
 use devops_fakes::watcher::watcher;
 use rustix::process::Signal;
 use serde_json::Value;
+
+use crate::backup::write_sockets;
 
 const TOOL: &str = "devops-backup";
 
@@ -127,9 +131,11 @@ fn what_cannot_be_read_is_3_and_a_missing_profile_5_and_none_at_all_78() {
 fn those_who_watch_are_told_and_their_addresses_are_never_shown() {
     let env = TestEnv::new();
     let (address, requests) = watcher(&[200]);
+    let refusing = Refusing::new();
     let keys = format!(
         "healthcheck = \"{address}/ping/0b4e-secret\"\n\
-         webhook = [\"{address}/hook/0b4e-secret\", \"http://127.0.0.1:1/0b4e-secret\"]"
+         webhook = [\"{address}/hook/0b4e-secret\", \"{}/0b4e-secret\"]",
+        refusing.endpoint()
     );
     profile(&env, &keys);
 
@@ -149,7 +155,7 @@ fn those_who_watch_are_told_and_their_addresses_are_never_shown() {
     );
     let report: Value = serde_json::from_str(&told[1].1).unwrap();
     assert_eq!(report, *objects(&run.stdout).last().unwrap());
-    assert!(run.stderr.contains("could not tell `http://127.0.0.1/***`"), "{}", run.stderr);
+    assert!(run.stderr.contains("could not tell `http://127.0.0.2/***`"), "{}", run.stderr);
     for text in [&run.stdout, &run.stderr, &shown.stdout] {
         assert!(!text.contains("0b4e"), "{text}");
     }
@@ -190,10 +196,10 @@ fn expect_guarded(env: &TestEnv, table: &str, key: &str) {
 #[test]
 fn a_project_file_decides_neither_where_a_restore_goes_nor_who_can_read_a_backup() {
     let env = TestEnv::new();
-    for key in ["privileged", "overwrite", "to", "identity", "no_cache"] {
+    for key in ["privileged", "overwrite", "to", "identity"] {
         expect_guarded(&env, "backup.restore", key);
     }
-    for key in ["recipient", "recipients_file", "passphrase_file"] {
+    for key in ["recipient", "recipients_file", "passphrase_file", "no_cache"] {
         expect_guarded(&env, "backup.create", key);
     }
 }
@@ -267,13 +273,15 @@ fn a_reader_of_stdout_that_leaves_does_not_stop_the_backup() {
     assert!(env.path("after").exists());
 }
 
-/// Starts a create that takes long, and waits until it has its lock.
-fn long_create(env: &TestEnv) -> devops_e2e::Running {
+/// Starts a create that has its lock, and stands still until somebody reads its stderr.
+fn long_create(env: &TestEnv) -> Running {
+    write_sockets(env, "large/a");
     let noise = |n: u32| n.wrapping_mul(2_654_435_761).to_be_bytes()[0];
     let noise: Vec<u8> = (0..24 << 20).map(noise).collect();
     env.write("large/file", noise);
-    let running =
-        env.start(TOOL, ["create", "large", "backups", "--name", "large", "--level", "12"]);
+    let mut tool = env.tool(TOOL);
+    tool.args(["create", "large", "backups", "--name", "large", "--level", "12"]);
+    let running = Running::start_unread(tool);
     wait_until("the folder is locked", || {
         names_in(&env.path("backups")).iter().any(|name| name.ends_with(".partial"))
     });

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use devops_e2e::{Run, Running, TestEnv, finish};
-use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
+use devops_e2e::{Refusing, Run, Running, TestEnv, finish};
+use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
     process::Signal,
@@ -97,20 +97,20 @@ fn a_file_is_put_under_its_name_with_the_words_of_the_contract() {
 #[test]
 fn a_large_file_goes_in_parallel_parts_and_is_confirmed_as_a_whole() {
     let setting = Setting::new();
-    setting.server.faults(&["UploadPart:delay=20:always"]);
+    setting.server.faults(&["UploadPart:hold:times=2"]);
     setting.file("large.bin", 200 * MIB);
 
-    let run = setting.run(&["put", "large.bin", "s3://backups/large.bin"]);
+    let put = setting.start(&["put", "large.bin", "s3://backups/large.bin"]);
+    let overlap = |log: &[Entry]| log.iter().any(|entry| entry.alongside > 1);
+    assert!(setting.server.wait_for(overlap, LONG), "nothing ran in parallel");
+    setting.server.release();
+    let run = put.finish();
 
     run.expect_code(0);
     assert!(run.stdout.contains("(200.0 MiB, crc64nvme "), "{}", run.stdout);
     assert!(run.stdout.contains("proof full"), "{}", run.stdout);
     assert_eq!(setting.server.object("backups", "large.bin").map(|object| object.parts), Some(40));
     assert!(setting.object("large.bin") == bytes(200 * MIB));
-    assert!(
-        setting.server.log().iter().any(|entry| entry.alongside > 1),
-        "nothing ran in parallel"
-    );
 }
 
 #[test]
@@ -232,8 +232,9 @@ fn what_is_wrong_is_said_with_the_code_of_the_contract() {
     nobody.write("a.txt", "x");
     let anonymous =
         finish(nobody.tool("devops-s3push").env("AWS_EC2_METADATA_DISABLED", "true").args(put));
-    let unreachable = setting
-        .run(&[&put[..], &["--endpoint-url", "http://127.0.0.1:1", "--retry-time", "0s"]].concat());
+    let closed = Refusing::new();
+    let nowhere = ["--endpoint-url", &closed.endpoint(), "--retry-time", "0s"];
+    let unreachable = setting.run(&[&put[..], &nowhere].concat());
 
     let table = [
         (with("AWS_SECRET_ACCESS_KEY", "wrong"), 77, "SignatureDoesNotMatch"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use devops_e2e::names_in;
+use devops_e2e::{Refusing, names_in};
 use rustix::process::Signal;
 
 use crate::s3push::{LONG, MIB, Setting, bytes, json_lines};
@@ -62,9 +62,8 @@ fn doctor_ends_with_the_code_of_what_is_wrong() {
     let setting = Setting::new();
     setting.run(&["doctor", "s3://backups/a.txt"]).expect_code(2);
     setting.run(&["doctor", "s3://nowhere/"]).expect_code(5);
-    setting
-        .run(&["doctor", "s3://backups", "--endpoint-url", "http://127.0.0.1:1"])
-        .expect_code(75);
+    let closed = Refusing::new();
+    setting.run(&["doctor", "s3://backups", "--endpoint-url", &closed.endpoint()]).expect_code(75);
     setting.server.faults(&["CreateMultipartUpload:not-implemented:always"]);
 
     let run = setting.run(&["doctor", "s3://backups"]);

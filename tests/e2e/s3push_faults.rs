@@ -2,13 +2,13 @@
 
 use std::{
     fs::{self, File},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use devops_e2e::{Run, Running, finish, outside::program, wait_until, without_root};
+use devops_e2e::{Refusing, Run, Running, finish, outside::program, wait_until, without_root};
 use devops_fakes::s3::Entry;
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, mknodat, open},
@@ -64,13 +64,13 @@ fn who_is_not_let_in_reads_one_message() {
 fn a_store_that_cannot_be_reached_is_one_message() {
     let setting = Setting::new();
     setting.env.write("a.txt", "x");
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Refusing::new();
     let put = |endpoint: &str| {
         let flags = ["--endpoint-url", endpoint, "--retry-time", "300ms"];
         setting.run(&[&PUT[..], &flags].concat())
     };
 
-    check_refused(&put(&format!("http://{closed}")), 75, "Connection refused");
+    check_refused(&put(&closed.endpoint()), 75, "Connection refused");
 }
 
 #[test]
@@ -78,32 +78,30 @@ fn a_certificate_of_an_unknown_authority_is_not_trusted() {
     let setting = Setting::new();
     setting.env.write("a.txt", "x");
     let Some(openssl) = program("openssl") else { return };
-    let (mut server, endpoint) = tls_server(&setting, &openssl);
+    let (_server, endpoint) = tls_server(&setting, &openssl);
 
-    let flags = ["--endpoint-url", &endpoint, "--retry-time", "1s"];
+    let flags = ["--endpoint-url", &endpoint, "--retry-time", "1m"];
     let run = setting.run(&[&PUT[..], &flags].concat());
 
-    server.kill().unwrap();
-    server.wait().unwrap();
     check_refused(&run, 78, "invalid peer certificate");
     assert!(run.stderr.contains("--ca-bundle"), "{}", run.stderr);
 }
 
 /// Starts a server with a certificate that nobody knows.
-fn tls_server(setting: &Setting, openssl: &Path) -> (Child, String) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+fn tls_server(setting: &Setting, openssl: &Path) -> (Running, String) {
     let mut make = setting.env.program(openssl);
     make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
     make.args(["-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]);
     make.args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
     finish(&mut make).expect_code(0);
     let mut serve = setting.env.program(openssl);
-    serve.args(["s_server", "-quiet", "-accept", &address.to_string()]);
-    serve.args(["-key", "key.pem", "-cert", "cert.pem"]);
-    serve.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = serve.spawn().unwrap();
-    wait_until("the server listens", || TcpStream::connect(address).is_ok());
-    (server, format!("https://{address}"))
+    serve.args(["s_server", "-accept", "127.0.0.1:0", "-key", "key.pem", "-cert", "cert.pem"]);
+    // It ends with its input.
+    serve.stdin(Stdio::piped());
+    let mut server = Running::start(serve);
+    let line = server.wait_for("ACCEPT ");
+    let (_, port) = line.rsplit_once(':').expect("the address has a port");
+    (server, format!("https://127.0.0.1:{port}"))
 }
 
 #[test]
@@ -127,13 +125,13 @@ fn a_source_that_is_no_file_or_needs_too_many_parts_is_refused() {
 fn a_source_that_is_cut_off_while_it_is_read_is_not_stored() {
     let setting = Setting::new();
     let file = setting.file("a.bin", 40 * MIB);
-    setting.server.faults(&["UploadPart:stall:part=1"]);
-    let put = ["put", "a.bin", "s3://backups", "--concurrency", "1", "--stall-time", "1s"];
-    let put = setting.start(&put);
+    setting.server.faults(&["UploadPart:hold:part=1", "UploadPart:drop-before:part=1"]);
+    let put = setting.start(&["put", "a.bin", "s3://backups", "--concurrency", "1"]);
     let is_first = |log: &[Entry]| log.iter().any(|entry| entry.part == Some(1));
     assert!(setting.server.wait_for(is_first, LONG));
 
     File::options().write(true).open(file).unwrap().set_len(9 * MIB as u64).unwrap();
+    setting.server.release();
 
     let run = put.finish();
     check_refused(&run, 1, "changed while it was read");

@@ -24,6 +24,11 @@ fn taken(log: &[Entry]) -> Vec<u32> {
     taken
 }
 
+/// Returns whether an upload was aborted: whoever is told to end does not wait long for the answer.
+pub(crate) fn is_aborted(log: &[Entry]) -> bool {
+    log.iter().any(|entry| entry.operation == "AbortMultipartUpload" && entry.status.is_some())
+}
+
 /// Starts a put that hangs at this part, and waits until all others are there.
 fn stuck_at(setting: &Setting, part: u32, args: &[&str]) -> Running {
     setting.server.faults(&[&format!("UploadPart:stall:part={part}:always")]);
@@ -122,6 +127,7 @@ fn a_put_that_is_not_to_be_resumed_is_aborted() {
 
     run.expect_code(143);
     assert!(!run.stderr.contains("resume"), "{}", run.stderr);
+    assert!(setting.server.wait_for(is_aborted, LONG));
     assert_eq!(setting.server.pending_uploads("backups"), 0);
     assert_eq!(journals(&setting), [""; 0]);
     setting.run(&[&args[..], &["--restart"]].concat()).expect_code(2);
@@ -293,8 +299,9 @@ fn a_host_without_a_place_for_the_journal_is_warned_and_puts_all_the_same() {
     setting.file("a.bin", SIZE);
     let warning = ": an upload that breaks off is aborted";
 
+    let file = setting.env.write("no-folder", "");
     let mut nowhere = setting.command(&PUT);
-    let nowhere = finish(nowhere.env("XDG_STATE_HOME", "/proc/nowhere"));
+    let nowhere = finish(nowhere.env("XDG_STATE_HOME", file));
     let mut homeless = setting.command(&[&PUT[..], &["--overwrite"]].concat());
     let homeless = finish(homeless.env_remove("HOME").env_remove("XDG_STATE_HOME"));
     // A limit for files is the full disk that anybody can make.

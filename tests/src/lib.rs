@@ -5,10 +5,12 @@
 pub mod binaries;
 mod environment;
 pub mod outside;
+mod refusing;
 mod running;
 mod signals;
 
 pub use crate::{
     environment::{Run, TestEnv, finish, names_in, without_root},
+    refusing::Refusing,
     running::{Running, wait_until},
 };

@@ -1,28 +1,39 @@
 //! A child that runs while the test watches its lines and signals it.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, PipeReader, Read, pipe},
     os::unix::process::ExitStatusExt,
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::ioctl_fionread,
+    pipe::fcntl_setpipe_size,
+    process::{Pid, Signal, kill_process},
+};
 
 use crate::environment::Run;
 
 /// A step that takes longer than this has failed; generous, since the machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(2);
+/// After so long without a line, what still holds the streams of a child that has ended will write none.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The bytes of the smallest pipe; the kernel takes a whole page.
+const SMALL_PIPE: usize = 4096;
 
 /// A running child; dropping it kills it.
 pub struct Running {
     child: Child,
-    lines: Receiver<(Stream, String)>,
+    lines: Receiver<Line>,
+    unread: Option<(PipeReader, Sender<Line>)>,
     stdout: String,
     stderr: String,
 }
+
+type Line = (Stream, String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
@@ -35,24 +46,48 @@ impl Running {
     pub fn start(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let (running, sender) = Self::watch_stdout(child);
+        watch(Stream::Stderr, stderr, sender);
+        running
+    }
+
+    /// Starts a command whose stderr is a small pipe that nobody reads before [`Running::read_on`].
+    ///
+    /// A command that writes more than 64 KiB there stands still meanwhile, whatever the size of a page.
+    pub fn start_unread(mut command: Command) -> Self {
+        let (reader, writer) = pipe().expect("a pipe");
+        fcntl_setpipe_size(&reader, SMALL_PIPE).expect("a pipe can be small");
+        command.stdout(Stdio::piped()).stderr(writer);
+        let child = command.spawn().expect("the program starts");
+        // It holds the other end of the pipe.
+        drop(command);
+        let (mut running, sender) = Self::watch_stdout(child);
+        running.unread = Some((reader, sender));
+        running
+    }
+
+    fn watch_stdout(mut child: Child) -> (Self, Sender<Line>) {
         let (sender, lines) = channel();
-        let stdout: Box<dyn Read + Send> = Box::new(child.stdout.take().expect("stdout is piped"));
-        let stderr: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("stderr is piped"));
-        for (stream, pipe) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                let mut reader = BufReader::new(pipe);
-                let mut line = Vec::new();
-                while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                    let text = String::from_utf8_lossy(&line).into_owned();
-                    line.clear();
-                    if sender.send((stream, text)).is_err() {
-                        return;
-                    }
-                }
-            });
+        watch(Stream::Stdout, child.stdout.take().expect("stdout is piped"), sender.clone());
+        let (stdout, stderr) = (String::new(), String::new());
+        (Self { child, lines, unread: None, stdout, stderr }, sender)
+    }
+
+    /// Waits until there is something on the stderr that nobody reads.
+    #[track_caller]
+    pub fn wait_for_unread(&self) {
+        let (reader, _) = self.unread.as_ref().expect("stderr is not read yet");
+        wait_until("something is on stderr", || {
+            ioctl_fionread(reader).expect("a pipe tells its bytes") > 0
+        });
+    }
+
+    /// Begins to read a stderr that nobody read so far.
+    pub fn read_on(&mut self) {
+        if let Some((reader, sender)) = self.unread.take() {
+            watch(Stream::Stderr, reader, sender);
         }
-        Self { child, lines, stdout: String::new(), stderr: String::new() }
     }
 
     /// Waits for a line on either stream that contains `text`, and returns it.
@@ -84,13 +119,14 @@ impl Running {
         kill_process(self.pid(), signal).expect("the child still runs");
     }
 
-    /// Waits for the end and returns what the child left.
+    /// Reads everything, waits for the end and returns what the child left.
     #[track_caller]
     pub fn finish(mut self) -> Run {
+        self.read_on();
         let child = &mut self.child;
         wait_until("the child ends", || child.try_wait().expect("the child is ours").is_some());
         let status = self.child.wait().expect("the child is ours");
-        while let Ok((stream, line)) = self.lines.recv_timeout(Duration::from_secs(5)) {
+        while let Ok((stream, line)) = self.lines.recv_timeout(SILENCE) {
             self.keep(stream, &line);
         }
         Run {
@@ -106,6 +142,21 @@ impl Running {
             Stream::Stderr => self.stderr.push_str(line),
         }
     }
+}
+
+/// Sends every line of a stream on, in a thread of its own.
+fn watch(stream: Stream, pipe: impl Read + Send + 'static, sender: Sender<Line>) {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            line.clear();
+            if sender.send((stream, text)).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 impl Drop for Running {

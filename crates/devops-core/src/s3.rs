@@ -111,7 +111,7 @@ pub use self::{
     reads::ObjectHead,
     remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},
     resume::{EarlierRun, Resume, give_up},
-    retry::Patience,
+    retry::{AfterSignal, Patience},
     source::SourceError,
     sources::{Skipped, Source, Sources, SourcesError, find_in_folder, find_sources},
     spool::{Spool, goes_on, release},

@@ -65,6 +65,7 @@ pub(crate) struct Shared {
 /// Serves until `closing` becomes true, then lets open answers end.
 pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure> {
     let shared = web::Data::new(shared);
+    let held = Arc::downgrade(&shared);
     let failed = |error| Failure::new(Kind::Failed, format!("the server failed: {error}"));
     System::new().block_on(async move {
         let mut closing = shared.closing.clone();
@@ -86,22 +87,26 @@ pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure
         .run();
         let handle = server.handle();
         let running = spawn(server);
-        // The sender lives as long as the process; its end would mean the same.
-        let _closed = closing.wait_for(|closing| *closing).await;
-        drain(&counters).await;
+        // The sender lives as long as the process; its end would mean the same. What is returned locks
+        // the value, and would keep a second signal waiting.
+        drop(closing.wait_for(|closing| *closing).await);
+        let deadline = Instant::now() + DRAIN_TIME;
+        wait_while(deadline, || counters.n_open() > 0).await;
+        sleep(FLUSH_TIME).await;
         // A graceful stop would look for the end of idle connections once a second.
         handle.stop(false).await;
-        match running.await {
+        let ended = running.await;
+        // The thread of the worker writes what it has made before it lets go of this.
+        wait_while(deadline, || held.strong_count() > 0).await;
+        match ended {
             Ok(result) => result.map_err(failed),
             Err(error) => Err(Failure::new(Kind::Bug, format!("the server died: {error}"))),
         }
     })
 }
 
-async fn drain(counters: &Counters) {
-    let deadline = Instant::now() + DRAIN_TIME;
-    while counters.n_open() > 0 && Instant::now() < deadline {
+async fn wait_while(deadline: Instant, is_so: impl Fn() -> bool) {
+    while is_so() && Instant::now() < deadline {
         sleep(Duration::from_millis(5)).await;
     }
-    sleep(FLUSH_TIME).await;
 }

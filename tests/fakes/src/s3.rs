@@ -28,10 +28,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use self::{
-    fault::{FAULTS, Fault, Rule, RuleError},
+    fault::{FAULTS, Fault, FaultError, Rule, RuleError},
     store::StoredObject,
 };
 use self::{http::Front, store::Store};
@@ -113,6 +113,8 @@ pub(crate) struct Shared {
     rules: Mutex<Vec<Rule>>,
     log: Mutex<Vec<Entry>>,
     logged: Condvar,
+    /// Changes when what is held may go on.
+    released: watch::Sender<()>,
     sink: Mutex<Option<Box<dyn io::Write + Send>>>,
 }
 
@@ -131,6 +133,7 @@ impl Server {
             rules: Mutex::default(),
             log: Mutex::default(),
             logged: Condvar::new(),
+            released: watch::Sender::new(()),
             sink: Mutex::default(),
         });
         let runtime =
@@ -172,9 +175,15 @@ impl Server {
         }
     }
 
-    /// Lets everything go well from now on.
+    /// Lets everything go well from now on, and releases what is held.
     pub fn clear_faults(&self) {
         lock(&self.shared.rules).clear();
+        self.release();
+    }
+
+    /// Lets the requests that are held go on: all that the log has by now.
+    pub fn release(&self) {
+        self.shared.released.send_replace(());
     }
 
     /// Writes every request to `sink` as a JSON line, too.

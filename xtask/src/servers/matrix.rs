@@ -1,4 +1,4 @@
-//! The cases of `tests/servers`, run on one server.
+//! The cases of `tests/e2e/servers`, run on one server.
 
 use std::{
     io::{BufRead, BufReader},

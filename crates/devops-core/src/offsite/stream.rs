@@ -1,6 +1,6 @@
 //! Streams off-site: from an open input or a command that is run for it, as they come or by way of a spool.
 
-use std::{io::Read, path::Path};
+use std::{io::Read, path::Path, time::Duration};
 
 use futures_util::future::{LocalBoxFuture, join_all};
 
@@ -21,6 +21,16 @@ pub enum Origin {
     Input(Box<dyn Read + Send>),
     /// What this command writes to stdout; what it writes to stderr goes to the function.
     Command(CommandSpec, OnStderr),
+}
+
+/// A command that is told to stop has this long, so that a person who pressed Ctrl-C does not wait.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Origin {
+    /// Returns the command as one that a signal ends soon.
+    pub fn command(spec: CommandSpec, on_stderr: OnStderr) -> Self {
+        Self::Command(CommandSpec { grace: GRACE, ..spec }, on_stderr)
+    }
 }
 
 /// Takes what a command writes to stderr, on a thread of its own.
@@ -170,5 +180,18 @@ impl StreamPut<'_> {
             }
             stored => stored,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_ignores_a_signal_is_killed_after_a_second() {
+        let origin = Origin::command(CommandSpec::new("sh"), Box::new(|_| {}));
+
+        let Origin::Command(spec, _) = origin else { panic!("it is a command") };
+        assert_eq!((spec.program, spec.grace), ("sh".into(), Duration::from_secs(1)));
     }
 }

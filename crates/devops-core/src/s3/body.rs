@@ -88,29 +88,56 @@ impl Watch {
         limits: (Duration, Duration),
         moved: impl Fn(u64),
     ) {
-        let (stall, answer) = limits;
-        let (mut last, mut since) = (0, Instant::now());
-        let (mut looked, mut active) = (since, Duration::ZERO);
+        let mut stall = Stall::new(size, limits, Instant::now());
         loop {
-            tokio::time::sleep((stall / 4).min(Duration::from_millis(200))).await;
-            active += looked.elapsed();
-            looked = Instant::now();
+            tokio::time::sleep((limits.0 / 4).min(Duration::from_millis(200))).await;
             let taken = self.taken();
-            if taken != last {
-                moved(taken - last);
-                self.reported.fetch_add(taken - last, Ordering::Relaxed);
-                (last, since) = (taken, Instant::now());
+            let more = taken - stall.taken;
+            if more > 0 {
+                moved(more);
+                self.reported.fetch_add(more, Ordering::Relaxed);
             }
-            if self.waits.load(Ordering::Relaxed) {
-                (since, active) = (looked, Duration::ZERO);
-            }
-            if taken < size && active >= 2 * stall && taken < active.as_secs() * SLOWEST {
-                return;
-            }
-            if since.elapsed() >= if taken < size { stall } else { answer } {
+            if stall.look(Instant::now(), taken, self.waits.load(Ordering::Relaxed)) {
                 return;
             }
         }
+    }
+}
+
+/// A body as it was when it was last looked at, to tell without a clock that it stands still.
+struct Stall {
+    size: u64,
+    /// The times to stand still, before all was taken and then.
+    limits: (Duration, Duration),
+    taken: u64,
+    /// When bytes were seen to move last, or to wait for their pace.
+    since: Instant,
+    looked: Instant,
+    /// The time since then during which they might have moved.
+    active: Duration,
+}
+
+impl Stall {
+    fn new(size: u64, limits: (Duration, Duration), now: Instant) -> Self {
+        Self { size, limits, taken: 0, since: now, looked: now, active: Duration::ZERO }
+    }
+
+    /// Returns whether nothing moved for too long, or next to nothing all the time.
+    fn look(&mut self, now: Instant, taken: u64, waits: bool) -> bool {
+        self.active += now - self.looked;
+        self.looked = now;
+        if taken != self.taken {
+            (self.taken, self.since) = (taken, now);
+        }
+        if waits {
+            (self.since, self.active) = (now, Duration::ZERO);
+        }
+        let (stall, answer) = self.limits;
+        if taken >= self.size {
+            return now - self.since >= answer;
+        }
+        let trickles = taken < self.active.as_secs() * SLOWEST;
+        trickles && self.active >= 2 * stall || now - self.since >= stall
     }
 }
 
@@ -118,22 +145,39 @@ impl Watch {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_body_that_trickles_is_a_stalled_one() {
-        let watch = Watch::new(&Pace::default());
-        let trickle = async {
-            loop {
-                watch.add(1);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let limits = (Duration::from_millis(500), Duration::from_hours(1));
+    const SIZE: u64 = 1 << 20;
+    const LIMITS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
 
-        tokio::select! {
-            () = trickle => {}
-            () = watch.stalled(1 << 20, limits, |_| ()) => {}
-        }
+    /// Looks every second; returns after how many a body stands still of which so much was taken by then.
+    fn stalls_after(body: impl Fn(u64) -> (u64, bool)) -> Option<u64> {
+        let begun = Instant::now();
+        let mut stall = Stall::new(SIZE, LIMITS, begun);
+        (1..10_000).find(|&second| {
+            let (taken, waits) = body(second);
+            stall.look(begun + Duration::from_secs(second), taken, waits)
+        })
+    }
 
-        assert!(watch.taken() > 10);
+    #[test]
+    fn a_body_that_does_not_move_has_as_long_as_a_stall_and_then_as_long_as_an_answer() {
+        assert_eq!(stalls_after(|_| (0, false)), Some(10));
+        assert_eq!(stalls_after(|second| (second.min(7) << 10, false)), Some(17));
+        assert_eq!(stalls_after(|_| (SIZE, false)), Some(31));
+    }
+
+    #[test]
+    fn a_body_that_trickles_is_a_stalled_one() {
+        assert_eq!(stalls_after(|second| (second, false)), Some(20));
+        assert_eq!(stalls_after(|second| (second * (SLOWEST - 1), false)), Some(20));
+        // It takes longer than that, but it arrives.
+        assert_eq!(stalls_after(|second| ((second * SLOWEST).min(SIZE), false)), Some(4096 + 30));
+    }
+
+    #[test]
+    fn a_body_that_waits_for_its_own_pace_is_not_a_stalled_one() {
+        assert_eq!(stalls_after(|_| (0, true)), None);
+        assert_eq!(stalls_after(|second| (0, second <= 100)), Some(110));
+        // Nor does what went by before count as a trickle.
+        assert_eq!(stalls_after(|second| (second.min(5000), second <= 5000)), Some(5010));
     }
 }

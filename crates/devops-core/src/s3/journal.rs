@@ -65,7 +65,10 @@ const BREATH: Duration = Duration::from_millis(20);
 
 /// The folder with the journals of one user.
 #[derive(Clone, Debug)]
-pub struct Journals(PathBuf);
+pub struct Journals {
+    folder: PathBuf,
+    let_go_within: Duration,
+}
 
 /// A file that is being sent: where to, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -206,20 +209,20 @@ struct End {
 impl Journals {
     /// Keeps journals in `folder`, which is made when it is needed.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self { folder: folder.into(), let_go_within: LET_GO_WITHIN }
     }
 
     /// Returns the unfinished uploads, in the order of their beginning.
     ///
     /// A file that is none of ours, or of another version of this tool, is passed over.
     pub fn unfinished(&self) -> Result<Vec<Unfinished>, PathError> {
-        let entries = match fs::read_dir(&self.0) {
+        let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.at(&self.0, "list")?,
+            entries => entries.at(&self.folder, "list")?,
         };
         let mut unfinished = Vec::new();
         for entry in entries {
-            let path = entry.at(&self.0, "list")?.path();
+            let path = entry.at(&self.folder, "list")?.path();
             if path.extension().is_some_and(|extension| extension == EXTENSION)
                 && let Ok(file) = open_file(&path)
                 && let Ok(bytes) = read(&file)
@@ -234,7 +237,7 @@ impl Journals {
 
     /// Returns where the journal of this job is.
     pub fn path(&self, job: &Job) -> PathBuf {
-        path(&self.0, job)
+        path(&self.folder, job)
     }
 
     /// Returns whether there is a journal of this job.
@@ -244,9 +247,9 @@ impl Journals {
 
     /// Takes the journal of a job, with what an earlier process wrote; a new one holds the job already.
     pub(crate) async fn claim(&self, job: Job) -> Result<Journal, JournalError> {
-        let end = Instant::now() + LET_GO_WITHIN;
+        let end = Instant::now() + self.let_go_within;
         loop {
-            let (folder, job) = (self.0.clone(), job.clone());
+            let (folder, job) = (self.folder.clone(), job.clone());
             match blocking(move || claim(&folder, job)).await {
                 // Its owner may be gone and only the last of its lines be on its way to the file.
                 Err(JournalError::Busy(_)) if Instant::now() < end => sleep(BREATH).await,
@@ -382,7 +385,10 @@ mod tests {
         let state = OpenFile::open(&path, &stop).await.unwrap().state();
         let place = (S3Uri::new("backups", "a.bin").unwrap(), ConnectOptions::default());
         let job = Job::new((path, state), place, PutOptions::default(), OffsetDateTime::UNIX_EPOCH);
-        Journals::new(folder.join("journals")).claim(job).await.unwrap()
+        // However slow the machine is: who lets go does so.
+        let let_go_within = Duration::from_mins(1);
+        let journals = Journals { let_go_within, ..Journals::new(folder.join("journals")) };
+        journals.claim(job).await.unwrap()
     }
 
     fn begun(id: &str) -> Begun {

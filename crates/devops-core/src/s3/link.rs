@@ -58,14 +58,12 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopPolicy {
     AtOnce,
-    /// Its answer is worth a moment: it names an upload to abort, or an object that is whole.
+    /// Its answer is worth a moment, [`AfterSignal::answer`](super::AfterSignal::answer): it names an upload
+    /// to abort, or an object that is whole.
     AfterAMoment,
     /// It clears up.
     Never,
 }
-
-/// A person who pressed Ctrl-C hardly notices it, and most answers come in it.
-const MOMENT: Duration = Duration::from_millis(800);
 
 /// A chain that gives other credentials each time, none of which the store takes, ends here.
 const MOST_RENEWALS: u32 = 2;
@@ -228,7 +226,7 @@ impl<'a> Link<'a> {
         }
         let cancelled = self.stop.requested().await;
         if call.stop == StopPolicy::AfterAMoment {
-            tokio::time::sleep(MOMENT).await;
+            tokio::time::sleep(self.store.patience().after_signal.answer).await;
         }
         CallFailure::local(call.operation, Trouble::Interrupted(cancelled), cancelled.to_string())
     }

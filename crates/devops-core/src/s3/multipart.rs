@@ -1,7 +1,5 @@
 //! One multipart upload: its beginning, its parts on their way, and its removal when anything goes wrong.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::{
@@ -15,12 +13,6 @@ use super::{
     settle::Settled,
     task::Task,
 };
-
-/// An upload that cannot be removed in this time is named.
-const TIME_TO_ABORT: Duration = Duration::from_secs(10);
-
-/// A person who pressed Ctrl-C waits for this.
-const TIME_TO_ABORT_AFTER_A_SIGNAL: Duration = Duration::from_secs(1);
 
 /// How often an upload is aborted: a part that was on its way may bring it back to life.
 const ABORTS: usize = 3;
@@ -117,12 +109,13 @@ impl Link<'_> {
 
     /// Waits as long as clearing up may take, with a signal or without.
     async fn too_late_to_abort(&self) -> Trouble {
+        let patience = self.store.patience();
         tokio::select! {
             cancelled = self.stop.requested() => {
-                tokio::time::sleep(TIME_TO_ABORT_AFTER_A_SIGNAL).await;
+                tokio::time::sleep(patience.after_signal.abort).await;
                 Trouble::Interrupted(cancelled)
             }
-            () = tokio::time::sleep(TIME_TO_ABORT) => Trouble::Broken,
+            () = tokio::time::sleep(patience.abort) => Trouble::Broken,
         }
     }
 

@@ -14,11 +14,42 @@ pub struct Patience {
     pub before_first_answer: Duration,
     /// How long a connection may stand still.
     pub stall: Duration,
+    /// The time to remove an upload that failed; one that takes longer is named.
+    pub abort: Duration,
+    /// The times that count once a signal has come.
+    pub after_signal: AfterSignal,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { before_first_answer: Duration::from_secs(30), stall: Duration::from_secs(30) }
+        Self {
+            before_first_answer: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+            abort: Duration::from_secs(10),
+            after_signal: AfterSignal::default(),
+        }
+    }
+}
+
+/// The times that this client goes on for after a signal: a person who pressed Ctrl-C waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AfterSignal {
+    /// The time for answers that name an upload to abort, or an object that is whole; most come in it.
+    pub answer: Duration,
+    /// The time to remove an upload.
+    pub abort: Duration,
+    /// The time to delete what an examination of the store has made.
+    pub probes: Duration,
+}
+
+impl Default for AfterSignal {
+    fn default() -> Self {
+        Self {
+            // Hardly anybody notices it.
+            answer: Duration::from_millis(800),
+            abort: Duration::from_secs(1),
+            probes: Duration::from_millis(1500),
+        }
     }
 }
 

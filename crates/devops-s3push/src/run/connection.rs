@@ -102,8 +102,11 @@ impl Connected {
         transfer: Option<&Transfer>,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let patience =
-            Patience { before_first_answer: connection.retry_time, stall: connection.stall_time };
+        let patience = Patience {
+            before_first_answer: connection.retry_time,
+            stall: connection.stall_time,
+            ..Patience::default()
+        };
         let store_options = StoreOptions {
             concurrency: transfer.map_or(0, |transfer| transfer.concurrency.0),
             max_memory: transfer.map_or(ByteSize::mib(128), |transfer| transfer.max_memory),

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read},
     os::fd::AsFd,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use devops_cli::{Failure, Outcome, ResultExt, Session, quote};
@@ -19,9 +19,6 @@ use super::{
     operands::Subject, receipt, reporter::Reporter, totals::Totals,
 };
 use crate::cli::PutArgs;
-
-/// A command that is told to stop has this long, so that a person who pressed Ctrl-C does not wait.
-const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) async fn put_stream(
     args: &PutArgs,
@@ -122,10 +119,9 @@ fn check_memory(args: &PutArgs) -> Result<(), Failure> {
 
 /// Returns where the bytes come from, and what that is called.
 fn open(subject: Subject, session: &Session) -> Result<(String, Origin), Failure> {
-    if let Subject::Command(mut spec) = subject {
-        spec.grace = GRACE;
+    if let Subject::Command(spec) = subject {
         let name = format!("`{}`", quote(spec.program.as_ref()));
-        return Ok((name, Origin::Command(*spec, Box::new(Session::pass_on))));
+        return Ok((name, Origin::command(*spec, Box::new(Session::pass_on))));
     }
     let stdin = io::stdin().as_fd().try_clone_to_owned();
     let stdin =

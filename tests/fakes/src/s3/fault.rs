@@ -32,6 +32,8 @@ pub enum Fault {
     Truncate,
     /// Nothing happens for a while.
     Delay(Duration),
+    /// Nothing happens until the server releases what it holds; see [`Server::release`](super::Server::release).
+    Hold,
     /// The answer's `ETag` is not that of the bytes.
     WrongEtag,
     /// The answer's checksum is not that of the bytes.
@@ -61,7 +63,7 @@ pub enum Fault {
 }
 
 /// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
-/// tried everywhere.
+/// tried everywhere, unless it only ends when told to.
 pub const FAULTS: [&str; 28] = [
     "error-in-200",
     "drop-before",
@@ -92,6 +94,39 @@ pub const FAULTS: [&str; 28] = [
     "bad-digest",
     "skewed",
 ];
+
+impl Fault {
+    /// Returns whether the same request may succeed when it is made again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Error { code, .. } => {
+                ["SlowDown", "InternalError", "BadDigest"].contains(&code.as_str())
+            }
+            Self::LeaveAlone(_)
+            | Self::ErrorIn200
+            | Self::DropBefore
+            | Self::DropAfter
+            | Self::ErrorAfter
+            | Self::Stall
+            | Self::StallBody
+            | Self::Truncate
+            | Self::OtherRoot => true,
+            _ => false,
+        }
+    }
+}
+
+/// Why a text is no fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultError(String);
+
+impl std::fmt::Display for FaultError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is not a fault such as `slow-down`", self.0)
+    }
+}
+
+impl std::error::Error for FaultError {}
 
 /// A fault with the requests it is for.
 ///
@@ -150,7 +185,7 @@ impl FromStr for Rule {
         let mut rule = Self {
             operation,
             text: name.to_owned(),
-            fault: fault(name).ok_or_else(error)?,
+            fault: name.parse().map_err(|_| error())?,
             part: None,
             after: 0,
             times: Some(1),
@@ -171,8 +206,16 @@ impl FromStr for Rule {
     }
 }
 
-fn fault(name: &str) -> Option<Fault> {
-    let (name, value) = name.split_once('=').unwrap_or((name, ""));
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        named(text).ok_or_else(|| FaultError(text.to_owned()))
+    }
+}
+
+fn named(text: &str) -> Option<Fault> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let answer = |status, code: &str, message: &str| Fault::Error {
         status,
         code: code.to_owned(),
@@ -187,6 +230,7 @@ fn fault(name: &str) -> Option<Fault> {
         "stall-body" => Fault::StallBody,
         "truncate" => Fault::Truncate,
         "delay" => Fault::Delay(Duration::from_millis(value.parse().ok()?)),
+        "hold" => Fault::Hold,
         "wrong-etag" => Fault::WrongEtag,
         "wrong-checksum" => Fault::WrongChecksum,
         "negative-size" => Fault::NegativeSize,
@@ -267,11 +311,35 @@ mod tests {
 
     #[test]
     fn every_name_is_a_fault_of_its_own() {
-        let faults: Vec<_> = FAULTS.iter().map(|name| fault(name).unwrap()).collect();
+        let faults: Vec<Fault> = FAULTS.iter().map(|name| name.parse().unwrap()).collect();
 
         for (n, fault) in faults.iter().enumerate() {
             assert!(!faults[..n].contains(fault), "{fault:?}");
         }
+    }
+
+    #[test]
+    fn what_may_be_over_when_a_request_is_made_again_passes() {
+        let is_passing = |name: &&str| name.parse::<Fault>().unwrap().is_passing();
+        let passing: Vec<&str> = FAULTS.into_iter().filter(is_passing).collect();
+
+        assert_eq!(
+            passing,
+            [
+                "error-in-200",
+                "drop-before",
+                "drop-after",
+                "error-after",
+                "stall",
+                "stall-body",
+                "truncate",
+                "other-root",
+                "slow-down",
+                "internal-error",
+                "bad-digest",
+            ]
+        );
+        assert!(Fault::LeaveAlone(5).is_passing());
     }
 
     #[test]

@@ -80,11 +80,15 @@ impl Front {
 
     async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let shape = shape(&request);
+        // Before the log has the request, so that whoever sees it there cannot release it too early.
+        let mut released = self.shared.released.subscribe();
         let (index, faults) = self.begin(&request, &shape);
         let open = Open { shared: &self.shared, index, received: Received::default() };
         for fault in &faults {
             match fault {
                 Fault::Delay(time) => tokio::time::sleep(*time).await,
+                // The sender lives as long as the server.
+                Fault::Hold => drop(released.changed().await),
                 // The header itself is signed and must stay.
                 Fault::IgnoreCondition => drop(request.extensions_mut().insert(WithoutConditions)),
                 Fault::FailKey(key) => {

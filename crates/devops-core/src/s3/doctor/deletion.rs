@@ -1,6 +1,6 @@
 //! Deletes what the probes left, which also shows what these credentials can destroy.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 
@@ -10,16 +10,14 @@ use crate::s3::{
     uri::S3Uri,
 };
 
-/// Who pressed Ctrl-C waits for this; otherwise the requests have deadlines of their own.
-const TIME_AFTER_A_SIGNAL: Duration = Duration::from_millis(1500);
-
 impl Probe<'_> {
     /// Removes every upload, object and version of the probes.
     pub(super) async fn clear(&self) {
-        let stop = self.examination.link.stop;
+        let link = &self.examination.link;
+        // Without a signal the requests have deadlines of their own.
         let late = async {
-            stop.requested().await;
-            tokio::time::sleep(TIME_AFTER_A_SIGNAL).await;
+            link.stop.requested().await;
+            tokio::time::sleep(link.store.patience().after_signal.probes).await;
         };
         tokio::select! {
             biased;

@@ -269,14 +269,8 @@ fn the_total_is_told_while_packing() {
         fixture.write(&format!("f{n}"), &vec![1; 1 << 20]);
     }
 
-    let mut totals = Vec::new();
     let options = CreateOptions { estimate: true, ..fixture.options() };
-    create_in_folder(&options, &fixture.dest, &backup(), &Cancel::new(), &mut |event| {
-        if let CreateEvent::Total(n_bytes) = event {
-            totals.push(n_bytes);
-        }
-    })
-    .unwrap();
+    let (_, totals) = fixture.create_counted(&options);
 
     assert_eq!(totals, [40 << 20]);
 }

@@ -6,13 +6,14 @@ use std::{
     io::Write,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use devops_core::{
     archive::{
-        ArchiveError, BackupName, CreateOptions, Created, Direct, Entry, Excludes, FileLayer,
-        Level, ListEvent, Lookup, Marks, OverwritePolicy, RestoreOptions, RestoreSummary,
-        create_in_folder, list, restore,
+        ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Direct, Entry, Excludes,
+        FileLayer, Level, ListEvent, Lookup, Marks, OverwritePolicy, RestoreOptions,
+        RestoreSummary, create_in_folder, list, restore,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -33,6 +34,10 @@ pub(crate) struct Fixture {
 }
 
 pub(crate) const START: OffsetDateTime = datetime!(2026-11-22 08:49:39 +1);
+
+/// With these pauses forty files leave a minute and more for their bytes to be counted.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Long after every file of these tests changed, as the files see it.
 pub(crate) const LATER: OffsetDateTime = datetime!(2400-01-01 03:00 UTC);
@@ -68,7 +73,7 @@ impl Fixture {
             n_threads: 2,
             reuse: true,
             estimate: false,
-            patience: std::time::Duration::ZERO,
+            patience: Duration::ZERO,
             host: "web-1",
             reproducible: None,
             clock: &self.clock,
@@ -90,6 +95,25 @@ impl Fixture {
 
     pub(crate) fn create_with(&self, options: &CreateOptions<'_>) -> Result<Created, ArchiveError> {
         create_in_folder(options, &self.dest, &backup(), &Cancel::new(), &mut |_| {})
+    }
+
+    /// Creates an archive, and returns the totals that were told, too.
+    ///
+    /// The bytes are counted beside the work, so each event takes longer than the one before until they are.
+    pub(crate) fn create_counted(&self, options: &CreateOptions<'_>) -> (Created, Vec<u64>) {
+        let mut totals = Vec::new();
+        let mut pause = FIRST_PAUSE;
+        let mut on_event = |event: CreateEvent<'_>| {
+            if let CreateEvent::Total(n_bytes) = event {
+                totals.push(n_bytes);
+            } else if totals.is_empty() {
+                Cancel::new().wait(pause).unwrap();
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+        };
+        let created =
+            create_in_folder(options, &self.dest, &backup(), &Cancel::new(), &mut on_event);
+        (created.unwrap(), totals)
     }
 
     /// Restores everything into `to`.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, FileTimes},
     io::{Cursor, Read, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -167,10 +168,10 @@ fn a_change_that_keeps_size_and_time_is_found() {
 #[test]
 fn what_changed_about_when_the_last_run_began_is_read_again() {
     let fixture = Fixture::new();
-    fixture.write("a", &vec![7; 200_000]);
-    let now = OffsetDateTime::now_utc();
+    let path = fixture.write("a", &vec![7; 200_000]);
     // As seen by a run that began in the second of the change.
-    let clock = FixedClock(now);
+    let changed = fs::metadata(path).unwrap().ctime();
+    let clock = FixedClock(OffsetDateTime::from_unix_timestamp(changed).unwrap());
     fixture.create_with(&CreateOptions { clock: &clock, ..fixture.options() }).unwrap();
 
     let (second, read) = run(&fixture, 1);

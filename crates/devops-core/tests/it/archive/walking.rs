@@ -6,7 +6,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateEvent, CreateOptions, Excludes, LeftOut, Marks, create_in_folder, preview},
+    archive::{CreateEvent, CreateOptions, Excludes, LeftOut, Marks, preview},
     cancel::Cancel,
 };
 
@@ -239,14 +239,7 @@ fn the_preview_and_the_estimate_heed_the_marks_too() {
 
     let previewed =
         preview(&options, Some((&fixture.dest, &backup())), &Cancel::new(), &mut |_| {}).unwrap();
-    let mut totals = Vec::new();
-    let created =
-        create_in_folder(&options, &fixture.dest, &backup(), &Cancel::new(), &mut |event| {
-            if let CreateEvent::Total(n_bytes) = event {
-                totals.push(n_bytes);
-            }
-        })
-        .unwrap();
+    let (created, totals) = fixture.create_counted(&options);
 
     let expected = (40 << 20) + 5 + SIGNATURE.len() as u64;
     assert_eq!(previewed.bytes_in, expected);

@@ -1,11 +1,12 @@
 //! Putting over an object only when its content is another.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{Event, Listed, ObjectSummary, Outcome, Proof, PutOptions, Replace, S3Error},
 };
+use devops_fakes::s3::Server;
 
 use crate::s3::{
     put::in_small_parts,
@@ -57,20 +58,11 @@ fn a_change_by_someone_else_is_not_lost() {
     for (operation, size) in [("PutObject", 3), ("CompleteMultipartUpload", 2 * PART)] {
         let rig = Rig::new();
         rig.server.put("backups", "a.bin", b"first");
-        rig.server.faults(&[&format!("{operation}:delay=200")]);
+        rig.server.faults(&[&format!("{operation}:hold")]);
         let file = rig.file("a.bin", size);
+        let change = |server: &Server| server.put("backups", "a.bin", b"second");
 
-        let result = std::thread::scope(|scope| {
-            let server = &rig.server;
-            scope.spawn(move || {
-                server.wait_for(
-                    |log| log.iter().any(|entry| entry.operation == operation),
-                    Duration::from_secs(30),
-                );
-                server.put("backups", "a.bin", b"second");
-            });
-            put(&rig, &file)
-        });
+        let result = rig.while_held(1, change, |rig| put(rig, &file));
 
         let error = result.unwrap_err();
         assert_eq!(error.kind(), Kind::Temporary);

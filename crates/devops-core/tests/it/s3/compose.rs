@@ -1,12 +1,15 @@
 //! Objects that are made of what another one in the store has already.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use devops_core::{
     kind::HasKind,
     s3::{
-        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
-        Resume, S3Error, Shared, Source, put_composed,
+        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Patience, Proof,
+        PutOptions, Resume, S3Error, Shared, Source, put_composed,
     },
 };
 use devops_fakes::s3::Server;
@@ -14,7 +17,8 @@ use time::macros::datetime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes, uri},
+    rig::{PART, Rig, bytes, in_one_line, time_enough, uri},
+    trial::STALLS,
 };
 
 /// The new file has a part's worth of new bytes in the middle of the old ones.
@@ -212,7 +216,7 @@ fn a_copy_that_fails_for_a_while_is_tried_again() {
 
 #[test]
 fn a_copy_that_never_ends_well_is_sent_instead() {
-    for fault in ["internal-error", "error-in-200", "drop-before", "stall"] {
+    for fault in ["internal-error", "error-in-200", "drop-before"] {
         let made = Made::with(Rig::impatient());
         made.rig.server.faults(&[&format!("UploadPartCopy:{fault}:always")]);
 
@@ -220,6 +224,24 @@ fn a_copy_that_never_ends_well_is_sent_instead() {
 
         let summary = summary.unwrap_or_else(|error| panic!("{fault}: {error}"));
         made.check_sent_whole(&summary);
+    }
+}
+
+#[test]
+fn a_copy_that_stands_still_is_sent_instead() {
+    for stall in STALLS {
+        let before_first_answer = Duration::from_millis(500);
+        let rig = Rig::with(Patience { before_first_answer, stall, ..time_enough() });
+        let made = Made::with(rig);
+        made.rig.server.faults(&["UploadPartCopy:stall:always"]);
+
+        let summary = made.put(&made.composition(), &resumable(&made.rig.path("journals")));
+
+        let failures: Vec<_> = summary.as_ref().err().map(in_one_line).into_iter().collect();
+        if stall == STALLS[2] || !made.rig.has_missed(&failures) {
+            made.check_sent_whole(&summary.unwrap());
+            return;
+        }
     }
 }
 

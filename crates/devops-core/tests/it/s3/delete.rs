@@ -13,7 +13,10 @@ const AN_HOUR: Duration = Duration::from_hours(1);
 
 /// A rig whose bucket has these objects, with the targets that name them.
 fn rig_with(keys: impl IntoIterator<Item = String>) -> (Rig, Vec<DeleteTarget>) {
-    let rig = Rig::impatient();
+    stored_in(Rig::new(), keys)
+}
+
+fn stored_in(rig: Rig, keys: impl IntoIterator<Item = String>) -> (Rig, Vec<DeleteTarget>) {
     let stored = keys.into_iter().map(|key| {
         rig.server.put("backups", &key, b"x");
         DeleteTarget::from(uri(&key))
@@ -84,7 +87,7 @@ fn a_key_that_fails_in_the_answer_is_tried_again_alone() {
 
 #[test]
 fn a_key_that_keeps_failing_is_named_and_the_others_go() {
-    let (rig, targets) = rig_with(named(&["a", "b", "c"]));
+    let (rig, targets) = stored_in(Rig::impatient(), named(&["a", "b", "c"]));
     rig.server.faults(&["DeleteObjects:fail-key=b:always"]);
 
     let told = delete_all(&rig, &targets).unwrap();
@@ -131,7 +134,7 @@ fn a_key_that_xml_cannot_carry_goes_by_a_request_of_its_own() {
 
 #[test]
 fn without_a_version_an_object_is_hidden_and_a_locked_version_stays() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.keep_versions("backups");
     for key in ["a", "b", "c"] {
         rig.server.put("backups", key, b"x");

@@ -21,7 +21,7 @@ use crate::s3::{
 
 /// Examines the store while these things go wrong.
 fn examine(rules: &[&str]) -> (Rig, Diagnosis, Vec<Finding>) {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.faults(rules);
     let findings = RefCell::new(Vec::new());
     let diagnosis = run(&rig, &|finding| findings.borrow_mut().push(finding)).unwrap();
@@ -185,7 +185,7 @@ fn a_probe_that_may_not_be_deleted_is_named() {
 #[test]
 fn a_signal_ends_the_examination_and_leaves_nothing_behind() {
     for check in ["crc32c", "copy", "multipart"] {
-        let rig = Rig::new();
+        let rig = Rig::unhurried();
 
         let cancelled = run(&rig, &|finding| {
             if finding.check == check {

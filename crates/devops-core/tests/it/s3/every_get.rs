@@ -11,9 +11,9 @@ use devops_core::{
 use devops_fakes::s3::FAULTS;
 
 use crate::s3::{
-    rig::{PART, Rig, uri},
+    rig::{PART, Rig, in_one_line, time_enough, uri},
     table::{Case, check, check_pairs, kinds_of, pairs, passes},
-    trial::{Ended, Wrong, content, is_impatient, patience},
+    trial::{Ended, Wrong, content, is_impatient, with_enough_patience},
 };
 
 const NAME: &str = "back.bin";
@@ -36,9 +36,30 @@ impl OneGet {
         Ok(())
     }
 
+    fn judge_in(&self, rig: &mut Rig, failures: &mut Vec<String>) -> Result<Ended, String> {
+        rig.server.put("backups", "a.bin", &content(self.size));
+        fs::create_dir(rig.path("to")).unwrap();
+        rig.let_go_wrong(&self.wrongs);
+        let result = fetch(rig);
+        failures.extend(result.as_ref().err().map(in_one_line));
+        let met = rig.let_go_well(&self.wrongs)?;
+        let found = self.found(&rig.path("to"));
+        let is_there = |right: bool| found.iter().any(|(name, is)| name == NAME && *is == right);
+        if is_there(false) || is_there(true) != result.is_ok() {
+            let word = result.map_or("a failure", |_| "a claim");
+            return Err(format!("{word}, and there are {found:?}"));
+        }
+        match &result {
+            Ok(summary) => self.check_claim(summary, &met)?,
+            Err(error) => check_failure(error, &met)?,
+        }
+        self.settle(rig)?;
+        Ok(if result.is_ok() { Ended::Right } else { Ended::Honest })
+    }
+
     /// Fetches with nothing going wrong; goes on with what is there.
     fn settle(&self, rig: &mut Rig) -> Result<(), String> {
-        rig.connect_again(patience(&[]));
+        rig.connect_again(time_enough());
         fetch(rig).map_err(|error| format!("at the end: {error}"))?;
         match self.found(&rig.path("to")).as_slice() {
             [(name, true)] if name == NAME => Ok(()),
@@ -82,24 +103,11 @@ impl Case for OneGet {
     }
 
     fn judge(&self) -> Result<Ended, String> {
-        let mut rig = Rig::with(patience(&self.wrongs));
-        rig.server.put("backups", "a.bin", &content(self.size));
-        fs::create_dir(rig.path("to")).unwrap();
-        rig.let_go_wrong(&self.wrongs);
-        let result = fetch(&rig);
-        let met = rig.let_go_well(&self.wrongs)?;
-        let found = self.found(&rig.path("to"));
-        let is_there = |right: bool| found.iter().any(|(name, is)| name == NAME && *is == right);
-        if is_there(false) || is_there(true) != result.is_ok() {
-            let word = result.map_or("a failure", |_| "a claim");
-            return Err(format!("{word}, and there are {found:?}"));
-        }
-        match &result {
-            Ok(summary) => self.check_claim(summary, &met)?,
-            Err(error) => check_failure(error, &met)?,
-        }
-        self.settle(&mut rig)?;
-        Ok(if result.is_ok() { Ended::Right } else { Ended::Honest })
+        with_enough_patience(&self.wrongs, |patience| {
+            let (mut rig, mut failures) = (Rig::with(patience), Vec::new());
+            let ended = self.judge_in(&mut rig, &mut failures);
+            (ended, rig.has_missed(&failures))
+        })
     }
 
     fn waits(&self) -> bool {

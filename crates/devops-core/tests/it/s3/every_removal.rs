@@ -13,9 +13,9 @@ use devops_core::{
 use devops_fakes::s3::FAULTS;
 
 use crate::s3::{
-    rig::{Rig, uri},
+    rig::{Rig, time_enough, uri},
     table::{Case, check, check_pairs, kinds_of, pairs, passes},
-    trial::{Ended, Wrong, is_impatient, patience},
+    trial::{Ended, Wrong, is_impatient, with_enough_patience},
 };
 
 pub(crate) type Objects = BTreeMap<String, Vec<u8>>;
@@ -60,6 +60,30 @@ pub(crate) struct OneRemoval<R> {
     pub(crate) wrongs: Vec<Wrong>,
 }
 
+impl<R: Removal> OneRemoval<R> {
+    fn judge_in(&self, rig: &mut Rig) -> Result<Ended, String> {
+        self.removal.prepare(rig);
+        let before = objects(rig);
+        let wanted = self.removal.wanted(&before);
+        rig.let_go_wrong(&self.wrongs);
+        let claims = self.removal.run(rig);
+        let met = rig.let_go_well(&self.wrongs)?;
+        let after = objects(rig);
+        check_what_stays((&before, &after), &wanted)
+            .and_then(|()| check_claims(&claims, &after, &wanted))
+            .and_then(|()| check_kinds(&claims, &met))
+            .map_err(|wrong| format!("{wrong}: {claims:?}"))?;
+        rig.connect_again(time_enough());
+        let last = self.removal.run(rig);
+        // There may be nothing left to do.
+        let is_over = last.is_whole() || last.error == Some(Kind::NotFound);
+        if !is_over || objects(rig) != wanted {
+            return Err(format!("not even at the end it is as wanted: {last:?}"));
+        }
+        Ok(if claims.is_whole() { Ended::Right } else { Ended::Honest })
+    }
+}
+
 impl<R: Removal> Case for OneRemoval<R> {
     fn name(&self) -> String {
         let wrongs: Vec<String> = self.wrongs.iter().map(ToString::to_string).collect();
@@ -67,26 +91,10 @@ impl<R: Removal> Case for OneRemoval<R> {
     }
 
     fn judge(&self) -> Result<Ended, String> {
-        let mut rig = Rig::with(patience(&self.wrongs));
-        self.removal.prepare(&rig);
-        let before = objects(&rig);
-        let wanted = self.removal.wanted(&before);
-        rig.let_go_wrong(&self.wrongs);
-        let claims = self.removal.run(&rig);
-        let met = rig.let_go_well(&self.wrongs)?;
-        let after = objects(&rig);
-        check_what_stays((&before, &after), &wanted)
-            .and_then(|()| check_claims(&claims, &after, &wanted))
-            .and_then(|()| check_kinds(&claims, &met))
-            .map_err(|wrong| format!("{wrong}: {claims:?}"))?;
-        rig.connect_again(patience(&[]));
-        let last = self.removal.run(&rig);
-        // There may be nothing left to do.
-        let is_over = last.is_whole() || last.error == Some(Kind::NotFound);
-        if !is_over || objects(&rig) != wanted {
-            return Err(format!("not even at the end it is as wanted: {last:?}"));
-        }
-        Ok(if claims.is_whole() { Ended::Right } else { Ended::Honest })
+        with_enough_patience(&self.wrongs, |patience| {
+            let mut rig = Rig::with(patience);
+            (self.judge_in(&mut rig), rig.has_missed(&[]))
+        })
     }
 
     fn waits(&self) -> bool {

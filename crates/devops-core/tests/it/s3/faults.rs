@@ -4,22 +4,23 @@ use std::time::{Duration, Instant};
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Patience, Proof, PutOptions, Replace, S3Error, S3Uri, Source, Trouble, put},
+    s3::{Event, Proof, PutOptions, Replace, S3Error, S3Uri, Source, Trouble, put},
 };
+use devops_fakes::s3::{Entry, Server};
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes},
+    rig::{LONG, PART, Rig, bytes},
 };
 
 const SIZE: u64 = 3 * PART;
 
 /// Puts a file of three parts while these things go wrong, and checks that the object is right.
 fn survives(rules: &[&str]) -> (Rig, Proof) {
-    let rig = Rig::with(Patience {
-        before_first_answer: Duration::from_secs(20),
-        stall: Duration::from_secs(2),
-    });
+    survives_in(Rig::new(), rules)
+}
+
+fn survives_in(rig: Rig, rules: &[&str]) -> (Rig, Proof) {
     rig.server.faults(rules);
     let file = rig.file("a.bin", SIZE);
 
@@ -32,8 +33,7 @@ fn survives(rules: &[&str]) -> (Rig, Proof) {
 }
 
 /// Puts a file of three parts while these things go wrong for good, and checks that nothing is left.
-fn fails(rules: &[&str]) -> S3Error {
-    let rig = Rig::impatient();
+fn fails(rig: &Rig, rules: &[&str]) -> S3Error {
     rig.server.faults(rules);
     let file = rig.file("a.bin", SIZE);
 
@@ -80,7 +80,7 @@ fn an_upload_that_somebody_removes_begins_anew() {
 
 #[test]
 fn uploads_that_somebody_removes_again_and_again_are_given_up() {
-    let error = fails(&["UploadPart:no-upload:part=2:always"]);
+    let error = fails(&Rig::new(), &["UploadPart:no-upload:part=2:always"]);
 
     let says = "does not exist; the one before was removed under way, too";
     assert!(error.to_string().contains(says), "{error}");
@@ -98,7 +98,7 @@ fn a_store_that_asks_to_be_left_alone_is_left_alone_so_long() {
 
 #[test]
 fn a_connection_that_stands_still_is_given_up_and_the_part_sent_again() {
-    survives(&["UploadPart:stall:part=2"]);
+    survives_in(Rig::that_asks_again(), &["UploadPart:stall:part=2"]);
 }
 
 #[test]
@@ -238,18 +238,11 @@ fn a_store_that_does_not_know_conditions_is_written_to_without() {
 fn what_another_writer_puts_right_after_is_not_taken_for_a_damaged_object() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 1000);
-    rig.server.faults(&["PutObject:no-checksum", "HeadObject:delay=300:after=1"]);
+    // The look that confirms.
+    rig.server.faults(&["PutObject:no-checksum", "HeadObject:hold:after=1"]);
+    let replace = |server: &Server| server.put("backups", "a.bin", b"of another");
 
-    let result = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let confirms = |log: &[devops_fakes::s3::Entry]| {
-                log.iter().filter(|entry| entry.operation == "HeadObject").count() > 1
-            };
-            assert!(rig.server.wait_for(confirms, Duration::from_secs(30)));
-            rig.server.put("backups", "a.bin", b"of another");
-        });
-        rig.put(&file, "a.bin", &PutOptions::default())
-    });
+    let result = rig.while_held(1, replace, |rig| rig.put(&file, "a.bin", &PutOptions::default()));
 
     assert_eq!(result.unwrap().proof, Proof::Etag);
 }
@@ -258,26 +251,14 @@ fn what_another_writer_puts_right_after_is_not_taken_for_a_damaged_object() {
 fn an_object_that_appears_meanwhile_is_not_overwritten() {
     let rig = Rig::new();
     let file = rig.file("a.bin", SIZE);
-    rig.server.faults(&["UploadPart:delay=300:part=1"]);
+    rig.server.faults(&["UploadPart:hold:part=1"]);
+    let appear = |server: &Server| server.put("backups", "a.bin", b"precious");
 
-    let result = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let begun = |log: &[devops_fakes::s3::Entry]| {
-                log.iter().any(|entry| entry.operation == "UploadPart")
-            };
-            rig.server.wait_for(begun, Duration::from_secs(30));
-            rig.server.put("backups", "a.bin", b"precious");
-        });
-        put_on_this_thread(&rig, &file)
-    });
+    let result = rig.while_held(1, appear, |rig| rig.put(&file, "a.bin", &in_small_parts()));
 
     assert_eq!(result.unwrap_err().kind(), Kind::Exists);
     assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
     assert_eq!(rig.server.pending_uploads("backups"), 0);
-}
-
-fn put_on_this_thread(rig: &Rig, file: &std::path::Path) -> Result<(), S3Error> {
-    rig.put(file, "a.bin", &in_small_parts()).map(|_| ())
 }
 
 #[test]
@@ -314,18 +295,18 @@ fn a_region_that_only_a_body_names_is_found_though_the_first_request_is_a_head()
 
 #[test]
 fn what_cannot_get_better_fails_at_once_and_leaves_nothing() {
-    let table = [
-        ("UploadPart:denied:always", Kind::Permission),
-        ("UploadPart:expired-token:always", Kind::Permission),
-        ("CreateMultipartUpload:skewed:always", Kind::Permission),
-        ("CompleteMultipartUpload:bad-digest:always", Kind::Mismatch),
-        ("UploadPart:internal-error:always", Kind::Temporary),
-        ("UploadPart:drop-before:always", Kind::Temporary),
-        ("UploadPart:stall:always", Kind::Temporary),
-        ("HeadObject:internal-error:always", Kind::Temporary),
+    let table: [(fn() -> Rig, _, _); 8] = [
+        (Rig::new, "UploadPart:denied:always", Kind::Permission),
+        (Rig::new, "UploadPart:expired-token:always", Kind::Permission),
+        (Rig::new, "CreateMultipartUpload:skewed:always", Kind::Permission),
+        (Rig::impatient, "CompleteMultipartUpload:bad-digest:always", Kind::Mismatch),
+        (Rig::impatient, "UploadPart:internal-error:always", Kind::Temporary),
+        (Rig::impatient, "UploadPart:drop-before:always", Kind::Temporary),
+        (Rig::deaf, "UploadPart:stall:always", Kind::Temporary),
+        (Rig::impatient, "HeadObject:internal-error:always", Kind::Temporary),
     ];
-    for (rule, kind) in table {
-        let error = fails(&[rule]);
+    for (rig, rule, kind) in table {
+        let error = fails(&rig(), &[rule]);
 
         assert_eq!(error.kind(), kind, "{rule}: {error}");
     }
@@ -333,7 +314,7 @@ fn what_cannot_get_better_fails_at_once_and_leaves_nothing() {
 
 #[test]
 fn a_store_that_never_answers_ends_in_time() {
-    let rig = Rig::impatient();
+    let rig = Rig::deaf();
     rig.server.faults(&["*:stall:always"]);
     let file = rig.file("a.bin", SIZE);
     let begun = Instant::now();
@@ -341,7 +322,7 @@ fn a_store_that_never_answers_ends_in_time() {
     let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Temporary);
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -372,17 +353,15 @@ fn who_may_not_read_may_still_write() {
 
 #[test]
 fn a_signal_ends_a_put_at_once_and_leaves_nothing() {
-    let rig = Rig::new();
+    let rig = Rig::unhurried();
     rig.server.faults(&["UploadPart:stall:always"]);
     let file = rig.file("a.bin", SIZE);
 
     let result = std::thread::scope(|scope| {
         let (server, cancel) = (&rig.server, rig.cancel.clone());
         scope.spawn(move || {
-            let stalled = |log: &[devops_fakes::s3::Entry]| {
-                log.iter().any(|entry| entry.operation == "UploadPart")
-            };
-            server.wait_for(stalled, Duration::from_secs(30));
+            let stalled = |log: &[Entry]| log.iter().any(|entry| entry.operation == "UploadPart");
+            server.wait_for(stalled, LONG);
             cancel.cancel(15);
         });
         rig.put(&file, "a.bin", &in_small_parts())
@@ -396,21 +375,13 @@ fn a_signal_ends_a_put_at_once_and_leaves_nothing() {
 
 #[test]
 fn an_upload_that_a_signal_catches_at_its_birth_is_aborted_too() {
-    let rig = Rig::new();
-    rig.server.faults(&["CreateMultipartUpload:delay=300"]);
+    let rig = Rig::unhurried();
+    rig.server.faults(&["CreateMultipartUpload:hold"]);
     let file = rig.file("a.bin", SIZE);
+    let cancel = rig.cancel.clone();
 
-    let result = std::thread::scope(|scope| {
-        let (server, cancel) = (&rig.server, rig.cancel.clone());
-        scope.spawn(move || {
-            let asked = |log: &[devops_fakes::s3::Entry]| {
-                log.iter().any(|entry| entry.operation == "CreateMultipartUpload")
-            };
-            server.wait_for(asked, Duration::from_secs(30));
-            cancel.cancel(2);
-        });
-        rig.put(&file, "a.bin", &in_small_parts())
-    });
+    let result =
+        rig.while_held(1, |_| cancel.cancel(2), |rig| rig.put(&file, "a.bin", &in_small_parts()));
 
     assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
     assert_eq!(rig.server.count("CreateMultipartUpload"), 1);

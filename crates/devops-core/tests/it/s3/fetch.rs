@@ -21,9 +21,6 @@ use crate::s3::{
 };
 
 const SIZE: u64 = 2 * PART + 99;
-/// One range comes, and the others do not before it is there.
-const ONE_RANGE: [&str; 2] =
-    ["GetObject:delay=300:after=1:always", "GetObject:denied:after=1:always"];
 
 fn options() -> GetOptions {
     let part_size = PartSize::Exactly(ByteSize(PART));
@@ -42,13 +39,14 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A rig with one object of three ranges, of which one was fetched before the work broke off.
+/// A rig with one object of three ranges, of which the first was fetched before the work broke off.
 fn broken_off() -> (Rig, PathBuf) {
-    let rig = Rig::new();
+    // It is there before the next one is asked for.
+    let rig = Rig::one_by_one();
     rig.put(&rig.file("source.bin", SIZE), "a.bin", &in_small_parts()).unwrap();
     fs::create_dir(rig.path("to")).unwrap();
     let path = rig.path("to/back.bin");
-    rig.server.faults(&ONE_RANGE);
+    rig.server.faults(&["GetObject:denied:after=1:always"]);
     let error = get_to(&rig, &path).unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     rig.server.clear_faults();
@@ -70,7 +68,7 @@ fn what_was_fetched_before_the_work_broke_off_is_not_fetched_again() {
     get_to(&rig, &path).unwrap();
 
     assert_eq!(kept, [".back.bin.s3get-journal", ".back.bin.s3get-part"]);
-    assert!([PART, 99].contains(&at_first), "{at_first}");
+    assert_eq!(at_first, PART);
     assert_eq!(rig.server.count("GetObject") - n_before, 2);
     assert!(fs::read(&path).unwrap() == bytes(SIZE));
     assert_eq!(names(&rig.path("to")), ["back.bin"]);
@@ -168,9 +166,9 @@ fn the_objects_under_a_prefix_come_several_at_a_time_and_only_once() {
     }
     rig.server.put("backups", "p/../../out", b"x");
     rig.server.put("backups", "q/other", b"x");
-    rig.server.faults(&["GetObject:delay=30:always"]);
+    rig.server.faults(&["GetObject:hold:times=2"]);
 
-    let first = get_all(&rig, async |_| ());
+    let first = rig.while_held(2, |_| (), |rig| get_all(rig, async |_| ()));
     let second = get_all(&rig, async |_| ());
 
     assert_eq!((first.fetched, first.failed), (keys.clone(), vec![]));

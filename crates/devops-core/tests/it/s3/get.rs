@@ -1,13 +1,11 @@
 //! Fetching, comparing and listing.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use devops_core::{
     fs::ReplacePolicy,
     kind::{HasKind, Kind},
-    s3::{
-        Event, GetOptions, GetSummary, PartSize, Patience, Proof, S3Error, get, list, list_versions,
-    },
+    s3::{Event, GetOptions, GetSummary, PartSize, Proof, S3Error, get, list, list_versions},
     units::ByteSize,
 };
 
@@ -33,10 +31,10 @@ fn kept(rig: &Rig) -> Vec<u64> {
 
 /// A rig with one object of three parts.
 fn stored() -> Rig {
-    let rig = Rig::with(Patience {
-        before_first_answer: Duration::from_secs(20),
-        stall: Duration::from_secs(2),
-    });
+    stored_in(Rig::new())
+}
+
+fn stored_in(rig: Rig) -> Rig {
     let file = rig.file("source.bin", SIZE);
     rig.put(&file, "a.bin", &in_small_parts()).unwrap();
     rig
@@ -68,13 +66,14 @@ fn an_empty_object_becomes_an_empty_file() {
 
 #[test]
 fn a_range_that_breaks_off_or_stands_still_is_fetched_again() {
-    for rule in [
-        "GetObject:truncate:times=2",
-        "GetObject:stall-body",
-        "GetObject:slow-down",
-        "GetObject:drop-before",
-    ] {
-        let rig = stored();
+    let table: [(fn() -> Rig, _); 4] = [
+        (Rig::new, "GetObject:truncate:times=2"),
+        (Rig::that_asks_again, "GetObject:stall-body"),
+        (Rig::new, "GetObject:slow-down"),
+        (Rig::new, "GetObject:drop-before"),
+    ];
+    for (rig, rule) in table {
+        let rig = stored_in(rig());
         rig.server.faults(&[rule]);
         let path = rig.path("back.bin");
 

@@ -15,15 +15,14 @@ use devops_fakes::s3::Entry;
 
 use crate::s3::{
     every_removal::Objects,
-    rig::{Rig, uri},
+    rig::{LONG, Rig, uri},
 };
-
-const LONG: Duration = Duration::from_secs(30);
 
 /// A rig in which nothing but a signal ends what waits.
 fn patient() -> Rig {
     let an_hour = Duration::from_hours(1);
-    let rig = Rig::with(Patience { before_first_answer: an_hour, stall: an_hour });
+    let (before_first_answer, stall) = (an_hour, an_hour);
+    let rig = Rig::with(Patience { before_first_answer, stall, ..Patience::default() });
     for (key, content) in [("p/a", "old"), ("p/b", "same"), ("p/gone", "x"), ("p/gone ", "y")] {
         rig.server.put("backups", key, content.as_bytes());
     }

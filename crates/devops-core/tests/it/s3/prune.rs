@@ -55,7 +55,7 @@ pub(crate) fn key(day: u8) -> String {
 
 /// A rig with archives that do not say where they came from.
 fn rig_with(days: impl IntoIterator<Item = u8>) -> Rig {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     days.into_iter().for_each(|day| rig.server.put("backups", &key(day), &foreign(day)));
     rig
 }
@@ -161,7 +161,7 @@ fn every_source_has_its_own_newest_and_what_is_no_archive_counts_for_nothing() {
 
 #[test]
 fn a_newest_archive_without_its_footer_gives_way_to_the_next() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     let whole = archive("web-1", 20);
     rig.server.put("backups", &key(18), &whole);
     rig.server.put("backups", &key(19), &whole);
@@ -177,7 +177,7 @@ fn a_newest_archive_without_its_footer_gives_way_to_the_next() {
 
 #[test]
 fn nothing_is_planned_without_a_whole_listing_or_a_rule() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     for n in 0..1001 {
         let day = datetime!(2020-01-01 0:00 UTC) + Duration::from_hours(24 * n);
         rig.server.put("backups", &format!("daily/backup-{}.tar.gz", day.date()), b"\x1f\x8b");
@@ -268,7 +268,7 @@ fn a_signal_between_two_removals_leaves_the_rest() {
 
 #[test]
 fn a_bucket_with_versions_hides_unless_versions_are_asked_for() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [19, 20, 20, 21, 22] {
         rig.server.put("backups", &key(day), &foreign(day));
@@ -289,7 +289,7 @@ fn a_bucket_with_versions_hides_unless_versions_are_asked_for() {
 
 #[test]
 fn a_store_that_answers_in_another_way_whether_it_keeps_versions_does_not_say_so() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [19, 20] {
         rig.server.put("backups", &key(day), &foreign(day));
@@ -304,7 +304,7 @@ fn a_store_that_answers_in_another_way_whether_it_keeps_versions_does_not_say_so
 
 #[test]
 fn locked_archives_stay() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [20, 21, 22, 22] {
         rig.server.put("backups", &key(day), &foreign(day));
@@ -324,7 +324,7 @@ fn locked_archives_stay() {
 
 #[test]
 fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [21, 22, 23, 24, 25] {
         rig.server.put("backups", &key(day), &foreign(day));

@@ -10,14 +10,15 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
-        PartSize, Patience, Proof, PutOptions, Replace, S3Error, SourceError, Stream, Tags,
-        find_sources, pending_uploads, put, put_stream, run_all,
+        PartSize, Proof, PutOptions, Replace, S3Error, SourceError, Stream, Tags, find_sources,
+        pending_uploads, put, put_stream, run_all,
     },
     units::ByteSize,
 };
+use devops_fakes::s3::{Entry, Server};
 use time::macros::datetime;
 
-use crate::s3::rig::{PART, Rig, bytes, uri};
+use crate::s3::rig::{LONG, PART, Rig, bytes, uri};
 
 /// Options that make several parts of a few megabytes.
 pub(crate) fn in_small_parts() -> PutOptions {
@@ -53,10 +54,11 @@ fn an_empty_file_becomes_an_empty_object() {
 #[test]
 fn a_large_file_is_sent_in_parallel_parts_and_fully_proven() {
     let rig = Rig::new();
-    rig.server.faults(&["UploadPart:delay=50:always"]);
+    rig.server.faults(&["UploadPart:hold:times=2"]);
     let file = rig.file("a.bin", 4 * PART + 17);
 
-    let summary = rig.put(&file, "a.bin", &in_small_parts()).unwrap();
+    let summary =
+        rig.while_held(2, |_| (), |rig| rig.put(&file, "a.bin", &in_small_parts())).unwrap();
 
     assert_eq!((summary.proof, summary.parts), (Proof::Full, 5));
     let object = rig.server.object("backups", "a.bin").unwrap();
@@ -211,20 +213,14 @@ fn other_content_is_refused_unless_told_to_overwrite() {
 fn a_file_that_grows_while_it_is_sent_never_becomes_an_object() {
     let rig = Rig::new();
     let file = rig.file("a.bin", 3 * PART);
-    rig.server.faults(&["UploadPart:delay=300:part=1"]);
-    let (path, server) = (file.clone(), &rig.server);
+    rig.server.faults(&["UploadPart:hold:part=1"]);
+    let path = file.clone();
+    let grow = move |_: &Server| {
+        let file = File::options().append(true).open(&path).unwrap();
+        file.set_len(3 * PART + 1).unwrap();
+    };
 
-    let result = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            server.wait_for(
-                |log| log.iter().any(|entry| entry.operation == "UploadPart"),
-                Duration::from_secs(30),
-            );
-            let file = File::options().append(true).open(&path).unwrap();
-            file.set_len(3 * PART + 1).unwrap();
-        });
-        rig.put(&file, "a.bin", &in_small_parts())
-    });
+    let result = rig.while_held(1, grow, |rig| rig.put(&file, "a.bin", &in_small_parts()));
 
     assert!(matches!(result, Err(S3Error::Source(SourceError::Changed(_)))), "{result:?}");
     assert_eq!(rig.server.keys("backups"), [""; 0]);
@@ -247,10 +243,8 @@ fn a_part_of_a_file_may_be_larger_than_the_memory_for_parts() {
 }
 
 #[test]
-fn bytes_move_no_faster_than_the_limit_and_waiting_is_no_stall() {
-    let limit = "256KiB".parse().unwrap();
-    let patience = Patience { stall: Duration::from_millis(100), ..Patience::default() };
-    let rig = Rig::limited(limit, patience);
+fn bytes_move_no_faster_than_the_limit() {
+    let rig = Rig::limited("256KiB".parse().unwrap());
     let file = rig.file("a.bin", 256 << 10);
     let begun = Instant::now();
 
@@ -383,7 +377,7 @@ fn a_tree_goes_on_after_the_store_did_not_find_its_way_to_one_key() {
 
 #[test]
 fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
-    let rig = Rig::new();
+    let rig = Rig::unhurried();
     rig.server.faults(&["UploadPart:stall:part=2:always"]);
     std::fs::create_dir(rig.path("tree")).unwrap();
     for name in ["a", "b", "c"] {
@@ -394,10 +388,10 @@ fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
     let result = std::thread::scope(|scope| {
         let (server, cancel) = (&rig.server, rig.cancel.clone());
         scope.spawn(move || {
-            let begun = |log: &[devops_fakes::s3::Entry]| {
+            let begun = |log: &[Entry]| {
                 log.iter().filter(|entry| entry.operation == "UploadPart").count() >= 3
             };
-            server.wait_for(begun, Duration::from_secs(30));
+            server.wait_for(begun, LONG);
             cancel.cancel(2);
         });
         rig.run(async |link| {

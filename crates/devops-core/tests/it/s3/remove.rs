@@ -15,7 +15,7 @@ use crate::s3::rig::{Rig, uri};
 const AN_HOUR: Duration = Duration::from_hours(1);
 
 fn rig_with(keys: &[&str]) -> Rig {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     for key in keys {
         rig.server.put("backups", key, b"12345");
     }
@@ -111,7 +111,7 @@ fn a_listing_that_fails_half_way_plans_nothing() {
 
 #[test]
 fn all_versions_and_markers_go_page_by_page() {
-    let rig = Rig::impatient();
+    let rig = Rig::new();
     rig.server.keep_versions("backups");
     for n in 0..1100 {
         rig.server.put("backups", &format!("logs/{}", n % 3), b"x");

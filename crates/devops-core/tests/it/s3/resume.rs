@@ -10,20 +10,19 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome, PartSize,
-        Proof, PutOptions, Replace, Resume, S3Error, Tags, give_up,
+        AfterSignal, Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome,
+        PartSize, Patience, Proof, PutOptions, Replace, Resume, S3Error, Tags, give_up,
     },
 };
-use devops_fakes::s3::Entry;
+use devops_fakes::s3::{Entry, Server};
 use time::macros::datetime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes},
+    rig::{LONG, PART, Rig, bytes, time_enough, wait_until},
 };
 
 const SIZE: u64 = 4 * PART + 1;
-const LONG: Duration = Duration::from_secs(30);
 
 fn journals(rig: &Rig) -> Journals {
     Journals::new(rig.path("journals"))
@@ -51,10 +50,15 @@ fn break_off(rig: &Rig, file: &Path, rules: &[&str]) -> S3Error {
     error
 }
 
-/// Returns a file whose upload broke off at its third part.
+/// Returns a file whose upload broke off at its third part, when all others were there and written down.
 fn half_sent(rig: &Rig) -> PathBuf {
     let file = rig.file("a.bin", SIZE);
-    let error = break_off(rig, &file, &["UploadPart:delay=400:part=3", "UploadPart:denied:part=3"]);
+    let folder = rig.path("journals");
+    let others = move |_: &Server| {
+        wait_until("the other parts are written down", || journaled_in(&folder).len() == 4);
+    };
+    let rules = ["UploadPart:hold:part=3", "UploadPart:denied:part=3"];
+    let error = rig.while_held(1, others, |rig| break_off(rig, &file, &rules));
     assert!(matches!(error, S3Error::Kept { .. }), "{error}");
     file
 }
@@ -82,7 +86,11 @@ fn check(rig: &Rig, summary: &ObjectSummary) {
 
 /// Returns the numbers of the parts whose answers were heard and written down.
 fn journaled(rig: &Rig) -> Vec<u32> {
-    let text = fs::read_to_string(journal(rig)).unwrap();
+    journaled_in(&rig.path("journals"))
+}
+
+fn journaled_in(folder: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(journal_in(folder)).unwrap();
     let number = |line: &str| {
         let rest = line.strip_prefix(r#"{"part":{"number":"#)?;
         rest.split(',').next()?.parse().ok()
@@ -107,12 +115,20 @@ fn check_nothing_is_left(rig: &Rig) {
 }
 
 fn journal_files(rig: &Rig) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(rig.path("journals")) else { return Vec::new() };
+    files_in(&rig.path("journals"))
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 fn journal(rig: &Rig) -> PathBuf {
-    let mut files = journal_files(rig);
+    journal_in(&rig.path("journals"))
+}
+
+fn journal_in(folder: &Path) -> PathBuf {
+    let mut files = files_in(folder);
     assert_eq!(files.len(), 1);
     files.remove(0)
 }
@@ -145,6 +161,7 @@ fn an_upload_that_breaks_off_at_any_part_goes_on_without_sending_one_twice() {
         let rig = Rig::new();
         let file = rig.file("a.bin", SIZE);
         let rule = format!("UploadPart:denied:part={part}");
+        // Others are there by then, and perhaps not all.
         let delay = format!("UploadPart:delay=50:part={part}");
         let error = break_off(&rig, &file, &[&delay, &rule]);
         assert_eq!(error.kind(), Kind::Permission);
@@ -542,19 +559,15 @@ fn a_signal_ends_the_reading_of_what_was_sent() {
 
 #[test]
 fn a_signal_keeps_the_upload_and_what_ends_in_a_moment() {
-    let rig = Rig::new();
-    rig.server.faults(&["UploadPart:delay=300:part=1", "UploadPart:stall:part=2:always"]);
+    // The second part takes all of the moment.
+    let after_signal = AfterSignal { answer: Duration::from_secs(10), ..AfterSignal::default() };
+    let rig = Rig::with(Patience { after_signal, ..time_enough() });
+    rig.server.faults(&["UploadPart:hold:part=1", "UploadPart:stall:part=2:always"]);
     let file = rig.file("a.bin", SIZE);
+    let cancel = rig.cancel.clone();
 
-    let result = std::thread::scope(|scope| {
-        let (server, cancel) = (&rig.server, rig.cancel.clone());
-        scope.spawn(move || {
-            let first = |entry: &Entry| entry.part == Some(1);
-            server.wait_for(|log| log.iter().any(first), LONG);
-            cancel.cancel(15);
-        });
-        rig.put(&file, "a.bin", &options(&rig))
-    });
+    let result =
+        rig.while_held(1, |_| cancel.cancel(15), |rig| rig.put(&file, "a.bin", &options(rig)));
 
     let error = result.unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted, "{error}");

@@ -2,28 +2,34 @@
 
 use std::{
     cell::{Cell, RefCell},
+    error::Error,
     fs::File,
     io::Write,
+    iter,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use devops_core::{
     cancel::Cancel,
     clock::SystemClock,
     s3::{
-        ConnectOptions, Event, Link, ObjectSummary, Pace, Patience, PutOptions, RateLimit, S3Error,
-        S3Uri, Source, Stop, Store, StoreOptions, connect, put,
+        AfterSignal, ConnectOptions, Event, Link, ObjectSummary, Pace, Patience, PutOptions,
+        RateLimit, S3Error, S3Uri, Source, Stop, Store, StoreOptions, connect, put,
     },
     units::ByteSize,
 };
-use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
+use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
 use time::UtcOffset;
 
 use crate::s3::trial::{Wrong, met};
 
 /// The smallest part that S3 allows.
 pub(crate) const PART: u64 = 5 << 20;
+
+/// A step that takes longer than this has failed; generous, since the machine may be busy.
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// What a test does at an event.
 type Heard = fn(&Rig, &Event);
@@ -39,42 +45,73 @@ pub(crate) struct Rig {
     stop: Stop,
 }
 
-async fn connected(server: &Server, (patience, pace): (Patience, Pace), stop: &Stop) -> Store {
+async fn connected(server: &Server, store_options: StoreOptions, stop: &Stop) -> Store {
     let options = ConnectOptions {
         endpoint_url: Some(server.endpoint()),
         key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
         ..ConnectOptions::default()
     };
-    let max_memory = ByteSize::mib(64);
-    let store_options = StoreOptions { concurrency: 4, max_memory, patience, pace };
     connect(&options, store_options, stop).await.unwrap()
 }
 
+/// Returns time enough for every answer that comes.
+pub(crate) fn time_enough() -> Patience {
+    Patience {
+        before_first_answer: Duration::from_secs(20),
+        stall: Duration::from_secs(20),
+        abort: LONG,
+        ..Patience::default()
+    }
+}
+
+fn store_options(patience: Patience) -> StoreOptions {
+    let max_memory = ByteSize::mib(64);
+    StoreOptions { concurrency: 4, max_memory, patience, pace: Pace::default() }
+}
+
 impl Rig {
+    /// A rig for what ends by itself.
     pub(crate) fn new() -> Self {
-        let patience = Patience {
-            before_first_answer: Duration::from_secs(20),
-            stall: Duration::from_secs(20),
-        };
-        Self::with(patience)
+        Self::with(time_enough())
     }
 
+    /// A rig for what could pass and never does: it soon tries no more, and hears every answer.
     pub(crate) fn impatient() -> Self {
-        Self::with(Patience {
-            before_first_answer: Duration::from_millis(500),
-            stall: Duration::from_millis(400),
-        })
+        Self::with(Patience { before_first_answer: Duration::from_millis(500), ..time_enough() })
+    }
+
+    /// A rig for answers that never come, which tries no more after them.
+    pub(crate) fn deaf() -> Self {
+        let (before_first_answer, stall) = (Duration::from_millis(500), Duration::from_secs(3));
+        Self::with(Patience { before_first_answer, stall, ..time_enough() })
+    }
+
+    /// A rig for an answer that does not come at first.
+    pub(crate) fn that_asks_again() -> Self {
+        Self::with(Patience { stall: Duration::from_secs(3), ..time_enough() })
+    }
+
+    /// A rig that has time for all that is worth it after a signal.
+    pub(crate) fn unhurried() -> Self {
+        let after_signal = AfterSignal { answer: LONG, abort: LONG, probes: LONG };
+        Self::with(Patience { after_signal, ..time_enough() })
+    }
+
+    /// A rig that makes one request at a time.
+    pub(crate) fn one_by_one() -> Self {
+        Self::of(StoreOptions { concurrency: 1, ..store_options(time_enough()) })
     }
 
     pub(crate) fn with(patience: Patience) -> Self {
-        Self::paced(Pace::default(), patience)
+        Self::of(store_options(patience))
     }
 
-    pub(crate) fn limited(limit: RateLimit, patience: Patience) -> Self {
-        Self::paced(Pace::new(limit, SystemClock::new(UtcOffset::UTC)), patience)
+    pub(crate) fn limited(limit: RateLimit) -> Self {
+        let pace = Pace::new(limit, SystemClock::new(UtcOffset::UTC));
+        Self::of(StoreOptions { pace, ..store_options(time_enough()) })
     }
 
-    fn paced(pace: Pace, patience: Patience) -> Self {
+    fn of(options: StoreOptions) -> Self {
         let server = Server::with_bucket();
         let cancel = Cancel::new();
         let stop = Stop::new(&cancel);
@@ -84,7 +121,7 @@ impl Rig {
             .enable_all()
             .build()
             .unwrap();
-        let store = runtime.block_on(connected(&server, (patience, pace), &stop));
+        let store = runtime.block_on(connected(&server, options, &stop));
         Self {
             server,
             cancel,
@@ -99,8 +136,8 @@ impl Rig {
 
     /// Forgets what was learned about the store, as another process would not know it.
     pub(crate) fn connect_again(&mut self, patience: Patience) {
-        self.store =
-            self.runtime.block_on(connected(&self.server, (patience, Pace::default()), &self.stop));
+        let connecting = connected(&self.server, store_options(patience), &self.stop);
+        self.store = self.runtime.block_on(connecting);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -136,6 +173,25 @@ impl Rig {
         self.run(async |link| put(link, &source, options).await)
     }
 
+    /// Works, and on another thread waits until so many requests are held, acts, and releases them.
+    pub(crate) fn while_held<T>(
+        &self,
+        n: usize,
+        act: impl FnOnce(&Server) + Send,
+        work: impl FnOnce(&Self) -> T,
+    ) -> T {
+        let server = &self.server;
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let are_held = |log: &[Entry]| log.iter().filter(|e| is_held(e)).count() >= n;
+                assert!(server.wait_for(are_held, LONG), "fewer than {n} requests came");
+                act(server);
+                server.release();
+            });
+            work(self)
+        })
+    }
+
     /// Does this at every event from now on.
     pub(crate) fn on_event(&self, heard: Heard) {
         self.heard.set(Some(heard));
@@ -156,6 +212,25 @@ impl Rig {
         Ok(met(wrongs, &self.server.log()))
     }
 
+    /// Returns whether an answer was given up that came, or was about to: that is so if more were given up
+    /// than stalled. The failures that work ended in say so too.
+    pub(crate) fn has_missed(&self, failures: &[String]) -> bool {
+        let mut given_up: Vec<String> = self.events.borrow().iter().filter_map(retried).collect();
+        given_up.extend_from_slice(failures);
+        given_up.retain(|why| NO_ANSWER.iter().any(|no_answer| why.contains(no_answer)));
+        let log = self.server.log();
+        let n_stalled = |operation: &str| {
+            log.iter().filter(|entry| entry.operation == operation && stalls(entry)).count()
+        };
+        let mut operations: Vec<_> = log.iter().map(|entry| entry.operation.as_str()).collect();
+        operations.sort_unstable();
+        operations.dedup();
+        operations.into_iter().any(|operation| {
+            let names = |why: &&String| why.contains(&format!("{operation}: "));
+            given_up.iter().filter(names).count() > n_stalled(operation)
+        })
+    }
+
     /// Returns how many retries were told.
     pub(crate) fn n_retries(&self) -> usize {
         self.events.borrow().iter().filter(|event| matches!(event, Event::Retry { .. })).count()
@@ -165,6 +240,41 @@ impl Rig {
     pub(crate) fn moved(&self) -> i64 {
         let moved = |event: &Event| if let Event::Moved(bytes) = event { *bytes } else { 0 };
         self.events.borrow().iter().map(moved).sum()
+    }
+}
+
+/// The reasons of a client that waits no longer.
+const NO_ANSWER: [&str; 2] = ["no answer in time", "stands still"];
+
+/// Returns an error with its causes in one line.
+pub(crate) fn in_one_line(error: &S3Error) -> String {
+    let first: &dyn Error = error;
+    let causes = iter::successors(Some(first), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(" < ")
+}
+
+fn retried(event: &Event) -> Option<String> {
+    match event {
+        Event::Retry { reason, .. } => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+fn stalls(entry: &Entry) -> bool {
+    entry.faults.iter().any(|fault| fault.starts_with("stall"))
+}
+
+fn is_held(entry: &Entry) -> bool {
+    entry.status.is_none() && entry.faults.iter().any(|fault| fault == "hold")
+}
+
+/// Waits until this holds, looking often.
+#[allow(clippy::disallowed_methods, reason = "a test polls what it cannot be told of")]
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited too long until {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::RngSeed};
 
 use crate::s3::{
     rig::PART,
-    trial::{Held, Run, Scene, Trial, Wrong, patience},
+    trial::{Held, Run, Scene, Trial, Wrong, with_enough_patience},
 };
 
 const OPERATIONS: [&str; 9] = [
@@ -78,7 +78,13 @@ fn schedule() -> impl Strategy<Value = Schedule> {
 impl Schedule {
     fn judge(&self) -> Result<(), String> {
         let wrongs: Vec<Wrong> = self.runs.iter().flat_map(|run| run.wrongs.clone()).collect();
-        let mut trial = Trial::new(self.scene, self.size, patience(&wrongs)).hold(self.before);
+        with_enough_patience(&wrongs, |patience| {
+            let mut trial = Trial::new(self.scene, self.size, patience).hold(self.before);
+            (self.judge_in(&mut trial), trial.has_missed())
+        })
+    }
+
+    fn judge_in(&self, trial: &mut Trial) -> Result<(), String> {
         let runs = self.runs.iter().map(|run| Run { checksum: self.checksum, ..run.clone() });
         let runs: Vec<Run> = runs.collect();
         for (n, run) in (1..).zip(&runs) {

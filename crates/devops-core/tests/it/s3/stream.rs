@@ -523,7 +523,7 @@ fn a_spool_needs_a_folder_and_removes_what_a_killed_run_left() {
 #[test]
 fn a_signal_ends_a_stream_that_is_written_down_and_one_that_is_sent() {
     for is_spooled in [true, false] {
-        let rig = Rig::new();
+        let rig = Rig::unhurried();
         let folder = folder(&rig);
         let spool = is_spooled.then_some(folder.as_path());
         rig.on_event(|rig, event| {

@@ -245,9 +245,9 @@ fn files_are_put_several_at_a_time() {
     for n in 0..12 {
         write(&folder, &n.to_string(), b"x");
     }
-    rig.server.faults(&["PutObject:delay=30:always"]);
+    rig.server.faults(&["PutObject:hold:times=2"]);
 
-    let done = sync(&rig, &folder);
+    let done = rig.while_held(2, |_| (), |rig| sync(rig, &folder));
 
     assert_eq!(done.stored.len(), 12);
     assert!(rig.server.log().iter().any(|entry| entry.alongside > 1));

@@ -14,7 +14,7 @@ use devops_core::{
 };
 use time::{Duration as Span, OffsetDateTime};
 
-use crate::s3::rig::{Rig, uri};
+use crate::s3::rig::{Rig, time_enough, uri};
 
 const DEEP: ArchiveState = ArchiveState::Archived(Archive::Deep);
 
@@ -28,7 +28,10 @@ fn quick() -> ThawOptions {
 
 /// A rig with an object `a` in a class or tier.
 fn rig_with(place: &str) -> Rig {
-    let rig = Rig::impatient();
+    archived_in(Rig::new(), place)
+}
+
+fn archived_in(rig: Rig, place: &str) -> Rig {
     rig.server.put("backups", "a", b"12345");
     rig.server.archive("backups", "a", place);
     rig
@@ -71,14 +74,17 @@ fn an_archived_object_is_asked_for_once_and_can_be_read_when_it_is_there() {
         let rig = rig_with(place);
         assert_eq!(state(&rig), ArchiveState::Archived(archive));
 
+        let before = OffsetDateTime::now_utc();
         assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Asked);
         assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Left(ArchiveState::Thawing));
         assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::Archived);
         rig.server.finish_restores("backups");
 
         let ArchiveState::Thawed(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
-        let wanted = OffsetDateTime::now_utc() + Span::days(7);
-        assert!(until >= wanted && until <= wanted + Span::DAY, "{until}");
+        let after = OffsetDateTime::now_utc();
+        // Until the midnight after the seven days.
+        assert!(until >= before + Span::days(7), "{before} {until}");
+        assert!(until <= after + Span::days(8), "{after} {until}");
         assert_eq!(fetched(&rig).unwrap(), b"12345");
         assert_eq!(statuses(&rig), [202]);
     }
@@ -93,12 +99,15 @@ fn a_copy_is_kept_for_longer_and_never_for_less() {
 
     let less = outcome(&rig, &options(3)).unwrap();
     let after_less = state(&rig);
+    let asked = OffsetDateTime::now_utc();
     let more = outcome(&rig, &options(30)).unwrap();
 
     assert_eq!((less, after_less), (ThawOutcome::Left(before), before));
     assert_eq!(more, ThawOutcome::Extended);
     let ArchiveState::Thawed(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
-    assert!(until >= OffsetDateTime::now_utc() + Span::days(30), "{until}");
+    let after = OffsetDateTime::now_utc();
+    assert!(until >= asked + Span::days(30), "{asked} {until}");
+    assert!(until <= after + Span::days(31), "{after} {until}");
     assert_eq!(statuses(&rig), [202, 200]);
 }
 
@@ -141,9 +150,7 @@ fn a_request_whose_answer_is_lost_was_heard() {
         ("RestoreObject:error-after", lost),
         ("HeadObject:drop-after", ThawOutcome::Asked),
     ] {
-        let rig = Rig::new();
-        rig.server.put("backups", "a", b"12345");
-        rig.server.archive("backups", "a", "GLACIER");
+        let rig = rig_with("GLACIER");
         rig.server.faults(&[rule]);
 
         assert_eq!(outcome(&rig, &options(7)).unwrap(), expected, "{rule}");
@@ -178,9 +185,7 @@ fn deep_archives_are_not_asked_for_expedited_retrievals() {
 
 #[test]
 fn an_object_that_is_replaced_meanwhile_needs_no_thawing() {
-    let rig = Rig::new();
-    rig.server.put("backups", "a", b"12345");
-    rig.server.archive("backups", "a", "GLACIER");
+    let rig = rig_with("GLACIER");
     rig.server.faults(&["RestoreObject:internal-error"]);
     rig.on_event(|rig, event| {
         if matches!(event, Event::Retry { .. }) {
@@ -206,14 +211,15 @@ fn a_store_that_refuses_what_it_says_is_archived_is_not_believed() {
 
 #[test]
 fn what_cannot_be_thawed_says_why() {
-    for (rule, kind) in [
-        ("RestoreObject:denied", Kind::Permission),
-        ("RestoreObject:not-implemented", Kind::Failed),
-        ("RestoreObject:not-allowed", Kind::Failed),
-        ("RestoreObject:internal-error:always", Kind::Temporary),
-        ("HeadObject:not-found", Kind::NotFound),
-    ] {
-        let rig = rig_with("GLACIER");
+    let table: [(fn() -> Rig, _, _); 5] = [
+        (Rig::new, "RestoreObject:denied", Kind::Permission),
+        (Rig::new, "RestoreObject:not-implemented", Kind::Failed),
+        (Rig::new, "RestoreObject:not-allowed", Kind::Failed),
+        (Rig::impatient, "RestoreObject:internal-error:always", Kind::Temporary),
+        (Rig::new, "HeadObject:not-found", Kind::NotFound),
+    ];
+    for (rig, rule, kind) in table {
+        let rig = archived_in(rig(), "GLACIER");
         rig.server.faults(&[rule]);
 
         assert_eq!(outcome(&rig, &options(7)).unwrap_err().kind(), kind, "{rule}");
@@ -277,12 +283,9 @@ fn waiting(limit: Duration) -> Waiting {
 
 #[test]
 fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
-    let rig = Rig::with(Patience {
-        before_first_answer: Duration::from_millis(50),
-        stall: Duration::from_secs(5),
-    });
-    rig.server.put("backups", "a", b"12345");
-    rig.server.archive("backups", "a", "GLACIER");
+    let before_first_answer = Duration::from_millis(50);
+    let rig = Rig::with(Patience { before_first_answer, ..time_enough() });
+    let rig = archived_in(rig, "GLACIER");
     outcome(&rig, &options(1)).unwrap();
     rig.server.faults(&["HeadObject:internal-error:always"]);
     let (mut looks, mut there, mut failed) = (0, Vec::new(), Vec::new());

@@ -18,17 +18,16 @@ use devops_core::{
         refuse_taken,
     },
 };
-use devops_fakes::s3::Entry;
+use devops_fakes::s3::{Entry, Fault};
 use time::macros::datetime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes, uri},
+    rig::{LONG, PART, Rig, bytes, in_one_line, time_enough, uri},
 };
 
 const KEY: &str = "a.bin";
 const OTHER: &[u8] = b"precious";
-const LONG: Duration = Duration::from_mins(1);
 
 /// Something that goes wrong, as the server's rules have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +61,19 @@ impl Wrong {
         faults.contains(&self.fault)
     }
 
+    /// Returns whether the same request may succeed when it is made again.
+    pub(crate) fn is_passing(&self) -> bool {
+        is_passing(self.fault)
+    }
+
     fn is_about(&self, operation: &str) -> bool {
         self.operation == operation
     }
+}
+
+/// Returns whether a request that met this fault may succeed when it is made again.
+pub(crate) fn is_passing(fault: &str) -> bool {
+    fault.parse::<Fault>().unwrap().is_passing()
 }
 
 impl fmt::Display for Wrong {
@@ -171,6 +180,8 @@ pub(crate) struct Trial {
     misses: bool,
     /// Uploads that a run had to leave and named, or whose beginning nobody heard of.
     n_named: usize,
+    /// How the runs ended that failed.
+    failures: Vec<String>,
 }
 
 /// How a put ended, as it may.
@@ -192,7 +203,12 @@ impl Trial {
         let file = rig.path("source");
         File::create(&file).unwrap().write_all(&content(size)).unwrap();
         let misses = patience.stall < Duration::from_secs(10);
-        Self { scene, rig, size, file, patience, misses, n_named: 0 }
+        Self { scene, rig, size, file, patience, misses, n_named: 0, failures: Vec::new() }
+    }
+
+    /// Returns whether an answer was given up that came, or was about to.
+    pub(crate) fn has_missed(&self) -> bool {
+        self.rig.has_missed(&self.failures)
     }
 
     /// Lets someone else put something there, or nobody.
@@ -221,6 +237,7 @@ impl Trial {
         let rules: Vec<String> = run.wrongs.iter().map(Wrong::to_string).collect();
         self.rig.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
         let result = self.put(run);
+        self.failures.extend(result.as_ref().err().map(in_one_line));
         self.rig.server.clear_faults();
         if !self.rig.server.wait_until_idle(LONG) {
             return Err("a request never ended".to_owned());
@@ -240,7 +257,7 @@ impl Trial {
     pub(crate) fn settle(&mut self, run: &Run) -> Result<(), String> {
         let run = run.again();
         let before = self.held();
-        self.patience = patience(&[]);
+        self.patience = time_enough();
         self.rig.connect_again(self.patience);
         let result = self.put(&run);
         self.check(&run, before, &result)
@@ -417,32 +434,37 @@ pub(crate) fn is_impatient(wrongs: &[Wrong]) -> bool {
     wrongs.iter().any(|wrong| wrong.is(&IMPATIENT))
 }
 
+/// The times to wait for answers that never come; the longer ones are for a machine that is so busy that
+/// others are late.
+pub(crate) const STALLS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(2), Duration::from_secs(10)];
+
+/// Tries something with more and more patience, as long as it fails and an answer was missed that came.
+pub(crate) fn with_enough_patience<T>(
+    wrongs: &[Wrong],
+    attempt: impl Fn(Patience) -> (Result<T, String>, bool),
+) -> Result<T, String> {
+    let [stalls @ .., last] = STALLS;
+    for stall in stalls {
+        let (result, has_missed) = attempt(patience(wrongs, stall));
+        if result.is_ok() || !has_missed {
+            return result;
+        }
+    }
+    attempt(patience(wrongs, last)).0
+}
+
 /// Returns how long to wait: as long as it takes, where what goes wrong ends well by itself.
-pub(crate) fn patience(wrongs: &[Wrong]) -> Patience {
+fn patience(wrongs: &[Wrong], stall: Duration) -> Patience {
     let goes_on = wrongs.iter().any(|wrong| wrong.times.is_none() && !passes(wrong, Scene::Parts));
     let before_first_answer =
         if goes_on { Duration::from_millis(150) } else { Duration::from_secs(30) };
-    let stall =
-        if is_impatient(wrongs) { Duration::from_millis(250) } else { Duration::from_secs(30) };
-    Patience { before_first_answer, stall }
+    let stall = if is_impatient(wrongs) { stall } else { Duration::from_secs(30) };
+    Patience { before_first_answer, stall, ..Patience::default() }
 }
 
 /// What ends only by giving up.
 const IMPATIENT: [&str; 2] = ["stall", "stall-body"];
-
-pub(crate) const PASSING: [&str; 11] = [
-    "error-in-200",
-    "drop-before",
-    "drop-after",
-    "error-after",
-    "stall",
-    "stall-body",
-    "truncate",
-    "slow-down",
-    "internal-error",
-    "bad-digest",
-    "other-root",
-];
 
 /// After these a write was carried out, or may have been, and nobody heard of it.
 const LOST_ANSWERS: [&str; 9] = [
@@ -539,7 +561,7 @@ fn passes(wrong: &Wrong, scene: Scene) -> bool {
     match wrong.fault {
         // The answer to HEAD has no body that could say what is wrong.
         "bad-digest" => wrong.times == Some(1) && !wrong.is_about("HeadObject"),
-        fault if PASSING.contains(&fault) => wrong.times == Some(1),
+        _ if wrong.is_passing() => wrong.times == Some(1),
         // What cannot be removed is told of at once, whatever could be tried then.
         "conflict" if wrong.is_about("AbortMultipartUpload") => false,
         "conflict" => wrong.times == Some(1) && !is_of_reads && scene != Scene::Stream,
@@ -596,7 +618,7 @@ fn kinds_of(wrong: &Wrong, scene: Scene) -> &'static [Kind] {
         "conflict" => &[Kind::Temporary],
         "invalid-part" | "not-implemented" | "wrong-etag" => &[Kind::Failed],
         "refuse-checksums" | "refuse-conditions" if scene == Scene::Stream => &[Kind::Failed],
-        fault if PASSING.contains(&fault) => &[Kind::Temporary],
+        _ if wrong.is_passing() => &[Kind::Temporary],
         _ => &[],
     }
 }
