@@ -34,7 +34,7 @@ fn write_large(env: &TestEnv, name: &str, mib: usize) -> PathBuf {
     env.write(name, noise)
 }
 
-/// Writes sockets, of which each is named on stderr: a tool whose stderr nobody reads stands still there.
+/// Writes sockets, each of which is named on stderr: a tool whose stderr is not read waits there.
 ///
 /// Their names take more than 64 KiB.
 pub(crate) fn write_sockets(env: &TestEnv, folder: &str) {

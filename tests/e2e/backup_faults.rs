@@ -165,7 +165,7 @@ fn a_file_that_grows_for_ever_is_cut_and_named() {
     env.run(TOOL, ["create", "source", "backups"]).expect_code(0);
 }
 
-/// Writes files that nobody but root can open, which lie in front of others and in one group with them.
+/// Writes files that only root can open, in front of others and in one group with them.
 ///
 /// Their names take more than 64 KiB.
 fn write_closed(env: &TestEnv) -> Vec<PathBuf> {

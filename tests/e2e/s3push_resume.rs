@@ -24,7 +24,7 @@ fn taken(log: &[Entry]) -> Vec<u32> {
     taken
 }
 
-/// Returns whether an upload was aborted: whoever is told to end does not wait long for the answer.
+/// Returns whether an upload was aborted: after a signal the tool does not wait long for the answer.
 pub(crate) fn is_aborted(log: &[Entry]) -> bool {
     log.iter().any(|entry| entry.operation == "AbortMultipartUpload" && entry.status.is_some())
 }

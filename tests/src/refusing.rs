@@ -1,4 +1,4 @@
-//! An address at which surely nobody listens.
+//! An address that surely refuses connections.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -16,7 +16,7 @@ impl Default for Refusing {
 }
 
 impl Refusing {
-    /// Takes a port on which nobody listens.
+    /// Takes a port on which nothing listens.
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");

@@ -52,9 +52,9 @@ impl Running {
         running
     }
 
-    /// Starts a command whose stderr is a small pipe that nobody reads before [`Running::read_on`].
+    /// Starts a command whose stderr is a small pipe that is not read before [`Running::read_on`].
     ///
-    /// A command that writes more than 64 KiB there stands still meanwhile, whatever the size of a page.
+    /// A command that writes more than 64 KiB there waits until then, whatever the size of a page.
     pub fn start_unread(mut command: Command) -> Self {
         let (reader, writer) = pipe().expect("a pipe");
         fcntl_setpipe_size(&reader, SMALL_PIPE).expect("a pipe can be small");
@@ -74,7 +74,7 @@ impl Running {
         (Self { child, lines, unread: None, stdout, stderr }, sender)
     }
 
-    /// Waits until there is something on the stderr that nobody reads.
+    /// Waits until there is something on the stderr that is not read yet.
     #[track_caller]
     pub fn wait_for_unread(&self) {
         let (reader, _) = self.unread.as_ref().expect("stderr is not read yet");
@@ -83,7 +83,7 @@ impl Running {
         });
     }
 
-    /// Begins to read a stderr that nobody read so far.
+    /// Begins to read a stderr that was not read so far.
     pub fn read_on(&mut self) {
         if let Some((reader, sender)) = self.unread.take() {
             watch(Stream::Stderr, reader, sender);

@@ -14,7 +14,7 @@ use crate::{
 /// SDK is the largest part of the build, and users run release binaries.
 const TESTS: [&str; 5] = ["--locked", "--release", "--workspace", "--exclude", "xtask"];
 
-/// How much more the long run does than the short one.
+/// The random cases of each property, and the seconds of fuzzing, in the long run.
 const LONG_CASES: &str = "400";
 const LONG_FUZZ_SECONDS: &str = "300";
 

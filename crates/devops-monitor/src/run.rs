@@ -12,7 +12,7 @@ use devops_core::metrics::Sources;
 
 use crate::cli::{Cli, Command};
 
-/// How long a file system may take to tell its space, where other figures wait for it.
+/// The time a file system has to tell its space, where other figures wait for it.
 pub(crate) const DISK_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {

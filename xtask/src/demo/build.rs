@@ -19,7 +19,7 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("devops-tf", "devops-tf"),
 ];
 
-/// Where nobody watches a terminal, a line now and then shows that the build goes on.
+/// The time between two lines where stderr is no terminal.
 const PERIOD: Duration = Duration::from_secs(20);
 
 /// Builds what the demo starts; returns how long it took.

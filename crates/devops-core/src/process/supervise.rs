@@ -30,7 +30,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// After the child's exit, how long a grandchild that keeps writing is listened to.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// How often a wait for the child's last bytes looks whether they were read.
+/// The pause between two looks at whether the child's last bytes were read.
 const LOOK: Duration = Duration::from_millis(10);
 
 const HUP: i32 = Signal::HUP.as_raw();

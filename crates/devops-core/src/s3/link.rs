@@ -34,7 +34,7 @@ pub struct Link<'a> {
     pub events: &'a dyn Fn(Event),
 }
 
-/// A request under way, whose answer is kept by whoever made it.
+/// A request under way; the caller keeps its answer.
 type Sending<'a> = LocalBoxFuture<'a, Result<(), CallFailure>>;
 
 /// How one request is to be made.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::sources;
 use crate::cli::Check;
 
-/// How long a file system may take to tell its space: one that sleeps has to wake up.
+/// The time a file system has to tell its space: a disk that sleeps has to wake up.
 const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Long enough that a tick of the kernel's clock is one percent of a processor.
 const BETWEEN_READINGS: Duration = Duration::from_secs(1);

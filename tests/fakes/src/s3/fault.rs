@@ -116,7 +116,7 @@ impl Fault {
     }
 }
 
-/// Why a text is no fault.
+/// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultError(String);
 

@@ -80,7 +80,7 @@ impl Front {
 
     async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let shape = shape(&request);
-        // Before the log has the request, so that whoever sees it there cannot release it too early.
+        // Before the log has the request: a test that sees it there must not release it too early.
         let mut released = self.shared.released.subscribe();
         let (index, faults) = self.begin(&request, &shape);
         let open = Open { shared: &self.shared, index, received: Received::default() };

@@ -33,7 +33,7 @@ fn answering(answer: &'static str) -> String {
     address.to_string()
 }
 
-/// A port on which nobody listens, and nobody will: one end of a connection has it.
+/// A port that refuses connections: one end of a connection holds it, so nothing can listen there.
 struct RefusingPort {
     _listener: TcpListener,
     connection: TcpStream,

@@ -39,7 +39,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A rig with one object of three ranges, of which the first was fetched before the work broke off.
+/// A rig with one object of three ranges, of which the first was fetched before the get was interrupted.
 fn broken_off() -> (Rig, PathBuf) {
     // It is there before the next one is asked for.
     let rig = Rig::one_by_one();

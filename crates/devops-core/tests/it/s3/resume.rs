@@ -50,7 +50,7 @@ fn break_off(rig: &Rig, file: &Path, rules: &[&str]) -> S3Error {
     error
 }
 
-/// Returns a file whose upload broke off at its third part, when all others were there and written down.
+/// Returns a file whose upload was interrupted at its third part, when all others were stored and in the journal.
 fn half_sent(rig: &Rig) -> PathBuf {
     let file = rig.file("a.bin", SIZE);
     let folder = rig.path("journals");
