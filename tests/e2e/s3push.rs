@@ -61,6 +61,7 @@ impl Setting {
     }
 }
 
+/// Returns bytes that do not repeat.
 pub(crate) fn bytes(size: usize) -> Vec<u8> {
     let mut state = size as u64 ^ 0x9e37_79b9_7f4a_7c15;
     let mut bytes = vec![0; size.next_multiple_of(8)];

@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
     for mut command in builds() {
         check(&mut command)?;
     }
-    check(&mut cargo(["test", "--quiet", "--locked", "--profile", "xtask", "--package", "xtask"]))?;
+    check(&mut own_tests())?;
     if is_installed("deny") {
         check(&mut cargo(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
     }
@@ -59,6 +59,11 @@ pub(crate) fn builds() -> Vec<Command> {
     let alone =
         TOOLS.map(|tool| cargo(["check", "--quiet", "--locked", "--release", "--package", tool]));
     [lints].into_iter().chain(alone).chain([docs, tests]).collect()
+}
+
+/// Returns the command that tests xtask itself, with the profile that it is built with.
+pub(crate) fn own_tests() -> Command {
+    cargo(["test", "--quiet", "--locked", "--profile", "xtask", "--package", "xtask"])
 }
 
 /// Returns the command that runs all tests, with a profile of nextest, or without where it is not installed.

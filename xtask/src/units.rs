@@ -19,7 +19,7 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     let mut seen = HashSet::new();
     let bootstrap = cargo(["build", "--locked", "--profile", "xtask", "--package", "xtask"]);
-    for command in [bootstrap].iter().chain(&test::builds()) {
+    for command in [bootstrap, test::own_tests()].iter().chain(&test::builds()) {
         let units = Graph::of(command)?.compiled();
         let n_before = seen.len();
         seen.extend(units);

@@ -57,7 +57,7 @@ pub fn put<'a>(
         };
         let compose = async || match (Composing { link, source, options }).compose(base).await {
             Ok(composition) => composition,
-            // Whoever ended the search ends the put, and needs no reason.
+            // A signal that ended the search ends the put too: no reason is reported.
             Err(_) if link.stop.check().is_err() => None,
             Err(reason) => {
                 let reason = match base {

@@ -222,7 +222,7 @@ fn guesses_do_not_queue_without_end_and_keep_no_known_login_waiting() {
     // ann:wrong
     let guess = [("Authorization", "Basic YW5uOndyb25n")];
 
-    // So many that there are too many, though some be answered meanwhile.
+    // More than the queue holds, even if some are answered before the last is sent.
     let guesses: Vec<_> = (0..200).map(|_| server.client.send("GET", "/", &guess, "")).collect();
     let mut answers = guesses.into_iter().rev().map(Answer::read);
     let answer = answers.find(|answer| answer.status == 503).expect("the queue is full");

@@ -13,6 +13,7 @@ use std::{
 use devops_e2e::{Run, TestEnv, finish};
 use serde_json::{Value, json};
 
+pub(crate) use crate::s3push::bytes;
 use crate::servers::client::{call, digest, try_call};
 
 pub(crate) const MIB: usize = 1 << 20;
@@ -159,20 +160,6 @@ impl Rig {
         let answer = try_call("head_object", &json!({"Bucket": self.bucket, "Key": key}));
         answer["error"] == "404"
     }
-}
-
-/// Returns bytes that do not repeat.
-pub(crate) fn bytes(size: usize) -> Vec<u8> {
-    let mut state = size as u64 ^ 0x9e37_79b9_7f4a_7c15;
-    let mut bytes = vec![0; size.next_multiple_of(8)];
-    for word in bytes.chunks_exact_mut(8) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        word.copy_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
 }
 
 /// Returns the event of this type in a run's JSON lines.

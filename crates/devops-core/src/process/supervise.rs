@@ -121,7 +121,7 @@ fn look_after(
     let pipes = match spawn() {
         Ok(pipes) => pipes,
         Err(source) => {
-            // Nobody would read its output: it must not run unwatched.
+            // Without a thread that reads its output the child must not run.
             let _killed = handle.kill();
             if let Some(heir) = heir {
                 heir.release();

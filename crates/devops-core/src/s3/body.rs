@@ -110,7 +110,7 @@ struct Stall {
     /// The times to stand still, before all was taken and then.
     limits: (Duration, Duration),
     taken: u64,
-    /// When bytes were seen to move last, or to wait for their pace.
+    /// The last time that bytes moved, or waited for the rate limit.
     since: Instant,
     looked: Instant,
     /// The time since then during which they might have moved.

@@ -31,7 +31,7 @@ pub(crate) const PART: u64 = 5 << 20;
 /// A step that takes longer than this has failed; generous, since the machine may be busy.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
-/// What a test does at an event.
+/// An action of a test at an event.
 type Heard = fn(&Rig, &Event);
 
 pub(crate) struct Rig {

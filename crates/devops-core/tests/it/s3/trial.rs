@@ -180,7 +180,7 @@ pub(crate) struct Trial {
     misses: bool,
     /// Uploads that a run had to leave and named, or whose beginning nobody heard of.
     n_named: usize,
-    /// How the runs ended that failed.
+    /// The errors of the runs that failed.
     failures: Vec<String>,
 }
 
