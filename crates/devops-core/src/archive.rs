@@ -62,6 +62,7 @@ mod window;
 mod xattr;
 
 pub use crate::archive_index::{ArchiveName, BackupName, BadName, Origin};
+pub use crate::fs::Lookup;
 pub use cache::PlainCopies;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
@@ -78,7 +79,7 @@ pub use list::{ListEvent, list};
 pub use marks::Marks;
 pub use preview::preview;
 pub use prune::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned};
-pub use restore::{Lookup, OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
+pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use stored::Archive;
 pub use verify::{Sampled, Verified, verify, verify_sample};
 

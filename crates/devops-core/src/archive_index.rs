@@ -5,7 +5,7 @@
     allow(dead_code, reason = "the engine and the orchestrator use a part of it each")
 )]
 
-#[cfg(feature = "offsite")]
+#[cfg(feature = "s3")]
 pub(crate) mod beginning;
 pub(crate) mod container;
 pub(crate) mod head;

@@ -2,7 +2,10 @@
 
 use std::error::Error;
 
-use crate::{cancel::Cancelled, fs::NotRegular};
+use crate::{
+    cancel::Cancelled,
+    fs::{NotRegular, RefusedLink},
+};
 
 /// The sort of trouble an error is.
 ///
@@ -82,6 +85,9 @@ impl Kind {
             }
             if inner.is::<NotRegular>() {
                 return Self::Usage;
+            }
+            if inner.is::<RefusedLink>() {
+                return Self::Denied;
             }
             if inner.is::<Impossible>() {
                 return Self::Bug;

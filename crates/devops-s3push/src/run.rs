@@ -5,7 +5,7 @@ mod connection;
 mod doctor;
 mod explain;
 mod get;
-mod get_to_stdout;
+mod get_to_stream;
 mod journals;
 mod knowledge;
 mod list;

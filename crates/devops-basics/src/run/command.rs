@@ -11,7 +11,7 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, json::insert_path};
 use devops_core::{
     clock::Clock,
-    fs::{At, AtomicFile, ReplacePolicy},
+    fs::{At, Output},
     kind::Kind,
     lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
     process::{CommandSpec, StdinPolicy, Stream},
@@ -31,7 +31,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
     }
     let spec = spec(args, session)?;
     // A report that cannot be written is known before the command has run.
-    let capture = args.capture.as_deref().map(AtomicFile::create).transpose()?;
+    let capture = args.capture.as_deref().map(Output::open).transpose()?;
     let retry = RetryPolicy { n_retries: args.retries, backoff: args.backoff };
     let started = session.clock().now();
     let mut kept = Kept::default();
@@ -169,11 +169,11 @@ fn report(spec: &CommandSpec, started: String, attempts: &[Attempt], kept: &Kept
     Value::Object(report)
 }
 
-fn deliver(report: &Value, file: Option<AtomicFile>, session: &Session) -> Result<(), Failure> {
-    if let Some(mut file) = file {
-        writeln!(file, "{report}").at(file.temp_path(), "write")?;
+fn deliver(report: &Value, output: Option<Output>, session: &Session) -> Result<(), Failure> {
+    if let Some(mut output) = output {
+        writeln!(output, "{report}").at("the report", "write")?;
         // Output may hold what is nobody else's business.
-        file.commit(0o600, ReplacePolicy::Replace)?;
+        output.commit(0o600)?;
     }
     if session.json() { session.emit(report) } else { Ok(()) }
 }

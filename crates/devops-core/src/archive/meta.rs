@@ -3,9 +3,7 @@
 use rustix::fs::{FileType, Stat, major, minor};
 
 use super::entry::Timestamp;
-
-/// Device and inode: what makes two paths the same file.
-pub(super) type FileId = (u64, u64);
+pub(super) use crate::fs::FileId;
 
 /// What `stat` says about a file.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Restores entries into a folder, and writes nothing outside it, whatever the archive says.
 //!
-//! `beneath` reaches folders, never through a link; `target` makes one entry in a folder, under a name
-//! from `journal` that `install` turns into its own; `content` writes files and their holes; `dress` sets
+//! `fs::RootedDir` reaches folders, never through a link; `target` makes one entry in a folder, under a
+//! name from `journal` that `install` turns into its own; `content` writes files and their holes; `dress` sets
 //! owner, attributes, mode and time by handle. Symbolic links are made after all files, and folders get
 //! their modes and times last: `deferred` keeps both, on the disk if need be. `links` restores hard links
 //! whose first name is not there.
@@ -21,10 +21,9 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, create_folders},
+    fs::{At, Lookup, create_folders},
 };
 
-mod beneath;
 mod content;
 mod deferred;
 mod dress;
@@ -53,16 +52,6 @@ pub enum OverwritePolicy {
     IfNewer,
     /// It is replaced.
     Always,
-}
-
-/// How the folders beneath the target are reached; both ways are equally safe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lookup {
-    /// The kernel resolves whole paths, if it can.
-    #[default]
-    Kernel,
-    /// Every component is opened by itself, as on kernels that cannot.
-    Components,
 }
 
 /// What to restore, and how.

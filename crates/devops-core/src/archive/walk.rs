@@ -16,7 +16,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, openat, statat},
+    fs::{AtFlags, FileType, Mode, RawDir, fstat, openat, statat},
     io::Errno,
 };
 
@@ -26,12 +26,10 @@ use super::{
     selection::{Selection, Verdict},
 };
 use crate::cancel::{Cancel, Cancelled};
+/// How every folder is opened.
+pub(super) use crate::fs::DIRECTORY as FOLDER;
 
 const MAX_OPEN: usize = 64;
-
-/// How every folder is opened.
-pub(super) const FOLDER: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Something found, and how to reach it.
 pub(super) struct Found<'a> {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::LessonError;
 use crate::{
     cancel::Cancel,
-    fs::{At, PathError, parent, read_input, replace},
+    fs::{At, AtomicFile, Destination, PathError, ReplacePolicy, parent, read_input, user_mode},
 };
 
 /// How large a list may be, in bytes.
@@ -48,10 +48,8 @@ pub fn load(path: &Path, cancel: &Cancel) -> Result<Vec<String>, LessonError> {
 /// Edits of several processes follow each other: the folder is locked meanwhile.
 pub fn edit(path: &Path, edit: &Edit, cancel: &Cancel) -> Result<Vec<String>, LessonError> {
     // An edit through a symlink replaces the file, not the link.
-    let path = match fs::canonicalize(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-        resolved => resolved.at(path, "resolve")?,
-    };
+    let target = Destination::open(path)?;
+    let path = target.path().to_owned();
     let _lock = lock(&path, cancel)?;
     let mut items = match load(&path, cancel) {
         Err(LessonError::Path(error)) if is_missing(&error) && edit.adds() => Vec::new(),
@@ -62,8 +60,11 @@ pub fn edit(path: &Path, edit: &Edit, cancel: &Cancel) -> Result<Vec<String>, Le
     if !text.is_empty() {
         text.push('\n');
     }
-    let mode = fs::metadata(&path).map_or(0o644, |file| file.permissions().mode() & 0o7777);
-    replace(&path, text.as_bytes(), mode)?;
+    let mode =
+        fs::metadata(&path).map_or_else(|_| user_mode(), |file| file.permissions().mode() & 0o7777);
+    let mut file = AtomicFile::create_at(target)?;
+    file.write_all(text.as_bytes()).at(&path, "write")?;
+    file.commit(mode, ReplacePolicy::Replace)?;
     Ok(items)
 }
 

@@ -10,6 +10,8 @@ use crate::{
     fs::{self, PathError},
 };
 
+/// The collector runs as a user of its own, whatever our umask.
+const METRICS_MODE: u32 = 0o644;
 /// An earlier file is never larger.
 const SIZE_LIMIT: u64 = 64 << 10;
 const LAST_SUCCESS: &str = "devops_backup_last_success_timestamp_seconds";
@@ -21,8 +23,7 @@ pub(super) fn write(dir: &Path, report: &Report, exit_code: u8) -> Result<(), Pa
     // One that is missing or damaged knows no earlier run.
     let earlier = fs::read_text(&path, SIZE_LIMIT).unwrap_or_default();
     let text = render(report, exit_code, &earlier);
-    // The collector runs as a user of its own.
-    fs::replace(&path, text.as_bytes(), 0o644)
+    fs::write_output(&path, text.as_bytes(), METRICS_MODE)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no backup has 2^53 bytes or entries")]

@@ -10,6 +10,8 @@ use crate::{
     fs::{self, PathError},
 };
 
+/// The collector runs as a user of its own, whatever our umask.
+const METRICS_MODE: u32 = 0o644;
 /// An earlier file is never larger.
 const SIZE_LIMIT: u64 = 64 << 10;
 const LAST_SUCCESS: &str = "devops_s3push_last_success_timestamp_seconds";
@@ -67,8 +69,7 @@ impl Figures {
 pub fn write_metrics(path: &Path, run: Run<'_>) -> Result<(), PathError> {
     // One that is missing or damaged knows no earlier run.
     let earlier = fs::read_text(path, SIZE_LIMIT).unwrap_or_default();
-    // The collector runs as a user of its own.
-    fs::replace(path, render(run, &earlier).as_bytes(), 0o644)
+    fs::write_output(path, render(run, &earlier).as_bytes(), METRICS_MODE)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no run has 2^53 bytes, objects or seconds")]

@@ -2,7 +2,7 @@
 
 use std::{
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -26,15 +26,16 @@ use super::{
     source::OpenFile,
     uri::S3Uri,
 };
-use crate::fs::{At, PathError, ReplacePolicy};
+use crate::fs::{At, Destination, PathError, ReplacePolicy};
 
 /// How objects are fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct GetOptions {
     /// What happens when the file exists.
     pub replace: ReplacePolicy,
-    /// The permission bits of the file.
-    pub mode: u32,
+    /// The permission bits of the file; without them an archive is for its owner alone, and anything else
+    /// gets 0666 less the umask.
+    pub mode: Option<u32>,
     /// How large the ranges are that are fetched at once.
     pub part_size: PartSize,
 }
@@ -78,40 +79,41 @@ pub enum Existing {
     Other,
 }
 
-/// Fetches an object into `path`, where it appears whole and checked or not at all.
+/// Fetches an object to `target`, where it appears whole and checked or not at all.
 ///
 /// A file with the same content stays. What is fetched of an object in several ranges before the work
-/// breaks off is kept beside `path`, and the next get of the same object goes on with it.
+/// breaks off is kept beside it, and the next get of the same object goes on with it.
 pub fn get<'a>(
     link: Link<'a>,
     uri: &'a S3Uri,
-    path: &'a Path,
+    target: &'a Destination,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
         let head = head_of_existing(link, uri).await?;
-        let existing = existing(link, (uri, &head), path, options.replace).await?;
+        let existing = existing(link, (uri, &head), target, options.replace).await?;
         let (is_unchanged, checksum, proof) = match existing {
             Existing::Same(proof) => (true, head.checksum.clone(), proof),
             Existing::Nothing | Existing::Other => {
-                let (checksum, proof) = fetch(link, (uri, &head), path, options).await?;
+                let (checksum, proof) = fetch(link, (uri, &head), target, options).await?;
                 (false, Some(checksum), proof)
             }
         };
         let checksum = checksum.filter(Checksum::is_full);
-        let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
+        let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
         Ok(GetSummary { uri, path, is_unchanged, size: head.size, checksum, proof, elapsed })
     })
 }
 
-/// Fetches an object that a listing told of with one request, if it is small; `path` is free.
+/// Fetches an object that a listing told of with one request, if it is small; the name of `target` is
+/// free.
 ///
 /// Returns nothing where it takes more, because it is large or has changed since.
 pub(crate) async fn get_listed(
     link: Link<'_>,
     object: &ListedObject,
-    path: &Path,
+    target: &Destination,
     options: GetOptions,
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
@@ -134,7 +136,7 @@ pub(crate) async fn get_listed(
         fetched => fetched?,
     };
     let algorithm = algorithm_for(&head);
-    let landing = Landing::open(link, (uri, &head), path, (algorithm, plan)).await?;
+    let landing = Landing::open(link, (uri, &head), target, (algorithm, plan)).await?;
     let (file, temp_path) = landing.place();
     let land = move || {
         file.write_all_at(buffer.as_ref(), 0).at(temp_path, "write")?;
@@ -142,10 +144,10 @@ pub(crate) async fn get_listed(
     };
     let sum = link.stop.outrun(land).await??;
     let checksum = sum.checksum();
-    let proof = check(link, uri, &head, (&checksum, landing.path())).await?;
+    let proof = check(link, (uri, &head), &checksum, &landing).await?;
     link.stop.check()?;
     landing.commit(options).await?;
-    let (uri, path, elapsed) = (uri.clone(), path.to_owned(), begun.elapsed());
+    let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
     let (is_unchanged, checksum) = (false, Some(checksum));
     Ok(Some(GetSummary { uri, path, is_unchanged, size, checksum, proof, elapsed }))
 }
@@ -154,12 +156,12 @@ pub(crate) async fn get_listed(
 pub fn preview_get<'a>(
     link: Link<'a>,
     uri: &'a S3Uri,
-    path: &'a Path,
+    target: &'a Destination,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
     Box::pin(async move {
         let head = head_of_existing(link, uri).await?;
-        let file = existing(link, (uri, &head), path, options.replace).await?;
+        let file = existing(link, (uri, &head), target, options.replace).await?;
         Ok(GetPreview { size: head.size, file })
     })
 }
@@ -168,25 +170,25 @@ pub fn preview_get<'a>(
 async fn existing(
     link: Link<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
-    path: &Path,
+    target: &Destination,
     replace: ReplacePolicy,
 ) -> Result<Existing, S3Error> {
-    let Ok(metadata) = path.symlink_metadata() else { return Ok(Existing::Nothing) };
-    let may_be_same = metadata.is_symlink() || metadata.is_file() && metadata.len() == head.size;
-    if may_be_same
-        && let Ok(file) = OpenFile::open(path, link.stop).await
+    let Some(size) = target.size()? else { return Ok(Existing::Nothing) };
+    if size == head.size
+        && let Ok(file) = OpenFile::open_at(target, link.stop).await
         && let Some(proof) = same_content(link, (uri, head), &file).await?
     {
         file.check_unchanged()?;
-        let path = path.to_owned();
-        blocking(move || remove_leftovers(&path)).await;
+        let target = target.clone();
+        blocking(move || remove_leftovers(&target)).await;
         return Ok(Existing::Same(proof));
     }
     // What a signal kept from being compared is not called another.
     link.stop.check()?;
     if replace == ReplacePolicy::Keep {
         let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-        return Err(PathError { action: "create", path: path.to_owned(), source: exists }.into());
+        let path = target.path().to_owned();
+        return Err(PathError { action: "create", path, source: exists }.into());
     }
     Ok(Existing::Other)
 }
@@ -194,17 +196,17 @@ async fn existing(
 async fn fetch(
     link: Link<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
-    path: &Path,
+    target: &Destination,
     options: GetOptions,
 ) -> Result<(Checksum, Proof), S3Error> {
     let algorithm = algorithm_for(head);
     let mut fetch = Fetch::new(link, uri, head, algorithm);
     let plan = fetch.plan(options.part_size)?;
-    let landing = Landing::open(link, (uri, head), path, (algorithm, plan)).await?;
+    let landing = Landing::open(link, (uri, head), target, (algorithm, plan)).await?;
     fetch.land_in(&landing);
     let fetched = async {
         let checksum = fetch.run(landing.part_size().unwrap_or(options.part_size)).await?;
-        let proof = check(link, uri, head, (&checksum, landing.path())).await?;
+        let proof = check(link, (uri, head), &checksum, &landing).await?;
         link.stop.check()?;
         Ok((checksum, proof))
     };
@@ -237,16 +239,19 @@ fn algorithm_for(head: &ObjectHead) -> Algorithm {
 /// Compares what came with what the store says of it; reads the file again where it must.
 async fn check(
     link: Link<'_>,
-    uri: &S3Uri,
-    head: &ObjectHead,
-    (ours, path): (&Checksum, &Path),
+    (uri, head): (&S3Uri, &ObjectHead),
+    ours: &Checksum,
+    landing: &Landing,
 ) -> Result<Proof, S3Error> {
     let compared = match &head.checksum {
         Some(theirs) if theirs == ours => Comparison::Same(Proof::Full),
         Some(theirs) if theirs.is_full() && theirs.algorithm == ours.algorithm => {
             Comparison::Different(Vec::new())
         }
-        _ => compare(link, (uri, head), &OpenFile::open(path, link.stop).await?).await?,
+        _ => {
+            let (file, path) = landing.place();
+            compare(link, (uri, head), &OpenFile::of(file, &path, link.stop).await?).await?
+        }
     };
     link.stop.check()?;
     match compared {

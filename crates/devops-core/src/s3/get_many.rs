@@ -1,6 +1,6 @@
 //! Fetches the objects under a prefix into a folder.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -14,10 +14,10 @@ use super::{
     list::{ListedObject, list},
     proof::Proof,
     source::OpenFile,
-    targets::{Target, Targets, plan_targets, prepare},
+    targets::{Target, Targets, plan_targets},
     uri::S3Uri,
 };
-use crate::fs::PathError;
+use crate::fs::{Destination, DestinationFolder, PathError};
 
 /// Lists the objects under a prefix to their end and decides what they become.
 pub fn find_targets<'a>(
@@ -42,26 +42,26 @@ pub fn find_targets<'a>(
 /// that has the MD5 of its `ETag` needs none.
 pub fn get_target<'a>(
     link: Link<'a>,
-    folder: &'a Path,
+    folder: &'a DestinationFolder,
     target: &'a Target,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
     Box::pin(async move {
-        let (folder, relative) = (folder.to_owned(), target.relative.clone());
+        let (folder, relative) = (folder.clone(), target.relative.clone());
         let prepare = move || {
-            let path = prepare(&folder, &relative)?;
-            let is_free = path.symlink_metadata().is_err();
-            Ok::<_, PathError>((path, is_free))
+            let destination = folder.make(&relative)?;
+            let is_free = destination.size()?.is_none();
+            Ok::<_, PathError>((destination, is_free))
         };
-        let (path, is_free) = link.stop.outrun(prepare).await??;
+        let (destination, is_free) = link.stop.outrun(prepare).await??;
         let listed = if is_free {
-            get_listed(link, &target.object, &path, options).await?
+            get_listed(link, &target.object, &destination, options).await?
         } else {
-            already_there(link, &target.object, &path).await?
+            already_there(link, &target.object, &destination).await?
         };
         match listed {
             Some(summary) => Ok(summary),
-            None => get(link, &target.object.uri, &path, options).await,
+            None => get(link, &target.object.uri, &destination, options).await,
         }
     })
 }
@@ -70,11 +70,11 @@ pub fn get_target<'a>(
 async fn already_there(
     link: Link<'_>,
     object: &ListedObject,
-    path: &Path,
+    destination: &Destination,
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
     let Some(md5) = object.etag.as_deref().filter(|etag| is_md5(etag)) else { return Ok(None) };
-    let Ok(file) = OpenFile::open(path, link.stop).await else { return Ok(None) };
+    let Ok(file) = OpenFile::open_at(destination, link.stop).await else { return Ok(None) };
     if file.size() != object.size || !has_md5(link, &file, md5).await? {
         return Ok(None);
     }
@@ -82,7 +82,7 @@ async fn already_there(
     file.check_unchanged()?;
     Ok(Some(GetSummary {
         uri: object.uri.clone(),
-        path: path.to_owned(),
+        path: destination.path().to_owned(),
         is_unchanged: true,
         size: object.size,
         checksum: None,
@@ -91,18 +91,21 @@ async fn already_there(
     }))
 }
 
-/// Returns what [`get_target`] would do; an object without a file need not be asked for.
+/// Returns what [`get_target`] would do in a folder that may be missing; an object without a file need not be
+/// asked for.
 pub fn preview_target<'a>(
     link: Link<'a>,
-    folder: &'a Path,
+    folder: Option<&'a DestinationFolder>,
     target: &'a Target,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
     Box::pin(async move {
-        let path = folder.join(&target.relative);
-        if path.symlink_metadata().is_err() {
-            return Ok(GetPreview { size: target.object.size, file: Existing::Nothing });
+        let found = folder.map(|folder| folder.find(&target.relative)).transpose()?.flatten();
+        match found {
+            Some(there) if there.size()?.is_some() => {
+                preview_get(link, &target.object.uri, &there, options).await
+            }
+            _ => Ok(GetPreview { size: target.object.size, file: Existing::Nothing }),
         }
-        preview_get(link, &target.object.uri, &path, options).await
     })
 }

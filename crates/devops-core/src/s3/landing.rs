@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,7 +20,10 @@ use super::{
     reads::ObjectHead,
     uri::S3Uri,
 };
-use crate::fs::{At, AtomicFile, PathError};
+use crate::{
+    archive_index::beginning::{BEGINNING, Beginning},
+    fs::{At, AtomicFile, Destination, PathError, user_mode},
+};
 
 /// Where the bytes of an object land.
 pub(crate) enum Landing {
@@ -34,14 +38,14 @@ impl Landing {
     pub(crate) async fn open(
         link: Link<'_>,
         (uri, head): (&S3Uri, &ObjectHead),
-        path: &Path,
+        target: &Destination,
         (algorithm, plan): (Algorithm, PartPlan),
     ) -> Result<Self, S3Error> {
         if let Some(etag) = head.etag.clone().filter(|_| !plan.is_single()) {
             let endpoint = link.store.address().endpoint_url.clone();
             let cut = (head.size, plan);
             let subject = Subject::new(endpoint, (uri.clone(), etag), algorithm, cut);
-            let (target, cancel) = (path.to_owned(), link.stop.cancel().clone());
+            let (target, cancel) = (target.clone(), link.stop.cancel().clone());
             let max_memory = link.store.max_memory();
             let open = move || Partial::open(&target, &subject, max_memory, &cancel);
             let partial = link.stop.outrun(open).await??;
@@ -53,8 +57,8 @@ impl Landing {
                 return Ok(Self::Lasting(partial));
             }
         }
-        let atomic = AtomicFile::create(path)?;
-        let file = Arc::new(atomic.file().try_clone().at(path, "open")?);
+        let atomic = AtomicFile::create_at(target.clone())?;
+        let file = Arc::new(atomic.file().try_clone().at(target.path(), "open")?);
         Ok(Self::Passing { atomic, file })
     }
 
@@ -96,9 +100,12 @@ impl Landing {
 
     /// Gives the file its final name.
     pub(crate) async fn commit(self, options: GetOptions) -> Result<(), PathError> {
-        blocking(move || match self {
-            Self::Passing { mut atomic, .. } => atomic.commit(options.mode, options.replace),
-            Self::Lasting(partial) => partial.commit(options.mode, options.replace),
+        blocking(move || {
+            let mode = options.mode.unwrap_or_else(|| mode_of(&self.place().0));
+            match self {
+                Self::Passing { mut atomic, .. } => atomic.commit(mode, options.replace),
+                Self::Lasting(partial) => partial.commit(mode, options.replace),
+            }
         })
         .await
     }
@@ -112,5 +119,18 @@ impl Landing {
             return None;
         }
         Some((partial.path().to_owned(), n_landed))
+    }
+}
+
+/// An archive of a whole host is for its owner alone.
+const PRIVATE: u32 = 0o600;
+
+/// Returns the permission bits of a file by what it holds.
+fn mode_of(file: &File) -> u32 {
+    let mut beginning = vec![0; usize::try_from(BEGINNING).expect("it is small")];
+    let n = file.read_at(&mut beginning, 0).unwrap_or(0);
+    match Beginning::read(&beginning[..n]) {
+        Beginning::Ours(_) | Beginning::Encrypted => PRIVATE,
+        Beginning::Gzip | Beginning::Other => user_mode(),
     }
 }

@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
-    fs::{self, File, Metadata},
+    fs::{File, Metadata},
     io,
     os::unix::{ffi::OsStrExt, fs::FileExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Advice, CWD, FlockOperation, Mode, OFlags, fadvise, fchmod, flock, openat},
+    fs::{Advice, FileType, FlockOperation, Mode, OFlags, Stat, fadvise, fchmod, flock},
     io::Errno,
     process::geteuid,
 };
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, PathError, ReplacePolicy, is_at, parent, replaceable},
+    fs::{At, AtomicFile, Destination, DirEntryPath, PathError, ReplacePolicy, parent},
     lock::is_unsupported,
     units::ByteSize,
 };
@@ -88,12 +88,27 @@ enum Line {
     Range { number: u32, sum: String },
 }
 
+/// A file beside the one that is fetched.
+#[derive(Clone, Debug)]
+struct Beside {
+    at: DirEntryPath,
+    path: PathBuf,
+}
+
+impl Beside {
+    fn new(target: &Destination, suffix: &str) -> Self {
+        let name = name_beside(target.path().file_name().unwrap_or_default(), suffix);
+        let path = parent(target.path()).join(&name);
+        Self { at: target.at.sibling(name), path }
+    }
+}
+
 /// A file on its way here that this process has to itself.
 #[derive(Debug)]
 pub(crate) struct Partial {
-    target: PathBuf,
-    data: PathBuf,
-    journal: PathBuf,
+    target: Destination,
+    data: Beside,
+    journal: Beside,
     file: Arc<File>,
     lines: Arc<File>,
     part_size: PartSize,
@@ -108,13 +123,12 @@ impl Partial {
     ///
     /// Returns nothing where somebody else has put something there that this user must not trust.
     pub(crate) fn open(
-        target: &Path,
+        target: &Destination,
         subject: &Subject,
         max_memory: ByteSize,
         cancel: &Cancel,
     ) -> Result<Option<Self>, PathError> {
-        let target = replaceable(target.to_owned())?;
-        let (data, journal) = names(&target);
+        let (data, journal) = beside(target);
         let file = lock(&data)?;
         let lines = open_private(&journal, OFlags::APPEND)?;
         let (Some(file), Some(lines)) = (file, lines) else {
@@ -122,7 +136,7 @@ impl Partial {
             return Ok(None);
         };
         let mut partial = Self {
-            target,
+            target: target.clone(),
             data,
             journal,
             file: Arc::new(file),
@@ -141,22 +155,22 @@ impl Partial {
         max_memory: ByteSize,
         cancel: &Cancel,
     ) -> Result<(), PathError> {
-        let bytes = read(&self.lines).at(&self.journal, "read")?;
+        let bytes = read(&self.lines).at(&self.journal.path, "read")?;
         let (earlier, sums, length) = parse(&bytes);
         match earlier {
             Some(earlier) if subject.goes_on_with(&earlier, max_memory) => {
                 // What was cut off must not run into the next line.
-                self.lines.set_len(length as u64).at(&self.journal, "write")?;
+                self.lines.set_len(length as u64).at(&self.journal.path, "write")?;
                 self.part_size = earlier.exactly();
                 self.done = self.check(&earlier, &sums, cancel);
                 Ok(())
             }
             earlier => {
                 self.is_other = earlier.is_some();
-                self.file.set_len(0).at(&self.data, "write")?;
-                self.lines.set_len(0).at(&self.journal, "write")?;
+                self.file.set_len(0).at(&self.data.path, "write")?;
+                self.lines.set_len(0).at(&self.journal.path, "write")?;
                 append(&self.lines, &Line::Object(subject.clone()), |_| Ok(()))
-                    .at(&self.journal, "write")
+                    .at(&self.journal.path, "write")
             }
         }
     }
@@ -202,7 +216,7 @@ impl Partial {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.data
+        &self.data.path
     }
 
     /// Returns what writes down that a range is there; on a blocking thread, after its bytes.
@@ -220,7 +234,7 @@ impl Partial {
         let named = self.name(mode, policy);
         match &named {
             // Whoever finds it alone takes it for no more than it is.
-            Ok(()) => drop(fs::remove_file(&self.journal)),
+            Ok(()) => drop(self.journal.at.remove()),
             Err(_) => self.stay(),
         }
         named
@@ -228,9 +242,9 @@ impl Partial {
 
     fn name(&self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
         // The long wait comes before it gets a mode that a later run would not trust.
-        self.file.sync_all().at(&self.data, "sync")?;
-        let file = self.file.try_clone().at(&self.data, "open")?;
-        let mut atomic = AtomicFile::adopt(self.target.clone(), self.data.clone(), file);
+        self.file.sync_all().at(&self.data.path, "sync")?;
+        let file = self.file.try_clone().at(&self.data.path, "open")?;
+        let mut atomic = AtomicFile::adopt(self.target.clone(), self.data.at.clone(), file);
         let committed = atomic.commit(mode, policy);
         atomic.leave();
         committed
@@ -239,7 +253,7 @@ impl Partial {
     /// Leaves the file as a later run takes it up, unless it has its final name already.
     fn stay(&self) {
         let is_single = self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 1);
-        if is_single && is_at(&self.file, &self.data) {
+        if is_single && self.data.at.is(&self.file) {
             let _private = fchmod(&self.file, PRIVATE);
             // After a sync that failed, memory may hold what the disk does not, and call it clean: what a
             // later run hashes has to come from the disk.
@@ -249,53 +263,59 @@ impl Partial {
 
     /// Removes it: nobody can go on with it.
     pub(crate) fn remove(self) {
-        for path in [&self.data, &self.journal] {
+        for file in [&self.data, &self.journal] {
             // What stays is taken up or emptied by the next run.
-            let _removed = fs::remove_file(path);
+            let _removed = file.at.remove();
         }
     }
 }
 
 /// Removes what an earlier run left beside a file that is complete, unless a process is at it.
-pub(crate) fn remove_leftovers(target: &Path) {
-    let Ok(target) = replaceable(target.to_owned()) else { return };
-    let (data, journal) = names(&target);
-    if !journal.exists() && !data.exists() {
+pub(crate) fn remove_leftovers(target: &Destination) {
+    let (data, journal) = beside(target);
+    let is_there = |file: &Beside| matches!(file.at.look(), Ok(Some(_)));
+    if !is_there(&journal) && !is_there(&data) {
         return;
     }
     // Where a file gets its final name by a link, the temporary one may have stayed.
-    let is_linked = File::open(&target).is_ok_and(|file| is_at(&file, &data));
+    let opened = target.at.open(OFlags::RDONLY, Mode::empty());
+    let is_linked = opened.is_ok_and(|file| data.at.is(&file));
     if is_linked || matches!(lock(&data), Ok(Some(_locked))) {
-        for path in [data, journal] {
-            let _removed = fs::remove_file(path);
+        for file in [data, journal] {
+            let _removed = file.at.remove();
         }
     }
 }
 
-/// Returns the names beside `target`.
-fn names(target: &Path) -> (PathBuf, PathBuf) {
-    let name = target.file_name().unwrap_or_default();
-    let short = if name.len() <= LONGEST_NAME {
-        name.to_owned()
+/// Returns the files beside `target`: with the bytes, and with the journal.
+fn beside(target: &Destination) -> (Beside, Beside) {
+    (Beside::new(target, DATA), Beside::new(target, JOURNAL))
+}
+
+fn name_beside(name: &OsStr, suffix: &str) -> OsString {
+    let mut beside = OsString::from(".");
+    if name.len() <= LONGEST_NAME {
+        beside.push(name);
     } else {
-        OsString::from(hex(&Sha256::digest(name.as_bytes())))
-    };
-    let beside = |suffix: &str| {
-        let mut full = OsString::from(".");
-        full.push(&short);
-        full.push(OsStr::new(suffix));
-        parent(target).join(full)
-    };
-    (beside(DATA), beside(JOURNAL))
+        beside.push(hex(&Sha256::digest(name.as_bytes())));
+    }
+    beside.push(suffix);
+    beside
+}
+
+/// Returns whether a file of this name would be taken for one of an unfinished get.
+pub(crate) fn is_own_name(name: &str) -> bool {
+    name.starts_with('.') && (name.ends_with(DATA) || name.ends_with(JOURNAL))
 }
 
 /// Opens the file with the bytes and takes its lock; nothing if somebody else has put it there.
-fn lock(path: &Path) -> Result<Option<File>, PathError> {
+fn lock(data: &Beside) -> Result<Option<File>, PathError> {
+    let path = &data.path;
     loop {
-        let Some(file) = open_private(path, OFlags::empty())? else { return Ok(None) };
+        let Some(file) = open_private(data, OFlags::empty())? else { return Ok(None) };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // Its owner may have renamed it between the two steps.
-            Ok(()) if !is_at(&file, path) => {}
+            Ok(()) if !data.at.is(&file) => {}
             Err(Errno::WOULDBLOCK) => {
                 let busy = "another process is fetching into it";
                 return Err(io::Error::new(io::ErrorKind::WouldBlock, busy)).at(path, "lock");
@@ -307,15 +327,12 @@ fn lock(path: &Path) -> Result<Option<File>, PathError> {
 }
 
 /// Opens or makes a file that its owner alone can read; nothing if it is another's, or linked elsewhere.
-fn open_private(path: &Path, flags: OFlags) -> Result<Option<File>, PathError> {
-    let flags = flags | OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // A pipe of that name must not be waited for.
-    let open = openat(CWD, path, flags | OFlags::NONBLOCK, PRIVATE);
-    let file = match open {
+fn open_private(beside: &Beside, flags: OFlags) -> Result<Option<File>, PathError> {
+    let file = match beside.at.open(flags | OFlags::CREATE | OFlags::RDWR, PRIVATE) {
         Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(None),
-        open => File::from(open.at(path, "create")?),
+        open => open.at(&beside.path, "create")?,
     };
-    let metadata = file.metadata().at(path, "read")?;
+    let metadata = file.metadata().at(&beside.path, "read")?;
     let is_ours =
         metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.nlink() == 1;
     Ok((is_ours && make_private(&file, &metadata)).then_some(file))
@@ -335,13 +352,15 @@ fn make_private(file: &File, metadata: &Metadata) -> bool {
 }
 
 /// Removes what was made and is not used, as on file systems where everything is open to all.
-fn remove_empty(paths: &[PathBuf]) {
-    for path in paths {
-        let is_ours = |metadata: Metadata| {
-            metadata.is_file() && metadata.len() == 0 && metadata.uid() == geteuid().as_raw()
+fn remove_empty(files: &[Beside]) {
+    for file in files {
+        let is_ours = |stat: Stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_size == 0
+                && stat.st_uid == geteuid().as_raw()
         };
-        if path.symlink_metadata().is_ok_and(is_ours) {
-            let _removed = fs::remove_file(path);
+        if matches!(file.at.look(), Ok(Some(stat)) if is_ours(stat)) {
+            let _removed = file.at.remove();
         }
     }
 }
@@ -363,6 +382,8 @@ fn parse(bytes: &[u8]) -> (Option<Subject>, HashMap<u32, String>, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::kind::{HasKind, Kind};
 
@@ -377,7 +398,13 @@ mod tests {
     }
 
     fn open(target: &Path, subject: &Subject) -> Result<Option<Partial>, PathError> {
-        Partial::open(target, subject, ByteSize::mib(64), &Cancel::new())
+        let target = Destination::open(target).unwrap();
+        Partial::open(&target, subject, ByteSize::mib(64), &Cancel::new())
+    }
+
+    fn paths(target: &Path) -> (PathBuf, PathBuf) {
+        let (data, journal) = beside(&Destination::open(target).unwrap());
+        (data.path, journal.path)
     }
 
     /// Writes the first range of 5 MiB.
@@ -455,13 +482,13 @@ mod tests {
     fn a_second_name_of_the_finished_file_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.bin");
-        let (data, journal) = names(&target);
+        let (data, journal) = paths(&target);
         for path in [&target, &journal] {
             File::create(path).unwrap();
         }
         fs::hard_link(&target, &data).unwrap();
 
-        remove_leftovers(&target);
+        remove_leftovers(&Destination::open(&target).unwrap());
 
         assert!(target.exists() && !data.exists() && !journal.exists());
     }
@@ -507,7 +534,7 @@ mod tests {
     fn what_somebody_else_may_have_put_there_is_not_used() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.bin");
-        let (data, journal) = names(&target);
+        let (data, journal) = paths(&target);
         File::create(dir.path().join("victim")).unwrap();
         std::os::unix::fs::symlink("victim", &data).unwrap();
         let linked = open(&target, &subject("tag", 5 * MIB)).unwrap();
@@ -522,10 +549,12 @@ mod tests {
 
     #[test]
     fn a_name_that_is_too_long_for_a_suffix_is_shortened() {
-        let (data, journal) = names(Path::new(&format!("dir/{}", "ü".repeat(120))));
+        let long = "ü".repeat(120);
 
-        assert!(data.file_name().unwrap().len() < 100);
-        assert_ne!(data, journal);
-        assert_eq!(names(Path::new("a")).0, Path::new("./.a.s3get-part"));
+        let beside = |suffix| name_beside(OsStr::new(&long), suffix);
+
+        assert!(beside(DATA).len() < 100);
+        assert_ne!(beside(DATA), beside(JOURNAL));
+        assert_eq!(name_beside(OsStr::new("a"), DATA), ".a.s3get-part");
     }
 }

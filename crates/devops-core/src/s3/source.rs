@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, PathError, open_file},
+    fs::{At, Destination, PathError, open_file},
     kind::{HasKind, Kind},
 };
 
@@ -123,11 +123,32 @@ impl OpenFile {
         let path = path.to_owned();
         let open = move || {
             let file = open_file(&path)?;
-            let seen = state(&file).at(&path, "read")?;
-            let small = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
-            Ok::<_, PathError>(Self { file: Arc::new(file), path, seen, small })
+            Self::new(Arc::new(file), path)
         };
         Ok(stop.outrun(open).await??)
+    }
+
+    /// Opens the file that is at `destination`.
+    pub(crate) async fn open_at(destination: &Destination, stop: &Stop) -> Result<Self, S3Error> {
+        let destination = destination.clone();
+        let open = move || {
+            let path = destination.path().to_owned();
+            let file = destination.open_file()?;
+            Self::new(Arc::new(file), path)
+        };
+        Ok(stop.outrun(open).await??)
+    }
+
+    /// Takes a regular file that is open already.
+    pub(crate) async fn of(file: Arc<File>, path: &Path, stop: &Stop) -> Result<Self, S3Error> {
+        let path = path.to_owned();
+        Ok(stop.outrun(move || Self::new(file, path)).await??)
+    }
+
+    fn new(file: Arc<File>, path: PathBuf) -> Result<Self, PathError> {
+        let seen = state(&file).at(&path, "read")?;
+        let small = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
+        Ok(Self { file, path, seen, small })
     }
 
     pub(crate) fn size(&self) -> u64 {

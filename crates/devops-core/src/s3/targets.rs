@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{filter::Filter, list::ListedObject, sync::is_path_of_file, uri::S3Uri};
-use crate::fs::{At, PathError, create_folders};
+use super::{
+    filter::Filter, list::ListedObject, partial::is_own_name, sync::is_path_of_file, uri::S3Uri,
+};
+use crate::lock;
 
 /// An object and the file it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +41,9 @@ pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) 
         if relative.is_empty() || !filter.covers(path) {
             continue;
         }
-        if is_path_of_file(relative) {
-            targets.files.push(Target { relative: path.to_owned(), object });
-        } else {
-            targets.skipped.push((object.uri.clone(), reason(relative)));
+        match reason_to_skip(relative) {
+            None => targets.files.push(Target { relative: path.to_owned(), object }),
+            Some(reason) => targets.skipped.push((object.uri.clone(), reason)),
         }
     }
     let folders: HashSet<PathBuf> = targets.files.iter().flat_map(folders_of).collect();
@@ -61,42 +61,23 @@ fn folders_of(target: &Target) -> impl Iterator<Item = PathBuf> {
     target.relative.ancestors().skip(1).map(Path::to_owned)
 }
 
-fn reason(relative: &str) -> &'static str {
+fn reason_to_skip(relative: &str) -> Option<&'static str> {
+    let name = relative.rsplit('/').next().unwrap_or(relative);
     if relative.ends_with('/') {
-        "its key ends with `/` like that of a folder"
+        Some("its key ends with `/` like that of a folder")
     } else if relative.contains('\0') {
-        "its key has a NUL byte"
+        Some("its key has a NUL byte")
+    } else if !is_path_of_file(relative) {
+        Some("its key is no path below a folder")
+    } else if is_own_name(name) || name == lock::FILE_NAME {
+        Some("a file of its name would be taken for one of this tool's own")
     } else {
-        "its key is no path below a folder"
+        None
     }
-}
-
-/// Makes the folders of a file below `folder`, and returns its path; a link on the way is refused.
-pub(crate) fn prepare(folder: &Path, relative: &Path) -> Result<PathBuf, PathError> {
-    create_folders(folder)?;
-    let mut path = folder.to_owned();
-    for name in relative.parent().into_iter().flat_map(Path::components) {
-        path.push(name);
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.at(&path, "create the folder")?,
-        }
-        if !path.symlink_metadata().at(&path, "read")?.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::NotADirectory)).at(&path, "enter");
-        }
-    }
-    let path = folder.join(relative);
-    if path.is_symlink() {
-        let link = io::Error::new(io::ErrorKind::InvalidInput, "it is a symbolic link");
-        return Err(link).at(&path, "replace");
-    }
-    Ok(path)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
     fn plan(keys: &[&str], filter: &Filter) -> (Vec<String>, Vec<String>) {
@@ -151,19 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_folder_is_not_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        let (folder, outside) = (dir.path().join("in"), dir.path().join("out"));
-        fs::create_dir_all(folder.join("x")).unwrap();
-        fs::create_dir(&outside).unwrap();
-        symlink(&outside, folder.join("link")).unwrap();
-        symlink(outside.join("file"), folder.join("x/file")).unwrap();
+    fn names_of_our_own_files_are_skipped() {
+        let keys = ["p/.a.s3get-part", "p/d/.a.s3get-journal", "p/.devops.lock"];
 
-        assert_eq!(prepare(&folder, Path::new("y/z/f")).unwrap(), folder.join("y/z/f"));
-        assert!(folder.join("y/z").is_dir());
-        assert!(prepare(&folder, Path::new("link/f")).is_err());
-        assert!(prepare(&folder, Path::new("x/file")).is_err());
-        assert!(prepare(&folder, Path::new("x/file/f")).is_err());
-        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        let (files, skipped) = plan(&[&keys[..], &["p/a.s3get-part"]].concat(), &Filter::default());
+
+        assert_eq!(files, ["a.s3get-part"]);
+        assert_eq!(skipped, keys);
     }
 }

@@ -15,6 +15,7 @@ mod fetch;
 mod get;
 mod get_stream;
 mod interrupted;
+mod planted;
 #[cfg(all(feature = "archive", feature = "offsite"))]
 mod prune;
 mod put;

@@ -10,7 +10,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
-    fs::{ReplacePolicy, parent},
+    fs::{Destination, DestinationFolder, ReplacePolicy, Resolved, parent, resolve},
     kind::Kind,
     s3::{
         Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
@@ -24,21 +24,23 @@ use serde_json::{Value, json};
 use super::{
     connection::Connected,
     explain::{Hints, explain, explain_object, is_archived},
-    get_to_stdout::get_to_stdout,
+    get_to_stream::{STDOUT, get_to_stream},
     receipt::no_folder,
     reporter::{Reporter, fetched_json, insert, proof_of},
     totals::failed_json,
 };
 use crate::cli::GetArgs;
 
-/// Objects are no programs; the person's umask would say the rest, but nobody can read it safely.
-const MODE: u32 = 0o644;
-
 pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
-    if args.destination.as_os_str() == OsStr::new("-") && !args.dry_run {
-        return get_to_stdout(&args, session).await;
+    if args.destination.as_os_str() == OsStr::new(STDOUT) && !args.dry_run {
+        let sink = session.stdout_file()?;
+        return get_to_stream(&args, (sink, Path::new(STDOUT)), session).await;
     }
     let path = target(&args)?;
+    let place = if args.source.is_prefix() { None } else { Some(resolve(&path)?) };
+    if let Some(Resolved::Stream(sink)) = &place {
+        return get_to_stream(&args, (sink.open()?, &path), session).await;
+    }
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let replace = if args.overwrite { ReplacePolicy::Replace } else { ReplacePolicy::Keep };
@@ -46,12 +48,12 @@ pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let options = GetOptions { replace, mode: MODE, part_size: PartSize::Auto };
+    let options = GetOptions { replace, mode: None, part_size: PartSize::Auto };
     let run = GetRun { link, options, session, reporter: &reporter };
-    match (args.source.is_prefix(), args.dry_run) {
-        (true, _) => run.tree(&args, &path, &filter).await,
-        (false, true) => run.foresee(&args.source, &path).await,
-        (false, false) => run.one(&args.source, &path).await,
+    match place {
+        Some(Resolved::File(target)) if args.dry_run => run.foresee(&args.source, &target).await,
+        Some(Resolved::File(target)) => run.one(&args.source, &target).await,
+        _ => run.tree(&args, &path, &filter).await,
     }
 }
 
@@ -75,17 +77,18 @@ struct Fetched {
 }
 
 impl GetRun<'_> {
-    async fn one(&self, uri: &S3Uri, path: &Path) -> Result<Outcome, Failure> {
-        self.session.status(format!("Downloading {uri} to {}...", quote(path)));
-        let summary = get_object(self.link, uri, path, self.options).await;
+    async fn one(&self, uri: &S3Uri, target: &Destination) -> Result<Outcome, Failure> {
+        self.session.status(format!("Downloading {uri} to {}...", quote(target.path())));
+        let summary = get_object(self.link, uri, target, self.options).await;
         let summary = summary.map_err(|error| explain_file(error, uri))?;
         self.show(&summary)?;
         Ok(Outcome::Done)
     }
 
-    async fn foresee(&self, uri: &S3Uri, path: &Path) -> Result<Outcome, Failure> {
-        let preview = preview_get(self.link, uri, path, self.options).await;
-        self.show_plan((uri, path), preview.map_err(|error| explain_file(error, uri))?)?;
+    async fn foresee(&self, uri: &S3Uri, target: &Destination) -> Result<Outcome, Failure> {
+        let preview = preview_get(self.link, uri, target, self.options).await;
+        let preview = preview.map_err(|error| explain_file(error, uri))?;
+        self.show_plan((uri, target.path()), preview)?;
         Ok(Outcome::Done)
     }
 
@@ -127,7 +130,8 @@ impl GetRun<'_> {
         files: &[Target],
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
-        let work = async |target| get_target(self.link, folder, target, self.options).await;
+        let folder = DestinationFolder::create(folder)?;
+        let work = async |target| get_target(self.link, &folder, target, self.options).await;
         run_all(self.link, files, work, |target, result| match result {
             Ok(summary) => {
                 // A failure of stdout is remembered by the session and decides nothing here.
@@ -148,7 +152,10 @@ impl GetRun<'_> {
         files: &[Target],
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
-        let work = async |target| preview_target(self.link, folder, target, self.options).await;
+        // One that is missing has no file that could be replaced.
+        let there = DestinationFolder::open(folder).ok();
+        let there = there.as_ref();
+        let work = async |target| preview_target(self.link, there, target, self.options).await;
         run_all(self.link, files, work, |target, result| match result {
             Ok(preview) => {
                 let path = folder.join(&target.relative);

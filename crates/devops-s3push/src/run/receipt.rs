@@ -8,15 +8,16 @@ use serde_json::json;
 
 use super::reporter::object_json;
 
+/// A receipt names what a user keeps, and where.
+const MODE: u32 = 0o600;
+
 /// Fails where a file could not be written at the end, before anything is sent.
 pub(crate) fn check_place(path: &Path, what: &str) -> Result<(), Failure> {
     let folder = fs::parent(path);
     if !folder.is_dir() {
         return Err(no_folder(folder).context(format!("the {what} could not be written")));
     }
-    // What it was created as is gone at once.
-    let tried = fs::AtomicFile::create(path).map(drop);
-    tried.context(format!("the {what} could not be written"))
+    fs::check_output(path).context(format!("the {what} could not be written"))
 }
 
 /// Says that a folder does not exist.
@@ -30,5 +31,6 @@ pub(crate) fn write(path: &Path, objects: &[ObjectSummary]) -> Result<(), Failur
     let mut text = serde_json::to_vec_pretty(&json!({"objects": objects}))
         .map_err(|error| Failure::new(Kind::Bug, error))?;
     text.push(b'\n');
-    fs::replace(path, &text, 0o644).context("failed to write the receipt; the objects are stored")
+    fs::write_output(path, &text, MODE)
+        .context("failed to write the receipt; the objects are stored")
 }

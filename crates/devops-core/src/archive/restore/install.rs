@@ -1,69 +1,48 @@
 //! Temporary names, and how what has one gets its own.
 
-use std::{os::fd::AsFd, path::Path, sync::Arc};
+use std::path::Path;
 
-use rustix::{
-    fs::{AtFlags, FileType, RenameFlags, linkat, renameat, renameat_with, unlinkat},
-    io::Errno,
+use rustix::fs::FileType;
+
+use crate::{
+    archive::entry::Timestamp,
+    fs::{DirEntryPath, ReplacePolicy},
 };
-
-use super::beneath::{Folder, Spot};
-use crate::archive::entry::Timestamp;
-
-/// Whether the way is free.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Free,
-    Replace,
-}
 
 /// A place something is made for.
 pub(super) struct Claim<'p> {
     pub(super) place: &'p Path,
-    pub(super) spot: Spot<'p>,
+    pub(super) at: DirEntryPath,
     pub(super) kind: FileType,
     pub(super) mtime: Timestamp,
-    pub(super) way: Way,
+    /// What happens to something that is there.
+    pub(super) policy: ReplacePolicy,
 }
 
 /// Something under its temporary name; removed unless it got its own.
 pub(super) struct Temp {
-    folder: Arc<Folder>,
-    name: String,
+    at: DirEntryPath,
     is_there: bool,
 }
 
 impl Temp {
-    /// Guards what was just made under `name`.
-    pub(super) fn new(spot: &Spot<'_>, name: String) -> Self {
-        Self { folder: Arc::clone(&spot.folder), name, is_there: true }
+    /// Guards what was just made there.
+    pub(super) fn new(at: DirEntryPath) -> Self {
+        Self { at, is_there: true }
     }
 
     /// Returns where it is for now.
-    pub(super) fn spot(&self) -> Spot<'_> {
-        Spot { folder: Arc::clone(&self.folder), name: self.name.as_ref() }
+    pub(super) fn at(&self) -> &DirEntryPath {
+        &self.at
     }
 
-    /// Gives it the name of `spot`; fails with `EXIST` if the way was thought free and is not.
-    pub(super) fn rename(&mut self, spot: &Spot<'_>, way: Way) -> rustix::io::Result<()> {
-        let (from, to) = (self.folder.as_fd(), spot.folder.as_fd());
-        match way {
-            Way::Replace => {
-                renameat(from, &self.name, to, spot.name)?;
-                // Two names of one file: the rename did nothing, and the temporary name is left.
-                let _gone = unlinkat(from, &self.name, AtFlags::empty());
-            }
-            Way::Free => {
-                match renameat_with(from, &self.name, to, spot.name, RenameFlags::NOREPLACE) {
-                    // Some file systems do not know NOREPLACE; a hard link refuses as well.
-                    Err(Errno::INVAL | Errno::NOSYS) => {
-                        linkat(from, &self.name, to, spot.name, AtFlags::empty())?;
-                        unlinkat(from, &self.name, AtFlags::empty())?;
-                    }
-                    other => other?,
-                }
-            }
-        }
+    /// Gives it its own name; fails with `EXIST` if the way was thought free and is not.
+    pub(super) fn rename(
+        &mut self,
+        to: &DirEntryPath,
+        policy: ReplacePolicy,
+    ) -> rustix::io::Result<()> {
+        self.at.rename(to, policy)?;
         self.is_there = false;
         Ok(())
     }
@@ -73,7 +52,7 @@ impl Drop for Temp {
     fn drop(&mut self) {
         if self.is_there {
             // Nothing can be done about a failure here; the next restore finds it.
-            let _gone = unlinkat(self.folder.as_fd(), &self.name, AtFlags::empty());
+            let _gone = self.at.remove();
         }
     }
 }

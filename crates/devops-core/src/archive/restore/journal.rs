@@ -18,10 +18,8 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 
-use super::{
-    beneath::{Beneath, Folder},
-    place::plain,
-};
+use super::place::plain;
+use crate::fs::{DirHandle, RootedDir};
 
 const PREFIX: &str = ".devops-restore-";
 const SUFFIX: &str = ".partial";
@@ -29,7 +27,7 @@ const MARK: &[u8] = b"devops-backup restore, unfinished\n";
 
 /// Makes temporary names, and writes down where.
 pub(super) struct Journal {
-    root: Arc<Folder>,
+    root: Arc<DirHandle>,
     /// Tells the names of this run from those of another.
     run: String,
     n_names: AtomicU64,
@@ -44,7 +42,7 @@ enum Written {
 }
 
 impl Journal {
-    pub(super) fn new(root: &Arc<Folder>) -> Self {
+    pub(super) fn new(root: &Arc<DirHandle>) -> Self {
         Self {
             root: Arc::clone(root),
             run: format!("{:016x}", RandomState::new().hash_one(0)),
@@ -110,12 +108,12 @@ impl Drop for Journal {
 }
 
 /// Removes what killed restores have left; one that still runs keeps its own.
-pub(super) fn remove_leftovers(beneath: &Beneath) -> io::Result<()> {
-    let root = beneath.root();
-    for name in names_in(root, PREFIX.as_bytes())? {
+pub(super) fn remove_leftovers(root: &RootedDir) -> io::Result<()> {
+    let dir = root.root();
+    for name in names_in(dir, PREFIX.as_bytes())? {
         let Some(run) = run_of(&name) else { continue };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(fd) = openat(root.as_fd(), name.as_slice(), flags, Mode::empty()) else { continue };
+        let Ok(fd) = openat(dir.as_fd(), name.as_slice(), flags, Mode::empty()) else { continue };
         let is_dead = flock(&fd, FlockOperation::NonBlockingLockExclusive).is_ok();
         let mut lines = BufReader::new(File::from(fd));
         let mut mark = Vec::new();
@@ -124,20 +122,20 @@ pub(super) fn remove_leftovers(beneath: &Beneath) -> io::Result<()> {
         if !is_dead || !is_journal {
             continue;
         }
-        remove_named(beneath, run, lines)?;
-        unlinkat(root.as_fd(), name.as_slice(), AtFlags::empty())?;
+        remove_named(root, run, lines)?;
+        unlinkat(dir.as_fd(), name.as_slice(), AtFlags::empty())?;
     }
     Ok(())
 }
 
 /// Removes the temporary names of a run in the folders it wrote down.
-fn remove_named(beneath: &Beneath, run: &str, lines: impl BufRead) -> io::Result<()> {
+fn remove_named(root: &RootedDir, run: &str, lines: impl BufRead) -> io::Result<()> {
     let prefix = format!("{PREFIX}{run}-");
     for line in lines.split(0) {
         let line = line?;
         let Ok(place) = plain(Path::new(OsStr::from_bytes(&line))) else { continue };
         // It may be gone, or something else by now.
-        let Ok(folder) = beneath.folder(&place) else { continue };
+        let Ok(folder) = root.folder(&place) else { continue };
         for name in names_in(&folder, prefix.as_bytes())? {
             unlinkat(folder.as_fd(), name.as_slice(), AtFlags::empty())?;
         }
@@ -153,7 +151,7 @@ fn run_of(name: &[u8]) -> Option<&str> {
 }
 
 /// Returns the temporary names in a folder that begin with `prefix`.
-fn names_in(folder: &Folder, prefix: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+fn names_in(folder: &DirHandle, prefix: &[u8]) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder.as_fd())? {
         let entry = entry?;
@@ -170,7 +168,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::archive::restore::Lookup;
+    use crate::fs::Lookup;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
@@ -185,10 +183,10 @@ mod tests {
     fn a_killed_run_leaves_nothing_and_a_running_one_keeps_its_own() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        let beneath = Beneath::open(dir.path(), Lookup::Kernel).unwrap();
-        let running = Journal::new(beneath.root());
+        let root = RootedDir::open(dir.path(), Lookup::Kernel).unwrap();
+        let running = Journal::new(root.root());
         File::create(dir.path().join(running.temp_name(Path::new("")))).unwrap();
-        let killed = Journal::new(beneath.root());
+        let killed = Journal::new(root.root());
         for folder in ["a/b", "", "a/b", "gone"] {
             let name = killed.temp_name(Path::new(folder));
             let _there = File::create(dir.path().join(folder).join(name));
@@ -198,7 +196,7 @@ mod tests {
         // As a kill does: the lock goes, the file stays.
         *killed.written.lock().unwrap() = Written::Nowhere;
 
-        remove_leftovers(&beneath).unwrap();
+        remove_leftovers(&root).unwrap();
 
         assert_eq!(names(&dir.path().join("a/b")), [""; 0]);
         assert_eq!(names(&dir.path().join("a")), [".devops-restore-mine.partial", "b"]);

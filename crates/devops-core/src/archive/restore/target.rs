@@ -19,24 +19,26 @@ use rustix::{
 
 use super::{
     OverwritePolicy, RestoreOptions,
-    beneath::{Beneath, Folder, Spot},
     content::{self, ContentError},
     deferred::Deferred,
     dress::Dresser,
-    install::{Claim, Temp, Way},
+    install::{Claim, Temp},
     journal::{self, Journal},
     kept,
     trouble::{Made, Note, Trouble},
 };
-use crate::archive::{
-    entry::{Entry, EntryKind},
-    meta::{FileId, Meta},
+use crate::{
+    archive::{
+        entry::{Entry, EntryKind},
+        meta::{FileId, Meta},
+    },
+    fs::{DirEntryPath, DirHandle, ReplacePolicy, RootedDir},
 };
 
 /// The folder a restore writes into.
 pub(super) struct Target<'a> {
     options: &'a RestoreOptions<'a>,
-    beneath: Beneath,
+    root: RootedDir,
     journal: Journal,
     dresser: Dresser,
     /// What this run has made: only that is linked to, or replaced by a later entry of its name.
@@ -53,18 +55,18 @@ struct Folders {
 
 impl<'a> Target<'a> {
     pub(super) fn open(options: &'a RestoreOptions<'a>, is_new: bool) -> io::Result<Self> {
-        let beneath = Beneath::open(options.folder, options.lookup)?;
+        let root = RootedDir::open(options.folder, options.lookup)?;
         let mut made = HashSet::new();
         if is_new {
-            made.insert(beneath.root().id);
+            made.insert(root.root().id);
         } else {
             // What cannot be removed is in nobody's way.
-            let _removed = journal::remove_leftovers(&beneath);
+            let _removed = journal::remove_leftovers(&root);
         }
         Ok(Self {
             options,
-            journal: Journal::new(beneath.root()),
-            beneath,
+            journal: Journal::new(root.root()),
+            root,
             dresser: Dresser::new(options.privileged),
             made: Mutex::new(made),
             folders: Mutex::new(Folders { entries: Deferred::new(), places: BTreeMap::new() }),
@@ -77,9 +79,9 @@ impl<'a> Target<'a> {
         let name = self.temp_name(place);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(0o600);
-        let opened = openat(claim.spot.folder.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
+        let opened = openat(claim.at.dir.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
         let file = File::from(opened.map_err(|error| self.trouble(error, place))?);
-        let temp = Temp::new(&claim.spot, name);
+        let temp = Temp::new(claim.at.sibling(name));
         content::fill(&file, entry, content).map_err(|error| match error {
             ContentError::Read(error) => Trouble::of_content(error, self.options.archive.path),
             ContentError::Write(error) => self.trouble(error, place),
@@ -96,19 +98,19 @@ impl<'a> Target<'a> {
     /// Makes a folder, or takes the one that is there; it gets its mode and time at the end.
     pub(super) fn folder(&self, place: &Path, entry: &Entry) -> Made {
         if place.as_os_str().is_empty() {
-            self.dress_later(place, entry, self.beneath.root().id)?;
+            self.dress_later(place, entry, self.root.root().id)?;
             return Ok(Vec::new());
         }
-        let spot = self.spot(place)?;
+        let at = self.locate(place)?;
         // Closed to others until it gets its own mode.
-        let id = match mkdirat(spot.folder.as_fd(), spot.name, Mode::RWXU) {
+        let id = match mkdirat(at.dir.as_fd(), &at.name, Mode::RWXU) {
             Ok(()) => {
-                let meta = self.look(&spot, place)?;
+                let meta = self.look(&at, place)?;
                 let meta = meta.ok_or_else(|| Trouble::refused("it vanished"))?;
                 self.made().insert(meta.id);
                 meta.id
             }
-            Err(Errno::EXIST) => match self.look(&spot, place)? {
+            Err(Errno::EXIST) => match self.look(&at, place)? {
                 Some(meta) if meta.kind == FileType::Directory => meta.id,
                 _ => return Err(Trouble::refused("something else than a folder is there already")),
             },
@@ -146,13 +148,13 @@ impl<'a> Target<'a> {
         place: &Path,
         entry: &Entry,
         kind: FileType,
-        make: &dyn Fn(&Folder, &str) -> rustix::io::Result<()>,
+        make: &dyn Fn(&DirHandle, &str) -> rustix::io::Result<()>,
     ) -> Made {
         let claim = self.claim(place, kind, entry)?;
         let name = self.temp_name(place);
-        make(&claim.spot.folder, &name).map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(&claim.spot, name);
-        let handle = temp.spot().handle(kind).map_err(|error| self.trouble(error, place))?;
+        make(&claim.at.dir, &name).map_err(|error| self.trouble(error, place))?;
+        let temp = Temp::new(claim.at.sibling(name));
+        let handle = temp.at().handle(kind).map_err(|error| self.trouble(error, place))?;
         let notes = self.dresser.path(handle.as_fd(), entry);
         self.install(temp, &claim)?;
         Ok(notes)
@@ -167,10 +169,10 @@ impl<'a> Target<'a> {
     ) -> Result<bool, Trouble> {
         let Some(name) = first.file_name() else { return Ok(false) };
         let above = first.parent().unwrap_or(Path::new(""));
-        let Ok(folder) = self.beneath.folder(above) else { return Ok(false) };
-        let first = Spot { folder, name };
+        let Ok(folder) = self.root.folder(above) else { return Ok(false) };
+        let first = DirEntryPath { dir: folder, name: name.to_owned() };
         let meta = match first.look() {
-            Ok(Some(meta)) if self.made().contains(&meta.id) => meta,
+            Ok(Some(stat)) if self.made().contains(&(stat.st_dev, stat.st_ino)) => Meta::from(stat),
             _ => return Ok(false),
         };
         if meta.kind == FileType::Directory {
@@ -178,10 +180,10 @@ impl<'a> Target<'a> {
         }
         let claim = self.claim(place, meta.kind, entry)?;
         let temp = self.temp_name(place);
-        linkat(first.folder.as_fd(), name, claim.spot.folder.as_fd(), &temp, AtFlags::empty())
+        linkat(first.dir.as_fd(), name, claim.at.dir.as_fd(), &temp, AtFlags::empty())
             .map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(&claim.spot, temp);
-        if self.look(&temp.spot(), place)?.is_none_or(|linked| linked.id != meta.id) {
+        let temp = Temp::new(claim.at.sibling(temp));
+        if self.look(&temp.at(), place)?.is_none_or(|linked| linked.id != meta.id) {
             return Err(Trouble::refused("its first name changed meanwhile"));
         }
         self.install(temp, &claim).map(|()| true)
@@ -204,28 +206,29 @@ impl<'a> Target<'a> {
                 Err(error) => troubles.push((place, kept(error).into())),
             }
         }
-        if let Err(error) = syncfs(self.beneath.root().as_fd()) {
+        if let Err(error) = syncfs(self.root.root().as_fd()) {
             troubles.push((PathBuf::from("."), self.trouble(error, Path::new(""))));
         }
         troubles
     }
 
     fn dress_folder(&self, place: &Path, id: FileId, entry: &Entry) -> Vec<Note> {
-        match self.beneath.folder(place) {
+        match self.root.folder(place) {
             Ok(folder) if folder.id == id => self.dresser.open(folder.as_fd(), entry),
             Ok(_) => vec![Note::fault("another folder took its place")],
             Err(error) => vec![Note::fault(error.to_string())],
         }
     }
 
-    fn spot<'p>(&self, place: &'p Path) -> Result<Spot<'p>, Trouble> {
+    fn locate(&self, place: &Path) -> Result<DirEntryPath, Trouble> {
         let name = place.file_name().ok_or_else(|| Trouble::refused("it is the folder itself"))?;
         let above = place.parent().unwrap_or(Path::new(""));
         let mut on_made = |id| {
             self.made().insert(id);
         };
-        let folder = self.beneath.make(above, &mut on_made);
-        Ok(Spot { folder: folder.map_err(|error| self.trouble(error, place))?, name })
+        let folder = self.root.make(above, &mut on_made);
+        let dir = folder.map_err(|error| self.trouble(error, place))?;
+        Ok(DirEntryPath { dir, name: name.to_owned() })
     }
 
     fn temp_name(&self, place: &Path) -> String {
@@ -239,19 +242,21 @@ impl<'a> Target<'a> {
         kind: FileType,
         entry: &Entry,
     ) -> Result<Claim<'p>, Trouble> {
-        let (spot, mtime) = (self.spot(place)?, entry.mtime);
+        let (at, mtime) = (self.locate(place)?, entry.mtime);
         // Most folders are new and hold nothing yet; should they, the rename says so.
-        let is_new = self.made().contains(&spot.folder.id);
-        let mut claim = Claim { place, spot, kind, mtime, way: Way::Free };
+        let is_new = self.made().contains(&at.dir.id);
+        let mut claim = Claim { place, at, kind, mtime, policy: ReplacePolicy::Keep };
         if !is_new {
-            claim.way = self.way(&claim)?;
+            claim.policy = self.policy(&claim)?;
         }
         Ok(claim)
     }
 
     /// Decides by the policy whether something may take its place.
-    fn way(&self, claim: &Claim<'_>) -> Result<Way, Trouble> {
-        let Some(there) = self.look(&claim.spot, claim.place)? else { return Ok(Way::Free) };
+    fn policy(&self, claim: &Claim<'_>) -> Result<ReplacePolicy, Trouble> {
+        let Some(there) = self.look(&claim.at, claim.place)? else {
+            return Ok(ReplacePolicy::Keep);
+        };
         if there.kind == FileType::Directory {
             return Err(Trouble::refused("a folder is there already"));
         }
@@ -264,11 +269,11 @@ impl<'a> Target<'a> {
                 // Its number may soon be that of a file of somebody else.
                 self.made().remove(&there.id);
             }
-            return Ok(Way::Replace);
+            return Ok(ReplacePolicy::Replace);
         }
         match self.options.overwrite {
-            OverwritePolicy::Always => Ok(Way::Replace),
-            OverwritePolicy::IfNewer if there.mtime < claim.mtime => Ok(Way::Replace),
+            OverwritePolicy::Always => Ok(ReplacePolicy::Replace),
+            OverwritePolicy::IfNewer if there.mtime < claim.mtime => Ok(ReplacePolicy::Replace),
             OverwritePolicy::IfNewer => {
                 Err(Trouble::Entry(Note::remark("what is there is not older")))
             }
@@ -278,13 +283,13 @@ impl<'a> Target<'a> {
 
     /// Gives what was made its own name.
     fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
-        let id = self.look(&temp.spot(), claim.place)?.map(|meta| meta.id);
-        match temp.rename(&claim.spot, claim.way) {
-            Err(Errno::EXIST) if claim.way == Way::Free => {
-                if self.way(claim)? == Way::Free {
+        let id = self.look(&temp.at(), claim.place)?.map(|meta| meta.id);
+        match temp.rename(&claim.at, claim.policy) {
+            Err(Errno::EXIST) if claim.policy == ReplacePolicy::Keep => {
+                if self.policy(claim)? == ReplacePolicy::Keep {
                     return Err(Trouble::refused("it exists already"));
                 }
-                temp.rename(&claim.spot, Way::Replace)
+                temp.rename(&claim.at, ReplacePolicy::Replace)
             }
             other => other,
         }
@@ -293,8 +298,8 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    fn look(&self, spot: &Spot<'_>, place: &Path) -> Result<Option<Meta>, Trouble> {
-        spot.look().map_err(|error| self.trouble(error, place))
+    fn look(&self, at: &DirEntryPath, place: &Path) -> Result<Option<Meta>, Trouble> {
+        at.look().map(|stat| stat.map(Meta::from)).map_err(|error| self.trouble(error, place))
     }
 
     fn made(&self) -> MutexGuard<'_, HashSet<FileId>> {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use devops_core::{
-    fs::ReplacePolicy,
+    fs::{Destination, ReplacePolicy},
     kind::HasKind,
     s3::{GetOptions, GetSummary, PartSize, Proof, S3Error, get},
     units::ByteSize,
@@ -91,9 +91,9 @@ fn check_failure(error: &S3Error, met: &[Wrong]) -> Result<(), String> {
 
 fn fetch(rig: &Rig) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace: ReplacePolicy::Keep, mode: 0o644, part_size };
+    let options = GetOptions { replace: ReplacePolicy::Keep, mode: None, part_size };
     let path = rig.path("to").join(NAME);
-    rig.run(async |link| get(link, &uri("a.bin"), &path, options).await)
+    rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)
 }
 
 impl Case for OneGet {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use devops_core::{
-    fs::ReplacePolicy,
+    fs::{Destination, DestinationFolder, ReplacePolicy},
     kind::{HasKind, Kind},
     s3::{
         Event, Filter, GetOptions, GetSummary, Link, PartSize, S3Error, delete, find_targets, get,
@@ -24,11 +24,11 @@ const SIZE: u64 = 2 * PART + 99;
 
 fn options() -> GetOptions {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    GetOptions { replace: ReplacePolicy::Keep, mode: 0o644, part_size }
+    GetOptions { replace: ReplacePolicy::Keep, mode: None, part_size }
 }
 
 fn get_to(rig: &Rig, path: &Path) -> Result<GetSummary, S3Error> {
-    rig.run(async |link| get(link, &uri("a.bin"), path, options()).await)
+    rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options()).await)
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -141,6 +141,7 @@ fn get_all(rig: &Rig, before: impl AsyncFnOnce(Link<'_>)) -> Done {
     rig.run(async |link| {
         let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
         before(link).await;
+        let folder = DestinationFolder::create(&folder)?;
         let work = async |target| get_target(link, &folder, target, options()).await;
         run_all(link, &targets.files, work, |target, result| {
             let name = target.relative.to_str().unwrap().to_owned();

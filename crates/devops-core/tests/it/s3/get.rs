@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use devops_core::{
-    fs::ReplacePolicy,
+    fs::{Destination, ReplacePolicy},
     kind::{HasKind, Kind},
     s3::{Event, GetOptions, GetSummary, PartSize, Proof, S3Error, get, list, list_versions},
     units::ByteSize,
@@ -18,8 +18,8 @@ const SIZE: u64 = 2 * PART + 99;
 
 fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace, mode: 0o644, part_size };
-    rig.run(async |link| get(link, &uri("a.bin"), path, options).await)
+    let options = GetOptions { replace, mode: None, part_size };
+    rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options).await)
 }
 
 /// Returns how many bytes were told to be kept.
@@ -163,8 +163,10 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
     let missing = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
     let nowhere = devops_core::s3::S3Uri::new("nowhere", "a.bin").unwrap();
     let options =
-        GetOptions { replace: ReplacePolicy::Keep, mode: 0o644, part_size: PartSize::Auto };
-    let no_bucket = rig.run(async |link| get(link, &nowhere, &path, options).await).unwrap_err();
+        GetOptions { replace: ReplacePolicy::Keep, mode: None, part_size: PartSize::Auto };
+    let no_bucket = rig
+        .run(async |link| get(link, &nowhere, &Destination::open(&path)?, options).await)
+        .unwrap_err();
 
     assert_eq!(missing.to_string(), "HeadObject: no object `s3://backups/a.bin`");
     assert_eq!(no_bucket.to_string(), "HeadBucket: the bucket `nowhere` does not exist");

@@ -3,7 +3,7 @@
 use std::{fs, thread, time::Duration};
 
 use devops_core::{
-    fs::ReplacePolicy,
+    fs::{DestinationFolder, ReplacePolicy},
     kind::{HasKind, Kind},
     s3::{
         DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, Patience, PutOptions,
@@ -83,12 +83,13 @@ fn rm(rig: &Rig, named: &str, recursive: bool) -> Result<(), Kind> {
 
 fn get_all(rig: &Rig) -> Result<(), Kind> {
     let replace = ReplacePolicy::Keep;
-    let options = GetOptions { replace, mode: 0o644, part_size: PartSize::Auto };
+    let options = GetOptions { replace, mode: None, part_size: PartSize::Auto };
     let to = rig.path("to");
     rig.run(async |link| {
         let targets = find_targets(link, &uri("p/"), &Filter::default())
             .await
             .map_err(|error| error.kind())?;
+        let to = DestinationFolder::create(&to).map_err(|error| error.kind())?;
         let work = async |target| get_target(link, &to, target, options).await;
         run_all(link, &targets.files, work, |_, _| {}).await.map_err(|error| error.kind())
     })

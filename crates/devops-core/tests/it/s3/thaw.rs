@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use devops_core::{
     cancel::Cancelled,
-    fs::ReplacePolicy,
+    fs::{Destination, ReplacePolicy},
     kind::{HasKind, Kind},
     s3::{
         Archive, ArchiveState, Depth, Event, Filter, GetOptions, PartSize, Patience, Proof,
@@ -48,8 +48,8 @@ fn state(rig: &Rig) -> ArchiveState {
 fn fetched(rig: &Rig) -> Result<Vec<u8>, S3Error> {
     let path = rig.path("back");
     let replace = ReplacePolicy::Replace;
-    let options = GetOptions { replace, mode: 0o644, part_size: PartSize::Auto };
-    rig.run(async |link| get(link, &uri("a"), &path, options).await)?;
+    let options = GetOptions { replace, mode: None, part_size: PartSize::Auto };
+    rig.run(async |link| get(link, &uri("a"), &Destination::open(&path)?, options).await)?;
     Ok(fs::read(path).unwrap())
 }
 

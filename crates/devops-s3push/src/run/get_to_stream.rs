@@ -1,8 +1,8 @@
-//! `get … -`: an object to whoever reads the standard output.
+//! `get … -`, and `get` to a pipe: the bytes of an object in order, as they come.
 
-use std::io;
+use std::{fs::File, io, path::Path};
 
-use devops_cli::{Failure, Outcome, Session};
+use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::s3::{Event, GetSummary, Link, S3Error, get_stream};
 use serde_json::{Map, json};
 
@@ -13,15 +13,24 @@ use super::{
 };
 use crate::cli::GetArgs;
 
-pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<Outcome, Failure> {
+/// The DEST that stands for stdout.
+pub(super) const STDOUT: &str = "-";
+
+/// Writes the object to `sink`, whose name is `name`: `-` for stdout.
+pub(super) async fn get_to_stream(
+    args: &GetArgs,
+    (sink, name): (File, &Path),
+    session: &Session,
+) -> Result<Outcome, Failure> {
     let uri = &args.source;
     if uri.is_prefix() {
-        return Err(Failure::usage(format!("`{uri}` is a prefix: only one object goes to stdout")));
+        return Err(Failure::usage(format!(
+            "`{uri}` is a prefix: only one object can be a stream"
+        )));
     }
     if !args.include.is_empty() || !args.exclude.is_empty() {
         return Err(Failure::usage("--include and --exclude are for a prefix that ends with `/`"));
     }
-    let sink = session.stdout_file()?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     // Events as JSON would stand between the bytes.
@@ -31,9 +40,10 @@ pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<O
         }
     };
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    match get_stream(link, uri, Box::new(sink), "standard output".into()).await {
+    let shown = if name == Path::new(STDOUT) { Path::new("standard output") } else { name };
+    match get_stream(link, uri, Box::new(sink), shown.to_owned()).await {
         Ok(summary) => {
-            tell(&summary, session);
+            tell(&summary, name, session);
             Ok(Outcome::Done)
         }
         // Who reads has enough.
@@ -44,13 +54,15 @@ pub(super) async fn get_to_stdout(args: &GetArgs, session: &Session) -> Result<O
     }
 }
 
-fn tell(summary: &GetSummary, session: &Session) {
+fn tell(summary: &GetSummary, name: &Path, session: &Session) {
     if session.json() {
         let mut object = Map::new();
-        insert(&mut object, json!({"type": "object", "path": "-"}));
+        insert(&mut object, json!({"type": "object"}));
+        insert_path(&mut object, "path", name);
         insert(&mut object, fetched_json(summary));
         session.emit_beside(&object);
         return;
     }
-    session.status(format!("Downloaded {} to stdout {}", summary.uri, proof_of(summary)));
+    let shown = if name == Path::new(STDOUT) { "stdout".to_owned() } else { quote(name) };
+    session.status(format!("Downloaded {} to {shown} {}", summary.uri, proof_of(summary)));
 }

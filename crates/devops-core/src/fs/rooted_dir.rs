@@ -1,12 +1,13 @@
-//! Reaches folders beneath one folder, never through a symbolic link.
+//! Reaches directories beneath one directory, never through a symbolic link.
 //!
-//! The kernel resolves a path beneath the folder in one step where it can (`openat2`, Linux 5.6). Where it
-//! cannot, for an older kernel, a filter that forbids the call or a path longer than the system takes,
+//! The kernel resolves a path beneath the directory in one step where it can (`openat2`, Linux 5.6). Where
+//! it cannot, for an older kernel, a filter that forbids the call or a path longer than the system takes,
 //! the path is walked one component at a time, none of them followed. Without `..` in any path that is
 //! as safe.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
+    fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
@@ -18,55 +19,76 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, statat,
+        AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, fstat, linkat,
+        mkdirat, openat, openat2, renameat, renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
 
-use super::Lookup;
-use crate::archive::{
-    meta::{FileId, Meta},
-    walk::FOLDER,
-};
+use super::ReplacePolicy;
+
+/// How every directory beneath another is opened.
+pub(crate) const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Device and inode: what makes two paths the same file.
+pub(crate) type FileId = (u64, u64);
+
+/// How the directories beneath the root are reached; both ways are equally safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lookup {
+    /// The kernel resolves whole paths, if it can.
+    #[default]
+    Kernel,
+    /// Every component is opened by itself, as on kernels that cannot.
+    Components,
+}
 
 const RESOLVE: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// A folder, and the one beneath it that was used last.
-pub(super) struct Beneath {
-    root: Arc<Folder>,
+/// A directory below which paths are resolved, and the one beneath it that was used last.
+#[derive(Debug)]
+pub struct RootedDir {
+    root: Arc<DirHandle>,
     by_kernel: AtomicBool,
-    last: Mutex<Option<(PathBuf, Arc<Folder>)>>,
+    last: Mutex<Option<(PathBuf, Arc<DirHandle>)>>,
 }
 
-/// An open folder.
-pub(super) struct Folder {
+/// An open directory.
+#[derive(Debug)]
+pub struct DirHandle {
     fd: OwnedFd,
-    pub(super) id: FileId,
+    pub(crate) id: FileId,
 }
 
-/// A place in an open folder.
-#[derive(Clone)]
-pub(super) struct Spot<'a> {
-    pub(super) folder: Arc<Folder>,
-    pub(super) name: &'a OsStr,
+/// A name in an open directory.
+#[derive(Clone, Debug)]
+pub struct DirEntryPath {
+    pub(crate) dir: Arc<DirHandle>,
+    pub(crate) name: OsString,
 }
 
-impl Beneath {
+impl RootedDir {
     /// Opens the root; a symbolic link the user names is followed.
-    pub(super) fn open(root: &Path, lookup: Lookup) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path, lookup: Lookup) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = Folder::new(openat(CWD, root, flags, Mode::empty())?)?;
-        let by_kernel = AtomicBool::new(lookup == Lookup::Kernel);
-        Ok(Self { root: Arc::new(root), by_kernel, last: Mutex::new(None) })
+        let root = DirHandle::new(openat(CWD, root, flags, Mode::empty())?)?;
+        Ok(Self::of(Arc::new(root), lookup))
     }
 
-    pub(super) fn root(&self) -> &Arc<Folder> {
+    /// Resolves paths below a directory that is open already.
+    pub(crate) fn of(root: Arc<DirHandle>, lookup: Lookup) -> Self {
+        let by_kernel = AtomicBool::new(lookup == Lookup::Kernel);
+        Self { root, by_kernel, last: Mutex::new(None) }
+    }
+
+    pub(crate) fn root(&self) -> &Arc<DirHandle> {
         &self.root
     }
 
     /// Opens the folder at `path`.
-    pub(super) fn folder(&self, path: &Path) -> io::Result<Arc<Folder>> {
+    pub(crate) fn folder(&self, path: &Path) -> io::Result<Arc<DirHandle>> {
         if path.as_os_str().is_empty() {
             return Ok(Arc::clone(&self.root));
         }
@@ -75,45 +97,45 @@ impl Beneath {
         {
             return Ok(Arc::clone(folder));
         }
-        let folder = Folder::new(self.resolve(path)?)?;
+        let folder = DirHandle::new(self.resolve(path)?)?;
         Ok(self.remember(path, folder))
     }
 
     /// Opens the folder at `path`, and makes missing ones, which `on_made` hears of.
-    pub(super) fn make(
+    pub(crate) fn make(
         &self,
         path: &Path,
         on_made: &mut dyn FnMut(FileId),
-    ) -> io::Result<Arc<Folder>> {
+    ) -> io::Result<Arc<DirHandle>> {
         match self.folder(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
         let mut folder = Arc::clone(&self.root);
         for name in path {
-            folder = Arc::new(match openat(folder.as_fd(), name, FOLDER, Mode::empty()) {
+            folder = Arc::new(match openat(folder.as_fd(), name, DIRECTORY, Mode::empty()) {
                 Err(Errno::NOENT) => {
                     match mkdirat(folder.as_fd(), name, Mode::from_raw_mode(0o777)) {
                         // Another thread was quicker.
                         Ok(()) | Err(Errno::EXIST) => {}
                         Err(error) => return Err(error.into()),
                     }
-                    let made = Folder::open(&folder, name)?;
+                    let made = DirHandle::open(&folder, name)?;
                     on_made(made.id);
                     made
                 }
-                other => Folder::new(other.map_err(explained)?)?,
+                other => DirHandle::new(other.map_err(explained)?)?,
             });
         }
         *self.last() = Some((path.to_owned(), Arc::clone(&folder)));
         Ok(folder)
     }
 
-    fn last(&self) -> std::sync::MutexGuard<'_, Option<(PathBuf, Arc<Folder>)>> {
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<(PathBuf, Arc<DirHandle>)>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, path: &Path, folder: Folder) -> Arc<Folder> {
+    fn remember(&self, path: &Path, folder: DirHandle) -> Arc<DirHandle> {
         let folder = Arc::new(folder);
         *self.last() = Some((path.to_owned(), Arc::clone(&folder)));
         folder
@@ -121,7 +143,7 @@ impl Beneath {
 
     fn resolve(&self, path: &Path) -> io::Result<OwnedFd> {
         if self.by_kernel.load(Ordering::Relaxed) {
-            match openat2(self.root.as_fd(), path, FOLDER, Mode::empty(), RESOLVE) {
+            match openat2(self.root.as_fd(), path, DIRECTORY, Mode::empty(), RESOLVE) {
                 // The kernel does not know the call, or a filter forbids it.
                 Err(Errno::NOSYS | Errno::PERM) => self.by_kernel.store(false, Ordering::Relaxed),
                 // For this one path it is not the way.
@@ -132,7 +154,7 @@ impl Beneath {
         let mut folder: Option<OwnedFd> = None;
         for name in path {
             let above = folder.as_ref().map_or(self.root.as_fd(), AsFd::as_fd);
-            folder = Some(openat(above, name, FOLDER, Mode::empty()).map_err(explained)?);
+            folder = Some(openat(above, name, DIRECTORY, Mode::empty()).map_err(explained)?);
         }
         folder.ok_or_else(|| Errno::NOENT.into())
     }
@@ -147,44 +169,90 @@ fn explained(error: Errno) -> io::Error {
     }
 }
 
-impl Folder {
-    fn new(fd: OwnedFd) -> io::Result<Self> {
-        let id = Meta::from(fstat(&fd)?).id;
+impl DirHandle {
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let stat = fstat(&fd)?;
+        let id = (stat.st_dev, stat.st_ino);
         Ok(Self { fd, id })
     }
 
     /// Opens the folder `name` right in `folder`.
     fn open(folder: &Self, name: &OsStr) -> io::Result<Self> {
-        Self::new(openat(folder.as_fd(), name, FOLDER, Mode::empty()).map_err(explained)?)
+        Self::new(openat(folder.as_fd(), name, DIRECTORY, Mode::empty()).map_err(explained)?)
     }
 }
 
-impl AsFd for Folder {
+impl AsFd for DirHandle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl Spot<'_> {
+impl DirEntryPath {
+    /// Returns another name in the same directory.
+    pub(crate) fn sibling(&self, name: impl Into<OsString>) -> Self {
+        Self { dir: Arc::clone(&self.dir), name: name.into() }
+    }
+
     /// Looks at what is there, without following it.
-    pub(super) fn look(&self) -> io::Result<Option<Meta>> {
-        match statat(self.folder.as_fd(), self.name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stat.into())),
+    pub(crate) fn look(&self) -> io::Result<Option<Stat>> {
+        match statat(self.dir.as_fd(), &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Opens what is there; a link is never followed, and a pipe never waited for.
+    pub(crate) fn open(&self, flags: OFlags, mode: Mode) -> rustix::io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        openat(self.dir.as_fd(), &self.name, flags, mode).map(File::from)
+    }
+
     /// Opens what is there for nothing but its metadata, if it is of the sort expected and has no other
-    /// name: only then it cannot be somebody else's file in the place of ours.
-    pub(super) fn handle(&self, kind: FileType) -> io::Result<OwnedFd> {
+    /// name: only then it cannot be a file of another in the place of ours.
+    pub(crate) fn handle(&self, kind: FileType) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = openat(self.folder.as_fd(), self.name, flags, Mode::empty())?;
-        let meta = Meta::from(fstat(&fd)?);
-        if meta.kind != kind || meta.has_more_names {
+        let fd = openat(self.dir.as_fd(), &self.name, flags, Mode::empty())?;
+        let stat = fstat(&fd)?;
+        if FileType::from_raw_mode(stat.st_mode) != kind || stat.st_nlink > 1 {
             return Err(io::Error::other("something else took its place"));
         }
         Ok(fd)
+    }
+
+    /// Returns whether this names the open `file`.
+    pub(crate) fn is(&self, file: impl AsFd) -> bool {
+        match (fstat(file), self.look()) {
+            (Ok(open), Ok(Some(named))) => {
+                (open.st_dev, open.st_ino) == (named.st_dev, named.st_ino)
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives what is there the name `to`; with [`ReplacePolicy::Keep`] an existing one fails with `EXIST`.
+    pub(crate) fn rename(&self, to: &Self, policy: ReplacePolicy) -> rustix::io::Result<()> {
+        let (from_dir, to_dir) = (self.dir.as_fd(), to.dir.as_fd());
+        if policy == ReplacePolicy::Replace {
+            renameat(from_dir, &self.name, to_dir, &to.name)?;
+            // Of two names of one file, a rename leaves both.
+            let _gone = self.remove();
+            return Ok(());
+        }
+        match renameat_with(from_dir, &self.name, to_dir, &to.name, RenameFlags::NOREPLACE) {
+            // Some file systems (NFS, older FUSE) have no NOREPLACE; a hard link refuses as well.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                linkat(from_dir, &self.name, to_dir, &to.name, AtFlags::empty())?;
+                self.remove()
+            }
+            other => other,
+        }
+    }
+
+    /// Removes what is there, unless it is a directory.
+    pub(crate) fn remove(&self) -> rustix::io::Result<()> {
+        unlinkat(self.dir.as_fd(), &self.name, AtFlags::empty())
     }
 }
 
@@ -194,10 +262,10 @@ mod tests {
 
     use super::*;
 
-    fn both(check: impl Fn(&Beneath, &Path)) {
+    fn both(check: impl Fn(&RootedDir, &Path)) {
         for lookup in [Lookup::Kernel, Lookup::Components] {
             let dir = tempfile::tempdir().unwrap();
-            check(&Beneath::open(dir.path(), lookup).unwrap(), dir.path());
+            check(&RootedDir::open(dir.path(), lookup).unwrap(), dir.path());
         }
     }
 

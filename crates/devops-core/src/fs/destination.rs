@@ -1,0 +1,263 @@
+//! Where a file is written: an open directory and a name in it.
+//!
+//! The directory that a user names may be reached through links. It is opened once and held, and from then
+//! on everything happens by handle: what others do to the path meanwhile leads nowhere else.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{
+        CWD, FileType, Mode, OFlags, Stat, fcntl_getfl, fcntl_setfl, fstat, fstatfs, openat,
+        readlinkat,
+    },
+    io::Errno,
+    process::geteuid,
+};
+
+use super::{
+    At, DirEntryPath, DirHandle, Lookup, NotRegular, PathError, RootedDir, create_folders, parent,
+};
+
+/// The kernel follows no more links than this, either.
+const MAX_LINKS: usize = 40;
+/// The type of the file system that has `/proc/self/fd`, from `linux/magic.h`.
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+
+/// A symbolic link stands under the final name, and is neither followed nor replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RefusedLink {
+    /// Another user made it, or can put one in its place.
+    #[error("it is a symbolic link that another user could have made")]
+    Untrusted,
+    /// Links are not followed below the folder a user named.
+    #[error("it is a symbolic link, and none is followed below the folder")]
+    Below,
+}
+
+/// Where a file is written.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    pub(crate) at: DirEntryPath,
+    path: PathBuf,
+}
+
+/// What a path that is to be written leads to.
+pub enum Resolved {
+    /// A file, or a name that is free.
+    File(Destination),
+    /// A pipe, a terminal or what this process has open.
+    Stream(Stream),
+}
+
+/// Something that takes bytes as they come. It is not open yet: a reader would take that for a writer.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    at: DirEntryPath,
+    path: PathBuf,
+    /// Whether it is what a descriptor of this process leads to, as `/dev/stdout` does.
+    is_descriptor: bool,
+}
+
+impl Stream {
+    /// Opens it for writing; a pipe that no process reads fails.
+    pub fn open(&self) -> Result<File, PathError> {
+        let opened =
+            if self.is_descriptor { open_descriptor(&self.at) } else { open_stream(&self.at) };
+        opened.at(&self.path, "write")
+    }
+}
+
+impl Destination {
+    /// Opens the directory of `path`.
+    ///
+    /// A link under the final name is followed if it is ours or root's and no other can replace it.
+    /// A device, a pipe or a directory there is refused: it cannot be replaced by a file.
+    pub fn open(path: &Path) -> Result<Self, PathError> {
+        match resolve(path)? {
+            Resolved::File(destination) => Ok(destination),
+            Resolved::Stream(_) => Err(refused(NotRegular)).at(path, "replace"),
+        }
+    }
+
+    /// Returns the path as the user knows it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns how large the file is that is there, if any.
+    pub(crate) fn size(&self) -> Result<Option<u64>, PathError> {
+        let stat = self.at.look().at(&self.path, "read")?;
+        Ok(stat.map(|stat| u64::try_from(stat.st_size).unwrap_or(0)))
+    }
+
+    /// Opens the file that is there for reading; anything else is refused.
+    pub(crate) fn open_file(&self) -> Result<File, PathError> {
+        let file = self.at.open(OFlags::RDONLY, Mode::empty()).at(&self.path, "read")?;
+        if !file.metadata().at(&self.path, "read")?.is_file() {
+            return Err(refused(NotRegular)).at(&self.path, "read");
+        }
+        Ok(file)
+    }
+
+    /// Returns another name in the same directory.
+    pub(super) fn sibling(&self, name: &OsStr) -> Self {
+        Self { at: self.at.sibling(name), path: parent(&self.path).join(name) }
+    }
+
+    /// Fails if a link was put under the final name meanwhile.
+    pub(super) fn check_no_link(&self) -> Result<(), PathError> {
+        let stat = self.at.look().at(&self.path, "replace")?;
+        if stat.is_some_and(|stat| kind(&stat) == FileType::Symlink) {
+            return Err(refused(RefusedLink::Below)).at(&self.path, "replace");
+        }
+        Ok(())
+    }
+}
+
+/// A folder that files are written below.
+#[derive(Clone, Debug)]
+pub struct DestinationFolder {
+    root: Arc<RootedDir>,
+    path: PathBuf,
+}
+
+impl DestinationFolder {
+    /// Opens a folder; one that is missing is made.
+    pub fn create(path: &Path) -> Result<Self, PathError> {
+        create_folders(path)?;
+        Self::open(path)
+    }
+
+    /// Opens a folder that exists.
+    pub fn open(path: &Path) -> Result<Self, PathError> {
+        let root = RootedDir::open(path, Lookup::Kernel).at(path, "open")?;
+        Ok(Self { root: Arc::new(root), path: path.to_owned() })
+    }
+
+    /// Returns where the file `relative` goes, and makes the folders above it; no link is followed.
+    pub fn make(&self, relative: &Path) -> Result<Destination, PathError> {
+        let above = relative.parent().unwrap_or(Path::new(""));
+        let dir = self.root.make(above, &mut |_| {});
+        self.destination(dir.at(self.path.join(above), "enter")?, relative)
+    }
+
+    /// Returns where the file `relative` is, if there is a folder for it.
+    pub fn find(&self, relative: &Path) -> Result<Option<Destination>, PathError> {
+        let above = relative.parent().unwrap_or(Path::new(""));
+        match self.root.folder(above) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            dir => self.destination(dir.at(self.path.join(above), "enter")?, relative).map(Some),
+        }
+    }
+
+    fn destination(&self, dir: Arc<DirHandle>, relative: &Path) -> Result<Destination, PathError> {
+        let path = self.path.join(relative);
+        let name = name_of(&path)?.to_owned();
+        let at = DirEntryPath { dir, name };
+        match at.look().at(&path, "read")?.map(|stat| kind(&stat)) {
+            None | Some(FileType::RegularFile) => Ok(Destination { at, path }),
+            Some(FileType::Symlink) => Err(refused(RefusedLink::Below)).at(path, "replace"),
+            Some(_) => Err(refused(NotRegular)).at(path, "replace"),
+        }
+    }
+}
+
+/// Returns what a path leads to that a user wants written; links that may be followed are, one at a time.
+pub fn resolve(named: &Path) -> Result<Resolved, PathError> {
+    let mut path = named.to_owned();
+    for _ in 0..=MAX_LINKS {
+        let at = DirEntryPath {
+            dir: DirHandle::reach(parent(&path)).map(Arc::new).at(named, "create")?,
+            name: name_of(&path)?.to_owned(),
+        };
+        let Some(stat) = at.look().at(named, "create")? else {
+            return Ok(Resolved::File(Destination { at, path }));
+        };
+        match kind(&stat) {
+            FileType::RegularFile => return Ok(Resolved::File(Destination { at, path })),
+            FileType::Symlink if !is_trusted(&at, &stat).at(named, "read")? => {
+                return Err(refused(RefusedLink::Untrusted)).at(path, "follow");
+            }
+            // What it says is for people: only the kernel can follow it.
+            FileType::Symlink if is_in_proc(&at) => {
+                return Ok(stream(at, named, true));
+            }
+            FileType::Symlink => {
+                let target = readlinkat(at.dir.as_fd(), &at.name, Vec::new()).at(&path, "read")?;
+                path = parent(&path).join(OsStr::from_bytes(target.as_bytes()));
+            }
+            FileType::Fifo | FileType::CharacterDevice
+                if is_trusted(&at, &stat).at(named, "read")? =>
+            {
+                return Ok(stream(at, named, false));
+            }
+            _ => return Err(refused(NotRegular)).at(named, "replace"),
+        }
+    }
+    Err(Errno::LOOP).at(named, "follow")
+}
+
+fn stream(at: DirEntryPath, named: &Path, is_descriptor: bool) -> Resolved {
+    Resolved::Stream(Stream { at, path: named.to_owned(), is_descriptor })
+}
+
+fn name_of(path: &Path) -> Result<&OsStr, PathError> {
+    match path.file_name() {
+        Some(name) => Ok(name),
+        None => Err(refused(NotRegular)).at(path, "replace"),
+    }
+}
+
+fn refused(why: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Returns whether only we or root can have put there what `stat` describes.
+fn is_trusted(at: &DirEntryPath, stat: &Stat) -> io::Result<bool> {
+    let is_ours = |uid: u32| uid == 0 || uid == geteuid().as_raw();
+    let dir = fstat(at.dir.as_fd())?;
+    let group = Mode::from_raw_mode(dir.st_mode).contains(Mode::WGRP);
+    let others = Mode::from_raw_mode(dir.st_mode).contains(Mode::WOTH);
+    // With a umask of 002 everybody has a group of one's own, of the same number.
+    let is_closed = !others && (!group || dir.st_gid == dir.st_uid);
+    Ok(is_ours(stat.st_uid) && is_ours(dir.st_uid) && is_closed)
+}
+
+fn is_in_proc(at: &DirEntryPath) -> bool {
+    fstatfs(at.dir.as_fd()).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(PROC_SUPER_MAGIC))
+}
+
+/// Opens what `/dev/fd/N` leads to; a file is written on from its end.
+fn open_descriptor(at: &DirEntryPath) -> rustix::io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOCTTY | OFlags::CLOEXEC;
+    openat(at.dir.as_fd(), &at.name, flags, Mode::empty()).map(File::from)
+}
+
+/// Opens a pipe or a character device; a pipe without a reader is not waited for.
+fn open_stream(at: &DirEntryPath) -> rustix::io::Result<File> {
+    let file = at.open(OFlags::WRONLY, Mode::empty())?;
+    if !matches!(kind(&fstat(&file)?), FileType::Fifo | FileType::CharacterDevice) {
+        return Err(Errno::INVAL);
+    }
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+impl DirHandle {
+    /// Opens a directory that a user named; links on the way are followed.
+    pub(crate) fn reach(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self::new(openat(CWD, path, flags, Mode::empty())?)
+    }
+}

@@ -1,0 +1,109 @@
+//! A folder of a get in which another process puts links while objects are on their way.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use devops_core::{
+    fs::{DestinationFolder, ReplacePolicy, user_mode},
+    kind::{HasKind, Kind},
+    s3::{Filter, GetOptions, PartSize, find_targets, get_target, run_all},
+    units::ByteSize,
+};
+
+use crate::s3::rig::{PART, Rig, bytes, uri};
+
+/// Gets all below `p/` into `to`, and returns what failed.
+fn get_all(rig: &Rig, replace: ReplacePolicy) -> Vec<Kind> {
+    let part_size = PartSize::Exactly(ByteSize(PART));
+    let options = GetOptions { replace, mode: None, part_size };
+    let mut failed = Vec::new();
+    rig.run(async |link| {
+        let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
+        let folder = DestinationFolder::create(&rig.path("to"))?;
+        let work = async |target| get_target(link, &folder, target, options).await;
+        let mut tell = |_: &_, result: Result<_, devops_core::s3::S3Error>| {
+            failed.extend(result.err().map(|error| error.kind()));
+        };
+        run_all(link, &targets.files, work, &mut tell).await
+    })
+    .unwrap();
+    failed
+}
+
+/// A rig with a small object and one of several ranges, whose requests are held.
+fn rig(held: &str) -> Rig {
+    let rig = Rig::new();
+    rig.server.put("backups", "p/d/f", held.as_bytes());
+    rig.server.put("backups", "p/d/large", &bytes(2 * PART + 1));
+    fs::create_dir_all(rig.path("to/d")).unwrap();
+    fs::create_dir(rig.path("outside")).unwrap();
+    rig
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().next().is_none()
+}
+
+#[test]
+fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere_else() {
+    let rig = rig("content");
+    rig.server.faults(&["GetObject:hold:times=2"]);
+    let (folder, moved, outside) = (rig.path("to/d"), rig.path("to/away"), rig.path("outside"));
+    let swap = move |_: &_| {
+        fs::rename(&folder, moved).unwrap();
+        symlink(outside, folder).unwrap();
+    };
+
+    rig.while_held(2, swap, |rig| get_all(rig, ReplacePolicy::Keep));
+
+    assert!(is_empty(&rig.path("outside")));
+    // The open folder was the one that was moved.
+    assert_eq!(fs::read(rig.path("to/away/f")).unwrap(), b"content");
+}
+
+#[test]
+fn a_link_put_under_the_final_name_meanwhile_is_neither_followed_nor_replaced() {
+    for replace in [ReplacePolicy::Replace, ReplacePolicy::Keep] {
+        let rig = rig("content");
+        rig.server.faults(&["GetObject:hold:times=2"]);
+        fs::write(rig.path("precious"), "precious").unwrap();
+        let (precious, names) = (rig.path("precious"), ["f", "large"]);
+        let links = names.map(|name| rig.path("to/d").join(name));
+        let plant = |_: &_| links.iter().for_each(|link| symlink(&precious, link).unwrap());
+
+        let failed = rig.while_held(2, plant, |rig| get_all(rig, replace));
+
+        let expected = if replace == ReplacePolicy::Keep { Kind::Exists } else { Kind::Denied };
+        assert_eq!(failed, [expected; 2]);
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+        assert!(links.iter().all(|link| link.is_symlink()));
+    }
+}
+
+#[test]
+fn a_link_that_was_there_before_is_refused() {
+    let rig = rig("content");
+    symlink(rig.path("outside"), rig.path("to/d/f")).unwrap();
+    fs::remove_dir(rig.path("to/d/large")).unwrap_err();
+
+    let failed = get_all(&rig, ReplacePolicy::Replace);
+
+    assert_eq!(failed, [Kind::Denied]);
+    assert!(is_empty(&rig.path("outside")));
+}
+
+#[test]
+fn an_archive_is_for_its_owner_alone_and_anything_else_follows_the_umask() {
+    let age = "age-encryption.org/v1\n-> X25519";
+    for (content, mode) in [(age, 0o600), ("text", user_mode())] {
+        let rig = rig(content);
+
+        get_all(&rig, ReplacePolicy::Keep);
+
+        let found = fs::metadata(rig.path("to/d/f")).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(found, mode, "{content}");
+    }
+}
