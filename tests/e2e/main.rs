@@ -30,4 +30,5 @@ mod s3push_trees;
 mod s3push_words;
 #[cfg(feature = "servers")]
 mod servers;
+mod swaps;
 mod tf;

@@ -17,6 +17,7 @@ const TESTS: [&str; 5] = ["--locked", "--release", "--workspace", "--exclude", "
 /// The random cases of each property, and the seconds of fuzzing, in the long run.
 const LONG_CASES: &str = "400";
 const LONG_FUZZ_SECONDS: &str = "300";
+const LONG_SWAP_SECONDS: &str = "60";
 
 /// Runs every check, the quick ones first; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -32,12 +33,13 @@ pub(crate) fn run() -> Result<()> {
     tests(&mut runner("default"))
 }
 
-/// Runs what takes too long for every change: all pairs of faults, many more random cases, and minutes of
-/// fuzzing.
+/// Runs what takes too long for every change: all pairs of faults, many more random cases, folders whose owner
+/// swaps what is in them for minutes, and minutes of fuzzing.
 pub(crate) fn run_long() -> Result<()> {
     run()?;
     let mut all = runner("long");
-    tests(all.env("DEVOPS_EVERY_PAIR", "1").env("PROPTEST_CASES", LONG_CASES))?;
+    all.env("DEVOPS_EVERY_PAIR", "1").env("PROPTEST_CASES", LONG_CASES);
+    tests(all.env("DEVOPS_SWAP_SECONDS", LONG_SWAP_SECONDS))?;
     for parser in ["reader", "index"] {
         fuzz::run(&[parser, "--seconds", LONG_FUZZ_SECONDS].map(str::to_owned))?;
     }

@@ -25,7 +25,7 @@ mod write_behind;
 pub(crate) use atomic::target_name;
 pub use atomic::{AtomicFile, remove_stale, replace};
 pub(crate) use destination::RefusedLink;
-pub use destination::{Destination, DestinationFolder, Resolved, Stream, resolve};
+pub use destination::{Destination, OpenFolder, Resolved, Stream, resolve};
 pub(crate) use input::NotRegular;
 pub use input::{Input, open_file, read_input};
 pub use output::{Output, check_output, write_output};

@@ -121,14 +121,14 @@ impl Destination {
     }
 }
 
-/// A folder that files are written below.
+/// A folder that was opened once; files below it are reached without following a link.
 #[derive(Clone, Debug)]
-pub struct DestinationFolder {
+pub struct OpenFolder {
     root: Arc<RootedDir>,
     path: PathBuf,
 }
 
-impl DestinationFolder {
+impl OpenFolder {
     /// Opens a folder; one that is missing is made.
     pub fn create(path: &Path) -> Result<Self, PathError> {
         create_folders(path)?;
@@ -139,6 +139,11 @@ impl DestinationFolder {
     pub fn open(path: &Path) -> Result<Self, PathError> {
         let root = RootedDir::open(path, Lookup::Kernel).at(path, "open")?;
         Ok(Self { root: Arc::new(root), path: path.to_owned() })
+    }
+
+    /// Returns the path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns where the file `relative` goes, and makes the folders above it; no link is followed.
@@ -155,6 +160,13 @@ impl DestinationFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             dir => self.destination(dir.at(self.path.join(above), "enter")?, relative).map(Some),
         }
+    }
+
+    /// Opens the file `relative` for reading; anything else is refused, and a pipe never waited for.
+    pub fn open_file(&self, relative: &Path) -> Result<File, PathError> {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let found = self.find(relative)?.ok_or_else(missing);
+        found.at(self.path.join(relative), "read")?.open_file()
     }
 
     fn destination(&self, dir: Arc<DirHandle>, relative: &Path) -> Result<Destination, PathError> {

@@ -209,7 +209,7 @@ fn a_folder_that_is_swapped_for_a_link_leads_nowhere_else() {
 #[test]
 fn a_file_beneath_a_folder_is_reached_through_no_link() {
     let (dir, _) = own_folder();
-    let folder = DestinationFolder::create(&dir.path().join("in")).unwrap();
+    let folder = OpenFolder::create(&dir.path().join("in")).unwrap();
     fs::create_dir_all(dir.path().join("in/x")).unwrap();
     fs::create_dir(dir.path().join("out")).unwrap();
     symlink("../out", dir.path().join("in/link")).unwrap();

@@ -162,7 +162,7 @@ impl StreamPut<'_> {
         let (path, size) = spool.fill(self.link, stream).await?;
         let options = PutOptions { spooled: true, ..self.options.clone() };
         let sources: Vec<_> =
-            uris.iter().map(|uri| Source { path: path.clone(), uri: uri.clone(), size }).collect();
+            uris.iter().map(|uri| Source::new(path.clone(), uri.clone(), size)).collect();
         let stored = join_all(sources.iter().map(|source| self.put_file(source, &options))).await;
         release(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
         Ok(stored)

@@ -17,7 +17,7 @@ use super::{
     targets::{Target, Targets, plan_targets},
     uri::S3Uri,
 };
-use crate::fs::{Destination, DestinationFolder, PathError};
+use crate::fs::{Destination, OpenFolder, PathError};
 
 /// Lists the objects under a prefix to their end and decides what they become.
 pub fn find_targets<'a>(
@@ -42,7 +42,7 @@ pub fn find_targets<'a>(
 /// that has the MD5 of its `ETag` needs none.
 pub fn get_target<'a>(
     link: Link<'a>,
-    folder: &'a DestinationFolder,
+    folder: &'a OpenFolder,
     target: &'a Target,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
@@ -95,7 +95,7 @@ async fn already_there(
 /// asked for.
 pub fn preview_target<'a>(
     link: Link<'a>,
-    folder: Option<&'a DestinationFolder>,
+    folder: Option<&'a OpenFolder>,
     target: &'a Target,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {

@@ -140,7 +140,7 @@ pub fn put_composed<'a>(
 ) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
-        let file = OpenFile::open(&source.path, link.stop).await?;
+        let file = source.open(link.stop).await?;
         let plan = link.store.plan(file.size(), options.part_size)?;
         let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
         let plan = resumption.plan(link, plan)?;
@@ -159,7 +159,7 @@ pub fn preview<'a>(
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Preview, S3Error>> {
     Box::pin(async move {
-        let file = OpenFile::open(&source.path, link.stop).await?;
+        let file = source.open(link.stop).await?;
         let plan = link.store.plan(file.size(), options.part_size)?;
         let there = look(link, &source.uri, &file, options).await?;
         let unchanged = matches!(there, There::Same(..));

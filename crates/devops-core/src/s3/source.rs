@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, Destination, PathError, open_file},
+    fs::{At, Destination, OpenFolder, PathError, open_file},
     kind::{HasKind, Kind},
 };
 
@@ -135,6 +135,20 @@ impl OpenFile {
             let path = destination.path().to_owned();
             let file = destination.open_file()?;
             Self::new(Arc::new(file), path)
+        };
+        Ok(stop.outrun(open).await??)
+    }
+
+    /// Opens a file below a folder, through no link.
+    pub(crate) async fn open_below(
+        folder: &OpenFolder,
+        relative: &Path,
+        stop: &Stop,
+    ) -> Result<Self, S3Error> {
+        let (folder, relative) = (folder.clone(), relative.to_owned());
+        let open = move || {
+            let file = folder.open_file(&relative)?;
+            Self::new(Arc::new(file), folder.path().join(relative))
         };
         Ok(stop.outrun(open).await??)
     }

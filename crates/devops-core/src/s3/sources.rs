@@ -10,16 +10,19 @@ use std::{
 use globset::GlobMatcher;
 
 use super::{
+    S3Error,
     filter::{Filter, glob},
+    source::OpenFile,
+    stop::Stop,
     uri::{S3Uri, UriError},
 };
 use crate::{
-    fs::{At, PathError},
+    fs::{At, OpenFolder, PathError},
     kind::{HasKind, Kind},
 };
 
 /// A file and the object it becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// The file.
     pub path: PathBuf,
@@ -27,7 +30,32 @@ pub struct Source {
     pub uri: S3Uri,
     /// How many bytes it had when it was found.
     pub size: u64,
+    /// The folder it was found in and its path there, where no link is followed.
+    below: Option<(OpenFolder, PathBuf)>,
 }
+
+impl Source {
+    /// Names the object of a file; links on the way to the file are followed.
+    pub fn new(path: PathBuf, uri: S3Uri, size: u64) -> Self {
+        Self { path, uri, size, below: None }
+    }
+
+    /// Opens the file as it was found.
+    pub(crate) async fn open(&self, stop: &Stop) -> Result<OpenFile, S3Error> {
+        match &self.below {
+            None => OpenFile::open(&self.path, stop).await,
+            Some((folder, relative)) => OpenFile::open_below(folder, relative, stop).await,
+        }
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.uri, self.size) == (&other.path, &other.uri, other.size)
+    }
+}
+
+impl Eq for Source {}
 
 /// Something in a folder that does not become an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +150,7 @@ pub fn find_sources(
         destination,
         filter,
         follow_symlinks,
+        folder: None,
         found: Sources::default(),
         seen: HashMap::new(),
     };
@@ -152,6 +181,8 @@ struct Search<'a> {
     destination: &'a S3Uri,
     filter: &'a Filter,
     follow_symlinks: bool,
+    /// The folder that is walked, unless links in it are followed.
+    folder: Option<OpenFolder>,
     found: Sources,
     /// The file that became each key.
     seen: HashMap<String, PathBuf>,
@@ -176,7 +207,7 @@ impl Search<'_> {
         };
         if metadata.is_dir() {
             self.found.is_tree = true;
-            return self.walk(path, Path::new(""), &mut vec![identity(&metadata)], &|_| true);
+            return self.walk_from(path, &metadata, &|_| true);
         }
         if !metadata.is_file() {
             return Err(SourcesError::NotAFile { path: path.to_owned(), reason: kind(&metadata) });
@@ -188,7 +219,7 @@ impl Search<'_> {
         } else {
             self.destination.clone()
         };
-        self.take(path.to_owned(), uri, metadata.len())
+        self.take(Source::new(path.to_owned(), uri, metadata.len()))
     }
 
     fn add_glob(
@@ -202,19 +233,19 @@ impl Search<'_> {
         self.found.is_tree = true;
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let metadata = fs::metadata(root).at(root, "read")?;
-        let ancestors = &mut vec![identity(&metadata)];
-        self.walk(root, Path::new(""), ancestors, &|relative| matcher.is_match(relative))?;
+        self.walk_from(root, &metadata, &|relative| matcher.is_match(relative))?;
         if n_found(&self.found) == before {
             return Err(SourcesError::NoMatch(path.display().to_string()));
         }
         Ok(())
     }
 
-    fn take(&mut self, path: PathBuf, uri: S3Uri, size: u64) -> Result<(), SourcesError> {
+    fn take(&mut self, source: Source) -> Result<(), SourcesError> {
+        let Source { path, uri, .. } = &source;
         if let Some(first) = self.seen.insert(uri.key.clone(), path.clone()) {
-            return Err(SourcesError::Collision { first, second: path, uri });
+            return Err(SourcesError::Collision { first, second: path.clone(), uri: uri.clone() });
         }
-        self.found.files.push(Source { path, uri, size });
+        self.found.files.push(source);
         Ok(())
     }
 
@@ -225,6 +256,17 @@ impl Search<'_> {
     fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
         let reason = error.to_string();
         self.found.skipped.push(Skipped { path, reason, is_unread: true });
+    }
+
+    fn walk_from(
+        &mut self,
+        root: &Path,
+        metadata: &Metadata,
+        wanted: &dyn Fn(&Path) -> bool,
+    ) -> Result<(), SourcesError> {
+        // Files are opened later, and then a folder on their way may have become a link.
+        self.folder = if self.follow_symlinks { None } else { Some(OpenFolder::open(root)?) };
+        self.walk(root, Path::new(""), &mut vec![identity(metadata)], wanted)
     }
 
     fn walk(
@@ -279,7 +321,10 @@ impl Search<'_> {
             return Ok(());
         };
         match self.destination.join(name) {
-            Ok(uri) => self.take(path, uri, size),
+            Ok(uri) => {
+                let below = self.folder.clone().map(|folder| (folder, relative.to_owned()));
+                self.take(Source { path, uri, size, below })
+            }
             Err(error) => {
                 self.skip(path, error.to_string());
                 Ok(())

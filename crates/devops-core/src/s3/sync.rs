@@ -127,7 +127,7 @@ pub fn unchanged<'a>(
     Box::pin(async move {
         let Step::Compare(etag) = &file.step else { return Ok(None) };
         let begun = Instant::now();
-        let open = OpenFile::open(&file.source.path, link.stop).await?;
+        let open = file.source.open(link.stop).await?;
         if open.size() != file.source.size {
             return Ok(None);
         }

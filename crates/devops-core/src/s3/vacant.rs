@@ -68,11 +68,8 @@ mod tests {
     use super::*;
 
     fn prefix(keys: &[&str]) -> String {
-        let source = |key: &&str| Source {
-            path: (*key).into(),
-            uri: S3Uri::new("backups", key).unwrap(),
-            size: 0,
-        };
+        let source =
+            |key: &&str| Source::new((*key).into(), S3Uri::new("backups", key).unwrap(), 0);
         common_prefix(&keys.iter().map(source).collect::<Vec<_>>()).key
     }
 

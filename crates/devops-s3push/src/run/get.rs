@@ -10,7 +10,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
-    fs::{Destination, DestinationFolder, ReplacePolicy, Resolved, parent, resolve},
+    fs::{Destination, OpenFolder, ReplacePolicy, Resolved, parent, resolve},
     kind::Kind,
     s3::{
         Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
@@ -130,7 +130,7 @@ impl GetRun<'_> {
         files: &[Target],
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
-        let folder = DestinationFolder::create(folder)?;
+        let folder = OpenFolder::create(folder)?;
         let work = async |target| get_target(self.link, &folder, target, self.options).await;
         run_all(self.link, files, work, |target, result| match result {
             Ok(summary) => {
@@ -153,7 +153,7 @@ impl GetRun<'_> {
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
         // One that is missing has no file that could be replaced.
-        let there = DestinationFolder::open(folder).ok();
+        let there = OpenFolder::open(folder).ok();
         let there = there.as_ref();
         let work = async |target| preview_target(self.link, there, target, self.options).await;
         run_all(self.link, files, work, |target, result| match result {

@@ -72,7 +72,7 @@ fn trimmed(endpoint: &str) -> &str {
 }
 
 fn source(job: &Job) -> Source {
-    Source { path: job.path.clone(), uri: job.uri.clone(), size: job.size() }
+    Source::new(job.path.clone(), job.uri.clone(), job.size())
 }
 
 struct Run<'a> {

@@ -197,7 +197,7 @@ impl SyncRun<'_> {
     }
 
     fn show_plan(&self, file: &PlannedFile, is_same: bool) -> Result<(), Failure> {
-        let Source { path, uri, size } = &file.source;
+        let Source { path, uri, size, .. } = &file.source;
         let (shown, n) = (quote(path), ByteSize(*size));
         let (action, line) = match &file.step {
             _ if is_same => ("leave", format!("would leave {uri} ({n}, unchanged)")),

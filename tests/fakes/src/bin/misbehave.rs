@@ -2,7 +2,8 @@
 //!
 //! `flood N`: N bytes on each stream at once. `bytes`: what is no text. `line N`: one line of N bytes without
 //! an end. `grandchild SECONDS`: leaves a process behind that holds both streams. `deaf SECONDS`: ignores
-//! every signal that can be ignored. `exit N`: ends with that code.
+//! every signal that can be ignored. `exit N`: ends with that code. `swap SECONDS A B [A B]…`: exchanges the
+//! files, folders or links A and B over and over, and prints how many times it did.
 
 use std::{
     env,
@@ -10,7 +11,10 @@ use std::{
     os::unix::process::CommandExt,
     process::{Command, ExitCode},
     thread,
+    time::{Duration, Instant},
 };
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -21,6 +25,7 @@ fn main() -> ExitCode {
         Some("line") => io::stdout().write_all(&vec![b'x'; number]),
         Some("grandchild") => shell(&format!("sleep {number} & echo $!")),
         Some("deaf") => shell(&format!("trap '' HUP INT TERM; echo deaf; exec sleep {number}")),
+        Some("swap") => swap(number, args.get(2..).unwrap_or_default()),
         Some("exit") => return ExitCode::from(u8::try_from(number).unwrap_or(u8::MAX)),
         _ => Err(io::Error::other("say how to misbehave")),
     };
@@ -41,4 +46,17 @@ fn flood(bytes: usize) -> io::Result<()> {
 #[allow(clippy::disallowed_methods, reason = "a fake does not need supervision")]
 fn shell(script: &str) -> io::Result<()> {
     Err(Command::new("sh").args(["-c", script]).exec())
+}
+
+/// Exchanges the two of each pair until the time is over; what is missing is left for the next round.
+fn swap(seconds: usize, paths: &[String]) -> io::Result<()> {
+    let end = Instant::now() + Duration::from_secs(seconds as u64);
+    let mut n_swaps = 0_u64;
+    while Instant::now() < end {
+        for pair in paths.chunks_exact(2) {
+            let swapped = renameat_with(CWD, &pair[0], CWD, &pair[1], RenameFlags::EXCHANGE);
+            n_swaps += u64::from(swapped.is_ok());
+        }
+    }
+    writeln!(io::stdout(), "{n_swaps}")
 }

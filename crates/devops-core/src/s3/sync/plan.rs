@@ -187,11 +187,8 @@ mod tests {
 
     /// Files of one byte under `p/`.
     fn sources(names: &[&str]) -> Sources {
-        let source = |name: &&str| Source {
-            path: Path::new("dir").join(name),
-            uri: uri(&format!("p/{name}")),
-            size: 1,
-        };
+        let source =
+            |name: &&str| Source::new(Path::new("dir").join(name), uri(&format!("p/{name}")), 1);
         let files = names.iter().map(source).collect();
         Sources { files, skipped: Vec::new(), is_tree: true }
     }

@@ -71,7 +71,7 @@ impl Made {
         composition: &Composition,
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
-        let source = Source { path: self.file.clone(), uri: uri("new.bin"), size: NEW };
+        let source = Source::new(self.file.clone(), uri("new.bin"), NEW);
         self.rig.run(async |link| {
             let compose = async || Some(composition.clone());
             put_composed(link, &source, options, &|_| true, &|| Box::pin(compose())).await
@@ -263,7 +263,7 @@ fn an_upload_made_of_another_base_is_not_gone_on_with() {
     made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
     made.put(&made.composition(), &options).unwrap_err();
 
-    let source = Source { path: made.file.clone(), uri: uri("new.bin"), size: NEW };
+    let source = Source::new(made.file.clone(), uri("new.bin"), NEW);
     let refused = made.rig.run(async |link| {
         put_composed(link, &source, &options, &|_| false, &|| Box::pin(async { None })).await
     });

@@ -215,7 +215,7 @@ fn put_knowing(known: Known, rules: &[&str]) -> (Rig, Proof) {
     let rig = Rig::new();
     rig.server.faults(rules);
     let file = rig.file("a.bin", 3 * PART);
-    let source = Source { path: file, uri: uri("a.bin"), size: 3 * PART };
+    let source = Source::new(file, uri("a.bin"), 3 * PART);
     let summary = rig
         .run(async |link| {
             link.store.know(known);
@@ -277,7 +277,7 @@ fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
         },
         ..ConnectOptions::default()
     };
-    let source = Source { path, uri: uri("a.bin"), size: 2 * PART };
+    let source = Source::new(path, uri("a.bin"), 2 * PART);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
 
     let summary = runtime.block_on(async {

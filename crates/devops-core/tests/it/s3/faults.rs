@@ -330,7 +330,7 @@ fn a_bucket_that_does_not_exist_is_said_so() {
     let rig = Rig::new();
     let path = rig.file("a.bin", 10);
     let uri = S3Uri::new("nowhere", "a.bin").unwrap();
-    let source = Source { path, uri, size: 10 };
+    let source = Source::new(path, uri, 10);
 
     let error = rig.run(async |link| put(link, &source, &PutOptions::default()).await).unwrap_err();
 

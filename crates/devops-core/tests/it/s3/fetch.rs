@@ -6,7 +6,7 @@ use std::{
 };
 
 use devops_core::{
-    fs::{Destination, DestinationFolder, ReplacePolicy},
+    fs::{Destination, OpenFolder, ReplacePolicy},
     kind::{HasKind, Kind},
     s3::{
         Event, Filter, GetOptions, GetSummary, Link, PartSize, S3Error, delete, find_targets, get,
@@ -141,7 +141,7 @@ fn get_all(rig: &Rig, before: impl AsyncFnOnce(Link<'_>)) -> Done {
     rig.run(async |link| {
         let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
         before(link).await;
-        let folder = DestinationFolder::create(&folder)?;
+        let folder = OpenFolder::create(&folder)?;
         let work = async |target| get_target(link, &folder, target, options()).await;
         run_all(link, &targets.files, work, |target, result| {
             let name = target.relative.to_str().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::{fs, thread, time::Duration};
 
 use devops_core::{
-    fs::{DestinationFolder, ReplacePolicy},
+    fs::{OpenFolder, ReplacePolicy},
     kind::{HasKind, Kind},
     s3::{
         DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, Patience, PutOptions,
@@ -89,7 +89,7 @@ fn get_all(rig: &Rig) -> Result<(), Kind> {
         let targets = find_targets(link, &uri("p/"), &Filter::default())
             .await
             .map_err(|error| error.kind())?;
-        let to = DestinationFolder::create(&to).map_err(|error| error.kind())?;
+        let to = OpenFolder::create(&to).map_err(|error| error.kind())?;
         let work = async |target| get_target(link, &to, target, options).await;
         run_all(link, &targets.files, work, |_, _| {}).await.map_err(|error| error.kind())
     })

@@ -7,7 +7,7 @@ use std::{
 };
 
 use devops_core::{
-    fs::{DestinationFolder, ReplacePolicy, user_mode},
+    fs::{OpenFolder, ReplacePolicy, user_mode},
     kind::{HasKind, Kind},
     s3::{Filter, GetOptions, PartSize, find_targets, get_target, run_all},
     units::ByteSize,
@@ -22,7 +22,7 @@ fn get_all(rig: &Rig, replace: ReplacePolicy) -> Vec<Kind> {
     let mut failed = Vec::new();
     rig.run(async |link| {
         let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
-        let folder = DestinationFolder::create(&rig.path("to"))?;
+        let folder = OpenFolder::create(&rig.path("to"))?;
         let work = async |target| get_target(link, &folder, target, options).await;
         let mut tell = |_: &_, result: Result<_, devops_core::s3::S3Error>| {
             failed.extend(result.err().map(|error| error.kind()));

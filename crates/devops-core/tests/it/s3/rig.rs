@@ -169,7 +169,7 @@ impl Rig {
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
         let size = path.metadata().unwrap().len();
-        let source = Source { path: path.to_owned(), uri: uri(key), size };
+        let source = Source::new(path.to_owned(), uri(key), size);
         self.run(async |link| put(link, &source, options).await)
     }
 

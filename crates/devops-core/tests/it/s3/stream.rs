@@ -354,7 +354,7 @@ fn resume(rig: &Rig) -> Result<ObjectSummary, S3Error> {
     resume.as_mut().unwrap().earlier = EarlierRun::Require;
     let job = unfinished.job;
     let options = PutOptions { resume, ..job.options.clone() };
-    let source = Source { path: job.path.clone(), uri: job.uri.clone(), size: job.size() };
+    let source = Source::new(job.path.clone(), job.uri.clone(), job.size());
     rig.run(async |link| {
         let put = offsite::put(link, &source, &options, &Base::None).await;
         release(Some(&journals(rig)), &job.path).await;

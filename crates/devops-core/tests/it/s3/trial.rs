@@ -276,7 +276,7 @@ impl Trial {
 
     fn put(&self, run: &Run) -> Result<ObjectSummary, S3Error> {
         let options = self.options(run);
-        let source = Source { path: self.file.clone(), uri: uri(KEY), size: self.size };
+        let source = Source::new(self.file.clone(), uri(KEY), self.size);
         self.rig.run(async |link| match self.scene {
             Scene::Single | Scene::Parts => put(link, &source, &options).await,
             Scene::Composed => {
