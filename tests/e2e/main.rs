@@ -12,6 +12,7 @@ mod backup_run;
 mod basics;
 mod cli;
 mod flows;
+mod modes;
 mod monitor;
 mod pipes;
 mod readers;

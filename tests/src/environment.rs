@@ -117,6 +117,15 @@ impl TestEnv {
         finish(self.program("sh").args(["-c", &script]).arg(tool.get_program()).args(args))
     }
 
+    /// Returns a command of this place as it runs under a umask, such as `077`.
+    pub fn under_umask(&self, umask: &str, command: &Command) -> Command {
+        let script = format!(r#"umask {umask}; exec "$0" "$@""#);
+        let mut under = self.program("sh");
+        under.args(["-c", &script]).arg(command.get_program()).args(command.get_args());
+        under.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        under
+    }
+
     /// Starts a tool and watches its lines.
     pub fn start<A: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Running {
         let mut command = self.tool(name);

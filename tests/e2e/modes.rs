@@ -1,0 +1,76 @@
+//! Who may read what the tools write, whatever the umask.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use devops_e2e::{TestEnv, finish, without_root};
+
+use crate::s3push::Setting;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn what_get_writes_follows_the_umask_but_an_archive() {
+    let setting = Setting::new();
+    setting.env.write("source/a.txt", "text");
+    setting.env.run("devops-backup", ["create", "source", "archives"]).expect_code(0);
+    let archive =
+        setting.env.path("archives").join(&devops_e2e::names_in(&setting.env.path("archives"))[0]);
+    setting.server.put("backups", "p/archive", &fs::read(archive).unwrap());
+    setting.server.put("backups", "p/a.txt", b"text");
+
+    for (umask, expected) in [("077", 0o600), ("027", 0o640), ("000", 0o666)] {
+        let to = setting.env.path(umask);
+        let get = setting.command(&["get", "s3://backups/p/", to.to_str().unwrap()]);
+        finish(&mut setting.env.under_umask(umask, &get)).expect_code(0);
+
+        assert_eq!(mode(&to.join("a.txt")), expected, "{umask}");
+        assert_eq!(mode(&to.join("archive")), 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn a_receipt_is_private_and_metrics_are_for_the_collector() {
+    let setting = Setting::new();
+    setting.env.write("file", "content");
+    let put =
+        ["put", "file", "s3://backups/file", "--receipt", "receipt", "--metrics-file", "m.prom"];
+
+    let mut under = setting.env.under_umask("077", &setting.command(&put));
+    finish(&mut under).expect_code(0);
+
+    assert_eq!(mode(&setting.env.path("receipt")), 0o600);
+    assert_eq!(mode(&setting.env.path("m.prom")), 0o644);
+}
+
+#[test]
+fn the_metrics_of_the_printed_unit_can_be_read_by_another_user() {
+    let env = TestEnv::new();
+    env.write("source/a.txt", "text");
+    for folder in ["archives", "metrics"] {
+        fs::create_dir(env.path(folder)).unwrap();
+    }
+    let profile = |key: &str, folder: &str| format!("{key} = {:?}\n", env.path(folder));
+    let profile = [
+        profile("source", "source"),
+        profile("dest", "archives"),
+        profile("metrics_dir", "metrics"),
+    ];
+    let config = env.write(
+        "config.toml",
+        format!("[backup.profile.home]\nkeep_last = 3\n{}", profile.concat()),
+    );
+    let timer = ["timer", "home", "--config", config.to_str().unwrap()];
+    let unit = env.run("devops-backup", timer).expect_code(0).stdout.clone();
+    let line = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+
+    let script = format!("umask {}; exec {}", line("UMask="), line("ExecStart="));
+    finish(env.program("sh").args(["-c", &script])).expect_code(0);
+
+    let metrics = env.path("metrics/devops-backup-home.prom");
+    let read = finish(without_root(env.program("cat").arg(metrics)));
+    assert!(
+        read.expect_code(0).stdout.contains("devops_backup_last_exit_code{profile=\"home\"} 0")
+    );
+}
