@@ -1,8 +1,10 @@
-//! Automation: `cargo xtask demo|fuzz|test|tidy|units|bench`.
+//! Automation: `cargo xtask demo|dist|fuzz|test|tidy|units|bench`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod demo;
+mod deny;
+mod dist;
 mod fuzz;
 mod servers;
 mod shell;
@@ -18,6 +20,7 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   demo [--source DIR] [--serve]  run the whole chain on real input, in a temporary folder
+  dist [TOOL…]                   build the binaries as users get them, without paths of this machine
   fuzz reader|index [--seconds N] [--seed N]
                                  mutate archives and read them, for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((command, rest)) if command == "demo" => demo::run(rest),
+        Some((command, rest)) if command == "dist" => dist::run(rest),
         Some((command, rest)) if command == "fuzz" => fuzz::run(rest),
         Some((command, rest)) if command == "bench" => bench(rest),
         Some((command, [])) if command == "test" => test::run(),

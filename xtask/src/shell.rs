@@ -73,9 +73,21 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Returns the folder of release builds.
-pub(crate) fn release_folder() -> PathBuf {
+/// Returns the folder of all builds.
+pub(crate) fn target_folder() -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("release")
+    root().join(target)
+}
+
+/// Returns the folder of release builds.
+pub(crate) fn release_folder() -> PathBuf {
+    target_folder().join("release")
+}
+
+/// Returns whether cargo has a subcommand that is a program of its own.
+pub(crate) fn is_installed(subcommand: &str) -> bool {
+    let name = format!("cargo-{subcommand}");
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(&name).is_file())
 }

@@ -1,12 +1,12 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
-use std::{env, fs, num::NonZero, path::Path, process::Command, thread};
+use std::{fs, num::NonZero, path::Path, process::Command, thread};
 
 use anyhow::Result;
 
 use crate::{
-    fuzz,
-    shell::{self, TOOLS, cargo, run as check},
+    deny, fuzz,
+    shell::{self, TOOLS, cargo, is_installed, run as check},
     tidy,
 };
 
@@ -27,9 +27,7 @@ pub(crate) fn run() -> Result<()> {
         check(&mut command)?;
     }
     check(&mut own_tests())?;
-    if is_installed("deny") {
-        check(&mut cargo(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
-    }
+    deny::run()?;
     tests(&mut runner("default"))
 }
 
@@ -98,10 +96,4 @@ fn print_skipped(log: &Path) -> Result<()> {
         println!("skipped {line}");
     }
     Ok(())
-}
-
-fn is_installed(subcommand: &str) -> bool {
-    let name = format!("cargo-{subcommand}");
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join(&name).is_file())
 }
