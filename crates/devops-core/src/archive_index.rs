@@ -5,6 +5,7 @@
     allow(dead_code, reason = "the engine and the orchestrator use a part of it each")
 )]
 
+pub(crate) mod age_file;
 #[cfg(feature = "s3")]
 pub(crate) mod beginning;
 pub(crate) mod container;

@@ -1,7 +1,7 @@
 //! All logic of the devops tools.
 //!
-//! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `retention`, `exposition`) is always here;
-//! each engine and orchestrator sits behind the feature of its name, and so does `archive_index`, which two need.
+//! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `owners`, `retention`, `exposition`) is
+//! always here; each engine and orchestrator sits behind the feature of its name, and so do `archive_index` and `verdicts`, which two need.
 //! Nothing here prints, parses flags, reads the environment, installs a signal handler or exits:
 //! functions return values, errors and events.
 
@@ -20,9 +20,12 @@ pub mod fs;
 mod http;
 pub mod kind;
 pub mod lock;
+pub mod owners;
 pub mod retention;
 pub mod secret;
 pub mod units;
+#[cfg(feature = "archive_index")]
+pub mod verdicts;
 
 // Engines: they do not import each other.
 #[cfg(feature = "archive")]

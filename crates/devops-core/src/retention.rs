@@ -5,12 +5,16 @@
 //! that a young series keeps its beginning. One thing may be kept by several rules.
 
 mod horizon;
+mod series;
 
 use std::{fmt, time::Duration};
 
 use time::OffsetDateTime;
 
-pub use self::horizon::kept_until;
+pub use self::{
+    horizon::kept_until,
+    series::{Fate, Member, Proof, Rules, Ruling, judge, most_removals, postponed},
+};
 use crate::{
     kind::{HasKind, Kind},
     units::format_duration,

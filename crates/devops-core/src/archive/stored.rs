@@ -13,18 +13,20 @@ use age::{DecryptError, Decryptor, Identity, stream::StreamReader};
 use age_core::format::FileKey;
 use rustix::{
     buffer::spare_capacity,
-    fs::{CWD, Mode, OFlags, openat},
+    fs::{CWD, Mode, OFlags, Stat, fstat, openat},
     io::{Errno, pread},
 };
 
 use super::{
     ArchiveError,
     encryption::{self, Closed, Keys},
+    meta::{FileId, Meta},
 };
-use crate::fs::{At, PathError};
-
-/// How every file of age begins.
-const AGE: &[u8] = b"age-encryption.org/v1\n";
+use crate::{
+    archive_index::age_file::{self, LONGEST_HEADER, MARK},
+    fs::{At, PathError},
+    owners::FileAccess,
+};
 
 /// An archive file, and what opens it if it is encrypted.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +119,23 @@ impl Stored {
         Ok(Self(Arc::new(Bytes::Sealed { opened, n_bytes })))
     }
 
+    /// Returns who owns the open file and may write to it.
+    pub(super) fn access(&self) -> io::Result<FileAccess> {
+        self.stat().map(|stat| FileAccess::from(&stat))
+    }
+
+    /// Returns which file is open.
+    pub(super) fn id(&self) -> io::Result<FileId> {
+        self.stat().map(|stat| Meta::from(stat).id)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(match &*self.0 {
+            Bytes::Plain { file, .. } => fstat(file)?,
+            Bytes::Sealed { opened, .. } => fstat(&lock(opened).file)?,
+        })
+    }
+
     /// Returns the length of the archive, which is shorter than an encrypted file.
     pub(super) fn n_bytes(&self) -> u64 {
         match &*self.0 {
@@ -178,10 +197,20 @@ fn open(path: &Path) -> Result<File, ArchiveError> {
     }
 }
 
+/// Returns why an encrypted file cannot be whole, if it is not, without any key; and which file it is.
+pub(super) fn sealed_flaw(path: &Path) -> Result<(Option<&'static str>, FileId), ArchiveError> {
+    let file = open(path)?;
+    let meta = Meta::from(fstat(&file).at(path, "read")?);
+    let (n_bytes, id) = (meta.size, meta.id);
+    let mut head = Vec::new();
+    (&file).take(LONGEST_HEADER).read_to_end(&mut head).at(path, "read")?;
+    Ok((age_file::flaw(&head, n_bytes).map(age_file::Flaw::reason), id))
+}
+
 fn is_encrypted(file: &File) -> io::Result<bool> {
-    let mut head = [0; AGE.len()];
+    let mut head = [0; MARK.len()];
     match file.read_exact_at(&mut head, 0) {
-        Ok(()) => Ok(head == AGE),
+        Ok(()) => Ok(head == MARK),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }

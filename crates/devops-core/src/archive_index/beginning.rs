@@ -2,7 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress};
 
-use super::{head::MEMBER_HEADER, origin::Origin};
+use super::{age_file, head::MEMBER_HEADER, origin::Origin};
 
 /// As many bytes of an archive as its origin may take: the longest path there is, with every byte escaped.
 pub(crate) const BEGINNING: u64 = 16 << 10;
@@ -10,8 +10,6 @@ const TAR_BLOCK: usize = 512;
 /// Where a header of tar has its size, in octal digits, and its type; `g` is a global pax header.
 const SIZE_AT: std::ops::Range<usize> = 124..136;
 const TYPE_AT: usize = 156;
-/// What a file that is encrypted by age begins with (age-encryption.org/v1, "Header").
-const AGE: &[u8] = b"age-encryption.org/v1\n";
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// What the first bytes of an archive tell.
@@ -30,7 +28,7 @@ pub(crate) enum Beginning {
 impl Beginning {
     /// Reads the first bytes, at most [`BEGINNING`] of them.
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        if bytes.starts_with(AGE) {
+        if bytes.starts_with(age_file::MARK) {
             return Self::Encrypted;
         }
         if !bytes.starts_with(GZIP) {

@@ -1,0 +1,354 @@
+//! Which archives of one series stay: what does not prove itself counts for no rule, and stays.
+//!
+//! Pure, and the same for archives here and off-site: the caller finds out what it is asked, and asks
+//! again.
+
+use time::OffsetDateTime;
+
+use super::{EmptyPolicy, KeepPolicy, KeepReason, plan};
+
+/// An archive whose size alone tells what may be in it must have this share of the median of those before.
+const LEAST_SHARE: u64 = 10;
+/// As many archives may go without being asked for, or half of them.
+const FREE_REMOVALS: usize = 10;
+
+/// An archive of a series, as far as it decides what stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// When it was made.
+    pub time: OffsetDateTime,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Whether only its size tells what may be in it: it is encrypted, or of another tool.
+    pub is_weighed: bool,
+    /// What is known of it.
+    pub proof: Proof,
+}
+
+/// What is known of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It has not proved itself yet; `is_costly` where that means to read all of it.
+    Unproven {
+        /// Whether only the newest one is asked to.
+        is_costly: bool,
+    },
+    /// It is what it looks like.
+    Proven,
+    /// It counts for no rule, for this reason.
+    Uncounted(String),
+}
+
+/// What becomes of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays for these reasons.
+    Keep(Vec<KeepReason>),
+    /// It counts for no rule, for this reason, and is left for a person to look at.
+    Uncounted(String),
+    /// No rule keeps it; it goes in a later run, since only so many may go at once.
+    Postponed,
+    /// It goes.
+    Remove,
+}
+
+/// By what a series is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// What is kept.
+    pub policy: &'a KeepPolicy,
+    /// The time it is.
+    pub now: OffsetDateTime,
+    /// Whether one counts that is much smaller than those before it.
+    pub accept_small: bool,
+}
+
+/// What follows from what is known of a series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What becomes of each, in the order of the series.
+    pub fates: Vec<Fate>,
+    /// Which have to prove themselves before anything goes, the newest first.
+    pub to_prove: Vec<usize>,
+}
+
+/// Decides what becomes of the archives of a series, the newest first.
+///
+/// Each that a rule keeps has to prove itself before anything goes; where that is costly, the newest
+/// alone. One dated in the future stays, and proves nothing about the others.
+pub fn judge(members: &[Member], rules: &Rules<'_>) -> Result<Ruling, EmptyPolicy> {
+    let light = light(members, rules);
+    let mut fates: Vec<Fate> = members
+        .iter()
+        .zip(&light)
+        .map(|(member, light)| match (&member.proof, light) {
+            (Proof::Uncounted(reason), _) | (_, Some(reason)) => Fate::Uncounted(reason.clone()),
+            _ => Fate::Remove,
+        })
+        .collect();
+    let counted: Vec<usize> =
+        (0..members.len()).filter(|&index| fates[index] == Fate::Remove).collect();
+    let times: Vec<_> = counted.iter().map(|&index| members[index].time).collect();
+    for (&index, reasons) in counted.iter().zip(plan(&times, rules.policy, rules.now)?) {
+        if !reasons.is_empty() {
+            fates[index] = Fate::Keep(reasons);
+        }
+    }
+    let to_prove = to_prove(members, &fates, rules.now);
+    Ok(Ruling { fates, to_prove })
+}
+
+fn to_prove(members: &[Member], fates: &[Fate], now: OffsetDateTime) -> Vec<usize> {
+    if !fates.contains(&Fate::Remove) {
+        return Vec::new();
+    }
+    let kept = (0..members.len())
+        .filter(|&index| matches!(fates[index], Fate::Keep(_)) && members[index].time <= now);
+    let mut is_newest = true;
+    let must = |&index: &usize| {
+        let is_asked = match members[index].proof {
+            Proof::Unproven { is_costly } => is_newest || !is_costly,
+            Proof::Proven | Proof::Uncounted(_) => false,
+        };
+        is_newest = false;
+        is_asked
+    };
+    kept.filter(must).collect()
+}
+
+/// Says of each that is weighed whether it is too small beside those before it that count.
+fn light(members: &[Member], rules: &Rules<'_>) -> Vec<Option<String>> {
+    let mut light = vec![None; members.len()];
+    if rules.accept_small {
+        return light;
+    }
+    // The sizes of those before, in order.
+    let mut sizes: Vec<u64> = Vec::with_capacity(members.len());
+    for (index, member) in members.iter().enumerate().rev() {
+        if matches!(member.proof, Proof::Uncounted(_)) || member.time > rules.now {
+            continue;
+        }
+        let median = sizes.get(sizes.len() / 2).copied();
+        if let Some(median) = median
+            && member.is_weighed
+            && member.size < median / LEAST_SHARE
+        {
+            light[index] = Some(format!(
+                "it has {} bytes, and the archives before it about {median}",
+                member.size
+            ));
+            continue;
+        }
+        let at = sizes.partition_point(|&size| size <= member.size);
+        sizes.insert(at, member.size);
+    }
+    light
+}
+
+/// Returns how many of `n_counted` archives may go at once: as many as were asked for, else ten or half
+/// of them, whichever is more.
+pub fn most_removals(n_counted: usize, max_delete: Option<u64>) -> usize {
+    let asked = max_delete.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    asked.unwrap_or_else(|| FREE_REMOVALS.max(n_counted / 2))
+}
+
+/// Returns which of those that are to go, given by their times, have to wait where only `budget` may go:
+/// the oldest go first.
+pub fn postponed(times: &[OffsetDateTime], budget: usize) -> Vec<usize> {
+    let mut oldest_first: Vec<usize> = (0..times.len()).collect();
+    oldest_first.sort_by_key(|&index| times[index]);
+    oldest_first.into_iter().skip(budget).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::{Duration, macros::datetime};
+
+    use super::{Proof::*, *};
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+    const PENDING: Proof = Unproven { is_costly: false };
+    const COSTLY: Proof = Unproven { is_costly: true };
+
+    fn last(n: u32) -> KeepPolicy {
+        KeepPolicy { last: n, ..KeepPolicy::default() }
+    }
+
+    /// A series with an archive a day, the newest of today first.
+    fn series(members: &[(u64, bool, Proof)]) -> Vec<Member> {
+        let ages = (0..).map(Duration::days);
+        let member = |(age, (size, is_weighed, proof)): (_, &(u64, bool, Proof))| Member {
+            time: NOW - age,
+            size: *size,
+            is_weighed: *is_weighed,
+            proof: proof.clone(),
+        };
+        ages.zip(members).map(member).collect()
+    }
+
+    fn judged(members: &[Member], policy: &KeepPolicy) -> Ruling {
+        judge(members, &Rules { policy, now: NOW, accept_small: false }).unwrap()
+    }
+
+    /// Returns a letter for each: kept, uncounted, removed.
+    fn letters(ruling: &Ruling) -> String {
+        let letter = |fate: &Fate| match fate {
+            Fate::Keep(_) => 'k',
+            Fate::Uncounted(_) => 'u',
+            Fate::Postponed => 'p',
+            Fate::Remove => 'r',
+        };
+        ruling.fates.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn what_does_not_count_stays_and_lets_the_rules_keep_others() {
+        let refused = || Uncounted("why".to_owned());
+        let proof = |proof: Proof| (100, false, proof);
+        for (proofs, n, letters_wanted) in [
+            (vec![Proven, Proven, Proven], 1, "krr"),
+            (vec![refused(), Proven, Proven], 1, "ukr"),
+            (vec![refused(), refused(), refused(), Proven, Proven, Proven], 3, "uuukkk"),
+            (vec![Proven, refused(), Proven, Proven], 2, "kukr"),
+            (vec![refused(), refused()], 1, "uu"),
+            (vec![], 1, ""),
+        ] {
+            let members: Vec<_> = proofs.into_iter().map(proof).collect();
+            let ruling = judged(&series(&members), &last(n));
+
+            assert_eq!(letters(&ruling), letters_wanted);
+            assert!(ruling.to_prove.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_rule_keeps_proves_itself_before_anything_goes() {
+        for (proofs, n, to_prove) in [
+            (vec![PENDING, PENDING, PENDING], 3, vec![]),
+            (vec![PENDING, PENDING, PENDING], 2, vec![0, 1]),
+            (vec![Proven, PENDING, PENDING], 2, vec![1]),
+            (vec![COSTLY, COSTLY, COSTLY], 2, vec![0]),
+            (vec![Proven, COSTLY, COSTLY], 2, vec![]),
+            (vec![Uncounted(String::new()), COSTLY, COSTLY], 1, vec![1]),
+        ] {
+            let members: Vec<_> = proofs.into_iter().map(|proof| (100, false, proof)).collect();
+
+            assert_eq!(judged(&series(&members), &last(n)).to_prove, to_prove);
+        }
+    }
+
+    #[test]
+    fn one_dated_in_the_future_stays_and_proves_nothing() {
+        let mut members = series(&[(1, true, PENDING), (100, true, PENDING), (100, true, PENDING)]);
+        members[0].time = NOW + Duration::days(9);
+
+        let ruling = judged(&members, &last(1));
+
+        assert_eq!((letters(&ruling).as_str(), ruling.to_prove), ("kkr", vec![1]));
+        assert_eq!(ruling.fates[0], Fate::Keep(vec![KeepReason::Future]));
+    }
+
+    #[test]
+    fn what_is_much_smaller_than_those_before_it_does_not_count() {
+        let weighed = |sizes: &[u64]| -> Vec<_> {
+            // Written from the oldest to the newest, as they came.
+            let members: Vec<_> = sizes.iter().rev().map(|&size| (size, true, Proven)).collect();
+            series(&members)
+        };
+        for (sizes, wanted) in [
+            (vec![1], "k"),
+            (vec![1000, 99], "ku"),
+            (vec![1000, 100], "rk"),
+            (vec![1000, 1000, 1000, 22, 22, 22], "rrkuuu"),
+            // The small ones do not make the next one large.
+            (vec![1000, 22, 22, 22, 99], "kuuuu"),
+            // A few large ones do not make the usual ones small.
+            (vec![100, 100, 100, 9000, 100], "rrrrk"),
+            (vec![0, 0, 0], "rrk"),
+        ] {
+            let letters: String =
+                letters(&judged(&weighed(&sizes), &last(1))).chars().rev().collect();
+
+            assert_eq!(letters, wanted, "{sizes:?}");
+        }
+        let members = weighed(&[1000, 1000, 22]);
+        let policy = last(1);
+        let rules = Rules { policy: &policy, now: NOW, accept_small: true };
+        assert_eq!(letters(&judge(&members, &rules).unwrap()), "krr");
+    }
+
+    #[test]
+    fn an_archive_that_proves_itself_may_be_small() {
+        let members = series(&[(1, false, PENDING), (1000, false, PENDING)]);
+
+        assert_eq!(letters(&judged(&members, &last(1))), "kr");
+    }
+
+    #[test]
+    fn ten_or_half_may_go_unless_asked_for_otherwise() {
+        for (n, asked, most) in [
+            (3, None, 10),
+            (20, None, 10),
+            (21, None, 10),
+            (22, None, 11),
+            (1000, None, 500),
+            (1000, Some(3), 3),
+            (3, Some(0), 0),
+            (3, Some(u64::MAX), usize::MAX),
+        ] {
+            assert_eq!(most_removals(n, asked), most, "{n} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_go_first_where_only_so_many_may() {
+        let times = [NOW, NOW - Duration::days(2), NOW - Duration::days(1)];
+
+        assert!(postponed(&times, 3).is_empty());
+        assert_eq!(postponed(&times, 1), [2, 0]);
+        assert_eq!(postponed(&times, 0), [1, 2, 0]);
+    }
+
+    fn members() -> impl Strategy<Value = Vec<Member>> {
+        let proof = prop_oneof![
+            Just(Proven),
+            Just(PENDING),
+            Just(COSTLY),
+            Just(Uncounted("why".to_owned()))
+        ];
+        let member = (-50..5000_i64, 0..5000_u64, any::<bool>(), proof);
+        let member = member.prop_map(|(hours, size, is_weighed, proof)| Member {
+            time: NOW - Duration::hours(hours),
+            size,
+            is_weighed,
+            proof,
+        });
+        prop::collection::vec(member, 0..30).prop_map(|mut members| {
+            members.sort_by_key(|member| std::cmp::Reverse(member.time));
+            members
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn nothing_goes_unless_something_counts_and_stays(members in members(), n in 1..5_u32) {
+            let ruling = judged(&members, &last(n));
+
+            for (member, fate) in members.iter().zip(&ruling.fates) {
+                let is_uncounted = matches!(member.proof, Uncounted(_));
+                prop_assert!(!is_uncounted || matches!(fate, Fate::Uncounted(_)));
+                prop_assert!(member.time <= NOW || *fate != Fate::Remove);
+            }
+            if ruling.fates.contains(&Fate::Remove) {
+                let newest = (0..members.len()).find(|&index| {
+                    matches!(ruling.fates[index], Fate::Keep(_)) && members[index].time <= NOW
+                });
+                let newest = newest.expect("something stays");
+                let is_proven = members[newest].proof == Proven;
+                prop_assert!(is_proven || ruling.to_prove.contains(&newest));
+            }
+        }
+    }
+}

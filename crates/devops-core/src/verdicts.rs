@@ -1,0 +1,245 @@
+//! What this host found out about the archives of one place, kept in its state folder.
+//!
+//! It saves proving an archive again, and tells the archives that this host made from others'. A file that
+//! is lost, damaged or in the hands of others is none: everything is then found out anew.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, Mode, OFlags, openat},
+    process::geteuid,
+};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::fs::{PathError, create_folders, parent, replace};
+
+/// How long a verdict holds.
+const HOLDS: Duration = Duration::days(30);
+/// A larger file is none of ours.
+const LIMIT: u64 = 16 << 20;
+const OTHERS_WRITE: u32 = 0o022;
+/// How many hexadecimal digits tell places apart.
+const DIGITS: usize = 32;
+
+/// What is known of the archives of one place.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    file: Option<PathBuf>,
+    known: BTreeMap<String, Known>,
+    is_changed: bool,
+}
+
+/// What is known of one archive, by its file name or key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    judged: Option<Judged>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made: Option<Made>,
+}
+
+/// What an archive was found to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Judged {
+    mark: String,
+    /// In seconds since 1970.
+    time: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    flaw: Option<String>,
+}
+
+/// An archive that this host made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Made {
+    mark: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<String>,
+}
+
+impl Verdicts {
+    /// Reads what is known of `place`, a text that names it; without a folder nothing is, or will be.
+    pub fn open(folder: Option<&Path>, place: &str) -> Self {
+        let Some(folder) = folder else { return Self::default() };
+        let hash = blake3::hash(place.as_bytes()).to_hex();
+        let file = folder.join(format!("archives-{}.json", &hash[..DIGITS]));
+        let known = read(&file).and_then(|text| serde_json::from_slice(&text).ok());
+        Self { file: Some(file), known: known.unwrap_or_default(), is_changed: false }
+    }
+
+    /// Returns what an archive was found to be, if that still holds: nothing wrong, or its flaw.
+    ///
+    /// `mark` is what tells it from another one of the same name.
+    pub fn verdict(&self, name: &str, mark: &str, now: OffsetDateTime) -> Option<Result<(), &str>> {
+        let judged = self.known.get(name)?.judged.as_ref()?;
+        let age = now.unix_timestamp().checked_sub(judged.time)?;
+        let holds = (0..HOLDS.whole_seconds()).contains(&age) && judged.mark == mark;
+        holds.then_some(judged.flaw.as_deref().map_or(Ok(()), Err))
+    }
+
+    /// Remembers what an archive was found to be.
+    pub fn judge(&mut self, name: &str, mark: &str, flaw: Option<&str>, now: OffsetDateTime) {
+        let judged = Judged {
+            mark: mark.to_owned(),
+            time: now.unix_timestamp(),
+            flaw: flaw.map(str::to_owned),
+        };
+        self.known.entry(name.to_owned()).or_default().judged = Some(judged);
+        self.is_changed = true;
+    }
+
+    /// Remembers that this host made an archive; the hash of its index tells it too, if it can be read.
+    pub fn made(&mut self, name: &str, mark: &str, index: Option<&[u8; 32]>) {
+        let made = Made { mark: mark.to_owned(), index: index.map(hex) };
+        self.known.insert(name.to_owned(), Known { judged: None, made: Some(made) });
+        self.is_changed = true;
+    }
+
+    /// Returns whether this host made the archive that has this mark.
+    pub fn is_made(&self, name: &str, mark: &str) -> bool {
+        self.maker(name).is_some_and(|made| made.mark == mark)
+    }
+
+    /// Returns whether this host made the archive with an index of this hash.
+    pub fn is_made_with(&self, name: &str, index: &[u8; 32]) -> bool {
+        self.maker(name).is_some_and(|made| made.index.as_deref() == Some(&hex(index)))
+    }
+
+    fn maker(&self, name: &str) -> Option<&Made> {
+        self.known.get(name)?.made.as_ref()
+    }
+
+    /// Forgets the archives that are not there any more.
+    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        let n = self.known.len();
+        self.known.retain(|name, _| is_there(name));
+        self.is_changed |= self.known.len() != n;
+    }
+
+    /// Writes what changed.
+    pub fn save(&self) -> Result<(), PathError> {
+        let Some(file) = self.file.as_ref().filter(|_| self.is_changed) else { return Ok(()) };
+        create_folders(parent(file))?;
+        let text = serde_json::to_vec(&self.known).expect("a map of texts is JSON");
+        replace(file, &text, 0o600)
+    }
+}
+
+/// Reads a file that this user or root alone could have written.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(openat(CWD, path, flags, Mode::empty()).ok()?);
+    let metadata = file.metadata().ok()?;
+    let is_ours = [0, geteuid().as_raw()].contains(&metadata.uid());
+    if !metadata.is_file() || !is_ours || metadata.mode() & OTHERS_WRITE != 0 {
+        return None;
+    }
+    let mut text = Vec::new();
+    file.take(LIMIT).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+fn hex(hash: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*hash).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+    fn reopened(verdicts: &Verdicts, folder: &Path) -> Verdicts {
+        verdicts.save().unwrap();
+        Verdicts::open(Some(folder), "/backups/home")
+    }
+
+    fn written(folder: &Path) -> PathBuf {
+        fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+    }
+
+    #[test]
+    fn a_verdict_holds_for_thirty_days_and_for_the_same_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("state/backup");
+        let mut verdicts = Verdicts::open(Some(&folder), "/backups/home");
+        verdicts.judge("a", "1", None, NOW);
+        verdicts.judge("b", "2", Some("it is cut off"), NOW);
+
+        let known = reopened(&verdicts, &folder);
+
+        let day = Duration::days(1);
+        assert_eq!(known.verdict("a", "1", NOW), Some(Ok(())));
+        assert_eq!(known.verdict("b", "2", NOW + day * 29), Some(Err("it is cut off")));
+        assert_eq!(known.verdict("b", "2", NOW + day * 30), None);
+        assert_eq!(known.verdict("a", "1", NOW - day), None, "the clock went back");
+        assert_eq!(known.verdict("a", "2", NOW), None);
+        assert_eq!(known.verdict("c", "1", NOW), None);
+        assert_eq!(Verdicts::open(Some(&folder), "/backups").verdict("a", "1", NOW), None);
+        assert_eq!(fs::metadata(written(&folder)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_this_host_made_is_known_by_its_mark_or_its_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut verdicts = Verdicts::open(Some(dir.path()), "/backups/home");
+        verdicts.made("a", "1", Some(&[7; 32]));
+        verdicts.made("b", "1", None);
+        verdicts.made("gone", "1", None);
+        verdicts.retain(|name| name != "gone");
+
+        let known = reopened(&verdicts, dir.path());
+
+        assert!(known.is_made("a", "1") && known.is_made("b", "1"));
+        assert!(!known.is_made("a", "2") && !known.is_made("gone", "1"));
+        assert!(known.is_made_with("a", &[7; 32]));
+        assert!(!known.is_made_with("a", &[8; 32]) && !known.is_made_with("b", &[7; 32]));
+    }
+
+    #[test]
+    fn a_file_that_others_may_have_written_knows_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut verdicts = Verdicts::open(Some(dir.path()), "/backups/home");
+        verdicts.made("a", "1", None);
+        assert!(reopened(&verdicts, dir.path()).is_made("a", "1"));
+        let file = written(dir.path());
+
+        for mode in [0o602, 0o620] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(!reopened(&Verdicts::default(), dir.path()).is_made("a", "1"), "{mode:o}");
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(65_534), None).unwrap();
+            assert!(!reopened(&Verdicts::default(), dir.path()).is_made("a", "1"));
+        }
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        assert!(!reopened(&Verdicts::default(), dir.path()).is_made("a", "1"));
+    }
+
+    #[test]
+    fn without_a_folder_or_with_a_broken_file_nothing_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut without = Verdicts::open(None, "/backups/home");
+        without.judge("a", "1", None, NOW);
+        without.save().unwrap();
+        assert_eq!(without.verdict("a", "1", NOW), Some(Ok(())));
+
+        let mut verdicts = Verdicts::open(Some(dir.path()), "/backups/home");
+        verdicts.judge("a", "1", None, NOW);
+        verdicts.save().unwrap();
+        File::options().write(true).open(written(dir.path())).unwrap().set_len(9).unwrap();
+        assert_eq!(Verdicts::open(Some(dir.path()), "/backups/home").verdict("a", "1", NOW), None);
+    }
+}
