@@ -198,6 +198,10 @@ impl Reader {
             Ok(None) if self.is_over => Ok(None),
             Ok(None) => {
                 self.is_over = true;
+                // Zeros alone end a tar, but a file of nothing else is what a crash leaves.
+                if !self.entries.has_header() && self.entries.input().n_members() == 0 {
+                    return Err(self.error(Fault::NotTar));
+                }
                 if self.expected.as_mut().is_some_and(|expected| expected.next().is_some()) {
                     return Err(self.damaged("its index names more entries than there are"));
                 }

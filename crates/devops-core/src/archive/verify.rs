@@ -32,7 +32,14 @@ pub fn verify<'a>(
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<Verified, ArchiveError> {
-    let mut reader = Reader::open_to_prove(archive.into(), cancel)?;
+    read_all(Reader::open_to_prove(archive.into(), cancel)?, on_bytes)
+}
+
+/// Reads an archive that was opened to its end, as [`verify`] does.
+pub(super) fn read_all(
+    mut reader: Reader,
+    on_bytes: &mut dyn FnMut(u64),
+) -> Result<Verified, ArchiveError> {
     let mut verified = Verified::default();
     let mut buffer = vec![0; 64 << 10];
     while let Some(entry) = reader.next_entry()? {

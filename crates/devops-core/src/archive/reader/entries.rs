@@ -61,7 +61,7 @@ pub(in crate::archive) struct Entries<R> {
     left: u64,
     padding: usize,
     n_begun: u64,
-    /// Whether anything of it was a tar.
+    /// Whether a header was sound.
     is_tar: bool,
     origin: Option<Origin>,
     global: Records,
@@ -102,6 +102,11 @@ impl<R: Read> Entries<R> {
 
     pub(super) fn n_entries(&self) -> u64 {
         self.n_begun
+    }
+
+    /// Returns whether there was any header in it.
+    pub(super) fn has_header(&self) -> bool {
+        self.is_tar
     }
 
     /// Returns the next entry, past what was not read of the current one; `None` at the end.
@@ -183,7 +188,6 @@ impl<R: Read> Entries<R> {
             return if self.is_tar { Ok(None) } else { Err(Fault::NotTar) };
         };
         if block == [0; BLOCK] {
-            self.is_tar = true;
             // Half a block of zeros is none, and behind one alone nothing is read.
             let is_marked = match self.block() {
                 Ok(second) => second == Some([0; BLOCK]),

@@ -160,12 +160,19 @@ fn many_gzip_members_are_one_archive() {
 }
 
 #[test]
-fn an_archive_without_entries_is_whole() {
+fn an_archive_without_entries_is_whole_if_anything_says_that_it_is_one() {
     let fixture = Fixture::new();
-    let archive = fixture.path("a.tar");
-    Blocks::default().save(&archive);
+    let archive = fixture.path("a");
+    let verified = |bytes: &[u8]| {
+        write(&archive, bytes);
+        verify(&archive, &Cancel::new(), &mut |_| {}).map(|verified| verified.n_entries)
+    };
 
-    assert_eq!(verify(&archive, &Cancel::new(), &mut |_| {}).unwrap().n_entries, 0);
+    assert_eq!(verified(&gzip(&[0; 1024])).unwrap(), 0);
+    for n in [512, 900, 1024, 100_000] {
+        let zeros = verified(&vec![0; n]);
+        assert!(matches!(zeros, Err(ArchiveError::NotAnArchive { .. })), "{n}: {zeros:?}");
+    }
 }
 
 /// Reads an archive of these bytes to its end and returns what is odd about it.
