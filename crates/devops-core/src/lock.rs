@@ -22,16 +22,11 @@ use std::{
     io::{self, Read, Seek, Write},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
-    sync::mpsc::{self, RecvTimeoutError, Sender},
-    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use rustix::{
-    fs::{
-        AtFlags, FlockOperation, Mode, OFlags, UTIME_NOW, UTIME_OMIT, futimens, open, openat,
-        statat, unlinkat,
-    },
+    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, open, openat, statat, unlinkat},
     io::Errno,
     process::{Pid, test_kill_process},
 };
@@ -45,8 +40,10 @@ use crate::{
 };
 
 mod storage;
+mod touch;
 
 use storage::{Host, Storage};
+use touch::Touch;
 
 /// The name of the file that is locked.
 pub const FILE_NAME: &str = ".devops.lock";
@@ -55,8 +52,6 @@ pub const FILE_NAME: &str = ".devops.lock";
 const NOTE_LIMIT: u64 = 4096;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How often a holder says over a network that it is still there.
-const TOUCH_EVERY: Duration = Duration::from_mins(1);
 /// How long a holder may be silent over a network.
 const STALE_AFTER: Duration = Duration::from_mins(10);
 
@@ -145,6 +140,14 @@ pub enum LockError {
     /// A signal came while waiting.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// What has the name of its lock file is none.
+    #[error("`{}` is {what}, and no lock", .path.display())]
+    NotALock {
+        /// The path of the lock file.
+        path: PathBuf,
+        /// What is there.
+        what: &'static str,
+    },
     /// Somebody else has it.
     #[error("`{}` is locked by {}", .folder.display(), named(.holder.as_deref()))]
     Held {
@@ -164,6 +167,7 @@ impl HasKind for LockError {
         match self {
             Self::Path(error) => error.kind(),
             Self::Cancelled(error) => error.kind(),
+            Self::NotALock { .. } => Kind::Denied,
             Self::Held { .. } => Kind::Temporary,
         }
     }
@@ -248,6 +252,7 @@ enum Answer {
 
 impl Attempt<'_> {
     fn once(&mut self, on_event: &mut dyn FnMut(LockEvent<'_>)) -> Result<Answer, LockError> {
+        self.check_name()?;
         let mut file = match self.open() {
             Ok(file) => file,
             Err(Errno::ACCESS | Errno::PERM) if self.exists() => {
@@ -282,6 +287,22 @@ impl Attempt<'_> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         openat(&self.folder, FILE_NAME, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+    }
+
+    /// Refuses what is no lock file: it is neither followed nor written to, since another user may have put
+    /// it there to have another file overwritten.
+    fn check_name(&self) -> Result<(), LockError> {
+        let Ok(stat) = statat(&self.folder, FILE_NAME, AtFlags::SYMLINK_NOFOLLOW) else {
+            return Ok(());
+        };
+        let what = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile if stat.st_nlink > 1 => "a file with other names",
+            FileType::RegularFile => return Ok(()),
+            FileType::Symlink => "a symbolic link",
+            FileType::Directory => "a folder",
+            _ => "no regular file",
+        };
+        Err(LockError::NotALock { path: self.path.join(FILE_NAME), what })
     }
 
     fn exists(&self) -> bool {
@@ -435,41 +456,6 @@ impl Drop for FolderLock {
         if is_last && is_named(&self.folder, &held.file) {
             // What stays behind is taken over by the next one.
             let _removed = unlinkat(&self.folder, FILE_NAME, AtFlags::empty());
-        }
-    }
-}
-
-/// Touches the lock file from time to time until it is dropped.
-#[derive(Debug)]
-struct Touch {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Touch {
-    /// Starts a thread; without one the lock goes stale early, which is no reason to fail.
-    fn start(file: &File) -> Option<Self> {
-        let file = file.try_clone().ok()?;
-        let (stop, stopped) = mpsc::channel();
-        let touch = move || {
-            let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-            let omit = rustix::fs::Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-            let times = rustix::fs::Timestamps { last_access: omit, last_modification: now };
-            while stopped.recv_timeout(TOUCH_EVERY) == Err(RecvTimeoutError::Timeout) {
-                let _touched = futimens(&file, &times);
-            }
-        };
-        let thread = thread::Builder::new().name("lock".to_owned()).spawn(touch).ok()?;
-        Some(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Touch {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It only touches a file.
-            let _joined = thread.join();
         }
     }
 }

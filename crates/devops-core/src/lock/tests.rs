@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::symlink, time::SystemTime};
+use std::{fs, os::unix::fs::symlink, thread, time::SystemTime};
 
 use time::macros::datetime;
 
@@ -215,8 +215,34 @@ fn a_link_in_place_of_the_lock_file_is_not_followed() {
 
     let refused = lock(dir.path(), LockMode::Exclusive).unwrap_err();
 
-    assert_eq!(refused.to_string(), format!("failed to lock `{}`", dir.path().display()));
+    let path = dir.path().join(FILE_NAME);
+    let said = format!("`{}` is a symbolic link, and no lock", path.display());
+    assert_eq!(refused.to_string(), said);
+    assert_eq!(refused.kind(), Kind::Denied);
     assert!(!dir.path().join("elsewhere").exists());
+}
+
+#[test]
+fn what_is_no_file_of_its_own_is_no_lock_and_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let expect = |what: &str| {
+        let refused = lock(dir.path(), LockMode::Shared).unwrap_err().to_string();
+        assert!(refused.ends_with(&format!("is {what}, and no lock")), "{refused}");
+    };
+
+    fs::create_dir(&path).unwrap();
+    expect("a folder");
+    fs::remove_dir(&path).unwrap();
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, mode, 0).unwrap();
+    expect("no regular file");
+    fs::remove_file(&path).unwrap();
+    let precious = dir.path().join("precious");
+    File::create(&precious).unwrap().write_all(b"as it was").unwrap();
+    fs::hard_link(&precious, &path).unwrap();
+    expect("a file with other names");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was");
 }
 
 #[test]
