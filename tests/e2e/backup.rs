@@ -557,6 +557,91 @@ fn prune_shows_its_reasons_and_then_does_the_same() {
 }
 
 #[test]
+fn prune_refuses_to_remove_more_than_may_go_at_once() {
+    let env = TestEnv::new();
+    env.write("source/a", "1");
+    for _ in 0..12 {
+        create(&env, "source");
+    }
+    let prune = |args: &[&str]| {
+        let mut tool = env.tool(TOOL);
+        finish(tool.args(["prune", "backups", "--keep-last", "1"]).args(args))
+    };
+
+    let refused = [prune(&[]), prune(&["--dry-run"]), prune(&["--max-delete", "3"])];
+    assert_eq!(names_in(&env.path("backups")).len(), 12);
+    let allowed = prune(&["--max-delete", "11"]);
+
+    for refused in &refused {
+        refused.expect_code(11);
+        assert!(refused.stderr.contains("`--max-delete 11`"), "{}", refused.stderr);
+    }
+    assert!(
+        refused[0].stderr.contains("11 archives would go, and 10 may"),
+        "{}",
+        refused[0].stderr
+    );
+    allowed.expect_code(0);
+    assert_eq!(names_in(&env.path("backups")).len(), 1);
+}
+
+#[test]
+fn what_does_not_count_is_named_and_the_prune_is_partial() {
+    let env = TestEnv::new();
+    env.write("source/a", "1");
+    let good = create(&env, "source");
+    fs::copy(&good, env.path("backups/backup-2026-01-01.tar.gz")).unwrap();
+    fs::remove_file(&good).unwrap();
+    env.write("backups/backup-2026-01-02.tar.gz", [0; 900]);
+
+    let args = ["prune", "backups", "--keep-last", "1"];
+    let text = env.run(TOOL, args);
+    let lines = env.run(TOOL, [&args[..], &["--json"]].concat());
+
+    text.expect_code(3);
+    let said = "warning: `backups/backup-2026-01-02.tar.gz` does not count: ";
+    assert!(text.stderr.contains(said), "{}", text.stderr);
+    lines.expect_code(3);
+    let zeros = lines
+        .stdout
+        .lines()
+        .map(json)
+        .find(|line| line["path"] == "backups/backup-2026-01-02.tar.gz");
+    let zeros = zeros.expect("a line for each archive");
+    assert_eq!(zeros["action"], "keep");
+    assert!(zeros["reasons"][0].as_str().unwrap().starts_with("does not count: "), "{zeros}");
+    assert_eq!(names_in(&env.path("backups")).len(), 2);
+}
+
+#[test]
+fn an_archive_is_for_its_owner_alone_or_for_whom_the_flags_say() {
+    let env = TestEnv::new();
+    env.write("source/a", "1");
+    let gid = rustix::process::getegid().as_raw().to_string();
+    let create_with = |args: &[&str]| {
+        let run = env.run(TOOL, [&["create", "source", "backups", "--json"][..], args].concat());
+        run.expect_code(0);
+        let archive = env.path(json(&run.stdout)["archive"].as_str().unwrap());
+        fs::metadata(archive).unwrap().permissions().mode() & 0o7777
+    };
+
+    assert_eq!(create_with(&[]), 0o600);
+    assert_eq!(create_with(&["--mode", "0640", "--group", &gid]), 0o640);
+    for wrong in [
+        ["--mode", "666"],
+        ["--mode", "602"],
+        ["--mode", "400"],
+        ["--mode", "4600"],
+        ["--mode", "x"],
+        ["--group", "no such group"],
+    ] {
+        let refused = env.run(TOOL, ["create", "source", "none", wrong[0], wrong[1]]);
+        refused.expect_code(2);
+        assert!(!env.path("none").exists(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn reproducible_archives_follow_the_source_date() {
     let env = TestEnv::new();
     env.write("source/a", "1");

@@ -159,11 +159,17 @@ fn the_next_archive_copies_from_a_private_cache() {
     });
     let cache = fixture.env.home().join(".cache/devops/backup");
 
-    let without = fixture.create(&[&to_us[..], &["--no-cache"]].concat());
+    // What everybody can read who enters the home folder is kept only if that is asked for.
+    let without = fixture.create(&to_us);
+    let again = fixture.run(&[&["create", "data", "backups"][..], &to_us].concat());
     assert!(!cache.exists());
-    let first = fixture.create(&to_us);
-    let second = fixture.create(&to_us);
-    let full = fixture.create(&[&to_us[..], &["--full"]].concat());
+    let said = "reading everything: `backups/";
+    assert_eq!(again.stderr.matches(said).count(), 1, "{}", again.stderr);
+    assert!(again.stderr.contains("no plain copy was kept"), "{}", again.stderr);
+    let with_cache = [&to_us[..], &["--cache"]].concat();
+    let first = fixture.create(&with_cache);
+    let second = fixture.create(&with_cache);
+    let full = fixture.create(&[&with_cache[..], &["--full"]].concat());
 
     let reused = [&without, &first, &second, &full].map(|summary| &summary["bytes_reused"]);
     assert_eq!(
@@ -175,6 +181,9 @@ fn the_next_archive_copies_from_a_private_cache() {
     let copies: Vec<_> = fs::read_dir(&cache).unwrap().map(|copy| copy.unwrap()).collect();
     assert_eq!(copies.len(), 1);
     assert_eq!(copies[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    fixture.create(&to_us);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0, "the copy goes with the wish for it");
 }
 
 #[test]
@@ -234,7 +243,7 @@ fn a_profile_encrypts_prunes_and_is_not_asked_for_a_key() {
     let Some(fixture) = Fixture::new() else { return };
     let config = format!(
         "[backup.profile.home]\nsource = [\"data\"]\ndest = \"backups\"\nverify = true\nkeep_last = 1\n\
-         recipient = [\"{}\"]\n",
+         recipient = [\"{}\"]\ncache = true\n",
         fixture.recipient
     );
     fixture.env.write("config.toml", config);

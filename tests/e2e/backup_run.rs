@@ -199,7 +199,9 @@ fn a_project_file_decides_neither_where_a_restore_goes_nor_who_can_read_a_backup
     for key in ["privileged", "overwrite", "to", "identity"] {
         expect_guarded(&env, "backup.restore", key);
     }
-    for key in ["recipient", "recipients_file", "passphrase_file", "no_cache"] {
+    for key in
+        ["recipient", "recipients_file", "passphrase_file", "cache", "reuse_from_any", "mode"]
+    {
         expect_guarded(&env, "backup.create", key);
     }
 }
@@ -286,6 +288,78 @@ fn long_create(env: &TestEnv) -> Running {
         names_in(&env.path("backups")).iter().any(|name| name.ends_with(".partial"))
     });
     running
+}
+
+#[test]
+fn a_profile_removes_only_so_many_at_once_and_leaves_the_rest_to_later_runs() {
+    let env = TestEnv::new();
+    profile(&env, "keep_last = 1\nmax_delete = 2");
+    let made: Vec<_> = (0..4)
+        .map(|_| {
+            let run = env.run(TOOL, ["create", "source", "backups", "--name", "home"]);
+            run.expect_code(0);
+            run.stdout.trim().rsplit('/').next().unwrap().to_owned()
+        })
+        .collect();
+
+    let first = env.run(TOOL, ["run", "home", "--json"]);
+    let after = names_in(&env.path("backups"));
+    let second = env.run(TOOL, ["run", "home"]);
+
+    first.expect_code(0);
+    let left: Vec<_> = made.iter().map(|name| after.contains(name)).collect();
+    assert_eq!(left, [false, false, true, true], "the oldest go first");
+    assert_eq!(after.len(), 3);
+    let pruned = &objects(&first.stdout)[1]["pruned"];
+    let counts = ["kept", "removed", "postponed"].map(|key| pruned[key].as_u64());
+    assert_eq!(counts, [Some(3), Some(2), Some(2)]);
+    second.expect_code(0);
+    assert_eq!(second.stderr.matches("left to a later run: ").count(), 1, "{}", second.stderr);
+    assert_eq!(names_in(&env.path("backups")).len(), 2);
+}
+
+#[test]
+fn a_profile_whose_archives_belong_to_another_user_is_partial_unless_that_is_allowed() {
+    let env = TestEnv::new();
+    if !rustix::process::geteuid().is_root() {
+        return outside::skip("only root gives files away");
+    }
+    profile(&env, "keep_last = 1");
+    env.run(TOOL, ["run", "home"]).expect_code(0);
+    let [theirs] = <[String; 1]>::try_from(names_in(&env.path("backups"))).unwrap();
+    let theirs = env.path("backups").join(theirs);
+    // What this host remembers making would count for any owner.
+    fs::remove_dir_all(env.home().join(".local/state/devops")).unwrap();
+    std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
+
+    let partial = env.run(TOOL, ["run", "home"]);
+    assert!(theirs.exists());
+    profile(&env, "keep_last = 1\nany_owner = true");
+    let allowed = env.run(TOOL, ["run", "home"]);
+
+    partial.expect_code(3);
+    let said = "does not count: it belongs to another user, 65534";
+    assert!(partial.stderr.contains(said), "{}", partial.stderr);
+    allowed.expect_code(0);
+    assert!(!theirs.exists());
+}
+
+#[test]
+fn what_is_no_lock_is_named_and_not_touched() {
+    let env = TestEnv::new();
+    profile(&env, "");
+    fs::create_dir_all(env.path("backups/.devops.lock")).unwrap();
+
+    let create = env.run(TOOL, ["create", "source", "backups"]);
+    let run = env.run(TOOL, ["run", "home"]);
+
+    create.expect_code(11);
+    let said =
+        "`backups/.devops.lock` is a folder, and no lock\nhint: see what it is and remove it";
+    assert!(create.stderr.contains(said), "{}", create.stderr);
+    assert!(run.stderr.contains(".devops.lock` is a folder, and no lock"), "{}", run.stderr);
+    assert_ne!(run.code, 0);
+    assert_eq!(names_in(&env.path("backups")), [".devops.lock"]);
 }
 
 #[test]

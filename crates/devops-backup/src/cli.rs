@@ -21,7 +21,13 @@ pub(crate) const TOOL: Tool = Tool {
         "recipients-file",
         "passphrase-file",
         "identity",
-        "no-cache",
+        "cache",
+        "reuse-from-any",
+        "mode",
+        "group",
+        "any-owner",
+        "accept-small",
+        "max-delete",
         "privileged",
         "overwrite",
         "to",
@@ -104,6 +110,15 @@ pub(crate) struct CreateFlags {
     /// Read and compress everything, and copy nothing from an earlier archive
     #[arg(long)]
     pub(crate) full: bool,
+    /// Copy from an earlier archive that others could have written, too
+    #[arg(long)]
+    pub(crate) reuse_from_any: bool,
+    /// The permission bits of the archive; others must not be able to write to it
+    #[arg(long, value_name = "OCTAL", value_parser = parse_mode, default_value = "600")]
+    pub(crate) mode: u32,
+    /// The group of the archive, by name or number
+    #[arg(long, value_name = "NAME|GID")]
+    pub(crate) group: Option<String>,
     /// Make the same bytes from the same files: owner 0:0, no host, source or start time, times
     /// after `SOURCE_DATE_EPOCH` set to it
     #[arg(long)]
@@ -127,9 +142,9 @@ pub(crate) struct SealFlags {
     /// Encrypt to the passphrase in the first line of a file
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Keep no plain copy on this host for the next encrypted archive to copy from
+    /// Keep a plain copy of everything on this host, for the next encrypted archive to copy from
     #[arg(long)]
-    pub(crate) no_cache: bool,
+    pub(crate) cache: bool,
 }
 
 /// What opens encrypted archives.
@@ -200,6 +215,17 @@ pub(crate) struct CatArgs {
     pub(crate) keys: KeyFlags,
 }
 
+/// Reads permission bits that let only the owner and the group write.
+fn parse_mode(text: &str) -> Result<u32, String> {
+    const OWNER: u32 = 0o600;
+    const GROUP_AND_READERS: u32 = 0o064;
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode & OWNER == OWNER && mode & !(OWNER | GROUP_AND_READERS) == 0 => Ok(mode),
+        _ => Err("a mode is 600, or more of 664: the owner reads and writes, others never write"
+            .to_owned()),
+    }
+}
+
 /// Reads a percentage between 0 and 100 as a share.
 fn parse_share(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
@@ -264,12 +290,29 @@ pub(crate) struct PruneArgs {
     #[command(flatten)]
     pub(crate) keep: KeepFlags,
     #[command(flatten)]
+    pub(crate) limits: PruneFlags,
+    #[command(flatten)]
     pub(crate) keys: KeyFlags,
     #[command(flatten)]
     pub(crate) lock: LockFlags,
     /// Show what would be kept, why, and what removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// What a prune takes for good archives, and how many may go.
+#[derive(Args, Debug)]
+pub(crate) struct PruneFlags {
+    /// Let archives of every owner count, not only those of root, of the folder's owner and our own
+    #[arg(long)]
+    pub(crate) any_owner: bool,
+    /// Let encrypted archives and those of other tools count that have less than a tenth of the
+    /// usual size
+    #[arg(long)]
+    pub(crate) accept_small: bool,
+    /// Remove as many as N at once [default: 10, or half of the archives if that is more]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_delete: Option<u64>,
 }
 
 /// Run the profiles of the config file: back up, verify, prune, with hooks and notifications
@@ -326,6 +369,7 @@ EXIT CODES
   3   partial: the result exists, and everything missing or changed was named
   5   the source, the archive or an entry was not found
   10  verify, restore: an archive is damaged
+  11  prune: more archives would go than may at once
   75  another process is at work in the folder of the archives
   77  no permission, or no key that opens the archive
   78  the config file is wrong
@@ -333,10 +377,19 @@ EXIT CODES
 
 const CREATE_HELP: &str = "\
 The archive is DEST/NAME-YYYY-MM-DD.tar.gz by the local date; a second one of a day carries the
-time as well. It is readable by its owner alone, and appears only when it is whole. A NAME belongs
-to one SOURCE and host: another one needs another --name.
+time as well. It is readable by its owner alone unless --mode and --group say otherwise, and
+appears only when it is whole. A NAME belongs to one SOURCE and host: another one needs another
+--name.
 
 While others create, one may create too; while `prune` or `run` is at work there, it fails with 75.
+
+REUSE
+  What is unchanged is copied from the newest archive of the NAME in DEST, and what that archive
+  says goes in unread. So it must be one that no other user could have written: it belongs to
+  root, the owner of DEST or the owner that new files get there, and neither others nor a shared
+  group may write to it; or this host made it, as it remembers in $XDG_STATE_HOME/devops/backup
+  (or ~/.local/state). Otherwise everything is read, and why is said; --reuse-from-any copies
+  all the same.
 
 PATTERNS
   *.log          a name, at any depth
@@ -354,10 +407,11 @@ IGNORE FILES
 
 ENCRYPTION
   With --recipient, --recipients-file or --passphrase-file the archive is NAME-YYYY-MM-DD.tar.gz.age,
-  which `age -d -i KEYS ARCHIVE | tar xz` restores too; `age-keygen -o KEYS` makes keys. A host that
-  only knows recipients cannot read its old archives, so it keeps the last one of each source in
-  plain, readable by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache): the next run
-  copies from it what is unchanged. With --no-cache it keeps none, and removes that of an earlier run.
+  which `age -d -i KEYS ARCHIVE | tar xz` restores too; `age-keygen -o KEYS` makes keys. A host
+  that only knows recipients cannot read its old archives, so each run reads everything. With
+  --cache it keeps the last archive of each source in plain, all its contents with it, readable
+  by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache), and the next run copies
+  from it what is unchanged. Without --cache a run removes the copy of an earlier one.
   An encrypted archive does not tell its host and source: give each a NAME or DEST of its own.
 
 KEPT
@@ -387,10 +441,25 @@ ODDITIES
   before the damage is restored, and the exit code is 10.";
 
 const PRUNE_HELP: &str = "\
-The rules are those of restic: one archive may be kept by several, and one reason is enough. Archives
-are grouped by NAME, host and source, and dated by the start time they record, at its own local time;
-archives of other tools by the date in their name. The newest archive is read whole before anything is
-removed: a damaged one is named, counts for no rule and stays, and the exit code is 3.
-One dated in the future stays, and counts for no rule either. Encrypted archives without a key here
-are grouped by NAME alone, dated by the date in their name, and not read; those from before the
-encryption are a group of their own.";
+The rules are those of restic: one archive may be kept by several, and one reason is enough.
+Archives are grouped by NAME, host and source, and dated by the start time they record, at its
+own local time; archives of other tools by the date in their name. One dated in the future
+stays, and counts for no rule. Encrypted archives without a key here are grouped by NAME alone,
+dated by the date in their name, and not read; those from before the encryption are a group of
+their own.
+
+WHAT COUNTS
+  Before anything of a group goes, what the rules keep proves itself: an archive of ours by its
+  index and footer, the newest one of another tool by being read whole, an encrypted one by its
+  shape. What was found out is remembered for 30 days in $XDG_STATE_HOME/devops/backup (or
+  ~/.local/state).
+  An archive counts that belongs to root, to the owner of DEST or to the owner that new files
+  get there, or that this host made; with --any-owner the owner does not matter. Encrypted
+  archives and those of other tools that have less than a tenth of the median size of those
+  before count only with --accept-small. What does not count is named and stays, and the exit
+  code is 3.
+
+HOW MUCH
+  More removals than 10, or than half of the archives where that is more, are refused (11)
+  unless --max-delete allows them. In a profile, `max_delete` or that number go in one run, the
+  oldest first, and the rest in the next ones.";

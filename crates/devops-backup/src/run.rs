@@ -1,8 +1,11 @@
 //! From arguments to core calls to output.
 
-use std::path::Path;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-use devops_cli::{Failure, Outcome, Session, json, quote};
+use devops_cli::{Failure, Outcome, Session, json, quote, user_folder};
 use devops_core::{
     archive::{ArchiveError, LeftOut},
     clock::Clock,
@@ -44,6 +47,7 @@ fn failure(error: ArchiveError) -> Failure {
         ArchiveError::OtherOrigin { .. } => "choose another name with `--name`",
         ArchiveError::EmptyPolicy(_) => "give at least one `--keep-` option",
         ArchiveError::Lock(LockError::Held { .. }) => LOCKED,
+        ArchiveError::Lock(LockError::NotALock { .. }) => NOT_A_LOCK,
         ArchiveError::Sealed { .. } => {
             "name the file of a key with `--identity`, or `--passphrase-file`"
         }
@@ -54,6 +58,9 @@ fn failure(error: ArchiveError) -> Failure {
 
 /// What helps when somebody else is at work.
 const LOCKED: &str = "wait for it with `--lock-wait 1h`, or try again later";
+
+/// What helps when something else has the name of the lock.
+const NOT_A_LOCK: &str = "see what it is and remove it; another user may have put it there";
 
 /// Describes this process to others that want the same folder.
 fn holder(session: &Session) -> Holder {
@@ -75,6 +82,14 @@ fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>) {
             session.warn(format!("`{folder}` cannot be locked: {reason}"));
         }
     }
+}
+
+/// Returns the folder for what this host found out about archives; a home that is not there is not made.
+fn state_folder() -> Option<PathBuf> {
+    let folder = user_folder("XDG_STATE_HOME", ".local/state")?;
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let is_homeless = home.is_some_and(|home| folder.starts_with(&home) && !home.is_dir());
+    (!is_homeless).then(|| folder.join("devops/backup"))
 }
 
 fn host_name() -> String {

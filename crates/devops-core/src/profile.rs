@@ -12,8 +12,8 @@ use std::{
 use crate::{
     archive::{
         Archive, ArchiveError, BackupName, CreateEvent, CreateOptions, CreateSummary, Created,
-        Keys, PrunePlan, create_in_folder, plan_prune, preview as preview_create, remove_pruned,
-        verify,
+        Keys, PruneOptions, PrunePlan, create_in_folder, plan_prune, preview as preview_create,
+        remove_pruned, verify,
     },
     cancel::Cancel,
     fs::create_folders,
@@ -52,6 +52,8 @@ pub struct Profile<'a> {
     pub keys: &'a Keys,
     /// What is kept; an empty policy keeps everything.
     pub keep: KeepPolicy,
+    /// What counts beside that, and how much may go at once.
+    pub limits: PruneLimits,
     /// Commands around the work.
     pub hooks: Hooks,
     /// The address that is told of start, success and failure.
@@ -60,6 +62,17 @@ pub struct Profile<'a> {
     pub webhooks: Vec<SecretUrl>,
     /// The folder for a file of metrics.
     pub metrics_dir: Option<PathBuf>,
+}
+
+/// What a prune of a profile takes for good, and how much of it may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneLimits {
+    /// Whether archives of all owners count.
+    pub any_owner: bool,
+    /// Whether those count that are much smaller than the ones before.
+    pub accept_small: bool,
+    /// How many archives of a source may go in one run, if not as many as usual.
+    pub max_delete: Option<u64>,
 }
 
 /// A folder or file of a profile.
@@ -150,12 +163,33 @@ pub fn preview(
     let options = CreateOptions { source: &source.path, lock: None, ..profile.create.clone() };
     let destination = Some((profile.dest, &source.name));
     let summary = preview_create(&options, destination, cancel, on_event)?;
-    let now = profile.create.clock.now();
     let is_pruned = !profile.keep.is_empty() && profile.dest.exists();
-    let prune = is_pruned
-        .then(|| plan_prune(profile.dest, &source.name, &profile.keep, profile.keys, now, cancel))
-        .transpose()?;
+    let prune = is_pruned.then(|| plan(profile, &source.name, false, cancel)).transpose()?;
     Ok(Preview { summary, prune })
+}
+
+/// Decides which archives of a name go, within what one run may remove.
+fn plan(
+    profile: &Profile<'_>,
+    name: &BackupName,
+    remembers: bool,
+    cancel: &Cancel,
+) -> Result<PrunePlan, ArchiveError> {
+    let PruneLimits { any_owner, accept_small, max_delete } = profile.limits;
+    let options = PruneOptions {
+        folder: profile.dest,
+        name,
+        policy: &profile.keep,
+        keys: profile.keys,
+        now: profile.create.clock.now(),
+        any_owner,
+        accept_small,
+        state: profile.create.state,
+        remembers,
+    };
+    let mut plan = plan_prune(&options, cancel)?;
+    plan.postpone(plan.most_removals(max_delete));
+    Ok(plan)
 }
 
 /// One run of one profile.
@@ -279,9 +313,8 @@ impl Run<'_, '_> {
     }
 
     fn prune_one(&mut self, name: &BackupName) -> Result<(), ArchiveError> {
-        let (dest, now) = (self.profile.dest, self.profile.create.clock.now());
-        let Profile { keep, keys, .. } = self.profile;
-        let plan = plan_prune(dest, name, keep, keys, now, self.cancel)?;
+        let dest = self.profile.dest;
+        let plan = plan(self.profile, name, true, self.cancel)?;
         let pruned = self.report.pruned.get_or_insert_default();
         pruned.plan(&plan);
         remove_pruned(&plan, dest, self.cancel, &mut |candidate| pruned.removed(candidate))?;

@@ -7,7 +7,7 @@ use devops_core::{archive::BackupName, secret::Secret, units::parse_duration};
 
 use devops_cli::KeepFlags;
 
-use super::CreateFlags;
+use super::{CreateFlags, PruneFlags};
 
 /// Returns a command whose long flags are the keys of a profile.
 pub(crate) fn keys() -> Command {
@@ -33,6 +33,8 @@ pub(crate) struct ProfileKeys {
     pub(crate) verify: bool,
     #[command(flatten)]
     pub(crate) keep: KeepFlags,
+    #[command(flatten)]
+    pub(crate) limits: PruneFlags,
     /// Commands to run first
     #[arg(long)]
     pub(crate) before: Vec<String>,

@@ -14,12 +14,14 @@ use devops_core::{
     clock::SystemClock,
     fs::{At, PathError, read_input},
     lock::{LockMode, LockRequest},
+    owners::Accounts,
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
 
 use super::{
-    failure, holder, host_name, keys::Sealing, left_out_json, object, tell_left_out, tell_lock,
+    failure, holder, host_name, keys::Sealing, left_out_json, object, state_folder, tell_left_out,
+    tell_lock,
 };
 use crate::cli::{CreateArgs, CreateFlags};
 
@@ -35,11 +37,13 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
             .hint("redirect stdout, or name a folder"));
     }
     let (host, holder, clock) = (host_name(), holder(session), session.clock());
+    let state = state_folder();
     let (wait, sealing) = (args.lock.lock_wait, Sealing::read(&args.flags.seal, session)?);
     let options = CreateOptions {
         source: &args.source,
         estimate: !session.json() && !session.quiet(),
         lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
+        state: state.as_deref(),
         ..sealing.apply(options(&args.flags, &host, &clock, session)?)
     };
     if args.dry_run {
@@ -54,6 +58,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Damaged(archive) => {
             session.warn(format!("{} is damaged; reading everything again", quote(archive)));
         }
+        CreateEvent::NotReused(archive, reason) => tell_not_reused(session, archive, reason),
         CreateEvent::Uncached(error) => tell_uncached(session, error),
         CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
@@ -77,7 +82,12 @@ pub(super) fn tell_uncached(session: &Session, error: &PathError) {
     session.warn(format!("kept no copy for the next encrypted archive: {error}: {}", error.source));
 }
 
-/// Returns what the flags of `create` and of profiles say; source and encryption are set later.
+/// Says why everything is read.
+pub(super) fn tell_not_reused(session: &Session, archive: &Path, reason: &str) {
+    session.status(format!("reading everything: `{}`: {reason}", quote(archive)));
+}
+
+/// Returns what the flags of `create` and of profiles say; source, state and encryption are set later.
 pub(super) fn options<'a>(
     flags: &CreateFlags,
     host: &'a str,
@@ -92,6 +102,11 @@ pub(super) fn options<'a>(
         level: flags.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),
         reuse: !flags.full,
+        reuse_from_any: flags.reuse_from_any,
+        root: Path::new("/"),
+        state: None,
+        mode: flags.mode,
+        group: group(flags)?,
         patience: PATIENCE,
         estimate: false,
         host,
@@ -103,6 +118,13 @@ pub(super) fn options<'a>(
         layer: &Direct,
         lock: None,
     })
+}
+
+/// Returns the number of the group that archives are given to.
+fn group(flags: &CreateFlags) -> Result<Option<u32>, Failure> {
+    let Some(name) = &flags.group else { return Ok(None) };
+    let group = Accounts::read(Path::new("/")).group_id(name);
+    group.map(Some).ok_or_else(|| Failure::usage(format!("there is no group `{name}`")))
 }
 
 fn dry_run(

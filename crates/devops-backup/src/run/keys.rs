@@ -46,7 +46,7 @@ impl Sealing {
         let mut sealing = Self {
             recipients: None,
             copies: copies_folder(),
-            keeps_copy: !flags.no_cache,
+            keeps_copy: flags.cache,
             keys: Keys::none(),
         };
         if let Some(file) = &flags.passphrase_file {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use devops_cli::{Failure, Outcome, ProfileTable, Session, exit_code, quote};
 use devops_core::{
-    archive::{CreateEvent, CreateSummary, Created, PrunePlan},
+    archive::{Candidate, CreateEvent, CreateSummary, Created, Fate, PrunePlan},
     cancel::Cancelled,
     kind::Kind,
     lock::Holder,
@@ -104,6 +104,9 @@ impl Teller<'_> {
             ProfileEvent::Create(CreateEvent::Uncached(error)) => {
                 create::tell_uncached(session, error);
             }
+            ProfileEvent::Create(CreateEvent::NotReused(archive, reason)) => {
+                create::tell_not_reused(session, archive, reason);
+            }
             ProfileEvent::Create(_) => {}
             ProfileEvent::Created(source, created) => {
                 let printed = self.created(source, created);
@@ -138,6 +141,11 @@ impl Teller<'_> {
     }
 
     fn pruned(&self, plan: &PrunePlan) {
+        prune::tell_uncounted(plan, self.session);
+        let waiting = plan.candidates.iter().filter(|candidate| candidate.fate == Fate::Postponed);
+        for Candidate { path, .. } in waiting {
+            self.session.status(format!("left to a later run: `{}`", quote(path)));
+        }
         let n_removed = plan.removed().count();
         let n_kept = plan.candidates.len() - n_removed;
         self.session.status(format!("kept {n_kept}, removed {n_removed}"));
@@ -179,7 +187,7 @@ impl Verdict {
         let Some(worst) = self.worst else {
             return Ok(match (self.is_partial, self.n_faults) {
                 (false, _) => Outcome::Done,
-                (true, 0) => Outcome::Partial("an earlier archive is damaged".to_owned()),
+                (true, 0) => Outcome::Partial("an earlier archive does not count".to_owned()),
                 (true, n) => {
                     Outcome::Partial(format!("{n} things are not in an archive as they were"))
                 }

@@ -6,15 +6,16 @@ use devops_cli::{
     quote, table,
 };
 use devops_core::{
-    archive::{Candidate, Fate, PrunePlan, plan_prune, remove_pruned},
+    archive::{Candidate, Fate, PruneOptions, PrunePlan, plan_prune, remove_pruned},
     clock::Clock,
+    kind::Kind,
     lock::{FolderLock, LockEvent, LockMode, LockRequest},
     retention::KeepPolicy,
     units::ByteSize,
 };
 use serde_json::{Value, json};
 
-use super::{failure, holder, keys::keys, object, tell_lock};
+use super::{failure, holder, keys::keys, object, state_folder, tell_lock};
 use crate::cli::PruneArgs;
 
 pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -22,8 +23,22 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     let (now, cancel) = (session.clock().now(), session.cancel());
     let keys = keys(&args.keys, session)?;
     let _lock = lock(args, &policy, session)?;
-    let plan = plan_prune(&args.dest, &args.name, &policy, &keys, now, cancel).map_err(failure)?;
+    let state = state_folder();
+    let options = PruneOptions {
+        folder: &args.dest,
+        name: &args.name,
+        policy: &policy,
+        keys: &keys,
+        now,
+        any_owner: args.limits.any_owner,
+        accept_small: args.limits.accept_small,
+        state: state.as_deref(),
+        remembers: !args.dry_run,
+    };
+    let plan = plan_prune(&options, cancel).map_err(failure)?;
     show(&plan, session)?;
+    tell_uncounted(&plan, session);
+    check_limit(&plan, args.limits.max_delete)?;
     let (mut n_removed, mut bytes_freed) = (0, 0);
     if !args.dry_run {
         remove_pruned(&plan, &args.dest, cancel, &mut |candidate| {
@@ -49,12 +64,29 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
         let size = ByteSize(bytes_freed);
         session.status(format!("kept {n_kept}, removed {n_removed}, {size} freed"));
     }
-    let is_damaged = |candidate: &&Candidate| matches!(candidate.fate, Fate::KeepDamaged(_));
-    Ok(match plan.candidates.iter().filter(is_damaged).count() {
+    Ok(match plan.uncounted().count() {
         0 => Outcome::Done,
-        1 => Outcome::Partial("one archive is damaged and was left alone".to_owned()),
-        n => Outcome::Partial(format!("{n} archives are damaged and were left alone")),
+        1 => Outcome::Partial("one archive does not count and was left alone".to_owned()),
+        n => Outcome::Partial(format!("{n} archives do not count and were left alone")),
     })
+}
+
+/// Refuses to remove more than may go at once.
+fn check_limit(plan: &PrunePlan, max_delete: Option<u64>) -> Result<(), Failure> {
+    let (n, most) = (plan.removed().count(), plan.most_removals(max_delete));
+    if n <= most {
+        return Ok(());
+    }
+    let message = format!("{n} archives would go, and {most} may at once");
+    let hint = format!("nothing was removed; allow it with `--max-delete {n}`");
+    Err(Failure::new(Kind::Denied, message).hint(hint))
+}
+
+/// Names what counts for no rule.
+pub(super) fn tell_uncounted(plan: &PrunePlan, session: &Session) {
+    for (candidate, reason) in plan.uncounted() {
+        session.warn(format!("`{}` does not count: {reason}", quote(&candidate.path)));
+    }
 }
 
 /// Locks the folder, if anything may happen to it.
@@ -106,7 +138,8 @@ fn line(candidate: &Candidate) -> Value {
 fn fate(candidate: &Candidate) -> (&'static str, Vec<String>) {
     match &candidate.fate {
         Fate::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
-        Fate::KeepDamaged(reason) => ("keep", vec![reason.clone()]),
+        Fate::Uncounted(reason) => ("keep", vec![format!("does not count: {reason}")]),
+        Fate::Postponed => ("keep", vec!["goes in a later run".to_owned()]),
         Fate::Remove => ("remove", Vec::new()),
     }
 }

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{AtFlags, CWD, fstat, statat};
+use rustix::fs::{AtFlags, CWD, Gid, fchown, fstat, statat};
 use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
     cache::{Cache, PlainCopies, PlainCopy},
     deflate::Level,
+    destination::{BaseRequest, Destination, index_hash},
     encryption::Recipients,
     entry::Timestamp,
     estimate,
@@ -57,6 +58,16 @@ pub struct CreateOptions<'a> {
     pub n_threads: usize,
     /// Whether to copy what is unchanged from an earlier archive of the name.
     pub reuse: bool,
+    /// Whether to copy from archives that others could have written too.
+    pub reuse_from_any: bool,
+    /// The root of this host, for its lists of users and groups.
+    pub root: &'a Path,
+    /// The folder for what this host found out about archives, if there is one.
+    pub state: Option<&'a Path>,
+    /// The permission bits of the archive.
+    pub mode: u32,
+    /// The group of the archive; `None` leaves it as the folder has it.
+    pub group: Option<u32>,
     /// How long repeated reads of files that change, and the pauses between them, may take in all.
     pub patience: Duration,
     /// Whether to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`].
@@ -99,6 +110,8 @@ pub enum CreateEvent<'a> {
     LeftOut(&'a LeftOut),
     /// This earlier archive is damaged, so everything is read again.
     Damaged(&'a Path),
+    /// This earlier archive is not copied from, for this reason, so everything is read.
+    NotReused(&'a Path, &'a str),
     /// No plain copy could be kept for the next encrypted archive.
     Uncached(&'a PathError),
     /// The folder is being locked.
@@ -158,7 +171,7 @@ pub struct Created {
 /// Creates an archive in `folder`, which is made if missing, under the first free name of its day.
 ///
 /// The name appears only when the archive is whole and on the disk; an error leaves no archive.
-/// Refuses a name whose newest archive came from another source or host. Several may work in one folder
+/// Refuses a name whose newest archive that counts came from another source or host. Several may work in one folder
 /// at once, locked or not: each finds a free name.
 pub fn create_in_folder(
     options: &CreateOptions<'_>,
@@ -171,7 +184,8 @@ pub fn create_in_folder(
     let source = Source::open(options.source)?;
     create_folders(folder)?;
     let _lock = lock(options, folder, cancel, on_event)?;
-    refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
+    let mut destination = Destination::open(folder, name, options.state);
+    destination.refuse_other_origin(&origin(options, &source, started), cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.free_paths(folder, started, options.encryption.is_some());
     let mut path = paths.next().expect("the names have no end");
@@ -180,8 +194,14 @@ pub fn create_in_folder(
     let mut selection = selection(options, &source);
     add_own(&mut selection, (folder, name), &source, cancel)?;
     let mut file = AtomicFile::create(&path)?;
-    selection.output = Some(Meta::from(fstat(file.file()).at(file.temp_path(), "read")?).id);
-    let mut previous = previous(options, cache.as_ref(), folder, name)?;
+    if let Some(group) = options.group {
+        let group = Some(Gid::from_raw(group));
+        fchown(file.file(), None, group).at(&path, "give to its group")?;
+    }
+    let stat = fstat(file.file()).at(file.temp_path(), "read")?;
+    selection.output = Some(Meta::from(stat).id);
+    let uid = stat.st_uid;
+    let mut previous = previous(options, cache.as_ref(), &destination, uid, on_event)?;
     let summary = loop {
         let place = (&mut file as &mut (dyn Write + Send), path.as_path());
         let work = Work { options, source: &source, selection: &selection, started };
@@ -198,7 +218,8 @@ pub fn create_in_folder(
     };
     // A signal that came in time leaves no archive.
     cancel.check()?;
-    while let Err(error) = file.commit(0o600, ReplacePolicy::Keep) {
+    let index = index_hash(file.file());
+    while let Err(error) = file.commit(options.mode, ReplacePolicy::Keep) {
         if error.source.kind() != io::ErrorKind::AlreadyExists {
             return Err(error.into());
         }
@@ -208,7 +229,35 @@ pub fn create_in_folder(
     if let Some(Err(error)) = copy.map(PlainCopy::commit) {
         on_event(CreateEvent::Uncached(&error));
     }
+    destination.remember(&path, (stat.st_dev, stat.st_ino), index);
     Ok(Created { path, summary })
+}
+
+/// Returns what segments can be copied from: the plain form of the last encrypted archive, or the newest
+/// archive of the name that is readable and ours, as files of `uid` are.
+fn previous(
+    options: &CreateOptions<'_>,
+    cache: Option<&Cache<'_>>,
+    destination: &Destination<'_>,
+    uid: u32,
+    on_event: &mut dyn FnMut(CreateEvent<'_>),
+) -> Result<Option<Previous>, ArchiveError> {
+    if !options.reuse {
+        return Ok(None);
+    }
+    if let Some(cached) = cache.and_then(|cache| cache.previous(options.level)) {
+        return Ok(Some(cached));
+    }
+    let request = BaseRequest {
+        level: options.level,
+        is_blind: options.reuse_from_any,
+        encrypts: options.encryption.is_some(),
+        root: options.root,
+        now: options.clock.now(),
+        uid,
+    };
+    let mut tell = |path: &Path, reason: &str| on_event(CreateEvent::NotReused(path, reason));
+    destination.base(&request, &mut tell)
 }
 
 /// Returns where the plain form of an encrypted archive is kept.
@@ -338,25 +387,6 @@ fn seconds(time: OffsetDateTime) -> Timestamp {
     Timestamp { seconds: time.unix_timestamp(), nanoseconds: time.nanosecond() }
 }
 
-/// Returns what segments can be copied from: the plain form of the last encrypted archive, or the newest
-/// archive of the name that is readable.
-fn previous(
-    options: &CreateOptions<'_>,
-    cache: Option<&Cache<'_>>,
-    folder: &Path,
-    name: &BackupName,
-) -> Result<Option<Previous>, ArchiveError> {
-    if !options.reuse {
-        return Ok(None);
-    }
-    if let Some(cached) = cache.and_then(|cache| cache.previous(options.level)) {
-        return Ok(Some(cached));
-    }
-    let archives = name.archives_in(folder)?;
-    let mut newest = archives.iter().rev().map(|(_, path)| path);
-    Ok(newest.find_map(|path| Previous::open(path, options.level)))
-}
-
 pub(super) fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     Selection {
         excludes: options.excludes.clone(),
@@ -375,23 +405,6 @@ pub(super) fn origin(
     started: OffsetDateTime,
 ) -> Origin {
     Origin { host: options.host.to_owned(), source: source.real_path().to_owned(), started }
-}
-
-/// Two sources must not share a name: each would count against the other's retention.
-pub(super) fn refuse_other_origin(
-    ours: &Origin,
-    folder: &Path,
-    name: &BackupName,
-    cancel: &Cancel,
-) -> Result<(), ArchiveError> {
-    let Some((_, newest)) = name.archives_in(folder)?.pop() else { return Ok(()) };
-    // One that cannot be read says nothing; `verify` and `prune` deal with it.
-    match origin_of((&newest).into(), cancel) {
-        Ok(Some(found)) if found.host != ours.host || found.source != ours.source => {
-            Err(ArchiveError::OtherOrigin { newest, found: Box::new(found) })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Takes earlier archives of this name, and those being written, out of the selection; and where the

@@ -200,12 +200,17 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads the index of an archive; `None` when there is none that can be believed.
-    pub(super) fn read(stored: &Stored) -> Option<Self> {
+    /// Reads the footer of an archive; `None` when it does not end with one that fits it.
+    pub(super) fn footer(stored: &Stored) -> Option<Footer> {
         let mut member = [0; FOOTER];
         let at = stored.n_bytes().checked_sub(FOOTER as u64)?;
         stored.read_exact_at(&mut member, at).ok()?;
-        let footer = Footer::read(&member, stored.n_bytes())?;
+        Footer::read(&member, stored.n_bytes())
+    }
+
+    /// Reads the index of an archive; `None` when there is none that can be believed.
+    pub(super) fn read(stored: &Stored) -> Option<Self> {
+        let footer = Self::footer(stored)?;
         let mut members = vec![0; usize::try_from(footer.n_index_members()?).ok()?];
         stored.read_exact_at(&mut members, footer.index_start).ok()?;
         let packed = footer.unwrap_index(&members)?;

@@ -7,9 +7,9 @@ use rustix::fs::FileType;
 use super::{
     ArchiveError,
     create::{
-        CreateEvent, CreateOptions, CreateSummary, LeftOut, add_own, origin, refuse_other_origin,
-        selection, summary,
+        CreateEvent, CreateOptions, CreateSummary, LeftOut, add_own, origin, selection, summary,
     },
+    destination::Destination,
     pack::Tally,
     sink::Delivered,
     source::Source,
@@ -33,7 +33,8 @@ pub fn preview(
     if let Some((folder, name)) = destination
         && folder.exists()
     {
-        refuse_other_origin(&origin(options, &source, started), folder, name, cancel)?;
+        let destination = Destination::open(folder, name, options.state);
+        destination.refuse_other_origin(&origin(options, &source, started), cancel)?;
         add_own(&mut selection, (folder, name), &source, cancel)?;
     }
     let mut preview = Preview { on_event, tally: Tally::default() };

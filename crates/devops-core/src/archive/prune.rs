@@ -1,30 +1,30 @@
 //! Removes archives a policy no longer keeps; never the newest good one of a source.
 
 use std::{
-    collections::BTreeMap,
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, openat, statat, unlinkat};
-use time::{OffsetDateTime, Time, UtcOffset};
+use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
     encryption::Keys,
-    list::origin_of,
     meta::{FileId, Meta},
-    stored::Archive,
-    verify::verify,
+    ownership::{FolderOwners, verdicts},
     walk::FOLDER,
 };
 use crate::{
-    archive_index::{ArchiveName, BackupName, Origin},
+    archive_index::{BackupName, Origin},
     cancel::Cancel,
     fs::{At, sync_folder},
-    kind::{HasKind, Kind},
-    retention::{self, KeepPolicy, KeepReason},
+    retention::{self, Fate, KeepPolicy, Member, Proof, Rules},
 };
+
+mod look;
+
+use look::Looking;
 
 /// An archive, and what becomes of it.
 #[derive(Clone, Debug)]
@@ -42,17 +42,40 @@ pub struct Candidate {
     /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
     pub is_sealed: bool,
     id: FileId,
+    /// What tells the file from another one of its name.
+    mark: String,
+    is_weighed: bool,
+    proof: Proof,
 }
 
-/// What becomes of an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It stays for these reasons.
-    Keep(Vec<KeepReason>),
-    /// It is damaged: it counts for no rule, and is left for a person to look at.
-    KeepDamaged(String),
-    /// It goes.
-    Remove,
+impl Candidate {
+    fn member(&self) -> Member {
+        let Self { time, size, is_weighed, ref proof, .. } = *self;
+        Member { time, size, is_weighed, proof: proof.clone() }
+    }
+}
+
+/// What is pruned, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct PruneOptions<'a> {
+    /// The folder with the archives.
+    pub folder: &'a Path,
+    /// Only archives of this name are looked at.
+    pub name: &'a BackupName,
+    /// What is kept.
+    pub policy: &'a KeepPolicy,
+    /// What opens encrypted archives.
+    pub keys: &'a Keys,
+    /// The time it is.
+    pub now: OffsetDateTime,
+    /// Whether archives of all owners count.
+    pub any_owner: bool,
+    /// Whether those count that are much smaller than the ones before.
+    pub accept_small: bool,
+    /// The folder for what this host found out about archives, if there is one.
+    pub state: Option<&'a Path>,
+    /// Whether what is found out now is kept there.
+    pub remembers: bool,
 }
 
 /// What a prune does; deciding is separate from doing.
@@ -67,39 +90,56 @@ impl PrunePlan {
     pub fn removed(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.fate == Fate::Remove)
     }
+
+    /// Returns the archives that count for no rule, each with the reason.
+    pub fn uncounted(&self) -> impl Iterator<Item = (&Candidate, &str)> {
+        self.candidates.iter().filter_map(|candidate| match &candidate.fate {
+            Fate::Uncounted(reason) => Some((candidate, reason.as_str())),
+            Fate::Keep(_) | Fate::Postponed | Fate::Remove => None,
+        })
+    }
+
+    /// Returns how many may go at once, unless `max_delete` says another number.
+    pub fn most_removals(&self, max_delete: Option<u64>) -> usize {
+        // Half of what others may have put there would be a number of theirs.
+        let n_counted = self.candidates.len() - self.uncounted().count();
+        retention::most_removals(n_counted, max_delete)
+    }
+
+    /// Lets only so many go, the oldest first, and leaves the rest to a later run; returns how many wait.
+    pub fn postpone(&mut self, budget: usize) -> usize {
+        let mut going: Vec<_> =
+            self.candidates.iter_mut().filter(|candidate| candidate.fate == Fate::Remove).collect();
+        let times: Vec<_> = going.iter().map(|candidate| candidate.time).collect();
+        let waiting = retention::postponed(&times, budget);
+        for &index in &waiting {
+            going[index].fate = Fate::Postponed;
+        }
+        waiting.len()
+    }
 }
 
-/// Decides which archives of `name` in `folder` go.
+/// Decides which archives go.
 ///
-/// Archives are grouped by host and source. Before anything of a group may go, its newest archive is
-/// read whole; a damaged one counts for nothing, and the next must prove itself. Encrypted archives that
-/// none of `keys` opens are a group of their own, and taken for good.
-pub fn plan_prune(
-    folder: &Path,
-    name: &BackupName,
-    policy: &KeepPolicy,
-    keys: &Keys,
-    now: OffsetDateTime,
-    cancel: &Cancel,
-) -> Result<PrunePlan, ArchiveError> {
-    if policy.is_empty() {
+/// Archives are grouped by host and source. Before anything of a group goes, what the rules keep of it
+/// proves itself: ours by index and footer; of others the newest, by being read whole. Encrypted archives
+/// that none of the keys opens are a group of their own, and must have the shape of one. What does not
+/// prove itself, or belongs to another user, counts for no rule and stays.
+pub fn plan_prune(options: &PruneOptions<'_>, cancel: &Cancel) -> Result<PrunePlan, ArchiveError> {
+    if options.policy.is_empty() {
         return Err(retention::EmptyPolicy.into());
     }
-    let mut groups: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
-    for (archive_name, path) in name.archives_in(folder)? {
-        cancel.check()?;
-        let candidate = candidate((path, &archive_name), keys, now.offset(), cancel)?;
-        let origin = candidate.origin.as_ref();
-        let key = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
-        groups.entry((candidate.is_sealed, key)).or_default().push(candidate);
-    }
+    let owners = FolderOwners::of(options.folder)?;
+    let verdicts = verdicts(options.state, options.folder, options.name);
+    let mut looking = Looking { options, owners, verdicts, cancel };
     let mut candidates = Vec::new();
-    for (_, mut group) in groups {
-        // They come by name, and of two of one time the later name is the newer.
-        group.reverse();
-        group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
-        decide(&mut group, (policy, keys), now, cancel)?;
+    for mut group in looking.groups()? {
+        decide(&mut group, &mut looking)?;
         candidates.extend(group);
+    }
+    if options.remembers {
+        // What cannot be kept is found out again.
+        let _saved = looking.verdicts.save();
     }
     Ok(PrunePlan { candidates })
 }
@@ -130,66 +170,21 @@ pub fn remove_pruned(
     Ok(())
 }
 
-fn candidate(
-    (path, name): (PathBuf, &ArchiveName),
-    keys: &Keys,
-    offset: UtcOffset,
-    cancel: &Cancel,
-) -> Result<Candidate, ArchiveError> {
-    let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).at(&path, "read")?;
-    let meta = Meta::from(stat);
-    let origin = origin_of(Archive { path: &path, keys }, cancel);
-    let is_sealed = matches!(origin, Err(ArchiveError::Sealed { .. }));
-    let (origin, fate) = match origin {
-        Ok(origin) => (origin, Fate::Remove),
-        Err(ArchiveError::Sealed { .. }) => (None, Fate::Remove),
-        Err(error) => (None, damage(error)?),
-    };
-    let time = match &origin {
-        Some(origin) => origin.started,
-        None => name.date.with_time(name.time.unwrap_or(Time::MIDNIGHT)).assume_offset(offset),
-    };
-    Ok(Candidate { path, origin, time, size: meta.size, fate, is_sealed, id: meta.id })
-}
-
-/// Turns damage into a fate, and passes on what is no damage.
-fn damage(error: ArchiveError) -> Result<Fate, ArchiveError> {
-    let is_damage =
-        matches!(error, ArchiveError::Damaged { .. } | ArchiveError::NotAnArchive { .. });
-    if is_damage || error.kind() == Kind::Permission {
-        return Ok(Fate::KeepDamaged(error.to_string()));
-    }
-    Err(error)
-}
-
-/// Decides the fates in one group, newest first, until the newest sound archive has proved itself.
-fn decide(
-    group: &mut [Candidate],
-    (policy, keys): (&KeepPolicy, &Keys),
-    now: OffsetDateTime,
-    cancel: &Cancel,
-) -> Result<(), ArchiveError> {
-    let mut is_proved = false;
+/// Decides the fates in one group, newest first, once what they rest on has proved itself.
+fn decide(group: &mut [Candidate], looking: &mut Looking<'_>) -> Result<(), ArchiveError> {
+    let PruneOptions { policy, now, accept_small, .. } = *looking.options;
     loop {
-        let sound: Vec<usize> = (0..group.len())
-            .filter(|&index| !matches!(group[index].fate, Fate::KeepDamaged(_)))
-            .collect();
-        let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
-        let reasons = retention::plan(&times, policy, now)?;
-        for (&index, reasons) in sound.iter().zip(reasons) {
-            group[index].fate = if reasons.is_empty() { Fate::Remove } else { Fate::Keep(reasons) };
-        }
-        // One dated in the future stays anyway, and proves nothing about the others.
-        let newest = sound.iter().find(|&&index| group[index].time <= now);
-        let Some(&newest) = newest else { return Ok(()) };
-        let goes = sound.iter().any(|&index| group[index].fate == Fate::Remove);
-        if is_proved || !goes || group[newest].is_sealed {
+        let members: Vec<Member> = group.iter().map(Candidate::member).collect();
+        let ruling = retention::judge(&members, &Rules { policy, now, accept_small })?;
+        if ruling.to_prove.is_empty() {
+            for (candidate, fate) in group.iter_mut().zip(ruling.fates) {
+                candidate.fate = fate;
+            }
             return Ok(());
         }
-        let archive = Archive { path: &group[newest].path, keys };
-        match verify(archive, cancel, &mut |_| {}) {
-            Ok(_) => is_proved = true,
-            Err(error) => group[newest].fate = damage(error)?,
+        for index in ruling.to_prove {
+            looking.cancel.check()?;
+            looking.prove(&mut group[index])?;
         }
     }
 }

@@ -5,6 +5,10 @@
 //! entries that fills a segment is copied without being read. Everything else is read; where it
 //! gives a piece the archive before has, its compressed form is copied.
 //!
+//! What an archive says of an unchanged file goes into the next one unread, and nothing in it proves who
+//! wrote it. So only those are copied from that no other user could have written, or that this host
+//! remembers making.
+//!
 //! Each run reads a share of the unchanged groups again, so that within [`ROUND`] days of daily runs
 //! everything was compared with its source: a bad byte of an archive does not travel for ever, and a
 //! bad byte of a source is found while an archive still has the good one.
@@ -20,14 +24,19 @@ use super::{
     entry::{Entry, Timestamp},
     group::path_hash,
     index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
+    ownership::FolderOwners,
     stored::Stored,
 };
+use crate::{owners::Accounts, verdicts::Verdicts};
 
 /// In how many days of daily runs everything is read once.
 const ROUND: u64 = 30;
 /// File systems round times, by two seconds at most (FAT): what changed that shortly before a run
 /// may have changed once more, after it was read, without another time.
 const GRANULARITY: i64 = 2;
+
+/// The bits of a mode that let others than the owner write.
+const MAY_BE_WRITTEN: u32 = 0o022;
 
 /// An earlier archive, to copy from.
 pub(super) struct Previous {
@@ -40,7 +49,10 @@ pub(super) struct Previous {
 impl Previous {
     /// Opens an archive; `None` when it has no index, or segments that would be made otherwise today.
     pub(super) fn open(path: &Path, level: Level) -> Option<Self> {
-        let stored = Stored::open(path.into()).ok()?;
+        Self::with_index(path, Stored::open(path.into()).ok()?, level)
+    }
+
+    fn with_index(path: &Path, stored: Stored, level: Level) -> Option<Self> {
         let index = Index::read(&stored)?;
         if !index.is_made_alike(level) {
             return None;
@@ -48,6 +60,35 @@ impl Previous {
         let by_hash = index.segments.iter().enumerate();
         let by_hash = by_hash.map(|(n, segment)| (key(&segment.raw_hash), n)).collect();
         Some(Self { path: path.to_owned(), stored, index, by_hash })
+    }
+
+    /// Opens the newest of these archives that can be copied from, given the oldest first.
+    ///
+    /// Hears of the first that only its origin keeps from it, if no other can be copied from.
+    pub(super) fn newest<'a>(
+        archives: impl DoubleEndedIterator<Item = &'a Path>,
+        level: Level,
+        trust: &mut Trust<'_>,
+        on_refused: &mut dyn FnMut(&Path, &str),
+    ) -> Option<Self> {
+        let mut refused = None;
+        for path in archives.rev() {
+            let Ok(stored) = Stored::open(path.into()) else { continue };
+            match trust.refusal(path, &stored) {
+                None => {
+                    if let Some(previous) = Self::with_index(path, stored, level) {
+                        return Some(previous);
+                    }
+                }
+                Some(reason) => {
+                    refused.get_or_insert((path, reason));
+                }
+            }
+        }
+        if let Some((path, reason)) = refused {
+            on_refused(path, &reason);
+        }
+        None
     }
 
     /// Returns the file it is.
@@ -95,6 +136,35 @@ impl Previous {
             *blake3::hash(packed).as_bytes() == segment.packed_hash
         });
         is_sound.then_some((bytes, segments))
+    }
+}
+
+/// Which archives are copied from: what they say goes into the next one unread.
+pub(super) struct Trust<'a> {
+    /// Whether all are.
+    pub(super) is_blind: bool,
+    pub(super) owners: FolderOwners<'a>,
+    pub(super) verdicts: &'a Verdicts,
+    /// The root of the host, for its lists of users and groups.
+    pub(super) root: &'a Path,
+}
+
+impl Trust<'_> {
+    /// Returns why an open archive is not copied from, if it has an index and is not.
+    fn refusal(&mut self, path: &Path, stored: &Stored) -> Option<String> {
+        let index = Index::footer(stored)?.index_hash;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if self.is_blind || self.verdicts.is_made_with(&name, &index) {
+            return None;
+        }
+        let Ok(access) = stored.access() else { return Some("its owner is unknown".to_owned()) };
+        if !self.owners.count(access.uid.into()) {
+            return Some(format!("it belongs to another user, {}", access.uid));
+        }
+        if access.mode & MAY_BE_WRITTEN == 0 {
+            return None;
+        }
+        Accounts::read(self.root).other_writers(access)
     }
 }
 

@@ -115,8 +115,10 @@ pub struct Pruned {
     pub n_kept: usize,
     /// How many are gone.
     pub n_removed: usize,
-    /// How many of those kept are damaged.
-    pub n_damaged: usize,
+    /// How many of those kept count for no rule: they are damaged, or of another user.
+    pub n_uncounted: usize,
+    /// How many of those kept are for a later run to remove.
+    pub n_postponed: usize,
     /// The bytes of those that are gone.
     pub bytes_freed: u64,
 }
@@ -124,8 +126,9 @@ pub struct Pruned {
 impl Pruned {
     pub(super) fn plan(&mut self, plan: &PrunePlan) {
         self.n_kept += plan.candidates.len();
-        let is_damaged = |candidate: &&Candidate| matches!(candidate.fate, Fate::KeepDamaged(_));
-        self.n_damaged += plan.candidates.iter().filter(is_damaged).count();
+        self.n_uncounted += plan.uncounted().count();
+        let is_postponed = |candidate: &&Candidate| candidate.fate == Fate::Postponed;
+        self.n_postponed += plan.candidates.iter().filter(is_postponed).count();
     }
 
     pub(super) fn removed(&mut self, candidate: &Candidate) {
@@ -191,10 +194,10 @@ impl Report {
 
     /// Sets the status as far as things went.
     pub(super) fn settle(&mut self) {
-        let is_damaged = self.pruned.is_some_and(|pruned| pruned.n_damaged > 0);
+        let is_doubtful = self.pruned.is_some_and(|pruned| pruned.n_uncounted > 0);
         self.status = if !self.problems.is_empty() {
             Status::Failed
-        } else if self.n_faults() > 0 || is_damaged {
+        } else if self.n_faults() > 0 || is_doubtful {
             Status::Partial
         } else {
             Status::Success
@@ -239,7 +242,9 @@ impl Report {
             json!({
                 "kept": pruned.n_kept,
                 "removed": pruned.n_removed,
-                "damaged": pruned.n_damaged,
+                // The name it had when damage was the only reason.
+                "damaged": pruned.n_uncounted,
+                "postponed": pruned.n_postponed,
                 "bytes_freed": pruned.bytes_freed,
             })
         });

@@ -158,6 +158,12 @@ fn access(schedule: &Schedule<'_>) -> Vec<String> {
         "ProtectSystem=strict",
         "ProtectHome=read-only",
     ]));
+    lines.extend(own(&[
+        "# What was found out about the archives, to tell our own from others' and read none twice.",
+        "StateDirectory=%p",
+        "StateDirectoryMode=0700",
+        "Environment=XDG_STATE_HOME=%S/%p",
+    ]));
     if schedule.makes_copies {
         lines.extend(own(&[
             "# Plain copies of what is encrypted, for the next archive to be made from.",
@@ -331,6 +337,8 @@ mod tests {
             "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
             "ProtectSystem=strict",
             "ReadWritePaths=\"/mnt/my backups\"",
+            "StateDirectory=%p",
+            "Environment=XDG_STATE_HOME=%S/%p",
             "RequiresMountsFor=\"/srv/50%% \\\"a\\\"\"",
             "PrivateTmp=yes",
             "ProtectKernelModules=yes",

@@ -8,16 +8,16 @@ use std::{
 
 use devops_cli::{Failure, ProfileTable, ResultExt, Session, quote};
 use devops_core::{
-    archive::BackupName,
+    archive::{BackupName, CreateOptions},
     clock::SystemClock,
     fs::{At, parent},
-    profile::{Hooks, Profile, ProfileSource, SecretUrl},
+    profile::{Hooks, Profile, ProfileSource, PruneLimits, SecretUrl},
     secret::Secret,
 };
 
 use crate::{
     cli::profile::ProfileKeys,
-    run::{create, host_name, keys::Sealing},
+    run::{create, host_name, keys::Sealing, state_folder},
 };
 
 /// One profile, ready to run.
@@ -34,6 +34,7 @@ pub(in crate::run) struct Settings {
     keys: ProfileKeys,
     pub(in crate::run) sealing: Sealing,
     host: String,
+    state: Option<PathBuf>,
     clock: SystemClock,
 }
 
@@ -74,6 +75,7 @@ impl Settings {
             keys,
             sealing,
             host: host_name(),
+            state: state_folder(),
             clock: session.clock(),
         })
     }
@@ -81,7 +83,8 @@ impl Settings {
     pub(in crate::run) fn profile(&self, session: &Session) -> Result<Profile<'_>, Failure> {
         let create = create::options(&self.keys.create, &self.host, &self.clock, session)
             .context(format!("profile `{}`", self.name))?;
-        let create = self.sealing.apply(create);
+        let create = CreateOptions { state: self.state.as_deref(), ..self.sealing.apply(create) };
+        let limits = &self.keys.limits;
         Ok(Profile {
             name: &self.name,
             sources: &self.sources,
@@ -90,6 +93,11 @@ impl Settings {
             verify: self.keys.verify,
             keys: &self.sealing.keys,
             keep: self.keys.keep.policy(),
+            limits: PruneLimits {
+                any_owner: limits.any_owner,
+                accept_small: limits.accept_small,
+                max_delete: limits.max_delete,
+            },
             hooks: self.hooks.clone(),
             healthcheck: self.healthcheck.clone(),
             webhooks: self.webhooks.clone(),

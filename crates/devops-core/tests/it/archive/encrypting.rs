@@ -11,7 +11,7 @@ use devops_core::{
     archive::{
         Archive, ArchiveError, BadKey, CreateEvent, CreateOptions, Created, Fate, Keys,
         PlainCopies, Recipients, RestoreOptions, cat, create_in_folder, create_to_writer, diff,
-        plan_prune, restore, verify, verify_sample,
+        restore, verify, verify_sample,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -186,8 +186,8 @@ fn one_bad_chunk_costs_no_other() {
     let error = verify(archive, &Cancel::new(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
     let policy = KeepPolicy { last: 1, ..KeepPolicy::default() };
-    let plan = plan_prune(&fixture.dest, &backup(), &policy, &keys, LATER, &Cancel::new());
-    assert!(matches!(plan.unwrap().candidates[0].fate, Fate::KeepDamaged(_)));
+    let plan = fixture.plan(&policy, &keys, LATER, |_| {});
+    assert!(matches!(plan.candidates[0].fate, Fate::Uncounted(_)));
 
     // In the checksum of the header, which the right key finds.
     let header = sound.windows(4).position(|window| window == b"--- ").unwrap();
@@ -358,8 +358,7 @@ fn encrypted_archives_are_pruned_by_their_names() {
     }
     let policy = KeepPolicy { last: 1, ..KeepPolicy::default() };
     let removed = |keys: &Keys| -> Vec<PathBuf> {
-        let plan = plan_prune(&fixture.dest, &backup(), &policy, keys, LATER, &Cancel::new());
-        let plan = plan.unwrap();
+        let plan = fixture.plan(&policy, keys, LATER, |_| {});
         assert!(plan.candidates.iter().all(|one| one.is_sealed == one.origin.is_none()));
         plan.removed().map(|candidate| candidate.path.clone()).collect()
     };
@@ -368,6 +367,94 @@ fn encrypted_archives_are_pruned_by_their_names() {
     let expected = expected.map(|name| fixture.dest.join(name));
     assert_eq!(removed(&Keys::none()), expected);
     assert_eq!(removed(&keys(IDENTITY)), expected);
+}
+
+/// Returns the names of the archives that count for no rule, and of those that go.
+fn judged(fixture: &Fixture, accept_small: bool) -> [Vec<String>; 2] {
+    let policy = KeepPolicy { last: 3, ..KeepPolicy::default() };
+    let plan =
+        fixture.plan(&policy, &Keys::none(), LATER, |options| options.accept_small = accept_small);
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let mut uncounted: Vec<_> = plan.uncounted().map(|(one, _)| name(&one.path)).collect();
+    uncounted.sort();
+    [uncounted, plan.removed().map(|one| name(&one.path)).collect()]
+}
+
+#[test]
+fn what_has_not_the_shape_of_an_encrypted_archive_counts_for_nothing() {
+    let mut fixture = fixture();
+    for day in 11..14 {
+        fixture.clock = FixedClock(LATER - Duration::days(day));
+        create(&fixture, None);
+    }
+    let whole = fs::read(create(&fixture, None).path).unwrap();
+    let header = whole.windows(5).position(|window| window == b"\n--- ").unwrap();
+    let header =
+        header + 1 + whole[header + 1..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    // Where a pipe may break: in the header, in the nonce, and in and between the chunks behind it.
+    let chunk = (64 << 10) + 16;
+    let cuts = [22, 60, header - 1, header, header + 16, header + 32, header + 16 + chunk + 16];
+    let mut wanted = Vec::new();
+    for (day, cut) in (1..).zip(cuts) {
+        let name = format!("backup-2399-12-{:02}.tar.gz.age", 31 - day);
+        write(&fixture.dest.join(&name), &whole[..cut]);
+        wanted.push(name);
+    }
+    wanted.sort();
+
+    // The fourth of the whole ones is the second of its day.
+    let gone = vec!["backup-2399-12-19.tar.gz.age".to_owned()];
+    assert_eq!(judged(&fixture, true), [wanted.clone(), gone.clone()]);
+    assert_eq!(judged(&fixture, false), [wanted, gone]);
+}
+
+#[test]
+fn small_files_for_another_key_count_for_nothing_unless_that_is_asked_for() {
+    let mut fixture = fixture();
+    for day in [29, 28, 27] {
+        fixture.clock = FixedClock(LATER - Duration::days(day));
+        create(&fixture, None);
+    }
+    let other = Fixture::new();
+    let small = fs::read(create(&other, None).path).unwrap();
+    let names: Vec<_> = (28..=30).map(|day| format!("backup-2399-12-{day}.tar.gz.age")).collect();
+    for name in &names {
+        write(&fixture.dest.join(name), &small);
+    }
+
+    let [uncounted, gone] = judged(&fixture, false);
+    assert_eq!((uncounted, gone.len()), (names, 0));
+    let [uncounted, gone] = judged(&fixture, true);
+    assert_eq!((uncounted.len(), gone.len()), (0, 3));
+}
+
+#[test]
+fn without_a_plain_copy_an_encrypted_archive_reads_everything_and_says_why() {
+    let fixture = fixture();
+    let recipients = recipients();
+    let options = CreateOptions { encryption: Some(&recipients), ..fixture.options() };
+    let run = |options: &CreateOptions<'_>| {
+        let mut told = Vec::new();
+        let created =
+            create_in_folder(options, &fixture.dest, &backup(), &Cancel::new(), &mut |event| {
+                if let CreateEvent::NotReused(path, reason) = event {
+                    told.push((path.to_owned(), reason.to_owned()));
+                }
+            })
+            .unwrap();
+        (created, told)
+    };
+    let (first, nothing_before) = run(&options);
+    assert!(nothing_before.is_empty());
+
+    let (second, told) = run(&options);
+    let (_, untold) = run(&CreateOptions { reuse: false, ..options.clone() });
+
+    assert_eq!(second.summary.bytes_reused, 0);
+    let [(path, reason)] = <[_; 1]>::try_from(told).unwrap();
+    assert_eq!(path, first.path);
+    assert!(reason.contains("no plain copy was kept"), "{reason}");
+    assert!(untold.is_empty());
 }
 
 #[test]

@@ -6,17 +6,19 @@ use std::{
     io::Write,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
+    sync::LazyLock,
     time::Duration,
 };
 
 use devops_core::{
     archive::{
         ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Direct, Entry, Excludes,
-        FileLayer, Level, ListEvent, Lookup, Marks, OverwritePolicy, RestoreOptions,
-        RestoreSummary, create_in_folder, list, restore,
+        FileLayer, Keys, Level, ListEvent, Lookup, Marks, OverwritePolicy, PruneOptions, PrunePlan,
+        RestoreOptions, RestoreSummary, create_in_folder, list, plan_prune, restore,
     },
     cancel::Cancel,
     clock::FixedClock,
+    retention::KeepPolicy,
 };
 use rustix::{
     buffer::spare_capacity,
@@ -72,6 +74,11 @@ impl Fixture {
             level: Level::new(1).unwrap(),
             n_threads: 2,
             reuse: true,
+            reuse_from_any: false,
+            root: Path::new("/"),
+            state: None,
+            mode: 0o600,
+            group: None,
             estimate: false,
             patience: Duration::ZERO,
             host: "web-1",
@@ -83,6 +90,30 @@ impl Fixture {
             layer: &Direct,
             lock: None,
         }
+    }
+
+    /// Plans a prune at `now`, with these options and those that `change` sets.
+    pub(crate) fn plan<'a>(
+        &'a self,
+        policy: &'a KeepPolicy,
+        keys: &'a Keys,
+        now: OffsetDateTime,
+        change: impl FnOnce(&mut PruneOptions<'a>),
+    ) -> PrunePlan {
+        static NAME: LazyLock<BackupName> = LazyLock::new(backup);
+        let mut options = PruneOptions {
+            folder: &self.dest,
+            name: &NAME,
+            policy,
+            keys,
+            now,
+            any_owner: false,
+            accept_small: false,
+            state: None,
+            remembers: true,
+        };
+        change(&mut options);
+        plan_prune(&options, &Cancel::new()).unwrap()
     }
 
     pub(crate) fn create(&self) -> Created {
@@ -176,6 +207,15 @@ pub(crate) fn entries(archive: &Path) -> Vec<Entry> {
 
 pub(crate) fn paths(archive: &Path) -> Vec<String> {
     entries(archive).iter().map(|entry| entry.path.to_string_lossy().into_owned()).collect()
+}
+
+/// Returns whether files can be given to another user; where not, says on stderr that the test is skipped.
+pub(crate) fn may_give_away() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        let _said = writeln!(std::io::stderr(), "skipped: giving files away needs root");
+    }
+    is_root
 }
 
 /// Everything below a folder that a backup must keep, by path.

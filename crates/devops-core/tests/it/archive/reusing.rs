@@ -4,15 +4,15 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, FileTimes},
     io::{Cursor, Read, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, Created, FileLayer, Level, Reproducible, create_in_folder,
-        diff, verify,
+        ArchiveError, CreateEvent, CreateOptions, Created, FileLayer, Level, Reproducible,
+        create_in_folder, diff, verify,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -20,7 +20,7 @@ use devops_core::{
 use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
 
-use crate::archive::fixture::{Fixture, LATER, backup, entries, write};
+use crate::archive::fixture::{Fixture, LATER, backup, entries, may_give_away, write};
 
 /// Remembers which files are read.
 #[derive(Default)]
@@ -287,6 +287,191 @@ fn a_clock_that_went_back_costs_nothing_but_time() {
     let (second, _) = run(&fixture, 0);
 
     same_tar_as_a_full_run(&fixture, &second, 0);
+}
+
+/// Runs on a day; returns how much was reused, and why not more.
+fn reused(
+    fixture: &Fixture,
+    day: i64,
+    change: impl for<'a> FnOnce(CreateOptions<'a>) -> CreateOptions<'a>,
+) -> (bool, Vec<String>) {
+    let clock = FixedClock(LATER + Duration::days(day));
+    reused_with(fixture, &change(CreateOptions { clock: &clock, ..fixture.options() }))
+}
+
+fn reused_with(fixture: &Fixture, options: &CreateOptions<'_>) -> (bool, Vec<String>) {
+    let mut told = Vec::new();
+    let created =
+        create_in_folder(options, &fixture.dest, &backup(), &Cancel::new(), &mut |event| {
+            if let CreateEvent::NotReused(_, reason) = event {
+                told.push(reason.to_owned());
+            }
+        })
+        .unwrap();
+    (created.summary.bytes_reused > 0, told)
+}
+
+/// A destination with one archive, and its path.
+fn with_one_archive() -> (Fixture, PathBuf) {
+    let fixture = Fixture::new();
+    tree(&fixture);
+    let archive = run(&fixture, 0).0.path;
+    (fixture, archive)
+}
+
+#[test]
+fn nothing_is_copied_from_an_archive_that_others_may_write_to() {
+    for (mode, is_reused) in [(0o600, true), (0o644, true), (0o602, false), (0o666, false)] {
+        let (fixture, archive) = with_one_archive();
+        fs::set_permissions(&archive, fs::Permissions::from_mode(mode)).unwrap();
+
+        let (did, told) = reused(&fixture, 1, |options| options);
+
+        assert_eq!((did, told.len()), (is_reused, usize::from(!is_reused)), "{mode:o} {told:?}");
+        assert!(told.iter().all(|reason| reason == "everybody may write to it"), "{told:?}");
+    }
+}
+
+#[test]
+fn nothing_is_copied_from_an_archive_that_a_shared_group_may_write_to() {
+    let (fixture, archive) = with_one_archive();
+    fs::set_permissions(&archive, fs::Permissions::from_mode(0o660)).unwrap();
+    let metadata = fs::metadata(&archive).unwrap();
+    let root = fixture.path("root");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    let list = |users: &str, members: &str| {
+        write(&root.join("etc/passwd"), users.as_bytes());
+        write(&root.join("etc/group"), format!("g:x:{}:{members}\n", metadata.gid()).as_bytes());
+    };
+    let (uid, gid) = (metadata.uid(), metadata.gid());
+    let me = format!("me:x:{uid}:{gid}::/:/bin/sh\n");
+
+    let clock = FixedClock(LATER + Duration::days(1));
+    let options = CreateOptions { clock: &clock, root: &root, ..fixture.options() };
+    list(&me, "me");
+    assert!(reused_with(&fixture, &options).0);
+    fs::remove_file(fixture.dest.join("backup-2400-01-02.tar.gz")).unwrap();
+    list(&format!("{me}another:x:{}:77::/:/bin/sh\n", uid + 1), "me,another");
+    let (did, told) = reused_with(&fixture, &options);
+
+    assert_eq!((did, told), (false, vec![format!("group {gid} may write to it")]));
+}
+
+#[test]
+fn nothing_is_copied_from_an_archive_of_another_user_unless_that_is_asked_for() {
+    if !may_give_away() {
+        return;
+    }
+    let (fixture, archive) = with_one_archive();
+    chown(&archive, Some(65_534), None).unwrap();
+    let second = fixture.dest.join("backup-2400-01-02.tar.gz");
+
+    let (did, told) = reused(&fixture, 1, |options| options);
+    assert_eq!((did, told), (false, vec!["it belongs to another user, 65534".to_owned()]));
+    fs::remove_file(&second).unwrap();
+    let from_any = reused(&fixture, 1, |options| CreateOptions { reuse_from_any: true, ..options });
+    assert_eq!(from_any, (true, vec![]));
+    fs::remove_file(&second).unwrap();
+    let full = reused(&fixture, 1, |options| CreateOptions { reuse: false, ..options });
+    assert_eq!(full, (false, vec![]), "nothing was to be copied");
+    fs::remove_file(&second).unwrap();
+
+    // Whose the folder is may do as he likes with what is in it.
+    chown(&fixture.dest, Some(65_534), None).unwrap();
+    assert_eq!(reused(&fixture, 1, |options| options), (true, vec![]));
+}
+
+#[test]
+fn an_older_archive_of_ours_is_copied_from_where_the_newest_is_not() {
+    let (fixture, _) = with_one_archive();
+    let second = run(&fixture, 1).0.path;
+    fs::set_permissions(&second, fs::Permissions::from_mode(0o666)).unwrap();
+
+    assert_eq!(reused(&fixture, 2, |options| options), (true, vec![]));
+}
+
+#[test]
+fn an_archive_that_this_host_remembers_making_is_copied_from_for_any_owner() {
+    let fixture = Fixture::new();
+    tree(&fixture);
+    let state = fixture.path("state");
+    let remembering = |day| {
+        let clock = FixedClock(LATER + Duration::days(day));
+        let state = Some(state.as_path());
+        reused_with(&fixture, &CreateOptions { clock: &clock, state, ..fixture.options() })
+    };
+    remembering(0);
+    let archive = fixture.dest.join("backup-2400-01-01.tar.gz");
+    fs::set_permissions(&archive, fs::Permissions::from_mode(0o666)).unwrap();
+
+    assert_eq!(remembering(1), (true, vec![]));
+    fs::remove_file(fixture.dest.join("backup-2400-01-02.tar.gz")).unwrap();
+
+    // Another one in its place is not what was made.
+    let other = Fixture::new();
+    other.write("a", &vec![7; 100_000]);
+    fs::copy(run(&other, 0).0.path, &archive).unwrap();
+    fs::set_permissions(&archive, fs::Permissions::from_mode(0o666)).unwrap();
+    let clock = FixedClock(LATER + Duration::days(1));
+    let options = CreateOptions { clock: &clock, state: Some(&state), ..fixture.options() };
+    let refused = fixture.create_with(&options);
+    assert!(refused.is_err(), "it is of another source");
+}
+
+#[test]
+fn a_volume_of_a_container_without_a_state_folder_is_copied_from() {
+    if !may_give_away() {
+        return;
+    }
+    // As kubelet leaves a volume with an fsGroup: of root and the group, which new files inherit.
+    let mut fixture = Fixture::new();
+    tree(&fixture);
+    fixture.dest = fixture.path("volume");
+    fs::create_dir(&fixture.dest).unwrap();
+    chown(&fixture.dest, Some(0), Some(2000)).unwrap();
+    fs::set_permissions(&fixture.dest, fs::Permissions::from_mode(0o2775)).unwrap();
+
+    run(&fixture, 0);
+
+    assert_eq!(reused(&fixture, 1, |options| options), (true, vec![]));
+    let archive = fs::metadata(fixture.dest.join("backup-2400-01-02.tar.gz")).unwrap();
+    assert_eq!((archive.gid(), archive.mode() & 0o777), (2000, 0o600));
+}
+
+#[test]
+fn an_archive_dated_in_the_future_is_no_base_and_refuses_nothing() {
+    let fixture = Fixture::new();
+    tree(&fixture);
+    let other = Fixture::new();
+    other.write("a", b"of another source");
+    let theirs = run(&other, 0).0.path;
+    fs::create_dir_all(&fixture.dest).unwrap();
+    fs::copy(&theirs, fixture.dest.join("backup-2999-01-01.tar.gz")).unwrap();
+
+    assert_eq!(reused(&fixture, 1, |options| options), (false, vec![]));
+    assert_eq!(reused(&fixture, 2, |options| options), (true, vec![]));
+
+    fs::copy(&theirs, fixture.dest.join("backup-2400-01-04.tar.gz")).unwrap();
+    let clock = FixedClock(LATER + Duration::days(3));
+    let refused = fixture.create_with(&CreateOptions { clock: &clock, ..fixture.options() });
+    assert!(matches!(refused, Err(ArchiveError::OtherOrigin { .. })), "{refused:?}");
+}
+
+#[test]
+fn an_archive_has_the_mode_and_group_that_were_asked_for() {
+    let fixture = Fixture::new();
+    fixture.write("a", b"1");
+    let gid = if rustix::process::geteuid().is_root() {
+        4242
+    } else {
+        rustix::process::getegid().as_raw()
+    };
+
+    let options = CreateOptions { mode: 0o640, group: Some(gid), ..fixture.options() };
+    let created = fixture.create_with(&options).unwrap();
+
+    let metadata = fs::metadata(created.path).unwrap();
+    assert_eq!((metadata.mode() & 0o7777, metadata.gid()), (0o640, gid));
 }
 
 /// A name and what stands there: a folder for `None`.

@@ -1,6 +1,9 @@
 //! Pruning the archives of a store.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use devops_core::{
     archive::{CreateOptions, Direct, Excludes, Level, Marks, create_to_writer},
@@ -33,6 +36,11 @@ fn archive(host: &str, day: u8) -> Vec<u8> {
         level: Level::new(1).unwrap(),
         n_threads: 1,
         reuse: false,
+        reuse_from_any: false,
+        root: Path::new("/"),
+        state: None,
+        mode: 0o600,
+        group: None,
         estimate: false,
         patience: Duration::ZERO,
         host,

@@ -1,0 +1,150 @@
+//! The folder where archives of one name go, and what this host knows of those that are there.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{AtFlags, CWD, statat};
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    ArchiveError,
+    deflate::Level,
+    list::origin_of,
+    meta::{FileId, Meta},
+    ownership::{FolderOwners, mark, verdicts},
+    reuse::{Previous, Trust},
+};
+use crate::{
+    archive_index::{
+        ArchiveName, BackupName, Origin,
+        container::{FOOTER, Footer},
+    },
+    cancel::Cancel,
+    fs::{PathError, parent},
+    verdicts::Verdicts,
+};
+
+/// Why an encrypted archive is no base for the next one.
+const SEALED: &str = "an encrypted archive cannot be copied from, and no plain copy was kept";
+/// How far clocks and calendars of hosts that share a folder may be apart.
+const APART: Duration = Duration::days(1);
+
+/// Where archives go.
+pub(super) struct Destination<'a> {
+    folder: &'a Path,
+    name: &'a BackupName,
+    verdicts: Verdicts,
+}
+
+/// What the next archive can be copied from.
+pub(super) struct BaseRequest<'a> {
+    /// How hard it is to be compressed.
+    pub(super) level: Level,
+    /// Whether to copy from archives that others could have written too.
+    pub(super) is_blind: bool,
+    /// Whether the next one is encrypted.
+    pub(super) encrypts: bool,
+    /// The root of the host, for its lists of users and groups.
+    pub(super) root: &'a Path,
+    /// When the work began.
+    pub(super) now: OffsetDateTime,
+    /// The owner that files of ours get in the folder.
+    pub(super) uid: u32,
+}
+
+impl<'a> Destination<'a> {
+    pub(super) fn open(folder: &'a Path, name: &'a BackupName, state: Option<&Path>) -> Self {
+        Self { folder, name, verdicts: verdicts(state, folder, name) }
+    }
+
+    /// Returns the archives there that are not dated in the future, the oldest first by name.
+    fn archives(&self, now: OffsetDateTime) -> Result<Vec<(ArchiveName, PathBuf)>, PathError> {
+        let mut archives = self.name.archives_in(self.folder)?;
+        let latest = now.date().saturating_add(APART);
+        archives.retain(|(name, _)| name.date <= latest);
+        Ok(archives)
+    }
+
+    /// Refuses a name whose newest archive that counts came from elsewhere: two sources of one name would
+    /// count against each other's retention.
+    pub(super) fn refuse_other_origin(
+        &self,
+        ours: &Origin,
+        cancel: &Cancel,
+    ) -> Result<(), ArchiveError> {
+        let mut owners = FolderOwners::of(self.folder)?;
+        for (_, path) in self.archives(ours.started)?.into_iter().rev() {
+            let Ok(stat) = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let meta = Meta::from(stat);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !owners.count(meta.uid) && !self.verdicts.is_made(&name, &mark(&meta)) {
+                continue;
+            }
+            match origin_of((&path).into(), cancel) {
+                // Its clock was wrong, or what it says of it is.
+                Ok(Some(found)) if found.started > ours.started.saturating_add(APART) => {}
+                Ok(Some(found)) if found.host != ours.host || found.source != ours.source => {
+                    return Err(ArchiveError::OtherOrigin { newest: path, found: Box::new(found) });
+                }
+                Ok(_) | Err(ArchiveError::Sealed { .. }) => return Ok(()),
+                Err(ArchiveError::Cancelled(error)) => return Err(error.into()),
+                // One that cannot be read says nothing; `verify` and `prune` deal with it.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the newest archive that can be copied from, or tells why none is.
+    pub(super) fn base(
+        &self,
+        request: &BaseRequest<'_>,
+        on_refused: &mut dyn FnMut(&Path, &str),
+    ) -> Result<Option<Previous>, ArchiveError> {
+        let owners = FolderOwners::of(self.folder)?.with_made(request.uid);
+        let is_blind = request.is_blind;
+        let mut trust = Trust { is_blind, owners, verdicts: &self.verdicts, root: request.root };
+        let archives = self.archives(request.now)?;
+        let mut is_told = false;
+        let paths = archives.iter().map(|(_, path)| path.as_path());
+        let previous = Previous::newest(paths, request.level, &mut trust, &mut |path, reason| {
+            is_told = true;
+            on_refused(path, reason);
+        });
+        if let Some((_, newest)) = archives.last()
+            && previous.is_none()
+            && !is_told
+            && request.encrypts
+            && newest.extension() == Some(OsStr::new("age"))
+        {
+            on_refused(newest, SEALED);
+        }
+        Ok(previous)
+    }
+
+    /// Remembers that this host made an archive, if it still is the one; without that, time is all it costs.
+    pub(super) fn remember(&mut self, path: &Path, id: FileId, index: Option<[u8; 32]>) {
+        let Ok(stat) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else { return };
+        let meta = Meta::from(stat);
+        if meta.id == id
+            && let Some(name) = path.file_name()
+        {
+            let folder = parent(path);
+            self.verdicts.retain(|name| folder.join(name).exists());
+            self.verdicts.made(&name.to_string_lossy(), &mark(&meta), index.as_ref());
+            let _saved = self.verdicts.save();
+        }
+    }
+}
+
+/// Returns the hash of the index that a new archive ends with; an encrypted one shows none.
+pub(super) fn index_hash(file: &File) -> Option<[u8; 32]> {
+    let n_bytes = file.metadata().ok()?.len();
+    let mut member = [0; FOOTER];
+    file.read_exact_at(&mut member, n_bytes.checked_sub(FOOTER as u64)?).ok()?;
+    Some(Footer::read(&member, n_bytes)?.index_hash)
+}

@@ -1,0 +1,195 @@
+//! Looks at the archives of a prune, as far as is cheap for all of them, and proves those that must be.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use rustix::fs::{AtFlags, CWD, statat};
+use time::Time;
+
+use super::{Candidate, PruneOptions};
+use crate::{
+    archive::{
+        ArchiveError,
+        index::Index,
+        meta::{FileId, Meta},
+        ownership::{FolderOwners, mark},
+        reader::{Indexed, Reader},
+        stored::{Archive, Stored, sealed_flaw, unread},
+        verify::read_all,
+    },
+    archive_index::{ArchiveName, Origin},
+    cancel::Cancel,
+    fs::At,
+    kind::{HasKind, Kind},
+    retention::{Fate, Proof},
+    verdicts::Verdicts,
+};
+
+const EMPTY: &str = "it holds nothing";
+const REPLACED: &str = "it was replaced while this looked at it";
+
+/// What a prune reads from.
+pub(super) struct Looking<'a> {
+    pub(super) options: &'a PruneOptions<'a>,
+    pub(super) owners: FolderOwners<'a>,
+    pub(super) verdicts: Verdicts,
+    pub(super) cancel: &'a Cancel,
+}
+
+/// What the beginning and the end of an archive tell.
+struct Ends {
+    origin: Option<Origin>,
+    is_sealed: bool,
+    /// The hash of its index, if it ends with a footer of ours.
+    index: Option<[u8; 32]>,
+    proof: Proof,
+}
+
+impl Looking<'_> {
+    /// Returns the archives by their source, each newest first.
+    pub(super) fn groups(&mut self) -> Result<Vec<Vec<Candidate>>, ArchiveError> {
+        let mut groups: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
+        let archives = self.options.name.archives_in(self.options.folder)?;
+        self.verdicts.retain(|name| {
+            archives.iter().any(|(_, path)| path.file_name().is_some_and(|found| found == name))
+        });
+        for (archive_name, path) in archives {
+            self.cancel.check()?;
+            let candidate = self.candidate(path, &archive_name)?;
+            let origin = candidate.origin.as_ref();
+            let key = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
+            groups.entry((candidate.is_sealed, key)).or_default().push(candidate);
+        }
+        let mut groups: Vec<_> = groups.into_values().collect();
+        for group in &mut groups {
+            // They come by name, and of two of one time the later name is the newer.
+            group.reverse();
+            group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
+        }
+        Ok(groups)
+    }
+
+    fn candidate(&mut self, path: PathBuf, name: &ArchiveName) -> Result<Candidate, ArchiveError> {
+        let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).at(&path, "read")?;
+        let (meta, mark) = (Meta::from(stat), mark(&Meta::from(stat)));
+        let Ends { origin, is_sealed, index, mut proof } =
+            self.ends(Archive { path: &path, keys: self.options.keys }, meta.id)?;
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_own = self.options.any_owner
+            || self.owners.count(meta.uid)
+            || self.verdicts.is_made(&file_name, &mark)
+            || index.is_some_and(|index| self.verdicts.is_made_with(&file_name, &index));
+        if !is_own {
+            proof = Proof::Uncounted(format!("it belongs to another user, {}", meta.uid));
+        }
+        let time = origin.as_ref().map_or_else(
+            || {
+                let time = name.time.unwrap_or(Time::MIDNIGHT);
+                name.date.with_time(time).assume_offset(self.options.now.offset())
+            },
+            |origin| origin.started,
+        );
+        let is_weighed = index.is_none();
+        let (size, id, fate) = (meta.size, meta.id, Fate::Remove);
+        Ok(Candidate { path, origin, time, size, fate, is_sealed, id, mark, is_weighed, proof })
+    }
+
+    /// Reads the beginning and the end of an archive, which must be the file that was looked at.
+    fn ends(&self, archive: Archive<'_>, id: FileId) -> Result<Ends, ArchiveError> {
+        let mut ends = Ends { origin: None, is_sealed: false, index: None, proof: Proof::Proven };
+        let stored = match Stored::open(archive) {
+            Ok(stored) => stored,
+            Err(ArchiveError::Sealed { .. }) => {
+                ends.is_sealed = true;
+                let (flaw, found) = sealed_flaw(archive.path)?;
+                if let Some(flaw) = flaw.or((found != id).then_some(REPLACED)) {
+                    ends.proof = Proof::Uncounted(flaw.to_owned());
+                }
+                return Ok(ends);
+            }
+            Err(error) => {
+                ends.proof = Proof::Uncounted(damage(error)?);
+                return Ok(ends);
+            }
+        };
+        if stored.id().at(archive.path, "read")? != id {
+            ends.proof = Proof::Uncounted(REPLACED.to_owned());
+            return Ok(ends);
+        }
+        ends.index = Index::footer(&stored).map(|footer| footer.index_hash);
+        let first = Reader::stream(archive.path, stored, self.cancel).and_then(|mut reader| {
+            let is_empty = reader.next_entry()?.is_none();
+            Ok((is_empty, reader.origin().cloned()))
+        });
+        ends.proof = match first {
+            Ok((true, _)) => Proof::Uncounted(EMPTY.to_owned()),
+            Ok((false, origin)) => {
+                // What says that it is ours and lacks its footer is rare, and doubtful.
+                let is_costly = origin.is_none() && ends.index.is_none();
+                ends.origin = origin;
+                Proof::Unproven { is_costly }
+            }
+            Err(error) => Proof::Uncounted(damage(error)?),
+        };
+        Ok(ends)
+    }
+
+    /// Lets an archive prove itself, unless it is known what came of that.
+    pub(super) fn prove(&mut self, candidate: &mut Candidate) -> Result<(), ArchiveError> {
+        let now = self.options.now;
+        let name = candidate.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let known = self.verdicts.verdict(&name, &candidate.mark, now);
+        let known = known.map(|verdict| verdict.err().map(str::to_owned));
+        let flaw = if let Some(flaw) = known {
+            flaw
+        } else {
+            let archive = Archive { path: &candidate.path, keys: self.options.keys };
+            let flaw = flaw(archive, candidate.id, self.cancel)?;
+            if flaw.as_deref() != Some(REPLACED) {
+                self.verdicts.judge(&name, &candidate.mark, flaw.as_deref(), now);
+            }
+            flaw
+        };
+        candidate.proof = flaw.map_or(Proof::Proven, Proof::Uncounted);
+        Ok(())
+    }
+}
+
+/// Proves an archive: one of ours by its index, its footer and some of its segments, another by reading
+/// all of it; returns what is wrong.
+fn flaw(archive: Archive<'_>, id: FileId, cancel: &Cancel) -> Result<Option<String>, ArchiveError> {
+    let stored = match Stored::open(archive) {
+        Ok(stored) => stored,
+        Err(error) => return damage(error).map(Some),
+    };
+    if stored.id().at(archive.path, "read")? != id {
+        return Ok(Some(REPLACED.to_owned()));
+    }
+    let Some(indexed) = Indexed::open(&stored) else {
+        let reader = Reader::stream(archive.path, stored, cancel);
+        return match reader.and_then(|reader| read_all(reader, &mut |_| {})) {
+            Ok(verified) => Ok((verified.n_entries == 0).then(|| EMPTY.to_owned())),
+            Err(error) => damage(error).map(Some),
+        };
+    };
+    let n = indexed.index.segments.len();
+    // Where a disk or a crash left zeros in a file, many segments are none.
+    let mut some = vec![0, n / 2, n.saturating_sub(1)];
+    some.dedup();
+    for n in some {
+        cancel.check()?;
+        if let Err(error) = indexed.decode(n, true) {
+            return damage(unread(archive.path, 0, error)).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Returns what is wrong with an archive, and passes on what is no damage.
+fn damage(error: ArchiveError) -> Result<String, ArchiveError> {
+    let is_damage =
+        matches!(error, ArchiveError::Damaged { .. } | ArchiveError::NotAnArchive { .. });
+    if is_damage || error.kind() == Kind::Permission {
+        return Ok(error.to_string());
+    }
+    Err(error)
+}
