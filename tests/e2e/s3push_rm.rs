@@ -86,3 +86,37 @@ fn prune_shows_its_reasons_and_then_does_the_same() {
     assert_eq!((&lines[3]["kept"], &lines[3]["removed"]), (&1.into(), &2.into()));
     assert_eq!(setting.server.keys("backups").len(), 1);
 }
+
+#[test]
+fn a_prune_refuses_to_remove_too_much_and_names_what_does_not_count() {
+    let setting = Setting::new();
+    setting.env.write("source/a", "1");
+    for _ in 0..12 {
+        setting.env.run("devops-backup", ["create", "source", "made"]).expect_code(0);
+    }
+    setting.run(&["put", "made", "s3://backups/daily/"]).expect_code(0);
+    let begun = "daily/backup-2026-01-01.tar.gz.age";
+    setting.server.put("backups", begun, b"age-encryption.org/v1\n");
+    let prune = |args: &[&str]| {
+        let fixed = ["prune", "s3://backups/daily/", "--keep-last", "1"];
+        setting.run(&[&fixed[..], args].concat())
+    };
+
+    let refused = prune(&[]);
+    let dry = prune(&["--dry-run"]);
+    assert_eq!(setting.server.keys("backups").len(), 13);
+    let done = prune(&["--max-delete", "11"]);
+
+    for refused in [&refused, &dry] {
+        refused.expect_code(11);
+        assert!(refused.stderr.contains("`--max-delete 11`"), "{}", refused.stderr);
+    }
+    done.expect_code(3);
+    let said = "does not count: it is cut off or damaged";
+    assert!(
+        done.stdout.lines().any(|line| line.contains(begun) && line.contains(said)),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(setting.server.keys("backups").len(), 2);
+}

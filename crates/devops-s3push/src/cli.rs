@@ -55,6 +55,7 @@ pub(crate) const TOOL: Tool = Tool {
         "recursive",
         "versions",
         "max-delete",
+        "accept-small",
     ],
     secret: &[],
     profile: None,

@@ -5,6 +5,9 @@
 mod carry_out;
 mod fates;
 mod look;
+mod proof;
+
+use std::path::PathBuf;
 
 use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
@@ -13,8 +16,9 @@ pub use self::carry_out::{PruneOutcome, lock_kept, remove_pruned};
 use crate::{
     archive_index::{BackupName, Origin},
     kind::{HasKind, Kind},
-    retention::{EmptyPolicy, KeepPolicy, KeepReason},
+    retention::{self, EmptyPolicy, KeepPolicy, KeepReason, Proof},
     s3::{Hold, Link, LockMode, PlannedRemoval, S3Error, S3Uri},
+    verdicts::Verdicts,
 };
 
 /// What is pruned, and how.
@@ -32,6 +36,12 @@ pub struct PruneRequest {
     pub versions: bool,
     /// How what is kept is locked, if it is.
     pub lock: Option<LockMode>,
+    /// Whether those count that are much smaller than the ones before.
+    pub accept_small: bool,
+    /// The folder for what this host found out about archives, if there is one.
+    pub state: Option<PathBuf>,
+    /// Whether what is found out now is kept there.
+    pub remembers: bool,
 }
 
 /// Why nothing was planned.
@@ -77,6 +87,7 @@ pub struct StoredArchive {
     pub lock: Option<(LockMode, OffsetDateTime)>,
     seen: Seen,
     versions: Vec<PlannedRemoval>,
+    proof: Proof,
 }
 
 /// What tells an object from another one under the same key.
@@ -93,8 +104,8 @@ struct Seen {
 pub enum Fate {
     /// It stays for these reasons.
     Keep(Vec<KeepReason>),
-    /// It is damaged or cannot be read: it counts for no rule, and is left for a person to look at.
-    KeepUnsound(String),
+    /// It counts for no rule, for this reason, and is left for a person to look at.
+    Uncounted(String),
     /// No rule keeps it, but a lock.
     KeepLocked(Hold),
     /// It goes.
@@ -115,14 +126,22 @@ impl OffsitePlan {
     pub fn removed(&self) -> impl DoubleEndedIterator<Item = &StoredArchive> {
         self.archives.iter().filter(|archive| archive.fate == Fate::Remove)
     }
+
+    /// Returns how many may go at once, unless `max_delete` says another number.
+    pub fn most_removals(&self, max_delete: Option<u64>) -> usize {
+        let is_counted = |one: &&StoredArchive| !matches!(one.fate, Fate::Uncounted(_));
+        // Half of what others may have put there would be a number of theirs.
+        let n_counted = self.archives.iter().filter(is_counted).count();
+        retention::most_removals(n_counted, max_delete)
+    }
 }
 
 /// Decides which archives in a folder of a store go.
 ///
 /// Archives are grouped by host and source; those that are encrypted, and those that do not say where they
-/// came from, are a group each. Before anything of a group goes, its newest archive proves itself as far
-/// as the store tells without sending it: one of ours by the footer that it ends with, others by having
-/// bytes that begin as such a file does. One that cannot counts for nothing, and the next must.
+/// came from, are a group each. Before anything of a group goes, what the rules keep of it proves itself
+/// without being fetched: ours by index and footer, an encrypted one by its header and whole chunks. One of
+/// another tool cannot. What does not prove itself counts for no rule and stays.
 pub fn plan_prune<'a>(
     link: Link<'a>,
     request: &'a PruneRequest,
@@ -135,13 +154,17 @@ pub fn plan_prune<'a>(
             return Err(PruneError::NotAFolder(request.folder.clone()));
         }
         let looking = look::Looking { link, request };
+        let mut verdicts = verdicts(link, request);
         let mut archives = Vec::new();
-        for mut group in fates::groups(looking.archives().await?) {
-            while let Some(newest) = fates::decide(&mut group, &request.policy, request.now)? {
-                match looking.unsoundness(&group[newest]).await? {
-                    Some(reason) => group[newest].fate = Fate::KeepUnsound(reason),
-                    None => break,
+        let found = looking.archives().await?;
+        verdicts.retain(|key| found.iter().any(|archive| archive.uri.key == key));
+        for mut group in fates::groups(found) {
+            loop {
+                let to_prove = fates::decide(&mut group, request)?;
+                if to_prove.is_empty() {
+                    break;
                 }
+                looking.prove(&mut group, &to_prove, &mut verdicts).await?;
             }
             if let Some(mode) = request.lock {
                 fates::lock(&mut group, mode, request);
@@ -149,7 +172,18 @@ pub fn plan_prune<'a>(
             looking.heed_locks(&mut group).await?;
             archives.extend(group);
         }
+        if request.remembers {
+            // What cannot be kept is found out again.
+            let _saved = verdicts.save();
+        }
         let keeps_versions = looking.keeps_versions().await?;
         Ok(OffsitePlan { archives, keeps_versions })
     })
+}
+
+/// Opens what this host found out about the archives of the name in the folder.
+fn verdicts(link: Link<'_>, request: &PruneRequest) -> Verdicts {
+    let endpoint = link.store.address().endpoint_url.as_deref().unwrap_or_default();
+    let place = format!("{endpoint} {}{}", request.folder, request.name);
+    Verdicts::open(request.state.as_deref(), &place)
 }

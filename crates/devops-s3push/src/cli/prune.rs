@@ -7,7 +7,7 @@ use devops_core::{
     s3::{LockMode, S3Uri},
 };
 
-use super::{rm::LimitFlags, store::Connection};
+use super::store::Connection;
 
 const PRUNE_HELP: &str = "\
 The rules are those of restic, and of `devops-backup prune`: one archive may be kept by several,
@@ -15,11 +15,18 @@ and one reason is enough. Archives are grouped by NAME, host and source, and dat
 time they record; archives that are encrypted or of other tools are grouped by NAME alone, and
 dated by the date in it.
 
-Before anything of a group is removed, its newest archive proves itself without being fetched: by
-the footer one of ours ends with, else by having bytes that begin as an archive does. One that
-cannot, or is in a class where it cannot be read, is named, counts for no rule and stays, and the
-exit code is 3. So it is with archives that a lock keeps. One dated in the future stays, and
-counts for no rule either.
+Before anything of a group is removed, what the rules keep of it proves itself without being
+fetched: an archive of ours by its index and footer, an encrypted one by its header and whole
+chunks. One that cannot, as all of other tools, or is in a class where it cannot be read, is
+named, counts for no rule and stays, and the exit code is 3. So it is with archives that a lock
+keeps, and with encrypted ones that have less than a tenth of the median size of those before,
+unless --accept-small is given. One dated in the future stays, and counts for no rule either.
+What was found out is remembered for 30 days in $XDG_STATE_HOME/devops/s3push (or
+~/.local/state).
+
+More removals than 10, or than half of the archives where that is more, are refused (11) unless
+--max-delete allows them. Who may add objects can still make old ones go by the rules: where
+others write too, prefer --keep-within, versions and locks.
 
 In a bucket that keeps versions a removal is a delete marker: it hides the archive, whose versions
 stay and cost. With --versions those of what the rules no longer keep go for good; what was hidden
@@ -46,8 +53,15 @@ pub(crate) struct PruneArgs {
     /// Lock what is kept: governance, or compliance, which nobody can lift
     #[arg(long, value_name = "MODE")]
     pub(crate) lock_mode: Option<LockMode>,
-    #[command(flatten)]
-    pub(crate) limit: LimitFlags,
+    /// Let encrypted archives count that have less than a tenth of the usual size
+    #[arg(long)]
+    pub(crate) accept_small: bool,
+    /// Remove as many as N at once [default: 10, or half of the archives if that is more]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_delete: Option<u64>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -1,4 +1,6 @@
-//! Where this host keeps what unfinished uploads need.
+//! Where this host keeps what unfinished uploads need, and what it found out about archives.
+
+use std::{env, path::PathBuf};
 
 use devops_cli::{Session, user_folder};
 use devops_core::{
@@ -10,6 +12,14 @@ use devops_core::{
 pub(super) fn journals() -> Option<Journals> {
     let folder = user_folder("XDG_STATE_HOME", ".local/state")?;
     Some(Journals::new(folder.join("devops/s3push")))
+}
+
+/// Returns the folder for what this host found out about archives; a home that is not there is not made.
+pub(super) fn state_folder() -> Option<PathBuf> {
+    let folder = user_folder("XDG_STATE_HOME", ".local/state")?;
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let is_homeless = home.is_some_and(|home| folder.starts_with(&home) && !home.is_dir());
+    (!is_homeless).then(|| folder.join("devops/s3push"))
 }
 
 /// Returns how an upload of this run is taken up again.

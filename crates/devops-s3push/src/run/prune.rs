@@ -16,9 +16,10 @@ use serde_json::{Map, Value, json};
 use super::{
     connection::Connected,
     explain::explain,
+    journals::state_folder,
     list::rfc3339,
     reporter::{Reporter, insert},
-    rm::{check_limit, locked, outcome},
+    rm::{locked, outcome},
 };
 use crate::cli::PruneArgs;
 
@@ -30,6 +31,9 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
         now: session.clock().now(),
         versions: args.versions,
         lock: args.lock_mode,
+        accept_small: args.accept_small,
+        state: state_folder(),
+        remembers: !args.dry_run,
     };
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "pruning", None);
@@ -48,7 +52,7 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     }
     let hides = plan.keeps_versions == Some(true) && !args.versions;
     show(&plan, hides, session)?;
-    check_limit(plan.removed().count(), &args.limit)?;
+    check_limit(&plan, args.max_delete)?;
     if args.lock_mode.is_some() && plan.keeps_versions == Some(false) {
         return Err(Failure::new(
             Kind::Failed,
@@ -56,7 +60,7 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
         ));
     }
     let mut done = Done::new(session, &reporter, hides);
-    if !args.limit.dry_run {
+    if !args.dry_run {
         // A lock that cannot be put says so before anything is gone.
         lock_kept(link, &plan, &mut |_| done.n_locked += 1).await.map_err(explain)?;
         let result =
@@ -66,8 +70,19 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
             return Err(explain(error));
         }
     }
-    done.tell(&plan, args.limit.dry_run);
+    done.tell(&plan, args.dry_run);
     done.end(&plan)
+}
+
+/// Refuses to remove more than may go at once.
+fn check_limit(plan: &OffsitePlan, max_delete: Option<u64>) -> Result<(), Failure> {
+    let (n, most) = (plan.removed().count(), plan.most_removals(max_delete));
+    if n <= most {
+        return Ok(());
+    }
+    let message = format!("{n} archives would go, and {most} may at once");
+    let hint = format!("nothing was removed; allow it with `--max-delete {n}`");
+    Err(Failure::new(Kind::Denied, message).hint(hint))
 }
 
 fn show(plan: &OffsitePlan, hides: bool, session: &Session) -> Result<(), Failure> {
@@ -111,7 +126,7 @@ fn line(archive: &StoredArchive, hides: bool) -> Value {
 fn fate(archive: &StoredArchive, hides: bool) -> (&'static str, Vec<String>) {
     match &archive.fate {
         Fate::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
-        Fate::KeepUnsound(reason) => ("keep", vec![reason.clone()]),
+        Fate::Uncounted(reason) => ("keep", vec![format!("does not count: {reason}")]),
         Fate::KeepLocked(hold) => ("keep", vec![locked(hold)]),
         Fate::Remove if hides => ("hide", Vec::new()),
         Fate::Remove => ("remove", Vec::new()),
@@ -231,13 +246,13 @@ impl<'a> Done<'a> {
         let count = |is_it: fn(&Fate) -> bool| {
             plan.archives.iter().filter(|archive| is_it(&archive.fate)).count()
         };
-        let n_unsound = count(|fate| matches!(fate, Fate::KeepUnsound(_)));
+        let n_uncounted = count(|fate| matches!(fate, Fate::Uncounted(_)));
         let n_kept_by_lock = count(|fate| matches!(fate, Fate::KeepLocked(_)));
-        if n_unsound + n_kept_by_lock == 0 {
+        if n_uncounted + n_kept_by_lock == 0 {
             return outcome(self.n_removed + self.n_hidden, (self.n_left, self.n_denied));
         }
         let parts = [
-            (n_unsound, "damaged or unreadable"),
+            (n_uncounted, "counted for no rule"),
             (n_kept_by_lock, "kept by locks alone"),
             (self.n_left, "not removed"),
         ];

@@ -2,11 +2,9 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use time::OffsetDateTime;
-
 use super::{Fate, PruneRequest, StoredArchive};
 use crate::{
-    retention::{self, EmptyPolicy, KeepPolicy},
+    retention::{self, EmptyPolicy, Member, Rules, Ruling},
     s3::LockMode,
 };
 
@@ -27,26 +25,36 @@ pub(super) fn groups(mut archives: Vec<StoredArchive>) -> Vec<Vec<StoredArchive>
     groups
 }
 
-/// Decides the fates in one group; returns which archive has to prove itself before anything goes, if
-/// anything does.
+/// Decides the fates in one group; returns which archives have to prove themselves before anything goes.
 pub(super) fn decide(
     group: &mut [StoredArchive],
-    policy: &KeepPolicy,
-    now: OffsetDateTime,
-) -> Result<Option<usize>, EmptyPolicy> {
-    let sound = sound(group);
-    let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
-    for (&index, reasons) in sound.iter().zip(retention::plan(&times, policy, now)?) {
-        group[index].fate = if reasons.is_empty() { Fate::Remove } else { Fate::Keep(reasons) };
+    request: &PruneRequest,
+) -> Result<Vec<usize>, EmptyPolicy> {
+    let PruneRequest { policy, now, accept_small, .. } = request;
+    let members: Vec<_> = group.iter().map(member).collect();
+    let rules = Rules { policy, now: *now, accept_small: *accept_small };
+    let Ruling { fates, to_prove } = retention::judge(&members, &rules)?;
+    for (archive, fate) in group.iter_mut().zip(fates) {
+        archive.fate = match fate {
+            retention::Fate::Keep(reasons) => Fate::Keep(reasons),
+            retention::Fate::Uncounted(reason) => Fate::Uncounted(reason),
+            retention::Fate::Postponed | retention::Fate::Remove => Fate::Remove,
+        };
     }
-    let goes = sound.iter().any(|&index| group[index].fate == Fate::Remove);
-    // One dated in the future stays anyway, and proves nothing about the others.
-    let newest = sound.into_iter().find(|&index| group[index].time <= now);
-    Ok(newest.filter(|_| goes))
+    Ok(to_prove)
+}
+
+fn member(archive: &StoredArchive) -> Member {
+    Member {
+        time: archive.time,
+        size: archive.size,
+        is_weighed: archive.origin.is_none(),
+        proof: archive.proof.clone(),
+    }
 }
 
 fn sound(group: &[StoredArchive]) -> Vec<usize> {
-    let is_sound = |index: &usize| !matches!(group[*index].fate, Fate::KeepUnsound(_));
+    let is_sound = |index: &usize| !matches!(group[*index].fate, Fate::Uncounted(_));
     (0..group.len()).filter(is_sound).collect()
 }
 
@@ -56,7 +64,7 @@ pub(super) fn lock(group: &mut [StoredArchive], mode: LockMode, request: &PruneR
     let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
     let reasons = sound.iter().map(|&index| match &group[index].fate {
         Fate::Keep(reasons) => reasons.clone(),
-        Fate::KeepUnsound(_) | Fate::KeepLocked(_) | Fate::Remove => Vec::new(),
+        Fate::Uncounted(_) | Fate::KeepLocked(_) | Fate::Remove => Vec::new(),
     });
     let reasons: Vec<_> = reasons.collect();
     let until = retention::kept_until(&times, &reasons, &request.policy, request.now);
@@ -67,10 +75,15 @@ pub(super) fn lock(group: &mut [StoredArchive], mode: LockMode, request: &PruneR
 
 #[cfg(test)]
 mod tests {
-    use time::{Duration, macros::datetime};
+    use time::{Duration, OffsetDateTime, macros::datetime};
 
     use super::*;
-    use crate::{archive_index::Origin, offsite::prune::Seen, s3::S3Uri};
+    use crate::{
+        archive_index::Origin,
+        offsite::prune::Seen,
+        retention::{KeepPolicy, Proof},
+        s3::S3Uri,
+    };
 
     const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
 
@@ -88,6 +101,7 @@ mod tests {
             lock: None,
             seen: Seen::default(),
             versions: Vec::new(),
+            proof: Proof::Unproven { is_costly: false },
         }
     }
 
@@ -95,8 +109,18 @@ mod tests {
         group.iter().map(|archive| archive.uri.key.as_str()).collect()
     }
 
-    fn last(n: u32) -> KeepPolicy {
-        KeepPolicy { last: n, ..KeepPolicy::default() }
+    fn last(n: u32) -> PruneRequest {
+        PruneRequest {
+            folder: S3Uri::new("backups", "daily/").unwrap(),
+            name: "backup".parse().unwrap(),
+            policy: KeepPolicy { last: n, ..KeepPolicy::default() },
+            now: NOW,
+            versions: false,
+            lock: None,
+            accept_small: false,
+            state: None,
+            remembers: false,
+        }
     }
 
     #[test]
@@ -124,21 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_has_to_prove_itself_only_if_something_goes() {
+    fn what_stays_has_to_prove_itself_only_if_something_goes() {
         let mut group = [archive("b", None, 1), archive("a", None, 2)];
 
-        assert_eq!(decide(&mut group, &last(2), NOW), Ok(None));
-        assert_eq!(decide(&mut group, &last(1), NOW), Ok(Some(0)));
+        assert_eq!(decide(&mut group, &last(2)), Ok(vec![]));
+        assert_eq!(decide(&mut group, &last(1)), Ok(vec![0]));
         assert_eq!(group[1].fate, Fate::Remove);
     }
 
     #[test]
     fn one_that_did_not_counts_for_nothing() {
         let mut group = [archive("c", None, 0), archive("b", None, 1), archive("a", None, 2)];
-        group[0].fate = Fate::KeepUnsound("cut off".to_owned());
+        group[0].proof = Proof::Uncounted("cut off".to_owned());
 
-        assert_eq!(decide(&mut group, &last(1), NOW), Ok(Some(1)));
-        assert!(matches!(group[0].fate, Fate::KeepUnsound(_)));
+        assert_eq!(decide(&mut group, &last(1)), Ok(vec![1]));
+        assert!(matches!(group[0].fate, Fate::Uncounted(_)));
         assert!(matches!(group[1].fate, Fate::Keep(_)));
     }
 
@@ -146,8 +170,8 @@ mod tests {
     fn one_dated_in_the_future_stays_and_proves_nothing() {
         let mut group = [archive("c", None, -9), archive("b", None, 1), archive("a", None, 2)];
 
-        assert_eq!(decide(&mut group, &last(1), NOW), Ok(Some(1)));
+        assert_eq!(decide(&mut group, &last(1)), Ok(vec![1]));
         assert!(matches!(group[0].fate, Fate::Keep(_)));
-        assert_eq!(decide(&mut group[..1], &last(1), NOW), Ok(None));
+        assert_eq!(decide(&mut group[..1], &last(1)), Ok(vec![]));
     }
 }

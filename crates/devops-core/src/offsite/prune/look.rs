@@ -8,10 +8,11 @@ use time::{OffsetDateTime, Time};
 use super::{Fate, PruneRequest, Seen, StoredArchive};
 use crate::{
     archive_index::{
-        ArchiveName,
+        ArchiveName, Origin,
+        age_file::{self, Flaw, LONGEST_HEADER},
         beginning::{BEGINNING, Beginning},
-        container::{FOOTER, Footer},
     },
+    retention::Proof,
     s3::{
         CallFailure, DeleteTarget, Hold, Link, ListedObject, ListedVersion, LockMode,
         PlannedRemoval, S3Error, S3Uri, Standing, Trouble, keeps_versions, list, list_versions,
@@ -24,6 +25,30 @@ const REPLACED: &str = "it changed while this looked at it";
 pub(super) struct Looking<'a> {
     pub(super) link: Link<'a>,
     pub(super) request: &'a PruneRequest,
+}
+
+/// What the first bytes and the size of an object tell.
+enum Start {
+    Ours(Origin),
+    Encrypted(Option<Flaw>),
+    Gzip,
+    Other,
+}
+
+impl Start {
+    fn read(bytes: &[u8], size: u64) -> Self {
+        match Beginning::read(bytes) {
+            Beginning::Ours(origin) => Self::Ours(origin),
+            Beginning::Encrypted => Self::Encrypted(age_file::flaw(bytes, size)),
+            Beginning::Gzip => Self::Gzip,
+            Beginning::Other => Self::Other,
+        }
+    }
+
+    /// Returns whether this is a header that more than `n` bytes may show the end of.
+    fn may_go_on(&self, n: u64) -> bool {
+        matches!(self, Self::Encrypted(Some(Flaw::Header))) && n < LONGEST_HEADER
+    }
 }
 
 /// An object with the name of an archive.
@@ -103,55 +128,54 @@ impl Looking<'_> {
             seen: Seen { etag: object.etag, ..Seen::of(object.modified) },
             uri: object.uri,
             versions,
+            proof: Proof::Unproven { is_costly: false },
         };
         match beginning {
-            Ok(Beginning::Ours(origin)) => {
+            Ok(Start::Ours(origin)) => {
                 archive.time = origin.started;
                 archive.origin = Some(origin);
             }
-            Ok(Beginning::Encrypted) => archive.is_encrypted = true,
-            Ok(Beginning::Gzip) => {}
-            Ok(Beginning::Other) => {
-                archive.fate = Fate::KeepUnsound("it is not an archive".to_owned());
+            Ok(Start::Encrypted(flaw)) => {
+                archive.is_encrypted = true;
+                archive.proof = match flaw {
+                    None => Proof::Proven,
+                    Some(flaw) => Proof::Uncounted(flaw.reason().to_owned()),
+                };
             }
-            Err(reason) => archive.fate = Fate::KeepUnsound(reason),
+            Ok(Start::Gzip) => {}
+            Ok(Start::Other) => {
+                archive.proof = Proof::Uncounted("it is not an archive".to_owned());
+            }
+            Err(reason) => archive.proof = Proof::Uncounted(reason),
         }
         Ok(archive)
     }
 
     /// Reads the first bytes of an object, or says why they say nothing.
-    async fn beginning(&self, object: &ListedObject) -> Result<Result<Beginning, String>, S3Error> {
+    async fn beginning(&self, object: &ListedObject) -> Result<Result<Start, String>, S3Error> {
         if let Some(class) = object.storage_class.as_deref().filter(|class| is_cold(class)) {
             return Ok(Err(format!("it is in class {class}, where it cannot be read")));
         }
         if object.size == 0 {
             return Ok(Err("it is empty".to_owned()));
         }
-        let range = (0, object.size.min(BEGINNING));
-        match self.link.get_range(&object.uri, object.etag.as_deref(), range).await {
-            Ok(bytes) => Ok(Ok(Beginning::read(bytes.as_ref()))),
-            Err(failure) => unreadable(failure).map(Err),
+        let n = object.size.min(BEGINNING);
+        match self.first_bytes(object, n).await? {
+            Ok(start) if start.may_go_on(n) && n < object.size => {
+                self.first_bytes(object, object.size.min(LONGEST_HEADER)).await
+            }
+            other => Ok(other),
         }
     }
 
-    /// Returns why an archive is not whole as far as the store tells, if it is not.
-    pub(super) async fn unsoundness(
+    async fn first_bytes(
         &self,
-        archive: &StoredArchive,
-    ) -> Result<Option<String>, S3Error> {
-        if archive.origin.is_none() {
-            return Ok(None);
-        }
-        let cut_off = || Ok(Some("it is cut off: it does not end with its footer".to_owned()));
-        let Some(at) = archive.size.checked_sub(FOOTER as u64) else { return cut_off() };
-        let range = (at, FOOTER as u64);
-        match self.link.get_range(&archive.uri, archive.seen.etag.as_deref(), range).await {
-            Ok(bytes) => {
-                let member = <&[u8; FOOTER]>::try_from(bytes.as_ref()).ok();
-                let footer = member.and_then(|member| Footer::read(member, archive.size));
-                if footer.is_some() { Ok(None) } else { cut_off() }
-            }
-            Err(failure) => unreadable(failure).map(Some),
+        object: &ListedObject,
+        n: u64,
+    ) -> Result<Result<Start, String>, S3Error> {
+        match self.link.get_range(&object.uri, object.etag.as_deref(), (0, n)).await {
+            Ok(bytes) => Ok(Ok(Start::read(bytes.as_ref(), object.size))),
+            Err(failure) => unreadable(failure).map(Err),
         }
     }
 
@@ -168,7 +192,7 @@ impl Looking<'_> {
         }
         let standing = self.standing(&archive.uri.clone().into()).await?;
         let Some(standing) = standing.filter(|standing| archive.seen.is_of(standing)) else {
-            archive.fate = Fate::KeepUnsound(REPLACED.to_owned());
+            archive.fate = Fate::Uncounted(REPLACED.to_owned());
             archive.lock = None;
             return Ok(());
         };
@@ -208,7 +232,7 @@ fn extended(
 }
 
 /// Returns why this object alone cannot be read, or passes on what concerns all.
-fn unreadable(failure: CallFailure) -> Result<String, S3Error> {
+pub(super) fn unreadable(failure: CallFailure) -> Result<String, S3Error> {
     let is_cold = failure.code.as_deref() == Some("InvalidObjectState");
     match failure.trouble {
         _ if is_cold => Ok("it is in a class where it cannot be read".to_owned()),

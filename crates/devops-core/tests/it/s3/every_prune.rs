@@ -7,7 +7,7 @@ use devops_core::{
 
 use crate::s3::{
     every_removal::{Claims, Objects, OneRemoval, Removal, check_every},
-    prune::{foreign, key, last},
+    prune::{key, last, ours},
     rig::Rig,
     table::{check_pairs, pairs},
 };
@@ -34,7 +34,7 @@ impl Removal for Prune {
             rig.server.keep_versions("backups");
         }
         for day in [20, 21, 21, 22, 23] {
-            rig.server.put("backups", &key(day), &foreign(day));
+            rig.server.put("backups", &key(day), ours(day));
         }
         rig.server.put("backups", "daily/other-2026-11-01.tar.gz", b"\x1f\x8b");
     }
@@ -45,7 +45,7 @@ impl Removal for Prune {
             let planned = plan_prune(link, &self.request()).await;
             let plan = planned.map_err(|error| error.kind())?;
             for archive in &plan.archives {
-                if matches!(archive.fate, Fate::KeepUnsound(_)) {
+                if matches!(archive.fate, Fate::Uncounted(_)) {
                     // It stays and is named.
                     claims.failed.push((archive.uri.key.clone(), Kind::Temporary));
                 }

@@ -166,11 +166,11 @@ fn a_signal_ends_the_clearing_up_of_uploads() {
 fn a_signal_ends_a_prune_wherever_it_waits() {
     use devops_core::offsite::{plan_prune, remove_pruned};
 
-    use crate::s3::prune::{foreign, key, last};
+    use crate::s3::prune::{key, last, ours};
 
     let prune = |rig: &Rig| {
         for day in [20, 21, 22] {
-            rig.server.put("backups", &key(day), &foreign(day));
+            rig.server.put("backups", &key(day), ours(day));
         }
         rig.run(async |link| {
             let plan = plan_prune(link, &last(1)).await.map_err(|error| error.kind())?;

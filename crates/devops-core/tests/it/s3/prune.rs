@@ -1,7 +1,9 @@
 //! Pruning the archives of a store.
 
 use std::{
+    io::Write,
     path::Path,
+    sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
@@ -11,8 +13,8 @@ use devops_core::{
     clock::FixedClock,
     kind::{HasKind, Kind},
     offsite::{
-        Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, lock_kept, plan_prune,
-        remove_pruned,
+        Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
+        plan_prune, remove_pruned,
     },
     retention::KeepPolicy,
     s3::{LockMode, S3Error},
@@ -27,9 +29,13 @@ const AN_HOUR: Duration = Duration::from_hours(1);
 /// Returns an archive of this day and that host, and of a folder that no other one is of.
 fn archive(host: &str, day: u8) -> Vec<u8> {
     let source = tempfile::tempdir().unwrap();
+    archive_of(source.path(), host, day)
+}
+
+fn archive_of(source: &Path, host: &str, day: u8) -> Vec<u8> {
     let clock = FixedClock(NOW.replace_day(day).unwrap());
     let options = CreateOptions {
-        source: source.path(),
+        source,
         excludes: Excludes::default(),
         marks: Marks::default(),
         one_file_system: false,
@@ -61,15 +67,40 @@ pub(crate) fn key(day: u8) -> String {
     format!("daily/backup-2026-11-{day:02}.tar.gz")
 }
 
-/// A rig with archives that do not say where they came from.
+/// A rig with archives of one source.
 fn rig_with(days: impl IntoIterator<Item = u8>) -> Rig {
     let rig = Rig::new();
-    days.into_iter().for_each(|day| rig.server.put("backups", &key(day), &foreign(day)));
+    days.into_iter().for_each(|day| rig.server.put("backups", &key(day), ours(day)));
     rig
 }
 
-pub(crate) fn foreign(day: u8) -> [u8; 4] {
-    [0x1f, 0x8b, 8, day]
+/// Returns the archive of a day in a series of one source.
+pub(crate) fn ours(day: u8) -> &'static [u8] {
+    static SERIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let source = tempfile::tempdir().unwrap();
+        (1..=30).map(|day| archive_of(source.path(), "web-1", day)).collect()
+    });
+    &SERIES[usize::from(day) - 1]
+}
+
+/// Returns what another tool would have made.
+fn foreign(n_bytes: u32) -> Vec<u8> {
+    let bytes: Vec<u8> =
+        (0..n_bytes).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// Returns what age would have made of so many bytes: all that can be told without the key.
+fn sealed(n_recipients: usize, n_bytes: usize) -> Vec<u8> {
+    let stanza = format!("-> X25519 {}\n{}\n", "A".repeat(43), "B".repeat(43));
+    let header =
+        format!("age-encryption.org/v1\n{}--- {}\n", stanza.repeat(n_recipients), "C".repeat(43));
+    let n_chunks = n_bytes.div_ceil(64 << 10);
+    let mut bytes = header.into_bytes();
+    bytes.resize(bytes.len() + 16 + n_bytes + 16 * n_chunks, 7);
+    bytes
 }
 
 pub(crate) fn last(n: u32) -> PruneRequest {
@@ -80,6 +111,9 @@ pub(crate) fn last(n: u32) -> PruneRequest {
         now: NOW,
         versions: false,
         lock: None,
+        accept_small: false,
+        state: None,
+        remembers: false,
     }
 }
 
@@ -148,19 +182,21 @@ fn every_source_has_its_own_newest_and_what_is_no_archive_counts_for_nothing() {
     rig.server.put("backups", &key(21), &archive("web-2", 21));
     for day in [1, 2] {
         let encrypted = format!("{}.age", key(day));
-        rig.server.put("backups", &encrypted, b"age-encryption.org/v1\n-> X25519");
+        rig.server.put("backups", &encrypted, &sealed(1, 1000));
     }
     rig.server.put("backups", &key(24), b"");
     rig.server.put("backups", &key(23), b"<html>");
 
     let plan = plan(&rig, &last(1)).unwrap();
 
-    assert_eq!(removed(&plan), [key(3), format!("{}.age", key(1))]);
+    let mut gone = removed(&plan);
+    gone.sort_unstable();
+    assert_eq!(gone, [format!("{}.age", key(1)), key(3)]);
     for day in [4, 20, 21] {
         assert!(matches!(fate(&plan, &key(day)), Fate::Keep(_)), "{day}");
     }
     for day in [23, 24] {
-        assert!(matches!(fate(&plan, &key(day)), Fate::KeepUnsound(_)), "{day}");
+        assert!(matches!(fate(&plan, &key(day)), Fate::Uncounted(_)), "{day}");
     }
     let found = plan.archives.iter().find(|archive| archive.uri.key == key(20)).unwrap();
     assert_eq!(found.origin.as_ref().unwrap().host, "web-1");
@@ -178,7 +214,7 @@ fn a_newest_archive_without_its_footer_gives_way_to_the_next() {
 
     let plan = plan(&rig, &last(1)).unwrap();
 
-    assert!(matches!(fate(&plan, &key(20)), Fate::KeepUnsound(_)));
+    assert!(matches!(fate(&plan, &key(20)), Fate::Uncounted(_)));
     assert!(matches!(fate(&plan, &key(19)), Fate::Keep(_)));
     assert_eq!(removed(&plan), [key(18)]);
 }
@@ -279,7 +315,7 @@ fn a_bucket_with_versions_hides_unless_versions_are_asked_for() {
     let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [19, 20, 20, 21, 22] {
-        rig.server.put("backups", &key(day), &foreign(day));
+        rig.server.put("backups", &key(day), ours(day));
     }
 
     let hiding = plan(&rig, &last(3)).unwrap();
@@ -300,7 +336,7 @@ fn a_store_that_answers_in_another_way_whether_it_keeps_versions_does_not_say_so
     let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [19, 20] {
-        rig.server.put("backups", &key(day), &foreign(day));
+        rig.server.put("backups", &key(day), ours(day));
     }
     rig.server.faults(&["GetBucketVersioning:other-root:always"]);
 
@@ -315,12 +351,12 @@ fn locked_archives_stay() {
     let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [20, 21, 22, 22] {
-        rig.server.put("backups", &key(day), &foreign(day));
+        rig.server.put("backups", &key(day), ours(day));
         // The lock of a past version must not count less.
         let until = if day == 20 { NOW + AN_HOUR } else { NOW - AN_HOUR };
         rig.server.lock("backups", &key(day), until.into());
     }
-    rig.server.put("backups", &key(20), &foreign(20));
+    rig.server.put("backups", &key(20), ours(20));
 
     let hiding = plan(&rig, &last(1)).unwrap();
     let removing = plan(&rig, &PruneRequest { versions: true, ..last(1) }).unwrap();
@@ -335,7 +371,7 @@ fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
     let rig = Rig::new();
     rig.server.keep_versions("backups");
     for day in [21, 22, 23, 24, 25] {
-        rig.server.put("backups", &key(day), &foreign(day));
+        rig.server.put("backups", &key(day), ours(day));
     }
     let long: SystemTime = datetime!(2030-01-01 0:00 UTC).into();
     rig.server.lock("backups", &key(25), long);
@@ -361,4 +397,129 @@ fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
     assert_eq!(until(22), Some(datetime!(2026-11-26 0:00 UTC)));
     assert_eq!(until(21), None);
     assert!(again.archives.iter().all(|archive| archive.lock.is_none()));
+}
+
+/// Returns the names of those that count for no rule, and of those that go, each in order.
+fn judged(rig: &Rig, request: &PruneRequest) -> [Vec<String>; 2] {
+    let plan = plan(rig, request).unwrap();
+    let is_uncounted = |archive: &&StoredArchive| matches!(archive.fate, Fate::Uncounted(_));
+    let uncounted = plan.archives.iter().filter(is_uncounted).map(|one| one.uri.key.clone());
+    let mut uncounted: Vec<_> = uncounted.collect();
+    let mut gone: Vec<_> = plan.removed().map(|one| one.uri.key.clone()).collect();
+    uncounted.sort();
+    gone.sort();
+    [uncounted, gone]
+}
+
+fn encrypted(day: u8) -> String {
+    format!("{}.age", key(day))
+}
+
+#[test]
+fn what_only_begins_like_an_archive_counts_for_nothing() {
+    let rig = Rig::new();
+    let whole = sealed(1, 300_000);
+    for day in [1, 2, 3] {
+        rig.server.put("backups", &encrypted(day), &whole);
+    }
+    let header = sealed(1, 0).len() - 16;
+    let chunk = (64 << 10) + 16;
+    let cuts = [22, 60, header - 1, header, header + 16, header + 32, header + 16 + chunk + 16];
+    let cut_days: Vec<u8> = (11..).take(cuts.len()).collect();
+    for (&day, cut) in cut_days.iter().zip(cuts) {
+        rig.server.put("backups", &encrypted(day), &whole[..cut]);
+    }
+
+    let [uncounted, gone] = judged(&rig, &PruneRequest { accept_small: true, ..last(3) });
+    assert_eq!(uncounted, cut_days.iter().map(|&day| encrypted(day)).collect::<Vec<_>>());
+    assert!(gone.is_empty());
+    let [_, gone] = judged(&rig, &PruneRequest { accept_small: true, ..last(1) });
+    assert_eq!(gone, [encrypted(1), encrypted(2)]);
+}
+
+#[test]
+fn small_encrypted_archives_count_only_if_that_is_asked_for() {
+    let rig = Rig::new();
+    for day in [1, 2, 3] {
+        rig.server.put("backups", &encrypted(day), &sealed(1, 300_000));
+        rig.server.put("backups", &encrypted(day + 10), &sealed(1, 10));
+    }
+
+    let [uncounted, gone] = judged(&rig, &last(3));
+    assert_eq!((uncounted, gone.len()), ([11, 12, 13].map(encrypted).to_vec(), 0));
+    let [uncounted, gone] = judged(&rig, &PruneRequest { accept_small: true, ..last(3) });
+    assert_eq!((uncounted.len(), gone), (0, [1, 2, 3].map(encrypted).to_vec()));
+}
+
+#[test]
+fn the_header_of_many_recipients_is_read_to_its_end() {
+    let rig = Rig::new();
+    for day in [1, 2] {
+        rig.server.put("backups", &encrypted(day), &sealed(300, 1000));
+    }
+
+    assert_eq!(judged(&rig, &last(1)), [vec![], vec![encrypted(1)]]);
+}
+
+#[test]
+fn archives_of_another_tool_are_not_fetched_and_not_proven() {
+    let rig = Rig::new();
+    for day in [1, 2, 3] {
+        rig.server.put("backups", &key(day), &foreign(500_000));
+    }
+    rig.server.put("backups", &key(4), &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+
+    let [uncounted, gone] = judged(&rig, &last(1));
+
+    // Of the last one nothing depends on whether it is good.
+    assert_eq!((uncounted, gone.len()), ([2, 3, 4].map(key).to_vec(), 0));
+    let log = rig.server.log();
+    let reads: Vec<_> = log.iter().filter(|entry| entry.operation == "GetObject").collect();
+    for range in reads.iter().filter_map(|entry| entry.header("range")) {
+        let (from, to) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        let n = to.parse::<u64>().unwrap() + 1 - from.parse::<u64>().unwrap();
+        assert!(n <= 64 << 10, "{range}");
+    }
+    // The beginnings of all, and the ends of two: one is too small, and on the last nothing depends.
+    assert_eq!(reads.len(), 6);
+}
+
+#[test]
+fn every_archive_that_a_rule_keeps_proves_itself_by_its_index() {
+    let rig = rig_with([20, 21, 22, 23]);
+    let mut broken = ours(22).to_vec();
+    // In the index, ahead of the footer.
+    let at = broken.len() - 126 - 40;
+    broken[at] ^= 1;
+    rig.server.put("backups", &key(22), &broken);
+
+    assert_eq!(judged(&rig, &last(2)), [vec![key(22)], vec![key(20)]]);
+}
+
+#[test]
+fn what_was_found_out_is_remembered_until_the_object_is_another() {
+    let rig = rig_with([20, 21, 22]);
+    let state = tempfile::tempdir().unwrap();
+    let state = Some(state.path().to_owned());
+    let request = PruneRequest { state, remembers: true, ..last(1) };
+    let gets = || {
+        let log = rig.server.log();
+        log.iter().filter(|entry| entry.operation == "GetObject").count()
+    };
+    let mut before = 0;
+    let mut n_gets = |now| {
+        let request = PruneRequest { now, ..request.clone() };
+        assert_eq!(judged(&rig, &request)[1], [key(20), key(21)]);
+        let n = gets() - before;
+        before += n;
+        n
+    };
+
+    // The beginning of each, and the end of the newest.
+    assert_eq!(n_gets(NOW), 4);
+    assert_eq!(n_gets(NOW + AN_HOUR), 3);
+    assert_eq!(n_gets(NOW + 24 * 30 * AN_HOUR), 4);
+
+    rig.server.put("backups", &key(22), &ours(22)[..ours(22).len() - 1]);
+    assert_eq!(judged(&rig, &request), [vec![key(22)], vec![key(20)]]);
 }
