@@ -19,6 +19,7 @@ mod readers;
 mod readme;
 mod s3push;
 mod s3push_base;
+mod s3push_bounds;
 mod s3push_credentials;
 mod s3push_doctor;
 mod s3push_faults;

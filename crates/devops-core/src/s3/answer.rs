@@ -11,6 +11,7 @@ use aws_sdk_s3::{
 };
 
 use super::{
+    bounded::TooLong,
     bucket::does_not_exist,
     failure::{CallFailure, Trouble},
     observe::AskedBucket,
@@ -48,20 +49,21 @@ impl CallFailure {
                 does_not_exist(bucket)
             }
             (Some(service), _) => service.message().unwrap_or_default().to_owned(),
-            (None, _) => DisplayErrorContext(error).to_string(),
+            (None, _) => unread(status, error),
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
         let trouble = trouble_of(status, code.as_deref().unwrap_or_default(), &message, region);
         // A success that broke off has no body here, and one that says what failed has a code.
         let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
+        let is_too_long = matches!(status, 200..=299) && too_long(error).is_some();
         let status_message = (message.is_empty() && code.is_none()).then(|| match status {
             200..=299 => format!("HTTP {status} with something that is no answer of S3"),
             _ => format!("HTTP {status}"),
         });
         Self {
             operation,
-            trouble: if is_whole { Trouble::Unreadable } else { trouble },
+            trouble: if is_whole || is_too_long { Trouble::Unreadable } else { trouble },
             code,
             message: status_message.unwrap_or(message),
             request_id: request_id(answer, service),
@@ -70,6 +72,19 @@ impl CallFailure {
             is_after_lost_answer: false,
         }
     }
+}
+
+/// Says what is wrong with an answer that was not understood, without what it holds.
+fn unread(status: u16, error: &(dyn Error + 'static)) -> String {
+    match (too_long(error), chain(error).last()) {
+        (Some(too_long), _) => format!("HTTP {status} with {too_long}"),
+        (None, Some(cause)) => format!("HTTP {status} that could not be read: {cause}"),
+        (None, None) => format!("HTTP {status}"),
+    }
+}
+
+fn too_long(error: &(dyn Error + 'static)) -> Option<TooLong> {
+    chain(error).find_map(|cause| cause.downcast_ref().copied())
 }
 
 /// Returns how long an answer asks to wait: AWS in milliseconds, HTTP in seconds or until a date, which
@@ -173,7 +188,9 @@ fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> (Trouble, S
         use io::ErrorKind as Io;
         matches!(error.kind(), Io::ConnectionRefused | Io::HostUnreachable | Io::NetworkUnreachable)
     });
-    let trouble = if text.contains("invalid peer certificate") {
+    let trouble = if too_long(error).is_some() {
+        Trouble::Unreadable
+    } else if text.contains("invalid peer certificate") {
         Trouble::Certificate
     } else if refused || text.contains("dns error") || text.contains("connect timeout") {
         Trouble::Unreachable

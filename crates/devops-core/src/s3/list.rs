@@ -9,6 +9,7 @@ use super::{
     S3Error,
     failure::{CallFailure, Trouble},
     link::Link,
+    pages::Pages,
     uri::S3Uri,
 };
 
@@ -35,6 +36,7 @@ pub fn list<'a>(
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         let mut token: Option<String> = None;
+        let mut pages = Pages::default();
         loop {
             let send = |client: aws_sdk_s3::Client| {
                 client
@@ -53,16 +55,12 @@ pub fn list<'a>(
                     return Ok(());
                 }
             }
-            let next = page.next_continuation_token().map(str::to_owned);
             if page.is_truncated() != Some(true) {
                 return Ok(());
             }
-            // Half a listing must not be taken for the whole.
-            if next.is_none() || next == token {
-                let message = "a page that is not the last one leads to no other";
-                return Err(CallFailure::local("ListObjectsV2", Trouble::Server, message).into());
-            }
-            token = next;
+            let next = page.next_continuation_token().map(str::to_owned);
+            let keys: Vec<_> = page.contents().iter().map(Object::key).collect();
+            token = Some(pages.next("ListObjectsV2", next, keys)?);
         }
     })
 }

@@ -10,6 +10,7 @@ use super::{
     checksum::{Algorithm, Checksum},
     failure::CallFailure,
     link::Link,
+    pages::Pages,
     plan::{MAX_PART, Part, PartPlan, PartSize},
     reads::{ObjectHead, size_of_object, unquoted},
     uri::S3Uri,
@@ -29,6 +30,7 @@ impl Link<'_> {
     ) -> Result<Option<Vec<(Part, Checksum)>>, CallFailure> {
         let mut parts = Vec::new();
         let mut marker: Option<String> = None;
+        let mut pages = Pages::default();
         loop {
             let Some(page) = self.page_of_parts(uri, marker.as_deref()).await? else {
                 return Ok(None);
@@ -45,7 +47,7 @@ impl Link<'_> {
             if next.is_none() || next == marker {
                 return Ok((end_of(&parts) == head.size).then_some(parts));
             }
-            marker = next;
+            marker = Some(pages.next("GetObjectAttributes", next, parts.len())?);
         }
     }
 

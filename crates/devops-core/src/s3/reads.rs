@@ -21,6 +21,7 @@ use super::{
     earlier::ListedPart,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
+    pages::Pages,
     requests::{ID_KEY, Upload},
     uri::S3Uri,
 };
@@ -145,6 +146,7 @@ impl Link<'_> {
     ) -> Result<HashMap<u32, ListedPart>, CallFailure> {
         let mut parts = HashMap::new();
         let mut marker: Option<String> = None;
+        let mut pages = Pages::default();
         loop {
             let send = |client: Client| {
                 let request = client.list_parts().set_part_number_marker(marker.clone());
@@ -156,7 +158,8 @@ impl Link<'_> {
             if page.is_truncated() != Some(true) || next.is_none() || next == marker {
                 return Ok(parts);
             }
-            marker = next;
+            let numbers: Vec<_> = page.parts().iter().map(|part| part.part_number()).collect();
+            marker = Some(pages.next("ListParts", next, numbers)?);
         }
     }
 

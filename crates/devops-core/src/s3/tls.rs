@@ -1,4 +1,5 @@
-//! The HTTP client: plain connections at once, TLS only when an https address comes.
+//! The HTTP client: plain connections at once, TLS only when an https address comes, and no answer
+//! without an end.
 //!
 //! Loading the host's certificates costs time, and debug builds of the SDK's client panic on a host
 //! that has none, even when every address is plain http.
@@ -15,6 +16,8 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::HttpRequest,
 };
+
+use super::bounded::{asks_for_content, bounded};
 
 /// Makes connections for both schemes; one pool per client configuration.
 pub(crate) struct Dispatch {
@@ -94,11 +97,13 @@ impl fmt::Debug for BothSchemes {
 
 impl HttpConnector for BothSchemes {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        if request.uri().starts_with("http://") {
+        let is_content = asks_for_content(&request);
+        let answer = if request.uri().starts_with("http://") {
             self.plain.call(request)
         } else {
             self.secure().call(request)
-        }
+        };
+        HttpConnectorFuture::new(async move { bounded(answer.await?, is_content) })
     }
 }
 

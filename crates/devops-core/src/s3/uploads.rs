@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 
 use super::{
     S3Error,
-    failure::{CallFailure, Trouble},
     link::Link,
     list::{decoded, time_of},
+    pages::Pages,
     requests::Upload,
     uri::S3Uri,
 };
@@ -35,6 +35,7 @@ pub fn pending_uploads<'a>(
     Box::pin(async move {
         let mut uploads = Vec::new();
         let mut markers: (Option<String>, Option<String>) = (None, None);
+        let mut pages = Pages::default();
         loop {
             let send = |client: aws_sdk_s3::Client| {
                 client
@@ -49,18 +50,13 @@ pub fn pending_uploads<'a>(
             let (page, _) = link.call(link.short("ListMultipartUploads"), send).await?;
             let encoded = page.encoding_type() == Some(&EncodingType::Url);
             uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
-            let next = page.next_key_marker().map(|key| decoded(key, encoded));
-            let next = (next, page.next_upload_id_marker().map(str::to_owned));
             if page.is_truncated() != Some(true) {
                 break;
             }
-            if next.0.is_none() || next == markers {
-                let message = "a page that is not the last one leads to no other";
-                return Err(
-                    CallFailure::local("ListMultipartUploads", Trouble::Server, message).into()
-                );
-            }
-            markers = next;
+            let next = page.next_key_marker().map(|key| Some(decoded(key, encoded)));
+            let next = next.map(|key| (key, page.next_upload_id_marker().map(str::to_owned)));
+            let ids: Vec<_> = page.uploads().iter().map(MultipartUpload::upload_id).collect();
+            markers = pages.next("ListMultipartUploads", next, ids)?;
         }
         uploads.retain(|upload| upload.is_meant(prefix, before));
         Ok(uploads)

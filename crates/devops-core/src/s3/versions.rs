@@ -19,6 +19,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     list::{decoded, size_of, time_of},
+    pages::Pages,
     reads::{is_of_object, none_of_s3, size_of_object, unquoted},
     uri::S3Uri,
 };
@@ -82,6 +83,7 @@ pub fn list_versions<'a>(
     Box::pin(async move {
         let mut versions = Vec::new();
         let mut markers: (Option<String>, Option<String>) = (None, None);
+        let mut pages = Pages::default();
         loop {
             let send = |client: Client| {
                 client
@@ -106,15 +108,13 @@ pub fn list_versions<'a>(
             if page.is_truncated() != Some(true) {
                 return Ok(versions);
             }
-            let next = page.next_key_marker().map(|key| decoded(key, encoded));
-            let next = (next, page.next_version_id_marker().map(str::to_owned));
-            if next.0.is_none() || next == markers {
-                let message = "a page that is not the last one leads to no other";
-                return Err(
-                    CallFailure::local("ListObjectVersions", Trouble::Server, message).into()
-                );
-            }
-            markers = next;
+            let next = page.next_key_marker().map(|key| Some(decoded(key, encoded)));
+            let next = next.map(|key| (key, page.next_version_id_marker().map(str::to_owned)));
+            let content: Vec<_> = versions[start..]
+                .iter()
+                .map(|listed| (&listed.target.uri.key, &listed.target.version_id))
+                .collect();
+            markers = pages.next("ListObjectVersions", next, content)?;
         }
     })
 }

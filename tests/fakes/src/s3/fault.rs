@@ -26,6 +26,12 @@ pub enum Fault {
     ErrorAfter,
     /// No answer ever; nothing is carried out.
     Stall,
+    /// An answer of this status whose body never ends; nothing is carried out.
+    Endless(u16),
+    /// The answer has more headers than any of S3.
+    LongHeaders,
+    /// The page of a listing leads to itself.
+    SamePage,
     /// Half of the answer's body, then nothing more.
     StallBody,
     /// Half of the answer's body, then the connection ends.
@@ -63,7 +69,7 @@ pub enum Fault {
 }
 
 /// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
-/// tried everywhere, unless it only ends when told to.
+/// tried everywhere, unless it only ends when told to, or sends megabytes.
 pub const FAULTS: [&str; 28] = [
     "error-in-200",
     "drop-before",
@@ -227,6 +233,9 @@ fn named(text: &str) -> Option<Fault> {
         "drop-after" => Fault::DropAfter,
         "error-after" => Fault::ErrorAfter,
         "stall" => Fault::Stall,
+        "endless" => Fault::Endless(value.parse().ok()?),
+        "long-headers" => Fault::LongHeaders,
+        "same-page" => Fault::SamePage,
         "stall-body" => Fault::StallBody,
         "truncate" => Fault::Truncate,
         "delay" => Fault::Delay(Duration::from_millis(value.parse().ok()?)),

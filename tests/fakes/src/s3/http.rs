@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header::HeaderValue,
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{HeaderName, HeaderValue},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -162,6 +164,7 @@ impl Front {
                 Fault::ErrorIn200 => {
                     Ok(error(200, "InternalError", "We encountered an internal error."))
                 }
+                Fault::Endless(status) => Ok(endless(*status)),
                 Fault::DropBefore => Err(Dropped),
                 Fault::Stall => std::future::pending().await,
                 Fault::RefuseChecksums => match checksum_header(request.headers()) {
@@ -284,6 +287,16 @@ fn told(status: u16, elements: &str) -> Response<Body> {
     answer
 }
 
+/// Returns an answer without an end, as a proxy that went mad would give it.
+fn endless(status: u16) -> Response<Body> {
+    let piece = Bytes::from(vec![b'x'; 1 << 20]);
+    let start = stream::once(async { Ok(Bytes::from_static(b"<Error><Message>")) });
+    let rest = stream::repeat_with(move || Ok::<_, io::Error>(piece.clone()));
+    let mut answer = Response::new(Body::from(StreamingBlob::wrap(start.chain(rest))));
+    *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
+    answer
+}
+
 fn leave_alone(millis: u32) -> Response<Body> {
     let mut answer = error(503, "SlowDown", "Please reduce your request rate.");
     answer.headers_mut().insert("x-amz-retry-after", HeaderValue::from(millis));
@@ -351,6 +364,15 @@ async fn afterwards(
                 }
                 answer
             }
+            Fault::LongHeaders => {
+                for n in 0..20 {
+                    let name = HeaderName::try_from(format!("x-amz-meta-long-{n}"));
+                    let value = HeaderValue::try_from("v".repeat(4096)).expect("it is ASCII");
+                    answer.headers_mut().insert(name.expect("it is ASCII"), value);
+                }
+                answer
+            }
+            Fault::SamePage => with_same_page(answer).await?,
             Fault::Truncate => half(answer, false).await?,
             Fault::StallBody => half(answer, true).await?,
             _ => answer,
@@ -405,6 +427,17 @@ async fn without_checksums(answer: Response<Body>) -> Result<Response<Body>, Dro
     }
     parts.headers.remove("content-length");
     let changed = without_elements(text, "Checksum");
+    Ok(Response::from_parts(parts, Body::from(changed)))
+}
+
+/// Lets the page of a listing say that it is not the last one, and name itself as the next.
+async fn with_same_page(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    parts.headers.remove("content-length");
+    let changed = String::from_utf8_lossy(&bytes).replace(
+        "<IsTruncated>false</IsTruncated>",
+        "<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>",
+    );
     Ok(Response::from_parts(parts, Body::from(changed)))
 }
 

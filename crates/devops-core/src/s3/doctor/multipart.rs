@@ -17,6 +17,7 @@ use crate::{
         copy::source_name,
         failure::CallFailure,
         known::Conditions,
+        pages::Pages,
         proof::Proof,
         reads::{checksum_of, unquoted},
         requests::Upload,
@@ -139,6 +140,7 @@ impl Probe<'_> {
     async fn list(&self, upload: &Upload) -> Result<(), Cancelled> {
         let mut marker = None;
         let mut listed = Vec::new();
+        let mut pages = Pages::default();
         loop {
             let page = self
                 .examination
@@ -159,10 +161,13 @@ impl Probe<'_> {
             };
             listed.extend(page.parts().iter().map(|part| part.e_tag().is_some()));
             let next = page.next_part_number_marker().map(str::to_owned);
-            if page.is_truncated() != Some(true) || next.is_none() || next == marker {
+            if page.is_truncated() != Some(true) {
                 break;
             }
-            marker = next;
+            match pages.next("ListParts", next, listed.len()) {
+                Ok(next) => marker = Some(next),
+                Err(_) => break,
+            }
         }
         let expected = if self.known.get().copies == Some(true) { 2 } else { 1 };
         self.tell(if listed.len() < expected {
