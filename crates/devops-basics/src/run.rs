@@ -19,12 +19,11 @@ use std::{
     path::Path,
     process,
     sync::atomic::{AtomicUsize, Ordering},
-    thread,
     time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote};
-use devops_core::{cancel::Cancel, kind::Kind, lessons::LessonError};
+use devops_core::{cancel::Cancel, kind::Kind, lessons::LessonError, limits};
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
@@ -59,7 +58,8 @@ fn end_with_second_signal(cancel: &Cancel) {
         if n_signals.fetch_add(1, Ordering::Relaxed) != 1 {
             return;
         }
-        thread::spawn(move || {
+        // Where no thread can be started, the first signal has its own end.
+        let _started = limits::spawn("respite", move || {
             let _waited = Cancel::new().wait(LAST_RESPITE);
             #[allow(clippy::exit, reason = "the main thread may never come back from a write")]
             process::exit(128 + signal);

@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
-use devops_core::kind::{HasKind, Kind};
+use devops_core::{
+    kind::{HasKind, Kind},
+    limits::Limit,
+};
 
 /// The work was done, in one of four ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +70,10 @@ impl Failure {
 
 impl<E: HasKind + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), error: anyhow::Error::new(error), hint: None }
+        let kind = error.kind();
+        let error = anyhow::Error::new(error);
+        let limit = error.chain().find_map(|cause| Limit::of(cause.downcast_ref()?));
+        Self { kind, error, hint: limit.map(|limit| limit.hint().to_owned()) }
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     Layer,
-    filter::Targets,
+    filter::{FilterExt, LevelFilter, Targets},
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::{DefaultFields, Writer},
@@ -45,7 +45,27 @@ pub(crate) fn start(settings: &Settings) {
         LogFormat::Text => layer.event_format(Plain).fmt_fields(DefaultFields::new()).boxed(),
     };
     // Fails only when a subscriber is set already, as in tests.
-    let _started = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    let _started = tracing_subscriber::registry().with(layer.with_filter(filter.and(harmless()))).try_init();
+}
+
+/// The most that is heard of libraries, whatever was asked for: one level further they log what must stay
+/// secret. The verbose log is what people paste into bug reports.
+///
+/// At `TRACE` aws-sigv4 logs the request it signs, with the key of `--sse-c-key-file` and the session token;
+/// aws-smithy-runtime requests and answers with their headers; aws-runtime each variable and each line of a
+/// profile that it reads; aws-smithy-http, hyper and h2 the bytes and headers that go over the network.
+const MOST_OF_LIBRARIES: LevelFilter = LevelFilter::DEBUG;
+
+/// Libraries that say too much earlier.
+const QUIETER: [(&str, LevelFilter); 1] = [
+    // At `DEBUG`, the command line of a credential process, which may hold a password.
+    ("aws_config", LevelFilter::INFO),
+];
+
+/// What may be heard at all.
+fn harmless() -> Targets {
+    let ours = [("devops", LevelFilter::TRACE)];
+    Targets::new().with_default(MOST_OF_LIBRARIES).with_targets(ours).with_targets(QUIETER)
 }
 
 /// Libraries are only heard with `-vvv`: what matters of theirs is said in our own errors.
@@ -142,5 +162,22 @@ impl MakeWriter<'_> for BesideBars {
 
     fn make_writer(&self) -> Self {
         Self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_library_is_heard_where_it_shows_headers_or_commands() {
+        let heard = harmless();
+
+        for target in ["aws_sigv4::http_request::sign", "aws_smithy_runtime::client", "hyper", "h2"] {
+            assert!(heard.would_enable(target, &Level::DEBUG), "{target}");
+            assert!(!heard.would_enable(target, &Level::TRACE), "{target}");
+        }
+        assert!(!heard.would_enable("aws_config::credential_process", &Level::DEBUG));
+        assert!(heard.would_enable("devops_s3push::run", &Level::TRACE));
     }
 }

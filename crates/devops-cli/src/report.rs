@@ -1,8 +1,8 @@
 //! Errors as people and programs read them, on stderr.
 
-use std::{io::Write, panic};
+use std::{any::Any, io::Write, panic};
 
-use devops_core::kind::Kind;
+use devops_core::{kind::Kind, limits::Limit};
 use serde_json::json;
 
 use crate::{arguments::Settings, exit, failure::Failure, progress, text::escaped, tool::Tool};
@@ -60,11 +60,59 @@ pub(crate) fn install_panic_message(tool: &Tool, settings: &Settings) {
     panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
         let what = panic.payload_as_str().unwrap_or("unknown panic");
-        let message = format!("a bug in {name}{}: {what}", place.unwrap_or_default());
-        let bug = Failure::new(Kind::Bug, message).hint("report it with the command line you used");
-        failure(&bug, exit::of_kind(Kind::Bug, None), as_json);
+        let told = match limit_in(what) {
+            Some(limit) => Failure::new(Kind::Temporary, what).hint(limit.hint()),
+            None => {
+                let message = format!("a bug in {name}{}: {what}", place.unwrap_or_default());
+                Failure::new(Kind::Bug, message).hint("report it with the command line you used")
+            }
+        };
+        failure(&told, exit::of_kind(told.kind, None), as_json);
         if std::env::var_os("RUST_BACKTRACE").is_some() {
             default(panic);
         }
     }));
+}
+
+/// Returns what sort of trouble a panic is: libraries also panic where the host gives them no thread.
+pub(crate) fn kind_of_panic(payload: &(dyn Any + Send)) -> Kind {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default();
+    if limit_in(text).is_some() { Kind::Temporary } else { Kind::Bug }
+}
+
+/// How an I/O error names its number, as text and as `Debug`, and the limit it is about.
+///
+/// tokio and actix put the error of a thread that was not started into the message of their panic.
+const LIMITS: [(&str, &str, Limit); 4] = [
+    ("(os error 11)", "code: 11,", Limit::Threads),
+    ("(os error 12)", "code: 12,", Limit::Memory),
+    ("(os error 23)", "code: 23,", Limit::Files),
+    ("(os error 24)", "code: 24,", Limit::Files),
+];
+
+fn limit_in(panic: &str) -> Option<Limit> {
+    let found = LIMITS.iter().find(|(text, debug, _)| panic.contains(text) || panic.contains(debug));
+    found.map(|&(.., limit)| limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_about_a_limit_is_no_bug() {
+        let kind = |text: &str| kind_of_panic(&text.to_owned());
+
+        assert_eq!(
+            kind("OS can't spawn worker thread: Resource temporarily unavailable (os error 11)"),
+            Kind::Temporary
+        );
+        assert_eq!(
+            kind("failed: Os { code: 24, kind: Uncategorized, message: \"Too many open files\" }"),
+            Kind::Temporary
+        );
+        assert_eq!(kind("index out of bounds: the len is 11 but the index is 12"), Kind::Bug);
+        assert_eq!(kind_of_panic(&"no text of ours"), Kind::Bug);
+    }
 }

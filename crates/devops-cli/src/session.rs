@@ -6,11 +6,10 @@ use std::{
     io::{self, BufWriter, IsTerminal, Stdout, Write},
     os::fd::AsFd,
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
-    thread,
     time::Duration,
 };
 
-use devops_core::{cancel::Cancel, clock::SystemClock, fs::At, kind::Kind};
+use devops_core::{cancel::Cancel, clock::SystemClock, fs::At, kind::Kind, limits};
 use serde::Serialize;
 use time::UtcOffset;
 
@@ -159,7 +158,7 @@ impl Session {
         });
         let (sender, receiver) = mpsc::channel();
         // A thread, since a signal does not end a read that has begun.
-        thread::spawn(move || sender.send(read_line()));
+        limits::spawn("stdin", move || sender.send(read_line())).at("standard input", "read")?;
         loop {
             match receiver.recv_timeout(ANSWER_POLL) {
                 Ok(line) => {

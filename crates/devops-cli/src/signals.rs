@@ -1,8 +1,17 @@
-//! Signals become a `Cancel`.
+//! Signals become a `Cancel`, and an end for who does not look at it.
 
-use std::{sync::Arc, thread};
+use std::{
+    io,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
-use devops_core::cancel::Cancel;
+use devops_core::{
+    cancel::{Cancel, Cancelled, wait_unheld},
+    kind::Kind,
+    limits,
+};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     flag,
@@ -10,29 +19,64 @@ use signal_hook::{
     low_level,
 };
 
-use crate::tool::SecondSignal;
+use crate::{failure::Failure, report, tool::SecondSignal};
+
+/// After the first signal, how long what we do ourselves may take to stop: users are promised 2 s.
+const PATIENCE: Duration = Duration::from_millis(1900);
+/// How long the last message may take: stderr may be a pipe that nobody reads.
+const LAST_WORD: Duration = Duration::from_millis(50);
 
 /// Makes SIGINT, SIGTERM and SIGHUP set the returned flag.
 ///
-/// A signal that the parent ignores on our behalf (`nohup`, background jobs of scripts) stays ignored.
-pub(crate) fn install(second: SecondSignal) -> Cancel {
+/// What does not look at the flag in time is ended from outside, except while a child lives or a step is
+/// under way that must not be torn. A signal that the parent ignores on our behalf (`nohup`, background
+/// jobs of scripts) stays ignored.
+pub(crate) fn install(second: SecondSignal, as_json: bool) -> io::Result<Cancel> {
     // Past the limit of `ulimit -f`: caught, it lets the write fail with "file too large", which is an error like a full disk.
     let _caught = flag::register(SIGXFSZ, Arc::default());
     let cancel = Cancel::new();
     let ignored = ignored_signals();
     let wanted =
         [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
-    let Ok(mut signals) = Signals::new(wanted) else { return cancel };
+    let mut signals = Signals::new(wanted)?;
     let shared = cancel.clone();
-    thread::spawn(move || {
+    limits::spawn("signals", move || {
         for signal in signals.forever() {
             shared.cancel(signal);
-            if second == SecondSignal::EndsAtOnce && shared.n_signals() > 1 {
-                low_level::exit(128 + signal);
+            match shared.n_signals() {
+                1 => end_later(signal, as_json),
+                _ if second == SecondSignal::EndsAtOnce => low_level::exit(128 + signal),
+                _ => {}
             }
         }
-    });
-    cancel
+    })?;
+    Ok(cancel)
+}
+
+/// Lets the process end when its time is over.
+fn end_later(signal: i32, as_json: bool) {
+    let watch = move || {
+        let _unheld = wait_unheld(PATIENCE);
+        say(signal, as_json);
+        low_level::exit(128 + signal);
+    };
+    // This thread cannot do it: it hears the next signal.
+    if let Err(error) = limits::spawn("watchdog", watch) {
+        tracing::debug!("{error}");
+    }
+}
+
+/// Says what ended the run, if somebody listens.
+fn say(signal: i32, as_json: bool) {
+    let (sender, said) = mpsc::channel();
+    let saying = move || {
+        let failure = Failure::new(Kind::Interrupted, Cancelled { signal });
+        report::failure(&failure, u8::try_from(128 + signal).unwrap_or(u8::MAX), as_json);
+        let _sent = sender.send(());
+    };
+    if thread::Builder::new().spawn(saying).is_ok() {
+        let _in_time = said.recv_timeout(LAST_WORD);
+    }
 }
 
 /// Returns the mask of ignored signals, as in proc(5).

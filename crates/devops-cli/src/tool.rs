@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Command, Parser};
-use devops_core::kind::Kind;
+use devops_core::fs::PathError;
 use time::UtcOffset;
 
 use crate::{
@@ -59,11 +59,17 @@ pub fn main<C: Parser>(
     };
     report::install_panic_message(tool, &settings);
     logging::start(&settings);
-    let cancel = signals::install(tool.second_signal);
+    let cancel = match signals::install(tool.second_signal, settings.json) {
+        Ok(cancel) => cancel,
+        Err(error) => {
+            let error = PathError { action: "wait for", path: "signals".into(), source: error };
+            let failure = Failure::from(error);
+            return ExitCode::from(report::early(&failure, settings.json));
+        }
+    };
     let session = Session::new(settings, cancel, offset);
     let result = catch_unwind(AssertUnwindSafe(|| run(cli, &session)))
-        // The panic hook has said it already.
-        .unwrap_or_else(|_| Err(Failure::new(Kind::Bug, "")));
+        .unwrap_or_else(|panic| Err(Failure::new(report::kind_of_panic(&*panic), "")));
     finish(&session, result)
 }
 
@@ -75,7 +81,9 @@ fn finish(session: &Session, result: Result<Outcome, Failure>) -> ExitCode {
     let code = exit::code(&result, session.cancel().signal());
     match &result {
         Ok(Outcome::Partial(what)) => session.warn(what),
-        Err(failure) if failure.kind != Kind::Bug => report::failure(failure, code, session.json()),
+        // The panic hook has said it already.
+        Err(failure) if failure.error.to_string().is_empty() => {}
+        Err(failure) => report::failure(failure, code, session.json()),
         _ => {}
     }
     ExitCode::from(code)

@@ -7,6 +7,10 @@ use std::{
 
 use crate::kind::{HasKind, Kind};
 
+mod hold;
+
+pub use hold::{Hold, hold_child, hold_step, wait_unheld};
+
 /// Tells long operations to stop; clones share one state.
 #[derive(Clone, Default)]
 pub struct Cancel {

@@ -5,6 +5,7 @@ use std::error::Error;
 use crate::{
     cancel::Cancelled,
     fs::{NotRegular, RefusedLink},
+    limits::Limit,
 };
 
 /// The sort of trouble an error is.
@@ -92,6 +93,9 @@ impl Kind {
             if inner.is::<Impossible>() {
                 return Self::Bug;
             }
+        }
+        if Limit::of(error).is_some() {
+            return Self::Temporary;
         }
         match error.kind() {
             Io::NotFound => Self::NotFound,

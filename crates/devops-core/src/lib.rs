@@ -19,6 +19,7 @@ pub mod fs;
 #[cfg(feature = "http")]
 mod http;
 pub mod kind;
+pub mod limits;
 pub mod lock;
 pub mod owners;
 pub mod retention;

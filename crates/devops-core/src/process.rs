@@ -17,6 +17,7 @@ use std::{ffi::OsString, fmt, io, path::PathBuf, time::Duration};
 use crate::{
     cancel::{Cancel, Cancelled, signal_name},
     kind::{HasKind, Kind},
+    limits::Limit,
 };
 
 pub use produce::{Produced, Producer, ProducerError, produce};
@@ -239,7 +240,10 @@ impl HasKind for ProcessError {
             Self::NotExecutable { .. } | Self::InterpreterMissing { .. } => Kind::NotExecutable,
             Self::Dir { source, .. } => Kind::of_io(source),
             Self::NulByte { .. } => Kind::Usage,
-            Self::NotSupervised { .. } => Kind::NotSupervised,
+            Self::NotSupervised { source, .. } => match Limit::of(source) {
+                Some(_) => Kind::Temporary,
+                None => Kind::NotSupervised,
+            },
             Self::Interrupted(cancelled) => cancelled.kind(),
         }
     }

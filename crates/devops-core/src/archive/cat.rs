@@ -115,6 +115,8 @@ impl<'a> Content<'a> {
         let n = if *is_stored {
             self.reader.read_content(&mut buffer[..wanted])?
         } else {
+            // A few bytes of an archive can describe a hole of terabytes.
+            self.reader.check_cancel()?;
             buffer[..wanted].fill(0);
             wanted
         };

@@ -97,6 +97,7 @@ pub fn against<'a>(
         expected,
         is_anonymous,
         comparison: Comparison { n_entries, ..Comparison::default() },
+        cancel,
     };
     Source::open(folder)?.visit(&Selection::default(), &mut check, cancel)?;
     let missing = check.expected.into_keys().map(|path| (path, Difference::Removed));
@@ -152,13 +153,14 @@ fn changed(old: &Facts, new: &Facts) -> Option<Difference> {
 }
 
 /// Compares what a walk finds.
-struct Check {
+struct Check<'a> {
     expected: BTreeMap<PathBuf, Facts>,
     is_anonymous: bool,
     comparison: Comparison,
+    cancel: &'a Cancel,
 }
 
-impl Check {
+impl Check<'_> {
     /// Returns what the walk found, in the terms of `old`; `None` when it could not be read.
     fn found_facts(&mut self, found: &Found<'_>, old: &Facts) -> Option<Facts> {
         let meta = &found.meta;
@@ -196,7 +198,7 @@ impl Check {
             (facts.owner, facts.mtime) = (old.owner, old.mtime);
         }
         if facts.kind == EntryKind::File && size > 0 && size == old.size {
-            facts.hash = Some(self.read(found.path, hash(found))?);
+            facts.hash = Some(self.read(found.path, hash(found, self.cancel))?);
         }
         Some(facts)
     }
@@ -212,12 +214,15 @@ impl Check {
     }
 }
 
-impl Visitor for Check {
+impl Visitor for Check<'_> {
     type Stop = Cancelled;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), Cancelled> {
         let Some(old) = self.expected.remove(found.path) else { return Ok(()) };
-        if let Some(new) = self.found_facts(found, &old)
+        let new = self.found_facts(found, &old);
+        // It may have been ended by a signal.
+        self.cancel.check()?;
+        if let Some(new) = new
             && let Some(difference) = changed(&old, &new)
         {
             self.comparison.differences.insert(found.path.to_owned(), difference);
@@ -234,13 +239,27 @@ impl Visitor for Check {
     }
 }
 
-fn hash(found: &Found<'_>) -> io::Result<Hash> {
+fn hash(found: &Found<'_>, cancel: &Cancel) -> io::Result<Hash> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(openat(found.folder, found.name, flags | OFlags::NOCTTY, Mode::empty())?);
     let mut hasher = blake3::Hasher::new();
     // No more than was found: a file may grow without end.
-    hasher.update_reader(file.take(found.meta.size))?;
+    let content = Stoppable { content: file.take(found.meta.size), cancel };
+    hasher.update_reader(content)?;
     Ok(*hasher.finalize().as_bytes())
+}
+
+/// Reads until a signal comes: a file may be a hole of terabytes.
+struct Stoppable<'a, R> {
+    content: R,
+    cancel: &'a Cancel,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check().map_err(io::Error::other)?;
+        self.content.read(buffer)
+    }
 }
 
 #[cfg(test)]

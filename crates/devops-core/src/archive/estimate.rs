@@ -18,7 +18,10 @@ use super::{
     source::Source,
     walk::{Found, Visitor},
 };
-use crate::cancel::{Cancel, Cancelled};
+use crate::{
+    cancel::{Cancel, Cancelled},
+    limits::spawn_scoped,
+};
 
 /// Runs `work`, and tells the total among its events as soon as it is known.
 pub(super) fn beside<T>(
@@ -30,7 +33,8 @@ pub(super) fn beside<T>(
     let total = OnceLock::new();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        // Where no thread can be started, nobody hears the total.
+        let _counting = spawn_scoped(scope, || {
             if let Some(n_bytes) = count(source, selection, &is_over) {
                 total.get_or_init(|| n_bytes);
             }

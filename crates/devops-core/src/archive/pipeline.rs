@@ -23,6 +23,7 @@ use crate::{
     archive_index::head::MEMBER_HEADER,
     cancel::{Cancel, Cancelled},
     fs::At,
+    limits::spawn_scoped,
 };
 
 mod worker;
@@ -224,15 +225,21 @@ pub(super) fn run<T>(
     thread::scope(|scope| {
         // From here on: where a thread cannot be started, those there must hear that nothing comes.
         let feed = Feed { window: &window, order, previous: compression.previous, run: None };
-        for _ in 0..n_threads {
-            scope.spawn(|| work(&window, compression, &spare));
+        for n in 0..n_threads {
+            let worker = spawn_scoped(scope, || work(&window, compression, &spare));
+            // One is enough, though slower.
+            if n == 0 {
+                worker.at(out.path, "start a thread for").map_err(ArchiveError::from)?;
+            }
         }
         let (window, spare) = (&window, &spare);
-        let writer = scope.spawn(move || {
+        let path = out.path;
+        let writer = spawn_scoped(scope, move || {
             // However it ends, nobody waits for it.
             let _closing = window::Closing(window);
             Writer::new(out, compression.making).run(&answers, window, spare, cancel)
         });
+        let writer = writer.at(path, "start a thread for").map_err(ArchiveError::from)?;
         let produced = produce(feed);
         if produced.is_err() {
             window.close();

@@ -171,6 +171,11 @@ impl Reader {
         &self.path
     }
 
+    /// Fails once a signal has come, for those who do long work without reading.
+    pub(super) fn check_cancel(&self) -> Result<(), Cancelled> {
+        self.entries.input().check_cancel()
+    }
+
     /// Returns how many bytes of the file were taken so far.
     pub(super) fn n_taken(&self) -> u64 {
         self.entries.input().n_taken()

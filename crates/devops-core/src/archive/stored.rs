@@ -25,6 +25,7 @@ use super::{
 use crate::{
     archive_index::age_file::{self, LONGEST_HEADER, MARK},
     fs::{At, PathError},
+    limits::Limit,
     owners::FileAccess,
 };
 
@@ -222,7 +223,7 @@ fn lock(opened: &Mutex<Opened>) -> MutexGuard<'_, Opened> {
 
 /// Tells what the disk failed to read from what was read and is not what was written.
 pub(super) fn unread(path: &Path, n_entries: u64, error: io::Error) -> ArchiveError {
-    if error.raw_os_error().is_some() {
+    if error.raw_os_error().is_some() || Limit::of(&error).is_some() {
         return PathError { action: "read", path: path.to_owned(), source: error }.into();
     }
     ArchiveError::Damaged { path: path.to_owned(), n_entries, reason: error.to_string() }

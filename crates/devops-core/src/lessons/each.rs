@@ -16,6 +16,8 @@ use serde::Serialize;
 use super::run::exit_code;
 use crate::{
     cancel::{Cancel, Cancelled},
+    kind::{HasKind, Kind},
+    limits::spawn_scoped,
     process::{self, CommandSpec, ProcessError, ProcessEvent, Stream},
 };
 
@@ -90,9 +92,16 @@ pub fn run(
     let (sender, messages) = mpsc::channel();
     let mut results: Vec<Option<ItemResult>> = vec![None; items.len()];
     thread::scope(|scope| {
-        for _ in 0..n_parallel.get().min(items.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || work(spec, items, cancel, next, &sender));
+        for n in 0..n_parallel.get().min(items.len()) {
+            let (worker, next) = (sender.clone(), &next);
+            let started =
+                spawn_scoped(scope, move || work(spec, items, cancel, next, &worker));
+            match started {
+                Ok(_running) => {}
+                // Fewer at a time are slower, and one can be this thread.
+                Err(_) if n == 0 => work(spec, items, cancel, next, &sender),
+                Err(_) => break,
+            }
         }
         drop(sender);
         for message in messages {
@@ -157,6 +166,7 @@ fn code_of(error: &ProcessError) -> u8 {
         ProcessError::NotExecutable { .. }
         | ProcessError::InterpreterMissing { .. }
         | ProcessError::NulByte { .. } => 126,
+        ProcessError::NotSupervised { .. } if error.kind() == Kind::Temporary => 75,
         ProcessError::Dir { .. }
         | ProcessError::NotSupervised { .. }
         | ProcessError::Interrupted(_) => 125,

@@ -5,17 +5,20 @@ mod net;
 mod unit;
 
 use std::{
+    io,
     net::SocketAddr,
     path::PathBuf,
     sync::mpsc,
-    thread,
     time::{Duration, Instant},
 };
 
 use serde::Serialize;
 
 use super::LessonError;
-use crate::cancel::{Cancel, Cancelled};
+use crate::{
+    cancel::{Cancel, Cancelled},
+    limits,
+};
 
 /// The kinds of targets, as they are written.
 const SCHEMES: [&str; 5] = ["tcp://", "http://", "https://", "proc:", "file:"];
@@ -160,16 +163,19 @@ pub fn check_all(
     cancel: &Cancel,
 ) -> Result<Vec<Check>, Cancelled> {
     let (sender, answers) = mpsc::channel();
+    let mut checks: Vec<Option<Check>> = vec![None; targets.len()];
     for (at, target) in targets.iter().enumerate() {
-        let (sender, target, options) = (sender.clone(), target.clone(), options.clone());
-        let cancel = cancel.clone();
-        thread::spawn(move || {
+        let (sender, cancel) = (sender.clone(), cancel.clone());
+        let (asked, options) = (target.clone(), options.clone());
+        let asking = move || {
             // Nobody listens any more after a signal.
-            let _sent = sender.send((at, check(&target, &options, &cancel)));
-        });
+            let _sent = sender.send((at, check(&asked, &options, &cancel)));
+        };
+        if let Err(error) = limits::spawn("check", asking) {
+            checks[at] = Some(Check::unasked(target, &error));
+        }
     }
     drop(sender);
-    let mut checks: Vec<Option<Check>> = vec![None; targets.len()];
     loop {
         cancel.check()?;
         match answers.recv_timeout(POLL) {
@@ -180,6 +186,13 @@ pub fn check_all(
     }
     cancel.check()?;
     Ok(checks.into_iter().flatten().collect())
+}
+
+impl Check {
+    fn unasked(target: &Target, error: &io::Error) -> Self {
+        let (status, via, detail) = (Status::Unknown, target.via(), error.to_string());
+        Self { target: target.shown(), status, via, detail, seconds: 0.0 }
+    }
 }
 
 fn check(target: &Target, options: &CheckOptions, cancel: &Cancel) -> Check {

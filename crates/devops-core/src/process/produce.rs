@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     io::{self, Read},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
 };
 
 use os_pipe::PipeReader;
@@ -17,7 +16,7 @@ use super::{
     ChildEnd, CommandSpec, ProcessError, ProcessEvent,
     supervise::{Running, Stopper, start_producer},
 };
-use crate::cancel::Cancel;
+use crate::{cancel::Cancel, limits};
 
 /// How often a wait for bytes looks what has become of the child: every 50 milliseconds.
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -102,7 +101,7 @@ pub fn produce(
         }
         at_end.set(running.exit(&program).map(|exit| exit.end).map_err(cause));
     };
-    if let Err(source) = thread::Builder::new().name("producer".to_owned()).spawn(watch) {
+    if let Err(source) = limits::spawn("producer", watch) {
         stopper.stop();
         return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
     }

@@ -7,13 +7,13 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
-    thread,
 };
 
 use os_pipe::{PipeReader, PipeWriter};
 use rustix::process::Pid;
 
 use super::{CommandSpec, ProcessError, StdinPolicy};
+use crate::limits;
 
 /// A child that was started, with the ends of its pipes.
 pub(super) struct Started {
@@ -74,7 +74,7 @@ fn stdin(spec: &CommandSpec) -> io::Result<(Option<PipeReader>, Option<PipeWrite
 
 /// Writes the input on its own thread: the child may write before it reads, or never read.
 fn feed(bytes: Vec<u8>, mut writer: PipeWriter) -> io::Result<()> {
-    thread::Builder::new().spawn(move || {
+    limits::spawn("stdin", move || {
         // A child that does not want its input is not an error.
         let _written = writer.write_all(&bytes);
     })?;
@@ -118,7 +118,7 @@ fn explain(spec: &CommandSpec, error: io::Error) -> ProcessError {
             }
         }
         Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::SRCH) => {
-            ProcessError::NotSupervised { program, source: error }
+            ProcessError::NotSupervised { program, source: limits::not_started(error) }
         }
         None if error.kind() == io::ErrorKind::InvalidInput => ProcessError::NulByte { program },
         None if error.kind() == io::ErrorKind::NotFound => ProcessError::NotFound { program },

@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -19,9 +19,12 @@ use super::{
     StopPolicy, Stream,
     drain::{Output, Sink},
     heir::Heir,
-    start::{Started, pid, start as start_child},
+    start::{Started, pid as pid_of, start as start_child},
 };
-use crate::cancel::Cancel;
+use crate::{
+    cancel::{Cancel, Hold, hold_child},
+    limits,
+};
 
 /// After the child's exit, how long its streams must be silent to count as ended though a grandchild
 /// holds them open. What the child itself wrote is read to its last byte, however long that takes.
@@ -75,13 +78,15 @@ pub(super) fn start(
     sink: Sink,
 ) -> Result<Running, ProcessError> {
     cancel.check()?;
+    let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let heir = match spec.orphan {
         OrphanPolicy::Leave => None,
         OrphanPolicy::Interrupt => heir(pid, &stdout, &stderr).ok(),
     };
     let pipes = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
-    let (running, _stopper) = look_after(spec, cancel, sink, (handle, pid, heir), pipes)?;
+    let child = Child { handle, pid: pid_of(pid), heir, _hold: hold };
+    let (running, _stopper) = look_after(spec, cancel, sink, child, pipes)?;
     Ok(running)
 }
 
@@ -91,9 +96,11 @@ pub(super) fn start_producer(
     cancel: &Cancel,
 ) -> Result<(Running, Stopper, PipeReader), ProcessError> {
     cancel.check()?;
+    let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let pipes = vec![(Stream::Stderr, stderr)];
-    let (running, stopper) = look_after(spec, cancel, Sink::chunks(), (handle, pid, None), pipes)?;
+    let child = Child { handle, pid: pid_of(pid), heir: None, _hold: hold };
+    let (running, stopper) = look_after(spec, cancel, Sink::chunks(), child, pipes)?;
     Ok((running, stopper, stdout))
 }
 
@@ -102,12 +109,12 @@ fn look_after(
     spec: &CommandSpec,
     cancel: &Cancel,
     sink: Sink,
-    (handle, raw_pid, heir): (Handle, u32, Option<Heir>),
+    child: Child,
     pipes: Vec<(Stream, PipeReader)>,
 ) -> Result<(Running, Stopper), ProcessError> {
     let output = Output::new(sink);
     let (sender, messages) = mpsc::channel();
-    let child = pid(raw_pid);
+    let pid = child.pid;
     let kept = pipes.iter().map(|(_, pipe)| pipe.try_clone()).collect::<io::Result<Vec<_>>>();
 
     let spawn = || -> io::Result<Vec<PipeReader>> {
@@ -115,18 +122,14 @@ fn look_after(
         for (stream, pipe) in pipes {
             spawn_reader(&output, stream, pipe, &sender)?;
         }
-        spawn_waiter(child, &sender)?;
+        spawn_waiter(pid, &sender)?;
         Ok(kept)
     };
     let pipes = match spawn() {
         Ok(pipes) => pipes,
         Err(source) => {
             // Without a thread that reads its output the child must not run.
-            let _killed = handle.kill();
-            if let Some(heir) = heir {
-                heir.release();
-            }
-            let _reaped = handle.wait();
+            child.kill();
             return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
         }
     };
@@ -135,13 +138,10 @@ fn look_after(
         // Once the child is gone nobody listens any more.
         let _sent = sender.send(Message::Signal(signal));
     });
-    let child = Child { handle, pid: child, heir };
     let supervisor = Supervisor::new(spec, child, output.clone(), pipes);
-    let supervisor = thread::Builder::new()
-        .name("supervisor".to_owned())
-        .spawn(move || supervisor.watch(&messages))
+    let supervisor = limits::spawn("supervisor", move || supervisor.watch(&messages))
         .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
-    Ok((Running { pid: raw_pid, output, supervisor }, stopper))
+    Ok((Running { pid: pid.as_raw_pid().cast_unsigned(), output, supervisor }, stopper))
 }
 
 fn heir(child: u32, stdout: &PipeReader, stderr: &PipeReader) -> io::Result<Heir> {
@@ -155,7 +155,7 @@ fn spawn_reader(
     sender: &Sender<Message>,
 ) -> io::Result<()> {
     let (output, sender) = (output.clone(), sender.clone());
-    thread::Builder::new().name("reader".to_owned()).spawn(move || {
+    limits::spawn("reader", move || {
         output.drain(stream, pipe);
         let _sent = sender.send(Message::StreamEnded);
     })?;
@@ -166,7 +166,7 @@ fn spawn_reader(
 /// of its group can belong to anybody else.
 fn spawn_waiter(child: Pid, sender: &Sender<Message>) -> io::Result<()> {
     let sender = sender.clone();
-    thread::Builder::new().name("waiter".to_owned()).spawn(move || {
+    limits::spawn("waiter", move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while matches!(waitid(WaitId::Pid(child), options), Err(rustix::io::Errno::INTR)) {}
         let _sent = sender.send(Message::Exited);
@@ -178,6 +178,18 @@ struct Child {
     handle: Handle,
     pid: Pid,
     heir: Option<Heir>,
+    /// Its own limits say how long it may take to stop.
+    _hold: Hold,
+}
+
+impl Child {
+    fn kill(self) {
+        let _killed = self.handle.kill();
+        if let Some(heir) = self.heir {
+            heir.release();
+        }
+        let _reaped = self.handle.wait();
+    }
 }
 
 struct Supervisor {

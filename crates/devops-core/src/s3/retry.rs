@@ -47,7 +47,7 @@ impl Default for AfterSignal {
         Self {
             // Hardly anybody notices it.
             answer: Duration::from_millis(800),
-            abort: Duration::from_secs(1),
+            abort: Duration::from_millis(700),
             probes: Duration::from_millis(1500),
         }
     }

@@ -14,7 +14,7 @@ use crate::cli::Health;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The status line is all that matters.
-const ANSWER_LIMIT: u64 = 4096;
+const ANSWER_LIMIT: usize = 4096;
 
 pub(super) fn run(args: &Health, session: &Session) -> Result<Outcome, Failure> {
     let url = Url::parse(&args.url)?;
@@ -92,12 +92,13 @@ fn is_name_or_ipv4(host: &str) -> bool {
 }
 
 fn ask(url: &Url<'_>) -> Result<u16, Failure> {
+    let deadline = Instant::now() + TIMEOUT;
     let mut answer = Vec::new();
     let mut exchange = || -> io::Result<()> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in (url.host, url.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, TIMEOUT) {
-                Ok(stream) => return get(stream, url, &mut answer),
+            match left(deadline).and_then(|left| TcpStream::connect_timeout(&address, left)) {
+                Ok(stream) => return get(stream, url, deadline, &mut answer),
                 Err(error) => last = error,
             }
         }
@@ -110,12 +111,30 @@ fn ask(url: &Url<'_>) -> Result<u16, Failure> {
     status.ok_or_else(|| Failure::new(Kind::Failed, "the answer is not HTTP"))
 }
 
-fn get(mut stream: TcpStream, url: &Url<'_>, answer: &mut Vec<u8>) -> io::Result<()> {
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let over = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {TIMEOUT:?}"));
+    Some(left).filter(|left| !left.is_zero()).ok_or_else(over)
+}
+
+/// Reads the status line: a server that drips has no more time than one that is silent.
+fn get(
+    mut stream: TcpStream,
+    url: &Url<'_>,
+    deadline: Instant,
+    answer: &mut Vec<u8>,
+) -> io::Result<()> {
+    stream.set_write_timeout(Some(left(deadline)?))?;
     let Url { authority, path, .. } = url;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
-    stream.take(ANSWER_LIMIT).read_to_end(answer)?;
+    let mut buffer = [0; 512];
+    while answer.len() < ANSWER_LIMIT && !answer.contains(&b'\n') {
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut buffer)? {
+            0 => break,
+            n => answer.extend_from_slice(&buffer[..n]),
+        }
+    }
     Ok(())
 }
 

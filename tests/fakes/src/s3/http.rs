@@ -250,7 +250,7 @@ fn has_write_condition(request: &Request<Incoming>) -> bool {
 }
 
 fn checksum_header(headers: &HeaderMap) -> Option<&str> {
-    let names = headers.keys().map(hyper::header::HeaderName::as_str);
+    let names = headers.keys().map(HeaderName::as_str);
     names
         .into_iter()
         .find(|name| name.starts_with("x-amz-checksum-") && *name != "x-amz-checksum-mode")

@@ -5,7 +5,10 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::GzDecoder;
 
 use super::segments::Segments;
-use crate::{archive::stored::Stored, cancel::Cancel};
+use crate::{
+    archive::stored::Stored,
+    cancel::{Cancel, Cancelled},
+};
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -43,6 +46,11 @@ impl Input {
             (Layer::Plain(bytes), 0)
         };
         Ok(Self { layer, cancel: cancel.clone(), n_members, has_garbage: false })
+    }
+
+    /// Fails once a signal has come.
+    pub(super) fn check_cancel(&self) -> Result<(), Cancelled> {
+        self.cancel.check()
     }
 
     /// Returns how many bytes of the file were taken so far.

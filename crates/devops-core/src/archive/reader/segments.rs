@@ -7,7 +7,7 @@ use std::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread::{self, available_parallelism},
+    thread::available_parallelism,
 };
 
 use libdeflater::Decompressor;
@@ -22,6 +22,7 @@ use crate::{
     },
     archive_index::Origin,
     archive_index::head::{MEMBER_END, MEMBER_HEADER},
+    limits,
 };
 
 /// How many decoded segments wait for the reader, for each thread.
@@ -172,8 +173,10 @@ impl Segments {
             let (indexed, parts) = (Arc::clone(&indexed), Arc::clone(&parts));
             let turns =
                 move || parts_of(&indexed, &parts, (first, n_threads), is_thorough, &sender);
-            thread::spawn(turns);
-            receiver
+            match limits::spawn("decoder", turns) {
+                Ok(_running) => receiver,
+                Err(error) => refused(error),
+            }
         };
         let decoded = (0..n_threads).map(spawn).collect();
         Self {
@@ -209,6 +212,13 @@ impl Segments {
         self.n_read += 1;
         Ok(true)
     }
+}
+
+/// Returns what a thread that was not started has to say.
+fn refused(error: io::Error) -> Receiver<io::Result<Decoded>> {
+    let (sender, receiver) = sync_channel(1);
+    let _sent = sender.send(Err(error));
+    receiver
 }
 
 fn whole(segment: &Segment) -> usize {

@@ -4,14 +4,13 @@ use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
     sync::mpsc,
-    thread,
     time::{Duration, Instant},
 };
 
 use ureq::{Agent, Error};
 
 use super::{Seen, Status, Target, addresses};
-use crate::http;
+use crate::{http, limits};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: u32 = 5;
@@ -74,10 +73,11 @@ fn unresolved(host: &str, reason: &str) -> Seen {
 fn resolve(host: &str, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, String> {
     let (sender, answer) = mpsc::channel();
     let name = (host.to_owned(), port);
-    thread::spawn(move || {
+    let asking = move || {
         // Nobody listens any more after the timeout.
         let _sent = sender.send(name.to_socket_addrs().map(Iterator::collect));
-    });
+    };
+    limits::spawn("resolver", asking).map_err(|error| error.to_string())?;
     match answer.recv_timeout(timeout) {
         Ok(resolved) => resolved.map_err(|error: io::Error| error.to_string()),
         Err(_) => Err(format!("no answer within {timeout:?}")),

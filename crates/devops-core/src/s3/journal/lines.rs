@@ -9,8 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Job, VERSION};
-use crate::s3::{
-    compose::Composition, payload::Protection, plan::Part, proof::Sent, requests::Upload,
+use crate::{
+    cancel::hold_step,
+    s3::{compose::Composition, payload::Protection, plan::Part, proof::Sent, requests::Upload},
 };
 
 /// A multipart upload that was begun for a job.
@@ -120,6 +121,7 @@ pub(crate) fn append(
 ) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
+    let _step = hold_step();
     file.write_all(&text)?;
     sync(file)
 }

@@ -1,0 +1,183 @@
+//! What keeps the process alive for a while after a signal, although the time to stop by itself is over.
+//!
+//! Long operations look at [`Cancel`](super::Cancel), but one may be deaf: it waits for a pipe, or forgot to
+//! look. So the binaries end the process from outside some time after the first signal. Two things are in
+//! the way of that: a step that must not be torn, such as a rename with the record of it, and a child that
+//! was asked to stop and has limits of its own.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+static HOLDS: Holds = Holds::new();
+
+/// Keeps the process from being ended after a signal, until it is dropped.
+#[must_use = "it holds until it is dropped"]
+pub struct Hold {
+    what: Held,
+    holds: &'static Holds,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Step,
+    Child,
+}
+
+/// Holds the process for a step of a moment that must not be torn, in which no other step is begun.
+///
+/// Once the time to stop is over no further step begins: the thread then waits for the end.
+pub fn hold_step() -> Hold {
+    HOLDS.hold(Held::Step)
+}
+
+/// Holds the process while a child lives; when it has ended, the time to stop begins anew.
+pub fn hold_child() -> Hold {
+    HOLDS.hold(Held::Child)
+}
+
+/// Waits until the process may be ended: `patience` from now, or from the end of the last child, and after
+/// the step that is under way. From then on nothing can hold it, as long as the result is kept.
+pub fn wait_unheld(patience: Duration) -> impl Sized {
+    HOLDS.wait_unheld(patience)
+}
+
+/// What holds a process.
+struct Holds {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    n_steps: usize,
+    n_children: usize,
+    last_child: Option<Instant>,
+    /// The time is over, and the step under way is the last.
+    is_ending: bool,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut state = self.holds.state();
+        match self.what {
+            Held::Step => state.n_steps -= 1,
+            Held::Child => {
+                state.n_children -= 1;
+                state.last_child = Some(Instant::now());
+            }
+        }
+        self.holds.changed.notify_all();
+    }
+}
+
+impl Holds {
+    const fn new() -> Self {
+        let state = State { n_steps: 0, n_children: 0, last_child: None, is_ending: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn hold(&'static self, what: Held) -> Hold {
+        let mut state = self
+            .changed
+            .wait_while(self.state(), |state| state.is_ending)
+            .unwrap_or_else(PoisonError::into_inner);
+        match what {
+            Held::Step => state.n_steps += 1,
+            Held::Child => state.n_children += 1,
+        }
+        Hold { what, holds: self }
+    }
+
+    fn wait_unheld(&self, patience: Duration) -> MutexGuard<'_, State> {
+        let begun = Instant::now();
+        let mut state = self.state();
+        loop {
+            if state.n_children > 0 {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let since = state.last_child.map_or(begun, |ended| ended.max(begun));
+            let left = patience.saturating_sub(since.elapsed());
+            if !left.is_zero() {
+                let waited = self.changed.wait_timeout(state, left);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            if state.n_steps == 0 {
+                return state;
+            }
+            state.is_ending = true;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    fn holds() -> &'static Holds {
+        Box::leak(Box::new(Holds::new()))
+    }
+
+    /// Waits on another thread, and tells when nothing holds any more.
+    fn ended(holds: &'static Holds, patience: Duration) -> mpsc::Receiver<Instant> {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let _unheld = holds.wait_unheld(patience);
+            let _sent = sender.send(Instant::now());
+        });
+        receiver
+    }
+
+    #[test]
+    fn the_end_waits_for_its_time() {
+        let begun = Instant::now();
+
+        let ended = ended(holds(), Duration::from_millis(30)).recv().unwrap();
+
+        assert!(ended - begun >= Duration::from_millis(30));
+    }
+
+    #[test]
+    fn the_end_waits_for_a_step_and_lets_no_other_begin() {
+        let holds = holds();
+        let step = holds.hold(Held::Step);
+        let end = ended(holds, Duration::ZERO);
+        while !holds.state().is_ending {
+            thread::yield_now();
+        }
+        let (sender, began) = mpsc::channel();
+        thread::spawn(move || {
+            let _step = holds.hold(Held::Step);
+            let _sent = sender.send(());
+        });
+
+        assert_eq!(end.try_recv(), Err(mpsc::TryRecvError::Empty));
+        drop(step);
+        end.recv().unwrap();
+
+        assert_eq!(began.try_recv(), Err(mpsc::TryRecvError::Empty));
+    }
+
+    #[test]
+    fn the_time_begins_anew_after_a_child() {
+        let holds = holds();
+        let child = holds.hold(Held::Child);
+        let end = ended(holds, Duration::from_millis(30));
+        // A child may hold while another one ends, and steps are free while one lives.
+        drop(holds.hold(Held::Child));
+        drop(holds.hold(Held::Step));
+        let gone = Instant::now();
+        drop(child);
+
+        assert!(end.recv().unwrap() - gone >= Duration::from_millis(30));
+    }
+}

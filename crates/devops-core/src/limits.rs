@@ -1,0 +1,98 @@
+//! Limits of the host: what is refused today may be given tomorrow, or after a look at `ulimit -a`.
+
+use std::{io, thread};
+
+use rustix::io::Errno;
+
+/// What the host gives no more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Threads and processes.
+    Threads,
+    /// Open files.
+    Files,
+    /// Memory.
+    Memory,
+}
+
+/// No thread or process could be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the host starts no further thread or process: {0}")]
+pub struct NoThread(io::Error);
+
+impl Limit {
+    /// Returns the limit that an error is about; `None` where it is about something else.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        if error.get_ref().is_some_and(|inner| inner.is::<NoThread>()) {
+            return Some(Self::Threads);
+        }
+        match Errno::from_io_error(error)? {
+            Errno::MFILE | Errno::NFILE => Some(Self::Files),
+            Errno::NOMEM => Some(Self::Memory),
+            _ => None,
+        }
+    }
+
+    /// Returns what to raise.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Threads => {
+                "raise the limit on processes and threads: `ulimit -u`, TasksMax of the unit, or the pids limit of the container"
+            }
+            Self::Files => "raise the limit on open files: `ulimit -n`, or LimitNOFILE of the unit",
+            Self::Memory => {
+                "give it more memory: `ulimit -v`, MemoryMax of the unit, or the memory limit of the container"
+            }
+        }
+    }
+}
+
+/// Returns the error of a thread or process that was not started as one that is known to be about that.
+///
+/// The system says "try again", as it does of much else.
+pub fn not_started(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::AGAIN) => io::Error::new(io::ErrorKind::WouldBlock, NoThread(error)),
+        _ => error,
+    }
+}
+
+/// Starts a thread, or fails where [`thread::spawn`] would panic.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<thread::JoinHandle<T>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(not_started)
+}
+
+/// Starts a thread in a scope, or fails where [`thread::Scope::spawn`] would panic.
+pub fn spawn_scoped<'scope, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<thread::ScopedJoinHandle<'scope, T>> {
+    thread::Builder::new().spawn_scoped(scope, work).map_err(not_started)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::Kind;
+
+    #[test]
+    fn what_the_host_refuses_is_worth_another_try() {
+        let os = |errno: Errno| io::Error::from(errno);
+
+        for (error, limit) in [
+            (not_started(os(Errno::AGAIN)), Limit::Threads),
+            (os(Errno::MFILE), Limit::Files),
+            (os(Errno::NFILE), Limit::Files),
+            (os(Errno::NOMEM), Limit::Memory),
+            (not_started(os(Errno::NOMEM)), Limit::Memory),
+        ] {
+            assert_eq!(Limit::of(&error), Some(limit), "{error}");
+            assert_eq!(Kind::of_io(&error), Kind::Temporary, "{error}");
+        }
+        assert_eq!(Limit::of(&os(Errno::AGAIN)), None);
+        assert_eq!(Limit::of(&not_started(os(Errno::PERM))), None);
+    }
+}
