@@ -1,4 +1,5 @@
-//! What a store answers has an end for `devops-s3push`, whatever the store does.
+//! What a store answers has an end for `devops-s3push`, whatever the store does; and a store must have an
+//! address.
 
 use devops_e2e::Run;
 
@@ -67,4 +68,22 @@ fn a_listing_that_leads_to_itself_is_given_up_at_once() {
     run.expect_code(75);
     assert!(run.stderr.contains("leads back to an earlier one"), "{}", run.stderr);
     assert_eq!(setting.server.count("ListObjectsV2"), 2);
+}
+
+#[test]
+fn a_region_or_an_endpoint_that_makes_no_address_is_a_wrong_configuration() {
+    let setting = Setting::new();
+    for flags in [
+        ["--region", "eu west"],
+        ["--region", ""],
+        ["--endpoint-url", "http://exa mple"],
+        ["--endpoint-url", "http://host:99999"],
+        ["--endpoint-url", "https://[::1"],
+    ] {
+        let run = setting.run(&[&["list", "s3://backups/"][..], &flags].concat());
+
+        run.expect_code(78);
+        assert!(run.stderr.contains("--endpoint-url"), "{}", run.stderr);
+    }
+    assert_eq!(setting.server.count("ListObjectsV2"), 0);
 }

@@ -7,6 +7,7 @@ mod archived;
 mod body;
 mod conditions;
 mod digest;
+mod excess;
 mod fault;
 mod http;
 mod inputs;

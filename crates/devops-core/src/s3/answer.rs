@@ -190,6 +190,8 @@ fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> (Trouble, S
     });
     let trouble = if too_long(error).is_some() {
         Trouble::Unreadable
+    } else if text.contains("ResolveEndpointError") {
+        Trouble::NoAddress
     } else if text.contains("invalid peer certificate") {
         Trouble::Certificate
     } else if refused || text.contains("dns error") || text.contains("connect timeout") {

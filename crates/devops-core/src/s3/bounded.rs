@@ -114,7 +114,10 @@ mod tests {
         assert!(asks_for_content(&request("GET", "http://s/b/k?versionId=1&x-id=GetObject")));
         assert!(!asks_for_content(&request("HEAD", "http://s/b/k?x-id=GetObject")));
         assert!(!asks_for_content(&request("GET", "http://s/b/x-id=GetObject")));
-        assert!(!asks_for_content(&request("GET", "http://s/b?list-type=2&prefix=x-id%3DGetObject")));
+        assert!(!asks_for_content(&request(
+            "GET",
+            "http://s/b?list-type=2&prefix=x-id%3DGetObject"
+        )));
     }
 
     #[tokio::test]

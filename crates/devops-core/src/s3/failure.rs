@@ -14,6 +14,8 @@ pub enum Trouble {
     Unreachable,
     /// The server's certificate is not trusted.
     Certificate,
+    /// The region, or the endpoint, makes no address.
+    NoAddress,
     /// The connection was lost or nothing came in time; the request may have been carried out.
     Broken,
     /// The store asks for fewer requests.
@@ -100,7 +102,14 @@ impl Trouble {
 
     /// Returns whether the store answered at all.
     pub fn is_answer(&self) -> bool {
-        !matches!(self, Self::Unreachable | Self::Certificate | Self::Broken | Self::NoCredentials)
+        !matches!(
+            self,
+            Self::Unreachable
+                | Self::Certificate
+                | Self::NoAddress
+                | Self::Broken
+                | Self::NoCredentials
+        )
     }
 }
 
@@ -159,7 +168,9 @@ impl HasKind for CallFailure {
             | Trouble::NoExpedited => Kind::Temporary,
             Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,
             Trouble::Exists => Kind::Exists,
-            Trouble::Certificate | Trouble::OtherRegion(_) => Kind::Configuration,
+            Trouble::Certificate | Trouble::NoAddress | Trouble::OtherRegion(_) => {
+                Kind::Configuration
+            }
             Trouble::NoCredentials
             | Trouble::BadCredentials
             | Trouble::Expired

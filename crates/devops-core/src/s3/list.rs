@@ -60,7 +60,7 @@ pub fn list<'a>(
             }
             let next = page.next_continuation_token().map(str::to_owned);
             let keys: Vec<_> = page.contents().iter().map(Object::key).collect();
-            token = Some(pages.next("ListObjectsV2", next, keys)?);
+            token = Some(pages.next("ListObjectsV2", next, keys).map_err(CallFailure::from)?);
         }
     })
 }

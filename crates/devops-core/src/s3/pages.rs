@@ -10,6 +10,19 @@ use super::failure::{CallFailure, Trouble};
 /// How many pages of a listing may repeat an earlier one: some stores give empty ones between the others.
 const MOST_REPEATED: u32 = 10_000;
 
+/// The pages of a listing lead to no end.
+#[derive(Debug)]
+pub(super) struct NoEnd {
+    operation: &'static str,
+    message: &'static str,
+}
+
+impl From<NoEnd> for CallFailure {
+    fn from(NoEnd { operation, message }: NoEnd) -> Self {
+        Self::local(operation, Trouble::Server, message)
+    }
+}
+
 /// What is known of the pages that came: a few bytes of each.
 #[derive(Default)]
 pub(super) struct Pages {
@@ -29,8 +42,8 @@ impl Pages {
         operation: &'static str,
         marker: Option<M>,
         content: impl Hash,
-    ) -> Result<M, CallFailure> {
-        let failed = |message| Err(CallFailure::local(operation, Trouble::Server, message));
+    ) -> Result<M, NoEnd> {
+        let failed = |message| Err(NoEnd { operation, message });
         let Some(marker) = marker else {
             return failed("a page that is not the last one leads to no other");
         };

@@ -158,7 +158,7 @@ impl Link<'_> {
             if page.is_truncated() != Some(true) || next.is_none() || next == marker {
                 return Ok(parts);
             }
-            let numbers: Vec<_> = page.parts().iter().map(|part| part.part_number()).collect();
+            let numbers: Vec<_> = page.parts().iter().map(SdkPart::part_number).collect();
             marker = Some(pages.next("ListParts", next, numbers)?);
         }
     }

@@ -272,6 +272,7 @@ fn may_pass(error: &S3Error) -> bool {
         S3Error::Call(failure) => match failure.trouble {
             Trouble::Unreachable
             | Trouble::Certificate
+            | Trouble::NoAddress
             | Trouble::Broken
             | Trouble::Throttled
             | Trouble::Server

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     S3Error,
+    failure::CallFailure,
     link::Link,
     list::{decoded, time_of},
     pages::Pages,
@@ -56,7 +57,7 @@ pub fn pending_uploads<'a>(
             let next = page.next_key_marker().map(|key| Some(decoded(key, encoded)));
             let next = next.map(|key| (key, page.next_upload_id_marker().map(str::to_owned)));
             let ids: Vec<_> = page.uploads().iter().map(MultipartUpload::upload_id).collect();
-            markers = pages.next("ListMultipartUploads", next, ids)?;
+            markers = pages.next("ListMultipartUploads", next, ids).map_err(CallFailure::from)?;
         }
         uploads.retain(|upload| upload.is_meant(prefix, before));
         Ok(uploads)

@@ -114,7 +114,7 @@ pub fn list_versions<'a>(
                 .iter()
                 .map(|listed| (&listed.target.uri.key, &listed.target.version_id))
                 .collect();
-            markers = pages.next("ListObjectVersions", next, content)?;
+            markers = pages.next("ListObjectVersions", next, content).map_err(CallFailure::from)?;
         }
     })
 }

@@ -94,6 +94,9 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
             "check --endpoint-url, the network, and whether the store needs --path-style"
         }
         Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
+        Trouble::NoAddress => {
+            "look at --region and --endpoint-url, and where their values come from: `devops-s3push config show --origin`"
+        }
         Trouble::NoBucket => "look at its name, and at --endpoint-url: it may be in another store",
         Trouble::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile"

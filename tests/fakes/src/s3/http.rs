@@ -24,6 +24,7 @@ use super::{
     Entry, Fault, Options, Shared,
     body::Received,
     conditions::WithoutConditions,
+    excess::{endless, with_long_headers, with_same_page},
     lock,
     removal::{self, FailingKey},
     service::{Accepted, Service},
@@ -38,7 +39,7 @@ pub(crate) struct Front {
 
 /// Ends the connection without an answer.
 #[derive(Debug)]
-struct Dropped;
+pub(super) struct Dropped;
 
 impl std::fmt::Display for Dropped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -287,16 +288,6 @@ fn told(status: u16, elements: &str) -> Response<Body> {
     answer
 }
 
-/// Returns an answer without an end, as a proxy that went mad would give it.
-fn endless(status: u16) -> Response<Body> {
-    let piece = Bytes::from(vec![b'x'; 1 << 20]);
-    let start = stream::once(async { Ok(Bytes::from_static(b"<Error><Message>")) });
-    let rest = stream::repeat_with(move || Ok::<_, io::Error>(piece.clone()));
-    let mut answer = Response::new(Body::from(StreamingBlob::wrap(start.chain(rest))));
-    *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
-    answer
-}
-
 fn leave_alone(millis: u32) -> Response<Body> {
     let mut answer = error(503, "SlowDown", "Please reduce your request rate.");
     answer.headers_mut().insert("x-amz-retry-after", HeaderValue::from(millis));
@@ -364,14 +355,7 @@ async fn afterwards(
                 }
                 answer
             }
-            Fault::LongHeaders => {
-                for n in 0..20 {
-                    let name = HeaderName::try_from(format!("x-amz-meta-long-{n}"));
-                    let value = HeaderValue::try_from("v".repeat(4096)).expect("it is ASCII");
-                    answer.headers_mut().insert(name.expect("it is ASCII"), value);
-                }
-                answer
-            }
+            Fault::LongHeaders => with_long_headers(answer),
             Fault::SamePage => with_same_page(answer).await?,
             Fault::Truncate => half(answer, false).await?,
             Fault::StallBody => half(answer, true).await?,
@@ -381,7 +365,9 @@ async fn afterwards(
     Ok(answer)
 }
 
-async fn split(answer: Response<Body>) -> Result<(hyper::http::response::Parts, Bytes), Dropped> {
+pub(super) async fn split(
+    answer: Response<Body>,
+) -> Result<(hyper::http::response::Parts, Bytes), Dropped> {
     let (parts, body) = answer.into_parts();
     let bytes = BodyExt::collect(body).await.map_err(|_| Dropped)?.to_bytes();
     Ok((parts, bytes))
@@ -427,17 +413,6 @@ async fn without_checksums(answer: Response<Body>) -> Result<Response<Body>, Dro
     }
     parts.headers.remove("content-length");
     let changed = without_elements(text, "Checksum");
-    Ok(Response::from_parts(parts, Body::from(changed)))
-}
-
-/// Lets the page of a listing say that it is not the last one, and name itself as the next.
-async fn with_same_page(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
-    let (mut parts, bytes) = split(answer).await?;
-    parts.headers.remove("content-length");
-    let changed = String::from_utf8_lossy(&bytes).replace(
-        "<IsTruncated>false</IsTruncated>",
-        "<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>",
-    );
     Ok(Response::from_parts(parts, Body::from(changed)))
 }
 

@@ -1,0 +1,44 @@
+//! Answers that are longer than any of S3.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use hyper::{
+    Response, StatusCode,
+    header::{HeaderName, HeaderValue},
+};
+use s3s::{Body, dto::StreamingBlob};
+
+use super::http::{Dropped, split};
+
+/// Returns an answer without an end, as a proxy that went mad would give it.
+pub(super) fn endless(status: u16) -> Response<Body> {
+    let piece = Bytes::from(vec![b'x'; 1 << 20]);
+    let start = stream::once(async { Ok(Bytes::from_static(b"<Error><Message>")) });
+    let rest = stream::repeat_with(move || Ok::<_, io::Error>(piece.clone()));
+    let mut answer = Response::new(Body::from(StreamingBlob::wrap(start.chain(rest))));
+    *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
+    answer
+}
+
+/// Adds 80 KiB of headers.
+pub(super) fn with_long_headers(mut answer: Response<Body>) -> Response<Body> {
+    for n in 0..20 {
+        let name = HeaderName::try_from(format!("x-amz-meta-long-{n}"));
+        let value = HeaderValue::try_from("v".repeat(4096)).expect("it is ASCII");
+        answer.headers_mut().insert(name.expect("it is ASCII"), value);
+    }
+    answer
+}
+
+/// Lets the page of a listing say that it is not the last one, and name itself as the next.
+pub(super) async fn with_same_page(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    parts.headers.remove("content-length");
+    let changed = String::from_utf8_lossy(&bytes).replace(
+        "<IsTruncated>false</IsTruncated>",
+        "<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>",
+    );
+    Ok(Response::from_parts(parts, Body::from(changed)))
+}
