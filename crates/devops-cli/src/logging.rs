@@ -45,7 +45,8 @@ pub(crate) fn start(settings: &Settings) {
         LogFormat::Text => layer.event_format(Plain).fmt_fields(DefaultFields::new()).boxed(),
     };
     // Fails only when a subscriber is set already, as in tests.
-    let _started = tracing_subscriber::registry().with(layer.with_filter(filter.and(harmless()))).try_init();
+    let _started =
+        tracing_subscriber::registry().with(layer.with_filter(filter.and(harmless()))).try_init();
 }
 
 /// The most that is heard of libraries, whatever was asked for: one level further they log what must stay
@@ -173,7 +174,8 @@ mod tests {
     fn no_library_is_heard_where_it_shows_headers_or_commands() {
         let heard = harmless();
 
-        for target in ["aws_sigv4::http_request::sign", "aws_smithy_runtime::client", "hyper", "h2"] {
+        for target in ["aws_sigv4::http_request::sign", "aws_smithy_runtime::client", "hyper", "h2"]
+        {
             assert!(heard.would_enable(target, &Level::DEBUG), "{target}");
             assert!(!heard.would_enable(target, &Level::TRACE), "{target}");
         }

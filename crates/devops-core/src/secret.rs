@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-/// A password, token or key: it has no `Display`, and `Debug` prints stars.
+use zeroize::Zeroize;
+
+/// A password, token or key: it has no `Display`, `Debug` prints stars, and its bytes are overwritten when
+/// it is dropped.
+///
+/// What a library copies of it is beyond that, and so are the buffers it was read through.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -15,6 +20,12 @@ impl Secret {
     /// Returns the value, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -104,6 +104,7 @@ pub(crate) struct StreamFlags {
     ///
     /// The object appears only after the command has exited with 0; otherwise nothing is stored. What the
     /// command writes to stderr is passed on, and it reads nothing. It is started only if the key is free.
+    /// The keys and the token of AWS in the environment are not handed on to it.
     #[arg(long)]
     pub(crate) from_command: bool,
     /// Fail unless the stream has exactly this many bytes

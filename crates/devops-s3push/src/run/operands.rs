@@ -75,6 +75,9 @@ fn places(destination: &OsStr, args: &PutArgs) -> Result<Vec<S3Uri>, Failure> {
     }
 }
 
+/// What opens the store, which a command that only writes to its stdout need not hold.
+const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 fn command(args: &PutArgs) -> Result<CommandSpec, Failure> {
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(
@@ -83,5 +86,6 @@ fn command(args: &PutArgs) -> Result<CommandSpec, Failure> {
     };
     let mut spec = CommandSpec::new(program).args(arguments);
     spec.search_path = std::env::var_os("PATH");
+    spec.env = CREDENTIALS.map(|name| (name.into(), None)).into();
     Ok(spec)
 }
