@@ -13,6 +13,7 @@ mod basics;
 mod cli;
 mod flows;
 mod modes;
+mod host_limits;
 mod monitor;
 mod pipes;
 mod readers;
@@ -30,7 +31,9 @@ mod s3push_stream;
 mod s3push_thaw;
 mod s3push_trees;
 mod s3push_words;
+mod secrets;
 #[cfg(feature = "servers")]
 mod servers;
 mod swaps;
+mod stopping;
 mod tf;

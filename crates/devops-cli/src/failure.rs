@@ -1,6 +1,6 @@
 //! How a tool's work ends: an outcome, or a failure with its kind, chain and hint.
 
-use std::fmt::Display;
+use std::{fmt::Display, io};
 
 use devops_core::{
     kind::{HasKind, Kind},
@@ -35,6 +35,12 @@ impl Failure {
     /// Returns a failure of `kind` with a message of its own.
     pub fn new(kind: Kind, message: impl Display) -> Self {
         Self { kind, error: anyhow::Error::msg(message.to_string()), hint: None }
+    }
+
+    /// Returns a failure of the system, with what to raise where it is about a limit of the host.
+    pub fn io(error: io::Error) -> Self {
+        let hint = Limit::of(&error).map(|limit| limit.hint().to_owned());
+        Self { kind: Kind::of_io(&error), error: error.into(), hint }
     }
 
     /// Returns a failure of the user's input.

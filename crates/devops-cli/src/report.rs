@@ -1,6 +1,11 @@
 //! Errors as people and programs read them, on stderr.
 
-use std::{any::Any, io::Write, panic};
+use std::{
+    any::Any,
+    io::Write,
+    panic,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use devops_core::{kind::Kind, limits::Limit};
 use serde_json::json;
@@ -61,14 +66,17 @@ pub(crate) fn install_panic_message(tool: &Tool, settings: &Settings) {
         let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
         let what = panic.payload_as_str().unwrap_or("unknown panic");
         let told = match limit_in(what) {
+            // It was said, and what it led to means nothing else.
+            None if IS_LIMIT_MET.load(Ordering::Relaxed) => return,
             Some(limit) => Failure::new(Kind::Temporary, what).hint(limit.hint()),
             None => {
                 let message = format!("a bug in {name}{}: {what}", place.unwrap_or_default());
                 Failure::new(Kind::Bug, message).hint("report it with the command line you used")
             }
         };
+        IS_LIMIT_MET.fetch_or(told.kind == Kind::Temporary, Ordering::Relaxed);
         failure(&told, exit::of_kind(told.kind, None), as_json);
-        if std::env::var_os("RUST_BACKTRACE").is_some() {
+        if told.kind == Kind::Bug && std::env::var_os("RUST_BACKTRACE").is_some() {
             default(panic);
         }
     }));
@@ -78,7 +86,8 @@ pub(crate) fn install_panic_message(tool: &Tool, settings: &Settings) {
 pub(crate) fn kind_of_panic(payload: &(dyn Any + Send)) -> Kind {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default();
-    if limit_in(text).is_some() { Kind::Temporary } else { Kind::Bug }
+    let is_limit = limit_in(text).is_some() || IS_LIMIT_MET.load(Ordering::Relaxed);
+    if is_limit { Kind::Temporary } else { Kind::Bug }
 }
 
 /// How an I/O error names its number, as text and as `Debug`, and the limit it is about.
@@ -91,8 +100,12 @@ const LIMITS: [(&str, &str, Limit); 4] = [
     ("(os error 24)", "code: 24,", Limit::Files),
 ];
 
+/// Whether a panic was about a limit: of a thread of a library, others panic in turn.
+static IS_LIMIT_MET: AtomicBool = AtomicBool::new(false);
+
 fn limit_in(panic: &str) -> Option<Limit> {
-    let found = LIMITS.iter().find(|(text, debug, _)| panic.contains(text) || panic.contains(debug));
+    let found =
+        LIMITS.iter().find(|(text, debug, _)| panic.contains(text) || panic.contains(debug));
     found.map(|&(.., limit)| limit)
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Command, Parser};
-use devops_core::fs::PathError;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use time::UtcOffset;
 
 use crate::{
@@ -57,13 +57,14 @@ pub fn main<C: Parser>(
         Parsed::Run(cli, settings) => (cli, settings),
         Parsed::Finished(code) => return ExitCode::from(code),
     };
+    // A dump of our memory would hold what is secret; programs that we start have their own.
+    let _undumped = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     report::install_panic_message(tool, &settings);
     logging::start(&settings);
     let cancel = match signals::install(tool.second_signal, settings.json) {
         Ok(cancel) => cancel,
         Err(error) => {
-            let error = PathError { action: "wait for", path: "signals".into(), source: error };
-            let failure = Failure::from(error);
+            let failure = Failure::io(error).context("failed to wait for signals");
             return ExitCode::from(report::early(&failure, settings.json));
         }
     };

@@ -1,6 +1,6 @@
 //! Limits of the host: what is refused today may be given tomorrow, or after a look at `ulimit -a`.
 
-use std::{io, thread};
+use std::{error::Error, io, thread};
 
 use rustix::io::Errno;
 
@@ -23,7 +23,7 @@ pub struct NoThread(io::Error);
 impl Limit {
     /// Returns the limit that an error is about; `None` where it is about something else.
     pub fn of(error: &io::Error) -> Option<Self> {
-        if error.get_ref().is_some_and(|inner| inner.is::<NoThread>()) {
+        if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<NoThread>) {
             return Some(Self::Threads);
         }
         match Errno::from_io_error(error)? {
@@ -37,11 +37,11 @@ impl Limit {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Threads => {
-                "raise the limit on processes and threads: `ulimit -u`, TasksMax of the unit, or the pids limit of the container"
+                "raise the limit on processes and threads (`ulimit -u`, TasksMax of the unit, the pids limit of the container), or on memory (`ulimit -v`)"
             }
             Self::Files => "raise the limit on open files: `ulimit -n`, or LimitNOFILE of the unit",
             Self::Memory => {
-                "give it more memory: `ulimit -v`, MemoryMax of the unit, or the memory limit of the container"
+                "raise the limit on memory: `ulimit -v`, MemoryMax of the unit, or the memory limit of the container"
             }
         }
     }

@@ -12,6 +12,7 @@ mod routes;
 mod snapshot;
 
 use std::{
+    io,
     net::TcpListener,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,7 +26,7 @@ use actix_web::{
 };
 use devops_cli::Failure;
 use devops_core::kind::Kind;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinError};
 
 pub(crate) use self::{
     assets::Assets,
@@ -66,7 +67,6 @@ pub(crate) struct Shared {
 pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure> {
     let shared = web::Data::new(shared);
     let held = Arc::downgrade(&shared);
-    let failed = |error| Failure::new(Kind::Failed, format!("the server failed: {error}"));
     System::new().block_on(async move {
         let mut closing = shared.closing.clone();
         let counters = shared.counters.clone();
@@ -86,10 +86,15 @@ pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure
         .map_err(failed)?
         .run();
         let handle = server.handle();
-        let running = spawn(server);
+        let mut running = spawn(server);
         // The sender lives as long as the process; its end would mean the same. What is returned locks
         // the value, and would keep a second signal waiting.
-        drop(closing.wait_for(|closing| *closing).await);
+        let asked = async { drop(closing.wait_for(|closing| *closing).await) };
+        tokio::select! {
+            () = asked => {}
+            // It could not start, and must not be waited for.
+            ended = &mut running => return finished(ended),
+        }
         let deadline = Instant::now() + DRAIN_TIME;
         wait_while(deadline, || counters.n_open() > 0).await;
         sleep(FLUSH_TIME).await;
@@ -98,11 +103,21 @@ pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure
         let ended = running.await;
         // The thread of the worker writes what it has made before it lets go of this.
         wait_while(deadline, || held.strong_count() > 0).await;
-        match ended {
-            Ok(result) => result.map_err(failed),
-            Err(error) => Err(Failure::new(Kind::Bug, format!("the server died: {error}"))),
-        }
+        finished(ended)
     })
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::io(error).context("the server failed")
+}
+
+/// Returns how the server ended; where it panicked, so does this.
+fn finished(ended: Result<io::Result<()>, JoinError>) -> Result<(), Failure> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(result) => result.map_err(failed),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(error)) => Err(Failure::new(Kind::Bug, format!("the server died: {error}"))),
+    }
 }
 
 async fn wait_while(deadline: Instant, is_so: impl Fn() -> bool) {

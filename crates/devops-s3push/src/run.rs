@@ -29,7 +29,6 @@ mod verify;
 use std::thread;
 
 use devops_cli::{Failure, Outcome, Session};
-use devops_core::kind::Kind;
 
 use crate::cli::{Cli, Command, UploadsCommand};
 
@@ -38,7 +37,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         .worker_threads(network_threads())
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Kind::Failed, format!("cannot start: {error}")))?;
+        .map_err(|error| Failure::io(error).context("cannot start"))?;
     let result = runtime.block_on(dispatch(cli.command, session));
     // A read of the standard input that hangs must not keep the process.
     runtime.shutdown_background();

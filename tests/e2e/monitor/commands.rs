@@ -1,5 +1,12 @@
 //! `check`, `sample`, `health`.
 
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+    time::Duration,
+};
+
 use devops_e2e::{Refusing, TestEnv, finish, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -160,4 +167,25 @@ fn health_asks_a_running_server() {
     {
         health(malformed).expect_code(2);
     }
+}
+
+#[test]
+fn health_does_not_wait_for_a_server_that_drips() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/healthz", listener.local_addr().unwrap());
+    let dripping = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A byte in each 50 ms keeps every wait for the next one short, until the other side has gone.
+        let nothing_comes = Some(Duration::from_millis(50));
+        stream.set_read_timeout(nothing_comes).unwrap();
+        while stream.write_all(b"x").is_ok() {
+            let _request = stream.read(&mut [0; 1024]);
+        }
+    });
+
+    let run = TestEnv::new().run("devops-monitor", ["health", &url]);
+
+    run.expect_code(75);
+    assert!(run.stderr.contains("no answer within 5s"), "{}", run.stderr);
+    dripping.join().unwrap();
 }

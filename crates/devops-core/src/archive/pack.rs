@@ -19,6 +19,7 @@ use rustix::{
 };
 
 use super::{
+    ArchiveError,
     again::Patience,
     attributes::{AttributeReader, Attributes},
     create::{CreateEvent, CreateOptions, LeftOut, Reproducible},
@@ -32,7 +33,7 @@ use super::{
     reuse::Matcher,
     walk::{Found, Visitor},
 };
-use crate::cancel::Cancel;
+use crate::{cancel::Cancel, fs::PathError, limits::Limit};
 
 mod large;
 mod read;
@@ -83,6 +84,8 @@ pub(super) struct Pack<'a> {
     n_contents: u64,
     doubts: Vec<Doubt>,
     tally: Tally,
+    /// The host opens no more files: what is then unreadable is not so by itself.
+    limit: Option<PathError>,
 }
 
 /// An entry that was found and not read yet.
@@ -101,6 +104,7 @@ impl Visitor for Pack<'_> {
     type Stop = Stop;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), Stop> {
+        self.check_limit()?;
         let Some(kind) = self.kind(found) else { return Ok(()) };
         let entry = self.entry(found.path, &found.meta, kind);
         let identity = identity(&found.meta);
@@ -133,6 +137,11 @@ impl Visitor for Pack<'_> {
     }
 
     fn unreadable(&mut self, path: &Path, error: io::Error) {
+        if Limit::of(&error) == Some(Limit::Files) {
+            let error = PathError { action: "open", path: path.to_owned(), source: error };
+            self.limit.get_or_insert(error);
+            return;
+        }
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             // It was in its folder's list a moment ago.
             Some(Errno::NOENT) => self.change(path, "vanished before it was read"),
@@ -167,7 +176,12 @@ impl<'a> Pack<'a> {
             n_contents: 0,
             doubts: Vec::new(),
             tally: Tally::default(),
+            limit: None,
         }
+    }
+
+    fn check_limit(&mut self) -> Result<(), Stop> {
+        self.limit.take().map_or(Ok(()), |error| Err(ArchiveError::from(error).into()))
     }
 
     /// Begins the archive: a segment of its own, so that the next one begins with the first entry.
@@ -179,6 +193,7 @@ impl<'a> Pack<'a> {
     /// Ends the archive.
     pub(super) fn finish(mut self) -> Result<Tally, Stop> {
         self.flush(None)?;
+        self.check_limit()?;
         self.feed.send(Piece::New { raw: header::END.to_vec(), spans: Vec::new() })?;
         self.feed.finish(self.entries, self.doubts)?;
         Ok(self.tally)

@@ -94,8 +94,7 @@ pub fn run(
     thread::scope(|scope| {
         for n in 0..n_parallel.get().min(items.len()) {
             let (worker, next) = (sender.clone(), &next);
-            let started =
-                spawn_scoped(scope, move || work(spec, items, cancel, next, &worker));
+            let started = spawn_scoped(scope, move || work(spec, items, cancel, next, &worker));
             match started {
                 Ok(_running) => {}
                 // Fewer at a time are slower, and one can be this thread.

@@ -130,9 +130,12 @@ fn get(
     let mut buffer = [0; 512];
     while answer.len() < ANSWER_LIMIT && !answer.contains(&b'\n') {
         stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(&mut buffer)? {
-            0 => break,
-            n => answer.extend_from_slice(&buffer[..n]),
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => answer.extend_from_slice(&buffer[..n]),
+            // The time is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use std::{
 };
 
 use devops_cli::{Failure, Outcome, Session, quote};
-use devops_core::{kind::Kind, metrics::Host};
+use devops_core::{kind::Kind, limits, metrics::Host};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -53,10 +53,8 @@ pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
         oldest_reading: args.interval * 3 + Duration::from_secs(5),
     };
     let cancel = session.cancel().clone();
-    std::thread::Builder::new()
-        .name("sampler".to_owned())
-        .spawn(move || sampler.run(&publish, &cancel))
-        .map_err(|error| Failure::new(Kind::Failed, format!("no thread can start: {error}")))?;
+    limits::spawn("sampler", move || sampler.run(&publish, &cancel))
+        .map_err(|error| Failure::io(error).context("the readings cannot start"))?;
     announce(args, session, address)?;
     http::serve(listener, shared)?;
     session.status("stopped");

@@ -1,0 +1,116 @@
+//! A limit of the host is trouble of the host, worth another try, and no bug.
+
+use std::{
+    os::unix::process::CommandExt,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use devops_e2e::{Run, TestEnv, finish, outside};
+use rustix::{fs::chmod, process::geteuid};
+
+/// A user of whom nothing else runs: the kernel counts the processes of a user, not of a tree.
+fn unused_user() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    1_000_000 + std::process::id() % 1_000_000 * 100 + n % 100
+}
+
+/// Makes a folder with something to back up, into which every user can write.
+fn work() -> Option<TestEnv> {
+    if !geteuid().is_root() {
+        outside::skip("only root can become a user of whom nothing runs");
+        return None;
+    }
+    outside::program("prlimit")?;
+    let env = TestEnv::new();
+    env.write("source/file", "content");
+    env.write("archives/none", "");
+    env.run("devops-backup", ["create", "source", "."]).expect_code(0);
+    for (path, mode) in [("archives", 0o777), ("source/file", 0o644), (&archive(&env), 0o644)] {
+        chmod(env.path(path), mode.into()).unwrap();
+    }
+    Some(env)
+}
+
+fn archive(env: &TestEnv) -> String {
+    let names = devops_e2e::names_in(&env.path(""));
+    names.into_iter().find(|name| name.ends_with(".tar.gz")).unwrap()
+}
+
+/// Runs a tool with a limit, as a user of its own.
+fn limited(env: &TestEnv, limit: &str, args: &[&str]) -> Run {
+    let tool = env.tool(args[0]);
+    let mut command = env.program("prlimit");
+    command.arg(limit).arg(tool.get_program()).args(&args[1..]);
+    let user = unused_user();
+    command.env("HOME", Path::new("/nonexistent")).env("RUST_BACKTRACE", "1").uid(user).gid(user);
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ] {
+        command.env(name, value);
+    }
+    finish(&mut command)
+}
+
+#[track_caller]
+fn check_limit(run: &Run, hint: &str) {
+    run.expect_code(75);
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
+    assert!(!run.stderr.contains("a bug") && !run.stderr.contains("panicked"), "{}", run.stderr);
+}
+
+const PUT: [&str; 5] =
+    ["devops-s3push", "put", "source/file", "s3://bucket/key", "--endpoint-url=http://127.0.0.1:1"];
+const SERVE: [&str; 3] = ["devops-monitor", "serve", "--bind=127.0.0.1:0"];
+const CREATE: [&str; 4] = ["devops-backup", "create", "source", "archives"];
+const RUN: [&str; 4] = ["devops-basics", "run", "--", "true"];
+
+#[test]
+fn where_no_thread_can_be_started_what_to_raise_is_said() {
+    let Some(env) = work() else { return };
+    let archive = archive(&env);
+    let verify = ["devops-backup", "verify", &archive];
+
+    // One is the tool's own.
+    for (args, most) in [
+        (&CREATE[..], 2),
+        (&verify, 2),
+        (&PUT, 2),
+        (&RUN, 4),
+        (&SERVE, 5),
+        (&["devops-tf", "run"], 1),
+    ] {
+        for n in 1..=most {
+            check_limit(&limited(&env, &format!("--nproc={n}"), args), "`ulimit -u`");
+        }
+    }
+}
+
+#[test]
+fn a_check_that_has_no_thread_says_so_of_its_target() {
+    let Some(env) = work() else { return };
+
+    let run = limited(&env, "--nproc=2", &["devops-basics", "service", "tcp://127.0.0.1:1"]);
+
+    run.expect_code(75);
+    assert!(
+        run.stdout.contains("unknown (tcp, the host starts no further thread"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn where_no_file_can_be_opened_what_to_raise_is_said() {
+    let Some(env) = work() else { return };
+
+    for (args, most) in [(&CREATE[..], 10), (&PUT, 10), (&RUN, 10), (&SERVE, 18)] {
+        for n in (4..=most).step_by(2) {
+            check_limit(&limited(&env, &format!("--nofile={n}"), args), "`ulimit -n`");
+        }
+    }
+    assert_eq!(devops_e2e::names_in(&env.path("archives")), ["none"]);
+}

@@ -1,0 +1,131 @@
+//! The first signal ends every command soon, whatever it does; only a child has its own time.
+
+use std::{
+    fs::{self, File},
+    io::{Write, pipe},
+    process::{Child, Command, Stdio},
+};
+
+use devops_e2e::{Running, TestEnv, finish, wait_until};
+use rustix::{
+    io::ioctl_fionread,
+    process::{Pid, Signal, kill_process},
+};
+
+/// Makes an archive of a few bytes, and the folder it was made of, with a hole that takes hours to read.
+fn hole(env: &TestEnv) {
+    let file = File::create(env.write("holes/file", "")).unwrap();
+    // Not every file system takes files of this size.
+    file.set_len(2 << 40).or_else(|_| file.set_len(1 << 40)).unwrap();
+    finish(env.program("tar").args(["-S", "-czf", "holes.tgz", "-C", "holes", "file"]))
+        .expect_code(0);
+}
+
+#[test]
+fn a_signal_ends_what_goes_through_a_hole() {
+    let env = TestEnv::new();
+    hole(&env);
+    let commands: [&[&str]; 3] = [
+        &["cat", "holes.tgz", "file"],
+        &["diff", "holes.tgz", "holes.tgz"],
+        &["verify", "holes.tgz", "--against", "holes"],
+    ];
+
+    for args in commands {
+        let mut command = env.tool("devops-backup");
+        let mut child = command.args(args).stdout(Stdio::null()).spawn().unwrap();
+        wait_until("it computes", || ticks(&child) > 10);
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+
+        wait_until("it ends", || child.try_wait().unwrap().is_some());
+
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{args:?}");
+    }
+}
+
+/// Returns the processor time that a child has had, as in proc(5).
+fn ticks(child: &Child) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    let behind = stat.rsplit_once(") ").map_or("", |(_, behind)| behind);
+    behind.split(' ').nth(11).and_then(|ticks| ticks.parse().ok()).unwrap_or_default()
+}
+
+/// Starts a command that writes more than its reader takes, and sends it a signal when it waits.
+fn stuck(env: &TestEnv, args: &[&str], signal: Signal) -> (Option<i32>, String) {
+    let (reader, writer) = pipe().unwrap();
+    let said = env.path("said");
+    let mut command: Command = env.tool("devops-backup");
+    command.args(args).stdout(writer).stderr(File::create(&said).unwrap());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    wait_until("the pipe is full", || {
+        let before = ioctl_fionread(&reader).unwrap();
+        before > 0 && state(&child) == Some('S')
+    });
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    wait_until("it ends", || child.try_wait().unwrap().is_some());
+    (child.wait().unwrap().code(), fs::read_to_string(said).unwrap())
+}
+
+fn state(child: &Child) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+#[test]
+fn a_signal_ends_what_waits_for_a_reader_that_does_not_read() {
+    let env = TestEnv::new();
+    env.write("source/file", vec![b'x'; 4 << 20]);
+    env.run("devops-backup", ["create", "source", "."]).expect_code(0);
+    let archive = devops_e2e::names_in(&env.path("")).into_iter().find(|name| name.ends_with("gz"));
+    let archive = archive.unwrap();
+
+    let text = stuck(&env, &["cat", &archive, "file"], Signal::TERM);
+    let json = stuck(&env, &["cat", &archive, "file", "--json"], Signal::INT);
+
+    assert_eq!(text, (Some(143), "error: interrupted by SIGTERM\n".to_owned()));
+    assert_eq!(json.0, Some(130));
+    assert!(json.1.contains(r#""code":130"#) && json.1.contains(r#""kind":"interrupted""#));
+}
+
+#[test]
+fn a_child_that_needs_its_time_to_stop_has_it() {
+    let env = TestEnv::new();
+    let script = "trap 'sleep 6; echo stopped; exit 7' TERM; echo up; while :; do sleep 0.05; done";
+    let mut command = env.tool("devops-basics");
+    command.args(["run", "--", "sh", "-c", script]);
+    let mut running = Running::start(command);
+    running.wait_for("up");
+
+    running.signal(Signal::TERM);
+    let run = running.finish();
+
+    run.expect_code(143);
+    assert!(run.stdout.ends_with("stopped\n"), "{}", run.stdout);
+}
+
+#[test]
+fn a_hook_that_clears_up_has_its_time() {
+    let env = TestEnv::new();
+    env.write("source/file", "content");
+    let (source, dest) = (env.path("source"), env.path("backups"));
+    let tidied = env.path("tidied");
+    let folder = env.home().join(".config/devops");
+    fs::create_dir_all(&folder).unwrap();
+    let config = format!(
+        "[backup.profile.home]\nsource = \"{}\"\ndest = \"{}\"\n\
+         before = [\"echo up; exec sleep 600\"]\nfinally = [\"sleep 5; echo tidied > '{}'\"]\n",
+        source.display(),
+        dest.display(),
+        tidied.display()
+    );
+    File::create(folder.join("config.toml")).unwrap().write_all(config.as_bytes()).unwrap();
+    let mut running = env.start("devops-backup", ["run", "home"]);
+    running.wait_for("up");
+
+    running.signal(Signal::TERM);
+    let run = running.finish();
+
+    run.expect_code(143);
+    assert_eq!(fs::read_to_string(tidied).unwrap(), "tidied\n");
+}
