@@ -107,7 +107,7 @@ fn a_check_that_has_no_thread_says_so_of_its_target() {
 fn where_no_file_can_be_opened_what_to_raise_is_said() {
     let Some(env) = work() else { return };
 
-    for (args, most) in [(&CREATE[..], 10), (&PUT, 10), (&RUN, 10), (&SERVE, 18)] {
+    for (args, most) in [(&CREATE[..], 10), (&PUT, 10), (&RUN, 10), (&SERVE, 16)] {
         for n in (4..=most).step_by(2) {
             check_limit(&limited(&env, &format!("--nofile={n}"), args), "`ulimit -n`");
         }
