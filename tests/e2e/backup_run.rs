@@ -221,7 +221,7 @@ fn a_project_file_starts_nothing_tells_nobody_and_changes_no_profile_of_the_user
     // What stands beside the profiles of the project does not reach those of the user.
     env.write(
         "devops.toml",
-        "[backup]\nkeep_last = 1\n[backup.profile.here]\nsource = \"source\"\n",
+        "[backup.profile]\nkeep_last = 1\n[backup.profile.here]\nsource = \"source\"\n",
     );
     let shown = env.run(TOOL, ["config", "show"]);
     assert!(shown.stdout.contains("profile.home.keep_last = 0\n"), "{}", shown.stdout);

@@ -10,35 +10,15 @@ use devops_core::{
 };
 
 pub(crate) mod profile;
+mod trust;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-backup",
     table: "backup",
-    // A project file found by walking up must not decide what a restore overwrites, or where, who can read
-    // a backup, nor what a profile starts and whom it tells.
-    guarded: &[
-        "recipient",
-        "recipients-file",
-        "passphrase-file",
-        "identity",
-        "cache",
-        "reuse-from-any",
-        "mode",
-        "group",
-        "any-owner",
-        "accept-small",
-        "max-delete",
-        "privileged",
-        "overwrite",
-        "to",
-        "before",
-        "after",
-        "on-failure",
-        "finally",
-        "healthcheck",
-        "webhook",
-    ],
-    secret: &["healthcheck", "webhook"],
+    trust: trust::TRUST,
+    subjects: trust::SUBJECTS,
+    // Commands hold passwords now and then, so they are shown as little as addresses.
+    secret: &["after", "before", "finally", "healthcheck", "on-failure", "webhook"],
     profile: Some(profile::keys),
     second_signal: SecondSignal::EndsAtOnce,
 };

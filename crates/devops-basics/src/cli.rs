@@ -6,12 +6,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use devops_cli::{SecondSignal, Tool};
 use devops_core::{lessons::day::DayKind, units::parse_duration};
 
+mod trust;
+
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-basics",
     table: "basics",
-    // They answer a question, start a program, change what it does, or name a file that is replaced.
-    guarded: &["capture", "cwd", "default", "env", "file", "from"],
-    secret: &[],
+    trust: trust::TRUST,
+    subjects: &[],
+    secret: &["env"],
     profile: None,
     // The second one kills the commands that run, and a terminal without echo is put right.
     second_signal: SecondSignal::Counts,

@@ -7,10 +7,10 @@ use clap_complete::Shell;
 use devops_core::kind::Kind;
 
 use crate::{
-    config::Config,
+    config::{Config, Named},
     exit,
     failure::Failure,
-    layers::{self, Layer},
+    layers::{self, Context, Layer, Layers, Lookup, Subject, TRUST_FLAG},
     profile::ProfileTable,
     report, session, show,
     tool::Tool,
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     /// `CI` is set: some systems give a terminal, but nobody watches it.
     pub ci: bool,
     pub profiles: Vec<ProfileTable>,
+    /// What of the config files does not count, and which of their rules this run loosens.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,10 +67,11 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json_on_line = json_on_line(&arguments);
     let as_json = json_on_line.unwrap_or_else(|| json_in_environment(tool));
-    match resolve(tool, C::command(), &arguments) {
-        Ok(Resolved::Matches(mut matches, profiles)) => {
+    match resolve(tool, C::command(), &arguments, &layers::of_process) {
+        Ok(Resolved::Matches(mut matches, found)) => {
             let mut settings = settings(&matches);
-            settings.profiles = profiles;
+            settings.profiles = found.profiles;
+            settings.warnings = found.warnings;
             settings.json = json_on_line.unwrap_or(settings.json);
             match C::from_arg_matches_mut(&mut matches) {
                 Ok(cli) => Parsed::Run(cli, settings),
@@ -82,8 +85,14 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
 }
 
 enum Resolved {
-    Matches(ArgMatches, Vec<ProfileTable>),
+    Matches(ArgMatches, Found),
     Printed,
+}
+
+/// What the config files have beside the values of flags.
+struct Found {
+    profiles: Vec<ProfileTable>,
+    warnings: Vec<String>,
 }
 
 enum Refusal {
@@ -105,7 +114,12 @@ impl From<Failure> for Refusal {
 
 /// Parses twice: once to learn which command and flags are given, and once more
 /// with the values of the environment and the files as defaults.
-fn resolve(tool: &Tool, command: Command, arguments: &[OsString]) -> Result<Resolved, Refusal> {
+fn resolve(
+    tool: &Tool,
+    command: Command,
+    arguments: &[OsString],
+    environment: Lookup<'_>,
+) -> Result<Resolved, Refusal> {
     let command = decorate::decorate(command, tool);
     let given = match decorate::relaxed(command.clone()).try_get_matches_from(arguments) {
         Ok(given) => given,
@@ -118,21 +132,24 @@ fn resolve(tool: &Tool, command: Command, arguments: &[OsString]) -> Result<Reso
         let shell = *matches.get_one::<Shell>("shell").expect("shell is required");
         return Ok(completions(tool, command, shell)?);
     }
-    let config = Config::load(tool, &command, config_flag(tool, &given))?;
+    let config = Config::load(tool, &command, named(tool, &given, environment)?)?;
     if let Some(("config", matches)) = given.subcommand() {
         let (_, show) = matches.subcommand().expect("config has one subcommand");
-        show::show(tool, &command, &config, show)?;
+        show::show(tool, &command, &config, show, environment)?;
         return Ok(Resolved::Printed);
     }
-    let layers = layers::resolve(tool, &command, &given, &config)?;
-    let layered = layers::apply(command.clone(), &layers);
-    let matches = layered.try_get_matches_from(arguments).map_err(|error| {
-        match layers.iter().find(|layer| is_not_text(layer, &command, arguments)) {
+    let subject = Subject::of(tool, &given, config.project());
+    let context = Context { tool, config: &config, environment, subject: &subject };
+    let Layers { defaults, added, warnings } = layers::resolve(&context, &command, &given)?;
+    let layered = layers::apply(command.clone(), &defaults);
+    let arguments = layers::add(arguments, &added);
+    let matches = layered.try_get_matches_from(&arguments).map_err(|error| {
+        match defaults.iter().find(|layer| is_not_text(layer, &command, &arguments)) {
             Some(layer) => not_text(layer),
-            None => blame(&error, &layers).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
+            None => blame(&error, &defaults).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
         }
     })?;
-    Ok(Resolved::Matches(matches, config.profiles(tool)?))
+    Ok(Resolved::Matches(matches, Found { profiles: config.profiles(tool)?, warnings }))
 }
 
 /// Returns whether a flag that takes text alone was given something else from outside the line.
@@ -165,8 +182,18 @@ pub(crate) fn blame(error: &clap::Error, layers: &[Layer]) -> Option<Failure> {
     Some(Failure::new(kind, summary(error)).hint(hint))
 }
 
-fn config_flag(tool: &Tool, given: &ArgMatches) -> Option<OsString> {
-    given.get_one::<OsString>("config").cloned().or_else(|| layers::environment(tool, "config"))
+/// Returns which config files the command line and the environment name.
+fn named(tool: &Tool, given: &ArgMatches, environment: Lookup<'_>) -> Result<Named, Failure> {
+    let flag = |long: &str| given.get_one::<OsString>(long).cloned();
+    let config = flag("config").or_else(|| environment(&layers::variable(tool, "config")));
+    let trusted = flag(TRUST_FLAG);
+    if config.is_some() && trusted.is_some() {
+        return Err(Failure::usage(
+            "with `--config` no project file is read that could be trusted",
+        )
+        .hint("a file that is named with `--config` is trusted without `--trust-project`"));
+    }
+    Ok(Named { config, trusted })
 }
 
 fn completions(tool: &Tool, mut command: Command, shell: Shell) -> Result<Resolved, Failure> {
@@ -190,6 +217,7 @@ fn settings(matches: &ArgMatches) -> Settings {
         no_color: is_set("NO_COLOR"),
         ci: is_set("CI"),
         profiles: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -205,7 +233,7 @@ fn json_on_line(arguments: &[OsString]) -> Option<bool> {
 }
 
 fn json_in_environment(tool: &Tool) -> bool {
-    layers::environment(tool, "json")
+    layers::of_process(&layers::variable(tool, "json"))
         .and_then(|value| layers::boolean(&value.to_string_lossy()))
         .unwrap_or(false)
 }
@@ -231,7 +259,7 @@ fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
 }
 
 /// Returns the flags that every tool has.
-fn shared_flags() -> [Arg; 7] {
+fn shared_flags() -> [Arg; 8] {
     let heading = "Common options";
     [
         Arg::new("json")
@@ -269,6 +297,11 @@ fn shared_flags() -> [Arg; 7] {
             .value_name("FILE")
             .value_parser(clap::value_parser!(OsString))
             .help("Read this config file alone"),
+        Arg::new(TRUST_FLAG)
+            .long(TRUST_FLAG)
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(OsString))
+            .help("Let this project file set what only your own may, for this run"),
     ]
     .map(|flag| flag.global(true).help_heading(heading).display_order(900))
 }

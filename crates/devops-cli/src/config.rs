@@ -1,83 +1,153 @@
-//! Config files: where they are, what they may say, and what they say.
+//! Config files: what they say, and whether they may say it.
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::Path};
 
 use clap::Command;
-use devops_core::{cancel::Cancel, fs, kind::Kind};
+use devops_core::{fs::parent, kind::Kind};
 
 use crate::{
     failure::{Failure, ResultExt},
-    folders::user_folder,
-    layers::Origin,
+    text,
     tool::Tool,
+    trust::Project,
 };
 
 mod check;
 mod file;
 mod profiles;
+mod source;
 
-use file::Entry;
-
-/// A config file larger than this is a mistake.
-const SIZE_LIMIT: u64 = 1 << 20;
+pub(crate) use file::Entry;
+use source::{Location, Source, is_same_file, locations};
 
 /// The settings of all config files, the strongest file first.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     entries: Vec<Entry>,
+    /// The project of a file that was found by walking up.
+    project: Option<Project>,
+    /// What of a file does not count.
+    warnings: Vec<String>,
 }
 
 /// How much a file is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
+pub(crate) enum Standing {
     /// The user named it, or an administrator or the user wrote it.
     Full,
     /// It was found by walking up from the current folder: anybody may have put it there.
     Project,
 }
 
+/// What the command line says of config files.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// The file that alone is read.
+    pub config: Option<OsString>,
+    /// The project file that is trusted as if it were the user's.
+    pub trusted: Option<OsString>,
+}
+
 impl Config {
     /// Reads the file that `--config` names, or else the project, user and system files.
-    pub(crate) fn load(
+    pub(crate) fn load(tool: &Tool, command: &Command, named: Named) -> Result<Self, Failure> {
+        let locations = locations(named.config);
+        let trusted = named.trusted.as_deref().map(Path::new);
+        let is_project = |location: &Location| {
+            location.is_of_project && trusted.is_some_and(|path| is_same_file(path, &location.path))
+        };
+        if let Some(path) = trusted.filter(|_| !locations.iter().any(is_project)) {
+            let path = text::quote(path);
+            return Err(Failure::usage(format!(
+                "`{path}` is not the project file that counts here"
+            ))
+            .hint("that is the nearest `devops.toml`, up to the root of the repository"));
+        }
+        let mut config = Self::default();
+        for location in &locations {
+            let source = Source::read(&location.path)
+                .context("failed to load the config file")
+                .map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
+            // What was read counts, not what stands under its name now.
+            let is_trusted = trusted.is_some_and(|path| source.is_at(path));
+            config.add(tool, command, location, &source, is_trusted)?;
+        }
+        profiles::check_owners(&config.entries)?;
+        Ok(config)
+    }
+
+    /// Reads a file as if it had been found by walking up.
+    #[cfg(test)]
+    pub(crate) fn of_project(tool: &Tool, command: &Command, path: &Path) -> Result<Self, Failure> {
+        let location = Location { path: path.to_owned(), is_of_project: true };
+        let source = Source::read(path)
+            .map_err(|error| Failure { kind: Kind::Configuration, ..error.into() })?;
+        let mut config = Self::default();
+        config.add(tool, command, &location, &source, false)?;
+        Ok(config)
+    }
+
+    fn add(
+        &mut self,
         tool: &Tool,
         command: &Command,
-        named: Option<OsString>,
-    ) -> Result<Self, Failure> {
-        let files = match named {
-            Some(path) => vec![(PathBuf::from(path), Trust::Full)],
-            None => standard_files(),
+        location: &Location,
+        source: &Source,
+        is_trusted: bool,
+    ) -> Result<(), Failure> {
+        let path = &location.path;
+        let standing = match location.is_of_project && !is_trusted {
+            true => Standing::Project,
+            false => Standing::Full,
         };
-        let mut entries = Vec::new();
-        for (path, trust) in files {
-            // Signals are not caught yet: they end a wait for a pipe by ending the process.
-            let text = fs::read_input(&path, SIZE_LIMIT, &Cancel::new())
-                .context("failed to load the config file");
-            let text = text.map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
-            let found = file::parse(&path, trust, &text, tool)?;
-            check::check(tool, command, &found, trust)?;
-            entries.extend(found);
+        let mut found = file::parse(path, standing, &source.text, tool)?;
+        check::keys(tool, command, &found)?;
+        if standing == Standing::Full {
+            check::programs(tool, &found, &source.owners)?;
+        } else if let Some(owner) = source.owners.stranger() {
+            let ignored = check::keep_rules(tool, command, &mut found);
+            self.warnings.extend(ignored.map(|ignored| {
+                let path = text::quote(path);
+                format!(
+                    "`{path}` belongs to the user {owner}: only what makes a rule stricter counts, \
+                     and {ignored} is ignored"
+                )
+            }));
+        } else {
+            check::project(tool, command, &found)?;
         }
-        profiles::check_owners(&entries)?;
-        Ok(Self { entries })
+        if standing == Standing::Project {
+            self.project = Some(Project::new(parent(path)).map_err(|error| {
+                Failure::new(Kind::of_io(&error), format!("`{}`: {error}", text::quote(path)))
+            })?);
+        }
+        self.entries.extend(found);
+        Ok(())
     }
 
-    /// Returns the value of a flag of the command at `path`; its own table beats the tool's.
-    pub(crate) fn value(&self, path: &[String], long: &str) -> Option<(Vec<OsString>, Origin)> {
-        self.value_of(path, long, |_| true)
+    /// Returns the project of the file that was found by walking up.
+    pub(crate) fn project(&self) -> Option<&Project> {
+        self.project.as_ref()
     }
 
-    fn value_of(
+    /// Returns what of the files does not count.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Returns what each file says of a flag of the command at `path`, the strongest file first; in a file
+    /// the command's own table beats the tool's.
+    pub(crate) fn entries(&self, path: &[String], long: &str) -> Vec<&Entry> {
+        self.entries_of(path, long, |_| true)
+    }
+
+    fn entries_of(
         &self,
         path: &[String],
         long: &str,
         counts: impl Fn(&Entry) -> bool,
-    ) -> Option<(Vec<OsString>, Origin)> {
+    ) -> Vec<&Entry> {
         let key = long.replace('-', "_");
-        let rank = |entry: &&Entry| entry.tables.len();
         let mut files: Vec<&Path> = self.entries.iter().map(|entry| entry.file.as_path()).collect();
         files.dedup();
         let in_file = |file: &Path| {
@@ -85,62 +155,8 @@ impl Config {
                 let is_meant = entry.key == key && path.starts_with(&entry.tables);
                 entry.file == file && is_meant && counts(entry)
             };
-            self.entries.iter().filter(applies).max_by_key(rank)
+            self.entries.iter().filter(applies).max_by_key(|entry| entry.tables.len())
         };
-        let entry = files.into_iter().find_map(in_file)?;
-        let origin = Origin::File { path: entry.file.clone(), line: entry.line };
-        Some((entry.values.iter().map(OsString::from).collect(), origin))
-    }
-}
-
-/// Returns the files that exist, the strongest first.
-fn standard_files() -> Vec<(PathBuf, Trust)> {
-    let user = user_folder("XDG_CONFIG_HOME", ".config");
-    let user = user.map(|folder| (folder.join("devops/config.toml"), Trust::Full));
-    let project = env::current_dir().ok().and_then(|dir| project_file(&dir));
-    let project = project.map(|file| (file, Trust::Project));
-    let system = (PathBuf::from("/etc/devops/config.toml"), Trust::Full);
-    project.into_iter().chain(user).chain([system]).filter(|(file, _)| file.exists()).collect()
-}
-
-/// Returns the nearest `devops.toml` between `dir` and the root of its repository.
-///
-/// Outside a repository only `dir` itself counts, so that nobody's file in `/tmp` or `/` is picked up.
-fn project_file(dir: &Path) -> Option<PathBuf> {
-    let root = dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir);
-    dir.ancestors()
-        .take_while(|folder| folder.starts_with(root))
-        .map(|folder| folder.join(OsStr::new("devops.toml")))
-        .find(|file| file.exists())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::{File, create_dir_all};
-
-    use super::*;
-
-    #[test]
-    fn the_project_file_is_the_nearest_one_inside_the_repository() {
-        let dir = tempfile::tempdir().unwrap();
-        let inner = dir.path().join("repo/a/b");
-        create_dir_all(&inner).unwrap();
-        create_dir_all(dir.path().join("repo/.git")).unwrap();
-        File::create(dir.path().join("devops.toml")).unwrap();
-
-        assert_eq!(project_file(&inner), None);
-
-        File::create(dir.path().join("repo/devops.toml")).unwrap();
-        assert_eq!(project_file(&inner), Some(dir.path().join("repo/devops.toml")));
-    }
-
-    #[test]
-    fn outside_a_repository_only_the_current_folder_counts() {
-        let dir = tempfile::tempdir().unwrap();
-        create_dir_all(dir.path().join("a")).unwrap();
-        File::create(dir.path().join("devops.toml")).unwrap();
-
-        assert_eq!(project_file(&dir.path().join("a")), None);
-        assert_eq!(project_file(dir.path()), Some(dir.path().join("devops.toml")));
+        files.into_iter().filter_map(in_file).collect()
     }
 }

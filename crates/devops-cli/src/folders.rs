@@ -1,11 +1,38 @@
 //! The folders of the user, as the XDG Base Directory Specification has them.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Once,
+};
 
-/// Returns the folder that the variable names, or else the one below the user's home.
+use crate::text;
+
+/// Returns the folder for state or caches that the variable names, or else the one below the user's home.
 ///
-/// The specification wants absolute paths, and others ignored.
+/// The specification wants absolute paths, and others ignored. A home that does not exist is not made:
+/// then there is no folder, which is said once.
 pub fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
+    static WARNED: Once = Once::new();
+    if let Some(folder) = absolute(variable) {
+        return Some(folder);
+    }
+    let home = absolute("HOME")?;
+    if home.is_dir() {
+        return Some(home.join(below_home));
+    }
+    WARNED.call_once(|| {
+        let home = text::quote(&home);
+        tracing::warn!("the home folder `{home}` does not exist: nothing is kept for later runs");
+    });
+    None
+}
+
+/// Returns the folder for config files, which is never made.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))
+}
+
+fn absolute(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path: &PathBuf| Path::is_absolute(path))
 }

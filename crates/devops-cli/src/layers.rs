@@ -5,7 +5,18 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
 use devops_core::kind::Kind;
 
-use crate::{config::Config, failure::Failure, tool::Tool};
+use crate::{
+    config::Config,
+    failure::Failure,
+    text,
+    tool::Tool,
+    trust::{self, Stricter, Trust},
+};
+
+pub(crate) mod files;
+mod subject;
+
+pub(crate) use self::subject::Subject;
 
 /// The value of one flag of one command, from outside the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +29,26 @@ pub(crate) struct Layer {
     pub values: Vec<OsString>,
     /// Where they came from.
     pub origin: Origin,
+    /// Whether there is a value: there may be remarks alone.
+    pub is_set: bool,
+    /// What `config show --origin` says beside the origin.
+    pub notes: Vec<String>,
+    /// What a run says.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self {
+            path: Vec::new(),
+            long: String::new(),
+            values: Vec::new(),
+            origin: Origin::Default,
+            is_set: true,
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// Where a value came from.
@@ -25,12 +56,21 @@ pub(crate) struct Layer {
 pub(crate) enum Origin {
     Default,
     Environment(String),
-    File { path: PathBuf, line: usize },
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+    /// Each of them has a part in it.
+    Several(Vec<Self>),
 }
 
 impl Origin {
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self, Self::File { .. })
+        match self {
+            Self::File { .. } => true,
+            Self::Several(all) => all.iter().all(Self::is_file),
+            Self::Default | Self::Environment(_) => false,
+        }
     }
 }
 
@@ -39,26 +79,56 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::Environment(name) => write!(f, "environment variable {name}"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line } => write!(f, "{}:{line}", text::quote(path)),
+            Self::Several(all) => {
+                let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+                f.write_str(&all.join(", "))
+            }
         }
     }
 }
 
+/// Looks a variable up; an empty one counts as unset.
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// What decides of a value beside the flag itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub tool: &'a Tool,
+    pub config: &'a Config,
+    pub environment: Lookup<'a>,
+    /// What the command is about.
+    pub subject: &'a Subject,
+}
+
+/// What comes from outside the command line.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    /// The values of flags that the command line leaves open.
+    pub defaults: Vec<Layer>,
+    /// Values that add to those of the command line.
+    pub added: Vec<Layer>,
+    /// What does not count, or is looser than the files have it.
+    pub warnings: Vec<String>,
+}
+
 /// Returns the values for every flag of the active commands that the command line leaves open.
 pub(crate) fn resolve(
-    tool: &Tool,
+    context: &Context<'_>,
     command: &Command,
     given: &ArgMatches,
-    config: &Config,
-) -> Result<Vec<Layer>, Failure> {
-    let mut layers = Vec::new();
+) -> Result<Layers, Failure> {
+    let warnings = context.config.warnings().to_vec();
+    let mut layers = Layers { warnings, ..Layers::default() };
     let mut path = Vec::new();
     let (mut command, mut given) = (command, given);
     loop {
         for arg in command.get_arguments().filter(|arg| has_fallback(arg)) {
             let long = arg.get_long().expect("a fallback needs a long flag");
-            if !is_given(given, arg, long) {
-                layers.extend(value(tool, arg, &path, config)?);
+            if is_given(given, arg, long) {
+                layers.beside(context, arg, &path, given)?;
+            } else {
+                layers.instead(context, arg, &path)?;
             }
         }
         let Some((name, matches)) = given.subcommand() else { return Ok(layers) };
@@ -68,25 +138,94 @@ pub(crate) fn resolve(
     }
 }
 
+impl Layers {
+    /// Looks for the value of a flag that was not given.
+    fn instead(
+        &mut self,
+        context: &Context<'_>,
+        arg: &Arg,
+        path: &[String],
+    ) -> Result<(), Failure> {
+        let Some(mut layer) = value(context, arg, path)? else { return Ok(()) };
+        self.warnings.append(&mut layer.warnings);
+        self.defaults.extend(Some(layer).filter(|layer| layer.is_set));
+        Ok(())
+    }
+
+    /// Compares a flag that was given with the rule of the files.
+    fn beside(
+        &mut self,
+        context: &Context<'_>,
+        arg: &Arg,
+        path: &[String],
+        given: &ArgMatches,
+    ) -> Result<(), Failure> {
+        let long = arg.get_long().expect("a fallback needs a long flag");
+        let Trust::Tighten(rule) = trust::of(context.tool, path, long) else { return Ok(()) };
+        let entries = context.config.entries(path, long);
+        let Some(layer) = files::value(context, arg, path, &entries)? else { return Ok(()) };
+        if rule == Stricter::Union {
+            self.added.push(layer);
+        } else {
+            let values = given_values(given, arg, long);
+            self.warnings.extend(loosened(rule, &values, &layer, "the command line"));
+        }
+        Ok(())
+    }
+}
+
 /// Returns the value of one flag from the environment or a file.
 pub(crate) fn value(
-    tool: &Tool,
+    context: &Context<'_>,
     arg: &Arg,
     path: &[String],
-    config: &Config,
 ) -> Result<Option<Layer>, Failure> {
     let long = arg.get_long().expect("a fallback needs a long flag");
-    let (values, origin) = match environment(tool, long) {
-        Some(value) => {
-            let origin = Origin::Environment(variable(tool, long));
-            (from_environment(arg, &value, &origin)?, origin)
-        }
-        None => match config.value(path, long) {
-            Some((values, origin)) => (from_file(arg, values, &origin)?, origin),
-            None => return Ok(None),
-        },
+    let entries = context.config.entries(path, long);
+    let Some(value) = (context.environment)(&variable(context.tool, long)) else {
+        return files::value(context, arg, path, &entries);
     };
-    Ok(Some(Layer { path: path.to_vec(), long: long.to_owned(), values, origin }))
+    let origin = Origin::Environment(variable(context.tool, long));
+    let values = from_environment(arg, &value, &origin)?;
+    let mut layer =
+        Layer { path: path.to_vec(), long: long.to_owned(), values, origin, ..Layer::default() };
+    let Trust::Tighten(rule) = trust::of(context.tool, path, long) else { return Ok(Some(layer)) };
+    let Some(rules) = files::value(context, arg, path, &entries)? else { return Ok(Some(layer)) };
+    if rule == Stricter::Union {
+        let added = rules.values.iter().filter(|value| !layer.values.contains(value));
+        layer.values = added.cloned().chain(layer.values.clone()).collect();
+        layer.origin = Origin::Several(vec![layer.origin, rules.origin]);
+    } else {
+        let warning = loosened(rule, &layer.values, &rules, &layer.origin.to_string());
+        layer.notes.extend(warning.iter().cloned());
+        layer.warnings.extend(warning);
+    }
+    Ok(Some(layer))
+}
+
+/// Says that a run has a looser rule than the files.
+fn loosened(rule: Stricter, values: &[OsString], files: &Layer, origin: &str) -> Option<String> {
+    let is_looser = files.is_set && trust::is_looser(rule, values, &files.values);
+    let (long, file) = (&files.long, &files.origin);
+    let shown = |values: &[OsString]| {
+        values.iter().map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(", ")
+    };
+    is_looser.then(|| {
+        let (given, said) = (shown(values), shown(&files.values));
+        format!("`--{long}` is {given} by {origin}, which is looser than {said} of {file}")
+    })
+}
+
+/// Returns what the command line says of a flag.
+fn given_values(given: &ArgMatches, arg: &Arg, long: &str) -> Vec<OsString> {
+    let id = arg.get_id().as_str();
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        let is_on = |id: &str| given.try_get_one::<bool>(id).ok().flatten() == Some(&true);
+        let opposite = opposite(long);
+        let is_off = is_on(&opposite) || is_on(&opposite.replace('-', "_"));
+        return vec![(is_on(id) && !is_off).to_string().into()];
+    }
+    given.get_raw(id).into_iter().flatten().map(OsString::from).collect()
 }
 
 /// Gives the command the layers as defaults, so that clap checks and types them.
@@ -107,13 +246,32 @@ fn apply_one(command: Command, path: &[String], layer: &Layer) -> Command {
     })
 }
 
+/// Gives the command line what adds to its own values, in front of what it gives to others as it is.
+pub(crate) fn add(line: &[OsString], added: &[Layer]) -> Vec<OsString> {
+    let flag = |layer: &Layer, value: &OsString| {
+        let mut flag = OsString::from(format!("--{}=", layer.long));
+        flag.push(value);
+        flag
+    };
+    let flags: Vec<_> = added
+        .iter()
+        .flat_map(|layer| layer.values.iter().map(move |value| flag(layer, value)))
+        .collect();
+    let end = line.iter().position(|argument| argument == "--").unwrap_or(line.len());
+    let (front, rest) = line.split_at(end);
+    [front, &flags, rest].concat()
+}
+
+/// Trusting a file is for one run: neither a variable nor a file can do it.
+pub(crate) const TRUST_FLAG: &str = "trust-project";
+
 /// Returns whether a flag can come from the environment or a file.
 pub(crate) fn has_fallback(arg: &Arg) -> bool {
     let settable = !matches!(
         arg.get_action(),
         ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
     );
-    arg.get_long().is_some() && settable && !arg.is_hide_set()
+    arg.get_long().is_some_and(|long| long != TRUST_FLAG) && settable && !arg.is_hide_set()
 }
 
 /// Returns the name of the variable of a flag.
@@ -122,9 +280,9 @@ pub(crate) fn variable(tool: &Tool, long: &str) -> String {
     format!("DEVOPS_{}_{flag}", tool.table).to_uppercase()
 }
 
-/// Returns the value of a flag's variable; an empty one counts as unset.
-pub(crate) fn environment(tool: &Tool, long: &str) -> Option<OsString> {
-    std::env::var_os(variable(tool, long)).filter(|value| !value.is_empty())
+/// Returns the value of a variable of this process; an empty one counts as unset.
+pub(crate) fn of_process(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable).filter(|value| !value.is_empty())
 }
 
 /// Returns the flag that says the opposite of a boolean one.

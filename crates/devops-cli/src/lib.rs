@@ -14,6 +14,7 @@ pub mod json;
 mod keep;
 mod layers;
 mod logging;
+mod owners;
 mod profile;
 mod progress;
 mod report;
@@ -22,6 +23,7 @@ mod show;
 mod signals;
 mod text;
 mod tool;
+pub mod trust;
 mod when;
 
 pub use crate::{

@@ -1,18 +1,23 @@
 //! A profile of a tool, as config files have it.
 
 use std::{
+    env,
     fmt::Display,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
 };
 
 use clap::{Command, FromArgMatches};
-use devops_core::kind::Kind;
+use devops_core::{
+    fs::{At, parent},
+    kind::Kind,
+};
 
 use crate::{
     arguments,
     failure::Failure,
     layers::{self, Layer, Origin},
     text,
+    trust::Project,
 };
 
 /// One table `[<TABLE>.profile.NAME]`, with what stands for all profiles.
@@ -26,6 +31,10 @@ pub struct ProfileTable {
     pub line: usize,
     pub(crate) keys: fn() -> Command,
     pub(crate) layers: Vec<Layer>,
+    /// The project whose file the profile stands in; such a profile works inside it alone.
+    pub(crate) inside: Option<Project>,
+    /// The keys whose values are paths that must lie inside the project.
+    pub(crate) paths: Vec<String>,
 }
 
 impl ProfileTable {
@@ -40,7 +49,44 @@ impl ProfileTable {
                 .unwrap_or_else(|| Failure::new(Kind::Configuration, arguments::summary(&error)))
         };
         let matches = command.try_get_matches_from(nothing).map_err(failed)?;
+        self.check_paths()?;
         P::from_arg_matches(&matches).map_err(failed)
+    }
+
+    /// Refuses a profile of a project that reads or writes outside of it.
+    fn check_paths(&self) -> Result<(), Failure> {
+        let Some(project) = &self.inside else { return Ok(()) };
+        let layers = self.layers.iter().filter(|layer| self.paths.contains(&layer.long));
+        for (layer, value) in layers.flat_map(|it| it.values.iter().map(move |value| (it, value))) {
+            let key = layer.long.replace('-', "_");
+            let path = self.path(&key, Path::new(value))?;
+            if !project.holds(&path) {
+                let (path, folder) = (text::quote(&path), text::quote(project.folder()));
+                let what =
+                    format!("`{key}` is `{path}`, which is outside of the project `{folder}`");
+                return Err(self.invalid(&key, what).hint(
+                    "put the profile into your own config file, or trust this one for one run with \
+                     `--trust-project FILE`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a path of a key absolute: from the home folder, or from where the file that names it is.
+    pub fn path(&self, key: &str, path: &Path) -> Result<PathBuf, Failure> {
+        if let Ok(below_home) = path.strip_prefix("~") {
+            let home = env::var_os("HOME").filter(|home| Path::new(home).is_absolute());
+            let home = home.ok_or_else(|| {
+                self.invalid(key, format!("`{}` needs the variable HOME", text::quote(path)))
+            })?;
+            return Ok(Path::new(&home).join(below_home));
+        }
+        if path.as_os_str().is_empty() {
+            return Err(self.invalid(key, format!("`{key}` is empty")));
+        }
+        let (file, _) = self.place(key);
+        Ok(absolute(parent(file).join(path)).at(path, "resolve")?)
     }
 
     /// Returns the file and line of a key; those of the table where the key is not set.

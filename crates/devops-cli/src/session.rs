@@ -2,23 +2,32 @@
 
 use std::{
     fmt::Display,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, BufWriter, IsTerminal, Stdout, Write},
     os::fd::AsFd,
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
     time::Duration,
 };
 
-use devops_core::{cancel::Cancel, clock::SystemClock, fs::At, kind::Kind, limits};
+use devops_core::{
+    cancel::Cancel,
+    clock::SystemClock,
+    fs::{At, Input, PathError},
+    kind::Kind,
+    limits,
+    secret::Secret,
+};
 use serde::Serialize;
 use time::UtcOffset;
 
 use crate::{
     arguments::{ColorPolicy, Settings},
     failure::Failure,
+    owners,
     profile::ProfileTable,
     progress::{self, Progress, ProgressPolicy},
-    report,
+    report, text,
 };
 
 /// How often a question looks whether a signal has come.
@@ -67,6 +76,13 @@ impl Session {
     /// Returns the profiles of the config files, in the order they stand there.
     pub fn profiles(&self) -> &[ProfileTable] {
         &self.settings.profiles
+    }
+
+    /// Says what of the config files does not count, and which of their rules this run loosens.
+    pub(crate) fn warn_of_config(&self) {
+        for warning in &self.settings.warnings {
+            self.warn(warning);
+        }
     }
 
     /// Prints one line of results on stdout, at once.
@@ -135,6 +151,20 @@ impl Session {
     #[allow(clippy::unused_self, reason = "a message belongs to the run, though logging is global")]
     pub fn warn(&self, message: impl Display) {
         tracing::warn!("{message}");
+    }
+
+    /// Warns of a file with a secret that others than its owner can read.
+    pub fn warn_of_readers(&self, path: &Path, file: &Metadata) {
+        if let Some(readers) = owners::other_reader(file) {
+            self.warn(format!("{readers} can read {}", text::quote(path)));
+        }
+    }
+
+    /// Reads a text that is secret, and warns when others than its owner can read it.
+    pub fn read_secret(&self, path: &Path, limit: u64) -> Result<Secret, PathError> {
+        let input = Input::open(path, &self.cancel)?;
+        self.warn_of_readers(path, &input.metadata().at(path, "read")?);
+        Ok(Secret::new(input.read_text(path, limit)?))
     }
 
     /// Starts to show progress in bytes.

@@ -1,16 +1,25 @@
 //! `config show`: every setting, its value, and where it came from.
 
 use clap::{Arg, ArgMatches, Command};
+use devops_core::secret::without_secrets;
 use serde_json::json;
 
 use crate::{
     config::Config,
     failure::Failure,
-    layers::{self, Layer, Origin},
+    layers::{self, Context, Layer, Lookup, Origin, Subject},
     profile::ProfileTable,
     session,
     tool::Tool,
+    trust,
 };
+
+/// One flag with its value, and what a project file may do with it.
+pub(crate) struct Setting {
+    pub(crate) layer: Layer,
+    /// The word for it; `undecided` fails the tests.
+    pub(crate) trust: &'static str,
+}
 
 /// Prints the settings of every command of the tool.
 pub(crate) fn show(
@@ -18,42 +27,59 @@ pub(crate) fn show(
     command: &Command,
     config: &Config,
     flags: &ArgMatches,
+    environment: Lookup<'_>,
 ) -> Result<(), Failure> {
-    let mut settings = Vec::new();
-    collect(tool, command, &mut Vec::new(), config, &mut settings)?;
-    for profile in config.profiles(tool)? {
-        settings.extend(of_profile(&profile));
-    }
-    for setting in &mut settings {
-        if tool.secret.contains(&setting.long.as_str()) {
-            setting.values.fill("***".into());
-        }
-    }
+    let style = Style { origin: flags.get_flag("origin"), trust: flags.get_flag("trust") };
     let as_json = flags.get_flag("json");
-    let with_origin = flags.get_flag("origin");
     let mut text = String::new();
-    for setting in settings {
-        text.push_str(&if as_json { object(&setting) } else { line(&setting, with_origin) });
+    for setting in settings(tool, command, config, environment)? {
+        text.push_str(&if as_json { object(&setting) } else { line(&setting, style) });
         text.push('\n');
     }
     session::print_text(text.as_bytes())
 }
 
-fn collect(
+/// Returns the settings of every command and of every profile.
+pub(crate) fn settings(
     tool: &Tool,
     command: &Command,
-    path: &mut Vec<String>,
     config: &Config,
+    environment: Lookup<'_>,
+) -> Result<Vec<Setting>, Failure> {
+    let mut layers = Vec::new();
+    let context = Context { tool, config, environment, subject: &Subject::Unknown };
+    collect(&context, command, &mut Vec::new(), &mut layers)?;
+    for profile in config.profiles(tool)? {
+        layers.extend(of_profile(&profile));
+    }
+    let setting = |mut layer: Layer| {
+        if tool.secret.contains(&layer.long.as_str()) {
+            layer.values.fill("***".into());
+            layer.notes.clear();
+        }
+        let trust = trust::decision(tool, &layer.path, &layer.long);
+        Setting { trust: trust.map_or("undecided", trust::Trust::name), layer }
+    };
+    Ok(layers.into_iter().map(setting).collect())
+}
+
+fn collect(
+    context: &Context<'_>,
+    command: &Command,
+    path: &mut Vec<String>,
     settings: &mut Vec<Layer>,
 ) -> Result<(), Failure> {
     for arg in command.get_arguments().filter(|arg| layers::has_fallback(arg)) {
-        let layer = layers::value(tool, arg, path, config)?;
-        settings.push(layer.unwrap_or_else(|| default(arg, path)));
+        settings.push(match layers::value(context, arg, path)? {
+            Some(layer) if layer.is_set => layer,
+            Some(Layer { notes, .. }) => Layer { notes, ..default(arg, path) },
+            None => default(arg, path),
+        });
     }
     for sub in command.get_subcommands() {
         if !matches!(sub.get_name(), "completions" | "config" | "help") {
             path.push(sub.get_name().to_owned());
-            collect(tool, sub, path, config, settings)?;
+            collect(context, sub, path, settings)?;
             path.pop();
         }
     }
@@ -77,7 +103,7 @@ fn default(arg: &Arg, path: &[String]) -> Layer {
         _ => arg.get_default_values().iter().map(Into::into).collect(),
     };
     let long = arg.get_long().expect("a setting has a long flag").to_owned();
-    Layer { path: path.to_vec(), long, values, origin: Origin::Default }
+    Layer { path: path.to_vec(), long, values, origin: Origin::Default, ..Layer::default() }
 }
 
 fn key(setting: &Layer) -> String {
@@ -86,21 +112,40 @@ fn key(setting: &Layer) -> String {
 }
 
 fn values(setting: &Layer) -> Vec<String> {
-    setting.values.iter().map(|value| value.to_string_lossy().into_owned()).collect()
+    setting.values.iter().map(|value| without_secrets(&value.to_string_lossy())).collect()
 }
 
-fn line(setting: &Layer, with_origin: bool) -> String {
-    let line = format!("{} = {}", key(setting), values(setting).join(", "));
-    let line = line.trim_end();
-    if with_origin { format!("{line}  ({})", setting.origin) } else { line.to_owned() }
+/// What stands behind a value.
+#[derive(Clone, Copy)]
+struct Style {
+    origin: bool,
+    trust: bool,
 }
 
-fn object(setting: &Layer) -> String {
+fn line(setting: &Setting, style: Style) -> String {
+    let layer = &setting.layer;
+    let line = format!("{} = {}", key(layer), values(layer).join(", "));
+    let mut line = line.trim_end().to_owned();
+    if style.trust {
+        line.push_str(&format!("  [{}]", setting.trust));
+    }
+    if style.origin {
+        let notes = layer.notes.iter().map(|note| without_secrets(note));
+        let all: Vec<_> = [layer.origin.to_string()].into_iter().chain(notes).collect();
+        line.push_str(&format!("  ({})", all.join("; ")));
+    }
+    line
+}
+
+fn object(setting: &Setting) -> String {
+    let layer = &setting.layer;
     json!({
         "type": "setting",
-        "key": key(setting),
-        "values": values(setting),
-        "origin": setting.origin.to_string(),
+        "key": key(layer),
+        "values": values(layer),
+        "origin": layer.origin.to_string(),
+        "notes": layer.notes.iter().map(|note| without_secrets(note)).collect::<Vec<_>>(),
+        "trust": setting.trust,
     })
     .to_string()
 }

@@ -16,6 +16,7 @@ use crate::{
     logging, report,
     session::Session,
     signals,
+    trust::Decision,
 };
 
 /// What is special about one tool.
@@ -25,9 +26,11 @@ pub struct Tool {
     pub name: &'static str,
     /// Its table in config files; in capitals the middle of `DEVOPS_<TABLE>_<FLAG>`.
     pub table: &'static str,
-    /// Long flags that a project file found by walking up may not set, because they start a program,
-    /// name an endpoint or a credential, or answer a question.
-    pub guarded: &'static [&'static str],
+    /// What a project file may do with each flag and each key of a profile, `profile.KEY`.
+    pub trust: &'static [Decision],
+    /// The operands that a command is about, by the names of its fields: what counts inside a project
+    /// alone counts when all of them lie there.
+    pub subjects: &'static [(&'static str, &'static [&'static str])],
     /// Long flags whose values are never shown.
     pub secret: &'static [&'static str],
     /// A command whose long flags are the keys of a profile, `[<TABLE>.profile.NAME]` in config files;
@@ -69,6 +72,7 @@ pub fn main<C: Parser>(
         }
     };
     let session = Session::new(settings, cancel, offset);
+    session.warn_of_config();
     let result = catch_unwind(AssertUnwindSafe(|| run(cli, &session)))
         .unwrap_or_else(|panic| Err(Failure::new(report::kind_of_panic(&*panic), "")));
     finish(&session, result)

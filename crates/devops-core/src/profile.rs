@@ -33,7 +33,7 @@ use hooks::Moment;
 pub use hooks::Hooks;
 pub use notify::{BadUrl, SecretUrl};
 pub use report::{Problem, Pruned, Report, SourceReport, Status};
-pub use schedule::{BadCalendar, Schedule, crontab, service, timer};
+pub use schedule::{BadSchedule, Schedule, crontab, service, timer};
 
 /// What a profile backs up, where to, and what happens around it.
 #[derive(Clone)]

@@ -4,6 +4,10 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
+mod shown;
+
+pub use shown::{is_secret_name, without_secrets};
+
 /// A password, token or key: it has no `Display`, `Debug` prints stars, and its bytes are overwritten when
 /// it is dropped.
 ///

@@ -9,10 +9,13 @@ use devops_core::{
     units::{format_duration, parse_duration},
 };
 
+mod trust;
+
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-monitor",
     table: "monitor",
-    guarded: &["bind", "auth-file", "allow-anonymous", "allow-host", "root-path"],
+    trust: trust::TRUST,
+    subjects: &[],
     secret: &[],
     profile: None,
     second_signal: SecondSignal::EndsAtOnce,

@@ -8,6 +8,7 @@ mod rm;
 mod store;
 mod sync;
 mod thaw;
+mod trust;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -30,33 +31,8 @@ pub(crate) use self::{
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-s3push",
     table: "s3push",
-    guarded: &[
-        "endpoint-url",
-        "profile",
-        "ca-bundle",
-        "put",
-        "from-command",
-        "also",
-        "expires",
-        "sse-kms-key-id",
-        "sse-c-key-file",
-        "requester-pays",
-        "accelerate",
-        "tier",
-        "expected-bucket-owner",
-        "lock-mode",
-        "lock-until",
-        "legal-hold",
-        "base",
-        "restart",
-        "drop",
-        "resumable",
-        "delete",
-        "recursive",
-        "versions",
-        "max-delete",
-        "accept-small",
-    ],
+    trust: trust::TRUST,
+    subjects: trust::SUBJECTS,
     secret: &[],
     profile: None,
     second_signal: SecondSignal::EndsAtOnce,

@@ -10,13 +10,16 @@ use devops_core::{
     units::{UnitError, parse_duration},
 };
 
+mod trust;
+
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-tf",
     table: "tf",
-    guarded: &["auto-approve", "backend-config", "bin"],
-    // Terraform gets each of them; it must not be left alone after the second.
+    trust: trust::TRUST,
+    subjects: trust::SUBJECTS,
     secret: &["backend-config", "var"],
     profile: None,
+    // Terraform gets each of them; it must not be left alone after the second.
     second_signal: SecondSignal::Counts,
 };
 

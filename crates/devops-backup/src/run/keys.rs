@@ -18,7 +18,7 @@ const MAX_KEYS: u64 = 1 << 20;
 pub(super) fn keys(flags: &KeyFlags, session: &Session) -> Result<Keys, Failure> {
     let mut keys = Keys::none();
     for file in &flags.identity {
-        let text = Secret::new(read_input(file, MAX_KEYS, session.cancel())?);
+        let text = session.read_secret(file, MAX_KEYS)?;
         if lines(text.expose()).next().is_none() {
             return Err(Failure::usage(format!("`{}` holds no identity", quote(file))));
         }
@@ -64,7 +64,7 @@ impl Sealing {
             sealing.recipients = recipients(flags, session)?;
         }
         if sealing.copies.is_none() && sealing.makes_copies() {
-            session.warn("without HOME no copy is kept for the next encrypted archive");
+            session.warn("without a home no copy is kept for the next encrypted archive");
         }
         Ok(sealing)
     }
@@ -111,7 +111,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Reads a passphrase: the first line of a file.
 fn passphrase(file: &Path, session: &Session) -> Result<Secret, Failure> {
-    let text = Secret::new(read_input(file, MAX_KEYS, session.cancel())?);
+    let text = session.read_secret(file, MAX_KEYS)?;
     Ok(Secret::new(text.expose().lines().next().unwrap_or_default()))
 }
 

@@ -80,7 +80,7 @@ fn config(all: &[Settings]) -> Result<&Path, Failure> {
 
 fn units(schedule: &Schedule<'_>, only: Option<Unit>, session: &Session) -> Result<(), Failure> {
     let both = [
-        (Unit::Service, "service", service(schedule)),
+        (Unit::Service, "service", service(schedule)?),
         (Unit::Timer, "timer", timer_unit(schedule)?),
     ];
     for (unit, suffix, text) in both {

@@ -106,10 +106,15 @@ fn config_command() -> Command {
         .long("origin")
         .action(ArgAction::SetTrue)
         .help("Also print where each value came from");
+    let trust = Arg::new("trust")
+        .long("trust")
+        .action(ArgAction::SetTrue)
+        .help("Also print what a project file may do with each: project, tighten, inside or user");
+    let show = Command::new("show").about("Print every setting and its value");
     Command::new("config")
         .about("Look at the configuration")
         .display_order(900)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("show").about("Print every setting and its value").arg(origin))
+        .subcommand(show.args([origin, trust]))
 }

@@ -1,13 +1,25 @@
+mod fuzzing;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use devops_core::fs;
 
 use super::*;
-use crate::tool::SecondSignal;
+use crate::{
+    tool::SecondSignal,
+    trust::{Inside, Trust},
+};
 
 const TOOL: Tool = Tool {
     name: "devops-try",
     table: "backup",
-    guarded: &["program"],
+    trust: &[
+        ("level", Trust::Project),
+        ("exclude", Trust::Inside(Inside::Excludes)),
+        ("dry-run", Trust::User),
+        ("program", Trust::Program),
+        ("to", Trust::User),
+    ],
+    subjects: &[("create", &["source"])],
     secret: &[],
     profile: None,
     second_signal: SecondSignal::EndsAtOnce,
@@ -45,7 +57,7 @@ fn parse_with(config: &str, arguments: &[&str]) -> Result<(Sub, Settings), Strin
     let flag = format!("--config={}", file.display());
     let line = ["devops-try", flag.as_str()].into_iter().chain(arguments.iter().copied());
     let line: Vec<OsString> = line.map(OsString::from).collect();
-    match resolve(&TOOL, Cli::command(), &line) {
+    match resolve(&TOOL, Cli::command(), &line, &|_| None) {
         Ok(Resolved::Matches(mut matches, _)) => {
             let settings = settings(&matches);
             Ok((Cli::from_arg_matches_mut(&mut matches).unwrap().command, settings))
@@ -129,7 +141,7 @@ fn a_config_file_that_does_not_exist_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let missing = format!("--config={}", dir.path().join("missing.toml").display());
     let line = ["devops-try", &missing, "create", "x"].map(OsString::from);
-    let Err(Refusal::Failure(failure)) = resolve(&TOOL, Cli::command(), &line) else {
+    let Err(Refusal::Failure(failure)) = resolve(&TOOL, Cli::command(), &line, &|_| None) else {
         panic!("accepted")
     };
 
@@ -150,4 +162,27 @@ fn a_list_where_one_value_belongs_is_an_error_of_the_file() {
 
         assert!(refused.starts_with("Configuration DIR/config.toml:2: "), "{line}: {refused}");
     }
+}
+
+/// Returns the flags of a command for which it was not decided what a project file may do.
+fn undecided(command: Command) -> Vec<String> {
+    let command = decorate::decorate(command, &TOOL);
+    let settings = show::settings(&TOOL, &command, &Config::default(), &|_| None).unwrap();
+    let open = settings.into_iter().filter(|setting| setting.trust == "undecided");
+    open.map(|setting| setting.layer.long).collect()
+}
+
+#[test]
+fn a_flag_that_was_not_decided_is_found_and_closed_to_project_files() {
+    let added = Arg::new("sly").long("sly").action(ArgAction::Set);
+    let with_one_more = Cli::command().mut_subcommand("restore", |restore| restore.arg(added));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("devops.toml");
+    fs::replace(&file, b"[backup.restore]\nsly = 1\n", 0o600).unwrap();
+
+    assert_eq!(undecided(Cli::command()), [""; 0]);
+    assert_eq!(undecided(with_one_more.clone()), ["sly"]);
+    let command = decorate::decorate(with_one_more, &TOOL);
+    let refused = Config::of_project(&TOOL, &command, &file).unwrap_err();
+    assert!(refused.chain()[0].ends_with("devops.toml:2: a project file may not set `sly`"));
 }

@@ -5,35 +5,81 @@ use std::collections::BTreeSet;
 use clap::Command;
 
 use super::{
-    Trust,
     file::{Entry, invalid, unknown},
     profiles,
 };
-use crate::{failure::Failure, layers, tool::Tool};
+use crate::{
+    failure::Failure,
+    layers,
+    owners::Owners,
+    tool::Tool,
+    trust::{self, Trust},
+};
 
-/// Refuses keys that no flag has, and keys that a project file may not set.
-pub(super) fn check(
-    tool: &Tool,
-    command: &Command,
-    entries: &[Entry],
-    trust: Trust,
-) -> Result<(), Failure> {
-    for entry in entries {
-        check_key(tool, command, entry)?;
-        if trust == Trust::Project && is_guarded(tool, &entry.key) {
-            return Err(invalid(
-                &entry.file,
-                entry.line,
-                &format!("a project file may not set `{}`", entry.key),
-            )
-            .hint("set it on the command line, in the environment or in your own config file"));
-        }
-    }
-    Ok(())
+/// Refuses keys that no flag has.
+pub(super) fn keys(tool: &Tool, command: &Command, entries: &[Entry]) -> Result<(), Failure> {
+    entries.iter().try_for_each(|entry| check_key(tool, command, entry))
 }
 
-fn is_guarded(tool: &Tool, key: &str) -> bool {
-    tool.guarded.iter().any(|long| long.replace('-', "_") == key)
+/// Refuses what a project file may not set.
+pub(super) fn project(tool: &Tool, command: &Command, entries: &[Entry]) -> Result<(), Failure> {
+    let refused =
+        |entry: &&Entry| !decisions(tool, command, entry).into_iter().all(Trust::is_for_projects);
+    match entries.iter().find(refused) {
+        Some(entry) => Err(invalid(
+            &entry.file,
+            entry.line,
+            &format!("a project file may not set `{}`", entry.key),
+        )
+        .hint(
+            "set it on the command line, in the environment or in your own config file, or trust \
+             this file for one run with `--trust-project FILE`",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Keeps only the rules that a file makes stricter; returns the other keys, for a message.
+pub(super) fn keep_rules(
+    tool: &Tool,
+    command: &Command,
+    entries: &mut Vec<Entry>,
+) -> Option<String> {
+    let is_rule = |entry: &Entry| {
+        let mut decisions = decisions(tool, command, entry).into_iter();
+        profiles::names(entry).is_none() && decisions.all(|it| matches!(it, Trust::Tighten(_)))
+    };
+    let (rules, ignored): (Vec<_>, Vec<_>) = entries.drain(..).partition(is_rule);
+    *entries = rules;
+    let ignored: BTreeSet<String> = ignored.into_iter().map(|it| format!("`{}`", it.key)).collect();
+    (!ignored.is_empty()).then(|| ignored.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// Refuses to start programs that a file names which others can write.
+pub(super) fn programs(tool: &Tool, entries: &[Entry], owners: &Owners) -> Result<(), Failure> {
+    let starts = |entry: &&Entry| {
+        trust::of(tool, &entry.tables, &entry.key.replace('_', "-")) == Trust::Program
+    };
+    let Some(entry) = entries.iter().find(starts) else { return Ok(()) };
+    let Some(why) = owners.other_writer() else { return Ok(()) };
+    let what = format!("`{}` starts a program, and {why}", entry.key);
+    Err(invalid(&entry.file, entry.line, &what)
+        .hint("make the file yours or root's, and writable by its owner alone"))
+}
+
+/// Returns what a project file may do with each flag that a key sets.
+fn decisions(tool: &Tool, command: &Command, entry: &Entry) -> Vec<Trust> {
+    let long = entry.key.replace('_', "-");
+    if tool.profile.is_some() && profiles::names(entry).is_some() {
+        return vec![trust::of(tool, &entry.tables, &long)];
+    }
+    let mut table = command;
+    for name in &entry.tables {
+        let Some(sub) = table.find_subcommand(name) else { return Vec::new() };
+        table = sub;
+    }
+    let reached = trust::reached(table, &entry.tables, &long);
+    reached.iter().map(|path| trust::of(tool, path, &long)).collect()
 }
 
 fn check_key(tool: &Tool, command: &Command, entry: &Entry) -> Result<(), Failure> {

@@ -8,28 +8,43 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Trust;
-use crate::{failure::Failure, text, tool::Tool};
+use super::Standing;
+use crate::{failure::Failure, layers::Origin, text, tool::Tool};
 
 /// The tables of all tools: a shared file may hold any of them.
 const TOOLS: [&str; 5] = ["backup", "basics", "monitor", "s3push", "tf"];
 
 /// One `key = value` of the tool's table or of a table in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub file: PathBuf,
     pub line: usize,
-    pub trust: Trust,
+    pub standing: Standing,
     /// The tables below the tool's own: `["create"]` for `[backup.create]`.
     pub tables: Vec<String>,
     pub key: String,
     pub values: Vec<String>,
 }
 
+impl Entry {
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::File { path: self.file.clone(), line: self.line }
+    }
+
+    pub(crate) fn is_of_project(&self) -> bool {
+        self.standing == Standing::Project
+    }
+
+    /// Says what is wrong with it.
+    pub(crate) fn invalid(&self, what: &str) -> Failure {
+        invalid(&self.file, self.line, what)
+    }
+}
+
 /// Returns the settings of `tool` in a file.
 pub(super) fn parse(
     path: &Path,
-    trust: Trust,
+    standing: Standing,
     source: &str,
     tool: &Tool,
 ) -> Result<Vec<Entry>, Failure> {
@@ -37,7 +52,7 @@ pub(super) fn parse(
         let line = error.span().map_or(1, |span| line_of(source, span.start));
         invalid(path, line, error.message())
     })?;
-    let file = Source { path, trust, text: source };
+    let file = Source { path, standing, text: source };
     let mut entries = Vec::new();
     for (key, value) in document.get_ref() {
         let name = key.get_ref().as_ref();
@@ -53,7 +68,7 @@ pub(super) fn parse(
 
 struct Source<'a> {
     path: &'a Path,
-    trust: Trust,
+    standing: Standing,
     text: &'a str,
 }
 
@@ -87,7 +102,7 @@ impl Source<'_> {
             entries.push(Entry {
                 file: self.path.to_owned(),
                 line: self.line(key),
-                trust: self.trust,
+                standing: self.standing,
                 tables: tables.clone(),
                 key: name,
                 values: self.values(value)?,

@@ -6,15 +6,16 @@
 use clap::Command;
 
 use super::{
-    Config, Trust,
+    Config,
     file::{Entry, invalid},
 };
 use crate::{
     failure::Failure,
-    layers::{self, Layer},
+    layers::{self, Context, Layer, Subject, files},
     profile::ProfileTable,
     text,
     tool::Tool,
+    trust::{self, Trust},
 };
 
 /// The table that holds the profiles.
@@ -35,7 +36,9 @@ impl Config {
                     file: entry.file.clone(),
                     line: entry.line,
                     keys,
-                    layers: self.layers(&keys(), name)?,
+                    layers: self.layers(tool, &keys(), name)?,
+                    inside: self.project.clone().filter(|_| entry.is_of_project()),
+                    paths: paths_of(tool, &keys()),
                 }),
             }
         }
@@ -47,22 +50,35 @@ impl Config {
         Ok(tables)
     }
 
-    fn layers(&self, keys: &Command, name: &str) -> Result<Vec<Layer>, Failure> {
+    fn layers(&self, tool: &Tool, keys: &Command, name: &str) -> Result<Vec<Layer>, Failure> {
         let path = [PROFILE.to_owned(), name.to_owned()];
         // What a project file sets for its own profiles must not change those of others.
         let is_trusted =
-            self.entries.iter().any(|entry| is_of(entry, name) && entry.trust == Trust::Full);
-        let counts = |entry: &Entry| !is_trusted || entry.trust == Trust::Full;
+            self.entries.iter().any(|entry| is_of(entry, name) && !entry.is_of_project());
+        let counts = |entry: &Entry| !is_trusted || !entry.is_of_project();
+        // Where its paths lead is looked at when the profile is read.
+        let context =
+            Context { tool, config: self, environment: &|_| None, subject: &Subject::Unknown };
         let mut found = Vec::new();
         for arg in keys.get_arguments().filter(|arg| layers::has_fallback(arg)) {
             let long = arg.get_long().expect("a fallback needs a long flag");
-            if let Some((values, origin)) = self.value_of(&path, long, counts) {
-                let values = layers::from_file(arg, values, &origin)?;
-                found.push(Layer { path: path.to_vec(), long: long.to_owned(), values, origin });
-            }
+            let entries = self.entries_of(&path, long, counts);
+            let layer = files::value(&context, arg, &path, &entries)?;
+            found.extend(layer.filter(|layer| layer.is_set));
         }
         Ok(found)
     }
+}
+
+/// Returns the keys of profiles that name what a profile of a project may have inside the project alone.
+fn paths_of(tool: &Tool, keys: &Command) -> Vec<String> {
+    let path = [PROFILE.to_owned()];
+    let longs = keys.get_arguments().filter_map(|arg| arg.get_long());
+    let is_path = |long: &&str| match trust::of(tool, &path, long) {
+        Trust::Inside(inside) => inside.is_path(),
+        _ => false,
+    };
+    longs.filter(is_path).map(ToOwned::to_owned).collect()
 }
 
 /// Returns the tables below the one of profiles; `None` when the entry is about something else.
@@ -84,9 +100,9 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// Refuses a project file that changes a profile of the user or the system.
 pub(super) fn check_owners(entries: &[Entry]) -> Result<(), Failure> {
-    for entry in entries.iter().filter(|entry| entry.trust == Trust::Project) {
+    for entry in entries.iter().filter(|entry| entry.is_of_project()) {
         let Some([name, ..]) = names(entry) else { continue };
-        let owner = entries.iter().find(|other| is_of(other, name) && other.trust == Trust::Full);
+        let owner = entries.iter().find(|other| is_of(other, name) && !other.is_of_project());
         if let Some(owner) = owner {
             let what = format!(
                 "a project file may not change the profile `{name}` of {}",

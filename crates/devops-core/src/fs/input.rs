@@ -1,7 +1,7 @@
 //! Opening what a user named, which may be a pipe that nobody writes to.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     os::fd::OwnedFd,
     path::Path,
@@ -42,6 +42,16 @@ impl Input {
     pub fn new(open: impl Into<OwnedFd>, cancel: &Cancel) -> Self {
         Self { file: File::from(open.into()), cancel: cancel.clone() }
     }
+
+    /// Returns the metadata of what is open.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// Reads a whole text of at most `limit` bytes; `path` is for the error.
+    pub fn read_text(self, path: &Path, limit: u64) -> Result<String, PathError> {
+        read_limited(self, path, limit)
+    }
 }
 
 impl Read for Input {
@@ -78,7 +88,7 @@ pub fn open_file(path: &Path) -> Result<File, PathError> {
 
 /// Reads a whole text of at most `limit` bytes from a file or a pipe; a signal ends the wait for it.
 pub fn read_input(path: &Path, limit: u64, cancel: &Cancel) -> Result<String, PathError> {
-    read_limited(Input::open(path, cancel)?, path, limit)
+    Input::open(path, cancel)?.read_text(path, limit)
 }
 
 pub(super) fn read_limited(from: impl Read, path: &Path, limit: u64) -> Result<String, PathError> {

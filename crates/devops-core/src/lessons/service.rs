@@ -18,6 +18,7 @@ use super::LessonError;
 use crate::{
     cancel::{Cancel, Cancelled},
     limits,
+    secret::without_secrets,
 };
 
 /// The kinds of targets, as they are written.
@@ -147,7 +148,7 @@ impl Target {
             Self::Unit(name) => name.clone(),
             Self::Tcp(host, port) if host.contains(':') => format!("tcp://[{host}]:{port}"),
             Self::Tcp(host, port) => format!("tcp://{host}:{port}"),
-            Self::Http(url) => net::without_password(url),
+            Self::Http(url) => without_secrets(url),
             Self::Process(name) => format!("proc:{name}"),
             Self::File(path) => format!("file:{}", path.display()),
         }

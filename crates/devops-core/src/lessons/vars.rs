@@ -5,7 +5,10 @@ use std::ffi::{OsStr, OsString};
 use serde::Serialize;
 
 use super::LessonError;
-use crate::units;
+use crate::{
+    secret::{is_secret_name, without_secrets},
+    units,
+};
 
 /// What stands in place of a secret.
 const REDACTED: &str = "***";
@@ -216,31 +219,12 @@ fn is_url(value: &str) -> bool {
         && !value.contains(char::is_whitespace)
 }
 
-/// Hides the value of a secret, and the password inside a URL.
+/// Hides the value of a secret, and what of another value is one.
 fn redact(name: &str, value: &str) -> String {
-    if is_secret(name) && !value.is_empty() {
+    if is_secret_name(name) && !value.is_empty() {
         return REDACTED.to_owned();
     }
-    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(authority_end);
-    match authority.rsplit_once('@') {
-        Some((credentials, host)) => {
-            let user = credentials.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:{REDACTED}@{host}{path}")
-        }
-        None => value.to_owned(),
-    }
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_uppercase();
-    let words = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "PRIVATE"];
-    words.iter().any(|word| name.contains(word))
-        || name.ends_with("KEY")
-        || name.split('_').any(|part| matches!(part, "KEY" | "KEYS" | "PASS" | "PW" | "PWD"))
-            && name != "PWD"
-            && name != "OLDPWD"
+    without_secrets(value)
 }
 
 #[cfg(test)]
@@ -304,7 +288,16 @@ mod tests {
             ("GITHUB_TOKEN", "abc", "***"),
             ("AWS_ACCESS_KEY_ID", "abc", "***"),
             ("DB_PASS", "abc", "***"),
-            ("DB_URL", "pg://u:p@ss@db/x", "pg://u:***@db/x"),
+            ("SSHPASS", "abc", "***"),
+            ("GITHUB_PAT", "abc", "***"),
+            ("JWT", "abc", "***"),
+            ("COOKIE", "abc", "***"),
+            ("NPM_AUTH", "abc", "***"),
+            ("DB_URL", "pg://u:p@ss@db/x", "pg://***@db/x"),
+            ("GIT_URL", "https://t0ken@git.example/x.git", "https://***@git.example/x.git"),
+            ("DB", "Server=h;Pwd=p w", "Server=h;Pwd=***"),
+            ("HOOK", "https://hooks.slack.com/services/T/B/x", "https://hooks.slack.com/***"),
+            ("LINK", "https://h/k?X-Amz-Signature=ab&x=1", "https://h/k?X-Amz-Signature=***&x=1"),
             ("DB_URL", "https://db/x?a=@", "https://db/x?a=@"),
             ("KEYBOARD", "us", "us"),
             ("PWD", "/srv", "/srv"),

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use ureq::{Agent, Error, http::Uri};
 
@@ -22,6 +24,8 @@ pub struct SecretUrl {
     /// What may be shown.
     host: String,
     whole: Secret,
+    /// `user:password` of the address, as a header has it (RFC 7617).
+    login: Option<Secret>,
 }
 
 /// A text that is no address to tell anything to; it is not shown, since it may be a secret.
@@ -36,7 +40,13 @@ impl SecretUrl {
         let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
         let host = uri.host().filter(|host| !host.is_empty());
         let (Some(scheme), Some(host)) = (scheme, host) else { return Err(BadUrl) };
-        Ok(Self { host: format!("{scheme}://{host}"), whole: Secret::new(text) })
+        let host = format!("{scheme}://{host}");
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let Some((login, address)) = authority.rsplit_once('@') else {
+            return Ok(Self { host, whole: Secret::new(text), login: None });
+        };
+        let whole = Secret::new(text.replacen(authority, address, 1));
+        Ok(Self { host, whole, login: Some(basic(login)) })
     }
 
     /// Returns the address with one more part of its path, before any query.
@@ -45,8 +55,15 @@ impl SecretUrl {
         let end = whole.find(['?', '#']).unwrap_or(whole.len());
         let (path, rest) = whole.split_at(end);
         let whole = Secret::new(format!("{}/{part}{rest}", path.trim_end_matches('/')));
-        Self { host: self.host.clone(), whole }
+        Self { whole, ..self.clone() }
     }
+}
+
+/// Returns the value of the header for `user:password`, each percent-encoded as addresses have them.
+fn basic(login: &str) -> Secret {
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let parts = [user, password].map(|part| percent_decode_str(part).collect::<Vec<u8>>());
+    Secret::new(format!("Basic {}", BASE64.encode(parts.join(&b':'))))
 }
 
 impl fmt::Display for SecretUrl {
@@ -108,7 +125,11 @@ fn post_once(url: &SecretUrl, (kind, body): (&str, &str)) -> Result<(), PostFail
         .tls_config(http::tls())
         .build()
         .into();
-    match agent.post(url.whole.expose()).content_type(kind).send(body) {
+    let mut request = agent.post(url.whole.expose()).content_type(kind);
+    if let Some(login) = &url.login {
+        request = request.header("Authorization", login.expose());
+    }
+    match request.send(body) {
         Ok(answer) if answer.status().as_u16() < 400 => Ok(()),
         Ok(answer) => {
             let status = answer.status().as_u16();
@@ -160,6 +181,21 @@ mod tests {
         assert_eq!(below("http://h/a").expose(), "http://h/a/fail");
         assert_eq!(below("http://h/a/?rid=1").expose(), "http://h/a/fail?rid=1");
         assert_eq!(below("http://h").expose(), "http://h/fail");
+    }
+
+    #[test]
+    fn a_login_becomes_a_header_and_leaves_the_address() {
+        let parsed = |url: &str| {
+            let url = SecretUrl::parse(url).unwrap();
+            (url.whole, url.login.map(|login| login.expose().to_owned()))
+        };
+
+        let (whole, login) = parsed("https://user:p%40ss@h:8443/a?b=c@d");
+        assert_eq!(whole.expose(), "https://h:8443/a?b=c@d");
+        assert_eq!(login.as_deref(), Some("Basic dXNlcjpwQHNz"));
+        let (whole, login) = parsed("http://token@h");
+        assert_eq!((whole.expose(), login.as_deref()), ("http://h", Some("Basic dG9rZW46")));
+        assert_eq!(parsed("http://h/a@b").1, None);
     }
 
     #[test]

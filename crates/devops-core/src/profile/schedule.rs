@@ -4,7 +4,7 @@
 //! source from it (`PrivateTmp`, `ProtectKernelModules`) is left out where a source reaches there: the backup would
 //! miss it without a word.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::kind::{HasKind, Kind};
 
@@ -38,21 +38,24 @@ pub struct Schedule<'a> {
     pub makes_copies: bool,
 }
 
-/// A time that a line for cron cannot say.
+/// What a unit or a line for cron cannot say.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadCalendar {
+pub enum BadSchedule {
     /// It has more than one line, or control characters.
     #[error("`{}` is no calendar expression", .0.escape_debug())]
     NotOneLine(String),
     /// Cron knows fewer words than systemd.
     #[error("cron cannot be told `{0}`")]
     NotForCron(String),
+    /// A line break would begin another line, and systemd and cron read UTF-8 alone.
+    #[error("`{}` cannot stand in a unit or a crontab: it has a control character or is not UTF-8", .0.display().to_string().escape_debug())]
+    NotPlain(PathBuf),
 }
 
-impl HasKind for BadCalendar {
+impl HasKind for BadSchedule {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotOneLine(_) | Self::NotForCron(_) => Kind::Usage,
+            Self::NotOneLine(_) | Self::NotForCron(_) | Self::NotPlain(_) => Kind::Usage,
         }
     }
 }
@@ -93,7 +96,9 @@ impl Schedule<'_> {
 }
 
 /// Returns the service.
-pub fn service(schedule: &Schedule<'_>) -> String {
+pub fn service(schedule: &Schedule<'_>) -> Result<String, BadSchedule> {
+    let all = [schedule.program, schedule.config].into_iter().chain(schedule.home);
+    check_paths(all.chain(schedule.sources.iter().chain(schedule.writable).copied()))?;
     let mut lines = vec![
         "[Unit]".to_owned(),
         format!("Description={}", schedule.title()),
@@ -125,7 +130,7 @@ pub fn service(schedule: &Schedule<'_>) -> String {
     lines.extend(access(schedule));
     lines.extend(confinement(schedule));
     lines.push(String::new());
-    lines.join("\n")
+    Ok(lines.join("\n"))
 }
 
 /// Who it is, and what it may write.
@@ -226,7 +231,7 @@ fn confinement(schedule: &Schedule<'_>) -> Vec<String> {
 }
 
 /// Returns the timer.
-pub fn timer(schedule: &Schedule<'_>) -> Result<String, BadCalendar> {
+pub fn timer(schedule: &Schedule<'_>) -> Result<String, BadSchedule> {
     let on_calendar = one_line(schedule.on_calendar)?;
     Ok([
         "[Unit]",
@@ -248,7 +253,8 @@ pub fn timer(schedule: &Schedule<'_>) -> Result<String, BadCalendar> {
 /// Returns the line for cron: `hourly`, `daily`, `weekly`, `monthly` or the five fields of crontab(5).
 ///
 /// The words stand for a minute that depends on the profile, so that not everything starts at once.
-pub fn crontab(schedule: &Schedule<'_>) -> Result<String, BadCalendar> {
+pub fn crontab(schedule: &Schedule<'_>) -> Result<String, BadSchedule> {
+    check_paths([schedule.program, schedule.config])?;
     let when = one_line(schedule.on_calendar)?;
     let spread = schedule.unit().bytes().fold(7_u32, |sum, byte| sum * 31 % 3600 + u32::from(byte));
     let (minute, hour) = (spread % 60, 1 + spread / 60 % 5);
@@ -258,7 +264,7 @@ pub fn crontab(schedule: &Schedule<'_>) -> Result<String, BadCalendar> {
         "weekly" => format!("{minute} {hour} * * 1"),
         "monthly" => format!("{minute} {hour} 1 * *"),
         other if is_crontab(other) => other.to_owned(),
-        other => return Err(BadCalendar::NotForCron(other.to_owned())),
+        other => return Err(BadSchedule::NotForCron(other.to_owned())),
     };
     let command: Vec<_> = schedule.command().iter().map(|word| in_crontab(word)).collect();
     Ok(format!("{fields} {} --quiet", command.join(" ")))
@@ -271,18 +277,27 @@ fn is_crontab(text: &str) -> bool {
     fields.len() == 5 && fields.iter().all(|field| field.bytes().all(known))
 }
 
-fn one_line(text: &str) -> Result<&str, BadCalendar> {
+fn one_line(text: &str) -> Result<&str, BadSchedule> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.contains(char::is_control) {
-        return Err(BadCalendar::NotOneLine(text.to_owned()));
+        return Err(BadSchedule::NotOneLine(text.to_owned()));
     }
     Ok(trimmed)
+}
+
+/// Refuses paths that would not stay on their line.
+fn check_paths<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), BadSchedule> {
+    let is_plain =
+        |path: &&Path| path.to_str().is_some_and(|text| !text.contains(char::is_control));
+    match paths.into_iter().find(|path| !is_plain(path)) {
+        Some(path) => Err(BadSchedule::NotPlain(path.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Writes a word of a unit file, after systemd.syntax(7); `%` begins a specifier.
 fn quoted(word: &str) -> String {
     let escaped = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
-    let escaped = escaped.replace('\n', "\\n").replace('\t', "\\t");
     let is_plain = !escaped.contains([' ', '\\', '"', '\'', ';']);
     if is_plain { escaped } else { format!("\"{escaped}\"") }
 }
@@ -329,7 +344,7 @@ mod tests {
     #[test]
     fn a_service_of_root_reads_everything_and_writes_only_to_the_destination() {
         let (sources, writable) = ([Path::new("/srv/50% \"a\"")], [Path::new("/mnt/my backups")]);
-        let unit = service(&schedule(&sources, &writable));
+        let unit = service(&schedule(&sources, &writable)).unwrap();
 
         for line in [
             "ExecStart=/usr/bin/devops-backup run home --config /etc/devops/config.toml --lock-wait 1h --no-progress",
@@ -358,14 +373,17 @@ mod tests {
             ("/", "PrivateDevices"),
         ] {
             let sources = [Path::new(source)];
-            assert!(!service(&schedule(&sources, &[])).contains(hiding), "{source} {hiding}");
+            assert!(
+                !service(&schedule(&sources, &[])).unwrap().contains(hiding),
+                "{source} {hiding}"
+            );
         }
     }
 
     #[test]
     fn hooks_keep_what_they_may_need() {
         let hooked = Schedule { has_hooks: true, ..schedule(&[], &[]) };
-        let unit = service(&hooked);
+        let unit = service(&hooked).unwrap();
 
         for line in
             ["BoundingSet=CAP_", "@system-service", "PrivateNetwork=", "RestrictNamespaces="]
@@ -377,14 +395,14 @@ mod tests {
 
     #[test]
     fn root_may_write_into_a_folder_of_another_user() {
-        let unit = service(&Schedule { overrides_owner: true, ..schedule(&[], &[]) });
+        let unit = service(&Schedule { overrides_owner: true, ..schedule(&[], &[]) }).unwrap();
 
         assert!(unit.contains("\nCapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE\n"));
     }
 
     #[test]
     fn a_service_of_a_user_has_no_capabilities() {
-        let unit = service(&Schedule { user: Some(1000), ..schedule(&[], &[]) });
+        let unit = service(&Schedule { user: Some(1000), ..schedule(&[], &[]) }).unwrap();
 
         assert!(unit.contains("\nUser=1000\nCapabilityBoundingSet=\n"), "{unit}");
     }
@@ -411,7 +429,33 @@ mod tests {
     fn a_time_stays_on_its_line() {
         let injected = Schedule { on_calendar: "daily\nExecStart=/bin/sh", ..schedule(&[], &[]) };
 
-        assert!(matches!(timer(&injected), Err(BadCalendar::NotOneLine(_))));
-        assert!(matches!(crontab(&injected), Err(BadCalendar::NotOneLine(_))));
+        assert!(matches!(timer(&injected), Err(BadSchedule::NotOneLine(_))));
+        assert!(matches!(crontab(&injected), Err(BadSchedule::NotOneLine(_))));
+    }
+
+    #[test]
+    fn a_path_stays_on_its_line() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+        for odd in ["/a\nExecStart=/bin/sh", "/a\rb", "/a\u{1b}[2J"].map(Path::new) {
+            let sources = [odd];
+            let source = schedule(&sources, &[]);
+            let (config, program) = (
+                Schedule { config: odd, ..schedule(&[], &[]) },
+                Schedule { program: odd, ..schedule(&[], &[]) },
+            );
+
+            assert_eq!(service(&source), Err(BadSchedule::NotPlain(odd.to_owned())));
+            assert!(service(&schedule(&[], &sources)).is_err());
+            // A line for cron does not name the sources.
+            assert!(crontab(&source).is_ok());
+            for named in [config, program] {
+                assert!(service(&named).is_err() && crontab(&named).is_err());
+            }
+        }
+        let bytes = Path::new(OsStr::from_bytes(b"/caf\xe9"));
+        assert!(service(&schedule(&[bytes], &[])).is_err());
+        let words = BadSchedule::NotPlain("/a\nb".into()).to_string();
+        assert!(words.starts_with("`/a\\nb` cannot stand in a unit"), "{words}");
     }
 }

@@ -32,7 +32,7 @@ impl Connected {
         transfer: Option<&Transfer>,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let options = Self::options(connection)?;
+        let options = Self::options(connection, session)?;
         Self::with(options, connection, transfer, session).await
     }
 
@@ -43,7 +43,7 @@ impl Connected {
         transfer: &Transfer,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let flags = Self::options(connection)?;
+        let flags = Self::options(connection, session)?;
         if earlier.headers.has_customer_key && flags.headers.customer_key.is_none() {
             return Err(Failure::usage(
                 "the upload is encrypted with a key: name --sse-c-key-file",
@@ -72,8 +72,9 @@ impl Connected {
         Self::with(options, connection, Some(transfer), session).await
     }
 
-    fn options(connection: &Connection) -> Result<ConnectOptions, Failure> {
-        let customer_key = connection.sse_c_key_file.as_deref().map(customer_key).transpose()?;
+    fn options(connection: &Connection, session: &Session) -> Result<ConnectOptions, Failure> {
+        let key_file = connection.sse_c_key_file.as_deref();
+        let customer_key = key_file.map(|path| customer_key(path, session)).transpose()?;
         Ok(ConnectOptions {
             endpoint_url: connection.endpoint_url.clone(),
             region: connection.region.clone(),
@@ -130,10 +131,12 @@ impl Connected {
 }
 
 /// Reads the key that the store encrypts with.
-fn customer_key(path: &Path) -> Result<CustomerKey, Failure> {
+fn customer_key(path: &Path, session: &Session) -> Result<CustomerKey, Failure> {
     let mut content = Vec::new();
     // A longer file is no key, whatever comes behind.
-    open_file(path)?.take(1024).read_to_end(&mut content).at(path, "read")?;
+    let file = open_file(path)?;
+    session.warn_of_readers(path, &file.metadata().at(path, "read")?);
+    file.take(1024).read_to_end(&mut content).at(path, "read")?;
     CustomerKey::read(&content).ok_or_else(|| {
         Failure::usage(format!("`{}` is neither 32 bytes nor their base64", quote(path)))
     })

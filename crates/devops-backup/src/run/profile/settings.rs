@@ -2,11 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    env,
     path::{Path, PathBuf, absolute},
 };
 
-use devops_cli::{Failure, ProfileTable, ResultExt, Session, quote};
+use devops_cli::{Failure, ProfileTable, ResultExt, Session};
 use devops_core::{
     archive::{BackupName, CreateOptions},
     clock::SystemClock,
@@ -59,8 +58,8 @@ impl Settings {
             name: table.name.clone(),
             file: absolute(&table.file).at(&table.file, "resolve")?,
             sources: sources(table, &keys)?,
-            dest: resolve(table, "dest", &dest)?,
-            metrics_dir: metrics_dir.map(|dir| resolve(table, "metrics_dir", &dir)).transpose()?,
+            dest: table.path("dest", &dest)?,
+            metrics_dir: metrics_dir.map(|dir| table.path("metrics_dir", &dir)).transpose()?,
             hooks,
             healthcheck: keys
                 .healthcheck
@@ -126,7 +125,7 @@ fn sources(table: &ProfileTable, keys: &ProfileKeys) -> Result<Vec<ProfileSource
     let mut names = BTreeSet::new();
     let mut sources = Vec::new();
     for source in &keys.source {
-        let path = resolve(table, "source", source)?;
+        let path = table.path("source", source)?;
         let name = match keys.source.len() {
             1 => base.clone(),
             _ => format!("{base}-{}", last_part(&path)),
@@ -152,25 +151,9 @@ fn resolve_all<'a>(
     paths: impl IntoIterator<Item = &'a mut PathBuf>,
 ) -> Result<(), Failure> {
     for path in paths {
-        *path = resolve(table, key, path)?;
+        *path = table.path(key, path)?;
     }
     Ok(())
-}
-
-/// Makes a path absolute: from the home folder, or from where the file that names it is.
-fn resolve(table: &ProfileTable, key: &str, path: &Path) -> Result<PathBuf, Failure> {
-    if let Ok(below_home) = path.strip_prefix("~") {
-        let home = env::var_os("HOME").filter(|home| Path::new(home).is_absolute());
-        let home = home.ok_or_else(|| {
-            table.invalid(key, format!("`{}` needs the variable HOME", quote(path)))
-        })?;
-        return Ok(Path::new(&home).join(below_home));
-    }
-    if path.as_os_str().is_empty() {
-        return Err(table.invalid(key, format!("`{key}` is empty")));
-    }
-    let (file, _) = table.place(key);
-    Ok(absolute(parent(file).join(path)).at(path, "resolve")?)
 }
 
 fn url(table: &ProfileTable, key: &str, secret: &Secret) -> Result<SecretUrl, Failure> {

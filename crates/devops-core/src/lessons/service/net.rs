@@ -36,16 +36,6 @@ pub(super) fn is_http(text: &str) -> bool {
     uri.is_ok_and(|uri| uri.host().is_some_and(|host| is_host(host) || host.starts_with('[')))
 }
 
-/// Replaces the password in a URL by stars.
-pub(super) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}{}", &rest[end..]),
-        None => url.to_owned(),
-    }
-}
-
 pub(super) fn check_tcp(host: &str, port: u16, timeout: Duration) -> Seen {
     let deadline = Instant::now() + timeout;
     let tried = match resolve(host, port, timeout) {

@@ -1,0 +1,130 @@
+//! Config files: where they are, their text, and who may have written it.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs::{File, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use devops_core::{
+    cancel::Cancel,
+    fs::{At, Input, PathError, parent},
+};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat};
+
+use crate::{folders::config_folder, owners::Owners};
+
+/// A config file larger than this is a mistake.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// A config file, and whether it was found by walking up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Location {
+    pub(super) path: PathBuf,
+    pub(super) is_of_project: bool,
+}
+
+/// The text of a config file, and its owners.
+pub(super) struct Source {
+    pub(super) text: String,
+    pub(super) owners: Owners,
+}
+
+impl Source {
+    /// Reads a file; its owners are those of what is read, whatever its name stands for later.
+    pub(super) fn read(path: &Path) -> Result<Self, PathError> {
+        let folder = openat(
+            CWD,
+            parent(path),
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .at(path, "read")?;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let named = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).at(path, "read")?;
+        let is_link = FileType::from_raw_mode(named.st_mode) == FileType::Symlink;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = openat(&folder, name, flags, Mode::empty()).map(File::from).at(path, "read")?;
+        let owners = Owners {
+            file: file.metadata().at(path, "read")?,
+            link: is_link.then_some(named.st_uid),
+            folder: fstat(&folder).at(path, "read")?.st_uid,
+        };
+        // Signals are not caught yet: they end a wait for a pipe by ending the process.
+        let text = Input::new(file, &Cancel::new()).read_text(path, SIZE_LIMIT)?;
+        Ok(Self { text, owners })
+    }
+
+    /// Returns whether `path` names this file.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        path.metadata().is_ok_and(|found| identity(&found) == identity(&self.owners.file))
+    }
+}
+
+/// Returns whether two paths lead to one file.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.metadata().ok().map(|file| identity(&file));
+    id(one).is_some_and(|found| Some(found) == id(other))
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// Returns the one file that was named, or the files that exist, the strongest first.
+pub(super) fn locations(named: Option<OsString>) -> Vec<Location> {
+    let trusted = |path: PathBuf| Location { path, is_of_project: false };
+    if let Some(path) = named {
+        return vec![trusted(path.into())];
+    }
+    let user = config_folder().map(|folder| trusted(folder.join("devops/config.toml")));
+    let project = env::current_dir().ok().and_then(|dir| project_file(&dir));
+    let project = project.map(|path| Location { path, is_of_project: true });
+    let system = trusted(PathBuf::from("/etc/devops/config.toml"));
+    let all = project.into_iter().chain(user).chain([system]);
+    all.filter(|location| location.path.exists()).collect()
+}
+
+/// Returns the nearest `devops.toml` between `dir` and the root of its repository.
+///
+/// Outside a repository only `dir` itself counts, so that nobody's file in `/tmp` or `/` is picked up.
+fn project_file(dir: &Path) -> Option<PathBuf> {
+    let root = dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir);
+    dir.ancestors()
+        .take_while(|folder| folder.starts_with(root))
+        .map(|folder| folder.join(OsStr::new("devops.toml")))
+        .find(|file| file.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::create_dir_all;
+
+    use super::*;
+
+    #[test]
+    fn the_project_file_is_the_nearest_one_inside_the_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("repo/a/b");
+        create_dir_all(&inner).unwrap();
+        create_dir_all(dir.path().join("repo/.git")).unwrap();
+        File::create(dir.path().join("devops.toml")).unwrap();
+
+        assert_eq!(project_file(&inner), None);
+
+        File::create(dir.path().join("repo/devops.toml")).unwrap();
+        assert_eq!(project_file(&inner), Some(dir.path().join("repo/devops.toml")));
+    }
+
+    #[test]
+    fn outside_a_repository_only_the_current_folder_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        create_dir_all(dir.path().join("a")).unwrap();
+        File::create(dir.path().join("devops.toml")).unwrap();
+
+        assert_eq!(project_file(&dir.path().join("a")), None);
+        assert_eq!(project_file(dir.path()), Some(dir.path().join("devops.toml")));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a project file may do with each flag.
+//!
+//! A project file is found by walking up, so anybody may have written it: in a cloned repository, in
+//! `/tmp`. It may choose looks and speed, and make rules stricter. What it may do with a flag stands in a
+//! table of the tool; a flag that is in no table is the user's alone, and fails the tests.
+
+use clap::Command;
+
+use crate::{layers, tool::Tool};
+
+mod inside;
+mod stricter;
+
+pub(crate) use self::{
+    inside::Project,
+    stricter::{Strictest, is_looser},
+};
+
+/// A row of a table: a long flag, or one of a subcommand as `check.interval`; and what a project may do.
+pub type Decision = (&'static str, Trust);
+
+/// What a project file may do with a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It sets the flag as any file does: looks and speed.
+    Project,
+    /// It only makes the rule stricter.
+    Tighten(Stricter),
+    /// It sets the flag for what lies inside the project.
+    Inside(Inside),
+    /// It may not set the flag.
+    User,
+    /// It may not set the flag, which starts a program or changes what a program does; nor may a file that
+    /// others can write.
+    Program,
+}
+
+/// Which of two values of a rule is the stricter one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stricter {
+    /// All items of all lists: what is denied or protected.
+    Union,
+    /// The least number. Where nothing is set, a rule of the tool holds that allows this many at least;
+    /// `None` where nothing is limited then.
+    AtMost(Option<u64>),
+    /// `true`.
+    On,
+    /// The word that comes first.
+    First(&'static [&'static str]),
+}
+
+/// What the values of a flag are that counts inside the project alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// Anything but a path.
+    Value,
+    /// Paths, which lie inside the project too.
+    Path,
+    /// Paths inside the project; `KEY=VALUE`, which the flag takes as well, is the user's.
+    PathOnly,
+    /// Patterns of what is left out: they add to those of other files.
+    Excludes,
+    /// Files of such patterns, inside the project.
+    ExcludeFiles,
+    /// Patterns of what is taken: of those of other files, only those that both have count.
+    Includes,
+}
+
+impl Inside {
+    /// Returns whether the values are paths.
+    pub(crate) fn is_path(self) -> bool {
+        matches!(self, Self::Path | Self::PathOnly | Self::ExcludeFiles)
+    }
+}
+
+impl Trust {
+    /// Returns whether a project file may set the flag at all.
+    pub(crate) fn is_for_projects(self) -> bool {
+        !matches!(self, Self::User | Self::Program)
+    }
+
+    /// Returns the word for it in `config show --trust`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Tighten(_) => "tighten",
+            Self::Inside(_) => "inside",
+            Self::User | Self::Program => "user",
+        }
+    }
+}
+
+/// The flags that every tool has.
+const SHARED: &[Decision] = &[
+    ("color", Trust::Project),
+    ("config", Trust::User),
+    ("json", Trust::Project),
+    ("log-format", Trust::Project),
+    ("no-progress", Trust::Project),
+    ("quiet", Trust::Project),
+    ("verbose", Trust::Project),
+];
+
+/// Returns what was decided for a flag of the command at `path`; the closest row counts.
+pub(crate) fn decision(tool: &Tool, path: &[String], long: &str) -> Option<Trust> {
+    let rows = || tool.trust.iter().chain(SHARED);
+    let find = |key: &str| rows().find(|(name, _)| *name == key).map(|(_, trust)| *trust);
+    // The name of a profile is no part of what may be done with its keys.
+    let path = match path.first() {
+        Some(first) if first == "profile" && tool.profile.is_some() => &path[..1],
+        _ => path,
+    };
+    let qualified = (1..=path.len()).rev().map(|n| format!("{}.{long}", path[..n].join(".")));
+    qualified.chain([long.to_owned()]).find_map(|key| find(&key))
+}
+
+/// Returns what a project file may do with a flag; what was not decided is the user's.
+pub(crate) fn of(tool: &Tool, path: &[String], long: &str) -> Trust {
+    decision(tool, path, long).unwrap_or(Trust::User)
+}
+
+/// Returns the flags of a command, and of those below it, that a key of its table sets: each with its path.
+pub(crate) fn reached(command: &Command, path: &[String], long: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let has = |arg: &clap::Arg| layers::has_fallback(arg) && arg.get_long() == Some(long);
+    if command.get_arguments().any(has) {
+        found.push(path.to_vec());
+    }
+    for sub in command.get_subcommands() {
+        let path = [path, &[sub.get_name().to_owned()]].concat();
+        found.extend(reached(sub, &path, long));
+    }
+    found
+}

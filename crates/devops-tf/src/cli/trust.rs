@@ -1,0 +1,39 @@
+//! What a project file may do with each flag.
+
+use devops_cli::trust::{
+    Decision,
+    Inside::{Path, PathOnly, Value},
+    Stricter::{AtMost, On, Union},
+    Trust::{Inside, Program, Project, Tighten, User},
+};
+
+/// What a command is about.
+pub(super) const SUBJECTS: &[(&str, &[&str])] = &[
+    ("apply", &["path"]),
+    ("destroy", &["dir"]),
+    ("drift", &["dir"]),
+    ("init", &["dir"]),
+    ("output", &["dir"]),
+    ("plan", &["dir"]),
+    ("run", &["dir"]),
+    ("show", &["path"]),
+];
+
+pub(super) const TRUST: &[Decision] = &[
+    ("auto-approve", User),
+    ("backend-config", Inside(PathOnly)),
+    ("bin", Program),
+    ("deny-destroy", Tighten(On)),
+    ("detailed-exitcode", User),
+    ("fail-on-changes", Tighten(On)),
+    ("lock-timeout", Inside(Value)),
+    ("max-changes", Tighten(AtMost(None))),
+    ("name", Project),
+    ("out", User),
+    ("protect", Tighten(Union)),
+    ("target", User),
+    ("timeout", Inside(Value)),
+    ("var", User),
+    ("var-file", Inside(Path)),
+    ("workspace", Inside(Value)),
+];
