@@ -121,7 +121,8 @@ impl Vocabulary {
                 2 => format!("[{:?}]", random.value().to_string_lossy()),
                 _ => format!("{:?}", random.value().to_string_lossy()),
             };
-            text.push_str(&format!("[{}]\n{key} = {value}\n", table.trim_end_matches('.')));
+            let table = table.trim_end_matches('.');
+            text.extend([format!("[{table}]\n{key} = {value}\n")]);
         }
         let mut bytes = text.into_bytes();
         if random.below(4) == 0 && !bytes.is_empty() {

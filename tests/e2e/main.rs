@@ -35,6 +35,7 @@ mod s3push_words;
 mod secrets;
 #[cfg(feature = "servers")]
 mod servers;
+mod shown_secrets;
 mod swaps;
 mod stopping;
 mod tf;

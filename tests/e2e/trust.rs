@@ -362,6 +362,9 @@ fn a_project_file_of_another_owner_only_makes_rules_stricter() {
     let words = format!("belongs to the user {STRANGER}: only what makes a rule stricter counts");
     assert!(run.stderr.contains(&words), "{}", run.stderr);
     assert!(run.stderr.contains("and `bin`, `workspace` is ignored"), "{}", run.stderr);
+    let shown = env.run("devops-tf", ["config", "show"]);
+    assert!(shown.stderr.contains(&words), "{}", shown.stderr);
+    assert!(shown.stdout.contains("plan.workspace =\n"), "{}", shown.stdout);
 
     // A link chooses the file, so its owner counts too.
     let ours = env.write("ours.toml", "[tf]\nlock_timeout = \"9s\"\n");
@@ -398,9 +401,9 @@ fn a_checkout_of_another_user_works() {
 fn run_hook(owner: Option<u32>, group: Option<u32>, mode: u32, is_named: bool) -> i32 {
     let env = TestEnv::new();
     let text = format!(
-        "[backup.profile.x]\nsource = {:?}\ndest = {:?}\nbefore = [\"touch {}\"]\n",
-        env.write("source/a", "x").parent().unwrap(),
-        env.path("vault"),
+        "[backup.profile.x]\nsource = \"{}\"\ndest = \"{}\"\nbefore = [\"touch {}\"]\n",
+        env.write("source/a", "x").parent().unwrap().display(),
+        env.path("vault").display(),
         env.path("ran").display()
     );
     let file = env.write(USER_FILE, text);

@@ -1,19 +1,22 @@
 //! `cargo xtask fuzz`: mutated input against a parser, for as long as asked.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{cargo, run as check};
 
 const SECONDS: u64 = 60;
-const USAGE: &str = "fuzz what? there are `reader` and `index`";
+const USAGE: &str = "fuzz what? there are `reader`, `index` and `cli`";
 
 /// Fuzzes what the first argument names. Coverage-guided fuzzing needs a nightly compiler, so the
 /// mutations live in a test, which knows the format and is the same on every machine for one seed.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (what, rest) = arguments.split_first().context(USAGE)?;
-    let tests = match what.as_str() {
-        "reader" => "mutated_archives",
-        "index" => "mutated_indexes",
+    let mut tests = match what.as_str() {
+        "reader" => vec![core_test("mutated_archives")],
+        "index" => vec![core_test("mutated_indexes")],
+        "cli" => cli_tests(),
         _ => bail!(USAGE),
     };
     let (mut seconds, mut seed) = (SECONDS, 0);
@@ -26,9 +29,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             _ => bail!("unknown flag `{flag}`"),
         }
     }
-    let mut test = cargo(["test", "--locked", "--release", "--package", "devops-core"]);
-    test.args(["--features", "archive", "--test", "it", tests, "--", "--nocapture"]);
-    test.env("DEVOPS_FUZZ_SECONDS", seconds.to_string());
-    check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))?;
+    let each = seconds / u64::try_from(tests.len())?;
+    for test in &mut tests {
+        test.env("DEVOPS_FUZZ_SECONDS", each.to_string());
+        check(test.env("DEVOPS_FUZZ_SEED", seed.to_string()))?;
+    }
     Ok(())
+}
+
+fn core_test(name: &str) -> Command {
+    let mut test = cargo(["test", "--locked", "--release", "--package", "devops-core"]);
+    test.args(["--features", "archive", "--test", "it", name, "--", "--nocapture"]);
+    test
+}
+
+/// Lines resolved in one process, then lines that the tools get as processes, all tools side by side.
+fn cli_tests() -> Vec<Command> {
+    [["devops-cli", "--lib", "random_lines"], ["devops-e2e", "--test=e2e", "random_lines"]]
+        .map(|[package, target, name]| {
+            cargo(["test", "--locked", "--release", "--package", package, target, name])
+        })
+        .into()
 }

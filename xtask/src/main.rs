@@ -21,8 +21,9 @@ Usage: cargo xtask COMMAND
 
   demo [--source DIR] [--serve]  run the whole chain on real input, in a temporary folder
   dist [TOOL…]                   build the binaries as users get them, without paths of this machine
-  fuzz reader|index [--seconds N] [--seed N]
-                                 mutate archives and read them, for a minute by default
+  fuzz reader|index|cli [--seconds N] [--seed N]
+                                 mutate archives and read them, or command lines and config files,
+                                 for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
   test --long                    the same, then all pairs of faults, many random cases, minutes of fuzzing
   test --servers [fake|garage|moto]

@@ -38,7 +38,7 @@ pub(crate) fn run_long() -> Result<()> {
     let mut all = runner("long");
     all.env("DEVOPS_EVERY_PAIR", "1").env("PROPTEST_CASES", LONG_CASES);
     tests(all.env("DEVOPS_SWAP_SECONDS", LONG_SWAP_SECONDS))?;
-    for parser in ["reader", "index"] {
+    for parser in ["reader", "index", "cli"] {
         fuzz::run(&[parser, "--seconds", LONG_FUZZ_SECONDS].map(str::to_owned))?;
     }
     Ok(())

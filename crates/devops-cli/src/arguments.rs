@@ -135,6 +135,7 @@ fn resolve(
     let config = Config::load(tool, &command, named(tool, &given, environment)?)?;
     if let Some(("config", matches)) = given.subcommand() {
         let (_, show) = matches.subcommand().expect("config has one subcommand");
+        report::early_warnings(config.warnings(), show.get_flag("json"));
         show::show(tool, &command, &config, show, environment)?;
         return Ok(Resolved::Printed);
     }

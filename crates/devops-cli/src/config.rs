@@ -7,6 +7,7 @@ use devops_core::{fs::parent, kind::Kind};
 
 use crate::{
     failure::{Failure, ResultExt},
+    owners::Owners,
     text,
     tool::Tool,
     trust::Project,
@@ -70,7 +71,16 @@ impl Config {
                 .map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
             // What was read counts, not what stands under its name now.
             let is_trusted = trusted.is_some_and(|path| source.is_at(path));
-            config.add(tool, command, location, &source, is_trusted)?;
+            let standing = if location.is_of_project && !is_trusted {
+                Standing::Project
+            } else {
+                Standing::Full
+            };
+            let found = file::parse(&location.path, standing, &source.text, tool)?;
+            config.add(tool, command, found, &source.owners)?;
+            if standing == Standing::Project {
+                config.project = Some(project_of(&location.path)?);
+            }
         }
         profiles::check_owners(&config.entries)?;
         Ok(config)
@@ -79,35 +89,30 @@ impl Config {
     /// Reads a file as if it had been found by walking up.
     #[cfg(test)]
     pub(crate) fn of_project(tool: &Tool, command: &Command, path: &Path) -> Result<Self, Failure> {
-        let location = Location { path: path.to_owned(), is_of_project: true };
         let source = Source::read(path)
             .map_err(|error| Failure { kind: Kind::Configuration, ..error.into() })?;
-        let mut config = Self::default();
-        config.add(tool, command, &location, &source, false)?;
+        let found = file::parse(path, Standing::Project, &source.text, tool)?;
+        let mut config = Self { project: Some(project_of(path)?), ..Self::default() };
+        config.add(tool, command, found, &source.owners)?;
         Ok(config)
     }
 
+    /// Adds what one file says, as far as it may say it.
     fn add(
         &mut self,
         tool: &Tool,
         command: &Command,
-        location: &Location,
-        source: &Source,
-        is_trusted: bool,
+        mut found: Vec<Entry>,
+        owners: &Owners,
     ) -> Result<(), Failure> {
-        let path = &location.path;
-        let standing = match location.is_of_project && !is_trusted {
-            true => Standing::Project,
-            false => Standing::Full,
-        };
-        let mut found = file::parse(path, standing, &source.text, tool)?;
         check::keys(tool, command, &found)?;
-        if standing == Standing::Full {
-            check::programs(tool, &found, &source.owners)?;
-        } else if let Some(owner) = source.owners.stranger() {
+        let Some(first) = found.first() else { return Ok(()) };
+        let path = text::quote(&first.file);
+        if !first.is_of_project() {
+            check::programs(tool, &found, owners)?;
+        } else if let Some(owner) = owners.stranger() {
             let ignored = check::keep_rules(tool, command, &mut found);
             self.warnings.extend(ignored.map(|ignored| {
-                let path = text::quote(path);
                 format!(
                     "`{path}` belongs to the user {owner}: only what makes a rule stricter counts, \
                      and {ignored} is ignored"
@@ -115,11 +120,6 @@ impl Config {
             }));
         } else {
             check::project(tool, command, &found)?;
-        }
-        if standing == Standing::Project {
-            self.project = Some(Project::new(parent(path)).map_err(|error| {
-                Failure::new(Kind::of_io(&error), format!("`{}`: {error}", text::quote(path)))
-            })?);
         }
         self.entries.extend(found);
         Ok(())
@@ -159,4 +159,10 @@ impl Config {
         };
         files.into_iter().filter_map(in_file).collect()
     }
+}
+
+fn project_of(file: &Path) -> Result<Project, Failure> {
+    Project::new(parent(file)).map_err(|error| {
+        Failure::new(Kind::of_io(&error), format!("`{}`: {error}", text::quote(file)))
+    })
 }

@@ -51,6 +51,17 @@ pub(crate) fn early(error: &Failure, as_json: bool) -> u8 {
     code
 }
 
+/// Prints warnings that came before there was a session, as the log has them.
+pub(crate) fn early_warnings(warnings: &[String], as_json: bool) {
+    for warning in warnings {
+        stderr_line(&if as_json {
+            json!({"type": "warning", "message": warning}).to_string()
+        } else {
+            format!("warning: {warning}")
+        });
+    }
+}
+
 /// Prints a line on stderr beside a progress bar; a closed stderr changes nothing.
 pub(crate) fn stderr_line(line: &str) {
     progress::beside_bars(|| {

@@ -125,16 +125,16 @@ struct Style {
 fn line(setting: &Setting, style: Style) -> String {
     let layer = &setting.layer;
     let line = format!("{} = {}", key(layer), values(layer).join(", "));
-    let mut line = line.trim_end().to_owned();
+    let mut parts = vec![line.trim_end().to_owned()];
     if style.trust {
-        line.push_str(&format!("  [{}]", setting.trust));
+        parts.push(format!("[{}]", setting.trust));
     }
     if style.origin {
         let notes = layer.notes.iter().map(|note| without_secrets(note));
         let all: Vec<_> = [layer.origin.to_string()].into_iter().chain(notes).collect();
-        line.push_str(&format!("  ({})", all.join("; ")));
+        parts.push(format!("({})", all.join("; ")));
     }
-    line
+    parts.join("  ")
 }
 
 fn object(setting: &Setting) -> String {

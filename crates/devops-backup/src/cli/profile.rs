@@ -99,7 +99,12 @@ HOOKS
 NOTIFICATIONS
   healthcheck is pinged at URL/start, URL and URL/fail; partial is a success. webhook gets the
   report as JSON. One that cannot be reached is a warning. Addresses are secret and never shown
-  whole. A project file found by walking up may set neither commands nor addresses.
+  whole; `user:password@` in one is sent as a login.
+
+PROJECT FILES
+  A profile of a `devops.toml` that was found by walking up reads and writes below the folder of that
+  file alone, and has neither commands nor addresses; --trust-project FILE lifts both for one run.
+  A config file that others can write starts no commands (78).
 
 EXIT CODES
   The worst of all profiles: ended by a signal (128+n), failed (1; 124 if all that failed is a hook

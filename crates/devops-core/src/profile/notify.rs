@@ -164,6 +164,11 @@ fn is_temporary(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead, BufReader, Read, Write},
+        net::TcpListener,
+    };
+
     use super::*;
 
     #[test]
@@ -196,6 +201,33 @@ mod tests {
         let (whole, login) = parsed("http://token@h");
         assert_eq!((whole.expose(), login.as_deref()), ("http://h", Some("Basic dG9rZW46")));
         assert_eq!(parsed("http://h/a@b").1, None);
+    }
+
+    #[test]
+    fn a_login_is_sent_as_a_header_and_not_in_the_request_line() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://me:p%20w@{}/hook", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert!(stream.read_line(&mut head).unwrap() > 0);
+            }
+            // The body is `{}`, and is read before the answer.
+            stream.read_exact(&mut [0; 2]).unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.get_mut().write_all(answer).unwrap();
+            head
+        });
+
+        let url = SecretUrl::parse(&url).unwrap();
+        post_json(&url, &serde_json::json!({}), &Cancel::new()).unwrap();
+
+        let head = server.join().unwrap();
+        assert!(head.starts_with("POST /hook HTTP/1.1\r\n"), "{head}");
+        let has = |line: &str| head.lines().any(|found| found.eq_ignore_ascii_case(line));
+        assert!(has("authorization: Basic bWU6cCB3"), "{head}");
     }
 
     #[test]

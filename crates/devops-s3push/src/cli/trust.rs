@@ -7,9 +7,10 @@ use devops_cli::trust::{
     Trust::{Inside, Project, Tighten, User},
 };
 
-/// What a command is about; where it is in a store, nothing of it is inside a project.
+/// What a command is about; where it is in a store, nothing of it is inside a project. Files of `put` may
+/// stand behind `--` too.
 pub(super) const SUBJECTS: &[(&str, &[&str])] =
-    &[("put", &["operands"]), ("sync", &["folder"]), ("verify", &["path"])];
+    &[("put", &["operands", "command"]), ("sync", &["folder"]), ("verify", &["path"])];
 
 /// Without a limit `sync` deletes ten objects, or half of them, and so does `prune`.
 const UNLIMITED: u64 = 10;
