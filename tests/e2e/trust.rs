@@ -2,13 +2,17 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::{PermissionsExt, chown, symlink},
     path::Path,
     process::Command,
 };
 
 use devops_e2e::{Run, TestEnv, binaries::binary, finish, names_in, outside};
-use rustix::process::geteuid;
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    process::geteuid,
+};
 use serde_json::{Value, json};
 
 const TOOLS: [(&str, &str); 5] = [
@@ -376,6 +380,23 @@ fn a_project_file_of_another_owner_only_makes_rules_stricter() {
     assert!(shown(&env));
     std::os::unix::fs::lchown(&file, Some(STRANGER), None).unwrap();
     assert!(!shown(&env));
+}
+
+#[test]
+fn a_pipe_is_waited_for_only_where_it_was_named() {
+    let env = TestEnv::new();
+    let (pipe, mode) = (env.path("devops.toml"), Mode::from_raw_mode(0o600));
+    mknodat(CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+
+    let found = env.run("devops-basics", ["hello"]);
+    let named = env.start("devops-basics", ["hello", "--config", "devops.toml"]);
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    writer.write_all(b"[basics]\njson = true\n").unwrap();
+    drop(writer);
+
+    found.expect_code(78);
+    assert!(found.stderr.contains("it is not a regular file"), "{}", found.stderr);
+    assert!(named.finish().expect_code(0).stdout.starts_with('{'));
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(crate) struct Named {
 impl Config {
     /// Reads the file that `--config` names, or else the project, user and system files.
     pub(crate) fn load(tool: &Tool, command: &Command, named: Named) -> Result<Self, Failure> {
+        let is_named = named.config.is_some();
         let locations = locations(named.config);
         let trusted = named.trusted.as_deref().map(Path::new);
         let is_project = |location: &Location| {
@@ -66,7 +67,7 @@ impl Config {
         }
         let mut config = Self::default();
         for location in &locations {
-            let source = Source::read(&location.path)
+            let source = Source::read(&location.path, is_named)
                 .context("failed to load the config file")
                 .map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
             // What was read counts, not what stands under its name now.
@@ -89,7 +90,7 @@ impl Config {
     /// Reads a file as if it had been found by walking up.
     #[cfg(test)]
     pub(crate) fn of_project(tool: &Tool, command: &Command, path: &Path) -> Result<Self, Failure> {
-        let source = Source::read(path)
+        let source = Source::read(path, false)
             .map_err(|error| Failure { kind: Kind::Configuration, ..error.into() })?;
         let found = file::parse(path, Standing::Project, &source.text, tool)?;
         let mut config = Self { project: Some(project_of(path)?), ..Self::default() };

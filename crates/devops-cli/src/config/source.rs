@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs::{File, Metadata},
+    io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -34,7 +35,9 @@ pub(super) struct Source {
 
 impl Source {
     /// Reads a file; its owners are those of what is read, whatever its name stands for later.
-    pub(super) fn read(path: &Path) -> Result<Self, PathError> {
+    ///
+    /// A pipe is waited for only where it was named: in a folder of all anybody could make one.
+    pub(super) fn read(path: &Path, is_named: bool) -> Result<Self, PathError> {
         let folder = openat(
             CWD,
             parent(path),
@@ -52,6 +55,10 @@ impl Source {
             link: is_link.then_some(named.st_uid),
             folder: fstat(&folder).at(path, "read")?.st_uid,
         };
+        if !is_named && !owners.file.is_file() {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+            return Err(error).at(path, "read");
+        }
         // Signals are not caught yet: they end a wait for a pipe by ending the process.
         let text = Input::new(file, &Cancel::new()).read_text(path, SIZE_LIMIT)?;
         Ok(Self { text, owners })
