@@ -81,8 +81,8 @@ pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use marks::Marks;
 pub use preview::preview;
-pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use prune::{Candidate, PruneOptions, PrunePlan, plan_prune, remove_pruned};
+pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use stored::Archive;
 pub use verify::{Sampled, Verified, verify, verify_sample};
 

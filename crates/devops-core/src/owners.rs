@@ -1,6 +1,6 @@
 //! Who owns a file and who may write to it, by the numbers of the host and its lists of users and groups.
 
-use std::path::Path;
+use std::{fs::Metadata, os::unix::fs::MetadataExt, path::Path};
 
 use rustix::fs::Stat;
 
@@ -8,8 +8,10 @@ use crate::fs::read_text;
 
 /// Lists of users and groups are not longer.
 const LIST_LIMIT: u64 = 16 << 20;
-const GROUP_WRITES: u32 = 0o020;
-const OTHERS_WRITE: u32 = 0o002;
+const READ: u32 = 0o4;
+const WRITE: u32 = 0o2;
+/// How far the bits of a group stand to the left of those of all others.
+const GROUP: u32 = 3;
 
 /// The owner, group and mode of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,12 @@ pub struct FileAccess {
 impl From<&Stat> for FileAccess {
     fn from(stat: &Stat) -> Self {
         Self { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777 }
+    }
+}
+
+impl From<&Metadata> for FileAccess {
+    fn from(file: &Metadata) -> Self {
+        Self { uid: file.uid(), gid: file.gid(), mode: file.mode() & 0o7777 }
     }
 }
 
@@ -54,11 +62,22 @@ impl Accounts {
 
     /// Returns who may write to a file beside its owner and root, if anybody may.
     pub fn other_writers(&self, file: FileAccess) -> Option<String> {
-        if file.mode & OTHERS_WRITE != 0 {
-            return Some("everybody may write to it".to_owned());
+        self.others(file, WRITE).map(|who| format!("{who} may write to it"))
+    }
+
+    /// Returns who may read a file beside its owner and root, if anybody may.
+    pub fn other_readers(&self, file: FileAccess) -> Option<String> {
+        self.others(file, READ)
+    }
+
+    /// Returns who beside its owner has this permission on a file.
+    fn others(&self, file: FileAccess, permission: u32) -> Option<String> {
+        if file.mode & permission != 0 {
+            return Some("everybody".to_owned());
         }
-        let is_shared = file.mode & GROUP_WRITES != 0 && !self.is_private(file.gid, file.uid);
-        is_shared.then(|| format!("group {} may write to it", file.gid))
+        let has_group = file.mode & permission << GROUP != 0;
+        let is_shared = has_group && !self.is_private(file.gid, file.uid);
+        is_shared.then(|| format!("group {}", file.gid))
     }
 
     /// Returns whether a group has one user alone: `uid`. Of a group that no list names, its number tells.

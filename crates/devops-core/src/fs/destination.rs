@@ -21,6 +21,8 @@ use rustix::{
     process::geteuid,
 };
 
+use crate::owners::{Accounts, FileAccess};
+
 use super::{
     At, DirEntryPath, DirHandle, Lookup, NotRegular, PathError, RootedDir, create_folders, parent,
 };
@@ -238,12 +240,9 @@ fn kind(stat: &Stat) -> FileType {
 /// Returns whether only we or root can have put there what `stat` describes.
 fn is_trusted(at: &DirEntryPath, stat: &Stat) -> io::Result<bool> {
     let is_ours = |uid: u32| uid == 0 || uid == geteuid().as_raw();
-    let dir = fstat(at.dir.as_fd())?;
-    let group = Mode::from_raw_mode(dir.st_mode).contains(Mode::WGRP);
-    let others = Mode::from_raw_mode(dir.st_mode).contains(Mode::WOTH);
-    // With a umask of 002 everybody has a group of one's own, of the same number.
-    let is_closed = !others && (!group || dir.st_gid == dir.st_uid);
-    Ok(is_ours(stat.st_uid) && is_ours(dir.st_uid) && is_closed)
+    let dir = FileAccess::from(&fstat(at.dir.as_fd())?);
+    let is_closed = || Accounts::read(Path::new("/")).other_writers(dir).is_none();
+    Ok(is_ours(stat.st_uid) && is_ours(dir.uid) && is_closed())
 }
 
 fn is_in_proc(at: &DirEntryPath) -> bool {

@@ -9,7 +9,7 @@ use devops_cli::{Failure, ProfileTable, ResultExt, Session};
 use devops_core::{
     archive::{BackupName, CreateOptions},
     clock::SystemClock,
-    fs::{At, parent},
+    fs::At,
     profile::{Hooks, Profile, ProfileSource, PruneLimits, SecretUrl},
     secret::Secret,
 };
