@@ -1,8 +1,13 @@
 //! Who may read what the tools write, whatever the umask.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
 
 use devops_e2e::{TestEnv, finish, without_root};
+use rustix::process::geteuid;
 
 use crate::s3push::Setting;
 
@@ -27,6 +32,29 @@ fn what_get_writes_follows_the_umask_but_an_archive() {
 
         assert_eq!(mode(&to.join("a.txt")), expected, "{umask}");
         assert_eq!(mode(&to.join("archive")), 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn get_gives_files_the_mode_and_group_it_is_told() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"text");
+    let to = setting.env.path("a.txt");
+    let group = fs::metadata(setting.env.path("")).unwrap().gid().to_string();
+    let get = |mode: &str, group: &str| {
+        let flags = ["--mode", mode, "--group", group, "--overwrite"];
+        setting.run(&[&["get", "s3://backups/a.txt", to.to_str().unwrap()][..], &flags].concat())
+    };
+
+    get("0666", &group).expect_code(2);
+    get("0640", "there is no such group").expect_code(2);
+    get("0640", &group).expect_code(0);
+
+    assert_eq!(mode(&to), 0o640);
+    if geteuid().is_root() {
+        fs::remove_file(&to).unwrap();
+        get("0640", "12345").expect_code(0);
+        assert_eq!(fs::metadata(&to).unwrap().gid(), 12345);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use devops_cli::{KeepFlags, SecondSignal, Tool};
+use devops_cli::{KeepFlags, SecondSignal, Tool, parse_mode};
 use devops_core::{
     archive::{BackupName, Level, OverwritePolicy},
     units::parse_duration,
@@ -193,17 +193,6 @@ pub(crate) struct CatArgs {
     pub(crate) path: PathBuf,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
-}
-
-/// Reads permission bits that let only the owner and the group write.
-fn parse_mode(text: &str) -> Result<u32, String> {
-    const OWNER: u32 = 0o600;
-    const GROUP_AND_READERS: u32 = 0o064;
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode & OWNER == OWNER && mode & !(OWNER | GROUP_AND_READERS) == 0 => Ok(mode),
-        _ => Err("a mode is 600, or more of 664: the owner reads and writes, others never write"
-            .to_owned()),
-    }
 }
 
 /// Reads a percentage between 0 and 100 as a share.

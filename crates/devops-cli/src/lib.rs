@@ -5,6 +5,7 @@
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
 
+mod access;
 mod arguments;
 mod config;
 mod exit;
@@ -27,6 +28,7 @@ pub mod trust;
 mod when;
 
 pub use crate::{
+    access::{group_number, parse_mode},
     exit::{code as code_of, of_kind as exit_code},
     failure::{Failure, Outcome, ResultExt},
     folders::user_folder,

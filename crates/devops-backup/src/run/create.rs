@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use devops_cli::{Failure, Outcome, Session, quote};
+use devops_cli::{Failure, Outcome, Session, group_number, quote};
 use devops_core::{
     archive::{
         CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
@@ -14,7 +14,6 @@ use devops_core::{
     clock::SystemClock,
     fs::{At, PathError, read_input},
     lock::{LockMode, LockRequest},
-    owners::Accounts,
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
@@ -106,7 +105,7 @@ pub(super) fn options<'a>(
         root: Path::new("/"),
         state: None,
         mode: flags.mode,
-        group: group(flags)?,
+        group: flags.group.as_deref().map(group_number).transpose()?,
         patience: PATIENCE,
         estimate: false,
         host,
@@ -118,13 +117,6 @@ pub(super) fn options<'a>(
         layer: &Direct,
         lock: None,
     })
-}
-
-/// Returns the number of the group that archives are given to.
-fn group(flags: &CreateFlags) -> Result<Option<u32>, Failure> {
-    let Some(name) = &flags.group else { return Ok(None) };
-    let group = Accounts::read(Path::new("/")).group_id(name);
-    group.map(Some).ok_or_else(|| Failure::usage(format!("there is no group `{name}`")))
 }
 
 fn dry_run(

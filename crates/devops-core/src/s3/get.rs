@@ -36,6 +36,8 @@ pub struct GetOptions {
     /// The permission bits of the file; without them an archive is for its owner alone, and anything else
     /// gets 0666 less the umask.
     pub mode: Option<u32>,
+    /// The group of the file; without it the folder decides, as for every new file.
+    pub group: Option<u32>,
     /// How large the ranges are that are fetched at once.
     pub part_size: PartSize,
 }

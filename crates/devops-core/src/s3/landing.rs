@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use rustix::{fs::fchown, process::Gid};
+
 use super::{
     S3Error, blocking,
     checksum::{Algorithm, Sum},
@@ -101,7 +103,11 @@ impl Landing {
     /// Gives the file its final name.
     pub(crate) async fn commit(self, options: GetOptions) -> Result<(), PathError> {
         blocking(move || {
-            let mode = options.mode.unwrap_or_else(|| mode_of(&self.place().0));
+            let (file, path) = self.place();
+            if let Some(group) = options.group {
+                fchown(&file, None, Some(Gid::from_raw(group))).at(path, "give to its group")?;
+            }
+            let mode = options.mode.unwrap_or_else(|| mode_of(&file));
             match self {
                 Self::Passing { mut atomic, .. } => atomic.commit(mode, options.replace),
                 Self::Lasting(partial) => partial.commit(mode, options.replace),

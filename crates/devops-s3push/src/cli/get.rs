@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use devops_cli::parse_mode;
 use devops_core::s3::S3Uri;
 
 use super::store::{Connection, Transfer};
@@ -27,6 +28,12 @@ pub(crate) struct GetArgs {
     /// Replace existing files
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// The permission bits of the files, in octal [default: 666 less the umask; 600 for archives]
+    #[arg(long, value_name = "OCTAL", value_parser = parse_mode)]
+    pub(crate) mode: Option<u32>,
+    /// The group of the files, by name or number
+    #[arg(long, value_name = "NAME|GID")]
+    pub(crate) group: Option<String>,
     /// Leave out what matches, under a prefix
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,

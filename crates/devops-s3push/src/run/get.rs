@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
+use devops_cli::{Failure, Outcome, Session, group_number, json::insert_path, quote};
 use devops_core::{
     fs::{Destination, OpenFolder, ReplacePolicy, Resolved, parent, resolve},
     kind::Kind,
@@ -44,11 +44,12 @@ pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let replace = if args.overwrite { ReplacePolicy::Replace } else { ReplacePolicy::Keep };
+    let group = args.group.as_deref().map(group_number).transpose()?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let options = GetOptions { replace, mode: None, part_size: PartSize::Auto };
+    let options = GetOptions { replace, mode: args.mode, group, part_size: PartSize::Auto };
     let run = GetRun { link, options, session, reporter: &reporter };
     match place {
         Some(Resolved::File(target)) if args.dry_run => run.foresee(&args.source, &target).await,

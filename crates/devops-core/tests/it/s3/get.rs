@@ -18,7 +18,7 @@ const SIZE: u64 = 2 * PART + 99;
 
 fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace, mode: None, part_size };
+    let options = GetOptions { replace, mode: None, group: None, part_size };
     rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options).await)
 }
 
@@ -162,8 +162,12 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
     let path = rig.path("back.bin");
     let missing = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
     let nowhere = devops_core::s3::S3Uri::new("nowhere", "a.bin").unwrap();
-    let options =
-        GetOptions { replace: ReplacePolicy::Keep, mode: None, part_size: PartSize::Auto };
+    let options = GetOptions {
+        replace: ReplacePolicy::Keep,
+        mode: None,
+        group: None,
+        part_size: PartSize::Auto,
+    };
     let no_bucket = rig
         .run(async |link| get(link, &nowhere, &Destination::open(&path)?, options).await)
         .unwrap_err();
