@@ -42,6 +42,7 @@ impl Pair {
 }
 
 /// Makes something under a name of its own, and renames it: no link is followed. A folder in its place stays.
+#[allow(clippy::disallowed_methods, reason = "what the stranger does need not be durable")]
 fn put_by_rename(place: &Path, make: impl FnOnce(&Path)) {
     let temp = place.with_extension("new");
     make(&temp);
@@ -96,6 +97,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Lets the stranger swap the pairs, and works until the time is over.
+    #[allow(clippy::print_stderr, reason = "how many swaps there were is for who runs it by hand")]
     fn attack(&self, pairs: &[Pair], mut work: impl FnMut(usize) -> Run) {
         give_away(&self.theirs);
         let before = self.outside();

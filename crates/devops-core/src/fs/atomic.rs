@@ -51,11 +51,11 @@ impl AtomicFile {
     /// What a trusted link under the final name leads to is replaced, not the link; see
     /// [`Destination::open`].
     pub fn create(target: impl AsRef<Path>) -> Result<Self, PathError> {
-        Self::create_at(Destination::open(target.as_ref())?)
+        Self::create_at(&Destination::open(target.as_ref())?)
     }
 
     /// Creates the temporary file for a destination that is open already.
-    pub fn create_at(target: Destination) -> Result<Self, PathError> {
+    pub fn create_at(target: &Destination) -> Result<Self, PathError> {
         loop {
             let (file, temp) = create_temp(&target.at).at(target.path(), "create")?;
             let atomic = Self::adopt(target.clone(), temp, file);

@@ -24,7 +24,7 @@ impl Output {
     /// Opens `path`; a pipe that no process reads is refused.
     pub fn open(path: &Path) -> Result<Self, PathError> {
         Ok(match resolve(path)? {
-            Resolved::File(destination) => Self::File(AtomicFile::create_at(destination)?),
+            Resolved::File(destination) => Self::File(AtomicFile::create_at(&destination)?),
             Resolved::Stream(stream) => Self::Stream(stream.open()?),
         })
     }
@@ -65,7 +65,7 @@ pub fn write_output(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PathErro
 pub fn check_output(path: &Path) -> Result<(), PathError> {
     match resolve(path)? {
         // What it was created as is gone at once.
-        Resolved::File(destination) => AtomicFile::create_at(destination).map(drop),
+        Resolved::File(destination) => AtomicFile::create_at(&destination).map(drop),
         Resolved::Stream(_) => Ok(()),
     }
 }

@@ -62,7 +62,7 @@ pub fn edit(path: &Path, edit: &Edit, cancel: &Cancel) -> Result<Vec<String>, Le
     }
     let mode =
         fs::metadata(&path).map_or_else(|_| user_mode(), |file| file.permissions().mode() & 0o7777);
-    let mut file = AtomicFile::create_at(target)?;
+    let mut file = AtomicFile::create_at(&target)?;
     file.write_all(text.as_bytes()).at(&path, "write")?;
     file.commit(mode, ReplacePolicy::Replace)?;
     Ok(items)

@@ -59,7 +59,7 @@ impl Landing {
                 return Ok(Self::Lasting(partial));
             }
         }
-        let atomic = AtomicFile::create_at(target.clone())?;
+        let atomic = AtomicFile::create_at(target)?;
         let file = Arc::new(atomic.file().try_clone().at(target.path(), "open")?);
         Ok(Self::Passing { atomic, file })
     }

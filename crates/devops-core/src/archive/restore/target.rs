@@ -183,7 +183,7 @@ impl<'a> Target<'a> {
         linkat(first.dir.as_fd(), name, claim.at.dir.as_fd(), &temp, AtFlags::empty())
             .map_err(|error| self.trouble(error, place))?;
         let temp = Temp::new(claim.at.sibling(temp));
-        if self.look(&temp.at(), place)?.is_none_or(|linked| linked.id != meta.id) {
+        if self.look(temp.at(), place)?.is_none_or(|linked| linked.id != meta.id) {
             return Err(Trouble::refused("its first name changed meanwhile"));
         }
         self.install(temp, &claim).map(|()| true)
@@ -283,7 +283,7 @@ impl<'a> Target<'a> {
 
     /// Gives what was made its own name.
     fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
-        let id = self.look(&temp.at(), claim.place)?.map(|meta| meta.id);
+        let id = self.look(temp.at(), claim.place)?.map(|meta| meta.id);
         match temp.rename(&claim.at, claim.policy) {
             Err(Errno::EXIST) if claim.policy == ReplacePolicy::Keep => {
                 if self.policy(claim)? == ReplacePolicy::Keep {
