@@ -249,7 +249,7 @@ fn check(seed: u64, folder: &Path, command: &Command) -> &'static str {
     // As a project file it is read whatever the line says.
     let found = Config::of_project(&TOOL, command, &project);
     // To show all settings takes as long as all the rest.
-    if let Some(config) = found.as_ref().ok().filter(|_| seed % 4 == 0) {
+    if let Some(config) = found.as_ref().ok().filter(|_| seed.is_multiple_of(4)) {
         let settings = show::settings(&TOOL, command, config, &lookup);
         expect_no_bug(seed, settings.err());
     }
