@@ -44,10 +44,14 @@ fn core_test(name: &str) -> Command {
 }
 
 /// Lines resolved in one process, then lines that the tools get as processes, all tools side by side.
+///
+/// The whole workspace is named, so that what its tests have built is not built again.
 fn cli_tests() -> Vec<Command> {
-    [["devops-cli", "--lib", "random_lines"], ["devops-e2e", "--test=e2e", "random_lines"]]
-        .map(|[package, target, name]| {
-            cargo(["test", "--locked", "--release", "--package", package, target, name])
-        })
-        .into()
+    let test = |target: &[&str]| {
+        let mut test =
+            cargo(["test", "--locked", "--release", "--workspace", "--exclude", "xtask"]);
+        test.args(target).arg("random_lines");
+        test
+    };
+    vec![test(&["--lib"]), test(&["--test", "e2e"])]
 }
