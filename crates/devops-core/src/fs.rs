@@ -22,6 +22,7 @@ mod rooted_dir;
 mod umask;
 mod write_behind;
 
+#[cfg(feature = "archive")]
 pub(crate) use atomic::target_name;
 pub use atomic::{AtomicFile, remove_stale, replace};
 pub(crate) use destination::RefusedLink;
@@ -30,6 +31,7 @@ pub(crate) use input::NotRegular;
 pub use input::{Input, open_file, read_input};
 pub use output::{Output, check_output, write_output};
 pub use private::PrivateFolder;
+#[cfg(feature = "archive")]
 pub(crate) use rooted_dir::{DIRECTORY, FileId};
 pub use rooted_dir::{DirEntryPath, DirHandle, Lookup, RootedDir};
 pub use umask::user_mode;

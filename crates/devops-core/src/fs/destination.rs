@@ -94,7 +94,7 @@ impl Destination {
     }
 
     /// Returns how large the file is that is there, if any.
-    pub(crate) fn size(&self) -> Result<Option<u64>, PathError> {
+    pub fn size(&self) -> Result<Option<u64>, PathError> {
         let stat = self.at.look().at(&self.path, "read")?;
         Ok(stat.map(|stat| u64::try_from(stat.st_size).unwrap_or(0)))
     }

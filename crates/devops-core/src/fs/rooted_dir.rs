@@ -19,8 +19,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, fstat, linkat,
-        mkdirat, openat, openat2, renameat, renameat_with, statat, unlinkat,
+        AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, fstat, linkat, mkdirat,
+        openat, openat2, renameat, renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
@@ -72,18 +72,13 @@ pub struct DirEntryPath {
 impl RootedDir {
     /// Opens the root; a symbolic link the user names is followed.
     pub(crate) fn open(root: &Path, lookup: Lookup) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = DirHandle::new(openat(CWD, root, flags, Mode::empty())?)?;
-        Ok(Self::of(Arc::new(root), lookup))
-    }
-
-    /// Resolves paths below a directory that is open already.
-    pub(crate) fn of(root: Arc<DirHandle>, lookup: Lookup) -> Self {
+        let root = Arc::new(DirHandle::reach(root)?);
         let by_kernel = AtomicBool::new(lookup == Lookup::Kernel);
-        Self { root, by_kernel, last: Mutex::new(None) }
+        Ok(Self { root, by_kernel, last: Mutex::new(None) })
     }
 
-    pub(crate) fn root(&self) -> &Arc<DirHandle> {
+    /// Returns the directory itself.
+    pub fn root(&self) -> &Arc<DirHandle> {
         &self.root
     }
 
@@ -211,7 +206,7 @@ impl DirEntryPath {
 
     /// Opens what is there for nothing but its metadata, if it is of the sort expected and has no other
     /// name: only then it cannot be a file of another in the place of ours.
-    pub(crate) fn handle(&self, kind: FileType) -> io::Result<OwnedFd> {
+    pub fn handle(&self, kind: FileType) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(self.dir.as_fd(), &self.name, flags, Mode::empty())?;
         let stat = fstat(&fd)?;

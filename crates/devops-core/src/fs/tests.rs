@@ -190,6 +190,7 @@ fn a_link_put_under_the_final_name_meanwhile_stays() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "what an attacker does need not be durable")]
 fn a_folder_that_is_swapped_for_a_link_leads_nowhere_else() {
     let (dir, _) = own_folder();
     let (folder, outside) = (dir.path().join("folder"), dir.path().join("outside"));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use devops_core::{
-    fs::{OpenFolder, ReplacePolicy, user_mode},
+    fs::{OpenFolder, ReplacePolicy, replace, user_mode},
     kind::{HasKind, Kind},
     s3::{Filter, GetOptions, PartSize, find_targets, get_target, run_all},
     units::ByteSize,
@@ -48,6 +48,7 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "what an attacker does need not be durable")]
 fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere_else() {
     let rig = rig("content");
     rig.server.faults(&["GetObject:hold:times=2"]);
@@ -66,17 +67,17 @@ fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere_else() {
 
 #[test]
 fn a_link_put_under_the_final_name_meanwhile_is_neither_followed_nor_replaced() {
-    for replace in [ReplacePolicy::Replace, ReplacePolicy::Keep] {
+    for policy in [ReplacePolicy::Replace, ReplacePolicy::Keep] {
         let rig = rig("content");
         rig.server.faults(&["GetObject:hold:times=2"]);
-        fs::write(rig.path("precious"), "precious").unwrap();
+        replace(&rig.path("precious"), b"precious", 0o600).unwrap();
         let (precious, names) = (rig.path("precious"), ["f", "large"]);
         let links = names.map(|name| rig.path("to/d").join(name));
         let plant = |_: &_| links.iter().for_each(|link| symlink(&precious, link).unwrap());
 
-        let failed = rig.while_held(2, plant, |rig| get_all(rig, replace));
+        let failed = rig.while_held(2, plant, |rig| get_all(rig, policy));
 
-        let expected = if replace == ReplacePolicy::Keep { Kind::Exists } else { Kind::Denied };
+        let expected = if policy == ReplacePolicy::Keep { Kind::Exists } else { Kind::Denied };
         assert_eq!(failed, [expected; 2]);
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
         assert!(links.iter().all(|link| link.is_symlink()));
