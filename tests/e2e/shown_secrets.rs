@@ -71,7 +71,7 @@ fn a_passphrase_that_others_can_read_is_named() {
 
     let (open, closed) = (create(0o644, "open"), create(0o600, "closed"));
 
-    assert!(open.contains("warning: everybody on this machine can read passphrase\n"), "{open}");
+    assert!(open.contains("warning: everybody can read passphrase\n"), "{open}");
     assert!(!closed.contains("can read"), "{closed}");
 }
 
