@@ -269,7 +269,7 @@ pub(crate) struct PruneArgs {
     pub(crate) dry_run: bool,
 }
 
-/// What a prune takes for good archives, and how many may go.
+/// The archives that a prune counts, and the most it may remove.
 #[derive(Args, Debug)]
 pub(crate) struct PruneFlags {
     /// Let archives of every owner count, not only those of root, of the folder's owner and our own

@@ -59,7 +59,7 @@ fn failure(error: ArchiveError) -> Failure {
 /// What helps when somebody else is at work.
 const LOCKED: &str = "wait for it with `--lock-wait 1h`, or try again later";
 
-/// What helps when something else has the name of the lock.
+/// The hint for something that has the name of the lock and is no lock.
 const NOT_A_LOCK: &str = "see what it is and remove it; another user may have put it there";
 
 /// Describes this process to others that want the same folder.
@@ -84,7 +84,7 @@ fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>) {
     }
 }
 
-/// Returns the folder for what this host found out about archives; a home that is not there is not made.
+/// Returns the folder for the verdicts of this host about archives; a missing home is not made.
 fn state_folder() -> Option<PathBuf> {
     let folder = user_folder("XDG_STATE_HOME", ".local/state")?;
     let home = env::var_os("HOME").map(PathBuf::from);

@@ -58,7 +58,7 @@ fn end_with_second_signal(cancel: &Cancel) {
         if n_signals.fetch_add(1, Ordering::Relaxed) != 1 {
             return;
         }
-        // Where no thread can be started, the first signal has its own end.
+        // If no thread can be started, the first signal still ends the process.
         let _started = limits::spawn("respite", move || {
             let _waited = Cancel::new().wait(LAST_RESPITE);
             #[allow(clippy::exit, reason = "the main thread may never come back from a write")]

@@ -1,4 +1,4 @@
-//! Who may read the files a tool makes: `--mode` and `--group`.
+//! The access to the files that a tool makes: `--mode` and `--group`.
 
 use std::path::Path;
 

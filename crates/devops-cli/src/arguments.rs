@@ -37,7 +37,7 @@ pub(crate) struct Settings {
     /// `CI` is set: some systems give a terminal, but nobody watches it.
     pub ci: bool,
     pub profiles: Vec<ProfileTable>,
-    /// What of the config files does not count, and which of their rules this run loosens.
+    /// Warnings of settings that do not count, and of rules that this run loosens.
     pub warnings: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ enum Resolved {
     Printed,
 }
 
-/// What the config files have beside the values of flags.
+/// The contents of the config files beside the values of flags.
 struct Found {
     profiles: Vec<ProfileTable>,
     warnings: Vec<String>,

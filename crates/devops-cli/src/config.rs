@@ -1,4 +1,4 @@
-//! Config files: what they say, and whether they may say it.
+//! Config files: their settings, and the check that a file may set them.
 
 use std::{ffi::OsString, path::Path};
 
@@ -27,7 +27,7 @@ pub(crate) struct Config {
     entries: Vec<Entry>,
     /// The project of a file that was found by walking up.
     project: Option<Project>,
-    /// What of a file does not count.
+    /// Warnings of settings that do not count.
     warnings: Vec<String>,
 }
 
@@ -40,10 +40,10 @@ pub(crate) enum Standing {
     Project,
 }
 
-/// What the command line says of config files.
+/// The config files that the command line names.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
-    /// The file that alone is read.
+    /// The only file that is read.
     pub config: Option<OsString>,
     /// The project file that is trusted as if it were the user's.
     pub trusted: Option<OsString>,
@@ -70,7 +70,7 @@ impl Config {
             let source = Source::read(&location.path, is_named)
                 .context("failed to load the config file")
                 .map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
-            // What was read counts, not what stands under its name now.
+            // The file that was read counts, not the file that has the name now.
             let is_trusted = trusted.is_some_and(|path| source.is_at(path));
             let standing = if location.is_of_project && !is_trusted {
                 Standing::Project
@@ -98,7 +98,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Adds what one file says, as far as it may say it.
+    /// Adds the settings of one file that it may set.
     fn add(
         &mut self,
         tool: &Tool,
@@ -131,7 +131,7 @@ impl Config {
         self.project.as_ref()
     }
 
-    /// Returns what of the files does not count.
+    /// Returns the warnings of settings that do not count.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }

@@ -29,11 +29,11 @@ pub(crate) struct Layer {
     pub values: Vec<OsString>,
     /// Where they came from.
     pub origin: Origin,
-    /// Whether there is a value: there may be remarks alone.
+    /// Is set if there is a value: there may be remarks alone.
     pub is_set: bool,
-    /// What `config show --origin` says beside the origin.
+    /// Remarks that `config show --origin` prints beside the origin.
     pub notes: Vec<String>,
-    /// What a run says.
+    /// Warnings that a run prints.
     pub warnings: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) enum Origin {
         path: PathBuf,
         line: usize,
     },
-    /// Each of them has a part in it.
+    /// Several places, each with a part of the value.
     Several(Vec<Self>),
 }
 
@@ -91,24 +91,24 @@ impl fmt::Display for Origin {
 /// Looks a variable up; an empty one counts as unset.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// What decides of a value beside the flag itself.
+/// The inputs that decide a value beside the flag itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub tool: &'a Tool,
     pub config: &'a Config,
     pub environment: Lookup<'a>,
-    /// What the command is about.
+    /// The subject of the command.
     pub subject: &'a Subject,
 }
 
-/// What comes from outside the command line.
+/// The values from outside the command line.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     /// The values of flags that the command line leaves open.
     pub defaults: Vec<Layer>,
     /// Values that add to those of the command line.
     pub added: Vec<Layer>,
-    /// What does not count, or is looser than the files have it.
+    /// Warnings of settings that do not count, and of values looser than those of the files.
     pub warnings: Vec<String>,
 }
 

@@ -49,8 +49,8 @@ pub(crate) fn start(settings: &Settings) {
         tracing_subscriber::registry().with(layer.with_filter(filter.and(harmless()))).try_init();
 }
 
-/// The most that is heard of libraries, whatever was asked for: one level further they log what must stay
-/// secret. The verbose log is what people paste into bug reports.
+/// The most verbose level of libraries, even if more was asked for: one level further they log
+/// secrets. People paste the verbose log into bug reports.
 ///
 /// At `TRACE` aws-sigv4 logs the request it signs, with the key of `--sse-c-key-file` and the session token;
 /// aws-smithy-runtime requests and answers with their headers; aws-runtime each variable and each line of a
@@ -63,7 +63,7 @@ const QUIETER: [(&str, LevelFilter); 1] = [
     ("aws_config", LevelFilter::INFO),
 ];
 
-/// What may be heard at all.
+/// The most verbose levels that can be asked for.
 fn harmless() -> Targets {
     let ours = [("devops", LevelFilter::TRACE)];
     Targets::new().with_default(MOST_OF_LIBRARIES).with_targets(ours).with_targets(QUIETER)

@@ -1,4 +1,4 @@
-//! Who can write a file, and who can read it.
+//! The users who can write a file, and those who can read it.
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt, path::Path};
 
@@ -9,9 +9,9 @@ fn accounts() -> Accounts {
     Accounts::read(Path::new("/"))
 }
 
-/// Says who beside its owner can read a file that holds a secret, if anybody.
+/// Names those, beside its owner, who can read a file that holds a secret; `None` if no one can.
 pub(crate) fn other_reader(file: &Metadata) -> Option<String> {
-    // What is no file, such as a pipe, is not kept.
+    // A pipe, or anything else that is no file, is not kept.
     if file.is_file() { accounts().other_readers(file.into()) } else { None }
 }
 

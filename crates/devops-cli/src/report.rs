@@ -77,7 +77,7 @@ pub(crate) fn install_panic_message(tool: &Tool, settings: &Settings) {
         let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
         let what = panic.payload_as_str().unwrap_or("unknown panic");
         let told = match limit_in(what) {
-            // It was said, and what it led to means nothing else.
+            // The limit was reported; this panic only follows from it.
             None if IS_LIMIT_MET.load(Ordering::Relaxed) => return,
             Some(limit) => Failure::new(Kind::Temporary, what).hint(limit.hint()),
             None => {
@@ -93,7 +93,7 @@ pub(crate) fn install_panic_message(tool: &Tool, settings: &Settings) {
     }));
 }
 
-/// Returns what sort of trouble a panic is: libraries also panic where the host gives them no thread.
+/// Returns the kind of a panic: libraries also panic if the host gives them no thread.
 pub(crate) fn kind_of_panic(payload: &(dyn Any + Send)) -> Kind {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default();
@@ -101,7 +101,7 @@ pub(crate) fn kind_of_panic(payload: &(dyn Any + Send)) -> Kind {
     if is_limit { Kind::Temporary } else { Kind::Bug }
 }
 
-/// How an I/O error names its number, as text and as `Debug`, and the limit it is about.
+/// The number of an I/O error, as text and as `Debug`, and the limit it is about.
 ///
 /// tokio and actix put the error of a thread that was not started into the message of their panic.
 const LIMITS: [(&str, &str, Limit); 4] = [
@@ -111,7 +111,7 @@ const LIMITS: [(&str, &str, Limit); 4] = [
     ("(os error 24)", "code: 24,", Limit::Files),
 ];
 
-/// Whether a panic was about a limit: of a thread of a library, others panic in turn.
+/// Is set once a panic was about a limit: other threads of a library panic in turn.
 static IS_LIMIT_MET: AtomicBool = AtomicBool::new(false);
 
 fn limit_in(panic: &str) -> Option<Limit> {

@@ -78,7 +78,7 @@ impl Session {
         &self.settings.profiles
     }
 
-    /// Says what of the config files does not count, and which of their rules this run loosens.
+    /// Warns of settings that do not count, and of rules that this run loosens.
     pub(crate) fn warn_of_config(&self) {
         for warning in &self.settings.warnings {
             self.warn(warning);

@@ -115,7 +115,7 @@ fn values(setting: &Layer) -> Vec<String> {
     setting.values.iter().map(|value| without_secrets(&value.to_string_lossy())).collect()
 }
 
-/// What stands behind a value.
+/// The remarks that follow a value.
 #[derive(Clone, Copy)]
 struct Style {
     origin: bool,

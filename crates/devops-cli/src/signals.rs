@@ -1,4 +1,4 @@
-//! Signals become a `Cancel`, and an end for who does not look at it.
+//! Turns signals into a `Cancel`, and ends work that does not check it.
 
 use std::{
     io,
@@ -21,16 +21,16 @@ use signal_hook::{
 
 use crate::{failure::Failure, report, tool::SecondSignal};
 
-/// After the first signal, how long what we do ourselves may take to stop: users are promised 2 s.
+/// The time that our own work has to stop after the first signal: users are promised 2 s.
 const PATIENCE: Duration = Duration::from_millis(1900);
-/// How long the last message may take: stderr may be a pipe that nobody reads.
+/// The time that the last message may take: stderr may be a pipe that no process reads.
 const LAST_WORD: Duration = Duration::from_millis(50);
 
 /// Makes SIGINT, SIGTERM and SIGHUP set the returned flag.
 ///
-/// What does not look at the flag in time is ended from outside, except while a child lives or a step is
-/// under way that must not be torn. A signal that the parent ignores on our behalf (`nohup`, background
-/// jobs of scripts) stays ignored.
+/// Work that does not check the flag in time is ended with the process, except while a child lives
+/// or during a step that must not be interrupted. A signal that the parent ignores on our behalf
+/// (`nohup`, background jobs of scripts) stays ignored.
 pub(crate) fn install(second: SecondSignal, as_json: bool) -> io::Result<Cancel> {
     // Past the limit of `ulimit -f`: caught, it lets the write fail with "file too large", which is an error like a full disk.
     let _caught = flag::register(SIGXFSZ, Arc::default());
@@ -60,13 +60,13 @@ fn end_later(signal: i32, as_json: bool) {
         say(signal, as_json);
         low_level::exit(128 + signal);
     };
-    // This thread cannot do it: it hears the next signal.
+    // This thread cannot do it: it waits for the next signal.
     if let Err(error) = limits::spawn("watchdog", watch) {
         tracing::debug!("{error}");
     }
 }
 
-/// Says what ended the run, if somebody listens.
+/// Reports the signal that ended the run; gives up if stderr is not read.
 fn say(signal: i32, as_json: bool) {
     let (sender, said) = mpsc::channel();
     let saying = move || {

@@ -26,10 +26,10 @@ pub struct Tool {
     pub name: &'static str,
     /// Its table in config files; in capitals the middle of `DEVOPS_<TABLE>_<FLAG>`.
     pub table: &'static str,
-    /// What a project file may do with each flag and each key of a profile, `profile.KEY`.
+    /// The trust in a project file for each flag and each key of a profile, `profile.KEY`.
     pub trust: &'static [Decision],
-    /// The operands that a command is about, by the names of its fields: what counts inside a project
-    /// alone counts when all of them lie there.
+    /// The operands that are the subject of a command, by the names of its fields. Settings that
+    /// count only inside a project count if all of them are inside.
     pub subjects: &'static [(&'static str, &'static [&'static str])],
     /// Long flags whose values are never shown.
     pub secret: &'static [&'static str],
@@ -60,7 +60,7 @@ pub fn main<C: Parser>(
         Parsed::Run(cli, settings) => (cli, settings),
         Parsed::Finished(code) => return ExitCode::from(code),
     };
-    // A dump of our memory would hold what is secret; programs that we start have their own.
+    // A dump of our memory would hold secrets; programs that we start have their own limit.
     let _undumped = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     report::install_panic_message(tool, &settings);
     logging::start(&settings);

@@ -1,8 +1,8 @@
-//! What a project file may do with each flag.
+//! The trust in a project file for each flag.
 //!
-//! A project file is found by walking up, so anybody may have written it: in a cloned repository, in
-//! `/tmp`. It may choose looks and speed, and make rules stricter. What it may do with a flag stands in a
-//! table of the tool; a flag that is in no table is the user's alone, and fails the tests.
+//! A project file is found by walking up, so its author is unknown: it may be in a cloned repository
+//! or in `/tmp`. It may choose looks and speed, and make rules stricter. A table of the tool has the
+//! trust for each flag; a flag that is in no table is the user's alone, and fails the tests.
 
 use clap::Command;
 
@@ -19,7 +19,7 @@ pub(crate) use self::{
 /// A row of a table: a long flag, or one of a subcommand as `check.interval`; and what a project may do.
 pub type Decision = (&'static str, Trust);
 
-/// What a project file may do with a flag.
+/// The trust in a project file for a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// It sets the flag as any file does: looks and speed.
@@ -35,10 +35,10 @@ pub enum Trust {
     Program,
 }
 
-/// Which of two values of a rule is the stricter one.
+/// The order of the values of a rule, from loose to strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stricter {
-    /// All items of all lists: what is denied or protected.
+    /// All items of all lists, of things that are denied or protected.
     Union,
     /// The least number. Where nothing is set, a rule of the tool holds that allows this many at least;
     /// `None` where nothing is limited then.
@@ -49,7 +49,7 @@ pub enum Stricter {
     First(&'static [&'static str]),
 }
 
-/// What the values of a flag are that counts inside the project alone.
+/// The kind of values of a flag that counts only inside the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inside {
     /// Anything but a path.
@@ -58,11 +58,11 @@ pub enum Inside {
     Path,
     /// Paths inside the project; `KEY=VALUE`, which the flag takes as well, is the user's.
     PathOnly,
-    /// Patterns of what is left out: they add to those of other files.
+    /// Patterns of excluded files: they add to those of other config files.
     Excludes,
     /// Files of such patterns, inside the project.
     ExcludeFiles,
-    /// Patterns of what is taken: of those of other files, only those that both have count.
+    /// Patterns of included files: only those count that other config files have too.
     Includes,
 }
 
@@ -105,7 +105,7 @@ const SHARED: &[Decision] = &[
 pub(crate) fn decision(tool: &Tool, path: &[String], long: &str) -> Option<Trust> {
     let rows = || tool.trust.iter().chain(SHARED);
     let find = |key: &str| rows().find(|(name, _)| *name == key).map(|(_, trust)| *trust);
-    // The name of a profile is no part of what may be done with its keys.
+    // The trust for a key of a profile does not depend on the name of the profile.
     let path = match path.first() {
         Some(first) if first == "profile" && tool.profile.is_some() => &path[..1],
         _ => path,
@@ -114,7 +114,7 @@ pub(crate) fn decision(tool: &Tool, path: &[String], long: &str) -> Option<Trust
     qualified.chain([long.to_owned()]).find_map(|key| find(&key))
 }
 
-/// Returns what a project file may do with a flag; what was not decided is the user's.
+/// Returns the trust in a project file for a flag; a flag without a decision is the user's.
 pub(crate) fn of(tool: &Tool, path: &[String], long: &str) -> Trust {
     decision(tool, path, long).unwrap_or(Trust::User)
 }

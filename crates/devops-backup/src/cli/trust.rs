@@ -1,4 +1,4 @@
-//! What a project file may do with each flag and each key of a profile.
+//! The trust in a project file for each flag and each key of a profile.
 
 use devops_cli::trust::{
     Decision,
@@ -7,7 +7,7 @@ use devops_cli::trust::{
     Trust::{Inside, Program, Project, Tighten, User},
 };
 
-/// What a command is about.
+/// The operands that are the subject of each command.
 pub(super) const SUBJECTS: &[(&str, &[&str])] = &[("create", &["source"])];
 
 /// Without a limit a prune by hand removes ten archives, or half of them.

@@ -82,7 +82,7 @@ fn check_limit(plan: &PrunePlan, max_delete: Option<u64>) -> Result<(), Failure>
     Err(Failure::new(Kind::Denied, message).hint(hint))
 }
 
-/// Names what counts for no rule.
+/// Names the archives that count for no rule.
 pub(super) fn tell_uncounted(plan: &PrunePlan, session: &Session) {
     for (candidate, reason) in plan.uncounted() {
         session.warn(format!("`{}` does not count: {reason}", quote(&candidate.path)));

@@ -21,7 +21,7 @@ pub(super) fn keys(tool: &Tool, command: &Command, entries: &[Entry]) -> Result<
     entries.iter().try_for_each(|entry| check_key(tool, command, entry))
 }
 
-/// Refuses what a project file may not set.
+/// Refuses keys that a project file may not set.
 pub(super) fn project(tool: &Tool, command: &Command, entries: &[Entry]) -> Result<(), Failure> {
     let refused =
         |entry: &&Entry| !decisions(tool, command, entry).into_iter().all(Trust::is_for_projects);
@@ -55,7 +55,7 @@ pub(super) fn keep_rules(
     (!ignored.is_empty()).then(|| ignored.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// Refuses to start programs that a file names which others can write.
+/// Refuses programs that are named by a file that others can write.
 pub(super) fn programs(tool: &Tool, entries: &[Entry], owners: &Owners) -> Result<(), Failure> {
     let starts = |entry: &&Entry| {
         trust::of(tool, &entry.tables, &entry.key.replace('_', "-")) == Trust::Program

@@ -56,7 +56,7 @@ impl Config {
         let is_trusted =
             self.entries.iter().any(|entry| is_of(entry, name) && !entry.is_of_project());
         let counts = |entry: &Entry| !is_trusted || !entry.is_of_project();
-        // Where its paths lead is looked at when the profile is read.
+        // The targets of its paths are checked when the profile is read.
         let context =
             Context { tool, config: self, environment: &|_| None, subject: &Subject::Unknown };
         let mut found = Vec::new();
@@ -70,7 +70,7 @@ impl Config {
     }
 }
 
-/// Returns the keys of profiles that name what a profile of a project may have inside the project alone.
+/// Returns the keys whose values must be inside the project if the profile is a project's.
 fn paths_of(tool: &Tool, keys: &Command) -> Vec<String> {
     let path = [PROFILE.to_owned()];
     let longs = keys.get_arguments().filter_map(|arg| arg.get_long());

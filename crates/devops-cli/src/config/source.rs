@@ -1,4 +1,4 @@
-//! Config files: where they are, their text, and who may have written it.
+//! Config files: their paths, their text, and its possible authors.
 
 use std::{
     env,
@@ -34,9 +34,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads a file; its owners are those of what is read, whatever its name stands for later.
+    /// Reads a file; its owners are those of the open file, even if the name is replaced later.
     ///
-    /// A pipe is waited for only where it was named: in a folder of all anybody could make one.
+    /// A pipe is waited for only if it was named: in a shared folder any user could make one.
     pub(super) fn read(path: &Path, is_named: bool) -> Result<Self, PathError> {
         let folder = openat(
             CWD,

@@ -1,4 +1,4 @@
-//! What the config files say of one flag, by what a project file may do with it.
+//! The value of one flag in the config files, by the trust in a project file for it.
 
 use std::{ffi::OsString, path::Path};
 
@@ -30,7 +30,7 @@ pub(crate) fn value(
     Ok(layer.map(|layer| Layer { path: path.to_vec(), long: long.to_owned(), ..layer }))
 }
 
-/// What one file says.
+/// The values of one file.
 struct Said<'a> {
     values: Vec<OsString>,
     entry: &'a Entry,
@@ -130,7 +130,7 @@ fn check_paths(context: &Context<'_>, inside: Inside, said: &Said<'_>) -> Result
     Ok(())
 }
 
-/// What the project leaves out comes on top of what others do.
+/// Adds the exclusions of the project to those of other files.
 fn joined(other: Layer, own: &Said<'_>) -> Layer {
     let added: Vec<_> =
         own.values.iter().filter(|value| !other.values.contains(value)).cloned().collect();
@@ -141,7 +141,7 @@ fn joined(other: Layer, own: &Said<'_>) -> Layer {
     }
 }
 
-/// Of what others take, the project may take less.
+/// Takes only the values that both the project and the other files have.
 fn common(other: &Layer, own: &Said<'_>) -> Result<Layer, Failure> {
     let values: Vec<_> =
         own.values.iter().filter(|value| other.values.contains(value)).cloned().collect();

@@ -1,4 +1,4 @@
-//! What a command is about: a source, a stack.
+//! The subject of a command: a source, a stack.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,7 +9,7 @@ use clap::ArgMatches;
 
 use crate::{text, tool::Tool, trust::Project};
 
-/// Where the thing lies that a command is about.
+/// The place of a command's subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// All of it inside the project.

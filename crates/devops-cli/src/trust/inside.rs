@@ -1,4 +1,4 @@
-//! What lies inside a project.
+//! The paths that are inside a project.
 
 use std::{
     ffi::OsStr,
@@ -54,7 +54,7 @@ fn without_pattern(path: &Path) -> PathBuf {
     if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
-/// Resolves the part of a path that exists, and refuses to guess where `..` behind it would lead.
+/// Resolves the part of a path that exists; refuses `..` in the rest.
 fn resolved(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let mut missing = Vec::new();
@@ -64,7 +64,7 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
             Ok(found) => {
                 return Ok(missing.iter().rev().fold(found, |path, part| path.join(part)));
             }
-            // A link to what is missing would be followed by whatever makes the file.
+            // A dangling symbolic link would be followed by the program that creates the file.
             Err(error) if known.symlink_metadata().is_ok() => return Err(error),
             Err(error) => {
                 let (Some(name), Some(parent)) = (known.file_name(), known.parent()) else {

@@ -1,4 +1,4 @@
-//! Which value of a rule is the stricter one.
+//! The choice of the strictest value of a rule.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use super::Stricter;
 /// The values that a rule has in several files, the strongest file first.
 pub(crate) struct Strictest<'a> {
     pub(crate) rule: Stricter,
-    /// Each with whether the file is a project's.
+    /// The values of each file; `true` if the file is a project's.
     pub(crate) candidates: &'a [(Vec<OsString>, bool)],
 }
 

@@ -58,7 +58,7 @@ pub struct CreateOptions<'a> {
     pub n_threads: usize,
     /// Whether to copy what is unchanged from an earlier archive of the name.
     pub reuse: bool,
-    /// Whether to copy from archives that others could have written too.
+    /// Is set to copy also from archives that others could have written.
     pub reuse_from_any: bool,
     /// The root of this host, for its lists of users and groups.
     pub root: &'a Path,

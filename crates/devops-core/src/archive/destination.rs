@@ -1,4 +1,4 @@
-//! The folder where archives of one name go, and what this host knows of those that are there.
+//! The folder of the archives of one name, and the verdicts of this host about them.
 
 use std::{
     ffi::OsStr,
@@ -28,29 +28,29 @@ use crate::{
     verdicts::Verdicts,
 };
 
-/// Why an encrypted archive is no base for the next one.
+/// The reason for which an encrypted archive is no base for the next one.
 const SEALED: &str = "an encrypted archive cannot be copied from, and no plain copy was kept";
-/// How far clocks and calendars of hosts that share a folder may be apart.
+/// The most that clocks and calendars of hosts that share a folder may differ.
 const APART: Duration = Duration::days(1);
 
-/// Where archives go.
+/// The folder and name of the archives.
 pub(super) struct Destination<'a> {
     folder: &'a Path,
     name: &'a BackupName,
     verdicts: Verdicts,
 }
 
-/// What the next archive can be copied from.
+/// The conditions for an archive that the next one is copied from.
 pub(super) struct BaseRequest<'a> {
-    /// How hard it is to be compressed.
+    /// The compression level of the next archive.
     pub(super) level: Level,
-    /// Whether to copy from archives that others could have written too.
+    /// Is set to copy also from archives that others could have written.
     pub(super) is_blind: bool,
-    /// Whether the next one is encrypted.
+    /// Is set if the next archive is encrypted.
     pub(super) encrypts: bool,
     /// The root of the host, for its lists of users and groups.
     pub(super) root: &'a Path,
-    /// When the work began.
+    /// The time at which the work began.
     pub(super) now: OffsetDateTime,
     /// The owner that files of ours get in the folder.
     pub(super) uid: u32,
@@ -99,7 +99,7 @@ impl<'a> Destination<'a> {
         Ok(())
     }
 
-    /// Returns the newest archive that can be copied from, or tells why none is.
+    /// Returns the newest archive that can be copied from, or tells the reason if there is none.
     pub(super) fn base(
         &self,
         request: &BaseRequest<'_>,
@@ -126,7 +126,9 @@ impl<'a> Destination<'a> {
         Ok(previous)
     }
 
-    /// Remembers that this host made an archive, if it still is the one; without that, time is all it costs.
+    /// Remembers that this host made an archive, if the file is still the same.
+    ///
+    /// A failure only costs time.
     pub(super) fn remember(&mut self, path: &Path, id: FileId, index: Option<[u8; 32]>) {
         let Ok(stat) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else { return };
         let meta = Meta::from(stat);

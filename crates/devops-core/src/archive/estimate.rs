@@ -33,7 +33,7 @@ pub(super) fn beside<T>(
     let total = OnceLock::new();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Where no thread can be started, nobody hears the total.
+        // If no thread can be started, the total is not reported.
         let _counting = spawn_scoped(scope, || {
             if let Some(n_bytes) = count(source, selection, &is_over) {
                 total.get_or_init(|| n_bytes);

@@ -1,4 +1,4 @@
-//! Which archives of a folder are this host's own: by their owner, or because it remembers making them.
+//! Finds the archives of this host: by their owner, or because it remembers making them.
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
@@ -10,7 +10,7 @@ use crate::{
     verdicts::Verdicts,
 };
 
-/// Opens what this host found out about the archives of a name in a folder.
+/// Opens the verdicts of this host about the archives of a name in a folder.
 pub(super) fn verdicts(state: Option<&Path>, folder: &Path, name: &BackupName) -> Verdicts {
     let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     Verdicts::open(state, &format!("{}/{name}", real.display()))
@@ -50,7 +50,7 @@ impl<'a> FolderOwners<'a> {
         let Ok(uid) = u32::try_from(uid) else { return false };
         if !self.owners.count(uid) && !self.is_asked {
             self.is_asked = true;
-            // Where none can be made, none is ours for that.
+            // If no file can be made, this owner is unknown.
             let made = tempfile::tempfile_in(self.folder).and_then(|file| file.metadata());
             self.owners.made = made.ok().map(|metadata| metadata.uid());
         }

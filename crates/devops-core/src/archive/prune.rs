@@ -42,7 +42,7 @@ pub struct Candidate {
     /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
     pub is_sealed: bool,
     id: FileId,
-    /// What tells the file from another one of its name.
+    /// The mark that tells the file from another one of its name.
     mark: String,
     is_weighed: bool,
     proof: Proof,
@@ -55,26 +55,26 @@ impl Candidate {
     }
 }
 
-/// What is pruned, and how.
+/// The settings of a prune.
 #[derive(Clone, Copy, Debug)]
 pub struct PruneOptions<'a> {
     /// The folder with the archives.
     pub folder: &'a Path,
     /// Only archives of this name are looked at.
     pub name: &'a BackupName,
-    /// What is kept.
+    /// The rules for the archives to keep.
     pub policy: &'a KeepPolicy,
-    /// What opens encrypted archives.
+    /// The keys for encrypted archives.
     pub keys: &'a Keys,
     /// The time it is.
     pub now: OffsetDateTime,
-    /// Whether archives of all owners count.
+    /// Is set if archives of all owners count.
     pub any_owner: bool,
-    /// Whether those count that are much smaller than the ones before.
+    /// Is set if archives count that are much smaller than the ones before.
     pub accept_small: bool,
     /// The folder for what this host found out about archives, if there is one.
     pub state: Option<&'a Path>,
-    /// Whether what is found out now is kept there.
+    /// Is set to save new verdicts there.
     pub remembers: bool,
 }
 
@@ -99,14 +99,14 @@ impl PrunePlan {
         })
     }
 
-    /// Returns how many may go at once, unless `max_delete` says another number.
+    /// Returns the most archives that one run may remove: `max_delete`, if given.
     pub fn most_removals(&self, max_delete: Option<u64>) -> usize {
-        // Half of what others may have put there would be a number of theirs.
+        // Archives that do not count must not raise the limit: others may have put them there.
         let n_counted = self.candidates.len() - self.uncounted().count();
         retention::most_removals(n_counted, max_delete)
     }
 
-    /// Lets only so many go, the oldest first, and leaves the rest to a later run; returns how many wait.
+    /// Leaves all but the oldest `budget` removals to a later run; returns how many wait.
     pub fn postpone(&mut self, budget: usize) -> usize {
         let mut going: Vec<_> =
             self.candidates.iter_mut().filter(|candidate| candidate.fate == Fate::Remove).collect();
@@ -121,10 +121,11 @@ impl PrunePlan {
 
 /// Decides which archives go.
 ///
-/// Archives are grouped by host and source. Before anything of a group goes, what the rules keep of it
-/// proves itself: ours by index and footer; of others the newest, by being read whole. Encrypted archives
-/// that none of the keys opens are a group of their own, and must have the shape of one. What does not
-/// prove itself, or belongs to another user, counts for no rule and stays.
+/// Archives are grouped by host and source. Before any of a group is removed, those that the rules
+/// keep are proven: ours by index and footer; of other tools the newest, which is read whole.
+/// Encrypted archives that none of the keys opens are a group of their own, and must have the shape
+/// of one. An archive that is not proven, or that belongs to another user, counts for no rule and
+/// stays.
 pub fn plan_prune(options: &PruneOptions<'_>, cancel: &Cancel) -> Result<PrunePlan, ArchiveError> {
     if options.policy.is_empty() {
         return Err(retention::EmptyPolicy.into());
@@ -138,7 +139,7 @@ pub fn plan_prune(options: &PruneOptions<'_>, cancel: &Cancel) -> Result<PrunePl
         candidates.extend(group);
     }
     if options.remembers {
-        // What cannot be kept is found out again.
+        // A verdict that cannot be saved is found again by the next run.
         let _saved = looking.verdicts.save();
     }
     Ok(PrunePlan { candidates })

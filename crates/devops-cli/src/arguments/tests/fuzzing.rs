@@ -1,7 +1,7 @@
 //! Random command lines, environments and config files, from a seed that makes every run the same.
 //!
-//! Whatever is asked, the answer is a value, a usage error or an error of a file: never a panic, never a
-//! bug. `cargo xtask fuzz cli` runs it for minutes.
+//! Each of them gives a value, a usage error or an error of a file: never a panic, never a bug.
+//! `cargo xtask fuzz cli` runs it for minutes.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use super::*;
 use crate::trust::{Decision, Stricter};
 
 const CASES: u64 = 10_000;
-/// Nothing here waits for anything, so a case that takes so long hangs.
+/// A case that takes so long hangs: nothing here waits for anything.
 const LONGEST: Duration = Duration::from_secs(20);
 
 const TRUST: &[Decision] = &[
@@ -229,7 +229,7 @@ fn file(random: &mut Random) -> Vec<u8> {
 }
 
 fn write(path: &Path, bytes: &[u8]) {
-    // Nothing here has to survive a crash, and to sync would take longer than all the rest.
+    // Nothing here has to survive a crash, and a sync would take longer than all the rest.
     File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
@@ -248,7 +248,7 @@ fn check(seed: u64, folder: &Path, command: &Command) -> &'static str {
     };
     // As a project file it is read whatever the line says.
     let found = Config::of_project(&TOOL, command, &project);
-    // To show all settings takes as long as all the rest.
+    // Showing all settings takes as long as all the rest.
     if let Some(config) = found.as_ref().ok().filter(|_| seed.is_multiple_of(4)) {
         let settings = show::settings(&TOOL, command, config, &lookup);
         expect_no_bug(seed, settings.err());

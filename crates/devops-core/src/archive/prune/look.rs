@@ -27,7 +27,7 @@ use crate::{
 const EMPTY: &str = "it holds nothing";
 const REPLACED: &str = "it was replaced while this looked at it";
 
-/// What a prune reads from.
+/// The inputs of a prune.
 pub(super) struct Looking<'a> {
     pub(super) options: &'a PruneOptions<'a>,
     pub(super) owners: FolderOwners<'a>,
@@ -35,7 +35,7 @@ pub(super) struct Looking<'a> {
     pub(super) cancel: &'a Cancel,
 }
 
-/// What the beginning and the end of an archive tell.
+/// The results of reading the beginning and the end of an archive.
 struct Ends {
     origin: Option<Origin>,
     is_sealed: bool,
@@ -123,7 +123,7 @@ impl Looking<'_> {
         ends.proof = match first {
             Ok((true, _)) => Proof::Uncounted(EMPTY.to_owned()),
             Ok((false, origin)) => {
-                // What says that it is ours and lacks its footer is rare, and doubtful.
+                // An archive that claims to be ours and has no footer is rare, and doubtful.
                 let is_costly = origin.is_none() && ends.index.is_none();
                 ends.origin = origin;
                 Proof::Unproven { is_costly }
@@ -133,7 +133,7 @@ impl Looking<'_> {
         Ok(ends)
     }
 
-    /// Lets an archive prove itself, unless it is known what came of that.
+    /// Proves an archive, unless there is a verdict already.
     pub(super) fn prove(&mut self, candidate: &mut Candidate) -> Result<(), ArchiveError> {
         let now = self.options.now;
         let name = candidate.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -172,7 +172,7 @@ fn flaw(archive: Archive<'_>, id: FileId, cancel: &Cancel) -> Result<Option<Stri
         };
     };
     let n = indexed.index.segments.len();
-    // Where a disk or a crash left zeros in a file, many segments are none.
+    // If a disk or a crash left zeros in a file, many segments are not valid.
     let mut some = vec![0, n / 2, n.saturating_sub(1)];
     some.dedup();
     for n in some {
