@@ -159,7 +159,7 @@ fn the_next_archive_copies_from_a_private_cache() {
     });
     let cache = fixture.env.home().join(".cache/devops/backup");
 
-    // What everybody can read who enters the home folder is kept only if that is asked for.
+    // A plain copy is readable for all who can enter the home folder: it is kept only on request.
     let without = fixture.create(&to_us);
     let again = fixture.run(&[&["create", "data", "backups"][..], &to_us].concat());
     assert!(!cache.exists());

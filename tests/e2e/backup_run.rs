@@ -328,7 +328,7 @@ fn a_profile_whose_archives_belong_to_another_user_is_partial_unless_that_is_all
     env.run(TOOL, ["run", "home"]).expect_code(0);
     let [theirs] = <[String; 1]>::try_from(names_in(&env.path("backups"))).unwrap();
     let theirs = env.path("backups").join(theirs);
-    // What this host remembers making would count for any owner.
+    // An archive that this host remembers making would count for any owner.
     fs::remove_dir_all(env.home().join(".local/state/devops")).unwrap();
     std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
 

@@ -68,7 +68,7 @@ impl Random {
     }
 }
 
-/// What a tool understands: its commands, and the keys of each.
+/// The words that a tool understands: its commands, and the keys of each.
 struct Vocabulary {
     tool: &'static str,
     table: &'static str,

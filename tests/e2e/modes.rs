@@ -1,4 +1,4 @@
-//! Who may read what the tools write, whatever the umask.
+//! The access to the files that the tools write, under any umask.
 
 use std::{
     fs,

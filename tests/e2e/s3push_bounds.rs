@@ -1,5 +1,4 @@
-//! What a store answers has an end for `devops-s3push`, whatever the store does; and a store must have an
-//! address.
+//! The answers of a store are bounded for `devops-s3push`, and a store must have an address.
 
 use devops_e2e::Run;
 
@@ -11,7 +10,7 @@ fn check_one_error(run: &Run, code: i32, said: &str) {
     let errors: Vec<_> = run.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{}", run.stderr);
     assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
-    // What the SDK keeps of an answer is no message for people.
+    // The SDK's dump of an answer is no message for people.
     assert!(!run.stderr.contains("Response {") && run.stderr.len() < 2000, "{}", run.stderr);
 }
 

@@ -41,7 +41,7 @@ fn check(text: &str, secrets: &[&str], place: &str) {
 fn verbose(secrets: &[&str], args: &[&str], command: impl Fn(&[&str]) -> Command) -> Vec<Run> {
     let forms: [&[&str]; 3] = [&["-vvv"], &["-vvv", "--log-format", "json"], &["-vvv", "--json"]];
     let runs = forms.map(|form| {
-        // Behind `--` stands a command of somebody else's.
+        // The command behind `--` is not one of ours.
         let at = args.iter().position(|&arg| arg == "--").unwrap_or(args.len());
         let run = finish(&mut command(&[&args[..at], form, &args[at..]].concat()));
         check(&run.stderr, secrets, &format!("the stderr of {args:?}"));
@@ -95,7 +95,7 @@ fn the_most_verbose_log_of_s3push_holds_no_secret() {
     }
     let heard = finish(&mut s3push(&setting, &["list", "s3://backups/", "-vvv"]));
     assert!(heard.stderr.contains("debug: "), "libraries are heard: {}", heard.stderr);
-    // What it prints is an address with a token in it: that is what it is for.
+    // It prints an address with a token in it: that is its purpose.
     verbose(&secrets, &["presign", "s3://backups/env"], |args| s3push(&setting, args));
 
     let environment = String::from_utf8(setting.object("env")).unwrap();
@@ -229,7 +229,7 @@ fn no_dump_of_the_memory_is_made() {
         |log: &[devops_fakes::s3::Entry]| log.iter().any(|put| put.operation == "PutObject");
     assert!(setting.server.wait_for(is_there, crate::s3push::LONG));
 
-    // What cannot be dumped belongs to root, as in proc(5).
+    // The files of a process that cannot be dumped belong to root, as in proc(5).
     let pid = running.pid().as_raw_pid();
     let owner = fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid();
 

@@ -1,4 +1,4 @@
-//! What no output shows, and what is said of secrets that lie open.
+//! The secrets that no output shows, and the warnings of secrets that others can read.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

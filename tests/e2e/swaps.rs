@@ -58,7 +58,7 @@ struct Scene<'a> {
     outside: PathBuf,
 }
 
-/// What tells whether a file is what it was.
+/// The state by which a file is known to be unchanged.
 type State = (PathBuf, u32, u32, i64, i64, Vec<u8>);
 
 impl<'a> Scene<'a> {

@@ -1,4 +1,4 @@
-//! What a config file may do that nobody named, or that somebody else can write.
+//! The trust in config files that were not named, or that another user can write.
 
 use std::{
     fs,

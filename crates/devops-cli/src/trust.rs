@@ -1,8 +1,9 @@
 //! The trust in a project file for each flag.
 //!
-//! A project file is found by walking up, so its author is unknown: it may be in a cloned repository
-//! or in `/tmp`. It may choose looks and speed, and make rules stricter. A table of the tool has the
-//! trust for each flag; a flag that is in no table is the user's alone, and fails the tests.
+//! A project file is found by walking up, so its author is unknown: it may be in a cloned
+//! repository or in `/tmp`. It may choose looks and speed, and make rules stricter. A table of the
+//! tool has the trust for each flag; a flag that is in no table is the user's alone, and fails the
+//! tests.
 
 use clap::Command;
 

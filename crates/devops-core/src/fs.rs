@@ -1,4 +1,5 @@
-//! Files: errors that name the path, and writing that leads nowhere else and leaves nothing by halves.
+//! Files: errors that name the path, and writes that stay in their directory and leave no partial
+//! file.
 //!
 //! `rooted_dir` reaches what is below an open directory, `destination` decides where a file is written, and
 //! `atomic` puts it there as one step; `output` takes pipes as well.

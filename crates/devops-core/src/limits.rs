@@ -1,10 +1,10 @@
-//! Limits of the host: what is refused today may be given tomorrow, or after a look at `ulimit -a`.
+//! Limits of the host: a retry may succeed later, or after a limit of `ulimit -a` was raised.
 
 use std::{error::Error, io, thread};
 
 use rustix::io::Errno;
 
-/// What the host gives no more of.
+/// The resource that the host gives no more of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Threads and processes.
@@ -33,7 +33,7 @@ impl Limit {
         }
     }
 
-    /// Returns what to raise.
+    /// Returns a hint that names the limits to raise.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Threads => {

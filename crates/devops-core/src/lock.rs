@@ -140,12 +140,12 @@ pub enum LockError {
     /// A signal came while waiting.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
-    /// What has the name of its lock file is none.
+    /// Something has the name of the lock file and is none.
     #[error("`{}` is {what}, and no lock", .path.display())]
     NotALock {
         /// The path of the lock file.
         path: PathBuf,
-        /// What is there.
+        /// The kind of thing that has the name.
         what: &'static str,
     },
     /// Somebody else has it.
@@ -289,8 +289,8 @@ impl Attempt<'_> {
         openat(&self.folder, FILE_NAME, flags, Mode::RUSR | Mode::WUSR).map(File::from)
     }
 
-    /// Refuses what is no lock file: it is neither followed nor written to, since another user may have put
-    /// it there to have another file overwritten.
+    /// Refuses anything but a lock file: it is neither followed nor written to, since another user
+    /// may have put it there to have another file overwritten.
     fn check_name(&self) -> Result<(), LockError> {
         let Ok(stat) = statat(&self.folder, FILE_NAME, AtFlags::SYMLINK_NOFOLLOW) else {
             return Ok(());

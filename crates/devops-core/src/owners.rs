@@ -1,4 +1,4 @@
-//! Who owns a file and who may write to it, by the numbers of the host and its lists of users and groups.
+//! The users who own a file and may write to it, by the lists of users and groups of the host.
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt, path::Path};
 
@@ -10,7 +10,7 @@ use crate::fs::read_text;
 const LIST_LIMIT: u64 = 16 << 20;
 const READ: u32 = 0o4;
 const WRITE: u32 = 0o2;
-/// How far the bits of a group stand to the left of those of all others.
+/// The distance of the bits of a group to the left of those of all others.
 const GROUP: u32 = 3;
 
 /// The owner, group and mode of an open file.
@@ -60,17 +60,17 @@ impl Accounts {
         entries.find(|entry| entry[0] == group)?.get(2)?.parse().ok()
     }
 
-    /// Returns who may write to a file beside its owner and root, if anybody may.
+    /// Returns those, beside its owner and root, who may write to a file; `None` if no one may.
     pub fn other_writers(&self, file: FileAccess) -> Option<String> {
         self.others(file, WRITE).map(|who| format!("{who} may write to it"))
     }
 
-    /// Returns who may read a file beside its owner and root, if anybody may.
+    /// Returns those, beside its owner and root, who may read a file; `None` if no one may.
     pub fn other_readers(&self, file: FileAccess) -> Option<String> {
         self.others(file, READ)
     }
 
-    /// Returns who beside its owner has this permission on a file.
+    /// Returns those, beside its owner, who have this permission on a file.
     fn others(&self, file: FileAccess, permission: u32) -> Option<String> {
         if file.mode & permission != 0 {
             return Some("everybody".to_owned());
@@ -100,7 +100,7 @@ impl Accounts {
     }
 }
 
-/// Whose files in a folder count as ours.
+/// The owners whose files in a folder count as ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnOwners {
     /// The owner of the folder.

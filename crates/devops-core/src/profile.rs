@@ -52,7 +52,7 @@ pub struct Profile<'a> {
     pub keys: &'a Keys,
     /// What is kept; an empty policy keeps everything.
     pub keep: KeepPolicy,
-    /// What counts beside that, and how much may go at once.
+    /// The archives that count beside the usual ones, and the most that one run may remove.
     pub limits: PruneLimits,
     /// Commands around the work.
     pub hooks: Hooks,
@@ -64,14 +64,14 @@ pub struct Profile<'a> {
     pub metrics_dir: Option<PathBuf>,
 }
 
-/// What a prune of a profile takes for good, and how much of it may go.
+/// The archives that a prune of a profile counts, and the most it may remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneLimits {
-    /// Whether archives of all owners count.
+    /// Is set if archives of all owners count.
     pub any_owner: bool,
-    /// Whether those count that are much smaller than the ones before.
+    /// Is set if archives count that are much smaller than the ones before.
     pub accept_small: bool,
-    /// How many archives of a source may go in one run, if not as many as usual.
+    /// The most archives of a source that one run may remove; `None` for the usual number.
     pub max_delete: Option<u64>,
 }
 

@@ -11,7 +11,7 @@ pub use shown::{is_secret_name, without_secrets};
 /// A password, token or key: it has no `Display`, `Debug` prints stars, and its bytes are overwritten when
 /// it is dropped.
 ///
-/// What a library copies of it is beyond that, and so are the buffers it was read through.
+/// The copies that a library makes are not overwritten, nor are the buffers it was read through.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -1,7 +1,7 @@
-//! What this host found out about the archives of one place, kept in its state folder.
+//! The verdicts of this host about the archives of one place, kept in its state folder.
 //!
-//! It saves proving an archive again, and tells the archives that this host made from others'. A file that
-//! is lost, damaged or in the hands of others is none: everything is then found out anew.
+//! They save proving an archive again, and tell the archives that this host made from others'. A
+//! file that is missing, corrupt or writable by others is ignored: everything is then proven anew.
 
 use std::{
     collections::BTreeMap,
@@ -20,15 +20,15 @@ use time::{Duration, OffsetDateTime};
 
 use crate::fs::{PathError, create_folders, parent, replace};
 
-/// How long a verdict holds.
+/// The time for which a verdict is valid.
 const HOLDS: Duration = Duration::days(30);
 /// A larger file is none of ours.
 const LIMIT: u64 = 16 << 20;
 const OTHERS_WRITE: u32 = 0o022;
-/// How many hexadecimal digits tell places apart.
+/// The number of hexadecimal digits that tell places apart.
 const DIGITS: usize = 32;
 
-/// What is known of the archives of one place.
+/// The verdicts about the archives of one place.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     file: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub struct Verdicts {
     is_changed: bool,
 }
 
-/// What is known of one archive, by its file name or key.
+/// The verdict about one archive, by its file name or key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ struct Known {
     made: Option<Made>,
 }
 
-/// What an archive was found to be.
+/// The result of proving an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Judged {
     mark: String,
@@ -64,7 +64,8 @@ struct Made {
 }
 
 impl Verdicts {
-    /// Reads what is known of `place`, a text that names it; without a folder nothing is, or will be.
+    /// Reads the verdicts about `place`, a text that names it; without a folder none is read or
+    /// saved.
     pub fn open(folder: Option<&Path>, place: &str) -> Self {
         let Some(folder) = folder else { return Self::default() };
         let hash = blake3::hash(place.as_bytes()).to_hex();
@@ -73,9 +74,9 @@ impl Verdicts {
         Self { file: Some(file), known: known.unwrap_or_default(), is_changed: false }
     }
 
-    /// Returns what an archive was found to be, if that still holds: nothing wrong, or its flaw.
+    /// Returns the result of proving an archive, if it is still valid: nothing wrong, or its flaw.
     ///
-    /// `mark` is what tells it from another one of the same name.
+    /// `mark` tells the archive from another one of the same name.
     pub fn verdict(&self, name: &str, mark: &str, now: OffsetDateTime) -> Option<Result<(), &str>> {
         let judged = self.known.get(name)?.judged.as_ref()?;
         let age = now.unix_timestamp().checked_sub(judged.time)?;
@@ -83,7 +84,7 @@ impl Verdicts {
         holds.then_some(judged.flaw.as_deref().map_or(Ok(()), Err))
     }
 
-    /// Remembers what an archive was found to be.
+    /// Remembers the result of proving an archive.
     pub fn judge(&mut self, name: &str, mark: &str, flaw: Option<&str>, now: OffsetDateTime) {
         let judged = Judged {
             mark: mark.to_owned(),
@@ -122,7 +123,7 @@ impl Verdicts {
         self.is_changed |= self.known.len() != n;
     }
 
-    /// Writes what changed.
+    /// Writes the file if a verdict changed.
     pub fn save(&self) -> Result<(), PathError> {
         let Some(file) = self.file.as_ref().filter(|_| self.is_changed) else { return Ok(()) };
         create_folders(parent(file))?;

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_limit_counts_whoever_names_it() {
+    fn the_least_limit_counts_from_any_file() {
         let rule = Stricter::AtMost(None);
 
         assert_eq!(choose(rule, &[(&["9"], true), (&["3"], false)]).unwrap().0, ["3"]);

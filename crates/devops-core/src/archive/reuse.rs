@@ -5,9 +5,9 @@
 //! entries that fills a segment is copied without being read. Everything else is read; where it
 //! gives a piece the archive before has, its compressed form is copied.
 //!
-//! What an archive says of an unchanged file goes into the next one unread, and nothing in it proves who
-//! wrote it. So only those are copied from that no other user could have written, or that this host
-//! remembers making.
+//! The content that an archive has of an unchanged file goes into the next one unread, and nothing
+//! in it proves its author. So only those archives are copied from that no other user could have
+//! written, or that this host remembers making.
 //!
 //! Each run reads a share of the unchanged groups again, so that within [`ROUND`] days of daily runs
 //! everything was compared with its source: a bad byte of an archive does not travel for ever, and a
@@ -64,7 +64,8 @@ impl Previous {
 
     /// Opens the newest of these archives that can be copied from, given the oldest first.
     ///
-    /// Hears of the first that only its origin keeps from it, if no other can be copied from.
+    /// Tells of the first archive that is refused only for its origin, if no other can be copied
+    /// from.
     pub(super) fn newest<'a>(
         archives: impl DoubleEndedIterator<Item = &'a Path>,
         level: Level,
@@ -139,9 +140,9 @@ impl Previous {
     }
 }
 
-/// Which archives are copied from: what they say goes into the next one unread.
+/// The archives that are copied from: their content goes into the next one unread.
 pub(super) struct Trust<'a> {
-    /// Whether all are.
+    /// Is set if all are copied from.
     pub(super) is_blind: bool,
     pub(super) owners: FolderOwners<'a>,
     pub(super) verdicts: &'a Verdicts,
@@ -150,7 +151,7 @@ pub(super) struct Trust<'a> {
 }
 
 impl Trust<'_> {
-    /// Returns why an open archive is not copied from, if it has an index and is not.
+    /// Returns the reason not to copy from an open archive, if it has an index and there is one.
     fn refusal(&mut self, path: &Path, stored: &Stored) -> Option<String> {
         let index = Index::footer(stored)?.index_hash;
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -26,7 +26,7 @@ use super::{
     selection::{Selection, Verdict},
 };
 use crate::cancel::{Cancel, Cancelled};
-/// How every folder is opened.
+/// The flags with which every folder is opened.
 pub(super) use crate::fs::DIRECTORY as FOLDER;
 
 const MAX_OPEN: usize = 64;

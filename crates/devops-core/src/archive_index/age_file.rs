@@ -1,9 +1,9 @@
-//! Whether a file can be one that age encrypted, without any key: by its header and its length.
+//! Checks without a key that age can have written a file: by its header and its length.
 //!
 //! The format is that of age-encryption.org/v1: a header of lines that ends with its MAC, a nonce of 16
 //! bytes, and chunks of 64 KiB with a tag of 16 bytes each; only the last is shorter, and never empty.
 
-/// What a file that is encrypted by age begins with.
+/// The first bytes of a file that is encrypted by age.
 pub(crate) const MARK: &[u8] = b"age-encryption.org/v1\n";
 /// The longest header that is looked at: of some hundred recipients.
 pub(crate) const LONGEST_HEADER: u64 = 64 << 10;
@@ -16,12 +16,12 @@ const MAC_DIGITS: usize = 43;
 /// The longest line of a stanza's body.
 const COLUMNS: usize = 64;
 
-/// Why a file is none that age wrote to its end.
+/// The flaw of a file that age did not write to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// Its header is none of age, or goes on behind what was looked at.
+    /// Its header is none of age, or is longer than the bytes that were read.
     Header,
-    /// What follows the header are no whole chunks.
+    /// The bytes behind the header are no whole chunks.
     Chunks,
 }
 

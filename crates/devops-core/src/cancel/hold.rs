@@ -1,9 +1,9 @@
-//! What keeps the process alive for a while after a signal, although the time to stop by itself is over.
+//! Keeps the process alive after a signal, although the time to stop by itself is over.
 //!
-//! Long operations look at [`Cancel`](super::Cancel), but one may be deaf: it waits for a pipe, or forgot to
-//! look. So the binaries end the process from outside some time after the first signal. Two things are in
-//! the way of that: a step that must not be torn, such as a rename with the record of it, and a child that
-//! was asked to stop and has limits of its own.
+//! Long operations check [`Cancel`](super::Cancel), but one may not do so in time: it waits for a
+//! pipe, or lacks the check. So the binaries end the process some time after the first signal. Two
+//! things delay that: a step that must not be interrupted, such as a rename with its record, and a
+//! child that was asked to stop and has limits of its own.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -25,7 +25,7 @@ enum Held {
     Child,
 }
 
-/// Holds the process for a step of a moment that must not be torn, in which no other step is begun.
+/// Holds the process for a short step that must not be interrupted and begins no other step.
 ///
 /// Once the time to stop is over no further step begins: the thread then waits for the end.
 pub fn hold_step() -> Hold {
@@ -43,7 +43,7 @@ pub fn wait_unheld(patience: Duration) -> impl Sized {
     HOLDS.wait_unheld(patience)
 }
 
-/// What holds a process.
+/// The steps and children that hold a process.
 struct Holds {
     state: Mutex<State>,
     changed: Condvar,

@@ -26,14 +26,14 @@ use crate::lock::is_unsupported;
 
 /// Stands in every temporary name, so that leftovers can be recognized.
 const PARTIAL: &str = ".partial";
-/// How many letters and digits tell one temporary name from another.
+/// The number of letters and digits that tell one temporary name from another.
 const RANDOM_LENGTH: usize = 6;
 /// File systems allow 255 bytes, of which a temporary name needs some more than the final one.
 const LONGEST_NAME: usize = 200;
 
 /// A file that appears under its final name whole and durable, or not at all.
 ///
-/// It is written under a temporary name in the same folder and locked meanwhile,
+/// It is written under a temporary name in the same folder, and locked until it is committed,
 /// so that [`remove_stale`] can tell the leftover of a killed process from work in progress.
 /// Dropping it without [`commit`](Self::commit) removes it.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// Creates the temporary file, readable by its owner alone until [`commit`](Self::commit).
     ///
-    /// What a trusted link under the final name leads to is replaced, not the link; see
+    /// If a trusted link has the final name, its target is replaced, not the link; see
     /// [`Destination::open`].
     pub fn create(target: impl AsRef<Path>) -> Result<Self, PathError> {
         Self::create_at(&Destination::open(target.as_ref())?)

@@ -1,7 +1,7 @@
-//! Where a file is written: an open directory and a name in it.
+//! The destination of a file: an open directory and a name in it.
 //!
-//! The directory that a user names may be reached through links. It is opened once and held, and from then
-//! on everything happens by handle: what others do to the path meanwhile leads nowhere else.
+//! The directory that a user names may be reached through links. It is opened once and held; from
+//! then on all work goes by the directory handle. Later changes of the path redirect nothing.
 
 use std::{
     ffi::OsStr,
@@ -43,18 +43,18 @@ pub(crate) enum RefusedLink {
     Below,
 }
 
-/// Where a file is written.
+/// The destination of a file.
 #[derive(Clone, Debug)]
 pub struct Destination {
     pub(crate) at: DirEntryPath,
     path: PathBuf,
 }
 
-/// What a path that is to be written leads to.
+/// The target of a path that is to be written.
 pub enum Resolved {
     /// A file, or a name that is free.
     File(Destination),
-    /// A pipe, a terminal or what this process has open.
+    /// A pipe, a terminal or a descriptor of this process.
     Stream(Stream),
 }
 
@@ -63,7 +63,7 @@ pub enum Resolved {
 pub struct Stream {
     at: DirEntryPath,
     path: PathBuf,
-    /// Whether it is what a descriptor of this process leads to, as `/dev/stdout` does.
+    /// Is set if the path leads to a descriptor of this process, as `/dev/stdout` does.
     is_descriptor: bool,
 }
 
@@ -113,7 +113,7 @@ impl Destination {
         Self { at: self.at.sibling(name), path: parent(&self.path).join(name) }
     }
 
-    /// Fails if a link was put under the final name meanwhile.
+    /// Fails if the final name has become a link.
     pub(super) fn check_no_link(&self) -> Result<(), PathError> {
         let stat = self.at.look().at(&self.path, "replace")?;
         if stat.is_some_and(|stat| kind(&stat) == FileType::Symlink) {
@@ -148,14 +148,14 @@ impl OpenFolder {
         &self.path
     }
 
-    /// Returns where the file `relative` goes, and makes the folders above it; no link is followed.
+    /// Returns the destination of the file `relative`, and makes its folders; no link is followed.
     pub fn make(&self, relative: &Path) -> Result<Destination, PathError> {
         let above = relative.parent().unwrap_or(Path::new(""));
         let dir = self.root.make(above, &mut |_| {});
         self.destination(dir.at(self.path.join(above), "enter")?, relative)
     }
 
-    /// Returns where the file `relative` is, if there is a folder for it.
+    /// Returns the place of the file `relative`, if its folder exists.
     pub fn find(&self, relative: &Path) -> Result<Option<Destination>, PathError> {
         let above = relative.parent().unwrap_or(Path::new(""));
         match self.root.folder(above) {
@@ -183,7 +183,8 @@ impl OpenFolder {
     }
 }
 
-/// Returns what a path leads to that a user wants written; links that may be followed are, one at a time.
+/// Resolves a path that a user wants written; follows the links that may be followed, one at a
+/// time.
 pub fn resolve(named: &Path) -> Result<Resolved, PathError> {
     let mut path = named.to_owned();
     for _ in 0..=MAX_LINKS {
@@ -199,7 +200,7 @@ pub fn resolve(named: &Path) -> Result<Resolved, PathError> {
             FileType::Symlink if !is_trusted(&at, &stat).at(named, "read")? => {
                 return Err(refused(RefusedLink::Untrusted)).at(path, "follow");
             }
-            // What it says is for people: only the kernel can follow it.
+            // The text of the link is for people: only the kernel can follow it.
             FileType::Symlink if is_in_proc(&at) => {
                 return Ok(stream(at, named, true));
             }
@@ -237,7 +238,7 @@ fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Returns whether only we or root can have put there what `stat` describes.
+/// Returns whether only we or root can have put there the file of this `stat`.
 fn is_trusted(at: &DirEntryPath, stat: &Stat) -> io::Result<bool> {
     let is_ours = |uid: u32| uid == 0 || uid == geteuid().as_raw();
     let dir = FileAccess::from(&fstat(at.dir.as_fd())?);
@@ -249,7 +250,7 @@ fn is_in_proc(at: &DirEntryPath) -> bool {
     fstatfs(at.dir.as_fd()).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(PROC_SUPER_MAGIC))
 }
 
-/// Opens what `/dev/fd/N` leads to; a file is written on from its end.
+/// Opens the target of `/dev/fd/N`; a file is appended to.
 fn open_descriptor(at: &DirEntryPath) -> rustix::io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOCTTY | OFlags::CLOEXEC;
     openat(at.dir.as_fd(), &at.name, flags, Mode::empty()).map(File::from)

@@ -1,4 +1,4 @@
-//! Writing what a user asked for where the user said: a file as one step, a pipe as a stream.
+//! Writes the output that a user named: a file as one step, a pipe as a stream.
 
 use std::{
     fs::File,
@@ -54,17 +54,17 @@ impl Write for Output {
     }
 }
 
-/// Writes `bytes` to what a user named: a file is replaced as one durable step.
+/// Writes `bytes` to the output that a user named: a file is replaced as one durable step.
 pub fn write_output(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
     let mut output = Output::open(path)?;
     output.write_all(bytes).at(path, "write")?;
     output.commit(mode)
 }
 
-/// Fails where `path` could not be written, before work is spent on what it is to hold.
+/// Fails if `path` could not be written, before work is spent on its content.
 pub fn check_output(path: &Path) -> Result<(), PathError> {
     match resolve(path)? {
-        // What it was created as is gone at once.
+        // The temporary file is removed at once.
         Resolved::File(destination) => AtomicFile::create_at(&destination).map(drop),
         Resolved::Stream(_) => Ok(()),
     }

@@ -27,14 +27,14 @@ use rustix::{
 
 use super::ReplacePolicy;
 
-/// How every directory beneath another is opened.
+/// The flags with which every directory beneath another is opened.
 pub(crate) const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Device and inode: what makes two paths the same file.
 pub(crate) type FileId = (u64, u64);
 
-/// How the directories beneath the root are reached; both ways are equally safe.
+/// The way in which directories beneath the root are reached; both ways are equally safe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lookup {
     /// The kernel resolves whole paths, if it can.

@@ -176,7 +176,7 @@ fn links_in_a_circle_end() {
 }
 
 #[test]
-fn a_link_put_under_the_final_name_meanwhile_stays() {
+fn a_link_put_under_the_final_name_during_a_write_stays() {
     let (dir, file) = own_folder();
     let target = dir.path().join("target");
     let mut atomic = AtomicFile::create(&target).unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-/// Returns 0666 less the umask of this process: what a file is created with that a user asked for.
+/// Returns 0666 less the umask of this process: the mode of a file that a user asked for.
 ///
-/// Where the kernel does not tell the umask, the owner alone gets the file.
+/// If the kernel does not tell the umask, only the owner gets access.
 pub fn user_mode() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     // The call that returns it also sets it, for all threads.

@@ -219,7 +219,7 @@ fn is_url(value: &str) -> bool {
         && !value.contains(char::is_whitespace)
 }
 
-/// Hides the value of a secret, and what of another value is one.
+/// Hides the value of a secret, and the secrets within other values.
 fn redact(name: &str, value: &str) -> String {
     if is_secret_name(name) && !value.is_empty() {
         return REDACTED.to_owned();

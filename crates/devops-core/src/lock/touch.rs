@@ -1,4 +1,4 @@
-//! Says over a network from time to time that a lock is still held.
+//! Shows over a network from time to time that a lock is still held.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 
-/// How often a holder says that it is still there.
+/// The interval at which a holder shows that it is still there.
 const TOUCH_EVERY: Duration = Duration::from_mins(1);
 
 /// Touches the lock file from time to time until it is dropped.

@@ -36,11 +36,11 @@ pub struct PruneRequest {
     pub versions: bool,
     /// How what is kept is locked, if it is.
     pub lock: Option<LockMode>,
-    /// Whether those count that are much smaller than the ones before.
+    /// Is set if archives count that are much smaller than the ones before.
     pub accept_small: bool,
     /// The folder for what this host found out about archives, if there is one.
     pub state: Option<PathBuf>,
-    /// Whether what is found out now is kept there.
+    /// Is set to save new verdicts there.
     pub remembers: bool,
 }
 
@@ -127,10 +127,10 @@ impl OffsitePlan {
         self.archives.iter().filter(|archive| archive.fate == Fate::Remove)
     }
 
-    /// Returns how many may go at once, unless `max_delete` says another number.
+    /// Returns the most archives that one run may remove: `max_delete`, if given.
     pub fn most_removals(&self, max_delete: Option<u64>) -> usize {
         let is_counted = |one: &&StoredArchive| !matches!(one.fate, Fate::Uncounted(_));
-        // Half of what others may have put there would be a number of theirs.
+        // Archives that do not count must not raise the limit: others may have put them there.
         let n_counted = self.archives.iter().filter(is_counted).count();
         retention::most_removals(n_counted, max_delete)
     }
@@ -173,7 +173,7 @@ pub fn plan_prune<'a>(
             archives.extend(group);
         }
         if request.remembers {
-            // What cannot be kept is found out again.
+            // A verdict that cannot be saved is found again by the next run.
             let _saved = verdicts.save();
         }
         let keeps_versions = looking.keeps_versions().await?;
@@ -181,7 +181,7 @@ pub fn plan_prune<'a>(
     })
 }
 
-/// Opens what this host found out about the archives of the name in the folder.
+/// Opens the verdicts of this host about the archives of the name in the folder.
 fn verdicts(link: Link<'_>, request: &PruneRequest) -> Verdicts {
     let endpoint = link.store.address().endpoint_url.as_deref().unwrap_or_default();
     let place = format!("{endpoint} {}{}", request.folder, request.name);

@@ -60,7 +60,7 @@ pub(super) fn environment(
     let value = |value: OsString| Some(value).filter(|value| is_over && !value.is_empty());
     let error = report.error().unwrap_or_default();
     vec![
-        // Who knows these addresses speaks in our name, and no hook has to.
+        // A holder of these addresses can send reports as us, and no hook needs to.
         ("DEVOPS_BACKUP_HEALTHCHECK".into(), None),
         ("DEVOPS_BACKUP_WEBHOOK".into(), None),
         ("DEVOPS_BACKUP_PROFILE".into(), Some(report.profile.clone().into())),

@@ -115,9 +115,9 @@ pub struct Pruned {
     pub n_kept: usize,
     /// How many are gone.
     pub n_removed: usize,
-    /// How many of those kept count for no rule: they are damaged, or of another user.
+    /// The number of those kept that count for no rule: they are damaged, or of another user.
     pub n_uncounted: usize,
-    /// How many of those kept are for a later run to remove.
+    /// The number of those kept that a later run removes.
     pub n_postponed: usize,
     /// The bytes of those that are gone.
     pub bytes_freed: u64,

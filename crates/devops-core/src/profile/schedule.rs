@@ -38,7 +38,7 @@ pub struct Schedule<'a> {
     pub makes_copies: bool,
 }
 
-/// What a unit or a line for cron cannot say.
+/// The reason for which a unit or a line for cron cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSchedule {
     /// It has more than one line, or control characters.

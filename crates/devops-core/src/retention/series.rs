@@ -1,7 +1,8 @@
-//! Which archives of one series stay: what does not prove itself counts for no rule, and stays.
+//! Decides the archives of one series that stay: one that is not proven counts for no rule, and
+//! stays.
 //!
-//! Pure, and the same for archives here and off-site: the caller finds out what it is asked, and asks
-//! again.
+//! Pure, and the same for archives here and off-site: the caller proves the archives it is asked
+//! to, and asks again.
 
 use time::OffsetDateTime;
 
@@ -9,28 +10,28 @@ use super::{EmptyPolicy, KeepPolicy, KeepReason, plan};
 
 /// An archive whose size alone tells what may be in it must have this share of the median of those before.
 const LEAST_SHARE: u64 = 10;
-/// As many archives may go without being asked for, or half of them.
+/// The number of archives that may be removed without `max_delete`, unless half of them are more.
 const FREE_REMOVALS: usize = 10;
 
-/// An archive of a series, as far as it decides what stays.
+/// The facts about an archive of a series that decide which archives stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// When it was made.
+    /// The time at which it was made.
     pub time: OffsetDateTime,
-    /// How many bytes it has.
+    /// The size in bytes.
     pub size: u64,
-    /// Whether only its size tells what may be in it: it is encrypted, or of another tool.
+    /// Is set if only its size tells of its content: it is encrypted, or of another tool.
     pub is_weighed: bool,
-    /// What is known of it.
+    /// The state of its proof.
     pub proof: Proof,
 }
 
-/// What is known of an archive.
+/// The state of the proof of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// It has not proved itself yet; `is_costly` where that means to read all of it.
+    /// It is not proven yet; `is_costly` if the proof has to read all of it.
     Unproven {
-        /// Whether only the newest one is asked to.
+        /// Is set if only the newest one has to be proven.
         is_costly: bool,
     },
     /// It is what it looks like.
@@ -39,7 +40,7 @@ pub enum Proof {
     Uncounted(String),
 }
 
-/// What becomes of an archive.
+/// The decision about an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It stays for these reasons.
@@ -52,30 +53,30 @@ pub enum Fate {
     Remove,
 }
 
-/// By what a series is judged.
+/// The rules by which a series is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// What is kept.
+    /// The rules for the archives to keep.
     pub policy: &'a KeepPolicy,
     /// The time it is.
     pub now: OffsetDateTime,
-    /// Whether one counts that is much smaller than those before it.
+    /// Is set if an archive counts that is much smaller than those before it.
     pub accept_small: bool,
 }
 
-/// What follows from what is known of a series.
+/// The decisions about a series, as far as its proofs go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
-    /// What becomes of each, in the order of the series.
+    /// The fate of each, in the order of the series.
     pub fates: Vec<Fate>,
-    /// Which have to prove themselves before anything goes, the newest first.
+    /// The archives to prove before any is removed, the newest first.
     pub to_prove: Vec<usize>,
 }
 
-/// Decides what becomes of the archives of a series, the newest first.
+/// Decides the fates of the archives of a series, the newest first.
 ///
-/// Each that a rule keeps has to prove itself before anything goes; where that is costly, the newest
-/// alone. One dated in the future stays, and proves nothing about the others.
+/// Each that a rule keeps has to be proven before any is removed; if that is costly, only the
+/// newest. One dated in the future stays, and proves nothing about the others.
 pub fn judge(members: &[Member], rules: &Rules<'_>) -> Result<Ruling, EmptyPolicy> {
     let light = light(members, rules);
     let mut fates: Vec<Fate> = members

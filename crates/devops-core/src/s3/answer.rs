@@ -74,7 +74,7 @@ impl CallFailure {
     }
 }
 
-/// Says what is wrong with an answer that was not understood, without what it holds.
+/// Describes the error in an answer that was not understood, without its content.
 fn unread(status: u16, error: &(dyn Error + 'static)) -> String {
     match (too_long(error), chain(error).last()) {
         (Some(too_long), _) => format!("HTTP {status} with {too_long}"),

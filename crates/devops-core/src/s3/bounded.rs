@@ -1,4 +1,4 @@
-//! The most that an answer may hold: what is no object's body is read into memory, whoever sent it.
+//! The limits of an answer: all but the body of an object is read into memory, from any server.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The most bytes of a body that is none of an object: a page of 1,000 keys has less than 2 MiB.
+/// The most bytes of a body that is no object: a page of 1,000 keys has less than 2 MiB.
 pub(super) const MOST_BODY: u64 = 16 << 20;
 /// The most bytes of the headers: an object's metadata has 2 KiB.
 const MOST_HEADERS: usize = 64 << 10;

@@ -83,8 +83,8 @@ pub enum Existing {
 
 /// Fetches an object to `target`, where it appears whole and checked or not at all.
 ///
-/// A file with the same content stays. What is fetched of an object in several ranges before the work
-/// breaks off is kept beside it, and the next get of the same object goes on with it.
+/// A file with the same content stays. If a get in several ranges is interrupted, the fetched bytes
+/// are kept beside the file, and the next get of the same object resumes with them.
 pub fn get<'a>(
     link: Link<'a>,
     uri: &'a S3Uri,

@@ -7,7 +7,8 @@ use std::{
 
 use super::failure::{CallFailure, Trouble};
 
-/// How many pages of a listing may repeat an earlier one: some stores give empty ones between the others.
+/// The number of pages of a listing that may repeat an earlier one: some stores give empty ones
+/// between.
 const MOST_REPEATED: u32 = 10_000;
 
 /// The pages of a listing lead to no end.
@@ -23,7 +24,7 @@ impl From<NoEnd> for CallFailure {
     }
 }
 
-/// What is known of the pages that came: a few bytes of each.
+/// The hashes of the pages that came: a few bytes of each.
 #[derive(Default)]
 pub(super) struct Pages {
     hasher: RandomState,
@@ -33,8 +34,8 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Returns the marker of the next page; fails where it leads nowhere, in a circle, or to the same
-    /// pages again and again.
+    /// Returns the marker of the next page; fails if it is missing, was there before, or leads to
+    /// the same pages again and again.
     ///
     /// Half a listing must not be taken for the whole.
     pub(super) fn next<M: Hash>(

@@ -1,6 +1,6 @@
-//! What of a text may be shown: addresses without credentials, settings without passwords.
+//! Texts as they may be shown: addresses without credentials, settings without passwords.
 
-/// What stands in place of a secret.
+/// The text that replaces a secret.
 const STARS: &str = "***";
 
 /// Parts of a name that make its value a secret, wherever they stand.
@@ -45,7 +45,7 @@ const PARTS: [&str; 18] = [
 /// Names that look like those of secrets and are none.
 const HARMLESS: [&str; 4] = ["PWD", "OLDPWD", "SSH_AUTH_SOCK", "SSH_CONNECTION"];
 
-/// What tokens of well-known makers begin with.
+/// The prefixes of tokens of well-known makers.
 const PREFIXES: [&str; 15] = [
     "ghp_",
     "gho_",
@@ -75,7 +75,7 @@ pub fn is_secret_name(name: &str) -> bool {
         || name.split('_').any(|part| PARTS.contains(&part))
 }
 
-/// Puts stars in place of what a text has of secrets: credentials in addresses, signatures of queries,
+/// Replaces the secrets in a text by stars: credentials in addresses, signatures of queries,
 /// addresses of webhooks, passwords in connection strings, tokens and private keys.
 pub fn without_secrets(text: &str) -> String {
     if text.contains("PRIVATE KEY-----") || is_token(text.trim()) {
@@ -99,7 +99,7 @@ fn is_token(text: &str) -> bool {
     is_known || has_scheme || (is_jwt && text.split('.').all(is_word))
 }
 
-/// Hides what stands before the `@` of each address, and the path of a webhook.
+/// Hides the part before the `@` of each address, and the path of a webhook.
 fn without_credentials(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
@@ -132,7 +132,7 @@ fn without_user(address: &str) -> String {
     }
 }
 
-/// Whoever knows such an address can speak in the name of its owner.
+/// Returns whether this is the address of a webhook: a holder of it can post as its owner.
 fn is_webhook(host: &str, path: &str) -> bool {
     let (host, path) = (host.to_lowercase(), path.to_lowercase());
     path.len() > 1

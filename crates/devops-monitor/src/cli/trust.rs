@@ -1,4 +1,4 @@
-//! What a project file may do with each flag.
+//! The trust in a project file, for each flag.
 
 use devops_cli::trust::{
     Decision,

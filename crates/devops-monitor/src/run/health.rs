@@ -117,7 +117,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     Some(left).filter(|left| !left.is_zero()).ok_or_else(over)
 }
 
-/// Reads the status line: a server that drips has no more time than one that is silent.
+/// Reads the status line: a slow server has no more time than a silent one.
 fn get(
     mut stream: TcpStream,
     url: &Url<'_>,

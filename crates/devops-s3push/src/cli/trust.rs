@@ -1,4 +1,4 @@
-//! What a project file may do with each flag.
+//! The trust in a project file, for each flag.
 
 use devops_cli::trust::{
     Decision,
@@ -7,8 +7,8 @@ use devops_cli::trust::{
     Trust::{Inside, Project, Tighten, User},
 };
 
-/// What a command is about; where it is in a store, nothing of it is inside a project. Files of `put` may
-/// stand behind `--` too.
+/// The operands that are the subject of each command; one in a store is never inside a project.
+/// Files of `put` may stand behind `--` too.
 pub(super) const SUBJECTS: &[(&str, &[&str])] =
     &[("put", &["operands", "command"]), ("sync", &["folder"]), ("verify", &["path"])];
 

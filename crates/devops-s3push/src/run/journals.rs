@@ -1,4 +1,4 @@
-//! Where this host keeps what unfinished uploads need, and what it found out about archives.
+//! The folders for the journals of unfinished uploads, and for the verdicts about archives.
 
 use std::{env, path::PathBuf};
 
@@ -14,7 +14,7 @@ pub(super) fn journals() -> Option<Journals> {
     Some(Journals::new(folder.join("devops/s3push")))
 }
 
-/// Returns the folder for what this host found out about archives; a home that is not there is not made.
+/// Returns the folder for the verdicts of this host about archives; a missing home is not made.
 pub(super) fn state_folder() -> Option<PathBuf> {
     let folder = user_folder("XDG_STATE_HOME", ".local/state")?;
     let home = env::var_os("HOME").map(PathBuf::from);

@@ -75,7 +75,7 @@ fn places(destination: &OsStr, args: &PutArgs) -> Result<Vec<S3Uri>, Failure> {
     }
 }
 
-/// What opens the store, which a command that only writes to its stdout need not hold.
+/// The credentials of the store, which a command that only writes to its stdout does not need.
 const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 fn command(args: &PutArgs) -> Result<CommandSpec, Failure> {

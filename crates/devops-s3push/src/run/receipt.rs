@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::reporter::object_json;
 
-/// A receipt names what a user keeps, and where.
+/// A receipt names the objects of a user, and their places.
 const MODE: u32 = 0o600;
 
 /// Fails where a file could not be written at the end, before anything is sent.

@@ -1,4 +1,4 @@
-//! What a project file may do with each flag.
+//! The trust in a project file, for each flag.
 
 use devops_cli::trust::{
     Decision,
@@ -7,7 +7,7 @@ use devops_cli::trust::{
     Trust::{Inside, Program, Project, Tighten, User},
 };
 
-/// What a command is about.
+/// The operands that are the subject of each command.
 pub(super) const SUBJECTS: &[(&str, &[&str])] = &[
     ("apply", &["path"]),
     ("destroy", &["dir"]),

@@ -12,7 +12,7 @@ use s3s::{Body, dto::StreamingBlob};
 
 use super::http::{Dropped, split};
 
-/// Returns an answer without an end, as a proxy that went mad would give it.
+/// Returns an answer without an end, as a broken proxy would give it.
 pub(super) fn endless(status: u16) -> Response<Body> {
     let piece = Bytes::from(vec![b'x'; 1 << 20]);
     let start = stream::once(async { Ok(Bytes::from_static(b"<Error><Message>")) });

@@ -61,7 +61,7 @@ pub(in crate::archive) struct Entries<R> {
     left: u64,
     padding: usize,
     n_begun: u64,
-    /// Whether a header was sound.
+    /// Is set once a header was valid.
     is_tar: bool,
     origin: Option<Origin>,
     global: Records,

@@ -15,7 +15,7 @@ pub(super) struct Claim<'p> {
     pub(super) at: DirEntryPath,
     pub(super) kind: FileType,
     pub(super) mtime: Timestamp,
-    /// What happens to something that is there.
+    /// The policy for a name that is taken.
     pub(super) policy: ReplacePolicy,
 }
 

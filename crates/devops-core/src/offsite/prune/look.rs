@@ -27,7 +27,7 @@ pub(super) struct Looking<'a> {
     pub(super) request: &'a PruneRequest,
 }
 
-/// What the first bytes and the size of an object tell.
+/// The result of reading the first bytes and the size of an object.
 enum Start {
     Ours(Origin),
     Encrypted(Option<Flaw>),

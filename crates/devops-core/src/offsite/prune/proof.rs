@@ -1,4 +1,4 @@
-//! Lets archives in a store prove themselves without being fetched.
+//! Proves archives in a store without fetching them.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -13,13 +13,13 @@ use crate::{
     verdicts::Verdicts,
 };
 
-/// As many of the last bytes are read at once: the index of most archives is among them.
+/// The number of last bytes that are read at once: the index of most archives is among them.
 const ENDING: u64 = 64 << 10;
 const CUT_OFF: &str = "it is cut off: it does not end with its footer";
 const NO_INDEX: &str = "it is damaged: its index is not what its footer says";
 const NOT_PROVEN: &str = "not proven: another tool made it, and it is not fetched to be read";
 
-/// What an archive was found to be.
+/// The result of proving an archive.
 enum Finding {
     Whole,
     /// It is not, whenever it is looked at.
@@ -29,7 +29,7 @@ enum Finding {
 }
 
 impl Looking<'_> {
-    /// Lets these archives prove themselves, unless it is known what came of that.
+    /// Proves these archives, unless there is a verdict already.
     pub(super) async fn prove(
         &self,
         group: &mut [StoredArchive],
@@ -118,7 +118,8 @@ impl Looking<'_> {
     }
 }
 
-/// Returns what tells an object from another one of its key; `None` where the store names no tag.
+/// Returns the mark that tells an object from another one of its key; `None` if the store gives no
+/// tag.
 fn mark(archive: &StoredArchive) -> Option<String> {
     let version = archive.seen.version_id.as_deref().unwrap_or_default();
     Some(format!("{} {} {version}", archive.seen.etag.as_deref()?, archive.size))

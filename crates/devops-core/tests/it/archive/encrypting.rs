@@ -391,7 +391,7 @@ fn what_has_not_the_shape_of_an_encrypted_archive_counts_for_nothing() {
     let header = whole.windows(5).position(|window| window == b"\n--- ").unwrap();
     let header =
         header + 1 + whole[header + 1..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
-    // Where a pipe may break: in the header, in the nonce, and in and between the chunks behind it.
+    // The places of a cut: in the header, in the nonce, and in and between the chunks behind it.
     let chunk = (64 << 10) + 16;
     let cuts = [22, 60, header - 1, header, header + 16, header + 32, header + 16 + chunk + 16];
     let mut wanted = Vec::new();

@@ -376,7 +376,7 @@ fn nothing_is_copied_from_an_archive_of_another_user_unless_that_is_asked_for() 
     assert_eq!(full, (false, vec![]), "nothing was to be copied");
     fs::remove_file(&second).unwrap();
 
-    // Whose the folder is may do as he likes with what is in it.
+    // The owner of the folder may do anything with its content.
     chown(&fixture.dest, Some(65_534), None).unwrap();
     assert_eq!(reused(&fixture, 1, |options| options), (true, vec![]));
 }

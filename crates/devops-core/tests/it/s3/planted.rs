@@ -49,7 +49,7 @@ fn is_empty(folder: &Path) -> bool {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "what an attacker does need not be durable")]
-fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere_else() {
+fn a_folder_that_becomes_a_link_during_a_get_redirects_nothing() {
     let rig = rig("content");
     rig.server.faults(&["GetObject:hold:times=2"]);
     let (folder, moved, outside) = (rig.path("to/d"), rig.path("to/away"), rig.path("outside"));
@@ -66,7 +66,7 @@ fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere_else() {
 }
 
 #[test]
-fn a_link_put_under_the_final_name_meanwhile_is_neither_followed_nor_replaced() {
+fn a_link_put_under_the_final_name_during_a_get_is_neither_followed_nor_replaced() {
     for policy in [ReplacePolicy::Replace, ReplacePolicy::Keep] {
         let rig = rig("content");
         rig.server.faults(&["GetObject:hold:times=2"]);
