@@ -170,7 +170,7 @@ fn health_asks_a_running_server() {
 }
 
 #[test]
-fn health_does_not_wait_for_a_server_that_drips() {
+fn health_does_not_wait_for_a_slow_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/healthz", listener.local_addr().unwrap());
     let dripping = thread::spawn(move || {

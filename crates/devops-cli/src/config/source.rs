@@ -96,7 +96,7 @@ pub(super) fn locations(named: Option<OsString>) -> Vec<Location> {
 
 /// Returns the nearest `devops.toml` between `dir` and the root of its repository.
 ///
-/// Outside a repository only `dir` itself counts, so that nobody's file in `/tmp` or `/` is picked up.
+/// Outside a repository only `dir` itself counts, so that no file of others in `/` or `/tmp` counts.
 fn project_file(dir: &Path) -> Option<PathBuf> {
     let root = dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir);
     dir.ancestors()

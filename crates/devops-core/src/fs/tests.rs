@@ -167,7 +167,7 @@ fn a_link_of_another_or_in_a_folder_of_all_is_neither_followed_nor_replaced() {
 }
 
 #[test]
-fn links_in_a_circle_end() {
+fn a_loop_of_symbolic_links_ends() {
     let (dir, _) = own_folder();
     symlink("b", dir.path().join("a")).unwrap();
     symlink("a", dir.path().join("b")).unwrap();
@@ -191,7 +191,7 @@ fn a_link_put_under_the_final_name_during_a_write_stays() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "what an attacker does need not be durable")]
-fn a_folder_that_is_swapped_for_a_link_leads_nowhere_else() {
+fn a_folder_that_is_swapped_for_a_link_redirects_nothing() {
     let (dir, _) = own_folder();
     let (folder, outside) = (dir.path().join("folder"), dir.path().join("outside"));
     fs::create_dir(&folder).unwrap();

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_have_a_most() {
+    fn headers_are_bounded() {
         let mut long = answer(200, Vec::new());
         for n in 0..17 {
             long.headers_mut().insert(format!("x-amz-meta-{n}"), "v".repeat(4096));
