@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dir, FileType, FlockOperation, Mode, OFlags, flock, fsync},
+    fs::{Dir, FileType, FlockOperation, Mode, OFlags, flock},
     io::Errno,
 };
 
@@ -124,7 +124,7 @@ impl AtomicFile {
         }
         self.temp.rename(&self.target.at, policy).at(self.target.path(), "create")?;
         self.file = None;
-        fsync(self.target.at.dir.as_fd()).at(parent(self.target.path()), "sync")
+        self.target.at.sync_dir().at(parent(self.target.path()), "sync")
     }
 }
 

@@ -19,13 +19,15 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, fstat, linkat, mkdirat,
-        openat, openat2, renameat, renameat_with, statat, unlinkat,
+        AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, fstat, fsync, linkat,
+        mkdirat, openat, openat2, renameat, renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
 
 use super::ReplacePolicy;
+#[cfg(feature = "s3")]
+use super::{At, PathError};
 
 /// The flags with which every directory beneath another is opened.
 pub(crate) const DIRECTORY: OFlags =
@@ -184,6 +186,18 @@ impl AsFd for DirHandle {
 }
 
 impl DirEntryPath {
+    /// Opens a folder that a user named, for one name in it.
+    #[cfg(feature = "s3")]
+    pub(crate) fn in_folder(folder: &Path, name: &OsStr) -> Result<Self, PathError> {
+        let dir = DirHandle::reach(folder).map(Arc::new).at(folder, "open")?;
+        Ok(Self { dir, name: name.to_owned() })
+    }
+
+    /// Makes the names in its directory durable.
+    pub(crate) fn sync_dir(&self) -> rustix::io::Result<()> {
+        fsync(self.dir.as_fd())
+    }
+
     /// Returns another name in the same directory.
     pub(crate) fn sibling(&self, name: impl Into<OsString>) -> Self {
         Self { dir: Arc::clone(&self.dir), name: name.into() }

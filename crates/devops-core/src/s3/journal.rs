@@ -23,7 +23,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
+    fs::{FlockOperation, Mode, OFlags, flock},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ use super::{
     uri::S3Uri,
 };
 use crate::{
-    fs::{At, PathError, is_at, open_file, sync_folder},
+    fs::{At, DirEntryPath, PathError, open_file},
     kind::{HasKind, Kind},
     lock::is_unsupported,
 };
@@ -191,6 +191,7 @@ pub(crate) fn id_of(store: &ConnectOptions, uri: &S3Uri, path: &Path) -> String 
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
+    at: DirEntryPath,
     file: Arc<File>,
     /// What an earlier process left.
     pub(crate) earlier: Option<Box<Story>>,
@@ -274,13 +275,13 @@ fn path(folder: &Path, job: &Job) -> PathBuf {
 fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).at(folder, "create")?;
     let path = path(folder, &job);
+    let at = DirEntryPath::in_folder(folder, path.file_name().unwrap_or_default())?;
     let file = loop {
-        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC;
-        let open = openat(CWD, &path, flags | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR);
-        let file = File::from(open.at(&path, "create")?);
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::APPEND;
+        let file = at.open(flags, Mode::RUSR | Mode::WUSR).at(&path, "create")?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // Its owner may have removed it between the two steps.
-            Ok(()) if !is_at(&file, &path) => {}
+            Ok(()) if !at.is(&file) => {}
             Err(Errno::WOULDBLOCK) => return Err(JournalError::Busy(Box::new(job))),
             Err(error) if !is_unsupported(error) => Err(error).at(&path, "lock")?,
             Ok(()) | Err(_) => break file,
@@ -291,11 +292,11 @@ fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
     let length = earlier.as_ref().map_or(0, |story| story.length);
     file.set_len(length as u64).at(&path, "write")?;
     let earlier = earlier.map(Box::new);
-    let journal = Journal { path, file: Arc::new(file), earlier, end: Arc::default() };
+    let journal = Journal { path, at, file: Arc::new(file), earlier, end: Arc::default() };
     if journal.earlier.is_none() {
         append(&journal.file, &Line::Job(Box::new(job)), File::sync_all)
             .at(&journal.path, "write")?;
-        sync_folder(folder)?;
+        journal.at.sync_dir().at(folder, "sync")?;
     }
     Ok(journal)
 }
@@ -344,8 +345,8 @@ impl Journal {
     /// Removes it: there is nothing to take up.
     pub(crate) async fn remove(self) {
         // If it stays, the next run finds that the upload is gone.
-        let path = self.path.clone();
-        let _removed = blocking(move || fs::remove_file(path)).await;
+        let at = self.at.clone();
+        let _removed = blocking(move || at.remove()).await;
     }
 }
 
@@ -448,5 +449,26 @@ mod tests {
         let (journal, ()) = tokio::join!(claimed(dir.path()), let_go);
 
         assert_eq!(journal.path, path);
+    }
+
+    #[tokio::test]
+    async fn a_folder_behind_a_link_is_opened_once_and_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, real) = (dir.path().join("journals"), dir.path().join("real"));
+        let other = dir.path().join("other");
+        fs::create_dir(&real).unwrap();
+        fs::create_dir(&other).unwrap();
+        std::os::unix::fs::symlink(&real, &folder).unwrap();
+        let files = |folder: &Path| fs::read_dir(folder).unwrap().count();
+
+        let journal = claimed(dir.path()).await;
+        let name = journal.path.file_name().unwrap().to_owned();
+        File::create(other.join(&name)).unwrap();
+        fs::remove_file(&folder).unwrap();
+        std::os::unix::fs::symlink(&other, &folder).unwrap();
+        assert_eq!(files(&real), 1);
+        journal.remove().await;
+
+        assert_eq!((files(&real), files(&other)), (0, 1));
     }
 }
