@@ -20,7 +20,8 @@ pub(super) struct Touch {
 }
 
 impl Touch {
-    /// Starts a thread; without one the lock goes stale early, which is no reason to fail.
+    /// Starts the thread that refreshes the lock file. Returns `None` if no thread can be started: the lock
+    /// then expires early, but stays valid until then.
     pub(super) fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (stop, stopped) = mpsc::channel();

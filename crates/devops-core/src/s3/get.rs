@@ -146,7 +146,7 @@ pub(crate) async fn get_listed(
     };
     let sum = link.stop.outrun(land).await??;
     let checksum = sum.checksum();
-    let proof = check(link, (uri, &head), &checksum, &landing).await?;
+    let proof = check(link, uri, &head, &checksum, &landing).await?;
     link.stop.check()?;
     landing.commit(options).await?;
     let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
@@ -208,7 +208,7 @@ async fn fetch(
     fetch.land_in(&landing);
     let fetched = async {
         let checksum = fetch.run(landing.part_size().unwrap_or(options.part_size)).await?;
-        let proof = check(link, (uri, head), &checksum, &landing).await?;
+        let proof = check(link, uri, head, &checksum, &landing).await?;
         link.stop.check()?;
         Ok((checksum, proof))
     };
@@ -241,7 +241,8 @@ fn algorithm_for(head: &ObjectHead) -> Algorithm {
 /// Compares what came with what the store says of it; reads the file again where it must.
 async fn check(
     link: Link<'_>,
-    (uri, head): (&S3Uri, &ObjectHead),
+    uri: &S3Uri,
+    head: &ObjectHead,
     ours: &Checksum,
     landing: &Landing,
 ) -> Result<Proof, S3Error> {

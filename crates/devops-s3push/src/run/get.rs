@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::{
     connection::Connected,
     explain::{Hints, explain, explain_object, is_archived},
-    get_to_stream::{STDOUT, get_to_stream},
+    get_to_stream::{OutputStream, STDOUT, get_to_stream},
     receipt::no_folder,
     reporter::{Reporter, fetched_json, insert, proof_of},
     totals::failed_json,
@@ -33,13 +33,14 @@ use crate::cli::GetArgs;
 
 pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
     if args.destination.as_os_str() == OsStr::new(STDOUT) && !args.dry_run {
-        let sink = session.stdout_file()?;
-        return get_to_stream(&args, (sink, Path::new(STDOUT)), session).await;
+        let stream = OutputStream { file: session.stdout_file()?, name: Path::new(STDOUT) };
+        return get_to_stream(&args, stream, session).await;
     }
     let path = target(&args)?;
     let place = if args.source.is_prefix() { None } else { Some(resolve(&path)?) };
     if let Some(Resolved::Stream(sink)) = &place {
-        return get_to_stream(&args, (sink.open()?, &path), session).await;
+        let stream = OutputStream { file: sink.open()?, name: &path };
+        return get_to_stream(&args, stream, session).await;
     }
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;

@@ -16,10 +16,16 @@ use crate::cli::GetArgs;
 /// The DEST that stands for stdout.
 pub(super) const STDOUT: &str = "-";
 
-/// Writes the object to `sink`, whose name is `name`: `-` for stdout.
+/// An open pipe, terminal or stdout, and the DEST that names it.
+pub(super) struct OutputStream<'a> {
+    pub(super) file: File,
+    pub(super) name: &'a Path,
+}
+
+/// Writes the object to a stream.
 pub(super) async fn get_to_stream(
     args: &GetArgs,
-    (sink, name): (File, &Path),
+    stream: OutputStream<'_>,
     session: &Session,
 ) -> Result<Outcome, Failure> {
     let uri = &args.source;
@@ -40,8 +46,9 @@ pub(super) async fn get_to_stream(
         }
     };
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let OutputStream { file, name } = stream;
     let shown = if name == Path::new(STDOUT) { Path::new("standard output") } else { name };
-    match get_stream(link, uri, Box::new(sink), shown.to_owned()).await {
+    match get_stream(link, uri, Box::new(file), shown.to_owned()).await {
         Ok(summary) => {
             tell(&summary, name, session);
             Ok(Outcome::Done)

@@ -233,7 +233,7 @@ fn write(path: &Path, bytes: &[u8]) {
     File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
-/// Resolves one random line, and returns what came of it; fails when the answer is a bug.
+/// Parses one random command line and returns the kind of its result; panics if it is an internal error.
 fn check(seed: u64, folder: &Path, command: &Command) -> &'static str {
     let random = &mut Random(seed);
     let (named, project) = (folder.join("config.toml"), folder.join("devops.toml"));
