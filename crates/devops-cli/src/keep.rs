@@ -3,7 +3,19 @@
 use std::time::Duration;
 
 use clap::Args;
-use devops_core::{retention::KeepPolicy, units::parse_duration};
+use devops_core::{kind::Kind, retention::KeepPolicy, units::parse_duration};
+
+use crate::failure::Failure;
+
+/// Refuses to remove `n` archives where at most `most` may go at once.
+pub fn check_removals(n: usize, most: usize) -> Result<(), Failure> {
+    if n <= most {
+        return Ok(());
+    }
+    let message = format!("{n} archives would go, and {most} may at once");
+    let hint = format!("nothing was removed; allow it with `--max-delete {n}`");
+    Err(Failure::new(Kind::Denied, message).hint(hint))
+}
 
 /// The flags of every command that keeps archives by rules.
 #[derive(Args, Debug)]

@@ -32,7 +32,7 @@ pub use crate::{
     exit::{code as code_of, of_kind as exit_code},
     failure::{Failure, Outcome, ResultExt},
     folders::user_folder,
-    keep::KeepFlags,
+    keep::{KeepFlags, check_removals},
     profile::ProfileTable,
     progress::Progress,
     session::Session,

@@ -1,14 +1,13 @@
 //! `devops-backup prune`.
 
 use devops_cli::{
-    Failure, Outcome, Session,
+    Failure, Outcome, Session, check_removals,
     json::{self, utc},
     quote, table,
 };
 use devops_core::{
     archive::{Candidate, Fate, PruneOptions, PrunePlan, plan_prune, remove_pruned},
     clock::Clock,
-    kind::Kind,
     lock::{FolderLock, LockEvent, LockMode, LockRequest},
     retention::KeepPolicy,
     units::ByteSize,
@@ -38,7 +37,7 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     let plan = plan_prune(&options, cancel).map_err(failure)?;
     show(&plan, session)?;
     tell_uncounted(&plan, session);
-    check_limit(&plan, args.limits.max_delete)?;
+    check_removals(plan.removed().count(), plan.most_removals(args.limits.max_delete))?;
     let (mut n_removed, mut bytes_freed) = (0, 0);
     if !args.dry_run {
         remove_pruned(&plan, &args.dest, cancel, &mut |candidate| {
@@ -69,17 +68,6 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
         1 => Outcome::Partial("one archive does not count and was left alone".to_owned()),
         n => Outcome::Partial(format!("{n} archives do not count and were left alone")),
     })
-}
-
-/// Refuses to remove more than may go at once.
-fn check_limit(plan: &PrunePlan, max_delete: Option<u64>) -> Result<(), Failure> {
-    let (n, most) = (plan.removed().count(), plan.most_removals(max_delete));
-    if n <= most {
-        return Ok(());
-    }
-    let message = format!("{n} archives would go, and {most} may at once");
-    let hint = format!("nothing was removed; allow it with `--max-delete {n}`");
-    Err(Failure::new(Kind::Denied, message).hint(hint))
 }
 
 /// Names the archives that count for no rule.

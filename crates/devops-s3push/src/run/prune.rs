@@ -1,6 +1,6 @@
 //! `prune`: removes archives that the rules no longer keep.
 
-use devops_cli::{Failure, Outcome, Session, json::insert_path, quote, table};
+use devops_cli::{Failure, Outcome, Session, check_removals, json::insert_path, quote, table};
 use devops_core::{
     clock::Clock,
     kind::Kind,
@@ -52,7 +52,7 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     }
     let hides = plan.keeps_versions == Some(true) && !args.versions;
     show(&plan, hides, session)?;
-    check_limit(&plan, args.max_delete)?;
+    check_removals(plan.removed().count(), plan.most_removals(args.max_delete))?;
     if args.lock_mode.is_some() && plan.keeps_versions == Some(false) {
         return Err(Failure::new(
             Kind::Failed,
@@ -72,17 +72,6 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     }
     done.tell(&plan, args.dry_run);
     done.end(&plan)
-}
-
-/// Refuses to remove more than may go at once.
-fn check_limit(plan: &OffsitePlan, max_delete: Option<u64>) -> Result<(), Failure> {
-    let (n, most) = (plan.removed().count(), plan.most_removals(max_delete));
-    if n <= most {
-        return Ok(());
-    }
-    let message = format!("{n} archives would go, and {most} may at once");
-    let hint = format!("nothing was removed; allow it with `--max-delete {n}`");
-    Err(Failure::new(Kind::Denied, message).hint(hint))
 }
 
 fn show(plan: &OffsitePlan, hides: bool, session: &Session) -> Result<(), Failure> {
