@@ -34,6 +34,7 @@ mod destination;
 mod encryption;
 mod entry;
 mod estimate;
+mod event;
 mod exclude;
 mod group;
 mod header;
@@ -45,6 +46,7 @@ mod list;
 mod marks;
 mod meta;
 mod name;
+mod options;
 mod ownership;
 mod pack;
 mod pipeline;
@@ -69,17 +71,16 @@ pub use crate::retention::Fate;
 pub use cache::PlainCopies;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
-pub use create::{
-    CreateEvent, CreateOptions, CreateSummary, Created, LeftOut, Reproducible, create_in_folder,
-    create_to_writer,
-};
+pub use create::{create_in_folder, create_to_writer};
 pub use deflate::{BadLevel, Level};
 pub use encryption::{BadKey, Keys, Recipients};
 pub use entry::{Entry, EntryKind, Timestamp, Xattr};
+pub use event::{CreateEvent, CreateSummary, Created, LeftOut};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use marks::Marks;
+pub use options::{CreateOptions, Reproducible};
 pub use preview::preview;
 pub use prune::{Candidate, PruneOptions, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};

@@ -15,8 +15,8 @@ use rustix::fs::{FileType, Mode, OFlags, openat, readlinkat};
 use super::{
     ArchiveError,
     catalog::{Catalog, Listed},
-    create::LeftOut,
     entry::{EntryKind, Timestamp},
+    event::LeftOut,
     index::Hash,
     selection::Selection,
     source::Source,

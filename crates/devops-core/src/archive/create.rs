@@ -4,8 +4,7 @@ use std::{
     collections::HashSet,
     ffi::OsStr,
     io::{self, Write},
-    path::{Path, PathBuf},
-    time::Duration,
+    path::Path,
 };
 
 use rustix::fs::{AtFlags, CWD, Gid, fchown, fstat, statat};
@@ -13,18 +12,15 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
-    cache::{Cache, PlainCopies, PlainCopy},
-    deflate::Level,
+    cache::{Cache, PlainCopy},
     destination::{BaseRequest, Destination, index_hash},
-    encryption::Recipients,
     entry::Timestamp,
     estimate,
-    exclude::Excludes,
+    event::{CreateEvent, CreateSummary, Created, LeftOut},
     index::Making,
-    layer::FileLayer,
     list::origin_of,
-    marks::Marks,
     meta::Meta,
+    options::CreateOptions,
     pack::{Pack, Tally},
     pipeline::{self, Compression, Failure, Output},
     reuse::{Matcher, Previous},
@@ -35,138 +31,9 @@ use super::{
 use crate::{
     archive_index::{ArchiveName, BackupName, Origin},
     cancel::Cancel,
-    clock::Clock,
-    fs::{At, AtomicFile, PathError, ReplacePolicy, create_folders, remove_stale, target_name},
-    lock::{self, FolderLock, LockError, LockEvent, LockRequest},
+    fs::{At, AtomicFile, ReplacePolicy, create_folders, remove_stale, target_name},
+    lock::{self, FolderLock, LockError, LockEvent},
 };
-
-/// What to archive, and how.
-#[derive(Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
-pub struct CreateOptions<'a> {
-    /// The folder, whose content is stored relative to it, or the one file.
-    pub source: &'a Path,
-    /// What to leave out.
-    pub excludes: Excludes,
-    /// Which marks in the source leave things out as well.
-    pub marks: Marks,
-    /// Whether to stay on the source's file system.
-    pub one_file_system: bool,
-    /// How hard to compress.
-    pub level: Level,
-    /// How many threads compress; the bytes do not depend on it.
-    pub n_threads: usize,
-    /// Whether to copy what is unchanged from an earlier archive of the name.
-    pub reuse: bool,
-    /// Is set to copy also from archives that others could have written.
-    pub reuse_from_any: bool,
-    /// The root of this host, for its lists of users and groups.
-    pub root: &'a Path,
-    /// The folder for what this host found out about archives, if there is one.
-    pub state: Option<&'a Path>,
-    /// The permission bits of the archive.
-    pub mode: u32,
-    /// The group of the archive; `None` leaves it as the folder has it.
-    pub group: Option<u32>,
-    /// How long repeated reads of files that change, and the pauses between them, may take in all.
-    pub patience: Duration,
-    /// Whether to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`].
-    pub estimate: bool,
-    /// The name of this host, recorded in the archive.
-    pub host: &'a str,
-    /// Leaves out what differs from run to run and from host to host.
-    pub reproducible: Option<Reproducible>,
-    /// Tells when the work began.
-    pub clock: &'a dyn Clock,
-    /// Whom to encrypt it to; `None` leaves it readable.
-    pub encryption: Option<&'a Recipients>,
-    /// Where plain copies are, for encrypted archives to be made from; `None` keeps none.
-    pub copies: Option<PlainCopies<'a>>,
-    /// Whether to hash the archive for [`CreateSummary::sha256`].
-    pub sha256: bool,
-    /// Stands between the archive and the files.
-    pub layer: &'a dyn FileLayer,
-    /// How to lock the folder meanwhile; `None` where the caller has locked it, or does without.
-    pub lock: Option<LockRequest<'a>>,
-}
-
-/// How to make the same bytes from the same files anywhere: owners 0, no host, source or time.
-#[derive(Clone, Copy, Debug)]
-pub struct Reproducible {
-    /// Later modification times, in seconds since 1970, are set to this one.
-    pub latest_mtime: Option<i64>,
-}
-
-/// What happens while an archive is made.
-#[derive(Debug)]
-pub enum CreateEvent<'a> {
-    /// The source has about this many bytes of content.
-    Total(u64),
-    /// This many bytes of content were read so far.
-    Bytes(u64),
-    /// An entry went in.
-    Packed(&'a Path),
-    /// Something was left out, changed while being read, or is another without a sign of change.
-    LeftOut(&'a LeftOut),
-    /// This earlier archive is damaged, so everything is read again.
-    Damaged(&'a Path),
-    /// This earlier archive is not copied from, for this reason, so everything is read.
-    NotReused(&'a Path, &'a str),
-    /// No plain copy could be kept for the next encrypted archive.
-    Uncached(&'a PathError),
-    /// The folder is being locked.
-    Lock(LockEvent<'a>),
-}
-
-/// Something that is not in the archive, or not as it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The path from the source on.
-    pub path: PathBuf,
-    /// Why.
-    pub reason: String,
-    /// Whether the archive is partial for it; a socket, say, is none.
-    pub is_fault: bool,
-}
-
-/// What an archive holds.
-#[derive(Debug, Default)]
-pub struct CreateSummary {
-    /// The bytes of content.
-    pub bytes_in: u64,
-    /// The bytes among them that an earlier archive had, and that were not read.
-    pub bytes_reused: u64,
-    /// The bytes of the archive.
-    pub bytes_out: u64,
-    /// The number of entries.
-    pub n_entries: u64,
-    /// The number of regular files among them, without further names of one.
-    pub n_files: u64,
-    /// What is not in the archive.
-    pub skipped: Vec<LeftOut>,
-    /// What changed while being read, or is another than before without a sign of change.
-    pub changed: Vec<LeftOut>,
-    /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
-    pub sha256: Option<String>,
-    /// How long it took.
-    pub elapsed: Duration,
-}
-
-impl CreateSummary {
-    /// Returns how many things are missing or not as they were.
-    pub fn n_faults(&self) -> usize {
-        self.skipped.iter().filter(|left_out| left_out.is_fault).count() + self.changed.len()
-    }
-}
-
-/// A new archive.
-#[derive(Debug)]
-pub struct Created {
-    /// Its path.
-    pub path: PathBuf,
-    /// What it holds.
-    pub summary: CreateSummary,
-}
 
 /// Creates an archive in `folder`, which is made if missing, under the first free name of its day.
 ///

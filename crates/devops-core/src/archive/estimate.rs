@@ -13,7 +13,7 @@ use std::{
 use rustix::fs::FileType;
 
 use super::{
-    create::CreateEvent,
+    event::CreateEvent,
     selection::Selection,
     source::Source,
     walk::{Found, Visitor},

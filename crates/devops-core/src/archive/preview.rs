@@ -6,10 +6,10 @@ use rustix::fs::FileType;
 
 use super::{
     ArchiveError,
-    create::{
-        CreateEvent, CreateOptions, CreateSummary, LeftOut, add_own, origin, selection, summary,
-    },
+    create::{add_own, origin, selection, summary},
     destination::Destination,
+    event::{CreateEvent, CreateSummary, LeftOut},
+    options::CreateOptions,
     pack::Tally,
     sink::Delivered,
     source::Source,

@@ -8,20 +8,19 @@
 
 use std::{
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{
     ArchiveError,
-    create::LeftOut,
     entry::{Entry, EntryKind},
+    event::LeftOut,
     reader::Reader,
-    stored::Archive,
     wanted::Wanted,
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, Lookup, create_folders},
+    fs::{At, create_folders},
 };
 
 mod content;
@@ -30,94 +29,16 @@ mod dress;
 mod install;
 mod journal;
 mod links;
+mod options;
 mod place;
 mod target;
 mod trouble;
 
 use deferred::Deferred;
+pub use options::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary};
 use place::place;
 use target::Target;
 use trouble::{Made, Note, Trouble};
-
-/// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
-const MAX_LIST: usize = 8 << 20;
-
-/// What happens to a file that is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OverwritePolicy {
-    /// It stays, and is named.
-    #[default]
-    Never,
-    /// It is replaced if it is older than the entry.
-    IfNewer,
-    /// It is replaced.
-    Always,
-}
-
-/// What to restore, and how.
-#[derive(Clone, Debug)]
-pub struct RestoreOptions<'a> {
-    /// The archive.
-    pub archive: Archive<'a>,
-    /// The entries wanted, with all below them; everything when empty.
-    pub paths: &'a [PathBuf],
-    /// The folder to restore into, made if missing.
-    pub folder: &'a Path,
-    /// What happens to a file that is there already.
-    pub overwrite: OverwritePolicy,
-    /// How many components to take off the front of every path.
-    pub strip_components: usize,
-    /// Whether setuid and setgid bits, capabilities, devices, and attributes of `trusted.*` and
-    /// `security.*` are restored.
-    pub privileged: bool,
-    /// How folders are reached.
-    pub lookup: Lookup,
-}
-
-/// What happens during a restore.
-#[derive(Debug)]
-pub enum RestoreEvent<'a> {
-    /// This many bytes of the archive were read so far.
-    Bytes(u64),
-    /// Something was refused, or is not as it was.
-    LeftOut(&'a LeftOut),
-    /// Something is odd about the archive and no damage, such as garbage behind its end.
-    Note(&'static str),
-}
-
-/// What was restored.
-#[derive(Debug, Default)]
-pub struct RestoreSummary {
-    /// The number of entries restored.
-    pub n_entries: u64,
-    /// The bytes of content restored, holes included.
-    pub n_bytes: u64,
-    /// What was refused, was there already, or is not as it was: the first 8 MiB of it.
-    pub left_out: Vec<LeftOut>,
-    /// How many there are in all; each was an event.
-    pub n_left_out: usize,
-    /// What is odd about the archive and no damage.
-    pub notes: Vec<&'static str>,
-    n_faults: usize,
-    list_size: usize,
-}
-
-impl RestoreSummary {
-    /// Returns how many things are missing or not as they were.
-    pub fn n_faults(&self) -> usize {
-        self.n_faults
-    }
-
-    fn push(&mut self, left_out: LeftOut) {
-        self.n_left_out += 1;
-        self.n_faults += usize::from(left_out.is_fault);
-        let text = left_out.path.as_os_str().len() + left_out.reason.len();
-        self.list_size = self.list_size.saturating_add(text + size_of::<LeftOut>());
-        if self.list_size <= MAX_LIST {
-            self.left_out.push(left_out);
-        }
-    }
-}
 
 /// Restores what is wanted of an archive.
 ///

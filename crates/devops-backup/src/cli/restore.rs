@@ -1,0 +1,64 @@
+//! The flags of `restore`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use devops_core::archive::OverwritePolicy;
+
+use super::KeyFlags;
+
+/// Restore an archive, or parts of it, into a folder
+#[derive(Args, Debug)]
+#[command(after_long_help = RESTORE_HELP)]
+pub(crate) struct RestoreArgs {
+    /// A tar or tar.gz of any make
+    pub(crate) archive: PathBuf,
+    /// Restore only these paths, with all below them
+    pub(crate) path: Vec<PathBuf>,
+    /// The folder to restore into, made if missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// What to do with files that exist already
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) overwrite: Overwrite,
+    /// Take this many components off the front of every path
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) strip_components: usize,
+    /// Restore setuid and setgid bits, capabilities, devices, and `trusted.*` and `security.*`
+    /// attributes too; only for archives you trust
+    #[arg(long)]
+    pub(crate) privileged: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Overwrite {
+    #[default]
+    Never,
+    IfNewer,
+    Always,
+}
+
+impl From<Overwrite> for OverwritePolicy {
+    fn from(overwrite: Overwrite) -> Self {
+        match overwrite {
+            Overwrite::Never => Self::Never,
+            Overwrite::IfNewer => Self::IfNewer,
+            Overwrite::Always => Self::Always,
+        }
+    }
+}
+
+const RESTORE_HELP: &str = "\
+Nothing is written outside DIR, whatever the archive says: entries with `..`, absolute paths, and paths
+through symbolic links are refused and named. Owners are restored only by root, by number. What is
+refused, or exists already, is named, and the exit code is 3.
+
+Attributes of `user.*`, access control lists and holes come back as they were. An attribute the file
+system takes none of is named once, with exit code 3; labels such as `security.selinux` are left to
+this host and named once, with exit code 0, unless --privileged is given.
+
+ODDITIES
+  Garbage behind the end, or a missing end mark, is a warning. A cut-off archive is damaged: what came
+  before the damage is restored, and the exit code is 10.";

@@ -1,0 +1,43 @@
+//! The flags of `run` and `timer`, which work on profiles.
+
+use clap::{Args, ValueEnum};
+
+use super::{LockFlags, profile};
+
+/// Run the profiles of the config file: back up, verify, prune, with hooks and notifications
+#[derive(Args, Debug)]
+#[command(after_long_help = profile::RUN_HELP)]
+pub(crate) struct RunArgs {
+    /// The profile, `[backup.profile.NAME]`; without it all of them, one after the other
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) lock: LockFlags,
+    /// Show what would be archived and removed; run no hook, tell nobody, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Print a service and a timer of systemd that run a profile, or a line for cron
+#[derive(Args, Debug)]
+#[command(after_long_help = profile::TIMER_HELP)]
+pub(crate) struct TimerArgs {
+    /// The profile; without it one service runs all of them
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// When: an expression of systemd.time(7); with --cron a word or the five fields of crontab(5)
+    #[arg(long, value_name = "WHEN", default_value = "daily")]
+    pub(crate) on_calendar: String,
+    /// Print a line for cron instead
+    #[arg(long)]
+    pub(crate) cron: bool,
+    /// Print one of the two units alone, to be redirected into its file
+    #[arg(long, value_enum, conflicts_with = "cron")]
+    pub(crate) only: Option<Unit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unit {
+    Service,
+    Timer,
+}

@@ -1,0 +1,79 @@
+//! What happens while an archive is made or restored, and what came out.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{fs::PathError, lock::LockEvent};
+
+/// What happens while an archive is made.
+#[derive(Debug)]
+pub enum CreateEvent<'a> {
+    /// The source has about this many bytes of content.
+    Total(u64),
+    /// This many bytes of content were read so far.
+    Bytes(u64),
+    /// An entry went in.
+    Packed(&'a Path),
+    /// Something was left out, changed while being read, or is another without a sign of change.
+    LeftOut(&'a LeftOut),
+    /// This earlier archive is damaged, so everything is read again.
+    Damaged(&'a Path),
+    /// This earlier archive is not copied from, for this reason, so everything is read.
+    NotReused(&'a Path, &'a str),
+    /// No plain copy could be kept for the next encrypted archive.
+    Uncached(&'a PathError),
+    /// The folder is being locked.
+    Lock(LockEvent<'a>),
+}
+
+/// Something that is not in the archive, or not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The path from the source on.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+    /// Whether the archive is partial for it; a socket, say, is none.
+    pub is_fault: bool,
+}
+
+/// What an archive holds.
+#[derive(Debug, Default)]
+pub struct CreateSummary {
+    /// The bytes of content.
+    pub bytes_in: u64,
+    /// The bytes among them that an earlier archive had, and that were not read.
+    pub bytes_reused: u64,
+    /// The bytes of the archive.
+    pub bytes_out: u64,
+    /// The number of entries.
+    pub n_entries: u64,
+    /// The number of regular files among them, without further names of one.
+    pub n_files: u64,
+    /// What is not in the archive.
+    pub skipped: Vec<LeftOut>,
+    /// What changed while being read, or is another than before without a sign of change.
+    pub changed: Vec<LeftOut>,
+    /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
+    pub sha256: Option<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl CreateSummary {
+    /// Returns how many things are missing or not as they were.
+    pub fn n_faults(&self) -> usize {
+        self.skipped.iter().filter(|left_out| left_out.is_fault).count() + self.changed.len()
+    }
+}
+
+/// A new archive.
+#[derive(Debug)]
+pub struct Created {
+    /// Its path.
+    pub path: PathBuf,
+    /// What it holds.
+    pub summary: CreateSummary,
+}

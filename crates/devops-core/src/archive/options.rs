@@ -1,0 +1,66 @@
+//! What to archive, and how.
+
+use std::{path::Path, time::Duration};
+
+use super::{
+    cache::PlainCopies, deflate::Level, encryption::Recipients, exclude::Excludes,
+    layer::FileLayer, marks::Marks,
+};
+use crate::{clock::Clock, lock::LockRequest};
+
+/// What to archive, and how.
+#[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct CreateOptions<'a> {
+    /// The folder, whose content is stored relative to it, or the one file.
+    pub source: &'a Path,
+    /// What to leave out.
+    pub excludes: Excludes,
+    /// Which marks in the source leave things out as well.
+    pub marks: Marks,
+    /// Whether to stay on the source's file system.
+    pub one_file_system: bool,
+    /// How hard to compress.
+    pub level: Level,
+    /// How many threads compress; the bytes do not depend on it.
+    pub n_threads: usize,
+    /// Whether to copy what is unchanged from an earlier archive of the name.
+    pub reuse: bool,
+    /// Is set to copy also from archives that others could have written.
+    pub reuse_from_any: bool,
+    /// The root of this host, for its lists of users and groups.
+    pub root: &'a Path,
+    /// The folder for what this host found out about archives, if there is one.
+    pub state: Option<&'a Path>,
+    /// The permission bits of the archive.
+    pub mode: u32,
+    /// The group of the archive; `None` leaves it as the folder has it.
+    pub group: Option<u32>,
+    /// How long repeated reads of files that change, and the pauses between them, may take in all.
+    pub patience: Duration,
+    /// Whether to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`].
+    pub estimate: bool,
+    /// The name of this host, recorded in the archive.
+    pub host: &'a str,
+    /// Leaves out what differs from run to run and from host to host.
+    pub reproducible: Option<Reproducible>,
+    /// Tells when the work began.
+    pub clock: &'a dyn Clock,
+    /// Whom to encrypt it to; `None` leaves it readable.
+    pub encryption: Option<&'a Recipients>,
+    /// Where plain copies are, for encrypted archives to be made from; `None` keeps none.
+    pub copies: Option<PlainCopies<'a>>,
+    /// Whether to hash the archive for [`CreateSummary::sha256`].
+    pub sha256: bool,
+    /// Stands between the archive and the files.
+    pub layer: &'a dyn FileLayer,
+    /// How to lock the folder meanwhile; `None` where the caller has locked it, or does without.
+    pub lock: Option<LockRequest<'a>>,
+}
+
+/// How to make the same bytes from the same files anywhere: owners 0, no host, source or time.
+#[derive(Clone, Copy, Debug)]
+pub struct Reproducible {
+    /// Later modification times, in seconds since 1970, are set to this one.
+    pub latest_mtime: Option<i64>,
+}
