@@ -19,9 +19,9 @@ pub(super) fn judge(results: &Results, index_share: Option<f64>) -> Vec<Bar> {
         |work: &str, than: &str| Some(size(work, OURS)? as f64 / size(work, than)? as f64);
     let first = ("create", OURS);
     vec![
-        Bar::new("create, time of tar | pigz -6", faster("create", ("create", PIGZ_6)), 0.45),
+        Bar::new("create, time of tar | pigz -6", faster("create", ("create", PIGZ_6)), 0.40),
         Bar::new("create, size of tar | pigz -6", smaller("create", PIGZ_6), 1.01),
-        Bar::new("fast, time of tar | pigz -1", faster("fast", ("fast", PIGZ_1)), 0.65),
+        Bar::new("fast, time of tar | pigz -1", faster("fast", ("fast", PIGZ_1)), 0.60),
         Bar::new("fast, time, the stretch", faster("fast", ("fast", PIGZ_1)), 0.45),
         Bar::new("fast, size of tar | pigz -1", smaller("fast", PIGZ_1), 1.0),
         Bar::new("nothing changed, time of the first", faster("again", first), 0.07),

@@ -5,7 +5,7 @@
 //! an empty final block and the combined checksum end the member.
 //! One member, because several readers stop after the first.
 
-use std::{fmt, io, str::FromStr};
+use std::{array, fmt, io, str::FromStr};
 
 use libdeflater::{CompressionLvl, Compressor};
 
@@ -18,6 +18,10 @@ const N_WINDOWS: usize = 4;
 const WINDOW: usize = 16 << 10;
 /// A piece is worth compressing if its sample loses one byte in so many.
 const WORTH: usize = 250;
+/// The bytes of each window that are counted before anything is tried.
+const COUNTED: usize = 4 << 10;
+/// The bytes that end a piece on a byte, at most.
+const MAX_END: usize = 5;
 /// From this level on, everything is compressed.
 const MOST_THOROUGH: Level = Level(10);
 
@@ -128,18 +132,22 @@ pub(super) struct Packer {
     storer: Compressor,
     /// Finds out; `None` where every byte counts.
     trial: Option<Compressor>,
+    /// Where pieces are compressed before their size is known.
+    scratch: Vec<u8>,
 }
 
 impl Packer {
     pub(super) fn new(level: Level) -> Self {
         let trial = (level < MOST_THOROUGH).then(|| compressor(1));
-        Self { compressor: compressor(level.0), storer: compressor(0), trial }
+        Self { compressor: compressor(level.0), storer: compressor(0), trial, scratch: Vec::new() }
     }
 
     pub(super) fn pack(&mut self, raw: &[u8]) -> Result<Packed, Miscompressed> {
         let is_noise = self.is_noise(raw)?;
         let compressor = if is_noise { &mut self.storer } else { &mut self.compressor };
-        let mut bytes = compressed(compressor, raw)?;
+        let packed = compressed(compressor, raw, &mut self.scratch)?;
+        let mut bytes = Vec::with_capacity(packed.len() + MAX_END);
+        bytes.extend_from_slice(packed);
         let last = inflate::prove(&bytes, raw).map_err(Miscompressed)?;
         bytes[last.header_bit / 8] &= !(1 << (last.header_bit % 8));
         // The three header bits of the empty stored block go into the last byte if they fit.
@@ -152,16 +160,36 @@ impl Packer {
 
     /// Returns whether a sample of `raw` hardly gets smaller: photos, films and archives do not, and
     /// trying costs as much as with anything else.
+    ///
+    /// A trial costs a tenth of compressing a small piece, so only what looks like noise gets one.
     fn is_noise(&mut self, raw: &[u8]) -> Result<bool, Miscompressed> {
         let Some(trial) = &mut self.trial else { return Ok(false) };
         if raw.len() < N_WINDOWS * 2 * WINDOW {
             return Ok(false);
         }
-        let windows = raw.chunks_exact(raw.len() / N_WINDOWS).take(N_WINDOWS);
-        let sample: Vec<u8> = windows.flat_map(|part| &part[..WINDOW]).copied().collect();
-        let n_packed = compressed(trial, &sample)?.len();
+        let windows: [&[u8]; N_WINDOWS] =
+            array::from_fn(|n| &raw[raw.len() / N_WINDOWS * n..][..WINDOW]);
+        if !is_even(&windows.map(|window| &window[..COUNTED])) {
+            return Ok(false);
+        }
+        let sample = windows.concat();
+        let n_packed = compressed(trial, &sample, &mut self.scratch)?.len();
         Ok(n_packed > sample.len() - sample.len() / WORTH)
     }
+}
+
+/// Returns whether all bytes are about as frequent as each other, as in noise.
+///
+/// The sum of the squares of their counts is smallest then, about `n * n / 256` for `n` bytes. One and a half
+/// times as much is far more than chance gives, and means that the code of each byte alone saves something.
+fn is_even(parts: &[&[u8]]) -> bool {
+    let mut counts = [0_u64; 256];
+    for &byte in parts.iter().copied().flatten() {
+        counts[usize::from(byte)] += 1;
+    }
+    let n: u64 = counts.iter().sum();
+    let squares: u64 = counts.iter().map(|count| count * count).sum();
+    squares * 256 < n * n * 3 / 2
 }
 
 fn compressor(level: u8) -> Compressor {
@@ -169,19 +197,25 @@ fn compressor(level: u8) -> Compressor {
     Compressor::new(level)
 }
 
-fn compressed(compressor: &mut Compressor, raw: &[u8]) -> Result<Vec<u8>, Miscompressed> {
-    let mut bytes = vec![0; compressor.deflate_compress_bound(raw.len())];
+/// Compresses into `scratch`, which it makes large enough, and returns what came out.
+fn compressed<'a>(
+    compressor: &mut Compressor,
+    raw: &[u8],
+    scratch: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Miscompressed> {
+    let bound = compressor.deflate_compress_bound(raw.len());
+    if scratch.len() < bound {
+        scratch.resize(bound, 0);
+    }
     let n_bytes = compressor
-        .deflate_compress(raw, &mut bytes)
+        .deflate_compress(raw, scratch)
         .map_err(|_| Miscompressed("it does not fit its bound"))?;
-    // Behind the compressed length stands garbage.
-    bytes.truncate(n_bytes);
-    Ok(bytes)
+    Ok(&scratch[..n_bytes])
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::{io::Read, iter};
 
     use proptest::prelude::*;
 
@@ -229,15 +263,32 @@ mod tests {
         }
     }
 
+    fn noise(n_bytes: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let byte = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        iter::repeat_with(byte).take(n_bytes).collect()
+    }
+
+    #[test]
+    fn only_what_gets_no_smaller_is_noise() {
+        let noise = noise(200_000);
+        // All bytes are as frequent in these, but they repeat.
+        let repeated = noise[..10_000].repeat(20);
+        let digits: Vec<u8> = noise.iter().map(|byte| b'0' + byte % 64).collect();
+        let mut packer = Packer::new(Level::default());
+
+        assert!(packer.is_noise(&noise).unwrap());
+        assert!(!packer.is_noise(&repeated).unwrap());
+        assert!(!packer.is_noise(&digits).unwrap());
+        assert!(!packer.is_noise(&noise[..100_000]).unwrap(), "too small to be tried");
+    }
+
     #[test]
     fn stored_pieces_join_too() {
-        let mut state = 1_u64;
-        let noise: Vec<u8> = (0..200_000)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                state.to_be_bytes()[0]
-            })
-            .collect();
+        let noise = noise(200_000);
         let pieces = [noise.clone(), Vec::new(), noise];
 
         assert_eq!(unpacked(&member(&pieces, Level::default())), pieces.concat());
