@@ -2,7 +2,7 @@
 //!
 //! Writing: `walk` finds entries that `selection` and `marks` let in, `group` says which of them share
 //! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
-//! `attributes` what hangs on them, `header` turns each entry into tar blocks, `pipeline` compresses or
+//! `attributes` what hangs on them, `owner_names` knows their owners, `header` turns each entry into tar blocks, `pipeline` compresses or
 //! copies the segments in parallel and writes them in order, with as much under way as `window` allows,
 //! `deflate` joins them into one gzip member after `inflate` has proved each, and `index` describes
 //! them behind it. `archive_index::container` documents the format. `sink` takes the bytes, to encrypt them where
@@ -47,6 +47,7 @@ mod marks;
 mod meta;
 mod name;
 mod options;
+mod owner_names;
 mod ownership;
 mod pack;
 mod pipeline;
@@ -74,7 +75,7 @@ pub use compare::{Comparison, Difference, against, diff};
 pub use create::{create_in_folder, create_to_writer};
 pub use deflate::{BadLevel, Level};
 pub use encryption::{BadKey, Keys, Recipients};
-pub use entry::{Entry, EntryKind, Timestamp, Xattr};
+pub use entry::{Entry, EntryKind, OwnerName, Timestamp, Xattr};
 pub use event::{CreateEvent, CreateSummary, Created, LeftOut};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};

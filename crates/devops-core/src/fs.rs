@@ -33,7 +33,7 @@ pub use input::{Input, open_file, read_input};
 pub use output::{Output, check_output, write_output};
 pub use private::PrivateFolder;
 #[cfg(feature = "archive")]
-pub(crate) use rooted_dir::{DIRECTORY, FileId};
+pub(crate) use rooted_dir::{DIRECTORY, FileId, Step};
 pub use rooted_dir::{DirEntryPath, DirHandle, Lookup, RootedDir};
 pub use umask::user_mode;
 

@@ -1,4 +1,5 @@
 //! Stand-ins for the outside world, for tests and for the demo.
 
+pub mod fuse;
 pub mod s3;
 pub mod watcher;

@@ -32,7 +32,8 @@ pub(crate) struct VerifyArgs {
     /// Tars or tar.gz of any make
     #[arg(required = true)]
     pub(crate) archive: Vec<PathBuf>,
-    /// Compare with this folder as well: what the archive holds must be there, and the same
+    /// Compare with this folder as well: what the archive holds must be there, and the same in what `diff
+    /// --help` lists
     #[arg(long, value_name = "DIR", conflicts_with = "sample")]
     pub(crate) against: Option<PathBuf>,
     /// Prove only a random share of the archive, such as 5%
@@ -44,6 +45,7 @@ pub(crate) struct VerifyArgs {
 
 /// Compare two archives, entry by entry
 #[derive(Args, Debug)]
+#[command(after_long_help = DIFF_HELP)]
 pub(crate) struct DiffArgs {
     /// The first, a tar or tar.gz of any make
     pub(crate) first: PathBuf,
@@ -52,6 +54,13 @@ pub(crate) struct DiffArgs {
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }
+
+const DIFF_HELP: &str = "\
+Compared are the kind of each entry, content, target of a link, permission bits, owner, modification time,
+and attributes: `user.*`, `trusted.*`, access control lists and capabilities. Owners are told by their names
+where both sides have some, else by their numbers. Not compared are labels that each host gives, such as
+`security.selinux`, other times, inode numbers and holes. Where an archive does not say which attributes an
+entry has, that is said once, and they are not compared.";
 
 /// Write the content of one file of an archive to stdout
 #[derive(Args, Debug)]

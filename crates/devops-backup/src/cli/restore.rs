@@ -28,6 +28,9 @@ pub(crate) struct RestoreArgs {
     /// attributes too; only for archives you trust
     #[arg(long)]
     pub(crate) privileged: bool,
+    /// Restore owners by their numbers, though users of those names may have others here
+    #[arg(long)]
+    pub(crate) numeric_owner: bool,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }
@@ -51,9 +54,14 @@ impl From<Overwrite> for OverwritePolicy {
 }
 
 const RESTORE_HELP: &str = "\
-Nothing is written outside DIR, whatever the archive says: entries with `..`, absolute paths, and paths
-through symbolic links are refused and named. Owners are restored only by root, by number. What is
-refused, or exists already, is named, and the exit code is 3.
+Nothing is written outside DIR, whatever the archive says: entries with `..` and paths through symbolic
+links are refused and named; absolute paths lose their leading slash, which is said once. What is refused,
+or exists already, is named, and the exit code is 3. So is a name that the file system takes for another
+one, such as `readme` beside `README` where case does not count: the first stays.
+
+Owners are restored only by root: by name where the archive has one that /etc/passwd or /etc/group know
+here, else by number. Where no hard link can be made, a further name of a file becomes a copy, which is
+said once.
 
 Attributes of `user.*`, access control lists and holes come back as they were. An attribute the file
 system takes none of is named once, with exit code 3; labels such as `security.selinux` are left to

@@ -42,6 +42,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("mode", User),
     ("name", User),
     ("no-cache", User),
+    ("numeric-owner", User),
     ("on-calendar", User),
     ("one-file-system", Inside(Value)),
     ("only", Project),

@@ -23,7 +23,8 @@ pub(super) fn against(
     folder: &Path,
     session: &Session,
 ) -> Result<Outcome, Failure> {
-    let comparison = archive::against(archive, folder, session.cancel()).map_err(failure)?;
+    let comparison =
+        archive::against(archive, folder, Path::new("/"), session.cancel()).map_err(failure)?;
     show(&comparison, session)
 }
 
@@ -37,11 +38,14 @@ fn show(comparison: &Comparison, session: &Session) -> Result<Outcome, Failure> 
     for left_out in &comparison.unreadable {
         tell_left_out(session, left_out);
     }
+    for note in &comparison.notes {
+        session.warn((*note).to_owned());
+    }
     let (n, n_entries) = (comparison.differences.len(), comparison.n_entries);
     if session.json() {
         session.emit(&serde_json::json!({
             "type": "summary", "entries": n_entries, "differences": n,
-            "unreadable": comparison.unreadable.len(),
+            "unreadable": comparison.unreadable.len(), "notes": comparison.notes,
         }))?;
     }
     session.status(format!("{n_entries} entries compared, {n} differ"));

@@ -59,6 +59,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         }
         CreateEvent::NotReused(archive, reason) => tell_not_reused(session, archive, reason),
         CreateEvent::Uncached(error) => tell_uncached(session, error),
+        CreateEvent::ModeKept(archive, mode) => tell_mode(session, archive, mode),
         CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
@@ -74,6 +75,12 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     progress.finish();
     report(&path, &summary, to_stdout, session)?;
     Ok(outcome(&summary))
+}
+
+/// Says that others may be able to read an archive, or that we are not.
+pub(super) fn tell_mode(session: &Session, archive: &Path, mode: u32) {
+    let path = quote(archive);
+    session.warn(format!("`{path}` has mode {mode:o}: its file system lets no mode be set"));
 }
 
 /// Says that the next encrypted archive will take as long as this one.

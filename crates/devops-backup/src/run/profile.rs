@@ -107,6 +107,9 @@ impl Teller<'_> {
             ProfileEvent::Create(CreateEvent::NotReused(archive, reason)) => {
                 create::tell_not_reused(session, archive, reason);
             }
+            ProfileEvent::Create(CreateEvent::ModeKept(archive, mode)) => {
+                create::tell_mode(session, archive, *mode);
+            }
             ProfileEvent::Create(_) => {}
             ProfileEvent::Created(source, created) => {
                 let printed = self.created(source, created);

@@ -1,6 +1,6 @@
 //! `devops-backup restore`.
 
-use std::{fs, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json, quote};
 use devops_core::{
@@ -24,6 +24,8 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
         overwrite: args.overwrite.into(),
         strip_components: args.strip_components,
         privileged: args.privileged,
+        numeric_owner: args.numeric_owner,
+        root: Path::new("/"),
         lookup: Lookup::Kernel,
     };
     let restored = archive::restore(&options, session.cancel(), &mut |event| match event {

@@ -3,10 +3,12 @@
 use super::{
     ArchiveError,
     cat::Content,
+    content::{ContentHash, between_holes, has_huge_holes},
     entry::{Entry, EntryKind},
-    index::{Hash, Place},
+    index::Place,
     reader::{Indexed, Reader},
     stored::{Archive, Stored, unread},
+    xattr::{self, Digest},
 };
 use crate::{archive_index::Origin, cancel::Cancel};
 
@@ -26,8 +28,10 @@ enum Source {
 /// An entry of a catalog.
 pub(super) struct Listed {
     pub(super) entry: Entry,
-    /// The BLAKE3 of its content, if it has some: out of the index, or computed where that was asked.
-    pub(super) hash: Option<Hash>,
+    /// The hash of its content, if it has some: out of the index, or computed where that was asked.
+    pub(super) hash: Option<ContentHash>,
+    /// What its attributes are told by; `None` where the archive does not say, or cannot.
+    pub(super) attributes: Option<Digest>,
 }
 
 impl Catalog {
@@ -67,8 +71,12 @@ impl Catalog {
     pub(super) fn next(&mut self) -> Result<Option<Listed>, ArchiveError> {
         match &mut self.source {
             Source::Index { indexed, place } => {
-                let next = indexed.index.next(place);
-                Ok(next.map(|next| Listed { entry: next.record.entry, hash: next.hash }))
+                let is_told = indexed.index.has_attributes;
+                Ok(indexed.index.next(place).map(|next| Listed {
+                    attributes: is_told.then_some(next.record.attributes),
+                    entry: next.record.entry,
+                    hash: next.hash.map(ContentHash::Whole),
+                }))
             }
             Source::Stream { reader, first } => {
                 let entry = match first.take() {
@@ -79,7 +87,10 @@ impl Catalog {
                 let has_content = entry.kind == EntryKind::File && entry.size > 0;
                 let hash =
                     if self.is_hashed && has_content { Some(hash(&entry, reader)?) } else { None };
-                Ok(Some(Listed { entry, hash }))
+                // Many a tar holds no attributes of any entry, which says nothing of this one.
+                let is_told = self.origin.is_some() || !entry.xattrs.is_empty();
+                let attributes = xattr::digest(&entry.xattrs).filter(|_| is_told);
+                Ok(Some(Listed { entry, hash, attributes }))
             }
         }
     }
@@ -93,13 +104,18 @@ impl Catalog {
     }
 }
 
-fn hash(entry: &Entry, reader: &mut Reader) -> Result<Hash, ArchiveError> {
+fn hash(entry: &Entry, reader: &mut Reader) -> Result<ContentHash, ArchiveError> {
+    if let Some(extents) = &entry.extents
+        && has_huge_holes(entry.size, extents)
+    {
+        return between_holes(entry.size, extents, |_, buffer| reader.read_content(buffer));
+    }
     let mut content = Content::new(entry, reader);
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 128 << 10];
     loop {
         match content.next(&mut buffer)? {
-            0 => return Ok(*hasher.finalize().as_bytes()),
+            0 => return Ok(ContentHash::Whole(*hasher.finalize().as_bytes())),
             n => hasher.update(&buffer[..n]),
         };
     }

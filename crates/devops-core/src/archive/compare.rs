@@ -1,12 +1,17 @@
 //! Compares two archives, or an archive with a folder: entry by entry, content by its hash.
 //!
-//! Of archives with an index nothing else is read. Extended attributes are not compared.
+//! Of archives with an index nothing else is read. Compared are kind, content, target, mode, owner, time
+//! and attributes, those as [`xattr::digest`] tells them; owners by their names where both are known, since
+//! a restore goes by them.
 
 use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read},
-    os::unix::ffi::OsStringExt,
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStringExt, fs::FileExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -14,14 +19,19 @@ use rustix::fs::{FileType, Mode, OFlags, openat, readlinkat};
 
 use super::{
     ArchiveError,
+    attributes::{AttributeReader, Attributes},
     catalog::{Catalog, Listed},
-    entry::{EntryKind, Timestamp},
+    content::{ContentHash, between_holes},
+    entry::{EntryKind, OwnerName, Timestamp},
     event::LeftOut,
-    index::Hash,
+    holes::data_ranges,
+    owner_names::OwnerNames,
     selection::Selection,
     source::Source,
     stored::Archive,
     walk::{Found, Visitor},
+    wanted,
+    xattr::{self, Digest},
 };
 use crate::cancel::{Cancel, Cancelled};
 
@@ -32,8 +42,8 @@ pub enum Difference {
     Added,
     /// It is only in the first.
     Removed,
-    /// It is in both, and these of its properties differ: `kind`, `content`, `target`, `mode`, `owner`
-    /// or `time`.
+    /// It is in both, and these of its properties differ: `kind`, `content`, `target`, `mode`, `owner`,
+    /// `time` or `attributes`.
     Changed(Vec<&'static str>),
 }
 
@@ -46,18 +56,64 @@ pub struct Comparison {
     pub n_entries: u64,
     /// What of the folder could not be read.
     pub unreadable: Vec<LeftOut>,
+    /// What was not compared.
+    pub notes: Vec<&'static str>,
 }
+
+/// Says that an archive does not tell whether an entry has attributes, or which.
+const NO_ATTRIBUTES_TOLD: &str = "extended attributes, access control lists and capabilities were not compared \
+     where an archive does not say which an entry has: it is of another tool, or of an older version";
 
 /// What is compared of an entry.
 #[derive(Debug)]
 struct Facts {
     kind: EntryKind,
     mode: u32,
-    owner: (u64, u64),
+    owner: Owner,
     mtime: Timestamp,
     size: u64,
     /// The hash of its content; `None` when it has none.
-    hash: Option<Hash>,
+    hash: Option<ContentHash>,
+    /// What its attributes are told by; `None` when that is not known.
+    attributes: Option<Digest>,
+}
+
+/// User and group, by number and by name.
+#[derive(Clone, Debug, Default)]
+struct Owner {
+    ids: (u64, u64),
+    names: (OwnerName, OwnerName),
+}
+
+impl Owner {
+    /// Returns whether a restore gives both to the same user and group.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_same = |ids: (u64, u64), names: [&OwnerName; 2]| {
+            let is_named = names.iter().all(|name| !name.is_empty());
+            if is_named { names[0] == names[1] } else { ids.0 == ids.1 }
+        };
+        is_same((self.ids.0, other.ids.0), [&self.names.0, &other.names.0])
+            && is_same((self.ids.1, other.ids.1), [&self.names.1, &other.names.1])
+    }
+}
+
+/// Says that one archive stores the zeros that the other describes as a hole.
+const HUGE_HOLES: &str =
+    "its holes are too large to be compared with an archive that stores their zeros";
+
+/// Returns whether two contents of one size were hashed in different ways.
+fn is_beyond_comparison(old: &Facts, new: &Facts) -> bool {
+    let is_huge = |facts: &Facts| matches!(facts.hash, Some(ContentHash::BetweenHoles(_)));
+    old.size == new.size && old.hash.is_some() && new.hash.is_some() && is_huge(old) != is_huge(new)
+}
+
+/// Notes what is missing, once.
+fn note_attributes(notes: &mut Vec<&'static str>, old: &Facts, new: &Facts) {
+    let is_link = |facts: &Facts| matches!(facts.kind, EntryKind::HardLink { .. });
+    let is_told = |facts: &Facts| facts.attributes.is_some() || is_link(facts);
+    if notes.is_empty() && !(is_told(old) && is_told(new)) {
+        notes.push(NO_ATTRIBUTES_TOLD);
+    }
 }
 
 /// Compares two archives of any make.
@@ -71,7 +127,15 @@ pub fn diff<'a, 'b>(
     for (path, new) in facts(&mut Catalog::open_hashed(second.into(), cancel)?, cancel)? {
         let difference = match before.remove(&path) {
             None => Some(Difference::Added),
-            Some(old) => changed(&old, &new),
+            Some(old) if is_beyond_comparison(&old, &new) => {
+                let (path, reason) = (path.clone(), HUGE_HOLES.to_owned());
+                comparison.unreadable.push(LeftOut { path, reason, is_fault: true });
+                None
+            }
+            Some(old) => {
+                note_attributes(&mut comparison.notes, &old, &new);
+                changed(&old, &new)
+            }
         };
         comparison.differences.extend(difference.map(|difference| (path, difference)));
     }
@@ -83,10 +147,12 @@ pub fn diff<'a, 'b>(
 /// Compares an archive with the folder it was made of: what it holds must be there, and the same.
 ///
 /// What the folder has beyond that is no difference: it may have been excluded. Of a reproducible
-/// archive, which does not keep them, owners and times are not compared.
+/// archive, which does not keep them, owners, times and access control lists are not compared. `root` is the
+/// root of this host, for its lists of users and groups.
 pub fn against<'a>(
     archive: impl Into<Archive<'a>>,
     folder: &Path,
+    root: &Path,
     cancel: &Cancel,
 ) -> Result<Comparison, ArchiveError> {
     let mut catalog = Catalog::open_hashed(archive.into(), cancel)?;
@@ -96,6 +162,8 @@ pub fn against<'a>(
     let mut check = Check {
         expected,
         is_anonymous,
+        attributes: AttributeReader::new(is_anonymous),
+        names: OwnerNames::read(root),
         comparison: Comparison { n_entries, ..Comparison::default() },
         cancel,
     };
@@ -108,26 +176,27 @@ pub fn against<'a>(
 /// Reads all entries; of two with the same path, the last counts, as it does when restored.
 fn facts(catalog: &mut Catalog, cancel: &Cancel) -> Result<BTreeMap<PathBuf, Facts>, ArchiveError> {
     let mut all = BTreeMap::new();
-    while let Some(Listed { entry, hash }) = catalog.next()? {
+    while let Some(Listed { entry, hash, attributes }) = catalog.next()? {
         cancel.check()?;
         let facts = Facts {
             kind: entry.kind,
             mode: entry.mode,
-            owner: (entry.uid, entry.gid),
+            owner: Owner { ids: (entry.uid, entry.gid), names: (entry.uname, entry.gname) },
             mtime: entry.mtime,
             size: entry.size,
             hash,
+            attributes,
         };
         all.insert(plain(entry.path), facts);
     }
     Ok(all)
 }
 
-/// Returns a path as our archives have it, without `./` in front.
+/// Returns a path as our archives have it, without slashes and `./` in front.
 fn plain(path: PathBuf) -> PathBuf {
-    match path.strip_prefix("./") {
-        Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
-        _ => path,
+    match wanted::plain(&path) {
+        rest if !rest.as_os_str().is_empty() => rest.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 
@@ -146,8 +215,10 @@ fn changed(old: &Facts, new: &Facts) -> Option<Difference> {
     if !matches!(new.kind, EntryKind::HardLink { .. }) {
         // The mode of a symbolic link means nothing.
         compare("mode", old.mode == new.mode || matches!(new.kind, EntryKind::Symlink { .. }));
-        compare("owner", old.owner == new.owner);
+        compare("owner", old.owner.is_same(&new.owner));
         compare("time", old.mtime == new.mtime);
+        let attributes = old.attributes.zip(new.attributes);
+        compare("attributes", attributes.is_none_or(|(old, new)| old == new));
     }
     (!what.is_empty()).then_some(Difference::Changed(what))
 }
@@ -156,11 +227,24 @@ fn changed(old: &Facts, new: &Facts) -> Option<Difference> {
 struct Check<'a> {
     expected: BTreeMap<PathBuf, Facts>,
     is_anonymous: bool,
+    attributes: AttributeReader,
+    /// Those of this host.
+    names: OwnerNames,
     comparison: Comparison,
     cancel: &'a Cancel,
 }
 
 impl Check<'_> {
+    /// Reads the attributes of what the walk found; what cannot be read is named, and none returned.
+    fn found_attributes(&mut self, found: &Found<'_>) -> Option<Attributes> {
+        let read = self.attributes.of_named(found.folder.as_fd(), found.name, &found.meta);
+        let attributes = self.read(found.path, read.map_err(io::Error::from))?;
+        for fault in &attributes.faults {
+            self.unreadable(found.path, io::Error::other(fault.clone()));
+        }
+        attributes.faults.is_empty().then_some(attributes)
+    }
+
     /// Returns what the walk found, in the terms of `old`; `None` when it could not be read.
     fn found_facts(&mut self, found: &Found<'_>, old: &Facts) -> Option<Facts> {
         let meta = &found.meta;
@@ -185,20 +269,32 @@ impl Check<'_> {
             FileType::Socket | FileType::Unknown => EntryKind::Unsupported { flag: 0 },
         };
         let size = if kind == EntryKind::File { meta.size } else { 0 };
+        let attributes = match old.attributes {
+            Some(_) => Some(self.found_attributes(found)?),
+            None => None,
+        };
+        let mode = attributes.as_ref().map_or(meta.mode, |found| found.mode(meta.mode));
+        let names = (self.names.user(meta.uid), self.names.group(meta.gid));
         let mut facts = Facts {
-            mode: meta.mode,
-            owner: (meta.uid, meta.gid),
+            mode,
+            owner: Owner { ids: (meta.uid, meta.gid), names },
             mtime: meta.mtime,
             size,
+            attributes: attributes.and_then(|found| xattr::digest(&found.xattrs)),
             // One of another size differs without being read.
-            hash: if size == old.size { None } else { old.hash.map(|_| [0; 32]) },
+            hash: if size == old.size {
+                None
+            } else {
+                old.hash.map(|_| ContentHash::Whole([0; 32]))
+            },
             kind,
         };
         if self.is_anonymous {
-            (facts.owner, facts.mtime) = (old.owner, old.mtime);
+            (facts.owner, facts.mtime) = (old.owner.clone(), old.mtime);
         }
         if facts.kind == EntryKind::File && size > 0 && size == old.size {
-            facts.hash = Some(self.read(found.path, hash(found, self.cancel))?);
+            let hash = hash(found, old.hash, self.cancel);
+            facts.hash = Some(self.read(found.path, hash)?);
         }
         Some(facts)
     }
@@ -222,9 +318,9 @@ impl Visitor for Check<'_> {
         let new = self.found_facts(found, &old);
         // It may have been ended by a signal.
         self.cancel.check()?;
-        if let Some(new) = new
-            && let Some(difference) = changed(&old, &new)
-        {
+        let Some(new) = new else { return Ok(()) };
+        note_attributes(&mut self.comparison.notes, &old, &new);
+        if let Some(difference) = changed(&old, &new) {
             self.comparison.differences.insert(found.path.to_owned(), difference);
         }
         Ok(())
@@ -239,14 +335,22 @@ impl Visitor for Check<'_> {
     }
 }
 
-fn hash(found: &Found<'_>, cancel: &Cancel) -> io::Result<Hash> {
+/// Hashes a file in the way in which the hash to compare with was made.
+fn hash(found: &Found<'_>, like: Option<ContentHash>, cancel: &Cancel) -> io::Result<ContentHash> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(openat(found.folder, found.name, flags | OFlags::NOCTTY, Mode::empty())?);
+    let size = found.meta.size;
+    if let Some(ContentHash::BetweenHoles(_)) = like {
+        return between_holes(size, &data_ranges(file.as_fd(), size), |at, buffer| {
+            cancel.check().map_err(io::Error::other)?;
+            file.read_at(buffer, at)
+        });
+    }
     let mut hasher = blake3::Hasher::new();
     // No more than was found: a file may grow without end.
-    let content = Stoppable { content: file.take(found.meta.size), cancel };
+    let content = Stoppable { content: file.take(size), cancel };
     hasher.update_reader(content)?;
-    Ok(*hasher.finalize().as_bytes())
+    Ok(ContentHash::Whole(*hasher.finalize().as_bytes()))
 }
 
 /// Reads until a signal comes: a file may be a hole of terabytes.
@@ -267,8 +371,17 @@ mod tests {
     use super::*;
 
     fn facts(kind: EntryKind, mode: u32, hash: u8) -> Facts {
-        let (owner, mtime) = ((0, 0), Timestamp::default());
-        Facts { kind, mode, owner, mtime, size: 5, hash: Some([hash; 32]) }
+        let (owner, mtime) = (Owner::default(), Timestamp::default());
+        let attributes = Some(xattr::NO_ATTRIBUTES);
+        Facts {
+            kind,
+            mode,
+            owner,
+            mtime,
+            size: 5,
+            hash: Some(ContentHash::Whole([hash; 32])),
+            attributes,
+        }
     }
 
     #[test]
@@ -285,5 +398,28 @@ mod tests {
             changed_to(facts(EntryKind::Fifo, 0o644, 1)),
             Some(Difference::Changed(vec!["kind"]))
         );
+        let other = Facts { attributes: Some([1; 16]), ..facts(EntryKind::File, 0o644, 1) };
+        assert_eq!(changed_to(other), Some(Difference::Changed(vec!["attributes"])));
+        let unknown = Facts { attributes: None, ..facts(EntryKind::File, 0o644, 1) };
+        assert_eq!(changed_to(unknown), None);
+    }
+
+    #[test]
+    fn owners_are_told_by_their_names_where_both_have_some() {
+        let owner = |uid, name: &str| Owner {
+            ids: (uid, 0),
+            names: (name.as_bytes().into(), OwnerName::default()),
+        };
+
+        for (old, new, is_same) in [
+            (owner(1, ""), owner(1, ""), true),
+            (owner(1, ""), owner(2, ""), false),
+            (owner(1, "a"), owner(2, "a"), true),
+            (owner(1, "a"), owner(1, "b"), false),
+            (owner(1, "a"), owner(1, ""), true),
+            (owner(1, ""), owner(2, "a"), false),
+        ] {
+            assert_eq!(old.is_same(&new), is_same, "{old:?} {new:?}");
+        }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A slice of a large file is a subtree of its hash, because slices are aligned to a power of two
 //! chunks; so each is hashed alone, and the values are merged when the last has come.
+//!
+//! A few bytes of a tar can describe a hole of exabytes, whose zeros no one can hash: contents with such
+//! holes are told by what lies between them.
 
 use std::ops::Range;
 
@@ -11,6 +14,95 @@ use blake3::{
 };
 
 use super::index::Hash;
+
+/// How many bytes of holes are hashed as zeros: that takes about a second.
+const MAX_HOLES: u64 = 1 << 30;
+/// What lies between holes is compared in blocks of this size, wherever the holes begin and end.
+const BLOCK: usize = 64 << 10;
+
+/// What tells a content from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ContentHash {
+    /// The BLAKE3 of all of it.
+    Whole(Hash),
+    /// The BLAKE3 of its size and of the blocks that are not all zeros, each with its place.
+    BetweenHoles(Hash),
+}
+
+/// Returns whether holes are too large to be hashed as zeros, in a content of so many bytes.
+pub(super) fn has_huge_holes(size: u64, extents: &[Range<u64>]) -> bool {
+    let n_stored: u64 = extents.iter().map(|extent| extent.end - extent.start).sum();
+    size.saturating_sub(n_stored) > MAX_HOLES
+}
+
+/// Hashes what lies between the holes of a content of `size` bytes; `read` reads at a place of it, and is
+/// called for the `ranges` in their order.
+pub(super) fn between_holes<E>(
+    size: u64,
+    ranges: &[Range<u64>],
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<usize, E>,
+) -> Result<ContentHash, E> {
+    let mut hasher = BetweenHoles::new();
+    let mut buffer = vec![0; 2 * BLOCK];
+    for range in ranges {
+        let mut at = range.start;
+        while at < range.end {
+            let left = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+            let wanted = left.min(buffer.len());
+            match read(at, &mut buffer[..wanted])? {
+                0 => break,
+                n => {
+                    hasher.update(at, &buffer[..n]);
+                    at += n as u64;
+                }
+            }
+        }
+    }
+    Ok(hasher.finish(size))
+}
+
+/// Hashes what lies between holes.
+struct BetweenHoles {
+    hasher: Hasher,
+    /// The block under way, and its number.
+    block: Vec<u8>,
+    n: u64,
+}
+
+impl BetweenHoles {
+    fn new() -> Self {
+        Self { hasher: Hasher::new(), block: vec![0; BLOCK], n: 0 }
+    }
+
+    /// Takes in bytes that stand at `at`; what comes later stands behind them.
+    fn update(&mut self, mut at: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let n = at / BLOCK as u64;
+            if n != self.n {
+                self.flush();
+                self.n = n;
+            }
+            let start = usize::try_from(at % BLOCK as u64).expect("below a block");
+            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - start));
+            self.block[start..start + part.len()].copy_from_slice(part);
+            (at, bytes) = (at + part.len() as u64, rest);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.block.iter().any(|&byte| byte != 0) {
+            self.hasher.update(&self.n.to_le_bytes()).update(&self.block);
+            self.block.fill(0);
+        }
+    }
+
+    /// Returns the hash of a content of so many bytes.
+    fn finish(mut self, size: u64) -> ContentHash {
+        self.flush();
+        self.hasher.update(&size.to_le_bytes());
+        ContentHash::BetweenHoles(*self.hasher.finalize().as_bytes())
+    }
+}
 
 /// A content, or a slice of one, among the bytes of a piece.
 #[derive(Clone, Debug)]
@@ -95,6 +187,31 @@ mod tests {
     use super::*;
 
     const SLICE: usize = 4096;
+
+    #[test]
+    fn zeros_that_are_stored_are_like_holes() {
+        let content: Vec<u8> =
+            [vec![0; 100_000], vec![7; 70_000], vec![0; 400_000], vec![1]].concat();
+        let of = |ranges: &[Range<usize>], content: &[u8], size| {
+            let mut hasher = BetweenHoles::new();
+            for range in ranges {
+                hasher.update(range.start as u64, &content[range.clone()]);
+            }
+            hasher.finish(size)
+        };
+        let whole = of(&[0..content.len()], &content, 1 << 60);
+
+        assert_eq!(of(&[100_000..170_000, 570_000..570_001], &content, 1 << 60), whole);
+        assert_eq!(
+            of(&[0..1, 1..65_536, 65_536..200_000, 500_000..570_001], &content, 1 << 60),
+            whole
+        );
+        assert_ne!(of(&[100_000..170_000], &content, 1 << 60), whole);
+        assert_ne!(of(&[0..content.len()], &content, 1 << 59), whole);
+        let mut moved = content.clone();
+        moved.rotate_right(65_536);
+        assert_ne!(of(&[0..content.len()], &moved, 1 << 60), whole);
+    }
 
     #[test]
     fn slices_merge_into_the_hash_of_the_whole() {

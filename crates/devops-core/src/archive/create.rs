@@ -93,6 +93,9 @@ pub fn create_in_folder(
         path = paths.next().expect("the names have no end");
         file.retarget(&path);
     }
+    if let Some(mode) = file.kept_mode() {
+        on_event(CreateEvent::ModeKept(&path, mode));
+    }
     if let Some(Err(error)) = copy.map(PlainCopy::commit) {
         on_event(CreateEvent::Uncached(&error));
     }

@@ -1,8 +1,11 @@
 //! One entry of an archive, as both sides see it.
 
-use std::{ops::Range, path::PathBuf};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use time::OffsetDateTime;
+
+/// The name of a user or a group, as bytes; empty where none is known.
+pub type OwnerName = Arc<[u8]>;
 
 /// One entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub struct Entry {
     pub uid: u64,
     /// The number of the group.
     pub gid: u64,
+    /// The name of the owner where the archive was made.
+    pub uname: OwnerName,
+    /// The name of the group there.
+    pub gname: OwnerName,
     /// The bytes of the file; 0 for all but files.
     pub size: u64,
     /// When the content last changed.

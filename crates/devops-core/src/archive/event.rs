@@ -24,6 +24,8 @@ pub enum CreateEvent<'a> {
     NotReused(&'a Path, &'a str),
     /// No plain copy could be kept for the next encrypted archive.
     Uncached(&'a PathError),
+    /// The archive has this mode, since its file system lets none be set.
+    ModeKept(&'a Path, u32),
     /// The folder is being locked.
     Lock(LockEvent<'a>),
 }

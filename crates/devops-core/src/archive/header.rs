@@ -1,8 +1,8 @@
 //! Turns an entry into the tar blocks before its content.
 //!
 //! The format is POSIX pax over ustar. A pax record is written only for what ustar cannot hold,
-//! with the keywords `path`, `linkpath`, `size`, `uid`, `gid` and `mtime`, which every tar knows, and
-//! those of [`xattr`]; nothing that changes from run to run, such as atime or a process id, goes in.
+//! with the keywords `path`, `linkpath`, `size`, `uid`, `gid`, `uname`, `gname` and `mtime`, which every
+//! tar knows, and those of [`xattr`]; nothing that changes from run to run, such as atime or a process id, goes in.
 //! The value of a name must be UTF-8 and bsdtar refuses others, so a long name of other bytes stands
 //! in a long-name entry of GNU tar, which every tar knows as well.
 
@@ -53,6 +53,9 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     }
     header.set_entry_type(entry_type(&entry.kind));
     header.set_mode(entry.mode);
+    let ustar = header.as_ustar_mut().expect("made as ustar");
+    set_owner(&mut ustar.uname, ("uname", &entry.uname), &mut extras.records);
+    set_owner(&mut ustar.gname, ("gname", &entry.gname), &mut extras.records);
     set_numbers(&mut header, entry, &mut extras.records);
     if let EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } =
         entry.kind
@@ -109,6 +112,19 @@ fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
     header.set_mtime(whole.unwrap_or(0));
     if whole.is_none() || nanoseconds != 0 {
         push_record(records, b"mtime", entry.mtime.to_decimal().as_bytes());
+    }
+}
+
+/// Writes the name of an owner; a record says one that is too long for the header, or that others may read
+/// in another character set.
+fn set_owner(field: &mut [u8; 32], (key, name): (&str, &[u8]), records: &mut Vec<u8>) {
+    // Behind it a NUL must fit. A part of a name might be the name of another.
+    let fits = name.len() < field.len();
+    if fits {
+        copy(field, name);
+    }
+    if !(fits && name.is_ascii()) && std::str::from_utf8(name).is_ok() {
+        push_record(records, key.as_bytes(), name);
     }
 }
 
@@ -195,7 +211,7 @@ mod tests {
     use std::{fs::File, io::Write, os::unix::fs::FileExt, path::PathBuf, process::Command};
 
     use super::*;
-    use crate::archive::entry::Xattr;
+    use crate::archive::entry::{OwnerName, Xattr};
 
     fn file(path: &str) -> Entry {
         Entry {
@@ -204,6 +220,8 @@ mod tests {
             mode: 0o644,
             uid: 0,
             gid: 0,
+            uname: OwnerName::default(),
+            gname: OwnerName::default(),
             size: 0,
             mtime: Timestamp::default(),
             xattrs: Vec::new(),
@@ -233,6 +251,8 @@ mod tests {
             ("19 size=8589934592\n", Entry { size: 8 << 30, ..file("a") }),
             ("15 uid=2097152\n", Entry { uid: 2_097_152, ..file("a") }),
             ("28 gid=18446744073709551615\n", Entry { gid: u64::MAX, ..file("a") }),
+            ("12 uname=\u{fc}\n", Entry { uname: "\u{fc}".as_bytes().into(), ..file("a") }),
+            ("42 gname=nnn", Entry { gname: [b'n'; 32].into(), ..file("a") }),
             ("13 mtime=0.5\n", Entry { mtime: at(0, 500_000_000), ..file("a") }),
             ("12 mtime=-1\n", Entry { mtime: at(-1, 0), ..file("a") }),
             ("25 SCHILY.xattr.user.a=\0\n", Entry { xattrs: vec![user_a], ..file("a") }),
@@ -243,6 +263,18 @@ mod tests {
             assert_eq!(blocks.len(), 3 * BLOCK);
             assert!(blocks[BLOCK..].starts_with(record.as_bytes()), "{record}");
         }
+    }
+
+    #[test]
+    fn names_of_owners_stand_in_the_header_where_they_fit() {
+        let longest = [b'u'; 31];
+        let odd = b"m\xfcller";
+        let blocks = encode(&Entry { uname: longest.into(), gname: odd[..].into(), ..file("a") });
+
+        let header = Header::from_byte_slice(&blocks);
+        assert_eq!(blocks.len(), BLOCK);
+        assert_eq!(header.username_bytes(), Some(&longest[..]));
+        assert_eq!(header.groupname_bytes(), Some(&odd[..]));
     }
 
     /// The first two columns that say something: size and name.

@@ -7,7 +7,7 @@
 //! a LEB128 varint, a signed one in zigzag form, a fixed one in little-endian order, a hash 32 bytes.
 //!
 //! 1. The head: the compression level (number), the [compressor](COMPRESSOR) (number), flags (byte; bit 0:
-//!    made reproducible), the start of the run (signed seconds, nanoseconds; 0 when reproducible).
+//!    made reproducible; bit 1: the entries say of their owners' names and attributes), the start of the run (signed seconds, nanoseconds; 0 when reproducible).
 //!    Then each segment: its length in the archive, its length in the tar, its CRC-32 (4 bytes),
 //!    the BLAKE3 of the tar bytes and the BLAKE3 of the compressed bytes.
 //! 2. Each entry, in the order of the tar, as [`record`] says.
@@ -34,7 +34,7 @@ use crate::archive_index::{
 mod record;
 
 pub(super) use record::{Identity, Record, walk_order};
-use record::{decode, encode};
+use record::{Last, decode, encode};
 
 /// Names the compressor and the rule of grouping: segments made by others are compressed anew, so
 /// that an archive does not depend on what made the ones before it.
@@ -56,7 +56,8 @@ impl Making {
     fn to_made(self) -> Made {
         let Timestamp { seconds, nanoseconds } = self.started;
         let (level, started) = (self.level.number(), (seconds, nanoseconds));
-        Made { level, compressor: COMPRESSOR, is_reproducible: self.is_reproducible, started }
+        let is_reproducible = self.is_reproducible;
+        Made { level, compressor: COMPRESSOR, is_reproducible, has_attributes: true, started }
     }
 
     fn of(made: &Made) -> Option<Self> {
@@ -80,7 +81,7 @@ pub(super) struct IndexWriter {
 pub(super) struct EntryWriter {
     packer: Packer,
     part: Part,
-    last_path: Vec<u8>,
+    last: Last,
     n_entries: u64,
 }
 
@@ -113,14 +114,14 @@ impl EntryWriter {
         Self {
             packer: Packer::new(LEVEL),
             part: Part::default(),
-            last_path: Vec::new(),
+            last: Last::default(),
             n_entries: 0,
         }
     }
 
     pub(super) fn push(&mut self, record: &Record) -> Result<(), ArchiveError> {
         let mut bytes = Vec::with_capacity(128);
-        encode(record, &mut self.last_path, &mut bytes);
+        encode(record, &mut self.last, &mut bytes);
         self.n_entries += 1;
         self.part.push(&bytes, &mut self.packer)
     }
@@ -193,6 +194,8 @@ pub(super) struct Index {
     pub(super) n_entries: u64,
     /// The bytes of all contents.
     pub(super) n_content: u64,
+    /// Whether the entries say of their owners' names and of their attributes: older ones do not.
+    pub(super) has_attributes: bool,
     is_same_compressor: bool,
     raw: Vec<u8>,
     entries_at: usize,
@@ -229,6 +232,7 @@ impl Index {
             n_member: footer.index_start,
             n_entries: footer.n_entries,
             n_content: 0,
+            has_attributes: made.has_attributes,
             is_same_compressor: made.compressor == COMPRESSOR,
             hashes_at: raw.len(),
             raw,
@@ -278,7 +282,7 @@ impl Index {
             n: 0,
             n_hashes: 0,
             raw_at: self.segments.first().map_or(0, |first| first.n_raw),
-            path: Vec::new(),
+            last: Last::default(),
         }
     }
 
@@ -288,7 +292,7 @@ impl Index {
             return None;
         }
         let mut cursor = Cursor::at(&self.raw[..self.hashes_at], place.at);
-        let record = decode(&mut cursor, &mut place.path)?;
+        let record = decode(&mut cursor, &mut place.last)?;
         let raw_at = place.raw_at;
         // Sizes near 2^64 would wrap around to a place in the tar.
         let n_content = record.entry.size.checked_next_multiple_of(TAR_BLOCK as u64)?;
@@ -314,7 +318,7 @@ pub(super) struct Place {
     n: u64,
     n_hashes: usize,
     raw_at: u64,
-    path: Vec<u8>,
+    last: Last,
 }
 
 /// An entry of an index, and where it is.

@@ -30,6 +30,7 @@ use super::{
     layer::FileLayer,
     meta::{FileId, Meta},
     options::{CreateOptions, Reproducible},
+    owner_names::OwnerNames,
     pipeline::{Doubt, Feed, Piece, Stop},
     reuse::Matcher,
     walk::{Found, Visitor},
@@ -76,6 +77,8 @@ pub(super) struct Pack<'a> {
     layer: &'a dyn FileLayer,
     reproducible: Option<Reproducible>,
     attributes: AttributeReader,
+    /// Those of this host; none for a reproducible archive.
+    names: OwnerNames,
     patience: Patience,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
@@ -161,6 +164,8 @@ impl<'a> Pack<'a> {
         cancel: &'a Cancel,
         on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     ) -> Self {
+        let is_named = options.reproducible.is_none();
+        let names = if is_named { OwnerNames::read(options.root) } else { OwnerNames::default() };
         Self {
             feed,
             entries: EntryWriter::new(),
@@ -170,6 +175,7 @@ impl<'a> Pack<'a> {
             layer: options.layer,
             reproducible: options.reproducible,
             attributes: AttributeReader::new(options.reproducible.is_some()),
+            names,
             patience: Patience::new(options.patience),
             cancel,
             on_event,
@@ -258,6 +264,8 @@ impl<'a> Pack<'a> {
             mode: meta.mode,
             uid,
             gid,
+            uname: self.names.user(uid),
+            gname: self.names.group(gid),
             size,
             mtime,
             xattrs,

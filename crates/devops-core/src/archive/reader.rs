@@ -26,6 +26,7 @@ use crate::{
 mod entries;
 mod input;
 mod number;
+mod owner_names;
 mod pax;
 mod segments;
 mod sparse;
@@ -227,7 +228,9 @@ impl Reader {
             let facts = |entry: &Entry| {
                 (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime, entry.extents.is_none())
             };
-            entry.path == other.path && entry.kind == other.kind && facts(&entry) == facts(&other)
+            let is_same_owner = (&entry.uname, &entry.gname) == (&other.uname, &other.gname);
+            let is_same_kind = entry.path == other.path && entry.kind == other.kind;
+            is_same_kind && is_same_owner && facts(&entry) == facts(&other)
         });
         if is_agreed { Ok(entry) } else { Err(self.damaged("its index says something else")) }
     }

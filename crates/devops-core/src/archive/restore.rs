@@ -26,9 +26,12 @@ use crate::{
 mod content;
 mod deferred;
 mod dress;
+mod durable;
+mod hard_link;
 mod install;
 mod journal;
 mod links;
+mod names;
 mod options;
 mod place;
 mod target;
@@ -87,6 +90,8 @@ struct Restorer<'a> {
     symlinks: Deferred,
     links: Deferred,
     summary: RestoreSummary,
+    /// Is set once it was said that names lose their leading slashes.
+    has_said_slash: bool,
     on_event: &'a mut dyn FnMut(RestoreEvent<'_>),
 }
 
@@ -105,6 +110,7 @@ impl<'a> Restorer<'a> {
             symlinks: Deferred::new(),
             links: Deferred::new(),
             summary: RestoreSummary::default(),
+            has_said_slash: false,
             on_event,
         })
     }
@@ -128,6 +134,9 @@ impl<'a> Restorer<'a> {
             Ok(None) => return Ok(()),
             Err(reason) => return self.note(&entry.path, Note::fault(reason)),
         };
+        if entry.path.is_absolute() && !std::mem::replace(&mut self.has_said_slash, true) {
+            self.note(&entry.path, Note::remark(SLASH))?;
+        }
         let made = match &entry.kind {
             EntryKind::File => self.target.file(&place, entry, content),
             EntryKind::Folder => self.target.folder(&place, entry),
@@ -224,6 +233,9 @@ impl<'a> Restorer<'a> {
         Ok(())
     }
 }
+
+/// Says that an absolute path is restored below the folder.
+const SLASH: &str = "restored without the leading slash, as all absolute paths; said once";
 
 /// Returns the error of a list of entries for later.
 fn kept(error: io::Error) -> ArchiveError {

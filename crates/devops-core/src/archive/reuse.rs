@@ -203,7 +203,9 @@ impl<'a> Matcher<'a> {
         let is_same = old.record.entry == *entry && old.record.identity == Some(identity);
         let settled = self.previous.index.making.started.seconds - GRANULARITY;
         let is_settled = identity.ctime.seconds < settled && entry.mtime.seconds < settled;
-        (is_same && is_settled).then_some(old)
+        // What an older archive does not say of it would be missing from the next ones, too.
+        let is_told = self.previous.index.has_attributes;
+        (is_same && is_settled && is_told).then_some(old)
     }
 
     /// Returns whether a group that begins with `path` is read in this run, unchanged or not.

@@ -77,10 +77,10 @@ impl Wanted {
     }
 }
 
-/// Returns the path without `./` in front.
+/// Returns the path without slashes and `./` in front: it is restored without them.
 pub(super) fn plain(path: &Path) -> &Path {
     let mut bytes = path.as_os_str().as_bytes();
-    while let Some(rest) = bytes.strip_prefix(b"./") {
+    while let Some(rest) = bytes.strip_prefix(b"./").or_else(|| bytes.strip_prefix(b"/")) {
         bytes = rest;
     }
     Path::new(OsStr::from_bytes(if bytes == b"." { b"" } else { bytes }))

@@ -37,6 +37,36 @@ pub(super) fn is_list(name: &[u8]) -> bool {
     LISTS.iter().any(|(list, _)| *list == name)
 }
 
+/// What tells the attributes of one entry from those of another: the first half of a BLAKE3.
+pub(super) type Digest = [u8; 16];
+
+/// The digest of no attributes.
+pub(super) const NO_ATTRIBUTES: Digest = [0; 16];
+
+/// Returns the digest of the attributes of an entry, which are sorted by name; `None` where a list names
+/// users without their numbers.
+///
+/// Not in it are the labels of `security.*` beside capabilities: each host gives its own.
+pub(super) fn digest(xattrs: &[Xattr]) -> Option<Digest> {
+    let mut hasher = None;
+    for Xattr { name, value } in xattrs {
+        if LISTS.iter().any(|(_, key)| key == name) {
+            return None;
+        }
+        if name.starts_with(b"security.") && name != b"security.capability" {
+            continue;
+        }
+        let sorted = if is_list(name) { acl::sorted(value) } else { None };
+        let value = sorted.as_ref().unwrap_or(value);
+        let hasher = hasher.get_or_insert_with(blake3::Hasher::new);
+        for field in [name, value] {
+            hasher.update(&(field.len() as u64).to_le_bytes()).update(field);
+        }
+    }
+    let hash = hasher.map(|hasher| *hasher.finalize().as_bytes());
+    Some(hash.map_or(NO_ATTRIBUTES, |hash| *hash.first_chunk().expect("a hash has 32 bytes")))
+}
+
 /// Returns the keyword and value of the record for `xattr`.
 pub(super) fn to_record(xattr: &Xattr) -> (Vec<u8>, Cow<'_, [u8]>) {
     if let Some((_, key)) = LISTS.iter().find(|(name, _)| *name == xattr.name)
@@ -130,6 +160,29 @@ mod tests {
 
         assert_eq!(key, b"SCHILY.xattr.system.posix_acl_access");
         assert_eq!(from_record(&key, &value), Some(list));
+    }
+
+    #[test]
+    fn a_digest_is_of_what_a_restore_gives_back() {
+        let of = |xattrs: &[Xattr]| digest(xattrs);
+        let one = [xattr(b"user.a", b"1")];
+        let label = xattr(b"security.selinux", b"x");
+
+        assert_eq!(of(&[]), Some(NO_ATTRIBUTES));
+        assert_eq!(of(std::slice::from_ref(&label)), Some(NO_ATTRIBUTES));
+        assert_eq!(of(&[label, one[0].clone()]), of(&one));
+        assert_eq!(of(&[xattr(b"SCHILY.acl.access", b"user:joe:rwx")]), None);
+        let others = [
+            vec![],
+            vec![xattr(b"user.a", b"")],
+            vec![xattr(b"user.b", b"1")],
+            vec![xattr(b"user.", b"a1")],
+            vec![xattr(b"security.capability", b"1")],
+            vec![xattr(b"user.a", b"1"), xattr(b"user.b", b"")],
+        ];
+        for other in others {
+            assert_ne!(of(&other), of(&one), "{other:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Made {
     pub(crate) level: u8,
     pub(crate) compressor: u64,
     pub(crate) is_reproducible: bool,
+    /// Whether entries say of their owners' names and of their attributes.
+    pub(crate) has_attributes: bool,
     /// Seconds and nanoseconds.
     pub(crate) started: (i64, u32),
 }
@@ -62,15 +64,19 @@ impl Made {
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
         push_number(out, self.level.into());
         push_number(out, self.compressor);
-        out.push(self.is_reproducible.into());
+        out.push(u8::from(self.is_reproducible) | u8::from(self.has_attributes) << 1);
         push_time(out, self.started);
     }
 
     fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let level = u8::try_from(cursor.number()?).ok()?;
+        let compressor = cursor.number()?;
+        let flags = cursor.byte()?;
         Some(Self {
-            level: u8::try_from(cursor.number()?).ok()?,
-            compressor: cursor.number()?,
-            is_reproducible: cursor.byte()? & 1 == 1,
+            level,
+            compressor,
+            is_reproducible: flags & 1 != 0,
+            has_attributes: flags & 2 != 0,
             started: cursor.time()?,
         })
     }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dir, FileType, FlockOperation, Mode, OFlags, flock},
+    fs::{Dir, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat},
     io::Errno,
 };
 
@@ -43,6 +43,7 @@ pub struct AtomicFile {
     temp_path: PathBuf,
     file: Option<File>,
     behind: WriteBehind,
+    kept_mode: Option<u32>,
 }
 
 impl AtomicFile {
@@ -73,7 +74,8 @@ impl AtomicFile {
     /// Takes a locked file that was written beside `target`.
     pub(crate) fn adopt(target: Destination, temp: DirEntryPath, file: File) -> Self {
         let temp_path = parent(target.path()).join(&temp.name);
-        Self { target, temp, temp_path, file: Some(file), behind: WriteBehind::default() }
+        let (file, behind) = (Some(file), WriteBehind::default());
+        Self { target, temp, temp_path, file, behind, kept_mode: None }
     }
 
     /// Leaves the file under its temporary name.
@@ -110,13 +112,18 @@ impl AtomicFile {
         self.target = self.target.sibling(target.as_ref().file_name().unwrap_or_default());
     }
 
+    /// Returns the mode that the file has in place of the one given to [`commit`](Self::commit), on a file
+    /// system that lets no mode be set.
+    pub fn kept_mode(&self) -> Option<u32> {
+        self.kept_mode
+    }
+
     /// Gives the file its final name, after its bytes are on the disk; syncs the folder too.
     ///
     /// With [`ReplacePolicy::Keep`] an existing name stays, the error says `AlreadyExists`,
     /// and the file can be retargeted and committed again.
     pub fn commit(&mut self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
-        let permissions = Mode::from_raw_mode(mode);
-        rustix::fs::fchmod(self.file(), permissions).at(&self.temp_path, "set the mode of")?;
+        self.kept_mode = set_mode(self.file(), mode).at(&self.temp_path, "set the mode of")?;
         self.behind.finish().at(&self.temp_path, "sync")?;
         self.file().sync_all().at(&self.temp_path, "sync")?;
         if policy == ReplacePolicy::Replace {
@@ -146,6 +153,20 @@ impl Drop for AtomicFile {
             // Nothing can be done about a failure here; `remove_stale` will find the file.
             let _unlinked = self.temp.remove();
         }
+    }
+}
+
+/// Gives a file a mode; returns the one it keeps where the file system (SMB, MTP, gvfs) lets none be set.
+fn set_mode(file: &File, mode: u32) -> rustix::io::Result<Option<u32>> {
+    let has = |file: &File| fstat(file).map(|stat| stat.st_mode & 0o7777);
+    if has(file)? == mode {
+        return Ok(None);
+    }
+    match fchmod(file, Mode::from_raw_mode(mode)) {
+        Ok(()) => Ok(None),
+        // It is ours, or we would not have it open: no other user has a say in its mode.
+        Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS) => has(file).map(Some),
+        Err(error) => Err(error),
     }
 }
 

@@ -151,7 +151,7 @@ impl OpenFolder {
     /// Returns the destination of the file `relative`, and makes its folders; no link is followed.
     pub fn make(&self, relative: &Path) -> Result<Destination, PathError> {
         let above = relative.parent().unwrap_or(Path::new(""));
-        let dir = self.root.make(above, &mut |_| {});
+        let dir = self.root.make(above);
         self.destination(dir.at(self.path.join(above), "enter")?, relative)
     }
 

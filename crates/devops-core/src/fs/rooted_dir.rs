@@ -64,6 +64,18 @@ pub struct DirHandle {
     pub(crate) id: FileId,
 }
 
+/// A directory on the way to another.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    /// Its path, from the root on.
+    pub(crate) path: &'a Path,
+    /// The directory that holds it.
+    pub(crate) above: &'a Arc<DirHandle>,
+    pub(crate) id: FileId,
+    /// Is set if it was missing.
+    pub(crate) is_made: bool,
+}
+
 /// A name in an open directory.
 #[derive(Clone, Debug)]
 pub struct DirEntryPath {
@@ -98,34 +110,43 @@ impl RootedDir {
         Ok(self.remember(path, folder))
     }
 
-    /// Opens the folder at `path`, and makes missing ones, which `on_made` hears of.
-    pub(crate) fn make(
-        &self,
-        path: &Path,
-        on_made: &mut dyn FnMut(FileId),
-    ) -> io::Result<Arc<DirHandle>> {
+    /// Opens the folder at `path`, and makes missing ones.
+    pub(crate) fn make(&self, path: &Path) -> io::Result<Arc<DirHandle>> {
         match self.folder(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
-        let mut folder = Arc::clone(&self.root);
+        self.walk(path, &mut |_| Ok(()))
+    }
+
+    /// Opens the folder at `path` one component after the other, and makes missing ones; `on_step` may
+    /// refuse any of them.
+    pub(crate) fn walk(
+        &self,
+        path: &Path,
+        on_step: &mut dyn FnMut(&Step<'_>) -> io::Result<()>,
+    ) -> io::Result<Arc<DirHandle>> {
+        let mut above = Arc::clone(&self.root);
+        let mut walked = PathBuf::new();
         for name in path {
-            folder = Arc::new(match openat(folder.as_fd(), name, DIRECTORY, Mode::empty()) {
+            walked.push(name);
+            let (folder, is_made) = match openat(above.as_fd(), name, DIRECTORY, Mode::empty()) {
                 Err(Errno::NOENT) => {
-                    match mkdirat(folder.as_fd(), name, Mode::from_raw_mode(0o777)) {
+                    let made = mkdirat(above.as_fd(), name, Mode::from_raw_mode(0o777));
+                    match made {
                         // Another thread was quicker.
                         Ok(()) | Err(Errno::EXIST) => {}
                         Err(error) => return Err(error.into()),
                     }
-                    let made = DirHandle::open(&folder, name)?;
-                    on_made(made.id);
-                    made
+                    (DirHandle::open(&above, name)?, made.is_ok())
                 }
-                other => DirHandle::new(other.map_err(explained)?)?,
-            });
+                other => (DirHandle::new(other.map_err(explained)?)?, false),
+            };
+            on_step(&Step { path: &walked, above: &above, id: folder.id, is_made })?;
+            above = Arc::new(folder);
         }
-        *self.last() = Some((path.to_owned(), Arc::clone(&folder)));
-        Ok(folder)
+        *self.last() = Some((walked, Arc::clone(&above)));
+        Ok(above)
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Option<(PathBuf, Arc<DirHandle>)>> {
@@ -250,13 +271,32 @@ impl DirEntryPath {
             return Ok(());
         }
         match renameat_with(from_dir, &self.name, to_dir, &to.name, RenameFlags::NOREPLACE) {
-            // Some file systems (NFS, older FUSE) have no NOREPLACE; a hard link refuses as well.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                linkat(from_dir, &self.name, to_dir, &to.name, AtFlags::empty())?;
-                self.remove()
-            }
+            // Some file systems (NFS, FUSE, SMB) have no NOREPLACE; a hard link refuses as well.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.link_or_claim(to),
             other => other,
         }
+    }
+
+    /// Gives what is there the name `to` by a hard link; where there are none, by an empty file that claims
+    /// the name first.
+    fn link_or_claim(&self, to: &Self) -> rustix::io::Result<()> {
+        let (from_dir, to_dir) = (self.dir.as_fd(), to.dir.as_fd());
+        match linkat(from_dir, &self.name, to_dir, &to.name, AtFlags::empty()) {
+            Ok(()) => return self.remove(),
+            Err(Errno::EXIST) => return Err(Errno::EXIST),
+            Err(_) => {}
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        // Not open any longer: servers of SMB let no open file be replaced.
+        let claim = fstat(to.open(flags, Mode::RUSR | Mode::WUSR)?)?;
+        let renamed = renameat(from_dir, &self.name, to_dir, &to.name);
+        if renamed.is_err()
+            && let Ok(Some(there)) = to.look()
+            && (there.st_dev, there.st_ino, there.st_size) == (claim.st_dev, claim.st_ino, 0)
+        {
+            let _released = to.remove();
+        }
+        renamed
     }
 
     /// Removes what is there, unless it is a directory.
@@ -282,14 +322,36 @@ mod tests {
     fn folders_are_made_where_they_are_missing_and_only_there() {
         both(|beneath, root| {
             fs::create_dir(root.join("a")).unwrap();
-            let mut made = Vec::new();
+            let mut steps = Vec::new();
+            let mut note = |step: &Step<'_>| {
+                steps.push((step.path.to_owned(), step.is_made, step.id));
+                Ok(())
+            };
 
-            let folder = beneath.make(Path::new("a/b/c"), &mut |id| made.push(id)).unwrap();
-            beneath.make(Path::new("a/b"), &mut |id| made.push(id)).unwrap();
+            let folder = beneath.walk(Path::new("a/b/c"), &mut note).unwrap();
 
             assert!(root.join("a/b/c").is_dir());
-            assert_eq!(made.len(), 2);
-            assert_eq!(made[1], folder.id);
+            let made: Vec<_> =
+                steps.iter().map(|(path, made, _)| (path.as_path(), *made)).collect();
+            let path = Path::new;
+            assert_eq!(made, [(path("a"), false), (path("a/b"), true), (path("a/b/c"), true)]);
+            assert_eq!(steps[2].2, folder.id);
+            assert_eq!(beneath.make(Path::new("a/b/c")).unwrap().id, folder.id);
+        });
+    }
+
+    #[test]
+    fn a_refused_step_ends_the_way() {
+        both(|beneath, root| {
+            let refuse = |step: &Step<'_>| match step.path.ends_with("b") {
+                true => Err(io::ErrorKind::Other.into()),
+                false => Ok(()),
+            };
+
+            assert!(beneath.walk(Path::new("a/b/c"), &mut { refuse }).is_err());
+
+            assert!(root.join("a").is_dir());
+            assert!(!root.join("a/b/c").exists());
         });
     }
 
@@ -307,7 +369,7 @@ mod tests {
             for path in ["out", "out/x", "out/new", "in", "in/new", "real/up/new", "magic/new"] {
                 let path = Path::new(path);
                 assert!(beneath.folder(path).is_err(), "{path:?}");
-                assert!(beneath.make(path, &mut |_| {}).is_err(), "{path:?}");
+                assert!(beneath.make(path).is_err(), "{path:?}");
             }
 
             assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
@@ -320,7 +382,7 @@ mod tests {
         both(|beneath, _| {
             let long = format!("{}/", "d".repeat(250)).repeat(30);
 
-            let made = beneath.make(Path::new(&long), &mut |_| {}).unwrap().id;
+            let made = beneath.make(Path::new(&long)).unwrap().id;
             *beneath.last() = None;
 
             assert_eq!(beneath.folder(Path::new(&long)).unwrap().id, made);

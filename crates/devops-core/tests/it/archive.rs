@@ -1,6 +1,7 @@
 //! The archive engine at its public functions, on temporary folders and through an injected file layer.
 
 mod changes;
+mod comparing;
 mod creating;
 mod damage;
 mod encrypting;
@@ -8,6 +9,8 @@ mod fixture;
 mod foreign;
 mod fuzzing;
 mod hostile;
+mod odd_file_systems;
+mod older;
 mod pruning;
 mod restoring;
 mod reusing;

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | bytes shared with the path before | number |
 //! | further bytes of the path | number of bytes, bytes |
-//! | kind, and flags | byte: 0 file, 1 folder, 2 symlink, 3 hard link, 4 FIFO, 5 character device, 6 block device; 0x10 identity follows, 0x20 holes follow |
+//! | kind, and flags | byte: 0 file, 1 folder, 2 symlink, 3 hard link, 4 FIFO, 5 character device, 6 block device; 0x10 identity follows, 0x20 holes follow, 0x40 names of owner and group follow, else they are those of the entry before, 0x80 a digest of its attributes follows |
 //! | mode, owner, group | numbers |
 //! | modification time | signed seconds, nanoseconds |
 //! | blocks of 512 bytes before the content | number |
@@ -15,6 +15,8 @@
 //! | for a device: major, minor | numbers |
 //! | identity: change time, device, inode | signed seconds, nanoseconds, numbers |
 //! | holes: their count, and for each the bytes of data before it and its length | numbers |
+//! | names of owner and group | each number of bytes, bytes |
+//! | digest of its attributes | 16 bytes |
 
 use std::{
     cmp::Ordering,
@@ -26,15 +28,26 @@ use std::{
 
 use crate::{
     archive::{
-        entry::{Entry, EntryKind, Timestamp},
+        entry::{Entry, EntryKind, OwnerName, Timestamp},
         header::BLOCK,
+        xattr::{Digest, NO_ATTRIBUTES},
     },
     archive_index::varint::{Cursor, push_number, push_time},
 };
 
 const HAS_IDENTITY: u8 = 0x10;
 const HAS_HOLES: u8 = 0x20;
+const HAS_NAMES: u8 = 0x40;
+const HAS_ATTRIBUTES: u8 = 0x80;
 const KIND: u8 = 0x0f;
+
+/// What is not written again when it is the same as in the record before.
+#[derive(Clone, Default)]
+pub(super) struct Last {
+    path: Vec<u8>,
+    uname: OwnerName,
+    gname: OwnerName,
+}
 
 /// What an index says of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +60,8 @@ pub(in crate::archive) struct Record {
     pub(in crate::archive) identity: Option<Identity>,
     /// The ranges of the content that are holes in the source.
     pub(in crate::archive) holes: Vec<Range<u64>>,
+    /// What its attributes are told by.
+    pub(in crate::archive) attributes: Digest,
 }
 
 /// What changes when a file is changed or replaced, beside its size and modification time.
@@ -79,16 +94,24 @@ fn from_source(path: &Path) -> &[u8] {
     }
 }
 
-pub(super) fn encode(record: &Record, last_path: &mut Vec<u8>, out: &mut Vec<u8>) {
-    let Record { entry, n_header, identity, holes } = record;
+pub(super) fn encode(record: &Record, last: &mut Last, out: &mut Vec<u8>) {
+    let Record { entry, n_header, identity, holes, attributes } = record;
     let path = entry.path.as_os_str().as_bytes();
-    let n_shared = last_path.iter().zip(path).take_while(|(a, b)| a == b).count();
+    let n_shared = last.path.iter().zip(path).take_while(|(a, b)| a == b).count();
     push_number(out, n_shared as u64);
     push_bytes(out, &path[n_shared..]);
-    last_path.clear();
-    last_path.extend(path);
-    let flags = if identity.is_some() { HAS_IDENTITY } else { 0 };
-    out.push(code(&entry.kind) | flags | if holes.is_empty() { 0 } else { HAS_HOLES });
+    last.path.clear();
+    last.path.extend(path);
+    let has_names = (&last.uname, &last.gname) != (&entry.uname, &entry.gname);
+    let has_attributes = *attributes != NO_ATTRIBUTES;
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    out.push(
+        code(&entry.kind)
+            | flag(identity.is_some(), HAS_IDENTITY)
+            | flag(!holes.is_empty(), HAS_HOLES)
+            | flag(has_names, HAS_NAMES)
+            | flag(has_attributes, HAS_ATTRIBUTES),
+    );
     push_number(out, entry.mode.into());
     push_number(out, entry.uid);
     push_number(out, entry.gid);
@@ -102,6 +125,14 @@ pub(super) fn encode(record: &Record, last_path: &mut Vec<u8>, out: &mut Vec<u8>
     }
     if !holes.is_empty() {
         push_holes(out, holes);
+    }
+    if has_names {
+        push_bytes(out, &entry.uname);
+        push_bytes(out, &entry.gname);
+        (last.uname, last.gname) = (entry.uname.clone(), entry.gname.clone());
+    }
+    if has_attributes {
+        out.extend(attributes);
     }
 }
 
@@ -147,15 +178,15 @@ fn code(kind: &EntryKind) -> u8 {
     }
 }
 
-pub(super) fn decode(cursor: &mut Cursor<'_>, last_path: &mut Vec<u8>) -> Option<Record> {
+pub(super) fn decode(cursor: &mut Cursor<'_>, last: &mut Last) -> Option<Record> {
     let n_shared = usize::try_from(cursor.number()?).ok()?;
     let rest = bytes(cursor)?;
-    if n_shared > last_path.len() {
+    if n_shared > last.path.len() {
         return None;
     }
-    last_path.truncate(n_shared);
-    last_path.extend(rest);
-    let path = PathBuf::from(OsStr::from_bytes(last_path));
+    last.path.truncate(n_shared);
+    last.path.extend(rest);
+    let path = PathBuf::from(OsStr::from_bytes(&last.path));
     let code = cursor.byte()?;
     let mode = u32::try_from(cursor.number()?).ok()?;
     let (uid, gid) = (cursor.number()?, cursor.number()?);
@@ -164,19 +195,26 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, last_path: &mut Vec<u8>) -> Option
     let (kind, size) = kind(cursor, code & KIND)?;
     let identity = if code & HAS_IDENTITY == 0 { None } else { Some(identity(cursor)?) };
     let holes = if code & HAS_HOLES == 0 { Vec::new() } else { holes(cursor, size)? };
+    if code & HAS_NAMES != 0 {
+        (last.uname, last.gname) = (bytes(cursor)?.into(), bytes(cursor)?.into());
+    }
+    let attributes =
+        if code & HAS_ATTRIBUTES == 0 { NO_ATTRIBUTES } else { *cursor.fixed::<16>()? };
     let entry = Entry {
         path,
         kind,
         mode,
         uid,
         gid,
+        uname: last.uname.clone(),
+        gname: last.gname.clone(),
         size,
         mtime,
         xattrs: Vec::new(),
         extents: None,
         holes: Vec::new(),
     };
-    Some(Record { entry, n_header, identity, holes })
+    Some(Record { entry, n_header, identity, holes, attributes })
 }
 
 fn kind(cursor: &mut Cursor<'_>, code: u8) -> Option<(EntryKind, u64)> {

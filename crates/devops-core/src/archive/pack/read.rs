@@ -16,6 +16,7 @@ use crate::archive::{
     meta::Meta,
     pipeline::{Piece, Stop},
     walk::Visitor,
+    xattr,
 };
 
 /// A piece being put together.
@@ -161,7 +162,10 @@ impl Pack<'_> {
         let is_told = self.reproducible.is_none() && attributes.faults.is_empty();
         let identity = is_told.then(|| identity(meta));
         let n_header = header.len() as u64;
-        (Record { entry, n_header, identity, holes: Vec::new() }, attributes.faults)
+        let attributes_digest = xattr::digest(&entry.xattrs).unwrap_or(xattr::NO_ATTRIBUTES);
+        let holes = Vec::new();
+        let record = Record { entry, n_header, identity, holes, attributes: attributes_digest };
+        (record, attributes.faults)
     }
 
     /// Names a file that could not be opened, or is none any more.

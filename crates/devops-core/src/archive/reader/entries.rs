@@ -15,6 +15,7 @@ use tar::Header;
 
 use super::{
     number::{number, unsigned},
+    owner_names::{OwnerNames, text},
     pax::{MAX_BODY, MAX_PATH, Records, Sparse},
     sparse::{self, MAX_SIZE, Pair},
 };
@@ -65,6 +66,7 @@ pub(in crate::archive) struct Entries<R> {
     is_tar: bool,
     origin: Option<Origin>,
     global: Records,
+    owner_names: OwnerNames,
     ending: Option<Ending>,
 }
 
@@ -79,6 +81,7 @@ impl<R: Read> Entries<R> {
             is_tar: false,
             origin: None,
             global: Records::default(),
+            owner_names: OwnerNames::default(),
             ending: None,
         }
     }
@@ -273,6 +276,7 @@ impl<R: Read> Entries<R> {
         let kind = kind_of(header, &local, &path)?;
         let (uid, gid, mtime, mode) = self.facts(header, &local)?;
         let xattrs = local.take_xattrs();
+        let (uname, gname) = self.owner_names.of(header, &local, &self.global);
         let stored = stored_size(header, &local, &kind)?;
         let is_folder = matches!(header.entry_type().as_byte(), b'5' | b'D');
         if stored > 0 && kind == EntryKind::Folder && !is_folder {
@@ -295,6 +299,8 @@ impl<R: Read> Entries<R> {
             mode,
             uid,
             gid,
+            uname,
+            gname,
             size,
             mtime,
             xattrs,
@@ -456,12 +462,6 @@ fn stored_path(header: &Header) -> Vec<u8> {
     let name = text(&bytes[..100]);
     let has_prefix = bytes[257..262] == *b"ustar" && !is_gnu(header) && bytes[345] != 0;
     if has_prefix { [text(&bytes[345..500]), b"/", name].concat() } else { name.to_vec() }
-}
-
-/// Returns a field up to its first NUL.
-fn text(field: &[u8]) -> &[u8] {
-    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
-    &field[..end]
 }
 
 /// Compares the checksum of a header; old writers summed signed bytes.

@@ -29,6 +29,8 @@ pub(super) struct Records {
     pub(super) size: Option<u64>,
     pub(super) uid: Option<u64>,
     pub(super) gid: Option<u64>,
+    pub(super) uname: Option<Vec<u8>>,
+    pub(super) gname: Option<Vec<u8>>,
     pub(super) mtime: Option<Timestamp>,
     pub(super) comment: Option<Vec<u8>>,
     pub(super) sparse: Option<Sparse>,
@@ -110,6 +112,8 @@ impl Records {
             b"size" => self.size = Some(digits(value)?),
             b"uid" => self.uid = Some(id(value)?),
             b"gid" => self.gid = Some(id(value)?),
+            b"uname" => self.uname = Some(name(value)?),
+            b"gname" => self.gname = Some(name(value)?),
             b"mtime" => {
                 let text = std::str::from_utf8(value).ok()?;
                 self.mtime = Some(Timestamp::from_decimal(text)?);
@@ -125,6 +129,8 @@ impl Records {
             b"size" => self.size = None,
             b"uid" => self.uid = None,
             b"gid" => self.gid = None,
+            b"uname" => self.uname = None,
+            b"gname" => self.gname = None,
             b"mtime" => self.mtime = None,
             _ => {}
         }

@@ -50,6 +50,31 @@ pub(super) fn fill(file: &File, entry: &Entry, content: &mut dyn Read) -> Result
     }
 }
 
+/// Copies the parts `data` of a file of `size` bytes, and leaves holes between them.
+pub(super) fn copy_ranges(
+    from: &File,
+    to: &File,
+    size: u64,
+    data: &[Range<u64>],
+) -> io::Result<()> {
+    let mut buffer = vec![0; usize::try_from(size.min(BUFFER)).expect("fits in memory")];
+    to.set_len(size)?;
+    for range in data {
+        let mut at = range.start;
+        while at < range.end {
+            let left = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+            let wanted = left.min(buffer.len());
+            let n = match from.read_at(&mut buffer[..wanted], at)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => n,
+            };
+            to.write_all_at(&buffer[..n], at)?;
+            at += n as u64;
+        }
+    }
+    Ok(())
+}
+
 /// Copies `range`, and leaves a hole wherever the content is zeros, as the index said it would be.
 fn leave(
     file: &File,
@@ -58,8 +83,14 @@ fn leave(
     buffer: &mut [u8],
 ) -> Result<(), ContentError> {
     transfer(range, content, buffer, |bytes, at| {
-        if bytes.iter().all(|&byte| byte == 0) { Ok(()) } else { file.write_all_at(bytes, at) }
+        if is_zeros(bytes) { Ok(()) } else { file.write_all_at(bytes, at) }
     })
+}
+
+/// Returns whether all bytes are zeros; compares them in blocks, which a processor does much faster.
+fn is_zeros(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes.chunks(ZEROS.len()).all(|block| *block == ZEROS[..block.len()])
 }
 
 fn copy(

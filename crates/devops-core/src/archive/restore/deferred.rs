@@ -68,6 +68,9 @@ fn encode(entry: &Entry) -> Vec<u8> {
     for number in [entry.uid, entry.gid, entry.mtime.seconds.cast_unsigned()] {
         bytes.extend(number.to_le_bytes());
     }
+    for field in [&entry.uname, &entry.gname] {
+        push(&mut bytes, field);
+    }
     push(&mut bytes, entry.path.as_os_str().as_bytes());
     push(&mut bytes, target.as_os_str().as_bytes());
     for Xattr { name, value } in &entry.xattrs {
@@ -85,6 +88,7 @@ fn push(bytes: &mut Vec<u8>, field: &[u8]) {
 fn decode(bytes: &mut &[u8]) -> Option<Entry> {
     let (kind, mode, nanoseconds) = (take(bytes)?, take(bytes)?, take(bytes)?);
     let (uid, gid, seconds) = (take(bytes)?, take(bytes)?, take(bytes)?);
+    let (uname, gname) = (field(bytes)?.into(), field(bytes)?.into());
     let (path, target) = (path(bytes)?, path(bytes)?);
     let kind = match u8::from_le_bytes(kind) {
         b'l' => EntryKind::Symlink { target },
@@ -101,6 +105,8 @@ fn decode(bytes: &mut &[u8]) -> Option<Entry> {
         mode: u32::from_le_bytes(mode),
         uid: u64::from_le_bytes(uid),
         gid: u64::from_le_bytes(gid),
+        uname,
+        gname,
         size: 0,
         mtime: Timestamp {
             seconds: i64::from_le_bytes(seconds),
@@ -132,6 +138,7 @@ fn path(bytes: &mut &[u8]) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::entry::OwnerName;
 
     #[test]
     fn entries_come_back_as_they_went_in_also_from_the_disk() {
@@ -141,6 +148,8 @@ mod tests {
             mode: 0o7777,
             uid: u64::MAX,
             gid: 1,
+            uname: OwnerName::from(&b"ann"[..]),
+            gname: OwnerName::default(),
             size: 0,
             mtime: Timestamp { seconds: -number, nanoseconds: 999_999_999 },
             xattrs: vec![Xattr { name: b"user.a".to_vec(), value: vec![0; 3] }],

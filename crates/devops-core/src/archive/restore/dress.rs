@@ -1,5 +1,7 @@
 //! Gives what was made its owner, attributes, mode and time, always through a handle.
 //!
+//! Owners go by their names: on another host, or after a reinstall, a service has another number.
+//!
 //! The order matters: a new owner clears setuid bits and capabilities, `user.*` attributes need the
 //! permission to write, which the mode may take away, and everything but the time changes the time.
 
@@ -17,10 +19,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::trouble::Note;
+use super::{options::RestoreOptions, trouble::Note};
 use crate::archive::{
     entry::{Entry, EntryKind, Timestamp, Xattr},
     meta::Meta,
+    owner_names::OwnerNames,
 };
 
 /// Set-id bits.
@@ -30,7 +33,17 @@ const SET_ID: u32 = 0o6000;
 pub(super) struct Dresser {
     is_root: bool,
     is_privileged: bool,
-    said: Mutex<HashSet<Sort>>,
+    /// Those of this host.
+    names: OwnerNames,
+    said: Mutex<HashSet<Topic>>,
+}
+
+/// What is said once for all entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Topic {
+    Attributes(Sort),
+    Property(&'static str),
+    HardLinks,
 }
 
 /// Sorts of attributes, by who may set them and what they mean to a person.
@@ -62,9 +75,11 @@ enum Handle<'a> {
 }
 
 impl Dresser {
-    pub(super) fn new(is_privileged: bool) -> Self {
+    pub(super) fn new(options: &RestoreOptions<'_>) -> Self {
         let is_root = rustix::process::geteuid().is_root();
-        Self { is_root, is_privileged, said: Mutex::new(HashSet::new()) }
+        let by_name = is_root && !options.numeric_owner;
+        let names = if by_name { OwnerNames::read(options.root) } else { OwnerNames::default() };
+        Self { is_root, is_privileged: options.privileged, names, said: Mutex::default() }
     }
 
     /// Dresses a file or a folder that is open.
@@ -92,7 +107,7 @@ impl Dresser {
                 notes.extend(self.xattr(handle, xattr));
             }
         }
-        noted("time", handle.set_times(&times(entry.mtime)), &mut notes);
+        notes.extend(self.noted("time", handle.set_times(&times(entry.mtime))));
         notes
     }
 
@@ -103,12 +118,14 @@ impl Dresser {
         }
         // The largest number means "leave it" to the system.
         let id = |id: u64| u32::try_from(id).ok().filter(|&id| id != u32::MAX);
-        let Some((uid, gid)) = id(entry.uid).zip(id(entry.gid)) else {
+        let uid = self.names.uid(&entry.uname).or_else(|| id(entry.uid));
+        let gid = self.names.gid(&entry.gname).or_else(|| id(entry.gid));
+        let Some((uid, gid)) = uid.zip(gid) else {
             notes.push(Note::fault("its owner has no number this system knows"));
             return false;
         };
         let owned = handle.set_owner(Uid::from_raw(uid), Gid::from_raw(gid));
-        noted("owner", owned, notes);
+        notes.extend(self.noted("owner", owned));
         owned.is_ok()
     }
 
@@ -121,14 +138,14 @@ impl Dresser {
             notes.push(Note::fault("its setuid and setgid bits were taken off"));
             mode &= !SET_ID;
         }
-        noted("mode", handle.set_mode(Mode::from_raw_mode(mode)), notes);
+        notes.extend(self.noted("mode", handle.set_mode(Mode::from_raw_mode(mode))));
     }
 
     fn xattr(&self, handle: Handle<'_>, xattr: &Xattr) -> Option<Note> {
         let sort = Sort::of(&xattr.name);
         match sort {
             Sort::Foreign => {
-                return self.once(sort, || {
+                return self.once(Topic::Attributes(sort), || {
                     Note::remark(left_off(xattr, "it belongs to another system").reason + SAID_ONCE)
                 });
             }
@@ -136,7 +153,7 @@ impl Dresser {
                 return Some(left_off(xattr, "it names users or groups without their numbers"));
             }
             Sort::Label if !self.is_privileged => {
-                return self.once(sort, || {
+                return self.once(Topic::Attributes(sort), || {
                     let reason = left_off(xattr, "this host gives its own").reason;
                     Note::remark(reason + SAID_ONCE)
                 });
@@ -149,7 +166,7 @@ impl Dresser {
         match handle.set_xattr(xattr) {
             Ok(()) => None,
             // What the file system does not take at all is said once, not for a million files.
-            Err(Errno::NOTSUP) => self.once(sort, || {
+            Err(Errno::NOTSUP) => self.once(Topic::Attributes(sort), || {
                 let reason = left_off(xattr, "the file system takes none of its sort").reason;
                 Note { reason: reason + SAID_ONCE, is_fault: sort != Sort::Label }
             }),
@@ -157,9 +174,39 @@ impl Dresser {
         }
     }
 
-    fn once(&self, sort: Sort, note: impl FnOnce() -> Note) -> Option<Note> {
+    /// Returns whether an attribute of this name is one that a restore sets.
+    pub(super) fn sets(&self, name: &[u8]) -> bool {
+        match Sort::of(name) {
+            Sort::User | Sort::Acl => true,
+            Sort::Capability | Sort::Trusted | Sort::Label => self.is_privileged,
+            Sort::NamedAcl | Sort::Foreign => false,
+        }
+    }
+
+    /// Says that further names of files are copies, and why.
+    pub(super) fn once_of_links(&self, error: Errno) -> Option<Note> {
+        self.once(Topic::HardLinks, || {
+            Note::remark(format!("a copy, since no hard link can be made: {error}{SAID_ONCE}"))
+        })
+    }
+
+    /// Names a property that could not be set; once for all entries where the file system sets it for none.
+    fn noted(&self, what: &'static str, result: rustix::io::Result<()>) -> Option<Note> {
+        let error = result.err()?;
+        let note = Note::fault(format!("its {what} could not be set: {error}"));
+        match error {
+            // What this run made is its own, so the file system takes none.
+            Errno::PERM | Errno::NOTSUP | Errno::NOSYS => {
+                let reason = note.reason + SAID_ONCE;
+                self.once(Topic::Property(what), || Note::fault(reason))
+            }
+            _ => Some(note),
+        }
+    }
+
+    fn once(&self, topic: Topic, note: impl FnOnce() -> Note) -> Option<Note> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.insert(sort).then(note)
+        said.insert(topic).then(note)
     }
 }
 
@@ -189,9 +236,13 @@ impl Handle<'_> {
 
     fn set_mode(self, mode: Mode) -> rustix::io::Result<()> {
         match self {
+            // On some file systems no mode can be set, nor for this handle without /proc.
+            Self::Open(fd) | Self::Path(fd)
+                if Meta::from(fstat(fd)?).mode == mode.as_raw_mode() =>
+            {
+                Ok(())
+            }
             Self::Open(fd) => fchmod(fd, mode),
-            // It may have the right one, and without /proc it cannot get another.
-            Self::Path(fd) if Meta::from(fstat(fd)?).mode == mode.as_raw_mode() => Ok(()),
             Self::Path(fd) => chmod(named(fd), mode),
         }
     }
@@ -223,12 +274,6 @@ fn named(fd: BorrowedFd<'_>) -> String {
 
 fn left_off(xattr: &Xattr, why: &str) -> Note {
     Note::fault(format!("its attribute `{}` was left off: {why}", xattr.name.escape_ascii()))
-}
-
-fn noted(what: &str, result: rustix::io::Result<()>, notes: &mut Vec<Note>) {
-    if let Err(error) = result {
-        notes.push(Note::fault(format!("its {what} could not be set: {error}")));
-    }
 }
 
 fn times(mtime: Timestamp) -> Timestamps {

@@ -29,8 +29,8 @@ impl Restorer<'_> {
     /// Links to a first name restored by this run, or keeps the link for later.
     pub(super) fn link(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
         match self.linked(entry) {
-            Ok(true) => self.count(entry, Ok(Vec::new())),
-            Ok(false) => self.defer(entry),
+            Ok(Some(notes)) => self.count(entry, Ok(notes)),
+            Ok(None) => self.defer(entry),
             Err(trouble) => self.trouble(&entry.path, trouble),
         }
     }
@@ -64,8 +64,8 @@ impl Restorer<'_> {
             cancel.check()?;
             let Some(entry) = self.links.next().map_err(kept)? else { break };
             match self.linked(&entry) {
-                Ok(true) => self.count(&entry, Ok(Vec::new()))?,
-                Ok(false) => {
+                Ok(Some(notes)) => self.count(&entry, Ok(notes))?,
+                Ok(None) => {
                     let EntryKind::HardLink { target } = &entry.kind else { continue };
                     let Ok(first) = plain(target) else { continue };
                     size += 512 + 3 * (target.as_os_str().len() + entry.path.as_os_str().len());
@@ -77,14 +77,14 @@ impl Restorer<'_> {
         Ok(waiting)
     }
 
-    /// Makes the link if this run has made its first name; returns whether it has.
-    fn linked(&mut self, entry: &Entry) -> Result<bool, Trouble> {
-        let EntryKind::HardLink { target } = &entry.kind else { return Ok(false) };
+    /// Makes the link if this run has made its first name; `None` if it has not.
+    fn linked(&mut self, entry: &Entry) -> Result<Option<Vec<Note>>, Trouble> {
+        let EntryKind::HardLink { target } = &entry.kind else { return Ok(None) };
         let n_stripped = self.options.strip_components;
         let first =
             plain(target).map_err(|reason| Trouble::refused(format!("its target {reason}")))?;
-        let Ok(Some(first)) = place(&first, n_stripped) else { return Ok(false) };
-        let Ok(Some(place)) = place(&entry.path, n_stripped) else { return Ok(false) };
+        let Ok(Some(first)) = place(&first, n_stripped) else { return Ok(None) };
+        let Ok(Some(place)) = place(&entry.path, n_stripped) else { return Ok(None) };
         self.target.hard_link(&place, &first, entry)
     }
 
@@ -124,14 +124,11 @@ impl Restorer<'_> {
         self.count(&first, made)?;
         for link in links {
             let Ok(Some(place)) = place(&link.path, n_stripped) else { continue };
-            let made = if is_made {
-                self.target.hard_link(&place, &first_place, &link)
-            } else {
-                Ok(false)
-            };
+            let made =
+                if is_made { self.target.hard_link(&place, &first_place, &link) } else { Ok(None) };
             match made {
-                Ok(true) => self.count(&link, Ok(Vec::new()))?,
-                Ok(false) => self.refuse(&link)?,
+                Ok(Some(notes)) => self.count(&link, Ok(notes))?,
+                Ok(None) => self.refuse(&link)?,
                 Err(trouble) => self.trouble(&link.path, trouble)?,
             }
         }

@@ -36,6 +36,10 @@ pub struct RestoreOptions<'a> {
     /// Whether setuid and setgid bits, capabilities, devices, and attributes of `trusted.*` and
     /// `security.*` are restored.
     pub privileged: bool,
+    /// Whether owners are restored by their numbers, whatever their names are here.
+    pub numeric_owner: bool,
+    /// The root of this host, for its lists of users and groups.
+    pub root: &'a Path,
     /// How folders are reached.
     pub lookup: Lookup,
 }

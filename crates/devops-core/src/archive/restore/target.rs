@@ -1,19 +1,16 @@
 //! The folder a restore writes into: makes one entry at a time, also from several threads.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     os::fd::AsFd,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::{
-    fs::{
-        AtFlags, FileType, Mode, OFlags, linkat, makedev, mkdirat, mknodat, openat, symlinkat,
-        syncfs,
-    },
+    fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat},
     io::Errno,
 };
 
@@ -22,9 +19,11 @@ use super::{
     content::{self, ContentError},
     deferred::Deferred,
     dress::Dresser,
+    durable::{Unsynced, sync_above},
     install::{Claim, Temp},
     journal::{self, Journal},
     kept,
+    names::Names,
     trouble::{Made, Note, Trouble},
 };
 use crate::{
@@ -32,17 +31,23 @@ use crate::{
         entry::{Entry, EntryKind},
         meta::{FileId, Meta},
     },
-    fs::{DirEntryPath, DirHandle, ReplacePolicy, RootedDir},
+    fs::{DirEntryPath, DirHandle, ReplacePolicy, RootedDir, Step},
 };
+
+/// Says that a file system takes two names for one.
+const SAME_NAME: &str =
+    "an entry of another name is there already: this file system does not tell the two names apart";
 
 /// The folder a restore writes into.
 pub(super) struct Target<'a> {
     options: &'a RestoreOptions<'a>,
-    root: RootedDir,
+    pub(super) root: RootedDir,
+    is_new: bool,
     journal: Journal,
-    dresser: Dresser,
+    pub(super) dresser: Dresser,
     /// What this run has made: only that is linked to, or replaced by a later entry of its name.
-    made: Mutex<HashSet<FileId>>,
+    names: Mutex<Names>,
+    unsynced: Unsynced,
     folders: Mutex<Folders>,
 }
 
@@ -56,19 +61,22 @@ struct Folders {
 impl<'a> Target<'a> {
     pub(super) fn open(options: &'a RestoreOptions<'a>, is_new: bool) -> io::Result<Self> {
         let root = RootedDir::open(options.folder, options.lookup)?;
-        let mut made = HashSet::new();
+        let mut names = Names::default();
         if is_new {
-            made.insert(root.root().id);
+            names.make(Path::new(""), root.root().id);
         } else {
+            names.enter(Path::new(""), root.root().id);
             // What cannot be removed is in nobody's way.
             let _removed = journal::remove_leftovers(&root);
         }
         Ok(Self {
             options,
+            is_new,
             journal: Journal::new(root.root()),
             root,
-            dresser: Dresser::new(options.privileged),
-            made: Mutex::new(made),
+            dresser: Dresser::new(options),
+            names: Mutex::new(names),
+            unsynced: Unsynced::new(),
             folders: Mutex::new(Folders { entries: Deferred::new(), places: BTreeMap::new() }),
         })
     }
@@ -76,12 +84,7 @@ impl<'a> Target<'a> {
     /// Makes a file of the bytes that `content` yields: of a sparse one its extents, one behind the other.
     pub(super) fn file(&self, place: &Path, entry: &Entry, content: &mut dyn Read) -> Made {
         let claim = self.claim(place, FileType::RegularFile, entry)?;
-        let name = self.temp_name(place);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let mode = Mode::from_raw_mode(0o600);
-        let opened = openat(claim.at.dir.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
-        let file = File::from(opened.map_err(|error| self.trouble(error, place))?);
-        let temp = Temp::new(claim.at.sibling(name));
+        let (file, temp) = self.create(&claim)?;
         content::fill(&file, entry, content).map_err(|error| match error {
             ContentError::Read(error) => Trouble::of_content(error, self.options.archive.path),
             ContentError::Write(error) => self.trouble(error, place),
@@ -91,8 +94,18 @@ impl<'a> Target<'a> {
             }
         })?;
         let notes = self.dresser.open(file.as_fd(), entry);
-        self.install(temp, &claim)?;
+        self.install_file(file, temp, &claim)?;
         Ok(notes)
+    }
+
+    /// Makes an empty file under a temporary name.
+    pub(super) fn create(&self, claim: &Claim<'_>) -> Result<(File, Temp), Trouble> {
+        let name = self.temp_name(claim.place);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(0o600);
+        let opened = openat(claim.at.dir.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
+        let file = File::from(opened.map_err(|error| self.trouble(error, claim.place))?);
+        Ok((file, Temp::new(claim.at.sibling(name))))
     }
 
     /// Makes a folder, or takes the one that is there; it gets its mode and time at the end.
@@ -107,11 +120,17 @@ impl<'a> Target<'a> {
             Ok(()) => {
                 let meta = self.look(&at, place)?;
                 let meta = meta.ok_or_else(|| Trouble::refused("it vanished"))?;
-                self.made().insert(meta.id);
+                self.names().make(place, meta.id);
+                self.unsynced.folder(&at.dir);
                 meta.id
             }
             Err(Errno::EXIST) => match self.look(&at, place)? {
-                Some(meta) if meta.kind == FileType::Directory => meta.id,
+                Some(meta) if meta.kind == FileType::Directory => {
+                    if !self.names().enter(place, meta.id) {
+                        return Err(Trouble::refused(SAME_NAME));
+                    }
+                    meta.id
+                }
                 _ => return Err(Trouble::refused("something else than a folder is there already")),
             },
             Err(error) => return Err(self.trouble(error, place)),
@@ -151,42 +170,24 @@ impl<'a> Target<'a> {
         make: &dyn Fn(&DirHandle, &str) -> rustix::io::Result<()>,
     ) -> Made {
         let claim = self.claim(place, kind, entry)?;
-        let name = self.temp_name(place);
-        make(&claim.at.dir, &name).map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(claim.at.sibling(name));
-        let handle = temp.at().handle(kind).map_err(|error| self.trouble(error, place))?;
-        let notes = self.dresser.path(handle.as_fd(), entry);
-        self.install(temp, &claim)?;
-        Ok(notes)
+        self.fill_name(&claim, entry, make)
     }
 
-    /// Makes a hard link to what this run has made at `first`; returns whether there is such a thing.
-    pub(super) fn hard_link(
+    /// Makes what has no content at a claimed place.
+    pub(super) fn fill_name(
         &self,
-        place: &Path,
-        first: &Path,
+        claim: &Claim<'_>,
         entry: &Entry,
-    ) -> Result<bool, Trouble> {
-        let Some(name) = first.file_name() else { return Ok(false) };
-        let above = first.parent().unwrap_or(Path::new(""));
-        let Ok(folder) = self.root.folder(above) else { return Ok(false) };
-        let first = DirEntryPath { dir: folder, name: name.to_owned() };
-        let meta = match first.look() {
-            Ok(Some(stat)) if self.made().contains(&(stat.st_dev, stat.st_ino)) => Meta::from(stat),
-            _ => return Ok(false),
-        };
-        if meta.kind == FileType::Directory {
-            return Ok(false);
-        }
-        let claim = self.claim(place, meta.kind, entry)?;
-        let temp = self.temp_name(place);
-        linkat(first.dir.as_fd(), name, claim.at.dir.as_fd(), &temp, AtFlags::empty())
-            .map_err(|error| self.trouble(error, place))?;
-        let temp = Temp::new(claim.at.sibling(temp));
-        if self.look(temp.at(), place)?.is_none_or(|linked| linked.id != meta.id) {
-            return Err(Trouble::refused("its first name changed meanwhile"));
-        }
-        self.install(temp, &claim).map(|()| true)
+        make: &dyn Fn(&DirHandle, &str) -> rustix::io::Result<()>,
+    ) -> Made {
+        let name = self.temp_name(claim.place);
+        make(&claim.at.dir, &name).map_err(|error| self.trouble(error, claim.place))?;
+        let temp = Temp::new(claim.at.sibling(name));
+        let handle =
+            temp.at().handle(claim.kind).map_err(|error| self.trouble(error, claim.place))?;
+        let notes = self.dresser.path(handle.as_fd(), entry);
+        self.install(temp, claim)?;
+        Ok(notes)
     }
 
     /// Gives the folders their modes and times, the deepest first, and lets all reach the disk.
@@ -206,7 +207,10 @@ impl<'a> Target<'a> {
                 Err(error) => troubles.push((place, kept(error).into())),
             }
         }
-        if let Err(error) = syncfs(self.root.root().as_fd()) {
+        if self.is_new {
+            sync_above(self.options.folder);
+        }
+        if let Err(error) = self.unsynced.sync(self.root.root()) {
             troubles.push((PathBuf::from("."), self.trouble(error, Path::new(""))));
         }
         troubles
@@ -214,7 +218,10 @@ impl<'a> Target<'a> {
 
     fn dress_folder(&self, place: &Path, id: FileId, entry: &Entry) -> Vec<Note> {
         match self.root.folder(place) {
-            Ok(folder) if folder.id == id => self.dresser.open(folder.as_fd(), entry),
+            Ok(folder) if folder.id == id => {
+                self.unsynced.folder(&folder);
+                self.dresser.open(folder.as_fd(), entry)
+            }
             Ok(_) => vec![Note::fault("another folder took its place")],
             Err(error) => vec![Note::fault(error.to_string())],
         }
@@ -223,20 +230,35 @@ impl<'a> Target<'a> {
     fn locate(&self, place: &Path) -> Result<DirEntryPath, Trouble> {
         let name = place.file_name().ok_or_else(|| Trouble::refused("it is the folder itself"))?;
         let above = place.parent().unwrap_or(Path::new(""));
-        let mut on_made = |id| {
-            self.made().insert(id);
-        };
-        let folder = self.root.make(above, &mut on_made);
-        let dir = folder.map_err(|error| self.trouble(error, place))?;
+        let dir = self.enter(above).map_err(|error| self.trouble(error, place))?;
         Ok(DirEntryPath { dir, name: name.to_owned() })
     }
 
-    fn temp_name(&self, place: &Path) -> String {
+    /// Opens a folder by the name that this run knows it by, and makes missing ones.
+    fn enter(&self, folder: &Path) -> io::Result<Arc<DirHandle>> {
+        if self.names().has(folder)
+            && let Ok(known) = self.root.folder(folder)
+        {
+            return Ok(known);
+        }
+        self.root.walk(folder, &mut |step: &Step<'_>| {
+            let mut names = self.names();
+            if step.is_made {
+                names.make(step.path, step.id);
+                self.unsynced.folder(step.above);
+            } else if !names.enter(step.path, step.id) {
+                return Err(io::Error::other(SAME_NAME));
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn temp_name(&self, place: &Path) -> String {
         self.journal.temp_name(place.parent().unwrap_or(Path::new("")))
     }
 
     /// Claims a place, before work is spent on what would have to stay out of it.
-    fn claim<'p>(
+    pub(super) fn claim<'p>(
         &self,
         place: &'p Path,
         kind: FileType,
@@ -244,7 +266,7 @@ impl<'a> Target<'a> {
     ) -> Result<Claim<'p>, Trouble> {
         let (at, mtime) = (self.locate(place)?, entry.mtime);
         // Most folders are new and hold nothing yet; should they, the rename says so.
-        let is_new = self.made().contains(&at.dir.id);
+        let is_new = self.names().is_made(at.dir.id);
         let mut claim = Claim { place, at, kind, mtime, policy: ReplacePolicy::Keep };
         if !is_new {
             claim.policy = self.policy(&claim)?;
@@ -257,17 +279,21 @@ impl<'a> Target<'a> {
         let Some(there) = self.look(&claim.at, claim.place)? else {
             return Ok(ReplacePolicy::Keep);
         };
+        let mut names = self.names();
+        let is_made = names.is_made(there.id);
+        if is_made && !names.has(claim.place) {
+            return Err(Trouble::refused(SAME_NAME));
+        }
         if there.kind == FileType::Directory {
             return Err(Trouble::refused("a folder is there already"));
         }
-        if self.made().contains(&there.id) {
+        if is_made {
             // The archive has the path twice: the later one counts, if it is of the same sort.
             if there.kind != claim.kind {
                 return Err(Trouble::refused("the archive has another entry of this name"));
             }
             if !there.has_more_names {
-                // Its number may soon be that of a file of somebody else.
-                self.made().remove(&there.id);
+                names.forget(there.id);
             }
             return Ok(ReplacePolicy::Replace);
         }
@@ -282,7 +308,7 @@ impl<'a> Target<'a> {
     }
 
     /// Gives what was made its own name.
-    fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
+    pub(super) fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
         let id = self.look(temp.at(), claim.place)?.map(|meta| meta.id);
         match temp.rename(&claim.at, claim.policy) {
             Err(Errno::EXIST) if claim.policy == ReplacePolicy::Keep => {
@@ -294,21 +320,36 @@ impl<'a> Target<'a> {
             other => other,
         }
         .map_err(|error| self.trouble(error, claim.place))?;
-        self.made().extend(id);
+        self.unsynced.folder(&claim.at.dir);
+        if let Some(id) = id {
+            self.names().make(claim.place, id);
+        }
         Ok(())
     }
 
-    fn look(&self, at: &DirEntryPath, place: &Path) -> Result<Option<Meta>, Trouble> {
+    /// Gives a file its own name.
+    pub(super) fn install_file(
+        &self,
+        file: File,
+        temp: Temp,
+        claim: &Claim<'_>,
+    ) -> Result<(), Trouble> {
+        self.install(temp, claim)?;
+        self.unsynced.file(file);
+        Ok(())
+    }
+
+    pub(super) fn look(&self, at: &DirEntryPath, place: &Path) -> Result<Option<Meta>, Trouble> {
         at.look().map(|stat| stat.map(Meta::from)).map_err(|error| self.trouble(error, place))
     }
 
-    fn made(&self) -> MutexGuard<'_, HashSet<FileId>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers a folder for [`finish`](Self::finish), unless it was there before and may not change.
     fn dress_later(&self, place: &Path, entry: &Entry, id: FileId) -> Result<(), Trouble> {
-        if self.made().contains(&id) || self.options.overwrite == OverwritePolicy::Always {
+        if self.names().is_made(id) || self.options.overwrite == OverwritePolicy::Always {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
             let at = folders.entries.push(entry).map_err(kept)?;
             folders.places.insert(place.to_owned(), (id, at));
@@ -316,7 +357,7 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    fn trouble(&self, error: impl Into<io::Error>, place: &Path) -> Trouble {
+    pub(super) fn trouble(&self, error: impl Into<io::Error>, place: &Path) -> Trouble {
         Trouble::of(error, &self.options.folder.join(place))
     }
 }

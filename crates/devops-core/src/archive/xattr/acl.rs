@@ -24,6 +24,12 @@ pub(super) fn to_text(bytes: &[u8]) -> Option<String> {
     Some(words?.join(","))
 }
 
+/// Returns a list with its entries in the order of their text, as it comes back from an archive; `None` when
+/// it is not in the one known form.
+pub(super) fn sorted(bytes: &[u8]) -> Option<Vec<u8>> {
+    from_text(&to_text(bytes)?)
+}
+
 /// Returns the rights that a list gives the file's own group, as the last digit of a mode.
 pub(super) fn rights_of_group(bytes: &[u8]) -> Option<u32> {
     let rights = |wanted| {
@@ -138,6 +144,10 @@ mod tests {
     fn a_list_survives_its_text() {
         assert_eq!(to_text(&list()).as_deref(), Some(TEXT));
         assert_eq!(from_text(TEXT), Some(list()));
+        let moved = bytes(&[(1, 6, NOBODY), (2, 7, 9), (2, 4, 8), (4, 5, NOBODY), (16, 7, NOBODY)]);
+        let sorted_list =
+            bytes(&[(1, 6, NOBODY), (2, 4, 8), (2, 7, 9), (4, 5, NOBODY), (16, 7, NOBODY)]);
+        assert_eq!(sorted(&moved), Some(sorted_list));
     }
 
     #[test]

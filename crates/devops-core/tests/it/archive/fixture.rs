@@ -172,6 +172,8 @@ pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> Restor
         overwrite: OverwritePolicy::Never,
         strip_components: 0,
         privileged: false,
+        numeric_owner: false,
+        root: Path::new("/"),
         lookup: Lookup::Kernel,
     }
 }

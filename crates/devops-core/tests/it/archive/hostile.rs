@@ -77,8 +77,8 @@ fn paths_that_lead_out_are_refused_and_the_rest_restored() {
             .file("good", b"1")
     });
 
-    assert_eq!(refused(&summary).len(), 4);
-    assert_eq!(summary.n_entries, 1);
+    // An absolute path is restored below the folder.
+    assert_eq!((summary.n_faults(), summary.n_entries), (3, 2));
 }
 
 #[test]
@@ -126,11 +126,11 @@ fn hard_links_reach_only_what_this_run_has_made() {
             .link("d", EntryType::Link, "d")
     });
 
-    assert_eq!(
-        refused(&summary),
-        ["a", "b", "d", "c"].map(PathBuf::from)[..refused(&summary).len()]
-    );
-    assert!(refused(&summary).len() >= 3);
+    // The absolute target is sought below the folder, and nothing is there.
+    let mut found = refused(&summary);
+    found.retain(|path| path != Path::new("c"));
+    found.sort();
+    assert_eq!(found, ["a", "b", "d"].map(PathBuf::from));
 }
 
 #[test]

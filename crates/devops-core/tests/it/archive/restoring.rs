@@ -8,7 +8,9 @@ use std::{
 };
 
 use devops_core::{
-    archive::{ArchiveError, OverwritePolicy, RestoreOptions, restore},
+    archive::{
+        ArchiveError, CreateOptions, OverwritePolicy, Reproducible, RestoreOptions, restore,
+    },
     cancel::Cancel,
     kind::{HasKind, Kind},
 };
@@ -16,7 +18,8 @@ use tar::EntryType;
 
 use crate::archive::{
     fixture::{
-        Fixture, LIST, attribute_of, names, restore_options, set_attribute, snapshot, write,
+        Fixture, LIST, attribute_of, entries, may_give_away, names, restore_options, set_attribute,
+        snapshot, write,
     },
     foreign::Blocks,
 };
@@ -145,6 +148,113 @@ fn components_are_stripped() {
 
     assert_eq!(names(&folder), ["y"]);
     assert_eq!(fs::read(folder.join("y/a")).unwrap(), b"1");
+}
+
+#[test]
+fn absolute_paths_are_restored_below_the_folder() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    Blocks::default()
+        .file("/srv/f", b"1")
+        .link("/srv/h", EntryType::Link, "/srv/f")
+        .file("//srv/./g", b"2")
+        .link("/srv/s", EntryType::Symlink, "/srv/f")
+        .file("/../out", b"evil")
+        .save(&archive);
+
+    let summary = fixture.restore(&archive, "back");
+
+    let back = fixture.path("back/srv");
+    assert_eq!(names(&back), ["f", "g", "h", "s"]);
+    assert_eq!(back.join("f").metadata().unwrap().ino(), back.join("h").metadata().unwrap().ino());
+    assert_eq!(fs::read_link(back.join("s")).unwrap(), Path::new("/srv/f"));
+    let said: Vec<_> = summary.left_out.iter().map(|it| (it.path.as_path(), it.is_fault)).collect();
+    assert_eq!(said, [(Path::new("/srv/f"), false), (Path::new("/../out"), true)]);
+    for (folder, path, n_stripped, expected) in
+        [("some", "srv/h", 0, "srv/h"), ("other", "/srv/g", 0, "srv/g"), ("less", "srv/h", 1, "h")]
+    {
+        let (paths, folder) = ([PathBuf::from(path)], fixture.path(folder));
+        let options = RestoreOptions {
+            paths: &paths,
+            strip_components: n_stripped,
+            ..restore_options(&archive, &folder)
+        };
+        restore(&options, &Cancel::new(), &mut |_| {}).unwrap();
+        assert!(folder.join(expected).is_file(), "{path}");
+    }
+}
+
+/// A folder that stands for the root of a host with these users; each has a group of its name.
+fn host(fixture: &Fixture, name: &str, users: &[(&str, u32)]) -> PathBuf {
+    let root = fixture.path(name);
+    fs::create_dir_all(root.join("etc")).unwrap();
+    let list = |rest: &str| -> String {
+        users.iter().map(|(name, id)| format!("{name}:x:{id}:{rest}\n")).collect()
+    };
+    write(&root.join("etc/passwd"), list("1::/:/bin/false").as_bytes());
+    write(&root.join("etc/group"), list("").as_bytes());
+    root
+}
+
+#[test]
+fn owners_are_restored_by_name_where_it_is_known() {
+    if !may_give_away() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let long = "service-with-a-very-long-name-of-its-own";
+    let users = [("svc", 5001), (long, 5002), ("m\u{fc}ller", 5003), ("gone", 5004)];
+    let old = host(&fixture, "old", &users);
+    for (_, id) in &users {
+        let file = fixture.write(&id.to_string(), b"1");
+        std::os::unix::fs::chown(file, Some(*id), Some(*id)).unwrap();
+    }
+    let folder = fixture.write("d/f", b"1");
+    std::os::unix::fs::chown(folder.parent().unwrap(), Some(5001), Some(5001)).unwrap();
+    let options = CreateOptions { root: &old, ..fixture.options() };
+    let created = fixture.create_with(&options).unwrap();
+    let new = host(
+        &fixture,
+        "new",
+        &[("svc", 6001), (long, 6002), ("m\u{fc}ller", 6003), ("else", 5001)],
+    );
+
+    let owners = |to: &str, numeric_owner| {
+        let folder = fixture.path(to);
+        let options =
+            RestoreOptions { numeric_owner, root: &new, ..restore_options(&created.path, &folder) };
+        restore(&options, &Cancel::new(), &mut |_| {}).unwrap();
+        ["5001", "5002", "5003", "5004", "d", "d/f"].map(|name| {
+            let meta = folder.join(name).metadata().unwrap();
+            assert!(meta.uid() == meta.gid(), "{name}");
+            meta.uid()
+        })
+    };
+
+    assert_eq!(owners("named", false), [6001, 6002, 6003, 5004, 6001, 0]);
+    assert_eq!(owners("numbered", true), [5001, 5002, 5003, 5004, 5001, 0]);
+    let uname = |name: &str| {
+        let found = entries(&created.path);
+        let entry = found.into_iter().find(|entry| entry.path == Path::new(name));
+        String::from_utf8(entry.unwrap().uname.to_vec()).unwrap()
+    };
+    assert_eq!(["5002", "5003", "d/f"].map(uname), [long, "m\u{fc}ller", ""]);
+}
+
+#[test]
+fn a_reproducible_archive_names_no_owner() {
+    let fixture = Fixture::new();
+    fixture.write("f", b"1");
+    let root = host(&fixture, "old", &[("zero", 0), ("me", rustix::process::geteuid().as_raw())]);
+    let bytes = |root: &Path| {
+        let reproducible = Some(Reproducible { latest_mtime: None });
+        let options = CreateOptions { root, reproducible, ..fixture.options() };
+        let created = fixture.create_with(&options).unwrap();
+        assert!(entries(&created.path).iter().all(|entry| entry.uname.is_empty()));
+        fs::read(created.path).unwrap()
+    };
+
+    assert!(bytes(&root) == bytes(&fixture.path("none")));
 }
 
 #[test]

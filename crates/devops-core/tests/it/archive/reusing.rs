@@ -334,9 +334,9 @@ fn nothing_is_copied_from_an_archive_that_others_may_write_to() {
 
 #[test]
 fn nothing_is_copied_from_an_archive_that_a_shared_group_may_write_to() {
-    let (fixture, archive) = with_one_archive();
-    fs::set_permissions(&archive, fs::Permissions::from_mode(0o660)).unwrap();
-    let metadata = fs::metadata(&archive).unwrap();
+    let (fixture, first) = with_one_archive();
+    let metadata = fs::metadata(&first).unwrap();
+    fs::remove_file(first).unwrap();
     let root = fixture.path("root");
     fs::create_dir_all(root.join("etc")).unwrap();
     let list = |users: &str, members: &str| {
@@ -346,11 +346,14 @@ fn nothing_is_copied_from_an_archive_that_a_shared_group_may_write_to() {
     let (uid, gid) = (metadata.uid(), metadata.gid());
     let me = format!("me:x:{uid}:{gid}::/:/bin/sh\n");
 
-    let clock = FixedClock(LATER + Duration::days(1));
+    let [before, clock] = [1, 2].map(|day| FixedClock(LATER + Duration::days(day)));
     let options = CreateOptions { clock: &clock, root: &root, ..fixture.options() };
     list(&me, "me");
+    let named = CreateOptions { clock: &before, ..options.clone() };
+    let archive = fixture.create_with(&named).unwrap().path;
+    fs::set_permissions(&archive, fs::Permissions::from_mode(0o660)).unwrap();
     assert!(reused_with(&fixture, &options).0);
-    fs::remove_file(fixture.dest.join("backup-2400-01-02.tar.gz")).unwrap();
+    fs::remove_file(fixture.dest.join("backup-2400-01-03.tar.gz")).unwrap();
     list(&format!("{me}another:x:{}:77::/:/bin/sh\n", uid + 1), "me,another");
     let (did, told) = reused_with(&fixture, &options);
 

@@ -3,11 +3,11 @@
 use std::{
     fs,
     os::unix::fs::{FileExt, MetadataExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use devops_core::{
-    archive::{ArchiveError, EntryKind, verify},
+    archive::{ArchiveError, Difference, EntryKind, against, diff, verify},
     cancel::Cancel,
 };
 use tar::EntryType;
@@ -263,4 +263,67 @@ fn our_own_archives_keep_holes_and_every_reader_gets_zeros() {
         }
     }
     assert_eq!(n_bytes, (300 << 10) + (45 << 20));
+}
+
+#[test]
+fn contents_of_endless_holes_are_compared_by_what_lies_between_them() {
+    let fixture = Fixture::new();
+    let huge = 1_u64 << 60;
+    let archive = |name: &str, pairs: &str, stored: &[u8]| {
+        let path = fixture.path(name);
+        let (mut content, size) = (format!("{pairs}\n").into_bytes(), huge.to_string());
+        content.resize(512, 0);
+        content.extend(stored);
+        Blocks::default()
+            .pax(&[
+                ("GNU.sparse.major", b"1"),
+                ("GNU.sparse.minor", b"0"),
+                ("GNU.sparse.name", b"s"),
+                ("GNU.sparse.realsize", size.as_bytes()),
+            ])
+            .file("GNUSparseFile.0/s", &content)
+            .save(&path);
+        path
+    };
+    let nothing = archive("nothing.tar", "0", b"");
+    let byte = archive("byte.tar", "1\n4096\n1", b"x");
+    let more = archive("more.tar", "2\n4095\n1\n4096\n2", b"\0x\0");
+    let other = archive("other.tar", "1\n4097\n1", b"x");
+
+    let n_differences = |first: &Path, second: &Path| {
+        diff(first, second, &Cancel::new()).unwrap().differences.len()
+    };
+    assert_eq!(n_differences(&nothing, &nothing), 0);
+    assert_eq!(n_differences(&byte, &more), 0);
+    assert_eq!(n_differences(&byte, &other), 1);
+    assert_eq!(n_differences(&byte, &nothing), 1);
+}
+
+#[test]
+fn a_file_of_a_huge_hole_is_compared_with_the_one_on_the_disk() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    let size = (1_u64 << 40).to_string();
+    Blocks::default()
+        .pax(&[("GNU.sparse.size", size.as_bytes()), ("GNU.sparse.map", b"500,1")])
+        .file("s", b"x")
+        .save(&archive);
+    if fixture.restore(&archive, "back").n_faults() > 0 {
+        // The file system takes no file of this size.
+        return;
+    }
+    let compared = || {
+        let root = fixture.path("host");
+        let back = fixture.path("back");
+        against(&archive, &back, &root, &Cancel::new()).unwrap().differences
+    };
+    let same = compared();
+    let file = fs::File::options().write(true).open(fixture.path("back/s")).unwrap();
+    file.write_all_at(b"y", 1 << 39).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+
+    assert_eq!(same.len(), 0);
+    let changed = compared().remove(Path::new("s"));
+    let Some(Difference::Changed(what)) = changed else { panic!("{changed:?}") };
+    assert!(what.contains(&"content"), "{what:?}");
 }

@@ -1,0 +1,140 @@
+//! Makes hard links to what the run has made, and copies where the file system takes none.
+
+use std::{os::fd::AsFd, path::Path};
+
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, fstat, linkat, readlinkat, symlinkat},
+    io::Errno,
+};
+
+use super::{
+    content,
+    install::{Claim, Temp},
+    target::Target,
+    trouble::{Made, Note, Trouble},
+};
+use crate::{
+    archive::{
+        attributes::AttributeReader,
+        entry::{Entry, EntryKind, OwnerName},
+        holes::data_ranges,
+        meta::Meta,
+    },
+    fs::DirEntryPath,
+};
+
+impl Target<'_> {
+    /// Makes a hard link to what this run has made at `first`; `None` if there is no such thing.
+    pub(super) fn hard_link(
+        &self,
+        place: &Path,
+        first: &Path,
+        entry: &Entry,
+    ) -> Result<Option<Vec<Note>>, Trouble> {
+        let Some(name) = first.file_name().filter(|_| self.names().has(first)) else {
+            return Ok(None);
+        };
+        let Ok(folder) = self.root.folder(first.parent().unwrap_or(Path::new(""))) else {
+            return Ok(None);
+        };
+        let first = DirEntryPath { dir: folder, name: name.to_owned() };
+        let meta = match first.look() {
+            Ok(Some(stat)) if self.names().is_made((stat.st_dev, stat.st_ino)) => Meta::from(stat),
+            _ => return Ok(None),
+        };
+        if meta.kind == FileType::Directory {
+            return Ok(None);
+        }
+        let claim = self.claim(place, meta.kind, entry)?;
+        let temp = self.temp_name(place);
+        let linked = linkat(first.dir.as_fd(), name, claim.at.dir.as_fd(), &temp, AtFlags::empty());
+        match linked {
+            Ok(()) => {}
+            Err(error) if is_no_link(error) => {
+                return self.copy(&claim, (&first, &meta), error).map(Some);
+            }
+            Err(error) => return Err(self.trouble(error, place)),
+        }
+        let temp = Temp::new(claim.at.sibling(temp));
+        if self.look(temp.at(), place)?.is_none_or(|linked| linked.id != meta.id) {
+            return Err(changed());
+        }
+        self.install(temp, &claim)?;
+        Ok(Some(Vec::new()))
+    }
+
+    /// Makes the like of what is at `first`, which has no further name since `error`.
+    fn copy(&self, claim: &Claim<'_>, (first, meta): (&DirEntryPath, &Meta), error: Errno) -> Made {
+        let mut notes = match meta.kind {
+            FileType::RegularFile => self.copy_file(claim, first, meta)?,
+            FileType::Symlink => {
+                let target = readlinkat(first.dir.as_fd(), &first.name, Vec::new())
+                    .map_err(|error| self.trouble(error, claim.place))?;
+                let kind = EntryKind::Symlink { target: claim.place.to_owned() };
+                self.fill_name(claim, &like(claim.place, meta, kind), &|folder, name| {
+                    symlinkat(&target, folder.as_fd(), name)
+                })?
+            }
+            _ => return Err(Trouble::refused(format!("a hard link cannot be made: {error}"))),
+        };
+        notes.extend(self.dresser.once_of_links(error));
+        Ok(notes)
+    }
+
+    fn copy_file(&self, claim: &Claim<'_>, first: &DirEntryPath, meta: &Meta) -> Made {
+        let place = claim.place;
+        let from = first.open(OFlags::RDONLY, Mode::empty());
+        let from = from.map_err(|error| self.trouble(error, place))?;
+        if fstat(&from).map(Meta::from).is_ok_and(|now| now.id != meta.id) {
+            return Err(changed());
+        }
+        let attributes = AttributeReader::new(false).of_open(from.as_fd(), meta.id.0);
+        let mut entry = like(place, meta, EntryKind::File);
+        entry.xattrs = attributes.xattrs;
+        entry.xattrs.retain(|xattr| self.dresser.sets(&xattr.name));
+        let (file, temp) = self.create(claim)?;
+        let data = data_ranges(from.as_fd(), meta.size);
+        content::copy_ranges(&from, &file, meta.size, &data)
+            .map_err(|error| self.trouble(error, place))?;
+        let mut notes = self.dresser.open(file.as_fd(), &entry);
+        notes.extend(attributes.faults.into_iter().map(Note::fault));
+        self.install_file(file, temp, claim)?;
+        Ok(notes)
+    }
+}
+
+/// Returns an entry with the properties of what is there.
+fn like(place: &Path, meta: &Meta, kind: EntryKind) -> Entry {
+    Entry {
+        path: place.to_owned(),
+        kind,
+        mode: meta.mode,
+        uid: meta.uid,
+        gid: meta.gid,
+        uname: OwnerName::default(),
+        gname: OwnerName::default(),
+        size: meta.size,
+        mtime: meta.mtime,
+        xattrs: Vec::new(),
+        extents: None,
+        holes: Vec::new(),
+    }
+}
+
+/// Returns whether a file system takes no hard link, or no further one, or not there.
+fn is_no_link(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::PERM
+            | Errno::ACCESS
+            | Errno::NOTSUP
+            | Errno::NOSYS
+            | Errno::INVAL
+            | Errno::MLINK
+            | Errno::XDEV
+    )
+}
+
+fn changed() -> Trouble {
+    Trouble::refused("its first name changed meanwhile")
+}
