@@ -25,6 +25,7 @@ mod wire;
 
 /// What a file system does not do.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is missing by itself")]
 pub struct Quirks {
     /// Names that differ in case alone, or in how an accent is written, are the same name.
     pub folds_names: bool,

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read},
+    io,
     os::{
         fd::AsFd,
         unix::{ffi::OsStringExt, fs::FileExt},
@@ -34,6 +34,9 @@ use super::{
     xattr::{self, Digest},
 };
 use crate::cancel::{Cancel, Cancelled};
+
+/// How much is read at once.
+const BUFFER: usize = 128 << 10;
 
 /// How one path differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,16 +190,16 @@ fn facts(catalog: &mut Catalog, cancel: &Cancel) -> Result<BTreeMap<PathBuf, Fac
             hash,
             attributes,
         };
-        all.insert(plain(entry.path), facts);
+        all.insert(plain(&entry.path), facts);
     }
     Ok(all)
 }
 
 /// Returns a path as our archives have it, without slashes and `./` in front.
-fn plain(path: PathBuf) -> PathBuf {
-    match wanted::plain(&path) {
-        rest if !rest.as_os_str().is_empty() => rest.to_owned(),
-        _ => PathBuf::from("."),
+fn plain(path: &Path) -> PathBuf {
+    match wanted::plain(path) {
+        rest if rest.as_os_str().is_empty() => PathBuf::from("."),
+        rest => rest.to_owned(),
     }
 }
 
@@ -346,24 +349,35 @@ fn hash(found: &Found<'_>, like: Option<ContentHash>, cancel: &Cancel) -> io::Re
             file.read_at(buffer, at)
         });
     }
+    whole(&file, size, cancel)
+}
+
+/// Hashes no more than `size` bytes, since a file may grow without end; holes are not read.
+fn whole(file: &File, size: u64, cancel: &Cancel) -> io::Result<ContentHash> {
     let mut hasher = blake3::Hasher::new();
-    // No more than was found: a file may grow without end.
-    let content = Stoppable { content: file.take(size), cancel };
-    hasher.update_reader(content)?;
-    Ok(ContentHash::Whole(*hasher.finalize().as_bytes()))
-}
-
-/// Reads until a signal comes: a file may be a hole of terabytes.
-struct Stoppable<'a, R> {
-    content: R,
-    cancel: &'a Cancel,
-}
-
-impl<R: Read> Read for Stoppable<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.cancel.check().map_err(io::Error::other)?;
-        self.content.read(buffer)
+    let (mut buffer, zeros) = (vec![0; BUFFER], vec![0; BUFFER]);
+    let mut at = 0;
+    for data in data_ranges(file.as_fd(), size).into_iter().chain([size..size]) {
+        while at < data.end {
+            // A file may be a hole of terabytes.
+            cancel.check().map_err(io::Error::other)?;
+            let end = if at < data.start { data.start } else { data.end };
+            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(BUFFER);
+            let bytes = if at < data.start {
+                &zeros[..wanted]
+            } else {
+                let n = file.read_at(&mut buffer[..wanted], at)?;
+                &buffer[..n]
+            };
+            if bytes.is_empty() {
+                // It is shorter by now, and so another.
+                break;
+            }
+            hasher.update(bytes);
+            at += bytes.len() as u64;
+        }
     }
+    Ok(ContentHash::Whole(*hasher.finalize().as_bytes()))
 }
 
 #[cfg(test)]
