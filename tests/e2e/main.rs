@@ -6,6 +6,7 @@ mod backup;
 mod backup_compare;
 mod backup_encrypt;
 mod backup_faults;
+mod backup_ignore;
 mod backup_meta;
 mod backup_restore;
 mod backup_run;

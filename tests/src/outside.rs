@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("7z", "p7zip-full"),
     ("age", "age"),
     ("age-keygen", "age"),
@@ -19,6 +19,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("busybox", "busybox"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
+    ("git", "git"),
     ("go", "golang-go"),
     ("node", "nodejs"),
     ("openssl", "openssl"),

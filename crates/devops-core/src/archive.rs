@@ -1,6 +1,6 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries that `selection` and `marks` let in, `group` says which of them share
+//! Writing: `walk` finds entries that `selection` and `marks` let in, `gitignore` being what ignore files mean, `group` says which of them share
 //! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
 //! `attributes` what hangs on them, `owner_names` knows their owners, `header` turns each entry into tar blocks, `pipeline` compresses or
 //! copies the segments in parallel and writes them in order, with as much under way as `window` allows,
@@ -36,6 +36,7 @@ mod entry;
 mod estimate;
 mod event;
 mod exclude;
+mod gitignore;
 mod group;
 mod header;
 mod holes;

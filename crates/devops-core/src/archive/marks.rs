@@ -17,8 +17,9 @@ use std::{
     path::Path,
 };
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustix::fs::{Mode, OFlags, openat};
+
+use super::gitignore::Gitignore;
 
 /// The most an ignore file may hold, in bytes.
 const MAX_IGNORE_FILE: u64 = 1 << 20;
@@ -65,18 +66,16 @@ pub(super) fn is_ignored<'a>(
     levels: impl Iterator<Item = (&'a IgnoreFiles, &'a Path)> + Clone,
     is_folder: bool,
 ) -> bool {
-    let decided = |files: &Gitignore, path: &Path| {
-        let verdict = files.matched(path, is_folder);
-        (!verdict.is_none()).then(|| verdict.is_ignore())
-    };
-    if let Some(is_ignored) = levels.clone().find_map(|(files, path)| decided(&files.ours, path)) {
+    let mut by_ours = levels.clone();
+    if let Some(is_ignored) = by_ours.find_map(|(files, path)| files.ours.decides(path, is_folder))
+    {
         return is_ignored;
     }
     if path.iter().any(|name| name == GIT) {
         return false;
     }
     for (files, path) in levels {
-        if let Some(is_ignored) = decided(&files.git, path) {
+        if let Some(is_ignored) = files.git.decides(path, is_folder) {
             return is_ignored;
         }
         if files.is_repository {
@@ -99,21 +98,13 @@ fn has(names: &[OsString], name: &str) -> bool {
 
 fn patterns(folder: BorrowedFd<'_>, names: &[OsString], name: &str) -> Gitignore {
     if !has(names, name) {
-        return Gitignore::empty();
+        return Gitignore::default();
     }
     let text = read(folder, name, MAX_IGNORE_FILE + 1).unwrap_or_default();
     if text.len() as u64 > MAX_IGNORE_FILE {
-        return Gitignore::empty();
+        return Gitignore::default();
     }
-    let mut builder = GitignoreBuilder::new("");
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
-    for line in text.split(|&byte| byte == b'\n') {
-        // Patterns of other bytes than UTF-8, and those that are none, match nothing.
-        if let Ok(line) = std::str::from_utf8(line) {
-            let _unless_malformed = builder.add_line(None, line.strip_suffix('\r').unwrap_or(line));
-        }
-    }
-    builder.build().unwrap_or_else(|_too_large| Gitignore::empty())
+    Gitignore::new(&text)
 }
 
 /// Reads up to `n` bytes of a regular file.

@@ -1,0 +1,206 @@
+//! `devops-backup create --ignore-files` beside git itself, on random trees and patterns.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+};
+
+use devops_e2e::{TestEnv, finish, outside};
+
+/// A tree for each of these many; `PROPTEST_CASES` asks for more.
+const CASES: u64 = 60;
+
+/// Numbers from a seed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.next() % n as u64).unwrap()
+    }
+
+    fn join(&mut self, parts: &[&[u8]], most: usize) -> Vec<u8> {
+        (0..=self.below(most)).flat_map(|_| parts[self.below(parts.len())]).copied().collect()
+    }
+
+    fn name(&mut self) -> Vec<u8> {
+        const COMMON: [&[u8]; 4] = [b"a", b"b", b"ab", b"A1"];
+        const RARE: [&[u8]; 14] = [
+            b"{", b"}", b",", b"!", b"#", b" ", b"[", b"]", b"-", b"\\", b"*", b"\xe9", b"\t", b":",
+        ];
+        let mut name = self.join(&COMMON, 2);
+        if self.below(3) == 0 {
+            name.extend(RARE[self.below(RARE.len())]);
+        }
+        if self.below(6) == 0 {
+            name.insert(0, RARE[self.below(RARE.len())][0]);
+        }
+        name
+    }
+
+    /// Returns a pattern, often part of one of these paths.
+    fn line(&mut self, paths: &[Vec<u8>]) -> Vec<u8> {
+        const PARTS: [&[u8]; 35] = [
+            b"a",
+            b"b",
+            b"A",
+            b"1",
+            b"*",
+            b"*",
+            b"**",
+            b"***",
+            b"?",
+            b"/",
+            b"/",
+            b"**/",
+            b"/**",
+            b"/**/",
+            b"[ab]",
+            b"[!a]",
+            b"[^b-c]",
+            b"[[:alpha:]]",
+            b"[[:digit:]_]",
+            b"[]-]",
+            b"[a",
+            b"[[:no:]]",
+            b"{",
+            b"}",
+            b"{a,b}",
+            b"{}",
+            b",",
+            b"\\",
+            b"\\a",
+            b"\\/",
+            b" ",
+            b"\xe9",
+            b"!",
+            b"#",
+            b"\t",
+        ];
+        let mut line = match self.below(3) {
+            0 => self.join(&PARTS, 5),
+            1 => paths[self.below(paths.len())].clone(),
+            _ => {
+                let path = &paths[self.below(paths.len())];
+                let cut = self.below(path.len());
+                let part = PARTS[self.below(PARTS.len())];
+                [&path[..cut], part, &path[(cut + self.below(2)).min(path.len())..]].concat()
+            }
+        };
+        if self.below(4) == 0 {
+            line.insert(0, b'!');
+        }
+        for end in [b'/', b' ', b'\r'] {
+            if self.below(8) == 0 {
+                line.push(end);
+            }
+        }
+        line
+    }
+
+    /// Returns the text of an ignore file.
+    fn text(&mut self, paths: &[Vec<u8>]) -> Vec<u8> {
+        let mark: &[u8] = if self.below(8) == 0 { b"\xef\xbb\xbf" } else { b"" };
+        let lines = (0..=self.below(6)).map(|_| self.line(paths)).collect::<Vec<_>>();
+        [mark, &lines.join(&b'\n')].concat()
+    }
+
+    /// Makes a tree with ignore files in some of its folders; returns all of its paths.
+    fn tree(&mut self, root: &Path) -> Vec<OsString> {
+        let mut folders = vec![Vec::new()];
+        let mut paths = Vec::new();
+        for _ in 0..30 {
+            let above = folders[self.below(folders.len())].clone();
+            let path = [above, self.name()].concat();
+            let at = root.join(OsStr::from_bytes(&path));
+            if self.below(2) == 0 {
+                if fs::create_dir(at).is_ok() {
+                    folders.push([&path[..], b"/"].concat());
+                    paths.push(path);
+                }
+            } else if File::create_new(at).is_ok() {
+                paths.push(path);
+            }
+        }
+        for (n, folder) in folders.iter().enumerate() {
+            if n == 0 || self.below(3) == 0 {
+                let below = paths.iter().filter_map(|path| path.strip_prefix(&folder[..]));
+                let below: Vec<_> = below.map(<[u8]>::to_vec).collect();
+                if !below.is_empty() {
+                    let file = root.join(OsStr::from_bytes(folder)).join(".gitignore");
+                    write(&file, &self.text(&below));
+                    paths.push([&folder[..], b".gitignore"].concat());
+                }
+            }
+        }
+        paths.into_iter().map(OsString::from_vec).collect()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "test input needs no atomic replacement")]
+fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+}
+
+/// Returns the paths that end with a NUL each.
+fn paths_in(bytes: &[u8]) -> BTreeSet<OsString> {
+    let paths = bytes.split(|&byte| byte == 0).filter(|path| !path.is_empty());
+    paths.map(|path| OsString::from_vec(path.to_vec())).collect()
+}
+
+#[test]
+fn ignore_files_mean_what_they_mean_to_git() {
+    if outside::program("git").is_none() {
+        return;
+    }
+    let env = TestEnv::new();
+    let asked = env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let mut all = Vec::new();
+    for case in 0..asked.unwrap_or(CASES) {
+        let root = env.path(format!("source/{case}"));
+        fs::create_dir_all(&root).unwrap();
+        let found = Random(case).tree(&root);
+        all.extend(found.iter().map(|path| Path::new(&case.to_string()).join(path)));
+    }
+    let source = env.path("source");
+    let git = |args: &[&str]| {
+        let mut git = env.program("git");
+        git.args(["-c", "core.excludesFile=/dev/null"]).args(args).current_dir(&source);
+        git
+    };
+    finish(&mut git(&["init", "--quiet"])).expect_code(0);
+    let listed: Vec<_> = all.iter().flat_map(|path| [path.as_os_str().as_bytes(), b"\0"]).collect();
+    let input = env.write("paths", listed.concat());
+    let mut check = git(&["check-ignore", "--no-index", "--stdin", "-z"]);
+    let checked = check.stdin(File::open(input).unwrap()).output().unwrap();
+    let ignored = paths_in(&checked.stdout);
+
+    env.run("devops-backup", ["create", "source", "out", "--ignore-files"]).expect_code(0);
+    let archive = env.path("out").join(devops_e2e::names_in(&env.path("out")).pop().unwrap());
+    let mut list = env.program("tar");
+    let list = list.args(["--null", "--quoting-style=literal", "-tzf"]).arg(archive);
+    let listed = list.output().unwrap();
+
+    let expected: BTreeSet<_> =
+        all.into_iter().map(OsString::from).filter(|path| !ignored.contains(path)).collect();
+    let taken: BTreeSet<_> = listed
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"/").unwrap_or(line))
+        .filter(|line| line.contains(&b'/') && !line.starts_with(b".git/"))
+        .map(|line| OsString::from_vec(line.to_vec()))
+        .collect();
+    let differences: Vec<_> = taken.symmetric_difference(&expected).collect();
+    assert!(differences.is_empty(), "{differences:?}");
+    assert!(!ignored.is_empty() && !expected.is_empty(), "nothing was compared");
+}
