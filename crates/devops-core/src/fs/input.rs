@@ -16,6 +16,7 @@ use rustix::{
 use super::{At, PathError};
 use crate::cancel::Cancel;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How often a wait for a writer looks whether a signal has come: every 50 milliseconds.
 const CANCEL_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
@@ -49,8 +50,14 @@ impl Input {
     }
 
     /// Reads a whole text of at most `limit` bytes; `path` is for the error.
+    ///
+    /// The byte order mark that editors on Windows put in front is no part of it.
     pub fn read_text(self, path: &Path, limit: u64) -> Result<String, PathError> {
-        read_limited(self, path, limit)
+        let mut text = read_limited(self, path, limit)?;
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
+        Ok(text)
     }
 }
 
@@ -118,6 +125,21 @@ mod tests {
         let path = dir.path().join("pipe");
         mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         path
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list");
+        for (bytes, text) in [
+            (&b"\xef\xbb\xbf*.key\r\n"[..], "*.key\r\n"),
+            (b"\xef\xbb\xbf", ""),
+            (b"\xef\xbb\xbf\xef\xbb\xbfa", "\u{feff}a"),
+            (b"a\xef\xbb\xbf", "a\u{feff}"),
+        ] {
+            crate::fs::replace(&path, bytes, 0o600).unwrap();
+            assert_eq!(read_input(&path, 100, &Cancel::new()).unwrap(), text);
+        }
     }
 
     #[test]
