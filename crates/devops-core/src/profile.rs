@@ -22,6 +22,7 @@ use crate::{
     retention::KeepPolicy,
 };
 
+mod calendar;
 mod hooks;
 mod metrics;
 mod notify;
@@ -30,6 +31,7 @@ mod schedule;
 
 use hooks::Moment;
 
+pub use calendar::check_calendar;
 pub use hooks::Hooks;
 pub use notify::{BadUrl, SecretUrl};
 pub use report::{Problem, Pruned, Report, SourceReport, Status};

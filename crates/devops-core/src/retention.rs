@@ -246,6 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn the_hour_that_a_clock_turned_back_repeats_is_one_as_to_restic() {
+        let times = [
+            datetime!(2026-10-25 03:30 +1),
+            datetime!(2026-10-25 02:30 +1),
+            datetime!(2026-10-25 02:30 +2),
+            datetime!(2026-10-25 01:30 +2),
+        ];
+
+        assert_eq!(kept(&times, &KeepPolicy { hourly: 3, ..KeepPolicy::default() }), [0, 1, 3]);
+    }
+
+    #[test]
     fn rules_overlap_and_say_so() {
         let policy = KeepPolicy { last: 1, daily: 1, yearly: 1, ..KeepPolicy::default() };
 

@@ -10,7 +10,7 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     fs::At,
     kind::Kind,
-    profile::{Schedule, crontab, service, timer as timer_unit},
+    profile::{Schedule, check_calendar, crontab, service, timer as timer_unit},
 };
 use rustix::process::geteuid;
 use serde_json::json;
@@ -56,6 +56,9 @@ pub(super) fn timer(args: &TimerArgs, session: &Session) -> Result<Outcome, Fail
     if args.cron {
         session.line(crontab(&schedule)?)?;
     } else {
+        check_calendar(schedule.on_calendar, session.cancel()).map_err(|error| {
+            Failure::from(error).hint("see systemd.time(7), such as `daily` or `Mon *-*-* 03:00`")
+        })?;
         units(&schedule, args.only, session)?;
         for folder in writable.iter().filter(|folder| !folder.is_dir()) {
             let folder = quote(folder);

@@ -44,6 +44,9 @@ pub enum BadSchedule {
     /// It has more than one line, or control characters.
     #[error("`{}` is no calendar expression", .0.escape_debug())]
     NotOneLine(String),
+    /// Systemd takes it for no time.
+    #[error("systemd does not know the time `{}`", .0.escape_debug())]
+    NotATime(String),
     /// Cron knows fewer words than systemd.
     #[error("cron cannot be told `{0}`")]
     NotForCron(String),
@@ -55,7 +58,9 @@ pub enum BadSchedule {
 impl HasKind for BadSchedule {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotOneLine(_) | Self::NotForCron(_) | Self::NotPlain(_) => Kind::Usage,
+            Self::NotOneLine(_) | Self::NotATime(_) | Self::NotForCron(_) | Self::NotPlain(_) => {
+                Kind::Usage
+            }
         }
     }
 }
