@@ -4,12 +4,15 @@
 
 mod backup;
 mod backup_compare;
+mod backup_create;
 mod backup_encrypt;
 mod backup_faults;
 mod backup_ignore;
 mod backup_meta;
+mod backup_mounts;
 mod backup_restore;
 mod backup_run;
+mod backup_series;
 mod basics;
 mod cli;
 mod flows;

@@ -63,6 +63,7 @@ fn sent_and_copied(run: &Run) -> (u64, u64) {
 fn the_next_archive_is_made_of_the_one_before() {
     let home = Home::new();
     let (first, second) = (home.archive(1), home.archive(2));
+    home.setting.server.put("backups", "laptop/home-2036-01-01.tar.gz", b"of a wrong clock");
 
     let day_1 = home.put("backups/home-2026-11-01.tar.gz", "s3://backups/laptop/", &[]);
     let day_2 = home.put("backups/home-2026-11-02.tar.gz", "s3://backups/laptop/", &[]);

@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 18] = [
     ("7z", "p7zip-full"),
     ("age", "age"),
     ("age-keygen", "age"),
@@ -21,6 +21,7 @@ const PACKAGES: [(&str, &str); 17] = [
     ("chromium", "chromium"),
     ("git", "git"),
     ("go", "golang-go"),
+    ("mkfs.ext4", "e2fsprogs"),
     ("node", "nodejs"),
     ("openssl", "openssl"),
     ("perl", "perl"),

@@ -14,7 +14,7 @@ mod restore;
 mod run;
 mod trust;
 
-pub(crate) use create::{CreateArgs, CreateFlags, SealFlags};
+pub(crate) use create::{CreateArgs, CreateFlags, SealFlags, SeriesFlags};
 pub(crate) use prune::{PruneArgs, PruneFlags};
 pub(crate) use read::{CatArgs, DiffArgs, KeyFlags, ListArgs, VerifyArgs};
 pub(crate) use restore::RestoreArgs;

@@ -7,14 +7,14 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, json, quote, user_folder};
 use devops_core::{
-    archive::{ArchiveError, LeftOut},
+    archive::{ArchiveError, LeftOut, machine_id},
     clock::Clock,
     fs::read_text,
     lock::{Holder, LockError, LockEvent},
 };
 use serde_json::{Map, Value};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, SeriesFlags};
 
 mod cat;
 mod compare;
@@ -44,7 +44,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
 /// Adds what helps to errors that have a way out.
 fn failure(error: ArchiveError) -> Failure {
     let hint = match &error {
-        ArchiveError::OtherOrigin { .. } => "choose another name with `--name`",
+        ArchiveError::OtherOrigin { .. } => return other_series(error),
         ArchiveError::EmptyPolicy(_) => "give at least one `--keep-` option",
         ArchiveError::Lock(LockError::Held { .. }) => LOCKED,
         ArchiveError::Lock(LockError::NotALock { .. }) => NOT_A_LOCK,
@@ -53,6 +53,17 @@ fn failure(error: ArchiveError) -> Failure {
         }
         _ => return error.into(),
     };
+    Failure::from(error).hint(hint)
+}
+
+/// Adds both ways out to the refusal of a name that is another series'.
+fn other_series(error: ArchiveError) -> Failure {
+    let ArchiveError::OtherOrigin { found, .. } = &error else { return error.into() };
+    let (host, source) = (quote(Path::new(&found.host)), quote(&found.source));
+    let hint = format!(
+        "choose another name with `--name`; or, to continue that series, say so with \
+         `--host '{host}' --source-as '{source}'`, each time or in the config file"
+    );
     Failure::from(error).hint(hint)
 }
 
@@ -90,6 +101,22 @@ fn state_folder() -> Option<PathBuf> {
     let home = env::var_os("HOME").map(PathBuf::from);
     let is_homeless = home.is_some_and(|home| folder.starts_with(&home) && !home.is_dir());
     (!is_homeless).then(|| folder.join("devops/backup"))
+}
+
+/// This host, as archives record it.
+struct HostIdentity {
+    name: String,
+    /// The hash of the id of the machine, unless the host is named by hand.
+    machine: Option<String>,
+}
+
+impl HostIdentity {
+    fn of(flags: &SeriesFlags) -> Self {
+        match &flags.host {
+            Some(name) => Self { name: name.clone(), machine: None },
+            None => Self { name: host_name(), machine: machine_id(Path::new("/")) },
+        }
+    }
 }
 
 fn host_name() -> String {

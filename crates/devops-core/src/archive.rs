@@ -1,12 +1,14 @@
 //! Dated `tar.gz` archives: create, list, verify, restore and prune them.
 //!
-//! Writing: `walk` finds entries that `selection` and `marks` let in, `gitignore` being what ignore files mean, `group` says which of them share
-//! a segment, `reuse` finds the segments the archive before has already, `pack` reads the others,
-//! `attributes` what hangs on them, `owner_names` knows their owners, `header` turns each entry into tar blocks, `pipeline` compresses or
-//! copies the segments in parallel and writes them in order, with as much under way as `window` allows,
+//! Writing: `source` opens a folder, a file or a `stream`; `walk` finds entries that `selection` and `marks`
+//! let in, where `mount` tells other file systems and `gitignore` knows what ignore files mean; `group` says
+//! which of them share a segment, `reuse` finds the segments the archive before has already, `pack` reads the
+//! others, `attributes` what hangs on them, `owner_names` knows their owners, `header` turns each entry into
+//! tar blocks, `pipeline` compresses or copies the segments in parallel and writes them in order, with as much under way as `window` allows,
 //! `deflate` joins them into one gzip member after `inflate` has proved each, and `index` describes
 //! them behind it. `archive_index::container` documents the format. `sink` takes the bytes, to encrypt them where
-//! `encryption` says so; `cache` then keeps a copy in plain for the next archive.
+//! `encryption` says so; `cache` then keeps a copy in plain for the next archive. `newest` finds the archive
+//! before, and `machine` tells hosts of one name apart.
 //!
 //! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes
 //! and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
@@ -44,9 +46,12 @@ mod index;
 mod inflate;
 mod layer;
 mod list;
+mod machine;
 mod marks;
 mod meta;
+mod mount;
 mod name;
+mod newest;
 mod options;
 mod owner_names;
 mod ownership;
@@ -61,13 +66,14 @@ mod selection;
 mod sink;
 mod source;
 mod stored;
+mod stream;
 mod verify;
 mod walk;
 mod wanted;
 mod window;
 mod xattr;
 
-pub use crate::archive_index::{ArchiveName, BackupName, BadName, Origin};
+pub use crate::archive_index::{ArchiveName, BackupName, BadName, Origin, Series};
 pub use crate::fs::Lookup;
 pub use crate::retention::Fate;
 pub use cache::PlainCopies;
@@ -81,12 +87,14 @@ pub use event::{CreateEvent, CreateSummary, Created, LeftOut};
 pub use exclude::Excludes;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
+pub use machine::machine_id;
 pub use marks::Marks;
-pub use options::{CreateOptions, Reproducible};
+pub use options::{CreateOptions, IgnoredChanges, Reproducible};
 pub use preview::preview;
 pub use prune::{Candidate, PruneOptions, PrunePlan, plan_prune, remove_pruned};
 pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use stored::Archive;
+pub use stream::{Stream, spool};
 pub use verify::{Sampled, Verified, verify, verify_sample};
 
 /// Why an archive could not be created, read, restored or pruned.
@@ -112,13 +120,19 @@ pub enum ArchiveError {
         /// What is wrong with it; `None` when it is empty.
         source: Option<globset::Error>,
     },
-    /// The newest archive of this name holds something else.
-    #[error("`{}` was made from `{}` on `{}`", .newest.display(), .found.source.display(), .found.host)]
+    /// The newest archive of this name is of another series.
+    #[error(
+        "`{}` was made from `{}` on `{}`{}",
+        .newest.display(), .found.source.display(), .found.host,
+        if *.is_other_machine { ", another machine of that name" } else { "" }
+    )]
     OtherOrigin {
         /// The newest archive of the name.
         newest: PathBuf,
         /// Where it came from.
         found: Box<Origin>,
+        /// Whether it came from another machine of the same name.
+        is_other_machine: bool,
     },
     /// Only folders and regular files can be backed up, and only files have content to write out.
     #[error("`{}` is {what}", .path.display())]

@@ -12,14 +12,18 @@ pub(crate) mod container;
 pub(crate) mod head;
 mod name;
 mod origin;
+mod series;
 mod stream;
 pub(crate) mod varint;
 
 pub use self::{
     name::{ArchiveName, BackupName, BadName},
     origin::Origin,
+    series::Series,
     stream::{CutOff, WholeArchive},
 };
+
+pub(crate) use self::series::SeriesMap;
 
 /// What the global comment begins with that every archive of ours has, unless it says nothing of its host.
 pub(crate) const MARK: &str = "devops-backup/1";

@@ -146,6 +146,8 @@ impl Composing<'_> {
         let replaced = (self.options.replace != Replace::Refuse).then(|| target.clone());
         let (folder, file) = target.key.split_at(target.key.rfind('/').map_or(0, |at| at + 1));
         let Some(name) = ArchiveName::parse(OsStr::new(file)) else { return Ok(replaced) };
+        // A clock was wrong where one is dated later; calendars differ by a day.
+        let latest = name.date.saturating_add(time::Duration::DAY);
         // A date follows; `home-photos/` is none of `home`.
         let key = format!("{folder}{}-2", name.name);
         let prefix = S3Uri { bucket: target.bucket.clone(), key };
@@ -157,6 +159,7 @@ impl Composing<'_> {
             if let Some(found) = ArchiveName::parse(OsStr::new(file)).filter(|_| is_fit)
                 && found.name == name.name
                 && object.uri != *target
+                && found.date <= latest
                 && newest.as_ref().is_none_or(|(newest, _)| *newest < found)
             {
                 newest = Some((found, object.uri));

@@ -181,6 +181,7 @@ fn plan(
     let options = PruneOptions {
         folder: profile.dest,
         name,
+        host: None,
         policy: &profile.keep,
         keys: profile.keys,
         now: profile.create.clock.now(),

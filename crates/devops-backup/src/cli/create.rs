@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::parse_mode;
 use devops_core::archive::{BackupName, Level};
 
@@ -13,13 +13,16 @@ use super::LockFlags;
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_long_help = CREATE_HELP)]
 pub(crate) struct CreateArgs {
-    /// The folder or file to back up; its content is stored relative to it
+    /// The folder or file to back up, its content stored relative to it, or - for stdin
     pub(crate) source: PathBuf,
     /// The folder for the archive, made if missing, or - for stdout
     pub(crate) dest: PathBuf,
     /// The first part of the archive's file name
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
+    /// The name of the one file in the archive that a stream on stdin becomes
+    #[arg(long, value_name = "NAME", value_parser = parse_file_name)]
+    pub(crate) stdin_name: Option<String>,
     #[command(flatten)]
     pub(crate) flags: CreateFlags,
     #[command(flatten)]
@@ -29,10 +32,17 @@ pub(crate) struct CreateArgs {
     pub(crate) dry_run: bool,
 }
 
+fn parse_file_name(text: &str) -> Result<String, &'static str> {
+    let is_name = !["", ".", ".."].contains(&text) && !text.contains(['/', '\0']);
+    is_name.then(|| text.to_owned()).ok_or("it is not the name of a file")
+}
+
 /// How an archive is made, by `create` or by a profile.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct CreateFlags {
+    #[command(flatten)]
+    pub(crate) series: SeriesFlags,
     /// How hard to compress: 1 to 12, fast or best [default: 5, about the size of pigz -6]
     #[arg(long)]
     pub(crate) level: Option<Level>,
@@ -54,6 +64,14 @@ pub(crate) struct CreateFlags {
     /// Read and compress everything, and copy nothing from an earlier archive
     #[arg(long)]
     pub(crate) full: bool,
+    /// Count a file as unchanged that has another inode number, for file systems that make them up
+    /// (some FUSE, NFS): one that replaced another of its size and times is then not seen
+    #[arg(long)]
+    pub(crate) ignore_inode: bool,
+    /// Count a file as unchanged that has another change time (ctime), for file systems that make it up:
+    /// content of the same size and modification time, and new attributes, are then not seen
+    #[arg(long)]
+    pub(crate) ignore_ctime: bool,
     /// Copy from an earlier archive that others could have written, too
     #[arg(long)]
     pub(crate) reuse_from_any: bool,
@@ -74,6 +92,19 @@ pub(crate) struct CreateFlags {
     pub(crate) seal: SealFlags,
 }
 
+/// The series that an archive belongs to, beside its name.
+#[derive(Args, Debug)]
+pub(crate) struct SeriesFlags {
+    /// The name of this host in the archive, where its own one changes or is not its own
+    /// [default: the host's name, with a hash of its machine id]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) host: Option<String>,
+    /// The source that the archive is of, where SOURCE is another path each time, as a snapshot is
+    /// [default: SOURCE as given, made absolute]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) source_as: Option<PathBuf>,
+}
+
 /// Whom an archive is encrypted to.
 #[derive(Args, Debug)]
 pub(crate) struct SealFlags {
@@ -91,11 +122,27 @@ pub(crate) struct SealFlags {
     pub(crate) cache: bool,
 }
 
+impl SealFlags {
+    /// Returns whether an archive is encrypted.
+    pub(crate) fn is_given(&self) -> bool {
+        let has_keys = !self.recipient.is_empty() || !self.recipients_file.is_empty();
+        has_keys || self.passphrase_file.is_some()
+    }
+}
+
 const CREATE_HELP: &str = "\
 The archive is DEST/NAME-YYYY-MM-DD.tar.gz by the local date; a second one of a day carries the
 time as well. It is readable by its owner alone unless --mode and --group say otherwise, and
-appears only when it is whole. A NAME belongs to one SOURCE and host: another one needs another
---name.
+appears only when it is whole.
+
+SERIES
+  The archives of one NAME, host and SOURCE are a series: they are copied from and pruned together.
+  The host is its name and, to tell machines of one name apart, a hash of /etc/machine-id; SOURCE is
+  the path as given, made absolute, its links not resolved. A NAME whose newest archive is of
+  another series is refused: give it another --name; or if it is the same one, in a container
+  (another host name each time), after a rename, or from a snapshot (another path each time), say so
+  with --host and --source-as, each time, or in the config file. A host that is named so is on any
+  machine.
 
 While others create, one may create too; while `prune` or `run` is at work there, it fails with 75.
 
@@ -112,14 +159,25 @@ PATTERNS
   /tmp           from SOURCE on
   cache/         folders only; a folder that matches is left out whole
   logs/**/*.old  * and ? stay within a name, ** goes across folders
+  *.{log,tmp}    one of several texts
+  img[0-9]?      one character of a set, any one character
   !keep.log      takes an earlier pattern back; the last one that matches decides
-  Lines of --exclude-from that begin with # are comments. Patterns of files come first.
+  \\              takes the meaning from the character behind it
+  Lines of --exclude-from that begin with # are comments. Patterns of files come first. Those that
+  match nothing are named. In the environment a list has one value a line.
 
 IGNORE FILES
   With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all
-  folders below; git's own end at their repository, and leave out tracked files as well.
+  folders below, and mean what they mean to git; git's own end at their repository, and leave out tracked files as well.
   .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves
   out. --exclude stands above both. Files above SOURCE and git's settings do not count.
+
+A STREAM
+  pg_dump app | devops-backup create - DEST --name app --stdin-name app.sql
+  makes an archive of one file. The stream is first written to a file without a name in DEST, or in
+  $TMPDIR if DEST is - or the archive is encrypted. That a command in front fails cannot be seen
+  through a pipe: `set -o pipefail`, or run it in `before` of a profile. Its SERIES is of the source
+  stdin:NAME.
 
 ENCRYPTION
   With --recipient, --recipients-file or --passphrase-file the archive is NAME-YYYY-MM-DD.tar.gz.age,
@@ -133,7 +191,8 @@ ENCRYPTION
 KEPT
   Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access
   control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore
-  them too. With --reproducible only user.* attributes and capabilities.
+  them too. With --reproducible only user.* attributes and capabilities. Attributes of trusted.* are
+  seen by root with CAP_SYS_ADMIN alone; where they are not, that is said.
 
 SKIPPED
   Sockets, earlier archives in DEST, the plain copies of encrypted archives, with --exclude-caches the

@@ -119,5 +119,6 @@ EXAMPLES
   devops-backup timer home --cron --on-calendar '30 3 * * *'
 
 Made by root the service runs as root, and can do no more than read all files and write where the
-profile does; made by another user it runs as that one. Hooks are less restricted, since nobody
-knows what they need. Profiles that meet in one folder take turns; exit code 3 counts as failed.";
+profile does: attributes of trusted.* it does not see. Made by another user it runs as that one.
+Hooks are less restricted, since nobody knows what they need. Profiles that meet in one folder take
+turns; exit code 3 counts as failed.";

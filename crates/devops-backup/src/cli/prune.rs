@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::KeepFlags;
 use devops_core::archive::BackupName;
 
@@ -17,6 +17,9 @@ pub(crate) struct PruneArgs {
     /// The name of the backup; files of other names are never touched
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
+    /// The host of the archives, as they record it; those of others are left alone
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) host: Option<String>,
     #[command(flatten)]
     pub(crate) keep: KeepFlags,
     #[command(flatten)]
@@ -47,8 +50,9 @@ pub(crate) struct PruneFlags {
 
 const PRUNE_HELP: &str = "\
 The rules are those of restic: one archive may be kept by several, and one reason is enough.
-Archives are grouped by NAME, host and source, and dated by the start time they record, at its
-own local time; archives of other tools by the date in their name. One dated in the future
+Archives are grouped by series: NAME, host (with its machine, see `create`) and source, which are
+shown; and dated by the start time they record, at its own local time; archives of other tools by
+the date in their name. The hour that a clock turned back repeats is one hour. One dated in the future
 stays, and counts for no rule. Encrypted archives without a key here are grouped by NAME alone,
 dated by the date in their name, and not read; those from before the encryption are a group of
 their own.

@@ -28,7 +28,9 @@ pub(super) const TRUST: &[Decision] = &[
     ("heal", User),
     ("host", User),
     ("identity", User),
+    ("ignore-ctime", User),
     ("ignore-files", Inside(Value)),
+    ("ignore-inode", User),
     ("keep-daily", User),
     ("keep-hourly", User),
     ("keep-last", User),
@@ -57,6 +59,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("sample", User),
     ("sha256", Project),
     ("source-as", User),
+    ("stdin-name", User),
     ("strip-components", User),
     ("to", User),
     // A profile of a project reads and writes inside the project alone, so that its own rules may decide there.

@@ -1,26 +1,31 @@
 //! `devops-backup create`.
 
 use std::{
-    env, fs::File, os::unix::fs::MetadataExt, path::Path, thread::available_parallelism,
+    env,
+    fs::File,
+    io::{IsTerminal, stdin},
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::{Component, Path, PathBuf},
+    thread::available_parallelism,
     time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, group_number, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, Marks, Reproducible,
-        create_in_folder, create_to_writer, preview,
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, IgnoredChanges,
+        Marks, Reproducible, Stream, create_in_folder, create_to_writer, preview, spool,
     },
     clock::SystemClock,
-    fs::{At, PathError, read_input},
+    fs::{At, Input, PathError, create_folders, read_input},
     lock::{LockMode, LockRequest},
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
 
 use super::{
-    failure, holder, host_name, keys::Sealing, left_out_json, object, state_folder, tell_left_out,
-    tell_lock,
+    HostIdentity, failure, holder, keys::Sealing, left_out_json, object, state_folder,
+    tell_left_out, tell_lock,
 };
 use crate::cli::{CreateArgs, CreateFlags};
 
@@ -35,15 +40,21 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         return Err(Failure::usage("an archive is not written to a terminal")
             .hint("redirect stdout, or name a folder"));
     }
-    let (host, holder, clock) = (host_name(), holder(session), session.clock());
+    let stdin_name = stdin_name(args)?;
+    let source = source(args);
+    let host = HostIdentity::of(&args.flags.series);
+    let (holder, clock) = (holder(session), session.clock());
     let state = state_folder();
     let (wait, sealing) = (args.lock.lock_wait, Sealing::read(&args.flags.seal, session)?);
+    let options = sealing.apply(options(&args.flags, &host, &clock, session)?);
+    let spooled = stdin_name.map(|_| spool_stdin(args, to_stdout, session)).transpose()?;
     let options = CreateOptions {
-        source: &args.source,
+        source: &source,
+        stream: stdin_name.zip(spooled.as_ref()).map(|(name, content)| Stream { name, content }),
         estimate: !session.json() && !session.quiet(),
         lock: Some(LockRequest { holder: &holder, mode: LockMode::Shared, wait }),
         state: state.as_deref(),
-        ..sealing.apply(options(&args.flags, &host, &clock, session)?)
+        ..options
     };
     if args.dry_run {
         return dry_run(args, &options, to_stdout, session);
@@ -60,6 +71,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::NotReused(archive, reason) => tell_not_reused(session, archive, reason),
         CreateEvent::Uncached(error) => tell_uncached(session, error),
         CreateEvent::ModeKept(archive, mode) => tell_mode(session, archive, mode),
+        CreateEvent::Unseen(what) => session.status(what),
         CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
@@ -74,6 +86,10 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let Created { path, summary } = created.map_err(failure)?;
     progress.finish();
     report(&path, &summary, to_stdout, session)?;
+    tell_empty(&args.source, &summary, session);
+    for pattern in &summary.unmatched {
+        session.warn(format!("the pattern `{}` matched nothing", quote(Path::new(pattern))));
+    }
     Ok(outcome(&summary))
 }
 
@@ -81,6 +97,60 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
 pub(super) fn tell_mode(session: &Session, archive: &Path, mode: u32) {
     let path = quote(archive);
     session.warn(format!("`{path}` has mode {mode:o}: its file system lets no mode be set"));
+}
+
+/// Returns the source; below the current folder as the shell entered it where that is through a link, which
+/// may lead elsewhere the next time.
+fn source(args: &CreateArgs) -> PathBuf {
+    let entered = || {
+        let folder = PathBuf::from(env::var_os("PWD")?);
+        let is_plain = folder.components().all(|part| part != Component::ParentDir);
+        let id = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+        let is_current = folder.is_absolute() && is_plain && id(&folder) == id(Path::new("."));
+        (is_current && env::current_dir().is_ok_and(|real| real != folder)).then_some(folder)
+    };
+    match entered().filter(|_| args.source.is_relative()) {
+        Some(folder) => folder.join(&args.source),
+        None => args.source.clone(),
+    }
+}
+
+/// Returns the name of the entry that a stream on stdin becomes, if it is the source.
+fn stdin_name(args: &CreateArgs) -> Result<Option<&str>, Failure> {
+    match (&args.stdin_name, args.source.as_os_str() == "-") {
+        (Some(_), true) if args.dry_run => {
+            Err(Failure::usage("a stream cannot be looked at without reading it"))
+        }
+        (Some(name), true) => Ok(Some(name)),
+        (None, true) => Err(Failure::usage("a stream has no name")
+            .hint("give its file a name with `--stdin-name`; a source named `-` is `./-`")),
+        (Some(_), false) => Err(Failure::usage("`--stdin-name` is for a SOURCE of `-`")),
+        (None, false) => Ok(None),
+    }
+}
+
+/// Writes all of stdin to a file without a name: beside the archive, unless that leaves the host.
+fn spool_stdin(args: &CreateArgs, to_stdout: bool, session: &Session) -> Result<File, Failure> {
+    if stdin().is_terminal() {
+        return Err(Failure::usage("a terminal is no stream to back up")
+            .hint("redirect stdin, such as `pg_dump app | devops-backup create - DEST`"));
+    }
+    let input = stdin().as_fd().try_clone_to_owned().at("standard input", "read")?;
+    let mut input = Input::new(input, session.cancel());
+    let folder = if to_stdout || args.flags.seal.is_given() {
+        env::temp_dir()
+    } else {
+        create_folders(&args.dest)?;
+        args.dest.clone()
+    };
+    Ok(spool(&mut input, &folder)?)
+}
+
+/// Names a source of which nothing is in the archive.
+pub(super) fn tell_empty(source: &Path, summary: &CreateSummary, session: &Session) {
+    if summary.is_empty() || (source.as_os_str() == "-" && summary.bytes_in == 0) {
+        session.warn(format!("`{}` is empty: so is the archive", quote(source)));
+    }
 }
 
 /// Says that the next encrypted archive will take as long as this one.
@@ -95,19 +165,21 @@ pub(super) fn tell_not_reused(session: &Session, archive: &Path, reason: &str) {
 
 /// Returns what the flags of `create` and of profiles say; source, state and encryption are set later.
 pub(super) fn options<'a>(
-    flags: &CreateFlags,
-    host: &'a str,
+    flags: &'a CreateFlags,
+    host: &'a HostIdentity,
     clock: &'a SystemClock,
     session: &Session,
 ) -> Result<CreateOptions<'a>, Failure> {
     Ok(CreateOptions {
         source: Path::new(""),
+        stream: None,
         excludes: excludes(flags, session)?,
         marks: Marks { ignore_files: flags.ignore_files, caches: flags.exclude_caches },
         one_file_system: flags.one_file_system,
         level: flags.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),
         reuse: !flags.full,
+        ignored: IgnoredChanges { inode: flags.ignore_inode, ctime: flags.ignore_ctime },
         reuse_from_any: flags.reuse_from_any,
         root: Path::new("/"),
         state: None,
@@ -115,7 +187,9 @@ pub(super) fn options<'a>(
         group: flags.group.as_deref().map(group_number).transpose()?,
         patience: PATIENCE,
         estimate: false,
-        host,
+        host: &host.name,
+        machine: host.machine.as_deref(),
+        source_as: flags.series.source_as.as_deref(),
         reproducible: reproducible(flags)?,
         clock,
         encryption: None,
@@ -206,6 +280,9 @@ pub(super) fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
     insert("files", summary.n_files.into());
     insert("skipped", left_out_json(&summary.skipped));
     insert("changed_while_read", left_out_json(&summary.changed));
+    if !summary.unmatched.is_empty() {
+        insert("unmatched_patterns", summary.unmatched.as_slice().into());
+    }
     insert("seconds", summary.elapsed.as_secs_f64().into());
     if let Some(sha256) = &summary.sha256 {
         insert("sha256", sha256.as_str().into());

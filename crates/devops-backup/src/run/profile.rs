@@ -110,6 +110,7 @@ impl Teller<'_> {
             ProfileEvent::Create(CreateEvent::ModeKept(archive, mode)) => {
                 create::tell_mode(session, archive, *mode);
             }
+            ProfileEvent::Create(CreateEvent::Unseen(what)) => session.status(what),
             ProfileEvent::Create(_) => {}
             ProfileEvent::Created(source, created) => {
                 let printed = self.created(source, created);
@@ -140,6 +141,7 @@ impl Teller<'_> {
             object["source"] = source.path.to_string_lossy().into();
             return self.session.emit(&object);
         }
+        create::tell_empty(&source.path, summary, self.session);
         create::report(path, summary, false, self.session)
     }
 

@@ -1,12 +1,14 @@
 //! `devops-backup prune`.
 
+use std::path::Path;
+
 use devops_cli::{
     Failure, Outcome, Session, check_removals,
     json::{self, utc},
     quote, table,
 };
 use devops_core::{
-    archive::{Candidate, Fate, PruneOptions, PrunePlan, plan_prune, remove_pruned},
+    archive::{Candidate, Fate, PruneOptions, PrunePlan, Series, plan_prune, remove_pruned},
     clock::Clock,
     lock::{FolderLock, LockEvent, LockMode, LockRequest},
     retention::KeepPolicy,
@@ -26,6 +28,7 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     let options = PruneOptions {
         folder: &args.dest,
         name: &args.name,
+        host: args.host.as_deref(),
         policy: &policy,
         keys: &keys,
         now,
@@ -95,20 +98,40 @@ fn lock(
 }
 
 pub(super) fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
-    if session.json() {
-        return plan.candidates.iter().try_for_each(|candidate| session.emit(&line(candidate)));
+    for (n, group) in (1..).zip(plan.groups()) {
+        if session.json() {
+            group.iter().try_for_each(|candidate| session.emit(&line(candidate, n)))?;
+            continue;
+        }
+        let rows = group.iter().map(|candidate| {
+            let (action, reasons) = fate(candidate);
+            [action.to_owned(), quote(&candidate.path), reasons.join(", ")]
+        });
+        session.line(title(&group[0]))?;
+        session.line(table(&["action", "archive", "reason"], rows))?;
     }
-    if plan.candidates.is_empty() {
-        return Ok(());
-    }
-    let rows = plan.candidates.iter().map(|candidate| {
-        let (action, reasons) = fate(candidate);
-        [action.to_owned(), quote(&candidate.path), reasons.join(", ")]
-    });
-    session.line(table(&["action", "archive", "reason"], rows))
+    Ok(())
 }
 
-fn line(candidate: &Candidate) -> Value {
+/// Says which series a group is.
+fn title(candidate: &Candidate) -> String {
+    match &candidate.series {
+        _ if candidate.is_sealed => "encrypted, of any source:".to_owned(),
+        Some(Series { host, source, machine }) => {
+            let machine = machine.as_deref().map(|id| format!(" (machine {})", start(id)));
+            let (source, host) = (quote(source), quote(Path::new(host)));
+            format!("{source} on {host}{}:", machine.unwrap_or_default())
+        }
+        None => "without a source, of other tools or reproducible:".to_owned(),
+    }
+}
+
+/// Returns enough of the hash of a machine's id to tell it from others.
+fn start(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+fn line(candidate: &Candidate, series: usize) -> Value {
     let (action, reasons) = fate(candidate);
     let mut object = object("archive", "path", &candidate.path);
     json::insert_path(&mut object, "archive", &candidate.path);
@@ -116,6 +139,7 @@ fn line(candidate: &Candidate) -> Value {
     object.insert("reasons".to_owned(), reasons.into());
     object.insert("time".to_owned(), utc(candidate.time));
     object.insert("size".to_owned(), candidate.size.into());
+    object.insert("series".to_owned(), series.into());
     if let Some(origin) = &candidate.origin {
         object.insert("host".to_owned(), origin.host.as_str().into());
         json::insert_path(&mut object, "source", &origin.source);

@@ -68,6 +68,11 @@ impl Patience {
         Self { left: budget }
     }
 
+    /// Returns whether nothing is waited for any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.left.is_zero()
+    }
+
     /// Calls `read` until the file stands still, or patience with it ends; returns the last reading.
     pub(super) fn read<T, E: From<Cancelled>>(
         &mut self,

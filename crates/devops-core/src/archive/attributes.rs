@@ -1,7 +1,7 @@
 //! Reads the extended attributes of what a walk finds, through descriptors.
 //!
 //! Kept is what the system lists: `user.*`, access control lists, file capabilities, other labels of
-//! `security.*`, `trusted.*` (which only root sees) and namespaces of single file systems. Left out are the other attributes of `system.*`, such as `system.nfs4_acl`: they are views
+//! `security.*`, `trusted.*` (which only root sees, see [`sees_trusted`]) and namespaces of single file systems. Left out are the other attributes of `system.*`, such as `system.nfs4_acl`: they are views
 //! that a server or driver makes up for every file, and other file systems do not take them.
 //!
 //! A reproducible archive keeps `user.*` and file capabilities only, which belong to the content:
@@ -12,6 +12,7 @@ use std::{
     collections::HashSet,
     ffi::{CStr, OsStr},
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    path::Path,
     sync::{
         PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -29,6 +30,7 @@ use super::{
     meta::Meta,
     xattr::{ACCESS_LIST, is_list, mode_without},
 };
+use crate::fs::read_text;
 
 /// The most the names of one file take up (`XATTR_LIST_MAX`), and the most a value does
 /// (`XATTR_SIZE_MAX`).
@@ -39,6 +41,25 @@ const MAX_OF_ENTRY: usize = 960 << 10;
 
 const WITHOUT_PROC: &str =
     "without /proc, attributes of this and other links, FIFOs and devices cannot be read";
+
+/// What is said where attributes of `trusted.*` cannot be seen.
+pub(super) const UNSEEN: &str =
+    "attributes of trusted.* are not in the archive: only root sees them, with CAP_SYS_ADMIN";
+/// The bit of that capability (capabilities(7)).
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Returns whether the kernel lists attributes of `trusted.*` to this process: it does with the capability
+/// of the first user namespace. Where /proc does not tell, it may.
+pub(super) fn sees_trusted(root: &Path) -> bool {
+    let text = |name| read_text(&root.join("proc/self").join(name), MAX as u64).ok();
+    let status = text("status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    let is_capable = effective.is_none_or(|set| set >> CAP_SYS_ADMIN & 1 != 0);
+    let map = text("uid_map").unwrap_or_default();
+    let is_first = map.is_empty() || map.split_whitespace().eq(["0", "0", "4294967295"]);
+    is_capable && is_first
+}
 
 /// Reads attributes, and remembers which file systems have none.
 pub(super) struct AttributeReader {
@@ -252,6 +273,29 @@ mod tests {
     /// A list with an entry for one more user.
     const LIST: &[u8] = b"\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\x07\0\0\0\
         \x04\0\x04\0\xff\xff\xff\xff\x10\0\x04\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
+
+    #[test]
+    fn what_the_kernel_does_not_list_is_known_by_the_capability() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("proc/self");
+        std::fs::create_dir_all(&folder).unwrap();
+        let all = "Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
+        let some = "CapEff:\t0000000000000004\n";
+        let first = "         0          0 4294967295\n";
+
+        for (status, map, is_seen) in [
+            (all, first, true),
+            (some, first, false),
+            (all, "         0       1000          1\n", false),
+            ("", "", true),
+        ] {
+            for (name, text) in [("status", status), ("uid_map", map)] {
+                crate::fs::replace(&folder.join(name), text.as_bytes(), 0o600).unwrap();
+            }
+            assert_eq!(sees_trusted(root.path()), is_seen, "{status}{map}");
+        }
+        assert!(sees_trusted(Path::new("/nonexistent")));
+    }
 
     #[test]
     fn attributes_are_sorted_and_whole() {

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
+    attributes::{UNSEEN, sees_trusted},
     cache::{Cache, PlainCopy},
     destination::{BaseRequest, Destination, index_hash},
     entry::Timestamp,
@@ -38,7 +39,7 @@ use crate::{
 /// Creates an archive in `folder`, which is made if missing, under the first free name of its day.
 ///
 /// The name appears only when the archive is whole and on the disk; an error leaves no archive.
-/// Refuses a name whose newest archive that counts came from another source or host. Several may work in one folder
+/// Refuses a name whose newest archive that counts is of another series. Several may work in one folder
 /// at once, locked or not: each finds a free name.
 pub fn create_in_folder(
     options: &CreateOptions<'_>,
@@ -48,15 +49,16 @@ pub fn create_in_folder(
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<Created, ArchiveError> {
     let started = options.clock.now();
-    let source = Source::open(options.source)?;
+    let source = Source::of(options)?;
     create_folders(folder)?;
     let _lock = lock(options, folder, cancel, on_event)?;
     let mut destination = Destination::open(folder, name, options.state);
-    destination.refuse_other_origin(&origin(options, &source, started), cancel)?;
+    let origin = origin(options, &source, started);
+    destination.refuse_other_origin(&origin, cancel)?;
     remove_stale(folder, |target| is_of(name, target))?;
     let mut paths = name.free_paths(folder, started, options.encryption.is_some());
     let mut path = paths.next().expect("the names have no end");
-    let cache = cache(options, name, &source, on_event);
+    let cache = cache(options, name, &origin, on_event);
     let mut copy = cache.as_ref().and_then(|cache| begin_copy(options, cache, on_event));
     let mut selection = selection(options, &source);
     add_own(&mut selection, (folder, name), &source, cancel)?;
@@ -68,7 +70,7 @@ pub fn create_in_folder(
     let stat = fstat(file.file()).at(file.temp_path(), "read")?;
     selection.output = Some(Meta::from(stat).id);
     let uid = stat.st_uid;
-    let mut previous = previous(options, cache.as_ref(), &destination, uid, on_event)?;
+    let mut previous = previous(options, cache.as_ref(), (&destination, uid), cancel, on_event)?;
     let summary = loop {
         let place = (&mut file as &mut (dyn Write + Send), path.as_path());
         let work = Work { options, source: &source, selection: &selection, started };
@@ -108,8 +110,8 @@ pub fn create_in_folder(
 fn previous(
     options: &CreateOptions<'_>,
     cache: Option<&Cache<'_>>,
-    destination: &Destination<'_>,
-    uid: u32,
+    (destination, uid): (&Destination<'_>, u32),
+    cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<Option<Previous>, ArchiveError> {
     if !options.reuse {
@@ -127,21 +129,25 @@ fn previous(
         uid,
     };
     let mut tell = |path: &Path, reason: &str| on_event(CreateEvent::NotReused(path, reason));
-    destination.base(&request, &mut tell)
+    destination.base(&request, cancel, &mut tell)
 }
 
 /// Returns where the plain form of an encrypted archive is kept.
 fn cache<'a>(
     options: &CreateOptions<'a>,
     name: &BackupName,
-    source: &Source,
+    origin: &Origin,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Option<Cache<'a>> {
     let copies = options.copies.filter(|_| options.encryption.is_some())?;
     if !copies.keep && !copies.folder.exists() {
         return None;
     }
-    let cache = Cache::open(copies.folder, name, source.real_path());
+    let cache = Cache::open(copies.folder, name, &origin.source);
+    if let (Ok(_), Some(resolved)) = (&cache, &origin.resolved) {
+        // An older version kept it by the source without links.
+        let _removed = Cache::open(copies.folder, name, resolved).and_then(|old| old.remove());
+    }
     cache.map_err(|error| on_event(CreateEvent::Uncached(&error))).ok()
 }
 
@@ -177,7 +183,7 @@ pub fn create_to_writer(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<CreateSummary, ArchiveError> {
-    let source = Source::open(options.source)?;
+    let source = Source::of(options)?;
     let mut selection = selection(options, &source);
     selection.output = own;
     let place = (out, Path::new("standard output"));
@@ -218,14 +224,15 @@ impl Work<'_> {
         let compression = Compression { making: self.making(), n_threads, previous };
         let (mut tally, doubtful) = pipeline::run(output, compression, cancel, |feed| {
             let produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
-                let matcher = previous.map(|old| Matcher::new(old, seconds(self.started)));
+                let matcher =
+                    previous.map(|old| Matcher::new(old, seconds(self.started), options.ignored));
                 let mut pack = Pack::new(options, (feed, matcher), cancel, tell);
                 pack.begin(self.comment().as_deref())?;
                 self.source.visit(self.selection, &mut pack, cancel)?;
                 pack.finish()
             };
             match previous {
-                _ if !options.estimate => produce(on_event),
+                _ if !options.estimate || options.stream.is_some() => produce(on_event),
                 Some(previous) => {
                     // About what was there the last time, which costs no second walk.
                     on_event(CreateEvent::Total(previous.n_content()));
@@ -234,11 +241,21 @@ impl Work<'_> {
                 None => estimate::beside(options.source, self.selection, on_event, produce),
             }
         })?;
+        self.tell_unseen(on_event);
         for path in doubtful {
             tally.change(LeftOut { path, reason: SILENT.to_owned(), is_fault: true }, on_event);
         }
         let delivered = sink.finish().at(path, "write").map_err(ArchiveError::from)?;
-        Ok(summary(tally, delivered, options.clock.now() - self.started))
+        let elapsed = options.clock.now() - self.started;
+        Ok(summary(tally, delivered, self.selection, elapsed))
+    }
+
+    /// Says which attributes this process cannot see.
+    fn tell_unseen(&self, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
+        let CreateOptions { reproducible, stream, root, .. } = self.options;
+        if reproducible.is_none() && stream.is_none() && !sees_trusted(root) {
+            on_event(CreateEvent::Unseen(UNSEEN));
+        }
     }
 
     fn making(&self) -> Making {
@@ -261,7 +278,7 @@ pub(super) fn selection(options: &CreateOptions<'_>, source: &Source) -> Selecti
     Selection {
         excludes: options.excludes.clone(),
         marks: options.marks,
-        only_device: options.one_file_system.then(|| source.device()),
+        only: options.one_file_system.then(|| source.file_system()),
         own: HashSet::new(),
         output: None,
         lock: None,
@@ -274,7 +291,15 @@ pub(super) fn origin(
     source: &Source,
     started: OffsetDateTime,
 ) -> Origin {
-    Origin { host: options.host.to_owned(), source: source.real_path().to_owned(), started }
+    let (given, real) = (source.given(), source.real_path());
+    let resolved = Some(real).filter(|real| options.source_as.is_none() && *real != given);
+    Origin {
+        host: options.host.to_owned(),
+        machine: options.machine.map(str::to_owned),
+        source: options.source_as.unwrap_or(given).to_owned(),
+        resolved: resolved.map(Path::to_owned),
+        started,
+    }
 }
 
 /// Takes earlier archives of this name, and those being written, out of the selection; and where the
@@ -317,6 +342,7 @@ fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
 pub(super) fn summary(
     tally: Tally,
     delivered: Delivered,
+    selection: &Selection,
     elapsed: time::Duration,
 ) -> CreateSummary {
     CreateSummary {
@@ -327,6 +353,7 @@ pub(super) fn summary(
         n_files: tally.n_files,
         skipped: tally.skipped,
         changed: tally.changed,
+        unmatched: selection.excludes.unmatched().map(str::to_owned).collect(),
         sha256: delivered.sha256,
         elapsed: elapsed.unsigned_abs(),
     }

@@ -1,26 +1,21 @@
 //! The folder of the archives of one name, and the verdicts of this host about them.
 
-use std::{
-    ffi::OsStr,
-    fs::File,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, fs::File, os::unix::fs::FileExt, path::Path};
 
 use rustix::fs::{AtFlags, CWD, statat};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
     deflate::Level,
-    list::origin_of,
     meta::{FileId, Meta},
+    newest::{Dated, NewestFirst},
     ownership::{FolderOwners, mark, verdicts},
     reuse::{Previous, Trust},
 };
 use crate::{
     archive_index::{
-        ArchiveName, BackupName, Origin,
+        BackupName, Origin,
         container::{FOOTER, Footer},
     },
     cancel::Cancel,
@@ -30,8 +25,6 @@ use crate::{
 
 /// The reason for which an encrypted archive is no base for the next one.
 const SEALED: &str = "an encrypted archive cannot be copied from, and no plain copy was kept";
-/// The most that clocks and calendars of hosts that share a folder may differ.
-const APART: Duration = Duration::days(1);
 
 /// The folder and name of the archives.
 pub(super) struct Destination<'a> {
@@ -61,34 +54,30 @@ impl<'a> Destination<'a> {
         Self { folder, name, verdicts: verdicts(state, folder, name) }
     }
 
-    /// Returns the archives there that are not dated in the future, the oldest first by name.
-    fn archives(&self, now: OffsetDateTime) -> Result<Vec<(ArchiveName, PathBuf)>, PathError> {
-        let mut archives = self.name.archives_in(self.folder)?;
-        let latest = now.date().saturating_add(APART);
-        archives.retain(|(name, _)| name.date <= latest);
-        Ok(archives)
-    }
-
-    /// Refuses a name whose newest archive that counts came from elsewhere: two sources of one name would
-    /// count against each other's retention.
+    /// Refuses a name whose newest archive that counts is of another series: two of one name would count
+    /// against each other's retention.
     pub(super) fn refuse_other_origin(
         &self,
         ours: &Origin,
         cancel: &Cancel,
     ) -> Result<(), ArchiveError> {
         let mut owners = FolderOwners::of(self.folder)?;
-        for (_, path) in self.archives(ours.started)?.into_iter().rev() {
+        for Dated { path, origin, .. } in self.newest_first(ours.started, cancel)? {
             let Ok(stat) = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let meta = Meta::from(stat);
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !owners.count(meta.uid) && !self.verdicts.is_made(&name, &mark(&meta)) {
                 continue;
             }
-            match origin_of((&path).into(), cancel) {
-                // Its clock was wrong, or what it says of it is.
-                Ok(Some(found)) if found.started > ours.started.saturating_add(APART) => {}
-                Ok(Some(found)) if found.host != ours.host || found.source != ours.source => {
-                    return Err(ArchiveError::OtherOrigin { newest: path, found: Box::new(found) });
+            match origin {
+                Ok(Some(found)) if !ours.continues(&found) => {
+                    let is_other_machine = ours.is_of_another_machine(&found);
+                    let found = Box::new(found);
+                    return Err(ArchiveError::OtherOrigin {
+                        newest: path,
+                        found,
+                        is_other_machine,
+                    });
                 }
                 Ok(_) | Err(ArchiveError::Sealed { .. }) => return Ok(()),
                 Err(ArchiveError::Cancelled(error)) => return Err(error.into()),
@@ -103,27 +92,38 @@ impl<'a> Destination<'a> {
     pub(super) fn base(
         &self,
         request: &BaseRequest<'_>,
+        cancel: &Cancel,
         on_refused: &mut dyn FnMut(&Path, &str),
     ) -> Result<Option<Previous>, ArchiveError> {
         let owners = FolderOwners::of(self.folder)?.with_made(request.uid);
         let is_blind = request.is_blind;
         let mut trust = Trust { is_blind, owners, verdicts: &self.verdicts, root: request.root };
-        let archives = self.archives(request.now)?;
+        let mut newest = None;
         let mut is_told = false;
-        let paths = archives.iter().map(|(_, path)| path.as_path());
-        let previous = Previous::newest(paths, request.level, &mut trust, &mut |path, reason| {
-            is_told = true;
-            on_refused(path, reason);
-        });
-        if let Some((_, newest)) = archives.last()
+        let archives = self.newest_first(request.now, cancel)?.map(|archive| archive.path);
+        let archives = archives.inspect(|path| _ = newest.get_or_insert_with(|| path.clone()));
+        let previous =
+            Previous::newest(archives, request.level, &mut trust, &mut |path, reason| {
+                is_told = true;
+                on_refused(path, reason);
+            });
+        if let Some(newest) = newest
             && previous.is_none()
             && !is_told
             && request.encrypts
             && newest.extension() == Some(OsStr::new("age"))
         {
-            on_refused(newest, SEALED);
+            on_refused(&newest, SEALED);
         }
         Ok(previous)
+    }
+
+    fn newest_first<'b>(
+        &self,
+        now: OffsetDateTime,
+        cancel: &'b Cancel,
+    ) -> Result<NewestFirst<'b>, PathError> {
+        NewestFirst::of(self.folder, self.name, now, cancel)
     }
 
     /// Remembers that this host made an archive, if the file is still the same.

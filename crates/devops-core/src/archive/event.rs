@@ -22,6 +22,8 @@ pub enum CreateEvent<'a> {
     Damaged(&'a Path),
     /// This earlier archive is not copied from, for this reason, so everything is read.
     NotReused(&'a Path, &'a str),
+    /// Something of the source cannot be seen by this process, and is not in the archive.
+    Unseen(&'static str),
     /// No plain copy could be kept for the next encrypted archive.
     Uncached(&'a PathError),
     /// The archive has this mode, since its file system lets none be set.
@@ -58,6 +60,8 @@ pub struct CreateSummary {
     pub skipped: Vec<LeftOut>,
     /// What changed while being read, or is another than before without a sign of change.
     pub changed: Vec<LeftOut>,
+    /// The patterns that were to leave something out, and matched nothing.
+    pub unmatched: Vec<String>,
     /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
     pub sha256: Option<String>,
     /// How long it took.
@@ -65,6 +69,11 @@ pub struct CreateSummary {
 }
 
 impl CreateSummary {
+    /// Returns whether nothing is in the archive but the folder that was to be backed up.
+    pub fn is_empty(&self) -> bool {
+        self.n_files == 0 && self.n_entries <= 1
+    }
+
     /// Returns how many things are missing or not as they were.
     pub fn n_faults(&self) -> usize {
         self.skipped.iter().filter(|left_out| left_out.is_fault).count() + self.changed.len()

@@ -1,6 +1,9 @@
 //! Which paths a backup leaves out, by patterns like those of `.gitignore`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -10,17 +13,34 @@ use super::ArchiveError;
 ///
 /// A pattern without a slash matches a name at any depth; one with a slash matches from the source
 /// folder on. A slash at its end limits it to folders, `!` in front takes back an earlier pattern,
-/// `*` and `?` match within a name, `**` across folders. A folder that matches is left out whole.
+/// `*` and `?` match within a name, `**` across folders, `[a-z]` one character, `{a,b}` one of several
+/// texts. A folder that matches is left out whole.
 #[derive(Clone, Debug, Default)]
 pub struct Excludes {
     set: GlobSet,
     rules: Vec<Rule>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Rule {
+    pattern: String,
     excludes: bool,
     folders_only: bool,
+    /// Is set once it matched something.
+    has_matched: AtomicBool,
+}
+
+impl Clone for Rule {
+    /// Returns the same rule for another run, in which it matched nothing yet.
+    fn clone(&self) -> Self {
+        let Self { ref pattern, excludes, folders_only, .. } = *self;
+        Self {
+            pattern: pattern.clone(),
+            excludes,
+            folders_only,
+            has_matched: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Excludes {
@@ -57,12 +77,21 @@ impl Excludes {
         if self.rules.is_empty() {
             return None;
         }
-        let matching = self.set.matches_candidate(&Candidate::new(path));
-        matching
-            .into_iter()
-            .map(|index| self.rules[index])
-            .rfind(|rule| is_folder || !rule.folders_only)
-            .map(|rule| rule.excludes)
+        let mut decided = None;
+        for index in self.set.matches_candidate(&Candidate::new(path)) {
+            let rule = &self.rules[index];
+            if is_folder || !rule.folders_only {
+                rule.has_matched.store(true, Ordering::Relaxed);
+                decided = Some(rule.excludes);
+            }
+        }
+        decided
+    }
+
+    /// Returns the patterns that matched nothing of what was looked at.
+    pub(super) fn unmatched(&self) -> impl Iterator<Item = &str> {
+        let unmatched = self.rules.iter().filter(|rule| !rule.has_matched.load(Ordering::Relaxed));
+        unmatched.map(|rule| rule.pattern.as_str())
     }
 }
 
@@ -96,7 +125,8 @@ fn parse(pattern: &str) -> Result<(Glob, Rule), ArchiveError> {
         pattern: pattern.to_owned(),
         source: Some(source),
     })?;
-    Ok((glob, Rule { excludes, folders_only }))
+    let has_matched = AtomicBool::new(false);
+    Ok((glob, Rule { pattern: pattern.to_owned(), excludes, folders_only, has_matched }))
 }
 
 #[cfg(test)]
@@ -137,6 +167,24 @@ mod tests {
         assert!(!left_out(&["*.log", "!keep.log"], "keep.log", false));
         assert!(left_out(&["!keep.log", "*.log"], "keep.log", false));
         assert!(left_out(&[r"\!odd"], "!odd", false));
+    }
+
+    #[test]
+    fn braces_are_alternatives_and_brackets_a_set() {
+        assert!(left_out(&["*.{key,pem}"], "a.pem", false));
+        assert!(left_out(&["[a-c]?"], "b1", false));
+        assert!(left_out(&[r"\{a\}"], "{a}", false));
+    }
+
+    #[test]
+    fn patterns_that_matched_nothing_are_known_of_each_run() {
+        let excludes = Excludes::new(["*.log", "/tmp/", "!keep.log", "none"]).unwrap();
+        for path in ["x/keep.log", "tmp"] {
+            excludes.matches(Path::new(path), false);
+        }
+
+        assert_eq!(excludes.unmatched().collect::<Vec<_>>(), ["/tmp/", "none"]);
+        assert_eq!(excludes.clone().unmatched().count(), 4);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use super::{
     cache::PlainCopies, deflate::Level, encryption::Recipients, exclude::Excludes,
-    layer::FileLayer, marks::Marks,
+    layer::FileLayer, marks::Marks, stream::Stream,
 };
 use crate::{clock::Clock, lock::LockRequest};
 
@@ -14,6 +14,8 @@ use crate::{clock::Clock, lock::LockRequest};
 pub struct CreateOptions<'a> {
     /// The folder, whose content is stored relative to it, or the one file.
     pub source: &'a Path,
+    /// A stream to archive in its place.
+    pub stream: Option<Stream<'a>>,
     /// What to leave out.
     pub excludes: Excludes,
     /// Which marks in the source leave things out as well.
@@ -26,6 +28,8 @@ pub struct CreateOptions<'a> {
     pub n_threads: usize,
     /// Whether to copy what is unchanged from an earlier archive of the name.
     pub reuse: bool,
+    /// What may differ about a file that counts as unchanged.
+    pub ignored: IgnoredChanges,
     /// Is set to copy also from archives that others could have written.
     pub reuse_from_any: bool,
     /// The root of this host, for its lists of users and groups.
@@ -40,8 +44,13 @@ pub struct CreateOptions<'a> {
     pub patience: Duration,
     /// Whether to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`].
     pub estimate: bool,
-    /// The name of this host, recorded in the archive.
+    /// The name of this host, recorded in the archive, or the one that it is given.
     pub host: &'a str,
+    /// The hash of the id of this machine, if the host goes by its own name: it tells machines of one
+    /// name apart.
+    pub machine: Option<&'a str>,
+    /// The source that the archive is said to be of; `None` for [`source`](Self::source) as given.
+    pub source_as: Option<&'a Path>,
     /// Leaves out what differs from run to run and from host to host.
     pub reproducible: Option<Reproducible>,
     /// Tells when the work began.
@@ -56,6 +65,16 @@ pub struct CreateOptions<'a> {
     pub layer: &'a dyn FileLayer,
     /// How to lock the folder meanwhile; `None` where the caller has locked it, or does without.
     pub lock: Option<LockRequest<'a>>,
+}
+
+/// What may differ about a file that counts as unchanged, for file systems that make it up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IgnoredChanges {
+    /// The number of the inode: a file that replaced another of its size and times is not seen.
+    pub inode: bool,
+    /// The time of the last status change: neither content that was changed without another size or
+    /// modification time is seen, nor attributes.
+    pub ctime: bool,
 }
 
 /// How to make the same bytes from the same files anywhere: owners 0, no host, source or time.

@@ -29,10 +29,10 @@ use super::{
     index::{EntryWriter, Hash, Identity, Indexed, Record},
     layer::FileLayer,
     meta::{FileId, Meta},
-    options::{CreateOptions, Reproducible},
+    options::{CreateOptions, IgnoredChanges, Reproducible},
     owner_names::OwnerNames,
     pipeline::{Doubt, Feed, Piece, Stop},
-    reuse::Matcher,
+    reuse::{Matcher, is_unchanged},
     walk::{Found, Visitor},
 };
 use crate::{cancel::Cancel, fs::PathError, limits::Limit};
@@ -98,6 +98,8 @@ struct Member {
     meta: Meta,
     folder: Rc<OwnedFd>,
     name: OsString,
+    /// Whether `folder` is a stream, which is no folder.
+    is_stream: bool,
     /// What the archive before says, if it is unchanged.
     old: Option<Indexed>,
     /// What hangs on it; of a file, and of what may not have to be read, it is read later.
@@ -118,6 +120,7 @@ impl Visitor for Pack<'_> {
             meta: found.meta.clone(),
             folder: Rc::clone(found.folder),
             name: found.name.to_owned(),
+            is_stream: found.opened.is_some() && found.meta.kind == FileType::RegularFile,
             // While the folder is open for the walk.
             attributes: found
                 .opened
@@ -225,7 +228,7 @@ impl<'a> Pack<'a> {
                 }
             },
             FileType::Socket | FileType::Unknown => {
-                self.left_out(found.path, "of an unknown sort");
+                self.skip(found.path, "it is of an unknown sort".to_owned(), true);
                 return None;
             }
         })
@@ -341,7 +344,7 @@ impl<'a> Pack<'a> {
         };
         member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
         let is_same = |old: &Indexed| {
-            old.record.entry == member.entry && old.record.identity == Some(identity(&meta))
+            old.record.entry == member.entry && is_same_state(&old.record, Some(identity(&meta)))
         };
         member.old = member.old.filter(is_same);
         member.meta = meta;
@@ -414,4 +417,11 @@ impl<'a> Pack<'a> {
 
 fn identity(meta: &Meta) -> Identity {
     Identity { ctime: meta.ctime, id: meta.id }
+}
+
+/// Returns whether nothing about a file says that it changed since `old` was recorded, whatever changes
+/// may be ignored.
+fn is_same_state(old: &Record, identity: Option<Identity>) -> bool {
+    let pair = old.identity.zip(identity);
+    pair.is_some_and(|(old, new)| is_unchanged(&old, &new, IgnoredChanges::default()))
 }

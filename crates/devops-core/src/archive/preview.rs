@@ -28,7 +28,7 @@ pub fn preview(
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<CreateSummary, ArchiveError> {
     let started = options.clock.now();
-    let source = Source::open(options.source)?;
+    let source = Source::of(options)?;
     let mut selection = selection(options, &source);
     if let Some((folder, name)) = destination
         && folder.exists()
@@ -39,7 +39,8 @@ pub fn preview(
     }
     let mut preview = Preview { on_event, tally: Tally::default() };
     source.visit(&selection, &mut preview, cancel)?;
-    Ok(summary(preview.tally, Delivered::default(), options.clock.now() - started))
+    let elapsed = options.clock.now() - started;
+    Ok(summary(preview.tally, Delivered::default(), &selection, elapsed))
 }
 
 /// Counts what would be written.

@@ -16,7 +16,7 @@ use super::{
     walk::FOLDER,
 };
 use crate::{
-    archive_index::{BackupName, Origin},
+    archive_index::{BackupName, Origin, Series},
     cancel::Cancel,
     fs::{At, sync_folder},
     retention::{self, Fate, KeepPolicy, Member, Proof, Rules},
@@ -33,6 +33,8 @@ pub struct Candidate {
     pub path: PathBuf,
     /// Where it came from; `None` when another tool made it.
     pub origin: Option<Origin>,
+    /// The series that it belongs to; `None` when it says nothing of its origin.
+    pub series: Option<Series>,
     /// When it was made: its recorded start, else the date in its name.
     pub time: OffsetDateTime,
     /// The bytes of the file.
@@ -62,6 +64,8 @@ pub struct PruneOptions<'a> {
     pub folder: &'a Path,
     /// Only archives of this name are looked at.
     pub name: &'a BackupName,
+    /// Only archives of this host are looked at, if one is named.
+    pub host: Option<&'a str>,
     /// The rules for the archives to keep.
     pub policy: &'a KeepPolicy,
     /// The keys for encrypted archives.
@@ -86,6 +90,12 @@ pub struct PrunePlan {
 }
 
 impl PrunePlan {
+    /// Returns the archives by series; those that are encrypted and those that say nothing of their
+    /// origin are a group each.
+    pub fn groups(&self) -> impl Iterator<Item = &[Candidate]> {
+        self.candidates.chunk_by(|a, b| (a.is_sealed, &a.series) == (b.is_sealed, &b.series))
+    }
+
     /// Returns the archives that go, oldest last.
     pub fn removed(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.fate == Fate::Remove)
@@ -121,7 +131,7 @@ impl PrunePlan {
 
 /// Decides which archives go.
 ///
-/// Archives are grouped by host and source. Before any of a group is removed, those that the rules
+/// Archives are grouped by series: host, machine and source. Before any of a group is removed, those that the rules
 /// keep are proven: ours by index and footer; of other tools the newest, which is read whole.
 /// Encrypted archives that none of the keys opens are a group of their own, and must have the shape
 /// of one. An archive that is not proven, or that belongs to another user, counts for no rule and

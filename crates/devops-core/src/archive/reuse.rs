@@ -1,7 +1,9 @@
 //! Finds in the archive before what need not be read or compressed again.
 //!
-//! An entry is unchanged when all that `stat` says of it is what the index recorded, the change time
-//! included, and when that time is clearly older than the run that recorded it. A group of unchanged
+//! An entry is unchanged when all that `stat` says of it is what the index recorded, the inode and the
+//! time of the last status change included, and when that time is clearly older than the run that
+//! recorded it. The device is no part of that: a disk, a snapshot or a share comes back under another
+//! number. A group of unchanged
 //! entries that fills a segment is copied without being read. Everything else is read; where it
 //! gives a piece the archive before has, its compressed form is copied.
 //!
@@ -24,6 +26,7 @@ use super::{
     entry::{Entry, Timestamp},
     group::path_hash,
     index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
+    options::IgnoredChanges,
     ownership::FolderOwners,
     stored::Stored,
 };
@@ -62,22 +65,22 @@ impl Previous {
         Some(Self { path: path.to_owned(), stored, index, by_hash })
     }
 
-    /// Opens the newest of these archives that can be copied from, given the oldest first.
+    /// Opens the newest of these archives that can be copied from, given the newest first.
     ///
     /// Tells of the first archive that is refused only for its origin, if no other can be copied
     /// from.
-    pub(super) fn newest<'a>(
-        archives: impl DoubleEndedIterator<Item = &'a Path>,
+    pub(super) fn newest(
+        archives: impl Iterator<Item = PathBuf>,
         level: Level,
         trust: &mut Trust<'_>,
         on_refused: &mut dyn FnMut(&Path, &str),
     ) -> Option<Self> {
         let mut refused = None;
-        for path in archives.rev() {
-            let Ok(stored) = Stored::open(path.into()) else { continue };
-            match trust.refusal(path, &stored) {
+        for path in archives {
+            let Ok(stored) = Stored::open((&path).into()) else { continue };
+            match trust.refusal(&path, &stored) {
                 None => {
-                    if let Some(previous) = Self::with_index(path, stored, level) {
+                    if let Some(previous) = Self::with_index(&path, stored, level) {
                         return Some(previous);
                     }
                 }
@@ -87,7 +90,7 @@ impl Previous {
             }
         }
         if let Some((path, reason)) = refused {
-            on_refused(path, &reason);
+            on_refused(&path, &reason);
         }
         None
     }
@@ -169,6 +172,12 @@ impl Trust<'_> {
     }
 }
 
+/// Returns whether two records of a path are of the same file, whose status did not change between.
+pub(super) fn is_unchanged(old: &Identity, new: &Identity, ignored: IgnoredChanges) -> bool {
+    let ((_, old_inode), (_, new_inode)) = (old.id, new.id);
+    (ignored.inode || old_inode == new_inode) && (ignored.ctime || old.ctime == new.ctime)
+}
+
 /// Returns enough of a hash to find it by, or to tell it from another.
 pub(super) fn key(hash: &Hash) -> u64 {
     u64::from_le_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
@@ -179,16 +188,17 @@ pub(super) struct Matcher<'a> {
     previous: &'a Previous,
     place: Place,
     next: Option<Indexed>,
+    ignored: IgnoredChanges,
     /// The day of the run, counted from any.
     day: u64,
 }
 
 impl<'a> Matcher<'a> {
-    pub(super) fn new(previous: &'a Previous, started: Timestamp) -> Self {
+    pub(super) fn new(previous: &'a Previous, started: Timestamp, ignored: IgnoredChanges) -> Self {
         let mut place = previous.index.start();
         let next = previous.index.next(&mut place);
         let day = started.seconds.div_euclid(86_400).cast_unsigned();
-        Self { previous, place, next, day }
+        Self { previous, place, next, ignored, day }
     }
 
     /// Returns what the index says of `entry`, if it is unchanged; paths must come in walk order.
@@ -200,9 +210,11 @@ impl<'a> Matcher<'a> {
         }
         let old = self.next.take_if(|next| next.record.entry.path == entry.path)?;
         self.next = self.previous.index.next(&mut self.place);
-        let is_same = old.record.entry == *entry && old.record.identity == Some(identity);
+        let is_same = old.record.entry == *entry
+            && old.record.identity.is_some_and(|old| is_unchanged(&old, &identity, self.ignored));
         let settled = self.previous.index.making.started.seconds - GRANULARITY;
-        let is_settled = identity.ctime.seconds < settled && entry.mtime.seconds < settled;
+        let is_settled = (self.ignored.ctime || identity.ctime.seconds < settled)
+            && entry.mtime.seconds < settled;
         // What an older archive does not say of it would be missing from the next ones, too.
         let is_told = self.previous.index.has_attributes;
         (is_same && is_settled && is_told).then_some(old)
@@ -226,5 +238,24 @@ impl<'a> Matcher<'a> {
         let last = index.segment_at(end.checked_sub(1)?)?;
         let last_end = index.segments[last].raw_at + index.segments[last].n_raw;
         (index.segments[first].raw_at == start && last_end == end).then_some(first..last + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_under_another_device_number() {
+        let identity = |device, inode, seconds| Identity {
+            ctime: Timestamp { seconds, nanoseconds: 5 },
+            id: (device, inode),
+        };
+        let old = identity(1, 7, 100);
+        let is_unchanged = |new| is_unchanged(&old, &new, IgnoredChanges::default());
+
+        assert!(is_unchanged(identity(2, 7, 100)));
+        assert!(!is_unchanged(identity(1, 8, 100)));
+        assert!(!is_unchanged(identity(1, 7, 101)));
     }
 }

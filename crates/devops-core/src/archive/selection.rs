@@ -1,6 +1,6 @@
 //! Decides which of the things found belong into a backup.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, os::fd::BorrowedFd, path::Path};
 
 use rustix::fs::FileType;
 
@@ -8,15 +8,19 @@ use super::{
     exclude::Excludes,
     marks::Marks,
     meta::{FileId, Meta},
+    mount::FileSystem,
 };
+
+/// Why a folder is stored empty that is on another file system.
+pub(super) const ELSEWHERE: &str = "on another file system";
 
 /// What belongs into a backup.
 #[derive(Default)]
 pub(super) struct Selection {
     pub(super) excludes: Excludes,
     pub(super) marks: Marks,
-    /// The device to stay on.
-    pub(super) only_device: Option<u64>,
+    /// The file system to stay on.
+    pub(super) only: Option<FileSystem>,
     /// Archives of the same name, and others we made beside them.
     pub(super) own: HashSet<FileId>,
     /// The archive being written.
@@ -41,10 +45,11 @@ pub(super) enum Verdict {
 }
 
 impl Selection {
-    /// Judges what stands on `path`; `is_ignored` asks ignore files, which patterns of the user
-    /// overrule.
+    /// Judges what stands on `path` in the folder `above`; `is_ignored` asks ignore files, which
+    /// patterns of the user overrule.
     pub(super) fn judge(
         &self,
+        above: BorrowedFd<'_>,
         path: &Path,
         meta: &Meta,
         is_ignored: impl FnOnce(bool) -> bool,
@@ -55,7 +60,10 @@ impl Selection {
         if is_output || excludes.unwrap_or_else(|| is_ignored(is_folder)) {
             return Verdict::Excluded;
         }
-        let is_elsewhere = self.only_device.is_some_and(|device| device != meta.id.0);
+        let is_elsewhere = || {
+            let name = Path::new(path.file_name().unwrap_or_default());
+            self.only.is_some_and(|only| only.is_left_by(above, name, meta))
+        };
         match meta.kind {
             FileType::Socket => Verdict::Leave("a socket has no content"),
             FileType::RegularFile if self.own.contains(&meta.id) => {
@@ -64,8 +72,7 @@ impl Selection {
             FileType::Directory if self.copies == Some(meta.id) => {
                 Verdict::TakeEmpty("plain copies of encrypted archives")
             }
-            FileType::Directory if is_elsewhere => Verdict::TakeEmpty("on another file system"),
-            _ if is_elsewhere => Verdict::Leave("on another file system"),
+            FileType::Directory if is_elsewhere() => Verdict::TakeEmpty(ELSEWHERE),
             _ => Verdict::Take,
         }
     }
@@ -73,6 +80,8 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::CWD;
+
     use super::*;
     use crate::archive::entry::Timestamp;
 
@@ -92,20 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_another_file_system_stays_as_an_empty_one() {
-        let selection = Selection { only_device: Some(1), ..Selection::default() };
-        let verdict =
-            |kind, device| selection.judge(Path::new("a"), &meta(kind, device), |_| false);
-
-        assert_eq!(verdict(FileType::Directory, 1), Verdict::Take);
-        assert!(matches!(verdict(FileType::Directory, 2), Verdict::TakeEmpty(_)));
-        assert!(matches!(verdict(FileType::RegularFile, 2), Verdict::Leave(_)));
-    }
-
-    #[test]
     fn only_files_are_our_own_archives() {
         let selection = Selection { own: HashSet::from([(1, 7)]), ..Selection::default() };
-        let verdict = |kind| selection.judge(Path::new("a"), &meta(kind, 1), |_| false);
+        let verdict = |kind| selection.judge(CWD, Path::new("a"), &meta(kind, 1), |_| false);
 
         assert!(matches!(verdict(FileType::RegularFile), Verdict::Leave(_)));
         assert_eq!(verdict(FileType::Directory), Verdict::Take);
@@ -116,7 +114,8 @@ mod tests {
         let excludes = Excludes::new(["out", "!keep"]).unwrap();
         let selection = Selection { excludes, ..Selection::default() };
         let meta = meta(FileType::RegularFile, 1);
-        let verdict = |path, is_ignored| selection.judge(Path::new(path), &meta, |_| is_ignored);
+        let verdict =
+            |path, is_ignored| selection.judge(CWD, Path::new(path), &meta, |_| is_ignored);
 
         assert_eq!(verdict("out", false), Verdict::Excluded);
         assert_eq!(verdict("keep", true), Verdict::Take);

@@ -1,9 +1,10 @@
-//! What is backed up: a folder, or one file.
+//! What is backed up: a folder, one file, or a stream.
 
 use std::{
     ffi::OsString,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Component, Path, PathBuf, absolute},
     rc::Rc,
 };
 
@@ -15,7 +16,10 @@ use rustix::{
 use super::{
     ArchiveError,
     meta::Meta,
+    mount::FileSystem,
+    options::CreateOptions,
     selection::Selection,
+    stream::Stream,
     walk::{FOLDER, Found, Visitor, walk},
 };
 use crate::{
@@ -25,8 +29,9 @@ use crate::{
 
 /// An open source.
 pub(super) struct Source {
+    given: PathBuf,
     real: PathBuf,
-    device: u64,
+    file_system: FileSystem,
     what: What,
 }
 
@@ -39,23 +44,43 @@ enum What {
         /// Its name in the archive: the one the user gave, be it that of a symbolic link.
         shown: OsString,
     },
+    Stream {
+        content: Rc<OwnedFd>,
+        shown: OsString,
+    },
 }
 
 impl Source {
+    /// Opens what is to be backed up.
+    pub(super) fn of(options: &CreateOptions<'_>) -> Result<Self, ArchiveError> {
+        let Some(Stream { name, content }) = options.stream else {
+            return Self::open(options.source);
+        };
+        let path = PathBuf::from(format!("stdin:{name}"));
+        let content: OwnedFd = content.try_clone().at(&path, "read")?.into();
+        Ok(Self {
+            given: path.clone(),
+            file_system: FileSystem::of(content.as_fd()).at(&path, "read")?,
+            real: path,
+            what: What::Stream { content: Rc::new(content), shown: name.into() },
+        })
+    }
+
     /// Opens the source; a symbolic link given by name is followed, as nothing below it is.
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
         let real = std::fs::canonicalize(path).at(path, "read")?;
+        let given = as_given(path).at(path, "resolve")?;
         match openat(CWD, &real, FOLDER, Mode::empty()) {
             Ok(folder) => {
-                let device = Meta::from(fstat(&folder).at(path, "read")?).id.0;
-                Ok(Self { real, device, what: What::Folder(folder) })
+                let file_system = FileSystem::of(folder.as_fd()).at(path, "read")?;
+                Ok(Self { given, real, file_system, what: What::Folder(folder) })
             }
-            Err(Errno::NOTDIR) => Self::open_file(path, real),
+            Err(Errno::NOTDIR) => Self::open_file(path, given, real),
             Err(error) => Err(error).at(path, "read").map_err(Into::into),
         }
     }
 
-    fn open_file(path: &Path, real: PathBuf) -> Result<Self, ArchiveError> {
+    fn open_file(path: &Path, given: PathBuf, real: PathBuf) -> Result<Self, ArchiveError> {
         let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, parent(&real), above, Mode::empty()).at(path, "read")?;
         let name = real.file_name().unwrap_or_default().to_owned();
@@ -71,10 +96,16 @@ impl Source {
         openat(&folder, &name, flags, Mode::empty()).at(path, "read")?;
         let shown = path.file_name().unwrap_or(&name).to_owned();
         Ok(Self {
+            given,
             real,
-            device: meta.id.0,
+            file_system: FileSystem::of(folder.as_fd()).at(path, "read")?,
             what: What::File { folder: Rc::new(folder), name, shown },
         })
+    }
+
+    /// Returns the absolute path as it was given.
+    pub(super) fn given(&self) -> &Path {
+        &self.given
     }
 
     /// Returns the absolute path without symbolic links.
@@ -82,9 +113,9 @@ impl Source {
         &self.real
     }
 
-    /// Returns the number of the file system.
-    pub(super) fn device(&self) -> u64 {
-        self.device
+    /// Returns the file system that it is on.
+    pub(super) fn file_system(&self) -> FileSystem {
+        self.file_system
     }
 
     /// Shows `visitor` everything that belongs into the backup.
@@ -100,6 +131,16 @@ impl Source {
                 Ok(folder) => return walk(folder, selection, visitor, cancel),
                 Err(error) => visitor.unreadable(Path::new("."), error.into()),
             },
+            What::Stream { content, shown } => {
+                let path = Path::new(shown);
+                match fstat(content).map(Meta::from) {
+                    Ok(meta) => {
+                        let (name, opened) = (shown.as_os_str(), Some(content.as_fd()));
+                        return visitor.found(&Found { path, folder: content, name, opened, meta });
+                    }
+                    Err(error) => visitor.unreadable(path, error.into()),
+                }
+            }
             What::File { folder, name, shown } => {
                 let path = Path::new(shown);
                 match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Meta::from) {
@@ -112,5 +153,47 @@ impl Source {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns an absolute path as given, links not resolved but those before a `..`, which mean another
+/// folder than their name.
+fn as_given(path: &Path) -> io::Result<PathBuf> {
+    let mut given = PathBuf::new();
+    for component in absolute(path)?.components() {
+        if component == Component::ParentDir {
+            given = std::fs::canonicalize(&given)?;
+            given.pop();
+        } else {
+            given.push(component);
+        }
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_path_stays_as_given_but_what_it_goes_back_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(dir.path()).unwrap();
+        std::fs::create_dir_all(root.join("real/deep")).unwrap();
+        symlink("real/deep", root.join("link")).unwrap();
+
+        for (path, given) in [
+            ("link", "link"),
+            ("./link/", "link"),
+            ("link/.", "link"),
+            ("real/../link", "link"),
+            ("link/..", "real"),
+            ("link/../deep", "real/deep"),
+        ] {
+            assert_eq!(as_given(&root.join(path)).unwrap(), root.join(given), "{path}");
+        }
+        assert!(as_given(Path::new("a")).unwrap().is_absolute());
     }
 }

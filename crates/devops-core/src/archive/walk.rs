@@ -23,7 +23,7 @@ use rustix::{
 use super::{
     marks::{CACHE_TAG, IgnoreFiles, is_cache, is_ignored},
     meta::{FileId, Meta},
-    selection::{Selection, Verdict},
+    selection::{ELSEWHERE, Selection, Verdict},
 };
 use crate::cancel::{Cancel, Cancelled};
 /// The flags with which every folder is opened.
@@ -39,7 +39,7 @@ pub(super) struct Found<'a> {
     pub(super) folder: &'a Rc<OwnedFd>,
     /// Its name there.
     pub(super) name: &'a OsStr,
-    /// The thing itself, if it is a folder that could be opened.
+    /// The thing itself, if it is a folder that could be opened, or a stream.
     pub(super) opened: Option<BorrowedFd<'a>>,
     pub(super) meta: Meta,
 }
@@ -120,14 +120,20 @@ impl<V: Visitor> Walk<'_, V> {
                 return Ok(());
             }
         };
-        let verdict = self.judge(&meta);
+        let verdict = self.judge(folder.as_fd(), &meta);
         if let Verdict::Leave(reason) | Verdict::TakeEmpty(reason) = verdict {
             self.visitor.left_out(&self.path, reason);
         }
         let id = meta.id;
         // Not what lies on another file system: opening it may mount it.
         let is_entered = meta.kind == FileType::Directory && verdict == Verdict::Take;
-        let entered = is_entered.then(|| openat(folder, name, FOLDER, Mode::empty()));
+        let mut entered = is_entered.then(|| openat(folder, name, FOLDER, Mode::empty()));
+        if let (Some(only), Some(Ok(opened))) = (self.selection.only, &entered)
+            && only.is_left_by_open(opened.as_fd())
+        {
+            self.visitor.left_out(&self.path, ELSEWHERE);
+            entered = None;
+        }
         if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
             let path = self.path.as_path();
             let opened = entered.as_ref().and_then(|opened| opened.as_ref().ok()).map(AsFd::as_fd);
@@ -145,8 +151,8 @@ impl<V: Visitor> Walk<'_, V> {
         Ok(())
     }
 
-    fn judge(&self, meta: &Meta) -> Verdict {
-        self.selection.judge(&self.path, meta, |is_folder| {
+    fn judge(&self, above: BorrowedFd<'_>, meta: &Meta) -> Verdict {
+        self.selection.judge(above, &self.path, meta, |is_folder| {
             let path = self.path.as_os_str().as_bytes();
             let levels = self.stack.iter().rev().filter_map(|level| {
                 let from_here = Path::new(OsStr::from_bytes(&path[level.n_above..]));

@@ -4,8 +4,9 @@ use flate2::{Decompress, FlushDecompress};
 
 use super::{age_file, head::MEMBER_HEADER, origin::Origin};
 
-/// As many bytes of an archive as its origin may take: the longest path there is, with every byte escaped.
-pub(crate) const BEGINNING: u64 = 16 << 10;
+/// As many bytes of an archive as its origin may take: the two longest paths there are, with every byte
+/// escaped.
+pub(crate) const BEGINNING: u64 = 32 << 10;
 const TAR_BLOCK: usize = 512;
 /// Where a header of tar has its size, in octal digits, and its type; `g` is a global pax header.
 const SIZE_AT: std::ops::Range<usize> = 124..136;

@@ -4,7 +4,8 @@
 use std::{ffi::OsStr, fmt, str::FromStr};
 
 use time::{
-    Date, OffsetDateTime, Time, format_description::BorrowedFormatItem, macros::format_description,
+    Date, OffsetDateTime, Time, UtcOffset, format_description::BorrowedFormatItem,
+    macros::format_description,
 };
 
 use crate::kind::{HasKind, Kind};
@@ -80,6 +81,11 @@ pub struct ArchiveName {
 }
 
 impl ArchiveName {
+    /// Returns the time that the name tells, at this offset; midnight for the first of its day.
+    pub(crate) fn time_at(&self, offset: UtcOffset) -> OffsetDateTime {
+        self.date.with_time(self.time.unwrap_or(Time::MIDNIGHT)).assume_offset(offset)
+    }
+
     /// Reads a file name; `None` when it is not an archive's.
     pub fn parse(file_name: &OsStr) -> Option<Self> {
         let file_name = file_name.to_str()?;

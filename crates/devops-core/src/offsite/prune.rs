@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 pub use self::carry_out::{PruneOutcome, lock_kept, remove_pruned};
 use crate::{
-    archive_index::{BackupName, Origin},
+    archive_index::{BackupName, Origin, Series},
     kind::{HasKind, Kind},
     retention::{self, EmptyPolicy, KeepPolicy, KeepReason, Proof},
     s3::{Hold, Link, LockMode, PlannedRemoval, S3Error, S3Uri},
@@ -75,6 +75,8 @@ pub struct StoredArchive {
     pub uri: S3Uri,
     /// Where it came from; `None` when it is encrypted, or another tool made it.
     pub origin: Option<Origin>,
+    /// The series that it belongs to; `None` when it says nothing of its origin.
+    pub series: Option<Series>,
     /// Whether it is encrypted: only its name tells of it.
     pub is_encrypted: bool,
     /// When it was made: its recorded start, else the date in its name.
@@ -122,6 +124,12 @@ pub struct OffsitePlan {
 }
 
 impl OffsitePlan {
+    /// Returns the archives by series; those that are encrypted and those that say nothing of their
+    /// origin are a group each.
+    pub fn groups(&self) -> impl Iterator<Item = &[StoredArchive]> {
+        self.archives.chunk_by(|a, b| (a.is_encrypted, &a.series) == (b.is_encrypted, &b.series))
+    }
+
     /// Returns the archives that go, the oldest of each source last.
     pub fn removed(&self) -> impl DoubleEndedIterator<Item = &StoredArchive> {
         self.archives.iter().filter(|archive| archive.fate == Fate::Remove)
@@ -138,7 +146,7 @@ impl OffsitePlan {
 
 /// Decides which archives in a folder of a store go.
 ///
-/// Archives are grouped by host and source; those that are encrypted, and those that do not say where they
+/// Archives are grouped by series: host, machine and source; those that are encrypted, and those that do not say where they
 /// came from, are a group each. Before anything of a group goes, what the rules keep of it proves itself
 /// without being fetched: ours by index and footer, an encrypted one by its header and whole chunks. One of
 /// another tool cannot. What does not prove itself counts for no rule and stays.

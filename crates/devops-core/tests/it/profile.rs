@@ -9,7 +9,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Direct, Excludes, FileLayer, Keys, Level, Marks},
+    archive::{CreateOptions, Direct, Excludes, FileLayer, IgnoredChanges, Keys, Level, Marks},
     cancel::Cancel,
     clock::{Clock, FixedClock},
     kind::Kind,
@@ -56,6 +56,7 @@ impl Fixture {
             dest: &self.dest,
             create: CreateOptions {
                 source: Path::new(""),
+                stream: None,
                 excludes: Excludes::default(),
                 marks: Marks::default(),
                 one_file_system: false,
@@ -70,6 +71,9 @@ impl Fixture {
                 patience: Duration::ZERO,
                 estimate: false,
                 host: "web-1",
+                machine: None,
+                source_as: None,
+                ignored: IgnoredChanges::default(),
                 reproducible: None,
                 clock: &self.clock,
                 encryption: None,

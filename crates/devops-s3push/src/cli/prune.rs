@@ -11,9 +11,9 @@ use super::store::Connection;
 
 const PRUNE_HELP: &str = "\
 The rules are those of restic, and of `devops-backup prune`: one archive may be kept by several,
-and one reason is enough. Archives are grouped by NAME, host and source, and dated by the start
-time they record; archives that are encrypted or of other tools are grouped by NAME alone, and
-dated by the date in it.
+and one reason is enough. Archives are grouped by series: NAME, host (with its machine) and
+source, which are shown; and dated by the start time they record. Archives that are encrypted or
+of other tools are grouped by NAME alone, and dated by the date in it.
 
 Before anything of a group is removed, what the rules keep of it proves itself without being
 fetched: an archive of ours by its index and footer, an encrypted one by its header and whole

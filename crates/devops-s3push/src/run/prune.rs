@@ -75,24 +75,34 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
 }
 
 fn show(plan: &OffsitePlan, hides: bool, session: &Session) -> Result<(), Failure> {
-    if session.json() {
-        let mut archives = plan.archives.iter();
-        return archives.try_for_each(|archive| session.emit(&line(archive, hides)));
+    for (n, group) in (1..).zip(plan.groups()) {
+        if session.json() {
+            group.iter().try_for_each(|archive| session.emit(&line(archive, n, hides)))?;
+            continue;
+        }
+        let rows = group.iter().map(|archive| {
+            let (action, mut reasons) = fate(archive, hides);
+            reasons.extend(archive.lock.map(|(mode, until)| {
+                format!("lock in {} mode until {}", mode_name(mode), rfc3339(until))
+            }));
+            [action.to_owned(), quote(archive.uri.to_string().as_ref()), reasons.join(", ")]
+        });
+        session.line(title(&group[0]))?;
+        session.line(table(&["action", "archive", "reason"], rows))?;
     }
-    if plan.archives.is_empty() {
-        return Ok(());
-    }
-    let rows = plan.archives.iter().map(|archive| {
-        let (action, mut reasons) = fate(archive, hides);
-        reasons.extend(archive.lock.map(|(mode, until)| {
-            format!("lock in {} mode until {}", mode_name(mode), rfc3339(until))
-        }));
-        [action.to_owned(), quote(archive.uri.to_string().as_ref()), reasons.join(", ")]
-    });
-    session.line(table(&["action", "archive", "reason"], rows))
+    Ok(())
 }
 
-fn line(archive: &StoredArchive, hides: bool) -> Value {
+/// Says which series a group is.
+fn title(archive: &StoredArchive) -> String {
+    match &archive.series {
+        _ if archive.is_encrypted => "encrypted, of any source:".to_owned(),
+        Some(series) => format!("{} on {}:", quote(&series.source), quote(series.host.as_ref())),
+        None => "without a source, of other tools or reproducible:".to_owned(),
+    }
+}
+
+fn line(archive: &StoredArchive, series: usize, hides: bool) -> Value {
     let (action, reasons) = fate(archive, hides);
     let lock =
         archive.lock.map(|(mode, until)| json!({"mode": mode_name(mode), "until": rfc3339(until)}));
@@ -102,7 +112,7 @@ fn line(archive: &StoredArchive, hides: bool) -> Value {
         json!({
             "type": "archive", "archive": archive.uri.to_string(), "bucket": archive.uri.bucket, "key": archive.uri.key,
             "action": action, "reasons": reasons, "time": rfc3339(archive.time),
-            "size": archive.size, "encrypted": archive.is_encrypted, "lock": lock,
+            "size": archive.size, "series": series, "encrypted": archive.is_encrypted, "lock": lock,
         }),
     );
     if let Some(origin) = &archive.origin {

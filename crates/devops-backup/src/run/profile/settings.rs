@@ -16,7 +16,7 @@ use devops_core::{
 
 use crate::{
     cli::profile::ProfileKeys,
-    run::{create, host_name, keys::Sealing, state_folder},
+    run::{HostIdentity, create, keys::Sealing, state_folder},
 };
 
 /// One profile, ready to run.
@@ -32,7 +32,7 @@ pub(in crate::run) struct Settings {
     webhooks: Vec<SecretUrl>,
     keys: ProfileKeys,
     pub(in crate::run) sealing: Sealing,
-    host: String,
+    host: HostIdentity,
     state: Option<PathBuf>,
     clock: SystemClock,
 }
@@ -71,9 +71,9 @@ impl Settings {
                 .drain(..)
                 .map(|secret| url(table, "webhook", &secret))
                 .collect::<Result<_, _>>()?,
+            host: HostIdentity::of(&keys.create.series),
             keys,
             sealing,
-            host: host_name(),
             state: state_folder(),
             clock: session.clock(),
         })

@@ -3,11 +3,11 @@
 use std::{fs::File, io, os::fd::AsFd, time::Duration};
 
 use rustix::{
-    fs::{FileType, Mode, OFlags, fstat, openat},
-    io::Errno,
+    fs::{FileType, Mode, OFlags, SeekFrom, fstat, openat, seek},
+    io::{Errno, dup},
 };
 
-use super::{Member, Pack, identity, large::gaps, read::Building};
+use super::{Member, Pack, identity, is_same_state, large::gaps, read::Building};
 use crate::archive::{
     again::{HostTime, Patience, Reading},
     content::Part,
@@ -34,6 +34,19 @@ enum Once {
     Read(Box<Read>),
 }
 
+impl Once {
+    fn is_changed(&self) -> bool {
+        matches!(self, Self::Read(read) if read.change.is_some())
+    }
+
+    /// Returns the size and the hash of a content, the last in `piece`, that does not fit its size.
+    fn unfit(&self, piece: &Building) -> Option<(u64, blake3::Hash)> {
+        let Self::Read(read) = self else { return None };
+        let size = read.record.entry.size;
+        read.is_unfit.then(|| (size, piece.hash_of_last(size)))
+    }
+}
+
 /// A file that was read.
 struct Read {
     record: Record,
@@ -42,6 +55,8 @@ struct Read {
     faults: Vec<String>,
     /// What happened to it meanwhile.
     change: Option<&'static str>,
+    /// Whether it gave fewer or more bytes than its size promised.
+    is_unfit: bool,
 }
 
 impl Pack<'_> {
@@ -54,10 +69,20 @@ impl Pack<'_> {
         let mark = piece.mark();
         let time = HostTime::new(self.cancel);
         let mut patience = std::mem::replace(&mut self.patience, Patience::new(Duration::ZERO));
+        let mut may_be_unfit = !patience.is_over();
         let reading = patience.read(&time, || {
             piece.take_back(&mark);
-            let once = self.once(member, piece);
-            let is_changed = matches!(&once, Once::Read(read) if read.change.is_some());
+            let mut once = self.once(member, piece);
+            // A size of /proc or /sys fits no content: where the same is read again at once, the file
+            // stands still, and no pause makes it fit. Its time may be another at each look.
+            if let Some(first) = once.unfit(piece).filter(|_| std::mem::take(&mut may_be_unfit)) {
+                piece.take_back(&mark);
+                once = self.once(member, piece);
+                if once.unfit(piece) == Some(first) {
+                    return Ok(Reading::Steady(once));
+                }
+            }
+            let is_changed = once.is_changed();
             Ok::<_, Stop>(if is_changed { Reading::Changed(once) } else { Reading::Steady(once) })
         });
         self.patience = patience;
@@ -75,7 +100,7 @@ impl Pack<'_> {
                 None
             }
             Once::Read(read) => {
-                let Read { record, n, faults, change } = *read;
+                let Read { record, n, faults, change, .. } = *read;
                 self.advance(n);
                 self.name_faults(path, faults);
                 if let Some(reason) = change {
@@ -111,17 +136,17 @@ impl Pack<'_> {
         }
         piece.pad(padding(entry.size) as u64);
         let (is_same, written) = changes(&file, &meta);
-        let change = cut.or(written);
+        let (change, is_unfit) = (cut.or(written), cut.is_some());
         record.holes = gaps(&data, entry.size);
         record.identity = record.identity.filter(|_| is_same && change.is_none());
-        Once::Read(Box::new(Read { record, n, faults, change }))
+        Once::Read(Box::new(Read { record, n, faults, change, is_unfit }))
     }
 }
 
 /// Returns the hash the content has if it is still what the archive before holds.
 fn expected(member: &Member, record: &Record) -> Option<Hash> {
     let old = member.old.as_ref()?;
-    let is_same = old.record.identity == record.identity
+    let is_same = is_same_state(&old.record, record.identity)
         && (old.record.entry.size, old.record.entry.mtime)
             == (record.entry.size, record.entry.mtime);
     old.hash.filter(|_| is_same)
@@ -129,6 +154,9 @@ fn expected(member: &Member, record: &Record) -> Option<Hash> {
 
 /// Opens a file that was found.
 pub(super) fn open(member: &Member) -> Result<(File, Meta), Unopened> {
+    if member.is_stream {
+        return reopened(member).map_err(Unopened::Failed);
+    }
     // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = openat(&member.folder, &member.name, flags | OFlags::NOCTTY, Mode::empty())
@@ -139,6 +167,14 @@ pub(super) fn open(member: &Member) -> Result<(File, Meta), Unopened> {
     } else {
         Err(Unopened::Replaced)
     }
+}
+
+/// Returns a stream from its beginning on.
+fn reopened(member: &Member) -> Result<(File, Meta), Errno> {
+    let file = File::from(dup(&member.folder)?);
+    seek(&file, SeekFrom::Start(0))?;
+    let meta = fstat(&file).map(Meta::from)?;
+    Ok((file, meta))
 }
 
 /// Says what became of a file that gave fewer or more bytes than its size promised.

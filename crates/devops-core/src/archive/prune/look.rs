@@ -2,9 +2,6 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use rustix::fs::{AtFlags, CWD, statat};
-use time::Time;
-
 use super::{Candidate, PruneOptions};
 use crate::{
     archive::{
@@ -16,13 +13,14 @@ use crate::{
         stored::{Archive, Stored, sealed_flaw, unread},
         verify::read_all,
     },
-    archive_index::{ArchiveName, Origin},
+    archive_index::{ArchiveName, Origin, SeriesMap},
     cancel::Cancel,
     fs::At,
     kind::{HasKind, Kind},
     retention::{Fate, Proof},
     verdicts::Verdicts,
 };
+use rustix::fs::{AtFlags, CWD, statat};
 
 const EMPTY: &str = "it holds nothing";
 const REPLACED: &str = "it was replaced while this looked at it";
@@ -47,25 +45,19 @@ struct Ends {
 impl Looking<'_> {
     /// Returns the archives by their source, each newest first.
     pub(super) fn groups(&mut self) -> Result<Vec<Vec<Candidate>>, ArchiveError> {
-        let mut groups: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
         let archives = self.options.name.archives_in(self.options.folder)?;
         self.verdicts.retain(|name| {
             archives.iter().any(|(_, path)| path.file_name().is_some_and(|found| found == name))
         });
+        let mut candidates = Vec::new();
         for (archive_name, path) in archives {
             self.cancel.check()?;
-            let candidate = self.candidate(path, &archive_name)?;
-            let origin = candidate.origin.as_ref();
-            let key = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
-            groups.entry((candidate.is_sealed, key)).or_default().push(candidate);
+            candidates.push(self.candidate(path, &archive_name)?);
         }
-        let mut groups: Vec<_> = groups.into_values().collect();
-        for group in &mut groups {
-            // They come by name, and of two of one time the later name is the newer.
-            group.reverse();
-            group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
+        if let Some(host) = self.options.host {
+            candidates.retain(|one| one.origin.as_ref().is_some_and(|origin| origin.host == host));
         }
-        Ok(groups)
+        Ok(grouped(candidates))
     }
 
     fn candidate(&mut self, path: PathBuf, name: &ArchiveName) -> Result<Candidate, ArchiveError> {
@@ -81,16 +73,22 @@ impl Looking<'_> {
         if !is_own {
             proof = Proof::Uncounted(format!("it belongs to another user, {}", meta.uid));
         }
-        let time = origin.as_ref().map_or_else(
-            || {
-                let time = name.time.unwrap_or(Time::MIDNIGHT);
-                name.date.with_time(time).assume_offset(self.options.now.offset())
-            },
-            |origin| origin.started,
-        );
+        let by_name = || name.time_at(self.options.now.offset());
+        let time = origin.as_ref().map_or_else(by_name, |origin| origin.started);
         let is_weighed = index.is_none();
-        let (size, id, fate) = (meta.size, meta.id, Fate::Remove);
-        Ok(Candidate { path, origin, time, size, fate, is_sealed, id, mark, is_weighed, proof })
+        Ok(Candidate {
+            path,
+            origin,
+            series: None,
+            time,
+            size: meta.size,
+            fate: Fate::Remove,
+            is_sealed,
+            id: meta.id,
+            mark,
+            is_weighed,
+            proof,
+        })
     }
 
     /// Reads the beginning and the end of an archive, which must be the file that was looked at.
@@ -152,6 +150,27 @@ impl Looking<'_> {
         candidate.proof = flaw.map_or(Proof::Proven, Proof::Uncounted);
         Ok(())
     }
+}
+
+/// Puts archives of one series together, given by name, each series newest first.
+fn grouped(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+    // What does not count says nothing about others.
+    let counted = candidates.iter().filter(|one| !matches!(one.proof, Proof::Uncounted(_)));
+    let origins: Vec<_> = counted.filter_map(|one| one.origin.clone()).collect();
+    let map = SeriesMap::new(&origins);
+    let mut groups: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
+    for mut candidate in candidates {
+        candidate.series = candidate.origin.as_ref().map(|origin| map.series(origin));
+        let key = (candidate.is_sealed, candidate.series.clone());
+        groups.entry(key).or_default().push(candidate);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    for group in &mut groups {
+        // Of two of one time the later name is the newer.
+        group.reverse();
+        group.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
+    }
+    groups
 }
 
 /// Proves an archive: one of ours by its index, its footer and some of its segments, another by reading

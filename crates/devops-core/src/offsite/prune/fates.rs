@@ -4,19 +4,23 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{Fate, PruneRequest, StoredArchive};
 use crate::{
-    retention::{self, EmptyPolicy, Member, Rules, Ruling},
+    archive_index::SeriesMap,
+    retention::{self, EmptyPolicy, Member, Proof, Rules, Ruling},
     s3::LockMode,
 };
 
-/// Puts archives that have one source together, each group newest first; of two of one time, the later name
+/// Puts archives of one series together, each group newest first; of two of one time, the later name
 /// is the newer.
 pub(super) fn groups(mut archives: Vec<StoredArchive>) -> Vec<Vec<StoredArchive>> {
     archives.sort_by(|a, b| b.uri.key.cmp(&a.uri.key));
+    // What does not count says nothing about others.
+    let counted = archives.iter().filter(|one| !matches!(one.proof, Proof::Uncounted(_)));
+    let origins: Vec<_> = counted.filter_map(|one| one.origin.clone()).collect();
+    let map = SeriesMap::new(&origins);
     let mut groups: BTreeMap<_, Vec<StoredArchive>> = BTreeMap::new();
-    for archive in archives {
-        let origin = archive.origin.as_ref();
-        let origin = origin.map(|origin| (origin.host.clone(), origin.source.clone()));
-        groups.entry((archive.is_encrypted, origin)).or_default().push(archive);
+    for mut archive in archives {
+        archive.series = archive.origin.as_ref().map(|origin| map.series(origin));
+        groups.entry((archive.is_encrypted, archive.series.clone())).or_default().push(archive);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
     for group in &mut groups {
@@ -78,22 +82,23 @@ mod tests {
     use time::{Duration, OffsetDateTime, macros::datetime};
 
     use super::*;
-    use crate::{
-        archive_index::Origin,
-        offsite::prune::Seen,
-        retention::{KeepPolicy, Proof},
-        s3::S3Uri,
-    };
+    use crate::{archive_index::Origin, offsite::prune::Seen, retention::KeepPolicy, s3::S3Uri};
 
     const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
 
     fn archive(key: &str, host: Option<&str>, age: i64) -> StoredArchive {
         let time = NOW - Duration::days(age);
-        let origin =
-            |host: &str| Origin { host: host.to_owned(), source: "/srv".into(), started: time };
+        let origin = |host: &str| Origin {
+            host: host.to_owned(),
+            machine: None,
+            source: "/srv".into(),
+            resolved: None,
+            started: time,
+        };
         StoredArchive {
             uri: S3Uri::new("backups", key).unwrap(),
             origin: host.map(origin),
+            series: None,
             is_encrypted: false,
             time,
             size: 1,

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use time::{OffsetDateTime, Time};
+use time::OffsetDateTime;
 
 use super::{Fate, PruneRequest, Seen, StoredArchive};
 use crate::{
@@ -117,11 +117,11 @@ impl Looking<'_> {
     async fn archive(&self, found: Found) -> Result<StoredArchive, S3Error> {
         let Found { name, object, versions } = found;
         let beginning = self.beginning(&object).await?;
-        let date = name.date.with_time(name.time.unwrap_or(Time::MIDNIGHT));
         let mut archive = StoredArchive {
             origin: None,
+            series: None,
             is_encrypted: false,
-            time: date.assume_offset(self.request.now.offset()),
+            time: name.time_at(self.request.now.offset()),
             size: object.size,
             fate: Fate::Remove,
             lock: None,

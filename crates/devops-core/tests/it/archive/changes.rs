@@ -6,6 +6,7 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Mutex,
+    time::UNIX_EPOCH,
 };
 
 use devops_core::{
@@ -87,7 +88,7 @@ fn a_file_that_shrinks_is_filled_with_zeros() {
 fn a_file_written_to_in_place_is_named() {
     let fixture = Fixture::new();
     let path = fixture.write("a", &[1; 5]);
-    File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    File::open(&path).unwrap().set_modified(UNIX_EPOCH).unwrap();
 
     let created = create(&fixture, "a", |_| {
         File::options().write(true).open(&path).unwrap().write_all(&[2]).unwrap();
@@ -239,4 +240,35 @@ fn a_file_that_stands_still_when_read_again_is_no_change() {
     assert_eq!(changed(&created), []);
     fixture.restore(&created.path, "back");
     assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"first, more, more");
+}
+
+/// Gives files other bytes than their size promises, with another time at each look as in /sys, and counts
+/// how often they are read.
+struct Unfit(Mutex<u32>, &'static [u8]);
+
+impl FileLayer for Unfit {
+    fn input<'a>(&self, _path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
+        let mut n = self.0.lock().unwrap();
+        *n += 1;
+        file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(u64::from(*n))).unwrap();
+        Box::new(self.1)
+    }
+}
+
+#[test]
+fn a_size_that_never_fits_is_no_reason_to_wait() {
+    let text: &[u8] = b"[always] madvise never\n";
+    for (size, reason) in [(4096, "shrank"), (0, "grew")] {
+        let fixture = Fixture::new();
+        fixture.write("a", &vec![1; size]);
+        let layer = Unfit(Mutex::new(0), text);
+        let patience = std::time::Duration::from_mins(1);
+
+        let options = CreateOptions { patience, layer: &layer, ..fixture.options() };
+        let created = fixture.create_with(&options).unwrap();
+
+        assert_eq!(changed(&created), [("a".into(), reason)]);
+        assert_eq!(*layer.0.lock().unwrap(), 2, "{reason}");
+        verify(&created.path, &Cancel::new(), &mut |_| {}).unwrap();
+    }
 }

@@ -23,9 +23,14 @@ use devops_core::{
     clock::FixedClock,
     kind::{HasKind, Kind},
 };
+use rustix::fs::rename;
+use tar::EntryType;
 use time::Duration;
 
-use crate::archive::fixture::{Fixture, LATER, START, backup, names, paths, write};
+use crate::archive::{
+    fixture::{Fixture, LATER, START, backup, names, paths, write},
+    foreign::{Blocks, gzip},
+};
 
 #[test]
 fn nothing_is_ever_overwritten() {
@@ -99,6 +104,124 @@ fn a_name_belongs_to_one_source_and_host() {
         assert!(matches!(previewed, Err(ArchiveError::OtherOrigin { .. })));
     }
     assert_eq!(names(&fixture.dest).len(), 1);
+}
+
+/// A run of a fixture's source, or of another path, as part of a series.
+#[derive(Clone, Copy, Default)]
+struct Night<'a> {
+    source: Option<&'a Path>,
+    source_as: Option<&'a str>,
+    host: Option<&'a str>,
+    machine: Option<&'a str>,
+}
+
+impl Fixture {
+    /// Creates an archive some days after the first; returns whether the name is free for the series.
+    fn night(&self, day: i64, night: Night<'_>) -> bool {
+        let clock = FixedClock(START + Duration::days(day));
+        let options = CreateOptions {
+            clock: &clock,
+            source: night.source.unwrap_or(&self.source),
+            source_as: night.source_as.map(Path::new),
+            host: night.host.unwrap_or("web-1"),
+            machine: night.machine,
+            ..self.options()
+        };
+        match self.create_with(&options) {
+            Ok(_) => true,
+            Err(ArchiveError::OtherOrigin { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_link_that_moves_on_and_a_snapshot_said_to_be_of_its_source_are_one_series() {
+    let fixture = Fixture::new();
+    let releases = ["1", "2", "3"].map(|n| fixture.path(n));
+    let link = fixture.path("current");
+    for (day, release) in (0..).zip(&releases) {
+        fs::create_dir(release).unwrap();
+        symlink(release, &link).unwrap();
+        assert!(fixture.night(day, Night { source: Some(&link), ..Night::default() }));
+        fs::remove_file(&link).unwrap();
+    }
+
+    let snapshot = |n: usize, name| Night {
+        source: Some(&releases[n]),
+        source_as: Some(name),
+        ..Night::default()
+    };
+    let name = link.to_str().unwrap();
+    assert!(!fixture.night(3, Night { source: Some(&releases[1]), ..Night::default() }));
+    assert!(fixture.night(4, snapshot(0, name)));
+    assert!(fixture.night(5, snapshot(1, name)));
+    assert!(!fixture.night(6, snapshot(1, "/elsewhere")));
+}
+
+#[test]
+fn machines_of_one_name_are_told_apart_unless_the_host_is_named_by_hand() {
+    let fixture = Fixture::new();
+    let on = |machine| Night { machine, ..Night::default() };
+
+    assert!(fixture.night(0, on(Some("a"))));
+    assert!(fixture.night(1, on(Some("a"))));
+    assert!(!fixture.night(2, on(Some("b"))));
+    let error = fixture.create_with(&CreateOptions { machine: Some("b"), ..fixture.options() });
+    assert!(error.unwrap_err().to_string().ends_with("on `web-1`, another machine of that name"));
+    assert!(!fixture.night(3, Night { host: Some("web-2"), ..on(Some("a")) }));
+    // `--host web-1`, wherever it runs.
+    assert!(fixture.night(4, on(None)));
+    assert!(fixture.night(5, on(Some("b"))));
+}
+
+/// Writes an archive with the comment of an older version.
+fn put_older(fixture: &Fixture, day: u8, host: &str, source: &Path) {
+    let comment = format!(
+        "comment=devops-backup/1 started=2026-11-{day:02}T03:00:00+01:00 host={host} source={}\n",
+        source.display()
+    );
+    // A record counts its own length, of two digits or three.
+    let length = comment.len() + if comment.len() > 96 { 4 } else { 3 };
+    let body = format!("{length} {comment}");
+    let blocks = Blocks::default()
+        .entry("g", EntryType::XGlobalHeader, body.as_bytes(), |_| {})
+        .file("a", b"1");
+    fs::create_dir_all(&fixture.dest).unwrap();
+    let path = fixture.dest.join(format!("backup-2026-11-{day:02}.tar.gz"));
+    write(&path, &gzip(&[blocks.0, vec![0; 1024]].concat()));
+}
+
+#[test]
+fn archives_of_an_older_version_are_continued_by_the_path_as_given_or_resolved() {
+    for (host, is_real, is_continued) in
+        [("web-1", true, true), ("web-1", false, true), ("web-2", true, false)]
+    {
+        let fixture = Fixture::new();
+        let link = fixture.path("current");
+        symlink(&fixture.source, &link).unwrap();
+        let real = fs::canonicalize(&fixture.source).unwrap();
+        put_older(&fixture, 20, host, if is_real { &real } else { &link });
+
+        let night = Night { source: Some(&link), machine: Some("a"), ..Night::default() };
+
+        assert_eq!(fixture.night(0, night), is_continued, "{host} {is_real}");
+    }
+    let fixture = Fixture::new();
+    put_older(&fixture, 20, "web-1", Path::new("/elsewhere"));
+    assert!(!fixture.night(0, Night { machine: Some("a"), ..Night::default() }));
+}
+
+#[test]
+fn the_newest_archive_by_its_start_decides_about_a_name() {
+    let fixture = Fixture::new();
+    put_older(&fixture, 21, "web-1", &fs::canonicalize(&fixture.source).unwrap());
+    put_older(&fixture, 20, "web-2", Path::new("/elsewhere"));
+    let name = |name: &str| fixture.dest.join(name);
+    // The older one has the name that sorts last.
+    rename(name("backup-2026-11-20.tar.gz"), name("backup-2026-11-22.tar.gz")).unwrap();
+
+    assert!(fixture.night(0, Night::default()));
 }
 
 #[test]

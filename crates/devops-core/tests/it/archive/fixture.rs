@@ -13,8 +13,9 @@ use std::{
 use devops_core::{
     archive::{
         ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Direct, Entry, Excludes,
-        FileLayer, Keys, Level, ListEvent, Lookup, Marks, OverwritePolicy, PruneOptions, PrunePlan,
-        RestoreOptions, RestoreSummary, create_in_folder, list, plan_prune, restore,
+        FileLayer, IgnoredChanges, Keys, Level, ListEvent, Lookup, Marks, OverwritePolicy,
+        PruneOptions, PrunePlan, RestoreOptions, RestoreSummary, create_in_folder, list,
+        plan_prune, restore,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -68,6 +69,7 @@ impl Fixture {
     pub(crate) fn options(&self) -> CreateOptions<'_> {
         CreateOptions {
             source: &self.source,
+            stream: None,
             excludes: Excludes::default(),
             marks: Marks::default(),
             one_file_system: false,
@@ -82,6 +84,9 @@ impl Fixture {
             estimate: false,
             patience: Duration::ZERO,
             host: "web-1",
+            machine: None,
+            source_as: None,
+            ignored: IgnoredChanges::default(),
             reproducible: None,
             clock: &self.clock,
             encryption: None,
@@ -104,6 +109,7 @@ impl Fixture {
         let mut options = PruneOptions {
             folder: &self.dest,
             name: &NAME,
+            host: None,
             policy,
             keys,
             now,

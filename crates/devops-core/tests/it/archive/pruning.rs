@@ -8,8 +8,8 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, CreateOptions, Fate, Keys, PruneOptions, PrunePlan, Reproducible, plan_prune,
-        remove_pruned,
+        ArchiveError, Candidate, CreateOptions, Fate, Keys, PruneOptions, PrunePlan, Reproducible,
+        plan_prune, remove_pruned,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -108,6 +108,7 @@ fn refuses_an_empty_policy() {
     let options = PruneOptions {
         folder: &fixture.dest,
         name: &name,
+        host: None,
         policy: &policy,
         keys: &keys,
         now: START,
@@ -151,6 +152,78 @@ fn each_source_has_its_own_series() {
     }
 
     assert_eq!(removed(&plan(&fixture, &LAST_TWO)), [""; 0]);
+}
+
+/// Makes an archive of a day, of another host or machine.
+fn on(fixture: &Fixture, day: i64, host: &str, machine: Option<&str>) {
+    let clock = FixedClock(START - Duration::days(day));
+    let other = Fixture::new();
+    let options = CreateOptions {
+        clock: &clock,
+        host,
+        machine,
+        source_as: Some(Path::new("/home")),
+        ..other.options()
+    };
+    let created = other.create_with(&options).unwrap();
+    fs::create_dir_all(&fixture.dest).unwrap();
+    let name =
+        format!("backup-2026-01-{:02}T00-00-{:02}.tar.gz", 28 - day, names(&fixture.dest).len());
+    fs::copy(&created.path, fixture.dest.join(name)).unwrap();
+}
+
+/// Returns the letters of the fates in each series, and which series it is.
+fn shown(plan: &PrunePlan) -> Vec<String> {
+    let letter = |fate: &Fate| if *fate == Fate::Remove { 'r' } else { 'k' };
+    let shown = |group: &[Candidate]| {
+        let letters: String = group.iter().map(|one| letter(&one.fate)).collect();
+        let series = group[0].series.as_ref();
+        let machine = series.and_then(|series| series.machine.as_deref());
+        let host = series.map_or("-", |series| series.host.as_str());
+        format!("{host} {} {letters}", machine.unwrap_or("-"))
+    };
+    plan.groups().map(shown).collect()
+}
+
+#[test]
+fn machines_of_one_name_have_series_of_their_own() {
+    let fixture = Fixture::new();
+    for day in 0..3 {
+        on(&fixture, day, "pi", Some("a"));
+        on(&fixture, day, "pi", Some("b"));
+    }
+    put(&fixture, "02", &foreign(10));
+    on(&fixture, 3, "pi", None);
+
+    assert_eq!(shown(&plan(&fixture, &LAST_TWO)), ["- - k", "pi - k", "pi a kkr", "pi b kkr"]);
+}
+
+#[test]
+fn archives_from_before_machines_were_recorded_go_on_in_their_series() {
+    let fixture = Fixture::new();
+    for (day, machine) in [(3, None), (2, None), (1, Some("a")), (0, Some("a"))] {
+        on(&fixture, day, "pi", machine);
+    }
+
+    assert_eq!(shown(&plan(&fixture, &LAST_TWO)), ["pi a kkrr"]);
+}
+
+#[test]
+fn one_host_can_be_pruned_alone() {
+    let fixture = Fixture::new();
+    for day in 0..3 {
+        on(&fixture, day, "web", None);
+        on(&fixture, day, "db", None);
+    }
+    put(&fixture, "01", &foreign(10));
+    put(&fixture, "02", &foreign(10));
+
+    let of = |host| {
+        shown(&fixture.plan(&LAST, &Keys::none(), START, |options| options.host = Some(host)))
+    };
+
+    assert_eq!(of("web"), ["web - krr"]);
+    assert_eq!(of("none"), [""; 0]);
 }
 
 #[test]

@@ -11,13 +11,14 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, CreateEvent, CreateOptions, Created, FileLayer, Level, Reproducible,
-        create_in_folder, diff, verify,
+        ArchiveError, CreateEvent, CreateOptions, Created, FileLayer, IgnoredChanges, Level,
+        Reproducible, create_in_folder, diff, verify,
     },
     cancel::Cancel,
     clock::FixedClock,
 };
 use proptest::prelude::*;
+use rustix::fs::rename;
 use time::{Duration, OffsetDateTime};
 
 use crate::archive::fixture::{Fixture, LATER, backup, entries, may_give_away, write};
@@ -454,10 +455,81 @@ fn an_archive_dated_in_the_future_is_no_base_and_refuses_nothing() {
     assert_eq!(reused(&fixture, 1, |options| options), (false, vec![]));
     assert_eq!(reused(&fixture, 2, |options| options), (true, vec![]));
 
-    fs::copy(&theirs, fixture.dest.join("backup-2400-01-04.tar.gz")).unwrap();
+    fs::copy(run(&other, 3).0.path, fixture.dest.join("backup-2400-01-04.tar.gz")).unwrap();
     let clock = FixedClock(LATER + Duration::days(3));
     let refused = fixture.create_with(&CreateOptions { clock: &clock, ..fixture.options() });
     assert!(matches!(refused, Err(ArchiveError::OtherOrigin { .. })), "{refused:?}");
+}
+
+#[test]
+fn the_newest_by_its_start_is_the_base_whatever_it_is_called() {
+    let fixture = Fixture::new();
+    tree(&fixture);
+    let first = run(&fixture, 0).0.path;
+    fixture.write("new", &vec![7; 200_000]);
+    let second = run(&fixture, 1).0.path;
+    // As after a prune, where the plain name of a day is free for the last of it.
+    let name = |name: &str| fixture.dest.join(name);
+    rename(first, name("backup-2400-01-02T01-00-00.tar.gz")).unwrap();
+    rename(second, name("backup-2400-01-02.tar.gz")).unwrap();
+
+    let (third, read) = run(&fixture, 2);
+
+    assert!(!read.contains(&"new".to_owned()), "{read:?}");
+    assert!(third.summary.bytes_reused > 200_000);
+    // One that says it was made later than now is no base, under whatever name.
+    let later = run(&fixture, 900).0.path;
+    rename(later, name("backup-2400-01-04.tar.gz")).unwrap();
+    fixture.write("new", &vec![8; 200_000]);
+    run(&fixture, 3);
+    assert!(!run(&fixture, 4).1.contains(&"new".to_owned()));
+}
+
+/// Puts a copy in the place of a file, with its times: another inode, changed later.
+fn replace(path: &Path) {
+    let modified = fs::metadata(path).unwrap().modified().unwrap();
+    let copy = path.with_extension("copy");
+    fs::copy(path, &copy).unwrap();
+    let times = FileTimes::new().set_modified(modified);
+    File::options().write(true).open(&copy).unwrap().set_times(times).unwrap();
+    rename(&copy, path).unwrap();
+}
+
+#[test]
+fn made_up_inodes_and_change_times_can_be_ignored() {
+    for (inode, ctime, is_replaced, is_read) in [
+        (false, false, true, true),
+        (true, false, true, true),
+        (false, true, true, true),
+        (true, true, true, false),
+        // A link made elsewhere changes the time alone.
+        (false, false, false, true),
+        (false, true, false, false),
+    ] {
+        let fixture = Fixture::new();
+        // Large, so that it is a group of its own.
+        let path = fixture.write("a", &vec![7; 3 << 20]);
+        run(&fixture, 0);
+        let before = fs::metadata(&path).unwrap();
+        let is_changed = |now: fs::Metadata| {
+            now.ctime_nsec() != before.ctime_nsec() && is_replaced == (now.ino() != before.ino())
+        };
+        while !is_changed(fs::metadata(&path).unwrap()) {
+            if is_replaced {
+                replace(&path);
+            } else {
+                fs::set_permissions(&path, before.permissions()).unwrap();
+            }
+        }
+
+        let ignored = IgnoredChanges { inode, ctime };
+        let (second, read) = run_with(&fixture, 1, |options| CreateOptions { ignored, ..options });
+
+        let case = format!("{ignored:?} {is_replaced}");
+        assert_eq!(read.is_empty(), !is_read, "{case}");
+        assert_eq!(second.summary.bytes_reused == 3 << 20, !is_read, "{case}");
+        assert_eq!(second.summary.n_faults(), 0, "{case}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Direct, Excludes, Level, Marks, create_to_writer},
+    archive::{CreateOptions, Direct, Excludes, IgnoredChanges, Level, Marks, create_to_writer},
     cancel::Cancel,
     clock::FixedClock,
     kind::{HasKind, Kind},
@@ -36,6 +36,7 @@ fn archive_of(source: &Path, host: &str, day: u8) -> Vec<u8> {
     let clock = FixedClock(NOW.replace_day(day).unwrap());
     let options = CreateOptions {
         source,
+        stream: None,
         excludes: Excludes::default(),
         marks: Marks::default(),
         one_file_system: false,
@@ -50,6 +51,9 @@ fn archive_of(source: &Path, host: &str, day: u8) -> Vec<u8> {
         estimate: false,
         patience: Duration::ZERO,
         host,
+        machine: None,
+        source_as: None,
+        ignored: IgnoredChanges::default(),
         reproducible: None,
         clock: &clock,
         encryption: None,
