@@ -102,3 +102,18 @@ fn prune_shows_each_series_and_looks_at_one_host_if_it_is_named() {
     assert_eq!(series(&lines), expected);
     assert_eq!(series(&one), ["1 \"web\" \"keep\"", "1 \"web\" \"remove\""]);
 }
+
+#[test]
+fn a_machine_is_told_by_a_hash_of_its_id_unless_the_host_is_named() {
+    let env = TestEnv::new();
+    env.write("source/a", "1");
+    let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    for (dest, args) in [("own", &[][..]), ("named", &["--host", "web"])] {
+        env.run(TOOL, [&["create", "source", dest], args].concat()).expect_code(0);
+        let shown = env.run(TOOL, ["prune", dest, "--keep-last", "1", "--dry-run", "--json"]);
+        let line: Value = serde_json::from_str(shown.stdout.lines().next().unwrap()).unwrap();
+        let machine = line["machine"].as_str();
+        assert_eq!(machine.is_some(), dest == "own" && id.trim().len() == 32, "{line}");
+        assert!(machine.is_none_or(|hash| hash != id.trim() && hash.len() == 32), "{line}");
+    }
+}

@@ -143,6 +143,9 @@ fn line(candidate: &Candidate, series: usize) -> Value {
     if let Some(origin) = &candidate.origin {
         object.insert("host".to_owned(), origin.host.as_str().into());
         json::insert_path(&mut object, "source", &origin.source);
+        if let Some(machine) = &origin.machine {
+            object.insert("machine".to_owned(), machine.as_str().into());
+        }
     }
     Value::Object(object)
 }

@@ -118,6 +118,9 @@ fn line(archive: &StoredArchive, series: usize, hides: bool) -> Value {
     if let Some(origin) = &archive.origin {
         object.insert("host".to_owned(), origin.host.as_str().into());
         insert_path(&mut object, "source", &origin.source);
+        if let Some(machine) = &origin.machine {
+            object.insert("machine".to_owned(), machine.as_str().into());
+        }
     }
     Value::Object(object)
 }
