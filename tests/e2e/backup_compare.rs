@@ -6,7 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use devops_e2e::{TestEnv, finish};
+use devops_e2e::{TestEnv, finish, outside};
+use rustix::fs::{XattrFlags, setxattr};
 use serde_json::Value;
 
 const TOOL: &str = "devops-backup";
@@ -95,6 +96,26 @@ fn verify_against_a_folder_finds_what_differs_from_it() {
     grown.expect_code(10);
     let lines: Vec<_> = grown.stdout.lines().skip(1).collect();
     assert_eq!(lines, ["M . (time)"]);
+}
+
+#[test]
+fn an_attribute_is_a_difference_and_a_tar_without_any_is_not_compared_for_them() {
+    let Fixture { env, after, .. } = Fixture::new();
+    let args = ["-C", "data", "--format=pax", "-cf", "plain.tar", "."];
+    finish(env.program("tar").args(args)).expect_code(0);
+    if setxattr(env.path("data/new"), "user.note", b"1", XattrFlags::empty()).is_err() {
+        return outside::skip("the file system of the temporary folder has no attributes");
+    }
+
+    let differing = env.run(TOOL, ["diff", &after, &create(&env)]);
+    let against = env.run(TOOL, ["verify", &after, "--against", "data"]);
+    let plain = env.run(TOOL, ["verify", "plain.tar", "--against", "data"]);
+
+    differing.expect_code(10);
+    assert_eq!(differing.stdout, "M new (attributes)\n");
+    against.expect_code(10);
+    plain.expect_code(0);
+    assert_eq!(plain.stderr.matches("were not compared").count(), 1, "{}", plain.stderr);
 }
 
 #[test]

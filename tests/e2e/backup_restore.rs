@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use devops_e2e::{Run, TestEnv, finish, outside, wait_until, without_root};
+use devops_e2e::{Run, TestEnv, finish, names_in, outside, wait_until, without_root};
 use rustix::process::{Signal, geteuid};
 
 use crate::backup_meta::{facts, write_attributes};
@@ -114,6 +114,22 @@ fn incremental_archives_and_volume_labels_of_gnu_tar_are_restored() {
     restored.expect_code(0);
     assert_eq!(restored.stderr, "skipped `weekly`: the label of a volume, which is no file\n");
     assert_eq!(described(&env, "back"), described(&env, "zoo"));
+}
+
+#[test]
+fn absolute_names_of_gnu_tar_come_back_below_the_folder() {
+    let env = TestEnv::new();
+    let file = env.write("zoo/a", "1");
+    fs::hard_link(&file, env.path("zoo/b")).unwrap();
+    run(env.program("tar").args(["-P", "-czf", "a.tgz"]).arg(env.path("zoo")));
+
+    let restored = env.run(TOOL, ["restore", "a.tgz", "--to", "back"]);
+
+    restored.expect_code(0);
+    assert_eq!(restored.stderr.lines().count(), 1, "{}", restored.stderr);
+    assert!(restored.stderr.contains("without the leading slash"), "{}", restored.stderr);
+    let back = env.path("back").join(env.path("zoo").strip_prefix("/").unwrap());
+    assert_eq!(names_in(&back), ["a", "b"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io,
+    io, iter,
     os::{
         fd::AsFd,
         unix::{ffi::OsStringExt, fs::FileExt},
@@ -357,7 +357,7 @@ fn whole(file: &File, size: u64, cancel: &Cancel) -> io::Result<ContentHash> {
     let mut hasher = blake3::Hasher::new();
     let (mut buffer, zeros) = (vec![0; BUFFER], vec![0; BUFFER]);
     let mut at = 0;
-    for data in data_ranges(file.as_fd(), size).into_iter().chain([size..size]) {
+    for data in data_ranges(file.as_fd(), size).into_iter().chain(iter::once(size..size)) {
         while at < data.end {
             // A file may be a hole of terabytes.
             cancel.check().map_err(io::Error::other)?;

@@ -183,6 +183,7 @@ fn n_left(n: usize) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "a content may have one part")]
 mod tests {
     use super::*;
 

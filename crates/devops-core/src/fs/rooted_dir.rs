@@ -343,12 +343,11 @@ mod tests {
     #[test]
     fn a_refused_step_ends_the_way() {
         both(|beneath, root| {
-            let refuse = |step: &Step<'_>| match step.path.ends_with("b") {
-                true => Err(io::ErrorKind::Other.into()),
-                false => Ok(()),
+            let mut refuse = |step: &Step<'_>| {
+                if step.path.ends_with("b") { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
             };
 
-            assert!(beneath.walk(Path::new("a/b/c"), &mut { refuse }).is_err());
+            assert!(beneath.walk(Path::new("a/b/c"), &mut refuse).is_err());
 
             assert!(root.join("a").is_dir());
             assert!(!root.join("a/b/c").exists());

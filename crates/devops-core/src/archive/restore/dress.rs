@@ -228,23 +228,27 @@ impl Sort {
 
 impl Handle<'_> {
     fn set_owner(self, uid: Uid, gid: Gid) -> rustix::io::Result<()> {
-        match self {
+        let set = match self {
             Self::Open(fd) => fchown(fd, Some(uid), Some(gid)),
             Self::Path(fd) => chownat(fd, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH),
-        }
+        };
+        let owner = (u64::from(uid.as_raw()), u64::from(gid.as_raw()));
+        set.or_else(|error| self.unless(error, |meta| (meta.uid, meta.gid) == owner))
     }
 
     fn set_mode(self, mode: Mode) -> rustix::io::Result<()> {
-        match self {
-            // On some file systems no mode can be set, nor for this handle without /proc.
-            Self::Open(fd) | Self::Path(fd)
-                if Meta::from(fstat(fd)?).mode == mode.as_raw_mode() =>
-            {
-                Ok(())
-            }
+        let set = match self {
             Self::Open(fd) => fchmod(fd, mode),
+            // Without /proc it cannot get another.
             Self::Path(fd) => chmod(named(fd), mode),
-        }
+        };
+        set.or_else(|error| self.unless(error, |meta| meta.mode == mode.as_raw_mode()))
+    }
+
+    /// Returns the error, unless what is there is so already: some file systems let nothing be set.
+    fn unless(self, error: Errno, is_so: impl Fn(&Meta) -> bool) -> rustix::io::Result<()> {
+        let (Self::Open(fd) | Self::Path(fd)) = self;
+        if is_so(&Meta::from(fstat(fd)?)) { Ok(()) } else { Err(error) }
     }
 
     fn set_xattr(self, xattr: &Xattr) -> rustix::io::Result<()> {

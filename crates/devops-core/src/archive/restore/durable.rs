@@ -18,7 +18,7 @@ use crate::{
 
 /// Up to so many files and folders are synced one by one: to sync a whole disk may take seconds when other
 /// programs write to it.
-const FEW: usize = 32;
+const FEW: usize = 16;
 
 /// What is not on the disk yet.
 pub(super) struct Unsynced(Mutex<Option<Few>>);

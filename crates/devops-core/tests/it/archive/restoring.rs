@@ -188,8 +188,9 @@ fn absolute_paths_are_restored_below_the_folder() {
 fn host(fixture: &Fixture, name: &str, users: &[(&str, u32)]) -> PathBuf {
     let root = fixture.path(name);
     fs::create_dir_all(root.join("etc")).unwrap();
-    let list = |rest: &str| -> String {
-        users.iter().map(|(name, id)| format!("{name}:x:{id}:{rest}\n")).collect()
+    let list = |rest: &str| {
+        let lines = users.iter().map(|(name, id)| format!("{name}:x:{id}:{rest}\n"));
+        lines.collect::<Vec<_>>().concat()
     };
     write(&root.join("etc/passwd"), list("1::/:/bin/false").as_bytes());
     write(&root.join("etc/group"), list("").as_bytes());
