@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{FileExt, PermissionsExt},
     path::PathBuf,
+    process::Stdio,
 };
 
 use devops_e2e::{TestEnv, finish, outside};
@@ -154,4 +155,72 @@ fn a_sample_of_everything_finds_a_flipped_bit() {
     assert!(sound.stdout.contains("whole in a sample of"), "{}", sound.stdout);
     damaged.expect_code(10);
     nothing.expect_code(2);
+}
+
+#[test]
+fn an_archive_is_read_from_standard_input_wherever_one_is_named() {
+    let Fixture { env, before, after } = Fixture::new();
+    let piped = |args: &[&str]| {
+        let mut cat = env.program("cat");
+        let mut sender = cat.arg(&after).stdout(Stdio::piped()).spawn().unwrap();
+        let run = finish(env.tool(TOOL).args(args).stdin(sender.stdout.take().unwrap()));
+        sender.wait().unwrap();
+        run
+    };
+
+    piped(&["verify", "-"]).expect_code(0);
+    piped(&["verify", "/dev/stdin"]).expect_code(0);
+    assert!(piped(&["list", "-"]).stdout.contains("changes"));
+    assert_eq!(piped(&["cat", "-", "changes"]).stdout, "after!");
+    piped(&["diff", &after, "-"]).expect_code(0);
+    piped(&["diff", "-", &before]).expect_code(10);
+    piped(&["diff", "-", "-"]).expect_code(2);
+    piped(&["restore", "-", "--to", "back"]).expect_code(0);
+    assert_eq!(fs::read(env.path("back/new")).unwrap(), b"new");
+    let nothing = finish(env.tool(TOOL).args(["list", "-"]).stdin(Stdio::null()));
+    nothing.expect_code(2);
+    assert!(nothing.stderr.contains("`-` is not a tar"), "{}", nothing.stderr);
+}
+
+#[test]
+fn damage_is_named_and_healed_from_the_folder() {
+    let Fixture { env, before, after } = Fixture::new();
+    let path = env.path(&after);
+    let mut bytes = fs::read(&path).unwrap();
+    // Behind the first segment, which holds no entry.
+    let at = bytes.windows(4).position(|bytes| bytes == [0, 0, 0xff, 0xff]).unwrap() + 40;
+    bytes[at] ^= 0x55;
+    fs::write(&path, bytes).unwrap();
+
+    let verified = env.run(TOOL, ["verify", &after]);
+    let json = env.run(TOOL, ["verify", &after, "--heal", "backups", "--json"]);
+    let restored = env.run(TOOL, ["restore", &after, "--to", "back"]);
+    let healed =
+        env.run(TOOL, ["restore", &after, "--heal", "backups", "--to", "healed", "--json"]);
+    let listed = env.run(TOOL, ["cat", &after, "stays"]);
+
+    verified.expect_code(10);
+    for path in ["changes", "new", "stays"] {
+        let line = format!("{after}: lost: `{path}`: ");
+        assert!(
+            verified.stdout.lines().any(|found| found.starts_with(&line)),
+            "{}",
+            verified.stdout
+        );
+        assert!(restored.stderr.contains(&format!("`{path}`: lost: ")), "{}", restored.stderr);
+        assert!(!env.path("back").join(path).exists());
+    }
+    let object: Value = serde_json::from_str(json.expect_code(10).stdout.trim()).unwrap();
+    assert_eq!(
+        (&object["status"], &object["healed"][0]["archive"]),
+        (&"damaged".into(), &before.clone().into())
+    );
+    let lost: Vec<_> = object["lost"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+    // What changed since is nowhere else.
+    assert_eq!(lost, [".", "changes", "mode", "new"]);
+    restored.expect_code(10);
+    listed.expect_code(10);
+    let summary: Value = serde_json::from_str(healed.expect_code(10).stdout.trim()).unwrap();
+    assert_eq!((&summary["n_lost"], &summary["healed"][0]["segments"]), (&4.into(), &1.into()));
+    assert_eq!(fs::read(env.path("healed/stays")).unwrap(), b"stays");
 }

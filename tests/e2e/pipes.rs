@@ -31,7 +31,10 @@ fn writer_to(pipe: &Path) -> File {
 }
 
 /// What reads a file that a person named.
-const READERS: [(&str, &[&str]); 9] = [
+const READERS: [(&str, &[&str]); 12] = [
+    ("devops-backup", &["list", "pipe"]),
+    ("devops-backup", &["verify", "pipe"]),
+    ("devops-backup", &["restore", "pipe", "--to", "restored"]),
     ("devops-backup", &["--config", "pipe", "list", "x.tar.gz"]),
     ("devops-basics", &["--config", "pipe", "hello"]),
     ("devops-monitor", &["--config", "pipe", "sample"]),
@@ -82,10 +85,7 @@ fn a_pipe_where_only_a_file_can_be_is_refused_at_once() {
     let env = TestEnv::new();
     pipe_in(&env);
     for (tool, args) in [
-        ("devops-backup", &["list", "pipe"][..]),
-        ("devops-backup", &["verify", "pipe"]),
-        ("devops-backup", &["restore", "pipe", "--to", "restored"]),
-        ("devops-backup", &["create", "pipe", "backups"]),
+        ("devops-backup", &["create", "pipe", "backups"][..]),
         ("devops-tf", &["apply", "pipe"]),
         ("devops-tf", &["show", "pipe"]),
     ] {

@@ -7,7 +7,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, json, quote, user_folder};
 use devops_core::{
-    archive::{ArchiveError, LeftOut, machine_id},
+    archive::{ArchiveError, Healed, LeftOut, machine_id},
     clock::Clock,
     fs::read_text,
     lock::{Holder, LockError, LockEvent},
@@ -24,6 +24,7 @@ mod list;
 mod profile;
 mod prune;
 mod restore;
+mod stream;
 mod timer;
 mod verify;
 
@@ -140,6 +141,18 @@ fn left_out_json(list: &[LeftOut]) -> Value {
             let mut object = Map::new();
             json::insert_path(&mut object, "path", &left_out.path);
             object.insert("reason".to_owned(), left_out.reason.as_str().into());
+            Value::Object(object)
+        })
+        .collect()
+}
+
+/// Shows which archives held what is damaged in another.
+fn healed_json(list: &[Healed]) -> Value {
+    list.iter()
+        .map(|healed| {
+            let mut object = Map::new();
+            json::insert_path(&mut object, "archive", &healed.archive);
+            object.insert("segments".to_owned(), healed.n_segments.into());
             Value::Object(object)
         })
         .collect()

@@ -11,7 +11,9 @@
 //! before, and `machine` tells hosts of one name apart.
 //!
 //! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes
-//! and then into entries; `list`, `verify`, `restore` and `prune` stand on it.
+//! and then into entries, and stops at the first damage: `verify` and `prune` stand on it. `salvage` goes on
+//! past damage, with what `reader` finds in the archives beside it: `restore`, `list`, `diff` and `cat` stand
+//! on it, and `survey`, which names what is lost. `versions` finds the content behind a path.
 
 use std::path::PathBuf;
 
@@ -62,12 +64,15 @@ mod prune;
 mod reader;
 mod restore;
 mod reuse;
+mod salvage;
 mod selection;
 mod sink;
 mod source;
 mod stored;
 mod stream;
+mod survey;
 mod verify;
+mod versions;
 mod walk;
 mod wanted;
 mod window;
@@ -92,9 +97,11 @@ pub use marks::Marks;
 pub use options::{CreateOptions, IgnoredChanges, Reproducible};
 pub use preview::preview;
 pub use prune::{Candidate, PruneOptions, PrunePlan, plan_prune, remove_pruned};
+pub use reader::Healed;
 pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
 pub use stored::Archive;
 pub use stream::{Stream, spool};
+pub use survey::{Damage, survey};
 pub use verify::{Sampled, Verified, verify, verify_sample};
 
 /// Why an archive could not be created, read, restored or pruned.

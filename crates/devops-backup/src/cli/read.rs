@@ -18,7 +18,7 @@ pub(crate) struct KeyFlags {
 /// List the entries of an archive
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// A tar or tar.gz of any make
+    /// A tar or tar.gz of any make; `-` is stdin
     pub(crate) archive: PathBuf,
     /// Show only what matches, with all below it; without a slash it matches at any depth
     pub(crate) glob: Vec<String>,
@@ -29,7 +29,7 @@ pub(crate) struct ListArgs {
 /// Read archives to their end and prove that they are whole
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
-    /// Tars or tar.gz of any make
+    /// Tars or tar.gz of any make; `-` is stdin
     #[arg(required = true)]
     pub(crate) archive: Vec<PathBuf>,
     /// Compare with this folder as well: what the archive holds must be there, and the same in what `diff
@@ -39,6 +39,9 @@ pub(crate) struct VerifyArgs {
     /// Prove only a random share of the archive, such as 5%
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(crate) sample: Option<f64>,
+    /// Say of damage whether archives in this folder hold what is lost; it stays damage, with exit code 10
+    #[arg(long, value_name = "DIR")]
+    pub(crate) heal: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }
@@ -47,7 +50,7 @@ pub(crate) struct VerifyArgs {
 #[derive(Args, Debug)]
 #[command(after_long_help = DIFF_HELP)]
 pub(crate) struct DiffArgs {
-    /// The first, a tar or tar.gz of any make
+    /// The first, a tar or tar.gz of any make; `-` is stdin, for one of the two
     pub(crate) first: PathBuf,
     /// The second
     pub(crate) second: PathBuf,
@@ -65,7 +68,7 @@ entry has, that is said once, and they are not compared.";
 /// Write the content of one file of an archive to stdout
 #[derive(Args, Debug)]
 pub(crate) struct CatArgs {
-    /// A tar or tar.gz of any make
+    /// A tar or tar.gz of any make; `-` is stdin
     pub(crate) archive: PathBuf,
     /// The path in the archive
     pub(crate) path: PathBuf,

@@ -11,7 +11,7 @@ use super::KeyFlags;
 #[derive(Args, Debug)]
 #[command(after_long_help = RESTORE_HELP)]
 pub(crate) struct RestoreArgs {
-    /// A tar or tar.gz of any make
+    /// A tar or tar.gz of any make; `-` is stdin
     pub(crate) archive: PathBuf,
     /// Restore only these paths, with all below them
     pub(crate) path: Vec<PathBuf>,
@@ -31,6 +31,9 @@ pub(crate) struct RestoreArgs {
     /// Restore owners by their numbers, though users of those names may have others here
     #[arg(long)]
     pub(crate) numeric_owner: bool,
+    /// Take what is damaged from archives in this folder that hold the same, each piece proven by its hash
+    #[arg(long, value_name = "DIR")]
+    pub(crate) heal: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }
@@ -67,6 +70,12 @@ Attributes of `user.*`, access control lists and holes come back as they were. A
 system takes none of is named once, with exit code 3; labels such as `security.selinux` are left to
 this host and named once, with exit code 0, unless --privileged is given.
 
+DAMAGE
+  Of a damaged archive everything that can be read is restored, what is lost is named, and the exit code
+  is 10. No file is left that is whole in part. An archive with an index loses what lies in the damage and
+  nothing else; without one the next sound header behind the damage is looked for. With --heal an archive
+  that has all its losses in others of the folder is restored with exit code 0; encrypted ones need keys.
+
 ODDITIES
-  Garbage behind the end, or a missing end mark, is a warning. A cut-off archive is damaged: what came
-  before the damage is restored, and the exit code is 10.";
+  Garbage behind the end, or a missing end mark, is a warning. What tars read differently is restored as
+  GNU tar does, named, and the exit code is 10. An entry of an unknown sort is restored as a file and named.";

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::archive::{self, Archive};
 
-use super::{failure, keys::keys};
+use super::{failure, keys::keys, stream::take_streams};
 use crate::cli::CatArgs;
 
 pub(super) fn cat(args: &CatArgs, session: &Session) -> Result<Outcome, Failure> {
-    let keys = keys(&args.keys, session)?;
+    let mut keys = keys(&args.keys, session)?;
+    take_streams(&mut keys, [args.archive.as_path()], session)?;
     let archive = Archive { path: &args.archive, keys: &keys };
     let mut out = Stdout { session, failure: None };
     let written = archive::cat(archive, &args.path, session.cancel(), &mut out);

@@ -6,11 +6,12 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::archive::{self, Archive, Comparison, Difference};
 use serde_json::Value;
 
-use super::{failure, keys::keys, object, tell_left_out};
+use super::{failure, keys::keys, object, stream::take_streams, tell_left_out};
 use crate::cli::DiffArgs;
 
 pub(super) fn diff(args: &DiffArgs, session: &Session) -> Result<Outcome, Failure> {
-    let keys = keys(&args.keys, session)?;
+    let mut keys = keys(&args.keys, session)?;
+    take_streams(&mut keys, [args.first.as_path(), &args.second], session)?;
     let of = |path| Archive { path, keys: &keys };
     let (first, second) = (of(&args.first), of(&args.second));
     let comparison = archive::diff(first, second, session.cancel()).map_err(failure)?;

@@ -10,11 +10,12 @@ use devops_cli::{
 use devops_core::archive::{self, Archive, Entry, EntryKind, ListEvent, Origin};
 use serde_json::{Map, Value};
 
-use super::{failure, keys::keys, object};
+use super::{failure, keys::keys, object, stream::take_streams};
 use crate::cli::ListArgs;
 
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {
-    let keys = keys(&args.keys, session)?;
+    let mut keys = keys(&args.keys, session)?;
+    take_streams(&mut keys, [args.archive.as_path()], session)?;
     let archive = Archive { path: &args.archive, keys: &keys };
     let mut printed = Ok(());
     let listed = archive::list(archive, &args.glob, session.cancel(), &mut |event| {

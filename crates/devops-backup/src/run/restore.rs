@@ -4,17 +4,20 @@ use std::{fs, path::Path, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json, quote};
 use devops_core::{
-    archive::{self, Archive, Lookup, RestoreEvent, RestoreOptions},
+    archive::{self, Archive, Healed, Lookup, RestoreEvent, RestoreOptions, RestoreSummary},
     units::ByteSize,
 };
 use serde_json::Value;
 
-use super::{failure, keys::keys, left_out_json, object, tell_left_out};
+use super::{
+    failure, healed_json, keys::keys, left_out_json, object, stream::take_streams, tell_left_out,
+};
 use crate::cli::RestoreArgs;
 
 pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, Failure> {
     let started = Instant::now();
-    let keys = keys(&args.keys, session)?;
+    let mut keys = keys(&args.keys, session)?;
+    take_streams(&mut keys, [args.archive.as_path()], session)?;
     let total = fs::metadata(&args.archive).ok().map(|metadata| metadata.len());
     let progress = session.progress("restoring", total);
     let options = RestoreOptions {
@@ -26,6 +29,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
         privileged: args.privileged,
         numeric_owner: args.numeric_owner,
         root: Path::new("/"),
+        heal: args.heal.as_deref(),
         lookup: Lookup::Kernel,
     };
     let restored = archive::restore(&options, session.cancel(), &mut |event| match event {
@@ -37,24 +41,45 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     });
     let summary = restored.map_err(failure)?;
     progress.finish();
-    if session.json() {
-        let mut object = object("summary", "archive", &args.archive);
-        json::insert_path(&mut object, "to", &args.to);
-        object.insert("entries".to_owned(), summary.n_entries.into());
-        object.insert("bytes".to_owned(), summary.n_bytes.into());
-        object.insert("skipped".to_owned(), left_out_json(&summary.left_out));
-        object.insert("n_skipped".to_owned(), summary.n_left_out.into());
-        object.insert("notes".to_owned(), summary.notes.as_slice().into());
-        object.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
-        session.emit(&Value::Object(object))?;
-    } else {
+    tell(args, &summary, started, session)?;
+    Ok(match (&summary.damage, summary.n_faults()) {
+        (Some(_), _) => Outcome::No,
+        (None, 0) => Outcome::Done,
+        (None, 1) => Outcome::Partial("one thing was not restored as it was".to_owned()),
+        (None, n) => Outcome::Partial(format!("{n} things were not restored as they were")),
+    })
+}
+
+/// Says what was restored, what is damaged, and which archives healed it.
+fn tell(
+    args: &RestoreArgs,
+    summary: &RestoreSummary,
+    started: Instant,
+    session: &Session,
+) -> Result<(), Failure> {
+    let archive = quote(&args.archive);
+    for Healed { archive: other, n_segments } in &summary.healed {
+        session.status(format!("healed {n_segments} damaged segments from `{}`", quote(other)));
+    }
+    if let Some(reason) = &summary.damage {
+        let n_lost = summary.n_lost;
+        session.warn(format!("`{archive}` is damaged, and {n_lost} entries are lost: {reason}"));
+    }
+    if !session.json() {
         let size = ByteSize(summary.n_bytes);
         let to = quote(&args.to);
-        session.line(format!("Restored {} entries, {size}, to {to}", summary.n_entries))?;
+        return session.line(format!("Restored {} entries, {size}, to {to}", summary.n_entries));
     }
-    Ok(match summary.n_faults() {
-        0 => Outcome::Done,
-        1 => Outcome::Partial("one thing was not restored as it was".to_owned()),
-        n => Outcome::Partial(format!("{n} things were not restored as they were")),
-    })
+    let mut object = object("summary", "archive", &args.archive);
+    json::insert_path(&mut object, "to", &args.to);
+    object.insert("entries".to_owned(), summary.n_entries.into());
+    object.insert("bytes".to_owned(), summary.n_bytes.into());
+    object.insert("skipped".to_owned(), left_out_json(&summary.left_out));
+    object.insert("n_skipped".to_owned(), summary.n_left_out.into());
+    object.insert("damage".to_owned(), summary.damage.as_deref().into());
+    object.insert("n_lost".to_owned(), summary.n_lost.into());
+    object.insert("healed".to_owned(), healed_json(&summary.healed));
+    object.insert("notes".to_owned(), summary.notes.as_slice().into());
+    object.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
+    session.emit(&Value::Object(object))
 }

@@ -4,17 +4,18 @@ use std::{fs, path::Path};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    archive::{self, Archive, ArchiveError, Sampled, Verified},
+    archive::{self, Archive, ArchiveError, Damage, Healed, Sampled, Verified},
     kind::{HasKind, Kind},
     units::ByteSize,
 };
 use serde_json::Value;
 
-use super::{compare, keys::keys, object};
+use super::{compare, healed_json, keys::keys, left_out_json, object, stream::take_streams};
 use crate::cli::VerifyArgs;
 
 pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
-    let keys = keys(&args.keys, session)?;
+    let mut keys = keys(&args.keys, session)?;
+    take_streams(&mut keys, args.archive.iter().map(AsRef::as_ref), session)?;
     let mut is_damaged = false;
     let mut failures = Vec::new();
     for path in &args.archive {
@@ -23,7 +24,7 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
             Ok(proof) => is_damaged |= tell(archive, &proof, args, session)?,
             Err(error @ ArchiveError::Damaged { .. }) => {
                 is_damaged = true;
-                session.line(damaged(path, &error, session.json()))?;
+                tell_damage(archive, &error, args, session)?;
             }
             Err(error) if error.kind() == Kind::Interrupted => return Err(error.into()),
             Err(error) => {
@@ -143,15 +144,54 @@ fn unread(path: &Path, status: &str, failure: &Failure) -> String {
     Value::Object(object).to_string()
 }
 
-fn damaged(path: &Path, error: &ArchiveError, json: bool) -> String {
-    let ArchiveError::Damaged { n_entries, reason, .. } = error else { return error.to_string() };
-    if !json {
-        return format!("{}: damaged after {n_entries} entries: {reason}", quote(path));
+/// Says what is wrong with an archive, and what is lost by it.
+fn tell_damage(
+    archive: Archive<'_>,
+    error: &ArchiveError,
+    args: &VerifyArgs,
+    session: &Session,
+) -> Result<(), Failure> {
+    let progress = session.progress("surveying", None);
+    let on_bytes = &mut |n_bytes| progress.set(n_bytes);
+    let found = archive::survey(archive, args.heal.as_deref(), session.cancel(), on_bytes);
+    progress.finish();
+    let damage = match found {
+        Ok(damage) => damage,
+        // Nothing can be read of it at all.
+        Err(ArchiveError::Damaged { .. }) => Damage::default(),
+        Err(error) => return Err(error.into()),
+    };
+    if session.json() {
+        return session.line(damaged_json(archive.path, error, &damage));
     }
+    let path = quote(archive.path);
+    if let ArchiveError::Damaged { n_entries, reason, .. } = error {
+        session.line(format!("{path}: damaged after {n_entries} entries: {reason}"))?;
+    }
+    for lost in &damage.lost {
+        session.line(format!("{path}: lost: `{}`: {}", quote(&lost.path), lost.reason))?;
+    }
+    match damage.n_lost - damage.lost.len() {
+        0 => {}
+        n_more => session.line(format!("{path}: lost: {n_more} more"))?,
+    }
+    for Healed { archive: other, n_segments } in &damage.healed {
+        let other = quote(other);
+        session.line(format!("{path}: `{other}` has {n_segments} of the damaged segments"))?;
+    }
+    Ok(())
+}
+
+fn damaged_json(path: &Path, error: &ArchiveError, damage: &Damage) -> String {
     let mut object = object("verified", "archive", path);
     object.insert("status".to_owned(), "damaged".into());
     object.insert("whole".to_owned(), false.into());
-    object.insert("entries".to_owned(), (*n_entries).into());
-    object.insert("reason".to_owned(), reason.as_str().into());
+    if let ArchiveError::Damaged { n_entries, reason, .. } = error {
+        object.insert("entries".to_owned(), (*n_entries).into());
+        object.insert("reason".to_owned(), reason.as_str().into());
+    }
+    object.insert("lost".to_owned(), left_out_json(&damage.lost));
+    object.insert("n_lost".to_owned(), damage.n_lost.into());
+    object.insert("healed".to_owned(), healed_json(&damage.healed));
     Value::Object(object).to_string()
 }

@@ -1,27 +1,22 @@
 //! Writes the content of one file of an archive.
 
-use std::{
-    io::Write,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, ops::Range, path::Path};
 
 use super::{
     ArchiveError,
-    entry::{Entry, EntryKind},
-    reader::Reader,
+    entry::Entry,
+    salvage::{Found, Salvage},
     stored::Archive,
+    versions::{Holder, holders},
     wanted::plain,
 };
 use crate::{cancel::Cancel, fs::At};
 
-/// How many hard links are followed, each to an earlier name: more is a circle.
-const MAX_LINKS: usize = 16;
-
 /// Writes the content of the file at `path` in `archive` to `out`, holes as zeros.
 ///
-/// Of an archive with an index only that file is read. Fails with [`ArchiveError::NothingMatches`]
-/// when there is none, and with [`ArchiveError::WrongKind`] when it is something else.
+/// Of several entries of that path the last counts, as for every tar. Of an archive with an index only that
+/// file is read. Fails with [`ArchiveError::NothingMatches`] when there is none, with
+/// [`ArchiveError::WrongKind`] when it is something else, and with [`ArchiveError::Damaged`] when it is lost.
 pub fn cat<'a>(
     archive: impl Into<Archive<'a>>,
     path: &Path,
@@ -29,39 +24,40 @@ pub fn cat<'a>(
     out: &mut dyn Write,
 ) -> Result<(), ArchiveError> {
     let archive = archive.into();
-    let mut path = plain(path).to_owned();
-    for _ in 0..MAX_LINKS {
-        let is_wanted = |other: &Path| plain(other) == path;
-        let mut reader = Reader::open_for(archive, cancel, &mut { is_wanted })?;
-        let (entry, target) = find(&mut reader, &path)?;
-        match target {
-            Some(target) => plain(&target).clone_into(&mut path),
-            None => return copy(&entry, &mut reader, out),
+    let holder = holders(archive, vec![plain(path).to_owned()], cancel)?.remove(0);
+    let wrong = |what| ArchiveError::WrongKind { path: path.to_owned(), what };
+    let number = match holder {
+        Holder::File(number) => number,
+        Holder::Other(kind) => {
+            return Err(wrong(format!("a {}, and only files have content", kind.name())));
         }
-    }
-    Err(ArchiveError::WrongKind { path, what: "a hard link that leads in a circle".to_owned() })
-}
-
-/// Returns the first entry of that path, and where it leads if it is a hard link.
-fn find(reader: &mut Reader, path: &Path) -> Result<(Entry, Option<PathBuf>), ArchiveError> {
-    while let Some(entry) = reader.next_entry()? {
-        if plain(&entry.path) != path {
+        Holder::Circle => return Err(wrong("a hard link that leads in a circle".to_owned())),
+        Holder::Nothing => return Err(nothing(archive, path)),
+    };
+    let is_wanted = &mut |n, _: &Path| n == number;
+    let mut reader = Salvage::open_some(archive, None, cancel, Some(is_wanted))?;
+    while let Some(found) = reader.next()? {
+        if reader.number() != number {
             continue;
         }
-        return match entry.kind.clone() {
-            EntryKind::File => Ok((entry, None)),
-            EntryKind::HardLink { target } => Ok((entry, Some(target))),
-            kind => {
-                let what = format!("a {}, and only files have content", kind.name());
-                Err(ArchiveError::WrongKind { path: path.to_owned(), what })
-            }
-        };
+        match found {
+            Found::Entry(entry) => return copy(&entry, &mut reader, out),
+            Found::Lost(lost) if lost.path.is_some() => break,
+            Found::Lost(_) => {}
+        }
     }
-    let (archive, wanted) = (reader.path().to_owned(), path.display().to_string());
-    Err(ArchiveError::NothingMatches { archive, wanted })
+    match reader.take_damage() {
+        Some(error) => Err(error),
+        None => Err(nothing(archive, path)),
+    }
 }
 
-fn copy(entry: &Entry, reader: &mut Reader, out: &mut dyn Write) -> Result<(), ArchiveError> {
+fn nothing(archive: Archive<'_>, path: &Path) -> ArchiveError {
+    let (archive, wanted) = (archive.path.to_owned(), plain(path).display().to_string());
+    ArchiveError::NothingMatches { archive, wanted }
+}
+
+fn copy(entry: &Entry, reader: &mut Salvage, out: &mut dyn Write) -> Result<(), ArchiveError> {
     let stdout = Path::new("standard output");
     let mut content = Content::new(entry, reader);
     let mut buffer = vec![0; 128 << 10];
@@ -91,13 +87,13 @@ fn runs(entry: &Entry) -> Vec<(Range<u64>, bool)> {
 
 /// Reads the content of an entry, holes as zeros.
 pub(super) struct Content<'a> {
-    reader: &'a mut Reader,
+    reader: &'a mut Salvage,
     runs: std::vec::IntoIter<(Range<u64>, bool)>,
     current: (Range<u64>, bool),
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn new(entry: &Entry, reader: &'a mut Reader) -> Self {
+    pub(super) fn new(entry: &Entry, reader: &'a mut Salvage) -> Self {
         Self { reader, runs: runs(entry).into_iter(), current: (0..0, true) }
     }
 

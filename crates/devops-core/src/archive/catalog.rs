@@ -6,8 +6,9 @@ use super::{
     content::{ContentHash, between_holes, has_huge_holes},
     entry::{Entry, EntryKind},
     index::Place,
-    reader::{Indexed, Reader},
-    stored::{Archive, Stored, unread},
+    reader::Indexed,
+    salvage::{Found, Salvage},
+    stored::{Archive, Stored},
     xattr::{self, Digest},
 };
 use crate::{archive_index::Origin, cancel::Cancel};
@@ -15,14 +16,13 @@ use crate::{archive_index::Origin, cancel::Cancel};
 /// What an archive holds.
 pub(super) struct Catalog {
     source: Source,
-    origin: Option<Origin>,
     /// Whether contents without a hash in an index are read for it.
     is_hashed: bool,
 }
 
 enum Source {
-    Index { indexed: Indexed, place: Place },
-    Stream { reader: Box<Reader>, first: Option<Entry> },
+    Index { indexed: Box<Indexed>, place: Place },
+    Stream { reader: Box<Salvage>, first: Option<Entry> },
 }
 
 /// An entry of a catalog.
@@ -36,18 +36,15 @@ pub(super) struct Listed {
 
 impl Catalog {
     pub(super) fn open(archive: Archive<'_>, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let stored = Stored::open(archive)?;
+        let stored = Stored::open_tolerant(archive)?;
         if let Some(indexed) = Indexed::open(&stored) {
             let place = indexed.index.start();
-            let origin = indexed.origin();
-            let origin = origin.map_err(|error| unread(archive.path, 0, error))?;
-            let source = Source::Index { indexed, place };
-            return Ok(Self { source, origin, is_hashed: false });
+            let source = Source::Index { indexed: Box::new(indexed), place };
+            return Ok(Self { source, is_hashed: false });
         }
-        let mut reader = Box::new(Reader::stream(archive.path, stored, cancel)?);
-        let first = reader.next_entry()?;
-        let origin = reader.origin().cloned();
-        Ok(Self { source: Source::Stream { reader, first }, origin, is_hashed: false })
+        let mut reader = Box::new(Salvage::open(archive, None, cancel)?);
+        let first = next_entry(&mut reader)?;
+        Ok(Self { source: Source::Stream { reader, first }, is_hashed: false })
     }
 
     /// Opens an archive of which the hashes of all contents are needed.
@@ -64,10 +61,16 @@ impl Catalog {
     }
 
     /// Returns where the archive came from, where it says so.
-    pub(super) fn origin(&self) -> Option<&Origin> {
-        self.origin.as_ref()
+    ///
+    /// With an index that is read from the beginning of the tar, which may be damaged.
+    pub(super) fn origin(&self) -> std::io::Result<Option<Origin>> {
+        match &self.source {
+            Source::Index { indexed, .. } => indexed.origin(),
+            Source::Stream { reader, .. } => Ok(reader.origin().cloned()),
+        }
     }
 
+    /// Returns the next entry, past damage; at the end [`ArchiveError::Damaged`] if there was any.
     pub(super) fn next(&mut self) -> Result<Option<Listed>, ArchiveError> {
         match &mut self.source {
             Source::Index { indexed, place } => {
@@ -81,14 +84,16 @@ impl Catalog {
             Source::Stream { reader, first } => {
                 let entry = match first.take() {
                     Some(first) => Some(first),
-                    None => reader.next_entry()?,
+                    None => next_entry(reader)?,
                 };
-                let Some(entry) = entry else { return Ok(None) };
+                let Some(entry) = entry else {
+                    return reader.take_damage().map_or(Ok(None), Err);
+                };
                 let has_content = entry.kind == EntryKind::File && entry.size > 0;
                 let hash =
                     if self.is_hashed && has_content { Some(hash(&entry, reader)?) } else { None };
                 // Many a tar holds no attributes of any entry, which says nothing of this one.
-                let is_told = self.origin.is_some() || !entry.xattrs.is_empty();
+                let is_told = reader.origin().is_some() || !entry.xattrs.is_empty();
                 let attributes = xattr::digest(&entry.xattrs).filter(|_| is_told);
                 Ok(Some(Listed { entry, hash, attributes }))
             }
@@ -104,7 +109,18 @@ impl Catalog {
     }
 }
 
-fn hash(entry: &Entry, reader: &mut Reader) -> Result<ContentHash, ArchiveError> {
+/// Returns the next entry that is not lost.
+fn next_entry(reader: &mut Salvage) -> Result<Option<Entry>, ArchiveError> {
+    loop {
+        match reader.next()? {
+            Some(Found::Entry(entry)) => return Ok(Some(entry)),
+            Some(Found::Lost(_)) => {}
+            None => return Ok(None),
+        }
+    }
+}
+
+fn hash(entry: &Entry, reader: &mut Salvage) -> Result<ContentHash, ArchiveError> {
     if let Some(extents) = &entry.extents
         && has_huge_holes(entry.size, extents)
     {

@@ -3,7 +3,16 @@
 //! The format is version 1 of age, <https://c2sp.org/age>: `age -d` and `rage -d` open what is made here.
 //! Recipients are public, so a host that can make backups cannot read its old ones.
 
-use std::{cell::Cell, fmt, fs::File, io, iter};
+use std::{
+    cell::Cell,
+    fmt,
+    fs::File,
+    io::{self, Read, Write},
+    iter,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use age::{
     DecryptError, Decryptor, Encryptor, Identity, Recipient,
@@ -13,6 +22,8 @@ use age::{
 use age_core::format::{FileKey, Stanza};
 
 use crate::{
+    cancel::Cancel,
+    fs::{At, Input, PathError},
     kind::{HasKind, Kind},
     secret::Secret,
 };
@@ -95,19 +106,45 @@ fn secret(passphrase: &Secret) -> Result<SecretString, BadKey> {
     Ok(SecretString::from(passphrase.to_owned()))
 }
 
-/// What opens encrypted archives.
-pub struct Keys(Vec<Box<dyn Identity + Send + Sync>>);
+/// What opens archives that do not open by their path alone: encrypted ones, and those from a pipe.
+#[derive(Clone)]
+pub struct Keys {
+    identities: Vec<Arc<dyn Identity + Send + Sync>>,
+    /// Open files, by the path that was named.
+    streams: Vec<(PathBuf, Arc<File>)>,
+}
 
 impl Keys {
     /// Opens nothing.
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { identities: Vec::new(), streams: Vec::new() }
+    }
+
+    /// Adds the archive in `open`, which is then found under `path`; one that comes through a pipe is kept in a
+    /// temporary file without a name, since an archive is read from its end.
+    pub fn add_stream(
+        &mut self,
+        path: &Path,
+        open: OwnedFd,
+        cancel: &Cancel,
+    ) -> Result<(), PathError> {
+        let mut file = File::from(open);
+        if !file.metadata().at(path, "read")?.is_file() {
+            file = spool(path, Input::new(file, cancel))?;
+        }
+        self.streams.push((path.to_owned(), Arc::new(file)));
+        Ok(())
+    }
+
+    /// Returns the open file that is found under a path.
+    pub(super) fn stream(&self, path: &Path) -> Option<&File> {
+        self.streams.iter().find(|(named, _)| named == path).map(|(_, file)| &**file)
     }
 
     /// Adds a secret key, `AGE-SECRET-KEY-1…`.
     pub fn add_identity(&mut self, identity: &Secret) -> Result<(), BadKey> {
         let identity = identity.expose().parse::<age::x25519::Identity>();
-        self.0.push(Box::new(identity.map_err(|_| BadKey::Identity)?));
+        self.identities.push(Arc::new(identity.map_err(|_| BadKey::Identity)?));
         Ok(())
     }
 
@@ -115,13 +152,13 @@ impl Keys {
     pub fn add_passphrase(&mut self, passphrase: &Secret) -> Result<(), BadKey> {
         let mut identity = age::scrypt::Identity::new(secret(passphrase)?);
         identity.set_max_work_factor(MAX_WORK);
-        self.0.push(Box::new(identity));
+        self.identities.push(Arc::new(identity));
         Ok(())
     }
 
     /// Returns whether there is nothing that opens anything.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.identities.is_empty()
     }
 
     /// Opens a file, and returns its own key too.
@@ -154,7 +191,20 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.len())
+        write!(f, "Keys({})", self.identities.len())
+    }
+}
+
+/// Copies what comes through a pipe into a file without a name.
+fn spool(path: &Path, mut input: Input) -> Result<File, PathError> {
+    let folder = std::env::temp_dir();
+    let mut file = tempfile::tempfile().at(&folder, "write a file in")?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match input.read(&mut buffer).at(path, "read")? {
+            0 => return Ok(file),
+            n => file.write_all(&buffer[..n]).at(&folder, "write a file in")?,
+        }
     }
 }
 
@@ -178,7 +228,8 @@ impl Identity for Opener<'_> {
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
-        let found = self.keys.0.iter().find_map(|identity| identity.unwrap_stanzas(stanzas))?;
+        let found =
+            self.keys.identities.iter().find_map(|identity| identity.unwrap_stanzas(stanzas))?;
         Some(found.inspect(|key| self.key.set(Some(copy(key)))))
     }
 }

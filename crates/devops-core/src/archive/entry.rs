@@ -101,6 +101,17 @@ impl EntryKind {
         }
     }
 
+    /// Returns whether what is stored with it is the content of a file.
+    ///
+    /// Of a sort that POSIX does not know that is so as well: it is extracted as a regular file.
+    pub(super) fn has_content(&self) -> bool {
+        match self {
+            Self::File => true,
+            Self::Unsupported { flag } => !matches!(flag, b'V' | b'M' | b'N' | b'S'),
+            _ => false,
+        }
+    }
+
     /// Returns the first letter of an `ls -l` line.
     pub fn letter(&self) -> char {
         match self {

@@ -5,7 +5,7 @@ use super::{
     catalog::{Catalog, Listed},
     entry::Entry,
     reader::Reader,
-    stored::{Archive, Stored},
+    stored::{Archive, Stored, unread},
     wanted::Wanted,
 };
 use crate::{archive_index::Origin, cancel::Cancel};
@@ -23,7 +23,8 @@ pub enum ListEvent<'a> {
 
 /// Shows the entries of `archive` that match one of `patterns`, or all; `on_event` returns whether to go on.
 ///
-/// Fails with [`ArchiveError::NothingMatches`] when a pattern matched nothing.
+/// Fails with [`ArchiveError::NothingMatches`] when a pattern matched nothing, and with
+/// [`ArchiveError::Damaged`] once all was shown that can be read of a damaged archive.
 pub fn list<'a>(
     archive: impl Into<Archive<'a>>,
     patterns: &[String],
@@ -33,19 +34,33 @@ pub fn list<'a>(
     let archive = archive.into();
     let mut wanted = Wanted::patterns(patterns)?;
     let mut catalog = Catalog::open(archive, cancel)?;
-    if let Some(origin) = catalog.origin()
-        && !on_event(ListEvent::Origin(origin))
-    {
-        return Ok(());
+    let mut damage = None;
+    match catalog.origin() {
+        Ok(Some(origin)) if !on_event(ListEvent::Origin(&origin)) => return Ok(()),
+        Ok(_) => {}
+        Err(error) => damage = Some(unread(archive.path, 0, error)),
     }
-    while let Some(Listed { entry, .. }) = catalog.next()? {
+    loop {
         cancel.check()?;
-        if wanted.takes(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
-            return Ok(());
+        match catalog.next() {
+            Ok(Some(Listed { entry, .. })) => {
+                if wanted.takes(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
+                    return Ok(());
+                }
+            }
+            Ok(None) => break,
+            Err(error @ ArchiveError::Damaged { .. }) => {
+                damage.get_or_insert(error);
+                break;
+            }
+            Err(error) => return Err(error),
         }
     }
     for note in catalog.notes() {
         on_event(ListEvent::Note(note));
+    }
+    if let Some(damage) = damage {
+        return Err(damage);
     }
     match wanted.unmatched().next() {
         Some(pattern) => Err(ArchiveError::NothingMatches {

@@ -7,7 +7,6 @@
 
 use std::{
     io::{self, Read},
-    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,7 +14,7 @@ use std::{
 use super::{
     ArchiveError,
     entry::Entry,
-    index::{Hash, Indexed as IndexedEntry, Place},
+    index::Hash,
     stored::{Archive, Stored, unread},
 };
 use crate::{
@@ -24,17 +23,23 @@ use crate::{
 };
 
 mod entries;
+mod fields;
+mod heal;
+mod indexed;
 mod input;
 mod number;
 mod owner_names;
 mod pax;
+mod resync;
 mod segments;
 mod sparse;
 
 use entries::{Ending, Entries, Fault};
+pub use heal::Healed;
+pub(super) use heal::{HealedSegments, Healer, summed};
+pub(super) use indexed::{Expected, Indexed, agrees};
 use input::Input;
-pub(super) use segments::Indexed;
-use segments::Segments;
+pub(super) use segments::Segments;
 
 /// Reads one archive from its beginning to its end, and as [`Read`] the content of its current entry.
 pub(super) struct Reader {
@@ -47,99 +52,36 @@ pub(super) struct Reader {
     is_over: bool,
 }
 
-/// The entries of an index that the tar must agree with.
-struct Expected {
-    indexed: Arc<Indexed>,
-    place: Place,
-    /// The numbers of those that are read; `None` for all.
-    some: Option<std::vec::IntoIter<u64>>,
-}
-
-impl Expected {
-    fn next(&mut self) -> Option<IndexedEntry> {
-        let wanted = match &mut self.some {
-            Some(some) => Some(some.next()?),
-            None => None,
-        };
-        loop {
-            let next = self.indexed.index.next(&mut self.place)?;
-            if wanted.is_none_or(|n| n == next.n) {
-                return Some(next);
-            }
-        }
-    }
-}
-
 impl Reader {
-    /// Opens an archive to read all of it.
-    pub(super) fn open(archive: Archive<'_>, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        Self::whole(archive, false, cancel)
-    }
-
     /// Opens an archive to prove every byte of it.
     pub(super) fn open_to_prove(
         archive: Archive<'_>,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
-        Self::whole(archive, true, cancel)
-    }
-
-    fn whole(
-        archive: Archive<'_>,
-        is_thorough: bool,
-        cancel: &Cancel,
-    ) -> Result<Self, ArchiveError> {
-        let (path, stored) = (archive.path, Stored::open(archive)?);
-        match Indexed::open(&stored) {
-            Some(indexed) => Ok(Self::all(path, indexed, is_thorough, cancel)),
-            None => Self::stream(path, stored, cancel),
-        }
-    }
-
-    /// Opens an archive of which only entries that `is_wanted` are needed; without an index all come.
-    pub(super) fn open_for(
-        archive: Archive<'_>,
-        cancel: &Cancel,
-        is_wanted: &mut dyn FnMut(&Path) -> bool,
-    ) -> Result<Self, ArchiveError> {
         let (path, stored) = (archive.path, Stored::open(archive)?);
         let Some(indexed) = Indexed::open(&stored) else {
             return Self::stream(path, stored, cancel);
         };
-        let mut numbers = Vec::new();
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for entry in indexed.index.entries() {
-            if !is_wanted(&entry.record.entry.path) {
-                continue;
-            }
-            numbers.push(entry.n);
-            match ranges.last_mut() {
-                Some(last) if last.end == entry.raw_at => last.end = entry.end(),
-                _ => ranges.push(entry.raw_at..entry.end()),
-            }
-        }
         let indexed = Arc::new(indexed);
-        let segments = Segments::some(Arc::clone(&indexed), &ranges);
-        let some = Some(numbers.into_iter());
-        Ok(Self::indexed(path, indexed, some, Input::segments(segments, cancel)))
+        let segments = Segments::all(Arc::clone(&indexed), true);
+        let entries = Entries::new(Input::segments(segments, cancel));
+        Ok(Self::new(path, entries, Some(Expected::new(indexed, None))))
     }
 
-    fn all(path: &Path, indexed: Indexed, is_thorough: bool, cancel: &Cancel) -> Self {
-        let indexed = Arc::new(indexed);
-        let segments = Segments::all(Arc::clone(&indexed), is_thorough);
-        Self::indexed(path, indexed, None, Input::segments(segments, cancel))
+    /// Reads what is in these segments, wherever [`entry_at`](Self::entry_at) is told that an entry is.
+    pub(super) fn scattered(path: &Path, segments: Segments, cancel: &Cancel) -> Self {
+        let entries = Entries::new(Input::segments(segments, cancel));
+        Self::new(path, entries, None)
     }
 
-    fn indexed(
+    /// Reads from the first byte on, and as GNU tar does what readers understand differently.
+    pub(super) fn lenient(
         path: &Path,
-        indexed: Arc<Indexed>,
-        some: Option<std::vec::IntoIter<u64>>,
-        input: Input,
-    ) -> Self {
-        let place = indexed.index.start();
-        let expected = Some(Expected { indexed, place, some });
-        let entries = Entries::new(input);
-        Self::new(path, entries, expected)
+        stored: Stored,
+        cancel: &Cancel,
+    ) -> Result<Self, ArchiveError> {
+        let input = Input::new(stored, cancel).map_err(|error| unread(path, 0, error))?;
+        Ok(Self::new(path, Entries::new(input.tolerant()).lenient(), None))
     }
 
     /// Reads from the first byte on.
@@ -204,7 +146,8 @@ impl Reader {
             Ok(None) if self.is_over => Ok(None),
             Ok(None) => {
                 self.is_over = true;
-                // Zeros alone end a tar, but a file of nothing else is what a crash leaves.
+                // Zeros alone end a tar, but a file of nothing else is what a crash leaves, and disk images
+                // begin with them.
                 if !self.entries.has_header() && self.entries.input().n_members() == 0 {
                     return Err(self.error(Fault::NotTar));
                 }
@@ -222,17 +165,51 @@ impl Reader {
         let Some(expected) = &mut self.expected else { return Ok(entry) };
         let next = expected.next();
         self.expected_hash = next.as_ref().and_then(|next| next.hash);
-        let is_agreed = next.is_some_and(|next| {
-            entry.holes = next.record.holes;
-            let other = next.record.entry;
-            let facts = |entry: &Entry| {
-                (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime, entry.extents.is_none())
-            };
-            let is_same_owner = (&entry.uname, &entry.gname) == (&other.uname, &other.gname);
-            let is_same_kind = entry.path == other.path && entry.kind == other.kind;
-            is_same_kind && is_same_owner && facts(&entry) == facts(&other)
-        });
+        let is_agreed = next.is_some_and(|next| agrees(&mut entry, next));
         if is_agreed { Ok(entry) } else { Err(self.damaged("its index says something else")) }
+    }
+
+    /// Returns the entry that begins at byte `raw_at` of the tar; `None` when there is none.
+    ///
+    /// Places must be asked for in their order. Only bytes that cannot be read are an error.
+    pub(super) fn entry_at(&mut self, raw_at: u64) -> Result<Option<Entry>, ArchiveError> {
+        let found = self.entries.input_mut().skip_to(raw_at).map_err(Fault::Stream);
+        let next = found.and_then(|is_found| {
+            self.entries.restart(Vec::new());
+            if is_found { self.entries.next_entry() } else { Ok(None) }
+        });
+        match next {
+            Ok(entry) => Ok(entry),
+            Err(fault @ Fault::Stream(_)) => Err(self.error(fault)),
+            Err(Fault::Damaged(_) | Fault::NotTar) => Ok(None),
+        }
+    }
+
+    /// Returns the segments that are read, if any are.
+    pub(super) fn segments(&mut self) -> Option<&mut Segments> {
+        self.entries.input_mut().as_segments()
+    }
+
+    /// Reads the segments that are left, and compares the checksum of the whole.
+    pub(super) fn finish_segments(&mut self) -> Result<(), ArchiveError> {
+        let finished = self.entries.input_mut().finish_segments();
+        finished.map_err(|error| self.error(Fault::Stream(error)))
+    }
+
+    /// Goes on at the next entry behind damage; returns how many bytes were passed over, or `None` when
+    /// nothing more can be read. `has_failed` says that it was the input that could not be read.
+    pub(super) fn resync(&mut self, has_failed: bool) -> Result<Option<u64>, ArchiveError> {
+        self.entries.resync(has_failed).map_err(|fault| self.error(fault))
+    }
+
+    /// Returns whether the end of the tar was read.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Takes what readers understand differently of the current entry.
+    pub(super) fn take_doubt(&mut self) -> Option<&'static str> {
+        self.entries.take_doubt()
     }
 
     /// Reads stored content of the current entry; 0 at its end. Of a sparse file these are its extents,
@@ -263,6 +240,9 @@ impl Reader {
             }
             other => other?,
         };
+        if has_more && !self.entries.has_header() {
+            return Err(self.error(Fault::NotTar));
+        }
         if has_more {
             self.note("bytes behind its end mark were not read as entries")?;
         }

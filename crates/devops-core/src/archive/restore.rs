@@ -15,7 +15,8 @@ use super::{
     ArchiveError,
     entry::{Entry, EntryKind},
     event::LeftOut,
-    reader::Reader,
+    reader::{HealedSegments, summed},
+    salvage::{Found, Lost, Salvage},
     wanted::Wanted,
 };
 use crate::{
@@ -43,11 +44,11 @@ use place::place;
 use target::Target;
 use trouble::{Made, Note, Trouble};
 
-/// Restores what is wanted of an archive.
+/// Restores what is wanted of an archive, past any damage.
 ///
-/// What cannot or must not be restored is named in the summary, and everything else is restored.
+/// What cannot or must not be restored, or is lost, is named in the summary, and everything else is restored.
 /// Fails with [`ArchiveError::NothingMatches`] when nothing wanted is in the archive, and with
-/// [`ArchiveError::Damaged`] when the archive breaks off; what came before stays.
+/// [`ArchiveError::Damaged`] when nothing at all can be read of it.
 pub fn restore(
     options: &RestoreOptions<'_>,
     cancel: &Cancel,
@@ -55,31 +56,35 @@ pub fn restore(
 ) -> Result<RestoreSummary, ArchiveError> {
     let mut reader = open(options, cancel)?;
     // Nothing is made for a file that is no archive.
-    let first = reader.next_entry()?;
+    let first = reader.next()?;
+    if first.is_none()
+        && let Some(error) = reader.take_damage()
+    {
+        return Err(error);
+    }
     let mut restorer = Restorer::open(options, on_event)?;
     let read = restorer.in_order(&mut reader, first);
-    // What came before damage stays, its links and the modes of its folders too.
-    let late = match read {
-        Ok(()) | Err(ArchiveError::Damaged { .. }) => restorer.late(cancel),
-        Err(_) => Ok(()),
-    };
+    let late = if read.is_ok() { restorer.late(cancel) } else { Ok(()) };
     let finished = restorer.finish();
     read.and(late).and(finished)?;
     for note in reader.notes() {
         restorer.summary.notes.push(note);
         (restorer.on_event)(RestoreEvent::Note(note));
     }
+    restorer.note_damage(&mut reader);
+    restorer.summary.healed = summed(&restorer.healed);
     restorer.name_unmatched()?;
     Ok(restorer.summary)
 }
 
 /// Opens the archive, to read no more of it than is wanted where an index allows that.
-fn open(options: &RestoreOptions<'_>, cancel: &Cancel) -> Result<Reader, ArchiveError> {
+fn open(options: &RestoreOptions<'_>, cancel: &Cancel) -> Result<Salvage, ArchiveError> {
     if options.paths.is_empty() {
-        return Reader::open(options.archive, cancel);
+        return Salvage::open(options.archive, options.heal, cancel);
     }
     let mut wanted = Wanted::paths(options.paths);
-    Reader::open_for(options.archive, cancel, &mut |path| wanted.takes(path))
+    let is_wanted = &mut |_, path: &Path| wanted.takes(path);
+    Salvage::open_some(options.archive, options.heal, cancel, Some(is_wanted))
 }
 
 /// Makes what it is given, one entry after the other; links wait for the end.
@@ -92,6 +97,7 @@ struct Restorer<'a> {
     summary: RestoreSummary,
     /// Is set once it was said that names lose their leading slashes.
     has_said_slash: bool,
+    healed: HealedSegments,
     on_event: &'a mut dyn FnMut(RestoreEvent<'_>),
 }
 
@@ -111,20 +117,50 @@ impl<'a> Restorer<'a> {
             links: Deferred::new(),
             summary: RestoreSummary::default(),
             has_said_slash: false,
+            healed: HealedSegments::new(),
             on_event,
         })
     }
 
-    fn in_order(&mut self, reader: &mut Reader, first: Option<Entry>) -> Result<(), ArchiveError> {
+    fn in_order(&mut self, reader: &mut Salvage, first: Option<Found>) -> Result<(), ArchiveError> {
         let mut next = first;
-        while let Some(entry) = next {
-            if self.wanted.takes(&entry.path) {
-                self.entry(&entry, reader)?;
+        while let Some(found) = next {
+            match found {
+                Found::Entry(entry) if self.wanted.takes(&entry.path) => {
+                    self.entry(&entry, reader)?;
+                    if let Some(doubt) = reader.take_doubt() {
+                        let reason = format!("{doubt}; it is as GNU tar reads it");
+                        self.note(&entry.path, Note::fault(reason))?;
+                    }
+                }
+                Found::Entry(_) => {}
+                Found::Lost(Lost { path: Some(path), reason }) => {
+                    if self.wanted.takes(&path) {
+                        self.lost(&path, &reason)?;
+                    }
+                }
+                Found::Lost(Lost { path: None, reason }) => {
+                    self.lost(self.options.archive.path, &reason)?;
+                }
             }
             (self.on_event)(RestoreEvent::Bytes(reader.n_taken()));
-            next = reader.next_entry()?;
+            next = reader.next()?;
         }
         Ok(())
+    }
+
+    /// Names something whose bytes are lost.
+    fn lost(&mut self, path: &Path, reason: &str) -> Result<(), ArchiveError> {
+        self.summary.n_lost += 1;
+        self.note(path, Note::fault(format!("lost: {reason}")))
+    }
+
+    /// Keeps what a reader found damaged and what it healed.
+    fn note_damage(&mut self, reader: &mut Salvage) {
+        self.healed.extend(reader.healed().iter().cloned());
+        if let Some(ArchiveError::Damaged { reason, .. }) = reader.damage() {
+            self.summary.damage.get_or_insert_with(|| reason.clone());
+        }
     }
 
     /// Restores an entry whose stored bytes are `content`.
@@ -149,6 +185,13 @@ impl<'a> Restorer<'a> {
                 } else {
                     Err(Trouble::refused("a device, which only a privileged restore makes"))
                 }
+            }
+            // As POSIX says: a sort that is not known is restored as a file.
+            EntryKind::Unsupported { flag } if entry.kind.has_content() => {
+                let reason =
+                    format!("of an unknown sort, `{}`, restored as a file", flag.escape_ascii());
+                let made = self.target.file(&place, entry, content);
+                made.map(|notes| [notes, vec![Note::remark(reason)]].concat())
             }
             EntryKind::Unsupported { flag } => Err(Trouble::Entry(unsupported(*flag))),
         };
@@ -202,6 +245,7 @@ impl<'a> Restorer<'a> {
     fn trouble(&mut self, path: &Path, trouble: Trouble) -> Result<(), ArchiveError> {
         match trouble {
             Trouble::Entry(note) => self.note(path, note),
+            Trouble::Fatal(ArchiveError::Damaged { reason, .. }) => self.lost(path, &reason),
             Trouble::Fatal(error) => Err(error),
         }
     }
@@ -220,6 +264,7 @@ impl<'a> Restorer<'a> {
     fn name_unmatched(&mut self) -> Result<(), ArchiveError> {
         let unmatched: Vec<String> = self.wanted.unmatched().map(ToOwned::to_owned).collect();
         if let Some(first) = unmatched.first()
+            && self.summary.damage.is_none()
             && unmatched.len() == self.options.paths.len()
         {
             return Err(ArchiveError::NothingMatches {
@@ -250,6 +295,6 @@ fn unsupported(flag: u8) -> Note {
         b'M' => Note::fault("the rest of a file that begins on another volume"),
         b'N' => Note::fault("a list of names of an old GNU tar"),
         b'S' => Note::fault("a sparse file of an unknown dialect"),
-        _ => Note::fault("of an unknown sort"),
+        _ => Note::fault("of a sort that is no file"),
     }
 }

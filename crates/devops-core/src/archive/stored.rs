@@ -4,8 +4,8 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     iter,
-    os::unix::fs::FileExt,
-    path::Path,
+    os::{fd::AsRawFd, unix::fs::FileExt},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -102,21 +102,40 @@ fn rewound(file: &File) -> io::Result<File> {
 impl Stored {
     /// Opens what may be an archive.
     pub(super) fn open(archive: Archive<'_>) -> Result<Self, ArchiveError> {
+        Self::open_with(archive, false)
+    }
+
+    /// Opens what may be an archive, and an encrypted one that is cut off as well: the length of that is not
+    /// known, and at most what [`n_bytes`](Self::n_bytes) says.
+    pub(super) fn open_tolerant(archive: Archive<'_>) -> Result<Self, ArchiveError> {
+        Self::open_with(archive, true)
+    }
+
+    fn open_with(archive: Archive<'_>, is_tolerant: bool) -> Result<Self, ArchiveError> {
         let Archive { path, keys } = archive;
-        let file = open(path)?;
+        let file = match keys.stream(path) {
+            // A file description of its own: reading moves it.
+            Some(file) => open(&PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())))?,
+            None => open(path)?,
+        };
+        let n_bytes = file.metadata().at(path, "read")?.len();
         if !is_encrypted(&file).at(path, "read")? {
-            let n_bytes = file.metadata().at(path, "read")?.len();
             return Ok(Self(Arc::new(Bytes::Plain { file, n_bytes })));
         }
         let decryptor = rewound(&file).at(path, "read").map(Decryptor::new)?;
         let decryptor = decryptor.map_err(|error| undecrypted(path, error))?;
-        let (mut reader, key) = keys.open(decryptor).map_err(|closed| match closed {
+        let (reader, key) = keys.open(decryptor).map_err(|closed| match closed {
             Closed::Sealed(reason) => ArchiveError::Sealed { path: path.to_owned(), reason },
             Closed::Failed(error) => undecrypted(path, error),
         })?;
+        let mut opened = Opened { reader, file, key };
         // This reads the last chunk, which says that it is the last: a cut file is found here.
-        let n_bytes = reader.seek(SeekFrom::End(0)).map_err(|error| unread(path, 0, error))?;
-        let opened = Mutex::new(Opened { reader, file, key });
+        let end = opened.reader.seek(SeekFrom::End(0));
+        let n_bytes = match opened.mended(end) {
+            Err(error) if is_tolerant && error.raw_os_error().is_none() => n_bytes,
+            end => end.map_err(|error| unread(path, 0, error))?,
+        };
+        let opened = Mutex::new(opened);
         Ok(Self(Arc::new(Bytes::Sealed { opened, n_bytes })))
     }
 

@@ -44,6 +44,11 @@ impl Input {
         Self { file: File::from(open.into()), cancel: cancel.clone() }
     }
 
+    /// Returns what is open.
+    pub fn into_open(self) -> OwnedFd {
+        self.file.into()
+    }
+
     /// Returns the metadata of what is open.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()

@@ -4,19 +4,19 @@
 //! bsdtar add in pax records.
 
 use std::{
-    ffi::OsString,
     io::{self, Read},
     ops::Range,
-    os::unix::ffi::OsStringExt,
-    path::PathBuf,
 };
 
 use tar::Header;
 
 use super::{
+    fields::{
+        has_doubtful_number, has_right_checksum, kind_of, path_of, size, stored_path, stored_size,
+    },
     number::{number, unsigned},
-    owner_names::{OwnerNames, text},
-    pax::{MAX_BODY, MAX_PATH, Records, Sparse},
+    owner_names::OwnerNames,
+    pax::{MAX_BODY, MAX_PATH, Records},
     sparse::{self, MAX_SIZE, Pair},
 };
 use crate::{
@@ -49,6 +49,11 @@ pub(in crate::archive) enum Ending {
     Unmarked,
 }
 
+/// In place of an owner that is no number: one that no host knows.
+const NO_OWNER: u64 = u64::MAX;
+/// In place of a mode that is no number.
+const PRIVATE: u32 = 0o600;
+
 /// Where the stored bytes of a sparse file belong.
 struct Map {
     size: u64,
@@ -68,6 +73,11 @@ pub(in crate::archive) struct Entries<R> {
     global: Records,
     owner_names: OwnerNames,
     ending: Option<Ending>,
+    /// What was read ahead in search of a header, and is read again.
+    read_ahead: Vec<u8>,
+    /// Whether what readers understand differently is read as GNU tar reads it, and no fault.
+    is_lenient: bool,
+    doubt: Option<&'static str>,
 }
 
 impl<R: Read> Entries<R> {
@@ -83,7 +93,41 @@ impl<R: Read> Entries<R> {
             global: Records::default(),
             owner_names: OwnerNames::default(),
             ending: None,
+            read_ahead: Vec::new(),
+            is_lenient: false,
+            doubt: None,
         }
+    }
+
+    /// Reads what readers understand differently as GNU tar does.
+    pub(super) fn lenient(self) -> Self {
+        Self { is_lenient: true, ..self }
+    }
+
+    /// Takes what readers understand differently of the entry that came last.
+    pub(super) fn take_doubt(&mut self) -> Option<&'static str> {
+        self.doubt.take()
+    }
+
+    /// Forgets the current entry, and how the tar ended.
+    pub(super) fn forget(&mut self) {
+        (self.left, self.padding, self.ending) = (0, 0, None);
+    }
+
+    /// Begins a new entry: with what was read ahead, else where the input is now.
+    pub(super) fn restart(&mut self, read_ahead: Vec<u8>) {
+        self.forget();
+        self.is_tar = true;
+        self.read_ahead = read_ahead;
+    }
+
+    /// Names what readers understand differently.
+    fn doubt(&mut self, reason: &'static str) -> Result<(), Fault> {
+        if !self.is_lenient {
+            return Err(Fault::Damaged(reason));
+        }
+        self.doubt.get_or_insert(reason);
+        Ok(())
     }
 
     pub(super) fn input(&self) -> &R {
@@ -162,7 +206,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// Skips what is left of the current entry; returns whether the padding behind it is there as well.
-    fn skip_content(&mut self) -> Result<bool, Fault> {
+    pub(super) fn skip_content(&mut self) -> Result<bool, Fault> {
         let mut buffer = [0; 16 << 10];
         while self.read_content(&mut buffer)? > 0 {}
         let mut left = std::mem::take(&mut self.padding);
@@ -175,7 +219,13 @@ impl<R: Read> Entries<R> {
         Ok(true)
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        if !self.read_ahead.is_empty() {
+            let n = buffer.len().min(self.read_ahead.len());
+            buffer[..n].copy_from_slice(&self.read_ahead[..n]);
+            self.read_ahead.drain(..n);
+            return Ok(n);
+        }
         loop {
             match self.input.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -201,10 +251,16 @@ impl<R: Read> Entries<R> {
             return Ok(None);
         }
         if !has_right_checksum(&block) {
+            // A tar whose first header is damaged is still told by its mark.
+            self.is_tar |= block[257..262] == *b"ustar";
             return Err(self.not_whole("the checksum of a header is wrong"));
         }
         self.is_tar = true;
-        Ok(Some(Header::from_byte_slice(&block).clone()))
+        let header = Header::from_byte_slice(&block).clone();
+        if has_doubtful_number(&header) {
+            self.doubt("a number that some readers take for 0, and others not")?;
+        }
+        Ok(Some(header))
     }
 
     /// Reads a block; `None` when the input ended before it.
@@ -228,7 +284,7 @@ impl<R: Read> Entries<R> {
 
     /// Reads the body of an extension header.
     fn extension(&mut self, header: &Header, limit: u64) -> Result<Vec<u8>, Fault> {
-        let size = size(header)?;
+        let size = size(header).map_err(Fault::Damaged)?;
         if size > limit {
             return Err(Fault::Damaged("an extension header is too large"));
         }
@@ -273,15 +329,15 @@ impl<R: Read> Entries<R> {
 
     fn entry(&mut self, header: &Header, mut local: Records) -> Result<Entry, Fault> {
         let path = local.path().map_or_else(|| stored_path(header), <[u8]>::to_vec);
-        let kind = kind_of(header, &local, &path)?;
+        let kind = kind_of(header, &local, &path).map_err(Fault::Damaged)?;
         let (uid, gid, mtime, mode) = self.facts(header, &local)?;
         let xattrs = local.take_xattrs();
         let (uname, gname) = self.owner_names.of(header, &local, &self.global);
-        let stored = stored_size(header, &local, &kind)?;
+        let stored = stored_size(header, &local, &kind).map_err(Fault::Damaged)?;
         let is_folder = matches!(header.entry_type().as_byte(), b'5' | b'D');
         if stored > 0 && kind == EntryKind::Folder && !is_folder {
             // Some readers take what follows for entries, others for content.
-            return Err(Fault::Damaged("a folder that is a file with content as well"));
+            self.doubt("a folder that is a file with content as well")?;
         }
         self.n_begun += 1;
         let mut size = if kind == EntryKind::Folder { 0 } else { stored };
@@ -310,17 +366,23 @@ impl<R: Read> Entries<R> {
     }
 
     /// Returns owner, group, time and mode.
-    fn facts(&self, header: &Header, local: &Records) -> Result<(u64, u64, Timestamp, u32), Fault> {
+    fn facts(
+        &mut self,
+        header: &Header,
+        local: &Records,
+    ) -> Result<(u64, u64, Timestamp, u32), Fault> {
         let old = header.as_old();
         let uid = local.uid.or(self.global.uid).or_else(|| unsigned(&old.uid));
         let gid = local.gid.or(self.global.gid).or_else(|| unsigned(&old.gid));
         let seconds = || number(&old.mtime).map(|seconds| Timestamp { seconds, nanoseconds: 0 });
         let mtime = local.mtime.or(self.global.mtime).or_else(seconds);
         let mode = number(&old.mode).and_then(|mode| u32::try_from(mode & 0o7777).ok());
-        match (uid, gid, mtime, mode) {
-            (Some(uid), Some(gid), Some(mtime), Some(mode)) => Ok((uid, gid, mtime, mode)),
-            _ => Err(Fault::Damaged("a header holds no number where one must be")),
+        if let (Some(uid), Some(gid), Some(mtime), Some(mode)) = (uid, gid, mtime, mode) {
+            return Ok((uid, gid, mtime, mode));
         }
+        self.doubt("a header holds no number where one must be")?;
+        let (uid, gid) = (uid.unwrap_or(NO_OWNER), gid.unwrap_or(NO_OWNER));
+        Ok((uid, gid, mtime.unwrap_or_default(), mode.unwrap_or(PRIVATE)))
     }
 
     /// Returns size and map of a sparse file, and leaves the input at its first extent.
@@ -393,90 +455,4 @@ impl<R: Read> Entries<R> {
         self.left = size;
         self.padding = padding(size);
     }
-}
-
-/// Returns what sort of thing an entry is.
-fn kind_of(header: &Header, local: &Records, path: &[u8]) -> Result<EntryKind, Fault> {
-    let target = || {
-        let stored = || text(&header.as_old().linkname).to_vec();
-        // Not without its slashes: they are part of what a symbolic link says.
-        PathBuf::from(OsString::from_vec(local.target().map_or_else(stored, <[u8]>::to_vec)))
-    };
-    let is_known = local.sparse.as_ref().is_none_or(Sparse::is_known);
-    Ok(match header.entry_type().as_byte() {
-        b'0' | 0 | b'7' if path.ends_with(b"/") => EntryKind::Folder,
-        b'S' if !is_gnu(header) => EntryKind::Unsupported { flag: b'S' },
-        b'0' | 0 | b'7' | b'S' if !is_known => EntryKind::Unsupported { flag: b'S' },
-        b'0' | 0 | b'7' | b'S' => EntryKind::File,
-        b'1' => EntryKind::HardLink { target: target() },
-        b'2' => EntryKind::Symlink { target: target() },
-        b'3' | b'4' => device(header)?,
-        // A folder with the list of its names behind it, in incremental archives of GNU tar.
-        b'5' | b'D' => EntryKind::Folder,
-        b'6' => EntryKind::Fifo,
-        flag => EntryKind::Unsupported { flag },
-    })
-}
-
-/// Returns how many bytes of content follow the header.
-///
-/// Links, devices, FIFOs and folders have none, whatever their size says: some writers put the size
-/// of the first name there, the length of a target or a quota, and most readers ignore it.
-fn stored_size(header: &Header, local: &Records, kind: &EntryKind) -> Result<u64, Fault> {
-    if !matches!(kind, EntryKind::File | EntryKind::Unsupported { .. })
-        && matches!(header.entry_type().as_byte(), b'1'..=b'6')
-    {
-        return Ok(0);
-    }
-    let stored = local.size.map_or_else(|| size(header), Ok)?;
-    if stored > MAX_SIZE {
-        return Err(Fault::Damaged("an entry larger than any file"));
-    }
-    Ok(stored)
-}
-
-fn device(header: &Header) -> Result<EntryKind, Fault> {
-    let bytes = header.as_bytes();
-    // Blank in some archives.
-    let part = |field| unsigned(field).and_then(|part| u32::try_from(part).ok());
-    let (major, minor) = part(&bytes[329..337])
-        .zip(part(&bytes[337..345]))
-        .ok_or(Fault::Damaged("a device without a number"))?;
-    Ok(match header.entry_type().as_byte() {
-        b'3' => EntryKind::CharDevice { major, minor },
-        _ => EntryKind::BlockDevice { major, minor },
-    })
-}
-
-fn size(header: &Header) -> Result<u64, Fault> {
-    unsigned(&header.as_old().size).ok_or(Fault::Damaged("the size of an entry is no number"))
-}
-
-fn is_gnu(header: &Header) -> bool {
-    header.as_bytes()[257..265] == *b"ustar  \0"
-}
-
-/// Returns the path in the header: with its prefix, where the format has one.
-fn stored_path(header: &Header) -> Vec<u8> {
-    let bytes = header.as_bytes();
-    let name = text(&bytes[..100]);
-    let has_prefix = bytes[257..262] == *b"ustar" && !is_gnu(header) && bytes[345] != 0;
-    if has_prefix { [text(&bytes[345..500]), b"/", name].concat() } else { name.to_vec() }
-}
-
-/// Compares the checksum of a header; old writers summed signed bytes.
-fn has_right_checksum(block: &[u8; BLOCK]) -> bool {
-    let mut blanked = *block;
-    blanked[148..156].fill(b' ');
-    let unsigned: i64 = blanked.iter().map(|&byte| i64::from(byte)).sum();
-    let signed: i64 = blanked.iter().map(|&byte| i64::from(byte.cast_signed())).sum();
-    number(&block[148..156]).is_some_and(|sum| sum == unsigned || sum == signed)
-}
-
-/// Returns the path without slashes at its end.
-fn path_of(mut path: Vec<u8>) -> PathBuf {
-    while path.len() > 1 && path.ends_with(b"/") {
-        path.pop();
-    }
-    OsString::from_vec(path).into()
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{DeflateDecoder, GzDecoder};
+use rustix::io::Errno;
 
 use super::segments::Segments;
 use crate::{
@@ -19,12 +20,28 @@ pub(super) struct Input {
     /// How many gzip members were begun.
     n_members: u64,
     has_garbage: bool,
+    n_restarts: u64,
+}
+
+/// The length of a checksum and a size behind a member.
+const TRAILER: usize = 8;
+/// How often compressed bytes are read anew behind damage: each takes memory that is cleared before.
+const MAX_RESTARTS: u64 = 1 << 16;
+
+/// Where compressed bytes can be read without those before them.
+enum Restart {
+    /// At the header of a member.
+    Member,
+    /// Behind an empty stored block.
+    Block,
 }
 
 enum Layer {
     Segments(Segments),
     Plain(Bytes),
     Member(Box<GzDecoder<Bytes>>),
+    /// The rest of a member behind damage: nothing compares its checksum.
+    Rest(Box<DeflateDecoder<Bytes>>),
     /// Behind the last member.
     Over(u64),
 }
@@ -33,19 +50,89 @@ impl Input {
     /// Reads segments that an index names.
     pub(super) fn segments(segments: Segments, cancel: &Cancel) -> Self {
         let layer = Layer::Segments(segments);
-        Self { layer, cancel: cancel.clone(), n_members: 1, has_garbage: false }
+        Self { layer, cancel: cancel.clone(), n_members: 1, has_garbage: false, n_restarts: 0 }
     }
 
     /// Begins with the first byte of the archive.
     pub(super) fn new(stored: Stored, cancel: &Cancel) -> io::Result<Self> {
-        let mut bytes = Bytes { stored, buffer: vec![0; 128 << 10], start: 0, end: 0, n_taken: 0 };
+        let mut bytes = Bytes::new(stored);
         let is_gzip = bytes.peek(2)?.starts_with(&GZIP);
         let (layer, n_members) = if is_gzip {
             (Layer::Member(Box::new(GzDecoder::new(bytes))), 1)
         } else {
             (Layer::Plain(bytes), 0)
         };
-        Ok(Self { layer, cancel: cancel.clone(), n_members, has_garbage: false })
+        Ok(Self { layer, cancel: cancel.clone(), n_members, has_garbage: false, n_restarts: 0 })
+    }
+
+    /// Takes a disk that fails to read a block for damage, which ends no more than that block.
+    pub(super) fn tolerant(mut self) -> Self {
+        if let Some(bytes) = self.file() {
+            bytes.is_tolerant = true;
+        }
+        self
+    }
+
+    fn file(&mut self) -> Option<&mut Bytes> {
+        match &mut self.layer {
+            Layer::Plain(bytes) => Some(bytes),
+            Layer::Member(member) => Some(member.get_mut()),
+            Layer::Rest(rest) => Some(rest.get_mut()),
+            Layer::Segments(_) | Layer::Over(_) => None,
+        }
+    }
+
+    /// Moves forward to a byte of the tar; returns `false` where it cannot.
+    pub(super) fn skip_to(&mut self, raw_at: u64) -> io::Result<bool> {
+        match &mut self.layer {
+            Layer::Segments(segments) => segments.skip_to(raw_at, &self.cancel),
+            _ => Ok(false),
+        }
+    }
+
+    /// Reads the segments that are left, and compares the checksum of the whole.
+    pub(super) fn finish_segments(&mut self) -> io::Result<()> {
+        match &mut self.layer {
+            Layer::Segments(segments) => segments.finish(&self.cancel),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the segments that are read, if any are.
+    pub(super) fn as_segments(&mut self) -> Option<&mut Segments> {
+        match &mut self.layer {
+            Layer::Segments(segments) => Some(segments),
+            _ => None,
+        }
+    }
+
+    /// Goes on behind bytes that could not be read; returns whether there is anything.
+    ///
+    /// Compressed bytes can be read again from the next member on, and from where a writer made its stream
+    /// independent of what came before: an empty stored block, RFC 1951 section 3.2.4, on a whole byte.
+    pub(super) fn recover(&mut self) -> bool {
+        let mut bytes = match std::mem::replace(&mut self.layer, Layer::Over(0)) {
+            Layer::Member(member) => member.into_inner(),
+            Layer::Rest(rest) => rest.into_inner(),
+            Layer::Plain(mut bytes) => {
+                let has_more = bytes.skip_unreadable();
+                self.layer = Layer::Plain(bytes);
+                return has_more;
+            }
+            other => {
+                self.layer = other;
+                return false;
+            }
+        };
+        self.n_restarts += 1;
+        let found =
+            if self.n_restarts > MAX_RESTARTS { None } else { bytes.find_restart(&self.cancel) };
+        self.layer = match found {
+            Some(Restart::Member) => Layer::Member(Box::new(GzDecoder::new(bytes))),
+            Some(Restart::Block) => Layer::Rest(Box::new(DeflateDecoder::new(bytes))),
+            None => Layer::Over(bytes.n_taken),
+        };
+        found.is_some()
     }
 
     /// Fails once a signal has come.
@@ -59,6 +146,7 @@ impl Input {
             Layer::Segments(segments) => segments.n_taken(),
             Layer::Plain(bytes) => bytes.n_taken,
             Layer::Member(member) => member.get_ref().n_taken,
+            Layer::Rest(rest) => rest.get_ref().n_taken,
             Layer::Over(n_taken) => *n_taken,
         }
     }
@@ -74,9 +162,19 @@ impl Input {
 
     /// Goes on behind a gzip member: with the next, or with nothing more.
     fn next_member(&mut self) -> io::Result<()> {
-        let layer = std::mem::replace(&mut self.layer, Layer::Over(0));
-        let Layer::Member(member) = layer else { return Ok(()) };
-        let mut bytes = member.into_inner();
+        let mut bytes = match std::mem::replace(&mut self.layer, Layer::Over(0)) {
+            Layer::Member(member) => member.into_inner(),
+            Layer::Rest(rest) => {
+                let mut bytes = rest.into_inner();
+                let n = bytes.peek(TRAILER)?.len().min(TRAILER);
+                bytes.consume(n);
+                bytes
+            }
+            other => {
+                self.layer = other;
+                return Ok(());
+            }
+        };
         if bytes.peek(2)?.starts_with(&GZIP) {
             self.n_members += 1;
             self.layer = Layer::Member(Box::new(GzDecoder::new(bytes)));
@@ -105,6 +203,7 @@ impl Read for Input {
                 Layer::Segments(segments) => return segments.read(buffer),
                 Layer::Plain(bytes) => return bytes.read(buffer),
                 Layer::Member(member) => member.read(buffer)?,
+                Layer::Rest(rest) => rest.read(buffer)?,
                 Layer::Over(_) => return Ok(0),
             };
             if n > 0 || buffer.is_empty() {
@@ -122,9 +221,56 @@ struct Bytes {
     start: usize,
     end: usize,
     n_taken: u64,
+    is_tolerant: bool,
 }
 
+/// How far a file is skipped that cannot be read: encrypted ones fail by so much, disks by less.
+const UNREADABLE: u64 = 64 << 10;
+
 impl Bytes {
+    fn new(stored: Stored) -> Self {
+        let buffer = vec![0; 128 << 10];
+        Self { stored, buffer, start: 0, end: 0, n_taken: 0, is_tolerant: false }
+    }
+
+    /// Goes on behind what the last read failed at; returns whether there is more.
+    fn skip_unreadable(&mut self) -> bool {
+        (self.start, self.end) = (0, 0);
+        self.n_taken = (self.n_taken + 1).next_multiple_of(UNREADABLE);
+        self.n_taken < self.stored.n_bytes()
+    }
+
+    /// Finds where compressed bytes can be read anew, and takes all before that.
+    fn find_restart(&mut self, cancel: &Cancel) -> Option<Restart> {
+        const EMPTY_BLOCK: [u8; 4] = [0, 0, 0xff, 0xff];
+        loop {
+            cancel.check().ok()?;
+            let Ok(bytes) = self.peek(EMPTY_BLOCK.len()) else {
+                if self.skip_unreadable() {
+                    continue;
+                }
+                return None;
+            };
+            let found = bytes.windows(EMPTY_BLOCK.len()).enumerate().find_map(|(at, window)| {
+                if window == EMPTY_BLOCK {
+                    return Some((at + EMPTY_BLOCK.len(), Restart::Block));
+                }
+                // Deflate, and none of the flags that RFC 1952 reserves.
+                let is_member = window[..3] == [0x1f, 0x8b, 8] && window[3] & 0xe0 == 0;
+                is_member.then_some((at, Restart::Member))
+            });
+            let n_bytes = bytes.len();
+            if let Some((at, restart)) = found {
+                self.consume(at);
+                return Some(restart);
+            }
+            if n_bytes < EMPTY_BLOCK.len() {
+                return None;
+            }
+            self.consume(n_bytes - (EMPTY_BLOCK.len() - 1));
+        }
+    }
+
     /// Returns the next bytes without taking them: at least `n`, unless the file ends before.
     fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
         if self.end - self.start < n {
@@ -139,6 +285,11 @@ impl Bytes {
         let n = loop {
             match self.stored.read_at(&mut self.buffer[self.end..], self.n_taken) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error)
+                    if self.is_tolerant && Errno::from_io_error(&error) == Some(Errno::IO) =>
+                {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()));
+                }
                 other => break other?,
             }
         };

@@ -1,9 +1,6 @@
 //! Hard links whose first name this run has not made: it was not wanted, exists already, or comes later.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Restorer, kept,
@@ -14,7 +11,9 @@ use crate::{
     archive::{
         ArchiveError,
         entry::{Entry, EntryKind},
-        reader::Reader,
+        salvage::{Found, Lost, Salvage},
+        versions::{Holder, holders},
+        wanted,
     },
     cancel::Cancel,
 };
@@ -22,8 +21,8 @@ use crate::{
 /// How many bytes of links are looked for in one pass over the archive.
 const MAX_BATCH: usize = 32 << 20;
 
-/// Links by the path of their first name in the archive.
-type Waiting = BTreeMap<PathBuf, Vec<Entry>>;
+/// Links by the number of the entry that holds their content.
+type Waiting = BTreeMap<u64, Vec<Entry>>;
 
 impl Restorer<'_> {
     /// Links to a first name restored by this run, or keeps the link for later.
@@ -39,27 +38,25 @@ impl Restorer<'_> {
     /// it reads the archive once more for the content.
     pub(super) fn late_links(&mut self, cancel: &Cancel) -> Result<(), ArchiveError> {
         loop {
-            let mut waiting = self.batch(cancel)?;
-            if waiting.is_empty() {
+            let links = self.batch(cancel)?;
+            if links.is_empty() {
                 return Ok(());
             }
-            let mut is_first = |path: &Path| plain(path).is_ok_and(|p| waiting.contains_key(&p));
-            let mut reader = Reader::open_for(self.options.archive, cancel, &mut is_first)?;
-            let read = self.first_names(&mut reader, &mut waiting);
-            if !matches!(read, Ok(()) | Err(ArchiveError::Damaged { .. })) {
-                return read;
-            }
-            // A link to something else than a file, or to nothing.
+            let mut waiting = self.waiting(links, cancel)?;
+            let is_first = &mut |number, _: &Path| waiting.contains_key(&number);
+            let (archive, heal) = (self.options.archive, self.options.heal);
+            let mut reader = Salvage::open_some(archive, heal, cancel, Some(is_first))?;
+            self.first_names(&mut reader, &mut waiting)?;
+            self.note_damage(&mut reader);
             for entry in waiting.into_values().flatten() {
                 self.refuse(&entry)?;
             }
-            read?;
         }
     }
 
     /// Returns links that still have no first name, as many as fit in memory.
-    fn batch(&mut self, cancel: &Cancel) -> Result<Waiting, ArchiveError> {
-        let (mut waiting, mut size) = (Waiting::new(), 0);
+    fn batch(&mut self, cancel: &Cancel) -> Result<Vec<Entry>, ArchiveError> {
+        let (mut waiting, mut size) = (Vec::new(), 0);
         while size < MAX_BATCH {
             cancel.check()?;
             let Some(entry) = self.links.next().map_err(kept)? else { break };
@@ -67,11 +64,23 @@ impl Restorer<'_> {
                 Ok(Some(notes)) => self.count(&entry, Ok(notes))?,
                 Ok(None) => {
                     let EntryKind::HardLink { target } = &entry.kind else { continue };
-                    let Ok(first) = plain(target) else { continue };
                     size += 512 + 3 * (target.as_os_str().len() + entry.path.as_os_str().len());
-                    waiting.entry(first).or_default().push(entry);
+                    waiting.push(entry);
                 }
                 Err(trouble) => self.trouble(&entry.path, trouble)?,
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Finds the entries that hold the content of links; names links to something else, or to nothing.
+    fn waiting(&mut self, links: Vec<Entry>, cancel: &Cancel) -> Result<Waiting, ArchiveError> {
+        let paths = links.iter().map(|link| wanted::plain(&link.path).to_owned()).collect();
+        let mut waiting = Waiting::new();
+        for (link, holder) in links.into_iter().zip(holders(self.options.archive, paths, cancel)?) {
+            match holder {
+                Holder::File(number) => waiting.entry(number).or_default().push(link),
+                _ => self.refuse(&link)?,
             }
         }
         Ok(waiting)
@@ -91,16 +100,22 @@ impl Restorer<'_> {
     /// Restores the content of first names under the names that wait for it.
     fn first_names(
         &mut self,
-        reader: &mut Reader,
+        reader: &mut Salvage,
         waiting: &mut Waiting,
     ) -> Result<(), ArchiveError> {
-        while let Some(entry) = reader.next_entry()? {
-            let Ok(path) = plain(&entry.path) else { continue };
-            if entry.kind != EntryKind::File {
-                continue;
-            }
-            if let Some(links) = waiting.remove(&path) {
-                self.first_name(&entry, reader, links)?;
+        while let Some(found) = reader.next()? {
+            match found {
+                Found::Entry(entry) => {
+                    if let Some(links) = waiting.remove(&reader.number()) {
+                        self.first_name(&entry, reader, links)?;
+                    }
+                }
+                Found::Lost(Lost { path: Some(_), reason }) => {
+                    for link in waiting.remove(&reader.number()).into_iter().flatten() {
+                        self.lost(&link.path, &reason)?;
+                    }
+                }
+                Found::Lost(_) => {}
             }
         }
         Ok(())
@@ -110,7 +125,7 @@ impl Restorer<'_> {
     fn first_name(
         &mut self,
         file: &Entry,
-        reader: &mut Reader,
+        reader: &mut Salvage,
         links: Vec<Entry>,
     ) -> Result<(), ArchiveError> {
         let mut links = links.into_iter();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{event::LeftOut, stored::Archive};
+use super::super::{event::LeftOut, reader::Healed, stored::Archive};
 use crate::fs::Lookup;
 
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
@@ -40,6 +40,8 @@ pub struct RestoreOptions<'a> {
     pub numeric_owner: bool,
     /// The root of this host, for its lists of users and groups.
     pub root: &'a Path,
+    /// The folder of archives that stand in for what is damaged.
+    pub heal: Option<&'a Path>,
     /// How folders are reached.
     pub lookup: Lookup,
 }
@@ -68,6 +70,12 @@ pub struct RestoreSummary {
     pub n_left_out: usize,
     /// What is odd about the archive and no damage.
     pub notes: Vec<&'static str>,
+    /// What is damaged, if anything is; nothing when other archives had all that was lost by it.
+    pub damage: Option<String>,
+    /// How many entries are lost by damage, or stretches of the archive with unknown ones.
+    pub n_lost: u64,
+    /// Which other archives had what was damaged.
+    pub healed: Vec<Healed>,
     n_faults: usize,
     list_size: usize,
 }

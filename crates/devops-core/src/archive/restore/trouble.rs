@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use crate::{archive::ArchiveError, fs::PathError};
 
 /// Something about an entry that is not as it was.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Note {
     pub(super) reason: String,
     /// Whether the restore is partial for it.
@@ -54,7 +54,7 @@ impl Trouble {
         Self::refused(error.to_string())
     }
 
-    /// Returns the trouble of content that could not be read: what comes behind it cannot be either.
+    /// Returns the trouble of content that could not be read.
     pub(super) fn of_content(error: io::Error, archive: &Path) -> Self {
         match error.downcast::<ArchiveError>() {
             Ok(error) => Self::Fatal(error),

@@ -16,6 +16,7 @@ use crate::{
 /// The number of last bytes that are read at once: the index of most archives is among them.
 const ENDING: u64 = 64 << 10;
 const CUT_OFF: &str = "it is cut off: it does not end with its footer";
+const EMPTY: &str = "it holds nothing";
 const NO_INDEX: &str = "it is damaged: its index is not what its footer says";
 const NOT_PROVEN: &str = "not proven: another tool made it, and it is not fetched to be read";
 
@@ -85,6 +86,9 @@ impl Looking<'_> {
             let is_ours = archive.origin.is_some();
             return Ok(Finding::Flawed(if is_ours { CUT_OFF } else { NOT_PROVEN }));
         };
+        if footer.n_entries == 0 {
+            return Ok(Finding::Flawed(EMPTY));
+        }
         let Some(n_index) = footer.n_index_members() else { return Ok(Finding::Flawed(NO_INDEX)) };
         let before_footer = &ending[..ending.len() - FOOTER];
         let index = match usize::try_from(n_index).ok().filter(|&n| n <= before_footer.len()) {

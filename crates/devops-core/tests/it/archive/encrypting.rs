@@ -197,6 +197,33 @@ fn one_bad_chunk_costs_no_other() {
 }
 
 #[test]
+fn a_cut_or_damaged_archive_gives_back_what_is_left() {
+    let fixture = fixture();
+    let created = create(&fixture, None);
+    let keys = keys(IDENTITY);
+    let archive = Archive { path: &created.path, keys: &keys };
+    let sound = fs::read(&created.path).unwrap();
+    let restored = |to: &str| {
+        let folder = fixture.path(to);
+        let options = RestoreOptions { archive, ..restore_options(&created.path, &folder) };
+        restore(&options, &Cancel::new(), &mut |_| {}).unwrap()
+    };
+
+    write(&created.path, &sound[..sound.len() / 2]);
+    let cut = restored("cut");
+    let mut flipped = sound.clone();
+    flipped[sound.len() / 2] ^= 1;
+    write(&created.path, &flipped);
+    let damaged = restored("damaged");
+
+    for (summary, to) in [(cut, "cut"), (damaged, "damaged")] {
+        assert!(summary.damage.is_some() && summary.n_lost > 0);
+        assert_eq!(fs::read(fixture.path(to).join("a/small")).unwrap(), b"small");
+        assert!(!fixture.path(to).join("large").exists());
+    }
+}
+
+#[test]
 fn an_unchanged_source_is_copied_from_the_cache() {
     let mut fixture = fixture();
     let cache = fixture.path("cache");

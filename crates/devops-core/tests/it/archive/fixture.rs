@@ -180,6 +180,7 @@ pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> Restor
         privileged: false,
         numeric_owner: false,
         root: Path::new("/"),
+        heal: None,
         lookup: Lookup::Kernel,
     }
 }

@@ -13,7 +13,10 @@ use std::{
 };
 
 use devops_core::{
-    archive::{ArchiveError, Entry, ListEvent, Lookup, RestoreOptions, list, restore, verify},
+    archive::{
+        ArchiveError, Entry, ListEvent, Lookup, RestoreOptions, RestoreSummary, list, restore,
+        survey, verify,
+    },
     cancel::Cancel,
 };
 use flate2::bufread::GzDecoder;
@@ -223,6 +226,10 @@ fn check(bytes: &[u8], restores: bool) {
         assert_eq!(verified.n_entries, entries.len() as u64);
     }
     entries.iter().for_each(expect_sound);
+    if verified.is_err() {
+        let surveyed = survey(&archive, None, &Cancel::new(), &mut |_| {});
+        assert_ne!(sort(&surveyed), "something else");
+    }
     if restores {
         let listed = listed.map(|()| entries.len());
         check_restore(&fixture, &archive, sort(&listed));
@@ -236,6 +243,14 @@ fn sort<T>(result: &Result<T, ArchiveError>) -> &'static str {
         Err(ArchiveError::Damaged { .. }) => "damaged",
         Err(ArchiveError::NotAnArchive { .. }) => "no archive",
         Err(_) => "something else",
+    }
+}
+
+/// Says how a restore ended, which does not stop at damage.
+fn sort_restored(result: &Result<RestoreSummary, ArchiveError>) -> &'static str {
+    match result {
+        Ok(summary) if summary.damage.is_some() => "damaged",
+        result => sort(result),
     }
 }
 
@@ -256,7 +271,7 @@ fn check_restore(fixture: &Fixture, archive: &Path, listed: &'static str) {
         let folder = fixture.path(name);
         let options = RestoreOptions { lookup, ..restore_options(archive, &folder) };
         let result = restore(&options, &Cancel::new(), &mut |_| {});
-        (sort(&result), if folder.exists() { snapshot(&folder) } else { Vec::new() })
+        (sort_restored(&result), if folder.exists() { snapshot(&folder) } else { Vec::new() })
     };
 
     let by_kernel = restored("to", Lookup::Kernel);
