@@ -1,6 +1,7 @@
 //! Which entries of an archive are asked for.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -13,23 +14,22 @@ use super::ArchiveError;
 /// Entries asked for by pattern or by path; everything when none was given.
 pub(super) struct Wanted {
     rules: Vec<Rule>,
+    /// The numbers of the rules that are patterns.
+    patterns: Vec<(GlobMatcher, usize)>,
+    /// The numbers of those that are paths: there may be thousands.
+    paths: HashMap<PathBuf, Vec<usize>>,
 }
 
 struct Rule {
     shown: String,
-    test: Test,
     has_matched: bool,
-}
-
-enum Test {
-    Pattern(GlobMatcher),
-    Path(PathBuf),
 }
 
 impl Wanted {
     /// Asks for what matches a pattern: one without a slash matches a name at any depth.
     pub(super) fn patterns(patterns: &[String]) -> Result<Self, ArchiveError> {
-        let rules = patterns.iter().map(|pattern| {
+        let mut wanted = Self::all();
+        for (n, pattern) in patterns.iter().enumerate() {
             let plain = pattern.trim_start_matches("./").trim_matches('/');
             let anchored =
                 if plain.contains('/') { plain.to_owned() } else { format!("**/{plain}") };
@@ -37,20 +37,24 @@ impl Wanted {
                 GlobBuilder::new(&anchored).literal_separator(true).build().map_err(|source| {
                     ArchiveError::BadPattern { pattern: pattern.clone(), source: Some(source) }
                 })?;
-            let test = Test::Pattern(glob.compile_matcher());
-            Ok(Rule { shown: pattern.clone(), test, has_matched: false })
-        });
-        Ok(Self { rules: rules.collect::<Result<_, ArchiveError>>()? })
+            wanted.patterns.push((glob.compile_matcher(), n));
+            wanted.rules.push(Rule { shown: pattern.clone(), has_matched: false });
+        }
+        Ok(wanted)
     }
 
     /// Asks for these paths and everything below them.
     pub(super) fn paths(paths: &[PathBuf]) -> Self {
-        let rule = |path: &PathBuf| Rule {
-            shown: path.display().to_string(),
-            test: Test::Path(plain(path).to_owned()),
-            has_matched: false,
-        };
-        Self { rules: paths.iter().map(rule).collect() }
+        let mut wanted = Self::all();
+        for path in paths {
+            wanted.paths.entry(plain(path).to_owned()).or_default().push(wanted.rules.len());
+            wanted.rules.push(Rule { shown: path.display().to_string(), has_matched: false });
+        }
+        wanted
+    }
+
+    fn all() -> Self {
+        Self { rules: Vec::new(), patterns: Vec::new(), paths: HashMap::new() }
     }
 
     /// Returns whether an entry is asked for, itself or as part of a folder.
@@ -60,13 +64,14 @@ impl Wanted {
         }
         let path = plain(path);
         let mut is_wanted = false;
-        for rule in &mut self.rules {
-            let is_match = match &rule.test {
-                Test::Pattern(glob) => path.ancestors().any(|above| glob.is_match(above)),
-                Test::Path(wanted) => path.starts_with(wanted),
-            };
-            rule.has_matched |= is_match;
-            is_wanted |= is_match;
+        let by_path = path.ancestors().filter_map(|above| self.paths.get(above)).flatten();
+        let by_pattern = self
+            .patterns
+            .iter()
+            .filter(|(glob, _)| path.ancestors().any(|above| glob.is_match(above)));
+        for &n in by_path.chain(by_pattern.map(|(_, n)| n)) {
+            self.rules[n].has_matched = true;
+            is_wanted = true;
         }
         is_wanted
     }
