@@ -36,7 +36,7 @@ fn expect_all_whole(env: &TestEnv, folder: &Path) {
 }
 
 /// Writes bytes that do not compress, the same for the same seed.
-fn write_noise(env: &TestEnv, name: &str, seed: u64, n: usize) -> PathBuf {
+pub(crate) fn write_noise(env: &TestEnv, name: &str, seed: u64, n: usize) -> PathBuf {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -49,18 +49,18 @@ fn write_noise(env: &TestEnv, name: &str, seed: u64, n: usize) -> PathBuf {
 }
 
 /// A small file system of its own, unmounted at the end.
-struct SmallDisk {
-    folder: PathBuf,
+pub(crate) struct SmallDisk {
+    pub(crate) folder: PathBuf,
     unmount: Command,
 }
 
 impl SmallDisk {
-    fn mount(env: &TestEnv, mebibytes: u32) -> Option<Self> {
+    /// Mounts one, as the options of tmpfs say.
+    pub(crate) fn mount(env: &TestEnv, options: &str) -> Option<Self> {
         let folder = env.path("disk");
         fs::create_dir(&folder).unwrap();
-        let options = format!("size={mebibytes}m");
         let mut mount = env.program("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder);
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&folder);
         if !geteuid().is_root() || !mount.status().is_ok_and(|status| status.success()) {
             outside::skip("a file system cannot be mounted here");
             return None;
@@ -80,7 +80,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_leaves_no_archive_and_spares_those_there() {
     let env = TestEnv::new();
-    let Some(disk) = SmallDisk::mount(&env, 4) else { return };
+    let Some(disk) = SmallDisk::mount(&env, "size=4m") else { return };
     write_noise(&env, "source/a", 1, 1 << 20);
     env.run(TOOL, ["create", "source", "disk"]).expect_code(0);
     let large = write_noise(&env, "source/b", 2, 8 << 20);

@@ -14,14 +14,14 @@ use crate::backup::write_sockets;
 const TOOL: &str = "devops-backup";
 
 /// Writes the config file of the user.
-fn configure(env: &TestEnv, text: &str) {
+pub(crate) fn configure(env: &TestEnv, text: &str) {
     let folder = env.home().join(".config/devops");
     fs::create_dir_all(&folder).unwrap();
     fs::File::create(folder.join("config.toml")).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 /// A source, and a profile `home` of it with more keys.
-fn profile(env: &TestEnv, keys: &str) {
+pub(crate) fn profile(env: &TestEnv, keys: &str) {
     env.write("source/file", "content");
     let (source, dest) = (env.path("source"), env.path("backups"));
     let (source, dest) = (source.display(), dest.display());
@@ -31,7 +31,7 @@ fn profile(env: &TestEnv, keys: &str) {
     );
 }
 
-fn objects(text: &str) -> Vec<Value> {
+pub(crate) fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -183,7 +183,7 @@ fn a_wrong_key_is_78_with_its_place_and_a_suggestion() {
 }
 
 /// Checks that a project file is refused for a key of this table.
-fn expect_guarded(env: &TestEnv, table: &str, key: &str) {
+pub(crate) fn expect_guarded(env: &TestEnv, table: &str, key: &str) {
     env.write("devops.toml", format!("[{table}]\n{key} = \"http://x/y\"\n"));
 
     let run = env.run(TOOL, ["run", "home"]);

@@ -10,6 +10,7 @@ mod create;
 pub(crate) mod profile;
 mod prune;
 mod read;
+mod rehearse;
 mod restore;
 mod run;
 mod trust;
@@ -17,6 +18,7 @@ mod trust;
 pub(crate) use create::{CreateArgs, CreateFlags, SealFlags, SeriesFlags};
 pub(crate) use prune::{PruneArgs, PruneFlags};
 pub(crate) use read::{CatArgs, DiffArgs, KeyFlags, ListArgs, VerifyArgs};
+pub(crate) use rehearse::RehearseArgs;
 pub(crate) use restore::RestoreArgs;
 pub(crate) use run::{RunArgs, TimerArgs, Unit};
 
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     List(ListArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Rehearse(RehearseArgs),
     Diff(DiffArgs),
     Cat(CatArgs),
     Prune(PruneArgs),
@@ -75,7 +78,7 @@ EXIT CODES
   2   wrong usage, or not an archive at all
   3   partial: the result exists, and everything missing or changed was named
   5   the source, the archive or an entry was not found
-  10  verify, restore: an archive is damaged
+  10  verify, restore, rehearse: an archive is damaged, or not what it should be
   11  prune: more archives would go than may at once
   75  another process is at work in the folder of the archives
   77  no permission, or no key that opens the archive

@@ -11,6 +11,7 @@ use devops_core::{
     clock::Clock,
     fs::read_text,
     lock::{Holder, LockError, LockEvent},
+    profile::service_state_folder,
 };
 use serde_json::{Map, Value};
 
@@ -23,6 +24,7 @@ mod keys;
 mod list;
 mod profile;
 mod prune;
+mod rehearse;
 mod restore;
 mod stream;
 mod timer;
@@ -34,6 +36,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::List(args) => list::list(&args, session),
         Command::Verify(args) => verify::verify(&args, session),
         Command::Restore(args) => restore::restore(&args, session),
+        Command::Rehearse(args) => rehearse::rehearse(&args, session),
         Command::Diff(args) => compare::diff(&args, session),
         Command::Cat(args) => cat::cat(&args, session),
         Command::Prune(args) => prune::prune(&args, session),
@@ -118,6 +121,19 @@ impl HostIdentity {
             None => Self { name: host_name(), machine: machine_id(Path::new("/")) },
         }
     }
+}
+
+/// Returns the folder for what is remembered of a profile: that of the service that runs it, as `timer`
+/// prints it, is shared by runs by hand.
+fn profile_state_folder(profile: &str) -> Option<PathBuf> {
+    let is_chosen = env::var_os("XDG_STATE_HOME").is_some();
+    let service = (!is_chosen).then(|| service_state_folder(Path::new("/"), profile)).flatten();
+    service.or_else(state_folder)
+}
+
+/// Returns the folder for what is restored on trial.
+fn rehearsal_folder() -> PathBuf {
+    state_folder().unwrap_or_else(env::temp_dir)
 }
 
 fn host_name() -> String {

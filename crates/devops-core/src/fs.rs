@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{fstat, lstat};
+use rustix::fs::{fstat, lstat, statvfs};
 
 use crate::kind::{HasKind, Kind};
 
@@ -112,6 +112,13 @@ pub fn parent(path: &Path) -> &Path {
         Some(_) => Path::new("."),
         None => path,
     }
+}
+
+/// Returns how many bytes a user other than root can still write to the file system of `folder`; `None`
+/// where it does not say, as some network file systems do.
+pub fn free_bytes(folder: &Path) -> Result<Option<u64>, PathError> {
+    let stat = statvfs(folder).at(folder, "read the free space of")?;
+    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use std::{
     io::{self, Read, Seek, Write},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::{
@@ -360,7 +360,14 @@ impl Attempt<'_> {
                 return Ok(Answer::Ours(None));
             }
         }
-        let ours = self.write_note(&mut file).at(self.path, "lock")?;
+        let ours = match self.write_note(&mut file) {
+            // A full disk must not keep prune from making room.
+            Err(error) if is_full(&error) => {
+                on_event(LockEvent::Unlocked("the disk is full"));
+                return Ok(Answer::Ours(None));
+            }
+            written => written.at(self.path, "lock")?,
+        };
         self.cancel.wait(self.storage.settling())?;
         // Opened again, since a network file system may answer from its cache.
         let again = self.open().ok().and_then(|mut file| read_note(&mut file));
@@ -389,9 +396,11 @@ impl Attempt<'_> {
         let touched = file.metadata().and_then(|metadata| metadata.modified());
         let touched = touched.at(self.path, "lock")?;
         // A file made now carries the time of the server's clock, which may not be ours.
-        let now = tempfile::tempfile_in(self.path)
-            .and_then(|file| file.metadata()?.modified())
-            .at(self.path, "lock")?;
+        let now =
+            match tempfile::tempfile_in(self.path).and_then(|file| file.metadata()?.modified()) {
+                Err(error) if is_full(&error) => SystemTime::now(),
+                now => now.at(self.path, "lock")?,
+            };
         Ok(now.duration_since(touched).is_ok_and(|silence| silence < STALE_AFTER) || now < touched)
     }
 
@@ -403,6 +412,10 @@ impl Attempt<'_> {
         file.write_all(&text)?;
         Ok(text)
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 trait AtLock {

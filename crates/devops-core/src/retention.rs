@@ -6,6 +6,7 @@
 
 mod horizon;
 mod series;
+mod shrink;
 
 use std::{fmt, time::Duration};
 
@@ -13,7 +14,8 @@ use time::OffsetDateTime;
 
 pub use self::{
     horizon::kept_until,
-    series::{Fate, Member, Proof, Rules, Ruling, judge, most_removals, postponed},
+    series::{Fate, Member, Proof, Rules, Ruling, judge, judge_before, most_removals, postponed},
+    shrink::{Comparison, EarlierSize, SHRINK_LIMIT, Shrunk, SourceSize, compare},
 };
 use crate::{
     kind::{HasKind, Kind},

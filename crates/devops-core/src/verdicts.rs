@@ -15,7 +15,7 @@ use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     process::geteuid,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 
 use crate::fs::{PathError, create_folders, parent, replace};
@@ -31,7 +31,7 @@ const DIGITS: usize = 32;
 /// The verdicts about the archives of one place.
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    file: Option<PathBuf>,
+    file: Option<StateFile>,
     known: BTreeMap<String, Known>,
     is_changed: bool,
 }
@@ -68,10 +68,9 @@ impl Verdicts {
     /// saved.
     pub fn open(folder: Option<&Path>, place: &str) -> Self {
         let Some(folder) = folder else { return Self::default() };
-        let hash = blake3::hash(place.as_bytes()).to_hex();
-        let file = folder.join(format!("archives-{}.json", &hash[..DIGITS]));
-        let known = read(&file).and_then(|text| serde_json::from_slice(&text).ok());
-        Self { file: Some(file), known: known.unwrap_or_default(), is_changed: false }
+        let file = StateFile::of(folder, "archives", place);
+        let known = file.read().unwrap_or_default();
+        Self { file: Some(file), known, is_changed: false }
     }
 
     /// Returns the result of proving an archive, if it is still valid: nothing wrong, or its flaw.
@@ -126,9 +125,31 @@ impl Verdicts {
     /// Writes the file if a verdict changed.
     pub fn save(&self) -> Result<(), PathError> {
         let Some(file) = self.file.as_ref().filter(|_| self.is_changed) else { return Ok(()) };
-        create_folders(parent(file))?;
-        let text = serde_json::to_vec(&self.known).expect("a map of texts is JSON");
-        replace(file, &text, 0o600)
+        file.write(&self.known)
+    }
+}
+
+/// A file of JSON in the state folder about one place.
+#[derive(Debug)]
+pub(crate) struct StateFile(PathBuf);
+
+impl StateFile {
+    /// Returns the file of that kind about `place`, a text that names it.
+    pub(crate) fn of(folder: &Path, kind: &str, place: &str) -> Self {
+        let hash = blake3::hash(place.as_bytes()).to_hex();
+        Self(folder.join(format!("{kind}-{}.json", &hash[..DIGITS])))
+    }
+
+    /// Reads it; `None` if it is missing or corrupt, or others could have written it.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&read(&self.0)?).ok()
+    }
+
+    /// Writes it as one step; its folder is made if missing.
+    pub(crate) fn write(&self, content: &impl Serialize) -> Result<(), PathError> {
+        create_folders(parent(&self.0))?;
+        let text = serde_json::to_vec(content).expect("a map of texts is JSON");
+        replace(&self.0, &text, 0o600)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The flags of `run` and `timer`, which work on profiles.
 
 use clap::{Args, ValueEnum};
+use devops_core::units::ByteSize;
 
-use super::{LockFlags, profile};
+use super::{LockFlags, profile, read::parse_share};
 
 /// Run the profiles of the config file: back up, verify, prune, with hooks and notifications
 #[derive(Args, Debug)]
@@ -13,6 +14,15 @@ pub(crate) struct RunArgs {
     pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) lock: LockFlags,
+    /// Accept that sources lost more than they may, and prune their archives from now on
+    #[arg(long)]
+    pub(crate) accept_shrunk: bool,
+    /// The share of its entries or bytes that a source may lose, in place of the profile's
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub(crate) shrink_limit: Option<f64>,
+    /// Keep so many bytes free in the folder for the archives, in place of the profile's
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) keep_free: Option<ByteSize>,
     /// Show what would be archived and removed; run no hook, tell nobody, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

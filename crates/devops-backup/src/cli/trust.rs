@@ -14,6 +14,7 @@ pub(super) const SUBJECTS: &[(&str, &[&str])] = &[("create", &["source"])];
 const UNLIMITED: u64 = 10;
 
 pub(super) const TRUST: &[Decision] = &[
+    ("accept-shrunk", User),
     ("accept-small", User),
     ("against", User),
     ("any-owner", User),
@@ -32,6 +33,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("ignore-files", Inside(Value)),
     ("ignore-inode", User),
     ("keep-daily", User),
+    ("keep-free", User),
     ("keep-hourly", User),
     ("keep-last", User),
     ("keep-monthly", User),
@@ -57,7 +59,9 @@ pub(super) const TRUST: &[Decision] = &[
     ("reproducible", User),
     ("reuse-from-any", User),
     ("sample", User),
+    ("seed", Project),
     ("sha256", Project),
+    ("shrink-limit", User),
     ("source-as", User),
     ("stdin-name", User),
     ("strip-components", User),
@@ -72,6 +76,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("profile.healthcheck", User),
     ("profile.hook-timeout", Inside(Value)),
     ("profile.keep-daily", Inside(Value)),
+    ("profile.keep-free", Inside(Value)),
     ("profile.keep-hourly", Inside(Value)),
     ("profile.keep-last", Inside(Value)),
     ("profile.keep-monthly", Inside(Value)),
@@ -81,7 +86,9 @@ pub(super) const TRUST: &[Decision] = &[
     ("profile.metrics-dir", Inside(Path)),
     ("profile.name", Inside(Value)),
     ("profile.on-failure", Program),
+    ("profile.rehearse", Inside(Value)),
     ("profile.reproducible", Inside(Value)),
+    ("profile.shrink-limit", Inside(Value)),
     ("profile.source", Inside(Path)),
     ("profile.verify", Tighten(On)),
     ("profile.webhook", User),

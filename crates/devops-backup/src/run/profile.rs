@@ -8,12 +8,12 @@ use devops_core::{
     cancel::Cancelled,
     kind::Kind,
     lock::Holder,
-    profile::{self, Problem, ProfileEvent, ProfileSource, Report, RunContext, Status},
+    profile::{self, Problem, ProfileEvent, ProfileSource, Report, RunContext, Shrinkage, Status},
     units::{ByteSize, format_duration},
 };
 use serde_json::Value;
 
-use super::{LOCKED, create, failure, holder, prune, tell_left_out, tell_lock};
+use super::{LOCKED, create, failure, holder, prune, rehearse, tell_left_out, tell_lock};
 use crate::cli::RunArgs;
 
 mod settings;
@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
     let read = |table: &&ProfileTable| Settings::read(table, session);
     let all = tables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
-        return dry_run(&all, session);
+        return dry_run(&all, args, session);
     }
     let holder = holder(session);
     let mut verdict = Verdict::default();
@@ -71,8 +71,8 @@ fn run_one(
     session.status(format!("profile {}", settings.name));
     let code = |kind| exit_code(kind, session.cancel().signal());
     let context = RunContext { holder, lock_wait: args.lock.lock_wait, exit_code: &code };
-    let mut teller = Teller { session, settings, printed: Ok(()) };
-    let profile = settings.profile(session)?;
+    let mut teller = Teller { session, settings, is_held: false, printed: Ok(()) };
+    let profile = settings.profile(args, session)?;
     let report =
         profile::run(&profile, &context, session.cancel(), &mut |event| teller.event(&event));
     teller.printed?;
@@ -87,6 +87,8 @@ fn run_one(
 struct Teller<'a> {
     session: &'a Session,
     settings: &'a Settings,
+    /// Is set if nothing of the last source is pruned.
+    is_held: bool,
     /// The first failure to print a result; the work goes on.
     printed: Result<(), Failure>,
 }
@@ -116,8 +118,15 @@ impl Teller<'_> {
                 let printed = self.created(source, created);
                 self.keep(printed);
             }
-            ProfileEvent::Verifying(path) => session.status(format!("verifying {}", quote(path))),
-            ProfileEvent::Pruned(plan) => self.pruned(plan),
+            ProfileEvent::Checking(how, path) => session.status(format!("{how} {}", quote(path))),
+            ProfileEvent::Rehearsed(source, rehearsed) => {
+                for difference in &rehearsed.differences {
+                    tell_left_out(session, difference);
+                }
+                session.status(rehearse::summary(&source.path, rehearsed));
+            }
+            ProfileEvent::Shrunk(source, shrinkage) => self.shrunk(source, *shrinkage),
+            ProfileEvent::Pruned(source, plan) => self.pruned(source, plan),
             ProfileEvent::Hook(moment, n) => session.status(format!("hook {moment} {n}")),
             ProfileEvent::HookLine(line) => {
                 // Nobody may be reading; the backup does not depend on it.
@@ -135,25 +144,43 @@ impl Teller<'_> {
 
     fn created(&self, source: &ProfileSource, created: &Created) -> Result<(), Failure> {
         let Created { path, summary } = created;
+        create::tell_empty(&source.path, summary, self.session);
         if self.session.json() {
             let mut object = create::summary_json(path, summary);
             object["profile"] = self.settings.name.as_str().into();
             object["source"] = source.path.to_string_lossy().into();
             return self.session.emit(&object);
         }
-        create::tell_empty(&source.path, summary, self.session);
         create::report(path, summary, false, self.session)
     }
 
-    fn pruned(&self, plan: &PrunePlan) {
+    fn shrunk(&mut self, source: &ProfileSource, shrinkage: Shrinkage) {
+        let Shrinkage { shrunk, is_accepted } = shrinkage;
+        self.is_held = !is_accepted;
+        let place = format!("profile {}: {}", self.settings.name, quote(&source.path));
+        if is_accepted {
+            self.session.status(format!("{place} shrank, and that is accepted: {shrunk}"));
+        } else {
+            self.session.warn(format!(
+                "{place} shrank: {shrunk}; nothing of it is pruned until it is back, or \
+                 `--accept-shrunk` says that the loss is meant"
+            ));
+        }
+    }
+
+    fn pruned(&mut self, source: &ProfileSource, plan: &PrunePlan) {
         prune::tell_uncounted(plan, self.session);
         let waiting = plan.candidates.iter().filter(|candidate| candidate.fate == Fate::Postponed);
-        for Candidate { path, .. } in waiting {
+        // While the source is shrunk all wait, and that was said.
+        let is_held = std::mem::take(&mut self.is_held);
+        for Candidate { path, .. } in waiting.filter(|_| !is_held) {
             self.session.status(format!("left to a later run: `{}`", quote(path)));
         }
         let n_removed = plan.removed().count();
         let n_kept = plan.candidates.len() - n_removed;
-        self.session.status(format!("kept {n_kept}, removed {n_removed}"));
+        let place = format!("profile {}: {}", self.settings.name, quote(&source.path));
+        let name = &source.name;
+        self.session.status(format!("{place} ({name}): kept {n_kept}, removed {n_removed}"));
     }
 
     fn keep(&mut self, printed: Result<(), Failure>) {
@@ -168,6 +195,7 @@ impl Teller<'_> {
 struct Verdict {
     worst: Option<Problem>,
     n_faults: usize,
+    n_shrunk: usize,
     is_partial: bool,
     failed: Vec<String>,
 }
@@ -175,6 +203,7 @@ struct Verdict {
 impl Verdict {
     fn add(&mut self, report: &Report) {
         self.n_faults += report.n_faults();
+        self.n_shrunk += report.n_shrunk();
         self.is_partial |= report.status == Status::Partial;
         let Some(problem) = report.worst() else { return };
         self.failed.push(report.profile.clone());
@@ -190,13 +219,7 @@ impl Verdict {
 
     fn outcome(self, session: &Session) -> Result<Outcome, Failure> {
         let Some(worst) = self.worst else {
-            return Ok(match (self.is_partial, self.n_faults) {
-                (false, _) => Outcome::Done,
-                (true, 0) => Outcome::Partial("an earlier archive does not count".to_owned()),
-                (true, n) => {
-                    Outcome::Partial(format!("{n} things are not in an archive as they were"))
-                }
-            });
+            return Ok(self.partial());
         };
         if let (Kind::Interrupted, Some(signal)) = (worst.kind, session.cancel().signal()) {
             return Err(Cancelled { signal }.into());
@@ -215,12 +238,26 @@ impl Verdict {
             _ => failure,
         })
     }
+
+    /// Returns the outcome where nothing failed.
+    fn partial(&self) -> Outcome {
+        Outcome::Partial(match (self.is_partial, self.n_shrunk, self.n_faults) {
+            (false, ..) => return Outcome::Done,
+            (true, 0, 0) => "an earlier archive does not count".to_owned(),
+            (true, 0, n) => format!("{n} things are not in an archive as they were"),
+            (true, 1, _) => "a source shrank, and nothing of it was pruned".to_owned(),
+            (true, n, _) => format!("{n} sources shrank, and nothing of them was pruned"),
+        })
+    }
 }
 
-fn dry_run(all: &[Settings], session: &Session) -> Result<Outcome, Failure> {
+fn dry_run(all: &[Settings], args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut n_faults = 0;
     for settings in all {
-        let profile = settings.profile(session)?;
+        let profile = settings.profile(args, session)?;
+        if let Some(shortage) = profile::shortage(&profile)? {
+            session.warn(format!("profile {}: {shortage}", settings.name));
+        }
         for source in &settings.sources {
             n_faults += preview(settings, &profile, source, session)?;
         }
@@ -256,6 +293,13 @@ fn preview(
             summary.n_entries,
             ByteSize(summary.bytes_in)
         ))?;
+    }
+    if let Some(shrunk) = &preview.shrunk {
+        session.warn(format!(
+            "profile {}: {} shrank: {shrunk}",
+            settings.name,
+            quote(&source.path)
+        ));
     }
     if let Some(plan) = &preview.prune {
         prune::show(plan, session)?;

@@ -7,11 +7,8 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io, iter,
-    os::{
-        fd::AsFd,
-        unix::{ffi::OsStringExt, fs::FileExt},
-    },
+    io,
+    os::{fd::AsFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
 };
 
@@ -21,10 +18,10 @@ use super::{
     ArchiveError,
     attributes::{AttributeReader, Attributes},
     catalog::{Catalog, Listed},
-    content::{ContentHash, between_holes},
+    content::ContentHash,
     entry::{EntryKind, OwnerName, Timestamp},
     event::LeftOut,
-    holes::data_ranges,
+    file_hash::hash_file,
     owner_names::OwnerNames,
     selection::Selection,
     source::Source,
@@ -34,9 +31,6 @@ use super::{
     xattr::{self, Digest},
 };
 use crate::cancel::{Cancel, Cancelled};
-
-/// How much is read at once.
-const BUFFER: usize = 128 << 10;
 
 /// How one path differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -338,46 +332,11 @@ impl Visitor for Check<'_> {
     }
 }
 
-/// Hashes a file in the way in which the hash to compare with was made.
+/// Opens and hashes a file in the way in which the hash to compare with was made.
 fn hash(found: &Found<'_>, like: Option<ContentHash>, cancel: &Cancel) -> io::Result<ContentHash> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(openat(found.folder, found.name, flags | OFlags::NOCTTY, Mode::empty())?);
-    let size = found.meta.size;
-    if let Some(ContentHash::BetweenHoles(_)) = like {
-        return between_holes(size, &data_ranges(file.as_fd(), size), |at, buffer| {
-            cancel.check().map_err(io::Error::other)?;
-            file.read_at(buffer, at)
-        });
-    }
-    whole(&file, size, cancel)
-}
-
-/// Hashes no more than `size` bytes, since a file may grow without end; holes are not read.
-fn whole(file: &File, size: u64, cancel: &Cancel) -> io::Result<ContentHash> {
-    let mut hasher = blake3::Hasher::new();
-    let (mut buffer, zeros) = (vec![0; BUFFER], vec![0; BUFFER]);
-    let mut at = 0;
-    for data in data_ranges(file.as_fd(), size).into_iter().chain(iter::once(size..size)) {
-        while at < data.end {
-            // A file may be a hole of terabytes.
-            cancel.check().map_err(io::Error::other)?;
-            let end = if at < data.start { data.start } else { data.end };
-            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(BUFFER);
-            let bytes = if at < data.start {
-                &zeros[..wanted]
-            } else {
-                let n = file.read_at(&mut buffer[..wanted], at)?;
-                &buffer[..n]
-            };
-            if bytes.is_empty() {
-                // It is shorter by now, and so another.
-                break;
-            }
-            hasher.update(bytes);
-            at += bytes.len() as u64;
-        }
-    }
-    Ok(ContentHash::Whole(*hasher.finalize().as_bytes()))
+    hash_file(&file, found.meta.size, like, cancel)
 }
 
 #[cfg(test)]

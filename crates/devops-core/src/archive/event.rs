@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{fs::PathError, lock::LockEvent};
+use crate::{fs::PathError, lock::LockEvent, retention::SourceSize};
 
 /// What happens while an archive is made.
 #[derive(Debug)]
@@ -74,10 +74,20 @@ impl CreateSummary {
         self.n_files == 0 && self.n_entries <= 1
     }
 
+    /// Returns the size of the source.
+    pub fn source_size(&self) -> SourceSize {
+        source_size(self.n_entries, self.bytes_in)
+    }
+
     /// Returns how many things are missing or not as they were.
     pub fn n_faults(&self) -> usize {
         self.skipped.iter().filter(|left_out| left_out.is_fault).count() + self.changed.len()
     }
+}
+
+/// Returns the size of a source whose archive has so many entries, one of them the source itself.
+pub(super) fn source_size(n_entries: u64, n_bytes: u64) -> SourceSize {
+    SourceSize { n_entries: n_entries.saturating_sub(1), n_bytes }
 }
 
 /// A new archive.

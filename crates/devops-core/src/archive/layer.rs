@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use crate::fs::{self, PathError};
+
 /// Stands between `create` and the files it reads and writes; passes on what it does not change.
 pub trait FileLayer: Sync {
     /// Returns what the content of the source file at `path` is read from.
@@ -16,6 +18,11 @@ pub trait FileLayer: Sync {
     /// Returns what the archive is written to; its `flush` is the last call before the commit.
     fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
         Box::new(file)
+    }
+
+    /// Returns how many bytes can be written to `folder`; `None` where its file system does not say.
+    fn free_bytes(&self, folder: &Path) -> Result<Option<u64>, PathError> {
+        fs::free_bytes(folder)
     }
 }
 

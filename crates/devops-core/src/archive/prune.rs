@@ -19,7 +19,7 @@ use crate::{
     archive_index::{BackupName, Origin, Series},
     cancel::Cancel,
     fs::{At, sync_folder},
-    retention::{self, Fate, KeepPolicy, Member, Proof, Rules},
+    retention::{self, EmptyPolicy, Fate, KeepPolicy, Member, Proof, Rules, Ruling},
 };
 
 mod look;
@@ -137,22 +137,56 @@ impl PrunePlan {
 /// of one. An archive that is not proven, or that belongs to another user, counts for no rule and
 /// stays.
 pub fn plan_prune(options: &PruneOptions<'_>, cancel: &Cancel) -> Result<PrunePlan, ArchiveError> {
+    plan(options, None, cancel)
+}
+
+/// Decides which archives make room for the next one: those that [`plan_prune`] would remove once it is
+/// there, but for the two newest that count.
+///
+/// `is_sealed` says whether the next one is encrypted and none of the keys opens it.
+pub fn plan_before_next(
+    options: &PruneOptions<'_>,
+    is_sealed: bool,
+    cancel: &Cancel,
+) -> Result<PrunePlan, ArchiveError> {
+    plan(options, Some(is_sealed), cancel)
+}
+
+fn plan(
+    options: &PruneOptions<'_>,
+    next: Option<bool>,
+    cancel: &Cancel,
+) -> Result<PrunePlan, ArchiveError> {
     if options.policy.is_empty() {
-        return Err(retention::EmptyPolicy.into());
+        return Err(EmptyPolicy.into());
     }
     let owners = FolderOwners::of(options.folder)?;
     let verdicts = verdicts(options.state, options.folder, options.name);
     let mut looking = Looking { options, owners, verdicts, cancel };
-    let mut candidates = Vec::new();
-    for mut group in looking.groups()? {
-        decide(&mut group, &mut looking)?;
-        candidates.extend(group);
+    let mut groups = looking.groups()?;
+    let continued = next.and_then(|is_sealed| continued(&groups, is_sealed, options.now));
+    for (n, group) in groups.iter_mut().enumerate() {
+        let judge = if continued == Some(n) { retention::judge_before } else { retention::judge };
+        decide(group, judge, &mut looking)?;
     }
     if options.remembers {
         // A verdict that cannot be saved is found again by the next run.
         let _saved = looking.verdicts.save();
     }
-    Ok(PrunePlan { candidates })
+    Ok(PrunePlan { candidates: groups.into_iter().flatten().collect() })
+}
+
+/// Returns the group that the next archive belongs to: that of the newest one of its sort.
+fn continued(groups: &[Vec<Candidate>], is_sealed: bool, now: OffsetDateTime) -> Option<usize> {
+    let newest = |group: &[Candidate]| {
+        let counts = |candidate: &&Candidate| {
+            let is_counted = !matches!(candidate.proof, Proof::Uncounted(_));
+            is_counted && candidate.is_sealed == is_sealed && candidate.time <= now
+        };
+        group.iter().filter(counts).map(|candidate| candidate.time).max()
+    };
+    let newest = groups.iter().enumerate().filter_map(|(n, group)| Some((newest(group)?, n)));
+    newest.max().map(|(_, n)| n)
 }
 
 /// Removes what the plan says, the oldest first; a file that was replaced meanwhile stays.
@@ -182,11 +216,15 @@ pub fn remove_pruned(
 }
 
 /// Decides the fates in one group, newest first, once what they rest on has proved itself.
-fn decide(group: &mut [Candidate], looking: &mut Looking<'_>) -> Result<(), ArchiveError> {
+fn decide(
+    group: &mut [Candidate],
+    judge: fn(&[Member], &Rules<'_>) -> Result<Ruling, EmptyPolicy>,
+    looking: &mut Looking<'_>,
+) -> Result<(), ArchiveError> {
     let PruneOptions { policy, now, accept_small, .. } = *looking.options;
     loop {
         let members: Vec<Member> = group.iter().map(Candidate::member).collect();
-        let ruling = retention::judge(&members, &Rules { policy, now, accept_small })?;
+        let ruling = judge(&members, &Rules { policy, now, accept_small })?;
         if ruling.to_prove.is_empty() {
             for (candidate, fate) in group.iter_mut().zip(ruling.fates) {
                 candidate.fate = fate;

@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::symlink, thread, time::SystemTime};
+use std::{fs, os::unix::fs::symlink, thread};
 
 use time::macros::datetime;
 

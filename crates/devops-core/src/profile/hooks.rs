@@ -1,28 +1,17 @@
 //! Commands around a backup.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path};
 
-use super::{Problem, ProfileEvent, Report, report::chain};
+use super::{
+    event::ProfileEvent,
+    options::Hooks,
+    report::{Problem, Report, chain},
+};
 use crate::{
     cancel::{Cancel, signal_name},
     kind::{HasKind, Kind},
     process::{self, ChildEnd, ChildExit, CommandSpec, ProcessEvent},
 };
-
-/// Command lines for `/bin/sh`, run one after the other with nothing to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hooks {
-    /// Run first; one that fails ends the profile.
-    pub before: Vec<String>,
-    /// Run after the archives are there, complete or partial.
-    pub after: Vec<String>,
-    /// Run when anything failed.
-    pub on_failure: Vec<String>,
-    /// Run at the end, all of them, whatever happened.
-    pub finally: Vec<String>,
-    /// How long one command may run; its whole process group is ended then.
-    pub timeout: Option<Duration>,
-}
 
 /// When hooks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use super::{Report, Status};
+use super::report::{Report, Status};
 use crate::{
     exposition::{Dialect, Exposition, MetricKind, value_in},
     fs::{self, PathError},
@@ -67,6 +67,16 @@ fn render(report: &Report, exit_code: u8, earlier: &str) -> String {
     gauge("devops_backup_last_faults", "Things missing or changed in the last run.", faults);
     let kept = Some(report.n_archives as f64);
     gauge("devops_backup_archives_kept", "Archives there are after the last run.", kept);
+    let shrunk = Some(report.n_shrunk() as f64);
+    gauge("devops_backup_last_shrunk_sources", "Sources that wait for an answer.", shrunk);
+    let rehearsed = report.rehearsed();
+    let entries = rehearsed.map(|(n_sampled, _)| n_sampled as f64);
+    gauge("devops_backup_last_rehearsed_entries", "Files and links restored on trial.", entries);
+    let differences = rehearsed.map(|(_, n_differences)| n_differences as f64);
+    let help = "Files and links among them that were not as they should be.";
+    gauge("devops_backup_last_rehearsal_differences", help, differences);
+    let free = report.free_bytes.map(|free| free as f64);
+    gauge("devops_backup_destination_free_bytes", "Bytes free after the last run.", free);
     text.finish()
 }
 

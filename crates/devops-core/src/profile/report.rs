@@ -9,10 +9,11 @@ use std::{
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use super::ProfileSource;
+use super::options::ProfileSource;
 use crate::{
-    archive::{ArchiveError, BackupName, Candidate, Created, Fate, PrunePlan},
+    archive::{ArchiveError, BackupName, Candidate, Created, Fate, LeftOut, PrunePlan, Rehearsed},
     kind::{HasKind, Kind},
+    retention::Shrunk,
     units::{ByteSize, format_duration},
 };
 
@@ -89,6 +90,8 @@ pub struct Report {
     pub sources: Vec<SourceReport>,
     /// How many archives of these sources there are now.
     pub n_archives: usize,
+    /// The bytes that are free in their folder now; `None` where nobody knows.
+    pub free_bytes: Option<u64>,
     /// What became of earlier archives; `None` when nothing was pruned.
     pub pruned: Option<Pruned>,
     /// What was not done, in the order it happened.
@@ -106,6 +109,19 @@ pub struct SourceReport {
     pub created: Option<Created>,
     /// Why there is none, or none that can be relied on.
     pub error: Option<String>,
+    /// What the source lost, if that is more than it may.
+    pub shrunk: Option<Shrinkage>,
+    /// The result of restoring a part of the archive, where that was asked for.
+    pub rehearsed: Option<Rehearsed>,
+}
+
+/// A source that lost more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrinkage {
+    /// What it lost.
+    pub shrunk: Shrunk,
+    /// Is set if a person accepted it; else nothing old of the source goes.
+    pub is_accepted: bool,
 }
 
 /// What became of earlier archives.
@@ -133,6 +149,11 @@ impl Pruned {
 
     pub(super) fn removed(&mut self, candidate: &Candidate) {
         self.n_kept -= 1;
+        self.made_room(candidate);
+    }
+
+    /// Counts one that went before the new archive was made.
+    pub(super) fn made_room(&mut self, candidate: &Candidate) {
         self.n_removed += 1;
         self.bytes_freed += candidate.size;
     }
@@ -141,19 +162,45 @@ impl Pruned {
 impl SourceReport {
     pub(super) fn new(source: &ProfileSource) -> Self {
         let ProfileSource { path, name } = source.clone();
-        Self { source: path, name, created: None, error: None }
+        Self { source: path, name, created: None, error: None, shrunk: None, rehearsed: None }
     }
 
     fn n_faults(&self) -> usize {
         self.created.as_ref().map_or(0, |created| created.summary.n_faults())
     }
 
+    /// Returns whether a person has to say that what it lost may be lost.
+    fn is_shrunk(&self) -> bool {
+        self.shrunk.is_some_and(|shrinkage| !shrinkage.is_accepted)
+    }
+
     fn status(&self) -> Status {
         match (&self.error, self.n_faults()) {
             (Some(_), _) => Status::Failed,
-            (None, 0) => Status::Success,
+            (None, 0) if !self.is_shrunk() => Status::Success,
             (None, _) => Status::Partial,
         }
+    }
+
+    /// Returns what a person should know beside the headline.
+    fn remarks(&self) -> Vec<String> {
+        let source = self.source.display();
+        let shrunk = self.shrunk.iter().map(|shrinkage| match shrinkage {
+            Shrinkage { shrunk, is_accepted: false } => {
+                format!("`{source}` shrank, and nothing of it was pruned: {shrunk}")
+            }
+            Shrinkage { shrunk, is_accepted: true } => {
+                format!("`{source}` shrank, and that was accepted: {shrunk}")
+            }
+        });
+        let rehearsed = self.rehearsed.iter().map(|rehearsed| {
+            let Rehearsed { n_sampled, n_of, differences, .. } = rehearsed;
+            let n_differences = differences.len();
+            format!("`{source}`: restored {n_sampled} of {n_of} files, {n_differences} differ")
+        });
+        let empty = self.created.iter().filter(|created| created.summary.is_empty());
+        let empty = empty.map(|_| format!("`{source}` is empty"));
+        empty.chain(shrunk).chain(rehearsed).collect()
     }
 
     fn to_json(&self) -> Value {
@@ -173,8 +220,33 @@ impl SourceReport {
             object["faults"] = summary.n_faults().into();
             object["seconds"] = summary.elapsed.as_secs_f64().into();
         }
+        if let Some(Shrinkage { shrunk: Shrunk { before, now }, is_accepted }) = self.shrunk {
+            object["shrunk"] = json!({
+                "accepted": is_accepted,
+                "entries_before": before.n_entries,
+                "entries": now.n_entries,
+                "bytes_before": before.n_bytes,
+                "bytes": now.n_bytes,
+            });
+        }
+        if let Some(rehearsed) = &self.rehearsed {
+            object["rehearsal"] = rehearsal(rehearsed);
+        }
         object
     }
+}
+
+/// Returns the result of a rehearsal as programs read it.
+fn rehearsal(rehearsed: &Rehearsed) -> Value {
+    let difference = |LeftOut { path, reason, .. }: &LeftOut| json!({"path": path.to_string_lossy(), "reason": reason});
+    json!({
+        "seed": rehearsed.seed,
+        "entries": rehearsed.n_sampled,
+        "of": rehearsed.n_of,
+        "bytes": rehearsed.n_bytes,
+        "like_source": rehearsed.n_like_source,
+        "differences": rehearsed.differences.iter().map(difference).collect::<Value>(),
+    })
 }
 
 impl Report {
@@ -187,6 +259,7 @@ impl Report {
             status: Status::Success,
             sources: Vec::new(),
             n_archives: 0,
+            free_bytes: None,
             pruned: None,
             problems: Vec::new(),
         }
@@ -197,7 +270,7 @@ impl Report {
         let is_doubtful = self.pruned.is_some_and(|pruned| pruned.n_uncounted > 0);
         self.status = if !self.problems.is_empty() {
             Status::Failed
-        } else if self.n_faults() > 0 || is_doubtful {
+        } else if self.n_faults() > 0 || is_doubtful || self.n_shrunk() > 0 {
             Status::Partial
         } else {
             Status::Success
@@ -207,6 +280,19 @@ impl Report {
     /// Returns how many things are not in an archive as they were.
     pub fn n_faults(&self) -> usize {
         self.sources.iter().map(SourceReport::n_faults).sum()
+    }
+
+    /// Returns how many sources wait for an answer: they lost more than they may.
+    pub fn n_shrunk(&self) -> usize {
+        self.sources.iter().filter(|source| source.is_shrunk()).count()
+    }
+
+    /// Returns how many files and links were restored on trial, and how many of them differed; `None`
+    /// without a rehearsal.
+    pub fn rehearsed(&self) -> Option<(u64, usize)> {
+        let rehearsed = self.sources.iter().filter_map(|source| source.rehearsed.as_ref());
+        let figures = rehearsed.map(|rehearsed| (rehearsed.n_sampled, rehearsed.differences.len()));
+        figures.reduce(|(n, differing), (more, differ)| (n + more, differing + differ))
     }
 
     /// Returns the new archives.
@@ -259,6 +345,7 @@ impl Report {
             "seconds": self.elapsed.as_secs_f64(),
             "sources": self.sources.iter().map(SourceReport::to_json).collect::<Value>(),
             "archives": self.n_archives,
+            "free_bytes": self.free_bytes,
             "pruned": pruned,
         })
     }
@@ -275,10 +362,11 @@ impl Report {
         format!("{}: {archives}, {size}, {elapsed}", self.status.name())
     }
 
-    /// Returns the headline and what went wrong.
+    /// Returns the headline, what went wrong and what a person should know.
     pub fn text(&self) -> String {
         let problems = self.problems.iter().map(|problem| problem.message.clone());
-        let lines: Vec<_> = [self.headline()].into_iter().chain(problems).collect();
+        let remarks = self.sources.iter().flat_map(SourceReport::remarks);
+        let lines: Vec<_> = [self.headline()].into_iter().chain(problems).chain(remarks).collect();
         lines.join("\n")
     }
 }

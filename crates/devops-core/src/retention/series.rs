@@ -12,6 +12,8 @@ use super::{EmptyPolicy, KeepPolicy, KeepReason, plan};
 const LEAST_SHARE: u64 = 10;
 /// The number of archives that may be removed without `max_delete`, unless half of them are more.
 const FREE_REMOVALS: usize = 10;
+/// The number of good archives that are left where room is made for the next one.
+const N_LEFT: u32 = 2;
 
 /// The facts about an archive of a series that decide which archives stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +80,27 @@ pub struct Ruling {
 /// Each that a rule keeps has to be proven before any is removed; if that is costly, only the
 /// newest. One dated in the future stays, and proves nothing about the others.
 pub fn judge(members: &[Member], rules: &Rules<'_>) -> Result<Ruling, EmptyPolicy> {
+    ruling(members, rules, None)
+}
+
+/// Decides as [`judge`] would once there is one more archive, made now; the two newest that count stay in
+/// any case, and have to be proven.
+pub fn judge_before(members: &[Member], rules: &Rules<'_>) -> Result<Ruling, EmptyPolicy> {
+    if rules.policy.is_empty() {
+        return Err(EmptyPolicy);
+    }
+    // With the one to come.
+    let last = rules.policy.last.max(N_LEFT + 1);
+    let policy = KeepPolicy { last, ..rules.policy.clone() };
+    ruling(members, &Rules { policy: &policy, ..*rules }, Some(rules.now))
+}
+
+/// Decides the fates where one more archive may be about to come.
+fn ruling(
+    members: &[Member],
+    rules: &Rules<'_>,
+    next: Option<OffsetDateTime>,
+) -> Result<Ruling, EmptyPolicy> {
     let light = light(members, rules);
     let mut fates: Vec<Fate> = members
         .iter()
@@ -89,32 +112,30 @@ pub fn judge(members: &[Member], rules: &Rules<'_>) -> Result<Ruling, EmptyPolic
         .collect();
     let counted: Vec<usize> =
         (0..members.len()).filter(|&index| fates[index] == Fate::Remove).collect();
-    let times: Vec<_> = counted.iter().map(|&index| members[index].time).collect();
+    let times = counted.iter().map(|&index| members[index].time);
+    let times: Vec<_> = times.chain(next).collect();
     for (&index, reasons) in counted.iter().zip(plan(&times, rules.policy, rules.now)?) {
         if !reasons.is_empty() {
             fates[index] = Fate::Keep(reasons);
         }
     }
-    let to_prove = to_prove(members, &fates, rules.now);
+    let n_costly = if next.is_some() { N_LEFT } else { 1 };
+    let to_prove = to_prove(members, &fates, rules.now, n_costly);
     Ok(Ruling { fates, to_prove })
 }
 
-fn to_prove(members: &[Member], fates: &[Fate], now: OffsetDateTime) -> Vec<usize> {
+/// Returns which of those that stay have to be proven; where that is costly, only the newest `n_costly`.
+fn to_prove(members: &[Member], fates: &[Fate], now: OffsetDateTime, n_costly: u32) -> Vec<usize> {
     if !fates.contains(&Fate::Remove) {
         return Vec::new();
     }
     let kept = (0..members.len())
         .filter(|&index| matches!(fates[index], Fate::Keep(_)) && members[index].time <= now);
-    let mut is_newest = true;
-    let must = |&index: &usize| {
-        let is_asked = match members[index].proof {
-            Proof::Unproven { is_costly } => is_newest || !is_costly,
-            Proof::Proven | Proof::Uncounted(_) => false,
-        };
-        is_newest = false;
-        is_asked
+    let must = |(place, index): (u32, usize)| match members[index].proof {
+        Proof::Unproven { is_costly } => (place < n_costly || !is_costly).then_some(index),
+        Proof::Proven | Proof::Uncounted(_) => None,
     };
-    kept.filter(must).collect()
+    (0..).zip(kept).filter_map(must).collect()
 }
 
 /// Says of each that is weighed whether it is too small beside those before it that count.
@@ -277,6 +298,42 @@ mod tests {
         let policy = last(1);
         let rules = Rules { policy: &policy, now: NOW, accept_small: true };
         assert_eq!(letters(&judge(&members, &rules).unwrap()), "krr");
+    }
+
+    #[test]
+    fn room_for_the_next_archive_is_what_the_rules_would_not_keep_beside_it() {
+        let before = |members: &[Member], policy: &KeepPolicy| {
+            judge_before(members, &Rules { policy, now: NOW, accept_small: false }).unwrap()
+        };
+        let night = |proof: Proof| (100, false, proof);
+        for (proofs, n, wanted, to_prove) in [
+            (vec![Proven; 3], 3, "kkr", vec![]),
+            (vec![Proven; 4], 3, "kkrr", vec![]),
+            (vec![Proven; 3], 4, "kkk", vec![]),
+            // Never below two, whatever the rules say.
+            (vec![Proven; 3], 1, "kkr", vec![]),
+            (vec![Proven; 2], 1, "kk", vec![]),
+            (vec![Uncounted("why".to_owned()), Proven, Proven, Proven], 1, "ukkr", vec![]),
+            (vec![PENDING; 3], 1, "kkr", vec![0, 1]),
+            (vec![COSTLY; 5], 4, "kkkrr", vec![0, 1]),
+        ] {
+            let members: Vec<_> = proofs.into_iter().map(night).collect();
+
+            let ruling = before(&series(&members), &last(n));
+
+            assert_eq!((letters(&ruling).as_str(), ruling.to_prove), (wanted, to_prove), "{n}");
+        }
+        let members: Vec<_> = (0..9).map(|_| night(Proven)).collect();
+        let weekly = KeepPolicy { weekly: 2, ..KeepPolicy::default() };
+        // 2026-11-25 is a Wednesday: of this week the next one takes the place of the newest.
+        assert_eq!(letters(&before(&series(&members), &weekly)), "kkrkrrrrr");
+        assert_eq!(
+            judge_before(
+                &[],
+                &Rules { policy: &KeepPolicy::default(), now: NOW, accept_small: false }
+            ),
+            Err(EmptyPolicy)
+        );
     }
 
     #[test]

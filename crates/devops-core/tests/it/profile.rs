@@ -2,155 +2,29 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
-    path::{Path, PathBuf},
+    io::Read,
+    path::Path,
     sync::mpsc::Receiver,
     time::Duration,
 };
 
 use devops_core::{
-    archive::{CreateOptions, Direct, Excludes, FileLayer, IgnoredChanges, Keys, Level, Marks},
+    archive::{CreateOptions, FileLayer},
     cancel::Cancel,
     clock::{Clock, FixedClock},
-    kind::Kind,
-    lock::{FolderLock, Holder, LockMode, LockRequest},
-    profile::{
-        Hooks, Profile, ProfileEvent, ProfileSource, PruneLimits, Report, RunContext, SecretUrl,
-        Status, run,
-    },
+    lock::{FolderLock, LockMode, LockRequest},
+    profile::{Hooks, Profile, ProfileEvent, SecretUrl, Status},
     retention::KeepPolicy,
 };
 use devops_fakes::watcher::{Told, watcher};
-use tempfile::TempDir;
-use time::{OffsetDateTime, macros::datetime};
 
-const START: OffsetDateTime = datetime!(2026-11-22 08:49:39 +1);
-static NO_KEYS: Keys = Keys::none();
+mod fixture;
+mod nights;
+mod rehearsal;
+mod room;
+mod shrunk;
 
-/// A profile with two sources, `a` and `b`.
-struct Fixture {
-    dir: TempDir,
-    dest: PathBuf,
-    sources: Vec<ProfileSource>,
-    clock: FixedClock,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let source = |name: &str| {
-            let path = dir.path().join(name);
-            fs::create_dir(&path).unwrap();
-            File::create(path.join("file")).unwrap().write_all(b"content").unwrap();
-            ProfileSource { path, name: format!("home-{name}").parse().unwrap() }
-        };
-        let sources = vec![source("a"), source("b")];
-        let dest = dir.path().join("dest");
-        Self { dir, dest, sources, clock: FixedClock(START) }
-    }
-
-    fn profile(&self) -> Profile<'_> {
-        Profile {
-            name: "home",
-            sources: &self.sources,
-            dest: &self.dest,
-            create: CreateOptions {
-                source: Path::new(""),
-                stream: None,
-                excludes: Excludes::default(),
-                marks: Marks::default(),
-                one_file_system: false,
-                level: Level::new(1).unwrap(),
-                n_threads: 2,
-                reuse: true,
-                reuse_from_any: false,
-                root: Path::new("/"),
-                state: None,
-                mode: 0o600,
-                group: None,
-                patience: Duration::ZERO,
-                estimate: false,
-                host: "web-1",
-                machine: None,
-                source_as: None,
-                ignored: IgnoredChanges::default(),
-                reproducible: None,
-                clock: &self.clock,
-                encryption: None,
-                copies: None,
-                sha256: false,
-                layer: &Direct,
-                lock: None,
-            },
-            verify: true,
-            keys: &NO_KEYS,
-            keep: KeepPolicy::default(),
-            limits: PruneLimits::default(),
-            hooks: Hooks::default(),
-            healthcheck: None,
-            webhooks: Vec::new(),
-            metrics_dir: None,
-        }
-    }
-
-    /// Returns a command that appends to a log what a shell makes of `words`.
-    fn log(&self, words: &str) -> String {
-        format!("echo \"{words}\" >> {}", self.dir.path().join("log").display())
-    }
-
-    fn logged(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-        text.lines().map(ToOwned::to_owned).collect()
-    }
-
-    /// Returns hooks of every moment that say so.
-    fn hooks(&self) -> Hooks {
-        let say = |moment: &str| vec![self.log(&format!("{moment} $DEVOPS_BACKUP_STATUS"))];
-        Hooks {
-            before: say("before"),
-            after: say("after"),
-            on_failure: say("on_failure"),
-            finally: say("finally"),
-            timeout: Some(Duration::from_mins(1)),
-        }
-    }
-
-    fn archives(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(&self.dest) else { return Vec::new() };
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
-
-fn holder() -> Holder {
-    Holder::this_process(Path::new("/"), "web-1", START)
-}
-
-fn run_with(
-    profile: &Profile<'_>,
-    cancel: &Cancel,
-    on_event: &mut dyn FnMut(ProfileEvent<'_>),
-) -> Report {
-    let holder = holder();
-    let context = RunContext { holder: &holder, lock_wait: Duration::ZERO, exit_code: &code_of };
-    run(profile, &context, cancel, on_event)
-}
-
-fn run_quietly(profile: &Profile<'_>) -> Report {
-    run_with(profile, &Cancel::new(), &mut |_| {})
-}
-
-fn code_of(kind: Kind) -> u8 {
-    match kind {
-        Kind::Failed => 1,
-        Kind::Temporary => 75,
-        Kind::TimedOut => 124,
-        Kind::Interrupted => 143,
-        _ => 99,
-    }
-}
+use fixture::{Fixture, START, code_of, holder, run_quietly, run_with};
 
 #[test]
 fn every_source_gets_an_archive_and_the_hooks_are_told() {

@@ -10,13 +10,13 @@ use devops_core::{
     archive::{BackupName, CreateOptions},
     clock::SystemClock,
     fs::At,
-    profile::{Hooks, Profile, ProfileSource, PruneLimits, SecretUrl},
+    profile::{Hooks, Profile, ProfileSource, PruneLimits, Rehearsal, SecretUrl, ShrinkRule},
     secret::Secret,
 };
 
 use crate::{
-    cli::profile::ProfileKeys,
-    run::{HostIdentity, create, keys::Sealing, state_folder},
+    cli::{RunArgs, profile::ProfileKeys},
+    run::{HostIdentity, create, keys::Sealing, profile_state_folder},
 };
 
 /// One profile, ready to run.
@@ -34,6 +34,7 @@ pub(in crate::run) struct Settings {
     pub(in crate::run) sealing: Sealing,
     host: HostIdentity,
     state: Option<PathBuf>,
+    rehearsals: PathBuf,
     clock: SystemClock,
 }
 
@@ -54,6 +55,7 @@ impl Settings {
         resolve_all(table, "recipients_file", &mut seal.recipients_file)?;
         resolve_all(table, "passphrase_file", &mut seal.passphrase_file)?;
         let sealing = Sealing::read(seal, session).context(format!("profile `{}`", table.name))?;
+        let state = profile_state_folder(&table.name);
         Ok(Self {
             name: table.name.clone(),
             file: absolute(&table.file).at(&table.file, "resolve")?,
@@ -74,12 +76,18 @@ impl Settings {
             host: HostIdentity::of(&keys.create.series),
             keys,
             sealing,
-            state: state_folder(),
+            rehearsals: state.clone().unwrap_or_else(std::env::temp_dir),
+            state,
             clock: session.clock(),
         })
     }
 
-    pub(in crate::run) fn profile(&self, session: &Session) -> Result<Profile<'_>, Failure> {
+    /// Returns the profile, as the flags of this run change it.
+    pub(in crate::run) fn profile(
+        &self,
+        args: &RunArgs,
+        session: &Session,
+    ) -> Result<Profile<'_>, Failure> {
         let create = create::options(&self.keys.create, &self.host, &self.clock, session)
             .context(format!("profile `{}`", self.name))?;
         let create = CreateOptions { state: self.state.as_deref(), ..self.sealing.apply(create) };
@@ -97,6 +105,15 @@ impl Settings {
                 accept_small: limits.accept_small,
                 max_delete: limits.max_delete,
             },
+            shrink: ShrinkRule {
+                limit: args.shrink_limit.unwrap_or(self.keys.shrink_limit),
+                is_accepted: args.accept_shrunk,
+            },
+            keep_free: args.keep_free.unwrap_or(self.keys.keep_free).0,
+            rehearsal: self
+                .keys
+                .rehearse
+                .map(|share| Rehearsal { share, folder: &self.rehearsals }),
             hooks: self.hooks.clone(),
             healthcheck: self.healthcheck.clone(),
             webhooks: self.webhooks.clone(),

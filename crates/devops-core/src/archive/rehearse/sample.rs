@@ -1,0 +1,93 @@
+//! Chooses a random sample of the files and links of an archive, the same one for the same number.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    archive::{
+        ArchiveError,
+        catalog::{Catalog, Listed},
+        entry::EntryKind,
+    },
+    cancel::Cancel,
+};
+
+/// The chosen entries by their path; of several versions the last, as a restore has it.
+pub(super) struct Sample {
+    pub(super) chosen: BTreeMap<PathBuf, Listed>,
+    /// The number of files and links to choose from.
+    pub(super) n_of: u64,
+}
+
+impl Sample {
+    /// Chooses each with the probability `share`; if that is none, the first by its draw.
+    pub(super) fn choose(
+        catalog: &mut Catalog,
+        (seed, share): (u64, f64),
+        cancel: &Cancel,
+    ) -> Result<Self, ArchiveError> {
+        let mut sample = Self { chosen: BTreeMap::new(), n_of: 0 };
+        let mut first: Option<(u64, Listed)> = None;
+        while let Some(listed) = catalog.next()? {
+            cancel.check()?;
+            let path = &listed.entry.path;
+            if !matches!(listed.entry.kind, EntryKind::File | EntryKind::Symlink { .. }) {
+                sample.chosen.remove(path);
+                first = first.filter(|(_, first)| first.entry.path != *path);
+                continue;
+            }
+            sample.n_of += 1;
+            let draw = draw(seed, path);
+            if is_within(draw, share) {
+                sample.chosen.insert(path.clone(), listed);
+            } else if first.as_ref().is_none_or(|(least, _)| draw <= *least) {
+                first = Some((draw, listed));
+            }
+        }
+        if let Some((_, first)) = first.filter(|_| sample.chosen.is_empty()) {
+            sample.chosen.insert(first.entry.path.clone(), first);
+        }
+        Ok(sample)
+    }
+
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.chosen.keys().cloned().collect()
+    }
+}
+
+/// Returns a number that depends on nothing but the seed and the path.
+fn draw(seed: u64, path: &Path) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(path.as_os_str().as_bytes());
+    let mut draw = [0; 8];
+    hasher.finalize_xof().fill(&mut draw);
+    u64::from_le_bytes(draw)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a share is a percentage")]
+fn is_within(draw: u64, share: f64) -> bool {
+    draw as f64 <= share * u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_about_its_share_and_depends_on_the_seed_alone() {
+        let chosen = |seed, share| -> Vec<u32> {
+            let is_chosen = |n: &u32| is_within(draw(seed, Path::new(&n.to_string())), share);
+            (0..10_000).filter(is_chosen).collect()
+        };
+
+        assert_eq!(chosen(1, 1.0).len(), 10_000);
+        let n = chosen(1, 0.05).len();
+        assert!((400..600).contains(&n), "{n}");
+        assert_eq!(chosen(1, 0.05), chosen(1, 0.05));
+        assert_ne!(chosen(1, 0.05), chosen(2, 0.05));
+    }
+}
