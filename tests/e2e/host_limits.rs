@@ -1,8 +1,9 @@
 //! A limit of the host is trouble of the host, worth another try, and no bug.
 
 use std::{
-    os::unix::process::CommandExt,
-    path::Path,
+    fs,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -38,7 +39,7 @@ fn archive(env: &TestEnv) -> String {
     names.into_iter().find(|name| name.ends_with(".tar.gz")).unwrap()
 }
 
-/// Runs a tool with a limit, as a user of its own.
+/// Runs a tool with a limit, as a user of its own, of whom no process is left afterwards.
 fn limited(env: &TestEnv, limit: &str, args: &[&str]) -> Run {
     let tool = env.tool(args[0]);
     let mut command = env.program("prlimit");
@@ -52,7 +53,16 @@ fn limited(env: &TestEnv, limit: &str, args: &[&str]) -> Run {
     ] {
         command.env(name, value);
     }
-    finish(&mut command)
+    let run = finish(&mut command);
+    assert_eq!(processes_of(user), [0; 0], "{}", run.stderr);
+    run
+}
+
+/// Returns the processes of a user.
+fn processes_of(user: u32) -> Vec<i32> {
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.path().into());
+    let theirs = all.filter(|path: &PathBuf| path.metadata().is_ok_and(|meta| meta.uid() == user));
+    theirs.filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect()
 }
 
 #[track_caller]
@@ -67,6 +77,8 @@ const PUT: [&str; 5] =
 const SERVE: [&str; 3] = ["devops-monitor", "serve", "--bind=127.0.0.1:0"];
 const CREATE: [&str; 4] = ["devops-backup", "create", "source", "archives"];
 const RUN: [&str; 4] = ["devops-basics", "run", "--", "true"];
+/// Only ends by itself where a test fails.
+const RUN_LONG: [&str; 5] = ["devops-basics", "run", "--", "sleep", "60"];
 
 #[test]
 fn where_no_thread_can_be_started_what_to_raise_is_said() {
@@ -80,6 +92,7 @@ fn where_no_thread_can_be_started_what_to_raise_is_said() {
         (&verify, 2),
         (&PUT, 2),
         (&RUN, 4),
+        (&RUN_LONG, 7),
         (&SERVE, 5),
         (&["devops-tf", "run"], 1),
     ] {

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, Read},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
 use os_pipe::PipeReader;
@@ -89,10 +89,11 @@ pub fn produce(
     cancel: &Cancel,
     mut on_stderr: impl FnMut(&[u8]) + Send + 'static,
 ) -> Result<(Produced, Producer), ProcessError> {
-    let (running, stopper, pipe) = start_producer(spec, cancel)?;
     let end = Arc::new(End::default());
     let (program, at_end) = (spec.program.clone(), Arc::clone(&end));
+    let (sender, started) = mpsc::channel();
     let watch = move || {
+        let Ok(running) = started.recv() else { return };
         let Running { output, .. } = &running;
         while let Some(event) = output.next_event() {
             if let ProcessEvent::Line { bytes, .. } = event {
@@ -101,10 +102,11 @@ pub fn produce(
         }
         at_end.set(running.exit(&program).map(|exit| exit.end).map_err(cause));
     };
-    if let Err(source) = limits::spawn("producer", watch) {
-        stopper.stop();
-        return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
-    }
+    // It starts before the child, which must not run without it.
+    limits::spawn("producer", watch)
+        .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
+    let (running, stopper, pipe) = start_producer(spec, cancel)?;
+    sender.send(running).expect("the thread waits for it");
     let produced = Produced {
         pipe,
         program: spec.program.clone(),

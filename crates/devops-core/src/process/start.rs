@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use os_pipe::{PipeReader, PipeWriter};
+use os_pipe::PipeReader;
 use rustix::process::Pid;
 
 use super::{CommandSpec, ProcessError, StdinPolicy};
@@ -33,7 +33,7 @@ pub(super) fn start(spec: &CommandSpec) -> Result<Started, ProcessError> {
     }
     let (stdout, stdout_end) = os_pipe::pipe().map_err(|error| not_supervised(spec, error))?;
     let (stderr, stderr_end) = os_pipe::pipe().map_err(|error| not_supervised(spec, error))?;
-    let (stdin, input) = stdin(spec).map_err(|error| not_supervised(spec, error))?;
+    let stdin = stdin(spec).map_err(|error| not_supervised(spec, error))?;
 
     let mut command = duct::cmd(&spec.program, &spec.args)
         .unchecked()
@@ -51,9 +51,6 @@ pub(super) fn start(spec: &CommandSpec) -> Result<Started, ProcessError> {
     let handle = command.start().map_err(|error| explain(spec, error))?;
     // Our copies of the child's ends go with it; the pipes would never end otherwise.
     drop(command);
-    if let (StdinPolicy::Bytes(bytes), Some(writer)) = (&spec.stdin, input) {
-        feed(bytes.clone(), writer).map_err(|error| not_supervised(spec, error))?;
-    }
     let pid = handle.pids().first().copied().expect("one command is one child");
     Ok(Started { handle, pid, stdout, stderr })
 }
@@ -62,23 +59,17 @@ fn check_dir(dir: &Path) -> io::Result<()> {
     if dir.metadata()?.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
 
-fn stdin(spec: &CommandSpec) -> io::Result<(Option<PipeReader>, Option<PipeWriter>)> {
-    match spec.stdin {
-        StdinPolicy::Bytes(_) => {
-            let (reader, writer) = os_pipe::pipe()?;
-            Ok((Some(reader), Some(writer)))
-        }
-        StdinPolicy::Null | StdinPolicy::Inherit => Ok((None, None)),
-    }
-}
-
-/// Writes the input on its own thread: the child may write before it reads, or never read.
-fn feed(bytes: Vec<u8>, mut writer: PipeWriter) -> io::Result<()> {
+/// Makes the pipe from which the child reads its input, and starts the thread that writes it: the child
+/// may write before it reads. It starts before the child, which must not run without it.
+fn stdin(spec: &CommandSpec) -> io::Result<Option<PipeReader>> {
+    let StdinPolicy::Bytes(bytes) = &spec.stdin else { return Ok(None) };
+    let (reader, mut writer) = os_pipe::pipe()?;
+    let bytes = bytes.clone();
     limits::spawn("stdin", move || {
         // A child that does not want its input is not an error.
         let _written = writer.write_all(&bytes);
     })?;
-    Ok(())
+    Ok(Some(reader))
 }
 
 /// Prepares what duct has no word for: the group, and exact changes of the environment.

@@ -3,6 +3,8 @@
 use std::{
     ffi::OsStr,
     io,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -85,7 +87,7 @@ pub(super) fn start(
         OrphanPolicy::Interrupt => heir(pid, &stdout, &stderr).ok(),
     };
     let pipes = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
-    let child = Child { handle, pid: pid_of(pid), heir, _hold: hold };
+    let child = Child { handle, pid: pid_of(pid), heir, is_reaped: false, _hold: hold };
     let (running, _stopper) = look_after(spec, cancel, sink, child, pipes)?;
     Ok(running)
 }
@@ -99,7 +101,7 @@ pub(super) fn start_producer(
     let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let pipes = vec![(Stream::Stderr, stderr)];
-    let child = Child { handle, pid: pid_of(pid), heir: None, _hold: hold };
+    let child = Child { handle, pid: pid_of(pid), heir: None, is_reaped: false, _hold: hold };
     let (running, stopper) = look_after(spec, cancel, Sink::chunks(), child, pipes)?;
     Ok((running, stopper, stdout))
 }
@@ -117,30 +119,22 @@ fn look_after(
     let pid = child.pid;
     let kept = pipes.iter().map(|(_, pipe)| pipe.try_clone()).collect::<io::Result<Vec<_>>>();
 
-    let spawn = || -> io::Result<Vec<PipeReader>> {
+    let supervise = || -> io::Result<_> {
         let kept = kept?;
         for (stream, pipe) in pipes {
             spawn_reader(&output, stream, pipe, &sender)?;
         }
         spawn_waiter(pid, &sender)?;
-        Ok(kept)
+        let supervisor = Supervisor::new(spec, child, output.clone(), kept);
+        limits::spawn("supervisor", move || supervisor.watch(&messages))
     };
-    let pipes = match spawn() {
-        Ok(pipes) => pipes,
-        Err(source) => {
-            // Without a thread that reads its output the child must not run.
-            child.kill();
-            return Err(ProcessError::NotSupervised { program: spec.program.clone(), source });
-        }
-    };
+    let supervisor = supervise()
+        .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
     let stopper = Stopper(sender.clone());
     cancel.on_signal(move |signal| {
         // Once the child is gone nobody listens any more.
         let _sent = sender.send(Message::Signal(signal));
     });
-    let supervisor = Supervisor::new(spec, child, output.clone(), pipes);
-    let supervisor = limits::spawn("supervisor", move || supervisor.watch(&messages))
-        .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
     Ok((Running { pid: pid.as_raw_pid().cast_unsigned(), output, supervisor }, stopper))
 }
 
@@ -174,21 +168,34 @@ fn spawn_waiter(child: Pid, sender: &Sender<Message>) -> io::Result<()> {
     Ok(())
 }
 
+/// A child that is killed with its group when it is dropped before it was reaped: it must not run
+/// unless a thread reads its output and another one supervises it.
 struct Child {
     handle: Handle,
     pid: Pid,
     heir: Option<Heir>,
+    is_reaped: bool,
     /// Its own limits say how long it may take to stop.
     _hold: Hold,
 }
 
 impl Child {
-    fn kill(self) {
-        let _killed = self.handle.kill();
-        if let Some(heir) = self.heir {
+    /// Waits for its end; from then on its process id may be that of another process.
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        if let Some(heir) = self.heir.take() {
             heir.release();
         }
-        let _reaped = self.handle.wait();
+        self.is_reaped = true;
+        Ok(self.handle.wait()?.status)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.is_reaped {
+            let _killed = kill_process_group(self.pid, Signal::KILL);
+            let _reaped = self.reap();
+        }
     }
 }
 
@@ -354,13 +361,8 @@ impl Supervisor {
         }
     }
 
-    fn reap(self) -> io::Result<ChildExit> {
-        use std::os::unix::process::ExitStatusExt;
-
-        if let Some(heir) = self.child.heir {
-            heir.release();
-        }
-        let status = self.child.handle.wait()?.status;
+    fn reap(mut self) -> io::Result<ChildExit> {
+        let status = self.child.reap()?;
         let end = match (status.code(), status.signal()) {
             (Some(code), _) => ChildEnd::Code(code),
             (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
