@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{Write, pipe},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use devops_e2e::{Running, TestEnv, finish, wait_until};
@@ -109,22 +110,25 @@ fn a_child_that_needs_its_time_to_stop_has_it() {
     assert!(run.stdout.ends_with("stopped\n"), "{}", run.stdout);
 }
 
-#[test]
-fn a_hook_that_clears_up_has_its_time() {
-    let env = TestEnv::new();
+/// Writes a profile `home` whose last hook takes so long, and then leaves a file `tidied`.
+fn profile(env: &TestEnv, before: &str, seconds: u32) {
     env.write("source/file", "content");
-    let (source, dest) = (env.path("source"), env.path("backups"));
-    let tidied = env.path("tidied");
     let folder = env.home().join(".config/devops");
     fs::create_dir_all(&folder).unwrap();
     let config = format!(
-        "[backup.profile.home]\nsource = \"{}\"\ndest = \"{}\"\n\
-         before = [\"echo up; exec sleep 600\"]\nfinally = [\"sleep 5; echo tidied > '{}'\"]\n",
-        source.display(),
-        dest.display(),
-        tidied.display()
+        "[backup.profile.home]\nsource = \"{}\"\ndest = \"{}\"\nbefore = [\"{before}\"]\n\
+         finally = [\"sleep {seconds}; echo tidied > '{}'\"]\n",
+        env.path("source").display(),
+        env.path("backups").display(),
+        env.path("tidied").display()
     );
     File::create(folder.join("config.toml")).unwrap().write_all(config.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_hook_that_clears_up_has_its_time() {
+    let env = TestEnv::new();
+    profile(&env, "echo up; exec sleep 600", 5);
     let mut running = env.start("devops-backup", ["run", "home"]);
     running.wait_for("up");
 
@@ -132,5 +136,24 @@ fn a_hook_that_clears_up_has_its_time() {
     let run = running.finish();
 
     run.expect_code(143);
-    assert_eq!(fs::read_to_string(tidied).unwrap(), "tidied\n");
+    assert_eq!(fs::read_to_string(env.path("tidied")).unwrap(), "tidied\n");
+}
+
+#[test]
+fn a_hook_that_clears_up_runs_though_the_work_before_it_is_slow_to_stop() {
+    let env = TestEnv::new();
+    // More than a pipe takes: telling it is the slow step.
+    profile(&env, "yes | head -n 100000", 0);
+    let mut command = env.tool("devops-backup");
+    command.args(["run", "home"]);
+    let running = Running::start_unread(command);
+    running.wait_for_unread();
+
+    running.signal(Signal::TERM);
+    let sent = Instant::now();
+    wait_until("the usual time to stop is over", || sent.elapsed() > Duration::from_millis(2500));
+    let run = running.finish();
+
+    run.expect_code(143);
+    assert_eq!(fs::read_to_string(env.path("tidied")).unwrap(), "tidied\n");
 }

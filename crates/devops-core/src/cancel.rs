@@ -9,7 +9,7 @@ use crate::kind::{HasKind, Kind};
 
 mod hold;
 
-pub use hold::{Hold, hold_child, hold_step, wait_unheld};
+pub use hold::{Hold, hold_child, hold_cleanup, hold_step, wait_unheld};
 
 /// Tells long operations to stop; clones share one state.
 #[derive(Clone, Default)]

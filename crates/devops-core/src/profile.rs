@@ -13,7 +13,7 @@ use crate::{
         ArchiveError, CreateEvent, CreateOptions, CreateSummary, PrunePlan,
         preview as preview_create,
     },
-    cancel::Cancel,
+    cancel::{Cancel, hold_cleanup},
     fs::PathError,
     retention::{Comparison, Shrunk},
 };
@@ -61,10 +61,14 @@ pub fn run(
         return run.report;
     }
     run.ping_start();
+    // What hooks have begun, others undo: they must run although a signal found the work in a slow step.
+    let is_cleanup_due = !(profile.hooks.on_failure.is_empty() && profile.hooks.finally.is_empty());
+    let hold = is_cleanup_due.then(hold_cleanup);
     if let Err(problem) = run.work() {
         run.fail(problem);
     }
     run.wind_up();
+    drop(hold);
     run.report.elapsed = (profile.create.clock.now() - started).unsigned_abs();
     run.tell();
     run.report

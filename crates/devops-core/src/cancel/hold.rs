@@ -1,9 +1,9 @@
 //! Keeps the process alive after a signal, although the time to stop by itself is over.
 //!
 //! Long operations check [`Cancel`](super::Cancel), but one may not do so in time: it waits for a
-//! pipe, or lacks the check. So the binaries end the process some time after the first signal. Two
-//! things delay that: a step that must not be interrupted, such as a rename with its record, and a
-//! child that was asked to stop and has limits of its own.
+//! pipe, or lacks the check. So the binaries end the process some time after the first signal. Three
+//! things delay that: a step that must not be interrupted, such as a rename with its record, a
+//! child that was asked to stop and has limits of its own, and work that other programs clean up after.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -11,6 +11,9 @@ use std::{
 };
 
 static HOLDS: Holds = Holds::new();
+
+/// The time to stop of work that other programs clean up after: a slow disk may take this long to sync.
+const CLEANUP_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Keeps the process from being ended after a signal, until it is dropped.
 #[must_use = "it holds until it is dropped"]
@@ -23,6 +26,7 @@ pub struct Hold {
 enum Held {
     Step,
     Child,
+    Cleanup,
 }
 
 /// Holds the process for a short step that must not be interrupted and begins no other step.
@@ -37,8 +41,14 @@ pub fn hold_child() -> Hold {
     HOLDS.hold(Held::Child)
 }
 
-/// Waits until the process may be ended: `patience` from now, or from the end of the last child, and after
-/// the step that is under way. From then on nothing can hold it, as long as the result is kept.
+/// Gives the work a minute to stop, since programs have to run after it; once they have, the time to stop
+/// begins anew.
+pub fn hold_cleanup() -> Hold {
+    HOLDS.hold(Held::Cleanup)
+}
+
+/// Waits until the process may be ended: `patience` from now, or from the end of the last child, or
+/// a minute where programs have to clean up, and after the step that is under way. From then on nothing can hold it, as long as the result is kept.
 pub fn wait_unheld(patience: Duration) -> impl Sized {
     HOLDS.wait_unheld(patience)
 }
@@ -52,9 +62,20 @@ struct Holds {
 struct State {
     n_steps: usize,
     n_children: usize,
-    last_child: Option<Instant>,
+    n_cleanups: usize,
+    /// When the last child or clean-up ended.
+    last_end: Option<Instant>,
     /// The time is over, and the step under way is the last.
     is_ending: bool,
+}
+
+impl State {
+    /// Returns when the time to stop is over that began with a signal.
+    fn ends_at(&self, begun: Instant, patience: Duration) -> Instant {
+        let since = self.last_end.map_or(begun, |ended| ended.max(begun));
+        let is_cleanup_due = self.n_cleanups > 0;
+        since + if is_cleanup_due { patience.max(CLEANUP_PATIENCE) } else { patience }
+    }
 }
 
 impl Drop for Hold {
@@ -64,7 +85,11 @@ impl Drop for Hold {
             Held::Step => state.n_steps -= 1,
             Held::Child => {
                 state.n_children -= 1;
-                state.last_child = Some(Instant::now());
+                state.last_end = Some(Instant::now());
+            }
+            Held::Cleanup => {
+                state.n_cleanups -= 1;
+                state.last_end = Some(Instant::now());
             }
         }
         self.holds.changed.notify_all();
@@ -73,7 +98,8 @@ impl Drop for Hold {
 
 impl Holds {
     const fn new() -> Self {
-        let state = State { n_steps: 0, n_children: 0, last_child: None, is_ending: false };
+        let state =
+            State { n_steps: 0, n_children: 0, n_cleanups: 0, last_end: None, is_ending: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -85,6 +111,7 @@ impl Holds {
         match what {
             Held::Step => state.n_steps += 1,
             Held::Child => state.n_children += 1,
+            Held::Cleanup => state.n_cleanups += 1,
         }
         Hold { what, holds: self }
     }
@@ -97,8 +124,7 @@ impl Holds {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let since = state.last_child.map_or(begun, |ended| ended.max(begun));
-            let left = patience.saturating_sub(since.elapsed());
+            let left = state.ends_at(begun, patience).saturating_duration_since(Instant::now());
             if !left.is_zero() {
                 let waited = self.changed.wait_timeout(state, left);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -165,6 +191,24 @@ mod tests {
         end.recv().unwrap();
 
         assert_eq!(began.try_recv(), Err(mpsc::TryRecvError::Empty));
+    }
+
+    #[test]
+    fn there_is_more_time_where_programs_clean_up_and_it_has_an_end() {
+        let (holds, begun) = (holds(), Instant::now());
+        let patience = Duration::from_secs(2);
+        let cleanup = holds.hold(Held::Cleanup);
+
+        assert_eq!(holds.state().ends_at(begun, patience), begun + CLEANUP_PATIENCE);
+        drop(holds.hold(Held::Child));
+        let ended = holds.state().last_end.unwrap();
+        assert_eq!(holds.state().ends_at(begun, patience), ended + CLEANUP_PATIENCE);
+        let before = Instant::now();
+        drop(cleanup);
+
+        assert!(holds.state().ends_at(begun, patience) >= before + patience);
+        let later = Instant::now() + patience;
+        assert_eq!(holds.state().ends_at(later, patience), later + patience);
     }
 
     #[test]
