@@ -64,7 +64,7 @@ WHAT COUNTS
   ~/.local/state).
   An archive counts that belongs to root, to the owner of DEST or to the owner that new files
   get there, or that this host made; with --any-owner the owner does not matter. Encrypted
-  archives and those of other tools that have less than a tenth of the median size of those
+  archives and those of other tools that have less than a tenth of the median size of the five
   before count only with --accept-small. What does not count is named and stays, and the exit
   code is 3.
 

@@ -53,7 +53,7 @@ pub struct Candidate {
 impl Candidate {
     fn member(&self) -> Member {
         let Self { time, size, is_weighed, ref proof, .. } = *self;
-        Member { time, size, is_weighed, proof: proof.clone() }
+        Member { time, arrived: time, size, is_weighed, proof: proof.clone() }
     }
 }
 

@@ -10,6 +10,9 @@ use super::{EmptyPolicy, KeepPolicy, KeepReason, plan};
 
 /// An archive whose size alone tells what may be in it must have this share of the median of those before.
 const LEAST_SHARE: u64 = 10;
+/// The number of archives before it that an archive is weighed against. However many are dated before
+/// all others, they do not decide about the newest.
+const N_BEFORE: usize = 5;
 /// The number of archives that may be removed without `max_delete`, unless half of them are more.
 const FREE_REMOVALS: usize = 10;
 /// The number of good archives that are left where room is made for the next one.
@@ -18,8 +21,10 @@ const N_LEFT: u32 = 2;
 /// The facts about an archive of a series that decide which archives stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The time at which it was made.
+    /// The time at which it was made, by its own account or its name.
     pub time: OffsetDateTime,
+    /// The time at which it came, by the account of the store; else `time`.
+    pub arrived: OffsetDateTime,
     /// The size in bytes.
     pub size: u64,
     /// Is set if only its size tells of its content: it is encrypted, or of another tool.
@@ -138,33 +143,49 @@ fn to_prove(members: &[Member], fates: &[Fate], now: OffsetDateTime, n_costly: u
     (0..).zip(kept).filter_map(must).collect()
 }
 
-/// Says of each that is weighed whether it is too small beside those before it that count.
+/// Says of each that is weighed whether it is too small beside those before it that count: in the order in
+/// which they came, which their author cannot choose, and in the order of their dates.
 fn light(members: &[Member], rules: &Rules<'_>) -> Vec<Option<String>> {
     let mut light = vec![None; members.len()];
     if rules.accept_small {
         return light;
     }
-    // The sizes of those before, in order.
-    let mut sizes: Vec<u64> = Vec::with_capacity(members.len());
-    for (index, member) in members.iter().enumerate().rev() {
-        if matches!(member.proof, Proof::Uncounted(_)) || member.time > rules.now {
-            continue;
-        }
-        let median = sizes.get(sizes.len() / 2).copied();
-        if let Some(median) = median
-            && member.is_weighed
-            && member.size < median / LEAST_SHARE
-        {
-            light[index] = Some(format!(
-                "it has {} bytes, and the archives before it about {median}",
-                member.size
-            ));
-            continue;
-        }
-        let at = sizes.partition_point(|&size| size <= member.size);
-        sizes.insert(at, member.size);
+    let is_asked = |&index: &usize| {
+        let Member { proof, time, .. } = &members[index];
+        !matches!(proof, Proof::Uncounted(_)) && *time <= rules.now
+    };
+    let by_date: Vec<usize> = (0..members.len()).rev().filter(is_asked).collect();
+    let mut by_arrival = by_date.clone();
+    by_arrival.sort_by_key(|&index| members[index].arrived);
+    for order in [by_arrival, by_date] {
+        weigh(members, &order, &mut light);
     }
     light
+}
+
+/// Says of archives, in this order, which are too small beside those before them.
+fn weigh(members: &[Member], order: &[usize], light: &mut [Option<String>]) {
+    let mut sizes = Vec::with_capacity(order.len());
+    for &index in order {
+        if light[index].is_some() {
+            continue;
+        }
+        let Member { size, is_weighed, .. } = members[index];
+        match median_of_last(&sizes) {
+            Some(median) if is_weighed && size < median / LEAST_SHARE => {
+                let reason = format!("it has {size} bytes, and the archives before it about {median}");
+                light[index] = Some(reason);
+            }
+            _ => sizes.push(size),
+        }
+    }
+}
+
+/// Returns the median of the last sizes, of an even number the greater one.
+fn median_of_last(sizes: &[u64]) -> Option<u64> {
+    let mut last = sizes[sizes.len().saturating_sub(N_BEFORE)..].to_vec();
+    last.sort_unstable();
+    last.get(last.len() / 2).copied()
 }
 
 /// Returns how many of `n_counted` archives may go at once: as many as were asked for, else ten or half
@@ -202,6 +223,7 @@ mod tests {
         let ages = (0..).map(Duration::days);
         let member = |(age, (size, is_weighed, proof)): (_, &(u64, bool, Proof))| Member {
             time: NOW - age,
+            arrived: NOW - age,
             size: *size,
             is_weighed: *is_weighed,
             proof: proof.clone(),
@@ -337,6 +359,32 @@ mod tests {
     }
 
     #[test]
+    fn small_ones_dated_before_all_others_do_not_let_small_ones_count() {
+        let dated = |(age, size): (i64, u64)| Member {
+            time: NOW - Duration::days(age),
+            arrived: NOW - Duration::days(age),
+            size,
+            is_weighed: true,
+            proof: Proven,
+        };
+        for n_small in [1, 5, 50] {
+            let good = [0, 4, 3, 2, 1].map(|age| (age, if age == 0 { 40 } else { 60_000 }));
+            let old = (0..n_small).map(|n| (10_000 + n, 40));
+            let mut members: Vec<_> = good.into_iter().chain(old).map(dated).collect();
+            members.sort_by_key(|member| std::cmp::Reverse(member.time));
+
+            let wanted = format!("ukrrr{}", "r".repeat(usize::try_from(n_small).unwrap()));
+            assert_eq!(letters(&judged(&members, &last(1))), wanted);
+
+            // One good archive is enough where the store knows that it came first.
+            members.drain(2..5);
+            members[1].arrived = NOW - Duration::days(20_000);
+            let wanted = format!("uk{}", "u".repeat(usize::try_from(n_small).unwrap()));
+            assert_eq!(letters(&judged(&members, &last(1))), wanted);
+        }
+    }
+
+    #[test]
     fn an_archive_that_proves_itself_may_be_small() {
         let members = series(&[(1, false, PENDING), (1000, false, PENDING)]);
 
@@ -378,6 +426,7 @@ mod tests {
         let member = (-50..5000_i64, 0..5000_u64, any::<bool>(), proof);
         let member = member.prop_map(|(hours, size, is_weighed, proof)| Member {
             time: NOW - Duration::hours(hours),
+            arrived: NOW - Duration::hours(hours),
             size,
             is_weighed,
             proof,

@@ -19,8 +19,8 @@ Before anything of a group is removed, what the rules keep of it proves itself w
 fetched: an archive of ours by its index and footer, an encrypted one by its header and whole
 chunks. One that cannot, as all of other tools, or is in a class where it cannot be read, is
 named, counts for no rule and stays, and the exit code is 3. So it is with archives that a lock
-keeps, and with encrypted ones that have less than a tenth of the median size of those before,
-unless --accept-small is given. One dated in the future stays, and counts for no rule either.
+keeps, and with encrypted ones that have less than a tenth of the median size of the five before,
+by date or by the time the store got them, unless --accept-small is given. One dated in the future stays, and counts for no rule either.
 What was found out is remembered for 30 days in $XDG_STATE_HOME/devops/s3push (or
 ~/.local/state).
 

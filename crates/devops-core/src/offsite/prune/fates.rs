@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use time::OffsetDateTime;
+
 use super::{Fate, PruneRequest, StoredArchive};
 use crate::{
     archive_index::SeriesMap,
@@ -49,8 +51,10 @@ pub(super) fn decide(
 }
 
 fn member(archive: &StoredArchive) -> Member {
+    let stored = archive.seen.modified.map(OffsetDateTime::from_unix_timestamp);
     Member {
         time: archive.time,
+        arrived: stored.and_then(Result::ok).unwrap_or(archive.time),
         size: archive.size,
         is_weighed: archive.origin.is_none(),
         proof: archive.proof.clone(),
@@ -79,7 +83,7 @@ pub(super) fn lock(group: &mut [StoredArchive], mode: LockMode, request: &PruneR
 
 #[cfg(test)]
 mod tests {
-    use time::{Duration, OffsetDateTime, macros::datetime};
+    use time::{Duration, macros::datetime};
 
     use super::*;
     use crate::{archive_index::Origin, offsite::prune::Seen, retention::KeepPolicy, s3::S3Uri};
@@ -169,6 +173,22 @@ mod tests {
         assert_eq!(decide(&mut group, &last(1)), Ok(vec![1]));
         assert!(matches!(group[0].fate, Fate::Uncounted(_)));
         assert!(matches!(group[1].fate, Fate::Keep(_)));
+    }
+
+    #[test]
+    fn small_ones_that_came_last_do_not_count_whatever_their_date() {
+        let came = |key, age, size, modified| StoredArchive {
+            is_encrypted: true,
+            size,
+            seen: Seen { modified: Some(modified), ..Seen::default() },
+            ..archive(key, None, age)
+        };
+        let mut group =
+            [came("d", 0, 40, 102), came("c", 1, 60_000, 100), came("b", 900, 40, 101)];
+
+        assert_eq!(decide(&mut group, &last(1)), Ok(vec![]));
+        let uncounted = group.each_ref().map(|one| matches!(one.fate, Fate::Uncounted(_)));
+        assert_eq!(uncounted, [true, false, true]);
     }
 
     #[test]
