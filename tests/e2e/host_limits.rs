@@ -8,7 +8,10 @@ use std::{
 };
 
 use devops_e2e::{Run, TestEnv, finish, outside};
+use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY};
 use rustix::{fs::chmod, process::geteuid};
+
+use crate::s3push::Setting;
 
 /// A user of whom nothing else runs: the kernel counts the processes of a user, not of a tree.
 fn unused_user() -> u32 {
@@ -47,8 +50,8 @@ fn limited(env: &TestEnv, limit: &str, args: &[&str]) -> Run {
     let user = unused_user();
     command.env("HOME", Path::new("/nonexistent")).env("RUST_BACKTRACE", "1").uid(user).gid(user);
     for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", "a"),
-        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ] {
         command.env(name, value);
@@ -126,4 +129,65 @@ fn where_no_file_can_be_opened_what_to_raise_is_said() {
         }
     }
     assert_eq!(devops_e2e::names_in(&env.path("archives")), ["none"]);
+}
+
+/// Makes a tree that takes more open files to walk than a few.
+fn deep_tree(env: &TestEnv, name: &str) {
+    for depth in 0..8 {
+        let folder = (0..depth).fold(PathBuf::from(name), |path, n| path.join(n.to_string()));
+        env.write(folder.join("file"), "content");
+    }
+}
+
+/// Runs a tool with limits on open files, from few to many: either it is done, or what to raise is said.
+fn check_files(env: &TestEnv, args: &[&str]) {
+    let run = |n: u32| {
+        let run = limited(env, &format!("--nofile={n}"), args);
+        if run.code != 0 {
+            check_limit(&run, "`ulimit -n`");
+        }
+        run.code
+    };
+    let codes = [6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 256].map(run);
+    assert!(codes.contains(&0) && codes.contains(&75), "{args:?}: {codes:?}");
+}
+
+#[test]
+fn a_limit_of_files_is_no_difference_and_no_file_that_is_left_out() {
+    let Some(env) = work() else { return };
+    deep_tree(&env, "deep");
+    env.run("devops-backup", ["create", "deep", "kept"]).expect_code(0);
+    let archive = format!("kept/{}", devops_e2e::names_in(&env.path("kept"))[0]);
+    chmod(env.path(&archive), 0o644.into()).unwrap();
+
+    for args in [
+        &["devops-backup", "verify", &archive, "--against", "deep"][..],
+        &["devops-backup", "create", "deep", "archives", "--dry-run"],
+        &["devops-backup", "create", "deep", "archives", "--full"],
+    ] {
+        check_files(&env, args);
+    }
+}
+
+#[test]
+fn a_limit_of_files_ends_the_work_on_a_tree() {
+    let setting = Setting::new();
+    let env = &setting.env;
+    if !geteuid().is_root() {
+        return outside::skip("only root can become a user of whom nothing runs");
+    }
+    if outside::program("prlimit").is_none() {
+        return;
+    }
+    for n in 0..20 {
+        env.write(format!("tree/{n}"), "content");
+    }
+    fs::create_dir(env.path("to")).unwrap();
+    chmod(env.path("to"), 0o777.into()).unwrap();
+    let endpoint = format!("--endpoint-url={}", setting.server.endpoint());
+    let common = ["--retry-time=0s", "--region=us-east-1", "--overwrite", &endpoint];
+
+    for args in [["put", "tree", "s3://backups/t/"], ["get", "s3://backups/t/", "to"]] {
+        check_files(env, &[&["devops-s3push"], &args[..], &common].concat());
+    }
 }

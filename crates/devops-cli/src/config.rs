@@ -69,7 +69,11 @@ impl Config {
         for location in &locations {
             let source = Source::read(&location.path, is_named)
                 .context("failed to load the config file")
-                .map_err(|failure| Failure { kind: Kind::Configuration, ..failure })?;
+                .map_err(|failure| match failure.kind {
+                    // A limit of the host is no fault of the file.
+                    Kind::Temporary => failure,
+                    _ => Failure { kind: Kind::Configuration, ..failure },
+                })?;
             // The file that was read counts, not the file that has the name now.
             let is_trusted = trusted.is_some_and(|path| source.is_at(path));
             let standing = if location.is_of_project && !is_trusted {

@@ -78,7 +78,7 @@ impl<E: HasKind + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let kind = error.kind();
         let error = anyhow::Error::new(error);
-        let limit = error.chain().find_map(|cause| Limit::of(cause.downcast_ref()?));
+        let limit = Limit::within(&*error);
         Self { kind, error, hint: limit.map(|limit| limit.hint().to_owned()) }
     }
 }

@@ -1,6 +1,6 @@
 //! Limits of the host: a retry may succeed later, or after a limit of `ulimit -a` was raised.
 
-use std::{error::Error, io, thread};
+use std::{error::Error, io, iter, thread};
 
 use rustix::io::Errno;
 
@@ -33,6 +33,13 @@ impl Limit {
         }
     }
 
+    /// Returns the limit that an error or one of its causes is about. Where it is not `None`, what comes next
+    /// would fail like it: the work ends.
+    pub fn within(error: &(dyn Error + 'static)) -> Option<Self> {
+        iter::successors(Some(error), |&cause| cause.source())
+            .find_map(|cause| Self::of(cause.downcast_ref()?))
+    }
+
     /// Returns a hint that names the limits to raise.
     pub fn hint(self) -> &'static str {
         match self {
@@ -51,6 +58,8 @@ impl Limit {
 ///
 /// The system says "try again", as it does of much else.
 pub fn not_started(error: io::Error) -> io::Error {
+    // A library may have wrapped it in an error of its own.
+    let error = error.downcast::<io::Error>().unwrap_or_else(|error| error);
     match Errno::from_io_error(&error) {
         Some(Errno::AGAIN) => io::Error::new(io::ErrorKind::WouldBlock, NoThread(error)),
         _ => error,
@@ -75,8 +84,10 @@ pub fn spawn_scoped<'scope, T: Send + 'scope>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::kind::Kind;
+    use crate::{fs::At, kind::Kind};
 
     #[test]
     fn what_the_host_refuses_is_worth_another_try() {
@@ -88,11 +99,16 @@ mod tests {
             (os(Errno::NFILE), Limit::Files),
             (os(Errno::NOMEM), Limit::Memory),
             (not_started(os(Errno::NOMEM)), Limit::Memory),
+            (not_started(io::Error::other(os(Errno::AGAIN))), Limit::Threads),
         ] {
             assert_eq!(Limit::of(&error), Some(limit), "{error}");
             assert_eq!(Kind::of_io(&error), Kind::Temporary, "{error}");
         }
         assert_eq!(Limit::of(&os(Errno::AGAIN)), None);
+        let path = Path::new("file");
+        let caused = Err::<(), _>(os(Errno::MFILE)).at(path, "open").unwrap_err();
+        assert_eq!(Limit::within(&caused), Some(Limit::Files));
+        assert_eq!(Limit::within(&io::Error::other(caused)), Some(Limit::Files));
         assert_eq!(Limit::of(&not_started(os(Errno::PERM))), None);
     }
 }

@@ -30,7 +30,7 @@ use super::{
     wanted,
     xattr::{self, Digest},
 };
-use crate::cancel::{Cancel, Cancelled};
+use crate::{cancel::Cancel, fs::PathError, limits::Limit};
 
 /// How one path differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,9 +162,11 @@ pub fn against<'a>(
         attributes: AttributeReader::new(is_anonymous),
         names: OwnerNames::read(root),
         comparison: Comparison { n_entries, ..Comparison::default() },
+        limit: None,
         cancel,
     };
     Source::open(folder)?.visit(&Selection::default(), &mut check, cancel)?;
+    check.check_limit()?;
     let missing = check.expected.into_keys().map(|path| (path, Difference::Removed));
     check.comparison.differences.extend(missing);
     Ok(check.comparison)
@@ -228,10 +230,16 @@ struct Check<'a> {
     /// Those of this host.
     names: OwnerNames,
     comparison: Comparison,
+    /// A limit of the host was met, which says nothing of the folder.
+    limit: Option<PathError>,
     cancel: &'a Cancel,
 }
 
 impl Check<'_> {
+    fn check_limit(&mut self) -> Result<(), ArchiveError> {
+        self.limit.take().map_or(Ok(()), |error| Err(error.into()))
+    }
+
     /// Reads the attributes of what the walk found; what cannot be read is named, and none returned.
     fn found_attributes(&mut self, found: &Found<'_>) -> Option<Attributes> {
         let read = self.attributes.of_named(found.folder.as_fd(), found.name, &found.meta);
@@ -308,9 +316,10 @@ impl Check<'_> {
 }
 
 impl Visitor for Check<'_> {
-    type Stop = Cancelled;
+    type Stop = ArchiveError;
 
-    fn found(&mut self, found: &Found<'_>) -> Result<(), Cancelled> {
+    fn found(&mut self, found: &Found<'_>) -> Result<(), ArchiveError> {
+        self.check_limit()?;
         let Some(old) = self.expected.remove(found.path) else { return Ok(()) };
         let new = self.found_facts(found, &old);
         // It may have been ended by a signal.
@@ -326,6 +335,11 @@ impl Visitor for Check<'_> {
     fn left_out(&mut self, _path: &Path, _reason: &'static str) {}
 
     fn unreadable(&mut self, path: &Path, error: io::Error) {
+        if Limit::of(&error).is_some() {
+            let error = PathError { action: "read", path: path.to_owned(), source: error };
+            self.limit.get_or_insert(error);
+            return;
+        }
         self.expected.remove(path);
         let (path, reason) = (path.to_owned(), error.to_string());
         self.comparison.unreadable.push(LeftOut { path, reason, is_fault: true });

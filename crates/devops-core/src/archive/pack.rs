@@ -144,7 +144,7 @@ impl Visitor for Pack<'_> {
     }
 
     fn unreadable(&mut self, path: &Path, error: io::Error) {
-        if Limit::of(&error) == Some(Limit::Files) {
+        if Limit::of(&error).is_some() {
             let error = PathError { action: "open", path: path.to_owned(), source: error };
             self.limit.get_or_insert(error);
             return;

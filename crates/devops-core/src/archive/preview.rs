@@ -15,8 +15,7 @@ use super::{
     source::Source,
     walk::{Found, Visitor},
 };
-use crate::archive_index::BackupName;
-use crate::cancel::{Cancel, Cancelled};
+use crate::{archive_index::BackupName, cancel::Cancel, fs::PathError, limits::Limit};
 
 /// Goes through the source as [`create_in_folder`](super::create_in_folder) would, and writes nothing.
 ///
@@ -37,8 +36,9 @@ pub fn preview(
         destination.refuse_other_origin(&origin(options, &source, started), cancel)?;
         add_own(&mut selection, (folder, name), &source, cancel)?;
     }
-    let mut preview = Preview { on_event, tally: Tally::default() };
+    let mut preview = Preview { on_event, tally: Tally::default(), limit: None };
     source.visit(&selection, &mut preview, cancel)?;
+    preview.check_limit()?;
     let elapsed = options.clock.now() - started;
     Ok(summary(preview.tally, Delivered::default(), &selection, elapsed))
 }
@@ -47,12 +47,20 @@ pub fn preview(
 struct Preview<'a> {
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     tally: Tally,
+    limit: Option<PathError>,
+}
+
+impl Preview<'_> {
+    fn check_limit(&mut self) -> Result<(), ArchiveError> {
+        self.limit.take().map_or(Ok(()), |error| Err(error.into()))
+    }
 }
 
 impl Visitor for Preview<'_> {
-    type Stop = Cancelled;
+    type Stop = ArchiveError;
 
-    fn found(&mut self, found: &Found<'_>) -> Result<(), Cancelled> {
+    fn found(&mut self, found: &Found<'_>) -> Result<(), ArchiveError> {
+        self.check_limit()?;
         (self.on_event)(CreateEvent::Packed(found.path));
         self.tally.n_entries += 1;
         if found.meta.kind == FileType::RegularFile {
@@ -70,6 +78,11 @@ impl Visitor for Preview<'_> {
     }
 
     fn unreadable(&mut self, path: &Path, error: io::Error) {
+        if Limit::of(&error).is_some() {
+            let error = PathError { action: "open", path: path.to_owned(), source: error };
+            self.limit.get_or_insert(error);
+            return;
+        }
         self.tally.skip(
             LeftOut { path: path.to_owned(), reason: error.to_string(), is_fault: true },
             self.on_event,

@@ -173,7 +173,8 @@ fn weigh(members: &[Member], order: &[usize], light: &mut [Option<String>]) {
         let Member { size, is_weighed, .. } = members[index];
         match median_of_last(&sizes) {
             Some(median) if is_weighed && size < median / LEAST_SHARE => {
-                let reason = format!("it has {size} bytes, and the archives before it about {median}");
+                let reason =
+                    format!("it has {size} bytes, and the archives before it about {median}");
                 light[index] = Some(reason);
             }
             _ => sizes.push(size),

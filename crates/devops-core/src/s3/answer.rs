@@ -16,6 +16,7 @@ use super::{
     failure::{CallFailure, Trouble},
     observe::AskedBucket,
 };
+use crate::limits::Limit;
 
 impl CallFailure {
     /// Reads the SDK's error.
@@ -190,6 +191,9 @@ fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> (Trouble, S
     });
     let trouble = if too_long(error).is_some() {
         Trouble::Unreadable
+    } else if let Some(limit @ Limit::Files) = Limit::within(error) {
+        // Only opening a socket can fail so: nothing was sent.
+        Trouble::HostLimit(limit)
     } else if text.contains("ResolveEndpointError") {
         Trouble::NoAddress
     } else if text.contains("invalid peer certificate") {

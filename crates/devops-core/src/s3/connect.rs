@@ -36,6 +36,7 @@ use crate::{
     cancel::Cancelled,
     fs::{At, PathError},
     kind::{HasKind, Kind},
+    limits::Limit,
     secret::Secret,
 };
 
@@ -114,6 +115,7 @@ impl HasKind for ConnectError {
             Self::Credentials(_) => Kind::Permission,
             Self::NotHere(_) => Kind::Usage,
             Self::KeyInClear(_) => Kind::Denied,
+            Self::CaBundle(error) if Limit::within(error).is_some() => Kind::Temporary,
             Self::Endpoint(_) | Self::CaBundle(_) | Self::NoCertificate(_) => Kind::Configuration,
         }
     }

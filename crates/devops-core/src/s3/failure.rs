@@ -5,6 +5,7 @@ use std::{error::Error, fmt, time::Duration};
 use crate::{
     cancel::Cancelled,
     kind::{HasKind, Kind},
+    limits::Limit,
 };
 
 /// The sort of trouble a request met.
@@ -16,6 +17,8 @@ pub enum Trouble {
     Certificate,
     /// The region, or the endpoint, makes no address.
     NoAddress,
+    /// The host gives no file or memory for a connection.
+    HostLimit(Limit),
     /// The connection was lost or nothing came in time; the request may have been carried out.
     Broken,
     /// The store asks for fewer requests.
@@ -107,6 +110,7 @@ impl Trouble {
             Self::Unreachable
                 | Self::Certificate
                 | Self::NoAddress
+                | Self::HostLimit(_)
                 | Self::Broken
                 | Self::NoCredentials
         )
@@ -160,6 +164,7 @@ impl HasKind for CallFailure {
     fn kind(&self) -> Kind {
         match self.trouble {
             Trouble::Unreachable
+            | Trouble::HostLimit(_)
             | Trouble::Broken
             | Trouble::Throttled
             | Trouble::Server

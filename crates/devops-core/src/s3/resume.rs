@@ -273,6 +273,7 @@ fn may_pass(error: &S3Error) -> bool {
             Trouble::Unreachable
             | Trouble::Certificate
             | Trouble::NoAddress
+            | Trouble::HostLimit(_)
             | Trouble::Broken
             | Trouble::Throttled
             | Trouble::Server

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     fs::{At, OpenFolder, PathError},
     kind::{HasKind, Kind},
+    limits::Limit,
 };
 
 /// A file and the object it becomes.
@@ -253,9 +254,13 @@ impl Search<'_> {
         self.found.skipped.push(Skipped { path, reason: reason.into(), is_unread: false });
     }
 
-    fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
+    fn cannot_read(&mut self, path: PathBuf, error: std::io::Error) -> Result<(), SourcesError> {
+        if Limit::of(&error).is_some() {
+            return Err(PathError { action: "read", path, source: error }.into());
+        }
         let reason = error.to_string();
         self.found.skipped.push(Skipped { path, reason, is_unread: true });
+        Ok(())
     }
 
     fn walk_from(
@@ -283,10 +288,7 @@ impl Search<'_> {
             Err(error) if relative.as_os_str().is_empty() => {
                 return Err(Err::<(), _>(error).at(folder, "list").expect_err("it failed").into());
             }
-            Err(error) => {
-                self.cannot_read(folder.to_owned(), &error);
-                return Ok(());
-            }
+            Err(error) => return self.cannot_read(folder.to_owned(), error),
         };
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
@@ -295,7 +297,7 @@ impl Search<'_> {
             match self.look(&path, &relative, wanted) {
                 Found::Nothing => {}
                 Found::Skipped(reason) => self.skip(path, reason),
-                Found::Unread(error) => self.cannot_read(path, &error),
+                Found::Unread(error) => self.cannot_read(path, error)?,
                 Found::File(size) => self.take_in_tree(path, &relative, size)?,
                 Found::Folder(identity) if ancestors.contains(&identity) => {
                     self.skip(path, "a symbolic link that leads back up");

@@ -5,12 +5,15 @@ use std::cell::{Cell, RefCell};
 use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{S3Error, event::ObjectSummary, failure::Trouble, link::Link, sources::Source};
-use crate::kind::{HasKind, Kind};
+use crate::{
+    kind::{HasKind, Kind},
+    limits::Limit,
+};
 
 /// Does the work of every item and tells how each went; many small files fill the lanes of one large.
 ///
 /// Begins no more, and ends with that error, when one fails in a way that all others would share: no
-/// permission, no such bucket, no store, a signal. What is under way then comes to its own end, so that
+/// permission, no such bucket, no store, a limit of the host, a signal. What is under way then comes to its own end, so that
 /// every upload is completed or aborted.
 pub async fn run_all<'a, T, R>(
     link: Link<'_>,
@@ -62,6 +65,7 @@ pub async fn put_everywhere(
 fn is_shared(error: &S3Error) -> bool {
     match error {
         S3Error::Cancelled(_) => true,
+        _ if Limit::within(error).is_some() => true,
         // These say something of one key alone; some part of a store may not find its way to it.
         S3Error::Call(failure)
             if matches!(

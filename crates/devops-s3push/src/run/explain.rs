@@ -93,6 +93,7 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::Unreachable => {
             "check --endpoint-url, the network, and whether the store needs --path-style"
         }
+        Trouble::HostLimit(limit) => limit.hint(),
         Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
         Trouble::NoAddress => {
             "look at --region and --endpoint-url, and where their values come from: `devops-s3push config show --origin`"

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use crate::{archive::ArchiveError, fs::PathError};
+use crate::{archive::ArchiveError, fs::PathError, limits::Limit};
 
 /// Something about an entry that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Trouble {
         Self::Entry(Note::fault(reason))
     }
 
-    /// Sorts an error of the system: a full disk concerns everything, a name too long one entry.
+    /// Sorts an error of the system: a full disk or a limit of the host concerns everything, a name too long one entry.
     pub(super) fn of(error: impl Into<io::Error>, path: &Path) -> Self {
         use io::ErrorKind as Io;
         let error = error.into();
@@ -47,8 +47,8 @@ impl Trouble {
             error.kind(),
             Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem | Io::FileTooLarge
         );
-        // EIO, ENFILE and EMFILE have no kind of their own.
-        if is_fatal || matches!(error.raw_os_error(), Some(5 | 23 | 24)) {
+        // EIO has no kind of its own.
+        if is_fatal || error.raw_os_error() == Some(5) || Limit::of(&error).is_some() {
             return Self::at("write", path, error);
         }
         Self::refused(error.to_string())

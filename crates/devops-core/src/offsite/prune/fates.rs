@@ -183,8 +183,7 @@ mod tests {
             seen: Seen { modified: Some(modified), ..Seen::default() },
             ..archive(key, None, age)
         };
-        let mut group =
-            [came("d", 0, 40, 102), came("c", 1, 60_000, 100), came("b", 900, 40, 101)];
+        let mut group = [came("d", 0, 40, 102), came("c", 1, 60_000, 100), came("b", 900, 40, 101)];
 
         assert_eq!(decide(&mut group, &last(1)), Ok(vec![]));
         let uncounted = group.each_ref().map(|one| matches!(one.fate, Fate::Uncounted(_)));
