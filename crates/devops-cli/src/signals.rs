@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
     thread,
     time::Duration,
 };
@@ -40,11 +43,13 @@ pub(crate) fn install(second: SecondSignal, as_json: bool) -> io::Result<Cancel>
         [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
     let mut signals = Signals::new(wanted)?;
     let shared = cancel.clone();
+    let watchdog = watchdog(as_json)?;
     limits::spawn("signals", move || {
         for signal in signals.forever() {
             shared.cancel(signal);
             match shared.n_signals() {
-                1 => end_later(signal, as_json),
+                // There is room for the one that it waits for.
+                1 => drop(watchdog.try_send(signal)),
                 _ if second == SecondSignal::EndsAtOnce => low_level::exit(128 + signal),
                 _ => {}
             }
@@ -53,17 +58,17 @@ pub(crate) fn install(second: SecondSignal, as_json: bool) -> io::Result<Cancel>
     Ok(cancel)
 }
 
-/// Lets the process end when its time is over.
-fn end_later(signal: i32, as_json: bool) {
-    let watch = move || {
+/// Starts the thread that ends the process when its time after the first signal is over; that signal is
+/// sent to it. Later the host may give no thread, and the signal would be lost.
+fn watchdog(as_json: bool) -> io::Result<SyncSender<i32>> {
+    let (sender, first) = mpsc::sync_channel(1);
+    limits::spawn("watchdog", move || {
+        let Ok(signal) = first.recv() else { return };
         let _unheld = wait_unheld(PATIENCE);
         say(signal, as_json);
         low_level::exit(128 + signal);
-    };
-    // This thread cannot do it: it waits for the next signal.
-    if let Err(error) = limits::spawn("watchdog", watch) {
-        tracing::debug!("{error}");
-    }
+    })?;
+    Ok(sender)
 }
 
 /// Reports the signal that ended the run; gives up if stderr is not read.
