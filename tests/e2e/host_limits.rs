@@ -191,3 +191,36 @@ fn a_limit_of_files_ends_the_work_on_a_tree() {
         check_files(env, &[&["devops-s3push"], &args[..], &common].concat());
     }
 }
+
+#[test]
+fn where_memory_runs_out_what_to_raise_is_said() {
+    if outside::program("prlimit").is_none() {
+        return;
+    }
+    let env = TestEnv::new();
+    env.write("source/file", vec![b'x'; 4 << 20]);
+    env.run("devops-backup", ["create", "source", "kept"]).expect_code(0);
+    let archive = format!("kept/{}", devops_e2e::names_in(&env.path("kept"))[0]);
+    let run = |mebibytes: u64, args: &[&str]| {
+        let mut command = env.program("prlimit");
+        let tool = env.tool("devops-backup");
+        command.arg(format!("--as={}", mebibytes << 20)).arg(tool.get_program()).args(args);
+        finish(&mut command)
+    };
+    // Below that not even the loader of programs has what it needs.
+    let least = (1..).find(|&n| run(n, &["--version"]).code == 0).unwrap();
+
+    for args in [&["create", "source", "archives", "--full"][..], &["verify", &archive]] {
+        let mut codes = Vec::new();
+        for n in least.. {
+            let run = run(n, args);
+            codes.push(run.code);
+            if run.code == 0 {
+                break;
+            }
+            check_limit(&run, "memory");
+        }
+        assert!(codes.contains(&75), "{args:?}: {codes:?}");
+    }
+    assert_eq!(devops_e2e::names_in(&env.path("archives")).len(), 1);
+}

@@ -15,6 +15,7 @@ pub mod json;
 mod keep;
 mod layers;
 mod logging;
+mod memory;
 mod owners;
 mod profile;
 mod progress;

@@ -14,6 +14,11 @@ use crate::{arguments::Settings, exit, failure::Failure, progress, text::escaped
 
 /// Prints a fatal error: three kinds of lines for people, one object for programs.
 pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
+    stderr_line(&text(failure, code, as_json));
+}
+
+/// Returns what is printed of a fatal error, without the last line feed.
+pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
     let chain = failure.chain();
     if as_json {
         let mut object = json!({
@@ -25,8 +30,7 @@ pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
         if let Some(hint) = &failure.hint {
             object["hint"] = hint.as_str().into();
         }
-        stderr_line(&object.to_string());
-        return;
+        return object.to_string();
     }
     let mut text = String::new();
     for (index, message) in chain.iter().enumerate() {
@@ -36,7 +40,8 @@ pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
     if let Some(hint) = &failure.hint {
         text.push_str(&["hint: ", hint, "\n"].concat());
     }
-    stderr_line(text.trim_end());
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// Escapes what could steer the terminal; messages of several lines keep them.
@@ -103,8 +108,10 @@ pub(crate) fn kind_of_panic(payload: &(dyn Any + Send)) -> Kind {
 
 /// The number of an I/O error, as text and as `Debug`, and the limit it is about.
 ///
-/// tokio and actix put the error of a thread that was not started into the message of their panic.
-const LIMITS: [(&str, &str, Limit); 4] = [
+/// tokio and actix put the error of a thread that was not started into the message of their panic;
+/// libdeflater has words of its own.
+const LIMITS: [(&str, &str, Limit); 5] = [
+    ("NULL: out of memory", "NULL: out of memory", Limit::Memory),
     ("(os error 11)", "code: 11,", Limit::Threads),
     ("(os error 12)", "code: 12,", Limit::Memory),
     ("(os error 23)", "code: 23,", Limit::Files),
@@ -134,6 +141,10 @@ mod tests {
         );
         assert_eq!(
             kind("failed: Os { code: 24, kind: Uncategorized, message: \"Too many open files\" }"),
+            Kind::Temporary
+        );
+        assert_eq!(
+            kind("libdeflate_alloc_compressor returned NULL: out of memory"),
             Kind::Temporary
         );
         assert_eq!(kind("index out of bounds: the len is 11 but the index is 12"), Kind::Bug);

@@ -13,7 +13,7 @@ use crate::{
     arguments::{self, Parsed},
     exit,
     failure::{Failure, Outcome},
-    logging, report,
+    logging, memory, report,
     session::Session,
     signals,
     trust::Decision,
@@ -56,6 +56,7 @@ pub fn main<C: Parser>(
 ) -> ExitCode {
     // Before any thread exists: the C library's local time is only safe until then.
     let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
+    let aborts = memory::catch_aborts();
     let (cli, settings) = match arguments::parse::<C>(tool) {
         Parsed::Run(cli, settings) => (cli, settings),
         Parsed::Finished(code) => return ExitCode::from(code),
@@ -64,7 +65,8 @@ pub fn main<C: Parser>(
     let _undumped = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     report::install_panic_message(tool, &settings);
     logging::start(&settings);
-    let cancel = match signals::install(tool.second_signal, settings.json) {
+    let explained = aborts.map_or(Ok(()), |aborts| aborts.explain(settings.json));
+    let cancel = match explained.and_then(|()| signals::install(tool.second_signal, settings.json)) {
         Ok(cancel) => cancel,
         Err(error) => {
             let failure = Failure::io(error).context("failed to wait for signals");

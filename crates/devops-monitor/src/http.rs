@@ -25,7 +25,7 @@ use actix_web::{
     web,
 };
 use devops_cli::Failure;
-use devops_core::kind::Kind;
+use devops_core::{kind::Kind, limits::not_started};
 use tokio::{sync::watch, task::JoinError};
 
 pub(crate) use self::{
@@ -108,7 +108,7 @@ pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure
 }
 
 fn failed(error: io::Error) -> Failure {
-    Failure::io(error).context("the server failed")
+    Failure::io(not_started(error)).context("the server failed")
 }
 
 /// Returns how the server ended; where it panicked, so does this.
