@@ -383,6 +383,57 @@ fn a_project_file_of_another_owner_only_makes_rules_stricter() {
 }
 
 #[test]
+fn a_project_file_of_a_stranger_keeps_no_tool_from_working() {
+    if !is_root("give files away") {
+        return;
+    }
+    let env = TestEnv::new();
+    env.write("source/a", "x");
+    env.run("devops-backup", ["create", "source", "vault"]).expect_code(0);
+    let file = env.path("devops.toml");
+    let give = || std::os::unix::fs::lchown(&file, Some(STRANGER), Some(STRANGER)).unwrap();
+    let prune = || env.run("devops-backup", ["prune", "vault", "--keep-last=1", "--max-delete=5"]);
+    for text in [
+        "[backup]\nnewkey = 1\n",
+        "[newtool]\nkey = 1\n",
+        "backup = 1\n",
+        "[backup]\nmax_delete = \"many\"\n",
+        "[backup]\nmax_delete = [1, 2]\n",
+        "[backup]\nmax_delete = 1979-05-27\n",
+        "[backup.newcommand]\nmax_delete = 1\n",
+        "[backup.profile.x]\nnewkey = 1\n",
+        "[backup\n",
+    ] {
+        env.write("devops.toml", text);
+        give();
+
+        let run = prune();
+
+        run.expect_code(0);
+        assert!(run.stderr.contains(&format!("belongs to the user {STRANGER}")), "{}", run.stderr);
+        assert!(run.stderr.contains("ignored"), "{}", run.stderr);
+    }
+    // What makes a rule stricter counts all the same.
+    env.write("devops.toml", "[newtool]\nkey = 1\n[backup]\nnewkey = 1\nmax_delete = 2\n");
+    give();
+    let run = prune();
+    assert!(run.stderr.contains("looser than 2 of"), "{}", run.stderr);
+    assert!(run.stderr.contains("`newkey`, `newtool` is ignored"), "{}", run.stderr);
+
+    fs::remove_file(&file).unwrap();
+    mknodat(CWD, &file, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    give();
+    let run = prune();
+    run.expect_code(0);
+    assert!(run.stderr.contains("is ignored: "), "{}", run.stderr);
+    assert!(run.stderr.contains("it is not a regular file"), "{}", run.stderr);
+    // Of ours it is a mistake.
+    fs::remove_file(&file).unwrap();
+    env.write("devops.toml", "[backup]\nnewkey = 1\n");
+    prune().expect_code(78);
+}
+
+#[test]
 fn a_pipe_is_waited_for_only_where_it_was_named() {
     let env = TestEnv::new();
     let (pipe, mode) = (env.path("devops.toml"), Mode::from_raw_mode(0o600));

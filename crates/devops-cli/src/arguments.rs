@@ -121,7 +121,7 @@ fn resolve(
     environment: Lookup<'_>,
 ) -> Result<Resolved, Refusal> {
     let command = decorate::decorate(command, tool);
-    let given = match decorate::relaxed(command.clone()).try_get_matches_from(arguments) {
+    let given = match layers::relaxed(command.clone()).try_get_matches_from(arguments) {
         Ok(given) => given,
         // The strict command words it better, and shows the right usage line.
         Err(error) => {
@@ -159,7 +159,7 @@ fn is_not_text(layer: &Layer, command: &Command, arguments: &[OsString]) -> bool
         return false;
     }
     // clap does not say of which flag it complains, so each is tried alone.
-    let alone = decorate::relaxed(layers::apply(command.clone(), std::slice::from_ref(layer)));
+    let alone = layers::relaxed(layers::apply(command.clone(), std::slice::from_ref(layer)));
     let tried = alone.try_get_matches_from(arguments);
     tried.is_err_and(|error| error.kind() == clap::error::ErrorKind::InvalidUtf8)
 }

@@ -7,7 +7,6 @@ use devops_core::{fs::parent, kind::Kind};
 
 use crate::{
     failure::{Failure, ResultExt},
-    owners::Owners,
     text,
     tool::Tool,
     trust::Project,
@@ -19,7 +18,7 @@ mod profiles;
 mod source;
 
 pub(crate) use file::Entry;
-use source::{Location, Source, is_same_file, locations};
+use source::{Location, Source, is_same_file, locations, stranger_at};
 
 /// The settings of all config files, the strongest file first.
 #[derive(Debug, Default)]
@@ -67,13 +66,16 @@ impl Config {
         }
         let mut config = Self::default();
         for location in &locations {
-            let source = Source::read(&location.path, is_named)
-                .context("failed to load the config file")
-                .map_err(|failure| match failure.kind {
-                    // A limit of the host is no fault of the file.
-                    Kind::Temporary => failure,
-                    _ => Failure { kind: Kind::Configuration, ..failure },
-                })?;
+            let source = match read(&location.path, is_named) {
+                Ok(source) => source,
+                Err(failure) => {
+                    let is_trusted = trusted.is_some_and(|path| is_same_file(path, &location.path));
+                    let is_of_project = location.is_of_project && !is_trusted;
+                    let owner = is_of_project.then(|| stranger_at(&location.path)).flatten();
+                    config.pass_over(&location.path, owner, failure)?;
+                    continue;
+                }
+            };
             // The file that was read counts, not the file that has the name now.
             let is_trusted = trusted.is_some_and(|path| source.is_at(path));
             let standing = if location.is_of_project && !is_trusted {
@@ -81,11 +83,7 @@ impl Config {
             } else {
                 Standing::Full
             };
-            let found = file::parse(&location.path, standing, &source.text, tool)?;
-            config.add(tool, command, found, &source.owners)?;
-            if standing == Standing::Project {
-                config.project = Some(project_of(&location.path)?);
-            }
+            config.add(tool, command, standing, &source)?;
         }
         profiles::check_owners(&config.entries)?;
         Ok(config)
@@ -94,11 +92,8 @@ impl Config {
     /// Reads a file as if it had been found by walking up.
     #[cfg(test)]
     pub(crate) fn of_project(tool: &Tool, command: &Command, path: &Path) -> Result<Self, Failure> {
-        let source = Source::read(path, false)
-            .map_err(|error| Failure { kind: Kind::Configuration, ..error.into() })?;
-        let found = file::parse(path, Standing::Project, &source.text, tool)?;
-        let mut config = Self { project: Some(project_of(path)?), ..Self::default() };
-        config.add(tool, command, found, &source.owners)?;
+        let mut config = Self::default();
+        config.add(tool, command, Standing::Project, &read(path, false)?)?;
         Ok(config)
     }
 
@@ -107,26 +102,54 @@ impl Config {
         &mut self,
         tool: &Tool,
         command: &Command,
-        mut found: Vec<Entry>,
-        owners: &Owners,
+        standing: Standing,
+        source: &Source,
     ) -> Result<(), Failure> {
-        check::keys(tool, command, &found)?;
-        let Some(first) = found.first() else { return Ok(()) };
-        let path = text::quote(&first.file);
-        if !first.is_of_project() {
-            check::programs(tool, &found, owners)?;
-        } else if let Some(owner) = owners.stranger() {
+        let path = source.path.as_path();
+        let is_of_project = standing == Standing::Project;
+        let stranger = source.owners.stranger().filter(|_| is_of_project);
+        let mut found = match file::parse(path, standing, &source.text, tool) {
+            Ok(found) => found,
+            Err(failure) => return self.pass_over(path, stranger, failure),
+        };
+        if let Some(owner) = stranger {
             let ignored = check::keep_rules(tool, command, &mut found);
             self.warnings.extend(ignored.map(|ignored| {
+                let path = text::quote(path);
                 format!(
                     "`{path}` belongs to the user {owner}: only what makes a rule stricter counts, \
                      and {ignored} is ignored"
                 )
             }));
         } else {
-            check::project(tool, command, &found)?;
+            check::keys(tool, command, &mut found)?;
         }
-        self.entries.extend(found);
+        if !is_of_project {
+            check::programs(tool, &found.entries, &source.owners)?;
+        } else if stranger.is_none() {
+            check::project(tool, command, &found.entries)?;
+        }
+        if is_of_project {
+            self.project = Some(project_of(path)?);
+        }
+        self.entries.extend(found.entries);
+        Ok(())
+    }
+
+    /// Warns of a file that says nothing and belongs to a stranger, who must not keep tools from working;
+    /// fails if it is no stranger's.
+    fn pass_over(
+        &mut self,
+        path: &Path,
+        stranger: Option<u32>,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let Some(owner) = stranger.filter(|_| failure.kind == Kind::Configuration) else {
+            return Err(failure);
+        };
+        let (path, why) = (text::quote(path), text::escaped(&failure.chain().join(": ")));
+        let warning = format!("`{path}` belongs to the user {owner} and is ignored: {why}");
+        self.warnings.push(warning);
         Ok(())
     }
 
@@ -164,6 +187,15 @@ impl Config {
         };
         files.into_iter().filter_map(in_file).collect()
     }
+}
+
+fn read(path: &Path, is_named: bool) -> Result<Source, Failure> {
+    let read = Source::read(path, is_named).context("failed to load the config file");
+    read.map_err(|failure| match failure.kind {
+        // A limit of the host is no fault of the file.
+        Kind::Temporary => failure,
+        _ => Failure { kind: Kind::Configuration, ..failure },
+    })
 }
 
 fn project_of(file: &Path) -> Result<Project, Failure> {

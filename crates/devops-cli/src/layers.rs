@@ -246,6 +246,40 @@ fn apply_one(command: Command, path: &[String], layer: &Layer) -> Command {
     })
 }
 
+/// Returns the command with nothing required, to learn what was given.
+pub(crate) fn relaxed(command: Command) -> Command {
+    command
+        .mut_args(|arg| if arg.is_positional() { arg } else { arg.required(false) })
+        .mut_subcommands(relaxed)
+}
+
+/// Returns whether a flag of the command at `path` takes these values.
+pub(crate) fn takes(command: &Command, path: &[String], arg: &Arg, values: &[OsString]) -> bool {
+    use clap::error::ErrorKind;
+
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        return true;
+    }
+    let long = arg.get_long().unwrap_or_default().to_owned();
+    let layer = Layer { long, values: values.to_vec(), ..Layer::default() };
+    let line: Vec<OsString> =
+        [command.get_name()].into_iter().chain(path.iter().map(String::as_str)).map(Into::into).collect();
+    let line = add(&line, &[layer]);
+    let parsed = relaxed(command.clone()).try_get_matches_from(line);
+    // What else the command lacks says nothing of the flag.
+    parsed.err().is_none_or(|error| {
+        !matches!(
+            error.kind(),
+            ErrorKind::InvalidValue
+                | ErrorKind::ValueValidation
+                | ErrorKind::InvalidUtf8
+                | ErrorKind::TooManyValues
+                | ErrorKind::TooFewValues
+                | ErrorKind::WrongNumberOfValues
+        )
+    })
+}
+
 /// Gives the command line what adds to its own values, in front of what it gives to others as it is.
 pub(crate) fn add(line: &[OsString], added: &[Layer]) -> Vec<OsString> {
     let flag = |layer: &Layer, value: &OsString| {

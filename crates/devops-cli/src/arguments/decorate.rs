@@ -31,13 +31,6 @@ pub(super) fn decorate(command: Command, tool: &Tool) -> Command {
     flags(with_examples(command), tool)
 }
 
-/// Returns the command with nothing required, to learn what was given.
-pub(super) fn relaxed(command: Command) -> Command {
-    command
-        .mut_args(|arg| if arg.is_positional() { arg } else { arg.required(false) })
-        .mut_subcommands(relaxed)
-}
-
 fn flags(command: Command, tool: &Tool) -> Command {
     let has = |long: &str| command.get_arguments().any(|arg| arg.get_long() == Some(long));
     let negations = command.get_arguments().filter_map(negation);

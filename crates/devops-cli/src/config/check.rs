@@ -5,20 +5,24 @@ use std::collections::BTreeSet;
 use clap::Command;
 
 use super::{
-    file::{Entry, invalid, unknown},
+    file::{Entry, Settings, invalid, unknown},
     profiles,
 };
 use crate::{
     failure::Failure,
     layers,
     owners::Owners,
+    text,
     tool::Tool,
     trust::{self, Trust},
 };
 
-/// Refuses keys that no flag has.
-pub(super) fn keys(tool: &Tool, command: &Command, entries: &[Entry]) -> Result<(), Failure> {
-    entries.iter().try_for_each(|entry| check_key(tool, command, entry))
+/// Refuses keys that no flag has, and those that say nothing.
+pub(super) fn keys(tool: &Tool, command: &Command, found: &mut Settings) -> Result<(), Failure> {
+    if !found.faults.is_empty() {
+        return Err(found.faults.swap_remove(0).1);
+    }
+    found.entries.iter().try_for_each(|entry| check_key(tool, command, entry))
 }
 
 /// Refuses keys that a project file may not set.
@@ -40,18 +44,19 @@ pub(super) fn project(tool: &Tool, command: &Command, entries: &[Entry]) -> Resu
 }
 
 /// Keeps only the rules that a file makes stricter; returns the other keys, for a message.
-pub(super) fn keep_rules(
-    tool: &Tool,
-    command: &Command,
-    entries: &mut Vec<Entry>,
-) -> Option<String> {
+pub(super) fn keep_rules(tool: &Tool, command: &Command, found: &mut Settings) -> Option<String> {
     let is_rule = |entry: &Entry| {
         let mut decisions = decisions(tool, command, entry).into_iter();
-        profiles::names(entry).is_none() && decisions.all(|it| matches!(it, Trust::Tighten(_)))
+        check_key(tool, command, entry).is_ok()
+            && profiles::names(entry).is_none()
+            && decisions.all(|it| matches!(it, Trust::Tighten(_)))
+            && is_understood(command, entry)
     };
-    let (rules, ignored): (Vec<_>, Vec<_>) = entries.drain(..).partition(is_rule);
-    *entries = rules;
-    let ignored: BTreeSet<String> = ignored.into_iter().map(|it| format!("`{}`", it.key)).collect();
+    let (rules, ignored): (Vec<_>, Vec<_>) = found.entries.drain(..).partition(is_rule);
+    found.entries = rules;
+    let ignored = ignored.into_iter().map(|entry| entry.key);
+    let ignored = ignored.chain(found.faults.drain(..).map(|(key, _)| key));
+    let ignored: BTreeSet<String> = ignored.map(|key| format!("`{}`", text::escaped(&key))).collect();
     (!ignored.is_empty()).then(|| ignored.into_iter().collect::<Vec<_>>().join(", "))
 }
 
@@ -65,6 +70,22 @@ pub(super) fn programs(tool: &Tool, entries: &[Entry], owners: &Owners) -> Resul
     let what = format!("`{}` starts a program, and {why}", entry.key);
     Err(invalid(&entry.file, entry.line, &what)
         .hint("make the file yours or root's, and writable by its owner alone"))
+}
+
+/// Returns whether each flag that a key sets takes its values.
+fn is_understood(command: &Command, entry: &Entry) -> bool {
+    let long = entry.key.replace('_', "-");
+    trust::reached(command, &[], &long).into_iter().filter(|path| path.starts_with(&entry.tables)).all(
+        |path| {
+            let table = path.iter().try_fold(command, |table, name| table.find_subcommand(name));
+            let args = table.into_iter().flat_map(Command::get_arguments);
+            let arg = args.into_iter().find(|arg| arg.get_long() == Some(&long));
+            let arg = arg.expect("the flag was found below the command");
+            let values = entry.values.iter().map(Into::into).collect();
+            layers::from_file(arg, values, &entry.origin())
+                .is_ok_and(|values| layers::takes(command, &path, arg, &values))
+        },
+    )
 }
 
 /// Returns what a project file may do with each flag that a key sets.

@@ -41,29 +41,37 @@ impl Entry {
     }
 }
 
+/// The settings of a tool in a file.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    pub(super) entries: Vec<Entry>,
+    /// The keys that say nothing, and why.
+    pub(super) faults: Vec<(String, Failure)>,
+}
+
 /// Returns the settings of `tool` in a file.
 pub(super) fn parse(
     path: &Path,
     standing: Standing,
     source: &str,
     tool: &Tool,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<Settings, Failure> {
     let document = DeTable::parse(source).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(source, span.start));
         invalid(path, line, error.message())
     })?;
     let file = Source { path, standing, text: source };
-    let mut entries = Vec::new();
+    let mut settings = Settings::default();
     for (key, value) in document.get_ref() {
         let name = key.get_ref().as_ref();
         if !TOOLS.contains(&name) {
-            return Err(unknown(path, file.line(key), name, TOOLS));
-        }
-        if name == tool.table {
-            file.collect(&mut Vec::new(), key, value, &mut entries)?;
+            let fault = unknown(path, file.line(key), name, TOOLS);
+            settings.faults.push((name.to_owned(), fault));
+        } else if name == tool.table {
+            file.collect(&mut Vec::new(), key, value, &mut settings);
         }
     }
-    Ok(entries)
+    Ok(settings)
 }
 
 struct Source<'a> {
@@ -82,33 +90,34 @@ impl Source<'_> {
         tables: &mut Vec<String>,
         key: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
-        entries: &mut Vec<Entry>,
-    ) -> Result<(), Failure> {
+        settings: &mut Settings,
+    ) {
         let Some(table) = value.get_ref().as_table() else {
-            return Err(invalid(
-                self.path,
-                self.line(key),
-                &format!("`{}` is not a table", key.get_ref()),
-            ));
+            let name = key.get_ref().to_string();
+            let fault = invalid(self.path, self.line(key), &format!("`{name}` is not a table"));
+            settings.faults.push((name, fault));
+            return;
         };
         for (key, value) in table {
             let name = key.get_ref().to_string();
             if value.get_ref().is_table() {
                 tables.push(name);
-                self.collect(tables, key, value, entries)?;
+                self.collect(tables, key, value, settings);
                 tables.pop();
                 continue;
             }
-            entries.push(Entry {
-                file: self.path.to_owned(),
-                line: self.line(key),
-                standing: self.standing,
-                tables: tables.clone(),
-                key: name,
-                values: self.values(value)?,
-            });
+            match self.values(value) {
+                Ok(values) => settings.entries.push(Entry {
+                    file: self.path.to_owned(),
+                    line: self.line(key),
+                    standing: self.standing,
+                    tables: tables.clone(),
+                    key: name,
+                    values,
+                }),
+                Err(fault) => settings.faults.push((name, fault)),
+            }
         }
-        Ok(())
     }
 
     fn values(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Failure> {

@@ -27,8 +27,9 @@ pub(super) struct Location {
     pub(super) is_of_project: bool,
 }
 
-/// The text of a config file, and its owners.
+/// A config file with its text and its owners.
 pub(super) struct Source {
+    pub(super) path: PathBuf,
     pub(super) text: String,
     pub(super) owners: Owners,
 }
@@ -61,13 +62,24 @@ impl Source {
         }
         // Signals are not caught yet: they end a wait for a pipe by ending the process.
         let text = Input::new(file, &Cancel::new()).read_text(path, SIZE_LIMIT)?;
-        Ok(Self { text, owners })
+        Ok(Self { path: path.to_owned(), text, owners })
     }
 
     /// Returns whether `path` names this file.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         path.metadata().is_ok_and(|found| identity(&found) == identity(&self.owners.file))
     }
+}
+
+/// Returns the stranger who owns a file that could not be read, or the link to it.
+pub(super) fn stranger_at(path: &Path) -> Option<u32> {
+    let named = path.symlink_metadata().ok()?;
+    let owners = Owners {
+        file: path.metadata().ok()?,
+        link: named.is_symlink().then_some(named.uid()),
+        folder: parent(path).metadata().ok()?.uid(),
+    };
+    owners.stranger()
 }
 
 /// Returns whether two paths lead to one file.
