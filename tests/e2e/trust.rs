@@ -434,6 +434,40 @@ fn a_project_file_of_a_stranger_keeps_no_tool_from_working() {
 }
 
 #[test]
+fn what_a_config_file_says_cannot_steer_the_terminal() {
+    let env = TestEnv::new();
+    env.write("source/a", "x");
+    env.run("devops-backup", ["create", "source", "vault"]).expect_code(0);
+    let escape = "\\u001b]0;title\\u0007\\u001b[31m\\nerror: faked";
+    let prune = &["prune", "vault", "--keep-last=1"][..];
+    for (key, value, args) in [
+        ("max_delete", escape, &[prune, &["--max-delete=5"]].concat()[..]),
+        ("max_delete", escape, prune),
+        ("level", escape, &["config", "show", "--origin"]),
+        (escape, "1", prune),
+    ] {
+        env.write("devops.toml", format!("[backup]\n\"{key}\" = \"1{value}\"\n"));
+        let mut command = env.tool("devops-backup");
+
+        let run = finish(command.args(args).env("DEVOPS_BACKUP_NAME", "backup"));
+
+        for text in [&run.stdout, &run.stderr] {
+            let is_plain = |c: char| !c.is_control() || c == '\n';
+            assert!(text.chars().all(is_plain), "{args:?}: {text:?}");
+            assert!(text.lines().all(|line| !line.starts_with("error: faked")), "{text}");
+        }
+        let said = run.stdout + &run.stderr;
+        assert!(said.contains("\\nerror: faked"), "{args:?}: {said}");
+    }
+    env.write("devops.toml", format!("[backup]\nmax_delete = \"1{escape}\"\n"));
+    let mut command = env.tool("devops-backup");
+    command.args(["config", "show", "--origin"]).env("DEVOPS_BACKUP_MAX_DELETE", "5");
+    let run = finish(&mut command);
+    assert!(!run.expect_code(0).stdout.contains('\u{1b}'), "{}", run.stdout);
+    assert!(run.stdout.lines().all(|line| !line.starts_with("error: faked")), "{}", run.stdout);
+}
+
+#[test]
 fn a_pipe_is_waited_for_only_where_it_was_named() {
     let env = TestEnv::new();
     let (pipe, mode) = (env.path("devops.toml"), Mode::from_raw_mode(0o600));

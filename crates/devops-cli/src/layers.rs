@@ -207,11 +207,8 @@ pub(crate) fn value(
 fn loosened(rule: Stricter, values: &[OsString], files: &Layer, origin: &str) -> Option<String> {
     let is_looser = files.is_set && trust::is_looser(rule, values, &files.values);
     let (long, file) = (&files.long, &files.origin);
-    let shown = |values: &[OsString]| {
-        values.iter().map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(", ")
-    };
     is_looser.then(|| {
-        let (given, said) = (shown(values), shown(&files.values));
+        let (given, said) = (text::list(values), text::list(&files.values));
         format!("`--{long}` is {given} by {origin}, which is looser than {said} of {file}")
     })
 }
@@ -366,7 +363,7 @@ fn from_environment(
     match arg.get_action() {
         ArgAction::SetTrue => match value.to_str().and_then(boolean) {
             Some(value) => Ok(vec![value.to_string().into()]),
-            None => Err(Failure::usage(format!("`{}` is not a boolean", value.display()))
+            None => Err(Failure::usage(format!("`{}` is not a boolean", text::quote(value.as_ref())))
                 .hint(format!("set {origin} to 1, true, yes, on or 0, false, no, off"))),
         },
         ArgAction::Append => match value.to_str() {

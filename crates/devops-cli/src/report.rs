@@ -62,7 +62,7 @@ pub(crate) fn early_warnings(warnings: &[String], as_json: bool) {
         stderr_line(&if as_json {
             json!({"type": "warning", "message": warning}).to_string()
         } else {
-            format!("warning: {warning}")
+            format!("warning: {}", escaped(warning))
         });
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     layers::{self, Context, Layer, Lookup, Origin, Subject},
     profile::ProfileTable,
     session,
+    text::escaped,
     tool::Tool,
     trust,
 };
@@ -124,7 +125,8 @@ struct Style {
 
 fn line(setting: &Setting, style: Style) -> String {
     let layer = &setting.layer;
-    let line = format!("{} = {}", key(layer), values(layer).join(", "));
+    let values: Vec<_> = values(layer).iter().map(|value| escaped(value)).collect();
+    let line = format!("{} = {}", key(layer), values.join(", "));
     let mut parts = vec![line.trim_end().to_owned()];
     if style.trust {
         parts.push(format!("[{}]", setting.trust));

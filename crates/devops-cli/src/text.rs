@@ -1,6 +1,6 @@
 //! Text for people: names made safe to print, and tables.
 
-use std::path::Path;
+use std::{ffi::OsString, path::Path};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -22,6 +22,11 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Shows values in one line, with control characters escaped.
+pub(crate) fn list(values: &[OsString]) -> String {
+    values.iter().map(|value| escaped(&value.to_string_lossy())).collect::<Vec<_>>().join(", ")
 }
 
 /// Lays out rows under a header in aligned columns.

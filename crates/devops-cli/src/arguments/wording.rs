@@ -2,6 +2,8 @@
 
 use clap::error::ErrorKind;
 
+use crate::text::escaped;
+
 /// Returns what is wrong: the first paragraph of what clap says, in one line.
 pub(crate) fn summary(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -13,10 +15,11 @@ pub(crate) fn summary(error: &clap::Error) -> String {
     let ends = ["\n\n  tip: ", "\n\nUsage: ", "\n\nFor more information"];
     let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
     let paragraph = text[..end].trim_end();
-    match paragraph.split_once(":\n  ") {
+    let line = match paragraph.split_once(":\n  ") {
         Some((first, list)) => format!("{first}: {}", list.replace("\n  ", ", ")),
         None => paragraph.replace("\n  ", " "),
-    }
+    };
+    escaped(&line)
 }
 
 /// Returns what clap takes for what was meant, if anything.
@@ -58,7 +61,7 @@ mod tests {
     fn empty_lines_in_a_value_do_not_cut_the_message() {
         assert_eq!(
             summary(&refused(&["a", "b", "--number", "1\n\n2"])),
-            "invalid value '1\n\n2' for '--number <number>': invalid digit found in string"
+            "invalid value '1\\n\\n2' for '--number <number>': invalid digit found in string"
         );
     }
 

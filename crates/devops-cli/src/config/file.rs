@@ -145,7 +145,8 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// Says what is wrong in a line of a file.
 pub(super) fn invalid(path: &Path, line: usize, what: &str) -> Failure {
-    Failure::new(Kind::Configuration, format!("{}:{line}: {what}", text::quote(path)))
+    let (path, what) = (text::quote(path), text::escaped(what));
+    Failure::new(Kind::Configuration, format!("{path}:{line}: {what}"))
 }
 
 /// Says that a name is not known, with the nearest one that is.

@@ -47,8 +47,7 @@ impl<'a> Said<'a> {
     }
 
     fn note(&self, why: &str) -> String {
-        let values: Vec<_> = self.values.iter().map(|value| value.to_string_lossy()).collect();
-        format!("{} of {} {why}", values.join(", "), self.entry.origin())
+        format!("{} of {} {why}", text::list(&self.values), self.entry.origin())
     }
 }
 
