@@ -15,6 +15,7 @@ use rustix::process::{Signal, geteuid};
 use crate::s3push::{Setting, bytes};
 
 const TOKEN: &str = "session-token-0b4e5f";
+const CONTAINER_TOKEN: &str = "container-token-0b4e5f";
 /// In base64 `a2V5LW9mLTMyLWJ5dGVzLTBiNGUtMGI0ZS0wYjRlLTA=`.
 const CUSTOMER_KEY: &str = "key-of-32-bytes-0b4e-0b4e-0b4e-0";
 
@@ -53,6 +54,7 @@ fn verbose(secrets: &[&str], args: &[&str], command: impl Fn(&[&str]) -> Command
 fn s3push(setting: &Setting, args: &[&str]) -> Command {
     let mut command = setting.command(args);
     command.env("AWS_SESSION_TOKEN", TOKEN).env("DEVOPS_LOG", "trace");
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", CONTAINER_TOKEN);
     command
 }
 
@@ -63,7 +65,8 @@ fn the_most_verbose_log_of_s3push_holds_no_secret() {
     setting.env.write("tree/a", "a");
     setting.env.write("large", bytes(12 << 20));
     setting.server.put("backups", "there", b"x");
-    let secrets = [SECRET_KEY, TOKEN, "a2V5LW9mLTMyLWJ5dGVz", "key-of-32-bytes"];
+    let secrets =
+        [SECRET_KEY, TOKEN, CONTAINER_TOKEN, "a2V5LW9mLTMyLWJ5dGVz", "key-of-32-bytes"];
     let customer = ["--sse-c-key-file", "key", "--retry-time", "0s"];
     let commands: [&[&str]; 14] = [
         &["put", "tree", "s3://backups/t/", "--overwrite", "--receipt", "receipt"],

@@ -6,7 +6,7 @@ use std::{
 };
 
 use devops_cli::{Failure, quote};
-use devops_core::{process::CommandSpec, s3::S3Uri};
+use devops_core::{process::CommandSpec, s3::S3Uri, secret::is_secret_name};
 
 use crate::cli::PutArgs;
 
@@ -75,8 +75,14 @@ fn places(destination: &OsStr, args: &PutArgs) -> Result<Vec<S3Uri>, Failure> {
     }
 }
 
-/// The credentials of the store, which a command that only writes to its stdout does not need.
-const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// Returns whether a variable holds a credential of the store, which a command that only writes to its
+/// stdout does not need.
+fn is_credential(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name == "AWS_ACCESS_KEY_ID"
+        || ["AWS_", "DEVOPS_S3PUSH_"].iter().any(|prefix| name.starts_with(prefix))
+            && is_secret_name(&name)
+}
 
 fn command(args: &PutArgs) -> Result<CommandSpec, Failure> {
     let Some((program, arguments)) = args.command.split_first() else {
@@ -86,6 +92,7 @@ fn command(args: &PutArgs) -> Result<CommandSpec, Failure> {
     };
     let mut spec = CommandSpec::new(program).args(arguments);
     spec.search_path = std::env::var_os("PATH");
-    spec.env = CREDENTIALS.map(|name| (name.into(), None)).into();
+    let variables = std::env::vars_os().map(|(name, _)| name);
+    spec.env = variables.filter(|name| is_credential(name)).map(|name| (name, None)).collect();
     Ok(spec)
 }
