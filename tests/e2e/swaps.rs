@@ -1,7 +1,7 @@
 //! Tools that run as root in a folder whose owner swaps what is in it for links, over and over.
 //!
 //! The links lead to files and folders outside. None of those may be read into a copy, written or removed.
-//! Each test lasts [`seconds`]; `cargo xtask test --long` gives it a minute.
+//! Each test lasts [`seconds`], and until there were [`LEAST_SWAPS`]; `cargo xtask test --long` gives it a minute.
 
 use std::{
     fs,
@@ -20,6 +20,8 @@ use crate::s3push::Setting;
 
 /// Stands in every file outside, and nowhere else.
 const SECRET: &str = "of another folder";
+/// The number of swaps that a tool has to stand, however slow the machine is.
+const LEAST_SWAPS: u64 = 100_000;
 /// The user who swaps.
 const STRANGER: u32 = 65534;
 
@@ -102,7 +104,7 @@ impl<'a> Scene<'a> {
         give_away(&self.theirs);
         let before = self.outside();
         let mut swap = self.env.tool("misbehave");
-        swap.args(["swap", &seconds()]);
+        swap.args(["swap", &seconds(), &LEAST_SWAPS.to_string()]);
         swap.args(pairs.iter().flat_map(|pair| [&pair.name, &pair.link]));
         swap.uid(STRANGER).gid(STRANGER).stdout(Stdio::piped());
         let mut swapping = swap.spawn().unwrap();
@@ -115,8 +117,9 @@ impl<'a> Scene<'a> {
             n_rounds += 1;
         }
         let swaps = Run::from(swapping.wait_with_output().unwrap());
-        eprintln!("{} swaps in {n_rounds} rounds", swaps.stdout.trim());
-        assert_ne!(swaps.stdout, "0\n");
+        let n_swaps: u64 = swaps.stdout.trim().parse().unwrap();
+        eprintln!("{n_swaps} swaps in {n_rounds} rounds");
+        assert!(n_swaps >= LEAST_SWAPS && n_rounds > 0, "{n_swaps} swaps in {n_rounds} rounds");
         assert_eq!(self.outside(), before);
     }
 }
@@ -144,17 +147,30 @@ fn create_stores_nothing_of_another_folder() {
     let Some(scene) = Scene::new(&env) else { return };
     env.write("theirs/d/f", "theirs");
     env.write("theirs/a.txt", "theirs");
-    let pairs = [scene.pair("d", ""), scene.pair("a.txt", "a.txt")];
+    // Who can swap DEST decides where the archives are, and about nothing that is there.
+    let (dests, elsewhere) = (env.path("dests"), env.path("elsewhere"));
+    let names = [dests.join("to"), dests.join(".link-to-to")];
+    let [name, link] = names.clone();
+    fs::create_dir_all(&name).unwrap();
+    env.write("elsewhere/f", "of root");
+    let dest = Pair { name, link, target: elsewhere.clone() };
+    dest.renew();
+    give_away(&dests);
+    let pairs = [scene.pair("d", ""), scene.pair("a.txt", "a.txt"), dest];
 
-    scene.attack(&pairs, |_| {
-        let run = env.run("devops-backup", ["create", "theirs", "to", "--full"]);
-        for name in devops_e2e::names_in(&env.path("to")) {
-            let archive = env.path("to").join(name);
-            assert!(!unpacked(&env, &archive).contains(SECRET));
-            fs::remove_file(archive).unwrap();
-        }
-        run
-    });
+    scene.attack(&pairs, |_| env.run("devops-backup", ["create", "theirs", "dests/to", "--full"]));
+
+    let folders = names.iter().filter(|name| !name.is_symlink()).chain([&elsewhere]);
+    let files: Vec<_> = folders
+        .flat_map(|folder| devops_e2e::names_in(folder).into_iter().map(|name| folder.join(name)))
+        .collect();
+    let archives = files.iter().filter(|file| file.extension().is_some_and(|end| end == "gz"));
+    assert!(archives.clone().count() > 0, "{files:?}");
+    for archive in archives {
+        env.run("devops-backup", ["verify", archive.to_str().unwrap()]).expect_code(0);
+        assert!(!unpacked(&env, archive).contains(SECRET));
+    }
+    assert_eq!(fs::read_to_string(elsewhere.join("f")).unwrap(), "of root");
 }
 
 #[test]

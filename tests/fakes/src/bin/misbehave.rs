@@ -2,8 +2,9 @@
 //!
 //! `flood N`: N bytes on each stream at once. `bytes`: what is no text. `line N`: one line of N bytes without
 //! an end. `grandchild SECONDS`: leaves a process behind that holds both streams. `deaf SECONDS`: ignores
-//! every signal that can be ignored. `exit N`: ends with that code. `swap SECONDS A B [A B]…`: exchanges the
-//! files, folders or links A and B over and over, and prints how many times it did.
+//! every signal that can be ignored. `exit N`: ends with that code. `swap SECONDS N A B [A B]…`:
+//! exchanges the files, folders or links A and B over and over, so long and at least N times, and prints how
+//! many times it did.
 
 use std::{
     env,
@@ -48,11 +49,14 @@ fn shell(script: &str) -> io::Result<()> {
     Err(Command::new("sh").args(["-c", script]).exec())
 }
 
-/// Exchanges the two of each pair until the time is over; what is missing is left for the next round.
-fn swap(seconds: usize, paths: &[String]) -> io::Result<()> {
+/// Exchanges the two of each pair until the time is over and it was done often enough; what is missing is
+/// left for the next round.
+fn swap(seconds: usize, arguments: &[String]) -> io::Result<()> {
+    let (least, paths) = arguments.split_first().ok_or_else(|| io::Error::other("how often?"))?;
+    let least = least.parse().map_err(io::Error::other)?;
     let end = Instant::now() + Duration::from_secs(seconds as u64);
     let mut n_swaps = 0_u64;
-    while Instant::now() < end {
+    while Instant::now() < end || n_swaps < least {
         for pair in paths.chunks_exact(2) {
             let swapped = renameat_with(CWD, &pair[0], CWD, &pair[1], RenameFlags::EXCHANGE);
             n_swaps += u64::from(swapped.is_ok());
