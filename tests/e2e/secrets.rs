@@ -65,8 +65,7 @@ fn the_most_verbose_log_of_s3push_holds_no_secret() {
     setting.env.write("tree/a", "a");
     setting.env.write("large", bytes(12 << 20));
     setting.server.put("backups", "there", b"x");
-    let secrets =
-        [SECRET_KEY, TOKEN, CONTAINER_TOKEN, "a2V5LW9mLTMyLWJ5dGVz", "key-of-32-bytes"];
+    let secrets = [SECRET_KEY, TOKEN, CONTAINER_TOKEN, "a2V5LW9mLTMyLWJ5dGVz", "key-of-32-bytes"];
     let customer = ["--sse-c-key-file", "key", "--retry-time", "0s"];
     let commands: [&[&str]; 14] = [
         &["put", "tree", "s3://backups/t/", "--overwrite", "--receipt", "receipt"],

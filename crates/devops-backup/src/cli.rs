@@ -79,8 +79,9 @@ EXIT CODES
   3   partial: the result exists, and everything missing or changed was named
   5   the source, the archive or an entry was not found
   10  verify, restore, rehearse: an archive is damaged, or not what it should be
-  11  prune: more archives would go than may at once
-  75  another process is at work in the folder of the archives
+  11  prune: more archives would go than may at once; a link where a file is to be written, or
+      a lock file that is none
+  75  another process is at work in the folder of the archives, or a limit of the host was met
   77  no permission, or no key that opens the archive
   78  the config file is wrong
   130 interrupted by SIGINT (143: SIGTERM); create left no archive";

@@ -259,8 +259,11 @@ pub(crate) fn takes(command: &Command, path: &[String], arg: &Arg, values: &[OsS
     }
     let long = arg.get_long().unwrap_or_default().to_owned();
     let layer = Layer { long, values: values.to_vec(), ..Layer::default() };
-    let line: Vec<OsString> =
-        [command.get_name()].into_iter().chain(path.iter().map(String::as_str)).map(Into::into).collect();
+    let line: Vec<OsString> = [command.get_name()]
+        .into_iter()
+        .chain(path.iter().map(String::as_str))
+        .map(Into::into)
+        .collect();
     let line = add(&line, &[layer]);
     let parsed = relaxed(command.clone()).try_get_matches_from(line);
     // What else the command lacks says nothing of the flag.
@@ -363,8 +366,10 @@ fn from_environment(
     match arg.get_action() {
         ArgAction::SetTrue => match value.to_str().and_then(boolean) {
             Some(value) => Ok(vec![value.to_string().into()]),
-            None => Err(Failure::usage(format!("`{}` is not a boolean", text::quote(value.as_ref())))
-                .hint(format!("set {origin} to 1, true, yes, on or 0, false, no, off"))),
+            None => {
+                Err(Failure::usage(format!("`{}` is not a boolean", text::quote(value.as_ref())))
+                    .hint(format!("set {origin} to 1, true, yes, on or 0, false, no, off")))
+            }
         },
         ArgAction::Append => match value.to_str() {
             Some(text) => Ok(text.lines().map(OsString::from).collect()),

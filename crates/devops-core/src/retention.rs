@@ -14,7 +14,10 @@ use time::OffsetDateTime;
 
 pub use self::{
     horizon::kept_until,
-    series::{Fate, Member, Proof, Rules, Ruling, judge, judge_before, most_removals, postponed},
+    series::{
+        FREE_REMOVALS, Fate, Member, Proof, Rules, Ruling, judge, judge_before, most_removals,
+        postponed,
+    },
     shrink::{Comparison, EarlierSize, SHRINK_LIMIT, Shrunk, SourceSize, compare},
 };
 use crate::{

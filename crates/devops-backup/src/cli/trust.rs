@@ -6,12 +6,10 @@ use devops_cli::trust::{
     Stricter::{AtMost, On},
     Trust::{Inside, Program, Project, Tighten, User},
 };
+use devops_core::retention::FREE_REMOVALS;
 
 /// The operands that are the subject of each command.
 pub(super) const SUBJECTS: &[(&str, &[&str])] = &[("create", &["source"])];
-
-/// Without a limit a prune by hand removes ten archives, or half of them.
-const UNLIMITED: u64 = 10;
 
 pub(super) const TRUST: &[Decision] = &[
     ("accept-shrunk", User),
@@ -42,7 +40,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("keep-yearly", User),
     ("level", Project),
     ("lock-wait", Project),
-    ("max-delete", Tighten(AtMost(Some(UNLIMITED)))),
+    ("max-delete", Tighten(AtMost(Some(FREE_REMOVALS)))),
     ("mode", User),
     ("name", User),
     ("no-cache", User),

@@ -56,7 +56,8 @@ pub(super) fn keep_rules(tool: &Tool, command: &Command, found: &mut Settings) -
     found.entries = rules;
     let ignored = ignored.into_iter().map(|entry| entry.key);
     let ignored = ignored.chain(found.faults.drain(..).map(|(key, _)| key));
-    let ignored: BTreeSet<String> = ignored.map(|key| format!("`{}`", text::escaped(&key))).collect();
+    let ignored: BTreeSet<String> =
+        ignored.map(|key| format!("`{}`", text::escaped(&key))).collect();
     (!ignored.is_empty()).then(|| ignored.into_iter().collect::<Vec<_>>().join(", "))
 }
 
@@ -75,8 +76,10 @@ pub(super) fn programs(tool: &Tool, entries: &[Entry], owners: &Owners) -> Resul
 /// Returns whether each flag that a key sets takes its values.
 fn is_understood(command: &Command, entry: &Entry) -> bool {
     let long = entry.key.replace('_', "-");
-    trust::reached(command, &[], &long).into_iter().filter(|path| path.starts_with(&entry.tables)).all(
-        |path| {
+    trust::reached(command, &[], &long)
+        .into_iter()
+        .filter(|path| path.starts_with(&entry.tables))
+        .all(|path| {
             let table = path.iter().try_fold(command, |table, name| table.find_subcommand(name));
             let args = table.into_iter().flat_map(Command::get_arguments);
             let arg = args.into_iter().find(|arg| arg.get_long() == Some(&long));
@@ -84,8 +87,7 @@ fn is_understood(command: &Command, entry: &Entry) -> bool {
             let values = entry.values.iter().map(Into::into).collect();
             layers::from_file(arg, values, &entry.origin())
                 .is_ok_and(|values| layers::takes(command, &path, arg, &values))
-        },
-    )
+        })
 }
 
 /// Returns what a project file may do with each flag that a key sets.

@@ -14,7 +14,7 @@ const LEAST_SHARE: u64 = 10;
 /// all others, they do not decide about the newest.
 const N_BEFORE: usize = 5;
 /// The number of archives that may be removed without `max_delete`, unless half of them are more.
-const FREE_REMOVALS: usize = 10;
+pub const FREE_REMOVALS: u64 = 10;
 /// The number of good archives that are left where room is made for the next one.
 const N_LEFT: u32 = 2;
 
@@ -192,8 +192,8 @@ fn median_of_last(sizes: &[u64]) -> Option<u64> {
 /// Returns how many of `n_counted` archives may go at once: as many as were asked for, else ten or half
 /// of them, whichever is more.
 pub fn most_removals(n_counted: usize, max_delete: Option<u64>) -> usize {
-    let asked = max_delete.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    asked.unwrap_or_else(|| FREE_REMOVALS.max(n_counted / 2))
+    let most = max_delete.unwrap_or_else(|| FREE_REMOVALS.max(n_counted as u64 / 2));
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// Returns which of those that are to go, given by their times, have to wait where only `budget` may go:

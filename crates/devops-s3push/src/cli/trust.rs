@@ -6,14 +6,12 @@ use devops_cli::trust::{
     Stricter::{AtMost, First, On},
     Trust::{Inside, Project, Tighten, User},
 };
+use devops_core::retention::FREE_REMOVALS;
 
 /// The operands that are the subject of each command; one in a store is never inside a project.
 /// Files of `put` may stand behind `--` too.
 pub(super) const SUBJECTS: &[(&str, &[&str])] =
     &[("put", &["operands", "command"]), ("sync", &["folder"]), ("verify", &["path"])];
-
-/// Without a limit `sync` deletes ten objects, or half of them, and so does `prune`.
-const UNLIMITED: u64 = 10;
 
 pub(super) const TRUST: &[Decision] = &[
     ("accelerate", User),
@@ -53,7 +51,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("limit-rate", Project),
     ("lock-mode", User),
     ("lock-until", User),
-    ("max-delete", Tighten(AtMost(Some(UNLIMITED)))),
+    ("max-delete", Tighten(AtMost(Some(FREE_REMOVALS)))),
     ("rm.max-delete", Tighten(AtMost(None))),
     ("max-memory", Project),
     ("metadata", User),
