@@ -30,6 +30,15 @@ pub(crate) const TOOL: Tool = Tool {
     // Commands hold passwords now and then, so they are shown as little as addresses.
     secret: &["after", "before", "finally", "healthcheck", "on-failure", "webhook"],
     profile: Some(profile::keys),
+    synonyms: &[
+        ("backup", "create"),
+        ("check", "verify"),
+        ("extract", "restore"),
+        ("forget", "prune"),
+        ("ls", "list"),
+        ("save", "create"),
+        ("snapshots", "list"),
+    ],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

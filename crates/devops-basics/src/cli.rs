@@ -16,6 +16,7 @@ pub(crate) const TOOL: Tool = Tool {
     secret: &["env"],
     profile: None,
     // The second one kills the commands that run, and a terminal without echo is put right.
+    synonyms: &[],
     second_signal: SecondSignal::Counts,
 };
 

@@ -79,7 +79,9 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
             }
         }
         Ok(Resolved::Printed) => Parsed::Finished(0),
-        Err(Refusal::Clap(error)) => Parsed::Finished(show_clap(&error, as_json)),
+        Err(Refusal::Clap(error)) => {
+            Parsed::Finished(show_clap(&wording::with_synonym(error, tool.synonyms), as_json))
+        }
         Err(Refusal::Failure(failure)) => Parsed::Finished(report::early(&failure, as_json)),
     }
 }

@@ -36,6 +36,8 @@ pub struct Tool {
     /// A command whose long flags are the keys of a profile, `[<TABLE>.profile.NAME]` in config files;
     /// `None` where a tool has no profiles.
     pub profile: Option<fn() -> Command>,
+    /// Words that other tools have for a command, each with the command of this one that is suggested.
+    pub synonyms: &'static [(&'static str, &'static str)],
     /// What a second signal does.
     pub second_signal: SecondSignal,
 }

@@ -18,6 +18,7 @@ pub(crate) const TOOL: Tool = Tool {
     subjects: &[],
     secret: &[],
     profile: None,
+    synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

@@ -35,6 +35,7 @@ pub(crate) const TOOL: Tool = Tool {
     subjects: trust::SUBJECTS,
     secret: &[],
     profile: None,
+    synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

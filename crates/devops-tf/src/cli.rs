@@ -20,6 +20,7 @@ pub(crate) const TOOL: Tool = Tool {
     secret: &["backend-config", "var"],
     profile: None,
     // Terraform gets each of them; it must not be left alone after the second.
+    synonyms: &[],
     second_signal: SecondSignal::Counts,
 };
 

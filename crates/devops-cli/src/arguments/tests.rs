@@ -22,6 +22,7 @@ const TOOL: Tool = Tool {
     subjects: &[("create", &["source"])],
     secret: &[],
     profile: None,
+    synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

@@ -1,6 +1,6 @@
 //! What clap says of a wrong command line, for programs: without usage line and colors.
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::text::escaped;
 
@@ -20,6 +20,18 @@ pub(crate) fn summary(error: &clap::Error) -> String {
         None => paragraph.replace("\n  ", " "),
     };
     escaped(&line)
+}
+
+/// Adds the command that is meant where a word of another tool was given.
+pub(super) fn with_synonym(mut error: clap::Error, synonyms: &[(&str, &str)]) -> clap::Error {
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
+        && let Some((_, command)) = synonyms.iter().find(|(synonym, _)| synonym == word)
+    {
+        let command = ContextValue::Strings(vec![(*command).to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, command);
+    }
+    error
 }
 
 /// Returns what clap takes for what was meant, if anything.
@@ -55,6 +67,17 @@ mod tests {
             summary(&refused(&["a", "b", "--level", "middle"])),
             "invalid value 'middle' for '--level <level>' [possible values: low, high]"
         );
+    }
+
+    #[test]
+    fn a_word_of_another_tool_suggests_the_command() {
+        let command = || Command::new("try").subcommand(Command::new("create"));
+        let refused = |word| command().try_get_matches_from(["try", word]).unwrap_err();
+        let synonyms = [("backup", "create")];
+
+        let error = with_synonym(refused("backup"), &synonyms);
+        assert_eq!(suggestion(&error).as_deref(), Some("a similar subcommand exists: 'create'"));
+        assert_eq!(suggestion(&with_synonym(refused("zip"), &synonyms)), None);
     }
 
     #[test]

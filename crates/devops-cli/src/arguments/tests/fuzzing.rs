@@ -45,6 +45,7 @@ const TOOL: Tool = Tool {
     subjects: &[("work", &["subject"]), ("work.deep", &["subject"])],
     secret: &["deny"],
     profile: Some(keys),
+    synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
 };
 
