@@ -548,7 +548,7 @@ fn prune_shows_its_reasons_and_then_does_the_same() {
     empty.expect_code(2);
     assert!(empty.stderr.contains("`--keep-`"), "{}", empty.stderr);
     planned.expect_code(0);
-    assert!(planned.stdout.contains("one of the last, within 1.0s"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("one of the last, within 1s"), "{}", planned.stdout);
     done.expect_code(0);
     let lines: Vec<_> = done.stdout.lines().map(json).collect();
     assert_eq!(lines[0]["action"], "keep");

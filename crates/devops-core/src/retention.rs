@@ -22,7 +22,7 @@ pub use self::{
 };
 use crate::{
     kind::{HasKind, Kind},
-    units::format_duration,
+    units::format_exact,
 };
 
 /// How many to keep of each sort; 0 switches a rule off.
@@ -90,8 +90,9 @@ impl fmt::Display for KeepReason {
         match self {
             Self::Last => f.write_str("one of the last"),
             Self::NewestOf(period) => write!(f, "newest of its {period}"),
+            Self::Oldest(Period::Hour) => f.write_str("oldest, counts for an hour"),
             Self::Oldest(period) => write!(f, "oldest, counts for a {period}"),
-            Self::Within(duration) => write!(f, "within {}", format_duration(*duration)),
+            Self::Within(duration) => write!(f, "within {}", format_exact(*duration)),
             Self::Future => f.write_str("dated in the future"),
         }
     }

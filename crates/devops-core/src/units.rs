@@ -63,6 +63,19 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
+/// Shows a duration exactly, in the largest unit that divides it, as [`parse_duration`] reads it: `1y`, `30d`, `36h`.
+pub fn format_exact(duration: Duration) -> String {
+    // A year has 365.25 days, and a month is the twelfth part of it, about.
+    let units = [(31_557_600, "y"), (2_630_016, "M"), (86_400, "d"), (3600, "h"), (60, "m")];
+    let seconds = duration.as_secs();
+    if duration.subsec_nanos() > 0 || seconds == 0 {
+        return format!("{}s", duration.as_secs_f64());
+    }
+    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+    let (unit, name) = unit.unwrap_or((1, "s"));
+    format!("{}{name}", seconds / unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +99,22 @@ mod tests {
     fn shows_binary_units() {
         assert_eq!(ByteSize(200 << 20).to_string(), "200.0 MiB");
         assert_eq!(ByteSize(17).to_string(), "17 B");
+    }
+
+    #[test]
+    fn an_exact_duration_is_read_back() {
+        for text in ["1y", "2M", "30d", "36h", "90m", "61s", "0s", "1h 30m", "1w", "1500ms"] {
+            let duration = parse_duration(text).unwrap();
+            let shown = format_exact(duration);
+
+            let expected = match text {
+                "1h 30m" => "90m",
+                "1w" => "7d",
+                "1500ms" => "1.5s",
+                text => text,
+            };
+            assert_eq!(shown, expected);
+        }
     }
 
     #[test]

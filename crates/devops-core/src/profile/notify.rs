@@ -40,7 +40,8 @@ impl SecretUrl {
         let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
         let host = uri.host().filter(|host| !host.is_empty());
         let (Some(scheme), Some(host)) = (scheme, host) else { return Err(BadUrl) };
-        let host = format!("{scheme}://{host}");
+        let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+        let host = format!("{scheme}://{host}{port}");
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let Some((login, address)) = authority.rsplit_once('@') else {
             return Ok(Self { host, whole: Secret::new(text), login: None });
@@ -172,10 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_the_host_alone() {
+    fn shows_the_host_and_port_alone() {
         let url = SecretUrl::parse("https://user:pw@hc-ping.com:8443/0b4e?x=secret").unwrap();
 
-        assert_eq!(url.to_string(), "https://hc-ping.com/***");
+        assert_eq!(url.to_string(), "https://hc-ping.com:8443/***");
         assert!(!format!("{url:?}").contains("0b4e"));
     }
 
