@@ -3,6 +3,7 @@
 //! Everything runs under one folder, in turn, from a warm cache, on two processors.
 
 mod bars;
+mod folder;
 mod lab;
 mod memory;
 mod options;
@@ -24,8 +25,10 @@ const TITLE: &str =
     "The bars (they are meant for a tree of about 1 GB and 20,000 files, on 2 processors)";
 
 /// The name of each piece of work, in the order they are done.
-const WORKS: [&str; 10] =
-    ["create", "fast", "again", "bytes", "files", "list", "one", "restore", "verify", "memory"];
+const WORKS: [&str; 11] = [
+    "create", "fast", "again", "bytes", "files", "list", "one", "restore", "verify", "folder",
+    "memory",
+];
 
 /// Measures what was asked for, prints tables and the bars, and writes JSON if asked.
 pub(super) fn run(arguments: &[String]) -> Result<()> {
@@ -62,6 +65,7 @@ fn measure(work: &'static str, lab: &Lab, results: &mut Results) -> Result<()> {
         "one" => works::one(lab, results),
         "restore" => works::restore(lab, results),
         "verify" => works::verify(lab, results),
+        "folder" => folder::measure(lab, results),
         _ => memory::measure(lab, results),
     }
 }

@@ -1,6 +1,7 @@
 //! What must hold, side by side in one run on two processors; told honestly, never a test.
 
 use super::{
+    folder::{FIND, LIST},
     memory::{DENSE, MANY, SPARSE},
     works::{OURS, PIGZ_1, PIGZ_6, TAR_EXTRACT, TAR_LIST},
 };
@@ -39,10 +40,14 @@ pub(super) fn judge(results: &Results, index_share: Option<f64>) -> Vec<Bar> {
             "peak memory on the tree",
             results,
             &["create", "again", "list", "restore", "verify"],
+            256.0,
         ),
-        memory("peak memory, 100,000 files", results, &[MANY]),
-        memory("peak memory, 5 GiB, sparse", results, &[SPARSE]),
-        memory("peak memory, 5 GiB, dense", results, &[DENSE]),
+        memory("peak memory, 100,000 files", results, &[MANY], 256.0),
+        memory("peak memory, 5 GiB, sparse", results, &[SPARSE], 256.0),
+        memory("peak memory, 5 GiB, dense", results, &[DENSE], 256.0),
+        Bar::new("400 archives, list", wall(LIST, OURS), 0.5).in_unit("s"),
+        Bar::new("400 archives, find with dropped caches", wall(FIND, OURS), 2.0).in_unit("s"),
+        memory("peak memory, 400 archives", results, &[LIST, FIND], 64.0),
         Bar::new(
             "index, of the archive (alignment not seen)",
             index_share.map(|share| share * 100.0),
@@ -54,7 +59,7 @@ pub(super) fn judge(results: &Results, index_share: Option<f64>) -> Vec<Bar> {
 
 /// The largest peak of any command of ours in these works, which must all have been measured.
 #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
-fn memory(what: &'static str, results: &Results, works: &[&str]) -> Bar {
+fn memory(what: &'static str, results: &Results, works: &[&str], limit: f64) -> Bar {
     let peak_of = |work: &&str| {
         let rows = results.rows(work).iter().filter(|row| row.who.starts_with(OURS));
         rows.map(Row::peak).max()
@@ -62,7 +67,7 @@ fn memory(what: &'static str, results: &Results, works: &[&str]) -> Bar {
     let peaks: Option<Vec<_>> = works.iter().map(peak_of).collect();
     let peak = peaks.and_then(|peaks| peaks.into_iter().max());
     let mebibytes = peak.map(|peak| peak as f64 / f64::from(1 << 20));
-    Bar::new(what, mebibytes, 256.0).in_unit("MiB")
+    Bar::new(what, mebibytes, limit).in_unit("MiB")
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) const DENSE: &str = "5 GiB, dense";
 /// Measures each once: a peak does not vary as a time does.
 pub(super) fn measure(lab: &Lab, results: &mut Results) -> Result<()> {
     lab.place.empty("memory")?;
-    many_files(&lab.place.path("memory"))?;
+    many_files(&lab.place.path("memory"), N_MANY)?;
     all_commands(lab, results, MANY)?;
 
     lab.place.empty("memory")?;
@@ -43,9 +43,9 @@ pub(super) fn measure(lab: &Lab, results: &mut Results) -> Result<()> {
     lab.place.remove("memory")
 }
 
-/// Makes a folder of many small files.
-fn many_files(folder: &Path) -> Result<()> {
-    for n in 0..N_MANY {
+/// Makes many small files in a folder.
+pub(super) fn many_files(folder: &Path, n_files: usize) -> Result<()> {
+    for n in 0..n_files {
         let path = folder.join(format!("record-{n:06}.json"));
         let mut file = File::create(&path).with_context(|| path.display().to_string())?;
         std::io::Write::write_all(&mut file, format!("{{\"n\": {n}}}\n").as_bytes())?;

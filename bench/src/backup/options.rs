@@ -16,9 +16,10 @@ Usage: cargo xtask bench backup [OPTIONS]
   --files 20000   files of the generated tree
   --seed 1        another seed gives another tree
   --runs 5        rounds; figures are medians
-  --only WORK,..  create, fast, again, bytes, files, list, one, restore, verify, memory
+  --only WORK,..  create, fast, again, bytes, files, list, one, restore, verify,
+                  folder, memory
   --without PEER,.. leave out gzip, pigz, bsdtar, python3, restic or borg
-  --work DIR      where to work; about 6 times the size, and 12 GB more for `memory`
+  --work DIR      where to work; about 6 times the size, and 3 GB more for `folder`, 12 for `memory`
                   [default: target/bench]
   --json FILE     write every run, and the bars, as JSON";
 
