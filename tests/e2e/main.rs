@@ -7,6 +7,7 @@ mod backup_compare;
 mod backup_create;
 mod backup_encrypt;
 mod backup_faults;
+mod backup_folder;
 mod backup_guards;
 mod backup_ignore;
 mod backup_meta;

@@ -17,7 +17,7 @@ mod trust;
 
 pub(crate) use create::{CreateArgs, CreateFlags, SealFlags, SeriesFlags};
 pub(crate) use prune::{PruneArgs, PruneFlags};
-pub(crate) use read::{CatArgs, DiffArgs, KeyFlags, ListArgs, VerifyArgs};
+pub(crate) use read::{CatArgs, DiffArgs, FindArgs, KeyFlags, ListArgs, VerifyArgs};
 pub(crate) use rehearse::RehearseArgs;
 pub(crate) use restore::RestoreArgs;
 pub(crate) use run::{RunArgs, TimerArgs, Unit};
@@ -37,6 +37,7 @@ pub(crate) const TOOL: Tool = Tool {
         ("forget", "prune"),
         ("ls", "list"),
         ("save", "create"),
+        ("search", "find"),
         ("snapshots", "list"),
     ],
     second_signal: SecondSignal::EndsAtOnce,
@@ -54,6 +55,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Create(CreateArgs),
     List(ListArgs),
+    Find(FindArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
     Rehearse(RehearseArgs),
@@ -76,8 +78,11 @@ const HELP: &str = "\
 EXAMPLES
   devops-backup create /srv/data /mnt/backups
   devops-backup create . - --exclude node_modules | ssh host 'cat > data.tar.gz'
-  devops-backup verify /mnt/backups/*.tar.gz
-  devops-backup restore /mnt/backups/backup-2026-11-22.tar.gz etc/app.toml --to /tmp/back
+  devops-backup list /mnt/backups
+  devops-backup find /mnt/backups app.toml
+  devops-backup verify /mnt/backups
+  devops-backup restore /mnt/backups --to /tmp/back
+  devops-backup restore /mnt/backups etc/app.toml '*.conf' --at 2026-11-22 --to /tmp/back
   devops-backup prune /mnt/backups --keep-daily 7 --keep-monthly 12 --dry-run
   devops-backup run home
 
@@ -87,10 +92,9 @@ EXIT CODES
   2   wrong usage, or not an archive at all
   3   partial: the result exists, and everything missing or changed was named
   5   the source, the archive or an entry was not found
-  10  verify, restore, rehearse: an archive is damaged, or not what it should be
-  11  prune: more archives would go than may at once; a link where a file is to be written, or
-      a lock file that is none
-  75  another process is at work in the folder of the archives, or a limit of the host was met
+  10  an archive is damaged; verify --against, diff: there are differences
+  11  prune: more archives would go than may at once
+  75  another process is at work in the folder of the archives
   77  no permission, or no key that opens the archive
   78  the config file is wrong
   130 interrupted by SIGINT (143: SIGTERM); create left no archive";

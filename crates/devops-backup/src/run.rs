@@ -18,8 +18,12 @@ use serde_json::{Map, Value};
 use crate::cli::{Cli, Command, SeriesFlags};
 
 mod cat;
+mod choice;
 mod compare;
 mod create;
+mod find;
+mod folder;
+mod hint;
 mod keys;
 mod list;
 mod profile;
@@ -34,6 +38,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Create(args) => create::create(&args, session),
         Command::List(args) => list::list(&args, session),
+        Command::Find(args) => find::find(&args, session),
         Command::Verify(args) => verify::verify(&args, session),
         Command::Restore(args) => restore::restore(&args, session),
         Command::Rehearse(args) => rehearse::rehearse(&args, session),

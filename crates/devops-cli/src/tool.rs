@@ -68,7 +68,8 @@ pub fn main<C: Parser>(
     report::install_panic_message(tool, &settings);
     logging::start(&settings);
     let explained = aborts.map_or(Ok(()), |aborts| aborts.explain(settings.json));
-    let cancel = match explained.and_then(|()| signals::install(tool.second_signal, settings.json)) {
+    let cancel = match explained.and_then(|()| signals::install(tool.second_signal, settings.json))
+    {
         Ok(cancel) => cancel,
         Err(error) => {
             let failure = Failure::io(error).context("failed to wait for signals");

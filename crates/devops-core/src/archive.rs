@@ -13,7 +13,8 @@
 //! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes
 //! and then into entries, and stops at the first damage: `verify` and `prune` stand on it. `salvage` goes on
 //! past damage, with what `reader` finds in the archives beside it: `restore`, `list`, `diff` and `cat` stand
-//! on it, and `survey`, which names what is lost. `versions` finds the content behind a path.
+//! on it, and `survey`, which names what is lost. `versions` finds the content behind a path. `folder` takes all archives
+//! of a folder together: which there are, which belong together, every version of a path.
 
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ mod estimate;
 mod event;
 mod exclude;
 mod file_hash;
+mod folder;
 mod gitignore;
 mod group;
 mod header;
@@ -93,6 +95,11 @@ pub use encryption::{BadKey, Keys, Recipients};
 pub use entry::{Entry, EntryKind, OwnerName, Timestamp, Xattr};
 pub use event::{CreateEvent, CreateSummary, Created, LeftOut};
 pub use exclude::Excludes;
+pub use folder::{
+    ArchiveChoice, ArchiveFacts, ArchiveState, ChoiceError, FileMark, FindEvent, FolderOptions,
+    FolderPaths, Found, History, NamedSeries, Proven, Version, archive_paths, find, look_into,
+    new_bytes, newest, origin,
+};
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use machine::machine_id;

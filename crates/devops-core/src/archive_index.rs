@@ -6,7 +6,6 @@
 )]
 
 pub(crate) mod age_file;
-#[cfg(feature = "s3")]
 pub(crate) mod beginning;
 pub(crate) mod container;
 pub(crate) mod head;

@@ -198,7 +198,7 @@ impl Composing<'_> {
         };
         let n_members = fitting(&footer, self.limit())?.ok_or_else(no_index)?;
         let members = get(footer.index_start, n_members).await?;
-        let segments = blocking(move || parse(members.as_ref(), &footer)).await;
+        let segments = blocking(move || parse(members.as_ref().to_vec(), &footer)).await;
         let segments = segments.ok_or_else(no_index)?;
         Ok(Some(Found { uri: uri.clone(), etag, segments }))
     }
@@ -231,7 +231,7 @@ fn read_archive(path: &Path, limit: u64) -> Result<Option<(u64, Vec<Segment>)>, 
     if file.read_exact_at(&mut members, footer.index_start).is_err() {
         return Ok(None);
     }
-    Ok(parse(&members, &footer).map(|segments| (size, segments)))
+    Ok(parse(members, &footer).map(|segments| (size, segments)))
 }
 
 fn open_archive(path: &Path) -> Option<(File, u64, Footer)> {
@@ -243,7 +243,7 @@ fn open_archive(path: &Path) -> Option<(File, u64, Footer)> {
     Some((file, size, footer))
 }
 
-fn parse(members: &[u8], footer: &Footer) -> Option<Vec<Segment>> {
+fn parse(members: Vec<u8>, footer: &Footer) -> Option<Vec<Segment>> {
     read_segments(&footer.unwrap_index(members)?, footer)
 }
 

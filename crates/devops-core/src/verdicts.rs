@@ -39,8 +39,12 @@ pub struct Verdicts {
 /// The verdict about one archive, by its file name or key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
+    /// The result of a proof by its index and some segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     judged: Option<Judged>,
+    /// The result of reading all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read: Option<Judged>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     made: Option<Made>,
 }
@@ -55,12 +59,46 @@ struct Judged {
     flaw: Option<String>,
 }
 
+impl Judged {
+    fn new(mark: &str, flaw: Option<&str>, now: OffsetDateTime) -> Self {
+        let (mark, flaw) = (mark.to_owned(), flaw.map(str::to_owned));
+        Self { mark, time: now.unix_timestamp(), flaw }
+    }
+}
+
 /// An archive that this host made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Made {
     mark: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     index: Option<String>,
+}
+
+/// The last result of proving an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict<'a> {
+    /// When it was proven.
+    pub time: OffsetDateTime,
+    /// The flaw that was found, if there is one.
+    pub flaw: Option<&'a str>,
+    /// Is set if all of it was read.
+    pub is_whole: bool,
+}
+
+impl Known {
+    /// Returns what counts of the proofs that `counts` lets through, and whether all of the archive was
+    /// read for it: nothing less takes that back, unless it found a flaw since.
+    fn judged(&self, counts: impl Fn(&Judged) -> bool) -> Option<(&Judged, bool)> {
+        let read = self.read.as_ref().filter(|read| counts(read));
+        let part = self.judged.as_ref().filter(|part| counts(part));
+        match (read, part) {
+            (Some(read), Some(part)) if part.flaw.is_some() && part.time > read.time => {
+                Some((part, false))
+            }
+            (Some(read), _) => Some((read, true)),
+            (None, part) => part.map(|part| (part, false)),
+        }
+    }
 }
 
 impl Verdicts {
@@ -77,27 +115,42 @@ impl Verdicts {
     ///
     /// `mark` tells the archive from another one of the same name.
     pub fn verdict(&self, name: &str, mark: &str, now: OffsetDateTime) -> Option<Result<(), &str>> {
-        let judged = self.known.get(name)?.judged.as_ref()?;
-        let age = now.unix_timestamp().checked_sub(judged.time)?;
-        let holds = (0..HOLDS.whole_seconds()).contains(&age) && judged.mark == mark;
-        holds.then_some(judged.flaw.as_deref().map_or(Ok(()), Err))
+        let holds = |judged: &Judged| {
+            let age = now.unix_timestamp().checked_sub(judged.time);
+            let is_young = age.is_some_and(|age| (0..HOLDS.whole_seconds()).contains(&age));
+            is_young && judged.mark == mark
+        };
+        let (judged, _) = self.known.get(name)?.judged(holds)?;
+        Some(judged.flaw.as_deref().map_or(Ok(()), Err))
+    }
+
+    /// Returns what was last found out about an archive, however long ago.
+    pub fn last(&self, name: &str, mark: &str) -> Option<Verdict<'_>> {
+        let of_file = |judged: &Judged| judged.mark == mark;
+        let (judged, is_whole) = self.known.get(name)?.judged(of_file)?;
+        let time = OffsetDateTime::from_unix_timestamp(judged.time).ok()?;
+        Some(Verdict { time, flaw: judged.flaw.as_deref(), is_whole })
     }
 
     /// Remembers the result of proving an archive.
     pub fn judge(&mut self, name: &str, mark: &str, flaw: Option<&str>, now: OffsetDateTime) {
-        let judged = Judged {
-            mark: mark.to_owned(),
-            time: now.unix_timestamp(),
-            flaw: flaw.map(str::to_owned),
-        };
-        self.known.entry(name.to_owned()).or_default().judged = Some(judged);
+        self.entry(name).judged = Some(Judged::new(mark, flaw, now));
+    }
+
+    /// Remembers the result of reading an archive to its end.
+    pub fn judge_whole(&mut self, name: &str, mark: &str, flaw: Option<&str>, now: OffsetDateTime) {
+        self.entry(name).read = Some(Judged::new(mark, flaw, now));
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Known {
         self.is_changed = true;
+        self.known.entry(name.to_owned()).or_default()
     }
 
     /// Remembers that this host made an archive; the hash of its index tells it too, if it can be read.
     pub fn made(&mut self, name: &str, mark: &str, index: Option<&[u8; 32]>) {
         let made = Made { mark: mark.to_owned(), index: index.map(hex) };
-        self.known.insert(name.to_owned(), Known { judged: None, made: Some(made) });
+        self.known.insert(name.to_owned(), Known { made: Some(made), ..Known::default() });
         self.is_changed = true;
     }
 
@@ -209,6 +262,39 @@ mod tests {
         assert_eq!(known.verdict("c", "1", NOW), None);
         assert_eq!(Verdicts::open(Some(&folder), "/backups").verdict("a", "1", NOW), None);
         assert_eq!(fs::metadata(written(&folder)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn reading_all_of_an_archive_counts_for_more_than_a_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut verdicts = Verdicts::open(Some(dir.path()), "/backups/home");
+        let month = Duration::days(40);
+        verdicts.judge("part", "1", None, NOW);
+        verdicts.judge_whole("rotten", "1", Some("a bad byte"), NOW - Duration::DAY);
+        verdicts.judge("rotten", "1", None, NOW);
+        verdicts.judge_whole("old", "1", None, NOW - month);
+        verdicts.judge("old", "2", Some("another file"), NOW);
+        verdicts.judge_whole("late", "1", None, NOW - Duration::DAY);
+        verdicts.judge("late", "1", Some("it is cut off"), NOW);
+        verdicts.judge_whole("again", "1", None, NOW - month);
+        verdicts.judge("again", "1", None, NOW);
+
+        let known = reopened(&verdicts, dir.path());
+
+        let verdict = |time, flaw, is_whole| Some(Verdict { time, flaw, is_whole });
+        assert_eq!(known.last("part", "1"), verdict(NOW, None, false));
+        assert_eq!(
+            known.last("rotten", "1"),
+            verdict(NOW - Duration::DAY, Some("a bad byte"), true)
+        );
+        assert_eq!(known.verdict("rotten", "1", NOW), Some(Err("a bad byte")));
+        assert_eq!(known.last("old", "1"), verdict(NOW - month, None, true));
+        assert_eq!(known.verdict("old", "1", NOW), None, "too long ago");
+        assert_eq!(known.last("old", "3"), None);
+        assert_eq!(known.last("late", "1"), verdict(NOW, Some("it is cut off"), false));
+        assert_eq!(known.verdict("late", "1", NOW), Some(Err("it is cut off")));
+        assert_eq!(known.last("again", "1"), verdict(NOW - month, None, true));
+        assert_eq!(known.verdict("again", "1", NOW), Some(Ok(())));
     }
 
     #[test]

@@ -185,7 +185,7 @@ ENCRYPTION
   that only knows recipients cannot read its old archives, so each run reads everything. With
   --cache it keeps the last archive of each source in plain, all its contents with it, readable
   by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache), and the next run copies
-  from it what is unchanged. Without --cache a run removes the copy of an earlier one.
+  from it what is unchanged; until then it holds what was deleted from the source, too. Without --cache a run removes the copy of an earlier one.
   An encrypted archive does not tell its host and source: give each a NAME or DEST of its own.
 
 KEPT

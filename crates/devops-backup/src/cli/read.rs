@@ -1,4 +1,4 @@
-//! The flags of the commands that read archives: `list`, `verify`, `diff` and `cat`.
+//! The flags of the commands that read archives: `list`, `find`, `verify`, `diff` and `cat`.
 
 use std::path::PathBuf;
 
@@ -15,22 +15,54 @@ pub(crate) struct KeyFlags {
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
-/// List the entries of an archive
+/// Show which archives a folder holds, or which entries an archive
 #[derive(Args, Debug)]
+#[command(after_long_help = LIST_HELP)]
 pub(crate) struct ListArgs {
-    /// A tar or tar.gz of any make; `-` is stdin
+    /// A folder of archives, or one archive: a tar or tar.gz of any make; `-` is stdin
+    #[arg(value_name = "ARCHIVE|DIR")]
     pub(crate) archive: PathBuf,
-    /// Show only what matches, with all below it; without a slash it matches at any depth
+    /// Show only entries that match, with all below them; without a slash they match at any depth
     pub(crate) glob: Vec<String>,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }
 
+const LIST_HELP: &str = "\
+A FOLDER
+  Its archives are shown by series (NAME, source and host), the oldest first, those of other tools
+  and encrypted ones too, with as much as they tell without being read.
+  new       compressed bytes of contents that the archive before it does not hold
+  verified  when this host last read all of it and found it whole (`verify`), or a part (`prune`)
+  What looks damaged is named, and the exit code is 10; what cannot be read is named with 3.";
+
+/// Find every version of a file in the archives of a folder
+#[derive(Args, Debug)]
+#[command(after_long_help = FIND_HELP)]
+pub(crate) struct FindArgs {
+    /// The folder with the archives
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The paths or patterns to look for, with all below them; without a slash they match at any depth
+    #[arg(required = true)]
+    pub(crate) glob: Vec<String>,
+    #[command(flatten)]
+    pub(crate) keys: KeyFlags,
+}
+
+const FIND_HELP: &str = "\
+For each path that matches it shows the archives that hold it, the oldest first, with its size and
+its time there, and whether its content is the same as in the archive before, by its hash.
+
+Only the indexes are read. An archive without one, as other tools make them, is read to its end, which
+takes longer. An encrypted archive without a key here is named as not searched, and the exit code is 3.
+One that is damaged is searched as far as it can be read, and the exit code is 10.";
+
 /// Read archives to their end and prove that they are whole
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
-    /// Tars or tar.gz of any make; `-` is stdin
-    #[arg(required = true)]
+    /// Archives, tar or tar.gz of any make, or folders, of which all archives are read; `-` is stdin
+    #[arg(required = true, value_name = "ARCHIVE|DIR")]
     pub(crate) archive: Vec<PathBuf>,
     /// Compare with this folder as well: what the archive holds must be there, and the same in what `diff
     /// --help` lists

@@ -2,22 +2,36 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use devops_core::archive::OverwritePolicy;
+use clap::{Args, ValueEnum, builder::UnknownArgumentValueParser};
+use devops_cli::When;
+use devops_core::archive::{BackupName, OverwritePolicy};
 
 use super::KeyFlags;
 
 /// Restore an archive, or parts of it, into a folder
 #[derive(Args, Debug)]
-#[command(after_long_help = RESTORE_HELP)]
+#[command(after_long_help = RESTORE_HELP, override_usage = USAGE)]
 pub(crate) struct RestoreArgs {
-    /// A tar or tar.gz of any make; `-` is stdin
+    /// An archive, a tar or tar.gz of any make, or a folder of archives: then its newest is restored;
+    /// `-` is stdin
+    #[arg(value_name = "ARCHIVE|DIR")]
     pub(crate) archive: PathBuf,
-    /// Restore only these paths, with all below them
+    /// Restore only these paths, with all below them, and what matches patterns such as '*.jpg'
+    #[arg(value_name = "GLOB")]
     pub(crate) path: Vec<PathBuf>,
     /// The folder to restore into, made if missing
     #[arg(long, value_name = "DIR")]
-    pub(crate) to: PathBuf,
+    pub(crate) to: Option<PathBuf>,
+    /// Of a folder of archives take the newest that was made by then: 2026-11-22,
+    /// '2026-11-22 08:49:39', or 3d for three days ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<When>,
+    /// Of a folder of archives take those of this NAME
+    #[arg(long)]
+    pub(crate) name: Option<BackupName>,
+    /// Of a folder of archives take those of this host
+    #[arg(long)]
+    pub(crate) host: Option<String>,
     /// What to do with files that exist already
     #[arg(long, value_enum, default_value_t)]
     pub(crate) overwrite: Overwrite,
@@ -36,7 +50,13 @@ pub(crate) struct RestoreArgs {
     pub(crate) heal: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
+    // The flag of tar for it is met with the name it has here.
+    #[arg(short = 'C', hide = true, value_name = "DIR", value_parser = UnknownArgumentValueParser::suggest_arg("--to"))]
+    _tar: Option<String>,
 }
+
+/// `--to` is needed, though the parser leaves it to us to say so.
+const USAGE: &str = "devops-backup restore [OPTIONS] --to <DIR> <ARCHIVE|DIR> [GLOB]...";
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Overwrite {
@@ -57,6 +77,9 @@ impl From<Overwrite> for OverwritePolicy {
 }
 
 const RESTORE_HELP: &str = "\
+Paths are relative to the source, as `list` shows them. Of a folder with archives of several series
+(NAME, source and host), --name or --host says which.
+
 Nothing is written outside DIR, whatever the archive says: entries with `..` and paths through symbolic
 links are refused and named; absolute paths lose their leading slash, which is said once. What is refused,
 or exists already, is named, and the exit code is 3. So is a name that the file system takes for another

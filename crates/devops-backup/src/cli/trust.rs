@@ -16,6 +16,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("accept-small", User),
     ("against", User),
     ("any-owner", User),
+    ("at", User),
     ("cache", User),
     ("cron", Project),
     ("dry-run", User),

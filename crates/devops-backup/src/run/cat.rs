@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::archive::{self, Archive};
 
-use super::{failure, keys::keys, stream::take_streams};
+use super::{hint, keys::keys, stream::take_streams};
 use crate::cli::CatArgs;
 
 pub(super) fn cat(args: &CatArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -18,7 +18,10 @@ pub(super) fn cat(args: &CatArgs, session: &Session) -> Result<Outcome, Failure>
         (Some(failure), _) => Err(failure),
         // Nobody reads on.
         (None, Err(_)) if session.stdout_closed() => Ok(Outcome::Done),
-        (None, written) => written.map(|()| Outcome::Done).map_err(failure),
+        (None, written) => {
+            let hinted = |error| hint::in_archive(error, archive, session);
+            written.map(|()| Outcome::Done).map_err(hinted)
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use devops_core::{
 use serde_json::Value;
 
 use super::{
-    HostIdentity, failure, holder, keys::Sealing, left_out_json, object, state_folder,
+    HostIdentity, failure, folder, holder, keys::Sealing, left_out_json, object, state_folder,
     tell_left_out, tell_lock,
 };
 use crate::cli::{CreateArgs, CreateFlags};
@@ -39,6 +39,9 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     if to_stdout && !args.dry_run && session.stdout_is_terminal() {
         return Err(Failure::usage("an archive is not written to a terminal")
             .hint("redirect stdout, or name a folder"));
+    }
+    if !to_stdout {
+        folder::refuse_file_name(&args.dest)?;
     }
     let stdin_name = stdin_name(args)?;
     let source = source(args);

@@ -7,14 +7,17 @@ use devops_cli::{
     json::{self, utc},
     permissions, quote,
 };
-use devops_core::archive::{self, Archive, Entry, EntryKind, ListEvent, Origin};
+use devops_core::archive::{self, Archive, Entry, EntryKind, Keys, ListEvent, Origin};
 use serde_json::{Map, Value};
 
-use super::{failure, keys::keys, object, stream::take_streams};
+use super::{folder, hint, keys::keys, object, state_folder, stream::take_streams};
 use crate::cli::ListArgs;
 
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut keys = keys(&args.keys, session)?;
+    if args.archive.is_dir() {
+        return list_folder(args, &keys, session);
+    }
     take_streams(&mut keys, [args.archive.as_path()], session)?;
     let archive = Archive { path: &args.archive, keys: &keys };
     let mut printed = Ok(());
@@ -33,8 +36,21 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failur
         printed.is_ok() && !session.stdout_closed()
     });
     printed?;
-    listed.map_err(failure)?;
+    listed.map_err(|error| hint::in_archive(error, archive, session))?;
     Ok(Outcome::Done)
+}
+
+fn list_folder(args: &ListArgs, keys: &Keys, session: &Session) -> Result<Outcome, Failure> {
+    if !args.glob.is_empty() {
+        let hint = "`devops-backup find DIR GLOB` shows every version of a path in its archives";
+        let message = format!(
+            "patterns choose entries of one archive, and `{}` is a folder",
+            quote(&args.archive)
+        );
+        return Err(Failure::usage(message).hint(hint));
+    }
+    let state = state_folder();
+    folder::list(&folder::options(&args.archive, keys, state.as_deref(), session), session)
 }
 
 fn entry_line(entry: &Entry) -> String {

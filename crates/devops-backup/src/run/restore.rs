@@ -10,20 +10,23 @@ use devops_core::{
 use serde_json::Value;
 
 use super::{
-    failure, healed_json, keys::keys, left_out_json, object, stream::take_streams, tell_left_out,
+    choice, healed_json, hint, keys::keys, left_out_json, object, stream::take_streams,
+    tell_left_out,
 };
 use crate::cli::RestoreArgs;
 
 pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, Failure> {
     let started = Instant::now();
+    let to = choice::target(args)?;
     let mut keys = keys(&args.keys, session)?;
     take_streams(&mut keys, [args.archive.as_path()], session)?;
-    let total = fs::metadata(&args.archive).ok().map(|metadata| metadata.len());
+    let archive = choice::archive(args, &keys, session)?;
+    let total = fs::metadata(&archive).ok().map(|metadata| metadata.len());
     let progress = session.progress("restoring", total);
     let options = RestoreOptions {
-        archive: Archive { path: &args.archive, keys: &keys },
+        archive: Archive { path: &archive, keys: &keys },
         paths: &args.path,
-        folder: &args.to,
+        folder: to,
         overwrite: args.overwrite.into(),
         strip_components: args.strip_components,
         privileged: args.privileged,
@@ -36,12 +39,12 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
         RestoreEvent::Bytes(n_bytes) => progress.set(n_bytes),
         RestoreEvent::LeftOut(left_out) => tell_left_out(session, left_out),
         RestoreEvent::Note(note) => {
-            session.warn(format!("`{}`: {note}", quote(&args.archive)));
+            session.warn(format!("`{}`: {note}", quote(&archive)));
         }
     });
-    let summary = restored.map_err(failure)?;
+    let summary = restored.map_err(|error| hint::in_archive(error, options.archive, session))?;
     progress.finish();
-    tell(args, &summary, started, session)?;
+    tell((&archive, to), &summary, started, session)?;
     Ok(match (&summary.damage, summary.n_faults()) {
         (Some(_), _) => Outcome::No,
         (None, 0) => Outcome::Done,
@@ -52,26 +55,26 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
 
 /// Says what was restored, what is damaged, and which archives healed it.
 fn tell(
-    args: &RestoreArgs,
+    (archive, to): (&Path, &Path),
     summary: &RestoreSummary,
     started: Instant,
     session: &Session,
 ) -> Result<(), Failure> {
-    let archive = quote(&args.archive);
+    let shown = quote(archive);
     for Healed { archive: other, n_segments } in &summary.healed {
         session.status(format!("healed {n_segments} damaged segments from `{}`", quote(other)));
     }
     if let Some(reason) = &summary.damage {
         let n_lost = summary.n_lost;
-        session.warn(format!("`{archive}` is damaged, and {n_lost} entries are lost: {reason}"));
+        session.warn(format!("`{shown}` is damaged, and {n_lost} entries are lost: {reason}"));
     }
     if !session.json() {
         let size = ByteSize(summary.n_bytes);
-        let to = quote(&args.to);
+        let to = quote(to);
         return session.line(format!("Restored {} entries, {size}, to {to}", summary.n_entries));
     }
-    let mut object = object("summary", "archive", &args.archive);
-    json::insert_path(&mut object, "to", &args.to);
+    let mut object = object("summary", "archive", archive);
+    json::insert_path(&mut object, "to", to);
     object.insert("entries".to_owned(), summary.n_entries.into());
     object.insert("bytes".to_owned(), summary.n_bytes.into());
     object.insert("skipped".to_owned(), left_out_json(&summary.left_out));

@@ -4,13 +4,17 @@ use std::{fs, path::Path};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    archive::{self, Archive, ArchiveError, Damage, Healed, Sampled, Verified},
+    archive::{self, Archive, ArchiveError, Damage, FileMark, Healed, Sampled, Verified},
+    clock::Clock,
     kind::{HasKind, Kind},
     units::ByteSize,
 };
 use serde_json::Value;
 
-use super::{compare, healed_json, keys::keys, left_out_json, object, stream::take_streams};
+use super::{
+    compare, failure, folder, healed_json, keys::keys, left_out_json, object, state_folder,
+    stream::take_streams,
+};
 use crate::cli::VerifyArgs;
 
 pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -18,9 +22,12 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
     take_streams(&mut keys, args.archive.iter().map(AsRef::as_ref), session)?;
     let mut is_damaged = false;
     let mut failures = Vec::new();
-    for path in &args.archive {
+    for path in &folder::expand(&args.archive, session)? {
         let archive = Archive { path, keys: &keys };
-        match verify_one(archive, args.sample, session) {
+        let mark = FileMark::of(path);
+        let found = verify_one(archive, args.sample, session);
+        remember(mark, path, &found, session);
+        match found {
             Ok(proof) => is_damaged |= tell(archive, &proof, args, session)?,
             Err(error @ ArchiveError::Damaged { .. }) => {
                 is_damaged = true;
@@ -29,7 +36,7 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
             Err(error) if error.kind() == Kind::Interrupted => return Err(error.into()),
             Err(error) => {
                 let status = status(&error);
-                let failure = Failure::from(error);
+                let failure = failure(error);
                 if session.json() {
                     session.line(unread(path, status, &failure))?;
                 }
@@ -46,6 +53,20 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
         Some(failure) => Err(failure),
         None if is_damaged => Ok(Outcome::No),
         None => Ok(Outcome::Done),
+    }
+}
+
+/// Remembers what reading an archive has shown, for `list` and `prune`; a sample proves no whole.
+fn remember(
+    mark: Option<FileMark>,
+    path: &Path,
+    found: &Result<Proof, ArchiveError>,
+    session: &Session,
+) {
+    if let Some(mark) = mark
+        && !matches!(found, Ok(Proof::Sample(_)))
+    {
+        mark.remember(path, found, state_folder().as_deref(), session.clock().now());
     }
 }
 

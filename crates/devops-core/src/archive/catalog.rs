@@ -110,7 +110,7 @@ impl Catalog {
 }
 
 /// Returns the next entry that is not lost.
-fn next_entry(reader: &mut Salvage) -> Result<Option<Entry>, ArchiveError> {
+pub(super) fn next_entry(reader: &mut Salvage) -> Result<Option<Entry>, ArchiveError> {
     loop {
         match reader.next()? {
             Some(Found::Entry(entry)) => return Ok(Some(entry)),
@@ -120,7 +120,8 @@ fn next_entry(reader: &mut Salvage) -> Result<Option<Entry>, ArchiveError> {
     }
 }
 
-fn hash(entry: &Entry, reader: &mut Salvage) -> Result<ContentHash, ArchiveError> {
+/// Returns the hash of the content of the current entry.
+pub(super) fn hash(entry: &Entry, reader: &mut Salvage) -> Result<ContentHash, ArchiveError> {
     if let Some(extents) = &entry.extents
         && has_huge_holes(entry.size, extents)
     {

@@ -11,7 +11,7 @@ use std::{
     iter,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use age::{
@@ -31,6 +31,8 @@ use crate::{
 /// The logarithm of the work a passphrase costs, as the reference implementation has it: 256 MiB for
 /// about a second.
 const WORK: u8 = 18;
+/// Is held while a passphrase is tried, so that archives that are opened at once do not each take that memory.
+static PASSPHRASE: Mutex<()> = Mutex::new(());
 /// The most work an archive may ask for, 4 GiB; the reference implementation takes no more either.
 const MAX_WORK: u8 = 22;
 
@@ -167,6 +169,7 @@ impl Keys {
         decryptor: Decryptor<File>,
     ) -> Result<(StreamReader<File>, FileKey), Closed> {
         let is_scrypt = decryptor.is_scrypt();
+        let _turn = is_scrypt.then(|| PASSPHRASE.lock().unwrap_or_else(PoisonError::into_inner));
         let opener = Opener { keys: self, key: Cell::new(None) };
         let reader = decryptor.decrypt(iter::once(&opener as &dyn Identity));
         let reader = reader.map_err(|error| match error {

@@ -213,17 +213,22 @@ impl Index {
 
     /// Reads the index of an archive; `None` when there is none that can be believed.
     pub(super) fn read(stored: &Stored) -> Option<Self> {
+        Self::read_showing(stored, &mut |_| {})
+    }
+
+    /// Reads the index of an archive and shows each entry once, on the way; without an index that can be
+    /// believed those shown may be too few or wrong.
+    pub(super) fn read_showing(stored: &Stored, on_entry: &mut dyn FnMut(&Record)) -> Option<Self> {
         let footer = Self::footer(stored)?;
         let mut members = vec![0; usize::try_from(footer.n_index_members()?).ok()?];
         stored.read_exact_at(&mut members, footer.index_start).ok()?;
-        let packed = footer.unwrap_index(&members)?;
-        drop(members);
+        let packed = footer.unwrap_index(members)?;
         let raw = inflate(&packed, &footer)?;
         drop(packed);
-        Self::parse(raw, &footer)
+        Self::parse(raw, &footer, on_entry)
     }
 
-    fn parse(raw: Vec<u8>, footer: &Footer) -> Option<Self> {
+    fn parse(raw: Vec<u8>, footer: &Footer, on_entry: &mut dyn FnMut(&Record)) -> Option<Self> {
         let Head { made, segments, n_bytes: entries_at } = Head::read(&raw, footer)?;
         let mut index = Self {
             making: Making::of(&made)?,
@@ -238,16 +243,17 @@ impl Index {
             raw,
             entries_at,
         };
-        index.find_hashes()?;
+        index.find_hashes(on_entry)?;
         Some(index)
     }
 
     /// Walks the entries once, which must fill the tar and have their hashes behind them:
     /// from then on they can be walked without a doubt at each step.
-    fn find_hashes(&mut self) -> Option<()> {
+    fn find_hashes(&mut self, on_entry: &mut dyn FnMut(&Record)) -> Option<()> {
         let mut place = self.start();
         while let Some(next) = self.next(&mut place) {
             self.n_content = self.n_content.saturating_add(next.record.entry.size);
+            on_entry(&next.record);
         }
         let n_in_hashes = self.raw.len() - place.at;
         self.hashes_at = place.at;
@@ -267,6 +273,11 @@ impl Index {
         let n_before = self.segments.partition_point(|segment| segment.raw_at <= raw_at);
         let n = n_before.checked_sub(1)?;
         (raw_at < self.n_raw).then_some(n)
+    }
+
+    /// Returns the hash of the content of the file that is the `n`th with one, counted from 0.
+    pub(super) fn hash(&self, n: usize) -> Option<Hash> {
+        self.raw[self.hashes_at..].as_chunks().0.get(n).copied()
     }
 
     /// Returns the entries in the order of the tar.
@@ -299,8 +310,7 @@ impl Index {
         place.raw_at = raw_at.checked_add(record.n_header)?.checked_add(n_content)?;
         let mut hash = None;
         if record.has_hash() {
-            let hashes = self.raw[self.hashes_at..].as_chunks().0;
-            hash = hashes.get(place.n_hashes).copied();
+            hash = self.hash(place.n_hashes);
             place.n_hashes += 1;
         }
         place.at = cursor.position();

@@ -1,17 +1,16 @@
 //! Finds the archives of this host: by their owner, or because it remembers making them.
 
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::{fmt::Display, os::unix::fs::MetadataExt, path::Path};
 
 use super::meta::Meta;
 use crate::{
-    archive_index::BackupName,
     fs::{At, PathError},
     owners::OwnOwners,
     verdicts::Verdicts,
 };
 
 /// Opens the verdicts of this host about the archives of a name in a folder.
-pub(super) fn verdicts(state: Option<&Path>, folder: &Path, name: &BackupName) -> Verdicts {
+pub(super) fn verdicts(state: Option<&Path>, folder: &Path, name: impl Display) -> Verdicts {
     let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     Verdicts::open(state, &format!("{}/{name}", real.display()))
 }

@@ -139,6 +139,11 @@ impl Stored {
         Ok(Self(Arc::new(Bytes::Sealed { opened, n_bytes })))
     }
 
+    /// Returns whether the file is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(*self.0, Bytes::Sealed { .. })
+    }
+
     /// Returns who owns the open file and may write to it.
     pub(super) fn access(&self) -> io::Result<FileAccess> {
         self.stat().map(|stat| FileAccess::from(&stat))

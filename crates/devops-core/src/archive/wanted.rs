@@ -12,43 +12,94 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::ArchiveError;
 
 /// Entries asked for by pattern or by path; everything when none was given.
+#[derive(Clone)]
 pub(super) struct Wanted {
     rules: Vec<Rule>,
-    /// The numbers of the rules that are patterns.
-    patterns: Vec<(GlobMatcher, usize)>,
+    /// The patterns, each with the number of its rule.
+    patterns: Vec<(Pattern, usize)>,
     /// The numbers of those that are paths: there may be thousands.
     paths: HashMap<PathBuf, Vec<usize>>,
 }
 
+#[derive(Clone)]
 struct Rule {
     shown: String,
     has_matched: bool,
+}
+
+#[derive(Clone)]
+enum Pattern {
+    /// One without a special character is compared as it stands, which is many times faster.
+    Name(String),
+    Path(PathBuf),
+    /// One without a slash is compared with each name of a path.
+    NameGlob(GlobMatcher),
+    PathGlob(GlobMatcher),
+}
+
+/// The characters that make a pattern of a name.
+const SPECIAL: [char; 6] = ['*', '?', '[', ']', '{', '\\'];
+
+impl Pattern {
+    fn new(pattern: &str) -> Result<Self, globset::Error> {
+        let plain = pattern.trim_start_matches("./").trim_matches('/');
+        let plain = if plain == "." { "" } else { plain };
+        let is_name = !plain.contains('/');
+        if !plain.contains(SPECIAL) {
+            return Ok(if is_name { Self::Name(plain.into()) } else { Self::Path(plain.into()) });
+        }
+        let glob = GlobBuilder::new(plain).literal_separator(true).build()?.compile_matcher();
+        Ok(if is_name { Self::NameGlob(glob) } else { Self::PathGlob(glob) })
+    }
+
+    fn matches(&self, path: &Path) -> bool {
+        match self {
+            Self::Name(name) => names(path).any(|found| found == name.as_bytes()),
+            Self::Path(wanted) => is_below(path, wanted),
+            Self::NameGlob(glob) => names(path).any(|name| glob.is_match(OsStr::from_bytes(name))),
+            Self::PathGlob(glob) => path.ancestors().any(|above| glob.is_match(above)),
+        }
+    }
+}
+
+/// Returns the names a path is made of.
+fn names(path: &Path) -> impl Iterator<Item = &[u8]> {
+    path.as_os_str().as_bytes().split(|&byte| byte == b'/')
+}
+
+/// Returns whether a path is another one or lies below it; faster than by components.
+fn is_below(path: &Path, above: &Path) -> bool {
+    let (path, above) = (path.as_os_str().as_bytes(), above.as_os_str().as_bytes());
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| above.is_empty() || rest.is_empty() || rest[0] == b'/')
 }
 
 impl Wanted {
     /// Asks for what matches a pattern: one without a slash matches a name at any depth.
     pub(super) fn patterns(patterns: &[String]) -> Result<Self, ArchiveError> {
         let mut wanted = Self::all();
-        for (n, pattern) in patterns.iter().enumerate() {
-            let plain = pattern.trim_start_matches("./").trim_matches('/');
-            let anchored =
-                if plain.contains('/') { plain.to_owned() } else { format!("**/{plain}") };
-            let glob =
-                GlobBuilder::new(&anchored).literal_separator(true).build().map_err(|source| {
-                    ArchiveError::BadPattern { pattern: pattern.clone(), source: Some(source) }
-                })?;
-            wanted.patterns.push((glob.compile_matcher(), n));
-            wanted.rules.push(Rule { shown: pattern.clone(), has_matched: false });
+        for pattern in patterns {
+            let bad = |source| ArchiveError::BadPattern {
+                pattern: pattern.clone(),
+                source: Some(source),
+            };
+            let n = wanted.add(pattern.clone());
+            wanted.patterns.push((Pattern::new(pattern).map_err(bad)?, n));
         }
         Ok(wanted)
     }
 
-    /// Asks for these paths and everything below them.
+    /// Asks for these paths and everything below them, and for what matches those that are patterns.
     pub(super) fn paths(paths: &[PathBuf]) -> Self {
         let mut wanted = Self::all();
         for path in paths {
-            wanted.paths.entry(plain(path).to_owned()).or_default().push(wanted.rules.len());
-            wanted.rules.push(Rule { shown: path.display().to_string(), has_matched: false });
+            let n = wanted.add(path.display().to_string());
+            wanted.paths.entry(trimmed(plain(path)).to_owned()).or_default().push(n);
+            let pattern = path.to_str().filter(|text| text.contains(SPECIAL));
+            // What is no pattern may be the name of a file.
+            if let Some(pattern) = pattern.and_then(|pattern| Pattern::new(pattern).ok()) {
+                wanted.patterns.push((pattern, n));
+            }
         }
         wanted
     }
@@ -57,23 +108,37 @@ impl Wanted {
         Self { rules: Vec::new(), patterns: Vec::new(), paths: HashMap::new() }
     }
 
-    /// Returns whether an entry is asked for, itself or as part of a folder.
+    /// Adds a rule; returns its number.
+    fn add(&mut self, shown: String) -> usize {
+        self.rules.push(Rule { shown, has_matched: false });
+        self.rules.len() - 1
+    }
+
+    /// Returns the numbers of the rules that ask for a path.
+    fn matching(&self, path: &Path) -> impl Iterator<Item = usize> {
+        let above = path.ancestors().take_while(|_| !self.paths.is_empty());
+        let by_path = above.filter_map(|above| self.paths.get(above)).flatten().copied();
+        let by_pattern = self.patterns.iter().filter(move |(pattern, _)| pattern.matches(path));
+        by_path.chain(by_pattern.map(|&(_, n)| n))
+    }
+
+    /// Returns whether an entry is asked for, itself or as part of a folder, and remembers it.
     pub(super) fn takes(&mut self, path: &Path) -> bool {
         if self.rules.is_empty() {
             return true;
         }
         let path = plain(path);
-        let mut is_wanted = false;
-        let by_path = path.ancestors().filter_map(|above| self.paths.get(above)).flatten();
-        let by_pattern = self
-            .patterns
-            .iter()
-            .filter(|(glob, _)| path.ancestors().any(|above| glob.is_match(above)));
-        for &n in by_path.chain(by_pattern.map(|(_, n)| n)) {
+        let matching: Vec<usize> = self.matching(path).collect();
+        for &n in &matching {
             self.rules[n].has_matched = true;
-            is_wanted = true;
         }
-        is_wanted
+        !matching.is_empty()
+    }
+
+    /// Returns whether an entry is asked for.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        let path = plain(path);
+        self.rules.is_empty() || self.matching(path).next().is_some()
     }
 
     /// Returns the rules nothing has matched, as they were given.
@@ -91,6 +156,17 @@ pub(super) fn plain(path: &Path) -> &Path {
     Path::new(OsStr::from_bytes(if bytes == b"." { b"" } else { bytes }))
 }
 
+/// Returns the path without slashes at its end.
+fn trimmed(path: &Path) -> &Path {
+    let mut bytes = path.as_os_str().as_bytes();
+    while let [rest @ .., b'/'] = bytes
+        && !rest.is_empty()
+    {
+        bytes = rest;
+    }
+    Path::new(OsStr::from_bytes(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,10 +182,41 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_taken_to_the_letter() {
-        let mut wanted = Wanted::paths(&[PathBuf::from("./a*/")]);
+    fn a_name_or_path_without_a_special_character_is_compared_as_it_stands() {
+        let patterns = ["d", "./x/y/"].map(str::to_owned);
+        let wanted = Wanted::patterns(&patterns).unwrap();
 
-        assert!(wanted.takes(Path::new("a*/b")));
-        assert!(!wanted.takes(Path::new("ab")));
+        for (path, is_wanted) in [
+            ("", false),
+            ("d", true),
+            ("./a/d/e", true),
+            ("ad", false),
+            ("a/dd", false),
+            ("x/y", true),
+            ("x/y/z", true),
+            ("x/yz", false),
+            ("a/x/y", false),
+        ] {
+            assert_eq!(wanted.has(Path::new(path)), is_wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_taken_to_the_letter_and_as_a_pattern_if_it_is_one() {
+        let mut wanted = Wanted::paths(&["./a*/", "b[", "c//"].map(PathBuf::from));
+
+        for (path, is_wanted) in [
+            ("a*/b", true),
+            ("ab", true),
+            ("x/ab/c", true),
+            ("ba", false),
+            ("b[", true),
+            ("b[/c", true),
+            ("x/b[", false),
+            ("c", true),
+            ("x/c", false),
+        ] {
+            assert_eq!(wanted.takes(Path::new(path)), is_wanted, "{path}");
+        }
     }
 }

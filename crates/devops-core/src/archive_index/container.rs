@@ -49,8 +49,10 @@
 /// The version this code writes, and the only one it reads.
 const VERSION: u16 = 1;
 const FOOTER_BODY: usize = 100;
-/// The bytes of an empty member around its subfield: header, two lengths, empty block and trailer.
-const AROUND: usize = 10 + 2 + 4 + 2 + 8;
+/// The bytes of an empty member before its subfield: header, length, and the head of the subfield.
+const BEFORE_SUBFIELD: usize = 10 + 2 + 4;
+/// The bytes of an empty member around its subfield: those, an empty block and the trailer.
+const AROUND: usize = BEFORE_SUBFIELD + 2 + 8;
 /// The bytes of the footer member.
 pub(crate) const FOOTER: usize = AROUND + FOOTER_BODY;
 /// The most an extra subfield holds: RFC 1952 has room for 65,531 bytes, but busybox (1.35) takes a longer
@@ -159,6 +161,22 @@ fn subfield(bytes: &[u8], id: [u8; 2]) -> Option<&[u8]> {
     rest.starts_with(&EMPTY_BODY).then_some(subfield)
 }
 
+/// Joins what members of an index hold, which nothing proves: all of the compressed index, or its beginning.
+///
+/// It stays where the members were: an index may take many megabytes, and another copy of it time.
+pub(crate) fn joined(mut members: Vec<u8>) -> Option<Vec<u8>> {
+    let (mut from, mut n_joined) = (0, 0);
+    while from < members.len() {
+        let n = subfield(&members[from..], INDEX_ID)?.len();
+        let start = from + BEFORE_SUBFIELD;
+        members.copy_within(start..start + n, n_joined);
+        n_joined += n;
+        from += AROUND + n;
+    }
+    members.truncate(n_joined);
+    Some(members)
+}
+
 impl Footer {
     /// Reads the footer from the last bytes of an archive of `n_bytes`; `None` when they are none of a
     /// version known here.
@@ -175,15 +193,16 @@ impl Footer {
         n_in_members(self.n_index_packed)
     }
 
+    /// Returns how many bytes the first members of the index have that hold `n_packed` bytes of it, or all
+    /// of it.
+    pub(crate) fn n_members_with(&self, n_packed: u64) -> Option<u64> {
+        let n = n_packed.checked_next_multiple_of(MAX_SUBFIELD as u64)?;
+        n_in_members(n.min(self.n_index_packed))
+    }
+
     /// Returns the compressed index from its members; `None` when it is not what was written.
-    pub(crate) fn unwrap_index(&self, members: &[u8]) -> Option<Vec<u8>> {
-        let mut index = Vec::with_capacity(members.len());
-        let mut rest = members;
-        while !rest.is_empty() {
-            let chunk = subfield(rest, INDEX_ID)?;
-            index.extend(chunk);
-            rest = &rest[AROUND + chunk.len()..];
-        }
+    pub(crate) fn unwrap_index(&self, members: Vec<u8>) -> Option<Vec<u8>> {
+        let index = joined(members)?;
         (*blake3::hash(&index).as_bytes() == self.index_hash).then_some(index)
     }
 }
@@ -196,7 +215,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Option<(Footer, Vec<u8>)> {
         let footer = Footer::read(bytes.last_chunk()?, bytes.len() as u64)?;
         let members = &bytes[usize::try_from(footer.index_start).ok()?..bytes.len() - FOOTER];
-        let index = footer.unwrap_index(members)?;
+        let index = footer.unwrap_index(members.to_vec())?;
         Some((footer, index))
     }
 

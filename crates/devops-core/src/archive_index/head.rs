@@ -131,6 +131,8 @@ fn segments(cursor: &mut Cursor<'_>, footer: &Footer) -> Option<Vec<Segment>> {
 /// The most bytes that a segment takes in the index, and what stands before the first.
 const MAX_IN_INDEX: u64 = 10 + 10 + 4 + 32 + 32;
 const MAX_BEFORE: u64 = 64;
+/// More than compressing a little adds.
+const SLACK: u64 = 1 << 10;
 
 /// Returns how many bytes reading the segments of an archive takes, in memory.
 pub(crate) fn n_to_read(footer: &Footer) -> Option<u64> {
@@ -139,10 +141,20 @@ pub(crate) fn n_to_read(footer: &Footer) -> Option<u64> {
     footer.n_index_members()?.checked_mul(2)?.checked_add(segments)?.checked_add(MAX_BEFORE)
 }
 
-/// Reads the segments from a compressed index, without what follows them in it.
+/// Returns how many bytes from the beginning of the index on hold the segments, members and all.
+pub(crate) fn n_before_entries(footer: &Footer) -> Option<u64> {
+    let n = footer.n_segments.checked_mul(MAX_IN_INDEX)?.checked_add(MAX_BEFORE)?;
+    // Hashes do not compress: stored as they are, they take a little more.
+    let n = n.checked_add(n / 64)?.checked_add(SLACK)?;
+    footer.n_members_with(n)
+}
+
+/// Reads the segments from a compressed index or its beginning, without what follows them in it.
 pub(crate) fn read_segments(packed: &[u8], footer: &Footer) -> Option<Vec<Segment>> {
     let n = footer.n_segments.checked_mul(MAX_IN_INDEX)?.checked_add(MAX_BEFORE)?;
-    let mut raw = Vec::with_capacity(usize::try_from(n.min(footer.n_index_raw)).ok()?);
+    let most = (packed.len() as u64).saturating_mul(MAX_RATIO);
+    let n = n.min(footer.n_index_raw).min(most);
+    let mut raw = Vec::with_capacity(usize::try_from(n).ok()?);
     let mut inflater = Decompress::new(false);
     while raw.len() < raw.capacity() {
         let at = usize::try_from(inflater.total_in()).ok()?;

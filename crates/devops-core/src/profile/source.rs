@@ -13,7 +13,8 @@ use super::{
 use crate::{
     archive::{
         Archive, ArchiveError, ArchiveName, Candidate, CreateEvent, CreateOptions, Created,
-        PrunePlan, RehearsalRequest, Rehearsed, create_in_folder, rehearse, remove_pruned, verify,
+        FileMark, PrunePlan, RehearsalRequest, Rehearsed, create_in_folder, rehearse,
+        remove_pruned, verify,
     },
     fs::remove_stale,
     kind::{HasKind, Kind},
@@ -133,7 +134,13 @@ impl<'a> Run<'a, '_> {
         }
         (self.on_event)(ProfileEvent::Checking("verifying", &created.path));
         let archive = Archive { path: &created.path, keys: self.profile.keys };
-        verify(archive, self.cancel, &mut |_| {}).map(drop)
+        let mark = FileMark::of(&created.path);
+        let verified = verify(archive, self.cancel, &mut |_| {});
+        if let Some(mark) = mark {
+            let CreateOptions { state, clock, .. } = &self.profile.create;
+            mark.remember(&created.path, &verified, *state, clock.now());
+        }
+        verified.map(drop)
     }
 
     fn rehearse(

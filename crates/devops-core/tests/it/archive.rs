@@ -6,6 +6,7 @@ mod creating;
 mod damage;
 mod encrypting;
 mod fixture;
+mod folder;
 mod foreign;
 mod fuzzing;
 mod healing;

@@ -103,7 +103,7 @@ impl Looking<'_> {
                 }
             }
         };
-        let is_whole = footer.unwrap_index(&index).is_some();
+        let is_whole = footer.unwrap_index(index).is_some();
         Ok(if is_whole { Finding::Whole } else { Finding::Flawed(NO_INDEX) })
     }
 

@@ -25,19 +25,20 @@ use crate::archive::fixture::{Fixture, backup, names, restore_options, snapshot,
 
 // Made with `age-keygen` for these tests.
 const RECIPIENT: &str = "age1cg9jwuaz9s45plxj8m6l5hcc0m5qqcwfudwg4zal3thex3ke2e2s5dgzj5";
-const IDENTITY: &str = "AGE-SECRET-KEY-1VWXSKTJFSXKFFKRRFYHUEGWKWU44DRMRER4KPCTLHMMP4MSXRUMSRGYXSL";
+pub(crate) const IDENTITY: &str =
+    "AGE-SECRET-KEY-1VWXSKTJFSXKFFKRRFYHUEGWKWU44DRMRER4KPCTLHMMP4MSXRUMSRGYXSL";
 const OTHER: &str = "AGE-SECRET-KEY-1QTX848ZXWQFMKJNUZADRN86GNFUYD5576L07HVQFXZ5VF0C2WPRSH3EZZZ";
 
 /// Long after every file of these tests changed, as the files see it.
 const LATER: OffsetDateTime = datetime!(2400-01-01 03:00 UTC);
 
-fn recipients() -> Recipients {
+pub(crate) fn recipients() -> Recipients {
     let mut recipients = Recipients::default();
     recipients.add(RECIPIENT).unwrap();
     recipients
 }
 
-fn keys(identity: &str) -> Keys {
+pub(crate) fn keys(identity: &str) -> Keys {
     let mut keys = Keys::none();
     keys.add_identity(&Secret::new(identity)).unwrap();
     keys
