@@ -298,6 +298,7 @@ fn every_one_restores(fixture: &Fixture, model: &Model) {
             privileged: false,
             numeric_owner: true,
             root: Path::new("/"),
+            heal: None,
             lookup: Lookup::Kernel,
         };
         assert_eq!(restore(&options, &Cancel::new(), &mut |_| {}).unwrap().n_faults(), 0);
