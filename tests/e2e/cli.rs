@@ -77,6 +77,7 @@ fn the_help_of_a_command_names_the_variable_of_each_flag() {
     let lines: Vec<_> = help.stdout.lines().map(str::trim).collect();
     assert!(lines.contains(&"[env: DEVOPS_BACKUP_LEVEL]"), "{}", help.stdout);
     assert!(lines.contains(&"[env: DEVOPS_BACKUP_DRY_RUN]"), "{}", help.stdout);
+    assert!(lines.contains(&"[env: DEVOPS_BACKUP_EXCLUDE, one a line]"), "{}", help.stdout);
 }
 
 #[test]

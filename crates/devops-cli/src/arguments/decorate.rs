@@ -82,7 +82,8 @@ fn with_environment(arg: Arg, tool: &Tool) -> Arg {
     let help = arg.get_long_help().or(arg.get_help());
     // With its styles: to strip them looks at each byte, a fifth of what a tool needs to start.
     let help = help.map(|help| help.ansi().to_string()).unwrap_or_default();
-    arg.long_help(format!("{help}\n[env: {name}]").trim_start().to_owned())
+    let form = if matches!(arg.get_action(), ArgAction::Append) { ", one a line" } else { "" };
+    arg.long_help(format!("{help}\n[env: {name}{form}]").trim_start().to_owned())
 }
 
 fn completions_command() -> Command {
