@@ -164,7 +164,7 @@ PATTERNS
   !keep.log      takes an earlier pattern back; the last one that matches decides
   \\              takes the meaning from the character behind it
   Lines of --exclude-from that begin with # are comments. Patterns of files come first. Those that
-  match nothing are named. In the environment a list has one value a line.
+  match nothing are named.
 
 IGNORE FILES
   With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all

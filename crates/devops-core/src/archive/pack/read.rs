@@ -11,7 +11,7 @@ use crate::archive::{
     attributes::Attributes,
     content::{Part, Span},
     entry::{Entry, EntryKind},
-    header::{self, padding},
+    header,
     index::Record,
     meta::Meta,
     pipeline::{Piece, Stop},
@@ -37,12 +37,6 @@ impl Building {
     pub(super) fn take_back(&mut self, mark: &Mark) {
         self.raw.truncate(mark.0);
         self.spans.truncate(mark.1);
-    }
-
-    /// Returns the hash of the content that was appended last, of `size` bytes.
-    pub(super) fn hash_of_last(&self, size: u64) -> blake3::Hash {
-        let end = self.raw.len() - padding(size);
-        blake3::hash(&self.raw[end - length(size)..end])
     }
 
     /// Appends up to `n` bytes; none after an error.

@@ -39,11 +39,10 @@ impl Once {
         matches!(self, Self::Read(read) if read.change.is_some())
     }
 
-    /// Returns the size and the hash of a content, the last in `piece`, that does not fit its size.
-    fn unfit(&self, piece: &Building) -> Option<(u64, blake3::Hash)> {
+    /// Returns the size of a file whose content did not fit it.
+    fn unfit_size(&self) -> Option<u64> {
         let Self::Read(read) = self else { return None };
-        let size = read.record.entry.size;
-        read.is_unfit.then(|| (size, piece.hash_of_last(size)))
+        read.is_unfit.then_some(read.record.entry.size)
     }
 }
 
@@ -73,12 +72,12 @@ impl Pack<'_> {
         let reading = patience.read(&time, || {
             piece.take_back(&mark);
             let mut once = self.once(member, piece);
-            // A size of /proc or /sys fits no content: where the same is read again at once, the file
-            // stands still, and no pause makes it fit. Its time may be another at each look.
-            if let Some(first) = once.unfit(piece).filter(|_| std::mem::take(&mut may_be_unfit)) {
+            // A size of /proc or /sys fits no content, and no pause makes it fit. That of a file that was
+            // cut or grew is another when it is opened again.
+            if let Some(size) = once.unfit_size().filter(|_| std::mem::take(&mut may_be_unfit)) {
                 piece.take_back(&mark);
                 once = self.once(member, piece);
-                if once.unfit(piece) == Some(first) {
+                if once.unfit_size() == Some(size) {
                     return Ok(Reading::Steady(once));
                 }
             }

@@ -242,8 +242,8 @@ fn a_file_that_stands_still_when_read_again_is_no_change() {
     assert_eq!(fs::read(fixture.path("back/a")).unwrap(), b"first, more, more");
 }
 
-/// Gives files other bytes than their size promises, with another time at each look as in /sys, and counts
-/// how often they are read.
+/// Gives files other bytes than their size promises, others at each look as in /sys, and counts how often
+/// they are read.
 struct Unfit(Mutex<u32>, &'static [u8]);
 
 impl FileLayer for Unfit {
@@ -251,7 +251,7 @@ impl FileLayer for Unfit {
         let mut n = self.0.lock().unwrap();
         *n += 1;
         file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(u64::from(*n))).unwrap();
-        Box::new(self.1)
+        Box::new(&self.1[usize::try_from(*n).unwrap()..])
     }
 }
 
