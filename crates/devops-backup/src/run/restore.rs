@@ -65,8 +65,12 @@ fn tell(
         session.status(format!("healed {n_segments} damaged segments from `{}`", quote(other)));
     }
     if let Some(reason) = &summary.damage {
-        let n_lost = summary.n_lost;
-        session.warn(format!("`{shown}` is damaged, and {n_lost} entries are lost: {reason}"));
+        let lost = match summary.n_lost {
+            0 => "nothing is lost".to_owned(),
+            1 => "one entry is lost".to_owned(),
+            n => format!("{n} entries are lost"),
+        };
+        session.warn(format!("`{shown}` is damaged, {lost}: {reason}"));
     }
     if !session.json() {
         let size = ByteSize(summary.n_bytes);

@@ -185,6 +185,11 @@ impl Reader {
         }
     }
 
+    /// Leaves what is there of the current entry.
+    pub(super) fn forget_entry(&mut self) {
+        self.entries.forget();
+    }
+
     /// Returns the segments that are read, if any are.
     pub(super) fn segments(&mut self) -> Option<&mut Segments> {
         self.entries.input_mut().as_segments()

@@ -129,8 +129,7 @@ impl<'a> Restorer<'a> {
                 Found::Entry(entry) if self.wanted.takes(&entry.path) => {
                     self.entry(&entry, reader)?;
                     if let Some(doubt) = reader.take_doubt() {
-                        let reason = format!("{doubt}; it is as GNU tar reads it");
-                        self.note(&entry.path, Note::fault(reason))?;
+                        self.note(&entry.path, Note::fault(doubt))?;
                     }
                 }
                 Found::Entry(_) => {}

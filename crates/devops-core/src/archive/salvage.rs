@@ -1,8 +1,9 @@
 //! Reads all of an archive that can be read, and says what cannot.
 //!
 //! [`Reader`] stops at the first thing that is not as it must be, which is right for a proof. Here damage costs
-//! what lies in it: with an index each entry is read at its place, whatever became of those before it, and
-//! another archive may hold what is lost; without one the next sound header behind the damage is looked for.
+//! what lies in it: with an index each entry is read at its place, whatever became of those before it, another
+//! archive may hold what is lost, and what has no content is known without its header; without an index the
+//! next sound header behind the damage is looked for.
 
 use std::{
     io::{self, Read},
@@ -48,8 +49,6 @@ pub(super) struct Salvage {
     /// The entries to come, by the index.
     expected: Option<Expected>,
     cancel: Cancel,
-    /// Whether all of it is read.
-    is_whole: bool,
     /// Whether other archives stand in for what is damaged.
     is_healing: bool,
     /// The number of the current entry.
@@ -62,7 +61,7 @@ pub(super) struct Salvage {
     n_lost: u64,
     /// The first damage.
     damage: Option<ArchiveError>,
-    doubt: Option<&'static str>,
+    doubt: Option<String>,
     healed: HealedSegments,
 }
 
@@ -84,14 +83,13 @@ impl Salvage {
         is_wanted: Option<IsWanted<'_>>,
     ) -> Result<Self, ArchiveError> {
         let (path, stored) = (archive.path, Stored::open_tolerant(archive)?);
-        let healer = heal.map(|folder| Healer::open(folder, (archive, &stored), cancel));
+        let healer = heal.map(|folder| Healer::open(folder, archive, &stored, cancel));
         let healer = healer.transpose()?;
         let Some(indexed) = Indexed::open(&stored) else {
             let reader = Reader::lenient(path, stored, cancel)?;
             return Ok(Self::new(reader, None, cancel));
         };
         let indexed = Arc::new(indexed);
-        let is_whole = is_wanted.is_none();
         let (segments, numbers) = match is_wanted {
             None => (Segments::all(Arc::clone(&indexed), false), None),
             Some(is_wanted) => {
@@ -102,7 +100,7 @@ impl Salvage {
         let is_healing = healer.is_some();
         let reader = Reader::scattered(path, segments.tolerant(healer), cancel);
         let expected = Some(Expected::new(indexed, numbers));
-        Ok(Self { is_whole, is_healing, ..Self::new(reader, expected, cancel) })
+        Ok(Self { is_healing, ..Self::new(reader, expected, cancel) })
     }
 
     fn new(reader: Reader, expected: Option<Expected>, cancel: &Cancel) -> Self {
@@ -110,7 +108,6 @@ impl Salvage {
             reader,
             expected,
             cancel: cancel.clone(),
-            is_whole: false,
             is_healing: false,
             number: 0,
             first: 0,
@@ -148,8 +145,8 @@ impl Salvage {
         self.reader.notes()
     }
 
-    /// Takes what readers understand differently of the current entry, which is as GNU tar reads it.
-    pub(super) fn take_doubt(&mut self) -> Option<&'static str> {
+    /// Takes what is doubtful about the current entry.
+    pub(super) fn take_doubt(&mut self) -> Option<String> {
         self.doubt.take()
     }
 
@@ -194,7 +191,8 @@ impl Salvage {
     fn indexed(&mut self, next: IndexedEntry) -> Result<Option<Found>, ArchiveError> {
         self.number = next.n;
         self.is_broken = false;
-        let path = next.record.entry.path.clone();
+        let known = next.record.entry.clone();
+        let has_all = self.expected.as_ref().is_some_and(|expected| expected.knows_headers(&next));
         match self.reader.entry_at(next.raw_at) {
             Ok(found) => {
                 if let Some(mut entry) = found
@@ -205,9 +203,17 @@ impl Salvage {
                 self.distrust()?;
                 self.streamed()
             }
+            // What has no content can be known without the tar.
+            Err(error @ ArchiveError::Damaged { .. }) if known.size == 0 => {
+                self.damaged(error)?;
+                self.reader.forget_entry();
+                let doubt = "its header is lost: it is as the index says, without attributes";
+                self.doubt = (!has_all).then(|| doubt.to_owned());
+                Ok(Some(Found::Entry(known)))
+            }
             Err(error) => {
                 let reason = self.lose(error)?;
-                Ok(Some(Found::Lost(Lost { path: Some(path), reason })))
+                Ok(Some(Found::Lost(Lost { path: Some(known.path), reason })))
             }
         }
     }
@@ -228,8 +234,9 @@ impl Salvage {
     /// Compares the checksum of the whole, if all of it was read.
     fn finish(&mut self) -> Result<(), ArchiveError> {
         self.is_over = true;
+        let is_whole = self.expected.as_ref().is_some_and(Expected::is_whole);
         match self.reader.finish_segments() {
-            Err(ArchiveError::Damaged { .. }) if !self.is_whole => Ok(()),
+            Err(ArchiveError::Damaged { .. }) if !is_whole => Ok(()),
             Err(error) => self.damaged(error),
             Ok(()) => Ok(()),
         }
@@ -238,31 +245,30 @@ impl Salvage {
     /// Returns the next entry of the stream, or what was passed over on the way to it.
     fn streamed(&mut self) -> Result<Option<Found>, ArchiveError> {
         let has_failed = std::mem::take(&mut self.is_broken);
-        while !has_failed {
-            match self.reader.next_entry() {
-                Ok(Some(entry)) => {
-                    self.number = self.reader.n_entries() - 1;
-                    if self.number >= self.first {
-                        self.note_doubt();
-                        return Ok(Some(Found::Entry(entry)));
-                    }
-                }
-                Ok(None) => {
-                    self.note_doubt();
-                    self.is_over = true;
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.damaged(error)?;
-                    break;
+        if !has_failed {
+            while let Some(found) = self.undamaged()? {
+                if self.number >= self.first {
+                    return Ok(Some(found));
                 }
             }
         }
-        if self.reader.is_over() {
-            self.is_over = true;
-            return Ok(None);
+        self.is_over |= self.reader.is_over();
+        if self.is_over { Ok(None) } else { self.pass_over(has_failed) }
+    }
+
+    /// Returns the next entry of the stream; `None` at its end, and where damage begins.
+    fn undamaged(&mut self) -> Result<Option<Found>, ArchiveError> {
+        let next = self.reader.next_entry();
+        self.note_doubt();
+        match next {
+            Ok(Some(entry)) => {
+                self.number = self.reader.n_entries() - 1;
+                return Ok(Some(Found::Entry(entry)));
+            }
+            Ok(None) => self.is_over = true,
+            Err(error) => self.damaged(error)?,
         }
-        self.pass_over(has_failed)
+        Ok(None)
     }
 
     /// Looks for the next sound header, and says what was passed over; nothing if there is no entry at all.
@@ -285,10 +291,11 @@ impl Salvage {
     }
 
     fn note_doubt(&mut self) {
-        self.doubt = self.reader.take_doubt();
-        if let Some(doubt) = self.doubt {
+        self.doubt = None;
+        if let Some(doubt) = self.reader.take_doubt() {
             let error = self.reader.damaged(doubt);
             self.damage.get_or_insert(error);
+            self.doubt = Some(format!("{doubt}; it is as GNU tar reads it"));
         }
     }
 
@@ -312,8 +319,8 @@ impl Salvage {
 
     /// Reads stored content of the current entry; 0 at its end, [`ArchiveError::Damaged`] where it is lost.
     pub(super) fn read_content(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
-        self.reader.read_content(buffer).map_err(|error| {
-            if let ArchiveError::Damaged { path, n_entries, reason } = &error
+        self.reader.read_content(buffer).inspect_err(|error| {
+            if let ArchiveError::Damaged { path, n_entries, reason } = error
                 && !std::mem::replace(&mut self.is_broken, true)
             {
                 self.n_lost += 1;
@@ -323,7 +330,6 @@ impl Salvage {
                     reason: reason.clone(),
                 });
             }
-            error
         })
     }
 }

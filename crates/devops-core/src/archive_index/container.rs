@@ -43,7 +43,8 @@
 //!
 //! Without a footer, with one that fails its hash or is of an unknown version, or with an index that
 //! fails its hash, the archive is read as any other `tar.gz`, from its beginning. What has an index
-//! is still believed only where the tar agrees: paths, kinds and numbers come from the tar headers.
+//! is still believed only where the tar agrees: paths, kinds and numbers come from the tar headers. Only
+//! where a header is lost by damage does what has no content come back from the index alone, and is named.
 //! A change that an older reader would misunderstand gets a new version.
 
 /// The version this code writes, and the only one it reads.

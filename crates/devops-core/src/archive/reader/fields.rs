@@ -1,6 +1,6 @@
 //! What the header of an entry says, field by field.
 
-use std::{ffi::OsString, ops::Range, os::unix::ffi::OsStringExt, path::PathBuf};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use tar::Header;
 
@@ -80,13 +80,12 @@ pub(super) fn size(header: &Header) -> Result<u64, &'static str> {
 pub(super) fn has_doubtful_number(header: &Header) -> bool {
     let (old, bytes) = (header.as_old(), header.as_bytes());
     let fields = [&old.mode[..], &old.uid, &old.gid, &old.size, &old.mtime, &old.cksum];
-    let more: &[Range<usize>] = match header.entry_type().as_byte() {
-        b'3' | b'4' => &[329..337, 337..345],
-        b'S' => &[483..495],
-        _ => &[],
+    let more: [&[u8]; 2] = match header.entry_type().as_byte() {
+        b'3' | b'4' => [&bytes[329..337], &bytes[337..345]],
+        b'S' => [&bytes[483..495], &[]],
+        _ => [&[], &[]],
     };
-    fields.into_iter().any(is_doubtful)
-        || more.iter().any(|range| is_doubtful(&bytes[range.clone()]))
+    fields.into_iter().chain(more).any(is_doubtful)
 }
 
 fn is_gnu(header: &Header) -> bool {

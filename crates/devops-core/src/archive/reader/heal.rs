@@ -77,14 +77,14 @@ struct Need {
 }
 
 impl Healer {
-    /// Looks for archives in `folder`; `damaged` is none of them, should it be there.
+    /// Looks for archives in `folder`; `damaged`, which is open as `stored`, is none of them.
     pub(in crate::archive) fn open(
         folder: &Path,
-        damaged: (Archive<'_>, &Stored),
+        damaged: Archive<'_>,
+        stored: &Stored,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
-        let (archive, stored) = damaged;
-        let own = stored.id().at(archive.path, "read")?;
+        let own = stored.id().at(damaged.path, "read")?;
         let mut others = Vec::new();
         for entry in fs::read_dir(folder).at(folder, "list")? {
             let path = entry.at(folder, "list")?.path();
@@ -97,7 +97,7 @@ impl Healer {
         }
         others.sort_by(|a, b| b.cmp(a));
         Ok(Self {
-            keys: archive.keys.clone(),
+            keys: damaged.keys.clone(),
             cancel: cancel.clone(),
             others,
             open: None,
@@ -241,8 +241,8 @@ impl Other {
 
 /// Returns whether two entries have the same bytes in the tar, by all that their indexes say.
 fn is_same(one: &IndexedEntry, other: &IndexedEntry) -> bool {
-    (&one.record.entry, one.record.n_header, one.hash)
-        == (&other.record.entry, other.record.n_header, other.hash)
+    let facts = |entry: &IndexedEntry| (entry.record.n_header, entry.record.attributes, entry.hash);
+    one.record.entry == other.record.entry && facts(one) == facts(other)
 }
 
 /// Returns where bytes of the tar are in the segment that begins at `raw_at`.

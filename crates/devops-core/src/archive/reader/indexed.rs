@@ -12,6 +12,7 @@ use crate::{
         index::{Index, Indexed as IndexedEntry, Place, Segment},
         inflate,
         stored::Stored,
+        xattr::NO_ATTRIBUTES,
     },
     archive_index::Origin,
     archive_index::head::{MEMBER_END, MEMBER_HEADER},
@@ -122,9 +123,19 @@ impl Expected {
         Self { indexed, place, some: some.map(Vec::into_iter) }
     }
 
+    /// Returns whether all entries come.
+    pub(in crate::archive) fn is_whole(&self) -> bool {
+        self.some.is_none()
+    }
+
     /// Returns the archive.
     pub(in crate::archive) fn stored(&self) -> &Stored {
         &self.indexed.stored
+    }
+
+    /// Returns whether the index says all of an entry that its headers say.
+    pub(in crate::archive) fn knows_headers(&self, entry: &IndexedEntry) -> bool {
+        self.indexed.index.has_attributes && entry.record.attributes == NO_ATTRIBUTES
     }
 
     /// Returns the next entry.

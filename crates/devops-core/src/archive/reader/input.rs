@@ -37,7 +37,7 @@ enum Restart {
 }
 
 enum Layer {
-    Segments(Segments),
+    Segments(Box<Segments>),
     Plain(Bytes),
     Member(Box<GzDecoder<Bytes>>),
     /// The rest of a member behind damage: nothing compares its checksum.
@@ -49,7 +49,7 @@ enum Layer {
 impl Input {
     /// Reads segments that an index names.
     pub(super) fn segments(segments: Segments, cancel: &Cancel) -> Self {
-        let layer = Layer::Segments(segments);
+        let layer = Layer::Segments(Box::new(segments));
         Self { layer, cancel: cancel.clone(), n_members: 1, has_garbage: false, n_restarts: 0 }
     }
 

@@ -20,7 +20,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tar::EntryType;
 
 use crate::archive::{
-    fixture::{Fixture, names, restore_options, write},
+    fixture::{Fixture, names, restore_options, snapshot, write},
     foreign::{Blocks, gzip},
 };
 
@@ -268,6 +268,29 @@ fn damage_where_no_entry_lies_loses_none_and_is_still_damage() {
         true
     });
     assert_eq!((n_entries, listed.unwrap_err().kind()), (20, Kind::Mismatch));
+}
+
+#[test]
+fn what_has_no_content_comes_back_from_the_index() {
+    let fixture = Fixture::new();
+    fixture.write("large", &noise(2_000_000, 1));
+    fs::create_dir(fixture.source.join("z")).unwrap();
+    std::os::unix::fs::symlink("large", fixture.source.join("z/soft")).unwrap();
+    fs::hard_link(fixture.source.join("large"), fixture.source.join("z/hard")).unwrap();
+    fixture.write("z/empty", b"");
+    fixture.write("z/lost", b"small");
+    let archive = fixture.create().path;
+    let bytes = fs::read(&archive).unwrap();
+    // The segment before the last holds what comes behind the large file.
+    damage(&archive, member_length(&bytes) - 40);
+
+    let summary = salvage(&archive, &fixture.path("back"));
+
+    assert_eq!(summary.n_lost, 1);
+    assert_eq!(lost(&summary.left_out), ["lost"]);
+    let mut expected = snapshot(&fixture.source);
+    expected.retain(|(path, _)| path != Path::new("z/lost"));
+    assert_eq!(snapshot(&fixture.path("back")), expected);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use devops_core::{
     cancel::Cancel,
 };
 
-use crate::archive::fixture::{Fixture, restore_options, snapshot};
+use crate::archive::fixture::{Fixture, restore_options, snapshot, write};
 
 /// Returns keys that open what came through a pipe as `-`.
 fn piped(bytes: Vec<u8>) -> Keys {
@@ -60,6 +60,6 @@ fn a_file_that_is_open_is_read_from_its_beginning_and_not_copied() {
     let archive = Archive { path: Path::new("-"), keys: &keys };
 
     assert_eq!(verify(archive, &Cancel::new(), &mut |_| {}).unwrap().n_files, 1);
-    fs::write(&created.path, b"changed").unwrap();
+    write(&created.path, b"changed");
     assert!(verify(archive, &Cancel::new(), &mut |_| {}).is_err());
 }
