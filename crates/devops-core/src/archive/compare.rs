@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::File,
     io,
     os::{fd::AsFd, unix::ffi::OsStringExt},
@@ -250,14 +251,13 @@ impl Check<'_> {
         attributes.faults.is_empty().then_some(attributes)
     }
 
-    /// Returns what the walk found, in the terms of `old`; `None` when it could not be read.
-    fn found_facts(&mut self, found: &Found<'_>, old: &Facts) -> Option<Facts> {
-        let meta = &found.meta;
-        let (major, minor) = meta.device;
-        let kind = match meta.kind {
+    /// Returns what sort of thing the walk found; `None` when it could not be read.
+    fn found_kind(&mut self, found: &Found<'_>, old: &EntryKind) -> Option<EntryKind> {
+        let (major, minor) = found.meta.device;
+        Some(match found.meta.kind {
             // A further name of a file is a file to who finds it.
-            FileType::RegularFile => match &old.kind {
-                EntryKind::HardLink { .. } => old.kind.clone(),
+            FileType::RegularFile => match old {
+                EntryKind::HardLink { .. } => old.clone(),
                 _ => EntryKind::File,
             },
             FileType::Directory => EntryKind::Folder,
@@ -267,12 +267,16 @@ impl Check<'_> {
             FileType::Symlink => {
                 let target = readlinkat(found.folder, found.name, Vec::new());
                 let target = self.read(found.path, target.map_err(io::Error::from))?;
-                EntryKind::Symlink {
-                    target: std::ffi::OsString::from_vec(target.into_bytes()).into(),
-                }
+                EntryKind::Symlink { target: OsString::from_vec(target.into_bytes()).into() }
             }
             FileType::Socket | FileType::Unknown => EntryKind::Unsupported { flag: 0 },
-        };
+        })
+    }
+
+    /// Returns what the walk found, in the terms of `old`; `None` when it could not be read.
+    fn found_facts(&mut self, found: &Found<'_>, old: &Facts) -> Option<Facts> {
+        let meta = &found.meta;
+        let kind = self.found_kind(found, &old.kind)?;
         let size = if kind == EntryKind::File { meta.size } else { 0 };
         let attributes = match old.attributes {
             Some(_) => Some(self.found_attributes(found)?),
