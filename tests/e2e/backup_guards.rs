@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use devops_e2e::{TestEnv, names_in};
+use devops_e2e::{TestEnv, finish, names_in};
 use devops_fakes::watcher::watcher;
 use serde_json::Value;
 
@@ -138,6 +138,9 @@ fn a_rehearsal_says_its_seed_and_names_what_differs() {
     let seed = objects(&one.stdout)[0]["seed"].to_string();
     let again = env.run(TOOL, ["rehearse", name, "--seed", &seed]);
     let mut bytes = fs::read(&archive).unwrap();
+    let mut piped = env.tool(TOOL);
+    piped.args(["rehearse", "-", "--seed", &seed]).stdin(File::open(&archive).unwrap());
+    let piped = finish(&mut piped);
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x55;
     env.write(&archive, bytes);
@@ -154,6 +157,7 @@ fn a_rehearsal_says_its_seed_and_names_what_differs() {
     again.expect_code(0);
     assert!(again.stdout.contains("restored 1 of 30 files and links, 9.8 KiB"), "{}", again.stdout);
     assert!(again.stdout.contains(&format!("(seed {seed})")), "{}", again.stdout);
+    assert_eq!(piped.expect_code(0).stdout, again.stdout.replace(name, "-"));
     damaged.expect_code(10);
     missing.expect_code(5);
     let state = env.home().join(".local/state/devops/backup");

@@ -13,11 +13,12 @@ use devops_core::{
 };
 use serde_json::Value;
 
-use super::{failure, keys::keys, left_out_json, object, rehearsal_folder};
+use super::{failure, keys::keys, left_out_json, object, rehearsal_folder, stream::take_streams};
 use crate::cli::RehearseArgs;
 
 pub(super) fn rehearse(args: &RehearseArgs, session: &Session) -> Result<Outcome, Failure> {
-    let keys = keys(&args.keys, session)?;
+    let mut keys = keys(&args.keys, session)?;
+    take_streams(&mut keys, [args.archive.as_path()], session)?;
     let folder = rehearsal_folder();
     let request = RehearsalRequest {
         archive: Archive { path: &args.archive, keys: &keys },
