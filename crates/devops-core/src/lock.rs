@@ -20,13 +20,13 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read, Seek, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, open, openat, statat, unlinkat},
+    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, openat, statat, unlinkat},
     io::Errno,
     process::{Pid, test_kill_process},
 };
@@ -35,7 +35,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     cancel::{Cancel, Cancelled},
-    fs::{At, PathError, read_text},
+    fs::{At, OpenFolder, PathError, read_text},
     kind::{HasKind, Kind},
 };
 
@@ -176,7 +176,7 @@ impl HasKind for LockError {
 /// A folder that is locked until this is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
-    folder: OwnedFd,
+    folder: OpenFolder,
     held: Option<Held>,
 }
 
@@ -199,21 +199,30 @@ impl FolderLock {
         cancel: &Cancel,
         on_event: &mut dyn FnMut(LockEvent<'_>),
     ) -> Result<Self, LockError> {
+        Self::acquire_in(&OpenFolder::open(folder)?, request, cancel, on_event)
+    }
+
+    /// Locks a folder that is open already; see [`acquire`](Self::acquire).
+    pub fn acquire_in(
+        folder: &OpenFolder,
+        request: &LockRequest<'_>,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(LockEvent<'_>),
+    ) -> Result<Self, LockError> {
         acquire_on(&Host, folder, request, cancel, on_event)
     }
 }
 
 fn acquire_on(
     storage: &dyn Storage,
-    folder: &Path,
+    folder: &OpenFolder,
     request: &LockRequest<'_>,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(LockEvent<'_>),
 ) -> Result<FolderLock, LockError> {
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    let open = open(folder, flags, Mode::empty()).at(folder, "lock")?;
     let note = Note { holder: request.holder.clone(), mode: request.mode };
-    let mut attempt = Attempt { storage, path: folder, folder: open, note, cancel };
+    let path = folder.path();
+    let mut attempt = Attempt { storage, path, folder: folder.clone(), note, cancel };
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -225,7 +234,7 @@ fn acquire_on(
         };
         let left = request.wait.saturating_sub(started.elapsed());
         if left.is_zero() {
-            return Err(LockError::Held { folder: folder.to_owned(), holder });
+            return Err(LockError::Held { folder: path.to_owned(), holder });
         }
         if pause == FIRST_PAUSE {
             on_event(LockEvent::Waiting(holder.as_deref()));
@@ -238,7 +247,7 @@ fn acquire_on(
 struct Attempt<'a> {
     storage: &'a dyn Storage,
     path: &'a Path,
-    folder: OwnedFd,
+    folder: OpenFolder,
     note: Note,
     cancel: &'a Cancel,
 }

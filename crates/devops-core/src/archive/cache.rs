@@ -20,7 +20,7 @@ use super::{
     reuse::Previous,
 };
 use crate::archive_index::BackupName;
-use crate::fs::{At, AtomicFile, PathError, ReplacePolicy, remove_stale};
+use crate::fs::{At, AtomicFile, OpenFolder, PathError, ReplacePolicy, remove_stale};
 
 /// How many hexadecimal digits tell sources of one name apart.
 const DIGITS: usize = 16;
@@ -79,7 +79,8 @@ impl<'a> Cache<'a> {
 
     /// Begins the copy of a new archive.
     pub(super) fn begin(&self) -> Result<PlainCopy, PathError> {
-        remove_stale(self.folder, |target| Some(target) == self.path.file_name())?;
+        let folder = OpenFolder::open(self.folder)?;
+        remove_stale(&folder, |target| Some(target) == self.path.file_name())?;
         let file = Some(AtomicFile::create(&self.path)?);
         Ok(PlainCopy { path: self.path.clone(), file, failure: None })
     }

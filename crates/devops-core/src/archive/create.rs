@@ -32,7 +32,7 @@ use super::{
 use crate::{
     archive_index::{ArchiveName, BackupName, Origin},
     cancel::Cancel,
-    fs::{At, AtomicFile, ReplacePolicy, create_folders, remove_stale, target_name},
+    fs::{At, AtomicFile, OpenFolder, ReplacePolicy, remove_stale, target_name},
     lock::{self, FolderLock, LockError, LockEvent},
 };
 
@@ -50,29 +50,31 @@ pub fn create_in_folder(
 ) -> Result<Created, ArchiveError> {
     let started = options.clock.now();
     let source = Source::of(options)?;
-    create_folders(folder)?;
-    let _lock = lock(options, folder, cancel, on_event)?;
+    // From here on, what is written goes into this folder, whatever happens to its path.
+    let opened = OpenFolder::create(folder)?;
+    let _lock = lock(options, &opened, cancel, on_event)?;
     let mut destination = Destination::open(folder, name, options.state);
     let origin = origin(options, &source, started);
     destination.refuse_other_origin(&origin, cancel)?;
-    remove_stale(folder, |target| is_of(name, target))?;
-    let mut paths = name.free_paths(folder, started, options.encryption.is_some());
-    let mut path = paths.next().expect("the names have no end");
+    remove_stale(&opened, |target| is_of(name, target))?;
+    let mut free = name.free_in(&opened, started, options.encryption.is_some());
+    let mut next = || free.next().expect("the names have no end");
+    let mut target = next()?;
     let cache = cache(options, name, &origin, on_event);
     let mut copy = cache.as_ref().and_then(|cache| begin_copy(options, cache, on_event));
     let mut selection = selection(options, &source);
     add_own(&mut selection, (folder, name), &source, cancel)?;
-    let mut file = AtomicFile::create(&path)?;
+    let mut file = AtomicFile::create_at(&target)?;
     if let Some(group) = options.group {
         let group = Some(Gid::from_raw(group));
-        fchown(file.file(), None, group).at(&path, "give to its group")?;
+        fchown(file.file(), None, group).at(target.path(), "give to its group")?;
     }
     let stat = fstat(file.file()).at(file.temp_path(), "read")?;
     selection.output = Some(Meta::from(stat).id);
     let uid = stat.st_uid;
     let mut previous = previous(options, cache.as_ref(), (&destination, uid), cancel, on_event)?;
     let summary = loop {
-        let place = (&mut file as &mut (dyn Write + Send), path.as_path());
+        let place = (&mut file as &mut (dyn Write + Send), target.path());
         let work = Work { options, source: &source, selection: &selection, started };
         match work.write(place, (previous.as_ref(), copy.as_mut()), cancel, on_event) {
             Ok(summary) => break summary,
@@ -92,15 +94,16 @@ pub fn create_in_folder(
         if error.source.kind() != io::ErrorKind::AlreadyExists {
             return Err(error.into());
         }
-        path = paths.next().expect("the names have no end");
-        file.retarget(&path);
+        target = next()?;
+        file.retarget(&target);
     }
     if let Some(mode) = file.kept_mode() {
-        on_event(CreateEvent::ModeKept(&path, mode));
+        on_event(CreateEvent::ModeKept(target.path(), mode));
     }
     if let Some(Err(error)) = copy.map(PlainCopy::commit) {
         on_event(CreateEvent::Uncached(&error));
     }
+    let path = target.path().to_owned();
     destination.remember(&path, (stat.st_dev, stat.st_ino), index);
     Ok(Created { path, summary })
 }
@@ -164,13 +167,13 @@ fn begin_copy(
 
 fn lock(
     options: &CreateOptions<'_>,
-    folder: &Path,
+    folder: &OpenFolder,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<Option<FolderLock>, LockError> {
     let Some(request) = &options.lock else { return Ok(None) };
     let mut tell = |event: LockEvent<'_>| on_event(CreateEvent::Lock(event));
-    FolderLock::acquire(folder, request, cancel, &mut tell).map(Some)
+    FolderLock::acquire_in(folder, request, cancel, &mut tell).map(Some)
 }
 
 /// Writes an archive to `out`, as one stream.

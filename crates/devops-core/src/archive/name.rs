@@ -6,22 +6,27 @@ use time::OffsetDateTime;
 
 use crate::{
     archive_index::{ArchiveName, BackupName},
-    fs::{At, PathError},
+    fs::{At, Destination, OpenFolder, PathError},
 };
 
 impl BackupName {
-    /// Returns the paths in `folder` to try, without end; where a name is taken by an archive of the other
-    /// sort, so that decrypting one would replace the other, it is left out.
-    pub(super) fn free_paths(
+    /// Returns the destinations in `folder` to try, without end.
+    ///
+    /// A name is left out if anything has it, a symbolic link too; and if an archive of the other sort has
+    /// it, so that decrypting one would replace the other.
+    pub(super) fn free_in(
         &self,
-        folder: &Path,
+        folder: &OpenFolder,
         started: OffsetDateTime,
         is_encrypted: bool,
-    ) -> impl Iterator<Item = PathBuf> {
+    ) -> impl Iterator<Item = Result<Destination, PathError>> {
         let others = self.candidates(started, !is_encrypted);
         let names = self.candidates(started, is_encrypted).zip(others);
-        let free = names.filter(|(_, other)| !folder.join(other).exists());
-        free.map(|(name, _)| folder.join(name))
+        let free = |name: &str, other: &str| {
+            let is_lone = folder.free(other)?.is_some();
+            if is_lone { folder.free(name) } else { Ok(None) }
+        };
+        names.filter_map(move |(name, other)| free(&name, &other).transpose())
     }
 
     /// Returns the archives of this name in `folder`, oldest first by name; symbolic links are none.

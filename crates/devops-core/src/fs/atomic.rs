@@ -5,12 +5,8 @@ use std::{
     fs::File,
     hash::{BuildHasher, RandomState},
     io::{self, Write},
-    os::{
-        fd::AsFd,
-        unix::ffi::{OsStrExt, OsStringExt},
-    },
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use rustix::{
@@ -19,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    At, Destination, DirEntryPath, DirHandle, PathError, ReplacePolicy, parent,
+    At, Destination, DirEntryPath, OpenFolder, PathError, ReplacePolicy, parent,
     write_behind::WriteBehind,
 };
 use crate::lock::is_unsupported;
@@ -107,9 +103,9 @@ impl AtomicFile {
         Ok(())
     }
 
-    /// Chooses the final name of `target` instead, in the same folder.
-    pub fn retarget(&mut self, target: impl AsRef<Path>) {
-        self.target = self.target.sibling(target.as_ref().file_name().unwrap_or_default());
+    /// Chooses `target` instead, which is in the same folder.
+    pub fn retarget(&mut self, target: &Destination) {
+        self.target = target.clone();
     }
 
     /// Returns the mode that the file has in place of the one given to [`commit`](Self::commit), on a file
@@ -219,20 +215,19 @@ pub fn replace(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> 
 /// Only names made by [`AtomicFile`] for targets that `is_ours` accepts are touched, and only if no
 /// process holds their lock.
 pub fn remove_stale(
-    folder: &Path,
+    folder: &OpenFolder,
     is_ours: impl Fn(&OsStr) -> bool,
 ) -> Result<Vec<PathBuf>, PathError> {
     let mut removed = Vec::new();
-    let dir = DirHandle::reach(folder).map(Arc::new).at(folder, "list")?;
-    for entry in Dir::read_from(dir.as_fd()).at(folder, "list")? {
-        let entry = entry.at(folder, "list")?;
+    for entry in Dir::read_from(folder).at(folder.path(), "list")? {
+        let entry = entry.at(folder.path(), "list")?;
         let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
         let is_file = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
         if !is_file || target_name(&name).is_none_or(|target| !is_ours(&target)) {
             continue;
         }
-        let path = folder.join(&name);
-        if remove_if_stale(&DirEntryPath { dir: Arc::clone(&dir), name }).at(&path, "remove")? {
+        let path = folder.path().join(&name);
+        if remove_if_stale(&folder.entry(name)).at(&path, "remove")? {
             removed.push(path);
         }
     }

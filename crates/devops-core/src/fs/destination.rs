@@ -4,10 +4,13 @@
 //! then on all work goes by the directory handle. Later changes of the path redirect nothing.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io,
-    os::{fd::AsFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -108,11 +111,6 @@ impl Destination {
         Ok(file)
     }
 
-    /// Returns another name in the same directory.
-    pub(super) fn sibling(&self, name: &OsStr) -> Self {
-        Self { at: self.at.sibling(name), path: parent(&self.path).join(name) }
-    }
-
     /// Fails if the final name has become a link.
     pub(super) fn check_no_link(&self) -> Result<(), PathError> {
         let stat = self.at.look().at(&self.path, "replace")?;
@@ -126,8 +124,8 @@ impl Destination {
 /// A folder that was opened once; files below it are reached without following a link.
 #[derive(Clone, Debug)]
 pub struct OpenFolder {
-    root: Arc<RootedDir>,
-    path: PathBuf,
+    pub(super) root: Arc<RootedDir>,
+    pub(super) path: PathBuf,
 }
 
 impl OpenFolder {
@@ -146,6 +144,19 @@ impl OpenFolder {
     /// Returns the path it was opened by.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns a name right in the folder.
+    pub(crate) fn entry(&self, name: impl Into<OsString>) -> DirEntryPath {
+        DirEntryPath { dir: Arc::clone(self.root.root()), name: name.into() }
+    }
+
+    /// Returns the destination of a file that is not there yet; `None` if anything has its name, a link too.
+    #[cfg(feature = "archive")]
+    pub(crate) fn free(&self, name: &str) -> Result<Option<Destination>, PathError> {
+        let (at, path) = (self.entry(name), self.path.join(name));
+        let is_free = at.look().at(&path, "read")?.is_none();
+        Ok(is_free.then_some(Destination { at, path }))
     }
 
     /// Returns the destination of the file `relative`, and makes its folders; no link is followed.
@@ -180,6 +191,12 @@ impl OpenFolder {
             Some(FileType::Symlink) => Err(refused(RefusedLink::Below)).at(path, "replace"),
             Some(_) => Err(refused(NotRegular)).at(path, "replace"),
         }
+    }
+}
+
+impl AsFd for OpenFolder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.root.root().as_fd()
     }
 }
 

@@ -38,7 +38,7 @@ fn commit_keeps_an_existing_file_and_can_be_retargeted() {
     let mut file = AtomicFile::create(&target).unwrap();
     file.write_all(b"new").unwrap();
     let refused = file.commit(0o644, ReplacePolicy::Keep).unwrap_err();
-    file.retarget(dir.path().join("b.txt"));
+    file.retarget(&Destination::open(&dir.path().join("b.txt")).unwrap());
     file.commit(0o600, ReplacePolicy::Keep).unwrap();
 
     assert_eq!(refused.kind(), Kind::Exists);
@@ -54,7 +54,8 @@ fn removes_the_leftover_of_a_killed_process_but_not_work_in_progress() {
     File::create(dir.path().join(".other.Xy12zz.partial")).unwrap();
     File::create(dir.path().join(".a.txt.my-own.partial")).unwrap();
 
-    let removed = remove_stale(dir.path(), |name| name == "a.txt").unwrap();
+    let removed =
+        remove_stale(&OpenFolder::open(dir.path()).unwrap(), |name| name == "a.txt").unwrap();
 
     assert_eq!(removed, [dir.path().join(".a.txt.Xy12zz.partial")]);
     assert!(working.temp_path().exists());
@@ -71,7 +72,7 @@ fn work_begun_while_leftovers_are_removed_is_not_taken_for_one() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !is_done.load(order) {
-                remove_stale(dir.path(), |_| true).unwrap();
+                remove_stale(&OpenFolder::open(dir.path()).unwrap(), |_| true).unwrap();
             }
         });
         let made = std::panic::catch_unwind(|| {

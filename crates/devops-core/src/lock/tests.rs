@@ -38,8 +38,9 @@ fn lock_on(
 ) -> (Result<FolderLock, LockError>, Vec<String>) {
     let mut events = Vec::new();
     let request = LockRequest { holder: &holder(), mode, wait: Duration::ZERO };
-    let locked = acquire_on(storage, folder, &request, &Cancel::new(), &mut |event| {
-        events.push(format!("{event:?}"));
+    let mut on_event = |event: LockEvent<'_>| events.push(format!("{event:?}"));
+    let locked = OpenFolder::open(folder).map_err(LockError::from).and_then(|folder| {
+        acquire_on(storage, &folder, &request, &Cancel::new(), &mut on_event)
     });
     (locked, events)
 }

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, PathError, ReplacePolicy, remove_stale},
+    fs::{At, AtomicFile, OpenFolder, PathError, ReplacePolicy, remove_stale},
 };
 
 const PREFIX: &str = "s3push-";
@@ -59,7 +59,8 @@ impl Spool {
             let path = folder.join(format!("{PREFIX}{id}{SUFFIX}"));
             let spool = move || {
                 // A leftover must not stop the work.
-                let _removed = remove_stale(&folder, is_spool);
+                let _removed =
+                    OpenFolder::open(&folder).and_then(|folder| remove_stale(&folder, is_spool));
                 let file = AtomicFile::create(&path)?;
                 Ok::<_, PathError>(Self { path, file })
             };

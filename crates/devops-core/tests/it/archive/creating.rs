@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     os::unix::{
-        fs::{MetadataExt, symlink},
+        fs::{MetadataExt, chown, lchown, symlink},
         net::UnixListener,
     },
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use devops_core::{
     clock::FixedClock,
     kind::{HasKind, Kind},
 };
-use rustix::fs::rename;
+use rustix::{fs::rename, process::geteuid};
 use tar::EntryType;
 use time::Duration;
 
@@ -477,4 +477,35 @@ fn days_are_those_of_the_local_time() {
     let created = fixture.create();
 
     assert_eq!(created.path.file_name().unwrap(), "backup-2026-11-23.tar.gz");
+}
+
+#[test]
+fn a_name_that_a_link_has_is_taken_and_the_archive_goes_into_its_folder() {
+    for (target, is_foreign) in
+        [("../moved", false), ("../missing", false), ("/dev/null", false), ("../missing", true)]
+    {
+        let fixture = Fixture::new();
+        fixture.write("a", b"content");
+        write(&fixture.path("moved"), b"another");
+        fs::create_dir(&fixture.dest).unwrap();
+        let link = fixture.dest.join("backup-2026-11-22.tar.gz");
+        symlink(target, &link).unwrap();
+        if is_foreign {
+            if !geteuid().is_root() {
+                continue;
+            }
+            lchown(&link, Some(65_534), None).unwrap();
+            chown(&fixture.dest, Some(65_534), None).unwrap();
+        }
+
+        let created = fixture.create();
+
+        let name = "backup-2026-11-22T08-49-39.tar.gz";
+        assert_eq!(created.path, fixture.dest.join(name), "{target}");
+        assert_eq!(names(&fixture.dest), ["backup-2026-11-22.tar.gz", name]);
+        assert_eq!(paths(&created.path), [".", "a"]);
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
+        assert_eq!(fs::read(fixture.path("moved")).unwrap(), b"another");
+        assert!(!fixture.path("missing").exists());
+    }
 }
