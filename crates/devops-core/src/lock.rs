@@ -26,7 +26,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, openat, statat, unlinkat},
+    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fstat, openat, statat, unlinkat},
     io::Errno,
     process::{Pid, test_kill_process},
 };
@@ -278,7 +278,10 @@ impl Attempt<'_> {
             LockMode::Shared => FlockOperation::NonBlockingLockShared,
             LockMode::Exclusive => FlockOperation::NonBlockingLockExclusive,
         };
-        match self.storage.lock(&file, operation) {
+        let locked = self.storage.lock(&file, operation);
+        // Another file may have got the name since it was looked at.
+        self.check(&fstat(&file).map_err(|error| error.at_lock(self.path))?)?;
+        match locked {
             Ok(()) if !self.is_current(&file) => Ok(Answer::Again),
             Ok(()) => self.locked(file, on_event),
             Err(Errno::WOULDBLOCK) => {
@@ -298,12 +301,17 @@ impl Attempt<'_> {
         openat(&self.folder, FILE_NAME, flags, Mode::RUSR | Mode::WUSR).map(File::from)
     }
 
+    /// Refuses what has the name, before it is opened.
+    fn check_name(&self) -> Result<(), LockError> {
+        match statat(&self.folder, FILE_NAME, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => self.check(&stat),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Refuses anything but a lock file: it is neither followed nor written to, since another user
     /// may have put it there to have another file overwritten.
-    fn check_name(&self) -> Result<(), LockError> {
-        let Ok(stat) = statat(&self.folder, FILE_NAME, AtFlags::SYMLINK_NOFOLLOW) else {
-            return Ok(());
-        };
+    fn check(&self, stat: &Stat) -> Result<(), LockError> {
         let what = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile if stat.st_nlink > 1 => "a file with other names",
             FileType::RegularFile => return Ok(()),
@@ -445,7 +453,7 @@ pub(crate) fn is_unsupported(error: Errno) -> bool {
 
 fn is_named(folder: impl AsFd, file: &File) -> bool {
     let named = statat(folder, FILE_NAME, AtFlags::SYMLINK_NOFOLLOW);
-    match (rustix::fs::fstat(file), named) {
+    match (fstat(file), named) {
         (Ok(open), Ok(named)) => (open.st_dev, open.st_ino) == (named.st_dev, named.st_ino),
         _ => false,
     }

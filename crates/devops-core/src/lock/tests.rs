@@ -39,9 +39,9 @@ fn lock_on(
     let mut events = Vec::new();
     let request = LockRequest { holder: &holder(), mode, wait: Duration::ZERO };
     let mut on_event = |event: LockEvent<'_>| events.push(format!("{event:?}"));
-    let locked = OpenFolder::open(folder).map_err(LockError::from).and_then(|folder| {
-        acquire_on(storage, &folder, &request, &Cancel::new(), &mut on_event)
-    });
+    let locked = OpenFolder::open(folder)
+        .map_err(LockError::from)
+        .and_then(|folder| acquire_on(storage, &folder, &request, &Cancel::new(), &mut on_event));
     (locked, events)
 }
 
@@ -244,6 +244,43 @@ fn what_is_no_file_of_its_own_is_no_lock_and_is_left_as_it_is() {
     fs::hard_link(&precious, &path).unwrap();
     expect("a file with other names");
     assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was");
+}
+
+/// Gives the lock file another name once it is open.
+struct Linking {
+    other: PathBuf,
+    lock: Result<(), Errno>,
+}
+
+impl Storage for Linking {
+    fn lock(&self, _file: &File, _operation: FlockOperation) -> Result<(), Errno> {
+        let _linked = fs::hard_link(self.other.with_file_name(FILE_NAME), &self.other);
+        self.lock
+    }
+
+    fn is_remote(&self, _file: &File) -> bool {
+        false
+    }
+
+    fn settling(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn a_file_with_other_names_is_not_written_to_though_it_was_none_when_it_was_looked_at() {
+    for lock in [Ok(()), Err(Errno::NOLCK)] {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("precious");
+        File::create(dir.path().join(FILE_NAME)).unwrap().write_all(b"as it was").unwrap();
+        let storage = Linking { other: other.clone(), lock };
+
+        let (refused, _) = lock_on(&storage, dir.path(), LockMode::Exclusive);
+
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.ends_with("is a file with other names, and no lock"), "{refused}");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "as it was");
+    }
 }
 
 #[test]
