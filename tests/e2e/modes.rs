@@ -15,23 +15,37 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
+/// A file `text` of another tool.
+const GZIP: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\x49\xad\x28\x01\x00\xc7\xa7\x8b\x3b\x04\x00\x00\x00";
+
 #[test]
 fn what_get_writes_follows_the_umask_but_an_archive() {
     let setting = Setting::new();
     setting.env.write("source/a.txt", "text");
-    setting.env.run("devops-backup", ["create", "source", "archives"]).expect_code(0);
-    let archive =
-        setting.env.path("archives").join(&devops_e2e::names_in(&setting.env.path("archives"))[0]);
-    setting.server.put("backups", "p/archive", &fs::read(archive).unwrap());
-    setting.server.put("backups", "p/a.txt", b"text");
+    let mut objects = vec![("a.txt", b"text".to_vec()), ("foreign", GZIP.to_vec())];
+    for (key, flag) in [("archive", "--no-reproducible"), ("reproducible", "--reproducible")] {
+        setting.env.run("devops-backup", ["create", "source", key, flag]).expect_code(0);
+        let name = &devops_e2e::names_in(&setting.env.path(key))[0];
+        objects.push((key, fs::read(setting.env.path(key).join(name)).unwrap()));
+    }
+    for (key, bytes) in &objects {
+        setting.server.put("backups", &format!("p/{key}"), bytes);
+    }
 
     for (umask, expected) in [("077", 0o600), ("027", 0o640), ("000", 0o666)] {
         let to = setting.env.path(umask);
         let get = setting.command(&["get", "s3://backups/p/", to.to_str().unwrap()]);
         finish(&mut setting.env.under_umask(umask, &get)).expect_code(0);
 
-        assert_eq!(mode(&to.join("a.txt")), expected, "{umask}");
-        assert_eq!(mode(&to.join("archive")), 0o600, "{umask}");
+        for (name, expected) in [
+            ("a.txt", expected),
+            ("foreign", expected),
+            ("archive", 0o600),
+            ("reproducible", 0o600),
+        ] {
+            assert_eq!(mode(&to.join(name)), expected, "{umask} {name}");
+        }
     }
 }
 

@@ -23,7 +23,10 @@ use super::{
     uri::S3Uri,
 };
 use crate::{
-    archive_index::beginning::{BEGINNING, Beginning},
+    archive_index::{
+        beginning::{BEGINNING, Beginning},
+        container::{FOOTER, Footer},
+    },
     fs::{At, AtomicFile, Destination, PathError, user_mode},
 };
 
@@ -137,6 +140,16 @@ fn mode_of(file: &File) -> u32 {
     let n = file.read_at(&mut beginning, 0).unwrap_or(0);
     match Beginning::read(&beginning[..n]) {
         Beginning::Ours(_) | Beginning::Encrypted => PRIVATE,
+        // One that is reproducible does not say where it came from.
+        Beginning::Gzip if ends_as_ours(file).is_some() => PRIVATE,
         Beginning::Gzip | Beginning::Other => user_mode(),
     }
+}
+
+/// Returns the footer of an archive of ours.
+fn ends_as_ours(file: &File) -> Option<Footer> {
+    let n_bytes = file.metadata().ok()?.len();
+    let mut member = [0; FOOTER];
+    file.read_exact_at(&mut member, n_bytes.checked_sub(FOOTER as u64)?).ok()?;
+    Footer::read(&member, n_bytes)
 }
