@@ -90,3 +90,38 @@ fn a_home_that_does_not_exist_is_not_made() {
     let words = "no-home` does not exist: nothing is kept for later runs\n";
     assert_eq!(run.stderr.matches(words).count(), 1, "{}", run.stderr);
 }
+
+#[test]
+fn no_folder_of_state_caches_or_backups_below_it_is_made_either() {
+    let setting = Setting::new();
+    setting.env.write("a.txt", "content");
+    setting.env.write("passphrase", "correct horse");
+    setting
+        .env
+        .write("config.toml", "[backup.profile.x]\nsource = \"a.txt\"\ndest = \"~/vault\"\n");
+    let home = setting.env.path("no-home");
+    let backup = |args: &[&str]| {
+        let mut command = setting.env.tool("devops-backup");
+        command.args(args);
+        command
+    };
+    let sealed = ["create", "a.txt", "sealed", "--cache", "--passphrase-file", "passphrase"];
+
+    for (mut command, code) in [
+        (setting.command(&["put", "a.txt", "s3://backups/"]), 0),
+        (setting.command(&["doctor", "s3://backups/"]), 0),
+        (backup(&["create", "a.txt", "plain"]), 0),
+        (backup(&sealed), 0),
+        (backup(&["--config", "config.toml", "run", "x"]), 78),
+    ] {
+        command.env("HOME", &home).env("XDG_STATE_HOME", home.join("state"));
+        let run = finish(command.env("XDG_CACHE_HOME", home.join("cache")));
+
+        run.expect_code(code);
+        assert!(run.stderr.contains("no-home` does not exist") || code == 78, "{}", run.stderr);
+        assert!(!home.exists(), "{}", run.stderr);
+    }
+    let mut run = backup(&["--config", "config.toml", "run", "x"]);
+    let refused = finish(run.env("HOME", &home));
+    assert!(refused.stderr.contains("`~/vault` is in the home folder"), "{}", refused.stderr);
+}

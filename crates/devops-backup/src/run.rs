@@ -1,9 +1,6 @@
 //! From arguments to core calls to output.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use devops_cli::{Failure, Outcome, Session, json, quote, user_folder};
 use devops_core::{
@@ -104,12 +101,9 @@ fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>) {
     }
 }
 
-/// Returns the folder for the verdicts of this host about archives; a missing home is not made.
+/// Returns the folder for the verdicts of this host about archives.
 fn state_folder() -> Option<PathBuf> {
-    let folder = user_folder("XDG_STATE_HOME", ".local/state")?;
-    let home = env::var_os("HOME").map(PathBuf::from);
-    let is_homeless = home.is_some_and(|home| folder.starts_with(&home) && !home.is_dir());
-    (!is_homeless).then(|| folder.join("devops/backup"))
+    Some(user_folder("XDG_STATE_HOME", ".local/state")?.join("devops/backup"))
 }
 
 /// This host, as archives record it.

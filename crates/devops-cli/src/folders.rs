@@ -10,17 +10,17 @@ use crate::text;
 
 /// Returns the folder for state or caches that the variable names, or else the one below the user's home.
 ///
-/// The specification wants absolute paths, and others ignored. A home that does not exist is not made:
-/// then there is no folder, which is said once.
+/// The specification wants absolute paths, and others ignored. A home that does not exist is not made,
+/// whoever names a folder below it: then there is no folder, which is said once.
 pub fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     static WARNED: Once = Once::new();
-    if let Some(folder) = absolute(variable) {
-        return Some(folder);
-    }
-    let home = absolute("HOME")?;
-    if home.is_dir() {
-        return Some(home.join(below_home));
-    }
+    let home = absolute("HOME");
+    let named = absolute(variable);
+    let folder = named.or_else(|| Some(home.as_ref()?.join(below_home)))?;
+    let home = match home {
+        Some(home) if folder.starts_with(&home) && !home.is_dir() => home,
+        _ => return Some(folder),
+    };
     WARNED.call_once(|| {
         let home = text::quote(&home);
         tracing::warn!("the home folder `{home}` does not exist: nothing is kept for later runs");

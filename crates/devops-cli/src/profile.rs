@@ -80,7 +80,13 @@ impl ProfileTable {
             let home = home.ok_or_else(|| {
                 self.invalid(key, format!("`{}` needs the variable HOME", text::quote(path)))
             })?;
-            return Ok(Path::new(&home).join(below_home));
+            let home = Path::new(&home);
+            if !home.is_dir() {
+                let (path, home) = (text::quote(path), text::quote(home));
+                let what = format!("`{path}` is in the home folder `{home}`, which does not exist");
+                return Err(self.invalid(key, what));
+            }
+            return Ok(home.join(below_home));
         }
         if path.as_os_str().is_empty() {
             return Err(self.invalid(key, format!("`{key}` is empty")));
