@@ -300,3 +300,30 @@ fn a_reader_that_has_enough_ends_a_get_silently() {
 
     assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+#[test]
+fn a_dry_run_into_a_stream_sends_no_byte_and_what_is_for_files_is_said() {
+    let setting = Setting::new();
+    setting.server.put("backups", "a.txt", b"content");
+    let pipe = setting.env.path("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let get = |to: &str, flags: &[&str]| {
+        setting.run(&[&["get", "s3://backups/a.txt", to][..], flags].concat())
+    };
+
+    for (to, shown) in [("-", "stdout"), ("/dev/stdout", "/dev/stdout"), ("pipe", "pipe")] {
+        let dry = get(to, &["--dry-run"]);
+
+        dry.expect_code(0);
+        assert_eq!(dry.stdout, format!("would get s3://backups/a.txt to {shown} (7 B)\n"));
+    }
+    let moded = get("-", &["--mode", "0640"]);
+    moded.expect_code(0);
+    assert_eq!(moded.stdout, "content");
+    let words = "--mode and --group are for files: a stream stays as it is";
+    assert!(moded.stderr.contains(words), "{}", moded.stderr);
+    setting.run(&["get", "s3://backups/", "-", "--dry-run"]).expect_code(2);
+    get("-", &["--dry-run", "--include", "*"]).expect_code(2);
+    assert!(!setting.env.path("-").exists());
+}

@@ -96,7 +96,7 @@ pub use self::{
     failure::{CallFailure, Trouble},
     figures::{Figures, Run, write_metrics},
     filter::{Filter, FilterError},
-    get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get},
+    get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get, preview_stream},
     get_many::{find_targets, get_target, preview_target},
     get_stream::get_stream,
     headers::{CustomerKey, RequestHeaders},

@@ -168,6 +168,17 @@ pub fn preview_get<'a>(
     })
 }
 
+/// Returns what [`get_stream`](super::get_stream) would do, without doing it.
+pub fn preview_stream<'a>(
+    link: Link<'a>,
+    uri: &'a S3Uri,
+) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
+    Box::pin(async move {
+        let head = head_of_existing(link, uri).await?;
+        Ok(GetPreview { size: head.size, file: Existing::Nothing })
+    })
+}
+
 /// Looks what is there already; fails when it is something else that has to stay.
 async fn existing(
     link: Link<'_>,

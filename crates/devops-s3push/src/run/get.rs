@@ -14,8 +14,8 @@ use devops_core::{
     kind::Kind,
     s3::{
         Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
-        S3Uri, Target, find_targets, get as get_object, get_target, preview_get, preview_target,
-        run_all,
+        S3Uri, Target, find_targets, get as get_object, get_target, preview_get, preview_stream,
+        preview_target, run_all,
     },
     units::ByteSize,
 };
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::{
     connection::Connected,
     explain::{Hints, explain, explain_object, is_archived},
-    get_to_stream::{OutputStream, STDOUT, get_to_stream},
+    get_to_stream::{OutputStream, STDOUT, check_stream, get_to_stream, shown},
     receipt::no_folder,
     reporter::{Reporter, fetched_json, insert, proof_of},
     totals::failed_json,
@@ -32,15 +32,20 @@ use super::{
 use crate::cli::GetArgs;
 
 pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
-    if args.destination.as_os_str() == OsStr::new(STDOUT) && !args.dry_run {
-        let stream = OutputStream { file: session.stdout_file()?, name: Path::new(STDOUT) };
-        return get_to_stream(&args, stream, session).await;
+    let is_stdout = args.destination.as_os_str() == OsStr::new(STDOUT);
+    let path = if is_stdout { PathBuf::from(STDOUT) } else { target(&args)? };
+    let is_one = !is_stdout && !args.source.is_prefix();
+    let place = if is_one { Some(resolve(&path)?) } else { None };
+    let is_stream = is_stdout || matches!(place, Some(Resolved::Stream(_)));
+    if is_stream {
+        check_stream(&args, session)?;
     }
-    let path = target(&args)?;
-    let place = if args.source.is_prefix() { None } else { Some(resolve(&path)?) };
-    if let Some(Resolved::Stream(sink)) = &place {
-        let stream = OutputStream { file: sink.open()?, name: &path };
-        return get_to_stream(&args, stream, session).await;
+    if is_stream && !args.dry_run {
+        let file = match &place {
+            Some(Resolved::Stream(sink)) => sink.open()?,
+            _ => session.stdout_file()?,
+        };
+        return get_to_stream(&args, OutputStream { file, name: &path }, session).await;
     }
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
@@ -53,6 +58,7 @@ pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome
     let options = GetOptions { replace, mode: args.mode, group, part_size: PartSize::Auto };
     let run = GetRun { link, options, session, reporter: &reporter };
     match place {
+        _ if is_stream => run.foresee_stream(&args.source, &path).await,
         Some(Resolved::File(target)) if args.dry_run => run.foresee(&args.source, &target).await,
         Some(Resolved::File(target)) => run.one(&args.source, &target).await,
         _ => run.tree(&args, &path, &filter).await,
@@ -91,6 +97,12 @@ impl GetRun<'_> {
         let preview = preview_get(self.link, uri, target, self.options).await;
         let preview = preview.map_err(|error| explain_file(error, uri))?;
         self.show_plan((uri, target.path()), preview)?;
+        Ok(Outcome::Done)
+    }
+
+    async fn foresee_stream(&self, uri: &S3Uri, name: &Path) -> Result<Outcome, Failure> {
+        let preview = preview_stream(self.link, uri).await;
+        self.show_plan((uri, name), preview.map_err(|error| explain_object(error, uri))?)?;
         Ok(Outcome::Done)
     }
 
@@ -199,7 +211,7 @@ impl GetRun<'_> {
     }
 
     fn show_plan(&self, (uri, path): (&S3Uri, &Path), plan: GetPreview) -> Result<(), Failure> {
-        let (shown, size) = (quote(path), ByteSize(plan.size));
+        let (shown, size) = (shown(path), ByteSize(plan.size));
         let (action, line) = match plan.file {
             Existing::Nothing => ("get", format!("would get {uri} to {shown} ({size})")),
             Existing::Other => ("replace", format!("would replace {shown} with {uri} ({size})")),

@@ -22,12 +22,8 @@ pub(super) struct OutputStream<'a> {
     pub(super) name: &'a Path,
 }
 
-/// Writes the object to a stream.
-pub(super) async fn get_to_stream(
-    args: &GetArgs,
-    stream: OutputStream<'_>,
-    session: &Session,
-) -> Result<Outcome, Failure> {
+/// Refuses what cannot be done with a stream, and says what is not.
+pub(super) fn check_stream(args: &GetArgs, session: &Session) -> Result<(), Failure> {
     let uri = &args.source;
     if uri.is_prefix() {
         return Err(Failure::usage(format!(
@@ -37,6 +33,19 @@ pub(super) async fn get_to_stream(
     if !args.include.is_empty() || !args.exclude.is_empty() {
         return Err(Failure::usage("--include and --exclude are for a prefix that ends with `/`"));
     }
+    if args.mode.is_some() || args.group.is_some() {
+        session.warn("--mode and --group are for files: a stream stays as it is");
+    }
+    Ok(())
+}
+
+/// Writes the object to a stream.
+pub(super) async fn get_to_stream(
+    args: &GetArgs,
+    stream: OutputStream<'_>,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let uri = &args.source;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     // Events as JSON would stand between the bytes.
@@ -70,6 +79,11 @@ fn tell(summary: &GetSummary, name: &Path, session: &Session) {
         session.emit_beside(&object);
         return;
     }
-    let shown = if name == Path::new(STDOUT) { "stdout".to_owned() } else { quote(name) };
-    session.status(format!("Downloaded {} to {shown} {}", summary.uri, proof_of(summary)));
+    let (shown, proof) = (shown(name), proof_of(summary));
+    session.status(format!("Downloaded {} to {shown} {proof}", summary.uri));
+}
+
+/// Returns how a DEST is named to people.
+pub(super) fn shown(name: &Path) -> String {
+    if name == Path::new(STDOUT) { "stdout".to_owned() } else { quote(name) }
 }
