@@ -95,7 +95,7 @@ fn where_no_thread_can_be_started_what_to_raise_is_said() {
         (&verify, 3),
         (&PUT, 3),
         (&RUN, 5),
-        (&RUN_LONG, 8),
+        (&RUN_LONG, 7),
         (&SERVE, 6),
         (&["devops-tf", "run"], 2),
     ] {
@@ -208,7 +208,7 @@ fn where_memory_runs_out_what_to_raise_is_said() {
         finish(&mut command)
     };
     // Below that not even the loader of programs has what it needs.
-    let least = (1..).find(|&n| run(n, &["--version"]).code == 0).unwrap();
+    let least = (1..4096).find(|&n| run(n, &["--version"]).code == 0).unwrap();
 
     for args in [&["create", "source", "archives", "--full"][..], &["verify", &archive]] {
         let mut codes = Vec::new();

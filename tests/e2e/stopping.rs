@@ -155,11 +155,12 @@ fn a_hook_that_clears_up_has_its_time() {
 fn a_hook_that_clears_up_runs_though_the_work_before_it_is_slow_to_stop() {
     let env = TestEnv::new();
     // More than a pipe takes: telling it is the slow step.
-    profile(&env, "yes | head -n 100000", 0);
+    let up = env.path("up");
+    profile(&env, &format!("yes | head -n 100000; touch '{}'", up.display()), 0);
     let mut command = env.tool("devops-backup");
     command.args(["run", "home"]);
     let running = Running::start_unread(command);
-    running.wait_for_unread();
+    wait_until("the hook has written all", || up.exists());
 
     running.signal(Signal::TERM);
     let sent = Instant::now();

@@ -314,6 +314,27 @@ fn a_profile_of_a_project_reads_and_writes_inside_the_project_alone() {
 }
 
 #[test]
+fn the_links_of_a_repository_lead_no_profile_of_it_to_the_files_of_the_user() {
+    let env = TestEnv::new();
+    let bashrc = env.home().join(".bashrc");
+    env.write("project/src/a", "x");
+    env.write(
+        "project/devops.toml",
+        "[backup.profile.ci]\nsource = \"src\"\ndest = \".\"\nmetrics_dir = \".\"\n",
+    );
+    env.write(&bashrc, "alias ll='ls -l'\n");
+    symlink(&bashrc, env.path("project/devops-backup-ci.prom")).unwrap();
+    let mut command = env.tool("devops-backup");
+
+    let run = finish(command.current_dir(env.path("project")).arg("run"));
+
+    run.expect_code(0);
+    assert!(run.stderr.contains("devops-backup-ci.prom"), "{}", run.stderr);
+    assert_eq!(fs::read_to_string(&bashrc).unwrap(), "alias ll='ls -l'\n");
+    assert_eq!(names_in(&env.path("project")).len(), 4);
+}
+
+#[test]
 fn a_profile_of_a_project_does_not_reach_where_the_users_shared_keys_lead() {
     let env = TestEnv::new();
     env.write("project/src/a", "x");

@@ -1,6 +1,9 @@
 //! From arguments to core calls to output.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use devops_cli::{Failure, Outcome, Session, json, quote, user_folder};
 use devops_core::{

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Command, FromArgMatches};
 use devops_core::{
-    fs::{At, parent},
+    fs::{At, OpenFolder, parent},
     kind::Kind,
 };
 
@@ -51,6 +51,14 @@ impl ProfileTable {
         let matches = command.try_get_matches_from(nothing).map_err(failed)?;
         self.check_paths()?;
         P::from_arg_matches(&matches).map_err(failed)
+    }
+
+    /// Opens the folder of the project that the profile may not leave, if its file is a project's.
+    ///
+    /// What was checked by its path is to be reached from there.
+    pub fn project(&self) -> Result<Option<OpenFolder>, Failure> {
+        let folder = self.inside.as_ref().map(Project::folder);
+        Ok(folder.map(OpenFolder::open).transpose()?)
     }
 
     /// Refuses a profile of a project that reads or writes outside of it.

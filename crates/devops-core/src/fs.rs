@@ -15,6 +15,7 @@ use rustix::fs::{fstat, lstat, statvfs};
 use crate::kind::{HasKind, Kind};
 
 mod atomic;
+mod beneath;
 mod destination;
 mod input;
 mod output;
@@ -26,6 +27,7 @@ mod write_behind;
 #[cfg(feature = "archive")]
 pub(crate) use atomic::target_name;
 pub use atomic::{AtomicFile, remove_stale, replace};
+pub use beneath::real_path;
 pub(crate) use destination::RefusedLink;
 pub use destination::{Destination, OpenFolder, Resolved, Stream, resolve};
 pub(crate) use input::NotRegular;

@@ -176,6 +176,7 @@ pub(super) fn options<'a>(
     Ok(CreateOptions {
         source: Path::new(""),
         stream: None,
+        within: None,
         excludes: excludes(flags, session)?,
         marks: Marks { ignore_files: flags.ignore_files, caches: flags.exclude_caches },
         one_file_system: flags.one_file_system,

@@ -27,6 +27,7 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     let state = state_folder();
     let options = PruneOptions {
         folder: &args.dest,
+        within: None,
         name: &args.name,
         host: args.host.as_deref(),
         policy: &policy,
@@ -43,7 +44,7 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     check_removals(plan.removed().count(), plan.most_removals(args.limits.max_delete))?;
     let (mut n_removed, mut bytes_freed) = (0, 0);
     if !args.dry_run {
-        remove_pruned(&plan, &args.dest, cancel, &mut |candidate| {
+        remove_pruned(&plan, cancel, &mut |candidate| {
             n_removed += 1;
             bytes_freed += candidate.size;
         })

@@ -6,6 +6,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use devops_core::fs::real_path;
+
 /// The folder of a project file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Project {
@@ -26,7 +28,7 @@ impl Project {
     /// Returns whether a path leads into the project, after all links; what does not exist yet may come to
     /// exist there.
     pub(crate) fn holds(&self, path: &Path) -> bool {
-        resolved(path).is_ok_and(|path| path.starts_with(&self.folder))
+        real_path(path).is_ok_and(|path| path.starts_with(&self.folder))
     }
 
     /// Returns whether an operand of the command line is inside: a path, or a pattern of paths.
@@ -52,29 +54,6 @@ fn without_pattern(path: &Path) -> PathBuf {
     }
     let plain: PathBuf = path.components().take_while(is_plain).collect();
     if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
-}
-
-/// Resolves the part of a path that exists; refuses `..` in the rest.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
-    let path = std::path::absolute(path)?;
-    let mut missing = Vec::new();
-    let mut known = path.as_path();
-    loop {
-        match known.canonicalize() {
-            Ok(found) => {
-                return Ok(missing.iter().rev().fold(found, |path, part| path.join(part)));
-            }
-            // A dangling symbolic link would be followed by the program that creates the file.
-            Err(error) if known.symlink_metadata().is_ok() => return Err(error),
-            Err(error) => {
-                let (Some(name), Some(parent)) = (known.file_name(), known.parent()) else {
-                    return Err(error);
-                };
-                missing.push(name);
-                known = parent;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn create_in_folder(
     let started = options.clock.now();
     let source = Source::of(options)?;
     // From here on, what is written goes into this folder, whatever happens to its path.
-    let opened = OpenFolder::create(folder)?;
+    let opened = OpenFolder::create_within(folder, options.within)?;
     let _lock = lock(options, &opened, cancel, on_event)?;
     let mut destination = Destination::open(folder, name, options.state);
     let origin = origin(options, &source, started);

@@ -6,7 +6,7 @@ use super::{
     cache::PlainCopies, deflate::Level, encryption::Recipients, exclude::Excludes,
     layer::FileLayer, marks::Marks, stream::Stream,
 };
-use crate::{clock::Clock, lock::LockRequest};
+use crate::{clock::Clock, fs::OpenFolder, lock::LockRequest};
 
 /// What to archive, and how.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct CreateOptions<'a> {
     pub source: &'a Path,
     /// A stream to archive in its place.
     pub stream: Option<Stream<'a>>,
+    /// The folder that must hold the source and the archives, wherever links lead; `None` for any.
+    pub within: Option<&'a OpenFolder>,
     /// What to leave out.
     pub excludes: Excludes,
     /// Which marks in the source leave things out as well.

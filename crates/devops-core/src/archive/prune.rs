@@ -1,11 +1,11 @@
 //! Removes archives a policy no longer keeps; never the newest good one of a source.
 
 use std::{
-    os::fd::AsFd,
+    io,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, openat, statat, unlinkat};
+use rustix::fs::FileType;
 use time::OffsetDateTime;
 
 use super::{
@@ -13,12 +13,11 @@ use super::{
     encryption::Keys,
     meta::{FileId, Meta},
     ownership::{FolderOwners, verdicts},
-    walk::FOLDER,
 };
 use crate::{
     archive_index::{BackupName, Origin, Series},
     cancel::Cancel,
-    fs::{At, sync_folder},
+    fs::{At, DirEntryPath, OpenFolder},
     retention::{self, EmptyPolicy, Fate, KeepPolicy, Member, Proof, Rules, Ruling},
 };
 
@@ -62,6 +61,8 @@ impl Candidate {
 pub struct PruneOptions<'a> {
     /// The folder with the archives.
     pub folder: &'a Path,
+    /// The folder that must hold it, wherever links lead; `None` for any.
+    pub within: Option<&'a OpenFolder>,
     /// Only archives of this name are looked at.
     pub name: &'a BackupName,
     /// Only archives of this host are looked at, if one is named.
@@ -87,6 +88,7 @@ pub struct PruneOptions<'a> {
 pub struct PrunePlan {
     /// The archives, by source, newest first.
     pub candidates: Vec<Candidate>,
+    folder: OpenFolder,
 }
 
 impl PrunePlan {
@@ -162,7 +164,8 @@ fn plan(
     }
     let owners = FolderOwners::of(options.folder)?;
     let verdicts = verdicts(options.state, options.folder, options.name);
-    let mut looking = Looking { options, owners, verdicts, cancel };
+    let folder = OpenFolder::open_within(options.folder, options.within)?;
+    let mut looking = Looking { options, folder, owners, verdicts, cancel };
     let mut groups = looking.groups()?;
     let continued = next.and_then(|is_sealed| continued(&groups, is_sealed, options.now));
     for (n, group) in groups.iter_mut().enumerate() {
@@ -173,7 +176,8 @@ fn plan(
         // A verdict that cannot be saved is found again by the next run.
         let _saved = looking.verdicts.save();
     }
-    Ok(PrunePlan { candidates: groups.into_iter().flatten().collect() })
+    let candidates = groups.into_iter().flatten().collect();
+    Ok(PrunePlan { candidates, folder: looking.folder })
 }
 
 /// Returns the group that the next archive belongs to: that of the newest one of its sort.
@@ -189,30 +193,32 @@ fn continued(groups: &[Vec<Candidate>], is_sealed: bool, now: OffsetDateTime) ->
     newest.max().map(|(_, n)| n)
 }
 
-/// Removes what the plan says, the oldest first; a file that was replaced meanwhile stays.
+/// Removes what the plan says from the folder that it looked at, the oldest first; a file that was replaced
+/// meanwhile stays.
 pub fn remove_pruned(
     plan: &PrunePlan,
-    folder: &Path,
     cancel: &Cancel,
     on_removed: &mut dyn FnMut(&Candidate),
 ) -> Result<(), ArchiveError> {
-    let open = openat(CWD, folder, FOLDER - rustix::fs::OFlags::NOFOLLOW, Mode::empty());
-    let open = open.at(folder, "open")?;
     let removed: Vec<_> = plan.removed().collect();
     for candidate in removed.iter().rev() {
         cancel.check()?;
-        let name = candidate.path.file_name().unwrap_or_default();
-        let stat = statat(open.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW);
-        let meta = Meta::from(stat.at(&candidate.path, "read")?);
+        let at = plan.folder.entry(candidate.path.file_name().unwrap_or_default());
+        let meta = look(&at).at(&candidate.path, "read")?;
         if meta.id == candidate.id && meta.kind == FileType::RegularFile {
-            unlinkat(open.as_fd(), name, AtFlags::empty()).at(&candidate.path, "remove")?;
+            at.remove().at(&candidate.path, "remove")?;
             on_removed(candidate);
         }
     }
     if !removed.is_empty() {
-        sync_folder(folder)?;
+        plan.folder.entry(".").sync_dir().at(plan.folder.path(), "sync")?;
     }
     Ok(())
+}
+
+/// Returns what there is to know of a file.
+fn look(at: &DirEntryPath) -> io::Result<Meta> {
+    at.look()?.map(Meta::from).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Decides the fates in one group, newest first, once what they rest on has proved itself.

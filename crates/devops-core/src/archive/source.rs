@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, parent},
+    fs::{At, OpenFolder, parent},
 };
 
 /// An open source.
@@ -54,7 +54,7 @@ impl Source {
     /// Opens what is to be backed up.
     pub(super) fn of(options: &CreateOptions<'_>) -> Result<Self, ArchiveError> {
         let Some(Stream { name, content }) = options.stream else {
-            return Self::open(options.source);
+            return Self::open_within(options.source, options.within);
         };
         let path = PathBuf::from(format!("stdin:{name}"));
         let content: OwnedFd = content.try_clone().at(&path, "read")?.into();
@@ -68,21 +68,47 @@ impl Source {
 
     /// Opens the source; a symbolic link given by name is followed, as nothing below it is.
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
+        Self::open_within(path, None)
+    }
+
+    /// Opens the source; if `outer` is given, only one that lies in it.
+    pub(super) fn open_within(
+        path: &Path,
+        outer: Option<&OpenFolder>,
+    ) -> Result<Self, ArchiveError> {
         let real = std::fs::canonicalize(path).at(path, "read")?;
         let given = as_given(path).at(path, "resolve")?;
-        match openat(CWD, &real, FOLDER, Mode::empty()) {
+        let opened = match outer {
+            None => openat(CWD, &real, FOLDER, Mode::empty()),
+            Some(outer) => {
+                let at = outer.entry_within(&real).at(path, "read")?;
+                openat(at.dir.as_fd(), &at.name, FOLDER, Mode::empty())
+            }
+        };
+        match opened {
             Ok(folder) => {
                 let file_system = FileSystem::of(folder.as_fd()).at(path, "read")?;
                 Ok(Self { given, real, file_system, what: What::Folder(folder) })
             }
-            Err(Errno::NOTDIR) => Self::open_file(path, given, real),
+            Err(Errno::NOTDIR) => Self::open_file(path, (given, real), outer),
             Err(error) => Err(error).at(path, "read").map_err(Into::into),
         }
     }
 
-    fn open_file(path: &Path, given: PathBuf, real: PathBuf) -> Result<Self, ArchiveError> {
+    fn open_file(
+        path: &Path,
+        (given, real): (PathBuf, PathBuf),
+        outer: Option<&OpenFolder>,
+    ) -> Result<Self, ArchiveError> {
         let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(CWD, parent(&real), above, Mode::empty()).at(path, "read")?;
+        let folder = match outer {
+            None => openat(CWD, parent(&real), above, Mode::empty()),
+            Some(outer) => {
+                let at = outer.entry_within(&real).at(path, "read")?;
+                openat(at.dir.as_fd(), ".", above, Mode::empty())
+            }
+        };
+        let folder = folder.at(path, "read")?;
         let name = real.file_name().unwrap_or_default().to_owned();
         let meta = Meta::from(statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW).at(path, "read")?);
         if meta.kind != FileType::RegularFile {

@@ -35,12 +35,15 @@ const MAX_LINKS: usize = 40;
 /// The type of the file system that has `/proc/self/fd`, from `linux/magic.h`.
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
-/// A symbolic link stands under the final name, and is neither followed nor replaced.
+/// A symbolic link stands in a path, and is neither followed nor replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RefusedLink {
     /// Another user made it, or can put one in its place.
     #[error("it is a symbolic link that another user could have made")]
     Untrusted,
+    /// What it leads to is not in the folder that must hold it.
+    #[error("it leads out of the folder that must hold it")]
+    Outside,
     /// Links are not followed below the folder a user named.
     #[error("it is a symbolic link, and none is followed below the folder")]
     Below,
@@ -109,6 +112,12 @@ impl Destination {
             return Err(refused(NotRegular)).at(&self.path, "read");
         }
         Ok(file)
+    }
+
+    /// Reads the text of the file that is there, of at most `limit` bytes.
+    #[cfg(feature = "profile")]
+    pub(crate) fn read_text(&self, limit: u64) -> Result<String, PathError> {
+        super::input::read_limited(self.open_file()?, &self.path, limit)
     }
 
     /// Fails if the final name has become a link.
@@ -247,7 +256,7 @@ fn name_of(path: &Path) -> Result<&OsStr, PathError> {
     }
 }
 
-fn refused(why: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+pub(super) fn refused(why: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 

@@ -86,9 +86,14 @@ pub struct DirEntryPath {
 impl RootedDir {
     /// Opens the root; a symbolic link the user names is followed.
     pub(crate) fn open(root: &Path, lookup: Lookup) -> io::Result<Self> {
-        let root = Arc::new(DirHandle::reach(root)?);
-        let by_kernel = AtomicBool::new(lookup == Lookup::Kernel);
-        Ok(Self { root, by_kernel, last: Mutex::new(None) })
+        let rooted = Self::new(Arc::new(DirHandle::reach(root)?));
+        rooted.by_kernel.store(lookup == Lookup::Kernel, Ordering::Relaxed);
+        Ok(rooted)
+    }
+
+    /// Takes a directory that is open already.
+    pub(super) fn new(root: Arc<DirHandle>) -> Self {
+        Self { root, by_kernel: AtomicBool::new(true), last: Mutex::new(None) }
     }
 
     /// Returns the directory itself.

@@ -1,13 +1,13 @@
 //! A file of metrics for the textfile collector of `node_exporter`.
 
-use std::path::Path;
+use std::{io::Write, path::Path};
 
 use time::OffsetDateTime;
 
 use super::report::{Report, Status};
 use crate::{
     exposition::{Dialect, Exposition, MetricKind, value_in},
-    fs::{self, PathError},
+    fs::{At, AtomicFile, Destination, OpenFolder, PathError, ReplacePolicy},
 };
 
 /// The collector runs as a user of its own, whatever our umask.
@@ -18,12 +18,27 @@ const LAST_SUCCESS: &str = "devops_backup_last_success_timestamp_seconds";
 const LAST_FAILURE: &str = "devops_backup_last_failure_timestamp_seconds";
 
 /// Writes the file of a profile, as one step; it carries on when the profile last succeeded and failed.
-pub(super) fn write(dir: &Path, report: &Report, exit_code: u8) -> Result<(), PathError> {
-    let path = dir.join(format!("devops-backup-{}.prom", report.profile));
+///
+/// In the folder `within`, which is a project's, no link is followed: all are its author's, also those that
+/// are ours by their owner.
+pub(super) fn write(
+    dir: &Path,
+    within: Option<&OpenFolder>,
+    report: &Report,
+    exit_code: u8,
+) -> Result<(), PathError> {
+    let name = format!("devops-backup-{}.prom", report.profile);
+    let path = dir.join(&name);
+    let target = match within {
+        None => Destination::open(&path)?,
+        Some(_) => OpenFolder::open_within(dir, within)?.make(Path::new(&name))?,
+    };
     // One that is missing or damaged knows no earlier run.
-    let earlier = fs::read_text(&path, SIZE_LIMIT).unwrap_or_default();
+    let earlier = target.read_text(SIZE_LIMIT).unwrap_or_default();
     let text = render(report, exit_code, &earlier);
-    fs::write_output(&path, text.as_bytes(), METRICS_MODE)
+    let mut file = AtomicFile::create_at(&target)?;
+    file.write_all(text.as_bytes()).at(&path, "write")?;
+    file.commit(METRICS_MODE, ReplacePolicy::Replace)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no backup has 2^53 bytes or entries")]

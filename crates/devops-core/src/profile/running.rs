@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::create_folders,
+    fs::OpenFolder,
     kind::HasKind,
     lock::{FolderLock, LockError, LockEvent, LockMode, LockRequest},
 };
@@ -60,13 +60,15 @@ impl<'a, 'b> Run<'a, 'b> {
         let request = LockRequest { holder, mode: LockMode::Exclusive, wait };
         let on_event = &mut *self.on_event;
         let mut tell = |event: LockEvent<'_>| on_event(ProfileEvent::Lock(event));
-        FolderLock::acquire(self.profile.dest, &request, self.cancel, &mut tell)
+        let folder = OpenFolder::open_within(self.profile.dest, self.profile.create.within)?;
+        FolderLock::acquire_in(&folder, &request, self.cancel, &mut tell)
     }
 
     pub(super) fn work(&mut self) -> Result<(), Problem> {
         self.hooks(Moment::Before)?;
-        let locked = create_folders(self.profile.dest).map_err(|error| Problem::from(&error));
-        let lock = locked.and_then(|()| self.lock().map_err(|error| Problem::from(&error)))?;
+        let made = OpenFolder::create_within(self.profile.dest, self.profile.create.within);
+        let made = made.map_err(|error| Problem::from(&error));
+        let lock = made.and_then(|_| self.lock().map_err(|error| Problem::from(&error)))?;
         self.make_room()?;
         for n in 0..self.profile.sources.len() {
             self.cancel.check().map_err(|error| Problem::from(&error))?;
@@ -126,7 +128,8 @@ impl<'a, 'b> Run<'a, 'b> {
     pub(super) fn tell(&mut self) {
         let json = self.report.to_json(self.exit_code());
         if let Some(dir) = &self.profile.metrics_dir
-            && let Err(error) = metrics::write(dir, &self.report, self.exit_code())
+            && let Err(error) =
+                metrics::write(dir, self.profile.create.within, &self.report, self.exit_code())
         {
             self.warn(&report::chain(&error));
         }

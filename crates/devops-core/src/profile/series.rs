@@ -50,6 +50,7 @@ impl Series<'_> {
         let PruneLimits { any_owner, accept_small, .. } = *limits;
         PruneOptions {
             folder: dest,
+            within: create.within,
             name: self.name,
             host: None,
             policy: if keep.is_empty() { &ALL } else { keep },

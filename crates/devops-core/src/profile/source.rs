@@ -16,7 +16,7 @@ use crate::{
         FileMark, PrunePlan, RehearsalRequest, Rehearsed, create_in_folder, rehearse,
         remove_pruned, verify,
     },
-    fs::remove_stale,
+    fs::{OpenFolder, remove_stale},
     kind::{HasKind, Kind},
     retention::Comparison,
 };
@@ -47,7 +47,7 @@ impl<'a> Run<'a, '_> {
         let is_ours = |found: &std::ffi::OsStr| {
             ArchiveName::parse(found).is_some_and(|found| found.name == *name)
         };
-        remove_stale(profile.dest, is_ours)?;
+        remove_stale(&OpenFolder::open_within(profile.dest, profile.create.within)?, is_ours)?;
         if profile.keep.is_empty() {
             return Ok(0);
         }
@@ -60,7 +60,7 @@ impl<'a> Run<'a, '_> {
         plan.postpone(budget.saturating_sub(self.n_removed[n]));
         let pruned = self.report.pruned.get_or_insert_default();
         let mut n_removed = 0;
-        remove_pruned(&plan, profile.dest, self.cancel, &mut |candidate| {
+        remove_pruned(&plan, self.cancel, &mut |candidate| {
             pruned.made_room(candidate);
             n_removed += 1;
         })?;
@@ -205,7 +205,7 @@ impl<'a> Run<'a, '_> {
         let pruned = self.report.pruned.get_or_insert_default();
         pruned.plan(&plan);
         let mut count = |candidate: &Candidate| pruned.removed(candidate);
-        remove_pruned(&plan, profile.dest, self.cancel, &mut count)?;
+        remove_pruned(&plan, self.cancel, &mut count)?;
         (self.on_event)(ProfileEvent::Pruned(source, &plan));
         Ok(())
     }

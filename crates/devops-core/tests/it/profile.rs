@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{Read, Write},
+    os::unix::fs::symlink,
     path::Path,
     sync::mpsc::Receiver,
     time::Duration,
@@ -12,8 +13,9 @@ use devops_core::{
     archive::{CreateOptions, FileLayer},
     cancel::Cancel,
     clock::{Clock, FixedClock},
+    fs::OpenFolder,
     lock::{FolderLock, LockMode, LockRequest},
-    profile::{Hooks, Profile, ProfileEvent, SecretUrl, Status},
+    profile::{Hooks, Profile, ProfileEvent, ProfileSource, SecretUrl, Status},
     retention::KeepPolicy,
 };
 use devops_fakes::watcher::{Told, watcher};
@@ -293,4 +295,88 @@ fn metrics_are_written_for_a_failure_too() {
     ] {
         assert!(read().contains(&expected), "{expected}{}", read());
     }
+}
+
+/// Reads all files in a folder, with their names.
+fn files_in(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let mut files: Vec<_> = entries
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_profile_of_a_project_follows_no_link_that_leads_out_of_it() {
+    let fixture = Fixture::new();
+    let outside = tempfile::tempdir().unwrap();
+    let at = |name: &str| outside.path().join(name);
+    for name in ["bashrc", "old.tar.gz"] {
+        File::create(at(name)).unwrap().write_all(b"as it was").unwrap();
+    }
+    let before = files_in(outside.path());
+    fs::create_dir(&fixture.dest).unwrap();
+    symlink(at("bashrc"), fixture.dir.path().join("devops-backup-home.prom")).unwrap();
+    symlink(at("old.tar.gz"), fixture.dest.join("home-a-2026-11-22.tar.gz")).unwrap();
+    symlink(at("new.tar.gz"), fixture.dest.join("home-b-2026-11-22.tar.gz")).unwrap();
+    symlink(outside.path(), fixture.dir.path().join("out")).unwrap();
+    let project = OpenFolder::open(&fixture.dir.path().canonicalize().unwrap()).unwrap();
+    let within = |profile: Profile<'_>| {
+        let create = CreateOptions { within: Some(&project), ..profile.create.clone() };
+        run_quietly(&Profile { create, ..profile })
+    };
+    let metrics_dir = Some(fixture.dir.path().to_owned());
+
+    let report = within(Profile { metrics_dir, ..fixture.profile() });
+    let dest = fixture.dir.path().join("out/new");
+    let to_outside = within(Profile { dest: &dest, ..fixture.profile() });
+    let sources = ["out", "out/bashrc"].map(|source| ProfileSource {
+        path: fixture.dir.path().join(source),
+        name: format!("home-{}", source.len()).parse().unwrap(),
+    });
+    let from_outside = within(Profile { sources: &sources, ..fixture.profile() });
+
+    assert_eq!(report.status, Status::Success);
+    assert_eq!(files_in(outside.path()), before);
+    let of_sources: Vec<_> = report.sources.iter().filter_map(|it| it.created.as_ref()).collect();
+    assert_eq!(of_sources.len(), 2);
+    for created in of_sources {
+        assert!(fs::symlink_metadata(&created.path).unwrap().is_file(), "{created:?}");
+    }
+    for refused in [to_outside, from_outside] {
+        assert_eq!(refused.status, Status::Failed);
+        let error = refused.error().unwrap();
+        assert!(error.contains("leads out of the folder that must hold it"), "{error}");
+    }
+    assert_eq!(fixture.archives().len(), 4);
+}
+
+#[test]
+fn a_destination_that_becomes_a_link_while_its_profile_runs_is_not_pruned_elsewhere() {
+    let mut fixture = Fixture::new();
+    fixture.sources.truncate(1);
+    let outside = tempfile::tempdir().unwrap();
+    for day in 0..3 {
+        fixture.clock = FixedClock(START + time::Duration::days(day));
+        run_quietly(&Profile { dest: outside.path(), ..fixture.profile() });
+    }
+    let before = files_in(outside.path());
+    assert_eq!(before.len(), 3);
+    fixture.clock = FixedClock(START + time::Duration::days(3));
+    let project = OpenFolder::open(&fixture.dir.path().canonicalize().unwrap()).unwrap();
+    let keep = KeepPolicy { last: 1, ..KeepPolicy::default() };
+    let create = CreateOptions { within: Some(&project), ..fixture.profile().create };
+    let profile = Profile { keep, create, verify: false, ..fixture.profile() };
+
+    let report = run_with(&profile, &Cancel::new(), &mut |event| {
+        if let ProfileEvent::Created(..) = event {
+            let moved = fixture.dir.path().join("moved");
+            rustix::fs::rename(&fixture.dest, moved).unwrap();
+            symlink(outside.path(), &fixture.dest).unwrap();
+        }
+    });
+
+    assert_eq!(report.status, Status::Failed);
+    assert_eq!(files_in(outside.path()), before);
 }

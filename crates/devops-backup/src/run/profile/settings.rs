@@ -9,7 +9,7 @@ use devops_cli::{Failure, ProfileTable, ResultExt, Session};
 use devops_core::{
     archive::{BackupName, CreateOptions},
     clock::SystemClock,
-    fs::At,
+    fs::{At, OpenFolder},
     profile::{Hooks, Profile, ProfileSource, PruneLimits, Rehearsal, SecretUrl, ShrinkRule},
     secret::Secret,
 };
@@ -24,6 +24,8 @@ pub(in crate::run) struct Settings {
     pub(in crate::run) name: String,
     /// The config file, absolute.
     pub(in crate::run) file: PathBuf,
+    /// The folder that the profile may not leave, if its file is a project's.
+    project: Option<OpenFolder>,
     pub(in crate::run) sources: Vec<ProfileSource>,
     pub(in crate::run) dest: PathBuf,
     pub(in crate::run) metrics_dir: Option<PathBuf>,
@@ -59,6 +61,7 @@ impl Settings {
         Ok(Self {
             name: table.name.clone(),
             file: absolute(&table.file).at(&table.file, "resolve")?,
+            project: table.project()?,
             sources: sources(table, &keys)?,
             dest: table.path("dest", &dest)?,
             metrics_dir: metrics_dir.map(|dir| table.path("metrics_dir", &dir)).transpose()?,
@@ -90,7 +93,11 @@ impl Settings {
     ) -> Result<Profile<'_>, Failure> {
         let create = create::options(&self.keys.create, &self.host, &self.clock, session)
             .context(format!("profile `{}`", self.name))?;
-        let create = CreateOptions { state: self.state.as_deref(), ..self.sealing.apply(create) };
+        let create = CreateOptions {
+            state: self.state.as_deref(),
+            within: self.project.as_ref(),
+            ..self.sealing.apply(create)
+        };
         let limits = &self.keys.limits;
         Ok(Profile {
             name: &self.name,

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Candidate, PruneOptions};
+use super::{Candidate, PruneOptions, look};
 use crate::{
     archive::{
         ArchiveError,
         index::Index,
-        meta::{FileId, Meta},
+        meta::FileId,
         ownership::{FolderOwners, mark},
         reader::{Indexed, Reader},
         stored::{Archive, Stored, sealed_flaw, unread},
@@ -15,12 +15,11 @@ use crate::{
     },
     archive_index::{ArchiveName, Origin, SeriesMap},
     cancel::Cancel,
-    fs::At,
+    fs::{At, OpenFolder},
     kind::{HasKind, Kind},
     retention::{Fate, Proof},
     verdicts::Verdicts,
 };
-use rustix::fs::{AtFlags, CWD, statat};
 
 const EMPTY: &str = "it holds nothing";
 const REPLACED: &str = "it was replaced while this looked at it";
@@ -28,6 +27,7 @@ const REPLACED: &str = "it was replaced while this looked at it";
 /// The inputs of a prune.
 pub(super) struct Looking<'a> {
     pub(super) options: &'a PruneOptions<'a>,
+    pub(super) folder: OpenFolder,
     pub(super) owners: FolderOwners<'a>,
     pub(super) verdicts: Verdicts,
     pub(super) cancel: &'a Cancel,
@@ -61,8 +61,9 @@ impl Looking<'_> {
     }
 
     fn candidate(&mut self, path: PathBuf, name: &ArchiveName) -> Result<Candidate, ArchiveError> {
-        let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).at(&path, "read")?;
-        let (meta, mark) = (Meta::from(stat), mark(&Meta::from(stat)));
+        let at = self.folder.entry(path.file_name().unwrap_or_default());
+        let meta = look(&at).at(&path, "read")?;
+        let mark = mark(&meta);
         let Ends { origin, is_sealed, index, mut proof } =
             self.ends(Archive { path: &path, keys: self.options.keys }, meta.id)?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -70,6 +70,7 @@ impl Fixture {
         CreateOptions {
             source: &self.source,
             stream: None,
+            within: None,
             excludes: Excludes::default(),
             marks: Marks::default(),
             one_file_system: false,
@@ -108,6 +109,7 @@ impl Fixture {
         static NAME: LazyLock<BackupName> = LazyLock::new(backup);
         let mut options = PruneOptions {
             folder: &self.dest,
+            within: None,
             name: &NAME,
             host: None,
             policy,

@@ -55,7 +55,7 @@ fn removes_what_the_policy_does_not_keep_and_nothing_else() {
 
     let plan = plan(&fixture, &LAST_TWO);
     let mut told = Vec::new();
-    remove_pruned(&plan, &fixture.dest, &Cancel::new(), &mut |candidate| {
+    remove_pruned(&plan, &Cancel::new(), &mut |candidate| {
         told.push(candidate.path.clone());
     })
     .unwrap();
@@ -107,6 +107,7 @@ fn refuses_an_empty_policy() {
     let (name, policy, keys) = (backup(), KeepPolicy::default(), Keys::none());
     let options = PruneOptions {
         folder: &fixture.dest,
+        within: None,
         name: &name,
         host: None,
         policy: &policy,
@@ -279,7 +280,7 @@ fn a_file_replaced_meanwhile_stays() {
     fs::remove_file(&oldest).unwrap();
     write(&oldest, b"another");
 
-    remove_pruned(&plan, &fixture.dest, &Cancel::new(), &mut |_| {}).unwrap();
+    remove_pruned(&plan, &Cancel::new(), &mut |_| {}).unwrap();
 
     assert_eq!(fs::read(&oldest).unwrap(), b"another");
 }

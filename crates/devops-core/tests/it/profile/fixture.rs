@@ -57,6 +57,7 @@ impl Fixture {
             create: CreateOptions {
                 source: Path::new(""),
                 stream: None,
+                within: None,
                 excludes: Excludes::default(),
                 marks: Marks::default(),
                 one_file_system: false,

@@ -37,6 +37,7 @@ fn archive_of(source: &Path, host: &str, day: u8) -> Vec<u8> {
     let options = CreateOptions {
         source,
         stream: None,
+        within: None,
         excludes: Excludes::default(),
         marks: Marks::default(),
         one_file_system: false,
