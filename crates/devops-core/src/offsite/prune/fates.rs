@@ -56,7 +56,8 @@ fn member(archive: &StoredArchive) -> Member {
         time: archive.time,
         arrived: stored.and_then(Result::ok).unwrap_or(archive.time),
         size: archive.size,
-        is_weighed: archive.origin.is_none(),
+        // One that is not encrypted counts by its footer alone.
+        is_weighed: archive.is_encrypted,
         proof: archive.proof.clone(),
     }
 }

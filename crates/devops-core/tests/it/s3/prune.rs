@@ -1,6 +1,7 @@
 //! Pruning the archives of a store.
 
 use std::{
+    fs::File,
     io::Write,
     path::Path,
     sync::LazyLock,
@@ -8,7 +9,9 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Direct, Excludes, IgnoredChanges, Level, Marks, create_to_writer},
+    archive::{
+        CreateOptions, Direct, Excludes, IgnoredChanges, Level, Marks, Reproducible, create_to_writer,
+    },
     cancel::Cancel,
     clock::FixedClock,
     kind::{HasKind, Kind},
@@ -33,6 +36,19 @@ fn archive(host: &str, day: u8) -> Vec<u8> {
 }
 
 fn archive_of(source: &Path, host: &str, day: u8) -> Vec<u8> {
+    archive_with(source, host, day, None)
+}
+
+/// Returns an archive that does not say where it came from, with so many bytes of content.
+fn reproducible(n_bytes: usize) -> Vec<u8> {
+    let source = tempfile::tempdir().unwrap();
+    let mut content = vec![0; n_bytes];
+    blake3::Hasher::new().finalize_xof().fill(&mut content);
+    File::create(source.path().join("a")).unwrap().write_all(&content).unwrap();
+    archive_with(source.path(), "", 1, Some(Reproducible { latest_mtime: None }))
+}
+
+fn archive_with(source: &Path, host: &str, day: u8, reproducible: Option<Reproducible>) -> Vec<u8> {
     let clock = FixedClock(NOW.replace_day(day).unwrap());
     let options = CreateOptions {
         source,
@@ -55,7 +71,7 @@ fn archive_of(source: &Path, host: &str, day: u8) -> Vec<u8> {
         machine: None,
         source_as: None,
         ignored: IgnoredChanges::default(),
-        reproducible: None,
+        reproducible,
         clock: &clock,
         encryption: None,
         copies: None,
@@ -485,8 +501,8 @@ fn archives_of_another_tool_are_not_fetched_and_not_proven() {
         let n = to.parse::<u64>().unwrap() + 1 - from.parse::<u64>().unwrap();
         assert!(n <= 64 << 10, "{range}");
     }
-    // The beginnings of all, and the ends of two: one is too small, and on the last nothing depends.
-    assert_eq!(reads.len(), 6);
+    // The beginnings of all, and the ends of three: on the last nothing depends.
+    assert_eq!(reads.len(), 7);
 }
 
 #[test]
@@ -527,4 +543,20 @@ fn what_was_found_out_is_remembered_until_the_object_is_another() {
 
     rig.server.put("backups", &key(22), &ours(22)[..ours(22).len() - 1]);
     assert_eq!(judged(&rig, &request), [vec![key(22)], vec![key(20)]]);
+}
+
+#[test]
+fn a_reproducible_archive_proves_itself_however_small() {
+    let rig = Rig::new();
+    for day in 1..=3 {
+        rig.server.put("backups", &key(day), &reproducible(100_000));
+    }
+    rig.server.put("backups", &key(4), &reproducible(1));
+
+    let plan = plan(&rig, &last(1)).unwrap();
+
+    let kept = plan.archives.iter().filter(|archive| matches!(archive.fate, Fate::Keep(_)));
+    let kept: Vec<_> = kept.map(|archive| archive.uri.key.clone()).collect();
+    assert_eq!(kept, [key(4)]);
+    assert_eq!(plan.removed().count(), 3);
 }
