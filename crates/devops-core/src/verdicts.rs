@@ -4,7 +4,7 @@
 //! file that is missing, corrupt or writable by others is ignored: everything is then proven anew.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Read,
     os::unix::fs::MetadataExt,
@@ -12,13 +12,17 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, openat},
+    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
+    io::retry_on_intr,
     process::geteuid,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 
-use crate::fs::{PathError, create_folders, parent, replace};
+use crate::{
+    fs::{At, PathError, create_folders, parent, replace},
+    lock::is_unsupported,
+};
 
 /// The time for which a verdict is valid.
 const HOLDS: Duration = Duration::days(30);
@@ -33,7 +37,8 @@ const DIGITS: usize = 32;
 pub struct Verdicts {
     file: Option<StateFile>,
     known: BTreeMap<String, Known>,
-    is_changed: bool,
+    /// What the file knew when it was read.
+    read: BTreeMap<String, Known>,
 }
 
 /// The verdict about one archive, by its file name or key.
@@ -107,8 +112,8 @@ impl Verdicts {
     pub fn open(folder: Option<&Path>, place: &str) -> Self {
         let Some(folder) = folder else { return Self::default() };
         let file = StateFile::of(folder, "archives", place);
-        let known = file.read().unwrap_or_default();
-        Self { file: Some(file), known, is_changed: false }
+        let known: BTreeMap<_, _> = file.read().unwrap_or_default();
+        Self { file: Some(file), known: known.clone(), read: known }
     }
 
     /// Returns the result of proving an archive, if it is still valid: nothing wrong, or its flaw.
@@ -143,7 +148,6 @@ impl Verdicts {
     }
 
     fn entry(&mut self, name: &str) -> &mut Known {
-        self.is_changed = true;
         self.known.entry(name.to_owned()).or_default()
     }
 
@@ -151,7 +155,6 @@ impl Verdicts {
     pub fn made(&mut self, name: &str, mark: &str, index: Option<&[u8; 32]>) {
         let made = Made { mark: mark.to_owned(), index: index.map(hex) };
         self.known.insert(name.to_owned(), Known { made: Some(made), ..Known::default() });
-        self.is_changed = true;
     }
 
     /// Returns whether this host made the archive that has this mark.
@@ -170,16 +173,41 @@ impl Verdicts {
 
     /// Forgets the archives that are not there any more.
     pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
-        let n = self.known.len();
         self.known.retain(|name, _| is_there(name));
-        self.is_changed |= self.known.len() != n;
     }
 
-    /// Writes the file if a verdict changed.
+    /// Writes the file if a verdict changed, with what other processes wrote since it was read.
     pub fn save(&self) -> Result<(), PathError> {
-        let Some(file) = self.file.as_ref().filter(|_| self.is_changed) else { return Ok(()) };
-        file.write(&self.known)
+        let Some(file) = self.file.as_ref().filter(|_| self.known != self.read) else {
+            return Ok(());
+        };
+        let _turn = file.turn()?;
+        file.write(&self.merged(&file.read().unwrap_or_default()))
     }
+
+    /// Returns what the file is to hold that holds `theirs` now.
+    fn merged(&self, theirs: &BTreeMap<String, Known>) -> BTreeMap<String, Known> {
+        let names: BTreeSet<_> = self.known.keys().chain(theirs.keys()).collect();
+        let nothing = Known::default();
+        let of = |known: &BTreeMap<String, Known>, name: &str| {
+            known.get(name).unwrap_or(&nothing).clone()
+        };
+        let merge = |name: &String| {
+            let (read, ours, theirs) =
+                (of(&self.read, name), of(&self.known, name), of(theirs, name));
+            let judged = newest(read.judged.as_ref(), ours.judged, theirs.judged);
+            let whole = newest(read.read.as_ref(), ours.read, theirs.read);
+            let made = newest(read.made.as_ref(), ours.made, theirs.made);
+            (name.clone(), Known { judged, read: whole, made })
+        };
+        names.into_iter().map(merge).filter(|(_, known)| *known != nothing).collect()
+    }
+}
+
+/// Chooses our value if it is not what was `read`; what others wrote since is not forgotten.
+fn newest<T: PartialEq>(read: Option<&T>, ours: Option<T>, theirs: Option<T>) -> Option<T> {
+    let is_ours = ours.as_ref() != read && (ours.is_some() || theirs.as_ref() == read);
+    if is_ours { ours } else { theirs }
 }
 
 /// A file of JSON in the state folder about one place.
@@ -203,6 +231,24 @@ impl StateFile {
         create_folders(parent(&self.0))?;
         let text = serde_json::to_vec(content).expect("a map of texts is JSON");
         replace(&self.0, &text, 0o600)
+    }
+
+    /// Waits for the turn to write in its folder, which is made if missing.
+    fn turn(&self) -> Result<File, PathError> {
+        create_folders(parent(&self.0))?;
+        turn(parent(&self.0))
+    }
+}
+
+/// Waits for the turn to write in a folder; it lasts until the file is dropped.
+///
+/// A file system without locks gives it at once: what is lost there only costs time.
+fn turn(folder: &Path) -> Result<File, PathError> {
+    let folder_file = File::open(folder).at(folder, "open")?;
+    let locked = retry_on_intr(|| flock(&folder_file, FlockOperation::LockExclusive));
+    match locked {
+        Err(error) if !is_unsupported(error) => Err(error).at(folder, "lock"),
+        _ => Ok(folder_file),
     }
 }
 
@@ -312,6 +358,52 @@ mod tests {
         assert!(!known.is_made("a", "2") && !known.is_made("gone", "1"));
         assert!(known.is_made_with("a", &[7; 32]));
         assert!(!known.is_made_with("a", &[8; 32]) && !known.is_made_with("b", &[7; 32]));
+    }
+
+    #[test]
+    fn what_another_process_wrote_since_it_was_read_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Verdicts::open(Some(dir.path()), "/backups/home");
+        let mut first = open();
+        for name in ["old", "again", "gone"] {
+            first.made(name, "1", None);
+        }
+        first.save().unwrap();
+
+        let (mut ours, mut theirs) = (open(), open());
+        theirs.made("theirs", "1", None);
+        theirs.made("again", "2", None);
+        theirs.judge("old", "1", None, NOW);
+        theirs.save().unwrap();
+        ours.made("ours", "1", Some(&[7; 32]));
+        ours.retain(|name| name == "ours" || name == "old");
+        ours.judge("old", "2", Some("it is cut off"), NOW);
+        ours.save().unwrap();
+
+        let known = open();
+        assert!(known.is_made("ours", "1") && known.is_made("theirs", "1"));
+        assert!(known.is_made("old", "1") && known.is_made("again", "2"));
+        assert!(!known.is_made("gone", "1"));
+        assert_eq!(known.verdict("old", "2", NOW), Some(Err("it is cut off")));
+    }
+
+    #[test]
+    fn many_that_write_at_once_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Verdicts::open(Some(dir.path()), "/backups/home");
+
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                scope.spawn(move || {
+                    let mut verdicts = open();
+                    verdicts.made(&n.to_string(), "1", None);
+                    verdicts.save().unwrap();
+                });
+            }
+        });
+
+        let known = open();
+        assert!((0..8).all(|n: u8| known.is_made(&n.to_string(), "1")));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::{
 
 use devops_core::{
     archive::{
-        CreateOptions, Direct, Excludes, IgnoredChanges, Level, Marks, Reproducible, create_to_writer,
+        CreateOptions, Direct, Excludes, IgnoredChanges, Level, Marks, Reproducible,
+        create_to_writer,
     },
     cancel::Cancel,
     clock::FixedClock,
