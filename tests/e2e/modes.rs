@@ -116,3 +116,42 @@ fn the_metrics_of_the_printed_unit_can_be_read_by_another_user() {
         read.expect_code(0).stdout.contains("devops_backup_last_exit_code{profile=\"home\"} 0")
     );
 }
+
+#[test]
+fn the_folders_of_state_and_caches_are_private_whatever_the_umask() {
+    let setting = Setting::new();
+    setting.env.write("source/a.txt", "text");
+    setting.env.write("passphrase", "correct horse");
+    setting.env.write("large", vec![7; 6 << 20]);
+    let create = ["create", "source", "archives", "--cache", "--passphrase-file", "passphrase"];
+    let commands = [
+        setting.command(&["put", "large", "s3://backups/", "--part-size", "5MiB"]),
+        setting.command(&["doctor", "s3://backups/"]),
+        {
+            let mut command = setting.env.tool("devops-backup");
+            command.args(create);
+            command
+        },
+        {
+            let mut command = setting.env.tool("devops-backup");
+            command.args(["create", "source", "archives"]);
+            command
+        },
+    ];
+    for command in &commands {
+        let run = finish(&mut setting.env.under_umask("000", command));
+        assert!(run.code < 5, "{}", run.stderr);
+    }
+
+    let made = [
+        ".local/state/devops/backup",
+        ".local/state/devops/s3push",
+        ".cache/devops/backup",
+        ".cache/devops/s3push",
+    ];
+    for folder in made {
+        for folder in Path::new(folder).ancestors().filter(|part| !part.as_os_str().is_empty()) {
+            assert_eq!(mode(&setting.env.home().join(folder)), 0o700, "{folder:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -98,6 +99,12 @@ pub fn sync_folder(folder: &Path) -> Result<(), PathError> {
 /// Creates `folder` and its parents where missing.
 pub fn create_folders(folder: &Path) -> Result<(), PathError> {
     fs::create_dir_all(folder).at(folder, "create the folder")
+}
+
+/// Creates `folder` and its parents where missing, for this user alone.
+pub fn create_private_folders(folder: &Path) -> Result<(), PathError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).at(folder, "create the folder")
 }
 
 /// Reads a whole regular text file of at most `limit` bytes.

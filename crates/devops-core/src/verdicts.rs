@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    fs::{At, PathError, create_folders, parent, replace},
+    fs::{At, PathError, create_private_folders, parent, replace},
     lock::is_unsupported,
 };
 
@@ -228,14 +228,14 @@ impl StateFile {
 
     /// Writes it as one step; its folder is made if missing.
     pub(crate) fn write(&self, content: &impl Serialize) -> Result<(), PathError> {
-        create_folders(parent(&self.0))?;
+        create_private_folders(parent(&self.0))?;
         let text = serde_json::to_vec(content).expect("a map of texts is JSON");
         replace(&self.0, &text, 0o600)
     }
 
     /// Waits for the turn to write in its folder, which is made if missing.
     fn turn(&self) -> Result<File, PathError> {
-        create_folders(parent(&self.0))?;
+        create_private_folders(parent(&self.0))?;
         turn(parent(&self.0))
     }
 }

@@ -6,9 +6,9 @@
 //! there is not used.
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -20,7 +20,9 @@ use super::{
     reuse::Previous,
 };
 use crate::archive_index::BackupName;
-use crate::fs::{At, AtomicFile, OpenFolder, PathError, ReplacePolicy, remove_stale};
+use crate::fs::{
+    At, AtomicFile, OpenFolder, PathError, ReplacePolicy, create_private_folders, remove_stale,
+};
 
 /// How many hexadecimal digits tell sources of one name apart.
 const DIGITS: usize = 16;
@@ -62,8 +64,7 @@ impl<'a> Cache<'a> {
             .filter(|above| above.exists())
             .try_for_each(trusted)
             .at(folder, "trust")?;
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder).at(folder, "create")?;
+        create_private_folders(folder)?;
         let real = fs::canonicalize(folder).at(folder, "resolve")?;
         real.ancestors().try_for_each(trusted).at(folder, "trust")?;
         fs::set_permissions(&real, Permissions::from_mode(0o700)).at(folder, "close")?;

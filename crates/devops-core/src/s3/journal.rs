@@ -11,9 +11,9 @@
 //! The file is locked while a process works at it, and removed when there is nothing to take up.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -42,7 +42,7 @@ use super::{
     uri::S3Uri,
 };
 use crate::{
-    fs::{At, DirEntryPath, PathError, open_file},
+    fs::{At, DirEntryPath, PathError, create_private_folders, open_file},
     kind::{HasKind, Kind},
     lock::is_unsupported,
 };
@@ -273,7 +273,7 @@ fn path(folder: &Path, job: &Job) -> PathBuf {
 }
 
 fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).at(folder, "create")?;
+    create_private_folders(folder)?;
     let path = path(folder, &job);
     let at = DirEntryPath::in_folder(folder, path.file_name().unwrap_or_default())?;
     let file = loop {

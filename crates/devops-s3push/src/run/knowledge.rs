@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use devops_cli::{Session, user_folder};
 use devops_core::{
     clock::Clock,
-    fs::{PathError, create_folders, parent, read_text, replace},
+    fs::{PathError, create_private_folders, parent, read_text, replace},
     s3::{Conditions, Known, PutOptions, Remembered, Replace, Store},
 };
 
@@ -49,7 +49,7 @@ pub(super) fn keep(
     session: &Session,
 ) -> Result<bool, PathError> {
     let Some(path) = path(store, bucket) else { return Ok(false) };
-    create_folders(parent(&path))?;
+    create_private_folders(parent(&path))?;
     let endpoint = store.address().endpoint_url.as_deref();
     let text = Remembered::new(endpoint, bucket, known, session.clock().now()).text();
     replace(&path, text.as_bytes(), 0o600)?;
