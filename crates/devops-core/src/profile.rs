@@ -92,7 +92,8 @@ pub fn preview(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
 ) -> Result<Preview, ArchiveError> {
-    let options = CreateOptions { source: &source.path, lock: None, ..profile.create.clone() };
+    let (template, any_owner) = (profile.create.clone(), profile.limits.any_owner);
+    let options = CreateOptions { source: &source.path, any_owner, lock: None, ..template };
     let destination = Some((profile.dest, &source.name));
     let summary = preview_create(&options, destination, cancel, on_event)?;
     let mut preview = Preview { summary, prune: None, shrunk: None };

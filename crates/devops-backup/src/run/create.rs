@@ -185,6 +185,7 @@ pub(super) fn options<'a>(
         reuse: !flags.full,
         ignored: IgnoredChanges { inode: flags.ignore_inode, ctime: flags.ignore_ctime },
         reuse_from_any: flags.reuse_from_any,
+        any_owner: false,
         root: Path::new("/"),
         state: None,
         mode: flags.mode,

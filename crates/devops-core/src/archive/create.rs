@@ -55,7 +55,7 @@ pub fn create_in_folder(
     let _lock = lock(options, &opened, cancel, on_event)?;
     let mut destination = Destination::open(folder, name, options.state);
     let origin = origin(options, &source, started);
-    destination.refuse_other_origin(&origin, cancel)?;
+    destination.refuse_other_origin(&origin, options.any_owner, cancel)?;
     remove_stale(&opened, |target| is_of(name, target))?;
     let mut free = name.free_in(&opened, started, options.encryption.is_some());
     let mut next = || free.next().expect("the names have no end");

@@ -10,7 +10,7 @@ use super::{
     deflate::Level,
     meta::{FileId, Meta},
     newest::{Dated, NewestFirst},
-    ownership::{FolderOwners, mark, verdicts},
+    ownership::{FolderOwners, Named, is_counted, mark, verdicts},
     reuse::{Previous, Trust},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         container::{FOOTER, Footer},
     },
     cancel::Cancel,
-    fs::{PathError, parent},
+    fs::{PathError, open_file, parent},
     verdicts::Verdicts,
 };
 
@@ -59,14 +59,16 @@ impl<'a> Destination<'a> {
     pub(super) fn refuse_other_origin(
         &self,
         ours: &Origin,
+        any_owner: bool,
         cancel: &Cancel,
     ) -> Result<(), ArchiveError> {
-        let mut owners = FolderOwners::of(self.folder)?;
+        let mut owners = FolderOwners::of(self.folder)?.or_any(any_owner);
         for Dated { path, origin, .. } in self.newest_first(ours.started, cancel)? {
             let Ok(stat) = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let meta = Meta::from(stat);
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !owners.count(meta.uid) && !self.verdicts.is_made(&name, &mark(&meta)) {
+            let index = || index_hash(&open_file(&path).ok()?);
+            let archive = Named { path: &path, meta: &meta };
+            if !is_counted(&mut owners, &self.verdicts, &archive, index) {
                 continue;
             }
             match origin {

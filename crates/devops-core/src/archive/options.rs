@@ -34,6 +34,8 @@ pub struct CreateOptions<'a> {
     pub ignored: IgnoredChanges,
     /// Is set to copy also from archives that others could have written.
     pub reuse_from_any: bool,
+    /// Is set if archives of all owners count as earlier ones of the name.
+    pub any_owner: bool,
     /// The root of this host, for its lists of users and groups.
     pub root: &'a Path,
     /// The folder for what this host found out about archives, if there is one.

@@ -24,17 +24,39 @@ pub(super) fn mark(meta: &Meta) -> String {
     )
 }
 
+/// Returns whether an archive counts: by its owner, or because this host remembers making it.
+pub(super) fn is_counted(
+    owners: &mut FolderOwners<'_>,
+    verdicts: &Verdicts,
+    archive: &Named<'_>,
+    index: impl FnOnce() -> Option<[u8; 32]>,
+) -> bool {
+    let Named { path, meta } = archive;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    owners.count(meta.uid)
+        || verdicts.is_made(&name, &mark(meta))
+        || index().is_some_and(|index| verdicts.is_made_with(&name, &index))
+}
+
+/// An archive, as its folder tells of it.
+pub(super) struct Named<'a> {
+    pub(super) path: &'a Path,
+    pub(super) meta: &'a Meta,
+}
+
 /// The owners whose files count in a folder; the one that our own get is found out when it is needed.
 pub(super) struct FolderOwners<'a> {
     folder: &'a Path,
     owners: OwnOwners,
     is_asked: bool,
+    is_any: bool,
 }
 
 impl<'a> FolderOwners<'a> {
     pub(super) fn of(folder: &'a Path) -> Result<Self, PathError> {
         let uid = std::fs::metadata(folder).at(folder, "read")?.uid();
-        Ok(Self { folder, owners: OwnOwners { folder: uid, made: None }, is_asked: false })
+        let owners = OwnOwners { folder: uid, made: None };
+        Ok(Self { folder, owners, is_asked: false, is_any: false })
     }
 
     /// Takes the owner that a file of ours was given in the folder.
@@ -44,8 +66,17 @@ impl<'a> FolderOwners<'a> {
         self
     }
 
+    /// Takes every owner, if `is_any` is set.
+    pub(super) fn or_any(mut self, is_any: bool) -> Self {
+        self.is_any = is_any;
+        self
+    }
+
     /// Returns whether a file of `uid` counts.
     pub(super) fn count(&mut self, uid: u64) -> bool {
+        if self.is_any {
+            return true;
+        }
         let Ok(uid) = u32::try_from(uid) else { return false };
         if !self.owners.count(uid) && !self.is_asked {
             self.is_asked = true;

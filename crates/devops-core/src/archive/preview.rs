@@ -33,7 +33,8 @@ pub fn preview(
         && folder.exists()
     {
         let destination = Destination::open(folder, name, options.state);
-        destination.refuse_other_origin(&origin(options, &source, started), cancel)?;
+        let origin = origin(options, &source, started);
+        destination.refuse_other_origin(&origin, options.any_owner, cancel)?;
         add_own(&mut selection, (folder, name), &source, cancel)?;
     }
     let mut preview = Preview { on_event, tally: Tally::default(), limit: None };

@@ -162,7 +162,7 @@ fn plan(
     if options.policy.is_empty() {
         return Err(EmptyPolicy.into());
     }
-    let owners = FolderOwners::of(options.folder)?;
+    let owners = FolderOwners::of(options.folder)?.or_any(options.any_owner);
     let verdicts = verdicts(options.state, options.folder, options.name);
     let folder = OpenFolder::open_within(options.folder, options.within)?;
     let mut looking = Looking { options, folder, owners, verdicts, cancel };

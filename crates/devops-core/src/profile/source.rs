@@ -96,7 +96,8 @@ impl<'a> Run<'a, '_> {
 
     fn archive(&mut self, source: &ProfileSource) -> Result<Created, ArchiveError> {
         let template = self.profile.create.clone();
-        let options = CreateOptions { source: &source.path, lock: None, ..template };
+        let any_owner = self.profile.limits.any_owner;
+        let options = CreateOptions { source: &source.path, any_owner, lock: None, ..template };
         let (dest, on_event) = (self.profile.dest, &mut *self.on_event);
         let mut tell = |event: CreateEvent<'_>| on_event(ProfileEvent::Create(event));
         create_in_folder(&options, dest, &source.name, self.cancel, &mut tell)

@@ -8,7 +8,7 @@ use crate::{
         ArchiveError,
         index::Index,
         meta::FileId,
-        ownership::{FolderOwners, mark},
+        ownership::{FolderOwners, Named, is_counted, mark},
         reader::{Indexed, Reader},
         stored::{Archive, Stored, sealed_flaw, unread},
         verify::read_all,
@@ -66,12 +66,8 @@ impl Looking<'_> {
         let mark = mark(&meta);
         let Ends { origin, is_sealed, index, mut proof } =
             self.ends(Archive { path: &path, keys: self.options.keys }, meta.id)?;
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_own = self.options.any_owner
-            || self.owners.count(meta.uid)
-            || self.verdicts.is_made(&file_name, &mark)
-            || index.is_some_and(|index| self.verdicts.is_made_with(&file_name, &index));
-        if !is_own {
+        let archive = Named { path: &path, meta: &meta };
+        if !is_counted(&mut self.owners, &self.verdicts, &archive, || index) {
             proof = Proof::Uncounted(format!("it belongs to another user, {}", meta.uid));
         }
         let by_name = || name.time_at(self.options.now.offset());

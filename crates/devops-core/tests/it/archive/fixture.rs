@@ -78,6 +78,7 @@ impl Fixture {
             n_threads: 2,
             reuse: true,
             reuse_from_any: false,
+            any_owner: false,
             root: Path::new("/"),
             state: None,
             mode: 0o600,

@@ -9,7 +9,7 @@ use std::{
 use devops_core::{
     archive::{
         ArchiveError, Candidate, CreateOptions, Fate, Keys, PruneOptions, PrunePlan, Reproducible,
-        plan_prune, remove_pruned,
+        plan_prune, preview, remove_pruned,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -526,4 +526,43 @@ fn only_so_many_go_at_once_the_oldest_first() {
     assert_eq!(removed(&plan), ["backup-2026-11-19.tar.gz", "backup-2026-11-18.tar.gz"]);
     let waiting = plan.candidates.iter().filter(|candidate| candidate.fate == Fate::Postponed);
     assert_eq!(waiting.count(), 2);
+}
+
+#[test]
+fn create_refuses_to_go_on_from_the_archives_that_a_prune_would_count() {
+    if !may_give_away() {
+        return;
+    }
+    let fixture = Fixture::new();
+    fixture.write("a", b"content");
+    let state = fixture.path("state");
+    let first =
+        fixture.create_with(&CreateOptions { state: Some(&state), ..fixture.options() }).unwrap();
+    // Another file, of another user, with the same index.
+    let bytes = fs::read(&first.path).unwrap();
+    fs::remove_file(&first.path).unwrap();
+    write(&first.path, &bytes);
+    chown(&first.path, Some(1234), None).unwrap();
+    let other = |state, any_owner| {
+        let options = CreateOptions { host: "web-2", state, any_owner, ..fixture.options() };
+        let previewed =
+            preview(&options, Some((&fixture.dest, &backup())), &Cancel::new(), &mut |_| {});
+        let is_refused = matches!(previewed, Err(ArchiveError::OtherOrigin { .. }));
+        assert_eq!(is_refused, previewed.is_err());
+        is_refused
+    };
+    let (keys, elsewhere) = (Keys::none(), fixture.path("elsewhere"));
+
+    for (state, any_owner) in
+        [(Some(state.as_path()), false), (None, true), (Some(elsewhere.as_path()), false)]
+    {
+        let plan = fixture.plan(&LAST, &keys, START, |options| {
+            options.state = state;
+            options.any_owner = any_owner;
+            options.remembers = false;
+        });
+
+        assert_eq!(other(state, any_owner), plan.uncounted().next().is_none(), "{state:?}");
+    }
+    assert!(other(None, true) && !other(None, false));
 }

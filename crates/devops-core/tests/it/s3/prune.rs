@@ -62,6 +62,7 @@ fn archive_with(source: &Path, host: &str, day: u8, reproducible: Option<Reprodu
         n_threads: 1,
         reuse: false,
         reuse_from_any: false,
+        any_owner: false,
         root: Path::new("/"),
         state: None,
         mode: 0o600,
