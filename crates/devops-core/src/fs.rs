@@ -29,7 +29,7 @@ mod write_behind;
 pub(crate) use atomic::target_name;
 pub use atomic::{AtomicFile, remove_stale, replace};
 pub use beneath::real_path;
-pub(crate) use destination::RefusedLink;
+pub(crate) use destination::RefusedPath;
 pub use destination::{Destination, OpenFolder, Resolved, Stream, resolve};
 pub(crate) use input::NotRegular;
 pub use input::{Input, open_file, read_input};

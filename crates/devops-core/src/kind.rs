@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::{
     cancel::Cancelled,
-    fs::{NotRegular, RefusedLink},
+    fs::{NotRegular, RefusedPath},
     limits::Limit,
 };
 
@@ -87,7 +87,7 @@ impl Kind {
             if inner.is::<NotRegular>() {
                 return Self::Usage;
             }
-            if inner.is::<RefusedLink>() {
+            if inner.is::<RefusedPath>() {
                 return Self::Denied;
             }
             if inner.is::<Impossible>() {

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     At, DirEntryPath, DirHandle, OpenFolder, PathError, RootedDir,
-    destination::{RefusedLink, refused},
+    destination::{RefusedPath, refused},
 };
 
 impl OpenFolder {
@@ -48,7 +48,7 @@ impl OpenFolder {
     fn below(&self, path: &Path) -> io::Result<PathBuf> {
         let real = real_path(path)?;
         let below = real.strip_prefix(&self.path);
-        below.map(Path::to_owned).map_err(|_| refused(RefusedLink::Outside))
+        below.map(Path::to_owned).map_err(|_| refused(RefusedPath::Outside))
     }
 }
 

@@ -35,12 +35,15 @@ const MAX_LINKS: usize = 40;
 /// The type of the file system that has `/proc/self/fd`, from `linux/magic.h`.
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
-/// A symbolic link stands in a path, and is neither followed nor replaced.
+/// Something stands in a path that is neither followed nor written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RefusedLink {
+pub(crate) enum RefusedPath {
     /// Another user made it, or can put one in its place.
     #[error("it is a symbolic link that another user could have made")]
     Untrusted,
+    /// Another user made the pipe or device, or can put another in its place.
+    #[error("it is a pipe or a device that another user could have put there")]
+    Stream,
     /// What it leads to is not in the folder that must hold it.
     #[error("it leads out of the folder that must hold it")]
     Outside,
@@ -124,7 +127,7 @@ impl Destination {
     pub(super) fn check_no_link(&self) -> Result<(), PathError> {
         let stat = self.at.look().at(&self.path, "replace")?;
         if stat.is_some_and(|stat| kind(&stat) == FileType::Symlink) {
-            return Err(refused(RefusedLink::Below)).at(&self.path, "replace");
+            return Err(refused(RefusedPath::Below)).at(&self.path, "replace");
         }
         Ok(())
     }
@@ -197,7 +200,7 @@ impl OpenFolder {
         let at = DirEntryPath { dir, name };
         match at.look().at(&path, "read")?.map(|stat| kind(&stat)) {
             None | Some(FileType::RegularFile) => Ok(Destination { at, path }),
-            Some(FileType::Symlink) => Err(refused(RefusedLink::Below)).at(path, "replace"),
+            Some(FileType::Symlink) => Err(refused(RefusedPath::Below)).at(path, "replace"),
             Some(_) => Err(refused(NotRegular)).at(path, "replace"),
         }
     }
@@ -224,7 +227,7 @@ pub fn resolve(named: &Path) -> Result<Resolved, PathError> {
         match kind(&stat) {
             FileType::RegularFile => return Ok(Resolved::File(Destination { at, path })),
             FileType::Symlink if !is_trusted(&at, &stat).at(named, "read")? => {
-                return Err(refused(RefusedLink::Untrusted)).at(path, "follow");
+                return Err(refused(RefusedPath::Untrusted)).at(path, "follow");
             }
             // The text of the link is for people: only the kernel can follow it.
             FileType::Symlink if is_in_proc(&at) => {
@@ -235,9 +238,13 @@ pub fn resolve(named: &Path) -> Result<Resolved, PathError> {
                 path = parent(&path).join(OsStr::from_bytes(target.as_bytes()));
             }
             FileType::Fifo | FileType::CharacterDevice
-                if is_trusted(&at, &stat).at(named, "read")? =>
+                if is_trusted(&at, &stat).at(named, "read")?
+                    || is_kept_by_sticky(&at, &stat).at(named, "read")? =>
             {
                 return Ok(stream(at, named, false));
+            }
+            FileType::Fifo | FileType::CharacterDevice => {
+                return Err(refused(RefusedPath::Stream)).at(named, "write to");
             }
             _ => return Err(refused(NotRegular)).at(named, "replace"),
         }
@@ -266,10 +273,21 @@ fn kind(stat: &Stat) -> FileType {
 
 /// Returns whether only we or root can have put there the file of this `stat`.
 fn is_trusted(at: &DirEntryPath, stat: &Stat) -> io::Result<bool> {
-    let is_ours = |uid: u32| uid == 0 || uid == geteuid().as_raw();
     let dir = FileAccess::from(&fstat(at.dir.as_fd())?);
     let is_closed = || Accounts::read(Path::new("/")).other_writers(dir).is_none();
     Ok(is_ours(stat.st_uid) && is_ours(dir.uid) && is_closed())
+}
+
+/// Returns whether a file of ours or root's lies in a sticky folder, such as `/tmp`: others may write
+/// there, but not put another file in its place.
+fn is_kept_by_sticky(at: &DirEntryPath, stat: &Stat) -> io::Result<bool> {
+    let dir = fstat(at.dir.as_fd())?;
+    let is_sticky = Mode::from_raw_mode(dir.st_mode).contains(Mode::SVTX);
+    Ok(is_sticky && is_ours(dir.st_uid) && is_ours(stat.st_uid) && stat.st_nlink == 1)
+}
+
+fn is_ours(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
 }
 
 fn is_in_proc(at: &DirEntryPath) -> bool {

@@ -262,3 +262,36 @@ fn a_long_name_leaves_room_for_a_temporary_one() {
 
     assert_eq!(fs::read(&target).unwrap(), b"new");
 }
+
+#[test]
+fn a_pipe_in_a_folder_of_all_is_written_to_if_only_we_can_have_put_it_there() {
+    let (dir, _) = own_folder();
+    let folder = dir.path().join("shared");
+    fs::create_dir(&folder).unwrap();
+    let pipe = folder.join("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let is_stream = |mode: u32| {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        match resolve(&pipe) {
+            Ok(Resolved::Stream(_)) => true,
+            Ok(Resolved::File(_)) => panic!("a pipe is no file"),
+            Err(error) => {
+                let said = error.source.to_string();
+                assert!(said.contains("a pipe or a device that another user"), "{said}");
+                assert_eq!(error.kind(), Kind::Denied);
+                false
+            }
+        }
+    };
+
+    assert!(is_stream(0o755) && is_stream(0o1777));
+    assert!(!is_stream(0o777));
+    fs::hard_link(&pipe, dir.path().join("other")).unwrap();
+    assert!(!is_stream(0o1777), "it could have been moved there");
+    fs::remove_file(dir.path().join("other")).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&pipe, Some(65_534), None).unwrap();
+        assert!(!is_stream(0o1777) && !is_stream(0o755));
+    }
+}
