@@ -18,7 +18,7 @@ use super::{
     At, Destination, DirEntryPath, OpenFolder, PathError, ReplacePolicy, parent,
     write_behind::WriteBehind,
 };
-use crate::lock::is_unsupported;
+use crate::{cancel::hold_step, lock::is_unsupported};
 
 /// Stands in every temporary name, so that leftovers can be recognized.
 const PARTIAL: &str = ".partial";
@@ -125,6 +125,7 @@ impl AtomicFile {
         if policy == ReplacePolicy::Replace {
             self.target.check_no_link()?;
         }
+        let _step = hold_step();
         self.temp.rename(&self.target.at, policy).at(self.target.path(), "create")?;
         self.file = None;
         self.target.at.sync_dir().at(parent(self.target.path()), "sync")

@@ -295,3 +295,29 @@ fn a_pipe_in_a_folder_of_all_is_written_to_if_only_we_can_have_put_it_there() {
         assert!(!is_stream(0o1777) && !is_stream(0o755));
     }
 }
+
+#[test]
+fn a_file_gets_its_name_before_a_signal_ends_the_process_or_not_at_all() {
+    let (dir, _) = own_folder();
+    let target = dir.path().join("new");
+    let mut file = AtomicFile::create(&target).unwrap();
+    let (sender, begun) = std::sync::mpsc::channel();
+
+    // While this lasts the process may be ended.
+    let unheld = crate::cancel::wait_unheld(std::time::Duration::ZERO);
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(move || {
+            sender.send(()).unwrap();
+            file.commit(0o600, ReplacePolicy::Replace).unwrap();
+        });
+        begun.recv().unwrap();
+        for _ in 0..10_000 {
+            std::thread::yield_now();
+            assert!(!target.exists());
+        }
+        drop(unheld);
+        commit.join().unwrap();
+    });
+
+    assert!(target.exists());
+}
