@@ -130,7 +130,7 @@ impl Config {
             check::project(tool, command, &found.entries)?;
         }
         if is_of_project {
-            self.project = Some(project_of(path)?);
+            self.project = Some(project_of(path, source)?);
         }
         self.entries.extend(found.entries);
         Ok(())
@@ -198,8 +198,8 @@ fn read(path: &Path, is_named: bool) -> Result<Source, Failure> {
     })
 }
 
-fn project_of(file: &Path) -> Result<Project, Failure> {
-    Project::new(parent(file)).map_err(|error| {
+fn project_of(file: &Path, source: &Source) -> Result<Project, Failure> {
+    Project::new(parent(file), source.folder).map_err(|error| {
         Failure::new(Kind::of_io(&error), format!("`{}`: {error}", text::quote(file)))
     })
 }

@@ -57,8 +57,7 @@ impl ProfileTable {
     ///
     /// What was checked by its path is to be reached from there.
     pub fn project(&self) -> Result<Option<OpenFolder>, Failure> {
-        let folder = self.inside.as_ref().map(Project::folder);
-        Ok(folder.map(OpenFolder::open).transpose()?)
+        Ok(self.inside.as_ref().map(Project::open).transpose()?)
     }
 
     /// Refuses a profile of a project that reads or writes outside of it.

@@ -32,6 +32,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) text: String,
     pub(super) owners: Owners,
+    /// The device and inode of its folder.
+    pub(super) folder: (u64, u64),
 }
 
 impl Source {
@@ -46,6 +48,7 @@ impl Source {
             Mode::empty(),
         )
         .at(path, "read")?;
+        let above = fstat(&folder).at(path, "read")?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         let named = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).at(path, "read")?;
         let is_link = FileType::from_raw_mode(named.st_mode) == FileType::Symlink;
@@ -54,7 +57,7 @@ impl Source {
         let owners = Owners {
             file: file.metadata().at(path, "read")?,
             link: is_link.then_some(named.st_uid),
-            folder: fstat(&folder).at(path, "read")?.st_uid,
+            folder: above.st_uid,
         };
         if !is_named && !owners.file.is_file() {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
@@ -62,7 +65,8 @@ impl Source {
         }
         // Signals are not caught yet: they end a wait for a pipe by ending the process.
         let text = Input::new(file, &Cancel::new()).read_text(path, SIZE_LIMIT)?;
-        Ok(Self { path: path.to_owned(), text, owners })
+        let folder = (above.st_dev, above.st_ino);
+        Ok(Self { path: path.to_owned(), text, owners, folder })
     }
 
     /// Returns whether `path` names this file.

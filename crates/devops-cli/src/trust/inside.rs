@@ -6,19 +6,33 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use devops_core::fs::real_path;
+use devops_core::fs::{At, OpenFolder, PathError, real_path};
+use rustix::fs::fstat;
 
 /// The folder of a project file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Project {
     /// Resolved, without links.
     folder: PathBuf,
+    /// The device and inode of the folder that the file was read from.
+    id: (u64, u64),
 }
 
 impl Project {
     /// Returns the project of the file that stands in `folder`.
-    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
-        Ok(Self { folder: folder.canonicalize()? })
+    pub(crate) fn new(folder: &Path, id: (u64, u64)) -> io::Result<Self> {
+        Ok(Self { folder: folder.canonicalize()?, id })
+    }
+
+    /// Opens the folder, if it is still the one that the file was read from.
+    pub(crate) fn open(&self) -> Result<OpenFolder, PathError> {
+        let folder = OpenFolder::open(&self.folder)?;
+        let stat = fstat(&folder).at(&self.folder, "open")?;
+        if (stat.st_dev, stat.st_ino) != self.id {
+            let error = io::Error::other("another folder took its place");
+            return Err(error).at(&self.folder, "open");
+        }
+        Ok(folder)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -59,11 +73,31 @@ fn without_pattern(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::{
-        fs::{File, create_dir_all},
-        os::unix::fs::symlink,
+        fs::{File, create_dir_all, remove_dir},
+        os::unix::fs::{MetadataExt, symlink},
     };
 
     use super::*;
+
+    fn project(folder: &Path) -> Project {
+        let metadata = folder.metadata().unwrap();
+        Project::new(folder, (metadata.dev(), metadata.ino())).unwrap()
+    }
+
+    #[test]
+    fn another_folder_in_its_place_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, other) = (dir.path().join("project"), dir.path().join("other"));
+        create_dir_all(&folder).unwrap();
+        create_dir_all(&other).unwrap();
+        let project = project(&folder);
+
+        assert_eq!(project.open().unwrap().path(), project.folder());
+        remove_dir(&folder).unwrap();
+        symlink(&other, &folder).unwrap();
+
+        assert!(project.open().is_err());
+    }
 
     #[test]
     fn a_path_is_inside_by_where_it_leads() {
@@ -76,7 +110,7 @@ mod tests {
         symlink("../outside", at("project/out")).unwrap();
         symlink("../missing", at("project/dangling")).unwrap();
         symlink("project", at("link")).unwrap();
-        let project = Project::new(&at("link")).unwrap();
+        let project = project(&at("link"));
 
         for inside in
             ["project", "project/a", "project/src/../a", "link/a", "project/new/file", "link/new"]
@@ -102,7 +136,7 @@ mod tests {
     fn a_pattern_is_inside_when_all_that_it_can_match_is() {
         let dir = tempfile::tempdir().unwrap();
         create_dir_all(dir.path().join("project/src")).unwrap();
-        let project = Project::new(&dir.path().join("project")).unwrap();
+        let project = project(&dir.path().join("project"));
         let holds = |path: &str| project.holds_operand(dir.path().join(path).as_os_str());
 
         assert!(holds("project/*.txt"));
