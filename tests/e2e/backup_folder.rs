@@ -120,7 +120,8 @@ fn verify_reads_all_archives_of_a_folder_and_list_remembers_it() {
     let listed = env.run(TOOL, ["list", "vault"]);
 
     damaged.expect_code(10);
-    assert_eq!(damaged.stdout.lines().count(), 2);
+    let of_archives = damaged.stdout.lines().filter(|line| line.contains(".tar.gz: "));
+    assert_eq!(of_archives.count(), 2, "{}", damaged.stdout);
     assert!(
         damaged.stdout.starts_with("vault/backup-2026-11-20.tar.gz: damaged "),
         "{}",
@@ -227,13 +228,13 @@ fn a_newcomer_is_told_what_is_meant() {
         (&["backup", "data", "vault"][..], 2, "'create'"),
         (&["restore", archive, "-C", "x"], 2, "'--to'"),
         (&["restore", archive], 2, "`--to DIR`"),
-        (&["restore", archive, "/b.jpg", "--to", "x"], 5, "try `b.jpg`"),
+        (&["restore", archive, "/b.jpg", "--to", "x"], 0, ""),
         (&["restore", archive, "data/docs/a.txt", "--to", "x"], 5, "try `docs/a.txt`"),
         (&["restore", archive, outside.to_str().unwrap(), "--to", "x"], 5, "try `b.jpg`"),
         (&["restore", archive, "gone", "--to", "x"], 5, "relative to the source"),
         (&["list", archive, "/docs/a.txt"], 0, ""),
         (&["list", archive, "data/docs"], 5, "try `docs`"),
-        (&["cat", archive, "/docs/a.txt"], 5, "try `docs/a.txt`"),
+        (&["cat", archive, "/docs/a.txt"], 0, ""),
         (&["find", "vault", "data/docs"], 5, "try `docs`"),
         (&["create", "data", "data.tar.gz"], 2, "name the folder"),
     ] {

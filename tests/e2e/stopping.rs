@@ -26,21 +26,26 @@ fn hole(env: &TestEnv) {
 fn a_signal_ends_what_goes_through_a_hole() {
     let env = TestEnv::new();
     hole(&env);
-    let commands: [&[&str]; 3] = [
-        &["cat", "holes.tgz", "file"],
-        &["diff", "holes.tgz", "holes.tgz"],
-        &["verify", "holes.tgz", "--against", "holes"],
-    ];
+    let mut command = env.tool("devops-backup");
+    let mut child =
+        command.args(["cat", "holes.tgz", "file"]).stdout(Stdio::null()).spawn().unwrap();
+    wait_until("it computes", || ticks(&child) > 10);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
 
-    for args in commands {
-        let mut command = env.tool("devops-backup");
-        let mut child = command.args(args).stdout(Stdio::null()).spawn().unwrap();
-        wait_until("it computes", || ticks(&child) > 10);
-        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    wait_for_the_end(&mut child);
 
-        wait_for_the_end(&mut child);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
 
-        assert_eq!(child.wait().unwrap().code(), Some(143), "{args:?}");
+#[test]
+fn a_hole_larger_than_any_disk_is_compared_at_once() {
+    let env = TestEnv::new();
+    hole(&env);
+
+    for args in
+        [&["diff", "holes.tgz", "holes.tgz"][..], &["verify", "holes.tgz", "--against", "holes"]]
+    {
+        env.run("devops-backup", args).expect_code(0);
     }
 }
 

@@ -1,7 +1,12 @@
 //! Which entry holds the content of a path: the last of several versions, and behind a hard link the last of
 //! its target that came before it, as a tar makes them one after the other.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use super::{
     ArchiveError,
@@ -29,21 +34,41 @@ pub(super) enum Holder {
     Nothing,
 }
 
-/// A version that is looked for.
+/// A path whose content is looked for.
 struct Wish {
     /// Which of the paths asked for it is for.
     of: usize,
-    path: PathBuf,
+    path: Rc<Path>,
     /// The number of the link that leads here: what comes later counts only where nothing came before.
     before: u64,
-    found: Option<(u64, EntryKind)>,
 }
 
-impl Wish {
-    fn offer(&mut self, number: u64, kind: &EntryKind) {
-        if number < self.before || self.found.is_none() {
-            self.found = Some((number, kind.clone()));
+/// A version of a path; an archive may hold many of one path, with long targets.
+#[derive(Clone)]
+struct Version {
+    number: u64,
+    kind: Rc<EntryKind>,
+}
+
+/// The search for versions of one path, in the order of the archive.
+#[derive(Default)]
+struct Search {
+    /// Those that wait, each with the number it must come before, the smallest last.
+    waiting: Vec<(u64, usize)>,
+    /// The version that came last.
+    current: Option<Version>,
+}
+
+impl Search {
+    /// Takes in the next version; answers those that ask for one before it.
+    fn offer(&mut self, version: Version, answers: &mut Vec<(usize, Option<Version>)>) {
+        while let Some(&(before, of)) = self.waiting.last()
+            && before <= version.number
+        {
+            self.waiting.pop();
+            answers.push((of, Some(self.current.as_ref().unwrap_or(&version).clone())));
         }
+        self.current = Some(version);
     }
 }
 
@@ -56,24 +81,25 @@ pub(super) fn holders(
     cancel: &Cancel,
 ) -> Result<Vec<Holder>, ArchiveError> {
     let mut holders = vec![Holder::Circle; paths.len()];
-    let wish = |(of, path)| Wish { of, path, before: u64::MAX, found: None };
+    let wish = |(of, path): (usize, PathBuf)| Wish { of, path: path.into(), before: u64::MAX };
     let mut wishes: Vec<_> = paths.into_iter().enumerate().map(wish).collect();
     for _ in 0..MAX_LINKS {
         if wishes.is_empty() {
             break;
         }
-        look(archive, &mut wishes, cancel)?;
         let mut next = Vec::new();
-        for Wish { of, found, .. } in wishes {
-            holders[of] = match found {
-                Some((number, EntryKind::HardLink { target })) => {
-                    let path = plain(&target).to_owned();
-                    next.push(Wish { of, path, before: number, found: None });
+        for (of, found) in look(archive, wishes, cancel)? {
+            let Some(Version { number, kind }) = found else {
+                holders[of] = Holder::Nothing;
+                continue;
+            };
+            holders[of] = match &*kind {
+                EntryKind::HardLink { target } => {
+                    next.push(Wish { of, path: plain(target).into(), before: number });
                     Holder::Circle
                 }
-                Some((number, kind)) if kind.has_content() => Holder::File(number),
-                Some((_, kind)) => Holder::Other(kind),
-                None => Holder::Nothing,
+                kind if kind.has_content() => Holder::File(number),
+                kind => Holder::Other(kind.clone()),
             };
         }
         wishes = next;
@@ -81,28 +107,43 @@ pub(super) fn holders(
     Ok(holders)
 }
 
-/// Walks all entries once, in the index or past any damage.
-fn look(archive: Archive<'_>, wishes: &mut [Wish], cancel: &Cancel) -> Result<(), ArchiveError> {
-    let mut by_path = BTreeMap::<PathBuf, Vec<usize>>::new();
-    for (n, wish) in wishes.iter().enumerate() {
-        by_path.entry(wish.path.clone()).or_default().push(n);
+/// Walks all entries once, in the index or past any damage; returns what was found for each wish.
+fn look(
+    archive: Archive<'_>,
+    wishes: Vec<Wish>,
+    cancel: &Cancel,
+) -> Result<Vec<(usize, Option<Version>)>, ArchiveError> {
+    let mut searches = BTreeMap::<Rc<Path>, Search>::new();
+    for Wish { of, path, before } in wishes {
+        searches.entry(path).or_default().waiting.push((before, of));
     }
+    for search in searches.values_mut() {
+        search.waiting.sort_unstable_by_key(|&(before, _)| Reverse(before));
+    }
+    let mut answers = Vec::new();
     let mut offer = |number, entry: &Entry| {
-        for &n in by_path.get(plain(&entry.path)).into_iter().flatten() {
-            wishes[n].offer(number, &entry.kind);
+        if let Some(search) = searches.get_mut(plain(&entry.path))
+            && !search.waiting.is_empty()
+        {
+            let kind = Rc::new(entry.kind.clone());
+            search.offer(Version { number, kind }, &mut answers);
         }
     };
     if let Some(indexed) = Indexed::open(&Stored::open_tolerant(archive)?) {
         for entry in indexed.index.entries() {
             offer(entry.n, &entry.record.entry);
         }
-        return Ok(cancel.check()?);
-    }
-    let mut reader = Salvage::open(archive, None, cancel)?;
-    while let Some(found) = reader.next()? {
-        if let Found::Entry(entry) = found {
-            offer(reader.number(), &entry);
+        cancel.check()?;
+    } else {
+        let mut reader = Salvage::open(archive, None, cancel)?;
+        while let Some(found) = reader.next()? {
+            if let Found::Entry(entry) = found {
+                offer(reader.number(), &entry);
+            }
         }
     }
-    Ok(())
+    for Search { waiting, current } in searches.into_values() {
+        answers.extend(waiting.into_iter().map(|(_, of)| (of, current.clone())));
+    }
+    Ok(answers)
 }

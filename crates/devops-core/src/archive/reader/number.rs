@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn digits_behind_nuls_are_doubtful_and_what_gnu_tar_makes_of_them() {
         for (field, expected) in [
-            (&b"\0000644\0"[..], 0o644),
-            (b"\0\0000644", 0),
+            (&b"\x00000644\0"[..], 0o644),
+            (b"\0\x00000644", 0),
             (b"\0\0\0\0\0\0\x002000\0", 0),
             (b"\0\x80\0\0\x01\0", 256),
             (b"\x81\0\0\0", 1 << 24),

@@ -437,7 +437,7 @@ fn a_disk_image_that_begins_with_zeros_is_no_archive() {
     let fixture = Fixture::new();
     let path = fixture.path("x");
     // The descriptors of an ISO 9660 image begin behind 32 KiB of zeros.
-    let image = [&[0; 32 << 10][..], b"\x01CD001\x01", &[7; 4000]].concat();
+    let image = [&vec![0; 32 << 10][..], b"\x01CD001\x01", &[7; 4000]].concat();
     for bytes in [image.clone(), gzip(&image)] {
         write(&path, &bytes);
 

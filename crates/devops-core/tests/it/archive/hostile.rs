@@ -221,7 +221,7 @@ fn every_number_of_a_header_is_doubted() {
         |header| header.as_old_mut().uid = *b"\0\0\x001000\0",
         |header| header.as_old_mut().gid = *b"\x81\0\0\0\0\0\0\x01",
         |header| header.as_old_mut().mtime = *b"\0\0\0\0\0\0\0\x001234",
-        |header| header.as_old_mut().size = *b"\00000000003\0",
+        |header| header.as_old_mut().size = *b"\x000000000003\0",
     ];
     for change in changes {
         let fixture = Fixture::new();

@@ -23,7 +23,7 @@ fn piped(bytes: Vec<u8>) -> Keys {
 fn a_whole_archive_in_a_pipe_is_one_with_its_index() {
     let fixture = Fixture::new();
     fixture.write("a", b"1");
-    fixture.write("large", &[7; 3_000_000]);
+    fixture.write("large", &vec![7; 3_000_000]);
     fs::hard_link(fixture.source.join("a"), fixture.source.join("b")).unwrap();
     let created = fixture.create();
     let keys = piped(fs::read(&created.path).unwrap());
