@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{Write, pipe},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use devops_e2e::{Running, TestEnv, finish, wait_until};
@@ -18,6 +18,8 @@ fn hole(env: &TestEnv) {
     let file = File::create(env.write("holes/file", "")).unwrap();
     // Not every file system takes files of this size.
     file.set_len(2 << 40).or_else(|_| file.set_len(1 << 40)).unwrap();
+    // A tar of this sort has whole seconds.
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(400_000)).unwrap();
     finish(env.program("tar").args(["-S", "-czf", "holes.tgz", "-C", "holes", "file"]))
         .expect_code(0);
 }

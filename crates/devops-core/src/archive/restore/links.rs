@@ -64,7 +64,8 @@ impl Restorer<'_> {
                 Ok(Some(notes)) => self.count(&entry, Ok(notes))?,
                 Ok(None) => {
                     let EntryKind::HardLink { target } = &entry.kind else { continue };
-                    size += 512 + 3 * (target.as_os_str().len() + entry.path.as_os_str().len());
+                    // Each stands in the entry, in what is looked for and in what is found, and lists grow.
+                    size += 512 + 8 * (target.as_os_str().len() + entry.path.as_os_str().len());
                     waiting.push(entry);
                 }
                 Err(trouble) => self.trouble(&entry.path, trouble)?,
