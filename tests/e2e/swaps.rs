@@ -180,7 +180,9 @@ fn restore_writes_nothing_outside() {
     env.write("source/d/f", "restored");
     env.write("source/a.txt", "restored");
     // Owners come back as well, and the folder must stay the stranger's.
-    ["source", "source/d"].iter().for_each(|folder| give_away(&env.path(folder)));
+    for folder in ["source", "source/d"] {
+        give_away(&env.path(folder));
+    }
     env.run("devops-backup", ["create", "source", "archives"]).expect_code(0);
     fs::create_dir(env.path("theirs/d")).unwrap();
     let pairs = [scene.pair("d", ""), scene.pair("a.txt", "a.txt")];
