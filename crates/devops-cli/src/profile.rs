@@ -55,7 +55,7 @@ impl ProfileTable {
 
     /// Opens the folder of the project that the profile may not leave, if its file is a project's.
     ///
-    /// What was checked by its path is to be reached from there.
+    /// A path that was checked is reached from there.
     pub fn project(&self) -> Result<Option<OpenFolder>, Failure> {
         Ok(self.inside.as_ref().map(Project::open).transpose()?)
     }

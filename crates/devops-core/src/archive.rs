@@ -150,7 +150,7 @@ pub enum ArchiveError {
         newest: PathBuf,
         /// Where it came from.
         found: Box<Origin>,
-        /// Whether it came from another machine of the same name.
+        /// Is set if it came from another machine of the same name.
         is_other_machine: bool,
     },
     /// Only folders and regular files can be backed up, and only files have content to write out.

@@ -79,9 +79,9 @@ pub fn run(
 pub struct Preview {
     /// What would go into its archive.
     pub summary: CreateSummary,
-    /// What of its earlier archives would go; `None` without retention, and where the source shrank.
+    /// The earlier archives of it that would go; `None` without retention, and if the source shrank.
     pub prune: Option<PrunePlan>,
-    /// What the source lost, if that is more than it may.
+    /// The loss of the source, if it is more than it may be.
     pub shrunk: Option<Shrunk>,
 }
 

@@ -37,7 +37,7 @@ const DIGITS: usize = 32;
 pub struct Verdicts {
     file: Option<StateFile>,
     known: BTreeMap<String, Known>,
-    /// What the file knew when it was read.
+    /// The content of the file when it was read.
     read: BTreeMap<String, Known>,
 }
 
@@ -82,7 +82,7 @@ struct Made {
 /// The last result of proving an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict<'a> {
-    /// When it was proven.
+    /// The time at which it was proven.
     pub time: OffsetDateTime,
     /// The flaw that was found, if there is one.
     pub flaw: Option<&'a str>,

@@ -23,7 +23,7 @@ use wire::{Body, Request};
 mod tree;
 mod wire;
 
-/// What a file system does not do.
+/// The abilities that a file system lacks.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is missing by itself")]
 pub struct Quirks {

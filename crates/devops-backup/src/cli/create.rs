@@ -37,7 +37,7 @@ fn parse_file_name(text: &str) -> Result<String, &'static str> {
     is_name.then(|| text.to_owned()).ok_or("it is not the name of a file")
 }
 
-/// How an archive is made, by `create` or by a profile.
+/// The settings of an archive, for `create` and for profiles.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct CreateFlags {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// What opens encrypted archives.
+/// The keys for encrypted archives.
 #[derive(Args, Debug)]
 pub(crate) struct KeyFlags {
     /// Open with the secret keys of age in a file, AGE-SECRET-KEY-1..., one a line

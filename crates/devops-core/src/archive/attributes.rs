@@ -42,7 +42,7 @@ const MAX_OF_ENTRY: usize = 960 << 10;
 const WITHOUT_PROC: &str =
     "without /proc, attributes of this and other links, FIFOs and devices cannot be read";
 
-/// What is said where attributes of `trusted.*` cannot be seen.
+/// The remark that attributes of `trusted.*` cannot be seen.
 pub(super) const UNSEEN: &str =
     "attributes of trusted.* are not in the archive: only root sees them, with CAP_SYS_ADMIN";
 /// The bit of that capability (capabilities(7)).

@@ -30,7 +30,7 @@ pub(super) struct Listed {
     pub(super) entry: Entry,
     /// The hash of its content, if it has some: out of the index, or computed where that was asked.
     pub(super) hash: Option<ContentHash>,
-    /// What its attributes are told by; `None` where the archive does not say, or cannot.
+    /// The digest of its attributes; `None` if the archive does not say it, or cannot.
     pub(super) attributes: Option<Digest>,
 }
 

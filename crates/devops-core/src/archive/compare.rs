@@ -54,7 +54,7 @@ pub struct Comparison {
     pub n_entries: u64,
     /// What of the folder could not be read.
     pub unreadable: Vec<LeftOut>,
-    /// What was not compared.
+    /// The things that were not compared.
     pub notes: Vec<&'static str>,
 }
 
@@ -72,7 +72,7 @@ struct Facts {
     size: u64,
     /// The hash of its content; `None` when it has none.
     hash: Option<ContentHash>,
-    /// What its attributes are told by; `None` when that is not known.
+    /// The digest of its attributes; `None` if that is not known.
     attributes: Option<Digest>,
 }
 

@@ -15,12 +15,12 @@ use blake3::{
 
 use super::index::Hash;
 
-/// How many bytes of holes are hashed as zeros: that takes about a second.
+/// The most bytes of holes that are hashed as zeros: that takes about a second.
 const MAX_HOLES: u64 = 1 << 30;
-/// What lies between holes is compared in blocks of this size, wherever the holes begin and end.
+/// The size of the blocks in which the parts between holes are compared, wherever the holes begin and end.
 const BLOCK: usize = 64 << 10;
 
-/// What tells a content from others.
+/// The hash that tells a content from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContentHash {
     /// The BLAKE3 of all of it.

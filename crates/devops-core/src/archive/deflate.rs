@@ -132,7 +132,7 @@ pub(super) struct Packer {
     storer: Compressor,
     /// Finds out; `None` where every byte counts.
     trial: Option<Compressor>,
-    /// Where pieces are compressed before their size is known.
+    /// The buffer that pieces are compressed into before their size is known.
     scratch: Vec<u8>,
 }
 

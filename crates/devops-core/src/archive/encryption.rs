@@ -108,7 +108,7 @@ fn secret(passphrase: &Secret) -> Result<SecretString, BadKey> {
     Ok(SecretString::from(passphrase.to_owned()))
 }
 
-/// What opens archives that do not open by their path alone: encrypted ones, and those from a pipe.
+/// The keys for archives that do not open by their path alone: encrypted ones, and those from a pipe.
 #[derive(Clone)]
 pub struct Keys {
     identities: Vec<Arc<dyn Identity + Send + Sync>>,

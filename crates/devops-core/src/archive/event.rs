@@ -7,7 +7,7 @@ use std::{
 
 use crate::{fs::PathError, lock::LockEvent, retention::SourceSize};
 
-/// What happens while an archive is made.
+/// An event while an archive is made.
 #[derive(Debug)]
 pub enum CreateEvent<'a> {
     /// The source has about this many bytes of content.
@@ -37,13 +37,13 @@ pub enum CreateEvent<'a> {
 pub struct LeftOut {
     /// The path from the source on.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Whether the archive is partial for it; a socket, say, is none.
+    /// Is set if the archive is partial for it; for a socket, say, it is not.
     pub is_fault: bool,
 }
 
-/// What an archive holds.
+/// The content of an archive, in figures.
 #[derive(Debug, Default)]
 pub struct CreateSummary {
     /// The bytes of content.
@@ -56,15 +56,15 @@ pub struct CreateSummary {
     pub n_entries: u64,
     /// The number of regular files among them, without further names of one.
     pub n_files: u64,
-    /// What is not in the archive.
+    /// The things that are not in the archive.
     pub skipped: Vec<LeftOut>,
-    /// What changed while being read, or is another than before without a sign of change.
+    /// The files that changed while being read, or are others than before without a sign of change.
     pub changed: Vec<LeftOut>,
     /// The patterns that were to leave something out, and matched nothing.
     pub unmatched: Vec<String>,
     /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
     pub sha256: Option<String>,
-    /// How long it took.
+    /// The time it took.
     pub elapsed: Duration,
 }
 
@@ -95,6 +95,6 @@ pub(super) fn source_size(n_entries: u64, n_bytes: u64) -> SourceSize {
 pub struct Created {
     /// Its path.
     pub path: PathBuf,
-    /// What it holds.
+    /// Its content, in figures.
     pub summary: CreateSummary,
 }

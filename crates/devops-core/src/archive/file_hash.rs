@@ -12,7 +12,7 @@ use super::{
 };
 use crate::cancel::Cancel;
 
-/// How much is read at once.
+/// The bytes that are read at once.
 const BUFFER: usize = 128 << 10;
 
 /// Hashes no more than `size` bytes of a file, since it may grow without end, in the way in which the hash to

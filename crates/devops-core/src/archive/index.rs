@@ -194,7 +194,7 @@ pub(super) struct Index {
     pub(super) n_entries: u64,
     /// The bytes of all contents.
     pub(super) n_content: u64,
-    /// Whether the entries say of their owners' names and of their attributes: older ones do not.
+    /// Is set if the entries tell the names of their owners and their attributes: older ones do not.
     pub(super) has_attributes: bool,
     is_same_compressor: bool,
     raw: Vec<u8>,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{clock::Clock, fs::OpenFolder, lock::LockRequest};
 
-/// What to archive, and how.
+/// The settings of an archive.
 #[derive(Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CreateOptions<'a> {
@@ -18,19 +18,19 @@ pub struct CreateOptions<'a> {
     pub stream: Option<Stream<'a>>,
     /// The folder that must hold the source and the archives, wherever links lead; `None` for any.
     pub within: Option<&'a OpenFolder>,
-    /// What to leave out.
+    /// The patterns for things to leave out.
     pub excludes: Excludes,
-    /// Which marks in the source leave things out as well.
+    /// The marks in the source that leave things out as well.
     pub marks: Marks,
-    /// Whether to stay on the source's file system.
+    /// Is set to stay on the source's file system.
     pub one_file_system: bool,
-    /// How hard to compress.
+    /// The compression level.
     pub level: Level,
-    /// How many threads compress; the bytes do not depend on it.
+    /// The number of threads that compress; the bytes do not depend on it.
     pub n_threads: usize,
-    /// Whether to copy what is unchanged from an earlier archive of the name.
+    /// Is set to copy what is unchanged from an earlier archive of the name.
     pub reuse: bool,
-    /// What may differ about a file that counts as unchanged.
+    /// The differences of a file that still counts as unchanged.
     pub ignored: IgnoredChanges,
     /// Is set to copy also from archives that others could have written.
     pub reuse_from_any: bool,
@@ -44,9 +44,9 @@ pub struct CreateOptions<'a> {
     pub mode: u32,
     /// The group of the archive; `None` leaves it as the folder has it.
     pub group: Option<u32>,
-    /// How long repeated reads of files that change, and the pauses between them, may take in all.
+    /// The time that repeated reads of files that change, and the pauses between them, may take in all.
     pub patience: Duration,
-    /// Whether to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`].
+    /// Is set to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`](super::CreateEvent::Total).
     pub estimate: bool,
     /// The name of this host, recorded in the archive, or the one that it is given.
     pub host: &'a str,
@@ -61,17 +61,17 @@ pub struct CreateOptions<'a> {
     pub clock: &'a dyn Clock,
     /// Whom to encrypt it to; `None` leaves it readable.
     pub encryption: Option<&'a Recipients>,
-    /// Where plain copies are, for encrypted archives to be made from; `None` keeps none.
+    /// The folder of plain copies, for encrypted archives to be made from; `None` keeps none.
     pub copies: Option<PlainCopies<'a>>,
-    /// Whether to hash the archive for [`CreateSummary::sha256`].
+    /// Is set to hash the archive for [`CreateSummary::sha256`](super::CreateSummary::sha256).
     pub sha256: bool,
     /// Stands between the archive and the files.
     pub layer: &'a dyn FileLayer,
-    /// How to lock the folder meanwhile; `None` where the caller has locked it, or does without.
+    /// The request for the lock of the folder; `None` if the caller has locked it, or does without.
     pub lock: Option<LockRequest<'a>>,
 }
 
-/// What may differ about a file that counts as unchanged, for file systems that make it up.
+/// The differences of a file that still counts as unchanged, for file systems that make them up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IgnoredChanges {
     /// The number of the inode: a file that replaced another of its size and times is not seen.
@@ -81,7 +81,7 @@ pub struct IgnoredChanges {
     pub ctime: bool,
 }
 
-/// How to make the same bytes from the same files anywhere: owners 0, no host, source or time.
+/// The settings for the same bytes from the same files anywhere: owners 0, no host, source or time.
 #[derive(Clone, Copy, Debug)]
 pub struct Reproducible {
     /// Later modification times, in seconds since 1970, are set to this one.

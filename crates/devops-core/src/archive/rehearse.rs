@@ -31,7 +31,7 @@ use sample::Sample;
 /// The beginning of the names of the private folders.
 const PREFIX: &str = "devops-rehearsal-";
 
-/// What to rehearse, and where.
+/// A request for a rehearsal.
 #[derive(Clone, Copy, Debug)]
 pub struct RehearsalRequest<'a> {
     /// The archive.
@@ -59,7 +59,7 @@ pub struct Rehearsed {
     pub n_bytes: u64,
     /// The number of those that were compared with the source as well.
     pub n_like_source: u64,
-    /// What is not as the archive or the source says.
+    /// The things that are not as the archive or the source says.
     pub differences: Vec<LeftOut>,
 }
 

@@ -27,7 +27,7 @@ use crate::{
 /// The entries that are needed, by number and path.
 pub(super) type IsWanted<'a> = &'a mut dyn FnMut(u64, &Path) -> bool;
 
-/// What comes next.
+/// The next thing that is found.
 pub(super) enum Found {
     /// An entry; its content may still turn out to be lost.
     Entry(Entry),
@@ -39,7 +39,7 @@ pub(super) enum Found {
 pub(super) struct Lost {
     /// Its path, where anything knows it.
     pub(super) path: Option<PathBuf>,
-    /// Why.
+    /// The reason.
     pub(super) reason: String,
 }
 
@@ -49,13 +49,13 @@ pub(super) struct Salvage {
     /// The entries to come, by the index.
     expected: Option<Expected>,
     cancel: Cancel,
-    /// Whether other archives stand in for what is damaged.
+    /// Is set if other archives stand in for what is damaged.
     is_healing: bool,
     /// The number of the current entry.
     number: u64,
     /// Entries before this number came already.
     first: u64,
-    /// Whether the content of the current entry could not be read to its end.
+    /// Is set if the content of the current entry could not be read to its end.
     is_broken: bool,
     is_over: bool,
     n_lost: u64,

@@ -11,7 +11,7 @@ use super::{
     mount::FileSystem,
 };
 
-/// Why a folder is stored empty that is on another file system.
+/// The reason for which a folder on another file system is stored empty.
 pub(super) const ELSEWHERE: &str = "on another file system";
 
 /// What belongs into a backup.

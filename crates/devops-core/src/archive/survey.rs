@@ -20,15 +20,15 @@ use crate::cancel::Cancel;
 /// The most bytes the list of what is lost takes: an archive may hold millions of entries.
 const MAX_LIST: usize = 8 << 20;
 
-/// What is lost of an archive.
+/// The damage of an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
     /// The entries that are lost, or not whole, and why: the first 8 MiB of the list. What has no name any
     /// more stands there under that of the archive.
     pub lost: Vec<LeftOut>,
-    /// How many there are in all.
+    /// The number of them in all.
     pub n_lost: usize,
-    /// Which other archives have what is damaged.
+    /// The other archives that have what is damaged.
     pub healed: Vec<Healed>,
     list_size: usize,
 }

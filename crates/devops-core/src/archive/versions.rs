@@ -18,10 +18,10 @@ use super::{
 };
 use crate::cancel::Cancel;
 
-/// How many hard links are followed, each to an earlier name: more is a circle.
+/// The number of hard links that are followed, each to an earlier name: more is a circle.
 const MAX_LINKS: usize = 16;
 
-/// What holds the content of a path.
+/// The holder of the content of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     /// The entry of this number.
@@ -36,7 +36,7 @@ pub(super) enum Holder {
 
 /// A path whose content is looked for.
 struct Wish {
-    /// Which of the paths asked for it is for.
+    /// The number of the path it is for, among those asked for.
     of: usize,
     path: Rc<Path>,
     /// The number of the link that leads here: what comes later counts only where nothing came before.

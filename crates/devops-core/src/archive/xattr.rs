@@ -37,7 +37,7 @@ pub(super) fn is_list(name: &[u8]) -> bool {
     LISTS.iter().any(|(list, _)| *list == name)
 }
 
-/// What tells the attributes of one entry from those of another: the first half of a BLAKE3.
+/// The digest that tells the attributes of one entry from those of another: the first half of a BLAKE3.
 pub(super) type Digest = [u8; 16];
 
 /// The digest of no attributes.

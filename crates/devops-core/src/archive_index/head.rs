@@ -29,7 +29,7 @@ pub(crate) struct Made {
     pub(crate) level: u8,
     pub(crate) compressor: u64,
     pub(crate) is_reproducible: bool,
-    /// Whether entries say of their owners' names and of their attributes.
+    /// Is set if entries tell the names of their owners and their attributes.
     pub(crate) has_attributes: bool,
     /// Seconds and nanoseconds.
     pub(crate) started: (i64, u32),

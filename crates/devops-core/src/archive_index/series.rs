@@ -9,7 +9,7 @@ use std::{
 
 use super::Origin;
 
-/// What all archives of a series have in common, beside their name.
+/// The things that all archives of a series have in common, beside their name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {
     /// The name of the host.

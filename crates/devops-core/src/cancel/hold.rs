@@ -63,7 +63,7 @@ struct State {
     n_steps: usize,
     n_children: usize,
     n_cleanups: usize,
-    /// When the last child or clean-up ended.
+    /// The time at which the last child or clean-up ended.
     last_end: Option<Instant>,
     /// The time is over, and the step under way is the last.
     is_ending: bool,

@@ -44,7 +44,7 @@ pub(crate) enum RefusedPath {
     /// Another user made the pipe or device, or can put another in its place.
     #[error("it is a pipe or a device that another user could have put there")]
     Stream,
-    /// What it leads to is not in the folder that must hold it.
+    /// It leads to something that is not in the folder that must hold it.
     #[error("it leads out of the folder that must hold it")]
     Outside,
     /// Links are not followed below the folder a user named.

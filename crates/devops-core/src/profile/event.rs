@@ -11,7 +11,7 @@ use crate::{
     lock::LockEvent,
 };
 
-/// What happens while a profile runs.
+/// An event while a profile runs.
 pub enum ProfileEvent<'a> {
     /// A source is about to be backed up.
     Begun(&'a ProfileSource),

@@ -13,22 +13,22 @@ use crate::{
     retention::{KeepPolicy, SHRINK_LIMIT},
 };
 
-/// What a profile backs up, where to, and what happens around it.
+/// A profile: its sources, its destination, and the commands around the work.
 #[derive(Clone)]
 pub struct Profile<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What is backed up, each under a name of its own.
+    /// The sources, each under a name of its own.
     pub sources: &'a [ProfileSource],
     /// The folder for the archives, made if missing.
     pub dest: &'a Path,
-    /// How each archive is made; the source and the lock are set for each.
+    /// The settings of each archive; the source and the lock are set for each.
     pub create: CreateOptions<'a>,
-    /// Whether each archive is read again, once it is there.
+    /// Is set if each archive is read again, once it is there.
     pub verify: bool,
-    /// What opens the archives, if they are encrypted.
+    /// The keys for the archives, if they are encrypted.
     pub keys: &'a Keys,
-    /// What is kept; an empty policy keeps everything.
+    /// The policy for the archives to keep; an empty one keeps everything.
     pub keep: KeepPolicy,
     /// The archives that count beside the usual ones, and the most that one run may remove.
     pub limits: PruneLimits,
@@ -59,7 +59,7 @@ pub struct Hooks {
     pub on_failure: Vec<String>,
     /// Run at the end, all of them, whatever happened.
     pub finally: Vec<String>,
-    /// How long one command may run; its whole process group is ended then.
+    /// The time that one command may run; its whole process group is ended then.
     pub timeout: Option<Duration>,
 }
 
@@ -101,18 +101,18 @@ pub struct Rehearsal<'a> {
 /// A folder or file of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileSource {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// The name of its archives.
     pub name: BackupName,
 }
 
-/// What a run needs to know beside its profile.
+/// The facts that a run needs beside its profile.
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
     /// This process, as others see it that want the same destination.
     pub holder: &'a Holder,
-    /// How long to wait for others to leave the destination.
+    /// The time to wait for others to leave the destination.
     pub lock_wait: Duration,
     /// Returns the exit code that a sort of trouble leads to.
     pub exit_code: &'a dyn Fn(Kind) -> u8,

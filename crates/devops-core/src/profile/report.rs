@@ -90,7 +90,7 @@ pub struct Report {
     pub sources: Vec<SourceReport>,
     /// How many archives of these sources there are now.
     pub n_archives: usize,
-    /// The bytes that are free in their folder now; `None` where nobody knows.
+    /// The bytes that are free in their folder now; `None` if that is not known.
     pub free_bytes: Option<u64>,
     /// What became of earlier archives; `None` when nothing was pruned.
     pub pruned: Option<Pruned>,
@@ -109,7 +109,7 @@ pub struct SourceReport {
     pub created: Option<Created>,
     /// Why there is none, or none that can be relied on.
     pub error: Option<String>,
-    /// What the source lost, if that is more than it may.
+    /// The loss of the source, if it is more than it may be.
     pub shrunk: Option<Shrinkage>,
     /// The result of restoring a part of the archive, where that was asked for.
     pub rehearsed: Option<Rehearsed>,
@@ -118,7 +118,7 @@ pub struct SourceReport {
 /// A source that lost more than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shrinkage {
-    /// What it lost.
+    /// Its loss.
     pub shrunk: Shrunk,
     /// Is set if a person accepted it; else nothing old of the source goes.
     pub is_accepted: bool,

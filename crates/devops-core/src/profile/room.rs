@@ -50,7 +50,7 @@ impl fmt::Display for Shortage {
 }
 
 /// Compares the free space of the destination with the last archive of each source; `None` where the next
-/// ones fit, or nobody knows.
+/// ones fit, or that is not known.
 pub(super) fn shortage(profile: &Profile<'_>) -> Result<Option<Shortage>, PathError> {
     let dest = profile.dest;
     let now = profile.create.clock.now();

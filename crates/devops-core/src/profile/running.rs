@@ -21,7 +21,7 @@ pub(super) struct Run<'a, 'b> {
     pub(super) cancel: &'a Cancel,
     pub(super) on_event: &'b mut dyn FnMut(ProfileEvent<'_>),
     pub(super) report: Report,
-    /// How many archives of each source are gone already.
+    /// The number of archives of each source that are gone already.
     pub(super) n_removed: Vec<usize>,
 }
 
@@ -42,9 +42,9 @@ impl<'a, 'b> Run<'a, 'b> {
         self.report.status = Status::Failed;
     }
 
-    /// Fails while somebody else is at work in the destination, before anything is begun.
+    /// Fails while another process is at work in the destination, before anything is begun.
     ///
-    /// What else is wrong with the destination may be what a hook is there to mend.
+    /// A hook may be there to mend anything else that is wrong with the destination.
     pub(super) fn look_for_lock(&mut self) -> Result<(), LockError> {
         if !self.profile.dest.is_dir() {
             return Ok(());
@@ -124,7 +124,7 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
-    /// Tells those who watch; nobody who cannot be reached makes the backup worse.
+    /// Tells those who watch; a failure to reach them does not make the backup worse.
     pub(super) fn tell(&mut self) {
         let json = self.report.to_json(self.exit_code());
         if let Some(dir) = &self.profile.metrics_dir

@@ -32,12 +32,12 @@ pub struct EarlierSize {
     pub size: Option<SourceSize>,
 }
 
-/// What a source lost.
+/// The loss of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shrunk {
     /// The most entries and the most bytes that one of the earlier archives has.
     pub before: SourceSize,
-    /// What the source has now.
+    /// The size of the source now.
     pub now: SourceSize,
 }
 

@@ -168,7 +168,7 @@ pub fn preview_get<'a>(
     })
 }
 
-/// Returns what [`get_stream`](super::get_stream) would do, without doing it.
+/// Returns what [`get_stream`](super::get_stream()) would do, without doing it.
 pub fn preview_stream<'a>(
     link: Link<'a>,
     uri: &'a S3Uri,

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-/// What stands before every request and every answer.
+/// The headers of every request and every answer.
 const IN_HEADER: usize = 40;
 const OUT_HEADER: u32 = 16;
 /// The largest write.

@@ -53,7 +53,7 @@ pub enum ArchiveState {
 /// A proof of an archive by this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proven {
-    /// When it was proven.
+    /// The time at which it was proven.
     pub time: OffsetDateTime,
     /// Is set if every byte was read; else its index and a few segments were.
     pub is_whole: bool,

@@ -30,7 +30,7 @@ pub struct Version<'a> {
     pub kind: &'a EntryKind,
     /// The bytes of its content.
     pub size: u64,
-    /// When that last changed.
+    /// The time at which that last changed.
     pub mtime: Timestamp,
     /// The BLAKE3 of its content, of a file that is not empty.
     pub hash: Option<&'a [u8; 32]>,

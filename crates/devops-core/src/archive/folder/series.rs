@@ -97,7 +97,7 @@ pub enum ChoiceError {
     NoneBefore {
         /// The folder.
         folder: PathBuf,
-        /// When the oldest was made.
+        /// The time at which the oldest was made.
         oldest: OffsetDateTime,
     },
     /// There are several series, and the newest of all would be of any.

@@ -3,11 +3,11 @@
 /// A glob, as the tokens that match one byte each and those that match many.
 #[derive(Debug)]
 pub(super) struct Glob {
-    /// What a text begins with: each token one byte.
+    /// The beginning of a text: each token one byte.
     head: Vec<Token>,
     /// The rest, which begins with a token for many bytes, if there is one.
     middle: Vec<Token>,
-    /// What a text ends with: each token one byte.
+    /// The end of a text: each token one byte.
     tail: Vec<Token>,
 }
 

@@ -41,7 +41,7 @@ const HAS_NAMES: u8 = 0x40;
 const HAS_ATTRIBUTES: u8 = 0x80;
 const KIND: u8 = 0x0f;
 
-/// What is not written again when it is the same as in the record before.
+/// The parts that are not written again if they are the same as in the record before.
 #[derive(Clone, Default)]
 pub(super) struct Last {
     path: Vec<u8>,
@@ -60,7 +60,7 @@ pub(in crate::archive) struct Record {
     pub(in crate::archive) identity: Option<Identity>,
     /// The ranges of the content that are holes in the source.
     pub(in crate::archive) holes: Vec<Range<u64>>,
-    /// What its attributes are told by.
+    /// The digest of its attributes.
     pub(in crate::archive) attributes: Digest,
 }
 

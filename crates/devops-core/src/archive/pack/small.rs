@@ -54,7 +54,7 @@ struct Read {
     faults: Vec<String>,
     /// What happened to it meanwhile.
     change: Option<&'static str>,
-    /// Whether it gave fewer or more bytes than its size promised.
+    /// Is set if it gave fewer or more bytes than its size promised.
     is_unfit: bool,
 }
 

@@ -73,9 +73,9 @@ pub(in crate::archive) struct Entries<R> {
     global: Records,
     owner_names: OwnerNames,
     ending: Option<Ending>,
-    /// What was read ahead in search of a header, and is read again.
+    /// The bytes that were read ahead in search of a header, and are read again.
     read_ahead: Vec<u8>,
-    /// Whether what readers understand differently is read as GNU tar reads it, and no fault.
+    /// Is set to read as GNU tar does what readers understand differently, which is no fault then.
     is_lenient: bool,
     doubt: Option<&'static str>,
 }

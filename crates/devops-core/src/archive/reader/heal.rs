@@ -27,9 +27,9 @@ use crate::{
 /// An archive that damaged segments of another were taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Healed {
-    /// Where it is.
+    /// Its path.
     pub archive: PathBuf,
-    /// How many segments it gave, in whole or in part.
+    /// The number of segments it gave, in whole or in part.
     pub n_segments: usize,
 }
 
@@ -72,7 +72,7 @@ struct Other {
 /// An entry with bytes in a damaged segment.
 struct Need {
     entry: IndexedEntry,
-    /// Where those bytes are in the tar.
+    /// The range of those bytes in the tar.
     range: Range<u64>,
 }
 

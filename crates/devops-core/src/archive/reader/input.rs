@@ -25,10 +25,10 @@ pub(super) struct Input {
 
 /// The length of a checksum and a size behind a member.
 const TRAILER: usize = 8;
-/// How often compressed bytes are read anew behind damage: each takes memory that is cleared before.
+/// The most times that compressed bytes are read anew behind damage: each takes memory that is cleared before.
 const MAX_RESTARTS: u64 = 1 << 16;
 
-/// Where compressed bytes can be read without those before them.
+/// A place from which compressed bytes can be read without those before them.
 enum Restart {
     /// At the header of a member.
     Member,
@@ -224,7 +224,7 @@ struct Bytes {
     is_tolerant: bool,
 }
 
-/// How far a file is skipped that cannot be read: encrypted ones fail by so much, disks by less.
+/// The bytes that are skipped of a file that cannot be read: encrypted ones fail by so much, disks by less.
 const UNREADABLE: u64 = 64 << 10;
 
 impl Bytes {

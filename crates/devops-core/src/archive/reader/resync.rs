@@ -9,9 +9,9 @@ use super::{
 };
 use crate::archive::header::BLOCK;
 
-/// How much is searched at once.
+/// The bytes that are searched at once.
 const STEP: usize = 4096;
-/// Where the headers of POSIX and of GNU tar have their mark.
+/// The place of the mark in the headers of POSIX and of GNU tar.
 const MARK_AT: usize = 257;
 const MARK: &[u8] = b"ustar";
 

@@ -39,16 +39,16 @@ pub(in crate::archive) struct Segments {
     n_read: usize,
     is_all: bool,
     current: Patched,
-    /// What is left of the current part, in bytes of its segment.
+    /// The rest of the current part, in bytes of its segment.
     range: Range<usize>,
     n_taken: u64,
     tolerance: Option<Tolerance>,
 }
 
-/// How damaged segments are passed by.
+/// The way past damaged segments.
 struct Tolerance {
     healer: Option<Healer>,
-    /// What was wrong with the first that could not be healed.
+    /// The flaw of the first that could not be healed.
     damage: Option<String>,
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Dresser {
     said: Mutex<HashSet<Topic>>,
 }
 
-/// What is said once for all entries.
+/// The remarks that are made once for all entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Topic {
     Attributes(Sort),

@@ -20,7 +20,7 @@ use crate::{
 /// programs write to it.
 const FEW: usize = 16;
 
-/// What is not on the disk yet.
+/// The files and folders that are not on the disk yet.
 pub(super) struct Unsynced(Mutex<Option<Few>>);
 
 /// A few files, and the folders that hold a new name. The files stay open.

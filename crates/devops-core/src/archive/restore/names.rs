@@ -21,7 +21,7 @@ pub(super) struct Names {
     seed: RandomState,
     /// The places that something was made at, and those of folders that were entered.
     places: HashSet<u64>,
-    /// What this run has made.
+    /// The files that this run has made.
     made: HashSet<u64>,
     /// Folders that were there before, and that entries of the archive went into.
     entered: HashSet<u64>,

@@ -8,7 +8,7 @@ use crate::fs::Lookup;
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
 const MAX_LIST: usize = 8 << 20;
 
-/// What happens to a file that is there already.
+/// The policy for a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OverwritePolicy {
     /// It stays, and is named.
@@ -20,7 +20,7 @@ pub enum OverwritePolicy {
     Always,
 }
 
-/// What to restore, and how.
+/// The settings of a restore.
 #[derive(Clone, Debug)]
 pub struct RestoreOptions<'a> {
     /// The archive.
@@ -29,24 +29,24 @@ pub struct RestoreOptions<'a> {
     pub paths: &'a [PathBuf],
     /// The folder to restore into, made if missing.
     pub folder: &'a Path,
-    /// What happens to a file that is there already.
+    /// The policy for a file that is there already.
     pub overwrite: OverwritePolicy,
-    /// How many components to take off the front of every path.
+    /// The number of components to take off the front of every path.
     pub strip_components: usize,
-    /// Whether setuid and setgid bits, capabilities, devices, and attributes of `trusted.*` and
+    /// Is set if setuid and setgid bits, capabilities, devices, and attributes of `trusted.*` and
     /// `security.*` are restored.
     pub privileged: bool,
-    /// Whether owners are restored by their numbers, whatever their names are here.
+    /// Is set if owners are restored by their numbers, whatever their names are here.
     pub numeric_owner: bool,
     /// The root of this host, for its lists of users and groups.
     pub root: &'a Path,
     /// The folder of archives that stand in for what is damaged.
     pub heal: Option<&'a Path>,
-    /// How folders are reached.
+    /// The way in which folders are reached.
     pub lookup: Lookup,
 }
 
-/// What happens during a restore.
+/// An event during a restore.
 #[derive(Debug)]
 pub enum RestoreEvent<'a> {
     /// This many bytes of the archive were read so far.
@@ -57,24 +57,24 @@ pub enum RestoreEvent<'a> {
     Note(&'static str),
 }
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Debug, Default)]
 pub struct RestoreSummary {
     /// The number of entries restored.
     pub n_entries: u64,
     /// The bytes of content restored, holes included.
     pub n_bytes: u64,
-    /// What was refused, was there already, or is not as it was: the first 8 MiB of it.
+    /// The things that were refused, were there already, or are not as they were: the first 8 MiB of them.
     pub left_out: Vec<LeftOut>,
-    /// How many there are in all; each was an event.
+    /// The number of them in all; each was an event.
     pub n_left_out: usize,
-    /// What is odd about the archive and no damage.
+    /// The oddities of the archive that are no damage.
     pub notes: Vec<&'static str>,
-    /// What is damaged, if anything is; nothing when other archives had all that was lost by it.
+    /// The damage, if there is any; nothing if other archives had all that was lost by it.
     pub damage: Option<String>,
-    /// How many entries are lost by damage, or stretches of the archive with unknown ones.
+    /// The number of entries that are lost by damage, or stretches of the archive with unknown ones.
     pub n_lost: u64,
-    /// Which other archives had what was damaged.
+    /// The other archives that had what was damaged.
     pub healed: Vec<Healed>,
     n_faults: usize,
     list_size: usize,

@@ -44,7 +44,7 @@ fn read(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// What was refused, without what was only said.
+/// Returns the refusals, without mere remarks.
 fn faults(summary: &RestoreSummary) -> Vec<PathBuf> {
     let faults = summary.left_out.iter().filter(|left_out| left_out.is_fault);
     faults.map(|left_out| left_out.path.clone()).collect()

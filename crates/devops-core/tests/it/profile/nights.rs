@@ -28,7 +28,7 @@ const N_FILES: u32 = 10;
 const POLICY: KeepPolicy =
     KeepPolicy { last: 3, hourly: 0, daily: 7, weekly: 5, monthly: 6, yearly: 2, within: None };
 
-/// What a night is like.
+/// The course of a night.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Night {
     Quiet,
@@ -75,7 +75,7 @@ impl Night {
 /// A disk on such a night.
 struct Disk {
     night: Night,
-    /// How often an archive was begun.
+    /// The number of archives that were begun.
     n_begun: std::sync::atomic::AtomicU32,
 }
 
