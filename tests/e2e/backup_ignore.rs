@@ -10,27 +10,17 @@ use std::{
 };
 
 use devops_e2e::{TestEnv, finish, outside};
+use devops_fakes::random::Random;
 
 /// A tree for each of these many; `PROPTEST_CASES` asks for more.
 const CASES: u64 = 60;
 
-/// Numbers from a seed (splitmix64).
-struct Random(u64);
+/// Makes random trees and patterns.
+struct Maker(Random);
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap()
-    }
-
+impl Maker {
     fn join(&mut self, parts: &[&[u8]], most: usize) -> Vec<u8> {
-        (0..=self.below(most)).flat_map(|_| parts[self.below(parts.len())]).copied().collect()
+        (0..=self.0.below(most)).flat_map(|_| parts[self.0.below(parts.len())]).copied().collect()
     }
 
     fn name(&mut self) -> Vec<u8> {
@@ -39,11 +29,11 @@ impl Random {
             b"{", b"}", b",", b"!", b"#", b" ", b"[", b"]", b"-", b"\\", b"*", b"\xe9", b"\t", b":",
         ];
         let mut name = self.join(&COMMON, 2);
-        if self.below(3) == 0 {
-            name.extend(RARE[self.below(RARE.len())]);
+        if self.0.below(3) == 0 {
+            name.extend(RARE[self.0.below(RARE.len())]);
         }
-        if self.below(6) == 0 {
-            name.insert(0, RARE[self.below(RARE.len())][0]);
+        if self.0.below(6) == 0 {
+            name.insert(0, RARE[self.0.below(RARE.len())][0]);
         }
         name
     }
@@ -87,21 +77,21 @@ impl Random {
             b"#",
             b"\t",
         ];
-        let mut line = match self.below(3) {
+        let mut line = match self.0.below(3) {
             0 => self.join(&PARTS, 5),
-            1 => paths[self.below(paths.len())].clone(),
+            1 => paths[self.0.below(paths.len())].clone(),
             _ => {
-                let path = &paths[self.below(paths.len())];
-                let cut = self.below(path.len());
-                let part = PARTS[self.below(PARTS.len())];
-                [&path[..cut], part, &path[(cut + self.below(2)).min(path.len())..]].concat()
+                let path = &paths[self.0.below(paths.len())];
+                let cut = self.0.below(path.len());
+                let part = PARTS[self.0.below(PARTS.len())];
+                [&path[..cut], part, &path[(cut + self.0.below(2)).min(path.len())..]].concat()
             }
         };
-        if self.below(4) == 0 {
+        if self.0.below(4) == 0 {
             line.insert(0, b'!');
         }
         for end in [b'/', b' ', b'\r'] {
-            if self.below(8) == 0 {
+            if self.0.below(8) == 0 {
                 line.push(end);
             }
         }
@@ -110,8 +100,8 @@ impl Random {
 
     /// Returns the text of an ignore file.
     fn text(&mut self, paths: &[Vec<u8>]) -> Vec<u8> {
-        let mark: &[u8] = if self.below(8) == 0 { b"\xef\xbb\xbf" } else { b"" };
-        let lines = (0..=self.below(6)).map(|_| self.line(paths)).collect::<Vec<_>>();
+        let mark: &[u8] = if self.0.below(8) == 0 { b"\xef\xbb\xbf" } else { b"" };
+        let lines = (0..=self.0.below(6)).map(|_| self.line(paths)).collect::<Vec<_>>();
         [mark, &lines.join(&b'\n')].concat()
     }
 
@@ -120,10 +110,10 @@ impl Random {
         let mut folders = vec![Vec::new()];
         let mut paths = Vec::new();
         for _ in 0..30 {
-            let above = folders[self.below(folders.len())].clone();
+            let above = folders[self.0.below(folders.len())].clone();
             let path = [above, self.name()].concat();
             let at = root.join(OsStr::from_bytes(&path));
-            if self.below(2) == 0 {
+            if self.0.below(2) == 0 {
                 if fs::create_dir(at).is_ok() {
                     folders.push([&path[..], b"/"].concat());
                     paths.push(path);
@@ -133,7 +123,7 @@ impl Random {
             }
         }
         for (n, folder) in folders.iter().enumerate() {
-            if n == 0 || self.below(3) == 0 {
+            if n == 0 || self.0.below(3) == 0 {
                 let below = paths.iter().filter_map(|path| path.strip_prefix(&folder[..]));
                 let below: Vec<_> = below.map(<[u8]>::to_vec).collect();
                 if !below.is_empty() {
@@ -169,7 +159,7 @@ fn ignore_files_mean_what_they_mean_to_git() {
     for case in 0..asked.unwrap_or(CASES) {
         let root = env.path(format!("source/{case}"));
         fs::create_dir_all(&root).unwrap();
-        let found = Random(case).tree(&root);
+        let found = Maker(Random::new(case)).tree(&root);
         all.extend(found.iter().map(|path| Path::new(&case.to_string()).join(path)));
     }
     let source = env.path("source");

@@ -11,6 +11,7 @@ use std::{
 };
 
 use devops_e2e::{Running, TestEnv};
+use devops_fakes::random::Random;
 
 /// The cases of each tool; `DEVOPS_FUZZ_SECONDS` runs more.
 const CASES: u64 = 300;
@@ -37,34 +38,14 @@ const WORDS: [&str; 20] = [
     "~",
 ];
 
-/// `SplitMix64` of Steele, Lea and Flood: small, and any seed will do.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        let n = u64::try_from(n.max(1)).unwrap();
-        usize::try_from(self.next() % n).unwrap()
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-
-    fn value(&mut self) -> OsString {
-        match self.below(8) {
-            0 => {
-                let bytes = (0..self.below(6)).map(|_| self.next().to_le_bytes()[0]);
-                OsString::from_vec(bytes.filter(|byte| *byte != 0).collect())
-            }
-            _ => self.pick(&WORDS).into(),
+/// Returns a word, or a few bytes of any kind but NUL.
+fn value(random: &mut Random) -> OsString {
+    match random.below(8) {
+        0 => {
+            let bytes = (0..random.below(6)).map(|_| random.byte());
+            OsString::from_vec(bytes.filter(|byte| *byte != 0).collect())
         }
+        _ => random.pick(&WORDS).into(),
     }
 }
 
@@ -101,10 +82,10 @@ impl Vocabulary {
             let (_, key) = random.pick(&self.settings).clone();
             let flag = format!("--{}", key.replace('_', "-"));
             match random.below(4) {
-                0 => line.push(random.value()),
+                0 => line.push(value(random)),
                 1 => line.push(flag.into()),
-                2 => line.extend([flag.into(), random.value()]),
-                _ => line.push([OsString::from(flag + "="), random.value()].into_iter().collect()),
+                2 => line.extend([flag.into(), value(random)]),
+                _ => line.push([OsString::from(flag + "="), value(random)].into_iter().collect()),
             }
         }
         line
@@ -118,8 +99,8 @@ impl Vocabulary {
             let value = match random.below(4) {
                 0 => "true".to_owned(),
                 1 => random.below(99).to_string(),
-                2 => format!("[{:?}]", random.value().to_string_lossy()),
-                _ => format!("{:?}", random.value().to_string_lossy()),
+                2 => format!("[{:?}]", value(random).to_string_lossy()),
+                _ => format!("{:?}", value(random).to_string_lossy()),
             };
             let table = table.trim_end_matches('.');
             text.extend([format!("[{table}]\n{key} = {value}\n")]);
@@ -127,13 +108,13 @@ impl Vocabulary {
         let mut bytes = text.into_bytes();
         if random.below(4) == 0 && !bytes.is_empty() {
             let at = random.below(bytes.len());
-            bytes[at] = random.next().to_le_bytes()[0];
+            bytes[at] = random.byte();
         }
         bytes
     }
 
     fn check(&self, seed: u64) {
-        let random = &mut Random(seed);
+        let random = &mut Random::new(seed);
         let env = TestEnv::new();
         env.write("devops.toml", self.file(random));
         env.write("../home/.config/devops/config.toml", self.file(random));
@@ -142,7 +123,7 @@ impl Vocabulary {
         command.args(&line).env("PATH", "").env("AWS_EC2_METADATA_DISABLED", "true");
         for _ in 0..random.below(3) {
             let (_, key) = random.pick(&self.settings).clone();
-            command.env(self.variable(&key), random.value());
+            command.env(self.variable(&key), value(random));
         }
         command.env(self.variable("color"), "none of them");
         let begun = Instant::now();

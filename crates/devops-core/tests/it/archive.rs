@@ -5,7 +5,7 @@ mod comparing;
 mod creating;
 mod damage;
 mod encrypting;
-mod fixture;
+pub(crate) mod fixture;
 mod folder;
 mod foreign;
 mod fuzzing;

@@ -15,6 +15,7 @@ use std::{
 };
 
 use clap::value_parser;
+use devops_fakes::random::Random;
 
 use super::*;
 use crate::trust::{Decision, Stricter};
@@ -94,38 +95,11 @@ const WORDS: [&str; 22] = [
     "completions",
 ];
 
-/// `SplitMix64` of Steele, Lea and Flood: small, and any seed will do.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        let n = u64::try_from(n.max(1)).unwrap();
-        usize::try_from(self.next() % n).unwrap()
-    }
-
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.below(list.len())]
-    }
-
-    /// Returns a word, or a few bytes of any kind.
-    fn value(&mut self) -> OsString {
-        match self.below(8) {
-            0 => OsString::from_vec(
-                (0..self.below(6)).map(|_| self.next().to_le_bytes()[0]).collect(),
-            ),
-            _ => self.pick(&WORDS).into(),
-        }
-    }
-
-    fn text(&mut self) -> String {
-        self.value().to_string_lossy().into_owned()
+/// Returns a word, or a few bytes of any kind.
+fn value(random: &mut Random) -> OsString {
+    match random.below(8) {
+        0 => OsString::from_vec((0..random.below(6)).map(|_| random.byte()).collect()),
+        _ => random.pick(&WORDS).into(),
     }
 }
 
@@ -167,7 +141,7 @@ fn keys() -> Command {
 /// Returns a value that fits a flag, most of the time.
 fn fitting(random: &mut Random, long: &str) -> OsString {
     match (long, random.below(6)) {
-        (_, 0) => random.value(),
+        (_, 0) => value(random),
         ("level" | "limit", _) => random.below(200).to_string().into(),
         ("proof", n) => if n % 2 == 0 { "full" } else { "size" }.into(),
         ("color", _) => "never".into(),
@@ -186,9 +160,9 @@ fn line(random: &mut Random) -> Vec<OsString> {
     for _ in 0..random.below(5) {
         // The names behind the twelfth are rarely right.
         let n_names = if random.below(6) == 0 { FLAGS.len() } else { 12 };
-        let long = random.pick(&FLAGS[..n_names]);
+        let long = *random.pick(&FLAGS[..n_names]);
         match random.below(6) {
-            0 => line.push(random.value()),
+            0 => line.push(value(random)),
             _ if matches!(long, "strict" | "json") => line.push(format!("--{long}").into()),
             1 => line.push(format!("--{long}").into()),
             2 => line.push("subject".into()),
@@ -214,7 +188,7 @@ fn file(random: &mut Random) -> Vec<u8> {
             let fitting = fitting(random, key).to_string_lossy().into_owned();
             let value = match random.below(12) {
                 0 => "[1979-05-27]".to_owned(),
-                1 => format!("[{fitting:?}, {:?}]", random.text()),
+                1 => format!("[{fitting:?}, {:?}]", value(random).to_string_lossy()),
                 _ if *key == "strict" => (random.below(2) == 0).to_string(),
                 _ => format!("{fitting:?}"),
             };
@@ -224,7 +198,7 @@ fn file(random: &mut Random) -> Vec<u8> {
     let mut bytes = text.into_bytes();
     if random.below(8) == 0 && !bytes.is_empty() {
         let at = random.below(bytes.len());
-        bytes[at] = random.next().to_le_bytes()[0];
+        bytes[at] = random.byte();
     }
     bytes
 }
@@ -236,12 +210,12 @@ fn write(path: &Path, bytes: &[u8]) {
 
 /// Parses one random command line and returns the kind of its result; panics if it is an internal error.
 fn check(seed: u64, folder: &Path, command: &Command) -> &'static str {
-    let random = &mut Random(seed);
+    let random = &mut Random::new(seed);
     let (named, project) = (folder.join("config.toml"), folder.join("devops.toml"));
     write(&named, &file(random));
     write(&project, &file(random));
     let environment: Vec<(String, OsString)> = (0..random.below(3))
-        .map(|_| (layers::variable(&TOOL, random.pick(&FLAGS)), random.value()))
+        .map(|_| (layers::variable(&TOOL, FLAGS[random.below(FLAGS.len())]), value(random)))
         .collect();
     let lookup = |name: &str| {
         let found = environment.iter().find(|(variable, _)| variable == name);

@@ -18,7 +18,7 @@ use devops_core::{
         plan_prune, restore,
     },
     cancel::Cancel,
-    clock::FixedClock,
+    clock::{Clock, FixedClock},
     retention::KeepPolicy,
 };
 use rustix::{
@@ -67,36 +67,7 @@ impl Fixture {
     }
 
     pub(crate) fn options(&self) -> CreateOptions<'_> {
-        CreateOptions {
-            source: &self.source,
-            stream: None,
-            within: None,
-            excludes: Excludes::default(),
-            marks: Marks::default(),
-            one_file_system: false,
-            level: Level::new(1).unwrap(),
-            n_threads: 2,
-            reuse: true,
-            reuse_from_any: false,
-            any_owner: false,
-            root: Path::new("/"),
-            state: None,
-            mode: 0o600,
-            group: None,
-            estimate: false,
-            patience: Duration::ZERO,
-            host: "web-1",
-            machine: None,
-            source_as: None,
-            ignored: IgnoredChanges::default(),
-            reproducible: None,
-            clock: &self.clock,
-            encryption: None,
-            copies: None,
-            sha256: false,
-            layer: &Direct,
-            lock: None,
-        }
+        create_options(&self.source, &self.clock)
     }
 
     /// Plans a prune at `now`, with these options and those that `change` sets.
@@ -170,6 +141,40 @@ impl Fixture {
         let folder = self.path(to);
         let options = RestoreOptions { overwrite, ..restore_options(archive, &folder) };
         restore(&options, &Cancel::new(), &mut |_| {}).unwrap()
+    }
+}
+
+/// Returns the options of a quick archive of `source`; tests change what they are about.
+pub(crate) fn create_options<'a>(source: &'a Path, clock: &'a dyn Clock) -> CreateOptions<'a> {
+    CreateOptions {
+        source,
+        stream: None,
+        within: None,
+        excludes: Excludes::default(),
+        marks: Marks::default(),
+        one_file_system: false,
+        level: Level::new(1).unwrap(),
+        n_threads: 2,
+        reuse: true,
+        reuse_from_any: false,
+        any_owner: false,
+        root: Path::new("/"),
+        state: None,
+        mode: 0o600,
+        group: None,
+        estimate: false,
+        patience: Duration::ZERO,
+        host: "web-1",
+        machine: None,
+        source_as: None,
+        ignored: IgnoredChanges::default(),
+        reproducible: None,
+        clock,
+        encryption: None,
+        copies: None,
+        sha256: false,
+        layer: &Direct,
+        lock: None,
     }
 }
 

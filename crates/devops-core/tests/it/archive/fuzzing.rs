@@ -19,6 +19,7 @@ use devops_core::{
     },
     cancel::Cancel,
 };
+use devops_fakes::random::Random;
 use flate2::bufread::GzDecoder;
 
 use crate::archive::{
@@ -34,31 +35,6 @@ const BLOCK: usize = 512;
 const ROUNDS: u64 = 300;
 /// No mutation of these small archives may take more memory, in KiB.
 const MAX_MEMORY: u64 = 512 << 10;
-
-/// `SplitMix64` of Steele, Lea and Flood: small, and any seed will do.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        let n = u64::try_from(n.max(1)).unwrap();
-        usize::try_from(self.next() % n).unwrap()
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-}
 
 /// One of our own archives, unpacked.
 fn ours() -> Vec<u8> {
@@ -310,7 +286,7 @@ fn fuzz<T>(n_rounds: u64, make: impl Fn(&mut Random) -> (Vec<u8>, T), check: imp
         if is_over {
             break;
         }
-        let (bytes, more) = make(&mut Random(seed));
+        let (bytes, more) = make(&mut Random::new(seed));
         let outcome = catch_unwind(AssertUnwindSafe(|| check(&bytes, more)));
         if let Err(panic) = outcome {
             let kept = env::temp_dir().join(format!("devops-fuzz-{seed}"));

@@ -9,12 +9,10 @@ use std::{
 };
 
 use devops_core::{
-    archive::{
-        CreateEvent, CreateOptions, FileLayer, Keys, OverwritePolicy, RestoreOptions, restore,
-    },
+    archive::{CreateEvent, CreateOptions, FileLayer, restore},
     cancel::Cancel,
     clock::FixedClock,
-    fs::{Lookup, PathError},
+    fs::PathError,
     lock::Holder,
     profile::{Profile, ProfileEvent, Report, ShrinkRule},
     retention::KeepPolicy,
@@ -22,6 +20,7 @@ use devops_core::{
 use time::{Duration, OffsetDateTime};
 
 use super::fixture::{Fixture, START, code_of, run_on, write};
+use crate::archive::fixture::restore_options;
 
 const N_NIGHTS: u32 = 400;
 const N_FILES: u32 = 10;
@@ -286,21 +285,9 @@ fn after_each_of_four_hundred_nights_the_archives_are_there_that_the_rules_name(
 }
 
 fn every_one_restores(fixture: &Fixture, model: &Model) {
-    static NO_KEYS: Keys = Keys::none();
     for (n, (path, contents)) in model.archives.values().enumerate() {
         let folder = fixture.dir.path().join(format!("restored-{n}"));
-        let options = RestoreOptions {
-            archive: devops_core::archive::Archive { path, keys: &NO_KEYS },
-            paths: &[],
-            folder: &folder,
-            overwrite: OverwritePolicy::Never,
-            strip_components: 0,
-            privileged: false,
-            numeric_owner: true,
-            root: Path::new("/"),
-            heal: None,
-            lookup: Lookup::Kernel,
-        };
+        let options = restore_options(path, &folder);
         assert_eq!(restore(&options, &Cancel::new(), &mut |_| {}).unwrap().n_faults(), 0);
         let restored: Vec<_> = (0..contents.len())
             .map(|file| fs::read_to_string(folder.join(file.to_string())).unwrap())

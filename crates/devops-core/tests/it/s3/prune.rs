@@ -9,10 +9,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{
-        CreateOptions, Direct, Excludes, IgnoredChanges, Level, Marks, Reproducible,
-        create_to_writer,
-    },
+    archive::{CreateOptions, Reproducible, create_to_writer},
     cancel::Cancel,
     clock::FixedClock,
     kind::{HasKind, Kind},
@@ -25,6 +22,7 @@ use devops_core::{
 };
 use time::{OffsetDateTime, macros::datetime};
 
+use crate::archive::fixture::create_options;
 use crate::s3::rig::{Rig, uri};
 
 const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
@@ -52,34 +50,11 @@ fn reproducible(n_bytes: usize) -> Vec<u8> {
 fn archive_with(source: &Path, host: &str, day: u8, reproducible: Option<Reproducible>) -> Vec<u8> {
     let clock = FixedClock(NOW.replace_day(day).unwrap());
     let options = CreateOptions {
-        source,
-        stream: None,
-        within: None,
-        excludes: Excludes::default(),
-        marks: Marks::default(),
-        one_file_system: false,
-        level: Level::new(1).unwrap(),
+        host,
         n_threads: 1,
         reuse: false,
-        reuse_from_any: false,
-        any_owner: false,
-        root: Path::new("/"),
-        state: None,
-        mode: 0o600,
-        group: None,
-        estimate: false,
-        patience: Duration::ZERO,
-        host,
-        machine: None,
-        source_as: None,
-        ignored: IgnoredChanges::default(),
         reproducible,
-        clock: &clock,
-        encryption: None,
-        copies: None,
-        sha256: false,
-        layer: &Direct,
-        lock: None,
+        ..create_options(source, &clock)
     };
     let mut bytes = Vec::new();
     create_to_writer(&options, &mut bytes, None, &Cancel::new(), &mut |_| {}).unwrap();
