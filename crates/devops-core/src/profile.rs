@@ -52,9 +52,7 @@ pub fn run(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(ProfileEvent<'_>),
 ) -> Report {
-    let started = profile.create.clock.now();
-    let report = Report::new(profile.name, profile.create.host, started);
-    let mut run = Run::new((profile, context), report, cancel, on_event);
+    let mut run = Run::new(profile, context, cancel, on_event);
     if let Err(error) = run.look_for_lock() {
         run.fail(Problem::from(&error));
         run.report.status = Status::Locked;
@@ -69,7 +67,7 @@ pub fn run(
     }
     run.wind_up();
     drop(hold);
-    run.report.elapsed = (profile.create.clock.now() - started).unsigned_abs();
+    run.report.elapsed = (profile.create.clock.now() - run.report.started).unsigned_abs();
     run.tell();
     run.report
 }

@@ -44,7 +44,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     });
     let summary = restored.map_err(|error| hint::in_archive(error, options.archive, session))?;
     progress.finish();
-    tell((&archive, to), &summary, started, session)?;
+    tell(&options, &summary, started, session)?;
     Ok(match (&summary.damage, summary.n_faults()) {
         (Some(_), _) => Outcome::No,
         (None, 0) => Outcome::Done,
@@ -55,11 +55,12 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
 
 /// Says what was restored, what is damaged, and which archives healed it.
 fn tell(
-    (archive, to): (&Path, &Path),
+    options: &RestoreOptions<'_>,
     summary: &RestoreSummary,
     started: Instant,
     session: &Session,
 ) -> Result<(), Failure> {
+    let (archive, to) = (options.archive.path, options.folder);
     let shown = quote(archive);
     for Healed { archive: other, n_segments } in &summary.healed {
         session.status(format!("healed {n_segments} damaged segments from `{}`", quote(other)));

@@ -71,8 +71,12 @@ pub fn create_in_folder(
     }
     let stat = fstat(file.file()).at(file.temp_path(), "read")?;
     selection.output = Some(Meta::from(stat).id);
-    let uid = stat.st_uid;
-    let mut previous = previous(options, cache.as_ref(), (&destination, uid), cancel, on_event)?;
+    let mut previous = if options.reuse {
+        let request = base_request(options, stat.st_uid);
+        previous(cache.as_ref(), &destination, &request, cancel, on_event)?
+    } else {
+        None
+    };
     let summary = loop {
         let place = (&mut file as &mut (dyn Write + Send), target.path());
         let work = Work { options, source: &source, selection: &selection, started };
@@ -108,31 +112,32 @@ pub fn create_in_folder(
     Ok(Created { path, summary })
 }
 
-/// Returns what segments can be copied from: the plain form of the last encrypted archive, or the newest
-/// archive of the name that is readable and ours, as files of `uid` are.
-fn previous(
-    options: &CreateOptions<'_>,
-    cache: Option<&Cache<'_>>,
-    (destination, uid): (&Destination<'_>, u32),
-    cancel: &Cancel,
-    on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Result<Option<Previous>, ArchiveError> {
-    if !options.reuse {
-        return Ok(None);
-    }
-    if let Some(cached) = cache.and_then(|cache| cache.previous(options.level)) {
-        return Ok(Some(cached));
-    }
-    let request = BaseRequest {
+/// Returns the conditions for the archive to copy from; `uid` is the owner that files of ours get.
+fn base_request<'a>(options: &CreateOptions<'a>, uid: u32) -> BaseRequest<'a> {
+    BaseRequest {
         level: options.level,
         is_blind: options.reuse_from_any,
         encrypts: options.encryption.is_some(),
         root: options.root,
         now: options.clock.now(),
         uid,
-    };
+    }
+}
+
+/// Returns the archive to copy segments from: the plain form of the last encrypted archive, or the newest
+/// archive of the name that is readable and ours.
+fn previous(
+    cache: Option<&Cache<'_>>,
+    destination: &Destination<'_>,
+    request: &BaseRequest<'_>,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(CreateEvent<'_>),
+) -> Result<Option<Previous>, ArchiveError> {
+    if let Some(cached) = cache.and_then(|cache| cache.previous(request.level)) {
+        return Ok(Some(cached));
+    }
     let mut tell = |path: &Path, reason: &str| on_event(CreateEvent::NotReused(path, reason));
-    destination.base(&request, cancel, &mut tell)
+    destination.base(request, cancel, &mut tell)
 }
 
 /// Returns where the plain form of an encrypted archive is kept.

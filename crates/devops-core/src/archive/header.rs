@@ -54,8 +54,8 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     header.set_entry_type(entry_type(&entry.kind));
     header.set_mode(entry.mode);
     let ustar = header.as_ustar_mut().expect("made as ustar");
-    set_owner(&mut ustar.uname, ("uname", &entry.uname), &mut extras.records);
-    set_owner(&mut ustar.gname, ("gname", &entry.gname), &mut extras.records);
+    set_owner(&mut ustar.uname, "uname", &entry.uname, &mut extras.records);
+    set_owner(&mut ustar.gname, "gname", &entry.gname, &mut extras.records);
     set_numbers(&mut header, entry, &mut extras.records);
     if let EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } =
         entry.kind
@@ -117,7 +117,7 @@ fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
 
 /// Writes the name of an owner; a record says one that is too long for the header, or that others may read
 /// in another character set.
-fn set_owner(field: &mut [u8; 32], (key, name): (&str, &[u8]), records: &mut Vec<u8>) {
+fn set_owner(field: &mut [u8; 32], key: &str, name: &[u8], records: &mut Vec<u8>) {
     // Behind it a NUL must fit. A part of a name might be the name of another.
     let fits = name.len() < field.len();
     if fits {

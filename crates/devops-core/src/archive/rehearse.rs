@@ -74,13 +74,13 @@ pub fn rehearse(
     let RehearsalRequest { archive, share, seed, folder, source } = *request;
     let mut catalog = Catalog::open_hashed(archive, cancel)?;
     let started = catalog.origin().ok().flatten().map(|origin| origin.started);
-    let sample = Sample::choose(&mut catalog, (seed, share), cancel)?;
+    let sample = Sample::choose(&mut catalog, seed, share, cancel)?;
     drop(catalog);
     create_folders(folder)?;
     PrivateFolder::remove_stale(folder, PREFIX);
     let private = PrivateFolder::create(folder, PREFIX)?;
     let to = private.path().join("restored");
-    let reasons = bring_back((archive, &sample.paths()), &to, cancel, on_bytes)?;
+    let reasons = restore_paths(archive, &sample.paths(), &to, cancel, on_bytes)?;
     let mut rehearsed = Rehearsed { seed, n_of: sample.n_of, ..Rehearsed::default() };
     let restored = Tree::open(&to).at(&to, "open")?;
     // One that is gone has changed since.
@@ -103,8 +103,9 @@ pub fn rehearse(
 }
 
 /// Restores some paths; returns what was said of each.
-fn bring_back(
-    (archive, paths): (Archive<'_>, &[PathBuf]),
+fn restore_paths(
+    archive: Archive<'_>,
+    paths: &[PathBuf],
     folder: &Path,
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),

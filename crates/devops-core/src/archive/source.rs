@@ -85,26 +85,28 @@ impl Source {
                 openat(at.dir.as_fd(), &at.name, FOLDER, Mode::empty())
             }
         };
-        match opened {
+        let (file_system, what) = match opened {
             Ok(folder) => {
                 let file_system = FileSystem::of(folder.as_fd()).at(path, "read")?;
-                Ok(Self { given, real, file_system, what: What::Folder(folder) })
+                (file_system, What::Folder(folder))
             }
-            Err(Errno::NOTDIR) => Self::open_file(path, (given, real), outer),
-            Err(error) => Err(error).at(path, "read").map_err(Into::into),
-        }
+            Err(Errno::NOTDIR) => Self::open_file(path, &real, outer)?,
+            Err(error) => return Err(error).at(path, "read").map_err(Into::into),
+        };
+        Ok(Self { given, real, file_system, what })
     }
 
+    /// Opens the file at `real`, which the user named `path`.
     fn open_file(
         path: &Path,
-        (given, real): (PathBuf, PathBuf),
+        real: &Path,
         outer: Option<&OpenFolder>,
-    ) -> Result<Self, ArchiveError> {
+    ) -> Result<(FileSystem, What), ArchiveError> {
         let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = match outer {
-            None => openat(CWD, parent(&real), above, Mode::empty()),
+            None => openat(CWD, parent(real), above, Mode::empty()),
             Some(outer) => {
-                let at = outer.entry_within(&real).at(path, "read")?;
+                let at = outer.entry_within(real).at(path, "read")?;
                 openat(at.dir.as_fd(), ".", above, Mode::empty())
             }
         };
@@ -121,12 +123,8 @@ impl Source {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&folder, &name, flags, Mode::empty()).at(path, "read")?;
         let shown = path.file_name().unwrap_or(&name).to_owned();
-        Ok(Self {
-            given,
-            real,
-            file_system: FileSystem::of(folder.as_fd()).at(path, "read")?,
-            what: What::File { folder: Rc::new(folder), name, shown },
-        })
+        let file_system = FileSystem::of(folder.as_fd()).at(path, "read")?;
+        Ok((file_system, What::File { folder: Rc::new(folder), name, shown }))
     }
 
     /// Returns the absolute path as it was given.

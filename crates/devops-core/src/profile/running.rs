@@ -27,11 +27,12 @@ pub(super) struct Run<'a, 'b> {
 
 impl<'a, 'b> Run<'a, 'b> {
     pub(super) fn new(
-        (profile, context): (&'a Profile<'a>, &'a RunContext<'a>),
-        report: Report,
+        profile: &'a Profile<'a>,
+        context: &'a RunContext<'a>,
         cancel: &'a Cancel,
         on_event: &'b mut dyn FnMut(ProfileEvent<'_>),
     ) -> Self {
+        let report = Report::new(profile.name, profile.create.host, profile.create.clock.now());
         let n_removed = vec![0; profile.sources.len()];
         Self { profile, context, cancel, on_event, report, n_removed }
     }

@@ -26,7 +26,8 @@ impl Sample {
     /// Chooses each with the probability `share`; if that is none, the first by its draw.
     pub(super) fn choose(
         catalog: &mut Catalog,
-        (seed, share): (u64, f64),
+        seed: u64,
+        share: f64,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
         let mut sample = Self { chosen: BTreeMap::new(), n_of: 0 };

@@ -51,7 +51,7 @@ impl Target<'_> {
         match linked {
             Ok(()) => {}
             Err(error) if is_no_link(error) => {
-                return self.copy(&claim, (&first, &meta), error).map(Some);
+                return self.copy(&claim, &first, &meta, error).map(Some);
             }
             Err(error) => return Err(self.trouble(error, place)),
         }
@@ -64,7 +64,7 @@ impl Target<'_> {
     }
 
     /// Makes the like of what is at `first`, which has no further name since `error`.
-    fn copy(&self, claim: &Claim<'_>, (first, meta): (&DirEntryPath, &Meta), error: Errno) -> Made {
+    fn copy(&self, claim: &Claim<'_>, first: &DirEntryPath, meta: &Meta, error: Errno) -> Made {
         let mut notes = match meta.kind {
             FileType::RegularFile => self.copy_file(claim, first, meta)?,
             FileType::Symlink => {
