@@ -192,7 +192,7 @@ impl Config {
 fn read(path: &Path, is_named: bool) -> Result<Source, Failure> {
     let read = Source::read(path, is_named).context("failed to load the config file");
     read.map_err(|failure| match failure.kind {
-        // A limit of the host is no fault of the file.
+        // Reaching a host limit, such as open files, does not make the file invalid.
         Kind::Temporary => failure,
         _ => Failure { kind: Kind::Configuration, ..failure },
     })

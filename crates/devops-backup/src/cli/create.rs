@@ -43,7 +43,7 @@ fn parse_file_name(text: &str) -> Result<String, &'static str> {
 pub(crate) struct CreateFlags {
     #[command(flatten)]
     pub(crate) series: SeriesFlags,
-    /// How hard to compress: 1 to 12, fast or best [default: 5, about the size of pigz -6]
+    /// Compression level: 1 to 12, fast or best [default: 5, about the size of pigz -6]
     #[arg(long)]
     pub(crate) level: Option<Level>,
     /// Leave out what matches a pattern; may be given again

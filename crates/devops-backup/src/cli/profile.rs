@@ -166,5 +166,5 @@ EXAMPLES
 
 Made by root the service runs as root, and can do no more than read all files and write where the
 profile does: attributes of trusted.* it does not see. Made by another user it runs as that one.
-Hooks are less restricted, since nobody knows what they need. Profiles that meet in one folder take
+Services with hooks have a weaker sandbox, because hooks may need any access. Profiles that meet in one folder take
 turns; exit code 3 counts as failed.";

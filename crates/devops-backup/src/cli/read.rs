@@ -19,7 +19,7 @@ pub(crate) struct KeyFlags {
 #[derive(Args, Debug)]
 #[command(after_long_help = LIST_HELP)]
 pub(crate) struct ListArgs {
-    /// A folder of archives, or one archive: a tar or tar.gz of any make; `-` is stdin
+    /// A folder of archives, or one archive: any tar or tar.gz; `-` reads it from stdin
     #[arg(value_name = "ARCHIVE|DIR")]
     pub(crate) archive: PathBuf,
     /// Show only entries that match, with all below them; without a slash they match at any depth
@@ -61,7 +61,7 @@ One that is damaged is searched as far as it can be read, and the exit code is 1
 /// Read archives to their end and prove that they are whole
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
-    /// Archives, tar or tar.gz of any make, or folders, of which all archives are read; `-` is stdin
+    /// Archives (any tar or tar.gz; `-` reads one from stdin), or folders whose archives are all read
     #[arg(required = true, value_name = "ARCHIVE|DIR")]
     pub(crate) archive: Vec<PathBuf>,
     /// Compare with this folder as well: what the archive holds must be there, and the same in what `diff
@@ -82,7 +82,7 @@ pub(crate) struct VerifyArgs {
 #[derive(Args, Debug)]
 #[command(after_long_help = DIFF_HELP)]
 pub(crate) struct DiffArgs {
-    /// The first, a tar or tar.gz of any make; `-` is stdin, for one of the two
+    /// The first archive, any tar or tar.gz; `-` reads one of the two from stdin
     pub(crate) first: PathBuf,
     /// The second
     pub(crate) second: PathBuf,
@@ -100,7 +100,7 @@ entry has, that is said once, and they are not compared.";
 /// Write the content of one file of an archive to stdout
 #[derive(Args, Debug)]
 pub(crate) struct CatArgs {
-    /// A tar or tar.gz of any make; `-` is stdin
+    /// Any tar or tar.gz; `-` reads it from stdin
     pub(crate) archive: PathBuf,
     /// The path in the archive
     pub(crate) path: PathBuf,

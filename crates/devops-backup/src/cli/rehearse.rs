@@ -10,7 +10,7 @@ use super::{KeyFlags, read::parse_share};
 #[derive(Args, Debug)]
 #[command(after_long_help = REHEARSE_HELP)]
 pub(crate) struct RehearseArgs {
-    /// A tar or tar.gz of any make; `-` is stdin
+    /// Any tar or tar.gz; `-` reads it from stdin
     pub(crate) archive: PathBuf,
     /// The share of its files and links, at least one
     #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "1%")]

@@ -12,8 +12,7 @@ use super::KeyFlags;
 #[derive(Args, Debug)]
 #[command(after_long_help = RESTORE_HELP, override_usage = USAGE)]
 pub(crate) struct RestoreArgs {
-    /// An archive, a tar or tar.gz of any make, or a folder of archives: then its newest is restored;
-    /// `-` is stdin
+    /// An archive (any tar or tar.gz; `-` reads it from stdin), or a folder whose newest archive is restored
     #[arg(value_name = "ARCHIVE|DIR")]
     pub(crate) archive: PathBuf,
     /// Restore only these paths, with all below them, and what matches patterns such as '*.jpg'
@@ -32,7 +31,7 @@ pub(crate) struct RestoreArgs {
     /// Of a folder of archives take those of this host
     #[arg(long)]
     pub(crate) host: Option<String>,
-    /// What to do with files that exist already
+    /// Policy for files that exist already
     #[arg(long, value_enum, default_value_t)]
     pub(crate) overwrite: Overwrite,
     /// Take this many components off the front of every path

@@ -23,7 +23,7 @@ pub(crate) struct RunArgs {
     /// Keep so many bytes free in the folder for the archives, in place of the profile's
     #[arg(long, value_name = "SIZE")]
     pub(crate) keep_free: Option<ByteSize>,
-    /// Show what would be archived and removed; run no hook, tell nobody, write nothing
+    /// Show what would be archived and removed; write nothing, run no hooks, send no notifications
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) struct TimerArgs {
     /// The profile; without it one service runs all of them
     #[arg(value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// When: an expression of systemd.time(7); with --cron a word or the five fields of crontab(5)
+    /// Schedule: a calendar event of systemd.time(7); with --cron a keyword or the five fields of crontab(5)
     #[arg(long, value_name = "WHEN", default_value = "daily")]
     pub(crate) on_calendar: String,
     /// Print a line for cron instead

@@ -1,4 +1,4 @@
-//! Which archive of a folder is restored.
+//! Chooses the archive of a folder to restore.
 
 use std::path::{Path, PathBuf};
 

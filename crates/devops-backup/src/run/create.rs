@@ -135,7 +135,7 @@ fn stdin_name(args: &CreateArgs) -> Result<Option<&str>, Failure> {
 /// Writes all of stdin to a file without a name: beside the archive, unless that leaves the host.
 fn spool_stdin(args: &CreateArgs, to_stdout: bool, session: &Session) -> Result<File, Failure> {
     if stdin().is_terminal() {
-        return Err(Failure::usage("a terminal is no stream to back up")
+        return Err(Failure::usage("cannot back up stdin: it is a terminal")
             .hint("redirect stdin, such as `pg_dump app | devops-backup create - DEST`"));
     }
     let input = stdin().as_fd().try_clone_to_owned().at("standard input", "read")?;

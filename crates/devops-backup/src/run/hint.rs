@@ -1,4 +1,4 @@
-//! What helps where no entry has the name that was given.
+//! Hints for paths that match no entry of an archive.
 
 use std::path::Path;
 

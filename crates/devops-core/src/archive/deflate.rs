@@ -25,7 +25,7 @@ const MAX_END: usize = 5;
 /// From this level on, everything is compressed.
 const MOST_THOROUGH: Level = Level(10);
 
-/// How hard to compress: 1 is fastest, 12 is smallest.
+/// The compression level: 1 is fastest, 12 is smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub struct Level(u8);
 

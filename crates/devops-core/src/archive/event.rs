@@ -1,4 +1,4 @@
-//! What happens while an archive is made or restored, and what came out.
+//! The events and the result of creating an archive.
 
 use std::{
     path::{Path, PathBuf},

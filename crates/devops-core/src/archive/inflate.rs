@@ -3,8 +3,8 @@
 //! The format is RFC 1951. Beside the proof, it yields the position of the last block's header,
 //! so that `deflate` can clear the final mark and join streams.
 //!
-//! What a stream says depends on its bits alone, not on the bytes that it gives. So the symbols far from
-//! both ends are decoded without a check on the way, and their differences from the original gathered.
+//! The symbols of a stream depend on its bits alone, not on the decoded bytes. So symbols far from both
+//! ends are decoded without a check for each one, and their differences from the original are collected.
 
 mod bits;
 mod code;

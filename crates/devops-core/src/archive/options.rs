@@ -1,4 +1,4 @@
-//! What to archive, and how.
+//! The options of creating an archive.
 
 use std::{path::Path, time::Duration};
 

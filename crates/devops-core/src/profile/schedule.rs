@@ -18,7 +18,7 @@ pub struct Schedule<'a> {
     pub program: &'a Path,
     /// The config file, absolute.
     pub config: &'a Path,
-    /// When: an expression of `systemd.time(7)`.
+    /// The schedule, a calendar event of `systemd.time(7)`.
     pub on_calendar: &'a str,
     /// The user it runs as, by number; `None` for root.
     pub user: Option<u32>,

@@ -1,4 +1,4 @@
-//! What is known of an archive without reading all of it.
+//! The facts about an archive that can be told without reading all of it.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! How much each archive of a folder has that the one before it has not.
+//! Counts the new bytes of each archive of a folder: those the archive before it does not hold.
 
 use std::collections::HashSet;
 

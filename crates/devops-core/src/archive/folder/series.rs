@@ -1,4 +1,4 @@
-//! Which archives of a folder continue each other, and which of them is the one to restore.
+//! Groups the archives of a folder by series, and chooses the one to restore.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What reading an archive to its end has shown, as this host remembers it.
+//! Remembers on this host the results of reading archives to their end.
 
 use std::path::Path;
 
