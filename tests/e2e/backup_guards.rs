@@ -1,4 +1,4 @@
-//! What keeps a profile from harm over the years: sources that shrank, disks without room, rehearsals.
+//! The guards of a profile: sources that shrank, full disks, rehearsals.
 
 use std::{
     fs::{self, File},

@@ -79,7 +79,7 @@ fn other_series(error: ArchiveError) -> Failure {
 /// What helps when somebody else is at work.
 const LOCKED: &str = "wait for it with `--lock-wait 1h`, or try again later";
 
-/// The hint for something that has the name of the lock and is no lock.
+/// The hint for a file at the lock's path that is not a lock.
 const NOT_A_LOCK: &str = "see what it is and remove it; another user may have put it there";
 
 /// Describes this process to others that want the same folder.

@@ -137,7 +137,7 @@ impl Config {
     }
 
     /// Warns of a file that says nothing and belongs to a stranger, who must not keep tools from working;
-    /// fails if it is no stranger's.
+    /// fails for any other file.
     fn pass_over(
         &mut self,
         path: &Path,

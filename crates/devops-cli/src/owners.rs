@@ -11,7 +11,7 @@ fn accounts() -> Accounts {
 
 /// Names those, beside its owner, who can read a file that holds a secret; `None` if no one can.
 pub(crate) fn other_reader(file: &Metadata) -> Option<String> {
-    // A pipe, or anything else that is no file, is not kept.
+    // A pipe, or anything else that is not a file, is not kept.
     if file.is_file() { accounts().other_readers(file.into()) } else { None }
 }
 

@@ -11,7 +11,7 @@
 //! before, and `machine` tells hosts of one name apart.
 //!
 //! Reading: `stored` opens a file and decrypts it, `reader` turns any tar or tar.gz, first into bytes
-//! and then into entries, and stops at the first damage: `verify` and `prune` stand on it. `salvage` goes on
+//! and then into entries, and stops at the first damage: `verify` and `prune` stand on it. `salvage` reads
 //! past damage, with what `reader` finds in the archives beside it: `restore`, `list`, `diff` and `cat` stand
 //! on it, and `survey`, which names what is lost. `versions` finds the content behind a path. `folder` takes all archives
 //! of a folder together: which there are, which belong together, every version of a path.

@@ -78,7 +78,7 @@ fn tell_number(n: usize, n_others: usize, more: &str, session: &Session) {
     session.status(format!("{archives}{others}"));
 }
 
-/// Returns what a folder of archives is looked into with.
+/// Returns the options for listing a folder of archives.
 pub(super) fn options<'a>(
     folder: &'a Path,
     keys: &'a Keys,
@@ -98,7 +98,7 @@ pub(super) fn expand(paths: &[PathBuf], session: &Session) -> Result<Vec<PathBuf
         }
         let FolderPaths { archives, n_others } = archive_paths(path)?;
         tell_number(archives.len(), n_others, "", session);
-        // A folder that holds none proves nothing: it is no archive either.
+        // An empty folder proves nothing: it is reported as not an archive.
         expanded.extend(if archives.is_empty() { vec![path.clone()] } else { archives });
     }
     Ok(expanded)

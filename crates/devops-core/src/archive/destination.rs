@@ -23,7 +23,7 @@ use crate::{
     verdicts::Verdicts,
 };
 
-/// The reason for which an encrypted archive is no base for the next one.
+/// The reason for which an encrypted archive is not a base for the next one.
 const SEALED: &str = "an encrypted archive cannot be copied from, and no plain copy was kept";
 
 /// The folder and name of the archives.

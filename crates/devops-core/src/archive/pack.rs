@@ -98,7 +98,7 @@ struct Member {
     meta: Meta,
     folder: Rc<OwnedFd>,
     name: OsString,
-    /// Is set if `folder` is a stream, which is no folder.
+    /// Is set if `folder` is a stream instead of a folder.
     is_stream: bool,
     /// What the archive before says, if it is unchanged.
     old: Option<Indexed>,

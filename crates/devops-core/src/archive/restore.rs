@@ -46,7 +46,7 @@ use trouble::{Made, Note, Trouble};
 
 /// Restores what is wanted of an archive, past any damage.
 ///
-/// What cannot or must not be restored, or is lost, is named in the summary, and everything else is restored.
+/// Names in the summary whatever cannot or must not be restored, or is lost; everything else is restored.
 /// Fails with [`ArchiveError::NothingMatches`] when nothing wanted is in the archive, and with
 /// [`ArchiveError::Damaged`] when nothing at all can be read of it.
 pub fn restore(
@@ -294,6 +294,6 @@ fn unsupported(flag: u8) -> Note {
         b'M' => Note::fault("the rest of a file that begins on another volume"),
         b'N' => Note::fault("a list of names of an old GNU tar"),
         b'S' => Note::fault("a sparse file of an unknown dialect"),
-        _ => Note::fault("of a sort that is no file"),
+        _ => Note::fault("of an unsupported type"),
     }
 }

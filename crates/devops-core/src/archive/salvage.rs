@@ -299,7 +299,7 @@ impl Salvage {
         }
     }
 
-    /// Counts an entry as lost for this error, and returns why; passes on what is no damage.
+    /// Counts an entry as lost for this error, and returns why; passes on other errors.
     fn lose(&mut self, error: ArchiveError) -> Result<String, ArchiveError> {
         let ArchiveError::Damaged { reason, .. } = &error else { return Err(error) };
         let reason = reason.clone();

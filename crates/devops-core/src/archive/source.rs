@@ -1,4 +1,4 @@
-//! What is backed up: a folder, one file, or a stream.
+//! The source of a backup: a folder, one file, or a stream.
 
 use std::{
     ffi::OsString,

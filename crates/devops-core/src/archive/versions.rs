@@ -1,4 +1,4 @@
-//! Which entry holds the content of a path: the last of several versions, and behind a hard link the last of
+//! Finds the entry that holds the content of a path: the last of several versions, and behind a hard link the last of
 //! its target that came before it, as a tar makes them one after the other.
 
 use std::{

@@ -96,7 +96,7 @@ impl Wanted {
             let n = wanted.add(path.display().to_string());
             wanted.paths.entry(trimmed(plain(path)).to_owned()).or_default().push(n);
             let pattern = path.to_str().filter(|text| text.contains(SPECIAL));
-            // What is no pattern may be the name of a file.
+            // An invalid pattern may be the name of a file.
             if let Some(pattern) = pattern.and_then(|pattern| Pattern::new(pattern).ok()) {
                 wanted.patterns.push((pattern, n));
             }

@@ -21,7 +21,7 @@ const COLUMNS: usize = 64;
 pub(crate) enum Flaw {
     /// Its header is none of age, or is longer than the bytes that were read.
     Header,
-    /// The bytes behind the header are no whole chunks.
+    /// The bytes behind the header are not whole chunks.
     Chunks,
 }
 

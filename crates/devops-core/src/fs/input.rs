@@ -56,7 +56,7 @@ impl Input {
 
     /// Reads a whole text of at most `limit` bytes; `path` is for the error.
     ///
-    /// The byte order mark that editors on Windows put in front is no part of it.
+    /// A leading byte order mark, as editors on Windows write it, is dropped.
     pub fn read_text(self, path: &Path, limit: u64) -> Result<String, PathError> {
         let mut text = read_limited(self, path, limit)?;
         if text.starts_with(BYTE_ORDER_MARK) {

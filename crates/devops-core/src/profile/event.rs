@@ -1,4 +1,4 @@
-//! What happens while a profile runs.
+//! The events of a run of a profile.
 
 use std::path::Path;
 

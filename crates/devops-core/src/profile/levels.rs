@@ -1,4 +1,4 @@
-//! What this host remembers of the sizes of one series, in its state folder.
+//! Remembers the sizes of one series on this host, in its state folder.
 //!
 //! The index of an archive tells the size of its source, but not where the archive is encrypted to others;
 //! and no archive tells that a person accepted a loss.

@@ -1,4 +1,4 @@
-//! What a profile is, and what a run of it needs to know.
+//! The settings of a profile, and the context of a run.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! Where a service remembers, so that runs by hand remember the same.
+//! Finds the state folder of a profile's service, so that runs by hand share it.
 
 use std::{
     fs,

@@ -44,7 +44,7 @@ pub enum ArchiveState {
     Sealed,
     /// It is damaged, in these words.
     Damaged(String),
-    /// It is no archive, though it has the name of one.
+    /// It is not an archive, though it is named as one.
     NotAnArchive,
     /// It could not be read, for this reason.
     Unreadable(String),

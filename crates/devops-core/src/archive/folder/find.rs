@@ -112,7 +112,7 @@ fn leave_out(
         ArchiveError::Sealed { reason, .. } => {
             format!("not searched: it is encrypted, and {reason}")
         }
-        ArchiveError::NotAnArchive { .. } => "not searched: it is no archive".to_owned(),
+        ArchiveError::NotAnArchive { .. } => "not searched: it is not an archive".to_owned(),
         ArchiveError::Path(error) => format!("not searched: {error}: {}", error.source),
         ArchiveError::Damaged { ref reason, .. } => {
             format!("searched as far as it can be read: {reason}")

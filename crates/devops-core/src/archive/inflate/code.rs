@@ -23,7 +23,7 @@ const VALUE_AT: u32 = 16;
 pub(super) struct Symbol(u32);
 
 impl Symbol {
-    /// The symbol of bits that are no code.
+    /// The symbol of bits that are not a code.
     const UNKNOWN: Self = Self(RARE);
 
     fn base(base: u32, n_extra: u32) -> Self {

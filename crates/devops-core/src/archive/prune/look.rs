@@ -200,7 +200,7 @@ fn flaw(archive: Archive<'_>, id: FileId, cancel: &Cancel) -> Result<Option<Stri
     Ok(None)
 }
 
-/// Returns what is wrong with an archive, and passes on what is no damage.
+/// Returns what is wrong with an archive, and passes on other errors.
 fn damage(error: ArchiveError) -> Result<String, ArchiveError> {
     let is_damage =
         matches!(error, ArchiveError::Damaged { .. } | ArchiveError::NotAnArchive { .. });

@@ -49,9 +49,9 @@ pub(in crate::archive) enum Ending {
     Unmarked,
 }
 
-/// In place of an owner that is no number: one that no host knows.
+/// Replaces an owner that is not a number: no host knows this one.
 const NO_OWNER: u64 = u64::MAX;
-/// In place of a mode that is no number.
+/// Replaces a mode that is not a number.
 const PRIVATE: u32 = 0o600;
 
 /// Where the stored bytes of a sparse file belong.
@@ -75,7 +75,7 @@ pub(in crate::archive) struct Entries<R> {
     ending: Option<Ending>,
     /// The bytes that were read ahead in search of a header, and are read again.
     read_ahead: Vec<u8>,
-    /// Is set to read as GNU tar does what readers understand differently, which is no fault then.
+    /// Is set to read as GNU tar does where readers differ; that is then not an error.
     is_lenient: bool,
     doubt: Option<&'static str>,
 }

@@ -1,4 +1,4 @@
-//! What the header of an entry says, field by field.
+//! Reads the fields of an entry's header.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -73,7 +73,7 @@ fn device(header: &Header) -> Result<EntryKind, &'static str> {
 }
 
 pub(super) fn size(header: &Header) -> Result<u64, &'static str> {
-    unsigned(&header.as_old().size).ok_or("the size of an entry is no number")
+    unsigned(&header.as_old().size).ok_or("the size of an entry is not a number")
 }
 
 /// Returns whether readers take one of the numbers of a header for different ones.

@@ -1,4 +1,4 @@
-//! Takes what is damaged in one archive from the archives beside it that hold the same.
+//! Replaces damaged parts of an archive by the same content from archives in a folder.
 //!
 //! A segment whose tar bytes have the same hash in another archive is taken from there as it is. Else it is
 //! put together from entries: one whose path, kind, size, mode, owner, time and content hash are the same
@@ -62,7 +62,7 @@ pub(in crate::archive) struct Healer {
     healed: HealedSegments,
 }
 
-/// An archive that is being looked into.
+/// An archive that is being searched.
 struct Other {
     path: PathBuf,
     indexed: Indexed,

@@ -3,7 +3,7 @@
 /// Reads a number: octal digits, or base 256 when the first bit is set, as GNU tar writes large ones.
 ///
 /// As GNU tar reads it: a first NUL is passed over, blanks before the digits are padding, and what begins
-/// with a further NUL, or holds nothing, is 0; `None` when it is no number, or none that fits.
+/// with a further NUL, or holds nothing, is 0; `None` if it is not a number, or does not fit.
 pub(super) fn number(field: &[u8]) -> Option<i64> {
     let field = field.strip_prefix(b"\0").unwrap_or(field);
     let Some((&first, rest)) = field.split_first() else { return Some(0) };

@@ -136,5 +136,5 @@ fn is_no_link(error: Errno) -> bool {
 }
 
 fn changed() -> Trouble {
-    Trouble::refused("its first name changed meanwhile")
+    Trouble::refused("its first name changed during the restore")
 }

@@ -1,4 +1,4 @@
-//! What to restore, and what came out.
+//! The options and the result of a restore.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ pub struct RestoreSummary {
     pub left_out: Vec<LeftOut>,
     /// The number of them in all; each was an event.
     pub n_left_out: usize,
-    /// The oddities of the archive that are no damage.
+    /// The oddities of the archive that are not damage.
     pub notes: Vec<&'static str>,
     /// The damage, if there is any; nothing if other archives had all that was lost by it.
     pub damage: Option<String>,

@@ -267,7 +267,7 @@ fn the_newest_archive_of_one_series_is_chosen() {
     for days in [0, 1, 2, 30] {
         create(&fixture, days);
     }
-    // What is lost is no series of its own, and not the newest of another.
+    // A lost archive is neither a series of its own nor the newest of another.
     write(&fixture.dest.join("backup-2026-12-01.tar.gz"), &[0; 600]);
     let mut headless = fs::read(fixture.dest.join("backup-2026-11-24.tar.gz")).unwrap();
     headless[..50].fill(0);

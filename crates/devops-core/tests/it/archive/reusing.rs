@@ -477,7 +477,7 @@ fn the_newest_by_its_start_is_the_base_whatever_it_is_called() {
 
     assert!(!read.contains(&"new".to_owned()), "{read:?}");
     assert!(third.summary.bytes_reused > 200_000);
-    // One that says it was made later than now is no base, under whatever name.
+    // An archive dated in the future is not a base, whatever its name.
     let later = run(&fixture, 900).0.path;
     rename(later, name("backup-2400-01-04.tar.gz")).unwrap();
     fixture.write("new", &vec![8; 200_000]);

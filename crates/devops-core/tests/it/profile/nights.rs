@@ -265,7 +265,7 @@ fn after_each_of_four_hundred_nights_the_archives_are_there_that_the_rules_name(
 
         let needs_room = matches!(night, Night::Full | Night::Filling);
         let n_removed = if needs_room { model.make_room(time) } else { 0 };
-        // A disk that becomes full is no failure if there was something to remove.
+        // A full disk is not a failure if old archives could be removed.
         let is_stuck = night == Night::Filling && n_removed == 0;
         let exit_code = if is_stuck { 1 } else { night.exit_code() };
         assert_eq!(report.exit_code(&code_of), exit_code, "{n} {night:?} {report:?}");

@@ -94,7 +94,7 @@ fn archives_of_other_tools_are_rehearsed_and_damage_and_a_signal_leave_no_folder
     let (fixture, archive) = with_archive();
     let folder = fixture.dir.path().join("state");
     let mut bytes = fs::read(&archive).unwrap();
-    // Without its index it is an archive of any make.
+    // Without its index it is like a tar of another tool.
     let foreign = fixture.dir.path().join("foreign.tar.gz");
     write(&foreign, &bytes[..bytes.len() - 80]);
     assert_eq!(rehearsed(&request(&foreign, &folder)).differences, []);
