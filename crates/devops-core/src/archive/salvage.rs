@@ -15,6 +15,7 @@ use std::{
 use super::{
     ArchiveError,
     entry::Entry,
+    header::BLOCK,
     index::{Index, Indexed as IndexedEntry},
     reader::{Expected, HealedSegments, Healer, Indexed, Reader, Segments, agrees},
     stored::{Archive, Stored},
@@ -23,6 +24,9 @@ use crate::{
     archive_index::Origin,
     cancel::{Cancel, Cancelled},
 };
+
+/// The size of a header.
+const HEADER: u64 = BLOCK as u64;
 
 /// The entries that are needed, by number and path.
 pub(super) type IsWanted<'a> = &'a mut dyn FnMut(u64, &Path) -> bool;
@@ -275,7 +279,8 @@ impl Salvage {
     fn pass_over(&mut self, has_failed: bool) -> Result<Option<Found>, ArchiveError> {
         let last = self.reader.n_entries();
         let what = match self.reader.resync(has_failed)? {
-            Some(0) => "what stands there is lost".to_owned(),
+            // At most a header.
+            Some(0..=HEADER) => "what stands there is lost".to_owned(),
             Some(n) => format!("{n} bytes are lost, with what was in them"),
             None => {
                 self.is_over = true;

@@ -12,7 +12,8 @@ use tar::Header;
 
 use super::{
     fields::{
-        has_doubtful_number, has_right_checksum, kind_of, path_of, size, stored_path, stored_size,
+        MARK, MARK_AT, has_doubtful_number, is_header, kind_of, path_of, size, stored_path,
+        stored_size,
     },
     number::{number, unsigned},
     owner_names::OwnerNames,
@@ -250,9 +251,11 @@ impl<R: Read> Entries<R> {
             self.ending = Some(if is_marked { Ending::Marked } else { Ending::LoneBlock });
             return Ok(None);
         }
-        if !has_right_checksum(&block) {
+        if !is_header(&block) {
             // A tar whose first header is damaged is still told by its mark.
-            self.is_tar |= block[257..262] == *b"ustar";
+            self.is_tar |= block[MARK_AT..].starts_with(MARK);
+            // The header may begin in the middle of it.
+            self.read_ahead.splice(..0, block);
             return Err(self.not_whole("the checksum of a header is wrong"));
         }
         self.is_tar = true;

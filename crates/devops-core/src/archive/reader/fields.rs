@@ -1,6 +1,6 @@
 //! Reads the fields of an entry's header.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
+use std::{ffi::OsString, ops::Range, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use tar::Header;
 
@@ -11,6 +11,11 @@ use super::{
     sparse::MAX_SIZE,
 };
 use crate::archive::{entry::EntryKind, header::BLOCK};
+
+/// The place of the mark in the headers of POSIX and of GNU tar.
+pub(super) const MARK_AT: usize = 257;
+pub(super) const MARK: &[u8] = b"ustar";
+const CHECKSUM: Range<usize> = 148..156;
 
 /// Returns what sort of thing an entry is.
 pub(super) fn kind_of(
@@ -96,17 +101,30 @@ fn is_gnu(header: &Header) -> bool {
 pub(super) fn stored_path(header: &Header) -> Vec<u8> {
     let bytes = header.as_bytes();
     let name = text(&bytes[..100]);
-    let has_prefix = bytes[257..262] == *b"ustar" && !is_gnu(header) && bytes[345] != 0;
+    let has_prefix = bytes[MARK_AT..].starts_with(MARK) && !is_gnu(header) && bytes[345] != 0;
     if has_prefix { [text(&bytes[345..500]), b"/", name].concat() } else { name.to_vec() }
 }
 
+/// Tells a header by its checksum, where it begins with its name.
+pub(super) fn is_header(block: &[u8; BLOCK]) -> bool {
+    has_right_checksum(block) && !is_one_byte_early(block)
+}
+
+/// Tells the block that begins one byte before a header.
+///
+/// Where damage moved the stream by a byte, the zero before a header takes the place of the one at its end.
+/// So the sum is right, and the digits of the checksum stand behind a NUL, as some writers put them.
+fn is_one_byte_early(block: &[u8; BLOCK]) -> bool {
+    block[0] == 0 && is_doubtful(&block[CHECKSUM]) && !block[MARK_AT..].starts_with(MARK)
+}
+
 /// Compares the checksum of a header; old writers summed signed bytes.
-pub(super) fn has_right_checksum(block: &[u8; BLOCK]) -> bool {
+fn has_right_checksum(block: &[u8; BLOCK]) -> bool {
     let mut blanked = *block;
-    blanked[148..156].fill(b' ');
+    blanked[CHECKSUM].fill(b' ');
     let unsigned: i64 = blanked.iter().map(|&byte| i64::from(byte)).sum();
     let signed: i64 = blanked.iter().map(|&byte| i64::from(byte.cast_signed())).sum();
-    number(&block[148..156]).is_some_and(|sum| sum == unsigned || sum == signed)
+    number(&block[CHECKSUM]).is_some_and(|sum| sum == unsigned || sum == signed)
 }
 
 /// Returns the path without slashes at its end.

@@ -4,20 +4,17 @@ use std::io;
 
 use super::{
     entries::{Entries, Fault},
-    fields::has_right_checksum,
+    fields::{MARK, MARK_AT, is_header},
     input::Input,
 };
 use crate::archive::header::BLOCK;
 
 /// The bytes that are searched at once.
 const STEP: usize = 4096;
-/// The place of the mark in the headers of POSIX and of GNU tar.
-const MARK_AT: usize = 257;
-const MARK: &[u8] = b"ustar";
 
 impl Entries<Input> {
-    /// Goes on at the next sound header; returns how many bytes were passed over, or `None` when there is
-    /// no further header. `has_input_failed` says that the input itself could not be read.
+    /// Goes on at the next sound header; returns how many bytes were passed over, or `None` when there is no
+    /// further header. `has_input_failed` says that the input itself could not be read.
     ///
     /// Headers begin on whole blocks; only one with a mark counts elsewhere too, since damage to compressed
     /// bytes may have moved all that follows.
@@ -68,6 +65,6 @@ fn first_header(bytes: &[u8], n_before: usize) -> Option<usize> {
     bytes.windows(BLOCK).enumerate().position(|(at, block)| {
         let is_marked = block[MARK_AT..].starts_with(MARK);
         let may_begin = is_marked || (n_before + at).is_multiple_of(BLOCK);
-        may_begin && block.first_chunk().is_some_and(has_right_checksum)
+        may_begin && block.first_chunk().is_some_and(is_header)
     })
 }

@@ -353,6 +353,24 @@ fn the_next_sound_header_behind_damage_is_found() {
 }
 
 #[test]
+fn bytes_too_many_lose_nothing_but_the_place() {
+    let fixture = Fixture::new();
+    let archive = fixture.path("a.tar");
+    let tar = Blocks::default().file("a", b"1").file("b", b"2").file("c", b"3").0;
+
+    // Before a header, as damage to compressed bytes can move what follows.
+    for n in [1, 2, 3, 255, 510, 511] {
+        write(&archive, &[&tar[..1024], &vec![0; n], &tar[1024..]].concat());
+        let to = n.to_string();
+        let summary = salvage(&archive, &fixture.path(&to));
+
+        assert_eq!(names(&fixture.path(&to)), ["a", "b", "c"], "{n}: {:?}", summary.left_out);
+        assert_eq!(fs::read(fixture.path(&to).join("c")).unwrap(), b"3");
+        assert!(summary.damage.is_some());
+    }
+}
+
+#[test]
 fn every_cut_gives_back_what_came_before_it() {
     let fixture = Fixture::new();
     let bytes = small_archive(&fixture);
