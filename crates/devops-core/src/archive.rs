@@ -4,7 +4,7 @@
 //! let in, where `mount` tells other file systems and `gitignore` knows what ignore files mean; `group` says
 //! which of them share a segment, `reuse` finds the segments the archive before has already, `pack` reads the
 //! others, `attributes` what hangs on them, `owner_names` knows their owners, `header` turns each entry into
-//! tar blocks, `pipeline` compresses or copies the segments in parallel and writes them in order, with as much under way as `window` allows,
+//! tar blocks, with a `sparse_map` where huge holes stay out, `pipeline` compresses or copies the segments in parallel and writes them in order, with as much under way as `window` allows,
 //! `deflate` joins them into one gzip member after `inflate` has proved each, and `index` describes
 //! them behind it. `archive_index::container` documents the format. `sink` takes the bytes, to encrypt them where
 //! `encryption` says so; `cache` then keeps a copy in plain for the next archive. `newest` finds the archive
@@ -73,6 +73,7 @@ mod salvage;
 mod selection;
 mod sink;
 mod source;
+mod sparse_map;
 mod stored;
 mod stream;
 mod survey;

@@ -78,7 +78,7 @@ impl Catalog {
                 Ok(indexed.index.next(place).map(|next| Listed {
                     attributes: is_told.then_some(next.record.attributes),
                     entry: next.record.entry,
-                    hash: next.hash.map(ContentHash::Whole),
+                    hash: next.hash,
                 }))
             }
             Source::Stream { reader, first } => {

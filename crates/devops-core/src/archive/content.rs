@@ -13,7 +13,7 @@ use blake3::{
     hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root},
 };
 
-use super::index::Hash;
+use super::{entry::Entry, holes::length, index::Hash};
 
 /// The most bytes of holes that are hashed as zeros: that takes about a second.
 const MAX_HOLES: u64 = 1 << 30;
@@ -29,10 +29,18 @@ pub(super) enum ContentHash {
     BetweenHoles(Hash),
 }
 
+impl ContentHash {
+    /// Returns the hash itself.
+    pub(super) fn bytes(self) -> Hash {
+        match self {
+            Self::Whole(hash) | Self::BetweenHoles(hash) => hash,
+        }
+    }
+}
+
 /// Returns whether holes are too large to be hashed as zeros, in a content of so many bytes.
 pub(super) fn has_huge_holes(size: u64, extents: &[Range<u64>]) -> bool {
-    let n_stored: u64 = extents.iter().map(|extent| extent.end - extent.start).sum();
-    size.saturating_sub(n_stored) > MAX_HOLES
+    size.saturating_sub(length(extents)) > MAX_HOLES
 }
 
 /// Hashes what lies between the holes of a content of `size` bytes; `read` reads at a place of it, and is
@@ -59,6 +67,77 @@ pub(super) fn between_holes<E>(
         }
     }
     Ok(hasher.finish(size))
+}
+
+/// Hashes a content from what an archive stores of it.
+pub(super) enum ContentHasher {
+    Whole(Box<Hasher>),
+    BetweenHoles(Box<StoredHasher>),
+}
+
+impl ContentHasher {
+    /// Hashes the content of an entry, in the way in which `hash` was made.
+    pub(super) fn like(hash: ContentHash, entry: &Entry) -> Self {
+        match (hash, &entry.extents) {
+            (ContentHash::BetweenHoles(_), Some(extents)) => {
+                Self::BetweenHoles(Box::new(StoredHasher::new(entry.size, extents.clone())))
+            }
+            _ => Self::Whole(Box::default()),
+        }
+    }
+
+    /// Takes in the next bytes that are stored.
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Whole(hasher) => {
+                hasher.update(bytes);
+            }
+            Self::BetweenHoles(hasher) => hasher.update(bytes),
+        }
+    }
+
+    pub(super) fn finish(self) -> ContentHash {
+        match self {
+            Self::Whole(hasher) => ContentHash::Whole(*hasher.finalize().as_bytes()),
+            Self::BetweenHoles(hasher) => hasher.finish(),
+        }
+    }
+}
+
+/// Hashes a content of which some ranges are stored, one behind the other.
+pub(super) struct StoredHasher {
+    hasher: BetweenHoles,
+    size: u64,
+    /// The ranges that come yet, behind the current one.
+    ranges: std::vec::IntoIter<Range<u64>>,
+    current: Range<u64>,
+}
+
+impl StoredHasher {
+    pub(super) fn new(size: u64, ranges: Vec<Range<u64>>) -> Self {
+        let (hasher, ranges) = (BetweenHoles::new(), ranges.into_iter());
+        Self { hasher, size, ranges, current: 0..0 }
+    }
+
+    /// Takes in the next bytes that are stored.
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.current.is_empty() {
+                let Some(next) = self.ranges.next() else { return };
+                self.current = next;
+            }
+            let left = usize::try_from(self.current.end - self.current.start);
+            let n = left.unwrap_or(usize::MAX).min(bytes.len());
+            let (part, rest) = bytes.split_at(n);
+            self.hasher.update(self.current.start, part);
+            self.current.start += n as u64;
+            bytes = rest;
+        }
+    }
+
+    pub(super) fn finish(self) -> ContentHash {
+        self.hasher.finish(self.size)
+    }
 }
 
 /// Hashes what lies between holes.

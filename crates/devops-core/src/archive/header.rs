@@ -2,16 +2,20 @@
 //!
 //! The format is POSIX pax over ustar. A pax record is written only for what ustar cannot hold,
 //! with the keywords `path`, `linkpath`, `size`, `uid`, `gid`, `uname`, `gname` and `mtime`, which every
-//! tar knows, and those of [`xattr`]; nothing that changes from run to run, such as atime or a process id, goes in.
+//! tar knows, those of [`xattr`], and those of [`sparse_map`](super::sparse_map) for a file without its holes; nothing that changes from run to run, such as atime or a process id, goes in.
 //! The value of a name must be UTF-8 and bsdtar refuses others, so a long name of other bytes stands
 //! in a long-name entry of GNU tar, which every tar knows as well.
 
-use std::os::unix::ffi::OsStrExt;
+use std::{
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+};
 
 use tar::{EntryType, Header};
 
 use super::{
     entry::{Entry, EntryKind, Timestamp},
+    sparse_map::SparseMap,
     xattr,
 };
 
@@ -23,6 +27,8 @@ pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 const MAX_ID: u64 = 0o777_7777;
 /// The largest number in the eleven octal digits of a size or a time.
 const MAX_NUMBER: u64 = 0o777_7777_7777;
+/// The folder of files with a map, as GNU tar names it but for the number of its process.
+const SPARSE_FOLDER: &str = "GNUSparseFile.0";
 const NAME: usize = 100;
 const PREFIX: usize = 155;
 
@@ -44,6 +50,10 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     let mut extras = Extras::default();
     let mut header = Header::new_ustar();
     set_path(&mut header, &stored_path(entry), &mut extras);
+    let map = entry.extents.as_ref().map(|extents| SparseMap::new(extents, entry.size));
+    if map.is_some() {
+        push_sparse(entry, &mut extras.records);
+    }
     if let EntryKind::Symlink { target } | EntryKind::HardLink { target } = &entry.kind {
         let target = target.as_os_str().as_bytes();
         copy(&mut header.as_old_mut().linkname, target);
@@ -56,7 +66,8 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     let ustar = header.as_ustar_mut().expect("made as ustar");
     set_owner(&mut ustar.uname, "uname", &entry.uname, &mut extras.records);
     set_owner(&mut ustar.gname, "gname", &entry.gname, &mut extras.records);
-    set_numbers(&mut header, entry, &mut extras.records);
+    let n_stored = map.as_ref().map_or(entry.size, |map| map.n_stored);
+    set_numbers(&mut header, entry, n_stored, &mut extras.records);
     if let EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } =
         entry.kind
     {
@@ -75,7 +86,18 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
         blocks.extend(extension(EntryType::XHeader, &label, &extras.records));
     }
     blocks.extend(header.as_bytes());
+    blocks.extend(map.map(|map| map.blocks).unwrap_or_default());
     blocks
+}
+
+/// Says that a map stands before the content, and of which file.
+///
+/// The name comes last: to some readers the last one counts.
+fn push_sparse(entry: &Entry, records: &mut Vec<u8>) {
+    push_record(records, b"GNU.sparse.major", b"1");
+    push_record(records, b"GNU.sparse.minor", b"0");
+    push_record(records, b"GNU.sparse.realsize", entry.size.to_string().as_bytes());
+    push_record(records, b"GNU.sparse.name", entry.path.as_os_str().as_bytes());
 }
 
 /// What stands before the header of an entry.
@@ -96,7 +118,7 @@ impl Extras {
     }
 }
 
-fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
+fn set_numbers(header: &mut Header, entry: &Entry, n_stored: u64, records: &mut Vec<u8>) {
     let mut number = |key: &str, value: u64, max| {
         if value > max {
             push_record(records, key.as_bytes(), value.to_string().as_bytes());
@@ -104,7 +126,7 @@ fn set_numbers(header: &mut Header, entry: &Entry, records: &mut Vec<u8>) {
         }
         value
     };
-    header.set_size(number("size", entry.size, MAX_NUMBER));
+    header.set_size(number("size", n_stored, MAX_NUMBER));
     header.set_uid(number("uid", entry.uid, MAX_ID));
     header.set_gid(number("gid", entry.gid, MAX_ID));
     let Timestamp { seconds, nanoseconds } = entry.mtime;
@@ -129,7 +151,15 @@ fn set_owner(field: &mut [u8; 32], key: &str, name: &[u8], records: &mut Vec<u8>
 }
 
 /// Returns the path as it stands in the header: folders end with a slash.
+///
+/// A file with a map has another one there, so that a reader that does not know maps makes no file of the
+/// right name and a wrong content.
 fn stored_path(entry: &Entry) -> Vec<u8> {
+    if entry.extents.is_some() {
+        let name = entry.path.file_name().unwrap_or_default();
+        let folder = entry.path.parent().unwrap_or(Path::new(""));
+        return folder.join(SPARSE_FOLDER).join(name).into_os_string().into_vec();
+    }
     let mut path = entry.path.as_os_str().as_bytes().to_vec();
     if entry.kind == EntryKind::Folder {
         path.push(b'/');
@@ -279,7 +309,7 @@ mod tests {
 
     /// The first two columns that say something: size and name.
     #[allow(clippy::disallowed_methods, reason = "an outside reader says whether we are right")]
-    fn sizes_by_gnu_tar(archive: &std::path::Path) -> Vec<(u64, String)> {
+    fn sizes_by_gnu_tar(archive: &Path) -> Vec<(u64, String)> {
         let mut tar = Command::new("tar");
         let output = tar.args(["--numeric-owner", "-tvf"]).arg(archive).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");

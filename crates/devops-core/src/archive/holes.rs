@@ -37,6 +37,18 @@ pub(super) fn data_ranges(file: BorrowedFd<'_>, size: u64) -> Vec<Range<u64>> {
     }
 }
 
+/// Returns what lies between `ranges`, and behind them up to `size`.
+pub(super) fn gaps(ranges: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
+    let starts = std::iter::once(0).chain(ranges.iter().map(|range| range.end));
+    let ends = ranges.iter().map(|range| range.start).chain([size]);
+    starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| start..end).collect()
+}
+
+/// Returns how many bytes these ranges are, which lie apart from each other.
+pub(super) fn length(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
+}
+
 fn ranges(size: u64, mut seek: impl FnMut(SeekFrom) -> Result<u64, Errno>) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let mut position = 0;

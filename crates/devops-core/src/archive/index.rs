@@ -15,10 +15,12 @@
 //!
 //! The place of an entry is not stored: entries fill the tar without gaps between the end of the
 //! first segment and the beginning of the last, so the lengths before it say where it is. Holes of
-//! sparse files are stored with their zeros in the tar; their place is in the record.
+//! sparse files are stored with their zeros in the tar, but for those of more than a gigabyte; their place
+//! is in the record. The hash of a content without its holes is [`ContentHash::BetweenHoles`].
 
 use super::{
     ArchiveError,
+    content::ContentHash,
     deflate::{Level, Packer},
     entry::Timestamp,
     header::{BLOCK as TAR_BLOCK, padding},
@@ -306,11 +308,11 @@ impl Index {
         let record = decode(&mut cursor, &mut place.last)?;
         let raw_at = place.raw_at;
         // Sizes near 2^64 would wrap around to a place in the tar.
-        let n_content = record.entry.size.checked_next_multiple_of(TAR_BLOCK as u64)?;
+        let n_content = record.n_stored().checked_next_multiple_of(TAR_BLOCK as u64)?;
         place.raw_at = raw_at.checked_add(record.n_header)?.checked_add(n_content)?;
         let mut hash = None;
         if record.has_hash() {
-            hash = self.hash(place.n_hashes);
+            hash = self.hash(place.n_hashes).map(|hash| record.content_hash(hash));
             place.n_hashes += 1;
         }
         place.at = cursor.position();
@@ -340,7 +342,7 @@ pub(super) struct Indexed {
     /// Where its headers begin in the tar.
     pub(super) raw_at: u64,
     /// The hash of its content; `None` when it has none.
-    pub(super) hash: Option<Hash>,
+    pub(super) hash: Option<ContentHash>,
 }
 
 impl Indexed {
@@ -351,7 +353,7 @@ impl Indexed {
 
     /// Returns where the next entry begins in the tar.
     pub(super) fn end(&self) -> u64 {
-        let size = self.record.entry.size;
-        self.content_at() + size + padding(size) as u64
+        let n_stored = self.record.n_stored();
+        self.content_at() + n_stored + padding(n_stored) as u64
     }
 }

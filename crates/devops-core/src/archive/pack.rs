@@ -22,10 +22,12 @@ use super::{
     ArchiveError,
     again::Patience,
     attributes::{AttributeReader, Attributes},
+    content::{ContentHash, has_huge_holes},
     entry::{Entry, EntryKind, Timestamp},
     event::{CreateEvent, LeftOut},
     group::{Cutter, SLICE},
     header,
+    holes::data_ranges,
     index::{EntryWriter, Hash, Identity, Indexed, Record},
     layer::FileLayer,
     meta::{FileId, Meta},
@@ -317,7 +319,7 @@ impl<'a> Pack<'a> {
                 large = Some(old.record);
                 break;
             }
-            hashes.extend(old.hash);
+            hashes.extend(old.hash.map(ContentHash::bytes));
             self.tally.n_reused += old.record.entry.size;
             self.advance(old.record.entry.size);
             self.push(&old.record)?;
@@ -331,6 +333,7 @@ impl<'a> Pack<'a> {
     /// Packs a file that is larger than a slice.
     fn large(&mut self, mut member: Member) -> Result<(), Stop> {
         if let Some((slices, hash)) = self.old_slices(&member) {
+            member.entry.extents = member.old.as_ref().and_then(|old| old.record.extents());
             let Some(record) = self.flush(Some(member))? else { return Ok(()) };
             self.copy_content(&record, slices, hash)?;
             return self.push(&record);
@@ -343,25 +346,40 @@ impl<'a> Pack<'a> {
             }
         };
         member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
+        let data = data_ranges(file.as_fd(), meta.size);
+        let extents = self.is_sparse(&member.entry, &data).then(|| data.clone());
         let is_same = |old: &Indexed| {
-            old.record.entry == member.entry && is_same_state(&old.record, Some(identity(&meta)))
+            old.record.entry == member.entry
+                && old.record.extents() == extents
+                && is_same_state(&old.record, Some(identity(&meta)))
         };
         member.old = member.old.filter(is_same);
+        member.entry.extents = extents;
         member.meta = meta;
         member.attributes = Some(self.attributes.of_open(file.as_fd(), member.meta.id.0));
         let before = member.meta.clone();
-        let expected = member.old.as_ref().and_then(|old| old.hash);
+        let expected = member.old.as_ref().and_then(|old| old.hash).map(ContentHash::bytes);
         let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
-        self.read_large(&mut record, &file, &before)?;
+        self.read_large(&mut record, &file, &before, data)?;
         self.sent(&record, expected);
         self.push(&record)
+    }
+
+    /// Returns whether the zeros of the holes of a file stay out of the tar.
+    ///
+    /// Where they are few every tar reads them, and a name that pax cannot tell needs its own header. A
+    /// reproducible archive must not depend on what a file system makes holes of.
+    fn is_sparse(&self, entry: &Entry, data: &[Range<u64>]) -> bool {
+        self.reproducible.is_none()
+            && has_huge_holes(entry.size, data)
+            && entry.path.to_str().is_some()
     }
 
     /// Returns the segments that hold exactly the content of an unchanged file, and its hash.
     fn old_slices(&self, member: &Member) -> Option<(Range<usize>, Hash)> {
         let matcher = self.matcher.as_ref()?;
         let old = member.old.as_ref().filter(|old| !matcher.is_due(&old.record.entry.path))?;
-        Some((matcher.segments(old.content_at(), old.end())?, old.hash?))
+        Some((matcher.segments(old.content_at(), old.end())?, old.hash?.bytes()))
     }
 
     fn copy_content(
@@ -370,7 +388,12 @@ impl<'a> Pack<'a> {
         slices: Range<usize>,
         hash: Hash,
     ) -> Result<(), Stop> {
-        self.feed.send(Piece::Old { segments: slices, hashes: vec![hash] })?;
+        let is_all_hole = slices.is_empty();
+        self.feed.send(if is_all_hole {
+            Piece::Hash(hash)
+        } else {
+            Piece::Old { segments: slices, hashes: vec![hash] }
+        })?;
         self.cancel.check()?;
         self.n_contents += 1;
         self.tally.n_reused += record.entry.size;

@@ -156,7 +156,7 @@ impl Feed<'_> {
                 self.flush()?;
                 self.push(piece, weight)
             }
-            Piece::Zeros { .. } => {
+            Piece::Zeros { .. } | Piece::Hash(_) => {
                 self.flush()?;
                 self.push(piece, Weight::default())
             }

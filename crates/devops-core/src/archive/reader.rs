@@ -13,8 +13,8 @@ use std::{
 
 use super::{
     ArchiveError,
+    content::ContentHash,
     entry::Entry,
-    index::Hash,
     stored::{Archive, Stored, unread},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) struct Reader {
     entries: Entries<Input>,
     /// What the index says of the entries to come.
     expected: Option<Expected>,
-    expected_hash: Option<Hash>,
+    expected_hash: Option<ContentHash>,
     notes: Vec<&'static str>,
     is_over: bool,
 }
@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// Returns the hash the index has for the content of the current entry.
-    pub(super) fn expected_hash(&self) -> Option<Hash> {
+    pub(super) fn expected_hash(&self) -> Option<ContentHash> {
         self.expected_hash
     }
 

@@ -233,6 +233,9 @@ impl<'a> Matcher<'a> {
 
     /// Returns the segments that hold exactly the bytes from `start` to `end` of the tar.
     pub(super) fn segments(&self, start: u64, end: u64) -> Option<Range<usize>> {
+        if start == end {
+            return Some(0..0);
+        }
         let index = &self.previous.index;
         let first = index.segment_at(start)?;
         let last = index.segment_at(end.checked_sub(1)?)?;

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::{
     ArchiveError,
+    content::ContentHasher,
     entry::EntryKind,
     reader::{Indexed, Reader},
     stored::{Archive, Stored, unread},
@@ -45,7 +46,8 @@ pub(super) fn read_all(
     while let Some(entry) = reader.next_entry()? {
         let is_file = entry.kind == EntryKind::File;
         verified.n_files += u64::from(is_file);
-        let mut hasher = reader.expected_hash().map(|hash| (hash, blake3::Hasher::new()));
+        let expected = reader.expected_hash();
+        let mut hasher = expected.map(|hash| ContentHasher::like(hash, &entry));
         loop {
             // What is there counts, not what the header claims.
             let n = reader.read_content(&mut buffer)?;
@@ -53,12 +55,12 @@ pub(super) fn read_all(
             if n == 0 {
                 break;
             }
-            if let Some((_, hasher)) = &mut hasher {
+            if let Some(hasher) = &mut hasher {
                 hasher.update(&buffer[..n]);
             }
             verified.n_bytes += if is_file { n as u64 } else { 0 };
         }
-        if hasher.is_some_and(|(expected, hasher)| *hasher.finalize().as_bytes() != expected) {
+        if hasher.map(ContentHasher::finish) != expected {
             return Err(reader.damaged("its index has another hash for a content"));
         }
     }

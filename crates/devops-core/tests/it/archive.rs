@@ -11,6 +11,7 @@ mod foreign;
 mod fuzzing;
 mod healing;
 mod hostile;
+mod huge_holes;
 mod odd_file_systems;
 mod older;
 mod pruning;

@@ -16,7 +16,6 @@ use crate::{
     archive::{
         ArchiveError,
         catalog::{hash, next_entry},
-        content::ContentHash,
         encryption::Keys,
         entry::{Entry, EntryKind},
         event::LeftOut,
@@ -155,14 +154,15 @@ fn in_index(stored: &Stored, wanted: &Wanted) -> Option<Vec<(PathBuf, Content)>>
         let n_hash = record.has_hash().then_some(n_hashes);
         n_hashes += usize::from(record.has_hash());
         if wanted.has(&record.entry.path) {
-            matches.push((record.entry.path.clone(), content(&record.entry), n_hash));
+            matches.push((record.clone(), n_hash));
         }
     })?;
     let mut matches: Vec<_> = matches
         .into_iter()
-        .map(|(path, content, n_hash)| {
-            let hash = n_hash.and_then(|n| index.hash(n)).map(ContentHash::Whole);
-            (path, Content { hash, ..content })
+        .map(|(record, n_hash)| {
+            let hash = n_hash.and_then(|n| index.hash(n)).map(|hash| record.content_hash(hash));
+            let content = Content { hash, ..content(&record.entry) };
+            (record.entry.path, content)
         })
         .collect();
     follow_links(&mut matches, &index);
@@ -183,7 +183,7 @@ fn follow_links(matches: &mut [(PathBuf, Content)], index: &Index) {
     for indexed in index.entries() {
         let entry = &indexed.record.entry;
         if let Some(found) = targets.get_mut(&entry.path) {
-            *found = Some((entry.size, indexed.hash.map(ContentHash::Whole)));
+            *found = Some((entry.size, indexed.hash));
         }
     }
     for (_, content) in matches {

@@ -6,11 +6,11 @@
 //! | --- | --- |
 //! | bytes shared with the path before | number |
 //! | further bytes of the path | number of bytes, bytes |
-//! | kind, and flags | byte: 0 file, 1 folder, 2 symlink, 3 hard link, 4 FIFO, 5 character device, 6 block device; 0x10 identity follows, 0x20 holes follow, 0x40 names of owner and group follow, else they are those of the entry before, 0x80 a digest of its attributes follows |
+//! | kind, and flags | byte: 0 file, 1 folder, 2 symlink, 3 hard link, 4 FIFO, 5 character device, 6 block device, 7 file without its holes; 0x10 identity follows, 0x20 holes follow, 0x40 names of owner and group follow, else they are those of the entry before, 0x80 a digest of its attributes follows |
 //! | mode, owner, group | numbers |
 //! | modification time | signed seconds, nanoseconds |
 //! | blocks of 512 bytes before the content | number |
-//! | for a file: size of the content | number |
+//! | for a file: size of the content, holes included | number |
 //! | for a link: its target | number of bytes, bytes |
 //! | for a device: major, minor | numbers |
 //! | identity: change time, device, inode | signed seconds, nanoseconds, numbers |
@@ -28,10 +28,13 @@ use std::{
 
 use crate::{
     archive::{
+        content::ContentHash,
         entry::{Entry, EntryKind, OwnerName, Timestamp},
         header::BLOCK,
+        holes::{gaps, length},
         xattr::{Digest, NO_ATTRIBUTES},
     },
+    archive_index::head::Hash,
     archive_index::varint::{Cursor, push_number, push_time},
 };
 
@@ -40,6 +43,8 @@ const HAS_HOLES: u8 = 0x20;
 const HAS_NAMES: u8 = 0x40;
 const HAS_ATTRIBUTES: u8 = 0x80;
 const KIND: u8 = 0x0f;
+/// The kind of a file without its holes.
+const SPARSE: u8 = 7;
 
 /// The parts that are not written again if they are the same as in the record before.
 #[derive(Clone, Default)]
@@ -60,6 +65,8 @@ pub(in crate::archive) struct Record {
     pub(in crate::archive) identity: Option<Identity>,
     /// The ranges of the content that are holes in the source.
     pub(in crate::archive) holes: Vec<Range<u64>>,
+    /// Is set if the tar does not hold those.
+    pub(in crate::archive) is_sparse: bool,
     /// The digest of its attributes.
     pub(in crate::archive) attributes: Digest,
 }
@@ -76,6 +83,21 @@ impl Record {
     /// Returns whether the index holds a hash for it.
     pub(in crate::archive) fn has_hash(&self) -> bool {
         self.entry.kind == EntryKind::File && self.entry.size > 0
+    }
+
+    /// Returns what the hash that the index holds for it is of.
+    pub(in crate::archive) fn content_hash(&self, hash: Hash) -> ContentHash {
+        if self.is_sparse { ContentHash::BetweenHoles(hash) } else { ContentHash::Whole(hash) }
+    }
+
+    /// Returns how many bytes of content the tar holds.
+    pub(in crate::archive) fn n_stored(&self) -> u64 {
+        self.entry.size - if self.is_sparse { length(&self.holes) } else { 0 }
+    }
+
+    /// Returns the ranges of the content that the tar holds; `None` if it holds all of it.
+    pub(in crate::archive) fn extents(&self) -> Option<Vec<Range<u64>>> {
+        self.is_sparse.then(|| gaps(&self.holes, self.entry.size))
     }
 }
 
@@ -95,7 +117,7 @@ fn from_source(path: &Path) -> &[u8] {
 }
 
 pub(super) fn encode(record: &Record, last: &mut Last, out: &mut Vec<u8>) {
-    let Record { entry, n_header, identity, holes, attributes } = record;
+    let Record { entry, n_header, identity, holes, is_sparse, attributes } = record;
     let path = entry.path.as_os_str().as_bytes();
     let n_shared = last.path.iter().zip(path).take_while(|(a, b)| a == b).count();
     push_number(out, n_shared as u64);
@@ -106,7 +128,7 @@ pub(super) fn encode(record: &Record, last: &mut Last, out: &mut Vec<u8>) {
     let has_attributes = *attributes != NO_ATTRIBUTES;
     let flag = |is_set, flag| if is_set { flag } else { 0 };
     out.push(
-        code(&entry.kind)
+        (if *is_sparse { SPARSE } else { code(&entry.kind) })
             | flag(identity.is_some(), HAS_IDENTITY)
             | flag(!holes.is_empty(), HAS_HOLES)
             | flag(has_names, HAS_NAMES)
@@ -214,12 +236,13 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, last: &mut Last) -> Option<Record>
         extents: None,
         holes: Vec::new(),
     };
-    Some(Record { entry, n_header, identity, holes, attributes })
+    let is_sparse = code & KIND == SPARSE;
+    Some(Record { entry, n_header, identity, holes, is_sparse, attributes })
 }
 
 fn kind(cursor: &mut Cursor<'_>, code: u8) -> Option<(EntryKind, u64)> {
     let kind = match code {
-        0 => return Some((EntryKind::File, cursor.number()?)),
+        0 | SPARSE => return Some((EntryKind::File, cursor.number()?)),
         1 => EntryKind::Folder,
         2 => EntryKind::Symlink { target: path(cursor)? },
         3 => EntryKind::HardLink { target: path(cursor)? },

@@ -3,7 +3,7 @@
 //! Their slices are on their way before the end is read, so one that changes meanwhile is named, and
 //! not read again.
 
-use std::{fs::File, io::Read, ops::Range, os::fd::AsFd};
+use std::{fs::File, io::Read, ops::Range};
 
 use rustix::fs::{SeekFrom, seek};
 
@@ -13,11 +13,11 @@ use super::{
     small::{after_content, changes},
 };
 use crate::archive::{
-    content::Part,
+    content::{Part, StoredHasher},
     entry::Entry,
     group::SLICE,
     header::padding,
-    holes::data_ranges,
+    holes::{gaps, length},
     index::Record,
     meta::Meta,
     pipeline::{Piece, Stop},
@@ -36,24 +36,23 @@ struct Large<'a> {
 
 impl Pack<'_> {
     /// Reads the content of a large file, slice by slice, and completes its record.
+    ///
+    /// `data` are the parts that are no holes.
     pub(super) fn read_large(
         &mut self,
         record: &mut Record,
         file: &File,
         before: &Meta,
+        data: Vec<Range<u64>>,
     ) -> Result<(), Stop> {
         let entry = &record.entry;
-        let data = data_ranges(file.as_fd(), entry.size);
-        let holes = gaps(&data, entry.size);
         let reader = self.layer.input(&entry.path, file);
+        record.holes = gaps(&data, entry.size);
         let mut large = Large { entry, file, reader, data, is_whole: true };
-        let mut done = 0;
-        while done < entry.size {
-            self.cancel.check()?;
-            let end = entry.size.min(done + SLICE);
-            let piece = self.slice(&mut large, done..end);
-            self.feed.send(piece)?;
-            done = end;
+        if record.is_sparse {
+            self.extents(&mut large)?;
+        } else {
+            self.slices(&mut large)?;
         }
         let is_whole = large.is_whole;
         let reason =
@@ -64,8 +63,64 @@ impl Pack<'_> {
             self.change(&record.entry.path, reason);
         }
         record.identity = record.identity.filter(|_| is_whole && is_same && reason.is_none());
-        record.holes = holes;
         Ok(())
+    }
+
+    /// Sends all of a file, holes as zeros.
+    fn slices(&mut self, large: &mut Large<'_>) -> Result<(), Stop> {
+        let size = large.entry.size;
+        let mut done = 0;
+        while done < size {
+            self.cancel.check()?;
+            let end = size.min(done + SLICE);
+            let piece = self.slice(large, done..end);
+            self.feed.send(piece)?;
+            done = end;
+        }
+        Ok(())
+    }
+
+    /// Sends what lies between the holes of a file, without gaps, and its hash.
+    fn extents(&mut self, large: &mut Large<'_>) -> Result<(), Stop> {
+        let (size, data) = (large.entry.size, large.data.clone());
+        let mut hasher = StoredHasher::new(size, data.clone());
+        let mut piece = Building::default();
+        for range in &data {
+            let mut at = range.start;
+            while at < range.end {
+                let start = piece.raw.len();
+                let end = range.end.min(at + SLICE - start as u64);
+                self.extent(large, at..end, &mut piece);
+                hasher.update(&piece.raw[start..]);
+                at = end;
+                if piece.raw.len() as u64 == SLICE {
+                    self.send_raw(std::mem::take(&mut piece))?;
+                }
+            }
+        }
+        piece.pad(padding(length(&data)) as u64);
+        self.send_raw(piece)?;
+        self.feed.send(Piece::Hash(hasher.finish().bytes()))?;
+        large.is_whole &= large.move_to(size);
+        self.advance(size - length(&data));
+        Ok(())
+    }
+
+    /// Appends a part of a file, as much of it as is there, and zeros for the rest.
+    fn extent(&mut self, large: &mut Large<'_>, range: Range<u64>, piece: &mut Building) {
+        let wanted = range.end - range.start;
+        let is_there = large.is_whole && large.move_to(range.start);
+        let n = if is_there { self.read_slice(large, &range, piece) } else { 0 };
+        large.is_whole = n == wanted;
+        piece.pad(wanted - n);
+    }
+
+    fn send_raw(&mut self, piece: Building) -> Result<(), Stop> {
+        self.cancel.check()?;
+        if piece.raw.is_empty() {
+            return Ok(());
+        }
+        self.feed.send(Piece::New { raw: piece.raw, spans: piece.spans })
     }
 
     /// Returns the piece with one slice, as much of it as is there, and zeros for the rest.
@@ -123,13 +178,11 @@ impl Large<'_> {
     fn passes_hole(&self, range: &Range<u64>) -> bool {
         let next = self.data.partition_point(|data| data.end <= range.start);
         let is_hole = self.data.get(next).is_none_or(|data| data.start >= range.end);
-        is_hole && seek(self.file, SeekFrom::Start(range.end)).is_ok()
+        is_hole && self.move_to(range.end)
     }
-}
 
-/// Returns what lies between `ranges`, and behind them up to `size`.
-pub(super) fn gaps(ranges: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
-    let starts = std::iter::once(0).chain(ranges.iter().map(|range| range.end));
-    let ends = ranges.iter().map(|range| range.start).chain([size]);
-    starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| start..end).collect()
+    /// Moves to a place in the file; returns whether that succeeded.
+    fn move_to(&self, at: u64) -> bool {
+        seek(self.file, SeekFrom::Start(at)).is_ok()
+    }
 }

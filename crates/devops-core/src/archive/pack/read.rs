@@ -12,6 +12,7 @@ use crate::archive::{
     content::{Part, Span},
     entry::{Entry, EntryKind},
     header,
+    holes::gaps,
     index::Record,
     meta::Meta,
     pipeline::{Piece, Stop},
@@ -157,14 +158,18 @@ impl Pack<'_> {
         entry.xattrs = attributes.xattrs;
         let header = header::encode(&entry);
         piece.raw.extend_from_slice(&header);
-        // A reproducible archive says nothing of where and when its files were, and what could not be
-        // read now is tried again by the next run.
         let is_told = self.reproducible.is_none() && attributes.faults.is_empty();
-        let identity = is_told.then(|| identity(meta));
-        let n_header = header.len() as u64;
-        let attributes_digest = xattr::digest(&entry.xattrs).unwrap_or(xattr::NO_ATTRIBUTES);
-        let holes = Vec::new();
-        let record = Record { entry, n_header, identity, holes, attributes: attributes_digest };
+        let extents = entry.extents.take();
+        let record = Record {
+            n_header: header.len() as u64,
+            // A reproducible archive says nothing of where and when its files were, and what could not be
+            // read now is tried again by the next run.
+            identity: is_told.then(|| identity(meta)),
+            holes: extents.as_ref().map_or_else(Vec::new, |extents| gaps(extents, entry.size)),
+            is_sparse: extents.is_some(),
+            attributes: xattr::digest(&entry.xattrs).unwrap_or(xattr::NO_ATTRIBUTES),
+            entry,
+        };
         (record, attributes.faults)
     }
 

@@ -7,14 +7,14 @@ use rustix::{
     io::{Errno, dup},
 };
 
-use super::{Member, Pack, identity, is_same_state, large::gaps, read::Building};
+use super::{Member, Pack, identity, is_same_state, read::Building};
 use crate::archive::{
     again::{HostTime, Patience, Reading},
-    content::Part,
+    content::{ContentHash, Part},
     entry::{Entry, EntryKind},
     group::SLICE,
     header::padding,
-    holes::data_ranges,
+    holes::{data_ranges, gaps},
     index::{Hash, Record},
     meta::Meta,
     pipeline::Stop,
@@ -148,7 +148,7 @@ fn expected(member: &Member, record: &Record) -> Option<Hash> {
     let is_same = is_same_state(&old.record, record.identity)
         && (old.record.entry.size, old.record.entry.mtime)
             == (record.entry.size, record.entry.mtime);
-    old.hash.filter(|_| is_same)
+    old.hash.filter(|_| is_same).map(ContentHash::bytes)
 }
 
 /// Opens a file that was found.

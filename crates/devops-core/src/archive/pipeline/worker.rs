@@ -27,6 +27,8 @@ pub(in crate::archive) enum Piece {
     Zeros { n: usize, spans: Vec<Span> },
     /// Neighbours in the archive before, and the hashes of the contents that end in them.
     Old { segments: Range<usize>, hashes: Vec<Hash> },
+    /// No bytes, but the hash of a content whose bytes came in the pieces before.
+    Hash(Hash),
 }
 
 /// Segments, ready to be written.
@@ -80,6 +82,10 @@ impl<'a> Worker<'a> {
         match piece {
             Piece::New { raw, spans } => self.new_segment(&raw, &spans),
             Piece::Zeros { n, spans } => self.zeros(n, &spans),
+            Piece::Hash(hash) => {
+                let digests = vec![Digest::Whole(hash)];
+                Ok(Made { bytes: Vec::new(), segments: Vec::new(), digests })
+            }
             Piece::Old { segments, hashes } => {
                 let digests = hashes.into_iter().map(Digest::Whole).collect();
                 let (bytes, segments) = self.read(segments).ok_or(Failure::Rotten)?;

@@ -241,7 +241,10 @@ impl Other {
 
 /// Returns whether two entries have the same bytes in the tar, by all that their indexes say.
 fn is_same(one: &IndexedEntry, other: &IndexedEntry) -> bool {
-    let facts = |entry: &IndexedEntry| (entry.record.n_header, entry.record.attributes, entry.hash);
+    let facts = |entry: &IndexedEntry| {
+        let record = &entry.record;
+        (record.n_header, record.attributes, entry.hash, record.extents())
+    };
     one.record.entry == other.record.entry && facts(one) == facts(other)
 }
 

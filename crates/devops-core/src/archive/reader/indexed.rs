@@ -96,16 +96,18 @@ pub(super) fn damaged(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Compares an entry of the tar with what the index says there; it gets its holes from there.
+/// Compares an entry of the tar with what the index says there; it gets its holes from there, unless it
+/// tells them itself.
 pub(in crate::archive) fn agrees(entry: &mut Entry, indexed: IndexedEntry) -> bool {
-    entry.holes = indexed.record.holes;
+    let has_extents = entry.extents == indexed.record.extents();
+    if !indexed.record.is_sparse {
+        entry.holes = indexed.record.holes;
+    }
     let other = indexed.record.entry;
-    let facts = |entry: &Entry| {
-        (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime, entry.extents.is_none())
-    };
+    let facts = |entry: &Entry| (entry.mode, entry.uid, entry.gid, entry.size, entry.mtime);
     let is_same_owner = (&entry.uname, &entry.gname) == (&other.uname, &other.gname);
     let is_same_kind = entry.path == other.path && entry.kind == other.kind;
-    is_same_kind && is_same_owner && facts(entry) == facts(&other)
+    has_extents && is_same_kind && is_same_owner && facts(entry) == facts(&other)
 }
 
 /// Walks the entries of an index, all or some.
