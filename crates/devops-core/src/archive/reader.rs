@@ -22,6 +22,7 @@ use crate::{
     cancel::{Cancel, Cancelled},
 };
 
+mod donor;
 mod entries;
 mod fields;
 mod heal;

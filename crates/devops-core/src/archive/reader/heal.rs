@@ -1,23 +1,24 @@
 //! Replaces damaged parts of an archive by the same content from archives in a folder.
 //!
 //! A segment whose tar bytes have the same hash in another archive is taken from there as it is. Else it is
-//! put together from entries: one whose path, kind, size, mode, owner, time and content hash are the same
-//! in another archive has the same bytes in the tar. Nothing is used before its hash was computed: that of
-//! the segment, or that of the segments the entry was found in. One index is in memory at a time.
+//! put together from entries, as [`donor`](super::donor) says. One index is in memory at a time.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
 };
 
-use super::indexed::Indexed;
+use super::{
+    donor::{Donor, Need, within},
+    indexed::Indexed,
+};
 use crate::{
     archive::{
         ArchiveError,
         encryption::Keys,
-        index::{Index, Indexed as IndexedEntry, Place, Segment},
+        index::{Index, Place, Segment},
         stored::{Archive, Stored},
     },
     cancel::Cancel,
@@ -56,24 +57,10 @@ pub(in crate::archive) struct Healer {
     cancel: Cancel,
     /// The last one that helped first, then by name, the newest first.
     others: Vec<PathBuf>,
-    open: Option<Other>,
+    open: Option<Donor>,
     /// Lies before the first entry of the segment that was healed last.
     place: Option<Place>,
     healed: HealedSegments,
-}
-
-/// An archive that is being searched.
-struct Other {
-    path: PathBuf,
-    indexed: Indexed,
-    decoded: Option<(usize, Vec<u8>)>,
-}
-
-/// An entry with bytes in a damaged segment.
-struct Need {
-    entry: IndexedEntry,
-    /// The range of those bytes in the tar.
-    range: Range<u64>,
 }
 
 impl Healer {
@@ -131,6 +118,9 @@ impl Healer {
         let mut raw = vec![0; n_raw];
         let mut needs = self.needs(&damaged.index, &segment);
         let has_entries = !needs.is_empty();
+        needs.retain(|need| {
+            !need.is_header_alone() || need.write_header(segment.raw_at, &mut raw).is_none()
+        });
         for i in 0..self.others.len() {
             if needs.is_empty() {
                 break;
@@ -166,19 +156,19 @@ impl Healer {
                 return needs;
             }
             let range = entry.raw_at.max(lost.start)..entry.end().min(lost.end);
-            needs.push(Need { entry, range });
+            needs.push(Need::new(index, entry, range));
         }
     }
 
     /// Opens one of the other archives; `None` when it has no index, or stays closed.
-    fn look_into(&mut self, i: usize) -> io::Result<Option<&mut Other>> {
+    fn look_into(&mut self, i: usize) -> io::Result<Option<&mut Donor>> {
         self.cancel.check().map_err(io::Error::other)?;
         let path = &self.others[i];
-        if self.open.as_ref().is_none_or(|other| other.path != *path) {
+        if self.open.as_ref().is_none_or(|other| other.path() != path) {
             self.open = None;
             let stored = Stored::open(Archive { path, keys: &self.keys }).ok();
             let indexed = stored.and_then(|stored| Indexed::open(&stored));
-            self.open = indexed.map(|indexed| Other { path: path.clone(), indexed, decoded: None });
+            self.open = indexed.map(|indexed| Donor::new(path.clone(), indexed));
         }
         Ok(self.open.as_mut())
     }
@@ -187,71 +177,6 @@ impl Healer {
         self.healed.insert((self.others[i].clone(), n));
         self.others[..=i].rotate_right(1);
     }
-}
-
-impl Other {
-    /// Returns the tar bytes of a segment that it has as well.
-    fn segment(&self, segment: &Segment) -> Option<Vec<u8>> {
-        let is_same =
-            |other: &Segment| (other.n_raw, other.raw_hash) == (segment.n_raw, segment.raw_hash);
-        let n = self.indexed.index.segments.iter().position(is_same)?;
-        self.indexed.decode(n, false).ok()
-    }
-
-    /// Copies what it has as well into the tar bytes `raw` of a segment that begins at `raw_at`.
-    fn fill(&mut self, needs: &mut Vec<Need>, raw_at: u64, raw: &mut [u8]) {
-        let by_path: HashMap<&Path, usize> = needs
-            .iter()
-            .enumerate()
-            .map(|(n, need)| (need.entry.record.entry.path.as_path(), n))
-            .collect();
-        let has_need = |entry: &IndexedEntry| {
-            let n = *by_path.get(entry.record.entry.path.as_path())?;
-            is_same(&needs[n].entry, entry).then_some((n, entry.raw_at))
-        };
-        let found: Vec<_> =
-            self.indexed.index.entries().filter_map(|entry| has_need(&entry)).collect();
-        let mut is_filled = vec![false; needs.len()];
-        for (n, entry_at) in found {
-            let Need { entry, range } = &needs[n];
-            let start = entry_at + (range.start - entry.raw_at);
-            is_filled[n] |= self.copy(start, &mut raw[within(range, raw_at)]).is_some();
-        }
-        let mut is_filled = is_filled.into_iter();
-        needs.retain(|_| is_filled.next() == Some(false));
-    }
-
-    /// Copies the bytes of its tar at `at`.
-    fn copy(&mut self, mut at: u64, mut out: &mut [u8]) -> Option<()> {
-        while !out.is_empty() {
-            let n = self.indexed.index.segment_at(at)?;
-            if self.decoded.as_ref().is_none_or(|(decoded, _)| *decoded != n) {
-                self.decoded = Some((n, self.indexed.decode(n, false).ok()?));
-            }
-            let (_, raw) = self.decoded.as_ref()?;
-            let from = usize::try_from(at - self.indexed.index.segments[n].raw_at).ok()?;
-            let n_bytes = raw.len().checked_sub(from)?.min(out.len());
-            let (filled, rest) = out.split_at_mut(n_bytes);
-            filled.copy_from_slice(&raw[from..from + n_bytes]);
-            (at, out) = (at + n_bytes as u64, rest);
-        }
-        Some(())
-    }
-}
-
-/// Returns whether two entries have the same bytes in the tar, by all that their indexes say.
-fn is_same(one: &IndexedEntry, other: &IndexedEntry) -> bool {
-    let facts = |entry: &IndexedEntry| {
-        let record = &entry.record;
-        (record.n_header, record.attributes, entry.hash, record.extents())
-    };
-    one.record.entry == other.record.entry && facts(one) == facts(other)
-}
-
-/// Returns where bytes of the tar are in the segment that begins at `raw_at`.
-fn within(range: &Range<u64>, raw_at: u64) -> Range<usize> {
-    let at = |n: u64| usize::try_from(n - raw_at).expect("a segment fits in memory");
-    at(range.start)..at(range.end)
 }
 
 /// Returns which archives helped, each with the number of segments.

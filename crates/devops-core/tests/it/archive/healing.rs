@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     secret::Secret,
 };
+use rustix::fs::rename;
 use time::Duration;
 
 use crate::archive::{
@@ -103,6 +105,34 @@ fn entries_that_did_not_change_are_healed_where_their_segment_did() {
         n_healed += usize::from(!lost.is_empty() && !summary.healed.is_empty());
     }
     assert!(n_healed > 0, "no segment with a new file was healed for its other files");
+}
+
+#[test]
+fn what_was_renamed_or_touched_since_is_healed_by_its_content() {
+    let mut fixture = fixture();
+    let first = create(&mut fixture);
+    let original = snapshot(&fixture.source);
+    for n in 0..40 {
+        let path = fixture.source.join(format!("d/{n:02}"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if n % 2 == 0 {
+            rename(&path, fixture.source.join(format!("d/new {n}"))).unwrap();
+        }
+    }
+    fs::set_permissions(fixture.source.join("large"), fs::Permissions::from_mode(0o600)).unwrap();
+    let second = create(&mut fixture);
+    let sound = fs::read(&first).unwrap();
+
+    for n in 1..12 {
+        write(&first, &sound);
+        damage(&first, sound.len() * n / 12);
+        let folder = fixture.path(&format!("back{n}"));
+        let summary = heal((&first).into(), &fixture.dest, &folder);
+
+        assert_eq!((summary.n_lost, summary.damage, summary.left_out), (0, None, Vec::new()));
+        assert_eq!(snapshot(&folder), original, "{n}");
+        assert_eq!(summary.healed[0].archive, second);
+    }
 }
 
 #[test]
