@@ -87,8 +87,10 @@ impl Salvage {
         is_wanted: Option<IsWanted<'_>>,
     ) -> Result<Self, ArchiveError> {
         let (path, stored) = (archive.path, Stored::open_tolerant(archive)?);
-        let healer = heal.map(|folder| Healer::open(folder, archive, &stored, cancel));
-        let healer = healer.transpose()?;
+        let healer = match heal {
+            Some(folder) => Healer::open(folder, archive, &stored, cancel)?,
+            None => Healer::alone(archive, cancel),
+        };
         let Some(indexed) = Indexed::open(&stored) else {
             let reader = Reader::lenient(path, stored, cancel)?;
             return Ok(Self::new(reader, None, cancel));
@@ -101,7 +103,7 @@ impl Salvage {
                 (Segments::some(Arc::clone(&indexed), &ranges), Some(numbers))
             }
         };
-        let is_healing = healer.is_some();
+        let is_healing = healer.has_folder();
         let reader = Reader::scattered(path, segments.tolerant(healer), cancel);
         let expected = Some(Expected::new(indexed, numbers));
         Ok(Self { is_healing, ..Self::new(reader, expected, cancel) })

@@ -1,4 +1,4 @@
-//! Replaces damaged parts of an archive by the same content from archives in a folder.
+//! Replaces damaged parts of an archive: headers from its index, contents from archives in a folder.
 //!
 //! A segment whose tar bytes have the same hash in another archive is taken from there as it is. Else it is
 //! put together from entries, as [`donor`](super::donor) says. One index is in memory at a time.
@@ -51,8 +51,10 @@ impl Patched {
     }
 }
 
-/// The archives of a folder that may hold what another one has lost.
+/// Finds what an archive has lost: in its own index, and in the archives of a folder.
 pub(in crate::archive) struct Healer {
+    /// Is set if a folder was named.
+    has_folder: bool,
     keys: Keys,
     cancel: Cancel,
     /// The last one that helped first, then by name, the newest first.
@@ -64,6 +66,19 @@ pub(in crate::archive) struct Healer {
 }
 
 impl Healer {
+    /// Looks into no other archive.
+    pub(in crate::archive) fn alone(damaged: Archive<'_>, cancel: &Cancel) -> Self {
+        Self {
+            has_folder: false,
+            keys: damaged.keys.clone(),
+            cancel: cancel.clone(),
+            others: Vec::new(),
+            open: None,
+            place: None,
+            healed: HealedSegments::new(),
+        }
+    }
+
     /// Looks for archives in `folder`; `damaged`, which is open as `stored`, is none of them.
     pub(in crate::archive) fn open(
         folder: &Path,
@@ -83,14 +98,12 @@ impl Healer {
             }
         }
         others.sort_by(|a, b| b.cmp(a));
-        Ok(Self {
-            keys: damaged.keys.clone(),
-            cancel: cancel.clone(),
-            others,
-            open: None,
-            place: None,
-            healed: HealedSegments::new(),
-        })
+        Ok(Self { has_folder: true, others, ..Self::alone(damaged, cancel) })
+    }
+
+    /// Returns whether a folder was named to heal from.
+    pub(in crate::archive) fn has_folder(&self) -> bool {
+        self.has_folder
     }
 
     /// Returns the archives that helped.

@@ -47,8 +47,8 @@ pub(in crate::archive) struct Segments {
 
 /// The way past damaged segments.
 struct Tolerance {
-    healer: Option<Healer>,
-    /// The flaw of the first that could not be healed.
+    healer: Healer,
+    /// The flaw of the first that was not healed.
     damage: Option<String>,
 }
 
@@ -110,7 +110,7 @@ impl Segments {
     /// Reads on past damaged segments; what `healer` finds of them elsewhere is read in their place.
     ///
     /// Only what no archive has fails to be read.
-    pub(in crate::archive) fn tolerant(self, healer: Option<Healer>) -> Self {
+    pub(in crate::archive) fn tolerant(self, healer: Healer) -> Self {
         Self { tolerance: Some(Tolerance { healer, damage: None }), ..self }
     }
 
@@ -121,7 +121,7 @@ impl Segments {
 
     /// Returns what finds the content of damaged segments elsewhere.
     pub(in crate::archive) fn healer(&mut self) -> Option<&Healer> {
-        self.tolerance.as_ref()?.healer.as_ref()
+        self.tolerance.as_ref().map(|tolerance| &tolerance.healer)
     }
 
     /// Returns how many compressed bytes were taken so far.
@@ -184,11 +184,9 @@ impl Segments {
     fn tolerate(&mut self, n: usize, error: io::Error) -> io::Result<Patched> {
         let tolerance = self.tolerance.as_mut().filter(|_| is_damage(&error));
         let Some(tolerance) = tolerance else { return Err(error) };
-        let patched = match &mut tolerance.healer {
-            Some(healer) => healer.heal(&self.indexed, n)?,
-            None => Patched::nothing(whole(&self.indexed.index.segments[n])),
-        };
-        if !patched.gaps.is_empty() {
+        let patched = tolerance.healer.heal(&self.indexed, n)?;
+        // Headers can follow from the index, which makes the archive no better.
+        if !patched.gaps.is_empty() || !tolerance.healer.has_folder() {
             tolerance.damage.get_or_insert_with(|| error.to_string());
         }
         Ok(patched)

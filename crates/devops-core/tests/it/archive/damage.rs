@@ -294,6 +294,25 @@ fn what_has_no_content_comes_back_from_the_index() {
 }
 
 #[test]
+fn a_large_file_comes_back_whose_header_alone_is_damaged() {
+    let fixture = Fixture::new();
+    fixture.write("a", &noise(50_000, 1));
+    fixture.write("large", &noise(3_000_000, 2));
+    let archive = fixture.create().path;
+    // The first segment is the comment of the archive, the second the small file with the header.
+    damage(&archive, 20_000);
+
+    let summary = salvage(&archive, &fixture.path("back"));
+
+    assert_eq!((summary.n_lost, lost(&summary.left_out)), (1, vec!["a".to_owned()]));
+    assert!(summary.damage.is_some());
+    let mut expected = snapshot(&fixture.source);
+    expected.retain(|(path, _)| path != Path::new("a"));
+    assert_eq!(snapshot(&fixture.path("back")), expected);
+    assert!(content(&archive, "large").unwrap() == noise(3_000_000, 2));
+}
+
+#[test]
 fn a_part_is_restored_without_a_word_of_damage_elsewhere() {
     let fixture = Fixture::new();
     segmented(&fixture);
