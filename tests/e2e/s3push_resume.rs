@@ -134,26 +134,37 @@ fn a_put_that_is_not_to_be_resumed_is_aborted() {
 }
 
 #[test]
-fn a_source_that_was_changed_is_refused() {
-    let setting = Setting::new();
-    setting.file("a.bin", SIZE);
-    let put = stuck_at(&setting, 3, &PUT);
-    end(&setting, put, Signal::KILL);
-    let path = setting.env.write("a.bin", vec![7; SIZE]);
+fn a_source_that_was_changed_is_put_anew_and_not_resumed() {
+    for command in [&PUT[..], &["sync", "tree", "s3://backups/"]] {
+        let setting = Setting::new();
+        setting.file("tree/a.bin", SIZE);
+        let args: Vec<_> =
+            command.iter().map(|&arg| if arg == "a.bin" { "tree/a.bin" } else { arg }).collect();
+        let put = stuck_at(&setting, 3, &args);
+        end(&setting, put, Signal::KILL);
+        let path = setting.env.write("tree/a.bin", vec![7; SIZE]);
 
-    let refused = setting.run(&PUT);
-    let restarted = setting.run(&[&PUT[..], &["--restart"]].concat());
+        let resumed = setting.run(&["resume"]);
+        let anew = setting.run(&args);
 
-    refused.expect_code(11);
-    let message = format!(
-        "error: `{}` is not what it was when its upload to `s3://backups/a.bin` began\n\
-         hint: pass --restart to `put` to begin anew\n",
-        path.display()
-    );
-    assert!(refused.stderr.ends_with(&message), "{}", refused.stderr);
-    restarted.expect_code(0);
-    assert!(setting.object("a.bin") == vec![7; SIZE]);
-    assert_eq!(setting.server.pending_uploads("backups"), 0);
+        resumed.expect_code(11);
+        let changed = format!(
+            "`{}` is not what it was when its upload to `s3://backups/a.bin` began",
+            path.display()
+        );
+        let refusal = format!(
+            "error: {changed}\nhint: `put` or `sync` of it aborts that upload and begins anew\n"
+        );
+        assert!(resumed.stderr.ends_with(&refusal), "{}", resumed.stderr);
+        anew.expect_code(0);
+        let told = format!(
+            "warning: aborting what an earlier run sent to s3://backups/a.bin, and beginning anew: {changed}\n"
+        );
+        assert!(anew.stderr.contains(&told), "{}", anew.stderr);
+        assert!(setting.object("a.bin") == vec![7; SIZE]);
+        assert_eq!(setting.server.pending_uploads("backups"), 0);
+        assert_eq!(journals(&setting), [""; 0]);
+    }
 }
 
 #[test]

@@ -66,8 +66,8 @@ EXIT CODES
   5 file, bucket or object not found
   10 content differs, `doctor` found what puts need missing, or `thaw --status` what cannot be
      read yet
-  11 refused: the source was changed, more would be deleted than may be, or a key would go over
-     plain HTTP
+  11 refused: `resume` of a source that was changed, more would be deleted than may be, or a key
+     would go over plain HTTP
   75 try again later
   77 no or wrong credentials, or no permission   78 wrong configuration
   125 126 127 the command of --from-command cannot be supervised, executed, found

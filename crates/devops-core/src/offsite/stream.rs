@@ -10,8 +10,8 @@ use crate::{
     kind::{HasKind, Kind},
     process::{CommandSpec, ProcessError, Producer, produce},
     s3::{
-        self, EarlierRun, Event, JournalError, Link, ObjectSummary, PutOptions, Resume, S3Error,
-        S3Uri, Source, Spool, Stream, blocking, check_bucket, goes_on, refuse_taken, release,
+        self, Link, ObjectSummary, PutOptions, S3Error, S3Uri, Source, Spool, Stream, blocking,
+        check_bucket, goes_on, refuse_taken, release,
     },
 };
 
@@ -163,23 +163,10 @@ impl StreamPut<'_> {
         let options = PutOptions { spooled: true, ..self.options.clone() };
         let sources: Vec<_> =
             uris.iter().map(|uri| Source::new(path.clone(), uri.clone(), size)).collect();
-        let stored = join_all(sources.iter().map(|source| self.put_file(source, &options))).await;
+        let puts = sources.iter().map(|source| put(self.link, source, &options, self.base));
+        let stored = join_all(puts).await;
         release(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
         Ok(stored)
-    }
-
-    /// Puts a spool; what an earlier run has sent of another stream is given up.
-    async fn put_file(&self, source: &Source, options: &PutOptions) -> Stored {
-        match put(self.link, source, options, self.base).await {
-            Err(S3Error::Journal(JournalError::Changed(_) | JournalError::Otherwise { .. })) => {
-                (self.link.events)(Event::GivenUp(source.uri.clone()));
-                let anew = |resume| Resume { earlier: EarlierRun::GiveUp, ..resume };
-                let options =
-                    PutOptions { resume: options.resume.clone().map(anew), ..options.clone() };
-                put(self.link, source, &options, self.base).await
-            }
-            stored => stored,
-        }
     }
 }
 

@@ -77,8 +77,22 @@ pub enum Event {
     Unjournaled(PathError),
     /// A stream is being written into a spool, which has so many bytes now.
     Spooled(u64),
-    /// An upload that an earlier run left is given up: what was to be sent is another.
-    GivenUp(S3Uri),
+    /// An upload that an earlier run left is aborted, and another one begins.
+    GivenUp {
+        /// The object.
+        uri: S3Uri,
+        /// Why it is of no use.
+        reason: String,
+    },
+    /// An upload that is given up could not be aborted: its parts stay.
+    LeftBehind {
+        /// The object.
+        uri: S3Uri,
+        /// The store's name for the upload.
+        upload_id: String,
+        /// Why the store keeps it.
+        reason: String,
+    },
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
     Moved(i64),
     /// A part is stored.

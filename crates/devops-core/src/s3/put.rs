@@ -1,6 +1,9 @@
 //! Puts one file into a store: asks what is there, sends, confirms.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
@@ -15,11 +18,12 @@ use super::{
     event::{Event, ObjectSummary, Outcome},
     existing::{There, look},
     failure::Trouble,
+    journal::JournalError,
     layout::Layout,
     link::Link,
     plan::{PartPlan, PartSize},
     proof::{Proof, Sent},
-    resume::{Resume, Resumption},
+    resume::{EarlierRun, Resume, Resumption},
     settle::Settled,
     source::OpenFile,
     sources::Source,
@@ -99,6 +103,15 @@ impl PutOptions {
             (Replace::Refuse | Replace::IfChanged, None) => None,
         }
     }
+
+    /// Returns the options that give up an earlier run's upload, if it is of no use for this put.
+    fn anew_after(&self, error: &JournalError) -> Option<Self> {
+        let is_stale = matches!(error, JournalError::Changed(_) | JournalError::Otherwise { .. });
+        let resume = self.resume.clone();
+        let resume = resume.filter(|it| is_stale && it.earlier == EarlierRun::TakeUp)?;
+        let resume = Resume { earlier: EarlierRun::GiveUp, ..resume };
+        Some(Self { resume: Some(resume), ..self.clone() })
+    }
 }
 
 /// What a put would do.
@@ -130,7 +143,10 @@ pub fn put<'a>(
 pub type Compose<'a> = dyn Fn() -> LocalBoxFuture<'a, Option<Composition>> + 'a;
 
 /// Puts a file like [`put`], and asks `compose` for what the store can copy, if there is anything to send
-/// in parts. What an earlier run composed of a base that it does not accept is not gone on with.
+/// in parts.
+///
+/// The unfinished upload of an earlier run is aborted, and another one begins, if the file changed since, or
+/// is to be put in another way; unless the options say to go on with it alone.
 pub fn put_composed<'a>(
     link: Link<'a>,
     source: &'a Source,
@@ -140,16 +156,42 @@ pub fn put_composed<'a>(
 ) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
-        let file = source.open(link.stop).await?;
-        let plan = link.store.plan(file.size(), options.part_size)?;
-        let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
-        let plan = resumption.plan(link, plan)?;
-        resumption.check_base(accepts)?;
-        let put = Put { link, source, options, file: &file };
-        let result = put.run(plan, compose, &mut resumption).await;
-        let done = resumption.close(link, result).await?;
+        let moved = Cell::new(0);
+        let events = |event: Event| {
+            if let Event::Moved(bytes) = event {
+                moved.update(|moved| moved + bytes);
+            }
+            (link.events)(event);
+        };
+        let told = Link { events: &events, ..link };
+        let done = match put_once(told, source, options, accepts, compose).await {
+            Err(S3Error::Journal(error)) if let Some(anew) = options.anew_after(&error) => {
+                (link.events)(Event::Moved(-moved.get()));
+                let (uri, reason) = (source.uri.clone(), error.to_string());
+                (link.events)(Event::GivenUp { uri, reason });
+                put_once(link, source, &anew, accepts, compose).await?
+            }
+            done => done?,
+        };
         summarize(&source.uri, options, done, begun.elapsed())
     })
+}
+
+async fn put_once(
+    link: Link<'_>,
+    source: &Source,
+    options: &PutOptions,
+    accepts: &dyn Fn(&S3Uri) -> bool,
+    compose: &Compose<'_>,
+) -> Result<(Sent, Settled), S3Error> {
+    let file = source.open(link.stop).await?;
+    let plan = link.store.plan(file.size(), options.part_size)?;
+    let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
+    let plan = resumption.plan(link, plan)?;
+    resumption.check_base(accepts)?;
+    let put = Put { link, source, options, file: &file };
+    let result = put.run(plan, compose, &mut resumption).await;
+    resumption.close(link, result).await
 }
 
 /// Returns what [`put`] would do, without doing it.

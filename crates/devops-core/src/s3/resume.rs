@@ -23,7 +23,11 @@ use super::{
     task::Task,
     uri::S3Uri,
 };
-use crate::{fs::At, units::ByteSize};
+use crate::{
+    fs::At,
+    kind::{HasKind, Kind},
+    units::ByteSize,
+};
 
 /// How an upload that breaks off can be taken up again.
 #[derive(Clone, Debug)]
@@ -39,10 +43,10 @@ pub struct Resume {
 /// What becomes of an upload that an earlier run left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EarlierRun {
-    /// It is taken up, if there is one.
+    /// It is taken up, if there is one; aborted, if the file changed since.
     #[default]
     TakeUp,
-    /// It is taken up, and without one nothing is done.
+    /// It is taken up, and without one, or if the file changed since, nothing is done.
     Require,
     /// It is given up.
     GiveUp,
@@ -105,8 +109,12 @@ impl Resumption {
                 return Err(JournalError::Gone(Box::new(job)).into());
             }
             (Some(story), EarlierRun::GiveUp) => {
-                link.abort(&story.upload()).await?;
-                journal.restart(job).await?;
+                abort_stale(link, story.upload()).await?;
+                if let Err(error) = journal.restart(job).await {
+                    (link.events)(Event::Unjournaled(error));
+                    journal.remove().await;
+                    return Ok(Self::default());
+                }
                 (None, false)
             }
             (Some(story), _) => {
@@ -243,6 +251,20 @@ impl Resumption {
         if let Some(journal) = self.journal.take() {
             journal.remove().await;
         }
+    }
+}
+
+/// Aborts an upload that is of no use any more.
+///
+/// One that may not be aborted is left behind and named: it must not keep the next ones from being begun.
+async fn abort_stale(link: Link<'_>, upload: Upload) -> Result<(), S3Error> {
+    match link.abort(&upload).await {
+        Err(failure) if matches!(failure.kind(), Kind::Permission | Kind::Failed) => {
+            let Upload { uri, id: upload_id } = upload;
+            (link.events)(Event::LeftBehind { uri, upload_id, reason: failure.to_string() });
+            Ok(())
+        }
+        aborted => Ok(aborted?),
     }
 }
 

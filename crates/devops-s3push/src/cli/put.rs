@@ -160,6 +160,8 @@ pub(crate) struct BaseFlags {
 #[command(next_help_heading = "Resume options")]
 pub(crate) struct UnfinishedFlags {
     /// Begin anew what an earlier run left unfinished, instead of going on with it
+    ///
+    /// An upload whose file changed since is aborted and begun anew in any case.
     #[arg(long)]
     pub(crate) restart: bool,
     /// Abort an upload that breaks off, instead of keeping it for a later run

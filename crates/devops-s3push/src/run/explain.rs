@@ -64,11 +64,8 @@ fn hint(error: &S3Error) -> Option<String> {
                 None => again,
             })
         }
-        S3Error::Journal(JournalError::Changed(_)) => {
-            Some("pass --restart to `put` to begin anew".to_owned())
-        }
-        S3Error::Journal(JournalError::Otherwise { .. }) => {
-            Some("repeat it as it was, or pass --restart to `put` to begin anew".to_owned())
+        S3Error::Journal(JournalError::Changed(_) | JournalError::Otherwise { .. }) => {
+            Some("`put` or `sync` of it aborts that upload and begins anew".to_owned())
         }
         S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
         S3Error::ProofTooWeak { .. } => Some(

@@ -108,7 +108,7 @@ fn an_upload_that_is_given_up_after_a_kill_is_freed() {
 }
 
 #[test]
-fn a_file_that_was_changed_after_the_kill_is_refused_until_told_to_begin_anew() {
+fn a_file_that_was_changed_after_the_kill_is_put_anew_and_not_resumed() {
     let rig = Rig::new();
     rig.env.write("a.bin", bytes(SIZE));
     let proxy = Proxy::holding_after(&place().endpoint, 6 * PART as u64 + PART as u64 / 2);
@@ -117,8 +117,8 @@ fn a_file_that_was_changed_after_the_kill_is_refused_until_told_to_begin_anew() 
     killed(&rig, &proxy, &put);
     rig.env.write("a.bin", bytes(SIZE + 1));
 
-    let refused = rig.run(&[&put[..], &["--endpoint-url", &proxy.endpoint()]].concat());
-    let anew = finish(&mut through(&rig, &proxy, &[&put[..], &["--restart"]].concat()));
+    let refused = finish(&mut through(&rig, &proxy, &["resume"]));
+    let anew = finish(&mut through(&rig, &proxy, &put));
 
     refused.expect_code(11);
     anew.expect_code(0);

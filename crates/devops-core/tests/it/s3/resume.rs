@@ -13,6 +13,7 @@ use devops_core::{
         AfterSignal, Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome,
         PartSize, Patience, Proof, PutOptions, Replace, Resume, S3Error, Tags, give_up,
     },
+    units::ByteSize,
 };
 use devops_fakes::s3::{Entry, Server};
 use time::macros::datetime;
@@ -221,35 +222,79 @@ fn what_cannot_be_taken_up_is_aborted() {
     check_nothing_is_left(&rig);
 }
 
+/// Puts a file whose earlier upload is of no use: that is aborted, and all of the file is sent.
+fn check_begins_anew(rig: &Rig, file: &Path, options: &PutOptions) {
+    let moved = rig.moved();
+    let size = file.metadata().unwrap().len();
+
+    let summary = rig.put(file, "a.bin", options).unwrap();
+
+    assert_eq!((summary.outcome, summary.bytes_sent), (Outcome::Stored, size));
+    assert_eq!((rig.moved() - moved).cast_unsigned(), size);
+    let events = rig.events.borrow();
+    assert!(events.iter().any(|event| matches!(event, Event::GivenUp { .. })));
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(file).unwrap());
+    check_nothing_is_left(rig);
+}
+
 #[test]
-fn a_file_that_was_changed_is_refused_until_told_to_begin_anew() {
+fn a_put_of_a_file_that_was_changed_aborts_the_old_upload_and_begins_anew() {
+    for (cut, offset) in [(SIZE, SIZE - 1), (SIZE - PART, 0), (100, 0)] {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        File::options().write(true).open(&file).unwrap().set_len(cut).unwrap();
+        overwrite(&file, offset, b"!");
+
+        check_begins_anew(&rig, &file, &options(&rig));
+    }
+}
+
+#[test]
+fn a_restart_sends_a_file_that_is_the_same_again() {
     let rig = Rig::new();
     let file = half_sent(&rig);
-    overwrite(&file, SIZE - 1, b"!");
 
-    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
-    let again = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+    let summary = rig.put(&file, "a.bin", &restarting(&rig)).unwrap();
 
-    assert!(matches!(refused, S3Error::Journal(JournalError::Changed(_))), "{refused}");
-    assert_eq!((refused.kind(), again.kind()), (Kind::Denied, Kind::Denied));
-    assert_eq!(rig.server.keys("backups"), [""; 0]);
-    rig.put(&file, "a.bin", &restarting(&rig)).unwrap();
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(&file).unwrap());
+    assert_eq!(summary.bytes_sent, SIZE);
     check_nothing_is_left(&rig);
 }
 
 #[test]
-fn a_file_that_became_too_small_for_parts_is_refused_too() {
+fn a_resume_of_a_file_that_was_changed_is_refused_and_nothing_is_lost() {
     let rig = Rig::new();
     let file = half_sent(&rig);
-    File::options().write(true).open(&file).unwrap().set_len(100).unwrap();
+    overwrite(&file, SIZE - 1, b"!");
+    let mut resuming = options(&rig);
+    resuming.resume.as_mut().unwrap().earlier = EarlierRun::Require;
 
-    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
-    let begun_anew = rig.put(&file, "a.bin", &restarting(&rig));
+    for _ in 0..2 {
+        let refused = rig.put(&file, "a.bin", &resuming).unwrap_err();
 
-    assert_eq!(refused.kind(), Kind::Denied);
-    assert_eq!(begun_anew.unwrap().size, 100);
-    check_nothing_is_left(&rig);
+        assert!(matches!(refused, S3Error::Journal(JournalError::Changed(_))), "{refused}");
+        assert_eq!(refused.kind(), Kind::Denied);
+    }
+    assert_eq!(rig.server.keys("backups"), [""; 0]);
+    assert_eq!(rig.server.pending_uploads("backups"), 1);
+}
+
+#[test]
+fn an_old_upload_that_may_not_be_aborted_keeps_no_new_one_from_being_made() {
+    let rig = Rig::new();
+    let file = half_sent(&rig);
+    overwrite(&file, 0, b"!");
+    rig.server.faults(&["AbortMultipartUpload:denied:always"]);
+
+    rig.put(&file, "a.bin", &options(&rig)).unwrap();
+
+    let is_named = |event: &Event| {
+        matches!(event, Event::LeftBehind { uri, upload_id, .. }
+            if uri.key == "a.bin" && upload_id == "upload-1")
+    };
+    assert!(rig.events.borrow().iter().any(is_named));
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(&file).unwrap());
+    assert_eq!(rig.server.pending_uploads("backups"), 1);
+    assert_eq!(journal_files(&rig).len(), 0);
 }
 
 #[test]
@@ -276,10 +321,7 @@ fn a_sent_part_that_was_changed_without_a_trace_is_noticed() {
     let sent = u64::from(journaled(&rig)[0] - 1) * PART;
     without_a_trace(&file, |file| overwrite(file, sent, b"!"));
 
-    let error = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
-
-    assert!(matches!(error, S3Error::Journal(JournalError::Changed(_))), "{error}");
-    assert_eq!(rig.server.keys("backups"), [""; 0]);
+    check_begins_anew(&rig, &file, &options(&rig));
 }
 
 #[test]
@@ -366,31 +408,32 @@ fn who_may_not_list_parts_goes_on_by_the_journal() {
 }
 
 #[test]
-fn an_upload_begun_in_another_way_is_not_taken_up() {
+fn an_upload_begun_in_another_way_is_aborted_and_begun_anew() {
+    let others: [fn(&mut PutOptions); 3] = [
+        |options| options.checksum = Some(Algorithm::Crc32c),
+        |options| options.part_size = PartSize::Exactly(ByteSize::mib(6)),
+        |options| {
+            // As a nightly command that names the day has it.
+            options.attributes.tags = Tags::new([("night".to_owned(), "2".to_owned())]).unwrap();
+        },
+    ];
+    for other in others {
+        let rig = Rig::new();
+        let file = half_sent(&rig);
+        let mut options = options(&rig);
+        other(&mut options);
+
+        check_begins_anew(&rig, &file, &options);
+    }
+}
+
+#[test]
+fn parts_of_the_size_that_was_chosen_are_taken_up_where_none_is_asked_for() {
     let rig = Rig::new();
     let file = half_sent(&rig);
-    let tags = Tags::new([("team".to_owned(), "ops".to_owned())]).unwrap();
-    let mut tagged = options(&rig);
-    tagged.attributes.tags = tags;
-    let others = [
-        (PutOptions { checksum: Some(Algorithm::Crc32c), ..options(&rig) }, "checksum"),
-        (
-            PutOptions {
-                part_size: PartSize::Exactly(devops_core::units::ByteSize::mib(6)),
-                ..options(&rig)
-            },
-            "part size",
-        ),
-        (tagged, "set of tags"),
-    ];
 
-    for (options, what) in others {
-        let error = rig.put(&file, "a.bin", &options).unwrap_err();
-
-        assert_eq!(error.kind(), Kind::Usage, "{error}");
-        assert!(error.to_string().ends_with(&format!("was begun with another {what}")), "{error}");
-    }
     let automatic = PutOptions { part_size: PartSize::Auto, ..options(&rig) };
+
     check(&rig, &rig.put(&file, "a.bin", &automatic).unwrap());
 }
 

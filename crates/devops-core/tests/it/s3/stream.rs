@@ -416,7 +416,7 @@ fn the_same_stream_again_sends_no_finished_part_again_and_another_begins_anew() 
         spooled(&rig, content.clone()).unwrap();
 
         assert!(rig.server.object("backups", "s").unwrap().bytes() == content);
-        assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::GivenUp(_))));
+        assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::GivenUp { .. })));
         assert_eq!(rig.server.pending_uploads("backups"), 0);
         assert_eq!(names(&folder(&rig)), [""; 0]);
     }
