@@ -120,3 +120,18 @@ fn a_prune_refuses_to_remove_too_much_and_names_what_does_not_count() {
     );
     assert_eq!(setting.server.keys("backups").len(), 2);
 }
+
+#[test]
+fn a_prune_of_another_name_is_an_error_that_names_what_is_there() {
+    let setting = Setting::new();
+    setting.server.put("backups", "h/shop-2026-11-01.tar.gz", b"x");
+
+    let run = setting.run(&["prune", "s3://backups/h/", "--keep-last", "2"]);
+
+    run.expect_code(5);
+    assert_eq!(
+        run.stderr,
+        "error: there is no archive named `backup` in `s3://backups/h/`, but archives named `shop`\n\
+         hint: pass the --name of the archives, or another folder\n"
+    );
+}

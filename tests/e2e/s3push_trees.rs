@@ -90,16 +90,48 @@ fn a_sync_that_looks_like_a_mistake_changes_nothing() {
     fs::create_dir(setting.env.path("empty")).expect("a folder");
     let sync = |args: &[&str]| setting.run(&[&["sync"], args].concat());
 
-    let empty = sync(&["empty", "s3://backups/w/", "--delete"]);
+    setting.env.write("unmounted/.keep", "");
+    let empty = sync(&["empty", "s3://backups/w/", "--delete", "--max-delete", "9"]);
+    let unmounted = sync(&["unmounted", "s3://backups/w/", "--delete", "--max-delete", "9"]);
 
     empty.expect_code(11);
     assert!(empty.stderr.contains("the folder has no files"), "{}", empty.stderr);
+    unmounted.expect_code(11);
+    assert!(
+        unmounted.stderr.contains("no object has a file in the folder"),
+        "{}",
+        unmounted.stderr
+    );
+    assert!(unmounted.stderr.contains("hint: is the folder mounted"), "{}", unmounted.stderr);
     sync(&["site", "s3://backups/w/", "--delete", "--max-delete", "0"]).expect_code(11);
     sync(&["missing", "s3://backups/w/", "--delete", "--max-delete", "9"]).expect_code(5);
     sync(&["site", "s3://backups/w", "--delete"]).expect_code(2);
     sync(&["site", "s3://backups/w/", "--max-delete", "9"]).expect_code(2);
     assert_eq!(setting.server.keys("backups"), ["w/a.txt", "w/b.txt", "w/gone.txt"]);
     assert_eq!(setting.server.count("PutObject"), 0);
+}
+
+#[test]
+fn a_listing_that_lacks_what_is_stored_deletes_nothing() {
+    for before in [Some("new"), None] {
+        let setting = differing();
+        setting.env.write("site/B.txt", "new");
+        before.into_iter().for_each(|old| setting.server.put("backups", "w/B.txt", old.as_bytes()));
+        setting.server.faults(&["ListObjectsV2:hide=w/B.txt:always"]);
+
+        let run = setting.run(&["sync", "site", "s3://backups/w/", "--delete", "--json"]);
+
+        run.expect_code(11);
+        assert!(
+            run.stderr.contains("`s3://backups/w/B.txt` is stored, and the listing"),
+            "{}",
+            run.stderr
+        );
+        let summary = last(&run.stdout);
+        assert_eq!((&summary["deleted"], &summary["failed"]), (&0.into(), &serde_json::json!([])));
+        assert_eq!(setting.object("w/gone.txt"), b"y");
+        assert_eq!(setting.object("w/B.txt"), b"new");
+    }
 }
 
 #[test]

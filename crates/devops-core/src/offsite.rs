@@ -11,7 +11,7 @@ mod stream;
 use std::{collections::HashMap, ffi::OsStr, fs::File, os::unix::fs::FileExt, path::Path};
 
 pub use self::prune::{
-    Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
+    Fate, OffsitePlan, Others, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
     plan_prune, remove_pruned,
 };
 use crate::{

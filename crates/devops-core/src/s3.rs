@@ -103,7 +103,7 @@ pub use self::{
     journal::{Job, JournalError, Journals, Unfinished},
     known::{Conditions, Known, Remembered},
     link::Link,
-    list::{ListedObject, list},
+    list::{LevelEntry, ListedObject, list, list_level},
     pace::{Pace, RateError, RateLimit},
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
@@ -121,7 +121,8 @@ pub use self::{
     store::{Store, StoreOptions},
     stream::{Stream, put_stream, refuse_taken},
     sync::{
-        Deletion, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring, plan_sync, unchanged,
+        Deletion, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring, check_listing,
+        plan_sync, unchanged,
     },
     targets::{Target, Targets, plan_targets},
     thaw::{

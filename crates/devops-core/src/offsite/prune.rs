@@ -5,6 +5,7 @@
 mod carry_out;
 mod fates;
 mod look;
+mod others;
 mod proof;
 
 use std::path::PathBuf;
@@ -12,7 +13,10 @@ use std::path::PathBuf;
 use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
-pub use self::carry_out::{PruneOutcome, lock_kept, remove_pruned};
+pub use self::{
+    carry_out::{PruneOutcome, lock_kept, remove_pruned},
+    others::Others,
+};
 use crate::{
     archive_index::{BackupName, Origin, Series},
     kind::{HasKind, Kind},
@@ -53,6 +57,16 @@ pub enum PruneError {
     /// The policy would keep nothing.
     #[error(transparent)]
     EmptyPolicy(#[from] EmptyPolicy),
+    /// The folder has something, and no archive of the name.
+    #[error("there is no archive named `{name}` in `{folder}`, but {others}")]
+    NoSuchName {
+        /// The name that was looked for.
+        name: BackupName,
+        /// The folder.
+        folder: S3Uri,
+        /// What the folder has.
+        others: Others,
+    },
     /// What was named is no folder.
     #[error("`{0}` is not a folder: it must end with a slash")]
     NotAFolder(S3Uri),
@@ -63,6 +77,7 @@ impl HasKind for PruneError {
         match self {
             Self::S3(error) => error.kind(),
             Self::EmptyPolicy(error) => error.kind(),
+            Self::NoSuchName { .. } => Kind::NotFound,
             Self::NotAFolder(_) => Kind::Usage,
         }
     }
@@ -149,7 +164,8 @@ impl OffsitePlan {
 /// Archives are grouped by series: host, machine and source; those that are encrypted, and those that do not say where they
 /// came from, are a group each. Before anything of a group goes, what the rules keep of it proves itself
 /// without being fetched: ours by index and footer, an encrypted one by its header and whole chunks. One of
-/// another tool cannot. What does not prove itself counts for no rule and stays.
+/// another tool cannot. What does not prove itself counts for no rule and stays. A folder that has
+/// something, but no archive of the name, is an error: a retention that never removes anything is none.
 pub fn plan_prune<'a>(
     link: Link<'a>,
     request: &'a PruneRequest,
@@ -165,6 +181,9 @@ pub fn plan_prune<'a>(
         let mut verdicts = verdicts(link, request);
         let mut archives = Vec::new();
         let found = looking.archives().await?;
+        if found.is_empty() {
+            looking.refuse_others().await?;
+        }
         verdicts.retain(|key| found.iter().any(|archive| archive.uri.key == key));
         for mut group in fates::groups(found) {
             loop {

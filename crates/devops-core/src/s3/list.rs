@@ -1,6 +1,9 @@
 //! Lists objects.
 
-use aws_sdk_s3::types::{EncodingType, Object};
+use aws_sdk_s3::{
+    operation::list_objects_v2::ListObjectsV2Output,
+    types::{CommonPrefix, EncodingType, Object},
+};
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
@@ -28,6 +31,24 @@ pub struct ListedObject {
     pub storage_class: Option<String>,
 }
 
+/// One line of a listing of one level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LevelEntry {
+    /// An object of this level.
+    Object(ListedObject),
+    /// What the keys of deeper ones begin with, up to the delimiter.
+    Prefix(S3Uri),
+}
+
+impl LevelEntry {
+    fn uri(&self) -> &S3Uri {
+        match self {
+            Self::Object(object) => &object.uri,
+            Self::Prefix(uri) => uri,
+        }
+    }
+}
+
 /// Gives every object below `prefix` to `each`, in the order of the store, until `each` says no.
 pub fn list<'a>(
     link: Link<'a>,
@@ -35,34 +56,112 @@ pub fn list<'a>(
     each: &'a mut dyn FnMut(ListedObject) -> bool,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        let mut token: Option<String> = None;
-        let mut pages = Pages::default();
-        loop {
-            let send = |client: aws_sdk_s3::Client| {
-                client
-                    .list_objects_v2()
-                    .bucket(&prefix.bucket)
-                    .prefix(&prefix.key)
-                    // Keys may hold characters that XML cannot carry.
-                    .encoding_type(EncodingType::Url)
-                    .set_continuation_token(token.clone())
-                    .send()
-            };
-            let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
-            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let mut pages = ObjectPages::new(prefix, None);
+        while let Some(page) = pages.next(link).await? {
             for object in page.contents() {
-                if !each(listed(prefix, object, encoded)?) {
+                if !each(listed(prefix, object, is_encoded(&page))?) {
                     return Ok(());
                 }
             }
-            if page.is_truncated() != Some(true) {
-                return Ok(());
-            }
-            let next = page.next_continuation_token().map(str::to_owned);
-            let keys: Vec<_> = page.contents().iter().map(Object::key).collect();
-            token = Some(pages.next("ListObjectsV2", next, keys).map_err(CallFailure::from)?);
         }
+        Ok(())
     })
+}
+
+/// Gives the objects of one level to `each`, and each of the prefixes that the deeper ones have, until `each`
+/// says no.
+pub fn list_level<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
+    delimiter: &'a str,
+    each: &'a mut dyn FnMut(LevelEntry) -> bool,
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let mut last: Option<S3Uri> = None;
+        let mut pages = ObjectPages::new(prefix, Some(delimiter));
+        while let Some(page) = pages.next(link).await? {
+            let mut entries = level(prefix, delimiter, &page)?;
+            entries.sort_by(|a, b| a.uri().key.cmp(&b.uri().key));
+            for entry in entries {
+                // A prefix may come once for each page, and for each key where the store knows no delimiter.
+                if last.as_ref() == Some(entry.uri()) {
+                    continue;
+                }
+                last = Some(entry.uri().clone());
+                if !each(entry) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Returns what a page has at one level.
+fn level(
+    prefix: &S3Uri,
+    delimiter: &str,
+    page: &ListObjectsV2Output,
+) -> Result<Vec<LevelEntry>, S3Error> {
+    let encoded = is_encoded(page);
+    let folder = |key: String| LevelEntry::Prefix(S3Uri { bucket: prefix.bucket.clone(), key });
+    let mut entries = Vec::new();
+    for object in page.contents() {
+        let object = listed(prefix, object, encoded)?;
+        let key = &object.uri.key;
+        let rest = key.get(prefix.key.len()..).unwrap_or_default();
+        entries.push(match rest.find(delimiter) {
+            Some(at) => folder(key[..prefix.key.len() + at + delimiter.len()].to_owned()),
+            None => LevelEntry::Object(object),
+        });
+    }
+    let prefixes = page.common_prefixes().iter().filter_map(CommonPrefix::prefix);
+    entries.extend(prefixes.map(|key| folder(decoded(key, encoded))));
+    Ok(entries)
+}
+
+/// The pages of a listing of objects.
+struct ObjectPages<'a> {
+    prefix: &'a S3Uri,
+    delimiter: Option<&'a str>,
+    /// The token of the next page; nothing after the last one.
+    next: Option<Option<String>>,
+    pages: Pages,
+}
+
+impl<'a> ObjectPages<'a> {
+    fn new(prefix: &'a S3Uri, delimiter: Option<&'a str>) -> Self {
+        Self { prefix, delimiter, next: Some(None), pages: Pages::default() }
+    }
+
+    async fn next(&mut self, link: Link<'_>) -> Result<Option<ListObjectsV2Output>, S3Error> {
+        let Some(token) = self.next.take() else { return Ok(None) };
+        let send = |client: aws_sdk_s3::Client| {
+            client
+                .list_objects_v2()
+                .bucket(&self.prefix.bucket)
+                .prefix(&self.prefix.key)
+                .set_delimiter(self.delimiter.map(str::to_owned))
+                // Keys may hold characters that XML cannot carry.
+                .encoding_type(EncodingType::Url)
+                .set_continuation_token(token.clone())
+                .send()
+        };
+        let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
+        if page.is_truncated() == Some(true) {
+            let next = page.next_continuation_token().map(str::to_owned);
+            let keys = page.contents().iter().map(Object::key);
+            let prefixes = page.common_prefixes().iter().map(CommonPrefix::prefix);
+            let content: Vec<_> = keys.chain(prefixes).collect();
+            let next = self.pages.next("ListObjectsV2", next, content);
+            self.next = Some(Some(next.map_err(CallFailure::from)?));
+        }
+        Ok(Some(page))
+    }
+}
+
+fn is_encoded(page: &ListObjectsV2Output) -> bool {
+    page.encoding_type() == Some(&EncodingType::Url)
 }
 
 fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> Result<ListedObject, S3Error> {

@@ -23,13 +23,14 @@ use super::{
     settle::Settled,
     source::OpenFile,
     sources::{Source, Sources, SourcesError, find_in_folder},
+    uri::S3Uri,
 };
 use crate::kind::{HasKind, Kind};
 
 /// How many objects without a file may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deletion {
-    /// So many; without it ten or half of all, whichever is more, and none if the folder has no file.
+    /// So many; without it ten or half of all, whichever is more.
     pub max: Option<u64>,
 }
 
@@ -45,6 +46,12 @@ pub enum SyncError {
     /// An empty folder looks like one that is not mounted.
     #[error("the folder has no files, and {0} objects would be deleted")]
     NoFiles(usize),
+    /// A folder and a prefix that have nothing in common are no pair, or the folder is not mounted.
+    #[error("no object has a file in the folder, and {0} would be deleted")]
+    NothingInCommon(usize),
+    /// A listing that leaves out an object, or gives it another name, may call it surplus.
+    #[error("`{0}` is stored, and the listing does not have it: it is no basis for deletions")]
+    Unlisted(S3Uri),
     /// More objects would be deleted than may be.
     #[error("{n} of {n_objects} objects would be deleted, and not more than {limit} may")]
     TooManyDeletions {
@@ -62,7 +69,10 @@ impl HasKind for SyncError {
         match self {
             Self::Sources(error) => error.kind(),
             Self::Store(error) => error.kind(),
-            Self::NoFiles(_) | Self::TooManyDeletions { .. } => Kind::Denied,
+            Self::NoFiles(_)
+            | Self::NothingInCommon(_)
+            | Self::Unlisted(_)
+            | Self::TooManyDeletions { .. } => Kind::Denied,
         }
     }
 }
@@ -77,15 +87,41 @@ pub fn plan_sync<'a>(
     Box::pin(async move {
         let sources =
             link.stop.outrun(find(pair, follow_symlinks)).await.map_err(S3Error::from)??;
-        let mut listed: Vec<ListedObject> = Vec::new();
-        list(link, pair.prefix, &mut |object| {
-            listed.push(object);
-            true
-        })
-        .await?;
+        let listed = list_all(link, pair.prefix).await?;
         let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
         Ok((sources, plan))
     })
+}
+
+/// Fails if the store was shown to list objects under other names than they have, or not at all.
+///
+/// `stored` are the objects of all files. A store that folds names (`a\b` to `a/b`, one case to the other, one
+/// Unicode form to the other) lists the object of a file as one that no file stands for.
+pub fn check_listing<'a>(
+    link: Link<'a>,
+    prefix: &'a S3Uri,
+    plan: &'a SyncPlan,
+    stored: &'a [ObjectSummary],
+) -> LocalBoxFuture<'a, Result<(), SyncError>> {
+    Box::pin(async move {
+        if let Some(uri) = plan.found_unlisted(stored) {
+            return Err(SyncError::Unlisted(uri.clone()));
+        }
+        match plan.missing_in(&list_all(link, prefix).await?) {
+            Some(uri) => Err(SyncError::Unlisted(uri.clone())),
+            None => Ok(()),
+        }
+    })
+}
+
+async fn list_all(link: Link<'_>, prefix: &S3Uri) -> Result<Vec<ListedObject>, S3Error> {
+    let mut listed = Vec::new();
+    list(link, prefix, &mut |object| {
+        listed.push(object);
+        true
+    })
+    .await?;
+    Ok(listed)
 }
 
 fn find(

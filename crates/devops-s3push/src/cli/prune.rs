@@ -43,6 +43,8 @@ pub(crate) struct PruneArgs {
     #[arg(value_name = "S3_URI")]
     pub(crate) folder: S3Uri,
     /// The name of the backup; objects of other names are never touched
+    ///
+    /// A folder that has something, but no archive of this name, is an error (exit 5).
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
     #[command(flatten)]

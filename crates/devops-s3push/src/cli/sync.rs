@@ -52,15 +52,15 @@ pub(crate) struct SyncArgs {
 pub(crate) struct DeleteFlags {
     /// Delete the objects that have no file, after everything else
     ///
-    /// Nothing is deleted when something in the folder could not be read, or some file was not stored.
-    /// Objects at the path of something that is skipped stay, and so do those that stand for folders.
+    /// Nothing is deleted when something in the folder could not be read, or some file was not stored; nor
+    /// (exit 11) when no object has a file, as when the folder is not mounted, or when the listing does not
+    /// have all that is stored, as where a store folds names. Objects at the path of something that is skipped stay, and so do those that stand for folders.
     /// In a bucket with versions the old version stays behind a delete marker.
     #[arg(long)]
     pub(crate) delete: bool,
     /// Change nothing if more objects than this would be deleted (exit 11)
     ///
-    /// Without it the limit is ten or half of the objects, whichever is more, and none if the folder has
-    /// no files.
+    /// Without it the limit is ten or half of the objects, whichever is more.
     #[arg(long, value_name = "N")]
     pub(crate) max_delete: Option<u64>,
 }

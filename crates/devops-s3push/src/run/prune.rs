@@ -44,6 +44,9 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
         PruneError::EmptyPolicy(_) => {
             Failure::from(error).hint("say what to keep with the `--keep-` flags")
         }
+        PruneError::NoSuchName { .. } => {
+            Failure::from(error).hint("pass the --name of the archives, or another folder")
+        }
         PruneError::NotAFolder(_) => Failure::from(error),
     })?;
     if plan.archives.is_empty() {

@@ -7,7 +7,7 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, Pair, PlannedFile, PutOptions,
-        Replace, S3Error, S3Uri, Source, Step, SyncError, SyncPlan, bring, delete, plan_sync,
+        Replace, S3Uri, Source, Step, SyncError, SyncPlan, bring, check_listing, delete, plan_sync,
         run_all, unchanged,
     },
     units::ByteSize,
@@ -47,8 +47,8 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
     for kept in &plan.kept {
         totals.skip_object(&kept.uri, kept.reason, session);
     }
-    let run =
-        SyncRun { link, options: &options, session, reporter: &reporter, begun: Instant::now() };
+    let begun = Instant::now();
+    let run = SyncRun { link, pair, options: &options, session, reporter: &reporter, begun };
     if args.dry_run { run.dry(&plan, totals).await } else { run.real(&plan, totals).await }
 }
 
@@ -63,14 +63,21 @@ fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
 fn refused(error: SyncError) -> Failure {
     match error {
         SyncError::Store(error) => explain(error),
-        SyncError::NoFiles(n) | SyncError::TooManyDeletions { n, .. } => Failure::from(error)
+        SyncError::TooManyDeletions { n, .. } => Failure::from(error)
             .hint(format!("look with --dry-run --max-delete {n}; nothing was changed")),
+        SyncError::NoFiles(_) | SyncError::NothingInCommon(_) => Failure::from(error).hint(
+            "is the folder mounted, and the prefix its own? nothing was changed; `devops-s3push rm --recursive` removes objects",
+        ),
+        SyncError::Unlisted(_) => Failure::from(error).hint(
+            "nothing was deleted: the store folds names (`doctor` tells), or lists late; `devops-s3push rm` removes objects by name",
+        ),
         SyncError::Sources(_) => Failure::from(error),
     }
 }
 
 struct SyncRun<'a> {
     link: Link<'a>,
+    pair: Pair<'a>,
     options: &'a PutOptions,
     session: &'a Session,
     reporter: &'a Reporter<'a>,
@@ -104,9 +111,8 @@ impl SyncRun<'_> {
         .await;
         let ended = match brought {
             Ok(()) => self.delete(plan, &mut ends).await,
-            Err(error) => Err(error),
+            Err(error) => Err(explain(error)),
         };
-        let ended = ended.map_err(explain);
         if let Err(failure) = &ended {
             ends.totals.note_rest(plan.files.iter().map(|file| &file.source), failure);
         }
@@ -117,7 +123,7 @@ impl SyncRun<'_> {
     }
 
     /// Deletes what has no file, now that everything else is done.
-    async fn delete(&self, plan: &SyncPlan, ends: &mut Ends) -> Result<(), S3Error> {
+    async fn delete(&self, plan: &SyncPlan, ends: &mut Ends) -> Result<(), Failure> {
         self.warn_of_unread(plan);
         if plan.surplus.is_empty() {
             return Ok(());
@@ -126,6 +132,9 @@ impl SyncRun<'_> {
             self.session.warn("nothing is deleted, because not every file was stored");
             return Ok(());
         }
+        check_listing(self.link, self.pair.prefix, plan, &ends.totals.stored)
+            .await
+            .map_err(refused)?;
         let sizes: HashMap<&S3Uri, u64> =
             plan.surplus.iter().map(|object| (&object.uri, object.size)).collect();
         let targets: Vec<DeleteTarget> =
@@ -144,6 +153,7 @@ impl SyncRun<'_> {
             }
         })
         .await
+        .map_err(explain)
     }
 
     fn warn_of_unread(&self, plan: &SyncPlan) {

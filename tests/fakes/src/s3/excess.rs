@@ -1,4 +1,4 @@
-//! Answers that are longer than any of S3.
+//! Answers that are longer or shorter than those of S3.
 
 use std::io;
 
@@ -8,6 +8,7 @@ use hyper::{
     Response, StatusCode,
     header::{HeaderName, HeaderValue},
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{Body, dto::StreamingBlob};
 
 use super::http::{Dropped, split};
@@ -40,5 +41,22 @@ pub(super) async fn with_same_page(answer: Response<Body>) -> Result<Response<Bo
         "<IsTruncated>false</IsTruncated>",
         "<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>",
     );
+    Ok(Response::from_parts(parts, Body::from(changed)))
+}
+
+/// Takes a key out of the page of a listing.
+pub(super) async fn without_key(
+    answer: Response<Body>,
+    key: &str,
+) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    parts.headers.remove("content-length");
+    let key = format!("<Key>{}</Key>", utf8_percent_encode(key, NON_ALPHANUMERIC));
+    let text = String::from_utf8_lossy(&bytes);
+    let kept = |entry: &'_ str| {
+        let length = if entry.contains(&key) { entry.find("<Contents>") } else { None };
+        entry[..length.unwrap_or(entry.len())].to_owned()
+    };
+    let changed: String = text.split_inclusive("</Contents>").map(kept).collect();
     Ok(Response::from_parts(parts, Body::from(changed)))
 }

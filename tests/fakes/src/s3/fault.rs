@@ -32,6 +32,8 @@ pub enum Fault {
     LongHeaders,
     /// The page of a listing leads to itself.
     SamePage,
+    /// The listing does not have this key.
+    Hide(String),
     /// Half of the answer's body, then nothing more.
     StallBody,
     /// Half of the answer's body, then the connection ends.
@@ -249,6 +251,7 @@ fn named(text: &str) -> Option<Fault> {
         "ignore-condition" => Fault::IgnoreCondition,
         "refuse-checksums" => Fault::RefuseChecksums,
         "refuse-conditions" => Fault::RefuseConditions,
+        "hide" if !value.is_empty() => Fault::Hide(value.to_owned()),
         "fail-key" if !value.is_empty() => Fault::FailKey(value.to_owned()),
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
         "region-in-body" if !value.is_empty() => Fault::RegionInBody(value.to_owned()),

@@ -24,7 +24,7 @@ use super::{
     Entry, Fault, Options, Shared,
     body::Received,
     conditions::WithoutConditions,
-    excess::{endless, with_long_headers, with_same_page},
+    excess::{endless, with_long_headers, with_same_page, without_key},
     lock,
     removal::{self, FailingKey},
     service::{Accepted, Service},
@@ -357,6 +357,7 @@ async fn afterwards(
             }
             Fault::LongHeaders => with_long_headers(answer),
             Fault::SamePage => with_same_page(answer).await?,
+            Fault::Hide(key) => without_key(answer, key).await?,
             Fault::Truncate => half(answer, false).await?,
             Fault::StallBody => half(answer, true).await?,
             _ => answer,

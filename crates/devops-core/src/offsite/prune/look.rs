@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use time::OffsetDateTime;
 
-use super::{Fate, PruneRequest, Seen, StoredArchive};
+use super::{Fate, Others, PruneError, PruneRequest, Seen, StoredArchive};
 use crate::{
     archive_index::{
         ArchiveName, Origin,
@@ -65,6 +65,16 @@ impl Looking<'_> {
             if self.request.versions { self.versions().await? } else { self.objects().await? };
         let looking = stream::iter(found).map(async |found| self.archive(found).await);
         looking.buffered(self.link.store.concurrency()).try_collect().await
+    }
+
+    /// Fails if the folder has other things, though no archive of the name.
+    pub(super) async fn refuse_others(&self) -> Result<(), PruneError> {
+        let PruneRequest { folder, name, .. } = self.request;
+        let others = Others::find(self.link, folder).await?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        Err(PruneError::NoSuchName { name: name.clone(), folder: folder.clone(), others })
     }
 
     pub(super) async fn keeps_versions(&self) -> Result<Option<bool>, S3Error> {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{Deletion, SyncError};
 use crate::s3::{
+    event::{ObjectSummary, Outcome},
     filter::Filter,
     list::ListedObject,
     sources::{Source, Sources},
@@ -92,9 +93,29 @@ impl SyncPlan {
             .map(|skipped| skipped.path.clone());
         if plan.unread.is_none() {
             let n_objects = plan.find_surplus(pair, sources, listed);
-            deletion.check(plan.surplus.len(), n_objects, plan.files.is_empty())?;
+            deletion.check(&plan, n_objects)?;
         }
         Ok(plan)
+    }
+
+    /// Returns an object that was there before, with the content of its file, though no listing told of it.
+    pub(super) fn found_unlisted(&self, stored: &[ObjectSummary]) -> Option<&S3Uri> {
+        let is_unchanged = |summary: &&ObjectSummary| summary.outcome == Outcome::Unchanged;
+        let unchanged: HashSet<_> =
+            stored.iter().filter(is_unchanged).map(|summary| &summary.uri).collect();
+        let unlisted = self.files.iter().filter(|file| file.step == Step::Put);
+        unlisted.map(|file| &file.source.uri).find(|uri| unchanged.contains(uri))
+    }
+
+    /// Returns the object of a file that this listing does not have.
+    pub(super) fn missing_in(&self, listed: &[ListedObject]) -> Option<&S3Uri> {
+        let listed: HashSet<_> = listed.iter().map(|object| &object.uri).collect();
+        self.files.iter().map(|file| &file.source.uri).find(|uri| !listed.contains(uri))
+    }
+
+    /// Returns whether the listing has the object of a file.
+    fn has_object_of_file(&self) -> bool {
+        self.files.iter().any(|file| file.step != Step::Put)
     }
 
     /// Finds the objects to delete; returns how many count in all.
@@ -154,13 +175,21 @@ pub(crate) fn is_path_of_file(relative: &str) -> bool {
 
 impl Deletion {
     /// Refuses what looks like a mistake rather than a wish.
-    fn check(self, n: usize, n_objects: usize, is_empty: bool) -> Result<(), SyncError> {
+    ///
+    /// `n_objects` count in all. What a number allows is many deletions, not those of a folder that is not
+    /// there.
+    fn check(self, plan: &SyncPlan, n_objects: usize) -> Result<(), SyncError> {
         let limit = match self.max {
             Some(max) => usize::try_from(max).unwrap_or(usize::MAX),
-            None if is_empty && n > 0 => return Err(SyncError::NoFiles(n)),
             None => FEW.max(n_objects / 2),
         };
-        if n > limit { Err(SyncError::TooManyDeletions { n, n_objects, limit }) } else { Ok(()) }
+        match plan.surplus.len() {
+            0 => Ok(()),
+            n if plan.files.is_empty() => Err(SyncError::NoFiles(n)),
+            n if !plan.has_object_of_file() => Err(SyncError::NothingInCommon(n)),
+            n if n > limit => Err(SyncError::TooManyDeletions { n, n_objects, limit }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -247,6 +276,7 @@ mod tests {
         };
         let listed = objects(&["p/a.log", "p/b.txt", "p/tmp/x/c.txt"]);
         let surplus_of = |filter: &Filter| {
+            let listed = [&listed[..], &objects(&["p/z"])].concat();
             let plan = filtered(&sources(&["z"]), &listed, filter, None).unwrap();
             assert_eq!(plan.kept, []);
             surplus(&plan).join(" ")
@@ -263,7 +293,8 @@ mod tests {
         let path = PathBuf::from("dir/link");
         let reason = "a symbolic link".to_owned();
         sources.skipped.push(Skipped { path, reason, is_unread: false });
-        let listed = objects(&["p/", "p/f/", "p//x", "p/../y", "p/link", "p/link/z", "p/linked"]);
+        let listed =
+            objects(&["p/", "p/f/", "p//x", "p/../y", "p/a", "p/link", "p/link/z", "p/linked"]);
 
         let plan = plan(&sources, &listed);
 
@@ -300,17 +331,50 @@ mod tests {
         assert_eq!(kept(14, None), Err((Kind::Denied, text)));
         assert_eq!(kept(14, Some(16)), Ok(16));
         assert!(kept(15, Some(14)).is_err());
-        assert!(kept(0, None).is_err() && kept(0, Some(29)).is_err());
-        assert_eq!(kept(0, Some(30)), Ok(30));
         assert_eq!(kept(30, Some(0)), Ok(0));
     }
 
     #[test]
-    fn an_empty_folder_deletes_not_even_one_object() {
-        let refused = filtered(&sources(&[]), &objects(&["p/a"]), &Filter::default(), None);
-        let nothing = filtered(&sources(&[]), &[], &Filter::default(), None);
+    fn a_folder_that_has_nothing_in_common_with_the_objects_deletes_not_even_one() {
+        let plan = |names: &[&str], keys: &[&str], max| {
+            filtered(&sources(names), &objects(keys), &Filter::default(), max)
+        };
 
-        assert!(matches!(refused, Err(SyncError::NoFiles(1))));
-        assert_eq!(nothing.unwrap(), SyncPlan::default());
+        for max in [None, Some(0), Some(9)] {
+            assert!(matches!(plan(&[], &["p/a"], max), Err(SyncError::NoFiles(1))));
+            let nothing_in_common = plan(&["z"], &["p/a", "p/b"], max);
+            assert!(matches!(nothing_in_common, Err(SyncError::NothingInCommon(2))));
+            assert_eq!(plan(&[], &[], max).unwrap(), SyncPlan::default());
+            assert_eq!(plan(&["z"], &[], max).unwrap().files.len(), 1);
+        }
+        // What is left alone on both sides is no sign of a pair.
+        let filter = Filter::new(&[], &["*.txt".to_owned()]).unwrap();
+        let apart = filtered(&sources(&["z"]), &objects(&["p/a", "p/b.txt"]), &filter, None);
+        assert!(matches!(apart, Err(SyncError::NothingInCommon(1))));
+        assert_eq!(surplus(&plan(&["a"], &["p/a", "p/b"], None).unwrap()), ["p/b"]);
+    }
+
+    #[test]
+    fn a_listing_that_lacks_what_is_stored_is_noticed() {
+        let stored = |key: &str, outcome| ObjectSummary {
+            uri: uri(key),
+            outcome,
+            size: 1,
+            checksum: None,
+            proof: crate::s3::Proof::Full,
+            version_id: None,
+            parts: 1,
+            bytes_sent: 0,
+            bytes_copied: 0,
+            attempts: 1,
+            elapsed: std::time::Duration::ZERO,
+        };
+        let plan = plan(&sources(&["a", "b"]), &objects(&["p/a", "p/B"]));
+        let stored = |outcome| [stored("p/a", Outcome::Unchanged), stored("p/b", outcome)];
+
+        assert_eq!(plan.found_unlisted(&stored(Outcome::Stored)), None);
+        assert_eq!(plan.found_unlisted(&stored(Outcome::Unchanged)), Some(&uri("p/b")));
+        assert_eq!(plan.missing_in(&objects(&["p/a", "p/B"])), Some(&uri("p/b")));
+        assert_eq!(plan.missing_in(&objects(&["p/a", "p/B", "p/b"])), None);
     }
 }

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        DeleteOutcome, DeleteTarget, Deletion, Filter, Outcome, Pair, PutOptions, RemovalOutcome,
-        RemoveOptions, bring, delete, plan_removal, plan_sync, put, remove, run_all,
+        DeleteOutcome, DeleteTarget, Deletion, Filter, Pair, PutOptions, RemovalOutcome,
+        RemoveOptions, bring, check_listing, delete, plan_removal, plan_sync, put, remove, run_all,
     },
 };
 use devops_fakes::s3::FAULTS;
@@ -217,10 +217,11 @@ impl Removal for Mirror {
                 let put = async |source: &_, options: &_| put(link, source, options).await;
                 bring(link, file, &options, put).await
             };
+            let mut stored = Vec::new();
             run_all(link, &plan.files, work, |file, result| match result {
                 Ok(object) => {
-                    assert!(matches!(object.outcome, Outcome::Stored | Outcome::Unchanged));
-                    claims.alike.push(object.uri.key);
+                    claims.alike.push(object.uri.key.clone());
+                    stored.push(object);
                 }
                 Err(error) => claims.failed.push((file.source.uri.key.clone(), error.kind())),
             })
@@ -229,6 +230,8 @@ impl Removal for Mirror {
             if !claims.failed.is_empty() {
                 return Ok(());
             }
+            let checked = check_listing(link, &prefix, &plan, &stored).await;
+            checked.map_err(|error| error.kind())?;
             let surplus = plan.surplus.iter();
             let targets: Vec<DeleteTarget> =
                 surplus.map(|object| object.uri.clone().into()).collect();

@@ -7,8 +7,8 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, Patience, PutOptions,
-        RemoveOptions, S3Error, abort_upload, bring, delete, find_targets, get_target,
-        pending_uploads, plan_removal, plan_sync, put, remove, run_all,
+        RemoveOptions, S3Error, abort_upload, bring, check_listing, delete, find_targets,
+        get_target, pending_uploads, plan_removal, plan_sync, put, remove, run_all,
     },
 };
 use devops_fakes::s3::Entry;
@@ -65,7 +65,11 @@ fn sync(rig: &Rig) -> Result<(), Kind> {
             bring(link, file, &options, async |source, options| put(link, source, options).await)
                 .await
         };
-        run_all(link, &plan.files, work, |_, _| {}).await.map_err(|error| error.kind())?;
+        let mut stored = Vec::new();
+        let each = |_: &_, result: Result<_, _>| stored.extend(result);
+        run_all(link, &plan.files, work, each).await.map_err(|error| error.kind())?;
+        let checked = check_listing(link, &prefix, &plan, &stored).await;
+        checked.map_err(|error| error.kind())?;
         let surplus = plan.surplus.iter();
         let targets: Vec<DeleteTarget> = surplus.map(|object| object.uri.clone().into()).collect();
         delete(link, &targets, &mut |_, _| {}).await.map_err(|error| error.kind())

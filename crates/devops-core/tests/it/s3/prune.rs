@@ -174,6 +174,32 @@ fn what_no_rule_keeps_goes_the_oldest_first_and_nothing_else() {
 }
 
 #[test]
+fn a_folder_without_an_archive_of_the_name_is_an_error_unless_it_is_empty() {
+    for (there, others) in [
+        (&[][..], None),
+        (&["other/backup-2026-11-01.tar.gz", "daily/"], None),
+        (&["daily/shop-2026-11-01.tar.gz", "daily/a.sql"], Some("archives named `shop`")),
+        (&["daily/a.sql"], Some("`a.sql`")),
+        (&["daily/web-1/backup-2026-11-01.tar.gz"], Some("`web-1/`")),
+    ] {
+        let rig = Rig::new();
+        there.iter().for_each(|key| rig.server.put("backups", key, b"\x1f\x8b"));
+
+        let planned = plan(&rig, &last(1));
+
+        match (planned, others) {
+            (Ok(plan), None) => assert!(plan.archives.is_empty()),
+            (Err(error), Some(others)) => {
+                assert_eq!(error.kind(), Kind::NotFound);
+                let wanted = "there is no archive named `backup` in `s3://backups/daily/`, but ";
+                assert_eq!(error.to_string(), format!("{wanted}{others}"));
+            }
+            (planned, _) => panic!("{there:?}: {planned:?}"),
+        }
+    }
+}
+
+#[test]
 fn every_source_has_its_own_newest_and_what_is_no_archive_counts_for_nothing() {
     let rig = rig_with([3, 4]);
     rig.server.put("backups", &key(20), &archive("web-1", 20));

@@ -11,7 +11,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         DeleteTarget, Deletion, Filter, ObjectSummary, Outcome, Pair, Proof, PutOptions, S3Error,
-        SyncError, SyncPlan, bring, delete, plan_sync, put, run_all,
+        SyncError, SyncPlan, bring, check_listing, delete, plan_sync, put, run_all,
     },
 };
 use proptest::prelude::*;
@@ -35,8 +35,8 @@ fn plan(rig: &Rig, folder: &Path, deletion: Option<Deletion>) -> Result<SyncPlan
 }
 
 /// Does what a plan says, deletions included.
-fn carry_out(rig: &Rig, plan: &SyncPlan, options: &PutOptions) -> Result<Done, S3Error> {
-    let mut done = Done::default();
+fn carry_out(rig: &Rig, plan: &SyncPlan, options: &PutOptions) -> Result<Done, SyncError> {
+    let (mut done, mut objects) = (Done::default(), Vec::new());
     rig.run(async |link| {
         let work = async |file| {
             bring(link, file, options, async |source, options| put(link, source, options).await)
@@ -44,16 +44,22 @@ fn carry_out(rig: &Rig, plan: &SyncPlan, options: &PutOptions) -> Result<Done, S
         };
         run_all(link, &plan.files, work, |file, result: Result<ObjectSummary, S3Error>| {
             let key = file.source.uri.key.clone();
-            match result {
+            match &result {
                 Ok(object) if object.outcome == Outcome::Stored => done.stored.push(key),
                 Ok(object) => done.unchanged.push((key, object.proof)),
                 Err(error) => done.failed.push((key, error.kind())),
             }
+            objects.extend(result);
         })
         .await?;
+        if plan.surplus.is_empty() {
+            return Ok(());
+        }
+        check_listing(link, &uri("p/"), plan, &objects).await?;
         let targets: Vec<DeleteTarget> =
             plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
-        delete(link, &targets, &mut |target, _| done.deleted.push(target.uri.key.clone())).await
+        let mut each = |target: &DeleteTarget, _| done.deleted.push(target.uri.key.clone());
+        Ok::<_, SyncError>(delete(link, &targets, &mut each).await?)
     })?;
     done.stored.sort();
     Ok(done)
@@ -175,6 +181,7 @@ fn a_listing_that_fails_halfway_changes_nothing() {
 #[test]
 fn too_many_deletions_are_refused_and_a_missing_folder_is_no_empty_one() {
     let (rig, folder) = with_files(&[("a", "1")]);
+    rig.server.put("backups", "p/a", b"1");
     for n in 0..12 {
         rig.server.put("backups", &format!("p/{n:02}"), b"x");
     }
@@ -188,7 +195,7 @@ fn too_many_deletions_are_refused_and_a_missing_folder_is_no_empty_one() {
 
     assert_eq!(kind(&folder, None), Err(Kind::Denied));
     assert_eq!(kind(&folder, Some(12)), Ok(12));
-    assert_eq!(kind(&empty, None), Err(Kind::Denied));
+    assert_eq!(kind(&empty, Some(13)), Err(Kind::Denied));
     assert_eq!(kind(&rig.path("missing"), Some(12)), Err(Kind::NotFound));
     assert_eq!(kind(&folder.join("a"), Some(12)), Err(Kind::Usage));
 }
@@ -228,7 +235,8 @@ fn an_object_that_goes_after_the_listing_is_not_brought_back() {
 
 #[test]
 fn a_store_that_fails_for_good_ends_the_sync_before_anything_is_deleted() {
-    let (rig, folder) = with_files(&[("a", "1")]);
+    let (rig, folder) = with_files(&[("a", "1"), ("b", "2")]);
+    rig.server.put("backups", "p/b", b"2");
     rig.server.put("backups", "p/gone", b"x");
     rig.server.faults(&["PutObject:denied:always"]);
     let plan = plan(&rig, &folder, Some(Deletion::default())).unwrap();
@@ -236,7 +244,37 @@ fn a_store_that_fails_for_good_ends_the_sync_before_anything_is_deleted() {
     let error = carry_out(&rig, &plan, &PutOptions::default()).unwrap_err();
 
     assert_eq!((error.kind(), plan.surplus.len()), (Kind::Permission, 1));
-    assert_eq!(rig.server.keys("backups"), ["p/gone"]);
+    assert_eq!(rig.server.keys("backups"), ["p/b", "p/gone"]);
+}
+
+#[test]
+fn a_store_that_folds_or_hides_names_is_shown_by_its_listing_and_nothing_is_deleted() {
+    let table = [
+        // It lists what it took as `p/A` in lower case, and always did.
+        ("always", Some("p/a"), true, Err(Kind::Denied)),
+        ("always", Some("p/a"), false, Err(Kind::Denied)),
+        // It does not list what it has.
+        ("always", None, false, Err(Kind::Denied)),
+        // It lists that only after a while.
+        ("times=1", None, true, Err(Kind::Denied)),
+        ("times=1", None, false, Ok(vec!["p/gone".to_owned()])),
+    ];
+    for (times, folded, is_there, wanted) in table {
+        let (rig, folder) = with_files(&[("A", "1"), ("b", "2")]);
+        let there = [Some("p/b"), Some("p/gone"), folded, is_there.then_some("p/A")];
+        for key in there.into_iter().flatten() {
+            rig.server.put("backups", key, if key == "p/b" { b"2" } else { b"1" });
+        }
+        rig.server.faults(&[&format!("ListObjectsV2:hide=p/A:{times}")]);
+        let plan = plan(&rig, &folder, Some(Deletion::default())).unwrap();
+
+        let done = carry_out(&rig, &plan, &PutOptions::default());
+
+        let deleted = done.map(|done| done.deleted).map_err(|error| error.kind());
+        let kept = [Some("p/A"), folded, Some("p/b"), deleted.is_err().then_some("p/gone")];
+        assert_eq!(rig.server.keys("backups"), kept.into_iter().flatten().collect::<Vec<_>>());
+        assert_eq!(deleted, wanted);
+    }
 }
 
 #[test]
@@ -276,6 +314,9 @@ proptest! {
         for (name, content) in &here {
             write(&folder, name, content);
         }
+        // Without anything in common nothing would be deleted.
+        let (shared, _) = here.first_key_value().unwrap();
+        rig.server.put("backups", &format!("p/{shared}"), b"shared");
         for (name, content) in &there {
             rig.server.put("backups", &format!("p/{name}"), content);
         }
