@@ -135,3 +135,42 @@ fn a_prune_of_another_name_is_an_error_that_names_what_is_there() {
          hint: pass the --name of the archives, or another folder\n"
     );
 }
+
+#[test]
+fn a_put_with_the_rules_of_a_prune_sends_nothing_that_it_removes() {
+    let setting = Setting::new();
+    setting.env.write("source/a", "1");
+    for _ in 0..4 {
+        setting.env.run("devops-backup", ["create", "source", "made"]).expect_code(0);
+    }
+    let rules = ["--keep-last", "2"];
+    let put = ["put", "made", "s3://backups/daily/", "--json"];
+
+    let dry = setting.run(&[&put[..], &rules, &["--dry-run"]].concat());
+    let first = setting.run(&[&put[..], &rules].concat());
+    let pruned = setting.run(&[&["prune", "s3://backups/daily/"], &rules[..]].concat());
+    let again = setting.run(&[&put[..], &["--newest", "2"]].concat());
+    let told = setting.run(&["put", "made", "s3://backups/daily/", "--newest", "1"]);
+    let single = setting.run(&[
+        "put",
+        "source/a",
+        "s3://backups/daily/",
+        "--newest",
+        "1",
+        "--keep-last",
+        "1",
+    ]);
+
+    let counts = |run: &devops_e2e::Run| {
+        let summary = json_lines(run.expect_code(0).stdout.as_str()).pop().expect("a summary");
+        (summary["stored"].as_u64(), summary["unchanged"].as_u64(), summary["unselected"].as_u64())
+    };
+    assert_eq!(counts(&dry), (None, Some(0), Some(2)));
+    assert_eq!(counts(&first), (Some(2), Some(0), Some(2)));
+    assert!(pruned.expect_code(0).stderr.contains("kept 2, removed 0"), "{}", pruned.stderr);
+    assert_eq!(counts(&again), (Some(0), Some(2), Some(2)));
+    told.expect_code(0);
+    assert!(told.stderr.contains("Leaving out 3 of 4 files, by --newest\n"), "{}", told.stderr);
+    single.expect_code(0);
+    setting.run(&["put", "made", "s3://backups/daily/", "--newest", "0"]).expect_code(2);
+}

@@ -21,7 +21,10 @@ pub(crate) use self::{
     doctor::DoctorArgs,
     get::GetArgs,
     prune::PruneArgs,
-    put::{AttributeFlags, BaseFlags, ObjectFlags, Protection, PutArgs, UnfinishedFlags},
+    put::{
+        AttributeFlags, BaseFlags, ObjectFlags, Protection, PutArgs, SelectionFlags,
+        UnfinishedFlags,
+    },
     rm::{LimitFlags, RmArgs},
     store::{Connection, Transfer},
     sync::SyncArgs,
@@ -43,6 +46,7 @@ const AFTER_HELP: &str = "\
 EXAMPLES
   devops-s3push put backup.tar.gz s3://backups
   devops-s3push put site/ s3://www/2025/ --exclude '*.map'
+  devops-s3push put backups/ s3://backups/web-1/ --keep-daily 7 --keep-monthly 12
   devops-s3push sync site/ s3://www/live/ --delete
   devops-s3push resume
   pg_dump shop | devops-s3push put - s3://backups/shop.sql

@@ -19,6 +19,7 @@ mod receipt;
 mod reporter;
 mod resume;
 mod rm;
+mod selection;
 mod stream;
 mod sync;
 mod thaw;

@@ -7,6 +7,7 @@ mod fates;
 mod look;
 mod others;
 mod proof;
+mod selection;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 pub use self::{
     carry_out::{PruneOutcome, lock_kept, remove_pruned},
     others::Others,
+    selection::{Selection, select_kept, select_newest},
 };
 use crate::{
     archive_index::{BackupName, Origin, Series},

@@ -15,6 +15,8 @@ mod fetch;
 mod get;
 mod get_stream;
 mod interrupted;
+#[cfg(all(feature = "archive", feature = "offsite"))]
+mod nights;
 mod planted;
 #[cfg(all(feature = "archive", feature = "offsite"))]
 mod prune;
@@ -23,6 +25,8 @@ mod remove;
 mod resume;
 mod rig;
 mod schedules;
+#[cfg(all(feature = "archive", feature = "offsite"))]
+mod selection;
 #[cfg(feature = "offsite")]
 mod stream;
 mod sync;

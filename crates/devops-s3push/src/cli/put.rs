@@ -2,8 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::Args;
-use devops_cli::When;
+use clap::{Args, value_parser};
+use devops_cli::{KeepFlags, When};
 use devops_core::{
     s3::{Algorithm, LockMode, Method, Proof, S3Uri},
     units::ByteSize,
@@ -15,8 +15,14 @@ const USAGE: &str = "\
 devops-s3push put [OPTIONS] <PATH>... <S3_URI>
        devops-s3push put [OPTIONS] --from-command <S3_URI> -- <CMD>...";
 
+const PUT_HELP: &str = "\
+With --keep- flags, only those archives are put that `prune` with the same flags would keep. The
+archives in the store count too: what was pruned there does not go up again, so that a nightly
+put and prune send nothing twice. Files that are no archives, and a single file that is named,
+are always put.";
+
 #[derive(Args)]
-#[command(override_usage = USAGE)]
+#[command(override_usage = USAGE, after_long_help = PUT_HELP)]
 pub(crate) struct PutArgs {
     /// Files, folders, globs, or - for the standard input; and last where to: a bucket with a key, or
     /// with a prefix that ends with /
@@ -44,6 +50,8 @@ pub(crate) struct PutArgs {
     /// Put only what matches, in folders and globs
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionFlags,
     /// Put what symbolic links in folders point to, instead of skipping them (exit 3)
     ///
     /// So it is with links that a GLOB of this tool finds. A link that is named on the command line, by a
@@ -69,6 +77,20 @@ pub(crate) struct PutArgs {
     pub(crate) transfer: Transfer,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Which of several files are put.
+#[derive(Args)]
+#[command(next_help_heading = "Selection options")]
+pub(crate) struct SelectionFlags {
+    /// Put only the N newest: of each series of archives, and of the other files in each folder
+    ///
+    /// Archives of devops-backup are dated by the start they record, others by the date in their name, and
+    /// other files by the time of their last change. A single file that is named is always put.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) newest: Option<u32>,
+    #[command(flatten)]
+    pub(crate) keep: KeepFlags,
 }
 
 /// How every new object is stored.

@@ -58,6 +58,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("metrics-file", User),
     ("mode", User),
     ("name", User),
+    ("newest", User),
     ("no-base", Project),
     ("no-resume", User),
     ("no-sign-request", User),

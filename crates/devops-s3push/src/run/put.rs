@@ -28,6 +28,7 @@ use super::{
     options::put_options,
     receipt,
     reporter::{Reporter, insert},
+    selection::select,
     stream::put_stream,
     totals::Totals,
 };
@@ -66,14 +67,20 @@ async fn put_to(
             "--expect-size and --spool are for streams: `put -` and --from-command",
         ));
     }
-    let found = find(&args, &paths, &places)?;
+    let mut found = find(&args, &paths, &places)?;
     refuse_nothing(&found[0], &paths)?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     recall_for_put(&connected.store, &places[0].bucket, &options, session);
+    let (store, stop) = (&connected.store, &connected.stop);
+    let mut n_unselected = 0;
+    for sources in &mut found {
+        let link = Link { store, stop, events: &|_| {} };
+        n_unselected += select(link, &args.selection, sources, session).await?;
+    }
     let total = found.iter().flat_map(|sources| &sources.files).map(|file| file.size).sum();
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link = Link { store, stop, events: &events };
     warn_of_missing_base(link, &base, session).await;
     let run = PutRun {
         link,
@@ -84,6 +91,7 @@ async fn put_to(
         receipt: args.receipt,
         places,
         metrics,
+        n_unselected,
     };
     if args.dry_run { run.dry(&found).await } else { run.real(&found).await }
 }
@@ -158,12 +166,15 @@ struct PutRun<'a> {
     receipt: Option<PathBuf>,
     places: Vec<S3Uri>,
     metrics: &'a Metrics,
+    /// How many of the files that were found are not put, by the flags.
+    n_unselected: usize,
 }
 
 impl PutRun<'_> {
     async fn real(&self, found: &[Sources]) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let mut totals = Totals::of(&found[0], self.session);
+        totals.n_unselected = self.n_unselected;
         let result = match found {
             [sources] => match sources.files.as_slice() {
                 [source] if !sources.is_tree => self.one(source, &mut totals).await,
@@ -270,7 +281,7 @@ impl PutRun<'_> {
                 object,
                 json!({
                     "planned": n_planned, "unchanged": n_unchanged, "failed": totals.failed,
-                    "skipped": totals.skipped, "dry_run": true,
+                    "skipped": totals.skipped, "unselected": self.n_unselected, "dry_run": true,
                 }),
             );
         });

@@ -20,6 +20,8 @@ pub(super) struct Totals {
     pub(super) stored: Vec<ObjectSummary>,
     pub(super) failed: Vec<Value>,
     pub(super) skipped: Vec<Value>,
+    /// How many files the flags did not choose.
+    pub(super) n_unselected: usize,
     /// The objects that are named in `failed`.
     failed_uris: HashSet<S3Uri>,
     /// The sorts of trouble that several places had.
@@ -122,6 +124,7 @@ impl Totals {
             "unchanged": count(ObjectOutcome::Unchanged),
             "failed": self.failed,
             "skipped": self.skipped,
+            "unselected": self.n_unselected,
             "bytes_sent": self.stored.iter().map(|summary| summary.bytes_sent).sum::<u64>(),
             "seconds": begun.elapsed().as_secs_f64(),
         })

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::{Fate, Others, PruneError, PruneRequest, Seen, StoredArchive};
 use crate::{
@@ -28,7 +28,7 @@ pub(super) struct Looking<'a> {
 }
 
 /// The result of reading the first bytes and the size of an object.
-enum Start {
+pub(super) enum Start {
     Ours(Origin),
     Encrypted(Option<Flaw>),
     Gzip,
@@ -36,7 +36,7 @@ enum Start {
 }
 
 impl Start {
-    fn read(bytes: &[u8], size: u64) -> Self {
+    pub(super) fn read(bytes: &[u8], size: u64) -> Self {
         match Beginning::read(bytes) {
             Beginning::Ours(origin) => Self::Ours(origin),
             Beginning::Encrypted => Self::Encrypted(age_file::flaw(bytes, size)),
@@ -126,39 +126,9 @@ impl Looking<'_> {
 
     async fn archive(&self, found: Found) -> Result<StoredArchive, S3Error> {
         let Found { name, object, versions } = found;
-        let beginning = self.beginning(&object).await?;
-        let mut archive = StoredArchive {
-            origin: None,
-            series: None,
-            is_encrypted: false,
-            time: name.time_at(self.request.now.offset()),
-            size: object.size,
-            fate: Fate::Remove,
-            lock: None,
-            seen: Seen { etag: object.etag, ..Seen::of(object.modified) },
-            uri: object.uri,
-            versions,
-            proof: Proof::Unproven { is_costly: false },
-        };
-        match beginning {
-            Ok(Start::Ours(origin)) => {
-                archive.time = origin.started;
-                archive.origin = Some(origin);
-            }
-            Ok(Start::Encrypted(flaw)) => {
-                archive.is_encrypted = true;
-                archive.proof = match flaw {
-                    None => Proof::Proven,
-                    Some(flaw) => Proof::Uncounted(flaw.reason().to_owned()),
-                };
-            }
-            Ok(Start::Gzip) => {}
-            Ok(Start::Other) => {
-                archive.proof = Proof::Uncounted("it is not an archive".to_owned());
-            }
-            Err(reason) => archive.proof = Proof::Uncounted(reason),
-        }
-        Ok(archive)
+        let start = self.beginning(&object).await?;
+        let archive = archive_of((name, object), start, self.request.now.offset());
+        Ok(StoredArchive { versions, ..archive })
     }
 
     /// Reads the first bytes of an object, or says why they say nothing.
@@ -227,6 +197,46 @@ impl Looking<'_> {
     async fn standing(&self, target: &DeleteTarget) -> Result<Option<Standing>, S3Error> {
         Ok(self.link.standing(target).await?)
     }
+}
+
+/// Returns what the name, the size and the first bytes of an archive tell; midnight is that of `offset`.
+pub(super) fn archive_of(
+    (name, object): (ArchiveName, ListedObject),
+    start: Result<Start, String>,
+    offset: UtcOffset,
+) -> StoredArchive {
+    let mut archive = StoredArchive {
+        origin: None,
+        series: None,
+        is_encrypted: false,
+        time: name.time_at(offset),
+        size: object.size,
+        fate: Fate::Remove,
+        lock: None,
+        seen: Seen { etag: object.etag, ..Seen::of(object.modified) },
+        uri: object.uri,
+        versions: Vec::new(),
+        proof: Proof::Unproven { is_costly: false },
+    };
+    match start {
+        Ok(Start::Ours(origin)) => {
+            archive.time = origin.started;
+            archive.origin = Some(origin);
+        }
+        Ok(Start::Encrypted(flaw)) => {
+            archive.is_encrypted = true;
+            archive.proof = match flaw {
+                None => Proof::Proven,
+                Some(flaw) => Proof::Uncounted(flaw.reason().to_owned()),
+            };
+        }
+        Ok(Start::Gzip) => {}
+        Ok(Start::Other) => {
+            archive.proof = Proof::Uncounted("it is not an archive".to_owned());
+        }
+        Err(reason) => archive.proof = Proof::Uncounted(reason),
+    }
+    archive
 }
 
 /// Returns the lock that is to be put, unless there is one that lasts as long; the stronger mode stays.

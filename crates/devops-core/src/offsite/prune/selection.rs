@@ -1,0 +1,202 @@
+//! Which files of a folder here go off-site: those that the rules of a prune keep.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    ffi::OsStr,
+    fs::File,
+    io::Read,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+};
+
+use futures_util::future::LocalBoxFuture;
+use time::OffsetDateTime;
+
+use super::{
+    Fate, PruneRequest, StoredArchive,
+    fates::{decide, groups},
+    look::{Looking, Start, archive_of},
+};
+use crate::{
+    archive_index::{
+        ArchiveName, BackupName,
+        age_file::LONGEST_HEADER,
+        container::{FOOTER, Footer},
+    },
+    fs::open_file,
+    retention::{self, KeepPolicy, Proof},
+    s3::{Link, ListedObject, S3Error, S3Uri, Source, Trouble},
+};
+
+const CUT_OFF: &str = "it is cut off: it does not end with its footer";
+
+/// Which files are put, and which are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The files to put, in their order.
+    pub chosen: Vec<Source>,
+    /// The files that the rules would not keep, in their order.
+    pub left_out: Vec<Source>,
+    /// Is set if the archives in the store may not be read, so that those here alone decided.
+    pub is_blind: bool,
+}
+
+impl Selection {
+    fn new(sources: &[Source], left_out: &HashSet<S3Uri>, is_blind: bool) -> Self {
+        let (left_out, chosen) =
+            sources.iter().cloned().partition(|source| left_out.contains(&source.uri));
+        Self { chosen, left_out, is_blind }
+    }
+}
+
+/// The key of a folder in the store, and a name of archives in it.
+type Place = (S3Uri, BackupName);
+
+/// Chooses the archives that a prune by this policy would keep if all were in the store; all other files are
+/// chosen too.
+///
+/// The archives in the store count, so that what was pruned there does not go up again. None is asked to prove
+/// itself, as nothing is removed; one here without its footer counts for no rule.
+pub fn select_kept<'a>(
+    link: Link<'a>,
+    sources: &'a [Source],
+    policy: &'a KeepPolicy,
+    now: OffsetDateTime,
+) -> LocalBoxFuture<'a, Result<Selection, S3Error>> {
+    Box::pin(async move {
+        let (mut left_out, mut is_blind) = (HashSet::new(), false);
+        for ((folder, name), here) in archives_here(link, sources, now).await? {
+            let request = request((folder, name), policy, now);
+            let mut all = match (Looking { link, request: &request }).archives().await {
+                Ok(stored) => stored,
+                // Who may only write decides by what is here.
+                Err(S3Error::Call(failure)) if failure.trouble == Trouble::Denied => {
+                    is_blind = true;
+                    Vec::new()
+                }
+                Err(error) => return Err(error),
+            };
+            let there: HashSet<S3Uri> = all.iter().map(|stored| stored.uri.clone()).collect();
+            all.extend(here.into_iter().filter(|archive| !there.contains(&archive.uri)));
+            left_out.extend(removed(all, &request));
+        }
+        Ok(Selection::new(sources, &left_out, is_blind))
+    })
+}
+
+/// Chooses the `n` newest archives of each series, and the `n` newest of all other files in each folder.
+///
+/// Archives of ours are dated by the start they record, those of others by their name, and other files by the
+/// time of their last change.
+pub fn select_newest<'a>(
+    link: Link<'a>,
+    sources: &'a [Source],
+    n: u32,
+    now: OffsetDateTime,
+) -> LocalBoxFuture<'a, Result<Selection, S3Error>> {
+    Box::pin(async move {
+        let policy = KeepPolicy { last: n, ..KeepPolicy::default() };
+        let mut left_out = HashSet::new();
+        let mut archives = HashSet::new();
+        for (place, here) in archives_here(link, sources, now).await? {
+            archives.extend(here.iter().map(|archive| archive.uri.clone()));
+            let request = request(place, &policy, now);
+            left_out.extend(removed(here, &request));
+        }
+        let others = sources.iter().filter(|source| !archives.contains(&source.uri));
+        let mut folders: BTreeMap<&str, Vec<(&S3Uri, OffsetDateTime)>> = BTreeMap::new();
+        for source in others {
+            // What cannot be read is named by the put.
+            let modified = source.path.metadata().and_then(|metadata| metadata.modified());
+            let time = modified.map_or(now, OffsetDateTime::from);
+            folders.entry(split(&source.uri).0).or_default().push((&source.uri, time));
+        }
+        for files in folders.into_values() {
+            let times: Vec<_> = files.iter().map(|(_, time)| *time).collect();
+            let reasons = retention::plan(&times, &policy, now).unwrap_or_default();
+            let old = files.iter().zip(reasons).filter(|(_, reasons)| reasons.is_empty());
+            left_out.extend(old.map(|((uri, _), _)| (*uri).clone()));
+        }
+        Ok(Selection::new(sources, &left_out, false))
+    })
+}
+
+/// Returns the archives that no rule keeps.
+fn removed(archives: Vec<StoredArchive>, request: &PruneRequest) -> Vec<S3Uri> {
+    let mut removed = Vec::new();
+    for mut group in groups(archives) {
+        // Without a rule nothing is left out.
+        if decide(&mut group, request).is_ok() {
+            let going = group.into_iter().filter(|archive| archive.fate == Fate::Remove);
+            removed.extend(going.map(|archive| archive.uri));
+        }
+    }
+    removed
+}
+
+fn request((folder, name): Place, policy: &KeepPolicy, now: OffsetDateTime) -> PruneRequest {
+    PruneRequest {
+        folder,
+        name,
+        policy: policy.clone(),
+        now,
+        versions: false,
+        lock: None,
+        accept_small: false,
+        state: None,
+        remembers: false,
+    }
+}
+
+/// Splits a key into its folder and the rest.
+fn split(uri: &S3Uri) -> (&str, &str) {
+    uri.key.split_at(uri.key.rfind('/').map_or(0, |at| at + 1))
+}
+
+/// Returns the archives among the files, by the place they go to.
+async fn archives_here(
+    link: Link<'_>,
+    sources: &[Source],
+    now: OffsetDateTime,
+) -> Result<BTreeMap<Place, Vec<StoredArchive>>, S3Error> {
+    let named: Vec<_> = sources
+        .iter()
+        .filter_map(|source| Some((source, ArchiveName::parse(OsStr::new(split(&source.uri).1))?)))
+        .collect();
+    let files: Vec<_> =
+        named.iter().map(|(source, _)| (source.path.clone(), source.size)).collect();
+    let read = move || files.into_iter().map(|(path, size)| start(path, size)).collect::<Vec<_>>();
+    let starts = link.stop.outrun(read).await?;
+    let mut places: BTreeMap<Place, Vec<StoredArchive>> = BTreeMap::new();
+    for ((source, name), start) in named.into_iter().zip(starts) {
+        let Some((start, has_footer)) = start else { continue };
+        let is_cut_off = matches!(start, Start::Ours(_)) && !has_footer;
+        let (uri, size) = (source.uri.clone(), source.size);
+        let folder = S3Uri { bucket: uri.bucket.clone(), key: split(&uri).0.to_owned() };
+        let place = (folder, name.name.clone());
+        // It would come now.
+        let modified = Some(now);
+        let object = ListedObject { uri, size, modified, etag: None, storage_class: None };
+        let mut archive = archive_of((name, object), Ok(start), now.offset());
+        if is_cut_off {
+            archive.proof = Proof::Uncounted(CUT_OFF.to_owned());
+        }
+        places.entry(place).or_default().push(archive);
+    }
+    Ok(places)
+}
+
+/// Reads the first bytes of a file, and whether it ends with a footer of ours; nothing if it cannot be read.
+fn start(path: PathBuf, size: u64) -> Option<(Start, bool)> {
+    let file = open_file(&path).ok()?;
+    let mut bytes = Vec::new();
+    (&file).take(LONGEST_HEADER).read_to_end(&mut bytes).ok()?;
+    Some((Start::read(&bytes, size), has_footer(&file, size)))
+}
+
+fn has_footer(file: &File, size: u64) -> bool {
+    let mut member = [0; FOOTER];
+    let at = size.checked_sub(FOOTER as u64);
+    at.is_some_and(|at| file.read_exact_at(&mut member, at).is_ok())
+        && Footer::read(&member, size).is_some()
+}

@@ -1,0 +1,313 @@
+//! Thirty nights of backups that go off-site unattended, some of them bad.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use devops_core::{
+    archive::{CreateOptions, create_to_writer},
+    cancel::Cancel,
+    clock::FixedClock,
+    kind::{HasKind, Kind},
+    offsite::{self, Base, PruneRequest, plan_prune, remove_pruned, select_kept, select_newest},
+    retention::KeepPolicy,
+    s3::{
+        Deletion, EarlierRun, Event, Filter, Journals, Link, Pair, PutOptions, Replace, Resume,
+        Source, SyncError, find_sources, plan_sync,
+    },
+};
+use devops_fakes::s3::Entry;
+use time::{OffsetDateTime, macros::datetime};
+
+use crate::{
+    archive::fixture::create_options,
+    s3::{
+        prune::{key, last, ours},
+        put::in_small_parts,
+        rig::{LONG, PART, Rig, bytes, uri},
+    },
+};
+
+/// So many archives stay here.
+const HERE: u8 = 10;
+const DUMP: &str = "daily/db.dump";
+const LARGE: u64 = 3 * PART;
+
+/// What goes wrong in a night.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// The process is killed while it sends this part.
+    Killed(u32),
+    /// The disk of the journals is full.
+    FullDisk,
+    /// The credentials end while a part is sent.
+    Expired,
+    /// The folder is empty, since its disk is not mounted.
+    Unmounted,
+}
+
+/// Returns what goes wrong in the night of a day: on the 9th and 10th with the dump, which is another one each
+/// night, else with the archive.
+fn trouble(day: u8) -> Option<Trouble> {
+    match day {
+        5 => Some(Trouble::Killed(3)),
+        9 | 10 => Some(Trouble::Killed(2)),
+        14 => Some(Trouble::FullDisk),
+        18 => Some(Trouble::Expired),
+        22 => Some(Trouble::Unmounted),
+        _ => None,
+    }
+}
+
+fn evening(day: u8) -> OffsetDateTime {
+    datetime!(2026-11-01 23:00 UTC).replace_day(day).unwrap()
+}
+
+fn write(path: &Path, content: &[u8]) {
+    File::create(path).unwrap().write_all(content).unwrap();
+}
+
+/// How the files that go off-site are chosen.
+enum Choice {
+    /// Those that a prune by the same policy would keep.
+    Kept,
+    /// The newest ones.
+    Newest(u32),
+}
+
+/// A host and its store.
+struct Nights {
+    rig: Rig,
+    folder: PathBuf,
+    policy: KeepPolicy,
+    choice: Choice,
+}
+
+impl Nights {
+    fn new(policy: KeepPolicy, choice: Choice) -> Self {
+        let rig = Rig::new();
+        let folder = rig.path("backups");
+        fs::create_dir(&folder).unwrap();
+        Self { rig, folder, policy, choice }
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(key.strip_prefix("daily/").unwrap())
+    }
+
+    fn journals(&self) -> Journals {
+        Journals::new(self.rig.path("journals"))
+    }
+
+    /// Makes the archive and the dump of a day, and removes the archives that are too old here.
+    fn back_up(&self, day: u8, (archive_is_large, dump_is_large): (bool, bool)) {
+        let mut file = File::create(self.path(&key(day))).unwrap();
+        if archive_is_large {
+            let source = tempfile::tempdir().unwrap();
+            write(&source.path().join("large"), &bytes(LARGE + u64::from(day)));
+            let clock = FixedClock(evening(day));
+            let source_as = Some(Path::new("/srv/large"));
+            let options = CreateOptions { source_as, ..create_options(source.path(), &clock) };
+            create_to_writer(&options, &mut file, None, &Cancel::new(), &mut |_| {}).unwrap();
+        } else {
+            file.write_all(ours(day)).unwrap();
+        }
+        let mut dump = bytes(if dump_is_large { LARGE } else { 1000 });
+        dump[0] = day;
+        write(&self.path(DUMP), &dump);
+        for old in 1..=day.saturating_sub(HERE) {
+            let _gone = fs::remove_file(self.path(&key(old)));
+        }
+    }
+
+    /// Does what the nightly commands do: puts what is chosen, then prunes.
+    async fn go_off_site(&self, link: Link<'_>, day: u8, journals: Journals) -> Result<(), Kind> {
+        let resume = Resume { journals, earlier: EarlierRun::TakeUp, now: evening(day) };
+        let replace = Replace::IfChanged;
+        let options = PutOptions { resume: Some(resume), replace, ..in_small_parts() };
+        for source in self.chosen(link, day).await? {
+            let put = offsite::put(link, &source, &options, &Base::None).await;
+            put.map_err(|error| error.kind())?;
+        }
+        let request = PruneRequest { policy: self.policy.clone(), now: evening(day), ..last(1) };
+        let plan = plan_prune(link, &request).await.map_err(|error| error.kind())?;
+        let pruned = remove_pruned(link, &plan, &mut |_, _| {}).await;
+        pruned.map_err(|error| error.kind())
+    }
+
+    async fn chosen(&self, link: Link<'_>, day: u8) -> Result<Vec<Source>, Kind> {
+        let paths = [self.folder.clone()];
+        let found = find_sources(&paths, &uri("daily/"), &Filter::default(), false).unwrap();
+        if found.files.is_empty() {
+            return Err(Kind::NotFound);
+        }
+        let (files, now) = (&found.files, evening(day));
+        let selection = match self.choice {
+            Choice::Kept => select_kept(link, files, &self.policy, now).await,
+            Choice::Newest(n) => select_newest(link, files, n, now).await,
+        };
+        Ok(selection.map_err(|error| error.kind())?.chosen)
+    }
+
+    fn good_night(&self, day: u8, journals: Journals) {
+        let done = self.rig.run(async |link| self.go_off_site(link, day, journals).await);
+
+        assert_eq!(done, Ok(()), "the night of the {day}th");
+        for key in [&key(day), DUMP] {
+            let stored = self.rig.server.object("backups", key).unwrap().bytes();
+            assert!(stored == fs::read(self.path(key)).unwrap(), "{key}");
+        }
+    }
+
+    /// Ends the work as `kill -9` does, when this part is on its way and the others are there.
+    fn killed(&self, day: u8, part: u32) {
+        self.rig.server.faults(&[&format!("UploadPart:hold:part={part}")]);
+        let n_before = self.rig.server.log().len();
+        let is_stuck = || {
+            let log = self.rig.server.log();
+            let parts = log[n_before..].iter().filter(|entry| entry.operation == "UploadPart");
+            let (held, others): (Vec<_>, Vec<_>) =
+                parts.partition(|entry| entry.part == Some(part));
+            !held.is_empty() && others.iter().filter(|entry| is_taken(entry)).count() >= 2
+        };
+        self.rig.run(async |link| {
+            let stuck = async {
+                while !is_stuck() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::select! {
+                done = self.go_off_site(link, day, self.journals()) => panic!("{done:?}"),
+                () = stuck => {}
+            }
+        });
+        self.all_well_again();
+    }
+
+    fn all_well_again(&self) {
+        self.rig.server.clear_faults();
+        self.rig.server.release();
+        assert!(self.rig.server.wait_until_idle(LONG));
+    }
+
+    fn unmounted(&self, day: u8) {
+        let (there, stray) = (self.rig.path("not-mounted"), self.folder.join(".keep"));
+        fs::rename(&self.folder, &there).unwrap();
+        fs::create_dir(&self.folder).unwrap();
+        let before = self.rig.server.keys("backups");
+        let mirror = || {
+            let (prefix, filter) = (uri("daily/"), Filter::default());
+            let pair = Pair { folder: &self.folder, prefix: &prefix, filter: &filter };
+            let deletion = Some(Deletion { max: Some(1000) });
+            self.rig.run(async |link| plan_sync(link, pair, false, deletion).await.unwrap_err())
+        };
+
+        let put = self.rig.run(async |link| self.go_off_site(link, day, self.journals()).await);
+        assert_eq!(put, Err(Kind::NotFound));
+        assert!(matches!(mirror(), SyncError::NoFiles(_)));
+        write(&stray, b"");
+        assert!(matches!(mirror(), SyncError::NothingInCommon(_)));
+
+        assert_eq!(self.rig.server.keys("backups"), before);
+        fs::remove_dir_all(&self.folder).unwrap();
+        fs::rename(there, &self.folder).unwrap();
+    }
+
+    fn night(&self, day: u8) {
+        match trouble(day) {
+            Some(Trouble::Killed(part)) => {
+                self.back_up(day, (part == 3, part == 2));
+                self.killed(day, part);
+            }
+            Some(Trouble::FullDisk) => {
+                self.back_up(day, (true, false));
+                // A file where the folder would be takes no journal either.
+                self.good_night(day, Journals::new(self.path(DUMP)));
+            }
+            Some(Trouble::Expired) => {
+                self.back_up(day, (true, false));
+                self.rig.server.faults(&["UploadPart:expired-token:part=2:always"]);
+                let put =
+                    self.rig.run(async |link| self.go_off_site(link, day, self.journals()).await);
+                assert_eq!(put, Err(Kind::Permission));
+                self.all_well_again();
+            }
+            Some(Trouble::Unmounted) => self.unmounted(day),
+            None => {
+                self.back_up(day, (false, false));
+                self.good_night(day, self.journals());
+            }
+        }
+    }
+
+    /// Checks that the parts of each archive were sent once, and so was each dump that was stored.
+    fn check_nothing_was_sent_twice(&self) {
+        let log = self.rig.server.log();
+        let sent = log.iter().filter(|entry| is_taken(entry) && !entry.path.ends_with("db.dump"));
+        let mut seen = HashSet::new();
+        for entry in sent {
+            let part = (entry.path.clone(), entry.part);
+            assert!(seen.insert(part), "{} {:?} was sent twice", entry.path, entry.part);
+        }
+        assert!(seen.len() > 25, "{seen:?}");
+        assert_eq!(self.rig.server.pending_uploads("backups"), 0);
+        assert_eq!(self.journals().unfinished().unwrap().len(), 0);
+    }
+
+    fn n_archives(&self) -> usize {
+        self.rig.server.keys("backups").len() - 1
+    }
+}
+
+fn is_taken(entry: &Entry) -> bool {
+    matches!(&*entry.operation, "PutObject" | "UploadPart") && entry.status == Some(200)
+}
+
+#[test]
+fn thirty_nights_with_trouble_need_no_person_and_send_nothing_twice() {
+    let policy = KeepPolicy { daily: 4, weekly: 2, ..KeepPolicy::default() };
+    let nights = Nights::new(policy, Choice::Kept);
+
+    (1..=30).for_each(|day| nights.night(day));
+
+    nights.check_nothing_was_sent_twice();
+    let given_up = |event: &&Event| matches!(event, Event::GivenUp { .. });
+    assert_eq!(nights.rig.events.borrow().iter().filter(given_up).count(), 2);
+    let is_resumed = |event: &&Event| matches!(event, Event::Resumed { .. });
+    assert_eq!(nights.rig.events.borrow().iter().filter(is_resumed).count(), 2);
+}
+
+#[test]
+fn a_nightly_put_and_prune_send_nothing_twice_by_any_rules() {
+    let policy = |last, daily, weekly, monthly| KeepPolicy {
+        last,
+        daily,
+        weekly,
+        monthly,
+        ..KeepPolicy::default()
+    };
+    let within = Duration::from_hours(4 * 24);
+    for (policy, choice, n_kept) in [
+        (policy(3, 0, 0, 0), Choice::Kept, 3),
+        (policy(3, 0, 0, 0), Choice::Newest(3), 3),
+        (policy(5, 0, 0, 0), Choice::Newest(2), 5),
+        (policy(0, 4, 3, 1), Choice::Kept, 5),
+        (KeepPolicy { within: Some(within), ..KeepPolicy::default() }, Choice::Kept, 5),
+        // More than there is here: what was removed here stays there.
+        (policy(20, 0, 0, 0), Choice::Kept, 20),
+    ] {
+        let nights = Nights::new(policy, choice);
+
+        for day in 1..=30 {
+            nights.back_up(day, (false, false));
+            nights.good_night(day, nights.journals());
+        }
+
+        nights.check_nothing_was_sent_twice();
+        assert_eq!(nights.n_archives(), n_kept);
+    }
+}

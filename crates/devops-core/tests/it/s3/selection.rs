@@ -1,0 +1,151 @@
+//! Which files of a folder go off-site.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use devops_core::{
+    offsite::{Selection, select_kept, select_newest},
+    retention::KeepPolicy,
+    s3::{Filter, Source, find_sources},
+};
+use time::{OffsetDateTime, macros::datetime};
+
+use crate::s3::{
+    prune::{key, ours},
+    rig::{Rig, uri},
+};
+
+const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+/// A rig with archives of these days here, among other files.
+fn with_archives(days: impl IntoIterator<Item = u8>) -> (Rig, PathBuf) {
+    let rig = Rig::new();
+    let folder = rig.path("here");
+    fs::create_dir_all(folder.join("daily/logs")).unwrap();
+    days.into_iter().for_each(|day| write(&folder, &key(day), ours(day)));
+    (rig, folder)
+}
+
+fn write(folder: &Path, name: &str, content: &[u8]) {
+    File::create(folder.join(name)).unwrap().write_all(content).unwrap();
+}
+
+fn last(n: u32) -> KeepPolicy {
+    KeepPolicy { last: n, ..KeepPolicy::default() }
+}
+
+fn found(folder: &Path) -> Vec<Source> {
+    find_sources(&[folder.to_owned()], &uri(""), &Filter::default(), false).unwrap().files
+}
+
+fn kept(rig: &Rig, folder: &Path, policy: &KeepPolicy) -> Selection {
+    let files = found(folder);
+    rig.run(async |link| select_kept(link, &files, policy, NOW).await).unwrap()
+}
+
+fn newest(rig: &Rig, folder: &Path, n: u32) -> Selection {
+    let files = found(folder);
+    rig.run(async |link| select_newest(link, &files, n, NOW).await).unwrap()
+}
+
+fn keys(sources: &[Source]) -> Vec<&str> {
+    sources.iter().map(|source| source.uri.key.as_str()).collect()
+}
+
+#[test]
+fn what_a_prune_of_the_store_would_not_keep_is_left_out() {
+    for (here, there, n, chosen) in [
+        (vec![20, 21, 22], vec![], 2, vec![21, 22]),
+        (vec![20, 21, 22], vec![], 9, vec![20, 21, 22]),
+        // What was pruned there does not go up again, and what is there needs no place twice.
+        (vec![20, 21, 22], vec![21, 22], 2, vec![21, 22]),
+        (vec![20, 22], vec![21], 2, vec![22]),
+        // Those there may be newer.
+        (vec![20, 21], vec![23, 24], 2, vec![]),
+        (vec![20, 21], vec![23], 2, vec![21]),
+    ] {
+        let (rig, folder) = with_archives(here.iter().copied());
+        there.iter().for_each(|&day| rig.server.put("backups", &key(day), ours(day)));
+
+        let selection = kept(&rig, &folder, &last(n));
+
+        let chosen: Vec<_> = chosen.into_iter().map(key).collect();
+        assert_eq!(keys(&selection.chosen), chosen, "{here:?} {there:?} {n}");
+        assert_eq!(selection.chosen.len() + selection.left_out.len(), here.len());
+        assert!(!selection.is_blind);
+    }
+}
+
+#[test]
+fn other_names_and_folders_are_series_of_their_own_and_other_files_are_always_put() {
+    let (rig, folder) = with_archives([20, 21]);
+    for name in ["daily/shop-2026-11-01.tar.gz", "backup-2026-11-02.tar.gz", "daily/notes.txt"] {
+        write(&folder, name, ours(1));
+    }
+
+    let selection = kept(&rig, &folder, &last(1));
+
+    assert_eq!(keys(&selection.left_out), [key(20)]);
+    assert_eq!(selection.chosen.len(), 4);
+}
+
+#[test]
+fn an_archive_that_is_cut_off_takes_no_place_of_a_good_one() {
+    let (rig, folder) = with_archives([20, 21]);
+    write(&folder, &key(22), &ours(22)[..ours(22).len() - 9]);
+
+    let selection = kept(&rig, &folder, &last(1));
+
+    assert_eq!(keys(&selection.left_out), [key(20)]);
+}
+
+#[test]
+fn who_may_not_read_the_store_decides_by_what_is_here() {
+    for rule in ["ListObjectsV2:denied:always", "GetObject:denied:always"] {
+        let (rig, folder) = with_archives([20, 21, 22]);
+        rig.server.put("backups", &key(23), ours(23));
+        rig.server.faults(&[rule]);
+
+        let selection = kept(&rig, &folder, &last(2));
+
+        assert_eq!(keys(&selection.chosen), [key(21), key(22)]);
+        assert!(selection.is_blind);
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_no_reason_to_send_everything() {
+    let rig = Rig::impatient();
+    let folder = rig.path("here");
+    fs::create_dir_all(folder.join("daily")).unwrap();
+    write(&folder, &key(20), ours(20));
+    rig.server.faults(&["ListObjectsV2:internal-error:always"]);
+    let files = found(&folder);
+
+    let selection = rig.run(async |link| select_kept(link, &files, &last(1), NOW).await);
+
+    assert!(selection.is_err());
+}
+
+#[test]
+fn the_newest_are_those_of_each_series_and_of_the_other_files_of_each_folder() {
+    let (rig, folder) = with_archives([20, 21, 22]);
+    for (name, days) in [("daily/a.sql", 3), ("daily/b.sql", 1), ("daily/c.sql", 2), ("x", 9)] {
+        write(&folder, name, b"x");
+        let modified = SystemTime::from(NOW) - Duration::from_hours(24 * days);
+        let file = File::options().write(true).open(folder.join(name)).unwrap();
+        file.set_modified(modified).unwrap();
+    }
+    rig.server.put("backups", &key(24), ours(24));
+
+    let selection = newest(&rig, &folder, 2);
+
+    let mut wanted = [key(21), key(22), "daily/b.sql".into(), "daily/c.sql".into(), "x".into()];
+    wanted.sort();
+    assert_eq!(keys(&selection.chosen), wanted);
+    assert_eq!(rig.server.log(), []);
+}

@@ -1,0 +1,50 @@
+//! Which of the files that were found are put.
+
+use devops_cli::{Failure, Session, quote};
+use devops_core::{
+    clock::Clock,
+    offsite::{Selection, select_kept, select_newest},
+    s3::{Link, Sources},
+};
+
+use super::explain::explain;
+use crate::cli::SelectionFlags;
+
+/// Leaves out what the flags do not choose of several files, and returns how many files that are.
+pub(super) async fn select(
+    link: Link<'_>,
+    flags: &SelectionFlags,
+    found: &mut Sources,
+    session: &Session,
+) -> Result<usize, Failure> {
+    let (policy, now) = (flags.keep.policy(), session.clock().now());
+    let mut n_left_out = 0;
+    if !found.is_tree {
+        return Ok(0);
+    }
+    if let Some(n) = flags.newest {
+        let selection = select_newest(link, &found.files, n, now).await.map_err(explain)?;
+        n_left_out += take(selection, "--newest", found, session);
+    }
+    if !policy.is_empty() {
+        let selection = select_kept(link, &found.files, &policy, now).await.map_err(explain)?;
+        n_left_out += take(selection, "the --keep- flags", found, session);
+    }
+    Ok(n_left_out)
+}
+
+fn take(selection: Selection, rules: &str, found: &mut Sources, session: &Session) -> usize {
+    let Selection { chosen, left_out, is_blind } = selection;
+    if is_blind {
+        session.warn("the archives in the store may not be read: those here alone decide");
+    }
+    if !left_out.is_empty() {
+        let (n, total) = (left_out.len(), found.files.len());
+        session.status(format!("Leaving out {n} of {total} files, by {rules}"));
+    }
+    for source in &left_out {
+        tracing::info!("left out {}", quote(&source.path));
+    }
+    found.files = chosen;
+    left_out.len()
+}
