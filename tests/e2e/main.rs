@@ -37,6 +37,7 @@ mod s3push_rm;
 mod s3push_stream;
 mod s3push_thaw;
 mod s3push_trees;
+mod s3push_versions;
 mod s3push_words;
 mod secrets;
 #[cfg(feature = "servers")]

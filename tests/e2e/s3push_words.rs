@@ -149,14 +149,18 @@ fn a_bucket_that_does_not_exist_is_named_by_every_command() {
     setting.env.write("tree/a.txt", "a");
     let uri = "s3://nowhere/x";
     let prefix = "s3://nowhere/x/";
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 21] = [
         &["put", "tree/a.txt", uri],
         &["put", "tree/a.txt", uri, "--dry-run"],
         &["put", "tree", prefix],
         &["put", "--from-command", uri, "--", "echo", "x"],
         &["get", uri, "x"],
         &["get", prefix, "x"],
+        &["get", prefix, "x", "--at", "1d"],
         &["list", prefix],
+        &["list", prefix, "--versions"],
+        &["undelete", uri],
+        &["sync", prefix, "down"],
         &["verify", "tree/a.txt", uri],
         &["verify", "tree", prefix],
         &["rm", uri],

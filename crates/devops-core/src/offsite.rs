@@ -150,7 +150,7 @@ impl Composing<'_> {
         let latest = name.date.saturating_add(time::Duration::DAY);
         // A date follows; `home-photos/` is none of `home`.
         let key = format!("{folder}{}-2", name.name);
-        let prefix = S3Uri { bucket: target.bucket.clone(), key };
+        let prefix = target.with_key(key);
         let (mut newest, mut n): (Option<(ArchiveName, S3Uri)>, _) = (None, 0_usize);
         let mut look = |object: ListedObject| {
             n += 1;

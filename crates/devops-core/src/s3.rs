@@ -53,6 +53,7 @@ mod pace;
 mod pages;
 mod partial;
 mod parts;
+mod past;
 mod payload;
 pub mod plan;
 mod presign;
@@ -77,6 +78,7 @@ mod task;
 mod thaw;
 mod tls;
 mod tree;
+mod undelete;
 mod uploads;
 mod uri;
 mod vacant;
@@ -85,7 +87,7 @@ mod versions;
 
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
-    bucket::check_bucket,
+    bucket::{check_bucket, create_bucket},
     checksum::{Algorithm, Checksum},
     cold::{Archive, ArchiveState},
     compose::{Composition, Shared},
@@ -105,6 +107,7 @@ pub use self::{
     link::Link,
     list::{LevelEntry, ListedObject, list, list_level},
     pace::{Pace, RateError, RateLimit},
+    past::{find_at, find_targets_at},
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
@@ -121,8 +124,8 @@ pub use self::{
     store::{Store, StoreOptions},
     stream::{Stream, put_stream, refuse_taken},
     sync::{
-        Deletion, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring, check_listing,
-        plan_sync, unchanged,
+        Deletion, DownPlan, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring,
+        check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
     },
     targets::{Target, Targets, plan_targets},
     thaw::{
@@ -130,6 +133,7 @@ pub use self::{
         check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
     },
     tree::{put_everywhere, run_all},
+    undelete::{HiddenObject, UndeletePlan, plan_undelete, undelete},
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     vacant::find_free_keys,

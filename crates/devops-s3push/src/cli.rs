@@ -2,6 +2,7 @@
 
 mod doctor;
 mod get;
+mod list;
 mod prune;
 mod put;
 mod rm;
@@ -9,6 +10,7 @@ mod store;
 mod sync;
 mod thaw;
 mod trust;
+mod undelete;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,6 +22,7 @@ use self::store::duration;
 pub(crate) use self::{
     doctor::DoctorArgs,
     get::GetArgs,
+    list::ListArgs,
     prune::PruneArgs,
     put::{
         AttributeFlags, BaseFlags, ObjectFlags, Protection, PutArgs, SelectionFlags,
@@ -29,6 +32,7 @@ pub(crate) use self::{
     store::{Connection, Transfer},
     sync::SyncArgs,
     thaw::ThawArgs,
+    undelete::UndeleteArgs,
 };
 
 pub(crate) const TOOL: Tool = Tool {
@@ -48,17 +52,20 @@ EXAMPLES
   devops-s3push put site/ s3://www/2025/ --exclude '*.map'
   devops-s3push put backups/ s3://backups/web-1/ --keep-daily 7 --keep-monthly 12
   devops-s3push sync site/ s3://www/live/ --delete
+  devops-s3push sync s3://www/live/ site/ --delete
   devops-s3push resume
   pg_dump shop | devops-s3push put - s3://backups/shop.sql
   devops-s3push put --from-command s3://backups/etc.tar.gz -- devops-backup create /etc -
   devops-s3push put backup.tar.gz s3://backups --also s3://far-away/host/
-  devops-s3push list s3://backups/2025/
+  devops-s3push mb s3://backups
+  devops-s3push list s3://backups/2025/ --versions
   devops-s3push get s3://backups/backup.tar.gz .
-  devops-s3push get s3://www/live/ site/
+  devops-s3push get s3://www/live/ site/ --at '2026-11-22 08:00'
   devops-s3push thaw s3://backups/2024/ --tier bulk
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
   devops-s3push rm s3://www/2024/ --recursive --dry-run
+  devops-s3push undelete s3://www/2024/ --recursive
   devops-s3push prune s3://backups/ --keep-daily 7 --keep-monthly 12 --dry-run
   devops-s3push uploads list s3://backups/
   devops-s3push uploads abort s3://backups/ --older-than 7d
@@ -89,7 +96,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Put files, folders, globs or the standard input
     Put(Box<PutArgs>),
-    /// Make the objects under a prefix what the files in a folder are
+    /// Make the objects under a prefix what the files in a folder are, or the other way round
     Sync(Box<SyncArgs>),
     /// Go on with uploads that broke off
     Resume(ResumeArgs),
@@ -97,7 +104,7 @@ pub(crate) enum Command {
     Get(Box<GetArgs>),
     /// Bring objects back from archives such as GLACIER, so that they can be read
     Thaw(ThawArgs),
-    /// List objects
+    /// List objects and their versions
     List(ListArgs),
     /// Print an address with which anybody can get one object for some time
     Presign(PresignArgs),
@@ -105,6 +112,10 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Remove objects and versions
     Rm(RmArgs),
+    /// Bring back objects that delete markers hide
+    Undelete(UndeleteArgs),
+    /// Make a bucket
+    Mb(MbArgs),
     /// Remove archives that a policy no longer keeps
     Prune(PruneArgs),
     /// List or abort unfinished multipart uploads
@@ -132,10 +143,10 @@ pub(crate) struct ResumeArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct ListArgs {
-    /// The bucket, or a prefix in it
+pub(crate) struct MbArgs {
+    /// The bucket
     #[arg(value_name = "S3_URI")]
-    pub(crate) prefix: S3Uri,
+    pub(crate) bucket: S3Uri,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

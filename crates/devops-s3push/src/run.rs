@@ -9,9 +9,11 @@ mod get_to_stream;
 mod journals;
 mod knowledge;
 mod list;
+mod mb;
 mod metrics;
 mod operands;
 mod options;
+mod past;
 mod presign;
 mod prune;
 mod put;
@@ -22,8 +24,10 @@ mod rm;
 mod selection;
 mod stream;
 mod sync;
+mod sync_down;
 mod thaw;
 mod totals;
+mod undelete;
 mod uploads;
 mod verify;
 
@@ -63,6 +67,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failur
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Doctor(args) => doctor::doctor(args, session).await,
         Command::Rm(args) => rm::rm(args, session).await,
+        Command::Undelete(args) => undelete::undelete(args, session).await,
+        Command::Mb(args) => mb::mb(args, session).await,
         Command::Prune(args) => prune::prune(args, session).await,
         Command::Uploads(UploadsCommand::List(args)) => uploads::list(args, session).await,
         Command::Uploads(UploadsCommand::Abort(args)) => uploads::abort(args, session).await,

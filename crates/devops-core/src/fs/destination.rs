@@ -194,6 +194,24 @@ impl OpenFolder {
         found.at(self.path.join(relative), "read")?.open_file()
     }
 
+    /// Looks at the file `relative`, without following a link.
+    #[cfg(feature = "s3")]
+    pub(crate) fn look(&self, relative: &Path) -> Result<Option<Stat>, PathError> {
+        let Some(found) = self.find(relative)? else { return Ok(None) };
+        found.at.look().at(&found.path, "read")
+    }
+
+    /// Removes the file `relative`; one that is gone is no error, and a link or a folder is refused.
+    #[cfg(feature = "s3")]
+    pub(crate) fn remove_file(&self, relative: &Path) -> Result<(), PathError> {
+        match self.find(relative)? {
+            Some(found) if found.size()?.is_some() => {
+                Ok(found.at.remove().at(&found.path, "remove")?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn destination(&self, dir: Arc<DirHandle>, relative: &Path) -> Result<Destination, PathError> {
         let path = self.path.join(relative);
         let name = name_of(&path)?.to_owned();

@@ -1,14 +1,20 @@
 //! Whether a bucket exists, where an answer about an object does not tell.
 
-use aws_sdk_s3::Client;
+use aws_sdk_s3::{
+    Client,
+    types::{BucketLocationConstraint, CreateBucketConfiguration},
+};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
     S3Error,
     failure::{CallFailure, Trouble},
-    link::Link,
+    link::{Call, Link, StopPolicy},
     uri::S3Uri,
 };
+
+const US_EAST_1: &str = "us-east-1";
+const IS_YOURS: &str = "BucketAlreadyOwnedByYou";
 
 /// Fails if the store says that there is no such bucket; what it does not tell is no failure.
 ///
@@ -21,6 +27,31 @@ pub fn check_bucket<'a>(
         match no_bucket(link, bucket).await {
             Some(failure) => Err(failure.into()),
             None => Ok(link.stop.check()?),
+        }
+    })
+}
+
+/// Makes a bucket in the region in use; returns whether it was there already, and is the caller's.
+pub fn create_bucket<'a>(
+    link: Link<'a>,
+    bucket: &'a str,
+) -> LocalBoxFuture<'a, Result<bool, S3Error>> {
+    Box::pin(async move {
+        // The oldest region has no name here, and refuses its own.
+        let region = link.store.address().region.as_deref().filter(|&region| region != US_EAST_1);
+        let place = region.map(|region| {
+            let place = BucketLocationConstraint::from(region);
+            CreateBucketConfiguration::builder().location_constraint(place).build()
+        });
+        let send = |client: Client| {
+            let request = client.create_bucket().bucket(bucket);
+            request.set_create_bucket_configuration(place.clone()).send()
+        };
+        let call = Call { stop: StopPolicy::AfterAMoment, ..link.short("CreateBucket") };
+        match link.call(call, send).await {
+            Ok(_) => Ok(false),
+            Err(failure) if failure.code.as_deref() == Some(IS_YOURS) => Ok(true),
+            Err(failure) => Err(failure.into()),
         }
     })
 }

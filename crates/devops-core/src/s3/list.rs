@@ -104,7 +104,7 @@ fn level(
     page: &ListObjectsV2Output,
 ) -> Result<Vec<LevelEntry>, S3Error> {
     let encoded = is_encoded(page);
-    let folder = |key: String| LevelEntry::Prefix(S3Uri { bucket: prefix.bucket.clone(), key });
+    let folder = |key: String| LevelEntry::Prefix(prefix.with_key(key));
     let mut entries = Vec::new();
     for object in page.contents() {
         let object = listed(prefix, object, encoded)?;
@@ -168,7 +168,7 @@ fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> Result<ListedObject
     let key = decoded(object.key().unwrap_or_default(), encoded);
     Ok(ListedObject {
         size: size_of("ListObjectsV2", &key, object.size())?,
-        uri: S3Uri { bucket: prefix.bucket.clone(), key },
+        uri: prefix.with_key(key),
         modified: object.last_modified().and_then(time_of),
         etag: object.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
         storage_class: object.storage_class().map(|class| class.as_str().to_owned()),

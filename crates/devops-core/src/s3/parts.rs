@@ -62,6 +62,7 @@ impl Link<'_> {
                 .get_object_attributes()
                 .bucket(&uri.bucket)
                 .key(&uri.key)
+                .set_version_id(uri.version_id.clone())
                 .object_attributes(ObjectAttributes::Etag)
                 .object_attributes(ObjectAttributes::ObjectParts)
                 .set_part_number_marker(marker.map(str::to_owned));
@@ -97,7 +98,7 @@ impl Link<'_> {
         let number = i32::try_from(number).ok();
         let send = |client: Client| {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
-            request.set_part_number(number).send()
+            request.set_version_id(uri.version_id.clone()).set_part_number(number).send()
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((part, _)) => Ok(size_of_object(&part)),

@@ -114,6 +114,7 @@ impl Link<'_> {
     async fn ask_head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
         let send = async |client: Client| -> Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
+            let request = request.set_version_id(uri.version_id.clone());
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
             if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
@@ -130,7 +131,8 @@ impl Link<'_> {
 
     async fn peek(&self, uri: &S3Uri) -> Result<(), CallFailure> {
         let send = |client: Client| {
-            client.get_object().bucket(&uri.bucket).key(&uri.key).range("bytes=0-0").send()
+            let request = client.get_object().bucket(&uri.bucket).key(&uri.key);
+            request.set_version_id(uri.version_id.clone()).range("bytes=0-0").send()
         };
         match self.call(Call { retry: false, ..self.short("GetObject") }, send).await {
             // An empty object has no first byte.
@@ -199,6 +201,7 @@ impl Link<'_> {
                 .get_object()
                 .bucket(&uri.bucket)
                 .key(&uri.key)
+                .set_version_id(uri.version_id.clone())
                 .set_range(range.map(str::to_owned))
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")));
             let is_whole = range.is_none();

@@ -159,9 +159,9 @@ async fn in_folder(
 }
 
 /// Returns the prefix that all keys in a folder begin with: `logs` has nothing of `logs-old/`.
-fn folder(uri: &S3Uri) -> S3Uri {
+pub(super) fn folder(uri: &S3Uri) -> S3Uri {
     let slash = if uri.is_prefix() { "" } else { "/" };
-    S3Uri { bucket: uri.bucket.clone(), key: format!("{}{slash}", uri.key) }
+    uri.with_key(format!("{}{slash}", uri.key))
 }
 
 /// Returns the versions, those of a key from the oldest to the latest.

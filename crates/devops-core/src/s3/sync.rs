@@ -1,8 +1,9 @@
-//! Makes the objects under a prefix what the files in a folder are.
+//! Makes the objects under a prefix what the files in a folder are, or the other way round (`down`).
 //!
 //! `plan` decides from a complete list of both sides, and contents are compared where sizes agree; what
 //! is to be put goes the way of every put, under the condition that the object is still the listed one.
 
+mod down;
 mod plan;
 
 use std::time::Instant;
@@ -10,7 +11,10 @@ use std::time::Instant;
 use futures_util::future::LocalBoxFuture;
 
 pub(crate) use self::plan::is_path_of_file;
-pub use self::plan::{Kept, Pair, PlannedFile, Step, SyncPlan};
+pub use self::{
+    down::{DownPlan, check_surplus, delete_surplus, plan_sync_down},
+    plan::{Kept, Pair, PlannedFile, Step, SyncPlan},
+};
 use super::{
     S3Error,
     checksum::is_md5,
@@ -53,12 +57,12 @@ pub enum SyncError {
     #[error("`{0}` is stored, and the listing does not have it: it is no basis for deletions")]
     Unlisted(S3Uri),
     /// More objects would be deleted than may be.
-    #[error("{n} of {n_objects} objects would be deleted, and not more than {limit} may")]
+    #[error("{n} of {n_all} would be deleted, and not more than {limit} may")]
     TooManyDeletions {
         /// How many would be deleted.
         n: usize,
         /// How many there are.
-        n_objects: usize,
+        n_all: usize,
         /// How many may be deleted.
         limit: usize,
     },

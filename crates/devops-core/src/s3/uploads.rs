@@ -75,7 +75,7 @@ impl PendingUpload {
 fn pending(prefix: &S3Uri, upload: &MultipartUpload, encoded: bool) -> PendingUpload {
     let key = decoded(upload.key().unwrap_or_default(), encoded);
     PendingUpload {
-        uri: S3Uri { bucket: prefix.bucket.clone(), key },
+        uri: prefix.with_key(key),
         id: upload.upload_id().unwrap_or_default().to_owned(),
         begun: upload.initiated().and_then(time_of),
     }
@@ -102,7 +102,7 @@ mod tests {
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn is_meant(key: &str, id: &str, begun: Option<OffsetDateTime>) -> bool {
-        let uri = |key| S3Uri { bucket: "backups".to_owned(), key: String::from(key) };
+        let uri = |key| S3Uri::new("backups", key).unwrap();
         let upload = PendingUpload { uri: uri(key), id: id.to_owned(), begun };
         upload.is_meant(&uri("mine/"), Some(NOW))
     }

@@ -8,12 +8,17 @@ use serde::{Deserialize, Serialize};
 const MAX_KEY_BYTES: usize = 1024;
 
 /// A bucket and a key or prefix in it; the key may be empty.
+///
+/// Where it names a version, reads are of that one; writes and listings do not look at it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct S3Uri {
     /// The bucket's name.
     pub bucket: String,
     /// The key or prefix, without a leading slash.
     pub key: String,
+    /// The version that is read, instead of what the key has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
 }
 
 /// Why a text is not an address in S3.
@@ -40,7 +45,17 @@ impl S3Uri {
         if key.len() > MAX_KEY_BYTES {
             return Err(UriError::KeyTooLong(key.to_owned()));
         }
-        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id: None })
+    }
+
+    /// Returns the address of another key, or prefix, in the same bucket.
+    pub fn with_key(&self, key: impl Into<String>) -> Self {
+        Self { bucket: self.bucket.clone(), key: key.into(), version_id: None }
+    }
+
+    /// Returns the address of this version of the object.
+    pub fn with_version(self, version_id: impl Into<String>) -> Self {
+        Self { version_id: Some(version_id.into()), ..self }
     }
 
     /// Returns whether the key names many objects: it is empty or ends with a slash.
@@ -69,7 +84,8 @@ impl fmt::Display for S3Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/", self.bucket)?;
         let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        self.key.chars().try_for_each(|c| match c {
+        let version = self.version_id.iter().flat_map(|id| "?versionId=".chars().chain(id.chars()));
+        self.key.chars().chain(version).try_for_each(|c| match c {
             c if c.is_control() || turns(c) => write!(f, "{}", c.escape_default()),
             c => write!(f, "{c}"),
         })

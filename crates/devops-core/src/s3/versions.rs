@@ -126,7 +126,7 @@ fn newest_first(a: &ListedVersion, b: &ListedVersion) -> std::cmp::Ordering {
 
 fn target(prefix: &S3Uri, key: Option<&str>, id: Option<&str>, encoded: bool) -> DeleteTarget {
     let key = decoded(key.unwrap_or_default(), encoded);
-    let uri = S3Uri { bucket: prefix.bucket.clone(), key };
+    let uri = prefix.with_key(key);
     DeleteTarget { uri, version_id: id.map(str::to_owned) }
 }
 

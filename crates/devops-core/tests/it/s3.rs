@@ -30,6 +30,7 @@ mod selection;
 #[cfg(feature = "offsite")]
 mod stream;
 mod sync;
+mod sync_down;
 mod table;
 mod thaw;
 mod trees;

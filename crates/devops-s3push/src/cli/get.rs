@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use devops_cli::parse_mode;
+use devops_cli::{When, parse_mode};
 use devops_core::s3::S3Uri;
 
 use super::store::{Connection, Transfer};
@@ -25,6 +25,15 @@ pub(crate) struct GetArgs {
     /// command goes on with it, if the object is still the same.
     #[arg(value_name = "DEST")]
     pub(crate) destination: PathBuf,
+    /// Get this version of the object; `list --versions` shows the ids
+    #[arg(long, value_name = "ID", conflicts_with = "at")]
+    pub(crate) version_id: Option<String>,
+    /// Get what was there then: 2026-11-22, '2026-11-22 08:49:39', or 3d for three days ago
+    ///
+    /// A prefix is fetched as it was, with what was deleted or overwritten since. The bucket has to keep
+    /// versions; an object of several parts is dated by the beginning of its upload.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<When>,
     /// Replace existing files
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -1,9 +1,8 @@
 //! The flags of `sync`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use clap::Args;
-use devops_core::s3::S3Uri;
 
 use super::{
     put::ObjectFlags,
@@ -12,17 +11,18 @@ use super::{
 
 #[derive(Args)]
 pub(crate) struct SyncArgs {
-    /// The folder
-    #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
-    /// The bucket, or a prefix in it that ends with /
+    /// What is mirrored: a folder, or a bucket or a prefix in it that ends with /
+    #[arg(value_name = "DIR|S3_URI")]
+    pub(crate) source: OsString,
+    /// What becomes like it: a bucket or a prefix in it that ends with /, or a folder
     ///
     /// The prefix is listed to its end before anything is changed. A file without an object is put, one
     /// whose size differs replaces it. Of the same size, the content decides: by the entity tag in the
     /// listing where that is an MD5, else by the checksum the store has of the object; times say nothing.
-    /// Where the store has neither, the file is put again.
-    #[arg(value_name = "S3_URI")]
-    pub(crate) destination: S3Uri,
+    /// Where the store has neither, the file is put again. It is the same the other way round: what is
+    /// missing or has other content is fetched.
+    #[arg(value_name = "S3_URI|DIR")]
+    pub(crate) destination: OsString,
     #[command(flatten)]
     pub(crate) delete: DeleteFlags,
     /// Leave alone what matches, files and objects
@@ -47,10 +47,10 @@ pub(crate) struct SyncArgs {
     pub(crate) connection: Connection,
 }
 
-/// What becomes of objects that no file stands for.
+/// What becomes of what is on one side only.
 #[derive(Args)]
 pub(crate) struct DeleteFlags {
-    /// Delete the objects that have no file, after everything else
+    /// Delete the objects that have no file, or the files that have no object, after everything else
     ///
     /// Nothing is deleted when something in the folder could not be read, or some file was not stored; nor
     /// (exit 11) when no object has a file, as when the folder is not mounted, or when the listing does not

@@ -10,14 +10,18 @@ use devops_core::retention::FREE_REMOVALS;
 
 /// The operands that are the subject of each command; one in a store is never inside a project.
 /// Files of `put` may stand behind `--` too.
-pub(super) const SUBJECTS: &[(&str, &[&str])] =
-    &[("put", &["operands", "command"]), ("sync", &["folder"]), ("verify", &["path"])];
+pub(super) const SUBJECTS: &[(&str, &[&str])] = &[
+    ("put", &["operands", "command"]),
+    ("sync", &["source", "destination"]),
+    ("verify", &["path"]),
+];
 
 pub(super) const TRUST: &[Decision] = &[
     ("accelerate", User),
     ("accept-small", User),
     ("also", User),
     ("any-owner", User),
+    ("at", User),
     ("base", User),
     ("ca-bundle", User),
     ("checksum", User),
@@ -26,6 +30,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("days", User),
     ("deep", User),
     ("delete", User),
+    ("delimiter", Project),
     ("drop", User),
     ("dry-run", User),
     ("dualstack", User),
@@ -86,9 +91,11 @@ pub(super) const TRUST: &[Decision] = &[
     ("stall-time", Project),
     ("status", User),
     ("storage-class", User),
+    ("summarize", Project),
     ("tag", User),
     ("tier", User),
     ("upload-id", User),
+    ("version-id", User),
     ("versions", User),
     ("wait", User),
 ];

@@ -14,24 +14,29 @@ use devops_core::{
     kind::Kind,
     s3::{
         Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
-        S3Uri, Target, find_targets, get as get_object, get_target, preview_get, preview_stream,
-        preview_target, run_all,
+        S3Uri, Target, Targets, find_targets, get as get_object, get_target, preview_get,
+        preview_stream, preview_target, run_all,
     },
     units::ByteSize,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     connection::Connected,
     explain::{Hints, explain, explain_object, is_archived},
     get_to_stream::{OutputStream, STDOUT, check_stream, get_to_stream, shown},
+    past,
     receipt::no_folder,
     reporter::{Reporter, fetched_json, insert, proof_of},
     totals::failed_json,
 };
 use crate::cli::GetArgs;
 
-pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
+pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Outcome, Failure> {
+    let at = past::time(&args, session)?;
+    if let Some(id) = args.version_id.take() {
+        args.source = args.source.clone().with_version(id);
+    }
     let is_stdout = args.destination.as_os_str() == OsStr::new(STDOUT);
     let path = if is_stdout { PathBuf::from(STDOUT) } else { target(&args)? };
     let is_one = !is_stdout && !args.source.is_prefix();
@@ -40,18 +45,27 @@ pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome
     if is_stream {
         check_stream(&args, session)?;
     }
+    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    if let Some(at) = at.filter(|_| !args.source.is_prefix()) {
+        args.source = past::version_at(&connected, &args.source, at).await?;
+    }
     if is_stream && !args.dry_run {
         let file = match &place {
             Some(Resolved::Stream(sink)) => sink.open()?,
             _ => session.stdout_file()?,
         };
-        return get_to_stream(&args, OutputStream { file, name: &path }, session).await;
+        return get_to_stream(
+            &args.source,
+            &connected,
+            OutputStream { file, name: &path },
+            session,
+        )
+        .await;
     }
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let replace = if args.overwrite { ReplacePolicy::Replace } else { ReplacePolicy::Keep };
     let group = args.group.as_deref().map(group_number).transpose()?;
-    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
@@ -61,20 +75,26 @@ pub(crate) async fn get(args: Box<GetArgs>, session: &Session) -> Result<Outcome
         _ if is_stream => run.foresee_stream(&args.source, &path).await,
         Some(Resolved::File(target)) if args.dry_run => run.foresee(&args.source, &target).await,
         Some(Resolved::File(target)) => run.one(&args.source, &target).await,
-        _ => run.tree(&args, &path, &filter).await,
+        _ => {
+            let targets = match at {
+                Some(at) => past::targets_at(link, &args.source, &filter, at).await?,
+                None => find_targets(link, &args.source, &filter).await.map_err(explain)?,
+            };
+            run.tree(&args, &path, targets).await
+        }
     }
 }
 
-struct GetRun<'a> {
-    link: Link<'a>,
-    options: GetOptions,
-    session: &'a Session,
-    reporter: &'a Reporter<'a>,
+pub(super) struct GetRun<'a> {
+    pub(super) link: Link<'a>,
+    pub(super) options: GetOptions,
+    pub(super) session: &'a Session,
+    pub(super) reporter: &'a Reporter<'a>,
 }
 
 /// What came of the objects under a prefix.
 #[derive(Default)]
-struct Fetched {
+pub(super) struct Fetched {
     n_new: usize,
     n_unchanged: usize,
     n_bytes: u64,
@@ -110,18 +130,14 @@ impl GetRun<'_> {
         &self,
         args: &GetArgs,
         folder: &Path,
-        filter: &Filter,
+        targets: Targets,
     ) -> Result<Outcome, Failure> {
         let begun = Instant::now();
-        let targets = find_targets(self.link, &args.source, filter).await.map_err(explain)?;
         if targets.n_listed == 0 {
             return Err(Failure::new(Kind::NotFound, format!("no object under `{}`", args.source)));
         }
         let mut fetched = Fetched::default();
-        for (uri, reason) in &targets.skipped {
-            self.session.warn(format!("skipped `{uri}`: {reason}"));
-            fetched.skipped.push(json!({"bucket": uri.bucket, "key": uri.key, "reason": reason}));
-        }
+        fetched.skip_all(&targets, self.session);
         let ended = if args.dry_run {
             self.foresee_all(folder, &targets.files, &mut fetched).await
         } else {
@@ -138,7 +154,7 @@ impl GetRun<'_> {
         fetched.outcome()
     }
 
-    async fn get_all(
+    pub(super) async fn get_all(
         &self,
         folder: &Path,
         files: &[Target],
@@ -160,7 +176,7 @@ impl GetRun<'_> {
         .await
     }
 
-    async fn foresee_all(
+    pub(super) async fn foresee_all(
         &self,
         folder: &Path,
         files: &[Target],
@@ -182,16 +198,7 @@ impl GetRun<'_> {
     }
 
     fn emit(&self, fetched: &Fetched, begun: Instant) {
-        self.reporter.emit("summary", |object| {
-            insert(
-                object,
-                json!({
-                    "fetched": fetched.n_new, "unchanged": fetched.n_unchanged,
-                    "failed": fetched.failed, "skipped": fetched.skipped,
-                    "bytes_fetched": fetched.n_bytes, "seconds": begun.elapsed().as_secs_f64(),
-                }),
-            );
-        });
+        self.reporter.emit("summary", |object| insert(object, fetched.fields(begun)));
     }
 
     fn show(&self, summary: &GetSummary) -> Result<(), Failure> {
@@ -228,6 +235,36 @@ impl GetRun<'_> {
 }
 
 impl Fetched {
+    /// Names the objects that become no files.
+    pub(super) fn skip_all(&mut self, targets: &Targets, session: &Session) {
+        for (uri, reason) in &targets.skipped {
+            session.warn(format!("skipped `{uri}`: {reason}"));
+            self.skipped.push(json!({"bucket": uri.bucket, "key": uri.key, "reason": reason}));
+        }
+    }
+
+    /// Names a file that stays though it was to go.
+    pub(super) fn keep(&mut self, path: &Path, reason: &str, session: &Session) {
+        session.warn(format!("kept `{}`: {reason}", quote(path)));
+        let mut object = Map::new();
+        insert_path(&mut object, "path", path);
+        insert(&mut object, json!({"reason": reason}));
+        self.skipped.push(object.into());
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// Returns the fields of a summary.
+    pub(super) fn fields(&self, begun: Instant) -> Value {
+        json!({
+            "fetched": self.n_new, "unchanged": self.n_unchanged, "failed": self.failed,
+            "skipped": self.skipped, "bytes_fetched": self.n_bytes,
+            "seconds": begun.elapsed().as_secs_f64(),
+        })
+    }
+
     fn fail(&mut self, uri: &S3Uri, error: S3Error, session: &Session) {
         let is_archived = is_archived(&error);
         let mut failure = explain_file(error, uri);
@@ -242,7 +279,7 @@ impl Fetched {
     }
 
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
-    fn outcome(&self) -> Result<Outcome, Failure> {
+    pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
         let left_out = self.failed.len() + self.skipped.len();
         let n_here = self.n_new + self.n_unchanged;
         let total = n_here + left_out;

@@ -3,7 +3,7 @@
 use std::{fs::File, io, path::Path};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
-use devops_core::s3::{Event, GetSummary, Link, S3Error, get_stream};
+use devops_core::s3::{Event, GetSummary, Link, S3Error, S3Uri, get_stream};
 use serde_json::{Map, json};
 
 use super::{
@@ -41,12 +41,11 @@ pub(super) fn check_stream(args: &GetArgs, session: &Session) -> Result<(), Fail
 
 /// Writes the object to a stream.
 pub(super) async fn get_to_stream(
-    args: &GetArgs,
+    uri: &S3Uri,
+    connected: &Connected,
     stream: OutputStream<'_>,
     session: &Session,
 ) -> Result<Outcome, Failure> {
-    let uri = &args.source;
-    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     // Events as JSON would stand between the bytes.
     let events = |event: Event| {

@@ -189,7 +189,7 @@ impl<'a> Tally<'a> {
 
     fn emit(&self, kind: &str, planned: &PlannedRemoval, reason: Option<&str>) {
         self.reporter.emit(kind, |object| {
-            let S3Uri { bucket, key } = &planned.target.uri;
+            let S3Uri { bucket, key, .. } = &planned.target.uri;
             insert(
                 object,
                 json!({

@@ -1,6 +1,6 @@
 //! `sync`: the objects under a prefix become what the files in a folder are.
 
-use std::{collections::HashMap, path::Path, time::Instant};
+use std::{collections::HashMap, ffi::OsStr, path::Path, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
@@ -20,27 +20,30 @@ use super::{
     knowledge::recall_for_put,
     options::put_options,
     reporter::{Reporter, insert},
+    sync_down::sync_down,
     totals::Totals,
 };
 use crate::cli::SyncArgs;
 
 pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outcome, Failure> {
-    let options = put_options((&args.object, &args.connection), Replace::IfChanged, session)?;
     let deletion = deletion(&args)?;
-    if !args.destination.is_prefix() {
-        return Err(Failure::usage(format!(
-            "a folder needs a prefix that ends with `/`, not `{}`",
-            args.destination
-        )));
+    let (uri, folder, goes_down) = ends(&args)?;
+    if !uri.is_prefix() {
+        let message = format!("a folder needs a prefix that ends with `/`, not `{uri}`");
+        return Err(Failure::usage(message));
     }
+    if goes_down {
+        return sync_down(&args, (&uri, folder), deletion, session).await;
+    }
+    let options = put_options((&args.object, &args.connection), Replace::IfChanged, session)?;
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
-    recall_for_put(&connected.store, &args.destination.bucket, &options, session);
+    recall_for_put(&connected.store, &uri.bucket, &options, session);
     let reporter = Reporter::new(session, "uploading", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let pair = Pair { folder: &args.folder, prefix: &args.destination, filter: &filter };
+    let pair = Pair { folder, prefix: &uri, filter: &filter };
     let (sources, plan) =
         plan_sync(link, pair, args.follow_symlinks, deletion).await.map_err(refused)?;
     let mut totals = Totals::of(&sources, session);
@@ -52,6 +55,33 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
     if args.dry_run { run.dry(&plan, totals).await } else { run.real(&plan, totals).await }
 }
 
+/// Returns the prefix, the folder, and whether the folder is what changes.
+fn ends(args: &SyncArgs) -> Result<(S3Uri, &Path, bool), Failure> {
+    let (source, destination) = (Path::new(&args.source), Path::new(&args.destination));
+    match (address(&args.source)?, address(&args.destination)?) {
+        (None, Some(uri)) => Ok((uri, source, false)),
+        (Some(uri), None) => Ok((uri, destination, true)),
+        (Some(_), Some(_)) => Err(Failure::usage("one of both has to be a folder here")
+            .hint("`devops-s3push copy` copies inside a store")),
+        (None, None) => Err(Failure::usage(format!(
+            "neither `{}` nor `{}` is an address such as `s3://bucket/prefix/`",
+            quote(source),
+            quote(destination)
+        ))),
+    }
+}
+
+/// Reads an address; a folder is none.
+fn address(text: &OsStr) -> Result<Option<S3Uri>, Failure> {
+    let Some(text) = text.to_str().filter(|text| text.starts_with("s3://")) else {
+        return Ok(None);
+    };
+    let uri = text
+        .parse()
+        .map_err(|error| Failure::usage(format!("invalid value '{text}' for '<S3_URI>': {error}")));
+    uri.map(Some)
+}
+
 fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
     match (args.delete.delete, args.delete.max_delete) {
         (false, Some(_)) => Err(Failure::usage("--max-delete goes with --delete")),
@@ -60,13 +90,13 @@ fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
     }
 }
 
-fn refused(error: SyncError) -> Failure {
+pub(super) fn refused(error: SyncError) -> Failure {
     match error {
         SyncError::Store(error) => explain(error),
         SyncError::TooManyDeletions { n, .. } => Failure::from(error)
             .hint(format!("look with --dry-run --max-delete {n}; nothing was changed")),
         SyncError::NoFiles(_) | SyncError::NothingInCommon(_) => Failure::from(error).hint(
-            "is the folder mounted, and the prefix its own? nothing was changed; `devops-s3push rm --recursive` removes objects",
+            "is the folder mounted, and does it belong to the prefix? nothing was changed",
         ),
         SyncError::Unlisted(_) => Failure::from(error).hint(
             "nothing was deleted: the store folds names (`doctor` tells), or lists late; `devops-s3push rm` removes objects by name",

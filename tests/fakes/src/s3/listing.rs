@@ -4,9 +4,9 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use s3s::{
     S3Result,
     dto::{
-        self, ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
-        ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload,
-        Object, Part,
+        self, CommonPrefix, ListBucketsOutput, ListMultipartUploadsInput,
+        ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
+        ListPartsOutput, MultipartUpload, Object, Part,
     },
     s3_error,
 };
@@ -54,10 +54,23 @@ pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObject
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix) && key.as_str() > after.as_str());
     let mut last = None;
+    let delimiter = input.delimiter.as_deref();
+    let mut prefixes: Vec<String> = Vec::new();
     let contents: Vec<Object> = matching
         .by_ref()
         .take(page)
         .inspect(|(key, _)| last = Some(encoded(key)))
+        .filter(|(key, _)| {
+            let rest = &key[prefix.len()..];
+            let Some((first, _)) = delimiter.and_then(|text| rest.split_once(text)) else {
+                return true;
+            };
+            let common = format!("{prefix}{first}{}", delimiter.unwrap_or_default());
+            if prefixes.last() != Some(&common) {
+                prefixes.push(common);
+            }
+            false
+        })
         .map(|(key, object)| Object {
             key: Some(if encodes { encoded(key) } else { key.clone() }),
             size: i64::try_from(object.size()).ok(),
@@ -73,11 +86,18 @@ pub(crate) fn objects(bucket: &Bucket, input: &ListObjectsV2Input) -> ListObject
         encoding_type: input.encoding_type.clone(),
         key_count: i32::try_from(contents.len()).ok(),
         contents: Some(contents),
+        common_prefixes: Some(
+            prefixes.into_iter().map(|prefix| shown_prefix(prefix, encodes)).collect(),
+        ),
         is_truncated: Some(more),
         name: Some(input.bucket.clone()),
         prefix: Some(if encodes { encoded(&prefix) } else { prefix }),
         ..ListObjectsV2Output::default()
     }
+}
+
+fn shown_prefix(prefix: String, encodes: bool) -> CommonPrefix {
+    CommonPrefix { prefix: Some(if encodes { encoded(&prefix) } else { prefix }) }
 }
 
 /// Returns a page of `ListParts`.

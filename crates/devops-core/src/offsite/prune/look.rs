@@ -84,7 +84,7 @@ impl Looking<'_> {
     /// Returns the prefix of the keys of all archives of the name, and of some others.
     fn prefix(&self) -> S3Uri {
         let PruneRequest { folder, name, .. } = self.request;
-        S3Uri { bucket: folder.bucket.clone(), key: format!("{}{name}-", folder.key) }
+        folder.with_key(format!("{}{name}-", folder.key))
     }
 
     /// Reads the name of an archive in the folder; others are none of ours.

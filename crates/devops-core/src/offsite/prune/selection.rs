@@ -172,7 +172,7 @@ async fn archives_here(
         let Some((start, has_footer)) = start else { continue };
         let is_cut_off = matches!(start, Start::Ours(_)) && !has_footer;
         let (uri, size) = (source.uri.clone(), source.size);
-        let folder = S3Uri { bucket: uri.bucket.clone(), key: split(&uri).0.to_owned() };
+        let folder = uri.with_key(split(&uri).0);
         let place = (folder, name.name.clone());
         // It would come now.
         let modified = Some(now);

@@ -66,7 +66,7 @@ impl Probe<'_> {
     async fn delete_keys(&self, keys: impl Iterator<Item = &str>) {
         let mut outcome = None;
         for key in keys {
-            let uri = S3Uri { bucket: self.whole.bucket.clone(), key: key.to_owned() };
+            let uri = self.whole.with_key(key);
             let refused = self.delete(&uri, None).await.err();
             if let Some(failure) = &refused {
                 self.tell(left_behind(&uri, &failure.to_string()));

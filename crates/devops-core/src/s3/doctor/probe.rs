@@ -57,7 +57,7 @@ impl<'a> Probe<'a> {
     pub(super) fn new(examination: &'a Examination<'a>) -> Self {
         let prefix = examination.examined.prefix;
         let key = format!("{}.devops-s3push-doctor-{:016x}", prefix.key, random());
-        let uri = |key| S3Uri { bucket: prefix.bucket.clone(), key };
+        let uri = |key: String| prefix.with_key(key);
         Self {
             examination,
             parts: uri(format!("{key}-parts")),

@@ -93,7 +93,11 @@ impl SyncPlan {
             .map(|skipped| skipped.path.clone());
         if plan.unread.is_none() {
             let n_objects = plan.find_surplus(pair, sources, listed);
-            deletion.check(&plan, n_objects)?;
+            if plan.files.is_empty() && !plan.surplus.is_empty() {
+                return Err(SyncError::NoFiles(plan.surplus.len()));
+            }
+            let n_common = plan.files.iter().filter(|file| file.step != Step::Put).count();
+            deletion.check(plan.surplus.len(), (n_objects, n_common))?;
         }
         Ok(plan)
     }
@@ -111,11 +115,6 @@ impl SyncPlan {
     pub(super) fn missing_in(&self, listed: &[ListedObject]) -> Option<&S3Uri> {
         let listed: HashSet<_> = listed.iter().map(|object| &object.uri).collect();
         self.files.iter().map(|file| &file.source.uri).find(|uri| !listed.contains(uri))
-    }
-
-    /// Returns whether the listing has the object of a file.
-    fn has_object_of_file(&self) -> bool {
-        self.files.iter().any(|file| file.step != Step::Put)
     }
 
     /// Finds the objects to delete; returns how many count in all.
@@ -174,20 +173,23 @@ pub(crate) fn is_path_of_file(relative: &str) -> bool {
 }
 
 impl Deletion {
-    /// Refuses what looks like a mistake rather than a wish.
+    /// Refuses what looks like a mistake rather than a wish: to delete `n` of all that count, where only so
+    /// many are on both sides.
     ///
-    /// `n_objects` count in all. What a number allows is many deletions, not those of a folder that is not
-    /// there.
-    fn check(self, plan: &SyncPlan, n_objects: usize) -> Result<(), SyncError> {
+    /// What a number allows is many deletions, not those of a folder that is not there.
+    pub(super) fn check(
+        self,
+        n: usize,
+        (n_all, n_common): (usize, usize),
+    ) -> Result<(), SyncError> {
         let limit = match self.max {
             Some(max) => usize::try_from(max).unwrap_or(usize::MAX),
-            None => FEW.max(n_objects / 2),
+            None => FEW.max(n_all / 2),
         };
-        match plan.surplus.len() {
+        match n {
             0 => Ok(()),
-            n if plan.files.is_empty() => Err(SyncError::NoFiles(n)),
-            n if !plan.has_object_of_file() => Err(SyncError::NothingInCommon(n)),
-            n if n > limit => Err(SyncError::TooManyDeletions { n, n_objects, limit }),
+            n if n_common == 0 => Err(SyncError::NothingInCommon(n)),
+            n if n > limit => Err(SyncError::TooManyDeletions { n, n_all, limit }),
             _ => Ok(()),
         }
     }
@@ -327,7 +329,7 @@ mod tests {
         };
 
         assert_eq!(kept(15, None), Ok(15));
-        let text = "16 of 30 objects would be deleted, and not more than 15 may".to_owned();
+        let text = "16 of 30 would be deleted, and not more than 15 may".to_owned();
         assert_eq!(kept(14, None), Err((Kind::Denied, text)));
         assert_eq!(kept(14, Some(16)), Ok(16));
         assert!(kept(15, Some(14)).is_err());

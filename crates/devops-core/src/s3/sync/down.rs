@@ -1,0 +1,145 @@
+//! Makes the files in a folder what the objects under a prefix are: planned from whole lists of both sides.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
+use rustix::fs::Stat;
+
+use super::{Deletion, Pair, SyncError, find, list_all};
+use crate::{
+    fs::{OpenFolder, PathError},
+    lock,
+    s3::{
+        S3Error, blocking,
+        link::Link,
+        partial::is_own_name,
+        sources::Sources,
+        targets::{Targets, plan_targets},
+    },
+};
+
+/// What a sync of a prefix into a folder does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DownPlan {
+    /// The objects that become files, and those that cannot.
+    pub targets: Targets,
+    /// The files to delete, by their paths in the folder and in the order of these.
+    pub surplus: Vec<PathBuf>,
+    /// What could not be read, so that nothing is deleted though it was asked for.
+    pub unread: Option<PathBuf>,
+}
+
+/// Lists both sides to their ends and decides what is to be done, without doing it.
+///
+/// A folder that is missing has no files.
+pub fn plan_sync_down<'a>(
+    link: Link<'a>,
+    pair: Pair<'a>,
+    deletion: Option<Deletion>,
+) -> LocalBoxFuture<'a, Result<DownPlan, SyncError>> {
+    Box::pin(async move {
+        let targets = plan_targets(pair.prefix, list_all(link, pair.prefix).await?, pair.filter);
+        let mut plan = DownPlan { targets, ..DownPlan::default() };
+        if let Some(deletion) = deletion.filter(|_| pair.folder.exists()) {
+            let here = link.stop.outrun(find(pair, false)).await.map_err(S3Error::from)??;
+            plan.decide(pair, &here, deletion)?;
+        }
+        Ok(plan)
+    })
+}
+
+impl DownPlan {
+    /// Finds the files without an object; refuses more deletions than are allowed.
+    fn decide(
+        &mut self,
+        pair: Pair<'_>,
+        here: &Sources,
+        deletion: Deletion,
+    ) -> Result<(), SyncError> {
+        let skipped = here.skipped.iter().find(|skipped| skipped.is_unread);
+        self.unread = skipped.map(|skipped| skipped.path.clone());
+        if self.unread.is_some() {
+            return Ok(());
+        }
+        let has_object: HashSet<&Path> = (self.targets.files.iter())
+            .map(|target| target.relative.as_path())
+            .chain(
+                self.targets
+                    .skipped
+                    .iter()
+                    .filter_map(|(uri, _)| uri.key.strip_prefix(&pair.prefix.key).map(Path::new)),
+            )
+            .collect();
+        let files = here.files.iter().filter_map(|file| file.path.strip_prefix(pair.folder).ok());
+        let files: Vec<&Path> = files.filter(|relative| !is_own(relative)).collect();
+        let surplus = files.iter().filter(|relative| !has_object.contains(**relative));
+        self.surplus = surplus.map(|relative| (*relative).to_owned()).collect();
+        let n_surplus = self.surplus.len();
+        deletion.check(n_surplus, (files.len(), files.len() - n_surplus))
+    }
+}
+
+/// Returns whether a file is one of this tool's own: no object stands for it.
+fn is_own(relative: &Path) -> bool {
+    let name = relative.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    is_own_name(name) || name == lock::FILE_NAME
+}
+
+/// Fails if the store has an object that its listing does not have, for a file that is to be deleted.
+pub fn check_surplus<'a>(
+    link: Link<'a>,
+    pair: Pair<'a>,
+    plan: &'a DownPlan,
+) -> LocalBoxFuture<'a, Result<(), SyncError>> {
+    Box::pin(async move {
+        let asking = stream::iter(&plan.surplus).map(async |relative| {
+            let Some(name) = relative.to_str() else { return Ok(None) };
+            let uri = pair.prefix.with_key(format!("{}{name}", pair.prefix.key));
+            let head = link.head(&uri).await.map_err(S3Error::from)?;
+            Ok::<_, SyncError>(head.map(|_| uri))
+        });
+        let asking = asking.buffer_unordered(link.store.concurrency());
+        let there: Vec<_> = asking.try_filter_map(|uri| async { Ok(uri) }).try_collect().await?;
+        match there.into_iter().next() {
+            Some(uri) => Err(SyncError::Unlisted(uri)),
+            None => Ok(()),
+        }
+    })
+}
+
+/// Deletes the files without an object and tells of each; no link is followed.
+///
+/// One that is the file of an object under another name stays: the folder takes both names for one.
+pub fn delete_surplus<'a>(
+    link: Link<'a>,
+    folder: &'a OpenFolder,
+    plan: &'a DownPlan,
+    each: &'a mut dyn FnMut(&Path, Result<bool, PathError>),
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let (opened, files) = (folder.clone(), plan.targets.files.clone());
+        let identify = move || {
+            let stats = files.iter().filter_map(|target| opened.look(&target.relative).ok()?);
+            stats.map(|stat| identity(&stat)).collect::<HashSet<_>>()
+        };
+        let fetched = Arc::new(link.stop.outrun(identify).await?);
+        for relative in &plan.surplus {
+            link.stop.check()?;
+            let (folder, path, fetched) = (folder.clone(), relative.clone(), Arc::clone(&fetched));
+            let deleted = blocking(move || match folder.look(&path)? {
+                Some(stat) if fetched.contains(&identity(&stat)) => Ok(false),
+                _ => folder.remove_file(&path).map(|()| true),
+            });
+            each(relative, deleted.await);
+        }
+        Ok(())
+    })
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}

@@ -1,0 +1,184 @@
+//! Brings back objects that delete markers hide: planned from whole listings, then done.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::LocalBoxFuture;
+
+use super::{
+    S3Error,
+    bucket::check_bucket,
+    delete::{DeleteOutcome, DeleteTarget, delete},
+    failure::CallFailure,
+    link::Link,
+    remove::{RemoveError, RemoveOptions, folder},
+    uri::S3Uri,
+    versions::{ListedVersion, list_versions},
+};
+
+/// An object behind delete markers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HiddenObject {
+    /// The object, with the version that comes back.
+    pub uri: S3Uri,
+    /// How many bytes it has.
+    pub size: u64,
+    /// The markers that hide it, the newest first.
+    pub markers: Vec<DeleteTarget>,
+}
+
+/// What there is to bring back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UndeletePlan {
+    /// The objects that are hidden.
+    pub hidden: Vec<HiddenObject>,
+    /// The objects that were named and are not deleted.
+    pub there: Vec<S3Uri>,
+    /// The keys that have delete markers and no version any more.
+    pub gone: Vec<S3Uri>,
+}
+
+/// Finds what delete markers hide; nothing that is named may be missing. The options say what `named` means,
+/// as for a removal.
+pub fn plan_undelete<'a>(
+    link: Link<'a>,
+    named: &'a [S3Uri],
+    options: &'a RemoveOptions,
+) -> LocalBoxFuture<'a, Result<UndeletePlan, RemoveError>> {
+    Box::pin(async move {
+        let mut plan = UndeletePlan::default();
+        let mut seen = HashSet::new();
+        for uri in named {
+            if uri.is_prefix() && !options.recursive {
+                return Err(RemoveError::Folder(uri.clone()));
+            }
+            let prefix = if options.recursive { folder(uri) } else { uri.clone() };
+            let mut versions = list_versions(link, &prefix).await?;
+            let takes = |key: &str| match options.recursive {
+                true => {
+                    key.strip_prefix(&prefix.key).is_some_and(|rest| options.filter.takes_key(rest))
+                }
+                false => key == uri.key,
+            };
+            let is_empty = versions.is_empty();
+            versions.retain(|version| takes(&version.target.uri.key));
+            if versions.is_empty() && (is_empty || !options.recursive) {
+                check_bucket(link, &uri.bucket).await?;
+                let uri = uri.clone();
+                return Err(match options.recursive {
+                    true => RemoveError::Nothing(prefix),
+                    false => RemoveError::NoObject(uri),
+                });
+            }
+            versions.retain(|version| seen.insert(version.target.clone()));
+            plan.add(&versions, !options.recursive);
+        }
+        Ok(plan)
+    })
+}
+
+impl UndeletePlan {
+    /// Adds what the versions of whole keys tell, those of a key from the newest to the oldest.
+    fn add(&mut self, versions: &[ListedVersion], is_named: bool) {
+        for of_key in versions.chunk_by(|a, b| a.target.uri == b.target.uri) {
+            let n_markers = of_key.iter().take_while(|version| version.is_marker).count();
+            let uri = &of_key[0].target.uri;
+            match of_key.get(n_markers) {
+                Some(_) if n_markers == 0 && is_named => self.there.push(uri.clone()),
+                Some(_) if n_markers == 0 => {}
+                Some(version) => self.hidden.push(HiddenObject {
+                    uri: match &version.target.version_id {
+                        Some(id) => uri.clone().with_version(id.clone()),
+                        None => uri.clone(),
+                    },
+                    size: version.size,
+                    markers: of_key[..n_markers].iter().map(|it| it.target.clone()).collect(),
+                }),
+                None => self.gone.push(uri.clone()),
+            }
+        }
+    }
+}
+
+/// Removes the markers of these objects and tells of each whether it is back.
+///
+/// An object is back when all its markers are gone; the versions stay as they are.
+pub fn undelete<'a>(
+    link: Link<'a>,
+    hidden: &'a [HiddenObject],
+    each: &'a mut dyn FnMut(&HiddenObject, Result<(), CallFailure>),
+) -> LocalBoxFuture<'a, Result<(), S3Error>> {
+    Box::pin(async move {
+        let markers = hidden.iter().flat_map(|object| &object.markers);
+        let targets: Vec<DeleteTarget> = markers.cloned().collect();
+        let of_key: HashMap<(&str, &str), &HiddenObject> = hidden
+            .iter()
+            .map(|object| ((object.uri.bucket.as_str(), object.uri.key.as_str()), object))
+            .collect();
+        let mut left: HashMap<&S3Uri, usize> =
+            hidden.iter().map(|object| (&object.uri, object.markers.len())).collect();
+        let mut failed = HashSet::new();
+        delete(link, &targets, &mut |target, outcome| {
+            let object = of_key[&(target.uri.bucket.as_str(), target.uri.key.as_str())];
+            match outcome {
+                DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. } => {
+                    let n_left = left.get_mut(&object.uri).expect("each object is counted");
+                    *n_left -= 1;
+                    if *n_left == 0 {
+                        each(object, Ok(()));
+                    }
+                }
+                DeleteOutcome::Refused(failure) | DeleteOutcome::Failed(failure) => {
+                    if failed.insert(&object.uri) {
+                        each(object, Err(failure));
+                    }
+                }
+            }
+        })
+        .await
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> ListedVersion {
+        let (key, id) = text.split_once(' ').unwrap();
+        let uri = S3Uri::new("backups", key).unwrap();
+        ListedVersion {
+            target: DeleteTarget { uri, version_id: Some(id.to_owned()) },
+            is_latest: false,
+            is_marker: id.starts_with('x'),
+            size: 1,
+            modified: None,
+            etag: None,
+            storage_class: None,
+        }
+    }
+
+    #[test]
+    fn all_markers_above_the_newest_version_go() {
+        let listed = ["a x3", "a x2", "a 1", "b 2", "b x1", "c x1", "d x2", "d 1", "d x0"];
+        let versions: Vec<_> = listed.iter().map(|text| version(text)).collect();
+        let plan = |is_named| {
+            let mut plan = UndeletePlan::default();
+            plan.add(&versions, is_named);
+            plan
+        };
+
+        let shown: Vec<_> = plan(false)
+            .hidden
+            .iter()
+            .map(|hidden| {
+                let ids = hidden.markers.iter().flat_map(|marker| marker.version_id.as_deref());
+                (hidden.uri.to_string(), ids.collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        let hidden =
+            |key: &str, ids: &str| (format!("s3://backups/{key}?versionId=1"), ids.to_owned());
+        assert_eq!(shown, [hidden("a", "x3 x2"), hidden("d", "x2")]);
+        let keys = |uris: Vec<S3Uri>| uris.into_iter().map(|uri| uri.key).collect::<Vec<_>>();
+        assert_eq!(keys(plan(true).there), ["b"]);
+        assert_eq!((keys(plan(false).there), keys(plan(false).gone)), (vec![], vec!["c".into()]));
+    }
+}

@@ -1,0 +1,145 @@
+//! A folder that is made what a prefix is.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use devops_core::{
+    fs::{OpenFolder, ReplacePolicy},
+    s3::{
+        Deletion, Filter, GetOptions, Pair, PartSize, SyncError, check_surplus, delete_surplus,
+        get_target, plan_sync_down, run_all,
+    },
+};
+
+use crate::s3::rig::{Rig, uri};
+
+fn with(files: &[(&str, &str)], objects: &[(&str, &str)]) -> (Rig, PathBuf) {
+    let rig = Rig::new();
+    let folder = rig.path("folder");
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        File::create(path).unwrap().write_all(content.as_bytes()).unwrap();
+    }
+    for (key, content) in objects {
+        rig.server.put("backups", key, content.as_bytes());
+    }
+    (rig, folder)
+}
+
+/// Makes the folder what the prefix is; returns what was deleted, and what stays though it was to go.
+fn sync(
+    rig: &Rig,
+    folder: &Path,
+    max: Option<u64>,
+) -> Result<(Vec<String>, Vec<String>), SyncError> {
+    let (prefix, filter) = (uri("p/"), Filter::default());
+    let pair = Pair { folder, prefix: &prefix, filter: &filter };
+    let replace = ReplacePolicy::Replace;
+    let options = GetOptions { replace, mode: None, group: None, part_size: PartSize::Auto };
+    let (mut deleted, mut kept) = (Vec::new(), Vec::new());
+    rig.run(async |link| {
+        let plan = plan_sync_down(link, pair, Some(Deletion { max })).await?;
+        let opened = OpenFolder::create(folder).unwrap();
+        let work = async |target| get_target(link, &opened, target, options).await;
+        run_all(link, &plan.targets.files, work, |_, result| drop(result.unwrap())).await?;
+        check_surplus(link, pair, &plan).await?;
+        let mut each = |relative: &Path, result: Result<bool, _>| {
+            let list = if result.unwrap() { &mut deleted } else { &mut kept };
+            list.push(relative.to_str().unwrap().to_owned());
+        };
+        delete_surplus(link, &opened, &plan, &mut each).await?;
+        Ok::<_, SyncError>(())
+    })?;
+    Ok((deleted, kept))
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+#[test]
+fn a_folder_becomes_what_the_prefix_is() {
+    let (rig, folder) = with(
+        &[("a", "old"), ("b", "same"), ("d/gone", "x"), (".part.s3get-part", "ours")],
+        &[("p/a", "new"), ("p/b", "same"), ("p/d/e", "missing"), ("q", "other")],
+    );
+    let outside = rig.file("outside", 1);
+    symlink(&outside, folder.join("link")).unwrap();
+
+    let (deleted, kept) = sync(&rig, &folder, None).unwrap();
+    let again = sync(&rig, &folder, None).unwrap();
+
+    assert_eq!((deleted, kept), (vec!["d/gone".to_owned()], vec![]));
+    assert_eq!(["a", "b", "d/e"].map(|name| read(&folder, name)), ["new", "same", "missing"]);
+    assert!(!folder.join("d/gone").exists() && folder.join(".part.s3get-part").exists());
+    assert!(outside.exists() && folder.join("link").is_symlink());
+    assert_eq!(again, (vec![], vec![]));
+}
+
+#[test]
+fn what_looks_like_a_mistake_deletes_nothing() {
+    type Refusal = fn(&SyncError) -> bool;
+    let nothing: Refusal = |error| matches!(error, SyncError::NothingInCommon(1));
+    let many: Refusal = |error| matches!(error, SyncError::TooManyDeletions { n: 1, .. });
+    for (objects, max, refusal) in [
+        (&[("p/a", "1")][..], Some(9), nothing),
+        (&[], Some(9), nothing),
+        (&[("p/a", "1"), ("p/b", "2")], Some(0), many),
+    ] {
+        let files: &[_] =
+            if objects.len() == 2 { &[("b", "2"), ("gone", "x")] } else { &[("gone", "x")] };
+        let (rig, folder) = with(files, objects);
+
+        let error = sync(&rig, &folder, max).unwrap_err();
+
+        assert!(refusal(&error), "{error}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), files.len());
+    }
+}
+
+#[test]
+fn a_file_whose_object_the_listing_lacks_stays() {
+    let (rig, folder) = with(&[("a", "1"), ("b", "2")], &[("p/a", "1"), ("p/b", "2")]);
+    rig.server.faults(&["ListObjectsV2:hide=p/b:always"]);
+
+    let error = sync(&rig, &folder, None).unwrap_err();
+
+    assert!(matches!(&error, SyncError::Unlisted(uri) if uri.key == "p/b"), "{error}");
+    assert_eq!(read(&folder, "b"), "2");
+}
+
+#[test]
+fn a_file_that_is_that_of_an_object_by_another_name_stays() {
+    let (rig, folder) = with(&[("a", "1"), ("b", "2")], &[("p/a", "1"), ("p/b", "2")]);
+    // As a folder has it that takes two names for one.
+    fs::hard_link(folder.join("a"), folder.join("A")).unwrap();
+
+    let done = sync(&rig, &folder, None).unwrap();
+
+    assert_eq!(done, (vec![], vec!["A".to_owned()]));
+    assert_eq!(read(&folder, "a"), "1");
+}
+
+#[test]
+fn nothing_is_deleted_where_something_could_not_be_read() {
+    if rustix::process::geteuid().is_root() {
+        // Root can read every folder.
+        return;
+    }
+    let (rig, folder) = with(&[("a", "1"), ("gone", "x"), ("closed/b", "2")], &[("p/a", "1")]);
+    let mode = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(folder.join("closed"), permissions).unwrap();
+    };
+    mode(0);
+
+    let done = sync(&rig, &folder, None);
+
+    mode(0o700);
+    assert_eq!(done.unwrap(), (vec![], vec![]));
+}

@@ -1,0 +1,64 @@
+//! What was there at a time in the past.
+
+use devops_cli::{Failure, Session};
+use devops_core::{
+    clock::Clock,
+    kind::Kind,
+    s3::{Filter, Link, S3Uri, Targets, find_at, find_targets_at, keeps_versions},
+};
+use time::OffsetDateTime;
+
+use super::{connection::Connected, explain::explain, list::rfc3339};
+use crate::cli::GetArgs;
+
+/// Returns the time that is asked for; fails if the flags do not fit the source.
+pub(super) fn time(args: &GetArgs, session: &Session) -> Result<Option<OffsetDateTime>, Failure> {
+    if args.version_id.is_some() && args.source.is_prefix() {
+        return Err(Failure::usage("--version-id is for one object")
+            .hint("pass --at to get a prefix as it was"));
+    }
+    let before = |at: devops_cli::When| at.before(session.clock().now());
+    let at =
+        args.at.map(|at| before(at).ok_or_else(|| Failure::usage("--at is before all calendars")));
+    at.transpose()
+}
+
+/// Returns the version that an object had then.
+pub(super) async fn version_at(
+    connected: &Connected,
+    uri: &S3Uri,
+    at: OffsetDateTime,
+) -> Result<S3Uri, Failure> {
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &|_| {} };
+    check_versions(link, uri).await?;
+    let found = find_at(link, uri, at).await.map_err(explain)?;
+    found.map(|object| object.uri).ok_or_else(|| nothing(uri, at))
+}
+
+/// Returns what the objects that were under a prefix then become.
+pub(super) async fn targets_at(
+    link: Link<'_>,
+    prefix: &S3Uri,
+    filter: &Filter,
+    at: OffsetDateTime,
+) -> Result<Targets, Failure> {
+    check_versions(link, prefix).await?;
+    let targets = find_targets_at(link, prefix, filter, at).await.map_err(explain)?;
+    if targets.n_listed == 0 { Err(nothing(prefix, at)) } else { Ok(targets) }
+}
+
+/// Fails where the present is all that the bucket knows.
+async fn check_versions(link: Link<'_>, uri: &S3Uri) -> Result<(), Failure> {
+    if keeps_versions(link, &uri.bucket).await.map_err(explain)? == Some(false) {
+        let message =
+            format!("the bucket `{}` keeps no versions: what was there is not known", uri.bucket);
+        return Err(Failure::new(Kind::Failed, message));
+    }
+    Ok(())
+}
+
+fn nothing(uri: &S3Uri, at: OffsetDateTime) -> Failure {
+    let message = format!("there was nothing at `{uri}` at {}", rfc3339(at));
+    let hint = format!("`devops-s3push list {uri} --versions` shows what there was when");
+    Failure::new(Kind::NotFound, message).hint(hint)
+}

@@ -1,0 +1,135 @@
+//! `sync S3_URI DIR`: the files in a folder become what the objects under a prefix are.
+
+use std::{path::Path, time::Instant};
+
+use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
+use devops_core::{
+    fs::{OpenFolder, ReplacePolicy},
+    kind::Kind,
+    s3::{
+        Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, check_surplus,
+        delete_surplus, plan_sync_down,
+    },
+};
+use serde_json::json;
+
+use super::{
+    connection::Connected,
+    explain::explain,
+    get::{Fetched, GetRun},
+    reporter::{Reporter, insert},
+    sync::refused,
+};
+use crate::cli::SyncArgs;
+
+pub(super) async fn sync_down(
+    args: &SyncArgs,
+    (prefix, folder): (&S3Uri, &Path),
+    deletion: Option<Deletion>,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let filter = Filter::new(&args.include, &args.exclude)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    let reporter = Reporter::new(session, "downloading", None);
+    let events = |event: Event| reporter.show(event);
+    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let pair = Pair { folder, prefix, filter: &filter };
+    let plan = plan_sync_down(link, pair, deletion).await.map_err(refused)?;
+    if plan.targets.n_listed == 0 {
+        return Err(Failure::new(Kind::NotFound, format!("no object under `{prefix}`")));
+    }
+    let replace = ReplacePolicy::Replace;
+    let options = GetOptions { replace, mode: None, group: None, part_size: PartSize::Auto };
+    let get = GetRun { link, options, session, reporter: &reporter };
+    let mut run =
+        DownRun { pair, plan: &plan, get: &get, fetched: Fetched::default(), n_deleted: 0 };
+    run.fetched.skip_all(&plan.targets, session);
+    if args.dry_run { run.dry().await } else { run.real().await }
+}
+
+struct DownRun<'a> {
+    pair: Pair<'a>,
+    plan: &'a DownPlan,
+    get: &'a GetRun<'a>,
+    fetched: Fetched,
+    n_deleted: usize,
+}
+
+impl DownRun<'_> {
+    async fn real(mut self) -> Result<Outcome, Failure> {
+        let begun = Instant::now();
+        let files = &self.plan.targets.files;
+        let got = self.get.get_all(self.pair.folder, files, &mut self.fetched).await;
+        let ended = match got {
+            Ok(()) => self.delete().await,
+            Err(error) => Err(explain(error)),
+        };
+        self.get.reporter.emit("summary", |object| {
+            insert(object, self.fetched.fields(begun));
+            insert(object, json!({"deleted": self.n_deleted}));
+        });
+        ended?;
+        self.fetched.outcome()
+    }
+
+    /// Deletes what has no object, now that everything else is done.
+    async fn delete(&mut self) -> Result<(), Failure> {
+        let session = self.get.session;
+        self.warn_of_unread();
+        if self.plan.surplus.is_empty() {
+            return Ok(());
+        }
+        if self.fetched.has_failed() {
+            session.warn("nothing is deleted, because not every object was fetched");
+            return Ok(());
+        }
+        check_surplus(self.get.link, self.pair, self.plan).await.map_err(refused)?;
+        let folder = OpenFolder::open(self.pair.folder)?;
+        let (get, fetched, n_deleted) = (self.get, &mut self.fetched, &mut self.n_deleted);
+        let mut each = |relative: &Path, result| {
+            let path = folder.path().join(relative);
+            match result {
+                Ok(true) => {
+                    *n_deleted += 1;
+                    // A failure of stdout is remembered by the session and decides nothing here.
+                    let _printed = show(get, "deleted", &path, "Deleted");
+                }
+                Ok(false) => {
+                    fetched.keep(&path, "it is the file of an object, by another name", session)
+                }
+                Err(error) => {
+                    fetched.keep(&path, &Failure::from(error).chain().join(": "), session)
+                }
+            }
+        };
+        delete_surplus(get.link, &folder, self.plan, &mut each).await.map_err(explain)
+    }
+
+    fn warn_of_unread(&self) {
+        if let Some(path) = &self.plan.unread {
+            let path = quote(path);
+            self.get
+                .session
+                .warn(format!("nothing is deleted, because `{path}` could not be read"));
+        }
+    }
+
+    async fn dry(mut self) -> Result<Outcome, Failure> {
+        let (folder, files) = (self.pair.folder, &self.plan.targets.files);
+        self.get.foresee_all(folder, files, &mut self.fetched).await.map_err(explain)?;
+        self.warn_of_unread();
+        for relative in &self.plan.surplus {
+            show(self.get, "planned", &folder.join(relative), "would delete")?;
+        }
+        self.fetched.outcome()
+    }
+}
+
+fn show(get: &GetRun<'_>, kind: &str, path: &Path, word: &str) -> Result<(), Failure> {
+    get.reporter.emit(kind, |object| {
+        insert_path(object, "path", path);
+        insert(object, json!({"action": "delete"}));
+    });
+    if get.session.json() { Ok(()) } else { get.session.line(format!("{word} {}", quote(path))) }
+}

@@ -1,0 +1,222 @@
+//! `devops-s3push` with buckets and versions: the way back to what was there.
+
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::s3push::{Setting, json_lines};
+
+/// Returns the present, when it is past for a store that tells milliseconds.
+fn now() -> String {
+    let now = SystemTime::now();
+    while now.elapsed().is_ok_and(|elapsed| elapsed < Duration::from_millis(2)) {
+        std::thread::yield_now();
+    }
+    OffsetDateTime::from(now).format(&Rfc3339).expect("a time")
+}
+
+/// A setting with a bucket that keeps versions.
+fn with_versions() -> Setting {
+    let setting = Setting::new();
+    setting.server.keep_versions("backups");
+    setting
+}
+
+impl Setting {
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.env.path(path)).expect("a file")
+    }
+
+    fn listed(&self, args: &[&str]) -> Vec<Value> {
+        json_lines(&self.run(&[args, &["--json"]].concat()).expect_code(0).stdout)
+    }
+}
+
+#[test]
+fn what_was_overwritten_or_deleted_comes_back() {
+    let setting = with_versions();
+    for (key, content) in [("p/a", "one"), ("p/b", "kept"), ("p/c/d", "gone")] {
+        setting.server.put("backups", key, content.as_bytes());
+    }
+    let then = now();
+    setting.server.put("backups", "p/a", b"two");
+    setting.server.put("backups", "p/new", b"new");
+    setting.run(&["rm", "s3://backups/p/c/d"]).expect_code(0);
+
+    let versions = setting.listed(&["list", "s3://backups/p/", "--versions"]);
+    let id = versions[1]["version_id"].as_str().expect("an id");
+    let one = setting.run(&["get", "s3://backups/p/a", "one", "--version-id", id]);
+    let before = setting.run(&["get", "s3://backups/p/a", "-", "--at", &then]);
+    let tree = setting.run(&["get", "s3://backups/p/", "tree", "--at", &then]);
+    let never = setting.run(&["get", "s3://backups/p/new", ".", "--at", &then]);
+    let early = setting.run(&["get", "s3://backups/p/", "early", "--at", "2020-01-01"]);
+
+    let facts = |version: &Value| {
+        let is = |name: &str| version[name].as_bool().expect("a bool");
+        (version["key"].as_str().expect("a key").to_owned(), is("latest"), is("delete_marker"))
+    };
+    let facts: Vec<_> = versions.iter().map(facts).collect();
+    let wanted = [
+        ("p/a", true, false),
+        ("p/a", false, false),
+        ("p/b", true, false),
+        ("p/c/d", true, true),
+        ("p/c/d", false, false),
+        ("p/new", true, false),
+    ];
+    assert_eq!(facts, wanted.map(|(key, latest, marker)| (key.to_owned(), latest, marker)));
+    one.expect_code(0);
+    assert_eq!(setting.read("one"), "one");
+    assert!(one.stdout.contains(&format!("s3://backups/p/a?versionId={id} to ")), "{}", one.stdout);
+    assert_eq!(before.expect_code(0).stdout, "one");
+    tree.expect_code(0);
+    assert_eq!(
+        ["a", "b", "c/d"].map(|name| setting.read(&format!("tree/{name}"))),
+        ["one", "kept", "gone"]
+    );
+    assert!(!setting.env.path("tree/new").exists());
+    for nothing in [never, early] {
+        nothing.expect_code(5);
+        assert!(
+            nothing.stderr.contains("there was nothing at `s3://backups/p/"),
+            "{}",
+            nothing.stderr
+        );
+    }
+}
+
+#[test]
+fn undelete_removes_the_markers_and_nothing_else() {
+    let setting = with_versions();
+    for key in ["p/a", "p/b", "p/c.log", "q"] {
+        setting.server.put("backups", key, key.as_bytes());
+    }
+    setting.run(&["rm", "s3://backups/p", "--recursive"]).expect_code(0);
+    setting.run(&["rm", "s3://backups/p/a"]).expect_code(5);
+    setting.run(&["rm", "s3://backups/q"]).expect_code(0);
+    let undelete = |args: &[&str]| setting.run(&[&["undelete"], args].concat());
+
+    let dry = undelete(&["s3://backups/p", "--recursive", "--dry-run"]);
+    assert_eq!(setting.server.keys("backups"), [""; 0]);
+    let folder = undelete(&["s3://backups/p/", "--recursive", "--exclude", "*.log"]);
+    let again = undelete(&["s3://backups/p/a"]);
+    let refused = undelete(&["s3://backups/p/"]);
+    let missing = undelete(&["s3://backups/none"]);
+    setting.server.faults(&["DeleteObjects:denied", "DeleteObject:denied"]);
+    let denied = undelete(&["s3://backups/q"]);
+
+    assert_eq!(dry.expect_code(0).stdout.matches("would undelete s3://backups/p/").count(), 3);
+    assert_eq!(folder.expect_code(0).stdout.matches("Undeleted s3://backups/p/").count(), 2);
+    assert_eq!(setting.server.keys("backups"), ["p/a", "p/b"]);
+    assert_eq!(setting.object("p/a"), b"p/a");
+    again.expect_code(0);
+    assert_eq!(again.stderr, "s3://backups/p/a is not deleted\n");
+    refused.expect_code(2);
+    missing.expect_code(5);
+    denied.expect_code(77);
+    assert_eq!(setting.server.versions("backups").len(), 6);
+}
+
+#[test]
+fn a_bucket_without_versions_knows_the_present_alone() {
+    let setting = Setting::new();
+    setting.server.put("backups", "p/a", b"one");
+
+    let at = setting.run(&["get", "s3://backups/p/", "out", "--at", "0s"]);
+    let one = setting.run(&["get", "s3://backups/p/a", ".", "--at", "0s"]);
+    let both = setting.run(&["get", "s3://backups/p/a", ".", "--at", "0s", "--version-id", "x"]);
+    let prefix = setting.run(&["get", "s3://backups/p/", ".", "--version-id", "x"]);
+
+    for refused in [at, one] {
+        refused.expect_code(1);
+        assert!(refused.stderr.contains("keeps no versions"), "{}", refused.stderr);
+    }
+    both.expect_code(2);
+    prefix.expect_code(2);
+    assert!(!setting.env.path("out").exists());
+}
+
+#[test]
+fn a_bucket_is_made_and_listed_by_level_and_in_sum() {
+    let setting = Setting::new();
+    let list = |args: &[&str]| setting.run(&[&["list", "s3://made/"], args].concat());
+
+    let made = setting.run(&["mb", "s3://made"]);
+    setting.run(&["mb", "s3://made/prefix"]).expect_code(2);
+    for key in ["a", "b/c", "b/d/e", "f/g"] {
+        setting.server.put("made", key, b"12345");
+    }
+    let level = list(&["--delimiter", "/", "--summarize"]);
+    let deeper = setting.run(&["list", "s3://made/b/", "--delimiter", "/", "--json"]);
+    let sum = list(&["--summarize"]);
+
+    made.expect_code(0);
+    assert_eq!(made.stdout, "Made bucket s3://made\n");
+    let last_words = |text: &str| {
+        let word = |line: &str| line.rsplit("  ").next().unwrap_or_default().to_owned();
+        text.lines().map(word).collect::<Vec<_>>()
+    };
+    let total = "total: 2 prefixes, 1 objects, 5 B";
+    assert_eq!(last_words(&level.expect_code(0).stdout), ["a", "b/", "f/", total]);
+    assert!(level.stdout.contains("       PRE  b/\n"), "{}", level.stdout);
+    let kinds: Vec<_> = json_lines(&deeper.expect_code(0).stdout)
+        .iter()
+        .map(|line| line["type"].as_str().expect("a type").to_owned())
+        .collect();
+    assert_eq!(kinds, ["object", "prefix"]);
+    assert_eq!(sum.expect_code(0).stdout.lines().last(), Some("total: 4 objects, 20 B"));
+}
+
+#[test]
+fn a_folder_is_mirrored_down_with_the_guards_of_a_mirror_up() {
+    let setting = Setting::new();
+    for (key, content) in [("w/a", "new"), ("w/b/c", "missing"), ("w/same", "same")] {
+        setting.server.put("backups", key, content.as_bytes());
+    }
+    for (name, content) in [("a", "old"), ("gone", "x"), ("same", "same")] {
+        setting.env.write(format!("site/{name}"), content);
+    }
+    setting.env.write("other/gone", "x");
+    let sync = ["sync", "s3://backups/w/", "site", "--delete"];
+
+    let dry = setting.run(&[&sync[..], &["--dry-run"]].concat());
+    let kept = setting.read("site/gone");
+    let real = setting.run(&[&sync[..], &["--json"]].concat());
+    let again = setting.listed(&sync);
+    let apart = setting.run(&["sync", "s3://backups/w/", "other", "--delete", "--max-delete", "9"]);
+    let empty = setting.run(&["sync", "s3://backups/none/", "site"]);
+
+    let mut lines: Vec<_> = dry.expect_code(0).stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "would delete site/gone",
+            "would get s3://backups/w/b/c to site/b/c (7 B)",
+            "would leave site/same (4 B, unchanged)",
+            "would replace site/a with s3://backups/w/a (3 B)",
+        ]
+    );
+    assert_eq!(kept, "x");
+    let summary = json_lines(&real.expect_code(0).stdout).pop().expect("a summary");
+    assert_eq!(
+        (&summary["fetched"], &summary["unchanged"], &summary["deleted"]),
+        (&2.into(), &1.into(), &1.into())
+    );
+    assert_eq!(
+        ["a", "b/c", "same"].map(|name| setting.read(&format!("site/{name}"))),
+        ["new", "missing", "same"]
+    );
+    assert!(!setting.env.path("site/gone").exists());
+    assert_eq!(again.last().map(|summary| summary["unchanged"].clone()), Some(3.into()));
+    apart.expect_code(11);
+    assert!(apart.stderr.contains("hint: is the folder mounted"), "{}", apart.stderr);
+    empty.expect_code(5);
+    assert_eq!(setting.read("other/gone"), "x");
+    setting.run(&["sync", "site", "other"]).expect_code(2);
+    setting.run(&["sync", "s3://backups/w/", "s3://backups/x/"]).expect_code(2);
+}
