@@ -220,3 +220,35 @@ fn a_folder_is_mirrored_down_with_the_guards_of_a_mirror_up() {
     setting.run(&["sync", "site", "other"]).expect_code(2);
     setting.run(&["sync", "s3://backups/w/", "s3://backups/x/"]).expect_code(2);
 }
+
+#[test]
+fn objects_are_copied_and_moved_without_passing_here() {
+    let setting = Setting::new();
+    for key in ["p/a", "p/b/c", "p/b/d.log"] {
+        setting.server.put("backups", key, key.as_bytes());
+    }
+    setting.server.put("other", "q/b/c", b"taken");
+
+    let one = setting.run(&["cp", "s3://backups/p/a", "s3://other/"]);
+    let dry = setting.run(&["copy", "s3://backups/p/", "s3://other/q/", "--dry-run"]);
+    let some = setting.run(&["copy", "s3://backups/p/", "s3://other/q/", "--exclude", "*.log"]);
+    let moved = setting.run(&["move", "s3://backups/p/", "s3://other/q/", "--overwrite", "--json"]);
+    let inside = setting.run(&["move", "s3://other/q/", "s3://other/q/deeper/"]);
+    let missing = setting.run(&["copy", "s3://backups/p/a", "s3://other/x"]);
+
+    assert_eq!(
+        one.expect_code(0).stdout,
+        "Copied s3://backups/p/a to s3://other/a (3 B, proof full)\n"
+    );
+    assert_eq!(dry.expect_code(0).stdout.matches("would copy s3://backups/p/").count(), 3);
+    some.expect_code(3);
+    assert!(some.stderr.contains("`s3://backups/p/b/c` was not copied: "), "{}", some.stderr);
+    let summary = json_lines(&moved.expect_code(0).stdout).pop().expect("a summary");
+    assert_eq!((&summary["moved"], &summary["failed"]), (&3.into(), &serde_json::json!([])));
+    assert_eq!(setting.server.keys("backups"), [""; 0]);
+    assert_eq!(setting.server.keys("other"), ["a", "q/a", "q/b/c", "q/b/d.log"]);
+    assert_eq!(setting.server.object("other", "q/b/c").expect("it").bytes(), b"p/b/c");
+    inside.expect_code(2);
+    missing.expect_code(5);
+    assert_eq!(setting.server.count("GetObject"), 0);
+}

@@ -149,7 +149,7 @@ fn a_bucket_that_does_not_exist_is_named_by_every_command() {
     setting.env.write("tree/a.txt", "a");
     let uri = "s3://nowhere/x";
     let prefix = "s3://nowhere/x/";
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 23] = [
         &["put", "tree/a.txt", uri],
         &["put", "tree/a.txt", uri, "--dry-run"],
         &["put", "tree", prefix],
@@ -159,6 +159,8 @@ fn a_bucket_that_does_not_exist_is_named_by_every_command() {
         &["get", prefix, "x", "--at", "1d"],
         &["list", prefix],
         &["list", prefix, "--versions"],
+        &["copy", uri, "s3://backups/x"],
+        &["move", prefix, "s3://backups/x/"],
         &["undelete", uri],
         &["sync", prefix, "down"],
         &["verify", "tree/a.txt", uri],

@@ -77,6 +77,7 @@ mod targets;
 mod task;
 mod thaw;
 mod tls;
+mod transfer;
 mod tree;
 mod undelete;
 mod uploads;
@@ -132,6 +133,7 @@ pub use self::{
         ArchivedObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
         check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
     },
+    transfer::{CopyOptions, CopySummary, copy_object, move_object},
     tree::{put_everywhere, run_all},
     undelete::{HiddenObject, UndeletePlan, plan_undelete, undelete},
     uploads::{PendingUpload, abort_upload, pending_uploads},

@@ -1,5 +1,6 @@
 //! The flags of devops-s3push and their defaults.
 
+mod copy;
 mod doctor;
 mod get;
 mod list;
@@ -20,6 +21,7 @@ use devops_core::s3::{Proof, S3Uri};
 
 use self::store::duration;
 pub(crate) use self::{
+    copy::CopyArgs,
     doctor::DoctorArgs,
     get::GetArgs,
     list::ListArgs,
@@ -64,6 +66,8 @@ EXAMPLES
   devops-s3push thaw s3://backups/2024/ --tier bulk
   devops-s3push verify backup.tar.gz s3://backups/backup.tar.gz
   devops-s3push presign s3://backups/backup.tar.gz --expires 1d
+  devops-s3push copy s3://www/live/ s3://archive/www/2025/
+  devops-s3push move s3://www/draft.html s3://www/live/
   devops-s3push rm s3://www/2024/ --recursive --dry-run
   devops-s3push undelete s3://www/2024/ --recursive
   devops-s3push prune s3://backups/ --keep-daily 7 --keep-monthly 12 --dry-run
@@ -110,6 +114,12 @@ pub(crate) enum Command {
     Presign(PresignArgs),
     /// Compare files with objects
     Verify(VerifyArgs),
+    /// Copy objects inside a store
+    #[command(visible_alias = "cp")]
+    Copy(Box<CopyArgs>),
+    /// Move objects inside a store
+    #[command(visible_alias = "mv")]
+    Move(Box<CopyArgs>),
     /// Remove objects and versions
     Rm(RmArgs),
     /// Bring back objects that delete markers hide

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod connection;
+mod copy;
 mod doctor;
 mod explain;
 mod get;
@@ -66,6 +67,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<Outcome, Failur
         Command::Presign(args) => presign::presign(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Doctor(args) => doctor::doctor(args, session).await,
+        Command::Copy(args) => copy::copy(args, false, session).await,
+        Command::Move(args) => copy::copy(args, true, session).await,
         Command::Rm(args) => rm::rm(args, session).await,
         Command::Undelete(args) => undelete::undelete(args, session).await,
         Command::Mb(args) => mb::mb(args, session).await,

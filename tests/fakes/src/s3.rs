@@ -6,6 +6,7 @@
 mod archived;
 mod body;
 mod conditions;
+mod copying;
 mod digest;
 mod excess;
 mod fault;

@@ -23,12 +23,15 @@ use super::{
 const OPERATION: &str = "UploadPartCopy";
 
 /// What a key is encoded with in the header that names the source: as in a path.
-const ENCODED: &AsciiSet =
+pub(crate) const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// Returns how a request names the object that is copied from.
+/// Returns how a request names the object, or the version of one, that is copied from.
 pub(crate) fn source_name(uri: &S3Uri) -> String {
-    format!("{}/{}", uri.bucket, utf8_percent_encode(&uri.key, ENCODED))
+    let version = uri.version_id.as_deref();
+    let version = version.map(|id| format!("?versionId={}", utf8_percent_encode(id, ENCODED)));
+    let key = utf8_percent_encode(&uri.key, ENCODED);
+    format!("{}/{key}{}", uri.bucket, version.unwrap_or_default())
 }
 
 impl Task<'_> {
@@ -120,7 +123,7 @@ impl Task<'_> {
 
 impl Link<'_> {
     /// Lets the store copy bytes of an object into a part.
-    async fn copy_part(
+    pub(crate) async fn copy_part(
         &self,
         upload: &Upload,
         part: Part,

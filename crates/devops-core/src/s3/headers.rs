@@ -57,11 +57,12 @@ pub(crate) struct ExtraHeaders(RequestHeaders);
 
 /// The operations that store content, or tell of it, which the store can only do with the key
 /// (S3 API reference, `x-amz-server-side-encryption-customer-key`).
-const WITH_KEY: [&str; 9] = [
+const WITH_KEY: [&str; 10] = [
     "PutObject",
     "GetObject",
     "HeadObject",
     "GetObjectAttributes",
+    "CopyObject",
     "CreateMultipartUpload",
     "UploadPart",
     "UploadPartCopy",
@@ -80,7 +81,7 @@ impl ExtraHeaders {
 
     fn headers(&self, operation: &str) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
-        let copies = operation == "UploadPartCopy";
+        let copies = matches!(operation, "CopyObject" | "UploadPartCopy");
         if self.0.requester_pays {
             headers.push(("x-amz-request-payer", "requester".to_owned()));
         }

@@ -33,6 +33,7 @@ mod sync;
 mod sync_down;
 mod table;
 mod thaw;
+mod transfer;
 mod trees;
 mod trial;
 mod verify;

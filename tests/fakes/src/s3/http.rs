@@ -474,6 +474,7 @@ fn shape(request: &Request<Incoming>) -> Shape {
         (&Method::GET, false) if has("versioning") => "GetBucketVersioning",
         (&Method::GET, false) if has("versions") => "ListObjectVersions",
         (&Method::POST, false) if has("delete") => "DeleteObjects",
+        (&Method::PUT, true) if request.headers().contains_key("x-amz-copy-source") => "CopyObject",
         (&Method::PUT, true) => "PutObject",
         (&Method::PUT, false) => "CreateBucket",
         (&Method::GET, false) if path.is_empty() => "ListBuckets",

@@ -10,6 +10,7 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 use super::{
     Shared, archived,
     conditions::{WithoutConditions, check_write, refuse_if_other},
+    copying,
     digest::{add_trailers, check, checksum_of, checksum_type, strong, with_checksum},
     inputs::{attributes, collect},
     listing::{self, no_upload},
@@ -283,6 +284,13 @@ impl S3 for Service {
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         ok(multipart::copy(&self.0.store, &request.input)?)
+    }
+
+    async fn copy_object(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        ok(copying::copy(&self.0.store, &request)?)
     }
 
     async fn complete_multipart_upload(

@@ -1,0 +1,364 @@
+//! Copies objects inside a store: their bytes do not pass here.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::{Client, operation::head_object::HeadObjectOutput, types::StorageClass};
+use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
+use percent_encoding::utf8_percent_encode;
+
+use super::{
+    S3Error,
+    checksum::Checksum,
+    condition::{Condition, lost_race},
+    copy::{ENCODED, source_name},
+    delete::DeleteTarget,
+    event::Outcome,
+    failure::{CallFailure, Trouble},
+    get::{head_of_existing, not_as_told},
+    layout::CopySource,
+    link::{Call, Link, StopPolicy},
+    plan::{MAX_PART, Part, PartPlan, PartSize},
+    proof::{Proof, Sent, StoredPart},
+    put::Replace,
+    reads::ObjectHead,
+    requests::Upload,
+    uri::S3Uri,
+};
+use crate::units::ByteSize;
+
+/// How objects are copied.
+#[derive(Clone, Copy, Debug)]
+pub struct CopyOptions {
+    /// What happens when the key is taken.
+    pub replace: Replace,
+    /// The size of the parts that a larger object is copied in, at most 5 GiB.
+    pub part_size: ByteSize,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self { replace: Replace::Refuse, part_size: ByteSize(MAX_PART) }
+    }
+}
+
+/// An object that is a copy of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySummary {
+    /// The object that was copied.
+    pub from: S3Uri,
+    /// The copy.
+    pub to: S3Uri,
+    /// Whether it was there already.
+    pub outcome: Outcome,
+    /// How many bytes it has.
+    pub size: u64,
+    /// How well it is known to be the same.
+    pub proof: Proof,
+    /// Its version, where the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// The `ETag` of the object that was copied.
+    pub(crate) etag: Option<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Copies an object, with its metadata and tags; fails with [`S3Error::Exists`] when other content has the key
+/// and may not be replaced.
+pub fn copy_object<'a>(
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    options: CopyOptions,
+) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
+    Box::pin(async move {
+        let begun = Instant::now();
+        let head = head_of_existing(link, from).await?;
+        let summary = |outcome, proof, version_id| CopySummary {
+            from: from.clone(),
+            to: to.clone(),
+            outcome,
+            size: head.size,
+            proof,
+            version_id,
+            etag: head.etag.clone(),
+            elapsed: begun.elapsed(),
+        };
+        let there =
+            if options.replace == Replace::Overwrite { None } else { link.head(to).await? };
+        let condition = match there {
+            None if options.replace == Replace::Overwrite => Condition::None,
+            None => Condition::Free,
+            Some(there) => match alike(link, &head, &there) {
+                Alike::Same(proof) => {
+                    return Ok(summary(Outcome::Unchanged, proof, there.version_id));
+                }
+                _ if options.replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
+                _ => there.etag.map_or(Condition::None, Condition::Is),
+            },
+        };
+        let copying = Copying { link, from, to, head: &head };
+        copying.copy(condition, options).await.map_err(lost_race)?;
+        let copy = head_of_existing(link, to).await?;
+        match alike(link, &head, &copy) {
+            Alike::Same(proof) => Ok(summary(Outcome::Stored, proof, copy.version_id)),
+            Alike::Unknown => Ok(summary(Outcome::Stored, Proof::Size, copy.version_id)),
+            Alike::Different => Err(not_as_told(to, &copy, &shown(&head))),
+        }
+    })
+}
+
+/// Copies an object and then deletes it, if it is still the one that was copied.
+pub fn move_object<'a>(
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    options: CopyOptions,
+) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
+    Box::pin(async move {
+        let summary = copy_object(link, from, to, options).await?;
+        let target = DeleteTarget::from(from.clone());
+        let deleted = match link.delete_one(&target, summary.etag.as_deref()).await {
+            // A store that knows no such condition is asked whether it would hold.
+            Err(failure) if failure.trouble == Trouble::ConditionRefused => {
+                match link.head(from).await? {
+                    Some(now) if now.etag != summary.etag => Err(changed()),
+                    _ => link.delete_one(&target, None).await,
+                }
+            }
+            Err(failure) if failure.trouble == Trouble::Exists => Err(changed()),
+            deleted => deleted,
+        };
+        deleted?;
+        Ok(summary)
+    })
+}
+
+fn changed() -> CallFailure {
+    let message = "the object was changed after it was copied, and stays";
+    CallFailure::local("DeleteObject", Trouble::Conflict, message)
+}
+
+/// What two objects are to each other, as far as their store tells.
+#[derive(Debug, PartialEq, Eq)]
+enum Alike {
+    Same(Proof),
+    Different,
+    Unknown,
+}
+
+fn alike(link: Link<'_>, one: &ObjectHead, other: &ObjectHead) -> Alike {
+    let by_etag = link.store.etag_may_prove() && !one.etag_is_opaque && !other.etag_is_opaque;
+    compare(one, other, by_etag)
+}
+
+fn compare(one: &ObjectHead, other: &ObjectHead, by_etag: bool) -> Alike {
+    if one.size != other.size {
+        return Alike::Different;
+    }
+    let of_whole = |head: &ObjectHead| head.checksum.clone().filter(Checksum::is_full);
+    match (of_whole(one), of_whole(other)) {
+        (Some(one), Some(other)) if one.algorithm == other.algorithm => {
+            return if one == other { Alike::Same(Proof::Full) } else { Alike::Different };
+        }
+        _ => {}
+    }
+    // The tag of several parts depends on their sizes too: only equal ones tell something.
+    match (&one.etag, &other.etag) {
+        (Some(one), Some(other)) if by_etag && one == other => Alike::Same(Proof::Etag),
+        _ => Alike::Unknown,
+    }
+}
+
+fn shown(head: &ObjectHead) -> String {
+    let checksum = head.checksum.as_ref().map(Checksum::to_string);
+    checksum.or_else(|| head.etag.clone()).unwrap_or_else(|| ByteSize(head.size).to_string())
+}
+
+/// One object that is being copied.
+struct Copying<'a> {
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    head: &'a ObjectHead,
+}
+
+impl Copying<'_> {
+    async fn copy(&self, condition: Condition, options: CopyOptions) -> Result<(), S3Error> {
+        let is_known = self.link.store.knows_conditions();
+        let condition = if is_known { condition } else { Condition::None };
+        let part_size = options.part_size.0.min(MAX_PART);
+        if self.head.size > part_size {
+            return self.in_parts(&condition, part_size).await;
+        }
+        match self.at_once(&condition).await {
+            // The key was looked at before: that has to do.
+            Err(failure) if failure.trouble == Trouble::ConditionRefused => {
+                Ok(self.at_once(&Condition::None).await?)
+            }
+            copied => Ok(copied?),
+        }
+    }
+
+    async fn at_once(&self, condition: &Condition) -> Result<(), CallFailure> {
+        let send = |client: Client| {
+            client
+                .copy_object()
+                .bucket(&self.to.bucket)
+                .key(&self.to.key)
+                .copy_source(source_name(self.from))
+                .set_copy_source_if_match(self.head.etag.as_ref().map(|etag| format!("\"{etag}\"")))
+                .set_storage_class(self.storage_class())
+                .set_if_none_match(condition.if_none_match())
+                .set_if_match(condition.if_match())
+                .send()
+        };
+        let answer = self.link.store.patience().completion();
+        let call = Call { answer, stop: StopPolicy::AfterAMoment, ..self.link.short("CopyObject") };
+        self.link.call(call, send).await.map(drop)
+    }
+
+    async fn in_parts(&self, condition: &Condition, part_size: u64) -> Result<(), S3Error> {
+        let etag = self.head.etag.as_deref().ok_or_else(|| {
+            let message =
+                format!("`{}` has no ETag, so its parts could be of two objects", self.from);
+            CallFailure::local("UploadPartCopy", Trouble::CopyRefused, message)
+        })?;
+        let plan = PartPlan::of_file(self.head.size, PartSize::Exactly(ByteSize(part_size)))?;
+        let upload = self.begin().await?;
+        let copied: Result<Vec<StoredPart>, CallFailure> = stream::iter(plan.parts())
+            .map(|part| self.part(&upload, part, etag))
+            .buffered(self.link.store.concurrency())
+            .try_collect()
+            .await;
+        let completed = match copied {
+            Ok(parts) => self.link.complete(&upload, &Sent::of_parts(parts), condition).await,
+            Err(failure) => Err(failure),
+        };
+        let Err(failure) = completed else { return Ok(()) };
+        // An answer that was lost may have been that of a completion: the copy is looked at next.
+        if failure.is_after_lost_answer && failure.trouble == Trouble::NoUpload {
+            return Ok(());
+        }
+        match self.link.abort(&upload).await {
+            Ok(()) => Err(failure.into()),
+            Err(_) => Err(S3Error::LeftBehind {
+                uri: self.to.clone(),
+                upload_id: upload.id,
+                source: Box::new(failure.into()),
+            }),
+        }
+    }
+
+    async fn part(
+        &self,
+        upload: &Upload,
+        part: Part,
+        etag: &str,
+    ) -> Result<StoredPart, CallFailure> {
+        let source = CopySource { uri: self.from, etag, offset: part.offset };
+        let (answer, attempts) =
+            self.link.copy_part(upload, part, source, StopPolicy::AtOnce).await?;
+        Ok(StoredPart {
+            number: part.number,
+            size: part.size,
+            etag: answer.etag.unwrap_or_default(),
+            sum: None,
+            confirmed: false,
+            md5: None,
+            attempts,
+            is_copied: true,
+        })
+    }
+
+    /// Begins an upload with what the object was stored with: a copy in parts takes over nothing by itself.
+    async fn begin(&self) -> Result<Upload, S3Error> {
+        let (head, tags) = (self.headers().await?, self.tags().await?);
+        let send = |client: Client| {
+            client
+                .create_multipart_upload()
+                .bucket(&self.to.bucket)
+                .key(&self.to.key)
+                .set_metadata(head.metadata().cloned())
+                .set_content_type(head.content_type().map(str::to_owned))
+                .set_cache_control(head.cache_control().map(str::to_owned))
+                .set_content_disposition(head.content_disposition().map(str::to_owned))
+                .set_content_encoding(head.content_encoding().map(str::to_owned))
+                .set_content_language(head.content_language().map(str::to_owned))
+                .set_tagging(tags.clone())
+                .set_storage_class(self.storage_class())
+                .send()
+        };
+        let stop = StopPolicy::AfterAMoment;
+        let call = Call { stop, ..self.link.short("CreateMultipartUpload") };
+        let (output, _) = self.link.call(call, send).await?;
+        match output.upload_id() {
+            Some(id) => Ok(Upload { uri: self.to.clone(), id: id.to_owned() }),
+            None => {
+                let message = "no upload id";
+                let operation = "CreateMultipartUpload";
+                Err(CallFailure::local(operation, Trouble::Rejected, message).into())
+            }
+        }
+    }
+
+    async fn headers(&self) -> Result<HeadObjectOutput, CallFailure> {
+        let send = |client: Client| {
+            let request = client.head_object().bucket(&self.from.bucket).key(&self.from.key);
+            request.set_version_id(self.from.version_id.clone()).send()
+        };
+        Ok(self.link.call(self.link.short("HeadObject"), send).await?.0)
+    }
+
+    /// Returns the tags as a header has them; none where the store knows none.
+    async fn tags(&self) -> Result<Option<String>, CallFailure> {
+        let send = |client: Client| {
+            let request = client.get_object_tagging().bucket(&self.from.bucket);
+            request.key(&self.from.key).set_version_id(self.from.version_id.clone()).send()
+        };
+        let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+        match self.link.call(self.link.short("GetObjectTagging"), send).await {
+            Ok((output, _)) => {
+                let tags = output.tag_set().iter();
+                let tags =
+                    tags.map(|tag| format!("{}={}", encoded(tag.key()), encoded(tag.value())));
+                let tags = tags.collect::<Vec<_>>().join("&");
+                Ok(Some(tags).filter(|tags| !tags.is_empty()))
+            }
+            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn storage_class(&self) -> Option<StorageClass> {
+        self.head.storage_class.as_deref().map(StorageClass::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::Algorithm;
+
+    #[test]
+    fn a_checksum_decides_and_a_tag_only_if_it_is_the_same() {
+        let head = |size, etag: &str, checksum: Option<&str>| ObjectHead {
+            size,
+            etag: Some(etag.to_owned()),
+            checksum: checksum
+                .map(|value| Checksum { algorithm: Algorithm::Crc64Nvme, value: value.to_owned() }),
+            ..ObjectHead::default()
+        };
+        let one = head(3, "t", Some("AAAAAAAAAAA="));
+
+        for (other, by_etag, wanted) in [
+            (head(3, "u", Some("AAAAAAAAAAA=")), true, Alike::Same(Proof::Full)),
+            (head(3, "t", Some("BBBBBBBBBBA=")), true, Alike::Different),
+            (head(4, "t", Some("AAAAAAAAAAA=")), true, Alike::Different),
+            (head(3, "t", None), true, Alike::Same(Proof::Etag)),
+            (head(3, "t", None), false, Alike::Unknown),
+            (head(3, "u", None), true, Alike::Unknown),
+        ] {
+            assert_eq!(compare(&one, &other, by_etag), wanted, "{other:?}");
+        }
+    }
+}

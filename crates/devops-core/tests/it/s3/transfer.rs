@@ -1,0 +1,155 @@
+//! Copies and moves inside a store.
+
+use devops_core::{
+    kind::{HasKind, Kind},
+    s3::{CopyOptions, CopySummary, Outcome, Proof, Replace, S3Error, copy_object, move_object},
+    units::ByteSize,
+};
+
+use crate::s3::rig::{PART, Rig, bytes, uri};
+
+fn copy(rig: &Rig, options: CopyOptions) -> Result<CopySummary, S3Error> {
+    rig.run(async |link| copy_object(link, &uri("a b+ü"), &uri("to/b"), options).await)
+}
+
+fn moved(rig: &Rig) -> Result<CopySummary, S3Error> {
+    let options = CopyOptions::default();
+    rig.run(async |link| move_object(link, &uri("a b+ü"), &uri("to/b"), options).await)
+}
+
+fn with_object(content: &[u8]) -> Rig {
+    let rig = Rig::new();
+    rig.server.put("backups", "a b+ü", content);
+    rig
+}
+
+fn content(rig: &Rig, key: &str) -> Vec<u8> {
+    rig.server.object("backups", key).unwrap().bytes()
+}
+
+/// Returns how many bytes of objects the server received.
+fn n_received(rig: &Rig) -> u64 {
+    let log = rig.server.log();
+    let bodies = log.iter().filter(|entry| matches!(&*entry.operation, "PutObject" | "UploadPart"));
+    bodies.map(|entry| entry.received).sum()
+}
+
+#[test]
+fn a_copy_is_proven_and_no_byte_passes_here() {
+    let rig = with_object(&bytes(100_000));
+
+    let summary = copy(&rig, CopyOptions::default()).unwrap();
+
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
+    assert!(content(&rig, "to/b") == bytes(100_000));
+    assert_eq!((rig.server.count("GetObject"), n_received(&rig)), (0, 0));
+    let log = rig.server.log();
+    let request = log.iter().find(|entry| entry.operation == "CopyObject").unwrap();
+    assert!(request.header("x-amz-copy-source-if-match").is_some());
+    assert_eq!(request.header("if-none-match"), Some("*"));
+}
+
+#[test]
+fn what_has_the_key_stays_unless_it_may_be_replaced() {
+    for (there, replace, wanted) in [
+        ("one", Replace::Refuse, Ok(Outcome::Unchanged)),
+        ("two", Replace::Refuse, Err(Kind::Exists)),
+        ("one", Replace::IfChanged, Ok(Outcome::Unchanged)),
+        ("two", Replace::IfChanged, Ok(Outcome::Stored)),
+        ("two", Replace::Overwrite, Ok(Outcome::Stored)),
+    ] {
+        let rig = with_object(b"one");
+        rig.server.put("backups", "to/b", there.as_bytes());
+
+        let copied = copy(&rig, CopyOptions { replace, ..CopyOptions::default() });
+
+        let outcome = copied.map(|summary| summary.outcome).map_err(|error| error.kind());
+        assert_eq!(outcome, wanted, "{there} {replace:?}");
+        let is_left = wanted.is_err();
+        assert_eq!(content(&rig, "to/b"), if is_left { b"two" } else { b"one" });
+        assert_eq!(rig.server.count("CopyObject") == 1, wanted == Ok(Outcome::Stored));
+    }
+}
+
+#[test]
+fn a_large_object_is_copied_in_parts_with_what_it_was_stored_with() {
+    let rig = Rig::new();
+    let file = rig.file("a", 2 * PART + 1);
+    let mut options = crate::s3::put::in_small_parts();
+    options.attributes.metadata = [("night".to_owned(), "1".to_owned())].into_iter().collect();
+    options.attributes.content_type = Some("text/x".to_owned());
+    rig.put(&file, "a b+ü", &options).unwrap();
+    let sent = n_received(&rig);
+    let in_parts = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
+
+    let summary = copy(&rig, in_parts).unwrap();
+
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
+    assert_eq!((rig.server.count("UploadPartCopy"), n_received(&rig)), (3, sent));
+    let object = rig.server.object("backups", "to/b").unwrap();
+    assert!(object.bytes() == bytes(2 * PART + 1));
+    assert_eq!(object.metadata().get("night").map(String::as_str), Some("1"));
+    assert_eq!(object.content_type(), Some("text/x"));
+}
+
+#[test]
+fn a_copy_that_fails_leaves_nothing() {
+    let in_parts = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
+    for (rule, options) in [
+        ("CopyObject:denied", CopyOptions::default()),
+        ("UploadPartCopy:denied:part=2", in_parts),
+        ("CompleteMultipartUpload:denied", in_parts),
+    ] {
+        let rig = with_object(&bytes(2 * PART));
+        rig.server.faults(&[rule]);
+
+        let error = copy(&rig, options).unwrap_err();
+
+        assert_eq!(error.kind(), Kind::Permission, "{rule}");
+        assert_eq!(rig.server.keys("backups"), ["a b+ü"]);
+        assert_eq!(rig.server.pending_uploads("backups"), 0);
+    }
+}
+
+#[test]
+fn a_move_deletes_only_what_was_copied() {
+    let rig = with_object(b"one");
+    assert_eq!(moved(&rig).unwrap().outcome, Outcome::Stored);
+    assert_eq!(rig.server.keys("backups"), ["to/b"]);
+
+    // A copy that the store does not confirm, and an object that changes between the two.
+    let rig = with_object(b"one");
+    rig.server.faults(&["HeadObject:wrong-checksum:after=2"]);
+    assert_eq!(moved(&rig).unwrap_err().kind(), Kind::Mismatch);
+    assert_eq!(content(&rig, "a b+ü"), b"one");
+
+    let rig = with_object(b"one");
+    rig.server.faults(&["DeleteObject:hold"]);
+    let change = |server: &devops_fakes::s3::Server| server.put("backups", "a b+ü", b"two");
+    let error = rig.while_held(1, change, |rig| moved(rig).unwrap_err());
+    assert_eq!(error.kind(), Kind::Temporary, "{error}");
+    assert_eq!((content(&rig, "a b+ü"), content(&rig, "to/b")), (b"two".to_vec(), b"one".to_vec()));
+}
+
+#[test]
+fn a_version_is_copied_over_what_came_after_it() {
+    let rig = Rig::new();
+    rig.server.keep_versions("backups");
+    rig.server.put("backups", "a", b"one");
+    rig.server.put("backups", "a", b"two");
+    let id = rig.server.versions("backups")[1].1.clone();
+    let options = CopyOptions { replace: Replace::Overwrite, ..CopyOptions::default() };
+
+    let from = uri("a").with_version(id);
+    rig.run(async |link| copy_object(link, &from, &uri("a"), options).await).unwrap();
+
+    assert_eq!(content(&rig, "a"), b"one");
+    assert_eq!(rig.server.versions("backups").len(), 3);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let rig = Rig::new();
+
+    assert_eq!(copy(&rig, CopyOptions::default()).unwrap_err().kind(), Kind::NotFound);
+}

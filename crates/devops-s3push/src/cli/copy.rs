@@ -1,0 +1,39 @@
+//! The flags of `copy` and `move`.
+
+use clap::Args;
+use devops_core::s3::S3Uri;
+
+use super::store::Connection;
+
+const COPY_HELP: &str = "\
+The store copies; the bytes do not pass here. Metadata and tags go along, and the storage class;
+locks do not. Afterwards the copy is compared with the object, by checksum or ETag where the store
+has them, and `move` deletes the object only then, and only if nothing has changed it since.";
+
+#[derive(Args)]
+#[command(after_long_help = COPY_HELP)]
+pub(crate) struct CopyArgs {
+    /// The object, or a prefix that ends with /, with all below it
+    #[arg(value_name = "S3_URI")]
+    pub(crate) source: S3Uri,
+    /// Where to: a key, or a prefix that ends with /
+    #[arg(value_name = "S3_URI")]
+    pub(crate) destination: S3Uri,
+    /// Replace existing objects
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Replace existing objects whose content is another, and leave the others as they are
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) if_changed: bool,
+    /// Leave out what matches, under a prefix
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Take only what matches, under a prefix
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Show what would be copied
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
