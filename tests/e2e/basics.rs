@@ -2,19 +2,19 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Seek, SeekFrom, Write},
     net::TcpListener,
-    os::fd::OwnedFd,
     process::Stdio,
 };
 
 use devops_e2e::{Run, Running, TestEnv, finish, outside, wait_until};
 use rustix::{
     process::Signal,
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, tcgetattr},
 };
 use serde_json::Value;
+
+use crate::terminal::terminal;
 
 const TOOL: &str = "devops-basics";
 
@@ -447,16 +447,6 @@ fn an_answer_goes_to_stdout_and_the_question_to_stderr() {
     assert_eq!(nobody.expect_code(0).stdout, "Bob\n");
 }
 
-/// Opens a terminal of our own: what types, and what the tool reads.
-fn terminal() -> (File, File) {
-    let master: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let slave = OpenOptions::new().read(true).write(true).open(name).unwrap();
-    (File::from(master), slave)
-}
-
 fn shows_what_is_typed(terminal: &File) -> bool {
     tcgetattr(terminal).unwrap().local_modes.contains(LocalModes::ECHO)
 }
@@ -611,16 +601,49 @@ fn run_stops_what_takes_too_long() {
 }
 
 #[test]
-fn run_hands_a_signal_to_the_group_and_ends_with_it() {
+fn run_hands_every_signal_to_the_group_and_ends_as_the_command_does() {
+    let stops = "trap 'echo stopped; exit 3' TERM; echo up; while :; do sleep 0.01; done";
+    for (signal, code) in
+        [(Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131), (Signal::TERM, 143)]
+    {
+        for (script, code, stdout) in
+            [(stops, 3, "up\nstopped\n"), ("echo up; exec sleep 600", code, "up\n")]
+        {
+            let env = TestEnv::new();
+            let retries = ["run", "--retries", "3", "--backoff", "1ms"];
+            let mut running = env.start(TOOL, retries.iter().chain(&["--", "sh", "-c", script]));
+
+            running.wait_for("up");
+            running.signal(signal);
+            let run = running.finish();
+
+            assert_eq!(run.expect_code(code).stdout, stdout, "{signal:?}");
+        }
+    }
+}
+
+#[test]
+fn every_attempt_reads_the_same_input() {
     let env = TestEnv::new();
-    let script = "trap 'echo stopped; exit 0' TERM; echo up; while :; do sleep 0.01; done";
-    let mut running = env.start(TOOL, ["run", "--", "sh", "-c", script]);
+    let script = "head -c 3 >>heads; cat >got; echo x >>tries; test $(wc -l <tries) -ge 3";
+    let args = ["run", "--retries", "5", "--backoff", "1ms", "--", "sh", "-c", script];
+    let input = "line\n".repeat(100_000);
+    let mut file = File::open(env.write("input", &input)).unwrap();
+    file.seek(SeekFrom::Start(5)).unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let bytes = input.clone();
+    let writing = std::thread::spawn(move || writer.write_all(bytes.as_bytes()));
 
-    running.wait_for("up");
-    running.signal(Signal::TERM);
-    let run = running.finish();
+    for (stdin, left) in [(Stdio::from(reader), 3), (Stdio::from(file), 8)] {
+        finish(env.tool(TOOL).args(args).stdin(stdin)).expect_code(0);
 
-    assert_eq!(run.expect_code(143).stdout, "up\nstopped\n");
+        assert_eq!(fs::read_to_string(env.path("heads")).unwrap().len(), 9);
+        assert_eq!(fs::read_to_string(env.path("got")).unwrap(), input[left..]);
+        for name in ["heads", "tries"] {
+            fs::remove_file(env.path(name)).unwrap();
+        }
+    }
+    writing.join().unwrap().unwrap();
 }
 
 #[test]

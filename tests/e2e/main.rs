@@ -45,5 +45,6 @@ mod servers;
 mod shown_secrets;
 mod stopping;
 mod swaps;
+mod terminal;
 mod tf;
 mod trust;

@@ -125,7 +125,7 @@ fn a_child_that_needs_its_time_to_stop_has_it() {
     running.signal(Signal::TERM);
     let run = running.finish();
 
-    run.expect_code(143);
+    run.expect_code(7);
     assert!(run.stdout.ends_with("stopped\n"), "{}", run.stdout);
 }
 

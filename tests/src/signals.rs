@@ -3,7 +3,7 @@
 use std::sync::{Arc, Once, atomic::AtomicBool};
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     flag,
 };
 
@@ -14,7 +14,7 @@ pub(crate) fn hear_again() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let ignored = ignored();
-        let deaf = [SIGHUP, SIGINT, SIGTERM].into_iter();
+        let deaf = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter();
         for signal in deaf.filter(|signal| ignored & (1 << (signal - 1)) != 0) {
             let handled = flag::register(signal, Arc::new(AtomicBool::new(false)));
             handled.expect("these signals can be handled");

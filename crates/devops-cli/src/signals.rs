@@ -1,7 +1,7 @@
 //! Turns signals into a `Cancel`, and ends work that does not check it.
 
 use std::{
-    io,
+    env, io,
     sync::{
         Arc,
         mpsc::{self, SyncSender},
@@ -14,9 +14,10 @@ use devops_core::{
     cancel::{Cancel, Cancelled, wait_unheld},
     kind::Kind,
     limits,
+    process::{ChildEnd, Work, adopts_orphans},
 };
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
+    consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
     iterator::Signals,
     low_level,
@@ -29,19 +30,53 @@ const PATIENCE: Duration = Duration::from_millis(1900);
 /// The time that the last message may take: stderr may be a pipe that no process reads.
 const LAST_WORD: Duration = Duration::from_millis(50);
 
-/// Makes SIGINT, SIGTERM and SIGHUP set the returned flag.
+/// The signals that ask a program to end.
+const ENDS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// Runs this program again in a child, where orphans become our children, and returns its exit code.
+///
+/// The child does the work. Here orphans are reaped and signals passed on, as the first process of a container
+/// must. Returns nothing elsewhere, and where no child can be started: then this process does the work.
+pub(crate) fn stand_above_orphans() -> Option<u8> {
+    if !adopts_orphans() {
+        return None;
+    }
+    let mut args = env::args_os();
+    let called = args.next().unwrap_or_default();
+    // Where there is no /proc, it is found as it was called.
+    let program = env::current_exe().map_or(called, Into::into);
+    let mut signals = Signals::new(wanted().chain([SIGCHLD])).ok()?;
+    let mut work = Work::start(&program, args).ok()?;
+    for signal in signals.forever() {
+        if signal != SIGCHLD {
+            work.signal(signal);
+        } else if let Some(end) = work.reap() {
+            let code = match end {
+                ChildEnd::Code(code) => code,
+                ChildEnd::Signal(signal) => 128 + signal,
+            };
+            return Some(u8::try_from(code).unwrap_or(u8::MAX));
+        }
+    }
+    None
+}
+
+/// Returns the signals that we wait for: one that the parent ignores on our behalf (`nohup`, background jobs of
+/// scripts) stays ignored.
+fn wanted() -> impl Iterator<Item = i32> {
+    let ignored = ignored_signals();
+    ENDS.into_iter().filter(move |signal| ignored & (1 << (signal - 1)) == 0)
+}
+
+/// Makes SIGHUP, SIGINT, SIGQUIT and SIGTERM set the returned flag.
 ///
 /// Work that does not check the flag in time is ended with the process, except while a child lives
-/// or during a step that must not be interrupted. A signal that the parent ignores on our behalf
-/// (`nohup`, background jobs of scripts) stays ignored.
+/// or during a step that must not be interrupted.
 pub(crate) fn install(second: SecondSignal, as_json: bool) -> io::Result<Cancel> {
     // Past the limit of `ulimit -f`: caught, it lets the write fail with "file too large", which is an error like a full disk.
     let _caught = flag::register(SIGXFSZ, Arc::default());
     let cancel = Cancel::new();
-    let ignored = ignored_signals();
-    let wanted =
-        [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
-    let mut signals = Signals::new(wanted)?;
+    let mut signals = Signals::new(wanted())?;
     let shared = cancel.clone();
     let watchdog = watchdog(as_json)?;
     limits::spawn("signals", move || {

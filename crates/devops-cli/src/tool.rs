@@ -56,6 +56,9 @@ pub fn main<C: Parser>(
     tool: &Tool,
     run: impl FnOnce(C, &Session) -> Result<Outcome, Failure>,
 ) -> ExitCode {
+    if let Some(code) = signals::stand_above_orphans() {
+        return ExitCode::from(code);
+    }
     // Before any thread exists: the C library's local time is only safe until then.
     let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
     let aborts = memory::catch_aborts();

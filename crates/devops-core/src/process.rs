@@ -3,14 +3,18 @@
 //! A child runs in its own process group, so that Ctrl-C on the terminal reaches us alone and we decide
 //! what the child gets. Both of its streams are drained at all times, whatever the consumer does:
 //! a child that meets a full pipe stops working, and one that meets a closed pipe dies. [`produce()`] alone
-//! lets a child wait: what it writes is somebody's input.
+//! lets a child wait: what it writes is somebody's input. A child that reads the terminal gets it, as a
+//! shell gives it to the job in its foreground.
 
 mod drain;
 mod heir;
+mod init;
 mod produce;
+mod replay;
 mod spool;
 mod start;
 mod supervise;
+mod terminal;
 
 use std::{ffi::OsString, fmt, io, path::PathBuf, time::Duration};
 
@@ -20,7 +24,9 @@ use crate::{
     limits::Limit,
 };
 
+pub use init::{Work, adopts_orphans};
 pub use produce::{Produced, Producer, ProducerError, produce};
+pub use replay::Replay;
 pub use start::find_program;
 
 /// What to run, and how it is stopped.
@@ -51,14 +57,16 @@ pub struct CommandSpec {
 }
 
 /// What a child reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StdinPolicy {
     /// Nothing: end of input at once.
     Null,
-    /// Our own stdin. A terminal stops a child that reads it, because the child's group is in the background.
+    /// Our own stdin; of a terminal, a child that reads it gets its turn.
     Inherit,
     /// These bytes, then end of input.
     Bytes(Vec<u8>),
+    /// An input that every run of the command reads from its beginning.
+    Replay(Replay),
 }
 
 /// How a child is stopped after a signal to us or a timeout.
@@ -128,6 +136,8 @@ pub enum SignalReason {
     GraceOver,
     /// Nobody wants what the child writes any more.
     Unwanted,
+    /// The child wants the terminal, which we do not have.
+    NoTerminal,
 }
 
 /// How a child ended.
@@ -228,6 +238,16 @@ pub enum ProcessError {
         /// What the system said.
         source: io::Error,
     },
+    /// The command wanted the terminal, which we did not have, and was stopped.
+    #[error(
+        "command `{}` wants the terminal, which it cannot have in the background: run it in the foreground, or \
+         so that it asks nothing (as `ssh -o BatchMode=yes` and `sudo -n` do)",
+        .program.display()
+    )]
+    NoTerminal {
+        /// The program as given.
+        program: OsString,
+    },
     /// The work was cancelled before the child was started.
     #[error(transparent)]
     Interrupted(#[from] Cancelled),
@@ -244,6 +264,7 @@ impl HasKind for ProcessError {
                 Some(_) => Kind::Temporary,
                 None => Kind::NotSupervised,
             },
+            Self::NoTerminal { .. } => Kind::NotSupervised,
             Self::Interrupted(cancelled) => cancelled.kind(),
         }
     }

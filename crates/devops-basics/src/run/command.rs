@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     io::{self, Write},
-    os::unix::ffi::OsStrExt,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
     path::Path,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use devops_core::{
     fs::{At, Output},
     kind::Kind,
     lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
-    process::{CommandSpec, StdinPolicy, Stream},
+    process::{CommandSpec, Replay, StdinPolicy, Stream},
     units::format_duration,
 };
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
     if args.notes {
         return transcript(args, session);
     }
-    let spec = spec(args, session)?;
+    let spec = spec(args)?;
     // A report that cannot be written is known before the command has run.
     let capture = args.capture.as_deref().map(Output::open).transpose()?;
     let retry = RetryPolicy { n_retries: args.retries, backoff: args.backoff };
@@ -77,7 +77,7 @@ fn finish(
     }
 }
 
-fn spec(args: &RunArgs, session: &Session) -> Result<CommandSpec, Failure> {
+fn spec(args: &RunArgs) -> Result<CommandSpec, Failure> {
     let mut words = args.command.iter();
     let Some(program) = words.next() else {
         return Err(missing("the command", "devops-basics run -- ls -l"));
@@ -87,10 +87,11 @@ fn spec(args: &RunArgs, session: &Session) -> Result<CommandSpec, Failure> {
     spec.timeout = args.timeout.filter(|timeout| !timeout.is_zero());
     spec.grace = args.kill_after;
     spec.search_path = std::env::var_os("PATH");
-    if !session.stdin_is_terminal() {
-        // A terminal would stop a child that reads it: its group is in the background.
-        spec.stdin = StdinPolicy::Inherit;
-    }
+    spec.stdin = match args.retries {
+        0 => StdinPolicy::Inherit,
+        // The next attempt reads the same again.
+        _ => StdinPolicy::Replay(replay()?),
+    };
     for pair in &args.env {
         let bytes = pair.as_bytes();
         let at = bytes.iter().position(|&byte| byte == b'=').filter(|&at| at > 0);
@@ -105,6 +106,11 @@ fn spec(args: &RunArgs, session: &Session) -> Result<CommandSpec, Failure> {
         spec = spec.env(name, value);
     }
     Ok(spec)
+}
+
+fn replay() -> Result<Replay, Failure> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned().and_then(Replay::new);
+    Ok(stdin.at("standard input", "read")?)
 }
 
 fn hand_on(stream: Stream, bytes: &[u8], session: &Session) -> Result<(), Failure> {

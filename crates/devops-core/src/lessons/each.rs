@@ -168,6 +168,7 @@ fn code_of(error: &ProcessError) -> u8 {
         ProcessError::NotSupervised { .. } if error.kind() == Kind::Temporary => 75,
         ProcessError::Dir { .. }
         | ProcessError::NotSupervised { .. }
+        | ProcessError::NoTerminal { .. }
         | ProcessError::Interrupted(_) => 125,
     }
 }

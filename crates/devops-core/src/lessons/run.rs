@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cancel::Cancel,
+    cancel::{Cancel, Cancelled},
     process::{self, ChildEnd, ChildExit, CommandSpec, ProcessError, StdinPolicy, Stream},
 };
 
@@ -50,7 +50,8 @@ pub enum RunEvent<'a> {
 
 /// Runs a command until it succeeds or its attempts are used up, and returns them all.
 ///
-/// A command that cannot be started is not tried again.
+/// A command that cannot be started is not tried again, and none after a signal to us: one that answers it by
+/// ending itself has ended as it says.
 pub fn run(
     spec: &CommandSpec,
     retry: RetryPolicy,
@@ -64,10 +65,10 @@ pub fn run(
         let exit = process::relay(spec, cancel, &mut |stream, bytes| {
             on_event(RunEvent::Output(stream, bytes));
         })?;
-        cancel.check()?;
+        check_end(&exit, cancel)?;
         let attempt = Attempt::of(&exit, started.elapsed());
         let n_tried = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-        if attempt.exit == 0 || n_tried >= retry.n_retries {
+        if attempt.exit == 0 || n_tried >= retry.n_retries || cancel.is_cancelled() {
             attempts.push(attempt);
             return Ok(attempts);
         }
@@ -75,6 +76,14 @@ pub fn run(
         attempts.push(attempt);
         cancel.wait(wait)?;
         wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Fails where a signal ended the command after one had come to us.
+fn check_end(exit: &ChildExit, cancel: &Cancel) -> Result<(), Cancelled> {
+    match exit.end {
+        ChildEnd::Code(_) => Ok(()),
+        ChildEnd::Signal(_) => cancel.check(),
     }
 }
 
@@ -139,7 +148,7 @@ pub fn transcript(
         }
         captured => captured?,
     };
-    cancel.check()?;
+    check_end(&captured.exit, cancel)?;
     let exit = exit_code(&captured.exit);
     let (verdict, output) = if exit == 0 {
         ("successful".to_owned(), captured.stdout)

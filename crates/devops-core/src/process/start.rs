@@ -4,7 +4,10 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Read, Write},
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    },
     path::{Path, PathBuf},
     process::Command,
 };
@@ -61,15 +64,18 @@ fn check_dir(dir: &Path) -> io::Result<()> {
 
 /// Makes the pipe from which the child reads its input, and starts the thread that writes it: the child
 /// may write before it reads. It starts before the child, which must not run without it.
-fn stdin(spec: &CommandSpec) -> io::Result<Option<PipeReader>> {
-    let StdinPolicy::Bytes(bytes) = &spec.stdin else { return Ok(None) };
+fn stdin(spec: &CommandSpec) -> io::Result<Option<OwnedFd>> {
+    let bytes = match &spec.stdin {
+        StdinPolicy::Null | StdinPolicy::Inherit => return Ok(None),
+        StdinPolicy::Replay(replay) => return replay.begin().map(Some),
+        StdinPolicy::Bytes(bytes) => bytes.clone(),
+    };
     let (reader, mut writer) = os_pipe::pipe()?;
-    let bytes = bytes.clone();
     limits::spawn("stdin", move || {
         // A child that does not want its input is not an error.
         let _written = writer.write_all(&bytes);
     })?;
-    Ok(Some(reader))
+    Ok(Some(reader.into()))
 }
 
 /// Prepares what duct has no word for: the group, and exact changes of the environment.

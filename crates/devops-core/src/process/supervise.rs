@@ -12,8 +12,9 @@ use std::{
 
 use duct::Handle;
 use os_pipe::PipeReader;
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid},
 };
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
     drain::{Output, Sink},
     heir::Heir,
     start::{Started, pid as pid_of, start as start_child},
+    terminal::{Job, Refused},
 };
 use crate::{
     cancel::{Cancel, Hold, hold_child},
@@ -44,14 +46,25 @@ const HUP: i32 = Signal::HUP.as_raw();
 pub(super) struct Running {
     pub(super) pid: u32,
     pub(super) output: Output,
-    supervisor: JoinHandle<io::Result<ChildExit>>,
+    supervisor: JoinHandle<io::Result<Ended>>,
+}
+
+/// The child has ended.
+struct Ended {
+    exit: ChildExit,
+    /// It was stopped because it wanted the terminal and could not have it.
+    refused_terminal: bool,
 }
 
 impl Running {
     /// Waits for the end.
     pub(super) fn exit(self, program: &OsStr) -> Result<ChildExit, ProcessError> {
-        let exit = self.supervisor.join().expect("the supervisor does not panic");
-        exit.map_err(|source| ProcessError::NotSupervised { program: program.to_owned(), source })
+        let program = program.to_owned();
+        match self.supervisor.join().expect("the supervisor does not panic") {
+            Ok(Ended { refused_terminal: true, .. }) => Err(ProcessError::NoTerminal { program }),
+            Ok(Ended { exit, .. }) => Ok(exit),
+            Err(source) => Err(ProcessError::NotSupervised { program, source }),
+        }
     }
 }
 
@@ -60,7 +73,10 @@ enum Message {
     Signal(i32),
     Unwanted,
     StreamEnded,
-    Exited,
+    /// A signal stopped the child, which has not ended.
+    Stopped(i32),
+    /// The child has ended, by this signal if one killed it.
+    Exited(Option<i32>),
 }
 
 /// Tells the supervisor that nobody wants the child any more.
@@ -126,7 +142,8 @@ fn look_after(
         }
         spawn_waiter(pid, &sender)?;
         let supervisor = Supervisor::new(spec, child, output.clone(), kept);
-        limits::spawn("supervisor", move || supervisor.watch(&messages))
+        let cancel = cancel.clone();
+        limits::spawn("supervisor", move || supervisor.watch(&messages, &cancel))
     };
     let supervisor = supervise()
         .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
@@ -156,16 +173,39 @@ fn spawn_reader(
     Ok(())
 }
 
-/// Waits for the child's end and leaves the zombie: until it is reaped, neither its process id nor that
-/// of its group can belong to anybody else.
+/// Waits for the child's stops and its end, and leaves the zombie: until it is reaped, neither its process id
+/// nor that of its group can belong to another process.
 fn spawn_waiter(child: Pid, sender: &Sender<Message>) -> io::Result<()> {
     let sender = sender.clone();
     limits::spawn("waiter", move || {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        while matches!(waitid(WaitId::Pid(child), options), Err(rustix::io::Errno::INTR)) {}
-        let _sent = sender.send(Message::Exited);
+        while let Some(signal) = next_stop(child, &sender) {
+            let _sent = sender.send(Message::Stopped(signal));
+        }
     })?;
     Ok(())
+}
+
+/// Returns the signal of the next stop; tells of the child's end, and returns nothing.
+fn next_stop(child: Pid, sender: &Sender<Message>) -> Option<i32> {
+    let id = WaitId::Pid(child);
+    let either = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+    loop {
+        match waitid(id.clone(), either) {
+            Err(Errno::INTR) => {}
+            Ok(Some(status)) if status.stopped() => {
+                // Without this the same stop would be seen again.
+                let seen = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+                if let Ok(Some(status)) = waitid(id.clone(), seen) {
+                    return status.stopping_signal();
+                }
+            }
+            ended => {
+                let signal = ended.ok().flatten().and_then(|status| status.terminating_signal());
+                let _sent = sender.send(Message::Exited(signal));
+                return None;
+            }
+        }
+    }
 }
 
 /// A child that is killed with its group when it is dropped before it was reaped: it must not run
@@ -202,6 +242,8 @@ impl Drop for Child {
 struct Supervisor {
     child: Child,
     output: Output,
+    job: Job,
+    refused_terminal: bool,
     stop: StopPolicy,
     grace: Duration,
     started: Instant,
@@ -226,6 +268,8 @@ impl Supervisor {
         Self {
             child,
             output,
+            job: Job::default(),
+            refused_terminal: false,
             stop: spec.stop,
             grace: spec.grace,
             started,
@@ -243,13 +287,17 @@ impl Supervisor {
         }
     }
 
-    fn watch(mut self, messages: &Receiver<Message>) -> io::Result<ChildExit> {
+    fn watch(mut self, messages: &Receiver<Message>, cancel: &Cancel) -> io::Result<Ended> {
         while !self.is_over() {
             match receive(messages, self.deadline()) {
                 Some(Message::Signal(signal)) => self.on_signal(signal),
-                Some(Message::Unwanted) => self.on_unwanted(),
+                Some(Message::Unwanted) => self.end_unless_ending(SignalReason::Unwanted),
                 Some(Message::StreamEnded) => self.open_streams -= 1,
-                Some(Message::Exited) => self.on_exit(),
+                Some(Message::Stopped(signal)) => {
+                    let went_on = self.job.on_stop(self.child.pid, signal);
+                    self.end_if_refused(went_on);
+                }
+                Some(Message::Exited(signal)) => self.on_exit(signal, cancel),
                 None => self.on_deadline(),
             }
         }
@@ -261,9 +309,19 @@ impl Supervisor {
         self.reap()
     }
 
-    fn on_exit(&mut self) {
+    fn on_exit(&mut self, killed_by: Option<i32>, cancel: &Cancel) {
         self.n_own_bytes = self.output.n_written(&self.pipes);
         self.exited = Some(Instant::now());
+        if let Some(key) = killed_by.filter(|_| self.job.on_exit(killed_by)) {
+            cancel.cancel(key);
+        }
+    }
+
+    fn end_if_refused(&mut self, went_on: Result<(), Refused>) {
+        if let Err(Refused) = went_on {
+            self.refused_terminal = true;
+            self.end_unless_ending(SignalReason::NoTerminal);
+        }
     }
 
     /// Returns whether the child is gone and nothing more is expected of its streams.
@@ -288,6 +346,10 @@ impl Supervisor {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        [self.job.look_at(), self.stop_deadline()].into_iter().flatten().min()
+    }
+
+    fn stop_deadline(&self) -> Option<Instant> {
         if self.in_grace() {
             return self.kill_at;
         }
@@ -314,6 +376,10 @@ impl Supervisor {
 
     fn on_deadline(&mut self) {
         let now = Instant::now();
+        if self.job.look_at().is_some_and(|at| at <= now) {
+            let went_on = self.job.look(self.child.pid);
+            self.end_if_refused(went_on);
+        }
         if self.in_grace() && self.kill_at.is_some_and(|at| at <= now) {
             self.kill_group(SignalReason::GraceOver);
         } else if self.exited.is_none() && self.timeout_at.is_some_and(|at| at <= now) {
@@ -323,9 +389,9 @@ impl Supervisor {
         }
     }
 
-    fn on_unwanted(&mut self) {
+    fn end_unless_ending(&mut self, reason: SignalReason) {
         if self.n_stops == 0 {
-            self.stop_once(SignalReason::Unwanted);
+            self.stop_once(reason);
         }
     }
 
@@ -350,25 +416,30 @@ impl Supervisor {
 
     fn signal_child(&self, signal: Signal, reason: SignalReason) {
         if self.exited.is_none() && kill_process(self.child.pid, signal).is_ok() {
+            // A stopped child would see the signal only when it goes on.
+            let _continued = kill_process(self.child.pid, Signal::CONT);
             self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
         }
     }
 
     fn signal_group(&self, signal: Signal, reason: Option<SignalReason>) {
         let sent = kill_process_group(self.child.pid, signal);
+        // What is stopped would see the signal only when it goes on.
+        let _continued = kill_process_group(self.child.pid, Signal::CONT);
         if let (Ok(()), Some(reason)) = (sent, reason) {
             self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
         }
     }
 
-    fn reap(mut self) -> io::Result<ChildExit> {
+    fn reap(mut self) -> io::Result<Ended> {
         let status = self.child.reap()?;
         let end = match (status.code(), status.signal()) {
             (Some(code), _) => ChildEnd::Code(code),
             (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
         };
         let duration = self.exited.unwrap_or_else(Instant::now) - self.started;
-        Ok(ChildExit { end, timed_out: self.timed_out, duration })
+        let exit = ChildExit { end, timed_out: self.timed_out, duration };
+        Ok(Ended { exit, refused_terminal: self.refused_terminal })
     }
 }
 

@@ -190,6 +190,28 @@ fn a_grandchild_that_outlives_its_terminated_parent_is_killed_after_the_grace() 
 }
 
 #[test]
+fn a_stopped_command_is_continued_so_that_it_can_end() {
+    for (stop, signal) in [(StopPolicy::TerminateGroup, "TERM"), (StopPolicy::InterruptOnce, "INT")]
+    {
+        let script = format!("trap 'echo cleaned; exit 3' {signal}; echo $$; kill -STOP $$; :");
+        let mut spec = sh(&script);
+        (spec.stop, spec.grace) = (stop, FOREVER);
+        let (cancel, mut lines) = (Cancel::new(), Vec::new());
+
+        let exit = run_lines(&spec, &cancel, |line| {
+            if lines.is_empty() {
+                let stat = Path::new("/proc").join(line).join("stat");
+                wait_until(|| fs::read_to_string(&stat).unwrap().contains(") T "));
+                cancel.cancel(15);
+            }
+            lines.push(line.to_owned());
+        });
+
+        assert_eq!((exit.end, lines[1].as_str()), (ChildEnd::Code(3), "cleaned"));
+    }
+}
+
+#[test]
 fn a_second_signal_kills_the_group_at_once() {
     let mut spec = sh("trap 'echo terminated' TERM; echo ready; while :; do sleep 0.02; done");
     spec.grace = FOREVER;

@@ -106,6 +106,7 @@ impl<'a> Relay<'a> {
             SignalReason::Timeout => "the time is up".to_owned(),
             SignalReason::GraceOver => "terraform does not stop".to_owned(),
             SignalReason::Unwanted => "nobody wants its output".to_owned(),
+            SignalReason::NoTerminal => "it wants the terminal".to_owned(),
         };
         self.n_interrupts += usize::from(signal == SIGINT);
         if signal != SIGINT {
