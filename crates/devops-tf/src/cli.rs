@@ -45,7 +45,7 @@ EXIT CODES
   129, 130, 143  ended by HUP, INT, TERM
 
 SIGNALS
-  The first INT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its
+  The first INT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its \
   state. A second INT or TERM makes it exit at once and may lose data; a third kills it.";
 
 /// Run Terraform so that what is applied is exactly the plan that was shown.

@@ -131,27 +131,27 @@ impl SealFlags {
 }
 
 const CREATE_HELP: &str = "\
-The archive is DEST/NAME-YYYY-MM-DD.tar.gz by the local date; a second one of a day carries the
-time as well. It is readable by its owner alone unless --mode and --group say otherwise, and
+The archive is DEST/NAME-YYYY-MM-DD.tar.gz by the local date; a second one of a day carries the \
+time as well. It is readable by its owner alone unless --mode and --group say otherwise, and \
 appears only when it is whole.
 
 SERIES
-  The archives of one NAME, host and SOURCE are a series: they are copied from and pruned together.
-  The host is its name and, to tell machines of one name apart, a hash of /etc/machine-id; SOURCE is
-  the path as given, made absolute, its links not resolved. A NAME whose newest archive is of
-  another series is refused: give it another --name; or if it is the same one, in a container
-  (another host name each time), after a rename, or from a snapshot (another path each time), say so
-  with --host and --source-as, each time, or in the config file. A host that is named so is on any
+  The archives of one NAME, host and SOURCE are a series: they are copied from and pruned together. \
+  The host is its name and, to tell machines of one name apart, a hash of /etc/machine-id; SOURCE is \
+  the path as given, made absolute, its links not resolved. A NAME whose newest archive is of \
+  another series is refused: give it another --name; or if it is the same one, in a container \
+  (another host name each time), after a rename, or from a snapshot (another path each time), say so \
+  with --host and --source-as, each time, or in the config file. A host that is named so is on any \
   machine.
 
 While others create, one may create too; while `prune` or `run` is at work there, it fails with 75.
 
 REUSE
-  What is unchanged is copied from the newest archive of the NAME in DEST, and what that archive
-  says goes in unread. So it must be one that no other user could have written: it belongs to
-  root, the owner of DEST or the owner that new files get there, and neither others nor a shared
-  group may write to it; or this host made it, as it remembers in $XDG_STATE_HOME/devops/backup
-  (or ~/.local/state). Otherwise everything is read, and why is said; --reuse-from-any copies
+  What is unchanged is copied from the newest archive of the NAME in DEST, and what that archive \
+  says goes in unread. So it must be one that no other user could have written: it belongs to \
+  root, the owner of DEST or the owner that new files get there, and neither others nor a shared \
+  group may write to it; or this host made it, as it remembers in $XDG_STATE_HOME/devops/backup \
+  (or ~/.local/state). Otherwise everything is read, and why is said; --reuse-from-any copies \
   all the same.
 
 PATTERNS
@@ -163,13 +163,13 @@ PATTERNS
   img[0-9]?      one character of a set, any one character
   !keep.log      takes an earlier pattern back; the last one that matches decides
   \\              takes the meaning from the character behind it
-  Lines of --exclude-from that begin with # are comments. Patterns of files come first. Those that
+  Lines of --exclude-from that begin with # are comments. Patterns of files come first. Those that \
   match nothing are named.
 
 IGNORE FILES
-  With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all
-  folders below, and mean what they mean to git; git's own end at their repository, and leave out tracked files as well.
-  .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves
+  With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all \
+  folders below, and mean what they mean to git; git's own end at their repository, and leave out tracked files as well. \
+  .backupignore decides first: !.env in SOURCE/.backupignore brings back what any .gitignore leaves \
   out. --exclude stands above both. Files above SOURCE and git's settings do not count.
 
 SPARSE FILES
@@ -179,30 +179,30 @@ SPARSE FILES
 
 A STREAM
   pg_dump app | devops-backup create - DEST --name app --stdin-name app.sql
-  makes an archive of one file. The stream is first written to a file without a name in DEST, or in
-  $TMPDIR if DEST is - or the archive is encrypted. That a command in front fails cannot be seen
-  through a pipe: `set -o pipefail`, or run it in `before` of a profile. Its SERIES is of the source
+  makes an archive of one file. The stream is first written to a file without a name in DEST, or in \
+  $TMPDIR if DEST is - or the archive is encrypted. That a command in front fails cannot be seen \
+  through a pipe: `set -o pipefail`, or run it in `before` of a profile. Its SERIES is of the source \
   stdin:NAME.
 
 ENCRYPTION
-  With --recipient, --recipients-file or --passphrase-file the archive is NAME-YYYY-MM-DD.tar.gz.age,
-  which `age -d -i KEYS ARCHIVE | tar xz` restores too; `age-keygen -o KEYS` makes keys. A host
-  that only knows recipients cannot read its old archives, so each run reads everything. With
-  --cache it keeps the last archive of each source in plain, all its contents with it, readable
-  by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache), and the next run copies
-  from it what is unchanged; until then it holds what was deleted from the source, too. Without --cache a run removes the copy of an earlier one.
+  With --recipient, --recipients-file or --passphrase-file the archive is NAME-YYYY-MM-DD.tar.gz.age, \
+  which `age -d -i KEYS ARCHIVE | tar xz` restores too; `age-keygen -o KEYS` makes keys. A host \
+  that only knows recipients cannot read its old archives, so each run reads everything. With \
+  --cache it keeps the last archive of each source in plain, all its contents with it, readable \
+  by its owner alone, in $XDG_CACHE_HOME/devops/backup (or ~/.cache), and the next run copies \
+  from it what is unchanged; until then it holds what was deleted from the source, too. Without --cache a run removes the copy of an earlier one. \
   An encrypted archive does not tell its host and source: give each a NAME or DEST of its own.
 
 KEPT
-  Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access
-  control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore
-  them too. With --reproducible only user.* attributes and capabilities. Attributes of trusted.* are
+  Owners, modes, times to the nanosecond, hard links, FIFOs, devices, extended attributes, access \
+  control lists and capabilities. `tar --xattrs --xattrs-include=* --acls -xp` and `bsdtar -xp` restore \
+  them too. With --reproducible only user.* attributes and capabilities. Attributes of trusted.* are \
   seen by root with CAP_SYS_ADMIN alone; where they are not, that is said.
 
 SKIPPED
-  Sockets, earlier archives in DEST, the plain copies of encrypted archives, with --exclude-caches the
-  content of caches and, with --one-file-system, what lies on other file systems are left out and
-  named, and the exit code stays 0. What could not be read, and files that changed while being read,
-  are named with exit code 3: of such a file the archive has as many bytes as it had at first. So are
-  files whose content is another than in the archive before though nothing about them changed: a disk
+  Sockets, earlier archives in DEST, the plain copies of encrypted archives, with --exclude-caches the \
+  content of caches and, with --one-file-system, what lies on other file systems are left out and \
+  named, and the exit code stays 0. What could not be read, and files that changed while being read, \
+  are named with exit code 3: of such a file the archive has as many bytes as it had at first. So are \
+  files whose content is another than in the archive before though nothing about them changed: a disk \
   may be failing. A thirtieth of what is unchanged is read for that each day.";

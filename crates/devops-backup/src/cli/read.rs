@@ -30,7 +30,7 @@ pub(crate) struct ListArgs {
 
 const LIST_HELP: &str = "\
 A FOLDER
-  Its archives are shown by series (NAME, source and host), the oldest first, those of other tools
+  Its archives are shown by series (NAME, source and host), the oldest first, those of other tools \
   and encrypted ones too, with as much as they tell without being read.
   new       compressed bytes of contents that the archive before it does not hold
   verified  when this host last read all of it and found it whole (`verify`), or a part (`prune`)
@@ -51,11 +51,11 @@ pub(crate) struct FindArgs {
 }
 
 const FIND_HELP: &str = "\
-For each path that matches it shows the archives that hold it, the oldest first, with its size and
+For each path that matches it shows the archives that hold it, the oldest first, with its size and \
 its time there, and whether its content is the same as in the archive before, by its hash.
 
-Only the indexes are read. An archive without one, as other tools make them, is read to its end, which
-takes longer. An encrypted archive without a key here is named as not searched, and the exit code is 3.
+Only the indexes are read. An archive without one, as other tools make them, is read to its end, which \
+takes longer. An encrypted archive without a key here is named as not searched, and the exit code is 3. \
 One that is damaged is searched as far as it can be read, and the exit code is 10.";
 
 /// Read archives to their end and prove that they are whole
@@ -91,10 +91,10 @@ pub(crate) struct DiffArgs {
 }
 
 const DIFF_HELP: &str = "\
-Compared are the kind of each entry, content, target of a link, permission bits, owner, modification time,
-and attributes: `user.*`, `trusted.*`, access control lists and capabilities. Owners are told by their names
-where both sides have some, else by their numbers. Not compared are labels that each host gives, such as
-`security.selinux`, other times, inode numbers and holes. Where an archive does not say which attributes an
+Compared are the kind of each entry, content, target of a link, permission bits, owner, modification time, \
+and attributes: `user.*`, `trusted.*`, access control lists and capabilities. Owners are told by their names \
+where both sides have some, else by their numbers. Not compared are labels that each host gives, such as \
+`security.selinux`, other times, inode numbers and holes. Where an archive does not say which attributes an \
 entry has, that is said once, and they are not compared.";
 
 /// Write the content of one file of an archive to stdout

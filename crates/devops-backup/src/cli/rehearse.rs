@@ -23,10 +23,10 @@ pub(crate) struct RehearseArgs {
 }
 
 const REHEARSE_HELP: &str = "\
-What is restored is compared with the archive's index, or with its content where it has none: kind,
-content, permissions, time, and where links lead. The folder is made next to what is remembered, in
-$XDG_STATE_HOME/devops/backup (or ~/.local/state), or where temporary files go if there is no home;
-its owner alone can enter it, and it is removed at the end, after a signal too. `rehearse = \"1%\"` in
+What is restored is compared with the archive's index, or with its content where it has none: kind, \
+content, permissions, time, and where links lead. The folder is made next to what is remembered, in \
+$XDG_STATE_HOME/devops/backup (or ~/.local/state), or where temporary files go if there is no home; \
+its owner alone can enter it, and it is removed at the end, after a signal too. `rehearse = \"1%\"` in \
 a profile does this with each new archive, and compares with the source as well.
 
 EXIT CODES

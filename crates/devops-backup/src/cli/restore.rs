@@ -76,28 +76,28 @@ impl From<Overwrite> for OverwritePolicy {
 }
 
 const RESTORE_HELP: &str = "\
-Paths are relative to the source, as `list` shows them. Of a folder with archives of several series
+Paths are relative to the source, as `list` shows them. Of a folder with archives of several series \
 (NAME, source and host), --name or --host says which.
 
-Nothing is written outside DIR, whatever the archive says: entries with `..` and paths through symbolic
-links are refused and named; absolute paths lose their leading slash, which is said once. What is refused,
-or exists already, is named, and the exit code is 3. So is a name that the file system takes for another
+Nothing is written outside DIR, whatever the archive says: entries with `..` and paths through symbolic \
+links are refused and named; absolute paths lose their leading slash, which is said once. What is refused, \
+or exists already, is named, and the exit code is 3. So is a name that the file system takes for another \
 one, such as `readme` beside `README` where case does not count: the first stays.
 
-Owners are restored only by root: by name where the archive has one that /etc/passwd or /etc/group know
-here, else by number. Where no hard link can be made, a further name of a file becomes a copy, which is
+Owners are restored only by root: by name where the archive has one that /etc/passwd or /etc/group know \
+here, else by number. Where no hard link can be made, a further name of a file becomes a copy, which is \
 said once.
 
-Attributes of `user.*`, access control lists and holes come back as they were. An attribute the file
-system takes none of is named once, with exit code 3; labels such as `security.selinux` are left to
+Attributes of `user.*`, access control lists and holes come back as they were. An attribute the file \
+system takes none of is named once, with exit code 3; labels such as `security.selinux` are left to \
 this host and named once, with exit code 0, unless --privileged is given.
 
 DAMAGE
-  Of a damaged archive everything that can be read is restored, what is lost is named, and the exit code
-  is 10. No file is left that is whole in part. An archive with an index loses what lies in the damage and
-  nothing else; without one the next sound header behind the damage is looked for. With --heal an archive
+  Of a damaged archive everything that can be read is restored, what is lost is named, and the exit code \
+  is 10. No file is left that is whole in part. An archive with an index loses what lies in the damage and \
+  nothing else; without one the next sound header behind the damage is looked for. With --heal an archive \
   that has all its losses in others of the folder is restored with exit code 0; encrypted ones need keys.
 
 ODDITIES
-  Garbage behind the end, or a missing end mark, is a warning. What tars read differently is restored as
+  Garbage behind the end, or a missing end mark, is a warning. What tars read differently is restored as \
   GNU tar does, named, and the exit code is 10. An entry of an unknown sort is restored as a file and named.";

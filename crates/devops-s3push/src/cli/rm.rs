@@ -6,9 +6,9 @@ use devops_core::s3::S3Uri;
 use super::store::Connection;
 
 const RM_HELP: &str = "\
-Nothing is removed if anything that is named does not exist, or if a listing cannot be read to its
-end. In a bucket that keeps versions a removal is a delete marker: it hides the object, whose
-versions stay and cost. With --versions they go for good, the latest last; versions that are
+Nothing is removed if anything that is named does not exist, or if a listing cannot be read to its \
+end. In a bucket that keeps versions a removal is a delete marker: it hides the object, whose \
+versions stay and cost. With --versions they go for good, the latest last; versions that are \
 locked stay, are named, and the exit code is 3.";
 
 #[derive(Args)]

@@ -8,9 +8,9 @@ use devops_core::s3::{RetrievalTier, S3Uri};
 use super::store::{Connection, duration};
 
 const THAW_HELP: &str = "\
-An object in GLACIER or DEEP_ARCHIVE cannot be read; the store makes a copy of it that can, and
-stays for some days. Out of an archive tier of INTELLIGENT_TIERING the object itself comes back.
-Objects that are being thawed, or stay thawed for long enough, are left as they are: the same
+An object in GLACIER or DEEP_ARCHIVE cannot be read; the store makes a copy of it that can, and \
+stays for some days. Out of an archive tier of INTELLIGENT_TIERING the object itself comes back. \
+Objects that are being thawed, or stay thawed for long enough, are left as they are: the same \
 command can be repeated.
 
   expedited  1 to 5 minutes, for the most money; not from deep archives
