@@ -4,7 +4,10 @@ use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use devops_cli::{SecondSignal, Tool};
-use devops_core::{lessons::day::DayKind, units::parse_duration};
+use devops_core::{
+    lessons::day::DayKind,
+    units::{parse_count, parse_timeout},
+};
 
 mod trust;
 
@@ -32,9 +35,16 @@ EXAMPLES
   devops-basics calc 8 / 2 --notes      (what the lesson's own script prints)
 
 EXIT CODES
-  0 done, the answer is yes · 1 failed · 2 wrong input · 3 some items failed · 5 not found
-  10 the answer is no · 75 could not be determined · 78 configuration · 128+n ended by signal n
-  run: the command's own code; 124 timed out, 125 not supervised, 126 not executable, 127 not found";
+  0   done; the answer is yes
+  1   failed
+  2   wrong input
+  3   some items failed
+  5   not found
+  10  the answer is no
+  75  could not be determined
+  78  the config file is wrong
+  run: the command's own code; 124 timed out, 125 not supervised, 126 not executable, \
+  127 not found, 128+n ended by signal n";
 
 /// Small everyday commands: ask, calculate, count, check services, run commands
 #[derive(Debug, Parser)]
@@ -237,15 +247,16 @@ pub(crate) struct EachArgs {
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// How many commands run at the same time
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub parallel: NonZeroUsize,
-    /// Stop a command that runs longer
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// Stop a command that runs longer; a number without a unit is in seconds
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
     /// Print exactly what the lesson's script prints
     #[arg(long)]
     pub notes: bool,
-    /// The command; {} stands for the item, which comes last otherwise
+    /// The command; {} stands for the item, which comes last otherwise. It reads nothing from stdin, and the
+    /// terminal when its turn comes
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
@@ -256,7 +267,7 @@ pub(crate) struct ServiceArgs {
     #[arg(value_name = "TARGET")]
     pub targets: Vec<OsString>,
     /// How long one check may take
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
     pub timeout: Duration,
     /// Print exactly what the lesson's script prints
     #[arg(long)]
@@ -291,17 +302,17 @@ pub(crate) enum ExitCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Stop the command when it runs longer; 0 is no limit
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// Stop the command when it runs longer; a number without a unit is in seconds, 0 is no limit
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
     /// Kill a stopped command that is still there after this
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     pub kill_after: Duration,
-    /// Try again so many times when it fails
+    /// Try again so many times when it fails; each attempt reads the same stdin
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub retries: u32,
     /// Wait before the second attempt; doubles with each further one, up to a minute
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_timeout)]
     pub backoff: Duration,
     /// Write a JSON report with the output to a file
     #[arg(long, value_name = "FILE")]
@@ -315,7 +326,7 @@ pub(crate) struct RunArgs {
     /// Print exactly what the lesson's script prints
     #[arg(long)]
     pub notes: bool,
-    /// The command and its arguments; no shell reads them
+    /// The command and its arguments; no shell reads them. It has our stdin, and the terminal when it reads it
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }

@@ -115,21 +115,52 @@ impl Cancel {
     }
 }
 
-/// Returns the name of a signal that ends programs, or its number.
+/// The signals of Linux by their numbers, from 1 on; signal(7).
+const SIGNALS: [&str; 31] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+];
+/// The first signal of the real-time ones; the C library keeps two below it for itself.
+const FIRST_REAL_TIME: i32 = 34;
+
+/// Returns the name of a signal, or its number.
 pub fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        6 => "SIGABRT",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        other => return format!("signal {other}"),
-    };
-    name.to_owned()
+    let named = usize::try_from(signal - 1).ok().and_then(|index| SIGNALS.get(index));
+    match (named, signal) {
+        (Some(name), _) => (*name).to_owned(),
+        (None, FIRST_REAL_TIME) => "SIGRTMIN".to_owned(),
+        (None, 35..=64) => format!("SIGRTMIN+{}", signal - FIRST_REAL_TIME),
+        (None, _) => format!("signal {signal}"),
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +175,23 @@ mod tests {
 
         assert_eq!(cancel.check(), Err(Cancelled { signal: 15 }));
         assert_eq!(cancel.n_signals(), 2);
+    }
+
+    #[test]
+    fn signals_have_the_names_of_the_manual() {
+        let names: Vec<_> = [1, 15, 16, 31, 34, 64, 32, 0].map(signal_name).into();
+
+        let expected = [
+            "SIGHUP",
+            "SIGTERM",
+            "SIGSTKFLT",
+            "SIGSYS",
+            "SIGRTMIN",
+            "SIGRTMIN+30",
+            "signal 32",
+            "signal 0",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sizes and durations as people write and read them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub enum UnitError {
     /// The text is no number with a unit of bytes.
     #[error("`{0}` is not a size such as `64MiB`")]
     Size(String),
+    /// The text is no number of things, or there are none.
+    #[error("`{0}` is not a number from 1 on")]
+    Count(String),
     /// The text is no number with a unit of time.
     #[error("`{0}` is not a duration such as `30s` or `7d`")]
     Duration(String),
@@ -46,9 +49,20 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// Reads a number of things of which there is at least one.
+pub fn parse_count(text: &str) -> Result<NonZeroUsize, UnitError> {
+    text.trim().parse().map_err(|_| UnitError::Count(text.to_owned()))
+}
+
 /// Reads a duration such as `30s`, `1h 30m` or `7d`.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     humantime::parse_duration(text.trim()).map_err(|_| UnitError::Duration(text.to_owned()))
+}
+
+/// Reads the time that a command may take: a duration, or a number of seconds as timeout(1) and curl(1) read it.
+pub fn parse_timeout(text: &str) -> Result<Duration, UnitError> {
+    let seconds = text.trim().parse().ok().and_then(|n| Duration::try_from_secs_f64(n).ok());
+    seconds.map_or_else(|| parse_duration(text), Ok)
 }
 
 /// Shows a duration rounded for people: `0.4s`, `12s`, `3m 5s`, `2h 4m`, `3d 2h`.
@@ -123,5 +137,26 @@ mod tests {
         assert_eq!(format_duration(Duration::from_millis(430)), "0.4s");
         assert_eq!(format_duration(Duration::from_secs(185)), "3m 5s");
         assert_eq!(format_duration(Duration::from_hours(50)), "2d 2h");
+    }
+
+    #[test]
+    fn a_timeout_without_a_unit_is_in_seconds() {
+        for (text, millis) in
+            [("1", 1000), ("0.5", 500), ("0", 0), ("2m", 120_000), ("1h 1s", 3_601_000)]
+        {
+            assert_eq!(parse_timeout(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "-1", "nan", "inf", "1e30", "soon"] {
+            assert!(parse_timeout(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_begins_with_one() {
+        assert_eq!(parse_count("3").map(NonZeroUsize::get), Ok(3));
+        for text in ["0", "-1", "x", ""] {
+            let error = parse_count(text).unwrap_err().to_string();
+            assert_eq!(error, format!("`{text}` is not a number from 1 on"));
+        }
     }
 }

@@ -53,7 +53,7 @@ fn show(facts: &Facts, folder: Option<PathBuf>, session: &Session) -> Result<(),
     line("kernel", facts.kernel.clone())?;
     line("arch", Some(facts.arch.to_owned()))?;
     let model = facts.cpu_model.as_deref().map(|model| format!(" x {model}"));
-    line("cpus", Some(format!("{}{}", facts.n_cpus, model.unwrap_or_default())))?;
+    line("cpus", facts.n_cpus.map(|n| format!("{n}{}", model.unwrap_or_default())))?;
     line("load", facts.load.map(|load| load.map(|one| format!("{one:.2}")).join(" ")))?;
     let uptime = facts.uptime_seconds.map(std::time::Duration::from_secs);
     line("uptime", uptime.map(format_duration))?;

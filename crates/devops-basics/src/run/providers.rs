@@ -1,12 +1,11 @@
 //! `providers`
 
+use std::{io::ErrorKind, path::Path};
+
 use devops_cli::{Failure, Outcome, ResultExt, Session};
-use devops_core::{
-    kind::Kind,
-    lessons::{
-        number,
-        providers::{self, Edit},
-    },
+use devops_core::lessons::{
+    LessonError, number,
+    providers::{self, Edit},
 };
 use serde_json::json;
 
@@ -28,8 +27,8 @@ pub(super) fn run(args: &ProvidersArgs, session: &Session) -> Result<Outcome, Fa
         ProvidersCommand::Remove { item } => Edit::Remove(item.clone()),
         ProvidersCommand::Pop { index } => Edit::Pop(index.as_deref().map_or(Ok(-1), whole)?),
     };
-    let items = providers::edit(&args.file, &edit, session.cancel()).map_err(refused);
-    show(&hinted(items)?, session)?;
+    let items = providers::edit(&args.file, &edit, session.cancel());
+    show(&hinted(items, &args.file)?, session)?;
     Ok(Outcome::Done)
 }
 
@@ -54,16 +53,22 @@ fn get(args: &ProvidersArgs, index: i64, session: &Session) -> Result<Outcome, F
 }
 
 fn load(args: &ProvidersArgs, session: &Session) -> Result<Vec<String>, Failure> {
-    hinted(providers::load(&args.file, session.cancel()).map_err(refused))
+    hinted(providers::load(&args.file, session.cancel()), &args.file)
 }
 
-fn hinted<T>(result: Result<T, Failure>) -> Result<T, Failure> {
-    match result {
-        Err(failure) if failure.kind == Kind::NotFound => {
-            Err(failure).hint("`append` makes the file; --file names another one")
+fn hinted<T>(result: Result<T, LessonError>, file: &Path) -> Result<T, Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let hint = match &result {
+        Err(LessonError::NotListed(_)) => "`list` shows what is there",
+        Err(LessonError::Path(error)) if error.source.kind() == ErrorKind::NotFound => {
+            match folder.is_none_or(Path::exists) {
+                true => "`append` makes the file; --file names another one",
+                false => "make its folder first; --file names another one",
+            }
         }
-        other => other,
-    }
+        _ => return result.map_err(refused),
+    };
+    result.map_err(refused).hint(hint)
 }
 
 fn show(items: &[String], session: &Session) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use bigdecimal::{ToPrimitive, num_bigint::BigInt};
 use serde::Serialize;
 
 use super::{LessonError, number};
+use crate::cancel::signal_name;
 
 /// What an exit code says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,22 +19,31 @@ pub struct Explanation {
     pub in_these_tools: Option<&'static str>,
 }
 
-/// Signals that end programs, with what usually sends them.
-const SIGNALS: [(u8, &str, &str); 14] = [
-    (1, "SIGHUP", "the terminal or session was closed"),
-    (2, "SIGINT", "Ctrl-C"),
-    (3, "SIGQUIT", "Ctrl-\\, with a core dump"),
-    (4, "SIGILL", "an instruction this CPU does not know"),
-    (6, "SIGABRT", "the program gave up by itself: a failed assertion or a panic that aborts"),
-    (7, "SIGBUS", "memory that is mapped but not there: often a file that was truncated"),
-    (8, "SIGFPE", "arithmetic the CPU refuses, such as a division by zero"),
-    (9, "SIGKILL", "often the OOM killer; in Kubernetes see OOMKilled"),
-    (10, "SIGUSR1", "for the program's own use"),
-    (11, "SIGSEGV", "memory that is not the program's"),
-    (12, "SIGUSR2", "for the program's own use"),
-    (13, "SIGPIPE", "whoever read its output has gone, as in `… | head`"),
-    (14, "SIGALRM", "a timer of its own"),
-    (15, "SIGTERM", "asked to stop: systemd, docker stop, Kubernetes, kill"),
+/// What usually sends a signal to a program that it ends.
+const CAUSES: [(u8, &str); 23] = [
+    (1, "the terminal or session was closed"),
+    (2, "Ctrl-C"),
+    (3, "Ctrl-\\, with a core dump"),
+    (4, "an instruction this CPU does not know"),
+    (5, "a breakpoint without a debugger, or a check that the compiler put there"),
+    (6, "the program gave up by itself: a failed assertion or a panic that aborts"),
+    (7, "memory that is mapped but not there: often a file that was truncated"),
+    (8, "arithmetic the CPU refuses, such as a division by zero"),
+    (9, "often the OOM killer; in Kubernetes see OOMKilled"),
+    (10, "for the program's own use"),
+    (11, "memory that is not the program's"),
+    (12, "for the program's own use"),
+    (13, "whoever read its output has gone, as in `… | head`"),
+    (14, "a timer of its own"),
+    (15, "asked to stop: systemd, docker stop, Kubernetes, kill"),
+    (16, "nothing in Linux sends it"),
+    (24, "more CPU time than `ulimit -t` or LimitCPU allows"),
+    (25, "a file larger than `ulimit -f` or LimitFSIZE allows"),
+    (26, "a timer of its own that counts CPU time"),
+    (27, "a timer of a profiler"),
+    (29, "a file or socket is ready, and the program did not expect to be told"),
+    (30, "the power supply fails"),
+    (31, "a system call that is not allowed: seccomp, as in a container or a sandbox"),
 ];
 
 /// Codes of `sysexits.h`.
@@ -83,7 +93,7 @@ const WRAPS_TO_ZERO: &str = "an exit code (0 to 255): it would wrap to 0";
 fn of_code(code: u8) -> Explanation {
     let signal = code.checked_sub(128).filter(|signal| (1..=64).contains(signal));
     let meaning = match (code, signal) {
-        (_, Some(signal)) => of_signal(code, signal),
+        (_, Some(signal)) => of_signal(signal),
         (0, _) => "done; the answer is yes".to_owned(),
         (1, _) => "failed; for grep and diff: nothing found, or different".to_owned(),
         (2, _) => "wrong usage, for most tools and for the shell's own commands".to_owned(),
@@ -98,11 +108,16 @@ fn of_code(code: u8) -> Explanation {
     Explanation { code, signal, meaning, in_these_tools: of_ours(code) }
 }
 
-fn of_signal(code: u8, signal: u8) -> String {
-    match SIGNALS.iter().find(|(number, ..)| *number == signal) {
-        Some((_, name, cause)) => format!("128+{signal}: killed by {name} ({cause})"),
-        None => format!("{code} is 128+{signal}: killed by signal {signal}"),
-    }
+fn of_signal(signal: u8) -> String {
+    let name = signal_name(signal.into());
+    let cause = CAUSES.iter().find(|(number, _)| *number == signal);
+    let end = match (signal, cause) {
+        (_, Some((_, cause))) => format!("killed by {name} ({cause})"),
+        (19..=22, None) => format!("stopped by {name}, as `jobs` of a shell shows it"),
+        (17 | 18 | 23 | 28, None) => format!("{name}, which ends no program: it chose this code"),
+        (_, None) => format!("killed by {name} (for the program's own use)"),
+    };
+    format!("128+{signal}: {end}")
 }
 
 fn of_sysexits(code: u8) -> String {
@@ -148,6 +163,25 @@ mod tests {
         assert_eq!(killed.signal, Some(9));
         assert_eq!(python.code, 137);
         assert!(python.meaning.ends_with("Python's subprocess shows it as -9"));
+    }
+
+    #[test]
+    fn every_signal_has_its_name() {
+        for signal in 1..=64 {
+            let meaning = of_code(128 + signal).meaning;
+            assert!(meaning.contains("SIG") || matches!(signal, 32 | 33), "{meaning}");
+        }
+        for (code, start) in [
+            ("133", "128+5: killed by SIGTRAP ("),
+            ("148", "128+20: stopped by SIGTSTP"),
+            ("145", "128+17: SIGCHLD, which ends no program"),
+            ("152", "128+24: killed by SIGXCPU ("),
+            ("159", "128+31: killed by SIGSYS (a system call that is not allowed"),
+            ("162", "128+34: killed by SIGRTMIN ("),
+        ] {
+            let meaning = explain(code).unwrap().meaning;
+            assert!(meaning.starts_with(start), "{meaning}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    thread,
 };
 
 use serde::Serialize;
@@ -26,8 +28,8 @@ pub struct Facts {
     pub kernel: Option<String>,
     /// The architecture this program was built for.
     pub arch: &'static str,
-    /// How many processors the host has.
-    pub n_cpus: usize,
+    /// How many processors there are to use.
+    pub n_cpus: Option<usize>,
     /// What the processors call themselves.
     pub cpu_model: Option<String>,
     /// Load averages of 1, 5 and 15 minutes.
@@ -88,7 +90,7 @@ pub fn read(root: &Path) -> Facts {
             .map(|name| name.trim_matches('"').to_owned()),
         kernel: line("proc/sys/kernel/osrelease"),
         arch: std::env::consts::ARCH,
-        n_cpus: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
+        n_cpus: n_cpus(root, &cpuinfo),
         cpu_model: value_of(&cpuinfo, ':', "model name"),
         load: parse_load(&text("proc/loadavg")),
         uptime_seconds: text("proc/uptime").split('.').next().and_then(|n| n.parse().ok()),
@@ -96,6 +98,15 @@ pub fn read(root: &Path) -> Facts {
         cgroup: read_limits(root, &text("proc/self/cgroup")),
         disks: disks(root, &text("proc/self/mounts")),
     }
+}
+
+/// Counts the processors; of the running host those that this process may use, as `nproc` does.
+fn n_cpus(root: &Path, cpuinfo: &str) -> Option<usize> {
+    if root == Path::new("/") {
+        return thread::available_parallelism().ok().map(NonZeroUsize::get);
+    }
+    let listed = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    (listed > 0).then_some(listed)
 }
 
 /// Returns the lines of the notes about modules, with our version in place of Python's.
@@ -221,7 +232,7 @@ mod tests {
 
         assert_eq!(facts.host.as_deref(), Some("web-01"));
         assert_eq!(facts.os.as_deref(), Some("Debian 12"));
-        assert_eq!(facts.n_cpus, 2);
+        assert_eq!(facts.n_cpus, Some(2));
         assert_eq!(facts.cpu_model.as_deref(), Some("Fast One"));
         assert_eq!(facts.memory.total_bytes, Some(2 << 20));
         assert_eq!(facts.load, Some([0.5, 0.25, 0.1]));
@@ -252,6 +263,7 @@ mod tests {
         let facts = read(dir.path());
 
         assert_eq!(facts.host, None);
+        assert_eq!(facts.n_cpus, None);
         assert_eq!(facts.memory, Memory::default());
         assert!(facts.disks.is_empty());
     }

@@ -101,6 +101,11 @@ impl Target {
         if text.contains(char::is_control) {
             return Err(not("a target: it holds control characters"));
         }
+        // The scheme of a URL is read in any case.
+        let lowered = text
+            .split_once("://")
+            .map(|(scheme, rest)| format!("{}://{rest}", scheme.to_lowercase()));
+        let text = lowered.as_deref().unwrap_or(text);
         if let Some(address) = text.strip_prefix("tcp://") {
             return net::parse_tcp(address)
                 .ok_or_else(|| not("an address such as tcp://host:5432"));
@@ -118,6 +123,8 @@ impl Target {
                 .ok_or_else(|| not("a program such as proc:nginx"));
         }
         if let Some(path) = text.strip_prefix("file:") {
+            // `file:///run/x` is the URL of `/run/x`.
+            let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
             let fits = !path.is_empty() && !path.starts_with("//");
             return fits
                 .then(|| Self::File(path.into()))
@@ -125,6 +132,11 @@ impl Target {
         }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(LessonError::unknown("kind of target", &format!("{scheme}://"), &SCHEMES));
+        }
+        if text.contains(':') && !unit::has_type(text) {
+            return Err(not(
+                "the name of a systemd unit; other targets are tcp://HOST:PORT, http://…, https://…, proc:NAME and file:PATH",
+            ));
         }
         if !unit::is_name(text) {
             return Err(not("the name of a service such as nginx"));

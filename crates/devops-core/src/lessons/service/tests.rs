@@ -62,8 +62,19 @@ fn reads_every_kind_of_target() {
         ("https://host/health", Target::Http("https://host/health".into())),
         ("proc:nginx", Target::Process("nginx".into())),
         ("file:/run/x y", Target::File("/run/x y".into())),
+        ("file:///run/x", Target::File("/run/x".into())),
+        ("HTTPS://host/Health", Target::Http("https://host/Health".into())),
+        ("sshd@1-10.0.0.1:22.service", Target::Unit("sshd@1-10.0.0.1:22.service".into())),
     ] {
         assert_eq!(Target::parse(text).unwrap(), target, "{text}");
+    }
+}
+
+#[test]
+fn an_address_without_a_scheme_is_no_unit() {
+    for text in ["localhost:5432", "127.0.0.1:80", "db:postgres", "dns:localhost", "tcp:db:80"] {
+        let wanted = "is not the name of a systemd unit; other targets are tcp://HOST:PORT";
+        assert!(refused(text).starts_with(&format!("'{text}' {wanted}")), "{text}");
     }
 }
 

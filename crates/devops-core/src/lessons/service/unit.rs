@@ -6,6 +6,20 @@ use crate::{
     process::{self, CommandSpec, ProcessError},
 };
 
+/// The types of units, systemd(1).
+const TYPES: [&str; 11] = [
+    "automount",
+    "device",
+    "mount",
+    "path",
+    "scope",
+    "service",
+    "slice",
+    "socket",
+    "swap",
+    "target",
+    "timer",
+];
 /// How much systemctl may say.
 const LIMIT: usize = 64 << 10;
 
@@ -16,6 +30,11 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.bytes().all(known)
         && !text.starts_with(['-', '.'])
         && !text.contains("..")
+}
+
+/// Returns whether a name ends with a type of unit: only such names have colons in practice.
+pub(super) fn has_type(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| TYPES.contains(&ending))
 }
 
 pub(super) fn check(name: &str, options: &CheckOptions, cancel: &Cancel) -> Seen {
