@@ -437,6 +437,60 @@ fn a_broken_contract_of_variables_is_10_and_shows_no_secret() {
 }
 
 #[test]
+fn a_question_takes_one_line_and_leaves_the_rest_to_the_script() {
+    let env = TestEnv::new();
+    let tool = env.tool(TOOL).get_program().to_str().unwrap().to_owned();
+    let script =
+        format!("{tool} ask 'A: '\nthe answer\n{tool} ask 'B: '\nanother\necho still here\n");
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(script.as_bytes()).unwrap();
+    drop(writer);
+
+    // Other shells read ahead themselves.
+    let run = finish(env.program("bash").stdin(reader));
+
+    assert_eq!(run.expect_code(0).stdout, "the answer\nanother\nstill here\n");
+}
+
+#[test]
+fn a_line_that_is_no_answer_is_wrong_input() {
+    let env = TestEnv::new();
+    let endless = "head -c 400000000 /dev/zero | tr '\\0' x | ";
+    for (input, message) in [("printf '\\377\\n' | ", "not UTF-8"), (endless, "longer than 1 MiB")]
+    {
+        let tool = env.tool(TOOL).get_program().to_str().unwrap().to_owned();
+        let script = format!("ulimit -v 400000; {input}{tool} ask 'A: '");
+
+        let run = finish(env.program("sh").args(["-c", &script]));
+
+        assert!(run.expect_code(2).stderr.contains(message), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_command_without_dashes_is_told_where_it_stands() {
+    let run = run(&["run", "--timeout", "1", "echo", "hi"]);
+
+    let said = "the command to run stands after `--`: `-- echo`";
+    assert!(run.expect_code(2).stderr.contains(said), "{}", run.stderr);
+}
+
+#[test]
+fn a_hint_fits_the_cause() {
+    let env = TestEnv::new();
+    env.run(TOOL, ["providers", "append", "aws"]).expect_code(0);
+    for (args, hint) in [
+        (&["providers", "remove", "gcp"][..], "hint: `list` shows what is there\n"),
+        (&["providers", "list", "--file", "none.txt"], "hint: `append` makes the file; "),
+        (&["providers", "append", "aws", "--file", "no/list"], "hint: make its folder first; "),
+    ] {
+        let run = env.run(TOOL, args);
+
+        assert!(run.expect_code(5).stderr.contains(hint), "{args:?}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn an_answer_goes_to_stdout_and_the_question_to_stderr() {
     let typed = run_with_input(&["ask", "Name? "], "Ada\n");
     let default = run_with_input(&["ask", "Name? ", "--default", "Bob"], "\n");

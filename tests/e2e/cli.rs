@@ -9,7 +9,7 @@ use std::{
 
 use devops_e2e::{TestEnv, finish};
 
-const TOOLS: [&str; 5] =
+pub(crate) const TOOLS: [&str; 5] =
     ["devops-backup", "devops-basics", "devops-monitor", "devops-s3push", "devops-tf"];
 
 #[test]
@@ -28,7 +28,7 @@ fn every_help_has_examples_and_exit_codes_and_fits_the_screen() {
 }
 
 /// Returns the commands that the help of a command names.
-fn commands_in(help: &str) -> Vec<String> {
+pub(crate) fn commands_in(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = lines.take_while(|line| !line.is_empty());
     let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));

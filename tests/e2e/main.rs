@@ -42,6 +42,7 @@ mod s3push_words;
 mod secrets;
 #[cfg(feature = "servers")]
 mod servers;
+mod shells;
 mod shown_secrets;
 mod stopping;
 mod swaps;

@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 /// The Debian package of each program that has one.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("7z", "p7zip-full"),
     ("age", "age"),
     ("age-keygen", "age"),
@@ -19,6 +19,7 @@ const PACKAGES: [(&str, &str); 18] = [
     ("busybox", "busybox"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
+    ("fish", "fish"),
     ("git", "git"),
     ("go", "golang-go"),
     ("mkfs.ext4", "e2fsprogs"),
@@ -30,6 +31,7 @@ const PACKAGES: [(&str, &str); 18] = [
     ("python3", "python3"),
     ("restic", "restic"),
     ("systemd-analyze", "systemd"),
+    ("zsh", "zsh"),
 ];
 
 /// Returns the path of an outside program, installing it with apt as root on Debian.

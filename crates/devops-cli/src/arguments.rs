@@ -16,11 +16,12 @@ use crate::{
     tool::Tool,
 };
 
+mod color;
 mod decorate;
 mod examples;
 mod wording;
 
-pub(crate) use self::wording::summary;
+pub(crate) use self::{color::is_wanted, wording::summary};
 
 /// What the flags that every tool has were set to.
 #[derive(Clone, Debug)]
@@ -32,8 +33,6 @@ pub(crate) struct Settings {
     pub no_progress: bool,
     pub color: ColorPolicy,
     pub log_format: LogFormat,
-    /// `NO_COLOR` is set.
-    pub no_color: bool,
     /// `CI` is set: some systems give a terminal, but nobody watches it.
     pub ci: bool,
     pub profiles: Vec<ProfileTable>,
@@ -67,12 +66,14 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json_on_line = json_on_line(&arguments);
     let as_json = json_on_line.unwrap_or_else(|| json_in_environment(tool));
+    report::color_labels(color::of_stderr(color::given(tool, &arguments, &layers::of_process)));
     match resolve(tool, C::command(), &arguments, &layers::of_process) {
         Ok(Resolved::Matches(mut matches, found)) => {
             let mut settings = settings(&matches);
             settings.profiles = found.profiles;
             settings.warnings = found.warnings;
             settings.json = json_on_line.unwrap_or(settings.json);
+            report::color_labels(color::of_stderr(settings.color));
             match C::from_arg_matches_mut(&mut matches) {
                 Ok(cli) => Parsed::Run(cli, settings),
                 Err(error) => Parsed::Finished(show_clap(&error, as_json)),
@@ -80,7 +81,8 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
         }
         Ok(Resolved::Printed) => Parsed::Finished(0),
         Err(Refusal::Clap(error)) => {
-            Parsed::Finished(show_clap(&wording::with_synonym(error, tool.synonyms), as_json))
+            let error = wording::with_dashes(wording::with_synonym(error, tool.synonyms));
+            Parsed::Finished(show_clap(&error, as_json))
         }
         Err(Refusal::Failure(failure)) => Parsed::Finished(report::early(&failure, as_json)),
     }
@@ -122,7 +124,8 @@ fn resolve(
     arguments: &[OsString],
     environment: Lookup<'_>,
 ) -> Result<Resolved, Refusal> {
-    let command = decorate::decorate(command, tool);
+    let command =
+        decorate::decorate(command, tool).color(color::of_clap(tool, arguments, environment));
     let given = match layers::relaxed(command.clone()).try_get_matches_from(arguments) {
         Ok(given) => given,
         // The strict command words it better, and shows the right usage line.
@@ -202,8 +205,17 @@ fn named(tool: &Tool, given: &ArgMatches, environment: Lookup<'_>) -> Result<Nam
 fn completions(tool: &Tool, mut command: Command, shell: Shell) -> Result<Resolved, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, tool.name, &mut script);
+    if shell == Shell::Bash {
+        script = repaired(&String::from_utf8_lossy(&script), tool.name).into_bytes();
+    }
     session::print_text(&script)?;
     Ok(Resolved::Printed)
+}
+
+/// Makes the two names of a command one: where a name has a hyphen, `clap_complete` sets its state by one name
+/// and looks for it by another (<https://github.com/clap-rs/clap/issues/6421>).
+fn repaired(script: &str, name: &str) -> String {
+    script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
 
 fn settings(matches: &ArgMatches) -> Settings {
@@ -217,7 +229,6 @@ fn settings(matches: &ArgMatches) -> Settings {
         no_progress: flag("no-progress"),
         color: *matches.get_one("color").expect("color has a default"),
         log_format: *matches.get_one("log-format").expect("log-format has a default"),
-        no_color: is_set("NO_COLOR"),
         ci: is_set("CI"),
         profiles: Vec::new(),
         warnings: Vec::new(),

@@ -14,6 +14,7 @@ mod folders;
 pub mod json;
 mod keep;
 mod layers;
+mod line;
 mod logging;
 mod memory;
 mod owners;

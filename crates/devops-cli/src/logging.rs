@@ -21,7 +21,7 @@ use tracing_subscriber::{
 
 use crate::{
     arguments::{LogFormat, Settings},
-    progress,
+    progress, report,
 };
 
 /// Starts logging; a bad `DEVOPS_LOG` falls back to the level of the flags, since logs must never stop the work.
@@ -91,7 +91,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        write!(writer, "{}: ", label(event))?;
+        write!(writer, "{} ", report::label(label(event)))?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }

@@ -12,6 +12,28 @@ use serde_json::json;
 
 use crate::{arguments::Settings, exit, failure::Failure, progress, text::escaped, tool::Tool};
 
+/// The labels of messages are colored.
+static IS_COLORED: AtomicBool = AtomicBool::new(false);
+
+/// Colors the labels of messages from now on, or does not.
+pub(crate) fn color_labels(is_wanted: bool) {
+    IS_COLORED.store(is_wanted, Ordering::Relaxed);
+}
+
+/// Returns a label as it is shown on stderr, in the colors that clap gives to those of its own messages.
+pub(crate) fn label(name: &str) -> String {
+    let style = match name {
+        "error" => "1;31",
+        "warning" => "1;33",
+        "hint" => "32",
+        _ => return format!("{name}:"),
+    };
+    match IS_COLORED.load(Ordering::Relaxed) {
+        true => format!("\x1b[{style}m{name}:\x1b[0m"),
+        false => format!("{name}:"),
+    }
+}
+
 /// Prints a fatal error: three kinds of lines for people, one object for programs.
 pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
     stderr_line(&text(failure, code, as_json));
@@ -34,11 +56,11 @@ pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
     }
     let mut text = String::new();
     for (index, message) in chain.iter().enumerate() {
-        let label = if index == 0 { "error" } else { "  caused by" };
-        text.push_str(&[label, ": ", &harmless(message), "\n"].concat());
+        let name = if index == 0 { "error" } else { "  caused by" };
+        text.push_str(&[&label(name), " ", &harmless(message), "\n"].concat());
     }
     if let Some(hint) = &failure.hint {
-        text.push_str(&["hint: ", hint, "\n"].concat());
+        text.push_str(&[&label("hint"), " ", hint, "\n"].concat());
     }
     text.truncate(text.trim_end().len());
     text
@@ -62,7 +84,7 @@ pub(crate) fn early_warnings(warnings: &[String], as_json: bool) {
         stderr_line(&if as_json {
             json!({"type": "warning", "message": warning}).to_string()
         } else {
-            format!("warning: {}", escaped(warning))
+            format!("{} {}", label("warning"), escaped(warning))
         });
     }
 }

@@ -6,8 +6,7 @@ use std::{
     io::{self, BufWriter, IsTerminal, Stdout, Write},
     os::fd::AsFd,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError, mpsc},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use devops_core::{
@@ -15,23 +14,19 @@ use devops_core::{
     clock::SystemClock,
     fs::{At, Input, PathError},
     kind::Kind,
-    limits,
     secret::Secret,
 };
 use serde::Serialize;
 use time::UtcOffset;
 
 use crate::{
-    arguments::{ColorPolicy, Settings},
+    arguments::{Settings, is_wanted},
     failure::Failure,
-    owners,
+    line, owners,
     profile::ProfileTable,
     progress::{self, Progress, ProgressPolicy},
     report, text,
 };
-
-/// How often a question looks whether a signal has come.
-const ANSWER_POLL: Duration = Duration::from_millis(50);
 
 /// One run of a tool.
 pub struct Session {
@@ -180,29 +175,18 @@ impl Session {
 
     /// Asks on stderr and returns one line of stdin without its end, or nothing at the end of input.
     ///
-    /// Fails when a signal comes instead of an answer.
+    /// What follows the line is left for whoever reads stdin next. Fails when a signal comes instead of an answer.
     pub fn ask(&self, prompt: &str) -> Result<Option<String>, Failure> {
         progress::beside_bars(|| {
             let mut stderr = io::stderr().lock();
             let _shown = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
         });
-        let (sender, receiver) = mpsc::channel();
-        // A thread, since a signal does not end a read that has begun.
-        limits::spawn("stdin", move || sender.send(read_line())).at("standard input", "read")?;
-        loop {
-            match receiver.recv_timeout(ANSWER_POLL) {
-                Ok(line) => {
-                    if !matches!(line, Ok(Some(_))) || !self.stdin_is_terminal() {
-                        // Nobody typed a line break: what comes next would stand behind the question.
-                        report::stderr_line("");
-                    }
-                    return line.map_err(|error| {
-                        Failure::new(Kind::Failed, format!("cannot read stdin: {error}"))
-                    });
-                }
-                Err(_) => self.cancel.check().inspect_err(|_| report::stderr_line(""))?,
-            }
+        let answer = line::read(&self.cancel);
+        if !matches!(answer, Ok(Some(_))) || !self.stdin_is_terminal() {
+            // No line break was typed: what comes next would stand behind the question.
+            report::stderr_line("");
         }
+        answer
     }
 
     /// Returns whether a person can answer.
@@ -225,11 +209,7 @@ impl Session {
 
     /// Returns whether results may be colored.
     pub fn color(&self) -> bool {
-        match self.settings.color {
-            ColorPolicy::Always => true,
-            ColorPolicy::Never => false,
-            ColorPolicy::Auto => self.stdout_is_terminal() && !self.settings.no_color,
-        }
+        is_wanted(self.settings.color, self.stdout_is_terminal())
     }
 
     /// Writes what is buffered, for output that has to be seen as it comes.
@@ -270,18 +250,4 @@ pub(crate) fn print_text(text: &[u8]) -> Result<(), Failure> {
 
 pub(crate) fn stdout_failure(error: &io::Error) -> Failure {
     Failure::new(Kind::Failed, format!("cannot write to stdout: {error}"))
-}
-
-fn read_line() -> io::Result<Option<String>> {
-    let mut line = String::new();
-    if io::stdin().read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.ends_with('\n') {
-        line.pop();
-    }
-    if line.ends_with('\r') {
-        line.pop();
-    }
-    Ok(Some(line))
 }

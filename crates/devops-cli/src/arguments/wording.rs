@@ -34,6 +34,20 @@ pub(super) fn with_synonym(mut error: clap::Error, synonyms: &[(&str, &str)]) ->
     error
 }
 
+/// Says where a command to run stands, where one was given in front of the `--`.
+pub(super) fn with_dashes(mut error: clap::Error) -> clap::Error {
+    let takes_command = error.get(ContextKind::Usage).map(ToString::to_string);
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
+        && !word.starts_with('-')
+        && takes_command.is_some_and(|usage| usage.contains("-- "))
+    {
+        let tip = format!("the command to run stands after `--`: `-- {}`", escaped(word));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
 /// Returns what clap takes for what was meant, if anything.
 pub(super) fn suggestion(error: &clap::Error) -> Option<String> {
     let text = error.to_string();
@@ -78,6 +92,21 @@ mod tests {
         let error = with_synonym(refused("backup"), &synonyms);
         assert_eq!(suggestion(&error).as_deref(), Some("a similar subcommand exists: 'create'"));
         assert_eq!(suggestion(&with_synonym(refused("zip"), &synonyms)), None);
+    }
+
+    #[test]
+    fn a_command_without_dashes_is_told_where_it_stands() {
+        let command = || {
+            let words = Arg::new("CMD").last(true).num_args(0..);
+            Command::new("try").arg(words).arg(Arg::new("level").long("level"))
+        };
+        let tip = |word: &str| {
+            let error = command().try_get_matches_from(["try", word]).unwrap_err();
+            suggestion(&with_dashes(error))
+        };
+
+        assert_eq!(tip("ls").as_deref(), Some("the command to run stands after `--`: `-- ls`"));
+        assert_eq!(tip("--levl").as_deref(), Some("a similar argument exists: '--level'"));
     }
 
     #[test]
