@@ -54,6 +54,9 @@ pub struct ConnectOptions {
     pub profile: Option<String>,
     /// Puts the bucket into the path instead of the host name.
     pub path_style: bool,
+    /// Puts the bucket into the host name, also where the store is not known to want it there.
+    #[serde(default)]
+    pub host_style: bool,
     /// A file of certificates to trust instead of the host's (PEM).
     #[serde(with = "escaped::optional")]
     pub ca_bundle: Option<PathBuf>,
@@ -145,15 +148,18 @@ pub fn connect<'a>(
         {
             return Err(ConnectError::Endpoint(endpoint.clone()));
         }
-        let path_style = options.path_style
-            || endpoint.as_deref().is_some_and(is_local)
-            || Quirks::of_endpoint(endpoint.as_deref()).path_style;
+        let wants_host_style =
+            options.host_style || Quirks::of_endpoint(endpoint.as_deref()).host_style;
+        let path_style = options.path_style || !wants_host_style;
         check(options, endpoint.as_deref(), path_style)?;
         let observer = Observer::default();
         let mut builder = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(path_style)
             .accelerate(options.addresses.accelerate)
             .interceptor(observer.clone());
+        if let Some(endpoint) = &endpoint {
+            builder = builder.endpoint_url(with_slash(endpoint));
+        }
         if let Some(headers) = ExtraHeaders::of(&options.headers) {
             builder = builder.interceptor(headers);
         }
@@ -167,6 +173,7 @@ pub fn connect<'a>(
             endpoint_url: endpoint,
             region,
             path_style,
+            host_style: !path_style,
             ca_bundle,
             ..options.clone()
         };
@@ -277,10 +284,12 @@ fn region(options: &ConnectOptions) -> RegionProviderChain {
         .or_else(Region::new(USUAL_REGION))
 }
 
-/// Returns the endpoint for S3: the flag's, or what the environment or the profile says of it.
+/// Returns the endpoint for S3 as the SDK finds it: the flag's, or what the environment or the profile says,
+/// first of S3 and then of every service.
 fn endpoint(config: &SdkConfig) -> Option<String> {
-    if let Some(endpoint) = config.endpoint_url() {
-        return Some(endpoint.to_owned());
+    let for_all = || config.endpoint_url().map(str::to_owned);
+    if config.get_origin("endpoint_url").is_client_config() {
+        return for_all();
     }
     let key = ServiceConfigKey::builder()
         .service_id("S3")
@@ -288,7 +297,7 @@ fn endpoint(config: &SdkConfig) -> Option<String> {
         .profile("endpoint_url")
         .build()
         .ok()?;
-    config.service_config()?.load_config(key)
+    config.service_config().and_then(|of_services| of_services.load_config(key)).or_else(for_all)
 }
 
 /// Returns whether others could read what goes to this address.
@@ -303,11 +312,11 @@ pub(crate) fn is_in_clear(endpoint: &str) -> bool {
     host != "localhost" && !is_loopback
 }
 
-/// Returns whether the host is this machine's, where no bucket has a name of its own.
-fn is_local(endpoint: &str) -> bool {
-    let authority = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let authority = authority.split('/').next().unwrap_or_default();
-    authority == "localhost" || authority.starts_with("localhost:")
+/// Ends an endpoint that has a path with a slash: without it the SDK makes the bucket a part of its last name.
+fn with_slash(endpoint: &str) -> String {
+    let authority = endpoint.find("://").map_or(0, |at| at + 3);
+    let has_path = endpoint[authority..].contains('/') && !endpoint.contains(['?', '#']);
+    if has_path && !endpoint.ends_with('/') { format!("{endpoint}/") } else { endpoint.to_owned() }
 }
 
 fn read_certificates(path: PathBuf) -> Result<Vec<u8>, ConnectError> {
@@ -361,9 +370,14 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_hosts_that_have_no_names_for_buckets() {
-        assert!(is_local("http://localhost:9000"));
-        assert!(is_local("https://localhost/"));
-        assert!(!is_local("https://localhost.example.com"));
+    fn an_endpoint_with_a_path_ends_with_a_slash() {
+        for (given, asked) in [
+            ("https://s3.example.com", "https://s3.example.com"),
+            ("https://s3.example.com/", "https://s3.example.com/"),
+            ("https://p.example.com/storage/v1/s3", "https://p.example.com/storage/v1/s3/"),
+            ("http://[::1]:9000/a/", "http://[::1]:9000/a/"),
+        ] {
+            assert_eq!(with_slash(given), asked);
+        }
     }
 }

@@ -27,8 +27,8 @@ pub struct Quirks {
     server: Option<&'static str>,
     /// Which parts it takes.
     pub limits: Limits,
-    /// Whether the bucket stands in the path rather than in the host's name.
-    pub path_style: bool,
+    /// Whether the bucket must stand in the host's name; every other store takes it in the path.
+    pub host_style: bool,
     /// Whether an `ETag` is the MD5 of the content, or of the MD5s of the parts.
     pub etag_is_md5: Support,
     /// Whether it takes checksum headers; `Content-MD5` is what every store takes.
@@ -49,7 +49,7 @@ const PLAIN: Quirks = Quirks {
     hosts: &[],
     server: None,
     limits: Limits::S3,
-    path_style: false,
+    host_style: false,
     etag_is_md5: Support::Unknown,
     checksums: Support::Unknown,
     conditions: Support::Unknown,
@@ -61,6 +61,7 @@ static AWS: Quirks = Quirks {
     name: "AWS S3",
     hosts: &["amazonaws.com", "amazonaws.com.cn"],
     server: Some("AmazonS3"),
+    host_style: true,
     // With SSE-KMS and SSE-C it is not.
     etag_is_md5: Support::Yes,
     checksums: Support::Yes,
@@ -75,7 +76,6 @@ static OTHERS: &[Quirks] = &[
         name: "Cloudflare R2",
         hosts: &["r2.cloudflarestorage.com"],
         limits: Limits { equal: true, ..Limits::S3 },
-        path_style: true,
         source: "rclone provider/Cloudflare.yaml; R2 docs: all parts but the last are equal",
         ..PLAIN
     },
@@ -113,25 +113,17 @@ static OTHERS: &[Quirks] = &[
     Quirks {
         name: "Ceph",
         server: Some("Ceph Object Gateway"),
-        path_style: true,
         source: "rclone provider/Ceph.yaml",
         ..PLAIN
     },
     Quirks {
         name: "SeaweedFS",
         server: Some("SeaweedFS"),
-        path_style: true,
         etag_is_md5: Support::No,
         source: "rclone provider/SeaweedFS.yaml; seaweedfs#6847: signatures stored inside objects",
         ..PLAIN
     },
-    Quirks {
-        name: "MinIO",
-        server: Some("MinIO"),
-        path_style: true,
-        source: "rclone provider/Minio.yaml",
-        ..PLAIN
-    },
+    Quirks { name: "MinIO", server: Some("MinIO"), source: "rclone provider/Minio.yaml", ..PLAIN },
     Quirks {
         name: "Wasabi",
         hosts: &["wasabisys.com"],
@@ -149,16 +141,18 @@ static OTHERS: &[Quirks] = &[
         name: "Alibaba OSS",
         hosts: &["aliyuncs.com"],
         server: Some("AliyunOSS"),
+        host_style: true,
         etag_is_md5: Support::No,
-        source: "rclone provider/Alibaba.yaml: use_multipart_etag false",
+        source: "rclone provider/Alibaba.yaml: use_multipart_etag false; OSS: SecondLevelDomainForbidden",
         ..PLAIN
     },
     Quirks {
         name: "Tencent COS",
         hosts: &["myqcloud.com"],
         server: Some("tencent-cos"),
+        host_style: true,
         etag_is_md5: Support::No,
-        source: "rclone provider/TencentCOS.yaml: use_multipart_etag false",
+        source: "rclone provider/TencentCOS.yaml: use_multipart_etag false; COS: PathStyleDomainForbidden",
         ..PLAIN
     },
 ];
@@ -225,6 +219,30 @@ mod tests {
             ["https://notscw.cloud", "https://scw.cloud.example.com", "http://[::1]:9000"]
         {
             assert!(Quirks::of_endpoint(Some(endpoint)).is_unknown(), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn only_a_known_provider_wants_the_bucket_in_the_hosts_name() {
+        let host_style = |endpoint| Quirks::of_endpoint(endpoint).host_style;
+
+        for endpoint in [
+            None,
+            Some("https://s3.eu-west-1.amazonaws.com"),
+            Some("https://s3.cn-north-1.amazonaws.com.cn/"),
+            Some("https://oss-eu-central-1.aliyuncs.com"),
+            Some("https://cos.eu-frankfurt.myqcloud.com"),
+        ] {
+            assert!(host_style(endpoint), "{endpoint:?}");
+        }
+        for endpoint in [
+            "http://minio:9000",
+            "http://localhost:9000",
+            "https://s3.example.com",
+            "https://fra1.digitaloceanspaces.com",
+            "https://amazonaws.com.example.com",
+        ] {
+            assert!(!host_style(Some(endpoint)), "{endpoint}");
         }
     }
 

@@ -35,9 +35,12 @@ pub(crate) struct Connection {
     /// Use this profile of the AWS configuration files
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Put the bucket into the path instead of the host name
+    /// Put the bucket into the path; so it is for every store that is not known to want it in the host name
     #[arg(long)]
     pub(crate) path_style: bool,
+    /// Put the bucket into the host name, as AWS, Alibaba and Tencent want it
+    #[arg(long, conflicts_with = "path_style")]
+    pub(crate) host_style: bool,
     /// Trust the certificates in this file instead of the host's
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_bundle: Option<PathBuf>,

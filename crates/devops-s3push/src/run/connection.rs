@@ -54,7 +54,8 @@ impl Connected {
             endpoint_url: earlier.endpoint_url.clone(),
             region: flags.region.or_else(|| earlier.region.clone()),
             profile: flags.profile.or_else(|| earlier.profile.clone()),
-            path_style: flags.path_style || earlier.path_style,
+            path_style: flags.path_style || earlier.path_style && !flags.host_style,
+            host_style: flags.host_style || earlier.host_style && !flags.path_style,
             ca_bundle: flags.ca_bundle.or_else(|| earlier.ca_bundle.clone()),
             anonymous: flags.anonymous || earlier.anonymous,
             addresses: Addresses {
@@ -80,6 +81,7 @@ impl Connected {
             region: connection.region.clone(),
             profile: connection.profile.clone(),
             path_style: connection.path_style,
+            host_style: connection.host_style,
             ca_bundle: connection.ca_bundle.clone(),
             anonymous: connection.no_sign_request,
             addresses: Addresses {

@@ -88,7 +88,7 @@ fn hint(error: &S3Error) -> Option<String> {
 fn hint_for(failure: &CallFailure) -> Option<String> {
     let text = match &failure.trouble {
         Trouble::Unreachable => {
-            "check --endpoint-url, the network, and whether the store needs --path-style"
+            "check --endpoint-url, the network, and whether the store needs --host-style"
         }
         Trouble::HostLimit(limit) => limit.hint(),
         Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
