@@ -48,6 +48,7 @@ mod leg;
 mod link;
 mod list;
 mod multipart;
+mod object_pages;
 mod observe;
 mod pace;
 mod pages;

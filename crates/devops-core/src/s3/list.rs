@@ -1,18 +1,15 @@
 //! Lists objects.
 
-use aws_sdk_s3::{
-    operation::list_objects_v2::ListObjectsV2Output,
-    types::{CommonPrefix, EncodingType, Object},
-};
+use aws_sdk_s3::types::{CommonPrefix, Object};
 use futures_util::future::LocalBoxFuture;
-use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
 use super::{
     S3Error,
     failure::{CallFailure, Trouble},
     link::Link,
-    pages::Pages,
+    object_pages::{ObjectPages, Page},
+    pages::decoded,
     uri::S3Uri,
 };
 
@@ -58,8 +55,8 @@ pub fn list<'a>(
     Box::pin(async move {
         let mut pages = ObjectPages::new(prefix, None);
         while let Some(page) = pages.next(link).await? {
-            for object in page.contents() {
-                if !each(listed(prefix, object, is_encoded(&page))?) {
+            for object in &page.objects {
+                if !each(listed(prefix, object, page.is_encoded)?) {
                     return Ok(());
                 }
             }
@@ -101,12 +98,12 @@ pub fn list_level<'a>(
 fn level(
     prefix: &S3Uri,
     delimiter: &str,
-    page: &ListObjectsV2Output,
+    page: &Page,
 ) -> Result<Vec<LevelEntry>, S3Error> {
-    let encoded = is_encoded(page);
+    let encoded = page.is_encoded;
     let folder = |key: String| LevelEntry::Prefix(prefix.with_key(key));
     let mut entries = Vec::new();
-    for object in page.contents() {
+    for object in &page.objects {
         let object = listed(prefix, object, encoded)?;
         let key = &object.uri.key;
         let rest = key.get(prefix.key.len()..).unwrap_or_default();
@@ -115,53 +112,9 @@ fn level(
             None => LevelEntry::Object(object),
         });
     }
-    let prefixes = page.common_prefixes().iter().filter_map(CommonPrefix::prefix);
+    let prefixes = page.prefixes.iter().filter_map(CommonPrefix::prefix);
     entries.extend(prefixes.map(|key| folder(decoded(key, encoded))));
     Ok(entries)
-}
-
-/// The pages of a listing of objects.
-struct ObjectPages<'a> {
-    prefix: &'a S3Uri,
-    delimiter: Option<&'a str>,
-    /// The token of the next page; nothing after the last one.
-    next: Option<Option<String>>,
-    pages: Pages,
-}
-
-impl<'a> ObjectPages<'a> {
-    fn new(prefix: &'a S3Uri, delimiter: Option<&'a str>) -> Self {
-        Self { prefix, delimiter, next: Some(None), pages: Pages::default() }
-    }
-
-    async fn next(&mut self, link: Link<'_>) -> Result<Option<ListObjectsV2Output>, S3Error> {
-        let Some(token) = self.next.take() else { return Ok(None) };
-        let send = |client: aws_sdk_s3::Client| {
-            client
-                .list_objects_v2()
-                .bucket(&self.prefix.bucket)
-                .prefix(&self.prefix.key)
-                .set_delimiter(self.delimiter.map(str::to_owned))
-                // Keys may hold characters that XML cannot carry.
-                .encoding_type(EncodingType::Url)
-                .set_continuation_token(token.clone())
-                .send()
-        };
-        let (page, _) = link.call(link.short("ListObjectsV2"), send).await?;
-        if page.is_truncated() == Some(true) {
-            let next = page.next_continuation_token().map(str::to_owned);
-            let keys = page.contents().iter().map(Object::key);
-            let prefixes = page.common_prefixes().iter().map(CommonPrefix::prefix);
-            let content: Vec<_> = keys.chain(prefixes).collect();
-            let next = self.pages.next("ListObjectsV2", next, content);
-            self.next = Some(Some(next.map_err(CallFailure::from)?));
-        }
-        Ok(Some(page))
-    }
-}
-
-fn is_encoded(page: &ListObjectsV2Output) -> bool {
-    page.encoding_type() == Some(&EncodingType::Url)
 }
 
 fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> Result<ListedObject, S3Error> {
@@ -188,26 +141,6 @@ pub(crate) fn size_of(
     })
 }
 
-/// Undoes the encoding of a key, where the store did as it was asked.
-pub(crate) fn decoded(key: &str, encoded: bool) -> String {
-    if !encoded {
-        return key.to_owned();
-    }
-    // S3 writes a space as `+` in encoded listings.
-    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
-}
-
 pub(crate) fn time_of(time: &aws_sdk_s3::primitives::DateTime) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(time.as_nanos()).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decodes_keys_only_where_the_store_encoded_them() {
-        assert_eq!(decoded("a+b%2Bc%01", true), "a b+c\u{1}");
-        assert_eq!(decoded("a+b%2B", false), "a+b%2B");
-    }
 }

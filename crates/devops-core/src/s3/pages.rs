@@ -1,15 +1,18 @@
-//! The pages of a listing, which must lead to an end.
+//! The pages of a listing: they must lead to an end, and their keys may be encoded.
 
 use std::{
     collections::HashSet,
     hash::{BuildHasher, Hash, RandomState},
 };
 
+use aws_sdk_s3::types::EncodingType;
+use percent_encoding::percent_decode_str;
+
 use super::failure::{CallFailure, Trouble};
 
-/// The number of pages of a listing that may repeat an earlier one: some stores give empty ones
-/// between.
-const MOST_REPEATED: u32 = 10_000;
+/// The number of empty pages that may come one after the other: some stores look at so many keys at a time,
+/// of which none need be asked for.
+const MOST_EMPTY: u32 = 1_000;
 
 /// The pages of a listing lead to no end.
 #[derive(Debug)]
@@ -30,19 +33,19 @@ pub(super) struct Pages {
     hasher: RandomState,
     markers: HashSet<u64>,
     contents: HashSet<u64>,
-    n_repeated: u32,
+    n_empty: u32,
 }
 
 impl Pages {
-    /// Returns the marker of the next page; fails if it is missing, was there before, or leads to
-    /// the same pages again and again.
+    /// Returns the marker of the next page; fails if it is missing or was there before, or if the page brings
+    /// nothing new.
     ///
     /// Half a listing must not be taken for the whole.
     pub(super) fn next<M: Hash>(
         &mut self,
         operation: &'static str,
         marker: Option<M>,
-        content: impl Hash,
+        content: &[impl Hash],
     ) -> Result<M, NoEnd> {
         let failed = |message| Err(NoEnd { operation, message });
         let Some(marker) = marker else {
@@ -51,37 +54,83 @@ impl Pages {
         if !self.markers.insert(self.hasher.hash_one(&marker)) {
             return failed("a page that is not the last one leads back to an earlier one");
         }
-        if !self.contents.insert(self.hasher.hash_one(content)) {
-            self.n_repeated += 1;
+        self.n_empty = if content.is_empty() { self.n_empty + 1 } else { 0 };
+        if self.n_empty >= MOST_EMPTY {
+            return failed("one empty page comes after the other");
         }
-        if self.n_repeated >= MOST_REPEATED {
-            return failed("the same pages come again and again");
+        if !content.is_empty() && !self.contents.insert(self.hasher.hash_one(content)) {
+            return failed("the same page comes again");
         }
         Ok(marker)
     }
+}
+
+/// Returns whether the keys of a page are encoded, as the store says: SeaweedFS says it of uploads, and does not.
+pub(super) fn are_encoded<'a>(
+    said: Option<&EncodingType>,
+    mut keys: impl Iterator<Item = Option<&'a str>>,
+) -> bool {
+    let is_raw =
+        |key: &str| key.chars().any(|c| !c.is_ascii_graphic() || "<>\"{}|\\^`".contains(c));
+    said == Some(&EncodingType::Url) && !keys.any(|key| key.is_some_and(is_raw))
+}
+
+/// Undoes the encoding of a key, where the store did as it was asked.
+pub(super) fn decoded(key: &str, encoded: bool) -> String {
+    if !encoded {
+        return key.to_owned();
+    }
+    // S3 writes a space as `+` in encoded listings.
+    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ends(pages: impl Iterator<Item = (Option<u32>, u32)>) -> Option<usize> {
+    #[test]
+    fn a_page_with_what_an_encoding_would_change_is_not_encoded() {
+        let url = Some(&EncodingType::Url);
+        let are =
+            |said, keys: &[&'static str]| are_encoded(said, keys.iter().map(|key| Some(*key)));
+
+        assert!(are(url, &["a+b", "c%20d"]));
+        assert!(!are(None, &["a+b", "c%20d"]));
+        for raw in ["a b", "ü", "tab\t", "<", "back\\slash"] {
+            assert!(!are(url, &["a+b", raw]), "{raw}");
+        }
+    }
+
+    #[test]
+    fn decodes_keys_only_where_the_store_encoded_them() {
+        assert_eq!(decoded("a+b%2Bc%01", true), "a b+c\u{1}");
+        assert_eq!(decoded("a+b%2B", false), "a+b%2B");
+    }
+
+    fn ends(pages: impl Iterator<Item = (Option<u32>, Vec<u32>)>) -> Option<usize> {
         let mut known = Pages::default();
-        let mut pages = pages.take(1_000_000);
-        pages.position(|(marker, content)| known.next("ListObjectsV2", marker, content).is_err())
+        let mut pages = pages.take(100_000);
+        pages.position(|(marker, content)| known.next("ListObjectsV2", marker, &content).is_err())
     }
 
     #[test]
     fn a_page_that_leads_nowhere_or_back_ends_a_listing_at_once() {
-        assert_eq!(ends([(Some(1), 1), (None, 2)].into_iter()), Some(1));
-        assert_eq!(ends((0..).map(|n| (Some(7), n))), Some(1));
-        assert_eq!(ends((0..).map(|n| (Some(n % 2), n))), Some(2));
+        assert_eq!(ends([(Some(1), vec![1]), (None, vec![2])].into_iter()), Some(1));
+        assert_eq!(ends((0..).map(|n| (Some(7), vec![n]))), Some(1));
+        assert_eq!(ends((0..).map(|n| (Some(n % 2), vec![n]))), Some(2));
     }
 
     #[test]
-    fn pages_that_repeat_are_followed_for_a_while() {
-        assert_eq!(ends((0..).map(|n| (Some(n), 0))), Some(10_000));
-        assert_eq!(ends((0..).map(|n| (Some(n), n % 3))), Some(10_002));
-        assert_eq!(ends((0..).map(|n| (Some(n), n))), None);
+    fn a_page_that_comes_again_ends_a_listing_whatever_marker_it_has() {
+        assert_eq!(ends((0..).map(|n| (Some(n), vec![0]))), Some(1));
+        assert_eq!(ends((0..).map(|n| (Some(n), vec![n % 3, 7]))), Some(3));
+        assert_eq!(ends((0..).map(|n| (Some(n), vec![n]))), None);
+    }
+
+    #[test]
+    fn empty_pages_are_followed_for_a_while() {
+        assert_eq!(ends((0..).map(|n| (Some(n), Vec::new()))), Some(999));
+        let now_and_then = |n| if n % 999 == 0 { vec![n] } else { Vec::new() };
+        assert_eq!(ends((0..).map(|n| (Some(n), now_and_then(n)))), None);
     }
 }

@@ -47,7 +47,7 @@ impl Link<'_> {
             if next.is_none() || next == marker {
                 return Ok((end_of(&parts) == head.size).then_some(parts));
             }
-            marker = Some(pages.next("GetObjectAttributes", next, parts.len())?);
+            marker = Some(pages.next("GetObjectAttributes", next, &[parts.len()])?);
         }
     }
 

@@ -161,7 +161,7 @@ impl Link<'_> {
                 return Ok(parts);
             }
             let numbers: Vec<_> = page.parts().iter().map(SdkPart::part_number).collect();
-            marker = Some(pages.next("ListParts", next, numbers)?);
+            marker = Some(pages.next("ListParts", next, &numbers)?);
         }
     }
 

@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::{
     S3Error,
-    failure::CallFailure,
+    failure::{CallFailure, Trouble},
     link::Link,
-    list::{decoded, time_of},
-    pages::Pages,
+    list::time_of,
+    pages::{Pages, are_encoded, decoded},
     requests::Upload,
     uri::S3Uri,
 };
@@ -48,8 +48,14 @@ pub fn pending_uploads<'a>(
                     .set_upload_id_marker(markers.1.clone())
                     .send()
             };
-            let (page, _) = link.call(link.short("ListMultipartUploads"), send).await?;
-            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            let page = match link.call(link.short("ListMultipartUploads"), send).await {
+                Ok((page, _)) => page,
+                // So rclone says that there are none.
+                Err(failure) if failure.trouble == Trouble::NoUpload => break,
+                Err(failure) => return Err(failure.into()),
+            };
+            let keys = page.uploads().iter().map(MultipartUpload::key);
+            let encoded = are_encoded(page.encoding_type(), keys);
             uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
             if page.is_truncated() != Some(true) {
                 break;
@@ -57,7 +63,7 @@ pub fn pending_uploads<'a>(
             let next = page.next_key_marker().map(|key| Some(decoded(key, encoded)));
             let next = next.map(|key| (key, page.next_upload_id_marker().map(str::to_owned)));
             let ids: Vec<_> = page.uploads().iter().map(MultipartUpload::upload_id).collect();
-            markers = pages.next("ListMultipartUploads", next, ids).map_err(CallFailure::from)?;
+            markers = pages.next("ListMultipartUploads", next, &ids).map_err(CallFailure::from)?;
         }
         uploads.retain(|upload| upload.is_meant(prefix, before));
         Ok(uploads)

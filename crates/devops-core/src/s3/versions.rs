@@ -18,8 +18,8 @@ use super::{
     delete::{DeleteTarget, Md5Alone},
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
-    list::{decoded, size_of, time_of},
-    pages::Pages,
+    list::{size_of, time_of},
+    pages::{Pages, are_encoded, decoded},
     reads::{is_of_object, none_of_s3, size_of_object, unquoted},
     uri::S3Uri,
 };
@@ -96,7 +96,9 @@ pub fn list_versions<'a>(
                     .send()
             };
             let (page, _) = link.call(link.short("ListObjectVersions"), send).await?;
-            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            let keys = page.versions().iter().map(ObjectVersion::key);
+            let keys = keys.chain(page.delete_markers().iter().map(DeleteMarkerEntry::key));
+            let encoded = are_encoded(page.encoding_type(), keys);
             let start = versions.len();
             for version in page.versions() {
                 versions.push(of_version(prefix, version, encoded)?);
@@ -114,7 +116,8 @@ pub fn list_versions<'a>(
                 .iter()
                 .map(|listed| (&listed.target.uri.key, &listed.target.version_id))
                 .collect();
-            markers = pages.next("ListObjectVersions", next, content).map_err(CallFailure::from)?;
+            markers =
+                pages.next("ListObjectVersions", next, &content).map_err(CallFailure::from)?;
         }
     })
 }

@@ -164,7 +164,7 @@ impl Probe<'_> {
             if page.is_truncated() != Some(true) {
                 break;
             }
-            match pages.next("ListParts", next, listed.len()) {
+            match pages.next("ListParts", next, &[listed.len()]) {
                 Ok(next) => marker = Some(next),
                 Err(_) => break,
             }
