@@ -66,6 +66,7 @@ mod remove;
 mod requests;
 mod resume;
 mod retry;
+mod roots;
 mod settle;
 mod source;
 mod sources;

@@ -7,6 +7,7 @@ mod archived;
 mod body;
 mod conditions;
 mod copying;
+mod dialect;
 mod digest;
 mod excess;
 mod fault;
@@ -33,6 +34,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 pub use self::{
+    dialect::Dialect,
     fault::{FAULTS, Fault, FaultError, Rule, RuleError},
     store::StoredObject,
 };

@@ -32,6 +32,13 @@ impl Adjustments {
             Trouble::ChecksumRefused if matches!(task.protection, Protection::Checksum(_)) => {
                 store.give_up_checksums().then_some("checksum headers")
             }
+            // Of the headers that are not implemented, these are left.
+            Trouble::ConditionRefused
+                if task.condition == Condition::None
+                    && matches!(task.protection, Protection::Checksum(_)) =>
+            {
+                store.give_up_checksums().then_some("checksum headers")
+            }
             Trouble::ConditionRefused if task.condition != Condition::None => {
                 store.give_up_conditions().then_some("conditional writes")
             }

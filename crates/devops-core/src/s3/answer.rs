@@ -112,7 +112,7 @@ fn request_id(answer: &HttpResponse, service: Option<&ErrorMetadata>) -> Option<
 }
 
 /// Returns the text of the first `<name>` in an XML answer.
-fn element(xml: &str, name: &str) -> Option<String> {
+pub(super) fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once("</")?;
     Some(text.to_owned())

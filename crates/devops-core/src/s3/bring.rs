@@ -142,11 +142,10 @@ impl Task<'_> {
     /// Hashes bytes of a file, which are read again when they are sent unless it is small.
     pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
         let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
-        let plain_http = self.link.store.is_plain_http();
         if let Some(bytes) = file.small() {
-            return Ok(Payload::new(bytes.clone(), self.protection, plain_http));
+            return Ok(Payload::new(bytes.clone(), self.hashing()));
         }
-        let mut hasher = PayloadHasher::new(self.protection, plain_http);
+        let mut hasher = PayloadHasher::new(self.hashing());
         let hash = move || {
             file.read_through(part, &cancel, |piece| hasher.update(piece))?;
             Ok(hasher.finish(Content::of_file(file, part)))
@@ -157,7 +156,7 @@ impl Task<'_> {
     /// Hashes two parts of one size like [`Self::read`], which takes less time than one after the other.
     async fn read_both(&self, file: &OpenFile, parts: [Part; 2]) -> Result<[Payload; 2], S3Error> {
         let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
-        let mut hasher = PairHasher::new(self.protection, self.link.store.is_plain_http());
+        let mut hasher = PairHasher::new(self.hashing());
         let hash = move || {
             file.read_through_all(parts, &cancel, |pieces| hasher.update(pieces))?;
             Ok(hasher.finish(parts.map(|part| Content::of_file(file.clone(), part))))

@@ -6,7 +6,7 @@ use super::{
     event::Event,
     failure::{CallFailure, Trouble},
     proof::{Sent, StoredPart},
-    requests::{Answer, Upload},
+    requests::{Answer, Form, Upload},
     settle::{Settled, Write, confirm, find_ours, resolve},
     task::Task,
 };
@@ -46,7 +46,7 @@ impl Task<'_> {
         upload: &Upload,
         sent: &Sent,
     ) -> Result<Answer, CallFailure> {
-        let answer = self.link.complete(upload, sent, &self.condition).await;
+        let answer = self.complete_as_taken(upload, sent, &self.condition).await;
         let is_refused = |failure: &CallFailure| failure.trouble == Trouble::ConditionRefused;
         if self.condition == Condition::None || !answer.as_ref().is_err_and(is_refused) {
             return answer;
@@ -55,7 +55,27 @@ impl Task<'_> {
             (self.link.events)(Event::Weaker("conditional writes"));
         }
         self.check_condition().await?;
-        self.link.complete(upload, sent, &Condition::None).await
+        self.complete_as_taken(upload, sent, &Condition::None).await
+    }
+
+    /// Completes an upload; again in the plain form where the store does not take what says more.
+    async fn complete_as_taken(
+        &self,
+        upload: &Upload,
+        sent: &Sent,
+        condition: &Condition,
+    ) -> Result<Answer, CallFailure> {
+        let store = self.link.store;
+        if store.knows_checksums() {
+            let answer = self.link.complete(upload, sent, condition, Form::Checked).await;
+            if !answer.as_ref().is_err_and(|failure| says_too_much(failure, condition)) {
+                return answer;
+            }
+            if store.give_up_checksums() {
+                (self.link.events)(Event::Weaker("checksum headers"));
+            }
+        }
+        self.link.complete(upload, sent, condition, Form::Plain).await
     }
 
     /// Fails like a conditional completion would, unless the condition holds now.
@@ -70,6 +90,21 @@ impl Task<'_> {
         };
         let message = "the object is not what it was";
         Err(CallFailure::local("CompleteMultipartUpload", trouble, message))
+    }
+}
+
+/// Returns whether a completion failed because of what it said beside its parts, and surely was not carried out.
+fn says_too_much(failure: &CallFailure, condition: &Condition) -> bool {
+    if failure.is_after_lost_answer {
+        return false;
+    }
+    let code = failure.code.as_deref().unwrap_or_default();
+    let is_of_header = failure.message.to_ascii_lowercase().contains("header");
+    match failure.trouble {
+        Trouble::ChecksumRefused => true,
+        Trouble::ConditionRefused => *condition == Condition::None,
+        Trouble::Rejected => code == "MalformedXML" || is_of_header,
+        _ => false,
     }
 }
 

@@ -28,6 +28,7 @@ use super::{
     headers::{ExtraHeaders, RequestHeaders},
     observe::Observer,
     quirks::Quirks,
+    roots::Roots,
     stop::Stop,
     store::{Store, StoreOptions},
     tls::Dispatch,
@@ -156,7 +157,8 @@ pub fn connect<'a>(
         let mut builder = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(path_style)
             .accelerate(options.addresses.accelerate)
-            .interceptor(observer.clone());
+            .interceptor(observer.clone())
+            .interceptor(Roots);
         if let Some(endpoint) = &endpoint {
             builder = builder.endpoint_url(with_slash(endpoint));
         }

@@ -50,8 +50,17 @@ pub(crate) struct Call<'a> {
     pub(crate) content: Option<&'a Content>,
     /// Whether to try again what may get better.
     pub(crate) retry: bool,
+    /// Whether each request makes something new: one with an answer that cannot be read has done so.
+    pub(crate) makes_anew: bool,
     /// How a signal ends it.
     pub(crate) stop: StopPolicy,
+}
+
+impl Call<'_> {
+    fn may_be_repeated(&self, failure: &CallFailure) -> bool {
+        let has_made = self.makes_anew && failure.trouble == Trouble::Unreadable;
+        self.retry && !has_made && !self.content.is_some_and(Content::has_failed)
+    }
 }
 
 /// How a signal ends a request.
@@ -73,7 +82,8 @@ impl<'a> Link<'a> {
     pub(crate) fn short(&self, operation: &'static str) -> Call<'a> {
         let answer = self.store.patience().answer();
         let stop = StopPolicy::AtOnce;
-        Call { operation, answer, body: None, content: None, retry: true, stop }
+        let (retry, makes_anew) = (true, false);
+        Call { operation, answer, body: None, content: None, retry, makes_anew, stop }
     }
 
     /// Makes a request until it succeeds or there is no point in trying; returns the attempts too.
@@ -150,8 +160,9 @@ impl<'a> Link<'a> {
             let (elapsed, answered) = (begun.elapsed(), self.store.has_answered());
             let tried = Tried { attempt, elapsed, answered, asked: failure.retry_after };
             let pause = self.store.patience().pause(&failure.trouble, tried, chance());
-            let again = call.retry && !call.content.is_some_and(Content::has_failed);
-            let Some(pause) = pause.filter(|_| again) else { return Err(failure) };
+            let Some(pause) = pause.filter(|_| call.may_be_repeated(&failure)) else {
+                return Err(failure);
+            };
             self.retry_after(call, &failure, (attempt, pause)).await?;
         }
     }

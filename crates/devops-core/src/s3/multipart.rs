@@ -1,9 +1,12 @@
 //! One multipart upload: its beginning, its parts on their way, and its removal when anything goes wrong.
 
+use aws_sdk_s3::{config::http::HttpResponse, error::SdkError};
 use bytes::Bytes;
 
 use super::{
-    S3Error, blocking,
+    S3Error,
+    answer::element,
+    blocking,
     event::Event,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
@@ -19,8 +22,8 @@ const ABORTS: usize = 3;
 
 impl Task<'_> {
     pub(crate) async fn hash(&self, bytes: Bytes) -> Payload {
-        let (protection, plain_http) = (self.protection, self.link.store.is_plain_http());
-        blocking(move || Payload::new(bytes, protection, plain_http)).await
+        let hashing = self.hashing();
+        blocking(move || Payload::new(bytes, hashing)).await
     }
 
     /// Sends bytes as a part.
@@ -41,6 +44,7 @@ impl Task<'_> {
             let (expected, found) = (ours.checksum().to_string(), theirs.to_string());
             return Err(S3Error::Mismatch { uri: upload.uri.clone(), expected, found });
         }
+        self.link.store.note_confirmed(&part);
         (self.link.events)(Event::Part {
             uri: upload.uri.clone(),
             number,
@@ -80,6 +84,12 @@ impl Task<'_> {
             },
         }
     }
+}
+
+/// Returns the id of an upload in an answer that could not be read otherwise: that upload has to be removed.
+pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
+    element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
 }
 
 impl Link<'_> {

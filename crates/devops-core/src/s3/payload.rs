@@ -30,6 +30,16 @@ pub(crate) enum Protection {
     Nothing,
 }
 
+/// What the headers say of bytes, and what has to be hashed for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hashing {
+    pub(crate) protection: Protection,
+    /// Whether an MD5 goes with the checksum, because the store does not confirm that.
+    pub(crate) with_md5: bool,
+    /// Whether the signature has to cover the bytes, which TLS would protect.
+    pub(crate) plain_http: bool,
+}
+
 /// Bytes to send, with what the headers say of them.
 pub(crate) struct Payload {
     pub(crate) content: Content,
@@ -49,13 +59,13 @@ pub(crate) struct PayloadHasher {
 }
 
 impl PayloadHasher {
-    pub(crate) fn new(protection: Protection, plain_http: bool) -> Self {
+    pub(crate) fn new(hashing: Hashing) -> Self {
+        let Hashing { protection, with_md5, plain_http } = hashing;
         let sum = match protection {
             Protection::Checksum(algorithm) => Some(Hasher::new(algorithm)),
             Protection::Md5 | Protection::Nothing => None,
         };
-        let md5 = (protection == Protection::Md5).then(Md5::new);
-        // TLS protects the body already; without it the signature must cover the body.
+        let md5 = (protection == Protection::Md5 || with_md5 && sum.is_some()).then(Md5::new);
         let sha256 = plain_http.then(Sha256::new);
         Self { sum, md5, sha256 }
     }
@@ -90,10 +100,10 @@ pub(crate) struct PairHasher {
 }
 
 impl PairHasher {
-    pub(crate) fn new(protection: Protection, plain_http: bool) -> Self {
+    pub(crate) fn new(hashing: Hashing) -> Self {
         // What the signature covers is hashed for both at once.
-        let hasher = || PayloadHasher::new(protection, false);
-        Self { hashers: [hasher(), hasher()], sha256: plain_http.then(Sha256Pair::new) }
+        let hasher = || PayloadHasher::new(Hashing { plain_http: false, ..hashing });
+        Self { hashers: [hasher(), hasher()], sha256: hashing.plain_http.then(Sha256Pair::new) }
     }
 
     pub(crate) fn update(&mut self, pieces: [&[u8]; 2]) {
@@ -118,8 +128,8 @@ impl PairHasher {
 
 impl Payload {
     /// Hashes on the calling thread.
-    pub(crate) fn new(bytes: Bytes, protection: Protection, plain_http: bool) -> Self {
-        let mut hasher = PayloadHasher::new(protection, plain_http);
+    pub(crate) fn new(bytes: Bytes, hashing: Hashing) -> Self {
+        let mut hasher = PayloadHasher::new(hashing);
         bytes.chunks(PIECE).for_each(|piece| hasher.update(piece));
         hasher.finish(Content::Held(bytes))
     }

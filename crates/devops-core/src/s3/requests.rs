@@ -1,5 +1,7 @@
 //! The requests of S3 that write objects, each in the smallest form.
 
+use std::cell::Cell;
+
 use aws_sdk_s3::{
     Client,
     types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
@@ -12,6 +14,7 @@ use super::{
     condition::Condition,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
+    multipart::id_of_unread,
     payload::{Payload, Protection, signed},
     proof::{Sent, StoredPart},
     reads::{checksum_of, unquoted},
@@ -49,6 +52,15 @@ macro_rules! with_checksum {
             .set_checksum_crc32_c(value(Algorithm::Crc32c))
             .set_checksum_sha256(value(Algorithm::Sha256))
     }};
+}
+
+/// How much a completion says of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Their checksums and their size.
+    Checked,
+    /// No more than which parts there are, as before S3 knew those.
+    Plain,
 }
 
 /// A multipart upload that was begun.
@@ -116,15 +128,21 @@ impl Link<'_> {
             Protection::Checksum(algorithm) => Some(algorithm),
             Protection::Md5 | Protection::Nothing => None,
         };
-        let send = |client: Client| {
+        let unread = Cell::new(None);
+        let send = async |client: Client| {
             let request = client.create_multipart_upload().bucket(&uri.bucket).key(&uri.key);
-            with_attributes!(request, attributes, id)
+            let request = with_attributes!(request, attributes, id)
                 .set_checksum_algorithm(algorithm.map(checksum_algorithm))
-                .set_checksum_type(algorithm.map(checksum_type))
-                .send()
+                .set_checksum_type(algorithm.map(checksum_type));
+            request.send().await.inspect_err(|error| unread.set(id_of_unread(error)))
         };
-        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short("CreateMultipartUpload") };
-        let (output, _) = self.call(call, send).await?;
+        let stop = StopPolicy::AfterAMoment;
+        let call = Call { stop, makes_anew: true, ..self.short("CreateMultipartUpload") };
+        let begun = self.call(call, send).await;
+        if let Some(id) = unread.take() {
+            self.abort(&Upload { uri: uri.clone(), id }).await.ok();
+        }
+        let (output, _) = begun?;
         match output.upload_id() {
             Some(id) => Ok(Upload { uri: uri.clone(), id: id.to_owned() }),
             None => {
@@ -170,12 +188,15 @@ impl Link<'_> {
         upload: &Upload,
         sent: &Sent,
         condition: &Condition,
+        form: Form,
     ) -> Result<Answer, CallFailure> {
-        let parts = CompletedMultipartUpload::builder()
-            .set_parts(Some(sent.parts.iter().map(completed_part).collect()))
-            .build();
+        let is_checked = form == Form::Checked;
         // A type without a value is refused by garage, and the upload knows its type already.
-        let full = sent.checksum.as_ref().filter(|checksum| checksum.is_full());
+        let full = sent.checksum.as_ref().filter(|sum| sum.is_full() && is_checked);
+        // The checksum of the whole is enough, and some stores refuse a list that says more than it once did.
+        let says_sums = is_checked && full.is_none();
+        let parts = sent.parts.iter().map(|part| completed_part(part, says_sums));
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let whole = |algorithm| {
             let checksum = full?;
             (checksum.algorithm == algorithm).then(|| checksum.value.clone())
@@ -189,7 +210,7 @@ impl Link<'_> {
                 .upload_id(&upload.id)
                 .multipart_upload(parts.clone())
                 .set_checksum_type(kind.clone())
-                .mpu_object_size(sent.size.cast_signed())
+                .set_mpu_object_size(is_checked.then(|| sent.size.cast_signed()))
                 .set_if_none_match(condition.if_none_match())
                 .set_if_match(condition.if_match());
             with_checksum!(request, whole).send()
@@ -204,8 +225,8 @@ impl Link<'_> {
     }
 }
 
-fn completed_part(part: &StoredPart) -> CompletedPart {
-    let checksum = part.sum.as_ref().map(Sum::checksum);
+fn completed_part(part: &StoredPart, says_sum: bool) -> CompletedPart {
+    let checksum = part.sum.as_ref().filter(|_| says_sum).map(Sum::checksum);
     let value = |algorithm| {
         let checksum = checksum.as_ref().filter(|checksum| checksum.algorithm == algorithm)?;
         Some(checksum.value.clone())

@@ -19,6 +19,7 @@ use super::{
     observe::Observer,
     pace::Pace,
     plan::{Limits, PartPlan, PartSize, PlanError, USUAL_CONCURRENCY, room_for_parts},
+    proof::StoredPart,
     quirks::{Quirks, Support},
     retry::Patience,
 };
@@ -61,6 +62,7 @@ pub struct Store {
     answered: AtomicBool,
     without_checksums: AtomicBool,
     without_conditions: AtomicBool,
+    confirms_nothing: AtomicBool,
     by_host: &'static Quirks,
     observer: Observer,
     known: OnceLock<Known>,
@@ -88,6 +90,7 @@ impl Store {
             answered: AtomicBool::new(false),
             without_checksums: AtomicBool::new(by_host.checksums == Support::No),
             without_conditions: AtomicBool::new(by_host.conditions == Support::No),
+            confirms_nothing: AtomicBool::new(false),
             by_host,
             observer,
             known: OnceLock::new(),
@@ -224,6 +227,18 @@ impl Store {
 
     pub(crate) fn knows_checksums(&self) -> bool {
         !self.without_checksums.load(Ordering::SeqCst)
+    }
+
+    /// Remembers whether the store repeats the checksums that it gets: one that does not gets MD5s too, which
+    /// every store compares.
+    pub(crate) fn note_confirmed(&self, part: &StoredPart) {
+        if part.sum.is_some() && !part.confirmed {
+            self.confirms_nothing.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn confirms_nothing(&self) -> bool {
+        self.confirms_nothing.load(Ordering::Relaxed)
     }
 
     /// Remembers that the store does not know conditional writes; returns whether that is news.

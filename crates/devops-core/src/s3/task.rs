@@ -13,7 +13,7 @@ use super::{
     journal::Begun,
     layout::Layout,
     link::Link,
-    payload::{Payload, Protection},
+    payload::{Hashing, Payload, Protection},
     plan::PartPlan,
     proof::Sent,
     put::{PutOptions, Replace},
@@ -85,6 +85,13 @@ impl<'a> Task<'a> {
         Begun { upload_id, mark, protection: self.protection, composition }
     }
 
+    /// Returns what is hashed of the bytes that are sent next.
+    pub(crate) fn hashing(&self) -> Hashing {
+        let store = self.link.store;
+        let with_md5 = store.confirms_nothing();
+        Hashing { protection: self.protection, with_md5, plain_http: store.is_plain_http() }
+    }
+
     /// Returns what goes into the request that begins an object.
     pub(crate) fn marked(&self) -> (&Attributes, &str) {
         (self.attributes, &self.id)
@@ -110,6 +117,7 @@ impl<'a> Task<'a> {
     pub(crate) async fn put_payload(&self, payload: Payload) -> Result<(Sent, Settled), S3Error> {
         match self.link.put_object(self.uri, &payload, self.marked(), &self.condition).await {
             Ok((part, answer)) => {
+                self.link.store.note_confirmed(&part);
                 let sent = Sent::single(part);
                 let write = Write { id: &self.id, sent: &sent, upload_id: None };
                 let settled = confirm(&self.link, self.uri, write, &answer).await?;

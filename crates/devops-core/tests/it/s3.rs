@@ -3,6 +3,7 @@
 mod changed;
 mod compose;
 mod delete;
+mod dialects;
 mod doctor;
 mod every_fault;
 mod every_get;

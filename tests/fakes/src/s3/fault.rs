@@ -2,6 +2,8 @@
 
 use std::{str::FromStr, time::Duration};
 
+use super::dialect::Dialect;
+
 /// Something that goes wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -56,6 +58,8 @@ pub enum Fault {
     OtherRoot,
     /// `If-None-Match` is not looked at.
     IgnoreCondition,
+    /// The store speaks as another does.
+    Dialect(Dialect),
     /// Checksum headers are an error.
     RefuseChecksums,
     /// Conditional writes are an error.
@@ -72,7 +76,7 @@ pub enum Fault {
 
 /// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
 /// tried everywhere, unless it only ends when told to, or sends megabytes.
-pub const FAULTS: [&str; 28] = [
+pub const FAULTS: [&str; 30] = [
     "error-in-200",
     "drop-before",
     "drop-after",
@@ -87,6 +91,8 @@ pub const FAULTS: [&str; 28] = [
     "no-metadata",
     "other-root",
     "ignore-condition",
+    "renamed-root",
+    "strict-parts",
     "refuse-checksums",
     "refuse-conditions",
     "region=eu-west-1",
@@ -294,7 +300,7 @@ fn named(text: &str) -> Option<Fault> {
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        _ => return None,
+        _ => return Dialect::named(name).map(Fault::Dialect),
     })
 }
 

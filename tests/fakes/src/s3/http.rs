@@ -24,6 +24,7 @@ use super::{
     Entry, Fault, Options, Shared,
     body::Received,
     conditions::WithoutConditions,
+    dialect::Dialect,
     excess::{endless, with_long_headers, with_same_page, without_key},
     lock,
     removal::{self, FailingKey},
@@ -94,6 +95,7 @@ impl Front {
                 Fault::Hold => drop(released.changed().await),
                 // The header itself is signed and must stay.
                 Fault::IgnoreCondition => drop(request.extensions_mut().insert(WithoutConditions)),
+                Fault::Dialect(dialect) => drop(request.extensions_mut().insert(*dialect)),
                 Fault::FailKey(key) => {
                     drop(request.extensions_mut().insert(FailingKey(key.clone())));
                 }
@@ -119,6 +121,9 @@ impl Front {
         let mut answer = self.service.call(request).await.map_err(|_| Dropped)?;
         if answer.extensions().get::<Accepted>().is_some() {
             *answer.status_mut() = StatusCode::ACCEPTED;
+        }
+        if let Some(dialect) = Dialect::of(&faults) {
+            answer = dialect.spoken(answer).await?;
         }
         let answer = afterwards(&faults, answer).await?;
         self.finish(index, answer.status());
@@ -487,6 +492,7 @@ fn shape(request: &Request<Incoming>) -> Shape {
         (&Method::GET, true) if has("uploadId") => "ListParts",
         (&Method::GET, false) if has("uploads") => "ListMultipartUploads",
         (&Method::GET, true) => "GetObject",
+        (&Method::GET, false) if !has("list-type") => "ListObjects",
         (&Method::GET, false) => "ListObjectsV2",
         (&Method::HEAD, true) => "HeadObject",
         (&Method::HEAD, false) => "HeadBucket",

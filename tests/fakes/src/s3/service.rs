@@ -11,6 +11,7 @@ use super::{
     Shared, archived,
     conditions::{WithoutConditions, check_write, refuse_if_other},
     copying,
+    dialect::{self, Dialect},
     digest::{add_trailers, check, checksum_of, checksum_type, strong, with_checksum},
     inputs::{attributes, collect},
     listing::{self, no_upload},
@@ -261,8 +262,28 @@ impl S3 for Service {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        self.0.store.with(&input.bucket, |bucket| ok(listing::objects(bucket, &input)))
+        let dialect = request.extensions.get::<Dialect>().copied();
+        let mut input = request.input;
+        if let Some(dialect) = dialect {
+            dialect.hear(&request.uri, &mut input);
+        }
+        self.0.store.with(&input.bucket, |bucket| {
+            let mut output = listing::objects(bucket, &input);
+            if let Some(dialect) = dialect {
+                dialect.say(&mut output);
+            }
+            ok(output)
+        })
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        let input = dialect::of_version_1(request.input);
+        self.0.store.with(&input.bucket, |bucket| {
+            ok(dialect::in_version_1(listing::objects(bucket, &input)))
+        })
     }
 
     async fn create_multipart_upload(
@@ -298,6 +319,9 @@ impl S3 for Service {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let heeds = request.extensions.get::<WithoutConditions>().is_none();
+        if let Some(dialect) = request.extensions.get::<Dialect>() {
+            dialect.check(&request.input)?;
+        }
         ok(multipart::complete(&self.0.store, &request.input, heeds)?)
     }
 

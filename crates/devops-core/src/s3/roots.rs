@@ -1,0 +1,246 @@
+//! The roots of XML answers: the SDK reads an answer only under the name that AWS gives its root, and other
+//! stores write others there.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use aws_sdk_s3::{
+    config::{ConfigBag, Intercept, RuntimeComponents},
+    error::BoxError,
+    primitives::SdkBody,
+};
+use aws_smithy_runtime_api::client::{
+    interceptors::context::BeforeDeserializationInterceptorContextMut, orchestrator::Metadata,
+};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame};
+
+/// The answer to an operation.
+#[derive(Clone, Copy, Debug)]
+struct Root {
+    operation: &'static str,
+    /// The name that the SDK expects.
+    name: &'static str,
+    /// Elements right below the root that no other answer has there.
+    tell: &'static [&'static str],
+}
+
+/// The answers with an XML root (S3 API reference).
+const ROOTS: [Root; 13] = [
+    root("CreateMultipartUpload", "InitiateMultipartUploadResult", &["UploadId"]),
+    root("ListParts", "ListPartsResult", &["UploadId", "Part"]),
+    root("CompleteMultipartUpload", "CompleteMultipartUploadResult", &["ETag"]),
+    root("UploadPartCopy", "CopyPartResult", &["ETag"]),
+    root("CopyObject", "CopyObjectResult", &["ETag"]),
+    root("ListObjects", "ListBucketResult", &["Contents", "MaxKeys"]),
+    root("ListObjectsV2", "ListBucketResult", &["Contents", "KeyCount", "MaxKeys"]),
+    root(
+        "ListObjectVersions",
+        "ListVersionsResult",
+        &["Version", "DeleteMarker", "VersionIdMarker"],
+    ),
+    root("ListMultipartUploads", "ListMultipartUploadsResult", &["Upload", "MaxUploads"]),
+    root("DeleteObjects", "DeleteResult", &["Deleted"]),
+    root("GetBucketVersioning", "VersioningConfiguration", &["Status"]),
+    root("GetObjectRetention", "Retention", &["Mode", "RetainUntilDate"]),
+    root("GetObjectAttributes", "GetObjectAttributesResponse", &["ObjectParts", "ObjectSize"]),
+];
+
+const fn root(operation: &'static str, name: &'static str, tell: &'static [&'static str]) -> Root {
+    Root { operation, name, tell }
+}
+
+/// Gives the answers of every store the roots that the SDK expects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Roots;
+
+impl Intercept for Roots {
+    fn name(&self) -> &'static str {
+        "Roots"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = config.load::<Metadata>().map_or("", Metadata::name);
+        let Some(root) = ROOTS.iter().find(|root| root.operation == operation) else {
+            return Ok(());
+        };
+        let answer = context.response_mut();
+        if answer.status().is_success() {
+            let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
+            let mended = Mended { body, root, read: Some(BytesMut::new()) };
+            *answer.body_mut() = SdkBody::from_body_1_x(mended);
+        }
+        Ok(())
+    }
+}
+
+/// A body that comes in one piece, with the root that is expected.
+struct Mended {
+    body: SdkBody,
+    root: &'static Root,
+    /// What has come; nothing once it was passed on.
+    read: Option<BytesMut>,
+}
+
+impl Body for Mended {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let Some(read) = &mut this.read else { return Poll::Ready(None) };
+        loop {
+            match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    read.extend_from_slice(frame.data_ref().map_or(&[], |data| data))
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => break,
+            }
+        }
+        let read = this.read.take().unwrap_or_default().freeze();
+        let mended = std::str::from_utf8(&read).ok().and_then(|xml| mended(xml, this.root));
+        Poll::Ready(Some(Ok(Frame::data(mended.map_or(read, Bytes::from)))))
+    }
+}
+
+/// Returns the document under the expected root, if it has another one and is the answer all the same: its root
+/// bears the name of the operation, or has an element that tells.
+///
+/// What has neither is something else, such as the page of a proxy, and is not taken for an empty answer.
+fn mended(xml: &str, root: &Root) -> Option<String> {
+    let Tag { at, name, text } = tags(xml).next()?;
+    let tells = |child: &str| root.tell.contains(&local(child));
+    if local(name) == root.name || !(name.contains(root.operation) || children(xml).any(tells)) {
+        return None;
+    }
+    let expected = format!("{}{}", &name[..name.len() - local(name).len()], root.name);
+    let (before, rest) = split_around(xml, at + 1, name);
+    if text.ends_with("/>") {
+        return Some(format!("{before}{expected}{rest}"));
+    }
+    let close = rest.rfind(&format!("</{name}"))? + 2;
+    let (content, after) = split_around(rest, close, name);
+    Some(format!("{before}{expected}{content}{expected}{after}"))
+}
+
+/// Returns what stands before a name and behind it.
+fn split_around<'a>(text: &'a str, at: usize, name: &str) -> (&'a str, &'a str) {
+    (&text[..at], &text[at + name.len()..])
+}
+
+/// Returns the names of the elements right below the root.
+fn children(xml: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    tags(xml).filter_map(move |tag| {
+        if tag.text.starts_with("</") {
+            depth = depth.saturating_sub(1);
+            return None;
+        }
+        let is_child = depth == 1;
+        if !tag.text.ends_with("/>") {
+            depth += 1;
+        }
+        is_child.then_some(tag.name)
+    })
+}
+
+/// A tag of a document.
+struct Tag<'a> {
+    /// Where it begins.
+    at: usize,
+    name: &'a str,
+    /// All of it.
+    text: &'a str,
+}
+
+/// Returns the tags of a document; comments and declarations are none.
+fn tags(xml: &str) -> impl Iterator<Item = Tag<'_>> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = end + xml[end..].find('<')?;
+            let rest = &xml[at..];
+            let behind = if rest.starts_with("<!--") { "-->" } else { ">" };
+            let text = &rest[..rest.find(behind)? + behind.len()];
+            end = at + text.len();
+            if !text.starts_with("<!") && !text.starts_with("<?") {
+                let name = text.trim_start_matches(['<', '/']);
+                let ends = |c: char| c.is_ascii_whitespace() || c == '/' || c == '>';
+                return Some(Tag { at, name: &name[..name.find(ends)?], text });
+            }
+        }
+    })
+}
+
+/// Returns a name without the prefix of its namespace.
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(operation: &str) -> &'static Root {
+        ROOTS.iter().find(|root| root.operation == operation).unwrap()
+    }
+
+    #[test]
+    fn a_root_of_another_name_is_mended() {
+        for (operation, given, expected) in [
+            (
+                "CreateMultipartUpload",
+                "<?xml version=\"1.0\"?>\n<InitiateMultipartUpload><Key>a</Key><UploadId>1</UploadId></InitiateMultipartUpload>\n",
+                "<?xml version=\"1.0\"?>\n<InitiateMultipartUploadResult><Key>a</Key><UploadId>1</UploadId></InitiateMultipartUploadResult>\n",
+            ),
+            (
+                "ListParts",
+                "<!-- <ListPartsOutput xmlns=\"http://s3\"> --><ListPartsOutput xmlns=\"http://s3\"><Part><ETag>e</ETag></Part></ListPartsOutput>",
+                "<!-- <ListPartsOutput xmlns=\"http://s3\"> --><ListPartsResult xmlns=\"http://s3\"><Part><ETag>e</ETag></Part></ListPartsResult>",
+            ),
+            (
+                "GetBucketVersioning",
+                "<s3:Versioning xmlns:s3=\"http://s3\"><s3:Status>Enabled</s3:Status></s3:Versioning >",
+                "<s3:VersioningConfiguration xmlns:s3=\"http://s3\"><s3:Status>Enabled</s3:Status></s3:VersioningConfiguration >",
+            ),
+            (
+                "GetBucketVersioning",
+                "<GetBucketVersioningOutput xmlns=\"http://s3\"/>",
+                "<VersioningConfiguration xmlns=\"http://s3\"/>",
+            ),
+        ] {
+            assert_eq!(mended(given, of(operation)).as_deref(), Some(expected), "{operation}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_to_the_question_stays_what_it_is() {
+        for (operation, given) in [
+            ("ListParts", "<ListPartsResult><UploadId>1</UploadId></ListPartsResult>"),
+            ("ListParts", "<html><body><UploadId>1</UploadId></body></html>"),
+            ("ListObjectsV2", "<html><head><title>sign in</title></head></html>"),
+            ("ListObjectVersions", "<ListBucketResult><MaxKeys>1</MaxKeys></ListBucketResult>"),
+            ("ListMultipartUploads", "<ListBucketResult><Contents/></ListBucketResult>"),
+            ("GetBucketVersioning", "<ListBucketResult><Name>b</Name></ListBucketResult>"),
+            ("CompleteMultipartUpload", "<Error><Code>InternalError</Code></Error>"),
+            ("CreateMultipartUpload", "<Other><A><UploadId>1</UploadId></A></Other>"),
+            ("CreateMultipartUpload", "<Other><UploadId>1</UploadId>"),
+            ("CreateMultipartUpload", "<Other/>"),
+            ("CreateMultipartUpload", "<"),
+            ("CreateMultipartUpload", ""),
+        ] {
+            assert_eq!(mended(given, of(operation)), None, "{operation}: {given}");
+        }
+    }
+}

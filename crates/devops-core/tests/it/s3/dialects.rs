@@ -1,0 +1,188 @@
+//! Stores that are honest, and speak S3 otherwise than AWS.
+
+use devops_core::{
+    cancel::Cancel,
+    kind::{HasKind, Kind},
+    s3::{
+        Algorithm, ConnectOptions, Event, Link, ListedObject, Proof, PutOptions, S3Error, Stop,
+        StoreOptions, Trouble, connect, list,
+    },
+};
+use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+};
+
+const SIZE: u64 = 3 * PART;
+
+/// Returns the keys that are listed.
+fn listed(rig: &Rig) -> Result<Vec<String>, S3Error> {
+    let mut keys = Vec::new();
+    let mut keep = |object: ListedObject| {
+        keys.push(object.uri.key);
+        true
+    };
+    rig.run(async |link| list(link, &uri(""), &mut keep).await)?;
+    Ok(keys)
+}
+
+/// Stores more objects than two pages of a listing have.
+fn fill(rig: &Rig) -> Vec<String> {
+    let keys: Vec<String> = (0..2_100).map(|n| format!("a b/ü+{n:04}")).collect();
+    keys.iter().for_each(|key| rig.server.put("backups", key, b"x"));
+    keys
+}
+
+fn of<'a>(log: &'a [Entry], operation: &str) -> Vec<&'a Entry> {
+    log.iter().filter(|entry| entry.operation == operation).collect()
+}
+
+#[test]
+fn answers_under_roots_of_other_names_are_read() {
+    let rig = Rig::new();
+    rig.server.faults(&["*:renamed-root:always"]);
+    let file = rig.file("a.bin", SIZE);
+
+    let summary = rig.put(&file, "a.bin", &in_small_parts()).unwrap();
+
+    assert_eq!(summary.proof, Proof::Full);
+    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
+    assert_eq!(listed(&rig).unwrap(), ["a.bin"]);
+}
+
+#[test]
+fn an_upload_whose_answer_cannot_be_read_is_removed_and_not_begun_again() {
+    let rig = Rig::new();
+    rig.server.faults(&["CreateMultipartUpload:other-root:always"]);
+    let file = rig.file("a.bin", SIZE);
+
+    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+
+    let S3Error::Call(failure) = error else { panic!("{error}") };
+    assert_eq!(failure.trouble, Trouble::Unreadable);
+    assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
+    assert_eq!(rig.server.pending_uploads("backups"), 0);
+}
+
+#[test]
+fn a_store_that_takes_no_checksums_in_a_list_of_parts_gets_none() {
+    for (algorithm, proof, n_completions) in
+        [(Algorithm::Crc64Nvme, Proof::Full, 1), (Algorithm::Sha256, Proof::Parts, 2)]
+    {
+        let rig = Rig::new();
+        rig.server.faults(&["CompleteMultipartUpload:strict-parts:always"]);
+        let file = rig.file("a.bin", SIZE);
+        let options = PutOptions { checksum: Some(algorithm), ..in_small_parts() };
+
+        let summary = rig.put(&file, "a.bin", &options).unwrap();
+
+        assert_eq!(summary.proof, proof, "{algorithm:?}");
+        assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+        assert_eq!(rig.server.count("UploadPart"), 3, "nothing is sent twice for it");
+        assert_eq!(rig.server.count("CompleteMultipartUpload"), n_completions);
+        let weaker = |event: &Event| matches!(event, Event::Weaker("checksum headers"));
+        assert_eq!(rig.events.borrow().iter().any(weaker), n_completions == 2);
+    }
+}
+
+#[test]
+fn what_a_store_refuses_in_parts_it_is_not_sent_again() {
+    let rig = Rig::new();
+    rig.server.faults(&["CompleteMultipartUpload:strict-parts:always"]);
+    let file = rig.file("a.bin", SIZE);
+    let sha256 = PutOptions { checksum: Some(Algorithm::Sha256), ..in_small_parts() };
+    rig.put(&file, "a.bin", &sha256).unwrap();
+
+    rig.put(&file, "b.bin", &sha256).unwrap();
+
+    let log = rig.server.log();
+    assert_eq!(of(&log, "CompleteMultipartUpload").len(), 3);
+    let last = of(&log, "UploadPart").pop().unwrap();
+    assert!(last.header("content-md5").is_some(), "{last:?}");
+    assert_eq!(last.header("x-amz-checksum-sha256"), None);
+}
+
+#[test]
+fn a_store_that_repeats_no_checksum_gets_one_that_it_compares() {
+    let rig = Rig::new();
+    rig.server.faults(&["*:no-checksum:always"]);
+    rig.put(&rig.file("first.bin", 10), "first.bin", &PutOptions::default()).unwrap();
+
+    let small = rig.put(&rig.file("a.bin", 10), "a.bin", &PutOptions::default()).unwrap();
+    let large = rig.put(&rig.file("b.bin", PART + 1), "b.bin", &in_small_parts()).unwrap();
+
+    assert_eq!((small.proof, large.proof), (Proof::Etag, Proof::Etag));
+    let log = rig.server.log();
+    let sent: Vec<&Entry> = [of(&log, "PutObject"), of(&log, "UploadPart")].concat();
+    assert_eq!(sent.len(), 4);
+    for entry in &sent[1..] {
+        for header in ["content-md5", "x-amz-checksum-crc64nvme"] {
+            assert!(entry.header(header).is_some(), "{header}: {entry:?}");
+        }
+    }
+}
+
+#[test]
+fn listings_of_version_1_are_followed_to_their_end() {
+    for rules in [
+        &["ListObjectsV2:version-1:always"][..],
+        &["ListObjectsV2:not-implemented:always"],
+        &["ListObjectsV2:not-allowed:always"],
+    ] {
+        let rig = Rig::new();
+        let keys = fill(&rig);
+        rig.server.faults(rules);
+
+        assert_eq!(listed(&rig).unwrap(), keys, "{rules:?}");
+    }
+}
+
+#[test]
+fn a_store_that_forgets_where_a_listing_was_does_not_go_on_for_ever() {
+    for n_objects in [0, 3] {
+        let rig = Rig::new();
+        (0..n_objects).for_each(|n| rig.server.put("backups", &n.to_string(), b"x"));
+        rig.server.faults(&["ListObjectsV2:forgetful:always"]);
+
+        let error = listed(&rig).unwrap_err();
+
+        assert!(error.to_string().contains("page"), "{error}");
+        let n_pages = rig.server.count("ListObjectsV2");
+        assert_eq!(n_pages, if n_objects == 0 { 1_000 } else { 2 });
+    }
+}
+
+/// Connects to an endpoint and lists a bucket there; returns the path that was asked for.
+fn path_asked_for(path: &str, options: ConnectOptions) -> String {
+    let rig = Rig::new();
+    let options = ConnectOptions {
+        endpoint_url: Some(format!("{}{path}", rig.server.endpoint())),
+        key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
+        ..options
+    };
+    let stop = Stop::new(&Cancel::new());
+    let listing = rig.run(async |link| {
+        let store = connect(&options, StoreOptions::default(), &stop).await.unwrap();
+        list(Link { store: &store, ..link }, &uri(""), &mut |_| true).await
+    });
+    assert_eq!(
+        listing.map_err(|error| error.kind()),
+        if path.len() > 1 { Err(Kind::NotFound) } else { Ok(()) }
+    );
+    rig.server.log()[0].path.clone()
+}
+
+#[test]
+fn the_bucket_follows_the_path_of_an_endpoint() {
+    for (path, asked) in [
+        ("", "/backups/"),
+        ("/", "/backups/"),
+        ("/storage/v1/s3", "/storage/v1/s3/backups/"),
+        ("/storage/v1/s3/", "/storage/v1/s3/backups/"),
+    ] {
+        assert_eq!(path_asked_for(path, ConnectOptions::default()), asked, "{path}");
+    }
+}
