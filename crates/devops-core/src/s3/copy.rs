@@ -28,10 +28,12 @@ pub(crate) const ENCODED: &AsciiSet =
 
 /// Returns how a request names the object, or the version of one, that is copied from.
 pub(crate) fn source_name(uri: &S3Uri) -> String {
+    // The key of an access point stands behind a word of its own (S3 API reference, `x-amz-copy-source`).
+    let object = if uri.bucket.starts_with("arn:") { "/object" } else { "" };
     let version = uri.version_id.as_deref();
     let version = version.map(|id| format!("?versionId={}", utf8_percent_encode(id, ENCODED)));
     let key = utf8_percent_encode(&uri.key, ENCODED);
-    format!("{}/{key}{}", uri.bucket, version.unwrap_or_default())
+    format!("{}{object}/{key}{}", uri.bucket, version.unwrap_or_default())
 }
 
 impl Task<'_> {

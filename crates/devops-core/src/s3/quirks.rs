@@ -60,7 +60,8 @@ const PLAIN: Quirks = Quirks {
 static AWS: Quirks = Quirks {
     name: "AWS S3",
     hosts: &["amazonaws.com", "amazonaws.com.cn"],
-    server: Some("AmazonS3"),
+    // `AmazonS3` is what rclone and others call themselves, too.
+    server: None,
     host_style: true,
     // With SSE-KMS and SSE-C it is not.
     etag_is_md5: Support::Yes,
@@ -250,7 +251,9 @@ mod tests {
     fn a_server_is_known_by_what_it_says_of_itself() {
         assert_eq!(Quirks::of_server("SeaweedFS 30GB 3.88").name, "SeaweedFS");
         assert_eq!(Quirks::of_server("Ceph Object Gateway (squid)").name, "Ceph");
-        assert!(Quirks::of_server("nginx").is_unknown());
+        for pretended in ["nginx", "AmazonS3"] {
+            assert!(Quirks::of_server(pretended).is_unknown(), "{pretended}");
+        }
     }
 
     #[test]

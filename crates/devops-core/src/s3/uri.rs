@@ -12,7 +12,7 @@ const MAX_KEY_BYTES: usize = 1024;
 /// Where it names a version, reads are of that one; writes and listings do not look at it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct S3Uri {
-    /// The bucket's name.
+    /// The bucket's name, or the ARN of an access point to one.
     pub bucket: String,
     /// The key or prefix, without a leading slash.
     pub key: String,
@@ -38,8 +38,8 @@ pub enum UriError {
 impl S3Uri {
     /// Returns the address of `key` in `bucket`.
     pub fn new(bucket: &str, key: &str) -> Result<Self, UriError> {
-        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if !(3..=255).contains(&bucket.len()) || !bucket.chars().all(valid) {
+        let is_name = (3..=255).contains(&bucket.len()) && bucket.chars().all(is_of_name);
+        if !is_name && access_point(bucket) != Some(bucket.len()) {
             return Err(UriError::Bucket(bucket.to_owned()));
         }
         if key.len() > MAX_KEY_BYTES {
@@ -69,12 +69,50 @@ impl S3Uri {
     }
 }
 
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+/// Returns where the ARN of an access point ends that an address begins with, up to the end or a slash
+/// (IAM service authorization reference, "Resource types defined by Amazon S3").
+///
+/// The last two names of one stand behind a slash or a colon: `arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME`, and
+/// `arn:aws:s3-outposts:REGION:ACCOUNT:outpost/ID/accesspoint/NAME`.
+fn access_point(address: &str) -> Option<usize> {
+    let mut fields = address.splitn(6, ':');
+    let mut next = |known: &dyn Fn(&str) -> bool| fields.next().filter(|field| known(field));
+    next(&|field| field == "arn")?;
+    next(&|field| field.starts_with("aws"))?;
+    let service = next(&|field| ["s3", "s3-outposts", "s3-object-lambda"].contains(&field))?;
+    next(&|region| region.chars().all(is_of_name))?;
+    next(&|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let resource = fields.next()?;
+    let kinds: &[&str] =
+        if service == "s3-outposts" { &["outpost", "accesspoint"] } else { &["accesspoint"] };
+    let mut rest = resource;
+    for kind in kinds {
+        rest = rest.strip_prefix(kind)?.strip_prefix([':', '/'])?;
+        let length = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
+        if length == 0 {
+            return None;
+        }
+        rest = &rest[length..];
+        if *kind == "outpost" {
+            rest = rest.strip_prefix([':', '/'])?;
+        }
+    }
+    (rest.is_empty() || rest.starts_with('/')).then_some(address.len() - rest.len())
+}
+
 impl FromStr for S3Uri {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
         let rest = text.strip_prefix("s3://").ok_or_else(|| UriError::Scheme(text.to_owned()))?;
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let (bucket, key) = match access_point(rest) {
+            Some(end) => (&rest[..end], rest[end..].strip_prefix('/').unwrap_or_default()),
+            None => rest.split_once('/').unwrap_or((rest, "")),
+        };
         Self::new(bucket, key)
     }
 }
@@ -124,6 +162,40 @@ mod tests {
     fn a_bucket_alone_is_a_prefix() {
         assert!("s3://backups".parse::<S3Uri>().unwrap().is_prefix());
         assert!("s3://backups/".parse::<S3Uri>().unwrap().is_prefix());
+    }
+
+    #[test]
+    fn an_access_point_stands_for_its_bucket() {
+        for arn in [
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/ap",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint:ap",
+            "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/ap",
+            "arn:aws:s3::123456789012:accesspoint/abc.mrap",
+            "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/ap",
+            "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/ap",
+        ] {
+            for (end, key) in [("", ""), ("/", ""), ("/a/b:c", "a/b:c")] {
+                let uri: S3Uri = format!("s3://{arn}{end}").parse().unwrap();
+
+                assert_eq!((uri.bucket.as_str(), uri.key.as_str()), (arn, key));
+                assert_eq!(S3Uri::new(arn, key), Ok(uri));
+            }
+        }
+    }
+
+    #[test]
+    fn an_arn_of_something_else_is_no_bucket() {
+        for arn in [
+            "arn:aws:s3:::bucket",
+            "arn:aws:sqs:us-west-2:123456789012:accesspoint/ap",
+            "arn:aws:s3:us-west-2:123:accesspoint/ap",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/",
+            "arn:aws:s3:us-west-2:123456789012:accesspoint/a b",
+            "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1",
+        ] {
+            let parsed = format!("s3://{arn}").parse::<S3Uri>();
+            assert!(matches!(parsed, Err(UriError::Bucket(_))), "{arn}: {parsed:?}");
+        }
     }
 
     #[test]
