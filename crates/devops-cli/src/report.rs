@@ -28,9 +28,10 @@ pub(crate) fn label(name: &str) -> String {
         "hint" => "32",
         _ => return format!("{name}:"),
     };
-    match IS_COLORED.load(Ordering::Relaxed) {
-        true => format!("\x1b[{style}m{name}:\x1b[0m"),
-        false => format!("{name}:"),
+    if IS_COLORED.load(Ordering::Relaxed) {
+        format!("\x1b[{style}m{name}:\x1b[0m")
+    } else {
+        format!("{name}:")
     }
 }
 

@@ -61,9 +61,10 @@ fn hinted<T>(result: Result<T, LessonError>, file: &Path) -> Result<T, Failure> 
     let hint = match &result {
         Err(LessonError::NotListed(_)) => "`list` shows what is there",
         Err(LessonError::Path(error)) if error.source.kind() == ErrorKind::NotFound => {
-            match folder.is_none_or(Path::exists) {
-                true => "`append` makes the file; --file names another one",
-                false => "make its folder first; --file names another one",
+            if folder.is_none_or(Path::exists) {
+                "`append` makes the file; --file names another one"
+            } else {
+                "make its folder first; --file names another one"
             }
         }
         _ => return result.map_err(refused),

@@ -106,7 +106,8 @@ mod tests {
         };
 
         assert_eq!(tip("ls").as_deref(), Some("the command to run stands after `--`: `-- ls`"));
-        assert_eq!(tip("--levl").as_deref(), Some("a similar argument exists: '--level'"));
+        let similar = tip("--levl").unwrap();
+        assert!(similar.starts_with("a similar argument exists: '--level'"), "{similar}");
     }
 
     #[test]

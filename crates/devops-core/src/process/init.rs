@@ -15,11 +15,7 @@ use rustix::process::{
     kill_process_group, wait,
 };
 
-use super::{
-    ChildEnd,
-    start::pid as pid_of,
-    terminal::{Job, Refused},
-};
+use super::{ChildEnd, start::pid as pid_of, terminal::Job};
 use crate::cancel::Cancel;
 
 /// The pause between two looks at whether stopped work can go on.
@@ -34,8 +30,6 @@ pub fn adopts_orphans() -> bool {
 pub struct Work {
     pid: Pid,
     job: Job,
-    /// It wanted the terminal, which we cannot give it.
-    was_refused: bool,
     /// It is reaped with the orphans.
     _handle: duct::Handle,
 }
@@ -54,7 +48,7 @@ impl Work {
         let pid = pid_of(*handle.pids().first().expect("one command is one child"));
         let mut job = Job::default();
         job.offer(pid);
-        Ok(Self { pid, job, was_refused: false, _handle: handle })
+        Ok(Self { pid, job, _handle: handle })
     }
 
     /// Passes on a signal that came to us.
@@ -84,18 +78,20 @@ impl Work {
     }
 
     fn on_stop(&mut self, signal: i32) {
-        let mut went_on = self.job.on_stop(self.pid, signal);
-        while went_on.is_ok() && self.job.look_at().is_some() {
+        let n_refused = self.job.n_refused();
+        self.job.on_stop(self.pid, signal);
+        while self.job.look_at().is_some() {
             let _waited = Cancel::new().wait(LOOK);
-            went_on = self.job.look(self.pid);
+            self.job.look(self.pid);
         }
-        if let Err(Refused) = went_on {
-            // It says what is wrong, unless it is itself that reads.
-            if std::mem::replace(&mut self.was_refused, true) {
-                let _told = kill_process_group(self.pid, Signal::TERM);
-            }
-            let _continued = kill_process_group(self.pid, Signal::CONT);
+        if self.job.n_refused() == n_refused {
+            return;
         }
+        // At first it may say itself what is wrong, unless it is the one that reads.
+        if n_refused > 0 {
+            let _told = kill_process_group(self.pid, Signal::TERM);
+        }
+        let _continued = kill_process_group(self.pid, Signal::CONT);
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     drain::{Output, Sink},
     heir::Heir,
     start::{Started, pid as pid_of, start as start_child},
-    terminal::{Job, Refused},
+    terminal::Job,
 };
 use crate::{
     cancel::{Cancel, Hold, hold_child},
@@ -243,7 +243,6 @@ struct Supervisor {
     child: Child,
     output: Output,
     job: Job,
-    refused_terminal: bool,
     stop: StopPolicy,
     grace: Duration,
     started: Instant,
@@ -269,7 +268,6 @@ impl Supervisor {
             child,
             output,
             job: Job::default(),
-            refused_terminal: false,
             stop: spec.stop,
             grace: spec.grace,
             started,
@@ -294,8 +292,8 @@ impl Supervisor {
                 Some(Message::Unwanted) => self.end_unless_ending(SignalReason::Unwanted),
                 Some(Message::StreamEnded) => self.open_streams -= 1,
                 Some(Message::Stopped(signal)) => {
-                    let went_on = self.job.on_stop(self.child.pid, signal);
-                    self.end_if_refused(went_on);
+                    self.job.on_stop(self.child.pid, signal);
+                    self.end_if_refused();
                 }
                 Some(Message::Exited(signal)) => self.on_exit(signal, cancel),
                 None => self.on_deadline(),
@@ -317,9 +315,8 @@ impl Supervisor {
         }
     }
 
-    fn end_if_refused(&mut self, went_on: Result<(), Refused>) {
-        if let Err(Refused) = went_on {
-            self.refused_terminal = true;
+    fn end_if_refused(&mut self) {
+        if self.job.n_refused() > 0 {
             self.end_unless_ending(SignalReason::NoTerminal);
         }
     }
@@ -377,8 +374,8 @@ impl Supervisor {
     fn on_deadline(&mut self) {
         let now = Instant::now();
         if self.job.look_at().is_some_and(|at| at <= now) {
-            let went_on = self.job.look(self.child.pid);
-            self.end_if_refused(went_on);
+            self.job.look(self.child.pid);
+            self.end_if_refused();
         }
         if self.in_grace() && self.kill_at.is_some_and(|at| at <= now) {
             self.kill_group(SignalReason::GraceOver);
@@ -439,7 +436,7 @@ impl Supervisor {
         };
         let duration = self.exited.unwrap_or_else(Instant::now) - self.started;
         let exit = ChildExit { end, timed_out: self.timed_out, duration };
-        Ok(Ended { exit, refused_terminal: self.refused_terminal })
+        Ok(Ended { exit, refused_terminal: self.job.n_refused() > 0 })
     }
 }
 

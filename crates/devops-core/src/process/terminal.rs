@@ -51,14 +51,13 @@ enum Wait {
     Resume,
 }
 
-/// The terminal is not ours to lend, and the child cannot go on without.
-pub(super) struct Refused;
-
 /// The job control of one child.
 #[derive(Default)]
 pub(super) struct Job {
     loan: Option<Loan>,
     wait: Option<(Wait, Instant)>,
+    /// How often the child could not go on: the terminal was not ours to lend.
+    n_refused: usize,
 }
 
 impl Job {
@@ -70,7 +69,7 @@ impl Job {
     }
 
     /// Deals with a child that this signal has stopped.
-    pub(super) fn on_stop(&mut self, group: Pid, signal: i32) -> Result<(), Refused> {
+    pub(super) fn on_stop(&mut self, group: Pid, signal: i32) {
         match signal {
             TTIN | TTOU => self.lend(group, Wait::Terminal { asked: false }),
             _ if self.loan.is_some() => {
@@ -78,10 +77,9 @@ impl Job {
                 self.loan = None;
                 let _stopped = kill_current_process_group(Signal::TSTP);
                 self.wait = Some((Wait::Resume, Instant::now() + LOOK));
-                Ok(())
             }
             // Its sender knows when it shall go on.
-            _ => Ok(()),
+            _ => {}
         }
     }
 
@@ -91,14 +89,18 @@ impl Job {
     }
 
     /// Tries again to let a stopped child go on.
-    pub(super) fn look(&mut self, group: Pid) -> Result<(), Refused> {
-        match self.wait.take() {
-            Some((wait, _)) => self.lend(group, wait),
-            None => Ok(()),
+    pub(super) fn look(&mut self, group: Pid) {
+        if let Some((wait, _)) = self.wait.take() {
+            self.lend(group, wait);
         }
     }
 
-    fn lend(&mut self, group: Pid, wait: Wait) -> Result<(), Refused> {
+    /// Returns how often the child wanted the terminal, could not have it, and was left stopped.
+    pub(super) fn n_refused(&self) -> usize {
+        self.n_refused
+    }
+
+    fn lend(&mut self, group: Pid, wait: Wait) {
         // What was lent went elsewhere, such as to a job of the child that has ended since.
         self.loan = None;
         let again = match (lend(group), wait) {
@@ -115,13 +117,15 @@ impl Job {
                 let _asked = kill_current_process_group(Signal::TTIN);
                 Some(Wait::Terminal { asked: true })
             }
-            (Answer::Background, Wait::Terminal { asked: true }) => return Err(Refused),
+            (Answer::Background, Wait::Terminal { asked: true }) => {
+                self.n_refused += 1;
+                return;
+            }
         };
         self.wait = again.map(|wait| (wait, Instant::now() + LOOK));
         if self.wait.is_none() {
             let _continued = kill_process_group(group, Signal::CONT);
         }
-        Ok(())
     }
 
     /// Takes the terminal back from a child that has ended, by `signal` if one killed it.
