@@ -248,7 +248,12 @@ const BAD_INPUT: [(&str, &str, i32, &str); 42] = [
     ),
     ("calc -z + 1", "", 2, "error: '-z' is not a number\nhint: "),
     ("day --at noon", "", 2, "error: 'noon' is not a time such as 2026-11-22T08:00:00Z"),
-    ("ask Color? --choices red,blue", "bleu\n", 2, "Color?\nerror: 'bleu' is not a choice ("),
+    (
+        "ask Color? --choices red,blue",
+        "bleu\n",
+        2,
+        "Color? (red/blue) \nerror: 'bleu' is not a choice (",
+    ),
     ("vars --require A:prot", "", 2, "error: unknown type 'prot' (choose from string, int, bool, "),
     ("vars NOT_SET", "", 5, "error: variable 'NOT_SET' is not set\n"),
     ("service ../x", "", 2, "error: '../x' is not the name of a service such as nginx\n"),
@@ -437,6 +442,30 @@ fn a_broken_contract_of_variables_is_10_and_shows_no_secret() {
 }
 
 #[test]
+fn a_choice_may_be_typed_by_its_first_letters() {
+    let ask = |choices: &str, answer: &str| {
+        let args = ["ask", "Which?", "--choices", choices, "--default", "Staging"];
+        let run = run_with_input(&args, &format!("{answer}\n"));
+        assert_eq!(
+            run.stderr.lines().next(),
+            Some(&*format!("Which? ({}) [staging] ", choices.replace(',', "/")))
+        );
+        (run.code, run.stdout.trim_end().to_owned())
+    };
+
+    for (answer, code, chosen) in [
+        ("PROD", 0, "prod"),
+        ("s", 0, "staging"),
+        ("", 0, "staging"),
+        ("p", 2, ""),
+        ("production", 0, "production"),
+        ("x", 2, ""),
+    ] {
+        assert_eq!(ask("prod,production,staging", answer), (code, chosen.to_owned()), "{answer}");
+    }
+}
+
+#[test]
 fn a_question_takes_one_line_and_leaves_the_rest_to_the_script() {
     let env = TestEnv::new();
     let tool = env.tool(TOOL).get_program().to_str().unwrap().to_owned();
@@ -546,12 +575,14 @@ fn a_person_is_asked_again_but_not_for_ever() {
     let mut ask = env.tool(TOOL);
     ask.args(["ask", "Sure? ", "--choices", "yes,no"]).stdin(terminal.try_clone().unwrap());
 
-    person.write_all(b"maybe\nyes\n").unwrap();
+    person.write_all(b"yess\nY\n").unwrap();
     let second = finish(&mut ask);
     person.write_all(b"a\nb\nc\n").unwrap();
     let never = finish(ask.stdin(terminal));
 
     assert_eq!(second.expect_code(0).stdout, "yes\n");
+    assert!(second.stderr.contains("Sure? (yes/no) 'yess' is not a choice"), "{}", second.stderr);
+    assert!(second.stderr.contains("; did you mean 'yes'?\n"), "{}", second.stderr);
     assert_eq!(never.expect_code(2).stderr.matches("Sure? ").count(), 3);
 }
 
@@ -604,6 +635,27 @@ fn each_item_has_its_row_and_a_failed_one_makes_3() {
     assert_eq!(words[3][..3], ["0", "ok", "0"]);
     assert_eq!(words[4][..3], ["7", "failed", "7"]);
     assert!(run.stderr.contains("1 of 2 items failed"));
+}
+
+#[test]
+fn items_may_end_with_a_nul_and_a_failure_may_be_the_last() {
+    let env = TestEnv::new();
+    let by_null = |args: &[&str]| {
+        let each =
+            [&["each", "--from", "-", "-0"], args, &["--", "sh", "-c", "echo \"$0.\"; exit 7"]];
+        env.run_with_input(TOOL, each.concat(), "a\nb\0 c\0")
+    };
+
+    let all = by_null(&[]);
+    let one = by_null(&["--fail-fast"]);
+    let missing = env.run(TOOL, ["each", "a", "b", "--", "no-such-cmd"]);
+
+    for line in ["a\\nb: b.\n", " c:  c.\n"] {
+        assert!(all.stdout.contains(line), "{}", all.stdout);
+    }
+    assert!(all.expect_code(1).stderr.contains("all 2 items failed\n"), "{}", all.stderr);
+    assert!(one.expect_code(1).stderr.contains("all 1 items failed; 1 were not started\n"));
+    assert_eq!(missing.expect_code(127).stderr, "error: command `no-such-cmd` was not found\n");
 }
 
 #[test]

@@ -48,7 +48,7 @@ EXIT CODES
 
 /// Small everyday commands: ask, calculate, count, check services, run commands
 #[derive(Debug, Parser)]
-#[command(about, after_long_help = HELP, subcommand_required = true, arg_required_else_help = true)]
+#[command(about, after_long_help = HELP, after_help = HELP, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -110,12 +110,13 @@ pub(crate) struct VarsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {
-    /// The question, shown on stderr as it is
+    /// The question, shown on stderr with its choices and its default
     pub prompt: Option<String>,
     /// The answer when none is given
     #[arg(long, value_name = "ANSWER")]
     pub default: Option<String>,
-    /// The answers that are accepted, separated by commas
+    /// The answers that are accepted, separated by commas; the first letters of one will do, in upper or lower
+    /// case, and the choice itself is printed
     #[arg(long, value_name = "ANSWER", value_delimiter = ',')]
     pub choices: Vec<String>,
     /// Do not show what is typed
@@ -246,6 +247,12 @@ pub(crate) struct EachArgs {
     /// Read items from a file, one a line; - is stdin
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// Items of --from end with a NUL byte, as `find -print0` and `git ls-files -z` write them
+    #[arg(short = '0', long)]
+    pub null: bool,
+    /// Start no further command once one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
     /// How many commands run at the same time
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub parallel: NonZeroUsize,

@@ -42,10 +42,10 @@ EXIT CODES
   11   refused by a guard, by a broken seal, or by the person
   75   the state is locked
   124  a command took longer than --timeout     126, 127  terraform cannot be run, was not found
-  129, 130, 143  ended by HUP, INT, TERM
+  129, 130, 131, 143  ended by HUP, INT, QUIT, TERM
 
 SIGNALS
-  The first INT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its \
+  The first INT, QUIT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its \
   state. A second INT or TERM makes it exit at once and may lose data; a third kills it.";
 
 /// Run Terraform so that what is applied is exactly the plan that was shown.

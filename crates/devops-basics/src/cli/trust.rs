@@ -14,6 +14,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("cwd", Program),
     ("default", User),
     ("env", Program),
+    ("fail-fast", User),
     ("file", User),
     ("format", Project),
     ("from", User),
@@ -22,6 +23,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("lines", Project),
     // With it a command shows what the lesson's script does, and does nothing else.
     ("notes", User),
+    ("null", User),
     ("parallel", Project),
     ("require", Tighten(Union)),
     ("retries", User),

@@ -21,12 +21,17 @@ pub(super) fn run(args: &AskArgs, session: &Session) -> Result<Outcome, Failure>
     }
     let prompt = args.prompt.as_deref();
     let prompt = prompt.ok_or_else(|| missing("the question", "devops-basics ask 'Name: '"))?;
-    if let Some(default) = args.default.as_deref() {
-        // A default that would be refused is found before anybody is asked.
-        accept(args, default).map_err(|failure| failure.context("the default is no answer"))?;
-    }
+    let default = match args.default.as_deref() {
+        // A default that would be refused is found before the question is asked.
+        Some(default) => {
+            let accepted = accept(args, default);
+            Some(accepted.map_err(|failure| failure.context("the default is no answer"))?)
+        }
+        None => None,
+    };
+    let question = Question { args, prompt: shown(args, prompt, default.as_deref()), default };
     let tries = if session.stdin_is_terminal() { MAX_TRIES } else { 1 };
-    let answer = ask(args, prompt, tries, session)?;
+    let answer = question.ask(tries, session)?;
     if session.json() {
         session.emit(&json!({"type": "answer", "answer": answer}))?;
     } else {
@@ -35,21 +40,42 @@ pub(super) fn run(args: &AskArgs, session: &Session) -> Result<Outcome, Failure>
     Ok(Outcome::Done)
 }
 
-fn ask(args: &AskArgs, prompt: &str, tries: usize, session: &Session) -> Result<String, Failure> {
-    let typed = type_one(args, prompt, session)?;
-    let answer = match (typed, args.default.as_deref()) {
-        (None, None) => return Err(no_input("pass --default VALUE")),
-        (None, Some(default)) => return Ok(default.to_owned()),
-        (Some(typed), Some(default)) if typed.is_empty() => return Ok(default.to_owned()),
-        (Some(typed), _) => typed,
-    };
-    match accept(args, &answer) {
-        Err(failure) if tries > 1 => {
-            session.status(failure.chain().join(": "));
-            ask(args, prompt, tries - 1, session)
+/// Returns the question with the answers it takes, and the one that counts when none is given.
+fn shown(args: &AskArgs, prompt: &str, default: Option<&str>) -> String {
+    let choices = (!args.choices.is_empty()).then(|| format!("({})", args.choices.join("/")));
+    // What is typed in secret is not shown as a default either.
+    let default = default.filter(|_| !args.secret).map(|default| format!("[{default}]"));
+    let mut shown = prompt.to_owned();
+    for part in choices.into_iter().chain(default) {
+        let gap = if shown.ends_with(char::is_whitespace) { "" } else { " " };
+        shown.push_str(&[gap, &super::safe(&part), " "].concat());
+    }
+    shown
+}
+
+struct Question<'a> {
+    args: &'a AskArgs,
+    prompt: String,
+    default: Option<String>,
+}
+
+impl Question<'_> {
+    fn ask(&self, tries: usize, session: &Session) -> Result<String, Failure> {
+        let typed = type_one(self.args, &self.prompt, session)?;
+        let answer = match (typed, &self.default) {
+            (None, None) => return Err(no_input("pass --default VALUE")),
+            (None, Some(default)) => return Ok(default.clone()),
+            (Some(typed), Some(default)) if typed.is_empty() => return Ok(default.clone()),
+            (Some(typed), _) => typed,
+        };
+        match accept(self.args, &answer) {
+            Err(failure) if tries > 1 => {
+                let hint = failure.hint.iter().map(|hint| format!("; {hint}"));
+                session.status(failure.chain().join(": ") + &hint.collect::<String>());
+                self.ask(tries - 1, session)
+            }
+            accepted => accepted,
         }
-        Err(failure) => Err(failure),
-        Ok(()) => Ok(answer),
     }
 }
 
@@ -61,12 +87,16 @@ fn type_one(args: &AskArgs, prompt: &str, session: &Session) -> Result<Option<St
     session.ask(prompt)
 }
 
-fn accept(args: &AskArgs, answer: &str) -> Result<(), Failure> {
+/// Returns the answer that was meant, if it is one.
+fn accept(args: &AskArgs, answer: &str) -> Result<String, Failure> {
     if answer.is_empty() {
         return Err(Failure::usage("the answer is empty").hint("pass --default VALUE"));
     }
-    if args.choices.is_empty() || args.choices.iter().any(|choice| choice == answer) {
-        return Ok(());
+    if args.choices.is_empty() {
+        return Ok(answer.to_owned());
+    }
+    if let Some(choice) = choice(&args.choices, answer) {
+        return Ok(choice.clone());
     }
     // What was typed in secret is not repeated.
     let shown = if args.secret { "that" } else { &format!("'{}'", super::safe(answer)) };
@@ -78,6 +108,19 @@ fn accept(args: &AskArgs, answer: &str) -> Result<(), Failure> {
         Some(meant) if !args.secret => failure.hint(format!("did you mean '{meant}'?")),
         _ => failure,
     })
+}
+
+/// Returns the choice that an answer is, or that alone begins with it; upper and lower case are the same.
+fn choice<'a>(choices: &'a [String], answer: &str) -> Option<&'a String> {
+    let answer_lowered = answer.to_lowercase();
+    let only = |fits: &dyn Fn(&str) -> bool| {
+        let mut fitting = choices.iter().filter(|choice| fits(choice));
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    let exact = choices.iter().find(|choice| *choice == answer);
+    exact
+        .or_else(|| only(&|choice| choice.to_lowercase() == answer_lowered))
+        .or_else(|| only(&|choice| choice.to_lowercase().starts_with(&answer_lowered)))
 }
 
 /// Keeps a terminal from showing what is typed; puts it right when dropped.

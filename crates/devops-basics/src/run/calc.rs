@@ -35,11 +35,10 @@ pub(super) fn run(args: CalcArgs, session: &Session) -> Result<Outcome, Failure>
 /// Splits a calculation that came as one text, as `'8 * 7'` does.
 fn in_parts(args: CalcArgs) -> [Option<String>; 3] {
     let CalcArgs { a, operator, b, .. } = args;
-    if let (Some(whole), None, None) = (&a, &operator, &b) {
-        let words: Vec<&str> = whole.split_whitespace().collect();
-        if let [a, operator, b] = words[..] {
-            return [a, operator, b].map(|word| Some(word.to_owned()));
-        }
+    if let (Some(whole), None, None) = (&a, &operator, &b)
+        && let Some(parts) = calc::parts(whole)
+    {
+        return parts.map(|part| Some(part.to_owned()));
     }
     [a, operator, b]
 }

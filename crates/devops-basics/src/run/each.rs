@@ -10,8 +10,9 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, quote, table};
 use devops_core::{
     fs::{At, Input},
+    kind::Kind,
     lessons::{
-        each::{self, EachEvent, ItemResult},
+        each::{self, EachEvent, EachOptions, ItemResult},
         range,
     },
     process::{CommandSpec, Stream},
@@ -34,20 +35,24 @@ pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure>
     spec.search_path = std::env::var_os("PATH");
     let mut items = args.items;
     if let Some(from) = &args.from {
-        items.extend(read_items(from, session)?);
+        items.extend(read_items(from, args.null, session)?);
+    }
+    if let Some(error) = each::missing(&spec) {
+        return Err(error.into());
     }
     let mut printed = Ok(());
-    let results = each::run(&spec, &items, args.parallel, session.cancel(), &mut |event| {
+    let options = EachOptions { n_parallel: args.parallel, fail_fast: args.fail_fast };
+    let results = each::run(&spec, &items, options, session.cancel(), &mut |event| {
         // A stdout that fails is reported at the end: the commands that run come first.
         if printed.is_ok() {
             printed = show(&event, session);
         }
     })?;
     printed?;
-    finish(&results, session)
+    finish(&results, items.len(), session)
 }
 
-fn read_items(from: &Path, session: &Session) -> Result<Vec<OsString>, Failure> {
+fn read_items(from: &Path, null: bool, session: &Session) -> Result<Vec<OsString>, Failure> {
     let mut input = match from.to_str() {
         Some("-") => {
             let stdin = io::stdin().as_fd().try_clone_to_owned().at(from, "read")?;
@@ -57,7 +62,12 @@ fn read_items(from: &Path, session: &Session) -> Result<Vec<OsString>, Failure> 
     };
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).at(from, "read")?;
-    Ok(items(&bytes))
+    Ok(if null { items_by_null(&bytes) } else { items(&bytes) })
+}
+
+fn items_by_null(bytes: &[u8]) -> Vec<OsString> {
+    let items = bytes.split(|&byte| byte == 0).filter(|item| !item.is_empty());
+    items.map(|item| OsString::from_vec(item.to_vec())).collect()
 }
 
 fn items(bytes: &[u8]) -> Vec<OsString> {
@@ -100,11 +110,13 @@ fn prefixed(item: &OsStr, line: &[u8]) -> Vec<u8> {
     [quote(Path::new(item)).as_bytes(), b": ", line, b"\n"].concat()
 }
 
-fn finish(results: &[ItemResult], session: &Session) -> Result<Outcome, Failure> {
+fn finish(results: &[ItemResult], n_items: usize, session: &Session) -> Result<Outcome, Failure> {
     let n_failed = results.iter().filter(|result| result.exit != 0).count();
+    let n_left = n_items - results.len();
     if session.json() {
-        let (items, failed) = (results.len(), n_failed);
-        session.emit(&json!({"type": "summary", "items": items, "failed": failed}))?;
+        session.emit(&json!({
+            "type": "summary", "items": n_items, "failed": n_failed, "not_started": n_left,
+        }))?;
     } else if !results.is_empty() {
         let rows = results.iter().map(|result| {
             let verdict = if result.exit == 0 { "ok" } else { "failed" };
@@ -113,8 +125,12 @@ fn finish(results: &[ItemResult], session: &Session) -> Result<Outcome, Failure>
         });
         session.line(table(&["ITEM", "RESULT", "EXIT", "TIME"], rows))?;
     }
-    Ok(match n_failed {
-        0 => Outcome::Done,
-        _ => Outcome::Partial(format!("{n_failed} of {} items failed", results.len())),
-    })
+    let left = if n_left > 0 { format!("; {n_left} were not started") } else { String::new() };
+    match n_failed {
+        0 => Ok(Outcome::Done),
+        _ if n_failed == results.len() => {
+            Err(Failure::new(Kind::Failed, format!("all {n_failed} items failed{left}")))
+        }
+        _ => Ok(Outcome::Partial(format!("{n_failed} of {n_items} items failed{left}"))),
+    }
 }

@@ -26,7 +26,7 @@ pub(super) fn decorate(command: Command, tool: &Tool) -> Command {
         .long_version(long_version)
         .max_term_width(100)
         .args(shared_flags())
-        .subcommand(completions_command())
+        .subcommand(completions_command(tool.name))
         .subcommand(config_command());
     flags(with_examples(command), tool)
 }
@@ -86,9 +86,16 @@ fn with_environment(arg: Arg, tool: &Tool) -> Arg {
     arg.long_help(format!("{help}\n[env: {name}{form}]").trim_start().to_owned())
 }
 
-fn completions_command() -> Command {
+fn completions_command(tool: &str) -> Command {
+    let places = format!(
+        "INSTALL\n  \
+         {tool} completions bash > ~/.local/share/bash-completion/completions/{tool}\n  \
+         {tool} completions zsh > ~/.zfunc/_{tool}       with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc\n  \
+         {tool} completions fish > ~/.config/fish/completions/{tool}.fish"
+    );
     Command::new("completions")
         .about("Print a completion script for a shell")
+        .after_long_help(places)
         .display_order(901)
         .arg(
             Arg::new("shell").required(true).value_name("SHELL").value_parser(value_parser!(Shell)),

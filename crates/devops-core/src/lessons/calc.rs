@@ -47,6 +47,24 @@ impl Operator {
     }
 }
 
+/// Splits a whole calculation, such as `8 * 7` or `8*-7`, into its numbers and the operator between them.
+pub fn parts(text: &str) -> Option<[&str; 3]> {
+    let text = text.trim();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if let [a, operator, b] = words[..] {
+        return Some([a, operator, b]);
+    }
+    // Behind a digit a sign is an operator; in front of one it belongs to the number, as in `1e-3`.
+    let bytes = text.as_bytes();
+    let is_operator = |&at: &usize| {
+        b"+-*/x".contains(&bytes[at])
+            && text[..at].trim_end().ends_with(|c: char| c.is_ascii_digit() || c == '.')
+    };
+    let at = (1..bytes.len()).find(is_operator)?;
+    let (a, b) = (text[..at].trim(), text[at + 1..].trim());
+    (!b.is_empty()).then_some([a, &text[at..=at], b])
+}
+
 /// Calculates exactly on decimals; a quotient without an end is rounded to 28 digits.
 pub fn calculate(a: &str, operator: &str, b: &str) -> Result<Answer, LessonError> {
     let operator = Operator::parse(operator)?;
@@ -96,6 +114,24 @@ mod tests {
 
     fn text(a: &str, operator: &str, b: &str) -> String {
         calculate(a, operator, b).map_or_else(|error| error.to_string(), |answer| answer.text)
+    }
+
+    #[test]
+    fn a_calculation_has_its_parts_with_blanks_or_without() {
+        for (text, expected) in [
+            ("8 * 7", ["8", "*", "7"]),
+            ("8*7", ["8", "*", "7"]),
+            ("-8--7", ["-8", "-", "-7"]),
+            ("1e-3+2", ["1e-3", "+", "2"]),
+            ("8. /7", ["8.", "/", "7"]),
+            ("8 x7", ["8", "x", "7"]),
+            ("8 mul 7", ["8", "mul", "7"]),
+        ] {
+            assert_eq!(parts(text), Some(expected), "{text}");
+        }
+        for text in ["8", "", "*7", "8*", "ä*7", "-8"] {
+            assert_eq!(parts(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
     cancel::{Cancel, Cancelled},
     kind::{HasKind, Kind},
     limits::spawn_scoped,
-    process::{self, CommandSpec, ProcessError, ProcessEvent, Stream},
+    process::{self, CommandSpec, ProcessError, ProcessEvent, Stream, find_program},
 };
 
 /// Stands for the item in a command.
@@ -35,6 +35,15 @@ pub struct ItemResult {
     pub seconds: f64,
     /// Why it could not be started.
     pub error: Option<String>,
+}
+
+/// How the commands run.
+#[derive(Clone, Copy, Debug)]
+pub struct EachOptions {
+    /// How many at the same time.
+    pub n_parallel: NonZeroUsize,
+    /// Whether none is started any more once one has failed.
+    pub fail_fast: bool,
 }
 
 /// What happens while the commands run.
@@ -79,26 +88,37 @@ fn fill(word: &OsStr, item: &OsStr) -> OsString {
     OsString::from_vec(filled)
 }
 
-/// Runs the command of every item, at most `n_parallel` at a time, and returns the results in the order
-/// of the items; one that fails does not stop the others.
+/// Returns an error where the program is the same for all items and there is none of its name.
+pub fn missing(spec: &CommandSpec) -> Option<ProcessError> {
+    let program = spec.program.as_bytes();
+    let search_path = spec.search_path.as_deref()?;
+    if find_place(program).is_some() || program.contains(&b'/') {
+        return None;
+    }
+    let found = find_program(&spec.program, search_path);
+    found.is_none().then(|| ProcessError::NotFound { program: spec.program.clone() })
+}
+
+/// Runs the command of every item, and returns the results in the order of the items, without those that were
+/// not started.
 pub fn run(
     spec: &CommandSpec,
     items: &[OsString],
-    n_parallel: NonZeroUsize,
+    options: EachOptions,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(EachEvent<'_>),
 ) -> Result<Vec<ItemResult>, Cancelled> {
-    let next = AtomicUsize::new(0);
+    let queue = Queue { items, next: AtomicUsize::new(0), fail_fast: options.fail_fast };
     let (sender, messages) = mpsc::channel();
     let mut results: Vec<Option<ItemResult>> = vec![None; items.len()];
     thread::scope(|scope| {
-        for n in 0..n_parallel.get().min(items.len()) {
-            let (worker, next) = (sender.clone(), &next);
-            let started = spawn_scoped(scope, move || work(spec, items, cancel, next, &worker));
+        for n in 0..options.n_parallel.get().min(items.len()) {
+            let (worker, queue) = (sender.clone(), &queue);
+            let started = spawn_scoped(scope, move || work(spec, queue, cancel, &worker));
             match started {
                 Ok(_running) => {}
                 // Fewer at a time are slower, and one can be this thread.
-                Err(_) if n == 0 => work(spec, items, cancel, next, &sender),
+                Err(_) if n == 0 => work(spec, queue, cancel, &sender),
                 Err(_) => break,
             }
         }
@@ -119,17 +139,18 @@ pub fn run(
     Ok(results.into_iter().flatten().collect())
 }
 
+/// The items that are still to be started.
+struct Queue<'a> {
+    items: &'a [OsString],
+    next: AtomicUsize,
+    fail_fast: bool,
+}
+
 /// Takes the next item until none is left or the work is cancelled.
-fn work(
-    spec: &CommandSpec,
-    items: &[OsString],
-    cancel: &Cancel,
-    next: &AtomicUsize,
-    sender: &Sender<Message>,
-) {
+fn work(spec: &CommandSpec, queue: &Queue<'_>, cancel: &Cancel, sender: &Sender<Message>) {
     loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(item) = items.get(at) else { return };
+        let at = queue.next.fetch_add(1, Ordering::Relaxed);
+        let Some(item) = queue.items.get(at) else { return };
         let command = command_for(spec, item);
         // The receiver outlives every worker.
         let ended = process::run(&command, cancel, &mut |event| {
@@ -140,7 +161,11 @@ fn work(
         if let Err(ProcessError::Interrupted(_)) = ended {
             return;
         }
-        let _sent = sender.send(Message::Finished(at, result(item, ended)));
+        let result = result(item, ended);
+        if result.exit != 0 && queue.fail_fast {
+            queue.next.store(queue.items.len(), Ordering::Relaxed);
+        }
+        let _sent = sender.send(Message::Finished(at, result));
     }
 }
 
@@ -183,6 +208,10 @@ mod tests {
         names.iter().map(OsString::from).collect()
     }
 
+    fn at_once(n: usize) -> EachOptions {
+        EachOptions { n_parallel: NonZeroUsize::new(n).unwrap(), fail_fast: false }
+    }
+
     fn words(spec: &CommandSpec, item: &str) -> Vec<String> {
         let command = command_for(spec, OsStr::new(item));
         let words = std::iter::once(command.program).chain(command.args);
@@ -203,18 +232,13 @@ mod tests {
         let spec = CommandSpec::new("/bin/sh").args(["-c", "echo got {}; exit {}"]);
         let mut lines = Vec::new();
 
-        let results = run(
-            &spec,
-            &items(&["0", "3", "0", "1"]),
-            NonZeroUsize::new(4).unwrap(),
-            &Cancel::new(),
-            &mut |event| {
+        let results =
+            run(&spec, &items(&["0", "3", "0", "1"]), at_once(4), &Cancel::new(), &mut |event| {
                 if let EachEvent::Line(_, Stream::Stdout, bytes) = event {
                     lines.push(String::from_utf8(bytes).unwrap());
                 }
-            },
-        )
-        .unwrap();
+            })
+            .unwrap();
 
         let codes: Vec<u8> = results.iter().map(|result| result.exit).collect();
         lines.sort();
@@ -231,13 +255,7 @@ mod tests {
         spec.dir = Some(dir.path().to_owned());
         spec.timeout = Some(Duration::from_secs(30));
 
-        let results = run(
-            &spec,
-            &items(&["a", "b"]),
-            NonZeroUsize::new(2).unwrap(),
-            &Cancel::new(),
-            &mut |_| {},
-        );
+        let results = run(&spec, &items(&["a", "b"]), at_once(2), &Cancel::new(), &mut |_| {});
 
         assert!(results.unwrap().iter().all(|result| result.exit == 0));
     }
@@ -247,7 +265,7 @@ mod tests {
         let results = run(
             &CommandSpec::new("no-such-cmd"),
             &items(&["a"]),
-            NonZeroUsize::MIN,
+            at_once(1),
             &Cancel::new(),
             &mut |_| {},
         )
@@ -258,18 +276,43 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_started_after_a_failure_that_ends_it_all() {
+        let spec = CommandSpec::new("/bin/sh").args(["-c", "exit {}"]);
+        let options = EachOptions { fail_fast: true, ..at_once(1) };
+
+        let results =
+            run(&spec, &items(&["0", "3", "0", "0"]), options, &Cancel::new(), &mut |_| {});
+
+        let codes: Vec<u8> = results.unwrap().iter().map(|result| result.exit).collect();
+        assert_eq!(codes, [0, 3]);
+    }
+
+    #[test]
+    fn a_program_that_is_the_same_for_all_is_looked_for_once() {
+        let spec = |program: &str| CommandSpec {
+            search_path: Some("/usr/bin:/bin".into()),
+            ..CommandSpec::new(program)
+        };
+
+        let error = missing(&spec("no-such-cmd")).unwrap();
+        assert_eq!(error.kind(), Kind::CommandNotFound);
+        for program in ["sh", "no-such-{}", "./no-such-cmd"] {
+            assert!(missing(&spec(program)).is_none(), "{program}");
+        }
+    }
+
+    #[test]
     fn a_signal_stops_what_runs_and_starts_nothing_more() {
         let cancel = Cancel::new();
         let spec = CommandSpec::new("/bin/sh").args(["-c", "echo up {}; exec sleep 600"]);
         let mut n_started = 0;
 
-        let ended =
-            run(&spec, &items(&["a", "b", "c"]), NonZeroUsize::MIN, &cancel, &mut |event| {
-                if let EachEvent::Line(..) = event {
-                    n_started += 1;
-                    cancel.cancel(15);
-                }
-            });
+        let ended = run(&spec, &items(&["a", "b", "c"]), at_once(1), &cancel, &mut |event| {
+            if let EachEvent::Line(..) = event {
+                n_started += 1;
+                cancel.cancel(15);
+            }
+        });
 
         assert_eq!(ended, Err(Cancelled { signal: 15 }));
         assert_eq!(n_started, 1);

@@ -21,7 +21,7 @@ const WORDS: [&str; 13] = [
 ];
 
 /// Words that make a value a secret where one of them is a whole part of the name.
-const PARTS: [&str; 18] = [
+const PARTS: [&str; 19] = [
     "KEY",
     "KEYS",
     "PASS",
@@ -40,13 +40,18 @@ const PARTS: [&str; 18] = [
     "OTP",
     "CONNSTR",
     "CONN",
+    "SK",
 ];
 
 /// Names that look like those of secrets and are none.
 const HARMLESS: [&str; 4] = ["PWD", "OLDPWD", "SSH_AUTH_SOCK", "SSH_CONNECTION"];
 
+/// Words that end as the names of keys do.
+const NO_KEYS: [&str; 8] =
+    ["MONKEY", "TURKEY", "DONKEY", "HOCKEY", "JOCKEY", "WHISKEY", "COMPASS", "BYPASS"];
+
 /// The prefixes of tokens of well-known makers.
-const PREFIXES: [&str; 15] = [
+const PREFIXES: [&str; 25] = [
     "ghp_",
     "gho_",
     "ghu_",
@@ -60,6 +65,16 @@ const PREFIXES: [&str; 15] = [
     "npm_",
     "pypi-",
     "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "whsec_",
+    "sk-ant-",
+    "sk-proj-",
+    "shpat_",
+    "xapp-",
+    "dop_v1_",
+    "hf_",
+    "AIza",
     "hvs.",
     "AGE-SECRET-KEY-",
 ];
@@ -70,8 +85,9 @@ pub fn is_secret_name(name: &str) -> bool {
         return false;
     }
     let name = name.to_uppercase().replace(['-', '.'], "_");
+    let ends_as_key = ["KEY", "PASS"].iter().any(|end| name.ends_with(end));
     WORDS.iter().any(|word| name.contains(word))
-        || ["KEY", "PASS"].iter().any(|end| name.ends_with(end))
+        || (ends_as_key && !NO_KEYS.iter().any(|word| name.ends_with(word)))
         || name.split('_').any(|part| PARTS.contains(&part))
 }
 
@@ -213,6 +229,7 @@ mod tests {
             "DOCKER_AUTH_CONFIG",
             "AZURE_STORAGE_CONNECTION_STRING",
             "client-secret",
+            "STRIPE_SK",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -229,6 +246,9 @@ mod tests {
             "SSH_CONNECTION",
             "PATTERN",
             "LESSKEYIN",
+            "MONKEY",
+            "WILD_TURKEY",
+            "BYPASS",
         ] {
             assert!(!is_secret_name(name), "{name}");
         }
@@ -284,6 +304,8 @@ mod tests {
             "ghp_0123456789abcdef",
             "github_pat_0123456789_abc",
             "glpat-0123456789abc",
+            "sk_test_0123456789",
+            "whsec_0123456789abc",
             "eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln",
             "Bearer abc",
             "-----BEGIN PRIVATE KEY-----\nMII",
