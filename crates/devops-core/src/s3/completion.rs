@@ -5,6 +5,7 @@ use super::{
     condition::Condition,
     event::Event,
     failure::{CallFailure, Trouble},
+    link::Link,
     proof::{Sent, StoredPart},
     requests::{Answer, Form, Upload},
     settle::{Settled, Write, confirm, find_ours, resolve},
@@ -46,7 +47,7 @@ impl Task<'_> {
         upload: &Upload,
         sent: &Sent,
     ) -> Result<Answer, CallFailure> {
-        let answer = self.complete_as_taken(upload, sent, &self.condition).await;
+        let answer = self.link.complete_as_taken(upload, sent, &self.condition).await;
         let is_refused = |failure: &CallFailure| failure.trouble == Trouble::ConditionRefused;
         if self.condition == Condition::None || !answer.as_ref().is_err_and(is_refused) {
             return answer;
@@ -55,27 +56,7 @@ impl Task<'_> {
             (self.link.events)(Event::Weaker("conditional writes"));
         }
         self.check_condition().await?;
-        self.complete_as_taken(upload, sent, &Condition::None).await
-    }
-
-    /// Completes an upload; again in the plain form where the store does not take what says more.
-    async fn complete_as_taken(
-        &self,
-        upload: &Upload,
-        sent: &Sent,
-        condition: &Condition,
-    ) -> Result<Answer, CallFailure> {
-        let store = self.link.store;
-        if store.knows_checksums() {
-            let answer = self.link.complete(upload, sent, condition, Form::Checked).await;
-            if !answer.as_ref().is_err_and(|failure| says_too_much(failure, condition)) {
-                return answer;
-            }
-            if store.give_up_checksums() {
-                (self.link.events)(Event::Weaker("checksum headers"));
-            }
-        }
-        self.link.complete(upload, sent, condition, Form::Plain).await
+        self.link.complete_as_taken(upload, sent, &Condition::None).await
     }
 
     /// Fails like a conditional completion would, unless the condition holds now.
@@ -90,6 +71,27 @@ impl Task<'_> {
         };
         let message = "the object is not what it was";
         Err(CallFailure::local("CompleteMultipartUpload", trouble, message))
+    }
+}
+
+impl Link<'_> {
+    /// Completes an upload; again in the plain form where the store does not take what says more.
+    pub(crate) async fn complete_as_taken(
+        &self,
+        upload: &Upload,
+        sent: &Sent,
+        condition: &Condition,
+    ) -> Result<Answer, CallFailure> {
+        if self.store.knows_checksums() {
+            let answer = self.complete(upload, sent, condition, Form::Checked).await;
+            if !answer.as_ref().is_err_and(|failure| says_too_much(failure, condition)) {
+                return answer;
+            }
+            if self.store.give_up_checksums() {
+                (self.events)(Event::Weaker("checksum headers"));
+            }
+        }
+        self.complete(upload, sent, condition, Form::Plain).await
     }
 }
 

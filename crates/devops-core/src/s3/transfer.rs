@@ -231,7 +231,9 @@ impl Copying<'_> {
             .try_collect()
             .await;
         let completed = match copied {
-            Ok(parts) => self.link.complete(&upload, &Sent::of_parts(parts), condition).await,
+            Ok(parts) => {
+                self.link.complete_as_taken(&upload, &Sent::of_parts(parts), condition).await
+            }
             Err(failure) => Err(failure),
         };
         let Err(failure) = completed else { return Ok(()) };
