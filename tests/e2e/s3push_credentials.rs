@@ -136,3 +136,60 @@ fn a_profile_that_is_named_counts_more_than_keys_in_the_environment() {
     unknown.expect_code(77);
     assert!(unknown.stderr.contains("nobody"), "{}", unknown.stderr);
 }
+
+#[test]
+fn what_is_wrong_with_the_credentials_is_named_with_what_to_do() {
+    let setting = Setting::new();
+    let path = |name: &str| setting.env.path(name).display().to_string();
+    let config = setting.env.write(
+        "config",
+        format!(
+            "[profile corp]\nsso_session = c\nsso_account_id = 1\nsso_role_name = r\n\
+             [sso-session c]\nsso_region = eu-west-1\nsso_start_url = https://corp.example/start\n\
+             [profile child]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = corp\n\
+             [profile old]\nsso_start_url = https://corp.example/start\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n\
+             [profile web]\nrole_arn = arn:aws:iam::1:role/x\nweb_identity_token_file = {}\n\
+             [profile broken]\ncredential_process = sh -c 'echo no smart card >&2; exit 1'\n\
+             [profile empty]\nregion = eu-west-1\n\
+             [profile loop]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = loop2\n\
+             [profile loop2]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = loop\n\
+             [profile new]\nlogin_session = arn:aws:iam::1:user/x\n",
+            path("no-token")
+        ),
+    );
+    let list = |profile: &str, variables: &[(&str, &str)]| {
+        let mut command = setting.command(&["list", "s3://backups/"]);
+        command.env("AWS_CONFIG_FILE", &config).env_remove("AWS_ACCESS_KEY_ID");
+        command.env_remove("AWS_SECRET_ACCESS_KEY").envs(variables.iter().copied());
+        if !profile.is_empty() {
+            command.args(["--profile", profile]);
+        }
+        finish(&mut command)
+    };
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token");
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x");
+
+    for (profile, variables, code, said, hint) in [
+        ("", &[][..], 77, "no credentials were found", "set AWS_ACCESS_KEY_ID"),
+        ("corp", &[], 77, "nobody is logged in", "`aws sso login --profile corp`"),
+        ("child", &[], 77, "nobody is logged in", "`aws sso login --profile corp`"),
+        ("old", &[], 77, "nobody is logged in", "`aws sso login --profile old`"),
+        ("", &[("AWS_PROFILE", "prodution")], 77, "no profile `prodution`", "AWS_PROFILE"),
+        ("prodution", &[], 77, "no profile `prodution`", "--profile"),
+        ("empty", &[], 77, "no credentials are in the profile `empty`", "set AWS_ACCESS_KEY_ID"),
+        ("", &[token, role], 77, "`/nowhere/token`", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ("web", &[], 77, "no-token` cannot be read", "is mounted"),
+        ("broken", &[], 77, "profile `broken`", "run that command by hand"),
+        ("broken", &[], 77, "no smart card", "run that command by hand"),
+        ("loop", &[], 78, "loop", "correct ~/.aws/config"),
+        ("new", &[], 78, "`login_session`", "export-credentials"),
+    ] {
+        let run = list(profile, variables);
+
+        run.expect_code(code);
+        assert!(run.stderr.contains(said), "{profile}: {said}: {}", run.stderr);
+        assert!(run.stderr.contains(hint), "{profile}: {hint}: {}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 2, "{}", run.stderr);
+    }
+    assert_eq!(setting.server.log().len(), 0);
+}

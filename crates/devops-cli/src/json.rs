@@ -3,8 +3,24 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use devops_core::terminal::steers;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+/// Writes one line of JSON, in which what would steer a terminal is escaped as JSON escapes it.
+pub(crate) fn line(object: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string(object)?;
+    if !text.contains(steers) {
+        return Ok(text);
+    }
+    // Outside of strings JSON has no such characters.
+    let escape = |c: char| match steers(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    Ok(text.chars().map(escape).collect())
+}
 
 /// Inserts `path` under `key`, and its exact bytes under `{key}_b64` when it is not UTF-8.
 pub fn insert_path(object: &mut Map<String, Value>, key: &str, path: &Path) {
@@ -38,6 +54,16 @@ mod tests {
             Value::Object(object),
             serde_json::json!({"plain": "a/b", "odd": "a\u{fffd}", "odd_b64": "Yf8="})
         );
+    }
+
+    #[test]
+    fn no_line_of_json_steers_a_terminal() {
+        let value = serde_json::json!({"id": "a\u{9b}31m\u{1b}[2J\u{7f}\n\u{202e}\u{fc}"});
+
+        let text = line(&value).unwrap();
+
+        assert_eq!(text, r#"{"id":"a\u009b31m\u001b[2J\u007f\n\u202eü"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use devops_core::terminal;
 use serde_json::{Map, Value};
 use tracing::{
     Event, Level, Subscriber,
@@ -21,7 +22,7 @@ use tracing_subscriber::{
 
 use crate::{
     arguments::{LogFormat, Settings},
-    progress, report,
+    json, progress, report,
 };
 
 /// Starts logging; a bad `DEVOPS_LOG` falls back to the level of the flags, since logs must never stop the work.
@@ -91,9 +92,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        write!(writer, "{} ", report::label(label(event)))?;
-        context.format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut fields = String::new();
+        context.format_fields(Writer::new(&mut fields), event)?;
+        writeln!(writer, "{} {}", report::label(label(event)), terminal::lines(&fields))
     }
 }
 
@@ -119,7 +120,7 @@ where
             label => label,
         };
         fields.0.insert("type".to_owned(), kind.into());
-        writeln!(writer, "{}", Value::Object(fields.0))
+        writeln!(writer, "{}", json::line(&fields.0).unwrap_or_default())
     }
 }
 

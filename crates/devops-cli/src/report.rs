@@ -7,10 +7,12 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use devops_core::{kind::Kind, limits::Limit};
+use devops_core::{kind::Kind, limits::Limit, terminal};
 use serde_json::json;
 
-use crate::{arguments::Settings, exit, failure::Failure, progress, text::escaped, tool::Tool};
+use crate::{
+    arguments::Settings, exit, failure::Failure, json, progress, text::escaped, tool::Tool,
+};
 
 /// The labels of messages are colored.
 static IS_COLORED: AtomicBool = AtomicBool::new(false);
@@ -53,7 +55,7 @@ pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
         if let Some(hint) = &failure.hint {
             object["hint"] = hint.as_str().into();
         }
-        return object.to_string();
+        return json::line(&object).unwrap_or_default();
     }
     let mut text = String::new();
     for (index, message) in chain.iter().enumerate() {
@@ -61,7 +63,7 @@ pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
         text.push_str(&[&label(name), " ", &harmless(message), "\n"].concat());
     }
     if let Some(hint) = &failure.hint {
-        text.push_str(&[&label("hint"), " ", hint, "\n"].concat());
+        text.push_str(&[&label("hint"), " ", &harmless(hint), "\n"].concat());
     }
     text.truncate(text.trim_end().len());
     text
@@ -83,15 +85,17 @@ pub(crate) fn early(error: &Failure, as_json: bool) -> u8 {
 pub(crate) fn early_warnings(warnings: &[String], as_json: bool) {
     for warning in warnings {
         stderr_line(&if as_json {
-            json!({"type": "warning", "message": warning}).to_string()
+            json::line(&json!({"type": "warning", "message": warning})).unwrap_or_default()
         } else {
             format!("{} {}", label("warning"), escaped(warning))
         });
     }
 }
 
-/// Prints a line on stderr beside a progress bar; a closed stderr changes nothing.
+/// Prints a line on stderr beside a progress bar, without what would steer a terminal; a closed stderr
+/// changes nothing.
 pub(crate) fn stderr_line(line: &str) {
+    let line = terminal::lines(line);
     progress::beside_bars(|| {
         let _written = writeln!(std::io::stderr().lock(), "{line}");
     });

@@ -15,6 +15,7 @@ use devops_core::{
     fs::{At, Input, PathError},
     kind::Kind,
     secret::Secret,
+    terminal,
 };
 use serde::Serialize;
 use time::UtcOffset;
@@ -22,7 +23,7 @@ use time::UtcOffset;
 use crate::{
     arguments::{Settings, is_wanted},
     failure::Failure,
-    line, owners,
+    json, line, owners,
     profile::ProfileTable,
     progress::{self, Progress, ProgressPolicy},
     report, text,
@@ -80,10 +81,14 @@ impl Session {
         }
     }
 
-    /// Prints one line of results on stdout, at once.
+    /// Prints one line of results on stdout, at once; on a terminal without what would steer it.
     ///
     /// A pipe that nobody reads any more is remembered and not an error: the work decides the outcome.
     pub fn line(&self, line: impl Display) -> Result<(), Failure> {
+        let mut line = line.to_string();
+        if self.stdout_is_terminal() {
+            line = terminal::lines(&line);
+        }
         progress::beside_bars(|| {
             self.print(|output| {
                 writeln!(output, "{line}")?;
@@ -99,7 +104,7 @@ impl Session {
 
     /// Prints one JSON object as a line on stdout.
     pub fn emit(&self, object: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string(object).map_err(|error| {
+        let text = json::line(object).map_err(|error| {
             Failure::new(Kind::Bug, format!("a result cannot be shown as JSON: {error}"))
         })?;
         self.line(text)
@@ -108,7 +113,7 @@ impl Session {
     /// Prints one JSON object as a line on stderr, where stdout has the bytes it tells of.
     #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
     pub fn emit_beside(&self, object: &impl Serialize) {
-        if let Ok(text) = serde_json::to_string(object) {
+        if let Ok(text) = json::line(object) {
             // The bytes are on their way; a summary nobody can read does not change that.
             report::stderr_line(&text);
         }

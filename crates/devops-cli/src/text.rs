@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::Path};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use devops_core::terminal::Escaped;
 
 /// Shows a path with control characters escaped, so that a name cannot steer the terminal.
 pub fn quote(path: &Path) -> String {
@@ -11,17 +12,7 @@ pub fn quote(path: &Path) -> String {
 
 /// Escapes control characters and those that turn the direction of a text.
 pub(crate) fn escaped(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars() {
-        if character.is_control()
-            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    Escaped(text).to_string()
 }
 
 /// Shows values in one line, with control characters escaped.

@@ -1,6 +1,7 @@
 //! All logic of the devops tools.
 //!
-//! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `owners`, `retention`, `exposition`) is
+//! The foundation (`fs`, `lock`, `units`, `secret`, `kind`, `cancel`, `clock`, `owners`, `retention`, `exposition`,
+//! `terminal`) is
 //! always here; each engine and orchestrator sits behind the feature of its name, and so do `archive_index` and `verdicts`, which two need.
 //! Nothing here prints, parses flags, reads the environment, installs a signal handler or exits:
 //! functions return values, errors and events.
@@ -24,6 +25,7 @@ pub mod lock;
 pub mod owners;
 pub mod retention;
 pub mod secret;
+pub mod terminal;
 pub mod units;
 #[cfg(feature = "archive_index")]
 pub mod verdicts;

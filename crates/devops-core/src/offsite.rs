@@ -23,7 +23,7 @@ use crate::{
     fs::open_file,
     s3::{
         Composition, Event, Link, ListedObject, ObjectSummary, PutOptions, Replace, S3Error, S3Uri,
-        Shared, Source, blocking, list, put_composed,
+        Shared, Source, StoreText, blocking, list, put_composed,
     },
 };
 
@@ -155,7 +155,7 @@ impl Composing<'_> {
         let mut look = |object: ListedObject| {
             n += 1;
             let file = object.uri.key.strip_prefix(folder).unwrap_or_default();
-            let is_fit = file.ends_with(".tar.gz") && is_cheap(object.storage_class.as_deref());
+            let is_fit = file.ends_with(".tar.gz") && is_cheap(object.storage_class.as_ref());
             if let Some(found) = ArchiveName::parse(OsStr::new(file)).filter(|_| is_fit)
                 && found.name == name.name
                 && object.uri != *target
@@ -209,9 +209,9 @@ const MOST_LISTED: usize = 10_000;
 
 /// Returns whether an object of this class can be read for nothing; elsewhere a copy may cost more than
 /// sending (S3 pricing, "retrieval").
-fn is_cheap(storage_class: Option<&str>) -> bool {
+fn is_cheap(storage_class: Option<&StoreText>) -> bool {
     storage_class.is_none_or(|class| {
-        matches!(class, "STANDARD" | "REDUCED_REDUNDANCY" | "INTELLIGENT_TIERING")
+        matches!(class.as_sent(), "STANDARD" | "REDUCED_REDUNDANCY" | "INTELLIGENT_TIERING")
     })
 }
 

@@ -6,6 +6,7 @@
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
+mod abandoned;
 mod access;
 mod adjust;
 mod answer;
@@ -15,6 +16,7 @@ mod bounded;
 mod bring;
 mod bucket;
 mod buffers;
+mod bundle;
 pub mod checksum;
 mod cold;
 mod compare;
@@ -24,6 +26,7 @@ mod condition;
 mod connect;
 mod content;
 mod copy;
+mod credential_error;
 mod credentials;
 mod delete;
 mod doctor;
@@ -59,6 +62,7 @@ mod payload;
 pub mod plan;
 mod presign;
 mod proof;
+mod proxy;
 mod put;
 mod quirks;
 mod reads;
@@ -77,10 +81,12 @@ mod stream;
 mod sync;
 mod targets;
 mod task;
+mod text;
 mod thaw;
 mod tls;
 mod transfer;
 mod tree;
+mod unanswered;
 mod undelete;
 mod uploads;
 mod uri;
@@ -95,6 +101,7 @@ pub use self::{
     cold::{Archive, ArchiveState},
     compose::{Composition, Shared},
     connect::{Addresses, ConnectError, ConnectOptions, connect},
+    credential_error::CredentialError,
     delete::{DeleteOutcome, DeleteTarget, delete},
     doctor::{Diagnosis, Examined, Finding, Level, diagnose},
     event::{Event, ObjectSummary, Outcome},
@@ -131,6 +138,7 @@ pub use self::{
         check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
     },
     targets::{Target, Targets, plan_targets},
+    text::StoreText,
     thaw::{
         ArchivedObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
         check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
@@ -191,7 +199,7 @@ pub enum S3Error {
         /// The object.
         uri: S3Uri,
         /// The upload that may still be there, or `none`.
-        upload_id: String,
+        upload_id: StoreText,
         /// What went wrong last.
         source: Box<CallFailure>,
     },
@@ -219,7 +227,7 @@ pub enum S3Error {
         /// The object.
         uri: S3Uri,
         /// The upload that is still there.
-        upload_id: String,
+        upload_id: StoreText,
         /// Why the upload failed.
         source: Box<Self>,
     },

@@ -23,7 +23,7 @@ use crate::{
     archive_index::{BackupName, Origin, Series},
     kind::{HasKind, Kind},
     retention::{self, EmptyPolicy, KeepPolicy, KeepReason, Proof},
-    s3::{Hold, Link, LockMode, PlannedRemoval, S3Error, S3Uri},
+    s3::{Hold, Link, LockMode, PlannedRemoval, S3Error, S3Uri, StoreText},
     verdicts::Verdicts,
 };
 
@@ -115,7 +115,7 @@ struct Seen {
     etag: Option<String>,
     /// In seconds since 1970, as not every answer has more.
     modified: Option<i64>,
-    version_id: Option<String>,
+    version_id: Option<StoreText>,
 }
 
 /// What becomes of an archive.

@@ -2,10 +2,9 @@
 
 use std::{error::Error, io, time::Duration};
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     config::http::HttpResponse,
-    error::{DisplayErrorContext, ErrorMetadata, ProvideErrorMetadata, SdkError},
+    error::{ErrorMetadata, ProvideErrorMetadata, SdkError},
     operation::{RequestId, RequestIdExt},
     primitives::{DateTime, DateTimeFormat},
 };
@@ -15,8 +14,9 @@ use super::{
     bucket::does_not_exist,
     failure::{CallFailure, Trouble},
     observe::AskedBucket,
+    text::StoreText,
+    unanswered::{ThroughProxy, without_answer},
 };
-use crate::limits::Limit;
 
 impl CallFailure {
     /// Reads the SDK's error.
@@ -30,7 +30,9 @@ impl CallFailure {
         }
         let is_unsent = matches!(error, SdkError::ConstructionFailure(_));
         let (trouble, message) = without_answer(error, is_unsent);
-        Self::local(operation, trouble, message)
+        let proxy = chain(error).find_map(|cause| cause.downcast_ref::<ThroughProxy>());
+        let proxy = proxy.map(|through| through.proxy.to_string().into());
+        Self { proxy, ..Self::local(operation, trouble, message) }
     }
 
     /// Reads an answer that is no success, and what the SDK understood of it.
@@ -41,37 +43,66 @@ impl CallFailure {
         error: &(dyn Error + 'static),
     ) -> Self {
         let status = answer.status().as_u16();
-        let header = |name: &str| answer.headers().get(name).map(str::to_owned);
-        let code = service.and_then(ErrorMetadata::code).map(str::to_owned);
+        let header = |name: &str| answer.headers().get(name);
+        let code = service.and_then(ErrorMetadata::code).map(StoreText::from);
+        let is_code = |name: &str| code.as_ref().is_some_and(|code| *code == *name);
         let asked = answer.extension::<AskedBucket>();
         let message = match (service, asked) {
             // What stores say of it seldom names it.
-            (_, Some(AskedBucket(bucket))) if code.as_deref() == Some("NoSuchBucket") => {
-                does_not_exist(bucket)
-            }
+            (_, Some(AskedBucket(bucket))) if is_code("NoSuchBucket") => does_not_exist(bucket),
             (Some(service), _) => service.message().unwrap_or_default().to_owned(),
             (None, _) => unread(status, error),
         };
         let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
-        let region = header("x-amz-bucket-region").or_else(|| element(&body, "Region"));
-        let trouble = trouble_of(status, code.as_deref().unwrap_or_default(), &message, region);
+        let region = header("x-amz-bucket-region").map(str::to_owned);
+        let region = region.or_else(|| element(&body, "Region"));
+        let text = code.as_ref().map(StoreText::as_sent).unwrap_or_default();
+        let elsewhere = elsewhere(status, header("location"), &body);
+        let trouble = match elsewhere.filter(|_| code.is_none() && region.is_none()) {
+            Some(elsewhere) => elsewhere,
+            None => trouble_of(status, text, &message, region),
+        };
         // A success that broke off has no body here, and one that says what failed has a code.
         let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
         let is_too_long = matches!(status, 200..=299) && too_long(error).is_some();
-        let status_message = (message.is_empty() && code.is_none()).then(|| match status {
-            200..=299 => format!("HTTP {status} with something that is no answer of S3"),
+        let status_message = (message.is_empty() && code.is_none()).then(|| match &trouble {
+            _ if matches!(status, 200..=299) => {
+                format!("HTTP {status} with something that is no answer of S3")
+            }
+            Trouble::Elsewhere(address) => format!("HTTP {status}, which points to `{address}`"),
+            Trouble::OtherScheme(scheme) => format!("HTTP {status}, which asks for {scheme}"),
             _ => format!("HTTP {status}"),
         });
         Self {
             operation,
             trouble: if is_whole || is_too_long { Trouble::Unreadable } else { trouble },
             code,
-            message: status_message.unwrap_or(message),
+            message: status_message.unwrap_or(message).into(),
             request_id: request_id(answer, service),
-            retry_after: retry_after(header),
-            server_date: header("date"),
+            retry_after: retry_after(|name| header(name).map(str::to_owned)),
+            server_date: header("date").map(StoreText::from),
+            proxy: None,
             is_after_lost_answer: false,
         }
+    }
+}
+
+/// Reads where an answer without a word of S3 points to: to another address, or from HTTP to TLS.
+fn elsewhere(status: u16, location: Option<&str>, body: &str) -> Option<Trouble> {
+    match (status, location) {
+        (301 | 302 | 303 | 307 | 308, Some(location)) => {
+            let (scheme, rest) = location.split_once("://")?;
+            let host = rest.split(['/', '?', '#']).next()?;
+            Some(Trouble::Elsewhere(format!("{scheme}://{host}").into()))
+        }
+        // What nginx, Apache, Go and Java say on a port of TLS to one who speaks HTTP.
+        (400, _) => {
+            let said = body.to_ascii_lowercase();
+            let is_of_tls = ["https port", "https server", "ssl-enabled", "requires tls"];
+            let is_of_tls = is_of_tls.iter().any(|words| said.contains(words));
+            is_of_tls.then_some(Trouble::OtherScheme("https"))
+        }
+        _ => None,
     }
 }
 
@@ -84,7 +115,7 @@ fn unread(status: u16, error: &(dyn Error + 'static)) -> String {
     }
 }
 
-fn too_long(error: &(dyn Error + 'static)) -> Option<TooLong> {
+pub(super) fn too_long(error: &(dyn Error + 'static)) -> Option<TooLong> {
     chain(error).find_map(|cause| cause.downcast_ref().copied())
 }
 
@@ -103,11 +134,11 @@ fn retry_after(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
-fn request_id(answer: &HttpResponse, service: Option<&ErrorMetadata>) -> Option<String> {
+fn request_id(answer: &HttpResponse, service: Option<&ErrorMetadata>) -> Option<StoreText> {
     let id = answer.headers().request_id().or_else(|| service?.request_id())?;
     Some(match answer.headers().extended_request_id() {
-        Some(extended) => format!("{id} {extended}"),
-        None => id.to_owned(),
+        Some(extended) => format!("{id} {extended}").into(),
+        None => id.into(),
     })
 }
 
@@ -154,8 +185,10 @@ pub(super) fn trouble_of(
             "AuthorizationHeaderMalformed"
             | "PermanentRedirect"
             | "IllegalLocationConstraintException",
-        ) => Trouble::OtherRegion(region),
-        (400, "" | "Bad Request") if region.is_some() => Trouble::OtherRegion(region),
+        ) => Trouble::OtherRegion(region.map(StoreText::from)),
+        (400, "" | "Bad Request") if region.is_some() => {
+            Trouble::OtherRegion(region.map(StoreText::from))
+        }
         (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
             Trouble::Damaged
         }
@@ -174,51 +207,15 @@ pub(super) fn trouble_of(
     }
 }
 
-/// Finds out why no answer came.
-fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> (Trouble, String) {
-    let chain: Vec<_> = chain(error).collect();
-    let text = DisplayErrorContext(error).to_string();
-    if let Some(credentials) =
-        chain.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>())
-    {
-        return (Trouble::NoCredentials, credential_message(credentials));
-    }
-    // The innermost cause says what happened; the wrappers only say that something did.
-    let message = chain.last().map(ToString::to_string).unwrap_or_default();
-    let refused = chain.iter().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
-        use io::ErrorKind as Io;
-        matches!(error.kind(), Io::ConnectionRefused | Io::HostUnreachable | Io::NetworkUnreachable)
-    });
-    let trouble = if too_long(error).is_some() {
-        Trouble::Unreadable
-    } else if let Some(limit @ Limit::Files) = Limit::within(error) {
-        // Only opening a socket can fail so: nothing was sent.
-        Trouble::HostLimit(limit)
-    } else if text.contains("ResolveEndpointError") {
-        Trouble::NoAddress
-    } else if text.contains("invalid peer certificate") {
-        Trouble::Certificate
-    } else if refused || text.contains("dns error") || text.contains("connect timeout") {
-        Trouble::Unreachable
-    } else if is_unsent {
-        Trouble::Rejected
-    } else {
-        Trouble::Broken
-    };
-    (trouble, message)
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-/// Says in one line why no credentials could be had.
-pub(crate) fn credential_message(error: &CredentialsError) -> String {
-    let message = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => "no credentials were found".to_owned(),
-        _ => format!("credentials could not be loaded: {message}"),
-    }
+/// Returns an error and its causes.
+pub(super) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        // The source of such an error is that of what is in it.
+        Some(io) => io.get_ref().map(|inner| inner as _),
+        None => error.source(),
+    })
 }
 
 #[cfg(test)]
@@ -253,13 +250,33 @@ mod tests {
     #[test]
     fn the_region_comes_from_the_answer() {
         let region = || Some("eu-west-1".to_owned());
+        let other = || Trouble::OtherRegion(Some("eu-west-1".into()));
 
-        assert_eq!(trouble_of(301, "", "", region()), Trouble::OtherRegion(region()));
-        assert_eq!(trouble_of(400, "", "", region()), Trouble::OtherRegion(region()));
+        assert_eq!(trouble_of(301, "", "", region()), other());
+        assert_eq!(trouble_of(400, "", "", region()), other());
         assert_eq!(
             element("<Error><Region>eu-west-1</Region></Error>", "Region"),
             Some("eu-west-1".to_owned())
         );
+    }
+
+    #[test]
+    fn an_answer_may_point_to_another_address() {
+        let at = |address: &str| Some(Trouble::Elsewhere(address.into()));
+        let moved = Some("https://s3.example.com:9000/bkt?list-type=2");
+        let nginx = "<h1>400</h1>The plain HTTP request was sent to HTTPS port";
+        let go = "Client sent an HTTP request to an HTTPS server.\n";
+
+        for status in [301, 302, 307, 308] {
+            assert_eq!(elsewhere(status, moved, ""), at("https://s3.example.com:9000"));
+        }
+        assert_eq!(elsewhere(301, Some("/bkt/"), ""), None);
+        assert_eq!(elsewhere(301, None, ""), None);
+        assert_eq!(elsewhere(200, moved, ""), None);
+        for said in [nginx, go] {
+            assert_eq!(elsewhere(400, None, said), Some(Trouble::OtherScheme("https")));
+        }
+        assert_eq!(elsewhere(400, None, "<Error><Code>BadRequest</Code></Error>"), None);
     }
 
     #[test]

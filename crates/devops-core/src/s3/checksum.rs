@@ -8,6 +8,7 @@ use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::terminal::Escaped;
 use crc::{Field, Piece};
 pub(crate) use pair::Sha256Pair;
 
@@ -83,9 +84,11 @@ impl Checksum {
         // Some stores make tags of another sort, with hyphens in them.
         let count = count.filter(|n| n.parse::<u16>().is_ok());
         let composite = composite || (algorithm == Algorithm::Sha256 && count.is_some());
+        // No checksum has what this changes.
+        let value = Escaped(value).to_string();
         let value = match (composite && !value.contains('-'), count) {
             (true, count) => format!("{value}-{}", count.unwrap_or("0")),
-            (false, _) => value.to_owned(),
+            (false, _) => value,
         };
         Self { algorithm, value }
     }

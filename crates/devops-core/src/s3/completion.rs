@@ -100,8 +100,8 @@ fn says_too_much(failure: &CallFailure, condition: &Condition) -> bool {
     if failure.is_after_lost_answer {
         return false;
     }
-    let code = failure.code.as_deref().unwrap_or_default();
-    let is_of_header = failure.message.to_ascii_lowercase().contains("header");
+    let code = failure.code();
+    let is_of_header = failure.message.as_sent().to_ascii_lowercase().contains("header");
     match failure.trouble {
         Trouble::ChecksumRefused => true,
         Trouble::ConditionRefused => *condition == Condition::None,

@@ -42,8 +42,7 @@ pub(crate) fn lost_race(error: S3Error) -> S3Error {
             CallFailure::local("PutObject", Trouble::Conflict, message.to_owned()).into()
         }
         S3Error::Call(failure) if is_condition(&failure) => {
-            CallFailure { trouble: Trouble::Conflict, message: message.to_owned(), ..*failure }
-                .into()
+            CallFailure { trouble: Trouble::Conflict, message: message.into(), ..*failure }.into()
         }
         S3Error::LeftBehind { uri, upload_id, source } => {
             S3Error::LeftBehind { uri, upload_id, source: Box::new(lost_race(*source)) }

@@ -2,35 +2,47 @@
 //!
 //! The one place in core that lets a library read the environment: the AWS chain is made of it.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig,
     environment::EnvironmentVariableRegionProvider,
     meta::region::RegionProviderChain,
-    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
+    profile::{
+        ProfileFileCredentialsProvider, ProfileFileLoadError, ProfileFileRegionProvider, ProfileSet,
+    },
     provider_config::ProviderConfig,
     retry::RetryConfig,
 };
-use aws_credential_types::Credentials;
+use aws_credential_types::{Credentials, provider::error::CredentialsError};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_s3::config::{
     RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
-use aws_types::service_config::ServiceConfigKey;
+use aws_types::{
+    os_shim_internal::{Env, Fs},
+    service_config::ServiceConfigKey,
+};
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    abandoned::Children,
     access::Access,
+    answer::chain,
+    bundle::Bundle,
+    credential_error::{Chain, CredentialError},
     credentials::Provided,
     escaped,
     headers::{ExtraHeaders, RequestHeaders},
     observe::Observer,
+    proxy::Proxies,
     quirks::Quirks,
     roots::Roots,
     stop::Stop,
     store::{Store, StoreOptions},
+    text::StoreText,
     tls::Dispatch,
 };
 use crate::{
@@ -38,11 +50,14 @@ use crate::{
     fs::{At, PathError},
     kind::{HasKind, Kind},
     limits::Limit,
-    secret::Secret,
+    secret::{Secret, without_secrets},
 };
 
 /// Where AWS keeps buckets that nobody placed.
 const USUAL_REGION: &str = "us-east-1";
+
+/// How long the chain may take: it may start a program that waits for a person.
+const TIME_FOR_CREDENTIALS: Duration = Duration::from_secs(30);
 
 /// How to reach a store; what is not given comes from the AWS chain.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -93,11 +108,14 @@ pub enum ConnectError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
     /// The chain has no credentials, or they cannot be loaded.
-    #[error("{0}")]
-    Credentials(String),
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
     /// The endpoint is no address.
     #[error("the endpoint `{0}` is not an address such as `https://s3.example.com`")]
-    Endpoint(String),
+    Endpoint(StoreText),
+    /// The region is none.
+    #[error("`{0}` is no region such as `eu-central-1`")]
+    Region(StoreText),
     /// The file of certificates cannot be read.
     #[error(transparent)]
     CaBundle(#[from] PathError),
@@ -107,6 +125,9 @@ pub enum ConnectError {
     /// The key that objects are encrypted with would go over the network unprotected.
     #[error("`{0}` is plain HTTP: the encryption key would be readable on the way")]
     KeyInClear(String),
+    /// A certificate in the file of certificates is damaged.
+    #[error("a certificate in `{}` cannot be read", .0.display())]
+    BadCertificate(PathBuf),
     /// The file of certificates has none.
     #[error("no certificate in `{}`", .0.display())]
     NoCertificate(PathBuf),
@@ -116,11 +137,15 @@ impl HasKind for ConnectError {
     fn kind(&self) -> Kind {
         match self {
             Self::Cancelled(error) => error.kind(),
-            Self::Credentials(_) => Kind::Permission,
+            Self::Credentials(error) => error.kind(),
             Self::NotHere(_) => Kind::Usage,
             Self::KeyInClear(_) => Kind::Denied,
             Self::CaBundle(error) if Limit::within(error).is_some() => Kind::Temporary,
-            Self::Endpoint(_) | Self::CaBundle(_) | Self::NoCertificate(_) => Kind::Configuration,
+            Self::Endpoint(_)
+            | Self::Region(_)
+            | Self::CaBundle(_)
+            | Self::BadCertificate(_)
+            | Self::NoCertificate(_) => Kind::Configuration,
         }
     }
 }
@@ -144,10 +169,11 @@ pub fn connect<'a>(
             loaded = loading => loaded?,
         };
         let endpoint = endpoint(&config);
-        if let Some(endpoint) = &endpoint
-            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
-        {
-            return Err(ConnectError::Endpoint(endpoint.clone()));
+        if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| !is_address(endpoint)) {
+            return Err(ConnectError::Endpoint(without_secrets(endpoint).into()));
+        }
+        if let Some(region) = config.region().filter(|region| !is_region(region.as_ref())) {
+            return Err(ConnectError::Region(region.as_ref().into()));
         }
         let wants_host_style =
             options.host_style || Quirks::of_endpoint(endpoint.as_deref()).host_style;
@@ -214,19 +240,55 @@ pub(crate) async fn reload(options: &ConnectOptions) -> Result<Provided, Connect
 }
 
 async fn provided(config: &SdkConfig, options: &ConnectOptions) -> Result<Provided, ConnectError> {
-    let provided = Provided::load(config).await;
-    match (provided, &options.profile) {
-        (Err(ConnectError::Credentials(message)), Some(profile)) => {
-            Err(ConnectError::Credentials(format!("{message} in the profile `{profile}`")))
+    let children = Children::now();
+    let loaded = match config.credentials_provider() {
+        Some(provider) => {
+            tokio::time::timeout(TIME_FOR_CREDENTIALS, Provided::load(provider)).await
         }
-        (provided, _) => provided,
+        None => Ok(Err(CredentialsError::not_loaded_no_source())),
+    };
+    if let Ok(Ok(provided)) = loaded {
+        return Ok(provided);
+    }
+    let (env, files) = (Env::real(), profiles(options).await);
+    let files = files.as_ref().map_err(|error| told(error).into());
+    let chain = Chain { env: &env, profile: options.profile.as_deref(), files };
+    Err(match loaded {
+        Ok(Err(error)) => chain.explain(&error).into(),
+        _ => {
+            children.kill_newer();
+            chain.late(TIME_FOR_CREDENTIALS).into()
+        }
+    })
+}
+
+/// Returns an error with its causes.
+fn told(error: &ProfileFileLoadError) -> String {
+    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Reads the configuration files of the chain.
+async fn profiles(options: &ConnectOptions) -> Result<ProfileSet, ProfileFileLoadError> {
+    let profile = options.profile.clone().map(Cow::Owned);
+    let (fs, env, files) = (Fs::real(), Env::real(), EnvConfigFiles::default());
+    aws_config::profile::load(&fs, &env, &files, profile).await
+}
+
+/// Returns the file of certificates: the flag's, or what the environment or the profile says of it.
+async fn ca_bundle(options: &ConnectOptions) -> Option<PathBuf> {
+    let of_environment = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
+    let given = options.ca_bundle.clone().or_else(|| of_environment().map(PathBuf::from));
+    match given {
+        Some(path) => Some(path),
+        // Files that cannot be read are told of where they are needed.
+        None => profiles(options).await.ok()?.get("ca_bundle").map(PathBuf::from),
     }
 }
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
-    let ca_bundle =
-        options.ca_bundle.clone().or_else(|| std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from));
-    let http = Dispatch::client(ca_bundle.map(read_certificates).transpose()?);
+    let certificates = ca_bundle(options).await.map(read_certificates).transpose()?;
+    let proxies = Proxies::of(|variable| std::env::var(variable).ok());
+    let http = Dispatch::client(certificates, proxies);
     // A dated version, because the newest changes retries and checksums under our feet.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
@@ -302,6 +364,40 @@ fn endpoint(config: &SdkConfig) -> Option<String> {
     config.service_config().and_then(|of_services| of_services.load_config(key)).or_else(for_all)
 }
 
+/// Returns whether an endpoint is an address of HTTP that names a host.
+fn is_address(endpoint: &str) -> bool {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| endpoint.strip_prefix(scheme));
+    let Some(rest) = rest else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let after_host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, after)) if is_ipv6(host) => after,
+        Some(_) => return false,
+        None => {
+            let (host, after) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            let is_odd = |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+            if host.is_empty() || host.contains(is_odd) {
+                return false;
+            }
+            after
+        }
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    let has_place = after_host.is_empty() || after_host.strip_prefix(':').is_some_and(is_port);
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
+    has_place && !rest.contains(is_odd)
+}
+
+fn is_ipv6(host: &str) -> bool {
+    let address = host.split_once('%').map_or(host, |(address, _zone)| address);
+    address.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+/// Returns whether a region can stand in the name of a host and in a signature.
+fn is_region(region: &str) -> bool {
+    let is_odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    (1..=63).contains(&region.len()) && !region.contains(is_odd)
+}
+
 /// Returns whether others could read what goes to this address.
 pub(crate) fn is_in_clear(endpoint: &str) -> bool {
     let Some(rest) = endpoint.strip_prefix("http://") else { return false };
@@ -321,12 +417,12 @@ fn with_slash(endpoint: &str) -> String {
     if has_path && !endpoint.ends_with('/') { format!("{endpoint}/") } else { endpoint.to_owned() }
 }
 
-fn read_certificates(path: PathBuf) -> Result<Vec<u8>, ConnectError> {
+fn read_certificates(path: PathBuf) -> Result<Bundle, ConnectError> {
     let text = crate::fs::read_text(&path, 16 << 20)?;
     if !text.contains("-----BEGIN CERTIFICATE-----") {
         return Err(ConnectError::NoCertificate(path));
     }
-    Ok(text.into_bytes())
+    Bundle::read(text.into_bytes()).ok_or(ConnectError::BadCertificate(path))
 }
 
 #[cfg(test)]
@@ -347,6 +443,48 @@ mod tests {
             ["http://s3.example.com", "http://10.0.0.1:9000", "http://127.0.0.1.example.com"]
         {
             assert!(is_in_clear(endpoint), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_names_a_host_and_a_port_that_there_can_be() {
+        for endpoint in [
+            "http://127.0.0.1:9000",
+            "https://s3.example.com/storage/v1/s3",
+            "http://[::1]:9000/",
+            "http://minio_1:9000",
+            "https://xn--bcher-kva.example/",
+        ] {
+            assert!(is_address(endpoint), "{endpoint}");
+        }
+        for endpoint in [
+            "s3.example.com",
+            "ftp://s3.example.com",
+            "http://",
+            "https:///bucket",
+            "http://:9000",
+            "http://s3.example.com:99999",
+            "http://s3.example.com:",
+            "http://s3.example.com:0",
+            "http://s3.example.com:port",
+            "http://s3 .example.com",
+            "http://s3.example.com/a b",
+            "https://s3.example.com?x=1",
+            "https://user:secret@s3.example.com",
+            "http://[::1",
+            "http://[zz]:80",
+        ] {
+            assert!(!is_address(endpoint), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_region_fits_into_the_name_of_a_host() {
+        for region in ["us-east-1", "garage", "RegionOne", "auto"] {
+            assert!(is_region(region), "{region}");
+        }
+        for region in ["eu west", "", "eu-west-1/", "eu.west", "\u{fc}"] {
+            assert!(!is_region(region), "{region:?}");
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     requests::{Answer, Upload},
     source::OpenFile,
     task::Task,
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -30,7 +31,7 @@ pub(crate) const ENCODED: &AsciiSet =
 pub(crate) fn source_name(uri: &S3Uri) -> String {
     // The key of an access point stands behind a word of its own (S3 API reference, `x-amz-copy-source`).
     let object = if uri.bucket.starts_with("arn:") { "/object" } else { "" };
-    let version = uri.version_id.as_deref();
+    let version = uri.version_id.as_ref().map(StoreText::as_sent);
     let version = version.map(|id| format!("?versionId={}", utf8_percent_encode(id, ENCODED)));
     let key = utf8_percent_encode(&uri.key, ENCODED);
     format!("{}{object}/{key}{}", uri.bucket, version.unwrap_or_default())
@@ -139,7 +140,7 @@ impl Link<'_> {
                 .upload_part_copy()
                 .bucket(&upload.uri.bucket)
                 .key(&upload.uri.key)
-                .upload_id(&upload.id)
+                .upload_id(upload.id.as_sent())
                 .part_number(part.number.cast_signed())
                 .copy_source(&name)
                 .copy_source_range(format!("bytes={offset}-{}", offset + part.size - 1))

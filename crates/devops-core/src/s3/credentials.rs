@@ -2,13 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_config::SdkConfig;
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, future},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
-
-use super::{answer::credential_message, connect::ConnectError};
 
 /// The provider that the chain found, with what it gave last.
 #[derive(Clone, Debug)]
@@ -29,17 +26,12 @@ struct State {
 
 impl Provided {
     /// Loads credentials once, so that missing ones show early.
-    pub(crate) async fn load(config: &SdkConfig) -> Result<Self, ConnectError> {
-        let Some(provider) = config.credentials_provider() else {
-            return Err(ConnectError::Credentials("no credentials were found".to_owned()));
-        };
-        match provider.provide_credentials().await {
-            Ok(latest) => {
-                let state = Mutex::new(State { latest, is_fresh: true });
-                Ok(Self(Arc::new(Inner { provider, state })))
-            }
-            Err(error) => Err(ConnectError::Credentials(credential_message(&error))),
-        }
+    pub(crate) async fn load(
+        provider: SharedCredentialsProvider,
+    ) -> Result<Self, CredentialsError> {
+        let latest = provider.provide_credentials().await?;
+        let state = Mutex::new(State { latest, is_fresh: true });
+        Ok(Self(Arc::new(Inner { provider, state })))
     }
 
     /// Returns what was given last.

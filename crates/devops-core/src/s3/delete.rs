@@ -20,6 +20,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     retry::{Tried, chance},
+    text::{StoreText, as_sent},
     uri::S3Uri,
 };
 
@@ -34,7 +35,7 @@ pub struct DeleteTarget {
     /// The object.
     pub uri: S3Uri,
     /// The version; without one a bucket that keeps versions only hides the object behind a marker.
-    pub version_id: Option<String>,
+    pub version_id: Option<StoreText>,
 }
 
 /// What became of a [`DeleteTarget`].
@@ -45,7 +46,7 @@ pub enum DeleteOutcome {
     /// The bucket keeps versions: a delete marker hides the object, whose bytes stay.
     Hidden {
         /// The version of the marker.
-        marker: Option<String>,
+        marker: Option<StoreText>,
     },
     /// It is locked, or the credentials do not allow it: the store does not tell these apart for sure.
     Refused(CallFailure),
@@ -107,7 +108,7 @@ impl Link<'_> {
                 .delete_object()
                 .bucket(&target.uri.bucket)
                 .key(&target.uri.key)
-                .set_version_id(target.version_id.clone())
+                .set_version_id(as_sent(target.version_id.as_ref()))
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
                 .send()
         };
@@ -117,7 +118,7 @@ impl Link<'_> {
             Ok((output, _))
                 if target.version_id.is_none() && output.delete_marker() == Some(true) =>
             {
-                Ok(DeleteOutcome::Hidden { marker: output.version_id().map(str::to_owned) })
+                Ok(DeleteOutcome::Hidden { marker: output.version_id().map(StoreText::from) })
             }
             Ok(_) => Ok(DeleteOutcome::Deleted),
             Err(failure) if failure.trouble == Trouble::NoObject => Ok(DeleteOutcome::Deleted),
@@ -208,8 +209,9 @@ impl Link<'_> {
 }
 
 fn identifier(target: &DeleteTarget) -> ObjectIdentifier {
-    let identifier =
-        ObjectIdentifier::builder().key(&target.uri.key).set_version_id(target.version_id.clone());
+    let identifier = ObjectIdentifier::builder()
+        .key(&target.uri.key)
+        .set_version_id(as_sent(target.version_id.as_ref()));
     identifier.build().expect("the key is given")
 }
 
@@ -230,7 +232,7 @@ fn outcomes<'a>(
     let unasked: HashMap<_, _> =
         deleted.iter().map(|((key, _), deleted)| (*key, deleted)).collect();
     let of = |target: &DeleteTarget| {
-        let version_id = target.version_id.as_deref();
+        let version_id = target.version_id.as_ref().map(StoreText::as_sent);
         let named = (target.uri.key.as_str(), version_id);
         // Some stores leave the version out of an error.
         let error = errors.get(&named).or_else(|| errors.get(&(named.0, None)));
@@ -239,7 +241,7 @@ fn outcomes<'a>(
             (_, Some(error)) => outcome_of(error),
             (Some(deleted), None) => match deleted.delete_marker() {
                 Some(true) if version_id.is_none() => DeleteOutcome::Hidden {
-                    marker: deleted.delete_marker_version_id().map(str::to_owned),
+                    marker: deleted.delete_marker_version_id().map(StoreText::from),
                 },
                 _ => DeleteOutcome::Deleted,
             },
@@ -264,7 +266,7 @@ fn outcome_of(error: &KeyError) -> DeleteOutcome {
         return DeleteOutcome::Deleted;
     }
     let failure = CallFailure {
-        code: error.code().map(str::to_owned),
+        code: error.code().map(StoreText::from),
         ..CallFailure::local(DELETE_OBJECTS, trouble, message)
     };
     if is_refusal(&failure) {
@@ -277,7 +279,7 @@ fn outcome_of(error: &KeyError) -> DeleteOutcome {
 fn is_refusal(failure: &CallFailure) -> bool {
     // MinIO says of a locked version that it is an invalid request, "WORM protected".
     failure.trouble == Trouble::Denied
-        || failure.code.as_deref() == Some("ObjectLocked")
+        || failure.code() == "ObjectLocked"
         || failure.message.contains("WORM")
 }
 
@@ -289,7 +291,7 @@ fn is_of_one_key(trouble: &Trouble) -> bool {
 /// Returns whether the store does not know `DeleteObjects`.
 fn is_unknown(failure: &CallFailure) -> bool {
     failure.trouble == Trouble::ConditionRefused
-        || matches!(failure.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed"))
+        || matches!(failure.code(), "NotImplemented" | "MethodNotAllowed")
 }
 
 /// Returns whether XML carries a key as it is: no control characters, and no space that is trimmed.
@@ -333,7 +335,7 @@ mod tests {
 
     fn target(key: &str, version_id: Option<&str>) -> DeleteTarget {
         let uri = S3Uri::new("backups", key).unwrap();
-        DeleteTarget { uri, version_id: version_id.map(str::to_owned) }
+        DeleteTarget { uri, version_id: version_id.map(StoreText::from) }
     }
 
     fn error(key: &str, code: &str) -> KeyError {

@@ -24,6 +24,7 @@ use super::{
     known::Known,
     link::{Call, Link, StopPolicy},
     proof::Proof,
+    text::StoreText,
     uri::S3Uri,
 };
 use crate::{
@@ -62,28 +63,28 @@ pub struct Finding {
     /// How good it is.
     pub level: Level,
     /// What was found, and what it means.
-    pub message: String,
+    pub message: StoreText,
     /// What to do about it.
-    pub advice: Option<String>,
+    pub advice: Option<StoreText>,
 }
 
 impl Finding {
-    fn ok(check: &'static str, message: impl Into<String>) -> Self {
+    fn ok(check: &'static str, message: impl Into<StoreText>) -> Self {
         Self { check, level: Level::Ok, message: message.into(), advice: None }
     }
 
     fn warn(
         check: &'static str,
-        message: impl Into<String>,
+        message: impl Into<StoreText>,
         advice: impl Into<Option<&'static str>>,
     ) -> Self {
-        let advice = advice.into().map(str::to_owned);
+        let advice = advice.into().map(StoreText::from);
         Self { check, level: Level::Warn, message: message.into(), advice }
     }
 
     fn fail(
         check: &'static str,
-        message: impl Into<String>,
+        message: impl Into<StoreText>,
         advice: impl Into<Option<&'static str>>,
     ) -> Self {
         Self { level: Level::Fail, ..Self::warn(check, message, advice) }

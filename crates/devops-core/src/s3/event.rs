@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use time::OffsetDateTime;
 
-use super::{checksum::Checksum, proof::Proof, uri::S3Uri};
+use super::{checksum::Checksum, proof::Proof, text::StoreText, uri::S3Uri};
 use crate::fs::PathError;
 
 /// Something a long operation tells its caller.
@@ -89,7 +89,7 @@ pub enum Event {
         /// The object.
         uri: S3Uri,
         /// The store's name for the upload.
-        upload_id: String,
+        upload_id: StoreText,
         /// Why the store keeps it.
         reason: String,
     },
@@ -118,7 +118,7 @@ pub enum Event {
         reason: String,
     },
     /// The bucket was found in this region instead.
-    Region(String),
+    Region(StoreText),
     /// The credentials had ended, and the chain gave newer ones.
     Renewed,
     /// The store does not know something that protects the object, which goes on without it.
@@ -150,7 +150,7 @@ pub struct ObjectSummary {
     /// How well the store confirms it.
     pub proof: Proof,
     /// The version, where the bucket keeps versions.
-    pub version_id: Option<String>,
+    pub version_id: Option<StoreText>,
     /// How many parts it was sent in; 0 when it was not sent.
     pub parts: u32,
     /// How many bytes of content were sent, those of failed attempts excluded.

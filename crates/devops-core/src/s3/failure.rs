@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use super::{credential_error::CredentialError, text::StoreText};
 use crate::{
     cancel::Cancelled,
     kind::{HasKind, Kind},
@@ -17,6 +18,10 @@ pub enum Trouble {
     Certificate,
     /// The region, or the endpoint, makes no address.
     NoAddress,
+    /// The address speaks the other of `http` and `https`, which this is.
+    OtherScheme(&'static str),
+    /// What answers is no store and points to this address.
+    Elsewhere(StoreText),
     /// The host gives no file or memory for a connection.
     HostLimit(Limit),
     /// The connection was lost or nothing came in time; the request may have been carried out.
@@ -38,9 +43,9 @@ pub enum Trouble {
     /// Another conditional write to the same key is under way.
     Conflict,
     /// The bucket lives in another region, named if the store says which.
-    OtherRegion(Option<String>),
-    /// No credentials were found.
-    NoCredentials,
+    OtherRegion(Option<StoreText>),
+    /// There are no credentials, or no longer.
+    NoCredentials(Box<CredentialError>),
     /// The store does not accept these credentials.
     BadCredentials,
     /// The credentials were good, and have ended.
@@ -110,9 +115,10 @@ impl Trouble {
             Self::Unreachable
                 | Self::Certificate
                 | Self::NoAddress
+                | Self::OtherScheme(_)
                 | Self::HostLimit(_)
                 | Self::Broken
-                | Self::NoCredentials
+                | Self::NoCredentials(_)
         )
     }
 }
@@ -125,22 +131,24 @@ pub struct CallFailure {
     /// The sort of trouble.
     pub trouble: Trouble,
     /// The store's code for it: `SlowDown`.
-    pub code: Option<String>,
+    pub code: Option<StoreText>,
     /// What the store, or the network, says.
-    pub message: String,
+    pub message: StoreText,
     /// The ids that the store's operator asks for.
-    pub request_id: Option<String>,
+    pub request_id: Option<StoreText>,
     /// The date in the store's answer.
-    pub server_date: Option<String>,
+    pub server_date: Option<StoreText>,
     /// How long the store asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// The proxy that the request went through.
+    pub proxy: Option<StoreText>,
     /// Whether the same request was made before and may have been carried out then.
     pub is_after_lost_answer: bool,
 }
 
 impl fmt::Display for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, code, message, request_id, .. } = self;
+        let Self { operation, code, message, request_id, proxy, .. } = self;
         write!(f, "{operation}")?;
         if let Some(code) = code {
             write!(f, ": {code}")?;
@@ -150,6 +158,9 @@ impl fmt::Display for CallFailure {
         }
         if let (Trouble::Clock, Some(date)) = (&self.trouble, &self.server_date) {
             write!(f, " (the store's clock says {date})")?;
+        }
+        if let Some(proxy) = proxy {
+            write!(f, " (through {proxy})")?;
         }
         match request_id {
             Some(id) => write!(f, " (request {id})"),
@@ -173,14 +184,15 @@ impl HasKind for CallFailure {
             | Trouble::NoExpedited => Kind::Temporary,
             Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,
             Trouble::Exists => Kind::Exists,
-            Trouble::Certificate | Trouble::NoAddress | Trouble::OtherRegion(_) => {
-                Kind::Configuration
+            Trouble::Certificate
+            | Trouble::NoAddress
+            | Trouble::OtherScheme(_)
+            | Trouble::Elsewhere(_)
+            | Trouble::OtherRegion(_) => Kind::Configuration,
+            Trouble::NoCredentials(ref error) => error.kind(),
+            Trouble::BadCredentials | Trouble::Expired | Trouble::Clock | Trouble::Denied => {
+                Kind::Permission
             }
-            Trouble::NoCredentials
-            | Trouble::BadCredentials
-            | Trouble::Expired
-            | Trouble::Clock
-            | Trouble::Denied => Kind::Permission,
             Trouble::Damaged => Kind::Mismatch,
             Trouble::ChecksumRefused
             | Trouble::ConditionRefused
@@ -193,6 +205,11 @@ impl HasKind for CallFailure {
 }
 
 impl CallFailure {
+    /// Returns the store's code for it, or nothing.
+    pub fn code(&self) -> &str {
+        self.code.as_ref().map(StoreText::as_sent).unwrap_or_default()
+    }
+
     /// Returns whether the request may have been carried out all the same, now or when it was tried before.
     pub fn may_have_happened(&self) -> bool {
         match self.trouble {
@@ -203,7 +220,7 @@ impl CallFailure {
     }
 
     /// Returns a failure that did not come from the store.
-    pub fn local(operation: &'static str, trouble: Trouble, message: impl Into<String>) -> Self {
+    pub fn local(operation: &'static str, trouble: Trouble, message: impl Into<StoreText>) -> Self {
         Self {
             operation,
             trouble,
@@ -212,6 +229,7 @@ impl CallFailure {
             request_id: None,
             server_date: None,
             retry_after: None,
+            proxy: None,
             is_after_lost_answer: false,
         }
     }

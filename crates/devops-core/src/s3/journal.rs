@@ -39,6 +39,7 @@ use super::{
     plan::{Part, PartPlan},
     put::PutOptions,
     source::FileState,
+    text::StoreText,
     uri::S3Uri,
 };
 use crate::{
@@ -95,7 +96,7 @@ pub struct Unfinished {
     /// What is sent where.
     pub job: Job,
     /// The store's name for its multipart upload; a stream that was spooled may have none yet.
-    pub upload_id: Option<String>,
+    pub upload_id: Option<StoreText>,
 }
 
 /// Why an unfinished upload is not taken up.
@@ -394,7 +395,7 @@ mod tests {
 
     fn begun(id: &str) -> Begun {
         let protection = Protection::Nothing;
-        Begun { upload_id: id.to_owned(), mark: String::new(), protection, composition: None }
+        Begun { upload_id: id.into(), mark: String::new(), protection, composition: None }
     }
 
     fn part(number: u32) -> Taken {

@@ -142,7 +142,7 @@ impl<'a> Link<'a> {
                 self.store.note_answer();
             }
             if let Trouble::OtherRegion(Some(region)) = &failure.trouble
-                && self.store.access().move_to(region, &hand)
+                && self.store.access().move_to(region.as_sent(), &hand)
             {
                 (self.events)(Event::Region(region.clone()));
                 continue;
@@ -179,7 +179,9 @@ impl<'a> Link<'a> {
             failure = self.interrupted(call) => return Err(failure),
             renewed = self.store.access().renew(hand) => renewed,
             () = tokio::time::sleep(self.store.patience().budget(false)) => {
-                failure.message.push_str("; looking for newer credentials took too long");
+                let message = &failure.message;
+                let late = "looking for newer credentials took too long";
+                failure.message = format!("{message}; {late}").into();
                 return Ok(false);
             }
         };
@@ -188,7 +190,7 @@ impl<'a> Link<'a> {
             Ok(Renewal::Already) => {}
             Ok(Renewal::Same) => return Ok(false),
             Err(error) => {
-                failure.message = format!("{}; {error}", failure.message);
+                failure.message = format!("{}; {error}", failure.message).into();
                 return Ok(false);
             }
         }

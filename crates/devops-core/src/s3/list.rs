@@ -10,6 +10,8 @@ use super::{
     link::Link,
     object_pages::{ObjectPages, Page},
     pages::decoded,
+    reads::unquoted,
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -25,7 +27,7 @@ pub struct ListedObject {
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
     /// Its storage class, where the store names it.
-    pub storage_class: Option<String>,
+    pub storage_class: Option<StoreText>,
 }
 
 /// One line of a listing of one level.
@@ -123,8 +125,8 @@ fn listed(prefix: &S3Uri, object: &Object, encoded: bool) -> Result<ListedObject
         size: size_of("ListObjectsV2", &key, object.size())?,
         uri: prefix.with_key(key),
         modified: object.last_modified().and_then(time_of),
-        etag: object.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
-        storage_class: object.storage_class().map(|class| class.as_str().to_owned()),
+        etag: unquoted(object.e_tag()),
+        storage_class: object.storage_class().map(|class| class.as_str().into()),
     })
 }
 

@@ -132,7 +132,11 @@ impl Link<'_> {
     async fn abort_once(&self, upload: &Upload) -> Result<(), CallFailure> {
         let send = |client: aws_sdk_s3::Client| {
             let request = client.abort_multipart_upload();
-            request.bucket(&upload.uri.bucket).key(&upload.uri.key).upload_id(&upload.id).send()
+            request
+                .bucket(&upload.uri.bucket)
+                .key(&upload.uri.key)
+                .upload_id(upload.id.as_sent())
+                .send()
         };
         let call = Call { stop: StopPolicy::Never, ..self.short("AbortMultipartUpload") };
         self.call(call, send).await.map(|_| ())
@@ -142,7 +146,11 @@ impl Link<'_> {
     async fn has_parts(&self, upload: &Upload) -> bool {
         let send = |client: aws_sdk_s3::Client| {
             let request = client.list_parts().max_parts(1);
-            request.bucket(&upload.uri.bucket).key(&upload.uri.key).upload_id(&upload.id).send()
+            request
+                .bucket(&upload.uri.bucket)
+                .key(&upload.uri.key)
+                .upload_id(upload.id.as_sent())
+                .send()
         };
         let call = Call { stop: StopPolicy::Never, retry: false, ..self.short("ListParts") };
         match self.call(call, send).await {

@@ -14,16 +14,18 @@ use aws_smithy_runtime_api::client::{
     },
 };
 
+use super::text::StoreText;
+
 /// Looks at every request and answer of a store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observer(Arc<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    server: OnceLock<String>,
+    server: OnceLock<StoreText>,
     url: OnceLock<String>,
-    date: Mutex<Option<String>>,
-    region: Mutex<Option<String>>,
+    date: Mutex<Option<StoreText>>,
+    region: Mutex<Option<StoreText>>,
 }
 
 /// The bucket of a request, beside the answer that something is not there: its message need not name it.
@@ -32,8 +34,8 @@ pub(crate) struct AskedBucket(pub(crate) String);
 
 impl Observer {
     /// Returns the first `Server` header.
-    pub(crate) fn server(&self) -> Option<&str> {
-        self.0.server.get().map(String::as_str)
+    pub(crate) fn server(&self) -> Option<&StoreText> {
+        self.0.server.get()
     }
 
     /// Returns the address of the first request.
@@ -42,22 +44,22 @@ impl Observer {
     }
 
     /// Returns the `Date` header of the latest answer.
-    pub(crate) fn date(&self) -> Option<String> {
+    pub(crate) fn date(&self) -> Option<StoreText> {
         self.0.date.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the bucket's region as the latest answer that names it says.
-    pub(crate) fn region(&self) -> Option<String> {
+    pub(crate) fn region(&self) -> Option<StoreText> {
         self.0.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn keep(place: &Mutex<Option<String>>, header: Option<&str>) {
+fn keep(place: &Mutex<Option<StoreText>>, header: Option<&str>) {
     let Some(header) = header else { return };
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
     // Most answers say the same, and there are many.
-    if place.as_deref() != Some(header) {
-        *place = Some(header.to_owned());
+    if place.as_ref().map(StoreText::as_sent) != Some(header) {
+        *place = Some(header.into());
     }
 }
 
@@ -98,7 +100,7 @@ impl Intercept for Observer {
     ) -> Result<(), BoxError> {
         let headers = context.response().headers();
         if let Some(server) = headers.get("server") {
-            self.0.server.get_or_init(|| server.to_owned());
+            self.0.server.get_or_init(|| server.into());
         }
         keep(&self.0.date, headers.get("date"));
         keep(&self.0.region, headers.get("x-amz-bucket-region"));

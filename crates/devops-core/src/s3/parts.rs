@@ -13,6 +13,7 @@ use super::{
     pages::Pages,
     plan::{MAX_PART, Part, PartPlan, PartSize},
     reads::{ObjectHead, size_of_object, unquoted},
+    text::as_sent,
     uri::S3Uri,
 };
 use crate::units::ByteSize;
@@ -62,7 +63,7 @@ impl Link<'_> {
                 .get_object_attributes()
                 .bucket(&uri.bucket)
                 .key(&uri.key)
-                .set_version_id(uri.version_id.clone())
+                .set_version_id(as_sent(uri.version_id.as_ref()))
                 .object_attributes(ObjectAttributes::Etag)
                 .object_attributes(ObjectAttributes::ObjectParts)
                 .set_part_number_marker(marker.map(str::to_owned));
@@ -98,7 +99,7 @@ impl Link<'_> {
         let number = i32::try_from(number).ok();
         let send = |client: Client| {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
-            request.set_version_id(uri.version_id.clone()).set_part_number(number).send()
+            request.set_version_id(as_sent(uri.version_id.as_ref())).set_part_number(number).send()
         };
         match self.call(self.short("HeadObject"), send).await {
             Ok((part, _)) => Ok(size_of_object(&part)),

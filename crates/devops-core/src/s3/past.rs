@@ -84,7 +84,7 @@ mod tests {
         let uri = S3Uri::new("backups", words[0]).unwrap();
         let day = words[1].parse().unwrap();
         ListedVersion {
-            target: DeleteTarget { uri, version_id: Some(words[1].to_owned()) },
+            target: DeleteTarget { uri, version_id: Some(words[1].into()) },
             is_latest: false,
             is_marker: words.len() > 2,
             size: 1,

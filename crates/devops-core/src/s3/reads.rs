@@ -23,8 +23,10 @@ use super::{
     link::{Call, Link},
     pages::Pages,
     requests::{ID_KEY, Upload},
+    text::{StoreText, as_sent},
     uri::S3Uri,
 };
+use crate::terminal::Escaped;
 
 /// What a store tells about an object without sending it.
 #[derive(Clone, Debug, Default)]
@@ -40,15 +42,16 @@ pub struct ObjectHead {
     /// The mark of the upload that made it.
     pub id: Option<String>,
     /// Its version, where the bucket keeps versions.
-    pub version_id: Option<String>,
+    pub version_id: Option<StoreText>,
     /// Its storage class, where the store names it.
-    pub storage_class: Option<String>,
+    pub storage_class: Option<StoreText>,
     /// Whether its bytes can be read.
     pub archive: ArchiveState,
 }
 
+/// Reads an `ETag`; one with control characters, which none has (RFC 9110, 8.8.3), is escaped.
 pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
-    etag.map(|etag| etag.trim_matches('"').to_owned())
+    etag.map(|etag| Escaped(etag.trim_matches('"')).to_string())
 }
 
 /// Picks the checksum from an output that has a field for each algorithm, with the type it states.
@@ -82,8 +85,8 @@ macro_rules! head_of {
             ),
             checksum: checksum_of!(output, output.checksum_type()),
             id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
-            version_id: output.version_id().map(str::to_owned),
-            storage_class: output.storage_class().map(|class| class.as_str().to_owned()),
+            version_id: output.version_id().map(StoreText::from),
+            storage_class: output.storage_class().map(|class| class.as_str().into()),
             // What is read here can be read.
             archive: ArchiveState::default(),
         }
@@ -114,7 +117,7 @@ impl Link<'_> {
     async fn ask_head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
         let send = async |client: Client| -> Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
-            let request = request.set_version_id(uri.version_id.clone());
+            let request = request.set_version_id(as_sent(uri.version_id.as_ref()));
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
             if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
@@ -132,11 +135,11 @@ impl Link<'_> {
     async fn peek(&self, uri: &S3Uri) -> Result<(), CallFailure> {
         let send = |client: Client| {
             let request = client.get_object().bucket(&uri.bucket).key(&uri.key);
-            request.set_version_id(uri.version_id.clone()).range("bytes=0-0").send()
+            request.set_version_id(as_sent(uri.version_id.as_ref())).range("bytes=0-0").send()
         };
         match self.call(Call { retry: false, ..self.short("GetObject") }, send).await {
             // An empty object has no first byte.
-            Err(failure) if failure.code.as_deref() == Some("InvalidRange") => Ok(()),
+            Err(failure) if failure.code() == "InvalidRange" => Ok(()),
             peeked => peeked.map(drop),
         }
     }
@@ -152,7 +155,11 @@ impl Link<'_> {
         loop {
             let send = |client: Client| {
                 let request = client.list_parts().set_part_number_marker(marker.clone());
-                request.bucket(&upload.uri.bucket).key(&upload.uri.key).upload_id(&upload.id).send()
+                request
+                    .bucket(&upload.uri.bucket)
+                    .key(&upload.uri.key)
+                    .upload_id(upload.id.as_sent())
+                    .send()
             };
             let (page, _) = self.call(self.short("ListParts"), send).await?;
             parts.extend(page.parts().iter().filter_map(listed));
@@ -201,7 +208,7 @@ impl Link<'_> {
                 .get_object()
                 .bucket(&uri.bucket)
                 .key(&uri.key)
-                .set_version_id(uri.version_id.clone())
+                .set_version_id(as_sent(uri.version_id.as_ref()))
                 .set_range(range.map(str::to_owned))
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")));
             let is_whole = range.is_none();
@@ -236,7 +243,7 @@ impl Link<'_> {
             Ok((answer, _)) => Ok((answer, buffer.into_inner())),
             Err(mut failure) if failure.trouble == Trouble::Exists => {
                 failure.trouble = Trouble::Conflict;
-                "the object was replaced while it was fetched".clone_into(&mut failure.message);
+                failure.message = "the object was replaced while it was fetched".into();
                 Err(failure)
             }
             Err(failure) => Err(failure),

@@ -18,6 +18,7 @@ use super::{
     payload::{Payload, Protection, signed},
     proof::{Sent, StoredPart},
     reads::{checksum_of, unquoted},
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -29,7 +30,7 @@ pub(crate) const ID_KEY: &str = "s3push-id";
 pub(crate) struct Answer {
     pub(crate) etag: Option<String>,
     pub(crate) checksum: Option<Checksum>,
-    pub(crate) version_id: Option<String>,
+    pub(crate) version_id: Option<StoreText>,
 }
 
 /// Reads the answer to a write.
@@ -38,7 +39,7 @@ macro_rules! answer_of {
         Answer {
             etag: unquoted($output.e_tag()),
             checksum: checksum_of!($output, $kind),
-            version_id: $version.map(str::to_owned),
+            version_id: $version.map(StoreText::from),
         }
     };
 }
@@ -67,7 +68,7 @@ pub(crate) enum Form {
 #[derive(Clone, Debug)]
 pub(crate) struct Upload {
     pub(crate) uri: S3Uri,
-    pub(crate) id: String,
+    pub(crate) id: StoreText,
 }
 
 impl Link<'_> {
@@ -144,7 +145,7 @@ impl Link<'_> {
         }
         let (output, _) = begun?;
         match output.upload_id() {
-            Some(id) => Ok(Upload { uri: uri.clone(), id: id.to_owned() }),
+            Some(id) => Ok(Upload { uri: uri.clone(), id: id.into() }),
             None => {
                 Err(CallFailure::local("CreateMultipartUpload", Trouble::Rejected, "no upload id"))
             }
@@ -165,7 +166,7 @@ impl Link<'_> {
                 .upload_part()
                 .bucket(&upload.uri.bucket)
                 .key(&upload.uri.key)
-                .upload_id(&upload.id)
+                .upload_id(upload.id.as_sent())
                 .part_number(number.cast_signed())
                 .set_content_md5(payload.content_md5())
                 .body(watch.body(&payload.content));
@@ -207,7 +208,7 @@ impl Link<'_> {
                 .complete_multipart_upload()
                 .bucket(&upload.uri.bucket)
                 .key(&upload.uri.key)
-                .upload_id(&upload.id)
+                .upload_id(upload.id.as_sent())
                 .multipart_upload(parts.clone())
                 .set_checksum_type(kind.clone())
                 .set_mpu_object_size(is_checked.then(|| sent.size.cast_signed()))

@@ -301,7 +301,9 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::Server
             | Trouble::Unreadable
             | Trouble::OtherRegion(_)
-            | Trouble::NoCredentials
+            | Trouble::NoCredentials(_)
+            | Trouble::OtherScheme(_)
+            | Trouble::Elsewhere(_)
             | Trouble::BadCredentials
             | Trouble::Expired
             | Trouble::Clock

@@ -8,6 +8,7 @@ use super::{
     proof::{Proof, Sent, Verdict},
     reads::ObjectHead,
     requests::Answer,
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -16,7 +17,7 @@ use super::{
 pub(crate) struct Settled {
     pub(crate) outcome: Outcome,
     pub(crate) proof: Option<Proof>,
-    pub(crate) version_id: Option<String>,
+    pub(crate) version_id: Option<StoreText>,
 }
 
 /// Judges the answer to a successful write; asks again where it does not prove the whole.
@@ -112,10 +113,12 @@ pub(crate) async fn find_ours(link: &Link<'_>, uri: &S3Uri, write: Write<'_>) ->
 
 /// Returns whether this is not the object that the answer to a write with this mark told of.
 fn is_of_another(head: &ObjectHead, id: &str, answer: &Answer) -> bool {
-    let differ = |theirs: &Option<String>, ours: &Option<String>| matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours);
+    fn differ<T: PartialEq>(theirs: Option<&T>, ours: Option<&T>) -> bool {
+        theirs.zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
+    }
     head.id.as_ref().is_some_and(|theirs| theirs != id)
-        || differ(&head.version_id, &answer.version_id)
-        || differ(&head.etag, &answer.etag)
+        || differ(head.version_id.as_ref(), answer.version_id.as_ref())
+        || differ(head.etag.as_ref(), answer.etag.as_ref())
 }
 
 /// Leaves out what the store only pretends to prove.
@@ -139,20 +142,20 @@ fn is_taken(failure: &CallFailure) -> bool {
 pub(crate) struct Write<'a> {
     pub(crate) id: &'a str,
     pub(crate) sent: &'a Sent,
-    pub(crate) upload_id: Option<&'a str>,
+    pub(crate) upload_id: Option<&'a StoreText>,
 }
 
 fn mismatch(uri: &S3Uri, expected: String, found: String) -> S3Error {
     S3Error::Mismatch { uri: uri.clone(), expected, found }
 }
 
-fn uncertain(uri: &S3Uri, upload_id: Option<&str>, failure: CallFailure) -> S3Error {
+fn uncertain(uri: &S3Uri, upload_id: Option<&StoreText>, failure: CallFailure) -> S3Error {
     if let Trouble::Interrupted(cancelled) = failure.trouble {
         return S3Error::Cancelled(cancelled);
     }
     S3Error::Uncertain {
         uri: uri.clone(),
-        upload_id: upload_id.unwrap_or("none").to_owned(),
+        upload_id: upload_id.cloned().unwrap_or_else(|| "none".into()),
         source: Box::new(failure),
     }
 }

@@ -137,7 +137,7 @@ impl Store {
     /// Returns how the store differs from S3, as far as its host or its answers tell.
     pub fn quirks(&self) -> &'static Quirks {
         match self.observer.server() {
-            Some(server) if self.by_host.is_unknown() => Quirks::of_server(server),
+            Some(server) if self.by_host.is_unknown() => Quirks::of_server(server.as_sent()),
             _ => self.by_host,
         }
     }

@@ -167,8 +167,9 @@ impl<'a> Task<'a> {
         }
         let mut result = self.put_parts_once(file, layout, resumption).await;
         if let Some(failure) = removal(&mut result) {
-            let said = failure.message.trim_end_matches('.');
-            failure.message = format!("{said}; the one before was removed under way, too");
+            let said = failure.message.as_sent().trim_end_matches('.');
+            let message = format!("{said}; the one before was removed under way, too");
+            failure.message = message.into();
         }
         result
     }

@@ -21,6 +21,7 @@ use super::{
     link::{Call, Link, StopPolicy},
     list::{ListedObject, list},
     reads::ObjectHead,
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -130,7 +131,7 @@ pub fn find_archived<'a>(
             // A store that lists more than it was asked for must not cost what was not named.
             let rest = object.uri.key.strip_prefix(&prefix.key);
             if rest.is_some_and(|rest| filter.takes_key(rest)) {
-                if may_be_archived(object.storage_class.as_deref()) {
+                if may_be_archived(object.storage_class.as_ref().map(StoreText::as_sent)) {
                     found.objects.push(object);
                 } else {
                     found.n_others += 1;
@@ -172,7 +173,7 @@ pub fn thaw<'a>(
         };
         match link.restore(uri, days, options.tier).await {
             Ok(()) => Ok((head, outcome)),
-            Err(failure) if failure.code.as_deref() == Some("RestoreAlreadyInProgress") => {
+            Err(failure) if failure.code() == "RestoreAlreadyInProgress" => {
                 Ok((head, ThawOutcome::Left(ArchiveState::Thawing)))
             }
             Err(failure) if is_not_archived(&failure) => changed(link, uri, failure).await,
@@ -191,7 +192,7 @@ pub fn check_tier(archive: Archive, tier: RetrievalTier) -> Result<(), S3Error> 
 }
 
 fn is_not_archived(failure: &CallFailure) -> bool {
-    matches!(failure.code.as_deref(), Some("InvalidObjectState" | "ObjectAlreadyInActiveTierError"))
+    matches!(failure.code(), "InvalidObjectState" | "ObjectAlreadyInActiveTierError")
 }
 
 /// Looks again at an object that a store says is in no archive: somebody may have put another one.

@@ -22,6 +22,7 @@ use super::{
     put::Replace,
     reads::ObjectHead,
     requests::Upload,
+    text::{StoreText, as_sent},
     uri::S3Uri,
 };
 use crate::units::ByteSize;
@@ -55,7 +56,7 @@ pub struct CopySummary {
     /// How well it is known to be the same.
     pub proof: Proof,
     /// Its version, where the bucket keeps versions.
-    pub version_id: Option<String>,
+    pub version_id: Option<StoreText>,
     /// The `ETag` of the object that was copied.
     pub(crate) etag: Option<String>,
     /// How long it took.
@@ -294,7 +295,7 @@ impl Copying<'_> {
         let call = Call { stop, ..self.link.short("CreateMultipartUpload") };
         let (output, _) = self.link.call(call, send).await?;
         match output.upload_id() {
-            Some(id) => Ok(Upload { uri: self.to.clone(), id: id.to_owned() }),
+            Some(id) => Ok(Upload { uri: self.to.clone(), id: id.into() }),
             None => {
                 let message = "no upload id";
                 let operation = "CreateMultipartUpload";
@@ -306,7 +307,7 @@ impl Copying<'_> {
     async fn headers(&self) -> Result<HeadObjectOutput, CallFailure> {
         let send = |client: Client| {
             let request = client.head_object().bucket(&self.from.bucket).key(&self.from.key);
-            request.set_version_id(self.from.version_id.clone()).send()
+            request.set_version_id(as_sent(self.from.version_id.as_ref())).send()
         };
         Ok(self.link.call(self.link.short("HeadObject"), send).await?.0)
     }
@@ -315,7 +316,10 @@ impl Copying<'_> {
     async fn tags(&self) -> Result<Option<String>, CallFailure> {
         let send = |client: Client| {
             let request = client.get_object_tagging().bucket(&self.from.bucket);
-            request.key(&self.from.key).set_version_id(self.from.version_id.clone()).send()
+            request
+                .key(&self.from.key)
+                .set_version_id(as_sent(self.from.version_id.as_ref()))
+                .send()
         };
         let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
         match self.link.call(self.link.short("GetObjectTagging"), send).await {
@@ -332,7 +336,7 @@ impl Copying<'_> {
     }
 
     fn storage_class(&self) -> Option<StorageClass> {
-        self.head.storage_class.as_deref().map(StorageClass::from)
+        self.head.storage_class.as_ref().map(|class| StorageClass::from(class.as_sent()))
     }
 }
 

@@ -141,12 +141,13 @@ pub fn undelete<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::StoreText;
 
     fn version(text: &str) -> ListedVersion {
         let (key, id) = text.split_once(' ').unwrap();
         let uri = S3Uri::new("backups", key).unwrap();
         ListedVersion {
-            target: DeleteTarget { uri, version_id: Some(id.to_owned()) },
+            target: DeleteTarget { uri, version_id: Some(id.into()) },
             is_latest: false,
             is_marker: id.starts_with('x'),
             size: 1,
@@ -170,7 +171,10 @@ mod tests {
             .hidden
             .iter()
             .map(|hidden| {
-                let ids = hidden.markers.iter().flat_map(|marker| marker.version_id.as_deref());
+                let ids = hidden
+                    .markers
+                    .iter()
+                    .flat_map(|marker| marker.version_id.as_ref().map(StoreText::as_sent));
                 (hidden.uri.to_string(), ids.collect::<Vec<_>>().join(" "))
             })
             .collect();

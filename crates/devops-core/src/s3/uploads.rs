@@ -11,6 +11,7 @@ use super::{
     list::time_of,
     pages::{Pages, are_encoded, decoded},
     requests::Upload,
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -20,7 +21,7 @@ pub struct PendingUpload {
     /// The object it would become.
     pub uri: S3Uri,
     /// Its id.
-    pub id: String,
+    pub id: StoreText,
     /// When it was begun.
     pub begun: Option<OffsetDateTime>,
 }
@@ -82,7 +83,7 @@ fn pending(prefix: &S3Uri, upload: &MultipartUpload, encoded: bool) -> PendingUp
     let key = decoded(upload.key().unwrap_or_default(), encoded);
     PendingUpload {
         uri: prefix.with_key(key),
-        id: upload.upload_id().unwrap_or_default().to_owned(),
+        id: upload.upload_id().unwrap_or_default().into(),
         begun: upload.initiated().and_then(time_of),
     }
 }
@@ -109,7 +110,7 @@ mod tests {
 
     fn is_meant(key: &str, id: &str, begun: Option<OffsetDateTime>) -> bool {
         let uri = |key| S3Uri::new("backups", key).unwrap();
-        let upload = PendingUpload { uri: uri(key), id: id.to_owned(), begun };
+        let upload = PendingUpload { uri: uri(key), id: id.into(), begun };
         upload.is_meant(&uri("mine/"), Some(NOW))
     }
 

@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::text::StoreText;
+use crate::terminal::Escaped;
+
 /// S3 allows keys of at most this many bytes.
 const MAX_KEY_BYTES: usize = 1024;
 
@@ -18,7 +21,7 @@ pub struct S3Uri {
     pub key: String,
     /// The version that is read, instead of what the key has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
+    pub version_id: Option<StoreText>,
 }
 
 /// Why a text is not an address in S3.
@@ -54,7 +57,7 @@ impl S3Uri {
     }
 
     /// Returns the address of this version of the object.
-    pub fn with_version(self, version_id: impl Into<String>) -> Self {
+    pub fn with_version(self, version_id: impl Into<StoreText>) -> Self {
         Self { version_id: Some(version_id.into()), ..self }
     }
 
@@ -121,12 +124,11 @@ impl FromStr for S3Uri {
 impl fmt::Display for S3Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/", self.bucket)?;
-        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let version = self.version_id.iter().flat_map(|id| "?versionId=".chars().chain(id.chars()));
-        self.key.chars().chain(version).try_for_each(|c| match c {
-            c if c.is_control() || turns(c) => write!(f, "{}", c.escape_default()),
-            c => write!(f, "{c}"),
-        })
+        Escaped(&self.key).fmt(f)?;
+        match &self.version_id {
+            Some(id) => write!(f, "?versionId={id}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     list::{size_of, time_of},
     pages::{Pages, are_encoded, decoded},
     reads::{is_of_object, none_of_s3, size_of_object, unquoted},
+    text::{StoreText, as_sent},
     uri::S3Uri,
 };
 
@@ -40,7 +41,7 @@ pub struct ListedVersion {
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
     /// Its storage class, where the store names it.
-    pub storage_class: Option<String>,
+    pub storage_class: Option<StoreText>,
 }
 
 /// What keeps a version from being deleted.
@@ -69,7 +70,7 @@ pub struct Standing {
     /// When it was stored, to the second.
     pub modified: Option<OffsetDateTime>,
     /// Its version, where the bucket keeps versions.
-    pub version_id: Option<String>,
+    pub version_id: Option<StoreText>,
     /// What keeps it, where the credentials allow to know.
     pub hold: Hold,
 }
@@ -130,7 +131,7 @@ fn newest_first(a: &ListedVersion, b: &ListedVersion) -> std::cmp::Ordering {
 fn target(prefix: &S3Uri, key: Option<&str>, id: Option<&str>, encoded: bool) -> DeleteTarget {
     let key = decoded(key.unwrap_or_default(), encoded);
     let uri = prefix.with_key(key);
-    DeleteTarget { uri, version_id: id.map(str::to_owned) }
+    DeleteTarget { uri, version_id: id.map(StoreText::from) }
 }
 
 fn of_version(
@@ -146,7 +147,7 @@ fn of_version(
         is_marker: false,
         modified: version.last_modified().and_then(time_of),
         etag: unquoted(version.e_tag()),
-        storage_class: version.storage_class().map(|class| class.as_str().to_owned()),
+        storage_class: version.storage_class().map(|class| class.as_str().into()),
     })
 }
 
@@ -189,7 +190,7 @@ impl Link<'_> {
     ) -> Result<Option<Standing>, CallFailure> {
         let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&target.uri.bucket).key(&target.uri.key);
-            let output = request.set_version_id(target.version_id.clone()).send().await?;
+            let output = request.set_version_id(as_sent(target.version_id.as_ref())).send().await?;
             if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
         match self.call(self.short("HeadObject"), send).await {
@@ -217,7 +218,7 @@ impl Link<'_> {
                 .put_object_retention()
                 .bucket(&target.uri.bucket)
                 .key(&target.uri.key)
-                .set_version_id(target.version_id.clone())
+                .set_version_id(as_sent(target.version_id.as_ref()))
                 .retention(retention.clone())
                 .customize()
                 .interceptor(Md5Alone)
@@ -239,7 +240,7 @@ fn standing_of(output: &HeadObjectOutput) -> Standing {
         size: size_of_object(output).unwrap_or_default(),
         etag: unquoted(output.e_tag()),
         modified: output.last_modified().and_then(time_of),
-        version_id: output.version_id().map(str::to_owned),
+        version_id: output.version_id().map(StoreText::from),
         hold: Hold {
             lock: mode.zip(output.object_lock_retain_until_date().and_then(time_of)),
             is_legal: hold == Some(&ObjectLockLegalHoldStatus::On),

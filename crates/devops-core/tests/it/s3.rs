@@ -38,3 +38,4 @@ mod transfer;
 mod trees;
 mod trial;
 mod verify;
+mod words;

@@ -2,16 +2,17 @@
 
 use std::{io::Read, path::Path};
 
-use devops_cli::{Failure, ResultExt, Session, quote};
+use devops_cli::{Failure, Session, quote};
 use devops_core::{
     fs::{At, open_file},
     s3::{
-        Addresses, ConnectError, ConnectOptions, CustomerKey, Pace, Patience, RequestHeaders, Stop,
-        Store, StoreOptions, connect,
+        Addresses, ConnectOptions, CustomerKey, Pace, Patience, RequestHeaders, Stop, Store,
+        StoreOptions, connect,
     },
     units::ByteSize,
 };
 
+use super::explain::hint_for_connection;
 use crate::cli::{Connection, Transfer};
 
 /// Returns how fast bytes may move, by the clock on the wall.
@@ -118,11 +119,15 @@ impl Connected {
         };
         let stop = Stop::new(session.cancel());
         let store = match connect(&options, store_options, &stop).await {
-            Err(error @ ConnectError::Credentials(_)) => {
-                return Err(error)
-                    .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile");
+            Err(error) => {
+                let hint = hint_for_connection(&error);
+                let failure = Failure::from(error);
+                return Err(match hint {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                });
             }
-            other => other?,
+            Ok(store) => store,
         };
         if options.headers.has_customer_key && store.address().endpoint_url.is_none() {
             session

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use devops_cli::Failure;
-use devops_core::s3::{CallFailure, JournalError, S3Error, S3Uri, SourceError, Trouble};
+use devops_core::s3::{
+    CallFailure, ConnectError, CredentialError, JournalError, S3Error, S3Uri, SourceError, Trouble,
+};
 
 /// The hints that were given already: what many files share need not be said of each.
 #[derive(Default)]
@@ -85,22 +87,80 @@ fn hint(error: &S3Error) -> Option<String> {
     }
 }
 
+/// Returns what may help when there is no way to a store.
+pub(super) fn hint_for_connection(error: &ConnectError) -> Option<String> {
+    match error {
+        ConnectError::Credentials(error) => Some(hint_for_credentials(error)),
+        ConnectError::Endpoint(_) | ConnectError::Region(_) => Some(WHERE_FROM.to_owned()),
+        ConnectError::Cancelled(_)
+        | ConnectError::CaBundle(_)
+        | ConnectError::NotHere(_)
+        | ConnectError::KeyInClear(_)
+        | ConnectError::BadCertificate(_)
+        | ConnectError::NoCertificate(_) => None,
+    }
+}
+
+const WHERE_FROM: &str = "look at --region and --endpoint-url, and where their values come from: \
+    `devops-s3push config show --origin`, AWS_REGION, AWS_ENDPOINT_URL and the AWS profile";
+
+fn hint_for_credentials(error: &CredentialError) -> String {
+    let text = match error {
+        CredentialError::NoLogin(profile) => {
+            return format!("log in with `aws sso login --profile {profile}`");
+        }
+        CredentialError::NoProfile(_) => {
+            "the name comes from --profile or AWS_PROFILE; `aws configure list-profiles` shows those there are"
+        }
+        CredentialError::Nowhere | CredentialError::NotInProfile(_) => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile"
+        }
+        CredentialError::TokenFile { .. } => {
+            "see that the token is mounted where AWS_WEB_IDENTITY_TOKEN_FILE, or the profile, says"
+        }
+        CredentialError::SecondFactor { .. } => {
+            "begin a session with `aws sts get-session-token`, or let a `credential_process` ask for the code"
+        }
+        CredentialError::Program { .. } => {
+            "run that command by hand: it must end with 0 and print the credentials as JSON"
+        }
+        CredentialError::Late { .. } => {
+            "run what gives the credentials by hand: it may wait for a person"
+        }
+        CredentialError::Configuration(_) => {
+            "correct ~/.aws/config or ~/.aws/credentials; `aws configure export-credentials` can give what is not supported here"
+        }
+        CredentialError::Unreachable(_) => {
+            "check the network, HTTPS_PROXY and NO_PROXY: credentials come from another address than the store's"
+        }
+        CredentialError::Other(_) => {
+            "`aws sts get-caller-identity` shows whether the credentials work elsewhere"
+        }
+    };
+    text.to_owned()
+}
+
 fn hint_for(failure: &CallFailure) -> Option<String> {
     let text = match &failure.trouble {
+        Trouble::Unreachable if failure.proxy.is_some() => {
+            "check the proxy, and name the store in NO_PROXY if it is reached without one"
+        }
         Trouble::Unreachable => {
             "check --endpoint-url, the network, and whether the store needs --host-style"
         }
+        Trouble::OtherScheme(scheme) => {
+            return Some(format!("pass an --endpoint-url that begins with {scheme}://"));
+        }
+        Trouble::Elsewhere(address) => {
+            return Some(format!("if that is the store, pass --endpoint-url {address}"));
+        }
         Trouble::HostLimit(limit) => limit.hint(),
         Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
-        Trouble::NoAddress => {
-            "look at --region and --endpoint-url, and where their values come from: `devops-s3push config show --origin`"
-        }
+        Trouble::NoAddress => WHERE_FROM,
         Trouble::NoBucket => "look at its name, and at --endpoint-url: it may be in another store",
-        Trouble::NoCredentials => {
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile"
-        }
-        Trouble::BadCredentials => match failure.code.as_deref() {
-            Some("SignatureDoesNotMatch") => "the secret key does not belong to the access key",
+        Trouble::NoCredentials(error) => return Some(hint_for_credentials(error)),
+        Trouble::BadCredentials => match failure.code() {
+            "SignatureDoesNotMatch" => "the secret key does not belong to the access key",
             _ => "the store does not know this access key",
         },
         Trouble::Expired => "the session has ended: log in again",

@@ -92,7 +92,7 @@ impl Listing<'_> {
         *counted += 1;
         self.counts.bytes += size;
         let modified = version.modified.map(rfc3339).unwrap_or_default();
-        let id = target.version_id.as_deref().unwrap_or("null");
+        let id = target.version_id.clone().unwrap_or_else(|| "null".into());
         self.printed = if self.session.json() {
             self.session.emit(&json!({
                 "type": "version", "bucket": target.uri.bucket, "key": target.uri.key,
@@ -101,7 +101,7 @@ impl Listing<'_> {
             }))
         } else {
             let size = if *is_marker { "DELETED".to_owned() } else { ByteSize(*size).to_string() };
-            let (id, key) = (quote(id.as_ref()), quote(target.uri.key.as_ref()));
+            let key = quote(target.uri.key.as_ref());
             let latest = if *is_latest { "  (latest)" } else { "" };
             self.line((&modified, &size), &format!("{id}  {key}{latest}"))
         };

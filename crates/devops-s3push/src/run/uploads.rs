@@ -43,7 +43,8 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
     let before = Some(ago(session, args.older_than));
     let mut uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;
-    uploads.retain(|upload| args.upload_id.as_ref().is_none_or(|id| upload.id == *id));
+    let named = args.upload_id.as_deref();
+    uploads.retain(|upload| named.is_none_or(|id| is_named(upload, id)));
     let ours = Ours::find()?;
     let (mut failures, mut aborted) = (0, 0);
     for upload in &uploads {
@@ -112,6 +113,11 @@ impl Ours {
             _ => abort_upload(link, upload).await,
         }
     }
+}
+
+/// Returns whether an id is that of the upload, as the store sent it or as it is shown.
+fn is_named(upload: &PendingUpload, id: &str) -> bool {
+    upload.id == *id || upload.id.to_string() == id
 }
 
 fn tell_kept(session: &Session, upload: &PendingUpload, job: &Job) {

@@ -133,7 +133,8 @@ impl Looking<'_> {
 
     /// Reads the first bytes of an object, or says why they say nothing.
     async fn beginning(&self, object: &ListedObject) -> Result<Result<Start, String>, S3Error> {
-        if let Some(class) = object.storage_class.as_deref().filter(|class| is_cold(class)) {
+        if let Some(class) = object.storage_class.as_ref().filter(|class| is_cold(class.as_sent()))
+        {
             return Ok(Err(format!("it is in class {class}, where it cannot be read")));
         }
         if object.size == 0 {
@@ -253,7 +254,7 @@ fn extended(
 
 /// Returns why this object alone cannot be read, or passes on what concerns all.
 pub(super) fn unreadable(failure: CallFailure) -> Result<String, S3Error> {
-    let is_cold = failure.code.as_deref() == Some("InvalidObjectState");
+    let is_cold = failure.code() == "InvalidObjectState";
     match failure.trouble {
         _ if is_cold => Ok("it is in a class where it cannot be read".to_owned()),
         Trouble::Exists | Trouble::NoObject => Ok(REPLACED.to_owned()),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     archive_index::container::{FOOTER, Footer},
     retention::Proof,
-    s3::S3Error,
+    s3::{S3Error, StoreText},
     verdicts::Verdicts,
 };
 
@@ -125,7 +125,7 @@ impl Looking<'_> {
 /// Returns the mark that tells an object from another one of its key; `None` if the store gives no
 /// tag.
 fn mark(archive: &StoredArchive) -> Option<String> {
-    let version = archive.seen.version_id.as_deref().unwrap_or_default();
+    let version = archive.seen.version_id.as_ref().map(StoreText::as_sent).unwrap_or_default();
     Some(format!("{} {} {version}", archive.seen.etag.as_deref()?, archive.size))
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 use super::{Finding, probe::Probe};
 use crate::s3::{
     failure::{CallFailure, Trouble},
+    text::{StoreText, as_sent},
     uri::S3Uri,
 };
 
@@ -44,7 +45,7 @@ impl Probe<'_> {
     }
 
     /// Deletes versions for good; returns the keys of those that stay.
-    async fn delete_versions(&self, made: &[(S3Uri, Option<String>)]) -> BTreeSet<String> {
+    async fn delete_versions(&self, made: &[(S3Uri, Option<StoreText>)]) -> BTreeSet<String> {
         let mut kept = BTreeSet::new();
         let mut outcome = None;
         for (uri, version) in made.iter().filter(|(_, version)| version.is_some()) {
@@ -81,12 +82,12 @@ impl Probe<'_> {
     async fn delete(
         &self,
         uri: &S3Uri,
-        version: Option<String>,
+        version: Option<StoreText>,
     ) -> Result<DeleteObjectOutput, CallFailure> {
         self.examination
             .ask_to_the_end("DeleteObject", |client| {
                 let request = client.delete_object().bucket(&uri.bucket).key(&uri.key);
-                request.set_version_id(version.clone()).send()
+                request.set_version_id(as_sent(version.as_ref())).send()
             })
             .await
     }

@@ -21,6 +21,7 @@ use crate::{
         proof::Proof,
         reads::{checksum_of, unquoted},
         requests::Upload,
+        text::StoreText,
     },
 };
 
@@ -78,7 +79,7 @@ impl Probe<'_> {
             })
             .await?;
         let id = match created {
-            Ok(output) => output.upload_id().unwrap_or_default().to_owned(),
+            Ok(output) => output.upload_id().unwrap_or_default().into(),
             Err(failure) => return Ok(Err(failure)),
         };
         let upload = Upload { uri: uri.clone(), id };
@@ -88,7 +89,7 @@ impl Probe<'_> {
             .ask("UploadPart", |client| {
                 let request = client.upload_part().bucket(&uri.bucket).key(&uri.key);
                 request
-                    .upload_id(&upload.id)
+                    .upload_id(upload.id.as_sent())
                     .part_number(1)
                     .set_checksum_crc64_nvme(checksum.clone())
                     .body(ByteStream::from_static(CONTENT))
@@ -109,7 +110,7 @@ impl Probe<'_> {
             .ask("UploadPartCopy", |client| {
                 let request = client.upload_part_copy().copy_source(&source).part_number(2);
                 let uri = &upload.uri;
-                request.bucket(&uri.bucket).key(&uri.key).upload_id(&upload.id).send()
+                request.bucket(&uri.bucket).key(&uri.key).upload_id(upload.id.as_sent()).send()
             })
             .await?;
         // A store that does not know it takes it for a part without content.
@@ -145,7 +146,7 @@ impl Probe<'_> {
             let page = self
                 .examination
                 .ask("ListParts", |client| {
-                    let request = client.list_parts().max_parts(1).upload_id(&upload.id);
+                    let request = client.list_parts().max_parts(1).upload_id(upload.id.as_sent());
                     let request = request.set_part_number_marker(marker.clone());
                     request.bucket(&upload.uri.bucket).key(&upload.uri.key).send()
                 })
@@ -202,7 +203,7 @@ impl Probe<'_> {
             .ask("CompleteMultipartUpload", |client| {
                 let request = client.complete_multipart_upload().bucket(&uri.bucket).key(&uri.key);
                 request
-                    .upload_id(&upload.id)
+                    .upload_id(upload.id.as_sent())
                     .multipart_upload(parts.clone())
                     .set_checksum_crc64_nvme(checksum.clone())
                     .set_checksum_type(checksum.is_some().then_some(ChecksumType::FullObject))
@@ -212,7 +213,7 @@ impl Probe<'_> {
             .await?;
         if let Ok(output) = &done {
             self.uploads.borrow_mut().retain(|pending| pending.id != upload.id);
-            let version = output.version_id().map(str::to_owned);
+            let version = output.version_id().map(StoreText::from);
             self.made.borrow_mut().extend(version.map(|version| (uri.clone(), Some(version))));
         }
         Ok(done)
@@ -255,5 +256,5 @@ impl Probe<'_> {
 
 /// Returns whether only the size of what was to be copied is refused: garage takes no less than a part.
 fn is_of_size(failure: &CallFailure) -> bool {
-    failure.code.as_deref() == Some("EntityTooSmall") || failure.message.contains("too small")
+    failure.code() == "EntityTooSmall" || failure.message.contains("too small")
 }

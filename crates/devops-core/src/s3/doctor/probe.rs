@@ -19,6 +19,7 @@ use crate::{
         reads::{checksum_of, unquoted},
         requests::Upload,
         retry::random,
+        text::StoreText,
         uri::S3Uri,
     },
 };
@@ -34,7 +35,7 @@ pub(super) struct Probe<'a> {
     /// The object in parts.
     pub(super) parts: S3Uri,
     /// What has to be deleted: keys, each with the version if the store told one.
-    pub(super) made: RefCell<Vec<(S3Uri, Option<String>)>>,
+    pub(super) made: RefCell<Vec<(S3Uri, Option<StoreText>)>>,
     pub(super) uploads: RefCell<Vec<Upload>>,
     pub(super) known: Cell<Known>,
 }
@@ -123,7 +124,7 @@ impl<'a> Probe<'a> {
             })
             .await?;
         if let Some(version) = stored.as_ref().ok().and_then(PutObjectOutput::version_id) {
-            self.made.borrow_mut().push((uri.clone(), Some(version.to_owned())));
+            self.made.borrow_mut().push((uri.clone(), Some(version.into())));
         }
         Ok(stored)
     }

@@ -13,6 +13,7 @@ use crate::{
     s3::{
         connect::is_in_clear,
         failure::{CallFailure, Trouble},
+        text::StoreText,
     },
 };
 
@@ -105,11 +106,11 @@ impl Examination<'_> {
         } else {
             Finding::ok("endpoint", message)
         });
-        if let Some(there) = observer.date().and_then(|date| parse_date(&date)) {
+        if let Some(there) = observer.date().and_then(|date| parse_date(date.as_sent())) {
             self.tell(clock(there, OffsetDateTime::now_utc()));
         }
         let asked = store.address().region.as_deref();
-        self.tell(region(asked, observer.region().as_deref()));
+        self.tell(region(asked, observer.region().as_ref()));
         let bucket = &self.examined.prefix.bucket;
         let style = if host.starts_with(&format!("{bucket}.")) {
             "the bucket stands in the host's name"
@@ -122,11 +123,11 @@ impl Examination<'_> {
     /// Finds out how far the way to the store goes.
     async fn layers(&self, failure: &CallFailure) -> CallFailure {
         let say = |message: String| CallFailure {
-            message,
+            message: message.into(),
             ..CallFailure::local(failure.operation, failure.trouble.clone(), "")
         };
         let Some((_, host, port)) = self.link.store.observer().url().and_then(address) else {
-            return say(failure.message.clone());
+            return say(failure.message.to_string());
         };
         let found: Vec<SocketAddr> = match lookup_host((host, port)).await {
             Ok(found) => found.collect(),
@@ -229,10 +230,10 @@ fn clock(there: OffsetDateTime, here: OffsetDateTime) -> Finding {
     Finding::warn("clock", message, "set this host's clock")
 }
 
-fn region(asked: Option<&str>, found: Option<&str>) -> Finding {
+fn region(asked: Option<&str>, found: Option<&StoreText>) -> Finding {
     match (asked, found) {
-        (Some(asked), Some(found)) if asked != found => Finding {
-            advice: Some(format!("pass --region {found}")),
+        (Some(asked), Some(found)) if *found != asked => Finding {
+            advice: Some(format!("pass --region {found}").into()),
             ..Finding::warn("region", format!("the bucket is in {found}, not in {asked}"), None)
         },
         (_, Some(found)) => Finding::ok("region", format!("the bucket is in {found}")),
@@ -278,13 +279,14 @@ mod tests {
         assert_eq!(clock(there, datetime!(2026-11-25 12:00:59 UTC)).level, Level::Ok);
         let behind = clock(there, datetime!(2026-11-25 11:00 UTC));
         assert_eq!(behind.level, Level::Warn);
-        assert!(behind.message.starts_with("this host's is 3600 s behind"), "{behind:?}");
+        assert!(behind.message.contains("this host's is 3600 s behind"), "{behind:?}");
     }
 
     #[test]
     fn a_wrong_region_is_named_with_the_right_one() {
-        assert_eq!(region(Some("a"), Some("a")).level, Level::Ok);
-        assert_eq!(region(Some("a"), Some("b")).advice.as_deref(), Some("pass --region b"));
+        let found = StoreText::from;
+        assert_eq!(region(Some("a"), Some(&found("a"))).level, Level::Ok);
+        assert_eq!(region(Some("a"), Some(&found("b"))).advice, Some("pass --region b".into()));
         assert_eq!(region(Some("a"), None).level, Level::Ok);
     }
 }

@@ -86,13 +86,13 @@ fn is_unset(failure: &CallFailure) -> bool {
 
 fn not_told(check: &'static str, failure: &CallFailure, permission: &str) -> Finding {
     if failure.trouble == Trouble::Denied {
-        let advice = Some(format!("allow {permission} to have it looked at"));
+        let advice = Some(format!("allow {permission} to have it looked at").into());
         return Finding {
             advice,
             ..Finding::warn(check, "these credentials may not ask for it", None)
         };
     }
-    let why = failure.code.clone().unwrap_or_else(|| failure.to_string());
+    let why = failure.code.clone().unwrap_or_else(|| failure.to_string().into());
     Finding::warn(check, format!("the store does not tell ({why})"), None)
 }
 

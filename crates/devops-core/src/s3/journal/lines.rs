@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::{Job, VERSION};
 use crate::{
     cancel::hold_step,
-    s3::{compose::Composition, payload::Protection, plan::Part, proof::Sent, requests::Upload},
+    s3::{
+        compose::Composition, payload::Protection, plan::Part, proof::Sent, requests::Upload,
+        text::StoreText,
+    },
 };
 
 /// A multipart upload that was begun for a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Begun {
-    pub(crate) upload_id: String,
+    pub(crate) upload_id: StoreText,
     /// The mark by which it knows its own object.
     pub(crate) mark: String,
     pub(crate) protection: Protection,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{DeleteOutcome, DeleteTarget, S3Error, delete},
+    s3::{DeleteOutcome, DeleteTarget, S3Error, StoreText, delete},
 };
 
 use crate::s3::rig::{Rig, uri};
@@ -142,7 +142,7 @@ fn without_a_version_an_object_is_hidden_and_a_locked_version_stays() {
     rig.server.lock("backups", "b", SystemTime::now() + AN_HOUR);
     let version = |key: &str| {
         let object = rig.server.object("backups", key).unwrap();
-        DeleteTarget { uri: uri(key), version_id: object.version_id().map(str::to_owned) }
+        DeleteTarget { uri: uri(key), version_id: object.version_id().map(StoreText::from) }
     };
     let targets = [version("a"), version("b"), uri("c").into()];
 

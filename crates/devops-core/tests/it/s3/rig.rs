@@ -23,7 +23,10 @@ use devops_core::{
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
 use time::UtcOffset;
 
-use crate::s3::trial::{Wrong, met};
+use crate::s3::{
+    trial::{Wrong, met},
+    words::check_words,
+};
 
 /// The smallest part that S3 allows.
 pub(crate) const PART: u64 = 5 << 20;
@@ -217,6 +220,7 @@ impl Rig {
     pub(crate) fn has_missed(&self, failures: &[String]) -> bool {
         let mut given_up: Vec<String> = self.events.borrow().iter().filter_map(retried).collect();
         given_up.extend_from_slice(failures);
+        given_up.iter().for_each(|why| check_words(why));
         given_up.retain(|why| NO_ANSWER.iter().any(|no_answer| why.contains(no_answer)));
         let log = self.server.log();
         let n_stalled = |operation: &str| {

@@ -157,7 +157,7 @@ impl<'a> Tally<'a> {
             }
         });
         if !self.session.json() {
-            let (size, class) = (ByteSize(head.size), head.storage_class.as_deref());
+            let (size, class) = (ByteSize(head.size), head.storage_class.as_ref());
             let class = class.map_or_else(String::new, |class| format!(", {class}"));
             // A failure of stdout is remembered by the session and decides nothing here.
             let _printed = self.session.line(format!("{text}: {uri} ({size}{class})"));
