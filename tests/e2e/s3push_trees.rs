@@ -1,6 +1,10 @@
 //! `devops-s3push` with many files and objects at once, as a user runs it.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    time::{Duration, SystemTime},
+};
 
 use devops_e2e::{names_in, wait_until};
 use rustix::process::Signal;
@@ -137,7 +141,7 @@ fn a_listing_that_lacks_what_is_stored_deletes_nothing() {
 #[test]
 fn nothing_is_deleted_when_not_everything_was_stored() {
     let setting = differing();
-    std::os::unix::fs::symlink("a.txt", setting.env.path("site/link")).expect("a link");
+    symlink("a.txt", setting.env.path("site/link")).expect("a link");
     setting.server.put("backups", "w/link", b"kept");
     setting.server.faults(&["PutObject:conflict:always"]);
 
@@ -228,4 +232,77 @@ fn a_get_that_was_killed_goes_on_where_it_stopped() {
         names_in(&setting.env.path(".")).iter().filter(|name| name.contains("s3get")).count(),
         0
     );
+}
+
+#[test]
+fn markers_of_folders_become_folders_and_empty_folders_are_named() {
+    let setting = Setting::new();
+    for marker in ["p/", "p/sub/", "p/deep/er/"] {
+        setting.server.put("backups", marker, b"");
+    }
+    setting.server.put("backups", "p/sub/f", b"1");
+    setting.server.put("backups", "q/full/", b"not a marker");
+
+    let markers = setting.run(&["get", "s3://backups/p/", "got"]);
+    let content = setting.run(&["get", "s3://backups/q/", "other"]);
+
+    markers.expect_code(0);
+    assert!(setting.env.path("got/deep/er").is_dir());
+    assert_eq!(fs::read(setting.env.path("got/sub/f")).unwrap(), b"1");
+    content.expect_code(3);
+    assert!(content.stderr.contains("q/full/`: its key ends with `/`"), "{}", content.stderr);
+
+    for command in ["put", "sync"] {
+        let up = setting.run(&[command, "got", "s3://backups/up/", "--exclude", "none"]);
+        up.expect_code(0);
+        assert!(up.stderr.contains("`got/deep/er` is an empty folder"), "{}", up.stderr);
+        assert!(!up.stderr.contains("got/sub"), "{}", up.stderr);
+    }
+}
+
+#[test]
+fn a_file_whose_size_hides_its_content_is_not_stored_as_an_empty_one() {
+    let setting = Setting::new();
+    setting.env.write("d/a", "");
+    symlink("/proc/cpuinfo", setting.env.path("d/cpuinfo")).unwrap();
+
+    let alone = setting.run(&["put", "/proc/cpuinfo", "s3://backups/c"]);
+    let tree = setting.run(&["put", "d", "s3://backups/", "--follow-symlinks"]);
+
+    alone.expect_code(1);
+    assert!(alone.stderr.contains("has no bytes, and has some"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("put - s3://"), "{}", alone.stderr);
+    tree.expect_code(3);
+    assert_eq!(setting.server.keys("backups"), ["a"]);
+}
+
+#[test]
+fn modes_and_times_go_up_and_come_back_on_request() {
+    let setting = Setting::new();
+    let file = setting.env.write("tree/bin/run", "#!/bin/sh\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o4750)).unwrap();
+    let large = setting.file("tree/large", 11 << 20);
+    let then = SystemTime::UNIX_EPOCH + Duration::new(1_584_097_909, 123_000_000);
+    for path in [&file, &large] {
+        fs::File::options().append(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+    let times = |path: &str| fs::metadata(setting.env.path(path)).unwrap().modified().unwrap();
+    let mode = |path: &str| fs::metadata(setting.env.path(path)).unwrap().mode() & 0o7777;
+
+    setting.run(&["put", "tree", "s3://backups/t/", "--preserve"]).expect_code(0);
+    setting.run(&["get", "s3://backups/t/", "back", "--preserve"]).expect_code(0);
+    setting.run(&["get", "s3://backups/t/", "plain"]).expect_code(0);
+    let one = ["get", "s3://backups/t/bin/run", "one", "--preserve", "--mode", "600"];
+    setting.run(&one).expect_code(0);
+
+    let metadata = setting.server.object("backups", "t/bin/run").unwrap().metadata().clone();
+    assert_eq!(metadata["mtime"], "1584097909.123");
+    assert_eq!(metadata["mode"], "104750");
+    assert_eq!(metadata["s3cmd-attrs"], "mode:35304/mtime:1584097909");
+    assert_eq!((times("back/bin/run"), times("back/large"), times("one")), (then, then, then));
+    assert_ne!(times("plain/bin/run"), then);
+    assert_eq!((mode("back/bin/run"), mode("one")), (0o750, 0o600));
+    assert_ne!(mode("plain/bin/run"), 0o750);
+    let stream = setting.run(&["put", "-", "s3://backups/s", "--preserve"]);
+    stream.expect_code(2);
 }

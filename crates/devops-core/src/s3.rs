@@ -60,6 +60,7 @@ mod parts;
 mod past;
 mod payload;
 pub mod plan;
+mod preserved;
 mod presign;
 mod proof;
 mod proxy;

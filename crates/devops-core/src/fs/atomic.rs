@@ -183,7 +183,7 @@ fn temp_name(target: &OsStr) -> OsString {
     // Each is seeded anew, and cannot be foretold by others.
     let mut number = RandomState::new().hash_one(target);
     let mut name = OsString::from(".");
-    name.push(OsStr::from_bytes(&target.as_bytes()[..target.len().min(LONGEST_NAME)]));
+    name.push(beginning(target, LONGEST_NAME));
     name.push(".");
     for _ in 0..RANDOM_LENGTH {
         let digit = u32::try_from(number % 36).expect("a remainder of 36 is small");
@@ -192,6 +192,14 @@ fn temp_name(target: &OsStr) -> OsString {
     }
     name.push(PARTIAL);
     name
+}
+
+/// Returns at most so many bytes of a name, and no half of a letter: some file systems take UTF-8 only.
+fn beginning(name: &OsStr, longest: usize) -> &OsStr {
+    match name.to_str() {
+        Some(text) => OsStr::new(&text[..text.floor_char_boundary(longest)]),
+        None => OsStr::from_bytes(&name.as_bytes()[..name.len().min(longest)]),
+    }
 }
 
 /// Returns the final name a temporary name of [`AtomicFile`] was made for.

@@ -178,6 +178,11 @@ impl OpenFolder {
         self.destination(dir.at(self.path.join(above), "enter")?, relative)
     }
 
+    /// Makes the folder `relative` and those above it; no link is followed.
+    pub fn make_folder(&self, relative: &Path) -> Result<(), PathError> {
+        self.root.make(relative).at(self.path.join(relative), "make").map(drop)
+    }
+
     /// Returns the place of the file `relative`, if its folder exists.
     pub fn find(&self, relative: &Path) -> Result<Option<Destination>, PathError> {
         let above = relative.parent().unwrap_or(Path::new(""));

@@ -256,11 +256,16 @@ fn pipes_and_open_descriptors_are_written_as_streams() {
 #[test]
 fn a_long_name_leaves_room_for_a_temporary_one() {
     let (dir, _) = own_folder();
-    let target = dir.path().join("n".repeat(255));
+    for name in ["n".repeat(255), "日".repeat(85), format!("x{}", "ü".repeat(127))] {
+        let target = dir.path().join(&name);
 
-    replace(&target, b"new", 0o600).unwrap();
+        let mut file = AtomicFile::create(&target).unwrap();
+        // No letter of it is cut in two, so that the leftover of a killed process is known again.
+        let temp = target_name(file.temp_path().file_name().unwrap()).unwrap();
+        file.commit(0o600, ReplacePolicy::Keep).unwrap();
 
-    assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(target.is_file() && name.starts_with(temp.to_str().unwrap()), "{temp:?}");
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub struct GetOptions {
     /// The permission bits of the file; without them an archive is for its owner alone, and anything else
     /// gets 0666 less the umask.
     pub mode: Option<u32>,
+    /// Whether the file gets the mode and the modification time that the metadata keeps, where it does.
+    pub preserve: bool,
     /// The group of the file; without it the folder decides, as for every new file.
     pub group: Option<u32>,
     /// How large the ranges are that are fetched at once.
@@ -148,7 +150,7 @@ pub(crate) async fn get_listed(
     let checksum = sum.checksum();
     let proof = check(link, uri, &head, &checksum, &landing).await?;
     link.stop.check()?;
-    landing.commit(options).await?;
+    landing.commit(options, head.preserved).await?;
     let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
     let (is_unchanged, checksum) = (false, Some(checksum));
     Ok(Some(GetSummary { uri, path, is_unchanged, size, checksum, proof, elapsed }))
@@ -226,7 +228,7 @@ async fn fetch(
     match fetched.await {
         Ok(done) => {
             let (path, size) = (landing.path().to_owned(), fetch.n_landed());
-            let committed = landing.commit(options).await;
+            let committed = landing.commit(options, head.preserved).await;
             if committed.is_err() && path.exists() {
                 (link.events)(Event::Kept { path, size });
             }

@@ -19,6 +19,7 @@ use super::{
     link::Link,
     partial::{Partial, Subject},
     plan::{PartPlan, PartSize},
+    preserved::Preserved,
     reads::ObjectHead,
     uri::S3Uri,
 };
@@ -104,13 +105,20 @@ impl Landing {
     }
 
     /// Gives the file its final name.
-    pub(crate) async fn commit(self, options: GetOptions) -> Result<(), PathError> {
+    pub(crate) async fn commit(
+        self,
+        options: GetOptions,
+        preserved: Preserved,
+    ) -> Result<(), PathError> {
+        let preserved = if options.preserve { preserved } else { Preserved::default() };
         blocking(move || {
             let (file, path) = self.place();
             if let Some(group) = options.group {
                 fchown(&file, None, Some(Gid::from_raw(group))).at(path, "give to its group")?;
             }
-            let mode = options.mode.unwrap_or_else(|| mode_of(&file));
+            preserved.set_time(&file).at(self.path(), "set the time of")?;
+            let mode = options.mode.or_else(|| preserved.permissions());
+            let mode = mode.unwrap_or_else(|| mode_of(&file));
             match self {
                 Self::Passing { mut atomic, .. } => atomic.commit(mode, options.replace),
                 Self::Lasting(partial) => partial.commit(mode, options.replace),

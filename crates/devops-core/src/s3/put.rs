@@ -70,6 +70,9 @@ pub struct PutOptions {
     pub part_size: PartSize,
     /// What new objects are stored with; one that is there already stays as it is.
     pub attributes: Attributes,
+    /// Whether the metadata keeps the mode and the modification time of the file.
+    #[serde(default)]
+    pub preserve: bool,
     /// Whether the file is a [`Spool`](super::Spool), which holds what nobody can read again.
     #[serde(default)]
     pub spooled: bool,
@@ -87,6 +90,7 @@ impl Default for PutOptions {
             require_proof: Proof::Size,
             part_size: PartSize::Auto,
             attributes: Attributes::default(),
+            preserve: false,
             spooled: false,
             resume: None,
         }
@@ -255,6 +259,18 @@ impl Put<'_> {
         self.options.replace == Replace::IfChanged && !self.link.store.knows_conditions()
     }
 
+    /// Returns what the object is stored with.
+    fn attributes(&self) -> Result<Attributes, S3Error> {
+        let mut attributes = self.options.attributes.clone();
+        if self.options.preserve {
+            // What is given by name counts more.
+            for (name, value) in self.file.preserved()?.to_metadata() {
+                attributes.metadata.entry(name).or_insert(value);
+            }
+        }
+        Ok(attributes)
+    }
+
     async fn look(&self) -> Result<There, S3Error> {
         look(self.link, &self.source.uri, self.file, self.options).await
     }
@@ -273,9 +289,10 @@ impl Put<'_> {
         let mut adjustments = Adjustments::default();
         // An attempt whose answer was lost may have been carried out: what bears its mark is ours.
         let id = new_mark();
+        let attributes = self.attributes()?;
         loop {
             let task = Task::new(self.link, &self.source.uri, self.options);
-            let task = Task { id: id.clone(), ..task }
+            let task = Task { id: id.clone(), attributes: &attributes, ..task }
                 .demanding(condition.clone())
                 .going_on_with(resumption);
             let result = if plan.is_single() {

@@ -22,6 +22,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::{Call, Link},
     pages::Pages,
+    preserved::Preserved,
     requests::{ID_KEY, Upload},
     text::{StoreText, as_sent},
     uri::S3Uri,
@@ -47,6 +48,8 @@ pub struct ObjectHead {
     pub storage_class: Option<StoreText>,
     /// Whether its bytes can be read.
     pub archive: ArchiveState,
+    /// What its metadata keeps of a file.
+    pub(crate) preserved: Preserved,
 }
 
 /// Reads an `ETag`; one with control characters, which none has (RFC 9110, 8.8.3), is escaped.
@@ -89,6 +92,7 @@ macro_rules! head_of {
             storage_class: output.storage_class().map(|class| class.as_str().into()),
             // What is read here can be read.
             archive: ArchiveState::default(),
+            preserved: output.metadata().map(Preserved::read).unwrap_or_default(),
         }
     }};
 }

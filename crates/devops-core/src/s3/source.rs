@@ -18,6 +18,7 @@ use super::{
     S3Error,
     checksum::{Algorithm, Hasher, Sum},
     plan::Part,
+    preserved::Preserved,
     stop::Stop,
 };
 use crate::{
@@ -42,12 +43,15 @@ pub enum SourceError {
     /// It changed while it was read.
     #[error("`{0}` changed while it was read")]
     Changed(String),
+    /// It has content, which its size does not tell, as files in `/proc` have.
+    #[error("`{0}` says that it has no bytes, and has some")]
+    Unsized(String),
 }
 
 impl HasKind for SourceError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Length { .. } | Self::Changed(_) => Kind::Failed,
+            Self::Length { .. } | Self::Changed(_) | Self::Unsized(_) => Kind::Failed,
         }
     }
 }
@@ -159,8 +163,11 @@ impl OpenFile {
         Ok(stop.outrun(move || Self::new(file, path)).await??)
     }
 
-    fn new(file: Arc<File>, path: PathBuf) -> Result<Self, PathError> {
+    fn new(file: Arc<File>, path: PathBuf) -> Result<Self, S3Error> {
         let seen = state(&file).at(&path, "read")?;
+        if seen.size == 0 && file.read_at(&mut [0], 0).at(&path, "read")? > 0 {
+            return Err(SourceError::Unsized(path.display().to_string()).into());
+        }
         let small = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
         Ok(Self { file, path, seen, small })
     }
@@ -172,6 +179,11 @@ impl OpenFile {
     /// Returns all its bytes, if they are few.
     pub(crate) fn small(&self) -> Option<&Bytes> {
         self.small.as_ref()
+    }
+
+    /// Returns what metadata can keep of it.
+    pub(crate) fn preserved(&self) -> Result<Preserved, PathError> {
+        Ok(Preserved::of(&self.file.metadata().at(&self.path, "read")?))
     }
 
     pub(crate) fn state(&self) -> FileState {
@@ -321,6 +333,20 @@ mod tests {
         });
         drop(release);
         matches!(result, Err(S3Error::Cancelled(_)))
+    }
+
+    #[test]
+    fn a_file_whose_size_does_not_tell_of_its_content_is_not_taken_for_empty() {
+        let stop = Stop::new(&Cancel::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let open = |path: &Path| runtime.block_on(OpenFile::open(path, &stop));
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty");
+        File::create(&empty).unwrap();
+
+        assert_eq!(open(&empty).unwrap().size(), 0);
+        let error = open(Path::new("/proc/self/status")).unwrap_err();
+        assert!(matches!(error, S3Error::Source(SourceError::Unsized(_))), "{error}");
     }
 
     #[test]

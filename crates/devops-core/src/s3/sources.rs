@@ -76,6 +76,8 @@ pub struct Sources {
     pub files: Vec<Source>,
     /// What was left out, without what a filter excludes.
     pub skipped: Vec<Skipped>,
+    /// The folders without anything in them, which become nothing.
+    pub empty_folders: Vec<PathBuf>,
     /// Whether the paths named more than one single file.
     pub is_tree: bool,
 }
@@ -290,6 +292,9 @@ impl Search<'_> {
             }
             Err(error) => return self.cannot_read(folder.to_owned(), error),
         };
+        if entries.is_empty() && !relative.as_os_str().is_empty() && wanted(relative) {
+            self.found.empty_folders.push(folder.to_owned());
+        }
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();

@@ -24,6 +24,8 @@ pub struct Target {
 pub struct Targets {
     /// Those that become files.
     pub files: Vec<Target>,
+    /// The folders of markers: objects without bytes whose keys end with a slash.
+    pub folders: Vec<PathBuf>,
     /// Those that cannot, with the reason; without what a filter excludes.
     pub skipped: Vec<(S3Uri, &'static str)>,
     /// How many objects there are, those included that a filter excludes.
@@ -41,12 +43,20 @@ pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) 
         if relative.is_empty() || !filter.covers(path) {
             continue;
         }
+        if object.size == 0
+            && let Some(folder) = folder_of_marker(relative)
+        {
+            targets.folders.push(folder);
+            continue;
+        }
         match reason_to_skip(relative) {
             None => targets.files.push(Target { relative: path.to_owned(), object }),
             Some(reason) => targets.skipped.push((object.uri.clone(), reason)),
         }
     }
-    let folders: HashSet<PathBuf> = targets.files.iter().flat_map(folders_of).collect();
+    let mut folders: HashSet<PathBuf> = targets.files.iter().flat_map(folders_of).collect();
+    folders
+        .extend(targets.folders.iter().flat_map(|folder| folder.ancestors().map(Path::to_owned)));
     let (clashing, files) =
         targets.files.into_iter().partition(|target| folders.contains(&target.relative));
     targets.files = files;
@@ -57,6 +67,13 @@ pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) 
     targets
 }
 
+/// Returns the folder that an object without bytes stands for: consoles and other tools make these.
+fn folder_of_marker(relative: &str) -> Option<PathBuf> {
+    let folder = relative.strip_suffix('/')?;
+    let is_path = !folder.contains('\0') && is_path_of_file(folder);
+    is_path.then(|| PathBuf::from(folder))
+}
+
 fn folders_of(target: &Target) -> impl Iterator<Item = PathBuf> {
     target.relative.ancestors().skip(1).map(Path::to_owned)
 }
@@ -64,7 +81,7 @@ fn folders_of(target: &Target) -> impl Iterator<Item = PathBuf> {
 fn reason_to_skip(relative: &str) -> Option<&'static str> {
     let name = relative.rsplit('/').next().unwrap_or(relative);
     if relative.ends_with('/') {
-        Some("its key ends with `/` like that of a folder")
+        Some("its key ends with `/` like that of a folder, and it has content")
     } else if relative.contains('\0') {
         Some("its key has a NUL byte")
     } else if !is_path_of_file(relative) {
@@ -119,6 +136,37 @@ mod tests {
 
         assert_eq!(files, ["a.b", "a/b/c"]);
         assert_eq!(skipped, ["p/a", "p/a/b"]);
+    }
+
+    #[test]
+    fn a_marker_without_bytes_is_a_folder() {
+        let listed = |(key, size): (&str, u64)| ListedObject {
+            uri: S3Uri::new("backups", key).unwrap(),
+            size,
+            modified: None,
+            etag: None,
+            storage_class: None,
+        };
+        let prefix = S3Uri::new("backups", "p/").unwrap();
+        let keys = [
+            ("p/", 0),
+            ("p/a/", 0),
+            ("p/a/b/c/", 0),
+            ("p/a/f", 1),
+            ("p/clash", 1),
+            ("p/clash/", 0),
+            ("p/full/", 7),
+            ("p//x/", 0),
+            ("p/../y/", 0),
+            ("p/d//", 0),
+        ];
+
+        let targets = plan_targets(&prefix, keys.map(listed).to_vec(), &Filter::default());
+
+        assert_eq!(targets.folders, ["a", "a/b/c", "clash"].map(PathBuf::from));
+        assert_eq!(targets.files.len(), 1);
+        let skipped: Vec<_> = targets.skipped.iter().map(|(uri, _)| uri.key.as_str()).collect();
+        assert_eq!(skipped, ["p/full/", "p//x/", "p/../y/", "p/d//", "p/clash"]);
     }
 
     #[test]

@@ -40,6 +40,12 @@ pub(crate) struct GetArgs {
     /// The permission bits of the files, in octal [default: 666 less the umask; 600 for archives]
     #[arg(long, value_name = "OCTAL", value_parser = parse_mode)]
     pub(crate) mode: Option<u32>,
+    /// Give files the mode and the modification time that put --preserve, rclone or s3cmd kept of them
+    ///
+    /// The mode comes without setuid, setgid and sticky bits, and --mode counts more. An object without
+    /// such metadata gets what it gets without this flag, and a file that is there already stays as it is.
+    #[arg(long)]
+    pub(crate) preserve: bool,
     /// The group of the files, by name or number
     #[arg(long, value_name = "NAME|GID")]
     pub(crate) group: Option<String>,

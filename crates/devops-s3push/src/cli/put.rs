@@ -200,6 +200,12 @@ pub(crate) struct AttributeFlags {
     /// Store this with the object
     #[arg(long, value_name = "KEY=VALUE", value_parser = metadata)]
     pub(crate) metadata: Vec<(String, String)>,
+    /// Keep the mode and the modification time of each file in its metadata
+    ///
+    /// They are named as rclone (mode, mtime) and s3cmd (s3cmd-attrs) name them; `get --preserve` gives them
+    /// back. Owners, links and empty folders are not kept: devops-backup makes an archive of a whole tree.
+    #[arg(long)]
+    pub(crate) preserve: bool,
     /// Store this media type with the object
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     pub(crate) content_type: Option<String>,

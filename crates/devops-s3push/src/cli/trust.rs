@@ -75,6 +75,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("partial-ok", User),
     ("parts", User),
     ("path-style", User),
+    ("preserve", User),
     ("profile", User),
     ("put", User),
     ("receipt", User),

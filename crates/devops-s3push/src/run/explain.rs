@@ -74,6 +74,9 @@ fn hint(error: &S3Error) -> Option<String> {
             "it is stored, and only the proof is missing: choose another --checksum, or a lower --require-proof"
                 .to_owned(),
         ),
+        S3Error::Source(SourceError::Unsized(_)) => {
+            Some("put it as a stream: `devops-s3push put - s3://BUCKET/KEY < FILE`".to_owned())
+        }
         S3Error::Source(SourceError::Changed(_)) => {
             Some("try again when nothing writes to it".to_owned())
         }

@@ -69,7 +69,13 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let options = GetOptions { replace, mode: args.mode, group, part_size: PartSize::Auto };
+    let options = GetOptions {
+        replace,
+        mode: args.mode,
+        preserve: args.preserve,
+        group,
+        part_size: PartSize::Auto,
+    };
     let run = GetRun { link, options, session, reporter: &reporter };
     match place {
         _ if is_stream => run.foresee_stream(&args.source, &path).await,
@@ -139,9 +145,12 @@ impl GetRun<'_> {
         let mut fetched = Fetched::default();
         fetched.skip_all(&targets, self.session);
         let ended = if args.dry_run {
+            for marked in &targets.folders {
+                self.session.status(format!("would make {}", quote(&folder.join(marked))));
+            }
             self.foresee_all(folder, &targets.files, &mut fetched).await
         } else {
-            let ended = self.get_all(folder, &targets.files, &mut fetched).await;
+            let ended = self.get_all(folder, &targets, &mut fetched).await;
             self.emit(&fetched, begun);
             ended
         };
@@ -157,12 +166,15 @@ impl GetRun<'_> {
     pub(super) async fn get_all(
         &self,
         folder: &Path,
-        files: &[Target],
+        targets: &Targets,
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
         let folder = OpenFolder::create(folder)?;
+        for marked in &targets.folders {
+            folder.make_folder(marked)?;
+        }
         let work = async |target| get_target(self.link, &folder, target, self.options).await;
-        run_all(self.link, files, work, |target, result| match result {
+        run_all(self.link, &targets.files, work, |target, result| match result {
             Ok(summary) => {
                 // A failure of stdout is remembered by the session and decides nothing here.
                 let _printed = self.show(&summary);
@@ -294,10 +306,19 @@ impl Fetched {
 }
 
 fn explain_file(error: S3Error, uri: &S3Uri) -> Failure {
-    let exists = |error: &S3Error| matches!(error, S3Error::Path(error) if error.source.kind() == io::ErrorKind::AlreadyExists);
-    let is_taken = exists(&error);
+    let hint = match &error {
+        S3Error::Path(error) if error.source.kind() != io::ErrorKind::AlreadyExists => None,
+        S3Error::Path(error) if error.path.is_dir() => {
+            Some("a folder has that name: move it away, or get into another folder")
+        }
+        S3Error::Path(_) => Some("pass --overwrite to replace it"),
+        _ => None,
+    };
     let failure = explain_object(error, uri);
-    if is_taken { failure.hint("pass --overwrite to replace it") } else { failure }
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// Returns the folder, or the file: in a folder it gets the last part of the key as its name.
@@ -321,5 +342,9 @@ fn target(args: &GetArgs) -> Result<PathBuf, Failure> {
     if folder.is_dir() {
         return Ok(path);
     }
-    Err(no_folder(folder).hint("make it first, or name another DEST"))
+    if means_folder && !args.dry_run {
+        OpenFolder::create(folder)?;
+        return Ok(path);
+    }
+    Err(no_folder(folder).hint("end DEST with a slash to have it made, or name another"))
 }

@@ -23,6 +23,7 @@ pub(super) fn put_options(
         require_proof: flags.proof.require_proof,
         part_size: flags.proof.part_size.map_or(PartSize::Auto, PartSize::Exactly),
         attributes: attributes(&flags.attributes, checksum, session)?,
+        preserve: flags.attributes.preserve,
         spooled: false,
         resume: resume(&flags.unfinished, session)?,
     })

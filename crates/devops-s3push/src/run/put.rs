@@ -57,6 +57,11 @@ async fn put_to(
     }
     let paths = match subject {
         Subject::Paths(paths) => paths,
+        _ if options.preserve => {
+            return Err(Failure::usage(
+                "--preserve is for files: a stream has no mode and no time",
+            ));
+        }
         stream => {
             let how = (&options, &base, metrics);
             return put_stream(&args, (stream, places), how, session).await;

@@ -31,6 +31,7 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn of(sources: &Sources, session: &Session) -> Self {
+        name_empty_folders(sources, session);
         let skipped = sources.skipped.iter().map(|skipped| skip_file(skipped, session)).collect();
         Self { skipped, ..Self::default() }
     }
@@ -163,6 +164,13 @@ impl Totals {
             Some((first, others)) if others.iter().all(|kind| kind == first) => *first,
             _ => Kind::Failed,
         }
+    }
+}
+
+/// Names the folders that a store has no place for; they have no content that could be missing.
+fn name_empty_folders(sources: &Sources, session: &Session) {
+    for folder in &sources.empty_folders {
+        session.warn(format!("`{}` is an empty folder: nothing of it is put", quote(folder)));
     }
 }
 

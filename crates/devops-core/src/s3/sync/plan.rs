@@ -221,7 +221,7 @@ mod tests {
         let source =
             |name: &&str| Source::new(Path::new("dir").join(name), uri(&format!("p/{name}")), 1);
         let files = names.iter().map(source).collect();
-        Sources { files, skipped: Vec::new(), is_tree: true }
+        Sources { files, is_tree: true, ..Sources::default() }
     }
 
     fn filtered(

@@ -91,7 +91,13 @@ fn check_failure(error: &S3Error, met: &[Wrong]) -> Result<(), String> {
 
 fn fetch(rig: &Rig) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace: ReplacePolicy::Keep, mode: None, group: None, part_size };
+    let options = GetOptions {
+        replace: ReplacePolicy::Keep,
+        mode: None,
+        preserve: false,
+        group: None,
+        part_size,
+    };
     let path = rig.path("to").join(NAME);
     rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)
 }

@@ -24,7 +24,7 @@ const SIZE: u64 = 2 * PART + 99;
 
 fn options() -> GetOptions {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    GetOptions { replace: ReplacePolicy::Keep, mode: None, group: None, part_size }
+    GetOptions { replace: ReplacePolicy::Keep, mode: None, preserve: false, group: None, part_size }
 }
 
 fn get_to(rig: &Rig, path: &Path) -> Result<GetSummary, S3Error> {

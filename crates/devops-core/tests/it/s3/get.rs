@@ -18,7 +18,7 @@ const SIZE: u64 = 2 * PART + 99;
 
 fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace, mode: None, group: None, part_size };
+    let options = GetOptions { replace, mode: None, preserve: false, group: None, part_size };
     rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options).await)
 }
 
@@ -165,6 +165,7 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
     let options = GetOptions {
         replace: ReplacePolicy::Keep,
         mode: None,
+        preserve: false,
         group: None,
         part_size: PartSize::Auto,
     };

@@ -87,7 +87,8 @@ fn rm(rig: &Rig, named: &str, recursive: bool) -> Result<(), Kind> {
 
 fn get_all(rig: &Rig) -> Result<(), Kind> {
     let replace = ReplacePolicy::Keep;
-    let options = GetOptions { replace, mode: None, group: None, part_size: PartSize::Auto };
+    let options =
+        GetOptions { replace, mode: None, preserve: false, group: None, part_size: PartSize::Auto };
     let to = rig.path("to");
     rig.run(async |link| {
         let targets = find_targets(link, &uri("p/"), &Filter::default())

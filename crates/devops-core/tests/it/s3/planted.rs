@@ -18,7 +18,7 @@ use crate::s3::rig::{PART, Rig, bytes, uri};
 /// Gets all below `p/` into `to`, and returns what failed.
 fn get_all(rig: &Rig, replace: ReplacePolicy) -> Vec<Kind> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace, mode: None, group: None, part_size };
+    let options = GetOptions { replace, mode: None, preserve: false, group: None, part_size };
     let mut failed = Vec::new();
     rig.run(async |link| {
         let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;

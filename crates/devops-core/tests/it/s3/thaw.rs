@@ -48,7 +48,8 @@ fn state(rig: &Rig) -> ArchiveState {
 fn fetched(rig: &Rig) -> Result<Vec<u8>, S3Error> {
     let path = rig.path("back");
     let replace = ReplacePolicy::Replace;
-    let options = GetOptions { replace, mode: None, group: None, part_size: PartSize::Auto };
+    let options =
+        GetOptions { replace, mode: None, preserve: false, group: None, part_size: PartSize::Auto };
     rig.run(async |link| get(link, &uri("a"), &Destination::open(&path)?, options).await)?;
     Ok(fs::read(path).unwrap())
 }
