@@ -329,15 +329,43 @@ fn a_name_that_is_no_glob_is_a_file_that_is_not_there() {
 fn a_get_into_a_folder_that_is_missing_names_the_folder() {
     let setting = Setting::new();
     setting.server.put("backups", "k", b"x");
-    for destination in ["missing/file", "missing/"] {
-        for flags in [&[][..], &["--dry-run"]] {
-            let run = setting.run(&[&["get", "s3://backups/k", destination][..], flags].concat());
+    for flags in [&["missing/file"][..], &["missing/file", "--dry-run"], &["missing/", "--dry-run"]]
+    {
+        let run = setting.run(&[&["get", "s3://backups/k"][..], flags].concat());
 
+        run.expect_code(5);
+        let words = "error: there is no folder `missing`\n";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    setting.run(&["get", "s3://backups/k", "missing/too/"]).expect_code(0);
+    assert_eq!(fs::read(setting.env.path("missing/too/k")).unwrap(), b"x");
+}
+
+#[test]
+fn a_key_without_an_object_leads_to_what_is_there() {
+    let setting = Setting::new();
+    setting.server.put("backups", "host1/a", b"x");
+    setting.env.write("host1/a", "x");
+    setting.env.write("tree/a/b", "x");
+
+    for (source, said) in [
+        ("s3://backups/host1", "`s3://backups/host1/`"),
+        ("s3://backups/host1/data-*.gz", "`s3://backups/host1/` with --include 'data-*.gz'"),
+        ("s3://backups/*", "`s3://backups/` with --include '*'"),
+    ] {
+        for destination in [".", "-"] {
+            let run = setting.run(&["get", source, destination]);
             run.expect_code(5);
-            let words = "error: there is no folder `missing`\n";
-            assert!(run.stderr.contains(words), "{}", run.stderr);
+            assert!(run.stderr.contains(said), "{}", run.stderr);
         }
     }
+    let none = setting.run(&["get", "s3://backups/host2", "."]);
+    assert!(!none.stderr.contains("hint:"), "{}", none.stderr);
+    let onto_folder = setting.run(&["get", "s3://backups/host1/a", "tree/a"]);
+    onto_folder.expect_code(0);
+    let in_tree = setting.run(&["get", "s3://backups/host1/", "tree"]);
+    in_tree.expect_code(1);
+    assert!(in_tree.stderr.contains("a folder has that name"), "{}", in_tree.stderr);
 }
 
 #[test]

@@ -136,9 +136,13 @@ fn plain_line(label: &str, done: u64, plain: &Plain, now: Instant) -> String {
     };
     // A total may be an estimate.
     let percent = (u128::from(done) * 100 / u128::from(total)).min(100);
-    let left = Duration::from_secs(total.saturating_sub(done) / rate.max(1));
-    let eta = format_duration(left);
-    format!("{label}: {} of {} ({percent}%), {speed}, ETA {eta}", ByteSize(done), ByteSize(total))
+    let shown = format!("{label}: {} of {} ({percent}%), {speed}", ByteSize(done), ByteSize(total));
+    // What has not moved yet gives no time.
+    if rate == 0 {
+        return shown;
+    }
+    let left = Duration::from_secs(total.saturating_sub(done) / rate);
+    format!("{shown}, ETA {}", format_duration(left))
 }
 
 #[cfg(test)]
@@ -153,5 +157,7 @@ mod tests {
         let line = plain_line("backing up", 100 << 20, &plain, started + Duration::from_secs(10));
 
         assert_eq!(line, "backing up: 100.0 MiB of 300.0 MiB (33%), 10.0 MiB/s, ETA 20s");
+        let line = plain_line("backing up", 0, &plain, started + Duration::from_secs(10));
+        assert_eq!(line, "backing up: 0 B of 300.0 MiB (0%), 0 B/s");
     }
 }

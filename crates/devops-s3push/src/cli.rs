@@ -44,7 +44,17 @@ pub(crate) const TOOL: Tool = Tool {
     subjects: trust::SUBJECTS,
     secret: &[],
     profile: None,
-    synonyms: &[],
+    synonyms: &[
+        ("cp", "put"),
+        ("upload", "put"),
+        ("download", "get"),
+        ("restore", "get"),
+        ("ls", "list"),
+        ("del", "rm"),
+        ("delete", "rm"),
+        ("remove", "rm"),
+        ("mirror", "sync"),
+    ],
     second_signal: SecondSignal::EndsAtOnce,
 };
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use devops_cli::Failure;
+use devops_cli::{Failure, quote};
 use devops_core::s3::{
-    CallFailure, ConnectError, CredentialError, JournalError, S3Error, S3Uri, SourceError, Trouble,
+    CallFailure, ConnectError, CredentialError, JournalError, Link, S3Error, S3Uri, SourceError,
+    Trouble, list,
 };
 
 /// The hints that were given already: what many files share need not be said of each.
@@ -39,6 +40,41 @@ pub(crate) fn explain_object(error: S3Error, uri: &S3Uri) -> Failure {
     let thaw_hint = format!("it is archived: let `devops-s3push thaw {uri}` bring it back first");
     let failure = explain(error);
     if is_archived { Failure { hint: Some(thaw_hint), ..failure } } else { failure }
+}
+
+/// Turns an error about one object into a failure; of a key without an object it says what else there is.
+pub(crate) async fn explain_missing(link: Link<'_>, error: S3Error, uri: &S3Uri) -> Failure {
+    let is_missing = matches!(&error, S3Error::Call(call) if call.trouble == Trouble::NoObject);
+    let failure = explain_object(error, uri);
+    if !is_missing {
+        return failure;
+    }
+    match what_is_there(link, uri).await {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Returns what a key without an object may have been meant for: a folder, or a pattern.
+pub(crate) async fn what_is_there(link: Link<'_>, uri: &S3Uri) -> Option<String> {
+    if let Some(at) = uri.key.find(['*', '?', '[', '{']) {
+        let folder = uri.key[..at].rfind('/').map_or(0, |slash| slash + 1);
+        let (prefix, pattern) = uri.key.split_at(folder);
+        let prefix = S3Uri::new(&uri.bucket, prefix).ok()?;
+        let pattern = quote(pattern.as_ref());
+        return Some(format!(
+            "a key is no pattern: get the prefix `{prefix}` with --include '{pattern}'"
+        ));
+    }
+    let folder = S3Uri::new(&uri.bucket, &format!("{}/", uri.key)).ok()?;
+    let mut is_there = false;
+    list(link, &folder, &mut |_| {
+        is_there = true;
+        false
+    })
+    .await
+    .ok()?;
+    is_there.then(|| format!("there are objects below it: end the prefix with a slash, `{folder}`"))
 }
 
 /// Returns whether bytes cannot be read because they are in an archive.

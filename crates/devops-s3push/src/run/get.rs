@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     connection::Connected,
-    explain::{Hints, explain, explain_object, is_archived},
+    explain::{Hints, explain, explain_missing, explain_object, is_archived},
     get_to_stream::{OutputStream, STDOUT, check_stream, get_to_stream, shown},
     past,
     receipt::no_folder,
@@ -114,16 +114,27 @@ impl GetRun<'_> {
     async fn one(&self, uri: &S3Uri, target: &Destination) -> Result<Outcome, Failure> {
         self.session.status(format!("Downloading {uri} to {}...", quote(target.path())));
         let summary = get_object(self.link, uri, target, self.options).await;
-        let summary = summary.map_err(|error| explain_file(error, uri))?;
-        self.show(&summary)?;
+        match summary {
+            Ok(summary) => self.show(&summary)?,
+            Err(error) => return Err(self.explain_one(error, uri).await),
+        }
         Ok(Outcome::Done)
     }
 
     async fn foresee(&self, uri: &S3Uri, target: &Destination) -> Result<Outcome, Failure> {
         let preview = preview_get(self.link, uri, target, self.options).await;
-        let preview = preview.map_err(|error| explain_file(error, uri))?;
-        self.show_plan((uri, target.path()), preview)?;
+        match preview {
+            Ok(preview) => self.show_plan((uri, target.path()), preview)?,
+            Err(error) => return Err(self.explain_one(error, uri).await),
+        }
         Ok(Outcome::Done)
+    }
+
+    async fn explain_one(&self, error: S3Error, uri: &S3Uri) -> Failure {
+        match error {
+            S3Error::Call(_) => explain_missing(self.link, error, uri).await,
+            error => explain_file(error, uri),
+        }
     }
 
     async fn foresee_stream(&self, uri: &S3Uri, name: &Path) -> Result<Outcome, Failure> {

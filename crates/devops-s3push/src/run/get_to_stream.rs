@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use super::{
     connection::Connected,
-    explain::explain_object,
+    explain::explain_missing,
     reporter::{Reporter, fetched_json, insert, proof_of},
 };
 use crate::cli::GetArgs;
@@ -65,7 +65,7 @@ pub(super) async fn get_to_stream(
         Err(S3Error::Path(error)) if error.source.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Outcome::Done)
         }
-        Err(error) => Err(explain_object(error, uri)),
+        Err(error) => Err(explain_missing(link, error, uri).await),
     }
 }
 

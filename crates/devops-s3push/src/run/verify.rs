@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     connection::Connected,
-    explain::{explain_object, is_archived},
+    explain::{explain_object, is_archived, what_is_there},
     reporter::{Reporter, insert},
     totals::{failed_json, skip_file},
 };
@@ -55,7 +55,11 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
             other => other.map_err(|error| explain_object(error, &source.uri))?,
         };
         if found == Verification::Missing && !sources.is_tree {
-            return Err(Failure::new(Kind::NotFound, format!("no object `{}`", source.uri)));
+            let failure = Failure::new(Kind::NotFound, format!("no object `{}`", source.uri));
+            return Err(match what_is_there(link, &source.uri).await {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            });
         }
         compared.count(show(&reporter, session, (source, &found), args.require_proof)?);
     }
