@@ -29,6 +29,10 @@ impl Answers {
     fn answer(mut stream: TcpStream, answer: &impl Fn(&str) -> Vec<u8>) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut first = Vec::new();
+        if reader.fill_buf()?.first() == Some(&0x16) {
+            // No request of HTTP, but a greeting of TLS.
+            return stream.write_all(&answer(""));
+        }
         reader.read_until(b'\n', &mut first)?;
         let (mut line, mut n_body) = (String::new(), 0);
         while first.ends_with(b"\n") && reader.read_line(&mut line)? > 2 {
@@ -214,5 +218,31 @@ fn the_proxy_is_named_where_one_was_used() {
     }
     for no_proxy in ["*", "a.example, *", "127.0.0.0/8"] {
         list(&endpoint, no_proxy).expect_code(0);
+    }
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_a_wrong_configuration() {
+    let setting = Setting::new();
+    let proxy = Answers::with(|_| {
+        b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            .to_vec()
+    });
+    let list = |endpoint: &str, proxy: &str| {
+        let mut command = setting.command(&["list", "s3://backups/"]);
+        finish(command.env("DEVOPS_S3PUSH_ENDPOINT_URL", endpoint).env("ALL_PROXY", proxy))
+    };
+    let endpoint = setting.server.endpoint();
+
+    for value in ["socks5://127.0.0.1:1080", "http://127.0.0.1:port"] {
+        let run = list(&endpoint, value);
+        run.expect_code(78);
+        assert!(run.stderr.contains(&format!("`{value}` of ALL_PROXY")), "{}", run.stderr);
+    }
+    for endpoint in [endpoint.as_str(), "https://127.0.0.1:1"] {
+        let run = list(endpoint, &proxy.url());
+        run.expect_code(77);
+        assert!(run.stderr.contains("asks for a name and a password"), "{}", run.stderr);
+        assert!(run.stderr.contains("http://NAME:PASSWORD@HOST"), "{}", run.stderr);
     }
 }

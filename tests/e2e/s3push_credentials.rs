@@ -153,6 +153,7 @@ fn what_is_wrong_with_the_credentials_is_named_with_what_to_do() {
              [profile empty]\nregion = eu-west-1\n\
              [profile loop]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = loop2\n\
              [profile loop2]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = loop\n\
+             [profile orphan]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = gone\n\
              [profile new]\nlogin_session = arn:aws:iam::1:user/x\n",
             path("no-token")
         ),
@@ -182,6 +183,7 @@ fn what_is_wrong_with_the_credentials_is_named_with_what_to_do() {
         ("broken", &[], 77, "profile `broken`", "run that command by hand"),
         ("broken", &[], 77, "no smart card", "run that command by hand"),
         ("loop", &[], 78, "loop", "correct ~/.aws/config"),
+        ("orphan", &[], 78, "`source_profile` of `orphan` is `gone`", "correct ~/.aws/config"),
         ("new", &[], 78, "`login_session`", "export-credentials"),
     ] {
         let run = list(profile, variables);

@@ -159,7 +159,7 @@ fn nothing_is_deleted_when_not_everything_was_stored() {
 #[test]
 fn the_objects_under_a_prefix_become_files_in_a_folder() {
     let setting = Setting::new();
-    for (key, content) in [("w/a", "1"), ("w/b/c", "2"), ("w/f/", ""), ("w/../x", "3")] {
+    for (key, content) in [("w/a", "1"), ("w/b/c", "2"), ("w/f/", "4"), ("w/../x", "3")] {
         setting.server.put("backups", key, content.as_bytes());
     }
     let get = ["get", "s3://backups/w/", "out"];
@@ -256,7 +256,7 @@ fn markers_of_folders_become_folders_and_empty_folders_are_named() {
         let up = setting.run(&[command, "got", "s3://backups/up/", "--exclude", "none"]);
         up.expect_code(0);
         assert!(up.stderr.contains("`got/deep/er` is an empty folder"), "{}", up.stderr);
-        assert!(!up.stderr.contains("got/sub"), "{}", up.stderr);
+        assert!(!up.stderr.contains("got/sub` is"), "{}", up.stderr);
     }
 }
 

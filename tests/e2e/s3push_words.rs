@@ -353,13 +353,13 @@ fn a_key_without_an_object_leads_to_what_is_there() {
         ("s3://backups/host1/data-*.gz", "`s3://backups/host1/` with --include 'data-*.gz'"),
         ("s3://backups/*", "`s3://backups/` with --include '*'"),
     ] {
-        for destination in [".", "-"] {
+        for destination in ["new/", "-"] {
             let run = setting.run(&["get", source, destination]);
             run.expect_code(5);
             assert!(run.stderr.contains(said), "{}", run.stderr);
         }
     }
-    let none = setting.run(&["get", "s3://backups/host2", "."]);
+    let none = setting.run(&["get", "s3://backups/host2", "new/"]);
     assert!(!none.stderr.contains("hint:"), "{}", none.stderr);
     let onto_folder = setting.run(&["get", "s3://backups/host1/a", "tree/a"]);
     onto_folder.expect_code(0);

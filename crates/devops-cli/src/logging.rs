@@ -94,7 +94,9 @@ where
     ) -> fmt::Result {
         let mut fields = String::new();
         context.format_fields(Writer::new(&mut fields), event)?;
-        writeln!(writer, "{} {}", report::label(label(event)), terminal::lines(&fields))
+        // Whatever stands in a message, it begins no line that looks like another of ours.
+        let fields = terminal::lines(&fields).replace('\n', "\n  ");
+        writeln!(writer, "{} {fields}", report::label(label(event)))
     }
 }
 

@@ -69,9 +69,10 @@ pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
     text
 }
 
-/// Escapes what could steer the terminal; messages of several lines keep them.
+/// Escapes what could steer the terminal. A message of several lines keeps them, and the others begin with
+/// spaces: whatever stands in it, no line can be taken for another of ours.
 fn harmless(message: &str) -> String {
-    message.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
+    message.split('\n').map(escaped).collect::<Vec<_>>().join("\n  ")
 }
 
 /// Prints a fatal error that came before there was a session, and returns its exit code.
@@ -157,6 +158,15 @@ fn limit_in(panic: &str) -> Option<Limit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_message_writes_a_line_that_looks_like_another() {
+        let failure = Failure::new(Kind::Failed, "no\nhint: run this\u{1b}[2J").hint("a\nerror: b");
+
+        let shown = text(&failure, 1, false);
+
+        assert_eq!(shown, "error: no\n  hint: run this\\u{1b}[2J\nhint: a\n  error: b");
+    }
 
     #[test]
     fn a_panic_about_a_limit_is_no_bug() {

@@ -113,6 +113,9 @@ pub enum ConnectError {
     /// The endpoint is no address.
     #[error("the endpoint `{0}` is not an address such as `https://s3.example.com`")]
     Endpoint(StoreText),
+    /// The proxy for the endpoint is none that can be used.
+    #[error("{0} cannot be used: it is no address such as `http://proxy.example.com:3128`")]
+    Proxy(StoreText),
     /// The region is none.
     #[error("`{0}` is no region such as `eu-central-1`")]
     Region(StoreText),
@@ -142,6 +145,7 @@ impl HasKind for ConnectError {
             Self::KeyInClear(_) => Kind::Denied,
             Self::CaBundle(error) if Limit::within(error).is_some() => Kind::Temporary,
             Self::Endpoint(_)
+            | Self::Proxy(_)
             | Self::Region(_)
             | Self::CaBundle(_)
             | Self::BadCertificate(_)
@@ -171,6 +175,10 @@ pub fn connect<'a>(
         let endpoint = endpoint(&config);
         if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| !is_address(endpoint)) {
             return Err(ConnectError::Endpoint(without_secrets(endpoint).into()));
+        }
+        let address = endpoint.as_deref().unwrap_or("https://s3.amazonaws.com");
+        if let Some(proxy) = proxies().for_address(address).filter(|proxy| !proxy.is_usable()) {
+            return Err(ConnectError::Proxy(proxy.to_string().into()));
         }
         if let Some(region) = config.region().filter(|region| !is_region(region.as_ref())) {
             return Err(ConnectError::Region(region.as_ref().into()));
@@ -287,8 +295,7 @@ async fn ca_bundle(options: &ConnectOptions) -> Option<PathBuf> {
 
 async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
     let certificates = ca_bundle(options).await.map(read_certificates).transpose()?;
-    let proxies = Proxies::of(|variable| std::env::var(variable).ok());
-    let http = Dispatch::client(certificates, proxies);
+    let http = Dispatch::client(certificates, proxies());
     // A dated version, because the newest changes retries and checksums under our feet.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
@@ -321,6 +328,11 @@ async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectError> {
         loader = loader.credentials_provider(credentials);
     }
     Ok(loader.region(region(options)).load().await)
+}
+
+/// Returns the proxies that the environment names.
+fn proxies() -> Proxies {
+    Proxies::of(|variable| std::env::var(variable).ok())
 }
 
 /// Returns the credentials of a profile that was named, which the environment's must not stand in for.
@@ -365,7 +377,7 @@ fn endpoint(config: &SdkConfig) -> Option<String> {
 }
 
 /// Returns whether an endpoint is an address of HTTP that names a host.
-fn is_address(endpoint: &str) -> bool {
+pub(crate) fn is_address(endpoint: &str) -> bool {
     let rest = ["http://", "https://"].iter().find_map(|scheme| endpoint.strip_prefix(scheme));
     let Some(rest) = rest else { return false };
     let authority = rest.split('/').next().unwrap_or_default();

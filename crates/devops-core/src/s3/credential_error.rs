@@ -147,6 +147,13 @@ impl Chain<'_> {
             let message = format!("`login_session` of the profile `{name}` is not supported");
             return Some(CredentialError::Configuration(message.into()));
         }
+        if let Some((name, source)) = self.with_key("source_profile")
+            && files.get_profile(source).is_none()
+        {
+            let message =
+                format!("`source_profile` of `{name}` is `{source}`, which does not exist");
+            return Some(CredentialError::Configuration(message.into()));
+        }
         if matches!(error, CredentialsError::InvalidConfiguration(_)) || is_unreachable(error) {
             return None;
         }

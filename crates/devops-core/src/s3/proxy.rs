@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use super::connect::is_address;
+
 /// A proxy of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proxy {
@@ -12,6 +14,13 @@ pub(crate) struct Proxy {
     variable: &'static str,
     /// Its address, without a name and a password.
     address: String,
+}
+
+impl Proxy {
+    /// Returns whether requests can be made through it: neither SOCKS nor a text that is no address.
+    pub(crate) fn is_usable(&self) -> bool {
+        is_address(&self.address)
+    }
 }
 
 impl std::fmt::Display for Proxy {
@@ -138,6 +147,22 @@ mod tests {
         assert_eq!(named(&[plain], "https://s3.example.com/b"), None);
         assert_eq!(named(&[plain, ("REQUEST_METHOD", "GET")], "http://s3.example.com"), None);
         assert_eq!(named(&[("HTTP_PROXY", "")], "http://s3.example.com"), None);
+    }
+
+    #[test]
+    fn only_proxies_of_http_can_be_used() {
+        for (value, is_usable) in [
+            ("http://proxy:3128", true),
+            ("proxy", true),
+            ("https://[fd00::1]:8443/", true),
+            ("socks5://proxy:1080", false),
+            ("http://proxy:port", false),
+            ("http://pro xy", false),
+        ] {
+            let proxies = proxies(&[("ALL_PROXY", value)]);
+            let proxy = proxies.for_address("https://s3.example.com").unwrap();
+            assert_eq!(proxy.is_usable(), is_usable, "{value}");
+        }
     }
 
     #[test]

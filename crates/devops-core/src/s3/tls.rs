@@ -34,7 +34,7 @@ use super::{
     bounded::{asks_for_content, bounded},
     bundle::{Bundle, BundleConnector},
     proxy::{Proxies, Proxy},
-    unanswered::{SpeaksTls, ThroughProxy},
+    unanswered::{NEEDS_USER, SpeaksTls, ThroughProxy},
 };
 
 /// Makes connections for both schemes; one pool per client configuration.
@@ -139,6 +139,9 @@ impl HttpConnector for BothSchemes {
         };
         HttpConnectorFuture::new(async move {
             match (answer.await, proxy) {
+                (Ok(answer), Some(proxy)) if answer.status().as_u16() == 407 => {
+                    Err(through(proxy, ConnectorError::user(NEEDS_USER.into())))
+                }
                 (Ok(answer), _) => {
                     has_answered.store(true, Ordering::Relaxed);
                     bounded(answer, is_content)

@@ -33,6 +33,9 @@ impl Error for ThroughProxy {
     }
 }
 
+/// What the HTTP library says of a proxy that lets no stranger make a tunnel.
+pub(crate) const NEEDS_USER: &str = "proxy authorization required";
+
 /// What was asked in plain HTTP answers in TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("the address speaks TLS")]
@@ -73,8 +76,12 @@ pub(super) fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> 
         (Trouble::Certificate, certificate(&message))
     } else if refused || text.contains("dns error") || text.contains("connect timeout") {
         (Trouble::Unreachable, message)
+    } else if text.contains(NEEDS_USER) {
+        (Trouble::Denied, "the proxy asks for a name and a password".to_owned())
     } else if let Some(at) = message.find("tunnel error") {
         (Trouble::Unreachable, format!("the proxy makes no way to the store: {}", &message[at..]))
+    } else if text.contains("hyper::Error(Parse(") {
+        (Trouble::Unreadable, format!("what answers does not speak HTTP: {message}"))
     } else if is_unsent {
         (Trouble::Rejected, message)
     } else {
@@ -94,7 +101,10 @@ fn no_address(message: &str) -> String {
 fn certificate(message: &str) -> String {
     let what = message.rsplit_once("invalid peer certificate: ").map_or(message, |(_, what)| what);
     let known = [
-        ("CaUsedAsEndEntity", "it is that of an authority (CA:TRUE), and a server shows it"),
+        (
+            "CaUsedAsEndEntity",
+            "it is one of an authority, as self-signed ones are, and none of those that are trusted",
+        ),
         ("UnknownIssuer", "its issuer is not trusted"),
         ("BadSignature", "its signature is wrong"),
         ("BadEncoding", "it cannot be read"),
@@ -136,7 +146,7 @@ mod tests {
             ("invalid peer certificate: UnknownIssuer", "its issuer is not trusted"),
             (
                 "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
-                "it is that of an authority (CA:TRUE), and a server shows it",
+                "it is one of an authority, as self-signed ones are, and none of those that are trusted",
             ),
             (
                 "invalid peer certificate: certificate not valid for name \"a.example\"; certificate is only valid for DnsName(\"b.example\")",

@@ -131,6 +131,9 @@ pub(super) fn hint_for_connection(error: &ConnectError) -> Option<String> {
     match error {
         ConnectError::Credentials(error) => Some(hint_for_credentials(error)),
         ConnectError::Endpoint(_) | ConnectError::Region(_) => Some(WHERE_FROM.to_owned()),
+        ConnectError::Proxy(_) => {
+            Some("correct the variable, or name the store in NO_PROXY".to_owned())
+        }
         ConnectError::Cancelled(_)
         | ConnectError::CaBundle(_)
         | ConnectError::NotHere(_)
@@ -204,6 +207,9 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         },
         Trouble::Expired => "the session has ended: log in again",
         Trouble::Clock => "set this host's clock",
+        Trouble::Denied if failure.proxy.is_some() => {
+            "write them into the variable: http://NAME:PASSWORD@HOST:PORT"
+        }
         Trouble::Denied => "the credentials lack a permission, or the bucket's policy forbids it",
         Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),
         Trouble::OtherRegion(None) => "pass the bucket's --region",
