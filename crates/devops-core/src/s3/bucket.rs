@@ -50,7 +50,7 @@ pub fn create_bucket<'a>(
         let call = Call { stop: StopPolicy::AfterAMoment, ..link.short("CreateBucket") };
         match link.call(call, send).await {
             Ok(_) => Ok(false),
-            Err(failure) if failure.code() == IS_YOURS => Ok(true),
+            Err(failure) if failure.code.as_ref().is_some_and(|code| code == IS_YOURS) => Ok(true),
             Err(failure) => Err(failure.into()),
         }
     })

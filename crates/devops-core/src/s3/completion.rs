@@ -100,12 +100,12 @@ fn says_too_much(failure: &CallFailure, condition: &Condition) -> bool {
     if failure.is_after_lost_answer {
         return false;
     }
-    let code = failure.code();
+    let is_malformed = failure.code.as_ref().is_some_and(|code| code == "MalformedXML");
     let is_of_header = failure.message.as_sent().to_ascii_lowercase().contains("header");
     match failure.trouble {
         Trouble::ChecksumRefused => true,
         Trouble::ConditionRefused => *condition == Condition::None,
-        Trouble::Rejected => code == "MalformedXML" || is_of_header,
+        Trouble::Rejected => is_malformed || is_of_header,
         _ => false,
     }
 }

@@ -97,11 +97,7 @@ pub fn list_level<'a>(
 }
 
 /// Returns what a page has at one level.
-fn level(
-    prefix: &S3Uri,
-    delimiter: &str,
-    page: &Page,
-) -> Result<Vec<LevelEntry>, S3Error> {
+fn level(prefix: &S3Uri, delimiter: &str, page: &Page) -> Result<Vec<LevelEntry>, S3Error> {
     let encoded = page.is_encoded;
     let folder = |key: String| LevelEntry::Prefix(prefix.with_key(key));
     let mut entries = Vec::new();

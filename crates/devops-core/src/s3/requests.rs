@@ -141,7 +141,7 @@ impl Link<'_> {
         let call = Call { stop, makes_anew: true, ..self.short("CreateMultipartUpload") };
         let begun = self.call(call, send).await;
         if let Some(id) = unread.take() {
-            self.abort(&Upload { uri: uri.clone(), id }).await.ok();
+            self.abort(&Upload { uri: uri.clone(), id: id.into() }).await.ok();
         }
         let (output, _) = begun?;
         match output.upload_id() {

@@ -336,7 +336,7 @@ impl Copying<'_> {
     }
 
     fn storage_class(&self) -> Option<StorageClass> {
-        self.head.storage_class.as_ref().map(|class| StorageClass::from(class.as_sent()))
+        self.head.storage_class.as_ref().map(|class| class.as_sent().into())
     }
 }
 

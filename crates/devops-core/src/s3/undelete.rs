@@ -141,7 +141,7 @@ pub fn undelete<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::StoreText;
+    use crate::s3::text::StoreText;
 
     fn version(text: &str) -> ListedVersion {
         let (key, id) = text.split_once(' ').unwrap();
@@ -171,11 +171,8 @@ mod tests {
             .hidden
             .iter()
             .map(|hidden| {
-                let ids = hidden
-                    .markers
-                    .iter()
-                    .flat_map(|marker| marker.version_id.as_ref().map(StoreText::as_sent));
-                (hidden.uri.to_string(), ids.collect::<Vec<_>>().join(" "))
+                let ids = hidden.markers.iter().flat_map(|marker| &marker.version_id);
+                (hidden.uri.to_string(), ids.map(StoreText::as_sent).collect::<Vec<_>>().join(" "))
             })
             .collect();
         let hidden =

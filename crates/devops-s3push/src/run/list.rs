@@ -3,8 +3,8 @@
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     s3::{
-        Event, LevelEntry, Link, ListedObject, ListedVersion, S3Uri, list as list_objects,
-        list_level, list_versions,
+        Event, LevelEntry, Link, ListedObject, ListedVersion, S3Uri, StoreText,
+        list as list_objects, list_level, list_versions,
     },
     units::ByteSize,
 };
@@ -92,7 +92,7 @@ impl Listing<'_> {
         *counted += 1;
         self.counts.bytes += size;
         let modified = version.modified.map(rfc3339).unwrap_or_default();
-        let id = target.version_id.clone().unwrap_or_else(|| "null".into());
+        let id = target.version_id.as_ref().map_or("null", StoreText::as_sent);
         self.printed = if self.session.json() {
             self.session.emit(&json!({
                 "type": "version", "bucket": target.uri.bucket, "key": target.uri.key,
@@ -101,7 +101,7 @@ impl Listing<'_> {
             }))
         } else {
             let size = if *is_marker { "DELETED".to_owned() } else { ByteSize(*size).to_string() };
-            let key = quote(target.uri.key.as_ref());
+            let (id, key) = (quote(id.as_ref()), quote(target.uri.key.as_ref()));
             let latest = if *is_latest { "  (latest)" } else { "" };
             self.line((&modified, &size), &format!("{id}  {key}{latest}"))
         };

@@ -40,7 +40,13 @@ pub(super) async fn sync_down(
         return Err(Failure::new(Kind::NotFound, format!("no object under `{prefix}`")));
     }
     let replace = ReplacePolicy::Replace;
-    let options = GetOptions { replace, mode: None, group: None, part_size: PartSize::Auto };
+    let options = GetOptions {
+        replace,
+        mode: None,
+        group: None,
+        preserve: args.object.attributes.preserve,
+        part_size: PartSize::Auto,
+    };
     let get = GetRun { link, options, session, reporter: &reporter };
     let mut run =
         DownRun { pair, plan: &plan, get: &get, fetched: Fetched::default(), n_deleted: 0 };
@@ -59,8 +65,8 @@ struct DownRun<'a> {
 impl DownRun<'_> {
     async fn real(mut self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
-        let files = &self.plan.targets.files;
-        let got = self.get.get_all(self.pair.folder, files, &mut self.fetched).await;
+        let targets = &self.plan.targets;
+        let got = self.get.get_all(self.pair.folder, targets, &mut self.fetched).await;
         let ended = match got {
             Ok(()) => self.delete().await,
             Err(error) => Err(explain(error)),
