@@ -173,8 +173,8 @@ IGNORE FILES
   out. --exclude stands above both. Files above SOURCE and git's settings do not count.
 
 SPARSE FILES
-  Holes are not read, and come back as holes. A file with more than 1 GiB of them is stored without, in
-  the sparse format of GNU tar, which bsdtar and Python read as well. A tar that does not know it,
+  Holes are not read, and come back as holes. A file with more than 1 GiB of them is stored without, in \
+  the sparse format of GNU tar, which bsdtar and Python read as well. A tar that does not know it, \
   such as busybox, puts what is stored of the file under GNUSparseFile.0/.
 
 A STREAM

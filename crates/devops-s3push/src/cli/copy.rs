@@ -6,8 +6,8 @@ use devops_core::s3::S3Uri;
 use super::store::Connection;
 
 const COPY_HELP: &str = "\
-The store copies; the bytes do not pass here. Metadata and tags go along, and the storage class;
-locks do not. Afterwards the copy is compared with the object, by checksum or ETag where the store
+The store copies; the bytes do not pass here. Metadata and tags go along, and the storage class; \
+locks do not. Afterwards the copy is compared with the object, by checksum or ETag where the store \
 has them, and `move` deletes the object only then, and only if nothing has changed it since.";
 
 #[derive(Args)]

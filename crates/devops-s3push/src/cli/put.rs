@@ -16,9 +16,9 @@ devops-s3push put [OPTIONS] <PATH>... <S3_URI>
        devops-s3push put [OPTIONS] --from-command <S3_URI> -- <CMD>...";
 
 const PUT_HELP: &str = "\
-With --keep- flags, only those archives are put that `prune` with the same flags would keep. The
-archives in the store count too: what was pruned there does not go up again, so that a nightly
-put and prune send nothing twice. Files that are no archives, and a single file that is named,
+With --keep- flags, only those archives are put that `prune` with the same flags would keep. The \
+archives in the store count too: what was pruned there does not go up again, so that a nightly \
+put and prune send nothing twice. Files that are no archives, and a single file that is named, \
 are always put.";
 
 #[derive(Args)]

@@ -6,9 +6,9 @@ use devops_core::s3::S3Uri;
 use super::store::Connection;
 
 const UNDELETE_HELP: &str = "\
-In a bucket that keeps versions a removal hides an object behind a delete marker. The markers are
-removed, and the newest version is there again; versions stay as they are. What was overwritten is
-not hidden: `list --versions` shows the earlier versions, `get --version-id` and `get --at` fetch
+In a bucket that keeps versions a removal hides an object behind a delete marker. The markers are \
+removed, and the newest version is there again; versions stay as they are. What was overwritten is \
+not hidden: `list --versions` shows the earlier versions, `get --version-id` and `get --at` fetch \
 them.";
 
 #[derive(Args)]
