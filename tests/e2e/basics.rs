@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{BufRead, BufReader, Seek, SeekFrom, Write},
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     process::Stdio,
 };
 
@@ -192,7 +193,7 @@ fn answer(env: &TestEnv, &(a, way, b): &(&str, &str, &str)) -> String {
 }
 
 /// Command line, stdin, exit code, and how stderr begins.
-const BAD_INPUT: [(&str, &str, i32, &str); 42] = [
+const BAD_INPUT: [(&str, &str, i32, &str); 44] = [
     ("cast 8 abc", "", 2, "error: 'abc' is not a whole number\nhint: "),
     ("cast 8 8.5", "", 2, "error: '8.5' is not a whole number\nhint: "),
     ("calc abc + 1", "", 2, "error: 'abc' is not a number\nhint: "),
@@ -245,6 +246,18 @@ const BAD_INPUT: [(&str, &str, i32, &str); 42] = [
         "",
         2,
         "error: invalid value '--nots' for '[A]': there is no such flag\n",
+    ),
+    (
+        "run --retries 1x -- true",
+        "",
+        2,
+        "error: invalid value '1x' for '--retries <N>': it is not a whole number\n",
+    ),
+    (
+        "each a --parallel 0 -- true",
+        "",
+        2,
+        "error: invalid value '0' for '--parallel <N>': `0` is not a number from 1 on\n",
     ),
     ("calc -z + 1", "", 2, "error: '-z' is not a number\nhint: "),
     ("day --at noon", "", 2, "error: 'noon' is not a time such as 2026-11-22T08:00:00Z"),
@@ -507,6 +520,11 @@ fn a_command_without_dashes_is_told_where_it_stands() {
 #[test]
 fn a_hint_fits_the_cause() {
     let env = TestEnv::new();
+    let script = env.write("script", "echo hi\n");
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let hint = "hint: a script needs a first line such as `#!/bin/sh`; or run `sh ./script`\n";
+    let run = env.run(TOOL, ["run", "--", "./script"]);
+    assert!(run.expect_code(126).stderr.ends_with(hint), "{}", run.stderr);
     env.run(TOOL, ["providers", "append", "aws"]).expect_code(0);
     for (args, hint) in [
         (&["providers", "remove", "gcp"][..], "hint: `list` shows what is there\n"),

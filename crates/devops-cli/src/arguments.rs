@@ -81,7 +81,12 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
         }
         Ok(Resolved::Printed) => Parsed::Finished(0),
         Err(Refusal::Clap(error)) => {
+            let command = || {
+                let color = color::of_clap(tool, &arguments, &layers::of_process);
+                decorate::decorate(C::command(), tool).color(color)
+            };
             let error = wording::with_dashes(wording::with_synonym(error, tool.synonyms));
+            let error = wording::in_plain_words(error, command);
             Parsed::Finished(show_clap(&error, as_json))
         }
         Err(Refusal::Failure(failure)) => Parsed::Finished(report::early(&failure, as_json)),

@@ -14,9 +14,10 @@ use devops_core::{
     fs::{At, Output},
     kind::Kind,
     lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
-    process::{CommandSpec, Replay, StdinPolicy, Stream},
+    process::{CommandSpec, ProcessError, Replay, StdinPolicy, Stream},
     units::format_duration,
 };
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
 use super::missing;
@@ -51,13 +52,32 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
             kept = Kept::default();
             session.status(retry_line(attempt, wait));
         }
-    })?;
+    })
+    .map_err(explain)?;
     let last = attempts.last().expect("there is at least one attempt").clone();
     if wants_report {
         let report = report(&spec, super::rfc3339(started), &attempts, &kept);
         deliver(&report, capture, session)?;
     }
     finish(&last, printed, &spec)
+}
+
+/// Says what may help where a script does not name its interpreter, which env(1) and shells put up with.
+fn explain(error: ProcessError) -> Failure {
+    let hint = match &error {
+        ProcessError::NotExecutable { program, source }
+            if source.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) =>
+        {
+            let program = super::safe(&program.to_string_lossy());
+            Some(format!("a script needs a first line such as `#!/bin/sh`; or run `sh {program}`"))
+        }
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 fn finish(

@@ -1,6 +1,9 @@
 //! What clap says of a wrong command line, for programs: without usage line and colors.
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{
+    Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::text::escaped;
 
@@ -19,7 +22,7 @@ pub(crate) fn summary(error: &clap::Error) -> String {
         Some((first, list)) => format!("{first}: {}", list.replace("\n  ", ", ")),
         None => paragraph.replace("\n  ", " "),
     };
-    escaped(&line)
+    escaped(&plain(&line).unwrap_or(line))
 }
 
 /// Adds the command that is meant where a word of another tool was given.
@@ -48,6 +51,34 @@ pub(super) fn with_dashes(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// What the standard library says of a number that is none, and what is said instead.
+const NUMBERS: [(&str, &str); 5] = [
+    (": invalid digit found in string", ": it is not a whole number"),
+    (": cannot parse integer from empty string", ": it is empty"),
+    (": number too large to fit in target type", ": it is too large"),
+    (": number too small to fit in target type", ": it is too small"),
+    (": invalid float literal", ": it is not a number"),
+];
+
+/// Returns the text in plain words, if it tells of a number.
+fn plain(text: &str) -> Option<String> {
+    let (said, plain) = NUMBERS.iter().find(|(said, _)| text.contains(said))?;
+    Some(text.replace(said, plain))
+}
+
+/// Says in plain words what is wrong with a number; `command` makes the command for the rest of the message.
+pub(super) fn in_plain_words(error: clap::Error, command: impl FnOnce() -> Command) -> clap::Error {
+    let text = error.to_string();
+    // Clap adds where the help is.
+    let paragraph = text.split("\n\nFor more information").next().unwrap_or(&text);
+    match plain(paragraph.strip_prefix("error: ").unwrap_or(paragraph)) {
+        Some(plain) if error.kind() == ErrorKind::ValueValidation => {
+            clap::Error::raw(error.kind(), plain).with_cmd(&command())
+        }
+        _ => error,
+    }
+}
+
 /// Returns what clap takes for what was meant, if anything.
 pub(super) fn suggestion(error: &clap::Error) -> Option<String> {
     let text = error.to_string();
@@ -58,7 +89,7 @@ pub(super) fn suggestion(error: &clap::Error) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, Command};
+    use clap::Arg;
 
     use super::*;
 
@@ -111,10 +142,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_none_is_told_so() {
+        for (value, plain) in [("1x", "it is not a whole number"), ("", "it is empty")] {
+            let error =
+                in_plain_words(refused(&["a", "b", "--number", value]), || Command::new("try"));
+
+            let message = format!("invalid value '{value}' for '--number <number>': {plain}");
+            assert_eq!(summary(&error), message);
+            assert!(error.to_string().starts_with(&format!("error: {message}\n")), "{error}");
+        }
+    }
+
+    #[test]
     fn empty_lines_in_a_value_do_not_cut_the_message() {
         assert_eq!(
             summary(&refused(&["a", "b", "--number", "1\n\n2"])),
-            "invalid value '1\\n\\n2' for '--number <number>': invalid digit found in string"
+            "invalid value '1\\n\\n2' for '--number <number>': it is not a whole number"
         );
     }
 
