@@ -277,7 +277,13 @@ fn uploads_leaves_alone_what_can_be_resumed() {
     let left = setting.run(&abort);
     let pending = setting.server.pending_uploads("backups");
     let aborted = setting.run(&[&abort[..], &["--resumable"]].concat());
+    let put = stuck_at(&setting, 3, &PUT);
+    end(&setting, put, Signal::KILL);
+    fs::remove_file(setting.env.path("a.bin")).unwrap();
+    let orphan = setting.run(&abort);
 
+    orphan.expect_code(0);
+    assert!(orphan.stdout.contains("a.bin"), "{}", orphan.stdout);
     assert!(listed.stdout.contains("  (resume "), "{}", listed.stdout);
     left.expect_code(0);
     assert_eq!((left.stdout.as_str(), pending), ("", 1));

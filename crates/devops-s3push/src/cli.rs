@@ -240,7 +240,7 @@ pub(crate) struct UploadsAbortArgs {
     /// Only the one with this id
     #[arg(long, value_name = "ID")]
     pub(crate) upload_id: Option<String>,
-    /// Also those that `resume` could go on with on this host
+    /// Also those that `resume` could go on with on this host, as their files are still there
     #[arg(long)]
     pub(crate) resumable: bool,
     /// Show what would be aborted

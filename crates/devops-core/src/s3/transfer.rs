@@ -84,26 +84,27 @@ pub fn copy_object<'a>(
             etag: head.etag.clone(),
             elapsed: begun.elapsed(),
         };
-        let there =
-            if options.replace == Replace::Overwrite { None } else { link.head(to).await? };
-        let condition = match there {
-            None if options.replace == Replace::Overwrite => Condition::None,
-            None => Condition::Free,
-            Some(there) => match alike(link, &head, &there) {
+        let there = link.head(to).await?;
+        let condition = match (&there, options.replace) {
+            (_, Replace::Overwrite) => Condition::None,
+            (None, _) => Condition::Free,
+            (Some(there), replace) => match alike(link, &head, there) {
                 Alike::Same(proof) => {
-                    return Ok(summary(Outcome::Unchanged, proof, there.version_id));
+                    return Ok(summary(Outcome::Unchanged, proof, there.version_id.clone()));
                 }
-                _ if options.replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
-                _ => there.etag.map_or(Condition::None, Condition::Is),
+                _ if replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
+                _ => there.etag.clone().map_or(Condition::None, Condition::Is),
             },
         };
         let copying = Copying { link, from, to, head: &head };
-        copying.copy(condition, options).await.map_err(lost_race)?;
-        let copy = head_of_existing(link, to).await?;
+        let copied = copying.copy(condition, options).await;
+        let copy = copying.made(copied).await?;
         match alike(link, &head, &copy) {
             Alike::Same(proof) => Ok(summary(Outcome::Stored, proof, copy.version_id)),
-            Alike::Unknown => Ok(summary(Outcome::Stored, Proof::Size, copy.version_id)),
-            Alike::Different => Err(not_as_told(to, &copy, &shown(&head))),
+            Alike::Unknown if !is_still(there.as_ref(), &copy) => {
+                Ok(summary(Outcome::Stored, Proof::Size, copy.version_id))
+            }
+            Alike::Unknown | Alike::Different => Err(not_as_told(to, &copy, &shown(&head))),
         }
     })
 }
@@ -170,6 +171,11 @@ fn compare(one: &ObjectHead, other: &ObjectHead, by_etag: bool) -> Alike {
     }
 }
 
+/// Returns whether a key has what it had before: then nothing was copied there.
+fn is_still(before: Option<&ObjectHead>, now: &ObjectHead) -> bool {
+    before.is_some_and(|before| before.etag == now.etag && before.version_id == now.version_id)
+}
+
 fn shown(head: &ObjectHead) -> String {
     let checksum = head.checksum.as_ref().map(Checksum::to_string);
     checksum.or_else(|| head.etag.clone()).unwrap_or_else(|| ByteSize(head.size).to_string())
@@ -197,6 +203,23 @@ impl Copying<'_> {
                 Ok(self.at_once(&Condition::None).await?)
             }
             copied => Ok(copied?),
+        }
+    }
+
+    /// Returns the copy that was made; after a lost answer, if there is one.
+    async fn made(&self, copied: Result<(), S3Error>) -> Result<ObjectHead, S3Error> {
+        match copied {
+            Err(S3Error::Call(failure)) if failure.may_have_happened() => {
+                let there = self.link.head(self.to).await?;
+                let is_it = |there: &ObjectHead| {
+                    matches!(alike(self.link, self.head, there), Alike::Same(_))
+                };
+                there.filter(is_it).ok_or_else(|| lost_race(S3Error::Call(failure)))
+            }
+            copied => {
+                copied.map_err(lost_race)?;
+                head_of_existing(self.link, self.to).await
+            }
         }
     }
 
@@ -294,14 +317,11 @@ impl Copying<'_> {
         let stop = StopPolicy::AfterAMoment;
         let call = Call { stop, ..self.link.short("CreateMultipartUpload") };
         let (output, _) = self.link.call(call, send).await?;
-        match output.upload_id() {
-            Some(id) => Ok(Upload { uri: self.to.clone(), id: id.into() }),
-            None => {
-                let message = "no upload id";
-                let operation = "CreateMultipartUpload";
-                Err(CallFailure::local(operation, Trouble::Rejected, message).into())
-            }
+        if let Some(id) = output.upload_id() {
+            return Ok(Upload { uri: self.to.clone(), id: id.into() });
         }
+        let operation = "CreateMultipartUpload";
+        Err(CallFailure::local(operation, Trouble::Rejected, "no upload id").into())
     }
 
     async fn headers(&self) -> Result<HeadObjectOutput, CallFailure> {

@@ -53,20 +53,19 @@ pub fn plan_undelete<'a>(
             }
             let prefix = if options.recursive { folder(uri) } else { uri.clone() };
             let mut versions = list_versions(link, &prefix).await?;
-            let takes = |key: &str| match options.recursive {
-                true => {
-                    key.strip_prefix(&prefix.key).is_some_and(|rest| options.filter.takes_key(rest))
-                }
-                false => key == uri.key,
+            let in_folder = |key: &str| {
+                let rest = key.strip_prefix(&prefix.key);
+                rest.is_some_and(|rest| options.filter.takes_key(rest))
             };
+            let takes = |key: &str| if options.recursive { in_folder(key) } else { key == uri.key };
             let is_empty = versions.is_empty();
             versions.retain(|version| takes(&version.target.uri.key));
             if versions.is_empty() && (is_empty || !options.recursive) {
                 check_bucket(link, &uri.bucket).await?;
-                let uri = uri.clone();
-                return Err(match options.recursive {
-                    true => RemoveError::Nothing(prefix),
-                    false => RemoveError::NoObject(uri),
+                return Err(if options.recursive {
+                    RemoveError::Nothing(prefix)
+                } else {
+                    RemoveError::NoObject(uri.clone())
                 });
             }
             versions.retain(|version| seen.insert(version.target.clone()));

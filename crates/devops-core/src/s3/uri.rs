@@ -52,11 +52,13 @@ impl S3Uri {
     }
 
     /// Returns the address of another key, or prefix, in the same bucket.
+    #[must_use]
     pub fn with_key(&self, key: impl Into<String>) -> Self {
         Self { bucket: self.bucket.clone(), key: key.into(), version_id: None }
     }
 
     /// Returns the address of this version of the object.
+    #[must_use]
     pub fn with_version(self, version_id: impl Into<StoreText>) -> Self {
         Self { version_id: Some(version_id.into()), ..self }
     }

@@ -24,8 +24,8 @@ pub(crate) async fn mb(args: MbArgs, session: &Session) -> Result<Outcome, Failu
     let is_old = create_bucket(link, bucket).await.map_err(explain)?;
     reporter.emit("bucket", |object| insert(object, json!({"bucket": bucket, "made": !is_old})));
     if !session.json() {
-        let line = if is_old { "Unchanged: yours already is" } else { "Made bucket" };
-        session.line(format!("{line} s3://{bucket}"))?;
+        let done = if is_old { "Unchanged: yours already is" } else { "Made bucket" };
+        session.line(format!("{done} s3://{bucket}"))?;
     }
     Ok(Outcome::Done)
 }

@@ -110,25 +110,6 @@ impl<'a> Reporter<'a> {
                 self.session.status(format!("Sending all of {uri}: {reason}"));
                 self.emit_of("uncomposed", &uri, json!({"reason": reason}));
             }
-            Event::GivenUp { uri, reason } => {
-                self.session.warn(format!(
-                    "aborting what an earlier run sent to {uri}, and beginning anew: {reason}"
-                ));
-                self.emit_of("given_up", &uri, json!({"reason": reason}));
-            }
-            Event::LeftBehind { uri, upload_id, reason } => {
-                let abort = format!(
-                    "devops-s3push uploads abort {uri} --upload-id {upload_id} --older-than 0s"
-                );
-                self.session.warn(format!(
-                    "the multipart upload {upload_id} of {uri} stays, and costs: {reason} (remove it with `{abort}`)"
-                ));
-                self.emit_of(
-                    "left_behind",
-                    &uri,
-                    json!({"upload_id": upload_id, "reason": reason}),
-                );
-            }
             Event::Spooled(bytes) => {
                 let mut spooling = self.spooling.borrow_mut();
                 let start = || self.session.progress("writing", None);
@@ -159,6 +140,32 @@ impl<'a> Reporter<'a> {
                     error.action,
                     quote(&error.path)
                 ));
+            }
+            stale => self.show_stale(stale),
+        }
+    }
+
+    /// Shows what becomes of an earlier run's upload that is of no use.
+    fn show_stale(&self, event: Event) {
+        match event {
+            Event::GivenUp { uri, reason } => {
+                self.session.warn(format!(
+                    "aborting what an earlier run sent to {uri}, and beginning anew: {reason}"
+                ));
+                self.emit_of("given_up", &uri, json!({"reason": reason}));
+            }
+            Event::LeftBehind { uri, upload_id, reason } => {
+                let abort = format!(
+                    "devops-s3push uploads abort {uri} --upload-id {upload_id} --older-than 0s"
+                );
+                self.session.warn(format!(
+                    "the multipart upload {upload_id} of {uri} stays, and costs: {reason} (remove it with `{abort}`)"
+                ));
+                self.emit_of(
+                    "left_behind",
+                    &uri,
+                    json!({"upload_id": upload_id, "reason": reason}),
+                );
             }
             _ => {}
         }

@@ -102,10 +102,10 @@ impl DownRun<'_> {
                     let _printed = show(get, "deleted", &path, "Deleted");
                 }
                 Ok(false) => {
-                    fetched.keep(&path, "it is the file of an object, by another name", session)
+                    fetched.keep(&path, "it is the file of an object, by another name", session);
                 }
                 Err(error) => {
-                    fetched.keep(&path, &Failure::from(error).chain().join(": "), session)
+                    fetched.keep(&path, &Failure::from(error).chain().join(": "), session);
                 }
             }
         };

@@ -49,7 +49,8 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let (mut failures, mut aborted) = (0, 0);
     for upload in &uploads {
         let job = ours.job(upload);
-        if let Some(job) = job.filter(|_| !args.resumable) {
+        // Without its file nothing can go on with it.
+        if let Some(job) = job.filter(|job| !args.resumable && job.path.exists()) {
             tell_kept(session, upload, job);
             continue;
         }

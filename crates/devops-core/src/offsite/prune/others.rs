@@ -71,7 +71,9 @@ mod tests {
 
     fn shown(keys: &[&str]) -> String {
         let mut others = Others::default();
-        keys.iter().for_each(|key| others.take(key));
+        for key in keys {
+            others.take(key);
+        }
         others.to_string()
     }
 

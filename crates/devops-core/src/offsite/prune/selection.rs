@@ -6,7 +6,7 @@ use std::{
     fs::File,
     io::Read,
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::Path,
 };
 
 use futures_util::future::LocalBoxFuture;
@@ -165,7 +165,7 @@ async fn archives_here(
         .collect();
     let files: Vec<_> =
         named.iter().map(|(source, _)| (source.path.clone(), source.size)).collect();
-    let read = move || files.into_iter().map(|(path, size)| start(path, size)).collect::<Vec<_>>();
+    let read = move || files.iter().map(|(path, size)| start(path, *size)).collect::<Vec<_>>();
     let starts = link.stop.outrun(read).await?;
     let mut places: BTreeMap<Place, Vec<StoredArchive>> = BTreeMap::new();
     for ((source, name), start) in named.into_iter().zip(starts) {
@@ -187,8 +187,8 @@ async fn archives_here(
 }
 
 /// Reads the first bytes of a file, and whether it ends with a footer of ours; nothing if it cannot be read.
-fn start(path: PathBuf, size: u64) -> Option<(Start, bool)> {
-    let file = open_file(&path).ok()?;
+fn start(path: &Path, size: u64) -> Option<(Start, bool)> {
+    let file = open_file(path).ok()?;
     let mut bytes = Vec::new();
     (&file).take(LONGEST_HEADER).read_to_end(&mut bytes).ok()?;
     Some((Start::read(&bytes, size), has_footer(&file, size)))

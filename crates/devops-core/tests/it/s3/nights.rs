@@ -272,7 +272,9 @@ fn thirty_nights_with_trouble_need_no_person_and_send_nothing_twice() {
     let policy = KeepPolicy { daily: 4, weekly: 2, ..KeepPolicy::default() };
     let nights = Nights::new(policy, Choice::Kept);
 
-    (1..=30).for_each(|day| nights.night(day));
+    for day in 1..=30 {
+        nights.night(day);
+    }
 
     nights.check_nothing_was_sent_twice();
     let given_up = |event: &&Event| matches!(event, Event::GivenUp { .. });

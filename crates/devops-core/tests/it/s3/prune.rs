@@ -183,7 +183,9 @@ fn a_folder_without_an_archive_of_the_name_is_an_error_unless_it_is_empty() {
         (&["daily/web-1/backup-2026-11-01.tar.gz"], Some("`web-1/`")),
     ] {
         let rig = Rig::new();
-        there.iter().for_each(|key| rig.server.put("backups", key, b"\x1f\x8b"));
+        for key in there {
+            rig.server.put("backups", key, b"\x1f\x8b");
+        }
 
         let planned = plan(&rig, &last(1));
 

@@ -69,7 +69,9 @@ fn what_a_prune_of_the_store_would_not_keep_is_left_out() {
         (vec![20, 21], vec![23], 2, vec![21]),
     ] {
         let (rig, folder) = with_archives(here.iter().copied());
-        there.iter().for_each(|&day| rig.server.put("backups", &key(day), ours(day)));
+        for &day in &there {
+            rig.server.put("backups", &key(day), ours(day));
+        }
 
         let selection = kept(&rig, &folder, &last(n));
 

@@ -112,6 +112,31 @@ fn a_copy_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn a_copy_whose_answer_is_lost_is_found() {
+    let in_parts = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
+    for (operation, options) in [
+        ("CopyObject", CopyOptions::default()),
+        ("UploadPartCopy", in_parts),
+        ("CompleteMultipartUpload", in_parts),
+    ] {
+        for fault in ["drop-after", "error-after", "drop-before", "internal-error"] {
+            let rig = with_object(&bytes(2 * PART));
+            rig.server.faults(&[&format!("{operation}:{fault}")]);
+
+            let summary = copy(&rig, options).unwrap();
+
+            assert_eq!(summary.outcome, Outcome::Stored, "{operation} {fault}");
+            assert!(content(&rig, "to/b") == bytes(2 * PART));
+            assert_eq!(rig.server.pending_uploads("backups"), 0);
+        }
+    }
+    let rig = with_object(b"one");
+    rig.server.faults(&["DeleteObject:drop-after"]);
+    moved(&rig).unwrap();
+    assert_eq!(rig.server.keys("backups"), ["to/b"]);
+}
+
+#[test]
 fn a_move_deletes_only_what_was_copied() {
     let rig = with_object(b"one");
     assert_eq!(moved(&rig).unwrap().outcome, Outcome::Stored);
