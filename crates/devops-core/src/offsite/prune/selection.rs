@@ -56,7 +56,7 @@ type Place = (S3Uri, BackupName);
 /// chosen too.
 ///
 /// The archives in the store count, so that what was pruned there does not go up again. None is asked to prove
-/// itself, as nothing is removed; one here without its footer counts for no rule.
+/// itself, as nothing is removed; one here without its footer takes no place of a good one.
 pub fn select_kept<'a>(
     link: Link<'a>,
     sources: &'a [Source],
@@ -111,7 +111,9 @@ pub fn select_newest<'a>(
             let time = modified.map_or(now, OffsetDateTime::from);
             folders.entry(split(&source.uri).0).or_default().push((&source.uri, time));
         }
-        for files in folders.into_values() {
+        for mut files in folders.into_values() {
+            // Of two of one time, the later name is the newer.
+            files.reverse();
             let times: Vec<_> = files.iter().map(|(_, time)| *time).collect();
             let reasons = retention::plan(&times, &policy, now).unwrap_or_default();
             let old = files.iter().zip(reasons).filter(|(_, reasons)| reasons.is_empty());
@@ -122,14 +124,23 @@ pub fn select_newest<'a>(
 }
 
 /// Returns the archives that no rule keeps.
+///
+/// What a prune would not count takes no place of what counts; the rules hold among the former too, or all of
+/// it would go up.
 fn removed(archives: Vec<StoredArchive>, request: &PruneRequest) -> Vec<S3Uri> {
     let mut removed = Vec::new();
     for mut group in groups(archives) {
         // Without a rule nothing is left out.
-        if decide(&mut group, request).is_ok() {
-            let going = group.into_iter().filter(|archive| archive.fate == Fate::Remove);
-            removed.extend(going.map(|archive| archive.uri));
+        if decide(&mut group, request).is_err() {
+            continue;
         }
+        let is_uncounted = |archive: &StoredArchive| matches!(archive.fate, Fate::Uncounted(_));
+        let (uncounted, counted): (Vec<_>, Vec<_>) = group.into_iter().partition(is_uncounted);
+        let times: Vec<_> = uncounted.iter().map(|archive| archive.time).collect();
+        let reasons = retention::plan(&times, &request.policy, request.now).unwrap_or_default();
+        let old = uncounted.into_iter().zip(reasons).filter(|(_, reasons)| reasons.is_empty());
+        let going = counted.into_iter().filter(|archive| archive.fate == Fate::Remove);
+        removed.extend(going.chain(old.map(|(archive, _)| archive)).map(|archive| archive.uri));
     }
     removed
 }

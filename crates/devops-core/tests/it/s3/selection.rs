@@ -106,6 +106,18 @@ fn an_archive_that_is_cut_off_takes_no_place_of_a_good_one() {
 }
 
 #[test]
+fn what_only_has_the_name_of_an_archive_is_chosen_by_its_date() {
+    let (rig, folder) = with_archives([20]);
+    for day in 1..=9 {
+        write(&folder, &key(day), b"x");
+    }
+
+    for selection in [kept(&rig, &folder, &last(2)), newest(&rig, &folder, 2)] {
+        assert_eq!(keys(&selection.chosen), [key(8), key(9), key(20)]);
+    }
+}
+
+#[test]
 fn who_may_not_read_the_store_decides_by_what_is_here() {
     for rule in ["ListObjectsV2:denied:always", "GetObject:denied:always"] {
         let (rig, folder) = with_archives([20, 21, 22]);
