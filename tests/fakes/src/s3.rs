@@ -19,6 +19,7 @@ mod parts;
 mod ranges;
 mod removal;
 mod service;
+mod shape;
 mod store;
 mod versions;
 

@@ -170,7 +170,7 @@ mod tests {
             .hidden
             .iter()
             .map(|hidden| {
-                let ids = hidden.markers.iter().flat_map(|marker| &marker.version_id);
+                let ids = hidden.markers.iter().filter_map(|marker| marker.version_id.as_ref());
                 (hidden.uri.to_string(), ids.map(StoreText::as_sent).collect::<Vec<_>>().join(" "))
             })
             .collect();
