@@ -45,7 +45,8 @@ pub(crate) const TOOL: Tool = Tool {
     secret: &[],
     profile: None,
     synonyms: &[
-        ("cp", "put"),
+        ("cp", "copy"),
+        ("mv", "move"),
         ("upload", "put"),
         ("download", "get"),
         ("restore", "get"),
