@@ -69,9 +69,7 @@ fn plain(text: &str) -> Option<String> {
 /// Says in plain words what is wrong with a number; `command` makes the command for the rest of the message.
 pub(super) fn in_plain_words(error: clap::Error, command: impl FnOnce() -> Command) -> clap::Error {
     let text = error.to_string();
-    // Clap adds where the help is.
-    let paragraph = text.split("\n\nFor more information").next().unwrap_or(&text);
-    match plain(paragraph.strip_prefix("error: ").unwrap_or(paragraph)) {
+    match plain(text.strip_prefix("error: ").unwrap_or(&text)) {
         Some(plain) if error.kind() == ErrorKind::ValueValidation => {
             clap::Error::raw(error.kind(), plain).with_cmd(&command())
         }
