@@ -67,7 +67,7 @@ pub enum PruneError {
         /// The folder.
         folder: S3Uri,
         /// What the folder has.
-        others: Others,
+        others: Box<Others>,
     },
     /// What was named is no folder.
     #[error("`{0}` is not a folder: it must end with a slash")]

@@ -102,7 +102,7 @@ pub enum SourcesError {
         /// The other file.
         second: PathBuf,
         /// The object.
-        uri: S3Uri,
+        uri: Box<S3Uri>,
     },
     /// A glob matches nothing.
     #[error("no file matches `{0}`")]
@@ -246,7 +246,8 @@ impl Search<'_> {
     fn take(&mut self, source: Source) -> Result<(), SourcesError> {
         let Source { path, uri, .. } = &source;
         if let Some(first) = self.seen.insert(uri.key.clone(), path.clone()) {
-            return Err(SourcesError::Collision { first, second: path.clone(), uri: uri.clone() });
+            let (second, uri) = (path.clone(), Box::new(uri.clone()));
+            return Err(SourcesError::Collision { first, second, uri });
         }
         self.found.files.push(source);
         Ok(())

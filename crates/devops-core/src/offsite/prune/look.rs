@@ -70,7 +70,7 @@ impl Looking<'_> {
     /// Fails if the folder has other things, though no archive of the name.
     pub(super) async fn refuse_others(&self) -> Result<(), PruneError> {
         let PruneRequest { folder, name, .. } = self.request;
-        let others = Others::find(self.link, folder).await?;
+        let others = Box::new(Others::find(self.link, folder).await?);
         if others.is_empty() {
             return Ok(());
         }

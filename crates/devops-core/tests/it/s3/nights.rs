@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     io::Write,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -91,7 +92,8 @@ impl Nights {
     fn new(policy: KeepPolicy, choice: Choice) -> Self {
         let rig = Rig::new();
         let folder = rig.path("backups");
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir(rig.path("disk")).unwrap();
+        symlink(rig.path("disk"), &folder).unwrap();
         Self { rig, folder, policy, choice }
     }
 
@@ -195,8 +197,8 @@ impl Nights {
     }
 
     fn unmounted(&self, day: u8) {
-        let (there, stray) = (self.rig.path("not-mounted"), self.folder.join(".keep"));
-        fs::rename(&self.folder, &there).unwrap();
+        let stray = self.folder.join(".keep");
+        fs::remove_file(&self.folder).unwrap();
         fs::create_dir(&self.folder).unwrap();
         let before = self.rig.server.keys("backups");
         let mirror = || {
@@ -214,7 +216,7 @@ impl Nights {
 
         assert_eq!(self.rig.server.keys("backups"), before);
         fs::remove_dir_all(&self.folder).unwrap();
-        fs::rename(there, &self.folder).unwrap();
+        symlink(self.rig.path("disk"), &self.folder).unwrap();
     }
 
     fn night(&self, day: u8) {

@@ -40,13 +40,8 @@ fn sync(
     let (prefix, filter) = (uri("p/"), Filter::default());
     let pair = Pair { folder, prefix: &prefix, filter: &filter };
     let replace = ReplacePolicy::Replace;
-    let options = GetOptions {
-        replace,
-        mode: None,
-        group: None,
-        preserve: false,
-        part_size: PartSize::Auto,
-    };
+    let options =
+        GetOptions { replace, mode: None, group: None, preserve: false, part_size: PartSize::Auto };
     let (mut deleted, mut kept) = (Vec::new(), Vec::new());
     rig.run(async |link| {
         let plan = plan_sync_down(link, pair, Some(Deletion { max })).await?;
