@@ -36,10 +36,10 @@ use super::{
     credentials::Provided,
     escaped,
     headers::{ExtraHeaders, RequestHeaders},
+    lenient::Lenient,
     observe::Observer,
     proxy::Proxies,
     quirks::Quirks,
-    roots::Roots,
     stop::Stop,
     store::{Store, StoreOptions},
     text::StoreText,
@@ -192,7 +192,7 @@ pub fn connect<'a>(
             .force_path_style(path_style)
             .accelerate(options.addresses.accelerate)
             .interceptor(observer.clone())
-            .interceptor(Roots);
+            .interceptor(Lenient);
         if let Some(endpoint) = &endpoint {
             builder = builder.endpoint_url(with_slash(endpoint));
         }

@@ -120,8 +120,7 @@ static OTHERS: &[Quirks] = &[
     Quirks {
         name: "SeaweedFS",
         server: Some("SeaweedFS"),
-        etag_is_md5: Support::No,
-        source: "rclone provider/SeaweedFS.yaml; seaweedfs#6847: signatures stored inside objects",
+        source: "rclone provider/SeaweedFS.yaml",
         ..PLAIN
     },
     Quirks { name: "MinIO", server: Some("MinIO"), source: "rclone provider/Minio.yaml", ..PLAIN },

@@ -1,5 +1,5 @@
-//! The roots of XML answers: the SDK reads an answer only under the name that AWS gives its root, and other
-//! stores write others there.
+//! Reads answers as leniently as other clients do: the SDK reads XML only under the name that AWS gives its root, and
+//! no header that stands there twice, and other stores answer so.
 
 use std::{
     pin::Pin,
@@ -11,8 +11,11 @@ use aws_sdk_s3::{
     error::BoxError,
     primitives::SdkBody,
 };
-use aws_smithy_runtime_api::client::{
-    interceptors::context::BeforeDeserializationInterceptorContextMut, orchestrator::Metadata,
+use aws_smithy_runtime_api::{
+    client::{
+        interceptors::context::BeforeDeserializationInterceptorContextMut, orchestrator::Metadata,
+    },
+    http::Headers,
 };
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
@@ -52,13 +55,13 @@ const fn root(operation: &'static str, name: &'static str, tell: &'static [&'sta
     Root { operation, name, tell }
 }
 
-/// Gives the answers of every store the roots that the SDK expects.
+/// Gives the answers of every store the form that the SDK expects.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Roots;
+pub(crate) struct Lenient;
 
-impl Intercept for Roots {
+impl Intercept for Lenient {
     fn name(&self) -> &'static str {
-        "Roots"
+        "Lenient"
     }
 
     fn modify_before_deserialization(
@@ -67,6 +70,7 @@ impl Intercept for Roots {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        once(context.response_mut().headers_mut());
         let operation = config.load::<Metadata>().map_or("", Metadata::name);
         let Some(root) = ROOTS.iter().find(|root| root.operation == operation) else {
             return Ok(());
@@ -78,6 +82,24 @@ impl Intercept for Roots {
             *answer.body_mut() = SdkBody::from_body_1_x(mended);
         }
         Ok(())
+    }
+}
+
+/// Leaves one of the headers that say the same twice, as SeaweedFS does of a customer's key.
+fn once(headers: &mut Headers) {
+    let is_repeated = |name: &str| {
+        let mut values = headers.get_all(name);
+        let first = values.next();
+        let mut rest = values.peekable();
+        rest.peek().is_some() && rest.all(|value| Some(value) == first)
+    };
+    let names = headers.iter().map(|(name, _)| name).filter(|name| is_repeated(name));
+    let mut repeated: Vec<_> = names.map(str::to_owned).collect();
+    repeated.dedup();
+    for name in repeated {
+        if let Some(value) = headers.get(&name).map(str::to_owned) {
+            headers.insert(name, value);
+        }
     }
 }
 
@@ -194,6 +216,21 @@ mod tests {
 
     fn of(operation: &str) -> &'static Root {
         ROOTS.iter().find(|root| root.operation == operation).unwrap()
+    }
+
+    #[test]
+    fn a_header_that_says_the_same_twice_says_it_once() {
+        let mut headers = Headers::new();
+        for (name, value) in
+            [("a", "1"), ("a", "1"), ("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")]
+        {
+            headers.append(name, value);
+        }
+
+        once(&mut headers);
+
+        let all = |name| headers.get_all(name).collect::<Vec<_>>();
+        assert_eq!((all("a"), all("b"), all("c")), (vec!["1"], vec!["1", "2"], vec!["1"]));
     }
 
     #[test]
