@@ -26,8 +26,8 @@ Usage: cargo xtask COMMAND
                                  for a minute by default
   test                           check format, lints, each binary alone, all tests, docs, budgets
   test --long                    the same, then all pairs of faults, many random cases, minutes of fuzzing
-  test --servers [fake|garage|moto]
-                                 put into S3 servers that are not ours, on loopback; installs them first
+  test --servers [NAME…]         put into S3 servers that are not ours, on loopback; installs them first:
+                                 fake, moto, garage, seaweedfs, rclone, s3rver, swift
   bench backup|s3 [--help]       measure side by side with the peers that are installed
   units                          count what `test` compiles, step by step, without compiling it
   tidy                           check budgets of size, module declarations, the lock file, names";

@@ -9,6 +9,11 @@ mod matrix;
 mod moto;
 mod process;
 mod python;
+mod rclone;
+mod s3rver;
+mod seaweedfs;
+mod swift;
+mod table;
 
 use std::{fs, path::PathBuf};
 
@@ -16,7 +21,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell::{cargo, release_folder, run as check};
 
-const USAGE: &str = "`--servers` takes one of fake, garage and moto, or nothing for all";
+/// Every server, with what looks at it.
+const SERVERS: [(&str, fn() -> Result<Report>); 7] = [
+    ("fake", fake::run),
+    ("moto", moto::run),
+    ("garage", garage::run),
+    ("seaweedfs", seaweedfs::run),
+    ("rclone", rclone::run),
+    ("s3rver", s3rver::run),
+    ("swift", swift::run),
+];
 
 /// How one case ended.
 pub(crate) struct Case {
@@ -28,6 +42,8 @@ pub(crate) struct Case {
 pub(crate) struct Report {
     server: &'static str,
     cases: Vec<Case>,
+    /// What the cases say of the server, as `FEATURE WORD`.
+    notes: Vec<(String, String)>,
 }
 
 /// Where a server is, and who may use it.
@@ -41,31 +57,42 @@ pub(crate) struct Place {
     role: Option<String>,
 }
 
-/// Runs the matrix on all servers, or on the one that is named; fails if any case does.
+impl Place {
+    /// Returns a server on a port of loopback, with a key of the tests.
+    fn with_key(name: &'static str, port: u16) -> Self {
+        Self {
+            name,
+            endpoint: format!("http://127.0.0.1:{port}"),
+            region: "us-east-1",
+            access_key: "access-key-of-the-tests".to_owned(),
+            secret_key: "secret-key-of-the-tests".to_owned(),
+            role: None,
+        }
+    }
+}
+
+/// Runs the matrix on all servers, or on those that are named; fails if any case does.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let chosen: &[&str] = match arguments {
-        [] => &["fake", "moto", "garage"],
-        [name] if ["fake", "garage", "moto"].contains(&name.as_str()) => &[name.as_str()],
-        _ => bail!(USAGE),
-    };
+    let is_known = |name: &String| SERVERS.iter().any(|(known, _)| known == name);
+    if !arguments.iter().all(is_known) {
+        let names = SERVERS.map(|(name, _)| name).join(", ");
+        bail!("`--servers` takes some of {names}, or nothing for all");
+    }
+    let is_chosen = |name: &str| arguments.is_empty() || arguments.iter().any(|it| it == name);
     let mut build = cargo(["build", "--locked", "--release", "--bins"]);
     build.args(["--package", "devops-s3push", "--package", "devops-backup"]);
     check(build.args(["--package", "devops-fakes"]))?;
     let mut reports = Vec::new();
     // One that cannot be installed must not hide what the others have to say.
     let mut failures = Vec::new();
-    for &name in chosen {
-        let report = match name {
-            "fake" => fake::run(),
-            "moto" => moto::run(),
-            _ => garage::run(),
-        };
-        match report.with_context(|| format!("no answer for `{name}`")) {
+    for (name, look) in SERVERS.into_iter().filter(|(name, _)| is_chosen(name)) {
+        match look().with_context(|| format!("no answer for `{name}`")) {
             Ok(report) => reports.push(report),
             Err(error) => failures.push(error),
         }
     }
     print(&reports);
+    println!("\n{}", table::of(&reports));
     for failure in &failures {
         println!("failed: {failure:#}");
     }

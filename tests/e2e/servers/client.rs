@@ -80,6 +80,17 @@ pub(crate) fn store(bucket: &str, key: &str, bytes: &[u8]) {
     call("put_object", &json!({"Bucket": bucket, "Key": key, "Body": STANDARD.encode(bytes)}));
 }
 
+/// Stores an object as somebody else would, if the server takes such a key; returns whether it is there.
+pub(crate) fn store_if_taken(bucket: &str, key: &str, bytes: &[u8]) -> bool {
+    let object = json!({"Bucket": bucket, "Key": key, "Body": STANDARD.encode(bytes)});
+    if try_call("put_object", &object).get("error").is_some() {
+        return false;
+    }
+    let listed = call("list_objects_v2", &json!({"Bucket": bucket}));
+    let listed = listed["Contents"].as_array().cloned().unwrap_or_default();
+    listed.iter().any(|object| object["Key"] == key)
+}
+
 /// Returns what [`call`] answers as the body of an object with these bytes.
 pub(crate) fn digest(bytes: &[u8]) -> Value {
     json!({"size": bytes.len(), "sha256": hex(&Sha256::digest(bytes))})

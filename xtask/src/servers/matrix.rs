@@ -1,6 +1,7 @@
 //! The cases of `tests/e2e/servers`, run on one server.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
@@ -30,6 +31,8 @@ pub(crate) fn run(place: &Place, python: &Path) -> Result<Report> {
     if let Some(role) = &place.role {
         tests.env("DEVOPS_SERVER_ROLE", role);
     }
+    let notes = tempfile::NamedTempFile::new()?;
+    tests.env("DEVOPS_SERVER_NOTES", notes.path());
     println!("\n$ {}", shown(&tests));
     let mut child = tests.spawn().context("cannot start cargo")?;
     let mut cases = Vec::new();
@@ -42,7 +45,10 @@ pub(crate) fn run(place: &Place, python: &Path) -> Result<Report> {
     let status = child.wait()?;
     let is_consistent = status.success() == cases.iter().all(|case| case.passed);
     ensure!(is_consistent && !cases.is_empty(), "the tests ended with {status}");
-    Ok(Report { server: place.name, cases })
+    let notes = fs::read_to_string(notes.path())?;
+    let notes = notes.lines().filter_map(|line| line.split_once(' '));
+    let notes = notes.map(|(feature, word)| (feature.to_owned(), word.to_owned())).collect();
+    Ok(Report { server: place.name, cases, notes })
 }
 
 /// Reads `test NAME ... ok`.

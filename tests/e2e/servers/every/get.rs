@@ -6,7 +6,7 @@ use devops_e2e::{Running, finish, names_in, wait_until};
 use rustix::process::Signal;
 
 use crate::servers::{
-    client::store,
+    client::{store, store_if_taken},
     proxy::Proxy,
     rig::{MIB, Rig, bytes, event, place},
 };
@@ -20,19 +20,17 @@ fn all_under_a_prefix_becomes_files_and_is_not_fetched_twice() {
     }
     rig.put("w/large.bin", &bytes(21 * MIB), &[]).expect_code(0);
     store(&rig.bucket, "beside", b"x");
-    store(&rig.bucket, "w/../out", b"x");
+    let has_odd = store_if_taken(&rig.bucket, "w/../out", b"x");
     let get = ["get", &rig.uri("w/"), "back", "--json"];
 
     let first = rig.run(&get);
     let again = rig.run(&get);
 
     // One key is no path below a folder.
-    first.expect_code(3);
+    first.expect_code(if has_odd { 3 } else { 0 });
     let summary = event(&first, "summary");
-    assert_eq!(
-        (&summary["fetched"], &summary["skipped"][0]["key"]),
-        (&5.into(), &"w/../out".into())
-    );
+    assert_eq!(summary["fetched"], 5);
+    assert_eq!(summary["skipped"][0]["key"] == "w/../out", has_odd);
     for key in keys {
         let path = rig.env.path("back").join(key.trim_start_matches("w/"));
         let expected = key.trim_end_matches("w/empty");

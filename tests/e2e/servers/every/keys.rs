@@ -2,7 +2,8 @@
 
 use crate::servers::{
     client::store,
-    rig::{Rig, is_strict},
+    rig::Rig,
+    traits::{note, traits},
 };
 
 const AWKWARD: [&str; 31] = [
@@ -39,20 +40,22 @@ const AWKWARD: [&str; 31] = [
     "^caret|pipe`tick",
 ];
 
-/// What XML cannot carry; moto cannot route some of it.
+/// What XML cannot carry.
 const CONTROL: [&str; 3] = ["new\nline", "\u{1}control", "\u{7f}delete"];
 
-/// Garage drops slashes at the beginning of a key, whoever asks.
 const SLASHED: [&str; 2] = ["/leading-slash", "//two"];
 
 fn keys() -> Vec<String> {
-    let more = if is_strict() { &CONTROL[..] } else { &SLASHED[..] };
-    let bare = AWKWARD.iter().chain(more).map(|name| (*name).to_owned());
-    let under = AWKWARD.iter().chain(more).chain(&SLASHED).map(|name| format!("under/{name}"));
-    let mut keys: Vec<String> = bare.chain(under).collect();
-    keys.sort();
-    keys.dedup();
-    keys
+    let names = || AWKWARD.iter().chain(&CONTROL).chain(&SLASHED).map(|name| (*name).to_owned());
+    let keys = names().chain(names().map(|name| format!("under/{name}")));
+    let (mut kept, lost): (Vec<String>, Vec<String>) = keys.partition(|key| (traits().keeps)(key));
+    for odd in ["//", "\\", "\u{1}"] {
+        if lost.iter().any(|key| key.contains(odd)) {
+            note("keys", &format!("not `{}`", odd.escape_default()));
+        }
+    }
+    kept.sort();
+    kept
 }
 
 #[test]
@@ -93,7 +96,8 @@ fn every_key_is_listed_as_it_is() {
 #[test]
 fn the_names_of_files_become_keys() {
     let rig = Rig::new();
-    let names: Vec<&str> = AWKWARD.into_iter().filter(|name| !name.contains("//")).collect();
+    let is_file = |name: &&str| !name.contains("//") && (traits().keeps)(name);
+    let names: Vec<&str> = AWKWARD.into_iter().filter(is_file).collect();
     for name in &names {
         rig.env.write(format!("tree/{name}"), name);
     }

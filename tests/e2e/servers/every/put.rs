@@ -1,26 +1,24 @@
 //! Sizes, checksums, attributes.
 
-use crate::servers::rig::{MIB, Rig, bytes, event, is_strict};
+use crate::servers::{
+    rig::{MIB, Rig, bytes, event},
+    traits::{note, traits},
+};
 
 /// The smallest part that S3 takes.
 const PART: usize = 5 * MIB;
 
-/// The best proof that the server can give of an object in one piece.
-fn single() -> &'static str {
-    // Garage answers the checksum it was sent; moto has one only in the answer to Complete.
-    if is_strict() { "full" } else { "etag" }
-}
-
 #[test]
 fn every_size_around_a_part_arrives() {
     let rig = Rig::new();
+    let [single, multipart] = traits().proofs;
     for (key, size, parts, proof) in [
-        ("empty", 0, 1, single()),
-        ("one", 1, 1, single()),
-        ("part", PART, 1, single()),
-        ("part-and-one", PART + 1, 2, "full"),
-        ("parts", 4 * PART, 4, "full"),
-        ("many", 6 * PART + 17, 7, "full"),
+        ("empty", 0, 1, single),
+        ("one", 1, 1, single),
+        ("part", PART, 1, single),
+        ("part-and-one", PART + 1, 2, multipart),
+        ("parts", 4 * PART, 4, multipart),
+        ("many", 6 * PART + 17, 7, multipart),
     ] {
         let run = rig.put(key, &bytes(size), &["--part-size", "5MiB", "--json"]);
 
@@ -31,6 +29,7 @@ fn every_size_around_a_part_arrives() {
         rig.check(key, &bytes(size));
     }
     assert!(rig.uploads().is_empty());
+    note("put", &format!("proof {single}, in parts {multipart}"));
 }
 
 #[test]
@@ -47,7 +46,7 @@ fn every_checksum_is_kept_with_an_object_in_one_piece() {
         let object = event(&run, "object");
         assert_eq!(object["checksum_algorithm"], algorithm);
         rig.check(algorithm, &bytes(MIB));
-        if is_strict() {
+        if traits().proofs[0] == "full" {
             assert_eq!(object["proof"], "full", "{algorithm}");
             assert_eq!(rig.head(algorithm)[field], object["checksum"], "{algorithm}");
         }
@@ -65,7 +64,9 @@ fn a_composite_checksum_proves_the_parts() {
 
     run.expect_code(0);
     let object = event(&run, "object");
-    assert_eq!(object["proof"], "parts");
+    // Where the whole is proven by less, a checksum of checksums says no more.
+    let best = traits().proofs[1];
+    assert_eq!(object["proof"], if best == "full" { "parts" } else { best });
     assert!(object["checksum"].as_str().unwrap().ends_with("-3"), "{object}");
     rig.check("a.bin", &bytes(2 * PART + 1));
 }
@@ -101,7 +102,7 @@ fn the_standard_input_arrives_whole() {
 
     let run = devops_e2e::finish(command.stdin(std::fs::File::open(input).unwrap()));
 
-    assert_eq!(event(&run, "object")["proof"], "full");
+    assert_eq!(event(&run, "object")["proof"], traits().proofs[1]);
     rig.check("stream", &bytes(size));
 }
 
@@ -123,6 +124,10 @@ fn what_an_object_is_stored_with_can_be_read_back() {
 
         let head = rig.head(key);
         assert_eq!(head["ContentType"], "application/x-thing", "{key}");
+        if !traits().metadata {
+            note("put", "no metadata");
+            continue;
+        }
         assert_eq!(head["Metadata"]["team"], "operations", "{key}");
         assert_eq!(head["Metadata"]["note"], "a b+c", "{key}");
     }
@@ -151,10 +156,13 @@ fn an_object_comes_back_and_is_compared() {
     assert!(std::fs::read(rig.env.path("back.bin")).unwrap() == bytes(size));
     shallow.expect_code(0);
     deep.expect_code(0);
-    for different in [longer, changed, changed_deep] {
+    for different in [longer, changed_deep] {
         different.expect_code(10);
         assert!(different.stdout.starts_with("DIFFERENT: "), "{}", different.stdout);
     }
+    // An ETag that proves nothing does not tell what is different either.
+    let word = if traits().proofs[1] == "full" { "DIFFERENT: " } else { "" };
+    assert!(changed.expect_code(10).stdout.starts_with(word), "{}", changed.stdout);
     rig.run(&["get", &rig.uri("nothing"), "nothing"]).expect_code(5);
 }
 
@@ -166,8 +174,13 @@ fn a_bucket_that_is_not_there_is_not_found() {
     let put = rig.run(&["put", path.to_str().unwrap(), "s3://no-such-bucket-here/a.txt"]);
     let list = rig.run(&["list", "s3://no-such-bucket-here/"]);
 
+    if !traits().needs_buckets {
+        note("put", "makes buckets");
+        put.expect_code(0);
+        return;
+    }
     for run in [put, list] {
         run.expect_code(5);
-        assert!(run.stderr.contains("NoSuchBucket"), "{}", run.stderr);
+        assert!(run.stderr.contains("no-such-bucket-here"), "{}", run.stderr);
     }
 }

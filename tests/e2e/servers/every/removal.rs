@@ -1,8 +1,9 @@
 //! Objects that are removed, one and many.
 
 use crate::servers::{
-    client::store,
-    rig::{Rig, place},
+    client::{store, store_if_taken},
+    rig::Rig,
+    traits::{note, traits},
 };
 
 #[test]
@@ -27,10 +28,13 @@ fn one_object_is_removed_and_one_that_is_not_there_keeps_all_others() {
 fn all_under_a_prefix_is_removed_and_nothing_beside_it() {
     let rig = Rig::new();
     let odd = ["logs/a b", "logs/x&<y>", "logs/ü", "logs/sub/1", "logs/tab\tt"];
-    let others = ["log", "logs", "logs-old/3"];
-    for key in odd.iter().chain(&others) {
+    for key in odd {
         store(&rig.bucket, key, b"12345");
     }
+    // Where objects are files, none can have the name of a folder.
+    let mut others = vec!["log", "logs", "logs-old/3"];
+    others.retain(|key| store_if_taken(&rig.bucket, key, b"12345"));
+    let n_all = odd.len() + others.len();
     let rm = ["rm", &rig.uri("logs/"), "--recursive"];
     let with = |flags: &[&str]| rig.run(&[&rm[..], flags].concat());
 
@@ -44,12 +48,14 @@ fn all_under_a_prefix_is_removed_and_nothing_beside_it() {
 
     assert_eq!(planned.expect_code(0).stdout.lines().count(), 5);
     refused.expect_code(11);
-    assert_eq!(before, 8);
+    assert_eq!(before, n_all);
     assert_eq!(some.expect_code(0).stdout, format!("removed {}\n", rig.uri("logs/sub/1")));
-    assert_eq!(left, 7);
+    assert_eq!(left, n_all - 1);
     rest.expect_code(0);
     assert!(rest.stderr.contains("4 removed, 20 B freed"), "{}", rest.stderr);
-    assert_eq!(rig.keys(), others);
+    let mut keys = rig.keys();
+    keys.sort();
+    assert_eq!(keys, others);
     nothing.expect_code(5);
 }
 
@@ -76,14 +82,15 @@ fn versions_are_asked_for_and_where_there_are_none_nothing_is_removed_by_mistake
 
     let run = rig.run(&["rm", &rig.uri("a/"), "--recursive", "--versions"]);
 
-    if place().name == "garage" {
-        // It cannot list versions, and a plan from half a listing is none.
-        run.expect_code(1);
-        assert!(run.stderr.contains("ListObjectVersions"), "{}", run.stderr);
-        assert_eq!(rig.keys(), ["a/1", "a/2"]);
-    } else {
+    if traits().lists_versions {
         // The only version of each is called `null`.
         run.expect_code(0);
         assert_eq!(rig.keys(), [""; 0]);
+    } else {
+        // A plan from half a listing is none.
+        run.expect_code(1);
+        note("removal", "without versions");
+        assert!(run.stderr.contains("ListObjectVersions"), "{}", run.stderr);
+        assert_eq!(rig.keys(), ["a/1", "a/2"]);
     }
 }

@@ -10,6 +10,7 @@ use crate::servers::{
     client::{call, digest},
     proxy::Proxy,
     rig::{MIB, Rig, bytes, event, place},
+    traits::traits,
 };
 
 #[test]
@@ -23,7 +24,7 @@ fn a_backup_is_put_while_it_is_made_and_can_be_restored() {
     let run = rig.run(&[&put[..], &[backup.to_str().unwrap(), "create", "home", "-"]].concat());
 
     run.expect_code(0);
-    assert_eq!(event(&run, "object")["proof"], "full");
+    assert_eq!(event(&run, "object")["proof"], traits().proofs[1]);
     rig.run(&["get", &uri, "back.tar.gz"]).expect_code(0);
     rig.env.run("devops-backup", ["restore", "back.tar.gz", "--to", "back"]).expect_code(0);
     assert!(fs::read(rig.env.path("back/a.bin")).unwrap() == bytes(20 * MIB));
@@ -93,8 +94,10 @@ fn several_places_get_the_same_from_one_read_each_with_its_own_result() {
 
     streamed.expect_code(0);
     small.expect_code(0);
-    partial.expect_code(3);
-    assert!(partial.stderr.contains("NoSuchBucket"), "{}", partial.stderr);
+    if traits().needs_buckets {
+        partial.expect_code(3);
+        assert!(partial.stderr.contains("no-such-bucket-here"), "{}", partial.stderr);
+    }
     assert_eq!(rig.keys(), ["s", "x/small.txt", "y/small.txt"]);
     rig.check("s", &bytes(23 * MIB));
     for (key, expected) in [("copies/s", bytes(23 * MIB)), ("copies/small.txt", b"small".to_vec())]
