@@ -1,6 +1,6 @@
 //! The answers of a store are bounded for `devops-s3push`, and a store must have an address.
 
-use devops_e2e::Run;
+use devops_e2e::{Run, finish};
 
 use crate::s3push::Setting;
 
@@ -84,5 +84,10 @@ fn a_region_or_an_endpoint_that_makes_no_address_is_a_wrong_configuration() {
         run.expect_code(78);
         assert!(run.stderr.contains("--endpoint-url"), "{}", run.stderr);
     }
+    // An accelerated address has the bucket in the name of the host, where a dot is one too many.
+    let mut accelerated = setting.command(&["list", "s3://a.b.c/", "--accelerate"]);
+    let run = finish(accelerated.env_remove("DEVOPS_S3PUSH_ENDPOINT_URL"));
+    run.expect_code(78);
+    assert!(run.stderr.contains("S3 Accelerate"), "{}", run.stderr);
     assert_eq!(setting.server.count("ListObjectsV2"), 0);
 }

@@ -45,8 +45,6 @@ pub(crate) const TOOL: Tool = Tool {
     secret: &[],
     profile: None,
     synonyms: &[
-        ("cp", "copy"),
-        ("mv", "move"),
         ("upload", "put"),
         ("download", "get"),
         ("restore", "get"),

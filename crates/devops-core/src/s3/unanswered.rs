@@ -4,7 +4,6 @@ use std::{error::Error, fmt, io};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::DisplayErrorContext;
-use aws_smithy_runtime_api::client::endpoint::error::ResolveEndpointError;
 
 use super::{
     answer::{chain, too_long},
@@ -65,7 +64,8 @@ pub(super) fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> 
     } else if let Some(limit @ Limit::Files) = Limit::within(error) {
         // Only opening a socket can fail so: nothing was sent.
         (Trouble::HostLimit(limit), message)
-    } else if causes.iter().any(|cause| cause.is::<ResolveEndpointError>()) {
+    } else if text.contains("ResolveEndpointError") {
+        // Some wrappers show it, and do not give it as their source.
         (Trouble::NoAddress, no_address(&message))
     } else if causes.iter().any(|cause| cause.is::<SpeaksTls>()) {
         (Trouble::OtherScheme("https"), "the endpoint is http://, and TLS answers there".to_owned())

@@ -176,7 +176,7 @@ fn hint_for_credentials(error: &CredentialError) -> String {
             "check the network, HTTPS_PROXY and NO_PROXY: credentials come from another address than the store's"
         }
         CredentialError::Other(_) => {
-            "`aws sts get-caller-identity` shows whether the credentials work elsewhere"
+            "name a --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows what works elsewhere"
         }
     };
     text.to_owned()
