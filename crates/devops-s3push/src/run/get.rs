@@ -318,11 +318,14 @@ impl Fetched {
 
 fn explain_file(error: S3Error, uri: &S3Uri) -> Failure {
     let hint = match &error {
-        S3Error::Path(error) if error.source.kind() != io::ErrorKind::AlreadyExists => None,
-        S3Error::Path(error) if error.path.is_dir() => {
+        S3Error::Path(error)
+            if matches!(error.action, "create" | "replace") && error.path.is_dir() =>
+        {
             Some("a folder has that name: move it away, or get into another folder")
         }
-        S3Error::Path(_) => Some("pass --overwrite to replace it"),
+        S3Error::Path(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
+            Some("pass --overwrite to replace it")
+        }
         _ => None,
     };
     let failure = explain_object(error, uri);
