@@ -3,15 +3,18 @@
 //! `store` keeps the objects honestly, `service` answers for it, `fault` says what goes wrong, and
 //! `http` puts the faults around the answers and writes the log.
 
+mod answers;
 mod archived;
 mod body;
 mod conditions;
 mod copying;
 mod dialect;
 mod digest;
+mod encryption;
 mod excess;
 mod fault;
 mod http;
+mod ignorer;
 mod inputs;
 mod listing;
 mod multipart;
@@ -27,7 +30,10 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
@@ -37,9 +43,10 @@ use tokio::sync::{oneshot, watch};
 pub use self::{
     dialect::Dialect,
     fault::{FAULTS, Fault, FaultError, Rule, RuleError},
+    ignorer::Slip,
     store::StoredObject,
 };
-use self::{http::Front, store::Store};
+use self::{http::Front, ignorer::Echoes, store::Store};
 
 /// The key that a server accepts unless told otherwise.
 pub const ACCESS_KEY: &str = "fake-access-key";
@@ -95,6 +102,10 @@ pub struct Entry {
     pub alongside: usize,
     /// How many bytes of its body the service took, once the request is over.
     pub received: u64,
+    /// The names of all its headers and parameters.
+    pub asked: Vec<String>,
+    /// The names of the headers and elements of its answer, where the server was told to note them.
+    pub told: Vec<String>,
 }
 
 impl Entry {
@@ -121,6 +132,10 @@ pub(crate) struct Shared {
     /// Changes when what is held may go on.
     released: watch::Sender<()>,
     sink: Mutex<Option<Box<dyn io::Write + Send>>>,
+    /// The checksums that come back as they were sent, by the path of their object.
+    echoes: Mutex<Echoes>,
+    /// Whether the log has the names of what answers tell.
+    notes_answers: AtomicBool,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -140,6 +155,8 @@ impl Server {
             logged: Condvar::new(),
             released: watch::Sender::new(()),
             sink: Mutex::default(),
+            echoes: Mutex::default(),
+            notes_answers: AtomicBool::new(false),
         });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -194,6 +211,11 @@ impl Server {
     /// Writes every request to `sink` as a JSON line, too.
     pub fn log_to(&self, sink: impl io::Write + Send + 'static) {
         *lock(&self.shared.sink) = Some(Box::new(sink));
+    }
+
+    /// Notes the names of all that answers tell from now on, which reads each to its end first.
+    pub fn note_answers(&self) {
+        self.shared.notes_answers.store(true, Ordering::Relaxed);
     }
 
     /// Returns every request so far.

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, ignorer::Slip};
 
 /// Something that goes wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,14 @@ pub enum Fault {
     Dialect(Dialect),
     /// Checksum headers are an error.
     RefuseChecksums,
+    /// A header or a parameter of this name is not looked at.
+    Ignore(String),
+    /// Something is wrong with the headers and elements of this name in the answer.
+    Slip(Slip, String),
+    /// The checksum in the request is not looked at, and comes back in the answers.
+    EchoChecksum,
+    /// The first byte of the body is stored as another one.
+    Damage,
     /// Conditional writes are an error.
     RefuseConditions,
     /// Requests with this session token are refused, as if it had ended.
@@ -255,6 +263,12 @@ fn named(text: &str) -> Option<Fault> {
         "no-metadata" => Fault::NoMetadata,
         "other-root" => Fault::OtherRoot,
         "ignore-condition" => Fault::IgnoreCondition,
+        "ignore" if !value.is_empty() => Fault::Ignore(value.to_owned()),
+        "leave-out" if !value.is_empty() => Fault::Slip(Slip::LeaveOut, value.to_owned()),
+        "repeat" if !value.is_empty() => Fault::Slip(Slip::Repeat, value.to_owned()),
+        "contradict" if !value.is_empty() => Fault::Slip(Slip::Contradict, value.to_owned()),
+        "echo-checksum" => Fault::EchoChecksum,
+        "damage" => Fault::Damage,
         "refuse-checksums" => Fault::RefuseChecksums,
         "refuse-conditions" => Fault::RefuseConditions,
         "hide" if !value.is_empty() => Fault::Hide(value.to_owned()),

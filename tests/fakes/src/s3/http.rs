@@ -1,9 +1,12 @@
 //! Connections, faults and the log around the honest service.
 
-use std::{collections::BTreeMap, convert::Infallible, io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -15,17 +18,18 @@ use hyper_util::rt::TokioIo;
 use s3s::{
     Body,
     auth::SimpleAuth,
-    dto::StreamingBlob,
     service::{S3Service, S3ServiceBuilder},
 };
 use tokio::net::TcpListener;
 
 use super::{
     Entry, Fault, Options, Shared,
+    answers::afterwards,
     body::Received,
     conditions::WithoutConditions,
     dialect::Dialect,
-    excess::{endless, with_long_headers, with_same_page, without_key},
+    excess::endless,
+    ignorer::{self, Echo},
     lock,
     removal::{self, FailingKey},
     service::{Accepted, Service},
@@ -37,6 +41,8 @@ use super::{
 pub(crate) struct Front {
     shared: Arc<Shared>,
     service: S3Service,
+    /// Takes requests without a signature, for those that were changed on the way.
+    unsigned: S3Service,
 }
 
 /// Ends the connection without an answer.
@@ -58,7 +64,8 @@ impl Front {
             options.access_key.clone(),
             options.secret_key.clone(),
         ));
-        Self { shared, service: builder.build() }
+        let unsigned = S3ServiceBuilder::new(Service(Arc::clone(&shared))).build();
+        Self { shared, service: builder.build(), unsigned }
     }
 
     pub(crate) async fn serve(self, listener: std::net::TcpListener) -> io::Result<Infallible> {
@@ -113,14 +120,26 @@ impl Front {
             },
             _ => request,
         };
-        let mut answer = self.service.call(request).await.map_err(|_| Dropped)?;
+        let echo = Echo::of(&faults, &request);
+        let is_changed = ignorer::changes(&faults);
+        let request = if is_changed { ignorer::changed(request, &faults).await? } else { request };
+        let service = if is_changed { &self.unsigned } else { &self.service };
+        let mut answer = service.call(request).await.map_err(|_| Dropped)?;
         if answer.extensions().get::<Accepted>().is_some() {
             *answer.status_mut() = StatusCode::ACCEPTED;
         }
         if let Some(dialect) = Dialect::of(&faults) {
             answer = dialect.spoken(answer).await?;
         }
-        let answer = afterwards(&faults, answer).await?;
+        if let Some(echo) = echo {
+            echo.answer(&mut lock(&self.shared.echoes), answer.headers_mut());
+        }
+        let mut answer = afterwards(&faults, answer).await?;
+        if self.shared.notes_answers.load(Ordering::Relaxed) {
+            let told;
+            (told, answer) = ignorer::told(answer).await?;
+            lock(&self.shared.log)[index].told = told;
+        }
         self.finish(index, answer.status());
         Ok(answer)
     }
@@ -141,6 +160,8 @@ impl Front {
             faults: names,
             alongside,
             received: 0,
+            asked: ignorer::asked(request),
+            told: Vec::new(),
         });
         self.shared.logged.notify_all();
         (log.len() - 1, faults)
@@ -273,7 +294,7 @@ async fn drain(body: &mut Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-fn error(status: u16, code: &str, message: &str) -> Response<Body> {
+pub(super) fn error(status: u16, code: &str, message: &str) -> Response<Body> {
     told(status, &format!("<Code>{code}</Code><Message>{message}</Message>"))
 }
 
@@ -313,144 +334,4 @@ fn elsewhere(region: &str) -> Response<Body> {
         .headers_mut()
         .insert("x-amz-bucket-region", HeaderValue::from_str(region).expect("a region is ASCII"));
     answer
-}
-
-/// The header and the element of each checksum, with a value that is not that of the bytes.
-const ZEROS: [(&str, &str, &str); 3] = [
-    ("x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", "AAAAAAAAAAA="),
-    ("x-amz-checksum-crc32c", "ChecksumCRC32C", "AAAAAA=="),
-    ("x-amz-checksum-sha256", "ChecksumSHA256", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-];
-
-/// Changes the service's answer.
-async fn afterwards(
-    faults: &[Fault],
-    mut answer: Response<Body>,
-) -> Result<Response<Body>, Dropped> {
-    for fault in faults {
-        answer = match fault {
-            Fault::DropAfter => return Err(Dropped),
-            Fault::ErrorAfter => error(500, "InternalError", "We encountered an internal error."),
-            Fault::WrongEtag => {
-                rewrite(answer, "etag", "ETag", "\"00000000000000000000000000000000\"").await?
-            }
-            Fault::WrongChecksum => {
-                for (header, element, zeros) in ZEROS {
-                    answer = rewrite(answer, header, element, zeros).await?;
-                }
-                answer
-            }
-            Fault::NegativeSize => rewrite(answer, "x-amz-object-size", "Size", "-5").await?,
-            Fault::NoChecksum => without_checksums(answer).await?,
-            Fault::OtherRoot => with_other_root(answer).await?,
-            Fault::NoMetadata => {
-                let headers = answer.headers_mut();
-                let names: Vec<_> = headers
-                    .keys()
-                    .filter(|name| name.as_str().starts_with("x-amz-meta-"))
-                    .cloned()
-                    .collect();
-                for name in names {
-                    headers.remove(name);
-                }
-                answer
-            }
-            Fault::LongHeaders => with_long_headers(answer),
-            Fault::SamePage => with_same_page(answer).await?,
-            Fault::Hide(key) => without_key(answer, key).await?,
-            Fault::Truncate => half(answer, false).await?,
-            Fault::StallBody => half(answer, true).await?,
-            _ => answer,
-        };
-    }
-    Ok(answer)
-}
-
-pub(super) async fn split(
-    answer: Response<Body>,
-) -> Result<(hyper::http::response::Parts, Bytes), Dropped> {
-    let (parts, body) = answer.into_parts();
-    let bytes = BodyExt::collect(body).await.map_err(|_| Dropped)?.to_bytes();
-    Ok((parts, bytes))
-}
-
-/// Replaces a header and an XML element where they are present.
-async fn rewrite(
-    answer: Response<Body>,
-    header: &'static str,
-    element: &str,
-    value: &'static str,
-) -> Result<Response<Body>, Dropped> {
-    let (mut parts, bytes) = split(answer).await?;
-    if parts.headers.contains_key(header) {
-        parts.headers.insert(header, HeaderValue::from_static(value));
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
-    let changed = match (text.find(&open), text.find(&close)) {
-        (Some(from), Some(to)) => format!("{}{value}{}", &text[..from + open.len()], &text[to..]),
-        _ => return Ok(Response::from_parts(parts, Body::from(bytes))),
-    };
-    parts.headers.remove("content-length");
-    Ok(Response::from_parts(parts, Body::from(changed)))
-}
-
-async fn without_checksums(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
-    let (mut parts, bytes) = split(answer).await?;
-    let names: Vec<_> = parts
-        .headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-amz-checksum-"))
-        .cloned()
-        .collect();
-    for name in names {
-        parts.headers.remove(name);
-    }
-    let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Ok(Response::from_parts(parts, Body::from(bytes)));
-    };
-    if !text.contains("<Checksum") {
-        return Ok(Response::from_parts(parts, Body::from(bytes)));
-    }
-    parts.headers.remove("content-length");
-    let changed = without_elements(text, "Checksum");
-    Ok(Response::from_parts(parts, Body::from(changed)))
-}
-
-/// Puts the document of an answer into an element that nobody knows.
-async fn with_other_root(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
-    let (mut parts, bytes) = split(answer).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    let Some((_, document)) = text.strip_prefix("<?xml").and_then(|text| text.split_once("?>"))
-    else {
-        return Ok(Response::from_parts(parts, Body::from(bytes)));
-    };
-    parts.headers.remove("content-length");
-    Ok(Response::from_parts(parts, Body::from(format!("<Other>{document}</Other>"))))
-}
-
-/// Removes the elements whose names begin like this, of which none is in another.
-fn without_elements(xml: &str, name: &str) -> String {
-    let (open, close) = (format!("<{name}"), format!("</{name}"));
-    let mut pieces = xml.split(&open);
-    let mut left = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let behind = piece.split_once(&close).and_then(|(_, rest)| rest.split_once('>'));
-        left.push_str(behind.map_or("", |(_, rest)| rest));
-    }
-    left
-}
-
-/// Sends half of the body; then nothing, or the end of the connection.
-async fn half(answer: Response<Body>, stall: bool) -> Result<Response<Body>, Dropped> {
-    let (parts, bytes) = split(answer).await?;
-    let first = stream::iter([Ok(bytes.slice(..bytes.len() / 2))]);
-    let then = stream::once(async move {
-        if stall {
-            std::future::pending::<()>().await;
-        }
-        Err(io::Error::from(io::ErrorKind::ConnectionReset))
-    });
-    let body = StreamingBlob::wrap::<_, io::Error>(first.chain(then));
-    Ok(Response::from_parts(parts, Body::from(body)))
 }

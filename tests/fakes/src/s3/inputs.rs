@@ -22,7 +22,8 @@ macro_rules! attributes {
             metadata: $input.metadata.clone().into_iter().flatten().collect(),
             content_type: $input.content_type.clone(),
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
-            encryption: $input.server_side_encryption.clone(),
+            encryption: $crate::s3::encryption::encryption_of!($input),
+            tagging: $input.tagging.clone(),
             keeping: Keeping::of(
                 $input.object_lock_mode.as_ref(),
                 $input.object_lock_retain_until_date.clone(),

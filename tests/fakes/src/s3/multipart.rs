@@ -11,6 +11,7 @@ use super::{
     archived::refuse_if_archived,
     conditions::{check_write, refuse_if_other},
     digest::{check, checksum_of, checksum_type, strong, with_checksum},
+    encryption::show_encryption,
     inputs::{attributes, collect},
     listing::no_upload,
     ranges::{copy_range, cut},
@@ -36,15 +37,17 @@ pub(crate) fn create(
         parts: BTreeMap::new(),
     };
     store.with(&input.bucket, |bucket| {
-        bucket.uploads.insert(id.clone(), upload);
-        Ok(CreateMultipartUploadOutput {
+        let mut answer = CreateMultipartUploadOutput {
             bucket: Some(input.bucket.clone()),
             key: Some(input.key),
             checksum_algorithm: input.checksum_algorithm,
             checksum_type: input.checksum_type,
-            upload_id: Some(id),
+            upload_id: Some(id.clone()),
             ..CreateMultipartUploadOutput::default()
-        })
+        };
+        show_encryption!(upload.attributes.encryption, answer);
+        bucket.uploads.insert(id, upload);
+        Ok(answer)
     })
 }
 
@@ -61,8 +64,11 @@ pub(crate) async fn upload(
     let part = StoredPart { bytes, md5, etag, checksum, modified };
     store.with(&input.bucket, |bucket| {
         let upload = bucket.uploads.get_mut(&input.upload_id).ok_or_else(no_upload)?;
-        let answer =
+        let encryption = &upload.attributes.encryption;
+        encryption.refuse_other_key(input.sse_customer_key_md5.as_ref())?;
+        let mut answer =
             with_checksum!(&part.checksum, UploadPartOutput { e_tag: Some(strong(&part.etag)) });
+        show_encryption!(encryption, answer);
         upload.parts.insert(input.part_number, part);
         Ok(answer)
     })
@@ -159,6 +165,9 @@ pub(crate) fn complete(
                 e_tag: Some(strong(&object.etag)),
             }
         );
+        // Of a customer's key, this answer alone tells nothing.
+        answer.server_side_encryption.clone_from(&object.attributes.encryption.method);
+        answer.ssekms_key_id.clone_from(&object.attributes.encryption.key_id);
         bucket.uploads.remove(&input.upload_id);
         answer.version_id = bucket.store(&input.key, object);
         Ok(answer)

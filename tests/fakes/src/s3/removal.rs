@@ -126,6 +126,30 @@ pub(crate) fn versioning(bucket: &Bucket) -> GetBucketVersioningOutput {
     GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }
 }
 
+pub(crate) fn legal_hold(keeping: &Keeping) -> GetObjectLegalHoldOutput {
+    let status = if keeping.legal_hold {
+        ObjectLockLegalHoldStatus::ON
+    } else {
+        ObjectLockLegalHoldStatus::OFF
+    };
+    let status = Some(ObjectLockLegalHoldStatus::from_static(status));
+    GetObjectLegalHoldOutput { legal_hold: Some(ObjectLockLegalHold { status }) }
+}
+
+/// Returns whether objects can be locked: where versions are kept.
+pub(crate) fn locking(bucket: &Bucket) -> S3Result<GetObjectLockConfigurationOutput> {
+    if !bucket.is_versioned {
+        return Err(s3_error!(
+            ObjectLockConfigurationNotFoundError,
+            "Object Lock configuration does not exist for this bucket"
+        ));
+    }
+    let enabled = ObjectLockEnabled::from_static(ObjectLockEnabled::ENABLED);
+    let configuration =
+        ObjectLockConfiguration { object_lock_enabled: Some(enabled), ..Default::default() };
+    Ok(GetObjectLockConfigurationOutput { object_lock_configuration: Some(configuration) })
+}
+
 /// Locks a version for longer, or for less where that is allowed.
 pub(crate) fn put_retention(
     bucket: &mut Bucket,

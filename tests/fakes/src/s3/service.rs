@@ -13,6 +13,7 @@ use super::{
     copying,
     dialect::{self, Dialect},
     digest::{add_trailers, check, checksum_of, checksum_type, strong, with_checksum},
+    encryption::show_encryption,
     inputs::{attributes, collect},
     listing::{self, no_upload},
     multipart, parts,
@@ -92,6 +93,7 @@ impl S3 for Service {
         {
             object.checksum = known;
         }
+        show_encryption!(object.attributes.encryption, answer);
         let store = &self.0.store;
         store.with(&input.bucket, |bucket| {
             check_write(
@@ -114,6 +116,8 @@ impl S3 for Service {
         let input = request.input;
         self.0.store.with(&input.bucket, |bucket| {
             let object = bucket.find(&input.key, input.version_id.as_deref())?;
+            let encryption = &object.attributes.encryption;
+            encryption.refuse_other_key(input.sse_customer_key_md5.as_ref())?;
             let shown = if input.checksum_mode.is_some() {
                 object.checksum.clone()
             } else {
@@ -128,9 +132,9 @@ impl S3 for Service {
                     e_tag: Some(strong(&object.etag)),
                     last_modified: Some(object.modified.into()),
                     metadata: metadata_of(object),
-                    server_side_encryption: object.attributes.encryption.clone(),
                 }
             );
+            show_encryption!(encryption, output);
             removal::show(&object.attributes.keeping, &mut output);
             archived::show(object, &mut output);
             ok(output)
@@ -156,6 +160,8 @@ impl S3 for Service {
         self.0.store.with(&input.bucket, |bucket| {
             let object = bucket.find(&input.key, input.version_id.as_deref())?;
             refuse_if_other(input.if_match.as_ref(), object)?;
+            let encryption = &object.attributes.encryption;
+            encryption.refuse_other_key(input.sse_customer_key_md5.as_ref())?;
             archived::refuse_if_archived(object)?;
             let size = object.size() as u64;
             let range = input.range.map(|range| range.check(size)).transpose()?;
@@ -164,7 +170,7 @@ impl S3 for Service {
             let body = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
             let is_asked = input.checksum_mode.is_some() && range.is_none();
             let shown = if is_asked { object.checksum.clone() } else { Checksum::default() };
-            ok(with_checksum!(
+            let mut output = with_checksum!(
                 shown,
                 GetObjectOutput {
                     body: Some(StreamingBlob::wrap(body)),
@@ -177,8 +183,12 @@ impl S3 for Service {
                     e_tag: Some(strong(&object.etag)),
                     last_modified: Some(object.modified.into()),
                     metadata: metadata_of(object),
+                    tag_count: i32::try_from(object.tags().len()).ok().filter(|&n| n > 0),
+                    version_id: object.version_id().map(str::to_owned),
                 }
-            ))
+            );
+            show_encryption!(encryption, output);
+            ok(output)
         })
     }
 
@@ -248,6 +258,35 @@ impl S3 for Service {
             let object = bucket.find(&input.key, input.version_id.as_deref())?;
             ok(removal::retention(&object.attributes.keeping)?)
         })
+    }
+
+    async fn get_object_legal_hold(
+        &self,
+        request: S3Request<GetObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<GetObjectLegalHoldOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            let object = bucket.find(&input.key, input.version_id.as_deref())?;
+            ok(removal::legal_hold(&object.attributes.keeping))
+        })
+    }
+
+    async fn get_object_tagging(
+        &self,
+        request: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let input = request.input;
+        self.0.store.with(&input.bucket, |bucket| {
+            let object = bucket.find(&input.key, input.version_id.as_deref())?;
+            ok(GetObjectTaggingOutput { tag_set: object.tags(), version_id: None })
+        })
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        request: S3Request<GetObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
+        self.0.store.with(&request.input.bucket, |bucket| ok(removal::locking(bucket)?))
     }
 
     async fn put_object_retention(

@@ -18,12 +18,14 @@ use s3s::{
     S3Result,
     checksum::ChecksumHasher,
     crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
-    dto::{Checksum, ServerSideEncryption},
+    dto::{Checksum, Tag},
     s3_error,
 };
 
 use super::{
-    Options, lock,
+    Options,
+    encryption::Encryption,
+    lock,
     versions::{Earlier, Keeping},
 };
 
@@ -36,7 +38,9 @@ pub(crate) struct Attributes {
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) content_type: Option<String>,
     pub(crate) storage_class: Option<String>,
-    pub(crate) encryption: Option<ServerSideEncryption>,
+    pub(crate) encryption: Encryption,
+    /// Its tags, as the header has them.
+    pub(crate) tagging: Option<String>,
     pub(crate) keeping: Keeping,
 }
 
@@ -82,6 +86,37 @@ impl StoredObject {
     /// Returns the mode of its lock and when that ends, if it has one.
     pub fn lock(&self) -> Option<&(String, SystemTime)> {
         self.attributes.keeping.lock.as_ref()
+    }
+
+    /// Returns whether nobody may delete it until that is lifted.
+    pub fn has_legal_hold(&self) -> bool {
+        self.attributes.keeping.legal_hold
+    }
+
+    /// Returns how it is encrypted: the method, the id of its key, and the MD5 of the customer's key.
+    pub fn encryption(&self) -> [Option<&str>; 3] {
+        let Encryption { method, key_id, key_md5, .. } = &self.attributes.encryption;
+        [method.as_ref().map(|method| method.as_str()), key_id.as_deref(), key_md5.as_deref()]
+    }
+
+    /// Returns its tags, as the header had them.
+    pub fn tagging(&self) -> Option<&str> {
+        self.attributes.tagging.as_deref()
+    }
+
+    /// Returns its tags, one by one.
+    pub(crate) fn tags(&self) -> Vec<Tag> {
+        let pairs = self.tagging().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let decoded = |text: &str| {
+            let text = percent_encoding::percent_decode_str(text);
+            Some(text.decode_utf8_lossy().into_owned())
+        };
+        pairs
+            .map(|pair| {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                Tag { key: decoded(key), value: decoded(value) }
+            })
+            .collect()
     }
 
     /// Returns its storage class.
