@@ -27,6 +27,7 @@ mod readers;
 mod readme;
 mod s3push;
 mod s3push_answers;
+mod s3push_asked;
 mod s3push_base;
 mod s3push_bounds;
 mod s3push_credentials;

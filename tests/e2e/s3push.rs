@@ -501,13 +501,9 @@ fn verify_does_not_call_ok_what_only_has_the_right_size() {
     same.expect_code(0);
     assert!(same.stdout.ends_with("proof etag)\n"), "{}", same.stdout);
     other.expect_code(10);
-    assert!(
-        other.stdout.starts_with("UNPROVEN: s3://backups/a.bin has the size"),
-        "{}",
-        other.stdout
-    );
+    assert!(other.stdout.starts_with("DIFFERENT: s3://backups/a.bin"), "{}", other.stdout);
     json.expect_code(10);
-    assert!(json.stdout.contains(r#""result":"unproven""#), "{}", json.stdout);
+    assert!(json.stdout.contains(r#""result":"different""#), "{}", json.stdout);
 }
 
 #[test]

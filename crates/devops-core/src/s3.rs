@@ -10,6 +10,7 @@ mod abandoned;
 mod access;
 mod adjust;
 mod answer;
+mod asked;
 mod attributes;
 mod body;
 mod bounded;
@@ -64,6 +65,8 @@ pub mod plan;
 mod preserved;
 mod presign;
 mod proof;
+mod protection;
+mod prove;
 mod proxy;
 mod put;
 mod quirks;
@@ -122,6 +125,7 @@ pub use self::{
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
+    protection::{Feature, Lack, Left},
     put::{Compose, Listed, Preview, PutOptions, Replace, preview, put, put_composed},
     quirks::{Quirks, Support},
     reads::ObjectHead,
@@ -191,6 +195,16 @@ pub enum S3Error {
         /// The checksum or size the store gave.
         found: String,
     },
+    /// An object is not protected as asked for, or would not be.
+    #[error("{}", unprotected(.uri, .features, .left))]
+    Unprotected {
+        /// The object.
+        uri: S3Uri,
+        /// What it lacks.
+        features: Vec<Feature>,
+        /// What became of it.
+        left: Left,
+    },
     /// The source is not what it was, or was said to be.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -234,6 +248,22 @@ pub enum S3Error {
     },
 }
 
+fn unprotected(uri: &S3Uri, features: &[Feature], left: &Left) -> String {
+    let features: Vec<_> = features.iter().map(|feature| feature.name()).collect();
+    let without = format!("without the {} asked for", features.join(" and "));
+    match left {
+        Left::Unsent => {
+            format!("`{uri}` was not stored: the store takes objects {without}")
+        }
+        Left::Removed => format!("the store took `{uri}` {without}, and it was removed again"),
+        Left::There => format!("`{uri}` is stored {without}"),
+        Left::Stuck(reason) => {
+            format!("`{uri}` is stored {without}, and could not be removed: {reason}")
+        }
+        Left::Before => format!("`{uri}` has the same content already, {without}"),
+    }
+}
+
 impl From<CallFailure> for S3Error {
     fn from(failure: CallFailure) -> Self {
         match failure.trouble {
@@ -252,7 +282,7 @@ impl HasKind for S3Error {
             Self::Journal(error) => error.kind(),
             Self::Call(failure) => failure.kind(),
             Self::Exists(_) => Kind::Exists,
-            Self::Mismatch { .. } => Kind::Mismatch,
+            Self::Mismatch { .. } | Self::Unprotected { .. } => Kind::Mismatch,
             Self::Source(error) => error.kind(),
             Self::ProofTooWeak { .. } => Kind::Failed,
             Self::Uncertain { .. } => Kind::Uncertain,

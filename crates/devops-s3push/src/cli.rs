@@ -88,8 +88,8 @@ EXIT CODES
   0 done   1 failed, or the key is taken   2 wrong usage
   3 some files were skipped, refused or failed, and each was named
   5 file, bucket or object not found
-  10 content differs, `doctor` found what puts need missing, or `thaw --status` what cannot be
-     read yet
+  10 content differs, an object lacks the encryption, lock or hold that was asked for, `doctor`
+     found what puts need missing, or `thaw --status` what cannot be read yet
   11 refused: `resume` of a source that was changed, more would be deleted than may be, or a key
      would go over plain HTTP
   75 try again later

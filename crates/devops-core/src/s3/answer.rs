@@ -10,6 +10,7 @@ use aws_sdk_s3::{
 };
 
 use super::{
+    asked::OtherAnswer,
     bounded::TooLong,
     bucket::does_not_exist,
     failure::{CallFailure, Trouble},
@@ -62,6 +63,7 @@ impl CallFailure {
             Some(elsewhere) => elsewhere,
             None => trouble_of(status, text, &message, region),
         };
+        let other = chain(error).find_map(|cause| cause.downcast_ref::<OtherAnswer>());
         // A success that broke off has no body here, and one that says what failed has a code.
         let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
         let is_too_long = matches!(status, 200..=299) && too_long(error).is_some();
@@ -75,9 +77,13 @@ impl CallFailure {
         });
         Self {
             operation,
-            trouble: if is_whole || is_too_long { Trouble::Unreadable } else { trouble },
+            trouble: match other {
+                Some(other) => other.trouble(),
+                None if is_whole || is_too_long => Trouble::Unreadable,
+                None => trouble,
+            },
             code,
-            message: status_message.unwrap_or(message).into(),
+            message: other.map(ToString::to_string).or(status_message).unwrap_or(message).into(),
             request_id: request_id(answer, service),
             retry_after: retry_after(|name| header(name).map(str::to_owned)),
             server_date: header("date").map(StoreText::from),

@@ -158,6 +158,21 @@ impl Tags {
         Ok(Self(tags))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether these are the tags, in any order.
+    pub(crate) fn are<'t>(&self, told: impl Iterator<Item = (&'t str, &'t str)>) -> bool {
+        let told: BTreeMap<&str, &str> = told.collect();
+        let ours = self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        ours.eq(told)
+    }
+
     fn to_header(&self) -> Option<String> {
         let encoded = |text| utf8_percent_encode(text, ENCODED);
         let pairs =
@@ -243,7 +258,7 @@ macro_rules! with_attributes {
         let attributes: &Attributes = $attributes;
         $request
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-            .metadata(ID_KEY, $id)
+            .metadata($crate::s3::requests::ID_KEY, $id)
             .set_content_type(attributes.content_type.clone())
             .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
             .set_server_side_encryption(attributes.server_side_encryption())

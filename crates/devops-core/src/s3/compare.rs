@@ -6,7 +6,6 @@ use super::{
     link::Link,
     plan::{Part, PartPlan, PartSize},
     proof::Proof,
-    quirks::Support,
     reads::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
@@ -23,7 +22,7 @@ pub(crate) enum Comparison {
     Same(Proof),
     /// It has others: in these parts, where the store tells of parts.
     Different(Vec<Part>),
-    /// Its `ETag` is not what most stores give these bytes, which need not mean anything.
+    /// Its `ETag` is not that of these bytes cut in a usual way, and the store does not tell how it was cut.
     Doubtful,
     /// The store tells nothing that can be compared.
     Unknown,
@@ -159,9 +158,8 @@ async fn compare_etag(
     Ok(match is_same {
         true => Comparison::Same(Proof::Etag),
         false if head.etag_is_opaque => Comparison::Unknown,
-        false if is_cut_told && link.store.etag_is_md5() == Support::Yes => {
-            Comparison::Different(Vec::new())
-        }
+        false if is_cut_told => Comparison::Different(Vec::new()),
+        // The object may have been cut in another way.
         false => Comparison::Doubtful,
     })
 }

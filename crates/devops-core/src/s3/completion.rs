@@ -8,7 +8,7 @@ use super::{
     link::Link,
     proof::{Sent, StoredPart},
     requests::{Answer, Form, Upload},
-    settle::{Settled, Write, confirm, find_ours, resolve},
+    settle::{Settled, confirm, find_ours, resolve},
     task::Task,
 };
 
@@ -21,15 +21,19 @@ impl Task<'_> {
     ) -> Result<(Sent, Settled), S3Error> {
         parts.sort_by_key(|part| part.number);
         let sent = Sent::of_parts(parts);
-        let write = Write { id: &self.id, sent: &sent, upload_id: Some(&upload.id) };
+        let write = self.write(&sent, Some(&upload.id));
         let settled = match self.complete_on_condition(upload, &sent).await {
-            Ok(answer) => confirm(&self.link, &upload.uri, write, &answer).await?,
+            Ok(mut answer) => {
+                // It does not tell of a customer's key; the answers to all parts did.
+                answer.given.customer_algorithm = write.wanted.key_md5.map(|_| "AES256".to_owned());
+                confirm(&self.link, &upload.uri, write, &answer).await?
+            }
             Err(failure) if leaves_open(&failure) => {
                 resolve(&self.link, &upload.uri, write, failure).await?
             }
             // This attempt was refused; an earlier one may have been carried out.
             Err(failure) if failure.is_after_lost_answer => {
-                let ours = find_ours(&self.link, &upload.uri, write).await;
+                let ours = find_ours(&self.link, &upload.uri, write).await?;
                 if ours.is_none() {
                     // A signal may have ended the look.
                     self.link.stop.check()?;

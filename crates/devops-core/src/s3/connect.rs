@@ -31,6 +31,7 @@ use super::{
     abandoned::Children,
     access::Access,
     answer::chain,
+    asked::Compared,
     bundle::Bundle,
     credential_error::{Chain, CredentialError},
     credentials::Provided,
@@ -192,7 +193,8 @@ pub fn connect<'a>(
             .force_path_style(path_style)
             .accelerate(options.addresses.accelerate)
             .interceptor(observer.clone())
-            .interceptor(Lenient);
+            .interceptor(Lenient)
+            .interceptor(Compared);
         if let Some(endpoint) = &endpoint {
             builder = builder.endpoint_url(with_slash(endpoint));
         }

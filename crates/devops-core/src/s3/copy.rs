@@ -13,6 +13,7 @@ use super::{
     payload::Protection,
     plan::Part,
     proof::StoredPart,
+    protection::encryption_given,
     reads::{checksum_of, unquoted},
     requests::{Answer, Upload},
     source::OpenFile,
@@ -55,6 +56,7 @@ impl Task<'_> {
         };
         let (sum, (answer, attempts)) =
             tokio::try_join!(self.unhurried(of, self.sum(of.file, part)), copying)?;
+        self.check_key(&answer.given)?;
         let stored = StoredPart {
             number: part.number,
             size: part.size,
@@ -86,7 +88,8 @@ impl Task<'_> {
             | Trouble::Damaged
             | Trouble::Rejected
             | Trouble::Server
-            | Trouble::Unreadable => true,
+            | Trouble::Unreadable
+            | Trouble::OtherAnswer => true,
             // A copy that takes longer than some proxy waits never ends well; if the store itself
             // answers, it is that.
             Trouble::Broken => self.link.head(source.uri).await.is_ok(),
@@ -156,6 +159,7 @@ impl Link<'_> {
             return Err(CallFailure::local(OPERATION, Trouble::CopyRefused, message));
         };
         let etag = unquoted(result.e_tag());
-        Ok((Answer { etag, checksum: checksum_of!(result, None), version_id: None }, attempts))
+        let (checksum, given) = (checksum_of!(result, None), encryption_given!(output));
+        Ok((Answer { etag, checksum, version_id: None, given }, attempts))
     }
 }

@@ -75,19 +75,25 @@ pub fn delete<'a>(
         for batch in buckets.flat_map(|targets| targets.chunks(MAX_KEYS)) {
             let (together, alone): (Vec<_>, Vec<_>) =
                 batch.iter().partition(|target| !one_by_one && fits_xml(&target.uri.key));
-            let left = link.delete_together(&together, each).await?;
-            one_by_one |= left == Left::All;
-            let alone = if left == Left::All { batch.iter().collect() } else { alone };
+            let alone = match link.delete_together(&together, each).await? {
+                Left::All => {
+                    one_by_one = true;
+                    batch.iter().collect()
+                }
+                // A deletion that was carried out already succeeds again.
+                Left::Unnamed(unnamed) => [unnamed, alone].concat(),
+            };
             link.delete_alone(&alone, each).await?;
         }
         Ok(())
     })
 }
 
-/// How much of a batch a store left because it does not know how to delete many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    Nothing,
+/// What of a batch has to be deleted one by one.
+enum Left<'a> {
+    /// The keys that the answer does not name.
+    Unnamed(Vec<&'a DeleteTarget>),
+    /// All: the store does not know how to delete many at once.
     All,
 }
 
@@ -144,13 +150,14 @@ impl Link<'_> {
     }
 
     /// Deletes by one request, and again what failed in a way that passes.
-    async fn delete_together(
+    async fn delete_together<'t>(
         &self,
-        targets: &[&DeleteTarget],
+        targets: &[&'t DeleteTarget],
         each: Each<'_>,
-    ) -> Result<Left, S3Error> {
+    ) -> Result<Left<'t>, S3Error> {
         let begun = Instant::now();
         let (mut wanted, mut attempt) = (targets.to_vec(), 0);
+        let mut unnamed = Vec::new();
         while !wanted.is_empty() {
             let output = match self.delete_objects(&wanted).await {
                 Ok(output) => output,
@@ -162,10 +169,11 @@ impl Link<'_> {
             let mut again = Vec::new();
             for (target, outcome) in outcomes(wanted, &output) {
                 match outcome {
-                    DeleteOutcome::Failed(failure) if failure.trouble.is_passing() => {
+                    None => unnamed.push(target),
+                    Some(DeleteOutcome::Failed(failure)) if failure.trouble.is_passing() => {
                         again.push((target, failure));
                     }
-                    outcome => each(target, outcome),
+                    Some(outcome) => each(target, outcome),
                 }
             }
             let Some((_, failure)) = again.first() else { break };
@@ -180,7 +188,7 @@ impl Link<'_> {
             self.retry_after(self.delete_call(), failure, (attempt, pause)).await?;
             wanted = again.into_iter().map(|(target, _)| target).collect();
         }
-        Ok(Left::Nothing)
+        Ok(Left::Unnamed(unnamed))
     }
 
     fn delete_call(&self) -> Call<'_> {
@@ -215,11 +223,11 @@ fn identifier(target: &DeleteTarget) -> ObjectIdentifier {
     identifier.build().expect("the key is given")
 }
 
-/// Returns what the answer says of each.
+/// Returns what the answer says of each; nothing of those that it does not name.
 fn outcomes<'a>(
     targets: Vec<&'a DeleteTarget>,
     output: &DeleteObjectsOutput,
-) -> Vec<(&'a DeleteTarget, DeleteOutcome)> {
+) -> Vec<(&'a DeleteTarget, Option<DeleteOutcome>)> {
     let deleted = output
         .deleted()
         .iter()
@@ -238,18 +246,14 @@ fn outcomes<'a>(
         let error = errors.get(&named).or_else(|| errors.get(&(named.0, None)));
         let of_any = || unasked.get(named.0).copied().filter(|_| version_id.is_none());
         match (deleted.get(&named).or_else(of_any), error) {
-            (_, Some(error)) => outcome_of(error),
-            (Some(deleted), None) => match deleted.delete_marker() {
+            (_, Some(error)) => Some(outcome_of(error)),
+            (Some(deleted), None) => Some(match deleted.delete_marker() {
                 Some(true) if version_id.is_none() => DeleteOutcome::Hidden {
                     marker: deleted.delete_marker_version_id().map(StoreText::from),
                 },
                 _ => DeleteOutcome::Deleted,
-            },
-            (None, None) => DeleteOutcome::Failed(CallFailure::local(
-                DELETE_OBJECTS,
-                Trouble::Rejected,
-                "the answer says nothing of this key",
-            )),
+            }),
+            (None, None) => None,
         }
     };
     targets.into_iter().map(|target| (target, of(target))).collect()
@@ -285,7 +289,14 @@ fn is_refusal(failure: &CallFailure) -> bool {
 
 /// Returns whether the same may go well with another key.
 fn is_of_one_key(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Rejected | Trouble::Conflict | Trouble::Exists | Trouble::Server)
+    matches!(
+        trouble,
+        Trouble::Rejected
+            | Trouble::Conflict
+            | Trouble::Exists
+            | Trouble::Server
+            | Trouble::OtherAnswer
+    )
 }
 
 /// Returns whether the store does not know `DeleteObjects`.
@@ -295,7 +306,7 @@ fn is_unknown(failure: &CallFailure) -> bool {
 }
 
 /// Returns whether XML carries a key as it is: no control characters, and no space that is trimmed.
-fn fits_xml(key: &str) -> bool {
+pub(crate) fn fits_xml(key: &str) -> bool {
     let is_odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
     !key.contains(is_odd) && key.trim() == key
 }
@@ -360,8 +371,14 @@ mod tests {
         assert!(
             matches!(
                 &outcomes[..],
-                [Is::Deleted, Is::Hidden { .. }, Is::Refused(_), Is::Deleted, Is::Failed(passing), Is::Failed(silent)]
-                    if passing.trouble.is_passing() && !silent.trouble.is_passing()
+                [
+                    Some(Is::Deleted),
+                    Some(Is::Hidden { .. }),
+                    Some(Is::Refused(_)),
+                    Some(Is::Deleted),
+                    Some(Is::Failed(passing)),
+                    None,
+                ] if passing.trouble.is_passing()
             ),
             "{outcomes:?}"
         );
@@ -378,7 +395,7 @@ mod tests {
 
         // Of a version that was asked for, another one says nothing.
         assert!(
-            matches!((&outcomes[0].1, &outcomes[1].1), (Is::Deleted, Is::Failed(_))),
+            matches!((&outcomes[0].1, &outcomes[1].1), (Some(Is::Deleted), None)),
             "{outcomes:?}"
         );
     }
@@ -391,7 +408,7 @@ mod tests {
 
         let outcomes = outcomes(targets.iter().collect(), &output);
 
-        assert!(matches!(outcomes[0].1, Is::Deleted), "{outcomes:?}");
+        assert!(matches!(outcomes[0].1, Some(Is::Deleted)), "{outcomes:?}");
     }
 
     #[test]

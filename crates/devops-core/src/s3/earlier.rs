@@ -106,7 +106,8 @@ impl Earlier {
             return None;
         }
         let etag = Some(listed.etag.clone());
-        let answer = Answer { etag, checksum: listed.checksum.clone(), version_id: None };
+        let checksum = listed.checksum.clone();
+        let answer = Answer { etag, checksum, ..Answer::default() };
         let stored = payload.stored(part.number, (answer, 0), stop).await;
         let is_by_etag = stored.md5.is_some_and(|md5| hex(&md5) == listed.etag);
         (stored.confirmed || is_by_etag).then_some(stored)

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use time::OffsetDateTime;
 
-use super::{checksum::Checksum, proof::Proof, text::StoreText, uri::S3Uri};
+use super::{checksum::Checksum, proof::Proof, protection::Lack, text::StoreText, uri::S3Uri};
 use crate::fs::PathError;
 
 /// Something a long operation tells its caller.
@@ -123,6 +123,13 @@ pub enum Event {
     Renewed,
     /// The store does not know something that protects the object, which goes on without it.
     Weaker(&'static str),
+    /// An object that served to find something out could not be removed.
+    ProbeLeft {
+        /// The object.
+        uri: S3Uri,
+        /// Why.
+        reason: String,
+    },
     /// An object is stored, or was there already.
     Object(ObjectSummary),
 }
@@ -159,6 +166,8 @@ pub struct ObjectSummary {
     pub bytes_copied: u64,
     /// How many attempts all its data requests took.
     pub attempts: u32,
+    /// What was asked for, and is not there or cannot be confirmed.
+    pub lacks: Vec<Lack>,
     /// How long it took.
     pub elapsed: Duration,
 }

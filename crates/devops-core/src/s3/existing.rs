@@ -10,8 +10,9 @@ use super::{
     proof::{Proof, Sent},
     put::{PutOptions, Replace},
     reads::ObjectHead,
-    settle::Settled,
+    settle::{Settled, protected_by_head},
     source::OpenFile,
+    task::Task,
     uri::S3Uri,
 };
 
@@ -51,14 +52,24 @@ pub(crate) async fn look(
         Err(failure) => return Err(failure.into()),
     };
     match same_content(link, (uri, &head), file).await? {
-        Some(proof) => Ok(same(head, proof)),
+        Some(proof) => same(link, uri, (head, proof), options).await,
         None if options.replace == Replace::Refuse => Err(S3Error::Exists(uri.clone())),
         None => Ok(There::Other(head.etag.map_or(Condition::None, Condition::Is))),
     }
 }
 
-fn same(head: ObjectHead, proof: Proof) -> There {
-    let version_id = head.version_id.clone();
-    let settled = Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
-    There::Same(Sent::there_already(head), settled)
+async fn same(
+    link: Link<'_>,
+    uri: &S3Uri,
+    (head, proof): (ObjectHead, Proof),
+    options: &PutOptions,
+) -> Result<There, S3Error> {
+    let (outcome, proof) = (Outcome::Unchanged, Some(proof));
+    let settled =
+        Settled { outcome, proof, version_id: head.version_id.clone(), lacks: Vec::new() };
+    let sent = Sent::there_already(head.clone());
+    let task = Task::new(link, uri, options);
+    let write = task.write(&sent, None);
+    let settled = protected_by_head(&link, uri, write, (settled, &head)).await?;
+    Ok(There::Same(sent, settled))
 }

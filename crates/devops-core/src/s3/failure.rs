@@ -32,6 +32,8 @@ pub enum Trouble {
     Server,
     /// A success that came whole and is none of S3; the request may have been carried out.
     Unreadable,
+    /// A success that is for something else than was asked; a write may have been carried out.
+    OtherAnswer,
     /// The bucket does not exist.
     NoBucket,
     /// The object does not exist.
@@ -88,7 +90,14 @@ impl Trouble {
 
     /// Returns whether the request may have been carried out all the same.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Broken | Self::Server | Self::Unreadable | Self::Interrupted(_))
+        matches!(
+            self,
+            Self::Broken
+                | Self::Server
+                | Self::Unreadable
+                | Self::OtherAnswer
+                | Self::Interrupted(_)
+        )
     }
 
     /// Returns whether the store knows no such request, or does not allow it, however it says so.
@@ -100,6 +109,7 @@ impl Trouble {
                 | Self::ChecksumRefused
                 | Self::ConditionRefused
                 | Self::Unreadable
+                | Self::OtherAnswer
         )
     }
 
@@ -193,7 +203,7 @@ impl HasKind for CallFailure {
             Trouble::BadCredentials | Trouble::Expired | Trouble::Clock | Trouble::Denied => {
                 Kind::Permission
             }
-            Trouble::Damaged => Kind::Mismatch,
+            Trouble::Damaged | Trouble::OtherAnswer => Kind::Mismatch,
             Trouble::ChecksumRefused
             | Trouble::ConditionRefused
             | Trouble::CopyRefused

@@ -20,7 +20,7 @@ use super::{
     landing::Landing,
     link::Link,
     plan::{Limits, MIN_PART, Part, PartPlan, PartSize, PlanError},
-    reads::ObjectHead,
+    reads::{ObjectHead, SameObject},
     uri::S3Uri,
 };
 use crate::{
@@ -33,6 +33,7 @@ pub(crate) struct Fetch<'a> {
     link: Link<'a>,
     uri: &'a S3Uri,
     head: &'a ObjectHead,
+    same: SameObject,
     /// One that combines, because the ranges come in any order.
     algorithm: Algorithm,
     /// Where the bytes go, if anywhere.
@@ -76,8 +77,17 @@ impl<'a> Fetch<'a> {
         head: &'a ObjectHead,
         algorithm: Algorithm,
     ) -> Self {
-        let (place, note, landed) = (None, None, AtomicU64::new(0));
-        Self { link, uri, head, algorithm, place, done: HashMap::new(), note, landed }
+        Self {
+            link,
+            uri,
+            head,
+            same: SameObject::new(head),
+            algorithm,
+            place: None,
+            done: HashMap::new(),
+            note: None,
+            landed: AtomicU64::new(0),
+        }
     }
 
     /// Lets the bytes go into a file that may have some of them.
@@ -137,8 +147,8 @@ impl<'a> Fetch<'a> {
             self.landed.fetch_add(part.size, Ordering::Relaxed);
             return Ok((part, sum.clone()));
         }
-        let etag = self.head.etag.as_deref();
-        let buffer = self.link.get_range(self.uri, etag, (part.offset, part.size)).await?;
+        let range = (part.offset, part.size);
+        let buffer = self.link.get_part(self.uri, &self.same, range).await?;
         let (algorithm, place, note) = (self.algorithm, self.place.clone(), self.note.clone());
         let land = move || {
             let sum = Sum::of(algorithm, buffer.as_ref());

@@ -9,7 +9,9 @@ use std::{
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error, blocking,
+    S3Error,
+    attributes::Attributes,
+    blocking,
     bucket::missing,
     checksum::{Algorithm, Checksum, Sum},
     compare::{Comparison, compare, same_content},
@@ -22,6 +24,7 @@ use super::{
     partial::remove_leftovers,
     plan::PartSize,
     proof::Proof,
+    protection::Left,
     reads::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
@@ -139,6 +142,7 @@ pub(crate) async fn get_listed(
         }
         fetched => fetched?,
     };
+    let head = encrypted_as_asked(link, uri, head)?;
     let algorithm = algorithm_for(&head);
     let landing = Landing::open(link, (uri, &head), target, (algorithm, plan)).await?;
     let (file, temp_path) = landing.place();
@@ -288,7 +292,20 @@ pub(crate) fn not_as_told(uri: &S3Uri, head: &ObjectHead, found: &str) -> S3Erro
 /// Asks for an object and says what is missing when it is not there.
 pub(crate) async fn head_of_existing(link: Link<'_>, uri: &S3Uri) -> Result<ObjectHead, S3Error> {
     match link.head(uri).await? {
-        Some(head) => Ok(head),
+        Some(head) => Ok(encrypted_as_asked(link, uri, head)?),
         None => Err(missing(link, uri).await.into()),
     }
+}
+
+/// Fails when a key was given and the object is not encrypted with it: S3 refuses that, and others give it in clear.
+fn encrypted_as_asked(
+    link: Link<'_>,
+    uri: &S3Uri,
+    head: ObjectHead,
+) -> Result<ObjectHead, S3Error> {
+    let lacking = link.wanted(&Attributes::default()).lacking(&head.given);
+    if lacking.is_empty() {
+        return Ok(head);
+    }
+    Err(S3Error::Unprotected { uri: uri.clone(), features: lacking, left: Left::There })
 }

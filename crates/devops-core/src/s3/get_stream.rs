@@ -25,7 +25,7 @@ use super::{
     link::Link,
     plan::{PartPlan, PartSize},
     proof::Proof,
-    reads::ObjectHead,
+    reads::{ObjectHead, SameObject},
     uri::S3Uri,
 };
 use crate::fs::{At, PathError};
@@ -78,6 +78,7 @@ async fn pass_all(
     plan: PartPlan,
     passing: &Arc<Mutex<Passing>>,
 ) -> Result<(), S3Error> {
+    let same = SameObject::new(head);
     let mut parts = plan.parts().filter(|part| part.size > 0);
     let (mut fetching, mut arrived) = (FuturesOrdered::new(), VecDeque::new());
     let mut writing = Fuse::terminated();
@@ -85,7 +86,7 @@ async fn pass_all(
         while fetching.len() + arrived.len() < link.store.concurrency() {
             let Some(part) = parts.next() else { break };
             let range = (part.offset, part.size);
-            fetching.push_back(link.get_range(uri, head.etag.as_deref(), range));
+            fetching.push_back(link.get_part(uri, &same, range));
         }
         if writing.is_terminated()
             && let Some(piece) = arrived.pop_front()
@@ -183,9 +184,10 @@ impl Evidence {
 
     /// Returns the checksum and what it proves; fails when the store tells another.
     fn judge(self, uri: &S3Uri, head: &ObjectHead) -> Result<(Option<Checksum>, Proof), S3Error> {
-        let etag = |ours: &str| {
-            // One that is another need not be an MD5.
-            if head.etag.as_deref() == Some(ours) { Proof::Etag } else { Proof::Size }
+        let etag = |ours: &str| match head.etag.as_deref() {
+            Some(theirs) if theirs == ours => Ok((None, Proof::Etag)),
+            Some(_) if !head.etag_is_opaque => Err(not_as_told(uri, head, ours)),
+            _ => Ok((None, Proof::Size)),
         };
         match self {
             Self::Whole(hasher) => {
@@ -204,8 +206,8 @@ impl Evidence {
                 }
                 _ => Ok((None, Proof::Parts)),
             },
-            Self::Md5(hasher) => Ok((None, etag(&checksum::hex(&hasher.finalize())))),
-            Self::PartMd5s(md5s) => Ok((None, etag(&checksum::multipart_etag(&md5s)))),
+            Self::Md5(hasher) => etag(&checksum::hex(&hasher.finalize())),
+            Self::PartMd5s(md5s) => etag(&checksum::multipart_etag(&md5s)),
         }
     }
 }

@@ -34,6 +34,11 @@ impl CustomerKey {
         };
         Some(Self { key: Secret::new(base64(bytes)), md5: base64(&md5(bytes)) })
     }
+
+    /// Returns its MD5 in base64, by which a store tells which key it used.
+    pub(crate) fn md5(&self) -> &str {
+        &self.md5
+    }
 }
 
 /// What every request says beside what it is.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::checksum::hex;
+use super::{attributes::Method, checksum::hex, protection::Wanted};
 
 /// The format; what was written in another one is not read.
 const VERSION: u32 = 1;
@@ -35,6 +35,45 @@ pub struct Known {
     pub copies: Option<bool>,
     /// Whether an `ETag` is an MD5.
     pub etag_is_md5: Option<bool>,
+    /// Whether checksums are compared with the bytes, and not only repeated.
+    pub compares_checksums: Option<bool>,
+    /// How objects were seen to be encrypted when that was asked for.
+    pub encrypts: Encrypts,
+}
+
+/// Which encryption a store was seen to give; what it did not give is asked for again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Encrypts {
+    /// With a key of the customer.
+    pub customer_key: bool,
+    /// With keys of the store, with a key of its key service, and with such a key twice.
+    pub methods: [bool; 3],
+}
+
+impl Encrypts {
+    fn of(&mut self, method: Method) -> &mut bool {
+        match method {
+            Method::Store => &mut self.methods[0],
+            Method::Kms => &mut self.methods[1],
+            Method::KmsTwice => &mut self.methods[2],
+        }
+    }
+
+    /// Returns whether all of that was seen to be given.
+    pub(crate) fn covers(mut self, wanted: &Wanted<'_>) -> bool {
+        let method = wanted.attributes.encryption.as_ref().map(|wanted| wanted.method);
+        (wanted.key_md5.is_none() || self.customer_key)
+            && method.is_none_or(|method| *self.of(method))
+    }
+
+    /// Notes that all of that was given.
+    pub(crate) fn note(&mut self, wanted: &Wanted<'_>) {
+        self.customer_key |= wanted.key_md5.is_some();
+        if let Some(wanted) = &wanted.attributes.encryption {
+            *self.of(wanted.method) = true;
+        }
+    }
 }
 
 /// The file in which it is kept.
@@ -73,11 +112,31 @@ impl Remembered {
         bucket: &str,
         now: OffsetDateTime,
     ) -> Option<Known> {
+        Self::read_whole(text, endpoint, bucket, now).map(|found| found.known)
+    }
+
+    /// Returns the text of the file with what was learned since; it is forgotten no later for that.
+    pub fn updated(
+        text: &str,
+        (endpoint, bucket): (Option<&str>, &str),
+        known: Known,
+        now: OffsetDateTime,
+    ) -> String {
+        let found = Self::read_whole(text, endpoint, bucket, now);
+        Self::new(endpoint, bucket, known, found.map_or(now, |found| found.time)).text()
+    }
+
+    fn read_whole(
+        text: &str,
+        endpoint: Option<&str>,
+        bucket: &str,
+        now: OffsetDateTime,
+    ) -> Option<Self> {
         let found: Self = serde_json::from_str(text).ok()?;
         let is_its = found.endpoint.as_deref() == endpoint.map(trimmed) && found.bucket == bucket;
         let age = now - found.time;
         let is_fresh = age <= LIFETIME && age >= -LIFETIME;
-        (found.version == VERSION && is_its && is_fresh).then_some(found.known)
+        (found.version == VERSION && is_its && is_fresh).then_some(found)
     }
 }
 
@@ -90,13 +149,21 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::s3::attributes::{Attributes, Encryption};
 
     const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
     const STORE: Option<&str> = Some("https://s3.example.com/");
 
     fn known() -> Known {
         let conditions = Some(Conditions::Ignored);
-        Known { checksums: Some(false), conditions, copies: None, etag_is_md5: Some(true) }
+        let encrypts = Encrypts { methods: [false, true, false], ..Encrypts::default() };
+        Known {
+            checksums: Some(false),
+            conditions,
+            etag_is_md5: Some(true),
+            encrypts,
+            ..Known::default()
+        }
     }
 
     fn read_at(now: OffsetDateTime) -> Option<Known> {
@@ -109,6 +176,38 @@ mod tests {
         assert_eq!(read_at(NOW), Some(known()));
         assert_eq!(read_at(NOW + Duration::days(7)), Some(known()));
         assert_eq!(read_at(NOW + Duration::days(8)), None);
+    }
+
+    #[test]
+    fn what_is_learned_later_is_forgotten_with_the_rest() {
+        let place = (STORE, "backups");
+        let text = Remembered::new(STORE, "backups", Known::default(), NOW).text();
+        let later = NOW + Duration::days(6);
+
+        let text = Remembered::updated(&text, place, known(), later);
+
+        let read = |now| Remembered::read(&text, STORE, "backups", now);
+        assert_eq!(read(later), Some(known()));
+        assert_eq!(read(NOW + Duration::days(8)), None);
+        let anew = Remembered::updated("", place, known(), later);
+        assert!(Remembered::read(&anew, STORE, "backups", NOW + Duration::days(8)).is_some());
+    }
+
+    #[test]
+    fn one_encryption_says_nothing_of_another() {
+        let of = |method| Attributes {
+            encryption: Some(Encryption { method, key_id: None }),
+            ..Attributes::default()
+        };
+        let (kms, store) = (of(Method::Kms), of(Method::Store));
+        let wanted = |attributes, key_md5| Wanted { attributes, key_md5 };
+        let mut seen = Encrypts::default();
+
+        seen.note(&wanted(&kms, None));
+
+        assert!(seen.covers(&wanted(&kms, None)));
+        assert!(!seen.covers(&wanted(&store, None)));
+        assert!(!seen.covers(&wanted(&kms, Some("md5"))));
     }
 
     #[test]

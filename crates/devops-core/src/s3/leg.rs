@@ -26,7 +26,7 @@ impl<'a> Leg<'a> {
     pub(crate) async fn begin(task: Task<'a>) -> Self {
         let (upload, failure) = match task.create_upload().await {
             Ok(upload) => (Some(upload), None),
-            Err(failure) => (None, Some(failure.into())),
+            Err(error) => (None, Some(error)),
         };
         Self { task, upload, parts: RefCell::default(), failure: RefCell::new(failure) }
     }

@@ -9,7 +9,7 @@ use super::{
     failure::{CallFailure, Trouble},
     link::Link,
     object_pages::{ObjectPages, Page},
-    pages::decoded,
+    pages::{decoded, is_below},
     reads::unquoted,
     text::StoreText,
     uri::S3Uri,
@@ -58,7 +58,8 @@ pub fn list<'a>(
         let mut pages = ObjectPages::new(prefix, None);
         while let Some(page) = pages.next(link).await? {
             for object in &page.objects {
-                if !each(listed(prefix, object, page.is_encoded)?) {
+                let object = listed(prefix, object, page.is_encoded)?;
+                if is_below(prefix, &object.uri.key, page.prefix.as_deref())? && !each(object) {
                     return Ok(());
                 }
             }
@@ -104,14 +105,21 @@ fn level(prefix: &S3Uri, delimiter: &str, page: &Page) -> Result<Vec<LevelEntry>
     for object in &page.objects {
         let object = listed(prefix, object, encoded)?;
         let key = &object.uri.key;
+        if !is_below(prefix, key, page.prefix.as_deref())? {
+            continue;
+        }
         let rest = key.get(prefix.key.len()..).unwrap_or_default();
         entries.push(match rest.find(delimiter) {
             Some(at) => folder(key[..prefix.key.len() + at + delimiter.len()].to_owned()),
             None => LevelEntry::Object(object),
         });
     }
-    let prefixes = page.prefixes.iter().filter_map(CommonPrefix::prefix);
-    entries.extend(prefixes.map(|key| folder(decoded(key, encoded))));
+    for key in page.prefixes.iter().filter_map(CommonPrefix::prefix) {
+        let key = decoded(key, encoded);
+        if is_below(prefix, &key, page.prefix.as_deref())? {
+            entries.push(folder(key));
+        }
+    }
     Ok(entries)
 }
 

@@ -12,7 +12,8 @@ use super::{
     link::{Call, Link, StopPolicy},
     payload::Payload,
     proof::{Sent, StoredPart},
-    requests::Upload,
+    protection::{Feature, Given, Left},
+    requests::{Answer, Upload},
     settle::Settled,
     task::Task,
 };
@@ -35,15 +36,16 @@ impl Task<'_> {
         stop: StopPolicy,
     ) -> Result<StoredPart, S3Error> {
         let sent = self.link.upload_part(upload, number, payload, stop).await;
-        let (part, answer) =
+        let (part, Answer { checksum, given, .. }) =
             sent.map_err(|failure| payload.content.take_failure().unwrap_or(failure.into()))?;
-        if let (Some(ours), Some(theirs)) = (&part.sum, answer.checksum)
+        if let (Some(ours), Some(theirs)) = (&part.sum, checksum)
             && ours.checksum().algorithm == theirs.algorithm
             && ours.checksum() != theirs
         {
             let (expected, found) = (ours.checksum().to_string(), theirs.to_string());
             return Err(S3Error::Mismatch { uri: upload.uri.clone(), expected, found });
         }
+        self.check_key(&given)?;
         self.link.store.note_confirmed(&part);
         (self.link.events)(Event::Part {
             uri: upload.uri.clone(),
@@ -54,8 +56,27 @@ impl Task<'_> {
         Ok(part)
     }
 
-    pub(crate) async fn create_upload(&self) -> Result<Upload, CallFailure> {
-        self.link.create_upload(self.uri, self.protection, self.marked()).await
+    /// Fails unless a part is encrypted with the customer's key, if there is one.
+    pub(crate) fn check_key(&self, given: &Given) -> Result<(), S3Error> {
+        let lacking = self.link.wanted(self.attributes).lacking(given);
+        if !lacking.contains(&Feature::CustomerKey) {
+            return Ok(());
+        }
+        let features = vec![Feature::CustomerKey];
+        Err(S3Error::Unprotected { uri: self.uri.clone(), features, left: Left::Unsent })
+    }
+
+    /// Begins an upload, which gets no part unless the object will be protected as asked.
+    pub(crate) async fn create_upload(&self) -> Result<Upload, S3Error> {
+        let (upload, given) =
+            self.link.create_upload(self.uri, self.protection, self.marked()).await?;
+        match self.prove_protection(&given).await {
+            Ok(()) => Ok(upload),
+            Err(error) => match self.link.abort(&upload).await {
+                Ok(()) => Err(error),
+                Err(_failure) => Err(left_behind(upload, error)),
+            },
+        }
     }
 
     /// Removes an upload unless it became an object, or may still become one.
@@ -74,13 +95,10 @@ impl Task<'_> {
             }
             // The completion may still be at work, and a completed object is not the upload's any more.
             Err(error @ (S3Error::Uncertain { .. } | S3Error::ProofTooWeak { .. })) => Err(error),
+            Err(error @ S3Error::Unprotected { .. }) if !is_unsent(&error) => Err(error),
             Err(error) => match self.link.abort(&upload).await {
                 Ok(()) => Err(error),
-                Err(_failure) => Err(S3Error::LeftBehind {
-                    uri: upload.uri,
-                    upload_id: upload.id,
-                    source: Box::new(error),
-                }),
+                Err(_failure) => Err(left_behind(upload, error)),
             },
         }
     }
@@ -90,6 +108,15 @@ impl Task<'_> {
 pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
     let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
     element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
+}
+
+fn left_behind(upload: Upload, error: S3Error) -> S3Error {
+    let source = Box::new(error);
+    S3Error::LeftBehind { uri: upload.uri, upload_id: upload.id, source }
+}
+
+fn is_unsent(error: &S3Error) -> bool {
+    matches!(error, S3Error::Unprotected { left: Left::Unsent, .. })
 }
 
 impl Link<'_> {

@@ -36,6 +36,8 @@ pub(crate) struct Page {
     pub(crate) prefixes: Vec<CommonPrefix>,
     /// Whether its keys are encoded as in an address.
     pub(crate) is_encoded: bool,
+    /// What it says that its keys begin with.
+    pub(crate) prefix: Option<String>,
     is_truncated: bool,
     next: Option<Start>,
 }
@@ -56,6 +58,7 @@ macro_rules! page_of {
             next: named.or(last.map($behind)),
             is_truncated: output.is_truncated() == Some(true),
             is_encoded,
+            prefix: output.prefix().map(str::to_owned),
             objects: output.contents.unwrap_or_default(),
             prefixes: output.common_prefixes.unwrap_or_default(),
         }

@@ -8,7 +8,11 @@ use std::{
 use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 
-use super::failure::{CallFailure, Trouble};
+use super::{
+    S3Error,
+    failure::{CallFailure, Trouble},
+    uri::S3Uri,
+};
 
 /// The number of empty pages that may come one after the other: some stores look at so many keys at a time,
 /// of which none need be asked for.
@@ -84,9 +88,39 @@ pub(super) fn decoded(key: &str, encoded: bool) -> String {
     percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
+/// Returns whether a listed key is below the prefix: a store that ignores that lists all it has.
+///
+/// Fails where the listing says that it is of this prefix, and has other keys: whatever they are, those that were
+/// asked for may be missing.
+pub(super) fn is_below(prefix: &S3Uri, key: &str, told: Option<&str>) -> Result<bool, S3Error> {
+    let is_told = |told: &str| told == prefix.key || decoded(told, true) == prefix.key;
+    if key.starts_with(&prefix.key) {
+        return Ok(true);
+    }
+    if !key.is_empty() && !told.is_some_and(is_told) {
+        return Ok(false);
+    }
+    let message = format!("the listing has the key `{key}`, and was asked for `{}`", prefix.key);
+    Err(CallFailure::local("ListObjects", Trouble::OtherAnswer, message).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_of_another_prefix_is_left_out_or_refused() {
+        let prefix = S3Uri::new("backups", "a b/").unwrap();
+        let is_below = |key, told| is_below(&prefix, key, told).ok();
+
+        assert_eq!(is_below("a b/c", None), Some(true));
+        assert_eq!(is_below("c", None), Some(false));
+        assert_eq!(is_below("c", Some("")), Some(false));
+        // Encoded, and not said to be.
+        assert_eq!(is_below("a%20b%2Fc", Some("a%20b%2F")), None);
+        assert_eq!(is_below("c", Some("a b/")), None);
+        assert_eq!(is_below("", None), None);
+    }
 
     #[test]
     fn a_page_with_what_an_encoding_would_change_is_not_encoded() {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checksum::{Checksum, Sum, multipart_etag},
+    checksum::{Checksum, Sum, is_md5, multipart_etag},
     payload::Payload,
     reads::ObjectHead,
 };
@@ -167,9 +167,13 @@ impl Sent {
         if !self.parts.is_empty() && self.parts.iter().all(|part| part.confirmed) {
             return Verdict::Proven(Proof::Parts);
         }
-        // Only equality says something: an ETag need not be an MD5.
         match (self.etag(), etag) {
             (Some(ours), Some(theirs)) if ours == theirs => Verdict::Proven(Proof::Etag),
+            // What looks like one is one; another ETag need not be an MD5.
+            (Some(ours), Some(theirs)) if looks_alike(&ours, theirs) => Verdict::Different {
+                expected: format!("ETag {ours}"),
+                found: format!("ETag {theirs}"),
+            },
             _ => Verdict::Nothing,
         }
     }
@@ -197,6 +201,15 @@ impl Sent {
             md5s => Some(multipart_etag(md5s)),
         }
     }
+}
+
+/// Returns whether two `ETag`s are MD5s of the same sort: of the content, or of as many parts.
+fn looks_alike(ours: &str, theirs: &str) -> bool {
+    let split = |etag: &str| {
+        let (digits, parts) = etag.split_once('-').unwrap_or((etag, ""));
+        is_md5(digits).then(|| parts.to_owned())
+    };
+    split(theirs).is_some_and(|parts| split(ours) == Some(parts))
 }
 
 #[cfg(test)]
@@ -264,6 +277,22 @@ mod tests {
 
         assert_eq!(sent.judge_answer(None, Some(&etag)), Verdict::Proven(Proof::Etag));
         assert_eq!(sent.judge_answer(None, Some("other")), Verdict::Nothing);
+    }
+
+    #[test]
+    fn an_etag_that_could_be_the_md5_and_is_another_contradicts() {
+        let single = Sent::single(part(1, b"ab", false));
+        let parts = Sent::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
+        let other = "0".repeat(32);
+        let is_different = |sent: &Sent, etag: &str| {
+            matches!(sent.judge_answer(None, Some(etag)), Verdict::Different { .. })
+        };
+
+        assert!(is_different(&single, &other));
+        assert!(is_different(&parts, &format!("{other}-2")));
+        assert!(!is_different(&single, &format!("{other}-2")));
+        assert!(!is_different(&parts, &format!("{other}-3")));
+        assert!(!is_different(&single, "0x8DC"));
     }
 
     #[test]

@@ -354,6 +354,7 @@ pub(crate) fn summarize(
         checksum: sent.checksum,
         proof,
         version_id: settled.version_id,
+        lacks: settled.lacks,
         parts: u32::try_from(sent.parts.len()).unwrap_or(u32::MAX).max(u32::from(stored)),
         bytes_sent: n_sent,
         bytes_copied: n_copied,

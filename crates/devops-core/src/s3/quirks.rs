@@ -174,6 +174,11 @@ impl Quirks {
         all().find(is_it).unwrap_or(&UNKNOWN)
     }
 
+    /// Returns whether it is S3 itself, which refuses what it does not do.
+    pub(crate) fn is_aws(&self) -> bool {
+        std::ptr::eq(self, &raw const AWS)
+    }
+
     /// Returns whether nobody has told about this store.
     pub fn is_unknown(&self) -> bool {
         self.source.is_empty()

@@ -1,6 +1,6 @@
 //! The requests of S3 that read objects.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, sync::OnceLock};
 
 use aws_sdk_s3::{
     Client,
@@ -14,6 +14,7 @@ use aws_sdk_s3::{
 };
 
 use super::{
+    asked::OtherAnswer,
     body::Watch,
     buffers::Buffer,
     checksum::Checksum,
@@ -23,6 +24,7 @@ use super::{
     link::{Call, Link},
     pages::Pages,
     preserved::Preserved,
+    protection::{Given, encryption_given, is_on, lock_of},
     requests::{ID_KEY, Upload},
     text::{StoreText, as_sent},
     uri::S3Uri,
@@ -50,6 +52,8 @@ pub struct ObjectHead {
     pub archive: ArchiveState,
     /// What its metadata keeps of a file.
     pub(crate) preserved: Preserved,
+    /// What it was stored with, as far as the store tells.
+    pub(crate) given: Given,
 }
 
 /// Reads an `ETag`; one with control characters, which none has (RFC 9110, 8.8.3), is escaped.
@@ -93,6 +97,7 @@ macro_rules! head_of {
             // What is read here can be read.
             archive: ArchiveState::default(),
             preserved: output.metadata().map(Preserved::read).unwrap_or_default(),
+            given: encryption_given!(output),
         }
     }};
 }
@@ -129,11 +134,25 @@ impl Link<'_> {
             Ok((output, _)) => {
                 let size = size_of_object(&output).unwrap_or_default();
                 let archive = ArchiveState::of(&output);
-                Ok(Some(ObjectHead { archive, ..head_of!(output, size) }))
+                let head = head_of!(output, size);
+                let given = Given {
+                    lock: lock_of(&output),
+                    legal_hold: is_on(output.object_lock_legal_hold_status()),
+                    storage_class: output.storage_class().cloned(),
+                    n_tags: output.tag_count().and_then(|n| usize::try_from(n).ok()),
+                    ..head.given
+                };
+                Ok(Some(self.believed(ObjectHead { archive, given, ..head })))
             }
             Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Leaves out what the store only repeats.
+    fn believed(&self, head: ObjectHead) -> ObjectHead {
+        let checksum = head.checksum.filter(|_| self.store.checksums_prove());
+        ObjectHead { checksum, ..head }
     }
 
     async fn peek(&self, uri: &S3Uri) -> Result<(), CallFailure> {
@@ -166,7 +185,11 @@ impl Link<'_> {
                     .send()
             };
             let (page, _) = self.call(self.short("ListParts"), send).await?;
-            parts.extend(page.parts().iter().filter_map(listed));
+            let proves = self.store.checksums_prove();
+            let believed = |(number, part): (u32, ListedPart)| {
+                (number, ListedPart { checksum: part.checksum.filter(|_| proves), ..part })
+            };
+            parts.extend(page.parts().iter().filter_map(listed).map(believed));
             let next = page.next_part_number_marker().map(str::to_owned);
             if page.is_truncated() != Some(true) || next.is_none() || next == marker {
                 return Ok(parts);
@@ -188,6 +211,23 @@ impl Link<'_> {
         Ok(buffer)
     }
 
+    /// Fetches `size` bytes from `offset` of the object whose ranges came before.
+    pub(crate) async fn get_part(
+        &self,
+        uri: &S3Uri,
+        same: &SameObject,
+        (offset, size): (u64, u64),
+    ) -> Result<Buffer, CallFailure> {
+        let range = format!("bytes={offset}-{}", offset + size - 1);
+        let etag = same.0.get().map(String::as_str);
+        let (answer, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
+        if same.is(unquoted(answer.e_tag())) {
+            Ok(buffer)
+        } else {
+            Err(replaced(CallFailure::local("GetObject", Trouble::Conflict, "")))
+        }
+    }
+
     /// Fetches the whole of exactly the object with that `ETag`, and what the store tells of it.
     pub(crate) async fn get_whole(
         &self,
@@ -196,7 +236,7 @@ impl Link<'_> {
         size: u64,
     ) -> Result<(ObjectHead, Buffer), CallFailure> {
         let (answer, buffer) = self.get_bytes((uri, etag), None, size).await?;
-        Ok((head_of!(answer, size), buffer))
+        Ok((self.believed(head_of!(answer, size)), buffer))
     }
 
     async fn get_bytes(
@@ -245,14 +285,28 @@ impl Link<'_> {
         let call = Call { answer: stall, body: Some((&watch, size)), ..self.short("GetObject") };
         match self.call(call, send).await {
             Ok((answer, _)) => Ok((answer, buffer.into_inner())),
-            Err(mut failure) if failure.trouble == Trouble::Exists => {
-                failure.trouble = Trouble::Conflict;
-                failure.message = "the object was replaced while it was fetched".into();
-                Err(failure)
-            }
+            Err(failure) if failure.trouble == Trouble::Exists => Err(replaced(failure)),
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Holds the ranges of an object together: where nothing told its `ETag` before, the first one does.
+pub(crate) struct SameObject(OnceLock<String>);
+
+impl SameObject {
+    pub(crate) fn new(head: &ObjectHead) -> Self {
+        Self(head.etag.clone().map_or_else(OnceLock::new, OnceLock::from))
+    }
+
+    fn is(&self, etag: Option<String>) -> bool {
+        etag.is_none_or(|etag| *self.0.get_or_init(|| etag.clone()) == etag)
+    }
+}
+
+fn replaced(failure: CallFailure) -> CallFailure {
+    let message = OtherAnswer::Replaced.to_string().into();
+    CallFailure { trouble: Trouble::Conflict, message, ..failure }
 }
 
 /// Returns whether an `ETag` is no MD5: with another key than the store's own, and in a directory bucket

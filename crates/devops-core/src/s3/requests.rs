@@ -17,6 +17,7 @@ use super::{
     multipart::id_of_unread,
     payload::{Payload, Protection, signed},
     proof::{Sent, StoredPart},
+    protection::{Given, encryption_given},
     reads::{checksum_of, unquoted},
     text::StoreText,
     uri::S3Uri,
@@ -31,15 +32,18 @@ pub(crate) struct Answer {
     pub(crate) etag: Option<String>,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) version_id: Option<StoreText>,
+    /// What it says of encryption.
+    pub(crate) given: Given,
 }
 
 /// Reads the answer to a write.
 macro_rules! answer_of {
-    ($output:expr, $version:expr, $kind:expr) => {
+    ($output:expr, $version:expr, $kind:expr, $given:expr) => {
         Answer {
             etag: unquoted($output.e_tag()),
             checksum: checksum_of!($output, $kind),
             version_id: $version.map(StoreText::from),
+            given: $given,
         }
     };
 }
@@ -100,7 +104,8 @@ impl Link<'_> {
         let _lane = self.store.lanes().enter().await;
         let (output, attempts) =
             self.call(self.with_body("PutObject", &watch, payload), send).await?;
-        let answer = answer_of!(output, output.version_id(), output.checksum_type());
+        let given = encryption_given!(output);
+        let answer = answer_of!(output, output.version_id(), output.checksum_type(), given);
         Ok((payload.stored(1, (answer.clone(), attempts), self.stop).await, answer))
     }
 
@@ -124,7 +129,7 @@ impl Link<'_> {
         uri: &S3Uri,
         protection: Protection,
         (attributes, id): (&Attributes, &str),
-    ) -> Result<Upload, CallFailure> {
+    ) -> Result<(Upload, Given), CallFailure> {
         let algorithm = match protection {
             Protection::Checksum(algorithm) => Some(algorithm),
             Protection::Md5 | Protection::Nothing => None,
@@ -145,7 +150,10 @@ impl Link<'_> {
         }
         let (output, _) = begun?;
         match output.upload_id() {
-            Some(id) => Ok(Upload { uri: uri.clone(), id: id.into() }),
+            Some(id) => {
+                let upload = Upload { uri: uri.clone(), id: id.into() };
+                Ok((upload, encryption_given!(output)))
+            }
             None => {
                 Err(CallFailure::local("CreateMultipartUpload", Trouble::Rejected, "no upload id"))
             }
@@ -179,7 +187,7 @@ impl Link<'_> {
         let _lane = self.store.lanes().enter().await;
         let call = Call { stop, ..self.with_body("UploadPart", &watch, payload) };
         let (output, attempts) = self.call(call, send).await?;
-        let answer = answer_of!(output, None::<&str>, None);
+        let answer = answer_of!(output, None::<&str>, None, encryption_given!(output));
         Ok((payload.stored(number, (answer.clone(), attempts), self.stop).await, answer))
     }
 
@@ -222,7 +230,12 @@ impl Link<'_> {
             ..self.short("CompleteMultipartUpload")
         };
         let (output, _) = self.call(call, ask).await?;
-        Ok(answer_of!(output, output.version_id(), output.checksum_type()))
+        let given = Given {
+            encryption: output.server_side_encryption().cloned(),
+            kms_key_id: output.ssekms_key_id().map(str::to_owned),
+            ..Given::default()
+        };
+        Ok(answer_of!(output, output.version_id(), output.checksum_type(), given))
     }
 }
 

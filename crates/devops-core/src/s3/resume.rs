@@ -16,7 +16,7 @@ use super::{
     proof::{Sent, Verdict},
     put::PutOptions,
     requests::Upload,
-    settle::Settled,
+    settle::{Settled, protected_by_head},
     source::{Likeness, OpenFile},
     sources::Source,
     spool::release,
@@ -309,7 +309,8 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::Clock
             | Trouble::Denied
             | Trouble::Interrupted(_) => true,
-            Trouble::NoBucket
+            Trouble::OtherAnswer
+            | Trouble::NoBucket
             | Trouble::NoObject
             | Trouble::NoUpload
             | Trouble::Exists
@@ -376,8 +377,11 @@ impl Task<'_> {
             None => same_content(self.link, (self.uri, &head), file).await?,
         };
         let Some(proof) = proof else { return Ok(None) };
-        let version_id = head.version_id.clone();
-        let settled = Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
-        Ok(Some((Sent::there_already(head), settled)))
+        let (outcome, version_id) = (Outcome::Unchanged, head.version_id.clone());
+        let settled = Settled { outcome, proof: Some(proof), version_id, lacks: Vec::new() };
+        let sent = Sent::there_already(head.clone());
+        let write = self.write(&sent, None);
+        let settled = protected_by_head(&self.link, self.uri, write, (settled, &head)).await?;
+        Ok(Some((sent, settled)))
     }
 }

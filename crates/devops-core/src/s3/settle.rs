@@ -2,10 +2,12 @@
 
 use super::{
     S3Error,
+    delete::DeleteTarget,
     event::Outcome,
     failure::{CallFailure, Trouble},
     link::Link,
     proof::{Proof, Sent, Verdict},
+    protection::{Feature, Lack, Left, Wanted},
     reads::ObjectHead,
     requests::Answer,
     text::StoreText,
@@ -18,48 +20,123 @@ pub(crate) struct Settled {
     pub(crate) outcome: Outcome,
     pub(crate) proof: Option<Proof>,
     pub(crate) version_id: Option<StoreText>,
+    /// What was asked for, and is not there or cannot be confirmed.
+    pub(crate) lacks: Vec<Lack>,
 }
 
-/// Judges the answer to a successful write; asks again where it does not prove the whole.
+/// Judges the answer to a successful write; asks again where it does not prove the whole, or does not confirm all
+/// that was asked for.
 pub(crate) async fn confirm(
     link: &Link<'_>,
     uri: &S3Uri,
-    Write { id, sent, .. }: Write<'_>,
+    write: Write<'_>,
     answer: &Answer,
 ) -> Result<Settled, S3Error> {
-    let version_id = answer.version_id.clone();
-    let stored = |proof| Settled { outcome: Outcome::Stored, proof, version_id };
     let etag = answer.etag.as_deref().filter(|_| link.store.etag_may_prove());
-    let known = match sent.judge_answer(answer.checksum.as_ref(), etag) {
+    let etag = etag.filter(|_| !write.wanted.hides_md5(&answer.given));
+    let checksum = answer.checksum.as_ref().filter(|_| link.store.checksums_prove());
+    let known = match write.sent.judge_answer(checksum, etag) {
         Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
-        Verdict::Proven(Proof::Full) => return Ok(stored(Some(Proof::Full))),
         Verdict::Proven(proof) => Some(proof),
         Verdict::Nothing => None,
     };
-    let head = match link.head(uri).await {
-        Ok(head) => head,
+    let untold = write.wanted.lacking(&answer.given);
+    let version_id = answer.version_id.clone();
+    let settled = Settled { outcome: Outcome::Stored, proof: known, version_id, lacks: Vec::new() };
+    if known == Some(Proof::Full) && untold.is_empty() {
+        return Ok(settled);
+    }
+    let unconfirmed = || untold.iter().copied().map(Lack::untold).collect();
+    let settled = match link.head(uri).await {
+        Ok(Some(head)) if is_of_another(&head, write.id, answer) => {
+            Settled { lacks: unconfirmed(), ..by_head(link, uri, (write, settled), &head, true)? }
+        }
+        Ok(Some(head)) => {
+            let mut lacking = write.wanted.lacking(&head.given);
+            lacking.retain(|feature| untold.contains(feature));
+            let target = DeleteTarget { uri: uri.clone(), version_id: answer.version_id.clone() };
+            let lacks = link.certain(&target, &write.wanted, lacking).await;
+            Settled { lacks, ..by_head(link, uri, (write, settled), &head, false)? }
+        }
+        // Removed since, or a store that does not yet know what it took: nobody can say that it is there.
+        Ok(None) => {
+            let message = "the store does not have what it has just taken";
+            let failure = CallFailure::local("HeadObject", Trouble::NoObject, message);
+            return Err(uncertain(uri, None, failure));
+        }
         // Who may write need not be allowed to read.
-        Err(failure) if failure.trouble == Trouble::Denied => return Ok(stored(known)),
+        Err(failure) if failure.trouble == Trouble::Denied => {
+            Settled { lacks: unconfirmed(), ..settled }
+        }
         // The answer to the write itself has proven something; a signal ends the rest all the same.
         Err(failure) => match (known, &failure.trouble) {
             (None, _) | (_, Trouble::Interrupted(_)) => return Err(uncertain(uri, None, failure)),
-            (Some(_), _) => return Ok(stored(known)),
+            (Some(_), _) => Settled { lacks: unconfirmed(), ..settled },
         },
     };
-    let Some(head) = head else {
-        // Removed since, or a store that does not yet know what it took: nobody can say that it is there.
-        let message = "the store does not have what it has just taken";
-        let failure = CallFailure::local("HeadObject", Trouble::NoObject, message);
-        return Err(uncertain(uri, None, failure));
+    protected(link, uri, (write, answer.etag.as_deref()), settled).await
+}
+
+/// Adds to a proof what HEAD says; of another writer's object it says nothing.
+fn by_head(
+    link: &Link<'_>,
+    uri: &S3Uri,
+    (write, settled): (Write<'_>, Settled),
+    head: &ObjectHead,
+    is_replaced: bool,
+) -> Result<Settled, S3Error> {
+    let known = settled.proof;
+    let proof = match write.sent.judge_head(&trusted(link, head.clone())) {
+        Verdict::Different { .. } if is_replaced => known,
+        Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
+        Verdict::Proven(proof) => known.max(Some(proof)),
+        Verdict::Nothing => known,
     };
-    let is_replaced = is_of_another(&head, id, answer);
-    match sent.judge_head(&trusted(link, head)) {
-        // Another writer was there right after; that says nothing of what was written here.
-        Verdict::Different { .. } if is_replaced => Ok(stored(known)),
-        Verdict::Different { expected, found } => Err(mismatch(uri, expected, found)),
-        Verdict::Proven(proof) => Ok(stored(known.max(Some(proof)))),
-        Verdict::Nothing => Ok(stored(known)),
+    Ok(Settled { proof, ..settled })
+}
+
+/// Fails when an object is surely not protected as asked; what this run has put there in clear is removed.
+async fn protected(
+    link: &Link<'_>,
+    uri: &S3Uri,
+    (write, etag): (Write<'_>, Option<&str>),
+    settled: Settled,
+) -> Result<Settled, S3Error> {
+    let certain = settled.lacks.iter().filter(|lack| lack.is_certain);
+    let features: Vec<_> =
+        certain.map(|lack| lack.feature).filter(|feature| feature.is_protection()).collect();
+    if features.is_empty() {
+        return Ok(settled);
     }
+    let is_in_clear = features.iter().any(|feature| feature.is_encryption());
+    let left = match settled.outcome {
+        Outcome::Unchanged => Left::Before,
+        Outcome::Stored if is_in_clear && write.is_new => {
+            let target = DeleteTarget { uri: uri.clone(), version_id: settled.version_id };
+            link.withdraw(&target, (write.id, etag)).await
+        }
+        // To remove it would not bring back what it has replaced.
+        Outcome::Stored => Left::There,
+    };
+    Err(S3Error::Unprotected { uri: uri.clone(), features, left })
+}
+
+/// Fails when what HEAD tells of an object is not protected as asked.
+pub(crate) async fn protected_by_head(
+    link: &Link<'_>,
+    uri: &S3Uri,
+    write: Write<'_>,
+    (settled, head): (Settled, &ObjectHead),
+) -> Result<Settled, S3Error> {
+    let target = DeleteTarget { uri: uri.clone(), version_id: settled.version_id.clone() };
+    let mut lacking = write.wanted.lacking(&head.given);
+    if settled.outcome == Outcome::Unchanged {
+        // It keeps what it was stored with, a lock of another time included.
+        let has_lock = head.given.lock.is_some();
+        lacking.retain(|it| it.is_protection() && !(*it == Feature::Lock && has_lock));
+    }
+    let lacks = link.certain(&target, &write.wanted, lacking).await;
+    protected(link, uri, (write, head.etag.as_deref()), Settled { lacks, ..settled }).await
 }
 
 /// Finds out what became of a write that failed in a way that leaves it open.
@@ -86,7 +163,9 @@ pub(crate) async fn resolve(
     match write.sent.judge_head(&head) {
         Verdict::Proven(proof) if ours || proof == Proof::Full => {
             let outcome = if ours { Outcome::Stored } else { Outcome::Unchanged };
-            Ok(Settled { outcome, proof: Some(proof), version_id: head.version_id })
+            let (proof, version_id) = (Some(proof), head.version_id.clone());
+            let settled = Settled { outcome, proof, version_id, lacks: Vec::new() };
+            protected_by_head(link, uri, write, (settled, &head)).await
         }
         Verdict::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
         Verdict::Different { .. } if failure.trouble == Trouble::Exists => {
@@ -98,16 +177,21 @@ pub(crate) async fn resolve(
 }
 
 /// Returns what a write has left, if that is surely its own.
-pub(crate) async fn find_ours(link: &Link<'_>, uri: &S3Uri, write: Write<'_>) -> Option<Settled> {
-    let head = link.head(uri).await.ok()??;
+pub(crate) async fn find_ours(
+    link: &Link<'_>,
+    uri: &S3Uri,
+    write: Write<'_>,
+) -> Result<Option<Settled>, S3Error> {
+    let Some(head) = link.head(uri).await.ok().flatten() else { return Ok(None) };
     let head = trusted(link, head);
     match write.sent.judge_head(&head) {
-        Verdict::Proven(proof) if head.id.as_deref() == Some(write.id) => Some(Settled {
-            outcome: Outcome::Stored,
-            proof: Some(proof),
-            version_id: head.version_id,
-        }),
-        _ => None,
+        Verdict::Proven(proof) if head.id.as_deref() == Some(write.id) => {
+            let (outcome, proof) = (Outcome::Stored, Some(proof));
+            let version_id = head.version_id.clone();
+            let settled = Settled { outcome, proof, version_id, lacks: Vec::new() };
+            protected_by_head(link, uri, write, (settled, &head)).await.map(Some)
+        }
+        _ => Ok(None),
     }
 }
 
@@ -123,7 +207,7 @@ fn is_of_another(head: &ObjectHead, id: &str, answer: &Answer) -> bool {
 
 /// Leaves out what the store only pretends to prove.
 fn trusted(link: &Link<'_>, mut head: ObjectHead) -> ObjectHead {
-    head.etag = head.etag.filter(|_| link.store.etag_may_prove());
+    head.etag = head.etag.filter(|_| link.store.etag_may_prove() && !head.etag_is_opaque);
     head
 }
 
@@ -143,6 +227,9 @@ pub(crate) struct Write<'a> {
     pub(crate) id: &'a str,
     pub(crate) sent: &'a Sent,
     pub(crate) upload_id: Option<&'a StoreText>,
+    pub(crate) wanted: Wanted<'a>,
+    /// Whether nothing had the key before.
+    pub(crate) is_new: bool,
 }
 
 fn mismatch(uri: &S3Uri, expected: String, found: String) -> S3Error {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        OnceLock,
+        PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
@@ -20,6 +20,7 @@ use super::{
     pace::Pace,
     plan::{Limits, PartPlan, PartSize, PlanError, USUAL_CONCURRENCY, room_for_parts},
     proof::StoredPart,
+    protection::Wanted,
     quirks::{Quirks, Support},
     retry::Patience,
 };
@@ -65,7 +66,11 @@ pub struct Store {
     confirms_nothing: AtomicBool,
     by_host: &'static Quirks,
     observer: Observer,
-    known: OnceLock<Known>,
+    known: RwLock<Known>,
+    /// Whether this run has found out more than was known before.
+    has_learned: AtomicBool,
+    /// Held while one object finds out for all others what the store does.
+    proving: Mutex<()>,
 }
 
 impl Store {
@@ -93,7 +98,9 @@ impl Store {
             confirms_nothing: AtomicBool::new(false),
             by_host,
             observer,
-            known: OnceLock::new(),
+            known: RwLock::default(),
+            has_learned: AtomicBool::new(false),
+            proving: Mutex::default(),
         }
     }
 
@@ -119,19 +126,48 @@ impl Store {
 
     /// Takes what was found out about the store before, so that nothing has to be refused to show it.
     pub fn know(&self, known: Known) {
-        if known.checksums == Some(false) {
-            self.give_up_checksums();
+        if known.checksums == Some(false) || known.compares_checksums == Some(false) {
+            self.without_checksums.store(true, Ordering::SeqCst);
         }
         // Where the header is not looked at it protects nothing either: a look has to come before each write.
         if matches!(known.conditions, Some(Conditions::Refused | Conditions::Ignored)) {
-            self.give_up_conditions();
+            self.without_conditions.store(true, Ordering::SeqCst);
         }
-        self.known.get_or_init(|| known);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    /// Returns what was found out before.
+    /// Returns what was found out.
     pub fn known(&self) -> Known {
-        self.known.get().copied().unwrap_or_default()
+        *self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what is known, if this run has found out something of it.
+    pub fn learned(&self) -> Option<Known> {
+        self.has_learned.load(Ordering::Relaxed).then(|| self.known())
+    }
+
+    fn learn(&self, learn: impl FnOnce(&mut Known)) {
+        learn(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
+        self.has_learned.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until no other object finds out what this one has to know.
+    pub(crate) async fn turn_to_prove(&self) -> MutexGuard<'_, ()> {
+        self.proving.lock().await
+    }
+
+    /// Returns whether the store is known to encrypt as asked: it was seen to, or would refuse to take the object.
+    pub(crate) fn encrypts(&self, wanted: &Wanted<'_>) -> bool {
+        self.by_host.is_aws() || self.known().encrypts.covers(wanted)
+    }
+
+    pub(crate) fn note_encryption(&self, wanted: &Wanted<'_>) {
+        self.learn(|known| known.encrypts.note(wanted));
+    }
+
+    /// Returns whether checksums that the store tells say something of the bytes.
+    pub(crate) fn checksums_prove(&self) -> bool {
+        self.known().compares_checksums != Some(false)
     }
 
     /// Returns how the store differs from S3, as far as its host or its answers tell.
@@ -222,7 +258,11 @@ impl Store {
 
     /// Remembers that the store does not know checksum headers; returns whether that is news.
     pub(crate) fn give_up_checksums(&self) -> bool {
-        !self.without_checksums.swap(true, Ordering::SeqCst)
+        let is_news = !self.without_checksums.swap(true, Ordering::SeqCst);
+        if is_news {
+            self.learn(|known| known.checksums = Some(false));
+        }
+        is_news
     }
 
     pub(crate) fn knows_checksums(&self) -> bool {
@@ -243,7 +283,11 @@ impl Store {
 
     /// Remembers that the store does not know conditional writes; returns whether that is news.
     pub(crate) fn give_up_conditions(&self) -> bool {
-        !self.without_conditions.swap(true, Ordering::SeqCst)
+        let is_news = !self.without_conditions.swap(true, Ordering::SeqCst);
+        if is_news {
+            self.learn(|known| known.conditions = Some(Conditions::Refused));
+        }
+        is_news
     }
 
     pub(crate) fn knows_conditions(&self) -> bool {

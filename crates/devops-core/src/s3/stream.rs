@@ -24,6 +24,7 @@ use super::{
     link::Link,
     plan::{PartPlan, StreamPlan},
     proof::Sent,
+    protection::Given,
     put::{PutOptions, Replace, summarize},
     requests::Upload,
     settle::Settled,
@@ -76,7 +77,7 @@ impl Stream {
     }
 }
 
-/// Fails when a key is taken, unless its object is to be replaced.
+/// Fails when a key is taken, unless its object is to be replaced, and where the store does not protect as asked.
 ///
 /// A stream cannot be read twice to see whether it is the same, so this comes before it is read.
 pub fn refuse_taken<'a>(
@@ -85,11 +86,10 @@ pub fn refuse_taken<'a>(
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        if options.replace == Replace::Overwrite {
-            Ok(())
-        } else {
-            refuse_if_there(link, uri, None).await
+        if options.replace != Replace::Overwrite {
+            refuse_if_there(link, uri, None).await?;
         }
+        Task::new(link, uri, options).prove_protection(&Given::default()).await
     })
 }
 
@@ -156,6 +156,7 @@ async fn put_whole(
 ) -> Result<(Sent, Settled), S3Error> {
     let mut adjustments = Adjustments::default();
     let mut task = Task::new(link, uri, options);
+    task.prove_protection(&Given::default()).await?;
     loop {
         let payload = task.hash(bytes.clone()).await;
         match task.put_payload(payload).await {

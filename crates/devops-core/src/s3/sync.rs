@@ -184,8 +184,12 @@ async fn same(
     etag: Option<&str>,
     required: Proof,
 ) -> Result<Option<(Sent, Settled)>, S3Error> {
-    let settled =
-        |proof, version_id| Settled { outcome: Outcome::Unchanged, proof: Some(proof), version_id };
+    let settled = |proof, version_id| Settled {
+        outcome: Outcome::Unchanged,
+        proof: Some(proof),
+        version_id,
+        lacks: Vec::new(),
+    };
     let md5 = etag.filter(|etag| is_md5(etag) && required <= Proof::Etag);
     if let Some(md5) = md5
         && has_md5(link, file, md5).await?

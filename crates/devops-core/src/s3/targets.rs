@@ -36,7 +36,7 @@ pub struct Targets {
 pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) -> Targets {
     let mut targets = Targets { n_listed: listed.len(), ..Targets::default() };
     for object in listed {
-        let relative = object.uri.key.strip_prefix(&prefix.key).unwrap_or(&object.uri.key);
+        let Some(relative) = object.uri.key.strip_prefix(&prefix.key) else { continue };
         // Patterns are for names, and the slash at the end is part of none.
         let path = Path::new(relative.trim_end_matches('/'));
         // The object that stands for the folder itself has nothing to say.
@@ -118,6 +118,13 @@ mod tests {
 
         assert_eq!(files, ["a", "b c/ü", "..d"]);
         assert_eq!(skipped, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_below_the_prefix_is_no_target() {
+        let (files, skipped) = plan(&["p/a", "q/private", "other", "x/p/a"], &Filter::default());
+
+        assert_eq!((files, skipped), (vec!["a".to_owned()], vec![]));
     }
 
     #[test]

@@ -16,12 +16,14 @@ use super::{
     payload::{Hashing, Payload, Protection},
     plan::PartPlan,
     proof::Sent,
+    protection::Given,
     put::{PutOptions, Replace},
     requests::Upload,
     resume::{Resumption, TakenUp},
     retry::random,
     settle::{Settled, Write, confirm, resolve},
     source::OpenFile,
+    text::StoreText,
     uri::S3Uri,
 };
 
@@ -36,6 +38,8 @@ pub(crate) struct Task<'a> {
     pub(crate) protection: Protection,
     /// What the write itself demands of the key.
     pub(crate) condition: Condition,
+    /// What was found there, whether the store knows such demands or not.
+    pub(crate) found: Condition,
 }
 
 /// Returns a mark that no other upload has.
@@ -57,6 +61,7 @@ impl<'a> Task<'a> {
             id: new_mark(),
             protection,
             condition: Condition::None,
+            found: Condition::None,
         };
         match options.replace {
             Replace::Overwrite => task,
@@ -67,7 +72,8 @@ impl<'a> Task<'a> {
     /// Lets the write itself demand something of the key, if the store knows such writes.
     pub(crate) fn demanding(self, condition: Condition) -> Self {
         let is_known = self.link.store.knows_conditions();
-        Self { condition: if is_known { condition } else { Condition::None }, ..self }
+        let found = condition.clone();
+        Self { condition: if is_known { condition } else { Condition::None }, found, ..self }
     }
 
     /// Takes over how an earlier run began, if one did.
@@ -97,11 +103,24 @@ impl<'a> Task<'a> {
         (self.attributes, &self.id)
     }
 
+    /// Returns what is known of a write, to find out what became of it.
+    pub(crate) fn write<'w>(
+        &'w self,
+        sent: &'w Sent,
+        upload_id: Option<&'w StoreText>,
+    ) -> Write<'w> {
+        let wanted = self.link.wanted(self.attributes);
+        Write { id: &self.id, sent, upload_id, wanted, is_new: self.found == Condition::Free }
+    }
+
     pub(crate) async fn put_single(
         &self,
         file: &OpenFile,
         plan: PartPlan,
     ) -> Result<(Sent, Settled), S3Error> {
+        if self.found != Condition::Free {
+            self.prove_protection(&Given::default()).await?;
+        }
         let part = plan.parts().next().expect("a plan has a part");
         let payload = self.read(file, part).await?;
         file.check_unchanged()?;
@@ -119,7 +138,7 @@ impl<'a> Task<'a> {
             Ok((part, answer)) => {
                 self.link.store.note_confirmed(&part);
                 let sent = Sent::single(part);
-                let write = Write { id: &self.id, sent: &sent, upload_id: None };
+                let write = self.write(&sent, None);
                 let settled = confirm(&self.link, self.uri, write, &answer).await?;
                 Ok((sent, settled))
             }
@@ -129,7 +148,7 @@ impl<'a> Task<'a> {
             }
             Err(failure) if failure.trouble == Trouble::Exists || failure.may_have_happened() => {
                 let sent = Sent::unanswered(&payload);
-                let write = Write { id: &self.id, sent: &sent, upload_id: None };
+                let write = self.write(&sent, None);
                 let settled = resolve(&self.link, self.uri, write, failure).await?;
                 Ok((sent, settled))
             }

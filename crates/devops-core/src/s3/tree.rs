@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, future::join_all, stream};
 
-use super::{S3Error, event::ObjectSummary, failure::Trouble, link::Link, sources::Source};
+use super::{
+    S3Error, event::ObjectSummary, failure::Trouble, link::Link, protection::Left, sources::Source,
+};
 use crate::{
     kind::{HasKind, Kind},
     limits::Limit,
@@ -79,6 +81,8 @@ fn is_shared(error: &S3Error) -> bool {
             failure.kind(),
             Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary
         ),
+        // What the store does not do for one, it does for none.
+        S3Error::Unprotected { left, .. } => *left != Left::Before,
         S3Error::LeftBehind { source, .. } | S3Error::Kept { source, .. } => is_shared(source),
         _ => false,
     }

@@ -6,8 +6,8 @@ use aws_sdk_s3::{
     error::SdkError,
     operation::head_object::{HeadObjectError, HeadObjectOutput},
     types::{
-        BucketVersioningStatus, DeleteMarkerEntry, EncodingType, ObjectLockLegalHoldStatus,
-        ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion,
+        BucketVersioningStatus, DeleteMarkerEntry, EncodingType, ObjectLockRetention,
+        ObjectLockRetentionMode, ObjectVersion,
     },
 };
 use futures_util::future::LocalBoxFuture;
@@ -19,7 +19,8 @@ use super::{
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     list::{size_of, time_of},
-    pages::{Pages, are_encoded, decoded},
+    pages::{Pages, are_encoded, decoded, is_below},
+    protection::{is_on, lock_of},
     reads::{is_of_object, none_of_s3, size_of_object, unquoted},
     text::{StoreText, as_sent},
     uri::S3Uri,
@@ -106,6 +107,13 @@ pub fn list_versions<'a>(
             }
             let deleted = page.delete_markers().iter();
             versions.extend(deleted.map(|marker| of_marker(prefix, marker, encoded)));
+            let mut below = Vec::new();
+            for listed in versions.drain(start..) {
+                if is_below(prefix, &listed.target.uri.key, page.prefix())? {
+                    below.push(listed);
+                }
+            }
+            versions.append(&mut below);
             // Versions and markers come in two lists; the latest of a key must stand first.
             versions[start..].sort_by(newest_first);
             if page.is_truncated() != Some(true) {
@@ -230,20 +238,14 @@ impl Link<'_> {
 }
 
 fn standing_of(output: &HeadObjectOutput) -> Standing {
-    let mode = output.object_lock_mode().and_then(|mode| match mode {
-        ObjectLockMode::Governance => Some(LockMode::Governance),
-        ObjectLockMode::Compliance => Some(LockMode::Compliance),
-        _ => None,
-    });
-    let hold = output.object_lock_legal_hold_status();
     Standing {
         size: size_of_object(output).unwrap_or_default(),
         etag: unquoted(output.e_tag()),
         modified: output.last_modified().and_then(time_of),
         version_id: output.version_id().map(StoreText::from),
         hold: Hold {
-            lock: mode.zip(output.object_lock_retain_until_date().and_then(time_of)),
-            is_legal: hold == Some(&ObjectLockLegalHoldStatus::On),
+            lock: lock_of(output),
+            is_legal: is_on(output.object_lock_legal_hold_status()),
         },
     }
 }

@@ -19,6 +19,8 @@ mod interrupted;
 #[cfg(all(feature = "archive", feature = "offsite"))]
 mod nights;
 mod planted;
+mod polite;
+mod protection;
 #[cfg(all(feature = "archive", feature = "offsite"))]
 mod prune;
 mod put;

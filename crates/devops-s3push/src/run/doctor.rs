@@ -92,6 +92,7 @@ fn known(known: Known) -> serde_json::Value {
         "conditions": known.conditions.map(|conditions| format!("{conditions:?}").to_lowercase()),
         "copies": known.copies,
         "etag_is_md5": known.etag_is_md5,
+        "compares_checksums": known.compares_checksums,
     })
 }
 

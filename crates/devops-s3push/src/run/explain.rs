@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use devops_cli::{Failure, quote};
 use devops_core::s3::{
-    CallFailure, ConnectError, CredentialError, JournalError, Link, S3Error, S3Uri, SourceError,
-    Trouble, list,
+    CallFailure, ConnectError, CredentialError, JournalError, Left, Link, S3Error, S3Uri,
+    SourceError, Trouble, list,
 };
 
 /// The hints that were given already: what many files share need not be said of each.
@@ -106,6 +106,7 @@ fn hint(error: &S3Error) -> Option<String> {
             Some("`put` or `sync` of it aborts that upload and begins anew".to_owned())
         }
         S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
+        S3Error::Unprotected { uri, left, .. } => Some(hint_unprotected(uri, left)),
         S3Error::ProofTooWeak { .. } => Some(
             "it is stored, and only the proof is missing: choose another --checksum, or a lower --require-proof"
                 .to_owned(),
@@ -182,6 +183,18 @@ fn hint_for_credentials(error: &CredentialError) -> String {
     text.to_owned()
 }
 
+fn hint_unprotected(uri: &S3Uri, left: &Left) -> String {
+    match left {
+        Left::Unsent | Left::Removed => {
+            "use a store and a bucket that have it, or do without".to_owned()
+        }
+        Left::There | Left::Stuck(_) => format!(
+            "others may read or delete it: remove it with `devops-s3push rm {uri}`, or do without"
+        ),
+        Left::Before => "pass --overwrite to store it anew".to_owned(),
+    }
+}
+
 fn hint_for(failure: &CallFailure) -> Option<String> {
     let text = match &failure.trouble {
         Trouble::Unreachable if failure.proxy.is_some() => {
@@ -214,7 +227,9 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),
         Trouble::OtherRegion(None) => "pass the bucket's --region",
         Trouble::Throttled | Trouble::Server | Trouble::Broken => "try again later",
-        Trouble::Unreadable => "does something else than a store answer at that address?",
+        Trouble::Unreadable | Trouble::OtherAnswer => {
+            "does something else than a store answer at that address?"
+        }
         Trouble::Archived => {
             "it is archived (GLACIER or DEEP_ARCHIVE): let `devops-s3push thaw` bring it back first"
         }

@@ -25,6 +25,7 @@ use super::{
     connection::Connected,
     explain::{Hints, explain, explain_missing, explain_object, is_archived},
     get_to_stream::{OutputStream, STDOUT, check_stream, get_to_stream, shown},
+    knowledge::recall,
     past,
     receipt::no_folder,
     reporter::{Reporter, fetched_json, insert, proof_of},
@@ -46,6 +47,7 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
         check_stream(&args, session)?;
     }
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    recall(&connected.store, &args.source.bucket, session);
     if let Some(at) = at.filter(|_| !args.source.is_prefix()) {
         args.source = past::version_at(&connected, &args.source, at).await?;
     }

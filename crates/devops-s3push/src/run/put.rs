@@ -22,7 +22,7 @@ use serde_json::json;
 use super::{
     connection::Connected,
     explain::explain,
-    knowledge::recall_for_put,
+    knowledge::{recall_for_put, remember},
     metrics::Metrics,
     operands::{Subject, operands},
     options::put_options,
@@ -98,7 +98,12 @@ async fn put_to(
         metrics,
         n_unselected,
     };
-    if args.dry_run { run.dry(&found).await } else { run.real(&found).await }
+    if args.dry_run {
+        return run.dry(&found).await;
+    }
+    let outcome = run.real(&found).await;
+    remember(&connected.store, &run.places[0].bucket, session);
+    outcome
 }
 
 /// Fails where there is nothing to put: a source that is not mounted must not look like a success.

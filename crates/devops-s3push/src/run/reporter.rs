@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use devops_cli::{Progress, Session, json::insert_path, quote};
 use devops_core::{
-    s3::{Event, GetSummary, ObjectSummary, Outcome, S3Uri},
+    s3::{Event, GetSummary, Lack, ObjectSummary, Outcome, S3Uri},
     units::{ByteSize, format_duration},
 };
 use serde_json::{Map, Value, json};
@@ -84,6 +84,9 @@ impl<'a> Reporter<'a> {
             Event::Archived(uri) => self.session.status(format!(
                 "{uri} is archived: `devops-s3push thaw {uri}` would bring it back"
             )),
+            Event::ProbeLeft { uri, reason } => {
+                self.session.warn(format!("`{uri}` is left behind, and can be deleted: {reason}"));
+            }
             Event::Object(_) => {}
             upload => self.show_upload(upload),
         }
@@ -173,6 +176,14 @@ impl<'a> Reporter<'a> {
 
     /// Shows an object that is stored.
     pub(crate) fn object(&self, summary: &ObjectSummary) {
+        for Lack { feature, is_certain } in &summary.lacks {
+            let (uri, name) = (&summary.uri, feature.name());
+            self.session.warn(if *is_certain {
+                format!("`{uri}` is stored without the {name} asked for")
+            } else {
+                format!("the store does not say whether `{uri}` has the {name} asked for")
+            });
+        }
         let line = match summary.outcome {
             Outcome::Stored => "Upload Successful!",
             Outcome::Unchanged => "Unchanged:",
@@ -234,6 +245,7 @@ pub(crate) fn object_json(summary: &ObjectSummary) -> Value {
         "bytes_sent": summary.bytes_sent,
         "bytes_copied": summary.bytes_copied,
         "attempts": summary.attempts,
+        "lacks": summary.lacks.iter().map(|lack| lack.feature.name()).collect::<Vec<_>>(),
         "seconds": summary.elapsed.as_secs_f64(),
     })
 }

@@ -113,6 +113,7 @@ impl Run<'_> {
         let resume = resumable(self.session, EarlierRun::Require);
         let options = PutOptions { resume, ..job.options.clone() };
         let put = offsite::put(link, &source(job), &options, &Base::Newest).await;
+        knowledge::remember(&connected.store, &job.uri.bucket, self.session);
         if job.options.spooled {
             release(Some(self.journals), &job.path).await;
         }

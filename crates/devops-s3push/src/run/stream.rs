@@ -15,8 +15,14 @@ use devops_core::{
 };
 
 use super::{
-    connection::Connected, explain::explain, knowledge::recall_for_put, metrics::Metrics,
-    operands::Subject, receipt, reporter::Reporter, totals::Totals,
+    connection::Connected,
+    explain::explain,
+    knowledge::{recall_for_put, remember},
+    metrics::Metrics,
+    operands::Subject,
+    receipt,
+    reporter::Reporter,
+    totals::Totals,
 };
 use crate::cli::PutArgs;
 
@@ -47,7 +53,9 @@ pub(super) async fn put_stream(
     let begun = Instant::now();
     let to = StreamPut { link, options, base, spool, expect_size };
     let mut totals = Totals::default();
-    let result = match offsite::put_stream(&to, origin, &places).await {
+    let put = offsite::put_stream(&to, origin, &places).await;
+    remember(&connected.store, &places[0].bucket, session);
+    let result = match put {
         Ok(stored) => take(stored, &places, &mut totals, (&reporter, session)),
         Err(error) => {
             let failure = match error {

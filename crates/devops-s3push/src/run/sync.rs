@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     connection::Connected,
     explain::explain,
-    knowledge::recall_for_put,
+    knowledge::{recall_for_put, remember},
     options::put_options,
     reporter::{Reporter, insert},
     sync_down::sync_down,
@@ -52,7 +52,12 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
     }
     let begun = Instant::now();
     let run = SyncRun { link, pair, options: &options, session, reporter: &reporter, begun };
-    if args.dry_run { run.dry(&plan, totals).await } else { run.real(&plan, totals).await }
+    if args.dry_run {
+        return run.dry(&plan, totals).await;
+    }
+    let outcome = run.real(&plan, totals).await;
+    remember(&connected.store, &uri.bucket, session);
+    outcome
 }
 
 /// Returns the prefix, the folder, and whether the folder is what changes.

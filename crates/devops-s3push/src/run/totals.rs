@@ -155,6 +155,11 @@ impl Totals {
         if left_out > 0 {
             return Ok(Outcome::Partial(format!("{left_out} of {total} {what} were not stored")));
         }
+        let lacking = self.stored.iter().filter(|summary| !summary.lacks.is_empty()).count();
+        if lacking > 0 {
+            let message = format!("{lacking} of {total} {what} lack something that was asked for");
+            return Ok(Outcome::Partial(message));
+        }
         Ok(Outcome::Done)
     }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     connection::Connected,
     explain::{explain_object, is_archived, what_is_there},
+    knowledge::recall,
     reporter::{Reporter, insert},
     totals::{failed_json, skip_file},
 };
@@ -27,6 +28,7 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         return Err(Failure::new(Kind::NotFound, message));
     }
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
+    recall(&connected.store, &args.object.bucket, session);
     let reporter = Reporter::new(session, "verifying", None);
     let events = |event: Event| {
         // Fetching for a comparison is no upload.

@@ -13,10 +13,7 @@ use s3s::{
     s3_error,
 };
 
-use super::{
-    Fault,
-    http::{Dropped, split},
-};
+use super::{Fault, answers::split, http::Dropped};
 
 /// One way to differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -162,7 +162,7 @@ fn slip_elements(xml: &str, slip: Slip, name: &str) -> String {
     let mut left = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let Some((value, rest)) = piece.split_once(&close) else {
-            left.push_str(&format!("{open}{piece}"));
+            left.extend([open.as_str(), piece]);
             continue;
         };
         let element = |value: &str| format!("{open}{value}{close}");

@@ -18,7 +18,7 @@ use s3s::{
     S3Result,
     checksum::ChecksumHasher,
     crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
-    dto::{Checksum, Tag},
+    dto::{Checksum, ServerSideEncryption, Tag},
     s3_error,
 };
 
@@ -96,7 +96,7 @@ impl StoredObject {
     /// Returns how it is encrypted: the method, the id of its key, and the MD5 of the customer's key.
     pub fn encryption(&self) -> [Option<&str>; 3] {
         let Encryption { method, key_id, key_md5, .. } = &self.attributes.encryption;
-        [method.as_ref().map(|method| method.as_str()), key_id.as_deref(), key_md5.as_deref()]
+        [method.as_ref().map(ServerSideEncryption::as_str), key_id.as_deref(), key_md5.as_deref()]
     }
 
     /// Returns its tags, as the header had them.

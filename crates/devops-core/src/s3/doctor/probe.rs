@@ -88,7 +88,13 @@ impl<'a> Probe<'a> {
         self.get().await?;
         self.attributes().await?;
         let in_parts = self.multipart().await?;
-        Ok(Some(in_parts.map_or(single, |in_parts| single.min(in_parts))))
+        let proof = in_parts.map_or(single, |in_parts| single.min(in_parts));
+        let known = self.known.get();
+        Ok(Some(match (known.compares_checksums, known.etag_is_md5) {
+            (Some(false), Some(true)) => proof.min(Proof::Etag),
+            (Some(false), _) => Proof::Size,
+            _ => proof,
+        }))
     }
 
     pub(super) fn tell(&self, finding: Finding) {
@@ -205,13 +211,24 @@ impl<'a> Probe<'a> {
         }
         let value = base64(&[0; 8]);
         let checksum = Some(Checksum { algorithm: Algorithm::Crc64Nvme, value });
-        let is_taken = self.store(How { checksum, ..How::default() }).await?.is_ok();
-        self.tell(if is_taken {
-            let message = "taken: the store repeats checksums without comparing them";
-            let advice = "`verify --deep` fetches objects, and is the only proof here";
-            Finding::warn("wrong checksum", message, advice)
-        } else {
-            Finding::ok("wrong checksum", "refused, so the store does compare")
+        let stored = self.store(How { checksum, ..How::default() }).await?;
+        let compares = match &stored {
+            Ok(_) => Some(false),
+            Err(failure) => refuses(failure).then_some(true),
+        };
+        self.learn(|known| known.compares_checksums = compares);
+        self.tell(match stored {
+            Ok(_) => {
+                let message = "taken: the store repeats checksums without comparing them";
+                let advice = "puts go with Content-MD5, and checksums count for nothing here";
+                Finding::warn("wrong checksum", message, advice)
+            }
+            Err(_) if compares == Some(true) => {
+                Finding::ok("wrong checksum", "refused, so the store does compare")
+            }
+            Err(failure) => {
+                Finding::warn("wrong checksum", format!("not found out: {failure}"), None)
+            }
         });
         // Later checks look at the object; here it is again as it was.
         self.store(How::with(Algorithm::Crc64Nvme)).await?.ok();
@@ -325,6 +342,11 @@ async fn beginning(mut body: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
         bytes.extend_from_slice(&more?);
     }
     Ok(bytes)
+}
+
+/// Returns whether a failure is about the bytes, and not about the way to the store.
+fn refuses(failure: &CallFailure) -> bool {
+    matches!(failure.trouble, Trouble::Damaged | Trouble::Rejected | Trouble::ChecksumRefused)
 }
 
 /// Returns how a conditional write to a key that is taken was treated.

@@ -369,6 +369,7 @@ mod tests {
             bytes_sent: 0,
             bytes_copied: 0,
             attempts: 1,
+            lacks: Vec::new(),
             elapsed: std::time::Duration::ZERO,
         };
         let plan = plan(&sources(&["a", "b"]), &objects(&["p/a", "p/B"]));

@@ -109,6 +109,38 @@ fn an_answer_that_is_lost_is_asked_for_again() {
 }
 
 #[test]
+fn keys_that_the_answer_does_not_name_are_deleted_again_one_by_one() {
+    for slip in ["leave-out=Key", "contradict=Key", "leave-out=Deleted"] {
+        let (rig, targets) = rig_with(numbered(3));
+        rig.server.faults(&[&format!("DeleteObjects:{slip}:always")]);
+
+        let told = delete_all(&rig, &targets).unwrap();
+
+        assert!(told.iter().all(|(_, word)| *word == "deleted"), "{slip}: {told:?}");
+        assert_eq!(rig.server.count("DeleteObject"), 3, "{slip}");
+    }
+    // What the answer is silent about may be there.
+    let (rig, targets) = rig_with(numbered(3));
+    rig.server.faults(&["DeleteObjects:leave-out=Deleted:always", "DeleteObject:denied:always"]);
+    let told = delete_all(&rig, &targets).unwrap();
+    assert!(told.iter().all(|(_, word)| *word == "refused"), "{told:?}");
+}
+
+#[test]
+fn a_version_is_not_deleted_by_an_answer_about_another() {
+    let rig = Rig::new();
+    rig.server.keep_versions("backups");
+    rig.server.put("backups", "a\u{1}", b"first");
+    let (_, id, _) = rig.server.versions("backups").remove(0);
+    rig.server.faults(&["DeleteObject:ignore=versionId:always"]);
+    let target = DeleteTarget { uri: uri("a\u{1}"), version_id: Some(id.into()) };
+
+    let told = delete_all(&rig, &[target]).unwrap();
+
+    assert_eq!(told, [("a\u{1}".to_owned(), "failed")]);
+}
+
+#[test]
 fn a_store_that_deletes_one_by_one_only_is_asked_for_many_once() {
     for fault in ["not-implemented", "not-allowed"] {
         let (rig, targets) = rig_with(numbered(1002));

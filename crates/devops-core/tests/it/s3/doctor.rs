@@ -4,14 +4,14 @@ use std::{cell::RefCell, fs::File, io::Write};
 
 use devops_core::{
     cancel::{Cancel, Cancelled},
-    kind::Kind,
+    kind::{HasKind, Kind},
     s3::{
-        Algorithm, Conditions, ConnectOptions, CustomerKey, Diagnosis, Event, Examined, Finding,
-        Known, Level, Link, Proof, PutOptions, RequestHeaders, Source, Stop, StoreOptions, connect,
-        diagnose, put,
+        Algorithm, Conditions, ConnectOptions, CustomerKey, Depth, Diagnosis, Event, Examined,
+        Finding, Known, Level, Link, Proof, PutOptions, RequestHeaders, Source, Stop, StoreOptions,
+        Verification, connect, diagnose, put, verify,
     },
 };
-use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY, Server};
+use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
 use time::OffsetDateTime;
 
 use crate::s3::{
@@ -55,6 +55,8 @@ fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
         conditions: Some(Conditions::Honoured),
         copies: Some(true),
         etag_is_md5: Some(true),
+        compares_checksums: Some(true),
+        ..Known::default()
     };
     assert_eq!(diagnosis, Diagnosis { known, proof: Some(Proof::Full), failed: None });
     for check in [
@@ -136,6 +138,48 @@ fn a_store_without_checksums_is_proven_by_its_etags() {
     assert_eq!((diagnosis.known.checksums, diagnosis.proof), (Some(false), Some(Proof::Etag)));
     assert_eq!((level(&findings, "crc64nvme"), diagnosis.failed), (Level::Warn, None));
     is_clean(&rig);
+}
+
+#[test]
+fn a_store_that_only_repeats_checksums_is_found_out_and_believed_no_more() {
+    let echo = ["*:echo-checksum:always"];
+    let (rig, diagnosis, findings) = examine(&echo);
+
+    assert_eq!(diagnosis.known.compares_checksums, Some(false));
+    assert_eq!(
+        (level(&findings, "wrong checksum"), diagnosis.proof),
+        (Level::Warn, Some(Proof::Etag))
+    );
+    is_clean(&rig);
+
+    let (rig, proof) = put_knowing(diagnosis.known, &echo);
+    assert_eq!(proof, Proof::Etag);
+    let parts = |entry: &&Entry| entry.operation == "UploadPart";
+    assert!(rig.server.log().iter().filter(parts).all(|it| it.header("content-md5").is_some()));
+
+    // One byte is stored as another, and the checksum comes back as it was sent.
+    let rig = Rig::new();
+    rig.server.faults(&["*:echo-checksum:always", "PutObject:damage:always"]);
+    let (file, options) = (rig.file("a.bin", 100), PutOptions::default());
+    assert_eq!(rig.put(&file, "a.bin", &options).unwrap().proof, Proof::Full);
+    let look = |rig: &Rig| {
+        rig.run(async |link| verify(link, &file, &uri("a.bin"), Depth::Whole).await).unwrap()
+    };
+    assert_eq!(look(&rig), Verification::Same { size: 100, proof: Proof::Full });
+    rig.run(async |link| link.store.know(diagnosis.known));
+    assert_eq!(look(&rig), Verification::Different(Vec::new()));
+    rig.server.faults(&["PutObject:ignore=content-md5:always"]);
+    let error = rig.put(&file, "b.bin", &options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Mismatch);
+}
+
+#[test]
+fn what_is_not_found_out_of_checksums_is_not_said() {
+    // The first put and that with Content-MD5 go well, and two with other checksums.
+    let (_, diagnosis, findings) = examine(&["PutObject:internal-error:after=4:times=3"]);
+
+    assert_eq!(diagnosis.known.compares_checksums, None);
+    assert_eq!(level(&findings, "wrong checksum"), Level::Warn);
 }
 
 #[test]

@@ -146,6 +146,33 @@ fn an_object_that_is_replaced_while_it_is_fetched_is_said_so() {
 }
 
 #[test]
+fn ranges_of_two_objects_never_become_one_file() {
+    // Whether the store looks at the tag or not, and tells it in HEAD or not.
+    for rules in [
+        &["GetObject:ignore=if-match:always"][..],
+        &["HeadObject:leave-out=etag:always"],
+        &["GetObject:ignore=if-match:always", "GetObject:leave-out=etag:always"],
+        &["GetObject:ignore=range:always"],
+        &["GetObject:contradict=content-range:always"],
+    ] {
+        let rig = stored_in(Rig::one_by_one());
+        rig.server.faults(rules);
+        rig.on_event(|rig, event| {
+            // The first range has come, and others may be on their way.
+            if matches!(event, Event::Moved(_)) {
+                rig.server.put("backups", "a.bin", &bytes(3 * PART + 7));
+            }
+        });
+        let path = rig.path("back.bin");
+
+        let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+
+        assert!([Kind::Temporary, Kind::Mismatch].contains(&error.kind()), "{rules:?}: {error}");
+        assert!(!path.exists(), "{rules:?}");
+    }
+}
+
+#[test]
 fn an_empty_object_is_one_though_it_has_no_first_byte_to_look_at() {
     let rig = Rig::new();
     rig.server.put("backups", "a.bin", b"");

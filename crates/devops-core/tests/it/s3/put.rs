@@ -141,6 +141,7 @@ fn metadata_type_and_class_are_stored_with_a_mark() {
 #[test]
 fn encryption_tags_and_locks_go_with_the_request_that_begins_the_object() {
     let rig = Rig::new();
+    rig.server.keep_versions("backups");
     let file = rig.file("a.bin", PART + 1);
     let tags = [("team", "ops & dev"), ("tier", "1")];
     let attributes = Attributes {

@@ -15,8 +15,9 @@ use devops_core::{
     cancel::Cancel,
     clock::SystemClock,
     s3::{
-        AfterSignal, ConnectOptions, Event, Link, ObjectSummary, Pace, Patience, PutOptions,
-        RateLimit, S3Error, S3Uri, Source, Stop, Store, StoreOptions, connect, put,
+        AfterSignal, ConnectOptions, CustomerKey, Event, Link, ObjectSummary, Pace, Patience,
+        PutOptions, RateLimit, RequestHeaders, S3Error, S3Uri, Source, Stop, Store, StoreOptions,
+        connect, put,
     },
     units::ByteSize,
 };
@@ -48,10 +49,16 @@ pub(crate) struct Rig {
     stop: Stop,
 }
 
-async fn connected(server: &Server, store_options: StoreOptions, stop: &Stop) -> Store {
+async fn connected(
+    server: &Server,
+    store_options: StoreOptions,
+    stop: &Stop,
+    headers: RequestHeaders,
+) -> Store {
     let options = ConnectOptions {
         endpoint_url: Some(server.endpoint()),
         key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
+        headers,
         ..ConnectOptions::default()
     };
     connect(&options, store_options, stop).await.unwrap()
@@ -114,7 +121,22 @@ impl Rig {
         Self::of(StoreOptions { pace, ..store_options(time_enough()) })
     }
 
+    /// A rig whose requests carry a key that the store encrypts with, and that soon tries no more.
+    pub(crate) fn with_customer_key() -> Self {
+        let patience =
+            Patience { before_first_answer: Duration::from_millis(500), ..time_enough() };
+        let customer_key = CustomerKey::read(&[7; 32]);
+        Self::of_headers(
+            store_options(patience),
+            RequestHeaders { customer_key, ..RequestHeaders::default() },
+        )
+    }
+
     fn of(options: StoreOptions) -> Self {
+        Self::of_headers(options, RequestHeaders::default())
+    }
+
+    fn of_headers(options: StoreOptions, headers: RequestHeaders) -> Self {
         let server = Server::with_bucket();
         let cancel = Cancel::new();
         let stop = Stop::new(&cancel);
@@ -124,7 +146,7 @@ impl Rig {
             .enable_all()
             .build()
             .unwrap();
-        let store = runtime.block_on(connected(&server, options, &stop));
+        let store = runtime.block_on(connected(&server, options, &stop, headers));
         Self {
             server,
             cancel,
@@ -139,7 +161,8 @@ impl Rig {
 
     /// Forgets what was learned about the store, as another process would not know it.
     pub(crate) fn connect_again(&mut self, patience: Patience) {
-        let connecting = connected(&self.server, store_options(patience), &self.stop);
+        let headers = self.store.address().headers.clone();
+        let connecting = connected(&self.server, store_options(patience), &self.stop, headers);
         self.store = self.runtime.block_on(connecting);
     }
 

@@ -1,0 +1,398 @@
+//! A store that answers politely, but not what it was asked: each header and parameter of each request is ignored in
+//! turn, and each field of each answer left out, repeated or contradicted. What is claimed then is true.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Cursor,
+    path::PathBuf,
+};
+
+use devops_core::{
+    fs::{Destination, ReplacePolicy},
+    s3::{
+        Attributes, DeleteOutcome, DeleteTarget, Depth, Encryption, GetOptions, Left, ListedObject,
+        Lock, LockMode, Method, ObjectSummary, PartSize, PutOptions, Replace, S3Error, Source,
+        Stream, Tags, Verification, delete, get, get_stream, list, put, put_stream, refuse_taken,
+        verify,
+    },
+    units::ByteSize,
+};
+use time::macros::datetime;
+
+use crate::s3::{
+    put::in_small_parts,
+    rig::{PART, Rig, bytes, uri},
+    table::{Case, check},
+    trial::{Ended, content},
+};
+
+const KEY: &str = "in/a.bin";
+/// The MD5 in base64 of the key that [`Rig::with_customer_key`] has.
+const KEY_MD5: &str = "y4HAEFCYWuvAXWFTtA1Qpg==";
+
+/// One way to use a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scene {
+    /// A file that is to be protected, in one request, to a key that is free.
+    Put,
+    /// The same in place of another object.
+    PutOver,
+    /// A file in parts.
+    PutParts,
+    /// A stream.
+    PutStream,
+    /// A file that is encrypted with a key of the customer.
+    PutWithKey,
+    /// The same in parts.
+    PutPartsWithKey,
+    /// A file where another one must stay.
+    PutBeside,
+    /// An object in one range.
+    Get,
+    /// An object in several ranges, which is replaced after the first.
+    GetRanges,
+    /// The same as a stream.
+    GetStream,
+    /// A comparison with a file that has other bytes.
+    Verify,
+    /// Several keys of many.
+    Delete,
+    /// One version of a key.
+    DeleteVersion,
+    /// What is below a prefix.
+    List,
+}
+
+const SCENES: [Scene; 14] = [
+    Scene::Put,
+    Scene::PutOver,
+    Scene::PutParts,
+    Scene::PutStream,
+    Scene::PutWithKey,
+    Scene::PutPartsWithKey,
+    Scene::PutBeside,
+    Scene::Get,
+    Scene::GetRanges,
+    Scene::GetStream,
+    Scene::Verify,
+    Scene::Delete,
+    Scene::DeleteVersion,
+    Scene::List,
+];
+
+/// What is claimed of a store.
+enum Claim {
+    Stored(ObjectSummary),
+    /// These bytes are those of the object.
+    Fetched(Vec<u8>),
+    Compared(Verification),
+    /// These keys have no object any more.
+    Deleted(BTreeSet<String>),
+    /// These keys are all below the prefix.
+    Listed(BTreeSet<String>),
+}
+
+impl Scene {
+    fn rig(self) -> Rig {
+        match self {
+            Self::PutWithKey | Self::PutPartsWithKey => Rig::with_customer_key(),
+            _ => Rig::impatient(),
+        }
+    }
+
+    fn size(self) -> u64 {
+        match self {
+            Self::PutParts | Self::PutPartsWithKey | Self::GetRanges | Self::GetStream => PART + 1,
+            _ => 100,
+        }
+    }
+
+    fn prepare(self, rig: &Rig) {
+        let server = &rig.server;
+        match self {
+            Self::Put | Self::PutOver | Self::PutParts | Self::PutStream | Self::DeleteVersion => {
+                server.keep_versions("backups");
+            }
+            _ => {}
+        }
+        for key in ["in/b.bin", "out.bin"] {
+            server.put("backups", key, b"precious");
+        }
+        match self {
+            Self::PutOver | Self::PutBeside => server.put("backups", KEY, b"before"),
+            Self::DeleteVersion => {
+                server.put("backups", KEY, b"first");
+                server.put("backups", KEY, b"second");
+            }
+            Self::Put
+            | Self::PutParts
+            | Self::PutStream
+            | Self::PutWithKey
+            | Self::PutPartsWithKey => {}
+            _ => server.put("backups", KEY, &content(self.size())),
+        }
+    }
+
+    fn attributes(self) -> Attributes {
+        if matches!(self, Self::PutWithKey | Self::PutPartsWithKey | Self::PutBeside) {
+            return Attributes::default();
+        }
+        Attributes {
+            metadata: BTreeMap::new(),
+            content_type: None,
+            storage_class: Some("STANDARD_IA".to_owned()),
+            encryption: Some(Encryption { method: Method::Kms, key_id: Some("k-1".to_owned()) }),
+            tags: Tags::new([("team".to_owned(), "ops".to_owned())]).unwrap(),
+            lock: Some(Lock {
+                mode: LockMode::Governance,
+                until: datetime!(2100-01-01 0:00 UTC),
+                is_from_now: false,
+            }),
+            legal_hold: true,
+        }
+    }
+
+    fn act(self, rig: &Rig) -> Result<Claim, S3Error> {
+        match self {
+            Self::Put
+            | Self::PutOver
+            | Self::PutParts
+            | Self::PutWithKey
+            | Self::PutPartsWithKey
+            | Self::PutBeside => self.put(rig).map(Claim::Stored),
+            Self::PutStream => self.put_stream(rig).map(Claim::Stored),
+            Self::Get | Self::GetRanges => get_file(rig),
+            Self::GetStream => {
+                let path = rig.path("stream");
+                let sink = Box::new(fs::File::create(&path).unwrap());
+                rig.run(async |link| get_stream(link, &uri(KEY), sink, path.clone()).await)?;
+                Ok(Claim::Fetched(fs::read(&path).unwrap()))
+            }
+            Self::Verify => {
+                let path = rig.path("other");
+                let mut other = content(self.size()).to_vec();
+                other[7] ^= 1;
+                fs::write(&path, other).unwrap();
+                let found =
+                    rig.run(async |link| verify(link, &path, &uri(KEY), Depth::Whole).await)?;
+                Ok(Claim::Compared(found))
+            }
+            Self::Delete => {
+                let targets = [KEY, "in/b.bin"].map(|key| DeleteTarget::from(uri(key)));
+                delete_all(rig, &targets)
+            }
+            Self::DeleteVersion => {
+                let versions = rig.server.versions("backups");
+                let mut of_key = versions.into_iter().filter(|(key, ..)| key == KEY);
+                let version_id = of_key.nth(1).map(|(_, id, _)| id.into());
+                delete_all(rig, &[DeleteTarget { uri: uri(KEY), version_id }])
+            }
+            Self::List => {
+                let mut keys = BTreeSet::new();
+                rig.run(async |link| {
+                    let mut take = |object: ListedObject| {
+                        keys.insert(object.uri.key);
+                        true
+                    };
+                    list(link, &uri("in/"), &mut take).await
+                })?;
+                Ok(Claim::Listed(keys))
+            }
+        }
+    }
+
+    fn put(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
+        let path = rig.path("source");
+        fs::write(&path, &*content(self.size())).unwrap();
+        let replace = if self == Self::PutOver { Replace::Overwrite } else { Replace::Refuse };
+        let options = PutOptions { replace, attributes: self.attributes(), ..in_small_parts() };
+        let source = Source::new(path, uri(KEY), self.size());
+        rig.run(async |link| put(link, &source, &options).await)
+    }
+
+    fn put_stream(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
+        let options = PutOptions { attributes: self.attributes(), ..in_small_parts() };
+        rig.run(async |link| {
+            refuse_taken(link, &uri(KEY), &options).await?;
+            let stream = Stream::new(Cursor::new(content(self.size()).to_vec()));
+            put_stream(link, stream, &[uri(KEY)], &options).await?.remove(0)
+        })
+    }
+
+    /// Says what is not true of a claim.
+    fn judge(self, rig: &Rig, claim: Claim) -> Result<(), String> {
+        let object = rig.server.object("backups", KEY);
+        match claim {
+            Claim::Stored(summary) => {
+                let object = object.ok_or("there is nothing")?;
+                if object.bytes() != *content(self.size()) {
+                    return Err("other bytes are there".to_owned());
+                }
+                if self == Self::PutBeside {
+                    return Err("what was there is gone".to_owned());
+                }
+                self.judge_protection(&object, &summary)
+            }
+            Claim::Fetched(bytes) if bytes == *content(self.size()) => Ok(()),
+            Claim::Fetched(_) => Err("other bytes came".to_owned()),
+            Claim::Compared(Verification::Same { .. }) => Err("it is not the same".to_owned()),
+            Claim::Compared(_) => Ok(()),
+            Claim::Deleted(keys) => {
+                let versions = rig.server.versions("backups");
+                let is_there = |key: &&String| match self {
+                    // Of the two versions the second stays.
+                    Self::DeleteVersion => object.as_ref().is_none_or(|it| it.bytes() != b"second"),
+                    _ => rig.server.object("backups", key).is_some(),
+                };
+                if let Some(key) = keys.iter().find(is_there) {
+                    return Err(format!("`{key}` is not as claimed: {versions:?}"));
+                }
+                Ok(())
+            }
+            Claim::Listed(keys) => {
+                let there = ["in/a.bin", "in/b.bin"].map(str::to_owned);
+                if keys == BTreeSet::from(there) { Ok(()) } else { Err(format!("{keys:?}")) }
+            }
+        }
+    }
+
+    fn judge_protection(
+        self,
+        object: &devops_fakes::s3::StoredObject,
+        summary: &ObjectSummary,
+    ) -> Result<(), String> {
+        let lacks = |name: &str| summary.lacks.iter().any(|lack| lack.feature.name() == name);
+        let wanted = self.attributes();
+        let with_key = matches!(self, Self::PutWithKey | Self::PutPartsWithKey);
+        let encryption = match wanted.encryption {
+            Some(_) => [Some("aws:kms"), Some("k-1"), None],
+            None => [None, None, with_key.then_some(KEY_MD5)],
+        };
+        let locked = object.lock().map(|(mode, _)| mode.as_str());
+        let truths = [
+            (object.encryption() == encryption, "encryption"),
+            (locked == wanted.lock.map(|_| "GOVERNANCE"), "lock"),
+            (object.has_legal_hold() == wanted.legal_hold, "legal hold"),
+            (object.storage_class() == wanted.storage_class.as_deref(), "storage class"),
+            (object.tagging() == (!wanted.is_empty()).then_some("team=ops"), "tags"),
+        ];
+        let untrue = truths.iter().filter(|(is_true, name)| !is_true && !lacks(name));
+        let untrue: Vec<_> = untrue.map(|(_, name)| *name).collect();
+        if untrue.is_empty() { Ok(()) } else { Err(format!("without {untrue:?}: {object:?}")) }
+    }
+}
+
+fn get_file(rig: &Rig) -> Result<Claim, S3Error> {
+    let part_size = PartSize::Exactly(ByteSize(PART));
+    let options = GetOptions { replace: ReplacePolicy::Keep, mode: None, group: None, part_size };
+    let path: PathBuf = rig.path("back.bin");
+    rig.run(async |link| get(link, &uri(KEY), &Destination::open(&path)?, options).await)?;
+    Ok(Claim::Fetched(fs::read(&path).unwrap()))
+}
+
+fn delete_all(rig: &Rig, targets: &[DeleteTarget]) -> Result<Claim, S3Error> {
+    let mut deleted = BTreeSet::new();
+    rig.run(async |link| {
+        let mut each = |target: &DeleteTarget, outcome| {
+            if matches!(outcome, DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. }) {
+                deleted.insert(target.uri.key.clone());
+            }
+        };
+        delete(link, targets, &mut each).await
+    })?;
+    Ok(Claim::Deleted(deleted))
+}
+
+/// What belongs to the transport, or to the signature, which the server needs.
+const NOT_ASKED: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "amz-sdk-invocation-id",
+    "amz-sdk-request",
+    "authorization",
+    "content-length",
+    "expect",
+    "host",
+    "user-agent",
+    "x-amz-date",
+    "x-amz-user-agent",
+    "x-id",
+];
+const NOT_TOLD: [&str; 5] =
+    ["content-length", "transfer-encoding", "date", "x-amz-request-id", "connection"];
+
+/// One scene with one thing that the store does in its own way.
+struct Slipped {
+    scene: Scene,
+    rule: String,
+}
+
+impl Slipped {
+    /// Returns all that may slip, as one run shows it in which nothing does.
+    fn all(scene: Scene) -> Vec<Self> {
+        let rig = scene.rig();
+        scene.prepare(&rig);
+        rig.server.note_answers();
+        // What must stay is refused, and a file of other bytes is not the same.
+        let _ended = scene.act(&rig).map(drop);
+        let mut rules = BTreeSet::new();
+        for entry in rig.server.log() {
+            let operation = &entry.operation;
+            let asked = entry.asked.iter().filter(|name| !NOT_ASKED.contains(&name.as_str()));
+            rules.extend(asked.map(|name| format!("{operation}:ignore={name}:always")));
+            let told = entry.told.iter().filter(|name| !NOT_TOLD.contains(&name.as_str()));
+            let slips = ["leave-out", "repeat", "contradict"];
+            rules.extend(
+                told.flat_map(|name| slips.map(|slip| format!("{operation}:{slip}={name}:always"))),
+            );
+        }
+        // That an object is missing in a listing nobody can tell.
+        rules.remove("ListObjectsV2:leave-out=Contents:always");
+        rules.into_iter().map(|rule| Self { scene, rule }).collect()
+    }
+}
+
+impl Case for Slipped {
+    fn name(&self) -> String {
+        format!("{:?}, {}", self.scene, self.rule)
+    }
+
+    fn judge(&self) -> Result<Ended, String> {
+        let rig = self.scene.rig();
+        self.scene.prepare(&rig);
+        rig.server.faults(&[&self.rule]);
+        if matches!(self.scene, Scene::GetRanges | Scene::GetStream) {
+            rig.on_event(|rig, event| {
+                if matches!(event, devops_core::s3::Event::Started { .. }) {
+                    rig.server.put("backups", KEY, &bytes(PART + 1)[1..]);
+                }
+            });
+        }
+        let result = self.scene.act(&rig);
+        rig.server.clear_faults();
+        for key in ["out.bin"] {
+            if rig.server.object("backups", key).is_none_or(|it| it.bytes() != b"precious") {
+                return Err(format!("`{key}` was not named and is gone"));
+            }
+        }
+        match result {
+            Ok(claim) => self.scene.judge(&rig, claim).map(|()| Ended::Right),
+            Err(S3Error::Unprotected { left: Left::Removed, .. })
+                if rig.server.object("backups", KEY).is_some() =>
+            {
+                Err("it was said to be removed, and is there".to_owned())
+            }
+            Err(_) => Ok(Ended::Honest),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.scene.size() > PART
+    }
+}
+
+#[test]
+fn what_is_claimed_is_true_whatever_a_store_ignores_or_leaves_out() {
+    check(SCENES.into_iter().flat_map(Slipped::all).collect());
+}
