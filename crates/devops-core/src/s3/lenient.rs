@@ -85,7 +85,7 @@ impl Intercept for Lenient {
     }
 }
 
-/// Leaves one of the headers that say the same twice, as SeaweedFS does of a customer's key.
+/// Leaves one of the headers that say the same twice, as `SeaweedFS` does of a customer's key.
 fn once(headers: &mut Headers) {
     let is_repeated = |name: &str| {
         let mut values = headers.get_all(name);
@@ -124,7 +124,7 @@ impl Body for Mended {
         loop {
             match ready!(Pin::new(&mut this.body).poll_frame(context)) {
                 Some(Ok(frame)) => {
-                    read.extend_from_slice(frame.data_ref().map_or(&[], |data| data))
+                    read.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => break,

@@ -69,7 +69,7 @@ impl Pages {
     }
 }
 
-/// Returns whether the keys of a page are encoded, as the store says: SeaweedFS says it of uploads, and does not.
+/// Returns whether the keys of a page are encoded, as the store says: `SeaweedFS` says it of uploads, and does not.
 pub(super) fn are_encoded<'a>(
     said: Option<&EncodingType>,
     mut keys: impl Iterator<Item = Option<&'a str>>,
