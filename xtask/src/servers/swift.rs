@@ -1,5 +1,5 @@
-//! Swift of `OpenStack` with its S3 API: it checks XML against the schemas of long ago, and knows no checksums, locks or
-//! customers' keys.
+//! Swift of `OpenStack` with its S3 API: it checks XML against the schemas of long ago, compares checksums without
+//! repeating them, and knows no locks and no customers' keys.
 
 use std::fs;
 

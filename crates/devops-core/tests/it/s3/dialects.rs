@@ -31,7 +31,9 @@ fn listed(rig: &Rig) -> Result<Vec<String>, S3Error> {
 /// Stores more objects than two pages of a listing have.
 fn fill(rig: &Rig) -> Vec<String> {
     let keys: Vec<String> = (0..2_100).map(|n| format!("a b/ü+{n:04}")).collect();
-    keys.iter().for_each(|key| rig.server.put("backups", key, b"x"));
+    for key in &keys {
+        rig.server.put("backups", key, b"x");
+    }
     keys
 }
 
@@ -144,7 +146,9 @@ fn listings_of_version_1_are_followed_to_their_end() {
 fn a_store_that_forgets_where_a_listing_was_does_not_go_on_for_ever() {
     for n_objects in [0, 3] {
         let rig = Rig::new();
-        (0..n_objects).for_each(|n| rig.server.put("backups", &n.to_string(), b"x"));
+        for n in 0..n_objects {
+            rig.server.put("backups", &n.to_string(), b"x");
+        }
         rig.server.faults(&["ListObjectsV2:forgetful:always"]);
 
         let error = listed(&rig).unwrap_err();
