@@ -15,10 +15,8 @@ pub(crate) fn line(object: &impl Serialize) -> serde_json::Result<String> {
         return Ok(text);
     }
     // Outside of strings JSON has no such characters.
-    let escape = |c: char| match steers(c) {
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => c.to_string(),
-    };
+    let escape =
+        |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     Ok(text.chars().map(escape).collect())
 }
 

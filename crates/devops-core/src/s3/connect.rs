@@ -263,13 +263,11 @@ async fn provided(config: &SdkConfig, options: &ConnectOptions) -> Result<Provid
     let (env, files) = (Env::real(), profiles(options).await);
     let files = files.as_ref().map_err(|error| told(error).into());
     let chain = Chain { env: &env, profile: options.profile.as_deref(), files };
-    Err(match loaded {
-        Ok(Err(error)) => chain.explain(&error).into(),
-        _ => {
-            children.kill_newer();
-            chain.late(TIME_FOR_CREDENTIALS).into()
-        }
-    })
+    if let Ok(Err(error)) = loaded {
+        return Err(chain.explain(&error).into());
+    }
+    children.kill_newer();
+    Err(chain.late(TIME_FOR_CREDENTIALS).into())
 }
 
 /// Returns an error with its causes.

@@ -1,6 +1,6 @@
 //! Why there are no credentials: which link of the AWS chain was asked, and what is wrong with it.
 
-use std::{io, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::provider::error::CredentialsError;
@@ -199,7 +199,7 @@ impl Chain<'_> {
 
 /// Returns whether the request to a service of the chain came to no answer.
 fn is_unreachable(error: &CredentialsError) -> bool {
-    chain(error).any(|cause| cause.is::<ConnectorError>())
+    chain(error).any(<dyn Error>::is::<ConnectorError>)
 }
 
 /// Returns what happened; the wrappers only say that something did.

@@ -129,7 +129,7 @@ impl OpenFile {
             let file = open_file(&path)?;
             Self::new(Arc::new(file), path)
         };
-        Ok(stop.outrun(open).await??)
+        stop.outrun(open).await?
     }
 
     /// Opens the file that is at `destination`.
@@ -140,7 +140,7 @@ impl OpenFile {
             let file = destination.open_file()?;
             Self::new(Arc::new(file), path)
         };
-        Ok(stop.outrun(open).await??)
+        stop.outrun(open).await?
     }
 
     /// Opens a file below a folder, through no link.
@@ -154,13 +154,13 @@ impl OpenFile {
             let file = folder.open_file(&relative)?;
             Self::new(Arc::new(file), folder.path().join(relative))
         };
-        Ok(stop.outrun(open).await??)
+        stop.outrun(open).await?
     }
 
     /// Takes a regular file that is open already.
     pub(crate) async fn of(file: Arc<File>, path: &Path, stop: &Stop) -> Result<Self, S3Error> {
         let path = path.to_owned();
-        Ok(stop.outrun(move || Self::new(file, path)).await??)
+        stop.outrun(move || Self::new(file, path)).await?
     }
 
     fn new(file: Arc<File>, path: PathBuf) -> Result<Self, S3Error> {

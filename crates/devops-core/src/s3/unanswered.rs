@@ -91,10 +91,10 @@ pub(super) fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> 
 
 /// Leaves the request out that the library may show behind its words.
 fn no_address(message: &str) -> String {
-    match message.contains("request `") {
-        true => "the endpoint, the region and the bucket make no address".to_owned(),
-        false => message.to_owned(),
+    if message.contains("request `") {
+        return "the endpoint, the region and the bucket make no address".to_owned();
     }
+    message.to_owned()
 }
 
 /// Says what is wrong with a certificate, for which the library has names of types.
