@@ -119,7 +119,8 @@ impl Ours {
 
 /// Returns whether an id is that of the upload, as the store sent it or as it is shown.
 fn is_named(upload: &PendingUpload, id: &str) -> bool {
-    upload.id == *id || upload.id.to_string() == id
+    let shown = upload.id.to_string();
+    upload.id == *id || shown == id
 }
 
 fn tell_kept(session: &Session, upload: &PendingUpload, job: &Job) {

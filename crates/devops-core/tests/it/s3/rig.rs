@@ -243,7 +243,9 @@ impl Rig {
     pub(crate) fn has_missed(&self, failures: &[String]) -> bool {
         let mut given_up: Vec<String> = self.events.borrow().iter().filter_map(retried).collect();
         given_up.extend_from_slice(failures);
-        given_up.iter().for_each(|why| check_words(why));
+        for why in &given_up {
+            check_words(why);
+        }
         given_up.retain(|why| NO_ANSWER.iter().any(|no_answer| why.contains(no_answer)));
         let log = self.server.log();
         let n_stalled = |operation: &str| {
