@@ -201,7 +201,7 @@ pub enum S3Error {
         /// The object.
         uri: S3Uri,
         /// What it lacks.
-        features: Vec<Feature>,
+        features: Box<[Feature]>,
         /// What became of it.
         left: Left,
     },

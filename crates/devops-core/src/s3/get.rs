@@ -307,5 +307,5 @@ fn encrypted_as_asked(
     if lacking.is_empty() {
         return Ok(head);
     }
-    Err(S3Error::Unprotected { uri: uri.clone(), features: lacking, left: Left::There })
+    Err(S3Error::Unprotected { uri: uri.clone(), features: lacking.into(), left: Left::There })
 }

@@ -63,7 +63,11 @@ impl Task<'_> {
             return Ok(());
         }
         let features = vec![Feature::CustomerKey];
-        Err(S3Error::Unprotected { uri: self.uri.clone(), features, left: Left::Unsent })
+        Err(S3Error::Unprotected {
+            uri: self.uri.clone(),
+            features: features.into(),
+            left: Left::Unsent,
+        })
     }
 
     /// Begins an upload, which gets no part unless the object will be protected as asked.

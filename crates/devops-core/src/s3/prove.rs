@@ -245,5 +245,5 @@ fn is_answer_no(failure: &CallFailure) -> bool {
 }
 
 fn unsent(uri: &S3Uri, features: Vec<Feature>) -> S3Error {
-    S3Error::Unprotected { uri: uri.clone(), features, left: Left::Unsent }
+    S3Error::Unprotected { uri: uri.clone(), features: features.into(), left: Left::Unsent }
 }

@@ -118,7 +118,7 @@ async fn protected(
         // To remove it would not bring back what it has replaced.
         Outcome::Stored => Left::There,
     };
-    Err(S3Error::Unprotected { uri: uri.clone(), features, left })
+    Err(S3Error::Unprotected { uri: uri.clone(), features: features.into(), left })
 }
 
 /// Fails when what HEAD tells of an object is not protected as asked.

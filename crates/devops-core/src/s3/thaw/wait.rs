@@ -46,7 +46,7 @@ pub enum Waited<'a> {
     /// So many cannot be read yet, and are looked at after this pause.
     Pausing(usize, Duration),
     /// This one can be read.
-    Readable(&'a S3Uri, ObjectHead),
+    Readable(&'a S3Uri, Box<ObjectHead>),
     /// This one will not be waited for any longer.
     Failed(&'a S3Uri, S3Error),
 }
@@ -79,7 +79,7 @@ pub fn wait_for_thaw<'a>(
                 Ok(head) if !head.archive.is_readable() => {}
                 Ok(head) => {
                     settled.insert(uri.clone());
-                    tell(Waited::Readable(uri, head));
+                    tell(Waited::Readable(uri, Box::new(head)));
                 }
                 Err(error) => {
                     settled.insert(uri.clone());

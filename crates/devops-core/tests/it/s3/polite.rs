@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Cursor,
+    io::{Cursor, Write},
     path::PathBuf,
 };
 
@@ -170,10 +170,9 @@ impl Scene {
                 Ok(Claim::Fetched(fs::read(&path).unwrap()))
             }
             Self::Verify => {
-                let path = rig.path("other");
                 let mut other = content(self.size()).to_vec();
                 other[7] ^= 1;
-                fs::write(&path, other).unwrap();
+                let path = write(rig, "other", &other);
                 let found =
                     rig.run(async |link| verify(link, &path, &uri(KEY), Depth::Whole).await)?;
                 Ok(Claim::Compared(found))
@@ -203,8 +202,7 @@ impl Scene {
     }
 
     fn put(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
-        let path = rig.path("source");
-        fs::write(&path, &*content(self.size())).unwrap();
+        let path = write(rig, "source", &content(self.size()));
         let replace = if self == Self::PutOver { Replace::Overwrite } else { Replace::Refuse };
         let options = PutOptions { replace, attributes: self.attributes(), ..in_small_parts() };
         let source = Source::new(path, uri(KEY), self.size());
@@ -283,9 +281,22 @@ impl Scene {
     }
 }
 
+/// Makes a file, and returns where it is.
+fn write(rig: &Rig, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = rig.path(name);
+    fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+    path
+}
+
 fn get_file(rig: &Rig) -> Result<Claim, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions { replace: ReplacePolicy::Keep, mode: None, group: None, part_size };
+    let options = GetOptions {
+        replace: ReplacePolicy::Keep,
+        mode: None,
+        group: None,
+        preserve: false,
+        part_size,
+    };
     let path: PathBuf = rig.path("back.bin");
     rig.run(async |link| get(link, &uri(KEY), &Destination::open(&path)?, options).await)?;
     Ok(Claim::Fetched(fs::read(&path).unwrap()))

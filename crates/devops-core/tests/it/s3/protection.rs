@@ -44,7 +44,7 @@ fn over(attributes: Attributes) -> PutOptions {
 /// Returns what an object lacks, and what became of it.
 fn lacks(result: Result<ObjectSummary, S3Error>) -> (Vec<Feature>, Left) {
     match result.unwrap_err() {
-        S3Error::Unprotected { features, left, .. } => (features, left),
+        S3Error::Unprotected { features, left, .. } => (features.into_vec(), left),
         other => panic!("{other}"),
     }
 }
@@ -282,7 +282,13 @@ fn an_object_in_clear_is_not_fetched_with_a_key() {
     ignore_key(&rig);
     let path = rig.path("back.bin");
     let part_size = PartSize::Auto;
-    let options = GetOptions { replace: ReplacePolicy::Keep, mode: None, group: None, part_size };
+    let options = GetOptions {
+        replace: ReplacePolicy::Keep,
+        mode: None,
+        group: None,
+        preserve: false,
+        part_size,
+    };
 
     let error = rig
         .run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)
