@@ -173,9 +173,6 @@ pub enum S3Error {
     /// A local file cannot be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// The object cannot be cut into parts as asked.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
     /// An unfinished upload is not taken up.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -205,7 +202,7 @@ pub enum S3Error {
         /// What became of it.
         left: Left,
     },
-    /// The source is not what it was, or was said to be.
+    /// The source is not what it was, or was said to be, or cannot be cut into parts as asked.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Nobody can say whether the object was stored.
@@ -264,6 +261,12 @@ fn unprotected(uri: &S3Uri, features: &[Feature], left: &Left) -> String {
     }
 }
 
+impl From<PlanError> for S3Error {
+    fn from(error: PlanError) -> Self {
+        Self::Source(error.into())
+    }
+}
+
 impl From<CallFailure> for S3Error {
     fn from(failure: CallFailure) -> Self {
         match failure.trouble {
@@ -278,7 +281,6 @@ impl HasKind for S3Error {
         match self {
             Self::Cancelled(error) => error.kind(),
             Self::Path(error) => error.kind(),
-            Self::Plan(_) => Kind::Usage,
             Self::Journal(error) => error.kind(),
             Self::Call(failure) => failure.kind(),
             Self::Exists(_) => Kind::Exists,

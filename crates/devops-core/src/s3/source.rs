@@ -17,7 +17,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     S3Error,
     checksum::{Algorithm, Hasher, Sum},
-    plan::Part,
+    plan::{Part, PlanError},
     preserved::Preserved,
     stop::Stop,
 };
@@ -27,7 +27,7 @@ use crate::{
     kind::{HasKind, Kind},
 };
 
-/// The source is not what it was, or was said to be.
+/// The source is not what it was, or was said to be, or cannot be cut into parts as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// It has not the length it was said to have.
@@ -46,12 +46,16 @@ pub enum SourceError {
     /// It has content, which its size does not tell, as files in `/proc` have.
     #[error("`{0}` says that it has no bytes, and has some")]
     Unsized(String),
+    /// It cannot be cut into parts as asked.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
 }
 
 impl HasKind for SourceError {
     fn kind(&self) -> Kind {
         match self {
             Self::Length { .. } | Self::Changed(_) | Self::Unsized(_) => Kind::Failed,
+            Self::Plan(_) => Kind::Usage,
         }
     }
 }

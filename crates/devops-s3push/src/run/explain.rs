@@ -105,7 +105,7 @@ fn hint(error: &S3Error) -> Option<String> {
         S3Error::Journal(JournalError::Changed(_) | JournalError::Otherwise { .. }) => {
             Some("`put` or `sync` of it aborts that upload and begins anew".to_owned())
         }
-        S3Error::Plan(_) => Some("choose --part-size or --max-memory".to_owned()),
+        S3Error::Source(SourceError::Plan(_)) => Some("choose --part-size or --max-memory".to_owned()),
         S3Error::Unprotected { uri, left, .. } => Some(hint_unprotected(uri, left)),
         S3Error::ProofTooWeak { .. } => Some(
             "it is stored, and only the proof is missing: choose another --checksum, or a lower --require-proof"

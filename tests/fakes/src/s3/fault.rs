@@ -238,11 +238,6 @@ impl FromStr for Fault {
 
 fn named(text: &str) -> Option<Fault> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    let answer = |status, code: &str, message: &str| Fault::Error {
-        status,
-        code: code.to_owned(),
-        message: message.to_owned(),
-    };
     Some(match name {
         "error-in-200" => Fault::ErrorIn200,
         "drop-before" => Fault::DropBefore,
@@ -276,9 +271,21 @@ fn named(text: &str) -> Option<Fault> {
         "region" if !value.is_empty() => Fault::Region(value.to_owned()),
         "region-in-body" if !value.is_empty() => Fault::RegionInBody(value.to_owned()),
         "leave-alone" => Fault::LeaveAlone(value.parse().ok()?),
+        "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),
+        _ => return error_named(name).or_else(|| Dialect::named(name).map(Fault::Dialect)),
+    })
+}
+
+/// Returns the answer of a store that has this name.
+fn error_named(name: &str) -> Option<Fault> {
+    let answer = |status, code: &str, message: &str| Fault::Error {
+        status,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    };
+    Some(match name {
         "slow-down" => answer(503, "SlowDown", "Please reduce your request rate."),
         "internal-error" => answer(500, "InternalError", "We encountered an internal error."),
-        "expired-token" if !value.is_empty() => Fault::ExpiredToken(value.to_owned()),
         "expired-token" => answer(400, "ExpiredToken", "The provided token has expired."),
         "denied" => answer(403, "AccessDenied", "Access Denied"),
         "archived" => answer(
@@ -314,7 +321,7 @@ fn named(text: &str) -> Option<Fault> {
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        _ => return Dialect::named(name).map(Fault::Dialect),
+        _ => return None,
     })
 }
 
