@@ -235,6 +235,20 @@ fn objects_are_copied_and_moved_without_passing_here() {
     let moved = setting.run(&["move", "s3://backups/p/", "s3://other/q/", "--overwrite", "--json"]);
     let inside = setting.run(&["move", "s3://other/q/", "s3://other/q/deeper/"]);
     let missing = setting.run(&["copy", "s3://backups/p/a", "s3://other/x"]);
+    for (into, dry_run) in
+        [("s3://other/q/a", false), ("s3://other/q/", false), ("s3://other/q/", true)]
+    {
+        for command in ["copy", "move"] {
+            let args = [command, "s3://other/q/a", into, "--overwrite", "--dry-run"];
+            let itself = setting.run(&args[..if dry_run { 5 } else { 4 }]);
+            itself.expect_code(2);
+            assert!(
+                itself.stderr.contains("is both what is copied and where to"),
+                "{}",
+                itself.stderr
+            );
+        }
+    }
 
     assert_eq!(
         one.expect_code(0).stdout,

@@ -9,6 +9,7 @@
 mod abandoned;
 mod access;
 mod adjust;
+mod alike;
 mod answer;
 mod asked;
 mod attributes;
@@ -52,6 +53,7 @@ mod leg;
 mod lenient;
 mod link;
 mod list;
+mod moving;
 mod multipart;
 mod object_pages;
 mod observe;
@@ -120,6 +122,7 @@ pub use self::{
     known::{Conditions, Known, Remembered},
     link::Link,
     list::{LevelEntry, ListedObject, list, list_level},
+    moving::move_object,
     pace::{Pace, RateError, RateLimit},
     past::{find_at, find_targets_at},
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
@@ -148,7 +151,7 @@ pub use self::{
         ArchivedObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
         check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
     },
-    transfer::{CopyOptions, CopySummary, copy_object, move_object},
+    transfer::{CopyOptions, CopySummary, copy_object},
     tree::{put_everywhere, run_all},
     undelete::{HiddenObject, UndeletePlan, plan_undelete, undelete},
     uploads::{PendingUpload, abort_upload, pending_uploads},

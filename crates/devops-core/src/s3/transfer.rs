@@ -8,10 +8,10 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     S3Error,
+    alike::{Alike, alike},
     checksum::Checksum,
     condition::{Condition, lost_race},
     copy::{ENCODED, source_name},
-    delete::DeleteTarget,
     event::Outcome,
     failure::{CallFailure, Trouble},
     get::{head_of_existing, not_as_told},
@@ -57,8 +57,6 @@ pub struct CopySummary {
     pub proof: Proof,
     /// Its version, where the bucket keeps versions.
     pub version_id: Option<StoreText>,
-    /// The `ETag` of the object that was copied.
-    pub(crate) etag: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -71,104 +69,44 @@ pub fn copy_object<'a>(
     to: &'a S3Uri,
     options: CopyOptions,
 ) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
-    Box::pin(async move {
-        let begun = Instant::now();
-        let head = head_of_existing(link, from).await?;
-        let summary = |outcome, proof, version_id| CopySummary {
-            from: from.clone(),
-            to: to.clone(),
-            outcome,
-            size: head.size,
-            proof,
-            version_id,
-            etag: head.etag.clone(),
-            elapsed: begun.elapsed(),
-        };
-        let there = link.head(to).await?;
-        let condition = match (&there, options.replace) {
-            (_, Replace::Overwrite) => Condition::None,
-            (None, _) => Condition::Free,
-            (Some(there), replace) => match alike(link, &head, there) {
-                Alike::Same(proof) => {
-                    return Ok(summary(Outcome::Unchanged, proof, there.version_id.clone()));
-                }
-                _ if replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
-                _ => there.etag.clone().map_or(Condition::None, Condition::Is),
-            },
-        };
-        let copying = Copying { link, from, to, head: &head };
-        let copied = copying.copy(condition, options).await;
-        let copy = copying.made(copied).await?;
-        match alike(link, &head, &copy) {
-            Alike::Same(proof) => Ok(summary(Outcome::Stored, proof, copy.version_id)),
-            Alike::Unknown if !is_still(there.as_ref(), &copy) => {
-                Ok(summary(Outcome::Stored, Proof::Size, copy.version_id))
-            }
-            Alike::Unknown | Alike::Different => Err(not_as_told(to, &copy, &shown(&head))),
-        }
-    })
+    Box::pin(async move { transfer(link, from, to, options).await.map(|copied| copied.summary) })
 }
 
-/// Copies an object and then deletes it, if it is still the one that was copied.
-pub fn move_object<'a>(
-    link: Link<'a>,
-    from: &'a S3Uri,
-    to: &'a S3Uri,
+/// A copy, and what there was of both before.
+pub(crate) struct Transferred {
+    pub(crate) summary: CopySummary,
+    /// The object that was copied.
+    pub(crate) head: ObjectHead,
+    /// Whether the key had an object already.
+    pub(crate) was_there: bool,
+}
+
+pub(crate) async fn transfer(
+    link: Link<'_>,
+    from: &S3Uri,
+    to: &S3Uri,
     options: CopyOptions,
-) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
-    Box::pin(async move {
-        let summary = copy_object(link, from, to, options).await?;
-        let target = DeleteTarget::from(from.clone());
-        let deleted = match link.delete_one(&target, summary.etag.as_deref()).await {
-            // A store that knows no such condition is asked whether it would hold.
-            Err(failure) if failure.trouble == Trouble::ConditionRefused => {
-                match link.head(from).await? {
-                    Some(now) if now.etag != summary.etag => Err(changed()),
-                    _ => link.delete_one(&target, None).await,
-                }
-            }
-            Err(failure) if failure.trouble == Trouble::Exists => Err(changed()),
-            deleted => deleted,
-        };
-        deleted?;
-        Ok(summary)
-    })
-}
-
-fn changed() -> CallFailure {
-    let message = "the object was changed after it was copied, and stays";
-    CallFailure::local("DeleteObject", Trouble::Conflict, message)
-}
-
-/// What two objects are to each other, as far as their store tells.
-#[derive(Debug, PartialEq, Eq)]
-enum Alike {
-    Same(Proof),
-    Different,
-    Unknown,
-}
-
-fn alike(link: Link<'_>, one: &ObjectHead, other: &ObjectHead) -> Alike {
-    let by_etag = link.store.etag_may_prove() && !one.etag_is_opaque && !other.etag_is_opaque;
-    compare(one, other, by_etag)
-}
-
-fn compare(one: &ObjectHead, other: &ObjectHead, by_etag: bool) -> Alike {
-    if one.size != other.size {
-        return Alike::Different;
+) -> Result<Transferred, S3Error> {
+    let begun = Instant::now();
+    if from == to {
+        let message = format!("`{from}` is both what is copied and where to");
+        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
     }
-    let of_whole = |head: &ObjectHead| head.checksum.clone().filter(Checksum::is_full);
-    match (of_whole(one), of_whole(other)) {
-        (Some(one), Some(other)) if one.algorithm == other.algorithm => {
-            return if one == other { Alike::Same(Proof::Full) } else { Alike::Different };
-        }
-        _ => {}
-    }
-    // The tag of several parts depends on their sizes too: only equal ones tell something.
-    match (&one.etag, &other.etag) {
-        (Some(one), Some(other)) if by_etag && one == other => Alike::Same(Proof::Etag),
-        _ => Alike::Unknown,
-    }
+    let head = head_of_existing(link, from).await?;
+    let there = link.head(to).await?;
+    let was_there = there.is_some();
+    let (outcome, proof, version_id) =
+        Copying { link, from, to, head: &head }.decided(there, options).await?;
+    let summary = CopySummary {
+        from: from.clone(),
+        to: to.clone(),
+        outcome,
+        size: head.size,
+        proof,
+        version_id,
+        elapsed: begun.elapsed(),
+    };
+    Ok(Transferred { summary, head, was_there })
 }
 
 /// Returns whether a key has what it had before: then nothing was copied there.
@@ -190,6 +128,35 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
+    /// Copies unless the key has the same already, and compares the copy.
+    async fn decided(
+        &self,
+        there: Option<ObjectHead>,
+        options: CopyOptions,
+    ) -> Result<(Outcome, Proof, Option<StoreText>), S3Error> {
+        let Self { link, to, head, .. } = *self;
+        let condition = match (&there, options.replace) {
+            (_, Replace::Overwrite) => Condition::None,
+            (None, _) => Condition::Free,
+            (Some(there), replace) => match alike(link, head, there) {
+                Alike::Same(proof) => {
+                    return Ok((Outcome::Unchanged, proof, there.version_id.clone()));
+                }
+                _ if replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
+                _ => there.etag.clone().map_or(Condition::None, Condition::Is),
+            },
+        };
+        let copied = self.copy(condition, options).await;
+        let copy = self.made(copied).await?;
+        match alike(link, head, &copy) {
+            Alike::Same(proof) => Ok((Outcome::Stored, proof, copy.version_id)),
+            Alike::Unknown if !is_still(there.as_ref(), &copy) => {
+                Ok((Outcome::Stored, Proof::Size, copy.version_id))
+            }
+            Alike::Unknown | Alike::Different => Err(not_as_told(to, &copy, &shown(head))),
+        }
+    }
+
     async fn copy(&self, condition: Condition, options: CopyOptions) -> Result<(), S3Error> {
         let is_known = self.link.store.knows_conditions();
         let condition = if is_known { condition } else { Condition::None };
@@ -357,34 +324,5 @@ impl Copying<'_> {
 
     fn storage_class(&self) -> Option<StorageClass> {
         self.head.storage_class.as_ref().map(|class| class.as_sent().into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::s3::Algorithm;
-
-    #[test]
-    fn a_checksum_decides_and_a_tag_only_if_it_is_the_same() {
-        let head = |size, etag: &str, checksum: Option<&str>| ObjectHead {
-            size,
-            etag: Some(etag.to_owned()),
-            checksum: checksum
-                .map(|value| Checksum { algorithm: Algorithm::Crc64Nvme, value: value.to_owned() }),
-            ..ObjectHead::default()
-        };
-        let one = head(3, "t", Some("AAAAAAAAAAA="));
-
-        for (other, by_etag, wanted) in [
-            (head(3, "u", Some("AAAAAAAAAAA=")), true, Alike::Same(Proof::Full)),
-            (head(3, "t", Some("BBBBBBBBBBA=")), true, Alike::Different),
-            (head(4, "t", Some("AAAAAAAAAAA=")), true, Alike::Different),
-            (head(3, "t", None), true, Alike::Same(Proof::Etag)),
-            (head(3, "t", None), false, Alike::Unknown),
-            (head(3, "u", None), true, Alike::Unknown),
-        ] {
-            assert_eq!(compare(&one, &other, by_etag), wanted, "{other:?}");
-        }
     }
 }

@@ -8,7 +8,9 @@ use super::store::Connection;
 const COPY_HELP: &str = "\
 The store copies; the bytes do not pass here. Metadata and tags go along, and the storage class; \
 locks do not. Afterwards the copy is compared with the object, by checksum or ETag where the store \
-has them, and `move` deletes the object only then, and only if nothing has changed it since.";
+has them. `move` deletes the object only where one of these proves the copy; it looks at the object \
+once more right before, and asks the store to delete only that one, which not every store does: what \
+another writer puts there in that very moment may be lost.";
 
 #[derive(Args)]
 #[command(after_long_help = COPY_HELP)]

@@ -34,6 +34,11 @@ pub(crate) async fn copy(
     session: &Session,
 ) -> Result<Outcome, Failure> {
     let filter = check(&args)?;
+    let to = destination(&args)?;
+    if !args.source.is_prefix() && is_same(&args.source, &to, moves) {
+        let source = &args.source;
+        return Err(Failure::usage(format!("`{source}` is both what is copied and where to")));
+    }
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, if moves { "moving" } else { "copying" }, None);
     let events = |event: Event| reporter.show(event);
@@ -49,12 +54,6 @@ pub(crate) async fn copy(
         let pairs = pairs(link, &args, &filter).await?;
         return run.many(&pairs, args.dry_run).await;
     }
-    let name = args.source.key.rsplit('/').next().unwrap_or_default();
-    let to = if args.destination.is_prefix() {
-        args.destination.join(name).map_err(|error| Failure::usage(error.to_string()))?
-    } else {
-        args.destination.clone()
-    };
     run.one(Pair { from: args.source.clone(), to, size: 0 }, args.dry_run).await
 }
 
@@ -66,9 +65,6 @@ fn check(args: &CopyArgs) -> Result<Filter, Failure> {
             return Err(Failure::usage(
                 "--include and --exclude are for a prefix that ends with `/`",
             ));
-        }
-        if source == destination {
-            return Err(Failure::usage(format!("`{source}` is both what is copied and where to")));
         }
     } else if !destination.is_prefix() {
         return Err(Failure::usage(format!(
@@ -82,6 +78,22 @@ fn check(args: &CopyArgs) -> Result<Filter, Failure> {
         return Err(Failure::usage(message));
     }
     Filter::new(&args.include, &args.exclude).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Returns where one object goes: into a prefix it takes its name along.
+fn destination(args: &CopyArgs) -> Result<S3Uri, Failure> {
+    let CopyArgs { source, destination, .. } = args;
+    if source.is_prefix() || !destination.is_prefix() {
+        return Ok(destination.clone());
+    }
+    let name = source.key.rsplit('/').next().unwrap_or_default();
+    destination.join(name).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Returns whether nothing would be copied; a version may be copied over what came after it.
+fn is_same(from: &S3Uri, to: &S3Uri, moves: bool) -> bool {
+    let is_same_key = (&from.bucket, &from.key) == (&to.bucket, &to.key);
+    is_same_key && (moves || from.version_id == to.version_id)
 }
 
 /// Lists what is below the prefix to its end, with where each goes.

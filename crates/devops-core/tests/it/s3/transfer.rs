@@ -1,8 +1,12 @@
 //! Copies and moves inside a store.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{CopyOptions, CopySummary, Outcome, Proof, Replace, S3Error, copy_object, move_object},
+    s3::{
+        CopyOptions, CopySummary, Link, Outcome, Proof, Replace, S3Error, copy_object, move_object,
+    },
     units::ByteSize,
 };
 
@@ -154,6 +158,87 @@ fn a_move_deletes_only_what_was_copied() {
     let error = rig.while_held(1, change, |rig| moved(rig).unwrap_err());
     assert_eq!(error.kind(), Kind::Temporary, "{error}");
     assert_eq!((content(&rig, "a b+ü"), content(&rig, "to/b")), (b"two".to_vec(), b"one".to_vec()));
+}
+
+#[test]
+fn an_object_is_not_moved_onto_itself() {
+    let rig = with_object(b"one");
+
+    for replace in [Replace::Refuse, Replace::IfChanged, Replace::Overwrite] {
+        let options = CopyOptions { replace, ..CopyOptions::default() };
+        let itself = uri("a b+ü");
+        let moving = async |link: Link<'_>| move_object(link, &itself, &itself, options).await;
+        let error = rig.run(moving).unwrap_err();
+        assert_eq!(error.kind(), Kind::Failed, "{error}");
+        assert_eq!(copy_onto_itself(&rig, options).unwrap_err().kind(), Kind::Failed);
+    }
+
+    assert_eq!(content(&rig, "a b+ü"), b"one");
+    assert_eq!((rig.server.count("CopyObject"), rig.server.count("DeleteObject")), (0, 0));
+}
+
+fn copy_onto_itself(rig: &Rig, options: CopyOptions) -> Result<CopySummary, S3Error> {
+    rig.run(async |link| copy_object(link, &uri("a b+ü"), &uri("a b+ü"), options).await)
+}
+
+#[test]
+fn an_object_stays_where_its_copy_is_proven_by_its_size_alone() {
+    let rig = Rig::new();
+    let file = rig.file("a", 2 * PART);
+    rig.put(&file, "a b+ü", &crate::s3::put::in_small_parts()).unwrap();
+    // The tag of the object is that of its parts, that of the copy the MD5 of the whole.
+    rig.server.faults(&["HeadObject:no-checksum:always"]);
+
+    let error = moved(&rig).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Mismatch, "{error}");
+    assert!(error.to_string().contains("`s3://backups/to/b` is there"), "{error}");
+    assert_eq!(rig.server.keys("backups"), ["a b+ü", "to/b"]);
+}
+
+#[test]
+fn an_object_stays_where_its_copy_has_another_md5() {
+    let rig = with_object(b"one");
+    rig.server.faults(&["HeadObject:no-checksum:always", "HeadObject:wrong-etag:after=2"]);
+
+    assert_eq!(moved(&rig).unwrap_err().kind(), Kind::Mismatch);
+    assert_eq!(content(&rig, "a b+ü"), b"one");
+}
+
+#[test]
+fn what_came_after_the_copy_stays_where_the_store_knows_no_condition() {
+    let rig = with_object(b"one");
+    rig.server.faults(&["HeadObject:hold:after=3", "DeleteObject:refuse-conditions:always"]);
+
+    let change = |server: &devops_fakes::s3::Server| server.put("backups", "a b+ü", b"two");
+    let error = rig.while_held(1, change, |rig| moved(rig).unwrap_err());
+
+    assert_eq!(error.kind(), Kind::Temporary, "{error}");
+    assert_eq!((content(&rig, "a b+ü"), content(&rig, "to/b")), (b"two".to_vec(), b"one".to_vec()));
+    assert_eq!(rig.server.count("DeleteObject"), 0);
+}
+
+#[test]
+fn two_names_of_one_object_are_not_taken_for_two_objects() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let alike = || loop {
+        // Stores tell times to the second.
+        let (begun, rig) = (now(), with_object(b"one"));
+        rig.server.put("backups", "to/b", b"one");
+        if begun == now() {
+            return rig;
+        }
+    };
+
+    let rig = alike();
+    rig.server.faults(&["ListObjectsV2:hide=to/b:always"]);
+    let error = moved(&rig).unwrap_err();
+    assert_eq!(error.kind(), Kind::Mismatch, "{error}");
+    assert_eq!(rig.server.keys("backups"), ["a b+ü", "to/b"]);
+
+    let rig = alike();
+    assert_eq!(moved(&rig).unwrap().outcome, Outcome::Unchanged);
+    assert_eq!(rig.server.keys("backups"), ["to/b"]);
 }
 
 #[test]

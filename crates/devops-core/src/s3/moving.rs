@@ -1,0 +1,135 @@
+//! Moves objects inside a store: copies them, and deletes what was copied.
+
+use futures_util::future::LocalBoxFuture;
+
+use super::{
+    S3Error,
+    delete::DeleteTarget,
+    event::Outcome,
+    failure::{CallFailure, Trouble},
+    link::Link,
+    list::{ListedObject, list},
+    proof::Proof,
+    reads::ObjectHead,
+    transfer::{CopyOptions, CopySummary, Transferred, transfer},
+    uri::S3Uri,
+};
+
+const OPERATION: &str = "DeleteObject";
+
+/// Copies an object and then deletes it, if it is still the one that was copied.
+///
+/// It stays where the store does not prove that the copy has the same content, and where both may be one object.
+pub fn move_object<'a>(
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    options: CopyOptions,
+) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
+    Box::pin(async move {
+        if (&from.bucket, &from.key) == (&to.bucket, &to.key) {
+            let message = format!("`{from}` is both what is moved and where to");
+            return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
+        }
+        if from.version_id.is_some() {
+            let message = "a version is copied, not moved";
+            return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
+        }
+        let copied = transfer(link, from, to, options).await?;
+        let moving = Moving { link, from, to, copied: &copied };
+        if moving.may_delete().await? {
+            moving.delete().await?;
+        }
+        Ok(copied.summary)
+    })
+}
+
+/// An object whose copy is there.
+struct Moving<'a> {
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    copied: &'a Transferred,
+}
+
+impl Moving<'_> {
+    /// Returns whether there is something left to delete; fails where it has to stay.
+    async fn may_delete(&self) -> Result<bool, S3Error> {
+        let Self { link, from, to, copied } = *self;
+        if copied.summary.proof < Proof::Etag {
+            let why = "the store proves no more than the size of the copy";
+            return Err(self.stays(Trouble::Damaged, why).into());
+        }
+        // Many stores do not look at the condition of a deletion.
+        let target = DeleteTarget::from(from.clone());
+        let Some(now) = link.standing(&target).await? else { return Ok(false) };
+        let ObjectHead { etag, version_id, .. } = &copied.head;
+        if (&now.etag, &now.version_id) != (etag, version_id) || now.size != copied.head.size {
+            return Err(self
+                .stays(Trouble::Conflict, "the object was changed after it was copied")
+                .into());
+        }
+        if copied.was_there {
+            let there = link.standing(&DeleteTarget::from(to.clone())).await?;
+            if there.as_ref() == Some(&now) && !self.are_two().await? {
+                let message = format!("`{from}` and `{to}` may be one object with two names");
+                return Err(self.stays(Trouble::Damaged, &message).into());
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns whether two objects that look the same are two.
+    ///
+    /// A store may take two keys for one, and knows some buckets by two names.
+    async fn are_two(&self) -> Result<bool, S3Error> {
+        let Self { link, from, to, .. } = *self;
+        if from.bucket != to.bucket {
+            let is_alias =
+                |bucket: &str| bucket.starts_with("arn:") || bucket.ends_with("-s3alias");
+            return Ok(!is_alias(&from.bucket) && !is_alias(&to.bucket));
+        }
+        for uri in [from, to] {
+            let mut is_listed = false;
+            let mut look = |object: ListedObject| {
+                is_listed = object.uri.key == uri.key;
+                false
+            };
+            list(link, uri, &mut look).await?;
+            if !is_listed {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn delete(&self) -> Result<(), CallFailure> {
+        let target = DeleteTarget::from(self.from.clone());
+        let etag = self.copied.head.etag.as_deref();
+        let deleted = match self.link.delete_one(&target, etag).await {
+            // A store that knows no such condition was asked before whether it holds.
+            Err(failure) if failure.trouble == Trouble::ConditionRefused => {
+                self.link.delete_one(&target, None).await
+            }
+            deleted => deleted,
+        };
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.trouble == Trouble::Exists => {
+                Err(self.stays(Trouble::Conflict, "the object was changed after it was copied"))
+            }
+            Err(failure) => {
+                let message = format!("{}; the copy `{}` is there", failure.message, self.to);
+                Err(CallFailure { message: message.as_str().into(), ..failure })
+            }
+        }
+    }
+
+    fn stays(&self, trouble: Trouble, why: &str) -> CallFailure {
+        let copy = match self.copied.summary.outcome {
+            Outcome::Stored => format!(", and its copy `{}` is there", self.to),
+            _ => String::new(),
+        };
+        CallFailure::local(OPERATION, trouble, format!("{why}: it stays{copy}"))
+    }
+}
