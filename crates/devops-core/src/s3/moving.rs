@@ -128,7 +128,7 @@ impl Moving<'_> {
     fn stays(&self, trouble: Trouble, why: &str) -> CallFailure {
         let copy = match self.copied.summary.outcome {
             Outcome::Stored => format!(", and its copy `{}` is there", self.to),
-            _ => String::new(),
+            Outcome::Unchanged => String::new(),
         };
         CallFailure::local(OPERATION, trouble, format!("{why}: it stays{copy}"))
     }
