@@ -60,6 +60,11 @@ impl Moving<'_> {
             let why = "the store proves no more than the size of the copy";
             return Err(self.stays(Trouble::Damaged, why).into());
         }
+        if copied.summary.outcome == Outcome::Unchanged
+            && !link.stored_with(from).await?.is_same(&link.stored_with(to).await?)
+        {
+            return Err(S3Error::Exists(to.clone()));
+        }
         // Many stores do not look at the condition of a deletion.
         let target = DeleteTarget::from(from.clone());
         let Some(now) = link.standing(&target).await? else { return Ok(false) };

@@ -2,16 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_s3::{Client, operation::head_object::HeadObjectOutput, types::StorageClass};
+use aws_sdk_s3::{
+    Client,
+    types::{ServerSideEncryption, StorageClass},
+};
 use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
-use percent_encoding::utf8_percent_encode;
 
 use super::{
     S3Error,
     alike::{Alike, alike},
     checksum::Checksum,
     condition::{Condition, lost_race},
-    copy::{ENCODED, source_name},
+    copy::source_name,
+    delete::DeleteTarget,
     event::Outcome,
     failure::{CallFailure, Trouble},
     get::{head_of_existing, not_as_told},
@@ -22,7 +25,7 @@ use super::{
     put::Replace,
     reads::ObjectHead,
     requests::Upload,
-    text::{StoreText, as_sent},
+    text::StoreText,
     uri::S3Uri,
 };
 use crate::units::ByteSize;
@@ -139,7 +142,7 @@ impl Copying<'_> {
             (_, Replace::Overwrite) => Condition::None,
             (None, _) => Condition::Free,
             (Some(there), replace) => match alike(link, head, there) {
-                Alike::Same(proof) => {
+                Alike::Same(proof) if there.given.covers(&head.given) => {
                     return Ok((Outcome::Unchanged, proof, there.version_id.clone()));
                 }
                 _ if replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
@@ -148,6 +151,9 @@ impl Copying<'_> {
         };
         let copied = self.copy(condition, options).await;
         let copy = self.made(copied).await?;
+        if !copy.given.covers(&head.given) {
+            return Err(self.unprotected(&copy, there.is_some()).await.into());
+        }
         match alike(link, head, &copy) {
             Alike::Same(proof) => Ok((Outcome::Stored, proof, copy.version_id)),
             Alike::Unknown if !is_still(there.as_ref(), &copy) => {
@@ -173,6 +179,20 @@ impl Copying<'_> {
         }
     }
 
+    /// Says that a copy is less protected than its object; one that took no other's place is removed.
+    async fn unprotected(&self, copy: &ObjectHead, was_there: bool) -> CallFailure {
+        let (uri, version_id) = (self.to.clone(), copy.version_id.clone());
+        let target = DeleteTarget { uri, version_id };
+        let is_removed =
+            !was_there && self.link.delete_one(&target, copy.etag.as_deref()).await.is_ok();
+        let left = if is_removed { "was removed" } else { "is there" };
+        let message = format!(
+            "the store did not encrypt `{}` as `{}` is encrypted: the copy {left}",
+            self.to, self.from
+        );
+        CallFailure::local("CopyObject", Trouble::Damaged, message)
+    }
+
     /// Returns the copy that was made; after a lost answer, if there is one.
     async fn made(&self, copied: Result<(), S3Error>) -> Result<ObjectHead, S3Error> {
         match copied {
@@ -191,6 +211,7 @@ impl Copying<'_> {
     }
 
     async fn at_once(&self, condition: &Condition) -> Result<(), CallFailure> {
+        let (encryption, kms_key_id) = self.encryption();
         let send = |client: Client| {
             client
                 .copy_object()
@@ -199,6 +220,8 @@ impl Copying<'_> {
                 .copy_source(source_name(self.from))
                 .set_copy_source_if_match(self.head.etag.as_ref().map(|etag| format!("\"{etag}\"")))
                 .set_storage_class(self.storage_class())
+                .set_server_side_encryption(encryption.clone())
+                .set_ssekms_key_id(kms_key_id.clone())
                 .set_if_none_match(condition.if_none_match())
                 .set_if_match(condition.if_match())
                 .send()
@@ -265,19 +288,23 @@ impl Copying<'_> {
 
     /// Begins an upload with what the object was stored with: a copy in parts takes over nothing by itself.
     async fn begin(&self) -> Result<Upload, S3Error> {
-        let (head, tags) = (self.headers().await?, self.tags().await?);
+        let with = self.link.stored_with(self.from).await?;
+        let (encryption, kms_key_id) = self.encryption();
         let send = |client: Client| {
             client
                 .create_multipart_upload()
                 .bucket(&self.to.bucket)
                 .key(&self.to.key)
-                .set_metadata(head.metadata().cloned())
-                .set_content_type(head.content_type().map(str::to_owned))
-                .set_cache_control(head.cache_control().map(str::to_owned))
-                .set_content_disposition(head.content_disposition().map(str::to_owned))
-                .set_content_encoding(head.content_encoding().map(str::to_owned))
-                .set_content_language(head.content_language().map(str::to_owned))
-                .set_tagging(tags.clone())
+                .set_metadata(Some(with.metadata.clone()))
+                .set_content_type(with.content_type.clone())
+                .set_cache_control(with.cache_control.clone())
+                .set_content_disposition(with.content_disposition.clone())
+                .set_content_encoding(with.content_encoding.clone())
+                .set_content_language(with.content_language.clone())
+                .set_expires(with.expires)
+                .set_tagging(with.tags.clone())
+                .set_server_side_encryption(encryption.clone())
+                .set_ssekms_key_id(kms_key_id.clone())
                 .set_storage_class(self.storage_class())
                 .send()
         };
@@ -291,35 +318,9 @@ impl Copying<'_> {
         Err(CallFailure::local(operation, Trouble::Rejected, "no upload id").into())
     }
 
-    async fn headers(&self) -> Result<HeadObjectOutput, CallFailure> {
-        let send = |client: Client| {
-            let request = client.head_object().bucket(&self.from.bucket).key(&self.from.key);
-            request.set_version_id(as_sent(self.from.version_id.as_ref())).send()
-        };
-        Ok(self.link.call(self.link.short("HeadObject"), send).await?.0)
-    }
-
-    /// Returns the tags as a header has them; none where the store knows none.
-    async fn tags(&self) -> Result<Option<String>, CallFailure> {
-        let send = |client: Client| {
-            let request = client.get_object_tagging().bucket(&self.from.bucket);
-            request
-                .key(&self.from.key)
-                .set_version_id(as_sent(self.from.version_id.as_ref()))
-                .send()
-        };
-        let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
-        match self.link.call(self.link.short("GetObjectTagging"), send).await {
-            Ok((output, _)) => {
-                let tags = output.tag_set().iter();
-                let tags =
-                    tags.map(|tag| format!("{}={}", encoded(tag.key()), encoded(tag.value())));
-                let tags = tags.collect::<Vec<_>>().join("&");
-                Ok(Some(tags).filter(|tags| !tags.is_empty()))
-            }
-            Err(failure) if failure.trouble.is_untold() => Ok(None),
-            Err(failure) => Err(failure),
-        }
+    /// Returns how the copy is to be encrypted.
+    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        self.head.given.encryption_of_copy(self.link.store.quirks().is_aws())
     }
 
     fn storage_class(&self) -> Option<StorageClass> {

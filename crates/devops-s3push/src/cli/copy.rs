@@ -6,8 +6,8 @@ use devops_core::s3::S3Uri;
 use super::store::Connection;
 
 const COPY_HELP: &str = "\
-The store copies; the bytes do not pass here. Metadata and tags go along, and the storage class; \
-locks do not. Afterwards the copy is compared with the object, by checksum or ETag where the store \
+The store copies; the bytes do not pass here. Metadata and tags go along, the storage class, \
+and the encryption, which the store has to confirm; locks do not. Afterwards the copy is compared with the object, by checksum or ETag where the store \
 has them. `move` deletes the object only where one of these proves the copy; it looks at the object \
 once more right before, and asks the store to delete only that one, which not every store does: what \
 another writer puts there in that very moment may be lost.";

@@ -13,6 +13,7 @@ use super::{
     archived::refuse_if_archived,
     conditions::{WithoutConditions, check_write, refuse_if_other},
     digest::strong,
+    encryption::encryption_of,
     store::{Store, StoredObject},
 };
 
@@ -32,6 +33,7 @@ pub(crate) fn copy(
         Ok(object.clone())
     })?;
     let mut attributes = source.attributes.clone();
+    attributes.encryption = encryption_of!(input);
     attributes.keeping = super::versions::Keeping::default();
     attributes.storage_class = input.storage_class.as_ref().map(|class| class.as_str().to_owned());
     let object = StoredObject::of_bytes(Bytes::from(source.bytes()), attributes);

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        CopyOptions, CopySummary, Link, Outcome, Proof, Replace, S3Error, copy_object, move_object,
+        CopyOptions, CopySummary, Encryption, Link, Method, Outcome, Proof, PutOptions, Replace,
+        S3Error, copy_object, move_object,
     },
     units::ByteSize,
 };
@@ -239,6 +240,76 @@ fn two_names_of_one_object_are_not_taken_for_two_objects() {
     let rig = alike();
     assert_eq!(moved(&rig).unwrap().outcome, Outcome::Unchanged);
     assert_eq!(rig.server.keys("backups"), ["to/b"]);
+}
+
+#[test]
+fn a_copy_is_encrypted_as_its_object_is() {
+    let in_parts = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
+    for options in [CopyOptions::default(), in_parts] {
+        let rig = Rig::new();
+        let file = rig.file("a", 2 * PART);
+        rig.put(&file, "a b+ü", &with_key()).unwrap();
+
+        copy(&rig, options).unwrap();
+
+        let copied = rig.server.object("backups", "to/b").unwrap();
+        assert_eq!(copied.encryption(), [Some("aws:kms"), Some("k"), None]);
+    }
+}
+
+#[test]
+fn an_object_stays_where_its_copy_comes_out_in_clear() {
+    let in_parts = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
+    let ignored = "ignore=x-amz-server-side-encryption:always";
+    for (rule, options) in [("CopyObject", CopyOptions::default()), ("CreateMultipartUpload", in_parts)] {
+        let rig = Rig::new();
+        let file = rig.file("a", 2 * PART);
+        rig.put(&file, "a b+ü", &with_key()).unwrap();
+        rig.server.faults(&[&format!("{rule}:{ignored}")]);
+
+        let work = async |link: Link<'_>| move_object(link, &uri("a b+ü"), &uri("to/b"), options).await;
+        let error = rig.run(work).unwrap_err();
+
+        assert_eq!(error.kind(), Kind::Mismatch, "{error}");
+        assert_eq!(rig.server.keys("backups"), ["a b+ü"]);
+    }
+}
+
+fn with_key() -> PutOptions {
+    let mut options = crate::s3::put::in_small_parts();
+    let key_id = Some("k".to_owned());
+    options.attributes.encryption = Some(Encryption { method: Method::Kms, key_id });
+    options
+}
+
+#[test]
+fn a_move_to_where_the_same_is_in_clear_leaves_the_object() {
+    let rig = Rig::new();
+    let file = rig.file("a", 100);
+    rig.put(&file, "a b+ü", &with_key()).unwrap();
+    rig.server.put("backups", "to/b", &bytes(100));
+
+    assert_eq!(moved(&rig).unwrap_err().kind(), Kind::Exists);
+    assert_eq!(rig.server.keys("backups"), ["a b+ü", "to/b"]);
+}
+
+#[test]
+fn a_move_to_where_the_same_was_stored_with_something_else_leaves_the_object() {
+    let store = |rig: &Rig, key, night: &str| {
+        let mut options = PutOptions::default();
+        options.attributes.metadata = [("night".to_owned(), night.to_owned())].into();
+        rig.put(&rig.file("a", 100), key, &options).unwrap();
+    };
+    for (there, wanted) in [("1", Ok(Outcome::Unchanged)), ("2", Err(Kind::Exists))] {
+        let rig = Rig::new();
+        store(&rig, "a b+ü", "1");
+        store(&rig, "to/b", there);
+
+        let done = moved(&rig).map(|summary| summary.outcome).map_err(|error| error.kind());
+
+        assert_eq!(done, wanted);
+        assert_eq!(rig.server.object("backups", "a b+ü").is_some(), wanted.is_err());
+    }
 }
 
 #[test]
