@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 
 use super::{
     S3Error,
     bucket::check_bucket,
     delete::{DeleteOutcome, DeleteTarget, delete},
-    failure::CallFailure,
+    failure::{CallFailure, Trouble},
     link::Link,
     remove::{RemoveError, RemoveOptions, folder},
     uri::S3Uri,
@@ -98,9 +98,8 @@ impl UndeletePlan {
     }
 }
 
-/// Removes the markers of these objects and tells of each whether it is back.
-///
-/// An object is back when all its markers are gone; the versions stay as they are.
+/// Removes the markers of these objects and tells of each whether it is back, as the store says when asked for it;
+/// the versions stay as they are.
 pub fn undelete<'a>(
     link: Link<'a>,
     hidden: &'a [HiddenObject],
@@ -115,15 +114,15 @@ pub fn undelete<'a>(
             .collect();
         let mut left: HashMap<&S3Uri, usize> =
             hidden.iter().map(|object| (&object.uri, object.markers.len())).collect();
-        let mut failed = HashSet::new();
-        delete(link, &targets, &mut |target, outcome| {
+        let (mut failed, mut bare) = (HashSet::new(), Vec::new());
+        let ended = delete(link, &targets, &mut |target, outcome| {
             let object = of_key[&(target.uri.bucket.as_str(), target.uri.key.as_str())];
             match outcome {
                 DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. } => {
                     let n_left = left.get_mut(&object.uri).expect("each object is counted");
                     *n_left -= 1;
                     if *n_left == 0 {
-                        each(object, Ok(()));
+                        bare.push(object);
                     }
                 }
                 DeleteOutcome::Refused(failure) | DeleteOutcome::Failed(failure) => {
@@ -133,8 +132,27 @@ pub fn undelete<'a>(
                 }
             }
         })
-        .await
+        .await;
+        let looking = stream::iter(bare).map(async |object| (object, look(link, object).await));
+        let mut looking = Box::pin(looking.buffered(link.store.concurrency()));
+        while let Some((object, is_back)) = looking.next().await {
+            each(object, is_back);
+        }
+        ended
     })
+}
+
+/// Fails unless the key has an object again.
+async fn look(link: Link<'_>, object: &HiddenObject) -> Result<(), CallFailure> {
+    let uri = S3Uri { version_id: None, ..object.uri.clone() };
+    match link.head(&uri).await? {
+        Some(_) => Ok(()),
+        None => {
+            let message =
+                "its delete markers were removed, and the store still has no object there";
+            Err(CallFailure::local("HeadObject", Trouble::Conflict, message))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -131,9 +131,12 @@ pub fn list_versions<'a>(
     })
 }
 
+/// Orders the versions of a key. Where stores know times to the second only, a marker is taken for newer than
+/// a version of the same second, which it hides.
 fn newest_first(a: &ListedVersion, b: &ListedVersion) -> std::cmp::Ordering {
     let by_key = a.target.uri.key.cmp(&b.target.uri.key);
-    by_key.then(b.is_latest.cmp(&a.is_latest)).then(b.modified.cmp(&a.modified))
+    let by_time = b.is_latest.cmp(&a.is_latest).then(b.modified.cmp(&a.modified));
+    by_key.then(by_time).then(b.is_marker.cmp(&a.is_marker))
 }
 
 fn target(prefix: &S3Uri, key: Option<&str>, id: Option<&str>, encoded: bool) -> DeleteTarget {
@@ -247,5 +250,38 @@ fn standing_of(output: &HeadObjectOutput) -> Standing {
             lock: lock_of(output),
             is_legal: is_on(output.object_lock_legal_hold_status()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_marker_hides_the_version_of_its_second() {
+        let listed = |id: &str, is_latest| ListedVersion {
+            target: DeleteTarget {
+                uri: S3Uri::new("backups", "a").expect("it is one"),
+                version_id: Some(id.into()),
+            },
+            is_latest,
+            is_marker: id.starts_with('x'),
+            size: 1,
+            modified: Some(datetime!(2026-11-30 12:00 UTC)),
+            etag: None,
+            storage_class: None,
+        };
+        let order = |mut versions: Vec<ListedVersion>| {
+            versions.sort_by(newest_first);
+            let ids = versions.iter().filter_map(|it| it.target.version_id.as_ref());
+            ids.map(StoreText::as_sent).collect::<Vec<_>>().join(" ")
+        };
+
+        let hidden = vec![listed("1", false), listed("x3", true), listed("x2", false)];
+        assert_eq!(order(hidden), "x3 x2 1");
+        let there = vec![listed("2", true), listed("1", false), listed("x1", false)];
+        assert_eq!(order(there), "2 x1 1");
     }
 }
