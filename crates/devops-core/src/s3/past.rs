@@ -1,7 +1,7 @@
 //! The objects under a prefix as they were at a time, from the versions that the bucket keeps.
 
 use futures_util::future::LocalBoxFuture;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     S3Error,
@@ -12,6 +12,8 @@ use super::{
     uri::S3Uri,
     versions::{ListedVersion, list_versions},
 };
+
+const LAST_OF_SECOND: Duration = Duration::nanoseconds(999_999_999);
 
 /// Returns the version that an object had at a time; nothing if there was none, or it was deleted then.
 pub fn find_at<'a>(
@@ -42,8 +44,10 @@ pub fn find_targets_at<'a>(
 
 /// Returns the objects that there were at a time; each names its version.
 ///
-/// A store dates an object of several parts by the beginning of its upload.
+/// A time without fractions, as listings show it, means all of that second. A store dates an object of several
+/// parts by the beginning of its upload.
 fn objects_at(versions: Vec<ListedVersion>, at: OffsetDateTime) -> Vec<ListedObject> {
+    let at = if at.nanosecond() == 0 { at + LAST_OF_SECOND } else { at };
     let mut objects: Vec<ListedObject> = Vec::new();
     let mut last: Option<String> = None;
     // Those of a key come together, the newest first.
@@ -71,7 +75,7 @@ fn object_of(version: ListedVersion) -> ListedObject {
 
 #[cfg(test)]
 mod tests {
-    use time::{Duration, macros::datetime};
+    use time::macros::datetime;
 
     use super::*;
     use crate::s3::DeleteTarget;
@@ -110,5 +114,19 @@ mod tests {
         assert_eq!(at(5), "");
         assert_eq!(at(7), "a?versionId=7 b?versionId=6");
         assert_eq!(at(10), "b?versionId=6 c?versionId=8");
+    }
+
+    #[test]
+    fn a_time_to_the_second_means_all_of_it() {
+        let second = BEGAN + Duration::days(1);
+        let stored = ListedVersion {
+            modified: Some(second + Duration::milliseconds(700)),
+            ..version("a 1")
+        };
+        let n_at = |at| objects_at(vec![stored.clone()], at).len();
+
+        assert_eq!(n_at(second), 1);
+        assert_eq!(n_at(second + Duration::milliseconds(300)), 0);
+        assert_eq!(n_at(second - Duration::SECOND), 0);
     }
 }

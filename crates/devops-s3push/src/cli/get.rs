@@ -31,7 +31,8 @@ pub(crate) struct GetArgs {
     /// Get what was there then: 2026-11-22, '2026-11-22 08:49:39', or 3d for three days ago
     ///
     /// A prefix is fetched as it was, with what was deleted or overwritten since. The bucket has to keep
-    /// versions; an object of several parts is dated by the beginning of its upload.
+    /// versions; an object of several parts is dated by the beginning of its upload. A day
+    /// means its end, and a time without fractions all of that second.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<When>,
     /// Replace existing files
