@@ -108,17 +108,25 @@ fn undelete_removes_the_markers_and_nothing_else() {
     let missing = undelete(&["s3://backups/none"]);
     setting.server.faults(&["DeleteObjects:denied", "DeleteObject:denied"]);
     let denied = undelete(&["s3://backups/q"]);
+    let n_versions = setting.server.versions("backups").len();
+    setting.server.clear_faults();
+    // As a store does that lists another marker, or none.
+    setting.server.faults(&["HeadObject:not-found"]);
+    let hidden = undelete(&["s3://backups/q"]);
 
     assert_eq!(dry.expect_code(0).stdout.matches("would undelete s3://backups/p/").count(), 3);
     assert_eq!(folder.expect_code(0).stdout.matches("Undeleted s3://backups/p/").count(), 2);
-    assert_eq!(setting.server.keys("backups"), ["p/a", "p/b"]);
+    assert_eq!(setting.server.keys("backups"), ["p/a", "p/b", "q"]);
     assert_eq!(setting.object("p/a"), b"p/a");
     again.expect_code(0);
     assert_eq!(again.stderr, "s3://backups/p/a is not deleted\n");
     refused.expect_code(2);
     missing.expect_code(5);
     denied.expect_code(77);
-    assert_eq!(setting.server.versions("backups").len(), 6);
+    assert_eq!(n_versions, 6);
+    hidden.expect_code(1);
+    assert_eq!(hidden.stdout, "");
+    assert!(hidden.stderr.contains("the store still has no object there"), "{}", hidden.stderr);
 }
 
 #[test]

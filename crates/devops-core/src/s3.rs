@@ -144,7 +144,7 @@ pub use self::{
     store::{Store, StoreOptions},
     stream::{Stream, put_stream, refuse_taken},
     sync::{
-        Deletion, DownPlan, Kept, Pair, PlannedFile, Step, SyncError, SyncPlan, bring,
+        Deletion, DownPlan, Kept, Pair, PlannedFile, Step, Surplus, SyncError, SyncPlan, bring,
         check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
     },
     targets::{Target, Targets, plan_targets},

@@ -108,6 +108,14 @@ impl Destination {
         Ok(stat.map(|stat| u64::try_from(stat.st_size).unwrap_or(0)))
     }
 
+    /// Returns the permission bits of the file that is there, if any.
+    #[cfg(feature = "s3")]
+    pub(crate) fn mode(&self) -> Result<Option<u32>, PathError> {
+        let stat = self.at.look().at(&self.path, "read")?;
+        let file = stat.filter(|stat| kind(stat) == FileType::RegularFile);
+        Ok(file.map(|stat| stat.st_mode & 0o777))
+    }
+
     /// Opens the file that is there for reading; anything else is refused.
     pub(crate) fn open_file(&self) -> Result<File, PathError> {
         let file = self.at.open(OFlags::RDONLY, Mode::empty()).at(&self.path, "read")?;

@@ -154,7 +154,7 @@ pub(crate) async fn get_listed(
     let checksum = sum.checksum();
     let proof = check(link, uri, &head, &checksum, &landing).await?;
     link.stop.check()?;
-    landing.commit(options, head.preserved).await?;
+    landing.commit(options, head.preserved, None).await?;
     let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
     let (is_unchanged, checksum) = (false, Some(checksum));
     Ok(Some(GetSummary { uri, path, is_unchanged, size, checksum, proof, elapsed }))
@@ -232,7 +232,7 @@ async fn fetch(
     match fetched.await {
         Ok(done) => {
             let (path, size) = (landing.path().to_owned(), fetch.n_landed());
-            let committed = landing.commit(options, head.preserved).await;
+            let committed = landing.commit(options, head.preserved, target.mode()?).await;
             if committed.is_err() && path.exists() {
                 (link.events)(Event::Kept { path, size });
             }

@@ -104,11 +104,12 @@ impl Landing {
         }
     }
 
-    /// Gives the file its final name.
+    /// Gives the file its final name; `there` is the mode of the file that it replaces.
     pub(crate) async fn commit(
         self,
         options: GetOptions,
         preserved: Preserved,
+        there: Option<u32>,
     ) -> Result<(), PathError> {
         let preserved = if options.preserve { preserved } else { Preserved::default() };
         blocking(move || {
@@ -118,7 +119,7 @@ impl Landing {
             }
             preserved.set_time(&file).at(self.path(), "set the time of")?;
             let mode = options.mode.or_else(|| preserved.permissions());
-            let mode = mode.unwrap_or_else(|| mode_of(&file));
+            let mode = mode.unwrap_or_else(|| mode_of(&file, there));
             match self {
                 Self::Passing { mut atomic, .. } => atomic.commit(mode, options.replace),
                 Self::Lasting(partial) => partial.commit(mode, options.replace),
@@ -142,15 +143,16 @@ impl Landing {
 /// An archive of a whole host is for its owner alone.
 const PRIVATE: u32 = 0o600;
 
-/// Returns the permission bits of a file by what it holds.
-fn mode_of(file: &File) -> u32 {
+/// Returns the permission bits of a file by what it holds: it keeps those of the one it replaces, which was private
+/// for a reason.
+fn mode_of(file: &File, there: Option<u32>) -> u32 {
     let mut beginning = vec![0; usize::try_from(BEGINNING).expect("it is small")];
     let n = file.read_at(&mut beginning, 0).unwrap_or(0);
     match Beginning::read(&beginning[..n]) {
-        Beginning::Ours(_) | Beginning::Encrypted => PRIVATE,
+        Beginning::Ours(_) | Beginning::Encrypted => PRIVATE & there.unwrap_or(PRIVATE),
         // One that is reproducible does not say where it came from.
-        Beginning::Gzip if ends_as_ours(file).is_some() => PRIVATE,
-        Beginning::Gzip | Beginning::Other => user_mode(),
+        Beginning::Gzip if ends_as_ours(file).is_some() => PRIVATE & there.unwrap_or(PRIVATE),
+        Beginning::Gzip | Beginning::Other => there.unwrap_or_else(user_mode),
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::LocalBoxFuture;
 
 pub(crate) use self::plan::is_path_of_file;
 pub use self::{
-    down::{DownPlan, check_surplus, delete_surplus, plan_sync_down},
+    down::{DownPlan, Surplus, check_surplus, delete_surplus, plan_sync_down},
     plan::{Kept, Pair, PlannedFile, Step, SyncPlan},
 };
 use super::{

@@ -38,7 +38,7 @@ pub(crate) struct GetArgs {
     /// Replace existing files
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// The permission bits of the files, in octal [default: 666 less the umask; 600 for archives]
+    /// The permission bits of the files, in octal [default: those of the file that is replaced, or 666 less the umask; at most 600 for archives]
     #[arg(long, value_name = "OCTAL", value_parser = parse_mode)]
     pub(crate) mode: Option<u32>,
     /// Give files the mode and the modification time that put --preserve, rclone or s3cmd kept of them

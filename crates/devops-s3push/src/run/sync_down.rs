@@ -7,8 +7,8 @@ use devops_core::{
     fs::{OpenFolder, ReplacePolicy},
     kind::Kind,
     s3::{
-        Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, check_surplus,
-        delete_surplus, plan_sync_down,
+        Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, Surplus,
+        check_surplus, delete_surplus, plan_sync_down,
     },
 };
 use serde_json::json;
@@ -96,13 +96,16 @@ impl DownRun<'_> {
         let mut each = |relative: &Path, result| {
             let path = folder.path().join(relative);
             match result {
-                Ok(true) => {
+                Ok(Surplus::Deleted) => {
                     *n_deleted += 1;
                     // A failure of stdout is remembered by the session and decides nothing here.
                     let _printed = show(get, "deleted", &path, "Deleted");
                 }
-                Ok(false) => {
+                Ok(Surplus::OtherName) => {
                     fetched.keep(&path, "it is the file of an object, by another name", session);
+                }
+                Ok(Surplus::Changed) => {
+                    fetched.keep(&path, "it was written while this was running", session);
                 }
                 Err(error) => {
                     fetched.keep(&path, &Failure::from(error).chain().join(": "), session);

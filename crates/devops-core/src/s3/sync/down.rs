@@ -1,7 +1,7 @@
 //! Makes the files in a folder what the objects under a prefix are: planned from whole lists of both sides.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -31,6 +31,27 @@ pub struct DownPlan {
     pub surplus: Vec<PathBuf>,
     /// What could not be read, so that nothing is deleted though it was asked for.
     pub unread: Option<PathBuf>,
+    /// What the files to delete are.
+    seen: HashMap<PathBuf, Stamp>,
+}
+
+/// What became of a file that has no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surplus {
+    /// It is gone.
+    Deleted,
+    /// It stays: it is the file of an object, by another name.
+    OtherName,
+    /// It stays: it was written since it was found.
+    Changed,
+}
+
+/// What tells a file from one that was written later under its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    identity: (u64, u64),
+    size: i64,
+    modified: (i64, i64),
 }
 
 /// Lists both sides to their ends and decides what is to be done, without doing it.
@@ -47,6 +68,10 @@ pub fn plan_sync_down<'a>(
         if let Some(deletion) = deletion.filter(|_| pair.folder.exists()) {
             let here = link.stop.outrun(find(pair, false)).await.map_err(S3Error::from)??;
             plan.decide(pair, &here, deletion)?;
+            let (folder, surplus) = (pair.folder.to_owned(), plan.surplus.clone());
+            let stamps = move || stamps(&folder, surplus);
+            plan.seen =
+                link.stop.outrun(stamps).await.map_err(S3Error::from)?.map_err(S3Error::from)?;
         }
         Ok(plan)
     })
@@ -83,6 +108,17 @@ impl DownPlan {
     }
 }
 
+fn stamps(folder: &Path, files: Vec<PathBuf>) -> Result<HashMap<PathBuf, Stamp>, PathError> {
+    let folder = OpenFolder::open(folder)?;
+    let mut seen = HashMap::new();
+    for path in files {
+        if let Some(stat) = folder.look(&path)? {
+            seen.insert(path, stamp(&stat));
+        }
+    }
+    Ok(seen)
+}
+
 /// Returns whether a file is one of this tool's own: no object stands for it.
 fn is_own(relative: &Path) -> bool {
     let name = relative.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -113,12 +149,13 @@ pub fn check_surplus<'a>(
 
 /// Deletes the files without an object and tells of each; no link is followed.
 ///
-/// One that is the file of an object under another name stays: the folder takes both names for one.
+/// One that was written since the plan stays, and one that is the file of an object under another name: the folder
+/// takes both names for one.
 pub fn delete_surplus<'a>(
     link: Link<'a>,
     folder: &'a OpenFolder,
     plan: &'a DownPlan,
-    each: &'a mut dyn FnMut(&Path, Result<bool, PathError>),
+    each: &'a mut dyn FnMut(&Path, Result<Surplus, PathError>),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         let (opened, files) = (folder.clone(), plan.targets.files.clone());
@@ -130,9 +167,11 @@ pub fn delete_surplus<'a>(
         for relative in &plan.surplus {
             link.stop.check()?;
             let (folder, path, fetched) = (folder.clone(), relative.clone(), Arc::clone(&fetched));
+            let planned = plan.seen.get(relative).copied();
             let deleted = blocking(move || match folder.look(&path)? {
-                Some(stat) if fetched.contains(&identity(&stat)) => Ok(false),
-                _ => folder.remove_file(&path).map(|()| true),
+                Some(stat) if fetched.contains(&identity(&stat)) => Ok(Surplus::OtherName),
+                Some(stat) if planned != Some(stamp(&stat)) => Ok(Surplus::Changed),
+                _ => folder.remove_file(&path).map(|()| Surplus::Deleted),
             });
             each(relative, deleted.await);
         }
@@ -142,4 +181,9 @@ pub fn delete_surplus<'a>(
 
 fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
+}
+
+fn stamp(stat: &Stat) -> Stamp {
+    let modified = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or_default());
+    Stamp { identity: identity(stat), size: stat.st_size, modified }
 }

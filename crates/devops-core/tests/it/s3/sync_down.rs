@@ -3,15 +3,15 @@
 use std::{
     fs::{self, File},
     io::Write,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
 use devops_core::{
     fs::{OpenFolder, ReplacePolicy},
     s3::{
-        Deletion, Filter, GetOptions, Pair, PartSize, SyncError, check_surplus, delete_surplus,
-        get_target, plan_sync_down, run_all,
+        Deletion, Event, Filter, GetOptions, Pair, PartSize, Surplus, SyncError, check_surplus,
+        delete_surplus, get_target, plan_sync_down, run_all,
     },
 };
 
@@ -49,8 +49,9 @@ fn sync(
         let work = async |target| get_target(link, &opened, target, options).await;
         run_all(link, &plan.targets.files, work, |_, result| drop(result.unwrap())).await?;
         check_surplus(link, pair, &plan).await?;
-        let mut each = |relative: &Path, result: Result<bool, _>| {
-            let list = if result.unwrap() { &mut deleted } else { &mut kept };
+        let mut each = |relative: &Path, result: Result<Surplus, _>| {
+            let is_deleted = result.unwrap() == Surplus::Deleted;
+            let list = if is_deleted { &mut deleted } else { &mut kept };
             list.push(relative.to_str().unwrap().to_owned());
         };
         delete_surplus(link, &opened, &plan, &mut each).await?;
@@ -127,6 +128,50 @@ fn a_file_that_is_that_of_an_object_by_another_name_stays() {
 }
 
 #[test]
+fn a_file_that_was_written_since_the_plan_stays() {
+    let (rig, folder) = with(
+        &[("a", "1"), ("again", "x"), ("anew", "y"), ("gone", "z")],
+        &[("p/a", "1"), ("p/b", "2")],
+    );
+    let is_listed = |event: &Event| matches!(event, Event::Started { .. });
+    rig.on_event(|rig, event| {
+        // The files are fetched after the plan was made.
+        if matches!(event, Event::Started { .. }) {
+            let folder = rig.path("folder");
+            fs::write(folder.join("again"), "longer").unwrap();
+            fs::write(folder.join("new"), "y").unwrap();
+            fs::rename(folder.join("new"), folder.join("anew")).unwrap();
+        }
+    });
+
+    let (deleted, kept) = sync(&rig, &folder, Some(9)).unwrap();
+
+    assert!(rig.events.borrow().iter().any(is_listed));
+    assert_eq!((deleted, kept), (vec!["gone".to_owned()], vec!["again".into(), "anew".into()]));
+    assert_eq!((read(&folder, "again"), read(&folder, "anew")), ("longer".into(), "y".into()));
+}
+
+#[test]
+fn a_replaced_file_is_readable_to_no_more_than_before() {
+    let (rig, folder) = with(
+        &[("private", "old"), ("script", "old")],
+        &[("p/private", "new"), ("p/script", "new")],
+    );
+    let set = |name: &str, mode| {
+        let permissions = PermissionsExt::from_mode(mode);
+        fs::set_permissions(folder.join(name), permissions).unwrap();
+    };
+    set("private", 0o600);
+    set("script", 0o750);
+
+    sync(&rig, &folder, None).unwrap();
+
+    let mode = |name: &str| folder.join(name).metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("private"), mode("script")), (0o600, 0o750));
+    assert_eq!((read(&folder, "private"), read(&folder, "script")), ("new".into(), "new".into()));
+}
+
+#[test]
 fn nothing_is_deleted_where_something_could_not_be_read() {
     if rustix::process::geteuid().is_root() {
         // Root can read every folder.
@@ -134,7 +179,7 @@ fn nothing_is_deleted_where_something_could_not_be_read() {
     }
     let (rig, folder) = with(&[("a", "1"), ("gone", "x"), ("closed/b", "2")], &[("p/a", "1")]);
     let mode = |mode| {
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        let permissions = PermissionsExt::from_mode(mode);
         fs::set_permissions(folder.join("closed"), permissions).unwrap();
     };
     mode(0);
