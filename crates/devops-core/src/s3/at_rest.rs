@@ -57,7 +57,10 @@ mod tests {
 
         assert_eq!(own.encryption_of_copy(true), (None, None));
         assert_eq!(own.encryption_of_copy(false), (Some(ServerSideEncryption::Aes256), None));
-        assert_eq!(kms.encryption_of_copy(true), (Some(ServerSideEncryption::AwsKms), Some("k".to_owned())));
+        assert_eq!(
+            kms.encryption_of_copy(true),
+            (Some(ServerSideEncryption::AwsKms), Some("k".to_owned()))
+        );
         assert_eq!(clear.encryption_of_copy(false), (None, None));
     }
 }

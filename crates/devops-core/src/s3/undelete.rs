@@ -145,14 +145,11 @@ pub fn undelete<'a>(
 /// Fails unless the key has an object again.
 async fn look(link: Link<'_>, object: &HiddenObject) -> Result<(), CallFailure> {
     let uri = S3Uri { version_id: None, ..object.uri.clone() };
-    match link.head(&uri).await? {
-        Some(_) => Ok(()),
-        None => {
-            let message =
-                "its delete markers were removed, and the store still has no object there";
-            Err(CallFailure::local("HeadObject", Trouble::Conflict, message))
-        }
+    if link.head(&uri).await?.is_some() {
+        return Ok(());
     }
+    let message = "its delete markers were removed, and the store still has no object there";
+    Err(CallFailure::local("HeadObject", Trouble::Conflict, message))
 }
 
 #[cfg(test)]

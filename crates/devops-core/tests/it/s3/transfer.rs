@@ -261,13 +261,16 @@ fn a_copy_is_encrypted_as_its_object_is() {
 fn an_object_stays_where_its_copy_comes_out_in_clear() {
     let in_parts = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
     let ignored = "ignore=x-amz-server-side-encryption:always";
-    for (rule, options) in [("CopyObject", CopyOptions::default()), ("CreateMultipartUpload", in_parts)] {
+    for (rule, options) in
+        [("CopyObject", CopyOptions::default()), ("CreateMultipartUpload", in_parts)]
+    {
         let rig = Rig::new();
         let file = rig.file("a", 2 * PART);
         rig.put(&file, "a b+ü", &with_key()).unwrap();
         rig.server.faults(&[&format!("{rule}:{ignored}")]);
 
-        let work = async |link: Link<'_>| move_object(link, &uri("a b+ü"), &uri("to/b"), options).await;
+        let work =
+            async |link: Link<'_>| move_object(link, &uri("a b+ü"), &uri("to/b"), options).await;
         let error = rig.run(work).unwrap_err();
 
         assert_eq!(error.kind(), Kind::Mismatch, "{error}");
