@@ -42,8 +42,13 @@ fn compare(one: &ObjectHead, other: &ObjectHead, by_etag: bool) -> Alike {
 
 /// Returns whether an `ETag` may be the MD5 of an object, or of the MD5s of its parts.
 fn has_md5(etag: &str) -> bool {
-    let (digest, n_parts) = etag.split_once('-').unwrap_or((etag, "1"));
-    is_md5(digest) && n_parts.parse::<u32>().is_ok()
+    is_md5(etag) || n_parts_of(etag).is_some()
+}
+
+/// Returns how many parts an object was made of, as its `ETag` tells.
+pub(crate) fn n_parts_of(etag: &str) -> Option<u64> {
+    let (digest, n_parts) = etag.split_once('-')?;
+    n_parts.parse().ok().filter(|_| is_md5(digest))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
 
 use super::{
     S3Error,
-    alike::{Alike, alike},
+    alike::{Alike, alike, n_parts_of},
     checksum::Checksum,
     condition::{Condition, lost_race},
     copy::source_name,
@@ -20,12 +20,12 @@ use super::{
     get::{head_of_existing, not_as_told},
     layout::CopySource,
     link::{Call, Link, StopPolicy},
-    plan::{MAX_PART, Part, PartPlan, PartSize},
+    plan::{MAX_PART, MIN_PART, Part, PartPlan, PartSize},
     proof::{Proof, Sent, StoredPart},
     put::Replace,
-    reads::ObjectHead,
+    reads::{ObjectHead, size_of_object},
     requests::Upload,
-    text::StoreText,
+    text::{StoreText, as_sent},
     uri::S3Uri,
 };
 use crate::units::ByteSize;
@@ -167,6 +167,9 @@ impl Copying<'_> {
         let is_known = self.link.store.knows_conditions();
         let condition = if is_known { condition } else { Condition::None };
         let part_size = options.part_size.0.min(MAX_PART);
+        if let Some(own) = self.own_part_size().await? {
+            return self.in_parts(&condition, own).await;
+        }
         if self.head.size > part_size {
             return self.in_parts(&condition, part_size).await;
         }
@@ -176,6 +179,29 @@ impl Copying<'_> {
                 Ok(self.at_once(&Condition::None).await?)
             }
             copied => Ok(copied?),
+        }
+    }
+
+    /// Returns the size of the parts that the object is made of, where nothing but its `ETag` can prove a copy: that is
+    /// the same only for the same parts.
+    async fn own_part_size(&self) -> Result<Option<u64>, CallFailure> {
+        let Self { link, from, head, .. } = *self;
+        let has_checksum = head.checksum.as_ref().is_some_and(Checksum::is_full);
+        let n_parts = head.etag.as_deref().and_then(n_parts_of);
+        let proves = link.store.etag_may_prove() && !head.etag_is_opaque && !has_checksum;
+        let Some(n_parts) = n_parts.filter(|n_parts| proves && *n_parts > 1) else {
+            return Ok(None);
+        };
+        let send = |client: Client| {
+            let request = client.head_object().bucket(&from.bucket).key(&from.key).part_number(1);
+            request.set_version_id(as_sent(from.version_id.as_ref())).send()
+        };
+        match link.call(link.short("HeadObject"), send).await {
+            Ok((first, _)) => Ok(size_of_object(&first).filter(|size| {
+                (MIN_PART..=MAX_PART).contains(size) && head.size.div_ceil(*size) == n_parts
+            })),
+            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 

@@ -183,12 +183,23 @@ fn copy_onto_itself(rig: &Rig, options: CopyOptions) -> Result<CopySummary, S3Er
 }
 
 #[test]
-fn an_object_stays_where_its_copy_is_proven_by_its_size_alone() {
+fn an_object_of_parts_is_copied_in_the_same_where_the_tag_alone_tells() {
     let rig = Rig::new();
-    let file = rig.file("a", 2 * PART);
+    let file = rig.file("a", 2 * PART + 1);
     rig.put(&file, "a b+ü", &crate::s3::put::in_small_parts()).unwrap();
-    // The tag of the object is that of its parts, that of the copy the MD5 of the whole.
     rig.server.faults(&["HeadObject:no-checksum:always"]);
+
+    let summary = moved(&rig).unwrap();
+
+    assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Etag));
+    assert_eq!(rig.server.count("UploadPartCopy"), 3);
+    assert_eq!(rig.server.keys("backups"), ["to/b"]);
+}
+
+#[test]
+fn an_object_stays_where_its_copy_is_proven_by_its_size_alone() {
+    let rig = with_object(b"one");
+    rig.server.faults(&["HeadObject:no-checksum:always", "HeadObject:leave-out=etag:always"]);
 
     let error = moved(&rig).unwrap_err();
 
