@@ -172,9 +172,9 @@ fn what_is_wrong_with_the_credentials_is_named_with_what_to_do() {
 
     for (profile, variables, code, said, hint) in [
         ("", &[][..], 77, "no credentials were found", "set AWS_ACCESS_KEY_ID"),
-        ("corp", &[], 77, "nobody is logged in", "`aws sso login --profile corp`"),
-        ("child", &[], 77, "nobody is logged in", "`aws sso login --profile corp`"),
-        ("old", &[], 77, "nobody is logged in", "`aws sso login --profile old`"),
+        ("corp", &[], 77, "not logged in", "`aws sso login --profile corp`"),
+        ("child", &[], 77, "not logged in", "`aws sso login --profile corp`"),
+        ("old", &[], 77, "not logged in", "`aws sso login --profile old`"),
         ("", &[("AWS_PROFILE", "prodution")], 77, "no profile `prodution`", "AWS_PROFILE"),
         ("prodution", &[], 77, "no profile `prodution`", "--profile"),
         ("empty", &[], 77, "no credentials are in the profile `empty`", "set AWS_ACCESS_KEY_ID"),

@@ -103,10 +103,10 @@ fn a_certificate_that_is_itself_in_the_bundle_is_trusted_for_its_name_alone() {
         setting.run(&[&["list", "s3://backups/"][..], &flags].concat())
     };
 
-    // What the server says in the end is no answer of S3, but it was heard.
+    // What the server says in the end is not an S3 response, but it was heard.
     let own = list(&endpoint, "own.pem");
     assert!(
-        own.stderr.contains("HTTP 200 with something that is no answer of S3"),
+        own.stderr.contains("HTTP 200 with a body that is not an S3 response"),
         "{}",
         own.stderr
     );

@@ -10,8 +10,8 @@ use crate::text;
 
 /// Returns the folder for state or caches that the variable names, or else the one below the user's home.
 ///
-/// The specification wants absolute paths, and others ignored. A home that does not exist is not made,
-/// whoever names a folder below it: then there is no folder, which is said once.
+/// The specification wants absolute paths, and others ignored. A home that does not exist is not
+/// created, even if a variable names a folder below it: there is then no folder, with one warning.
 pub fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     static WARNED: Once = Once::new();
     let home = absolute("HOME");

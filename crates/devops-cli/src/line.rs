@@ -22,7 +22,7 @@ pub(crate) fn read(cancel: &Cancel) -> Result<Option<String>, Failure> {
     read_from(&mut Input::new(stdin, cancel))
 }
 
-/// Reads byte by byte: nobody can give back to a pipe what was read too far.
+/// Reads byte by byte, since bytes cannot be put back into a pipe.
 fn read_from(input: &mut impl Read) -> Result<Option<String>, Failure> {
     let (mut line, mut byte) = (Vec::new(), [0]);
     loop {

@@ -180,7 +180,7 @@ impl Session {
 
     /// Asks on stderr and returns one line of stdin without its end, or nothing at the end of input.
     ///
-    /// What follows the line is left for whoever reads stdin next. Fails when a signal comes instead of an answer.
+    /// Leaves the rest of stdin unread. Fails when a signal comes instead of an answer.
     pub fn ask(&self, prompt: &str) -> Result<Option<String>, Failure> {
         progress::beside_bars(|| {
             let mut stderr = io::stderr().lock();

@@ -204,7 +204,7 @@ pub enum S3Error {
         uri: S3Uri,
         /// What it lacks.
         features: Box<[Feature]>,
-        /// What became of it.
+        /// The state it is left in.
         left: Left,
     },
     /// The source is not what it was, or was said to be, or cannot be cut into parts as asked.

@@ -1,4 +1,4 @@
-//! Which streams are colored.
+//! The choice of streams that are colored.
 
 use std::{
     ffi::{OsStr, OsString},

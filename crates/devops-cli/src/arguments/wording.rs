@@ -51,7 +51,7 @@ pub(super) fn with_dashes(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// What the standard library says of a number that is none, and what is said instead.
+/// The messages of the standard library about invalid numbers, and their replacements.
 const NUMBERS: [(&str, &str); 5] = [
     (": invalid digit found in string", ": it is not a whole number"),
     (": cannot parse integer from empty string", ": it is empty"),

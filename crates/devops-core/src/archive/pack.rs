@@ -367,8 +367,9 @@ impl<'a> Pack<'a> {
 
     /// Returns whether the zeros of the holes of a file stay out of the tar.
     ///
-    /// Where they are few every tar reads them, and a name that pax cannot tell needs its own header. A
-    /// reproducible archive must not depend on what a file system makes holes of.
+    /// Small holes are stored as zeros, which every tar reads. So are those of a file whose name is not UTF-8,
+    /// which a pax record cannot hold, and those of a reproducible archive, which must not depend on the
+    /// file system.
     fn is_sparse(&self, entry: &Entry, data: &[Range<u64>]) -> bool {
         self.reproducible.is_none()
             && has_huge_holes(entry.size, data)

@@ -194,7 +194,7 @@ fn continued(groups: &[Vec<Candidate>], is_sealed: bool, now: OffsetDateTime) ->
 }
 
 /// Removes what the plan says from the folder that it looked at, the oldest first; a file that was replaced
-/// meanwhile stays.
+/// since then stays.
 pub fn remove_pruned(
     plan: &PrunePlan,
     cancel: &Cancel,

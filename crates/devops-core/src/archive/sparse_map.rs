@@ -4,7 +4,7 @@ use std::{iter, ops::Range};
 
 use super::{header::padding, holes::length};
 
-/// What a header says of such a file.
+/// The map of a sparse file and the size of what is stored.
 pub(super) struct SparseMap {
     /// The map, in whole blocks; it stands before the content.
     pub(super) blocks: Vec<u8>,

@@ -37,12 +37,12 @@ pub struct ItemResult {
     pub error: Option<String>,
 }
 
-/// How the commands run.
+/// The options of a run of many commands.
 #[derive(Clone, Copy, Debug)]
 pub struct EachOptions {
-    /// How many at the same time.
+    /// The number of commands that run at the same time.
     pub n_parallel: NonZeroUsize,
-    /// Whether none is started any more once one has failed.
+    /// Is set to start no further command after the first failure.
     pub fail_fast: bool,
 }
 

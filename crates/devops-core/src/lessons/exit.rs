@@ -19,7 +19,7 @@ pub struct Explanation {
     pub in_these_tools: Option<&'static str>,
 }
 
-/// What usually sends a signal to a program that it ends.
+/// The usual cause of each signal that ends a program.
 const CAUSES: [(u8, &str); 23] = [
     (1, "the terminal or session was closed"),
     (2, "Ctrl-C"),
@@ -33,7 +33,7 @@ const CAUSES: [(u8, &str); 23] = [
     (10, "for the program's own use"),
     (11, "memory that is not the program's"),
     (12, "for the program's own use"),
-    (13, "whoever read its output has gone, as in `… | head`"),
+    (13, "the reader of its output has exited, as in `… | head`"),
     (14, "a timer of its own"),
     (15, "asked to stop: systemd, docker stop, Kubernetes, kill"),
     (16, "nothing in Linux sends it"),

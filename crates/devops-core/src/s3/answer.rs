@@ -69,7 +69,7 @@ impl CallFailure {
         let is_too_long = matches!(status, 200..=299) && too_long(error).is_some();
         let status_message = (message.is_empty() && code.is_none()).then(|| match &trouble {
             _ if matches!(status, 200..=299) => {
-                format!("HTTP {status} with something that is no answer of S3")
+                format!("HTTP {status} with a body that is not an S3 response")
             }
             Trouble::Elsewhere(address) => format!("HTTP {status}, which points to `{address}`"),
             Trouble::OtherScheme(scheme) => format!("HTTP {status}, which asks for {scheme}"),

@@ -23,7 +23,7 @@ pub enum CredentialError {
     #[error("no profile `{0}` is in the AWS configuration files")]
     NoProfile(StoreText),
     /// IAM Identity Center has no session for the profile, or no longer.
-    #[error("the profile `{0}` has no session of IAM Identity Center: nobody is logged in")]
+    #[error("the profile `{0}` has no session of IAM Identity Center: not logged in")]
     NoLogin(StoreText),
     /// The file that proves a web identity cannot be read.
     #[error("the web identity token file `{path}` cannot be read: {message}")]

@@ -211,7 +211,7 @@ pub(crate) fn is_on(hold: Option<&ObjectLockLegalHoldStatus>) -> bool {
     hold == Some(&ObjectLockLegalHoldStatus::On)
 }
 
-/// What became of an object that lacks what protects it.
+/// The state in which an object without the protection asked for is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Left {
     /// Nothing was stored.

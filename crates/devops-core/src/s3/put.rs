@@ -254,7 +254,7 @@ impl Put<'_> {
         }
     }
 
-    /// Returns whether what others put meanwhile stays, although the store does not see to it.
+    /// Returns whether this run checks for concurrent writes itself, since the store ignores conditions.
     fn is_careful(&self) -> bool {
         self.options.replace == Replace::IfChanged && !self.link.store.knows_conditions()
     }

@@ -54,7 +54,7 @@ fn doctor_finds_what_the_server_is_known_for_and_leaves_nothing_in_it() {
         expect("list parts", "ok", "page by page");
         // It copies nothing smaller than a part, which says nothing of larger pieces.
         expect("copy", "ok", "as small as a probe");
-        expect("attributes", "warn", "no answer of S3");
+        expect("attributes", "warn", "not an S3 response");
         expect("object lock", "warn", "NotImplemented");
         // It names versions, and has none.
         assert!(!found.contains_key("delete versions"), "{found:?}");

@@ -61,9 +61,9 @@ impl Need {
 
 /// The place of what is needed in another archive.
 enum Found {
-    /// Where the same entry begins.
+    /// The start of the same entry in the tar.
     Entry(u64),
-    /// Where the same content begins, and its hash.
+    /// The start of the same content in the tar, and its hash.
     Content(u64, Hash),
 }
 

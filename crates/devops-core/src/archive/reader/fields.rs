@@ -112,8 +112,9 @@ pub(super) fn is_header(block: &[u8; BLOCK]) -> bool {
 
 /// Tells the block that begins one byte before a header.
 ///
-/// Where damage moved the stream by a byte, the zero before a header takes the place of the one at its end.
-/// So the sum is right, and the digits of the checksum stand behind a NUL, as some writers put them.
+/// Damage can shift the stream by one byte. The block then begins with the NUL before the header and lacks the
+/// NUL at its end, so its checksum is right; the digits of the checksum field follow a NUL, which some
+/// writers put there.
 fn is_one_byte_early(block: &[u8; BLOCK]) -> bool {
     block[0] == 0 && is_doubtful(&block[CHECKSUM]) && !block[MARK_AT..].starts_with(MARK)
 }

@@ -44,7 +44,7 @@ pub fn lock_kept<'a>(
     })
 }
 
-/// Removes what the plan says, the oldest of a source first; what was replaced meanwhile stays.
+/// Removes what the plan says, the oldest of a source first; an object that was replaced since then stays.
 pub fn remove_pruned<'a>(
     link: Link<'a>,
     plan: &'a OffsitePlan,
