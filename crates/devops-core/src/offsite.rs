@@ -188,7 +188,7 @@ impl Composing<'_> {
         let at = head.size.checked_sub(FOOTER as u64).ok_or_else(no_index)?;
         let etag = head.etag.ok_or_else(|| format!("`{uri}` has no ETag"))?;
         let get = async |offset, size| {
-            let range = self.link.get_range(uri, Some(&etag), (offset, size)).await;
+            let range = self.link.get_range(uri, Some(&etag), offset..offset + size).await;
             range.map_err(|error| why(&error))
         };
         let footer = {

@@ -52,7 +52,7 @@ pub(crate) async fn look(
         Err(failure) => return Err(failure.into()),
     };
     match same_content(link, (uri, &head), file).await? {
-        Some(proof) => same(link, uri, (head, proof), options).await,
+        Some(proof) => same(link, uri, head, proof, options).await,
         None if options.replace == Replace::Refuse => Err(S3Error::Exists(uri.clone())),
         None => Ok(There::Other(head.etag.map_or(Condition::None, Condition::Is))),
     }
@@ -61,7 +61,8 @@ pub(crate) async fn look(
 async fn same(
     link: Link<'_>,
     uri: &S3Uri,
-    (head, proof): (ObjectHead, Proof),
+    head: ObjectHead,
+    proof: Proof,
     options: &PutOptions,
 ) -> Result<There, S3Error> {
     let (outcome, proof) = (Outcome::Unchanged, Some(proof));
@@ -70,6 +71,6 @@ async fn same(
     let sent = Sent::there_already(head.clone());
     let task = Task::new(link, uri, options);
     let write = task.write(&sent, None);
-    let settled = protected_by_head(&link, uri, write, (settled, &head)).await?;
+    let settled = protected_by_head(&link, uri, write, settled, &head).await?;
     Ok(There::Same(sent, settled))
 }

@@ -147,7 +147,7 @@ impl<'a> Fetch<'a> {
             self.landed.fetch_add(part.size, Ordering::Relaxed);
             return Ok((part, sum.clone()));
         }
-        let range = (part.offset, part.size);
+        let range = part.offset..part.offset + part.size;
         let buffer = self.link.get_part(self.uri, &self.same, range).await?;
         let (algorithm, place, note) = (self.algorithm, self.place.clone(), self.note.clone());
         let land = move || {

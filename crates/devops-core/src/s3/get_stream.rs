@@ -85,7 +85,7 @@ async fn pass_all(
     loop {
         while fetching.len() + arrived.len() < link.store.concurrency() {
             let Some(part) = parts.next() else { break };
-            let range = (part.offset, part.size);
+            let range = part.offset..part.offset + part.size;
             fetching.push_back(link.get_part(uri, &same, range));
         }
         if writing.is_terminated()

@@ -118,7 +118,8 @@ impl Remembered {
     /// Returns the text of the file with what was learned since; it is forgotten no later for that.
     pub fn updated(
         text: &str,
-        (endpoint, bucket): (Option<&str>, &str),
+        endpoint: Option<&str>,
+        bucket: &str,
         known: Known,
         now: OffsetDateTime,
     ) -> String {
@@ -180,16 +181,15 @@ mod tests {
 
     #[test]
     fn what_is_learned_later_is_forgotten_with_the_rest() {
-        let place = (STORE, "backups");
         let text = Remembered::new(STORE, "backups", Known::default(), NOW).text();
         let later = NOW + Duration::days(6);
 
-        let text = Remembered::updated(&text, place, known(), later);
+        let text = Remembered::updated(&text, STORE, "backups", known(), later);
 
         let read = |now| Remembered::read(&text, STORE, "backups", now);
         assert_eq!(read(later), Some(known()));
         assert_eq!(read(NOW + Duration::days(8)), None);
-        let anew = Remembered::updated("", place, known(), later);
+        let anew = Remembered::updated("", STORE, "backups", known(), later);
         assert!(Remembered::read(&anew, STORE, "backups", NOW + Duration::days(8)).is_some());
     }
 

@@ -124,7 +124,8 @@ impl Link<'_> {
     pub(crate) async fn withdraw(
         &self,
         target: &DeleteTarget,
-        (id, etag): (&str, Option<&str>),
+        id: &str,
+        etag: Option<&str>,
     ) -> Left {
         // Another writer's object may be there by now; a version is surely ours.
         if target.version_id.is_none()

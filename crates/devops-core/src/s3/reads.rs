@@ -1,6 +1,6 @@
 //! The requests of S3 that read objects.
 
-use std::{cell::RefCell, collections::HashMap, sync::OnceLock};
+use std::{cell::RefCell, collections::HashMap, ops::Range, sync::OnceLock};
 
 use aws_sdk_s3::{
     Client,
@@ -54,6 +54,11 @@ pub struct ObjectHead {
     pub(crate) preserved: Preserved,
     /// What it was stored with, as far as the store tells.
     pub(crate) given: Given,
+}
+
+/// Returns the header that asks for these bytes, of which there is at least one.
+fn range_header(bytes: &Range<u64>) -> String {
+    format!("bytes={}-{}", bytes.start, bytes.end - 1)
 }
 
 /// Reads an `ETag`; one with control characters, which none has (RFC 9110, 8.8.3), is escaped.
@@ -199,26 +204,26 @@ impl Link<'_> {
         }
     }
 
-    /// Fetches `size` bytes from `offset` of exactly the object with that `ETag`.
+    /// Fetches these bytes of exactly the object with that `ETag`.
     pub(crate) async fn get_range(
         &self,
         uri: &S3Uri,
         etag: Option<&str>,
-        (offset, size): (u64, u64),
+        bytes: Range<u64>,
     ) -> Result<Buffer, CallFailure> {
-        let range = format!("bytes={offset}-{}", offset + size - 1);
+        let (range, size) = (range_header(&bytes), bytes.end - bytes.start);
         let (_, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
         Ok(buffer)
     }
 
-    /// Fetches `size` bytes from `offset` of the object whose ranges came before.
+    /// Fetches these bytes of the object whose ranges came before.
     pub(crate) async fn get_part(
         &self,
         uri: &S3Uri,
         same: &SameObject,
-        (offset, size): (u64, u64),
+        bytes: Range<u64>,
     ) -> Result<Buffer, CallFailure> {
-        let range = format!("bytes={offset}-{}", offset + size - 1);
+        let (range, size) = (range_header(&bytes), bytes.end - bytes.start);
         let etag = same.0.get().map(String::as_str);
         let (answer, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
         if same.is(unquoted(answer.e_tag())) {

@@ -381,7 +381,7 @@ impl Task<'_> {
         let settled = Settled { outcome, proof: Some(proof), version_id, lacks: Vec::new() };
         let sent = Sent::there_already(head.clone());
         let write = self.write(&sent, None);
-        let settled = protected_by_head(&self.link, self.uri, write, (settled, &head)).await?;
+        let settled = protected_by_head(&self.link, self.uri, write, settled, &head).await?;
         Ok(Some((sent, settled)))
     }
 }

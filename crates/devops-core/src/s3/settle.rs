@@ -49,16 +49,18 @@ pub(crate) async fn confirm(
     let unconfirmed = || untold.iter().copied().map(Lack::untold).collect();
     let settled = match link.head(uri).await {
         Ok(Some(head)) if is_of_another(&head, write.id, answer) => {
-            Settled { lacks: unconfirmed(), ..by_head(link, uri, (write, settled), &head, true)? }
+            let proof = by_head(uri, write, known, &trusted(link, head), true)?;
+            Settled { proof, lacks: unconfirmed(), ..settled }
         }
         Ok(Some(head)) => {
             let mut lacking = write.wanted.lacking(&head.given);
             lacking.retain(|feature| untold.contains(feature));
             let target = DeleteTarget { uri: uri.clone(), version_id: answer.version_id.clone() };
             let lacks = link.certain(&target, &write.wanted, lacking).await;
-            Settled { lacks, ..by_head(link, uri, (write, settled), &head, false)? }
+            let proof = by_head(uri, write, known, &trusted(link, head), false)?;
+            Settled { proof, lacks, ..settled }
         }
-        // Removed since, or a store that does not yet know what it took: nobody can say that it is there.
+        // It was removed since, or the store is eventually consistent: the outcome is unknown.
         Ok(None) => {
             let message = "the store does not have what it has just taken";
             let failure = CallFailure::local("HeadObject", Trouble::NoObject, message);
@@ -74,32 +76,31 @@ pub(crate) async fn confirm(
             (Some(_), _) => Settled { lacks: unconfirmed(), ..settled },
         },
     };
-    protected(link, uri, (write, answer.etag.as_deref()), settled).await
+    protected(link, uri, write, answer.etag.as_deref(), settled).await
 }
 
 /// Adds to a proof what HEAD says; of another writer's object it says nothing.
 fn by_head(
-    link: &Link<'_>,
     uri: &S3Uri,
-    (write, settled): (Write<'_>, Settled),
+    write: Write<'_>,
+    known: Option<Proof>,
     head: &ObjectHead,
     is_replaced: bool,
-) -> Result<Settled, S3Error> {
-    let known = settled.proof;
-    let proof = match write.sent.judge_head(&trusted(link, head.clone())) {
-        Verdict::Different { .. } if is_replaced => known,
-        Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
-        Verdict::Proven(proof) => known.max(Some(proof)),
-        Verdict::Nothing => known,
-    };
-    Ok(Settled { proof, ..settled })
+) -> Result<Option<Proof>, S3Error> {
+    match write.sent.judge_head(head) {
+        Verdict::Different { .. } if is_replaced => Ok(known),
+        Verdict::Different { expected, found } => Err(mismatch(uri, expected, found)),
+        Verdict::Proven(proof) => Ok(known.max(Some(proof))),
+        Verdict::Nothing => Ok(known),
+    }
 }
 
 /// Fails when an object is surely not protected as asked; what this run has put there in clear is removed.
 async fn protected(
     link: &Link<'_>,
     uri: &S3Uri,
-    (write, etag): (Write<'_>, Option<&str>),
+    write: Write<'_>,
+    etag: Option<&str>,
     settled: Settled,
 ) -> Result<Settled, S3Error> {
     let certain = settled.lacks.iter().filter(|lack| lack.is_certain);
@@ -113,7 +114,7 @@ async fn protected(
         Outcome::Unchanged => Left::Before,
         Outcome::Stored if is_in_clear && write.is_new => {
             let target = DeleteTarget { uri: uri.clone(), version_id: settled.version_id };
-            link.withdraw(&target, (write.id, etag)).await
+            link.withdraw(&target, write.id, etag).await
         }
         // To remove it would not bring back what it has replaced.
         Outcome::Stored => Left::There,
@@ -126,7 +127,8 @@ pub(crate) async fn protected_by_head(
     link: &Link<'_>,
     uri: &S3Uri,
     write: Write<'_>,
-    (settled, head): (Settled, &ObjectHead),
+    settled: Settled,
+    head: &ObjectHead,
 ) -> Result<Settled, S3Error> {
     let target = DeleteTarget { uri: uri.clone(), version_id: settled.version_id.clone() };
     let mut lacking = write.wanted.lacking(&head.given);
@@ -136,7 +138,7 @@ pub(crate) async fn protected_by_head(
         lacking.retain(|it| it.is_protection() && !(*it == Feature::Lock && has_lock));
     }
     let lacks = link.certain(&target, &write.wanted, lacking).await;
-    protected(link, uri, (write, head.etag.as_deref()), Settled { lacks, ..settled }).await
+    protected(link, uri, write, head.etag.as_deref(), Settled { lacks, ..settled }).await
 }
 
 /// Finds out what became of a write that failed in a way that leaves it open.
@@ -165,7 +167,7 @@ pub(crate) async fn resolve(
             let outcome = if ours { Outcome::Stored } else { Outcome::Unchanged };
             let (proof, version_id) = (Some(proof), head.version_id.clone());
             let settled = Settled { outcome, proof, version_id, lacks: Vec::new() };
-            protected_by_head(link, uri, write, (settled, &head)).await
+            protected_by_head(link, uri, write, settled, &head).await
         }
         Verdict::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
         Verdict::Different { .. } if failure.trouble == Trouble::Exists => {
@@ -189,7 +191,7 @@ pub(crate) async fn find_ours(
             let (outcome, proof) = (Outcome::Stored, Some(proof));
             let version_id = head.version_id.clone();
             let settled = Settled { outcome, proof, version_id, lacks: Vec::new() };
-            protected_by_head(link, uri, write, (settled, &head)).await.map(Some)
+            protected_by_head(link, uri, write, settled, &head).await.map(Some)
         }
         _ => Ok(None),
     }

@@ -45,8 +45,8 @@ pub(super) fn recall_for_put(store: &Store, bucket: &str, options: &PutOptions, 
 pub(super) fn remember(store: &Store, bucket: &str, session: &Session) {
     let (Some(known), Some(path)) = (store.learned(), path(store, bucket)) else { return };
     let text = read_text(&path, LIMIT).unwrap_or_default();
-    let place = (store.address().endpoint_url.as_deref(), bucket);
-    let text = Remembered::updated(&text, place, known, session.clock().now());
+    let endpoint = store.address().endpoint_url.as_deref();
+    let text = Remembered::updated(&text, endpoint, bucket, known, session.clock().now());
     let kept =
         create_private_folders(parent(&path)).and_then(|()| replace(&path, text.as_bytes(), 0o600));
     if let Err(error) = kept {

@@ -127,7 +127,7 @@ impl Looking<'_> {
     async fn archive(&self, found: Found) -> Result<StoredArchive, S3Error> {
         let Found { name, object, versions } = found;
         let start = self.beginning(&object).await?;
-        let archive = archive_of((name, object), start, self.request.now.offset());
+        let archive = archive_of(&name, object, start, self.request.now.offset());
         Ok(StoredArchive { versions, ..archive })
     }
 
@@ -154,7 +154,7 @@ impl Looking<'_> {
         object: &ListedObject,
         n: u64,
     ) -> Result<Result<Start, String>, S3Error> {
-        match self.link.get_range(&object.uri, object.etag.as_deref(), (0, n)).await {
+        match self.link.get_range(&object.uri, object.etag.as_deref(), 0..n).await {
             Ok(bytes) => Ok(Ok(Start::read(bytes.as_ref(), object.size))),
             Err(failure) => unreadable(failure).map(Err),
         }
@@ -202,7 +202,8 @@ impl Looking<'_> {
 
 /// Returns what the name, the size and the first bytes of an archive tell; midnight is that of `offset`.
 pub(super) fn archive_of(
-    (name, object): (ArchiveName, ListedObject),
+    name: &ArchiveName,
+    object: ListedObject,
     start: Result<Start, String>,
     offset: UtcOffset,
 ) -> StoredArchive {

@@ -115,7 +115,7 @@ impl Looking<'_> {
         n: u64,
     ) -> Result<Result<Vec<u8>, String>, S3Error> {
         let etag = archive.seen.etag.as_deref();
-        match self.link.get_range(&archive.uri, etag, (at, n)).await {
+        match self.link.get_range(&archive.uri, etag, at..at + n).await {
             Ok(bytes) => Ok(Ok(bytes.as_ref().to_vec())),
             Err(failure) => unreadable(failure).map(Err),
         }

@@ -188,7 +188,7 @@ async fn archives_here(
         // It would come now.
         let modified = Some(now);
         let object = ListedObject { uri, size, modified, etag: None, storage_class: None };
-        let mut archive = archive_of((name, object), Ok(start), now.offset());
+        let mut archive = archive_of(&name, object, Ok(start), now.offset());
         if is_cut_off {
             archive.proof = Proof::Uncounted(CUT_OFF.to_owned());
         }
