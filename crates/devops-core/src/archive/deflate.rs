@@ -32,6 +32,8 @@ pub struct Level(u8);
 impl Level {
     /// The least work.
     pub const FASTEST: Self = Self(1);
+    /// Suits what is small and kept with every archive.
+    pub(super) const DENSE: Self = Self(8);
 
     /// Returns the level `n`, if it is between 1 and 12.
     pub fn new(n: u8) -> Option<Self> {

@@ -13,7 +13,7 @@ pub(super) const SLICE: u64 = 1 << 20;
 /// What an entry counts beside its content: three blocks, as most have.
 const HEADERS: u64 = 1536;
 /// A group does not end below this size, but where it would pass [`MAX`].
-const MIN: u64 = 256 << 10;
+const MIN: u64 = 512 << 10;
 /// A group does not pass this size, unless one entry alone does.
 const MAX: u64 = 1 << 20;
 /// A group has at most so many entries, because each may keep a folder open.
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_new_file_moves_only_the_cuts_around_it() {
-        let mut paths: Vec<String> = (0..4000).map(|n| format!("folder/{n:05}")).collect();
+        let mut paths: Vec<String> = (0..9000).map(|n| format!("folder/{n:05}")).collect();
         let before: Vec<String> = cuts(&paths).into_iter().map(str::to_owned).collect();
 
         paths.insert(2000, "folder/01999x".to_owned());

@@ -40,9 +40,9 @@ use record::{Last, decode, encode};
 
 /// Names the compressor and the rule of grouping: segments made by others are compressed anew, so
 /// that an archive does not depend on what made the ones before it.
-const COMPRESSOR: u64 = 1;
-/// How hard the index is compressed: half of it is hashes, which nothing makes smaller.
-const LEVEL: Level = Level::FASTEST;
+const COMPRESSOR: u64 = 2;
+/// The index is small, so more work on it costs next to nothing; its hashes get no smaller.
+const LEVEL: Level = Level::DENSE;
 /// How much of the index is compressed at once.
 const BLOCK: usize = 256 << 10;
 /// How an archive was made.
