@@ -672,7 +672,7 @@ fn items_may_end_with_a_nul_and_a_failure_may_be_the_last() {
         assert!(all.stdout.contains(line), "{}", all.stdout);
     }
     assert!(all.expect_code(1).stderr.contains("all 2 items failed\n"), "{}", all.stderr);
-    assert!(one.expect_code(1).stderr.contains("all 1 items failed; 1 were not started\n"));
+    assert!(one.expect_code(1).stderr.contains("error: 1 item failed; not started: 1\n"));
     assert_eq!(missing.expect_code(127).stderr, "error: command `no-such-cmd` was not found\n");
 }
 

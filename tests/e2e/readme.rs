@@ -100,13 +100,19 @@ fn matches(expected: &[String], printed: &[&str]) -> bool {
     printed.first().is_some_and(same) && matches(rest, &printed[1..])
 }
 
-/// Replaces what differs from run to run: runs of digits, checksums, spaces that align.
+/// Replaces what differs from run to run: runs of digits, checksums, durations, spaces that align.
 fn normal(line: &str) -> String {
     let words = line.split_whitespace().map(|word| {
         let is_checksum = word.trim_end_matches(',').ends_with('=') && word.len() >= 12;
-        if is_checksum { "CHECKSUM".to_owned() } else { digits(word) }
+        if is_checksum { "CHECKSUM".to_owned() } else { duration(digits(word)) }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// A duration below ten seconds has another form with every unit.
+fn duration(word: String) -> String {
+    let is_short = matches!(word.as_str(), "0s" | "0.0s" | "0ms");
+    if is_short { "0s".to_owned() } else { word }
 }
 
 fn digits(word: &str) -> String {

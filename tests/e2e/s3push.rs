@@ -193,7 +193,7 @@ fn an_object_is_encrypted_tagged_and_locked_as_asked() {
         assert_eq!(request.header(header), Some(value), "{header}");
     }
     unchanged.expect_code(0);
-    assert!(unchanged.stderr.contains("and keep the metadata, tags, encryption and locks"));
+    assert!(unchanged.stderr.contains("and keeps the metadata, tags, encryption and locks"));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn a_folder_of_which_nothing_is_stored_is_a_failure() {
     let run = setting.run(&["put", "tree", "s3://backups"]);
 
     run.expect_code(1);
-    assert!(run.stderr.contains("none of 1 files was stored"), "{}", run.stderr);
+    assert!(run.stderr.contains("none of 1 file was stored"), "{}", run.stderr);
 }
 
 #[test]

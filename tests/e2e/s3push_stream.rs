@@ -192,7 +192,7 @@ fn a_spool_that_finds_no_room_or_a_stream_that_ends_early_leaves_nothing() {
     assert!(full.stderr.contains("error: failed to write `"), "{}", full.stderr);
     missing.expect_code(5);
     short.expect_code(1);
-    assert!(short.stderr.contains("`-` has 1 bytes, expected 2"), "{}", short.stderr);
+    assert!(short.stderr.contains("`-` has 1 byte, expected 2"), "{}", short.stderr);
     assert_eq!(spooled(&setting), [""; 0]);
     assert_nothing_is_left(&setting);
 }

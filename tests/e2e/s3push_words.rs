@@ -138,7 +138,7 @@ fn with_json_a_warning_is_an_object_too() {
     run.expect_code(3);
     let said = [
         json!({"type": "warning", "message": "skipped `tree/link`: a symbolic link"}),
-        json!({"type": "warning", "message": "1 of 2 files were not stored"}),
+        json!({"type": "warning", "message": "1 of 2 files was not stored"}),
     ];
     assert_eq!(json_lines(&run.stderr), said);
 }

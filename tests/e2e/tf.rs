@@ -641,7 +641,7 @@ fn the_timeout_interrupts_once_and_waits() {
         run.stdout.contains("waiting\n").then_some((run, shown))
     };
 
-    let (run, shown) = [("3s", "3.0s"), ("1m", "1m")].into_iter().find_map(attempt).unwrap();
+    let (run, shown) = [("3s", "3s"), ("1m", "1m")].into_iter().find_map(attempt).unwrap();
 
     run.expect_code(124);
     assert_eq!(run.stdout.matches("stopping\nstopped\n").count(), 1, "{}", run.stdout);

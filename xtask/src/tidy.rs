@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what the compiler does not check and a reader would notice.
 
+mod counts;
 mod names;
 mod sizes;
 mod sources;
@@ -23,6 +24,7 @@ pub(crate) fn run() -> Result<()> {
     for file in &files {
         sizes::check(file, &mut findings);
         names::check(file, &mut findings);
+        counts::check(file, &mut findings);
     }
     sources::check_declared(&files, &mut findings);
     sources::check_manifests(&root(), &mut findings)?;

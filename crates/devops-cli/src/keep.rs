@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use devops_core::{kind::Kind, retention::KeepPolicy, units::parse_duration};
+use devops_core::{
+    kind::Kind,
+    retention::KeepPolicy,
+    units::{count, parse_duration},
+};
 
 use crate::failure::Failure;
 
@@ -12,7 +16,7 @@ pub fn check_removals(n: usize, most: usize) -> Result<(), Failure> {
     if n <= most {
         return Ok(());
     }
-    let message = format!("{n} archives would go, and {most} may at once");
+    let message = format!("{} would go, and {most} may at once", count(n, "archive"));
     let hint = format!("nothing was removed; allow it with `--max-delete {n}`");
     Err(Failure::new(Kind::Denied, message).hint(hint))
 }

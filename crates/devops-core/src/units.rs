@@ -65,11 +65,35 @@ pub fn parse_timeout(text: &str) -> Result<Duration, UnitError> {
     seconds.map_or_else(|| parse_duration(text), Ok)
 }
 
-/// Shows a duration rounded for people: `0.4s`, `12s`, `3m 5s`, `2h 4m`, `3d 2h`.
+/// Shows a number of things by the name of one: `1 object`, `2 entries`.
+///
+/// English plurals of the last word: `-ies` for `-y` after a consonant, `-es` after a hiss, else `-s`.
+pub fn count<N: Copy + PartialEq + From<u8> + fmt::Display>(n: N, one: &str) -> String {
+    let is_hiss = ["s", "x", "ch", "sh"].iter().any(|end| one.ends_with(end));
+    let stem = one.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match stem {
+        _ if n == N::from(1) => format!("{n} {one}"),
+        Some(stem) => format!("{n} {stem}ies"),
+        None if is_hiss => format!("{n} {one}es"),
+        None => format!("{n} {one}s"),
+    }
+}
+
+/// Returns the form of a word that fits a number of things: `was` for one, else `were`.
+pub fn agree<'a, N: PartialEq + From<u8>>(n: N, one: &'a str, many: &'a str) -> &'a str {
+    if n == N::from(1) { one } else { many }
+}
+
+/// Shows a duration rounded for people: `3ms`, `0.4s`, `12s`, `3m 5s`, `2h 4m`, `3d 2h`.
 pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", duration.as_secs_f64()),
+        0 if duration.subsec_millis() == 0 => "0s".to_owned(),
+        0 if duration.subsec_millis() < 100 => format!("{}ms", duration.subsec_millis()),
+        0..10 => {
+            let text = format!("{:.1}", duration.as_secs_f64());
+            format!("{}s", text.strip_suffix(".0").unwrap_or(&text))
+        }
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
@@ -134,7 +158,17 @@ mod tests {
     #[test]
     fn reads_and_shows_durations() {
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_mins(90)));
-        assert_eq!(format_duration(Duration::from_millis(430)), "0.4s");
+        for (millis, shown) in [
+            (0, "0s"),
+            (3, "3ms"),
+            (430, "0.4s"),
+            (999, "1s"),
+            (1000, "1s"),
+            (1250, "1.2s"),
+            (9960, "10s"),
+        ] {
+            assert_eq!(format_duration(Duration::from_millis(millis)), shown);
+        }
         assert_eq!(format_duration(Duration::from_secs(185)), "3m 5s");
         assert_eq!(format_duration(Duration::from_hours(50)), "2d 2h");
     }
@@ -149,6 +183,22 @@ mod tests {
         for text in ["", "-1", "nan", "inf", "1e30", "soon"] {
             assert!(parse_timeout(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_count_agrees_with_its_noun() {
+        for (one, many) in [
+            ("object", "objects"),
+            ("entry", "entries"),
+            ("delete marker", "delete markers"),
+            ("prefix", "prefixes"),
+            ("process", "processes"),
+            ("day", "days"),
+        ] {
+            assert_eq!(count(1, one), format!("1 {one}"));
+            assert_eq!([0_u64, 2].map(|n| count(n, one)), [0, 2].map(|n| format!("{n} {many}")));
+        }
+        assert_eq!([0, 1, 2].map(|n| agree(n, "was", "were")), ["were", "was", "were"]);
     }
 
     #[test]

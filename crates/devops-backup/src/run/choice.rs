@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use devops_cli::{Failure, Session, quote};
-use devops_core::archive::{
-    ArchiveChoice, ArchiveFacts, ChoiceError, FolderOptions, Keys, look_into, newest,
+use devops_core::{
+    archive::{ArchiveChoice, ArchiveFacts, ChoiceError, FolderOptions, Keys, look_into, newest},
+    units::{agree, count},
 };
 
 use super::{failure, folder, state_folder};
@@ -36,7 +37,11 @@ pub(super) fn archive(
     let n_future =
         archives.iter().filter(is_later).filter(|facts| facts.time > options.now).count();
     if args.at.is_none() && n_future > 0 {
-        session.warn(format!("{n_future} of the archives are dated in the future and not taken"));
+        session.warn(format!(
+            "{} dated in the future {} not taken",
+            count(n_future, "archive"),
+            agree(n_future, "is", "are")
+        ));
     }
     let time = folder::local(chosen.time, session);
     session.status(format!("restoring `{}` of {time}", quote(&chosen.path)));

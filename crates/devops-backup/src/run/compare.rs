@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use devops_cli::{Failure, Outcome, Session, quote};
-use devops_core::archive::{self, Archive, Comparison, Difference};
+use devops_core::{
+    archive::{self, Archive, Comparison, Difference},
+    units::{agree, count},
+};
 use serde_json::Value;
 
 use super::{failure, keys::keys, object, stream::take_streams, tell_left_out};
@@ -49,10 +52,14 @@ fn show(comparison: &Comparison, session: &Session) -> Result<Outcome, Failure> 
             "unreadable": comparison.unreadable.len(), "notes": comparison.notes,
         }))?;
     }
-    session.status(format!("{n_entries} entries compared, {n} differ"));
+    session.status(format!(
+        "{} compared, {n} {}",
+        count(n_entries, "entry"),
+        agree(n, "differs", "differ")
+    ));
     Ok(match (n, comparison.unreadable.len()) {
         (0, 0) => Outcome::Done,
-        (0, n) => Outcome::Partial(format!("{n} things could not be compared")),
+        (0, n) => Outcome::Partial(format!("{} could not be compared", count(n, "thing"))),
         _ => Outcome::No,
     })
 }

@@ -5,8 +5,9 @@ use devops_cli::{
     json::{self, utc},
     quote, table,
 };
-use devops_core::archive::{
-    ArchiveError, EntryKind, FindEvent, Found, History, Version, find as find_in,
+use devops_core::{
+    archive::{ArchiveError, EntryKind, FindEvent, Found, History, Version, find as find_in},
+    units::{agree, count},
 };
 use serde_json::{Value, json};
 
@@ -64,8 +65,11 @@ fn finish(args: &FindArgs, found: Found) -> Result<Outcome, Failure> {
             Err(hint::below_source(ArchiveError::NothingMatches { archive, wanted }, source))
         }
         (0, None) => Ok(Outcome::Done),
-        (1, _) => Ok(Outcome::Partial("one archive was not searched".to_owned())),
-        (n, _) => Ok(Outcome::Partial(format!("{n} archives were not searched"))),
+        (n, _) => Ok(Outcome::Partial(format!(
+            "{} {} not searched",
+            count(n, "archive"),
+            agree(n, "was", "were")
+        ))),
     }
 }
 

@@ -12,7 +12,7 @@ use devops_core::{
     clock::Clock,
     lock::{FolderLock, LockEvent, LockMode, LockRequest},
     retention::KeepPolicy,
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::{Value, json};
 
@@ -69,8 +69,12 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     }
     Ok(match plan.uncounted().count() {
         0 => Outcome::Done,
-        1 => Outcome::Partial("one archive does not count and was left alone".to_owned()),
-        n => Outcome::Partial(format!("{n} archives do not count and were left alone")),
+        n => Outcome::Partial(format!(
+            "{} {} not count and {} left alone",
+            count(n, "archive"),
+            agree(n, "does", "do"),
+            agree(n, "was", "were")
+        )),
     })
 }
 

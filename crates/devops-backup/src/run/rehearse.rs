@@ -9,7 +9,7 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     archive::{self, Archive, RehearsalRequest, Rehearsed},
-    units::ByteSize,
+    units::{ByteSize, agree},
 };
 use serde_json::Value;
 
@@ -49,13 +49,11 @@ pub(super) fn summary(archive: &Path, rehearsed: &Rehearsed) -> String {
     let Rehearsed { seed, n_sampled, n_of, n_bytes, differences, .. } = rehearsed;
     let found = match differences.len() {
         0 => "all as they should be".to_owned(),
-        1 => "1 differs".to_owned(),
-        n => format!("{n} differ"),
+        n => format!("{n} {}", agree(n, "differs", "differ")),
     };
     let (archive, size) = (quote(archive), ByteSize(*n_bytes));
-    format!(
-        "{archive}: restored {n_sampled} of {n_of} files and links, {size}: {found} (seed {seed})"
-    )
+    let of = agree(*n_of, "file or link", "files and links");
+    format!("{archive}: restored {n_sampled} of {n_of} {of}, {size}: {found} (seed {seed})")
 }
 
 fn json(archive: &Path, rehearsed: &Rehearsed) -> Value {

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Instant};
 use devops_cli::{Failure, Outcome, Session, json, quote};
 use devops_core::{
     archive::{self, Archive, Healed, Lookup, RestoreEvent, RestoreOptions, RestoreSummary},
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::Value;
 
@@ -48,8 +48,12 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     Ok(match (&summary.damage, summary.n_faults()) {
         (Some(_), _) => Outcome::No,
         (None, 0) => Outcome::Done,
-        (None, 1) => Outcome::Partial("one thing was not restored as it was".to_owned()),
-        (None, n) => Outcome::Partial(format!("{n} things were not restored as they were")),
+        (None, n) => Outcome::Partial(format!(
+            "{} {} not restored as {}",
+            count(n, "thing"),
+            agree(n, "was", "were"),
+            agree(n, "it was", "they were")
+        )),
     })
 }
 
@@ -63,20 +67,21 @@ fn tell(
     let (archive, to) = (options.archive.path, options.folder);
     let shown = quote(archive);
     for Healed { archive: other, n_segments } in &summary.healed {
-        session.status(format!("healed {n_segments} damaged segments from `{}`", quote(other)));
+        let segments = count(*n_segments, "damaged segment");
+        session.status(format!("healed {segments} from `{}`", quote(other)));
     }
     if let Some(reason) = &summary.damage {
         let lost = match summary.n_lost {
             0 => "nothing is lost".to_owned(),
-            1 => "one entry is lost".to_owned(),
-            n => format!("{n} entries are lost"),
+            n => format!("{} {} lost", count(n, "entry"), agree(n, "is", "are")),
         };
         session.warn(format!("`{shown}` is damaged, {lost}: {reason}"));
     }
     if !session.json() {
         let size = ByteSize(summary.n_bytes);
         let to = quote(to);
-        return session.line(format!("Restored {} entries, {size}, to {to}", summary.n_entries));
+        let entries = count(summary.n_entries, "entry");
+        return session.line(format!("Restored {entries}, {size}, to {to}"));
     }
     let mut object = object("summary", "archive", archive);
     json::insert_path(&mut object, "to", to);

@@ -7,7 +7,7 @@ use devops_core::{
     archive::{self, Archive, ArchiveError, Damage, FileMark, Healed, Sampled, Verified},
     clock::Clock,
     kind::{HasKind, Kind},
-    units::ByteSize,
+    units::{ByteSize, count},
 };
 use serde_json::Value;
 
@@ -121,7 +121,10 @@ fn part(path: &Path, sampled: &Sampled, json: bool) -> String {
     if !json {
         let size = ByteSize(n_bytes);
         let path = quote(path);
-        return format!("{path}: whole in a sample of {n_segments} of {n_of} segments, {size}");
+        return format!(
+            "{path}: whole in a sample of {n_segments} of {}, {size}",
+            count(n_of, "segment")
+        );
     }
     let mut object = object("verified", "archive", path);
     object.insert("status".to_owned(), "whole".into());
@@ -135,7 +138,7 @@ fn part(path: &Path, sampled: &Sampled, json: bool) -> String {
 fn whole(path: &Path, verified: &Verified, json: bool) -> String {
     if !json {
         let size = ByteSize(verified.n_bytes);
-        return format!("{}: whole, {} entries, {size}", quote(path), verified.n_entries);
+        return format!("{}: whole, {}, {size}", quote(path), count(verified.n_entries, "entry"));
     }
     let mut object = object("verified", "archive", path);
     object.insert("status".to_owned(), "whole".into());
@@ -187,7 +190,8 @@ fn tell_damage(
     }
     let path = quote(archive.path);
     if let ArchiveError::Damaged { n_entries, reason, .. } = error {
-        session.line(format!("{path}: damaged after {n_entries} entries: {reason}"))?;
+        let entries = count(*n_entries, "entry");
+        session.line(format!("{path}: damaged after {entries}: {reason}"))?;
     }
     for lost in &damage.lost {
         session.line(format!("{path}: lost: `{}`: {}", quote(&lost.path), lost.reason))?;

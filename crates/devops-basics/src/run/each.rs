@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Write},
     os::{fd::AsFd, unix::ffi::OsStringExt},
     path::Path,
+    time::Duration,
 };
 
 use devops_cli::{Failure, Outcome, Session, quote, table};
@@ -16,6 +17,7 @@ use devops_core::{
         range,
     },
     process::{CommandSpec, Stream},
+    units::{agree, count, format_duration},
 };
 use serde_json::json;
 
@@ -120,17 +122,18 @@ fn finish(results: &[ItemResult], n_items: usize, session: &Session) -> Result<O
     } else if !results.is_empty() {
         let rows = results.iter().map(|result| {
             let verdict = if result.exit == 0 { "ok" } else { "failed" };
-            let seconds = format!("{:.1}s", result.seconds);
+            let seconds = format_duration(Duration::from_secs_f64(result.seconds));
             [safe(&result.item), verdict.to_owned(), result.exit.to_string(), seconds]
         });
         session.line(table(&["ITEM", "RESULT", "EXIT", "TIME"], rows))?;
     }
-    let left = if n_left > 0 { format!("; {n_left} were not started") } else { String::new() };
+    let left = if n_left > 0 { format!("; not started: {n_left}") } else { String::new() };
     match n_failed {
         0 => Ok(Outcome::Done),
-        _ if n_failed == results.len() => {
-            Err(Failure::new(Kind::Failed, format!("all {n_failed} items failed{left}")))
-        }
-        _ => Ok(Outcome::Partial(format!("{n_failed} of {n_items} items failed{left}"))),
+        _ if n_failed == results.len() => Err(Failure::new(
+            Kind::Failed,
+            format!("{}{} failed{left}", agree(n_failed, "", "all "), count(n_failed, "item")),
+        )),
+        _ => Ok(Outcome::Partial(format!("{n_failed} of {} failed{left}", count(n_items, "item")))),
     }
 }

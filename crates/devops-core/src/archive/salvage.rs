@@ -23,6 +23,7 @@ use super::{
 use crate::{
     archive_index::Origin,
     cancel::{Cancel, Cancelled},
+    units::{agree, count},
 };
 
 /// The size of a header.
@@ -283,7 +284,12 @@ impl Salvage {
         let what = match self.reader.resync(has_failed)? {
             // At most a header.
             Some(0..=HEADER) => "what stands there is lost".to_owned(),
-            Some(n) => format!("{n} bytes are lost, with what was in them"),
+            Some(n) => format!(
+                "{} {} lost, with what was in {}",
+                count(n, "byte"),
+                agree(n, "is", "are"),
+                agree(n, "it", "them")
+            ),
             None => {
                 self.is_over = true;
                 if last == 0 {

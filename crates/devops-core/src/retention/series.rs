@@ -7,6 +7,7 @@
 use time::OffsetDateTime;
 
 use super::{EmptyPolicy, KeepPolicy, KeepReason, plan};
+use crate::units::count;
 
 /// An archive whose size alone tells what may be in it must have this share of the median of those before.
 const LEAST_SHARE: u64 = 10;
@@ -173,8 +174,10 @@ fn weigh(members: &[Member], order: &[usize], light: &mut [Option<String>]) {
         let Member { size, is_weighed, .. } = members[index];
         match median_of_last(&sizes) {
             Some(median) if is_weighed && size < median / LEAST_SHARE => {
-                let reason =
-                    format!("it has {size} bytes, and the archives before it about {median}");
+                let reason = format!(
+                    "it has {}, and the archives before it about {median}",
+                    count(size, "byte")
+                );
                 light[index] = Some(reason);
             }
             _ => sizes.push(size),

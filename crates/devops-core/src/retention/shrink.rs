@@ -7,7 +7,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::units::ByteSize;
+use crate::units::{ByteSize, count};
 
 /// The share of its entries or bytes that a source may lose, unless another is set.
 pub const SHRINK_LIMIT: f64 = 0.5;
@@ -44,7 +44,7 @@ pub struct Shrunk {
 impl fmt::Display for Shrunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { before, now } = self;
-        write!(f, "{} of {} entries and ", now.n_entries, before.n_entries)?;
+        write!(f, "{} of {} and ", now.n_entries, count(before.n_entries, "entry"))?;
         write!(f, "{} of {} are left", ByteSize(now.n_bytes), ByteSize(before.n_bytes))
     }
 }

@@ -142,7 +142,7 @@ pub(crate) fn size_of(
 ) -> Result<u64, S3Error> {
     let size = size.unwrap_or_default();
     u64::try_from(size).map_err(|_| {
-        let message = format!("the store says that `{key}` has {size} bytes");
+        let message = format!("the store says that `{key}` has a size of {size}");
         CallFailure::local(operation, Trouble::Unreadable, message).into()
     })
 }

@@ -9,6 +9,7 @@ use super::{
     payload::Payload,
     reads::ObjectHead,
 };
+use crate::units::count;
 
 /// How well an object is confirmed; the order is from weakest to best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -182,8 +183,8 @@ impl Sent {
     pub(crate) fn judge_head(&self, head: &ObjectHead) -> Verdict {
         if head.size != self.size {
             return Verdict::Different {
-                expected: format!("{} bytes", self.size),
-                found: format!("{} bytes", head.size),
+                expected: count(self.size, "byte"),
+                found: count(head.size, "byte"),
             };
         }
         match self.judge_answer(head.checksum.as_ref(), head.etag.as_deref()) {

@@ -25,6 +25,7 @@ use crate::{
     cancel::Cancel,
     fs::{At, Destination, OpenFolder, PathError, open_file},
     kind::{HasKind, Kind},
+    units::count,
 };
 
 /// The source is not what it was, or was said to be, or cannot be cut into parts as asked.
@@ -62,7 +63,11 @@ impl HasKind for SourceError {
 
 /// Says how long a source is; nobody reads one to its end that is too long already.
 fn known_length(found: u64, expected: u64) -> String {
-    if found > expected { format!("more than {expected} bytes") } else { format!("{found} bytes") }
+    if found > expected {
+        format!("more than {}", count(expected, "byte"))
+    } else {
+        count(found, "byte")
+    }
 }
 
 /// How much of a part that is not kept is read at once: that of two parts stays in the processor's cache

@@ -29,7 +29,10 @@ use super::{
     sources::{Source, Sources, SourcesError, find_in_folder},
     uri::S3Uri,
 };
-use crate::kind::{HasKind, Kind};
+use crate::{
+    kind::{HasKind, Kind},
+    units::count,
+};
 
 /// How many objects without a file may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub enum SyncError {
     #[error(transparent)]
     Store(#[from] S3Error),
     /// An empty folder looks like one that is not mounted.
-    #[error("the folder has no files, and {0} objects would be deleted")]
+    #[error("the folder has no files, and {} would be deleted", count(*.0, "object"))]
     NoFiles(usize),
     /// A folder and a prefix that have nothing in common are no pair, or the folder is not mounted.
     #[error("no object has a file in the folder, and {0} would be deleted")]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use devops_core::metrics::{Disk, HIGH_PERCENT, Sample, cpu, memory::MemoryUsage};
+use devops_core::{
+    metrics::{Disk, HIGH_PERCENT, Sample, cpu, memory::MemoryUsage},
+    units::count,
+};
 use serde::Serialize;
 use tera::{Context, Tera};
 
@@ -113,10 +116,7 @@ fn view(sample: &Sample, interval: Duration) -> View<'_> {
 
 fn facts(sample: &Sample) -> Vec<String> {
     let system = &sample.system;
-    let processors = match system.n_cpus {
-        1 => "1 processor".to_owned(),
-        n => format!("{n} processors"),
-    };
+    let processors = count(system.n_cpus, "processor");
     let kernel = system.kernel.as_ref().map(|kernel| format!("Linux {kernel}"));
     [system.os.clone(), kernel, Some(system.architecture.clone()), Some(processors)]
         .into_iter()

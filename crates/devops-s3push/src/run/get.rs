@@ -17,7 +17,7 @@ use devops_core::{
         S3Uri, Target, Targets, find_targets, get as get_object, get_target, preview_get,
         preview_stream, preview_target, run_all,
     },
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::{Map, Value, json};
 
@@ -307,13 +307,16 @@ impl Fetched {
     pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
         let left_out = self.failed.len() + self.skipped.len();
         let n_here = self.n_new + self.n_unchanged;
-        let total = n_here + left_out;
+        let objects = count(n_here + left_out, "object");
         match (n_here, left_out) {
             (_, 0) => Ok(Outcome::Done),
             (0, _) if !self.failed.is_empty() => {
-                Err(Failure::new(Kind::Failed, format!("none of {total} objects was fetched")))
+                Err(Failure::new(Kind::Failed, format!("none of {objects} was fetched")))
             }
-            _ => Ok(Outcome::Partial(format!("{left_out} of {total} objects were not fetched"))),
+            _ => {
+                let were = agree(left_out, "was", "were");
+                Ok(Outcome::Partial(format!("{left_out} of {objects} {were} not fetched")))
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use devops_core::{
         Sources, Trouble, check_bucket, find_free_keys, find_sources, inspect, plan::MIN_PART,
         preview, put_everywhere, run_all,
     },
-    units::ByteSize,
+    units::{ByteSize, count},
 };
 use serde_json::json;
 
@@ -298,7 +298,7 @@ impl PutRun<'_> {
         match (n_planned + n_unchanged, totals.n_left_out()) {
             (_, 0) => Ok(Outcome::Done),
             (0, _) if totals.has_failed() => totals.outcome(),
-            (_, n) => Ok(Outcome::Partial(format!("{n} files would not be stored"))),
+            (_, n) => Ok(Outcome::Partial(format!("{} would not be stored", count(n, "file")))),
         }
     }
 

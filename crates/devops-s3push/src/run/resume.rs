@@ -10,7 +10,7 @@ use devops_core::{
         EarlierRun, Event, Job, Journals, Link, ObjectSummary, PutOptions, Source, Unfinished,
         give_up, release,
     },
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::json;
 
@@ -138,7 +138,10 @@ impl Run<'_> {
         match left {
             0 => Ok(Outcome::Done),
             n if n == jobs.len() => Err(Failure::new(Kind::Failed, "no upload could be dropped")),
-            n => Ok(Outcome::Partial(format!("{n} of {} uploads were not dropped", jobs.len()))),
+            n => {
+                let (uploads, were) = (count(jobs.len(), "upload"), agree(n, "was", "were"));
+                Ok(Outcome::Partial(format!("{n} of {uploads} {were} not dropped")))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use devops_core::{
         Event, Filter, Hold, Link, PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions,
         S3Uri, keeps_versions, plan_removal, remove,
     },
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::json;
 
@@ -239,8 +239,9 @@ pub(super) fn outcome(
         (0, _, 0) => Err(Failure::new(Kind::Failed, "nothing could be removed")),
         (0, ..) => Err(Failure::new(Kind::Permission, "nothing could be removed")
             .hint("the credentials lack a permission, or the bucket's policy forbids it")),
-        (_, 1, _) => Ok(Outcome::Partial("one stays".to_owned())),
-        (_, n, _) => Ok(Outcome::Partial(format!("{n} stay"))),
+        (_, n, _) => {
+            Ok(Outcome::Partial(format!("{} {}", count(n, "object"), agree(n, "stays", "stay"))))
+        }
     }
 }
 

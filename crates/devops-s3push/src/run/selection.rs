@@ -5,6 +5,7 @@ use devops_core::{
     clock::Clock,
     offsite::{Selection, select_kept, select_newest},
     s3::{Link, Sources},
+    units::count,
 };
 
 use super::explain::explain;
@@ -40,7 +41,7 @@ fn take(selection: Selection, rules: &str, found: &mut Sources, session: &Sessio
     }
     if !left_out.is_empty() {
         let (n, total) = (left_out.len(), found.files.len());
-        session.status(format!("Leaving out {n} of {total} files, by {rules}"));
+        session.status(format!("Leaving out {n} of {}, by {rules}", count(total, "file")));
     }
     for source in &left_out {
         tracing::info!("left out {}", quote(&source.path));

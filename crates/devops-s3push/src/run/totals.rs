@@ -6,6 +6,7 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
     s3::{ObjectSummary, Outcome as ObjectOutcome, PutOptions, S3Uri, Skipped, Source, Sources},
+    units::{agree, count},
 };
 use serde_json::{Map, Value, json};
 
@@ -137,8 +138,10 @@ impl Totals {
         let n = self.stored.iter().filter(is_unchanged).count();
         if n > 0 && !options.attributes.is_empty() {
             session.warn(format!(
-                "{n} of the objects were there already, and keep the metadata, tags, encryption and \
-                 locks they have"
+                "{} {} there already, and {} the metadata, tags, encryption and locks of before",
+                count(n, "object"),
+                agree(n, "was", "were"),
+                agree(n, "keeps", "keep")
             ));
         }
     }
@@ -147,17 +150,19 @@ impl Totals {
     pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
         let left_out = self.n_left_out();
         let total = self.stored.len() + left_out;
-        let what = if self.kinds.is_empty() { "files" } else { "objects" };
+        let of_all = count(total, if self.kinds.is_empty() { "file" } else { "object" });
         if self.stored.is_empty() && !self.failed.is_empty() {
-            let message = format!("none of {total} {what} was stored");
+            let message = format!("none of {of_all} was stored");
             return Err(Failure::new(self.shared_kind(), message));
         }
         if left_out > 0 {
-            return Ok(Outcome::Partial(format!("{left_out} of {total} {what} were not stored")));
+            let were = agree(left_out, "was", "were");
+            return Ok(Outcome::Partial(format!("{left_out} of {of_all} {were} not stored")));
         }
         let lacking = self.stored.iter().filter(|summary| !summary.lacks.is_empty()).count();
         if lacking > 0 {
-            let message = format!("{lacking} of {total} {what} lack something that was asked for");
+            let lack = agree(lacking, "lacks", "lack");
+            let message = format!("{lacking} of {of_all} {lack} something that was asked for");
             return Ok(Outcome::Partial(message));
         }
         Ok(Outcome::Done)

@@ -11,6 +11,7 @@ use devops_core::{
         Event, Job, Journals, Link, PendingUpload, S3Error, Unfinished, abort_upload, give_up,
         pending_uploads,
     },
+    units::count,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -75,7 +76,8 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
         (0, _) => Ok(Outcome::Done),
         (_, 0) => Err(Failure::new(Kind::Failed, "no upload could be aborted")),
         (n, _) => {
-            Ok(Outcome::Partial(format!("{n} of {} uploads could not be aborted", n + aborted)))
+            let uploads = count(n + aborted, "upload");
+            Ok(Outcome::Partial(format!("{n} of {uploads} could not be aborted")))
         }
     }
 }

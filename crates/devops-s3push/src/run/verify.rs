@@ -7,7 +7,7 @@ use devops_core::{
         Depth, Event, Filter, Link, Part, Proof, S3Error, Source, Verification, find_sources,
         verify as verify_one,
     },
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::{Map, Value, json};
 
@@ -126,7 +126,11 @@ impl Compared {
         let n_left_out = self.failed.len() + self.skipped.len();
         match (self.n_different + self.n_missing + self.n_unproven, n_left_out) {
             (0, 0) => Outcome::Done,
-            (0, n) => Outcome::Partial(format!("{n} files were not compared")),
+            (0, n) => Outcome::Partial(format!(
+                "{} {} not compared",
+                count(n, "file"),
+                agree(n, "was", "were")
+            )),
             _ => Outcome::No,
         }
     }
@@ -161,7 +165,10 @@ fn show(
         Verification::OtherSize { here, there } => (
             "different",
             None,
-            format!("DIFFERENT: {uri} is not {path}: {here} bytes here, {there} in the store"),
+            format!(
+                "DIFFERENT: {uri} is not {path}: {} here, {there} in the store",
+                count(*here, "byte")
+            ),
         ),
         Verification::Different(parts) => {
             ("different", None, format!("DIFFERENT: {uri} is not {path}: {}", places(parts)))
@@ -203,7 +210,9 @@ fn places(parts: &[Part]) -> String {
     match parts.len() {
         0 => "the contents differ".to_owned(),
         1..=FEW => format!("the contents differ in bytes {named}"),
-        n => format!("the contents differ in bytes {named} and {} more parts", n - FEW),
+        n => {
+            format!("the contents differ in bytes {named} and {}", count(n - FEW, "more part"))
+        }
     }
 }
 

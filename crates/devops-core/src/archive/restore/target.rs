@@ -32,6 +32,7 @@ use crate::{
         meta::{FileId, Meta},
     },
     fs::{DirEntryPath, DirHandle, ReplacePolicy, RootedDir, Step},
+    units::count,
 };
 
 /// Says that a file system takes two names for one.
@@ -90,7 +91,7 @@ impl<'a> Target<'a> {
             ContentError::Write(error) => self.trouble(error, place),
             ContentError::Length => Trouble::refused("its content is shorter than its size"),
             ContentError::Size(error) => {
-                Trouble::refused(format!("a sparse file of {} bytes: {error}", entry.size))
+                Trouble::refused(format!("a sparse file of {}: {error}", count(entry.size, "byte")))
             }
         })?;
         let notes = self.dresser.open(file.as_fd(), entry);

@@ -3,6 +3,7 @@
 use std::{fs, io::ErrorKind, path::Path};
 
 use super::{Seen, Status};
+use crate::units::count;
 
 /// How many characters of its name the kernel keeps for a process.
 const COMM_CHARS: usize = 15;
@@ -26,7 +27,9 @@ pub(super) fn check_process(name: &str, root: &Path) -> Seen {
     match pids[..] {
         [] => Seen(Status::Down, "no such process".to_owned()),
         [pid] => Seen(Status::Up, format!("pid {pid}")),
-        [first, ..] => Seen(Status::Up, format!("{} processes, first pid {first}", pids.len())),
+        [first, ..] => {
+            Seen(Status::Up, format!("{}, first pid {first}", count(pids.len(), "process")))
+        }
     }
 }
 
@@ -55,7 +58,7 @@ fn is_zombie(folder: &Path) -> bool {
 
 pub(super) fn check_file(path: &Path) -> Seen {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => Seen(Status::Up, format!("{} bytes", found.len())),
+        Ok(found) if found.is_file() => Seen(Status::Up, count(found.len(), "byte")),
         Ok(found) if found.is_dir() => Seen(Status::Up, "a folder".to_owned()),
         Ok(_) => Seen(Status::Up, "a special file".to_owned()),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -23,6 +23,7 @@ use crate::{
         requests::Upload,
         text::StoreText,
     },
+    units::count,
 };
 
 /// A part that was stored.
@@ -172,7 +173,7 @@ impl Probe<'_> {
         }
         let expected = if self.known.get().copies == Some(true) { 2 } else { 1 };
         self.tell(if listed.len() < expected {
-            let message = format!("{} of {expected} parts are listed", listed.len());
+            let message = format!("{} of {} in the list", listed.len(), count(expected, "part"));
             Finding::warn("list parts", format!("{message}: `resume` sends the rest again"), None)
         } else if listed.contains(&false) {
             Finding::warn("list parts", "parts have no ETag: `resume` sends them again", None)

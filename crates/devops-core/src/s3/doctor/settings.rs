@@ -9,6 +9,7 @@ use super::{Examination, Finding};
 use crate::{
     cancel::Cancelled,
     s3::failure::{CallFailure, Trouble},
+    units::count,
 };
 
 /// An upload that broke off on a Friday is gone on with on a Monday, holidays included.
@@ -109,8 +110,8 @@ fn default_lock(configuration: Option<&ObjectLockConfiguration>) -> Option<Strin
     let retention = configuration?.rule()?.default_retention()?;
     let mode = retention.mode().map_or("", |mode| mode.as_str()).to_lowercase();
     Some(match (retention.days(), retention.years()) {
-        (Some(days), _) => format!("{mode}, {days} days"),
-        (None, Some(years)) => format!("{mode}, {years} years"),
+        (Some(days), _) => format!("{mode}, {}", count(days, "day")),
+        (None, Some(years)) => format!("{mode}, {}", count(years, "year")),
         (None, None) => mode,
     })
 }
@@ -138,7 +139,7 @@ fn lifecycle(rules: &[LifecycleRule], prefix: &str) -> Finding {
         let advice = "add AbortIncompleteMultipartUpload after 7 days, or run `uploads abort`";
         return Finding::warn("lifecycle", message, advice);
     };
-    let message = format!("unfinished uploads are aborted after {days} days");
+    let message = format!("unfinished uploads are aborted after {}", count(days, "day"));
     if days < RESUME_WINDOW_DAYS {
         let message = format!("{message}: until then `resume` can go on with one");
         return Finding::warn("lifecycle", message, "a week leaves time to notice");

@@ -6,7 +6,7 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     kind::Kind,
     s3::{ArchiveState, ObjectHead, S3Error, S3Uri, ThawOutcome},
-    units::{ByteSize, format_duration},
+    units::{ByteSize, count, format_duration},
 };
 use serde_json::{Value, json};
 
@@ -122,7 +122,8 @@ impl<'a> Tally<'a> {
 
     pub(super) fn pause(&self, n: usize, pause: Duration) {
         let shown = format_duration(pause);
-        self.session.status(format!("{} cannot be read yet; looking again in {shown}", count(n)));
+        self.session
+            .status(format!("{} cannot be read yet; looking again in {shown}", count(n, "object")));
         self.reporter.emit("waiting", |object| {
             insert(object, json!({"pending": n, "pause_seconds": pause.as_secs_f64()}));
         });
@@ -214,13 +215,13 @@ impl<'a> Tally<'a> {
         match self.first_failure {
             Some(failure) if !is_tree => return Err(failure),
             Some(failure) if n_well == 0 => {
-                let message = format!("none of {} was thawed", count(self.failed.len()));
+                let message = format!("none of {} was thawed", count(self.failed.len(), "object"));
                 return Err(Failure::new(failure.kind, message));
             }
             _ => {}
         }
         if waited && n_late > 0 {
-            let message = format!("{} cannot be read yet", count(n_late));
+            let message = format!("{} cannot be read yet", count(n_late, "object"));
             return Err(
                 Failure::new(Kind::Temporary, message).hint("the same command goes on waiting")
             );
@@ -230,13 +231,9 @@ impl<'a> Tally<'a> {
         }
         Ok(match self.failed.len() {
             0 => Outcome::Done,
-            n => Outcome::Partial(format!("{} failed", count(n))),
+            n => Outcome::Partial(format!("{} failed", count(n, "object"))),
         })
     }
-}
-
-fn count(n: usize) -> String {
-    if n == 1 { "one object".to_owned() } else { format!("{n} objects") }
 }
 
 /// Returns what is said of an object to a program, and to a person.
