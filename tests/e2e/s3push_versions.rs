@@ -262,7 +262,8 @@ fn objects_are_copied_and_moved_without_passing_here() {
         one.expect_code(0).stdout,
         "Copied s3://backups/p/a to s3://other/a (3 B, proof full)\n"
     );
-    assert_eq!(dry.expect_code(0).stdout.matches("would copy s3://backups/p/").count(), 3);
+    assert_eq!(dry.expect_code(3).stdout.matches("would copy s3://backups/p/").count(), 2);
+    assert!(dry.stderr.contains("`s3://backups/p/b/c` would not be copied: "), "{}", dry.stderr);
     some.expect_code(3);
     assert!(some.stderr.contains("`s3://backups/p/b/c` was not copied: "), "{}", some.stderr);
     let summary = json_lines(&moved.expect_code(0).stdout).pop().expect("a summary");
@@ -273,4 +274,144 @@ fn objects_are_copied_and_moved_without_passing_here() {
     inside.expect_code(2);
     missing.expect_code(5);
     assert_eq!(setting.server.count("GetObject"), 0);
+}
+    let file = setting.run(&["cp", "a.txt", "s3://other/"]);
+    assert!(file.expect_code(2).stderr.contains("`put` stores files"), "{}", file.stderr);
+
+#[test]
+fn a_dry_run_of_a_copy_looks_at_both_objects() {
+    let setting = Setting::new();
+    for (key, content) in [("a", "one"), ("same", "one"), ("other", "two"), ("p/a", "one")] {
+        setting.server.put("backups", key, content.as_bytes());
+    }
+    let dry = |command: &str, from: &str, to: &str, more: &[&str]| {
+        let (from, to) = (format!("s3://backups/{from}"), format!("s3://backups/{to}"));
+        setting.run(&[&[command, &from, &to, "--dry-run"], more].concat())
+    };
+
+    for command in ["copy", "move"] {
+        for (from, to, more, wanted) in [
+            (
+                "a",
+                "new",
+                &[][..],
+                Ok(format!("would {command} s3://backups/a to s3://backups/new (3 B)")),
+            ),
+            ("a", "other", &[], Err(1)),
+            (
+                "a",
+                "other",
+                &["--if-changed"],
+                Ok(format!(
+                    "would {command} s3://backups/a to s3://backups/other (3 B, replaces what is there)"
+                )),
+            ),
+            ("none", "new", &[], Err(5)),
+            ("p", "new", &[], Err(5)),
+        ] {
+            let run = dry(command, from, to, more);
+            match wanted {
+                Ok(line) => assert_eq!(run.expect_code(0).stdout, line + "\n"),
+                Err(code) => assert_eq!(run.expect_code(code).stdout, ""),
+            }
+            assert_eq!(run.stderr.contains("end the prefix with a slash"), from == "p");
+        }
+    }
+    let left = dry("copy", "a", "same", &[]);
+    assert_eq!(left.expect_code(0).stdout, "would leave s3://backups/same (3 B, unchanged)\n");
+    let gone = dry("move", "a", "same", &[]);
+    assert_eq!(
+        gone.expect_code(0).stdout,
+        "would move s3://backups/a to s3://backups/same (3 B, the same content is there)\n"
+    );
+    for operation in ["CopyObject", "DeleteObject", "GetObject"] {
+        assert_eq!(setting.server.count(operation), 0);
+    }
+}
+
+#[test]
+fn a_move_to_the_same_content_is_a_move_everywhere() {
+    let setting = Setting::new();
+    for key in ["p/a", "p/b", "q/a", "r", "s"] {
+        setting.server.put("backups", key, b"one");
+    }
+    let moved = |args: &[&str]| setting.run(&[&["move"], args].concat());
+
+    let text = moved(&["s3://backups/r", "s3://backups/s"]);
+    let dry = moved(&["s3://backups/p/", "s3://backups/q/", "--dry-run", "--json"]);
+    let real = moved(&["s3://backups/p/", "s3://backups/q/", "--json"]);
+
+    assert_eq!(
+        text.expect_code(0).stdout,
+        "Moved s3://backups/r to s3://backups/s (3 B, proof full)\n"
+    );
+    let mut planned = json_lines(&dry.expect_code(0).stdout);
+    let summary = planned.pop().expect("a summary");
+    assert_eq!((&summary["planned"], &summary["unchanged"]), (&2.into(), &0.into()));
+    assert!(planned.iter().all(|plan| plan["action"] == "move"), "{planned:?}");
+    let mut objects = json_lines(&real.expect_code(0).stdout);
+    let summary = objects.pop().expect("a summary");
+    assert_eq!(
+        (&summary["moved"], &summary["unchanged"], &summary["bytes_copied"]),
+        (&2.into(), &0.into(), &3.into())
+    );
+    objects.sort_by_key(|object| object["key"].to_string());
+    let facts = |object: &Value| (object["outcome"].clone(), object["bytes_copied"].clone());
+    assert_eq!(
+        objects.iter().map(facts).collect::<Vec<_>>(),
+        [("moved".into(), 0.into()), ("moved".into(), 3.into())]
+    );
+    assert_eq!(setting.server.keys("backups"), ["q/a", "q/b", "s"]);
+}
+
+#[test]
+fn what_is_below_a_prefix_goes_up_a_level() {
+    let setting = Setting::new();
+    for key in ["old/a", "old/b/c"] {
+        setting.server.put("backups", key, key.as_bytes());
+    }
+    let up = |args: &[&str]| {
+        setting.run(&[&["move", "s3://backups/old/", "s3://backups/"], args].concat())
+    };
+
+    up(&[]).expect_code(0);
+    assert_eq!(setting.server.keys("backups"), ["a", "b/c"]);
+    assert_eq!(setting.object("b/c"), b"old/b/c");
+
+    for key in ["old/x", "old/old/x"] {
+        setting.server.put("backups", key, key.as_bytes());
+    }
+    for args in [&[][..], &["--overwrite"], &["--dry-run"]] {
+        let refused = up(args);
+        refused.expect_code(2);
+        assert!(refused.stderr.contains("would take the place of `s3://backups/old/x`"));
+    }
+    assert_eq!(setting.server.keys("backups"), ["a", "b/c", "old/old/x", "old/x"]);
+    up(&["--exclude", "old/**"]).expect_code(0);
+    up(&[]).expect_code(0);
+    assert_eq!(setting.server.keys("backups"), ["a", "b/c", "old/x", "x"]);
+    assert_eq!(
+        (setting.object("x"), setting.object("old/x")),
+        (b"old/x".into(), b"old/old/x".into())
+    );
+}
+
+#[test]
+fn a_bucket_that_is_there_is_not_made_again() {
+    let setting = Setting::new();
+
+    let own = setting.run(&["mb", "s3://backups", "--json"]);
+    for name in ["Backups", "a_b", "192.168.1.1", "ab-"] {
+        let bad = setting.run(&["mb", &format!("s3://{name}")]);
+        let words = format!("`{name}` is no name for a bucket");
+        assert!(bad.expect_code(2).stderr.contains(&words), "{}", bad.stderr);
+    }
+    let n_asked = setting.server.count("CreateBucket");
+    // As a store answers that has the bucket of someone else, or tells less.
+    setting.server.faults(&["HeadBucket:denied:always"]);
+    let hidden = setting.run(&["mb", "s3://others"]);
+
+    assert_eq!(json_lines(&own.expect_code(0).stdout)[0]["made"], false);
+    assert_eq!(n_asked, 0);
+    assert_eq!(hidden.expect_code(0).stdout, "Made bucket s3://others\n");
 }

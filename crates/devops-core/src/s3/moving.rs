@@ -7,11 +7,12 @@ use super::{
     delete::DeleteTarget,
     event::Outcome,
     failure::{CallFailure, Trouble},
+    get::Existing,
     link::Link,
     list::{ListedObject, list},
     proof::Proof,
     reads::ObjectHead,
-    transfer::{CopyOptions, CopySummary, Transferred, transfer},
+    transfer::{CopyOptions, CopyPreview, CopySummary, Transferred, preview_copy, transfer},
     uri::S3Uri,
 };
 
@@ -27,14 +28,7 @@ pub fn move_object<'a>(
     options: CopyOptions,
 ) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
     Box::pin(async move {
-        if (&from.bucket, &from.key) == (&to.bucket, &to.key) {
-            let message = format!("`{from}` is both what is moved and where to");
-            return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
-        }
-        if from.version_id.is_some() {
-            let message = "a version is copied, not moved";
-            return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
-        }
+        refuse_unmovable(from, to)?;
         let copied = transfer(link, from, to, options).await?;
         let moving = Moving { link, from, to, copied: &copied };
         if moving.may_delete().await? {
@@ -42,6 +36,43 @@ pub fn move_object<'a>(
         }
         Ok(copied.summary)
     })
+}
+
+/// Returns what [`move_object`] would do, without doing it; fails where that would.
+pub fn preview_move<'a>(
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    options: CopyOptions,
+) -> LocalBoxFuture<'a, Result<CopyPreview, S3Error>> {
+    Box::pin(async move {
+        refuse_unmovable(from, to)?;
+        let preview = preview_copy(link, from, to, options).await?;
+        if matches!(preview.there, Existing::Same(_)) {
+            refuse_other_metadata(link, from, to).await?;
+        }
+        Ok(preview)
+    })
+}
+
+fn refuse_unmovable(from: &S3Uri, to: &S3Uri) -> Result<(), CallFailure> {
+    if (&from.bucket, &from.key) == (&to.bucket, &to.key) {
+        let message = format!("`{from}` is both what is moved and where to");
+        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message));
+    }
+    if from.version_id.is_some() {
+        let message = "a version is copied, not moved";
+        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message));
+    }
+    Ok(())
+}
+
+/// Fails where an object of the same content was stored with something else: its own would be lost.
+async fn refuse_other_metadata(link: Link<'_>, from: &S3Uri, to: &S3Uri) -> Result<(), S3Error> {
+    if link.stored_with(from).await?.is_same(&link.stored_with(to).await?) {
+        return Ok(());
+    }
+    Err(S3Error::Exists(to.clone()))
 }
 
 /// An object whose copy is there.
@@ -60,10 +91,8 @@ impl Moving<'_> {
             let why = "the store proves no more than the size of the copy";
             return Err(self.stays(Trouble::Damaged, why).into());
         }
-        if copied.summary.outcome == Outcome::Unchanged
-            && !link.stored_with(from).await?.is_same(&link.stored_with(to).await?)
-        {
-            return Err(S3Error::Exists(to.clone()));
+        if copied.summary.outcome == Outcome::Unchanged {
+            refuse_other_metadata(link, from, to).await?;
         }
         // Many stores do not look at the condition of a deletion.
         let target = DeleteTarget::from(from.clone());

@@ -17,7 +17,7 @@ use super::{
     delete::DeleteTarget,
     event::Outcome,
     failure::{CallFailure, Trouble},
-    get::{head_of_existing, not_as_told},
+    get::{Existing, head_of_existing, not_as_told},
     layout::CopySource,
     link::{Call, Link, StopPolicy},
     plan::{MAX_PART, MIN_PART, Part, PartPlan, PartSize},
@@ -75,6 +75,52 @@ pub fn copy_object<'a>(
     Box::pin(async move { transfer(link, from, to, options).await.map(|copied| copied.summary) })
 }
 
+/// What a copy would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyPreview {
+    /// How many bytes the object has.
+    pub size: u64,
+    /// What has the key of the copy now.
+    pub there: Existing,
+}
+
+/// Returns what [`copy_object`] would do, without doing it; fails where that would.
+pub fn preview_copy<'a>(
+    link: Link<'a>,
+    from: &'a S3Uri,
+    to: &'a S3Uri,
+    options: CopyOptions,
+) -> LocalBoxFuture<'a, Result<CopyPreview, S3Error>> {
+    Box::pin(async move {
+        refuse_itself(from, to)?;
+        let head = head_of_existing(link, from).await?;
+        let there = link.head(to).await?;
+        let decision = Copying { link, from, to, head: &head }.decide(there.as_ref(), options)?;
+        let there = match (decision, there) {
+            (Decision::Keep(proof), _) => Existing::Same(proof),
+            (Decision::Copy(_), Some(_)) => Existing::Other,
+            (Decision::Copy(_), None) => Existing::Nothing,
+        };
+        Ok(CopyPreview { size: head.size, there })
+    })
+}
+
+fn refuse_itself(from: &S3Uri, to: &S3Uri) -> Result<(), CallFailure> {
+    if from != to {
+        return Ok(());
+    }
+    let message = format!("`{from}` is both what is copied and where to");
+    Err(CallFailure::local("CopyObject", Trouble::Rejected, message))
+}
+
+/// What is done about the key of a copy.
+enum Decision {
+    /// It has the same content already.
+    Keep(Proof),
+    /// It is written to, if this holds.
+    Copy(Condition),
+}
+
 /// A copy, and what there was of both before.
 pub(crate) struct Transferred {
     pub(crate) summary: CopySummary,
@@ -91,10 +137,7 @@ pub(crate) async fn transfer(
     options: CopyOptions,
 ) -> Result<Transferred, S3Error> {
     let begun = Instant::now();
-    if from == to {
-        let message = format!("`{from}` is both what is copied and where to");
-        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
-    }
+    refuse_itself(from, to)?;
     let head = head_of_existing(link, from).await?;
     let there = link.head(to).await?;
     let was_there = there.is_some();
@@ -131,6 +174,26 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
+    /// Returns what is done about what has the key; fails where that is in the way.
+    fn decide(
+        &self,
+        there: Option<&ObjectHead>,
+        options: CopyOptions,
+    ) -> Result<Decision, S3Error> {
+        let condition = match (there, options.replace) {
+            (_, Replace::Overwrite) => Condition::None,
+            (None, _) => Condition::Free,
+            (Some(there), replace) => match alike(self.link, self.head, there) {
+                Alike::Same(proof) if there.given.covers(&self.head.given) => {
+                    return Ok(Decision::Keep(proof));
+                }
+                _ if replace == Replace::Refuse => return Err(S3Error::Exists(self.to.clone())),
+                _ => there.etag.clone().map_or(Condition::None, Condition::Is),
+            },
+        };
+        Ok(Decision::Copy(condition))
+    }
+
     /// Copies unless the key has the same already, and compares the copy.
     async fn decided(
         &self,
@@ -138,16 +201,12 @@ impl Copying<'_> {
         options: CopyOptions,
     ) -> Result<(Outcome, Proof, Option<StoreText>), S3Error> {
         let Self { link, to, head, .. } = *self;
-        let condition = match (&there, options.replace) {
-            (_, Replace::Overwrite) => Condition::None,
-            (None, _) => Condition::Free,
-            (Some(there), replace) => match alike(link, head, there) {
-                Alike::Same(proof) if there.given.covers(&head.given) => {
-                    return Ok((Outcome::Unchanged, proof, there.version_id.clone()));
-                }
-                _ if replace == Replace::Refuse => return Err(S3Error::Exists(to.clone())),
-                _ => there.etag.clone().map_or(Condition::None, Condition::Is),
-            },
+        let condition = match self.decide(there.as_ref(), options)? {
+            Decision::Keep(proof) => {
+                let version_id = there.and_then(|there| there.version_id);
+                return Ok((Outcome::Unchanged, proof, version_id));
+            }
+            Decision::Copy(condition) => condition,
         };
         let copied = self.copy(condition, options).await;
         let copy = self.made(copied).await?;

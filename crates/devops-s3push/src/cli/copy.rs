@@ -1,7 +1,7 @@
 //! The flags of `copy` and `move`.
 
 use clap::Args;
-use devops_core::s3::S3Uri;
+use devops_core::s3::{S3Uri, UriError};
 
 use super::store::Connection;
 
@@ -16,10 +16,10 @@ another writer puts there in that very moment may be lost.";
 #[command(after_long_help = COPY_HELP)]
 pub(crate) struct CopyArgs {
     /// The object, or a prefix that ends with /, with all below it
-    #[arg(value_name = "S3_URI")]
+    #[arg(value_name = "S3_URI", value_parser = object)]
     pub(crate) source: S3Uri,
     /// Where to: a key, or a prefix that ends with /
-    #[arg(value_name = "S3_URI")]
+    #[arg(value_name = "S3_URI", value_parser = object)]
     pub(crate) destination: S3Uri,
     /// Replace existing objects
     #[arg(long)]
@@ -38,4 +38,12 @@ pub(crate) struct CopyArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Other tools copy files to and from a store with the command of this name.
+fn object(text: &str) -> Result<S3Uri, String> {
+    text.parse().map_err(|error| match error {
+        UriError::Scheme(_) => format!("{error}: `put` stores files, and `get` fetches objects"),
+        UriError::Bucket(_) | UriError::KeyTooLong(_) => error.to_string(),
+    })
 }
