@@ -104,7 +104,7 @@ mod versions;
 
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
-    bucket::{check_bucket, create_bucket},
+    bucket::{BadBucketName, check_bucket, check_bucket_name, create_bucket},
     checksum::{Algorithm, Checksum},
     cold::{Archive, ArchiveState},
     compose::{Composition, Shared},

@@ -1,5 +1,7 @@
 //! Whether a bucket exists, where an answer about an object does not tell.
 
+use std::net::Ipv4Addr;
+
 use aws_sdk_s3::{
     Client,
     types::{BucketLocationConstraint, CreateBucketConfiguration},
@@ -15,6 +17,7 @@ use super::{
 
 const US_EAST_1: &str = "us-east-1";
 const IS_YOURS: &str = "BucketAlreadyOwnedByYou";
+const IS_TAKEN: &str = "BucketAlreadyExists";
 
 /// Fails if the store says that there is no such bucket; what it does not tell is no failure.
 ///
@@ -31,12 +34,60 @@ pub fn check_bucket<'a>(
     })
 }
 
+/// Why a text is no name for a new bucket.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no name for a bucket: {reason}")]
+pub struct BadBucketName {
+    /// The text.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// Fails if no bucket may be made under this name ("General purpose bucket naming rules" of the S3 user guide);
+/// buckets from before these rules have others.
+pub fn check_bucket_name(name: &str) -> Result<(), BadBucketName> {
+    let is_end = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let is_known = |byte: u8| is_end(Some(byte)) || matches!(byte, b'.' | b'-');
+    let (prefixes, suffixes) = (
+        ["xn--", "sthree-", "amzn-s3-demo-"],
+        ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"],
+    );
+    let reason = if !(3..=63).contains(&name.len()) {
+        "it has to have 3 to 63 characters"
+    } else if !name.bytes().all(is_known) {
+        "it may have lowercase letters, digits, hyphens and dots"
+    } else if !is_end(name.bytes().next()) || !is_end(name.bytes().next_back()) {
+        "it has to begin and end with a letter or a digit"
+    } else if name.contains("..") {
+        "it has two dots in a row"
+    } else if name.parse::<Ipv4Addr>().is_ok() {
+        "it looks like an IP address"
+    } else if prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || suffixes.iter().any(|suffix| name.ends_with(suffix))
+    {
+        "its beginning or its end is reserved"
+    } else {
+        return Ok(());
+    };
+    Err(BadBucketName { name: name.to_owned(), reason })
+}
+
 /// Makes a bucket in the region in use; returns whether it was there already, and is the caller's.
+///
+/// A bucket that is there is looked up in the list of the caller's own and not made again: in us-east-1 that is
+/// a success, and takes away its access control list ("CreateBucket" of the S3 API reference).
 pub fn create_bucket<'a>(
     link: Link<'a>,
     bucket: &'a str,
 ) -> LocalBoxFuture<'a, Result<bool, S3Error>> {
     Box::pin(async move {
+        let is_there = is_there(link, bucket).await?;
+        if is_there && is_own(link, bucket).await? {
+            return Ok(true);
+        }
         // The oldest region has no name here, and refuses its own.
         let region = link.store.address().region.as_deref().filter(|&region| region != US_EAST_1);
         let place = region.map(|region| {
@@ -49,11 +100,40 @@ pub fn create_bucket<'a>(
         };
         let call = Call { stop: StopPolicy::AfterAMoment, ..link.short("CreateBucket") };
         match link.call(call, send).await {
-            Ok(_) => Ok(false),
-            Err(failure) if failure.code.as_ref().is_some_and(|code| code == IS_YOURS) => Ok(true),
+            Ok(_) => Ok(is_there),
+            Err(failure) if failure.code() == IS_YOURS => Ok(true),
+            Err(failure) if failure.code() == IS_TAKEN => {
+                let message = format!("the bucket `{bucket}` belongs to someone else");
+                let trouble = Trouble::Exists;
+                Err(CallFailure { trouble, message: message.into(), ..failure }.into())
+            }
             Err(failure) => Err(failure.into()),
         }
     })
+}
+
+/// Returns whether a bucket is there for the caller; one that the caller may not look at counts as none, since
+/// making it tells more.
+async fn is_there(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
+    let send = |client: Client| client.head_bucket().bucket(bucket).send();
+    match link.call(link.short("HeadBucket"), send).await {
+        Ok(_) => Ok(true),
+        Err(failure) => match failure.trouble {
+            Trouble::NoBucket | Trouble::OtherRegion(_) => Ok(false),
+            ref trouble if trouble.is_untold() => Ok(false),
+            _ => Err(failure),
+        },
+    }
+}
+
+/// Returns whether the store lists a bucket among the caller's own.
+async fn is_own(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
+    let send = |client: Client| client.list_buckets().send();
+    match link.call(link.short("ListBuckets"), send).await {
+        Ok((output, _)) => Ok(output.buckets().iter().any(|own| own.name() == Some(bucket))),
+        Err(failure) if failure.trouble.is_untold() => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Says what is missing where no object is: it, or its bucket.
@@ -76,4 +156,31 @@ async fn no_bucket(link: Link<'_>, bucket: &str) -> Option<CallFailure> {
 /// Names a bucket that does not exist.
 pub(crate) fn does_not_exist(bucket: &str) -> String {
     format!("the bucket `{bucket}` does not exist")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_bucket_has_a_name_by_the_rules() {
+        for name in ["abc", "a.b-c.9", "1st", &"a".repeat(63)] {
+            assert_eq!(check_bucket_name(name), Ok(()), "{name}");
+        }
+        for (name, wanted) in [
+            ("ab", "3 to 63 characters"),
+            (&*"a".repeat(64), "3 to 63 characters"),
+            ("Backups", "lowercase"),
+            ("a_b", "lowercase"),
+            ("-ab", "begin and end"),
+            ("ab.", "begin and end"),
+            ("a..b", "two dots"),
+            ("192.168.5.4", "IP address"),
+            ("xn--ab", "reserved"),
+            ("ab-s3alias", "reserved"),
+        ] {
+            let reason = check_bucket_name(name).unwrap_err().reason;
+            assert!(reason.contains(wanted), "{name}: {reason}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! `mb`: makes a bucket.
 
 use devops_cli::{Failure, Outcome, Session};
-use devops_core::s3::{Event, Link, create_bucket};
+use devops_core::s3::{Event, Link, check_bucket_name, create_bucket};
 use serde_json::json;
 
 use super::{
@@ -17,6 +17,7 @@ pub(crate) async fn mb(args: MbArgs, session: &Session) -> Result<Outcome, Failu
         return Err(Failure::usage(format!("`{}` names more than a bucket", args.bucket))
             .hint(format!("prefixes need not be made: `devops-s3push mb s3://{bucket}`")));
     }
+    check_bucket_name(bucket).map_err(|error| Failure::usage(error.to_string()))?;
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "making", None);
     let events = |event: Event| reporter.show(event);
