@@ -56,6 +56,7 @@ pub(crate) struct DeleteFlags {
     /// (exit 11) when no object has a file, as when the folder is not mounted, or when the listing does not
     /// have all that is stored, as where a store folds names. Objects at the path of something that is skipped stay, and so do those that stand for folders.
     /// In a bucket with versions the old version stays behind a delete marker.
+    /// In a folder only files are deleted: links, named pipes, sockets, devices and names that are not UTF-8 stay and are named (exit 3), empty folders stay.
     #[arg(long)]
     pub(crate) delete: bool,
     /// Change nothing if more objects than this would be deleted (exit 11)

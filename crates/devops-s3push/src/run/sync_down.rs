@@ -7,8 +7,8 @@ use devops_core::{
     fs::{OpenFolder, ReplacePolicy},
     kind::Kind,
     s3::{
-        Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, Surplus,
-        check_surplus, delete_surplus, plan_sync_down,
+        Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, Skipped,
+        Surplus, check_surplus, delete_surplus, plan_sync_down,
     },
 };
 use serde_json::json;
@@ -83,6 +83,7 @@ impl DownRun<'_> {
     async fn delete(&mut self) -> Result<(), Failure> {
         let session = self.get.session;
         self.warn_of_unread();
+        self.name_left();
         if self.plan.surplus.is_empty() {
             return Ok(());
         }
@@ -115,6 +116,20 @@ impl DownRun<'_> {
         delete_surplus(get.link, &folder, self.plan, &mut each).await.map_err(explain)
     }
 
+    /// Names what has no object and is not deleted, since it is no file.
+    fn name_left(&mut self) {
+        let session = self.get.session;
+        for Skipped { path, reason, .. } in &self.plan.left {
+            self.fetched.keep(path, reason, session);
+        }
+        for folder in &self.plan.empty_folders {
+            session.warn(format!(
+                "`{}` is an empty folder without an object: it stays",
+                quote(folder)
+            ));
+        }
+    }
+
     fn warn_of_unread(&self) {
         if let Some(path) = &self.plan.unread {
             let path = quote(path);
@@ -128,6 +143,7 @@ impl DownRun<'_> {
         let (folder, files) = (self.pair.folder, &self.plan.targets.files);
         self.get.foresee_all(folder, files, &mut self.fetched).await.map_err(explain)?;
         self.warn_of_unread();
+        self.name_left();
         for relative in &self.plan.surplus {
             show(self.get, "planned", &folder.join(relative), "would delete")?;
         }

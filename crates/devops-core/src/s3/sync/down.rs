@@ -17,7 +17,7 @@ use crate::{
         S3Error, blocking,
         link::Link,
         partial::is_own_name,
-        sources::Sources,
+        sources::{Skipped, Sources},
         targets::{Targets, plan_targets},
     },
 };
@@ -29,6 +29,10 @@ pub struct DownPlan {
     pub targets: Targets,
     /// The files to delete, by their paths in the folder and in the order of these.
     pub surplus: Vec<PathBuf>,
+    /// What else has no object, and stays: only files are deleted.
+    pub left: Vec<Skipped>,
+    /// The folders without anything in them and without an object, which stay.
+    pub empty_folders: Vec<PathBuf>,
     /// What could not be read, so that nothing is deleted though it was asked for.
     pub unread: Option<PathBuf>,
     /// What the files to delete are.
@@ -103,6 +107,17 @@ impl DownPlan {
         let files: Vec<&Path> = files.filter(|relative| !is_own(relative)).collect();
         let surplus = files.iter().filter(|relative| !has_object.contains(**relative));
         self.surplus = surplus.map(|relative| (*relative).to_owned()).collect();
+        let in_folder = |path: &Path| path.strip_prefix(pair.folder).map(Path::to_owned).ok();
+        let is_left = |skipped: &&Skipped| {
+            let relative = in_folder(&skipped.path).unwrap_or_default();
+            !has_object.contains(relative.as_path()) && !is_own(&relative)
+        };
+        self.left = here.skipped.iter().filter(is_left).cloned().collect();
+        let is_marked = |path: &Path| {
+            in_folder(path).is_some_and(|relative| self.targets.folders.contains(&relative))
+        };
+        let empty = here.empty_folders.iter().filter(|path| !is_marked(path));
+        self.empty_folders = empty.cloned().collect();
         let n_surplus = self.surplus.len();
         deletion.check(n_surplus, (files.len(), files.len() - n_surplus))
     }

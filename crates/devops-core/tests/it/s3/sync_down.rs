@@ -1,9 +1,14 @@
 //! A folder that is made what a prefix is.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::Write,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
 };
 
@@ -14,6 +19,8 @@ use devops_core::{
         delete_surplus, get_target, plan_sync_down, run_all,
     },
 };
+
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::s3::rig::{Rig, uri};
 
@@ -81,6 +88,35 @@ fn a_folder_becomes_what_the_prefix_is() {
     assert!(!folder.join("d/gone").exists() && folder.join(".part.s3get-part").exists());
     assert!(outside.exists() && folder.join("link").is_symlink());
     assert_eq!(again, (vec![], vec![]));
+}
+
+#[test]
+fn what_is_no_file_stays_and_is_named() {
+    let (rig, folder) = with(
+        &[("a", "1"), ("gone", "x"), ("full/b", "2")],
+        &[("p/a", "1"), ("p/full/b", "2"), ("p/marked/", ""), ("p/taken", "3")],
+    );
+    for name in ["empty", "marked"] {
+        fs::create_dir(folder.join(name)).unwrap();
+    }
+    for name in ["pipe", "taken"] {
+        mkfifoat(CWD, folder.join(name), Mode::RWXU).unwrap();
+    }
+    let _socket = UnixListener::bind(folder.join("socket")).unwrap();
+    symlink("nowhere", folder.join("link")).unwrap();
+    File::create(folder.join(OsStr::from_bytes(b"\xff"))).unwrap();
+    let (prefix, filter) = (uri("p/"), Filter::default());
+    let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
+    let plan = |deletion| rig.run(async |link| plan_sync_down(link, pair, deletion).await).unwrap();
+
+    let (kept, deleted) = (plan(None), plan(Some(Deletion { max: None })));
+
+    assert_eq!((kept.left, kept.empty_folders), (vec![], vec![]));
+    assert_eq!(deleted.surplus, [Path::new("gone")]);
+    let mut left: Vec<_> = deleted.left.into_iter().map(|skipped| skipped.reason).collect();
+    left.sort();
+    assert_eq!(left, ["a named pipe", "a socket", "a symbolic link", "its name is not UTF-8"]);
+    assert_eq!(deleted.empty_folders, [folder.join("empty")]);
 }
 
 #[test]
