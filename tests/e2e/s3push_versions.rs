@@ -72,6 +72,13 @@ fn what_was_overwritten_or_deleted_comes_back() {
     one.expect_code(0);
     assert_eq!(setting.read("one"), "one");
     assert!(one.stdout.contains(&format!("s3://backups/p/a?versionId={id} to ")), "{}", one.stdout);
+    let marker = versions[3]["version_id"].as_str().expect("an id");
+    for to in ["marker", "-"] {
+        let marker = setting.run(&["get", "s3://backups/p/c/d", to, "--version-id", marker]);
+        marker.expect_code(5);
+        assert!(marker.stderr.contains("is a delete marker"), "{}", marker.stderr);
+        assert!(marker.stderr.contains("list s3://backups/p/c/d --versions"), "{}", marker.stderr);
+    }
     assert_eq!(before.expect_code(0).stdout, "one");
     tree.expect_code(0);
     assert_eq!(
@@ -107,7 +114,7 @@ fn undelete_removes_the_markers_and_nothing_else() {
     let refused = undelete(&["s3://backups/p/"]);
     let missing = undelete(&["s3://backups/none"]);
     setting.server.faults(&["DeleteObjects:denied", "DeleteObject:denied"]);
-    let denied = undelete(&["s3://backups/q"]);
+    let denied = undelete(&["s3://backups/q", "--json"]);
     let n_versions = setting.server.versions("backups").len();
     setting.server.clear_faults();
     // As a store does that lists another marker, or none.
@@ -124,6 +131,11 @@ fn undelete_removes_the_markers_and_nothing_else() {
     missing.expect_code(5);
     denied.expect_code(77);
     assert_eq!(n_versions, 6);
+    let summary = json_lines(&denied.stdout).pop().expect("a summary");
+    assert_eq!((&summary["type"], &summary["undeleted"]), (&"summary".into(), &0.into()));
+    let failed = &summary["failed"][0];
+    assert_eq!((&failed["key"], &failed["kind"]), (&"q".into(), &"permission".into()));
+    assert_eq!(json_lines(&denied.stderr).pop().expect("an error")["code"], 77);
     hidden.expect_code(1);
     assert_eq!(hidden.stdout, "");
     assert!(hidden.stderr.contains("the store still has no object there"), "{}", hidden.stderr);
@@ -139,9 +151,14 @@ fn a_bucket_without_versions_knows_the_present_alone() {
     let both = setting.run(&["get", "s3://backups/p/a", ".", "--at", "0s", "--version-id", "x"]);
     let prefix = setting.run(&["get", "s3://backups/p/", ".", "--version-id", "x"]);
 
-    for refused in [at, one] {
-        refused.expect_code(1);
-        assert!(refused.stderr.contains("keeps no versions"), "{}", refused.stderr);
+    let id = setting.run(&["get", "s3://backups/p/a", ".", "--version-id", "x"]);
+    let list = setting.run(&["list", "s3://backups/p/", "--versions"]);
+    let back = setting.run(&["undelete", "s3://backups/p/none"]);
+    let all = setting.run(&["undelete", "s3://backups/p/", "--recursive"]);
+
+    for (run, code) in [(at, 1), (one, 1), (id, 5), (list, 0), (back, 5), (all, 0)] {
+        run.expect_code(code);
+        assert!(run.stderr.contains("versioning is off in `backups`"), "{}", run.stderr);
     }
     both.expect_code(2);
     prefix.expect_code(2);
@@ -168,7 +185,7 @@ fn a_bucket_is_made_and_listed_by_level_and_in_sum() {
         let word = |line: &str| line.rsplit("  ").next().unwrap_or_default().to_owned();
         text.lines().map(word).collect::<Vec<_>>()
     };
-    let total = "total: 2 prefixes, 1 objects, 5 B";
+    let total = "total: 2 prefixes, 1 object, 5 B";
     assert_eq!(last_words(&level.expect_code(0).stdout), ["a", "b/", "f/", total]);
     assert!(level.stdout.contains("       PRE  b/\n"), "{}", level.stdout);
     let kinds: Vec<_> = json_lines(&deeper.expect_code(0).stdout)

@@ -59,22 +59,31 @@ impl CallFailure {
         let region = region.or_else(|| element(&body, "Region"));
         let text = code.as_ref().map(StoreText::as_sent).unwrap_or_default();
         let elsewhere = elsewhere(status, header("location"), &body);
+        // The answer to a HEAD of one has no more than this header.
+        let is_marker = status == 405 && header("x-amz-delete-marker") == Some("true");
         let trouble = match elsewhere.filter(|_| code.is_none() && region.is_none()) {
             Some(elsewhere) => elsewhere,
+            None if is_marker => Trouble::DeleteMarker,
             None => trouble_of(status, text, &message, region),
         };
         let other = chain(error).find_map(|cause| cause.downcast_ref::<OtherAnswer>());
         // A success that broke off has no body here, and one that says what failed has a code.
         let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
         let is_too_long = matches!(status, 200..=299) && too_long(error).is_some();
-        let status_message = (message.is_empty() && code.is_none()).then(|| match &trouble {
-            _ if matches!(status, 200..=299) => {
-                format!("HTTP {status} with a body that is not an S3 response")
-            }
-            Trouble::Elsewhere(address) => format!("HTTP {status}, which points to `{address}`"),
-            Trouble::OtherScheme(scheme) => format!("HTTP {status}, which asks for {scheme}"),
-            _ => format!("HTTP {status}"),
-        });
+        let status_message =
+            (is_marker || message.is_empty() && code.is_none()).then(|| match &trouble {
+                Trouble::DeleteMarker => {
+                    "this version is a delete marker: it has no content".to_owned()
+                }
+                _ if matches!(status, 200..=299) => {
+                    format!("HTTP {status} with a body that is not an S3 response")
+                }
+                Trouble::Elsewhere(address) => {
+                    format!("HTTP {status}, which points to `{address}`")
+                }
+                Trouble::OtherScheme(scheme) => format!("HTTP {status}, which asks for {scheme}"),
+                _ => format!("HTTP {status}"),
+            });
         Self {
             operation,
             trouble: match other {

@@ -38,6 +38,8 @@ pub enum Trouble {
     NoBucket,
     /// The object does not exist.
     NoObject,
+    /// The version is a delete marker, which has no content.
+    DeleteMarker,
     /// The multipart upload does not exist, or no longer.
     NoUpload,
     /// A condition of the request does not hold: something has that key.
@@ -115,7 +117,7 @@ impl Trouble {
 
     /// Returns whether the store has nothing to tell, or does not tell it.
     pub(crate) fn is_untold(&self) -> bool {
-        *self == Self::NoObject || self.leaves_unanswered()
+        matches!(self, Self::NoObject | Self::DeleteMarker) || self.leaves_unanswered()
     }
 
     /// Returns whether the store answered at all.
@@ -192,7 +194,9 @@ impl HasKind for CallFailure {
             | Trouble::Unreadable
             | Trouble::Conflict
             | Trouble::NoExpedited => Kind::Temporary,
-            Trouble::NoBucket | Trouble::NoObject | Trouble::NoUpload => Kind::NotFound,
+            Trouble::NoBucket | Trouble::NoObject | Trouble::DeleteMarker | Trouble::NoUpload => {
+                Kind::NotFound
+            }
             Trouble::Exists => Kind::Exists,
             Trouble::Certificate
             | Trouble::NoAddress

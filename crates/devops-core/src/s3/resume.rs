@@ -312,6 +312,7 @@ fn may_pass(error: &S3Error) -> bool {
             Trouble::OtherAnswer
             | Trouble::NoBucket
             | Trouble::NoObject
+            | Trouble::DeleteMarker
             | Trouble::NoUpload
             | Trouble::Exists
             | Trouble::Conflict

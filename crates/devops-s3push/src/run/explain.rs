@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use devops_cli::{Failure, quote};
 use devops_core::s3::{
     CallFailure, ConnectError, CredentialError, JournalError, Left, Link, S3Error, S3Uri,
-    SourceError, Trouble, list,
+    SourceError, Trouble, keeps_versions, list,
 };
 
 /// The hints that were given already: what many files share need not be said of each.
@@ -44,14 +44,53 @@ pub(crate) fn explain_object(error: S3Error, uri: &S3Uri) -> Failure {
 
 /// Turns an error about one object into a failure; of a key without an object it says what else there is.
 pub(crate) async fn explain_missing(link: Link<'_>, error: S3Error, uri: &S3Uri) -> Failure {
-    let is_missing = matches!(&error, S3Error::Call(call) if call.trouble == Trouble::NoObject);
+    let trouble = match &error {
+        S3Error::Call(call) => Some(call.trouble.clone()),
+        _ => None,
+    };
     let failure = explain_object(error, uri);
-    if !is_missing {
-        return failure;
-    }
-    match what_is_there(link, uri).await {
+    let hint = match trouble {
+        Some(Trouble::NoObject | Trouble::DeleteMarker | Trouble::Rejected)
+            if uri.version_id.is_some() =>
+        {
+            Some(match unversioned(link, &uri.bucket).await {
+                Some(hint) => hint,
+                None => {
+                    let uri = uri.with_key(uri.key.clone());
+                    format!("`devops-s3push list {uri} --versions` shows the versions there are")
+                }
+            })
+        }
+        Some(Trouble::NoObject) => what_is_there(link, uri).await,
+        _ => None,
+    };
+    match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// Returns what to say where a bucket keeps no versions; nothing where it does, or the store does not tell.
+pub(crate) async fn unversioned(link: Link<'_>, bucket: &str) -> Option<String> {
+    let is_off = matches!(keeps_versions(link, bucket).await, Ok(Some(false)));
+    is_off.then(|| format!("versioning is off in `{bucket}`: there is only what it has now"))
+}
+
+/// Turns an error of a listing of versions into a failure; where the bucket keeps none, it says so.
+pub(crate) async fn explain_versions(
+    link: Link<'_>,
+    error: impl Into<S3Error>,
+    bucket: &str,
+) -> Failure {
+    let error = error.into();
+    let is_answer = matches!(&error, S3Error::Call(call) if call.trouble.is_answer());
+    let failure = explain(error);
+    if !is_answer || failure.hint.is_some() {
+        return failure;
+    }
+    match unversioned(link, bucket).await {
+        Some(hint) => failure.hint(hint),
+        None => failure.hint("the store may keep no versions: `devops-s3push doctor` tells"),
     }
 }
 
@@ -236,6 +275,7 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::NoExpedited => "choose --tier standard, or try again later",
         Trouble::Conflict => "someone else writes to the same key",
         Trouble::NoObject
+        | Trouble::DeleteMarker
         | Trouble::NoUpload
         | Trouble::Exists
         | Trouble::ChecksumRefused

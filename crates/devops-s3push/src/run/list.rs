@@ -6,11 +6,15 @@ use devops_core::{
         Event, LevelEntry, Link, ListedObject, ListedVersion, S3Uri, StoreText,
         list as list_objects, list_level, list_versions,
     },
-    units::ByteSize,
+    units::{ByteSize, count},
 };
 use serde_json::json;
 
-use super::{connection::Connected, explain::explain, reporter::Reporter};
+use super::{
+    connection::Connected,
+    explain::{explain, explain_versions, unversioned},
+    reporter::Reporter,
+};
 use crate::cli::ListArgs;
 
 pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -21,8 +25,15 @@ pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, F
     let mut listing = Listing { session, counts: Counts::default(), printed: Ok(()) };
     match &args.delimiter {
         _ if args.versions => {
-            let versions = list_versions(link, &args.prefix).await.map_err(explain)?;
+            let bucket = &args.prefix.bucket;
+            let versions = match list_versions(link, &args.prefix).await {
+                Ok(versions) => versions,
+                Err(error) => return Err(explain_versions(link, error, bucket).await),
+            };
             versions.iter().all(|version| listing.version(version));
+            if let Some(hint) = unversioned(link, bucket).await {
+                session.status(hint);
+            }
         }
         Some(delimiter) => {
             let each = &mut |entry| match entry {
@@ -135,10 +146,14 @@ impl Listing<'_> {
         let size = ByteSize(bytes);
         self.session.line(match &args.delimiter {
             _ if args.versions => {
-                format!("total: {versions} versions, {delete_markers} delete markers, {size}")
+                let markers = count(delete_markers, "delete marker");
+                format!("total: {}, {markers}, {size}", count(versions, "version"))
             }
-            Some(_) => format!("total: {prefixes} prefixes, {objects} objects, {size}"),
-            None => format!("total: {objects} objects, {size}"),
+            Some(_) => {
+                let (prefixes, objects) = (count(prefixes, "prefix"), count(objects, "object"));
+                format!("total: {prefixes}, {objects}, {size}")
+            }
+            None => format!("total: {}, {size}", count(objects, "object")),
         })?;
         Ok(Outcome::Done)
     }

@@ -4,11 +4,15 @@ use devops_cli::{Failure, Session};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    s3::{Filter, Link, S3Uri, Targets, find_at, find_targets_at, keeps_versions},
+    s3::{Filter, Link, S3Uri, Targets, find_at, find_targets_at},
 };
 use time::OffsetDateTime;
 
-use super::{connection::Connected, explain::explain, list::rfc3339};
+use super::{
+    connection::Connected,
+    explain::{explain_versions, unversioned},
+    list::rfc3339,
+};
 use crate::cli::GetArgs;
 
 /// Returns the time that is asked for; fails if the flags do not fit the source.
@@ -31,7 +35,10 @@ pub(super) async fn version_at(
 ) -> Result<S3Uri, Failure> {
     let link = Link { store: &connected.store, stop: &connected.stop, events: &|_| {} };
     check_versions(link, uri).await?;
-    let found = find_at(link, uri, at).await.map_err(explain)?;
+    let found = match find_at(link, uri, at).await {
+        Ok(found) => found,
+        Err(error) => return Err(explain_versions(link, error, &uri.bucket).await),
+    };
     found.map(|object| object.uri).ok_or_else(|| nothing(uri, at))
 }
 
@@ -43,18 +50,22 @@ pub(super) async fn targets_at(
     at: OffsetDateTime,
 ) -> Result<Targets, Failure> {
     check_versions(link, prefix).await?;
-    let targets = find_targets_at(link, prefix, filter, at).await.map_err(explain)?;
+    let targets = match find_targets_at(link, prefix, filter, at).await {
+        Ok(targets) => targets,
+        Err(error) => return Err(explain_versions(link, error, &prefix.bucket).await),
+    };
     if targets.n_listed == 0 { Err(nothing(prefix, at)) } else { Ok(targets) }
 }
 
 /// Fails where the present is all that the bucket knows.
 async fn check_versions(link: Link<'_>, uri: &S3Uri) -> Result<(), Failure> {
-    if keeps_versions(link, &uri.bucket).await.map_err(explain)? == Some(false) {
-        let message =
-            format!("the bucket `{}` keeps no versions: what was there is not known", uri.bucket);
-        return Err(Failure::new(Kind::Failed, message));
+    match unversioned(link, &uri.bucket).await {
+        Some(hint) => {
+            let message = format!("what was at `{uri}` then is not known");
+            Err(Failure::new(Kind::Failed, message).hint(hint))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn nothing(uri: &S3Uri, at: OffsetDateTime) -> Failure {

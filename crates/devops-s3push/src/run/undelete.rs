@@ -1,20 +1,26 @@
 //! `undelete`: brings back what delete markers hide.
 
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Instant,
+};
+
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     kind::Kind,
     s3::{
-        Event, Filter, HiddenObject, Link, RemoveError, RemoveOptions, UndeletePlan, plan_undelete,
-        undelete as remove_markers,
+        CallFailure, Event, Filter, HiddenObject, Link, RemoveError, RemoveOptions, S3Uri,
+        UndeletePlan, plan_undelete, undelete as remove_markers,
     },
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     connection::Connected,
-    explain::explain,
+    explain::{Hints, explain, explain_versions, unversioned},
     reporter::{Reporter, insert},
+    totals::failed_json,
 };
 use crate::cli::UndeleteArgs;
 
@@ -29,52 +35,117 @@ pub(crate) async fn undelete(args: UndeleteArgs, session: &Session) -> Result<Ou
     let reporter = Reporter::new(session, "bringing back", None);
     let events = |event: Event| reporter.show(event);
     let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
-    let plan = plan_undelete(link, &args.objects, &options).await.map_err(explain_missing)?;
-    let mut tally = Tally { session, reporter: &reporter, n_back: 0, n_failed: 0, n_gone: 0 };
+    let plan = match plan_undelete(link, &args.objects, &options).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(explain_missing(link, error, &args.objects).await),
+    };
+    let mut tally = Tally::new(session, &reporter);
     tally.tell_of_others(&plan);
+    if plan.hidden.is_empty()
+        && let Some(hint) = unversioned_of(link, &args.objects).await
+    {
+        session.status(hint);
+    }
     if args.dry_run {
         plan.hidden
             .iter()
             .try_for_each(|hidden| tally.show(hidden, "planned", "would undelete"))?;
-        return tally.end(&plan, true);
+        tally.emit(&plan, true);
+        return tally.outcome(&plan, true);
     }
-    let ended = remove_markers(link, &plan.hidden, &mut |hidden, result| match result {
-        Ok(()) => {
-            tally.n_back += 1;
-            // A failure of stdout is remembered by the session and decides nothing here.
-            let _printed = tally.show(hidden, "undeleted", "Undeleted");
-        }
-        Err(failure) => {
-            tally.n_failed += 1;
-            let failure = explain(failure);
-            session.warn(format!("`{}` is not back: {}", hidden.uri, failure.chain().join(": ")));
-        }
-    })
-    .await;
-    ended.map_err(explain)?;
-    tally.end(&plan, false)
+    let mut each = |hidden: &HiddenObject, result| tally.take(hidden, result);
+    let ended = remove_markers(link, &plan.hidden, &mut each).await.map_err(explain);
+    if let Err(failure) = &ended {
+        tally.note_rest(&plan, failure);
+    }
+    tally.emit(&plan, false);
+    ended?;
+    tally.outcome(&plan, false)
 }
 
-fn explain_missing(error: RemoveError) -> Failure {
+async fn explain_missing(link: Link<'_>, error: RemoveError, named: &[S3Uri]) -> Failure {
     match error {
-        RemoveError::S3(error) => explain(error),
+        RemoveError::S3(error) => explain_versions(link, error, &named[0].bucket).await,
         RemoveError::Folder(_) => {
             Failure::from(error).hint("pass --recursive to bring back all that is in it")
         }
-        RemoveError::NoObject(_) | RemoveError::Nothing(_) => Failure::from(error)
-            .hint("the bucket has no version of it: only buckets that keep versions can undelete"),
+        RemoveError::NoObject(ref uri) | RemoveError::Nothing(ref uri) => {
+            let hint = unversioned(link, &uri.bucket).await;
+            let hint = hint.unwrap_or_else(|| "the bucket has no version of it".to_owned());
+            Failure::from(error).hint(hint)
+        }
     }
 }
 
+/// Returns what to say where one of the buckets keeps no versions.
+async fn unversioned_of(link: Link<'_>, named: &[S3Uri]) -> Option<String> {
+    let buckets: BTreeSet<&str> = named.iter().map(|uri| uri.bucket.as_str()).collect();
+    for bucket in buckets {
+        if let Some(hint) = unversioned(link, bucket).await {
+            return Some(hint);
+        }
+    }
+    None
+}
+
+/// What came of the objects.
 struct Tally<'a> {
     session: &'a Session,
     reporter: &'a Reporter<'a>,
-    n_back: usize,
-    n_failed: usize,
+    begun: Instant,
+    back: HashSet<S3Uri>,
+    failed: Vec<Value>,
+    /// The objects that are named in `failed`.
+    failed_uris: HashSet<S3Uri>,
     n_gone: usize,
+    hints: Hints,
 }
 
-impl Tally<'_> {
+impl<'a> Tally<'a> {
+    fn new(session: &'a Session, reporter: &'a Reporter<'a>) -> Self {
+        Self {
+            session,
+            reporter,
+            begun: Instant::now(),
+            back: HashSet::new(),
+            failed: Vec::new(),
+            failed_uris: HashSet::new(),
+            n_gone: 0,
+            hints: Hints::default(),
+        }
+    }
+
+    fn take(&mut self, hidden: &HiddenObject, result: Result<(), CallFailure>) {
+        let uri = &hidden.uri;
+        match result {
+            Ok(()) => {
+                self.back.insert(uri.clone());
+                // A failure of stdout is remembered by the session and decides nothing here.
+                let _printed = self.show(hidden, "undeleted", "Undeleted");
+            }
+            Err(failure) => {
+                let failure = explain(failure);
+                let message = self.hints.message(&failure);
+                self.session.warn(format!("`{uri}` is not back: {message}"));
+                self.note(uri, &failure);
+            }
+        }
+    }
+
+    fn note(&mut self, uri: &S3Uri, failure: &Failure) {
+        self.failed.push(failed_json(uri, failure));
+        self.failed_uris.insert(uri.clone());
+    }
+
+    /// Counts the objects that were not looked at when `failure` ended the run.
+    fn note_rest(&mut self, plan: &UndeletePlan, failure: &Failure) {
+        for HiddenObject { uri, .. } in &plan.hidden {
+            if !self.back.contains(uri) && !self.failed_uris.contains(uri) {
+                self.note(uri, failure);
+            }
+        }
+    }
+
     fn tell_of_others(&mut self, plan: &UndeletePlan) {
         for uri in &plan.there {
             self.session.status(format!("{uri} is not deleted"));
@@ -100,27 +171,37 @@ impl Tally<'_> {
         self.session.line(format!("{word} {uri} ({})", ByteSize(*size)))
     }
 
-    fn end(&self, plan: &UndeletePlan, dry_run: bool) -> Result<Outcome, Failure> {
+    fn emit(&self, plan: &UndeletePlan, dry_run: bool) {
         self.reporter.emit("summary", |object| {
             let fields = json!({
-                "undeleted": self.n_back, "failed": self.n_failed, "gone": self.n_gone,
+                "undeleted": self.back.len(), "failed": self.failed, "gone": self.n_gone,
                 "there": plan.there.len(), "dry_run": dry_run,
+                "seconds": self.begun.elapsed().as_secs_f64(),
             });
             insert(object, fields);
         });
+    }
+
+    fn outcome(&self, plan: &UndeletePlan, dry_run: bool) -> Result<Outcome, Failure> {
         if plan.hidden.is_empty() && plan.there.is_empty() && self.n_gone == 0 {
             self.session.status("nothing is deleted there");
         }
-        let left = self.n_failed + self.n_gone;
-        match (self.n_back + plan.there.len(), left) {
+        let left = self.failed.len() + self.n_gone;
+        let n_back = if dry_run { plan.hidden.len() } else { self.back.len() };
+        match (n_back + plan.there.len(), left) {
             (_, 0) => Ok(Outcome::Done),
-            (0, _) if self.n_failed > 0 => {
+            (0, _) if !self.failed.is_empty() => {
                 Err(Failure::new(Kind::Failed, "no object could be brought back"))
             }
-            (0, n) if !dry_run => {
-                Err(Failure::new(Kind::NotFound, format!("{n} objects have no version any more")))
+            (0, n) => {
+                let (objects, have) = (count(n, "object"), agree(n, "has", "have"));
+                let message = format!("{objects} {have} no version any more");
+                Err(Failure::new(Kind::NotFound, message))
             }
-            (_, n) => Ok(Outcome::Partial(format!("{n} objects are not back"))),
+            (_, n) => {
+                let (objects, are) = (count(n, "object"), agree(n, "is", "are"));
+                Ok(Outcome::Partial(format!("{objects} {are} not back")))
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
+use hyper::header::{HeaderName, HeaderValue};
 use s3s::{
-    S3Result,
+    S3Error, S3ErrorCode, S3Result,
     dto::{
         DeleteMarkerEntry, ListObjectVersionsInput, ListObjectVersionsOutput,
         ObjectLockLegalHoldStatus, ObjectLockMode, ObjectVersion, Timestamp,
@@ -81,6 +82,16 @@ impl Keeping {
         }
         Ok(())
     }
+}
+
+/// Returns what a store answers to a read of a delete marker.
+fn no_content() -> S3Error {
+    let message = "The specified method is not allowed against this resource.";
+    let mut error = S3Error::with_message(S3ErrorCode::MethodNotAllowed, message);
+    let headers = [("x-amz-delete-marker", "true")]
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    error.set_headers(headers.into_iter().collect());
+    error
 }
 
 impl Earlier {
@@ -174,13 +185,14 @@ impl Bucket {
         let missing = || s3_error!(NoSuchKey, "The specified key does not exist.");
         let current = self.objects.get(key);
         let Some(version) = version else { return current.ok_or_else(missing) };
-        let is_it = |object: &&StoredObject| object.attributes.keeping.id() == version;
-        let earlier =
-            self.earlier.get(key).into_iter().flatten().filter_map(|earlier| match earlier {
-                Earlier::Object(object) => Some(&**object),
-                Earlier::Marker { .. } => None,
-            });
-        earlier.chain(current).find(is_it).ok_or_else(missing)
+        let mut earlier = self.earlier.get(key).into_iter().flatten();
+        match earlier.find(|earlier| earlier.id() == version) {
+            Some(Earlier::Object(object)) => Ok(object),
+            Some(Earlier::Marker { .. }) => Err(no_content()),
+            None => current
+                .filter(|object| object.attributes.keeping.id() == version)
+                .ok_or_else(missing),
+        }
     }
 
     /// Changes what is known of a version.
