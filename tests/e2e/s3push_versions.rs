@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use devops_e2e::finish;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -71,7 +72,6 @@ fn what_was_overwritten_or_deleted_comes_back() {
     assert_eq!(facts, wanted.map(|(key, latest, marker)| (key.to_owned(), latest, marker)));
     one.expect_code(0);
     assert_eq!(setting.read("one"), "one");
-    assert!(one.stdout.contains(&format!("s3://backups/p/a?versionId={id} to ")), "{}", one.stdout);
     let marker = versions[3]["version_id"].as_str().expect("an id");
     for to in ["marker", "-"] {
         let marker = setting.run(&["get", "s3://backups/p/c/d", to, "--version-id", marker]);
@@ -79,6 +79,7 @@ fn what_was_overwritten_or_deleted_comes_back() {
         assert!(marker.stderr.contains("is a delete marker"), "{}", marker.stderr);
         assert!(marker.stderr.contains("list s3://backups/p/c/d --versions"), "{}", marker.stderr);
     }
+    assert!(one.stdout.contains(&format!("s3://backups/p/a?versionId={id} to ")), "{}", one.stdout);
     assert_eq!(before.expect_code(0).stdout, "one");
     tree.expect_code(0);
     assert_eq!(
@@ -130,12 +131,12 @@ fn undelete_removes_the_markers_and_nothing_else() {
     refused.expect_code(2);
     missing.expect_code(5);
     denied.expect_code(77);
-    assert_eq!(n_versions, 6);
     let summary = json_lines(&denied.stdout).pop().expect("a summary");
     assert_eq!((&summary["type"], &summary["undeleted"]), (&"summary".into(), &0.into()));
     let failed = &summary["failed"][0];
     assert_eq!((&failed["key"], &failed["kind"]), (&"q".into(), &"permission".into()));
     assert_eq!(json_lines(&denied.stderr).pop().expect("an error")["code"], 77);
+    assert_eq!(n_versions, 6);
     hidden.expect_code(1);
     assert_eq!(hidden.stdout, "");
     assert!(hidden.stderr.contains("the store still has no object there"), "{}", hidden.stderr);
@@ -242,6 +243,25 @@ fn a_folder_is_mirrored_down_with_the_guards_of_a_mirror_up() {
     assert!(apart.stderr.contains("hint: is the folder mounted"), "{}", apart.stderr);
     empty.expect_code(5);
     assert_eq!(setting.read("other/gone"), "x");
+    std::os::unix::fs::symlink("nowhere", setting.env.path("site/link")).expect("a link");
+    fs::create_dir(setting.env.path("site/empty")).expect("a folder");
+    for args in [&sync[..], &[&sync[..], &["--dry-run"]].concat()] {
+        let left = setting.run(args);
+        left.expect_code(3);
+        for words in ["kept `site/link`: a symbolic link", "`site/empty` is an empty folder"] {
+            assert!(left.stderr.contains(words), "{}", left.stderr);
+        }
+    }
+    fs::remove_file(setting.env.path("site/link")).expect("it is removed");
+    for flag in
+        [&["--sse", "AES256"][..], &["--tag=a=b"], &["--follow-symlinks"], &["--no-restart"]]
+    {
+        let refused = setting.run(&[&sync[..], flag].concat());
+        assert!(refused.expect_code(2).stderr.contains("is for objects that are stored"));
+    }
+    let mut quiet = setting.command(&sync);
+    quiet.env("DEVOPS_S3PUSH_SSE", "AES256").env("DEVOPS_S3PUSH_RESTART", "1");
+    finish(&mut quiet).expect_code(0);
     setting.run(&["sync", "site", "other"]).expect_code(2);
     setting.run(&["sync", "s3://backups/w/", "s3://backups/x/"]).expect_code(2);
 }
@@ -275,6 +295,8 @@ fn objects_are_copied_and_moved_without_passing_here() {
         }
     }
 
+    let file = setting.run(&["cp", "a.txt", "s3://other/"]);
+    assert!(file.expect_code(2).stderr.contains("`put` stores files"), "{}", file.stderr);
     assert_eq!(
         one.expect_code(0).stdout,
         "Copied s3://backups/p/a to s3://other/a (3 B, proof full)\n"
@@ -292,8 +314,6 @@ fn objects_are_copied_and_moved_without_passing_here() {
     missing.expect_code(5);
     assert_eq!(setting.server.count("GetObject"), 0);
 }
-    let file = setting.run(&["cp", "a.txt", "s3://other/"]);
-    assert!(file.expect_code(2).stderr.contains("`put` stores files"), "{}", file.stderr);
 
 #[test]
 fn a_dry_run_of_a_copy_looks_at_both_objects() {

@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub profiles: Vec<ProfileTable>,
     /// Warnings of settings that do not count, and of rules that this run loosens.
     pub warnings: Vec<String>,
+    /// The flags of the command that stand on the command line itself, without their dashes.
+    pub given: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +74,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
             let mut settings = settings(&matches);
             settings.profiles = found.profiles;
             settings.warnings = found.warnings;
+            settings.given = found.given;
             settings.json = json_on_line.unwrap_or(settings.json);
             report::color_labels(color::of_stderr(settings.color));
             match C::from_arg_matches_mut(&mut matches) {
@@ -98,10 +101,11 @@ enum Resolved {
     Printed,
 }
 
-/// The contents of the config files beside the values of flags.
+/// What was found beside the values of flags.
 struct Found {
     profiles: Vec<ProfileTable>,
     warnings: Vec<String>,
+    given: Vec<String>,
 }
 
 enum Refusal {
@@ -160,7 +164,8 @@ fn resolve(
             None => blame(&error, &defaults).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
         }
     })?;
-    Ok(Resolved::Matches(matches, Found { profiles: config.profiles(tool)?, warnings }))
+    let given = layers::given_flags(&command, &given);
+    Ok(Resolved::Matches(matches, Found { profiles: config.profiles(tool)?, warnings, given }))
 }
 
 /// Returns whether a flag that takes text alone was given something else from outside the line.
@@ -237,6 +242,7 @@ fn settings(matches: &ArgMatches) -> Settings {
         ci: is_set("CI"),
         profiles: Vec::new(),
         warnings: Vec::new(),
+        given: Vec::new(),
     }
 }
 

@@ -138,6 +138,19 @@ pub(crate) fn resolve(
     }
 }
 
+/// Returns the flags of the command that is run that stand on the command line itself.
+pub(crate) fn given_flags(command: &Command, given: &ArgMatches) -> Vec<String> {
+    let (mut command, mut given) = (command, given);
+    while let Some((name, matches)) = given.subcommand()
+        && let Some(sub) = command.find_subcommand(name)
+    {
+        (command, given) = (sub, matches);
+    }
+    let flags = command.get_arguments().filter(|arg| has_fallback(arg));
+    let flags = flags.filter_map(|arg| arg.get_long().filter(|long| is_given(given, arg, long)));
+    flags.map(str::to_owned).collect()
+}
+
 impl Layers {
     /// Looks for the value of a flag that was not given.
     fn instead(

@@ -69,6 +69,11 @@ impl Session {
         self.settings.quiet
     }
 
+    /// Returns whether a flag stands on the command line itself, rather than in the environment or a file.
+    pub fn is_given(&self, long: &str) -> bool {
+        self.settings.given.iter().any(|given| given == long)
+    }
+
     /// Returns the profiles of the config files, in the order they stand there.
     pub fn profiles(&self) -> &[ProfileTable] {
         &self.settings.profiles

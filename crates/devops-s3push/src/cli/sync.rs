@@ -20,7 +20,8 @@ pub(crate) struct SyncArgs {
     /// whose size differs replaces it. Of the same size, the content decides: by the entity tag in the
     /// listing where that is an MD5, else by the checksum the store has of the object; times say nothing.
     /// Where the store has neither, the file is put again. It is the same the other way round: what is
-    /// missing or has other content is fetched.
+    /// missing or has other content is fetched; flags that say how objects are stored are refused then, and
+    /// ignored where they come from the environment or a config file.
     #[arg(value_name = "S3_URI|DIR")]
     pub(crate) destination: OsString,
     #[command(flatten)]
@@ -55,8 +56,8 @@ pub(crate) struct DeleteFlags {
     /// Nothing is deleted when something in the folder could not be read, or some file was not stored; nor
     /// (exit 11) when no object has a file, as when the folder is not mounted, or when the listing does not
     /// have all that is stored, as where a store folds names. Objects at the path of something that is skipped stay, and so do those that stand for folders.
-    /// In a bucket with versions the old version stays behind a delete marker.
     /// In a folder only files are deleted: links, named pipes, sockets, devices and names that are not UTF-8 stay and are named (exit 3), empty folders stay.
+    /// In a bucket with versions the old version stays behind a delete marker.
     #[arg(long)]
     pub(crate) delete: bool,
     /// Change nothing if more objects than this would be deleted (exit 11)

@@ -10,7 +10,7 @@ use devops_core::{
         Replace, S3Uri, Source, Step, SyncError, SyncPlan, bring, check_listing, delete, plan_sync,
         run_all, unchanged,
     },
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::json;
 
@@ -33,6 +33,7 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
         return Err(Failure::usage(message));
     }
     if goes_down {
+        refuse_flags_of_objects(session)?;
         return sync_down(&args, (&uri, folder), deletion, session).await;
     }
     let options = put_options((&args.object, &args.connection), Replace::IfChanged, session)?;
@@ -72,6 +73,35 @@ fn ends(args: &SyncArgs) -> Result<(S3Uri, &Path, bool), Failure> {
             "neither `{}` nor `{}` is an address such as `s3://bucket/prefix/`",
             quote(source),
             quote(destination)
+        ))),
+    }
+}
+
+/// The flags that say how objects are stored.
+const OF_OBJECTS: [&str; 15] = [
+    "checksum",
+    "content-type",
+    "follow-symlinks",
+    "legal-hold",
+    "lock-mode",
+    "lock-until",
+    "metadata",
+    "no-resume",
+    "part-size",
+    "require-proof",
+    "restart",
+    "sse",
+    "sse-kms-key-id",
+    "storage-class",
+    "tag",
+];
+
+/// Fails where a flag of this command line would do nothing; settings for all runs may stay.
+fn refuse_flags_of_objects(session: &Session) -> Result<(), Failure> {
+    match OF_OBJECTS.iter().find(|flag| session.is_given(flag)) {
+        None => Ok(()),
+        Some(flag) => Err(Failure::usage(format!(
+            "`--{flag}` is for objects that are stored, and this run writes files"
         ))),
     }
 }
@@ -276,7 +306,8 @@ impl Ends {
     fn outcome(&self) -> Result<Outcome, Failure> {
         match self.totals.n_left_out() {
             n if n > 0 && !self.deleted.is_empty() => {
-                Ok(Outcome::Partial(format!("{n} files or objects were left out")))
+                let (things, were) = (count(n, "file or object"), agree(n, "was", "were"));
+                Ok(Outcome::Partial(format!("{things} {were} left out")))
             }
             _ => self.totals.outcome(),
         }
