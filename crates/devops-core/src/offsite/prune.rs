@@ -34,6 +34,8 @@ pub struct PruneRequest {
     pub folder: S3Uri,
     /// Only archives of this name are looked at.
     pub name: BackupName,
+    /// Only archives of this host are looked at, if one is named.
+    pub host: Option<String>,
     /// What is kept.
     pub policy: KeepPolicy,
     /// The time it is.
@@ -187,7 +189,13 @@ pub fn plan_prune<'a>(
             looking.refuse_others().await?;
         }
         verdicts.retain(|key| found.iter().any(|archive| archive.uri.key == key));
-        for mut group in fates::groups(found) {
+        let mut groups = fates::groups(found);
+        if let Some(host) = &request.host {
+            groups.retain(|group| {
+                group[0].series.as_ref().is_some_and(|series| series.host == *host)
+            });
+        }
+        for mut group in groups {
             loop {
                 let to_prove = fates::decide(&mut group, request)?;
                 if to_prove.is_empty() {

@@ -1,6 +1,6 @@
 //! The flags of `prune`.
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::KeepFlags;
 use devops_core::{
     archive_index::BackupName,
@@ -47,6 +47,11 @@ pub(crate) struct PruneArgs {
     /// A folder that has something, but no archive of this name, is an error (exit 5).
     #[arg(long, default_value = "backup")]
     pub(crate) name: BackupName,
+    /// The host of the archives, as they record it; those of others are left alone
+    ///
+    /// Encrypted archives, and those of other tools, do not say of which host they are.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) host: Option<String>,
     #[command(flatten)]
     pub(crate) keep: KeepFlags,
     /// Remove all versions of what goes for good, instead of hiding it

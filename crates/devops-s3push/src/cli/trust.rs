@@ -43,6 +43,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("follow-symlinks", User),
     ("from-command", User),
     ("group", User),
+    ("host", User),
     ("host-style", User),
     ("if-changed", User),
     ("include", Inside(Includes)),

@@ -27,6 +27,7 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     let request = PruneRequest {
         folder: args.folder.clone(),
         name: args.name.clone(),
+        host: args.host.clone(),
         policy: args.keep.policy(),
         now: session.clock().now(),
         versions: args.versions,
@@ -51,7 +52,11 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     })?;
     if plan.archives.is_empty() {
         let (name, folder) = (&args.name, &args.folder);
-        session.status(format!("there is no archive named `{name}` in `{folder}`"));
+        let of = args
+            .host
+            .as_ref()
+            .map_or_else(String::new, |host| format!(" of the host `{}`", quote(host.as_ref())));
+        session.status(format!("there is no archive named `{name}`{of} in `{folder}`"));
     }
     let hides = plan.keeps_versions == Some(true) && !args.versions;
     show(&plan, hides, session)?;

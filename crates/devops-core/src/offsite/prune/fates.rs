@@ -121,6 +121,7 @@ mod tests {
 
     fn last(n: u32) -> PruneRequest {
         PruneRequest {
+            host: None,
             folder: S3Uri::new("backups", "daily/").unwrap(),
             name: "backup".parse().unwrap(),
             policy: KeepPolicy { last: n, ..KeepPolicy::default() },

@@ -147,6 +147,7 @@ fn removed(archives: Vec<StoredArchive>, request: &PruneRequest) -> Vec<S3Uri> {
 
 fn request((folder, name): Place, policy: &KeepPolicy, now: OffsetDateTime) -> PruneRequest {
     PruneRequest {
+        host: None,
         folder,
         name,
         policy: policy.clone(),

@@ -103,6 +103,7 @@ fn sealed(n_recipients: usize, n_bytes: usize) -> Vec<u8> {
 
 pub(crate) fn last(n: u32) -> PruneRequest {
     PruneRequest {
+        host: None,
         folder: uri("daily/"),
         name: "backup".parse().unwrap(),
         policy: KeepPolicy { last: n, ..KeepPolicy::default() },
@@ -322,6 +323,25 @@ fn one_that_may_not_be_deleted_is_named_and_the_others_go() {
     let words = carry_out(&rig, &plan).unwrap();
 
     assert_eq!(words, [(key(20), "denied"), (key(21), "removed")]);
+}
+
+#[test]
+fn only_the_archives_of_a_host_are_looked_at_if_it_is_named() {
+    let rig = rig_with([20, 21, 22]);
+    let source = tempfile::tempdir().unwrap();
+    let of_db = [18, 19].map(|day| format!("daily/backup-2026-11-{day}T08-00-00.tar.gz"));
+    for (key, day) in of_db.iter().zip([18, 19]) {
+        rig.server.put("backups", key, &archive_of(source.path(), "db", day));
+    }
+    rig.server.put("backups", "daily/backup-2026-11-17.tar.gz", &reproducible(1));
+    let of = |host: &str| PruneRequest { host: Some(host.to_owned()), ..last(1) };
+
+    let one = plan(&rig, &of("db")).unwrap();
+    let none = plan(&rig, &of("mail")).unwrap();
+
+    let removed: Vec<_> = one.removed().map(|archive| archive.uri.key.as_str()).collect();
+    assert_eq!((one.archives.len(), removed), (2, vec![&*of_db[0]]));
+    assert!(none.archives.is_empty());
 }
 
 #[test]
