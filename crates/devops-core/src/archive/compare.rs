@@ -5,12 +5,13 @@
 //! a restore goes by them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ffi::OsString,
     fs::File,
     io,
     os::{fd::AsFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rustix::fs::{FileType, Mode, OFlags, openat, readlinkat};
@@ -67,7 +68,7 @@ const NO_ATTRIBUTES_TOLD: &str = "extended attributes, access control lists and 
 struct Facts {
     kind: EntryKind,
     mode: u32,
-    owner: Owner,
+    owner: Rc<Owner>,
     mtime: Timestamp,
     size: u64,
     /// The hash of its content; `None` when it has none.
@@ -76,8 +77,8 @@ struct Facts {
     attributes: Option<Digest>,
 }
 
-/// User and group, by number and by name.
-#[derive(Clone, Debug, Default)]
+/// User and group, by number and by name; an archive has few, each of many entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Owner {
     ids: (u64, u64),
     names: (OwnerName, OwnerName),
@@ -115,31 +116,66 @@ fn note_attributes(notes: &mut Vec<&'static str>, old: &Facts, new: &Facts) {
 }
 
 /// Compares two archives of any make.
+///
+/// Of the first all entries are kept, of the second one at a time.
 pub fn diff<'a, 'b>(
     first: impl Into<Archive<'a>>,
     second: impl Into<Archive<'b>>,
     cancel: &Cancel,
 ) -> Result<Comparison, ArchiveError> {
-    let mut before = facts(&mut Catalog::open_hashed(first.into(), cancel)?, cancel)?;
-    let mut comparison = Comparison { n_entries: before.len() as u64, ..Comparison::default() };
-    for (path, new) in facts(&mut Catalog::open_hashed(second.into(), cancel)?, cancel)? {
-        let difference = match before.remove(&path) {
-            None => Some(Difference::Added),
-            Some(old) if is_beyond_comparison(&old, &new) => {
-                let (path, reason) = (path.clone(), HUGE_HOLES.to_owned());
-                comparison.unreadable.push(LeftOut { path, reason, is_fault: true });
-                None
-            }
-            Some(old) => {
-                note_attributes(&mut comparison.notes, &old, &new);
-                changed(&old, &new)
-            }
-        };
-        comparison.differences.extend(difference.map(|difference| (path, difference)));
+    let mut owners = Owners::default();
+    let mut catalog = Catalog::open_hashed(first.into(), cancel)?;
+    let before = facts(&mut catalog, &mut owners, cancel, |facts| Before { facts, is_met: false })?;
+    let comparison = Comparison { n_entries: before.len() as u64, ..Comparison::default() };
+    let mut diff = Diff { before, comparison };
+    let mut catalog = Catalog::open_hashed(second.into(), cancel)?;
+    while let Some(listed) = catalog.next()? {
+        cancel.check()?;
+        let (path, new) = facts_of(listed, &mut owners);
+        diff.compare(path, &new);
     }
-    let removed = before.into_keys().map(|path| (path, Difference::Removed));
-    comparison.differences.extend(removed);
-    Ok(comparison)
+    Ok(diff.finish())
+}
+
+/// The entries of the first archive, and the differences of the second as far as that was read.
+struct Diff {
+    before: BTreeMap<PathBuf, Before>,
+    comparison: Comparison,
+}
+
+/// An entry of the first archive.
+struct Before {
+    facts: Facts,
+    /// Is set if the second archive has the path, too.
+    is_met: bool,
+}
+
+impl Diff {
+    /// Compares an entry of the second archive; of two with the same path, the last counts.
+    fn compare(&mut self, path: PathBuf, new: &Facts) {
+        let Comparison { differences, unreadable, notes, .. } = &mut self.comparison;
+        let Some(Before { facts: old, is_met }) = self.before.get_mut(&path) else {
+            differences.insert(path, Difference::Added);
+            return;
+        };
+        if std::mem::replace(is_met, true) {
+            differences.remove(&path);
+            unreadable.retain(|left_out| left_out.path != path);
+        }
+        if is_beyond_comparison(old, new) {
+            unreadable.push(LeftOut { path, reason: HUGE_HOLES.to_owned(), is_fault: true });
+            return;
+        }
+        note_attributes(notes, old, new);
+        differences.extend(changed(old, new).map(|difference| (path, difference)));
+    }
+
+    fn finish(mut self) -> Comparison {
+        let missing = self.before.into_iter().filter(|(_, before)| !before.is_met);
+        let removed = missing.map(|(path, _)| (path, Difference::Removed));
+        self.comparison.differences.extend(removed);
+        self.comparison
+    }
 }
 
 /// Compares an archive with the folder it was made of: what it holds must be there, and the same.
@@ -155,7 +191,7 @@ pub fn against<'a>(
 ) -> Result<Comparison, ArchiveError> {
     let mut catalog = Catalog::open_hashed(archive.into(), cancel)?;
     let is_anonymous = catalog.is_reproducible();
-    let expected = facts(&mut catalog, cancel)?;
+    let expected = facts(&mut catalog, &mut Owners::default(), cancel, |facts| facts)?;
     let n_entries = expected.len() as u64;
     let mut check = Check {
         expected,
@@ -173,23 +209,44 @@ pub fn against<'a>(
     Ok(check.comparison)
 }
 
+/// The owners that were seen: entries with the same one share it.
+type Owners = HashSet<Rc<Owner>>;
+
 /// Reads all entries; of two with the same path, the last counts, as it does when restored.
-fn facts(catalog: &mut Catalog, cancel: &Cancel) -> Result<BTreeMap<PathBuf, Facts>, ArchiveError> {
+fn facts<T>(
+    catalog: &mut Catalog,
+    owners: &mut Owners,
+    cancel: &Cancel,
+    keep: impl Fn(Facts) -> T,
+) -> Result<BTreeMap<PathBuf, T>, ArchiveError> {
     let mut all = BTreeMap::new();
-    while let Some(Listed { entry, hash, attributes }) = catalog.next()? {
+    while let Some(listed) = catalog.next()? {
         cancel.check()?;
-        let facts = Facts {
-            kind: entry.kind,
-            mode: entry.mode,
-            owner: Owner { ids: (entry.uid, entry.gid), names: (entry.uname, entry.gname) },
-            mtime: entry.mtime,
-            size: entry.size,
-            hash,
-            attributes,
-        };
-        all.insert(plain(&entry.path), facts);
+        let (path, facts) = facts_of(listed, owners);
+        all.insert(path, keep(facts));
     }
     Ok(all)
+}
+
+/// Returns what is compared of an entry, with its path.
+fn facts_of(listed: Listed, owners: &mut Owners) -> (PathBuf, Facts) {
+    let Listed { entry, hash, attributes } = listed;
+    let owner = Owner { ids: (entry.uid, entry.gid), names: (entry.uname, entry.gname) };
+    let owner = owners.get(&owner).cloned().unwrap_or_else(|| {
+        let owner = Rc::new(owner);
+        owners.insert(Rc::clone(&owner));
+        owner
+    });
+    let facts = Facts {
+        kind: entry.kind,
+        mode: entry.mode,
+        owner,
+        mtime: entry.mtime,
+        size: entry.size,
+        hash,
+        attributes,
+    };
+    (plain(&entry.path), facts)
 }
 
 /// Returns a path as our archives have it, without slashes and `./` in front.
@@ -286,7 +343,7 @@ impl Check<'_> {
         let names = (self.names.user(meta.uid), self.names.group(meta.gid));
         let mut facts = Facts {
             mode,
-            owner: Owner { ids: (meta.uid, meta.gid), names },
+            owner: Rc::new(Owner { ids: (meta.uid, meta.gid), names }),
             mtime: meta.mtime,
             size,
             attributes: attributes.and_then(|found| xattr::digest(&found.xattrs)),
@@ -362,7 +419,7 @@ mod tests {
     use super::*;
 
     fn facts(kind: EntryKind, mode: u32, hash: u8) -> Facts {
-        let (owner, mtime) = (Owner::default(), Timestamp::default());
+        let (owner, mtime) = (Rc::default(), Timestamp::default());
         let attributes = Some(xattr::NO_ATTRIBUTES);
         Facts {
             kind,

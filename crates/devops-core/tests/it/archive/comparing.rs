@@ -130,3 +130,31 @@ fn owners_are_told_by_their_names() {
     assert_eq!(found(compared(&fixture, &first, &fixture.source)), changed("owner", "f"));
     assert_eq!(found(compared(&fixture, &second, &fixture.source)), []);
 }
+
+#[test]
+fn the_last_of_several_versions_counts_on_both_sides() {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = |name: &str, files: &[(&str, &str)]| {
+        let path = dir.path().join(name);
+        let blocks = files.iter().fold(Blocks::default(), |blocks, (name, content)| {
+            blocks.file(name, content.as_bytes())
+        });
+        blocks.save(&path);
+        path
+    };
+    let once = saved("once", &[("a", "1"), ("b", "1")]);
+
+    for (files, wanted) in [
+        (&[("a", "2"), ("a", "1"), ("b", "1")][..], vec![]),
+        (&[("a", "1"), ("b", "1"), ("a", "2")], vec!["a"]),
+        (&[("a", "2"), ("a", "3"), ("c", "1"), ("c", "2")], vec!["a", "b", "c"]),
+    ] {
+        let twice = saved("twice", files);
+        for (first, second) in [(&once, &twice), (&twice, &once)] {
+            let compared = diff(first, second, &Cancel::new()).unwrap();
+            let paths: Vec<_> =
+                compared.differences.keys().map(|path| path.to_str().unwrap()).collect();
+            assert_eq!(paths, wanted, "{files:?}");
+        }
+    }
+}
