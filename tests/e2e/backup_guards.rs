@@ -38,6 +38,8 @@ fn a_source_that_shrank_is_3_every_night_until_a_person_accepts_it_once() {
     let shrunk = env.run(TOOL, ["run", "home", "--json"]);
     let again = env.run(TOOL, ["run", "home"]);
     let looked = env.run(TOOL, ["run", "home", "--dry-run"]);
+    let as_json = env.run(TOOL, ["run", "home", "--dry-run", "--json"]);
+    let accepting = env.run(TOOL, ["run", "home", "--dry-run", "--accept-shrunk"]);
     let n_held = names_in(&env.path("backups")).len();
     let metrics = fs::read_to_string(env.path("metrics/devops-backup-home.prom")).unwrap();
     let allowed = env.run(TOOL, ["run", "home", "--shrink-limit", "90%"]);
@@ -54,6 +56,11 @@ fn a_source_that_shrank_is_3_every_night_until_a_person_accepts_it_once() {
     }
     assert!(!again.stderr.contains("left to a later run"), "{}", again.stderr);
     assert!(looked.stderr.contains(&named) && !looked.stdout.contains("remove"), "{looked:?}");
+    assert!(
+        looked.expect_code(3).stderr.contains("1 source shrank, and nothing of it would be pruned")
+    );
+    assert_eq!(objects(&as_json.expect_code(3).stdout)[0]["shrunk"]["entries"], 1);
+    accepting.expect_code(0);
     assert_eq!(n_held, 3);
     let report = &objects(&shrunk.stdout)[1];
     assert_eq!((&report["status"], &report["exit_code"]), (&"partial".into(), &3.into()));

@@ -54,7 +54,7 @@ pub fn run(
 ) -> Report {
     let mut run = Run::new(profile, context, cancel, on_event);
     if let Err(error) = run.look_for_lock() {
-        run.fail(Problem::from(&error));
+        run.fail(Problem::of_lock(&error));
         run.report.status = Status::Locked;
         return run.report;
     }

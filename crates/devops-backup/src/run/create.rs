@@ -230,19 +230,24 @@ fn dry_run(
         session.emit(&object)?;
     }
     let size = ByteSize(summary.bytes_in);
-    session.status(format!("would back up {} entries, {size}", summary.n_entries));
+    session.status(format!("would back up {}, {size}", count(summary.n_entries, "entry")));
     Ok(outcome(&summary))
 }
 
 pub(super) fn outcome(summary: &CreateSummary) -> Outcome {
     match summary.n_faults() {
         0 => Outcome::Done,
-        1 => Outcome::Partial("one thing is not in the archive as it was".to_owned()),
-        n => Outcome::Partial(format!("{n} things are not in the archive as they were")),
+        n => Outcome::Partial(not_as_it_was(n, "in the archive")),
     }
 }
 
 /// Prints the result: on stdout, or on stderr when the archive itself went to stdout.
+/// Says that something is somewhere in another form, or not at all.
+pub(super) fn not_as_it_was(n: usize, place: &str) -> String {
+    let (things, are) = (count(n, "thing"), agree(n, "is", "are"));
+    format!("{things} {are} not {place} as {}", agree(n, "it was", "they were"))
+}
+
 pub(super) fn report(
     path: &Path,
     summary: &CreateSummary,
@@ -266,8 +271,8 @@ pub(super) fn report(
         n => format!(" ({} unchanged)", ByteSize(n)),
     };
     session.status(format!(
-        "{} entries, {} in{reused}, {} out, {}",
-        summary.n_entries,
+        "{}, {} in{reused}, {} out, {}",
+        count(summary.n_entries, "entry"),
         ByteSize(summary.bytes_in),
         ByteSize(summary.bytes_out),
         format_duration(summary.elapsed)

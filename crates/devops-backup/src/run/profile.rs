@@ -9,11 +9,14 @@ use devops_core::{
     kind::Kind,
     lock::Holder,
     profile::{self, Problem, ProfileEvent, ProfileSource, Report, RunContext, Shrinkage, Status},
-    units::{ByteSize, format_duration},
+    units::{ByteSize, agree, count, format_duration},
 };
 use serde_json::Value;
 
-use super::{LOCKED, create, failure, holder, prune, rehearse, tell_left_out, tell_lock};
+use super::{
+    LOCKED, create, create::not_as_it_was, failure, holder, prune, rehearse, tell_left_out,
+    tell_lock,
+};
 use crate::cli::RunArgs;
 
 mod settings;
@@ -230,13 +233,10 @@ impl Verdict {
             }
             many => Failure::new(
                 worst.kind,
-                format!("{} profiles failed: {}", many.len(), many.join(", ")),
+                format!("{} failed: {}", count(many.len(), "profile"), many.join(", ")),
             ),
         };
-        Err(match worst.kind {
-            Kind::Temporary => failure.hint(LOCKED),
-            _ => failure,
-        })
+        Err(if worst.is_locked { failure.hint(LOCKED) } else { failure })
     }
 
     /// Returns the outcome where nothing failed.
@@ -244,37 +244,45 @@ impl Verdict {
         Outcome::Partial(match (self.is_partial, self.n_shrunk, self.n_faults) {
             (false, ..) => return Outcome::Done,
             (true, 0, 0) => "an earlier archive does not count".to_owned(),
-            (true, 0, n) => format!("{n} things are not in an archive as they were"),
-            (true, 1, _) => "a source shrank, and nothing of it was pruned".to_owned(),
-            (true, n, _) => format!("{n} sources shrank, and nothing of them was pruned"),
+            (true, 0, n) => not_as_it_was(n, "in an archive"),
+            (true, n, _) => {
+                let (sources, them) = (count(n, "source"), agree(n, "it", "them"));
+                format!("{sources} shrank, and nothing of {them} was pruned")
+            }
         })
     }
 }
 
 fn dry_run(all: &[Settings], args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut n_faults = 0;
+    let (mut n_faults, mut n_shrunk) = (0, 0);
     for settings in all {
         let profile = settings.profile(args, session)?;
         if let Some(shortage) = profile::shortage(&profile)? {
             session.warn(format!("profile {}: {shortage}", settings.name));
         }
         for source in &settings.sources {
-            n_faults += preview(settings, &profile, source, session)?;
+            let preview = preview(settings, &profile, source, session)?;
+            n_faults += preview.summary.n_faults();
+            n_shrunk += usize::from(preview.shrunk.is_some() && !profile.shrink.is_accepted);
         }
     }
-    Ok(match n_faults {
-        0 => Outcome::Done,
-        n => Outcome::Partial(format!("{n} things could not be read")),
+    Ok(match (n_shrunk, n_faults) {
+        (0, 0) => Outcome::Done,
+        (0, n) => Outcome::Partial(format!("{} could not be read", count(n, "thing"))),
+        (n, _) => {
+            let (sources, them) = (count(n, "source"), agree(n, "it", "them"));
+            Outcome::Partial(format!("{sources} shrank, and nothing of {them} would be pruned"))
+        }
     })
 }
 
-/// Shows what would become of one source, and returns how much of it cannot be read.
+/// Shows what would become of one source, and returns it.
 fn preview(
     settings: &Settings,
     profile: &profile::Profile<'_>,
     source: &ProfileSource,
     session: &Session,
-) -> Result<usize, Failure> {
+) -> Result<profile::Preview, Failure> {
     let mut on_event = |event: CreateEvent<'_>| {
         if let CreateEvent::LeftOut(left_out) = event {
             tell_left_out(session, left_out);
@@ -284,13 +292,18 @@ fn preview(
         .map_err(|error| failure(error).context(format!("profile `{}`", settings.name)))?;
     let summary = &preview.summary;
     if session.json() {
-        session.emit(&preview_json(settings, source, summary))?;
+        let shrinkage = preview
+            .shrunk
+            .map(|shrunk| Shrinkage { shrunk, is_accepted: profile.shrink.is_accepted });
+        let mut object = preview_json(settings, source, summary);
+        object["shrunk"] = shrinkage.map_or(Value::Null, Shrinkage::to_json);
+        session.emit(&object)?;
     } else {
         session.line(format!(
-            "would back up {} as {}: {} entries, {}",
+            "would back up {} as {}: {}, {}",
             quote(&source.path),
             source.name,
-            summary.n_entries,
+            count(summary.n_entries, "entry"),
             ByteSize(summary.bytes_in)
         ))?;
     }
@@ -305,7 +318,7 @@ fn preview(
         prune::show(plan, session)?;
     }
     session.status(format!("walked in {}", format_duration(summary.elapsed)));
-    Ok(summary.n_faults())
+    Ok(preview)
 }
 
 fn preview_json(settings: &Settings, source: &ProfileSource, summary: &CreateSummary) -> Value {

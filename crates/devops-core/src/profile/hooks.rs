@@ -100,9 +100,8 @@ fn run_one(
             on_event(ProfileEvent::HookLine(&bytes));
         }
     });
-    let exit = ended.map_err(|error| Problem {
-        kind: error.kind(),
-        message: format!("{place} failed: {}", chain(&error)),
+    let exit = ended.map_err(|error| {
+        Problem::new(error.kind(), format!("{place} failed: {}", chain(&error)))
     })?;
     // A signal that came to us ended the hook too.
     cancel.check().map_err(|error| Problem::from(&error))?;
@@ -117,5 +116,5 @@ fn verdict(exit: &ChildExit, place: &str) -> Result<(), Problem> {
         ChildEnd::Signal(signal) => (Kind::Failed, format!("was ended by {}", signal_name(signal))),
     };
     // The command itself is not shown: it may hold a password.
-    Err(Problem { kind, message: format!("{place} {how}") })
+    Err(Problem::new(kind, format!("{place} {how}")))
 }

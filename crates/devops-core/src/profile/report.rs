@@ -13,8 +13,9 @@ use super::options::ProfileSource;
 use crate::{
     archive::{ArchiveError, BackupName, Candidate, Created, Fate, LeftOut, PrunePlan, Rehearsed},
     kind::{HasKind, Kind},
+    lock::LockError,
     retention::Shrunk,
-    units::{ByteSize, format_duration},
+    units::{ByteSize, agree, count, format_duration},
 };
 
 /// How a run ended.
@@ -49,9 +50,21 @@ pub struct Problem {
     pub kind: Kind,
     /// What happened, with its causes.
     pub message: String,
+    /// Is set where another process holds the destination, which ends by itself.
+    pub is_locked: bool,
 }
 
 impl Problem {
+    pub(super) fn new(kind: Kind, message: String) -> Self {
+        Self { kind, message, is_locked: false }
+    }
+
+    /// Says why the destination could not be locked.
+    pub(super) fn of_lock(error: &LockError) -> Self {
+        let is_locked = matches!(error, LockError::Held { .. });
+        Self { is_locked, ..Self::from(error) }
+    }
+
     /// A source that could not be backed up is a failure of the run, whatever the reason: what else went well
     /// must not be repeated for it, as a code for a retry would ask for.
     pub(super) fn of_source(error: &ArchiveError, source: &Path) -> Self {
@@ -60,7 +73,7 @@ impl Problem {
             _ => Kind::Failed,
         };
         let message = format!("failed to back up `{}`: {}", source.display(), chain(error));
-        Self { kind, message }
+        Self::new(kind, message)
     }
 
     fn rank(&self) -> u8 {
@@ -139,6 +152,20 @@ pub struct Pruned {
     pub bytes_freed: u64,
 }
 
+impl Shrinkage {
+    /// Returns the loss as reports have it.
+    pub fn to_json(self) -> Value {
+        let Shrunk { before, now } = self.shrunk;
+        json!({
+            "accepted": self.is_accepted,
+            "entries_before": before.n_entries,
+            "entries": now.n_entries,
+            "bytes_before": before.n_bytes,
+            "bytes": now.n_bytes,
+        })
+    }
+}
+
 impl Pruned {
     pub(super) fn plan(&mut self, plan: &PrunePlan) {
         self.n_kept += plan.candidates.len();
@@ -196,7 +223,8 @@ impl SourceReport {
         let rehearsed = self.rehearsed.iter().map(|rehearsed| {
             let Rehearsed { n_sampled, n_of, differences, .. } = rehearsed;
             let n_differences = differences.len();
-            format!("`{source}`: restored {n_sampled} of {n_of} files, {n_differences} differ")
+            let (files, differ) = (count(*n_of, "file"), agree(n_differences, "differs", "differ"));
+            format!("`{source}`: restored {n_sampled} of {files}, {n_differences} {differ}")
         });
         let empty = self.created.iter().filter(|created| created.summary.is_empty());
         let empty = empty.map(|_| format!("`{source}` is empty"));
@@ -220,14 +248,8 @@ impl SourceReport {
             object["faults"] = summary.n_faults().into();
             object["seconds"] = summary.elapsed.as_secs_f64().into();
         }
-        if let Some(Shrinkage { shrunk: Shrunk { before, now }, is_accepted }) = self.shrunk {
-            object["shrunk"] = json!({
-                "accepted": is_accepted,
-                "entries_before": before.n_entries,
-                "entries": now.n_entries,
-                "bytes_before": before.n_bytes,
-                "bytes": now.n_bytes,
-            });
+        if let Some(shrinkage) = self.shrunk {
+            object["shrunk"] = shrinkage.to_json();
         }
         if let Some(rehearsed) = &self.rehearsed {
             object["rehearsal"] = rehearsal(rehearsed);
@@ -352,10 +374,7 @@ impl Report {
 
     /// Returns the report as people read it, in one line, without what went wrong.
     pub fn headline(&self) -> String {
-        let archives = match self.archives().count() {
-            1 => "1 archive".to_owned(),
-            n => format!("{n} archives"),
-        };
+        let archives = count(self.archives().count(), "archive");
         let summaries = self.sources.iter().filter_map(|source| source.created.as_ref());
         let size = ByteSize(summaries.map(|created| created.summary.bytes_out).sum());
         let elapsed = format_duration(self.elapsed);

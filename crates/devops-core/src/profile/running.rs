@@ -69,7 +69,7 @@ impl<'a, 'b> Run<'a, 'b> {
         self.hooks(Moment::Before)?;
         let made = OpenFolder::create_within(self.profile.dest, self.profile.create.within);
         let made = made.map_err(|error| Problem::from(&error));
-        let lock = made.and_then(|_| self.lock().map_err(|error| Problem::from(&error)))?;
+        let lock = made.and_then(|_| self.lock().map_err(|error| Problem::of_lock(&error)))?;
         self.make_room()?;
         for n in 0..self.profile.sources.len() {
             self.cancel.check().map_err(|error| Problem::from(&error))?;
@@ -157,6 +157,6 @@ impl<'a, 'b> Run<'a, 'b> {
 
 impl<E: HasKind> From<&E> for Problem {
     fn from(error: &E) -> Self {
-        Self { kind: error.kind(), message: report::chain(error) }
+        Self::new(error.kind(), report::chain(error))
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     fs::{OpenFolder, remove_stale},
     kind::{HasKind, Kind},
     retention::Comparison,
+    units::{agree, count},
 };
 
 impl<'a> Run<'a, '_> {
@@ -36,7 +37,7 @@ impl<'a> Run<'a, '_> {
         }
         match lacking {
             None => Ok(()),
-            Some(lacking) => Err(Problem { kind: Kind::Failed, message: lacking.to_string() }),
+            Some(lacking) => Err(Problem::new(Kind::Failed, lacking.to_string())),
         }
     }
 
@@ -254,11 +255,12 @@ fn differing(rehearsed: &Rehearsed, source: &ProfileSource) -> Option<Problem> {
     let first = rehearsed.differences.first()?;
     let n = rehearsed.differences.len();
     let message = format!(
-        "of {} restored files of `{}` {n} differ, first `{}`: {}",
-        rehearsed.n_sampled,
+        "of {} of `{}` {n} {}, first `{}`: {}",
+        count(rehearsed.n_sampled, "restored file"),
         source.path.display(),
+        agree(n, "differs", "differ"),
         first.path.display(),
         first.reason
     );
-    Some(Problem { kind: Kind::Mismatch, message })
+    Some(Problem::new(Kind::Mismatch, message))
 }
