@@ -199,6 +199,8 @@ fn the_environment_beats_the_project_file_which_beats_the_user_file() {
         "create.name = mine  (HOME/.config/devops/config.toml:3)"
     );
     assert_eq!(setting(&env, "create.dry_run", &[]), "create.dry_run = false  (default)");
+    assert_eq!(setting(&env, "# ", &[]), "# devops.toml: found");
+    assert_eq!(setting(&env, "# /etc", &[]), "# /etc/devops/config.toml: not found");
 }
 
 #[test]

@@ -74,7 +74,9 @@ fn chain(demo: &mut Demo) -> Result<()> {
     })?;
     stack(demo)?;
     let check = ["check", "--cpu", "90", "--memory", "90"];
-    demo.answer("look at this host", "devops-monitor", check)
+    demo.answer("look at this host", "devops-monitor", check)?;
+    demo.step("tell what an exit code means", "devops-basics", ["exit", "explain", "137"])?;
+    Ok(())
 }
 
 fn back_up(demo: &mut Demo, what: &str) -> Result<String> {

@@ -1,6 +1,9 @@
 //! Config files: their settings, and the check that a file may set them.
 
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::Command;
 use devops_core::{fs::parent, kind::Kind};
@@ -28,6 +31,15 @@ pub(crate) struct Config {
     project: Option<Project>,
     /// Warnings of settings that do not count.
     warnings: Vec<String>,
+    /// The files that were looked for, the strongest first.
+    looked_for: Vec<LookedFor>,
+}
+
+/// A file that was looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct LookedFor {
+    pub path: PathBuf,
+    pub is_there: bool,
 }
 
 /// How much a file is trusted.
@@ -52,7 +64,15 @@ impl Config {
     /// Reads the file that `--config` names, or else the project, user and system files.
     pub(crate) fn load(tool: &Tool, command: &Command, named: Named) -> Result<Self, Failure> {
         let is_named = named.config.is_some();
-        let locations = locations(named.config);
+        let mut locations = locations(named.config);
+        let look = |location: &Location| {
+            let path = location.path.clone();
+            LookedFor { is_there: path.exists(), path }
+        };
+        let looked_for: Vec<_> = locations.iter().map(look).collect();
+        if !is_named {
+            locations.retain(|location| location.path.exists());
+        }
         let trusted = named.trusted.as_deref().map(Path::new);
         let is_project = |location: &Location| {
             location.is_of_project && trusted.is_some_and(|path| is_same_file(path, &location.path))
@@ -64,7 +84,7 @@ impl Config {
             ))
             .hint("that is the nearest `devops.toml`, up to the root of the repository"));
         }
-        let mut config = Self::default();
+        let mut config = Self { looked_for, ..Self::default() };
         for location in &locations {
             let source = match read(&location.path, is_named) {
                 Ok(source) => source,
@@ -156,6 +176,11 @@ impl Config {
     /// Returns the project of the file that was found by walking up.
     pub(crate) fn project(&self) -> Option<&Project> {
         self.project.as_ref()
+    }
+
+    /// Returns the files that were looked for, the strongest first.
+    pub(crate) fn looked_for(&self) -> &[LookedFor] {
+        &self.looked_for
     }
 
     /// Returns the warnings of settings that do not count.

@@ -2,15 +2,16 @@
 
 use clap::{Arg, ArgMatches, Command};
 use devops_core::secret::without_secrets;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
-    config::Config,
+    config::{Config, LookedFor},
     failure::Failure,
+    json::insert_path,
     layers::{self, Context, Layer, Lookup, Origin, Subject},
     profile::ProfileTable,
     session,
-    text::escaped,
+    text::{escaped, quote},
     tool::Tool,
     trust,
 };
@@ -37,7 +38,24 @@ pub(crate) fn show(
         text.push_str(&if as_json { object(&setting) } else { line(&setting, style) });
         text.push('\n');
     }
+    for file in config.looked_for().iter().filter(|_| style.origin) {
+        text.push_str(&looked_for(file, as_json));
+        text.push('\n');
+    }
     session::print_text(text.as_bytes())
+}
+
+/// Says of a config file whether it is there.
+fn looked_for(file: &LookedFor, as_json: bool) -> String {
+    let LookedFor { path, is_there } = file;
+    if as_json {
+        let mut object = Map::new();
+        object.insert("type".to_owned(), "file".into());
+        insert_path(&mut object, "path", path);
+        object.insert("found".to_owned(), (*is_there).into());
+        return Value::Object(object).to_string();
+    }
+    format!("# {}: {}", quote(path), if *is_there { "found" } else { "not found" })
 }
 
 /// Returns the settings of every command and of every profile.

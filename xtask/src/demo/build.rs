@@ -11,8 +11,9 @@ use anyhow::{Context, Result, ensure};
 use crate::shell::{cargo, shown};
 
 /// The programs that the demo starts, each with its package.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("devops-backup", "devops-backup"),
+    ("devops-basics", "devops-basics"),
     ("devops-fakes", "fake-s3"),
     ("devops-monitor", "devops-monitor"),
     ("devops-s3push", "devops-s3push"),

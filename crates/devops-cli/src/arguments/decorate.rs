@@ -82,7 +82,11 @@ fn with_environment(arg: Arg, tool: &Tool) -> Arg {
     let help = arg.get_long_help().or(arg.get_help());
     // With its styles: to strip them looks at each byte, a fifth of what a tool needs to start.
     let help = help.map(|help| help.ansi().to_string()).unwrap_or_default();
-    let form = if matches!(arg.get_action(), ArgAction::Append) { ", one a line" } else { "" };
+    let form = match (arg.get_action(), arg.get_value_delimiter()) {
+        (ArgAction::Append, Some(_)) => ", one a line or with commas",
+        (ArgAction::Append, None) => ", one a line",
+        _ => "",
+    };
     arg.long_help(format!("{help}\n[env: {name}{form}]").trim_start().to_owned())
 }
 
@@ -106,7 +110,7 @@ fn config_command() -> Command {
     let origin = Arg::new("origin")
         .long("origin")
         .action(ArgAction::SetTrue)
-        .help("Also print where each value came from");
+        .help("Also print where each value came from, and the files that were looked for");
     let trust = Arg::new("trust")
         .long("trust")
         .action(ArgAction::SetTrue)

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs::{File, Metadata},
     io,
     os::unix::fs::MetadataExt,
@@ -19,6 +19,9 @@ use crate::{folders::config_folder, owners::Owners};
 
 /// A config file larger than this is a mistake.
 const SIZE_LIMIT: u64 = 1 << 20;
+
+/// The name of the file of a project.
+const PROJECT_FILE: &str = "devops.toml";
 
 /// A config file, and whether it was found by walking up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,18 +99,18 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Returns the one file that was named, or the files that exist, the strongest first.
+/// Returns the one file that was named, or the places of files, the strongest first, whether one is there or not.
 pub(super) fn locations(named: Option<OsString>) -> Vec<Location> {
     let trusted = |path: PathBuf| Location { path, is_of_project: false };
     if let Some(path) = named {
         return vec![trusted(path.into())];
     }
     let user = config_folder().map(|folder| trusted(folder.join("devops/config.toml")));
-    let project = env::current_dir().ok().and_then(|dir| project_file(&dir));
+    let here = env::current_dir().ok();
+    let project = here.map(|dir| project_file(&dir).unwrap_or_else(|| dir.join(PROJECT_FILE)));
     let project = project.map(|path| Location { path, is_of_project: true });
     let system = trusted(PathBuf::from("/etc/devops/config.toml"));
-    let all = project.into_iter().chain(user).chain([system]);
-    all.filter(|location| location.path.exists()).collect()
+    project.into_iter().chain(user).chain([system]).collect()
 }
 
 /// Returns the nearest `devops.toml` between `dir` and the root of its repository.
@@ -117,7 +120,7 @@ fn project_file(dir: &Path) -> Option<PathBuf> {
     let root = dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir);
     dir.ancestors()
         .take_while(|folder| folder.starts_with(root))
-        .map(|folder| folder.join(OsStr::new("devops.toml")))
+        .map(|folder| folder.join(PROJECT_FILE))
         .find(|file| file.exists())
 }
 
