@@ -162,18 +162,40 @@ fn find_shows_every_version_of_a_path() {
     assert_eq!((words[3][2], words[3][5]), ("4", "changed"), "{}", text.stdout);
     assert_eq!(words[3][6], "vault/backup-2026-11-21.tar.gz");
     json.expect_code(0);
-    let objects = objects(&json);
-    let same: Vec<_> = objects.iter().map(|object| (&object["path"], &object["same"])).collect();
+    let found = objects(&json);
+    let same: Vec<_> = found.iter().map(|object| (&object["path"], &object["same"])).collect();
     let (picture, text) = (Value::from("b.jpg"), Value::from("docs/a.txt"));
     let (yes, no) = (Value::from(true), Value::from(false));
     assert_eq!(same[..4], [(&picture, &no), (&picture, &yes), (&text, &no), (&text, &no)]);
-    assert_eq!((&objects[4]["type"], &objects[4]["versions"]), (&"summary".into(), &4.into()));
+    assert_eq!((&found[4]["type"], &found[4]["versions"]), (&"summary".into(), &4.into()));
     let missing = env.run(TOOL, ["find", "vault", "c.txt"]);
     missing.expect_code(5);
     assert_eq!(missing.stdout, "");
     let none = env.run(TOOL, ["list", "vault", "*.txt"]);
-    none.expect_code(2);
+    none.expect_code(5);
     assert!(none.stderr.contains("find DIR GLOB"), "{}", none.stderr);
+    create(&env, "home-2026-11-22.tar.gz", &["--name", "home"]);
+    for (patterns, wanted) in [
+        (&["ho*"][..], &["home-2026-11-22.tar.gz"][..]),
+        (&["*-21.tar.gz"], &["backup-2026-11-21.tar.gz"]),
+        (
+            &["home", "backup"],
+            &["backup-2026-11-20.tar.gz", "backup-2026-11-21.tar.gz", "home-2026-11-22.tar.gz"],
+        ),
+    ] {
+        let run = env.run(TOOL, [&["list", "vault", "--json"], patterns].concat());
+        let shown = objects(run.expect_code(0));
+        let shown: Vec<_> =
+            shown.iter().map(|archive| archive["archive"].as_str().unwrap()).collect();
+        assert_eq!(shown, wanted.iter().map(|name| format!("vault/{name}")).collect::<Vec<_>>());
+    }
+    // The one before counts, though it is not shown.
+    let alone = env.run(TOOL, ["list", "vault", "*-21.tar.gz", "--json"]);
+    let all = env.run(TOOL, ["list", "vault", "--json"]);
+    assert_eq!(
+        of(&objects(&alone), "backup-2026-11-21.tar.gz"),
+        of(&objects(&all), "backup-2026-11-21.tar.gz")
+    );
 }
 
 #[test]

@@ -194,3 +194,30 @@ fn ignore_files_mean_what_they_mean_to_git() {
     assert!(differences.is_empty(), "{differences:?}");
     assert!(!ignored.is_empty() && !expected.is_empty(), "nothing was compared");
 }
+
+#[test]
+fn patterns_are_bytes() {
+    let env = TestEnv::new();
+    let named = |name: &[u8]| OsStr::from_bytes(name).to_owned();
+    for name in [&b"caf\xe9.log"[..], b"caf\xe9.txt", b"na\xefve", b"plain"] {
+        env.write(Path::new("source").join(named(name)), "x");
+    }
+    env.write("patterns", b"# one a line\nna\xef*\n");
+    let mut create = env.tool("devops-backup");
+    create.args(["create", "source", "out", "--exclude-from", "patterns", "--exclude"]);
+    finish(create.arg(named(b"caf\xe9.l*"))).expect_code(0);
+
+    let made = fs::read_dir(env.path("out")).unwrap().flatten().map(|file| file.path());
+    let archive = made.into_iter().find(|path| path.extension() == Some("gz".as_ref()));
+    let archive = archive.expect("an archive");
+    for args in [&["list".as_ref(), archive.as_os_str()][..], &["find".as_ref(), "out".as_ref()]] {
+        let found = finish(env.tool("devops-backup").args(args).arg(named(b"caf\xe9*")));
+        found.expect_code(0);
+    }
+    let mut restore = env.tool("devops-backup");
+    restore.args(["restore", "out", "--to", "new"]).arg(named(b"caf\xe9*"));
+    finish(&mut restore).expect_code(0);
+    let restored: Vec<_> = fs::read_dir(env.path("new")).unwrap().flatten().collect();
+    let restored: Vec<_> = restored.iter().map(fs::DirEntry::file_name).collect();
+    assert_eq!(restored, [named(b"caf\xe9.txt")]);
+}

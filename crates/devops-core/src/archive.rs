@@ -24,6 +24,7 @@ use crate::{
     kind::{HasKind, Kind},
     lock::LockError,
     retention::EmptyPolicy,
+    units::count,
 };
 
 mod again;
@@ -99,7 +100,7 @@ pub use exclude::Excludes;
 pub use folder::{
     ArchiveChoice, ArchiveFacts, ArchiveState, ChoiceError, FileMark, FindEvent, FolderOptions,
     FolderPaths, Found, History, NamedSeries, Proven, Version, archive_paths, find, look_into,
-    new_bytes, newest, origin,
+    matching_names, new_bytes, newest, origin,
 };
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
@@ -169,7 +170,7 @@ pub enum ArchiveError {
         path: PathBuf,
     },
     /// The archive is cut off, or its bytes are not what was written.
-    #[error("`{}` is damaged after {n_entries} entries: {reason}", .path.display())]
+    #[error("`{}` is damaged after {}: {reason}", .path.display(), count(*.n_entries, "entry"))]
     Damaged {
         /// The file.
         path: PathBuf,

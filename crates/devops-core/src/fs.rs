@@ -32,7 +32,7 @@ pub use beneath::real_path;
 pub(crate) use destination::RefusedPath;
 pub use destination::{Destination, OpenFolder, Resolved, Stream, resolve};
 pub(crate) use input::NotRegular;
-pub use input::{Input, open_file, read_input};
+pub use input::{Input, open_file, read_input, read_input_bytes};
 pub use output::{Output, check_output, write_output};
 pub use private::PrivateFolder;
 #[cfg(feature = "archive")]

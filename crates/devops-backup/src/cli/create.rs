@@ -1,6 +1,6 @@
 //! The flags of `create`, which profiles share.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::parse_mode;
@@ -48,7 +48,7 @@ pub(crate) struct CreateFlags {
     pub(crate) level: Option<Level>,
     /// Leave out what matches a pattern; may be given again
     #[arg(long, value_name = "GLOB")]
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<OsString>,
     /// Read patterns to leave out from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_from: Vec<PathBuf>,
@@ -164,7 +164,7 @@ PATTERNS
   !keep.log      takes an earlier pattern back; the last one that matches decides
   \\              takes the meaning from the character behind it
   Lines of --exclude-from that begin with # are comments. Patterns of files come first. Those that \
-  match nothing are named.
+  match nothing are named. One that is not UTF-8 is compared byte by byte, and braces in it are themselves.
 
 IGNORE FILES
   With --ignore-files the patterns of .gitignore and .backupignore files count, in SOURCE and all \

@@ -1,6 +1,6 @@
 //! The flags of the commands that read archives: `list`, `find`, `verify`, `diff` and `cat`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
@@ -22,8 +22,9 @@ pub(crate) struct ListArgs {
     /// A folder of archives, or one archive: any tar or tar.gz; `-` reads it from stdin
     #[arg(value_name = "ARCHIVE|DIR")]
     pub(crate) archive: PathBuf,
-    /// Show only entries that match, with all below them; without a slash they match at any depth
-    pub(crate) glob: Vec<String>,
+    /// Show only entries that match, with all below them; without a slash they match at any depth; of a folder,
+    /// only archives whose NAME or file name matches
+    pub(crate) glob: Vec<OsString>,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }
@@ -45,7 +46,7 @@ pub(crate) struct FindArgs {
     pub(crate) folder: PathBuf,
     /// The paths or patterns to look for, with all below them; without a slash they match at any depth
     #[arg(required = true)]
-    pub(crate) glob: Vec<String>,
+    pub(crate) glob: Vec<OsString>,
     #[command(flatten)]
     pub(crate) keys: KeyFlags,
 }

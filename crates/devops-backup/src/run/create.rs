@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fs::File,
     io::{IsTerminal, stdin},
     os::{fd::AsFd, unix::fs::MetadataExt},
@@ -17,9 +18,9 @@ use devops_core::{
         Marks, Reproducible, Stream, create_in_folder, create_to_writer, preview, spool,
     },
     clock::SystemClock,
-    fs::{At, Input, PathError, create_folders, read_input},
+    fs::{At, Input, PathError, create_folders, read_input_bytes},
     lock::{LockMode, LockRequest},
-    units::{ByteSize, format_duration},
+    units::{ByteSize, agree, count, format_duration},
 };
 use serde_json::Value;
 
@@ -241,13 +242,13 @@ pub(super) fn outcome(summary: &CreateSummary) -> Outcome {
     }
 }
 
-/// Prints the result: on stdout, or on stderr when the archive itself went to stdout.
 /// Says that something is somewhere in another form, or not at all.
 pub(super) fn not_as_it_was(n: usize, place: &str) -> String {
     let (things, are) = (count(n, "thing"), agree(n, "is", "are"));
     format!("{things} {are} not {place} as {}", agree(n, "it was", "they were"))
 }
 
+/// Prints the result: on stdout, or on stderr when the archive itself went to stdout.
 pub(super) fn report(
     path: &Path,
     summary: &CreateSummary,
@@ -303,10 +304,11 @@ pub(super) fn summary_json(path: &Path, summary: &CreateSummary) -> Value {
 fn excludes(args: &CreateFlags, session: &Session) -> Result<Excludes, Failure> {
     let mut texts = Vec::new();
     for file in &args.exclude_from {
-        texts.push(read_input(file, MAX_PATTERNS, session.cancel())?);
+        texts.push(read_input_bytes(file, MAX_PATTERNS, session.cancel())?);
     }
     let from_files = texts.iter().flat_map(|text| Excludes::lines(text));
-    Excludes::new(from_files.chain(args.exclude.iter().map(String::as_str))).map_err(Into::into)
+    Excludes::new(from_files.chain(args.exclude.iter().map(OsString::as_os_str)))
+        .map_err(Into::into)
 }
 
 fn reproducible(args: &CreateFlags) -> Result<Option<Reproducible>, Failure> {

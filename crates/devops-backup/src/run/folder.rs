@@ -1,6 +1,9 @@
 //! `devops-backup list DIR`, and what the commands that take a folder of archives share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use devops_cli::{
     Failure, Outcome, Session,
@@ -9,22 +12,31 @@ use devops_cli::{
 };
 use devops_core::{
     archive::{
-        ArchiveFacts, ArchiveState, FolderOptions, FolderPaths, Keys, archive_paths, look_into,
-        new_bytes,
+        ArchiveError, ArchiveFacts, ArchiveState, FolderOptions, FolderPaths, Keys, archive_paths,
+        look_into, matching_names, new_bytes,
     },
     clock::Clock,
-    units::ByteSize,
+    units::{ByteSize, agree, count},
 };
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{failure, object};
 
-/// Shows the archives of a folder.
-pub(super) fn list(options: &FolderOptions<'_>, session: &Session) -> Result<Outcome, Failure> {
-    let (archives, n_others) = look_into(options, session.cancel()).map_err(failure)?;
+/// Shows the archives of a folder, or those of them whose NAME or file name matches a pattern.
+pub(super) fn list(
+    options: &FolderOptions<'_>,
+    patterns: &[OsString],
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let (mut archives, n_others) = look_into(options, session.cancel()).map_err(failure)?;
+    let mut is_chosen = choose(options, &archives, patterns)?.into_iter();
+    // What is new in an archive is measured against the one before it, whether that is shown or not.
     let news = new_bytes(&archives, options.keys, session.cancel())?;
-    let listed: Vec<_> = archives.iter().zip(news).collect();
+    let mut news: Vec<_> = news.into_iter().zip(is_chosen.clone()).collect();
+    news.retain(|(_, is_chosen)| *is_chosen);
+    archives.retain(|_| is_chosen.next() == Some(true));
+    let listed: Vec<_> = archives.iter().zip(news.into_iter().map(|(new, _)| new)).collect();
     if session.json() {
         let mut lines = listed.iter().map(|(facts, new)| archive_json(facts, *new));
         lines.try_for_each(|line| session.write(format!("{line}\n").as_bytes()))?;
@@ -44,6 +56,20 @@ pub(super) fn list(options: &FolderOptions<'_>, session: &Session) -> Result<Out
     Ok(outcome(&archives))
 }
 
+/// Returns for each archive whether it is shown.
+fn choose(
+    options: &FolderOptions<'_>,
+    archives: &[ArchiveFacts],
+    patterns: &[OsString],
+) -> Result<Vec<bool>, Failure> {
+    match matching_names(options, archives, patterns) {
+        Err(error @ ArchiveError::NothingMatches { .. }) => Err(failure(error).hint(
+            "patterns choose archives of a folder by their names; `devops-backup find DIR GLOB` shows every version of a path in them",
+        )),
+        chosen => chosen.map_err(failure),
+    }
+}
+
 /// Names an archive that something is wrong with.
 pub(super) fn tell_flaw(facts: &ArchiveFacts, session: &Session) {
     if let Some(flaw) = flaw(&facts.state) {
@@ -58,8 +84,7 @@ fn outcome(archives: &[ArchiveFacts]) -> Outcome {
     let is_unread = |facts: &&ArchiveFacts| matches!(facts.state, ArchiveState::Unreadable(_));
     match archives.iter().filter(is_unread).count() {
         0 => Outcome::Done,
-        1 => Outcome::Partial("one archive could not be read".to_owned()),
-        n => Outcome::Partial(format!("{n} archives could not be read")),
+        n => Outcome::Partial(format!("{} could not be read", count(n, "archive"))),
     }
 }
 
@@ -67,13 +92,14 @@ fn outcome(archives: &[ArchiveFacts]) -> Outcome {
 fn tell_number(n: usize, n_others: usize, more: &str, session: &Session) {
     let archives = match n {
         0 => "no archives".to_owned(),
-        1 => format!("1 archive{more}"),
-        n => format!("{n} archives{more}"),
+        n => format!("{}{more}", count(n, "archive")),
     };
     let others = match n_others {
         0 => String::new(),
-        1 => "; 1 other file was not looked at".to_owned(),
-        n => format!("; {n} other files were not looked at"),
+        n => {
+            let (others, were) = (count(n, "other file"), agree(n, "was", "were"));
+            format!("; {others} {were} not looked at")
+        }
     };
     session.status(format!("{archives}{others}"));
 }

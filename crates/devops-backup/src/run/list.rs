@@ -41,16 +41,9 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failur
 }
 
 fn list_folder(args: &ListArgs, keys: &Keys, session: &Session) -> Result<Outcome, Failure> {
-    if !args.glob.is_empty() {
-        let hint = "`devops-backup find DIR GLOB` shows every version of a path in its archives";
-        let message = format!(
-            "patterns choose entries of one archive, and `{}` is a folder",
-            quote(&args.archive)
-        );
-        return Err(Failure::usage(message).hint(hint));
-    }
     let state = state_folder();
-    folder::list(&folder::options(&args.archive, keys, state.as_deref(), session), session)
+    let options = folder::options(&args.archive, keys, state.as_deref(), session);
+    folder::list(&options, &args.glob, session)
 }
 
 fn entry_line(entry: &Entry) -> String {

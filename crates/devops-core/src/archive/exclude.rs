@@ -1,24 +1,52 @@
 //! Which paths a backup leaves out, by patterns like those of `.gitignore`.
 
 use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::ArchiveError;
+use super::{ArchiveError, gitignore::glob::Glob};
 
 /// Patterns of paths to leave out; the last one that matches decides.
 ///
 /// A pattern without a slash matches a name at any depth; one with a slash matches from the source
 /// folder on. A slash at its end limits it to folders, `!` in front takes back an earlier pattern,
 /// `*` and `?` match within a name, `**` across folders, `[a-z]` one character, `{a,b}` one of several
-/// texts. A folder that matches is left out whole.
+/// texts. A folder that matches is left out whole. One that is not UTF-8 is matched byte by byte, and braces
+/// in it are themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Excludes {
     set: GlobSet,
+    /// The rule of each glob of the set.
+    rules_of_set: Vec<usize>,
+    /// The globs that are not UTF-8, each with its rule.
+    of_bytes: Vec<(usize, BytesGlob)>,
     rules: Vec<Rule>,
+}
+
+/// A glob that is not UTF-8.
+#[derive(Clone, Debug)]
+struct BytesGlob {
+    glob: Glob,
+    /// Is set for a pattern without a slash, which matches a name at any depth.
+    is_of_name: bool,
+}
+
+impl BytesGlob {
+    fn matches(&self, path: &Path) -> bool {
+        let text = if self.is_of_name { path.file_name() } else { Some(path.as_os_str()) };
+        text.is_some_and(|text| self.glob.matches(text.as_bytes()))
+    }
+}
+
+/// What matches the paths of a rule.
+enum Matcher {
+    Text(globset::Glob),
+    Bytes(BytesGlob),
 }
 
 #[derive(Debug)]
@@ -46,24 +74,33 @@ impl Clone for Rule {
 impl Excludes {
     /// Reads patterns as they stand on a command line; an empty one is refused, as it would match
     /// everything.
-    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, ArchiveError> {
+    pub fn new<'a, P: AsRef<OsStr> + ?Sized + 'a>(
+        patterns: impl IntoIterator<Item = &'a P>,
+    ) -> Result<Self, ArchiveError> {
         let mut builder = GlobSetBuilder::new();
-        let mut rules = Vec::new();
-        for pattern in patterns {
-            let (glob, rule) = parse(pattern)?;
-            builder.add(glob);
-            rules.push(rule);
+        let mut excludes = Self::default();
+        for (n, pattern) in patterns.into_iter().enumerate() {
+            let (matcher, rule) = parse(pattern.as_ref())?;
+            match matcher {
+                Matcher::Text(glob) => {
+                    builder.add(glob);
+                    excludes.rules_of_set.push(n);
+                }
+                Matcher::Bytes(glob) => excludes.of_bytes.push((n, glob)),
+            }
+            excludes.rules.push(rule);
         }
         let set = builder.build().map_err(|source| ArchiveError::BadPattern {
             pattern: source.glob().unwrap_or_default().to_owned(),
             source: Some(source),
         })?;
-        Ok(Self { set, rules })
+        Ok(Self { set, ..excludes })
     }
 
     /// Returns the patterns in the text of a file: one a line, without `#` comments and what says nothing.
-    pub fn lines(text: &str) -> impl Iterator<Item = &str> {
-        text.lines().map(str::trim_end).filter(|line| !is_empty(line) && !line.starts_with('#'))
+    pub fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
+        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+        lines.filter(|line| !is_empty(line) && !line.starts_with(b"#")).map(OsStr::from_bytes)
     }
 
     /// Returns whether `path`, relative to the source, is left out.
@@ -77,15 +114,13 @@ impl Excludes {
         if self.rules.is_empty() {
             return None;
         }
-        let mut decided = None;
-        for index in self.set.matches_candidate(&Candidate::new(path)) {
-            let rule = &self.rules[index];
-            if is_folder || !rule.folders_only {
-                rule.has_matched.store(true, Ordering::Relaxed);
-                decided = Some(rule.excludes);
-            }
-        }
-        decided
+        let of_set = self.set.matches_candidate(&Candidate::new(path));
+        let of_set = of_set.into_iter().map(|index| self.rules_of_set[index]);
+        let of_bytes = self.of_bytes.iter().filter(|(_, glob)| glob.matches(path));
+        let matching = of_set.chain(of_bytes.map(|(n, _)| *n));
+        let matching = matching.filter(|&n| is_folder || !self.rules[n].folders_only);
+        let last = matching.inspect(|&n| self.rules[n].has_matched.store(true, Ordering::Relaxed));
+        last.max().map(|n| self.rules[n].excludes)
     }
 
     /// Returns the patterns that matched nothing of what was looked at.
@@ -96,43 +131,47 @@ impl Excludes {
 }
 
 /// Returns whether nothing but slashes is in a pattern, taken back or not.
-fn is_empty(pattern: &str) -> bool {
-    pattern.strip_prefix('!').unwrap_or(pattern).bytes().all(|byte| byte == b'/')
+fn is_empty(pattern: &[u8]) -> bool {
+    pattern.strip_prefix(b"!").unwrap_or(pattern).iter().all(|&byte| byte == b'/')
 }
 
-fn parse(pattern: &str) -> Result<(Glob, Rule), ArchiveError> {
-    if is_empty(pattern) {
-        return Err(ArchiveError::BadPattern { pattern: pattern.to_owned(), source: None });
+fn parse(pattern: &OsStr) -> Result<(Matcher, Rule), ArchiveError> {
+    let shown = pattern.to_string_lossy().into_owned();
+    let bytes = pattern.as_bytes();
+    if is_empty(bytes) {
+        return Err(ArchiveError::BadPattern { pattern: shown, source: None });
     }
-    let (excludes, rest) = match pattern.strip_prefix('!') {
+    let (excludes, rest) = match bytes.strip_prefix(b"!") {
         Some(rest) => (false, rest),
-        None => (true, pattern),
+        None => (true, bytes),
     };
-    let (folders_only, rest) = match rest.strip_suffix('/') {
+    let (folders_only, rest) = match rest.strip_suffix(b"/") {
         Some(rest) => (true, rest),
         None => (false, rest),
     };
-    let anchored = match rest.strip_prefix('/') {
-        Some(rest) => rest.to_owned(),
-        None if rest.contains('/') => rest.strip_prefix("./").unwrap_or(rest).to_owned(),
-        None => format!("**/{rest}"),
+    let is_of_name = !rest.contains(&b'/');
+    let rest = rest.strip_prefix(b"/").or_else(|| rest.strip_prefix(b"./")).unwrap_or(rest);
+    let bad = |source| ArchiveError::BadPattern { pattern: shown.clone(), source };
+    let matcher = match std::str::from_utf8(rest) {
+        Ok(text) if is_of_name => {
+            Matcher::Text(glob(&format!("**/{text}")).map_err(|e| bad(Some(e)))?)
+        }
+        Ok(text) => Matcher::Text(glob(text).map_err(|e| bad(Some(e)))?),
+        Err(_) => {
+            let glob = Glob::new(rest).ok_or_else(|| bad(None))?;
+            Matcher::Bytes(BytesGlob { glob, is_of_name })
+        }
     };
-    let glob = GlobBuilder::new(&anchored)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .build()
-        .map_err(|source| ArchiveError::BadPattern {
-        pattern: pattern.to_owned(),
-        source: Some(source),
-    })?;
     let has_matched = AtomicBool::new(false);
-    Ok((glob, Rule { pattern: pattern.to_owned(), excludes, folders_only, has_matched }))
+    Ok((matcher, Rule { pattern: shown, excludes, folders_only, has_matched }))
+}
+
+fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-
     use super::*;
 
     fn left_out(patterns: &[&str], path: &str, is_folder: bool) -> bool {
@@ -195,6 +234,24 @@ mod tests {
     }
 
     #[test]
+    fn patterns_need_not_be_utf_8() {
+        let patterns: Vec<_> =
+            Excludes::lines(b"# \xe9\ncaf\xe9*\n!caf\xe9.txt\n/top\xe9/\n*.tmp\n").collect();
+        let excludes = Excludes::new(patterns).unwrap();
+        let matches = |path: &[u8], is_folder| {
+            excludes.decides(Path::new(OsStr::from_bytes(path)), is_folder)
+        };
+
+        assert_eq!(matches(b"x/caf\xe9.log", false), Some(true));
+        assert_eq!(matches(b"caf\xe9.txt", false), Some(false));
+        assert_eq!(matches(b"caf\xe9.tmp", false), Some(true));
+        assert_eq!(matches("caf\u{e9}.log".as_bytes(), false), None);
+        assert_eq!([matches(b"top\xe9", true), matches(b"top\xe9", false)], [Some(true), None]);
+        assert_eq!(matches(b"x/top\xe9", true), None);
+        assert!(Excludes::new([OsStr::from_bytes(b"\xe9[a")]).is_err());
+    }
+
+    #[test]
     fn refuses_a_broken_pattern() {
         assert_eq!(Excludes::new(["a[b"]).unwrap_err().to_string(), "`a[b` is not a pattern");
     }
@@ -209,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_file_of_patterns_has_comments_and_empty_lines() {
-        let lines: Vec<_> = Excludes::lines("# why\n\n/\n  \n!\n*.log  \r\n\\#odd\n").collect();
+        let lines: Vec<&OsStr> =
+            Excludes::lines(b"# why\n\n/\n  \n!\n*.log  \r\n\\#odd\n").collect();
 
         assert_eq!(lines, ["*.log", r"\#odd"]);
     }

@@ -20,7 +20,7 @@ pub use facts::{ArchiveFacts, ArchiveState, Proven};
 pub use find::{FindEvent, Found, find};
 pub use growth::new_bytes;
 pub use history::{History, Version};
-pub use look::{FolderOptions, look_into, origin};
+pub use look::{FolderOptions, look_into, matching_names, origin};
 pub use paths::{FolderPaths, archive_paths};
 pub use series::{ArchiveChoice, ChoiceError, NamedSeries, newest};
 pub use verdict::FileMark;

@@ -5,7 +5,7 @@
 //! git: lines as its `dir.c` reads them, patterns as its `wildmatch.c` matches them, byte by byte. The
 //! time to match is proportional to the lengths of pattern and path, whatever the pattern.
 
-mod glob;
+pub(super) mod glob;
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 

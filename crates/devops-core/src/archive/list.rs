@@ -1,5 +1,7 @@
 //! Lists the entries of an archive.
 
+use std::ffi::OsString;
+
 use super::{
     ArchiveError,
     catalog::{Catalog, Listed},
@@ -27,7 +29,7 @@ pub enum ListEvent<'a> {
 /// [`ArchiveError::Damaged`] once all was shown that can be read of a damaged archive.
 pub fn list<'a>(
     archive: impl Into<Archive<'a>>,
-    patterns: &[String],
+    patterns: &[OsString],
     cancel: &Cancel,
     on_event: &mut dyn FnMut(ListEvent<'_>) -> bool,
 ) -> Result<(), ArchiveError> {

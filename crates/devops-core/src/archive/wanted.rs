@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::ArchiveError;
+use super::{ArchiveError, gitignore::glob::Glob};
 
 /// Entries asked for by pattern or by path; everything when none was given.
 #[derive(Clone)]
@@ -30,34 +30,63 @@ struct Rule {
 #[derive(Clone)]
 enum Pattern {
     /// One without a special character is compared as it stands, which is many times faster.
-    Name(String),
+    Name(Vec<u8>),
     Path(PathBuf),
     /// One without a slash is compared with each name of a path.
-    NameGlob(GlobMatcher),
-    PathGlob(GlobMatcher),
+    NameGlob(Matcher),
+    PathGlob(Matcher),
 }
 
-/// The characters that make a pattern of a name.
-const SPECIAL: [char; 6] = ['*', '?', '[', ']', '{', '\\'];
+#[derive(Clone)]
+enum Matcher {
+    Text(GlobMatcher),
+    /// One that is not UTF-8 is matched byte by byte, and braces in it are themselves.
+    Bytes(Glob),
+}
+
+impl Matcher {
+    fn new(pattern: &[u8]) -> Result<Self, Option<globset::Error>> {
+        match std::str::from_utf8(pattern) {
+            Ok(text) => {
+                let glob = GlobBuilder::new(text).literal_separator(true).build();
+                Ok(Self::Text(glob.map_err(Some)?.compile_matcher()))
+            }
+            Err(_) => Glob::new(pattern).map(Self::Bytes).ok_or(None),
+        }
+    }
+
+    fn is_match(&self, text: &OsStr) -> bool {
+        match self {
+            Self::Text(glob) => glob.is_match(text),
+            Self::Bytes(glob) => glob.matches(text.as_bytes()),
+        }
+    }
+}
+
+/// Returns whether a text has a character that makes a pattern of a name.
+fn has_special(text: &[u8]) -> bool {
+    text.iter().any(|byte| b"*?[]{\\".contains(byte))
+}
 
 impl Pattern {
-    fn new(pattern: &str) -> Result<Self, globset::Error> {
-        let plain = pattern.trim_start_matches("./").trim_matches('/');
-        let plain = if plain == "." { "" } else { plain };
-        let is_name = !plain.contains('/');
-        if !plain.contains(SPECIAL) {
-            return Ok(if is_name { Self::Name(plain.into()) } else { Self::Path(plain.into()) });
+    /// Reads a pattern; the error says why it is none, where that is known.
+    fn new(pattern: &OsStr) -> Result<Self, Option<globset::Error>> {
+        let plain = trimmed(plain(Path::new(pattern))).as_os_str().as_bytes();
+        let is_name = !plain.contains(&b'/');
+        if !has_special(plain) {
+            let path = Path::new(OsStr::from_bytes(plain));
+            return Ok(if is_name { Self::Name(plain.into()) } else { Self::Path(path.into()) });
         }
-        let glob = GlobBuilder::new(plain).literal_separator(true).build()?.compile_matcher();
+        let glob = Matcher::new(plain)?;
         Ok(if is_name { Self::NameGlob(glob) } else { Self::PathGlob(glob) })
     }
 
     fn matches(&self, path: &Path) -> bool {
         match self {
-            Self::Name(name) => names(path).any(|found| found == name.as_bytes()),
+            Self::Name(name) => names(path).any(|found| found == name),
             Self::Path(wanted) => is_below(path, wanted),
             Self::NameGlob(glob) => names(path).any(|name| glob.is_match(OsStr::from_bytes(name))),
-            Self::PathGlob(glob) => path.ancestors().any(|above| glob.is_match(above)),
+            Self::PathGlob(glob) => path.ancestors().any(|above| glob.is_match(above.as_os_str())),
         }
     }
 }
@@ -76,14 +105,12 @@ fn is_below(path: &Path, above: &Path) -> bool {
 
 impl Wanted {
     /// Asks for what matches a pattern: one without a slash matches a name at any depth.
-    pub(super) fn patterns(patterns: &[String]) -> Result<Self, ArchiveError> {
+    pub(super) fn patterns(patterns: &[OsString]) -> Result<Self, ArchiveError> {
         let mut wanted = Self::all();
         for pattern in patterns {
-            let bad = |source| ArchiveError::BadPattern {
-                pattern: pattern.clone(),
-                source: Some(source),
-            };
-            let n = wanted.add(pattern.clone());
+            let shown = pattern.to_string_lossy().into_owned();
+            let bad = |source| ArchiveError::BadPattern { pattern: shown.clone(), source };
+            let n = wanted.add(shown.clone());
             wanted.patterns.push((Pattern::new(pattern).map_err(bad)?, n));
         }
         Ok(wanted)
@@ -95,7 +122,7 @@ impl Wanted {
         for path in paths {
             let n = wanted.add(path.display().to_string());
             wanted.paths.entry(trimmed(plain(path)).to_owned()).or_default().push(n);
-            let pattern = path.to_str().filter(|text| text.contains(SPECIAL));
+            let pattern = Some(path.as_os_str()).filter(|text| has_special(text.as_bytes()));
             // An invalid pattern may be the name of a file.
             if let Some(pattern) = pattern.and_then(|pattern| Pattern::new(pattern).ok()) {
                 wanted.patterns.push((pattern, n));
@@ -173,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_pattern_takes_a_folder_with_all_in_it() {
-        let mut wanted = Wanted::patterns(&["*.d".to_owned(), "x/y".to_owned()]).unwrap();
+        let mut wanted = Wanted::patterns(&["*.d", "x/y"].map(OsString::from)).unwrap();
 
         assert!(wanted.takes(Path::new("a/conf.d/1")));
         assert!(wanted.takes(Path::new("./conf.d")));
@@ -183,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_name_or_path_without_a_special_character_is_compared_as_it_stands() {
-        let patterns = ["d", "./x/y/"].map(str::to_owned);
+        let patterns = ["d", "./x/y/"].map(OsString::from);
         let wanted = Wanted::patterns(&patterns).unwrap();
 
         for (path, is_wanted) in [
@@ -198,6 +225,30 @@ mod tests {
             ("a/x/y", false),
         ] {
             assert_eq!(wanted.has(Path::new(path)), is_wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn patterns_need_not_be_utf_8() {
+        let bytes = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        let patterns = [bytes(b"caf\xe9*"), bytes(b"x/\xe9"), bytes(b"\xff")];
+        let paths: Vec<PathBuf> = patterns.iter().map(PathBuf::from).collect();
+        let by_path = Wanted::paths(&paths);
+        let by_pattern = Wanted::patterns(&patterns).unwrap();
+
+        for (path, is_wanted) in [
+            (&b"a/caf\xe9.txt"[..], true),
+            (b"x/\xe9/b", true),
+            (b"\xff", true),
+            ("a/caf\u{e9}.txt".as_bytes(), false),
+            (b"x/\xea", false),
+        ] {
+            let path = Path::new(OsStr::from_bytes(path));
+            assert_eq!(
+                (by_pattern.has(path), by_path.has(path)),
+                (is_wanted, is_wanted),
+                "{path:?}"
+            );
         }
     }
 

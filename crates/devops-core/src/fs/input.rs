@@ -103,13 +103,29 @@ pub fn read_input(path: &Path, limit: u64, cancel: &Cancel) -> Result<String, Pa
     Input::open(path, cancel)?.read_text(path, limit)
 }
 
+/// Reads all bytes of a file or pipe that a user names, but those of a byte order mark of UTF-8.
+pub fn read_input_bytes(path: &Path, limit: u64, cancel: &Cancel) -> Result<Vec<u8>, PathError> {
+    let mut bytes = Vec::new();
+    let input = Input::open(path, cancel)?;
+    check_limit(input.take(limit + 1).read_to_end(&mut bytes), path, limit)?;
+    let mark = BYTE_ORDER_MARK.to_string();
+    if bytes.starts_with(mark.as_bytes()) {
+        bytes.drain(..mark.len());
+    }
+    Ok(bytes)
+}
+
 pub(super) fn read_limited(from: impl Read, path: &Path, limit: u64) -> Result<String, PathError> {
     let mut text = String::new();
-    let read = from.take(limit + 1).read_to_string(&mut text).at(path, "read")?;
-    if read as u64 > limit {
+    check_limit(from.take(limit + 1).read_to_string(&mut text), path, limit)?;
+    Ok(text)
+}
+
+fn check_limit(read: io::Result<usize>, path: &Path, limit: u64) -> Result<(), PathError> {
+    if read.at(path, "read")? as u64 > limit {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge)).at(path, "read");
     }
-    Ok(text)
+    Ok(())
 }
 
 fn open_at_once(path: &Path) -> Result<File, PathError> {

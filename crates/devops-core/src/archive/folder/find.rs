@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -65,7 +66,7 @@ struct Searched {
 /// searched.
 pub fn find(
     options: &FolderOptions<'_>,
-    globs: &[String],
+    globs: &[OsString],
     cancel: &Cancel,
     on_event: &mut dyn FnMut(FindEvent<'_>),
 ) -> Result<Found, ArchiveError> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     path::{Path, PathBuf},
 };
@@ -25,6 +25,7 @@ use crate::{
         ownership::mark,
         reader::Reader,
         stored::{Archive, Stored, sealed_flaw},
+        wanted::Wanted,
     },
     archive_index::{
         ArchiveName, Origin, SeriesMap,
@@ -80,6 +81,30 @@ pub fn look_into(
     tell_series(&mut archives);
     archives.sort_by_cached_key(|facts| (facts.named_series(), facts.time, facts.path.clone()));
     Ok((archives, n_others))
+}
+
+/// Returns for each archive whether a pattern matches its NAME or its file name; without patterns all are meant.
+///
+/// Fails with [`ArchiveError::NothingMatches`] where a pattern matches none.
+pub fn matching_names(
+    options: &FolderOptions<'_>,
+    archives: &[ArchiveFacts],
+    patterns: &[OsString],
+) -> Result<Vec<bool>, ArchiveError> {
+    let mut wanted = Wanted::patterns(patterns)?;
+    let mut is_wanted = |facts: &ArchiveFacts| {
+        let by_name = wanted.takes(Path::new(&facts.name));
+        let file_name = facts.path.file_name().unwrap_or_default();
+        wanted.takes(Path::new(file_name)) || by_name
+    };
+    let chosen = archives.iter().map(&mut is_wanted).collect();
+    match wanted.unmatched().next() {
+        None => Ok(chosen),
+        Some(pattern) => Err(ArchiveError::NothingMatches {
+            archive: options.folder.to_owned(),
+            wanted: pattern.to_owned(),
+        }),
+    }
 }
 
 /// Finds the series of each among all archives of its NAME.

@@ -1,8 +1,8 @@
 //! One glob of gitignore(5).
 
 /// A glob, as the tokens that match one byte each and those that match many.
-#[derive(Debug)]
-pub(super) struct Glob {
+#[derive(Clone, Debug)]
+pub(in crate::archive) struct Glob {
     /// The beginning of a text: each token one byte.
     head: Vec<Token>,
     /// The rest, which begins with a token for many bytes, if there is one.
@@ -65,7 +65,7 @@ impl Token {
 
 impl Glob {
     /// Reads a pattern without what says where it holds; `None` if it matches nothing at all.
-    pub(super) fn new(pattern: &[u8]) -> Option<Self> {
+    pub(in crate::archive) fn new(pattern: &[u8]) -> Option<Self> {
         if pattern.is_empty() {
             return None;
         }
@@ -78,7 +78,7 @@ impl Glob {
     }
 
     /// Returns whether it matches all of a text.
-    pub(super) fn matches(&self, text: &[u8]) -> bool {
+    pub(in crate::archive) fn matches(&self, text: &[u8]) -> bool {
         let Some((head, rest)) = text.split_at_checked(self.head.len()) else { return false };
         let Some(at) = rest.len().checked_sub(self.tail.len()) else { return false };
         let (middle, tail) = rest.split_at(at);

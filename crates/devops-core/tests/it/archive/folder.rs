@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may rename plain files")]
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     os::unix::fs::{FileExt, symlink},
     path::Path,
@@ -153,7 +154,7 @@ fn new_bytes_are_those_that_the_archive_before_has_not() {
 }
 
 fn find_in(options: &FolderOptions<'_>, globs: &[&str]) -> Found {
-    let globs: Vec<String> = globs.iter().map(ToString::to_string).collect();
+    let globs: Vec<OsString> = globs.iter().map(OsString::from).collect();
     find(options, &globs, &Cancel::new(), &mut |_| {}).unwrap()
 }
 
