@@ -11,6 +11,7 @@ mod every_pair;
 #[cfg(all(feature = "archive", feature = "offsite"))]
 mod every_prune;
 mod every_removal;
+mod every_slip;
 mod faults;
 mod fetch;
 mod get;

@@ -123,8 +123,12 @@ impl Rig {
 
     /// A rig whose requests carry a key that the store encrypts with, and that soon tries no more.
     pub(crate) fn with_customer_key() -> Self {
-        let patience =
-            Patience { before_first_answer: Duration::from_millis(500), ..time_enough() };
+        let before_first_answer = Duration::from_millis(500);
+        Self::with_customer_key_and(Patience { before_first_answer, ..time_enough() })
+    }
+
+    /// A rig whose requests carry a key that the store encrypts with.
+    pub(crate) fn with_customer_key_and(patience: Patience) -> Self {
         let customer_key = CustomerKey::read(&[7; 32]);
         Self::of_headers(
             store_options(patience),

@@ -82,21 +82,30 @@ pub(crate) fn pairs(places: &[Place]) -> Vec<[Wrong; 2]> {
     pairs
 }
 
-/// Tries one of `stride` pairs, always the same ones.
-///
-/// With `DEVOPS_EVERY_PAIR` set it tries all and says how many there were. That is best done with the test
-/// program itself, because nextest ends what takes long:
-/// `DEVOPS_EVERY_PAIR=1 s3-… twice --nocapture --test-threads 1`.
+/// Tries one of `stride` pairs, as [`check_some`] does.
 #[track_caller]
 pub(crate) fn check_pairs<C: Case>(
     (name, stride): (&str, usize),
     pairs: &[[Wrong; 2]],
     case: impl Fn(&[Wrong]) -> C,
 ) {
+    check_some((name, stride), pairs.iter().map(|pair| || case(pair)));
+}
+
+/// Tries one of `stride` cases, always the same ones.
+///
+/// With `DEVOPS_EVERY_PAIR` set it tries all and says how many there were. That is best done with the test
+/// program itself, because nextest ends what takes long:
+/// `DEVOPS_EVERY_PAIR=1 s3-… twice --nocapture --test-threads 1`.
+#[track_caller]
+pub(crate) fn check_some<C: Case, F: FnOnce() -> C>(
+    (name, stride): (&str, usize),
+    cases: impl Iterator<Item = F>,
+) {
     let all = env::var_os("DEVOPS_EVERY_PAIR").is_some();
     let begun = Instant::now();
-    let some = pairs.iter().step_by(if all { 1 } else { stride });
-    let (right, honest) = check(some.map(|pair| case(pair)).collect());
+    let some = cases.step_by(if all { 1 } else { stride });
+    let (right, honest) = check(some.map(|case| case()).collect());
     if all {
         let seconds = begun.elapsed().as_secs();
         tell(&format!("{name}: {right} ended right, {honest} in an honest failure, {seconds} s"));

@@ -430,6 +430,11 @@ pub(crate) fn met(wrongs: &[Wrong], log: &[Entry]) -> Vec<Wrong> {
     wrongs.iter().copied().filter(|wrong| wrong.is(&IMPATIENT) || was_met(wrong)).collect()
 }
 
+/// Returns whether a request that meets this fault ends only by giving up.
+pub(crate) fn is_impatient_of(fault: &str) -> bool {
+    IMPATIENT.contains(&fault)
+}
+
 pub(crate) fn is_impatient(wrongs: &[Wrong]) -> bool {
     wrongs.iter().any(|wrong| wrong.is(&IMPATIENT))
 }
@@ -480,7 +485,8 @@ const LOST_ANSWERS: [&str; 9] = [
 ];
 
 /// These hide what a client finds out about an object by.
-const HIDING: [&str; 4] = ["no-metadata", "no-checksum", "wrong-etag", "wrong-checksum"];
+const HIDING: [&str; 5] =
+    ["no-metadata", "no-checksum", "short-checksums", "wrong-etag", "wrong-checksum"];
 
 const WRITES: [&str; 2] = ["PutObject", "CompleteMultipartUpload"];
 
@@ -507,7 +513,7 @@ fn may_lack_proof(run: &Run) -> bool {
 fn best_proof(run: &Run) -> Proof {
     let never_tells = |operation| {
         let mut always = run.about(operation).filter(|wrong| wrong.times.is_none());
-        always.any(|wrong| wrong.after == 0 && wrong.is(&["no-checksum"]))
+        always.any(|wrong| wrong.after == 0 && wrong.is(&["no-checksum", "short-checksums"]))
     };
     let is_refused = run.about("HeadObject").any(|wrong| wrong.is(&["denied"]));
     let writes_tell_nothing = WRITES.iter().any(|write| never_tells(write));
@@ -563,7 +569,7 @@ fn passes(wrong: &Wrong, scene: Scene) -> bool {
         "bad-digest" => wrong.times == Some(1) && !wrong.is_about("HeadObject"),
         // Another one would be left behind.
         "other-root" if wrong.is_about("CreateMultipartUpload") => false,
-        "renamed-root" | "strict-parts" => true,
+        "renamed-root" | "strict-parts" | "short-checksums" => true,
         _ if wrong.is_passing() => wrong.times == Some(1),
         // What cannot be removed is told of at once, whatever could be tried then.
         "conflict" if wrong.is_about("AbortMultipartUpload") => false,

@@ -1,0 +1,60 @@
+//! What a store does in its own way while something else goes wrong, and copies, moves and undeletions in each fault:
+//! what is claimed then is true.
+
+use std::time::Duration;
+
+use devops_fakes::s3::FAULTS;
+
+use crate::s3::{
+    polite::{SCENES, Scene, Slipped},
+    table::check_some,
+    trial::is_impatient_of,
+};
+
+/// Of so many pairs a usual run takes one: a prime, so that all scenes and faults have their turn.
+const STRIDE: usize = 1999;
+/// The same for single faults.
+const STRIDE_OF_ONE: usize = 3;
+
+/// How long an answer is waited for that never comes, and one that does.
+const STALLS: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(20)];
+
+fn slipped(scene: Scene, rules: Vec<String>, fault: &str) -> Slipped {
+    Slipped { scene, rules, stall: STALLS[usize::from(!is_impatient_of(fault))] }
+}
+
+#[test]
+fn what_is_claimed_is_true_when_something_goes_wrong_with_a_store_of_its_own_ways() {
+    let mut pairs = Vec::new();
+    for scene in SCENES {
+        let (slips, operations) = Slipped::all(scene);
+        for slip in &slips {
+            for operation in &operations {
+                let fault = |fault| (scene, slip.clone(), format!("{operation}:{fault}"), fault);
+                pairs.extend(FAULTS.map(fault));
+            }
+        }
+    }
+    let case = |(scene, slip, rule, fault): (Scene, String, String, &str)| {
+        slipped(scene, vec![slip, rule], fault)
+    };
+    check_some(("slips", STRIDE), pairs.into_iter().map(|pair| move || case(pair)));
+}
+
+#[test]
+fn copies_moves_and_undeletions_claim_what_is_true_whatever_goes_wrong() {
+    let mut cases = Vec::new();
+    let scenes = [Scene::Copy, Scene::CopyParts, Scene::CopyBeside, Scene::Move, Scene::Undelete];
+    for scene in scenes {
+        for operation in Slipped::all(scene).1 {
+            for fault in FAULTS {
+                for often in ["times=1", "always"] {
+                    let rule = format!("{operation}:{fault}:{often}");
+                    cases.push((scene, rule, fault));
+                }
+            }
+        }
+    }
+    let case = |(scene, rule, fault): (Scene, String, &str)| slipped(scene, vec![rule], fault);
+    check_some(("transfers", STRIDE_OF_ONE), cases.into_iter().map(|it| move || case(it)));
+}
