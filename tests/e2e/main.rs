@@ -34,6 +34,7 @@ mod s3push_credentials;
 mod s3push_doctor;
 mod s3push_faults;
 mod s3push_metrics;
+mod s3push_nights;
 mod s3push_resume;
 mod s3push_rm;
 mod s3push_stream;

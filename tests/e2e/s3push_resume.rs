@@ -12,7 +12,7 @@ use crate::s3push::{LONG, MIB, Setting, bytes, json_lines};
 const SIZE: usize = 33 * MIB;
 const PUT: [&str; 3] = ["put", "a.bin", "s3://backups"];
 
-fn journals(setting: &Setting) -> Vec<String> {
+pub(crate) fn journals(setting: &Setting) -> Vec<String> {
     let folder = setting.env.home().join(".local/state/devops/s3push");
     if folder.exists() { names_in(&folder) } else { Vec::new() }
 }

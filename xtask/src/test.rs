@@ -31,12 +31,13 @@ pub(crate) fn run() -> Result<()> {
     tests(&mut runner("default"))
 }
 
-/// Runs what takes too long for every change: all pairs of faults, many more random cases, folders whose owner
+/// Runs what takes too long for every change: all pairs of faults, a month of nights, many more random cases, folders whose owner
 /// swaps what is in them for minutes, and minutes of fuzzing.
 pub(crate) fn run_long() -> Result<()> {
     run()?;
     let mut all = runner("long");
-    all.env("DEVOPS_EVERY_PAIR", "1").env("PROPTEST_CASES", LONG_CASES);
+    all.env("DEVOPS_EVERY_PAIR", "1").env("DEVOPS_EVERY_NIGHT", "1");
+    all.env("PROPTEST_CASES", LONG_CASES);
     tests(all.env("DEVOPS_SWAP_SECONDS", LONG_SWAP_SECONDS))?;
     for parser in ["reader", "index", "cli"] {
         fuzz::run(&[parser, "--seconds", LONG_FUZZ_SECONDS].map(str::to_owned))?;
