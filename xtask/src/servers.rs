@@ -25,9 +25,10 @@ use crate::shell::{cargo, release_folder, run as check};
 type Look = fn() -> Result<Report>;
 
 /// Every server, with what looks at it.
-const SERVERS: [(&str, Look); 7] = [
+const SERVERS: [(&str, Look); 8] = [
     ("fake", fake::run),
     ("moto", moto::run),
+    ("moto-bare", moto::run_bare),
     ("garage", garage::run),
     ("seaweedfs", seaweedfs::run),
     ("rclone", rclone::run),

@@ -34,6 +34,7 @@ mod credentials;
 mod delete;
 mod doctor;
 mod earlier;
+mod echoed;
 mod escaped;
 mod event;
 mod existing;
@@ -101,6 +102,8 @@ mod uri;
 mod vacant;
 mod verify;
 mod versions;
+mod wrong_length;
+mod xml;
 
 pub use self::{
     attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},

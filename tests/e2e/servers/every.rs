@@ -6,7 +6,7 @@ mod existing;
 mod get;
 mod keys;
 mod lists;
-mod prune;
+pub(super) mod prune;
 mod put;
 mod removal;
 mod resume;

@@ -25,13 +25,15 @@ pub(crate) struct Traits {
     pub(crate) needs_buckets: bool,
     /// Whether metadata of an object is kept.
     pub(crate) metadata: bool,
+    /// Whether a key can be tried that is the folder of others, without harm to those.
+    pub(crate) nests: bool,
     /// Whether it encrypts with keys that it is given.
     pub(crate) customer_keys: bool,
     /// Whether it keeps an object under just this key.
     pub(crate) keeps: fn(&str) -> bool,
 }
 
-const SERVERS: [Traits; 6] = [
+const SERVERS: [Traits; 7] = [
     Traits {
         name: "garage",
         proofs: ["full", "full"],
@@ -44,6 +46,7 @@ const SERVERS: [Traits; 6] = [
         aborts: true,
         needs_buckets: true,
         metadata: true,
+        nests: true,
         customer_keys: true,
         keeps: |key| !key.starts_with('/'),
     },
@@ -59,6 +62,23 @@ const SERVERS: [Traits; 6] = [
         aborts: true,
         needs_buckets: true,
         metadata: true,
+        nests: true,
+        customer_keys: false,
+        keeps: |key| !key.contains(['\n', '\u{1}', '\u{7f}']),
+    },
+    Traits {
+        name: "moto-bare",
+        proofs: ["etag", "etag"],
+        compares: false,
+        conditions: true,
+        copies: Some(true),
+        lists_parts: true,
+        lists_uploads: true,
+        lists_versions: true,
+        aborts: true,
+        needs_buckets: true,
+        metadata: true,
+        nests: true,
         customer_keys: false,
         keeps: |key| !key.contains(['\n', '\u{1}', '\u{7f}']),
     },
@@ -74,6 +94,7 @@ const SERVERS: [Traits; 6] = [
         aborts: true,
         needs_buckets: false,
         metadata: true,
+        nests: true,
         customer_keys: true,
         keeps: |key| !(has_empty_name(key) || key.contains('\\')),
     },
@@ -89,6 +110,7 @@ const SERVERS: [Traits; 6] = [
         aborts: true,
         needs_buckets: true,
         metadata: false,
+        nests: false,
         customer_keys: false,
         keeps: |key| !has_empty_name(key),
     },
@@ -104,6 +126,7 @@ const SERVERS: [Traits; 6] = [
         aborts: false,
         needs_buckets: true,
         metadata: true,
+        nests: true,
         customer_keys: false,
         keeps: |key| !(has_empty_name(key) || key.contains('\u{1}')),
     },
@@ -119,6 +142,7 @@ const SERVERS: [Traits; 6] = [
         aborts: true,
         needs_buckets: true,
         metadata: true,
+        nests: true,
         customer_keys: false,
         keeps: |_| true,
     },

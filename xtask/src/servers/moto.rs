@@ -1,25 +1,41 @@
 //! moto: locks, versions, tags and roles, but no integrity. It takes wrong data without a word.
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 
 use super::{
     Place, Report, matrix,
     process::{Server, free_port},
-    python,
+    python::{self, Environment},
 };
 use crate::shell::command;
 
 /// Makes a user and a role, and lets moto look at signatures from then on.
 const SET_UP: &str = include_str!("moto.py");
 
+/// What most people install: without `awscrt` it answers four bytes as CRC-64/NVME.
+const BARE: Environment = Environment {
+    folder: "moto-bare",
+    packages: &["moto[server]==5.*"],
+    probe: &["python3", "-c", "import moto.server"],
+};
+
 /// Starts moto and runs the matrix on it.
 pub(crate) fn run() -> Result<Report> {
+    look("moto", &python::programs()?)
+}
+
+/// Does the same with a moto that lacks the library for its checksums.
+pub(crate) fn run_bare() -> Result<Report> {
+    look("moto-bare", &BARE.programs()?)
+}
+
+fn look(name: &'static str, moto_programs: &Path) -> Result<Report> {
     let programs = python::programs()?;
     let work = tempfile::tempdir()?;
     let port = free_port()?;
-    let mut moto = command(programs.join("moto_server"));
+    let mut moto = command(moto_programs.join("moto_server"));
     moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
     let _server = Server::start(&mut moto, port, &work.path().join("log"))?;
     let endpoint = format!("http://127.0.0.1:{port}");
@@ -31,7 +47,7 @@ pub(crate) fn run() -> Result<Report> {
     let mut words = said.split_whitespace().map(str::to_owned);
     let mut next = |what: &str| words.next().with_context(|| format!("moto gave no {what}"));
     let place = Place {
-        name: "moto",
+        name,
         endpoint,
         region: "us-east-1",
         access_key: next("key")?,

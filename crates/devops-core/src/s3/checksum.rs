@@ -38,6 +38,15 @@ impl Algorithm {
         }
     }
 
+    /// Returns how many bytes a checksum has.
+    fn n_bytes(self) -> usize {
+        match self {
+            Self::Crc64Nvme => 8,
+            Self::Crc32c => 4,
+            Self::Sha256 => 32,
+        }
+    }
+
     /// Returns whether the checksum of a whole follows from those of its parts.
     pub fn combines(self) -> bool {
         match self {
@@ -93,6 +102,11 @@ impl Checksum {
         Self { algorithm, value }
     }
 
+    /// Returns whether a value as a store shows it has as many bytes as checksums of this algorithm have.
+    pub(crate) fn has_length_of(algorithm: Algorithm, value: &str) -> bool {
+        decoded(algorithm, digits(value)).is_some()
+    }
+
     /// Returns whether it covers the object's bytes rather than the checksums of parts.
     pub fn is_full(&self) -> bool {
         // A hyphen is not in base64's alphabet.
@@ -101,13 +115,23 @@ impl Checksum {
 
     /// Returns the value without the count of parts.
     pub(crate) fn digits(&self) -> &str {
-        self.value.split_once('-').map_or(&self.value, |(digits, _)| digits)
+        digits(&self.value)
     }
 
     /// Returns of how many parts it is made, where it is and that is known.
     pub(crate) fn n_parts(&self) -> Option<u32> {
         self.value.split_once('-')?.1.parse().ok()
     }
+}
+
+/// Returns a value without the count of parts.
+fn digits(value: &str) -> &str {
+    value.split_once('-').map_or(value, |(digits, _)| digits)
+}
+
+/// Returns the bytes of a value, if they are as many as the algorithm has.
+fn decoded(algorithm: Algorithm, value: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(value).ok().filter(|bytes| bytes.len() == algorithm.n_bytes())
 }
 
 impl fmt::Display for Checksum {
@@ -134,7 +158,7 @@ impl Sum {
 
     /// Returns the checksum whose value was written down for `size` bytes.
     pub(crate) fn of_value(algorithm: Algorithm, value: &str, size: u64) -> Option<Self> {
-        Some(Self { algorithm, bytes: STANDARD.decode(value).ok()?, size })
+        Some(Self { algorithm, bytes: decoded(algorithm, value)?, size })
     }
 
     /// Returns the value for a header.

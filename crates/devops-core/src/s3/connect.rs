@@ -193,7 +193,7 @@ pub fn connect<'a>(
             .force_path_style(path_style)
             .accelerate(options.addresses.accelerate)
             .interceptor(observer.clone())
-            .interceptor(Lenient)
+            .interceptor(Lenient(observer.clone()))
             .interceptor(Compared);
         if let Some(endpoint) = &endpoint {
             builder = builder.endpoint_url(with_slash(endpoint));

@@ -212,7 +212,8 @@ impl Link<'_> {
                 .interceptor(Md5Alone)
                 .send()
         };
-        Ok(self.call(self.delete_call(), send).await?.0)
+        let answer = self.store.patience().deletion(targets.len());
+        Ok(self.call(Call { answer, ..self.delete_call() }, send).await?.0)
     }
 }
 

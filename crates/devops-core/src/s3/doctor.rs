@@ -4,6 +4,7 @@
 //! deletes them. Each tells [`Finding`]s; what later runs can use is [`Known`].
 
 mod deletion;
+mod encryption;
 mod multipart;
 mod probe;
 mod reach;

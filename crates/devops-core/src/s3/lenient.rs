@@ -1,5 +1,6 @@
 //! Reads answers as leniently as other clients do: the SDK reads XML only under the name that AWS gives its root, and
-//! no header that stands there twice, and other stores answer so.
+//! no header that stands there twice, and other stores answer so. A checksum of a wrong length is left out of every
+//! answer, since it says nothing of the bytes, and so is what an answer only repeats of a request.
 
 use std::{
     pin::Pin,
@@ -19,6 +20,13 @@ use aws_smithy_runtime_api::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
+
+use super::{
+    echoed,
+    observe::Observer,
+    wrong_length,
+    xml::{Tag, local, tags},
+};
 
 /// The answer to an operation.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +64,8 @@ const fn root(operation: &'static str, name: &'static str, tell: &'static [&'sta
 }
 
 /// Gives the answers of every store the form that the SDK expects.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lenient;
+#[derive(Clone, Debug)]
+pub(crate) struct Lenient(pub(crate) Observer);
 
 impl Intercept for Lenient {
     fn name(&self) -> &'static str {
@@ -70,7 +78,14 @@ impl Intercept for Lenient {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        once(context.response_mut().headers_mut());
+        let headers = context.response_mut().headers_mut();
+        once(headers);
+        if wrong_length::leave_out(headers) {
+            self.0.note_wrong_length();
+        }
+        if echoed::leave_out(headers) {
+            self.0.note_echo();
+        }
         let operation = config.load::<Metadata>().map_or("", Metadata::name);
         let Some(root) = ROOTS.iter().find(|root| root.operation == operation) else {
             return Ok(());
@@ -78,7 +93,8 @@ impl Intercept for Lenient {
         let answer = context.response_mut();
         if answer.status().is_success() {
             let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
-            let mended = Mended { body, root, read: Some(BytesMut::new()) };
+            let read = Some(BytesMut::new());
+            let mended = Mended { body, root, observer: self.0.clone(), read };
             *answer.body_mut() = SdkBody::from_body_1_x(mended);
         }
         Ok(())
@@ -107,6 +123,7 @@ fn once(headers: &mut Headers) {
 struct Mended {
     body: SdkBody,
     root: &'static Root,
+    observer: Observer,
     /// What has come; nothing once it was passed on.
     read: Option<BytesMut>,
 }
@@ -131,8 +148,16 @@ impl Body for Mended {
             }
         }
         let read = this.read.take().unwrap_or_default().freeze();
-        let mended = std::str::from_utf8(&read).ok().and_then(|xml| mended(xml, this.root));
-        Poll::Ready(Some(Ok(Frame::data(mended.map_or(read, Bytes::from)))))
+        let Ok(xml) = std::str::from_utf8(&read) else {
+            return Poll::Ready(Some(Ok(Frame::data(read))));
+        };
+        let renamed = mended(xml, this.root);
+        let shortened = wrong_length::without(renamed.as_deref().unwrap_or(xml));
+        if shortened.is_some() {
+            this.observer.note_wrong_length();
+        }
+        let changed = shortened.or(renamed).map(Bytes::from);
+        Poll::Ready(Some(Ok(Frame::data(changed.unwrap_or(read)))))
     }
 }
 
@@ -175,39 +200,6 @@ fn children(xml: &str) -> impl Iterator<Item = &str> {
         }
         is_child.then_some(tag.name)
     })
-}
-
-/// A tag of a document.
-struct Tag<'a> {
-    /// Where it begins.
-    at: usize,
-    name: &'a str,
-    /// All of it.
-    text: &'a str,
-}
-
-/// Returns the tags of a document; comments and declarations are none.
-fn tags(xml: &str) -> impl Iterator<Item = Tag<'_>> {
-    let mut end = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let at = end + xml[end..].find('<')?;
-            let rest = &xml[at..];
-            let behind = if rest.starts_with("<!--") { "-->" } else { ">" };
-            let text = &rest[..rest.find(behind)? + behind.len()];
-            end = at + text.len();
-            if !text.starts_with("<!") && !text.starts_with("<?") {
-                let name = text.trim_start_matches(['<', '/']);
-                let ends = |c: char| c.is_ascii_whitespace() || c == '/' || c == '>';
-                return Some(Tag { at, name: &name[..name.find(ends)?], text });
-            }
-        }
-    })
-}
-
-/// Returns a name without the prefix of its namespace.
-fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or(name)
 }
 
 #[cfg(test)]

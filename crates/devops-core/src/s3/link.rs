@@ -109,6 +109,9 @@ impl<'a> Link<'a> {
                 })
             })
             .await?;
+        if self.store.has_news_of_length() {
+            (self.events)(Event::Weaker("the right length of checksums"));
+        }
         Ok((answer.take().expect("a request that succeeded has an answer"), n_attempts))
     }
 

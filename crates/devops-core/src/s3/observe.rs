@@ -1,6 +1,9 @@
 //! What the store's answers say beside the answer: which server it is, what time it has there.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use aws_sdk_s3::{
     config::{ConfigBag, Intercept, RuntimeComponents, endpoint::Params},
@@ -26,6 +29,8 @@ struct Seen {
     url: OnceLock<String>,
     date: Mutex<Option<StoreText>>,
     region: Mutex<Option<StoreText>>,
+    wrong_length: AtomicBool,
+    echo: AtomicBool,
 }
 
 /// The bucket of a request, beside the answer that something is not there: its message need not name it.
@@ -51,6 +56,26 @@ impl Observer {
     /// Returns the bucket's region as the latest answer that names it says.
     pub(crate) fn region(&self) -> Option<StoreText> {
         self.0.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that an answer had a checksum of a wrong length, which was left out of it.
+    pub(crate) fn note_wrong_length(&self) {
+        self.0.wrong_length.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether any answer had a checksum of a wrong length.
+    pub(crate) fn saw_wrong_length(&self) -> bool {
+        self.0.wrong_length.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an answer repeated a request, and that this was left out of it.
+    pub(crate) fn note_echo(&self) {
+        self.0.echo.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether any answer repeated a request.
+    pub(crate) fn saw_echo(&self) -> bool {
+        self.0.echo.load(Ordering::Relaxed)
     }
 }
 

@@ -83,6 +83,12 @@ impl Patience {
         self.stall * 20
     }
 
+    /// Returns the time to wait for `DeleteObjects`: some stores delete so many objects one after the other.
+    pub fn deletion(&self, n_objects: usize) -> Duration {
+        let n_objects = u32::try_from(n_objects).unwrap_or(u32::MAX);
+        self.stall + (self.stall / 100).saturating_mul(n_objects)
+    }
+
     /// Returns the time to keep trying one request.
     pub fn budget(&self, answered: bool) -> Duration {
         if answered { self.before_first_answer * ONCE_ANSWERED } else { self.before_first_answer }

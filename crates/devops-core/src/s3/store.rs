@@ -64,6 +64,8 @@ pub struct Store {
     without_checksums: AtomicBool,
     without_conditions: AtomicBool,
     confirms_nothing: AtomicBool,
+    /// Whether it was said that the checksums of answers have a wrong length.
+    has_told_length: AtomicBool,
     by_host: &'static Quirks,
     observer: Observer,
     known: RwLock<Known>,
@@ -96,6 +98,7 @@ impl Store {
             without_checksums: AtomicBool::new(by_host.checksums == Support::No),
             without_conditions: AtomicBool::new(by_host.conditions == Support::No),
             confirms_nothing: AtomicBool::new(false),
+            has_told_length: AtomicBool::new(false),
             by_host,
             observer,
             known: RwLock::default(),
@@ -279,6 +282,11 @@ impl Store {
 
     pub(crate) fn confirms_nothing(&self) -> bool {
         self.confirms_nothing.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether it is news that the checksums of the store's answers have a wrong length.
+    pub(crate) fn has_news_of_length(&self) -> bool {
+        self.observer.saw_wrong_length() && !self.has_told_length.swap(true, Ordering::Relaxed)
     }
 
     /// Remembers that the store does not know conditional writes; returns whether that is news.

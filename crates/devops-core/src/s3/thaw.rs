@@ -72,6 +72,16 @@ pub struct ThawOptions {
     pub now: OffsetDateTime,
 }
 
+impl ThawOptions {
+    /// Returns until when a copy is to stay.
+    pub fn until(&self) -> Option<OffsetDateTime> {
+        self.now.checked_add(time::Duration::days(self.days.into()))
+    }
+}
+
+/// The clock of a store may be so far behind ours, and a copy end so much earlier.
+const CLOCKS_DIFFER: time::Duration = time::Duration::hours(1);
+
 /// What an object needs to be readable for as long as is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThawStep {
@@ -107,7 +117,7 @@ pub struct ArchivedObjects {
 
 /// Decides what an object needs; a copy is never made to stay for less long than it does.
 pub fn plan_thaw(state: ArchiveState, options: &ThawOptions) -> ThawStep {
-    let wanted = options.now.checked_add(time::Duration::days(options.days.into()));
+    let wanted = options.until();
     match state {
         ArchiveState::Archived(archive) => ThawStep::Ask(archive),
         ArchiveState::Thawed(Some(until)) if wanted.is_some_and(|wanted| until >= wanted) => {
@@ -172,7 +182,12 @@ pub fn thaw<'a>(
             ThawStep::Extend => (Some(options.days), ThawOutcome::Extended),
         };
         match link.restore(uri, days, options.tier).await {
-            Ok(()) => Ok((head, outcome)),
+            Ok(()) => {
+                if outcome == ThawOutcome::Extended {
+                    check_stay(uri, inspect(link, uri).await?.archive, options.until())?;
+                }
+                Ok((head, outcome))
+            }
             Err(failure) if failure.code() == "RestoreAlreadyInProgress" => {
                 Ok((head, ThawOutcome::Left(ArchiveState::Thawing)))
             }
@@ -189,6 +204,23 @@ pub fn check_tier(archive: Archive, tier: RetrievalTier) -> Result<(), S3Error> 
         return Err(CallFailure::local(OPERATION, Trouble::Rejected, message).into());
     }
     Ok(())
+}
+
+/// Fails where the store says that a copy ends before it was asked to.
+fn check_stay(
+    uri: &S3Uri,
+    state: ArchiveState,
+    wanted: Option<OffsetDateTime>,
+) -> Result<(), S3Error> {
+    match (state, wanted) {
+        (ArchiveState::Thawed(Some(until)), Some(asked)) if until + CLOCKS_DIFFER < asked => {
+            let (until, asked) = (until.date(), asked.date());
+            let message =
+                format!("the store keeps `{uri}` readable until {until}, and not until {asked}");
+            Err(CallFailure::local(OPERATION, Trouble::Damaged, message).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_not_archived(failure: &CallFailure) -> bool {
@@ -238,6 +270,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::kind::{HasKind, Kind};
 
     fn step(state: ArchiveState) -> ThawStep {
         let now = datetime!(2026-11-25 12:00 UTC);
@@ -269,6 +302,22 @@ mod tests {
         let options = ThawOptions { days: u16::MAX, tier: RetrievalTier::Bulk, now };
 
         assert_eq!(plan_thaw(ArchiveState::Thawed(Some(now)), &options), ThawStep::Extend);
+    }
+
+    #[test]
+    fn a_copy_that_ends_before_it_was_asked_to_is_told_of() {
+        let uri: S3Uri = "s3://backups/k".parse().unwrap();
+        let asked = Some(datetime!(2026-12-02 12:00 UTC));
+        let check = |until, asked| check_stay(&uri, ArchiveState::Thawed(until), asked);
+        let early = Some(datetime!(2026-12-02 10:59 UTC));
+
+        assert_eq!(check(early, asked).unwrap_err().kind(), Kind::Mismatch);
+        for (until, asked) in
+            [(early, None), (None, asked), (Some(datetime!(2026-12-02 11:00 UTC)), asked)]
+        {
+            assert!(check(until, asked).is_ok());
+        }
+        assert!(check_stay(&uri, ArchiveState::NotArchived, asked).is_ok());
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl ThawRun<'_> {
             Waited::Readable(uri, head) => tally.arrive(uri, &head),
             Waited::Failed(uri, error) => tally.fail(uri, error),
         };
-        let late = wait_for_thaw(self.link, pending, Waiting::of(limit), &mut tell).await?;
+        let waiting = Waiting::of(limit, self.options.until());
+        let late = wait_for_thaw(self.link, pending, waiting, &mut tell).await?;
         tally.give_back(late);
         Ok(())
     }

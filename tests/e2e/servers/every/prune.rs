@@ -10,7 +10,7 @@ use crate::servers::{
 };
 
 /// Puts a whole archive of each of these days under `daily/`, which tells no time but that in its name.
-fn archives(rig: &Rig, days: &[u32]) {
+pub(crate) fn archives(rig: &Rig, days: &[u32]) {
     rig.env.write("source/a", "1");
     let create = ["create", "source", "made", "--reproducible"];
     rig.env.run("devops-backup", create).expect_code(0);

@@ -3,12 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::servers::{
-    client::{call, store},
+    client::call,
+    every::prune::archives,
     rig::{Rig, event},
 };
-
-/// The bytes of an empty file, as gzip writes it.
-const GZIP: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 fn key(day: u32) -> String {
     format!("daily/backup-2026-01-{day:02}.tar.gz")
@@ -17,9 +15,7 @@ fn key(day: u32) -> String {
 /// A bucket with locks and an archive of each of four days, of which the second is locked.
 fn locked() -> Rig {
     let rig = Rig::with_bucket(&json!({"ObjectLockEnabledForBucket": true}));
-    for day in 1..=4 {
-        store(&rig.bucket, &key(day), &GZIP);
-    }
+    archives(&rig, &[1, 2, 3, 4]);
     let until = "2999-03-01T12:00:00Z";
     let retention = json!({"Mode": "GOVERNANCE", "RetainUntilDate": until});
     let args = json!({"Bucket": rig.bucket, "Key": key(2), "Retention": retention});

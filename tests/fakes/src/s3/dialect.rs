@@ -13,7 +13,11 @@ use s3s::{
     s3_error,
 };
 
-use super::{Fault, answers::split, http::Dropped};
+use super::{
+    Fault,
+    answers::{split, with_short_checksums},
+    http::Dropped,
+};
 
 /// One way to differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,10 @@ pub enum Dialect {
     Forgetful,
     /// The list of parts may not say more than numbers and `ETag`s, as in the schema of Swift.
     StrictParts,
+    /// Checksums in answers have half of their bytes, as CRC-64/NVME of moto has without its library.
+    ShortChecksums,
+    /// What is restored from an archive stays for one day, however many are asked for.
+    OneDay,
 }
 
 impl Dialect {
@@ -36,6 +44,8 @@ impl Dialect {
             "version-1" => Self::Version1,
             "forgetful" => Self::Forgetful,
             "strict-parts" => Self::StrictParts,
+            "short-checksums" => Self::ShortChecksums,
+            "one-day" => Self::OneDay,
             _ => return None,
         })
     }
@@ -59,7 +69,7 @@ impl Dialect {
                     marker.map(|key| percent_decode_str(key).decode_utf8_lossy().into_owned());
             }
             Self::Forgetful => input.continuation_token = None,
-            Self::RenamedRoot | Self::StrictParts => {}
+            _ => {}
         }
     }
 
@@ -73,8 +83,13 @@ impl Dialect {
                 output.next_continuation_token = Some(token);
                 output.is_truncated = Some(true);
             }
-            Self::RenamedRoot | Self::StrictParts => {}
+            _ => {}
         }
+    }
+
+    /// Returns for how many days a restored object stays.
+    pub(super) fn days(self, asked: Option<i32>) -> Option<i32> {
+        if self == Self::OneDay { asked.map(|_| 1) } else { asked }
     }
 
     /// Refuses a list of parts that says too much.
@@ -96,23 +111,29 @@ impl Dialect {
 
     /// Changes an answer.
     pub(super) async fn spoken(self, answer: Response<Body>) -> Result<Response<Body>, Dropped> {
-        if self != Self::RenamedRoot {
-            return Ok(answer);
+        match self {
+            Self::RenamedRoot => renamed(answer).await,
+            Self::ShortChecksums => with_short_checksums(answer).await,
+            _ => Ok(answer),
         }
-        let (mut parts, bytes) = split(answer).await?;
-        let text = String::from_utf8_lossy(&bytes);
-        let Some((declaration, document)) =
-            text.split_once("?><").filter(|(start, _)| start.starts_with("<?xml"))
-        else {
-            return Ok(Response::from_parts(parts, Body::from(bytes)));
-        };
-        let ends = |c: char| c.is_ascii_whitespace() || c == '>' || c == '/';
-        let name = &document[..document.find(ends).unwrap_or_default()];
-        let renamed = document.replacen(name, "Answer", 1);
-        let renamed = renamed.replace(&format!("</{name}>"), "</Answer>");
-        parts.headers.remove("content-length");
-        Ok(Response::from_parts(parts, Body::from(format!("{declaration}?><{renamed}"))))
     }
+}
+
+/// Returns an answer whose root has another name.
+async fn renamed(answer: Response<Body>) -> Result<Response<Body>, Dropped> {
+    let (mut parts, bytes) = split(answer).await?;
+    let text = String::from_utf8_lossy(&bytes);
+    let Some((declaration, document)) =
+        text.split_once("?><").filter(|(start, _)| start.starts_with("<?xml"))
+    else {
+        return Ok(Response::from_parts(parts, Body::from(bytes)));
+    };
+    let ends = |c: char| c.is_ascii_whitespace() || c == '>' || c == '/';
+    let name = &document[..document.find(ends).unwrap_or_default()];
+    let renamed = document.replacen(name, "Answer", 1);
+    let renamed = renamed.replace(&format!("</{name}>"), "</Answer>");
+    parts.headers.remove("content-length");
+    Ok(Response::from_parts(parts, Body::from(format!("{declaration}?><{renamed}"))))
 }
 
 /// Returns the request of version 2 that asks for the same.

@@ -68,6 +68,8 @@ pub enum Fault {
     Slip(Slip, String),
     /// The checksum in the request is not looked at, and comes back in the answers.
     EchoChecksum,
+    /// The headers of the request that stored an object come back in the answers about it.
+    EchoHeaders,
     /// The first byte of the body is stored as another one.
     Damage,
     /// Conditional writes are an error.
@@ -84,7 +86,7 @@ pub enum Fault {
 
 /// The name of every fault, with a value where it needs one; a new fault belongs here too, so that it is
 /// tried everywhere, unless it only ends when told to, or sends megabytes.
-pub const FAULTS: [&str; 30] = [
+pub const FAULTS: [&str; 31] = [
     "error-in-200",
     "drop-before",
     "drop-after",
@@ -101,6 +103,7 @@ pub const FAULTS: [&str; 30] = [
     "ignore-condition",
     "renamed-root",
     "strict-parts",
+    "short-checksums",
     "refuse-checksums",
     "refuse-conditions",
     "region=eu-west-1",
@@ -263,6 +266,7 @@ fn named(text: &str) -> Option<Fault> {
         "repeat" if !value.is_empty() => Fault::Slip(Slip::Repeat, value.to_owned()),
         "contradict" if !value.is_empty() => Fault::Slip(Slip::Contradict, value.to_owned()),
         "echo-checksum" => Fault::EchoChecksum,
+        "echo-headers" => Fault::EchoHeaders,
         "damage" => Fault::Damage,
         "refuse-checksums" => Fault::RefuseChecksums,
         "refuse-conditions" => Fault::RefuseConditions,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap, Request, Response, Uri,
+    HeaderMap, Method, Request, Response, Uri,
     header::{AUTHORIZATION, HeaderName, HeaderValue},
 };
 use s3s::Body;
@@ -26,7 +26,7 @@ pub enum Slip {
 /// Checksums as they were sent, by the path of their object.
 pub(super) type Echoes = HashMap<String, Vec<(HeaderName, HeaderValue)>>;
 
-/// A request whose checksum nobody compares.
+/// A request whose checksum, or whose headers, nobody compares.
 pub(super) struct Echo {
     path: String,
     sent: Vec<(HeaderName, HeaderValue)>,
@@ -34,10 +34,15 @@ pub(super) struct Echo {
 
 impl Echo {
     pub(super) fn of<B>(faults: &[Fault], request: &Request<B>) -> Option<Self> {
-        let sent = request.headers().iter().filter(|(name, _)| is_checksum(name));
+        let all = faults.contains(&Fault::EchoHeaders);
+        let stores = request.method() == Method::PUT || request.method() == Method::POST;
+        let is_echoed = |name: &HeaderName| {
+            if all { stores && name.as_str().starts_with("x-amz-") } else { is_checksum(name) }
+        };
+        let sent = request.headers().iter().filter(|(name, _)| is_echoed(name));
         let sent = sent.map(|(name, value)| (name.clone(), value.clone())).collect();
         let path = request.uri().path().to_owned();
-        faults.contains(&Fault::EchoChecksum).then_some(Self { path, sent })
+        (all || faults.contains(&Fault::EchoChecksum)).then_some(Self { path, sent })
     }
 
     /// Lets the answer have what was sent now or before, and nothing that was computed.

@@ -196,7 +196,11 @@ impl S3 for Service {
         &self,
         request: S3Request<RestoreObjectInput>,
     ) -> S3Result<S3Response<RestoreObjectOutput>> {
-        let (input, store) = (request.input, &self.0.store);
+        let dialect = request.extensions.get::<Dialect>().copied();
+        let (mut input, store) = (request.input, &self.0.store);
+        if let (Some(dialect), Some(asked)) = (dialect, &mut input.restore_request) {
+            asked.days = dialect.days(asked.days);
+        }
         let takes = store.restores_take();
         let is_begun =
             store.with(&input.bucket, |bucket| archived::restore(bucket, &input, takes))?;

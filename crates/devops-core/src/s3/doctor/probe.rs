@@ -46,9 +46,14 @@ pub(super) struct How {
     checksum: Option<Checksum>,
     md5: bool,
     guarded: bool,
+    encrypted: bool,
 }
 
 impl How {
+    pub(super) fn encrypted(encrypted: bool) -> Self {
+        Self { encrypted, ..Self::default() }
+    }
+
     fn with(algorithm: Algorithm) -> Self {
         Self { checksum: Some(Sum::of(algorithm, CONTENT).checksum()), ..Self::default() }
     }
@@ -87,7 +92,9 @@ impl<'a> Probe<'a> {
         let single = single.max(self.head().await?);
         self.get().await?;
         self.attributes().await?;
+        self.encryption().await?;
         let in_parts = self.multipart().await?;
+        self.tell_answers();
         let proof = in_parts.map_or(single, |in_parts| single.min(in_parts));
         let known = self.known.get();
         Ok(Some(match (known.compares_checksums, known.etag_is_md5) {
@@ -107,7 +114,10 @@ impl<'a> Probe<'a> {
         self.known.set(known);
     }
 
-    async fn store(&self, how: How) -> Result<Result<PutObjectOutput, CallFailure>, Cancelled> {
+    pub(super) async fn store(
+        &self,
+        how: How,
+    ) -> Result<Result<PutObjectOutput, CallFailure>, Cancelled> {
         let uri = &self.whole;
         // It may be carried out without an answer.
         self.made.borrow_mut().push((uri.clone(), None));
@@ -126,6 +136,9 @@ impl<'a> Probe<'a> {
                     .set_checksum_sha256(value(Algorithm::Sha256))
                     .set_content_md5(how.md5.then(|| base64(&md5(CONTENT))))
                     .set_if_none_match(how.guarded.then(|| "*".to_owned()))
+                    .set_server_side_encryption(
+                        how.encrypted.then_some(ServerSideEncryption::Aes256),
+                    )
                     .send()
             })
             .await?;
@@ -244,6 +257,20 @@ impl<'a> Probe<'a> {
         self.learn(|known| known.conditions = conditions);
         self.tell(told_conditions("if-none-match", conditions, stored.as_ref().err()));
         Ok(())
+    }
+
+    /// Tells what was left out of answers, if anything was.
+    fn tell_answers(&self) {
+        let observer = self.examination.link.store.observer();
+        if observer.saw_echo() {
+            let message = "the headers of requests come back: what answers say of checksums, encryption, locks and classes counts for nothing";
+            self.tell(Finding::warn("answers", message, None));
+        }
+        if observer.saw_wrong_length() {
+            let message = "wrong in answers: such checksums say nothing of the bytes";
+            let advice = "Content-MD5 goes with what is put, and ETags prove it";
+            self.tell(Finding::warn("checksum length", message, advice));
+        }
     }
 
     /// Returns how well the answer to HEAD proves the probe.

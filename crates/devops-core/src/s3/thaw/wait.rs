@@ -6,10 +6,11 @@ use std::{
 };
 
 use futures_util::future::LocalBoxFuture;
+use time::OffsetDateTime;
 
 use super::{
     super::{S3Error, link::Link, reads::ObjectHead, tree::run_all, uri::S3Uri},
-    inspect,
+    check_stay, inspect,
 };
 use crate::kind::{HasKind, Kind};
 
@@ -22,13 +23,15 @@ pub struct Waiting {
     pub first_pause: Duration,
     /// The longest one.
     pub longest_pause: Duration,
+    /// Until when copies are to stay, if that was asked for.
+    pub until: Option<OffsetDateTime>,
 }
 
 impl Waiting {
     /// Returns the usual pauses: the quickest retrieval takes a minute, most take hours.
-    pub fn of(limit: Duration) -> Self {
+    pub fn of(limit: Duration, until: Option<OffsetDateTime>) -> Self {
         let (first_pause, longest_pause) = (Duration::from_secs(30), Duration::from_mins(10));
-        Self { limit, first_pause, longest_pause }
+        Self { limit, first_pause, longest_pause, until }
     }
 
     /// Returns the pause before look number `n`, from 0, when that much time has passed; nothing when it
@@ -79,7 +82,10 @@ pub fn wait_for_thaw<'a>(
                 Ok(head) if !head.archive.is_readable() => {}
                 Ok(head) => {
                     settled.insert(uri.clone());
-                    tell(Waited::Readable(uri, Box::new(head)));
+                    tell(match check_stay(uri, head.archive, waiting.until) {
+                        Ok(()) => Waited::Readable(uri, Box::new(head)),
+                        Err(error) => Waited::Failed(uri, error),
+                    });
                 }
                 Err(error) => {
                     settled.insert(uri.clone());
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit_and_end_with_the_time() {
-        let waiting = Waiting::of(Duration::from_hours(2));
+        let waiting = Waiting::of(Duration::from_hours(2), None);
         let pause = |n, minutes| waiting.pause(n, Duration::from_mins(minutes));
 
         assert_eq!(pause(0, 0), Some(Duration::from_secs(30)));
@@ -109,6 +115,6 @@ mod tests {
         assert_eq!(pause(99, 10), Some(Duration::from_mins(10)));
         assert_eq!(pause(99, 119), Some(Duration::from_mins(1)));
         assert_eq!(pause(3, 120), None);
-        assert_eq!(Waiting::of(Duration::ZERO).pause(0, Duration::ZERO), None);
+        assert_eq!(Waiting::of(Duration::ZERO, None).pause(0, Duration::ZERO), None);
     }
 }

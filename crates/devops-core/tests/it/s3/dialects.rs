@@ -4,8 +4,8 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, ConnectOptions, Event, Link, ListedObject, Proof, PutOptions, S3Error, Stop,
-        StoreOptions, Trouble, connect, list,
+        Algorithm, ConnectOptions, Depth, Event, Link, ListedObject, Outcome, Proof, PutOptions,
+        S3Error, Stop, StoreOptions, Trouble, Verification, connect, list, verify,
     },
 };
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
@@ -124,6 +124,34 @@ fn a_store_that_repeats_no_checksum_gets_one_that_it_compares() {
         for header in ["content-md5", "x-amz-checksum-crc64nvme"] {
             assert!(entry.header(header).is_some(), "{header}: {entry:?}");
         }
+    }
+}
+
+#[test]
+fn checksums_of_a_wrong_length_are_neither_a_proof_nor_a_difference() {
+    for algorithm in [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Sha256] {
+        let rig = Rig::new();
+        rig.server.faults(&["*:short-checksums:always"]);
+        let options = PutOptions { checksum: Some(algorithm), ..in_small_parts() };
+
+        for (key, size) in [("small", 10), ("large", SIZE)] {
+            let file = rig.file(key, size);
+            let stored = rig.put(&file, key, &options).unwrap();
+            let again = rig.put(&file, key, &options).unwrap();
+            let found = rig.run(async |link| verify(link, &file, &uri(key), Depth::Whole).await);
+
+            assert_eq!((stored.proof, again.proof), (Proof::Etag, Proof::Etag), "{key}");
+            assert_eq!(again.outcome, Outcome::Unchanged);
+            let same = Verification::Same { size, proof: Proof::Etag };
+            assert_eq!(found.unwrap(), same, "{algorithm:?} {key}");
+            assert!(rig.server.object("backups", key).unwrap().bytes() == bytes(size));
+        }
+        let log = rig.server.log();
+        let last = of(&log, "UploadPart").pop().unwrap();
+        assert!(last.header("content-md5").is_some(), "{last:?}");
+        let events = rig.events.borrow();
+        let told = events.iter().filter(|event| matches!(event, Event::Weaker(_)));
+        assert_eq!(told.count(), 1);
     }
 }
 

@@ -56,7 +56,7 @@ fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
         copies: Some(true),
         etag_is_md5: Some(true),
         compares_checksums: Some(true),
-        ..Known::default()
+        encrypts: diagnosis.known.encrypts,
     };
     assert_eq!(diagnosis, Diagnosis { known, proof: Some(Proof::Full), failed: None });
     for check in [
@@ -70,6 +70,7 @@ fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
         "head",
         "etag",
         "get",
+        "sse",
         "copy",
         "list parts",
         "multipart",
@@ -106,6 +107,43 @@ fn a_store_that_copies_only_large_pieces_is_not_taken_for_one_that_copies_none()
     let (rig, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
 
     assert_eq!((diagnosis.known.copies, level(&findings, "copy")), (None, Level::Ok));
+    is_clean(&rig);
+}
+
+#[test]
+fn a_store_that_does_not_encrypt_as_asked_is_found_out() {
+    for (rule, level_found) in [
+        ("PutObject:ignore=x-amz-server-side-encryption:always", Level::Warn),
+        // HEAD says it, if the answer to the put does not.
+        ("PutObject:leave-out=x-amz-server-side-encryption:always", Level::Ok),
+    ] {
+        let (rig, diagnosis, findings) = examine(&[rule]);
+
+        assert_eq!(level(&findings, "sse"), level_found, "{rule}");
+        let is_known = diagnosis.known.encrypts != Known::default().encrypts;
+        assert_eq!((is_known, diagnosis.failed), (level_found == Level::Ok, None));
+        is_clean(&rig);
+    }
+}
+
+#[test]
+fn a_store_that_repeats_the_headers_of_requests_is_named() {
+    let ignored = "PutObject:ignore=x-amz-server-side-encryption:always";
+    let (rig, diagnosis, findings) = examine(&["*:echo-headers:always", ignored]);
+
+    assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Etag), None));
+    for check in ["answers", "sse"] {
+        assert_eq!(level(&findings, check), Level::Warn, "{check}");
+    }
+    is_clean(&rig);
+}
+
+#[test]
+fn checksums_of_a_wrong_length_are_named_and_prove_nothing() {
+    let (rig, diagnosis, findings) = examine(&["*:short-checksums:always"]);
+
+    assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Etag), None));
+    assert_eq!(level(&findings, "checksum length"), Level::Warn);
     is_clean(&rig);
 }
 

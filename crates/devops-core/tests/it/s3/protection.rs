@@ -70,34 +70,61 @@ fn ignore_key(rig: &Rig) {
     ]);
 }
 
+/// Puts a file; returns what it lacks, and how many versions and uploads there are then.
+fn clear(
+    rig: &Rig,
+    size: u64,
+    options: &PutOptions,
+    versions: bool,
+) -> ((Vec<Feature>, Left), usize, usize) {
+    if versions {
+        rig.server.keep_versions("backups");
+    }
+    let result = rig.put(&rig.file("a.bin", size), "a.bin", options);
+    (lacks(result), rig.server.versions("backups").len(), rig.server.pending_uploads("backups"))
+}
+
 #[test]
 fn what_comes_out_in_clear_is_removed_if_nothing_had_the_key() {
-    let clear = |rig: Rig, size, options: &PutOptions, versions: bool| {
-        if versions {
-            rig.server.keep_versions("backups");
-        }
-        let result = rig.put(&rig.file("a.bin", size), "a.bin", options);
-        (lacks(result), rig.server.versions("backups").len(), rig.server.pending_uploads("backups"))
-    };
     for versions in [false, true] {
         let rig = Rig::new();
         ignore(&rig, &[SSE]);
         let removed = (vec![Feature::Encryption], Left::Removed);
-        assert_eq!(clear(rig, 100, &with(encrypted()), versions), (removed, 0, 0));
+        assert_eq!(clear(&rig, 100, &with(encrypted()), versions), (removed, 0, 0));
         let rig = Rig::with_customer_key();
         ignore_key(&rig);
         let removed = (vec![Feature::CustomerKey], Left::Removed);
-        assert_eq!(clear(rig, 100, &in_small_parts(), versions), (removed, 0, 0));
+        assert_eq!(clear(&rig, 100, &in_small_parts(), versions), (removed, 0, 0));
         // In parts the first answer tells it.
         let rig = Rig::new();
         ignore(&rig, &[SSE]);
         let unsent = (vec![Feature::Encryption], Left::Unsent);
-        assert_eq!(clear(rig, PART + 1, &with(encrypted()), versions), (unsent, 0, 0));
+        assert_eq!(clear(&rig, PART + 1, &with(encrypted()), versions), (unsent, 0, 0));
         let rig = Rig::with_customer_key();
         ignore_key(&rig);
         let unsent = (vec![Feature::CustomerKey], Left::Unsent);
-        assert_eq!(clear(rig, PART + 1, &in_small_parts(), versions), (unsent, 0, 0));
+        assert_eq!(clear(&rig, PART + 1, &in_small_parts(), versions), (unsent, 0, 0));
     }
+}
+
+#[test]
+fn what_a_store_repeats_of_a_request_confirms_nothing() {
+    let rig = Rig::with_customer_key();
+    ignore_key(&rig);
+    rig.server.faults(&["*:echo-headers:always"]);
+    let removed = (vec![Feature::CustomerKey], Left::Removed);
+    assert_eq!(clear(&rig, 100, &in_small_parts(), false), (removed, 0, 0));
+
+    let rig = Rig::new();
+    ignore(&rig, &[SSE]);
+    rig.server.faults(&["*:echo-headers:always"]);
+    let removed = (vec![Feature::Encryption], Left::Removed);
+    assert_eq!(clear(&rig, 100, &with(encrypted()), false), (removed, 0, 0));
+
+    let rig = Rig::new();
+    rig.server.faults(&["*:echo-headers:always"]);
+    let stored = rig.put(&rig.file("a.bin", 100), "a.bin", &PutOptions::default()).unwrap();
+    assert_eq!(stored.proof, Proof::Etag);
 }
 
 #[test]

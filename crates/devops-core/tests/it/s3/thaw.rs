@@ -113,6 +113,30 @@ fn a_copy_is_kept_for_longer_and_never_for_less() {
 }
 
 #[test]
+fn a_store_that_keeps_a_copy_for_less_time_than_asked_is_told_of() {
+    let rig = rig_with("GLACIER");
+    rig.server.faults(&["RestoreObject:one-day:always"]);
+    outcome(&rig, &options(7)).unwrap();
+    rig.server.finish_restores("backups");
+    let mut told = Vec::new();
+
+    let late = rig.run(async |link| {
+        let until = options(7).until();
+        let limit = Waiting { until, ..waiting(Duration::from_mins(1)) };
+        let mut tell = |waited: Waited<'_>| match waited {
+            Waited::Pausing(..) => {}
+            Waited::Readable(uri, _) => panic!("{uri} was said to stay"),
+            Waited::Failed(_, error) => told.push(error.kind()),
+        };
+        wait_for_thaw(link, vec![uri("a")], limit, &mut tell).await
+    });
+    let extended = outcome(&rig, &options(7)).unwrap_err();
+
+    assert_eq!((late.unwrap(), told), (vec![], vec![Kind::Mismatch]));
+    assert_eq!(extended.kind(), Kind::Mismatch, "{extended}");
+}
+
+#[test]
 fn what_a_tier_archived_comes_back_for_good_and_is_not_given_days() {
     for place in ["ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"] {
         let rig = rig_with(place);
@@ -279,7 +303,7 @@ fn an_archived_object_is_compared_by_what_the_store_says_of_it() {
 
 fn waiting(limit: Duration) -> Waiting {
     let (first_pause, longest_pause) = (Duration::from_millis(5), Duration::from_millis(20));
-    Waiting { limit, first_pause, longest_pause }
+    Waiting { limit, first_pause, longest_pause, until: None }
 }
 
 #[test]
