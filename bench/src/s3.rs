@@ -11,6 +11,8 @@ mod peers;
 mod requests;
 mod resume;
 mod server;
+mod start;
+mod tls;
 mod works;
 
 use anyhow::{Context, Result};
@@ -19,7 +21,7 @@ use crate::{
     bars::print,
     machine, report,
     rounds::Results,
-    shell::{cargo, release_folder, run as build},
+    shell::{TOOLS, cargo, release_folder, run as build},
 };
 use lab::Lab;
 use options::Options;
@@ -28,7 +30,7 @@ const TITLE: &str =
     "The bars (they are meant for 1 GiB, 5,000 files and a tree of about 1 GB, on 2 processors)";
 
 /// The name of each piece of work, in the order they are done.
-const WORKS: [&str; 4] = ["large", "many", "days", "resume"];
+const WORKS: [&str; 5] = ["large", "many", "days", "resume", "start"];
 
 /// The server takes what clients send with as much care as a real one; built like a tool that
 /// waits for people, it would take most of both processors, and be measured in place of the clients.
@@ -48,8 +50,8 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     let mut options = Options::parse(arguments)?;
     if options.tools.is_none() {
         let programs = ["build", "--locked", "--release", "--bins"];
-        let packages = ["devops-backup", "devops-s3push", "devops-fakes"];
-        let packages = packages.into_iter().flat_map(|name| ["--package", name]);
+        let packages = TOOLS.into_iter().chain(["devops-fakes"]);
+        let packages = packages.flat_map(|name| ["--package", name]);
         build(cargo(programs).args(packages).args(SERVER))?;
         options.tools = Some(release_folder());
     }
@@ -60,7 +62,7 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     for work in WORKS.into_iter().filter(|work| options.wants(work)) {
         measure(work, &lab, &mut results).with_context(|| format!("while measuring `{work}`"))?;
     }
-    let bars = bars::judge(&results, lab.size);
+    let bars = bars::judge(&results, &options);
     print(TITLE, &bars);
     match &options.json {
         Some(path) => report::save(path, &lab.facts(), (&results, &bars)),
@@ -73,6 +75,7 @@ fn measure(work: &str, lab: &Lab, results: &mut Results) -> Result<()> {
         "large" => works::large(lab, results),
         "many" => works::many(lab, results),
         "days" => days::measure(lab, results),
+        "start" => start::measure(lab, results),
         _ => resume::measure(lab, results),
     }
 }

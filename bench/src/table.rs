@@ -25,6 +25,18 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
     aligned(&std::iter::once(header).chain(cells).collect::<Vec<_>>());
 }
 
+/// Prints the first row as a part of each other one.
+pub(crate) fn print_against(rows: &[Row]) {
+    let Some((first, others)) = rows.split_first() else { return };
+    let header = [format!("{} of", first.who), "wall".to_owned(), "cpu".to_owned()];
+    let cells = others.iter().map(|other| {
+        let ratios = [first.wall() / other.wall(), first.cpu() / other.cpu()];
+        let [wall, cpu] = ratios.map(|value| format!("{} x", ratio(value)));
+        [other.who.clone(), wall, cpu]
+    });
+    aligned(&std::iter::once(header).chain(cells).collect::<Vec<_>>());
+}
+
 /// Returns a ratio with three figures.
 pub(crate) fn ratio(value: f64) -> String {
     let n_decimals = if value < 0.1 { 4 } else { 2 + usize::from(value < 1.0) };

@@ -1,21 +1,61 @@
 //! What must hold, side by side in one run on two processors; told honestly, never a test.
 
 use super::{
+    Options,
     days::{FOLDER, PLAIN, RANDOM},
     peers::Peer,
     resume::RESUME,
+    start::START,
     works::{OURS, OVERWRITE},
 };
 use crate::{
     bars::Bar,
     rounds::{Results, Row},
+    shell::TOOLS,
 };
 
 /// The works whose peaks of memory count: all.
 const ALL: [&str; 5] = ["large", "many", FOLDER, RANDOM, RESUME];
 
-/// Holds the results against every bar; `size` is that of the one object.
-pub(super) fn judge(results: &Results, size: u64) -> Vec<Bar> {
+/// Holds the results against every bar of the store that was put into.
+pub(super) fn judge(results: &Results, options: &Options) -> Vec<Bar> {
+    let mut bars = if options.etags_only {
+        of_etags(results, options.tls)
+    } else {
+        of_all(results, options.size)
+    };
+    bars.extend(TOOLS.map(|tool| {
+        let seconds = results.row(START, tool).map(Row::wall);
+        Bar::new(start_of(tool), seconds.map(|seconds| seconds * 1000.0), 5.0).in_unit("ms")
+    }));
+    bars
+}
+
+/// What holds where nothing but an MD5 of all proves what is stored.
+fn of_etags(results: &Results, tls: bool) -> Vec<Bar> {
+    let ratio = |figure: fn(&Row) -> f64| {
+        Some(figure(results.row("large", OURS)?) / figure(results.row("large", "s5cmd")?))
+    };
+    // Over plain HTTP each part is hashed for its signature, too.
+    let limit = if tls { 1.0 } else { 1.1 };
+    vec![
+        Bar::new("one object, ETags only, CPU of s5cmd", ratio(Row::cpu), limit),
+        Bar::new("one object, ETags only, time of s5cmd", ratio(Row::wall), 1.0),
+    ]
+}
+
+fn start_of(tool: &str) -> &'static str {
+    match tool {
+        "devops-backup" => "start of devops-backup",
+        "devops-basics" => "start of devops-basics",
+        "devops-monitor" => "start of devops-monitor",
+        "devops-s3push" => "start of devops-s3push",
+        _ => "start of devops-tf",
+    }
+}
+
+/// What holds at our own server; `size` is that of the one object.
+fn of_all(results: &Results, size: u64) -> Vec<Bar> {
     let ratio = |work: &str, ours: &str, who: &str, figure: fn(&Row) -> f64| {
         Some(figure(results.row(work, ours)?) / figure(results.row(work, who)?))
     };
@@ -79,6 +119,11 @@ mod tests {
 
     #[test]
     fn nothing_is_met_without_results() {
-        assert!(judge(&Results::default(), 1).iter().all(|bar| !bar.is_measured()));
+        let store = |flag: &[&str]| flag.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        for flags in [&[][..], &["--etags-only"], &["--etags-only", "--tls"]] {
+            let options = Options::parse(&store(flags)).unwrap();
+
+            assert!(judge(&Results::default(), &options).iter().all(|bar| !bar.is_measured()));
+        }
     }
 }

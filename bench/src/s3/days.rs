@@ -90,7 +90,7 @@ fn arrived(lab: &Lab, archive: &Path, key: &str, events: &Path) -> Result<u64> {
     ensure!(all >= archive.metadata()?.len(), "neither sent nor copied is a part of {object}");
     let requests = lab.server.requests()?;
     let sent = Sent::to(key, &requests);
-    proven(&objects, &sent)?;
+    proven(lab, &objects, &sent)?;
     agreed(&objects, &sent)?;
     lab.verify(archive, key)?;
     Ok(sent.n_bytes())

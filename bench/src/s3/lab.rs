@@ -38,11 +38,16 @@ impl Lab {
         let work = options.work.clone().unwrap_or_else(|| root().join("target/bench"));
         let place = Place::new(work)?;
         let tools = options.tools.clone().context("the programs have a folder")?;
-        let server = tools.join("fake-s3").display().to_string();
+        let server = if options.etags_only {
+            Server::of_etags(&place)?
+        } else {
+            Server::new(tools.join("fake-s3").display().to_string(), &place)?
+        };
+        let server = if options.tls { server.with_tls(&place)? } else { server };
         write(&place.path(SCRIPT.0), SCRIPT.1).context(SCRIPT.0)?;
         let lab = Self {
             installed: Installed::find(&place, PROGRAMS, &options.without),
-            server: Server::new(server, &place)?,
+            server,
             place,
             n_rounds: options.n_rounds,
             size: options.size,
@@ -70,6 +75,8 @@ impl Lab {
             "files": self.n_files,
             "tree": self.tree.n_bytes,
             "rounds": self.n_rounds,
+            "endpoint": self.server.endpoint(),
+            "server": self.server.shown(),
             "processor": machine::processor(),
             "kernel": machine::kernel(),
             "load_at_end": machine::load(),
@@ -93,6 +100,10 @@ impl Lab {
     /// Returns what every client is told by its environment: the key, and for rclone the store.
     pub(super) fn env(&self) -> Vec<(&'static str, OsString)> {
         let endpoint = self.server.endpoint();
+        let certificate = self.server.certificate().map(|path| path.as_os_str().to_owned());
+        // The programs in Go know the other name.
+        let trusted =
+            ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().zip(certificate.into_iter().cycle());
         let pairs = [
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
@@ -107,7 +118,7 @@ impl Lab {
             ("RCLONE_CONFIG_STORE_LIST_VERSION", "2"),
             ("RCLONE_CONFIG_STORE_NO_CHECK_BUCKET", "true"),
         ];
-        pairs.map(|(name, value)| (name, value.into())).into()
+        pairs.map(|(name, value)| (name, value.into())).into_iter().chain(trusted).collect()
     }
 
     /// Starts the server anew: nobody pays for what another one left in it.

@@ -16,7 +16,10 @@ Usage: cargo xtask bench s3 [OPTIONS]
   --tree 1G       bytes of the tree whose archives are put on two days
   --seed 1        another seed gives other bytes
   --runs 5        rounds; figures are medians
-  --only WORK,..  large, many, days, resume
+  --only WORK,..  large, many, days, resume, start
+  --tls           let all clients speak HTTPS, with a certificate of loopback (needs openssl, stunnel4)
+  --etags-only    put one object into a store that knows no checksums: s3s-fs
+                  (cargo install s3s-fs --features binary)
   --without PEER,.. leave out s5cmd, aws, rclone or boto3
   --bin DIR       take devops-s3push, devops-backup and fake-s3 from there instead of building them
   --work DIR      where to work; about 6 times the size of the tree  [default: target/bench]
@@ -31,6 +34,8 @@ pub(super) struct Options {
     pub(super) n_rounds: usize,
     pub(super) only: Vec<String>,
     pub(super) without: Vec<String>,
+    pub(super) tls: bool,
+    pub(super) etags_only: bool,
     pub(super) tools: Option<PathBuf>,
     pub(super) work: Option<PathBuf>,
     pub(super) json: Option<PathBuf>,
@@ -45,14 +50,26 @@ impl Options {
             n_rounds: 5,
             only: Vec::new(),
             without: Vec::new(),
+            tls: false,
+            etags_only: false,
             tools: None,
             work: None,
             json: None,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
-            let value = || format!("{USAGE}\n\n`{name}` needs a value");
-            options.set(name, arguments.next().with_context(value)?)?;
+            match name.as_str() {
+                "--tls" => options.tls = true,
+                "--etags-only" => options.etags_only = true,
+                _ => {
+                    let value = || format!("{USAGE}\n\n`{name}` needs a value");
+                    options.set(name, arguments.next().with_context(value)?)?;
+                }
+            }
+        }
+        if options.etags_only {
+            // What other works send is counted by the log of our own server.
+            options.only = vec!["large".to_owned()];
         }
         // The mean size of a file is that of a developer's home.
         options.tree.n_files = usize::try_from(options.tree.n_bytes / 50_000)?.max(100);

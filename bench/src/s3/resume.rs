@@ -77,7 +77,7 @@ fn gone_on(lab: &Lab, object: &Path, events: &Path) -> Result<u64> {
     let sent = Sent::to(KEY, &requests);
     let objects = of_type("object", &events);
     ensure!(objects.len() == 1, "{} objects were put", objects.len());
-    proven(&objects, &sent)?;
+    proven(lab, &objects, &sent)?;
     lab.verify(object, KEY)?;
     Ok(sent.n_bytes())
 }
