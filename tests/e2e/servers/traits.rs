@@ -33,6 +33,17 @@ pub(crate) struct Traits {
     pub(crate) keeps: fn(&str) -> bool,
 }
 
+impl Traits {
+    /// Returns the best proof of an object in parts by a checksum of checksums.
+    pub(crate) fn composite_proof(&self) -> &'static str {
+        match (self.name, self.proofs[1]) {
+            // Its SHA-256 is right.
+            ("moto-bare", _) | (_, "full") => "parts",
+            (_, best) => best,
+        }
+    }
+}
+
 const SERVERS: [Traits; 7] = [
     Traits {
         name: "garage",
