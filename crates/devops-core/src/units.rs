@@ -80,7 +80,7 @@ pub fn count<N: Copy + PartialEq + From<u8> + fmt::Display>(n: N, one: &str) -> 
 }
 
 /// Returns the form of a word that fits a number of things: `was` for one, else `were`.
-pub fn agree<'a, N: PartialEq + From<u8>>(n: N, one: &'a str, many: &'a str) -> &'a str {
+pub fn agree<'a, N: Copy + PartialEq + From<u8>>(n: N, one: &'a str, many: &'a str) -> &'a str {
     if n == N::from(1) { one } else { many }
 }
 

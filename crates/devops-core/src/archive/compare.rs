@@ -5,7 +5,7 @@
 //! a restore goes by them.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ffi::OsString,
     fs::File,
     io,
@@ -124,8 +124,11 @@ pub fn diff<'a, 'b>(
     cancel: &Cancel,
 ) -> Result<Comparison, ArchiveError> {
     let mut owners = Owners::default();
-    let mut catalog = Catalog::open_hashed(first.into(), cancel)?;
-    let before = facts(&mut catalog, &mut owners, cancel, |facts| Before { facts, is_met: false })?;
+    // Its index is as large as all that is kept of it, and goes before that of the second is read.
+    let before = {
+        let mut catalog = Catalog::open_hashed(first.into(), cancel)?;
+        facts(&mut catalog, &mut owners, cancel, |facts| Before { facts, is_met: false })?
+    };
     let comparison = Comparison { n_entries: before.len() as u64, ..Comparison::default() };
     let mut diff = Diff { before, comparison };
     let mut catalog = Catalog::open_hashed(second.into(), cancel)?;
@@ -139,7 +142,7 @@ pub fn diff<'a, 'b>(
 
 /// The entries of the first archive, and the differences of the second as far as that was read.
 struct Diff {
-    before: BTreeMap<PathBuf, Before>,
+    before: HashMap<PathBuf, Before>,
     comparison: Comparison,
 }
 
@@ -218,8 +221,8 @@ fn facts<T>(
     owners: &mut Owners,
     cancel: &Cancel,
     keep: impl Fn(Facts) -> T,
-) -> Result<BTreeMap<PathBuf, T>, ArchiveError> {
-    let mut all = BTreeMap::new();
+) -> Result<HashMap<PathBuf, T>, ArchiveError> {
+    let mut all = HashMap::new();
     while let Some(listed) = catalog.next()? {
         cancel.check()?;
         let (path, facts) = facts_of(listed, owners);
@@ -282,7 +285,7 @@ fn changed(old: &Facts, new: &Facts) -> Option<Difference> {
 
 /// Compares what a walk finds.
 struct Check<'a> {
-    expected: BTreeMap<PathBuf, Facts>,
+    expected: HashMap<PathBuf, Facts>,
     is_anonymous: bool,
     attributes: AttributeReader,
     /// Those of this host.

@@ -78,7 +78,7 @@ pub fn check_bucket_name(name: &str) -> Result<(), BadBucketName> {
 /// Makes a bucket in the region in use; returns whether it was there already, and is the caller's.
 ///
 /// A bucket that is there is looked up in the list of the caller's own and not made again: in us-east-1 that is
-/// a success, and takes away its access control list ("CreateBucket" of the S3 API reference).
+/// a success, and takes away its access control list (`CreateBucket` in the S3 API reference).
 pub fn create_bucket<'a>(
     link: Link<'a>,
     bucket: &'a str,

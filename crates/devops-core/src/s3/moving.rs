@@ -55,14 +55,14 @@ pub fn preview_move<'a>(
     })
 }
 
-fn refuse_unmovable(from: &S3Uri, to: &S3Uri) -> Result<(), CallFailure> {
+fn refuse_unmovable(from: &S3Uri, to: &S3Uri) -> Result<(), S3Error> {
     if (&from.bucket, &from.key) == (&to.bucket, &to.key) {
         let message = format!("`{from}` is both what is moved and where to");
-        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message));
+        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
     }
     if from.version_id.is_some() {
         let message = "a version is copied, not moved";
-        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message));
+        return Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into());
     }
     Ok(())
 }

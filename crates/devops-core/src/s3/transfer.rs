@@ -105,12 +105,12 @@ pub fn preview_copy<'a>(
     })
 }
 
-fn refuse_itself(from: &S3Uri, to: &S3Uri) -> Result<(), CallFailure> {
+fn refuse_itself(from: &S3Uri, to: &S3Uri) -> Result<(), S3Error> {
     if from != to {
         return Ok(());
     }
     let message = format!("`{from}` is both what is copied and where to");
-    Err(CallFailure::local("CopyObject", Trouble::Rejected, message))
+    Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into())
 }
 
 /// What is done about the key of a copy.

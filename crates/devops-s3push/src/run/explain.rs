@@ -53,13 +53,10 @@ pub(crate) async fn explain_missing(link: Link<'_>, error: S3Error, uri: &S3Uri)
         Some(Trouble::NoObject | Trouble::DeleteMarker | Trouble::Rejected)
             if uri.version_id.is_some() =>
         {
-            Some(match unversioned(link, &uri.bucket).await {
-                Some(hint) => hint,
-                None => {
-                    let uri = uri.with_key(uri.key.clone());
-                    format!("`devops-s3push list {uri} --versions` shows the versions there are")
-                }
-            })
+            let uri = uri.with_key(uri.key.clone());
+            let others =
+                format!("`devops-s3push list {uri} --versions` shows the versions there are");
+            Some(unversioned(link, &uri.bucket).await.unwrap_or(others))
         }
         Some(Trouble::NoObject) => what_is_there(link, uri).await,
         _ => None,
