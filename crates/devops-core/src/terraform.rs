@@ -12,6 +12,7 @@ mod plan;
 mod redact;
 mod saved;
 mod seal;
+mod shown;
 mod stack;
 mod work;
 
@@ -28,10 +29,11 @@ pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
 pub use environment::Environment;
 pub use guard::{Guards, Refusal};
 pub use lock::LockInfo;
-pub use plan::{Change, Plan, ResourceChange, Summary};
-pub use redact::{Secrets, redact_outputs, redact_plan, redact_state};
+pub use plan::{Change, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
+pub use redact::Secrets;
 pub use saved::SavedPlan;
 pub use seal::{Seal, SealError, seal_path};
+pub use shown::Shown;
 pub use stack::{Stack, StackOptions};
 
 /// What happens while terraform works.

@@ -161,8 +161,8 @@ fn done(resource: &ResourceChange) -> &'static str {
         Change::Replace => "replaced",
         Change::Destroy => "destroyed",
         Change::Forget => "forgotten",
-        Change::None if resource.imported => "imported",
-        Change::None => "moved",
+        Change::None | Change::Read if resource.imported => "imported",
+        Change::None | Change::Read => "moved",
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
     ]}"#;
 
     fn reasons(guards: &Guards) -> Vec<String> {
-        let plan = Plan::parse(PLAN.as_bytes()).unwrap();
+        let plan = Plan::parse(PLAN).unwrap();
         guards.check(&plan).map_or_else(|refusal| refusal.reasons, |()| Vec::new())
     }
 
@@ -212,7 +212,7 @@ mod tests {
         let plan = r#"{"format_version": "1.2", "resource_changes": [
             {"address": "module.m[\"a.b\"].module.n[1].x.y[\"k\\\"]\"]", "change": {"actions": ["delete"]}}
         ]}"#;
-        let plan = Plan::parse(plan.as_bytes()).unwrap();
+        let plan = Plan::parse(plan).unwrap();
         let protects =
             |pattern: &str| Guards::default().protect(pattern).unwrap().check(&plan).is_err();
 
@@ -242,7 +242,7 @@ mod tests {
             "resource_changes": [{"address": "a.same[0]", "change": {"actions": ["no-op"]}}],
             "prior_state": {"values": {"root_module": {"resources": [{"address": "a.root"}],
                 "child_modules": [{"resources": [{"address": "module.m.a.b"}]}]}}}}"#;
-        let plan = Plan::parse(plan.as_bytes()).unwrap();
+        let plan = Plan::parse(plan).unwrap();
         let patterns = ["a.same", "a.root", "module.m", "a.rooot", "module.*.a.c"];
         let guards = patterns
             .iter()

@@ -1,194 +1,147 @@
 //! The JSON form of a plan: what would change.
-//!
-//! Format: <https://developer.hashicorp.com/terraform/internals/json-format>. Minor versions add fields,
-//! which are ignored; lists that would be empty are left out.
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+mod change;
+mod drift;
+mod encoding;
+mod format;
+pub(super) mod marks;
+mod sensitive;
+mod summary;
 
-/// A plan, as far as it is judged.
-#[derive(Clone, Debug)]
+use drift::Origins;
+use format::Document;
+
+pub(super) use change::ValueChange;
+pub use change::{Change, Invocation, OutputChange, ResourceChange, Trigger};
+pub(super) use sensitive::Beside;
+pub use summary::Summary;
+
+/// A plan: the JSON that terraform shows of it, and what was read from it.
+#[derive(Clone)]
 pub struct Plan {
+    json: Vec<u8>,
     resources: Vec<ResourceChange>,
     drifted: Vec<ResourceChange>,
-    outputs: Vec<(String, Change)>,
+    outputs: Vec<OutputChange>,
+    invocations: Vec<Invocation>,
+    problems: Vec<String>,
     declared: Vec<String>,
-    prior: Vec<String>,
-    invocations: usize,
-    applyable: bool,
+    origins: BTreeMap<String, Origins>,
+    relevant: Vec<String>,
+    pub(super) beside: Beside,
+    applyable: Option<bool>,
+    complete: Option<bool>,
+    errored: bool,
     /// The version of the program that showed the plan.
     pub terraform_version: String,
 }
 
-/// What a plan would do to one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceChange {
-    /// Its address: `module.db.aws_db.main["a"]`.
-    pub address: String,
-    /// Its address before a move.
-    pub previous_address: Option<String>,
-    /// What is done to it.
-    pub change: Change,
-    /// Whether it is taken under management.
-    pub imported: bool,
-    /// Whether it gets a new address.
-    pub moved: bool,
-}
-
-/// What is done to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing, or it is only read.
-    None,
-    /// It is created.
-    Create,
-    /// It is changed in place; also what a newer terraform does and we do not know.
-    Update,
-    /// It is destroyed and created anew.
-    Replace,
-    /// It is destroyed.
-    Destroy,
-    /// Its state is dropped, and it lives on.
-    Forget,
-}
-
-/// How many resources a plan concerns, each counted once in the first matching column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Summary {
-    /// Created.
-    pub add: usize,
-    /// Changed in place.
-    pub change: usize,
-    /// Destroyed.
-    pub destroy: usize,
-    /// Destroyed and created anew.
-    pub replace: usize,
-    /// Dropped from the state.
-    pub forget: usize,
-    /// Imported, whatever else happens to them.
-    pub import: usize,
-    /// Moved to another address, whatever else happens to them.
-    #[serde(rename = "move")]
-    pub moved: usize,
-    /// Outputs whose value changes.
-    pub outputs: usize,
-    /// Actions invoked (terraform 1.14 and later).
-    pub invoke: usize,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    format_version: String,
-    #[serde(default)]
-    terraform_version: String,
-    #[serde(default)]
-    resource_changes: Vec<RawChange>,
-    #[serde(default)]
-    resource_drift: Vec<RawChange>,
-    #[serde(default)]
-    output_changes: BTreeMap<String, RawActions>,
-    #[serde(default)]
-    action_invocations: Vec<serde::de::IgnoredAny>,
-    #[serde(default)]
-    applyable: bool,
-    #[serde(default)]
-    configuration: Configuration,
-    #[serde(default)]
-    prior_state: PriorState,
-}
-
-#[derive(Deserialize)]
-struct RawChange {
-    address: String,
-    previous_address: Option<String>,
-    change: RawActions,
-}
-
-#[derive(Deserialize)]
-struct RawActions {
-    #[serde(default)]
-    actions: Vec<String>,
-    importing: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PriorState {
-    values: PriorValues,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PriorValues {
-    root_module: PriorModule,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PriorModule {
-    resources: Vec<Addressed>,
-    child_modules: Vec<Self>,
-}
-
-#[derive(Deserialize)]
-struct Addressed {
-    address: String,
-}
-
-impl PriorModule {
-    fn addresses(self, found: &mut Vec<String>) {
-        found.extend(self.resources.into_iter().map(|resource| resource.address));
-        for module in self.child_modules {
-            module.addresses(found);
-        }
+impl fmt::Debug for Plan {
+    /// Counts; the values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan({})", self.summary())
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Configuration {
-    #[serde(default)]
-    root_module: RootModule,
-}
-
-#[derive(Default, Deserialize)]
-struct RootModule {
-    #[serde(default)]
-    variables: BTreeMap<String, serde_json::Value>,
-}
-
 impl Plan {
-    /// Reads the JSON of `terraform show -json PLAN`; the error says what is wrong without quoting it.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let document: Document = serde_json::from_slice(json).map_err(|error| {
-            // The whole message could quote a value.
-            format!("line {}, column {}", error.line(), error.column())
-        })?;
-        if document.format_version.split('.').next() != Some("1") {
-            return Err(format!("format version `{}` is not 1.x", document.format_version));
+    /// Reads the JSON of `terraform show -json PLAN`, of format 0.1 to 1.x; the error says what is wrong
+    /// without quoting it.
+    ///
+    /// It may be UTF-8 or UTF-16, with a byte order mark, and with lines of a wrapper around it.
+    pub fn parse(json: impl Into<Vec<u8>>) -> Result<Self, String> {
+        let mut json = json.into();
+        if let std::borrow::Cow::Owned(document) = encoding::document(&json)? {
+            json = document;
         }
-        let outputs = document.output_changes.into_iter();
-        let mut prior = Vec::new();
-        document.prior_state.values.root_module.addresses(&mut prior);
-        Ok(Self {
-            resources: document.resource_changes.into_iter().map(Into::into).collect(),
-            drifted: document.resource_drift.into_iter().map(Into::into).collect(),
-            outputs: outputs
-                .map(|(name, change)| (name, Change::of(&change.actions)))
-                .filter(|(_, change)| *change != Change::None)
+        let document: Document =
+            serde_json::from_slice(&encoding::document(&json)?).map_err(|error| {
+                // The whole message could quote a value.
+                format!("line {}, column {}", error.line(), error.column())
+            })?;
+        match document.format_version.split('.').next() {
+            Some("0" | "1") => Ok(Self::of(document, json)),
+            Some("") | None => Err("it names no format version".to_owned()),
+            Some(_) => Err(format!("format version `{}` is not 1.x", document.format_version)),
+        }
+    }
+
+    fn of(document: Document, json: Vec<u8>) -> Self {
+        let root = document.configuration.root_module;
+        let origins = root.outputs.iter();
+        let origins = origins.map(|(name, output)| (name.clone(), Origins::of(&output.expression)));
+        let (origins, declared) = (origins.collect(), root.variables.keys().cloned().collect());
+        let mut beside = Beside::default();
+        beside.variables(document.variables, &root.variables);
+        beside.module(root);
+        beside.values(document.planned_values);
+        beside.values(document.prior_state.values);
+        let changes = document.resource_changes.into_iter().map(Into::into);
+        let invocations = document.action_invocations.into_iter().map(Into::into);
+        let outputs = document.output_changes.into_iter().map(|(name, raw)| raw.output(name));
+        let failed = document.checks.into_iter().filter(|check| check.status == "fail");
+        Self {
+            json,
+            resources: changes
+                .chain(document.deferred_changes.into_iter().map(Into::into))
                 .collect(),
-            declared: document.configuration.root_module.variables.into_keys().collect(),
-            prior,
-            invocations: document.action_invocations.len(),
+            drifted: document.resource_drift.into_iter().map(Into::into).collect(),
+            outputs: outputs.collect(),
+            invocations: invocations
+                .chain(document.deferred_action_invocations.into_iter().map(Into::into))
+                .collect(),
+            problems: failed.flat_map(format::RawCheck::problems).collect(),
+            declared,
+            origins,
+            relevant: document.relevant_attributes.into_iter().map(|one| one.resource).collect(),
+            beside,
             applyable: document.applyable,
+            complete: document.complete,
+            errored: document.errored.unwrap_or(false),
             terraform_version: document.terraform_version,
-        })
+        }
+    }
+
+    /// Returns the JSON, sensitive values included.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// Returns the JSON as it was read, whole.
+    pub(super) fn document(&self) -> serde_json::Value {
+        let json = encoding::document(&self.json).unwrap_or_default();
+        serde_json::from_slice(&json).expect("the plan was read from this JSON")
     }
 
     /// Returns the resources that something would be done to, in terraform's order.
     pub fn changes(&self) -> impl Iterator<Item = &ResourceChange> {
-        self.resources.iter().filter(|resource| resource.is_change())
+        self.resources.iter().filter(|resource| resource.is_change() && !resource.deferred)
+    }
+
+    /// Returns every resource the plan speaks of: also what stays, is only read, or waits for a later plan.
+    pub fn resources(&self) -> impl Iterator<Item = &ResourceChange> {
+        self.resources.iter()
+    }
+
+    /// Returns the changes of outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = &OutputChange> {
+        self.outputs.iter().filter(|output| output.change != Change::None)
+    }
+
+    /// Returns the actions that would be invoked (terraform 1.14 and later).
+    pub fn invocations(&self) -> impl Iterator<Item = &Invocation> {
+        self.invocations.iter().filter(|invocation| !invocation.deferred)
+    }
+
+    /// Returns the actions that wait for a later plan.
+    pub fn deferred_invocations(&self) -> impl Iterator<Item = &Invocation> {
+        self.invocations.iter().filter(|invocation| invocation.deferred)
+    }
+
+    /// Returns what failed checks say, as text that may hold secrets.
+    pub(super) fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// Returns the address of every resource that the plan or the state before it speaks of.
@@ -196,20 +149,36 @@ impl Plan {
         let planned = self.resources.iter().flat_map(|resource| {
             std::iter::once(&resource.address).chain(&resource.previous_address)
         });
-        planned.chain(&self.prior).map(String::as_str)
+        planned.chain(&self.beside.addresses).map(String::as_str)
     }
 
     /// Returns the resources that were changed outside of terraform.
+    ///
+    /// One that only gets a new address was moved by the configuration.
     pub fn drift(&self) -> impl Iterator<Item = &ResourceChange> {
-        self.drifted.iter().filter(|resource| resource.is_change())
+        self.drifted
+            .iter()
+            .filter(|resource| !matches!(resource.change, Change::None | Change::Read))
     }
 
     /// Returns the names of the outputs whose value was changed outside of terraform.
     ///
-    /// One that is only declared, or no longer, is a change of the configuration and no drift.
+    /// One that is only declared, or no longer, or refers to nothing that drifted, is a change of the
+    /// configuration and no drift.
     pub fn drifted_outputs(&self) -> impl Iterator<Item = &str> {
-        let drifted = self.outputs.iter().filter(|(_, change)| *change == Change::Update);
-        drifted.map(|(name, _)| name.as_str())
+        let drifted: Vec<_> = self.drift().cloned().collect();
+        self.outputs
+            .iter()
+            .filter(move |output| {
+                let origins = self.origins.get(&output.name);
+                drift::output_drifted(output, origins, &drifted, &self.relevant)
+            })
+            .map(|output| output.name.as_str())
+    }
+
+    /// Returns every change that was found outside, moves included.
+    pub(super) fn found_outside(&self) -> &[ResourceChange] {
+        &self.drifted
     }
 
     /// Returns whether the configuration declares a variable of this name.
@@ -219,13 +188,31 @@ impl Plan {
 
     /// Returns whether applying the plan would do anything at all.
     pub fn has_changes(&self) -> bool {
-        self.applyable || self.summary() != Summary::default()
+        self.applyable == Some(true) || self.summary() != Summary::default()
+    }
+
+    /// Returns whether terraform says that the plan can be applied; older ones say nothing.
+    pub fn applyable(&self) -> Option<bool> {
+        self.applyable
+    }
+
+    /// Returns whether applying the plan reaches what the configuration says, without another plan after it.
+    pub fn complete(&self) -> Option<bool> {
+        self.complete
+    }
+
+    /// Returns whether planning failed half-way.
+    pub fn errored(&self) -> bool {
+        self.errored
     }
 
     /// Counts the changes.
     pub fn summary(&self) -> Summary {
-        let mut summary =
-            Summary { outputs: self.outputs.len(), invoke: self.invocations, ..Summary::default() };
+        let mut summary = Summary {
+            outputs: self.outputs().count(),
+            invoke: self.invocations().count(),
+            ..Summary::default()
+        };
         for resource in self.changes() {
             match resource.change {
                 Change::Create => summary.add += 1,
@@ -233,7 +220,7 @@ impl Plan {
                 Change::Replace => summary.replace += 1,
                 Change::Destroy => summary.destroy += 1,
                 Change::Forget => summary.forget += 1,
-                Change::None => {}
+                Change::None | Change::Read => {}
             }
             summary.import += usize::from(resource.imported);
             summary.moved += usize::from(resource.moved);
@@ -242,73 +229,19 @@ impl Plan {
     }
 }
 
-impl ResourceChange {
-    fn is_change(&self) -> bool {
-        self.change != Change::None || self.imported || self.moved
-    }
+/// Collects what the JSON of a state calls sensitive.
+pub(super) fn beside_state(json: &[u8]) -> serde_json::Result<Beside> {
+    let state: format::State = serde_json::from_slice(json)?;
+    let mut beside = Beside::default();
+    beside.values(state.values);
+    Ok(beside)
 }
 
-impl Change {
-    /// Returns the name that stands in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Replace => "replace",
-            Self::Destroy => "destroy",
-            Self::Forget => "forget",
-        }
-    }
-
-    /// Returns whether what exists is destroyed.
-    pub fn destroys(self) -> bool {
-        matches!(self, Self::Replace | Self::Destroy)
-    }
-
-    fn of(actions: &[String]) -> Self {
-        let has = |wanted: &str| actions.iter().any(|action| action == wanted);
-        let known = ["no-op", "read"];
-        match () {
-            () if has("delete") && has("create") => Self::Replace,
-            () if has("delete") => Self::Destroy,
-            () if has("forget") => Self::Forget,
-            () if has("create") => Self::Create,
-            () if actions.iter().all(|action| known.contains(&action.as_str())) => Self::None,
-            () => Self::Update,
-        }
-    }
-}
-
-impl From<RawChange> for ResourceChange {
-    fn from(raw: RawChange) -> Self {
-        Self {
-            change: Change::of(&raw.change.actions),
-            imported: raw.change.importing.is_some(),
-            moved: raw.previous_address.as_ref().is_some_and(|previous| *previous != raw.address),
-            address: raw.address,
-            previous_address: raw.previous_address,
-        }
-    }
-}
-
-impl fmt::Display for Summary {
-    /// Shows the four that matter always, and the others when there are any.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { add, change, destroy, replace, .. } = self;
-        write!(f, "{add} to add, {change} to change, {destroy} to destroy, {replace} to replace")?;
-        let others = [
-            (self.import, "to import"),
-            (self.moved, "to move"),
-            (self.forget, "to forget"),
-            (self.invoke, "to invoke"),
-            (self.outputs, "outputs to change"),
-        ];
-        for (n, what) in others.into_iter().filter(|(n, _)| *n > 0) {
-            write!(f, ", {n} {what}")?;
-        }
-        Ok(())
-    }
+/// Collects what the JSON of `terraform output -json` calls sensitive.
+pub(super) fn beside_outputs(json: &[u8]) -> serde_json::Result<Beside> {
+    let mut beside = Beside::default();
+    beside.outputs(serde_json::from_slice(json)?);
+    Ok(beside)
 }
 
 #[cfg(test)]
@@ -316,7 +249,7 @@ mod tests {
     use super::*;
 
     fn plan(changes: &str) -> Plan {
-        Plan::parse(format!(r#"{{"format_version": "1.2", {changes}}}"#).as_bytes()).unwrap()
+        Plan::parse(format!(r#"{{"format_version": "1.2", {changes}}}"#)).unwrap()
     }
 
     fn actions(actions: &str) -> Summary {
@@ -375,8 +308,8 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_understand_without_quoting_it() {
-        let major = Plan::parse(br#"{"format_version": "2.0"}"#).unwrap_err();
-        let broken = Plan::parse(br#"{"format_version": "1.0", "resource_changes": "hunter2"}"#);
+        let major = Plan::parse(*br#"{"format_version": "2.0"}"#).unwrap_err();
+        let broken = Plan::parse(*br#"{"format_version": "1.0", "resource_changes": "hunter2"}"#);
 
         assert_eq!(major, "format version `2.0` is not 1.x");
         assert!(!broken.unwrap_err().contains("hunter2"));

@@ -19,13 +19,6 @@ const PREFIX: &str = "devops-tf-";
 pub struct SavedPlan {
     _folder: PrivateFolder,
     path: PathBuf,
-    pub(super) judged: Judged,
-}
-
-/// The plan as JSON, and read.
-#[derive(Debug)]
-pub(super) struct Judged {
-    pub(super) json: Vec<u8>,
     pub(super) plan: Plan,
 }
 
@@ -65,8 +58,8 @@ impl PrivatePlace {
         seal::copy_and_hash(&mut from, &mut to).at(plan, "copy")
     }
 
-    pub(super) fn into_saved(self, judged: Judged) -> SavedPlan {
-        SavedPlan { _folder: self.folder, path: self.path, judged }
+    pub(super) fn into_saved(self, plan: Plan) -> SavedPlan {
+        SavedPlan { _folder: self.folder, path: self.path, plan }
     }
 }
 
@@ -77,12 +70,7 @@ fn create_private(path: &Path) -> Result<File, PathError> {
 impl SavedPlan {
     /// Returns what the plan would do.
     pub fn plan(&self) -> &Plan {
-        &self.judged.plan
-    }
-
-    /// Returns the plan as terraform's JSON, sensitive values included.
-    pub fn json(&self) -> &[u8] {
-        &self.judged.json
+        &self.plan
     }
 
     pub(super) fn path(&self) -> &Path {

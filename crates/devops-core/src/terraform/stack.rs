@@ -13,7 +13,7 @@ use super::{
     arguments::{self, Arguments, InitOptions, PlanOptions, Variable},
     environment::Environment,
     plan::Plan,
-    saved::{Judged, PrivatePlace, SavedPlan},
+    saved::{PrivatePlace, SavedPlan},
     seal::{Seal, Surroundings, hash_backend, hash_file},
     work::Work,
 };
@@ -166,11 +166,11 @@ impl Stack {
         let place = PrivatePlace::create(&self.temp_dir)?;
         let arguments = arguments::plan(self, options, &place)?;
         Work { stack: self, cancel, on_event }.stream(&arguments)?;
-        let judged = self.judge(place.path(), cancel, on_event)?;
-        if let Some(var) = options.vars.iter().find(|var| !judged.plan.declares(&var.name)) {
+        let plan = self.judge(place.path(), cancel, on_event)?;
+        if let Some(var) = options.vars.iter().find(|var| !plan.declares(&var.name)) {
             return Err(TerraformError::NoVariable { name: var.name.clone() });
         }
-        Ok(place.into_saved(judged))
+        Ok(place.into_saved(plan))
     }
 
     /// Applies a saved plan; `vars` are needed again for variables that are ephemeral.
@@ -270,10 +270,9 @@ impl Stack {
         path: &Path,
         cancel: &Cancel,
         on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<Judged, TerraformError> {
+    ) -> Result<Plan, TerraformError> {
         let json = self.show_json(Some(path), cancel, on_event)?;
-        let plan = Plan::parse(&json).map_err(|reason| self.bad_json("show", reason))?;
-        Ok(Judged { json, plan })
+        Plan::parse(json).map_err(|reason| self.bad_json("show", reason))
     }
 
     fn version(

@@ -12,3 +12,5 @@ mod process;
 mod profile;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "terraform")]
+mod terraform;

@@ -117,7 +117,7 @@ fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure>
         .stack
         .open_sealed(&args.path, cancel, &mut |event| desk.relay.event(event))
         .map_err(explain)?;
-    desk.learn_plan(&saved)?;
+    desk.learn_plan(&saved);
     desk.summarize(&saved)?;
     desk.check(&guards, &saved)?;
     let options = args.planning.options(PlanMode::Normal);
@@ -194,7 +194,7 @@ impl Desk<'_> {
             .stack
             .plan(options, cancel, &mut |event| self.relay.event(event))
             .map_err(explain)?;
-        self.learn_plan(&saved)?;
+        self.learn_plan(&saved);
         Ok(saved)
     }
 

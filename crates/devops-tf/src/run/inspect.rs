@@ -6,7 +6,7 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     fs::open_file,
     kind::Kind,
-    terraform::{SavedPlan, Seal, Secrets, redact_outputs, redact_plan, redact_state, seal_path},
+    terraform::{Plan, SavedPlan, Seal, Shown, seal_path},
 };
 use serde_json::Value;
 
@@ -36,12 +36,10 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
     let mut desk = open_in(&dir, &args.stack, session)?;
     desk.relay.aside(true);
     desk.prepare()?;
+    let document = desk.json(plan)?;
     if session.json() {
-        let (json, _) = desk.json(plan)?;
-        session.emit(&json)?;
+        session.emit(&document)?;
     } else {
-        let (_, secrets) = desk.json(plan)?;
-        desk.relay.hide(secrets);
         desk.relay.aside(false);
         let cancel = session.cancel();
         desk.stack
@@ -61,17 +59,21 @@ fn stack_of(plan: &Path) -> Result<PathBuf, Failure> {
 }
 
 impl Desk<'_> {
-    /// Returns a plan or the state as JSON with sensitive values hidden, and those values.
-    fn json(&mut self, plan: Option<&Path>) -> Result<(Value, Secrets), Failure> {
+    /// Returns a plan or the state as JSON with sensitive values hidden; from then on they are hidden.
+    fn json(&mut self, plan: Option<&Path>) -> Result<Shown<Value>, Failure> {
         let cancel = self.session.cancel();
         let json = self
             .stack
             .show_json(plan, cancel, &mut |event| self.relay.event(event))
             .map_err(explain)?;
-        let mut document = parse(&json)?;
-        let secrets =
-            if plan.is_some() { redact_plan(&mut document) } else { redact_state(&mut document) };
-        Ok((document, secrets))
+        let secrets = self.relay.secrets();
+        if plan.is_some() {
+            let plan = Plan::parse(json).map_err(not_understood)?;
+            secrets.learn_plan(&plan);
+            return Ok(secrets.plan_json(&plan));
+        }
+        secrets.learn_state(&json).map_err(not_understood)?;
+        secrets.state_json(&json).map_err(not_understood)
     }
 
     /// Learns what the state holds, so that a plan does not print it where it carries no mark.
@@ -79,15 +81,13 @@ impl Desk<'_> {
     /// A state that cannot be read is for the plan to complain about.
     pub(super) fn learn_state(&mut self) {
         let json = self.stack.show_json(None, self.session.cancel(), &mut |_| ());
-        if let Ok(mut state) = json.map_err(explain).and_then(|json| parse(&json)) {
-            self.relay.hide(redact_state(&mut state));
+        if let Ok(json) = json {
+            let _learned = self.relay.secrets().learn_state(&json);
         }
     }
 
-    pub(super) fn learn_plan(&mut self, saved: &SavedPlan) -> Result<(), Failure> {
-        let mut plan = parse(saved.json())?;
-        self.relay.hide(redact_plan(&mut plan));
-        Ok(())
+    pub(super) fn learn_plan(&mut self, saved: &SavedPlan) {
+        self.relay.secrets().learn_plan(saved.plan());
     }
 }
 
@@ -98,14 +98,16 @@ pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Fa
     let cancel = session.cancel();
     let json =
         desk.stack.output_json(cancel, &mut |event| desk.relay.event(event)).map_err(explain)?;
-    let mut outputs = parse(&json)?;
-    redact_outputs(&mut outputs);
+    let outputs = desk.relay.secrets().outputs_json(&json).map_err(not_understood)?.into_inner();
     match &args.name {
         Some(name) => one_output(&outputs, name, session)?,
         None if session.json() => session.emit(&outputs)?,
         None => {
             for (name, output) in outputs.as_object().into_iter().flatten() {
-                session.line(format_args!("{name} = {}", output["value"]))?;
+                match output.get("value") {
+                    Some(value) => session.line(format_args!("{name} = {value}"))?,
+                    None => session.line(format_args!("{name} = \"(sensitive value)\""))?,
+                }
             }
         }
     }
@@ -134,11 +136,7 @@ fn one_output(outputs: &Value, name: &str, session: &Session) -> Result<(), Fail
     }
 }
 
-/// Reads terraform's JSON; an error does not quote it, since it holds secrets.
-fn parse(json: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(json).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let place = format!("line {line}, column {column}");
-        Failure::new(Kind::Failed, format!("cannot understand terraform's JSON: {place}"))
-    })
+/// Says where terraform's JSON is wrong.
+fn not_understood(place: String) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot understand terraform's JSON: {place}"))
 }

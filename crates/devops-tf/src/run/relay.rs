@@ -42,16 +42,16 @@ impl<'a> Relay<'a> {
     }
 
     /// Hides more values in what is passed on.
-    pub(crate) fn hide(&mut self, secrets: Secrets) {
-        self.secrets.extend(secrets);
+    pub(crate) fn secrets(&mut self) -> &mut Secrets {
+        &mut self.secrets
     }
 
     pub(crate) fn event(&mut self, event: TerraformEvent) {
         let passed_on = match event {
             TerraformEvent::Command { line } => self.command(&line),
             TerraformEvent::Line { stream, bytes } => {
-                let clean = self.secrets.scrub_line(&bytes);
-                self.line(stream, &clean)
+                let clean = self.secrets.text(&String::from_utf8_lossy(&bytes));
+                self.line(stream, clean.get().as_bytes())
             }
             TerraformEvent::Signalled { signal, reason } => {
                 self.signalled(signal, reason);

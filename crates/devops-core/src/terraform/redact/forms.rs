@@ -1,32 +1,182 @@
-//! How terraform prints a text, and finding it in a line.
+//! How terraform and its providers print a text.
 
+use std::collections::BTreeSet;
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde_json::Value;
 
-use super::{NUMBER_DIGITS, PART_LENGTH};
+/// Texts shorter than this are only hidden where they are the whole value: they occur everywhere.
+pub(super) const PART_LENGTH: usize = 6;
 
-/// Returns how terraform may print a text: escaped in quotes, within a longer text, line by line, or as
-/// a number.
-pub(super) fn printed_forms(secret: &str) -> Vec<String> {
-    let mut forms = quoted_forms(secret);
-    if secret.len() >= PART_LENGTH {
-        let inner = forms.iter().map(|form| form[1..form.len() - 1].to_owned());
-        forms.extend(inner.collect::<Vec<_>>());
-    }
-    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= PART_LENGTH);
-    forms.extend(lines.flat_map(|line| [line.to_owned(), without_templates(line)]));
+/// Numbers with fewer digits are not hidden elsewhere: they occur everywhere.
+const NUMBER_DIGITS: usize = 4;
+
+/// A line of a longer secret with this many characters is no ordinary one.
+const LONG_LINE: usize = 24;
+
+/// Words of terraform's own: as a part of a text they say nothing about a secret that equals them.
+const WORDS: [&str; 48] = [
+    "applied",
+    "applying",
+    "backend",
+    "changed",
+    "changes",
+    "complete",
+    "completed",
+    "configuration",
+    "create",
+    "created",
+    "creating",
+    "creation",
+    "default",
+    "delete",
+    "deleted",
+    "destroy",
+    "destroyed",
+    "destroying",
+    "destruction",
+    "failed",
+    "ignore",
+    "import",
+    "imported",
+    "importing",
+    "invalid",
+    "managed",
+    "modifications",
+    "modify",
+    "modifying",
+    "module",
+    "modules",
+    "output",
+    "outputs",
+    "planned",
+    "provider",
+    "providers",
+    "provisioner",
+    "reading",
+    "refresh",
+    "refreshing",
+    "replace",
+    "replaced",
+    "resource",
+    "resources",
+    "terraform",
+    "update",
+    "updated",
+    "variable",
+];
+
+/// One form of a secret, and how it is to be found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Form {
+    pub(super) text: String,
+    pub(super) find: Find,
+}
+
+/// How a form is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Find {
+    /// Anywhere.
+    Anywhere,
+    /// Not within a longer word.
+    Alone,
+    /// Within base64, all of which is hidden.
+    Encoded,
+    /// In words for people only: it is too short for elsewhere.
+    InText,
+}
+
+/// Returns every form of a secret that is searched for within longer texts.
+pub(super) fn forms(secret: &str) -> BTreeSet<Form> {
+    let mut forms = BTreeSet::new();
+    let mut add = |text: String, find: Find| {
+        forms.insert(Form { text, find });
+    };
     if is_long_number(secret) {
-        forms.push(secret.to_owned());
+        add(secret.to_owned(), Find::Alone);
+    }
+    let short = secret.trim().len() < PART_LENGTH || WORDS.contains(&secret.trim());
+    for text in escaped(secret) {
+        if short {
+            add(format!("\"{text}\""), Find::InText);
+        } else if !is_long_number(secret) {
+            add(text, Find::Anywhere);
+        }
+    }
+    if short {
+        return forms;
+    }
+    for text in percent_encoded(secret) {
+        add(text, Find::Anywhere);
+    }
+    for text in base64_cores(secret) {
+        add(text, Find::Encoded);
+    }
+    let lines = secret.trim().lines().map(str::trim);
+    for line in lines.filter(|line| secret.trim() != *line && is_telling(line)) {
+        add(line.to_owned(), Find::Anywhere);
+        add(without_templates(line), Find::Anywhere);
     }
     forms
 }
 
-/// Returns how terraform may print a text in quotes.
-pub(super) fn quoted_forms(text: &str) -> Vec<String> {
+/// Returns whether a line of a longer secret is worth hiding by itself.
+///
+/// `- destroy` and `name: postgres` are lines of any YAML, and stand in what terraform itself says.
+fn is_telling(line: &str) -> bool {
+    let value = line.trim_start_matches(['-', '+', '~', ' ']);
+    let value = value.split_once(": ").map_or(value, |(_, value)| value);
+    let is_word = |c: char| c.is_lowercase() || " _-.:,/(){}[]\"'".contains(c);
+    line.len() >= LONG_LINE || (value.len() >= PART_LENGTH && !value.chars().all(is_word))
+}
+
+/// Returns the ways in which a text stands between quotes; the text itself is one.
+fn escaped(text: &str) -> BTreeSet<String> {
     let json = Value::from(text).to_string();
     let json = json[1..json.len() - 1].to_owned();
-    let escaped = [json, escape(text, Controls::Hex), escape(text, Controls::Unicode)];
-    let both = escaped.into_iter().flat_map(|inner| [without_templates(&inner), inner]);
-    both.map(|inner| format!("\"{inner}\"")).collect()
+    let html = json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    let html = html.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    let twice = Value::from(html.as_str()).to_string();
+    let twice = twice[1..twice.len() - 1].to_owned();
+    let forms = [
+        text.to_owned(),
+        json,
+        html,
+        twice,
+        escape(text, Controls::Hex),
+        escape(text, Controls::Unicode),
+    ];
+    forms.into_iter().flat_map(|form| [without_templates(&form), form]).collect()
+}
+
+/// Returns a text as in an address of the web: with `+` or `%20` for a space.
+fn percent_encoded(text: &str) -> [String; 3] {
+    let encode = |kept: &[u8], space: &str| -> String {
+        let one = |byte: u8| match byte {
+            b' ' => space.to_owned(),
+            byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).into(),
+            byte => format!("%{byte:02X}"),
+        };
+        text.bytes().map(one).collect()
+    };
+    [encode(b"-_.~", "+"), encode(b"-_.~", "%20"), encode(b"-_.~!*'()$&+:=@", "%20")]
+}
+
+/// Returns what every base64 text holds that has the secret in it, wherever the secret begins.
+fn base64_cores(text: &str) -> BTreeSet<String> {
+    let mut cores = BTreeSet::new();
+    for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
+        for offset in 0..3_usize {
+            let bytes = [&[0; 2][..offset.min(2)], text.as_bytes()].concat();
+            let encoded = engine.encode(&bytes);
+            let (start, end) = ((offset * 8).div_ceil(6), bytes.len() * 8 / 6);
+            cores.insert(encoded[start..end].to_owned());
+        }
+    }
+    cores
 }
 
 /// How control characters without a letter of their own are escaped.
@@ -54,6 +204,7 @@ fn escape_char(c: char, go: bool) -> String {
         '\u{b}' if go => "\\v".to_owned(),
         '\u{c}' if go => "\\f".to_owned(),
         '\0'..' ' | '\u{7f}' if go => format!("\\x{code:02x}"),
+        ' '..='~' => c.to_string(),
         _ if is_printable(c) => c.to_string(),
         _ if code > 0xffff => format!("\\U{code:08x}"),
         _ => format!("\\u{code:04x}"),
@@ -66,56 +217,12 @@ fn is_printable(c: char) -> bool {
 }
 
 /// Writes what would begin a template so that it does not.
-pub(super) fn without_templates(text: &str) -> String {
+fn without_templates(text: &str) -> String {
     text.replace("${", "$${").replace("%{", "%%{")
 }
 
 pub(super) fn is_long_number(text: &str) -> bool {
-    text.parse::<f64>().is_ok() && text.bytes().filter(u8::is_ascii_digit).count() >= NUMBER_DIGITS
-}
-
-/// Replaces every occurrence; a number only where it is not a part of a longer word.
-pub(super) fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
-    let is_number = str::from_utf8(old).is_ok_and(is_long_number);
-    let is_free = |byte: Option<&u8>| !is_number || !byte.is_some_and(u8::is_ascii_alphanumeric);
-    replace_where(text, old, new, |before, after| is_free(before.last()) && is_free(after.first()))
-}
-
-/// Replaces a name that stands without quotes before its value: `name = …`.
-pub(super) fn replace_name(text: &[u8], name: &[u8], new: &[u8]) -> Option<Vec<u8>> {
-    let is_free = |byte: Option<&u8>| {
-        !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte))
-    };
-    replace_where(text, name, new, |before, after| {
-        let rest = after.trim_ascii_start();
-        is_free(before.last())
-            && is_free(after.first())
-            && rest.first() == Some(&b'=')
-            && !rest.get(1).is_some_and(|byte| b"=>".contains(byte))
-    })
-}
-
-/// Replaces every occurrence for which `fits` agrees with what stands before and after it.
-fn replace_where(
-    text: &[u8],
-    old: &[u8],
-    new: &[u8],
-    fits: impl Fn(&[u8], &[u8]) -> bool,
-) -> Option<Vec<u8>> {
-    let find = |from: usize| {
-        let windows = text.windows(old.len()).enumerate().skip(from);
-        let mut found = windows.filter(|(_, window)| *window == old).map(|(at, _)| at);
-        found.find(|&at| fits(&text[..at], &text[at + old.len()..]))
-    };
-    let mut at = find(0)?;
-    let (mut replaced, mut done) = (Vec::with_capacity(text.len()), 0);
-    loop {
-        replaced.extend(&text[done..at]);
-        replaced.extend(new);
-        done = at + old.len();
-        let Some(next) = find(done) else { break };
-        at = next;
-    }
-    replaced.extend(&text[done..]);
-    Some(replaced)
+    text.len() < 400
+        && text.parse::<f64>().is_ok()
+        && text.bytes().filter(u8::is_ascii_digit).count() >= NUMBER_DIGITS
 }

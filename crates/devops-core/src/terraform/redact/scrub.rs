@@ -1,0 +1,271 @@
+//! Finds and hides known secrets in texts and values without marks.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    ops::Range,
+};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::{Map, Value};
+
+use super::{
+    HIDDEN,
+    forms::{Find, Form, forms, is_long_number},
+    known::{Known, hash},
+    view::View,
+};
+
+/// As much of a form stands in the automaton; the rest is compared where that much was found.
+const ANCHOR: usize = 32;
+
+/// Everything that is searched for, prepared once for all that is known.
+pub(super) struct Scrubber {
+    whole: HashSet<String>,
+    names: BTreeMap<String, BTreeSet<u64>>,
+    parts: Option<AhoCorasick>,
+    forms: Vec<(Vec<u8>, Find)>,
+    /// Addresses that hold what is secret elsewhere.
+    addresses: Option<AhoCorasick>,
+}
+
+/// Whether a text is for people, or a value of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Words,
+    Data,
+}
+
+impl Scrubber {
+    pub(super) fn new(known: &Known) -> Self {
+        let names: BTreeMap<_, _> = known
+            .names
+            .iter()
+            .filter(|(name, _)| !known.public.contains(*name))
+            .map(|(name, hashes)| (name.clone(), hashes.clone()))
+            .collect();
+        let quoted = names.keys().filter(|name| is_telling(name));
+        let quoted = quoted.map(|name| Form { text: format!("\"{name}\""), find: Find::InText });
+        let all: BTreeSet<_> =
+            known.texts.iter().flat_map(|text| forms(text)).chain(quoted).collect();
+        let flat = all
+            .iter()
+            .map(|form| (View::of(form.text.trim().as_bytes()).text.into_owned(), form.find));
+        let forms: Vec<_> = flat.filter(|(form, _)| !form.is_empty()).collect();
+        let parts = automaton(forms.iter().map(|(form, _)| &form[..form.len().min(ANCHOR)]));
+        let mut scrubber = Self {
+            whole: known.texts.iter().cloned().collect(),
+            names,
+            parts,
+            forms,
+            addresses: None,
+        };
+        let shadowed = known.addresses.iter().filter(|address| {
+            !scrubber.found(&View::of(address.as_bytes()), Kind::Words).is_empty()
+        });
+        scrubber.addresses = automaton(shadowed.map(String::as_bytes));
+        scrubber
+    }
+
+    /// Hides secrets in what terraform or a provider wrote for people; addresses stay.
+    pub(super) fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.hide(text, Kind::Words)
+    }
+
+    /// Hides secrets in a text that is a value.
+    pub(super) fn data_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.whole.contains(text) || self.names.contains_key(text) {
+            return Cow::Borrowed(HIDDEN);
+        }
+        self.hide(text, Kind::Data)
+    }
+
+    /// Returns whether a number equals a secret one.
+    pub(super) fn is_secret_number(&self, number: &serde_json::Number) -> bool {
+        let text = number.to_string();
+        is_long_number(&text) && self.whole.contains(&text)
+    }
+
+    /// Hides secrets in a value without marks; `public_keys` are given by a schema.
+    pub(super) fn data(&self, value: &mut Value, public_keys: bool) {
+        match value {
+            Value::String(text) => {
+                let clean = self.data_text(text);
+                if clean != text.as_str() {
+                    *text = clean.into_owned();
+                }
+            }
+            Value::Number(number) if self.is_secret_number(number) => *value = HIDDEN.into(),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.data(item, false)),
+            Value::Object(fields) => {
+                if !public_keys {
+                    self.keys(fields, |name, field| self.is_secret_key(name, field));
+                }
+                fields.values_mut().for_each(|field| self.data(field, false));
+            }
+            _ => {}
+        }
+    }
+
+    /// Hides keys of a tree that holds names but no values: marks, or a type.
+    pub(super) fn tree(&self, value: &mut Value, public_keys: bool) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.tree(item, public_keys)),
+            Value::Object(fields) => {
+                if !public_keys {
+                    self.keys(fields, |name, _| self.names.contains_key(name) && is_telling(name));
+                }
+                fields.values_mut().for_each(|field| self.tree(field, false));
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns whether the key of an unmarked object is that of a sensitive one.
+    ///
+    /// A plain word may be the name of an attribute; it is hidden before the value that it stood before.
+    pub(super) fn is_secret_key(&self, name: &str, field: &Value) -> bool {
+        let Some(hashes) = self.names.get(name) else { return false };
+        is_telling(name) || hashes.contains(&hash(field))
+    }
+
+    /// Returns whether a step of a path is a key that is hidden.
+    pub(super) fn is_secret_step(&self, name: &str) -> bool {
+        self.names.contains_key(name) && is_telling(name)
+    }
+
+    fn keys(&self, fields: &mut Map<String, Value>, is_secret: impl Fn(&str, &Value) -> bool) {
+        if self.names.is_empty() || !fields.iter().any(|(name, field)| is_secret(name, field)) {
+            return;
+        }
+        let renamed = std::mem::take(fields).into_iter().map(|(name, field)| {
+            if is_secret(&name, &field) { (None, field) } else { (Some(name), field) }
+        });
+        *fields = numbered(renamed);
+    }
+
+    fn hide<'a>(&self, text: &'a str, kind: Kind) -> Cow<'a, str> {
+        if self.parts.is_none() {
+            return Cow::Borrowed(text);
+        }
+        let view = View::of(text.as_bytes());
+        let mut found = self.found(&view, kind);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        if kind == Kind::Words {
+            let kept = self.kept(&view);
+            found.retain(|one| {
+                !kept.iter().any(|kept| kept.start <= one.start && one.end <= kept.end)
+            });
+        }
+        replaced(text, &view, found)
+    }
+
+    /// Returns where secrets stand in a view, in the order of their beginnings.
+    fn found(&self, view: &View<'_>, kind: Kind) -> Vec<Range<usize>> {
+        let Some(parts) = &self.parts else { return Vec::new() };
+        let text = &view.text[..];
+        let (mut found, mut encoded) = (Vec::new(), 0..0);
+        for hit in parts.find_overlapping_iter(text) {
+            let (form, find) = &self.forms[hit.pattern().as_usize()];
+            let (start, end) = (hit.start(), hit.start() + form.len());
+            let is_whole = text
+                .get(hit.end()..end)
+                .is_some_and(|rest| rest.eq_ignore_ascii_case(&form[hit.len()..]));
+            let is_known = *find == Find::Encoded && encoded.contains(&start);
+            if !is_whole || is_known || (*find == Find::InText && kind == Kind::Data) {
+                continue;
+            }
+            let Some(place) = placed(text, start..end, *find) else { continue };
+            if *find == Find::Encoded {
+                encoded = place.clone();
+            }
+            found.push(place);
+        }
+        found.sort_unstable_by_key(|range| range.start);
+        found
+    }
+
+    /// Returns where whole addresses stand.
+    fn kept(&self, view: &View<'_>) -> Vec<Range<usize>> {
+        let Some(addresses) = &self.addresses else { return Vec::new() };
+        let text = &view.text[..];
+        let hits = addresses.find_overlapping_iter(text).map(|hit| hit.start()..hit.end());
+        hits.filter(|hit| !continues(text, hit)).collect()
+    }
+}
+
+/// Returns whether a key cannot be taken for the name of an attribute.
+fn is_telling(name: &str) -> bool {
+    !name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+fn automaton(patterns: impl Iterator<Item = impl AsRef<[u8]>>) -> Option<AhoCorasick> {
+    let automaton = AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .ascii_case_insensitive(true)
+        .build(patterns)
+        .expect("patterns are short, and far fewer than the automaton can number");
+    (automaton.patterns_len() > 0).then_some(automaton)
+}
+
+/// Gives hidden keys numbers, since a name can stand only once in an object.
+pub(super) fn numbered(
+    fields: impl Iterator<Item = (Option<String>, Value)>,
+) -> Map<String, Value> {
+    let mut n_hidden = 0;
+    let named = fields.map(|(name, field)| {
+        let name = name.unwrap_or_else(|| {
+            n_hidden += 1;
+            if n_hidden == 1 { HIDDEN.to_owned() } else { format!("{HIDDEN} {n_hidden}") }
+        });
+        (name, field)
+    });
+    named.collect()
+}
+
+/// Returns the part to hide for a form that was found, if it stands as it must.
+fn placed(text: &[u8], hit: Range<usize>, find: Find) -> Option<Range<usize>> {
+    match find {
+        Find::Anywhere | Find::InText => Some(hit),
+        Find::Alone => {
+            let is_free = |byte: Option<&u8>| !byte.is_some_and(u8::is_ascii_alphanumeric);
+            let before = hit.start.checked_sub(1).and_then(|before| text.get(before));
+            (is_free(before) && is_free(text.get(hit.end))).then_some(hit)
+        }
+        Find::Encoded => {
+            let is_code = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
+            let before = text[..hit.start].iter().rev().take_while(|byte| is_code(byte)).count();
+            let after = text[hit.end..].iter().take_while(|byte| is_code(byte)).count();
+            Some(hit.start - before..hit.end + after)
+        }
+    }
+}
+
+/// Returns whether a word goes on before or behind an address, which then is none.
+fn continues(text: &[u8], hit: &Range<usize>) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+    let before = hit.start.checked_sub(1).and_then(|at| text.get(at));
+    before.is_some_and(is_word) || text.get(hit.end).is_some_and(is_word)
+}
+
+fn replaced<'a>(text: &'a str, view: &View<'_>, found: Vec<Range<usize>>) -> Cow<'a, str> {
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut clean, mut done) = (String::with_capacity(text.len()), 0);
+    let mut found = found.into_iter().peekable();
+    while let Some(mut range) = found.next() {
+        while let Some(next) = found.next_if(|next| next.start < range.end) {
+            range.end = range.end.max(next.end);
+        }
+        let (start, end) = view.place(range.start, range.end);
+        let (start, end) = (text.floor_char_boundary(start), text.ceil_char_boundary(end));
+        clean.push_str(&text[done.min(start)..start]);
+        clean.push_str(HIDDEN);
+        done = end;
+    }
+    clean.push_str(&text[done..]);
+    Cow::Owned(clean)
+}
