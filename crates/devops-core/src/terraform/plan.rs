@@ -287,20 +287,6 @@ mod tests {
     }
 
     #[test]
-    fn drift_is_what_changed_outside_and_not_what_was_declared() {
-        let plan = plan(
-            r#""resource_drift": [{"address": "a.b", "change": {"actions": ["delete"]}}],
-            "output_changes": {"new": {"actions": ["create"]}, "other": {"actions": ["update"]}}"#,
-        );
-
-        assert_eq!(
-            plan.drift().map(|resource| resource.change).collect::<Vec<_>>(),
-            [Change::Destroy]
-        );
-        assert_eq!(plan.drifted_outputs().collect::<Vec<_>>(), ["other"]);
-    }
-
-    #[test]
     fn an_empty_plan_has_no_changes_and_its_lists_may_be_missing() {
         assert!(!plan(r#""applyable": false"#).has_changes());
         assert!(plan(r#""applyable": true"#).has_changes());

@@ -266,7 +266,7 @@ fn a_secret_with_spaces_is_found_where_it_was_wrapped() {
         ("a correct horse battery staple b", "a (sensitive value) b"),
         ("│ is correct horse\n│ battery staple, and", "│ is (sensitive value), and"),
         ("x correct\r\n    horse battery\tstaple", "x (sensitive value)"),
-        ("\u{1b}[31mcorrect\u{1b}[0m horse battery staple", HIDDEN),
+        ("\u{1b}[31mcorrect\u{1b}[0m horse battery staple", "\u{1b}[31m(sensitive value)"),
         ("a correct horse", "a correct horse"),
     ] {
         assert_eq!(text(&secrets, given), clean, "{given}");
