@@ -5,11 +5,15 @@
 //! loses state; see [`crate::process`].
 
 mod arguments;
+mod compare;
+mod diff;
 mod environment;
 mod guard;
 mod lock;
+mod patterns;
 mod plan;
 mod redact;
+mod report;
 mod saved;
 mod seal;
 mod shown;
@@ -26,11 +30,15 @@ use crate::{
 };
 
 pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
+pub use compare::{Comparison, Fingerprint, compare, fingerprint};
+pub use diff::{DiffOptions, diff, diff_drift};
 pub use environment::Environment;
-pub use guard::{Guards, Refusal};
+pub use guard::{Guards, Objection, Refusal, Verdict};
 pub use lock::LockInfo;
-pub use plan::{Change, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
+pub use patterns::PathPattern;
+pub use plan::{Change, Drift, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
 pub use redact::Secrets;
+pub use report::{Report, ReportKind};
 pub use saved::SavedPlan;
 pub use seal::{Seal, SealError, seal_path};
 pub use shown::Shown;

@@ -1,22 +1,47 @@
-//! Guards: rules a plan must pass before anybody is asked about it.
+//! Guards: rules a plan must pass before it is asked about.
 
-use globset::{GlobBuilder, GlobMatcher};
-
-use super::plan::{Change, Plan, ResourceChange};
+use super::{
+    patterns::{AddressPattern, names},
+    plan::{Change, Invocation, Plan, ResourceChange},
+};
 use crate::kind::{HasKind, Kind};
 
 /// The rules.
 #[derive(Clone, Debug, Default)]
 pub struct Guards {
-    deny_destroy: bool,
-    protected: Vec<Protected>,
+    denied: Denied,
+    protected: Vec<AddressPattern>,
+    unprotected: Vec<AddressPattern>,
+    allowed_types: Vec<AddressPattern>,
     max_changes: Option<usize>,
+    max_destroy: Option<usize>,
 }
 
-#[derive(Clone, Debug)]
-struct Protected {
-    pattern: String,
-    matcher: GlobMatcher,
+#[derive(Clone, Copy, Debug, Default)]
+struct Denied {
+    destroy: bool,
+    actions: bool,
+    forget: bool,
+}
+
+/// What the rules say of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why the plan is refused, in the order of the plan; none if it passes.
+    pub objections: Vec<Objection>,
+    /// What would have been an objection if protection had not been taken away.
+    pub lifted: Vec<String>,
+}
+
+/// One reason to refuse a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The rule, by the name of its flag: `deny-destroy`.
+    pub rule: &'static str,
+    /// The resource or action it is about; the plan as a whole if there is none.
+    pub address: Option<String>,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// Why a plan may not be applied, one reason a rule and resource.
@@ -33,125 +58,171 @@ impl HasKind for Refusal {
     }
 }
 
+impl Verdict {
+    /// Fails if there is an objection.
+    pub fn into_result(self) -> Result<(), Refusal> {
+        let reasons: Vec<_> = self.objections.into_iter().map(|one| one.message).collect();
+        if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
+    }
+
+    fn object(&mut self, rule: &'static str, address: &str, message: String) {
+        let address = Some(address.to_owned()).filter(|address| !address.is_empty());
+        self.objections.push(Objection { rule, address, message });
+    }
+}
+
 impl Guards {
     /// Refuses plans that destroy or replace anything.
     #[must_use]
     pub fn deny_destroy(mut self, deny: bool) -> Self {
-        self.deny_destroy = deny;
+        self.denied.destroy = deny;
         self
     }
 
-    /// Refuses plans that do anything to an existing resource whose address matches `pattern`.
+    /// Refuses plans that invoke an action (terraform 1.14 and later).
+    #[must_use]
+    pub fn deny_actions(mut self, deny: bool) -> Self {
+        self.denied.actions = deny;
+        self
+    }
+
+    /// Refuses plans that drop anything from the state that lives on.
+    #[must_use]
+    pub fn deny_forget(mut self, deny: bool) -> Self {
+        self.denied.forget = deny;
+        self
+    }
+
+    /// Refuses plans that do anything to an existing resource whose address matches `pattern`, or invoke
+    /// such an action, or one that such a resource triggers.
     ///
     /// Only `*`, which also matches dots, `**` and `?` are wildcards. What names no instance covers every
     /// instance, and what names a module covers all that lies in it.
     pub fn protect(mut self, pattern: &str) -> Result<Self, globset::Error> {
-        let glob = GlobBuilder::new(&literal_brackets(pattern)).backslash_escape(false).build()?;
-        let matcher = glob.compile_matcher();
-        self.protected.push(Protected { pattern: pattern.to_owned(), matcher });
+        self.protected.push(AddressPattern::new(pattern)?);
         Ok(self)
     }
 
-    /// Refuses plans that concern more than `limit` resources.
+    /// Takes protection away from what matches `pattern`; the verdict says where that mattered.
+    pub fn unprotect(mut self, pattern: &str) -> Result<Self, globset::Error> {
+        self.unprotected.push(AddressPattern::new(pattern)?);
+        Ok(self)
+    }
+
+    /// Refuses plans that concern a resource or an action of another type than the allowed ones; patterns
+    /// add up, and without any every type is allowed.
+    pub fn allow_types(mut self, pattern: &str) -> Result<Self, globset::Error> {
+        self.allowed_types.push(AddressPattern::new(pattern)?);
+        Ok(self)
+    }
+
+    /// Refuses plans that concern more than `limit` resources and actions.
     #[must_use]
     pub fn max_changes(mut self, limit: Option<usize>) -> Self {
         self.max_changes = limit;
         self
     }
 
-    /// Judges a plan.
+    /// Refuses plans that destroy or replace more than `limit` resources.
+    #[must_use]
+    pub fn max_destroy(mut self, limit: Option<usize>) -> Self {
+        self.max_destroy = limit;
+        self
+    }
+
+    /// Fails if a rule refuses the plan.
     pub fn check(&self, plan: &Plan) -> Result<(), Refusal> {
-        let mut reasons = Vec::new();
+        self.judge(plan).into_result()
+    }
+
+    /// Judges a plan by every rule.
+    pub fn judge(&self, plan: &Plan) -> Verdict {
+        let mut verdict = Verdict::default();
         for resource in plan.changes() {
-            if self.deny_destroy && resource.change.destroys() {
-                reasons.push(format!("`{}` would be {}", resource.address, done(resource)));
-            } else if let Some(pattern) = self.protects(resource) {
-                let address = &resource.address;
-                reasons.push(format!(
-                    "`{address}` is protected by `{pattern}` and would be {}",
-                    done(resource)
-                ));
-            }
+            self.judge_resource(resource, &mut verdict);
         }
-        let n_changes = plan.changes().count();
+        for invocation in plan.invocations() {
+            self.judge_invocation(invocation, &mut verdict);
+        }
+        let n_invocations = plan.invocations().count();
+        let n_changes = plan.changes().count() + n_invocations;
+        let what = if n_invocations > 0 { "resources and actions" } else { "resources" };
         if let Some(limit) = self.max_changes.filter(|limit| n_changes > *limit) {
-            reasons.push(format!("{n_changes} resources would change, and at most {limit} may"));
+            let message = format!("{n_changes} {what} would change, and at most {limit} may");
+            verdict.object("max-changes", "", message);
         }
-        if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
+        let n_lost = plan.changes().filter(|resource| resource.change.destroys()).count();
+        if let Some(limit) = self.max_destroy.filter(|limit| n_lost > *limit) {
+            let message = format!("{n_lost} resources would be destroyed, and at most {limit} may");
+            verdict.object("max-destroy", "", message);
+        }
+        verdict
+    }
+
+    fn judge_resource(&self, resource: &ResourceChange, verdict: &mut Verdict) {
+        let (address, done) = (&resource.address, done(resource));
+        if self.denied.destroy && resource.change.destroys() {
+            verdict.object("deny-destroy", address, format!("`{address}` would be {done}"));
+        } else if self.denied.forget && resource.change == Change::Forget {
+            verdict.object("deny-forget", address, format!("`{address}` would be {done}"));
+        } else if resource.change != Change::Create || resource.moved {
+            let previous = resource.previous_address.as_deref();
+            self.judge_protected(address, [Some(&**address), previous], done, verdict);
+        }
+        self.judge_type(address, &resource.kind, verdict);
+    }
+
+    fn judge_invocation(&self, invocation: &Invocation, verdict: &mut Verdict) {
+        let address = &invocation.address;
+        if self.denied.actions {
+            verdict.object("deny-actions", address, format!("`{address}` would be invoked"));
+        } else {
+            let trigger = invocation.trigger.as_ref().map(|trigger| trigger.address.as_str());
+            self.judge_protected(address, [Some(&**address), trigger], "invoked", verdict);
+        }
+        self.judge_type(address, &invocation.kind, verdict);
+    }
+
+    fn judge_protected(
+        &self,
+        address: &str,
+        addresses: [Option<&str>; 2],
+        done: &str,
+        verdict: &mut Verdict,
+    ) {
+        let names: Vec<_> = addresses.into_iter().flatten().flat_map(names).collect();
+        let hit = |patterns: &[AddressPattern]| {
+            let hit =
+                patterns.iter().find(|pattern| names.iter().any(|name| pattern.is_match(name)));
+            hit.map(|pattern| pattern.as_str().to_owned())
+        };
+        let Some(pattern) = hit(&self.protected) else { return };
+        if let Some(lifted) = hit(&self.unprotected) {
+            verdict.lifted.push(format!(
+                "`{address}` would be {done}: `{lifted}` takes away its protection by `{pattern}`"
+            ));
+            return;
+        }
+        let message = format!("`{address}` is protected by `{pattern}` and would be {done}");
+        verdict.object("protect", address, message);
+    }
+
+    fn judge_type(&self, address: &str, kind: &str, verdict: &mut Verdict) {
+        let is_allowed = |pattern: &AddressPattern| pattern.is_match(kind);
+        if !self.allowed_types.is_empty() && !self.allowed_types.iter().any(is_allowed) {
+            let message = format!("`{address}` is of type `{kind}`, which is not allowed");
+            verdict.object("allow-types", address, message);
+        }
     }
 
     /// Returns the patterns that match nothing in a plan and the state before it, such as misspelled ones.
     pub fn unmatched(&self, plan: &Plan) -> Vec<&str> {
-        let names: Vec<_> = plan.addresses().flat_map(names).collect();
-        let hits = |protected: &&Protected| names.iter().any(|name| protected.is_match(name));
-        self.protected
-            .iter()
-            .filter(|protected| !hits(protected))
-            .map(|protected| protected.pattern.as_str())
-            .collect()
+        let invoked = plan.invocations().map(|invocation| invocation.address.as_str());
+        let names: Vec<_> = plan.addresses().chain(invoked).flat_map(names).collect();
+        let hits = |pattern: &&AddressPattern| names.iter().any(|name| pattern.is_match(name));
+        let all = self.protected.iter().chain(&self.unprotected);
+        all.filter(|pattern| !hits(pattern)).map(AddressPattern::as_str).collect()
     }
-
-    fn protects(&self, resource: &ResourceChange) -> Option<&str> {
-        if resource.change == Change::Create && !resource.moved {
-            return None;
-        }
-        let addresses = [Some(&resource.address), resource.previous_address.as_ref()];
-        let names: Vec<_> =
-            addresses.into_iter().flatten().flat_map(|address| names(address)).collect();
-        let hit = |protected: &&Protected| names.iter().any(|name| protected.is_match(name));
-        self.protected.iter().find(hit).map(|protected| protected.pattern.as_str())
-    }
-}
-
-impl Protected {
-    fn is_match(&self, name: &str) -> bool {
-        self.pattern == name || self.matcher.is_match(name)
-    }
-}
-
-/// Takes their meaning from brackets and braces, which addresses are full of.
-fn literal_brackets(pattern: &str) -> String {
-    let literal = |c: char| match c {
-        '[' | ']' | '{' | '}' => format!("[{c}]"),
-        _ => c.to_string(),
-    };
-    pattern.chars().map(literal).collect()
-}
-
-/// Returns every name that a resource goes by: its address and those of the modules it lies in, each with
-/// and without instance keys.
-fn names(address: &str) -> Vec<String> {
-    let steps = steps(address);
-    let (mut names, mut spellings) = (Vec::new(), vec![String::new()]);
-    for (index, step) in steps.iter().enumerate() {
-        let dot = if index == 0 { "" } else { "." };
-        let bare = step.split('[').next().unwrap_or(step);
-        let endings: &[&str] = if bare == *step { &[step] } else { &[step, bare] };
-        let longer =
-            |start: &String| endings.iter().map(|end| format!("{start}{dot}{end}")).collect();
-        spellings = spellings.iter().flat_map(|start| -> Vec<_> { longer(start) }).collect();
-        let is_module = index > 0 && steps[index - 1] == "module";
-        if is_module || index + 1 == steps.len() {
-            names.extend(spellings.iter().cloned());
-        }
-    }
-    names
-}
-
-/// Splits an address at its dots; those in quoted instance keys are none.
-fn steps(address: &str) -> Vec<&str> {
-    let (mut quoted, mut escaped) = (false, false);
-    let is_dot = |c: char| {
-        if escaped {
-            escaped = false;
-        } else if c == '"' {
-            quoted = !quoted;
-        } else {
-            escaped = quoted && c == '\\';
-        }
-        c == '.' && !quoted
-    };
-    address.split(is_dot).collect()
 }
 
 fn done(resource: &ResourceChange) -> &'static str {
@@ -259,5 +330,60 @@ mod tests {
             reasons(&Guards::default().max_changes(Some(2))),
             ["3 resources would change, and at most 2 may"]
         );
+    }
+
+    #[test]
+    fn actions_forgets_and_types_are_judged_like_resources() {
+        const PLAN: &str = r#"{"format_version": "1.2", "resource_changes": [
+            {"address": "a.kept", "type": "a", "change": {"actions": ["forget"]}},
+            {"address": "b.gone", "type": "b", "change": {"actions": ["delete"]}}],
+            "action_invocations": [
+            {"address": "action.x.run", "type": "x"},
+            {"address": "action.x.on", "type": "x", "lifecycle_action_trigger":
+             {"triggering_resource_address": "c.d[0]", "action_trigger_event": "before_destroy"}}]}"#;
+        let plan = Plan::parse(PLAN).unwrap();
+        let rules = |guards: Guards| {
+            let verdict = guards.judge(&plan);
+            verdict
+                .objections
+                .iter()
+                .map(|one| (one.rule, one.address.clone().unwrap_or_default()))
+                .collect::<Vec<_>>()
+        };
+        let rule = |rule, address: &str| (rule, address.to_owned());
+        let start = Guards::default;
+
+        assert_eq!(rules(start().max_changes(Some(3))), [rule("max-changes", "")]);
+        assert_eq!(rules(start().max_changes(Some(4))), []);
+        assert_eq!(rules(start().max_destroy(Some(0))), [rule("max-destroy", "")]);
+        assert_eq!(rules(start().max_destroy(Some(1))), []);
+        assert_eq!(rules(start().deny_forget(true)), [rule("deny-forget", "a.kept")]);
+        let both = ["action.x.run", "action.x.on"].map(|address| rule("deny-actions", address));
+        assert_eq!(rules(start().deny_actions(true)), both);
+        assert_eq!(rules(start().protect("c.d").unwrap()), [rule("protect", "action.x.on")]);
+        assert_eq!(
+            rules(start().protect("action.x.run").unwrap()),
+            [rule("protect", "action.x.run")]
+        );
+        assert_eq!(
+            rules(start().allow_types("a").unwrap().allow_types("x*").unwrap()),
+            [rule("allow-types", "b.gone")]
+        );
+    }
+
+    #[test]
+    fn protection_is_taken_away_by_name_and_that_is_said() {
+        let guards = Guards::default().protect("module.db").unwrap().protect("aws_x.y").unwrap();
+        let guards = guards.unprotect("module.db.aws_db.main").unwrap();
+        let verdict = guards.judge(&Plan::parse(PLAN).unwrap());
+
+        assert_eq!(
+            verdict.lifted,
+            [
+                "`module.db.aws_db.main` would be changed: `module.db.aws_db.main` takes away its protection by `module.db`"
+            ]
+        );
+        assert_eq!(verdict.objections.len(), 1);
+        assert_eq!(verdict.objections[0].address.as_deref(), Some("aws_x.y[\"a\"]"));
     }
 }

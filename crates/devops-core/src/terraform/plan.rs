@@ -6,15 +6,20 @@ mod change;
 mod drift;
 mod encoding;
 mod format;
+pub(super) mod leaves;
 pub(super) mod marks;
+pub(super) mod node;
 mod sensitive;
 mod summary;
 
 use drift::Origins;
 use format::Document;
 
+use super::patterns::PathPattern;
+
 pub(super) use change::ValueChange;
 pub use change::{Change, Invocation, OutputChange, ResourceChange, Trigger};
+pub use drift::Drift;
 pub(super) use sensitive::Beside;
 pub use summary::Summary;
 
@@ -166,14 +171,19 @@ impl Plan {
     /// One that is only declared, or no longer, or refers to nothing that drifted, is a change of the
     /// configuration and no drift.
     pub fn drifted_outputs(&self) -> impl Iterator<Item = &str> {
-        let drifted: Vec<_> = self.drift().cloned().collect();
-        self.outputs
-            .iter()
-            .filter(move |output| {
-                let origins = self.origins.get(&output.name);
-                drift::output_drifted(output, origins, &drifted, &self.relevant)
-            })
-            .map(|output| output.name.as_str())
+        self.drifted_except(&[]).outputs.into_iter()
+    }
+
+    /// Returns what was changed outside of terraform, without what only concerns ignored paths.
+    pub fn drifted_except(&self, ignored: &[PathPattern]) -> Drift<'_> {
+        let resources: Vec<_> =
+            self.drift().filter(|resource| !drift::is_ignored(resource, ignored)).collect();
+        let outputs = self.outputs.iter().filter(|output| {
+            let origins = self.origins.get(&output.name);
+            drift::output_drifted(output, origins, &resources, &self.relevant)
+        });
+        let outputs = outputs.map(|output| output.name.as_str()).collect();
+        Drift { resources, outputs }
     }
 
     /// Returns every change that was found outside, moves included.

@@ -84,7 +84,7 @@ impl Secrets {
 
     /// Returns the JSON of a plan without what it marks, and without what is known in other ways.
     pub fn plan_json(&self, plan: &Plan) -> Shown<Value> {
-        let own = self.with(|known| known.learn_plan(plan));
+        let own = self.with_plan(plan);
         let mut document = plan.document();
         document::hide_marked_in_plan(&mut document);
         document::scrub(own.scrubber(), &mut document);
@@ -109,6 +109,11 @@ impl Secrets {
         document::drop_sensitive_outputs(&mut document);
         document::scrub_outputs(own.scrubber(), &mut document);
         Ok(Shown::redacted(document))
+    }
+
+    /// Returns these secrets together with those of a plan.
+    pub(super) fn with_plan(&self, plan: &Plan) -> Self {
+        self.with(|known| known.learn_plan(plan))
     }
 
     /// Returns these secrets together with others.

@@ -1,4 +1,11 @@
 //! Plans of terraform: what is read from them, and what is shown of them.
 
+mod comparing;
+mod diffs;
+mod generated;
+mod leaves;
+mod oracle;
 mod plans;
+mod public;
 mod redaction;
+mod reports;

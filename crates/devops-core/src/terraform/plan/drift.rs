@@ -2,7 +2,38 @@
 
 use serde_json::Value;
 
-use super::change::{Change, OutputChange, ResourceChange};
+use super::{
+    change::{Change, OutputChange, ResourceChange},
+    leaves::changed_leaves,
+};
+use crate::terraform::patterns::PathPattern;
+
+/// What was changed outside of terraform.
+#[derive(Debug, Default)]
+pub struct Drift<'a> {
+    /// The resources.
+    pub resources: Vec<&'a ResourceChange>,
+    /// The names of the outputs that follow from them.
+    pub outputs: Vec<&'a str>,
+}
+
+impl Drift<'_> {
+    /// Returns whether nothing was changed.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.outputs.is_empty()
+    }
+}
+
+/// Returns whether patterns cover every attribute that was changed; what is gone has changed as a whole.
+pub(super) fn is_ignored(resource: &ResourceChange, ignored: &[PathPattern]) -> bool {
+    let covers = |path: &str| ignored.iter().any(|one| one.covers(&resource.address, path));
+    if resource.change.destroys() {
+        return covers("");
+    }
+    let mut all = !ignored.is_empty();
+    changed_leaves(&resource.values, &mut |leaf| all &= covers(&leaf.path));
+    all
+}
 
 /// What an output's value is computed from.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +52,7 @@ impl Origins {
     ///
     /// What stands behind a local value or a module is not said here; terraform's list of the attributes
     /// that matter to the plan says it.
-    fn drifted(&self, drifted: &[ResourceChange], relevant: &[String]) -> bool {
+    fn drifted(&self, drifted: &[&ResourceChange], relevant: &[String]) -> bool {
         let direct = self.references.iter().any(|reference| {
             is_data(reference)
                 || drifted.iter().any(|resource| refers(reference, &resource.address))
@@ -41,7 +72,7 @@ impl Origins {
 pub(super) fn output_drifted(
     output: &OutputChange,
     origins: Option<&Origins>,
-    drifted: &[ResourceChange],
+    drifted: &[&ResourceChange],
     relevant: &[String],
 ) -> bool {
     output.change == Change::Update

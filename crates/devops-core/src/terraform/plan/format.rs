@@ -249,7 +249,7 @@ pub(super) struct ValuesModule {
 #[serde(from = "RawResource")]
 pub(super) struct Resource {
     pub(super) address: String,
-    /// The names of a data source's attributes; those of others stand in the changes as well.
+    /// The names of its attributes, which its schema gives.
     pub(super) attributes: Vec<String>,
     pub(super) marked: Vec<Value>,
 }
@@ -259,8 +259,6 @@ pub(super) struct Resource {
 struct RawResource {
     #[serde(deserialize_with = "or_default")]
     address: String,
-    #[serde(deserialize_with = "or_default")]
-    mode: String,
     values: Value,
     sensitive_values: Value,
 }

@@ -1,6 +1,6 @@
 //! Collects what a plan's JSON calls sensitive outside of its changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -32,11 +32,14 @@ impl Beside {
     /// Takes the outputs and resources of a state, or of a plan for the state after it.
     pub(super) fn values(&mut self, values: Values) {
         self.outputs(values.outputs);
+        // Many resources have the same attributes.
+        let mut names = BTreeSet::new();
         values.root_module.each(&mut |resource| {
             self.addresses.push(resource.address);
-            self.names.extend(resource.attributes);
+            names.extend(resource.attributes);
             self.sensitive.extend(resource.marked);
         });
+        self.names.extend(names);
     }
 
     pub(super) fn outputs(&mut self, outputs: BTreeMap<String, super::format::Output>) {

@@ -20,7 +20,7 @@ use super::{
 const ANCHOR: usize = 32;
 
 /// Everything that is searched for, prepared once for all that is known.
-pub(super) struct Scrubber {
+pub(in crate::terraform) struct Scrubber {
     whole: HashSet<String>,
     names: BTreeMap<String, BTreeSet<u64>>,
     parts: Option<AhoCorasick>,
@@ -68,12 +68,12 @@ impl Scrubber {
     }
 
     /// Hides secrets in what terraform or a provider wrote for people; addresses stay.
-    pub(super) fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(in crate::terraform) fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.hide(text, Kind::Words)
     }
 
     /// Hides secrets in a text that is a value.
-    pub(super) fn data_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(in crate::terraform) fn data_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.whole.contains(text) || self.names.contains_key(text) {
             return Cow::Borrowed(HIDDEN);
         }
@@ -81,13 +81,13 @@ impl Scrubber {
     }
 
     /// Returns whether a number equals a secret one.
-    pub(super) fn is_secret_number(&self, number: &serde_json::Number) -> bool {
+    pub(in crate::terraform) fn is_secret_number(&self, number: &serde_json::Number) -> bool {
         let text = number.to_string();
         is_long_number(&text) && self.whole.contains(&text)
     }
 
     /// Hides secrets in a value without marks; `public_keys` are given by a schema.
-    pub(super) fn data(&self, value: &mut Value, public_keys: bool) {
+    pub(in crate::terraform) fn data(&self, value: &mut Value, public_keys: bool) {
         match value {
             Value::String(text) => {
                 let clean = self.data_text(text);
@@ -124,7 +124,7 @@ impl Scrubber {
     /// Returns whether the key of an unmarked object is that of a sensitive one.
     ///
     /// A plain word may be the name of an attribute; it is hidden before the value that it stood before.
-    pub(super) fn is_secret_key(&self, name: &str, field: &Value) -> bool {
+    pub(in crate::terraform) fn is_secret_key(&self, name: &str, field: &Value) -> bool {
         let Some(hashes) = self.names.get(name) else { return false };
         is_telling(name) || hashes.contains(&hash(field))
     }

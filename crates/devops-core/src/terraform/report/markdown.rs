@@ -1,0 +1,160 @@
+//! Markdown for a pull request or a step's summary, within its budget.
+
+use std::fmt::Write;
+
+use super::model::{Entry, Level, Model};
+
+/// The longest body of a comment on GitHub.
+pub(super) const BODY_LIMIT: usize = 65_536;
+
+/// The longest summary of a step on GitHub.
+pub(super) const SUMMARY_LIMIT: usize = 1 << 20;
+
+/// What the notes about what was left out may take.
+const RESERVE: usize = 400;
+
+/// Returns a summary, what refuses the plan, a table with what is lost first, and the diff as far as it fits.
+pub(super) fn body(model: &Model, limit: usize) -> String {
+    let mut page = Page { text: String::new(), limit: limit - RESERVE };
+    page.push(&heading(model));
+    page.objections(model);
+    // The diff may need a half of the budget; the table is what is read first.
+    let whole = page.limit;
+    page.limit = whole / 2;
+    page.table(model);
+    page.limit = whole;
+    page.diff(&model.diff);
+    page.text
+}
+
+struct Page {
+    text: String,
+    limit: usize,
+}
+
+fn heading(model: &Model) -> String {
+    let refused = if model.is_refused() { " (refused)" } else { "" };
+    let summary = &model.summary;
+    let lost = summary.destroy + summary.replace;
+    let mut text = format!("### Terraform plan{refused}\n\n");
+    if lost > 0 {
+        let _written = write!(text, "**{lost} of what exists will be destroyed.** ");
+    }
+    match model.has_changes {
+        true => {
+            let _written = writeln!(text, "Plan: {summary}.\n");
+        }
+        false => text.push_str("No changes. Your infrastructure matches the configuration.\n\n"),
+    }
+    text
+}
+
+impl Page {
+    /// Adds a text if it fits.
+    fn push(&mut self, text: &str) -> bool {
+        let fits = self.text.len() + text.len() <= self.limit;
+        if fits {
+            self.text.push_str(text);
+        }
+        fits
+    }
+
+    fn note(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn objections(&mut self, model: &Model) {
+        let errors = model.findings.iter().filter(|finding| finding.level == Level::Error);
+        let messages = errors.map(|finding| finding.message.as_str());
+        let lifted = model.lifted.iter().map(String::as_str);
+        let whole = self.limit;
+        self.limit = whole / 4;
+        let mut n_left = 0;
+        for message in messages.chain(lifted) {
+            n_left += usize::from(!self.push(&format!("> - {}\n", plain(message))));
+        }
+        self.limit = whole;
+        if n_left > 0 {
+            self.note(&format!("> - and {n_left} more\n"));
+        }
+        self.note("\n");
+    }
+
+    fn table(&mut self, model: &Model) {
+        let outputs = model.outputs.iter().map(|output| Entry {
+            address: format!("output.{}", output.address),
+            ..output.clone()
+        });
+        let entries = model.changes.iter().cloned().chain(model.invocations.iter().cloned());
+        let entries: Vec<_> = entries.chain(outputs).collect();
+        if entries.is_empty() || !self.push("| | Address | Attributes |\n|---|---|---|\n") {
+            return;
+        }
+        let n_shown = entries.iter().take_while(|entry| self.push(&row(entry))).count();
+        if n_shown < entries.len() {
+            let rest = &entries[n_shown..];
+            let n_lost = rest.iter().filter(|entry| entry.destroys).count();
+            self.note(&format!("\n{} more, {n_lost} of them destroyed\n", rest.len()));
+        }
+        self.note("\n");
+    }
+
+    fn diff(&mut self, diff: &str) {
+        let fence = fence(diff);
+        let open = format!("<details><summary>Plan</summary>\n\n{fence}diff\n");
+        if !self.push(&open) {
+            return;
+        }
+        let lines: Vec<_> = diff.lines().collect();
+        let n_shown = lines.iter().take_while(|line| self.push(&diff_line(line))).count();
+        let left = lines.len() - n_shown;
+        self.note(&format!("{fence}\n\n</details>\n"));
+        if left > 0 {
+            self.note(&format!("\n{left} more lines of the plan did not fit.\n"));
+        }
+    }
+}
+
+fn row(entry: &Entry) -> String {
+    let from = entry.previous_address.as_ref();
+    let from = from.map_or_else(String::new, |from| format!(" (from {})", code(from)));
+    let import = if entry.imported && entry.change != "import" { ", import" } else { "" };
+    let change =
+        if entry.destroys { format!("**{}**", entry.change) } else { entry.change.to_owned() };
+    let attributes: Vec<_> = entry.attributes.iter().take(8).map(|name| code(name)).collect();
+    let more = if entry.attributes.len() > 8 { ", \u{2026}" } else { "" };
+    let attributes = attributes.join(", ");
+    format!("| {change}{import} | {}{from} | {attributes}{more} |\n", code(&entry.address))
+}
+
+/// Writes a name as code within a table.
+fn code(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = text.replace('|', "\\|");
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+/// Takes from a message what could be markup; code spans stay.
+fn plain(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.replace('<', "&lt;")
+}
+
+/// Moves the sign of a line to its beginning, where GitHub's highlighting looks for it.
+fn diff_line(line: &str) -> String {
+    let rest = line.trim_start();
+    let indent = line.len() - rest.len();
+    let sign = match rest.split(' ').next() {
+        Some("+") => "+",
+        Some("-" | "-/+" | "+/-") => "-",
+        Some("~") => "!",
+        _ => return format!("{line}\n"),
+    };
+    format!("{sign}{:indent$}{rest}\n", "", indent = indent.saturating_sub(1))
+}
+
+/// Returns a fence that is longer than any in the text.
+fn fence(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat(longest.max(2) + 1)
+}

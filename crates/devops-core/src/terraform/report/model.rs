@@ -1,0 +1,201 @@
+//! What every report tells.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::terraform::{
+    guard::Verdict,
+    plan::{Change, Plan, ResourceChange, Summary, leaves::changed_leaves},
+    redact::Secrets,
+};
+
+/// All that the reports tell, without secrets.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) summary: Summary,
+    pub(super) has_changes: bool,
+    pub(super) terraform_version: String,
+    /// What happens to resources, what is lost first.
+    pub(super) changes: Vec<Entry>,
+    pub(super) outputs: Vec<Entry>,
+    pub(super) invocations: Vec<Entry>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) lifted: Vec<String>,
+    /// The plan as it is drawn for people.
+    pub(super) diff: String,
+    /// Created, updated and deleted objects; a replacement counts twice.
+    pub(super) counts: [usize; 3],
+    errored: bool,
+}
+
+/// What happens to one thing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Entry {
+    pub(super) address: String,
+    pub(super) change: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
+    pub(super) kind: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) actions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) previous_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deposed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) action_reason: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) imported: bool,
+    /// The attributes that change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) attributes: Vec<String>,
+    #[serde(skip)]
+    pub(super) destroys: bool,
+}
+
+/// Something to look at.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Finding {
+    /// What found it: a rule, or what is worth a look in every plan.
+    pub(super) rule: &'static str,
+    pub(super) level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<String>,
+    pub(super) message: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    /// The plan is refused for it.
+    Error,
+    /// It should be seen before the plan is applied.
+    Warning,
+}
+
+impl Model {
+    pub(super) fn new(plan: &Plan, secrets: &Secrets, verdict: &Verdict, diff: String) -> Self {
+        let secrets = secrets.with_plan(plan);
+        let mut changed: Vec<_> = plan.changes().collect();
+        changed.sort_by_key(|resource| Reverse(rank(resource.change)));
+        let outputs = plan.outputs().map(|output| Entry {
+            address: output.name.clone(),
+            change: output.change.name(),
+            ..Entry::default()
+        });
+        let invocations = plan.invocations().map(|invocation| Entry {
+            address: invocation.address.clone(),
+            change: "invoke",
+            kind: invocation.kind.clone(),
+            ..Entry::default()
+        });
+        let count = |action: &str| {
+            let actions = plan.changes().flat_map(|resource| &resource.actions);
+            actions.filter(|one| *one == action).count()
+        };
+        Self {
+            summary: plan.summary(),
+            has_changes: plan.has_changes(),
+            terraform_version: plan.terraform_version.clone(),
+            changes: changed.iter().map(|resource| Entry::of(resource)).collect(),
+            outputs: outputs.collect(),
+            invocations: invocations.collect(),
+            findings: findings(plan, &secrets, verdict),
+            lifted: verdict.lifted.clone(),
+            diff,
+            counts: ["create", "update", "delete"].map(count),
+            errored: plan.errored(),
+        }
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.findings.iter().any(|finding| finding.level == Level::Error)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "format_version": "1.0", "terraform_version": self.terraform_version,
+            "has_changes": self.has_changes, "errored": self.errored, "summary": self.summary,
+            "refused": self.is_refused(), "findings": self.findings, "unprotected": self.lifted,
+            "changes": self.changes, "outputs": self.outputs, "invocations": self.invocations,
+        })
+    }
+}
+
+impl Entry {
+    fn of(resource: &ResourceChange) -> Self {
+        let mut attributes = Vec::new();
+        if resource.change == Change::Update || resource.change == Change::Replace {
+            changed_leaves(&resource.values, &mut |leaf| {
+                let end = leaf.path.find(['.', '[']).unwrap_or(leaf.path.len());
+                if attributes.last().is_none_or(|last| last != &leaf.path[..end]) {
+                    attributes.push(leaf.path[..end].to_owned());
+                }
+            });
+        }
+        Self {
+            address: resource.address.clone(),
+            change: match resource.change {
+                Change::None | Change::Read if resource.imported => "import",
+                Change::None | Change::Read => "move",
+                change => change.name(),
+            },
+            kind: resource.kind.clone(),
+            actions: resource.actions.clone(),
+            previous_address: resource.previous_address.clone().filter(|_| resource.moved),
+            deposed: resource.deposed.clone(),
+            action_reason: resource.action_reason.clone(),
+            imported: resource.imported,
+            attributes,
+            destroys: resource.change.destroys(),
+        }
+    }
+}
+
+/// Puts first what is lost.
+fn rank(change: Change) -> u8 {
+    match change {
+        Change::Destroy => 5,
+        Change::Replace => 4,
+        Change::Forget => 3,
+        Change::Update => 2,
+        Change::Create => 1,
+        Change::None | Change::Read => 0,
+    }
+}
+
+/// Returns the objections of the rules, then what is lost, then what checks say.
+fn findings(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Vec<Finding> {
+    let objections = verdict.objections.iter().map(|objection| Finding {
+        rule: objection.rule,
+        level: Level::Error,
+        address: objection.address.clone(),
+        message: objection.message.clone(),
+    });
+    let lost = plan
+        .changes()
+        .filter(|resource| resource.change.destroys() || resource.change == Change::Forget);
+    let lost = lost.map(|resource| {
+        let (rule, done) = match resource.change {
+            Change::Replace => ("replace", "replaced"),
+            Change::Forget => ("forget", "dropped from the state"),
+            _ => ("destroy", "destroyed"),
+        };
+        let address = &resource.address;
+        Finding {
+            rule,
+            level: Level::Warning,
+            address: Some(address.clone()),
+            message: format!("`{address}` would be {done}"),
+        }
+    });
+    let problems = plan.problems().iter().map(|problem| Finding {
+        rule: "check",
+        level: Level::Warning,
+        address: None,
+        message: secrets.text(problem).into_inner(),
+    });
+    objections.chain(lost).chain(problems).collect()
+}
