@@ -56,8 +56,7 @@ pub fn fingerprint(plan: &Plan, key: Option<&[u8; 32]>, volatile: &[PathPattern]
         changes.entry(label).or_default().push(hash);
     }
     changes.values_mut().for_each(|hashes| hashes.sort());
-    let text = json!(changes).to_string();
-    let digest = format!("{VERSION}{}", blake3::hash(text.as_bytes()).to_hex());
+    let digest = format!("{VERSION}{}", hash(&json!(changes)));
     Fingerprint { digest, changes: Some(changes) }
 }
 
@@ -192,13 +191,32 @@ impl Hasher<'_> {
     }
 
     fn keyed(&self, value: &Value) -> Value {
-        let hash = |key| blake3::keyed_hash(key, value.to_string().as_bytes());
+        let hash = |key| blake3::keyed_hash(key, canonical(value).as_bytes());
         json!({"keyed": self.key.map(|key| hash(key).to_hex().to_string())})
     }
 }
 
 fn hash(content: &Value) -> String {
-    blake3::hash(content.to_string().as_bytes()).to_hex().to_string()
+    blake3::hash(canonical(content).as_bytes()).to_hex().to_string()
+}
+
+/// Writes a value with sorted keys, whatever order they were read in.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Object(fields) => {
+            let sorted: BTreeMap<_, _> = fields.iter().collect();
+            let fields = sorted.into_iter();
+            let fields: Vec<_> = fields
+                .map(|(name, field)| format!("{}:{}", json!(name), canonical(field)))
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        other => other.to_string(),
+    }
 }
 
 impl Fingerprint {

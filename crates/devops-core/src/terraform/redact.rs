@@ -6,7 +6,10 @@
 //! hidden in all values and foreign texts. Structure is never hidden: terraform refuses sensitive values
 //! where they could become a part of an address.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::Value;
 
@@ -30,21 +33,16 @@ use scrub::Scrubber;
 pub(super) const HIDDEN: &str = "(sensitive value)";
 
 /// All secrets known so far, and the one automaton over them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Secrets {
     known: Known,
-    scrubber: OnceLock<Scrubber>,
+    /// Built when it is needed, and anew when more is known.
+    scrubber: OnceLock<Arc<Scrubber>>,
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secrets({})", self.known.texts.len())
-    }
-}
-
-impl Clone for Secrets {
-    fn clone(&self) -> Self {
-        Self { known: self.known.clone(), scrubber: OnceLock::new() }
     }
 }
 
@@ -132,7 +130,7 @@ impl Secrets {
     }
 
     pub(super) fn scrubber(&self) -> &Scrubber {
-        self.scrubber.get_or_init(|| Scrubber::new(&self.known))
+        self.scrubber.get_or_init(|| Arc::new(Scrubber::new(&self.known)))
     }
 }
 

@@ -29,10 +29,27 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads all that the reports tell.
-    pub fn new(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Self {
-        let drawn = diff(plan, secrets, DiffOptions::default());
-        Self { model: Model::new(plan, secrets, verdict, drawn.into_inner()) }
+    /// Reads all that the reports tell of the plan of a stack, named by its folder.
+    ///
+    /// Reports that must name a file name the folder: a plan does not say where a resource stands.
+    pub fn new(stack: &str, plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Self {
+        let drawn = diff(plan, secrets, DiffOptions::default()).into_inner();
+        let stack = secrets.text(stack).into_inner();
+        Self { model: Model { stack, diff: drawn, ..Model::new(plan, secrets, verdict) } }
+    }
+
+    /// Returns workflow commands of GitHub: at most ten errors and ten warnings, as it shows no more of a
+    /// step.
+    pub fn annotations(&self) -> Shown<String> {
+        Shown::redacted(github::annotations(&self.model))
+    }
+
+    /// Returns what fits into the summary of a step on GitHub, of which others have taken some bytes; it is
+    /// empty if nothing fits.
+    pub fn step_summary(&self, n_taken: u64) -> Shown<String> {
+        let left = usize::try_from(n_taken).unwrap_or(usize::MAX);
+        let left = markdown::SUMMARY_LIMIT.saturating_sub(left);
+        Shown::redacted(markdown::body(&self.model, left))
     }
 
     /// Writes the report in one form.
@@ -43,10 +60,9 @@ impl Report {
             ReportKind::Json => format!("{}\n", model.json()),
             ReportKind::Junit => junit::document(model),
             ReportKind::Sarif => format!("{}\n", sarif::log(model)),
-            ReportKind::GithubSummary => markdown::body(model, markdown::SUMMARY_LIMIT),
-            ReportKind::GithubAnnotations => github::annotations(model),
+            ReportKind::Github => markdown::body(model, markdown::SUMMARY_LIMIT),
             ReportKind::Gitlab => format!("{}\n", gitlab::counts(model)),
-            ReportKind::GitlabCodeQuality => format!("{}\n", gitlab::code_quality(model)),
+            ReportKind::CodeQuality => format!("{}\n", gitlab::code_quality(model)),
         })
     }
 }

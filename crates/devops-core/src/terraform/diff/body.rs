@@ -152,7 +152,8 @@ impl<'a> Body<'a> {
     /// Draws the fields of an object or the items of a list, if that is what the value is on both sides.
     fn container(&mut self, node: &Node<'a>, place: &Place) -> Option<String> {
         let (before, after) = (node.before, node.after);
-        let either = if after.is_null() { before } else { after };
+        let sides = [after, before, node.unknown];
+        let either = sides.into_iter().find(|side| !side.is_null()).unwrap_or(after);
         let same_kind =
             before.is_null() || after.is_null() || before.is_object() == after.is_object();
         if !is_container(either) || !same_kind || !(is_container(before) || before.is_null()) {

@@ -265,8 +265,7 @@ struct RawResource {
 
 impl From<RawResource> for Resource {
     fn from(mut raw: RawResource) -> Self {
-        let attributes =
-            raw.values.as_object().filter(|_| raw.mode == "data").into_iter().flatten();
+        let attributes = raw.values.as_object().into_iter().flatten();
         let attributes = attributes.map(|(name, _)| name.clone()).collect();
         let mut marked = Vec::new();
         super::marks::take_marked(&mut raw.values, &raw.sensitive_values, &mut |value| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Level, Model};
+use super::model::{Finding, Level, Model};
 
 /// Returns what the widget of a merge request shows; a replacement is a creation and a deletion.
 pub(super) fn counts(model: &Model) -> Value {
@@ -10,18 +10,18 @@ pub(super) fn counts(model: &Model) -> Value {
     json!({"create": create, "update": update, "delete": delete})
 }
 
-/// Returns findings as code quality. A plan does not say in which file a resource stands, so the path is
-/// its address.
+/// Returns findings as code quality. A plan does not say in which file a resource stands, so the path is the
+/// folder of the stack.
 pub(super) fn code_quality(model: &Model) -> Value {
-    let finding = |finding: &super::model::Finding| {
-        let path = finding.address.as_deref().unwrap_or("terraform plan");
-        let text = format!("{}\n{path}\n{}", finding.rule, finding.message);
+    let finding = |finding: &Finding| {
+        let address = finding.address.as_deref().unwrap_or_default();
+        let text = format!("{}\n{}\n{address}\n{}", model.stack, finding.rule, finding.message);
         json!({
             "description": finding.message,
             "check_name": finding.rule,
             "fingerprint": blake3::hash(text.as_bytes()).to_hex().to_string(),
             "severity": if finding.level == Level::Error { "critical" } else { "minor" },
-            "location": {"path": path, "lines": {"begin": 1}},
+            "location": {"path": model.stack, "lines": {"begin": 1}},
         })
     };
     model.findings.iter().map(finding).collect()

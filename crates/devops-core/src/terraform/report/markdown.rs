@@ -15,8 +15,10 @@ const RESERVE: usize = 400;
 
 /// Returns a summary, what refuses the plan, a table with what is lost first, and the diff as far as it fits.
 pub(super) fn body(model: &Model, limit: usize) -> String {
-    let mut page = Page { text: String::new(), limit: limit - RESERVE };
-    page.push(&heading(model));
+    let mut page = Page { text: String::new(), limit: limit.saturating_sub(RESERVE) };
+    if !page.push(&heading(model)) {
+        return String::new();
+    }
     page.objections(model);
     // The diff may need a half of the budget; the table is what is read first.
     let whole = page.limit;
@@ -36,7 +38,8 @@ fn heading(model: &Model) -> String {
     let refused = if model.is_refused() { " (refused)" } else { "" };
     let summary = &model.summary;
     let lost = summary.destroy + summary.replace;
-    let mut text = format!("### Terraform plan{refused}\n\n");
+    let stack = code(&model.stack);
+    let mut text = format!("### Terraform plan of {stack}{refused}\n\n");
     if lost > 0 {
         let _written = write!(text, "**{lost} of what exists will be destroyed.** ");
     }

@@ -14,6 +14,8 @@ use crate::terraform::{
 /// All that the reports tell, without secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
+    /// The folder of the stack, as it was named.
+    pub(super) stack: String,
     pub(super) summary: Summary,
     pub(super) has_changes: bool,
     pub(super) terraform_version: String,
@@ -27,7 +29,7 @@ pub(super) struct Model {
     pub(super) diff: String,
     /// Created, updated and deleted objects; a replacement counts twice.
     pub(super) counts: [usize; 3],
-    errored: bool,
+    pub(super) errored: bool,
 }
 
 /// What happens to one thing.
@@ -76,7 +78,7 @@ pub(super) enum Level {
 }
 
 impl Model {
-    pub(super) fn new(plan: &Plan, secrets: &Secrets, verdict: &Verdict, diff: String) -> Self {
+    pub(super) fn new(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Self {
         let secrets = secrets.with_plan(plan);
         let mut changed: Vec<_> = plan.changes().collect();
         changed.sort_by_key(|resource| Reverse(rank(resource.change)));
@@ -96,6 +98,7 @@ impl Model {
             actions.filter(|one| *one == action).count()
         };
         Self {
+            stack: String::new(),
             summary: plan.summary(),
             has_changes: plan.has_changes(),
             terraform_version: plan.terraform_version.clone(),
@@ -104,7 +107,7 @@ impl Model {
             invocations: invocations.collect(),
             findings: findings(plan, &secrets, verdict),
             lifted: verdict.lifted.clone(),
-            diff,
+            diff: String::new(),
             counts: ["create", "update", "delete"].map(count),
             errored: plan.errored(),
         }
@@ -116,7 +119,7 @@ impl Model {
 
     pub(super) fn json(&self) -> Value {
         json!({
-            "format_version": "1.0", "terraform_version": self.terraform_version,
+            "format_version": "1.0", "stack": self.stack, "terraform_version": self.terraform_version,
             "has_changes": self.has_changes, "errored": self.errored, "summary": self.summary,
             "refused": self.is_refused(), "findings": self.findings, "unprotected": self.lifted,
             "changes": self.changes, "outputs": self.outputs, "invocations": self.invocations,

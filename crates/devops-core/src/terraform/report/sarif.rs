@@ -22,21 +22,33 @@ pub(super) fn log(model: &Model) -> Value {
                 "name": "devops-tf", "version": env!("CARGO_PKG_VERSION"), "rules": rules.collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "results": model.findings.iter().map(result).collect::<Vec<_>>(),
+            "results": model.findings.iter().map(|finding| result(finding, &uri(&model.stack))).collect::<Vec<_>>(),
         }],
     })
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(finding: &Finding, stack: &str) -> Value {
     let level = if finding.level == Level::Error { "error" } else { "warning" };
-    let mut result = json!({
-        "ruleId": finding.rule, "level": level, "message": {"text": finding.message},
-    });
+    // GitHub's code scanning refuses a result without a place in a file.
+    let mut location = json!({"physicalLocation": {
+        "artifactLocation": {"uri": stack}, "region": {"startLine": 1},
+    }});
     if let Some(address) = &finding.address {
-        result["locations"] =
-            json!([{"logicalLocations": [{"fullyQualifiedName": address, "kind": "resource"}]}]);
+        location["logicalLocations"] = json!([{"fullyQualifiedName": address, "kind": "resource"}]);
     }
-    result
+    json!({
+        "ruleId": finding.rule, "level": level, "message": {"text": finding.message},
+        "locations": [location],
+    })
+}
+
+/// Writes a path as the reference of an address.
+fn uri(path: &str) -> String {
+    let one = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) => char::from(byte).into(),
+        byte => format!("%{byte:02X}"),
+    };
+    path.bytes().map(one).collect()
 }
 
 fn description(rule: &str) -> &'static str {

@@ -137,6 +137,21 @@ fn mutations() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
+fn the_order_of_keys_does_not_count() {
+    let json = r#"{"format_version": "1.2", "resource_changes": [{"address": "a.b", "change": {
+        "actions": ["update"], "before": {"x": "text"}, "after": {"x": KEYS, "y": KEYS}, "after_sensitive": {"y": true}}}]}"#;
+    let of = |keys: &str| {
+        fingerprint(&Plan::parse(json.replace("KEYS", keys)).unwrap(), Some(&KEY), &[]).to_string()
+    };
+    assert_eq!(
+        of(r#"{"b": 1, "a": [{"d": 1, "c": 2}]}"#),
+        of(r#"{"a": [{"c": 2, "d": 1}], "b": 1}"#)
+    );
+    // As it was when it was defined: seals hold these.
+    assert_eq!(of("{}"), "tf1:e99759214d2a2b8b6f7583b06a748b6f042f2dcc53e3accd5fce7d44e1ff6443");
+}
+
+#[test]
 fn every_single_mutation_differs() {
     let (approved, all) = (of(&plan()), mutations());
     assert!(all.len() >= 40);

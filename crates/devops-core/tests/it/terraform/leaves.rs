@@ -37,7 +37,7 @@ fn collect(sides: &Sides<'_>, path: &str, found: &mut BTreeSet<String>) {
     }
     let is_marked = before_mark == &Value::Bool(true) || after_mark == &Value::Bool(true);
     let is_object = |value: &Value| value.is_object() || value.is_null();
-    let either = before.as_object().or(after.as_object());
+    let either = before.as_object().or(after.as_object()).or(unknown.as_object());
     if is_marked
         || unknown == &Value::Bool(true)
         || !is_object(before)
@@ -172,6 +172,19 @@ impl Reader {
         self.attribute(line);
     }
 
+    /// Counts what is not known afterwards as one leaf: what it was made of is only said beside.
+    fn replaced_as_a_whole(&mut self) {
+        let path: String = self
+            .open
+            .iter()
+            .filter_map(|(_, name)| name.as_ref())
+            .map(|name| format!("/{name}"))
+            .collect();
+        let (address, below) = (self.address.clone(), format!("{path}/"));
+        self.leaves.retain(|(at, _, leaf)| *at != address || !leaf.starts_with(&below));
+        self.leaves.insert((address, self.sign.clone(), path));
+    }
+
     fn attribute(&mut self, line: &str) {
         let rest = line.trim_start();
         let indent = line.len() - rest.len();
@@ -183,6 +196,9 @@ impl Reader {
             return;
         }
         if rest.starts_with('}') {
+            if rest.ends_with(" -> (known after apply)") {
+                self.replaced_as_a_whole();
+            }
             self.open.pop();
             if self.open.is_empty() && indent == 4 {
                 self.address = String::new();

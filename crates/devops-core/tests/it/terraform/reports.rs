@@ -3,16 +3,7 @@
 use devops_core::terraform::{Guards, Plan, Report, ReportKind, Secrets};
 use serde_json::{Value, json};
 
-const KINDS: [ReportKind; 8] = [
-    ReportKind::Markdown,
-    ReportKind::Json,
-    ReportKind::Junit,
-    ReportKind::Sarif,
-    ReportKind::GithubSummary,
-    ReportKind::GithubAnnotations,
-    ReportKind::Gitlab,
-    ReportKind::GitlabCodeQuality,
-];
+const KINDS: [&str; 7] = ["markdown", "json", "junit", "sarif", "github", "gitlab", "code-quality"];
 
 fn plan(n: usize) -> Plan {
     let change = |at: usize, actions: Value| {
@@ -38,7 +29,7 @@ fn report(plan: &Plan) -> Report {
         .protect("a.b")
         .unwrap()
         .deny_actions(true);
-    Report::new(plan, &Secrets::default(), &guards.judge(plan))
+    Report::new("live/a b", plan, &Secrets::default(), &guards.judge(plan))
 }
 
 fn json_of(report: &Report, kind: ReportKind) -> Value {
@@ -78,8 +69,10 @@ fn elements(xml: &str) -> Vec<String> {
 fn no_report_shows_a_secret_or_a_control_character() {
     for n in [2, 1200] {
         let report = report(&plan(n));
-        for kind in KINDS {
-            let text = report.write(kind).into_inner();
+        let written = KINDS.map(|kind| (kind, report.write(kind.parse().unwrap()).into_inner()));
+        for (kind, text) in
+            written.into_iter().chain([("annotations", report.annotations().into_inner())])
+        {
             assert!(!text.contains("s3cret-value"), "{kind:?}");
             assert!(!text.contains('\u{1}'), "{kind:?}");
         }
@@ -91,7 +84,7 @@ fn markdown_fits_and_says_first_what_is_lost() {
     for n in [2, 300, 5000] {
         let report = report(&plan(n));
         let body = report.write(ReportKind::Markdown).into_inner();
-        let summary = report.write(ReportKind::GithubSummary).into_inner();
+        let summary = report.write(ReportKind::Github).into_inner();
         assert!(
             body.len() <= 65_536 && summary.len() <= 1 << 20,
             "{} {}",
@@ -107,6 +100,12 @@ fn markdown_fits_and_says_first_what_is_lost() {
         // The fence is longer than any in the plan.
         assert!(body.contains("\n````diff\n") && body.trim_end().ends_with(['>', '.']), "{n}");
         assert!(n == 2 || body.contains("more, "));
+        assert!(body.starts_with("### Terraform plan of `live/a b` (refused)"));
+        for n_taken in [1 << 19, (1 << 20) - 2000, (1 << 20) - 300, 1 << 20, u64::MAX] {
+            let rest = report.step_summary(n_taken).into_inner().len() as u64;
+            assert!(rest == 0 || rest + n_taken <= 1 << 20, "{rest} {n_taken}");
+        }
+        assert!(report.step_summary((1 << 20) - 300).get().is_empty());
     }
     let nothing = Plan::parse(r#"{"format_version": "1.2"}"#).unwrap();
     let body = report(&nothing).write(ReportKind::Markdown).into_inner();
@@ -122,7 +121,8 @@ fn junit_is_well_formed_and_counts_its_cases() {
     // Eight changes, one action, and the limit as a case of its own; the updates are protected.
     assert_eq!((n("testcase"), n("failure")), (10, 10));
     assert!(xml.contains("tests=\"10\" failures=\"10\""), "{xml}");
-    let passed = Report::new(&plan(4), &Secrets::default(), &Guards::default().judge(&plan(4)));
+    let passed =
+        Report::new(".", &plan(4), &Secrets::default(), &Guards::default().judge(&plan(4)));
     assert!(passed.write(ReportKind::Junit).get().contains("tests=\"9\" failures=\"0\""));
 }
 
@@ -144,6 +144,9 @@ fn sarif_has_what_its_schema_demands() {
         assert!(rules.contains(&result["ruleId"]), "{result}");
         assert!(["error", "warning"].contains(&result["level"].as_str().unwrap()));
         assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "live/a%20b");
+        assert_eq!(place["region"]["startLine"], 1);
         let known = ["ruleId", "level", "message", "locations"];
         assert!(result.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())));
     }
@@ -151,12 +154,12 @@ fn sarif_has_what_its_schema_demands() {
 
 #[test]
 fn github_gets_ten_annotations_of_each_level() {
-    let text = report(&plan(300)).write(ReportKind::GithubAnnotations).into_inner();
+    let text = report(&plan(300)).annotations().into_inner();
     let n = |command: &str| text.lines().filter(|line| line.starts_with(command)).count();
     assert_eq!((n("::error title="), n("::warning title=")), (10, 10));
     assert_eq!(text.lines().count(), 20);
     assert!(text.contains("and 593 more"), "{text}");
-    let few = report(&plan(2)).write(ReportKind::GithubAnnotations).into_inner();
+    let few = report(&plan(2)).annotations().into_inner();
     assert!(
         few.contains(
             "::warning title=terraform plan%3A check::check.c: (sensitive value) is%0A%25weak"
@@ -172,7 +175,7 @@ fn gitlab_counts_a_replacement_twice_and_names_findings_once() {
         json_of(&report, ReportKind::Gitlab),
         json!({"create": 2, "update": 4, "delete": 4})
     );
-    let quality = json_of(&report, ReportKind::GitlabCodeQuality);
+    let quality = json_of(&report, ReportKind::CodeQuality);
     let issues = quality.as_array().unwrap();
     let prints: std::collections::BTreeSet<_> =
         issues.iter().map(|issue| issue["fingerprint"].to_string()).collect();
