@@ -13,6 +13,8 @@ use devops_e2e::{Run, Running, TestEnv, binaries::binary, finish, outside, wait_
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+mod inputs;
+
 /// A resource whose creation takes until somebody makes a file, and says when it has begun.
 const SLOW: &str = r#"
 resource "terraform_data" "slow" {
@@ -291,11 +293,11 @@ fn a_broken_seal_is_refused() {
 
     let original = fs::read(stack.env.path("a.plan")).unwrap();
     stack.env.write("a.plan", [&original[..], b"x"].concat());
-    seal(&stack.run(&["apply", "a.plan"]), "the content of the plan was");
+    seal(&stack.run(&["apply", "a.plan"]), "the content of the plan differs");
     stack.env.write("a.plan", &original);
 
     stack.env.write("infra/.terraform.lock.hcl", "# another\n");
-    seal(&stack.run(&["apply", "a.plan"]), "the dependency lock file was none");
+    seal(&stack.run(&["apply", "a.plan"]), "the dependency lock file is new");
     fs::remove_file(stack.path(".terraform.lock.hcl")).unwrap();
 
     fs::remove_file(stack.env.path("a.plan.seal.json")).unwrap();

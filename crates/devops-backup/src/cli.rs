@@ -41,6 +41,7 @@ pub(crate) const TOOL: Tool = Tool {
         ("snapshots", "list"),
     ],
     second_signal: SecondSignal::EndsAtOnce,
+    fails_with_1: None,
 };
 
 /// Back up a folder into one dated tar.gz that every tar reads

@@ -21,6 +21,7 @@ pub(crate) const TOOL: Tool = Tool {
     // The second one kills the commands that run, and a terminal without echo is put right.
     synonyms: &[],
     second_signal: SecondSignal::Counts,
+    fails_with_1: None,
 };
 
 const HELP: &str = "\

@@ -66,9 +66,10 @@ pub(crate) enum Parsed<C> {
 /// Parses the arguments of this process.
 pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let json_on_line = json_on_line(&arguments);
-    let as_json = json_on_line.unwrap_or_else(|| json_in_environment(tool));
+    let json_on_line = said_on_line("json", &arguments);
+    let as_json = is_given(tool, "json", &arguments);
     report::color_labels(color::of_stderr(color::given(tool, &arguments, &layers::of_process)));
+    exit::fail_with_1(tool.fails_with_1.is_some_and(|flag| is_given(tool, flag, &arguments)));
     match resolve(tool, C::command(), &arguments, &layers::of_process) {
         Ok(Resolved::Matches(mut matches, found)) => {
             let mut settings = settings(&matches);
@@ -77,6 +78,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
             settings.given = found.given;
             settings.json = json_on_line.unwrap_or(settings.json);
             report::color_labels(color::of_stderr(settings.color));
+            exit::fail_with_1(tool.fails_with_1.is_some_and(|flag| is_set(&matches, flag)));
             match C::from_arg_matches_mut(&mut matches) {
                 Ok(cli) => Parsed::Run(cli, settings),
                 Err(error) => Parsed::Finished(show_clap(&error, as_json)),
@@ -246,21 +248,34 @@ fn settings(matches: &ArgMatches) -> Settings {
     }
 }
 
-/// Returns what the command line says of JSON, before it is understood: the last word counts.
-fn json_on_line(arguments: &[OsString]) -> Option<bool> {
-    let flags = arguments.iter().take_while(|argument| *argument != "--");
-    let said = flags.filter_map(|flag| match flag.to_str()? {
-        "--json" => Some(true),
-        "--no-json" => Some(false),
+/// Returns whether a boolean flag is given, before the command line is understood.
+fn is_given(tool: &Tool, flag: &str, arguments: &[OsString]) -> bool {
+    said_on_line(flag, arguments).unwrap_or_else(|| is_in_environment(tool, flag))
+}
+
+/// Returns what the command line says of a boolean flag: the last word counts.
+fn said_on_line(flag: &str, arguments: &[OsString]) -> Option<bool> {
+    let (yes, no) = (format!("--{flag}"), format!("--{}", layers::opposite(flag)));
+    let words = arguments.iter().take_while(|argument| *argument != "--");
+    let said = words.filter_map(|word| match word.to_str()? {
+        word if word == yes => Some(true),
+        word if word == no => Some(false),
         _ => None,
     });
     said.last()
 }
 
-fn json_in_environment(tool: &Tool) -> bool {
-    layers::of_process(&layers::variable(tool, "json"))
+fn is_in_environment(tool: &Tool, flag: &str) -> bool {
+    layers::of_process(&layers::variable(tool, flag))
         .and_then(|value| layers::boolean(&value.to_string_lossy()))
         .unwrap_or(false)
+}
+
+/// Returns whether a boolean flag of the command that was given is set.
+fn is_set(matches: &ArgMatches, flag: &str) -> bool {
+    let command = matches.subcommand().map(|(_, matches)| matches);
+    let id = flag.replace('-', "_");
+    command.is_some_and(|command| matches!(command.try_get_one::<bool>(&id), Ok(Some(true))))
 }
 
 /// Prints what clap has to say, and returns the exit code.

@@ -1,8 +1,18 @@
 //! The one place that turns an outcome or a failure into an exit code.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use devops_core::kind::Kind;
 
 use crate::failure::{Failure, Outcome};
+
+/// Every failure of this process ends with 1.
+static FAILS_WITH_1: AtomicBool = AtomicBool::new(false);
+
+/// Makes every failure of this process end with 1 from now on, or does not.
+pub(crate) fn fail_with_1(is_wanted: bool) {
+    FAILS_WITH_1.store(is_wanted, Ordering::Relaxed);
+}
 
 /// Returns the exit code of `result`; `signal` is the first signal that came.
 pub fn code(result: &Result<Outcome, Failure>, signal: Option<i32>) -> u8 {
@@ -18,6 +28,7 @@ pub fn code(result: &Result<Outcome, Failure>, signal: Option<i32>) -> u8 {
 /// Returns the exit code of a kind of failure; `signal` is the first signal that came.
 pub fn of_kind(kind: Kind, signal: Option<i32>) -> u8 {
     match kind {
+        _ if FAILS_WITH_1.load(Ordering::Relaxed) => 1,
         Kind::Failed | Kind::Exists => 1,
         Kind::Usage => 2,
         Kind::NotFound => 5,

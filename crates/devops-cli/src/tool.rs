@@ -40,6 +40,8 @@ pub struct Tool {
     pub synonyms: &'static [(&'static str, &'static str)],
     /// What a second signal does.
     pub second_signal: SecondSignal,
+    /// A flag under which every failure ends with 1, since its other codes are answers.
+    pub fails_with_1: Option<&'static str>,
 }
 
 /// What a second signal does.

@@ -7,6 +7,7 @@
 //! shell gives it to the job in its foreground.
 
 mod drain;
+mod group;
 mod heir;
 mod init;
 mod produce;
@@ -52,6 +53,9 @@ pub struct CommandSpec {
     pub stop: StopPolicy,
     /// What happens to the child when we are killed.
     pub orphan: OrphanPolicy,
+    /// Programs that the child may launch instead of being them, by the names of their files: an interrupt
+    /// goes to the one that runs in the child's group.
+    pub launched: &'static [&'static str],
     /// The `PATH` in which a program that failed to start is searched, to say why it failed.
     pub search_path: Option<OsString>,
 }
@@ -72,7 +76,9 @@ pub enum StdinPolicy {
 /// How a child is stopped after a signal to us or a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopPolicy {
-    /// One SIGINT to the child's pid alone, whichever signal came to us.
+    /// One SIGINT to the child's pid alone, whichever signal came to us; to the program that it launched,
+    /// if [`CommandSpec::launched`] knows it. If the child dies of it and its group lives, then what it left
+    /// gets the one SIGINT, and is waited for.
     ///
     /// A further INT or TERM from the user sends a second SIGINT, and each one after that SIGKILL.
     /// A further HUP sends nothing: a closing terminal sends it twice. Time alone never escalates.
@@ -284,6 +290,7 @@ impl CommandSpec {
             grace: Duration::from_secs(10),
             stop: StopPolicy::TerminateGroup,
             orphan: OrphanPolicy::Leave,
+            launched: &[],
             search_path: None,
         }
     }

@@ -9,6 +9,8 @@ mod compare;
 mod diff;
 mod environment;
 mod guard;
+mod hcl;
+mod inputs;
 mod lock;
 mod patterns;
 mod plan;
@@ -18,6 +20,8 @@ mod saved;
 mod seal;
 mod shown;
 mod stack;
+mod surroundings;
+mod variables;
 mod work;
 
 use std::{path::PathBuf, time::Duration};
@@ -39,8 +43,8 @@ pub use patterns::PathPattern;
 pub use plan::{Change, Drift, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
 pub use redact::Secrets;
 pub use report::{Report, ReportKind};
-pub use saved::SavedPlan;
-pub use seal::{Seal, SealError, seal_path};
+pub use saved::{SavedPlan, Unsealed};
+pub use seal::{Seal, SealError, SealKey, SealOptions, seal_path};
 pub use shown::Shown;
 pub use stack::{Stack, StackOptions};
 

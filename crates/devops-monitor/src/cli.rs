@@ -20,6 +20,7 @@ pub(crate) const TOOL: Tool = Tool {
     profile: None,
     synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
+    fails_with_1: None,
 };
 
 /// Faster than ten times a second a reading is mostly rounding: the kernel counts in 10 ms ticks.

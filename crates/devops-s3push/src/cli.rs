@@ -55,6 +55,7 @@ pub(crate) const TOOL: Tool = Tool {
         ("mirror", "sync"),
     ],
     second_signal: SecondSignal::EndsAtOnce,
+    fails_with_1: None,
 };
 
 const AFTER_HELP: &str = "\

@@ -1,12 +1,16 @@
 //! Flags and defaults.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
-use devops_cli::{SecondSignal, Tool};
+use devops_cli::{Failure, SecondSignal, Session, Tool, quote};
 use devops_core::{
     secret::Secret,
-    terraform::{Guards, Variable},
+    terraform::{Guards, SealKey, SealOptions, Variable},
     units::{UnitError, parse_duration},
 };
 
@@ -22,7 +26,14 @@ pub(crate) const TOOL: Tool = Tool {
     // Terraform gets each of them; it must not be left alone after the second.
     synonyms: &[],
     second_signal: SecondSignal::Counts,
+    fails_with_1: Some("detailed-exitcode"),
 };
+
+/// How long the file of a key may be.
+const KEY_LIMIT: u64 = 64 << 10;
+
+/// How many characters of a key are too few to guess.
+const KEY_LENGTH: usize = 16;
 
 const AFTER_HELP: &str = "\
 EXAMPLES
@@ -82,7 +93,7 @@ pub(crate) struct StackArgs {
     /// Program to run instead of the terraform or tofu on the PATH
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) bin: Option<OsString>,
-    /// Work in this workspace, whichever is selected; it must exist
+    /// Work in this workspace, whichever is selected; it must exist, as one named by TF_WORKSPACE must
     #[arg(long, value_name = "NAME")]
     pub(crate) workspace: Option<String>,
     /// Interrupt a terraform command that runs longer than this; 0s is no limit
@@ -91,7 +102,7 @@ pub(crate) struct StackArgs {
     /// Wait this long for the lock of the state
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) lock_timeout: Option<Duration>,
-    /// Setting of the backend, or a file with settings; used when init runs
+    /// Setting of the backend, also a list or an object, or a file with settings; used when init runs
     #[arg(long, value_name = "KEY=VALUE|FILE")]
     pub(crate) backend_config: Vec<String>,
 }
@@ -107,10 +118,10 @@ pub(crate) struct ExtraArgs {
 /// What a plan is made from.
 #[derive(Args)]
 pub(crate) struct VarArgs {
-    /// Value of a variable; wins over files
+    /// Value of a variable; wins over files and over all arguments for terraform
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) var: Vec<Variable>,
-    /// File with values of variables, relative to the current folder
+    /// File or pipe with values of variables, relative to the current folder
     #[arg(long, value_name = "FILE")]
     pub(crate) var_file: Vec<PathBuf>,
     /// Plan only this address and what it depends on
@@ -133,6 +144,14 @@ pub(crate) struct GuardArgs {
     pub(crate) max_changes: Option<usize>,
 }
 
+/// How a plan is sealed.
+#[derive(Args)]
+pub(crate) struct SealArgs {
+    /// File with a secret that proves who sealed a plan; without it a seal guards against mistakes alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seal_key: Option<PathBuf>,
+}
+
 /// The folder of a stack, and how to work in it.
 #[derive(Args)]
 pub(crate) struct DirArgs {
@@ -150,6 +169,9 @@ pub(crate) struct PlanningArgs {
     pub(crate) vars: VarArgs,
     #[command(flatten)]
     pub(crate) guards: GuardArgs,
+    /// Create the workspace if it does not exist
+    #[arg(long)]
+    pub(crate) create_workspace: bool,
     #[command(flatten)]
     pub(crate) extra: ExtraArgs,
 }
@@ -181,10 +203,15 @@ pub(crate) struct PlanArgs {
     /// Write the plan here, and its seal to PLAN.seal.json
     #[arg(long, value_name = "PLAN")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    /// Let the seal hold for this long only
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) valid_for: Option<Duration>,
     /// Exit with 10 if anything would change
     #[arg(long, conflicts_with = "detailed_exitcode")]
     pub(crate) fail_on_changes: bool,
-    /// Exit as terraform does: 0 no changes, 1 failed, 2 changes
+    /// Exit as terraform does: 0 no changes, 1 failed in any way, 2 changes
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     #[command(flatten)]
@@ -196,6 +223,8 @@ pub(crate) struct ShowArgs {
     /// Folder of a stack, or a plan
     #[arg(default_value = ".", hide_default_value = true, value_name = "DIR|PLAN")]
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
     #[command(flatten)]
     pub(crate) stack: StackArgs,
     #[command(flatten)]
@@ -210,6 +239,8 @@ pub(crate) struct ApplyArgs {
     /// Apply without asking; a sealed plan is never asked about
     #[arg(long)]
     pub(crate) auto_approve: bool,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
     #[command(flatten)]
     pub(crate) stack: StackArgs,
     #[command(flatten)]
@@ -235,12 +266,31 @@ pub(crate) struct OutputArgs {
     pub(crate) name: Option<String>,
 }
 
+impl SealArgs {
+    pub(crate) fn options(&self, session: &Session) -> Result<SealOptions, Failure> {
+        let key = match &self.seal_key {
+            None => None,
+            Some(file) => Some(Self::key(file, session)?),
+        };
+        Ok(SealOptions { key, valid_for: None })
+    }
+
+    fn key(file: &Path, session: &Session) -> Result<SealKey, Failure> {
+        let secret = session.read_secret(file, KEY_LIMIT)?;
+        if secret.expose().trim().len() < KEY_LENGTH {
+            let message = format!("`{}` has fewer than {KEY_LENGTH} characters", quote(file));
+            return Err(Failure::usage(message).hint("`openssl rand -hex 32` makes a key"));
+        }
+        Ok(SealKey::derive(&secret))
+    }
+}
+
 impl GuardArgs {
-    pub(crate) fn guards(&self) -> Result<Guards, devops_cli::Failure> {
+    pub(crate) fn guards(&self) -> Result<Guards, Failure> {
         let start = Guards::default().deny_destroy(self.deny_destroy).max_changes(self.max_changes);
         self.protect.iter().try_fold(start, |guards, pattern| {
             guards.protect(pattern).map_err(|error| {
-                devops_cli::Failure::usage(format!("`--protect {pattern}` is no glob: {error}"))
+                Failure::usage(format!("`--protect {pattern}` is no glob: {error}"))
             })
         })
     }

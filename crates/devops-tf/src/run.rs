@@ -11,7 +11,9 @@ use devops_core::{
     clock::{Clock, SystemClock},
     kind::{HasKind, Kind},
     process::ChildEnd,
-    terraform::{Environment, InitOptions, LockInfo, Stack, StackOptions, TerraformError},
+    terraform::{
+        Environment, InitOptions, LockInfo, SealError, Stack, StackOptions, TerraformError,
+    },
     units::format_duration,
 };
 
@@ -36,6 +38,8 @@ struct Desk<'a> {
     session: &'a Session,
     stack: Stack,
     init: InitOptions,
+    /// A workspace that does not exist is made on the way.
+    create_workspace: bool,
     relay: Relay<'a>,
 }
 
@@ -53,6 +57,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         lock_timeout: args.lock_timeout,
         color: session.color() && !session.json(),
         temp_dir: std::env::temp_dir(),
+        started: session.clock().now(),
     };
     let stack = Stack::open(dir, options, environment).map_err(explain)?;
     if !added.is_empty() {
@@ -60,7 +65,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
     }
     let relay = Relay::new(session, dir);
     let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
-    Ok(Desk { session, stack, init, relay })
+    Ok(Desk { session, stack, init, create_workspace: false, relay })
 }
 
 impl Desk<'_> {
@@ -78,6 +83,9 @@ impl Desk<'_> {
     }
 
     fn check_workspace(&mut self) -> Result<(), Failure> {
+        if self.create_workspace {
+            return Ok(());
+        }
         let cancel = self.session.cancel();
         self.stack.check_workspace(cancel, &mut |event| self.relay.event(event)).map_err(explain)
     }
@@ -104,8 +112,8 @@ fn explain(error: TerraformError) -> Failure {
 fn hint(error: &TerraformError) -> Option<String> {
     let hint = match error {
         TerraformError::Locked { lock } => return Some(lock_hint(lock)),
-        TerraformError::NoWorkspace { name } => {
-            return Some(format!("create it with `terraform workspace new {name}`"));
+        TerraformError::NoWorkspace { .. } => {
+            "`run`, `plan` and `apply` create it with `--create-workspace`"
         }
         _ if error.kind() == Kind::CommandNotFound => {
             "install terraform or tofu, or name one with `--bin`"
@@ -114,6 +122,7 @@ fn hint(error: &TerraformError) -> Option<String> {
             "unset it; devops-tf has its own flags and subcommands for this"
         }
         TerraformError::Trap { .. } => "devops-tf sets this flag itself",
+        TerraformError::Seal(SealError::NoKey) => "give the file of the key with `--seal-key`",
         TerraformError::Seal(_) => "make a new plan with `devops-tf plan DIR --out PLAN`",
         TerraformError::Failed { end: ChildEnd::Signal(_), .. } => {
             "terraform had no time to clean up; the state may still be locked"
@@ -133,7 +142,9 @@ fn lock_hint(lock: &LockInfo) -> String {
         (Some(age), None) => format!("it was taken {age} ago; "),
         (None, _) => String::new(),
     };
-    let id = lock.id.as_deref().unwrap_or("LOCK_ID");
+    let Some(id) = &lock.id else {
+        return "wait with `--lock-timeout`; terraform does not say who holds it".to_owned();
+    };
     format!(
         "{held}wait with `--lock-timeout`, or, if nobody holds it any more, run \
          `terraform force-unlock {id}` in the folder of the stack"

@@ -24,6 +24,7 @@ const TOOL: Tool = Tool {
     profile: None,
     synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
+    fails_with_1: None,
 };
 
 #[derive(Debug, Parser)]

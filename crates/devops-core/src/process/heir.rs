@@ -11,11 +11,32 @@ use std::{
 
 use os_pipe::{PipeReader, PipeWriter};
 
-/// Waits for a line on stdin. Its end without a line is our death: then the child is interrupted, and its
-/// pipes, whose read ends are here as 1 and 2, are emptied, since a full or a closed one would end it.
+/// Waits for a line on stdin. Its end without a line is our death: then the child is interrupted, or the
+/// program that it launched, and its pipes, whose read ends are here as 1 and 2, are emptied, since a full
+/// or a closed one would end it.
+///
+/// The arguments are the child and the names of programs. Of several processes of the group that run one, the
+/// oldest is meant: it started the others.
 const SCRIPT: &str = "\
+child=$1
+shift
 read -r released || {
-    kill -INT \"$1\"
+    target=
+    for folder in /proc/[0-9]*; do
+        file=$(readlink \"$folder/exe\") && read -r stat <\"$folder/stat\" || continue
+        pid=${folder#/proc/}
+        for name; do
+            case ${file##*/} in
+            \"$name\" | \"$name\"[-_]bin | \"$name\"[-_][0-9]* | \"$name\"[-_]v[0-9]*) ;;
+            *) continue ;;
+            esac
+            group=${stat##*) }
+            group=${group#* * }
+            [ \"${group%% *}\" = \"$child\" ] || continue
+            [ -n \"$target\" ] && [ \"$target\" -lt \"$pid\" ] || target=$pid
+        done
+    done 2>/dev/null
+    kill -INT \"${target:-$child}\"
     cat <&1 >/dev/null & cat <&2 >/dev/null & wait
 }";
 
@@ -27,10 +48,12 @@ pub(super) struct Heir {
 
 impl Heir {
     /// Starts to wait for our death.
-    pub(super) fn start(child: u32, pipes: [PipeReader; 2]) -> io::Result<Self> {
+    pub(super) fn start(child: u32, launched: &[&str], pipes: [PipeReader; 2]) -> io::Result<Self> {
         let [stdout, stderr] = pipes;
         let (stdin, control) = os_pipe::pipe()?;
-        let handle = duct::cmd("/bin/sh", ["-c", SCRIPT, "sh", &child.to_string()])
+        let child = child.to_string();
+        let args = [&["-c", SCRIPT, "sh", &child][..], launched].concat();
+        let handle = duct::cmd("/bin/sh", args)
             .unchecked()
             .stdin_file(stdin)
             .stdout_file(stdout)

@@ -21,6 +21,7 @@ use super::{
     ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent, SignalReason,
     StopPolicy, Stream,
     drain::{Output, Sink},
+    group::Group,
     heir::Heir,
     start::{Started, pid as pid_of, start as start_child},
     terminal::Job,
@@ -40,7 +41,11 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// The pause between two looks at whether the child's last bytes were read.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// The pause between two looks at whether what a launcher left behind has ended.
+const LOOK_LEFT: Duration = Duration::from_millis(50);
+
 const HUP: i32 = Signal::HUP.as_raw();
+const INT: i32 = Signal::INT.as_raw();
 
 /// A child under supervision.
 pub(super) struct Running {
@@ -100,7 +105,7 @@ pub(super) fn start(
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let heir = match spec.orphan {
         OrphanPolicy::Leave => None,
-        OrphanPolicy::Interrupt => heir(pid, &stdout, &stderr).ok(),
+        OrphanPolicy::Interrupt => heir(pid, spec, [&stdout, &stderr]).ok(),
     };
     let pipes = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
     let child = Child { handle, pid: pid_of(pid), heir, is_reaped: false, _hold: hold };
@@ -155,8 +160,9 @@ fn look_after(
     Ok((Running { pid: pid.as_raw_pid().cast_unsigned(), output, supervisor }, stopper))
 }
 
-fn heir(child: u32, stdout: &PipeReader, stderr: &PipeReader) -> io::Result<Heir> {
-    Heir::start(child, [stdout.try_clone()?, stderr.try_clone()?])
+fn heir(child: u32, spec: &CommandSpec, pipes: [&PipeReader; 2]) -> io::Result<Heir> {
+    let [stdout, stderr] = pipes;
+    Heir::start(child, spec.launched, [stdout.try_clone()?, stderr.try_clone()?])
 }
 
 fn spawn_reader(
@@ -244,6 +250,9 @@ struct Supervisor {
     output: Output,
     job: Job,
     stop: StopPolicy,
+    launched: &'static [&'static str],
+    /// Processes that were interrupted after the launcher that started them had died of it.
+    left: Vec<Pid>,
     grace: Duration,
     started: Instant,
     timeout_at: Option<Instant>,
@@ -269,6 +278,8 @@ impl Supervisor {
             output,
             job: Job::default(),
             stop: spec.stop,
+            launched: spec.launched,
+            left: Vec::new(),
             grace: spec.grace,
             started,
             // A timeout past the end of time is none.
@@ -310,8 +321,29 @@ impl Supervisor {
     fn on_exit(&mut self, killed_by: Option<i32>, cancel: &Cancel) {
         self.n_own_bytes = self.output.n_written(&self.pipes);
         self.exited = Some(Instant::now());
+        if killed_by == Some(INT) && self.n_stops > 0 && self.stop == StopPolicy::InterruptOnce {
+            self.interrupt_left();
+        }
         if let Some(key) = killed_by.filter(|_| self.job.on_exit(killed_by)) {
             cancel.cancel(key);
+        }
+    }
+
+    /// Interrupts what a launcher started, which does not know yet that it is to stop.
+    fn interrupt_left(&mut self) {
+        self.left = Group::of(self.child.pid).roots();
+        for pid in &self.left {
+            let _sent = kill_process(*pid, Signal::INT);
+        }
+    }
+
+    /// Looks whether what was left has ended; from then on its last words count as the child's.
+    fn look_left(&mut self) {
+        let group = Group::of(self.child.pid);
+        self.left.retain(|pid| group.has(*pid));
+        if self.left.is_empty() {
+            self.exited = Some(Instant::now());
+            self.n_own_bytes = self.output.n_written(&self.pipes);
         }
     }
 
@@ -324,6 +356,9 @@ impl Supervisor {
     /// Returns whether the child is gone and nothing more is expected of its streams.
     fn is_over(&self) -> bool {
         let Some(exited) = self.exited else { return false };
+        if !self.left.is_empty() {
+            return false;
+        }
         if self.open_streams == 0 {
             return true;
         }
@@ -351,6 +386,7 @@ impl Supervisor {
             return self.kill_at;
         }
         match self.exited {
+            Some(_) if !self.left.is_empty() => Some(Instant::now() + LOOK_LEFT),
             Some(exited) => Some(self.drained_at(exited)),
             None if self.n_stops == 0 => self.timeout_at,
             None => None,
@@ -373,6 +409,9 @@ impl Supervisor {
 
     fn on_deadline(&mut self) {
         let now = Instant::now();
+        if !self.left.is_empty() {
+            self.look_left();
+        }
         if self.job.look_at().is_some_and(|at| at <= now) {
             self.job.look(self.child.pid);
             self.end_if_refused();
@@ -412,11 +451,26 @@ impl Supervisor {
     }
 
     fn signal_child(&self, signal: Signal, reason: SignalReason) {
-        if self.exited.is_none() && kill_process(self.child.pid, signal).is_ok() {
-            // A stopped child would see the signal only when it goes on.
-            let _continued = kill_process(self.child.pid, Signal::CONT);
+        let targets = match self.exited {
+            Some(_) => self.left.clone(),
+            None => vec![self.target(signal)],
+        };
+        let send = |pid: &Pid| {
+            let sent = kill_process(*pid, signal);
+            // What is stopped would see the signal only when it goes on.
+            sent.and_then(|()| kill_process(*pid, Signal::CONT)).is_ok()
+        };
+        if targets.iter().filter(|pid| send(pid)).count() > 0 {
             self.output.notice(ProcessEvent::Signalled { signal: signal.as_raw(), reason });
         }
+    }
+
+    /// Returns the process that a signal is for: the program that was meant, behind whatever launched it.
+    fn target(&self, signal: Signal) -> Pid {
+        if signal == Signal::KILL || self.launched.is_empty() {
+            return self.child.pid;
+        }
+        Group::of(self.child.pid).running(self.launched).unwrap_or(self.child.pid)
     }
 
     fn signal_group(&self, signal: Signal, reason: Option<SignalReason>) {

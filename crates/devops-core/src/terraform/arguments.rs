@@ -6,11 +6,15 @@ use std::{
     time::Duration,
 };
 
-use super::{TerraformError, environment::refuse_ours, saved::PrivatePlace, stack::Stack};
-use crate::{
-    fs::{At, PathError},
-    secret::Secret,
+use super::{
+    TerraformError,
+    environment::refuse_ours,
+    hcl,
+    inputs::Inputs,
+    saved::{PrivatePlace, SavedPlan},
+    stack::Stack,
 };
+use crate::{cancel::Cancel, secret::Secret};
 
 /// A value given to an input variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,30 +80,41 @@ impl Arguments {
         }
     }
 
+    /// Begins a command that runs behind the scenes.
+    pub(super) fn helper(command: &'static str, what: &str) -> Self {
+        let mut arguments = Self::new(command);
+        arguments.push(what);
+        arguments.push("-no-color");
+        arguments
+    }
+
     pub(super) fn push(&mut self, arg: impl Into<OsString>) {
         let arg = arg.into();
         self.shown.push(quote(&arg));
         self.args.push(arg);
     }
 
-    fn extend(&mut self, args: &[OsString]) {
+    /// Adds arguments as they are; values of variables and of the backend among them are not shown.
+    pub(super) fn extend(&mut self, args: &[OsString]) {
+        let mut is_value = false;
         for arg in args {
-            self.push(arg);
+            match hidden(arg, is_value) {
+                Some(shown) => self.push_hidden(arg, shown),
+                None => self.push(arg),
+            }
+            is_value = !is_value && takes_secret(arg);
         }
     }
 
-    /// Adds an argument of which only a part is shown.
-    fn push_hidden(&mut self, arg: impl Into<OsString>, shown: String) {
+    /// Adds an argument that is shown as another text.
+    pub(super) fn push_hidden(&mut self, arg: impl Into<OsString>, shown: String) {
         self.args.push(arg.into());
         self.shown.push(shown);
     }
 
-    /// Hands over variables where other users of the host do not see them.
-    pub(super) fn var_env(&mut self, vars: &[Variable]) {
-        let pair = |var: &Variable| {
-            (format!("TF_VAR_{}", var.name).into(), Some(var.value.expose().into()))
-        };
-        self.env.extend(vars.iter().map(pair));
+    /// Adds an argument in place of another one, which is shown.
+    pub(super) fn push_shown(&mut self, arg: impl Into<OsString>, shown: &OsStr) {
+        self.push_hidden(arg, quote(shown));
     }
 
     pub(super) fn line(&self) -> String {
@@ -131,26 +146,28 @@ pub(super) fn init(
     stack: &Stack,
     options: &InitOptions,
     place: &PrivatePlace,
+    cancel: &Cancel,
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("init")?;
     refuse_ours(&options.extra, "init")?;
     let mut arguments = Arguments::new("init");
     shared(&mut arguments, stack, stack.lock_timeout);
     for (index, setting) in options.backend_config.iter().enumerate() {
+        let name = format!("backend-{index}");
         // A setting is often a credential, and the command line is public.
-        let file = match setting.split_once('=') {
-            Some((key, value)) => place.file(
-                &format!("backend-{index}.tfbackend"),
-                &format!("{key} = {}\n", hcl_string(value)),
-            )?,
-            None => existing(Path::new(setting))?,
+        let (file, shown) = match setting.split_once('=') {
+            Some((key, value)) => {
+                let value =
+                    if hcl::is_collection(value) { value.to_owned() } else { hcl::quoted(value) };
+                let text = format!("{key} = {value}\n");
+                (place.file(&name, text.as_bytes())?, format!("-backend-config={key}=***"))
+            }
+            None => {
+                let file = place.bring(Path::new(setting), &name, cancel)?;
+                (file, quote(format!("-backend-config={setting}").as_ref()))
+            }
         };
-        let mut arg = OsString::from("-backend-config=");
-        arg.push(&file);
-        match setting.split_once('=') {
-            Some((key, _)) => arguments.push_hidden(arg, format!("-backend-config={key}=***")),
-            None => arguments.push(arg),
-        }
+        arguments.push_hidden(joined("-backend-config=", &file), shown);
     }
     arguments.extend(&options.extra);
     Ok(arguments)
@@ -160,14 +177,13 @@ pub(super) fn plan(
     stack: &Stack,
     options: &PlanOptions,
     place: &PrivatePlace,
+    inputs: &Inputs,
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("plan")?;
     refuse_ours(&options.extra, "plan")?;
     let mut arguments = Arguments::new("plan");
     shared(&mut arguments, stack, stack.lock_timeout);
-    let mut out = OsString::from("-out=");
-    out.push(place.path());
-    arguments.push(out);
+    arguments.push(joined("-out=", place.path()));
     match options.mode {
         PlanMode::Normal => {}
         PlanMode::Destroy => arguments.push("-destroy"),
@@ -176,70 +192,24 @@ pub(super) fn plan(
     for target in &options.targets {
         arguments.push(format!("-target={target}"));
     }
-    for file in &options.var_files {
-        let mut arg = OsString::from("-var-file=");
-        arg.push(existing(file)?);
-        arguments.push(arg);
-    }
-    variables(&mut arguments, stack, options)?;
-    arguments.extend(&options.extra);
+    inputs.add_to(&mut arguments, &options.extra);
     Ok(arguments)
-}
-
-/// Hands variables over in the environment, which other users cannot see, unless a file also speaks of
-/// them: files win over the environment, and only an argument wins over files.
-fn variables(
-    arguments: &mut Arguments,
-    stack: &Stack,
-    options: &PlanOptions,
-) -> Result<(), TerraformError> {
-    let files = value_files(&stack.dir, &options.var_files)?;
-    let (by_argument, by_environment): (Vec<_>, Vec<_>) = options
-        .vars
-        .iter()
-        .cloned()
-        .partition(|var| files.iter().any(|text| memmem(text, var.name.as_bytes())));
-    arguments.var_env(&by_environment);
-    for Variable { name, value } in by_argument {
-        arguments
-            .push_hidden(format!("-var={name}={}", value.expose()), format!("-var={name}=***"));
-    }
-    Ok(())
-}
-
-/// Reads every file from which terraform takes values of variables.
-fn value_files(dir: &Path, var_files: &[PathBuf]) -> Result<Vec<Vec<u8>>, PathError> {
-    let mut files = var_files.to_vec();
-    for entry in std::fs::read_dir(dir).at(dir, "list")? {
-        let entry = entry.at(dir, "list")?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let is_auto = name.ends_with(".auto.tfvars") || name.ends_with(".auto.tfvars.json");
-        if is_auto || name == "terraform.tfvars" || name == "terraform.tfvars.json" {
-            files.push(entry.path());
-        }
-    }
-    files.iter().map(|file| std::fs::read(file).at(file, "read")).collect()
-}
-
-fn memmem(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len().max(1)).any(|window| window == word)
 }
 
 pub(super) fn apply(
     stack: &Stack,
-    vars: &[Variable],
+    plan: &SavedPlan,
     extra: &[OsString],
-    plan: &Path,
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("apply")?;
     refuse_ours(extra, "apply")?;
     let mut arguments = Arguments::new("apply");
     shared(&mut arguments, stack, stack.lock_timeout);
-    // Ephemeral variables are not in the plan and must be given again.
-    arguments.var_env(vars);
-    arguments.extend(extra);
-    arguments.push(plan);
+    match plan.inputs() {
+        Some(inputs) => inputs.add_to(&mut arguments, extra),
+        None => arguments.extend(extra),
+    }
+    arguments.push(plan.path());
     Ok(arguments)
 }
 
@@ -261,26 +231,38 @@ pub(super) fn show(
     Ok(arguments)
 }
 
-fn existing(file: &Path) -> Result<PathBuf, PathError> {
-    file.canonicalize().at(file, "find")
+/// Joins a flag that ends with `=` and a path of any bytes.
+pub(super) fn joined(flag: &str, path: &Path) -> OsString {
+    let mut arg = OsString::from(flag);
+    arg.push(path);
+    arg
 }
 
-/// Writes a text as a quoted string of HCL, in which `${` and `%{` begin templates.
-fn hcl_string(text: &str) -> String {
-    let mut quoted = String::from('"');
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '$' | '%' if rest.peek() == Some(&'{') => quoted.extend([c, c]),
-            _ => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+/// Flags of terraform with values that may be secret.
+const SECRET_FLAGS: [&str; 2] = ["var", "backend-config"];
+
+/// Returns whether the next argument is a value that is not to be shown.
+fn takes_secret(arg: &OsStr) -> bool {
+    let flag = flag_name(arg);
+    flag.is_some_and(|flag| SECRET_FLAGS.contains(&flag)) && !arg.as_encoded_bytes().contains(&b'=')
+}
+
+fn flag_name(arg: &OsStr) -> Option<&str> {
+    super::environment::flag_name(arg.to_str()?)
+}
+
+/// Returns how an argument is shown whose value is not.
+fn hidden(arg: &OsStr, is_value: bool) -> Option<String> {
+    let text = arg.to_string_lossy();
+    let (flag, setting) = match flag_name(arg) {
+        _ if is_value => ("", &*text),
+        Some(flag) if SECRET_FLAGS.contains(&flag) => text.split_once('=')?,
+        _ => return None,
+    };
+    // Without a second `=` it names a file.
+    let (name, _) = setting.split_once('=')?;
+    let equals = if flag.is_empty() { "" } else { "=" };
+    Some(format!("{}=***", quote(format!("{flag}{equals}{name}").as_ref())))
 }
 
 #[cfg(test)]
@@ -295,7 +277,20 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_setting_is_a_plain_string() {
-        assert_eq!(hcl_string("a\"b\\${x}%{y}$z"), r#""a\"b\\$${x}%%{y}$z""#);
+    fn values_among_the_arguments_as_they_are_stay_hidden() {
+        let line = |args: &[&str]| {
+            let mut arguments = Arguments::new("plan");
+            arguments.extend(&args.iter().map(OsString::from).collect::<Vec<_>>());
+            assert_eq!(arguments.args[1..], *args);
+            arguments.line()
+        };
+
+        assert_eq!(line(&["-var", "pw=s3cret", "-x"]), "plan -var pw=*** -x");
+        assert_eq!(line(&["--var=pw=s3cret", "a=b"]), "plan --var=pw=*** a=b");
+        assert_eq!(line(&["-backend-config=password=s3cret"]), "plan -backend-config=password=***");
+        assert_eq!(
+            line(&["-backend-config", "f.hcl", "-var-file=x"]),
+            "plan -backend-config f.hcl -var-file=x"
+        );
     }
 }

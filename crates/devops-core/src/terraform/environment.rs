@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::TerraformError;
+use crate::secret::Secret;
 
 /// Flags that turn a command into another one, or take away what we rely on.
 ///
@@ -69,13 +70,37 @@ impl Environment {
 
     /// Returns the names of the variables that add arguments to terraform's commands.
     pub fn cli_args_names(&self) -> Vec<String> {
-        self.vars
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .filter_map(|(name, _)| name.to_str())
-            .filter(|name| *name == "TF_CLI_ARGS" || name.starts_with("TF_CLI_ARGS_"))
+        self.set()
+            .map(|(name, _)| name)
+            .filter(|name| adds_arguments(name))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Returns what adds arguments to `apply`.
+    pub(super) fn apply_args(&self) -> BTreeMap<String, Secret> {
+        let args = ["TF_CLI_ARGS", "TF_CLI_ARGS_apply"].into_iter();
+        let value = |name| self.get(name).map(|value| Secret::new(value.to_string_lossy()));
+        args.filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
+    }
+
+    /// Returns the variables that are not for a command run behind the scenes: arguments that it may not
+    /// know, and a log among what it says. A log that goes to a file stays.
+    pub(super) fn not_for_helpers(&self) -> impl Iterator<Item = &str> {
+        let keeps_log = self.get("TF_LOG_PATH").is_some();
+        let logs = move |name: &str| !keeps_log && name.starts_with("TF_LOG");
+        self.set().map(|(name, _)| name).filter(move |name| adds_arguments(name) || logs(name))
+    }
+
+    /// Returns the values of input variables, by their names.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set()
+            .filter_map(|(name, value)| Some((name.strip_prefix("TF_VAR_")?, value.to_str()?)))
+    }
+
+    fn set(&self) -> impl Iterator<Item = (&str, &OsStr)> {
+        let set = self.vars.iter().filter(|(_, value)| !value.is_empty());
+        set.filter_map(|(name, value)| Some((name.to_str()?, value.as_os_str())))
     }
 
     /// Fails if the environment changes what `command` does.
@@ -95,6 +120,10 @@ impl Environment {
     }
 }
 
+fn adds_arguments(name: &str) -> bool {
+    name == "TF_CLI_ARGS" || name.starts_with("TF_CLI_ARGS_")
+}
+
 /// Fails if an argument after `--` sets what this tool sets.
 pub(super) fn refuse_ours(extra: &[OsString], command: &'static str) -> Result<(), TerraformError> {
     let words = extra.iter().filter_map(|arg| arg.to_str()).filter_map(flag_name);
@@ -109,7 +138,7 @@ pub(super) fn refuse_ours(extra: &[OsString], command: &'static str) -> Result<(
 }
 
 /// Returns the name of the flag in an argument: `out` in `-out=x` and in `--out`.
-fn flag_name(word: &str) -> Option<&str> {
+pub(super) fn flag_name(word: &str) -> Option<&str> {
     let name = word.strip_prefix('-')?;
     let name = name.strip_prefix('-').unwrap_or(name);
     name.split('=').next()
@@ -160,6 +189,27 @@ mod tests {
                 .collect();
 
         assert_eq!(environment.cli_args_names(), ["TF_CLI_ARGS_plan"]);
+    }
+
+    #[test]
+    fn a_command_behind_the_scenes_gets_no_arguments_and_no_log() {
+        let removed = |more: &[(&str, &str)]| {
+            let vars = [("TF_CLI_ARGS_show", "-x"), ("TF_LOG", "trace"), ("TF_VAR_a", "b")];
+            let environment: Environment = vars.iter().chain(more).copied().collect();
+            environment.not_for_helpers().map(str::to_owned).collect::<Vec<_>>()
+        };
+
+        assert_eq!(removed(&[]), ["TF_CLI_ARGS_show", "TF_LOG"]);
+        assert_eq!(removed(&[("TF_LOG_PATH", "log")]), ["TF_CLI_ARGS_show"]);
+    }
+
+    #[test]
+    fn knows_the_arguments_of_an_apply_and_the_variables() {
+        let vars = [("TF_CLI_ARGS_plan", "-x"), ("TF_CLI_ARGS", "-y"), ("TF_VAR_a", "b")];
+        let environment: Environment = vars.into_iter().collect();
+
+        assert_eq!(environment.apply_args().keys().collect::<Vec<_>>(), ["TF_CLI_ARGS"]);
+        assert_eq!(environment.variables().collect::<Vec<_>>(), [("a", "b")]);
     }
 
     #[test]

@@ -1,13 +1,27 @@
 //! A saved plan in a private place: what terraform applies is what was judged.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use super::{plan::Plan, seal};
-use crate::fs::{At, AtomicFile, PathError, PrivateFolder, ReplacePolicy, open_file};
+use serde::{Deserialize, de::IgnoredAny};
+
+use time::OffsetDateTime;
+
+use super::{
+    inputs::Inputs,
+    plan::Plan,
+    seal::{Seal, SealKey},
+    surroundings::copy_and_hash,
+};
+use crate::{
+    cancel::Cancel,
+    fs::{At, AtomicFile, Input, PathError, PrivateFolder, ReplacePolicy, open_file},
+};
 
 /// How the names of the private folders begin.
 const PREFIX: &str = "devops-tf-";
@@ -19,7 +33,48 @@ const PREFIX: &str = "devops-tf-";
 pub struct SavedPlan {
     _folder: PrivateFolder,
     path: PathBuf,
-    pub(super) plan: Plan,
+    plan: Plan,
+    /// What is given again when the plan is applied.
+    inputs: Option<Inputs>,
+}
+
+/// Returns whether a plan leaves out a variable that is declared: an ephemeral one has to be given again.
+pub(super) fn leaves_out_variables(plan: &Plan) -> bool {
+    let Ok(document) = serde_json::from_slice::<Document>(plan.json()) else { return false };
+    let declared = document.configuration.root_module.variables;
+    declared.keys().any(|name| !document.variables.contains_key(name))
+}
+
+/// The parts of a plan's JSON that name its variables.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    variables: Names,
+    #[serde(default)]
+    configuration: Configuration,
+}
+
+type Names = BTreeMap<String, IgnoredAny>;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Configuration {
+    root_module: RootModule,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RootModule {
+    variables: Names,
+}
+
+/// A private copy of a plan whose seal holds, as far as that is known without terraform.
+pub struct Unsealed {
+    pub(super) place: PrivatePlace,
+    pub(super) seal: Seal,
+    pub(super) hash: String,
+    pub(super) now: OffsetDateTime,
+    pub(super) key: Option<SealKey>,
 }
 
 /// A place for a plan file that does not hold one yet.
@@ -44,10 +99,29 @@ impl PrivatePlace {
     }
 
     /// Writes a private file beside the plan and returns its path.
-    pub(super) fn file(&self, name: &str, text: &str) -> Result<PathBuf, PathError> {
+    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
         let path = self.folder.path().join(name);
         let mut file = create_private(&path)?;
-        std::io::Write::write_all(&mut file, text.as_bytes()).at(&path, "write")?;
+        std::io::Write::write_all(&mut file, bytes).at(&path, "write")?;
+        Ok(path)
+    }
+
+    /// Copies a file or a pipe beside the plan, once; a signal ends the wait for a pipe.
+    ///
+    /// The copy is called by the file's own name behind `prefix`, since its ending says what it holds.
+    pub(super) fn bring(
+        &self,
+        from: &Path,
+        prefix: &str,
+        cancel: &Cancel,
+    ) -> Result<PathBuf, PathError> {
+        let mut input = Input::open(from, cancel)?;
+        let mut name = OsString::from(prefix);
+        name.push("-");
+        name.push(from.file_name().unwrap_or_default());
+        let path = self.folder.path().join(name);
+        let mut copy = create_private(&path)?;
+        std::io::copy(&mut input, &mut copy).at(from, "read")?;
         Ok(path)
     }
 
@@ -55,11 +129,11 @@ impl PrivatePlace {
     pub(super) fn copy(&self, plan: &Path) -> Result<String, PathError> {
         let mut from = open_file(plan)?;
         let mut to = OpenOptions::new().write(true).open(&self.path).at(&self.path, "write")?;
-        seal::copy_and_hash(&mut from, &mut to).at(plan, "copy")
+        copy_and_hash(&mut from, &mut to).at(plan, "copy")
     }
 
-    pub(super) fn into_saved(self, plan: Plan) -> SavedPlan {
-        SavedPlan { _folder: self.folder, path: self.path, plan }
+    pub(super) fn into_saved(self, plan: Plan, inputs: Option<Inputs>) -> SavedPlan {
+        SavedPlan { _folder: self.folder, path: self.path, plan, inputs }
     }
 }
 
@@ -77,11 +151,15 @@ impl SavedPlan {
         &self.path
     }
 
+    pub(super) fn inputs(&self) -> Option<&Inputs> {
+        self.inputs.as_ref()
+    }
+
     /// Copies the plan to `target` as one step, for its owner alone, and returns its hash.
     pub(super) fn copy_to(&self, target: &Path) -> Result<String, PathError> {
         let mut from = File::open(&self.path).at(&self.path, "read")?;
         let mut file = AtomicFile::create(target)?;
-        let hash = seal::copy_and_hash(&mut from, &mut file).at(target, "write")?;
+        let hash = copy_and_hash(&mut from, &mut file).at(target, "write")?;
         file.commit(0o600, ReplacePolicy::Replace)?;
         Ok(hash)
     }

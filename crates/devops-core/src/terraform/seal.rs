@@ -2,27 +2,37 @@
 //!
 //! Terraform compares only the state's lineage and serial. A first plan has neither, so it applies to any
 //! empty state: of another workspace, or of another backend.
+//!
+//! A seal ends with a keyed hash of itself. With a key of the user's it proves who made the plan. Without one
+//! the key lies in the seal, which then guards against mistakes alone: who may write plan and seal may make
+//! both anew.
 
 use std::{
-    io::Read,
+    collections::BTreeMap,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use super::plan::Summary;
+use super::{plan::Summary, surroundings::Surroundings};
 use crate::{
     fs::{self, At, PathError},
     kind::{HasKind, Kind},
+    secret::Secret,
 };
 
+mod folder;
+mod key;
+
+pub use key::SealKey;
+
 /// The version of the format written here.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A seal is small; what is larger is none.
-const SIZE_LIMIT: u64 = 1 << 20;
+const SIZE_LIMIT: u64 = 16 << 20;
 
 /// What was true when a plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +50,31 @@ pub struct Seal {
     pub terraform_version: String,
     /// BLAKE3 of the dependency lock file, in hex; absent without one.
     pub lock_file_blake3: Option<String>,
-    /// BLAKE3 of the initialized backend's settings, in hex; absent for the default local backend.
-    pub backend_blake3: Option<String>,
-    /// The variables that added arguments, without their values.
-    pub cli_args: Vec<String>,
+    /// The keyed hash of each setting of the backend; credentials are left out.
+    pub backend: BTreeMap<String, String>,
+    /// The keyed hash of each variable that adds arguments to `apply`.
+    pub apply_args: BTreeMap<String, String>,
     /// When the plan was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
+    /// Until when it may be applied; absent for ever.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub valid_until: Option<OffsetDateTime>,
     /// What the plan would do.
     pub summary: Summary,
+    /// The key, in hex; absent where it is the user's.
+    key: Option<String>,
+    /// The keyed hash of all the above, in hex.
+    mac: String,
+}
+
+/// How a seal is made and verified.
+#[derive(Clone, Debug, Default)]
+pub struct SealOptions {
+    /// The user's key.
+    pub key: Option<SealKey>,
+    /// How long a new seal holds.
+    pub valid_for: Option<std::time::Duration>,
 }
 
 /// Why a seal does not hold.
@@ -74,17 +100,25 @@ pub enum SealError {
         /// The seal.
         path: PathBuf,
         /// Its version.
-        version: u32,
+        version: u64,
+    },
+    /// The seal was made with a key, and none was given.
+    #[error("the seal was made with a key, and none is given")]
+    NoKey,
+    /// The seal was not made with the key that was given, or was changed since.
+    #[error("the seal is broken: it was changed, or made with another key")]
+    Key,
+    /// The time of the seal is over.
+    #[error("the seal is broken: it was valid until {until}")]
+    Expired {
+        /// Until when it was valid.
+        until: String,
     },
     /// Something is not what it was.
-    #[error("the seal is broken: the {what} was {sealed} and is {found}")]
+    #[error("the seal is broken: {what}")]
     Broken {
         /// What differs.
-        what: &'static str,
-        /// What it was when the plan was made.
-        sealed: String,
-        /// What it is.
-        found: String,
+        what: String,
     },
 }
 
@@ -94,20 +128,12 @@ impl HasKind for SealError {
             Self::Missing { .. }
             | Self::Unreadable { .. }
             | Self::Version { .. }
+            | Self::NoKey
+            | Self::Key
+            | Self::Expired { .. }
             | Self::Broken { .. } => Kind::Seal,
         }
     }
-}
-
-/// What is true of a stack: the parts of a seal that do not depend on the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Surroundings {
-    pub(super) dir: PathBuf,
-    pub(super) workspace: String,
-    pub(super) terraform_version: String,
-    pub(super) lock_file_blake3: Option<String>,
-    pub(super) backend_blake3: Option<String>,
-    pub(super) cli_args: Vec<String>,
 }
 
 impl Seal {
@@ -116,27 +142,29 @@ impl Seal {
         around: Surroundings,
         created: OffsetDateTime,
         summary: Summary,
-    ) -> Self {
-        let Surroundings {
-            dir,
-            workspace,
-            terraform_version,
-            lock_file_blake3,
-            backend_blake3,
-            cli_args,
-        } = around;
-        Self {
+        options: &SealOptions,
+    ) -> Result<Self, PathError> {
+        let key = options.key.clone().map_or_else(SealKey::random, Ok)?;
+        let hashed = |map: BTreeMap<String, Secret>| hashes(&key, &map);
+        let created = created.to_offset(UtcOffset::UTC);
+        let valid_for = options.valid_for.and_then(|time| Duration::try_from(time).ok());
+        let mut seal = Self {
             version: VERSION,
             plan_blake3,
-            dir,
-            workspace,
-            terraform_version,
-            lock_file_blake3,
-            backend_blake3,
-            cli_args,
-            created: created.to_offset(UtcOffset::UTC),
+            dir: around.dir,
+            workspace: around.workspace,
+            terraform_version: around.terraform_version.unwrap_or_default(),
+            lock_file_blake3: around.lock_file_blake3,
+            backend: hashed(around.backend.unwrap_or_default()),
+            apply_args: hashed(around.apply_args),
+            created,
+            valid_until: valid_for.and_then(|time| created.checked_add(time)),
             summary,
-        }
+            key: options.key.is_none().then(|| key.to_hex()),
+            mac: String::new(),
+        };
+        seal.mac = seal.own_hash(&key).to_hex().to_string();
+        Ok(seal)
     }
 
     /// Reads the seal of `plan`.
@@ -146,12 +174,20 @@ impl Seal {
             return Err(SealError::Missing { plan: plan.to_owned() }.into());
         }
         let text = fs::read_text(&path, SIZE_LIMIT)?;
-        let seal: Self = serde_json::from_str(&text)
-            .map_err(|source| SealError::Unreadable { path: path.clone(), source })?;
-        if seal.version != VERSION {
-            return Err(SealError::Version { path, version: seal.version }.into());
+        Self::parse(&text, &path).map_err(Into::into)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, SealError> {
+        let unreadable = |source| SealError::Unreadable { path: path.to_owned(), source };
+        let document: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
+        // Another version may have other fields.
+        match document.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version != u64::from(VERSION) => {
+                return Err(SealError::Version { path: path.to_owned(), version });
+            }
+            _ => {}
         }
-        Ok(seal)
+        serde_json::from_str(text).map_err(unreadable)
     }
 
     /// Writes the seal beside `plan`, for its owner alone.
@@ -161,38 +197,102 @@ impl Seal {
         fs::replace(&seal_path(plan), &text, 0o600)
     }
 
-    /// Compares the seal with the plan's bytes and what is true now.
-    pub(super) fn verify(&self, plan_blake3: &str, now: &Surroundings) -> Result<(), SealError> {
-        let cli_args = |names: &[String]| names.join(", ");
-        let pairs = [
-            ("content of the plan", self.plan_blake3.clone(), plan_blake3.to_owned()),
-            ("folder", exact(&self.dir), exact(&now.dir)),
-            ("workspace", self.workspace.clone(), now.workspace.clone()),
-            ("terraform version", self.terraform_version.clone(), now.terraform_version.clone()),
-            (
-                "dependency lock file",
-                or_none(self.lock_file_blake3.as_ref()),
-                or_none(now.lock_file_blake3.as_ref()),
-            ),
-            (
-                "backend",
-                or_none(self.backend_blake3.as_ref()),
-                or_none(now.backend_blake3.as_ref()),
-            ),
-            (
-                "set of TF_CLI_ARGS variables",
-                or_none(Some(&cli_args(&self.cli_args))),
-                or_none(Some(&cli_args(&now.cli_args))),
-            ),
+    /// Returns the folder of the stack; one that was moved breaks the seal.
+    pub fn folder(&self) -> Result<&Path, SealError> {
+        if self.dir.is_dir() {
+            return Ok(&self.dir);
+        }
+        Err(SealError::Broken { what: format!("there is no folder `{}`", exact(&self.dir)) })
+    }
+
+    /// Compares the seal with the plan's bytes and what is true now, as far as that is known.
+    pub(super) fn verify(
+        &self,
+        plan_blake3: &str,
+        around: &Surroundings,
+        key: Option<&SealKey>,
+        now: OffsetDateTime,
+    ) -> Result<(), SealError> {
+        let key = self.key_of(key)?;
+        let version = around.terraform_version.as_ref().unwrap_or(&self.terraform_version);
+        let differing = [
+            (self.plan_blake3 != plan_blake3).then(|| "the content of the plan differs".to_owned()),
+            changed("folder", &exact(&self.dir), &exact(&around.dir)),
+            changed("workspace", &self.workspace, &around.workspace),
+            changed("terraform version", &self.terraform_version, version),
+            lock_file_change(self.lock_file_blake3.as_ref(), around.lock_file_blake3.as_ref()),
+            around.backend.as_ref().and_then(|backend| {
+                let name = differing_name(&self.backend, &hashes(&key, backend))?;
+                Some(format!("the backend's setting `{name}` differs"))
+            }),
+            differing_name(&self.apply_args, &hashes(&key, &around.apply_args))
+                .map(|name| format!("the environment variable `{name}` differs")),
         ];
-        match pairs.into_iter().find(|(_, sealed, found)| sealed != found) {
-            None => Ok(()),
-            Some((what, sealed, found)) => {
-                let quote = |text: String| if text == "none" { text } else { format!("`{text}`") };
-                Err(SealError::Broken { what, sealed: quote(sealed), found: quote(found) })
+        if let Some(what) = differing.into_iter().flatten().next() {
+            return Err(SealError::Broken { what });
+        }
+        self.verify_time(now)
+    }
+
+    /// Returns the key, and proves the seal with it.
+    fn key_of(&self, given: Option<&SealKey>) -> Result<SealKey, SealError> {
+        let key = match (&self.key, given) {
+            (None, None) => return Err(SealError::NoKey),
+            // A seal that brings its own key proves nothing to the owner of another.
+            (Some(_), Some(_)) => return Err(SealError::Key),
+            (None, Some(key)) => key.clone(),
+            (Some(own), None) => SealKey::from_hex(own).ok_or(SealError::Key)?,
+        };
+        // Comparing hashes takes the same time wherever they differ.
+        let proves = blake3::Hash::from_hex(&self.mac).is_ok_and(|mac| mac == self.own_hash(&key));
+        if proves { Ok(key) } else { Err(SealError::Key) }
+    }
+
+    fn verify_time(&self, now: OffsetDateTime) -> Result<(), SealError> {
+        match self.valid_until {
+            Some(until) if now > until || now < self.created => {
+                let until = until.format(&Rfc3339).unwrap_or_default();
+                Err(SealError::Expired { until })
             }
+            _ => Ok(()),
         }
     }
+
+    fn own_hash(&self, key: &SealKey) -> blake3::Hash {
+        let without = Self { mac: String::new(), ..self.clone() };
+        key.hash(&serde_json::to_vec(&without).expect("a seal has only plain fields"))
+    }
+}
+
+fn hashes(key: &SealKey, map: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
+    let hash = |(name, value): (&String, &Secret)| {
+        let text = [name.as_bytes(), b"\0", value.expose().as_bytes()].concat();
+        (name.clone(), key.hash(&text).to_hex().to_string())
+    };
+    map.iter().map(hash).collect()
+}
+
+/// Returns the first name that one of the two has not, or with another value.
+fn differing_name<'a>(
+    one: &'a BTreeMap<String, String>,
+    other: &'a BTreeMap<String, String>,
+) -> Option<String> {
+    let names = one.keys().chain(other.keys());
+    names.into_iter().find(|name| one.get(*name) != other.get(*name)).cloned()
+}
+
+fn changed(what: &str, sealed: &str, found: &str) -> Option<String> {
+    (sealed != found).then(|| format!("the {what} was `{sealed}` and is `{found}`"))
+}
+
+fn lock_file_change(sealed: Option<&String>, found: Option<&String>) -> Option<String> {
+    let how = match (sealed, found) {
+        (None, Some(_)) => "is new",
+        (Some(_), None) => "is gone",
+        _ if sealed != found => "differs",
+        _ => return None,
+    };
+    Some(format!("the dependency lock file {how}"))
 }
 
 /// Returns a text that no other path has.
@@ -203,42 +303,6 @@ fn exact(path: &Path) -> String {
     }
 }
 
-/// A path as one field, or as two when it is not UTF-8.
-mod folder {
-    use std::{
-        ffi::OsString,
-        os::unix::ffi::{OsStrExt, OsStringExt},
-        path::{Path, PathBuf},
-    };
-
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    #[derive(Serialize, Deserialize)]
-    struct Folder {
-        dir: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        dir_b64: Option<String>,
-    }
-
-    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-        let bytes = path.as_os_str().as_bytes();
-        let dir_b64 = path.to_str().is_none().then(|| BASE64_STANDARD.encode(bytes));
-        Folder { dir: path.to_string_lossy().into_owned(), dir_b64 }.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        let Folder { dir, dir_b64 } = Folder::deserialize(from)?;
-        let Some(text) = dir_b64 else { return Ok(dir.into()) };
-        let bytes = BASE64_STANDARD.decode(text).map_err(D::Error::custom)?;
-        Ok(OsString::from_vec(bytes).into())
-    }
-}
-
-fn or_none(value: Option<&String>) -> String {
-    value.filter(|value| !value.is_empty()).cloned().unwrap_or_else(|| "none".to_owned())
-}
-
 /// Returns the path of the seal of `plan`: `PLAN.seal.json`.
 pub fn seal_path(plan: &Path) -> PathBuf {
     let mut path = plan.as_os_str().to_owned();
@@ -246,143 +310,5 @@ pub fn seal_path(plan: &Path) -> PathBuf {
     path.into()
 }
 
-/// Returns the BLAKE3 hash of a file in hex; nothing if it does not exist.
-pub(super) fn hash_file(path: &Path) -> Result<Option<String>, PathError> {
-    match fs::open_file(path) {
-        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        opened => {
-            let mut file = opened?;
-            copy_and_hash(&mut file, &mut std::io::sink()).at(path, "read").map(Some)
-        }
-    }
-}
-
-/// Returns the BLAKE3 hash of the backend's settings that `init` wrote; nothing without any.
-///
-/// The rest of the file changes with every `init`.
-pub(super) fn hash_backend(path: &Path) -> Result<Option<String>, PathError> {
-    if !path.try_exists().at(path, "find")? {
-        return Ok(None);
-    }
-    let text = fs::read_text(path, SIZE_LIMIT)?;
-    let settings = serde_json::from_str::<serde_json::Value>(&text)
-        .ok()
-        .and_then(|state| state.get("backend").map(ToString::to_string))
-        .unwrap_or(text);
-    Ok(Some(blake3::hash(settings.as_bytes()).to_hex().to_string()))
-}
-
-/// Copies and returns the BLAKE3 hash, in hex, of exactly the bytes that were copied.
-pub(super) fn copy_and_hash(
-    from: &mut impl Read,
-    to: &mut impl std::io::Write,
-) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let n = match from.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
-            Ok(n) => n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&buffer[..n]);
-        to.write_all(&buffer[..n])?;
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    fn around() -> Surroundings {
-        Surroundings {
-            dir: "/srv/stack".into(),
-            workspace: "default".to_owned(),
-            terraform_version: "1.11.4".to_owned(),
-            lock_file_blake3: None,
-            backend_blake3: None,
-            cli_args: Vec::new(),
-        }
-    }
-
-    fn seal() -> Seal {
-        let created = datetime!(2026-01-02 03:04:05 UTC);
-        Seal::new("ab".to_owned(), around(), created, Summary::default())
-    }
-
-    #[test]
-    fn holds_while_nothing_has_changed() {
-        assert!(seal().verify("ab", &around()).is_ok());
-    }
-
-    #[test]
-    fn breaks_on_every_part() {
-        let broken = |hash: &str, change: fn(&mut Surroundings)| {
-            let mut now = around();
-            change(&mut now);
-            seal().verify(hash, &now).unwrap_err().to_string()
-        };
-        let cases = [
-            (broken("cd", |_| ()), "content of the plan was `ab` and is `cd`"),
-            (broken("ab", |now| now.dir = "/x".into()), "folder was `/srv/stack` and is `/x`"),
-            (
-                broken("ab", |now| now.workspace = "prod".to_owned()),
-                "workspace was `default` and is `prod`",
-            ),
-            (
-                broken("ab", |now| now.terraform_version = "1.12.0".to_owned()),
-                "terraform version was `1.11.4` and is `1.12.0`",
-            ),
-            (
-                broken("ab", |now| now.lock_file_blake3 = Some("12".to_owned())),
-                "dependency lock file was none and is `12`",
-            ),
-            (
-                broken("ab", |now| now.backend_blake3 = Some("34".to_owned())),
-                "backend was none and is `34`",
-            ),
-            (
-                broken("ab", |now| now.cli_args = vec!["TF_CLI_ARGS".to_owned()]),
-                "TF_CLI_ARGS variables was none and is `TF_CLI_ARGS`",
-            ),
-        ];
-        for (message, expected) in cases {
-            assert!(message.ends_with(expected), "{message}");
-        }
-    }
-
-    #[test]
-    fn keeps_a_folder_whose_name_is_not_utf8() {
-        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-
-        let dir = tempfile::tempdir().unwrap();
-        let plan = dir.path().join("plan");
-        let odd = |name: &'static [u8]| PathBuf::from(OsStr::from_bytes(name));
-        let seal = Seal { dir: odd(b"/srv/a\xff"), ..seal() };
-
-        seal.write(&plan).unwrap();
-
-        let read = Seal::read(&plan).unwrap();
-        assert_eq!(read, seal);
-        assert!(read.verify("ab", &Surroundings { dir: odd(b"/srv/a\xff"), ..around() }).is_ok());
-        assert!(read.verify("ab", &Surroundings { dir: odd(b"/srv/a\xfe"), ..around() }).is_err());
-    }
-
-    #[test]
-    fn a_missing_broken_or_newer_seal_does_not_hold() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = dir.path().join("plan");
-        let error = || Seal::read(&plan).unwrap_err();
-
-        assert!(error().to_string().contains("has no seal"));
-        fs::replace(&seal_path(&plan), b"{}", 0o600).unwrap();
-        assert_eq!(error().kind(), Kind::Seal);
-        Seal { version: 2, ..seal() }.write(&plan).unwrap();
-        assert!(error().to_string().contains("version 2"));
-        seal().write(&plan).unwrap();
-        assert_eq!(Seal::read(&plan).unwrap(), seal());
-    }
-}
+mod tests;

@@ -10,11 +10,14 @@ use time::OffsetDateTime;
 
 use super::{
     TerraformError, TerraformEvent,
-    arguments::{self, Arguments, InitOptions, PlanOptions, Variable},
+    arguments::{self, Arguments, InitOptions, PlanOptions},
     environment::Environment,
+    inputs::Inputs,
     plan::Plan,
-    saved::{PrivatePlace, SavedPlan},
-    seal::{Seal, Surroundings, hash_backend, hash_file},
+    saved::{PrivatePlace, SavedPlan, Unsealed, leaves_out_variables},
+    seal::{Seal, SealOptions},
+    surroundings::Surroundings,
+    variables::Variables,
     work::Work,
 };
 use crate::{
@@ -24,13 +27,16 @@ use crate::{
 };
 
 /// The programs that are looked for, in this order.
-const PROGRAMS: [&str; 2] = ["terraform", "tofu"];
+pub(super) const PROGRAMS: [&str; 2] = ["terraform", "tofu"];
+
+/// The end of the name of the program that a wrapper starts.
+const BEHIND_WRAPPER: &str = "-bin";
 
 /// A name of a workspace is a line in a file; what is longer is none.
 const WORKSPACE_LIMIT: u64 = 4096;
 
 /// How to work on a stack.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct StackOptions {
     /// The program; `terraform` or `tofu` from the `PATH` when absent.
     pub program: Option<OsString>,
@@ -44,6 +50,8 @@ pub struct StackOptions {
     pub color: bool,
     /// Where private folders for plans are made.
     pub temp_dir: PathBuf,
+    /// The present time: a lock that was taken later is our own.
+    pub started: OffsetDateTime,
 }
 
 /// A folder with a configuration, and the program that works on it.
@@ -56,6 +64,7 @@ pub struct Stack {
     pub(super) timeout: Option<Duration>,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) color: bool,
+    pub(super) started: OffsetDateTime,
     temp_dir: PathBuf,
 }
 
@@ -77,6 +86,7 @@ impl Stack {
             timeout: options.timeout,
             lock_timeout: options.lock_timeout,
             color: options.color,
+            started: options.started,
             temp_dir: options.temp_dir,
         })
     }
@@ -88,7 +98,8 @@ impl Stack {
 
     /// Returns the name of the program: `terraform` or `tofu`.
     pub fn program_name(&self) -> String {
-        self.program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_suffix(BEHIND_WRAPPER).unwrap_or(&name).to_owned()
     }
 
     /// Returns the name of the workspace in effect.
@@ -115,7 +126,7 @@ impl Stack {
         !data.exists() || (locked && !data.join("providers").exists())
     }
 
-    fn data_dir(&self) -> PathBuf {
+    pub(super) fn data_dir(&self) -> PathBuf {
         self.dir
             .join(self.environment.get("TF_DATA_DIR").unwrap_or_else(|| OsStr::new(".terraform")))
     }
@@ -128,8 +139,8 @@ impl Stack {
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<(), TerraformError> {
         let place = PrivatePlace::create(&self.temp_dir)?;
-        let mut arguments = arguments::init(self, options, &place)?;
-        if self.workspace.is_some() {
+        let mut arguments = arguments::init(self, options, &place, cancel)?;
+        if self.workspace.is_some() || !Variables::of(&self.dir)?.has_cloud {
             // Init would make the workspace if it does not exist; whether it does is checked afterwards.
             arguments.env.push(("TF_WORKSPACE".into(), None));
         }
@@ -142,18 +153,27 @@ impl Stack {
         cancel: &Cancel,
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<(), TerraformError> {
-        let Some(name) = self.workspace.as_ref().filter(|name| *name != "default") else {
-            return Ok(());
-        };
-        let mut arguments = Arguments::new("workspace");
-        arguments.push("list");
+        let Some(name) = self.wanted_workspace()? else { return Ok(()) };
+        let mut arguments = Arguments::helper("workspace", "list");
         // With the variable set, the list holds its value whether it exists or not.
         arguments.env.push(("TF_WORKSPACE".into(), None));
         let list = Work { stack: self, cancel, on_event }.capture(&arguments)?;
         let list = String::from_utf8_lossy(&list);
         let exists =
             list.lines().any(|line| line.trim_start_matches(['*', ' ']).trim_end() == name);
-        if exists { Ok(()) } else { Err(TerraformError::NoWorkspace { name: name.clone() }) }
+        if exists { Ok(()) } else { Err(TerraformError::NoWorkspace { name }) }
+    }
+
+    /// Returns the workspace that was asked for, by an option or by the environment, and must exist.
+    fn wanted_workspace(&self) -> Result<Option<String>, PathError> {
+        let by_environment = || self.environment.get("TF_WORKSPACE").map(OsStr::to_string_lossy);
+        let name = match (&self.workspace, by_environment()) {
+            (Some(name), _) => name.clone(),
+            // A service may need the variable to have a workspace at all, and lists none without it.
+            (None, Some(name)) if !Variables::of(&self.dir)?.has_cloud => name.into_owned(),
+            (None, _) => return Ok(None),
+        };
+        Ok((name != "default").then_some(name))
     }
 
     /// Makes a plan and reads it; the plan stays in a private place.
@@ -164,25 +184,26 @@ impl Stack {
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<SavedPlan, TerraformError> {
         let place = PrivatePlace::create(&self.temp_dir)?;
-        let arguments = arguments::plan(self, options, &place)?;
+        let inputs = Inputs::bring(self, options, &place, cancel)?;
+        let arguments = arguments::plan(self, options, &place, &inputs)?;
         Work { stack: self, cancel, on_event }.stream(&arguments)?;
         let plan = self.judge(place.path(), cancel, on_event)?;
         if let Some(var) = options.vars.iter().find(|var| !plan.declares(&var.name)) {
             return Err(TerraformError::NoVariable { name: var.name.clone() });
         }
-        Ok(place.into_saved(plan))
+        let inputs = (!inputs.is_empty() && leaves_out_variables(&plan)).then_some(inputs);
+        Ok(place.into_saved(plan, inputs))
     }
 
-    /// Applies a saved plan; `vars` are needed again for variables that are ephemeral.
+    /// Applies a saved plan.
     pub fn apply(
         &self,
         plan: &SavedPlan,
-        with: (&[Variable], &[OsString]),
+        extra: &[OsString],
         cancel: &Cancel,
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<(), TerraformError> {
-        let (vars, extra) = with;
-        let arguments = arguments::apply(self, vars, extra, plan.path())?;
+        let arguments = arguments::apply(self, plan, extra)?;
         Work { stack: self, cancel, on_event }.stream(&arguments)
     }
 
@@ -191,37 +212,55 @@ impl Stack {
         &self,
         plan: &SavedPlan,
         target: &Path,
+        options: &SealOptions,
         now: OffsetDateTime,
     ) -> Result<Seal, TerraformError> {
-        let around = self.surroundings(plan.plan().terraform_version.clone())?;
+        let around = Surroundings::of(self, Some(plan.plan().terraform_version.clone()))?;
         let hash = plan.copy_to(target)?;
-        let seal = Seal::new(hash, around, now, plan.plan().summary());
-        if let Err(error) = seal.write(target) {
-            // A plan without its seal could be applied by nobody, and holds secrets.
+        let sealed = Seal::new(hash, around, now, plan.plan().summary(), options)
+            .and_then(|seal| seal.write(target).map(|()| seal));
+        if sealed.is_err() {
+            // A plan without its seal could not be applied, and holds secrets.
             let _removed = std::fs::remove_file(target);
-            return Err(error.into());
         }
-        Ok(seal)
+        Ok(sealed?)
     }
 
-    /// Copies a plan to a private place and verifies its seal against the copy and what is true now.
+    /// Copies a plan to a private place and verifies its seal against the copy and what is true now; starts
+    /// nothing.
     ///
-    /// The copy is what is applied, so nobody can change the plan after it was verified.
-    pub fn open_sealed(
+    /// The copy is what is applied, so no one can change the plan after it was verified.
+    pub fn unseal(
         &self,
         plan: &Path,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<SavedPlan, TerraformError> {
+        options: &SealOptions,
+        now: OffsetDateTime,
+    ) -> Result<Unsealed, TerraformError> {
         let seal = Seal::read(plan)?;
         let place = PrivatePlace::create(&self.temp_dir)?;
         let hash = place.copy(plan)?;
-        // Before terraform opens the file: a plan that was tampered with is not for it to read.
-        seal.verify(&hash, &self.surroundings(seal.terraform_version.clone())?)?;
-        let version = self.version(cancel, on_event)?;
-        seal.verify(&hash, &self.surroundings(version)?)?;
-        let judged = self.judge(place.path(), cancel, on_event)?;
-        Ok(place.into_saved(judged))
+        seal.verify(&hash, &Surroundings::of(self, None)?, options.key.as_ref(), now)?;
+        Ok(Unsealed { place, seal, hash, now, key: options.key.clone() })
+    }
+
+    /// Reads a plan whose seal holds, and verifies what only terraform knows.
+    ///
+    /// The values of `given` are for variables that are ephemeral, and not in the plan.
+    pub fn open_unsealed(
+        &self,
+        unsealed: Unsealed,
+        given: &PlanOptions,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(TerraformEvent),
+    ) -> Result<SavedPlan, TerraformError> {
+        let Unsealed { place, seal, hash, now, key } = unsealed;
+        // Once more, since init may have changed it meanwhile.
+        seal.verify(&hash, &Surroundings::of(self, None)?, key.as_ref(), now)?;
+        let inputs = Inputs::bring(self, given, &place, cancel)?;
+        let plan = self.judge(place.path(), cancel, on_event)?;
+        let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
+        seal.verify(&hash, &around, key.as_ref(), now)?;
+        Ok(place.into_saved(plan, (!inputs.is_empty()).then_some(inputs)))
     }
 
     /// Lets terraform show a plan, or the state, for people.
@@ -244,9 +283,7 @@ impl Stack {
         cancel: &Cancel,
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<Vec<u8>, TerraformError> {
-        self.environment.refuse_traps("show")?;
-        let mut arguments = Arguments::new("show");
-        arguments.push("-json");
+        let mut arguments = Arguments::helper("show", "-json");
         if let Some(plan) = plan {
             arguments.push(plan.canonicalize().at(plan, "find")?);
         }
@@ -259,9 +296,7 @@ impl Stack {
         cancel: &Cancel,
         on_event: &mut dyn FnMut(TerraformEvent),
     ) -> Result<Vec<u8>, TerraformError> {
-        self.environment.refuse_traps("output")?;
-        let mut arguments = Arguments::new("output");
-        arguments.push("-json");
+        let arguments = Arguments::helper("output", "-json");
         Work { stack: self, cancel, on_event }.capture(&arguments)
     }
 
@@ -275,34 +310,8 @@ impl Stack {
         Plan::parse(json).map_err(|reason| self.bad_json("show", reason))
     }
 
-    fn version(
-        &self,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<String, TerraformError> {
-        let mut arguments = Arguments::new("version");
-        arguments.push("-json");
-        let json = Work { stack: self, cancel, on_event }.capture(&arguments)?;
-        let document: serde_json::Value = serde_json::from_slice(&json)
-            .map_err(|error| self.bad_json("version", error.to_string()))?;
-        let version = document.get("terraform_version").and_then(serde_json::Value::as_str);
-        let missing = || self.bad_json("version", "it names no version".to_owned());
-        version.map(str::to_owned).ok_or_else(missing)
-    }
-
     fn bad_json(&self, command: &str, reason: String) -> TerraformError {
         TerraformError::Json { command: format!("{} {command}", self.program_name()), reason }
-    }
-
-    fn surroundings(&self, terraform_version: String) -> Result<Surroundings, TerraformError> {
-        Ok(Surroundings {
-            dir: self.dir.clone(),
-            workspace: self.workspace()?,
-            terraform_version,
-            lock_file_blake3: hash_file(&self.dir.join(".terraform.lock.hcl"))?,
-            backend_blake3: hash_backend(&self.data_dir().join("terraform.tfstate"))?,
-            cli_args: self.environment.cli_args_names(),
-        })
     }
 }
 
@@ -319,5 +328,16 @@ fn program(wanted: Option<&OsStr>, environment: &Environment) -> Result<PathBuf,
         return Err(ProcessError::NotFound { program }.into());
     };
     // It may be relative to our folder, and the child runs in another.
-    Ok(std::path::absolute(&path).at(&path, "find")?)
+    let path = std::path::absolute(&path).at(&path, "find")?;
+    Ok(behind_wrapper(&path, environment).unwrap_or(path))
+}
+
+/// Returns the program that a wrapper for CI starts: the wrapper dies of an interrupt, and copies what
+/// terraform prints to where other steps read it.
+fn behind_wrapper(wrapper: &Path, environment: &Environment) -> Option<PathBuf> {
+    let folder = Path::new(environment.get("TERRAFORM_CLI_PATH")?);
+    let name = wrapper.file_name()?.to_str()?;
+    let program = folder.join(format!("{name}{BEHIND_WRAPPER}"));
+    let is_wrapper = folder.join(name).canonicalize().ok()? == wrapper.canonicalize().ok()?;
+    (is_wrapper && program.is_file()).then_some(program)
 }

@@ -2,7 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::{TerraformError, TerraformEvent, arguments::Arguments, lock::LockInfo, stack::Stack};
+use super::{
+    TerraformError, TerraformEvent,
+    arguments::Arguments,
+    lock::LockInfo,
+    stack::{PROGRAMS, Stack},
+};
 use crate::{
     cancel::Cancel,
     process::{self, ChildExit, CommandSpec, OrphanPolicy, ProcessEvent, StopPolicy, Stream},
@@ -46,13 +51,17 @@ impl Work<'_> {
     /// Runs a command whose output is for us; only what it says of a failure is passed on.
     pub(super) fn capture(self, arguments: &Arguments) -> Result<Vec<u8>, TerraformError> {
         let Self { stack, cancel, on_event } = self;
-        let captured = process::capture(&spec(stack, arguments), cancel, JSON_LIMIT)?;
+        let mut spec = spec(stack, arguments);
+        let removed = stack.environment.not_for_helpers();
+        spec.env.extend(removed.map(|name| (name.into(), None)));
+        let captured = process::capture(&spec, cancel, JSON_LIMIT)?;
         let mut tail = VecDeque::new();
         if !captured.exit.is_success() {
             for line in captured.stderr.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
             {
                 keep(&mut tail, line);
-                on_event(TerraformEvent::Line { stream: Stream::Stderr, bytes: line.to_owned() });
+                let line = without_color(&String::from_utf8_lossy(line));
+                on_event(TerraformEvent::Line { stream: Stream::Stderr, bytes: line.into_bytes() });
             }
         }
         judge(stack, cancel, arguments, captured.exit, &Vec::from(tail))?;
@@ -79,6 +88,7 @@ fn spec(stack: &Stack, arguments: &Arguments) -> CommandSpec {
     spec.timeout = stack.timeout;
     spec.stop = StopPolicy::InterruptOnce;
     spec.orphan = OrphanPolicy::Interrupt;
+    spec.launched = &PROGRAMS;
     spec.search_path = stack.environment.get("PATH").map(ToOwned::to_owned);
     spec
 }
@@ -116,7 +126,7 @@ fn judge(
     if let Some(limit) = stack.timeout.filter(|_| exit.timed_out) {
         return Err(TerraformError::TimedOut { command, limit });
     }
-    match LockInfo::find(stderr) {
+    match LockInfo::find(stderr, stack.started) {
         Some(lock) => Err(TerraformError::Locked { lock: Box::new(lock) }),
         None => Err(TerraformError::Failed { command, end: exit.end }),
     }

@@ -279,6 +279,55 @@ fn a_third_signal_kills_a_child_that_ignores_the_first_two() {
     assert_eq!(sent, [(2, received), (2, received), (9, received)]);
 }
 
+/// Counts the signals until a file tells it to go.
+const LAUNCHED: &str =
+    r#"trap "echo INT" INT; echo ready; while [ ! -e "$0" ]; do sleep 0.02; done; echo saved"#;
+
+/// Interrupts a launcher once its program is ready; returns what the program says, and how the launcher ended.
+///
+/// `xargs` starts its program in its own group, and dies of a SIGINT without passing it on.
+fn launched(program: &str, launched: &'static [&'static str]) -> (Vec<String>, ChildEnd) {
+    let dir = tempfile::tempdir().unwrap();
+    let done = dir.path().join("done");
+    let shell = dir.path().join(program);
+    fs::copy(fs::canonicalize("/bin/sh").unwrap(), &shell).unwrap();
+    let mut spec = CommandSpec::new("xargs").arg(&shell).arg("-c").arg(LAUNCHED).arg(&done);
+    spec.stdin = StdinPolicy::Bytes(b"x\n".to_vec());
+    spec.stop = StopPolicy::InterruptOnce;
+    spec.launched = launched;
+    let cancel = Cancel::new();
+    let mut said = Vec::new();
+    let exit = run_lines(&spec, &cancel, |line| {
+        said.push(line.to_owned());
+        match line {
+            "ready" => cancel.cancel(15),
+            "INT" => fs::write(&done, "").unwrap(),
+            _ => {}
+        }
+    });
+    (said, exit.end)
+}
+
+#[test]
+fn an_interrupt_goes_to_the_program_behind_its_launcher() {
+    let (said, end) = launched("tool_1.2", &["tool"]);
+
+    assert_eq!(
+        (said, end),
+        (["ready", "INT", "saved"].map(str::to_owned).to_vec(), ChildEnd::Code(0))
+    );
+}
+
+#[test]
+fn what_a_launcher_leaves_that_dies_of_the_interrupt_gets_it_and_is_waited_for() {
+    let (said, end) = launched("unknown", &["tool"]);
+
+    assert_eq!(
+        (said, end),
+        (["ready", "INT", "saved"].map(str::to_owned).to_vec(), ChildEnd::Signal(2))
+    );
+}
+
 #[test]
 fn a_timeout_of_a_child_that_is_interrupted_sends_one_sigint() {
     let mut spec = sh("trap 'echo stopping; exit 3' INT; echo ready; while :; do sleep 0.02; done");

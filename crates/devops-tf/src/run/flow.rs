@@ -1,12 +1,12 @@
 //! Plan, judge, ask, apply: the commands that end in a saved plan.
 
-use std::path::Path;
+use std::{ffi::OsString, io::ErrorKind, path::Path};
 
-use devops_cli::{Failure, Outcome, Session};
+use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    terraform::{Guards, PlanMode, PlanOptions, SavedPlan, Seal},
+    terraform::{Guards, PlanMode, PlanOptions, SavedPlan, Seal, SealOptions, seal_path},
 };
 use serde_json::json;
 
@@ -52,6 +52,7 @@ impl Gate {
 pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
     let mut desk = open(&args.at, session)?;
+    desk.create_workspace = args.planning.create_workspace;
     desk.init()?;
     desk.check_workspace()?;
     desk.plan_and_apply(&args.planning.options(PlanMode::Normal), &gate)
@@ -60,28 +61,23 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
 pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
     let mut desk = open(&args.at, session)?;
+    desk.create_workspace = args.planning.create_workspace;
     desk.prepare()?;
     desk.plan_and_apply(&args.planning.options(PlanMode::Destroy), &gate)
 }
 
 pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
-    match plan_only(args, session) {
-        // Whoever asks for terraform's own codes knows only one for a failure.
-        Err(failure) if args.detailed_exitcode && failure.kind == Kind::Temporary => {
-            Err(Failure { kind: Kind::Failed, ..failure })
-        }
-        other => other,
-    }
-}
-
-fn plan_only(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
     let guards = args.planning.guards.guards()?;
+    let sealing = SealOptions { valid_for: args.valid_for, ..args.seal.options(session)? };
     let mut desk = open(&args.at, session)?;
+    desk.create_workspace = args.planning.create_workspace;
     desk.prepare()?;
     let saved = desk.plan(&args.planning.options(PlanMode::Normal))?;
-    desk.check(&guards, &saved)?;
     if let Some(target) = &args.out {
-        desk.save(&saved, target)?;
+        desk.check(&guards, &saved).inspect_err(|_| desk.remove_older(target))?;
+        desk.save(&saved, target, &sealing)?;
+    } else {
+        desk.check(&guards, &saved)?;
     }
     desk.relay.finish()?;
     Ok(match saved.plan().has_changes() {
@@ -95,6 +91,7 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
     if args.path.is_dir() {
         let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
         let mut desk = open_in(&args.path, &args.stack, session)?;
+        desk.create_workspace = args.planning.create_workspace;
         desk.prepare()?;
         let options = args.planning.options(PlanMode::Normal);
         return desk.plan_and_apply(&options, &gate);
@@ -105,23 +102,28 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
 /// Applies a plan that was judged when it was made; the guards of this run judge it, too.
 fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
     super::inspect::require(&args.path)?;
-    if !args.planning.vars.target.is_empty() || !args.planning.vars.var_file.is_empty() {
-        return Err(Failure::usage("`--target` and `--var-file` are part of a plan already"));
+    if !args.planning.vars.target.is_empty() {
+        return Err(Failure::usage("`--target` is part of a plan already"));
     }
     let guards = args.planning.guards.guards()?;
     let seal = Seal::read(&args.path).map_err(explain)?;
-    let mut desk = open_in(&seal.dir, &args.stack, session)?;
+    let dir = seal.folder().map_err(|error| explain(error.into()))?;
+    let mut desk = open_in(dir, &args.stack, session)?;
+    let sealing = args.seal.options(session)?;
+    // Nothing is started in a folder that a broken seal names.
+    let unsealed =
+        desk.stack.unseal(&args.path, &sealing, session.clock().now()).map_err(explain)?;
     desk.prepare()?;
+    let options = args.planning.options(PlanMode::Normal);
     let cancel = session.cancel();
     let saved = desk
         .stack
-        .open_sealed(&args.path, cancel, &mut |event| desk.relay.event(event))
+        .open_unsealed(unsealed, &options, cancel, &mut |event| desk.relay.event(event))
         .map_err(explain)?;
     desk.learn_plan(&saved);
     desk.summarize(&saved)?;
     desk.check(&guards, &saved)?;
-    let options = args.planning.options(PlanMode::Normal);
-    desk.execute(&saved, &PlanOptions { extra: args.planning.extra.extra.clone(), ..options })
+    desk.execute(&saved, &options.extra)
 }
 
 pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -177,7 +179,7 @@ impl Desk<'_> {
         self.check(&gate.guards, &saved)?;
         gate.ask(self.session)?;
         // The plan's own arguments were for the plan.
-        self.execute(&saved, &PlanOptions { extra: Vec::new(), ..options.clone() })
+        self.execute(&saved, &[])
     }
 
     /// Makes a plan and says what it would do.
@@ -221,8 +223,21 @@ impl Desk<'_> {
         Ok(guards.check(saved.plan())?)
     }
 
-    fn save(&self, saved: &SavedPlan, target: &Path) -> Result<(), Failure> {
-        let seal = self.stack.save(saved, target, self.session.clock().now()).map_err(explain)?;
+    /// Removes a plan of this name that was made earlier: it must not be applied in place of the refused one.
+    fn remove_older(&self, target: &Path) {
+        for path in [seal_path(target), target.to_owned()] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    self.session.warn(format_args!("cannot remove `{}`: {error}", quote(&path)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn save(&self, saved: &SavedPlan, target: &Path, sealing: &SealOptions) -> Result<(), Failure> {
+        let now = self.session.clock().now();
+        let seal = self.stack.save(saved, target, sealing, now).map_err(explain)?;
         if self.session.json() {
             let mut event = serde_json::Map::new();
             event.insert("type".to_owned(), "saved".into());
@@ -230,18 +245,17 @@ impl Desk<'_> {
             event.insert("blake3".to_owned(), seal.plan_blake3.into());
             return self.session.emit(&event);
         }
-        let target = devops_cli::quote(target);
+        let target = quote(target);
         self.session
             .status(format_args!("Wrote plan `{target}` and its seal `{target}.seal.json`."));
         Ok(())
     }
 
     /// Applies exactly this plan.
-    fn execute(&mut self, saved: &SavedPlan, options: &PlanOptions) -> Result<Outcome, Failure> {
+    fn execute(&mut self, saved: &SavedPlan, extra: &[OsString]) -> Result<Outcome, Failure> {
         let cancel = self.session.cancel();
-        let with = (options.vars.as_slice(), options.extra.as_slice());
         self.stack
-            .apply(saved, with, cancel, &mut |event| self.relay.event(event))
+            .apply(saved, extra, cancel, &mut |event| self.relay.event(event))
             .map_err(explain)?;
         if self.session.json() {
             self.session.emit(&json!({"type": "applied"}))?;

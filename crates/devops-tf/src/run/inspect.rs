@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
+    clock::Clock,
     fs::open_file,
     kind::Kind,
     terraform::{Plan, SavedPlan, Seal, Shown, seal_path},
@@ -30,7 +31,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
     require(&args.path)?;
     let plan = (!args.path.is_dir()).then_some(args.path.as_path());
     let dir = match plan {
-        Some(plan) => stack_of(plan)?,
+        Some(plan) => stack_of(plan, args, session)?,
         None => args.path.clone(),
     };
     let mut desk = open_in(&dir, &args.stack, session)?;
@@ -50,12 +51,29 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
     Ok(Outcome::Done)
 }
 
-/// Returns the folder a plan was made for: its seal knows; else the plan lies there.
-fn stack_of(plan: &Path) -> Result<PathBuf, Failure> {
-    if seal_path(plan).exists() {
-        return Ok(Seal::read(plan).map_err(explain)?.dir);
+/// Returns the folder a plan was made for, if a seal that holds names it; else the plan lies there.
+///
+/// Whatever a broken seal names, terraform must not work in it.
+fn stack_of(plan: &Path, args: &ShowArgs, session: &Session) -> Result<PathBuf, Failure> {
+    let beside = devops_core::fs::parent(plan).to_owned();
+    if !seal_path(plan).exists() {
+        return Ok(beside);
     }
-    Ok(devops_core::fs::parent(plan).to_owned())
+    match sealed_folder(plan, args, session) {
+        Ok(dir) => Ok(dir),
+        Err(failure) if failure.kind == Kind::Seal => {
+            session.warn(failure.chain().join(": "));
+            Ok(beside)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn sealed_folder(plan: &Path, args: &ShowArgs, session: &Session) -> Result<PathBuf, Failure> {
+    let seal = Seal::read(plan)?;
+    let desk = open_in(seal.folder()?, &args.stack, session)?;
+    desk.stack.unseal(plan, &args.seal.options(session)?, session.clock().now())?;
+    Ok(seal.dir)
 }
 
 impl Desk<'_> {

@@ -48,6 +48,7 @@ const TOOL: Tool = Tool {
     profile: Some(keys),
     synonyms: &[],
     second_signal: SecondSignal::EndsAtOnce,
+    fails_with_1: None,
 };
 
 /// The long flags of all commands, and some that no command has.
