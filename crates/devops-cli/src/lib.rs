@@ -15,6 +15,7 @@ pub mod json;
 mod keep;
 mod layers;
 mod line;
+mod live;
 mod logging;
 mod memory;
 mod owners;
@@ -35,6 +36,7 @@ pub use crate::{
     failure::{Failure, Outcome, ResultExt},
     folders::user_folder,
     keep::{KeepFlags, check_removals},
+    live::Live,
     profile::ProfileTable,
     progress::Progress,
     session::Session,

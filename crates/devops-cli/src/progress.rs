@@ -104,6 +104,29 @@ impl Drop for Progress {
     }
 }
 
+/// A line on the terminal that is removed with this value.
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// Begins an empty line.
+    pub(crate) fn line() -> Self {
+        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is valid");
+        Self(BARS.add(ProgressBar::new_spinner().with_style(style)))
+    }
+
+    /// Shows another text.
+    pub(crate) fn set(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        BARS.remove(&self.0);
+    }
+}
+
 /// Runs `print` while no bar is on the screen.
 pub(crate) fn beside_bars<T>(print: impl FnOnce() -> T) -> T {
     BARS.suspend(print)

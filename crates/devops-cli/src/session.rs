@@ -23,7 +23,9 @@ use time::UtcOffset;
 use crate::{
     arguments::{Settings, is_wanted},
     failure::Failure,
-    json, line, owners,
+    json, line,
+    live::Live,
+    owners,
     profile::ProfileTable,
     progress::{self, Progress, ProgressPolicy},
     report, text,
@@ -174,13 +176,26 @@ impl Session {
 
     /// Starts to show progress in bytes.
     pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
+        Progress::new(label, total, self.progress_policy())
+    }
+
+    /// Starts to show one line about work as it goes on; `text` is asked for it now and then.
+    pub fn live(&self, text: impl Fn() -> Option<String> + Send + 'static) -> Live {
+        Live::start(self.progress_policy(), text)
+    }
+
+    /// Returns whether progress moves on a terminal, where lines of the past would only be in the way.
+    pub fn progress_moves(&self) -> bool {
+        self.progress_policy() == ProgressPolicy::Bar
+    }
+
+    fn progress_policy(&self) -> ProgressPolicy {
         let hidden = self.settings.json || self.settings.quiet || self.settings.no_progress;
-        let policy = match (hidden, self.stderr_is_terminal() && !self.settings.ci) {
+        match (hidden, self.stderr_is_terminal() && !self.settings.ci) {
             (true, _) => ProgressPolicy::Hidden,
             (false, true) => ProgressPolicy::Bar,
             (false, false) => ProgressPolicy::Plain,
-        };
-        Progress::new(label, total, policy)
+        }
     }
 
     /// Asks on stderr and returns one line of stdin without its end, or nothing at the end of input.

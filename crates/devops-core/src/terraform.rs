@@ -8,6 +8,7 @@ mod arguments;
 mod compare;
 mod diff;
 mod environment;
+mod events;
 mod guard;
 mod hcl;
 mod inputs;
@@ -37,7 +38,8 @@ pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
 pub use compare::{Comparison, Fingerprint, compare, fingerprint};
 pub use diff::{DiffOptions, diff, diff_drift};
 pub use environment::Environment;
-pub use guard::{Guards, Objection, Refusal, Verdict};
+pub use events::{Diagnostic, Event, EventKind};
+pub use guard::{Guards, Refusal};
 pub use lock::LockInfo;
 pub use patterns::PathPattern;
 pub use plan::{Change, Drift, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
@@ -47,21 +49,24 @@ pub use saved::{SavedPlan, Unsealed};
 pub use seal::{Seal, SealError, SealKey, SealOptions, seal_path};
 pub use shown::Shown;
 pub use stack::{Stack, StackOptions};
+pub use work::Watch;
 
 /// What happens while terraform works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum TerraformEvent {
     /// A command starts.
     Command {
         /// The program's name and its arguments, values of variables hidden.
         line: String,
     },
-    /// Terraform wrote a line.
+    /// Terraform wrote an event of its JSON stream.
+    Ui(Event),
+    /// Terraform wrote a line that is no event.
     Line {
         /// Where it wrote it.
         stream: Stream,
         /// The line without its newline.
-        bytes: Vec<u8>,
+        text: Shown<String>,
     },
     /// Terraform was sent a signal.
     Signalled {

@@ -102,6 +102,9 @@ pub(crate) struct StackArgs {
     /// Wait this long for the lock of the state
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) lock_timeout: Option<Duration>,
+    /// Show terraform's own text of a plan, and of an apply as it comes
+    #[arg(long)]
+    pub(crate) native: bool,
     /// Setting of the backend, also a list or an object, or a file with settings; used when init runs
     #[arg(long, value_name = "KEY=VALUE|FILE")]
     pub(crate) backend_config: Vec<String>,

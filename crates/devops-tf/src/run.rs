@@ -1,5 +1,6 @@
 //! From arguments to core calls to output.
 
+mod activity;
 mod flow;
 mod inspect;
 mod relay;
@@ -12,7 +13,8 @@ use devops_core::{
     kind::{HasKind, Kind},
     process::ChildEnd,
     terraform::{
-        Environment, InitOptions, LockInfo, SealError, Stack, StackOptions, TerraformError,
+        Environment, InitOptions, LockInfo, SealError, Secrets, Stack, StackOptions,
+        TerraformError, Watch,
     },
     units::format_duration,
 };
@@ -40,6 +42,7 @@ struct Desk<'a> {
     init: InitOptions,
     /// A workspace that does not exist is made on the way.
     create_workspace: bool,
+    secrets: Secrets,
     relay: Relay<'a>,
 }
 
@@ -56,6 +59,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
         lock_timeout: args.lock_timeout,
         color: session.color() && !session.json(),
+        native: args.native,
         temp_dir: std::env::temp_dir(),
         started: session.clock().now(),
     };
@@ -65,13 +69,25 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
     }
     let relay = Relay::new(session, dir);
     let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
-    Ok(Desk { session, stack, init, create_workspace: false, relay })
+    Ok(Desk { session, stack, init, create_workspace: false, secrets: Secrets::default(), relay })
 }
 
 impl Desk<'_> {
+    /// Lets the stack work, and passes on what happens.
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&Stack, &mut Watch<'_>) -> Result<T, TerraformError>,
+    ) -> Result<T, Failure> {
+        let Self { session, stack, secrets, relay, .. } = self;
+        let on_event = &mut |event| relay.event(event);
+        let done = work(stack, &mut Watch { cancel: session.cancel(), secrets, on_event });
+        relay.rest();
+        done.map_err(explain)
+    }
+
     fn init(&mut self) -> Result<(), Failure> {
-        let cancel = self.session.cancel();
-        self.stack.init(&self.init, cancel, &mut |event| self.relay.event(event)).map_err(explain)
+        let options = self.init.clone();
+        self.with(|stack, watch| stack.init(&options, watch))
     }
 
     /// Runs init where it has not been run, then checks the workspace.
@@ -86,8 +102,7 @@ impl Desk<'_> {
         if self.create_workspace {
             return Ok(());
         }
-        let cancel = self.session.cancel();
-        self.stack.check_workspace(cancel, &mut |event| self.relay.event(event)).map_err(explain)
+        self.with(Stack::check_workspace)
     }
 }
 

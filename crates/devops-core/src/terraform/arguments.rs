@@ -13,8 +13,10 @@ use super::{
     inputs::Inputs,
     saved::{PrivatePlace, SavedPlan},
     stack::Stack,
+    surroundings::{credentials_in, credentials_in_file},
+    work::Watch,
 };
-use crate::{cancel::Cancel, secret::Secret};
+use crate::secret::Secret;
 
 /// A value given to an input variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,9 @@ pub struct PlanOptions {
     /// More arguments, as they are.
     pub extra: Vec<OsString>,
 }
+
+/// The flag for events instead of text.
+const JSON: &str = "-json";
 
 /// A command line of terraform, with values that are not to be shown.
 #[derive(Clone, Debug)]
@@ -112,6 +117,12 @@ impl Arguments {
         self.shown.push(shown);
     }
 
+    /// Takes the flag for the JSON stream away again.
+    pub(super) fn without_json(&mut self) {
+        self.args.retain(|arg| arg != JSON);
+        self.shown.retain(|arg| arg != JSON);
+    }
+
     /// Adds an argument in place of another one, which is shown.
     pub(super) fn push_shown(&mut self, arg: impl Into<OsString>, shown: &OsStr) {
         self.push_hidden(arg, quote(shown));
@@ -146,24 +157,30 @@ pub(super) fn init(
     stack: &Stack,
     options: &InitOptions,
     place: &PrivatePlace,
-    cancel: &Cancel,
+    watch: &mut Watch<'_>,
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("init")?;
     refuse_ours(&options.extra, "init")?;
     let mut arguments = Arguments::new("init");
+    arguments.push(JSON);
     shared(&mut arguments, stack, stack.lock_timeout);
     for (index, setting) in options.backend_config.iter().enumerate() {
         let name = format!("backend-{index}");
         // A setting is often a credential, and the command line is public.
         let (file, shown) = match setting.split_once('=') {
             Some((key, value)) => {
+                let secrets = credentials_in(key, value);
+                secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
                 let value =
                     if hcl::is_collection(value) { value.to_owned() } else { hcl::quoted(value) };
                 let text = format!("{key} = {value}\n");
                 (place.file(&name, text.as_bytes())?, format!("-backend-config={key}=***"))
             }
             None => {
-                let file = place.bring(Path::new(setting), &name, cancel)?;
+                let file = place.bring(Path::new(setting), &name, watch.cancel)?;
+                for secret in credentials_in_file(&file) {
+                    watch.secrets.learn_given(&secret);
+                }
                 (file, quote(format!("-backend-config={setting}").as_ref()))
             }
         };
@@ -182,6 +199,7 @@ pub(super) fn plan(
     stack.environment.refuse_traps("plan")?;
     refuse_ours(&options.extra, "plan")?;
     let mut arguments = Arguments::new("plan");
+    arguments.push(JSON);
     shared(&mut arguments, stack, stack.lock_timeout);
     arguments.push(joined("-out=", place.path()));
     match options.mode {
@@ -204,6 +222,9 @@ pub(super) fn apply(
     stack.environment.refuse_traps("apply")?;
     refuse_ours(extra, "apply")?;
     let mut arguments = Arguments::new("apply");
+    if !stack.native {
+        arguments.push(JSON);
+    }
     shared(&mut arguments, stack, stack.lock_timeout);
     match plan.inputs() {
         Some(inputs) => inputs.add_to(&mut arguments, extra),
@@ -218,7 +239,6 @@ pub(super) fn show(
     extra: &[OsString],
     plan: Option<&Path>,
 ) -> Result<Arguments, TerraformError> {
-    stack.environment.refuse_traps("show")?;
     refuse_ours(extra, "show")?;
     let mut arguments = Arguments::new("show");
     if !stack.color {

@@ -147,7 +147,8 @@ impl SavedPlan {
         &self.plan
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Returns where the plan file is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

@@ -9,7 +9,7 @@ use std::{
 use time::OffsetDateTime;
 
 use super::{
-    TerraformError, TerraformEvent,
+    TerraformError,
     arguments::{self, Arguments, InitOptions, PlanOptions},
     environment::Environment,
     inputs::Inputs,
@@ -18,10 +18,9 @@ use super::{
     seal::{Seal, SealOptions},
     surroundings::Surroundings,
     variables::Variables,
-    work::Work,
+    work::{Showing, Watch, Work, capture},
 };
 use crate::{
-    cancel::Cancel,
     fs::{self, At, PathError},
     process::{ProcessError, find_program},
 };
@@ -48,6 +47,8 @@ pub struct StackOptions {
     pub lock_timeout: Option<Duration>,
     /// Whether terraform may color its output.
     pub color: bool,
+    /// Whether `apply` and `show` write terraform's own text and no events.
+    pub native: bool,
     /// Where private folders for plans are made.
     pub temp_dir: PathBuf,
     /// The present time: a lock that was taken later is our own.
@@ -64,6 +65,7 @@ pub struct Stack {
     pub(super) timeout: Option<Duration>,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) color: bool,
+    pub(super) native: bool,
     pub(super) started: OffsetDateTime,
     temp_dir: PathBuf,
 }
@@ -86,6 +88,7 @@ impl Stack {
             timeout: options.timeout,
             lock_timeout: options.lock_timeout,
             color: options.color,
+            native: options.native,
             started: options.started,
             temp_dir: options.temp_dir,
         })
@@ -132,32 +135,30 @@ impl Stack {
     }
 
     /// Runs `init`.
-    pub fn init(
-        &self,
-        options: &InitOptions,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<(), TerraformError> {
+    pub fn init(&self, options: &InitOptions, watch: &mut Watch<'_>) -> Result<(), TerraformError> {
         let place = PrivatePlace::create(&self.temp_dir)?;
-        let mut arguments = arguments::init(self, options, &place, cancel)?;
+        let mut arguments = arguments::init(self, options, &place, watch)?;
         if self.workspace.is_some() || !Variables::of(&self.dir)?.has_cloud {
             // Init would make the workspace if it does not exist; whether it does is checked afterwards.
             arguments.env.push(("TF_WORKSPACE".into(), None));
         }
-        Work { stack: self, cancel, on_event }.stream(&arguments)
+        let mut work = Work::new(self, Showing::FromFirstEvent);
+        let done = work.run(&arguments, watch);
+        if done.is_err() && work.lacks_json() {
+            arguments.without_json();
+            return Work::new(self, Showing::AtOnce).run(&arguments, watch);
+        }
+        work.show_held(watch);
+        done
     }
 
     /// Fails if the workspace that was asked for does not exist: terraform would make it on the way.
-    pub fn check_workspace(
-        &self,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<(), TerraformError> {
+    pub fn check_workspace(&self, watch: &mut Watch<'_>) -> Result<(), TerraformError> {
         let Some(name) = self.wanted_workspace()? else { return Ok(()) };
         let mut arguments = Arguments::helper("workspace", "list");
         // With the variable set, the list holds its value whether it exists or not.
         arguments.env.push(("TF_WORKSPACE".into(), None));
-        let list = Work { stack: self, cancel, on_event }.capture(&arguments)?;
+        let list = capture(self, &arguments, watch)?;
         let list = String::from_utf8_lossy(&list);
         let exists =
             list.lines().any(|line| line.trim_start_matches(['*', ' ']).trim_end() == name);
@@ -177,17 +178,25 @@ impl Stack {
     }
 
     /// Makes a plan and reads it; the plan stays in a private place.
+    ///
+    /// Until the plan was read only its progress is shown: what else terraform says may hold secrets that
+    /// are new in this plan.
     pub fn plan(
         &self,
         options: &PlanOptions,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
+        watch: &mut Watch<'_>,
     ) -> Result<SavedPlan, TerraformError> {
         let place = PrivatePlace::create(&self.temp_dir)?;
-        let inputs = Inputs::bring(self, options, &place, cancel)?;
+        let inputs = Inputs::bring(self, options, &place, watch.cancel)?;
+        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
         let arguments = arguments::plan(self, options, &place, &inputs)?;
-        Work { stack: self, cancel, on_event }.stream(&arguments)?;
-        let plan = self.judge(place.path(), cancel, on_event)?;
+        let mut work = Work::new(self, Showing::Later);
+        let made = work.run(&arguments, watch).and_then(|()| self.read(place.path(), watch));
+        if made.is_err() {
+            self.learn_state(watch);
+        }
+        work.show_held(watch);
+        let plan = made?;
         if let Some(var) = options.vars.iter().find(|var| !plan.declares(&var.name)) {
             return Err(TerraformError::NoVariable { name: var.name.clone() });
         }
@@ -195,16 +204,24 @@ impl Stack {
         Ok(place.into_saved(plan, inputs))
     }
 
+    /// Learns what the state holds; one that cannot be read is for another command to complain about.
+    fn learn_state(&self, watch: &mut Watch<'_>) {
+        let mut quiet =
+            Watch { cancel: watch.cancel, secrets: &mut *watch.secrets, on_event: &mut |_| () };
+        if let Ok(json) = self.show_json(None, &mut quiet) {
+            let _learned = watch.secrets.learn_state(&json);
+        }
+    }
+
     /// Applies a saved plan.
     pub fn apply(
         &self,
         plan: &SavedPlan,
         extra: &[OsString],
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
+        watch: &mut Watch<'_>,
     ) -> Result<(), TerraformError> {
         let arguments = arguments::apply(self, plan, extra)?;
-        Work { stack: self, cancel, on_event }.stream(&arguments)
+        Work::new(self, Showing::AtOnce).run(&arguments, watch)
     }
 
     /// Writes a plan and its seal, both for their owner alone.
@@ -250,64 +267,56 @@ impl Stack {
         &self,
         unsealed: Unsealed,
         given: &PlanOptions,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
+        watch: &mut Watch<'_>,
     ) -> Result<SavedPlan, TerraformError> {
         let Unsealed { place, seal, hash, now, key } = unsealed;
         // Once more, since init may have changed it meanwhile.
         seal.verify(&hash, &Surroundings::of(self, None)?, key.as_ref(), now)?;
-        let inputs = Inputs::bring(self, given, &place, cancel)?;
-        let plan = self.judge(place.path(), cancel, on_event)?;
+        let inputs = Inputs::bring(self, given, &place, watch.cancel)?;
+        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
+        let plan = self.read(place.path(), watch)?;
         let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
         seal.verify(&hash, &around, key.as_ref(), now)?;
         Ok(place.into_saved(plan, (!inputs.is_empty()).then_some(inputs)))
     }
 
-    /// Lets terraform show a plan, or the state, for people.
+    /// Lets terraform show a plan, or the state, for people; what must not be shown has to be known.
     pub fn show(
         &self,
         plan: Option<&Path>,
         extra: &[OsString],
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
+        watch: &mut Watch<'_>,
     ) -> Result<(), TerraformError> {
         let plan = plan.map(|plan| plan.canonicalize().at(plan, "find")).transpose()?;
         let arguments = arguments::show(self, extra, plan.as_deref())?;
-        Work { stack: self, cancel, on_event }.stream(&arguments)
+        Work::new(self, Showing::AtOnce).run(&arguments, watch)
     }
 
     /// Returns a plan, or the state, as terraform's JSON, sensitive values included.
     pub fn show_json(
         &self,
         plan: Option<&Path>,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
+        watch: &mut Watch<'_>,
     ) -> Result<Vec<u8>, TerraformError> {
         let mut arguments = Arguments::helper("show", "-json");
         if let Some(plan) = plan {
             arguments.push(plan.canonicalize().at(plan, "find")?);
         }
-        Work { stack: self, cancel, on_event }.capture(&arguments)
+        capture(self, &arguments, watch)
     }
 
     /// Returns the outputs as terraform's JSON, sensitive values included.
-    pub fn output_json(
-        &self,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<Vec<u8>, TerraformError> {
+    pub fn output_json(&self, watch: &mut Watch<'_>) -> Result<Vec<u8>, TerraformError> {
         let arguments = Arguments::helper("output", "-json");
-        Work { stack: self, cancel, on_event }.capture(&arguments)
+        capture(self, &arguments, watch)
     }
 
-    fn judge(
-        &self,
-        path: &Path,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(TerraformEvent),
-    ) -> Result<Plan, TerraformError> {
-        let json = self.show_json(Some(path), cancel, on_event)?;
-        Plan::parse(json).map_err(|reason| self.bad_json("show", reason))
+    /// Reads a plan, and learns what of it must not be shown.
+    fn read(&self, path: &Path, watch: &mut Watch<'_>) -> Result<Plan, TerraformError> {
+        let json = self.show_json(Some(path), watch)?;
+        let plan = Plan::parse(json).map_err(|reason| self.bad_json("show", reason))?;
+        watch.secrets.learn_plan(&plan);
+        Ok(plan)
     }
 
     fn bad_json(&self, command: &str, reason: String) -> TerraformError {

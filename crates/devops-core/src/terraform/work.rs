@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 
+use serde_json::Value;
+
 use super::{
     TerraformError, TerraformEvent,
     arguments::Arguments,
+    events::{Event, Piece, Reader, error_lines, structure},
     lock::LockInfo,
+    redact::Secrets,
     stack::{PROGRAMS, Stack},
 };
 use crate::{
@@ -13,64 +17,153 @@ use crate::{
     process::{self, ChildExit, CommandSpec, OrphanPolicy, ProcessEvent, StopPolicy, Stream},
 };
 
-/// How many of the last lines of stderr are kept to find out what an error was about.
+/// How many of the last lines of errors are kept to find out what they were about.
 const TAIL: usize = 200;
 
 /// More than any plan that terraform can make; what is longer is not read.
 const JSON_LIMIT: usize = 2 << 30;
 
-/// A stack at work.
-pub(super) struct Work<'a> {
-    pub(super) stack: &'a Stack,
-    pub(super) cancel: &'a Cancel,
-    pub(super) on_event: &'a mut dyn FnMut(TerraformEvent),
+/// The commands that a person asked for, and for which the environment may hold arguments.
+const TAKES_ARGUMENTS: [&str; 3] = ["init", "plan", "apply"];
+
+/// What terraform says of an argument that it does not know.
+const UNKNOWN_FLAG: &str = "flag provided but not defined: -json";
+
+/// Whoever follows the work on a stack.
+pub struct Watch<'a> {
+    /// Ends the work.
+    pub cancel: &'a Cancel,
+    /// What must not be shown; it grows with what is read.
+    pub secrets: &'a mut Secrets,
+    /// Gets what happens, without secrets.
+    pub on_event: &'a mut dyn FnMut(TerraformEvent),
 }
 
-impl Work<'_> {
-    /// Runs a command and passes on what it writes.
-    pub(super) fn stream(self, arguments: &Arguments) -> Result<(), TerraformError> {
-        let Self { stack, cancel, on_event } = self;
-        let line = format!("{} {}", stack.program_name(), arguments.line());
-        on_event(TerraformEvent::Command { line });
-        let mut tail = VecDeque::new();
-        let exit = process::run(&spec(stack, arguments), cancel, &mut |event| match event {
-            ProcessEvent::Started { .. } => {}
-            ProcessEvent::Line { stream, bytes } => {
-                if stream == Stream::Stderr {
-                    keep(&mut tail, &bytes);
-                }
-                on_event(TerraformEvent::Line { stream, bytes });
+impl Watch<'_> {
+    /// Passes on a piece of a stream, without what must not be shown.
+    fn show(&mut self, stream: Stream, piece: Piece) {
+        let event = match piece {
+            Piece::Event(event) => TerraformEvent::Ui(Event::new(self.secrets.event(event))),
+            Piece::Line(bytes) => {
+                let text = self.secrets.text(&String::from_utf8_lossy(&bytes));
+                TerraformEvent::Line { stream, text }
             }
-            ProcessEvent::Signalled { signal, reason } => {
-                on_event(TerraformEvent::Signalled { signal, reason });
-            }
-        })?;
-        judge(stack, cancel, arguments, exit, &Vec::from(tail))
+        };
+        (self.on_event)(event);
+    }
+}
+
+/// When the pieces of a stream are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Showing {
+    /// As they come.
+    AtOnce,
+    /// From the first event on; what came before it may be about a flag that is not known.
+    FromFirstEvent,
+    /// When all secrets are known; until then only which resources are read.
+    Later,
+}
+
+/// A command at work, and what it said that is not shown yet.
+pub(super) struct Work<'a> {
+    stack: &'a Stack,
+    showing: Showing,
+    held: Vec<(Stream, Piece)>,
+    reader: Reader,
+    tail: VecDeque<String>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(stack: &'a Stack, showing: Showing) -> Self {
+        Self { stack, showing, held: Vec::new(), reader: Reader::default(), tail: VecDeque::new() }
     }
 
-    /// Runs a command whose output is for us; only what it says of a failure is passed on.
-    pub(super) fn capture(self, arguments: &Arguments) -> Result<Vec<u8>, TerraformError> {
-        let Self { stack, cancel, on_event } = self;
-        let mut spec = spec(stack, arguments);
-        let removed = stack.environment.not_for_helpers();
-        spec.env.extend(removed.map(|name| (name.into(), None)));
-        let captured = process::capture(&spec, cancel, JSON_LIMIT)?;
-        let mut tail = VecDeque::new();
-        if !captured.exit.is_success() {
-            for line in captured.stderr.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
-            {
-                keep(&mut tail, line);
-                let line = without_color(&String::from_utf8_lossy(line));
-                on_event(TerraformEvent::Line { stream: Stream::Stderr, bytes: line.into_bytes() });
+    /// Runs a command and passes on what it writes.
+    pub(super) fn run(
+        &mut self,
+        arguments: &Arguments,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), TerraformError> {
+        let line = format!("{} {}", self.stack.program_name(), arguments.line());
+        (watch.on_event)(TerraformEvent::Command { line });
+        let (spec, cancel) = (spec(self.stack, arguments), watch.cancel);
+        let exit = process::run(&spec, cancel, &mut |event| match event {
+            ProcessEvent::Started { .. } => {}
+            ProcessEvent::Line { stream, bytes } => self.take(stream, bytes, watch),
+            ProcessEvent::Signalled { signal, reason } => {
+                (watch.on_event)(TerraformEvent::Signalled { signal, reason });
             }
+        })?;
+        if let Some(rest) = self.reader.finish() {
+            self.take_piece(Stream::Stdout, rest, watch);
         }
-        judge(stack, cancel, arguments, captured.exit, &Vec::from(tail))?;
-        if captured.truncated {
-            let reason = "it is larger than 2 GiB".to_owned();
-            return Err(TerraformError::Json { command: short(stack, arguments), reason });
-        }
-        Ok(captured.stdout)
+        judge(self.stack, watch.cancel, arguments, exit, &self.tail)
     }
+
+    /// Shows what was held.
+    pub(super) fn show_held(&mut self, watch: &mut Watch<'_>) {
+        for (stream, piece) in self.held.drain(..) {
+            watch.show(stream, piece);
+        }
+    }
+
+    /// Returns whether terraform does not know the flag for its JSON stream.
+    pub(super) fn lacks_json(&self) -> bool {
+        self.tail.iter().any(|line| line.contains(UNKNOWN_FLAG))
+    }
+
+    fn take(&mut self, stream: Stream, bytes: Vec<u8>, watch: &mut Watch<'_>) {
+        if stream == Stream::Stderr {
+            keep(&mut self.tail, &bytes);
+            self.take_piece(stream, Piece::Line(bytes), watch);
+            return;
+        }
+        for piece in self.reader.push(bytes) {
+            if let Piece::Event(event) = &piece {
+                error_lines(event).iter().for_each(|line| keep(&mut self.tail, line.as_bytes()));
+            }
+            self.take_piece(stream, piece, watch);
+        }
+    }
+
+    fn take_piece(&mut self, stream: Stream, piece: Piece, watch: &mut Watch<'_>) {
+        match (self.showing, &piece) {
+            (Showing::AtOnce, _) => watch.show(stream, piece),
+            (Showing::FromFirstEvent, Piece::Event(_)) => {
+                self.showing = Showing::AtOnce;
+                self.show_held(watch);
+                watch.show(stream, piece);
+            }
+            (Showing::Later, Piece::Event(event)) if structure(event).is_some() => {
+                let shown = structure(event).unwrap_or(Value::Null);
+                watch.show(stream, Piece::Event(shown));
+            }
+            _ => self.held.push((stream, piece)),
+        }
+    }
+}
+
+/// Runs a command whose output is for us; only what it says of a failure is passed on.
+pub(super) fn capture(
+    stack: &Stack,
+    arguments: &Arguments,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<u8>, TerraformError> {
+    let captured = process::capture(&spec(stack, arguments), watch.cancel, JSON_LIMIT)?;
+    let mut tail = VecDeque::new();
+    if !captured.exit.is_success() {
+        for line in captured.stderr.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            keep(&mut tail, line);
+            let line = without_color(&String::from_utf8_lossy(line));
+            watch.show(Stream::Stderr, Piece::Line(line.into_bytes()));
+        }
+    }
+    judge(stack, watch.cancel, arguments, captured.exit, &tail)?;
+    if captured.truncated {
+        let reason = "it is larger than 2 GiB".to_owned();
+        return Err(TerraformError::Json { command: short(stack, arguments), reason });
+    }
+    Ok(captured.stdout)
 }
 
 fn spec(stack: &Stack, arguments: &Arguments) -> CommandSpec {
@@ -82,6 +175,10 @@ fn spec(stack: &Stack, arguments: &Arguments) -> CommandSpec {
         .env("CHECKPOINT_DISABLE", "1");
     if let Some(workspace) = &stack.workspace {
         spec = spec.env("TF_WORKSPACE", workspace);
+    }
+    if !TAKES_ARGUMENTS.contains(&arguments.command) {
+        let removed = stack.environment.not_for_helpers();
+        spec.env.extend(removed.map(|name| (name.into(), None)));
     }
     spec.env.extend(arguments.env.iter().cloned());
     spec.dir = Some(stack.dir.clone());
@@ -115,7 +212,7 @@ fn judge(
     cancel: &Cancel,
     arguments: &Arguments,
     exit: ChildExit,
-    stderr: &[String],
+    tail: &VecDeque<String>,
 ) -> Result<(), TerraformError> {
     // A command that finished in spite of a signal has done its work.
     if exit.is_success() {
@@ -126,7 +223,7 @@ fn judge(
     if let Some(limit) = stack.timeout.filter(|_| exit.timed_out) {
         return Err(TerraformError::TimedOut { command, limit });
     }
-    match LockInfo::find(stderr, stack.started) {
+    match LockInfo::find(&Vec::from(tail.clone()), stack.started) {
         Some(lock) => Err(TerraformError::Locked { lock: Box::new(lock) }),
         None => Err(TerraformError::Failed { command, end: exit.end }),
     }

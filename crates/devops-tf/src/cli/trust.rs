@@ -30,6 +30,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("lock-timeout", Inside(Value)),
     ("max-changes", Tighten(AtMost(None))),
     ("name", Project),
+    ("native", Project),
     ("out", User),
     ("protect", Tighten(Union)),
     ("seal-key", User),

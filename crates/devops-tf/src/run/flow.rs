@@ -115,12 +115,7 @@ fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure>
         desk.stack.unseal(&args.path, &sealing, session.clock().now()).map_err(explain)?;
     desk.prepare()?;
     let options = args.planning.options(PlanMode::Normal);
-    let cancel = session.cancel();
-    let saved = desk
-        .stack
-        .open_unsealed(unsealed, &options, cancel, &mut |event| desk.relay.event(event))
-        .map_err(explain)?;
-    desk.learn_plan(&saved);
+    let saved = desk.with(|stack, watch| stack.open_unsealed(unsealed, &options, watch))?;
     desk.summarize(&saved)?;
     desk.check(&guards, &saved)?;
     desk.execute(&saved, &options.extra)
@@ -190,14 +185,17 @@ impl Desk<'_> {
     }
 
     fn make_plan(&mut self, options: &PlanOptions) -> Result<SavedPlan, Failure> {
-        self.learn_state();
-        let cancel = self.session.cancel();
-        let saved = self
-            .stack
-            .plan(options, cancel, &mut |event| self.relay.event(event))
-            .map_err(explain)?;
-        self.learn_plan(&saved);
+        let saved = self.with(|stack, watch| stack.plan(options, watch))?;
+        self.show_plan(&saved)?;
         Ok(saved)
+    }
+
+    /// Shows what a plan would do.
+    fn show_plan(&mut self, saved: &SavedPlan) -> Result<(), Failure> {
+        if self.session.json() {
+            return Ok(());
+        }
+        self.with(|stack, watch| stack.show(Some(saved.path()), &[], watch))
     }
 
     fn summarize(&self, saved: &SavedPlan) -> Result<(), Failure> {
@@ -253,10 +251,7 @@ impl Desk<'_> {
 
     /// Applies exactly this plan.
     fn execute(&mut self, saved: &SavedPlan, extra: &[OsString]) -> Result<Outcome, Failure> {
-        let cancel = self.session.cancel();
-        self.stack
-            .apply(saved, extra, cancel, &mut |event| self.relay.event(event))
-            .map_err(explain)?;
+        self.with(|stack, watch| stack.apply(saved, extra, watch))?;
         if self.session.json() {
             self.session.emit(&json!({"type": "applied"}))?;
         }

@@ -7,11 +7,11 @@ use devops_core::{
     clock::Clock,
     fs::open_file,
     kind::Kind,
-    terraform::{Plan, SavedPlan, Seal, Shown, seal_path},
+    terraform::{Plan, Seal, Shown, Stack, seal_path},
 };
 use serde_json::Value;
 
-use super::{Desk, explain, open, open_in};
+use super::{Desk, open, open_in};
 use crate::cli::{OutputArgs, ShowArgs};
 
 /// Fails unless there is a folder or a file at `path`.
@@ -42,10 +42,8 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
         session.emit(&document)?;
     } else {
         desk.relay.aside(false);
-        let cancel = session.cancel();
-        desk.stack
-            .show(plan, &args.extra.extra, cancel, &mut |event| desk.relay.event(event))
-            .map_err(explain)?;
+        let extra = &args.extra.extra;
+        desk.with(|stack, watch| stack.show(plan, extra, watch))?;
     }
     desk.relay.finish()?;
     Ok(Outcome::Done)
@@ -79,12 +77,8 @@ fn sealed_folder(plan: &Path, args: &ShowArgs, session: &Session) -> Result<Path
 impl Desk<'_> {
     /// Returns a plan or the state as JSON with sensitive values hidden; from then on they are hidden.
     fn json(&mut self, plan: Option<&Path>) -> Result<Shown<Value>, Failure> {
-        let cancel = self.session.cancel();
-        let json = self
-            .stack
-            .show_json(plan, cancel, &mut |event| self.relay.event(event))
-            .map_err(explain)?;
-        let secrets = self.relay.secrets();
+        let json = self.with(|stack, watch| stack.show_json(plan, watch))?;
+        let secrets = &mut self.secrets;
         if plan.is_some() {
             let plan = Plan::parse(json).map_err(not_understood)?;
             secrets.learn_plan(&plan);
@@ -93,30 +87,14 @@ impl Desk<'_> {
         secrets.learn_state(&json).map_err(not_understood)?;
         secrets.state_json(&json).map_err(not_understood)
     }
-
-    /// Learns what the state holds, so that a plan does not print it where it carries no mark.
-    ///
-    /// A state that cannot be read is for the plan to complain about.
-    pub(super) fn learn_state(&mut self) {
-        let json = self.stack.show_json(None, self.session.cancel(), &mut |_| ());
-        if let Ok(json) = json {
-            let _learned = self.relay.secrets().learn_state(&json);
-        }
-    }
-
-    pub(super) fn learn_plan(&mut self, saved: &SavedPlan) {
-        self.relay.secrets().learn_plan(saved.plan());
-    }
 }
 
 pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut desk = open(&args.at, session)?;
     desk.relay.aside(true);
     desk.check_workspace()?;
-    let cancel = session.cancel();
-    let json =
-        desk.stack.output_json(cancel, &mut |event| desk.relay.event(event)).map_err(explain)?;
-    let outputs = desk.relay.secrets().outputs_json(&json).map_err(not_understood)?.into_inner();
+    let json = desk.with(Stack::output_json)?;
+    let outputs = desk.secrets.outputs_json(&json).map_err(not_understood)?.into_inner();
     match &args.name {
         Some(name) => one_output(&outputs, name, session)?,
         None if session.json() => session.emit(&outputs)?,

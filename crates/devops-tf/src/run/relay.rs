@@ -1,37 +1,48 @@
-//! Passes on what terraform says, as it says it.
+//! Passes on what terraform says: results on stdout, progress and errors on stderr.
 
 use std::{
-    io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
-use devops_cli::{Failure, Session, quote};
+use devops_cli::{Failure, Live, Session, quote};
 use devops_core::{
     cancel::signal_name,
     process::{SignalReason, Stream},
-    terraform::{Secrets, TerraformEvent},
+    terraform::{Event, EventKind, TerraformEvent},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// Where terraform's lines go.
+use super::activity::Activity;
+
+/// Where what terraform says goes.
 pub(crate) struct Relay<'a> {
     session: &'a Session,
     dir: PathBuf,
     /// Set while stdout belongs to the result alone.
     aside: bool,
     n_interrupts: usize,
-    secrets: Secrets,
+    activity: Arc<Mutex<Option<Activity>>>,
+    _live: Live,
     failure: Option<Failure>,
 }
 
 impl<'a> Relay<'a> {
     pub(crate) fn new(session: &'a Session, dir: &Path) -> Self {
+        let activity = Arc::new(Mutex::new(None));
+        let shown = Arc::clone(&activity);
+        let live = session.live(move || {
+            let activity: &Option<Activity> = &lock(&shown);
+            activity.as_ref().map(|activity| activity.line(Instant::now()))
+        });
         Self {
             session,
             dir: dir.to_owned(),
             aside: false,
             n_interrupts: 0,
-            secrets: Secrets::default(),
+            activity,
+            _live: live,
             failure: None,
         }
     }
@@ -41,18 +52,11 @@ impl<'a> Relay<'a> {
         self.aside = aside;
     }
 
-    /// Hides more values in what is passed on.
-    pub(crate) fn secrets(&mut self) -> &mut Secrets {
-        &mut self.secrets
-    }
-
     pub(crate) fn event(&mut self, event: TerraformEvent) {
         let passed_on = match event {
             TerraformEvent::Command { line } => self.command(&line),
-            TerraformEvent::Line { stream, bytes } => {
-                let clean = self.secrets.text(&String::from_utf8_lossy(&bytes));
-                self.line(stream, clean.get().as_bytes())
-            }
+            TerraformEvent::Ui(event) => self.ui(&event),
+            TerraformEvent::Line { stream, text } => self.line(stream, text.get()),
             TerraformEvent::Signalled { signal, reason } => {
                 self.signalled(signal, reason);
                 Ok(())
@@ -64,12 +68,20 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// Ends the line about the work, before something else is shown.
+    pub(crate) fn rest(&mut self) {
+        *lock(&self.activity) = None;
+    }
+
     /// Fails if something terraform said could not be passed on.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        self.rest();
         self.failure.take().map_or(Ok(()), Err)
     }
 
     fn command(&self, line: &str) -> Result<(), Failure> {
+        let name: Vec<_> = line.split(' ').take(2).collect();
+        *lock(&self.activity) = Some(Activity::new(&name.join(" "), Instant::now()));
         if self.session.json() && !self.aside {
             return self.session.emit(&json!({"type": "command", "text": line}));
         }
@@ -78,25 +90,77 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn line(&self, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+    fn ui(&self, event: &Event) -> Result<(), Failure> {
+        if let Some(activity) = &mut *lock(&self.activity) {
+            activity.on_event(event, Instant::now());
+        }
+        if self.session.json() {
+            if self.aside {
+                return Ok(());
+            }
+            let dir = quote(&self.dir);
+            let event = event.document();
+            return self.session.emit(&json!({"type": "terraform", "stack": dir, "event": event}));
+        }
+        match event.kind() {
+            EventKind::Diagnostic => {
+                let lines = event.diagnostic().map(|diagnostic| diagnostic.lines());
+                self.beside(&[&lines.unwrap_or_default().join("\n"), "\n"].concat());
+            }
+            EventKind::Summary if event.operation() != "plan" && !self.aside => {
+                self.session.line(format_args!("\n{}", event.message()))?;
+            }
+            EventKind::Outputs if !self.aside => self.outputs(event)?,
+            EventKind::Provisioner | EventKind::Completed | EventKind::Failed
+                if !event.is_read() =>
+            {
+                self.beside(event.message());
+            }
+            EventKind::Started if !event.is_read() && !self.session.progress_moves() => {
+                self.beside(event.message());
+            }
+            EventKind::Message => self.beside(event.message()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Prints the outputs of an apply as terraform does; those of a plan have no values.
+    fn outputs(&self, event: &Event) -> Result<(), Failure> {
+        let is_result = |output: &Value| output.get("action").is_none();
+        let outputs = event.document().get("outputs").and_then(Value::as_object);
+        if !outputs.is_some_and(|outputs| !outputs.is_empty() && outputs.values().all(is_result)) {
+            return Ok(());
+        }
+        self.session.line("\nOutputs:\n")?;
+        for (name, value) in event.outputs() {
+            match value {
+                Some(value) => self.session.line(format_args!("{name} = {value}"))?,
+                None => self.session.line(format_args!("{name} = (sensitive value)"))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self, stream: Stream, text: &str) -> Result<(), Failure> {
         match (stream, self.session.json()) {
             (_, true) if !self.aside => {
                 let name = if stream == Stream::Stdout { "stdout" } else { "stderr" };
-                let text = String::from_utf8_lossy(bytes);
                 self.session.emit(&json!({"type": "line", "stream": name, "text": text}))
             }
-            (Stream::Stdout, false) if !self.aside => {
-                self.session.write(bytes)?;
-                // Ends the line, and sends it on its way.
-                self.session.line("")
-            }
+            (Stream::Stdout, false) if !self.aside => self.session.line(text),
             (Stream::Stdout, true) => Ok(()),
             _ => {
-                // Nobody may be reading; terraform's work does not depend on it.
-                let _written = io::stderr().lock().write_all(&[bytes, b"\n"].concat());
+                self.beside(text);
                 Ok(())
             }
         }
+    }
+
+    /// Writes to stderr; if it cannot be written, terraform's work does not depend on it.
+    #[allow(clippy::unused_self, reason = "where it goes may depend on the run")]
+    fn beside(&self, text: &str) {
+        Session::pass_on([text, "\n"].concat().as_bytes());
     }
 
     fn signalled(&mut self, signal: i32, reason: SignalReason) {
@@ -117,4 +181,8 @@ impl<'a> Relay<'a> {
             self.session.warn(format_args!("{why}: terraform exits at once and may lose data"));
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

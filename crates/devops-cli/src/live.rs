@@ -1,0 +1,63 @@
+//! One line about work whose size is not known: it moves on a terminal, and is written now and then otherwise.
+
+use std::{
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use devops_core::terminal;
+
+use crate::{
+    progress::{Bar, ProgressPolicy},
+    report,
+};
+
+/// How often the line is renewed on a terminal.
+const MOVES: Duration = Duration::from_millis(200);
+
+/// How often a line is written where there is no terminal.
+const HEARTBEAT: Duration = Duration::from_secs(25);
+
+/// A line that tells of work as long as it lives.
+pub struct Live {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// Shows what `text` says, again and again; nothing if there is nothing to say.
+    pub(crate) fn start(
+        policy: ProgressPolicy,
+        text: impl Fn() -> Option<String> + Send + 'static,
+    ) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let pause = if policy == ProgressPolicy::Bar { MOVES } else { HEARTBEAT };
+        let work = move || {
+            let bar = (policy == ProgressPolicy::Bar).then(Bar::line);
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                match (&bar, text()) {
+                    (Some(bar), text) => bar.set(&terminal::lines(&text.unwrap_or_default())),
+                    (None, Some(text)) => report::stderr_line(&text),
+                    (None, None) => {}
+                }
+            }
+        };
+        // Work without a line is still work.
+        let thread = match policy {
+            ProgressPolicy::Hidden => None,
+            _ => thread::Builder::new().name("live".to_owned()).spawn(work).ok(),
+        };
+        Self { stop: Some(stop), thread }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // Its end is the signal.
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
