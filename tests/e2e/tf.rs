@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 mod inputs;
+mod unsaved;
 
 /// A resource whose creation takes until somebody makes a file, and says when it has begun.
 const SLOW: &str = r#"

@@ -18,6 +18,7 @@ const TESTS: [&str; 5] = ["--locked", "--release", "--workspace", "--exclude", "
 const LONG_CASES: &str = "400";
 const LONG_FUZZ_SECONDS: &str = "300";
 const LONG_SWAP_SECONDS: &str = "60";
+const LONG_INTERRUPTS: &str = "200";
 
 /// Runs every check, the quick ones first; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -37,7 +38,7 @@ pub(crate) fn run_long() -> Result<()> {
     run()?;
     let mut all = runner("long");
     all.env("DEVOPS_EVERY_PAIR", "1").env("DEVOPS_EVERY_NIGHT", "1");
-    all.env("PROPTEST_CASES", LONG_CASES);
+    all.env("PROPTEST_CASES", LONG_CASES).env("DEVOPS_INTERRUPTS", LONG_INTERRUPTS);
     tests(all.env("DEVOPS_SWAP_SECONDS", LONG_SWAP_SECONDS))?;
     for parser in ["reader", "index", "cli"] {
         fuzz::run(&[parser, "--seconds", LONG_FUZZ_SECONDS].map(str::to_owned))?;

@@ -27,6 +27,10 @@ pub enum Kind {
     Denied,
     /// A plan is not the one that was sealed.
     Seal,
+    /// A plan is not the one that was approved.
+    Differs,
+    /// A state waits to be saved.
+    Unsaved,
     /// The person said no.
     Declined,
     /// A bug in the tool.
@@ -62,6 +66,8 @@ impl Kind {
             Self::Mismatch => "mismatch",
             Self::Denied => "denied",
             Self::Seal => "seal",
+            Self::Differs => "differs",
+            Self::Unsaved => "unsaved",
             Self::Declined => "declined",
             Self::Bug => "bug",
             Self::Temporary => "temporary",

@@ -22,6 +22,7 @@ mod seal;
 mod shown;
 mod stack;
 mod surroundings;
+mod unsaved;
 mod variables;
 mod work;
 
@@ -49,6 +50,7 @@ pub use saved::{SavedPlan, Unsealed};
 pub use seal::{Seal, SealError, SealKey, SealOptions, seal_path};
 pub use shown::Shown;
 pub use stack::{Stack, StackOptions};
+pub use unsaved::{Recovered, UnsavedError};
 pub use work::Watch;
 
 /// What happens while terraform works.
@@ -74,6 +76,13 @@ pub enum TerraformEvent {
         signal: i32,
         /// What led to it.
         reason: SignalReason,
+    },
+    /// Terraform could not save the state, and wrote it to a file.
+    NotSaved {
+        /// The file.
+        path: PathBuf,
+        /// Its copy in the folder for such states, if one could be made.
+        copy: Option<PathBuf>,
     },
 }
 
@@ -150,6 +159,9 @@ pub enum TerraformError {
     /// The seal of a plan does not hold.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// A state could not be saved earlier.
+    #[error(transparent)]
+    Unsaved(#[from] UnsavedError),
 }
 
 fn end_text(end: ChildEnd) -> String {
@@ -182,6 +194,7 @@ impl HasKind for TerraformError {
             Self::Interrupted(cancelled) => cancelled.kind(),
             Self::NoVariable { .. } | Self::Trap { .. } => Kind::Usage,
             Self::Seal(error) => error.kind(),
+            Self::Unsaved(error) => error.kind(),
         }
     }
 }

@@ -50,7 +50,7 @@ EXIT CODES
   2    wrong usage, a question without a terminal, or changes with --detailed-exitcode
   5    no such folder, plan, workspace or output
   10   changes with --fail-on-changes, or drift
-  11   refused by a guard, by a broken seal, or by the person
+  11   refused by a guard, by a broken seal, by the person, or since a state waits for `recover`
   75   the state is locked
   124  a command took longer than --timeout     126, 127  terraform cannot be run, was not found
   129, 130, 131, 143  ended by HUP, INT, QUIT, TERM
@@ -85,6 +85,10 @@ pub(crate) enum Command {
     Drift(DriftArgs),
     /// Print the outputs, sensitive values hidden
     Output(OutputArgs),
+    /// Save the state that terraform could not save (errored.tfstate)
+    Recover(RecoverArgs),
+    /// Show who holds the lock of the state, ask, and break it
+    Unlock(UnlockArgs),
 }
 
 /// Flags of every subcommand.
@@ -267,6 +271,21 @@ pub(crate) struct OutputArgs {
     /// Print only this output, and only its value; a sensitive one is refused
     #[arg(long, value_name = "OUTPUT")]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct RecoverArgs {
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
+    /// Lock to break; without it the one that terraform finds
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
 }
 
 impl SealArgs {

@@ -4,6 +4,7 @@ mod activity;
 mod flow;
 mod inspect;
 mod relay;
+mod repair;
 
 use std::{path::Path, time::Duration};
 
@@ -14,7 +15,7 @@ use devops_core::{
     process::ChildEnd,
     terraform::{
         Environment, InitOptions, LockInfo, SealError, Secrets, Stack, StackOptions,
-        TerraformError, Watch,
+        TerraformError, UnsavedError, Watch,
     },
     units::format_duration,
 };
@@ -32,6 +33,8 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::Destroy(args) => flow::destroy(&args, session),
         Command::Drift(args) => flow::drift(&args, session),
         Command::Output(args) => inspect::output(&args, session),
+        Command::Recover(args) => repair::recover(&args, session),
+        Command::Unlock(args) => repair::unlock(&args, session),
     }
 }
 
@@ -61,6 +64,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         color: session.color() && !session.json(),
         native: args.native,
         temp_dir: std::env::temp_dir(),
+        state_dir: repair::state_folder(),
         started: session.clock().now(),
     };
     let stack = Stack::open(dir, options, environment).map_err(explain)?;
@@ -136,6 +140,9 @@ fn hint(error: &TerraformError) -> Option<String> {
         TerraformError::Trap { place, .. } if place.starts_with("environment") => {
             "unset it; devops-tf has its own flags and subcommands for this"
         }
+        TerraformError::Unsaved(UnsavedError::Waiting { .. }) => {
+            "save it with `devops-tf recover DIR` first: another run would go over it"
+        }
         TerraformError::Trap { .. } => "devops-tf sets this flag itself",
         TerraformError::Seal(SealError::NoKey) => "give the file of the key with `--seal-key`",
         TerraformError::Seal(_) => "make a new plan with `devops-tf plan DIR --out PLAN`",
@@ -161,7 +168,7 @@ fn lock_hint(lock: &LockInfo) -> String {
         return "wait with `--lock-timeout`; terraform does not say who holds it".to_owned();
     };
     format!(
-        "{held}wait with `--lock-timeout`, or, if nobody holds it any more, run \
-         `terraform force-unlock {id}` in the folder of the stack"
+        "{held}wait with `--lock-timeout`, or, if the one who took it is gone, break it with \
+         `devops-tf unlock DIR {id}` (`terraform force-unlock {id}`)"
     )
 }

@@ -3,4 +3,5 @@
 pub mod fuse;
 pub mod random;
 pub mod s3;
+pub mod state;
 pub mod watcher;

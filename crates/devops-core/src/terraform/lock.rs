@@ -64,7 +64,7 @@ impl LockInfo {
     }
 
     /// Says who holds the lock, to follow "the state is locked".
-    pub(super) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let mut text = String::new();
         if let Some(who) = &self.who {
             text.push_str(&[" by ", who].concat());

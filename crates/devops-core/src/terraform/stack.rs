@@ -9,10 +9,11 @@ use std::{
 use time::OffsetDateTime;
 
 use super::{
-    TerraformError,
+    TerraformError, TerraformEvent,
     arguments::{self, Arguments, InitOptions, PlanOptions},
     environment::Environment,
     inputs::Inputs,
+    lock::LockInfo,
     plan::Plan,
     saved::{PrivatePlace, SavedPlan, Unsealed, leaves_out_variables},
     seal::{Seal, SealOptions},
@@ -51,6 +52,8 @@ pub struct StackOptions {
     pub native: bool,
     /// Where private folders for plans are made.
     pub temp_dir: PathBuf,
+    /// Where states are kept that could not be saved.
+    pub state_dir: Option<PathBuf>,
     /// The present time: a lock that was taken later is our own.
     pub started: OffsetDateTime,
 }
@@ -68,6 +71,7 @@ pub struct Stack {
     pub(super) native: bool,
     pub(super) started: OffsetDateTime,
     temp_dir: PathBuf,
+    state_dir: Option<PathBuf>,
 }
 
 impl Stack {
@@ -91,6 +95,7 @@ impl Stack {
             native: options.native,
             started: options.started,
             temp_dir: options.temp_dir,
+            state_dir: options.state_dir,
         })
     }
 
@@ -186,6 +191,7 @@ impl Stack {
         options: &PlanOptions,
         watch: &mut Watch<'_>,
     ) -> Result<SavedPlan, TerraformError> {
+        self.refuse_unsaved()?;
         let place = PrivatePlace::create(&self.temp_dir)?;
         let inputs = Inputs::bring(self, options, &place, watch.cancel)?;
         inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
@@ -220,8 +226,15 @@ impl Stack {
         extra: &[OsString],
         watch: &mut Watch<'_>,
     ) -> Result<(), TerraformError> {
+        self.refuse_unsaved()?;
         let arguments = arguments::apply(self, plan, extra)?;
-        Work::new(self, Showing::AtOnce).run(&arguments, watch)
+        let done = Work::new(self, Showing::AtOnce).run(&arguments, watch);
+        if let Some(path) = self.unsaved() {
+            let folder = self.state_dir.as_deref();
+            let copy = folder.and_then(|folder| self.keep_unsaved(folder).ok().flatten());
+            (watch.on_event)(TerraformEvent::NotSaved { path, copy });
+        }
+        done
     }
 
     /// Writes a plan and its seal, both for their owner alone.
@@ -278,6 +291,28 @@ impl Stack {
         let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
         seal.verify(&hash, &around, key.as_ref(), now)?;
         Ok(place.into_saved(plan, (!inputs.is_empty()).then_some(inputs)))
+    }
+
+    /// Returns who holds the lock of the state, as far as terraform says so; nothing if it is free.
+    ///
+    /// Terraform tells of a lock only to who wants it, so a plan that would only refresh is begun.
+    pub fn lock_info(&self, watch: &mut Watch<'_>) -> Result<Option<LockInfo>, TerraformError> {
+        let place = PrivatePlace::create(&self.temp_dir)?;
+        let mut arguments = Arguments::helper("plan", "-refresh=false");
+        arguments.push("-input=false");
+        arguments.push(arguments::joined("-out=", place.path()));
+        match capture(self, &arguments, watch) {
+            Err(TerraformError::Locked { lock }) => Ok(Some(*lock)),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Breaks a lock of the state.
+    pub fn unlock(&self, id: &str, watch: &mut Watch<'_>) -> Result<(), TerraformError> {
+        let mut arguments = Arguments::helper("force-unlock", "-force");
+        arguments.push(id);
+        capture(self, &arguments, watch).map(drop)
     }
 
     /// Lets terraform show a plan, or the state, for people; what must not be shown has to be known.

@@ -15,8 +15,10 @@ pub(super) const SUBJECTS: &[(&str, &[&str])] = &[
     ("init", &["dir"]),
     ("output", &["dir"]),
     ("plan", &["dir"]),
+    ("recover", &["dir"]),
     ("run", &["dir"]),
     ("show", &["path"]),
+    ("unlock", &["dir"]),
 ];
 
 pub(super) const TRUST: &[Decision] = &[

@@ -52,7 +52,7 @@ impl Gate {
 pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
     let mut desk = open(&args.at, session)?;
-    desk.create_workspace = args.planning.create_workspace;
+    desk.begin(&args.planning)?;
     desk.init()?;
     desk.check_workspace()?;
     desk.plan_and_apply(&args.planning.options(PlanMode::Normal), &gate)
@@ -61,7 +61,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
 pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
     let mut desk = open(&args.at, session)?;
-    desk.create_workspace = args.planning.create_workspace;
+    desk.begin(&args.planning)?;
     desk.prepare()?;
     desk.plan_and_apply(&args.planning.options(PlanMode::Destroy), &gate)
 }
@@ -70,7 +70,7 @@ pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failur
     let guards = args.planning.guards.guards()?;
     let sealing = SealOptions { valid_for: args.valid_for, ..args.seal.options(session)? };
     let mut desk = open(&args.at, session)?;
-    desk.create_workspace = args.planning.create_workspace;
+    desk.begin(&args.planning)?;
     desk.prepare()?;
     let saved = desk.plan(&args.planning.options(PlanMode::Normal))?;
     if let Some(target) = &args.out {
@@ -91,7 +91,7 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
     if args.path.is_dir() {
         let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
         let mut desk = open_in(&args.path, &args.stack, session)?;
-        desk.create_workspace = args.planning.create_workspace;
+        desk.begin(&args.planning)?;
         desk.prepare()?;
         let options = args.planning.options(PlanMode::Normal);
         return desk.plan_and_apply(&options, &gate);
@@ -110,6 +110,7 @@ fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure>
     let dir = seal.folder().map_err(|error| explain(error.into()))?;
     let mut desk = open_in(dir, &args.stack, session)?;
     let sealing = args.seal.options(session)?;
+    desk.begin(&args.planning)?;
     // Nothing is started in a folder that a broken seal names.
     let unsealed =
         desk.stack.unseal(&args.path, &sealing, session.clock().now()).map_err(explain)?;
@@ -164,6 +165,12 @@ impl PlanningArgs {
 }
 
 impl Desk<'_> {
+    /// Fails before any work if a state waits to be saved.
+    fn begin(&mut self, planning: &PlanningArgs) -> Result<(), Failure> {
+        self.create_workspace = planning.create_workspace;
+        self.stack.refuse_unsaved().map_err(explain)
+    }
+
     fn plan_and_apply(&mut self, options: &PlanOptions, gate: &Gate) -> Result<Outcome, Failure> {
         let saved = self.plan(options)?;
         if !saved.plan().has_changes() {

@@ -61,6 +61,10 @@ impl<'a> Relay<'a> {
                 self.signalled(signal, reason);
                 Ok(())
             }
+            TerraformEvent::NotSaved { path, copy } => {
+                self.not_saved(&path, copy.as_deref());
+                Ok(())
+            }
         };
         // Terraform must go on, whatever becomes of its words.
         if let Err(failure) = passed_on {
@@ -161,6 +165,17 @@ impl<'a> Relay<'a> {
     #[allow(clippy::unused_self, reason = "where it goes may depend on the run")]
     fn beside(&self, text: &str) {
         Session::pass_on([text, "\n"].concat().as_bytes());
+    }
+
+    fn not_saved(&self, path: &Path, copy: Option<&Path>) {
+        let copied = match copy {
+            Some(copy) => format!(", and a copy is `{}`", quote(copy)),
+            None => ", and no copy could be made".to_owned(),
+        };
+        let (path, dir) = (quote(path), quote(&self.dir));
+        self.session.warn(format_args!(
+            "the state could not be saved: it is in `{path}`{copied}; save it with `devops-tf recover {dir}`"
+        ));
     }
 
     fn signalled(&mut self, signal: i32, reason: SignalReason) {

@@ -1,0 +1,213 @@
+//! A state that terraform could not save: it lies in the folder of the stack, and is the only one that knows
+//! what was changed.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use time::{OffsetDateTime, macros::format_description};
+
+use super::{
+    TerraformError,
+    arguments::Arguments,
+    stack::Stack,
+    work::{Watch, capture},
+};
+use crate::{
+    fs::{self, At, PathError},
+    kind::{HasKind, Kind},
+};
+
+/// The name that terraform gives to a state that it could not save.
+const NAME: &str = "errored.tfstate";
+
+/// The largest state that is read.
+const SIZE_LIMIT: u64 = 1 << 30;
+
+/// Why an unsaved state is in the way, or cannot be saved.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsavedError {
+    /// It waits to be saved, and another run would go over it.
+    #[error("`{}` holds a state that could not be saved", .path.display())]
+    Waiting {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is none.
+    #[error("there is no `{}`", .path.display())]
+    None {
+        /// The file that is not there.
+        path: PathBuf,
+    },
+    /// It is not the JSON of a state.
+    #[error("`{}` is not a state", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The saved state is that of another stack.
+    #[error("the saved state has the lineage `{saved}`, and `{}` has `{unsaved}`", .path.display())]
+    Lineage {
+        /// The file.
+        path: PathBuf,
+        /// Its lineage.
+        unsaved: String,
+        /// The lineage of the state that is saved.
+        saved: String,
+    },
+    /// The state was saved by another run since.
+    #[error("the saved state has the serial {saved}, and `{}` has {unsaved}", .path.display())]
+    Serial {
+        /// The file.
+        path: PathBuf,
+        /// Its serial.
+        unsaved: u64,
+        /// The serial of the state that is saved.
+        saved: u64,
+    },
+}
+
+impl HasKind for UnsavedError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::None { .. } => Kind::NotFound,
+            Self::Unreadable { .. } => Kind::Failed,
+            Self::Waiting { .. } | Self::Lineage { .. } | Self::Serial { .. } => Kind::Unsaved,
+        }
+    }
+}
+
+/// What was saved at last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The serial of the state.
+    pub serial: u64,
+    /// Where the file is kept, now that the folder is free of it.
+    pub copy: PathBuf,
+}
+
+/// What tells states apart.
+#[derive(Deserialize)]
+struct Version {
+    lineage: String,
+    serial: u64,
+}
+
+impl Stack {
+    /// Returns the state that could not be saved, if there is one.
+    pub fn unsaved(&self) -> Option<PathBuf> {
+        let path = self.dir.join(NAME);
+        path.exists().then_some(path)
+    }
+
+    /// Fails if a state waits to be saved.
+    pub fn refuse_unsaved(&self) -> Result<(), TerraformError> {
+        match self.unsaved() {
+            Some(path) => Err(UnsavedError::Waiting { path }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies the unsaved state to `folder`, for its owner alone: the folder of the stack may not last.
+    pub(super) fn keep_unsaved(&self, folder: &Path) -> Result<Option<PathBuf>, PathError> {
+        let Some(path) = self.unsaved() else { return Ok(None) };
+        let bytes = std::fs::read(&path).at(&path, "read")?;
+        fs::create_private_folders(folder)?;
+        let copy = folder.join(self.copy_name(&bytes));
+        fs::replace(&copy, &bytes, 0o600)?;
+        Ok(Some(copy))
+    }
+
+    /// Names a copy by its stack, its time and its content.
+    fn copy_name(&self, bytes: &[u8]) -> String {
+        let stack = self.dir.file_name().unwrap_or_default().to_string_lossy();
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let time = self.started.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default();
+        let hash = blake3::hash(bytes).to_hex();
+        format!("{stack}-{time}-{}.tfstate", &hash[..8])
+    }
+
+    /// Saves the state that could not be saved, and keeps its file in `folder`.
+    ///
+    /// The saved state must be an earlier one of the same stack.
+    pub fn recover(
+        &self,
+        folder: &Path,
+        watch: &mut Watch<'_>,
+    ) -> Result<Recovered, TerraformError> {
+        let path = self.dir.join(NAME);
+        let unsaved = self.version_of_unsaved(&path)?;
+        let Some(copy) = self.keep_unsaved(folder)? else {
+            return Err(UnsavedError::None { path }.into());
+        };
+        let pulled = capture(self, &Arguments::helper("state", "pull"), watch)?;
+        if let Some(saved) = read(&pulled) {
+            check(&unsaved, saved, &path)?;
+        }
+        // Terraform compares the contents where both have one serial.
+        let mut push = Arguments::helper("state", "push");
+        push.push(&path);
+        capture(self, &push, watch)?;
+        std::fs::remove_file(&path).at(&path, "remove")?;
+        Ok(Recovered { serial: unsaved.serial, copy })
+    }
+
+    fn version_of_unsaved(&self, path: &Path) -> Result<Version, TerraformError> {
+        let text = match fs::read_text(path, SIZE_LIMIT) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                return Err(UnsavedError::None { path: path.to_owned() }.into());
+            }
+            read => read?,
+        };
+        let version = read(text.as_bytes());
+        version.ok_or_else(|| UnsavedError::Unreadable { path: path.to_owned() }.into())
+    }
+}
+
+fn read(json: &[u8]) -> Option<Version> {
+    serde_json::from_slice(json).ok()
+}
+
+/// Fails unless the saved state may be written over.
+fn check(unsaved: &Version, saved: Version, path: &Path) -> Result<(), UnsavedError> {
+    let path = path.to_owned();
+    // A state that was never written has neither.
+    if saved.lineage.is_empty() || saved.serial == 0 {
+        return Ok(());
+    }
+    if saved.lineage != unsaved.lineage {
+        let (unsaved, saved) = (unsaved.lineage.clone(), saved.lineage);
+        return Err(UnsavedError::Lineage { path, unsaved, saved });
+    }
+    if saved.serial > unsaved.serial {
+        return Err(UnsavedError::Serial { path, unsaved: unsaved.serial, saved: saved.serial });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_state_of_the_same_stack_is_written_over() {
+        let version = |lineage: &str, serial| Version { lineage: lineage.to_owned(), serial };
+        let check = |saved| check(&version("a", 5), saved, Path::new("errored.tfstate"));
+
+        assert!(check(version("a", 4)).is_ok());
+        assert!(check(version("a", 5)).is_ok());
+        assert!(check(version("", 0)).is_ok());
+        assert!(matches!(check(version("a", 6)), Err(UnsavedError::Serial { saved: 6, .. })));
+        assert!(matches!(check(version("b", 4)), Err(UnsavedError::Lineage { .. })));
+    }
+
+    #[test]
+    fn what_is_no_state_is_not_read() {
+        assert!(read(b"{\"version\": 4, \"lineage\": \"a\", \"serial\": 1}").is_some());
+        for text in [&b""[..], b"{}", b"[1]", b"{\"lineage\": 1, \"serial\": 1}"] {
+            assert!(read(text).is_none());
+        }
+    }
+}
