@@ -13,6 +13,7 @@ use devops_e2e::{Run, Running, TestEnv, binaries::binary, finish, outside, wait_
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+mod approval;
 mod inputs;
 mod unsaved;
 
@@ -109,7 +110,7 @@ fn run_applies_and_a_second_run_finds_nothing_to_change() {
             .stderr
             .contains("--- Running 'terraform init -json -input=false -no-color' in 'infra' ---")
     );
-    assert!(first.stderr.contains("Plan: 1 to add, 0 to change, 0 to destroy, 0 to replace"));
+    assert!(first.stdout.contains("Plan: 1 to add, 0 to change, 0 to destroy, 0 to replace"));
     assert!(first.stdout.contains("Apply complete! Resources: 1 added"), "{}", first.stdout);
     second.expect_code(0);
     assert!(second.stderr.contains("Nothing to change."));
@@ -377,7 +378,7 @@ fn destroy_destroys_what_its_plan_showed() {
     let run = stack.run(&["destroy", "infra", "--auto-approve"]);
 
     run.expect_code(0);
-    assert!(run.stderr.contains("1 to destroy"), "{}", run.stderr);
+    assert!(run.stdout.contains("1 to destroy"), "{}", run.stdout);
     assert_eq!(stack.resources(), []);
 }
 
@@ -605,12 +606,12 @@ fn run_calls_init_plan_show_and_apply_of_that_plan() {
     let run = fake_run(&env, &["run", "infra", "--auto-approve", "--", "-parallelism=2"]);
 
     run.expect_code(0);
-    assert_eq!(calls(&env), ["init", "plan", "show", "show", "apply"]);
+    assert_eq!(calls(&env), ["init", "plan", "show", "apply"]);
     assert!(run.stdout.contains("Apply complete! a plan"));
     let log = lines(&env.path("infra/fake-terraform.log"));
     let out = log[1].split(' ').find_map(|arg| arg.strip_prefix("-out=")).unwrap();
-    assert!(log[1].contains(" -parallelism=2") && !log[4].contains("parallelism"));
-    assert!(log[4].ends_with(out), "{log:?}");
+    assert!(log[1].contains(" -parallelism=2") && !log[3].contains("parallelism"));
+    assert!(log[3].ends_with(out), "{log:?}");
 }
 
 #[test]
@@ -652,6 +653,35 @@ fn the_timeout_interrupts_once_and_waits() {
     assert_eq!(run.stdout.matches("stopping\nstopped\n").count(), 1, "{}", run.stdout);
     let words = format!("`fake-terraform apply` ran longer than {shown}");
     assert!(run.stderr.contains(&words), "{}", run.stderr);
+}
+
+#[test]
+fn silence_and_the_time_in_all_end_a_command() {
+    for (flag, says) in [
+        ("--silence-timeout", "`fake-terraform apply` wrote nothing for 1.0s"),
+        ("--total-timeout", "`fake-terraform "),
+    ] {
+        let script = "trap 'exit 1' INT; while :; do sleep 0.02; done";
+        let env = fake(&json!({"apply": script}));
+
+        let run = fake_run(&env, &["run", "infra", "--auto-approve", flag, "1s"]);
+
+        run.expect_code(124);
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_plan_is_tried_again_after_an_error_that_may_pass_and_an_apply_is_not() {
+    let fails = "echo \"Error: read: connection reset by peer\" >&2; exit 1";
+    let once = format!("[ -e failed ] || {{ : > failed; {fails}; }}; echo a plan > \"$PLAN\"");
+    let env = fake(&json!({"plan": once, "apply": fails}));
+
+    let run = fake_run(&env, &["run", "infra", "--auto-approve", "--retries", "1"]);
+
+    run.expect_code(1);
+    assert!(run.stderr.contains("trying again"), "{}", run.stderr);
+    assert_eq!(calls(&env), ["init", "plan", "show", "plan", "show", "apply"]);
 }
 
 #[test]

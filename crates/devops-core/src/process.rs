@@ -10,6 +10,7 @@ mod drain;
 mod group;
 mod heir;
 mod init;
+mod listen;
 mod produce;
 mod replay;
 mod spool;
@@ -47,6 +48,8 @@ pub struct CommandSpec {
     pub stdin: StdinPolicy,
     /// How long the child may run before it is stopped.
     pub timeout: Option<Duration>,
+    /// How long the child may write nothing before it is stopped.
+    pub silence: Option<Duration>,
     /// How long a stopped group has before it is killed.
     pub grace: Duration,
     /// How the child is stopped.
@@ -138,6 +141,8 @@ pub enum SignalReason {
     Received(i32),
     /// The child ran longer than its timeout.
     Timeout,
+    /// The child wrote nothing for too long.
+    Silence,
     /// The grace after the first signal has passed.
     GraceOver,
     /// Nobody wants what the child writes any more.
@@ -171,6 +176,8 @@ pub struct ChildExit {
     pub end: ChildEnd,
     /// Whether it was told to stop because of the timeout.
     pub timed_out: bool,
+    /// Whether it was told to stop because it wrote nothing for too long.
+    pub was_silent: bool,
     /// From start to exit.
     pub duration: Duration,
 }
@@ -287,6 +294,7 @@ impl CommandSpec {
             clear_env: false,
             stdin: StdinPolicy::Null,
             timeout: None,
+            silence: None,
             grace: Duration::from_secs(10),
             stop: StopPolicy::TerminateGroup,
             orphan: OrphanPolicy::Leave,

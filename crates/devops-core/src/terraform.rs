@@ -5,10 +5,12 @@
 //! loses state; see [`crate::process`].
 
 mod arguments;
+mod audit;
 mod compare;
 mod diff;
 mod environment;
 mod events;
+mod figures;
 mod guard;
 mod hcl;
 mod inputs;
@@ -17,6 +19,7 @@ mod patterns;
 mod plan;
 mod redact;
 mod report;
+mod retry;
 mod saved;
 mod seal;
 mod shown;
@@ -36,11 +39,13 @@ use crate::{
 };
 
 pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
+pub use audit::{AuditEntry, append_audit};
 pub use compare::{Comparison, Fingerprint, compare, fingerprint};
 pub use diff::{DiffOptions, diff, diff_drift};
 pub use environment::Environment;
 pub use events::{Diagnostic, Event, EventKind};
-pub use guard::{Guards, Refusal};
+pub use figures::{Figures, Run, write_metrics};
+pub use guard::{Guards, Objection, Refusal, Verdict};
 pub use lock::LockInfo;
 pub use patterns::PathPattern;
 pub use plan::{Change, Drift, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
@@ -77,6 +82,11 @@ pub enum TerraformEvent {
         /// What led to it.
         reason: SignalReason,
     },
+    /// An error came that may pass, and the command is tried again.
+    Retrying {
+        /// The wait before.
+        pause: Duration,
+    },
     /// Terraform could not save the state, and wrote it to a file.
     NotSaved {
         /// The file.
@@ -95,11 +105,13 @@ pub enum TerraformError {
     /// A file could not be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// There is no such folder.
-    #[error("folder `{}` does not exist", .dir.display())]
-    NoDir {
-        /// The folder.
-        dir: PathBuf,
+    /// There is no such folder or workspace.
+    #[error("{what} `{name}` does not exist")]
+    Missing {
+        /// What is missing: a folder, a workspace.
+        what: &'static str,
+        /// Its name.
+        name: String,
     },
     /// Terraform ran and failed; its own words have been passed on.
     #[error("`{command}` {}", end_text(*.end))]
@@ -108,6 +120,8 @@ pub enum TerraformError {
         command: String,
         /// How it ended.
         end: ChildEnd,
+        /// The error may pass by itself: of the network, or of a service that is busy.
+        is_transient: bool,
     },
     /// Somebody else holds the lock of the state.
     #[error("the state is locked{}", .lock.sentence())]
@@ -115,13 +129,15 @@ pub enum TerraformError {
         /// Who holds it, as far as terraform said so.
         lock: Box<LockInfo>,
     },
-    /// A command ran longer than allowed and was stopped.
-    #[error("`{command}` ran longer than {} and was stopped", crate::units::format_duration(*.limit))]
+    /// A command ran longer than allowed, or wrote nothing for too long, and was stopped.
+    #[error("`{command}` {} {} and was stopped", overrun(*.was_silent), crate::units::format_duration(*.limit))]
     TimedOut {
         /// The program and its subcommand.
         command: String,
         /// The time it had.
         limit: Duration,
+        /// Whether it is the time in which it may write nothing.
+        was_silent: bool,
     },
     /// A signal came.
     #[error(transparent)]
@@ -133,12 +149,6 @@ pub enum TerraformError {
         command: String,
         /// What is wrong with it, without quoting it.
         reason: String,
-    },
-    /// There is no such workspace.
-    #[error("workspace `{name}` does not exist")]
-    NoWorkspace {
-        /// Its name.
-        name: String,
     },
     /// A variable was given a value, and the configuration does not declare it.
     #[error("variable `{name}` is not declared in the configuration")]
@@ -173,6 +183,10 @@ fn end_text(end: ChildEnd) -> String {
     }
 }
 
+fn overrun(was_silent: bool) -> &'static str {
+    if was_silent { "wrote nothing for" } else { "ran longer than" }
+}
+
 impl From<ProcessError> for TerraformError {
     fn from(error: ProcessError) -> Self {
         match error {
@@ -187,7 +201,7 @@ impl HasKind for TerraformError {
         match self {
             Self::Process(error) => error.kind(),
             Self::Path(error) => error.kind(),
-            Self::NoDir { .. } | Self::NoWorkspace { .. } => Kind::NotFound,
+            Self::Missing { .. } => Kind::NotFound,
             Self::Failed { .. } | Self::Json { .. } => Kind::Failed,
             Self::Locked { .. } => Kind::Temporary,
             Self::TimedOut { .. } => Kind::TimedOut,

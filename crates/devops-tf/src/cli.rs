@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use devops_cli::{Failure, SecondSignal, Session, Tool, quote};
 use devops_core::{
     secret::Secret,
-    terraform::{Guards, SealKey, SealOptions, Variable},
+    terraform::{Fingerprint, Guards, PathPattern, SealKey, SealOptions, Variable},
     units::{UnitError, parse_duration},
 };
 
@@ -41,7 +41,10 @@ EXAMPLES
   devops-tf run infra --auto-approve --deny-destroy --max-changes 20
   devops-tf plan infra --out infra.tfplan      write the plan and its seal
   devops-tf apply infra.tfplan                 apply it, if the seal is unbroken
+  devops-tf run infra --approved p.seal.json   plan anew, and apply only what was approved
+  devops-tf compare approved.tfplan new.tfplan 10 if they would not do the same
   devops-tf drift infra                        10 if reality differs from the state
+  devops-tf recover infra                      save the state that terraform could not save
   devops-tf plan infra -- -parallelism=2       what follows -- goes to terraform as is
 
 EXIT CODES
@@ -49,11 +52,15 @@ EXIT CODES
   1    terraform failed
   2    wrong usage, a question without a terminal, or changes with --detailed-exitcode
   5    no such folder, plan, workspace or output
-  10   changes with --fail-on-changes, or drift
+  10   changes with --fail-on-changes, drift, a plan that differs, files that are not formatted
   11   refused by a guard, by a broken seal, by the person, or since a state waits for `recover`
   75   the state is locked
   124  a command took longer than --timeout     126, 127  terraform cannot be run, was not found
   129, 130, 131, 143  ended by HUP, INT, QUIT, TERM
+
+SEALS
+  Without --seal-key a seal guards against mistakes: who can write plan and seal can make both anew. With it, \
+  a seal cannot be made without the key. A bare fingerprint says of a sensitive value only that it changes.
 
 SIGNALS
   The first INT, QUIT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its \
@@ -85,6 +92,14 @@ pub(crate) enum Command {
     Drift(DriftArgs),
     /// Print the outputs, sensitive values hidden
     Output(OutputArgs),
+    /// Tell whether two plans would do the same: 10 if they would not
+    Compare(CompareArgs),
+    /// Check the configuration
+    Validate(ValidateArgs),
+    /// Format the files of the configuration
+    Fmt(FmtArgs),
+    /// Run the tests of the configuration
+    Test(TestArgs),
     /// Save the state that terraform could not save (errored.tfstate)
     Recover(RecoverArgs),
     /// Show who holds the lock of the state, ask, and break it
@@ -103,12 +118,27 @@ pub(crate) struct StackArgs {
     /// Interrupt a terraform command that runs longer than this; 0s is no limit
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    /// Interrupt a terraform command that writes nothing for this long
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) silence_timeout: Option<Duration>,
+    /// Interrupt whatever runs after this time in all
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) total_timeout: Option<Duration>,
+    /// Try init and plan again so often after errors of the network or of a busy service
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retries: u32,
     /// Wait this long for the lock of the state
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) lock_timeout: Option<Duration>,
+    /// Show every change of a large plan, and long values whole
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Show terraform's own text of a plan, and of an apply as it comes
     #[arg(long)]
     pub(crate) native: bool,
+    /// Add a line to this log of what was done, chained to the line before by its hash
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log: Option<PathBuf>,
     /// Setting of the backend, also a list or an object, or a file with settings; used when init runs
     #[arg(long, value_name = "KEY=VALUE|FILE")]
     pub(crate) backend_config: Vec<String>,
@@ -146,9 +176,40 @@ pub(crate) struct GuardArgs {
     /// * and ? are wildcards
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) protect: Vec<String>,
-    /// Refuse a plan that concerns more resources than this
+    /// Let a --protect not hold for what matches this; what it takes away is named
+    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) unprotect: Vec<String>,
+    /// Refuse a plan that invokes actions
+    #[arg(long)]
+    pub(crate) deny_actions: bool,
+    /// Refuse a plan that drops anything from the state and leaves it running
+    #[arg(long)]
+    pub(crate) deny_forget: bool,
+    /// Refuse a plan that does anything to a resource of another type than these
+    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) allow_types: Vec<String>,
+    /// Refuse a plan that concerns more resources and actions than this
     #[arg(long, value_name = "N")]
     pub(crate) max_changes: Option<usize>,
+    /// Refuse a plan that destroys or replaces more resources than this
+    #[arg(long, value_name = "N")]
+    pub(crate) max_destroy: Option<usize>,
+}
+
+/// What two plans may differ in and still be the same.
+#[derive(Args)]
+pub(crate) struct SameArgs {
+    /// Compare plans without the values at this path, such as aws_instance.*:tags.build; * and ? are wildcards
+    #[arg(long, value_name = "ADDRESS:PATH")]
+    pub(crate) volatile: Vec<PathPattern>,
+}
+
+/// What is written down of a run.
+#[derive(Args)]
+pub(crate) struct RecordArgs {
+    /// Write here how the run went, for the textfile collector of node_exporter
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics_file: Option<PathBuf>,
 }
 
 /// How a plan is sealed.
@@ -191,6 +252,18 @@ pub(crate) struct RunArgs {
     /// Apply the plan without asking
     #[arg(long)]
     pub(crate) auto_approve: bool,
+    /// Apply the plan without asking if it does the same as an approved one: its fingerprint, or its seal
+    #[arg(long, value_name = "FINGERPRINT|SEAL", conflicts_with = "auto_approve")]
+    pub(crate) approved: Option<String>,
+    /// With --approved and a seal, apply a plan that does only a part of what was approved
+    #[arg(long, requires = "approved")]
+    pub(crate) allow_subset: bool,
+    #[command(flatten)]
+    pub(crate) same: SameArgs,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) planning: PlanningArgs,
 }
@@ -210,6 +283,8 @@ pub(crate) struct PlanArgs {
     /// Write the plan here, and its seal to PLAN.seal.json
     #[arg(long, value_name = "PLAN")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) same: SameArgs,
     #[command(flatten)]
     pub(crate) seal: SealArgs,
     /// Let the seal hold for this long only
@@ -246,6 +321,13 @@ pub(crate) struct ApplyArgs {
     /// Apply without asking; a sealed plan is never asked about
     #[arg(long)]
     pub(crate) auto_approve: bool,
+    /// Refuse a plan that has not this fingerprint
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) expect: Option<Fingerprint>,
+    #[command(flatten)]
+    pub(crate) same: SameArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) seal: SealArgs,
     #[command(flatten)]
@@ -258,6 +340,14 @@ pub(crate) struct ApplyArgs {
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     pub(crate) at: DirArgs,
+    /// Ignore what was changed at this path, such as aws_instance.*:tags.build; * and ? are wildcards
+    #[arg(long, value_name = "ADDRESS:PATH")]
+    pub(crate) ignore: Vec<PathPattern>,
+    /// Leave the state unlocked, so that no other run is held up
+    #[arg(long)]
+    pub(crate) no_lock: bool,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) vars: VarArgs,
     #[command(flatten)]
@@ -271,6 +361,47 @@ pub(crate) struct OutputArgs {
     /// Print only this output, and only its value; a sensitive one is refused
     #[arg(long, value_name = "OUTPUT")]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct CompareArgs {
+    /// Plan, seal of a plan, or JSON of a plan
+    #[arg(value_name = "APPROVED")]
+    pub(crate) approved: PathBuf,
+    /// Plan or JSON of a plan to compare with it
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) same: SameArgs,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct FmtArgs {
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
+    /// Change nothing, and exit with 10 if a file is not formatted
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) at: DirArgs,
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
+    #[command(flatten)]
+    pub(crate) extra: ExtraArgs,
 }
 
 #[derive(Args)]
@@ -294,7 +425,7 @@ impl SealArgs {
             None => None,
             Some(file) => Some(Self::key(file, session)?),
         };
-        Ok(SealOptions { key, valid_for: None })
+        Ok(SealOptions { key, ..SealOptions::default() })
     }
 
     fn key(file: &Path, session: &Session) -> Result<SealKey, Failure> {
@@ -309,13 +440,32 @@ impl SealArgs {
 
 impl GuardArgs {
     pub(crate) fn guards(&self) -> Result<Guards, Failure> {
-        let start = Guards::default().deny_destroy(self.deny_destroy).max_changes(self.max_changes);
-        self.protect.iter().try_fold(start, |guards, pattern| {
-            guards.protect(pattern).map_err(|error| {
-                Failure::usage(format!("`--protect {pattern}` is no glob: {error}"))
-            })
-        })
+        let mut guards = Guards::default()
+            .deny_destroy(self.deny_destroy)
+            .deny_actions(self.deny_actions)
+            .deny_forget(self.deny_forget)
+            .max_changes(self.max_changes)
+            .max_destroy(self.max_destroy);
+        for pattern in &self.protect {
+            guards =
+                guards.protect(pattern).map_err(|error| bad_glob("protect", pattern, &error))?;
+        }
+        for pattern in &self.unprotect {
+            guards = guards
+                .unprotect(pattern)
+                .map_err(|error| bad_glob("unprotect", pattern, &error))?;
+        }
+        for pattern in &self.allow_types {
+            guards = guards
+                .allow_types(pattern)
+                .map_err(|error| bad_glob("allow-types", pattern, &error))?;
+        }
+        Ok(guards)
     }
+}
+
+fn bad_glob(flag: &str, pattern: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!("`--{flag} {pattern}` is no glob: {error}"))
 }
 
 fn duration(text: &str) -> Result<Duration, UnitError> {

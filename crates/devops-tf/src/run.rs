@@ -1,12 +1,18 @@
 //! From arguments to core calls to output.
 
 mod activity;
+mod approve;
+mod check;
 mod flow;
 mod inspect;
+mod record;
 mod relay;
 mod repair;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
@@ -21,6 +27,7 @@ use devops_core::{
 };
 
 use crate::cli::{Cli, Command, DirArgs, InitArgs, StackArgs};
+use record::Record;
 use relay::Relay;
 
 pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
@@ -33,6 +40,10 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::Destroy(args) => flow::destroy(&args, session),
         Command::Drift(args) => flow::drift(&args, session),
         Command::Output(args) => inspect::output(&args, session),
+        Command::Compare(args) => approve::compare_plans(&args, session),
+        Command::Validate(args) => check::validate(&args, session),
+        Command::Fmt(args) => check::fmt(&args, session),
+        Command::Test(args) => check::test(&args, session),
         Command::Recover(args) => repair::recover(&args, session),
         Command::Unlock(args) => repair::unlock(&args, session),
     }
@@ -45,8 +56,13 @@ struct Desk<'a> {
     init: InitOptions,
     /// A workspace that does not exist is made on the way.
     create_workspace: bool,
+    /// Terraform's own text is wanted.
+    native: bool,
+    /// Every change of a large plan is wanted.
+    full: bool,
     secrets: Secrets,
     relay: Relay<'a>,
+    record: Record,
 }
 
 fn open<'a>(at: &DirArgs, session: &'a Session) -> Result<Desk<'a>, Failure> {
@@ -60,6 +76,9 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         program: args.bin.clone(),
         workspace: args.workspace.clone(),
         timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
+        silence: args.silence_timeout.filter(|limit| !limit.is_zero()),
+        deadline: args.total_timeout.and_then(|limit| Instant::now().checked_add(limit)),
+        retries: args.retries,
         lock_timeout: args.lock_timeout,
         color: session.color() && !session.json(),
         native: args.native,
@@ -73,7 +92,18 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
     }
     let relay = Relay::new(session, dir);
     let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
-    Ok(Desk { session, stack, init, create_workspace: false, secrets: Secrets::default(), relay })
+    let record = Record::new(args.audit_log.clone());
+    Ok(Desk {
+        record,
+        session,
+        stack,
+        init,
+        create_workspace: false,
+        native: args.native,
+        full: args.full,
+        secrets: Secrets::default(),
+        relay,
+    })
 }
 
 impl Desk<'_> {
@@ -131,7 +161,7 @@ fn explain(error: TerraformError) -> Failure {
 fn hint(error: &TerraformError) -> Option<String> {
     let hint = match error {
         TerraformError::Locked { lock } => return Some(lock_hint(lock)),
-        TerraformError::NoWorkspace { .. } => {
+        TerraformError::Missing { what: "workspace", .. } => {
             "`run`, `plan` and `apply` create it with `--create-workspace`"
         }
         _ if error.kind() == Kind::CommandNotFound => {

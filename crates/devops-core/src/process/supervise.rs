@@ -12,10 +12,7 @@ use std::{
 
 use duct::Handle;
 use os_pipe::PipeReader;
-use rustix::{
-    io::Errno,
-    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid},
-};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{
     ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent, SignalReason,
@@ -23,6 +20,7 @@ use super::{
     drain::{Output, Sink},
     group::Group,
     heir::Heir,
+    listen::{Message, spawn_reader, spawn_waiter},
     start::{Started, pid as pid_of, start as start_child},
     terminal::Job,
 };
@@ -71,17 +69,6 @@ impl Running {
             Err(source) => Err(ProcessError::NotSupervised { program, source }),
         }
     }
-}
-
-/// What the supervisor hears.
-enum Message {
-    Signal(i32),
-    Unwanted,
-    StreamEnded,
-    /// A signal stopped the child, which has not ended.
-    Stopped(i32),
-    /// The child has ended, by this signal if one killed it.
-    Exited(Option<i32>),
 }
 
 /// Tells the supervisor that nobody wants the child any more.
@@ -165,55 +152,6 @@ fn heir(child: u32, spec: &CommandSpec, pipes: [&PipeReader; 2]) -> io::Result<H
     Heir::start(child, spec.launched, [stdout.try_clone()?, stderr.try_clone()?])
 }
 
-fn spawn_reader(
-    output: &Output,
-    stream: Stream,
-    pipe: PipeReader,
-    sender: &Sender<Message>,
-) -> io::Result<()> {
-    let (output, sender) = (output.clone(), sender.clone());
-    limits::spawn("reader", move || {
-        output.drain(stream, pipe);
-        let _sent = sender.send(Message::StreamEnded);
-    })?;
-    Ok(())
-}
-
-/// Waits for the child's stops and its end, and leaves the zombie: until it is reaped, neither its process id
-/// nor that of its group can belong to another process.
-fn spawn_waiter(child: Pid, sender: &Sender<Message>) -> io::Result<()> {
-    let sender = sender.clone();
-    limits::spawn("waiter", move || {
-        while let Some(signal) = next_stop(child, &sender) {
-            let _sent = sender.send(Message::Stopped(signal));
-        }
-    })?;
-    Ok(())
-}
-
-/// Returns the signal of the next stop; tells of the child's end, and returns nothing.
-fn next_stop(child: Pid, sender: &Sender<Message>) -> Option<i32> {
-    let id = WaitId::Pid(child);
-    let either = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
-    loop {
-        match waitid(id.clone(), either) {
-            Err(Errno::INTR) => {}
-            Ok(Some(status)) if status.stopped() => {
-                // Without this the same stop would be seen again.
-                let seen = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-                if let Ok(Some(status)) = waitid(id.clone(), seen) {
-                    return status.stopping_signal();
-                }
-            }
-            ended => {
-                let signal = ended.ok().flatten().and_then(|status| status.terminating_signal());
-                let _sent = sender.send(Message::Exited(signal));
-                return None;
-            }
-        }
-    }
-}
-
 /// A child that is killed with its group when it is dropped before it was reaped: it must not run
 /// unless a thread reads its output and another one supervises it.
 struct Child {
@@ -256,11 +194,13 @@ struct Supervisor {
     grace: Duration,
     started: Instant,
     timeout_at: Option<Instant>,
+    silence: Option<Duration>,
     /// The group was told to terminate, and gets its grace.
     terminating: bool,
     kill_at: Option<Instant>,
     n_stops: usize,
     timed_out: bool,
+    was_silent: bool,
     killed: bool,
     exited: Option<Instant>,
     /// The read ends of the child's streams.
@@ -284,10 +224,12 @@ impl Supervisor {
             started,
             // A timeout past the end of time is none.
             timeout_at: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
+            silence: spec.silence,
             terminating: false,
             kill_at: None,
             n_stops: 0,
             timed_out: false,
+            was_silent: false,
             killed: false,
             exited: None,
             open_streams: pipes.len(),
@@ -388,9 +330,16 @@ impl Supervisor {
         match self.exited {
             Some(_) if !self.left.is_empty() => Some(Instant::now() + LOOK_LEFT),
             Some(exited) => Some(self.drained_at(exited)),
-            None if self.n_stops == 0 => self.timeout_at,
+            None if self.n_stops == 0 => {
+                [self.timeout_at, self.silent_at()].into_iter().flatten().min()
+            }
             None => None,
         }
+    }
+
+    /// Returns when the child has written nothing for too long, if it goes on so.
+    fn silent_at(&self) -> Option<Instant> {
+        self.output.last_bytes().checked_add(self.silence?)
     }
 
     fn on_signal(&mut self, signal: i32) {
@@ -422,6 +371,12 @@ impl Supervisor {
             self.timeout_at = None;
             self.timed_out = true;
             self.stop_once(SignalReason::Timeout);
+        } else if self.exited.is_none()
+            && self.n_stops == 0
+            && self.silent_at().is_some_and(|at| at <= now)
+        {
+            self.was_silent = true;
+            self.stop_once(SignalReason::Silence);
         }
     }
 
@@ -489,7 +444,8 @@ impl Supervisor {
             (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
         };
         let duration = self.exited.unwrap_or_else(Instant::now) - self.started;
-        let exit = ChildExit { end, timed_out: self.timed_out, duration };
+        let exit =
+            ChildExit { end, timed_out: self.timed_out, was_silent: self.was_silent, duration };
         Ok(Ended { exit, refused_terminal: self.job.n_refused() > 0 })
     }
 }

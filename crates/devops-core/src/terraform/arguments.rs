@@ -59,6 +59,8 @@ pub struct PlanOptions {
     pub var_files: Vec<PathBuf>,
     /// Values of variables, which win over those of files.
     pub vars: Vec<Variable>,
+    /// Leave the state unlocked: for a plan that is never applied.
+    pub no_lock: bool,
     /// More arguments, as they are.
     pub extra: Vec<OsString>,
 }
@@ -207,6 +209,9 @@ pub(super) fn plan(
         PlanMode::Destroy => arguments.push("-destroy"),
         PlanMode::RefreshOnly => arguments.push("-refresh-only"),
     }
+    if options.no_lock {
+        arguments.push("-lock=false");
+    }
     for target in &options.targets {
         arguments.push(format!("-target={target}"));
     }
@@ -231,6 +236,20 @@ pub(super) fn apply(
         None => arguments.extend(extra),
     }
     arguments.push(plan.path());
+    Ok(arguments)
+}
+
+pub(super) fn test(
+    stack: &Stack,
+    options: &PlanOptions,
+    inputs: &Inputs,
+) -> Result<Arguments, TerraformError> {
+    stack.environment.refuse_traps("test")?;
+    refuse_ours(&options.extra, "test")?;
+    let mut arguments = Arguments::new("test");
+    arguments.push(JSON);
+    arguments.push("-no-color");
+    inputs.add_to(&mut arguments, &options.extra);
     Ok(arguments)
 }
 

@@ -16,7 +16,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use super::{plan::Summary, surroundings::Surroundings};
+use super::{
+    compare::{Comparison, Fingerprint, compare, fingerprint},
+    patterns::PathPattern,
+    plan::{Plan, Summary},
+    surroundings::Surroundings,
+};
 use crate::{
     fs::{self, At, PathError},
     kind::{HasKind, Kind},
@@ -62,6 +67,10 @@ pub struct Seal {
     pub valid_until: Option<OffsetDateTime>,
     /// What the plan would do.
     pub summary: Summary,
+    /// The hashes of its changes, to compare it with another plan.
+    pub fingerprint: Fingerprint,
+    /// Values that may differ from those of another plan.
+    pub volatile: Vec<String>,
     /// The key, in hex; absent where it is the user's.
     key: Option<String>,
     /// The keyed hash of all the above, in hex.
@@ -75,6 +84,8 @@ pub struct SealOptions {
     pub key: Option<SealKey>,
     /// How long a new seal holds.
     pub valid_for: Option<std::time::Duration>,
+    /// Values that may differ between two plans that are the same.
+    pub volatile: Vec<PathPattern>,
 }
 
 /// Why a seal does not hold.
@@ -141,7 +152,7 @@ impl Seal {
         plan_blake3: String,
         around: Surroundings,
         created: OffsetDateTime,
-        summary: Summary,
+        plan: &Plan,
         options: &SealOptions,
     ) -> Result<Self, PathError> {
         let key = options.key.clone().map_or_else(SealKey::random, Ok)?;
@@ -159,7 +170,9 @@ impl Seal {
             apply_args: hashed(around.apply_args),
             created,
             valid_until: valid_for.and_then(|time| created.checked_add(time)),
-            summary,
+            summary: plan.summary(),
+            fingerprint: fingerprint(plan, Some(key.bytes()), &options.volatile),
+            volatile: options.volatile.iter().map(ToString::to_string).collect(),
             key: options.key.is_none().then(|| key.to_hex()),
             mac: String::new(),
         };
@@ -173,8 +186,13 @@ impl Seal {
         if !path.try_exists().at(&path, "find")? {
             return Err(SealError::Missing { plan: plan.to_owned() }.into());
         }
-        let text = fs::read_text(&path, SIZE_LIMIT)?;
-        Self::parse(&text, &path).map_err(Into::into)
+        Self::read_file(&path)
+    }
+
+    /// Reads a seal by its own path.
+    pub fn read_file(path: &Path) -> Result<Self, super::TerraformError> {
+        let text = fs::read_text(path, SIZE_LIMIT)?;
+        Self::parse(&text, path).map_err(Into::into)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, SealError> {
@@ -231,6 +249,26 @@ impl Seal {
         if let Some(what) = differing.into_iter().flatten().next() {
             return Err(SealError::Broken { what });
         }
+        self.verify_time(now)
+    }
+
+    /// Compares another plan with the one that was sealed; fails if the seal was not made with the key.
+    pub fn compare(&self, plan: &Plan, options: &SealOptions) -> Result<Comparison, SealError> {
+        let key = self.key_of(options.key.as_ref())?;
+        let wider: Vec<_> = options.volatile.iter().map(ToString::to_string).collect();
+        let wider = wider.iter().filter(|pattern| !self.volatile.contains(pattern));
+        let wider: Vec<_> =
+            wider.map(|one| format!("`--volatile {one}` was not approved")).collect();
+        if !wider.is_empty() {
+            return Ok(Comparison::Differs(wider));
+        }
+        let volatile: Vec<_> = self.volatile.iter().filter_map(|text| text.parse().ok()).collect();
+        Ok(compare(&self.fingerprint, &fingerprint(plan, Some(key.bytes()), &volatile)))
+    }
+
+    /// Proves that the seal was made with the key, and that its time is not over.
+    pub fn prove(&self, options: &SealOptions, now: OffsetDateTime) -> Result<(), SealError> {
+        self.key_of(options.key.as_ref())?;
         self.verify_time(now)
     }
 

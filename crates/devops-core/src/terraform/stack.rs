@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use time::OffsetDateTime;
@@ -19,11 +19,11 @@ use super::{
     seal::{Seal, SealOptions},
     surroundings::Surroundings,
     variables::Variables,
-    work::{Showing, Watch, Work, capture},
+    work::{Showing, Watch, Work, accept, capture, capture_any},
 };
 use crate::{
     fs::{self, At, PathError},
-    process::{ProcessError, find_program},
+    process::{ChildEnd, ProcessError, find_program},
 };
 
 /// The programs that are looked for, in this order.
@@ -31,6 +31,9 @@ pub(super) const PROGRAMS: [&str; 2] = ["terraform", "tofu"];
 
 /// The end of the name of the program that a wrapper starts.
 const BEHIND_WRAPPER: &str = "-bin";
+
+/// The exit code of `fmt -check` if files are not formatted.
+const NOT_FORMATTED: i32 = 3;
 
 /// A name of a workspace is a line in a file; what is longer is none.
 const WORKSPACE_LIMIT: u64 = 4096;
@@ -44,6 +47,12 @@ pub struct StackOptions {
     pub workspace: Option<String>,
     /// How long one command may run before it is interrupted.
     pub timeout: Option<Duration>,
+    /// How long one command may write nothing before it is interrupted.
+    pub silence: Option<Duration>,
+    /// When everything must have ended.
+    pub deadline: Option<Instant>,
+    /// How often `init` and `plan` are tried again after an error that may pass.
+    pub retries: u32,
     /// How long to wait for the lock of the state.
     pub lock_timeout: Option<Duration>,
     /// Whether terraform may color its output.
@@ -66,6 +75,9 @@ pub struct Stack {
     pub(super) environment: Environment,
     pub(super) workspace: Option<String>,
     pub(super) timeout: Option<Duration>,
+    pub(super) silence: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) retries: u32,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) color: bool,
     pub(super) native: bool,
@@ -82,7 +94,8 @@ impl Stack {
         environment: Environment,
     ) -> Result<Self, TerraformError> {
         if !dir.is_dir() {
-            return Err(TerraformError::NoDir { dir: dir.to_owned() });
+            let name = dir.display().to_string();
+            return Err(TerraformError::Missing { what: "folder", name });
         }
         Ok(Self {
             program: program(options.program.as_deref(), &environment)?,
@@ -90,6 +103,9 @@ impl Stack {
             environment,
             workspace: options.workspace,
             timeout: options.timeout,
+            silence: options.silence,
+            deadline: options.deadline,
+            retries: options.retries,
             lock_timeout: options.lock_timeout,
             color: options.color,
             native: options.native,
@@ -147,14 +163,16 @@ impl Stack {
             // Init would make the workspace if it does not exist; whether it does is checked afterwards.
             arguments.env.push(("TF_WORKSPACE".into(), None));
         }
-        let mut work = Work::new(self, Showing::FromFirstEvent);
-        let done = work.run(&arguments, watch);
-        if done.is_err() && work.lacks_json() {
-            arguments.without_json();
-            return Work::new(self, Showing::AtOnce).run(&arguments, watch);
-        }
-        work.show_held(watch);
-        done
+        self.retried(watch, |watch| {
+            let mut work = Work::new(self, Showing::FromFirstEvent);
+            let done = work.run(&arguments, watch);
+            if done.is_err() && work.lacks_json() {
+                arguments.without_json();
+                return Work::new(self, Showing::AtOnce).run(&arguments, watch);
+            }
+            work.show_held(watch);
+            done
+        })
     }
 
     /// Fails if the workspace that was asked for does not exist: terraform would make it on the way.
@@ -167,7 +185,7 @@ impl Stack {
         let list = String::from_utf8_lossy(&list);
         let exists =
             list.lines().any(|line| line.trim_start_matches(['*', ' ']).trim_end() == name);
-        if exists { Ok(()) } else { Err(TerraformError::NoWorkspace { name }) }
+        if exists { Ok(()) } else { Err(TerraformError::Missing { what: "workspace", name }) }
     }
 
     /// Returns the workspace that was asked for, by an option or by the environment, and must exist.
@@ -196,13 +214,15 @@ impl Stack {
         let inputs = Inputs::bring(self, options, &place, watch.cancel)?;
         inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
         let arguments = arguments::plan(self, options, &place, &inputs)?;
-        let mut work = Work::new(self, Showing::Later);
-        let made = work.run(&arguments, watch).and_then(|()| self.read(place.path(), watch));
-        if made.is_err() {
-            self.learn_state(watch);
-        }
-        work.show_held(watch);
-        let plan = made?;
+        let plan = self.retried(watch, |watch| {
+            let mut work = Work::new(self, Showing::Later);
+            let made = work.run(&arguments, watch).and_then(|()| self.read(place.path(), watch));
+            if made.is_err() {
+                self.learn_state(watch);
+            }
+            work.show_held(watch);
+            made
+        })?;
         if let Some(var) = options.vars.iter().find(|var| !plan.declares(&var.name)) {
             return Err(TerraformError::NoVariable { name: var.name.clone() });
         }
@@ -247,7 +267,7 @@ impl Stack {
     ) -> Result<Seal, TerraformError> {
         let around = Surroundings::of(self, Some(plan.plan().terraform_version.clone()))?;
         let hash = plan.copy_to(target)?;
-        let sealed = Seal::new(hash, around, now, plan.plan().summary(), options)
+        let sealed = Seal::new(hash, around, now, plan.plan(), options)
             .and_then(|seal| seal.write(target).map(|()| seal));
         if sealed.is_err() {
             // A plan without its seal could not be applied, and holds secrets.
@@ -313,6 +333,43 @@ impl Stack {
         let mut arguments = Arguments::helper("force-unlock", "-force");
         arguments.push(id);
         capture(self, &arguments, watch).map(drop)
+    }
+
+    /// Checks the configuration, and returns terraform's JSON of what is wrong with it.
+    pub fn validate(&self, watch: &mut Watch<'_>) -> Result<Vec<u8>, TerraformError> {
+        let arguments = Arguments::helper("validate", "-json");
+        match capture_any(self, &arguments, watch)? {
+            // Its exit code only says again what the JSON says.
+            captured if captured.stdout.starts_with(b"{") => Ok(captured.stdout),
+            captured => accept(self, &arguments, watch, captured),
+        }
+    }
+
+    /// Formats the files of the configuration, or only says which ones are not formatted; returns their names.
+    pub fn format(
+        &self,
+        only_check: bool,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<String>, TerraformError> {
+        let mut arguments = Arguments::helper("fmt", "-recursive");
+        if only_check {
+            arguments.push("-check");
+        }
+        let captured = capture_any(self, &arguments, watch)?;
+        let names = String::from_utf8_lossy(&captured.stdout).lines().map(str::to_owned).collect();
+        match captured.exit.end {
+            ChildEnd::Code(NOT_FORMATTED) if only_check => Ok(names),
+            _ => accept(self, &arguments, watch, captured).map(|_| names),
+        }
+    }
+
+    /// Runs the tests of the configuration.
+    pub fn test(&self, options: &PlanOptions, watch: &mut Watch<'_>) -> Result<(), TerraformError> {
+        let place = PrivatePlace::create(&self.temp_dir)?;
+        let inputs = Inputs::bring(self, options, &place, watch.cancel)?;
+        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
+        let arguments = arguments::test(self, options, &inputs)?;
+        Work::new(self, Showing::AtOnce).run(&arguments, watch)
     }
 
     /// Lets terraform show a plan, or the state, for people; what must not be shown has to be known.

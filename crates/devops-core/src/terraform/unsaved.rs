@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use time::{OffsetDateTime, macros::format_description};
+use time::macros::format_description;
 
 use super::{
     TerraformError,

@@ -1,6 +1,6 @@
 //! Runs one command of terraform and judges how it ended.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use serde_json::Value;
 
@@ -10,11 +10,14 @@ use super::{
     events::{Event, Piece, Reader, error_lines, structure},
     lock::LockInfo,
     redact::Secrets,
+    retry::is_transient,
     stack::{PROGRAMS, Stack},
 };
 use crate::{
     cancel::Cancel,
-    process::{self, ChildExit, CommandSpec, OrphanPolicy, ProcessEvent, StopPolicy, Stream},
+    process::{
+        self, Captured, ChildExit, CommandSpec, OrphanPolicy, ProcessEvent, StopPolicy, Stream,
+    },
 };
 
 /// How many of the last lines of errors are kept to find out what they were about.
@@ -24,7 +27,7 @@ const TAIL: usize = 200;
 const JSON_LIMIT: usize = 2 << 30;
 
 /// The commands that a person asked for, and for which the environment may hold arguments.
-const TAKES_ARGUMENTS: [&str; 3] = ["init", "plan", "apply"];
+const TAKES_ARGUMENTS: [&str; 4] = ["init", "plan", "apply", "test"];
 
 /// What terraform says of an argument that it does not know.
 const UNKNOWN_FLAG: &str = "flag provided but not defined: -json";
@@ -149,7 +152,26 @@ pub(super) fn capture(
     arguments: &Arguments,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<u8>, TerraformError> {
-    let captured = process::capture(&spec(stack, arguments), watch.cancel, JSON_LIMIT)?;
+    let captured = capture_any(stack, arguments, watch)?;
+    accept(stack, arguments, watch, captured)
+}
+
+/// Runs a command whose output is for us, and whose exit code may be an answer.
+pub(super) fn capture_any(
+    stack: &Stack,
+    arguments: &Arguments,
+    watch: &Watch<'_>,
+) -> Result<Captured, TerraformError> {
+    Ok(process::capture(&spec(stack, arguments), watch.cancel, JSON_LIMIT)?)
+}
+
+/// Returns what a command wrote if it succeeded; what it says of a failure is passed on.
+pub(super) fn accept(
+    stack: &Stack,
+    arguments: &Arguments,
+    watch: &mut Watch<'_>,
+    captured: Captured,
+) -> Result<Vec<u8>, TerraformError> {
     let mut tail = VecDeque::new();
     if !captured.exit.is_success() {
         for line in captured.stderr.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
@@ -182,7 +204,9 @@ fn spec(stack: &Stack, arguments: &Arguments) -> CommandSpec {
     }
     spec.env.extend(arguments.env.iter().cloned());
     spec.dir = Some(stack.dir.clone());
-    spec.timeout = stack.timeout;
+    let left = stack.deadline.map(|end| end.saturating_duration_since(Instant::now()));
+    spec.timeout = [stack.timeout, left].into_iter().flatten().min();
+    spec.silence = stack.silence;
     spec.stop = StopPolicy::InterruptOnce;
     spec.orphan = OrphanPolicy::Interrupt;
     spec.launched = &PROGRAMS;
@@ -220,12 +244,20 @@ fn judge(
     }
     cancel.check()?;
     let command = short(stack, arguments);
-    if let Some(limit) = stack.timeout.filter(|_| exit.timed_out) {
-        return Err(TerraformError::TimedOut { command, limit });
+    if exit.timed_out {
+        let limit = stack.timeout.filter(|limit| *limit <= exit.duration);
+        let limit = limit.unwrap_or(exit.duration);
+        return Err(TerraformError::TimedOut { command, limit, was_silent: false });
+    }
+    if let Some(limit) = stack.silence.filter(|_| exit.was_silent) {
+        return Err(TerraformError::TimedOut { command, limit, was_silent: true });
     }
     match LockInfo::find(&Vec::from(tail.clone()), stack.started) {
         Some(lock) => Err(TerraformError::Locked { lock: Box::new(lock) }),
-        None => Err(TerraformError::Failed { command, end: exit.end }),
+        None => {
+            let is_transient = is_transient(tail);
+            Err(TerraformError::Failed { command, end: exit.end, is_transient })
+        }
     }
 }
 

@@ -6,11 +6,18 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    terraform::{Guards, PlanMode, PlanOptions, SavedPlan, Seal, SealOptions, seal_path},
+    terraform::{
+        DiffOptions, Fingerprint, Guards, Plan, PlanMode, PlanOptions, SavedPlan, Seal,
+        SealOptions, Secrets, Shown, diff, diff_drift, fingerprint, seal_path,
+    },
 };
 use serde_json::json;
 
-use super::{Desk, explain, open, open_in};
+use super::{
+    Desk,
+    approve::{Approval, expect},
+    explain, open, open_in,
+};
 use crate::cli::{ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, VarArgs};
 
 const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
@@ -19,20 +26,35 @@ const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
 struct Gate {
     guards: Guards,
     auto_approve: bool,
+    approval: Option<Approval>,
 }
 
 impl Gate {
     /// Fails before any work if a question would have to be asked that nobody can answer.
-    fn new(guards: Guards, auto_approve: bool, session: &Session) -> Result<Self, Failure> {
+    fn new(
+        planning: &PlanningArgs,
+        auto_approve: bool,
+        session: &Session,
+    ) -> Result<Self, Failure> {
         if !auto_approve && !session.stdin_is_terminal() {
             return Err(Failure::usage("applying a plan needs a yes, and stdin is no terminal")
                 .hint("approve beforehand with `--auto-approve`, or use `devops-tf plan --out`"));
         }
-        Ok(Self { guards, auto_approve })
+        Ok(Self { guards: planning.guards.guards()?, auto_approve, approval: None })
+    }
+
+    /// Reads what was approved beforehand; then nothing is asked.
+    fn of_run(args: &RunArgs, session: &Session) -> Result<Self, Failure> {
+        let approval = Approval::of(args, session)?;
+        let is_answered = args.auto_approve || approval.is_some();
+        Ok(Self { approval, ..Self::new(&args.planning, is_answered, session)? })
     }
 
     /// Asks the person, unless the answer was given beforehand.
-    fn ask(&self, session: &Session) -> Result<(), Failure> {
+    fn ask(&self, plan: &Plan, session: &Session) -> Result<(), Failure> {
+        if let Some(approval) = &self.approval {
+            return approval.check(plan, session);
+        }
         if self.auto_approve {
             return Ok(());
         }
@@ -50,110 +72,60 @@ impl Gate {
 }
 
 pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
-    let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
+    let gate = Gate::of_run(args, session)?;
     let mut desk = open(&args.at, session)?;
-    desk.begin(&args.planning)?;
-    desk.init()?;
-    desk.check_workspace()?;
-    desk.plan_and_apply(&args.planning.options(PlanMode::Normal), &gate)
+    let done = desk.run(&args.planning, &gate);
+    desk.end("run", args.record.metrics_file.as_ref(), done)
 }
 
 pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
-    let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
+    let gate = Gate::of_run(args, session)?;
     let mut desk = open(&args.at, session)?;
-    desk.begin(&args.planning)?;
-    desk.prepare()?;
-    desk.plan_and_apply(&args.planning.options(PlanMode::Destroy), &gate)
+    let done = desk.apply_folder(&args.planning, PlanMode::Destroy, &gate);
+    desk.end("destroy", args.record.metrics_file.as_ref(), done)
 }
 
 pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
     let guards = args.planning.guards.guards()?;
-    let sealing = SealOptions { valid_for: args.valid_for, ..args.seal.options(session)? };
+    let (valid_for, volatile) = (args.valid_for, args.same.volatile.clone());
+    let sealing = SealOptions { valid_for, volatile, ..args.seal.options(session)? };
     let mut desk = open(&args.at, session)?;
-    desk.begin(&args.planning)?;
-    desk.prepare()?;
-    let saved = desk.plan(&args.planning.options(PlanMode::Normal))?;
-    if let Some(target) = &args.out {
-        desk.check(&guards, &saved).inspect_err(|_| desk.remove_older(target))?;
-        desk.save(&saved, target, &sealing)?;
-    } else {
-        desk.check(&guards, &saved)?;
-    }
-    desk.relay.finish()?;
-    Ok(match saved.plan().has_changes() {
-        true if args.detailed_exitcode => Outcome::Code(2),
-        true if args.fail_on_changes => Outcome::No,
-        _ => Outcome::Done,
-    })
+    let done = desk.plan_only(args, &guards, &sealing);
+    desk.end("plan", None, done)
 }
 
 pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
+    let metrics_file = args.record.metrics_file.as_ref();
     if args.path.is_dir() {
-        let gate = Gate::new(args.planning.guards.guards()?, args.auto_approve, session)?;
+        let gate = Gate::new(&args.planning, args.auto_approve, session)?;
         let mut desk = open_in(&args.path, &args.stack, session)?;
-        desk.begin(&args.planning)?;
-        desk.prepare()?;
-        let options = args.planning.options(PlanMode::Normal);
-        return desk.plan_and_apply(&options, &gate);
+        let done = desk.apply_folder(&args.planning, PlanMode::Normal, &gate);
+        return desk.end("apply", metrics_file, done);
     }
-    apply_sealed(args, session)
-}
-
-/// Applies a plan that was judged when it was made; the guards of this run judge it, too.
-fn apply_sealed(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
     super::inspect::require(&args.path)?;
     if !args.planning.vars.target.is_empty() {
         return Err(Failure::usage("`--target` is part of a plan already"));
     }
-    let guards = args.planning.guards.guards()?;
     let seal = Seal::read(&args.path).map_err(explain)?;
     let dir = seal.folder().map_err(|error| explain(error.into()))?;
     let mut desk = open_in(dir, &args.stack, session)?;
-    let sealing = args.seal.options(session)?;
-    desk.begin(&args.planning)?;
-    // Nothing is started in a folder that a broken seal names.
-    let unsealed =
-        desk.stack.unseal(&args.path, &sealing, session.clock().now()).map_err(explain)?;
-    desk.prepare()?;
-    let options = args.planning.options(PlanMode::Normal);
-    let saved = desk.with(|stack, watch| stack.open_unsealed(unsealed, &options, watch))?;
-    desk.summarize(&saved)?;
-    desk.check(&guards, &saved)?;
-    desk.execute(&saved, &options.extra)
+    let done = desk.apply_sealed(args);
+    desk.end("apply", metrics_file, done)
 }
 
 pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut desk = open(&args.at, session)?;
-    desk.prepare()?;
-    let options = plan_options(PlanMode::RefreshOnly, &args.vars, &args.extra);
-    let saved = desk.make_plan(&options)?;
-    let resources: Vec<_> = saved.plan().drift().collect();
-    let outputs: Vec<_> = saved.plan().drifted_outputs().collect();
-    let drifted = !resources.is_empty() || !outputs.is_empty();
-    if session.json() {
-        let resources = resources
-            .iter()
-            .map(|resource| json!({"address": resource.address, "change": resource.change.name()}));
-        let resources: Vec<_> = resources.collect();
-        session.emit(&json!({
-            "type": "drift", "drift": drifted, "resources": resources, "outputs": outputs,
-        }))?;
-    } else if drifted {
-        let (n_resources, n_outputs) = (resources.len(), outputs.len());
-        session.status(format_args!("Drift: {n_resources} resources, {n_outputs} outputs."));
-    } else {
-        session.status("No drift.");
-    }
-    desk.relay.finish()?;
-    Ok(if drifted { Outcome::No } else { Outcome::Done })
+    let done = desk.drift(args);
+    desk.end("drift", args.record.metrics_file.as_ref(), done)
 }
 
-fn plan_options(mode: PlanMode, vars: &VarArgs, extra: &ExtraArgs) -> PlanOptions {
+pub(super) fn plan_options(mode: PlanMode, vars: &VarArgs, extra: &ExtraArgs) -> PlanOptions {
     PlanOptions {
         mode,
         targets: vars.target.clone(),
         var_files: vars.var_file.clone(),
         vars: vars.var.clone(),
+        no_lock: false,
         extra: extra.extra.clone(),
     }
 }
@@ -171,15 +143,104 @@ impl Desk<'_> {
         self.stack.refuse_unsaved().map_err(explain)
     }
 
+    fn run(&mut self, planning: &PlanningArgs, gate: &Gate) -> Result<Outcome, Failure> {
+        self.begin(planning)?;
+        self.init()?;
+        self.check_workspace()?;
+        self.plan_and_apply(&planning.options(PlanMode::Normal), gate)
+    }
+
+    fn apply_folder(
+        &mut self,
+        planning: &PlanningArgs,
+        mode: PlanMode,
+        gate: &Gate,
+    ) -> Result<Outcome, Failure> {
+        self.begin(planning)?;
+        self.prepare()?;
+        self.plan_and_apply(&planning.options(mode), gate)
+    }
+
+    fn plan_only(
+        &mut self,
+        args: &PlanArgs,
+        guards: &Guards,
+        sealing: &SealOptions,
+    ) -> Result<Outcome, Failure> {
+        self.begin(&args.planning)?;
+        self.prepare()?;
+        let saved = self.plan(&args.planning.options(PlanMode::Normal))?;
+        self.tell_fingerprint(&fingerprint(saved.plan(), None, &sealing.volatile))?;
+        if let Some(target) = &args.out {
+            self.check(guards, &saved).inspect_err(|_| self.remove_older(target))?;
+            self.save(&saved, target, sealing)?;
+        } else {
+            self.check(guards, &saved)?;
+        }
+        Ok(match saved.plan().has_changes() {
+            true if args.detailed_exitcode => Outcome::Code(2),
+            true if args.fail_on_changes => Outcome::No,
+            _ => Outcome::Done,
+        })
+    }
+
+    /// Applies a plan that was judged when it was made; the guards of this run judge it, too.
+    fn apply_sealed(&mut self, args: &ApplyArgs) -> Result<Outcome, Failure> {
+        let guards = args.planning.guards.guards()?;
+        let volatile = args.same.volatile.clone();
+        let sealing = SealOptions { volatile, ..args.seal.options(self.session)? };
+        self.begin(&args.planning)?;
+        // Nothing is started in a folder that a broken seal names.
+        let now = self.session.clock().now();
+        let unsealed = self.stack.unseal(&args.path, &sealing, now).map_err(explain)?;
+        self.prepare()?;
+        let options = args.planning.options(PlanMode::Normal);
+        let saved = self.with(|stack, watch| stack.open_unsealed(unsealed, &options, watch))?;
+        self.record.note_plan(saved.plan());
+        self.summarize(&saved)?;
+        expect(args.expect.as_ref(), saved.plan(), &sealing)?;
+        self.check(&guards, &saved)?;
+        self.execute(&saved, &options.extra)
+    }
+
+    fn drift(&mut self, args: &DriftArgs) -> Result<Outcome, Failure> {
+        self.prepare()?;
+        let mut options = plan_options(PlanMode::RefreshOnly, &args.vars, &args.extra);
+        options.no_lock = args.no_lock;
+        let saved = self.with(|stack, watch| stack.plan(&options, watch))?;
+        let drift = saved.plan().drifted_except(&args.ignore);
+        let (n_resources, n_outputs) = (drift.resources.len(), drift.outputs.len());
+        self.record.note_drift(n_resources + n_outputs);
+        if self.session.json() {
+            let each = drift.resources.iter();
+            let resources: Vec<_> = each
+                .map(|one| json!({"address": one.address, "change": one.change.name()}))
+                .collect();
+            self.session.emit(&json!({
+                "type": "drift", "drift": !drift.is_empty(), "resources": resources,
+                "outputs": drift.outputs,
+            }))?;
+        } else {
+            self.show(|plan, secrets, options| diff_drift(plan, secrets, options), &saved)?;
+            match drift.is_empty() {
+                true => self.session.status("No drift."),
+                false => self
+                    .session
+                    .status(format_args!("Drift: {n_resources} resources, {n_outputs} outputs.")),
+            }
+        }
+        Ok(if drift.is_empty() { Outcome::Done } else { Outcome::No })
+    }
+
     fn plan_and_apply(&mut self, options: &PlanOptions, gate: &Gate) -> Result<Outcome, Failure> {
         let saved = self.plan(options)?;
         if !saved.plan().has_changes() {
             self.session.status("Nothing to change.");
-            self.relay.finish()?;
             return Ok(Outcome::Done);
         }
         self.check(&gate.guards, &saved)?;
-        gate.ask(self.session)?;
+        self.relay.rest();
+        gate.ask(saved.plan(), self.session)?;
         // The plan's own arguments were for the plan.
         self.execute(&saved, &[])
     }
@@ -187,22 +248,53 @@ impl Desk<'_> {
     /// Makes a plan and says what it would do.
     fn plan(&mut self, options: &PlanOptions) -> Result<SavedPlan, Failure> {
         let saved = self.make_plan(options)?;
-        self.summarize(&saved)?;
+        // The diff ends with the summary.
+        if self.session.json() || self.native {
+            self.summarize(&saved)?;
+        }
         Ok(saved)
     }
 
+    /// Makes a plan and shows what it would do.
     fn make_plan(&mut self, options: &PlanOptions) -> Result<SavedPlan, Failure> {
         let saved = self.with(|stack, watch| stack.plan(options, watch))?;
-        self.show_plan(&saved)?;
+        self.record.note_plan(saved.plan());
+        self.show(diff, &saved)?;
         Ok(saved)
     }
 
-    /// Shows what a plan would do.
-    fn show_plan(&mut self, saved: &SavedPlan) -> Result<(), Failure> {
+    /// Shows a plan to people, in our words or in terraform's own.
+    fn show(
+        &mut self,
+        draw: impl FnOnce(&Plan, &Secrets, DiffOptions) -> Shown<String>,
+        saved: &SavedPlan,
+    ) -> Result<(), Failure> {
         if self.session.json() {
             return Ok(());
         }
-        self.with(|stack, watch| stack.show(Some(saved.path()), &[], watch))
+        if self.native {
+            return self.with(|stack, watch| stack.show(Some(saved.path()), &[], watch));
+        }
+        self.draw(draw, saved.plan())
+    }
+
+    /// Draws a plan in our words.
+    pub(super) fn draw(
+        &self,
+        draw: impl FnOnce(&Plan, &Secrets, DiffOptions) -> Shown<String>,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        let options = DiffOptions { full: self.full, color: self.session.color() };
+        self.session.line(draw(plan, &self.secrets, options).get().trim_end())
+    }
+
+    /// Says what the plan is known by; without a key it does not say what secrets change to.
+    fn tell_fingerprint(&self, fingerprint: &Fingerprint) -> Result<(), Failure> {
+        if self.session.json() {
+            let text = fingerprint.to_string();
+            return self.session.emit(&json!({"type": "fingerprint", "fingerprint": text}));
+        }
+        self.session.line(format_args!("fingerprint {fingerprint}"))
     }
 
     fn summarize(&self, saved: &SavedPlan) -> Result<(), Failure> {
@@ -225,7 +317,11 @@ impl Desk<'_> {
         for pattern in guards.unmatched(saved.plan()) {
             self.session.warn(format_args!("`--protect {pattern}` matches no resource"));
         }
-        Ok(guards.check(saved.plan())?)
+        let verdict = guards.judge(saved.plan());
+        for lifted in &verdict.lifted {
+            self.session.warn(format_args!("`--unprotect`: {lifted}"));
+        }
+        Ok(verdict.into_result()?)
     }
 
     /// Removes a plan of this name that was made earlier: it must not be applied in place of the refused one.
@@ -262,7 +358,6 @@ impl Desk<'_> {
         if self.session.json() {
             self.session.emit(&json!({"type": "applied"}))?;
         }
-        self.relay.finish()?;
         Ok(Outcome::Done)
     }
 }

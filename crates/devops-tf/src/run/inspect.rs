@@ -1,18 +1,21 @@
 //! The commands that only look: `show` and `output`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
     fs::open_file,
     kind::Kind,
-    terraform::{Plan, Seal, Shown, Stack, seal_path},
+    terraform::{Seal, Stack, diff, seal_path},
 };
 use serde_json::Value;
 
 use super::{Desk, open, open_in};
-use crate::cli::{OutputArgs, ShowArgs};
+use crate::cli::{OutputArgs, SealArgs, ShowArgs, StackArgs};
 
 /// Fails unless there is a folder or a file at `path`.
 pub(super) fn require(path: &Path) -> Result<(), Failure> {
@@ -31,19 +34,15 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
     require(&args.path)?;
     let plan = (!args.path.is_dir()).then_some(args.path.as_path());
     let dir = match plan {
-        Some(plan) => stack_of(plan, args, session)?,
+        Some(plan) => folder_of(plan, &args.seal, &args.stack, session)?,
         None => args.path.clone(),
     };
     let mut desk = open_in(&dir, &args.stack, session)?;
     desk.relay.aside(true);
     desk.prepare()?;
-    let document = desk.json(plan)?;
-    if session.json() {
-        session.emit(&document)?;
-    } else {
-        desk.relay.aside(false);
-        let extra = &args.extra.extra;
-        desk.with(|stack, watch| stack.show(plan, extra, watch))?;
+    match plan {
+        Some(path) => desk.show_file(path, &args.extra.extra)?,
+        None => desk.show_state(&args.extra.extra)?,
     }
     desk.relay.finish()?;
     Ok(Outcome::Done)
@@ -52,40 +51,55 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
 /// Returns the folder a plan was made for, if a seal that holds names it; else the plan lies there.
 ///
 /// Whatever a broken seal names, terraform must not work in it.
-fn stack_of(plan: &Path, args: &ShowArgs, session: &Session) -> Result<PathBuf, Failure> {
+pub(super) fn folder_of(
+    plan: &Path,
+    seal: &SealArgs,
+    stack: &StackArgs,
+    session: &Session,
+) -> Result<PathBuf, Failure> {
     let beside = devops_core::fs::parent(plan).to_owned();
     if !seal_path(plan).exists() {
         return Ok(beside);
     }
-    match sealed_folder(plan, args, session) {
-        Ok(dir) => Ok(dir),
+    let folder = || {
+        let sealed = Seal::read(plan)?;
+        let desk = open_in(sealed.folder()?, stack, session)?;
+        desk.stack.unseal(plan, &seal.options(session)?, session.clock().now())?;
+        Ok::<_, Failure>(sealed.dir)
+    };
+    match folder() {
         Err(failure) if failure.kind == Kind::Seal => {
             session.warn(failure.chain().join(": "));
             Ok(beside)
         }
-        Err(failure) => Err(failure),
+        folder => folder,
     }
 }
 
-fn sealed_folder(plan: &Path, args: &ShowArgs, session: &Session) -> Result<PathBuf, Failure> {
-    let seal = Seal::read(plan)?;
-    let desk = open_in(seal.folder()?, &args.stack, session)?;
-    desk.stack.unseal(plan, &args.seal.options(session)?, session.clock().now())?;
-    Ok(seal.dir)
-}
-
 impl Desk<'_> {
-    /// Returns a plan or the state as JSON with sensitive values hidden; from then on they are hidden.
-    fn json(&mut self, plan: Option<&Path>) -> Result<Shown<Value>, Failure> {
-        let json = self.with(|stack, watch| stack.show_json(plan, watch))?;
-        let secrets = &mut self.secrets;
-        if plan.is_some() {
-            let plan = Plan::parse(json).map_err(not_understood)?;
-            secrets.learn_plan(&plan);
-            return Ok(secrets.plan_json(&plan));
+    /// Shows a plan: as JSON, in our words, or in terraform's own.
+    fn show_file(&mut self, path: &Path, extra: &[OsString]) -> Result<(), Failure> {
+        let plan = self.shown_plan(path)?;
+        if self.session.json() {
+            return self.session.emit(&self.secrets.plan_json(&plan));
         }
-        secrets.learn_state(&json).map_err(not_understood)?;
-        secrets.state_json(&json).map_err(not_understood)
+        if !self.native && extra.is_empty() {
+            return self.draw(diff, &plan);
+        }
+        self.relay.aside(false);
+        self.with(|stack, watch| stack.show(Some(path), extra, watch))
+    }
+
+    /// Shows the state: as JSON, or in terraform's own words.
+    fn show_state(&mut self, extra: &[OsString]) -> Result<(), Failure> {
+        let json = self.with(|stack, watch| stack.show_json(None, watch))?;
+        self.secrets.learn_state(&json).map_err(not_understood)?;
+        if self.session.json() {
+            let document = self.secrets.state_json(&json).map_err(not_understood)?;
+            return self.session.emit(&document);
+        }
+        self.relay.aside(false);
+        self.with(|stack, watch| stack.show(None, extra, watch))
     }
 }
 
@@ -133,6 +147,6 @@ fn one_output(outputs: &Value, name: &str, session: &Session) -> Result<(), Fail
 }
 
 /// Says where terraform's JSON is wrong.
-fn not_understood(place: String) -> Failure {
+pub(super) fn not_understood(place: String) -> Failure {
     Failure::new(Kind::Failed, format!("cannot understand terraform's JSON: {place}"))
 }

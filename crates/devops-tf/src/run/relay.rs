@@ -11,6 +11,7 @@ use devops_core::{
     cancel::signal_name,
     process::{SignalReason, Stream},
     terraform::{Event, EventKind, TerraformEvent},
+    units::format_duration,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +60,11 @@ impl<'a> Relay<'a> {
             TerraformEvent::Line { stream, text } => self.line(stream, text.get()),
             TerraformEvent::Signalled { signal, reason } => {
                 self.signalled(signal, reason);
+                Ok(())
+            }
+            TerraformEvent::Retrying { pause } => {
+                let pause = format_duration(pause);
+                self.session.warn(format_args!("the error may pass: trying again in {pause}"));
                 Ok(())
             }
             TerraformEvent::NotSaved { path, copy } => {
@@ -123,6 +129,9 @@ impl<'a> Relay<'a> {
             EventKind::Started if !event.is_read() && !self.session.progress_moves() => {
                 self.beside(event.message());
             }
+            EventKind::Message if event.name() == "test_summary" && !self.aside => {
+                self.session.line(event.message())?;
+            }
             EventKind::Message => self.beside(event.message()),
             _ => {}
         }
@@ -183,6 +192,7 @@ impl<'a> Relay<'a> {
         let why = match reason {
             SignalReason::Received(received) => format!("received {}", signal_name(received)),
             SignalReason::Timeout => "the time is up".to_owned(),
+            SignalReason::Silence => "terraform says nothing any more".to_owned(),
             SignalReason::GraceOver => "terraform does not stop".to_owned(),
             SignalReason::Unwanted => "nobody wants its output".to_owned(),
             SignalReason::NoTerminal => "it wants the terminal".to_owned(),

@@ -18,12 +18,16 @@ fn around() -> Surroundings {
     }
 }
 
+fn first_plan() -> Plan {
+    Plan::parse(r#"{"format_version": "1.2"}"#).unwrap()
+}
+
 fn key(text: &str) -> SealKey {
     SealKey::derive(&Secret::new(text))
 }
 
 fn seal_with(options: &SealOptions) -> Seal {
-    Seal::new("ab".to_owned(), around(), NOW, Summary::default(), options).unwrap()
+    Seal::new("ab".to_owned(), around(), NOW, &first_plan(), options).unwrap()
 }
 
 fn seal() -> Seal {
@@ -84,7 +88,7 @@ fn breaks_on_every_part_and_names_it() {
 
 #[test]
 fn a_key_proves_who_made_the_seal() {
-    let keyed = seal_with(&SealOptions { key: Some(key("one\n")), valid_for: None });
+    let keyed = seal_with(&SealOptions { key: Some(key("one\n")), ..SealOptions::default() });
     let verify = |seal: &Seal, key: Option<&SealKey>| seal.verify("ab", &around(), key, NOW);
 
     assert!(verify(&keyed, Some(&key("one"))).is_ok());
@@ -102,7 +106,7 @@ fn a_key_proves_who_made_the_seal() {
 #[test]
 fn a_seal_holds_for_its_time() {
     let valid_for = Some(std::time::Duration::from_secs(3600));
-    let seal = seal_with(&SealOptions { key: None, valid_for });
+    let seal = seal_with(&SealOptions { valid_for, ..SealOptions::default() });
     let at = |now| seal.verify("ab", &around(), None, now);
 
     assert!(at(NOW + Duration::minutes(59)).is_ok());
@@ -120,7 +124,7 @@ fn shows_no_setting_in_clear() {
     assert!(!text.contains("parallelism") && !text.contains("\"b\""), "{text}");
     let text = serde_json::to_string(&seal_with(&SealOptions {
         key: Some(key("the-key")),
-        valid_for: None,
+        ..SealOptions::default()
     }));
     assert!(!text.unwrap().contains(&key("the-key").to_hex()));
 }
@@ -134,7 +138,7 @@ fn keeps_a_folder_whose_name_is_not_utf8() {
         ..around()
     };
     let options = SealOptions::default();
-    let seal = Seal::new("ab".to_owned(), odd(b"/srv/a\xff"), NOW, Summary::default(), &options);
+    let seal = Seal::new("ab".to_owned(), odd(b"/srv/a\xff"), NOW, &first_plan(), &options);
     let seal = seal.unwrap();
 
     seal.write(&plan).unwrap();

@@ -1,0 +1,60 @@
+//! The commands that check a configuration: `validate`, `fmt` and `test`.
+
+use devops_cli::{Failure, Outcome, Session};
+use devops_core::{
+    kind::Kind,
+    terraform::{Diagnostic, PlanMode, Stack},
+};
+use serde_json::{Value, json};
+
+use super::{flow::plan_options, inspect::not_understood, open};
+use crate::cli::{FmtArgs, TestArgs, ValidateArgs};
+
+pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut desk = open(&args.at, session)?;
+    desk.relay.aside(true);
+    desk.prepare()?;
+    let json = desk.with(Stack::validate)?;
+    let document: Value =
+        serde_json::from_slice(&json).map_err(|error| not_understood(error.to_string()))?;
+    let document = desk.secrets.event(document);
+    let document = document.get();
+    if session.json() {
+        session.emit(document)?;
+    } else {
+        for diagnostic in document["diagnostics"].as_array().into_iter().flatten() {
+            let lines = Diagnostic::new(diagnostic).lines();
+            Session::pass_on([&lines.join("\n"), "\n\n"].concat().as_bytes());
+        }
+    }
+    desk.relay.finish()?;
+    if document["valid"] == Value::Bool(false) {
+        let n_errors = &document["error_count"];
+        return Err(Failure::new(Kind::Failed, format!("the configuration has {n_errors} errors")));
+    }
+    if !session.json() {
+        session.line("The configuration is valid.")?;
+    }
+    Ok(Outcome::Done)
+}
+
+pub(super) fn fmt(args: &FmtArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut desk = open(&args.at, session)?;
+    let files = desk.with(|stack, watch| stack.format(args.check, watch))?;
+    if session.json() {
+        session.emit(&json!({"type": "fmt", "changed": !args.check, "files": files}))?;
+    } else {
+        files.iter().try_for_each(|file| session.line(file))?;
+    }
+    desk.relay.finish()?;
+    Ok(if args.check && !files.is_empty() { Outcome::No } else { Outcome::Done })
+}
+
+pub(super) fn test(args: &TestArgs, session: &Session) -> Result<Outcome, Failure> {
+    let mut desk = open(&args.at, session)?;
+    desk.prepare()?;
+    let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
+    desk.with(|stack, watch| stack.test(&options, watch))?;
+    desk.relay.finish()?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,167 @@
+//! Is this the plan that was approved? Seals with keys, fingerprints, comparisons, and what is written down.
+
+use super::*;
+
+const TWO: &str = r#"
+variable "size" { default = "small" }
+variable "pw" {
+  default   = "hunter2-and-more"
+  sensitive = true
+}
+resource "terraform_data" "one" { input = var.size }
+resource "terraform_data" "two" { input = var.pw }
+"#;
+
+fn fingerprint_in(run: &Run) -> String {
+    let line = run.stdout.lines().find(|line| line.starts_with("fingerprint ")).unwrap();
+    line.trim_start_matches("fingerprint ").to_owned()
+}
+
+#[test]
+fn a_plan_is_applied_only_if_it_is_the_approved_one() {
+    let Some(stack) = Stack::new(TWO) else { return };
+    let planned = stack.run(&["plan", "infra", "--out", "a.plan"]);
+    planned.expect_code(0);
+    let fingerprint = fingerprint_in(&planned);
+    let approved = |args: &[&str]| stack.run(&[&["run", "infra", "--approved"], args].concat());
+
+    for args in [
+        &["a.plan.seal.json", "--var", "size=big"][..],
+        &["a.plan.seal.json", "--var", "pw=another-secret"],
+        &[&fingerprint, "--var", "size=big"],
+        &["a.plan.seal.json", "--volatile", "*:input"],
+    ] {
+        let run = approved(args);
+        run.expect_code(11);
+        assert!(run.stderr.contains("is not the one that was approved"), "{}", run.stderr);
+        assert!(!run.stderr.contains("another-secret"), "{}", run.stderr);
+    }
+    assert_eq!(stack.resources(), []);
+    stack.run(&["run", "infra", "--approved", "tf1:12"]).expect_code(2);
+    stack.run(&["run", "infra", "--approved", "missing.seal.json"]).expect_code(5);
+    // A bare fingerprint says only that a sensitive value is set.
+    approved(&[&fingerprint, "--target", "terraform_data.one"]).expect_code(11);
+
+    approved(&["a.plan.seal.json", "--target", "terraform_data.one"]).expect_code(11);
+    let subset = ["a.plan.seal.json", "--allow-subset", "--target", "terraform_data.one"];
+    approved(&subset).expect_code(0);
+    assert_eq!(stack.resources().len(), 1);
+    approved(&["a.plan.seal.json", "--allow-subset"]).expect_code(0);
+    assert_eq!(stack.resources().len(), 2);
+}
+
+#[test]
+fn plans_are_compared_by_what_they_do() {
+    let Some(stack) = Stack::new(TWO) else { return };
+    for (name, var) in
+        [("a", "size=small"), ("b", "size=small"), ("c", "size=big"), ("d", "pw=x-y-z-1")]
+    {
+        stack.run(&["plan", "infra", "--out", name, "--var", var]).expect_code(0);
+    }
+    let json = stack.run(&["show", "b", "--json"]).stdout;
+    stack.env.write("b.json", json);
+
+    for (one, other, code, word) in [
+        ("a", "b", 0, "same"),
+        ("a.seal.json", "b", 0, "same"),
+        ("a", "c", 10, "differs"),
+        ("a.seal.json", "d", 10, "differs"),
+        ("a", "d", 10, "differs"),
+    ] {
+        let run = stack.run(&["--json", "compare", one, other]);
+        run.expect_code(code);
+        assert_eq!(event(&events(&run), "comparison")["result"], word, "{one} {other}");
+    }
+    stack.run(&["compare", "a", "a.seal.json"]).expect_code(2);
+    stack.run(&["compare", "a", "missing"]).expect_code(5);
+    stack.run(&["compare", "c", "a", "--volatile", "terraform_data.one:input"]).expect_code(0);
+}
+
+#[test]
+fn a_seal_with_a_key_or_an_end_holds_only_with_them() {
+    let Some(stack) = Stack::new(ONE) else { return };
+    stack.env.write("key", "a key of more than 16 characters\n");
+    stack.env.write("other", "another key of more than 16 characters\n");
+    stack.env.write("short", "short\n");
+    let apply = |args: &[&str], code, reason: &str| {
+        let run = stack.run(&[&["apply", "p"], args].concat());
+        run.expect_code(code);
+        assert!(run.stderr.contains(reason), "{}", run.stderr);
+    };
+    stack.run(&["plan", "infra", "--out", "p", "--seal-key", "short"]).expect_code(2);
+    let planned = stack.run(&["plan", "infra", "--out", "p", "--seal-key", "key"]);
+    planned.expect_code(0);
+
+    apply(&[], 11, "give the file of the key with `--seal-key`");
+    apply(&["--seal-key", "other"], 11, "made with another key");
+    let wrong = format!("tf1:{}", "0".repeat(64));
+    apply(&["--seal-key", "key", "--expect", &wrong], 11, "is expected");
+    assert_eq!(stack.resources(), []);
+    apply(&["--seal-key", "key", "--expect", &fingerprint_in(&planned)], 0, "");
+
+    stack.run(&["plan", "infra", "--out", "p", "--valid-for", "0s"]).expect_code(0);
+    apply(&[], 11, "it was valid until");
+}
+
+#[test]
+fn a_moved_stack_is_a_broken_seal_and_nothing_is_started() {
+    let env = fake(&json!({}));
+    fake_run(&env, &["plan", "infra", "--out", "p"]).expect_code(0);
+    let n_calls = calls(&env).len();
+    env.write("p", "another plan");
+
+    fake_run(&env, &["apply", "p"]).expect_code(11);
+    assert_eq!(calls(&env).len(), n_calls);
+    fs::rename(env.path("infra"), env.path("moved")).unwrap();
+    let moved = fake_run(&env, &["apply", "p"]);
+
+    moved.expect_code(11);
+    assert!(moved.stderr.contains("the seal is broken: there is no folder"), "{}", moved.stderr);
+}
+
+#[test]
+fn a_run_is_written_down() {
+    let env = fake(&json!({}));
+    let record = ["--audit-log", "audit.jsonl", "--metrics-file", "tf.prom"];
+
+    fake_run(&env, &[&["run", "infra", "--auto-approve"], &record[..]].concat()).expect_code(0);
+    let refused = ["run", "infra", "--auto-approve", "--max-changes", "0"];
+    fake_run(&env, &[&refused, &record[..]].concat()).expect_code(11);
+
+    let log: Vec<Value> = lines(&env.path("audit.jsonl"))
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((log.len(), &log[0]["code"], &log[1]["kind"]), (2, &json!(0), &json!("denied")));
+    assert_eq!((&log[0]["command"], &log[0]["summary"]["add"]), (&json!("run"), &json!(1)));
+    assert_eq!(log[1]["previous"], log[0]["hash"]);
+    let metrics = fs::read_to_string(env.path("tf.prom")).unwrap();
+    assert!(metrics.contains("devops_tf_last_exit_code{command=\"run\",stack="), "{metrics}");
+    assert!(metrics.contains("devops_tf_last_success_timestamp_seconds"), "{metrics}");
+}
+
+#[test]
+fn a_configuration_is_checked_formatted_and_tested() {
+    let Some(stack) = Stack::new("variable \"a\" { default=1 }\n") else { return };
+
+    stack.run(&["fmt", "infra", "--check"]).expect_code(10);
+    assert_eq!(stack.run(&["fmt", "infra"]).stdout, "main.tf\n");
+    stack.run(&["fmt", "infra", "--check"]).expect_code(0);
+    assert_eq!(stack.run(&["validate", "infra"]).stdout, "The configuration is valid.\n");
+    stack.env.write("infra/bad.tf", "output \"o\" { value = var.missing }\n");
+    let invalid = stack.run(&["validate", "infra"]);
+    invalid.expect_code(1);
+    assert!(
+        invalid.stderr.contains("Reference to undeclared input variable"),
+        "{}",
+        invalid.stderr
+    );
+    fs::remove_file(stack.path("bad.tf")).unwrap();
+
+    for (expected, code) in [("1", 0), ("2", 1)] {
+        let assert = format!("condition = var.a == {expected}\n error_message = \"no\"");
+        let test = format!("run \"one\" {{\n command = plan\n assert {{\n {assert}\n }}\n}}\n");
+        stack.env.write("infra/a.tftest.hcl", test);
+        stack.run(&["test", "infra"]).expect_code(code);
+    }
+}
