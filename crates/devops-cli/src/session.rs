@@ -145,6 +145,12 @@ impl Session {
         }
     }
 
+    /// Prints a line on stderr that a program wrote for people, without what would steer a terminal.
+    #[allow(clippy::unused_self, reason = "a message belongs to the run, wherever it goes")]
+    pub fn beside(&self, line: impl Display) {
+        report::stderr_line(&line.to_string());
+    }
+
     /// Writes to stderr what a program that was started for this run wrote there.
     ///
     /// A function of its own, for the thread that listens to the program; a closed stderr changes nothing.

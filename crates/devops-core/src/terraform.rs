@@ -6,6 +6,7 @@
 
 mod arguments;
 mod audit;
+mod cipher;
 mod compare;
 mod diff;
 mod environment;
@@ -40,6 +41,7 @@ use crate::{
 
 pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
 pub use audit::{AuditEntry, append_audit};
+pub use cipher::{Identities, Recipients, is_encrypted};
 pub use compare::{Comparison, Fingerprint, compare, fingerprint};
 pub use diff::{DiffOptions, diff, diff_drift};
 pub use environment::Environment;

@@ -1,19 +1,16 @@
 //! Flags and defaults.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
-use devops_cli::{Failure, SecondSignal, Session, Tool, quote};
+use devops_cli::{Failure, SecondSignal, Tool};
 use devops_core::{
     secret::Secret,
-    terraform::{Fingerprint, Guards, PathPattern, SealKey, SealOptions, Variable},
+    terraform::{Fingerprint, Guards, PathPattern, Variable},
     units::{UnitError, parse_duration},
 };
 
+mod seal;
 mod trust;
 
 pub(crate) const TOOL: Tool = Tool {
@@ -28,12 +25,6 @@ pub(crate) const TOOL: Tool = Tool {
     second_signal: SecondSignal::Counts,
     fails_with_1: Some("detailed-exitcode"),
 };
-
-/// How long the file of a key may be.
-const KEY_LIMIT: u64 = 64 << 10;
-
-/// How many characters of a key are too few to guess.
-const KEY_LENGTH: usize = 16;
 
 const AFTER_HELP: &str = "\
 EXAMPLES
@@ -218,6 +209,9 @@ pub(crate) struct SealArgs {
     /// File with a secret that proves who sealed a plan; without it a seal guards against mistakes alone
     #[arg(long, value_name = "FILE")]
     pub(crate) seal_key: Option<PathBuf>,
+    /// File with secret keys of age, one a line, that open an encrypted plan and its seal
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
 }
 
 /// The folder of a stack, and how to work in it.
@@ -287,6 +281,9 @@ pub(crate) struct PlanArgs {
     pub(crate) same: SameArgs,
     #[command(flatten)]
     pub(crate) seal: SealArgs,
+    /// Encrypt the plan and its seal to this X25519 key of age, age1...; may be given again
+    #[arg(long, value_name = "KEY")]
+    pub(crate) recipient: Vec<String>,
     /// Let the seal hold for this long only
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) valid_for: Option<Duration>,
@@ -417,25 +414,6 @@ pub(crate) struct UnlockArgs {
     /// Lock to break; without it the one that terraform finds
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
-}
-
-impl SealArgs {
-    pub(crate) fn options(&self, session: &Session) -> Result<SealOptions, Failure> {
-        let key = match &self.seal_key {
-            None => None,
-            Some(file) => Some(Self::key(file, session)?),
-        };
-        Ok(SealOptions { key, ..SealOptions::default() })
-    }
-
-    fn key(file: &Path, session: &Session) -> Result<SealKey, Failure> {
-        let secret = session.read_secret(file, KEY_LIMIT)?;
-        if secret.expose().trim().len() < KEY_LENGTH {
-            let message = format!("`{}` has fewer than {KEY_LENGTH} characters", quote(file));
-            return Err(Failure::usage(message).hint("`openssl rand -hex 32` makes a key"));
-        }
-        Ok(SealKey::derive(&secret))
-    }
 }
 
 impl GuardArgs {

@@ -103,6 +103,43 @@ fn a_seal_with_a_key_or_an_end_holds_only_with_them() {
     apply(&[], 11, "it was valid until");
 }
 
+// Made with `age-keygen` for these tests.
+const IDENTITY: &str = "AGE-SECRET-KEY-1VWXSKTJFSXKFFKRRFYHUEGWKWU44DRMRER4KPCTLHMMP4MSXRUMSRGYXSL";
+const RECIPIENT: &str = "age1cg9jwuaz9s45plxj8m6l5hcc0m5qqcwfudwg4zal3thex3ke2e2s5dgzj5";
+
+#[test]
+fn an_encrypted_plan_is_read_by_its_recipients_alone() {
+    let Some(stack) = Stack::new(TWO) else { return };
+    stack.env.write("keys", format!("# created today\n{IDENTITY}\n"));
+
+    stack.run(&["plan", "infra", "--out", "p", "--recipient", RECIPIENT]).expect_code(0);
+
+    for name in ["p", "p.seal.json"] {
+        assert!(fs::read(stack.env.path(name)).unwrap().starts_with(b"age-encryption.org/v1\n"));
+    }
+    let closed = stack.run(&["apply", "p"]);
+    closed.expect_code(11);
+    assert!(closed.stderr.contains("hint: give a file of secret keys"), "{}", closed.stderr);
+    let shown = stack.run(&["show", "p", "--identity", "keys"]);
+    shown.expect_code(0);
+    assert!(shown.stdout.contains("terraform_data.two will be created"), "{}", shown.stdout);
+    stack
+        .run(&[
+            "run",
+            "infra",
+            "--approved",
+            "p.seal.json",
+            "--identity",
+            "keys",
+            "--target",
+            "terraform_data.one",
+        ])
+        .expect_code(11);
+    stack.run(&["apply", "p", "--identity", "keys"]).expect_code(0);
+    assert_eq!(stack.resources().len(), 2);
+    stack.run(&["plan", "infra", "--recipient", IDENTITY]).expect_code(2);
+}
+
 #[test]
 fn a_moved_stack_is_a_broken_seal_and_nothing_is_started() {
     let env = fake(&json!({}));
@@ -112,7 +149,7 @@ fn a_moved_stack_is_a_broken_seal_and_nothing_is_started() {
 
     fake_run(&env, &["apply", "p"]).expect_code(11);
     assert_eq!(calls(&env).len(), n_calls);
-    fs::rename(env.path("infra"), env.path("moved")).unwrap();
+    finish(env.program("mv").args(["infra", "moved"])).expect_code(0);
     let moved = fake_run(&env, &["apply", "p"]);
 
     moved.expect_code(11);

@@ -82,6 +82,7 @@ fn a_lock_of_another_is_named_and_no_lock_of_ours() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a random moment is what is tried")]
 fn no_interrupt_costs_a_lock_or_a_state() {
     let Some((stack, server)) = served(STEPS) else { return };
     let wrapper = stack.env.path("terraform");
@@ -100,7 +101,7 @@ fn no_interrupt_costs_a_lock_or_a_state() {
             command.env("DEVOPS_TF_BIN", &wrapper);
         }
         let running = Running::start(command);
-        std::thread::sleep(whole.mul_f64(random.below(1000) as f64 / 1000.0));
+        std::thread::sleep(whole * u32::try_from(random.below(1000)).unwrap() / 1000);
         let signal = *random.pick(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL]);
 
         running.signal(signal);

@@ -103,6 +103,7 @@ impl StateServer {
     }
 
     /// Answers one request; a client that goes away gets none.
+    #[allow(clippy::disallowed_methods, reason = "a fake is cancelled with its process")]
     fn answer(&self, stream: &TcpStream) {
         let Ok((method, path, body)) = request(stream) else { return };
         let delay = self.shared().faults.delay;

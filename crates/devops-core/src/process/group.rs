@@ -20,7 +20,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Reads who lives in the group; without a process table nobody does.
+    /// Reads the processes of the group; there are none without a process table.
     pub(super) fn of(leader: Pid) -> Self {
         let entries = fs::read_dir(TABLE).into_iter().flatten().flatten();
         let members = entries.filter_map(|entry| member(&entry.path(), leader.as_raw_pid()));

@@ -183,6 +183,7 @@ impl Drop for Child {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Supervisor {
     child: Child,
     output: Output,

@@ -1,7 +1,7 @@
 //! A log of what was done to stacks, each line with the hash of the one before it.
 //!
-//! Who changes or removes a line in the middle breaks the chain; the end of the log is proven by whoever keeps
-//! its last hash elsewhere.
+//! A line that is changed or removed breaks the chain; the end of the log is proven by a copy of
+//! its last hash that is kept elsewhere.
 
 use std::{
     fs::{File, OpenOptions},

@@ -67,8 +67,10 @@ impl Event {
             "change_summary" => EventKind::Summary,
             "outputs" => EventKind::Outputs,
             "version" => EventKind::Version,
-            "planned_change" | "resource_drift" | "deferred_change" => EventKind::Planned,
-            "planned_action_invocation" => EventKind::Planned,
+            "planned_change"
+            | "planned_action_invocation"
+            | "resource_drift"
+            | "deferred_change" => EventKind::Planned,
             _ if name.starts_with("provision_") => EventKind::Provisioner,
             _ if self.address().is_none() => EventKind::Message,
             _ if name.ends_with("_start") => EventKind::Started,

@@ -1,6 +1,9 @@
 //! Values of input variables, brought to a private place before terraform reads them.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use super::{
     TerraformError,
@@ -78,7 +81,7 @@ impl Inputs {
         }
     }
 
-    fn learn_file(&mut self, path: &PathBuf, variables: &Variables) {
+    fn learn_file(&mut self, path: &Path, variables: &Variables) {
         let is_json = path.extension().is_some_and(|extension| extension == "json");
         // A file that is no text is for terraform to complain about.
         if let Ok(text) = fs::read_text(path, SIZE_LIMIT) {
@@ -113,9 +116,7 @@ impl Inputs {
 /// Writes a value into a file as terraform reads it after `-var`.
 fn assignment(var: &Variable, variables: &Variables) -> String {
     let value = var.value.expose();
-    let value = match variables.get(&var.name).is_literal() {
-        true => hcl::quoted(value),
-        false => value.to_owned(),
-    };
+    let is_literal = variables.get(&var.name).is_literal();
+    let value = if is_literal { hcl::quoted(value) } else { value.to_owned() };
     format!("{} = {value}\n", var.name)
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs::{File, OpenOptions},
+    io::Read,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -13,6 +14,8 @@ use serde::{Deserialize, de::IgnoredAny};
 use time::OffsetDateTime;
 
 use super::{
+    TerraformError,
+    cipher::{Identities, Recipients},
     inputs::Inputs,
     plan::Plan,
     seal::{Seal, SealKey},
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, Input, PathError, PrivateFolder, ReplacePolicy, open_file},
+    fs::{At, Input, PathError, PrivateFolder, open_file, replace},
 };
 
 /// How the names of the private folders begin.
@@ -125,11 +128,17 @@ impl PrivatePlace {
         Ok(path)
     }
 
-    /// Fills the place with a copy of `plan` and returns the hash of the copied bytes.
-    pub(super) fn copy(&self, plan: &Path) -> Result<String, PathError> {
-        let mut from = open_file(plan)?;
+    /// Fills the place with a copy of `plan`, decrypted, and returns the hash of the copied bytes.
+    pub(super) fn copy(
+        &self,
+        plan: &Path,
+        identities: &Identities,
+    ) -> Result<String, TerraformError> {
+        let mut bytes = Vec::new();
+        open_file(plan)?.read_to_end(&mut bytes).at(plan, "read")?;
+        let plain = identities.open(bytes)?;
         let mut to = OpenOptions::new().write(true).open(&self.path).at(&self.path, "write")?;
-        copy_and_hash(&mut from, &mut to).at(plan, "copy")
+        Ok(copy_and_hash(&mut &plain[..], &mut to).at(plan, "copy")?)
     }
 
     pub(super) fn into_saved(self, plan: Plan, inputs: Option<Inputs>) -> SavedPlan {
@@ -156,12 +165,18 @@ impl SavedPlan {
         self.inputs.as_ref()
     }
 
-    /// Copies the plan to `target` as one step, for its owner alone, and returns its hash.
-    pub(super) fn copy_to(&self, target: &Path) -> Result<String, PathError> {
+    /// Copies the plan to `target` as one step, for its owner and the recipients alone; returns the hash of
+    /// the plan itself.
+    pub(super) fn copy_to(
+        &self,
+        target: &Path,
+        recipients: &Recipients,
+    ) -> Result<String, PathError> {
+        let mut plain = Vec::new();
         let mut from = File::open(&self.path).at(&self.path, "read")?;
-        let mut file = AtomicFile::create(target)?;
-        let hash = copy_and_hash(&mut from, &mut file).at(target, "write")?;
-        file.commit(0o600, ReplacePolicy::Replace)?;
+        let hash = copy_and_hash(&mut from, &mut plain).at(&self.path, "read")?;
+        let sealed = recipients.seal(plain).at(target, "encrypt")?;
+        replace(target, &sealed, 0o600)?;
         Ok(hash)
     }
 }

@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
+    cipher::{Identities, Recipients},
     compare::{Comparison, Fingerprint, compare, fingerprint},
     patterns::PathPattern,
     plan::{Plan, Summary},
@@ -86,6 +88,10 @@ pub struct SealOptions {
     pub valid_for: Option<std::time::Duration>,
     /// Values that may differ between two plans that are the same.
     pub volatile: Vec<PathPattern>,
+    /// Who can read a new plan and its seal.
+    pub recipients: Recipients,
+    /// What opens encrypted ones.
+    pub identities: Identities,
 }
 
 /// Why a seal does not hold.
@@ -119,6 +125,9 @@ pub enum SealError {
     /// The seal was not made with the key that was given, or was changed since.
     #[error("the seal is broken: it was changed, or made with another key")]
     Key,
+    /// The plan or its seal is encrypted, and nothing that was given opens it.
+    #[error("the plan is encrypted, and no identity that is given opens it")]
+    Closed,
     /// The time of the seal is over.
     #[error("the seal is broken: it was valid until {until}")]
     Expired {
@@ -141,6 +150,7 @@ impl HasKind for SealError {
             | Self::Version { .. }
             | Self::NoKey
             | Self::Key
+            | Self::Closed
             | Self::Expired { .. }
             | Self::Broken { .. } => Kind::Seal,
         }
@@ -181,23 +191,25 @@ impl Seal {
     }
 
     /// Reads the seal of `plan`.
-    pub fn read(plan: &Path) -> Result<Self, super::TerraformError> {
+    pub fn read(plan: &Path, identities: &Identities) -> Result<Self, super::TerraformError> {
         let path = seal_path(plan);
         if !path.try_exists().at(&path, "find")? {
             return Err(SealError::Missing { plan: plan.to_owned() }.into());
         }
-        Self::read_file(&path)
+        Self::read_file(&path, identities)
     }
 
     /// Reads a seal by its own path.
-    pub fn read_file(path: &Path) -> Result<Self, super::TerraformError> {
-        let text = fs::read_text(path, SIZE_LIMIT)?;
+    pub fn read_file(path: &Path, identities: &Identities) -> Result<Self, super::TerraformError> {
+        let mut bytes = Vec::new();
+        fs::open_file(path)?.take(SIZE_LIMIT).read_to_end(&mut bytes).at(path, "read")?;
+        let text = identities.open(bytes)?;
         Self::parse(&text, path).map_err(Into::into)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, SealError> {
+    fn parse(text: &[u8], path: &Path) -> Result<Self, SealError> {
         let unreadable = |source| SealError::Unreadable { path: path.to_owned(), source };
-        let document: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
+        let document: serde_json::Value = serde_json::from_slice(text).map_err(unreadable)?;
         // Another version may have other fields.
         match document.get("version").and_then(serde_json::Value::as_u64) {
             Some(version) if version != u64::from(VERSION) => {
@@ -205,14 +217,16 @@ impl Seal {
             }
             _ => {}
         }
-        serde_json::from_str(text).map_err(unreadable)
+        serde_json::from_slice(text).map_err(unreadable)
     }
 
     /// Writes the seal beside `plan`, for its owner alone.
-    pub(super) fn write(&self, plan: &Path) -> Result<(), PathError> {
+    pub(super) fn write(&self, plan: &Path, recipients: &Recipients) -> Result<(), PathError> {
         let mut text = serde_json::to_vec_pretty(self).expect("a seal has only plain fields");
         text.push(b'\n');
-        fs::replace(&seal_path(plan), &text, 0o600)
+        let path = seal_path(plan);
+        let sealed = recipients.seal(text).at(&path, "encrypt")?;
+        fs::replace(&path, &sealed, 0o600)
     }
 
     /// Returns the folder of the stack; one that was moved breaks the seal.

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::{
     TerraformError, TerraformEvent,
     arguments::{self, Arguments, InitOptions, PlanOptions},
+    cipher::Identities,
     environment::Environment,
     inputs::Inputs,
     lock::LockInfo,
@@ -266,9 +267,9 @@ impl Stack {
         now: OffsetDateTime,
     ) -> Result<Seal, TerraformError> {
         let around = Surroundings::of(self, Some(plan.plan().terraform_version.clone()))?;
-        let hash = plan.copy_to(target)?;
+        let hash = plan.copy_to(target, &options.recipients)?;
         let sealed = Seal::new(hash, around, now, plan.plan(), options)
-            .and_then(|seal| seal.write(target).map(|()| seal));
+            .and_then(|seal| seal.write(target, &options.recipients).map(|()| seal));
         if sealed.is_err() {
             // A plan without its seal could not be applied, and holds secrets.
             let _removed = std::fs::remove_file(target);
@@ -286,9 +287,9 @@ impl Stack {
         options: &SealOptions,
         now: OffsetDateTime,
     ) -> Result<Unsealed, TerraformError> {
-        let seal = Seal::read(plan)?;
+        let seal = Seal::read(plan, &options.identities)?;
         let place = PrivatePlace::create(&self.temp_dir)?;
-        let hash = place.copy(plan)?;
+        let hash = place.copy(plan, &options.identities)?;
         seal.verify(&hash, &Surroundings::of(self, None)?, options.key.as_ref(), now)?;
         Ok(Unsealed { place, seal, hash, now, key: options.key.clone() })
     }
@@ -303,7 +304,7 @@ impl Stack {
         watch: &mut Watch<'_>,
     ) -> Result<SavedPlan, TerraformError> {
         let Unsealed { place, seal, hash, now, key } = unsealed;
-        // Once more, since init may have changed it meanwhile.
+        // Once more, since init may have changed it.
         seal.verify(&hash, &Surroundings::of(self, None)?, key.as_ref(), now)?;
         let inputs = Inputs::bring(self, given, &place, watch.cancel)?;
         inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
@@ -401,6 +402,18 @@ impl Stack {
     pub fn output_json(&self, watch: &mut Watch<'_>) -> Result<Vec<u8>, TerraformError> {
         let arguments = Arguments::helper("output", "-json");
         capture(self, &arguments, watch)
+    }
+
+    /// Reads a copy of a plan that may be encrypted, and learns what of it must not be shown.
+    pub fn read_plan(
+        &self,
+        plan: &Path,
+        identities: &Identities,
+        watch: &mut Watch<'_>,
+    ) -> Result<Plan, TerraformError> {
+        let place = PrivatePlace::create(&self.temp_dir)?;
+        place.copy(plan, identities)?;
+        self.read(place.path(), watch)
     }
 
     /// Reads a plan, and learns what of it must not be shown.

@@ -50,7 +50,8 @@ impl Variables {
         for path in files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_json = name.ends_with(".tf.json") || name.ends_with(".tofu.json");
-            if !is_json && !name.ends_with(".tf") && !name.ends_with(".tofu") {
+            let is_hcl = path.extension().is_some_and(|end| end == "tf" || end == "tofu");
+            if !is_json && !is_hcl {
                 continue;
             }
             let Ok(text) = fs::read_text(&path, SIZE_LIMIT) else { continue };

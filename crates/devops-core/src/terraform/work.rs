@@ -32,7 +32,7 @@ const TAKES_ARGUMENTS: [&str; 4] = ["init", "plan", "apply", "test"];
 /// What terraform says of an argument that it does not know.
 const UNKNOWN_FLAG: &str = "flag provided but not defined: -json";
 
-/// Whoever follows the work on a stack.
+/// Follows the work on a stack.
 pub struct Watch<'a> {
     /// Ends the work.
     pub cancel: &'a Cancel,

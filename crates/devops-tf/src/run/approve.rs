@@ -7,7 +7,9 @@ use devops_core::{
     clock::Clock,
     fs::{At, open_file},
     kind::Kind,
-    terraform::{Comparison, Fingerprint, Plan, Seal, SealOptions, compare, fingerprint},
+    terraform::{
+        Comparison, Fingerprint, Plan, Seal, SealOptions, compare, fingerprint, is_encrypted,
+    },
 };
 use serde_json::json;
 
@@ -42,7 +44,8 @@ impl Approval {
             Ok(fingerprint) => Approved::Fingerprint(fingerprint),
             Err(reason) if approved.starts_with("tf1:") => return Err(Failure::usage(reason)),
             Err(_) => {
-                let seal = Seal::read_file(Path::new(approved)).map_err(explain)?;
+                let seal =
+                    Seal::read_file(Path::new(approved), &options.identities).map_err(explain)?;
                 seal.prove(&options, session.clock().now())
                     .map_err(|error| explain(error.into()))?;
                 Approved::Seal(Box::new(seal))
@@ -88,7 +91,7 @@ impl Approved {
     }
 }
 
-/// A key for fingerprints that nobody sees.
+/// A key for fingerprints that are not shown.
 const KEY: [u8; 32] = [0; 32];
 
 fn differs(differences: &[String], what: &str) -> Failure {
@@ -116,8 +119,8 @@ pub(super) fn expect(
 pub(super) fn compare_plans(args: &CompareArgs, session: &Session) -> Result<Outcome, Failure> {
     let options =
         SealOptions { volatile: args.same.volatile.clone(), ..args.seal.options(session)? };
-    let approved = read(&args.approved, args, session)?;
-    let Approved::Plan(plan) = read(&args.plan, args, session)? else {
+    let approved = read(&args.approved, args, &options, session)?;
+    let Approved::Plan(plan) = read(&args.plan, args, &options, session)? else {
         return Err(Failure::usage(format!("`{}` is a seal", quote(&args.plan)))
             .hint("a seal is compared with a plan or the JSON of one"));
     };
@@ -142,14 +145,21 @@ pub(super) fn compare_plans(args: &CompareArgs, session: &Session) -> Result<Out
 }
 
 /// Reads one side: a seal, the JSON of a plan, or a plan, which terraform shows.
-fn read(path: &Path, args: &CompareArgs, session: &Session) -> Result<Approved, Failure> {
+fn read(
+    path: &Path,
+    args: &CompareArgs,
+    options: &SealOptions,
+    session: &Session,
+) -> Result<Approved, Failure> {
     if path.to_string_lossy().ends_with(".seal.json") {
-        return Ok(Approved::Seal(Box::new(Seal::read_file(path).map_err(explain)?)));
+        return Ok(Approved::Seal(Box::new(
+            Seal::read_file(path, &options.identities).map_err(explain)?,
+        )));
     }
     let mut bytes = Vec::new();
     open_file(path)?.take(PLAN_LIMIT).read_to_end(&mut bytes).at(path, "read")?;
     // A plan file is a ZIP archive.
-    if !bytes.starts_with(b"PK") {
+    if !bytes.starts_with(b"PK") && !is_encrypted(&bytes) {
         let plan = Plan::parse(bytes).map_err(|reason| {
             let message =
                 format!("`{}` is neither a plan nor the JSON of one: {reason}", quote(path));
@@ -161,15 +171,16 @@ fn read(path: &Path, args: &CompareArgs, session: &Session) -> Result<Approved, 
     let mut desk = open_in(&dir, &args.stack, session)?;
     desk.relay.aside(true);
     desk.prepare()?;
-    desk.shown_plan(path).map(|plan| Approved::Plan(Box::new(plan)))
+    desk.shown_plan(path, options).map(|plan| Approved::Plan(Box::new(plan)))
 }
 
 impl Desk<'_> {
     /// Lets terraform show a plan as JSON, and learns what of it must not be shown.
-    pub(super) fn shown_plan(&mut self, path: &Path) -> Result<Plan, Failure> {
-        let json = self.with(|stack, watch| stack.show_json(Some(path), watch))?;
-        let plan = Plan::parse(json).map_err(super::inspect::not_understood)?;
-        self.secrets.learn_plan(&plan);
-        Ok(plan)
+    pub(super) fn shown_plan(
+        &mut self,
+        path: &Path,
+        options: &SealOptions,
+    ) -> Result<Plan, Failure> {
+        self.with(|stack, watch| stack.read_plan(path, &options.identities, watch))
     }
 }

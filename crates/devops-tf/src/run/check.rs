@@ -24,7 +24,7 @@ pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome
     } else {
         for diagnostic in document["diagnostics"].as_array().into_iter().flatten() {
             let lines = Diagnostic::new(diagnostic).lines();
-            Session::pass_on([&lines.join("\n"), "\n\n"].concat().as_bytes());
+            session.beside(lines.join("\n") + "\n");
         }
     }
     desk.relay.finish()?;

@@ -88,7 +88,8 @@ pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Fail
 pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
     let guards = args.planning.guards.guards()?;
     let (valid_for, volatile) = (args.valid_for, args.same.volatile.clone());
-    let sealing = SealOptions { valid_for, volatile, ..args.seal.options(session)? };
+    let recipients = args.recipients()?;
+    let sealing = SealOptions { valid_for, volatile, recipients, ..args.seal.options(session)? };
     let mut desk = open(&args.at, session)?;
     let done = desk.plan_only(args, &guards, &sealing);
     desk.end("plan", None, done)
@@ -106,10 +107,11 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
     if !args.planning.vars.target.is_empty() {
         return Err(Failure::usage("`--target` is part of a plan already"));
     }
-    let seal = Seal::read(&args.path).map_err(explain)?;
+    let sealing = args.seal.options(session)?;
+    let seal = Seal::read(&args.path, &sealing.identities).map_err(explain)?;
     let dir = seal.folder().map_err(|error| explain(error.into()))?;
     let mut desk = open_in(dir, &args.stack, session)?;
-    let done = desk.apply_sealed(args);
+    let done = desk.apply_sealed(args, sealing);
     desk.end("apply", metrics_file, done)
 }
 
@@ -185,10 +187,9 @@ impl Desk<'_> {
     }
 
     /// Applies a plan that was judged when it was made; the guards of this run judge it, too.
-    fn apply_sealed(&mut self, args: &ApplyArgs) -> Result<Outcome, Failure> {
+    fn apply_sealed(&mut self, args: &ApplyArgs, sealing: SealOptions) -> Result<Outcome, Failure> {
         let guards = args.planning.guards.guards()?;
-        let volatile = args.same.volatile.clone();
-        let sealing = SealOptions { volatile, ..args.seal.options(self.session)? };
+        let sealing = SealOptions { volatile: args.same.volatile.clone(), ..sealing };
         self.begin(&args.planning)?;
         // Nothing is started in a folder that a broken seal names.
         let now = self.session.clock().now();
@@ -221,12 +222,12 @@ impl Desk<'_> {
                 "outputs": drift.outputs,
             }))?;
         } else {
-            self.show(|plan, secrets, options| diff_drift(plan, secrets, options), &saved)?;
-            match drift.is_empty() {
-                true => self.session.status("No drift."),
-                false => self
-                    .session
-                    .status(format_args!("Drift: {n_resources} resources, {n_outputs} outputs.")),
+            self.show(diff_drift, &saved)?;
+            if drift.is_empty() {
+                self.session.status("No drift.");
+            } else {
+                let found = format_args!("Drift: {n_resources} resources, {n_outputs} outputs.");
+                self.session.status(found);
             }
         }
         Ok(if drift.is_empty() { Outcome::Done } else { Outcome::No })

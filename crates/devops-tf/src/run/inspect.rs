@@ -41,7 +41,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
     desk.relay.aside(true);
     desk.prepare()?;
     match plan {
-        Some(path) => desk.show_file(path, &args.extra.extra)?,
+        Some(path) => desk.show_file(path, args)?,
         None => desk.show_state(&args.extra.extra)?,
     }
     desk.relay.finish()?;
@@ -61,10 +61,11 @@ pub(super) fn folder_of(
     if !seal_path(plan).exists() {
         return Ok(beside);
     }
+    let options = seal.options(session)?;
     let folder = || {
-        let sealed = Seal::read(plan)?;
+        let sealed = Seal::read(plan, &options.identities)?;
         let desk = open_in(sealed.folder()?, stack, session)?;
-        desk.stack.unseal(plan, &seal.options(session)?, session.clock().now())?;
+        desk.stack.unseal(plan, &options, session.clock().now())?;
         Ok::<_, Failure>(sealed.dir)
     };
     match folder() {
@@ -78,8 +79,9 @@ pub(super) fn folder_of(
 
 impl Desk<'_> {
     /// Shows a plan: as JSON, in our words, or in terraform's own.
-    fn show_file(&mut self, path: &Path, extra: &[OsString]) -> Result<(), Failure> {
-        let plan = self.shown_plan(path)?;
+    fn show_file(&mut self, path: &Path, args: &ShowArgs) -> Result<(), Failure> {
+        let plan = self.shown_plan(path, &args.seal.options(self.session)?)?;
+        let extra = &args.extra.extra;
         if self.session.json() {
             return self.session.emit(&self.secrets.plan_json(&plan));
         }

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, path::PathBuf, time::Instant};
 
-use devops_cli::{Failure, Outcome, Session, code_of, quote};
+use devops_cli::{Failure, Outcome, code_of, quote};
 use devops_core::{
     clock::Clock,
     terraform::{

@@ -115,7 +115,7 @@ impl<'a> Relay<'a> {
         match event.kind() {
             EventKind::Diagnostic => {
                 let lines = event.diagnostic().map(|diagnostic| diagnostic.lines());
-                self.beside(&[&lines.unwrap_or_default().join("\n"), "\n"].concat());
+                self.session.beside(lines.unwrap_or_default().join("\n") + "\n");
             }
             EventKind::Summary if event.operation() != "plan" && !self.aside => {
                 self.session.line(format_args!("\n{}", event.message()))?;
@@ -124,15 +124,15 @@ impl<'a> Relay<'a> {
             EventKind::Provisioner | EventKind::Completed | EventKind::Failed
                 if !event.is_read() =>
             {
-                self.beside(event.message());
+                self.session.status(event.message());
             }
             EventKind::Started if !event.is_read() && !self.session.progress_moves() => {
-                self.beside(event.message());
+                self.session.status(event.message());
             }
             EventKind::Message if event.name() == "test_summary" && !self.aside => {
                 self.session.line(event.message())?;
             }
-            EventKind::Message => self.beside(event.message()),
+            EventKind::Message => self.session.status(event.message()),
             _ => {}
         }
         Ok(())
@@ -164,16 +164,10 @@ impl<'a> Relay<'a> {
             (Stream::Stdout, false) if !self.aside => self.session.line(text),
             (Stream::Stdout, true) => Ok(()),
             _ => {
-                self.beside(text);
+                self.session.beside(text);
                 Ok(())
             }
         }
-    }
-
-    /// Writes to stderr; if it cannot be written, terraform's work does not depend on it.
-    #[allow(clippy::unused_self, reason = "where it goes may depend on the run")]
-    fn beside(&self, text: &str) {
-        Session::pass_on([text, "\n"].concat().as_bytes());
     }
 
     fn not_saved(&self, path: &Path, copy: Option<&Path>) {

@@ -141,9 +141,9 @@ fn keeps_a_folder_whose_name_is_not_utf8() {
     let seal = Seal::new("ab".to_owned(), odd(b"/srv/a\xff"), NOW, &first_plan(), &options);
     let seal = seal.unwrap();
 
-    seal.write(&plan).unwrap();
+    seal.write(&plan, &Recipients::default()).unwrap();
 
-    let read = Seal::read(&plan).unwrap();
+    let read = Seal::read(&plan, &Identities::default()).unwrap();
     assert_eq!(read, seal);
     assert!(read.verify("ab", &odd(b"/srv/a\xff"), None, NOW).is_ok());
     assert!(read.verify("ab", &odd(b"/srv/a\xfe"), None, NOW).is_err());
@@ -153,14 +153,14 @@ fn keeps_a_folder_whose_name_is_not_utf8() {
 fn a_missing_broken_or_older_seal_does_not_hold() {
     let dir = tempfile::tempdir().unwrap();
     let plan = dir.path().join("plan");
-    let error = || Seal::read(&plan).unwrap_err();
+    let error = || Seal::read(&plan, &Identities::default()).unwrap_err();
 
     assert!(error().to_string().contains("has no seal"));
     fs::replace(&seal_path(&plan), b"{}", 0o600).unwrap();
     assert_eq!(error().kind(), Kind::Seal);
     fs::replace(&seal_path(&plan), b"{\"version\": 1}", 0o600).unwrap();
     assert!(error().to_string().contains("version 1"), "{}", error());
-    seal().write(&plan).unwrap();
-    assert!(Seal::read(&plan).is_ok());
+    seal().write(&plan, &Recipients::default()).unwrap();
+    assert!(Seal::read(&plan, &Identities::default()).is_ok());
     assert!(seal().folder().unwrap_err().to_string().contains("there is no folder `/srv/stack`"));
 }
