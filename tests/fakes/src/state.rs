@@ -134,13 +134,13 @@ impl Shared {
                 self.states.insert(path.to_owned(), body);
                 (200, Vec::new())
             }
-            "LOCK" => match self.locks.get(path) {
-                Some(holder) => (423, holder.clone()),
-                None => {
-                    self.locks.insert(path.to_owned(), body);
-                    (200, Vec::new())
+            "LOCK" => {
+                if let Some(holder) = self.locks.get(path) {
+                    return (423, holder.clone());
                 }
-            },
+                self.locks.insert(path.to_owned(), body);
+                (200, Vec::new())
+            }
             "UNLOCK" => {
                 self.locks.remove(path);
                 (if self.faults.lose_unlock { 500 } else { 200 }, Vec::new())

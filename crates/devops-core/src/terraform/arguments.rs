@@ -169,22 +169,20 @@ pub(super) fn init(
     for (index, setting) in options.backend_config.iter().enumerate() {
         let name = format!("backend-{index}");
         // A setting is often a credential, and the command line is public.
-        let (file, shown) = match setting.split_once('=') {
-            Some((key, value)) => {
-                let secrets = credentials_in(key, value);
-                secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
-                let value =
-                    if hcl::is_collection(value) { value.to_owned() } else { hcl::quoted(value) };
-                let text = format!("{key} = {value}\n");
-                (place.file(&name, text.as_bytes())?, format!("-backend-config={key}=***"))
+        let (file, shown) = if let Some((key, value)) = setting.split_once('=') {
+            for secret in credentials_in(key, value) {
+                watch.secrets.learn_given(&secret);
             }
-            None => {
-                let file = place.bring(Path::new(setting), &name, watch.cancel)?;
-                for secret in credentials_in_file(&file) {
-                    watch.secrets.learn_given(&secret);
-                }
-                (file, quote(format!("-backend-config={setting}").as_ref()))
+            let is_literal = hcl::is_collection(value);
+            let value = if is_literal { value.to_owned() } else { hcl::quoted(value) };
+            let text = format!("{key} = {value}\n");
+            (place.file(&name, text.as_bytes())?, format!("-backend-config={key}=***"))
+        } else {
+            let file = place.bring(Path::new(setting), &name, watch.cancel)?;
+            for secret in credentials_in_file(&file) {
+                watch.secrets.learn_given(&secret);
             }
+            (file, quote(format!("-backend-config={setting}").as_ref()))
         };
         arguments.push_hidden(joined("-backend-config=", &file), shown);
     }

@@ -57,7 +57,7 @@ struct Document {
     configuration: Configuration,
 }
 
-type Names = BTreeMap<String, IgnoredAny>;
+type Names = BTreeMap<String, Option<IgnoredAny>>;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -136,9 +136,9 @@ impl PrivatePlace {
     ) -> Result<String, TerraformError> {
         let mut bytes = Vec::new();
         open_file(plan)?.read_to_end(&mut bytes).at(plan, "read")?;
-        let plain = identities.open(bytes)?;
+        let opened = identities.open(bytes)?;
         let mut to = OpenOptions::new().write(true).open(&self.path).at(&self.path, "write")?;
-        Ok(copy_and_hash(&mut &plain[..], &mut to).at(plan, "copy")?)
+        Ok(copy_and_hash(&mut &opened[..], &mut to).at(plan, "copy")?)
     }
 
     pub(super) fn into_saved(self, plan: Plan, inputs: Option<Inputs>) -> SavedPlan {

@@ -138,7 +138,7 @@ impl Stack {
         watch: &mut Watch<'_>,
     ) -> Result<Recovered, TerraformError> {
         let path = self.dir.join(NAME);
-        let unsaved = self.version_of_unsaved(&path)?;
+        let unsaved = version_of_unsaved(&path)?;
         let Some(copy) = self.keep_unsaved(folder)? else {
             return Err(UnsavedError::None { path }.into());
         };
@@ -153,17 +153,17 @@ impl Stack {
         std::fs::remove_file(&path).at(&path, "remove")?;
         Ok(Recovered { serial: unsaved.serial, copy })
     }
+}
 
-    fn version_of_unsaved(&self, path: &Path) -> Result<Version, TerraformError> {
-        let text = match fs::read_text(path, SIZE_LIMIT) {
-            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                return Err(UnsavedError::None { path: path.to_owned() }.into());
-            }
-            read => read?,
-        };
-        let version = read(text.as_bytes());
-        version.ok_or_else(|| UnsavedError::Unreadable { path: path.to_owned() }.into())
-    }
+fn version_of_unsaved(path: &Path) -> Result<Version, TerraformError> {
+    let text = match fs::read_text(path, SIZE_LIMIT) {
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            return Err(UnsavedError::None { path: path.to_owned() }.into());
+        }
+        read => read?,
+    };
+    let version = read(text.as_bytes());
+    version.ok_or_else(|| UnsavedError::Unreadable { path: path.to_owned() }.into())
 }
 
 fn read(json: &[u8]) -> Option<Version> {

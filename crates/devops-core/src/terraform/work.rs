@@ -123,7 +123,9 @@ impl<'a> Work<'a> {
         }
         for piece in self.reader.push(bytes) {
             if let Piece::Event(event) = &piece {
-                error_lines(event).iter().for_each(|line| keep(&mut self.tail, line.as_bytes()));
+                for line in error_lines(event) {
+                    keep(&mut self.tail, line.as_bytes());
+                }
             }
             self.take_piece(stream, piece, watch);
         }
@@ -252,13 +254,11 @@ fn judge(
     if let Some(limit) = stack.silence.filter(|_| exit.was_silent) {
         return Err(TerraformError::TimedOut { command, limit, was_silent: true });
     }
-    match LockInfo::find(&Vec::from(tail.clone()), stack.started) {
-        Some(lock) => Err(TerraformError::Locked { lock: Box::new(lock) }),
-        None => {
-            let is_transient = is_transient(tail);
-            Err(TerraformError::Failed { command, end: exit.end, is_transient })
-        }
+    if let Some(lock) = LockInfo::find(&Vec::from(tail.clone()), stack.started) {
+        return Err(TerraformError::Locked { lock: Box::new(lock) });
     }
+    let is_transient = is_transient(tail);
+    Err(TerraformError::Failed { command, end: exit.end, is_transient })
 }
 
 fn short(stack: &Stack, arguments: &Arguments) -> String {

@@ -62,7 +62,7 @@ impl<'a> Diagnostic<'a> {
     }
 
     /// Returns the lines of the configuration, and what the values in them are.
-    fn snippet(&self, line: u64) -> Vec<String> {
+    fn snippet(self, line: u64) -> Vec<String> {
         let first = self.document.pointer("/snippet/start_line").and_then(Value::as_u64);
         let code = self.text("/snippet/code").unwrap_or_default().lines();
         let numbered = (first.unwrap_or(line)..).zip(code);
@@ -76,7 +76,7 @@ impl<'a> Diagnostic<'a> {
         lines
     }
 
-    fn text(&self, pointer: &str) -> Option<&'a str> {
+    fn text(self, pointer: &str) -> Option<&'a str> {
         self.document.pointer(pointer).and_then(Value::as_str)
     }
 }
