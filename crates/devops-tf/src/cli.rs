@@ -10,8 +10,11 @@ use devops_core::{
     units::{UnitError, parse_duration},
 };
 
+mod report;
 mod seal;
 mod trust;
+
+pub(crate) use report::{ReportArgs, ReportFile, ReportPlanArgs};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "devops-tf",
@@ -34,6 +37,7 @@ EXAMPLES
   devops-tf apply infra.tfplan                 apply it, if the seal is unbroken
   devops-tf run infra --approved p.seal.json   plan anew, and apply only what was approved
   devops-tf compare approved.tfplan new.tfplan 10 if they would not do the same
+  devops-tf report plan.json --report markdown=body.md --report junit=plan.xml
   devops-tf drift infra                        10 if reality differs from the state
   devops-tf recover infra                      save the state that terraform could not save
   devops-tf plan infra -- -parallelism=2       what follows -- goes to terraform as is
@@ -95,6 +99,8 @@ pub(crate) enum Command {
     Recover(RecoverArgs),
     /// Show who holds the lock of the state, ask, and break it
     Unlock(UnlockArgs),
+    /// Write reports of a plan's JSON, without terraform
+    Report(ReportPlanArgs),
 }
 
 /// Flags of every subcommand.
@@ -234,6 +240,8 @@ pub(crate) struct PlanningArgs {
     /// Create the workspace if it does not exist
     #[arg(long)]
     pub(crate) create_workspace: bool,
+    #[command(flatten)]
+    pub(crate) reports: ReportArgs,
     #[command(flatten)]
     pub(crate) extra: ExtraArgs,
 }

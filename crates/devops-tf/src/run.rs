@@ -8,13 +8,14 @@ mod inspect;
 mod record;
 mod relay;
 mod repair;
+mod report;
 
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use devops_cli::{Failure, Outcome, Session};
+use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::{Clock, SystemClock},
     kind::{HasKind, Kind},
@@ -26,7 +27,7 @@ use devops_core::{
     units::format_duration,
 };
 
-use crate::cli::{Cli, Command, DirArgs, InitArgs, StackArgs};
+use crate::cli::{Cli, Command, DirArgs, InitArgs, ReportFile, StackArgs};
 use record::Record;
 use relay::Relay;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
         Command::Validate(args) => check::validate(&args, session),
         Command::Fmt(args) => check::fmt(&args, session),
         Command::Test(args) => check::test(&args, session),
+        Command::Report(args) => report::report(&args, session),
         Command::Recover(args) => repair::recover(&args, session),
         Command::Unlock(args) => repair::unlock(&args, session),
     }
@@ -60,6 +62,9 @@ struct Desk<'a> {
     native: bool,
     /// Every change of a large plan is wanted.
     full: bool,
+    /// The folder as it was named.
+    name: String,
+    reports: Vec<ReportFile>,
     secrets: Secrets,
     relay: Relay<'a>,
     record: Record,
@@ -101,6 +106,8 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         create_workspace: false,
         native: args.native,
         full: args.full,
+        name: quote(dir).to_string(),
+        reports: Vec::new(),
         secrets: Secrets::default(),
         relay,
     })

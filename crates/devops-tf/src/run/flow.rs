@@ -7,8 +7,8 @@ use devops_core::{
     clock::Clock,
     kind::Kind,
     terraform::{
-        DiffOptions, Fingerprint, Guards, Plan, PlanMode, PlanOptions, SavedPlan, Seal,
-        SealOptions, Secrets, Shown, diff, diff_drift, fingerprint, seal_path,
+        DiffOptions, Fingerprint, Guards, Plan, PlanMode, PlanOptions, Report, SavedPlan, Seal,
+        SealOptions, Secrets, Shown, Verdict, diff, diff_drift, fingerprint, seal_path,
     },
 };
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     Desk,
     approve::{Approval, expect},
-    explain, open, open_in,
+    explain, open, open_in, report,
 };
 use crate::cli::{ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, VarArgs};
 
@@ -142,6 +142,8 @@ impl Desk<'_> {
     /// Fails before any work if a state waits to be saved.
     fn begin(&mut self, planning: &PlanningArgs) -> Result<(), Failure> {
         self.create_workspace = planning.create_workspace;
+        self.reports.clone_from(&planning.reports.reports);
+        report::check_places(&self.reports)?;
         self.stack.refuse_unsaved().map_err(explain)
     }
 
@@ -313,16 +315,24 @@ impl Desk<'_> {
         self.session.emit(&event)
     }
 
-    /// Fails if the guards refuse the plan; a guard that guards nothing is named.
+    /// Writes the reports; fails if the guards refuse the plan.
     fn check(&self, guards: &Guards, saved: &SavedPlan) -> Result<(), Failure> {
-        for pattern in guards.unmatched(saved.plan()) {
-            self.session.warn(format_args!("`--protect {pattern}` matches no resource"));
-        }
-        let verdict = guards.judge(saved.plan());
-        for lifted in &verdict.lifted {
-            self.session.warn(format_args!("`--unprotect`: {lifted}"));
-        }
+        let verdict = Self::judge(self.session, guards, saved.plan());
+        let report = Report::new(&self.name, saved.plan(), &self.secrets, &verdict);
+        report::write(&report, &self.reports)?;
         Ok(verdict.into_result()?)
+    }
+
+    /// Judges a plan; names a guard that guards nothing, and protection that was taken away.
+    pub(super) fn judge(session: &Session, guards: &Guards, plan: &Plan) -> Verdict {
+        for pattern in guards.unmatched(plan) {
+            session.warn(format_args!("`--protect {pattern}` matches no resource"));
+        }
+        let verdict = guards.judge(plan);
+        for lifted in &verdict.lifted {
+            session.warn(format_args!("`--unprotect`: {lifted}"));
+        }
+        verdict
     }
 
     /// Removes a plan of this name that was made earlier: it must not be applied in place of the refused one.

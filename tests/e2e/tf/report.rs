@@ -1,0 +1,86 @@
+//! Reports: of each plan that is made, and of the JSON of any plan without terraform.
+
+use super::*;
+
+const PLAN: &str = r#"{"format_version": "1.2", "terraform_version": "1.11.4", "applyable": true,
+  "resource_changes": [
+    {"address": "aws_db.main", "type": "aws_db", "change": {"actions": ["delete"],
+     "before": {"password": "hunter2-and-more"}, "before_sensitive": {"password": true}}},
+    {"address": "aws_db.new", "type": "aws_db", "change": {"actions": ["create"], "after": {}}}]}"#;
+
+fn read(env: &TestEnv, name: &str) -> String {
+    fs::read_to_string(env.path(name)).unwrap()
+}
+
+#[test]
+fn any_plan_is_reported_and_judged_without_terraform() {
+    let env = TestEnv::new();
+    env.write("plan.json", PLAN);
+    env.write("summary.md", "# Earlier\n");
+    let run = |args: &[&str]| env.run("devops-tf", [&["report"], args].concat());
+
+    let body = run(&["plan.json", "--stack", "live/app"]);
+    body.expect_code(0);
+    assert!(
+        body.stdout.contains("live/app") && body.stdout.contains("`aws_db.main`"),
+        "{}",
+        body.stdout
+    );
+    assert!(!body.stdout.contains("hunter2"), "{}", body.stdout);
+
+    let refused = run(&[
+        "plan.json",
+        "--deny-destroy",
+        "--report",
+        "gitlab=counts.json",
+        "--report",
+        "junit=junit.xml",
+        "--report",
+        "github=summary.md",
+        "--report",
+        "sarif=sarif.json",
+    ]);
+    refused.expect_code(11);
+    assert_eq!(read(&env, "counts.json"), "{\"create\":1,\"delete\":1,\"update\":0}\n");
+    assert!(read(&env, "junit.xml").contains("<failure "));
+    let summary = read(&env, "summary.md");
+    assert!(summary.starts_with("# Earlier\n") && summary.contains("aws_db.main"), "{summary}");
+    assert!(refused.stderr.contains("::error title="), "{}", refused.stderr);
+    let sarif: Value = serde_json::from_str(&read(&env, "sarif.json")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "deny-destroy");
+}
+
+#[test]
+fn wrong_reports_and_plans_have_one_clear_error() {
+    let env = TestEnv::new();
+    env.write("plan.json", PLAN);
+    env.write("broken.json", "{\"format_version\": \"1.2\", \"resource_changes\": \"hunter2\"}");
+    let run = |args: &[&str]| env.run("devops-tf", [&["report"], args].concat());
+
+    run(&["missing.json"]).expect_code(5);
+    run(&["plan.json", "--report", "html=x"]).expect_code(2);
+    run(&["plan.json", "--report", "junit"]).expect_code(2);
+    run(&["plan.json", "--report", "junit=missing/x"]).expect_code(5);
+    let broken = run(&["broken.json"]);
+    broken.expect_code(1);
+    assert!(
+        broken.stderr.contains("cannot understand the plan `broken.json`"),
+        "{}",
+        broken.stderr
+    );
+    assert!(!broken.stderr.contains("hunter2"), "{}", broken.stderr);
+}
+
+#[test]
+fn a_refused_plan_is_reported() {
+    let Some(stack) = Stack::new(ONE) else { return };
+    let refused =
+        ["--max-changes", "0", "--report", "json=report.json", "--report", "markdown=body.md"];
+
+    stack.run(&[&["run", "infra", "--auto-approve"], &refused[..]].concat()).expect_code(11);
+
+    let report: Value = serde_json::from_str(&read(&stack.env, "report.json")).unwrap();
+    assert_eq!(report["changes"][0]["address"], "terraform_data.one");
+    assert_eq!(report["findings"][0]["rule"], "max-changes");
+    assert!(read(&stack.env, "body.md").contains("infra"));
+}
