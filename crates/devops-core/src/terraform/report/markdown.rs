@@ -38,10 +38,14 @@ fn heading(model: &Model) -> String {
     let refused = if model.is_refused() { " (refused)" } else { "" };
     let summary = &model.summary;
     let lost = summary.destroy + summary.replace;
-    let stack = code(&model.stack);
-    let mut text = format!("### Terraform plan of {stack}{refused}\n\n");
+    let of_stack = match model.stack.as_str() {
+        "" | "." => String::new(),
+        stack => format!(" of {}", code(stack)),
+    };
+    let mut text = format!("### Terraform plan{of_stack}{refused}\n\n");
     if lost > 0 {
-        let _written = write!(text, "**{lost} of what exists will be destroyed.** ");
+        let resources = if lost == 1 { "resource" } else { "resources" };
+        let _written = write!(text, "**{lost} existing {resources} will be destroyed.** ");
     }
     match model.has_changes {
         true => {
@@ -80,7 +84,9 @@ impl Page {
         if n_left > 0 {
             self.note(&format!("> - and {n_left} more\n"));
         }
-        self.note("\n");
+        if !self.text.ends_with("\n\n") {
+            self.note("\n");
+        }
     }
 
     fn table(&mut self, model: &Model) {
@@ -147,13 +153,14 @@ fn plain(text: &str) -> String {
 fn diff_line(line: &str) -> String {
     let rest = line.trim_start();
     let indent = line.len() - rest.len();
-    let sign = match rest.split(' ').next() {
-        Some("+") => "+",
-        Some("-" | "-/+" | "+/-") => "-",
-        Some("~") => "!",
+    let (sign, rest) = match rest.split_once(' ') {
+        Some((sign @ ("+" | "-" | "-/+"), rest)) => (sign, rest),
+        Some(("~", rest)) => ("!", rest),
+        // The first character gives the color, and this destroys as well.
+        Some(("+/-", rest)) => ("-+/-", rest),
         _ => return format!("{line}\n"),
     };
-    format!("{sign}{:indent$}{rest}\n", "", indent = indent.saturating_sub(1))
+    format!("{sign}{:indent$} {rest}\n", "")
 }
 
 /// Returns a fence that is longer than any in the text.
