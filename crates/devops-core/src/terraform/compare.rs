@@ -55,7 +55,9 @@ pub fn fingerprint(plan: &Plan, key: Option<&[u8; 32]>, volatile: &[PathPattern]
     for (label, hash) in resources.chain(outputs).chain(invocations).chain(errored) {
         changes.entry(label).or_default().push(hash);
     }
-    changes.values_mut().for_each(|hashes| hashes.sort());
+    for hashes in changes.values_mut() {
+        hashes.sort();
+    }
     let digest = format!("{VERSION}{}", hash(&json!(changes)));
     Fingerprint { digest, changes: Some(changes) }
 }

@@ -83,12 +83,16 @@ impl<'a> Page<'a> {
         self.line(0, title);
         self.line(0, "");
         if self.options.full || resources.len() <= FOLD_AT {
-            resources.iter().for_each(|resource| self.resource(resource, outside));
+            for resource in resources {
+                self.resource(resource, outside);
+            }
             return;
         }
         for group in groups(resources) {
             let (drawn, folded) = group.split_at(group.len().min(SHOWN_OF_A_FOLD));
-            drawn.iter().for_each(|resource| self.resource(resource, outside));
+            for resource in drawn {
+                self.resource(resource, outside);
+            }
             self.folded(folded, outside);
         }
     }

@@ -133,8 +133,8 @@ impl<'a> Body<'a> {
         let _written = write!(self.text, "{:1$}{sign} {name}", "", place.indent - 2);
         let value = if node.is_sensitive() {
             let only_mark = node.before == node.after && node.is_changed() && !node.is_unknown();
-            let note = if only_mark { " # only what is sensitive changes" } else { "" };
-            format!("{HIDDEN}{gone}{end}{note}")
+            let comment = if only_mark { " # only what is sensitive changes" } else { "" };
+            format!("{HIDDEN}{gone}{end}{comment}")
         } else if node.is_unknown() && !is_container(node.before) {
             match node.before {
                 Value::Null => format!("{UNKNOWN}{end}"),
@@ -169,10 +169,10 @@ impl<'a> Body<'a> {
         let drawn = std::mem::replace(&mut self.text, text);
         let (open, close) = if either.is_object() { ('{', '}') } else { ('[', ']') };
         let indent = place.indent + 2;
-        Some(match drawn.is_empty() {
-            true => format!("{open}{close}"),
-            false => format!("{open}\n{drawn}{:indent$}{close}", ""),
-        })
+        if drawn.is_empty() {
+            return Some(format!("{open}{close}"));
+        }
+        Some(format!("{open}\n{drawn}{:indent$}{close}", ""))
     }
 
     fn items(&mut self, node: &Node<'a>, place: &Place) {

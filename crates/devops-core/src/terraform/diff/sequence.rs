@@ -37,14 +37,11 @@ pub(super) fn compare<T: Eq + std::hash::Hash>(before: &[T], after: &[T]) -> Vec
 
 fn add(items: &mut Vec<Item>, op: DiffOp, start: usize) {
     let (before, after) = (op.old_range(), op.new_range());
-    match op {
-        DiffOp::Equal { .. } => {
-            let pairs = before.zip(after);
-            items.extend(pairs.map(|(one, other)| Item::Same(start + one, start + other)));
-        }
-        _ => {
-            items.extend(before.map(|at| Item::Gone(start + at)));
-            items.extend(after.map(|at| Item::New(start + at)));
-        }
+    if let DiffOp::Equal { .. } = op {
+        let pairs = before.zip(after);
+        items.extend(pairs.map(|(one, other)| Item::Same(start + one, start + other)));
+        return;
     }
+    items.extend(before.map(|at| Item::Gone(start + at)));
+    items.extend(after.map(|at| Item::New(start + at)));
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// What a plan would do to one resource.
 #[derive(Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about a change")]
 pub struct ResourceChange {
     /// Its address: `module.db.aws_db.main["a"]`.
     pub address: String,

@@ -177,8 +177,8 @@ pub(super) struct Module {
     pub(super) variables: BTreeMap<String, Declaration>,
     #[serde(deserialize_with = "or_default")]
     pub(super) outputs: BTreeMap<String, DeclaredOutput>,
-    #[serde(deserialize_with = "or_default")]
-    pub(super) module_calls: BTreeMap<String, ModuleCall>,
+    #[serde(rename = "module_calls", deserialize_with = "or_default")]
+    pub(super) calls: BTreeMap<String, ModuleCall>,
 }
 
 #[derive(Default, Deserialize)]

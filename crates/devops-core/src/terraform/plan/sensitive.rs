@@ -65,7 +65,7 @@ impl Beside {
             }
             self.names.push(name);
         }
-        for call in module.module_calls.into_values() {
+        for call in module.calls.into_values() {
             for (name, expression) in call.expressions {
                 if call.module.variables.get(&name).is_some_and(Declaration::is_sensitive) {
                     constants(expression, &mut self.sensitive);

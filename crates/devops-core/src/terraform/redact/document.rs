@@ -6,7 +6,7 @@ use super::{HIDDEN, scrub::Scrubber};
 use crate::terraform::plan::marks;
 
 /// Fields whose texts are structure, or words of terraform's own.
-const STRUCTURE: [&str; 44] = [
+const STRUCTURE: [&str; 57] = [
     "@level",
     "@module",
     "@timestamp",
@@ -16,23 +16,29 @@ const STRUCTURE: [&str; 44] = [
     "actions",
     "addr",
     "address",
+    "alias",
     "attribute",
+    "condition_type",
     "container",
     "context",
     "depends_on",
     "deposed",
+    "deposed_key",
     "filename",
     "format_version",
     "full_name",
     "id_key",
     "implied_provider",
     "index",
+    "instance_key",
     "key",
     "kind",
+    "message_code",
     "mode",
     "module",
     "module_address",
     "name",
+    "operation",
     "previous_address",
     "provider_config_key",
     "provider_name",
@@ -43,14 +49,21 @@ const STRUCTURE: [&str; 44] = [
     "resource_key",
     "resource_name",
     "resource_type",
+    "result",
+    "run",
     "severity",
     "source",
     "status",
+    "terraform",
     "terraform_version",
     "timestamp",
     "to_display",
+    "tofu",
     "traversal",
     "triggering_resource_address",
+    "type",
+    "ui",
+    "version_constraint",
 ];
 
 /// Fields whose keys are names that somebody chose, each before structure.
@@ -256,8 +269,8 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn structure(&self, key: &str, value: &mut Value) {
         match value {
-            Value::String(text) if !STRUCTURE.contains(&key) && !is_structural_type(key) => {
-                let clean = self.scrubber.words(text);
+            Value::String(text) if !STRUCTURE.contains(&key) => {
+                let clean = self.scrubber.foreign(text);
                 if clean != text.as_str() {
                     *text = clean.into_owned();
                 }
@@ -326,9 +339,4 @@ impl Walk<'_> {
             _ => {}
         }
     }
-}
-
-/// Returns whether the field names a kind: of a resource, an output, an event.
-fn is_structural_type(key: &str) -> bool {
-    ["type", "terraform", "tofu", "ui", "version_constraint"].contains(&key)
 }

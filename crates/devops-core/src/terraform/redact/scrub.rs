@@ -72,6 +72,11 @@ impl Scrubber {
         self.hide(text, Kind::Words)
     }
 
+    /// Hides secrets in a text of a document that is neither structure nor known to be a value.
+    pub(super) fn foreign<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.whole.contains(text) { Cow::Borrowed(HIDDEN) } else { self.words(text) }
+    }
+
     /// Hides secrets in a text that is a value.
     pub(in crate::terraform) fn data_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.whole.contains(text) || self.names.contains_key(text) {

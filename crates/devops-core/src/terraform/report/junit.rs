@@ -1,4 +1,4 @@
-//! JUnit's XML, as Jenkins and GitLab read it.
+//! The XML of `JUnit`, as Jenkins and GitLab read it.
 
 use std::fmt::Write;
 

@@ -9,7 +9,7 @@ pub enum ReportKind {
     Markdown,
     /// One JSON document.
     Json,
-    /// JUnit's XML: a test case for each change and for each rule about the plan as a whole.
+    /// The XML of `JUnit`: a test case for each change and for each rule about the plan as a whole.
     Junit,
     /// SARIF 2.1.0.
     Sarif,

@@ -47,11 +47,10 @@ fn heading(model: &Model) -> String {
         let resources = if lost == 1 { "resource" } else { "resources" };
         let _written = write!(text, "**{lost} existing {resources} will be destroyed.** ");
     }
-    match model.has_changes {
-        true => {
-            let _written = writeln!(text, "Plan: {summary}.\n");
-        }
-        false => text.push_str("No changes. Your infrastructure matches the configuration.\n\n"),
+    if model.has_changes {
+        let _written = writeln!(text, "Plan: {summary}.\n");
+    } else {
+        text.push_str("No changes. Your infrastructure matches the configuration.\n\n");
     }
     text
 }

@@ -108,7 +108,7 @@ fn structure_stays_whatever_is_secret() {
         "output_changes": {"terraform": {"actions": ["no-op"], "before": 1, "after": 1}},
         "relevant_attributes": [{"resource": "acme_postgres.terraform", "attribute": ["postgres"]}],
         "configuration": {
-            "provider_config": {"postgres": {"name": "postgres", "full_name": "registry.example/acme/db"}},
+            "provider_config": {"postgres": {"name": "postgres", "alias": "postgres", "full_name": "registry.example/acme/db"}},
             "root_module": {
                 "outputs": {"terraform": {"expression": {"references": ["acme_postgres.terraform", "postgres"]}}},
                 "variables": {"postgres": {"sensitive": true}},
@@ -195,6 +195,10 @@ fn events_keep_addresses_and_words_of_terraform() {
     let outputs = event("outputs", "Outputs: 2", outputs);
     assert_eq!(outputs["outputs"]["postgres"], json!({"sensitive": true, "type": "string"}));
     assert_eq!(outputs["outputs"]["b"]["value"], HIDDEN);
+    let mut short = learned(&json!("ab"));
+    short.learn_plan(&Plan::parse(plan.to_string()).unwrap());
+    let shown = short.event(json!({"type": "diagnostic", "diagnostic": {"detail": "ab"}}));
+    assert_eq!(shown.get()["diagnostic"]["detail"], HIDDEN);
     let unknown =
         event("of_the_future", "acme.postgres does hunter2-x", json!({"new": ["hunter2-x"]}));
     assert_eq!(unknown["@message"], "acme.postgres does (sensitive value)");

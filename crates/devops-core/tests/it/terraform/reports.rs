@@ -100,6 +100,7 @@ fn markdown_fits_and_says_first_what_is_lost() {
         // The fence is longer than any in the plan.
         assert!(body.contains("\n````diff\n") && body.trim_end().ends_with(['>', '.']), "{n}");
         assert!(n == 2 || body.contains("more, "));
+        assert!(body.contains("\n!   resource \"a\" \"b\" {\n!       text = ") || n > 2, "{body}");
         assert!(body.starts_with("### Terraform plan of `live/a b` (refused)"));
         for n_taken in [1 << 19, (1 << 20) - 2000, (1 << 20) - 300, 1 << 20, u64::MAX] {
             let rest = report.step_summary(n_taken).into_inner().len() as u64;
