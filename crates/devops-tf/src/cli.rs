@@ -109,7 +109,7 @@ pub(crate) struct StackArgs {
     /// Program to run instead of the terraform or tofu on the PATH
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) bin: Option<OsString>,
-    /// Work in this workspace, whichever is selected; it must exist, as one named by TF_WORKSPACE must
+    /// Work in this workspace, whichever is selected; it must exist, as one that the environment names
     #[arg(long, value_name = "NAME")]
     pub(crate) workspace: Option<String>,
     /// Interrupt a terraform command that runs longer than this; 0s is no limit
@@ -196,7 +196,7 @@ pub(crate) struct GuardArgs {
 /// What two plans may differ in and still be the same.
 #[derive(Args)]
 pub(crate) struct SameArgs {
-    /// Compare plans without the values at this path, such as aws_instance.*:tags.build; * and ? are wildcards
+    /// Compare plans without the values at this path, such as module.app.*:tags.build; * and ? are wildcards
     #[arg(long, value_name = "ADDRESS:PATH")]
     pub(crate) volatile: Vec<PathPattern>,
 }
@@ -204,7 +204,7 @@ pub(crate) struct SameArgs {
 /// What is written down of a run.
 #[derive(Args)]
 pub(crate) struct RecordArgs {
-    /// Write here how the run went, for the textfile collector of node_exporter
+    /// Write here how the run went, as metrics for the textfile collector of Prometheus
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics_file: Option<PathBuf>,
 }
@@ -345,7 +345,7 @@ pub(crate) struct ApplyArgs {
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     pub(crate) at: DirArgs,
-    /// Ignore what was changed at this path, such as aws_instance.*:tags.build; * and ? are wildcards
+    /// Ignore what was changed at this path, such as module.app.*:tags.build; * and ? are wildcards
     #[arg(long, value_name = "ADDRESS:PATH")]
     pub(crate) ignore: Vec<PathPattern>,
     /// Leave the state unlocked, so that no other run is held up

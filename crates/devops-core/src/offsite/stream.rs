@@ -20,7 +20,7 @@ pub enum Origin {
     /// What is open already. Its reads heed signals, or a spool waits for them.
     Input(Box<dyn Read + Send>),
     /// What this command writes to stdout; what it writes to stderr goes to the function.
-    Command(CommandSpec, OnStderr),
+    Command(Box<CommandSpec>, OnStderr),
 }
 
 /// A command that is told to stop has this long, so that a person who pressed Ctrl-C does not wait.
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(1);
 impl Origin {
     /// Returns the command as one that a signal ends soon.
     pub fn command(spec: CommandSpec, on_stderr: OnStderr) -> Self {
-        Self::Command(CommandSpec { grace: GRACE, ..spec }, on_stderr)
+        Self::Command(Box::new(CommandSpec { grace: GRACE, ..spec }), on_stderr)
     }
 }
 

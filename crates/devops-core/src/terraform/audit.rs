@@ -148,11 +148,7 @@ mod tests {
         assert_eq!((log.lines().count(), broken_at(&log)), (3, None));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(broken_at(&log.replace("\"apply\"", "\"plan\"")), Some(1));
-        let without: String = log
-            .lines()
-            .filter(|line| !line.contains("apply"))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert_eq!(broken_at(&without), Some(1));
+        let without: Vec<_> = log.lines().filter(|line| !line.contains("apply")).collect();
+        assert_eq!(broken_at(&without.join("\n")), Some(1));
     }
 }

@@ -149,6 +149,7 @@ fn one_output(outputs: &Value, name: &str, session: &Session) -> Result<(), Fail
 }
 
 /// Says where terraform's JSON is wrong.
-pub(super) fn not_understood(place: String) -> Failure {
-    Failure::new(Kind::Failed, format!("cannot understand terraform's JSON: {place}"))
+pub(super) fn not_understood(mut place: String) -> Failure {
+    place.insert_str(0, "cannot understand terraform's JSON: ");
+    Failure::new(Kind::Failed, place)
 }

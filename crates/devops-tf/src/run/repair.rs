@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use devops_cli::{Failure, Outcome, Session, quote, user_folder};
-use devops_core::{kind::Kind, terraform::LockInfo};
+use devops_core::{
+    kind::Kind,
+    terraform::{LockInfo, Stack},
+};
 use serde_json::json;
 
 use super::open;
@@ -44,7 +47,7 @@ pub(super) fn unlock(args: &UnlockArgs, session: &Session) -> Result<Outcome, Fa
     }
     let mut desk = open(&args.at, session)?;
     desk.prepare()?;
-    let held = desk.with(|stack, watch| stack.lock_info(watch))?;
+    let held = desk.with(Stack::lock_info)?;
     let Some(held) = held else {
         session.line("The state is not locked.")?;
         return Ok(Outcome::Done);

@@ -105,7 +105,7 @@ fn a_key_proves_who_made_the_seal() {
 
 #[test]
 fn a_seal_holds_for_its_time() {
-    let valid_for = Some(std::time::Duration::from_secs(3600));
+    let valid_for = Some(std::time::Duration::from_hours(1));
     let seal = seal_with(&SealOptions { valid_for, ..SealOptions::default() });
     let at = |now| seal.verify("ab", &around(), None, now);
 

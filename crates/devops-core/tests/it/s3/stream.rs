@@ -455,7 +455,7 @@ fn a_spool_stays_for_the_place_that_failed() {
 }
 
 fn sh(script: &str) -> Origin {
-    Origin::Command(CommandSpec::new("sh").arg("-c").arg(script), Box::new(|_| {}))
+    Origin::Command(Box::new(CommandSpec::new("sh").arg("-c").arg(script)), Box::new(|_| {}))
 }
 
 #[test]
