@@ -106,7 +106,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         create_workspace: false,
         native: args.native,
         full: args.full,
-        name: quote(dir).to_string(),
+        name: quote(dir),
         reports: Vec::new(),
         secrets: Secrets::default(),
         relay,

@@ -40,7 +40,7 @@ pub(crate) struct ReportPlanArgs {
 fn report_file(text: &str) -> Result<ReportFile, String> {
     match text.split_once('=') {
         Some((kind, path)) if !path.is_empty() => {
-            let kind = kind.parse().map_err(|error| format!("{error}"))?;
+            let kind = kind.parse()?;
             Ok(ReportFile { kind, path: path.into() })
         }
         _ => Err("a report is given as KIND=FILE".to_owned()),
