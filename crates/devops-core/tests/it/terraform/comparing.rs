@@ -62,9 +62,9 @@ fn twenty_new_plans_of_the_same_configuration_are_the_same() {
         }
         changes.retain(|change| n % 3 == 0 || change["address"] != "data.a.read");
         changes.push(json!({"address": format!("a.other{n}"), "change": {"actions": ["no-op"], "before": {"x": n}, "after": {"x": n}}}));
-        let changed = changes.iter_mut().find(|change| change["address"] == "a.changed").unwrap();
-        changed["change"]["before"]["same"] = n.into();
-        changed["change"]["after"]["same"] = n.into();
+        let one = changes.iter_mut().find(|change| change["address"] == "a.changed").unwrap();
+        one["change"]["before"]["same"] = n.into();
+        one["change"]["after"]["same"] = n.into();
         again["timestamp"] = format!("2026-02-{:02}T00:00:00Z", n + 1).into();
         again["terraform_version"] = format!("1.11.{n}").into();
         again["format_version"] = if n % 4 == 0 { "1.1" } else { "1.2" }.into();

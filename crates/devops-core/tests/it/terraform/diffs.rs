@@ -22,8 +22,8 @@ fn resource(address: &str, change: Value) -> Value {
     resource
 }
 
-fn changes(changes: Value) -> String {
-    drawn(json!({"resource_changes": changes}), DiffOptions::default())
+fn changes(changes: impl Into<Value>) -> String {
+    drawn(json!({"resource_changes": changes.into()}), DiffOptions::default())
 }
 
 /// Returns the difference between what the text says and what the JSON says.
@@ -151,10 +151,8 @@ fn texts_are_compared_line_by_line_and_json_by_what_it_says() {
         })
     )]));
 
-    assert_eq!(
-        text,
-        format!(
-            r#"Terraform will perform the following actions:
+    let expected = format!(
+        r#"Terraform will perform the following actions:
 
   # a.b will be updated in-place
   ~ resource "a" "b" {{
@@ -177,11 +175,11 @@ fn texts_are_compared_line_by_line_and_json_by_what_it_says() {
 
 Plan: 0 to add, 1 to change, 0 to destroy, 0 to replace.
 "#,
-            "x".repeat(61),
-            " (1000 bytes)",
-            format!("{}y", "x".repeat(60)),
-        )
+        "x".repeat(61),
+        " (1000 bytes)",
+        "x".repeat(60) + "y",
     );
+    assert_eq!(text, expected);
     let full = drawn(
         json!({"resource_changes": [resource("a.b", json!({"actions": ["create"], "after": {"long": "x".repeat(1000)}}))]}),
         DiffOptions { full: true, color: false },

@@ -19,12 +19,12 @@ fn is_true(marks: &Value) -> bool {
 struct Sides<'a>([&'a Value; 5]);
 
 impl<'a> Sides<'a> {
-    fn field(&self, name: &str) -> Sides<'a> {
+    fn field(&self, name: &str) -> Self {
         static NULL: Value = Value::Null;
         let [before, after, unknown, one, other] = self.0;
         let get = |value: &'a Value| value.get(name).unwrap_or(&NULL);
         let mark = |value: &'a Value| if value.is_boolean() { value } else { get(value) };
-        Sides([get(before), get(after), mark(unknown), mark(one), mark(other)])
+        Self([get(before), get(after), mark(unknown), mark(one), mark(other)])
     }
 }
 
@@ -165,7 +165,7 @@ impl Reader {
         let is_block = line.len() > 4
             && (line[4..].starts_with("resource \"") || line[4..].starts_with("data \""));
         if is_block && self.open.is_empty() {
-            self.sign = line[..3].trim().to_owned();
+            line[..3].trim().clone_into(&mut self.sign);
             self.leaves.insert((self.address.clone(), self.sign.clone(), String::new()));
             return;
         }
@@ -174,12 +174,7 @@ impl Reader {
 
     /// Counts what is not known afterwards as one leaf: what it was made of is only said beside.
     fn replaced_as_a_whole(&mut self) {
-        let path: String = self
-            .open
-            .iter()
-            .filter_map(|(_, name)| name.as_ref())
-            .map(|name| format!("/{name}"))
-            .collect();
+        let path = path(self.open.iter().filter_map(|(_, name)| name.as_ref()));
         let (address, below) = (self.address.clone(), format!("{path}/"));
         self.leaves.retain(|(at, _, leaf)| *at != address || !leaf.starts_with(&below));
         self.leaves.insert((address, self.sign.clone(), path));
@@ -221,13 +216,17 @@ impl Reader {
         }
         if !in_output && self.address != ACTION {
             let names = self.open.iter().filter_map(|(_, name)| name.as_ref()).chain([&name]);
-            let path: String = names.map(|name| format!("/{name}")).collect();
+            let path = path(names);
             self.leaves.insert((self.address.clone(), self.sign.clone(), path));
         }
         if is_open("[") || is_open("jsonencode(") || is_open("<<-EOT") {
             self.open.push((indent, None));
         }
     }
+}
+
+fn path<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.flat_map(|name| ["/", name.as_str()]).collect()
 }
 
 /// Splits `name = value`; the name may be quoted.

@@ -105,9 +105,9 @@ fn data(value: &Value, in_data: bool, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                let is_data = DATA.contains(&name.as_str())
+                let begins = DATA.contains(&name.as_str())
                     && (name != "values" || fields.contains_key("type"));
-                data(field, in_data || is_data, found);
+                data(field, in_data || begins, found);
             }
         }
         Value::Array(items) => items.iter().for_each(|item| data(item, in_data, found)),

@@ -233,17 +233,13 @@ fn every_form_that_terraform_and_providers_print_is_hidden() {
 
     for form in [
         "p\u{e4}ss/w&rd <1>\"${x}%?",
-        r#"p\u00e4ss"#,
         "p\u{e4}ss/w&rd <1>\\\"${x}%?",
         "p\u{e4}ss/w&rd <1>\\\"$${x}%?",
         "p\u{e4}ss/w\\u0026rd \\u003c1\\u003e\\\"${x}%?",
         "p\u{e4}ss/w\\\\u0026rd \\\\u003c1\\\\u003e\\\\\\\"${x}%?",
         "p%C3%A4ss%2Fw%26rd+%3C1%3E%22%24%7Bx%7D%25%3F",
         "p%c3%a4ss%2fw%26rd%20%3c1%3e%22%24%7bx%7d%25%3f",
-    ]
-    .into_iter()
-    .filter(|form| !form.contains("u00e4"))
-    {
+    ] {
         assert_eq!(text(&secrets, &format!("got {form}.")), "got (sensitive value).", "{form}");
     }
     // `user:SECRET` and others before it, in base64 of both alphabets.
