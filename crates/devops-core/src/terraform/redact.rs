@@ -74,6 +74,15 @@ impl Secrets {
         Shown::redacted(self.scrubber().words(text).into_owned())
     }
 
+    /// Hides known secrets in a line of terraform's own text, and a secret key that stands there without quotes.
+    pub(super) fn line(&self, line: &str) -> Shown<String> {
+        let clean = self.scrubber().words(line).into_owned();
+        Shown::redacted(match bare_key(&clean) {
+            Some(key) if self.scrubber().is_secret_step(key) => clean.replacen(key, HIDDEN, 1),
+            _ => clean,
+        })
+    }
+
     /// Hides known secrets in an event of `terraform … -json`; what terraform gives it structure by stays.
     pub fn event(&self, mut event: Value) -> Shown<Value> {
         event::scrub(self.scrubber(), &mut event);
@@ -136,6 +145,12 @@ impl Secrets {
 
 fn parse(json: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(json).map_err(|error| place(&error))
+}
+
+/// Returns the key in a line of the form `key = value`.
+fn bare_key(line: &str) -> Option<&str> {
+    let (head, _) = line.split_once(" = ")?;
+    head.trim_end().rsplit(' ').next()
 }
 
 /// Says where a document is wrong; the whole message could quote a value.

@@ -48,7 +48,7 @@ impl Watch<'_> {
         let event = match piece {
             Piece::Event(event) => TerraformEvent::Ui(Event::new(self.secrets.event(event))),
             Piece::Line(bytes) => {
-                let text = self.secrets.text(&String::from_utf8_lossy(&bytes));
+                let text = self.secrets.line(&String::from_utf8_lossy(&bytes));
                 TerraformEvent::Line { stream, text }
             }
         };
