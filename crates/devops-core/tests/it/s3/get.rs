@@ -241,7 +241,7 @@ fn a_listing_with_a_size_that_is_none_is_no_answer() {
     for (operation, error) in [("ListObjectsV2", objects), ("ListObjectVersions", versions)] {
         assert_eq!(
             error.to_string(),
-            format!("{operation}: the store says that `p/a` has -5 bytes")
+            format!("{operation}: the store says that `p/a` has a size of -5")
         );
         assert_eq!(error.kind(), Kind::Temporary);
     }
