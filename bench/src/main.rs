@@ -1,6 +1,6 @@
 //! Benchmarks, run by `cargo xtask bench NAME`: side-by-side figures against the peers that are installed.
 //!
-//! Run by hand: no test depends on a clock. what is not in a folder serves every benchmark.
+//! Run by hand: no test depends on a clock. What is not in a folder serves every benchmark.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -19,6 +19,7 @@ mod s3;
 #[path = "../../xtask/src/shell.rs"]
 mod shell;
 mod table;
+mod tf;
 mod tree;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ fn run(arguments: &[String]) -> Result<()> {
     match arguments.split_first() {
         Some((name, rest)) if name == "backup" => backup::run(rest),
         Some((name, rest)) if name == "s3" => s3::run(rest),
-        _ => bail!("name a benchmark: `cargo xtask bench backup` or `cargo xtask bench s3`"),
+        Some((name, rest)) if name == "tf" => tf::run(rest),
+        _ => bail!("name a benchmark: `cargo xtask bench backup`, `s3` or `tf`"),
     }
 }

@@ -28,7 +28,7 @@ Usage: cargo xtask COMMAND
   test --long                    the same, then all pairs of faults, many random cases, minutes of fuzzing
   test --servers [NAME…]         put into S3 servers that are not ours, on loopback; installs them first:
                                  fake, moto, garage, seaweedfs, rclone, s3rver, swift
-  bench backup|s3 [--help]       measure side by side with the peers that are installed
+  bench backup|s3|tf [--help]    measure side by side with the peers that are installed
   units                          count what `test` compiles, step by step, without compiling it
   tidy                           check budgets of size, module declarations, the lock file, names";
 

@@ -4,7 +4,10 @@ use super::{
     patterns::{AddressPattern, names},
     plan::{Change, Invocation, Plan, ResourceChange},
 };
-use crate::kind::{HasKind, Kind};
+use crate::{
+    kind::{HasKind, Kind},
+    units::{agree, count},
+};
 
 /// The rules.
 #[derive(Clone, Debug, Default)]
@@ -146,14 +149,20 @@ impl Guards {
         }
         let n_invocations = plan.invocations().count();
         let n_changes = plan.changes().count() + n_invocations;
-        let what = if n_invocations > 0 { "resources and actions" } else { "resources" };
+        let changes = match n_invocations {
+            0 => count(n_changes, "resource"),
+            _ => format!("{n_changes} {}", agree(n_changes, "action", "resources and actions")),
+        };
         if let Some(limit) = self.max_changes.filter(|limit| n_changes > *limit) {
-            let message = format!("{n_changes} {what} would change, and at most {limit} may");
+            let message = format!("{changes} would change, and at most {limit} may");
             verdict.object("max-changes", "", message);
         }
         let n_lost = plan.changes().filter(|resource| resource.change.destroys()).count();
         if let Some(limit) = self.max_destroy.filter(|limit| n_lost > *limit) {
-            let message = format!("{n_lost} resources would be destroyed, and at most {limit} may");
+            let message = format!(
+                "{} would be destroyed, and at most {limit} may",
+                count(n_lost, "resource")
+            );
             verdict.object("max-destroy", "", message);
         }
         verdict

@@ -292,7 +292,7 @@ mod tests {
         assert!(plan.has_changes());
         assert_eq!(
             plan.summary().to_string(),
-            "0 to add, 0 to change, 0 to destroy, 0 to replace, 1 to import, 1 to move, 1 outputs to change"
+            "0 to add, 0 to change, 0 to destroy, 0 to replace, 1 to import, 1 to move, 1 output to change"
         );
     }
 

@@ -4,6 +4,7 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     kind::Kind,
     terraform::{Diagnostic, PlanMode, Stack},
+    units::count,
 };
 use serde_json::{Value, json};
 
@@ -29,8 +30,9 @@ pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome
     }
     desk.relay.finish()?;
     if document["valid"] == Value::Bool(false) {
-        let n_errors = &document["error_count"];
-        return Err(Failure::new(Kind::Failed, format!("the configuration has {n_errors} errors")));
+        let n_errors = document["error_count"].as_u64().unwrap_or_default();
+        let message = format!("the configuration has {}", count(n_errors, "error"));
+        return Err(Failure::new(Kind::Failed, message));
     }
     if !session.json() {
         session.line("The configuration is valid.")?;

@@ -10,6 +10,7 @@ use devops_core::{
         DiffOptions, Fingerprint, Guards, Plan, PlanMode, PlanOptions, Report, SavedPlan, Seal,
         SealOptions, Secrets, Shown, Verdict, diff, diff_drift, fingerprint, seal_path,
     },
+    units::count,
 };
 use serde_json::json;
 
@@ -228,8 +229,9 @@ impl Desk<'_> {
             if drift.is_empty() {
                 self.session.status("No drift.");
             } else {
-                let found = format_args!("Drift: {n_resources} resources, {n_outputs} outputs.");
-                self.session.status(found);
+                let [resources, outputs] =
+                    [count(n_resources, "resource"), count(n_outputs, "output")];
+                self.session.status(format_args!("Drift: {resources}, {outputs}."));
             }
         }
         Ok(if drift.is_empty() { Outcome::Done } else { Outcome::No })

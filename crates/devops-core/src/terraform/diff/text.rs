@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::units::count;
+
 /// Longer texts are cut where nobody asked for all of them.
 const LONG: usize = 400;
 
@@ -70,5 +72,5 @@ pub(super) fn cut(text: &str, other: &str) -> String {
     let end = text.ceil_char_boundary((start + 2 * AROUND).min(text.len()));
     let before = if start > 0 { "\u{2026}" } else { "" };
     let after = if end < text.len() { "\u{2026}" } else { "" };
-    format!("{before}{}{after} ({} bytes)", quoted(&text[start..end]), text.len())
+    format!("{before}{}{after} ({})", quoted(&text[start..end]), count(text.len(), "byte"))
 }

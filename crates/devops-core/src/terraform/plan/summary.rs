@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::agree;
+
 /// How many resources a plan concerns, each counted once in the first matching column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -39,7 +41,7 @@ impl fmt::Display for Summary {
             (self.moved, "to move"),
             (self.forget, "to forget"),
             (self.invoke, "to invoke"),
-            (self.outputs, "outputs to change"),
+            (self.outputs, agree(self.outputs, "output to change", "outputs to change")),
         ];
         for (n, what) in others.into_iter().filter(|(n, _)| *n > 0) {
             write!(f, ", {n} {what}")?;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::model::{Entry, Level, Model};
+use crate::units::count;
 
 /// The longest body of a comment on GitHub.
 pub(super) const BODY_LIMIT: usize = 65_536;
@@ -44,8 +45,8 @@ fn heading(model: &Model) -> String {
     };
     let mut text = format!("### Terraform plan{of_stack}{refused}\n\n");
     if lost > 0 {
-        let resources = if lost == 1 { "resource" } else { "resources" };
-        let _written = write!(text, "**{lost} existing {resources} will be destroyed.** ");
+        let lost = count(lost, "existing resource");
+        let _written = write!(text, "**{lost} will be destroyed.** ");
     }
     if model.has_changes {
         let _written = writeln!(text, "Plan: {summary}.\n");
@@ -118,7 +119,8 @@ impl Page {
         let left = lines.len() - n_shown;
         self.note(&format!("{fence}\n\n</details>\n"));
         if left > 0 {
-            self.note(&format!("\n{left} more lines of the plan did not fit.\n"));
+            let left = count(left, "more line");
+            self.note(&format!("\n{left} of the plan did not fit.\n"));
         }
     }
 }
