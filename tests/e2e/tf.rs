@@ -659,7 +659,7 @@ fn the_timeout_interrupts_once_and_waits() {
 #[test]
 fn silence_and_the_time_in_all_end_a_command() {
     for (flag, says) in [
-        ("--silence-timeout", "`fake-terraform apply` wrote nothing for 1.0s"),
+        ("--silence-timeout", "`fake-terraform apply` wrote nothing for 1s"),
         ("--total-timeout", "`fake-terraform "),
     ] {
         let script = "trap 'exit 1' INT; while :; do sleep 0.02; done";

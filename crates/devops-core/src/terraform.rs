@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod cipher;
 mod compare;
+mod credentials;
 mod diff;
 mod environment;
 mod events;

@@ -95,6 +95,8 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
     if !added.is_empty() {
         session.warn(format_args!("{} adds arguments to terraform's commands", added.join(", ")));
     }
+    let mut secrets = Secrets::default();
+    stack.learn_credentials(&mut secrets);
     let relay = Relay::new(session, dir);
     let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
     let record = Record::new(args.audit_log.clone());
@@ -108,7 +110,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         full: args.full,
         name: quote(dir),
         reports: Vec::new(),
-        secrets: Secrets::default(),
+        secrets,
         relay,
     })
 }

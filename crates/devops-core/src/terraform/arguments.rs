@@ -8,12 +8,12 @@ use std::{
 
 use super::{
     TerraformError,
+    credentials::{credentials_in, credentials_in_file},
     environment::refuse_ours,
     hcl,
     inputs::Inputs,
     saved::{PrivatePlace, SavedPlan},
     stack::Stack,
-    surroundings::{credentials_in, credentials_in_file},
     work::Watch,
 };
 use crate::secret::Secret;

@@ -207,12 +207,13 @@ fn is_event(value: &Value) -> bool {
     value.get("type").is_some_and(Value::is_string) && value.get("@level").is_some()
 }
 
-/// Returns the lines of an error that is not shown yet, to find out what it is about.
+/// Returns the lines of an error that is not shown yet, to find out what it is about: its title, and the details
+/// indented.
 pub(super) fn error_lines(event: &Value) -> Vec<String> {
-    let Some(diagnostic) = event.get("diagnostic") else { return Vec::new() };
-    let texts = ["summary", "detail"].into_iter();
-    let texts = texts.filter_map(|name| diagnostic.get(name).and_then(Value::as_str));
-    texts.flat_map(str::lines).map(str::to_owned).collect()
+    let text = |name: &str| event.get("diagnostic")?.get(name)?.as_str();
+    let title = text("summary").map(|summary| format!("Error: {}", summary.replace('\n', " ")));
+    let details = text("detail").into_iter().flat_map(str::lines).map(|line| format!("  {line}"));
+    title.into_iter().chain(details).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-/// The words that begin terraform's message about a lock that somebody else holds.
+/// The words in the title of terraform's message about a lock that somebody else holds.
 const TITLE: &str = "Error acquiring the state lock";
 
 /// The words before the id of the holder, where a backend knows it.
@@ -31,7 +31,7 @@ impl LockInfo {
     /// Returns nothing if the message is about something else. Some backends print the lock that terraform
     /// asked for itself, since it `started`: nothing of that is true of the holder.
     pub fn find(lines: &[String], started: OffsetDateTime) -> Option<Self> {
-        let start = lines.iter().position(|line| line.contains(TITLE))?;
+        let start = lines.iter().position(|line| is_title(line))?;
         let lines: Vec<_> = lines[start..].iter().map(|line| without_frame(line)).collect();
         let lock = Self::of_fields(&lines);
         // Terraform breaks lines at spaces.
@@ -74,6 +74,13 @@ impl LockInfo {
         }
         text
     }
+}
+
+/// Returns whether a line is the title of the message: the same words within another message, as a provisioner
+/// may print them, say nothing of a lock.
+fn is_title(line: &str) -> bool {
+    let line = line.strip_prefix("│ ").unwrap_or(line);
+    line.starts_with("Error: ") && line.contains(TITLE)
 }
 
 /// Removes what terraform draws before the lines of a message.
@@ -134,6 +141,13 @@ mod tests {
 
         assert_eq!(LockInfo::find(&lines, LATER), Some(LockInfo::default()));
         assert_eq!(LockInfo::find(&["Error: Invalid reference".to_owned()], LATER), None);
+        for said in ["Error acquiring the state lock", "  Error: Error acquiring the state lock"] {
+            assert_eq!(
+                LockInfo::find(&[said.to_owned(), "ID: x".to_owned()], LATER),
+                None,
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     TerraformError,
-    hcl::{self, Token},
+    credentials::{is_credential, user_of},
     stack::Stack,
 };
 use crate::{
@@ -20,19 +20,6 @@ use crate::{
 
 /// The file of the initialized backend is small; what is larger is none.
 const SIZE_LIMIT: u64 = 1 << 20;
-
-/// Parts of the names of settings that say who asks and not where the state is.
-const CREDENTIALS: [&str; 9] = [
-    "password",
-    "secret",
-    "token",
-    "access_key",
-    "credentials",
-    "private_key",
-    "encryption_key",
-    "certificate",
-    "username",
-];
 
 /// What is true of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,53 +108,13 @@ fn backend_settings(path: &Path) -> Result<BTreeMap<String, Secret>, PathError> 
 fn remove_credentials(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !CREDENTIALS.iter().any(|word| name.contains(word)));
+            fields.retain(|name, _| !is_credential(name));
             fields.values_mut().for_each(remove_credentials);
         }
         Value::Array(items) => items.iter_mut().for_each(remove_credentials),
         Value::String(text) => *text = without_user(text),
         _ => {}
     }
-}
-
-/// Returns what of a setting of the backend must not be shown.
-pub(super) fn credentials_in(name: &str, value: &str) -> Vec<Secret> {
-    let user =
-        user_of(value).map(|user| user.split_once(':').map_or(user, |(_, password)| password));
-    let is_credential = CREDENTIALS.iter().any(|word| name.contains(word));
-    let whole = (is_credential || user.is_some()).then_some(value);
-    let mut found: Vec<_> = whole.into_iter().chain(user).map(Secret::new).collect();
-    if hcl::is_collection(value) {
-        let inner = value.trim().trim_start_matches('{').trim_end_matches('}');
-        found.extend(credentials_in_text(inner));
-    }
-    found
-}
-
-/// Returns what of a file with settings of the backend must not be shown.
-pub(super) fn credentials_in_file(path: &Path) -> Vec<Secret> {
-    // A file that is no text is for terraform to complain about.
-    fs::read_text(path, SIZE_LIMIT).map(|text| credentials_in_text(&text)).unwrap_or_default()
-}
-
-fn credentials_in_text(text: &str) -> Vec<Secret> {
-    let mut found = Vec::new();
-    let tokens = hcl::tokens(text);
-    for three in tokens.windows(3) {
-        if let [Token::Word(name) | Token::Text(name), Token::Sign('=' | ':'), Token::Text(value)] =
-            three
-        {
-            found.extend(credentials_in(name, value));
-        }
-    }
-    found
-}
-
-/// Returns user and password in an address.
-fn user_of(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("://")?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    rest[..end].rsplit_once('@').map(|(user, _)| user)
 }
 
 /// Removes user and password from an address.
@@ -211,24 +158,6 @@ mod tests {
         );
         assert_ne!(one, settings(&json!({"bucket": "c"})));
         assert_eq!(one["conn_str"].expose(), "\"postgres://h/db?x=1\"");
-    }
-
-    #[test]
-    fn credentials_are_known_by_their_names_and_in_addresses() {
-        let found = |name: &str, value: &str| -> Vec<String> {
-            let found = credentials_in(name, value);
-            found.iter().map(|secret| secret.expose().to_owned()).collect()
-        };
-
-        let address = "postgres://tf:Sup%zz-1@h:9/db";
-        assert_eq!(found("conn_str", address), [address, "Sup%zz-1"]);
-        assert_eq!(found("password", "p"), ["p"]);
-        assert_eq!(found("assume_role", "{ role_arn = \"r\", session_token = \"t\" }"), ["t"]);
-        for (name, value) in
-            [("key", "k"), ("endpoints", "{s3=\"http://h:9/a@b\"}"), ("region", "r")]
-        {
-            assert_eq!(found(name, value), [""; 0], "{name}");
-        }
     }
 
     #[test]
