@@ -246,7 +246,7 @@ fn guards_refuse_before_anything_is_applied() {
     let destroying = stack.run(&["--json", "run", "infra", "--auto-approve", "--deny-destroy"]);
 
     for (run, reason) in [
-        (&limited, "1 resources would change, and at most 0 may"),
+        (&limited, "1 resource would change, and at most 0 may"),
         (&protected, "`terraform_data.one` is protected by `*.one` and would be changed"),
         (&destroying, "`terraform_data.one` would be destroyed"),
     ] {
