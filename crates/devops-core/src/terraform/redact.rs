@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::{
     plan::{Plan, beside_outputs, beside_state},
     shown::Shown,
+    work::without_color,
 };
 use crate::secret::Secret;
 
@@ -24,6 +25,7 @@ mod event;
 mod forms;
 mod known;
 mod scrub;
+mod snippet;
 mod view;
 
 use known::Known;
@@ -38,6 +40,8 @@ pub struct Secrets {
     known: Known,
     /// Built when it is needed, and anew when more is known.
     scrubber: OnceLock<Arc<Scrubber>>,
+    /// These and what stands in a file of values, while terraform speaks of that file.
+    beside_file: Option<Box<Self>>,
 }
 
 impl fmt::Debug for Secrets {
@@ -74,8 +78,28 @@ impl Secrets {
         Shown::redacted(self.scrubber().words(text).into_owned())
     }
 
-    /// Hides known secrets in a line of terraform's own text, and a secret key that stands there without quotes.
-    pub(super) fn line(&self, line: &str) -> Shown<String> {
+    /// Hides known secrets in the next line of terraform's own text, and a secret key that stands there without
+    /// quotes.
+    ///
+    /// Lines of a file that holds values are hidden whole, and what stands in them up to the end of the error.
+    pub(super) fn line(&mut self, line: &str) -> Shown<String> {
+        let plain = without_color(line);
+        let begins = snippet::begins(&plain);
+        if begins || snippet::is_border(&plain) {
+            self.beside_file = None;
+        }
+        if begins {
+            self.beside_file = Some(Box::new(self.with(|_| {})));
+        } else if let Some(own) = &mut self.beside_file
+            && let Some((number, code)) = snippet::numbered(&plain)
+        {
+            own.grow(|known| known.texts.extend(snippet::values(code)));
+            return Shown::redacted(format!("{number} {HIDDEN}"));
+        }
+        self.beside_file.as_deref().unwrap_or(self).known_in(line)
+    }
+
+    fn known_in(&self, line: &str) -> Shown<String> {
         let clean = self.scrubber().words(line).into_owned();
         Shown::redacted(match bare_key(&clean) {
             Some(key) if self.scrubber().is_secret_step(key) => clean.replacen(key, HIDDEN, 1),
@@ -84,8 +108,16 @@ impl Secrets {
     }
 
     /// Hides known secrets in an event of `terraform … -json`; what terraform gives it structure by stays.
+    ///
+    /// Lines of a file that holds values are left out, and what stands in them is hidden beside them.
     pub fn event(&self, mut event: Value) -> Shown<Value> {
-        event::scrub(self.scrubber(), &mut event);
+        let texts = snippet::take(&mut event);
+        if texts.is_empty() {
+            event::scrub(self.scrubber(), &mut event);
+        } else {
+            let own = self.with(|known| known.texts.extend(texts));
+            event::scrub(own.scrubber(), &mut event);
+        }
         Shown::redacted(event)
     }
 

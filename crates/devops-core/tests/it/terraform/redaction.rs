@@ -10,6 +10,7 @@ const HIDDEN: &str = "(sensitive value)";
 
 fn redacted_plan(mut plan: Value) -> Value {
     plan["format_version"] = "1.2".into();
+    plan.as_object_mut().unwrap().entry("planned_values").or_insert_with(|| json!({}));
     let plan = Plan::parse(plan.to_string()).unwrap();
     Secrets::default().plan_json(&plan).into_inner()
 }
@@ -203,6 +204,35 @@ fn events_keep_addresses_and_words_of_terraform() {
         event("of_the_future", "acme.postgres does hunter2-x", json!({"new": ["hunter2-x"]}));
     assert_eq!(unknown["@message"], "acme.postgres does (sensitive value)");
     assert_eq!(unknown["new"], json!([HIDDEN]));
+}
+
+#[test]
+fn lines_of_files_that_hold_values_are_left_out_of_errors() {
+    let error = |file: &str, code: &str| {
+        json!({"severity": "error", "summary": "Bad", "range": {"filename": file, "start": {"line": 1}},
+            "detail": "No \"C4n4ry/Pass+word==\" and no Tfv4rsC4n4ry here.",
+            "snippet": {"code": code, "start_line": 1, "values": [{"traversal": "a", "statement": "is \"x\""}]}})
+    };
+    let secrets = Secrets::default();
+    for (file, code) in [
+        ("x.auto.tfvars.json", "{\"pw\":\"Tfv4rsC4n4ry\",\"n\":\"C4n4ry/Pass+word==\",}"),
+        ("terraform.tfvars", "pw = Tfv4rsC4n4ry\nconn = {pass=\"C4n4ry/Pass+word==\"}"),
+        ("b.hcl", "x = [Tfv4rsC4n4ry, \"C4n4ry/Pass+word==\"]"),
+        ("<value for var.x>", "[\"C4n4ry/Pass+word==\",Tfv4rsC4n4ry"),
+    ] {
+        let one = json!({"type": "diagnostic", "diagnostic": error(file, code)});
+        let shown = secrets.event(one).into_inner();
+        assert!(!shown.to_string().contains("4ry"), "{shown}");
+        assert_eq!(shown["diagnostic"]["range"]["filename"], file);
+        let several =
+            secrets.event(json!({"diagnostics": [error("a.tf", "x"), error(file, code)]}));
+        assert!(!several.get()["diagnostics"][1].to_string().contains("4ry"), "{several:?}");
+        assert_eq!(several.get()["diagnostics"][0]["snippet"]["code"], "x");
+    }
+    for file in ["main.tf", "m.tf.json", "m.tofu", "a.tftest.hcl", "a.tftest.json"] {
+        let one = json!({"type": "diagnostic", "diagnostic": error(file, "x = Tfv4rsC4n4ry")});
+        assert_eq!(secrets.event(one.clone()).into_inner(), one);
+    }
 }
 
 #[test]
