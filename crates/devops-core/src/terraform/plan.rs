@@ -66,6 +66,9 @@ impl Plan {
                 format!("line {}, column {}", error.line(), error.column())
             })?;
         match document.format_version.split('.').next() {
+            Some("0" | "1") if !document.is_plan() => {
+                Err("it has none of the parts of a plan, such as `resource_changes`".to_owned())
+            }
             Some("0" | "1") => Ok(Self::of(document, json)),
             Some("") | None => Err("it names no format version".to_owned()),
             Some(_) => Err(format!("format version `{}` is not 1.x", document.format_version)),
@@ -73,18 +76,22 @@ impl Plan {
     }
 
     fn of(document: Document, json: Vec<u8>) -> Self {
-        let root = document.configuration.root_module;
+        let root = document.configuration.unwrap_or_default().root_module;
         let origins = root.outputs.iter();
         let origins = origins.map(|(name, output)| (name.clone(), Origins::of(&output.expression)));
         let (origins, declared) = (origins.collect(), root.variables.keys().cloned().collect());
         let mut beside = Beside::default();
         beside.variables(document.variables, &root.variables);
         beside.module(root);
-        beside.values(document.planned_values);
+        beside.values(document.planned_values.unwrap_or_default());
         beside.values(document.prior_state.values);
-        let changes = document.resource_changes.into_iter().map(Into::into);
+        let changes = document.resource_changes.unwrap_or_default().into_iter().map(Into::into);
         let invocations = document.action_invocations.into_iter().map(Into::into);
-        let outputs = document.output_changes.into_iter().map(|(name, raw)| raw.output(name));
+        let outputs = document
+            .output_changes
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, raw)| raw.output(name));
         let failed = document.checks.into_iter().filter(|check| check.status == "fail");
         Self {
             json,
@@ -259,7 +266,8 @@ mod tests {
     use super::*;
 
     fn plan(changes: &str) -> Plan {
-        Plan::parse(format!(r#"{{"format_version": "1.2", {changes}}}"#)).unwrap()
+        Plan::parse(format!(r#"{{"format_version": "1.2", "planned_values": {{}}, {changes}}}"#))
+            .unwrap()
     }
 
     fn actions(actions: &str) -> Summary {

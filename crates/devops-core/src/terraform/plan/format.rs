@@ -26,14 +26,12 @@ pub(super) struct Document {
     pub(super) terraform_version: String,
     #[serde(deserialize_with = "or_default")]
     pub(super) variables: BTreeMap<String, Variable>,
-    #[serde(deserialize_with = "or_default")]
-    pub(super) resource_changes: Vec<RawChange>,
+    pub(super) resource_changes: Option<Vec<RawChange>>,
     #[serde(deserialize_with = "or_default")]
     pub(super) resource_drift: Vec<RawChange>,
     #[serde(deserialize_with = "or_default")]
     pub(super) deferred_changes: Vec<RawDeferred>,
-    #[serde(deserialize_with = "or_default")]
-    pub(super) output_changes: BTreeMap<String, RawSides>,
+    pub(super) output_changes: Option<BTreeMap<String, RawSides>>,
     #[serde(deserialize_with = "or_default")]
     pub(super) action_invocations: Vec<RawInvocation>,
     #[serde(deserialize_with = "or_default")]
@@ -45,12 +43,20 @@ pub(super) struct Document {
     pub(super) applyable: Option<bool>,
     pub(super) complete: Option<bool>,
     pub(super) errored: Option<bool>,
-    #[serde(deserialize_with = "or_default")]
-    pub(super) configuration: Configuration,
-    #[serde(deserialize_with = "or_default")]
-    pub(super) planned_values: Values,
+    pub(super) configuration: Option<Configuration>,
+    pub(super) planned_values: Option<Values>,
     #[serde(deserialize_with = "or_default")]
     pub(super) prior_state: State,
+}
+
+impl Document {
+    /// Returns whether it is a plan: every one has some of these, and a state or a validation has none.
+    pub(super) fn is_plan(&self) -> bool {
+        self.resource_changes.is_some()
+            || self.output_changes.is_some()
+            || self.planned_values.is_some()
+            || self.configuration.is_some()
+    }
 }
 
 #[derive(Default, Deserialize)]

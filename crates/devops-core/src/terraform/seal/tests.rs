@@ -19,7 +19,7 @@ fn around() -> Surroundings {
 }
 
 fn first_plan() -> Plan {
-    Plan::parse(r#"{"format_version": "1.2"}"#).unwrap()
+    Plan::parse(r#"{"format_version": "1.2", "planned_values": {}}"#).unwrap()
 }
 
 fn key(text: &str) -> SealKey {

@@ -11,6 +11,7 @@ use super::{
 
 fn drawn(mut plan: Value, options: DiffOptions) -> String {
     plan["format_version"] = "1.2".into();
+    plan.as_object_mut().unwrap().entry("planned_values").or_insert_with(|| json!({}));
     let plan = Plan::parse(plan.to_string()).unwrap();
     diff(&plan, &Secrets::default(), options).into_inner()
 }
@@ -271,7 +272,7 @@ Plan: 0 to add, 1 to change, 0 to destroy, 0 to replace.
 
 #[test]
 fn what_changed_outside_is_drawn_by_itself() {
-    let plan = json!({"format_version": "1.2", "resource_drift": [
+    let plan = json!({"format_version": "1.2", "planned_values": {}, "resource_drift": [
         resource("a.b", json!({"actions": ["update"], "before": {"x": 1}, "after": {"x": 2}})),
         resource("a.c", json!({"actions": ["delete"], "before": {"x": 1}, "after": null})),
         {"address": "a.d", "previous_address": "a.e", "change": {"actions": ["no-op"]}},

@@ -69,6 +69,10 @@ fn what_is_no_plan_is_refused_without_quoting_it() {
     for (json, reason) in [
         ("{\"format_version\": \"2.0\"}", "format version `2.0` is not 1.x"),
         ("{}", "it names no format version"),
+        // An empty file, a state, and a configuration that is not valid.
+        ("{\"format_version\": \"1.2\"}", "it has none of the parts of a plan"),
+        ("{\"format_version\": \"1.0\", \"values\": {\"root_module\": {}}}", "it has none of"),
+        ("{\"format_version\": \"1.0\", \"valid\": false, \"error_count\": 3}", "it has none of"),
         ("hunter2", "line 1, column 1"),
         ("", "line 1, column 0"),
         ("{\"format_version\": \"1.0\", \"resource_changes\": \"hunter2\"}", "line 1, column"),

@@ -108,7 +108,7 @@ fn markdown_fits_and_says_first_what_is_lost() {
         }
         assert!(report.step_summary((1 << 20) - 300).get().is_empty());
     }
-    let nothing = Plan::parse(r#"{"format_version": "1.2"}"#).unwrap();
+    let nothing = Plan::parse(r#"{"format_version": "1.2", "planned_values": {}}"#).unwrap();
     let body = report(&nothing).write(ReportKind::Markdown).into_inner();
     assert!(body.contains("No changes. Your infrastructure matches the configuration."), "{body}");
 }
