@@ -314,8 +314,13 @@ fn a_broken_seal_is_refused() {
 #[test]
 fn a_refused_or_failed_plan_writes_neither_file() {
     let Some(stack) = Stack::new(ONE) else { return };
-
-    stack.run(&["plan", "infra", "--out", "a.plan", "--max-changes", "0"]).expect_code(11);
+    let undeclared = ["--var", "sise=big"];
+    for (args, code) in [(&["--max-changes", "0"], 11), (&undeclared, 2)] {
+        stack.run(&["plan", "infra", "--out", "a.plan"]).expect_code(0);
+        stack.run(&[&["plan", "infra", "--out", "a.plan"], &args[..]].concat()).expect_code(code);
+        assert!(!stack.env.path("a.plan").exists() && !stack.env.path("a.plan.seal.json").exists());
+    }
+    stack.run(&["plan", "infra", "--out", "a.plan"]).expect_code(0);
     stack.rewrite(r#"resource "terraform_data" "a" { input = nonsense() }"#);
     let failed = stack.run(&["plan", "infra", "--out", "a.plan"]);
 

@@ -1,8 +1,16 @@
 //! Flags and defaults.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    time::Duration,
+};
 
-use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{NonEmptyStringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
 use devops_cli::{Failure, SecondSignal, Tool};
 use devops_core::{
     secret::Secret,
@@ -153,7 +161,7 @@ pub(crate) struct ExtraArgs {
 #[derive(Args)]
 pub(crate) struct VarArgs {
     /// Value of a variable; wins over files and over all arguments for terraform
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = VariableParser)]
     pub(crate) var: Vec<Variable>,
     /// File or pipe with values of variables, relative to the current folder
     #[arg(long, value_name = "FILE")]
@@ -458,15 +466,30 @@ fn duration(text: &str) -> Result<Duration, UnitError> {
     parse_duration(text)
 }
 
-fn variable(text: &str) -> Result<Variable, String> {
-    let well_formed = |name: &str| {
-        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
-    };
-    match text.split_once('=') {
-        Some((name, value)) if well_formed(name) => {
-            Ok(Variable { name: name.to_owned(), value: Secret::new(value) })
-        }
-        // The text may be a secret that went astray, so it is not repeated.
-        _ => Err("a variable is given as NAME=VALUE".to_owned()),
+/// Reads NAME=VALUE; unlike a function it does not let clap repeat a text that may be a secret gone astray.
+#[derive(Clone)]
+struct VariableParser;
+
+impl TypedValueParser for VariableParser {
+    type Value = Variable;
+
+    fn parse_ref(
+        &self,
+        cmd: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Variable, clap::Error> {
+        let refuse = || {
+            let message = "a variable is given as NAME=VALUE to `--var`\n";
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(cmd)
+        };
+        value.to_str().and_then(variable).ok_or_else(refuse)
     }
+}
+
+fn variable(text: &str) -> Option<Variable> {
+    let (name, value) = text.split_once('=')?;
+    let is_allowed = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let is_name = !name.is_empty() && name.chars().all(is_allowed);
+    is_name.then(|| Variable { name: name.to_owned(), value: Secret::new(value) })
 }

@@ -182,7 +182,9 @@ fn hint(error: &TerraformError) -> Option<String> {
         TerraformError::Unsaved(UnsavedError::Waiting { .. }) => {
             "save it with `devops-tf recover DIR` first: another run would go over it"
         }
-        TerraformError::Trap { .. } => "devops-tf sets this flag itself",
+        TerraformError::Trap { .. } => {
+            "devops-tf sets this flag itself, or it is a part of the plan"
+        }
         TerraformError::Seal(SealError::Closed) => "give a file of secret keys with `--identity`",
         TerraformError::Seal(SealError::NoKey) => "give the file of the key with `--seal-key`",
         TerraformError::Seal(_) => "make a new plan with `devops-tf plan DIR --out PLAN`",

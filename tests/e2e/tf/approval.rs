@@ -51,6 +51,61 @@ fn a_plan_is_applied_only_if_it_is_the_approved_one() {
 }
 
 #[test]
+fn an_approval_is_for_one_folder_workspace_and_backend() {
+    let Some(stack) = Stack::new(TWO) else { return };
+    stack.env.write("other/main.tf", TWO);
+    stack.env.write("key", "a key of more than 16 characters\n");
+    let planned = stack.run(&["plan", "infra", "--out", "p", "--seal-key", "key"]);
+    planned.expect_code(0);
+    let sealed = ["--approved", "p.seal.json", "--seal-key", "key", "--allow-subset"];
+    let refused = |args: &[&str], reason: &str| {
+        let run = stack.run(&[&["--json", "run"], args, &sealed].concat());
+        run.expect_code(11);
+        let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+        assert_eq!(error["kind"], "differs");
+        assert!(error["message"].as_str().unwrap().contains(reason), "{error}");
+    };
+
+    refused(&["other"], "the folder was `");
+    refused(&["infra", "--workspace", "prod", "--create-workspace"], "and is `prod`");
+    let backend = "terraform {\n backend \"local\" {\n path = \"x.tfstate\"\n }\n}\n";
+    stack.rewrite(&[backend, TWO].concat());
+    refused(&["infra"], "the backend's setting `");
+    assert!(
+        !stack.env.path("other/terraform.tfstate").exists() && !stack.path("x.tfstate").exists()
+    );
+
+    // A bare fingerprint is for any place.
+    let fingerprint = fingerprint_in(&planned);
+    stack.run(&["run", "other", "--approved", &fingerprint]).expect_code(0);
+    assert!(stack.env.path("other/terraform.tfstate").exists());
+}
+
+#[test]
+fn a_plan_without_changes_is_reported_and_compared() {
+    let Some(stack) = Stack::new(TWO) else { return };
+    let planned = stack.run(&["plan", "infra", "--out", "p"]);
+    planned.expect_code(0);
+    let fingerprint = fingerprint_in(&planned);
+    stack.run(&["apply", "infra", "--auto-approve", "--expect", &fingerprint]).expect_code(0);
+    let reports = ["--report", "json=report.json"];
+    let run = |args: &[&str]| stack.run(&[args, &reports].concat());
+
+    for (args, code) in [
+        (&["run", "infra", "--approved", &fingerprint][..], 11),
+        (&["run", "infra", "--approved", "p.seal.json"], 11),
+        (&["apply", "infra", "--auto-approve", "--expect", &fingerprint], 11),
+        (&["run", "infra", "--approved", "p.seal.json", "--allow-subset"], 0),
+        (&["run", "infra", "--auto-approve"], 0),
+    ] {
+        stack.env.write("report.json", "old");
+        run(args).expect_code(code);
+        let report = fs::read_to_string(stack.env.path("report.json")).unwrap();
+        assert!(report.starts_with('{'), "{args:?}: {report}");
+    }
+}
+
+#[test]
 fn plans_are_compared_by_what_they_do() {
     let Some(stack) = Stack::new(TWO) else { return };
     for (name, var) in
@@ -88,7 +143,10 @@ fn a_seal_with_a_key_or_an_end_holds_only_with_them() {
         run.expect_code(code);
         assert!(run.stderr.contains(reason), "{}", run.stderr);
     };
-    stack.run(&["plan", "infra", "--out", "p", "--seal-key", "short"]).expect_code(2);
+    stack.env.write("binary", [0xff; 32]);
+    for key in ["short", "binary"] {
+        stack.run(&["plan", "infra", "--out", "p", "--seal-key", key]).expect_code(2);
+    }
     let planned = stack.run(&["plan", "infra", "--out", "p", "--seal-key", "key"]);
     planned.expect_code(0);
 
@@ -99,6 +157,7 @@ fn a_seal_with_a_key_or_an_end_holds_only_with_them() {
     assert_eq!(stack.resources(), []);
     apply(&["--seal-key", "key", "--expect", &fingerprint_in(&planned)], 0, "");
 
+    stack.run(&["plan", "infra", "--out", "p", "--valid-for", "99999999d"]).expect_code(2);
     stack.run(&["plan", "infra", "--out", "p", "--valid-for", "0s"]).expect_code(0);
     apply(&[], 11, "it was valid until");
 }
@@ -154,6 +213,32 @@ fn a_moved_stack_is_a_broken_seal_and_nothing_is_started() {
 
     moved.expect_code(11);
     assert!(moved.stderr.contains("the seal is broken: there is no folder"), "{}", moved.stderr);
+}
+
+#[test]
+fn what_a_plan_holds_is_not_given_again() {
+    let Some(stack) = Stack::new(ONE) else { return };
+    stack.run(&["plan", "infra", "--out", "p"]).expect_code(0);
+    let given = stack.run(&["apply", "p", "--var", "size=s3cret"]);
+    given.expect_code(2);
+    assert!(given.stderr.contains("`--var size=***` is part of a plan"), "{}", given.stderr);
+    assert!(!given.stderr.contains("s3cret"), "{}", given.stderr);
+    for args in [
+        &["--target", "terraform_data.one"][..],
+        &["--", "-state=other.tfstate"],
+        &["--", "--state-out", "other.tfstate"],
+        &["--", "-backup=other.tfstate"],
+        &["--var", "sise=1"],
+    ] {
+        stack.run(&[&["apply", "p"], args].concat()).expect_code(2);
+    }
+    assert!(stack.resources().is_empty() && !stack.path("other.tfstate").exists());
+
+    // What the environment says is meant for plans.
+    let mut command = stack.command(&["apply", "p"]);
+    command.envs([("DEVOPS_TF_TARGET", "terraform_data.x"), ("DEVOPS_TF_VAR", "size=big")]);
+    finish(&mut command).expect_code(0);
+    assert!(fs::read_to_string(stack.path("terraform.tfstate")).unwrap().contains("small"));
 }
 
 #[test]

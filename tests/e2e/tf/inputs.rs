@@ -64,6 +64,27 @@ fn a_file_with_values_may_be_a_pipe() {
 }
 
 #[test]
+fn a_value_without_a_name_is_not_repeated() {
+    let env = fake(&json!({}));
+    env.write("c.toml", "[tf]\nvar = [\"pw hunter2\"]\n");
+    for (args, variable) in [
+        (&["--var", "pw hunter2"][..], None),
+        (&["--json", "--var", "pw hunter2"], None),
+        (&["--backend-config", "pw hunter2"], None),
+        (&["--config", "c.toml"], None),
+        (&[], Some("DEVOPS_TF_VAR")),
+        (&[], Some("DEVOPS_TF_BACKEND_CONFIG")),
+    ] {
+        let mut command = fake_command(&env, &[&["plan", "infra"], args].concat());
+        command.envs(variable.map(|name| (name, "pw:hunter2")));
+        let run = finish(&mut command);
+        assert!([2, 5].contains(&run.code), "{args:?} {variable:?}: {run:?}");
+        assert!(!run.stderr.contains("hunter2"), "{args:?} {variable:?}: {}", run.stderr);
+        assert!(run.stderr.contains("NAME=VALUE") || run.stderr.contains("--backend-config"));
+    }
+}
+
+#[test]
 fn a_signal_ends_the_wait_for_a_pipe_with_values() {
     let env = fake(&json!({}));
     env.write("infra/.terraform/x", "");

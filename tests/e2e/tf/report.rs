@@ -62,13 +62,49 @@ fn wrong_reports_and_plans_have_one_clear_error() {
     run(&["plan.json", "--report", "junit"]).expect_code(2);
     run(&["plan.json", "--report", "junit=missing/x"]).expect_code(5);
     let broken = run(&["broken.json"]);
-    broken.expect_code(1);
+    broken.expect_code(2);
     assert!(
         broken.stderr.contains("cannot understand the plan `broken.json`"),
         "{}",
         broken.stderr
     );
     assert!(!broken.stderr.contains("hunter2"), "{}", broken.stderr);
+}
+
+#[test]
+fn no_file_is_written_twice_or_over_an_input() {
+    let env = fake(&json!({}));
+    env.write("plan.json", PLAN);
+    env.write("vars", "x = 1\n");
+    for args in [
+        &["report", "plan.json", "--report", "markdown=plan.json"][..],
+        &["report", "plan.json", "--report", "markdown=f", "--report", "json=./f"],
+        &["plan", "infra", "--report", "markdown=f", "--report", "json=infra/../f"],
+        &["plan", "infra", "--out", "p", "--report", "json=p"],
+        &["plan", "infra", "--out", "p", "--report", "json=p.seal.json"],
+        &["plan", "infra", "--out", "vars", "--var-file", "vars"],
+        &["run", "infra", "--auto-approve", "--metrics-file", "f", "--audit-log", "f"],
+        &["run", "infra", "--approved", "plan.json", "--report", "json=plan.json"],
+    ] {
+        let run = fake_run(&env, args);
+        run.expect_code(2);
+        assert!(run.stderr.contains("is another file, too"), "{args:?}: {}", run.stderr);
+    }
+    assert_eq!((read(&env, "plan.json").as_str(), calls(&env)), (PLAN, vec![]));
+    let twice = ["--report", "markdown=/dev/null", "--report", "json=/dev/null"];
+    fake_run(&env, &[&["report", "plan.json"], &twice[..]].concat()).expect_code(0);
+}
+
+#[test]
+fn a_report_goes_to_a_file_of_any_name() {
+    let env = TestEnv::new();
+    env.write("plan.json", PLAN);
+    let name = OsStr::from_bytes(b"f\xff.json");
+    let mut command = env.tool("devops-tf");
+    command.args(["report", "plan.json", "--report"]);
+    command.arg([OsStr::new("json="), name].join(OsStr::new("")));
+    finish(&mut command).expect_code(0);
+    assert!(env.path("").join(name).exists());
 }
 
 #[test]

@@ -9,14 +9,14 @@ use std::{
 use super::{
     TerraformError,
     credentials::{credentials_in, credentials_in_file},
-    environment::refuse_ours,
+    environment::{refuse_other_states, refuse_ours},
     hcl,
     inputs::Inputs,
     saved::{PrivatePlace, SavedPlan},
     stack::Stack,
     work::Watch,
 };
-use crate::secret::Secret;
+use crate::{fs::PathError, secret::Secret};
 
 /// A value given to an input variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub struct PlanOptions {
     /// More arguments, as they are.
     pub extra: Vec<OsString>,
 }
+
+/// Stands for a setting of the backend that is neither `KEY=VALUE` nor a file.
+const UNNAMED: &str = "--backend-config FILE";
 
 /// The flag for events instead of text.
 const JSON: &str = "-json";
@@ -178,7 +181,13 @@ pub(super) fn init(
             let text = format!("{key} = {value}\n");
             (place.file(&name, text.as_bytes())?, format!("-backend-config={key}=***"))
         } else {
-            let file = place.bring(Path::new(setting), &name, watch.cancel)?;
+            let path = Path::new(setting);
+            // What names no file may be a secret that went astray.
+            let unnamed = |error| match path.symlink_metadata() {
+                Ok(_) => error,
+                Err(_) => PathError { path: UNNAMED.into(), ..error },
+            };
+            let file = place.bring(path, &name, watch.cancel).map_err(unnamed)?;
             for secret in credentials_in_file(&file) {
                 watch.secrets.learn_given(&secret);
             }
@@ -224,6 +233,7 @@ pub(super) fn apply(
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("apply")?;
     refuse_ours(extra, "apply")?;
+    refuse_other_states(extra, "apply")?;
     let mut arguments = Arguments::new("apply");
     if !stack.native {
         arguments.push(JSON);
@@ -296,8 +306,10 @@ fn hidden(arg: &OsStr, is_value: bool) -> Option<String> {
         Some(flag) if SECRET_FLAGS.contains(&flag) => text.split_once('=')?,
         _ => return None,
     };
-    // Without a second `=` it names a file.
-    let (name, _) = setting.split_once('=')?;
+    let Some((name, _)) = setting.split_once('=') else {
+        // It names a file, or may be a secret that went astray.
+        return (!Path::new(setting).exists()).then(|| "***".to_owned());
+    };
     let equals = if flag.is_empty() { "" } else { "=" };
     Some(format!("{}=***", quote(format!("{flag}{equals}{name}").as_ref())))
 }

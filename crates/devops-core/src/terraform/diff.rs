@@ -18,6 +18,7 @@ use paint::Paint;
 pub use options::DiffOptions;
 
 use super::{
+    patterns::PathPattern,
     plan::{Change, Invocation, OutputChange, Plan, ResourceChange},
     redact::Secrets,
     shown::Shown,
@@ -47,10 +48,15 @@ pub fn diff(plan: &Plan, secrets: &Secrets, options: DiffOptions) -> Shown<Strin
     Shown::redacted(page.text)
 }
 
-/// Draws what was changed outside of terraform.
-pub fn diff_drift(plan: &Plan, secrets: &Secrets, options: DiffOptions) -> Shown<String> {
+/// Draws what was changed outside of terraform, without resources of which only ignored paths were changed.
+pub fn diff_drift(
+    plan: &Plan,
+    secrets: &Secrets,
+    options: DiffOptions,
+    ignored: &[PathPattern],
+) -> Shown<String> {
     let mut page = Page::new(plan, secrets, options);
-    let resources: Vec<_> = plan.drift().collect();
+    let resources = plan.drifted_except(ignored).resources;
     page.resources("Objects have changed outside of Terraform:", &resources, true);
     if resources.is_empty() {
         page.line(0, "No changes outside of Terraform.");

@@ -49,6 +49,9 @@ const OURS: [&str; 10] = [
     "version",
 ];
 
+/// Flags that say where a state is, or a copy of it.
+const OF_A_STATE: [&str; 3] = ["backup", "state", "state-out"];
+
 /// Environment variables, given by the caller.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -126,8 +129,20 @@ fn adds_arguments(name: &str) -> bool {
 
 /// Fails if an argument after `--` sets what this tool sets.
 pub(super) fn refuse_ours(extra: &[OsString], command: &'static str) -> Result<(), TerraformError> {
-    let words = extra.iter().filter_map(|arg| arg.to_str()).filter_map(flag_name);
-    match words.into_iter().find(|flag| OURS.contains(flag)) {
+    refuse(&OURS, extra, command)
+}
+
+/// Fails if an argument after `--` names another state than the one a plan was made for.
+pub(super) fn refuse_other_states(
+    extra: &[OsString],
+    command: &'static str,
+) -> Result<(), TerraformError> {
+    refuse(&OF_A_STATE, extra, command)
+}
+
+fn refuse(flags: &[&str], extra: &[OsString], command: &'static str) -> Result<(), TerraformError> {
+    let mut words = extra.iter().filter_map(|arg| arg.to_str()).filter_map(flag_name);
+    match words.find(|flag| flags.contains(flag)) {
         None => Ok(()),
         Some(flag) => Err(TerraformError::Trap {
             place: "the arguments after `--`".to_owned(),

@@ -41,11 +41,11 @@ pub struct SavedPlan {
     inputs: Option<Inputs>,
 }
 
-/// Returns whether a plan leaves out a variable that is declared: an ephemeral one has to be given again.
-pub(super) fn leaves_out_variables(plan: &Plan) -> bool {
-    let Ok(document) = serde_json::from_slice::<Document>(plan.json()) else { return false };
-    let declared = document.configuration.root_module.variables;
-    declared.keys().any(|name| !document.variables.contains_key(name))
+/// Returns the declared variables that a plan leaves out: those that are ephemeral have to be given again.
+pub(super) fn variables_left_out(plan: &Plan) -> Vec<String> {
+    let Ok(document) = serde_json::from_slice::<Document>(plan.json()) else { return Vec::new() };
+    let declared = document.configuration.root_module.variables.into_keys();
+    declared.filter(|name| !document.variables.contains_key(name)).collect()
 }
 
 /// The parts of a plan's JSON that name its variables.
@@ -159,6 +159,11 @@ impl SavedPlan {
     /// Returns where the plan file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns whether the plan holds the value of this variable; that of an ephemeral one it does not.
+    pub fn holds_variable(&self, name: &str) -> bool {
+        self.plan.declares(name) && !variables_left_out(&self.plan).iter().any(|one| one == name)
     }
 
     pub(super) fn inputs(&self) -> Option<&Inputs> {

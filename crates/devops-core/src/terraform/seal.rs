@@ -15,7 +15,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{
+    Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::well_known::Rfc3339,
+};
 
 use super::{
     cipher::{Identities, Recipients},
@@ -168,7 +170,8 @@ impl Seal {
         let key = options.key.clone().map_or_else(SealKey::random, Ok)?;
         let hashed = |map: BTreeMap<String, Secret>| hashes(&key, &map);
         let created = created.to_offset(UtcOffset::UTC);
-        let valid_for = options.valid_for.and_then(|time| Duration::try_from(time).ok());
+        // What ends beyond all dates ends with them, and not never.
+        let end = |time| Self::end(created, time).unwrap_or(PrimitiveDateTime::MAX.assume_utc());
         let mut seal = Self {
             version: VERSION,
             plan_blake3,
@@ -179,7 +182,7 @@ impl Seal {
             backend: hashed(around.backend.unwrap_or_default()),
             apply_args: hashed(around.apply_args),
             created,
-            valid_until: valid_for.and_then(|time| created.checked_add(time)),
+            valid_until: options.valid_for.map(end),
             summary: plan.summary(),
             fingerprint: fingerprint(plan, Some(key.bytes()), &options.volatile),
             volatile: options.volatile.iter().map(ToString::to_string).collect(),
@@ -188,6 +191,11 @@ impl Seal {
         };
         seal.mac = seal.own_hash(&key).to_hex().to_string();
         Ok(seal)
+    }
+
+    /// Returns when a seal ends that holds for a time; nothing if no date can say it.
+    pub fn end(created: OffsetDateTime, valid_for: std::time::Duration) -> Option<OffsetDateTime> {
+        created.to_offset(UtcOffset::UTC).checked_add(Duration::try_from(valid_for).ok()?)
     }
 
     /// Reads the seal of `plan`.
@@ -247,26 +255,54 @@ impl Seal {
     ) -> Result<(), SealError> {
         let key = self.key_of(key)?;
         let version = around.terraform_version.as_ref().unwrap_or(&self.terraform_version);
+        let content = self.plan_blake3 != plan_blake3;
         let differing = [
-            (self.plan_blake3 != plan_blake3).then(|| "the content of the plan differs".to_owned()),
-            changed("folder", &exact(&self.dir), &exact(&around.dir)),
-            changed("workspace", &self.workspace, &around.workspace),
             changed("terraform version", &self.terraform_version, version),
             lock_file_change(self.lock_file_blake3.as_ref(), around.lock_file_blake3.as_ref()),
-            around.backend.as_ref().and_then(|backend| {
-                let name = differing_name(&self.backend, &hashes(&key, backend))?;
-                Some(format!("the backend's setting `{name}` differs"))
-            }),
             differing_name(&self.apply_args, &hashes(&key, &around.apply_args))
                 .map(|name| format!("the environment variable `{name}` differs")),
         ];
-        if let Some(what) = differing.into_iter().flatten().next() {
-            return Err(SealError::Broken { what });
+        let first = content
+            .then(|| "the content of the plan differs".to_owned())
+            .into_iter()
+            .chain(self.moved(&key, around))
+            .chain(differing.into_iter().flatten())
+            .next();
+        match first {
+            Some(what) => Err(SealError::Broken { what }),
+            None => self.verify_time(now),
         }
-        self.verify_time(now)
     }
 
-    /// Compares another plan with the one that was sealed; fails if the seal was not made with the key.
+    /// Says what differs of the place that a plan is for: its folder, its workspace, its backend.
+    fn moved(&self, key: &SealKey, around: &Surroundings) -> Vec<String> {
+        let backend = around.backend.as_ref().and_then(|backend| {
+            let name = differing_name(&self.backend, &hashes(key, backend))?;
+            Some(format!("the backend's setting `{name}` differs"))
+        });
+        [
+            changed("folder", &exact(&self.dir), &exact(&around.dir)),
+            changed("workspace", &self.workspace, &around.workspace),
+            backend,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Compares a plan for a place with the one that was sealed, and the place with the sealed one.
+    pub(super) fn compare_in(
+        &self,
+        around: &Surroundings,
+        plan: &Plan,
+        options: &SealOptions,
+    ) -> Result<Comparison, SealError> {
+        let moved = self.moved(&self.key_of(options.key.as_ref())?, around);
+        if moved.is_empty() { self.compare(plan, options) } else { Ok(Comparison::Differs(moved)) }
+    }
+
+    /// Compares what another plan does with what the sealed one does, wherever that is; fails if the seal was
+    /// not made with the key.
     pub fn compare(&self, plan: &Plan, options: &SealOptions) -> Result<Comparison, SealError> {
         let key = self.key_of(options.key.as_ref())?;
         let wider: Vec<_> = options.volatile.iter().map(ToString::to_string).collect();

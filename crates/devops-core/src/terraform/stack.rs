@@ -12,11 +12,12 @@ use super::{
     TerraformError, TerraformEvent,
     arguments::{self, Arguments, InitOptions, PlanOptions},
     cipher::Identities,
+    compare::Comparison,
     environment::Environment,
     inputs::Inputs,
     lock::LockInfo,
     plan::Plan,
-    saved::{PrivatePlace, SavedPlan, Unsealed, leaves_out_variables},
+    saved::{PrivatePlace, SavedPlan, Unsealed, variables_left_out},
     seal::{Seal, SealOptions},
     surroundings::Surroundings,
     variables::Variables,
@@ -227,7 +228,8 @@ impl Stack {
         if let Some(var) = options.vars.iter().find(|var| !plan.declares(&var.name)) {
             return Err(TerraformError::NoVariable { name: var.name.clone() });
         }
-        let inputs = (!inputs.is_empty() && leaves_out_variables(&plan)).then_some(inputs);
+        let inputs =
+            (!inputs.is_empty() && !variables_left_out(&plan).is_empty()).then_some(inputs);
         Ok(place.into_saved(plan, inputs))
     }
 
@@ -277,6 +279,17 @@ impl Stack {
         Ok(sealed?)
     }
 
+    /// Compares a plan that was made here with the one that was sealed, and this stack with the sealed one.
+    pub fn compare(
+        &self,
+        seal: &Seal,
+        plan: &Plan,
+        options: &SealOptions,
+    ) -> Result<Comparison, TerraformError> {
+        let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
+        Ok(seal.compare_in(&around, plan, options)?)
+    }
+
     /// Copies a plan to a private place and verifies its seal against the copy and what is true now; starts
     /// nothing.
     ///
@@ -296,7 +309,7 @@ impl Stack {
 
     /// Reads a plan whose seal holds, and verifies what only terraform knows.
     ///
-    /// The values of `given` are for variables that are ephemeral, and not in the plan.
+    /// The values of `given` are for variables that are ephemeral; those that the plan holds do not count.
     pub fn open_unsealed(
         &self,
         unsealed: Unsealed,
@@ -306,11 +319,17 @@ impl Stack {
         let Unsealed { place, seal, hash, now, key } = unsealed;
         // Once more, since init may have changed it.
         seal.verify(&hash, &Surroundings::of(self, None)?, key.as_ref(), now)?;
-        let inputs = Inputs::bring(self, given, &place, watch.cancel)?;
-        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
         let plan = self.read(place.path(), watch)?;
         let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
         seal.verify(&hash, &around, key.as_ref(), now)?;
+        let left_out = variables_left_out(&plan);
+        let mut given = given.clone();
+        if let Some(var) = given.vars.iter().find(|var| !plan.declares(&var.name)) {
+            return Err(TerraformError::NoVariable { name: var.name.clone() });
+        }
+        given.vars.retain(|var| left_out.contains(&var.name));
+        let inputs = Inputs::bring(self, &given, &place, watch.cancel)?;
+        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
         Ok(place.into_saved(plan, (!inputs.is_empty()).then_some(inputs)))
     }
 

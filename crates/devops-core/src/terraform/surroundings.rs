@@ -41,13 +41,15 @@ impl Surroundings {
         stack: &Stack,
         terraform_version: Option<String>,
     ) -> Result<Self, TerraformError> {
+        // When terraform has said its version, the backend is initialized, if there is one.
+        let is_known = terraform_version.is_some() || !stack.needs_init();
         let settings = backend_settings(&stack.data_dir().join("terraform.tfstate"))?;
         Ok(Self {
             dir: stack.dir.clone(),
             workspace: stack.workspace()?,
             terraform_version,
             lock_file_blake3: hash_file(&stack.dir.join(".terraform.lock.hcl"))?,
-            backend: (!stack.needs_init()).then_some(settings),
+            backend: is_known.then_some(settings),
             apply_args: stack.environment.apply_args(),
         })
     }

@@ -1,8 +1,15 @@
 //! Flags for reports.
 
-use std::path::PathBuf;
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use devops_core::terraform::ReportKind;
 
 use super::GuardArgs;
@@ -18,7 +25,7 @@ pub(crate) struct ReportFile {
 pub(crate) struct ReportArgs {
     /// Write a report of the plan: markdown, json, junit, sarif, github (step summary, annotations on stderr), gitlab or
     /// code-quality; may be repeated
-    #[arg(long = "report", value_name = "KIND=FILE", value_parser = report_file)]
+    #[arg(long = "report", value_name = "KIND=FILE", value_parser = OsStringValueParser::new().try_map(report_file))]
     pub(crate) reports: Vec<ReportFile>,
 }
 
@@ -37,11 +44,14 @@ pub(crate) struct ReportPlanArgs {
     pub(crate) reports: ReportArgs,
 }
 
-fn report_file(text: &str) -> Result<ReportFile, String> {
-    match text.split_once('=') {
+/// Reads KIND=FILE; the name of a file may be of any bytes.
+fn report_file(text: OsString) -> Result<ReportFile, String> {
+    let bytes = text.as_bytes();
+    let equals = bytes.iter().position(|&byte| byte == b'=');
+    match equals.map(|at| (&bytes[..at], &bytes[at + 1..])) {
         Some((kind, path)) if !path.is_empty() => {
-            let kind = kind.parse()?;
-            Ok(ReportFile { kind, path: path.into() })
+            let kind = String::from_utf8_lossy(kind).parse()?;
+            Ok(ReportFile { kind, path: OsStr::from_bytes(path).into() })
         }
         _ => Err("a report is given as KIND=FILE".to_owned()),
     }

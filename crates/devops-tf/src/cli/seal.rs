@@ -1,6 +1,6 @@
 //! How a plan is sealed, from flags.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use devops_cli::{Failure, Session, quote};
 use devops_core::{
@@ -42,8 +42,17 @@ impl PlanArgs {
     }
 }
 
+/// Reads the file of a key; one that is not text is wrong usage.
+fn read(file: &Path, session: &Session) -> Result<Secret, Failure> {
+    session.read_secret(file, KEY_LIMIT).map_err(|error| match error.source.kind() {
+        ErrorKind::InvalidData => Failure::usage(format!("`{}` is not UTF-8 text", quote(file)))
+            .hint("`openssl rand -hex 32` makes a key"),
+        _ => error.into(),
+    })
+}
+
 fn seal_key(file: &Path, session: &Session) -> Result<SealKey, Failure> {
-    let secret = session.read_secret(file, KEY_LIMIT)?;
+    let secret = read(file, session)?;
     if secret.expose().trim().len() < KEY_LENGTH {
         let message = format!("`{}` has fewer than {KEY_LENGTH} characters", quote(file));
         return Err(Failure::usage(message).hint("`openssl rand -hex 32` makes a key"));
@@ -56,7 +65,7 @@ fn add_identities(
     file: &Path,
     session: &Session,
 ) -> Result<(), Failure> {
-    let text = session.read_secret(file, KEY_LIMIT)?;
+    let text = read(file, session)?;
     let lines = text.expose().lines().map(str::trim);
     let mut keys = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
     if keys.peek().is_some() && keys.all(|key| identities.add(&Secret::new(key))) {

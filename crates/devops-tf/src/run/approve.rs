@@ -8,7 +8,8 @@ use devops_core::{
     fs::{At, open_file},
     kind::Kind,
     terraform::{
-        Comparison, Fingerprint, Plan, Seal, SealOptions, compare, fingerprint, is_encrypted,
+        Comparison, Fingerprint, PathPattern, Plan, Seal, SealOptions, Stack, compare, fingerprint,
+        is_encrypted,
     },
 };
 use serde_json::json;
@@ -57,9 +58,18 @@ impl Approval {
         Ok(Some(Self { approved, allow_subset: args.allow_subset, options }))
     }
 
-    /// Fails unless a plan is the one that was approved.
-    pub(super) fn check(&self, plan: &Plan, session: &Session) -> Result<(), Failure> {
-        match self.approved.compare(plan, &self.options)? {
+    /// Fails unless a plan is the one that was approved, and for the stack that it was approved for.
+    pub(super) fn check(
+        &self,
+        stack: &Stack,
+        plan: &Plan,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        let comparison = match &self.approved {
+            Approved::Seal(seal) => stack.compare(seal, plan, &self.options).map_err(explain)?,
+            approved => approved.compare(plan, &self.options)?,
+        };
+        match comparison {
             Comparison::Same => Ok(()),
             Comparison::Subset(gone) if self.allow_subset => {
                 for what in gone {
@@ -104,9 +114,9 @@ fn differs(differences: &[String], what: &str) -> Failure {
 pub(super) fn expect(
     expected: Option<&Fingerprint>,
     plan: &Plan,
-    options: &SealOptions,
+    volatile: &[PathPattern],
 ) -> Result<(), Failure> {
-    let found = fingerprint(plan, None, &options.volatile);
+    let found = fingerprint(plan, None, volatile);
     match expected {
         Some(expected) if expected.to_string() != found.to_string() => Err(Failure::new(
             Kind::Seal,

@@ -7,8 +7,9 @@ use devops_core::{
     clock::Clock,
     kind::Kind,
     terraform::{
-        DiffOptions, Fingerprint, Guards, Plan, PlanMode, PlanOptions, Report, SavedPlan, Seal,
-        SealOptions, Secrets, Shown, Verdict, diff, diff_drift, fingerprint, seal_path,
+        DiffOptions, Fingerprint, Guards, PathPattern, Plan, PlanMode, PlanOptions, Report,
+        SavedPlan, Seal, SealOptions, Secrets, Shown, Stack, Verdict, diff, diff_drift,
+        fingerprint, seal_path,
     },
     units::count,
 };
@@ -17,9 +18,12 @@ use serde_json::json;
 use super::{
     Desk,
     approve::{Approval, expect},
-    explain, open, open_in, report,
+    explain, open, open_in,
+    report::{self, Places},
 };
-use crate::cli::{ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, VarArgs};
+use crate::cli::{
+    ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, SealArgs, StackArgs, VarArgs,
+};
 
 const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
 
@@ -28,6 +32,8 @@ struct Gate {
     guards: Guards,
     auto_approve: bool,
     approval: Option<Approval>,
+    expected: Option<Fingerprint>,
+    volatile: Vec<PathPattern>,
 }
 
 impl Gate {
@@ -41,7 +47,8 @@ impl Gate {
             return Err(Failure::usage("applying a plan needs a yes, and stdin is no terminal")
                 .hint("approve beforehand with `--auto-approve`, or use `devops-tf plan --out`"));
         }
-        Ok(Self { guards: planning.guards.guards()?, auto_approve, approval: None })
+        let guards = planning.guards.guards()?;
+        Ok(Self { guards, auto_approve, approval: None, expected: None, volatile: Vec::new() })
     }
 
     /// Reads what was approved beforehand; then nothing is asked.
@@ -51,11 +58,14 @@ impl Gate {
         Ok(Self { approval, ..Self::new(&args.planning, is_answered, session)? })
     }
 
+    /// Compares a plan with what is known of the right one.
+    fn compare(&self, stack: &Stack, plan: &Plan, session: &Session) -> Result<(), Failure> {
+        expect(self.expected.as_ref(), plan, &self.volatile)?;
+        self.approval.as_ref().map_or(Ok(()), |approval| approval.check(stack, plan, session))
+    }
+
     /// Asks the person, unless the answer was given beforehand.
-    fn ask(&self, plan: &Plan, session: &Session) -> Result<(), Failure> {
-        if let Some(approval) = &self.approval {
-            return approval.check(plan, session);
-        }
+    fn ask(&self, session: &Session) -> Result<(), Failure> {
         if self.auto_approve {
             return Ok(());
         }
@@ -72,7 +82,24 @@ impl Gate {
     }
 }
 
+/// Names the files that a command reads and writes beside its plan.
+fn places(planning: &PlanningArgs, seal: &SealArgs, stack: &StackArgs) -> Places {
+    Places::default()
+        .reads(&planning.vars.var_file)
+        .reads(&seal.seal_key)
+        .reads(&seal.identity)
+        .writes(&stack.audit_log)
+        .reports(&planning.reports.reports)
+}
+
+fn places_of_run(args: &RunArgs) -> Places {
+    places(&args.planning, &args.seal, &args.at.stack)
+        .reads(&args.approved)
+        .writes(&args.record.metrics_file)
+}
+
 pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    places_of_run(args).check()?;
     let gate = Gate::of_run(args, session)?;
     let mut desk = open(&args.at, session)?;
     let done = desk.run(&args.planning, &gate);
@@ -80,6 +107,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
 }
 
 pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
+    places_of_run(args).check()?;
     let gate = Gate::of_run(args, session)?;
     let mut desk = open(&args.at, session)?;
     let done = desk.apply_folder(&args.planning, PlanMode::Destroy, &gate);
@@ -87,8 +115,16 @@ pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Fail
 }
 
 pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
+    places(&args.planning, &args.seal, &args.at.stack)
+        .writes(&args.out)
+        .writes(args.out.as_deref().map(seal_path))
+        .check()?;
     let guards = args.planning.guards.guards()?;
     let (valid_for, volatile) = (args.valid_for, args.same.volatile.clone());
+    let now = session.clock().now();
+    if valid_for.is_some_and(|time| Seal::end(now, time).is_none()) {
+        return Err(Failure::usage("`--valid-for` ends later than the year 9999"));
+    }
     let recipients = args.recipients()?;
     let sealing = SealOptions { valid_for, volatile, recipients, ..args.seal.options(session)? };
     let mut desk = open(&args.at, session)?;
@@ -98,14 +134,21 @@ pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failur
 
 pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
     let metrics_file = args.record.metrics_file.as_ref();
+    places(&args.planning, &args.seal, &args.stack)
+        .reads([&args.path, &seal_path(&args.path)])
+        .writes(metrics_file)
+        .check()?;
     if args.path.is_dir() {
+        let (expected, volatile) = (args.expect.clone(), args.same.volatile.clone());
         let gate = Gate::new(&args.planning, args.auto_approve, session)?;
+        let gate = Gate { expected, volatile, ..gate };
         let mut desk = open_in(&args.path, &args.stack, session)?;
         let done = desk.apply_folder(&args.planning, PlanMode::Normal, &gate);
         return desk.end("apply", metrics_file, done);
     }
     super::inspect::require(&args.path)?;
-    if !args.planning.vars.target.is_empty() {
+    // A target of the environment or of a file was meant for plans.
+    if session.is_given("target") {
         return Err(Failure::usage("`--target` is part of a plan already"));
     }
     let sealing = args.seal.options(session)?;
@@ -117,6 +160,11 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
 }
 
 pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Failure> {
+    Places::default()
+        .reads(&args.vars.var_file)
+        .writes(&args.at.stack.audit_log)
+        .writes(&args.record.metrics_file)
+        .check()?;
     let mut desk = open(&args.at, session)?;
     let done = desk.drift(args);
     desk.end("drift", args.record.metrics_file.as_ref(), done)
@@ -173,20 +221,32 @@ impl Desk<'_> {
         sealing: &SealOptions,
     ) -> Result<Outcome, Failure> {
         self.begin(&args.planning)?;
-        self.prepare()?;
-        let saved = self.plan(&args.planning.options(PlanMode::Normal))?;
-        self.tell_fingerprint(&fingerprint(saved.plan(), None, &sealing.volatile))?;
-        if let Some(target) = &args.out {
-            self.check(guards, &saved).inspect_err(|_| self.remove_older(target))?;
-            self.save(&saved, target, sealing)?;
-        } else {
-            self.check(guards, &saved)?;
+        let planned = self.plan_and_save(args, guards, sealing);
+        if let (Err(_), Some(target)) = (&planned, &args.out) {
+            self.remove_older(target);
         }
+        let saved = planned?;
         Ok(match saved.plan().has_changes() {
             true if args.detailed_exitcode => Outcome::Code(2),
             true if args.fail_on_changes => Outcome::No,
             _ => Outcome::Done,
         })
+    }
+
+    fn plan_and_save(
+        &mut self,
+        args: &PlanArgs,
+        guards: &Guards,
+        sealing: &SealOptions,
+    ) -> Result<SavedPlan, Failure> {
+        self.prepare()?;
+        let saved = self.plan(&args.planning.options(PlanMode::Normal))?;
+        self.tell_fingerprint(&fingerprint(saved.plan(), None, &sealing.volatile))?;
+        self.check(guards, &saved)?;
+        if let Some(target) = &args.out {
+            self.save(&saved, target, sealing)?;
+        }
+        Ok(saved)
     }
 
     /// Applies a plan that was judged when it was made; the guards of this run judge it, too.
@@ -200,9 +260,16 @@ impl Desk<'_> {
         self.prepare()?;
         let options = args.planning.options(PlanMode::Normal);
         let saved = self.with(|stack, watch| stack.open_unsealed(unsealed, &options, watch))?;
+        let mut vars = options.vars.iter().filter(|_| self.session.is_given("var"));
+        if let Some(var) = vars.find(|var| saved.holds_variable(&var.name)) {
+            let message = format!("`--var {}=***` is part of a plan already", var.name);
+            return Err(
+                Failure::usage(message).hint("only variables that are ephemeral are given again")
+            );
+        }
         self.record.note_plan(saved.plan());
         self.summarize(&saved)?;
-        expect(args.expect.as_ref(), saved.plan(), &sealing)?;
+        expect(args.expect.as_ref(), saved.plan(), &args.same.volatile)?;
         self.check(&guards, &saved)?;
         self.execute(&saved, &options.extra)
     }
@@ -225,7 +292,10 @@ impl Desk<'_> {
                 "outputs": drift.outputs,
             }))?;
         } else {
-            self.show(diff_drift, &saved)?;
+            let draw = |plan: &Plan, secrets: &Secrets, options| {
+                diff_drift(plan, secrets, options, &args.ignore)
+            };
+            self.show(draw, &saved)?;
             if drift.is_empty() {
                 self.session.status("No drift.");
             } else {
@@ -239,13 +309,14 @@ impl Desk<'_> {
 
     fn plan_and_apply(&mut self, options: &PlanOptions, gate: &Gate) -> Result<Outcome, Failure> {
         let saved = self.plan(options)?;
+        self.check(&gate.guards, &saved)?;
+        self.relay.rest();
+        gate.compare(&self.stack, saved.plan(), self.session)?;
         if !saved.plan().has_changes() {
             self.session.status("Nothing to change.");
             return Ok(Outcome::Done);
         }
-        self.check(&gate.guards, &saved)?;
-        self.relay.rest();
-        gate.ask(saved.plan(), self.session)?;
+        gate.ask(self.session)?;
         // The plan's own arguments were for the plan.
         self.execute(&saved, &[])
     }
@@ -337,7 +408,8 @@ impl Desk<'_> {
         verdict
     }
 
-    /// Removes a plan of this name that was made earlier: it must not be applied in place of the refused one.
+    /// Removes a plan of this name that was made earlier: it must not be applied in place of the
+    /// one that was refused, or could not be made.
     fn remove_older(&self, target: &Path) {
         for path in [seal_path(target), target.to_owned()] {
             match std::fs::remove_file(&path) {

@@ -1,15 +1,16 @@
 //! Writes reports of a plan.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{ErrorKind, Read, stdin},
     os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    fs::{At, Input, check_output, read_text, user_mode, write_output},
+    fs::{At, Input, check_output, parent, read_text, user_mode, write_output},
     kind::Kind,
     terraform::{Plan, Report, ReportKind, Secrets},
 };
@@ -23,6 +24,52 @@ const SUMMARY_LIMIT: u64 = 1 << 20;
 /// More than any plan that terraform can make; what is longer is not read.
 const PLAN_LIMIT: u64 = 2 << 30;
 
+/// The files that a command reads and writes.
+#[derive(Default)]
+pub(super) struct Places {
+    read: Vec<PathBuf>,
+    written: Vec<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn reads(mut self, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        self.read.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    pub(super) fn writes(mut self, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        self.written.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    pub(super) fn reports(self, files: &[ReportFile]) -> Self {
+        self.writes(files.iter().map(|file| &file.path))
+    }
+
+    /// Fails if a file would be written twice, or is an input that would be written over.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let mut taken: BTreeSet<_> = self.read.iter().filter_map(|path| file_at(path)).collect();
+        match self.written.iter().find(|path| file_at(path).is_some_and(|file| !taken.insert(file)))
+        {
+            Some(path) => {
+                let name = quote(path);
+                Err(Failure::usage(format!("`{name}` is written, and is another file, too"))
+                    .hint("give each file that is read or written a name of its own"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns which file a path names, if there is one or there could be one; pipes and devices are none.
+fn file_at(path: &Path) -> Option<PathBuf> {
+    if path == Path::new("-") || path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return None;
+    }
+    let in_folder = || Some(parent(path).canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder)
+}
+
 /// Fails if a report could not be written, before work is spent on the plan.
 pub(super) fn check_places(files: &[ReportFile]) -> Result<(), Failure> {
     Ok(files.iter().try_for_each(|file| check_output(&file.path))?)
@@ -31,11 +78,12 @@ pub(super) fn check_places(files: &[ReportFile]) -> Result<(), Failure> {
 /// `report`: every report of a plan's JSON, without terraform.
 pub(super) fn report(args: &ReportPlanArgs, session: &Session) -> Result<Outcome, Failure> {
     let files = &args.reports.reports;
+    Places::default().reads([&args.plan]).reports(files).check()?;
     check_places(files)?;
     let guards = args.guards.guards()?;
     let plan = Plan::parse(read(&args.plan, session)?).map_err(|reason| {
         let name = quote(&args.plan);
-        Failure::new(Kind::Failed, format!("cannot understand the plan `{name}`: {reason}"))
+        Failure::usage(format!("cannot understand the plan `{name}`: {reason}"))
     })?;
     let mut secrets = Secrets::default();
     secrets.learn_plan(&plan);

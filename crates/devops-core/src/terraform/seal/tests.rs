@@ -164,3 +164,33 @@ fn a_missing_broken_or_older_seal_does_not_hold() {
     assert!(Seal::read(&plan, &Identities::default()).is_ok());
     assert!(seal().folder().unwrap_err().to_string().contains("there is no folder `/srv/stack`"));
 }
+
+#[test]
+fn an_approval_holds_in_one_place() {
+    let options = SealOptions::default();
+    let moved = |change: fn(&mut Surroundings)| {
+        let mut now = around();
+        change(&mut now);
+        match seal().compare_in(&now, &first_plan(), &options).unwrap() {
+            Comparison::Differs(lines) => lines,
+            same => panic!("{same:?}"),
+        }
+    };
+
+    let same = seal().compare_in(&around(), &first_plan(), &options).unwrap();
+    assert_eq!(same, Comparison::Same);
+    assert_eq!(moved(|now| now.dir = "/x".into()), ["the folder was `/srv/stack` and is `/x`"]);
+    assert_eq!(
+        moved(|now| now.workspace = "prod".to_owned()),
+        ["the workspace was `default` and is `prod`"]
+    );
+    let other = moved(|now| now.backend = Some(BTreeMap::new()));
+    assert_eq!(other, ["the backend's setting `bucket` differs"]);
+}
+
+#[test]
+fn a_seal_that_ends_beyond_all_dates_ends() {
+    let valid_for = Some(std::time::Duration::MAX);
+    assert!(Seal::end(NOW, std::time::Duration::MAX).is_none());
+    assert!(seal_with(&SealOptions { valid_for, ..SealOptions::default() }).valid_until.is_some());
+}

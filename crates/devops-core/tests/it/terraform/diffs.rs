@@ -278,7 +278,7 @@ fn what_changed_outside_is_drawn_by_itself() {
         {"address": "a.d", "previous_address": "a.e", "change": {"actions": ["no-op"]}},
     ]});
     let plan = Plan::parse(plan.to_string()).unwrap();
-    let text = diff_drift(&plan, &Secrets::default(), DiffOptions::default()).into_inner();
+    let text = diff_drift(&plan, &Secrets::default(), DiffOptions::default(), &[]).into_inner();
 
     assert_eq!(
         text,
@@ -296,6 +296,12 @@ fn what_changed_outside_is_drawn_by_itself() {
 
 "#
     );
+    let ignored = ["a.b:x".parse().unwrap(), "a.c:*".parse().unwrap()];
+    let text = |ignored| {
+        diff_drift(&plan, &Secrets::default(), DiffOptions::default(), ignored).into_inner()
+    };
+    assert!(!text(&ignored[..1]).contains("a.b") && text(&ignored[..1]).contains("a.c"));
+    assert_eq!(text(&ignored), "No changes outside of Terraform.\n");
 }
 
 #[test]
