@@ -1,6 +1,6 @@
 //! Markdown for a pull request or a step's summary, within its budget.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use super::model::{Entry, Level, Model};
 use crate::units::count;
@@ -10,6 +10,9 @@ pub(super) const BODY_LIMIT: usize = 65_536;
 
 /// The longest summary of a step on GitHub.
 pub(super) const SUMMARY_LIMIT: usize = 1 << 20;
+
+/// Longer names, messages and lines are shortened, so that one does not take the place of the others.
+const LONG: usize = 1000;
 
 /// What the notes about what was left out may take.
 const RESERVE: usize = 400;
@@ -77,8 +80,8 @@ impl Page {
         let whole = self.limit;
         self.limit = whole / 4;
         let mut n_left = 0;
-        for message in messages.chain(lifted) {
-            n_left += usize::from(!self.push(&format!("> - {}\n", plain(message))));
+        for text in messages.chain(lifted) {
+            n_left += usize::from(!self.push(&format!("> - {}\n", message(text))));
         }
         self.limit = whole;
         if n_left > 0 {
@@ -99,9 +102,8 @@ impl Page {
         if entries.is_empty() || !self.push("| | Address | Attributes |\n|---|---|---|\n") {
             return;
         }
-        let n_shown = entries.iter().take_while(|entry| self.push(&row(entry))).count();
-        if n_shown < entries.len() {
-            let rest = &entries[n_shown..];
+        let rest: Vec<_> = entries.iter().filter(|entry| !self.push(&row(entry))).collect();
+        if !rest.is_empty() {
             let n_lost = rest.iter().filter(|entry| entry.destroys).count();
             self.note(&format!("\n{} more, {n_lost} of them destroyed\n", rest.len()));
         }
@@ -115,7 +117,8 @@ impl Page {
             return;
         }
         let lines: Vec<_> = diff.lines().collect();
-        let n_shown = lines.iter().take_while(|line| self.push(&diff_line(line))).count();
+        let n_shown =
+            lines.iter().take_while(|line| self.push(&diff_line(&shortened(line)))).count();
         let left = lines.len() - n_shown;
         self.note(&format!("{fence}\n\n</details>\n"));
         if left > 0 {
@@ -127,27 +130,57 @@ impl Page {
 
 fn row(entry: &Entry) -> String {
     let from = entry.previous_address.as_ref();
-    let from = from.map_or_else(String::new, |from| format!(" (from {})", code(from)));
+    let from = from.map_or_else(String::new, |from| format!(" (from {})", cell(from)));
     let import = if entry.imported && entry.change != "import" { ", import" } else { "" };
     let change =
         if entry.destroys { format!("**{}**", entry.change) } else { entry.change.to_owned() };
-    let attributes: Vec<_> = entry.attributes.iter().take(8).map(|name| code(name)).collect();
+    let attributes: Vec<_> = entry.attributes.iter().take(8).map(|name| cell(name)).collect();
     let more = if entry.attributes.len() > 8 { ", \u{2026}" } else { "" };
     let attributes = attributes.join(", ");
-    format!("| {change}{import} | {}{from} | {attributes}{more} |\n", code(&entry.address))
+    format!("| {change}{import} | {}{from} | {attributes}{more} |\n", cell(&entry.address))
 }
 
-/// Writes a name as code within a table.
+/// Writes a text as code, between more backticks than stand in it one after another.
 fn code(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    let text = text.replace('|', "\\|");
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+    let text: String = shortened(text).chars().filter(|c| !c.is_control()).collect();
+    let delimiter = "`".repeat(longest_run(&text) + 1);
+    // A space on both sides is not shown; without it a backtick would belong to the delimiter.
+    let space = if delimiter.len() > 1 || text.trim().is_empty() { " " } else { "" };
+    format!("{delimiter}{space}{text}{space}{delimiter}")
 }
 
-/// Takes from a message what could be markup; code spans stay.
-fn plain(text: &str) -> String {
+/// Writes a name as code within a table, where a bar ends the cell even in code.
+fn cell(text: &str) -> String {
+    // A backslash before the bar would take away the one that keeps it in the cell.
+    code(&text.replace("\\|", "\\ |")).replace('|', "\\|")
+}
+
+/// Writes a message; all of it is code if it could be markup outside of its code spans.
+fn message(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.replace('<', "&lt;")
+    let parts: Vec<_> = text.split('`').collect();
+    let is_plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " ,:;()".contains(c));
+    let is_safe = parts.len() % 2 == 1
+        && parts.iter().step_by(2).all(|outside| is_plain(outside))
+        && parts.iter().skip(1).step_by(2).all(|inside| !inside.is_empty());
+    // Two spans without a space between them would be one.
+    let is_apart = !text.contains("``");
+    if is_safe && is_apart && text.len() <= LONG { text } else { code(&text) }
+}
+
+/// Cuts the middle out of a text that is too long.
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONG {
+        return Cow::Borrowed(text);
+    }
+    let start = text.floor_char_boundary(LONG / 2);
+    let end = text.ceil_char_boundary(text.len() - LONG / 2);
+    Cow::Owned(format!("{}\u{2026}{}", &text[..start], &text[end..]))
+}
+
+/// Returns how many backticks stand one after another at most.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
 /// Moves the sign of a line to its beginning, where GitHub's highlighting looks for it.
@@ -166,6 +199,5 @@ fn diff_line(line: &str) -> String {
 
 /// Returns a fence that is longer than any in the text.
 fn fence(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    "`".repeat(longest.max(2) + 1)
+    "`".repeat(longest_run(text).max(2) + 1)
 }

@@ -212,3 +212,43 @@ fn json_tells_what_changes_and_why_it_is_refused() {
         assert!(rules.iter().any(|one| one == rule), "{rule}");
     }
 }
+
+fn markdown_of(addresses: &[&str]) -> String {
+    let change = |address: &&str| json!({"address": address, "change": {"actions": ["delete"]}});
+    let changes: Vec<_> = addresses.iter().map(change).collect();
+    let plan = json!({"format_version": "1.2", "resource_changes": changes});
+    report(&Plan::parse(plan.to_string()).unwrap()).write(ReportKind::Markdown).into_inner()
+}
+
+#[test]
+fn markdown_keeps_markup_in_names_within_code() {
+    for (address, row, objection) in [
+        ("a.b", "| `a.b` |", "> - `a.b` would be destroyed\n"),
+        (
+            "a.b[\"``<img src=x>`` @all\"]",
+            "| ``` a.b[\"``<img src=x>`` @all\"] ``` |",
+            "> - ``` `a.b[\"``<img src=x>`` @all\"]` would be destroyed ```\n",
+        ),
+        (
+            "a.b[\"x` [y](http://evil) `\"]",
+            "| `` a.b[\"x` [y](http://evil) `\"] `` |",
+            "> - `` `a.b[\"x` [y](http://evil) `\"]` would be destroyed ``\n",
+        ),
+        ("a.b[\"|\"]", "| `a.b[\"\\|\"]` |", "> - `a.b[\"|\"]` would be destroyed\n"),
+        ("a.b[\"\\|\"]", "| `a.b[\"\\ \\|\"]` |", "> - `a.b[\"\\|\"]` would be destroyed\n"),
+    ] {
+        let body = markdown_of(&[address]);
+        assert!(body.contains(row) && body.contains(objection), "{body}");
+    }
+}
+
+#[test]
+fn a_name_that_is_too_long_takes_the_place_of_no_other() {
+    let long = format!("a.b[\"{}\"]", "\u{e4}".repeat(35_000));
+    let body = markdown_of(&[&long, "a.c"]);
+
+    assert!(body.contains("| **destroy** | `a.c` |") && body.contains("\u{2026}"), "{body}");
+    assert!(body.contains("# a.c will be destroyed") && !body.contains("more, "), "{body}");
+    let many: Vec<_> = std::iter::repeat_n(long.as_str(), 100).chain(["a.c"]).collect();
+    assert!(markdown_of(&many).contains("| **destroy** | `a.c` |"));
+}
