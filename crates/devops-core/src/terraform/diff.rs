@@ -16,6 +16,7 @@ use body::Body;
 use paint::Paint;
 
 pub use options::DiffOptions;
+pub(super) use text::harmless;
 
 use super::{
     patterns::PathPattern,
@@ -105,7 +106,7 @@ impl<'a> Page<'a> {
 
     fn resource(&mut self, resource: &ResourceChange, outside: bool) {
         for line in header::lines(resource, outside, &self.secrets) {
-            let line = self.paint.bold(&text::harmless(&line));
+            let line = self.paint.bold(&harmless(&line));
             self.line(2, &line);
         }
         let body = Body::new(&self.secrets, &self.paint, self.options.full);
@@ -119,10 +120,10 @@ impl<'a> Page<'a> {
         if first.change.destroys() || first.change == Change::Forget {
             for resource in resources {
                 let line = header::lines(resource, outside, &self.secrets).swap_remove(0);
-                self.line(2, &text::harmless(&line));
+                self.line(2, &harmless(&line));
             }
         } else {
-            let (n, kind) = (resources.len(), text::harmless(&first.kind));
+            let (n, kind) = (resources.len(), harmless(&first.kind));
             let what = header::phrase(first, outside);
             self.line(2, &format!("# {n} more {kind} {what}; `--full` shows them"));
         }
@@ -143,7 +144,7 @@ impl<'a> Page<'a> {
 
     fn invocation(&mut self, invocation: &Invocation) {
         let line = header::invocation(invocation);
-        let line = self.paint.bold(&text::harmless(&line));
+        let line = self.paint.bold(&harmless(&line));
         self.line(2, &line);
         let body = Body::new(&self.secrets, &self.paint, self.options.full);
         self.text.push_str(&body.invocation(invocation));
@@ -175,7 +176,7 @@ impl<'a> Page<'a> {
             self.line(0, "What exists and will be destroyed:");
             for resource in lost {
                 let sign = self.paint.sign(header::sign(resource));
-                let address = text::harmless(&header::name(resource));
+                let address = harmless(&header::name(resource));
                 self.line(0, &format!("{sign} {address}"));
             }
         }

@@ -30,7 +30,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Escapes what could command a terminal or reorder what it shows.
-pub(super) fn harmless(text: &str) -> String {
+pub(in crate::terraform) fn harmless(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmful(c) && c != '\t' { push_escaped(&mut clean, c) } else { clean.push(c) }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::terraform::diff::harmless;
+
 /// An error or a warning of terraform.
 #[derive(Clone, Copy, Debug)]
 pub struct Diagnostic<'a> {
@@ -41,6 +43,9 @@ impl<'a> Diagnostic<'a> {
     }
 
     /// Returns the lines of a text for people, in terraform's order; they are not broken.
+    ///
+    /// What could command a terminal is escaped. Lines of the explanation begin with terraform's bar: a runner
+    /// of workflows takes a line that begins with `::` for a command.
     pub fn lines(&self) -> Vec<String> {
         let label = if self.is_error() { "Error" } else { "Warning" };
         let mut lines = vec![format!("{label}: {}", self.summary())];
@@ -56,18 +61,20 @@ impl<'a> Diagnostic<'a> {
         }
         if !self.detail().is_empty() {
             lines.push(String::new());
-            lines.extend(self.detail().lines().map(str::to_owned));
+            lines.extend(self.detail().lines().map(|line| format!("\u{2502} {line}")));
         }
-        lines
+        lines.iter().map(|line| harmless(line)).collect()
     }
 
     /// Returns the lines of the configuration, and what the values in them are.
     fn snippet(self, line: u64) -> Vec<String> {
         let first = self.document.pointer("/snippet/start_line").and_then(Value::as_u64);
         let code = self.text("/snippet/code").unwrap_or_default().lines();
-        let numbered = (first.unwrap_or(line)..).zip(code);
-        let mut lines: Vec<_> =
-            numbered.map(|(number, code)| format!("  {number:>3}: {code}")).collect();
+        let mut lines: Vec<_> = (0..)
+            .zip(code)
+            .map(|(at, code)| (first.unwrap_or(line).saturating_add(at), code))
+            .map(|(number, code)| format!("  {number:>3}: {code}"))
+            .collect();
         let values = self.document.pointer("/snippet/values").and_then(Value::as_array);
         for value in values.into_iter().flatten() {
             let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -107,9 +114,27 @@ Error: Bad value
     7:   c = var.d
     - var.d is \"e\"
 
-It is bad.
-Very."
+\u{2502} It is bad.
+\u{2502} Very."
         );
+    }
+
+    #[test]
+    fn no_text_commands_a_terminal_or_a_runner() {
+        let hostile = "x\u{1b}[31m\n::error::y";
+        let document = json!({
+            "summary": hostile, "detail": hostile, "address": hostile,
+            "range": {"filename": hostile, "start": {"line": 7}},
+            "snippet": {"context": hostile, "code": format!("{hostile}\n"), "start_line": u64::MAX,
+                "values": [{"traversal": hostile, "statement": hostile}]},
+        });
+
+        let lines = Diagnostic::new(&document).lines();
+
+        assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.trim_start().starts_with("::")), "{lines:?}");
+        assert_eq!(lines[0], "Error: x\\u001b[31m\\u000a::error::y");
+        assert_eq!(lines[lines.len() - 1], "\u{2502} ::error::y");
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn take_from(diagnostic: &mut Value, texts: &mut Vec<String>) {
 /// Returns whether a line for people says that lines of such a file follow.
 pub(super) fn begins(line: &str) -> bool {
     let place = line.trim_start_matches(['\u{2502}', ' ']).strip_prefix("on ");
-    let file = place.and_then(|place| place.rsplit_once(" line "));
+    let file = place.and_then(|place| place.split_once(" line "));
     file.is_some_and(|(file, _)| holds_values(file))
 }
 
