@@ -146,7 +146,9 @@ impl Stack {
         let initialized = fs::read_text(&self.data_dir().join("terraform.tfstate"), SIZE_LIMIT);
         found.extend(initialized.iter().flat_map(|text| credentials_in_json(text)));
         found.extend(credentials_in_configuration(&self.dir));
-        found.iter().for_each(|secret| secrets.learn_given(secret));
+        for secret in &found {
+            secrets.learn_given(secret);
+        }
     }
 }
 
