@@ -53,6 +53,10 @@ fn a_state_that_was_not_saved_is_not_run_over_and_is_recovered() {
     // Another stack's state is not written over.
     server.put("s", br#"{"version":4,"lineage":"other","serial":1,"resources":[],"outputs":{}}"#);
     stack.run(&["recover", "infra"]).expect_code(11);
+    let mut same_serial: Value = serde_json::from_slice(&unsaved).unwrap();
+    same_serial["resources"] = json!([]);
+    server.put("s", same_serial.to_string().as_bytes());
+    stack.run(&["recover", "infra"]).expect_code(11);
     server.remove("s");
     let recovered = stack.run(&["recover", "infra", "--json"]);
 

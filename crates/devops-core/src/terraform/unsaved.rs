@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::Value;
 use time::macros::format_description;
 
 use super::{
@@ -67,6 +68,14 @@ pub enum UnsavedError {
         /// The serial of the state that is saved.
         saved: u64,
     },
+    /// Another state was saved with the same serial.
+    #[error("the saved state has the serial {serial}, too, and differs from `{}`", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The serial of both.
+        serial: u64,
+    },
 }
 
 impl HasKind for UnsavedError {
@@ -74,7 +83,10 @@ impl HasKind for UnsavedError {
         match self {
             Self::None { .. } => Kind::NotFound,
             Self::Unreadable { .. } => Kind::Failed,
-            Self::Waiting { .. } | Self::Lineage { .. } | Self::Serial { .. } => Kind::Unsaved,
+            Self::Waiting { .. }
+            | Self::Lineage { .. }
+            | Self::Serial { .. }
+            | Self::Content { .. } => Kind::Unsaved,
         }
     }
 }
@@ -93,6 +105,10 @@ pub struct Recovered {
 struct Version {
     lineage: String,
     serial: u64,
+    #[serde(default)]
+    resources: Value,
+    #[serde(default)]
+    outputs: Value,
 }
 
 impl Stack {
@@ -146,7 +162,6 @@ impl Stack {
         if let Some(saved) = read(&pulled) {
             check(&unsaved, saved, &path)?;
         }
-        // Terraform compares the contents where both have one serial.
         let mut push = Arguments::helper("state", "push");
         push.push(&path);
         capture(self, &push, watch)?;
@@ -184,6 +199,10 @@ fn check(unsaved: &Version, saved: Version, path: &Path) -> Result<(), UnsavedEr
     if saved.serial > unsaved.serial {
         return Err(UnsavedError::Serial { path, unsaved: unsaved.serial, saved: saved.serial });
     }
+    let is_same = saved.resources == unsaved.resources && saved.outputs == unsaved.outputs;
+    if saved.serial == unsaved.serial && !is_same {
+        return Err(UnsavedError::Content { path, serial: saved.serial });
+    }
     Ok(())
 }
 
@@ -193,13 +212,19 @@ mod tests {
 
     #[test]
     fn only_an_earlier_state_of_the_same_stack_is_written_over() {
-        let version = |lineage: &str, serial| Version { lineage: lineage.to_owned(), serial };
+        let with = |lineage: &str, serial, outputs| {
+            let (lineage, resources) = (lineage.to_owned(), Value::Null);
+            Version { lineage, serial, resources, outputs }
+        };
+        let version = |lineage: &str, serial| with(lineage, serial, Value::Null);
         let check = |saved| check(&version("a", 5), saved, Path::new("errored.tfstate"));
 
         assert!(check(version("a", 4)).is_ok());
         assert!(check(version("a", 5)).is_ok());
         assert!(check(version("", 0)).is_ok());
         assert!(matches!(check(version("a", 6)), Err(UnsavedError::Serial { saved: 6, .. })));
+        let other = with("a", 5, Value::Bool(true));
+        assert!(matches!(check(other), Err(UnsavedError::Content { serial: 5, .. })));
         assert!(matches!(check(version("b", 4)), Err(UnsavedError::Lineage { .. })));
     }
 
