@@ -106,13 +106,13 @@ impl Arguments {
 
     /// Adds arguments as they are; values of variables and of the backend among them are not shown.
     pub(super) fn extend(&mut self, args: &[OsString]) {
-        let mut is_value = false;
+        let mut before = None;
         for arg in args {
-            match hidden(arg, is_value) {
+            match hidden(arg, before) {
                 Some(shown) => self.push_hidden(arg, shown),
                 None => self.push(arg),
             }
-            is_value = !is_value && takes_secret(arg);
+            before = if before.is_none() { secret_flag(arg) } else { None };
         }
     }
 
@@ -288,30 +288,31 @@ pub(super) fn joined(flag: &str, path: &Path) -> OsString {
 /// Flags of terraform with values that may be secret.
 const SECRET_FLAGS: [&str; 2] = ["var", "backend-config"];
 
-/// Returns whether the next argument is a value that is not to be shown.
-fn takes_secret(arg: &OsStr) -> bool {
-    let flag = flag_name(arg);
-    flag.is_some_and(|flag| SECRET_FLAGS.contains(&flag)) && !arg.as_encoded_bytes().contains(&b'=')
+/// Returns the name of a flag whose value is the next argument, and is not to be shown.
+fn secret_flag(arg: &OsStr) -> Option<&str> {
+    let has_value = arg.as_encoded_bytes().contains(&b'=');
+    flag_name(arg).filter(|flag| SECRET_FLAGS.contains(flag) && !has_value)
 }
 
 fn flag_name(arg: &OsStr) -> Option<&str> {
     super::environment::flag_name(arg.to_str()?)
 }
 
-/// Returns how an argument is shown whose value is not.
-fn hidden(arg: &OsStr, is_value: bool) -> Option<String> {
+/// Returns how an argument is shown whose value is not; `before` is the flag that it is the value of.
+fn hidden(arg: &OsStr, before: Option<&str>) -> Option<String> {
     let text = arg.to_string_lossy();
     let (flag, setting) = match flag_name(arg) {
-        _ if is_value => ("", &*text),
+        _ if before.is_some() => ("", &*text),
         Some(flag) if SECRET_FLAGS.contains(&flag) => text.split_once('=')?,
         _ => return None,
     };
-    let Some((name, _)) = setting.split_once('=') else {
-        // It names a file, or may be a secret that went astray.
-        return (!Path::new(setting).exists()).then(|| "***".to_owned());
-    };
     let equals = if flag.is_empty() { "" } else { "=" };
-    Some(format!("{}=***", quote(format!("{flag}{equals}{name}").as_ref())))
+    match setting.split_once('=') {
+        Some((name, _)) => Some(format!("{}=***", quote(format!("{flag}{equals}{name}").as_ref()))),
+        // A setting of the backend that has no name is a file.
+        None if before.or(flag_name(arg)) == Some(SECRET_FLAGS[1]) => None,
+        None => Some(format!("{flag}{equals}***")),
+    }
 }
 
 #[cfg(test)]
@@ -336,6 +337,7 @@ mod tests {
 
         assert_eq!(line(&["-var", "pw=s3cret", "-x"]), "plan -var pw=*** -x");
         assert_eq!(line(&["--var=pw=s3cret", "a=b"]), "plan --var=pw=*** a=b");
+        assert_eq!(line(&["-var", "pw s3cret", "--var=s3cret"]), "plan -var *** --var=***");
         assert_eq!(line(&["-backend-config=password=s3cret"]), "plan -backend-config=password=***");
         assert_eq!(
             line(&["-backend-config", "f.hcl", "-var-file=x"]),

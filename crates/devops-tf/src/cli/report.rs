@@ -1,10 +1,6 @@
 //! Flags for reports.
 
-use std::{
-    ffi::{OsStr, OsString},
-    os::unix::ffi::OsStrExt,
-    path::PathBuf,
-};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use clap::{
     Args,
@@ -25,7 +21,7 @@ pub(crate) struct ReportFile {
 pub(crate) struct ReportArgs {
     /// Write a report of the plan: markdown, json, junit, sarif, github (step summary, annotations on stderr), gitlab or
     /// code-quality; may be repeated
-    #[arg(long = "report", value_name = "KIND=FILE", value_parser = OsStringValueParser::new().try_map(report_file))]
+    #[arg(long = "report", value_name = "KIND=FILE", value_parser = OsStringValueParser::new().try_map(|text| report_file(&text)))]
     pub(crate) reports: Vec<ReportFile>,
 }
 
@@ -45,7 +41,7 @@ pub(crate) struct ReportPlanArgs {
 }
 
 /// Reads KIND=FILE; the name of a file may be of any bytes.
-fn report_file(text: OsString) -> Result<ReportFile, String> {
+fn report_file(text: &OsStr) -> Result<ReportFile, String> {
     let bytes = text.as_bytes();
     let equals = bytes.iter().position(|&byte| byte == b'=');
     match equals.map(|at| (&bytes[..at], &bytes[at + 1..])) {

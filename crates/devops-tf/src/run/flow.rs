@@ -88,6 +88,7 @@ fn places(planning: &PlanningArgs, seal: &SealArgs, stack: &StackArgs) -> Places
         .reads(&planning.vars.var_file)
         .reads(&seal.seal_key)
         .reads(&seal.identity)
+        .reads(&stack.backend_config)
         .writes(&stack.audit_log)
         .reports(&planning.reports.reports)
 }
