@@ -82,7 +82,8 @@ impl<'a> Body<'a> {
         let width = outputs.iter().map(|output| output.name.chars().count()).max();
         for output in outputs {
             let node = Node::of(&output.values);
-            let place = Place { indent: 2, path: Vec::new() };
+            // A step, since the keys of an output are given by no schema.
+            let place = Place { indent: 2, path: vec![output.name.as_str().into()] };
             let name = format!("{:width$} = ", label(&output.name), width = width.unwrap_or(0));
             self.entry(&node, &name, &place);
         }
@@ -115,13 +116,15 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Returns the name of a field as it is shown; that of a secret key is hidden.
+    /// Returns the name of a field as it is shown: what is secret in a key is hidden, and a schema's names stay.
     fn key(&self, node: &Node<'_>, name: &str, is_top: bool) -> String {
+        if is_top {
+            return label(name);
+        }
         let field = node.field(name);
-        let scrubber = self.secrets.scrubber();
-        let is_secret = |value: &Value| !value.is_null() && scrubber.is_secret_key(name, value);
-        let is_secret = !is_top && (is_secret(field.before) || is_secret(field.after));
-        if is_secret { HIDDEN.to_owned() } else { label(name) }
+        let sides = [field.before, field.after].into_iter().filter(|side| !side.is_null());
+        let clean = self.secrets.scrubber().key(name, sides);
+        if clean == HIDDEN { clean.into_owned() } else { label(&clean) }
     }
 
     /// Draws one value behind its name, which is empty for an item of a list.

@@ -67,9 +67,8 @@ const STRUCTURE: [&str; 57] = [
 ];
 
 /// Fields whose keys are names that somebody chose, each before structure.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 6] = [
     "module_calls",
-    "output_changes",
     "outputs",
     "provider_config",
     "provider_schemas",
@@ -297,6 +296,7 @@ impl Walk<'_> {
             "before" | "after" | "config_values" | "before_identity" | "after_identity"
             | "identity" => self.scrubber.data(field, true),
             "value" | "default" | "id_value" | "id" => self.scrubber.data(field, false),
+            "output_changes" => self.output_changes(field),
             _ if NAMED.contains(&name) => self.named(field),
             _ if TREES.contains(&name) => self.scrubber.tree(field, true),
             _ => self.structure(name, field),
@@ -309,6 +309,18 @@ impl Walk<'_> {
                 fields.values_mut().for_each(|field| self.structure("", field));
             }
             other => self.structure("", other),
+        }
+    }
+
+    /// Walks changes of outputs: no schema gives the keys of their values.
+    fn output_changes(&self, changes: &mut Value) {
+        let changes = changes.as_object_mut().into_iter().flat_map(Map::values_mut);
+        for (name, field) in changes.filter_map(Value::as_object_mut).flatten() {
+            match name.as_str() {
+                "before" | "after" => self.scrubber.data(field, false),
+                _ if TREES.contains(&name.as_str()) => self.scrubber.tree(field, false),
+                _ => self.field(name, field, false),
+            }
         }
     }
 
@@ -333,8 +345,11 @@ impl Walk<'_> {
     fn path(&self, value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| self.path(item)),
-            Value::String(step) if self.scrubber.is_secret_step(step) => {
-                HIDDEN.clone_into(step);
+            Value::String(step) => {
+                let clean = self.scrubber.step(step);
+                if clean != step.as_str() {
+                    *step = clean.into_owned();
+                }
             }
             _ => {}
         }

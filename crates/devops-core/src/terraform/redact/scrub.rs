@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HIDDEN,
-    forms::{Find, Form, forms, is_long_number},
+    forms::{Find, Form, PART_LENGTH, forms, is_long_number},
     known::{Known, hash},
     view::View,
 };
@@ -23,6 +23,8 @@ const ANCHOR: usize = 32;
 pub(in crate::terraform) struct Scrubber {
     whole: HashSet<String>,
     names: BTreeMap<String, BTreeSet<u64>>,
+    /// Names that a schema or the configuration gives; as keys they stay.
+    public: HashSet<String>,
     parts: Option<AhoCorasick>,
     forms: Vec<(Vec<u8>, Find)>,
     /// Addresses that hold what is secret elsewhere.
@@ -56,6 +58,7 @@ impl Scrubber {
         let mut scrubber = Self {
             whole: known.texts.iter().cloned().collect(),
             names,
+            public: known.public.iter().cloned().collect(),
             parts,
             forms,
             addresses: None,
@@ -104,7 +107,7 @@ impl Scrubber {
             Value::Array(items) => items.iter_mut().for_each(|item| self.data(item, false)),
             Value::Object(fields) => {
                 if !public_keys {
-                    self.keys(fields, |name, field| self.is_secret_key(name, field));
+                    keys(fields, |name, field| self.key(name, [field]));
                 }
                 fields.values_mut().for_each(|field| self.data(field, false));
             }
@@ -118,7 +121,7 @@ impl Scrubber {
             Value::Array(items) => items.iter_mut().for_each(|item| self.tree(item, public_keys)),
             Value::Object(fields) => {
                 if !public_keys {
-                    self.keys(fields, |name, _| self.names.contains_key(name) && is_telling(name));
+                    keys(fields, |name, _| self.step(name));
                 }
                 fields.values_mut().for_each(|field| self.tree(field, false));
             }
@@ -126,27 +129,41 @@ impl Scrubber {
         }
     }
 
-    /// Returns whether the key of an unmarked object is that of a sensitive one.
+    /// Hides what is secret in the key of an unmarked object, by the values it stands before.
     ///
-    /// A plain word may be the name of an attribute; it is hidden before the value that it stood before.
-    pub(in crate::terraform) fn is_secret_key(&self, name: &str, field: &Value) -> bool {
-        let Some(hashes) = self.names.get(name) else { return false };
-        is_telling(name) || hashes.contains(&hash(field))
+    /// A plain word may be the name of an attribute; it is hidden before the value that it stood before within
+    /// a sensitive object.
+    pub(in crate::terraform) fn key<'a, 'v>(
+        &self,
+        name: &'a str,
+        fields: impl IntoIterator<Item = &'v Value>,
+    ) -> Cow<'a, str> {
+        let stands_so =
+            |hashes: &BTreeSet<u64>| fields.into_iter().any(|field| hashes.contains(&hash(field)));
+        if self.names.get(name).is_some_and(stands_so) {
+            return Cow::Borrowed(HIDDEN);
+        }
+        self.step(name)
+    }
+
+    /// Hides what is secret in a key where its value is not known: in a path, or in a tree of marks.
+    pub(super) fn step<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if self.is_secret_step(name) {
+            return Cow::Borrowed(HIDDEN);
+        }
+        if self.public.contains(name) {
+            return Cow::Borrowed(name);
+        }
+        let is_long = name.len() >= PART_LENGTH || is_telling(name);
+        if is_long && self.whole.contains(name) {
+            return Cow::Borrowed(HIDDEN);
+        }
+        self.hide(name, Kind::Data)
     }
 
     /// Returns whether a step of a path is a key that is hidden.
     pub(super) fn is_secret_step(&self, name: &str) -> bool {
         self.names.contains_key(name) && is_telling(name)
-    }
-
-    fn keys(&self, fields: &mut Map<String, Value>, is_secret: impl Fn(&str, &Value) -> bool) {
-        if self.names.is_empty() || !fields.iter().any(|(name, field)| is_secret(name, field)) {
-            return;
-        }
-        let renamed = std::mem::take(fields).into_iter().map(|(name, field)| {
-            if is_secret(&name, &field) { (None, field) } else { (Some(name), field) }
-        });
-        *fields = numbered(renamed);
     }
 
     fn hide<'a>(&self, text: &'a str, kind: Kind) -> Cow<'a, str> {
@@ -215,19 +232,19 @@ fn automaton(patterns: impl Iterator<Item = impl AsRef<[u8]>>) -> Option<AhoCora
     (automaton.patterns_len() > 0).then_some(automaton)
 }
 
-/// Gives hidden keys numbers, since a name can stand only once in an object.
-pub(super) fn numbered(
-    fields: impl Iterator<Item = (Option<String>, Value)>,
-) -> Map<String, Value> {
-    let mut n_hidden = 0;
-    let named = fields.map(|(name, field)| {
-        let name = name.unwrap_or_else(|| {
-            n_hidden += 1;
-            if n_hidden == 1 { HIDDEN.to_owned() } else { format!("{HIDDEN} {n_hidden}") }
-        });
-        (name, field)
+/// Hides what is secret in keys; a name can stand only once in an object, so others like it get numbers.
+fn keys(fields: &mut Map<String, Value>, clean: impl for<'a> Fn(&'a str, &Value) -> Cow<'a, str>) {
+    if fields.iter().all(|(name, field)| clean(name, field) == name.as_str()) {
+        return;
+    }
+    let mut n_used = BTreeMap::<String, usize>::new();
+    let renamed = std::mem::take(fields).into_iter().map(|(name, field)| {
+        let name = clean(&name, &field).into_owned();
+        let n = n_used.entry(name.clone()).or_default();
+        *n += 1;
+        (if *n == 1 { name } else { format!("{name} {n}") }, field)
     });
-    named.collect()
+    *fields = renamed.collect();
 }
 
 /// Returns the part to hide for a form that was found, if it stands as it must.

@@ -2,7 +2,7 @@
 
 use devops_core::{
     secret::Secret,
-    terraform::{Plan, Secrets},
+    terraform::{DiffOptions, Plan, Secrets, diff},
 };
 use serde_json::{Value, json};
 
@@ -386,6 +386,38 @@ fn keys_within_a_sensitive_value_are_hidden_where_its_copies_carry_no_mark() {
     );
     assert_eq!(values["block"], json!([{"alice": "another"}]));
     assert_eq!(values["list"], json!([HIDDEN, "hunter22"]));
+}
+
+#[test]
+fn keys_that_hold_a_secret_are_hidden_and_names_of_a_schema_stay() {
+    let map = json!({"user-C4n4ryKey9": 1, "C4n4ryKey9": {"x": "y"}, "user-c4n4rykey9": 2, "plain": "C4n4ryKey9"});
+    let clean = json!({"user-(sensitive value)": 1, HIDDEN: {"x": "y"}, "user-(sensitive value) 2": 2, "plain": HIDDEN});
+    let plan = json!({
+        "variables": {"pw": {"value": "C4n4ryKey9"}, "word": {"value": "triggers"}},
+        "configuration": {"root_module": {"variables": {"pw": {"sensitive": true}, "word": {"sensitive": true}}}},
+        "resource_changes": [{"address": "a.m", "type": "a", "change": {"actions": ["create"], "before": null,
+            "after": {"input": map, "triggers": {"triggers": 1}}, "after_unknown": {"input": {"user-C4n4ryKey9": true}},
+            "replace_paths": [["input", "user-C4n4ryKey9"]]}}],
+        "output_changes": {"o": {"actions": ["create"], "after": map}},
+    });
+    let shown = redacted_plan(plan.clone());
+
+    let change = &shown["resource_changes"][0]["change"];
+    assert_eq!(change["after"]["input"], clean);
+    assert_eq!(change["after"]["triggers"], json!({"triggers": 1}));
+    assert_eq!(change["replace_paths"], json!([["input", "user-(sensitive value)"]]));
+    assert!(!shown.to_string().to_lowercase().contains("c4n4ry"), "{shown}");
+    let outputs = json!({"o": {"value": map, "type": ["object", {"user-C4n4ryKey9": "number"}]}});
+    let outputs = learned(&json!("C4n4ryKey9")).outputs_json(outputs.to_string().as_bytes());
+    let outputs = outputs.unwrap().into_inner();
+    assert_eq!(outputs["o"]["value"], clean);
+    assert_eq!(outputs["o"]["type"][1], json!({"user-(sensitive value)": "number"}));
+    let mut plan = plan;
+    plan["format_version"] = "1.2".into();
+    let plan = Plan::parse(plan.to_string()).unwrap();
+    let drawn = diff(&plan, &Secrets::default(), DiffOptions::default()).into_inner();
+    assert!(!drawn.to_lowercase().contains("c4n4ry"), "{drawn}");
+    assert!(drawn.contains("\"user-(sensitive value)\""), "{drawn}");
 }
 
 #[test]
