@@ -61,10 +61,7 @@ impl Plan {
             json = document;
         }
         let document: Document =
-            serde_json::from_slice(&encoding::document(&json)?).map_err(|error| {
-                // The whole message could quote a value.
-                format!("line {}, column {}", error.line(), error.column())
-            })?;
+            serde_json::from_slice(&encoding::document(&json)?).map_err(|error| place(&error))?;
         match document.format_version.split('.').next() {
             Some("0" | "1") if !document.is_plan() => {
                 Err("it has none of the parts of a plan, such as `resource_changes`".to_owned())
@@ -244,6 +241,15 @@ impl Plan {
         }
         summary
     }
+}
+
+/// Says where a document is wrong; the whole message could quote a value, except for what nests too deeply.
+pub(super) fn place(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return format!("values are nested more than 127 levels deep at {place}");
+    }
+    place
 }
 
 /// Collects what the JSON of a state calls sensitive.

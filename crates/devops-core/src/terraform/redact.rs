@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    plan::{Plan, beside_outputs, beside_state},
+    plan::{Plan, beside_outputs, beside_state, place},
     shown::Shown,
     work::without_color,
 };
@@ -183,9 +183,4 @@ fn parse(json: &[u8]) -> Result<Value, String> {
 fn bare_key(line: &str) -> Option<&str> {
     let (head, _) = line.split_once(" = ")?;
     head.trim_end().rsplit(' ').next()
-}
-
-/// Says where a document is wrong; the whole message could quote a value.
-fn place(error: &serde_json::Error) -> String {
-    format!("line {}, column {}", error.line(), error.column())
 }
