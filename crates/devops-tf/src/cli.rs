@@ -63,7 +63,8 @@ EXIT CODES
 
 SEALS
   Without --seal-key a seal guards against mistakes: who can write plan and seal can make both anew. With it, \
-  a seal cannot be made without the key. A bare fingerprint says of a sensitive value only that it changes.
+  a seal cannot be made without the key. A bare fingerprint says of a sensitive value only that it changes. \
+  With --approved a seal is for its folder, workspace and backend; a bare fingerprint is for any.
 
 SIGNALS
   The first INT, QUIT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its \
