@@ -23,7 +23,7 @@ const NIGHTS: u32 = 14;
 const MONTH: u32 = 30;
 const KEEP: [&str; 4] = ["--keep-daily", "4", "--keep-weekly", "2"];
 
-/// What goes wrong in a night.
+/// The fault of a night.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// `kill -9` while the archive is sent.

@@ -31,7 +31,7 @@ pub(super) fn judge(results: &Results, options: &Options) -> Vec<Bar> {
     bars
 }
 
-/// What holds where nothing but an MD5 of all proves what is stored.
+/// Returns the bars for a store that proves an object by its MD5 alone.
 fn of_etags(results: &Results, tls: bool) -> Vec<Bar> {
     let ratio = |figure: fn(&Row) -> f64| {
         Some(figure(results.row("large", OURS)?) / figure(results.row("large", "s5cmd")?))
@@ -54,7 +54,7 @@ fn start_of(tool: &str) -> &'static str {
     }
 }
 
-/// What holds at our own server; `size` is that of the one object.
+/// Returns the bars for our own server; `size` is that of the one object.
 fn of_all(results: &Results, size: u64) -> Vec<Bar> {
     let ratio = |work: &str, ours: &str, who: &str, figure: fn(&Row) -> f64| {
         Some(figure(results.row(work, ours)?) / figure(results.row(work, who)?))

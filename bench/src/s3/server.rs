@@ -20,7 +20,7 @@ pub(super) const ACCESS_KEY: &str = "bench-access-key";
 pub(super) const SECRET_KEY: &str = "bench-secret-key";
 pub(super) const BUCKET: &str = "bench";
 
-/// Where the other server keeps its objects, in the place.
+/// The folder, in the place, in which s3s-fs keeps its objects.
 const DATA: &str = "s3s-fs";
 /// A server that is not there after this long will not come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Server {
     words: Vec<String>,
     port: u16,
-    /// Where it tells of each request; one that is not ours does not.
+    /// The log of all requests; only our own server writes one.
     log: Option<PathBuf>,
     tls: Option<Tls>,
     running: RefCell<Vec<Running>>,

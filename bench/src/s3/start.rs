@@ -1,4 +1,4 @@
-//! How long each tool takes to begin: it says its version, many times in turn with the others.
+//! The start-up time of each tool: `--version`, many times in turn with the others.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! What `cargo xtask bench tf` is asked for.
+//! The options of `cargo xtask bench tf`.
 
 use std::path::PathBuf;
 

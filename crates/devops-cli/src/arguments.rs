@@ -103,7 +103,7 @@ enum Resolved {
     Printed,
 }
 
-/// What was found beside the values of flags.
+/// Profiles and warnings of the config files, and the flags of the command line.
 struct Found {
     profiles: Vec<ProfileTable>,
     warnings: Vec<String>,

@@ -13,10 +13,10 @@ use crate::{
     report,
 };
 
-/// How often the line is renewed on a terminal.
+/// The interval between updates of the line on a terminal.
 const MOVES: Duration = Duration::from_millis(200);
 
-/// How often a line is written where there is no terminal.
+/// The interval between lines where there is no terminal.
 const HEARTBEAT: Duration = Duration::from_secs(25);
 
 /// A line that tells of work as long as it lives.

@@ -48,7 +48,7 @@ pub struct CommandSpec {
     pub stdin: StdinPolicy,
     /// How long the child may run before it is stopped.
     pub timeout: Option<Duration>,
-    /// How long the child may write nothing before it is stopped.
+    /// The time without output after which the child is stopped.
     pub silence: Option<Duration>,
     /// How long a stopped group has before it is killed.
     pub grace: Duration,
@@ -174,9 +174,9 @@ impl fmt::Display for ChildEnd {
 pub struct ChildExit {
     /// Its exit code, or the signal that killed it.
     pub end: ChildEnd,
-    /// Whether it was told to stop because of the timeout.
+    /// Is set if it was stopped because of the timeout.
     pub timed_out: bool,
-    /// Whether it was told to stop because it wrote nothing for too long.
+    /// Is set if it was stopped because it wrote nothing for too long.
     pub was_silent: bool,
     /// From start to exit.
     pub duration: Duration,

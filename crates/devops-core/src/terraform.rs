@@ -111,7 +111,7 @@ pub enum TerraformError {
     /// There is no such folder or workspace.
     #[error("{what} `{name}` does not exist")]
     Missing {
-        /// What is missing: a folder, a workspace.
+        /// The missing thing: a folder, a workspace.
         what: &'static str,
         /// Its name.
         name: String,
@@ -139,7 +139,7 @@ pub enum TerraformError {
         command: String,
         /// The time it had.
         limit: Duration,
-        /// Whether it is the time in which it may write nothing.
+        /// Is set if the limit is the one on silence.
         was_silent: bool,
     },
     /// A signal came.

@@ -202,7 +202,7 @@ pub(crate) struct GuardArgs {
     pub(crate) max_destroy: Option<usize>,
 }
 
-/// What two plans may differ in and still be the same.
+/// Flags for comparing plans.
 #[derive(Args)]
 pub(crate) struct SameArgs {
     /// Compare plans without the values at this path, such as module.app.*:tags.build; * and ? are wildcards
@@ -210,7 +210,7 @@ pub(crate) struct SameArgs {
     pub(crate) volatile: Vec<PathPattern>,
 }
 
-/// What is written down of a run.
+/// Flags for the metrics of a run.
 #[derive(Args)]
 pub(crate) struct RecordArgs {
     /// Write here how the run went, as metrics for the textfile collector of Prometheus
@@ -218,7 +218,7 @@ pub(crate) struct RecordArgs {
     pub(crate) metrics_file: Option<PathBuf>,
 }
 
-/// How a plan is sealed.
+/// Flags of the seal of a plan.
 #[derive(Args)]
 pub(crate) struct SealArgs {
     /// File with a secret that proves who sealed a plan; without it a seal guards against mistakes alone

@@ -25,7 +25,7 @@ pub(crate) struct Traits {
     pub(crate) needs_buckets: bool,
     /// Whether metadata of an object is kept.
     pub(crate) metadata: bool,
-    /// Whether a key can be tried that is the folder of others, without harm to those.
+    /// Is set if a key that is also a prefix of others does them no harm.
     pub(crate) nests: bool,
     /// Whether it encrypts with keys that it is given.
     pub(crate) customer_keys: bool,

@@ -1,4 +1,4 @@
-//! What terraform is given: variables, settings of the backend, its environment.
+//! The inputs of terraform: variables, settings of the backend, its environment.
 
 use std::os::unix::fs::OpenOptionsExt;
 

@@ -20,7 +20,7 @@ resource "terraform_data" "b" {
 }
 "#;
 
-/// How often it is interrupted: 24 times, unless `DEVOPS_INTERRUPTS` has another number.
+/// Returns the number of interrupts: 24, unless `DEVOPS_INTERRUPTS` has another.
 fn rounds() -> usize {
     std::env::var("DEVOPS_INTERRUPTS").map_or(24, |number| number.parse().unwrap())
 }

@@ -24,7 +24,7 @@ struct Shared {
     requests: Vec<String>,
 }
 
-/// What goes wrong from now on.
+/// The faults of the server from now on.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     /// Each answer comes this much later.

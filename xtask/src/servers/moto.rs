@@ -14,7 +14,7 @@ use crate::shell::command;
 /// Makes a user and a role, and lets moto look at signatures from then on.
 const SET_UP: &str = include_str!("moto.py");
 
-/// What most people install: without `awscrt` it answers four bytes as CRC-64/NVME.
+/// The usual installation: without `awscrt` it answers four bytes as CRC-64/NVME.
 const BARE: Environment = Environment {
     folder: "moto-bare",
     packages: &["moto[server]==5.*"],

@@ -34,7 +34,7 @@ const PLURALS: [&str; 28] = [
     "years",
 ];
 
-/// What may stand between the number and the plural.
+/// The words that may stand between the number and the plural.
 const BETWEEN: [&str; 6] = ["damaged", "delete", "more", "of", "other", "restored"];
 
 /// Checks the messages of one file.

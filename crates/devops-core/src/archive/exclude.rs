@@ -43,7 +43,7 @@ impl BytesGlob {
     }
 }
 
-/// What matches the paths of a rule.
+/// The pattern of a rule, compiled.
 enum Matcher {
     Text(globset::Glob),
     Bytes(BytesGlob),

@@ -11,7 +11,7 @@ use rustix::{
 use super::{Stream, drain::Output};
 use crate::limits;
 
-/// What the supervisor hears.
+/// A message to the supervisor.
 pub(super) enum Message {
     Signal(i32),
     Unwanted,

@@ -34,13 +34,13 @@ pub fn check_bucket<'a>(
     })
 }
 
-/// Why a text is no name for a new bucket.
+/// A name that breaks the naming rules for buckets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no name for a bucket: {reason}")]
 pub struct BadBucketName {
     /// The text.
     pub name: String,
-    /// What is wrong with it.
+    /// The rule that it breaks.
     pub reason: &'static str,
 }
 

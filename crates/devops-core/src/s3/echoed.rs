@@ -3,8 +3,8 @@
 
 use aws_smithy_runtime_api::http::Headers;
 
-/// What no answer of S3 has: a key, or all that signs a request. The hash alone is kept by moto, which does what it
-/// tells of locks.
+/// Headers that no answer of S3 has: a key, or those that sign a request. The hash alone does not count: moto
+/// returns it, and keeps the locks that it reports.
 const OF_REQUESTS: [&[&str]; 2] =
     [&["x-amz-server-side-encryption-customer-key"], &["x-amz-content-sha256", "x-amz-date"]];
 

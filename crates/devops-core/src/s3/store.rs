@@ -64,7 +64,7 @@ pub struct Store {
     without_checksums: AtomicBool,
     without_conditions: AtomicBool,
     confirms_nothing: AtomicBool,
-    /// Whether it was said that the checksums of answers have a wrong length.
+    /// Is set once the warning about checksums of a wrong length was given.
     has_told_length: AtomicBool,
     by_host: &'static Quirks,
     observer: Observer,

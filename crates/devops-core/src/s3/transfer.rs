@@ -75,12 +75,12 @@ pub fn copy_object<'a>(
     Box::pin(async move { transfer(link, from, to, options).await.map(|copied| copied.summary) })
 }
 
-/// What a copy would do.
+/// The outcome of a dry run of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyPreview {
-    /// How many bytes the object has.
+    /// The size of the object, in bytes.
     pub size: u64,
-    /// What has the key of the copy now.
+    /// The object that has the destination key now.
     pub there: Existing,
 }
 
@@ -113,7 +113,7 @@ fn refuse_itself(from: &S3Uri, to: &S3Uri) -> Result<(), S3Error> {
     Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into())
 }
 
-/// What is done about the key of a copy.
+/// The decision about an existing object at the destination.
 enum Decision {
     /// It has the same content already.
     Keep(Proof),

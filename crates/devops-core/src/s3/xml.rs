@@ -2,7 +2,7 @@
 
 /// A tag of a document.
 pub(super) struct Tag<'a> {
-    /// Where it begins.
+    /// The offset of its first byte.
     pub(super) at: usize,
     pub(super) name: &'a str,
     /// All of it.

@@ -20,13 +20,13 @@ use crate::fs::{At, PathError};
 /// The most that is read to find the last line.
 const LINE_LIMIT: u64 = 1 << 20;
 
-/// What was done to a stack.
+/// One entry of the audit log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// When it ended.
+    /// The time at which it ended.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
-    /// What was run: `apply`, `plan`.
+    /// The command: `apply`, `plan`.
     pub command: String,
     /// The folder of the stack.
     pub stack: String,
@@ -39,7 +39,7 @@ pub struct AuditEntry {
     /// The kind of its failure; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What its plan would do; absent without a plan.
+    /// The counts of its plan; absent without a plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
     /// The fingerprint of its plan, without a key.

@@ -12,14 +12,14 @@ use age::{Decryptor, Encryptor, x25519};
 use super::seal::SealError;
 use crate::secret::Secret;
 
-/// How an encrypted file begins.
+/// The first bytes of an encrypted file.
 const MAGIC: &[u8] = b"age-encryption.org/";
 
 /// Those who can read a plan; it is not encrypted if there are none.
 #[derive(Clone, Default)]
 pub struct Recipients(Vec<x25519::Recipient>);
 
-/// What opens encrypted plans.
+/// The age identities that decrypt plans.
 #[derive(Clone, Default)]
 pub struct Identities(Vec<x25519::Identity>);
 

@@ -20,7 +20,7 @@ use super::{
 /// The version of what is hashed, and how.
 const VERSION: &str = "tf1:";
 
-/// What a plan would do, as hashes: of all of it, and of each change.
+/// The hashes of a plan: of the set of its changes, and of each change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     digest: String,
@@ -29,7 +29,7 @@ pub struct Fingerprint {
     changes: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// How a plan compares with an approved one.
+/// The result of comparing a plan with the approved one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// It would do the same.

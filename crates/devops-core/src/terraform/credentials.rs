@@ -1,4 +1,4 @@
-//! What gives access to a backend: it stands in settings, in addresses and in variables, and terraform's errors
+//! Credentials of a backend: in its settings, in addresses and in environment variables. Terraform's errors
 //! quote all of them.
 
 use std::path::Path;

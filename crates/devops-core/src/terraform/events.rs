@@ -13,7 +13,7 @@ mod diagnostic;
 
 pub use diagnostic::Diagnostic;
 
-/// How long an event may become that comes in pieces.
+/// The largest event that is put together from several pieces.
 const SIZE_LIMIT: usize = 64 << 20;
 
 /// An event, without what must not be shown.
@@ -22,7 +22,7 @@ pub struct Event {
     document: Shown<Value>,
 }
 
-/// What an event is about.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// An error or a warning.
@@ -35,13 +35,13 @@ pub enum EventKind {
     Completed,
     /// It failed.
     Failed,
-    /// What a provisioner says, or that it works.
+    /// Output or progress of a provisioner.
     Provisioner,
-    /// How many resources were changed, or will be.
+    /// The counts of resources that were changed or will be.
     Summary,
     /// The outputs.
     Outputs,
-    /// What the plan holds, which its JSON says better.
+    /// A planned change; the plan's JSON has the details.
     Planned,
     /// The version of the program.
     Version,

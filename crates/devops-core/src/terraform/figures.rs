@@ -1,4 +1,4 @@
-//! How a run went, as a file of metrics for the textfile collector of `node_exporter`.
+//! Metrics of a run, for the textfile collector of `node_exporter`.
 
 use std::{path::Path, time::Duration};
 
@@ -17,29 +17,29 @@ const SIZE_LIMIT: u64 = 64 << 10;
 const LAST_SUCCESS: &str = "devops_tf_last_success_timestamp_seconds";
 const LAST_FAILURE: &str = "devops_tf_last_failure_timestamp_seconds";
 
-/// What a run found or did.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
-    /// What its plan would do.
+    /// The counts of its plan.
     pub summary: Option<Summary>,
-    /// How many resources and outputs were changed outside of terraform.
+    /// The number of resources and outputs that were changed outside of terraform.
     pub drifted: Option<usize>,
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// The folder of the stack.
     pub stack: &'a str,
-    /// What was run: `apply`, `drift`.
+    /// The command: `apply`, `drift`.
     pub command: &'a str,
-    /// When it ended.
+    /// The time at which it ended.
     pub ended: OffsetDateTime,
-    /// How long it took.
+    /// Its duration.
     pub elapsed: Duration,
     /// Its exit code.
     pub exit_code: u8,
-    /// What it found or did.
+    /// Its counts.
     pub figures: Figures,
 }
 

@@ -27,12 +27,12 @@ struct Denied {
     forget: bool,
 }
 
-/// What the rules say of a plan.
+/// The verdict of the rules on a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Why the plan is refused, in the order of the plan; none if it passes.
+    /// The reasons to refuse the plan, in its order; none if it passes.
     pub objections: Vec<Objection>,
-    /// What would have been an objection if protection had not been taken away.
+    /// The objections that `--unprotect` took away.
     pub lifted: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub struct Objection {
     pub rule: &'static str,
     /// The resource or action it is about; the plan as a whole if there is none.
     pub address: Option<String>,
-    /// What is wrong.
+    /// The text for people.
     pub message: String,
 }
 

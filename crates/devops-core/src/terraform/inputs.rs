@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{cancel::Cancel, fs, secret::Secret};
 
-/// How long a file with values of variables may be.
+/// The largest file with values of variables that is read.
 const SIZE_LIMIT: u64 = 16 << 20;
 
 /// Values of input variables, as terraform takes them.

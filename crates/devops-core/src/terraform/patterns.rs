@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 /// A pattern for addresses: only `*`, which also matches dots, `**` and `?` are wildcards.
 ///
-/// What names no instance covers every instance, and what names a module covers all that lies in it.
+/// A pattern without an instance key covers every instance, and one that names a module covers all in it.
 #[derive(Clone, Debug)]
 pub(super) struct AddressPattern {
     text: String,

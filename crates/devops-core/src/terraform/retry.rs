@@ -7,7 +7,7 @@ use super::{TerraformError, TerraformEvent, stack::Stack, work::Watch};
 /// The first wait; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What terraform and its providers say of errors that may pass.
+/// The messages of transient errors of terraform and its providers.
 const TRANSIENT: [&str; 13] = [
     "connection reset by peer",
     "connection timed out",

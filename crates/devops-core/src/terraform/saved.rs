@@ -37,7 +37,7 @@ pub struct SavedPlan {
     _folder: PrivateFolder,
     path: PathBuf,
     plan: Plan,
-    /// What is given again when the plan is applied.
+    /// The variables that are given again when the plan is applied.
     inputs: Option<Inputs>,
 }
 

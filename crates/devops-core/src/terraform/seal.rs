@@ -81,18 +81,18 @@ pub struct Seal {
     mac: String,
 }
 
-/// How a seal is made and verified.
+/// Options of making and verifying a seal.
 #[derive(Clone, Debug, Default)]
 pub struct SealOptions {
     /// The user's key.
     pub key: Option<SealKey>,
-    /// How long a new seal holds.
+    /// The time for which a new seal holds.
     pub valid_for: Option<std::time::Duration>,
     /// Values that may differ between two plans that are the same.
     pub volatile: Vec<PathPattern>,
-    /// Who can read a new plan and its seal.
+    /// The age recipients that a new plan and its seal are encrypted to.
     pub recipients: Recipients,
-    /// What opens encrypted ones.
+    /// The age identities that decrypt them.
     pub identities: Identities,
 }
 

@@ -49,21 +49,21 @@ pub struct StackOptions {
     pub workspace: Option<String>,
     /// How long one command may run before it is interrupted.
     pub timeout: Option<Duration>,
-    /// How long one command may write nothing before it is interrupted.
+    /// The time without output after which a command is interrupted.
     pub silence: Option<Duration>,
-    /// When everything must have ended.
+    /// The time at which the whole run must have ended.
     pub deadline: Option<Instant>,
-    /// How often `init` and `plan` are tried again after an error that may pass.
+    /// The number of retries of `init` and `plan` after a transient error.
     pub retries: u32,
     /// How long to wait for the lock of the state.
     pub lock_timeout: Option<Duration>,
     /// Whether terraform may color its output.
     pub color: bool,
-    /// Whether `apply` and `show` write terraform's own text and no events.
+    /// Lets `apply` and `show` write terraform's own text instead of events.
     pub native: bool,
     /// Where private folders for plans are made.
     pub temp_dir: PathBuf,
-    /// Where states are kept that could not be saved.
+    /// The folder for copies of states that could not be saved.
     pub state_dir: Option<PathBuf>,
     /// The present time: a lock that was taken later is our own.
     pub started: OffsetDateTime,

@@ -1,4 +1,4 @@
-//! What is true of a stack and not part of a plan: the seal of a plan remembers it.
+//! Folder, workspace, backend and versions of a stack, which the seal of a plan records.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::{
 /// The file of the initialized backend is small; what is larger is none.
 const SIZE_LIMIT: u64 = 1 << 20;
 
-/// What is true of a stack.
+/// Folder, workspace, backend and versions of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Surroundings {
     pub(super) dir: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct Surroundings {
     pub(super) lock_file_blake3: Option<String>,
     /// The settings of the backend; absent as long as it is not initialized.
     pub(super) backend: Option<BTreeMap<String, Secret>>,
-    /// What adds arguments to `apply`.
+    /// The environment variables that add arguments to `apply`.
     pub(super) apply_args: BTreeMap<String, Secret>,
 }
 

@@ -27,7 +27,7 @@ const NAME: &str = "errored.tfstate";
 /// The largest state that is read.
 const SIZE_LIMIT: u64 = 1 << 30;
 
-/// Why an unsaved state is in the way, or cannot be saved.
+/// An unsaved state that blocks a command, or that cannot be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsavedError {
     /// It waits to be saved, and another run would go over it.
@@ -91,16 +91,16 @@ impl HasKind for UnsavedError {
     }
 }
 
-/// What was saved at last.
+/// A state that was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// The serial of the state.
     pub serial: u64,
-    /// Where the file is kept, now that the folder is free of it.
+    /// The path of the copy that is kept.
     pub copy: PathBuf,
 }
 
-/// What tells states apart.
+/// The lineage and serial of a state.
 #[derive(Deserialize)]
 struct Version {
     lineage: String,

@@ -1,4 +1,4 @@
-//! What the files of a stack say of its input variables, before terraform is started.
+//! Declarations of input variables, read from the files of a stack before terraform is started.
 
 use std::{collections::BTreeMap, path::Path};
 

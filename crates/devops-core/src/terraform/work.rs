@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// How many of the last lines of errors are kept to find out what they were about.
+/// The number of the last lines of errors that are kept to classify them.
 const TAIL: usize = 200;
 
 /// More than any plan that terraform can make; what is longer is not read.
@@ -29,14 +29,14 @@ const JSON_LIMIT: usize = 2 << 30;
 /// The commands that a person asked for, and for which the environment may hold arguments.
 const TAKES_ARGUMENTS: [&str; 4] = ["init", "plan", "apply", "test"];
 
-/// What terraform says of an argument that it does not know.
+/// Terraform's message about an unknown argument.
 const UNKNOWN_FLAG: &str = "flag provided but not defined: -json";
 
 /// Follows the work on a stack.
 pub struct Watch<'a> {
     /// Ends the work.
     pub cancel: &'a Cancel,
-    /// What must not be shown; it grows with what is read.
+    /// The known secrets; they grow with what is read.
     pub secrets: &'a mut Secrets,
     /// Gets what happens, without secrets.
     pub on_event: &'a mut dyn FnMut(TerraformEvent),
@@ -56,14 +56,14 @@ impl Watch<'_> {
     }
 }
 
-/// When the pieces of a stream are shown.
+/// The time at which the pieces of a stream are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Showing {
     /// As they come.
     AtOnce,
     /// From the first event on; what came before it may be about a flag that is not known.
     FromFirstEvent,
-    /// When all secrets are known; until then only which resources are read.
+    /// Once all secrets are known; until then only the addresses that are read.
     Later,
 }
 

@@ -295,7 +295,7 @@ impl CopyRun<'_> {
     }
 }
 
-/// What was done about the objects under a prefix, or would be.
+/// The counts of a copy of the objects under a prefix.
 struct Tally {
     is_dry: bool,
     n_done: usize,

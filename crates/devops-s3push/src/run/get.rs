@@ -100,7 +100,7 @@ pub(super) struct GetRun<'a> {
     pub(super) reporter: &'a Reporter<'a>,
 }
 
-/// What came of the objects under a prefix.
+/// The counts of a get of the objects under a prefix.
 #[derive(Default)]
 pub(super) struct Fetched {
     n_new: usize,

@@ -88,7 +88,7 @@ async fn unversioned_of(link: Link<'_>, named: &[S3Uri]) -> Option<String> {
     None
 }
 
-/// What came of the objects.
+/// The results of an undelete.
 struct Tally<'a> {
     session: &'a Session,
     reporter: &'a Reporter<'a>,

@@ -1,4 +1,4 @@
-//! How a plan is sealed, from flags.
+//! Reads the options of a seal from its flags.
 
 use std::{io::ErrorKind, path::Path};
 
@@ -10,10 +10,10 @@ use devops_core::{
 
 use super::{PlanArgs, SealArgs};
 
-/// How long the file of a key may be.
+/// The largest key file that is read.
 const KEY_LIMIT: u64 = 64 << 10;
 
-/// How many characters of a key are too few to guess.
+/// The shortest key that is accepted, in characters.
 const KEY_LENGTH: usize = 16;
 
 impl SealArgs {

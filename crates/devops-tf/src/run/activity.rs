@@ -1,4 +1,4 @@
-//! What terraform is doing, in one line.
+//! The progress of terraform in one line.
 
 use std::{
     collections::BTreeMap,

@@ -28,7 +28,7 @@ pub(super) enum Approved {
     Plan(Box<Plan>),
 }
 
-/// What makes a plan the approved one.
+/// An approval: a seal or a fingerprint, and the rules of the comparison.
 pub(super) struct Approval {
     approved: Approved,
     allow_subset: bool,

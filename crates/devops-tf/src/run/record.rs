@@ -1,4 +1,4 @@
-//! What is written down of a run: metrics, and the audit log.
+//! Writes metrics and the audit log of a run.
 
 use std::{cell::Cell, path::PathBuf, time::Instant};
 
@@ -12,7 +12,7 @@ use devops_core::{
 
 use super::Desk;
 
-/// What a run did so far.
+/// The counts of a run so far.
 pub(super) struct Record {
     audit_log: Option<PathBuf>,
     begun: Instant,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::activity::Activity;
 
-/// Where what terraform says goes.
+/// The receiver of terraform's events and lines.
 pub(crate) struct Relay<'a> {
     session: &'a Session,
     dir: PathBuf,

@@ -32,7 +32,7 @@ pub enum Dialect {
     StrictParts,
     /// Checksums in answers have half of their bytes, as CRC-64/NVME of moto has without its library.
     ShortChecksums,
-    /// What is restored from an archive stays for one day, however many are asked for.
+    /// A copy restored from an archive stays for one day, however many are asked for.
     OneDay,
 }
 

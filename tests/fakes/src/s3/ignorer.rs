@@ -26,7 +26,7 @@ pub enum Slip {
 /// Checksums as they were sent, by the path of their object.
 pub(super) type Echoes = HashMap<String, Vec<(HeaderName, HeaderValue)>>;
 
-/// A request whose checksum, or whose headers, nobody compares.
+/// A request whose checksum, or whose headers, are returned without being verified.
 pub(super) struct Echo {
     path: String,
     sent: Vec<(HeaderName, HeaderValue)>,

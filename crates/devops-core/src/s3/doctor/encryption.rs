@@ -1,4 +1,4 @@
-//! Whether objects are encrypted where that is asked for.
+//! Tests server-side encryption with a small object.
 
 use super::{
     Finding,

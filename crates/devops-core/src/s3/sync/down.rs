@@ -29,7 +29,7 @@ pub struct DownPlan {
     pub targets: Targets,
     /// The files to delete, by their paths in the folder and in the order of these.
     pub surplus: Vec<PathBuf>,
-    /// What else has no object, and stays: only files are deleted.
+    /// Entries without an object that stay, since only files are deleted.
     pub left: Vec<Skipped>,
     /// The folders without anything in them and without an object, which stay.
     pub empty_folders: Vec<PathBuf>,

@@ -32,7 +32,7 @@ pub(super) struct Body<'a> {
     text: String,
 }
 
-/// Where a value stands: how deep, and by which steps.
+/// The position of a value: its depth and its path.
 #[derive(Clone)]
 struct Place {
     indent: usize,

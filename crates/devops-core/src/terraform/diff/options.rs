@@ -1,10 +1,10 @@
-//! How a diff is drawn.
+//! Options of a diff.
 
-/// How a diff is drawn.
+/// Options of a diff.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DiffOptions {
-    /// Whether every change of a large plan and every character of a long value is shown.
+    /// Shows every change of a large plan, and long values whole.
     pub full: bool,
-    /// Whether signs are colored.
+    /// Colors the signs.
     pub color: bool,
 }

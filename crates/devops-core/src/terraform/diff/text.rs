@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::units::count;
 
-/// Longer texts are cut where nobody asked for all of them.
+/// The length beyond which a text is shortened unless `full` is set.
 const LONG: usize = 400;
 
 /// As much is shown around the first character that differs.

@@ -44,7 +44,7 @@ impl<'a> Diagnostic<'a> {
 
     /// Returns the lines of a text for people, in terraform's order; they are not broken.
     ///
-    /// What could command a terminal is escaped. Lines of the explanation begin with terraform's bar: a runner
+    /// Control characters are escaped. Lines of the explanation begin with terraform's bar: a runner
     /// of workflows takes a line that begins with `::` for a command.
     pub fn lines(&self) -> Vec<String> {
         let label = if self.is_error() { "Error" } else { "Warning" };

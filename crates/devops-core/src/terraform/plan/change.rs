@@ -1,11 +1,11 @@
-//! What a plan does to one thing.
+//! The changes of a plan.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a plan would do to one resource.
+/// The planned change of one resource.
 #[derive(Clone, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about a change")]
 pub struct ResourceChange {
@@ -17,35 +17,35 @@ pub struct ResourceChange {
     pub kind: String,
     /// The provider that manages it.
     pub provider: String,
-    /// Whether it is a data source.
+    /// Is set for a data source.
     pub is_data: bool,
     /// The key of the object that a replacement left behind, if the change is about that one.
     pub deposed: Option<String>,
-    /// What is done to it.
+    /// The kind of change.
     pub change: Change,
     /// Terraform's own words for what is done to it.
     pub actions: Vec<String>,
-    /// Why: `replace_because_tainted`.
+    /// The reason for the action: `replace_because_tainted`.
     pub action_reason: Option<String>,
-    /// Whether it is taken under management.
+    /// Is set if it is imported.
     pub imported: bool,
     /// The id it is imported by, as far as it is known.
     pub import_id: Option<String>,
-    /// Whether it gets a new address.
+    /// Is set if it gets a new address.
     pub moved: bool,
-    /// Whether the change waits for a later plan.
+    /// Is set if the change is deferred to a later plan.
     pub deferred: bool,
     pub(in crate::terraform) values: ValueChange,
     pub(in crate::terraform) replace_paths: Vec<Vec<Value>>,
     pub(in crate::terraform) generated_config: Option<String>,
 }
 
-/// What is done to an output.
+/// The planned change of an output.
 #[derive(Clone, Default)]
 pub struct OutputChange {
     /// Its name.
     pub name: String,
-    /// What is done to it.
+    /// The kind of change.
     pub change: Change,
     pub(in crate::terraform) values: ValueChange,
 }
@@ -59,21 +59,21 @@ pub struct Invocation {
     pub kind: String,
     /// The resource whose change invokes it; absent where the action was asked for by itself.
     pub trigger: Option<Trigger>,
-    /// Whether it waits for a later plan.
+    /// Is set if it is deferred to a later plan.
     pub deferred: bool,
     pub(in crate::terraform) config: Value,
     pub(in crate::terraform) config_unknown: Value,
     pub(in crate::terraform) config_sensitive: Value,
 }
 
-/// What invokes an action.
+/// The trigger of an action.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Trigger {
     /// The address of the resource.
     #[serde(rename = "triggering_resource_address")]
     pub address: String,
-    /// When: `before_create`.
+    /// The event: `before_create`.
     #[serde(rename = "action_trigger_event")]
     pub event: String,
 }
@@ -88,7 +88,7 @@ pub(in crate::terraform) struct ValueChange {
     pub(in crate::terraform) after_sensitive: Value,
 }
 
-/// What is done to a resource.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Nothing.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::terraform::patterns::PathPattern;
 
-/// What was changed outside of terraform.
+/// Resources and outputs that were changed outside of terraform.
 #[derive(Debug, Default)]
 pub struct Drift<'a> {
     /// The resources.
@@ -35,7 +35,7 @@ pub(super) fn is_ignored(resource: &ResourceChange, ignored: &[PathPattern]) -> 
     all
 }
 
-/// What an output's value is computed from.
+/// The references in the expression of an output.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
     references: Vec<String>,
@@ -50,7 +50,7 @@ impl Origins {
 
     /// Returns whether what the output refers to changed outside of terraform, or is read anew each time.
     ///
-    /// What stands behind a local value or a module is not said here; terraform's list of the attributes
+    /// The references of a local value or a module are not given here; terraform's list of the attributes
     /// that matter to the plan says it.
     fn drifted(&self, drifted: &[&ResourceChange], relevant: &[String]) -> bool {
         let direct = self.references.iter().any(|reference| {

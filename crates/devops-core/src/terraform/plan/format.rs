@@ -222,7 +222,7 @@ pub(super) struct State {
     pub(super) values: Values,
 }
 
-/// What a state, or a plan for the state after it, holds.
+/// The values of a state, or of the state after a plan.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Values {

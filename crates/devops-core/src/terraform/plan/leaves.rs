@@ -8,9 +8,9 @@ use super::{change::ValueChange, marks::Step, node::Node};
 
 /// A value that changes and has no parts that change by themselves.
 pub(in crate::terraform) struct Leaf<'a> {
-    /// Where it stands: `tags.env`, `ingress[0].port`.
+    /// Its path: `tags.env`, `ingress[0].port`.
     pub(in crate::terraform) path: String,
-    /// What it is; nothing of it may be shown where it is sensitive.
+    /// Its values; they must not be shown where it is sensitive.
     pub(in crate::terraform) node: Node<'a>,
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::format::{Declaration, Module, Values, Variable};
 
-/// What the parts of a document beside its changes hold: sensitive values, and names that anyone may see.
+/// Sensitive values and public names in the parts of a document beside its changes.
 #[derive(Clone, Debug, Default)]
 pub(in crate::terraform) struct Beside {
     pub(in crate::terraform) sensitive: Vec<Value>,

@@ -1,4 +1,4 @@
-//! How many resources a plan concerns.
+//! The counts of a plan.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::agree;
 
-/// How many resources a plan concerns, each counted once in the first matching column.
+/// The counts of a plan; each resource counts in the first matching field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {

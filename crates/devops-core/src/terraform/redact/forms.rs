@@ -1,4 +1,4 @@
-//! How terraform and its providers print a text.
+//! The forms in which terraform and its providers print a text.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ pub(super) struct Form {
     pub(super) find: Find,
 }
 
-/// How a form is to be found.
+/// The condition under which a form counts as found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Find {
     /// Anywhere.

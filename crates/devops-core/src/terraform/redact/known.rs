@@ -1,4 +1,4 @@
-//! What is known to be secret, and what is known not to be.
+//! The known secrets, and the texts known to be public.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -31,7 +31,7 @@ pub(in crate::terraform) struct Scrubber {
     addresses: Option<AhoCorasick>,
 }
 
-/// Whether a text is for people, or a value of its own.
+/// The kind of a text: prose, or a value by itself.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Words,

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-/// What the names of files of configuration end with.
+/// The file extensions of a configuration.
 const CONFIGURATION: [&str; 10] = [
     ".tf",
     ".tf.json",

@@ -10,7 +10,7 @@ const BAR: &[u8] = "│".as_bytes();
 /// Terraform breaks lines of a diagnostic at spaces, so a secret with a space may stand on two.
 pub(super) struct View<'a> {
     pub(super) text: Cow<'a, [u8]>,
-    /// Where each byte stood; empty where nothing was taken out.
+    /// The offset of each byte in the source; empty where nothing was removed.
     places: Vec<usize>,
 }
 

@@ -14,7 +14,7 @@ pub(super) const SUMMARY_LIMIT: usize = 1 << 20;
 /// Longer names, messages and lines are shortened, so that one does not take the place of the others.
 const LONG: usize = 1000;
 
-/// What the notes about what was left out may take.
+/// The room that is kept for notes about omitted parts.
 const RESERVE: usize = 400;
 
 /// Returns a summary, what refuses the plan, a table with what is lost first, and the diff as far as it fits.

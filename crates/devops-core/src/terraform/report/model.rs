@@ -1,4 +1,4 @@
-//! What every report tells.
+//! The content that all reports share.
 
 use std::cmp::Reverse;
 
@@ -19,7 +19,7 @@ pub(super) struct Model {
     pub(super) summary: Summary,
     pub(super) has_changes: bool,
     pub(super) terraform_version: String,
-    /// What happens to resources, what is lost first.
+    /// The changes of resources; what is destroyed stands first.
     pub(super) changes: Vec<Entry>,
     pub(super) outputs: Vec<Entry>,
     pub(super) invocations: Vec<Entry>,
@@ -32,7 +32,7 @@ pub(super) struct Model {
     pub(super) errored: bool,
 }
 
-/// What happens to one thing.
+/// One change in a report.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Entry {
     pub(super) address: String,
@@ -59,7 +59,7 @@ pub(super) struct Entry {
 /// Something to look at.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Finding {
-    /// What found it: a rule, or what is worth a look in every plan.
+    /// The rule that gives it.
     pub(super) rule: &'static str,
     pub(super) level: Level,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub(super) struct Finding {
     pub(super) message: String,
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {

@@ -144,5 +144,5 @@ fn a_get_ends_right_whatever_goes_wrong_with_any_of_its_requests() {
 fn a_get_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[("HeadObject", None), ("GetObject", None)]);
     let get = |pair: &[Wrong]| OneGet { size: PART + 1, wrongs: pair.to_vec() };
-    check_pairs(("get", 83), &pairs, get);
+    check_pairs("get", 83, &pairs, get);
 }

@@ -21,7 +21,7 @@ const ABORT: Place = ("AbortMultipartUpload", None);
 
 #[track_caller]
 fn check_all(name: &str, pairs: &[[Wrong; 2]], put: impl Fn(&[Wrong]) -> OnePut) {
-    check_pairs((name, STRIDE), pairs, put);
+    check_pairs(name, STRIDE, pairs, put);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn only_what_no_rule_keeps_goes_whatever_goes_wrong() {
 fn only_what_no_rule_keeps_goes_whatever_goes_wrong_twice() {
     let places = ["ListObjectsV2", "GetObject", "HeadObject", "DeleteObject"];
     let pairs = pairs(&places.map(|operation| (operation, None)));
-    check_pairs(("prune", 131), &pairs, |pair| OneRemoval {
+    check_pairs("prune", 131, &pairs, |pair| OneRemoval {
         removal: Prune { versions: false },
         wrongs: pair.to_vec(),
     });

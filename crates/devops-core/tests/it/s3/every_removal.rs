@@ -354,7 +354,7 @@ fn a_sync_loses_nothing_and_claims_nothing_whatever_goes_wrong() {
 fn a_sync_loses_nothing_and_claims_nothing_whatever_goes_wrong_twice() {
     let places = ["ListObjectsV2", "PutObject", "DeleteObjects", "DeleteObject"];
     let pairs = pairs(&places.map(|operation| (operation, None)));
-    check_pairs(("sync", 131), &pairs, |pair| OneRemoval {
+    check_pairs("sync", 131, &pairs, |pair| OneRemoval {
         removal: Mirror { asks: false },
         wrongs: pair.to_vec(),
     });
@@ -375,7 +375,7 @@ fn what_is_named_goes_and_nothing_else_whatever_goes_wrong_twice() {
     for (operation, versions) in [("ListObjectsV2", false), ("ListObjectVersions", true)] {
         let places = [operation, "DeleteObjects", "DeleteObject"];
         let pairs = pairs(&places.map(|operation| (operation, None)));
-        check_pairs(("rm", 131), &pairs, |pair| OneRemoval {
+        check_pairs("rm", 131, &pairs, |pair| OneRemoval {
             removal: everything_in(&["logs/"], versions),
             wrongs: pair.to_vec(),
         });

@@ -1,5 +1,5 @@
-//! What a store does in its own way while something else goes wrong, and copies, moves and undeletions in each fault:
-//! what is claimed then is true.
+//! Stores that ignore a part of a request while another fault occurs, and copies, moves and undeletions in each
+//! fault: no success is claimed that is not one.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const STRIDE_OF_ONE: usize = 3;
 /// The scenes that put something.
 const N_PUTS: usize = 7;
 
-/// How long an answer is waited for that never comes, and one that does.
+/// The timeouts for an answer that never comes, and for one that does.
 const STALLS: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(20)];
 
 fn slipped(scene: Scene, rules: Vec<String>, fault: &str) -> Slipped {
@@ -41,7 +41,7 @@ fn check_all(name: &str, scenes: impl Iterator<Item = Scene>) {
     let case = |(scene, slip, rule, fault): (Scene, String, String, &str)| {
         slipped(scene, vec![slip, rule], fault)
     };
-    check_some((name, STRIDE), pairs.into_iter().map(|pair| move || case(pair)));
+    check_some(name, STRIDE, pairs.into_iter().map(|pair| move || case(pair)));
 }
 
 #[test]
@@ -69,5 +69,5 @@ fn copies_moves_and_undeletions_claim_what_is_true_whatever_goes_wrong() {
         }
     }
     let case = |(scene, rule, fault): (Scene, String, &str)| slipped(scene, vec![rule], fault);
-    check_some(("transfers", STRIDE_OF_ONE), cases.into_iter().map(|it| move || case(it)));
+    check_some("transfers", STRIDE_OF_ONE, cases.into_iter().map(|it| move || case(it)));
 }

@@ -433,7 +433,7 @@ const NOT_TOLD: [&str; 5] =
 pub(crate) struct Slipped {
     pub(crate) scene: Scene,
     pub(crate) rules: Vec<String>,
-    /// How long an answer is waited for.
+    /// The timeout for an answer.
     pub(crate) stall: Duration,
 }
 

@@ -85,11 +85,12 @@ pub(crate) fn pairs(places: &[Place]) -> Vec<[Wrong; 2]> {
 /// Tries one of `stride` pairs, as [`check_some`] does.
 #[track_caller]
 pub(crate) fn check_pairs<C: Case>(
-    (name, stride): (&str, usize),
+    name: &str,
+    stride: usize,
     pairs: &[[Wrong; 2]],
     case: impl Fn(&[Wrong]) -> C,
 ) {
-    check_some((name, stride), pairs.iter().map(|pair| || case(pair)));
+    check_some(name, stride, pairs.iter().map(|pair| || case(pair)));
 }
 
 /// Tries one of `stride` cases, always the same ones.
@@ -99,7 +100,8 @@ pub(crate) fn check_pairs<C: Case>(
 /// `DEVOPS_EVERY_PAIR=1 s3-… twice --nocapture --test-threads 1`.
 #[track_caller]
 pub(crate) fn check_some<C: Case, F: FnOnce() -> C>(
-    (name, stride): (&str, usize),
+    name: &str,
+    stride: usize,
     cases: impl Iterator<Item = F>,
 ) {
     let all = env::var_os("DEVOPS_EVERY_PAIR").is_some();
