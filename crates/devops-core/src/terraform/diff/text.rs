@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::units::count;
+use crate::{terminal::steers, units::count};
 
 /// The length beyond which a text is shortened unless `full` is set.
 const LONG: usize = 400;
@@ -21,7 +21,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            c if is_harmful(c) => push_escaped(&mut quoted, c),
+            c if steers(c) => push_escaped(&mut quoted, c),
             c => quoted.push(c),
         }
     }
@@ -33,18 +33,13 @@ pub(super) fn quoted(text: &str) -> String {
 pub(in crate::terraform) fn harmless(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_harmful(c) && c != '\t' { push_escaped(&mut clean, c) } else { clean.push(c) }
+        if steers(c) && c != '\t' { push_escaped(&mut clean, c) } else { clean.push(c) }
     }
     clean
 }
 
 fn push_escaped(text: &mut String, c: char) {
     let _written = write!(text, "\\u{:04x}", u32::from(c));
-}
-
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes the name of an attribute or the key of a map.

@@ -6,7 +6,25 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+
+/// The characters that are escaped in a query.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The characters that are escaped in a segment of a path.
+const PATH: &AsciiSet = &QUERY
+    .remove(b'!')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b':')
+    .remove(b'=')
+    .remove(b'@');
 
 /// Texts shorter than this are only hidden where they are the whole value: they occur everywhere.
 pub(super) const PART_LENGTH: usize = 6;
@@ -152,17 +170,10 @@ fn escaped(text: &str) -> BTreeSet<String> {
     forms.into_iter().flat_map(|form| [without_templates(&form), form]).collect()
 }
 
-/// Returns a text as in an address of the web: with `+` or `%20` for a space.
+/// Returns the percent-encoded forms of a text: with `+` or `%20` for a space, and as paths keep more.
 fn percent_encoded(text: &str) -> [String; 3] {
-    let encode = |kept: &[u8], space: &str| -> String {
-        let one = |byte: u8| match byte {
-            b' ' => space.to_owned(),
-            byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).into(),
-            byte => format!("%{byte:02X}"),
-        };
-        text.bytes().map(one).collect()
-    };
-    [encode(b"-_.~", "+"), encode(b"-_.~", "%20"), encode(b"-_.~!*'()$&+:=@", "%20")]
+    let strict = utf8_percent_encode(text, QUERY).to_string();
+    [strict.replace("%20", "+"), strict, utf8_percent_encode(text, PATH).to_string()]
 }
 
 /// Returns what every base64 text holds that has the secret in it, wherever the secret begins.

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::model::{Finding, Level, Model};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
+/// The characters that are escaped in a relative URI.
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Returns the log with one run.
 pub(super) fn log(model: &Model) -> Value {
+    let uri = utf8_percent_encode(&model.stack, PATH).to_string();
     let rules: BTreeMap<_, _> =
         model.findings.iter().map(|finding| (finding.rule, description(finding.rule))).collect();
     let rules =
@@ -22,7 +28,7 @@ pub(super) fn log(model: &Model) -> Value {
                 "name": "devops-tf", "version": env!("CARGO_PKG_VERSION"), "rules": rules.collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "results": model.findings.iter().map(|finding| result(finding, &uri(&model.stack))).collect::<Vec<_>>(),
+            "results": model.findings.iter().map(|finding| result(finding, &uri)).collect::<Vec<_>>(),
         }],
     })
 }
@@ -40,15 +46,6 @@ fn result(finding: &Finding, stack: &str) -> Value {
         "ruleId": finding.rule, "level": level, "message": {"text": finding.message},
         "locations": [location],
     })
-}
-
-/// Writes a path as the reference of an address.
-fn uri(path: &str) -> String {
-    let one = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) => char::from(byte).into(),
-        byte => format!("%{byte:02X}"),
-    };
-    path.bytes().map(one).collect()
 }
 
 fn description(rule: &str) -> &'static str {
