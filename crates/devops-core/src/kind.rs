@@ -2,12 +2,6 @@
 
 use std::error::Error;
 
-use crate::{
-    cancel::Cancelled,
-    fs::{NotRegular, RefusedPath},
-    limits::Limit,
-};
-
 /// The sort of trouble an error is.
 ///
 /// `devops-cli` turns each into one exit code; the name stands in JSON errors.
@@ -79,43 +73,6 @@ impl Kind {
             Self::NotExecutable => "not_executable",
             Self::CommandNotFound => "command_not_found",
             Self::Interrupted => "interrupted",
-        }
-    }
-
-    /// Returns the kind of an I/O error that concerns something the user named.
-    pub fn of_io(error: &std::io::Error) -> Self {
-        use std::io::ErrorKind as Io;
-        // Some of our own errors travel inside an I/O error.
-        if let Some(inner) = error.get_ref() {
-            if inner.is::<Cancelled>() {
-                return Self::Interrupted;
-            }
-            if inner.is::<NotRegular>() {
-                return Self::Usage;
-            }
-            if inner.is::<RefusedPath>() {
-                return Self::Denied;
-            }
-            if inner.is::<Impossible>() {
-                return Self::Bug;
-            }
-        }
-        if Limit::of(error).is_some() {
-            return Self::Temporary;
-        }
-        match error.kind() {
-            Io::NotFound => Self::NotFound,
-            Io::PermissionDenied | Io::ReadOnlyFilesystem => Self::Permission,
-            Io::AlreadyExists => Self::Exists,
-            Io::ConnectionRefused
-            | Io::ConnectionReset
-            | Io::ConnectionAborted
-            | Io::HostUnreachable
-            | Io::NetworkUnreachable
-            | Io::TimedOut
-            | Io::WouldBlock
-            | Io::ResourceBusy => Self::Temporary,
-            _ => Self::Failed,
         }
     }
 }

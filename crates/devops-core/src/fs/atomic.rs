@@ -15,7 +15,10 @@ use rustix::{
 };
 
 use super::{
-    At, Destination, DirEntryPath, OpenFolder, PathError, ReplacePolicy, parent,
+    Destination, DirEntryPath, OpenFolder,
+    folders::parent,
+    path_error::{At, PathError},
+    replace_policy::ReplacePolicy,
     write_behind::WriteBehind,
 };
 use crate::{cancel::hold_step, lock::is_unsupported};

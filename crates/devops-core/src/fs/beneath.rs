@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::{
-    At, DirEntryPath, DirHandle, OpenFolder, PathError, RootedDir,
-    destination::{RefusedPath, refused},
+    DirEntryPath, DirHandle, OpenFolder, RootedDir,
+    destination::refused,
+    path_error::{At, PathError},
+    refusal::RefusedPath,
 };
 
 impl OpenFolder {

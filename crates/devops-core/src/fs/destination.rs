@@ -27,30 +27,16 @@ use rustix::{
 use crate::owners::{Accounts, FileAccess};
 
 use super::{
-    At, DirEntryPath, DirHandle, Lookup, NotRegular, PathError, RootedDir, create_folders, parent,
+    DirEntryPath, DirHandle, Lookup, RootedDir,
+    folders::{create_folders, parent},
+    path_error::{At, PathError},
+    refusal::{NotRegular, RefusedPath},
 };
 
 /// The kernel follows no more links than this, either.
 const MAX_LINKS: usize = 40;
 /// The type of the file system that has `/proc/self/fd`, from `linux/magic.h`.
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-
-/// Something stands in a path that is neither followed nor written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RefusedPath {
-    /// Another user made it, or can put one in its place.
-    #[error("it is a symbolic link that another user could have made")]
-    Untrusted,
-    /// Another user made the pipe or device, or can put another in its place.
-    #[error("it is a pipe or a device that another user could have put there")]
-    Stream,
-    /// It leads to something that is not in the folder that must hold it.
-    #[error("it leads out of the folder that must hold it")]
-    Outside,
-    /// Links are not followed below the folder a user named.
-    #[error("it is a symbolic link, and none is followed below the folder")]
-    Below,
-}
 
 /// The destination of a file.
 #[derive(Clone, Debug)]

@@ -13,17 +13,15 @@ use rustix::{
     io::Errno,
 };
 
-use super::{At, PathError};
+use super::{
+    path_error::{At, PathError},
+    refusal::NotRegular,
+};
 use crate::cancel::Cancel;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How often a wait for a writer looks whether a signal has come: every 50 milliseconds.
 const CANCEL_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-
-/// Something else than a regular file stands where one is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not a regular file")]
-pub(crate) struct NotRegular;
 
 /// A file, a pipe or a device to read; a signal ends the wait for whoever writes to it.
 ///

@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::{
-    At, AtomicFile, PathError, ReplacePolicy,
+    AtomicFile,
     destination::{Resolved, resolve},
+    path_error::{At, PathError},
+    replace_policy::ReplacePolicy,
 };
 
 /// A file that is replaced as one step, or a pipe, a terminal or `/dev/fd/N` that is written to.

@@ -14,7 +14,10 @@ use rustix::{
 };
 use tempfile::TempDir;
 
-use super::{At, PathError, is_at};
+use super::{
+    is_at,
+    path_error::{At, PathError},
+};
 
 /// What `tempfile` puts behind a prefix.
 const RANDOM_LENGTH: usize = 6;

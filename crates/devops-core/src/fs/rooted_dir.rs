@@ -25,9 +25,9 @@ use rustix::{
     io::Errno,
 };
 
-use super::ReplacePolicy;
 #[cfg(feature = "s3")]
-use super::{At, PathError};
+use super::path_error::{At, PathError};
+use super::replace_policy::ReplacePolicy;
 
 /// The flags with which every directory beneath another is opened.
 pub(crate) const DIRECTORY: OFlags =

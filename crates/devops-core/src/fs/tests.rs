@@ -1,13 +1,16 @@
 //! Tests of writing files.
 
 use std::{
-    io::Write,
+    fs,
+    io::{self, Write},
     os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
 };
 
 use rustix::fs::CWD;
 
 use super::*;
+use crate::kind::{HasKind, Kind};
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)

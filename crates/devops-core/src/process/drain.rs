@@ -14,7 +14,10 @@ use rustix::{
     io::{Errno, ioctl_fionread},
 };
 
-use super::{ProcessEvent, Stream, spool::Spool};
+use super::{
+    event::{ProcessEvent, Stream},
+    spool::Spool,
+};
 
 /// How long a line may become before it is delivered in pieces.
 const LINE_LIMIT: usize = 256 << 10;

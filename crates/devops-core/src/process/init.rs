@@ -15,7 +15,7 @@ use rustix::process::{
     kill_process_group, wait,
 };
 
-use super::{ChildEnd, start::pid as pid_of, terminal::Job};
+use super::{exit::ChildEnd, start::pid as pid_of, terminal::Job};
 use crate::cancel::Cancel;
 
 /// The pause between two looks at whether stopped work can go on.

@@ -8,7 +8,7 @@ use rustix::{
     process::{Pid, WaitId, WaitIdOptions, waitid},
 };
 
-use super::{Stream, drain::Output};
+use super::{drain::Output, event::Stream};
 use crate::limits;
 
 /// A message to the supervisor.

@@ -13,7 +13,10 @@ use rustix::{
 };
 
 use super::{
-    ChildEnd, CommandSpec, ProcessError, ProcessEvent,
+    error::ProcessError,
+    event::ProcessEvent,
+    exit::ChildEnd,
+    spec::CommandSpec,
     supervise::{Running, Stopper, start_producer},
 };
 use crate::{cancel::Cancel, limits};

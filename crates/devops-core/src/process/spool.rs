@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fs::File, io, os::unix::fs::FileExt};
 
-use super::Stream;
+use super::event::Stream;
 
 /// How many bytes wait in memory before the file is used.
 const IN_MEMORY: usize = 4 << 20;

@@ -15,7 +15,10 @@ use std::{
 use os_pipe::PipeReader;
 use rustix::process::Pid;
 
-use super::{CommandSpec, ProcessError, StdinPolicy};
+use super::{
+    error::ProcessError,
+    spec::{CommandSpec, StdinPolicy},
+};
 use crate::limits;
 
 /// A child that was started, with the ends of its pipes.

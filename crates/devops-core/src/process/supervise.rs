@@ -15,12 +15,14 @@ use os_pipe::PipeReader;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{
-    ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent, SignalReason,
-    StopPolicy, Stream,
     drain::{Output, Sink},
+    error::ProcessError,
+    event::{ProcessEvent, SignalReason, Stream},
+    exit::{ChildEnd, ChildExit},
     group::Group,
     heir::Heir,
     listen::{Message, spawn_reader, spawn_waiter},
+    spec::{CommandSpec, OrphanPolicy, StopPolicy},
     start::{Started, pid as pid_of, start as start_child},
     terminal::Job,
 };

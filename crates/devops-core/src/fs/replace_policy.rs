@@ -1,0 +1,10 @@
+//! The choice between replacing a file and leaving it.
+
+/// What happens when the final name exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplacePolicy {
+    /// The new file takes its place in one step.
+    Replace,
+    /// The new file is dropped and the error is `AlreadyExists`.
+    Keep,
+}

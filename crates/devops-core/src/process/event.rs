@@ -1,0 +1,51 @@
+//! Events of a running child.
+
+/// Which stream bytes came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What happens while a child runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProcessEvent {
+    /// The child runs.
+    Started {
+        /// Its process id, and that of its group.
+        pid: u32,
+    },
+    /// The child wrote a line.
+    Line {
+        /// The stream it came from.
+        stream: Stream,
+        /// The line without its newline; lines past 256 KiB come in pieces.
+        bytes: Vec<u8>,
+    },
+    /// The child, or its group, was sent a signal.
+    Signalled {
+        /// The signal that was sent.
+        signal: i32,
+        /// What led to it.
+        reason: SignalReason,
+    },
+}
+
+/// Why a child was sent a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalReason {
+    /// This signal came to us.
+    Received(i32),
+    /// The child ran longer than its timeout.
+    Timeout,
+    /// The child wrote nothing for too long.
+    Silence,
+    /// The grace after the first signal has passed.
+    GraceOver,
+    /// Nobody wants what the child writes any more.
+    Unwanted,
+    /// The child wants the terminal, which we do not have.
+    NoTerminal,
+}

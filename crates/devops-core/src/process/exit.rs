@@ -1,0 +1,56 @@
+//! The end of a child.
+
+use std::{fmt, time::Duration};
+
+use crate::cancel::signal_name;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildEnd {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl fmt::Display for ChildEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => write!(f, "was killed by {}", signal_name(*signal)),
+        }
+    }
+}
+
+/// How a child ended, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChildExit {
+    /// Its exit code, or the signal that killed it.
+    pub end: ChildEnd,
+    /// Is set if it was stopped because of the timeout.
+    pub timed_out: bool,
+    /// Is set if it was stopped because it wrote nothing for too long.
+    pub was_silent: bool,
+    /// From start to exit.
+    pub duration: Duration,
+}
+
+impl ChildExit {
+    /// Returns whether the child exited with 0.
+    pub fn is_success(&self) -> bool {
+        self.end == ChildEnd::Code(0)
+    }
+}
+
+/// A child's whole output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// How it ended.
+    pub exit: ChildExit,
+    /// What it wrote to stdout, up to the limit.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr, up to the limit.
+    pub stderr: Vec<u8>,
+    /// Whether a stream was longer than the limit.
+    pub truncated: bool,
+}
