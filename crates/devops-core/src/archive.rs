@@ -29,6 +29,7 @@ use crate::{
 
 mod again;
 mod attributes;
+mod block;
 mod cache;
 mod cat;
 mod catalog;
@@ -88,7 +89,6 @@ mod xattr;
 pub use crate::archive_index::{ArchiveName, BackupName, BadName, Origin, Series};
 pub use crate::fs::Lookup;
 pub use crate::retention::Fate;
-pub use cache::PlainCopies;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
 pub use create::{create_in_folder, create_to_writer};
@@ -107,7 +107,7 @@ pub use list::{ListEvent, list};
 pub use machine::machine_id;
 pub use marks::Marks;
 pub use measure::measure;
-pub use options::{CreateOptions, IgnoredChanges, Reproducible};
+pub use options::{CreateOptions, IgnoredChanges, PlainCopies, Reproducible};
 pub use preview::preview;
 pub use prune::{Candidate, PruneOptions, PrunePlan, plan_before_next, plan_prune, remove_pruned};
 pub use reader::Healed;

@@ -12,38 +12,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::stat, process::geteuid};
+use rustix::process::geteuid;
 
-use super::{
-    deflate::Level,
-    meta::{FileId, Meta},
-    reuse::Previous,
-};
-use crate::archive_index::BackupName;
-use crate::fs::{
-    At, AtomicFile, OpenFolder, PathError, ReplacePolicy, create_private_folders, remove_stale,
+use super::{deflate::Level, reuse::Previous};
+use crate::{
+    archive_index::BackupName,
+    fs::{
+        At, AtomicFile, OpenFolder, PathError, ReplacePolicy, create_private_folders, remove_stale,
+    },
 };
 
 /// How many hexadecimal digits tell sources of one name apart.
 const DIGITS: usize = 16;
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
-
-/// Where plain copies are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct PlainCopies<'a> {
-    /// The folder, made if missing. Nothing of it goes into an archive.
-    pub folder: &'a Path,
-    /// Whether an encrypted archive leaves a copy there; if not, that of an earlier one is removed.
-    pub keep: bool,
-}
-
-impl PlainCopies<'_> {
-    /// Returns which file the folder is, if there is one.
-    pub(super) fn folder_id(&self) -> Option<FileId> {
-        stat(self.folder).ok().map(|stat| Meta::from(stat).id)
-    }
-}
 
 /// The place of the copy for one source.
 pub(super) struct Cache<'a> {

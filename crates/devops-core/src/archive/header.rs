@@ -14,15 +14,12 @@ use std::{
 use tar::{EntryType, Header};
 
 use super::{
+    block::padding,
     entry::{Entry, EntryKind, Timestamp},
     sparse_map::SparseMap,
     xattr,
 };
 
-/// The unit of a tar file.
-pub(super) const BLOCK: usize = 512;
-/// What ends a tar file.
-pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 /// The largest number in the seven octal digits of an owner.
 const MAX_ID: u64 = 0o777_7777;
 /// The largest number in the eleven octal digits of a size or a time.
@@ -31,12 +28,6 @@ const MAX_NUMBER: u64 = 0o777_7777_7777;
 const SPARSE_FOLDER: &str = "GNUSparseFile.0";
 const NAME: usize = 100;
 const PREFIX: usize = 155;
-
-/// Returns how many zeros follow `size` bytes of content.
-pub(super) fn padding(size: u64) -> usize {
-    let rest = usize::try_from(size % BLOCK as u64).expect("below a block");
-    (BLOCK - rest) % BLOCK
-}
 
 /// Returns the global pax header with a comment.
 pub(super) fn global_comment(comment: &str) -> Vec<u8> {
@@ -241,6 +232,7 @@ mod tests {
     use std::{fs::File, io::Write, os::unix::fs::FileExt, path::PathBuf, process::Command};
 
     use super::*;
+    use crate::archive::block::{BLOCK, END};
     use crate::archive::entry::{OwnerName, Xattr};
 
     fn file(path: &str) -> Entry {

@@ -20,10 +20,10 @@
 
 use super::{
     ArchiveError,
+    block::{BLOCK as TAR_BLOCK, padding},
     content::ContentHash,
     deflate::{Level, Packer},
     entry::Timestamp,
-    header::{BLOCK as TAR_BLOCK, padding},
     stored::Stored,
 };
 pub(super) use crate::archive_index::head::{Hash, Segment};

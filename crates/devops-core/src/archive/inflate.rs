@@ -8,9 +8,11 @@
 
 mod bits;
 mod code;
+mod reason;
 
 use bits::{Bits, WORD};
 use code::{Table, code_length, distance, literal_or_length};
+pub(super) use reason::Reason;
 
 /// Where the last block of a stream begins and ends, in bits from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +22,6 @@ pub(super) struct LastBlock {
     /// The position behind the last code.
     pub(super) end_bit: usize,
 }
-
-/// What differed.
-pub(super) type Reason = &'static str;
 
 /// The symbols that a lookup finds at once: more cost time to fill in, fewer make more codes long ones.
 const N_LITERALS: usize = 1 << 11;

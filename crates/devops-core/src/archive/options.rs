@@ -2,9 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
+use rustix::fs::stat;
+
 use super::{
-    cache::PlainCopies, deflate::Level, encryption::Recipients, exclude::Excludes,
-    layer::FileLayer, marks::Marks, stream::Stream,
+    deflate::Level,
+    encryption::Recipients,
+    exclude::Excludes,
+    layer::FileLayer,
+    marks::Marks,
+    meta::{FileId, Meta},
+    stream::Stream,
 };
 use crate::{clock::Clock, fs::OpenFolder, lock::LockRequest};
 
@@ -86,4 +93,20 @@ pub struct IgnoredChanges {
 pub struct Reproducible {
     /// Later modification times, in seconds since 1970, are set to this one.
     pub latest_mtime: Option<i64>,
+}
+
+/// Where plain copies are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainCopies<'a> {
+    /// The folder, made if missing. Nothing of it goes into an archive.
+    pub folder: &'a Path,
+    /// Whether an encrypted archive leaves a copy there; if not, that of an earlier one is removed.
+    pub keep: bool,
+}
+
+impl PlainCopies<'_> {
+    /// Returns which file the folder is, if there is one.
+    pub(super) fn folder_id(&self) -> Option<FileId> {
+        stat(self.folder).ok().map(|stat| Meta::from(stat).id)
+    }
 }

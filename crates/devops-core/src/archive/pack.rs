@@ -5,10 +5,7 @@ use std::{
     ffi::OsString,
     io,
     ops::Range,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::ffi::OsStringExt,
-    },
+    os::{fd::AsFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -21,29 +18,33 @@ use rustix::{
 use super::{
     ArchiveError,
     again::Patience,
-    attributes::{AttributeReader, Attributes},
+    attributes::AttributeReader,
     content::{ContentHash, has_huge_holes},
     entry::{Entry, EntryKind, Timestamp},
     event::{CreateEvent, LeftOut},
     group::{Cutter, SLICE},
     header,
     holes::data_ranges,
-    index::{EntryWriter, Hash, Identity, Indexed, Record},
+    index::{EntryWriter, Hash, Indexed, Record},
     layer::FileLayer,
     meta::{FileId, Meta},
-    options::{CreateOptions, IgnoredChanges, Reproducible},
+    options::{CreateOptions, Reproducible},
     owner_names::OwnerNames,
     pipeline::{Doubt, Feed, Piece, Stop},
-    reuse::{Matcher, is_unchanged},
+    reuse::Matcher,
     walk::{Found, Visitor},
 };
 use crate::{cancel::Cancel, fs::PathError, limits::Limit};
 
+mod building;
 mod large;
+mod member;
+mod open_file;
 mod read;
 mod small;
 
-use small::open;
+use member::{Member, identity, is_same_state};
+use open_file::open;
 
 /// What was packed so far.
 #[derive(Debug, Default)]
@@ -92,20 +93,6 @@ pub(super) struct Pack<'a> {
     tally: Tally,
     /// The host opens no more files: what is then unreadable is not so by itself.
     limit: Option<PathError>,
-}
-
-/// An entry that was found and not read yet.
-struct Member {
-    entry: Entry,
-    meta: Meta,
-    folder: Rc<OwnedFd>,
-    name: OsString,
-    /// Is set if `folder` is a stream instead of a folder.
-    is_stream: bool,
-    /// What the archive before says, if it is unchanged.
-    old: Option<Indexed>,
-    /// What hangs on it; of a file, and of what may not have to be read, it is read later.
-    attributes: Option<Attributes>,
 }
 
 impl Visitor for Pack<'_> {
@@ -206,7 +193,7 @@ impl<'a> Pack<'a> {
     pub(super) fn finish(mut self) -> Result<Tally, Stop> {
         self.flush(None)?;
         self.check_limit()?;
-        self.feed.send(Piece::New { raw: header::END.to_vec(), spans: Vec::new() })?;
+        self.feed.send(Piece::New { raw: super::block::END.to_vec(), spans: Vec::new() })?;
         self.feed.finish(self.entries, self.doubts)?;
         Ok(self.tally)
     }
@@ -437,15 +424,4 @@ impl<'a> Pack<'a> {
         let changed = LeftOut { path: path.to_owned(), reason: reason.to_owned(), is_fault: true };
         self.tally.change(changed, self.on_event);
     }
-}
-
-fn identity(meta: &Meta) -> Identity {
-    Identity { ctime: meta.ctime, id: meta.id }
-}
-
-/// Returns whether nothing about a file says that it changed since `old` was recorded, whatever changes
-/// may be ignored.
-fn is_same_state(old: &Record, identity: Option<Identity>) -> bool {
-    let pair = old.identity.zip(identity);
-    pair.is_some_and(|(old, new)| is_unchanged(&old, &new, IgnoredChanges::default()))
 }

@@ -19,19 +19,16 @@ use super::{
     reuse::{Previous, key},
     window::{self, Weight, Window},
 };
-use crate::{
-    archive_index::head::MEMBER_HEADER,
-    cancel::{Cancel, Cancelled},
-    fs::At,
-    limits::spawn_scoped,
-};
+use crate::{archive_index::head::MEMBER_HEADER, cancel::Cancel, fs::At, limits::spawn_scoped};
 
+mod segment_job;
 mod worker;
 
+use segment_job::MIB;
+pub(super) use segment_job::{Compression, Doubt, Failure, Stop};
 pub(super) use worker::Piece;
 use worker::{Made, Spare, Worker};
 
-const MIB: usize = 1 << 20;
 /// How much may wait to be compressed, and as much again be under compression, for each thread: a
 /// piece and the next one.
 const EACH: usize = 2 * MIB;
@@ -43,15 +40,6 @@ const RUN: u64 = MIB as u64;
 const MAX_RUN: usize = 1024;
 /// What the result of the smallest piece takes.
 const LEAST: usize = 4096;
-
-/// How to make segments.
-#[derive(Clone, Copy)]
-pub(super) struct Compression<'a> {
-    pub(super) making: Making,
-    pub(super) n_threads: usize,
-    /// Where segments may be copied from.
-    pub(super) previous: Option<&'a Previous>,
-}
 
 /// Where the archive goes.
 pub(super) struct Output<'a> {
@@ -69,54 +57,11 @@ impl Output<'_> {
     }
 }
 
-/// Why the pieces stop coming.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// Their producer failed.
-    Failed(ArchiveError),
-    /// The writer failed; its own error tells why.
-    WriterGone,
-}
-
-impl From<Cancelled> for Stop {
-    fn from(cancelled: Cancelled) -> Self {
-        Self::Failed(cancelled.into())
-    }
-}
-
-impl From<ArchiveError> for Stop {
-    fn from(error: ArchiveError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// Why there is no archive.
-#[derive(Debug)]
-pub(super) enum Failure {
-    Failed(ArchiveError),
-    /// A segment of the archive before is not what was written.
-    Rotten,
-}
-
-impl From<ArchiveError> for Failure {
-    fn from(error: ArchiveError) -> Self {
-        Self::Failed(error)
-    }
-}
-
 type Answer = Result<Made, Failure>;
 
 struct Job {
     piece: Piece,
     answer: SyncSender<Answer>,
-}
-
-/// A content that was read though nothing about its file had changed, and so must be what it was.
-pub(super) struct Doubt {
-    /// Its number among the contents of the archive, from 0.
-    pub(super) n: u64,
-    pub(super) expected: Hash,
-    pub(super) path: PathBuf,
 }
 
 /// What the writer gets, in order.

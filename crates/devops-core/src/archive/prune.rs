@@ -1,87 +1,24 @@
 //! Removes archives a policy no longer keeps; never the newest good one of a source.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
-
 use rustix::fs::FileType;
 use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
-    encryption::Keys,
-    meta::{FileId, Meta},
     ownership::{FolderOwners, verdicts},
 };
 use crate::{
-    archive_index::{BackupName, Origin, Series},
     cancel::Cancel,
-    fs::{At, DirEntryPath, OpenFolder},
-    retention::{self, EmptyPolicy, Fate, KeepPolicy, Member, Proof, Rules, Ruling},
+    fs::{At, OpenFolder},
+    retention::{self, EmptyPolicy, Fate, Member, Proof, Rules, Ruling},
 };
 
+mod candidate;
 mod look;
 
+use candidate::look;
+pub use candidate::{Candidate, PruneOptions};
 use look::Looking;
-
-/// An archive, and what becomes of it.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    /// The archive.
-    pub path: PathBuf,
-    /// Where it came from; `None` when another tool made it.
-    pub origin: Option<Origin>,
-    /// The series that it belongs to; `None` when it says nothing of its origin.
-    pub series: Option<Series>,
-    /// When it was made: its recorded start, else the date in its name.
-    pub time: OffsetDateTime,
-    /// The bytes of the file.
-    pub size: u64,
-    /// What becomes of it.
-    pub fate: Fate,
-    /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
-    pub is_sealed: bool,
-    id: FileId,
-    /// The mark that tells the file from another one of its name.
-    mark: String,
-    is_weighed: bool,
-    proof: Proof,
-}
-
-impl Candidate {
-    fn member(&self) -> Member {
-        let Self { time, size, is_weighed, ref proof, .. } = *self;
-        Member { time, arrived: time, size, is_weighed, proof: proof.clone() }
-    }
-}
-
-/// The settings of a prune.
-#[derive(Clone, Copy, Debug)]
-pub struct PruneOptions<'a> {
-    /// The folder with the archives.
-    pub folder: &'a Path,
-    /// The folder that must hold it, wherever links lead; `None` for any.
-    pub within: Option<&'a OpenFolder>,
-    /// Only archives of this name are looked at.
-    pub name: &'a BackupName,
-    /// Only archives of this host are looked at, if one is named.
-    pub host: Option<&'a str>,
-    /// The rules for the archives to keep.
-    pub policy: &'a KeepPolicy,
-    /// The keys for encrypted archives.
-    pub keys: &'a Keys,
-    /// The time it is.
-    pub now: OffsetDateTime,
-    /// Is set if archives of all owners count.
-    pub any_owner: bool,
-    /// Is set if archives count that are much smaller than the ones before.
-    pub accept_small: bool,
-    /// The folder for what this host found out about archives, if there is one.
-    pub state: Option<&'a Path>,
-    /// Is set to save new verdicts there.
-    pub remembers: bool,
-}
 
 /// What a prune does; deciding is separate from doing.
 #[derive(Clone, Debug)]
@@ -214,11 +151,6 @@ pub fn remove_pruned(
         plan.folder.entry(".").sync_dir().at(plan.folder.path(), "sync")?;
     }
     Ok(())
-}
-
-/// Returns what there is to know of a file.
-fn look(at: &DirEntryPath) -> io::Result<Meta> {
-    at.look()?.map(Meta::from).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Decides the fates in one group, newest first, once what they rest on has proved itself.

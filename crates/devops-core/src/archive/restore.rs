@@ -6,10 +6,7 @@
 //! their modes and times last: `deferred` keeps both, on the disk if need be. `links` restores hard links
 //! whose first name is not there.
 
-use std::{
-    io::{self, Read},
-    path::Path,
-};
+use std::{io::Read, path::Path};
 
 use super::{
     ArchiveError,
@@ -38,7 +35,7 @@ mod place;
 mod target;
 mod trouble;
 
-use deferred::Deferred;
+use deferred::{Deferred, kept};
 pub use options::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary};
 use place::place;
 use target::Target;
@@ -280,12 +277,6 @@ impl<'a> Restorer<'a> {
 
 /// Says that an absolute path is restored below the folder.
 const SLASH: &str = "restored without the leading slash, as all absolute paths; said once";
-
-/// Returns the error of a list of entries for later.
-fn kept(error: io::Error) -> ArchiveError {
-    let at: Result<(), _> = Err(error).at(std::env::temp_dir(), "keep a list in");
-    at.expect_err("made from an error").into()
-}
 
 /// Says why an entry of a sort that no file system knows is not restored.
 fn unsupported(flag: u8) -> Note {

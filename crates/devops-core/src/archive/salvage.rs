@@ -14,8 +14,8 @@ use std::{
 
 use super::{
     ArchiveError,
+    block::BLOCK,
     entry::Entry,
-    header::BLOCK,
     index::{Index, Indexed as IndexedEntry},
     reader::{Expected, HealedSegments, Healer, Indexed, Reader, Segments, agrees},
     stored::{Archive, Stored},

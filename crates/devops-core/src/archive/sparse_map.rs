@@ -2,7 +2,7 @@
 
 use std::{iter, ops::Range};
 
-use super::{header::padding, holes::length};
+use super::{block::padding, holes::length};
 
 /// The map of a sparse file and the size of what is stored.
 pub(super) struct SparseMap {

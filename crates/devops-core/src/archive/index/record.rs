@@ -28,9 +28,9 @@ use std::{
 
 use crate::{
     archive::{
+        block::BLOCK,
         content::ContentHash,
         entry::{Entry, EntryKind, OwnerName, Timestamp},
-        header::BLOCK,
         holes::{gaps, length},
         xattr::{Digest, NO_ATTRIBUTES},
     },

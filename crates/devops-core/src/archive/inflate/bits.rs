@@ -1,6 +1,6 @@
 //! The bits of a deflate stream, from the low end of each byte.
 
-use super::Reason;
+use super::reason::Reason;
 
 /// The bytes that a refill loads at once.
 pub(super) const WORD: usize = 8;

@@ -1,6 +1,6 @@
 //! Huffman codes (RFC 1951, section 3.2) as tables: the next bits lead to a symbol.
 
-use super::Reason;
+use super::reason::Reason;
 
 /// The longest code of literals and distances, RFC 1951 section 3.2.7.
 const MAX_CODE: usize = 15;

@@ -9,14 +9,15 @@ use rustix::fs::{SeekFrom, seek};
 
 use super::{
     Pack,
-    read::{Building, zeros},
-    small::{after_content, changes},
+    building::Building,
+    open_file::{after_content, changes},
+    read::zeros,
 };
 use crate::archive::{
+    block::padding,
     content::{Part, StoredHasher},
     entry::Entry,
     group::SLICE,
-    header::padding,
     holes::{gaps, length},
     index::Record,
     meta::Meta,

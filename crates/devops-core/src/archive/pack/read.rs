@@ -1,12 +1,13 @@
 //! Reads entries into pieces.
 
-use std::{
-    io::{self, Read},
-    os::fd::AsFd,
-    path::Path,
-};
+use std::{os::fd::AsFd, path::Path};
 
-use super::{Member, Pack, identity, small::Unopened};
+use super::{
+    Pack,
+    building::{Building, length},
+    member::{Member, identity},
+    open_file::Unopened,
+};
 use crate::archive::{
     attributes::Attributes,
     content::{Part, Span},
@@ -20,55 +21,10 @@ use crate::archive::{
     xattr,
 };
 
-/// A piece being put together.
-#[derive(Default)]
-pub(super) struct Building {
-    pub(super) raw: Vec<u8>,
-    pub(super) spans: Vec<Span>,
-}
-
-/// A place in a piece, to which it can be taken back.
-pub(super) struct Mark(usize, usize);
-
-impl Building {
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.raw.len(), self.spans.len())
-    }
-
-    pub(super) fn take_back(&mut self, mark: &Mark) {
-        self.raw.truncate(mark.0);
-        self.spans.truncate(mark.1);
-    }
-
-    /// Appends up to `n` bytes; none after an error.
-    pub(super) fn read(&mut self, reader: &mut dyn Read, n: u64) -> io::Result<u64> {
-        let mark = self.raw.len();
-        self.raw.reserve(usize::try_from(n).unwrap_or(0));
-        let read = reader.take(n).read_to_end(&mut self.raw);
-        if read.is_err() {
-            self.raw.truncate(mark);
-        }
-        read.map(|n| n as u64)
-    }
-
-    pub(super) fn pad(&mut self, n: u64) {
-        self.raw.resize(self.raw.len() + length(n), 0);
-    }
-
-    /// Marks everything from `start` on as content.
-    pub(super) fn mark_content(&mut self, start: usize, part: Part) {
-        self.spans.push(Span { range: start..self.raw.len(), part });
-    }
-}
-
 /// Returns a piece with `n` zeros of content and `after` behind it.
 pub(super) fn zeros(n: u64, part: Part, after: u64) -> Piece {
     let spans = vec![Span { range: 0..length(n), part }];
     Piece::Zeros { n: length(n + after), spans }
-}
-
-fn length(n: u64) -> usize {
-    usize::try_from(n).expect("never more than a slice and a block")
 }
 
 impl Pack<'_> {

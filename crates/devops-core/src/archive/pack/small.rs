@@ -1,31 +1,23 @@
 //! Reads files of up to a slice, again while they change.
 
-use std::{fs::File, io, os::fd::AsFd, time::Duration};
+use std::{io, os::fd::AsFd, time::Duration};
 
-use rustix::{
-    fs::{FileType, Mode, OFlags, SeekFrom, fstat, openat, seek},
-    io::{Errno, dup},
+use super::{
+    Pack,
+    building::Building,
+    member::{Member, is_same_state},
+    open_file::{Unopened, after_content, changes, open},
 };
-
-use super::{Member, Pack, identity, is_same_state, read::Building};
 use crate::archive::{
     again::{HostTime, Patience, Reading},
+    block::padding,
     content::{ContentHash, Part},
-    entry::{Entry, EntryKind},
+    entry::EntryKind,
     group::SLICE,
-    header::padding,
     holes::{data_ranges, gaps},
     index::{Hash, Record},
-    meta::Meta,
     pipeline::Stop,
 };
-
-/// Why a file that was found could not be opened.
-pub(super) enum Unopened {
-    /// Something else has its name now.
-    Replaced,
-    Failed(Errno),
-}
 
 /// What came of reading a file once.
 enum Once {
@@ -149,51 +141,4 @@ fn expected(member: &Member, record: &Record) -> Option<Hash> {
         && (old.record.entry.size, old.record.entry.mtime)
             == (record.entry.size, record.entry.mtime);
     old.hash.filter(|_| is_same).map(ContentHash::bytes)
-}
-
-/// Opens a file that was found.
-pub(super) fn open(member: &Member) -> Result<(File, Meta), Unopened> {
-    if member.is_stream {
-        return reopened(member).map_err(Unopened::Failed);
-    }
-    // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = openat(&member.folder, &member.name, flags | OFlags::NOCTTY, Mode::empty())
-        .map_err(Unopened::Failed)?;
-    let meta = fstat(&fd).map(Meta::from).map_err(Unopened::Failed)?;
-    if meta.kind == FileType::RegularFile {
-        Ok((File::from(fd), meta))
-    } else {
-        Err(Unopened::Replaced)
-    }
-}
-
-/// Returns a stream from its beginning on.
-fn reopened(member: &Member) -> Result<(File, Meta), Errno> {
-    let file = File::from(dup(&member.folder)?);
-    seek(&file, SeekFrom::Start(0))?;
-    let meta = fstat(&file).map(Meta::from)?;
-    Ok((file, meta))
-}
-
-/// Says what became of a file that gave fewer or more bytes than its size promised.
-pub(super) fn after_content(
-    entry: &Entry,
-    n_read: u64,
-    reader: &mut dyn io::Read,
-) -> Option<&'static str> {
-    if n_read < entry.size {
-        return Some("shrank while being read; the rest is zeros");
-    }
-    let has_more = matches!(reader.read(&mut [0]), Ok(1));
-    has_more.then_some("grew while being read; cut at its first size")
-}
-
-/// Returns whether a file is still the same in every respect, and what was done to its content.
-pub(super) fn changes(file: &File, before: &Meta) -> (bool, Option<&'static str>) {
-    let Ok(after) = fstat(file).map(Meta::from) else { return (false, None) };
-    // A hard link made elsewhere changes the ctime only, and no content.
-    let is_written = after.mtime != before.mtime || after.size != before.size;
-    let is_same = !is_written && identity(&after) == identity(before);
-    (is_same, is_written.then_some("was written to while being read"))
 }

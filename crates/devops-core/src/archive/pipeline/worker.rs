@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Compression, Failure, MIB};
+use super::segment_job::{Compression, Failure, MIB};
 use crate::archive::{
     ArchiveError,
     content::{Digest, Span, digests},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Candidate, PruneOptions, look};
+use super::candidate::{Candidate, PruneOptions, look};
 use crate::{
     archive::{
         ArchiveError,

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     archive::{
+        block::{BLOCK, padding},
         entry::{Entry, EntryKind, Timestamp},
-        header::{BLOCK, padding},
     },
     archive_index::Origin,
 };

@@ -10,7 +10,7 @@ use super::{
     pax::{Records, Sparse},
     sparse::MAX_SIZE,
 };
-use crate::archive::{entry::EntryKind, header::BLOCK};
+use crate::archive::{block::BLOCK, entry::EntryKind};
 
 /// The place of the mark in the headers of POSIX and of GNU tar.
 pub(super) const MARK_AT: usize = 257;

@@ -7,7 +7,7 @@ use super::{
     fields::{MARK, MARK_AT, is_header},
     input::Input,
 };
-use crate::archive::header::BLOCK;
+use crate::archive::block::BLOCK;
 
 /// The bytes that are searched at once.
 const STEP: usize = 4096;

@@ -10,7 +10,13 @@ use std::{
 
 use tempfile::SpooledTempFile;
 
-use crate::archive::entry::{Entry, EntryKind, Timestamp, Xattr};
+use crate::{
+    archive::{
+        ArchiveError,
+        entry::{Entry, EntryKind, Timestamp, Xattr},
+    },
+    fs::At,
+};
 
 /// How many bytes of them stay in memory.
 const IN_MEMORY: usize = 4 << 20;
@@ -133,6 +139,12 @@ fn field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 fn path(bytes: &mut &[u8]) -> Option<PathBuf> {
     field(bytes).map(|bytes| OsString::from_vec(bytes.to_vec()).into())
+}
+
+/// Returns the error of a list of entries for later.
+pub(super) fn kept(error: io::Error) -> ArchiveError {
+    let at: Result<(), _> = Err(error).at(std::env::temp_dir(), "keep a list in");
+    at.expect_err("made from an error").into()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    Restorer, kept,
+    Restorer,
+    deferred::kept,
     place::{place, plain},
     trouble::{Note, Trouble},
 };

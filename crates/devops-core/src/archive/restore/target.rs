@@ -18,11 +18,11 @@ use super::{
     OverwritePolicy, RestoreOptions,
     content::{self, ContentError},
     deferred::Deferred,
+    deferred::kept,
     dress::Dresser,
     durable::{Unsynced, sync_above},
     install::{Claim, Temp},
     journal::{self, Journal},
-    kept,
     names::Names,
     trouble::{Made, Note, Trouble},
 };

@@ -1,0 +1,37 @@
+//! An entry that waits to be read, and whether it is still the file that was seen.
+
+use std::{ffi::OsString, os::fd::OwnedFd, rc::Rc};
+
+use crate::archive::{
+    attributes::Attributes,
+    entry::Entry,
+    index::{Identity, Indexed, Record},
+    meta::Meta,
+    options::IgnoredChanges,
+    reuse::is_unchanged,
+};
+
+/// An entry that was found and not read yet.
+pub(super) struct Member {
+    pub(super) entry: Entry,
+    pub(super) meta: Meta,
+    pub(super) folder: Rc<OwnedFd>,
+    pub(super) name: OsString,
+    /// Is set if `folder` is a stream instead of a folder.
+    pub(super) is_stream: bool,
+    /// What the archive before says, if it is unchanged.
+    pub(super) old: Option<Indexed>,
+    /// What hangs on it; of a file, and of what may not have to be read, it is read later.
+    pub(super) attributes: Option<Attributes>,
+}
+
+pub(super) fn identity(meta: &Meta) -> Identity {
+    Identity { ctime: meta.ctime, id: meta.id }
+}
+
+/// Returns whether nothing about a file says that it changed since `old` was recorded, whatever changes
+/// may be ignored.
+pub(super) fn is_same_state(old: &Record, identity: Option<Identity>) -> bool {
+    let pair = old.identity.zip(identity);
+    pair.is_some_and(|(old, new)| is_unchanged(&old, &new, IgnoredChanges::default()))
+}

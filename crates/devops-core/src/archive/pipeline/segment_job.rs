@@ -1,0 +1,64 @@
+//! The work on one segment, and what ends it.
+
+use std::path::PathBuf;
+
+use super::super::{
+    ArchiveError,
+    index::{Hash, Making},
+    reuse::Previous,
+};
+use crate::cancel::Cancelled;
+
+pub(super) const MIB: usize = 1 << 20;
+
+/// How to make segments.
+#[derive(Clone, Copy)]
+pub(in crate::archive) struct Compression<'a> {
+    pub(in crate::archive) making: Making,
+    pub(in crate::archive) n_threads: usize,
+    /// Where segments may be copied from.
+    pub(in crate::archive) previous: Option<&'a Previous>,
+}
+
+/// Why the pieces stop coming.
+#[derive(Debug)]
+pub(in crate::archive) enum Stop {
+    /// Their producer failed.
+    Failed(ArchiveError),
+    /// The writer failed; its own error tells why.
+    WriterGone,
+}
+
+impl From<Cancelled> for Stop {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Failed(cancelled.into())
+    }
+}
+
+impl From<ArchiveError> for Stop {
+    fn from(error: ArchiveError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Why there is no archive.
+#[derive(Debug)]
+pub(in crate::archive) enum Failure {
+    Failed(ArchiveError),
+    /// A segment of the archive before is not what was written.
+    Rotten,
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A content that was read though nothing about its file had changed, and so must be what it was.
+pub(in crate::archive) struct Doubt {
+    /// Its number among the contents of the archive, from 0.
+    pub(in crate::archive) n: u64,
+    pub(in crate::archive) expected: Hash,
+    pub(in crate::archive) path: PathBuf,
+}
