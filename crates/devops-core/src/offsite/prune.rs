@@ -3,16 +3,16 @@
 //! `look` reads what the decision needs, `fates` decides, `carry_out` does it.
 
 mod carry_out;
+mod error;
 mod fates;
 mod look;
 mod others;
 mod proof;
+mod request;
 mod selection;
-
-use std::path::PathBuf;
+mod stored_archive;
 
 use futures_util::future::LocalBoxFuture;
-use time::OffsetDateTime;
 
 pub use self::{
     carry_out::{PruneOutcome, lock_kept, remove_pruned},
@@ -20,118 +20,13 @@ pub use self::{
     selection::{Selection, select_kept, select_newest},
 };
 use crate::{
-    archive_index::{BackupName, Origin, Series},
-    kind::{HasKind, Kind},
-    retention::{self, EmptyPolicy, KeepPolicy, KeepReason, Proof},
-    s3::{Hold, Link, LockMode, PlannedRemoval, S3Error, S3Uri, StoreText},
+    retention::{self, EmptyPolicy},
+    s3::Link,
     verdicts::Verdicts,
 };
-
-/// What is pruned, and how.
-#[derive(Clone, Debug)]
-pub struct PruneRequest {
-    /// The folder of the archives: a bucket, or a prefix that ends with a slash.
-    pub folder: S3Uri,
-    /// Only archives of this name are looked at.
-    pub name: BackupName,
-    /// Only archives of this host are looked at, if one is named.
-    pub host: Option<String>,
-    /// What is kept.
-    pub policy: KeepPolicy,
-    /// The time it is.
-    pub now: OffsetDateTime,
-    /// Whether all versions of what goes are removed, instead of hidden.
-    pub versions: bool,
-    /// How what is kept is locked, if it is.
-    pub lock: Option<LockMode>,
-    /// Is set if archives count that are much smaller than the ones before.
-    pub accept_small: bool,
-    /// The folder for what this host found out about archives, if there is one.
-    pub state: Option<PathBuf>,
-    /// Is set to save new verdicts there.
-    pub remembers: bool,
-}
-
-/// Why nothing was planned.
-#[derive(Debug, thiserror::Error)]
-pub enum PruneError {
-    /// The store, or the way to it, said no.
-    #[error(transparent)]
-    S3(#[from] S3Error),
-    /// The policy would keep nothing.
-    #[error(transparent)]
-    EmptyPolicy(#[from] EmptyPolicy),
-    /// The folder has something, and no archive of the name.
-    #[error("there is no archive named `{name}` in `{folder}`, but {others}")]
-    NoSuchName {
-        /// The name that was looked for.
-        name: BackupName,
-        /// The folder.
-        folder: S3Uri,
-        /// What the folder has.
-        others: Box<Others>,
-    },
-    /// What was named is no folder.
-    #[error("`{0}` is not a folder: it must end with a slash")]
-    NotAFolder(S3Uri),
-}
-
-impl HasKind for PruneError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::S3(error) => error.kind(),
-            Self::EmptyPolicy(error) => error.kind(),
-            Self::NoSuchName { .. } => Kind::NotFound,
-            Self::NotAFolder(_) => Kind::Usage,
-        }
-    }
-}
-
-/// An archive in the store, and what becomes of it.
-#[derive(Clone, Debug)]
-pub struct StoredArchive {
-    /// The archive.
-    pub uri: S3Uri,
-    /// Where it came from; `None` when it is encrypted, or another tool made it.
-    pub origin: Option<Origin>,
-    /// The series that it belongs to; `None` when it says nothing of its origin.
-    pub series: Option<Series>,
-    /// Whether it is encrypted: only its name tells of it.
-    pub is_encrypted: bool,
-    /// When it was made: its recorded start, else the date in its name.
-    pub time: OffsetDateTime,
-    /// How many bytes it has.
-    pub size: u64,
-    /// What becomes of it.
-    pub fate: Fate,
-    /// The lock that it gets, if it gets another one.
-    pub lock: Option<(LockMode, OffsetDateTime)>,
-    seen: Seen,
-    versions: Vec<PlannedRemoval>,
-    proof: Proof,
-}
-
-/// What tells an object from another one under the same key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Seen {
-    etag: Option<String>,
-    /// In seconds since 1970, as not every answer has more.
-    modified: Option<i64>,
-    version_id: Option<StoreText>,
-}
-
-/// What becomes of an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It stays for these reasons.
-    Keep(Vec<KeepReason>),
-    /// It counts for no rule, for this reason, and is left for a person to look at.
-    Uncounted(String),
-    /// No rule keeps it, but a lock.
-    KeepLocked(Hold),
-    /// It goes.
-    Remove,
-}
+pub use error::PruneError;
+pub use request::PruneRequest;
+pub use stored_archive::{Fate, StoredArchive};
 
 /// What a prune does; deciding is separate from doing.
 #[derive(Clone, Debug)]

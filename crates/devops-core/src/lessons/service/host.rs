@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use super::{Seen, Status};
+use super::status::{Seen, Status};
 use crate::units::count;
 
 /// How many characters of its name the kernel keeps for a process.

@@ -2,39 +2,18 @@
 
 use std::{
     io::{self, ErrorKind},
-    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     sync::mpsc,
     time::{Duration, Instant},
 };
 
 use ureq::{Agent, Error};
 
-use super::{Seen, Status, Target, addresses};
+use super::status::{Seen, Status};
 use crate::{http, limits};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: u32 = 5;
-
-/// Reads `host:port`, with an IPv6 address in brackets.
-pub(super) fn parse_tcp(text: &str) -> Option<Target> {
-    let (host, port) = text.rsplit_once(':')?;
-    let bare = match host.strip_prefix('[') {
-        Some(inside) => inside.strip_suffix(']').filter(|ip| ip.parse::<IpAddr>().is_ok())?,
-        None => Some(host).filter(|host| is_host(host))?,
-    };
-    let port = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())??;
-    (port > 0).then(|| Target::Tcp(bare.to_owned(), port))
-}
-
-fn is_host(text: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty() && !text.starts_with(['-', '.']) && text.bytes().all(known)
-}
-
-pub(super) fn is_http(text: &str) -> bool {
-    let uri: Result<ureq::http::Uri, _> = text.parse();
-    uri.is_ok_and(|uri| uri.host().is_some_and(|host| is_host(host) || host.starts_with('[')))
-}
 
 pub(super) fn check_tcp(host: &str, port: u16, timeout: Duration) -> Seen {
     let deadline = Instant::now() + timeout;
@@ -120,4 +99,9 @@ fn host_and_port(url: &str) -> (String, u16) {
     let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     (host.to_owned(), uri.port_u16().unwrap_or(default))
+}
+
+/// Shows a socket's address without what the person knows already.
+pub(super) fn addresses(tried: &[SocketAddr]) -> String {
+    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

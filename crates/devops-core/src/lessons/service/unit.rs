@@ -1,6 +1,6 @@
 //! Checks of systemd units.
 
-use super::{CheckOptions, Seen, Status};
+use super::status::{CheckOptions, Seen, Status};
 use crate::{
     cancel::Cancel,
     process::{self, CommandSpec, ProcessError},

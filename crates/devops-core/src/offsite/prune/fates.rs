@@ -4,7 +4,10 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use time::OffsetDateTime;
 
-use super::{Fate, PruneRequest, StoredArchive};
+use super::{
+    request::PruneRequest,
+    stored_archive::{Fate, StoredArchive},
+};
 use crate::{
     archive_index::SeriesMap,
     retention::{self, EmptyPolicy, Member, Proof, Rules, Ruling},
@@ -87,7 +90,10 @@ mod tests {
     use time::{Duration, macros::datetime};
 
     use super::*;
-    use crate::{archive_index::Origin, offsite::prune::Seen, retention::KeepPolicy, s3::S3Uri};
+    use crate::{
+        archive_index::Origin, offsite::prune::stored_archive::Seen, retention::KeepPolicy,
+        s3::S3Uri,
+    };
 
     const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
 

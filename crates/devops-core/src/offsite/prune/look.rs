@@ -5,7 +5,12 @@ use std::ffi::OsStr;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use time::{OffsetDateTime, UtcOffset};
 
-use super::{Fate, Others, PruneError, PruneRequest, Seen, StoredArchive};
+use super::{
+    Others,
+    error::PruneError,
+    request::PruneRequest,
+    stored_archive::{Fate, Seen, StoredArchive},
+};
 use crate::{
     archive_index::{
         ArchiveName, Origin,

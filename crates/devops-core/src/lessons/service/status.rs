@@ -1,0 +1,58 @@
+//! The result of a check of one target.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Serialize;
+
+/// How a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It works.
+    Up,
+    /// It does not.
+    Down,
+    /// Nothing of that name is known.
+    NotFound,
+    /// It could not be determined.
+    Unknown,
+}
+
+/// The answer about one target.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// The target as given, passwords in it replaced by stars.
+    pub target: String,
+    /// How it is.
+    pub status: Status,
+    /// Who says so: `systemd`, `tcp`, `http`, `proc`, `file`.
+    pub via: &'static str,
+    /// What was seen.
+    pub detail: String,
+    /// How long the check took.
+    pub seconds: f64,
+}
+
+/// How checks are done.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// How long one check may take.
+    pub timeout: Duration,
+    /// Where the host's file system begins.
+    pub root: PathBuf,
+}
+
+/// What one check has seen.
+pub(super) struct Seen(pub(super) Status, pub(super) String);
+
+impl Status {
+    /// Returns the word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::NotFound => "not found",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The settings of a prune.
+
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+use crate::{
+    archive_index::BackupName,
+    retention::KeepPolicy,
+    s3::{LockMode, S3Uri},
+};
+
+/// What is pruned, and how.
+#[derive(Clone, Debug)]
+pub struct PruneRequest {
+    /// The folder of the archives: a bucket, or a prefix that ends with a slash.
+    pub folder: S3Uri,
+    /// Only archives of this name are looked at.
+    pub name: BackupName,
+    /// Only archives of this host are looked at, if one is named.
+    pub host: Option<String>,
+    /// What is kept.
+    pub policy: KeepPolicy,
+    /// The time it is.
+    pub now: OffsetDateTime,
+    /// Whether all versions of what goes are removed, instead of hidden.
+    pub versions: bool,
+    /// How what is kept is locked, if it is.
+    pub lock: Option<LockMode>,
+    /// Is set if archives count that are much smaller than the ones before.
+    pub accept_small: bool,
+    /// The folder for what this host found out about archives, if there is one.
+    pub state: Option<PathBuf>,
+    /// Is set to save new verdicts there.
+    pub remembers: bool,
+}

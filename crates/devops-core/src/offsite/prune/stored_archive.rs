@@ -1,0 +1,55 @@
+//! An archive in the store, and the decision about it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    archive_index::{Origin, Series},
+    retention::{KeepReason, Proof},
+    s3::{Hold, LockMode, PlannedRemoval, S3Uri, StoreText},
+};
+
+/// An archive in the store, and what becomes of it.
+#[derive(Clone, Debug)]
+pub struct StoredArchive {
+    /// The archive.
+    pub uri: S3Uri,
+    /// Where it came from; `None` when it is encrypted, or another tool made it.
+    pub origin: Option<Origin>,
+    /// The series that it belongs to; `None` when it says nothing of its origin.
+    pub series: Option<Series>,
+    /// Whether it is encrypted: only its name tells of it.
+    pub is_encrypted: bool,
+    /// When it was made: its recorded start, else the date in its name.
+    pub time: OffsetDateTime,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// The lock that it gets, if it gets another one.
+    pub lock: Option<(LockMode, OffsetDateTime)>,
+    pub(super) seen: Seen,
+    pub(super) versions: Vec<PlannedRemoval>,
+    pub(super) proof: Proof,
+}
+
+/// What tells an object from another one under the same key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) etag: Option<String>,
+    /// In seconds since 1970, as not every answer has more.
+    pub(super) modified: Option<i64>,
+    pub(super) version_id: Option<StoreText>,
+}
+
+/// What becomes of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays for these reasons.
+    Keep(Vec<KeepReason>),
+    /// It counts for no rule, for this reason, and is left for a person to look at.
+    Uncounted(String),
+    /// No rule keeps it, but a lock.
+    KeepLocked(Hold),
+    /// It goes.
+    Remove,
+}
