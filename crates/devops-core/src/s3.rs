@@ -44,6 +44,7 @@ mod figures;
 mod filter;
 mod get;
 mod get_many;
+mod get_options;
 mod get_stream;
 mod headers;
 mod journal;
@@ -74,6 +75,7 @@ mod prove;
 mod proxy;
 mod put;
 mod quirks;
+mod ranges;
 mod reads;
 mod remove;
 mod requests;
@@ -119,8 +121,9 @@ pub use self::{
     failure::{CallFailure, Trouble},
     figures::{Figures, Run, write_metrics},
     filter::{Filter, FilterError},
-    get::{Existing, GetOptions, GetPreview, GetSummary, get, preview_get, preview_stream},
+    get::{Existing, GetPreview, get, preview_get, preview_stream},
     get_many::{find_targets, get_target, preview_target},
+    get_options::{GetOptions, GetSummary},
     get_stream::get_stream,
     headers::{CustomerKey, RequestHeaders},
     journal::{Job, JournalError, Journals, Unfinished},

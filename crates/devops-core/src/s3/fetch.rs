@@ -19,14 +19,12 @@ use super::{
     event::Event,
     landing::Landing,
     link::Link,
-    plan::{Limits, MIN_PART, Part, PartPlan, PartSize, PlanError},
+    plan::{Part, PartPlan, PartSize, PlanError},
+    ranges::{Note, plan_ranges},
     reads::{ObjectHead, SameObject},
     uri::S3Uri,
 };
-use crate::{
-    fs::{At, PathError},
-    units::ByteSize,
-};
+use crate::fs::{At, PathError};
 
 /// All bytes of one object on their way.
 pub(crate) struct Fetch<'a> {
@@ -44,30 +42,6 @@ pub(crate) struct Fetch<'a> {
     note: Option<Note>,
     landed: AtomicU64,
 }
-
-/// So many ranges are noted in a few megabytes, and larger ones are not worth their memory.
-const MANY_RANGES: u64 = 100_000;
-const LARGEST_RANGE: u64 = 32 << 20;
-
-/// Plans the ranges of an object of `size` bytes: other than parts there may be any number of them.
-pub(crate) fn plan_ranges(
-    size: u64,
-    part_size: PartSize,
-    max_memory: ByteSize,
-) -> Result<PartPlan, PlanError> {
-    let limits = Limits { max_parts: u32::MAX, ..Limits::S3 };
-    let needed = size.div_ceil(MANY_RANGES).next_multiple_of(1 << 20).min(LARGEST_RANGE);
-    let part_size = match part_size {
-        PartSize::Auto if size > MANY_RANGES * MIN_PART => {
-            PartSize::Exactly(ByteSize(needed.max(8 << 20).min(max_memory.0.max(MIN_PART))))
-        }
-        other => other,
-    };
-    PartPlan::within(limits, size, part_size, max_memory)
-}
-
-/// Writes down that a range is there.
-pub(crate) type Note = Arc<dyn Fn(u32, &Sum) + Send + Sync>;
 
 impl<'a> Fetch<'a> {
     /// Fetches bytes that go nowhere.
@@ -169,6 +143,7 @@ impl<'a> Fetch<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::ByteSize;
 
     const TIB: u64 = 1 << 40;
 

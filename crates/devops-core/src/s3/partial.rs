@@ -25,9 +25,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     checksum::{Algorithm, Hasher, Sum, hex},
-    fetch::{Note, plan_ranges},
     journal::{append, read},
     plan::{Part, PartPlan, PartSize},
+    ranges::{Note, plan_ranges},
     uri::S3Uri,
 };
 use crate::{

@@ -4,7 +4,7 @@
 //! remainder by x to the power of so many bits, and adds its own. `crc-fast` offers the same by matrices,
 //! which takes forty times as long: a second for 10,000 parts, on a thread that has to send.
 
-use super::Algorithm;
+use super::algorithm::Algorithm;
 
 /// The polynomials whose remainders a CRC is, with the bits as the CRC has them: x^0 is the highest.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 
-use super::{Finding, probe::Probe};
+use super::{finding::Finding, probe::Probe};
 use crate::s3::{
     failure::{CallFailure, Trouble},
     text::{StoreText, as_sent},

@@ -1,7 +1,7 @@
 //! Tests server-side encryption with a small object.
 
 use super::{
-    Finding,
+    finding::Finding,
     probe::{How, Probe},
 };
 use crate::{

@@ -7,7 +7,7 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    Finding,
+    finding::Finding,
     probe::{CONTENT, Probe, conditions, told_conditions},
 };
 use crate::{

@@ -8,7 +8,10 @@ use aws_sdk_s3::{
     types::{ChecksumMode, ObjectAttributes, ServerSideEncryption},
 };
 
-use super::{Diagnosis, Examination, Finding};
+use super::{
+    examination::Examination,
+    finding::{Diagnosis, Finding},
+};
 use crate::{
     cancel::Cancelled,
     s3::{

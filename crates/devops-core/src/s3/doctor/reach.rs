@@ -7,7 +7,7 @@ use aws_sdk_s3::types::EncodingType;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::{Examination, Finding};
+use super::{examination::Examination, finding::Finding};
 use crate::{
     cancel::Cancelled,
     s3::{
@@ -253,7 +253,7 @@ fn shown(time: OffsetDateTime) -> String {
 mod tests {
     use time::macros::datetime;
 
-    use super::{super::Level, *};
+    use super::{super::finding::Level, *};
 
     #[test]
     fn a_key_is_known_again_but_not_given_away() {

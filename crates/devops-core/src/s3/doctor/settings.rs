@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
     ObjectLockConfiguration, ServerSideEncryptionConfiguration,
 };
 
-use super::{Examination, Finding};
+use super::{examination::Examination, finding::Finding};
 use crate::{
     cancel::Cancelled,
     s3::failure::{CallFailure, Trouble},
@@ -182,7 +182,7 @@ mod tests {
         DefaultRetention, LifecycleRuleFilter, ObjectLockRetentionMode, ObjectLockRule, Tag,
     };
 
-    use super::{super::Level, *};
+    use super::{super::finding::Level, *};
 
     fn rule(days: i32, filter: LifecycleRuleFilter) -> LifecycleRule {
         let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();

@@ -9,7 +9,11 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
 use rustix::fs::Stat;
 
-use super::{Deletion, Pair, SyncError, find, list_all};
+use super::{
+    Pair,
+    error::{Deletion, SyncError},
+    find, list_all,
+};
 use crate::{
     fs::{OpenFolder, PathError},
     lock,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Deletion, SyncError};
+use super::error::{Deletion, SyncError};
 use crate::s3::{
     event::{ObjectSummary, Outcome},
     filter::Filter,

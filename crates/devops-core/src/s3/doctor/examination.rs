@@ -1,0 +1,136 @@
+//! A doctor run under way.
+
+use std::{cell::Cell, time::Duration};
+
+use aws_sdk_s3::{
+    Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use time::OffsetDateTime;
+
+use super::{
+    super::{
+        failure::{CallFailure, Trouble},
+        link::{Call, Link, StopPolicy},
+        uri::S3Uri,
+    },
+    finding::{Finding, Level},
+};
+use crate::{
+    cancel::Cancelled,
+    kind::{HasKind, Kind},
+};
+
+/// What is to be examined.
+#[derive(Clone, Copy, Debug)]
+pub struct Examined<'a> {
+    /// The bucket, and the prefix below which probes are stored.
+    pub prefix: &'a S3Uri,
+    /// Whether anything is written; much cannot be found out without.
+    pub write: bool,
+    /// The time here.
+    pub now: OffsetDateTime,
+}
+
+/// An examination under way.
+pub(super) struct Examination<'a> {
+    pub(super) link: Link<'a>,
+    pub(super) examined: Examined<'a>,
+    pub(super) tell: &'a dyn Fn(Finding),
+    pub(super) failed: Cell<Option<Kind>>,
+    /// Whether the bucket has versions, if the store tells.
+    pub(super) keeps_versions: Cell<Option<bool>>,
+}
+
+/// A store that asks for patience gets this much of it.
+const ATTEMPTS: u32 = 3;
+
+impl Examination<'_> {
+    pub(super) fn tell(&self, finding: Finding) {
+        if finding.level == Level::Fail && self.failed.get().is_none() {
+            // What the store cannot do is the answer no; a failed request says more.
+            self.failed.set(Some(Kind::Mismatch));
+        }
+        (self.tell)(finding);
+    }
+
+    /// Tells that something which has to work does not.
+    pub(super) fn tell_failure(
+        &self,
+        check: &'static str,
+        failure: &CallFailure,
+        advice: &'static str,
+    ) {
+        let kind = match failure.kind() {
+            Kind::Failed | Kind::Exists => Kind::Mismatch,
+            kind => kind,
+        };
+        if self.failed.get().is_none() {
+            self.failed.set(Some(kind));
+        }
+        (self.tell)(Finding::fail(check, failure.to_string(), advice));
+    }
+
+    /// Makes a request; its failure is an answer like any other, but for a signal.
+    pub(super) async fn ask<T, E, F>(
+        &self,
+        operation: &'static str,
+        send: impl Fn(Client) -> F,
+    ) -> Result<Result<T, CallFailure>, Cancelled>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let call = Call { retry: false, ..self.link.short(operation) };
+        self.ask_as(call, send).await
+    }
+
+    /// Makes a request that clears up, which no signal ends.
+    pub(super) async fn ask_to_the_end<T, E, F>(
+        &self,
+        operation: &'static str,
+        send: impl Fn(Client) -> F,
+    ) -> Result<T, CallFailure>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let short = self.link.short(operation);
+        let call = Call { retry: false, stop: StopPolicy::Never, ..short };
+        match self.ask_as(call, send).await {
+            Ok(answer) => answer,
+            Err(cancelled) => {
+                let message = cancelled.to_string();
+                Err(CallFailure::local(operation, Trouble::Interrupted(cancelled), message))
+            }
+        }
+    }
+
+    pub(super) async fn ask_as<T, E, F>(
+        &self,
+        call: Call<'_>,
+        send: impl Fn(Client) -> F,
+    ) -> Result<Result<T, CallFailure>, Cancelled>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let failure = match self.link.call(call, &send).await {
+                Ok((answer, _)) => return Ok(Ok(answer)),
+                Err(failure) => failure,
+            };
+            if let Trouble::Interrupted(cancelled) = failure.trouble {
+                return Err(cancelled);
+            }
+            let passes = matches!(failure.trouble, Trouble::Throttled | Trouble::Server);
+            if attempt == ATTEMPTS || !passes {
+                return Ok(Err(failure));
+            }
+            tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+            attempt += 1;
+        }
+    }
+}
