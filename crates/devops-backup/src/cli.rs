@@ -1,12 +1,10 @@
 //! The command line.
 
-use std::time::Duration;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use devops_cli::{SecondSignal, Tool};
-use devops_core::units::parse_duration;
 
 mod create;
+mod lock;
 pub(crate) mod profile;
 mod prune;
 mod read;
@@ -65,14 +63,6 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     Run(RunArgs),
     Timer(TimerArgs),
-}
-
-/// What to do while somebody else is at work in the same folder.
-#[derive(Args, Debug)]
-pub(crate) struct LockFlags {
-    /// Wait this long for others to leave the folder of the archives, then fail with 75
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
-    pub(crate) lock_wait: Duration,
 }
 
 const HELP: &str = "\

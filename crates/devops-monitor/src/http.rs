@@ -8,7 +8,9 @@ mod guard;
 mod hosts;
 mod logins;
 mod page;
+mod response;
 mod routes;
+mod shared;
 mod snapshot;
 
 use std::{
@@ -26,7 +28,7 @@ use actix_web::{
 };
 use devops_cli::Failure;
 use devops_core::{kind::Kind, limits::not_started};
-use tokio::{sync::watch, task::JoinError};
+use tokio::task::JoinError;
 
 pub(crate) use self::{
     assets::Assets,
@@ -36,6 +38,7 @@ pub(crate) use self::{
     page::Page,
     snapshot::{Snapshot, Taken},
 };
+pub(crate) use shared::Shared;
 
 /// How long requests that are being answered may take to end after the signal.
 const DRAIN_TIME: Duration = Duration::from_millis(700);
@@ -45,23 +48,6 @@ const MAX_CONNECTIONS: usize = 1024;
 /// A client that takes longer to send its request is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// What every request can see.
-pub(crate) struct Shared {
-    /// The newest reading.
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Becomes true when the server is to end.
-    pub closing: watch::Receiver<bool>,
-    pub counters: Arc<Counters>,
-    pub page: Page,
-    pub assets: Assets,
-    pub hosts: Hosts,
-    pub logins: Option<Logins>,
-    /// Nothing, or a path such as `/monitor`.
-    pub base_path: String,
-    /// A reading older than this means that the sampler hangs.
-    pub oldest_reading: Duration,
-}
 
 /// Serves until `closing` becomes true, then lets open answers end.
 pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::parse_mode;
 use devops_core::archive::{BackupName, Level};
 
-use super::LockFlags;
+use super::lock::LockFlags;
 
 /// Create an archive of a folder or a file
 #[derive(Args, Debug)]

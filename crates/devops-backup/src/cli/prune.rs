@@ -6,7 +6,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::KeepFlags;
 use devops_core::archive::BackupName;
 
-use super::{KeyFlags, LockFlags};
+use super::{KeyFlags, lock::LockFlags};
 
 /// Remove archives that a policy no longer keeps
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use devops_core::units::ByteSize;
 
-use super::{LockFlags, profile, read::parse_share};
+use super::{lock::LockFlags, profile, read::parse_share};
 
 /// Run the profiles of the config file: back up, verify, prune, with hooks and notifications
 #[derive(Args, Debug)]

@@ -8,7 +8,7 @@ use devops_core::{
     units::{agree, count},
 };
 
-use super::{failure, folder, state_folder};
+use super::{failure::failure, folder, host::state_folder};
 use crate::cli::RestoreArgs;
 
 /// Returns the archive to restore: the one that was named, or one of the folder that was.

@@ -9,7 +9,12 @@ use devops_core::{
 };
 use serde_json::Value;
 
-use super::{failure, keys::keys, object, stream::take_streams, tell_left_out};
+use super::{
+    failure::failure,
+    keys::keys,
+    output::{object, tell_left_out},
+    stream::take_streams,
+};
 use crate::cli::DiffArgs;
 
 pub(super) fn diff(args: &DiffArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -25,8 +25,11 @@ use devops_core::{
 use serde_json::Value;
 
 use super::{
-    HostIdentity, failure, folder, holder, keys::Sealing, left_out_json, object, state_folder,
-    tell_left_out, tell_lock,
+    failure::failure,
+    folder,
+    host::{HostIdentity, holder, state_folder},
+    keys::Sealing,
+    output::{left_out_json, object, tell_left_out, tell_lock},
 };
 use crate::cli::{CreateArgs, CreateFlags};
 

@@ -12,7 +12,11 @@ use devops_core::{
 use serde_json::{Value, json};
 
 use super::{
-    failure, folder, hint, keys::keys, left_out_json, object, state_folder, tell_left_out,
+    failure::failure,
+    folder, hint,
+    host::state_folder,
+    keys::keys,
+    output::{left_out_json, object, tell_left_out},
 };
 use crate::cli::FindArgs;
 

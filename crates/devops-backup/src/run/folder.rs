@@ -21,7 +21,7 @@ use devops_core::{
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::{failure, object};
+use super::{failure::failure, output::object};
 
 /// Shows the archives of a folder, or those of them whose NAME or file name matches a pattern.
 pub(super) fn list(

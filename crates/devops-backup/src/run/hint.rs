@@ -5,7 +5,7 @@ use std::path::Path;
 use devops_cli::{Failure, Session, quote};
 use devops_core::archive::{Archive, ArchiveError, origin};
 
-use super::failure;
+use super::failure::failure;
 
 /// Adds to the error of a search in one archive how its paths begin.
 pub(super) fn in_archive(error: ArchiveError, archive: Archive<'_>, session: &Session) -> Failure {

@@ -10,7 +10,7 @@ use devops_cli::{
 use devops_core::archive::{self, Archive, Entry, EntryKind, Keys, ListEvent, Origin};
 use serde_json::{Map, Value};
 
-use super::{folder, hint, keys::keys, object, state_folder, stream::take_streams};
+use super::{folder, hint, host::state_folder, keys::keys, output::object, stream::take_streams};
 use crate::cli::ListArgs;
 
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {

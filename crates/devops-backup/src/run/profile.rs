@@ -14,8 +14,11 @@ use devops_core::{
 use serde_json::Value;
 
 use super::{
-    LOCKED, create, create::not_as_it_was, failure, holder, prune, rehearse, tell_left_out,
-    tell_lock,
+    create::{self, not_as_it_was},
+    failure::{LOCKED, failure},
+    host::holder,
+    output::{tell_left_out, tell_lock},
+    prune, rehearse,
 };
 use crate::cli::RunArgs;
 

@@ -16,7 +16,12 @@ use devops_core::{
 };
 use serde_json::{Value, json};
 
-use super::{failure, holder, keys::keys, object, state_folder, tell_lock};
+use super::{
+    failure::failure,
+    host::{holder, state_folder},
+    keys::keys,
+    output::{object, tell_lock},
+};
 use crate::cli::PruneArgs;
 
 pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Failure> {

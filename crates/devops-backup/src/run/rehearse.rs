@@ -13,7 +13,13 @@ use devops_core::{
 };
 use serde_json::Value;
 
-use super::{failure, keys::keys, left_out_json, object, rehearsal_folder, stream::take_streams};
+use super::{
+    failure::failure,
+    host::rehearsal_folder,
+    keys::keys,
+    output::{left_out_json, object},
+    stream::take_streams,
+};
 use crate::cli::RehearseArgs;
 
 pub(super) fn rehearse(args: &RehearseArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -10,8 +10,10 @@ use devops_core::{
 use serde_json::Value;
 
 use super::{
-    choice, healed_json, hint, keys::keys, left_out_json, object, stream::take_streams,
-    tell_left_out,
+    choice, hint,
+    keys::keys,
+    output::{healed_json, left_out_json, object, tell_left_out},
+    stream::take_streams,
 };
 use crate::cli::RestoreArgs;
 

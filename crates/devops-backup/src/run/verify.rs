@@ -12,7 +12,12 @@ use devops_core::{
 use serde_json::Value;
 
 use super::{
-    compare, failure, folder, healed_json, keys::keys, left_out_json, object, state_folder,
+    compare,
+    failure::failure,
+    folder,
+    host::state_folder,
+    keys::keys,
+    output::{healed_json, left_out_json, object},
     stream::take_streams,
 };
 use crate::cli::VerifyArgs;

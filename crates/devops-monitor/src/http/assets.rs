@@ -1,21 +1,14 @@
 //! The style sheet, script and icon of the page, embedded at build time.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
-    web::{Data, Path},
-};
-
-use super::{Shared, routes::plain};
-
 /// The files the page loads.
 pub(crate) struct Assets([Asset; 3]);
 
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    body: &'static str,
-    etag: String,
+/// One file.
+pub(super) struct Asset {
+    pub(super) name: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) body: &'static str,
+    pub(super) etag: String,
 }
 
 impl Assets {
@@ -42,23 +35,9 @@ impl Assets {
             ),
         ])
     }
-}
 
-pub(super) async fn asset(
-    request: HttpRequest,
-    name: Path<String>,
-    shared: Data<Shared>,
-) -> HttpResponse {
-    let Some(asset) = shared.assets.0.iter().find(|asset| *asset.name == **name) else {
-        return plain(HttpResponse::NotFound(), "not found");
-    };
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == asset.etag));
-    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    // A new version of the tool may bring new files under the same names.
-    response
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((ETAG, asset.etag.as_str()))
-        .content_type(asset.content_type);
-    if is_known { response.finish() } else { response.body(asset.body) }
+    /// Returns the file of this name.
+    pub(super) fn find(&self, name: &str) -> Option<&Asset> {
+        self.0.iter().find(|asset| asset.name == name)
+    }
 }

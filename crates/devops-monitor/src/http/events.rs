@@ -12,7 +12,7 @@ use actix_web::{
 use futures_util::stream::{empty, unfold};
 use tokio::{sync::watch, time::sleep};
 
-use super::{Shared, counters::OpenStream, routes::plain, snapshot::Snapshot};
+use super::{counters::OpenStream, response::text_response, shared::Shared, snapshot::Snapshot};
 
 /// Proxies cut connections that stay silent for a minute or less.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -31,7 +31,7 @@ pub(super) async fn stream(request: HttpRequest, shared: Data<Shared>) -> HttpRe
     let Some(counted) = shared.counters.open_stream() else {
         let mut busy = HttpResponse::ServiceUnavailable();
         busy.insert_header(("Retry-After", "5"));
-        return plain(busy, "too many event streams");
+        return text_response(busy, "too many event streams");
     };
     let mut response = HttpResponse::Ok();
     response

@@ -15,7 +15,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Shared, logins::Verdict, routes::plain};
+use super::{logins::Verdict, response::text_response, shared::Shared};
 
 /// When a login that was not looked at may come again: about as long as a full queue takes.
 const BUSY_SECONDS: &str = "5";
@@ -61,7 +61,7 @@ async fn refusal(shared: &Shared, request: &ServiceRequest) -> Option<HttpRespon
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut response = HttpResponse::MethodNotAllowed();
         response.insert_header((ALLOW, "GET, HEAD"));
-        return Some(plain(response, "only GET and HEAD are answered"));
+        return Some(text_response(response, "only GET and HEAD are answered"));
     }
     if let Some(response) = refuse_host(shared, request) {
         return Some(response);
@@ -78,13 +78,13 @@ async fn refusal(shared: &Shared, request: &ServiceRequest) -> Option<HttpRespon
         Verdict::Busy => {
             let mut response = HttpResponse::ServiceUnavailable();
             response.insert_header((RETRY_AFTER, BUSY_SECONDS));
-            return Some(plain(response, "too many logins are being checked"));
+            return Some(text_response(response, "too many logins are being checked"));
         }
         Verdict::Refused => {}
     }
     let mut response = HttpResponse::Unauthorized();
     response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"devops-monitor\", charset=\"UTF-8\""));
-    Some(plain(response, "a login is needed"))
+    Some(text_response(response, "a login is needed"))
 }
 
 fn refuse_host(shared: &Shared, request: &ServiceRequest) -> Option<HttpResponse> {
@@ -95,11 +95,14 @@ fn refuse_host(shared: &Shared, request: &ServiceRequest) -> Option<HttpResponse
         _ => None,
     };
     let Some(named) = named else {
-        return Some(plain(HttpResponse::BadRequest(), "exactly one Host header is needed"));
+        return Some(text_response(
+            HttpResponse::BadRequest(),
+            "exactly one Host header is needed",
+        ));
     };
     if shared.hosts.allow(named) && authority.is_none_or(|name| shared.hosts.allow(&name)) {
         return None;
     }
     let response = HttpResponse::build(StatusCode::MISDIRECTED_REQUEST);
-    Some(plain(response, "this host name is not served here; --allow-host adds it"))
+    Some(text_response(response, "this host name is not served here; --allow-host adds it"))
 }

@@ -2,12 +2,12 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{ACCEPT, CONTENT_TYPE, LOCATION},
-    web::{self, Data, ServiceConfig},
+    http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION},
+    web::{self, Data, Path, ServiceConfig},
 };
 use devops_core::exposition::Dialect;
 
-use super::{Shared, assets, events};
+use super::{events, response::text_response, shared::Shared};
 
 pub(super) fn add(config: &mut ServiceConfig, base_path: &str) {
     if !base_path.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn add(config: &mut ServiceConfig, base_path: &str) {
                 .route("/metrics", web::route().to(metrics))
                 .route("/healthz", web::route().to(healthz))
                 .route("/readyz", web::route().to(readyz))
-                .route("/assets/{name}", web::route().to(assets::asset)),
+                .route("/assets/{name}", web::route().to(asset)),
         )
         .default_service(web::route().to(not_found));
 }
@@ -37,7 +37,7 @@ async fn page(shared: Data<Shared>) -> HttpResponse {
     let snapshot = shared.snapshots.borrow().clone();
     match shared.page.render(&snapshot.sample) {
         Ok(html) => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html),
-        Err(error) => plain(
+        Err(error) => text_response(
             HttpResponse::InternalServerError(),
             &format!("the page cannot be rendered: {error}"),
         ),
@@ -62,29 +62,39 @@ async fn metrics(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
 /// Says whether the process works: it answers, and readings keep coming.
 async fn healthz(shared: Data<Shared>) -> HttpResponse {
     if shared.snapshots.borrow().taken.elapsed() > shared.oldest_reading {
-        return plain(HttpResponse::ServiceUnavailable(), "no new readings");
+        return text_response(HttpResponse::ServiceUnavailable(), "no new readings");
     }
-    plain(HttpResponse::Ok(), "ok")
+    text_response(HttpResponse::Ok(), "ok")
 }
 
 /// Says whether there are percentages to show.
 async fn readyz(shared: Data<Shared>) -> HttpResponse {
     if *shared.closing.borrow() {
-        return plain(HttpResponse::ServiceUnavailable(), "closing");
+        return text_response(HttpResponse::ServiceUnavailable(), "closing");
     }
     if !shared.snapshots.borrow().is_ready {
-        return plain(HttpResponse::ServiceUnavailable(), "measuring");
+        return text_response(HttpResponse::ServiceUnavailable(), "measuring");
     }
-    plain(HttpResponse::Ok(), "ready")
+    text_response(HttpResponse::Ok(), "ready")
+}
+
+async fn asset(request: HttpRequest, name: Path<String>, shared: Data<Shared>) -> HttpResponse {
+    let Some(asset) = shared.assets.find(&name) else {
+        return text_response(HttpResponse::NotFound(), "not found");
+    };
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == asset.etag));
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // A new version of the tool may bring new files under the same names.
+    response
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((ETAG, asset.etag.as_str()))
+        .content_type(asset.content_type);
+    if is_known { response.finish() } else { response.body(asset.body) }
 }
 
 async fn not_found() -> HttpResponse {
-    plain(HttpResponse::NotFound(), "not found")
-}
-
-/// Returns one line of text.
-pub(super) fn plain(mut builder: actix_web::HttpResponseBuilder, line: &str) -> HttpResponse {
-    builder.content_type("text/plain; charset=utf-8").body(format!("{line}\n"))
+    text_response(HttpResponse::NotFound(), "not found")
 }
 
 #[cfg(test)]

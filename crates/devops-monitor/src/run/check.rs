@@ -13,7 +13,7 @@ use devops_core::{
 };
 use serde::Serialize;
 
-use super::sources;
+use super::host::sources;
 use crate::cli::Check;
 
 /// The time a file system has to tell its space: a disk that sleeps has to wake up.

@@ -6,7 +6,7 @@ use devops_core::{
     units::ByteSize,
 };
 
-use super::{DISK_TIMEOUT, sources};
+use super::host::{DISK_TIMEOUT, sources};
 use crate::{cli, http::figures};
 
 pub(super) fn run(args: &cli::Sample, session: &Session) -> Result<Outcome, Failure> {

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use self::sampler::Sampler;
-use super::sources;
+use super::host::sources;
 use crate::{
     cli::Serve,
     http::{self, Assets, Counters, Hosts, Logins, Page, Shared},

@@ -6,7 +6,7 @@ use devops_core::{
     s3::{Attributes, Encryption, Lock, Method, Tags},
 };
 
-use super::list::rfc3339;
+use super::timestamp::rfc3339;
 use crate::cli::{AttributeFlags, Protection};
 
 /// Reads the flags; says what does not go together before anything is sent.

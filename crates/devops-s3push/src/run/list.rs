@@ -14,6 +14,7 @@ use super::{
     connection::Connected,
     explain::{explain, explain_versions, unversioned},
     reporter::Reporter,
+    timestamp::rfc3339,
 };
 use crate::cli::ListArgs;
 
@@ -157,10 +158,4 @@ impl Listing<'_> {
         })?;
         Ok(Outcome::Done)
     }
-}
-
-/// Shows a time to the second, in UTC.
-pub(crate) fn rfc3339(time: time::OffsetDateTime) -> String {
-    let seconds = time.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(time);
-    seconds.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::{
     connection::Connected,
     explain::{explain_versions, unversioned},
-    list::rfc3339,
+    timestamp::rfc3339,
 };
 use crate::cli::GetArgs;
 

@@ -7,7 +7,7 @@ use devops_core::{
 };
 use serde_json::json;
 
-use super::{connection::Connected, explain::explain, list::rfc3339, reporter::Reporter};
+use super::{connection::Connected, explain::explain, reporter::Reporter, timestamp::rfc3339};
 use crate::cli::PresignArgs;
 
 pub(crate) async fn presign(args: PresignArgs, session: &Session) -> Result<Outcome, Failure> {

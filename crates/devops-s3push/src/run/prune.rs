@@ -17,9 +17,9 @@ use super::{
     connection::Connected,
     explain::explain,
     journals::state_folder,
-    list::rfc3339,
     reporter::{Reporter, insert},
     rm::{locked, outcome},
+    timestamp::rfc3339,
 };
 use crate::cli::PruneArgs;
 

@@ -9,7 +9,7 @@ use devops_core::{
 };
 use serde_json::{Map, Value, json};
 
-use super::list::rfc3339;
+use super::timestamp::rfc3339;
 
 /// Shows the events of one command.
 pub(crate) struct Reporter<'a> {

@@ -19,8 +19,8 @@ use super::{
     explain::explain,
     journals::{journals, resumable},
     knowledge,
-    list::rfc3339,
     reporter::{Reporter, insert},
+    timestamp::rfc3339,
     totals::Totals,
 };
 use crate::cli::ResumeArgs;

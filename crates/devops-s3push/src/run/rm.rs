@@ -16,8 +16,8 @@ use serde_json::json;
 use super::{
     connection::Connected,
     explain::explain,
-    list::rfc3339,
     reporter::{Reporter, insert},
+    timestamp::rfc3339,
 };
 use crate::cli::{LimitFlags, RmArgs};
 

@@ -7,8 +7,8 @@ use devops_core::{
     offsite::{self, Base},
     s3::{
         DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, Pair, PlannedFile, PutOptions,
-        Replace, S3Uri, Source, Step, SyncError, SyncPlan, bring, check_listing, delete, plan_sync,
-        run_all, unchanged,
+        Replace, S3Uri, Source, Step, SyncPlan, bring, check_listing, delete, plan_sync, run_all,
+        unchanged,
     },
     units::{ByteSize, agree, count},
 };
@@ -21,6 +21,7 @@ use super::{
     options::put_options,
     reporter::{Reporter, insert},
     sync_down::sync_down,
+    sync_refusal::refused,
     totals::Totals,
 };
 use crate::cli::SyncArgs;
@@ -122,21 +123,6 @@ fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
         (false, Some(_)) => Err(Failure::usage("--max-delete goes with --delete")),
         (false, None) => Ok(None),
         (true, max) => Ok(Some(Deletion { max })),
-    }
-}
-
-pub(super) fn refused(error: SyncError) -> Failure {
-    match error {
-        SyncError::Store(error) => explain(error),
-        SyncError::TooManyDeletions { n, .. } => Failure::from(error)
-            .hint(format!("look with --dry-run --max-delete {n}; nothing was changed")),
-        SyncError::NoFiles(_) | SyncError::NothingInCommon(_) => Failure::from(error).hint(
-            "is the folder mounted, and does it belong to the prefix? nothing was changed",
-        ),
-        SyncError::Unlisted(_) => Failure::from(error).hint(
-            "nothing was deleted: the store folds names (`doctor` tells), or lists late; `devops-s3push rm` removes objects by name",
-        ),
-        SyncError::Sources(_) => Failure::from(error),
     }
 }
 

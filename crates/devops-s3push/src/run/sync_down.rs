@@ -18,7 +18,7 @@ use super::{
     explain::explain,
     get::{Fetched, GetRun},
     reporter::{Reporter, insert},
-    sync::refused,
+    sync_refusal::refused,
 };
 use crate::cli::SyncArgs;
 

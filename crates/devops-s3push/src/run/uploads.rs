@@ -17,7 +17,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{
-    connection::Connected, explain::explain, journals::journals, list::rfc3339, reporter::Reporter,
+    connection::Connected, explain::explain, journals::journals, reporter::Reporter,
+    timestamp::rfc3339,
 };
 use crate::cli::{UploadsAbortArgs, UploadsListArgs};
 

@@ -16,7 +16,11 @@ use devops_core::{
 
 use crate::{
     cli::{RunArgs, profile::ProfileKeys},
-    run::{HostIdentity, create, keys::Sealing, profile_state_folder},
+    run::{
+        create,
+        host::{HostIdentity, profile_state_folder},
+        keys::Sealing,
+    },
 };
 
 /// One profile, ready to run.

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     http::{Counters, Snapshot, Taken},
-    run::DISK_TIMEOUT,
+    run::host::DISK_TIMEOUT,
 };
 
 /// The second reading comes this early, so that the page has a percentage soon whatever the interval.

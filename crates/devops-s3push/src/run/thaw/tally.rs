@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::super::{
     explain::{Hints, explain},
-    list::rfc3339,
     reporter::{Reporter, insert},
+    timestamp::rfc3339,
     totals::failed_json,
 };
 

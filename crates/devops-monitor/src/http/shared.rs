@@ -1,0 +1,27 @@
+//! The state that every request can see.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{
+    assets::Assets, counters::Counters, hosts::Hosts, logins::Logins, page::Page,
+    snapshot::Snapshot,
+};
+
+/// What every request can see.
+pub(crate) struct Shared {
+    /// The newest reading.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Becomes true when the server is to end.
+    pub closing: watch::Receiver<bool>,
+    pub counters: Arc<Counters>,
+    pub page: Page,
+    pub assets: Assets,
+    pub hosts: Hosts,
+    pub logins: Option<Logins>,
+    /// Nothing, or a path such as `/monitor`.
+    pub base_path: String,
+    /// A reading older than this means that the sampler hangs.
+    pub oldest_reading: Duration,
+}
