@@ -8,6 +8,7 @@ mod days;
 mod lab;
 mod options;
 mod peers;
+mod programs;
 mod requests;
 mod resume;
 mod server;

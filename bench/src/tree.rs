@@ -4,6 +4,7 @@
 //! `kind` says which fractions such a home has and why; `place` where files stand; the rest what they hold.
 
 mod code;
+mod content;
 mod kind;
 mod media;
 mod object;
@@ -12,6 +13,7 @@ mod place;
 mod plan;
 mod prose;
 mod records;
+mod shape;
 mod words;
 
 use std::{
@@ -27,26 +29,14 @@ use flate2::Crc;
 
 use crate::{place::Place, report::write};
 
+use content::Content;
 pub(crate) use kind::Kind;
 use plan::{Node, Planned};
+pub(crate) use shape::Shape;
 use words::Words;
-
-/// What decides the tree, to the last byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub seed: u64,
-    pub n_bytes: u64,
-    pub n_files: usize,
-}
 
 /// Changed whenever the generator makes other bytes: trees of different versions are not compared.
 const VERSION: u32 = 1;
-
-/// Makes the bytes of one file, a stretch at a time, so that no file is held in memory whole.
-trait Content {
-    /// Appends at least one byte, and some tens of kibibytes at most.
-    fn more(&mut self, out: &mut Vec<u8>);
-}
 
 /// Fills `folder` with the tree and returns a checksum of all paths and bytes.
 pub(crate) fn generate(shape: Shape, folder: &Path) -> Result<u32> {

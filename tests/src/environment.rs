@@ -3,32 +3,18 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::{
-        fs::PermissionsExt,
-        process::{CommandExt, ExitStatusExt},
-    },
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::{binaries::binary, running::Running, signals};
+use crate::{binaries::binary, run::Run, running::Running, signals};
 
 /// A folder to work in, with its own home and nothing in the environment.
 pub struct TestEnv {
     dir: TempDir,
-}
-
-/// What a finished process left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The exit code, or 128 + n for signal n.
-    pub code: i32,
-    /// Its standard output, lossily.
-    pub stdout: String,
-    /// Its standard error, lossily.
-    pub stderr: String,
 }
 
 impl Default for TestEnv {
@@ -154,29 +140,4 @@ pub fn without_root(command: &mut Command) -> &mut Command {
         command.uid(65534).gid(65534);
     }
     command
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Self {
-        let status = output.status;
-        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-        Self {
-            code,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-}
-
-impl Run {
-    /// Checks that the run ended with `code`, and shows all that was printed if not.
-    #[track_caller]
-    pub fn expect_code(&self, code: i32) -> &Self {
-        assert_eq!(
-            self.code, code,
-            "unexpected exit code\n--- stdout\n{}\n--- stderr\n{}",
-            self.stdout, self.stderr
-        );
-        self
-    }
 }

@@ -6,11 +6,13 @@ pub mod binaries;
 mod environment;
 pub mod outside;
 mod refusing;
+mod run;
 mod running;
 mod signals;
 
 pub use crate::{
-    environment::{Run, TestEnv, finish, names_in, without_root},
+    environment::{TestEnv, finish, names_in, without_root},
     refusing::Refusing,
+    run::Run,
     running::{Running, wait_until},
 };

@@ -15,7 +15,7 @@ use rustix::{
     process::{Pid, Signal, kill_process},
 };
 
-use crate::environment::Run;
+use crate::run::Run;
 
 /// A step that takes longer than this has failed; generous, since the machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(2);

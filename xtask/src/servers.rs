@@ -7,19 +7,20 @@ mod fake;
 mod garage;
 mod matrix;
 mod moto;
+mod place;
 mod process;
 mod python;
 mod rclone;
+mod report;
 mod s3rver;
 mod seaweedfs;
 mod swift;
 mod table;
 
-use std::{fs, path::PathBuf};
-
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::shell::{cargo, release_folder, run as check};
+use crate::shell::{cargo, run as check};
+use report::Report;
 
 /// Starts a server and runs its cases.
 type Look = fn() -> Result<Report>;
@@ -35,45 +36,6 @@ const SERVERS: [(&str, Look); 8] = [
     ("s3rver", s3rver::run),
     ("swift", swift::run),
 ];
-
-/// How one case ended.
-pub(crate) struct Case {
-    name: String,
-    passed: bool,
-}
-
-/// What was looked at, with all its cases.
-pub(crate) struct Report {
-    server: &'static str,
-    cases: Vec<Case>,
-    /// What the cases say of the server, as `FEATURE WORD`.
-    notes: Vec<(String, String)>,
-}
-
-/// Where a server is, and who may use it.
-pub(crate) struct Place {
-    name: &'static str,
-    endpoint: String,
-    region: &'static str,
-    access_key: String,
-    secret_key: String,
-    /// What may be assumed with the key, where there are roles.
-    role: Option<String>,
-}
-
-impl Place {
-    /// Returns a server on a port of loopback, with a key of the tests.
-    fn with_key(name: &'static str, port: u16) -> Self {
-        Self {
-            name,
-            endpoint: format!("http://127.0.0.1:{port}"),
-            region: "us-east-1",
-            access_key: "access-key-of-the-tests".to_owned(),
-            secret_key: "secret-key-of-the-tests".to_owned(),
-            role: None,
-        }
-    }
-}
 
 /// Runs the matrix on all servers, or on those that are named; fails if any case does.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -108,15 +70,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         failures.len()
     );
     Ok(())
-}
-
-/// Returns a folder below `target/servers`, which is kept from one run to the next.
-fn folder(name: &str) -> Result<PathBuf> {
-    let release = release_folder();
-    let target = release.parent().context("the folder of release builds has a parent")?;
-    let folder = target.join("servers").join(name);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
-    Ok(folder)
 }
 
 fn print(reports: &[Report]) {

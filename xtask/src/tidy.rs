@@ -1,13 +1,15 @@
 //! `cargo xtask tidy`: what the compiler does not check and a reader would notice.
 
 mod counts;
+mod findings;
 mod names;
 mod sizes;
 mod sources;
 
+use findings::Findings;
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::shell::root;
 
@@ -31,41 +33,6 @@ pub(crate) fn run() -> Result<()> {
     lock_file(&mut findings)?;
     documents(&mut findings)?;
     findings.report()
-}
-
-/// What was found: worth a look, or wrong.
-#[derive(Default)]
-pub(crate) struct Findings {
-    notes: Vec<String>,
-    errors: Vec<String>,
-}
-
-impl Findings {
-    /// Something that must be mended.
-    pub(crate) fn error(&mut self, text: String) {
-        self.errors.push(text);
-    }
-
-    /// A measure against its two figures: the aim and the limit.
-    pub(crate) fn measure(&mut self, what: &str, value: usize, aim: usize, limit: usize) {
-        if value > limit {
-            self.errors.push(format!("{what}: {value} (limit {limit})"));
-        } else if value > aim {
-            self.notes.push(format!("{what}: {value} (aim {aim})"));
-        }
-    }
-
-    fn report(self) -> Result<()> {
-        for note in &self.notes {
-            println!("large: {note}");
-        }
-        for error in &self.errors {
-            println!("wrong: {error}");
-        }
-        ensure!(self.errors.is_empty(), "tidy found {} things to mend", self.errors.len());
-        println!("tidy: {} notes, nothing to mend", self.notes.len());
-        Ok(())
-    }
 }
 
 fn lock_file(findings: &mut Findings) -> Result<()> {

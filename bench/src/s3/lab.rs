@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Options,
-    peers::{PROGRAMS, SCRIPT},
+    programs::{PROGRAMS, SCRIPT},
     server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server},
 };
 use crate::{machine, place::Place, programs::Installed, report::write, shell::root, tree::Shape};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
 
-use super::{WORKS, peers::PROGRAMS};
+use super::{WORKS, programs::PROGRAMS};
 use crate::{programs::names, tree::Shape};
 
 pub(super) const USAGE: &str = "\

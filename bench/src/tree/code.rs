@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::{
-    Content,
+    content::Content,
     words::{Words, one_of, zipf},
 };
 

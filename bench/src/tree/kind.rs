@@ -22,8 +22,8 @@
 use fastrand::Rng;
 
 use super::{
-    Content,
     code::Code,
+    content::Content,
     media::{Deflated, Photo, Video},
     object::Object,
     pages::Pages,

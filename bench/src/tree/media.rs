@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::{Content, words::Words};
+use super::{content::Content, words::Words};
 
 const STRETCH: usize = 32 << 10;
 

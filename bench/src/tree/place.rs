@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::{
-    Kind,
+    kind::Kind,
     words::{Words, one_of, zipf},
 };
 

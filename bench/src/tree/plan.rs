@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use fastrand::Rng;
 
 use super::{
-    Kind, Shape,
+    kind::Kind,
     kind::{SHARES, Share},
     place::Places,
+    shape::Shape,
     words::Words,
 };
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use fastrand::Rng;
 
 use super::{
-    Content,
+    content::Content,
     words::{Words, zipf},
 };
 

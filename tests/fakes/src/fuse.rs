@@ -17,27 +17,13 @@ use rustix::{
     process::geteuid,
 };
 
+pub use quirks::Quirks;
 use tree::Tree;
 use wire::{Body, Request};
 
+mod quirks;
 mod tree;
 mod wire;
-
-/// The abilities that a file system lacks.
-#[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is missing by itself")]
-pub struct Quirks {
-    /// Names that differ in case alone, or in how an accent is written, are the same name.
-    pub folds_names: bool,
-    /// There are no hard links.
-    pub has_no_links: bool,
-    /// A rename cannot be told to replace nothing.
-    pub has_no_noreplace: bool,
-    /// Modes cannot be changed.
-    pub refuses_chmod: bool,
-    /// Everything has this mode.
-    pub mode: Option<u32>,
-}
 
 /// A mounted file system; it is unmounted with this value.
 #[derive(Debug)]

@@ -11,109 +11,51 @@ mod copying;
 mod dialect;
 mod digest;
 mod encryption;
+mod entry;
 mod excess;
 mod fault;
+mod hashes;
 mod http;
 mod ignorer;
 mod inputs;
 mod listing;
 mod multipart;
+mod object;
+mod options;
 mod parts;
 mod ranges;
 mod removal;
+mod response;
 mod service;
 mod shape;
+mod shared;
 mod store;
+mod sync;
 mod versions;
 
+use object::Bucket;
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
+use sync::lock;
 
 use tokio::sync::{oneshot, watch};
 
 pub use self::{
-    dialect::Dialect,
-    fault::{FAULTS, Fault, FaultError, Rule, RuleError},
-    ignorer::Slip,
-    store::StoredObject,
+    fault::{Dialect, FAULTS, Fault, FaultError, Rule, RuleError, Slip},
+    object::StoredObject,
 };
-use self::{http::Front, ignorer::Echoes, store::Store};
-
-/// The key that a server accepts unless told otherwise.
-pub const ACCESS_KEY: &str = "fake-access-key";
-/// The secret of that key.
-pub const SECRET_KEY: &str = "fake-secret-key";
-
-/// How a server behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The key that is accepted.
-    pub access_key: String,
-    /// The secret of that key.
-    pub secret_key: String,
-    /// Buckets that exist from the start.
-    pub buckets: Vec<String>,
-    /// Every object is also written here, as `DIR/BUCKET/KEY`.
-    pub dir: Option<PathBuf>,
-    /// The port; 0 takes a free one.
-    pub port: u16,
-    /// How long it takes to bring an object back from an archive; it ends when told to without.
-    pub restores_take: Option<Duration>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            access_key: ACCESS_KEY.to_owned(),
-            secret_key: SECRET_KEY.to_owned(),
-            buckets: Vec::new(),
-            dir: None,
-            port: 0,
-            restores_take: None,
-        }
-    }
-}
-
-/// One request as the server saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// S3's name of the operation.
-    pub operation: String,
-    /// The bucket and key, as in the path.
-    pub path: String,
-    /// The part's number, in requests that have one.
-    pub part: Option<u32>,
-    /// The headers that begin with `x-amz-` or `if-`, sorted.
-    pub headers: Vec<(String, String)>,
-    /// The status of the answer; nothing while it is under way or when none was given.
-    pub status: Option<u16>,
-    /// The faults that were applied.
-    pub faults: Vec<String>,
-    /// How many requests of this operation were under way with it.
-    pub alongside: usize,
-    /// How many bytes of its body the service took, once the request is over.
-    pub received: u64,
-    /// The names of all its headers and parameters.
-    pub asked: Vec<String>,
-    /// The names of the headers and elements of its answer, where the server was told to note them.
-    pub told: Vec<String>,
-}
-
-impl Entry {
-    /// Returns the value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-}
+use self::{http::Front, store::Store};
+pub use entry::Entry;
+pub use options::{ACCESS_KEY, Options, SECRET_KEY};
+use shared::Shared;
 
 /// A running server; it ends when dropped.
 pub struct Server {
@@ -121,25 +63,6 @@ pub struct Server {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What the server's thread and its owner both see.
-pub(crate) struct Shared {
-    store: Store,
-    rules: Mutex<Vec<Rule>>,
-    log: Mutex<Vec<Entry>>,
-    logged: Condvar,
-    /// Changes when what is held may go on.
-    released: watch::Sender<()>,
-    sink: Mutex<Option<Box<dyn io::Write + Send>>>,
-    /// The checksums that come back as they were sent, by the path of their object.
-    echoes: Mutex<Echoes>,
-    /// Whether the log has the names of what answers tell.
-    notes_answers: AtomicBool,
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Server {
@@ -292,7 +215,7 @@ impl Server {
     /// Returns the keys and ids of all versions, by key and from the newest to the oldest; markers have no size.
     pub fn versions(&self, bucket: &str) -> Vec<(String, String, Option<usize>)> {
         let buckets = self.shared.store.buckets();
-        let versions = buckets.get(bucket).map(store::Bucket::versions).unwrap_or_default();
+        let versions = buckets.get(bucket).map(Bucket::versions).unwrap_or_default();
         let shown = versions.into_iter();
         shown.map(|listed| (listed.key, listed.id, listed.object.map(|(size, _)| size))).collect()
     }

@@ -5,8 +5,9 @@ use std::{path::PathBuf, process::Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    Case, Report, folder,
+    place::folder,
     process::{Server, free_port},
+    report::{Case, Report},
 };
 use crate::shell::{cargo, command, release_folder, run as check, shown};
 

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Case, Place, Report};
+use super::{
+    place::Place,
+    report::{Case, Report},
+};
 use crate::shell::{cargo, release_folder, shown};
 
 /// Runs what is for every server and what is for this one.

@@ -5,9 +5,11 @@ use std::{path::Path, process::Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    Place, Report, matrix,
+    matrix,
+    place::Place,
     process::{Server, free_port},
     python::{self, Environment},
+    report::Report,
 };
 use crate::shell::command;
 

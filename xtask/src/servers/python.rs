@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result};
 
-use super::folder;
+use super::place::folder;
 use crate::shell::{command, run as check};
 
 /// What pip installs into a folder of its own.

@@ -4,9 +4,11 @@
 use anyhow::Result;
 
 use super::{
-    Place, Report, matrix,
+    matrix,
+    place::Place,
     process::{Server, free_port},
     python::{self, Environment},
+    report::Report,
 };
 use crate::shell::command;
 

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::{
-    Place, Report, folder, matrix,
+    matrix,
+    place::{Place, folder},
     process::{Server, free_port},
     python,
+    report::Report,
 };
 use crate::shell::{command, run as check};
 

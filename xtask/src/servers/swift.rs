@@ -6,9 +6,11 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::{
-    Place, Report, matrix,
+    matrix,
+    place::Place,
     process::{Server, free_port},
     python::{self, Environment},
+    report::Report,
 };
 use crate::shell::command;
 

@@ -1,6 +1,6 @@
 //! Which store does what, as `docs/stores.md` shows it.
 
-use super::Report;
+use super::report::Report;
 
 /// What the modules of `tests/e2e/servers/every` try, as a person calls it.
 const FEATURES: [(&str, &str); 15] = [
@@ -59,7 +59,7 @@ fn cell(report: &Report, module: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Case, *};
+    use super::{super::report::Case, *};
 
     #[test]
     fn a_failed_case_counts_more_than_what_others_say() {

@@ -1,6 +1,6 @@
 //! Numbers before a plural in a message, which would read `1 objects`.
 
-use super::{Findings, sources::Source};
+use super::{findings::Findings, sources::Source};
 
 /// The things that messages count.
 const PLURALS: [&str; 28] = [

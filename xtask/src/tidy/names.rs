@@ -1,6 +1,6 @@
 //! Names that say nothing, and folders of modules without a file of their own.
 
-use super::{Findings, sources::Source};
+use super::{findings::Findings, sources::Source};
 
 /// A module with such a name collects what has no place.
 const EMPTY_NAMES: [&str; 6] = ["common", "helper", "helpers", "manager", "types", "utils"];

@@ -6,7 +6,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-use super::{Findings, sources::Source};
+use super::{findings::Findings, sources::Source};
 
 /// Measures one file and everything in it; tests are left out.
 pub(crate) fn check(file: &Source, findings: &mut Findings) {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::Findings;
+use super::findings::Findings;
 
 /// One source file.
 pub(crate) struct Source {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
-use super::{Quirks, wire::Body};
+use super::{quirks::Quirks, wire::Body};
 
 const FOLDER: u32 = 0o040_000;
 const SYMLINK: u32 = 0o120_000;

@@ -3,17 +3,15 @@
 use std::io;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body_util::BodyExt;
 use hyper::{Response, header::HeaderValue};
 use s3s::{Body, dto::StreamingBlob};
 
 use super::{
-    Fault,
     excess::{with_long_headers, with_same_page, without_key},
-    http::{Dropped, error},
+    fault::Fault,
     ignorer::slipped,
+    response::{Dropped, error, split},
 };
 
 /// The header and the element of each checksum, with a value that is not that of the bytes.
@@ -66,14 +64,6 @@ pub(super) async fn afterwards(
         };
     }
     Ok(answer)
-}
-
-pub(super) async fn split(
-    answer: Response<Body>,
-) -> Result<(hyper::http::response::Parts, Bytes), Dropped> {
-    let (parts, body) = answer.into_parts();
-    let bytes = BodyExt::collect(body).await.map_err(|_| Dropped)?.to_bytes();
-    Ok((parts, bytes))
 }
 
 /// Replaces a header and an XML element where they are present.

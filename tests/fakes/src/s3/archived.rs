@@ -2,45 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-#[allow(clippy::wildcard_imports, reason = "every operation has an input and an output")]
-use s3s::dto::*;
 use s3s::{S3Result, s3_error};
 use time::OffsetDateTime;
 
-use super::store::{Bucket, StoredObject};
+use super::object::{Bucket, Restoration, Shelf, StoredObject};
+
+#[allow(clippy::wildcard_imports, reason = "every operation has an input and an output")]
+use s3s::dto::*;
 
 const TIERED: &str = "INTELLIGENT_TIERING";
-const A_DAY: u64 = 24 * 60 * 60;
-
-/// What is known of the place of an object in an archive, beside its class.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shelf {
-    /// The archive tier, in the class `INTELLIGENT_TIERING`.
-    tier: Option<String>,
-    restoration: Option<Restoration>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Restoration {
-    /// When the copy is there, if it comes by itself or has come.
-    ready: Option<SystemTime>,
-    days: Option<i32>,
-}
-
-impl Restoration {
-    /// Returns since when the copy is there, if it is.
-    fn done(&self) -> Option<SystemTime> {
-        self.ready.filter(|ready| *ready <= SystemTime::now())
-    }
-
-    /// Returns when a copy that was ready then ends: at the midnight after that many days.
-    fn end(&self, ready: SystemTime) -> SystemTime {
-        let since = ready.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let days = u64::try_from(self.days.unwrap_or_default()).unwrap_or_default();
-        let seconds = (since.as_secs() / A_DAY + days + 1) * A_DAY;
-        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-}
 
 fn class(object: &StoredObject) -> &str {
     object.attributes.storage_class.as_deref().unwrap_or("STANDARD")

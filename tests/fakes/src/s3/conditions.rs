@@ -6,7 +6,7 @@ use s3s::{
     s3_error,
 };
 
-use super::store::StoredObject;
+use super::object::StoredObject;
 
 /// Marks a request whose conditions are not to be looked at.
 #[derive(Clone)]

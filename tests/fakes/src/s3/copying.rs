@@ -14,7 +14,8 @@ use super::{
     conditions::{WithoutConditions, check_write, refuse_if_other},
     digest::strong,
     encryption::encryption_of,
-    store::{Store, StoredObject},
+    object::StoredObject,
+    store::Store,
 };
 
 /// Copies an object with its attributes; its lock stays behind, and it gets one `ETag` for all its bytes.
@@ -34,7 +35,7 @@ pub(crate) fn copy(
     })?;
     let mut attributes = source.attributes.clone();
     attributes.encryption = encryption_of!(input);
-    attributes.keeping = super::versions::Keeping::default();
+    attributes.keeping = super::object::Keeping::default();
     attributes.storage_class = input.storage_class.as_ref().map(|class| class.as_str().to_owned());
     let object = StoredObject::of_bytes(Bytes::from(source.bytes()), attributes);
     let heeds = request.extensions.get::<WithoutConditions>().is_none();

@@ -14,50 +14,12 @@ use s3s::{
 };
 
 use super::{
-    Fault,
-    answers::{split, with_short_checksums},
-    http::Dropped,
+    answers::with_short_checksums,
+    fault::Dialect,
+    response::{Dropped, split},
 };
 
-/// One way to differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// The root of an XML answer has another name, as that of gofakes3 for `CreateMultipartUpload`.
-    RenamedRoot,
-    /// Every listing is one of version 1: with a marker, and without a token.
-    Version1,
-    /// Every page of a listing is the first, and names another one.
-    Forgetful,
-    /// The list of parts may not say more than numbers and `ETag`s, as in the schema of Swift.
-    StrictParts,
-    /// Checksums in answers have half of their bytes, as CRC-64/NVME of moto has without its library.
-    ShortChecksums,
-    /// A copy restored from an archive stays for one day, however many are asked for.
-    OneDay,
-}
-
 impl Dialect {
-    /// Returns the dialect of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "renamed-root" => Self::RenamedRoot,
-            "version-1" => Self::Version1,
-            "forgetful" => Self::Forgetful,
-            "strict-parts" => Self::StrictParts,
-            "short-checksums" => Self::ShortChecksums,
-            "one-day" => Self::OneDay,
-            _ => return None,
-        })
-    }
-
-    /// Returns the one of these faults that is one.
-    pub(super) fn of(faults: &[Fault]) -> Option<Self> {
-        faults.iter().find_map(|fault| match fault {
-            Fault::Dialect(dialect) => Some(*dialect),
-            _ => None,
-        })
-    }
-
     /// Changes what a listing is asked for.
     pub(super) fn hear(self, uri: &Uri, input: &mut ListObjectsV2Input) {
         match self {

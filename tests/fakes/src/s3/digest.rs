@@ -8,7 +8,10 @@ use s3s::{
     s3_error,
 };
 
-use super::store::{StoredObject, hash, hex};
+use super::{
+    hashes::{hash, hex},
+    object::StoredObject,
+};
 
 /// The checksum headers of a request, all of which must be right; `etag` is the MD5 of the bytes.
 pub(crate) fn check(

@@ -7,7 +7,7 @@ use s3s::{
     s3_error,
 };
 
-use super::store::md5;
+use super::hashes::md5;
 
 /// How an object is encrypted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

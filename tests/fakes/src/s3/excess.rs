@@ -11,7 +11,7 @@ use hyper::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{Body, dto::StreamingBlob};
 
-use super::{answers::split, http::Dropped};
+use super::response::{Dropped, split};
 
 /// Returns an answer without an end, as a broken proxy would give it.
 pub(super) fn endless(status: u16) -> Response<Body> {

@@ -23,17 +23,20 @@ use s3s::{
 use tokio::net::TcpListener;
 
 use super::{
-    Entry, Fault, Options, Shared,
     answers::afterwards,
     body::Received,
     conditions::WithoutConditions,
-    dialect::Dialect,
+    entry::Entry,
     excess::endless,
+    fault::{Dialect, Fault},
     ignorer::{self, Echo},
-    lock,
+    options::Options,
     removal::{self, FailingKey},
+    response::{Dropped, error, told},
     service::{Accepted, Service},
     shape::{Shape, shape},
+    shared::Shared,
+    sync::lock,
 };
 
 /// Takes connections and puts faults around the service.
@@ -44,18 +47,6 @@ pub(crate) struct Front {
     /// Takes requests without a signature, for those that were changed on the way.
     unsigned: S3Service,
 }
-
-/// Ends the connection without an answer.
-#[derive(Debug)]
-pub(super) struct Dropped;
-
-impl std::fmt::Display for Dropped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("dropped on purpose")
-    }
-}
-
-impl std::error::Error for Dropped {}
 
 impl Front {
     pub(crate) fn new(shared: Arc<Shared>, options: &Options) -> Self {
@@ -292,21 +283,6 @@ fn signed_for(headers: &HeaderMap, region: &str) -> bool {
 
 async fn drain(body: &mut Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
-}
-
-pub(super) fn error(status: u16, code: &str, message: &str) -> Response<Body> {
-    told(status, &format!("<Code>{code}</Code><Message>{message}</Message>"))
-}
-
-fn told(status: u16, elements: &str) -> Response<Body> {
-    let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{elements}<RequestId>fake</RequestId></Error>"
-    );
-    let mut answer = Response::new(Body::from(xml));
-    *answer.status_mut() = StatusCode::from_u16(status).expect("rules have real statuses");
-    answer.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
-    answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("fake"));
-    answer
 }
 
 fn leave_alone(millis: u32) -> Response<Body> {

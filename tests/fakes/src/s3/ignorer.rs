@@ -10,18 +10,10 @@ use hyper::{
 };
 use s3s::Body;
 
-use super::{Fault, answers::split, http::Dropped};
-
-/// What is done to one field of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slip {
-    /// It is not there.
-    LeaveOut,
-    /// It comes a second time, with another value.
-    Repeat,
-    /// It has another value.
-    Contradict,
-}
+use super::{
+    fault::{Fault, Slip},
+    response::{Dropped, split},
+};
 
 /// Checksums as they were sent, by the path of their object.
 pub(super) type Echoes = HashMap<String, Vec<(HeaderName, HeaderValue)>>;

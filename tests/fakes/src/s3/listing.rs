@@ -13,7 +13,8 @@ use s3s::{
 
 use super::{
     digest::strong,
-    store::{Bucket, Store, StoredPart},
+    object::{Bucket, StoredPart},
+    store::Store,
 };
 
 /// How many entries a page of a listing has at most.

@@ -12,11 +12,12 @@ use super::{
     conditions::{check_write, refuse_if_other},
     digest::{check, checksum_of, checksum_type, strong, with_checksum},
     encryption::show_encryption,
+    hashes::{hash, hex, md5},
     inputs::{attributes, collect},
     listing::no_upload,
+    object::{Attributes, Keeping, StoredPart, Upload},
     ranges::{copy_range, cut},
-    store::{Attributes, Store, StoredPart, Upload, hash, hex, md5},
-    versions::Keeping,
+    store::Store,
 };
 
 /// Begins an upload.

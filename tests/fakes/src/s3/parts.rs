@@ -5,7 +5,7 @@ use bytes::Bytes;
 use s3s::dto::*;
 use s3s::{S3Result, s3_error};
 
-use super::store::{StoredObject, hash};
+use super::{hashes::hash, object::StoredObject};
 
 /// How many parts a page has at most; few, so that small objects have several.
 const PAGE: usize = 2;

@@ -13,8 +13,10 @@ use time::OffsetDateTime;
 use super::{
     conditions::refuse_if_other,
     digest::check,
-    store::{Bucket, Store, hex},
-    versions::{Deletion, Keeping},
+    hashes::hex,
+    object::{Bucket, Keeping},
+    store::Store,
+    versions::Deletion,
 };
 
 /// The most keys that S3 takes at once.

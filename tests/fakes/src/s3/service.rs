@@ -8,19 +8,23 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::{
-    Shared, archived,
+    archived,
     conditions::{WithoutConditions, check_write, refuse_if_other},
     copying,
-    dialect::{self, Dialect},
+    dialect::{self},
     digest::{add_trailers, check, checksum_of, checksum_type, strong, with_checksum},
     encryption::show_encryption,
+    fault::Dialect,
+    hashes::md5_hex,
     inputs::{attributes, collect},
     listing::{self, no_upload},
-    multipart, parts,
+    multipart,
+    object::{Attributes, Keeping, StoredObject},
+    parts,
     ranges::cut,
     removal,
-    store::{Attributes, StoredObject, md5_hex},
-    versions::{self, Keeping},
+    shared::Shared,
+    versions::{self},
 };
 
 /// Marks an answer that says of a request no more than that it was taken.

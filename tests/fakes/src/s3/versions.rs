@@ -5,42 +5,17 @@ use std::time::SystemTime;
 use hyper::header::{HeaderName, HeaderValue};
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
-    dto::{
-        DeleteMarkerEntry, ListObjectVersionsInput, ListObjectVersionsOutput,
-        ObjectLockLegalHoldStatus, ObjectLockMode, ObjectVersion, Timestamp,
-    },
+    dto::{DeleteMarkerEntry, ListObjectVersionsInput, ListObjectVersionsOutput, ObjectVersion},
     s3_error,
 };
-use time::OffsetDateTime;
 
 use super::{
-    archived::Shelf,
     digest::strong,
-    store::{Bucket, StoredObject},
+    object::{Bucket, Earlier, Keeping, StoredObject},
 };
 
 /// How many entries a page has at most.
 const PAGE: i32 = 1000;
-/// S3's name of the version that an object has from before its bucket kept versions.
-const NULL: &str = "null";
-
-/// What is known of an object beside its bytes and attributes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Keeping {
-    /// Nothing where the bucket kept no versions when it was stored.
-    pub(crate) version_id: Option<String>,
-    /// The mode, and when the lock ends.
-    pub(crate) lock: Option<(String, SystemTime)>,
-    pub(crate) legal_hold: bool,
-    pub(crate) shelf: Shelf,
-}
-
-/// One that is not the object under its key, or a delete marker, which may be what its key has.
-#[derive(Clone, Debug)]
-pub(crate) enum Earlier {
-    Object(Box<StoredObject>),
-    Marker { id: String, modified: SystemTime },
-}
 
 /// What a deletion did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,39 +26,6 @@ pub(crate) struct Deletion {
     pub(crate) is_marker: bool,
 }
 
-impl Keeping {
-    /// Reads the headers of a put.
-    pub(crate) fn of(
-        mode: Option<&ObjectLockMode>,
-        until: Option<Timestamp>,
-        hold: Option<&ObjectLockLegalHoldStatus>,
-    ) -> Self {
-        let lock = mode.zip(until).map(|(mode, until)| {
-            (mode.as_str().to_owned(), SystemTime::from(OffsetDateTime::from(until)))
-        });
-        let legal_hold = hold.is_some_and(|hold| hold.as_str() == "ON");
-        Self { lock, legal_hold, ..Self::default() }
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        self.version_id.as_deref().unwrap_or(NULL)
-    }
-
-    /// Fails while a lock forbids the removal of this version.
-    fn refuse_if_locked(&self, bypass: bool) -> S3Result<()> {
-        let in_force = self.lock.as_ref().is_some_and(|(mode, until)| {
-            *until > SystemTime::now() && !(bypass && mode == "GOVERNANCE")
-        });
-        if in_force || self.legal_hold {
-            return Err(s3_error!(
-                AccessDenied,
-                "Access Denied because object protected by object lock."
-            ));
-        }
-        Ok(())
-    }
-}
-
 /// Returns what a store answers to a read of a delete marker.
 fn no_content() -> S3Error {
     let message = "The specified method is not allowed against this resource.";
@@ -92,15 +34,6 @@ fn no_content() -> S3Error {
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     error.set_headers(headers.into_iter().collect());
     error
-}
-
-impl Earlier {
-    fn id(&self) -> &str {
-        match self {
-            Self::Object(object) => object.attributes.keeping.id(),
-            Self::Marker { id, .. } => id,
-        }
-    }
 }
 
 impl Bucket {
