@@ -19,8 +19,10 @@ use crate::{
 mod color;
 mod decorate;
 mod examples;
+mod reach;
 mod wording;
 
+use self::reach::Reach;
 pub(crate) use self::{color::is_wanted, wording::summary};
 
 /// What the flags that every tool has were set to.
@@ -70,7 +72,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let as_json = is_given(tool, "json", &arguments);
     report::color_labels(color::of_stderr(color::given(tool, &arguments, &layers::of_process)));
     exit::fail_with_1(tool.fails_with_1.is_some_and(|flag| is_given(tool, flag, &arguments)));
-    match resolve(tool, C::command(), &arguments, &layers::of_process) {
+    match resolve(tool, C::command, &arguments, &layers::of_process) {
         Ok(Resolved::Matches(mut matches, found)) => {
             let mut settings = settings(&matches);
             settings.profiles = found.profiles;
@@ -88,7 +90,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
         Err(Refusal::Clap(error)) => {
             let command = || {
                 let color = color::of_clap(tool, &arguments, &layers::of_process);
-                decorate::decorate(C::command(), tool).color(color)
+                decorate::decorate(C::command(), tool, Reach::Words(&arguments)).color(color)
             };
             let error = wording::with_dashes(wording::with_synonym(error, tool.synonyms));
             let error = wording::in_plain_words(error, command);
@@ -127,26 +129,22 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// Parses twice: once to learn which command and flags are given, and once more
-/// with the values of the environment and the files as defaults.
+/// Parses the command line, and once more with the values of the environment and the files as defaults if there are any.
 fn resolve(
     tool: &Tool,
-    command: Command,
+    make: fn() -> Command,
     arguments: &[OsString],
     environment: Lookup<'_>,
 ) -> Result<Resolved, Refusal> {
-    let command =
-        decorate::decorate(command, tool).color(color::of_clap(tool, arguments, environment));
-    let given = match layers::relaxed(command.clone()).try_get_matches_from(arguments) {
-        Ok(given) => given,
-        // The strict command words it better, and shows the right usage line.
-        Err(error) => {
-            return Err(command.try_get_matches_from(arguments).err().unwrap_or(error).into());
-        }
-    };
+    let command = decorate::decorate(make(), tool, Reach::Words(arguments)).color(color::of_clap(
+        tool,
+        arguments,
+        environment,
+    ));
+    let Learned { given, missing } = learn(&command, arguments)?;
     if let Some(("completions", matches)) = given.subcommand() {
         let shell = *matches.get_one::<Shell>("shell").expect("shell is required");
-        return Ok(completions(tool, command, shell)?);
+        return Ok(completions(tool, decorate::decorate(make(), tool, Reach::All), shell)?);
     }
     let config = Config::load(tool, &command, named(tool, &given, environment)?)?;
     if let Some(("config", matches)) = given.subcommand() {
@@ -157,17 +155,52 @@ fn resolve(
     }
     let subject = Subject::of(tool, &given, config.project());
     let context = Context { tool, config: &config, environment, subject: &subject };
-    let Layers { defaults, added, warnings } = layers::resolve(&context, &command, &given)?;
-    let layered = layers::apply(command.clone(), &defaults);
-    let arguments = layers::add(arguments, &added);
-    let matches = layered.try_get_matches_from(&arguments).map_err(|error| {
-        match defaults.iter().find(|layer| is_not_text(layer, &command, &arguments)) {
-            Some(layer) => not_text(layer),
-            None => blame(&error, &defaults).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
+    let layers = layers::resolve(&context, &command, &given)?;
+    let flags = layers::given_flags(&command, &given);
+    let matches = match missing {
+        Some(error) if layers.is_empty() => return Err(error.into()),
+        None if layers.is_empty() => given,
+        _ => with_layers(&command, &layers, arguments)?,
+    };
+    let profiles = config.profiles(tool)?;
+    Ok(Resolved::Matches(matches, Found { profiles, warnings: layers.warnings, given: flags }))
+}
+
+/// What the command line alone says.
+struct Learned {
+    given: ArgMatches,
+    /// The error of a required flag that is missing, which may come from the environment or a file.
+    missing: Option<clap::Error>,
+}
+
+fn learn(command: &Command, arguments: &[OsString]) -> Result<Learned, clap::Error> {
+    match command.clone().try_get_matches_from(arguments) {
+        Ok(given) => Ok(Learned { given, missing: None }),
+        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
+            // The strict command words an error better.
+            match layers::relaxed(command.clone()).try_get_matches_from(arguments) {
+                Ok(given) => Ok(Learned { given, missing: Some(error) }),
+                Err(_) => Err(error),
+            }
         }
-    })?;
-    let given = layers::given_flags(&command, &given);
-    Ok(Resolved::Matches(matches, Found { profiles: config.profiles(tool)?, warnings, given }))
+        Err(error) => Err(error),
+    }
+}
+
+fn with_layers(
+    command: &Command,
+    layers: &Layers,
+    arguments: &[OsString],
+) -> Result<ArgMatches, Refusal> {
+    let defaults = &layers.defaults;
+    let layered = layers::apply(command.clone(), defaults);
+    let arguments = layers::add(arguments, &layers.added);
+    layered.try_get_matches_from(&arguments).map_err(|error| {
+        match defaults.iter().find(|layer| is_not_text(layer, command, &arguments)) {
+            Some(layer) => not_text(layer),
+            None => blame(&error, defaults).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
+        }
+    })
 }
 
 /// Returns whether a flag that takes text alone was given something else from outside the line.

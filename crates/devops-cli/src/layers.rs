@@ -152,6 +152,11 @@ pub(crate) fn given_flags(command: &Command, given: &ArgMatches) -> Vec<String> 
 }
 
 impl Layers {
+    /// Returns whether the command line has it all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.defaults.is_empty() && self.added.is_empty()
+    }
+
     /// Looks for the value of a flag that was not given.
     fn instead(
         &mut self,

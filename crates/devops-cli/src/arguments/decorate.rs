@@ -4,11 +4,11 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
-use super::{examples::with_examples, shared_flags};
+use super::{examples::with_examples, reach::Reach, shared_flags};
 use crate::{layers, tool::Tool};
 
 /// Returns the command as users see it.
-pub(super) fn decorate(command: Command, tool: &Tool) -> Command {
+pub(super) fn decorate(command: Command, tool: &Tool, reach: Reach<'_>) -> Command {
     let version = env!("CARGO_PKG_VERSION");
     let long_version = concat!(
         env!("CARGO_PKG_VERSION"),
@@ -28,10 +28,10 @@ pub(super) fn decorate(command: Command, tool: &Tool) -> Command {
         .args(shared_flags())
         .subcommand(completions_command(tool.name))
         .subcommand(config_command());
-    flags(with_examples(command), tool)
+    flags(with_examples(command, reach), tool, reach)
 }
 
-fn flags(command: Command, tool: &Tool) -> Command {
+fn flags(command: Command, tool: &Tool, reach: Reach<'_>) -> Command {
     let has = |long: &str| command.get_arguments().any(|arg| arg.get_long() == Some(long));
     let negations = command.get_arguments().filter_map(negation);
     // `--no-base` takes back the `--base` that is there.
@@ -41,7 +41,9 @@ fn flags(command: Command, tool: &Tool) -> Command {
         .args_override_self(true)
         .mut_args(|arg| with_environment(with_negation(arg), tool))
         .args(negations)
-        .mut_subcommands(|sub| if is_ours(&sub) { sub } else { flags(sub, tool) })
+        .mut_subcommands(|sub| {
+            if is_ours(&sub) || !reach.covers(&sub) { sub } else { flags(sub, tool, reach) }
+        })
 }
 
 /// Our own commands have no settings worth a fallback.

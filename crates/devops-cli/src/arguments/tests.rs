@@ -59,7 +59,7 @@ fn parse_with(config: &str, arguments: &[&str]) -> Result<(Sub, Settings), Strin
     let flag = format!("--config={}", file.display());
     let line = ["devops-try", flag.as_str()].into_iter().chain(arguments.iter().copied());
     let line: Vec<OsString> = line.map(OsString::from).collect();
-    match resolve(&TOOL, Cli::command(), &line, &|_| None) {
+    match resolve(&TOOL, Cli::command, &line, &|_| None) {
         Ok(Resolved::Matches(mut matches, _)) => {
             let settings = settings(&matches);
             Ok((Cli::from_arg_matches_mut(&mut matches).unwrap().command, settings))
@@ -83,7 +83,31 @@ fn create(config: &str, arguments: &[&str]) -> (u8, Vec<String>, bool) {
 
 #[test]
 fn the_decorated_command_is_sound() {
-    decorate::decorate(Cli::command(), &TOOL).debug_assert();
+    decorate::decorate(Cli::command(), &TOOL, Reach::All).debug_assert();
+}
+
+#[test]
+fn a_command_looks_the_same_whatever_else_is_decorated() {
+    let help = |reach: Reach<'_>, name: &str| {
+        let mut command = decorate::decorate(Cli::command(), &TOOL, reach);
+        let all = command.render_long_help().to_string();
+        command.build();
+        let sub = command.find_subcommand_mut(name).expect("the command exists");
+        (all, sub.render_long_help().to_string())
+    };
+    let words = ["devops-try", "create", "x"].map(OsString::from);
+
+    assert_eq!(help(Reach::Words(&words), "create"), help(Reach::All, "create"));
+    let (bare, whole) = (help(Reach::Words(&words), "restore"), help(Reach::All, "restore"));
+    assert_eq!(bare.0, whole.0);
+    assert_ne!(bare.1, whole.1, "only commands on the line are decorated");
+}
+
+#[test]
+fn an_error_suggests_the_opposite_of_a_flag_in_the_wrong_place() {
+    let refused = parse_with("", &["--no-dry-rum", "create"]).unwrap_err();
+
+    assert!(refused.contains("'create --no-dry-run' exists"), "{refused}");
 }
 
 #[test]
@@ -143,7 +167,7 @@ fn a_config_file_that_does_not_exist_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let missing = format!("--config={}", dir.path().join("missing.toml").display());
     let line = ["devops-try", &missing, "create", "x"].map(OsString::from);
-    let Err(Refusal::Failure(failure)) = resolve(&TOOL, Cli::command(), &line, &|_| None) else {
+    let Err(Refusal::Failure(failure)) = resolve(&TOOL, Cli::command, &line, &|_| None) else {
         panic!("accepted")
     };
 
@@ -168,7 +192,7 @@ fn a_list_where_one_value_belongs_is_an_error_of_the_file() {
 
 /// Returns the flags of a command for which it was not decided what a project file may do.
 fn undecided(command: Command) -> Vec<String> {
-    let command = decorate::decorate(command, &TOOL);
+    let command = decorate::decorate(command, &TOOL, Reach::All);
     let settings = show::settings(&TOOL, &command, &Config::default(), &|_| None).unwrap();
     let open = settings.into_iter().filter(|setting| setting.trust == "undecided");
     open.map(|setting| setting.layer.long).collect()
@@ -184,7 +208,7 @@ fn a_flag_that_was_not_decided_is_found_and_closed_to_project_files() {
 
     assert_eq!(undecided(Cli::command()), [""; 0]);
     assert_eq!(undecided(with_one_more.clone()), ["sly"]);
-    let command = decorate::decorate(with_one_more, &TOOL);
+    let command = decorate::decorate(with_one_more, &TOOL, Reach::All);
     let refused = Config::of_project(&TOOL, &command, &file).unwrap_err();
     assert!(refused.chain()[0].ends_with("devops.toml:2: a project file may not set `sly`"));
 }

@@ -232,7 +232,7 @@ fn check(seed: u64, folder: &Path, command: &Command) -> &'static str {
     expect_no_bug(seed, found.err());
     let mut line = line(random);
     line.insert(1, format!("--config={}", named.display()).into());
-    match resolve(&TOOL, self::command(), &line, &lookup) {
+    match resolve(&TOOL, self::command, &line, &lookup) {
         Err(Refusal::Failure(failure)) => {
             expect_no_bug(seed, Some(failure));
             "failure"
@@ -262,7 +262,7 @@ fn variable(name: &str) -> Option<u64> {
 #[test]
 fn random_lines_environments_and_files_are_never_a_bug() {
     let dir = tempfile::tempdir().unwrap();
-    let command = decorate::decorate(command(), &TOOL);
+    let command = decorate::decorate(command(), &TOOL, Reach::All);
     let first = variable("DEVOPS_FUZZ_SEED").unwrap_or(0);
     let until = variable("DEVOPS_FUZZ_SECONDS")
         .map(|seconds| Instant::now() + Duration::from_secs(seconds));
