@@ -677,6 +677,32 @@ fn items_may_end_with_a_nul_and_a_failure_may_be_the_last() {
 }
 
 #[test]
+fn output_of_many_commands_is_tagged_grouped_or_raw() {
+    let each = |args: &[&str]| {
+        let script = ["--", "sh", "-c", "echo {}1; echo {}2; exit {}"];
+        run(&[&["each", "0", "7", "--keep-order", "--parallel", "2"], args, &script].concat())
+    };
+    let output = |run: &Run| {
+        let end = run.stdout.find("ITEM").unwrap_or(run.stdout.len());
+        run.stdout[..end].to_owned()
+    };
+
+    let forms = [
+        ("tagged", "0: 01\n0: 02\n7: 71\n7: 72\n"),
+        ("grouped", "==> 0 <==\n01\n02\n==> 7 <==\n71\n72\n"),
+        ("raw", "01\n02\n71\n72\n"),
+    ];
+    for (form, expected) in forms {
+        let run = each(&["--output", form]);
+        assert_eq!(output(run.expect_code(3)), expected);
+        let table = if form == "raw" { &run.stderr } else { &run.stdout };
+        assert!(table.contains("ITEM  RESULT"), "{form}: {}{}", run.stdout, run.stderr);
+    }
+    let lines = each(&["--json", "--output", "raw"]).stdout;
+    assert!(lines.contains(r#""text":"01""#) && lines.contains(r#""type":"summary""#), "{lines}");
+}
+
+#[test]
 fn services_are_really_asked() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let up = format!("tcp://{}", listener.local_addr().unwrap());

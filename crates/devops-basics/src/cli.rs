@@ -5,7 +5,7 @@ use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use devops_cli::{SecondSignal, Tool};
 use devops_core::{
-    lessons::day::DayKind,
+    lessons::{day::DayKind, each::EachOutput},
     units::{parse_count, parse_timeout},
 };
 
@@ -241,6 +241,26 @@ pub(crate) struct RangeArgs {
     pub notes: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// Each line as it is written, behind its item
+    Tagged,
+    /// The lines of an item together once its command has ended, below a line with the item
+    Grouped,
+    /// The bytes as they are written, and the table of results on stderr
+    Raw,
+}
+
+impl OutputForm {
+    pub(crate) fn of_each(self) -> EachOutput {
+        match self {
+            Self::Tagged => EachOutput::Tagged,
+            Self::Grouped => EachOutput::Grouped,
+            Self::Raw => EachOutput::Raw,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct EachArgs {
     /// The items
@@ -257,6 +277,12 @@ pub(crate) struct EachArgs {
     /// How many commands run at the same time
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub parallel: NonZeroUsize,
+    /// Print output and results in the order of the items, whichever command ends first
+    #[arg(long)]
+    pub keep_order: bool,
+    /// How to print what the commands write
+    #[arg(long, value_name = "FORM", default_value = "tagged")]
+    pub output: OutputForm,
     /// Stop a command that runs longer; a number without a unit is in seconds
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,

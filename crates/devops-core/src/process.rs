@@ -31,6 +31,7 @@ pub use init::{Work, adopts_orphans};
 pub use produce::{Produced, Producer, ProducerError, produce};
 pub use replay::Replay;
 pub use spec::{CommandSpec, OrphanPolicy, StdinPolicy, StopPolicy};
+pub(crate) use spool::LineFile;
 pub use start::find_program;
 
 /// Runs a command and reports what it does, line by line.

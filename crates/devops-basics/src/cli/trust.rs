@@ -19,11 +19,13 @@ pub(super) const TRUST: &[Decision] = &[
     ("format", Project),
     ("from", User),
     ("gate", User),
+    ("keep-order", Project),
     ("kill-after", User),
     ("lines", Project),
     // With it a command shows what the lesson's script does, and does nothing else.
     ("notes", User),
     ("null", User),
+    ("output", Project),
     ("parallel", Project),
     ("require", Tighten(Union)),
     ("retries", User),

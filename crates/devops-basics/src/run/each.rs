@@ -13,7 +13,7 @@ use devops_core::{
     fs::{At, Input},
     kind::Kind,
     lessons::{
-        each::{self, EachEvent, EachOptions, ItemResult},
+        each::{self, EachEvent, EachOptions, EachOutput, ItemResult},
         range,
     },
     process::{CommandSpec, Stream},
@@ -22,7 +22,7 @@ use devops_core::{
 use serde_json::json;
 
 use super::{emit, missing, print_lines, safe};
-use crate::cli::EachArgs;
+use crate::cli::{EachArgs, OutputForm};
 
 pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure> {
     if args.notes {
@@ -42,16 +42,27 @@ pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure>
     if let Some(error) = each::missing(&spec) {
         return Err(error.into());
     }
+    let form = args.output;
+    let options = EachOptions {
+        n_parallel: args.parallel,
+        fail_fast: args.fail_fast,
+        keep_order: args.keep_order,
+        // An object is a line of text.
+        output: match form {
+            OutputForm::Raw if session.json() => EachOutput::Tagged,
+            form => form.of_each(),
+        },
+    };
+    let mut printer = Printer { form, headings: [None, None], session };
     let mut printed = Ok(());
-    let options = EachOptions { n_parallel: args.parallel, fail_fast: args.fail_fast };
     let results = each::run(&spec, &items, options, session.cancel(), &mut |event| {
         // A stdout that fails is reported at the end: the commands that run come first.
         if printed.is_ok() {
-            printed = show(&event, session);
+            printed = printer.show(&event);
         }
     })?;
     printed?;
-    finish(&results, items.len(), session)
+    finish(&results, items.len(), form, session)
 }
 
 fn read_items(from: &Path, null: bool, session: &Session) -> Result<Vec<OsString>, Failure> {
@@ -81,30 +92,63 @@ fn items(bytes: &[u8]) -> Vec<OsString> {
         .collect()
 }
 
-fn show(event: &EachEvent<'_>, session: &Session) -> Result<(), Failure> {
-    match event {
-        EachEvent::Line(item, stream, bytes) if session.json() => session.emit(&json!({
-            "type": "line",
-            "item": item.to_string_lossy(),
-            "stream": if *stream == Stream::Stdout { "stdout" } else { "stderr" },
-            "text": String::from_utf8_lossy(bytes),
-        })),
-        EachEvent::Line(item, Stream::Stdout, bytes) => {
-            session.write(&prefixed(item, bytes))?;
-            session.flush()
-        }
-        EachEvent::Line(item, Stream::Stderr, bytes) => {
-            // A closed stderr changes nothing.
-            let _written = io::stderr().lock().write_all(&prefixed(item, bytes));
-            Ok(())
-        }
-        EachEvent::Finished(result) if session.json() => emit(session, "item", result),
-        EachEvent::Finished(result) => {
-            if let Some(error) = &result.error {
-                session.warn(format!("{}: {error}", safe(&result.item)));
+/// Prints what happens.
+struct Printer<'a> {
+    form: OutputForm,
+    /// The item whose heading is the last of stdout and of stderr.
+    headings: [Option<OsString>; 2],
+    session: &'a Session,
+}
+
+impl Printer<'_> {
+    fn show(&mut self, event: &EachEvent<'_>) -> Result<(), Failure> {
+        let session = self.session;
+        match event {
+            EachEvent::Output(item, stream, bytes) if session.json() => session.emit(&json!({
+                "type": "line",
+                "item": item.to_string_lossy(),
+                "stream": if *stream == Stream::Stdout { "stdout" } else { "stderr" },
+                "text": String::from_utf8_lossy(bytes),
+            })),
+            EachEvent::Output(item, stream, bytes) => self.print(item, *stream, bytes),
+            EachEvent::Finished(result) if session.json() => emit(session, "item", result),
+            EachEvent::Finished(result) => {
+                self.headings = [None, None];
+                if let Some(error) = &result.error {
+                    session.warn(format!("{}: {error}", safe(&result.item)));
+                }
+                Ok(())
             }
-            Ok(())
         }
+    }
+
+    fn print(&mut self, item: &OsStr, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+        let text = match self.form {
+            OutputForm::Tagged => prefixed(item, bytes),
+            OutputForm::Grouped => [&self.heading(item, stream)[..], bytes, b"\n"].concat(),
+            OutputForm::Raw => bytes.to_vec(),
+        };
+        match stream {
+            Stream::Stdout => {
+                self.session.write(&text)?;
+                self.session.flush()
+            }
+            Stream::Stderr => {
+                // A closed stderr changes nothing.
+                let _written = io::stderr().lock().write_all(&text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns the line above the first one of an item, in the form of tail(1).
+    fn heading(&mut self, item: &OsStr, stream: Stream) -> Vec<u8> {
+        let last = &mut self.headings[usize::from(stream == Stream::Stderr)];
+        if last.as_deref() == Some(item) {
+            return Vec::new();
+        }
+        *last = Some(item.to_owned());
+        format!("==> {} <==\n", quote(Path::new(item))).into_bytes()
     }
 }
 
@@ -112,7 +156,12 @@ fn prefixed(item: &OsStr, line: &[u8]) -> Vec<u8> {
     [quote(Path::new(item)).as_bytes(), b": ", line, b"\n"].concat()
 }
 
-fn finish(results: &[ItemResult], n_items: usize, session: &Session) -> Result<Outcome, Failure> {
+fn finish(
+    results: &[ItemResult],
+    n_items: usize,
+    form: OutputForm,
+    session: &Session,
+) -> Result<Outcome, Failure> {
     let n_failed = results.iter().filter(|result| result.exit != 0).count();
     let n_left = n_items - results.len();
     if session.json() {
@@ -125,7 +174,12 @@ fn finish(results: &[ItemResult], n_items: usize, session: &Session) -> Result<O
             let seconds = format_duration(Duration::from_secs_f64(result.seconds));
             [safe(&result.item), verdict.to_owned(), result.exit.to_string(), seconds]
         });
-        session.line(table(&["ITEM", "RESULT", "EXIT", "TIME"], rows))?;
+        let table = table(&["ITEM", "RESULT", "EXIT", "TIME"], rows);
+        match form {
+            OutputForm::Tagged | OutputForm::Grouped => session.line(table)?,
+            // Stdout is what the commands wrote, and nothing else.
+            OutputForm::Raw => session.status(table),
+        }
     }
     let left = if n_left > 0 { format!("; not started: {n_left}") } else { String::new() };
     match n_failed {

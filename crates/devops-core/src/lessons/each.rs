@@ -2,7 +2,6 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    num::NonZeroUsize,
     os::unix::ffi::{OsStrExt, OsStringExt},
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -10,8 +9,6 @@ use std::{
     },
     thread,
 };
-
-use serde::Serialize;
 
 use super::run::exit_code;
 use crate::{
@@ -21,42 +18,18 @@ use crate::{
     process::{self, CommandSpec, ProcessError, ProcessEvent, Stream, find_program},
 };
 
+mod event;
+mod held;
+mod order;
+
+pub use self::event::{EachEvent, EachOptions, EachOutput, ItemResult};
+use self::order::Order;
+
 /// Stands for the item in a command.
 const PLACE: &[u8] = b"{}";
 
-/// How the command of one item ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ItemResult {
-    /// The item; invalid UTF-8 is replaced.
-    pub item: String,
-    /// The exit code as a shell shows it; 126 and 127 also when it could not be started.
-    pub exit: u8,
-    /// How long it ran.
-    pub seconds: f64,
-    /// Why it could not be started.
-    pub error: Option<String>,
-}
-
-/// The options of a run of many commands.
-#[derive(Clone, Copy, Debug)]
-pub struct EachOptions {
-    /// The number of commands that run at the same time.
-    pub n_parallel: NonZeroUsize,
-    /// Is set to start no further command after the first failure.
-    pub fail_fast: bool,
-}
-
-/// What happens while the commands run.
-#[derive(Debug)]
-pub enum EachEvent<'a> {
-    /// The command of an item wrote a line.
-    Line(&'a OsStr, Stream, Vec<u8>),
-    /// The command of an item has ended.
-    Finished(&'a ItemResult),
-}
-
 enum Message {
-    Line(usize, Stream, Vec<u8>),
+    Output(usize, Stream, Vec<u8>),
     Finished(usize, ItemResult),
 }
 
@@ -108,9 +81,9 @@ pub fn run(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(EachEvent<'_>),
 ) -> Result<Vec<ItemResult>, Cancelled> {
-    let queue = Queue { items, next: AtomicUsize::new(0), fail_fast: options.fail_fast };
+    let queue = Queue { items, next: AtomicUsize::new(0), options };
     let (sender, messages) = mpsc::channel();
-    let mut results: Vec<Option<ItemResult>> = vec![None; items.len()];
+    let mut order = Order::new(items, options);
     thread::scope(|scope| {
         for n in 0..options.n_parallel.get().min(items.len()) {
             let (worker, queue) = (sender.clone(), &queue);
@@ -125,25 +98,21 @@ pub fn run(
         drop(sender);
         for message in messages {
             match message {
-                Message::Line(at, stream, bytes) => {
-                    on_event(EachEvent::Line(&items[at], stream, bytes));
-                }
-                Message::Finished(at, result) => {
-                    on_event(EachEvent::Finished(&result));
-                    results[at] = Some(result);
-                }
+                Message::Output(at, stream, bytes) => order.output(at, stream, bytes, on_event),
+                Message::Finished(at, result) => order.finished(at, result, on_event),
             }
         }
     });
+    let results = order.end(on_event);
     cancel.check()?;
-    Ok(results.into_iter().flatten().collect())
+    Ok(results)
 }
 
 /// The items that are still to be started.
 struct Queue<'a> {
     items: &'a [OsString],
     next: AtomicUsize,
-    fail_fast: bool,
+    options: EachOptions,
 }
 
 /// Takes the next item until none is left or the work is cancelled.
@@ -153,16 +122,26 @@ fn work(spec: &CommandSpec, queue: &Queue<'_>, cancel: &Cancel, sender: &Sender<
         let Some(item) = queue.items.get(at) else { return };
         let command = command_for(spec, item);
         // The receiver outlives every worker.
-        let ended = process::run(&command, cancel, &mut |event| {
-            if let ProcessEvent::Line { stream, bytes } = event {
-                let _sent = sender.send(Message::Line(at, stream, bytes));
+        let send = |stream, bytes| {
+            let _sent = sender.send(Message::Output(at, stream, bytes));
+        };
+        let ended = match queue.options.output {
+            EachOutput::Raw => {
+                process::relay(&command, cancel, &mut |stream, bytes| send(stream, bytes.to_vec()))
             }
-        });
+            EachOutput::Tagged | EachOutput::Grouped => {
+                process::run(&command, cancel, &mut |event| {
+                    if let ProcessEvent::Line { stream, bytes } = event {
+                        send(stream, bytes);
+                    }
+                })
+            }
+        };
         if let Err(ProcessError::Interrupted(_)) = ended {
             return;
         }
         let result = result(item, ended);
-        if result.exit != 0 && queue.fail_fast {
+        if result.exit != 0 && queue.options.fail_fast {
             queue.next.store(queue.items.len(), Ordering::Relaxed);
         }
         let _sent = sender.send(Message::Finished(at, result));
@@ -200,7 +179,7 @@ fn code_of(error: &ProcessError) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{num::NonZeroUsize, time::Duration};
 
     use super::*;
 
@@ -209,7 +188,12 @@ mod tests {
     }
 
     fn at_once(n: usize) -> EachOptions {
-        EachOptions { n_parallel: NonZeroUsize::new(n).unwrap(), fail_fast: false }
+        EachOptions {
+            n_parallel: NonZeroUsize::new(n).unwrap(),
+            fail_fast: false,
+            keep_order: false,
+            output: EachOutput::Tagged,
+        }
     }
 
     fn words(spec: &CommandSpec, item: &str) -> Vec<String> {
@@ -234,7 +218,7 @@ mod tests {
 
         let results =
             run(&spec, &items(&["0", "3", "0", "1"]), at_once(4), &Cancel::new(), &mut |event| {
-                if let EachEvent::Line(_, Stream::Stdout, bytes) = event {
+                if let EachEvent::Output(_, Stream::Stdout, bytes) = event {
                     lines.push(String::from_utf8(bytes).unwrap());
                 }
             })
@@ -258,6 +242,76 @@ mod tests {
         let results = run(&spec, &items(&["a", "b"]), at_once(2), &Cancel::new(), &mut |_| {});
 
         assert!(results.unwrap().iter().all(|result| result.exit == 0));
+    }
+
+    #[test]
+    fn output_keeps_the_order_of_the_items_though_the_last_ends_first() {
+        // Each but the last waits until the one behind it is about to end.
+        let dir = tempfile::tempdir().unwrap();
+        let script = "echo {}1; echo {}2 >&2; if test {} != c; then while ! test -e $(echo {} | tr ab bc); do sleep \
+                      0.01; done; fi; printf {}3; touch {}";
+        let mut spec = CommandSpec::new("/bin/sh").args(["-c", script]);
+        spec.dir = Some(dir.path().to_owned());
+        spec.timeout = Some(Duration::from_secs(30));
+        let run = |options: EachOptions| {
+            let mut said = Vec::new();
+            let results =
+                run(&spec, &items(&["a", "b", "c"]), options, &Cancel::new(), &mut |event| {
+                    said.push(match event {
+                        EachEvent::Output(item, Stream::Stdout, bytes) => (item.to_owned(), bytes),
+                        EachEvent::Output(item, Stream::Stderr, _) => {
+                            (item.to_owned(), b"err".to_vec())
+                        }
+                        EachEvent::Finished(result) => {
+                            (OsString::from(&result.item), b"end".to_vec())
+                        }
+                    });
+                });
+            assert!(results.unwrap().iter().all(|result| result.exit == 0));
+            for name in ["a", "b", "c"] {
+                std::fs::remove_file(dir.path().join(name)).unwrap();
+            }
+            said
+        };
+        let of = |item: &str| {
+            let words = [format!("{item}1"), "err".into(), format!("{item}3"), "end".into()];
+            words.map(|word| (OsString::from(item), word.into_bytes()))
+        };
+        let by_stream = |mut said: Vec<(OsString, Vec<u8>)>| {
+            // The two streams of a command have no order between them.
+            for item in said.chunks_mut(4) {
+                let n = item.iter().position(|(_, word)| word == b"err").unwrap();
+                item[..=n.max(1)].sort();
+            }
+            said
+        };
+        let ordered = EachOptions { keep_order: true, ..at_once(3) };
+        let grouped = EachOptions { output: EachOutput::Grouped, ..at_once(3) };
+
+        for output in [EachOutput::Tagged, EachOutput::Grouped] {
+            let said = by_stream(run(EachOptions { output, ..ordered }));
+            assert_eq!(said, [of("a"), of("b"), of("c")].concat(), "{output:?}");
+        }
+        // Which of them ends first is not said.
+        let mut groups: Vec<_> = by_stream(run(grouped)).chunks(4).map(<[_]>::to_vec).collect();
+        groups.sort();
+        assert_eq!(groups, [of("a"), of("b"), of("c")]);
+    }
+
+    #[test]
+    fn raw_output_is_what_the_commands_wrote() {
+        let spec = CommandSpec::new("/bin/sh").args(["-c", "printf '{}\\n\\0no end'"]);
+        let options = EachOptions { keep_order: true, output: EachOutput::Raw, ..at_once(2) };
+        let mut said = Vec::new();
+
+        let ended = run(&spec, &items(&["a", "b"]), options, &Cancel::new(), &mut |event| {
+            if let EachEvent::Output(_, _, bytes) = event {
+                said.extend(bytes);
+            }
+        });
+
+        assert!(ended.is_ok());
+        assert_eq!(said, b"a\n\0no endb\n\0no end");
     }
 
     #[test]
@@ -308,7 +362,7 @@ mod tests {
         let mut n_started = 0;
 
         let ended = run(&spec, &items(&["a", "b", "c"]), at_once(1), &cancel, &mut |event| {
-            if let EachEvent::Line(..) = event {
+            if let EachEvent::Output(..) = event {
                 n_started += 1;
                 cancel.cancel(15);
             }

@@ -20,14 +20,19 @@ pub(super) struct Spool {
 
 /// The part of the queue behind the one in memory.
 struct Overflow {
-    file: File,
+    file: LineFile,
     read: u64,
+}
+
+/// Lines in an unnamed temporary file.
+pub(crate) struct LineFile {
+    file: File,
     written: u64,
 }
 
 impl Spool {
     pub(super) fn push(&mut self, stream: Stream, line: Vec<u8>) {
-        let waits_in_file = self.overflow.as_ref().is_some_and(|file| file.read < file.written);
+        let waits_in_file = self.overflow.as_ref().is_some_and(|it| it.read < it.file.written);
         if (waits_in_file || self.bytes + line.len() > IN_MEMORY)
             && self.spill(stream, &line).is_ok()
         {
@@ -43,29 +48,39 @@ impl Spool {
             return Some((stream, line));
         }
         let overflow = self.overflow.as_mut()?;
-        if overflow.read == overflow.written {
+        if overflow.read == overflow.file.written {
             self.overflow = None;
             return None;
         }
         // A file that cannot be read back is lost; what comes after it is not.
-        let record = overflow.pop();
-        if record.is_err() {
+        let Ok((stream, line, next)) = overflow.file.read(overflow.read) else {
             self.overflow = None;
-        }
-        record.ok()
+            return None;
+        };
+        overflow.read = next;
+        Some((stream, line))
     }
 
     fn spill(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
         let overflow = match &mut self.overflow {
             Some(overflow) => overflow,
-            none => none.insert(Overflow { file: tempfile::tempfile()?, read: 0, written: 0 }),
+            none => none.insert(Overflow { file: LineFile::new()?, read: 0 }),
         };
-        overflow.push(stream, line)
+        overflow.file.push(stream, line)
     }
 }
 
-impl Overflow {
-    fn push(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
+impl LineFile {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { file: tempfile::tempfile()?, written: 0 })
+    }
+
+    /// Returns where the next line will stand.
+    pub(crate) fn end(&self) -> u64 {
+        self.written
+    }
+
+    pub(crate) fn push(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
         let length = u32::try_from(line.len()).map_err(io::Error::other)?;
         let mut record = Vec::with_capacity(HEADER + line.len());
         record.push(u8::from(stream == Stream::Stderr));
@@ -76,14 +91,16 @@ impl Overflow {
         Ok(())
     }
 
-    fn pop(&mut self) -> io::Result<(Stream, Vec<u8>)> {
+    /// Returns the line that begins at an offset, and where the next one begins.
+    pub(crate) fn read(&self, at: u64) -> io::Result<(Stream, Vec<u8>, u64)> {
         let mut header = [0; HEADER];
-        self.file.read_exact_at(&mut header, self.read)?;
+        self.file.read_exact_at(&mut header, at)?;
         let [tag, length @ ..] = header;
         let mut line = vec![0; u32::from_le_bytes(length) as usize];
-        self.file.read_exact_at(&mut line, self.read + HEADER as u64)?;
-        self.read += (HEADER + line.len()) as u64;
-        Ok((if tag == 0 { Stream::Stdout } else { Stream::Stderr }, line))
+        let from = at + HEADER as u64;
+        self.file.read_exact_at(&mut line, from)?;
+        let next = from + line.len() as u64;
+        Ok((if tag == 0 { Stream::Stdout } else { Stream::Stderr }, line, next))
     }
 }
 
