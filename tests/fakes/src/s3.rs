@@ -187,6 +187,11 @@ impl Server {
         self.shared.store.put_foreign(bucket, key, bytes);
     }
 
+    /// Makes an empty bucket.
+    pub fn add_bucket(&self, name: &str) {
+        self.shared.store.buckets().entry(name.to_owned()).or_default();
+    }
+
     /// Lets a bucket keep versions from now on, and with them locks.
     pub fn keep_versions(&self, bucket: &str) {
         self.shared.store.buckets().entry(bucket.to_owned()).or_default().is_versioned = true;

@@ -12,8 +12,12 @@ use super::{
     S3Error,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
+    pages::Pages,
     uri::S3Uri,
 };
+
+/// How many buckets a page has at most; accounts with more than 10,000 may not ask for all of them at once.
+const PAGE: i32 = 1_000;
 
 const US_EAST_1: &str = "us-east-1";
 const IS_YOURS: &str = "BucketAlreadyOwnedByYou";
@@ -128,11 +132,27 @@ async fn is_there(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
 
 /// Returns whether the store lists a bucket among the caller's own.
 async fn is_own(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
-    let send = |client: Client| client.list_buckets().send();
-    match link.call(link.short("ListBuckets"), send).await {
-        Ok((output, _)) => Ok(output.buckets().iter().any(|own| own.name() == Some(bucket))),
-        Err(failure) if failure.trouble.is_untold() => Ok(false),
-        Err(failure) => Err(failure),
+    let mut token: Option<String> = None;
+    let mut pages = Pages::default();
+    loop {
+        // A store that ignores the prefix lists them all, page by page.
+        let send = |client: Client| {
+            let request = client.list_buckets().prefix(bucket).max_buckets(PAGE);
+            request.set_continuation_token(token.clone()).send()
+        };
+        let page = match link.call(link.short("ListBuckets"), send).await {
+            Ok((page, _)) => page,
+            Err(failure) if failure.trouble.is_untold() => return Ok(false),
+            Err(failure) => return Err(failure),
+        };
+        let names: Vec<_> = page.buckets().iter().map(|own| own.name()).collect();
+        if names.contains(&Some(bucket)) {
+            return Ok(true);
+        }
+        let Some(next) = page.continuation_token().filter(|token| !token.is_empty()) else {
+            return Ok(false);
+        };
+        token = Some(pages.next("ListBuckets", Some(next.to_owned()), &names)?);
     }
 }
 

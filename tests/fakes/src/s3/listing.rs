@@ -4,7 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use s3s::{
     S3Result,
     dto::{
-        self, CommonPrefix, ListBucketsOutput, ListMultipartUploadsInput,
+        self, CommonPrefix, ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput,
         ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
         ListPartsOutput, MultipartUpload, Object, Part,
     },
@@ -36,11 +36,21 @@ fn decoded(token: &str) -> String {
     percent_decode_str(token).decode_utf8_lossy().into_owned()
 }
 
-/// Returns all buckets.
-pub(crate) fn buckets(store: &Store) -> ListBucketsOutput {
+/// Returns a page of `ListBuckets`, or all of them where no size is asked for.
+pub(crate) fn buckets(store: &Store, input: &ListBucketsInput) -> ListBucketsOutput {
     let shown = |name: &String| dto::Bucket { name: Some(name.clone()), ..dto::Bucket::default() };
-    let buckets = store.buckets().keys().map(shown).collect();
-    ListBucketsOutput { buckets: Some(buckets), ..ListBucketsOutput::default() }
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let after = input.continuation_token.as_deref().map(decoded).unwrap_or_default();
+    let all = store.buckets();
+    let mut matching = all.keys().filter(|name| name.starts_with(prefix) && **name > after);
+    let page = input.max_buckets.and_then(|page| usize::try_from(page).ok()).unwrap_or(usize::MAX);
+    let buckets: Vec<_> = matching.by_ref().take(page).map(shown).collect();
+    let last = buckets.last().and_then(|last| last.name.as_deref().map(encoded));
+    ListBucketsOutput {
+        buckets: Some(buckets),
+        continuation_token: last.filter(|_| matching.next().is_some()),
+        ..ListBucketsOutput::default()
+    }
 }
 
 /// Returns a page of `ListObjectsV2`.

@@ -71,9 +71,9 @@ impl S3 for Service {
 
     async fn list_buckets(
         &self,
-        _request: S3Request<ListBucketsInput>,
+        request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        ok(listing::buckets(&self.0.store))
+        ok(listing::buckets(&self.0.store, &request.input))
     }
 
     async fn put_object(

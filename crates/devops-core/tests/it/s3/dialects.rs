@@ -5,7 +5,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, ConnectOptions, Depth, Event, Link, ListedObject, Outcome, Proof, PutOptions,
-        S3Error, Stop, StoreOptions, Trouble, Verification, connect, list, verify,
+        S3Error, Stop, StoreOptions, Trouble, Verification, connect, create_bucket, list, verify,
     },
 };
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
@@ -185,6 +185,43 @@ fn a_store_that_forgets_where_a_listing_was_does_not_go_on_for_ever() {
         let n_pages = rig.server.count("ListObjectsV2");
         assert_eq!(n_pages, if n_objects == 0 { 1_000 } else { 2 });
     }
+}
+
+#[test]
+fn the_buckets_of_the_caller_are_listed_to_their_end() {
+    let own = "zz-own";
+    for (ignored, n_pages) in [(&[][..], 1), (&["prefix"], 2), (&["prefix", "max-buckets"], 1)] {
+        let rig = Rig::new();
+        for name in (0..1_200).map(|n| format!("b-{n:04}")).chain([own.to_owned()]) {
+            rig.server.add_bucket(&name);
+        }
+        let rules: Vec<_> =
+            ignored.iter().map(|name| format!("ListBuckets:ignore={name}:always")).collect();
+        rig.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
+
+        let was_there = rig.run(async |link| create_bucket(link, own).await).unwrap();
+
+        let made = rig.server.count("CreateBucket");
+        assert_eq!((was_there, made), (true, 0), "{ignored:?}");
+        assert_eq!(rig.server.count("ListBuckets"), n_pages, "{ignored:?}");
+    }
+}
+
+#[test]
+fn a_list_of_buckets_that_comes_again_is_no_answer() {
+    let rig = Rig::new();
+    for n in 0..1_200 {
+        rig.server.add_bucket(&format!("b-{n:04}"));
+    }
+    rig.server.faults(&[
+        "ListBuckets:ignore=prefix:always",
+        "ListBuckets:ignore=continuation-token:always",
+    ]);
+
+    let error = rig.run(async |link| create_bucket(link, "b-1199").await).unwrap_err();
+
+    assert!(error.to_string().contains("page"), "{error}");
+    assert_eq!((rig.server.count("ListBuckets"), rig.server.count("CreateBucket")), (2, 0));
 }
 
 /// Connects to an endpoint and lists a bucket there; returns the path that was asked for.
