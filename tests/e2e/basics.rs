@@ -720,6 +720,19 @@ fn services_are_really_asked() {
 }
 
 #[test]
+fn without_trusted_authorities_https_is_not_asked() {
+    let env = TestEnv::new();
+    let mut command = env.tool(TOOL);
+    command.args(["service", "https://127.0.0.1:1/"]).env("SSL_CERT_FILE", "missing.pem");
+
+    let run = finish(&mut command);
+
+    let said = "error: this host has no CA certificates: cannot read `missing.pem`: No such file";
+    assert!(run.expect_code(78).stderr.starts_with(said), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: install the package `ca-certificates`"), "{}", run.stderr);
+}
+
+#[test]
 fn a_unit_without_systemd_could_not_be_determined() {
     if fs::exists("/run/systemd/system").unwrap() {
         outside::skip("this host was booted with systemd");

@@ -85,6 +85,10 @@ fn a_certificate_of_an_unknown_authority_is_not_trusted() {
 
     check_refused(&run, 78, "certificate is not accepted");
     assert!(run.stderr.contains("--ca-bundle"), "{}", run.stderr);
+    let mut without = setting.command(&[&PUT[..], &flags].concat());
+    let without = finish(without.env("SSL_CERT_FILE", "missing.pem"));
+    check_refused(&without, 78, "this host has no CA certificates: cannot read `missing.pem`: ");
+    assert!(without.stderr.contains("--ca-bundle"), "{}", without.stderr);
 }
 
 #[test]

@@ -4,16 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::roots;
+
 /// The certificates this host trusts.
 static ROOTS: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
-    let found = rustls_native_certs::load_native_certs().certs;
-    Arc::new(found.iter().map(|root| Certificate::from_der(root).to_owned()).collect())
+    Arc::new(roots::certificates().map(|root| Certificate::from_der(root).to_owned()).collect())
 });
-
-/// Returns whether this host trusts anybody.
-pub(crate) fn has_roots() -> bool {
-    !ROOTS.is_empty()
-}
 
 /// Trusts what the host trusts, through the one crypto provider of this workspace.
 pub(crate) fn tls() -> TlsConfig {

@@ -24,6 +24,8 @@ pub mod limits;
 pub mod lock;
 pub mod owners;
 pub mod retention;
+#[cfg(feature = "roots")]
+pub mod roots;
 pub mod secret;
 pub mod terminal;
 pub mod units;

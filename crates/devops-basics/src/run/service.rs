@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::lessons::{
     LessonError,
-    service::{self, Check, CheckOptions, Status, Target},
+    service::{self, Check, CheckError, CheckOptions, Status, Target},
 };
 
 use super::{emit, missing, print_lines, refused, safe};
@@ -36,11 +36,21 @@ pub(super) fn run(args: &ServiceArgs, session: &Session) -> Result<Outcome, Fail
     let targets: Result<Vec<Target>, _> = names.iter().map(|name| Target::parse(name)).collect();
     let targets = targets.map_err(refused)?;
     let options = CheckOptions { timeout: args.timeout.min(LONGEST), root: PathBuf::from("/") };
-    let checks = service::check_all(&targets, &options, session.cancel())?;
+    let checks = service::check_all(&targets, &options, session.cancel()).map_err(explain)?;
     for check in &checks {
         show(check, session)?;
     }
     Ok(outcome(&checks))
+}
+
+fn explain(error: CheckError) -> Failure {
+    let failure = Failure::from(error.clone());
+    match error {
+        CheckError::NoRoots(_) => failure.hint(
+            "install the package `ca-certificates`, or name a file of certificates with SSL_CERT_FILE",
+        ),
+        CheckError::Cancelled(_) => failure,
+    }
 }
 
 fn show(check: &Check, session: &Session) -> Result<(), Failure> {

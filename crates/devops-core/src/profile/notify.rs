@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use ureq::{Agent, Error, http::Uri};
 
-use crate::{cancel::Cancel, http, secret::Secret};
+use crate::{cancel::Cancel, http, roots, secret::Secret};
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,8 +95,8 @@ fn post(
     waits: &[Duration],
     cancel: &Cancel,
 ) -> Result<(), String> {
-    if url.host.starts_with("https:") && !http::has_roots() {
-        return Err(format!("could not tell `{url}`: this host has no CA certificates"));
+    if url.host.starts_with("https:") {
+        roots::check().map_err(|error| format!("could not tell `{url}`: {error}"))?;
     }
     let mut waits = waits.iter();
     loop {

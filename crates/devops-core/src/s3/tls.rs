@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedAsyncSleep, SharedHttpClient};
+use aws_sdk_s3::{
+    config::{HttpClient, RuntimeComponents, SharedAsyncSleep, SharedHttpClient},
+    error::DisplayErrorContext,
+};
 use aws_smithy_http_client::{
     Connector,
     proxy::ProxyConfig,
@@ -34,8 +37,9 @@ use super::{
     bounded::{asks_for_content, bounded},
     bundle::{Bundle, BundleConnector},
     proxy::{Proxies, Proxy},
-    unanswered::{NEEDS_USER, SpeaksTls, ThroughProxy},
+    unanswered::{BAD_CERTIFICATE, NEEDS_USER, SpeaksTls, ThroughProxy},
 };
+use crate::roots;
 
 /// Makes connections for both schemes; one pool per client configuration.
 pub(crate) struct Dispatch {
@@ -130,6 +134,7 @@ impl HttpConnector for BothSchemes {
         let url = request.uri().to_owned();
         let proxy = self.proxies.for_address(&url).cloned();
         let has_answered = Arc::clone(&self.has_answered);
+        let trusts_host = self.bundle.is_none();
         let answer = match &self.bundle {
             _ if url.starts_with("http://") => self.plain.call(request),
             Some(bundle) if proxy.is_none() => {
@@ -138,7 +143,14 @@ impl HttpConnector for BothSchemes {
             _ => self.secure().call(request),
         };
         HttpConnectorFuture::new(async move {
-            match (answer.await, proxy) {
+            let answer = answer.await.map_err(|error| {
+                let is_refused = trusts_host && is_about_certificate(&error);
+                match is_refused.then(roots::check) {
+                    Some(Err(no_roots)) => ConnectorError::user(no_roots.into()),
+                    _ => error,
+                }
+            });
+            match (answer, proxy) {
                 (Ok(answer), Some(proxy)) if answer.status().as_u16() == 407 => {
                     Err(through(proxy, ConnectorError::user(NEEDS_USER.into())))
                 }
@@ -155,6 +167,10 @@ impl HttpConnector for BothSchemes {
             }
         })
     }
+}
+
+fn is_about_certificate(error: &ConnectorError) -> bool {
+    DisplayErrorContext(error).to_string().contains(BAD_CERTIFICATE)
 }
 
 /// Names the proxy in an error, which stays of its kind.

@@ -11,7 +11,7 @@ use super::{
     failure::Trouble,
     proxy::Proxy,
 };
-use crate::limits::Limit;
+use crate::{limits::Limit, roots::NoRoots};
 
 /// An error of a request that went through a proxy.
 #[derive(Debug)]
@@ -34,6 +34,9 @@ impl Error for ThroughProxy {
 
 /// What the HTTP library says of a proxy that lets no stranger make a tunnel.
 pub(crate) const NEEDS_USER: &str = "proxy authorization required";
+
+/// What the TLS library says of a certificate that is not accepted.
+pub(crate) const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
 /// What was asked in plain HTTP answers in TLS.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +75,9 @@ pub(super) fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> 
     } else if text.contains("InvalidContentType") {
         let message = "the endpoint is https://, and what answers there is no TLS";
         (Trouble::OtherScheme("http"), message.to_owned())
-    } else if text.contains("invalid peer certificate") {
+    } else if causes.iter().any(|cause| cause.is::<NoRoots>()) {
+        (Trouble::Certificate, message)
+    } else if text.contains(BAD_CERTIFICATE) {
         (Trouble::Certificate, certificate(&message))
     } else if refused || text.contains("dns error") || text.contains("connect timeout") {
         (Trouble::Unreachable, message)
@@ -99,7 +104,8 @@ fn no_address(message: &str) -> String {
 
 /// Says what is wrong with a certificate, for which the library has names of types.
 fn certificate(message: &str) -> String {
-    let what = message.rsplit_once("invalid peer certificate: ").map_or(message, |(_, what)| what);
+    let what =
+        message.rsplit_once(&format!("{BAD_CERTIFICATE}: ")).map_or(message, |(_, what)| what);
     let known = [
         (
             "CaUsedAsEndEntity",

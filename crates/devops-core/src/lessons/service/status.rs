@@ -4,6 +4,32 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
+use crate::{
+    cancel::Cancelled,
+    kind::{HasKind, Kind},
+    roots::NoRoots,
+};
+
+/// No check can be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// No answer over TLS can be trusted here.
+    #[error(transparent)]
+    NoRoots(#[from] NoRoots),
+    /// A signal came.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl HasKind for CheckError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRoots(error) => error.kind(),
+            Self::Cancelled(error) => error.kind(),
+        }
+    }
+}
+
 /// How a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -72,6 +72,10 @@ impl Target {
         Ok(Self::Unit(text.to_owned()))
     }
 
+    pub(super) fn is_https(&self) -> bool {
+        matches!(self, Self::Http(url) if url.starts_with("https:"))
+    }
+
     pub(super) fn via(&self) -> &'static str {
         match self {
             Self::Unit(_) => "systemd",
