@@ -122,7 +122,7 @@ ROOM
   profile fails (1) and says how much is missing.
 
 REHEARSAL
-  With `rehearse` a random share of the files and links of each new archive, at least one, is \
+  With `rehearse` a random share of the entries of each new archive, at least one, is \
   restored into a private folder next to what is remembered, compared with the archive's index and \
   with the source where that did not change since, and removed. A difference is named and makes \
   the profile fail (10). `devops-backup rehearse ARCHIVE` does the same by hand.

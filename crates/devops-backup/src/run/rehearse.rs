@@ -9,9 +9,9 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     archive::{self, Archive, RehearsalRequest, Rehearsed},
-    units::{ByteSize, agree},
+    units::{ByteSize, agree, count},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     failure::failure,
@@ -57,9 +57,13 @@ pub(super) fn summary(archive: &Path, rehearsed: &Rehearsed) -> String {
         0 => "all as they should be".to_owned(),
         n => format!("{n} {}", agree(n, "differs", "differ")),
     };
-    let (archive, size) = (quote(archive), ByteSize(*n_bytes));
-    let of = agree(*n_of, "file or link", "files and links");
-    format!("{archive}: restored {n_sampled} of {n_of} {of}, {size}: {found} (seed {seed})")
+    let (archive, size, of) = (quote(archive), ByteSize(*n_bytes), count(*n_of, "entry"));
+    let kinds = rehearsed.n_of_kind.iter().map(|(kind, n)| count(*n, kind));
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    let compared = rehearsed.compared.join(", ");
+    format!(
+        "{archive}: restored {n_sampled} of {of} ({kinds}), {size}, and compared {compared}: {found} (seed {seed})"
+    )
 }
 
 fn json(archive: &Path, rehearsed: &Rehearsed) -> Value {
@@ -69,6 +73,8 @@ fn json(archive: &Path, rehearsed: &Rehearsed) -> Value {
     object.insert("seed".to_owned(), rehearsed.seed.into());
     object.insert("entries".to_owned(), rehearsed.n_sampled.into());
     object.insert("of".to_owned(), rehearsed.n_of.into());
+    object.insert("kinds".to_owned(), json!(rehearsed.n_of_kind));
+    object.insert("compared".to_owned(), json!(rehearsed.compared));
     object.insert("bytes".to_owned(), rehearsed.n_bytes.into());
     object.insert("differences".to_owned(), left_out_json(&rehearsed.differences));
     Value::Object(object)

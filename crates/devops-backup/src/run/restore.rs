@@ -28,6 +28,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     let options = RestoreOptions {
         archive: Archive { path: &archive, keys: &keys },
         paths: &args.path,
+        is_exact: false,
         folder: to,
         overwrite: args.overwrite.into(),
         strip_components: args.strip_components,
@@ -39,6 +40,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     };
     let restored = archive::restore(&options, session.cancel(), &mut |event| match event {
         RestoreEvent::Bytes(n_bytes) => progress.set(n_bytes),
+        RestoreEvent::Restored(_) => {}
         RestoreEvent::LeftOut(left_out) => tell_left_out(session, left_out),
         RestoreEvent::Note(note) => {
             session.warn(format!("`{}`: {note}", quote(&archive)));

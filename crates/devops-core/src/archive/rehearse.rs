@@ -1,7 +1,7 @@
 //! Rehearses a restore: brings a random share of an archive back and compares it.
 //!
 //! `sample` chooses, [`restore`] brings back into a private folder, `check` compares with what the archive
-//! says of each file, and with the source where it did not change since.
+//! says of each entry, and with the source where a file did not change since.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,9 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
+    attributes::AttributeReader,
     catalog::Catalog,
+    entry::{Entry, Xattr},
     event::LeftOut,
     restore::{OverwritePolicy, RestoreEvent, RestoreOptions, restore},
     stored::Archive,
@@ -22,10 +24,12 @@ use crate::{
     fs::{At, Lookup, PrivateFolder, create_folders},
 };
 
+mod abilities;
 mod check;
 mod sample;
 
-use check::{Check, Tree};
+use abilities::Abilities;
+use check::{Check, Subject, Tree};
 use sample::Sample;
 
 /// The beginning of the names of the private folders.
@@ -36,7 +40,8 @@ const PREFIX: &str = "devops-rehearsal-";
 pub struct RehearsalRequest<'a> {
     /// The archive.
     pub archive: Archive<'a>,
-    /// The share of its files and links that is restored, at least one.
+    /// The share of its entries that is restored, at least one; devices are left out, which only a privileged
+    /// restore makes.
     pub share: f64,
     /// Chooses the sample: the same number chooses the same files.
     pub seed: u64,
@@ -51,8 +56,12 @@ pub struct RehearsalRequest<'a> {
 pub struct Rehearsed {
     /// The number that chose the sample.
     pub seed: u64,
-    /// The number of files and links that were restored.
+    /// The number of entries that were restored.
     pub n_sampled: u64,
+    /// The number of them of each kind, as [`EntryKind::name`] has it.
+    pub n_of_kind: BTreeMap<&'static str, u64>,
+    /// The properties that were compared.
+    pub compared: Vec<&'static str>,
     /// The number that the archive has.
     pub n_of: u64,
     /// The bytes of those that were restored.
@@ -74,25 +83,51 @@ pub fn rehearse(
     let RehearsalRequest { archive, share, seed, folder, source } = *request;
     let mut catalog = Catalog::open_hashed(archive, cancel)?;
     let started = catalog.origin().ok().flatten().map(|origin| origin.started);
-    let sample = Sample::choose(&mut catalog, seed, share, cancel)?;
+    let mut sample = Sample::choose(&mut catalog, seed, share, cancel)?;
     drop(catalog);
+    sample.find_first_names(archive, cancel)?;
     create_folders(folder)?;
     PrivateFolder::remove_stale(folder, PREFIX);
     let private = PrivateFolder::create(folder, PREFIX)?;
+    let abilities = Abilities::of(private.path()).at(private.path(), "try")?;
     let to = private.path().join("restored");
-    let reasons = restore_paths(archive, &sample.paths(), &to, cancel, on_bytes)?;
-    let mut rehearsed = Rehearsed { seed, n_of: sample.n_of, ..Rehearsed::default() };
-    let restored = Tree::open(&to).at(&to, "open")?;
-    // One that is gone has changed since.
-    let source = source.and_then(|source| Tree::open(source).ok());
-    let check = Check { restored, source, settled: started.and_then(settled), cancel };
+    let restored = restore_entries(archive, &sample.paths(), &to, cancel, on_bytes)?;
+    let check = Check {
+        restored: Tree::open(&to).at(&to, "open")?,
+        // One that is gone has changed since.
+        source: source.and_then(|source| Tree::open(source).ok()),
+        abilities,
+        attributes: AttributeReader::new(false),
+        settled: started.and_then(settled),
+        cancel,
+    };
+    let compared = abilities.compared();
+    let rehearsed = Rehearsed { seed, n_of: sample.n_of, compared, ..Rehearsed::default() };
+    compare(&sample, &restored, &check, rehearsed)
+}
+
+/// Compares the sample, one entry after the other, and adds what is found.
+fn compare(
+    sample: &Sample,
+    restored: &Restored,
+    check: &Check<'_>,
+    mut rehearsed: Rehearsed,
+) -> Result<Rehearsed, ArchiveError> {
     for (path, expected) in &sample.chosen {
-        cancel.check()?;
+        check.cancel.check()?;
         rehearsed.n_sampled += 1;
+        *rehearsed.n_of_kind.entry(expected.entry.kind.name()).or_default() += 1;
         rehearsed.n_bytes += expected.entry.size;
-        let answer = check.one(path, expected)?;
+        let first = sample.first_name(expected);
+        let answer = check.one(Subject {
+            path,
+            listed: first.map_or(expected, |(_, listed)| listed),
+            first: first.map(|(path, _)| path),
+            xattrs: restored.xattrs.get(path).filter(|_| first.is_none()).map(Vec::as_slice),
+        })?;
         rehearsed.n_like_source += u64::from(answer.is_like_source);
-        let reason = answer.difference.map(|what| reasons.get(path).cloned().unwrap_or(what));
+        let said = restored.reasons.get(path);
+        let reason = answer.difference.map(|what| said.cloned().unwrap_or(what));
         rehearsed.differences.extend(reason.map(|reason| LeftOut {
             path: path.clone(),
             reason,
@@ -102,22 +137,32 @@ pub fn rehearse(
     Ok(rehearsed)
 }
 
-/// Restores some paths; returns what was said of each.
-fn restore_paths(
+/// What a restore said of the entries, by their paths.
+#[derive(Default)]
+struct Restored {
+    /// Why they are not as they should be.
+    reasons: BTreeMap<PathBuf, String>,
+    /// The attributes that they have in the archive.
+    xattrs: BTreeMap<PathBuf, Vec<Xattr>>,
+}
+
+/// Restores some entries, and nothing that is below them.
+fn restore_entries(
     archive: Archive<'_>,
     paths: &[PathBuf],
     folder: &Path,
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),
-) -> Result<BTreeMap<PathBuf, String>, ArchiveError> {
-    create_folders(folder)?;
-    let mut reasons = BTreeMap::new();
+) -> Result<Restored, ArchiveError> {
+    let mut restored = Restored::default();
     if paths.is_empty() {
-        return Ok(reasons);
+        create_folders(folder)?;
+        return Ok(restored);
     }
     let options = RestoreOptions {
         archive,
         paths,
+        is_exact: true,
         folder,
         overwrite: OverwritePolicy::Never,
         strip_components: 0,
@@ -130,11 +175,14 @@ fn restore_paths(
     restore(&options, cancel, &mut |event| match event {
         RestoreEvent::Bytes(n_bytes) => on_bytes(n_bytes),
         RestoreEvent::LeftOut(LeftOut { path, reason, .. }) => {
-            reasons.insert(path.clone(), reason.clone());
+            restored.reasons.insert(path.clone(), reason.clone());
+        }
+        RestoreEvent::Restored(Entry { path, xattrs, .. }) => {
+            restored.xattrs.insert(path.clone(), xattrs.clone());
         }
         RestoreEvent::Note(_) => {}
     })?;
-    Ok(reasons)
+    Ok(restored)
 }
 
 /// Returns the second before which a file must have been changed for the last time, so that a change after

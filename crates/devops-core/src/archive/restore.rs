@@ -79,9 +79,13 @@ fn open(options: &RestoreOptions<'_>, cancel: &Cancel) -> Result<Salvage, Archiv
     if options.paths.is_empty() {
         return Salvage::open(options.archive, options.heal, cancel);
     }
-    let mut wanted = Wanted::paths(options.paths);
+    let mut wanted = wanted(options);
     let is_wanted = &mut |_, path: &Path| wanted.takes(path);
     Salvage::open_some(options.archive, options.heal, cancel, Some(is_wanted))
+}
+
+fn wanted(options: &RestoreOptions<'_>) -> Wanted {
+    if options.is_exact { Wanted::entries(options.paths) } else { Wanted::paths(options.paths) }
 }
 
 /// Makes what it is given, one entry after the other; links wait for the end.
@@ -109,7 +113,7 @@ impl<'a> Restorer<'a> {
         Ok(Self {
             options,
             target: Target::open(options, is_new).at(options.folder, "open")?,
-            wanted: Wanted::paths(options.paths),
+            wanted: wanted(options),
             symlinks: Deferred::new(),
             links: Deferred::new(),
             summary: RestoreSummary::default(),
@@ -232,6 +236,7 @@ impl<'a> Restorer<'a> {
             Ok(notes) => {
                 self.summary.n_entries += 1;
                 self.summary.n_bytes += entry.size;
+                (self.on_event)(RestoreEvent::Restored(entry));
                 notes.into_iter().try_for_each(|note| self.note(&entry.path, note))
             }
             Err(trouble) => self.trouble(&entry.path, trouble),

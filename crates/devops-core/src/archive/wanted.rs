@@ -19,6 +19,8 @@ pub(super) struct Wanted {
     patterns: Vec<(Pattern, usize)>,
     /// The numbers of those that are paths: there may be thousands.
     paths: HashMap<PathBuf, Vec<usize>>,
+    /// Nothing below the paths is asked for.
+    is_exact: bool,
 }
 
 #[derive(Clone)]
@@ -131,8 +133,18 @@ impl Wanted {
         wanted
     }
 
+    /// Asks for the entries of these paths, and for nothing below them.
+    pub(super) fn entries(paths: &[PathBuf]) -> Self {
+        let mut wanted = Self { is_exact: true, ..Self::all() };
+        for path in paths {
+            let n = wanted.add(path.display().to_string());
+            wanted.paths.entry(trimmed(plain(path)).to_owned()).or_default().push(n);
+        }
+        wanted
+    }
+
     fn all() -> Self {
-        Self { rules: Vec::new(), patterns: Vec::new(), paths: HashMap::new() }
+        Self { rules: Vec::new(), patterns: Vec::new(), paths: HashMap::new(), is_exact: false }
     }
 
     /// Adds a rule; returns its number.
@@ -143,7 +155,8 @@ impl Wanted {
 
     /// Returns the numbers of the rules that ask for a path.
     fn matching(&self, path: &Path) -> impl Iterator<Item = usize> {
-        let above = path.ancestors().take_while(|_| !self.paths.is_empty());
+        let most = if self.is_exact { 1 } else { usize::MAX };
+        let above = path.ancestors().take(most).take_while(|_| !self.paths.is_empty());
         let by_path = above.filter_map(|above| self.paths.get(above)).flatten().copied();
         let by_pattern = self.patterns.iter().filter(move |(pattern, _)| pattern.matches(path));
         by_path.chain(by_pattern.map(|&(_, n)| n))

@@ -37,6 +37,11 @@ pub(super) fn is_list(name: &[u8]) -> bool {
     LISTS.iter().any(|(list, _)| *list == name)
 }
 
+/// Returns whether any user may set an attribute of this name on what is his.
+pub(super) fn needs_no_privilege(name: &[u8]) -> bool {
+    is_list(name) || name.starts_with(b"user.")
+}
+
 /// The digest that tells the attributes of one entry from those of another: the first half of a BLAKE3.
 pub(super) type Digest = [u8; 16];
 

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -92,7 +93,37 @@ fn remove_if_stale(path: &Path) -> bool {
     is_ours
         && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
         && is_at(&folder, path)
-        && fs::remove_dir_all(path).is_ok()
+        && remove_all(path).is_ok()
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        // What cannot be removed is tried again by the next run.
+        let _removed = remove_all(self.path());
+    }
+}
+
+/// Removes a folder with all in it, folders that may not be changed included.
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            unlock(path)?;
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets the owner of a folder change it, and those in it.
+fn unlock(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            unlock(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens the folder itself, never what a link of that name leads to.

@@ -86,7 +86,7 @@ fn render(report: &Report, exit_code: u8, earlier: &str) -> String {
     gauge("devops_backup_last_shrunk_sources", "Sources that wait for an answer.", shrunk);
     let rehearsed = report.rehearsed();
     let entries = rehearsed.map(|(n_sampled, _)| n_sampled as f64);
-    gauge("devops_backup_last_rehearsed_entries", "Files and links restored on trial.", entries);
+    gauge("devops_backup_last_rehearsed_entries", "Entries restored on trial.", entries);
     let differences = rehearsed.map(|(_, n_differences)| n_differences as f64);
     let help = "Files and links among them that were not as they should be.";
     gauge("devops_backup_last_rehearsal_differences", help, differences);

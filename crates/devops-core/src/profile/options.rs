@@ -92,7 +92,7 @@ impl Default for ShrinkRule {
 /// A restore of a part of each new archive, to see that it can be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rehearsal<'a> {
-    /// The share of its files and links.
+    /// The share of its entries.
     pub share: f64,
     /// The folder for the private folder of what is restored.
     pub folder: &'a Path,

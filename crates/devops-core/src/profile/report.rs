@@ -223,8 +223,8 @@ impl SourceReport {
         let rehearsed = self.rehearsed.iter().map(|rehearsed| {
             let Rehearsed { n_sampled, n_of, differences, .. } = rehearsed;
             let n_differences = differences.len();
-            let (files, differ) = (count(*n_of, "file"), agree(n_differences, "differs", "differ"));
-            format!("`{source}`: restored {n_sampled} of {files}, {n_differences} {differ}")
+            let (of, differ) = (count(*n_of, "entry"), agree(n_differences, "differs", "differ"));
+            format!("`{source}`: restored {n_sampled} of {of}, {n_differences} {differ}")
         });
         let empty = self.created.iter().filter(|created| created.summary.is_empty());
         let empty = empty.map(|_| format!("`{source}` is empty"));
@@ -265,6 +265,8 @@ fn rehearsal(rehearsed: &Rehearsed) -> Value {
         "seed": rehearsed.seed,
         "entries": rehearsed.n_sampled,
         "of": rehearsed.n_of,
+        "kinds": rehearsed.n_of_kind,
+        "compared": rehearsed.compared,
         "bytes": rehearsed.n_bytes,
         "like_source": rehearsed.n_like_source,
         "differences": rehearsed.differences.iter().map(difference).collect::<Value>(),
@@ -309,7 +311,7 @@ impl Report {
         self.sources.iter().filter(|source| source.is_shrunk()).count()
     }
 
-    /// Returns how many files and links were restored on trial, and how many of them differed; `None`
+    /// Returns how many entries were restored on trial, and how many of them differed; `None`
     /// without a rehearsal.
     pub fn rehearsed(&self) -> Option<(u64, usize)> {
         let rehearsed = self.sources.iter().filter_map(|source| source.rehearsed.as_ref());

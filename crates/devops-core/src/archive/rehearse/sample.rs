@@ -1,7 +1,7 @@
-//! Chooses a random sample of the files and links of an archive, the same one for the same number.
+//! Chooses a random sample of the entries of an archive, the same one for the same number.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -11,6 +11,8 @@ use crate::{
         ArchiveError,
         catalog::{Catalog, Listed},
         entry::EntryKind,
+        stored::Archive,
+        wanted::plain,
     },
     cancel::Cancel,
 };
@@ -18,7 +20,9 @@ use crate::{
 /// The chosen entries by their path; of several versions the last, as a restore has it.
 pub(super) struct Sample {
     pub(super) chosen: BTreeMap<PathBuf, Listed>,
-    /// The number of files and links to choose from.
+    /// The first names of the hard links among them, without slashes in front.
+    first_names: BTreeMap<PathBuf, Listed>,
+    /// The number of entries to choose from.
     pub(super) n_of: u64,
 }
 
@@ -30,12 +34,12 @@ impl Sample {
         share: f64,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
-        let mut sample = Self { chosen: BTreeMap::new(), n_of: 0 };
+        let mut sample = Self { chosen: BTreeMap::new(), first_names: BTreeMap::new(), n_of: 0 };
         let mut first: Option<(u64, Listed)> = None;
         while let Some(listed) = catalog.next()? {
             cancel.check()?;
             let path = &listed.entry.path;
-            if !matches!(listed.entry.kind, EntryKind::File | EntryKind::Symlink { .. }) {
+            if !is_restored(&listed.entry.kind) {
                 sample.chosen.remove(path);
                 first = first.filter(|(_, first)| first.entry.path != *path);
                 continue;
@@ -56,6 +60,56 @@ impl Sample {
 
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         self.chosen.keys().cloned().collect()
+    }
+
+    /// Looks for the first names of the hard links, whose properties theirs are.
+    pub(super) fn find_first_names(
+        &mut self,
+        archive: Archive<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), ArchiveError> {
+        let links = self.chosen.values().filter_map(|listed| target(listed));
+        let wanted: BTreeSet<PathBuf> = links.map(Path::to_owned).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut catalog = Catalog::open(archive, cancel)?;
+        while let Some(listed) = catalog.next()? {
+            cancel.check()?;
+            let path = plain(&listed.entry.path);
+            if wanted.contains(path) {
+                self.first_names.insert(path.to_owned(), listed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the first name of a hard link, with its path.
+    pub(super) fn first_name(&self, link: &Listed) -> Option<(&Path, &Listed)> {
+        let (path, listed) = self.first_names.get_key_value(target(link)?)?;
+        Some((path.as_path(), listed))
+    }
+}
+
+/// Returns the target of a hard link.
+fn target(listed: &Listed) -> Option<&Path> {
+    match &listed.entry.kind {
+        EntryKind::HardLink { target } => Some(plain(target)),
+        _ => None,
+    }
+}
+
+/// Returns whether a restore without privileges makes such an entry.
+fn is_restored(kind: &EntryKind) -> bool {
+    match kind {
+        EntryKind::File
+        | EntryKind::Folder
+        | EntryKind::Symlink { .. }
+        | EntryKind::HardLink { .. }
+        | EntryKind::Fifo => true,
+        EntryKind::CharDevice { .. }
+        | EntryKind::BlockDevice { .. }
+        | EntryKind::Unsupported { .. } => false,
     }
 }
 

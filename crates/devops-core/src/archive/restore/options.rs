@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{event::LeftOut, reader::Healed, stored::Archive};
+use super::super::{entry::Entry, event::LeftOut, reader::Healed, stored::Archive};
 use crate::fs::Lookup;
 
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
@@ -27,6 +27,8 @@ pub struct RestoreOptions<'a> {
     pub archive: Archive<'a>,
     /// The entries wanted, with all below them; everything when empty.
     pub paths: &'a [PathBuf],
+    /// Is set if `paths` are those of single entries: nothing below them is wanted, and none is a pattern.
+    pub is_exact: bool,
     /// The folder to restore into, made if missing.
     pub folder: &'a Path,
     /// The policy for a file that is there already.
@@ -51,6 +53,8 @@ pub struct RestoreOptions<'a> {
 pub enum RestoreEvent<'a> {
     /// This many bytes of the archive were read so far.
     Bytes(u64),
+    /// An entry was restored.
+    Restored(&'a Entry),
     /// Something was refused, or is not as it was.
     LeftOut(&'a LeftOut),
     /// Something is odd about the archive and no damage, such as garbage behind its end.

@@ -182,6 +182,7 @@ pub(crate) fn restore_options<'a>(archive: &'a Path, folder: &'a Path) -> Restor
     RestoreOptions {
         archive: archive.into(),
         paths: &[],
+        is_exact: false,
         folder,
         overwrite: OverwritePolicy::Never,
         strip_components: 0,

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{PermissionsExt, chown, symlink},
     path::Path,
 };
 
@@ -11,6 +11,10 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
     profile::{Profile, Rehearsal, Status},
+};
+use rustix::{
+    fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr},
+    process::geteuid,
 };
 
 use super::fixture::{Fixture, code_of, run_quietly, write};
@@ -55,14 +59,14 @@ fn a_sample_is_restored_compared_and_removed_and_its_seed_repeats_it() {
     let source = Some(fixture.sources[0].path.as_path());
 
     let all = rehearsed(&RehearsalRequest { source, ..request(&archive, &folder) });
-    assert_eq!((all.n_sampled, all.n_of, all.differences.len()), (21, 21, 0));
+    assert_eq!((all.n_sampled, all.n_of, all.differences.len()), (24, 24, 0));
     // `file` was written a moment ago, so that its time proves nothing.
     assert_eq!((all.n_like_source, all.n_bytes), (20, 19 * 5000 + 7));
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
     let some = RehearsalRequest { share: 0.3, ..request(&archive, &folder) };
     let first = rehearsed(&some);
-    assert!((1..21).contains(&first.n_sampled), "{first:?}");
+    assert!((1..24).contains(&first.n_sampled), "{first:?}");
     assert_eq!(first, rehearsed(&some));
     let one = rehearsed(&RehearsalRequest { share: f64::MIN_POSITIVE, ..some });
     assert_eq!(one.n_sampled, 1);
@@ -120,6 +124,54 @@ fn archives_of_other_tools_are_rehearsed_and_damage_and_a_signal_leave_no_folder
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
+/// A source of every kind of entry, with an archive of it.
+fn with_every_kind() -> (Fixture, std::path::PathBuf) {
+    let mut fixture = Fixture::new();
+    fixture.sources.truncate(1);
+    let source = &fixture.sources[0].path;
+    let closed = source.join("closed");
+    fs::create_dir_all(closed.join("empty")).unwrap();
+    write(closed.join("[a]*"), "content");
+    fs::hard_link(closed.join("[a]*"), source.join("further")).unwrap();
+    mknodat(CWD, closed.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    symlink("nowhere", closed.join("link")).unwrap();
+    for name in ["[a]*", "empty"] {
+        // Not every file system has any.
+        let _set = setxattr(closed.join(name), "user.a", b"1", XattrFlags::empty());
+    }
+    if geteuid().is_root() {
+        chown(closed.join("pipe"), Some(7), Some(8)).unwrap();
+        chown(closed.join("empty"), Some(7), Some(8)).unwrap();
+    }
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
+    let report = run_quietly(&fixture.profile());
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let archive = report.archives().next().unwrap().to_owned();
+    (fixture, archive)
+}
+
+#[test]
+fn entries_of_every_kind_are_rehearsed_with_their_metadata() {
+    let (fixture, archive) = with_every_kind();
+    let folder = fixture.dir.path().join("state");
+
+    let all = rehearsed(&request(&archive, &folder));
+
+    assert_eq!(all.differences, []);
+    let kinds = [("fifo", 1), ("file", 2), ("folder", 3), ("hardlink", 1), ("symlink", 1)];
+    assert_eq!(all.n_of_kind, kinds.into());
+    assert_eq!((all.n_sampled, all.n_of), (8, 8));
+    assert!(all.compared.starts_with(&["kind", "content", "target", "mode", "time"]));
+    assert_eq!(all.compared.contains(&"owner"), geteuid().is_root());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    // A folder is restored without what is in it, whichever entries are drawn.
+    for seed in 0..20 {
+        let some = RehearsalRequest { seed, share: 0.3, ..request(&archive, &folder) };
+        assert_eq!(rehearsed(&some).differences, [], "{seed}");
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
 #[test]
 fn a_profile_rehearses_each_new_archive_and_reports_it() {
     let (fixture, _) = with_archive();
@@ -137,12 +189,12 @@ fn a_profile_rehearses_each_new_archive_and_reports_it() {
     assert_eq!((report.status, report.exit_code(&code_of)), (Status::Success, 0));
     let json = report.to_json(0);
     let rehearsal = &json["sources"][0]["rehearsal"];
-    assert_eq!((&rehearsal["entries"], &rehearsal["of"]), (&21.into(), &21.into()));
+    assert_eq!((&rehearsal["entries"], &rehearsal["of"]), (&24.into(), &24.into()));
     assert_eq!(rehearsal["differences"].as_array().unwrap().len(), 0);
-    assert!(report.text().contains("restored 21 of 21 files, 0 differ"), "{}", report.text());
+    assert!(report.text().contains("restored 24 of 24 entries, 0 differ"), "{}", report.text());
     let metrics = fs::read_to_string(metrics.join("devops-backup-home.prom")).unwrap();
     for line in [
-        "last_rehearsed_entries{profile=\"home\"} 21",
+        "last_rehearsed_entries{profile=\"home\"} 24",
         "last_rehearsal_differences{profile=\"home\"} 0",
     ] {
         assert!(metrics.contains(&format!("devops_backup_{line}\n")), "{metrics}");
