@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 mod approval;
 mod inputs;
 mod report;
+mod starts;
 mod unsaved;
 
 /// A resource whose creation takes until somebody makes a file, and says when it has begun.

@@ -6,8 +6,10 @@
 
 mod arguments;
 mod audit;
+mod built_in;
 mod cipher;
 mod compare;
+mod configuration;
 mod credentials;
 mod diff;
 mod environment;

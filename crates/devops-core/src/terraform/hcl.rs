@@ -80,6 +80,72 @@ fn is_key(tokens: &[Token], index: usize) -> bool {
     matches!(tokens.get(index + 1), Some(Token::Sign('=' | ':')))
 }
 
+/// Returns the blocks that stand directly in a body: what stands before each `{`, and what stands within it.
+pub(super) fn blocks_of(tokens: &[Token]) -> impl Iterator<Item = (&[Token], &[Token])> {
+    let mut rest = tokens;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (head, body, after) = next_block(rest);
+        rest = after;
+        Some((head, body))
+    })
+}
+
+fn next_block(tokens: &[Token]) -> (&[Token], &[Token], &[Token]) {
+    let Some(start) = tokens.iter().position(|token| *token == Token::Sign('{')) else {
+        return (tokens, &[], &[]);
+    };
+    let mut depth = 0;
+    for (index, token) in tokens.iter().enumerate().skip(start) {
+        match token {
+            Token::Sign('{') => depth += 1,
+            Token::Sign('}') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return (&tokens[..start], &tokens[start + 1..index], &tokens[index + 1..]);
+        }
+    }
+    (&tokens[..start], &tokens[start + 1..], &[])
+}
+
+/// Returns the names and values of the attributes that stand directly in a body.
+pub(super) fn attributes(body: &[Token]) -> Vec<(String, &[Token])> {
+    let mut found: Vec<(String, &[Token])> = Vec::new();
+    let (mut depth, mut index) = (0, 0);
+    while index < body.len() {
+        match (&body[index], body.get(index + 1)) {
+            (Token::Word(name) | Token::Text(name), Some(Token::Sign('='))) if depth == 0 => {
+                let length = value_length(&body[index + 2..]);
+                found.push((name.clone(), &body[index + 2..index + 2 + length]));
+                index += 2 + length;
+                continue;
+            }
+            (Token::Sign('{' | '[' | '('), _) => depth += 1,
+            (Token::Sign('}' | ']' | ')'), _) => depth -= 1,
+            _ => {}
+        }
+        index += 1;
+    }
+    found
+}
+
+/// Returns how many tokens belong to the value that begins here: up to the end of the line outside of brackets.
+fn value_length(tokens: &[Token]) -> usize {
+    let mut depth = 0;
+    for (index, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign('{' | '[' | '(') => depth += 1,
+            Token::Sign('}' | ']' | ')') => depth -= 1,
+            Token::Newline if depth <= 0 => return index,
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
 struct Scanner<'a> {
     text: &'a str,
     rest: Peekable<CharIndices<'a>>,

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::{
     TerraformError, TerraformEvent,
     arguments::{self, Arguments, InitOptions, PlanOptions},
+    built_in::is_built_in,
     cipher::Identities,
     compare::Comparison,
     environment::Environment,
@@ -145,11 +146,14 @@ impl Stack {
         Ok(if name.is_empty() { "default".to_owned() } else { name })
     }
 
-    /// Returns whether `init` has not been run here, or its downloads are gone.
+    /// Returns whether `init` has not been run here and is needed, or its downloads are gone.
     pub fn needs_init(&self) -> bool {
         let data = self.data_dir();
         let locked = self.dir.join(".terraform.lock.hcl").exists();
-        !data.exists() || (locked && !data.join("providers").exists())
+        match data.exists() {
+            true => locked && !data.join("providers").exists(),
+            false => locked || !is_built_in(self),
+        }
     }
 
     pub(super) fn data_dir(&self) -> PathBuf {

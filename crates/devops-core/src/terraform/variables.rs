@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
-use super::hcl::{Token, tokens};
+use super::{
+    configuration::{self, SIZE_LIMIT},
+    hcl::{Token, attributes, blocks_of, tokens},
+};
 use crate::{
-    fs::{self, At, PathError},
+    fs::{self, PathError},
     secret::Secret,
 };
-
-/// A file of configuration is written by people; what is longer is not read.
-const SIZE_LIMIT: u64 = 16 << 20;
 
 /// An input variable as it is declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,22 +40,10 @@ pub(super) struct Variables {
 impl Variables {
     /// Reads the files of a folder; what cannot be read is for terraform to complain about.
     pub(super) fn of(dir: &Path) -> Result<Self, PathError> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(dir).at(dir, "list")? {
-            files.push(entry.at(dir, "list")?.path());
-        }
-        // A later file wins, and those that override others come last.
-        files.sort_by_key(|path| (is_override(path), path.clone()));
         let mut variables = Self::default();
-        for path in files {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_json = name.ends_with(".tf.json") || name.ends_with(".tofu.json");
-            let is_hcl = path.extension().is_some_and(|end| end == "tf" || end == "tofu");
-            if !is_json && !is_hcl {
-                continue;
-            }
-            let Ok(text) = fs::read_text(&path, SIZE_LIMIT) else { continue };
-            if is_json { variables.add_json(&text) } else { variables.add(&text) }
+        for file in configuration::files(dir)? {
+            let Ok(text) = fs::read_text(&file.path, SIZE_LIMIT) else { continue };
+            if file.is_json { variables.add_json(&text) } else { variables.add(&text) }
         }
         Ok(variables)
     }
@@ -68,9 +56,7 @@ impl Variables {
 
     fn add(&mut self, text: &str) {
         let tokens = tokens(text);
-        let mut rest = tokens.as_slice();
-        while !rest.is_empty() {
-            let (head, body, after) = next_block(rest);
+        for (head, body) in blocks_of(&tokens) {
             match head {
                 [.., Token::Word(word), Token::Word(name) | Token::Text(name)]
                     if word == "variable" =>
@@ -82,7 +68,6 @@ impl Variables {
                 }
                 _ => {}
             }
-            rest = after;
         }
     }
 
@@ -116,31 +101,6 @@ fn blocks<'a>(document: &'a Value, name: &str) -> Vec<&'a Value> {
     }
 }
 
-fn is_override(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.split('.').next().unwrap_or_default();
-    stem == "override" || stem.ends_with("_override")
-}
-
-/// Returns what stands before the next `{`, what stands within it, and what follows its `}`.
-fn next_block(tokens: &[Token]) -> (&[Token], &[Token], &[Token]) {
-    let Some(start) = tokens.iter().position(|token| *token == Token::Sign('{')) else {
-        return (tokens, &[], &[]);
-    };
-    let mut depth = 0;
-    for (index, token) in tokens.iter().enumerate().skip(start) {
-        match token {
-            Token::Sign('{') => depth += 1,
-            Token::Sign('}') => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return (&tokens[..start], &tokens[start + 1..index], &tokens[index + 1..]);
-        }
-    }
-    (&tokens[..start], &tokens[start + 1..], &[])
-}
-
 fn has_cloud(body: &[Token]) -> bool {
     let word = |token: &Token, wanted: &str| matches!(token, Token::Word(word) if word == wanted);
     body.windows(2).any(|pair| {
@@ -168,41 +128,6 @@ fn declared(body: &[Token]) -> Declared {
 fn first_word(text: &str) -> String {
     let end = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
     text[..end].to_owned()
-}
-
-/// Returns the names and values of the attributes that stand directly in a body.
-fn attributes(body: &[Token]) -> Vec<(String, &[Token])> {
-    let mut found: Vec<(String, &[Token])> = Vec::new();
-    let (mut depth, mut index) = (0, 0);
-    while index < body.len() {
-        match (&body[index], body.get(index + 1)) {
-            (Token::Word(name) | Token::Text(name), Some(Token::Sign('='))) if depth == 0 => {
-                let length = value_length(&body[index + 2..]);
-                found.push((name.clone(), &body[index + 2..index + 2 + length]));
-                index += 2 + length;
-                continue;
-            }
-            (Token::Sign('{' | '[' | '('), _) => depth += 1,
-            (Token::Sign('}' | ']' | ')'), _) => depth -= 1,
-            _ => {}
-        }
-        index += 1;
-    }
-    found
-}
-
-/// Returns how many tokens belong to the value that begins here: up to the end of the line outside of brackets.
-fn value_length(tokens: &[Token]) -> usize {
-    let mut depth = 0;
-    for (index, token) in tokens.iter().enumerate() {
-        match token {
-            Token::Sign('{' | '[' | '(') => depth += 1,
-            Token::Sign('}' | ']' | ')') => depth -= 1,
-            Token::Newline if depth <= 0 => return index,
-            _ => {}
-        }
-    }
-    tokens.len()
 }
 
 /// Returns the constants in a value of HCL, and the whole of it.
