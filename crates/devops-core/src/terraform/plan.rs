@@ -118,9 +118,14 @@ impl Plan {
     }
 
     /// Returns the JSON as it was read, whole.
-    pub(super) fn document(&self) -> serde_json::Value {
-        let json = encoding::document(&self.json).unwrap_or_default();
+    pub(super) fn into_document(self) -> serde_json::Value {
+        let json = self.into_json();
+        let json = encoding::document(&json).unwrap_or_default();
         serde_json::from_slice(&json).expect("the plan was read from this JSON")
+    }
+
+    fn into_json(self) -> Vec<u8> {
+        self.json
     }
 
     /// Returns the resources that something would be done to, in terraform's order.

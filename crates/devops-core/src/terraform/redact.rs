@@ -122,9 +122,11 @@ impl Secrets {
     }
 
     /// Returns the JSON of a plan without what it marks, and without what is known in other ways.
-    pub fn plan_json(&self, plan: &Plan) -> Shown<Value> {
-        let own = self.with_plan(plan);
-        let mut document = plan.document();
+    ///
+    /// It takes the plan, so that a large one does not stay in memory beside its JSON.
+    pub fn plan_json(&self, plan: Plan) -> Shown<Value> {
+        let own = self.with_plan(&plan);
+        let mut document = plan.into_document();
         document::hide_marked_in_plan(&mut document);
         document::scrub(own.scrubber(), &mut document);
         Shown::redacted(document)

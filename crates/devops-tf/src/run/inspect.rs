@@ -83,7 +83,7 @@ impl Desk<'_> {
         let plan = self.shown_plan(path, &args.seal.options(self.session)?)?;
         let extra = &args.extra.extra;
         if self.session.json() {
-            return self.session.emit(&self.secrets.plan_json(&plan));
+            return self.session.emit(&self.secrets.plan_json(plan));
         }
         if !self.native && extra.is_empty() {
             return self.draw(diff, &plan);

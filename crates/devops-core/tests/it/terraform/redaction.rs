@@ -12,7 +12,7 @@ fn redacted_plan(mut plan: Value) -> Value {
     plan["format_version"] = "1.2".into();
     plan.as_object_mut().unwrap().entry("planned_values").or_insert_with(|| json!({}));
     let plan = Plan::parse(plan.to_string()).unwrap();
-    Secrets::default().plan_json(&plan).into_inner()
+    Secrets::default().plan_json(plan).into_inner()
 }
 
 fn redacted_state(state: &Value) -> Value {
