@@ -1,8 +1,8 @@
 //! `devops-tf` as a user runs it.
 
 use std::{
-    collections::BTreeSet,
-    ffi::OsStr,
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
     fs,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
@@ -17,7 +17,8 @@ mod approval;
 mod inputs;
 mod report;
 mod starts;
-mod unsaved;
+mod terminal;
+pub(crate) mod unsaved;
 
 /// A resource whose creation takes until somebody makes a file, and says when it has begun.
 const SLOW: &str = r#"
@@ -35,43 +36,45 @@ output "size" { value = terraform_data.one.output }
 "#;
 
 /// A stack with the real terraform.
-struct Stack {
-    env: TestEnv,
+pub(crate) struct Stack {
+    pub(crate) env: TestEnv,
+    /// Environment variables of each run.
+    pub(crate) variables: BTreeMap<&'static str, OsString>,
     terraform: PathBuf,
 }
 
 impl Stack {
-    fn new(config: &str) -> Option<Self> {
+    pub(crate) fn new(config: &str) -> Option<Self> {
         let terraform = outside::program("terraform")?;
         let env = TestEnv::new();
         env.write("infra/main.tf", config);
-        Some(Self { env, terraform })
+        Some(Self { env, variables: BTreeMap::new(), terraform })
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.env.tool("devops-tf");
-        command.env("DEVOPS_TF_BIN", &self.terraform).args(args);
+        command.env("DEVOPS_TF_BIN", &self.terraform).envs(&self.variables).args(args);
         command
     }
 
-    fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         finish(&mut self.command(args))
     }
 
-    fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         Running::start(self.command(args))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.env.path("infra").join(name)
     }
 
-    fn rewrite(&self, config: &str) {
+    pub(crate) fn rewrite(&self, config: &str) {
         self.env.write("infra/main.tf", config);
     }
 
     /// Returns the managed resources in the state, and whether each is tainted.
-    fn resources(&self) -> Vec<(String, bool)> {
+    pub(crate) fn resources(&self) -> Vec<(String, bool)> {
         let Ok(state) = fs::read_to_string(self.path("terraform.tfstate")) else {
             return Vec::new();
         };
@@ -86,16 +89,16 @@ impl Stack {
     }
 
     #[track_caller]
-    fn assert_unlocked(&self) {
+    pub(crate) fn assert_unlocked(&self) {
         assert!(!self.path(".terraform.tfstate.lock.info").exists(), "a lock was left");
     }
 }
 
-fn events(run: &Run) -> Vec<Value> {
+pub(crate) fn events(run: &Run) -> Vec<Value> {
     run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn event<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+pub(crate) fn event<'a>(events: &'a [Value], kind: &str) -> &'a Value {
     events.iter().find(|event| event["type"] == kind).unwrap()
 }
 
@@ -777,7 +780,7 @@ fn an_interrupt_instead_of_an_answer_applies_nothing() {
     let env = fake(&json!({}));
     let mut command = env.program(&python);
     // What Ctrl-C sends.
-    command.args(["-c", ON_A_TERMINAL, "\u{3}"]).arg(binary("devops-tf"));
+    command.args(["-c", ON_A_TERMINAL, ASKED, "\u{3}"]).arg(binary("devops-tf"));
     command.args(["run", "infra"]).env("DEVOPS_TF_BIN", binary("fake-terraform"));
 
     let run = finish(&mut command);
@@ -907,7 +910,7 @@ fn the_answer_of_a_person_decides() {
     ] {
         let env = fake(&json!({}));
         let mut command = env.program(&python);
-        command.args(["-c", ON_A_TERMINAL, answer]).arg(binary("devops-tf"));
+        command.args(["-c", ON_A_TERMINAL, ASKED, answer]).arg(binary("devops-tf"));
         command.args(["run", "infra"]).env("DEVOPS_TF_BIN", binary("fake-terraform"));
         command.stdin(Stdio::null());
 
@@ -924,10 +927,15 @@ fn the_answer_of_a_person_decides() {
     }
 }
 
-/// Runs a command on a terminal of its own and types an answer when it is asked.
+/// The end of a question.
+const ASKED: &str = "(yes/no): ";
+
+/// Runs a command on a terminal of its own; once a text is on it, types an answer and makes the file `seen`.
 const ON_A_TERMINAL: &str = r#"
-import os, pty, sys
-answer, command = sys.argv[1], sys.argv[2:]
+import os, pty, signal, sys
+# What waits for a text that does not come must end, too.
+signal.alarm(120)
+text, answer, command = sys.argv[1], sys.argv[2], sys.argv[3:]
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(command[0], command)
@@ -940,8 +948,9 @@ while True:
     if not data:
         break
     seen += data
-    if not asked and b"(yes/no): " in seen:
+    if not asked and text.encode() in seen:
         asked = True
+        open("seen", "w").close()
         os.write(terminal, answer.encode())
 sys.stdout.write(seen.decode(errors="replace"))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

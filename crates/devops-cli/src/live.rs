@@ -1,7 +1,7 @@
 //! One line about work whose size is not known: it moves on a terminal, and is written now and then otherwise.
 
 use std::{
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -35,13 +35,11 @@ impl Live {
         let pause = if policy == ProgressPolicy::Bar { MOVES } else { HEARTBEAT };
         let work = move || {
             let bar = (policy == ProgressPolicy::Bar).then(Bar::line);
-            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                match (&bar, text()) {
-                    (Some(bar), text) => bar.set(&terminal::lines(&text.unwrap_or_default())),
-                    (None, Some(text)) => report::stderr_line(&text),
-                    (None, None) => {}
-                }
-            }
+            every(pause, &stopped, || match (&bar, text()) {
+                (Some(bar), text) => bar.set(&terminal::lines(&text.unwrap_or_default())),
+                (None, Some(text)) => report::stderr_line(&text),
+                (None, None) => {}
+            });
         };
         // Work without a line is still work.
         let thread = match policy {
@@ -52,6 +50,13 @@ impl Live {
     }
 }
 
+/// Shows after each pause, until the other end is gone.
+fn every(pause: Duration, stopped: &Receiver<()>, mut show: impl FnMut()) {
+    while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        show();
+    }
+}
+
 impl Drop for Live {
     fn drop(&mut self) {
         // Its end is the signal.
@@ -59,5 +64,25 @@ impl Drop for Live {
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_until_the_work_ends() {
+        let (work, stopped) = mpsc::channel();
+        let (mut work, mut n_shown) = (Some(work), 0);
+
+        every(Duration::from_millis(1), &stopped, || {
+            n_shown += 1;
+            if n_shown == 3 {
+                work = None;
+            }
+        });
+
+        assert_eq!(n_shown, 3);
     }
 }
