@@ -1,4 +1,5 @@
-//! `devops-s3push` against S3 servers that are not ours.
+//! `devops-s3push` against S3 servers that are not ours, and `devops-tf` with what keeps states, has resources
+//! and reads reports.
 //!
 //! `cargo xtask test --servers` starts them and runs this; it is built with the feature `servers` only.
 //! `every` runs on each, by what `traits` says of it; `garage` and `moto` hold what only one of them has. What was stored is read back
@@ -11,4 +12,5 @@ mod garage;
 mod moto;
 mod proxy;
 mod rig;
+mod terraform;
 mod traits;

@@ -1,4 +1,5 @@
-//! `cargo xtask test --servers`: `devops-s3push` end to end against S3 servers that are not ours.
+//! `cargo xtask test --servers`: `devops-s3push` end to end against S3 servers that are not ours, and `devops-tf`
+//! with backends, a provider and validators.
 //!
 //! They are installed into `target/servers`, started on loopback, and stopped again. Our own server is
 //! looked at first, so that no fault of it is taken for one of the tools.
@@ -8,6 +9,7 @@ mod garage;
 mod matrix;
 mod moto;
 mod place;
+mod postgres;
 mod process;
 mod python;
 mod rclone;
@@ -16,6 +18,7 @@ mod s3rver;
 mod seaweedfs;
 mod swift;
 mod table;
+mod terraform;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -26,7 +29,7 @@ use report::Report;
 type Look = fn() -> Result<Report>;
 
 /// Every server, with what looks at it.
-const SERVERS: [(&str, Look); 8] = [
+const SERVERS: [(&str, Look); 11] = [
     ("fake", fake::run),
     ("moto", moto::run),
     ("moto-bare", moto::run_bare),
@@ -35,6 +38,9 @@ const SERVERS: [(&str, Look); 8] = [
     ("rclone", rclone::run),
     ("s3rver", s3rver::run),
     ("swift", swift::run),
+    ("terraform-state", terraform::states),
+    ("terraform-provider", terraform::provider),
+    ("terraform-reports", terraform::reports),
 ];
 
 /// Runs the matrix on all servers, or on those that are named; fails if any case does.
@@ -46,8 +52,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let is_chosen = |name: &str| arguments.is_empty() || arguments.iter().any(|it| it == name);
     let mut build = cargo(["build", "--locked", "--release", "--bins"]);
-    build.args(["--package", "devops-s3push", "--package", "devops-backup"]);
-    check(build.args(["--package", "devops-fakes"]))?;
+    let packages = ["devops-s3push", "devops-backup", "devops-tf", "devops-fakes"];
+    build.args(packages.iter().flat_map(|package| ["--package", package]));
+    check(&mut build)?;
     let mut reports = Vec::new();
     // One that cannot be installed must not hide what the others have to say.
     let mut failures = Vec::new();

@@ -8,7 +8,7 @@ use devops_fakes::{
 use super::*;
 
 /// Two resources that take a moment, one after the other, and anew for each value of `n`.
-const STEPS: &str = r#"
+pub(crate) const STEPS: &str = r#"
 variable "n" { default = "0" }
 resource "terraform_data" "a" {
   triggers_replace = [var.n]
@@ -86,9 +86,18 @@ fn a_lock_of_another_is_named_and_no_lock_of_ours() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "a random moment is what is tried")]
 fn no_interrupt_costs_a_lock_or_a_state() {
     let Some((stack, server)) = served(STEPS) else { return };
+
+    interrupt(&stack, rounds(), &|| {
+        server.lock("s").map(|lock| String::from_utf8_lossy(&lock).into_owned())
+    });
+}
+
+/// Interrupts applies of `STEPS` at random moments, of terraform and of a wrapper in turn; `lock` says who
+/// holds the lock of the state.
+#[allow(clippy::disallowed_methods, reason = "a random moment is what is tried")]
+pub(crate) fn interrupt(stack: &Stack, n_rounds: usize, lock: &dyn Fn() -> Option<String>) {
     let wrapper = stack.env.path("terraform");
     let script = format!("#!/bin/sh\n{} \"$@\"\nexit $?\n", stack.terraform.display());
     stack.env.write("terraform", script);
@@ -98,7 +107,7 @@ fn no_interrupt_costs_a_lock_or_a_state() {
     let whole = started.elapsed();
     let mut random = Random::new(20);
 
-    for round in 0..rounds() {
+    for round in 0..n_rounds {
         let mut command = stack.command(&["run", "infra", "--auto-approve"]);
         command.args(["--var", &format!("n={round}")]);
         if round % 2 == 1 {
@@ -112,8 +121,7 @@ fn no_interrupt_costs_a_lock_or_a_state() {
         let run = running.finish();
 
         wait_until("terraform has ended", || !works_in(&stack.env.path("infra")));
-        let lock = server.lock("s").map(|lock| String::from_utf8_lossy(&lock).into_owned());
-        assert_eq!(lock, None, "round {round}, {signal:?}: {run:?}");
+        assert_eq!(lock(), None, "round {round}, {signal:?}: {run:?}");
         assert!(!stack.path("errored.tfstate").exists(), "round {round}, {signal:?}: {run:?}");
     }
     stack.run(&["run", "infra", "--auto-approve"]).expect_code(0);

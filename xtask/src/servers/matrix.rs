@@ -1,6 +1,7 @@
 //! The cases of `tests/e2e/servers`, run on one server.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{BufRead, BufReader},
     path::Path,
@@ -15,24 +16,44 @@ use super::{
 };
 use crate::shell::{cargo, release_folder, shown};
 
-/// Runs what is for every server and what is for this one.
+/// Names and values of what the cases find in their environment, after `DEVOPS_SERVER_`.
+pub(super) type Settings = Vec<(&'static str, OsString)>;
+
+/// Runs what is for every S3 server and what is for this one.
 pub(crate) fn run(place: &Place, python: &Path) -> Result<Report> {
+    let cases = ["servers::every::", &format!("servers::{}::", place.name)];
+    run_cases(place.name, &cases, &settings(place, python))
+}
+
+/// Returns the settings that say where an S3 server is, and where a Python with boto3.
+pub(super) fn settings(place: &Place, python: &Path) -> Settings {
+    let mut settings: Settings = vec![
+        ("NAME", place.name.into()),
+        ("ENDPOINT", (&place.endpoint).into()),
+        ("REGION", place.region.into()),
+        ("ACCESS_KEY", (&place.access_key).into()),
+        ("SECRET_KEY", (&place.secret_key).into()),
+        ("PYTHON", python.into()),
+    ];
+    settings.extend(place.role.as_ref().map(|role| ("ROLE", role.into())));
+    settings
+}
+
+/// Runs the cases whose names contain one of `names`, with settings for them.
+pub(super) fn run_cases(
+    server: &'static str,
+    names: &[&str],
+    settings: &Settings,
+) -> Result<Report> {
     let mut tests = cargo(["test", "--locked", "--release", "--package", "devops-e2e"]);
-    tests.args(["--features", "servers", "--test", "e2e", "--"]);
-    tests.args(["servers::every::", &format!("servers::{}::", place.name)]);
+    tests.args(["--features", "servers", "--test", "e2e", "--"]).args(names);
     tests
         // A quiet cargo would have the cases told as dots.
         .env("CARGO_TERM_QUIET", "false")
         .env("DEVOPS_BIN_DIR", release_folder())
-        .env("DEVOPS_SERVER_NAME", place.name)
-        .env("DEVOPS_SERVER_ENDPOINT", &place.endpoint)
-        .env("DEVOPS_SERVER_REGION", place.region)
-        .env("DEVOPS_SERVER_ACCESS_KEY", &place.access_key)
-        .env("DEVOPS_SERVER_SECRET_KEY", &place.secret_key)
-        .env("DEVOPS_SERVER_PYTHON", python)
         .stdout(Stdio::piped());
-    if let Some(role) = &place.role {
-        tests.env("DEVOPS_SERVER_ROLE", role);
+    for (name, value) in settings {
+        tests.env(format!("DEVOPS_SERVER_{name}"), value);
     }
     let notes = tempfile::NamedTempFile::new()?;
     tests.env("DEVOPS_SERVER_NOTES", notes.path());
@@ -51,7 +72,7 @@ pub(crate) fn run(place: &Place, python: &Path) -> Result<Report> {
     let notes = fs::read_to_string(notes.path())?;
     let notes = notes.lines().filter_map(|line| line.split_once(' '));
     let notes = notes.map(|(feature, word)| (feature.to_owned(), word.to_owned())).collect();
-    Ok(Report { server: place.name, cases, notes })
+    Ok(Report { server, cases, notes })
 }
 
 /// Reads `test NAME ... ok`.

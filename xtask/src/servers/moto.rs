@@ -33,13 +33,18 @@ pub(crate) fn run_bare() -> Result<Report> {
     look("moto-bare", &BARE.programs()?)
 }
 
+/// Starts a moto that does not look at signatures, with its log in a folder; returns its port, too.
+pub(super) fn start(programs: &Path, logs: &Path) -> Result<(u16, Server)> {
+    let port = free_port()?;
+    let mut moto = command(programs.join("moto_server"));
+    moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+    Ok((port, Server::start(&mut moto, port, &logs.join("moto.log"))?))
+}
+
 fn look(name: &'static str, moto_programs: &Path) -> Result<Report> {
     let programs = python::programs()?;
     let work = tempfile::tempdir()?;
-    let port = free_port()?;
-    let mut moto = command(moto_programs.join("moto_server"));
-    moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-    let _server = Server::start(&mut moto, port, &work.path().join("log"))?;
+    let (port, _server) = start(moto_programs, work.path())?;
     let endpoint = format!("http://127.0.0.1:{port}");
     let mut set_up = command(programs.join("python3"));
     set_up.args(["-c", SET_UP, &endpoint]).stderr(Stdio::inherit());
