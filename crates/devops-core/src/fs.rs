@@ -23,7 +23,7 @@ mod rooted_dir;
 mod umask;
 mod write_behind;
 
-#[cfg(feature = "archive")]
+#[cfg(any(feature = "archive", test))]
 pub(crate) use atomic::target_name;
 pub use atomic::{AtomicFile, remove_stale, replace};
 pub use beneath::real_path;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    DirEntryPath, DirHandle, OpenFolder, RootedDir,
+    DirHandle, OpenFolder, RootedDir,
     destination::refused,
     path_error::{At, PathError},
     refusal::RefusedPath,
@@ -33,11 +33,11 @@ impl OpenFolder {
 
     /// Returns the directory and the name of what a path leads to, which must lie in this folder.
     #[cfg(feature = "archive")]
-    pub(crate) fn entry_within(&self, path: &Path) -> io::Result<DirEntryPath> {
+    pub(crate) fn entry_within(&self, path: &Path) -> io::Result<super::DirEntryPath> {
         let below = self.below(path)?;
         match (below.parent(), below.file_name()) {
             (Some(above), Some(name)) => {
-                Ok(DirEntryPath { dir: self.root.folder(above)?, name: name.to_owned() })
+                Ok(super::DirEntryPath { dir: self.root.folder(above)?, name: name.to_owned() })
             }
             _ => Ok(self.entry(".")),
         }

@@ -65,6 +65,7 @@ pub struct DirHandle {
 }
 
 /// A directory on the way to another.
+#[cfg_attr(not(feature = "archive"), allow(dead_code, reason = "only restore looks at each step"))]
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
     /// Its path, from the root on.
