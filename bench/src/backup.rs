@@ -19,7 +19,7 @@ use crate::{
     shell::{cargo, run as build},
 };
 use lab::Lab;
-use options::Options;
+pub(crate) use options::Options;
 
 const TITLE: &str =
     "The bars (they are meant for a tree of about 1 GB and 20,000 files, on 2 processors)";
@@ -31,15 +31,10 @@ const WORKS: [&str; 11] = [
 ];
 
 /// Measures what was asked for, prints tables and the bars, and writes JSON if asked.
-pub(super) fn run(arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|argument| argument == "--help") {
-        println!("{}", options::USAGE);
-        return Ok(());
-    }
-    let options = Options::parse(arguments)?;
+pub(super) fn run(options: &Options) -> Result<()> {
     build(&mut cargo(["build", "--locked", "--release", "--package", "devops-backup"]))?;
     machine::two_processors()?;
-    let lab = Lab::new(&options)?;
+    let lab = Lab::new(options)?;
     lab.print();
     let mut results = Results::default();
     for work in WORKS.into_iter().filter(|work| options.wants(work)) {
@@ -48,7 +43,7 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     let index = lab.index_share()?;
     let bars = bars::judge(&results, index);
     print(TITLE, &bars);
-    match &options.json {
+    match &options.output.json {
         Some(path) => report::save(path, &lab.facts(), (&results, &bars)),
         None => Ok(()),
     }

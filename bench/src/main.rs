@@ -10,6 +10,7 @@ mod bars;
 mod change;
 mod machine;
 mod measure;
+mod options;
 mod place;
 mod programs;
 mod report;
@@ -24,11 +25,32 @@ mod tree;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::Parser;
+
+/// Side-by-side figures against the peers that are installed.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask bench")]
+enum Benchmark {
+    /// devops-backup beside archivers and backup tools
+    #[command(
+        after_help = "The folder to work in takes about 6 times the size of the tree, and 3 GB more for \
+                            `folder`, 12 for `memory`."
+    )]
+    Backup(backup::Options),
+    /// devops-s3push beside other clients
+    #[command(
+        after_help = "The folder to work in takes about 6 times the size of the tree. The server keeps \
+                            objects in memory: two times the size must be free."
+    )]
+    S3(s3::Options),
+    /// devops-tf beside bare terraform
+    #[command(after_help = "terraform must be on the PATH.")]
+    Tf(tf::Options),
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match run(&arguments) {
+    match run(Benchmark::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -37,12 +59,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the benchmark of this name.
-fn run(arguments: &[String]) -> Result<()> {
-    match arguments.split_first() {
-        Some((name, rest)) if name == "backup" => backup::run(rest),
-        Some((name, rest)) if name == "s3" => s3::run(rest),
-        Some((name, rest)) if name == "tf" => tf::run(rest),
-        _ => bail!("name a benchmark: `cargo xtask bench backup`, `s3` or `tf`"),
+fn run(benchmark: Benchmark) -> Result<()> {
+    match benchmark {
+        Benchmark::Backup(options) => backup::run(&options),
+        Benchmark::S3(options) => s3::run(options),
+        Benchmark::Tf(options) => tf::run(&options),
     }
 }

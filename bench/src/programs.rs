@@ -1,6 +1,5 @@
 //! The programs to compare with: which are installed, and how those that are not would be.
 
-use anyhow::{Result, ensure};
 use serde_json::{Map, Value};
 
 use crate::place::Place;
@@ -65,13 +64,4 @@ impl Installed {
             .map(|(program, version)| (program.name.to_owned(), version.clone().into()))
             .collect()
     }
-}
-
-/// Splits a list of names, each of which must be known.
-pub(crate) fn names(list: &str, known: &[&str]) -> Result<Vec<String>> {
-    let names = list.split(',').map(|name| {
-        ensure!(known.contains(&name), "`{name}` is none of {}", known.join(", "));
-        Ok(name.to_owned())
-    });
-    names.collect()
 }

@@ -25,7 +25,7 @@ use crate::{
     shell::{TOOLS, cargo, release_folder, run as build},
 };
 use lab::Lab;
-use options::Options;
+pub(crate) use options::Options;
 
 const TITLE: &str =
     "The bars (they are meant for 1 GiB, 5,000 files and a tree of about 1 GB, on 2 processors)";
@@ -43,12 +43,7 @@ const SERVER: [&str; 4] = [
 ];
 
 /// Measures what was asked for, prints tables and the bars, and writes JSON if asked.
-pub(super) fn run(arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|argument| argument == "--help") {
-        println!("{}", options::USAGE);
-        return Ok(());
-    }
-    let mut options = Options::parse(arguments)?;
+pub(super) fn run(mut options: Options) -> Result<()> {
     if options.tools.is_none() {
         let programs = ["build", "--locked", "--release", "--bins"];
         let packages = TOOLS.into_iter().chain(["devops-fakes"]);
@@ -65,7 +60,7 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     }
     let bars = bars::judge(&results, &options);
     print(TITLE, &bars);
-    match &options.json {
+    match &options.output.json {
         Some(path) => report::save(path, &lab.facts(), (&results, &bars)),
         None => Ok(()),
     }

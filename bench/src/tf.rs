@@ -19,7 +19,7 @@ use crate::{
     shell::{cargo, release_folder, run as build},
     table,
 };
-use options::Options;
+pub(crate) use options::Options;
 
 const TITLE: &str = "The bars";
 const OURS: &str = "devops-tf";
@@ -32,20 +32,15 @@ const N_RESOURCES: usize = 100;
 const N_STARTS: usize = 101;
 
 /// Measures, prints tables and the bars, and writes JSON if asked.
-pub(super) fn run(arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|argument| argument == "--help") {
-        println!("{}", options::USAGE);
-        return Ok(());
-    }
-    let options = Options::parse(arguments)?;
-    let tool = tool(&options)?;
+pub(super) fn run(options: &Options) -> Result<()> {
+    let tool = tool(options)?;
     machine::two_processors()?;
-    let work = options.work.clone().unwrap_or_else(|| "target/bench/tf".into());
+    let work = options.output.work.clone().unwrap_or_else(|| "target/bench/tf".into());
     let place = Place::new(std::path::absolute(work)?)?;
     println!("Load: {}", machine::load().unwrap_or_default());
     let mut results = Results::default();
-    plan(&tool, &place, &options, &mut results)?;
-    big_plan(&tool, &place, &options, &mut results)?;
+    plan(&tool, &place, options, &mut results)?;
+    big_plan(&tool, &place, options, &mut results)?;
     let start = [Candidate::new(OURS, [tool.as_os_str(), "--version".as_ref()])];
     table::print("Start", results.measure(START, &place, &start, N_STARTS)?);
     let bars = judge(&results);
@@ -54,7 +49,11 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
         "rounds": options.n_rounds, "processor": machine::processor(),
         "kernel": machine::kernel(), "load_at_end": machine::load(),
     });
-    options.json.as_deref().map_or(Ok(()), |path| report::save(path, &lab, (&results, &bars)))
+    options
+        .output
+        .json
+        .as_deref()
+        .map_or(Ok(()), |path| report::save(path, &lab, (&results, &bars)))
 }
 
 fn tool(options: &Options) -> Result<PathBuf> {

@@ -39,11 +39,11 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new(options: &Options) -> Result<Self> {
-        let work = options.work.clone().unwrap_or_else(|| root().join("target/bench"));
+        let work = options.output.work.clone().unwrap_or_else(|| root().join("target/bench"));
         let place = Place::new(work)?;
         let (tree, described) = match &options.tree {
             Some(tree) => (tree.clone(), tree.display().to_string()),
-            None => tree::generated(&place, options.shape)?,
+            None => tree::generated(&place, options.shape())?,
         };
         let (n_files, n_bytes) = change::count(&tree)?;
         let described = format!("{described}: {n_files} files, {n_bytes} bytes");
@@ -53,7 +53,7 @@ impl Lab {
             tree,
             tool: release_folder().join("devops-backup"),
             n_rounds: options.n_rounds,
-            seed: options.shape.seed,
+            seed: options.shape().seed,
             described,
             archive: OnceCell::new(),
             n_aside: Cell::new(0),

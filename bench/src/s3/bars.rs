@@ -115,13 +115,15 @@ fn peak(results: &Results) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
     use super::*;
 
     #[test]
     fn nothing_is_met_without_results() {
-        let store = |flag: &[&str]| flag.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        let command = || Options::augment_args(Command::new("s3").no_binary_name(true));
         for flags in [&[][..], &["--etags-only"], &["--etags-only", "--tls"]] {
-            let options = Options::parse(&store(flags)).unwrap();
+            let options = Options::from_arg_matches(&command().get_matches_from(flags)).unwrap();
 
             assert!(judge(&Results::default(), &options).iter().all(|bar| !bar.is_measured()));
         }

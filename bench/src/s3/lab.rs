@@ -35,7 +35,7 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new(options: &Options) -> Result<Self> {
-        let work = options.work.clone().unwrap_or_else(|| root().join("target/bench"));
+        let work = options.output.work.clone().unwrap_or_else(|| root().join("target/bench"));
         let place = Place::new(work)?;
         let tools = options.tools.clone().context("the programs have a folder")?;
         let server = if options.etags_only {
@@ -52,7 +52,7 @@ impl Lab {
             n_rounds: options.n_rounds,
             size: options.size,
             n_files: options.n_files,
-            tree: options.tree,
+            tree: options.shape(),
             tools,
         };
         lab.forget()?;
