@@ -262,6 +262,7 @@ impl OutputForm {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct EachArgs {
     /// The items
     pub items: Vec<OsString>,

@@ -53,12 +53,12 @@ pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure>
             form => form.of_each(),
         },
     };
-    let mut printer = Printer { form, headings: [None, None], session };
+    let mut output = Printer { form, headings: [None, None], session };
     let mut printed = Ok(());
     let results = each::run(&spec, &items, options, session.cancel(), &mut |event| {
         // A stdout that fails is reported at the end: the commands that run come first.
         if printed.is_ok() {
-            printed = printer.show(&event);
+            printed = output.show(&event);
         }
     })?;
     printed?;

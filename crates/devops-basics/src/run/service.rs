@@ -44,13 +44,12 @@ pub(super) fn run(args: &ServiceArgs, session: &Session) -> Result<Outcome, Fail
 }
 
 fn explain(error: CheckError) -> Failure {
-    let failure = Failure::from(error.clone());
-    match error {
-        CheckError::NoRoots(_) => failure.hint(
-            "install the package `ca-certificates`, or name a file of certificates with SSL_CERT_FILE",
-        ),
-        CheckError::Cancelled(_) => failure,
+    let misses_roots = matches!(error, CheckError::NoRoots(_));
+    let failure = Failure::from(error);
+    if !misses_roots {
+        return failure;
     }
+    failure.hint("install the package `ca-certificates`, or name a file of them with SSL_CERT_FILE")
 }
 
 fn show(check: &Check, session: &Session) -> Result<(), Failure> {
