@@ -74,6 +74,16 @@ pub fn spawn<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(not_started)
 }
 
+/// Starts a thread with a stack of so many bytes, of which only the used part takes memory.
+pub fn spawn_with_stack<T: Send + 'static>(
+    name: &str,
+    stack: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<thread::JoinHandle<T>> {
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(stack);
+    thread.spawn(work).map_err(not_started)
+}
+
 /// Starts a thread in a scope, or fails where [`thread::Scope::spawn`] would panic.
 pub fn spawn_scoped<'scope, T: Send + 'scope>(
     scope: &'scope thread::Scope<'scope, '_>,

@@ -46,6 +46,7 @@ EXAMPLES
   devops-tf run infra --approved p.seal.json   plan anew, and apply only what was approved
   devops-tf compare approved.tfplan new.tfplan 10 if they would not do the same
   devops-tf report plan.json --report markdown=body.md --report junit=plan.xml
+  devops-tf report plan.json --policy policy   judge by the policies in Rego of a folder, as conftest does
   devops-tf drift infra                        10 if reality differs from the state
   devops-tf recover infra                      save the state that terraform could not save
   devops-tf plan infra -- -parallelism=2       what follows -- goes to terraform as is
@@ -56,8 +57,9 @@ EXIT CODES
   2    wrong usage, a question without a terminal, or changes with --detailed-exitcode
   5    no such folder, plan, workspace or output
   10   changes with --fail-on-changes, drift, a plan that differs, files that are not formatted
-  11   refused by a guard, by a broken seal, by the person, or since a state waits for `recover`
+  11   refused by a guard, a policy, by a broken seal, by the person, or since a state waits for `recover`
   75   the state is locked
+  78   a config file or a policy is wrong
   124  a command took longer than --timeout     126, 127  terraform cannot be run, was not found
   129, 130, 131, 143  ended by HUP, INT, QUIT, TERM
 
@@ -200,6 +202,13 @@ pub(crate) struct GuardArgs {
     /// Refuse a plan that destroys or replaces more resources than this
     #[arg(long, value_name = "N")]
     pub(crate) max_destroy: Option<usize>,
+    /// Refuse a plan that a policy in Rego denies, as conftest does: rules deny, violation and warn of package
+    /// main, read from this file or from *.rego in this folder, with data from its *.json and *.yaml
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) policy: Vec<PathBuf>,
+    /// Judge by the rules of this package instead of main
+    #[arg(long, value_name = "PACKAGE", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) policy_namespace: Vec<String>,
 }
 
 /// Flags for comparing plans.

@@ -9,6 +9,7 @@ mod record;
 mod relay;
 mod repair;
 mod report;
+mod rules;
 
 use std::{
     path::Path,

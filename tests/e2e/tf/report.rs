@@ -72,6 +72,35 @@ fn wrong_reports_and_plans_have_one_clear_error() {
 }
 
 #[test]
+fn a_plan_that_a_policy_denies_is_refused() {
+    let env = TestEnv::new();
+    env.write("plan.json", PLAN);
+    let policy = |body: &str| format!("package main\nimport rego.v1\n{body}\n");
+    let resource = "some r in input.resource_changes; \"delete\" in r.change.actions";
+    let deny = format!(
+        "deny contains sprintf(\"%s: %s\", [r.address, r.change.before.password]) if {{ {resource} }}"
+    );
+    env.write("deny/main.rego", policy(&deny));
+    env.write("warn/main.rego", policy("warn_me contains \"look\" if true"));
+    env.write("broken/main.rego", policy("deny contains if"));
+    let run = |policy: &str| env.run("devops-tf", ["report", "plan.json", "--policy", policy]);
+
+    let denied = run("deny");
+    denied.expect_code(11);
+    assert!(denied.stderr.contains("aws_db.main: (sensitive value)"), "{}", denied.stderr);
+    let warned = run("warn/main.rego");
+    warned.expect_code(0);
+    assert!(warned.stderr.contains("`main.warn_me`: look"), "{}", warned.stderr);
+    let broken = run("broken");
+    broken.expect_code(78);
+    assert!(broken.stderr.contains("broken/main.rego:3:"), "{}", broken.stderr);
+    run("missing").expect_code(5);
+
+    env.write("devops.toml", "[tf]\npolicy = [\"warn\"]\n");
+    env.run("devops-tf", ["report", "plan.json"]).expect_code(78);
+}
+
+#[test]
 fn no_file_is_written_twice_or_over_an_input() {
     let env = fake(&json!({}));
     env.write("plan.json", PLAN);
@@ -110,6 +139,10 @@ fn a_report_goes_to_a_file_of_any_name() {
 #[test]
 fn a_refused_plan_is_reported() {
     let Some(stack) = Stack::new(ONE) else { return };
+    stack.env.write("policy/main.rego", "package main\ndeny[\"no\"] { input.resource_changes }\n");
+    let denied = ["plan", "infra", "--out", "p", "--policy", "policy"];
+    stack.run(&denied).expect_code(11);
+    assert!(!stack.env.path("p").exists() && !stack.env.path("p.seal.json").exists());
     let refused =
         ["--max-changes", "0", "--report", "json=report.json", "--report", "markdown=body.md"];
 

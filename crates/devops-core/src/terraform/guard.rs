@@ -1,5 +1,7 @@
 //! Guards: rules a plan must pass before it is asked about.
 
+use std::borrow::Cow;
+
 use super::{
     patterns::{AddressPattern, names},
     plan::{Change, Invocation, Plan, ResourceChange},
@@ -32,15 +34,19 @@ struct Denied {
 pub struct Verdict {
     /// The reasons to refuse the plan, in its order; none if it passes.
     pub objections: Vec<Objection>,
+    /// What policies warn of; the plan passes all the same.
+    pub warnings: Vec<Objection>,
+    /// The rules of policies that an exception took out.
+    pub exceptions: Vec<Objection>,
     /// The objections that `--unprotect` took away.
     pub lifted: Vec<String>,
 }
 
-/// One reason to refuse a plan.
+/// One reason to refuse a plan, or to look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objection {
-    /// The rule, by the name of its flag: `deny-destroy`.
-    pub rule: &'static str,
+    /// The rule: by the name of its flag, `deny-destroy`, or of a policy, `main.deny_public_bucket`.
+    pub rule: Cow<'static, str>,
     /// The resource or action it is about; the plan as a whole if there is none.
     pub address: Option<String>,
     /// The text for people.
@@ -68,9 +74,17 @@ impl Verdict {
         if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
     }
 
+    /// Adds what another judgment says.
+    pub fn extend(&mut self, other: Self) {
+        self.objections.extend(other.objections);
+        self.warnings.extend(other.warnings);
+        self.exceptions.extend(other.exceptions);
+        self.lifted.extend(other.lifted);
+    }
+
     fn object(&mut self, rule: &'static str, address: &str, message: String) {
         let address = Some(address.to_owned()).filter(|address| !address.is_empty());
-        self.objections.push(Objection { rule, address, message });
+        self.objections.push(Objection { rule: rule.into(), address, message });
     }
 }
 
@@ -352,14 +366,11 @@ mod tests {
              {"triggering_resource_address": "c.d[0]", "action_trigger_event": "before_destroy"}}]}"#;
         let plan = Plan::parse(PLAN).unwrap();
         let rules = |guards: Guards| {
-            let verdict = guards.judge(&plan);
-            verdict
-                .objections
-                .iter()
-                .map(|one| (one.rule, one.address.clone().unwrap_or_default()))
-                .collect::<Vec<_>>()
+            let objections = guards.judge(&plan).objections.into_iter();
+            let named = |one: Objection| (one.rule.into_owned(), one.address.unwrap_or_default());
+            objections.map(named).collect::<Vec<_>>()
         };
-        let rule = |rule, address: &str| (rule, address.to_owned());
+        let rule = |rule: &str, address: &str| (rule.to_owned(), address.to_owned());
         let start = Guards::default;
 
         assert_eq!(rules(start().max_changes(Some(3))), [rule("max-changes", "")]);

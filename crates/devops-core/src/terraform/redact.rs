@@ -157,6 +157,15 @@ impl Secrets {
         self.with(|known| known.learn_plan(plan))
     }
 
+    /// Returns these secrets together with those of a plan, for what policies say: they quote values by
+    /// themselves, so short ones are hidden, too, where they stand alone.
+    pub(super) fn for_policies(&self, plan: &Plan) -> Self {
+        let mut own = self.with_plan(plan);
+        own.known.is_quoted = true;
+        own.scrubber = OnceLock::new();
+        own
+    }
+
     /// Returns these secrets together with others.
     fn with(&self, learn: impl FnOnce(&mut Known)) -> Self {
         let mut own = self.clone();

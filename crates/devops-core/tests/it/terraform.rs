@@ -6,6 +6,8 @@ mod generated;
 mod leaves;
 mod oracle;
 mod plans;
+#[cfg(feature = "rego")]
+mod policies;
 mod public;
 mod redaction;
 mod reports;

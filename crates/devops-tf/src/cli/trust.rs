@@ -53,6 +53,8 @@ pub(super) const TRUST: &[Decision] = &[
     ("native", Project),
     ("no-lock", User),
     ("out", User),
+    ("policy", User),
+    ("policy-namespace", User),
     ("protect", Tighten(Union)),
     ("recipient", User),
     ("report", User),

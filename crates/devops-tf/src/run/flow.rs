@@ -7,9 +7,8 @@ use devops_core::{
     clock::Clock,
     kind::Kind,
     terraform::{
-        DiffOptions, Fingerprint, Guards, PathPattern, Plan, PlanMode, PlanOptions, Report,
-        SavedPlan, Seal, SealOptions, Secrets, Shown, Stack, Verdict, diff, diff_drift,
-        fingerprint, seal_path,
+        DiffOptions, Fingerprint, PathPattern, Plan, PlanMode, PlanOptions, Report, SavedPlan,
+        Seal, SealOptions, Secrets, Shown, Stack, diff, diff_drift, fingerprint, seal_path,
     },
     units::count,
 };
@@ -20,6 +19,7 @@ use super::{
     approve::{Approval, expect},
     explain, open, open_in,
     report::{self, Places},
+    rules::Rules,
 };
 use crate::cli::{
     ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, SealArgs, StackArgs, VarArgs,
@@ -29,7 +29,7 @@ const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
 
 /// What stands between a plan and its execution.
 struct Gate {
-    guards: Guards,
+    rules: Rules,
     auto_approve: bool,
     approval: Option<Approval>,
     expected: Option<Fingerprint>,
@@ -47,8 +47,8 @@ impl Gate {
             return Err(Failure::usage("applying a plan needs a yes, and stdin is no terminal")
                 .hint("approve beforehand with `--auto-approve`, or use `devops-tf plan --out`"));
         }
-        let guards = planning.guards.guards()?;
-        Ok(Self { guards, auto_approve, approval: None, expected: None, volatile: Vec::new() })
+        let rules = Rules::read(&planning.guards, session)?;
+        Ok(Self { rules, auto_approve, approval: None, expected: None, volatile: Vec::new() })
     }
 
     /// Reads what was approved beforehand; then nothing is asked.
@@ -86,6 +86,7 @@ impl Gate {
 fn places(planning: &PlanningArgs, seal: &SealArgs, stack: &StackArgs) -> Places {
     Places::default()
         .reads(&planning.vars.var_file)
+        .reads(&planning.guards.policy)
         .reads(&seal.seal_key)
         .reads(&seal.identity)
         .reads(&stack.backend_config)
@@ -120,7 +121,7 @@ pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failur
         .writes(&args.out)
         .writes(args.out.as_deref().map(seal_path))
         .check()?;
-    let guards = args.planning.guards.guards()?;
+    let rules = Rules::read(&args.planning.guards, session)?;
     let (valid_for, volatile) = (args.valid_for, args.same.volatile.clone());
     let now = session.clock().now();
     if valid_for.is_some_and(|time| Seal::end(now, time).is_none()) {
@@ -129,7 +130,7 @@ pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failur
     let recipients = args.recipients()?;
     let sealing = SealOptions { valid_for, volatile, recipients, ..args.seal.options(session)? };
     let mut desk = open(&args.at, session)?;
-    let done = desk.plan_only(args, &guards, &sealing);
+    let done = desk.plan_only(args, &rules, &sealing);
     desk.end("plan", None, done)
 }
 
@@ -218,11 +219,11 @@ impl Desk<'_> {
     fn plan_only(
         &mut self,
         args: &PlanArgs,
-        guards: &Guards,
+        rules: &Rules,
         sealing: &SealOptions,
     ) -> Result<Outcome, Failure> {
         self.begin(&args.planning)?;
-        let planned = self.plan_and_save(args, guards, sealing);
+        let planned = self.plan_and_save(args, rules, sealing);
         if let (Err(_), Some(target)) = (&planned, &args.out) {
             self.remove_older(target);
         }
@@ -237,13 +238,13 @@ impl Desk<'_> {
     fn plan_and_save(
         &mut self,
         args: &PlanArgs,
-        guards: &Guards,
+        rules: &Rules,
         sealing: &SealOptions,
     ) -> Result<SavedPlan, Failure> {
         self.prepare()?;
         let saved = self.plan(&args.planning.options(PlanMode::Normal))?;
         self.tell_fingerprint(&fingerprint(saved.plan(), None, &sealing.volatile))?;
-        self.check(guards, &saved)?;
+        self.check(rules, &saved)?;
         if let Some(target) = &args.out {
             self.save(&saved, target, sealing)?;
         }
@@ -252,7 +253,7 @@ impl Desk<'_> {
 
     /// Applies a plan that was judged when it was made; the guards of this run judge it, too.
     fn apply_sealed(&mut self, args: &ApplyArgs, sealing: SealOptions) -> Result<Outcome, Failure> {
-        let guards = args.planning.guards.guards()?;
+        let rules = Rules::read(&args.planning.guards, self.session)?;
         let sealing = SealOptions { volatile: args.same.volatile.clone(), ..sealing };
         self.begin(&args.planning)?;
         // Nothing is started in a folder that a broken seal names.
@@ -271,7 +272,7 @@ impl Desk<'_> {
         self.record.note_plan(saved.plan());
         self.summarize(&saved)?;
         expect(args.expect.as_ref(), saved.plan(), &args.same.volatile)?;
-        self.check(&guards, &saved)?;
+        self.check(&rules, &saved)?;
         self.execute(&saved, &options.extra)
     }
 
@@ -310,7 +311,7 @@ impl Desk<'_> {
 
     fn plan_and_apply(&mut self, options: &PlanOptions, gate: &Gate) -> Result<Outcome, Failure> {
         let saved = self.plan(options)?;
-        self.check(&gate.guards, &saved)?;
+        self.check(&gate.rules, &saved)?;
         self.relay.rest();
         gate.compare(&self.stack, saved.plan(), self.session)?;
         if !saved.plan().has_changes() {
@@ -389,24 +390,12 @@ impl Desk<'_> {
         self.session.emit(&event)
     }
 
-    /// Writes the reports; fails if the guards refuse the plan.
-    fn check(&self, guards: &Guards, saved: &SavedPlan) -> Result<(), Failure> {
-        let verdict = Self::judge(self.session, guards, saved.plan());
+    /// Writes the reports; fails if the rules refuse the plan.
+    fn check(&self, rules: &Rules, saved: &SavedPlan) -> Result<(), Failure> {
+        let verdict = rules.judge(saved.plan(), &self.secrets, self.session)?;
         let report = Report::new(&self.name, saved.plan(), &self.secrets, &verdict);
         report::write(&report, &self.reports)?;
         Ok(verdict.into_result()?)
-    }
-
-    /// Judges a plan; names a guard that guards nothing, and protection that was taken away.
-    pub(super) fn judge(session: &Session, guards: &Guards, plan: &Plan) -> Verdict {
-        for pattern in guards.unmatched(plan) {
-            session.warn(format_args!("`--protect {pattern}` matches no resource"));
-        }
-        let verdict = guards.judge(plan);
-        for lifted in &verdict.lifted {
-            session.warn(format_args!("`--unprotect`: {lifted}"));
-        }
-        verdict
     }
 
     /// Removes a plan of this name that was made earlier: it must not be applied in place of the

@@ -15,7 +15,7 @@ use devops_core::{
     terraform::{Plan, Report, ReportKind, Secrets},
 };
 
-use super::Desk;
+use super::rules::Rules;
 use crate::cli::{ReportFile, ReportPlanArgs};
 
 /// The size of a step's summary, beyond which nothing is added to one.
@@ -78,16 +78,16 @@ pub(super) fn check_places(files: &[ReportFile]) -> Result<(), Failure> {
 /// `report`: every report of a plan's JSON, without terraform.
 pub(super) fn report(args: &ReportPlanArgs, session: &Session) -> Result<Outcome, Failure> {
     let files = &args.reports.reports;
-    Places::default().reads([&args.plan]).reports(files).check()?;
+    Places::default().reads([&args.plan]).reads(&args.guards.policy).reports(files).check()?;
     check_places(files)?;
-    let guards = args.guards.guards()?;
+    let rules = Rules::read(&args.guards, session)?;
     let plan = Plan::parse(read(&args.plan, session)?).map_err(|reason| {
         let name = quote(&args.plan);
         Failure::usage(format!("cannot understand the plan `{name}`: {reason}"))
     })?;
     let mut secrets = Secrets::default();
     secrets.learn_plan(&plan);
-    let verdict = Desk::judge(session, &guards, &plan);
+    let verdict = rules.judge(&plan, &secrets, session)?;
     let report = Report::new(&args.stack, &plan, &secrets, &verdict);
     write(&report, files)?;
     if files.is_empty() {

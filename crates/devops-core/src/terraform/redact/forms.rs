@@ -107,6 +107,12 @@ pub(super) enum Find {
     InText,
 }
 
+/// Returns the forms of a secret too short or too common for elsewhere, for texts that quote values.
+pub(super) fn alone(secret: &str) -> BTreeSet<Form> {
+    let forms = escaped(secret.trim()).into_iter();
+    forms.map(|text| Form { text, find: Find::Alone }).collect()
+}
+
 /// Returns every form of a secret that is searched for within longer texts.
 pub(super) fn forms(secret: &str) -> BTreeSet<Form> {
     let mut forms = BTreeSet::new();

@@ -40,6 +40,8 @@ pub(super) struct Known {
     pub(super) public: BTreeSet<String>,
     /// Addresses, which hold no secret: terraform refuses sensitive values in `for_each`.
     pub(super) addresses: BTreeSet<String>,
+    /// Is set for texts that quote values: even a short one is hidden where it stands alone.
+    pub(super) is_quoted: bool,
 }
 
 impl Known {

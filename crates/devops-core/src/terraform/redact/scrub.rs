@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HIDDEN,
-    forms::{Find, Form, PART_LENGTH, forms, is_long_number},
+    forms::{Find, Form, PART_LENGTH, alone, forms, is_long_number},
     known::{Known, hash},
     view::View,
 };
@@ -48,8 +48,11 @@ impl Scrubber {
             .collect();
         let quoted = names.keys().filter(|name| is_telling(name));
         let quoted = quoted.map(|name| Form { text: format!("\"{name}\""), find: Find::InText });
+        let values =
+            known.texts.iter().filter(|text| known.is_quoted && !known.public.contains(*text));
+        let values = values.flat_map(|text| alone(text));
         let all: BTreeSet<_> =
-            known.texts.iter().flat_map(|text| forms(text)).chain(quoted).collect();
+            known.texts.iter().flat_map(|text| forms(text)).chain(quoted).chain(values).collect();
         let flat = all
             .iter()
             .map(|form| (View::of(form.text.trim().as_bytes()).text.into_owned(), form.find));

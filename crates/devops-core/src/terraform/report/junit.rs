@@ -19,7 +19,7 @@ pub(super) fn document(model: &Model) -> String {
         case(&mut cases, entry, &failures);
     }
     for finding in whole {
-        let entry = Entry { address: finding.rule.to_owned(), change: "rule", ..Entry::default() };
+        let entry = Entry { address: finding.rule.to_string(), change: "rule", ..Entry::default() };
         case(&mut cases, &entry, &[finding]);
     }
     format!(
@@ -41,7 +41,7 @@ fn case(text: &mut String, entry: &Entry, failures: &[&Finding]) {
     text.push_str(">\n");
     // Jenkins reads only one failure of a case.
     let (rules, messages): (Vec<_>, Vec<_>) =
-        failures.iter().map(|finding| (finding.rule, finding.message.as_str())).unzip();
+        failures.iter().map(|finding| (&*finding.rule, finding.message.as_str())).unzip();
     let (rules, messages) = (escaped(&rules.join(" ")), escaped(&messages.join("; ")));
     let _written = writeln!(
         text,

@@ -75,13 +75,15 @@ impl Page {
 
     fn objections(&mut self, model: &Model) {
         let errors = model.findings.iter().filter(|finding| finding.level == Level::Error);
-        let messages = errors.map(|finding| finding.message.as_str());
-        let lifted = model.lifted.iter().map(String::as_str);
+        let messages = errors.map(|finding| finding.message.clone());
+        let warnings = model.warnings.iter().map(|text| format!("warning: {text}"));
+        let excepted = model.exceptions.iter().map(|one| one.message.clone());
+        let others = warnings.chain(model.lifted.iter().cloned()).chain(excepted);
         let whole = self.limit;
         self.limit = whole / 4;
         let mut n_left = 0;
-        for text in messages.chain(lifted) {
-            n_left += usize::from(!self.push(&format!("> - {}\n", message(text))));
+        for text in messages.chain(others) {
+            n_left += usize::from(!self.push(&format!("> - {}\n", message(&text))));
         }
         self.limit = whole;
         if n_left > 0 {

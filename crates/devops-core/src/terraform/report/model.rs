@@ -1,12 +1,12 @@
 //! The content that all reports share.
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::terraform::{
-    guard::Verdict,
+    guard::{Objection, Verdict},
     plan::{Change, Plan, ResourceChange, Summary, leaves::changed_leaves},
     redact::Secrets,
 };
@@ -25,6 +25,10 @@ pub(super) struct Model {
     pub(super) invocations: Vec<Entry>,
     pub(super) findings: Vec<Finding>,
     pub(super) lifted: Vec<String>,
+    /// What policies warn of.
+    pub(super) warnings: Vec<String>,
+    /// The rules of policies that an exception took out.
+    pub(super) exceptions: Vec<Objection>,
     /// The plan as it is drawn for people.
     pub(super) diff: String,
     /// Created, updated and deleted objects; a replacement counts twice.
@@ -60,7 +64,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Finding {
     /// The rule that gives it.
-    pub(super) rule: &'static str,
+    pub(super) rule: Cow<'static, str>,
     pub(super) level: Level,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) address: Option<String>,
@@ -107,6 +111,8 @@ impl Model {
             invocations: invocations.collect(),
             findings: findings(plan, &secrets, verdict),
             lifted: verdict.lifted.clone(),
+            warnings: verdict.warnings.iter().map(|one| one.message.clone()).collect(),
+            exceptions: verdict.exceptions.clone(),
             diff: String::new(),
             counts: ["create", "update", "delete"].map(count),
             errored: plan.errored(),
@@ -118,10 +124,12 @@ impl Model {
     }
 
     pub(super) fn json(&self) -> Value {
+        let exceptions: Vec<_> = self.exceptions.iter().map(|one| &*one.rule).collect();
         json!({
             "format_version": "1.0", "stack": self.stack, "terraform_version": self.terraform_version,
             "has_changes": self.has_changes, "errored": self.errored, "summary": self.summary,
             "refused": self.is_refused(), "findings": self.findings, "unprotected": self.lifted,
+            "exceptions": exceptions,
             "changes": self.changes, "outputs": self.outputs, "invocations": self.invocations,
         })
     }
@@ -169,14 +177,16 @@ fn rank(change: Change) -> u8 {
     }
 }
 
-/// Returns the objections of the rules, then what is lost, then what checks say.
+/// Returns the objections of the rules, what policies warn of, then what is lost, then what checks say.
 fn findings(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Vec<Finding> {
-    let objections = verdict.objections.iter().map(|objection| Finding {
-        rule: objection.rule,
-        level: Level::Error,
+    let finding = |objection: &Objection, level| Finding {
+        rule: objection.rule.clone(),
+        level,
         address: objection.address.clone(),
         message: objection.message.clone(),
-    });
+    };
+    let objections = verdict.objections.iter().map(|one| finding(one, Level::Error));
+    let warnings = verdict.warnings.iter().map(|one| finding(one, Level::Warning));
     let lost = plan
         .changes()
         .filter(|resource| resource.change.destroys() || resource.change == Change::Forget);
@@ -188,17 +198,17 @@ fn findings(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Vec<Finding> {
         };
         let address = &resource.address;
         Finding {
-            rule,
+            rule: rule.into(),
             level: Level::Warning,
             address: Some(address.clone()),
             message: format!("`{address}` would be {done}"),
         }
     });
     let problems = plan.problems().iter().map(|problem| Finding {
-        rule: "check",
+        rule: "check".into(),
         level: Level::Warning,
         address: None,
         message: secrets.text(problem).into_inner(),
     });
-    objections.chain(lost).chain(problems).collect()
+    objections.chain(warnings).chain(lost).chain(problems).collect()
 }

@@ -17,7 +17,7 @@ const PATH: &AsciiSet =
 pub(super) fn log(model: &Model) -> Value {
     let uri = utf8_percent_encode(&model.stack, PATH).to_string();
     let rules: BTreeMap<_, _> =
-        model.findings.iter().map(|finding| (finding.rule, description(finding.rule))).collect();
+        model.findings.iter().map(|finding| (&*finding.rule, description(&finding.rule))).collect();
     let rules =
         rules.into_iter().map(|(id, text)| json!({"id": id, "shortDescription": {"text": text}}));
     json!({
@@ -60,6 +60,7 @@ fn description(rule: &str) -> &'static str {
         "destroy" => "A resource would be destroyed",
         "replace" => "A resource would be replaced",
         "forget" => "A resource would be dropped from the state",
-        _ => "A check block failed",
+        "check" => "A check block failed",
+        _ => "A rule of a policy in Rego",
     }
 }

@@ -1,0 +1,22 @@
+//! Stands in place of the engine where the program is built without one.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{error::PolicyError, files::Files, outcome::Outcome};
+
+/// An engine that does not exist.
+#[derive(Clone, Copy)]
+pub(super) enum Engine {}
+
+impl Engine {
+    /// Fails: there is no engine.
+    pub(super) fn load(_: &Files, _: &[String], _: Duration) -> Result<Self, PolicyError> {
+        Err(PolicyError::NotBuilt)
+    }
+
+    pub(super) fn judge(self, _: Value) -> Result<Vec<Outcome>, String> {
+        match self {}
+    }
+}
