@@ -430,6 +430,23 @@ fn sensitive_values_are_printed_nowhere() {
     assert_eq!(stack.run(&["output", "infra", "--name", "plain"]).stdout, "shown\n");
     stack.run(&["output", "infra", "--name", "pw"]).expect_code(11);
     stack.run(&["output", "infra", "--name", "nope"]).expect_code(5);
+
+    for args in [
+        &["show", "a.plan"][..],
+        &["show", "infra", "--json"],
+        &["output", "infra"],
+        &["output", "infra", "--name", "pw"],
+        &["plan", "infra", "--report", "json=r.json", "--", "-replace=terraform_data.a"],
+    ] {
+        let whole = stack.run(&[&args[..2], &["--no-redact"], &args[2..]].concat());
+        whole.expect_code(0);
+        assert!(whole.stdout.contains(secret), "{args:?}: {}", whole.stdout);
+        assert!(whole.stderr.contains("`--no-redact` shows sensitive values"), "{}", whole.stderr);
+        assert!(!whole.stderr.contains(secret), "{}", whole.stderr);
+    }
+    assert!(!fs::read_to_string(stack.env.path("r.json")).unwrap().contains(secret));
+    stack.env.write("devops.toml", "[tf]\nno_redact = true\n");
+    stack.run(&["output", "infra"]).expect_code(78);
 }
 
 #[test]
@@ -607,6 +624,19 @@ fn calls(env: &TestEnv) -> Vec<String> {
 
 fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_token_in_the_source_of_a_module_is_not_shown() {
+    let module =
+        "module \"m\" { source = \"git::https://oauth2:C4n4ryToken@127.0.0.1:1/x.git\" }\n";
+    let Some(stack) = Stack::new(module) else { return };
+    for args in [&["init", "infra"][..], &["--json", "plan", "infra"]] {
+        let run = stack.run(args);
+        run.expect_code(1);
+        let all = run.stdout + &run.stderr;
+        assert!(all.contains("127.0.0.1:1") && !all.contains("C4n4ryToken"), "{all}");
+    }
 }
 
 #[test]

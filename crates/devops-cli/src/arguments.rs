@@ -1,6 +1,9 @@
 //! From the command line, the environment and config files to a tool's arguments.
 
-use std::ffi::OsString;
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, Parser, ValueEnum, builder::EnumValueParser};
 use clap_complete::Shell;
@@ -87,17 +90,62 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
             }
         }
         Ok(Resolved::Printed) => Parsed::Finished(0),
-        Err(Refusal::Clap(error)) => {
+        Err(refusal) => Parsed::Finished(refused(tool, C::command, refusal, &arguments)),
+    }
+}
+
+/// Says why nothing can be run, and returns the exit code.
+fn refused(
+    tool: &Tool,
+    command: impl Fn() -> Command,
+    refusal: Refusal,
+    arguments: &[OsString],
+) -> u8 {
+    let as_json = is_given(tool, "json", arguments);
+    exit::fail_with_1(fails_with_1(tool, &command(), arguments));
+    match refusal {
+        Refusal::Clap(error) => {
             let command = || {
-                let color = color::of_clap(tool, &arguments, &layers::of_process);
-                decorate::decorate(C::command(), tool, Reach::Words(&arguments)).color(color)
+                let color = color::of_clap(tool, arguments, &layers::of_process);
+                decorate::decorate(command(), tool, Reach::Words(arguments)).color(color)
             };
             let error = wording::with_dashes(wording::with_synonym(error, tool.synonyms));
             let error = wording::in_plain_words(error, command);
-            Parsed::Finished(show_clap(&error, as_json))
+            show_clap(&error, as_json)
         }
-        Err(Refusal::Failure(failure)) => Parsed::Finished(report::early(&failure, as_json)),
+        Refusal::Failure(failure) => report::early(&failure, as_json),
     }
+}
+
+/// Returns whether every failure is to end with 1, though the command line or a file is wrong.
+fn fails_with_1(tool: &Tool, command: &Command, arguments: &[OsString]) -> bool {
+    let Some(flag) = tool.fails_with_1 else { return false };
+    let in_files = || {
+        let is_command = |word: &&OsString| command.find_subcommand(word).is_some();
+        let name = arguments.iter().skip(1).find(is_command)?.to_str()?;
+        let known = command.find_subcommand(name)?.get_arguments();
+        known.into_iter().find(|known| known.get_long() == Some(flag))?;
+        let named = value_on_line("config", arguments);
+        let named = named.or_else(|| layers::of_process(&layers::variable(tool, "config")));
+        layers::boolean(&Config::glance(tool, named, name, flag)?)
+    };
+    let said = said_on_line(flag, arguments).or_else(|| said_in_environment(tool, flag));
+    said.or_else(in_files).unwrap_or(false)
+}
+
+/// Returns the value of a flag, before the command line is understood.
+fn value_on_line(flag: &str, arguments: &[OsString]) -> Option<OsString> {
+    let (name, start) = (format!("--{flag}"), format!("--{flag}="));
+    let mut words = arguments.iter().take_while(|argument| *argument != "--");
+    while let Some(word) = words.next() {
+        if *word == *name {
+            return words.next().cloned();
+        }
+        if let Some(value) = word.as_bytes().strip_prefix(start.as_bytes()) {
+            return Some(OsStr::from_bytes(value).to_owned());
+        }
+    }
+    None
 }
 
 enum Resolved {
@@ -283,7 +331,7 @@ fn settings(matches: &ArgMatches) -> Settings {
 
 /// Returns whether a boolean flag is given, before the command line is understood.
 fn is_given(tool: &Tool, flag: &str, arguments: &[OsString]) -> bool {
-    said_on_line(flag, arguments).unwrap_or_else(|| is_in_environment(tool, flag))
+    said_on_line(flag, arguments).or_else(|| said_in_environment(tool, flag)).unwrap_or(false)
 }
 
 /// Returns what the command line says of a boolean flag: the last word counts.
@@ -298,10 +346,9 @@ fn said_on_line(flag: &str, arguments: &[OsString]) -> Option<bool> {
     said.last()
 }
 
-fn is_in_environment(tool: &Tool, flag: &str) -> bool {
-    layers::of_process(&layers::variable(tool, flag))
-        .and_then(|value| layers::boolean(&value.to_string_lossy()))
-        .unwrap_or(false)
+fn said_in_environment(tool: &Tool, flag: &str) -> Option<bool> {
+    let value = layers::of_process(&layers::variable(tool, flag))?;
+    layers::boolean(&value.to_string_lossy())
 }
 
 /// Returns whether a boolean flag of the command that was given is set.

@@ -109,6 +109,24 @@ impl Config {
         Ok(config)
     }
 
+    /// Returns what files that are trusted say of a flag of a command, as far as they can be read: their other
+    /// settings may be wrong.
+    pub(crate) fn glance(
+        tool: &Tool,
+        named: Option<OsString>,
+        command: &str,
+        flag: &str,
+    ) -> Option<String> {
+        let locations = locations(named).into_iter().filter(|location| !location.is_of_project);
+        let parsed = locations.filter_map(|location| {
+            let source = Source::read(&location.path, false).ok()?;
+            file::parse(&location.path, Standing::Full, &source.text, tool).ok()
+        });
+        let entries = parsed.flat_map(|found| found.entries).collect();
+        let config = Self { entries, ..Self::default() };
+        config.entries(&[command.to_owned()], flag).first()?.values.first().cloned()
+    }
+
     /// Reads a file as if it had been found by walking up.
     #[cfg(test)]
     pub(crate) fn of_project(tool: &Tool, command: &Command, path: &Path) -> Result<Self, Failure> {

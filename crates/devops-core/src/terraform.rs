@@ -4,6 +4,7 @@
 //! process group and is interrupted exactly once, because a second signal or one to its provisioners
 //! loses state; see [`crate::process`].
 
+mod address;
 mod arguments;
 mod audit;
 mod built_in;
@@ -18,7 +19,9 @@ mod figures;
 mod guard;
 mod hcl;
 mod inputs;
+mod json;
 mod lock;
+mod path;
 mod patterns;
 mod plan;
 mod policy;

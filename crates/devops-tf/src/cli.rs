@@ -144,6 +144,9 @@ pub(crate) struct StackArgs {
     /// Show terraform's own text of a plan, and of an apply as it comes
     #[arg(long)]
     pub(crate) native: bool,
+    /// Show sensitive values in the diff of a plan, in show and output; never in errors, reports and logs
+    #[arg(long)]
+    pub(crate) no_redact: bool,
     /// Add a line to this log of what was done, chained to the line before by its hash
     #[arg(long, value_name = "FILE")]
     pub(crate) audit_log: Option<PathBuf>,

@@ -63,6 +63,8 @@ struct Desk<'a> {
     native: bool,
     /// Every change of a large plan is wanted.
     full: bool,
+    /// Sensitive values are wanted in what is shown of plans, states and outputs.
+    revealed: bool,
     /// The folder as it was named.
     name: String,
     reports: Vec<ReportFile>,
@@ -109,6 +111,7 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
         create_workspace: false,
         native: args.native,
         full: args.full,
+        revealed: args.no_redact,
         name: quote(dir),
         reports: Vec::new(),
         secrets,
@@ -117,6 +120,14 @@ fn open_in<'a>(dir: &Path, args: &StackArgs, session: &'a Session) -> Result<Des
 }
 
 impl Desk<'_> {
+    /// Returns whether sensitive values are to be shown, and warns of it.
+    fn reveals(&self) -> bool {
+        if self.revealed {
+            self.session.warn("`--no-redact` shows sensitive values");
+        }
+        self.revealed
+    }
+
     /// Lets the stack work, and passes on what happens.
     fn with<T>(
         &mut self,

@@ -206,6 +206,17 @@ fn with_detailed_exit_codes_every_failure_is_1() {
     let error: Value = serde_json::from_str(run.stderr.trim()).unwrap();
     assert_eq!((&error["kind"], &error["code"]), (&json!("usage"), &json!(1)));
     stack.run(&["plan", "infra", "--detailed-exitcode"]).expect_code(2);
+    stack.env.write("tf.toml", "[tf.plan]\ndetailed_exitcode = true\n");
+    stack.env.write("wrong.toml", "[tf]\ndetailed_exitcode = true\nbogus = 1\n");
+    for (args, code) in [
+        (&["plan", "infra", "--config", "tf.toml", "--bogus"][..], 1),
+        (&["plan", "infra", "--config=tf.toml", "--max-changes", "x"], 1),
+        (&["plan", "infra", "--config", "wrong.toml"], 1),
+        (&["plan", "infra", "--config", "tf.toml", "--no-detailed-exitcode", "--bogus"], 2),
+        (&["run", "infra", "--config", "tf.toml", "--bogus"], 2),
+    ] {
+        stack.run(args).expect_code(code);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{
+    address::{is_credential, parameters_of, password_of},
     hcl::{self, Token},
     redact::Secrets,
     stack::Stack,
@@ -14,22 +15,6 @@ use crate::{fs, secret::Secret};
 
 /// Files of a configuration and of a backend are small; what is larger is none.
 const SIZE_LIMIT: u64 = 16 << 20;
-
-/// Parts of the names of settings that say who asks and not where the state is.
-const NAMES: [&str; 9] = [
-    "password",
-    "secret",
-    "token",
-    "access_key",
-    "credentials",
-    "private_key",
-    "encryption_key",
-    "certificate",
-    "username",
-];
-
-/// Names of what gives access within an address: those above, and shorter ones.
-const PARAMETERS: [&str; 6] = ["auth", "credential", "key", "pass", "sas", "sig"];
 
 /// The environment variables that backends read and that give access, or hold an address that may.
 const VARIABLES: [&str; 16] = [
@@ -50,12 +35,6 @@ const VARIABLES: [&str; 16] = [
     "TF_HTTP_UNLOCK_ADDRESS",
     "TENCENTCLOUD_SECRET_KEY",
 ];
-
-/// Returns whether a setting of this name says who asks.
-pub(super) fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    NAMES.iter().any(|word| name.contains(word))
-}
 
 /// Returns what of a setting of the backend must not be shown.
 pub(super) fn credentials_in(name: &str, value: &str) -> Vec<Secret> {
@@ -91,40 +70,6 @@ fn credentials_in_tokens(tokens: &[Token]) -> Vec<Secret> {
         }
     }
     found
-}
-
-/// Returns user and password in an address.
-pub(super) fn user_of(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("://")?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    rest[..end].rsplit_once('@').map(|(user, _)| user)
-}
-
-/// Returns the password in an address, or the user where there is none.
-fn password_of(text: &str) -> Option<&str> {
-    let user = user_of(text).or_else(|| user_with_slash(text))?;
-    Some(user.split_once(':').map_or(user, |(_, password)| password))
-}
-
-/// Returns user and password where a slash was not escaped in them: what follows the colon is no port then.
-fn user_with_slash(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("://")?;
-    let rest = rest.split('?').next().unwrap_or_default();
-    let (authority, _) = rest.split_once('/')?;
-    let (_, port) = authority.split_once(':')?;
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-    rest.rsplit_once('@').filter(|_| !is_port).map(|(user, _)| user)
-}
-
-/// Returns the parameters of an address that give access: `sig` of a signed one, a token.
-fn parameters_of(text: &str) -> impl Iterator<Item = &str> {
-    let query = text.split_once('?').filter(|(address, _)| address.contains("://"));
-    let pairs = query.into_iter().flat_map(|(_, query)| query.split(['&', '#']));
-    pairs.filter_map(|pair| pair.split_once('=')).filter_map(|(name, value)| {
-        let lower = name.to_ascii_lowercase();
-        let gives = is_credential(&lower) || PARAMETERS.iter().any(|word| lower.contains(word));
-        gives.then_some(value)
-    })
 }
 
 /// Returns the values that give access in a text of pairs: `host=h password=p`.

@@ -75,7 +75,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(plan: &'a Plan, secrets: &Secrets, options: DiffOptions) -> Self {
-        let secrets = secrets.with_plan(plan);
+        let secrets = if options.revealed { Secrets::default() } else { secrets.with_plan(plan) };
         Self { secrets, options, paint: Paint::new(options.color), text: String::new(), plan }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Page<'a> {
             let line = self.paint.bold(&harmless(&line));
             self.line(2, &line);
         }
-        let body = Body::new(&self.secrets, &self.paint, self.options.full);
+        let body = Body::new(&self.secrets, &self.paint, self.options);
         self.text.push_str(&body.resource(resource, outside));
         self.line(0, "");
     }
@@ -146,7 +146,7 @@ impl<'a> Page<'a> {
         let line = header::invocation(invocation);
         let line = self.paint.bold(&harmless(&line));
         self.line(2, &line);
-        let body = Body::new(&self.secrets, &self.paint, self.options.full);
+        let body = Body::new(&self.secrets, &self.paint, self.options);
         self.text.push_str(&body.invocation(invocation));
         self.line(0, "");
     }
@@ -157,7 +157,7 @@ impl<'a> Page<'a> {
             return;
         }
         self.line(0, "Changes to Outputs:");
-        let body = Body::new(&self.secrets, &self.paint, self.options.full);
+        let body = Body::new(&self.secrets, &self.paint, self.options);
         self.text.push_str(&body.outputs(&outputs));
         self.line(0, "");
     }

@@ -7,7 +7,7 @@ use std::{mem, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::shown::Shown;
+use super::{json, shown::Shown};
 
 mod diagnostic;
 
@@ -183,7 +183,14 @@ impl Reader {
                 pieces.push(Piece::Event(value));
             }
             Err(error) if error.is_eof() && self.may_grow() => {}
-            _ => pieces.extend(self.finish()),
+            // Its values may nest deeply.
+            _ => match json::read::<Value>(&self.partial) {
+                Ok(value) if is_event(&value) => {
+                    self.partial.clear();
+                    pieces.push(Piece::Event(value));
+                }
+                _ => pieces.extend(self.finish()),
+            },
         }
         pieces
     }

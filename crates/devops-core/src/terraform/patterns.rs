@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::path::push_name;
+
 /// A pattern for addresses: only `*`, which also matches dots, `**` and `?` are wildcards.
 ///
 /// A pattern without an instance key covers every instance, and one that names a module covers all in it.
@@ -70,7 +72,7 @@ impl FromStr for PathPattern {
             }
         }
         let (address, path) = text.split_at(colon.ok_or_else(wrong)?);
-        let path = &path[1..];
+        let path = &in_dots(&path[1..]);
         if address.is_empty() || path.is_empty() {
             return Err(wrong());
         }
@@ -87,6 +89,19 @@ impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.address.text, self.path)
     }
+}
+
+/// Writes keys in brackets, `tags["x.y"]`, as paths have them: `tags."x.y"`.
+fn in_dots(path: &str) -> String {
+    let mut dotted = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once("[\"") {
+        let Some((key, after)) = after.split_once("\"]") else { break };
+        dotted.push_str(before);
+        push_name(&mut dotted, &key.replace("\\\"", "\"").replace("\\\\", "\\"));
+        rest = after;
+    }
+    dotted + rest
 }
 
 fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
@@ -152,6 +167,10 @@ mod tests {
         assert!(covers("module.m:*", "module.m.a.b", ""));
         assert!(covers("*:tags.*", "a.b", "tags.env"));
         assert!(covers("a.b[\"x:y\"]:ingress[*].port", "a.b[\"x:y\"]", "ingress[3].port"));
+        assert!(covers("a.b:tags[\"x.y\"]", "a.b", "tags.\"x.y\""));
+        assert!(covers("a.b:m[\"env\"].k[\"a\"]", "a.b", "m.env.k.a[0]"));
+        assert!(covers("a.b:l[0][\"x.*\"]", "a.b", "l[0].\"x.y\""));
+        assert!(!covers("a.b:tags[\"x\"]", "a.b", "tags.\"x.y\""));
         assert!(!covers("a.b:tags", "a.b", "tags_all"));
         assert!(!covers("a.b:tags", "a.c", "tags"));
         assert!(!covers("a.b:tags", "a.b", ""));

@@ -15,7 +15,7 @@ mod summary;
 use drift::Origins;
 use format::Document;
 
-use super::patterns::PathPattern;
+use super::{json, patterns::PathPattern};
 
 pub(super) use change::ValueChange;
 pub use change::{Change, Invocation, OutputChange, ResourceChange, Trigger};
@@ -50,23 +50,32 @@ impl fmt::Debug for Plan {
     }
 }
 
+fn document_of(json: &[u8]) -> serde_json::Value {
+    let text = encoding::document(json).unwrap_or_default();
+    json::read(&text).expect("the plan was read from this JSON")
+}
+
 impl Plan {
     /// Reads the JSON of `terraform show -json PLAN`, of format 0.1 to 1.x; the error says what is wrong
     /// without quoting it.
     ///
     /// It may be UTF-8 or UTF-16, with a byte order mark, and with lines of a wrapper around it.
     pub fn parse(json: impl Into<Vec<u8>>) -> Result<Self, String> {
-        let mut json = json.into();
-        if let std::borrow::Cow::Owned(document) = encoding::document(&json)? {
-            json = document;
+        let mut bytes = json.into();
+        if let std::borrow::Cow::Owned(document) = encoding::document(&bytes)? {
+            bytes = document;
         }
-        let document: Document =
-            serde_json::from_slice(&encoding::document(&json)?).map_err(|error| place(&error))?;
+        let text = encoding::document(&bytes)?;
+        if json::is_too_deep(&text) {
+            return Err(json::TOO_DEEP.to_owned());
+        }
+        let document: Document = json::read(&text)?;
+        drop(text);
         match document.format_version.split('.').next() {
             Some("0" | "1") if !document.is_plan() => {
                 Err("it has none of the parts of a plan, such as `resource_changes`".to_owned())
             }
-            Some("0" | "1") => Ok(Self::of(document, json)),
+            Some("0" | "1") => Ok(Self::of(document, bytes)),
             Some("") | None => Err("it names no format version".to_owned()),
             Some(_) => Err(format!("format version `{}` is not 1.x", document.format_version)),
         }
@@ -117,11 +126,14 @@ impl Plan {
         &self.json
     }
 
-    /// Returns the JSON as it was read, whole.
+    /// Returns the JSON as it was read, whole, sensitive values included.
+    pub fn document(&self) -> serde_json::Value {
+        document_of(&self.json)
+    }
+
+    /// Returns the JSON as it was read, and lets go of the plan first.
     pub(super) fn into_document(self) -> serde_json::Value {
-        let json = self.into_json();
-        let json = encoding::document(&json).unwrap_or_default();
-        serde_json::from_slice(&json).expect("the plan was read from this JSON")
+        document_of(&self.into_json())
     }
 
     fn into_json(self) -> Vec<u8> {
@@ -248,27 +260,18 @@ impl Plan {
     }
 }
 
-/// Says where a document is wrong; the whole message could quote a value, except for what nests too deeply.
-pub(super) fn place(error: &serde_json::Error) -> String {
-    let place = format!("line {}, column {}", error.line(), error.column());
-    if error.to_string().starts_with("recursion limit exceeded") {
-        return format!("values are nested more than 127 levels deep at {place}");
-    }
-    place
-}
-
 /// Collects what the JSON of a state calls sensitive.
-pub(super) fn beside_state(json: &[u8]) -> serde_json::Result<Beside> {
-    let state: format::State = serde_json::from_slice(json)?;
+pub(super) fn beside_state(json: &[u8]) -> Result<Beside, String> {
+    let state: format::State = json::read(json)?;
     let mut beside = Beside::default();
     beside.values(state.values);
     Ok(beside)
 }
 
 /// Collects what the JSON of `terraform output -json` calls sensitive.
-pub(super) fn beside_outputs(json: &[u8]) -> serde_json::Result<Beside> {
+pub(super) fn beside_outputs(json: &[u8]) -> Result<Beside, String> {
     let mut beside = Beside::default();
-    beside.outputs(serde_json::from_slice(json)?);
+    beside.outputs(json::read(json)?);
     Ok(beside)
 }
 

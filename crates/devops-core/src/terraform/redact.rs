@@ -14,7 +14,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    plan::{Plan, beside_outputs, beside_state, place},
+    json,
+    plan::{Plan, beside_outputs, beside_state},
     shown::Shown,
     work::without_color,
 };
@@ -66,7 +67,7 @@ impl Secrets {
 
     /// Learns what the JSON of a state marks as sensitive; an error does not quote it.
     pub fn learn_state(&mut self, json: &[u8]) -> Result<(), String> {
-        let beside = beside_state(json).map_err(|error| place(&error))?;
+        let beside = beside_state(json)?;
         self.grow(|known| known.learn_beside(&beside));
         Ok(())
     }
@@ -134,9 +135,9 @@ impl Secrets {
 
     /// Returns the JSON of a state without what it marks; an error does not quote it.
     pub fn state_json(&self, json: &[u8]) -> Result<Shown<Value>, String> {
-        let beside = beside_state(json).map_err(|error| place(&error))?;
+        let beside = beside_state(json)?;
         let own = self.with(|known| known.learn_beside(&beside));
-        let mut document = parse(json)?;
+        let mut document: Value = json::read(json)?;
         document::hide_marked_in_state(&mut document);
         document::scrub(own.scrubber(), &mut document);
         Ok(Shown::redacted(document))
@@ -144,9 +145,9 @@ impl Secrets {
 
     /// Returns the JSON of `terraform output -json`; a sensitive output has no `value` there.
     pub fn outputs_json(&self, json: &[u8]) -> Result<Shown<Value>, String> {
-        let beside = beside_outputs(json).map_err(|error| place(&error))?;
+        let beside = beside_outputs(json)?;
         let own = self.with(|known| known.learn_beside(&beside));
-        let mut document = parse(json)?;
+        let mut document: Value = json::read(json)?;
         document::drop_sensitive_outputs(&mut document);
         document::scrub_outputs(own.scrubber(), &mut document);
         Ok(Shown::redacted(document))
@@ -184,10 +185,6 @@ impl Secrets {
     pub(super) fn scrubber(&self) -> &Scrubber {
         self.scrubber.get_or_init(|| Arc::new(Scrubber::new(&self.known)))
     }
-}
-
-fn parse(json: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(json).map_err(|error| place(&error))
 }
 
 /// Returns the key in a line of the form `key = value`.

@@ -17,6 +17,7 @@ use super::{
     TerraformError,
     cipher::{Identities, Recipients},
     inputs::Inputs,
+    json,
     plan::Plan,
     seal::{Seal, SealKey},
     surroundings::copy_and_hash,
@@ -43,7 +44,7 @@ pub struct SavedPlan {
 
 /// Returns the declared variables that a plan leaves out: those that are ephemeral have to be given again.
 pub(super) fn variables_left_out(plan: &Plan) -> Vec<String> {
-    let Ok(document) = serde_json::from_slice::<Document>(plan.json()) else { return Vec::new() };
+    let Ok(document) = json::read::<Document>(plan.json()) else { return Vec::new() };
     let declared = document.configuration.root_module.variables.into_keys();
     declared.filter(|name| !document.variables.contains_key(name)).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     TerraformError,
-    credentials::{is_credential, user_of},
+    address::{is_credential, user_of},
     stack::Stack,
 };
 use crate::{

@@ -13,6 +13,7 @@ use time::macros::format_description;
 use super::{
     TerraformError,
     arguments::Arguments,
+    json,
     stack::Stack,
     work::{Watch, capture},
 };
@@ -182,7 +183,7 @@ fn version_of_unsaved(path: &Path) -> Result<Version, TerraformError> {
 }
 
 fn read(json: &[u8]) -> Option<Version> {
-    serde_json::from_slice(json).ok()
+    json::read(json).ok()
 }
 
 /// Fails unless the saved state may be written over.

@@ -52,6 +52,7 @@ pub(super) const TRUST: &[Decision] = &[
     ("name", Project),
     ("native", Project),
     ("no-lock", User),
+    ("no-redact", User),
     ("out", User),
     ("policy", User),
     ("policy-namespace", User),

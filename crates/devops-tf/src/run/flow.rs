@@ -362,7 +362,8 @@ impl Desk<'_> {
         draw: impl FnOnce(&Plan, &Secrets, DiffOptions) -> Shown<String>,
         plan: &Plan,
     ) -> Result<(), Failure> {
-        let options = DiffOptions { full: self.full, color: self.session.color() };
+        let options =
+            DiffOptions { full: self.full, color: self.session.color(), revealed: self.reveals() };
         self.session.line(draw(plan, &self.secrets, options).get().trim_end())
     }
 

@@ -83,7 +83,11 @@ impl Desk<'_> {
         let plan = self.shown_plan(path, &args.seal.options(self.session)?)?;
         let extra = &args.extra.extra;
         if self.session.json() {
-            return self.session.emit(&self.secrets.plan_json(plan));
+            return if self.reveals() {
+                self.session.emit(&plan.document())
+            } else {
+                self.session.emit(&self.secrets.plan_json(plan))
+            };
         }
         if !self.native && extra.is_empty() {
             return self.draw(diff, &plan);
@@ -97,7 +101,11 @@ impl Desk<'_> {
         let json = self.with(|stack, watch| stack.show_json(None, watch))?;
         self.secrets.learn_state(&json).map_err(not_understood)?;
         if self.session.json() {
-            let document = self.secrets.state_json(&json).map_err(not_understood)?;
+            let document = if self.reveals() {
+                whole(&json)?
+            } else {
+                self.secrets.state_json(&json).map_err(not_understood)?.into_inner()
+            };
             return self.session.emit(&document);
         }
         self.relay.aside(false);
@@ -110,7 +118,11 @@ pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Fa
     desk.relay.aside(true);
     desk.check_workspace()?;
     let json = desk.with(Stack::output_json)?;
-    let outputs = desk.secrets.outputs_json(&json).map_err(not_understood)?.into_inner();
+    let outputs = if desk.reveals() {
+        whole(&json)?
+    } else {
+        desk.secrets.outputs_json(&json).map_err(not_understood)?.into_inner()
+    };
     match &args.name {
         Some(name) => one_output(&outputs, name, session)?,
         None if session.json() => session.emit(&outputs)?,
@@ -126,6 +138,13 @@ pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
+/// Reads JSON of terraform, sensitive values included.
+fn whole(json: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(json).map_err(|error| {
+        not_understood(format!("line {}, column {}", error.line(), error.column()))
+    })
+}
+
 /// Prints the bare value, so that a script can take it as it is.
 fn one_output(outputs: &Value, name: &str, session: &Session) -> Result<(), Failure> {
     let Some(output) = outputs.get(name) else {
@@ -137,7 +156,7 @@ fn one_output(outputs: &Value, name: &str, session: &Session) -> Result<(), Fail
                 if known.is_empty() { "none".to_owned() } else { known.join(", ") }
             )));
     };
-    if output["sensitive"] == Value::Bool(true) {
+    if output["sensitive"] == Value::Bool(true) && output.get("value").is_none() {
         return Err(Failure::new(Kind::Denied, format!("output `{name}` is sensitive"))
             .hint(format!("`terraform output -raw {name}` prints it")));
     }

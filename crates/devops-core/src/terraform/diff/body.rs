@@ -5,11 +5,13 @@ use std::{borrow::Cow, fmt::Write};
 use serde_json::Value;
 
 use super::{
+    options::DiffOptions,
     paint::Paint,
     sequence::{self, Item},
     text::{self, harmless, label, quoted},
 };
 use crate::terraform::{
+    json,
     plan::{
         Invocation, OutputChange, ResourceChange,
         marks::{Step, below},
@@ -27,7 +29,7 @@ const TELLING: [&str; 2] = ["id", "name"];
 pub(super) struct Body<'a> {
     secrets: &'a Secrets,
     paint: &'a Paint,
-    full: bool,
+    options: DiffOptions,
     replace_paths: &'a [Vec<Value>],
     text: String,
 }
@@ -47,8 +49,8 @@ impl Place {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(secrets: &'a Secrets, paint: &'a Paint, full: bool) -> Self {
-        Self { secrets, paint, full, replace_paths: &[], text: String::new() }
+    pub(super) fn new(secrets: &'a Secrets, paint: &'a Paint, options: DiffOptions) -> Self {
+        Self { secrets, paint, options, replace_paths: &[], text: String::new() }
     }
 
     /// Draws the block of a resource.
@@ -134,7 +136,7 @@ impl<'a> Body<'a> {
         let gone = if node.sign() == "-" && !name.is_empty() { " -> null" } else { "" };
         let sign = self.paint.sign(node.sign());
         let _written = write!(self.text, "{:1$}{sign} {name}", "", place.indent - 2);
-        let value = if node.is_sensitive() {
+        let value = if node.is_sensitive() && !self.options.revealed {
             let only_mark = node.before == node.after && node.is_changed() && !node.is_unknown();
             let comment = if only_mark { " # only what is sensitive changes" } else { "" };
             format!("{HIDDEN}{gone}{end}{comment}")
@@ -213,7 +215,7 @@ impl<'a> Body<'a> {
         let parse = |side: &Value| match side {
             Value::Null => Some(Value::Null),
             Value::String(text) if text.starts_with(['{', '[']) && !self.holds_secret(text) => {
-                serde_json::from_str(text).ok()
+                json::read(text.as_bytes()).ok()
             }
             _ => None,
         };
@@ -281,7 +283,7 @@ impl<'a> Body<'a> {
         if clean == HIDDEN {
             return HIDDEN.to_owned();
         }
-        if self.full {
+        if self.options.full {
             return quoted(&clean);
         }
         let other = other.as_str().map_or(Cow::Borrowed(""), |other| scrubber.data_text(other));

@@ -7,4 +7,6 @@ pub struct DiffOptions {
     pub full: bool,
     /// Colors the signs.
     pub color: bool,
+    /// Shows values that are sensitive.
+    pub revealed: bool,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{change::ValueChange, marks::Step, node::Node};
+use crate::terraform::path::push_name;
 
 /// A value that changes and has no parts that change by themselves.
 pub(in crate::terraform) struct Leaf<'a> {
@@ -61,16 +62,4 @@ fn parts<'a>(node: &Node<'a>) -> Vec<(Step<'a>, Node<'a>)> {
         return (0..lengths.max().unwrap_or(0)).map(step).collect();
     }
     Vec::new()
-}
-
-/// Adds a name to a path; what could be mistaken for several stands in quotes.
-fn push_name(path: &mut String, name: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    if name.contains(['.', '[', ']', '"']) || name.is_empty() {
-        let _written = write!(path, "{name:?}");
-    } else {
-        path.push_str(name);
-    }
 }

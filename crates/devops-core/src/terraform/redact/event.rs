@@ -43,7 +43,14 @@ pub(super) fn scrub(scrubber: &Scrubber, event: &mut Value) {
     if let Some(outputs) = event.get_mut("outputs") {
         document::drop_sensitive_outputs(outputs);
     }
+    let printed = event.pointer("/hook/output").and_then(Value::as_str).map(|text| {
+        let lines: Vec<_> = text.split('\n').map(|line| scrubber.printed(line)).collect();
+        lines.join("\n")
+    });
     document::scrub(scrubber, event);
+    if let (Some(output), Some(printed)) = (event.pointer_mut("/hook/output"), printed) {
+        *output = printed.into();
+    }
     let Some(message) = message else { return };
     let clean = match &message {
         Value::String(text) => Value::from(clean_message(scrubber, event, text)),

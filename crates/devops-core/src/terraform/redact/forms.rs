@@ -105,6 +105,8 @@ pub(super) enum Find {
     Encoded,
     /// In words for people only: it is too short for elsewhere.
     InText,
+    /// Where a provisioner prints it, on a line of its own.
+    Line,
 }
 
 /// Returns the forms of a secret too short or too common for elsewhere, for texts that quote values.
@@ -140,9 +142,13 @@ pub(super) fn forms(secret: &str) -> BTreeSet<Form> {
         add(text, Find::Encoded);
     }
     let lines = secret.trim().lines().map(str::trim);
-    for line in lines.filter(|line| secret.trim() != *line && is_telling(line)) {
-        add(line.to_owned(), Find::Anywhere);
-        add(without_templates(line), Find::Anywhere);
+    for line in lines.filter(|line| secret.trim() != *line) {
+        if is_telling(line) {
+            add(line.to_owned(), Find::Anywhere);
+            add(without_templates(line), Find::Anywhere);
+        } else if is_content(line) {
+            add(line.to_owned(), Find::Line);
+        }
     }
     forms
 }
@@ -155,6 +161,13 @@ fn is_telling(line: &str) -> bool {
     let value = value.split_once(": ").map_or(value, |(_, value)| value);
     let is_word = |c: char| c.is_lowercase() || " _-.:,/(){}[]\"'".contains(c);
     line.len() >= LONG_LINE || (value.len() >= PART_LENGTH && !value.chars().all(is_word))
+}
+
+/// Returns whether a line of a longer secret is worth hiding where a provisioner prints it: brackets and
+/// words of terraform's are not.
+fn is_content(line: &str) -> bool {
+    let word = line.trim_start_matches(['-', '+', '~', ' ']);
+    !WORDS.contains(&word) && word.chars().filter(|c| c.is_alphanumeric()).count() >= 3
 }
 
 /// Returns the ways in which a text stands between quotes; the text itself is one.

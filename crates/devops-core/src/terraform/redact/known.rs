@@ -8,7 +8,10 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    super::plan::{Beside, Plan, ValueChange, marks::each_marked},
+    super::{
+        json,
+        plan::{Beside, Plan, ValueChange, marks::each_marked},
+    },
     HIDDEN,
     forms::is_long_number,
 };
@@ -81,7 +84,7 @@ impl Known {
         self.texts.insert(text.to_owned());
         // Terraform prints JSON as what it says.
         if text.trim_start().starts_with(['{', '[']) {
-            match serde_json::from_str(text) {
+            match json::read(text.as_bytes()) {
                 Ok(inner @ (Value::Array(_) | Value::Object(_))) => self.learn(&inner),
                 _ => quoted_texts(text).for_each(|inner| {
                     self.texts.insert(inner.to_owned());

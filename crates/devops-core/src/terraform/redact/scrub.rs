@@ -15,6 +15,7 @@ use super::{
     known::{Known, hash},
     view::View,
 };
+use crate::terraform::address::without_access;
 
 /// As much of a form stands in the automaton; the rest is compared where that much was found.
 const ANCHOR: usize = 32;
@@ -75,7 +76,17 @@ impl Scrubber {
 
     /// Hides secrets in what terraform or a provider wrote for people; addresses stay.
     pub(in crate::terraform) fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.hide(text, Kind::Words)
+        match self.hide(text, Kind::Words) {
+            Cow::Borrowed(text) => without_access(text, HIDDEN),
+            Cow::Owned(text) => without_access(&text, HIDDEN).into_owned().into(),
+        }
+    }
+
+    /// Hides secrets in a line that a provisioner printed.
+    pub(super) fn printed(&self, line: &str) -> String {
+        const START: &str = "(): ";
+        let clean = self.words(&[START, line].concat()).into_owned();
+        clean.strip_prefix(START).unwrap_or(&clean).to_owned()
     }
 
     /// Hides secrets in a text of a document that is neither structure nor known to be a value.
@@ -199,10 +210,11 @@ impl Scrubber {
                 .get(hit.end()..end)
                 .is_some_and(|rest| rest.eq_ignore_ascii_case(&form[hit.len()..]));
             let is_known = *find == Find::Encoded && encoded.contains(&start);
-            if !is_whole || is_known || (*find == Find::InText && kind == Kind::Data) {
+            let is_for_words = matches!(find, Find::InText | Find::Line);
+            if !is_whole || is_known || (is_for_words && kind == Kind::Data) {
                 continue;
             }
-            let Some(place) = placed(text, start..end, *find) else { continue };
+            let Some(place) = placed(view, start..end, *find) else { continue };
             if *find == Find::Encoded {
                 encoded = place.clone();
             }
@@ -251,8 +263,10 @@ fn keys(fields: &mut Map<String, Value>, clean: impl for<'a> Fn(&'a str, &Value)
 }
 
 /// Returns the part to hide for a form that was found, if it stands as it must.
-fn placed(text: &[u8], hit: Range<usize>, find: Find) -> Option<Range<usize>> {
+fn placed(view: &View<'_>, hit: Range<usize>, find: Find) -> Option<Range<usize>> {
+    let text = &view.text[..];
     match find {
+        Find::Line => view.is_line(hit.start, hit.end).then_some(hit),
         Find::Anywhere | Find::InText => Some(hit),
         Find::Alone => {
             let is_free = |byte: Option<&u8>| !byte.is_some_and(u8::is_ascii_alphanumeric);

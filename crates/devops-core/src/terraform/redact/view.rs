@@ -10,6 +10,8 @@ const BAR: &[u8] = "│".as_bytes();
 /// Terraform breaks lines of a diagnostic at spaces, so a secret with a space may stand on two.
 pub(super) struct View<'a> {
     pub(super) text: Cow<'a, [u8]>,
+    /// The text as it was.
+    source: &'a [u8],
     /// The offset of each byte in the source; empty where nothing was removed.
     places: Vec<usize>,
 }
@@ -19,7 +21,7 @@ impl<'a> View<'a> {
         let gaps = |pair: &[u8]| pair[0] == b' ' && pair[1] == b' ';
         let plain = |byte: &u8| *byte == b' ' || !(byte.is_ascii_whitespace() || *byte == 0x1b);
         if text.iter().all(plain) && !text.windows(2).any(gaps) {
-            return Self { text: Cow::Borrowed(text), places: Vec::new() };
+            return Self { text: Cow::Borrowed(text), source: text, places: Vec::new() };
         }
         let (mut flat, mut places) =
             (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
@@ -38,7 +40,17 @@ impl<'a> View<'a> {
                 at = end;
             }
         }
-        Self { text: Cow::Owned(flat), places }
+        Self { text: Cow::Owned(flat), source: text, places }
+    }
+
+    /// Returns whether a part of the view is all that a provisioner prints in a line: `a.b (local-exec): text`.
+    pub(super) fn is_line(&self, start: usize, end: usize) -> bool {
+        let (start, end) = self.place(start, end);
+        let is_newline = |byte: &u8| *byte == b'\n';
+        let before = self.source[..start].rsplit(is_newline).next().unwrap_or_default();
+        let after = self.source[end..].split(is_newline).next().unwrap_or_default();
+        let [before, after] = [before, after].map(|text| Self::of(text).text);
+        after.trim_ascii().is_empty() && before.trim_ascii().ends_with(b"):")
     }
 
     /// Returns where a part of the view stands in the text.

@@ -29,7 +29,7 @@ fn changes(changes: impl Into<Value>) -> String {
 
 /// Returns the difference between what the text says and what the JSON says.
 fn disagreement(plan: &Value) -> Vec<String> {
-    let text = drawn(plan.clone(), DiffOptions { full: true, color: false });
+    let text = drawn(plan.clone(), DiffOptions { full: true, ..DiffOptions::default() });
     let (said, meant) = (leaves::of_text(&text), leaves::of_json(plan));
     let missing = meant.difference(&said).map(|leaf| format!("not said: {leaf:?}"));
     missing.chain(said.difference(&meant).map(|leaf| format!("said: {leaf:?}"))).collect()
@@ -183,7 +183,7 @@ Plan: 0 to add, 1 to change, 0 to destroy, 0 to replace.
     assert_eq!(text, expected);
     let full = drawn(
         json!({"resource_changes": [resource("a.b", json!({"actions": ["create"], "after": {"long": "x".repeat(1000)}}))]}),
-        DiffOptions { full: true, color: false },
+        DiffOptions { full: true, ..DiffOptions::default() },
     );
     assert!(full.contains(&format!("\"{}\"", "x".repeat(1000))));
 }
@@ -319,7 +319,7 @@ fn a_large_plan_is_folded_by_type_and_names_all_that_is_lost() {
     assert!(text.contains("# 297 more a will be created; `--full` shows them"), "{text}");
     assert!((0..9).all(|at| text.contains(&format!("# b.l[{at}] will be destroyed"))));
     assert!(text.find("b.l[0]").unwrap() < text.find("a.m[0]").unwrap());
-    let full = drawn(plan, DiffOptions { full: true, color: true });
+    let full = drawn(plan, DiffOptions { full: true, color: true, ..DiffOptions::default() });
     assert!((0..300).all(|at| full.contains(&format!("# a.m[{at}] will be created"))));
     assert!(full.contains("\u{1b}[31m  -\u{1b}[0m resource \"b\" \"l\""));
 }

@@ -179,7 +179,8 @@ fn check_plan(document: &Value) -> Vec<String> {
     let Ok(plan) = Plan::parse(document.to_string()) else { return Vec::new() };
     let secrets = Secrets::default();
     let mut faults = faults(document, secrets.plan_json(plan.clone()).get());
-    let text = diff(&plan, &secrets, DiffOptions { full: true, color: false }).into_inner();
+    let text =
+        diff(&plan, &secrets, DiffOptions { full: true, ..DiffOptions::default() }).into_inner();
     faults.extend(shown_in_diff(document, &text).into_iter().map(|fault| format!("diff: {fault}")));
     for change in plan.changes() {
         if !text.contains(&format!("# {}", change.address)) {

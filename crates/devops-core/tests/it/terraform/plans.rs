@@ -1,6 +1,7 @@
 //! Reads plans of every format and encoding.
 
-use devops_core::terraform::{Change, Plan};
+use devops_core::terraform::{Change, DiffOptions, Plan, Secrets, diff};
+use serde_json::json;
 
 const PLAN: &str = r#"{"format_version": "1.2", "terraform_version": "1.14.0", "applyable": true,
     "complete": false, "errored": true,
@@ -64,8 +65,6 @@ fn a_plan_is_read_in_every_encoding_and_from_behind_a_wrapper() {
 
 #[test]
 fn what_is_no_plan_is_refused_without_quoting_it() {
-    let deep =
-        format!("{{\"format_version\": \"1.2\", \"x\": {}1{}}}", "[".repeat(300), "]".repeat(300));
     for (json, reason) in [
         ("{\"format_version\": \"2.0\"}", "format version `2.0` is not 1.x"),
         ("{}", "it names no format version"),
@@ -81,12 +80,25 @@ fn what_is_no_plan_is_refused_without_quoting_it() {
         assert!(error.starts_with(reason), "{json}: {error}");
     }
     assert!(Plan::parse(*b"\xff\xfe{\x00\x00").unwrap_err().contains("UTF-16"));
-    // What is not read may be of any depth; a value that is read may not.
-    let plan = |field: &str| deep.replace("\"x\":", &format!("\"planned_values\": {{}}, {field}"));
-    assert!(Plan::parse(plan("\"x\":")).is_ok());
-    let read = plan("\"output_changes\": {\"o\": {\"after\":").replace("]}", "]}}}");
-    let error = Plan::parse(read).unwrap_err();
-    assert!(error.starts_with("values are nested more than 127 levels deep at line 1"), "{error}");
+}
+
+#[test]
+fn values_nest_deeply_up_to_a_limit() {
+    let plan = |field: &str, depth: usize| {
+        let value = format!("{}\"x\"{}", "[".repeat(depth), "]".repeat(depth));
+        let output = json!({"actions": ["create"], "before": null, "after": "VALUE"});
+        let plan = json!({"format_version": "1.2", "output_changes": {"o": output}, "new": "NEW"});
+        Plan::parse(plan.to_string().replace(&format!("\"{field}\""), &value))
+    };
+    let deep = plan("VALUE", 300).unwrap();
+    assert!(diff(&deep, &Secrets::default(), DiffOptions::default()).get().contains("\"x\""));
+    let shown = Secrets::default().plan_json(&deep).into_inner();
+    assert!(shown.to_string().contains(&"[".repeat(300)));
+    assert!(plan("NEW", 300).is_ok());
+    for field in ["VALUE", "NEW"] {
+        let error = plan(field, 501).unwrap_err();
+        assert!(error.starts_with("values are nested more than 500 levels deep"), "{error}");
+    }
 }
 
 fn drift(drifted: &str, outputs: &str, relevant: &str) -> (Vec<String>, Vec<String>) {

@@ -316,9 +316,19 @@ fn lines_of_a_long_secret_are_hidden_and_lines_of_any_yaml_are_not() {
         ("user", "user"),
         ("   + c2VjcmV0MQ", "   + (sensitive value)"),
         ("x password: hunter2!x", "x (sensitive value)"),
+        // What a provisioner prints is no word of terraform's.
+        ("a.b (local-exec): user", "a.b (local-exec): (sensitive value)"),
+        ("a.b (local-exec): name: postgres\nuser", "a.b (local-exec): (sensitive value)\nuser"),
+        ("a.b (local-exec): - destroy", "a.b (local-exec): - destroy"),
+        ("a.b (local-exec): some user", "a.b (local-exec): some user"),
     ] {
         assert_eq!(text(&secrets, line), clean);
     }
+    let event = json!({"@level": "info", "@message": "a.b (local-exec): user", "type": "provision_output",
+        "hook": {"resource": {"addr": "a.b"}, "provisioner": "local-exec", "output": "user"}});
+    let event = secrets.event(event).into_inner();
+    assert_eq!(event["hook"]["output"], "(sensitive value)");
+    assert_eq!(event["@message"], "a.b (local-exec): (sensitive value)");
     let whole = "<<-EOT\n      + -----BEGIN KEY-----\n      +   c2VjcmV0MQ\n      + -----END KEY-----\n      + - destroy\n      + name: postgres\n      + user\n      + password: hunter2!x\n    EOT";
     assert_eq!(text(&secrets, whole), "<<-EOT\n      + (sensitive value)\n    EOT");
 }
