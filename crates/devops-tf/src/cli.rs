@@ -6,22 +6,20 @@ use std::{
     time::Duration,
 };
 
-use clap::{
-    Args, Parser, Subcommand,
-    builder::{NonEmptyStringValueParser, TypedValueParser},
-    error::ErrorKind,
-};
-use devops_cli::{Failure, SecondSignal, Tool};
+use clap::{Args, Parser, Subcommand, builder::TypedValueParser, error::ErrorKind};
+use devops_cli::{SecondSignal, Tool};
 use devops_core::{
     secret::Secret,
-    terraform::{Fingerprint, Guards, PathPattern, Variable},
+    terraform::{Fingerprint, PathPattern, Variable},
     units::{UnitError, parse_duration},
 };
 
+mod guards;
 mod report;
 mod seal;
 mod trust;
 
+pub(crate) use guards::GuardArgs;
 pub(crate) use report::{ReportArgs, ReportFile, ReportPlanArgs};
 
 pub(crate) const TOOL: Tool = Tool {
@@ -66,7 +64,8 @@ EXIT CODES
 SEALS
   Without --seal-key a seal guards against mistakes: who can write plan and seal can make both anew. With it, \
   a seal cannot be made without the key. A bare fingerprint says of a sensitive value only that it changes. \
-  With --approved a seal is for its folder, workspace and backend; a bare fingerprint is for any.
+  With --approved a seal is for its folder, workspace and backend; a bare fingerprint is for any. Neither \
+  covers provisioners and settings of providers: a plan does not hold them whole.
 
 SIGNALS
   The first INT, QUIT, TERM or HUP becomes one SIGINT for terraform, which stops cleanly and saves its \
@@ -175,43 +174,6 @@ pub(crate) struct VarArgs {
     /// Plan only this address and what it depends on
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) target: Vec<String>,
-}
-
-/// Rules that a plan must pass before anybody is asked.
-#[derive(Args)]
-pub(crate) struct GuardArgs {
-    /// Refuse a plan that destroys or replaces anything
-    #[arg(long)]
-    pub(crate) deny_destroy: bool,
-    /// Refuse a plan that does anything to an existing resource at this address, or in this module;
-    /// * and ? are wildcards
-    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) protect: Vec<String>,
-    /// Let a --protect not hold for what matches this; what it takes away is named
-    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) unprotect: Vec<String>,
-    /// Refuse a plan that invokes actions
-    #[arg(long)]
-    pub(crate) deny_actions: bool,
-    /// Refuse a plan that drops anything from the state and leaves it running
-    #[arg(long)]
-    pub(crate) deny_forget: bool,
-    /// Refuse a plan that does anything to a resource of another type than these
-    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) allow_types: Vec<String>,
-    /// Refuse a plan that concerns more resources and actions than this
-    #[arg(long, value_name = "N")]
-    pub(crate) max_changes: Option<usize>,
-    /// Refuse a plan that destroys or replaces more resources than this
-    #[arg(long, value_name = "N")]
-    pub(crate) max_destroy: Option<usize>,
-    /// Refuse a plan that a policy in Rego denies, as conftest does: rules deny, violation and warn of package
-    /// main, read from this file or from *.rego in this folder, with data from its *.json and *.yaml
-    #[arg(long, value_name = "FILE|DIR")]
-    pub(crate) policy: Vec<PathBuf>,
-    /// Judge by the rules of this package instead of main
-    #[arg(long, value_name = "PACKAGE", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) policy_namespace: Vec<String>,
 }
 
 /// Flags for comparing plans.
@@ -443,36 +405,6 @@ pub(crate) struct UnlockArgs {
     /// Lock to break; without it the one that terraform finds
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
-}
-
-impl GuardArgs {
-    pub(crate) fn guards(&self) -> Result<Guards, Failure> {
-        let mut guards = Guards::default()
-            .deny_destroy(self.deny_destroy)
-            .deny_actions(self.deny_actions)
-            .deny_forget(self.deny_forget)
-            .max_changes(self.max_changes)
-            .max_destroy(self.max_destroy);
-        for pattern in &self.protect {
-            guards =
-                guards.protect(pattern).map_err(|error| bad_glob("protect", pattern, &error))?;
-        }
-        for pattern in &self.unprotect {
-            guards = guards
-                .unprotect(pattern)
-                .map_err(|error| bad_glob("unprotect", pattern, &error))?;
-        }
-        for pattern in &self.allow_types {
-            guards = guards
-                .allow_types(pattern)
-                .map_err(|error| bad_glob("allow-types", pattern, &error))?;
-        }
-        Ok(guards)
-    }
-}
-
-fn bad_glob(flag: &str, pattern: &str, error: &dyn std::fmt::Display) -> Failure {
-    Failure::usage(format!("`--{flag} {pattern}` is no glob: {error}"))
 }
 
 fn duration(text: &str) -> Result<Duration, UnitError> {

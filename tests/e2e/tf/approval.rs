@@ -14,7 +14,7 @@ resource "terraform_data" "two" { input = var.pw }
 
 fn fingerprint_in(run: &Run) -> String {
     let line = run.stdout.lines().find(|line| line.starts_with("fingerprint ")).unwrap();
-    line.trim_start_matches("fingerprint ").to_owned()
+    line.split(' ').nth(1).unwrap().to_owned()
 }
 
 #[test]
@@ -23,6 +23,9 @@ fn a_plan_is_applied_only_if_it_is_the_approved_one() {
     let planned = stack.run(&["plan", "infra", "--out", "a.plan"]);
     planned.expect_code(0);
     let fingerprint = fingerprint_in(&planned);
+    let again = |args: &[&str]| stack.run(&[&["plan", "infra", "--out", "b.plan"], args].concat());
+    assert!(again(&[]).stdout.contains(&format!("{fingerprint} (same as a.plan)\n")));
+    assert!(!again(&["--var", "pw=another-secret"]).stdout.contains("same as"));
     let approved = |args: &[&str]| stack.run(&[&["run", "infra", "--approved"], args].concat());
 
     for args in [

@@ -189,6 +189,16 @@ fn a_workspace_of_the_environment_must_exist_or_is_asked_for() {
 }
 
 #[test]
+fn a_value_without_a_name_is_not_shown_by_terraform_either() {
+    let Some(stack) = Stack::new(ONE) else { return };
+    for args in [&["-var", "pw hunter2-secret"][..], &["-var=pw hunter2-secret"]] {
+        let run = stack.run(&[&["plan", "infra", "--"], args].concat());
+        run.expect_code(1);
+        assert!(!(run.stdout + &run.stderr).contains("hunter2"));
+    }
+}
+
+#[test]
 fn with_detailed_exit_codes_every_failure_is_1() {
     let Some(stack) = Stack::new(ONE) else { return };
     for args in [

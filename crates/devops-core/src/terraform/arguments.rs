@@ -294,6 +294,18 @@ fn secret_flag(arg: &OsStr) -> Option<&str> {
     flag_name(arg).filter(|flag| SECRET_FLAGS.contains(flag) && !has_value)
 }
 
+/// Returns what arguments for terraform give to `-var` without a name: a secret perhaps, and terraform's error
+/// quotes it.
+pub(super) fn unnamed_values(args: &[OsString]) -> impl Iterator<Item = &str> {
+    let before = std::iter::once(None).chain(args.iter().map(|arg| secret_flag(arg)));
+    let settings = before.zip(args).filter_map(|(before, arg)| match (before, flag_name(arg)) {
+        (Some("var"), _) => arg.to_str(),
+        (None, Some("var")) => arg.to_str()?.split_once('=').map(|(_, setting)| setting),
+        _ => None,
+    });
+    settings.filter(|setting| !setting.contains('='))
+}
+
 fn flag_name(arg: &OsStr) -> Option<&str> {
     super::environment::flag_name(arg.to_str()?)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     TerraformError,
-    arguments::{Arguments, PlanOptions, Variable, joined},
+    arguments::{Arguments, PlanOptions, Variable, joined, unnamed_values},
     hcl,
     saved::PrivatePlace,
     stack::Stack,
@@ -55,6 +55,7 @@ impl Inputs {
         }
         inputs.learn_environment(stack, &variables);
         inputs.learn_vars(&variables);
+        inputs.secrets.extend(unnamed_values(&options.extra).map(Secret::new));
         if !inputs.vars.is_empty() {
             let text: String = inputs.vars.iter().map(|var| assignment(var, &variables)).collect();
             inputs.last = Some(place.file("last.tfvars", text.as_bytes())?);

@@ -1,14 +1,20 @@
 //! Plan, judge, ask, apply: the commands that end in a saved plan.
 
-use std::{ffi::OsString, io::ErrorKind, path::Path};
+use std::{
+    ffi::OsString,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
+    fs::parent,
     kind::Kind,
     terraform::{
-        DiffOptions, Fingerprint, PathPattern, Plan, PlanMode, PlanOptions, Report, SavedPlan,
-        Seal, SealOptions, Secrets, Shown, Stack, diff, diff_drift, fingerprint, seal_path,
+        Comparison, DiffOptions, Fingerprint, PathPattern, Plan, PlanMode, PlanOptions, Report,
+        SavedPlan, Seal, SealOptions, Secrets, Shown, Stack, diff, diff_drift, fingerprint,
+        seal_path,
     },
     units::count,
 };
@@ -243,7 +249,12 @@ impl Desk<'_> {
     ) -> Result<SavedPlan, Failure> {
         self.prepare()?;
         let saved = self.plan(&args.planning.options(PlanMode::Normal))?;
-        self.tell_fingerprint(&fingerprint(saved.plan(), None, &sealing.volatile))?;
+        let same =
+            args.out.as_deref().and_then(|target| self.same_as(saved.plan(), target, sealing));
+        self.tell_fingerprint(
+            &fingerprint(saved.plan(), None, &sealing.volatile),
+            same.as_deref(),
+        )?;
         self.check(rules, &saved)?;
         if let Some(target) = &args.out {
             self.save(&saved, target, sealing)?;
@@ -368,12 +379,37 @@ impl Desk<'_> {
     }
 
     /// Says what the plan is known by; without a key it does not say what secrets change to.
-    fn tell_fingerprint(&self, fingerprint: &Fingerprint) -> Result<(), Failure> {
+    fn tell_fingerprint(
+        &self,
+        fingerprint: &Fingerprint,
+        same: Option<&Path>,
+    ) -> Result<(), Failure> {
         if self.session.json() {
-            let text = fingerprint.to_string();
-            return self.session.emit(&json!({"type": "fingerprint", "fingerprint": text}));
+            let mut event = serde_json::Map::new();
+            event.insert("type".to_owned(), "fingerprint".into());
+            event.insert("fingerprint".to_owned(), fingerprint.to_string().into());
+            if let Some(plan) = same {
+                devops_cli::json::insert_path(&mut event, "same_as", plan);
+            }
+            return self.session.emit(&event);
         }
-        self.session.line(format_args!("fingerprint {fingerprint}"))
+        let same = same.map(|plan| format!(" (same as {})", quote(plan))).unwrap_or_default();
+        self.session.line(format_args!("fingerprint {fingerprint}{same}"))
+    }
+
+    /// Returns a plan whose seal lies beside the new one and that would do the same here.
+    fn same_as(&self, plan: &Plan, target: &Path, sealing: &SealOptions) -> Option<PathBuf> {
+        let entries = std::fs::read_dir(parent(target)).ok()?.flatten();
+        let beside = |name| target.with_file_name(name);
+        let mut seals: Vec<_> = entries.map(|entry| beside(entry.file_name())).collect();
+        seals.sort();
+        seals.into_iter().find_map(|path| {
+            let sealed = path.to_str()?.strip_suffix(".seal.json")?;
+            let seal = Seal::read_file(&path, &sealing.identities).ok()?;
+            seal.prove(sealing, self.session.clock().now()).ok()?;
+            let comparison = self.stack.compare(&seal, plan, sealing).ok()?;
+            (comparison == Comparison::Same).then(|| PathBuf::from(sealed))
+        })
     }
 
     fn summarize(&self, saved: &SavedPlan) -> Result<(), Failure> {

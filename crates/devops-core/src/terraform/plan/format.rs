@@ -56,6 +56,7 @@ impl Document {
             || self.output_changes.is_some()
             || self.planned_values.is_some()
             || self.configuration.is_some()
+            || self.applyable.is_some()
     }
 }
 

@@ -17,6 +17,7 @@ const SIZE_LIMIT: u64 = 16 << 20;
 
 /// The text of one file.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "rego"), allow(dead_code, reason = "only an engine reads them"))]
 pub(super) struct PolicyFile {
     pub(super) path: PathBuf,
     /// The folders between the folder that was named and the file: data stands below their names.
@@ -26,6 +27,7 @@ pub(super) struct PolicyFile {
 
 /// The files of policies, and those of data.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(not(feature = "rego"), allow(dead_code, reason = "only an engine reads them"))]
 pub(super) struct Files {
     pub(super) policies: Vec<PolicyFile>,
     pub(super) data: Vec<PolicyFile>,

@@ -64,6 +64,13 @@ fn a_plan_is_read_in_every_encoding_and_from_behind_a_wrapper() {
 }
 
 #[test]
+fn a_plan_of_actions_alone_is_one() {
+    let plan = r#"{"format_version": "1.2", "applyable": true,
+        "action_invocations": [{"address": "action.x.y", "type": "x"}]}"#;
+    assert_eq!(Plan::parse(plan).unwrap().invocations().count(), 1);
+}
+
+#[test]
 fn what_is_no_plan_is_refused_without_quoting_it() {
     for (json, reason) in [
         ("{\"format_version\": \"2.0\"}", "format version `2.0` is not 1.x"),
