@@ -14,6 +14,8 @@ mod answer;
 mod asked;
 mod at_rest;
 mod attributes;
+mod aws_config;
+mod blocking;
 mod body;
 mod bounded;
 mod bring;
@@ -21,12 +23,14 @@ mod bucket;
 mod buffers;
 mod bundle;
 pub mod checksum;
+mod checksum_strategy;
 mod cold;
 mod compare;
 mod completion;
 mod compose;
 mod condition;
 mod connect;
+mod connect_options;
 mod content;
 mod copy;
 mod credential_error;
@@ -35,12 +39,16 @@ mod delete;
 mod doctor;
 mod earlier;
 mod echoed;
+mod endpoint;
+mod error;
+mod error_chain;
 mod escaped;
 mod event;
 mod existing;
 mod failure;
 mod fetch;
 mod figures;
+mod file_upload;
 mod filter;
 mod get;
 mod get_many;
@@ -74,12 +82,17 @@ mod protection;
 mod prove;
 mod proxy;
 mod put;
+mod put_options;
+mod put_parts;
 mod quirks;
 mod ranges;
 mod reads;
 mod remove;
 mod requests;
+mod response;
+mod response_error;
 mod resume;
+mod resume_options;
 mod retry;
 mod settle;
 mod source;
@@ -89,11 +102,13 @@ mod stop;
 mod store;
 mod stored_with;
 mod stream;
+mod summary;
 mod sync;
 mod targets;
 mod task;
 mod text;
 mod thaw;
+mod timestamp;
 mod tls;
 mod transfer;
 mod tree;
@@ -113,10 +128,12 @@ pub use self::{
     checksum::{Algorithm, Checksum},
     cold::{Archive, ArchiveState},
     compose::{Composition, Shared},
-    connect::{Addresses, ConnectError, ConnectOptions, connect},
+    connect::connect,
+    connect_options::{Addresses, ConnectError, ConnectOptions},
     credential_error::CredentialError,
     delete::{DeleteOutcome, DeleteTarget, delete},
     doctor::{Diagnosis, Examined, Finding, Level, diagnose},
+    error::{JournalError, SourceError, UnfinishedName},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},
     figures::{Figures, Run, write_metrics},
@@ -126,10 +143,10 @@ pub use self::{
     get_options::{GetOptions, GetSummary},
     get_stream::get_stream,
     headers::{CustomerKey, RequestHeaders},
-    journal::{Job, JournalError, Journals, Unfinished},
+    journal::{Job, Journals, Unfinished},
     known::{Conditions, Known, Remembered},
     link::Link,
-    list::{LevelEntry, ListedObject, list, list_level},
+    list::{LevelEntry, list, list_level},
     moving::{move_object, preview_move},
     pace::{Pace, RateError, RateLimit},
     past::{find_at, find_targets_at},
@@ -137,13 +154,14 @@ pub use self::{
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
     protection::{Feature, Lack, Left},
-    put::{Compose, Listed, Preview, PutOptions, Replace, preview, put, put_composed},
+    put::{Compose, Preview, preview, put, put_composed},
+    put_options::{Listed, PutOptions, Replace},
     quirks::{Quirks, Support},
-    reads::ObjectHead,
     remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},
-    resume::{EarlierRun, Resume, give_up},
+    response::{ListedObject, ObjectHead},
+    resume::give_up,
+    resume_options::{EarlierRun, Resume},
     retry::{AfterSignal, Patience},
-    source::SourceError,
     sources::{Skipped, Source, Sources, SourcesError, find_in_folder, find_sources},
     spool::{Spool, goes_on, release},
     stop::Stop,
@@ -169,142 +187,5 @@ pub use self::{
     versions::{Hold, ListedVersion, Standing, keeps_versions, list_versions},
 };
 
-use crate::{
-    cancel::Cancelled,
-    fs::PathError,
-    kind::{HasKind, Kind},
-};
-
-/// Why an object was not put, proven or fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum S3Error {
-    /// A signal came; nothing half-made is left unless [`S3Error::LeftBehind`] says so.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-    /// A local file cannot be read or written.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// An unfinished upload is not taken up.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The store, or the way to it, said no.
-    #[error(transparent)]
-    Call(#[from] Box<CallFailure>),
-    /// The key is taken by other content.
-    #[error("`{0}` exists already")]
-    Exists(S3Uri),
-    /// What is stored is not what was sent or expected.
-    #[error("`{uri}` is not what was sent: {found} in the store, {expected} here")]
-    Mismatch {
-        /// The object.
-        uri: S3Uri,
-        /// The checksum or size computed here.
-        expected: String,
-        /// The checksum or size the store gave.
-        found: String,
-    },
-    /// An object is not protected as asked for, or would not be.
-    #[error("{}", unprotected(.uri, .features, .left))]
-    Unprotected {
-        /// The object.
-        uri: S3Uri,
-        /// What it lacks.
-        features: Box<[Feature]>,
-        /// The state it is left in.
-        left: Left,
-    },
-    /// The source is not what it was, or was said to be, or cannot be cut into parts as asked.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// Nobody can say whether the object was stored.
-    #[error("nobody can say whether `{uri}` was stored (multipart upload {upload_id})")]
-    Uncertain {
-        /// The object.
-        uri: S3Uri,
-        /// The upload that may still be there, or `none`.
-        upload_id: StoreText,
-        /// What went wrong last.
-        source: Box<CallFailure>,
-    },
-    /// The object is there, but the store confirms less than was asked for.
-    #[error("`{uri}` is proven by {reached} only, asked for {required}")]
-    ProofTooWeak {
-        /// The object.
-        uri: S3Uri,
-        /// What the store confirms; `nothing` if it does not even tell the size.
-        reached: &'static str,
-        /// What was asked for.
-        required: Proof,
-    },
-    /// What was sent is kept: the same put goes on with it.
-    #[error("{source}")]
-    Kept {
-        /// The id of the job in the journals.
-        id: String,
-        /// Why it broke off.
-        source: Box<Self>,
-    },
-    /// A failed upload could not be removed; its parts cost money until it is.
-    #[error("{source}; the multipart upload {upload_id} of `{uri}` could not be aborted")]
-    LeftBehind {
-        /// The object.
-        uri: S3Uri,
-        /// The upload that is still there.
-        upload_id: StoreText,
-        /// Why the upload failed.
-        source: Box<Self>,
-    },
-}
-
-fn unprotected(uri: &S3Uri, features: &[Feature], left: &Left) -> String {
-    let features: Vec<_> = features.iter().map(|feature| feature.name()).collect();
-    let without = format!("without the {} asked for", features.join(" and "));
-    match left {
-        Left::Unsent => {
-            format!("`{uri}` was not stored: the store takes objects {without}")
-        }
-        Left::Removed => format!("the store took `{uri}` {without}, and it was removed again"),
-        Left::There => format!("`{uri}` is stored {without}"),
-        Left::Stuck(reason) => {
-            format!("`{uri}` is stored {without}, and could not be removed: {reason}")
-        }
-        Left::Before => format!("`{uri}` has the same content already, {without}"),
-    }
-}
-
-impl From<PlanError> for S3Error {
-    fn from(error: PlanError) -> Self {
-        Self::Source(error.into())
-    }
-}
-
-impl From<CallFailure> for S3Error {
-    fn from(failure: CallFailure) -> Self {
-        match failure.trouble {
-            Trouble::Interrupted(cancelled) => Self::Cancelled(cancelled),
-            _ => Self::Call(Box::new(failure)),
-        }
-    }
-}
-
-impl HasKind for S3Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Cancelled(error) => error.kind(),
-            Self::Path(error) => error.kind(),
-            Self::Journal(error) => error.kind(),
-            Self::Call(failure) => failure.kind(),
-            Self::Exists(_) => Kind::Exists,
-            Self::Mismatch { .. } | Self::Unprotected { .. } => Kind::Mismatch,
-            Self::Source(error) => error.kind(),
-            Self::ProofTooWeak { .. } => Kind::Failed,
-            Self::Uncertain { .. } => Kind::Uncertain,
-            Self::Kept { source, .. } | Self::LeftBehind { source, .. } => source.kind(),
-        }
-    }
-}
-
-/// Runs `work` on a blocking thread of the runtime.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("blocking work does not panic")
-}
+pub(crate) use blocking::blocking;
+pub use error::S3Error;

@@ -12,7 +12,8 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    connect::{ConnectError, ConnectOptions, reload},
+    aws_config::reload,
+    connect_options::{ConnectError, ConnectOptions},
     credentials::{Provided, are_same},
 };
 

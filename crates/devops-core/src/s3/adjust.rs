@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    S3Error,
+    checksum_strategy::Protection,
     condition::Condition,
+    error::S3Error,
     event::Event,
     failure::{CallFailure, Trouble},
-    payload::Protection,
-    task::Task,
+    link::Link,
 };
 
 /// What was changed after a store's refusal.
@@ -24,22 +24,24 @@ impl Adjustments {
     /// Prepares another try, or gives the failure back.
     pub(crate) async fn adjust(
         &mut self,
-        task: &Task<'_>,
+        link: Link<'_>,
+        protection: Protection,
+        condition: &Condition,
         failure: CallFailure,
     ) -> Result<(), S3Error> {
-        let store = task.link.store;
+        let store = link.store;
         let news = match failure.trouble {
-            Trouble::ChecksumRefused if matches!(task.protection, Protection::Checksum(_)) => {
+            Trouble::ChecksumRefused if matches!(protection, Protection::Checksum(_)) => {
                 store.give_up_checksums().then_some("checksum headers")
             }
             // Of the headers that are not implemented, these are left.
             Trouble::ConditionRefused
-                if task.condition == Condition::None
-                    && matches!(task.protection, Protection::Checksum(_)) =>
+                if *condition == Condition::None
+                    && matches!(protection, Protection::Checksum(_)) =>
             {
                 store.give_up_checksums().then_some("checksum headers")
             }
-            Trouble::ConditionRefused if task.condition != Condition::None => {
+            Trouble::ConditionRefused if *condition != Condition::None => {
                 store.give_up_conditions().then_some("conditional writes")
             }
             // After this answer S3 wants a multipart upload begun anew.
@@ -51,8 +53,29 @@ impl Adjustments {
             _ => return Err(failure.into()),
         };
         if let Some(what) = news {
-            (task.link.events)(Event::Weaker(what));
+            (link.events)(Event::Weaker(what));
         }
         Ok(())
+    }
+}
+
+/// Says of a write whose condition failed, though the key was looked at before, that someone was quicker.
+pub(crate) fn lost_race(error: S3Error) -> S3Error {
+    let is_condition = |failure: &CallFailure| {
+        // S3 answers 404 where `If-Match` meets no object at all.
+        matches!(failure.trouble, Trouble::Exists | Trouble::NoObject)
+    };
+    let message = "someone else changed the object meanwhile";
+    match error {
+        S3Error::Exists(_) => {
+            CallFailure::local("PutObject", Trouble::Conflict, message.to_owned()).into()
+        }
+        S3Error::Call(failure) if is_condition(&failure) => {
+            CallFailure { trouble: Trouble::Conflict, message: message.into(), ..*failure }.into()
+        }
+        S3Error::LeftBehind { uri, upload_id, source } => {
+            S3Error::LeftBehind { uri, upload_id, source: Box::new(lost_race(*source)) }
+        }
+        other => other,
     }
 }

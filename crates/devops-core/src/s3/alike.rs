@@ -4,7 +4,7 @@ use super::{
     checksum::{Checksum, is_md5},
     link::Link,
     proof::Proof,
-    reads::ObjectHead,
+    response::ObjectHead,
 };
 
 /// What two objects are to each other, as far as their store tells.

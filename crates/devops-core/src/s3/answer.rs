@@ -1,6 +1,6 @@
 //! What an error of the SDK means.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, time::Duration};
 
 use aws_sdk_s3::{
     config::http::HttpResponse,
@@ -10,11 +10,9 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    asked::OtherAnswer,
-    bounded::TooLong,
-    bucket::does_not_exist,
+    error_chain::chain,
     failure::{CallFailure, Trouble},
-    observe::AskedBucket,
+    response_error::{AskedBucket, OtherAnswer, does_not_exist, too_long},
     text::StoreText,
     unanswered::{ThroughProxy, without_answer},
 };
@@ -130,10 +128,6 @@ fn unread(status: u16, error: &(dyn Error + 'static)) -> String {
     }
 }
 
-pub(super) fn too_long(error: &(dyn Error + 'static)) -> Option<TooLong> {
-    chain(error).find_map(|cause| cause.downcast_ref().copied())
-}
-
 /// Returns how long an answer asks to wait: AWS in milliseconds, HTTP in seconds or until a date, which
 /// is one of the store's clock (RFC 9110, 10.2.3).
 fn retry_after(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
@@ -220,17 +214,6 @@ pub(super) fn trouble_of(
         (200..=299 | 408 | 500.., _) => Trouble::Server,
         _ => Trouble::Rejected,
     }
-}
-
-/// Returns an error and its causes.
-pub(super) fn chain<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
-        // The source of such an error is that of what is in it.
-        Some(io) => io.get_ref().map(|inner| inner as _),
-        None => error.source(),
-    })
 }
 
 #[cfg(test)]
@@ -323,4 +306,10 @@ mod tests {
         assert_eq!(trouble(400, "InvalidArgument", message), Trouble::ChecksumRefused);
         assert_eq!(trouble(400, "InvalidArgument", "bad part"), Trouble::Rejected);
     }
+}
+
+/// Returns the id of an upload in an answer that could not be read otherwise: that upload has to be removed.
+pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
+    element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
 }

@@ -23,7 +23,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 };
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
-use super::{delete::fits_xml, failure::Trouble, pages::decoded, reads::unquoted};
+use super::{
+    failure::Trouble,
+    response::{decoded, unquoted},
+    response_error::OtherAnswer,
+    xml::fits_xml,
+};
 
 /// What a request names, or what an answer says it is about.
 #[derive(Clone, Debug, Default)]
@@ -86,28 +91,6 @@ const ROWS: [Row; 5] = [
         silence: None,
     },
 ];
-
-/// The answer is for something else than was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OtherAnswer {
-    /// Another object has taken the place of the one that was asked for.
-    #[error("the object was replaced while it was fetched")]
-    Replaced,
-    #[error("the store answered for the {name} `{told}`, and was asked for `{asked}`")]
-    Other { name: &'static str, asked: String, told: String },
-    #[error("the answer does not name the {name}, which may be another than `{asked}`")]
-    Silent { name: &'static str, asked: String, trouble: Trouble },
-}
-
-impl OtherAnswer {
-    pub(crate) fn trouble(&self) -> Trouble {
-        match self {
-            Self::Replaced => Trouble::Conflict,
-            Self::Other { .. } => Trouble::OtherAnswer,
-            Self::Silent { trouble, .. } => trouble.clone(),
-        }
-    }
-}
 
 /// Compares an answer with its request, row by row.
 fn compare(asked: &Terms, told: &Terms) -> Result<(), OtherAnswer> {

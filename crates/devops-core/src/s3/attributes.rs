@@ -258,7 +258,7 @@ macro_rules! with_attributes {
         let attributes: &Attributes = $attributes;
         $request
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-            .metadata($crate::s3::requests::ID_KEY, $id)
+            .metadata($crate::s3::attributes::ID_KEY, $id)
             .set_content_type(attributes.content_type.clone())
             .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
             .set_server_side_encryption(attributes.server_side_encryption())
@@ -320,3 +320,6 @@ mod tests {
         assert_eq!(locked(0, false).differs_from(&Attributes::default(), slack), Some("lock"));
     }
 }
+
+/// The metadata key under which an upload leaves its mark, so that it knows its own object.
+pub(crate) const ID_KEY: &str = "s3push-id";

@@ -8,9 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-
-use super::{content::Content, pace::Pace};
+use super::pace::Pace;
 
 /// How many bytes of a body the network has taken, how many of them were reported, and how fast they may
 /// move.
@@ -71,12 +69,6 @@ impl Watch {
 
     pub(crate) fn add(&self, bytes: u64) {
         self.taken.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Returns a body that counts here, from zero.
-    pub(crate) fn body(&self, content: &Content) -> ByteStream {
-        self.restart();
-        ByteStream::new(SdkBody::from_body_1_x(content.body(self.clone())))
     }
 
     /// Reports what was taken, and returns once nothing moved for too long, or next to nothing all the time.

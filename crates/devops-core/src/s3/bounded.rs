@@ -1,5 +1,6 @@
 //! The limits of an answer: all but the body of an object is read into memory, from any server.
 
+use super::response_error::{MOST_BODY, MOST_HEADERS, TooLong};
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -12,20 +13,6 @@ use aws_smithy_runtime_api::client::{
 };
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-
-/// The most bytes of a body that is no object: a page of 1,000 keys has less than 2 MiB.
-pub(super) const MOST_BODY: u64 = 16 << 20;
-/// The most bytes of the headers: an object's metadata has 2 KiB.
-const MOST_HEADERS: usize = 64 << 10;
-
-/// An answer that is longer than any of S3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TooLong {
-    #[error("an answer of more than {} MiB", MOST_BODY >> 20)]
-    Body,
-    #[error("an answer with more than {} KiB of headers", MOST_HEADERS >> 10)]
-    Headers,
-}
 
 /// Returns whether a success of this request is the content of an object, which is streamed.
 ///

@@ -3,38 +3,22 @@
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 
 use super::{
-    S3Error,
     content::Content,
-    earlier::Earlier,
+    error::S3Error,
     event::Event,
-    journal::{Journal, Taken},
+    file_upload::FileUpload,
+    journal::Taken,
     layout::Piece,
-    link::{Call, StopPolicy},
+    link::Call,
     payload::{PairHasher, Payload, PayloadHasher},
     plan::Part,
-    proof::StoredPart,
-    requests::Upload,
+    response::StoredPart,
     source::OpenFile,
     task::Task,
 };
 
 /// How many parts are hashed together.
 const TOGETHER: usize = 2;
-
-/// A multipart upload of a file, with what an earlier run has sent of it.
-pub(crate) struct FileUpload<'a> {
-    pub(crate) upload: Upload,
-    pub(crate) file: &'a OpenFile,
-    pub(crate) earlier: Earlier,
-    pub(crate) journal: Option<&'a Journal>,
-}
-
-impl FileUpload<'_> {
-    /// The answer to a part is worth a moment if a later run will know of it.
-    pub(crate) fn stop_policy(&self) -> StopPolicy {
-        if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
-    }
-}
 
 impl Task<'_> {
     /// Brings parts of a file to the store, several at a time; what is surely there is not even read.

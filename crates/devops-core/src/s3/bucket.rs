@@ -9,10 +9,11 @@ use aws_sdk_s3::{
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     pages::Pages,
+    response_error::does_not_exist,
     uri::S3Uri,
 };
 
@@ -171,11 +172,6 @@ async fn no_bucket(link: Link<'_>, bucket: &str) -> Option<CallFailure> {
         }
         _ => None,
     }
-}
-
-/// Names a bucket that does not exist.
-pub(crate) fn does_not_exist(bucket: &str) -> String {
-    format!("the bucket `{bucket}` does not exist")
 }
 
 #[cfg(test)]

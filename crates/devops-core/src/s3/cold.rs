@@ -9,7 +9,7 @@ use aws_sdk_s3::{
 };
 use time::OffsetDateTime;
 
-use super::list::time_of;
+use super::timestamp::time_of;
 
 /// Where an object is that cannot be read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

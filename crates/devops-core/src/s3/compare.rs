@@ -1,12 +1,12 @@
 //! How a file compares with an object, found out without fetching it.
 
 use super::{
-    S3Error,
     checksum::{self, Checksum, Sum},
+    error::S3Error,
     link::Link,
     plan::{Part, PartPlan, PartSize},
     proof::Proof,
-    reads::ObjectHead,
+    response::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
 };

@@ -1,13 +1,14 @@
 //! The completion of a multipart upload: on a condition, confirmed, and found out about when its answer is lost.
 
 use super::{
-    S3Error,
     condition::Condition,
+    error::S3Error,
     event::Event,
     failure::{CallFailure, Trouble},
     link::Link,
-    proof::{Sent, StoredPart},
-    requests::{Answer, Form, Upload},
+    proof::Sent,
+    requests::Form,
+    response::{Answer, StoredPart, Upload},
     settle::{Settled, confirm, find_ours, resolve},
     task::Task,
 };

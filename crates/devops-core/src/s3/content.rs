@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::{
@@ -20,7 +21,8 @@ use tokio::{
 };
 
 use super::{
-    S3Error, blocking, body::Watch, checksum::md5, plan::Part, source::OpenFile, stop::Stop,
+    blocking::blocking, body::Watch, checksum::md5, error::S3Error, plan::Part, source::OpenFile,
+    stop::Stop,
 };
 
 /// Small enough to see progress and to stay in the processor's cache, large enough to cost nothing.
@@ -53,6 +55,12 @@ impl Content {
             Self::Held(bytes) => bytes.len() as u64,
             Self::Read(of) => of.part.size,
         }
+    }
+
+    /// Returns a body that `watch` counts, from zero.
+    pub(crate) fn counted(&self, watch: &Watch) -> ByteStream {
+        watch.restart();
+        ByteStream::new(SdkBody::from_body_1_x(self.body(watch.clone())))
     }
 
     /// Returns a body over the bytes, from their beginning; of a file that changed, one that breaks off.

@@ -4,18 +4,17 @@ use aws_sdk_s3::Client;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    S3Error,
-    bring::FileUpload,
     checksum::{Sum, hex},
+    checksum_strategy::Protection,
+    error::S3Error,
     failure::{CallFailure, Trouble},
+    file_upload::FileUpload,
     layout::CopySource,
     link::{Call, Link, StopPolicy},
-    payload::Protection,
     plan::Part,
-    proof::StoredPart,
     protection::encryption_given,
-    reads::{checksum_of, unquoted},
-    requests::{Answer, Upload},
+    reads::checksum_of,
+    response::{Answer, StoredPart, Upload, unquoted},
     source::OpenFile,
     task::Task,
     text::StoreText,

@@ -7,7 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_types::os_shim_internal::Env;
 
-use super::{answer::chain, text::StoreText};
+use super::{error_chain::chain, text::StoreText};
 use crate::kind::{HasKind, Kind};
 
 /// Why there are no credentials.

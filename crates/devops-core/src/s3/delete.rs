@@ -14,14 +14,15 @@ use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use md5::{Digest, Md5};
 
 use super::{
-    S3Error,
     answer::trouble_of,
     checksum::base64,
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     retry::{Tried, chance},
     text::{StoreText, as_sent},
     uri::S3Uri,
+    xml::fits_xml,
 };
 
 /// The most keys that `DeleteObjects` takes.
@@ -304,12 +305,6 @@ fn is_of_one_key(trouble: &Trouble) -> bool {
 fn is_unknown(failure: &CallFailure) -> bool {
     failure.trouble == Trouble::ConditionRefused
         || matches!(failure.code(), "NotImplemented" | "MethodNotAllowed")
-}
-
-/// Returns whether XML carries a key as it is: no control characters, and no space that is trimmed.
-pub(crate) fn fits_xml(key: &str) -> bool {
-    let is_odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
-    !key.contains(is_odd) && key.trim() == key
 }
 
 /// Protects the body by `Content-MD5`, which every store knows and some ask for, in place of the CRC-32 that

@@ -3,25 +3,17 @@
 use std::collections::HashMap;
 
 use super::{
-    S3Error,
-    checksum::{Checksum, Sum, hex, unhex},
+    checksum::{Sum, hex, unhex},
+    checksum_strategy::Protection,
+    error::{JournalError, S3Error},
     failure::Trouble,
-    journal::{JournalError, Story, Taken},
+    journal::{Story, Taken},
     link::Link,
-    payload::{Payload, Protection},
+    payload::Payload,
     plan::Part,
-    proof::StoredPart,
-    requests::Answer,
+    response::{Answer, ListedPart, StoredPart},
     stop::Stop,
 };
-
-/// A part as the store lists it.
-#[derive(Clone, Debug)]
-pub(crate) struct ListedPart {
-    pub(crate) size: u64,
-    pub(crate) etag: String,
-    pub(crate) checksum: Option<Checksum>,
-}
 
 /// What is there of an upload that an earlier run began.
 #[derive(Default)]
@@ -134,9 +126,7 @@ impl Earlier {
         let sent = story.taken.get(&part.number).and_then(|taken| taken.sum.as_ref());
         let found = payload.sum.as_ref().map(|sum| sum.checksum().value);
         match sent.zip(found) {
-            Some((sent, found)) if *sent != found => {
-                Err(JournalError::Changed(Box::new(story.job.clone())))
-            }
+            Some((sent, found)) if *sent != found => Err(JournalError::Changed(story.job.name())),
             _ => Ok(()),
         }
     }

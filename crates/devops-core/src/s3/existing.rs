@@ -1,15 +1,15 @@
 //! What is there already under a key.
 
 use super::{
-    S3Error,
     compare::same_content,
     condition::Condition,
+    error::S3Error,
     event::Outcome,
     failure::Trouble,
     link::Link,
     proof::{Proof, Sent},
-    put::{PutOptions, Replace},
-    reads::ObjectHead,
+    put_options::{PutOptions, Replace},
+    response::ObjectHead,
     settle::{Settled, protected_by_head},
     source::OpenFile,
     task::Task,

@@ -14,14 +14,15 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    S3Error,
     checksum::{Algorithm, Checksum, Sum},
+    error::S3Error,
     event::Event,
     landing::Landing,
     link::Link,
     plan::{Part, PartPlan, PartSize, PlanError},
     ranges::{Note, plan_ranges},
-    reads::{ObjectHead, SameObject},
+    reads::SameObject,
+    response::ObjectHead,
     uri::S3Uri,
 };
 use crate::fs::{At, PathError};

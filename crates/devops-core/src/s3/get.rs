@@ -5,24 +5,23 @@ use std::{os::unix::fs::FileExt, time::Instant};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
     attributes::Attributes,
-    blocking,
+    blocking::blocking,
     bucket::missing,
     checksum::{Algorithm, Checksum, Sum},
     compare::{Comparison, compare, same_content},
+    error::S3Error,
     event::Event,
     failure::Trouble,
     fetch::Fetch,
     get_options::{GetOptions, GetSummary},
     landing::Landing,
     link::Link,
-    list::ListedObject,
     partial::remove_leftovers,
     proof::Proof,
     protection::Left,
     ranges::plan_ranges,
-    reads::ObjectHead,
+    response::{ListedObject, ObjectHead},
     source::OpenFile,
     uri::S3Uri,
 };

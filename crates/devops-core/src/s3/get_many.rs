@@ -5,15 +5,16 @@ use std::time::Instant;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
     checksum::is_md5,
     compare::has_md5,
+    error::S3Error,
     filter::Filter,
     get::{Existing, GetPreview, get, get_listed, preview_get},
     get_options::{GetOptions, GetSummary},
     link::Link,
-    list::{ListedObject, list},
+    list::list,
     proof::Proof,
+    response::ListedObject,
     source::OpenFile,
     targets::{Target, Targets, plan_targets},
     uri::S3Uri,

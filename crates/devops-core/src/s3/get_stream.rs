@@ -16,9 +16,9 @@ use futures_util::{
 use md5::{Digest, Md5};
 
 use super::{
-    S3Error,
     buffers::Buffer,
     checksum::{self, Algorithm, Checksum, Hasher, Sum},
+    error::S3Error,
     event::Event,
     get::{head_of_existing, not_as_told},
     get_options::GetSummary,
@@ -26,7 +26,8 @@ use super::{
     plan::{PartPlan, PartSize},
     proof::Proof,
     ranges::plan_ranges,
-    reads::{ObjectHead, SameObject},
+    reads::SameObject,
+    response::ObjectHead,
     uri::S3Uri,
 };
 use crate::fs::{At, PathError};

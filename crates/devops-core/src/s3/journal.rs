@@ -13,7 +13,6 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -26,167 +25,29 @@ use rustix::{
     fs::{FlockOperation, Mode, OFlags, flock},
     io::Errno,
 };
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+
 use tokio::time::sleep;
 
-use super::{
-    blocking,
-    checksum::hex,
-    connect::ConnectOptions,
-    escaped,
-    plan::{Part, PartPlan},
-    put::PutOptions,
-    source::FileState,
-    text::StoreText,
-    uri::S3Uri,
-};
+use super::{blocking::blocking, error::JournalError};
 use crate::{
     fs::{At, DirEntryPath, PathError, create_private_folders, open_file},
-    kind::{HasKind, Kind},
     lock::is_unsupported,
 };
+use lines::Line;
 
+mod folder;
+mod job;
 mod lines;
 
-use lines::Line;
+pub use folder::Journals;
+pub use job::{Job, Unfinished};
+pub(crate) use job::{VERSION, id_of};
 pub(crate) use lines::{Begun, Story, Taken, append};
 
-/// The format of the file; a journal of another one is not taken up.
-const VERSION: u32 = 1;
 const EXTENSION: &str = "jsonl";
-/// How many bytes of a hash name a job: enough for a million jobs, short enough to type.
-const ID_BYTES: usize = 6;
 /// A journal of 10,000 parts has 2 MB; a larger file is none of ours.
 const LARGEST: u64 = 64 << 20;
-/// Who still holds a journal after this is at work with it.
-const LET_GO_WITHIN: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(20);
-
-/// The folder with the journals of one user.
-#[derive(Clone, Debug)]
-pub struct Journals {
-    folder: PathBuf,
-    let_go_within: Duration,
-}
-
-/// A file that is being sent: where to, and how.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {
-    version: u32,
-    /// When its upload was begun.
-    #[serde(with = "time::serde::rfc3339")]
-    pub begun: OffsetDateTime,
-    /// The file.
-    #[serde(with = "escaped")]
-    pub path: PathBuf,
-    /// The object.
-    pub uri: S3Uri,
-    /// The store.
-    pub store: ConnectOptions,
-    /// How it is put, with the size of its parts.
-    pub options: PutOptions,
-    pub(crate) state: FileState,
-}
-
-/// An upload that can be taken up.
-#[derive(Clone, Debug)]
-pub struct Unfinished {
-    /// What is sent where.
-    pub job: Job,
-    /// The store's name for its multipart upload; a stream that was spooled may have none yet.
-    pub upload_id: Option<StoreText>,
-}
-
-/// Why an unfinished upload is not taken up.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The folder or the file cannot be used.
-    #[error(transparent)]
-    Unusable(#[from] PathError),
-    /// Another process is at it.
-    #[error("another process is uploading `{}` to `{}`", .0.path.display(), .0.uri)]
-    Busy(Box<Job>),
-    /// There is nothing to take up any more.
-    #[error("the upload of `{}` to `{}` is not unfinished any more", .0.path.display(), .0.uri)]
-    Gone(Box<Job>),
-    /// The file is not what it was.
-    #[error("`{}` is not what it was when its upload to `{}` began", .0.path.display(), .0.uri)]
-    Changed(Box<Job>),
-    /// It was begun in another way.
-    #[error("the unfinished upload of `{}` to `{}` was begun with another {what}", .job.path.display(), .job.uri)]
-    Otherwise {
-        /// The job as it was begun.
-        job: Box<Job>,
-        /// What differs: `checksum`.
-        what: &'static str,
-    },
-}
-
-impl HasKind for JournalError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Unusable(error) => error.kind(),
-            Self::Busy(_) => Kind::Temporary,
-            Self::Gone(_) => Kind::NotFound,
-            Self::Changed(_) => Kind::Denied,
-            Self::Otherwise { .. } => Kind::Usage,
-        }
-    }
-}
-
-impl Job {
-    pub(crate) fn new(
-        (path, state): (PathBuf, FileState),
-        (uri, store): (S3Uri, ConnectOptions),
-        options: PutOptions,
-        begun: OffsetDateTime,
-    ) -> Self {
-        Self { version: VERSION, begun, path, uri, store, options, state }
-    }
-
-    /// Returns the name that this host has for it: the same for the same file, object and store.
-    pub fn id(&self) -> String {
-        id_of(&self.store, &self.uri, &self.path)
-    }
-
-    /// Returns whether it is about to put this object into that store.
-    pub(crate) fn is_for(&self, uri: &S3Uri, store: &ConnectOptions) -> bool {
-        self.uri == *uri && endpoint(&self.store) == endpoint(store)
-    }
-
-    /// Returns the parts that it was to be sent in.
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let plan = PartPlan::of_file(self.size(), self.options.part_size);
-        plan.map_or_else(|_| Vec::new(), |plan| plan.parts().collect())
-    }
-
-    /// Returns how many bytes the file has.
-    pub fn size(&self) -> u64 {
-        self.state.size
-    }
-}
-
-fn endpoint(store: &ConnectOptions) -> &str {
-    store.endpoint_url.as_deref().unwrap_or_default().trim_end_matches('/')
-}
-
-/// Returns a short name for a file and the object in a store that it is to be.
-pub(crate) fn id_of(store: &ConnectOptions, uri: &S3Uri, path: &Path) -> String {
-    let words = [
-        endpoint(store).as_bytes(),
-        uri.bucket.as_bytes(),
-        uri.key.as_bytes(),
-        path.as_os_str().as_bytes(),
-    ];
-    let mut hasher = Sha256::new();
-    for word in words {
-        hasher.update(word);
-        hasher.update([0]);
-    }
-    hex(&hasher.finalize()[..ID_BYTES])
-}
 
 /// The journal of a job that this process has to itself.
 #[derive(Debug)]
@@ -209,11 +70,6 @@ struct End {
 }
 
 impl Journals {
-    /// Keeps journals in `folder`, which is made when it is needed.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), let_go_within: LET_GO_WITHIN }
-    }
-
     /// Returns the unfinished uploads, in the order of their beginning.
     ///
     /// A file that is none of ours, or of another version of this tool, is passed over.
@@ -283,7 +139,7 @@ fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // Its owner may have removed it between the two steps.
             Ok(()) if !at.is(&file) => {}
-            Err(Errno::WOULDBLOCK) => return Err(JournalError::Busy(Box::new(job))),
+            Err(Errno::WOULDBLOCK) => return Err(JournalError::Busy(job.name())),
             Err(error) if !is_unsupported(error) => Err(error).at(&path, "lock")?,
             Ok(()) | Err(_) => break file,
         }
@@ -374,10 +230,14 @@ pub(crate) fn read(mut file: &File) -> io::Result<Vec<u8>> {
 mod tests {
     use std::io::Write;
 
+    use time::OffsetDateTime;
+
     use super::*;
+    use crate::s3::{ConnectOptions, PutOptions, S3Uri};
+
     use crate::{
         cancel::Cancel,
-        s3::{payload::Protection, source::OpenFile, stop::Stop},
+        s3::{checksum_strategy::Protection, source::OpenFile, stop::Stop},
     };
 
     async fn claimed(folder: &Path) -> Journal {

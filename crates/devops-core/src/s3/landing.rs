@@ -11,8 +11,9 @@ use std::{
 use rustix::{fs::fchown, process::Gid};
 
 use super::{
-    S3Error, blocking,
+    blocking::blocking,
     checksum::{Algorithm, Sum},
+    error::S3Error,
     event::Event,
     get_options::GetOptions,
     link::Link,
@@ -20,7 +21,7 @@ use super::{
     plan::{PartPlan, PartSize},
     preserved::Preserved,
     ranges::Note,
-    reads::ObjectHead,
+    response::ObjectHead,
     uri::S3Uri,
 };
 use crate::{

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use super::{
-    S3Error,
+    error::S3Error,
     failure::Trouble,
     link::StopPolicy,
     payload::Payload,
-    proof::{Sent, StoredPart},
-    requests::Upload,
+    proof::Sent,
+    response::{StoredPart, Upload},
     settle::Settled,
     task::Task,
 };

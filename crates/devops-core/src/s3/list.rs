@@ -2,33 +2,17 @@
 
 use aws_sdk_s3::types::{CommonPrefix, Object};
 use futures_util::future::LocalBoxFuture;
-use time::OffsetDateTime;
 
 use super::{
-    S3Error,
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::Link,
     object_pages::{ObjectPages, Page},
-    pages::{decoded, is_below},
-    reads::unquoted,
-    text::StoreText,
+    pages::is_below,
+    response::{ListedObject, decoded, unquoted},
+    timestamp::time_of,
     uri::S3Uri,
 };
-
-/// One object of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedObject {
-    /// Its address.
-    pub uri: S3Uri,
-    /// How many bytes it has.
-    pub size: u64,
-    /// When it was stored.
-    pub modified: Option<OffsetDateTime>,
-    /// Its `ETag`, without quotes.
-    pub etag: Option<String>,
-    /// Its storage class, where the store names it.
-    pub storage_class: Option<StoreText>,
-}
 
 /// One line of a listing of one level.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +129,4 @@ pub(crate) fn size_of(
         let message = format!("the store says that `{key}` has a size of {size}");
         CallFailure::local(operation, Trouble::Unreadable, message).into()
     })
-}
-
-pub(crate) fn time_of(time: &aws_sdk_s3::primitives::DateTime) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp_nanos(time.as_nanos()).ok()
 }

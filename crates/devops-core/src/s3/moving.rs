@@ -3,15 +3,15 @@
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
     delete::DeleteTarget,
+    error::S3Error,
     event::Outcome,
     failure::{CallFailure, Trouble},
     get::Existing,
     link::Link,
-    list::{ListedObject, list},
+    list::list,
     proof::Proof,
-    reads::ObjectHead,
+    response::{ListedObject, ObjectHead},
     transfer::{CopyOptions, CopyPreview, CopySummary, Transferred, preview_copy, transfer},
     uri::S3Uri,
 };

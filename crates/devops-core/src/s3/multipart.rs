@@ -1,19 +1,17 @@
 //! One multipart upload: its beginning, its parts on their way, and its removal when anything goes wrong.
 
-use aws_sdk_s3::{config::http::HttpResponse, error::SdkError};
 use bytes::Bytes;
 
 use super::{
-    S3Error,
-    answer::element,
-    blocking,
+    blocking::blocking,
+    error::S3Error,
     event::Event,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
     payload::Payload,
-    proof::{Sent, StoredPart},
+    proof::Sent,
     protection::{Feature, Given, Left},
-    requests::{Answer, Upload},
+    response::{Answer, StoredPart, Upload},
     settle::Settled,
     task::Task,
 };
@@ -106,12 +104,6 @@ impl Task<'_> {
             },
         }
     }
-}
-
-/// Returns the id of an upload in an answer that could not be read otherwise: that upload has to be removed.
-pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
-    let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
-    element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
 }
 
 fn left_behind(upload: Upload, error: S3Error) -> S3Error {

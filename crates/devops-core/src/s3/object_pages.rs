@@ -7,10 +7,11 @@ use aws_sdk_s3::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    S3Error,
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::Link,
-    pages::{Pages, are_encoded, decoded},
+    pages::{Pages, are_encoded},
+    response::decoded,
     uri::S3Uri,
 };
 

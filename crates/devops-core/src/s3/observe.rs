@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{
     },
 };
 
-use super::text::StoreText;
+use super::{response_error::AskedBucket, text::StoreText};
 
 /// Looks at every request and answer of a store.
 #[derive(Clone, Debug, Default)]
@@ -32,10 +32,6 @@ struct Seen {
     wrong_length: AtomicBool,
     echo: AtomicBool,
 }
-
-/// The bucket of a request, beside the answer that something is not there: its message need not name it.
-#[derive(Clone, Debug)]
-pub(crate) struct AskedBucket(pub(crate) String);
 
 impl Observer {
     /// Returns the first `Server` header.

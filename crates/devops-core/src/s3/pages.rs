@@ -6,11 +6,11 @@ use std::{
 };
 
 use aws_sdk_s3::types::EncodingType;
-use percent_encoding::percent_decode_str;
 
 use super::{
-    S3Error,
+    error::S3Error,
     failure::{CallFailure, Trouble},
+    response::decoded,
     uri::S3Uri,
 };
 
@@ -77,15 +77,6 @@ pub(super) fn are_encoded<'a>(
     let is_raw =
         |key: &str| key.chars().any(|c| !c.is_ascii_graphic() || "<>\"{}|\\^`".contains(c));
     said == Some(&EncodingType::Url) && !keys.any(|key| key.is_some_and(is_raw))
-}
-
-/// Undoes the encoding of a key, where the store did as it was asked.
-pub(super) fn decoded(key: &str, encoded: bool) -> String {
-    if !encoded {
-        return key.to_owned();
-    }
-    // S3 writes a space as `+` in encoded listings.
-    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// Returns whether a listed key is below the prefix: a store that ignores that lists all it has.

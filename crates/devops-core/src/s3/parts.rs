@@ -12,7 +12,8 @@ use super::{
     link::Link,
     pages::Pages,
     plan::{MAX_PART, Part, PartPlan, PartSize},
-    reads::{ObjectHead, size_of_object, unquoted},
+    reads::size_of_object,
+    response::{ObjectHead, unquoted},
     text::as_sent,
     uri::S3Uri,
 };

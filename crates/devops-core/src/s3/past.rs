@@ -4,10 +4,10 @@ use futures_util::future::LocalBoxFuture;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    S3Error,
+    error::S3Error,
     filter::Filter,
     link::Link,
-    list::ListedObject,
+    response::ListedObject,
     targets::{Targets, plan_targets},
     uri::S3Uri,
     versions::{ListedVersion, list_versions},

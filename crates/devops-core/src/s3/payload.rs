@@ -9,26 +9,16 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use bytes::Bytes;
 use md5::{Digest, Md5};
-use serde::{Deserialize, Serialize};
+
 use sha2::Sha256;
 
 use super::{
     checksum::{Algorithm, Hasher, Sha256Pair, Sum, base64, hex},
+    checksum_strategy::Protection,
     content::Content,
-    proof::StoredPart,
-    requests::Answer,
+    response::{Answer, StoredPart},
     stop::Stop,
 };
-
-/// How bytes on the way are protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Protection {
-    Checksum(Algorithm),
-    /// For stores that know no other.
-    Md5,
-    Nothing,
-}
 
 /// What the headers say of bytes, and what has to be hashed for it.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use aws_sdk_s3::{Client, presigning::PresigningConfig};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
     bucket::missing,
+    error::S3Error,
     failure::{CallFailure, Trouble},
     get::head_of_existing,
     link::Link,

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checksum::{Checksum, Sum, is_md5, multipart_etag},
-    payload::Payload,
-    reads::ObjectHead,
+    response::{ObjectHead, StoredPart},
 };
 use crate::units::count;
 
@@ -52,23 +51,6 @@ impl FromStr for Proof {
             .find(|proof| proof.name() == text)
             .ok_or_else(|| format!("`{text}` is none of full, parts, etag, size"))
     }
-}
-
-/// What a store says about one part, or about the only one.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredPart {
-    pub(crate) number: u32,
-    pub(crate) size: u64,
-    pub(crate) etag: String,
-    /// Our checksum, unless the object goes without.
-    pub(crate) sum: Option<Sum>,
-    /// Whether the store repeated our checksum.
-    pub(crate) confirmed: bool,
-    /// Our MD5, computed where the store did not repeat the checksum.
-    pub(crate) md5: Option<[u8; 16]>,
-    pub(crate) attempts: u32,
-    /// Whether it was copied inside the store.
-    pub(crate) is_copied: bool,
 }
 
 /// What this client knows about an object it sent.
@@ -132,9 +114,8 @@ impl Sent {
     }
 
     /// What is known of bytes whose write has no answer.
-    pub(crate) fn unanswered(payload: &Payload) -> Self {
-        let checksum = payload.sum.as_ref().map(Sum::checksum);
-        Self { size: payload.size(), checksum, parts: Vec::new(), is_multipart: false }
+    pub(crate) fn unanswered(size: u64, checksum: Option<Checksum>) -> Self {
+        Self { size, checksum, parts: Vec::new(), is_multipart: false }
     }
 
     /// Judges an answer that may hold a checksum and an `ETag`, as those to `PutObject` and

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     attributes::{Attributes, LockMode},
-    list::time_of,
+    timestamp::time_of,
 };
 
 /// Something that a write asks for beside keeping the bytes.

@@ -3,17 +3,17 @@
 use aws_sdk_s3::{Client, primitives::ByteStream, types::ObjectLockEnabled};
 
 use super::{
-    S3Error,
     attributes::{Attributes, with_attributes},
     delete::{DeleteOutcome, DeleteTarget},
+    error::S3Error,
     event::Event,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
-    list::time_of,
     protection::{Feature, Given, Lack, Left, Wanted, encryption_given, is_on},
     retry::random,
     task::Task,
     text::{StoreText, as_sent},
+    timestamp::time_of,
     uri::S3Uri,
 };
 

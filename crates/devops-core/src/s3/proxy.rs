@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::connect::is_address;
+use super::endpoint::is_address;
 
 /// A proxy of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]

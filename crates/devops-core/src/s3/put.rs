@@ -1,122 +1,32 @@
 //! Puts one file into a store: asks what is there, sends, confirms.
 
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, time::Instant};
 
 use futures_util::future::LocalBoxFuture;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    S3Error,
-    adjust::Adjustments,
+    adjust::{Adjustments, lost_race},
     attributes::Attributes,
-    checksum::Algorithm,
     compose::Composition,
-    condition::{Condition, lost_race},
-    event::{Event, ObjectSummary, Outcome},
+    condition::Condition,
+    error::S3Error,
+    event::{Event, ObjectSummary},
     existing::{There, look},
     failure::Trouble,
-    journal::JournalError,
     layout::Layout,
     link::Link,
-    plan::{PartPlan, PartSize},
-    proof::{Proof, Sent},
-    resume::{EarlierRun, Resume, Resumption},
+    plan::PartPlan,
+    proof::Sent,
+    put_options::{PutOptions, Replace},
+    put_parts::put_parts,
+    resume::Resumption,
     settle::Settled,
     source::OpenFile,
     sources::Source,
+    summary::summarize,
     task::{Task, new_mark},
     uri::S3Uri,
 };
-
-/// What happens when the key is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Replace {
-    /// The object stays, and the put is refused unless the content is the same.
-    #[default]
-    Refuse,
-    /// The new object takes its place.
-    Overwrite,
-    /// The new object takes its place if its content is another, and nobody changes it meanwhile.
-    #[serde(rename = "if-changed")]
-    IfChanged,
-}
-
-/// What a listing said of a key, so that nobody asks again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// Nothing has it.
-    Free,
-    /// Other content has it, with this `ETag`, without quotes.
-    Other(String),
-}
-
-/// How objects are put.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PutOptions {
-    /// What happens when the key is taken.
-    pub replace: Replace,
-    /// What is known of the key already.
-    #[serde(skip)]
-    pub listed: Option<Listed>,
-    /// The checksum, or none.
-    pub checksum: Option<Algorithm>,
-    /// Less proof than this is a failure.
-    pub require_proof: Proof,
-    /// How large parts are.
-    pub part_size: PartSize,
-    /// What new objects are stored with; one that is there already stays as it is.
-    pub attributes: Attributes,
-    /// Whether the metadata keeps the mode and the modification time of the file.
-    #[serde(default)]
-    pub preserve: bool,
-    /// Whether the file is a [`Spool`](super::Spool), which holds what nobody can read again.
-    #[serde(default)]
-    pub spooled: bool,
-    /// How an upload that breaks off can be taken up again; without it, it is aborted.
-    #[serde(skip)]
-    pub resume: Option<Resume>,
-}
-
-impl Default for PutOptions {
-    fn default() -> Self {
-        Self {
-            replace: Replace::Refuse,
-            listed: None,
-            checksum: Some(Algorithm::default()),
-            require_proof: Proof::Size,
-            part_size: PartSize::Auto,
-            attributes: Attributes::default(),
-            preserve: false,
-            spooled: false,
-            resume: None,
-        }
-    }
-}
-
-impl PutOptions {
-    /// Returns what a write demands of the key, where nobody need ask what has it.
-    pub(crate) fn known_condition(&self) -> Option<Condition> {
-        match (self.replace, &self.listed) {
-            (Replace::Overwrite, _) => Some(Condition::None),
-            (_, Some(Listed::Free)) => Some(Condition::Free),
-            (_, Some(Listed::Other(etag))) => Some(Condition::Is(etag.clone())),
-            (Replace::Refuse | Replace::IfChanged, None) => None,
-        }
-    }
-
-    /// Returns the options that give up an earlier run's upload, if it is of no use for this put.
-    fn anew_after(&self, error: &JournalError) -> Option<Self> {
-        let is_stale = matches!(error, JournalError::Changed(_) | JournalError::Otherwise { .. });
-        let resume = self.resume.clone();
-        let resume = resume.filter(|it| is_stale && it.earlier == EarlierRun::TakeUp)?;
-        let resume = Resume { earlier: EarlierRun::GiveUp, ..resume };
-        Some(Self { resume: Some(resume), ..self.clone() })
-    }
-}
 
 /// What a put would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,7 +144,8 @@ impl Put<'_> {
             size: Some(self.file.size()),
             parts: Some(plan.n_parts()),
         });
-        let task = Task::new(self.link, &self.source.uri, self.options).going_on_with(resumption);
+        let task =
+            Task::new(self.link, &self.source.uri, self.options).going_on_with(resumption.begun());
         if let Some(done) = resumption.find_completed(&task, self.file).await? {
             return Ok(done);
         }
@@ -294,11 +205,11 @@ impl Put<'_> {
             let task = Task::new(self.link, &self.source.uri, self.options);
             let task = Task { id: id.clone(), attributes: &attributes, ..task }
                 .demanding(condition.clone())
-                .going_on_with(resumption);
+                .going_on_with(resumption.begun());
             let result = if plan.is_single() {
                 task.put_single(self.file, plan).await
             } else {
-                task.put_parts(self.file, &layout, resumption).await
+                put_parts(&task, self.file, &layout, resumption).await
             };
             let result = match result {
                 Err(error) if layout.is_composed() && is_refused_copy(&error) => {
@@ -310,7 +221,11 @@ impl Put<'_> {
                 other => other,
             };
             match result {
-                Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
+                Err(S3Error::Call(failure)) => {
+                    adjustments
+                        .adjust(task.link, task.protection, &task.condition, *failure)
+                        .await?
+                }
                 other => return other,
             }
             // What was there at first stays the condition: a change since then is somebody's.
@@ -332,33 +247,4 @@ fn is_refused_copy(error: &S3Error) -> bool {
         S3Error::LeftBehind { source, .. } => is_refused_copy(source),
         _ => false,
     }
-}
-
-pub(crate) fn summarize(
-    uri: &S3Uri,
-    options: &PutOptions,
-    (sent, settled): (Sent, Settled),
-    elapsed: Duration,
-) -> Result<ObjectSummary, S3Error> {
-    let required = options.require_proof;
-    let Some(proof) = settled.proof.filter(|&proof| proof >= required) else {
-        let reached = settled.proof.map_or("nothing", Proof::name);
-        return Err(S3Error::ProofTooWeak { uri: uri.clone(), reached, required });
-    };
-    let stored = settled.outcome == Outcome::Stored;
-    let (n_sent, n_copied) = if stored { (sent.n_sent(), sent.n_copied()) } else { (0, 0) };
-    Ok(ObjectSummary {
-        uri: uri.clone(),
-        outcome: settled.outcome,
-        size: sent.size,
-        checksum: sent.checksum,
-        proof,
-        version_id: settled.version_id,
-        lacks: settled.lacks,
-        parts: u32::try_from(sent.parts.len()).unwrap_or(u32::MAX).max(u32::from(stored)),
-        bytes_sent: n_sent,
-        bytes_copied: n_copied,
-        attempts: sent.parts.iter().map(|part| part.attempts).sum(),
-        elapsed,
-    })
 }

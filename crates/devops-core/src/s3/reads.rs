@@ -14,56 +14,24 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    asked::OtherAnswer,
+    attributes::ID_KEY,
     body::Watch,
     buffers::Buffer,
-    checksum::Checksum,
     cold::ArchiveState,
-    earlier::ListedPart,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
     pages::Pages,
     preserved::Preserved,
     protection::{Given, encryption_given, is_on, lock_of},
-    requests::{ID_KEY, Upload},
+    response::{ListedPart, ObjectHead, Upload, unquoted},
+    response_error::OtherAnswer,
     text::{StoreText, as_sent},
     uri::S3Uri,
 };
-use crate::terminal::Escaped;
-
-/// What a store tells about an object without sending it.
-#[derive(Clone, Debug, Default)]
-pub struct ObjectHead {
-    /// How many bytes it has.
-    pub size: u64,
-    /// Its `ETag`, without quotes.
-    pub etag: Option<String>,
-    /// Whether that is no MD5 because of how the object is encrypted or kept, as far as the store tells.
-    pub etag_is_opaque: bool,
-    /// The best checksum the store has of it.
-    pub checksum: Option<Checksum>,
-    /// The mark of the upload that made it.
-    pub id: Option<String>,
-    /// Its version, where the bucket keeps versions.
-    pub version_id: Option<StoreText>,
-    /// Its storage class, where the store names it.
-    pub storage_class: Option<StoreText>,
-    /// Whether its bytes can be read.
-    pub archive: ArchiveState,
-    /// What its metadata keeps of a file.
-    pub(crate) preserved: Preserved,
-    /// What it was stored with, as far as the store tells.
-    pub(crate) given: Given,
-}
 
 /// Returns the header that asks for these bytes, of which there is at least one.
 fn range_header(bytes: &Range<u64>) -> String {
     format!("bytes={}-{}", bytes.start, bytes.end - 1)
-}
-
-/// Reads an `ETag`; one with control characters, which none has (RFC 9110, 8.8.3), is escaped.
-pub(crate) fn unquoted(etag: Option<&str>) -> Option<String> {
-    etag.map(|etag| Escaped(etag.trim_matches('"')).to_string())
 }
 
 /// Picks the checksum from an output that has a field for each algorithm, with the type it states.

@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
     bucket::check_bucket,
     delete::{DeleteOutcome, DeleteTarget, delete},
+    error::S3Error,
     failure::CallFailure,
     filter::Filter,
     link::Link,
-    list::{ListedObject, list},
+    list::list,
+    response::ListedObject,
     uri::S3Uri,
     versions::{Hold, ListedVersion, list_versions},
 };

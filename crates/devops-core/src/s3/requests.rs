@@ -8,33 +8,22 @@ use aws_sdk_s3::{
 };
 
 use super::{
+    answer::id_of_unread,
     attributes::{Attributes, with_attributes},
     body::Watch,
-    checksum::{Algorithm, Checksum, Sum},
+    checksum::{Algorithm, Sum},
+    checksum_strategy::Protection,
     condition::Condition,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
-    multipart::id_of_unread,
-    payload::{Payload, Protection, signed},
-    proof::{Sent, StoredPart},
+    payload::{Payload, signed},
+    proof::Sent,
     protection::{Given, encryption_given},
-    reads::{checksum_of, unquoted},
+    reads::checksum_of,
+    response::{Answer, StoredPart, Upload, unquoted},
     text::StoreText,
     uri::S3Uri,
 };
-
-/// The metadata key under which an upload leaves its mark, so that it knows its own object.
-pub(crate) const ID_KEY: &str = "s3push-id";
-
-/// What the answer to a write says of the object or part.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) etag: Option<String>,
-    pub(crate) checksum: Option<Checksum>,
-    pub(crate) version_id: Option<StoreText>,
-    /// What it says of encryption.
-    pub(crate) given: Given,
-}
 
 /// Reads the answer to a write.
 macro_rules! answer_of {
@@ -68,13 +57,6 @@ pub(crate) enum Form {
     Plain,
 }
 
-/// A multipart upload that was begun.
-#[derive(Clone, Debug)]
-pub(crate) struct Upload {
-    pub(crate) uri: S3Uri,
-    pub(crate) id: StoreText,
-}
-
 impl Link<'_> {
     /// Stores an object in one request.
     pub(crate) async fn put_object(
@@ -94,7 +76,7 @@ impl Link<'_> {
                 .set_content_md5(payload.content_md5())
                 // A locked object must name it beside the checksum.
                 .set_checksum_algorithm(named.clone())
-                .body(watch.body(&payload.content));
+                .body(payload.content.counted(&watch));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
                 payload,
@@ -177,7 +159,7 @@ impl Link<'_> {
                 .upload_id(upload.id.as_sent())
                 .part_number(number.cast_signed())
                 .set_content_md5(payload.content_md5())
-                .body(watch.body(&payload.content));
+                .body(payload.content.counted(&watch));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
                 payload,

@@ -1,21 +1,22 @@
 //! One put and its journal: what it takes up, what it writes down, and what it leaves for the next run.
 
 use futures_util::future::LocalBoxFuture;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::{
-    S3Error,
     compare::same_content,
     earlier::Earlier,
+    error::{JournalError, S3Error},
     event::{Event, Outcome},
     failure::Trouble,
-    journal::{Begun, Job, Journal, JournalError, Journals, Story},
+    journal::{Begun, Job, Journal, Journals, Story},
     layout::Layout,
     link::Link,
     plan::{PartPlan, PartSize, PlanError},
     proof::{Sent, Verdict},
-    put::PutOptions,
-    requests::Upload,
+    put_options::PutOptions,
+    response::Upload,
+    resume_options::EarlierRun,
     settle::{Settled, protected_by_head},
     source::{Likeness, OpenFile},
     sources::Source,
@@ -28,29 +29,6 @@ use crate::{
     kind::{HasKind, Kind},
     units::ByteSize,
 };
-
-/// How an upload that breaks off can be taken up again.
-#[derive(Clone, Debug)]
-pub struct Resume {
-    /// Where its journal is.
-    pub journals: Journals,
-    /// What becomes of an earlier run's upload.
-    pub earlier: EarlierRun,
-    /// The time of this run.
-    pub now: OffsetDateTime,
-}
-
-/// What becomes of an upload that an earlier run left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EarlierRun {
-    /// It is taken up, if there is one; aborted, if the file changed since.
-    #[default]
-    TakeUp,
-    /// It is taken up, and without one, or if the file changed since, nothing is done.
-    Require,
-    /// It is given up.
-    GiveUp,
-}
 
 /// One put and its journal; without a journal, nothing is taken up and nothing left.
 #[derive(Default)]
@@ -106,7 +84,7 @@ impl Resumption {
         let (story, is_same) = match (journal.earlier.take(), resume.earlier) {
             (None, EarlierRun::Require) if !options.spooled => {
                 journal.remove().await;
-                return Err(JournalError::Gone(Box::new(job)).into());
+                return Err(JournalError::Gone(job.name()).into());
             }
             (Some(story), EarlierRun::GiveUp) => {
                 abort_stale(link, story.upload()).await?;
@@ -141,7 +119,7 @@ impl Resumption {
         let Some(story) = &self.story else { return Ok(()) };
         match &story.begun.composition {
             Some(composition) if !accepts(&composition.base) => {
-                Err(JournalError::Otherwise { job: Box::new(story.job.clone()), what: "base" })
+                Err(JournalError::Otherwise { upload: story.job.name(), what: "base" })
             }
             _ => Ok(()),
         }
@@ -338,7 +316,7 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
         likeness => likeness,
     };
     if likeness == Likeness::Other {
-        return Err(JournalError::Changed(Box::new(earlier.clone())));
+        return Err(JournalError::Changed(earlier.name()));
     }
     let options = (&job.options, &earlier.options);
     let what = if options.0.checksum != options.1.checksum {
@@ -351,7 +329,7 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
         options.0.attributes.differs_from(&options.1.attributes, slack)
     };
     match what {
-        Some(what) => Err(JournalError::Otherwise { job: Box::new(earlier.clone()), what }),
+        Some(what) => Err(JournalError::Otherwise { upload: earlier.name(), what }),
         None => Ok(likeness == Likeness::Same),
     }
 }

@@ -1,15 +1,14 @@
 //! What became of a write: confirms it, or finds out when the answer was lost.
 
 use super::{
-    S3Error,
     delete::DeleteTarget,
+    error::S3Error,
     event::Outcome,
     failure::{CallFailure, Trouble},
     link::Link,
     proof::{Proof, Sent, Verdict},
     protection::{Feature, Lack, Left, Wanted},
-    reads::ObjectHead,
-    requests::Answer,
+    response::{Answer, ObjectHead},
     text::StoreText,
     uri::S3Uri,
 };

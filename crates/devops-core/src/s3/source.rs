@@ -15,60 +15,16 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    S3Error,
     checksum::{Algorithm, Hasher, Sum},
-    plan::{Part, PlanError},
+    error::{S3Error, SourceError},
+    plan::Part,
     preserved::Preserved,
     stop::Stop,
 };
 use crate::{
     cancel::Cancel,
     fs::{At, Destination, OpenFolder, PathError, open_file},
-    kind::{HasKind, Kind},
-    units::count,
 };
-
-/// The source is not what it was, or was said to be, or cannot be cut into parts as asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// It has not the length it was said to have.
-    #[error("`{name}` has {}, expected {expected}", known_length(*.found, *.expected))]
-    Length {
-        /// The file, or `-`.
-        name: String,
-        /// How many bytes were expected.
-        expected: u64,
-        /// How many there are; of one that is longer, how many were read until that was seen.
-        found: u64,
-    },
-    /// It changed while it was read.
-    #[error("`{0}` changed while it was read")]
-    Changed(String),
-    /// It has content, which its size does not tell, as files in `/proc` have.
-    #[error("`{0}` says that it has no bytes, and has some")]
-    Unsized(String),
-    /// It cannot be cut into parts as asked.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-}
-
-impl HasKind for SourceError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Length { .. } | Self::Changed(_) | Self::Unsized(_) => Kind::Failed,
-            Self::Plan(_) => Kind::Usage,
-        }
-    }
-}
-
-/// Says how long a source is; nobody reads one to its end that is too long already.
-fn known_length(found: u64, expected: u64) -> String {
-    if found > expected {
-        format!("more than {}", count(expected, "byte"))
-    } else {
-        count(found, "byte")
-    }
-}
 
 /// How much of a part that is not kept is read at once: that of two parts stays in the processor's cache
 /// from one hash to the next.

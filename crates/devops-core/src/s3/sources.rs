@@ -10,7 +10,7 @@ use std::{
 use globset::GlobMatcher;
 
 use super::{
-    S3Error,
+    error::S3Error,
     filter::{Filter, glob},
     source::OpenFile,
     stop::Stop,

@@ -21,7 +21,8 @@ use std::{
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error, blocking,
+    blocking::blocking,
+    error::S3Error,
     event::Event,
     journal::{Journals, Unfinished, id_of},
     link::Link,

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::blocking;
+use super::blocking::blocking;
 use crate::cancel::{Cancel, Cancelled};
 
 /// Lets a future wait for the signal that sets a [`Cancel`].

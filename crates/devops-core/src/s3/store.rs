@@ -13,15 +13,15 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     access::Access,
     buffers::Buffers,
-    connect::ConnectOptions,
+    connect_options::ConnectOptions,
     known::{Conditions, Known},
     lanes::Lanes,
     observe::Observer,
     pace::Pace,
     plan::{Limits, PartPlan, PartSize, PlanError, USUAL_CONCURRENCY, room_for_parts},
-    proof::StoredPart,
     protection::Wanted,
     quirks::{Quirks, Support},
+    response::StoredPart,
     retry::Patience,
 };
 use crate::units::ByteSize;

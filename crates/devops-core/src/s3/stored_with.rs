@@ -9,10 +9,10 @@ use aws_sdk_s3::{
 use percent_encoding::utf8_percent_encode;
 
 use super::{
+    attributes::ID_KEY,
     copy::ENCODED,
     failure::{CallFailure, Trouble},
     link::Link,
-    requests::ID_KEY,
     text::as_sent,
     uri::S3Uri,
 };

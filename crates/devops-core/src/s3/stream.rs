@@ -15,9 +15,9 @@ use futures_util::{
 };
 
 use super::{
-    S3Error,
     adjust::Adjustments,
     condition::Condition,
+    error::{S3Error, SourceError},
     event::{Event, ObjectSummary},
     failure::Trouble,
     leg::Leg,
@@ -25,10 +25,10 @@ use super::{
     plan::{PartPlan, StreamPlan},
     proof::Sent,
     protection::Given,
-    put::{PutOptions, Replace, summarize},
-    requests::Upload,
+    put_options::{PutOptions, Replace},
+    response::Upload,
     settle::Settled,
-    source::SourceError,
+    summary::summarize,
     task::Task,
     uri::S3Uri,
 };
@@ -160,7 +160,9 @@ async fn put_whole(
     loop {
         let payload = task.hash(bytes.clone()).await;
         match task.put_payload(payload).await {
-            Err(S3Error::Call(failure)) => adjustments.adjust(&task, *failure).await?,
+            Err(S3Error::Call(failure)) => {
+                adjustments.adjust(task.link, task.protection, &task.condition, *failure).await?
+            }
             other => return other,
         }
         // An attempt whose answer was lost may have been carried out: what bears its mark is ours.

@@ -11,23 +11,24 @@ use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
 
-pub(crate) use self::plan::is_path_of_file;
 pub use self::{
     down::{DownPlan, Surplus, check_surplus, delete_surplus, plan_sync_down},
     plan::{Kept, Pair, PlannedFile, Step, SyncPlan},
 };
 use super::{
-    S3Error,
     checksum::is_md5,
     compare::{has_md5, same_content},
+    error::S3Error,
     event::{ObjectSummary, Outcome},
     link::Link,
-    list::{ListedObject, list},
+    list::list,
     proof::{Proof, Sent},
-    put::{Listed, PutOptions, Replace, summarize},
+    put_options::{Listed, PutOptions, Replace},
+    response::ListedObject,
     settle::Settled,
     source::OpenFile,
     sources::{Source, Sources, SourcesError, find_in_folder},
+    summary::summarize,
     uri::S3Uri,
 };
 pub use error::{Deletion, SyncError};

@@ -5,9 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    filter::Filter, list::ListedObject, partial::is_own_name, sync::is_path_of_file, uri::S3Uri,
-};
+use super::{filter::Filter, partial::is_own_name, response::ListedObject, uri::S3Uri};
 use crate::lock;
 
 /// An object and the file it becomes.
@@ -195,4 +193,9 @@ mod tests {
         assert_eq!(files, ["a.s3get-part"]);
         assert_eq!(skipped, keys);
     }
+}
+
+/// Returns whether a file below a folder can have this relative path.
+pub(crate) fn is_path_of_file(relative: &str) -> bool {
+    !relative.contains('\0') && relative.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }

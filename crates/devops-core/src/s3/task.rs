@@ -1,25 +1,22 @@
 //! One object on its way: what is sent for it, in which order.
 
-use std::{cell::Cell, time::Duration};
-
 use super::{
-    S3Error,
     attributes::Attributes,
-    bring::FileUpload,
+    checksum::Sum,
+    checksum_strategy::Protection,
     condition::Condition,
-    earlier::Earlier,
-    event::Event,
-    failure::{CallFailure, Trouble},
+    error::S3Error,
+    failure::Trouble,
+    file_upload::FileUpload,
     journal::Begun,
     layout::Layout,
     link::Link,
-    payload::{Hashing, Payload, Protection},
+    payload::{Hashing, Payload},
     plan::PartPlan,
     proof::Sent,
     protection::Given,
-    put::{PutOptions, Replace},
-    requests::Upload,
-    resume::{Resumption, TakenUp},
+    put_options::{PutOptions, Replace},
+    response::Upload,
     retry::random,
     settle::{Settled, Write, confirm, resolve},
     source::OpenFile,
@@ -77,8 +74,8 @@ impl<'a> Task<'a> {
     }
 
     /// Takes over how an earlier run began, if one did.
-    pub(crate) fn going_on_with(self, resumption: &Resumption) -> Self {
-        match resumption.begun() {
+    pub(crate) fn going_on_with(self, begun: Option<&Begun>) -> Self {
+        match begun {
             Some(begun) => Self { id: begun.mark.clone(), protection: begun.protection, ..self },
             None => self,
         }
@@ -147,7 +144,8 @@ impl<'a> Task<'a> {
                 Err(payload.content.take_failure().expect("it has failed"))
             }
             Err(failure) if failure.trouble == Trouble::Exists || failure.may_have_happened() => {
-                let sent = Sent::unanswered(&payload);
+                let checksum = payload.sum.as_ref().map(Sum::checksum);
+                let sent = Sent::unanswered(payload.size(), checksum);
                 let write = self.write(&sent, None);
                 let settled = resolve(&self.link, self.uri, write, failure).await?;
                 Ok((sent, settled))
@@ -156,64 +154,8 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// Puts a file in parts; begins anew, once, when somebody removes the upload meanwhile.
-    pub(crate) async fn put_parts(
-        &self,
-        file: &OpenFile,
-        layout: &Layout,
-        resumption: &mut Resumption,
-    ) -> Result<(Sent, Settled), S3Error> {
-        let moved = Cell::new(0);
-        let events = |event: Event| {
-            if let Event::Moved(bytes) = event {
-                moved.update(|moved| moved + bytes);
-            }
-            (self.link.events)(event);
-        };
-        let told = Task { link: Link { events: &events, ..self.link }, ..self.clone() };
-        let mut result = told.put_parts_once(file, layout, resumption).await;
-        let Some(failure) = removal(&mut result) else { return result };
-        (self.link.events)(Event::Moved(-moved.get()));
-        (self.link.events)(Event::Retry {
-            operation: failure.operation,
-            attempt: 1,
-            pause: Duration::ZERO,
-            reason: format!("{failure}; the upload was removed, and another one begins"),
-        });
-        if let Err(S3Error::Uncertain { upload_id, .. }) = result {
-            // A completion without a clear end leaves its upload; this one is not needed any more.
-            let _gone = self.link.abort(&Upload { uri: self.uri.clone(), id: upload_id }).await;
-        }
-        let mut result = self.put_parts_once(file, layout, resumption).await;
-        if let Some(failure) = removal(&mut result) {
-            let said = failure.message.as_sent().trim_end_matches('.');
-            let message = format!("{said}; the one before was removed under way, too");
-            failure.message = message.into();
-        }
-        result
-    }
-
-    async fn put_parts_once(
-        &self,
-        file: &OpenFile,
-        layout: &Layout,
-        resumption: &mut Resumption,
-    ) -> Result<(Sent, Settled), S3Error> {
-        let (upload, earlier) = match resumption.take_up(self, layout).await? {
-            TakenUp::Upload(upload, earlier) => (upload, earlier),
-            TakenUp::Nothing => (resumption.begin(self, layout).await?, Earlier::default()),
-        };
-        let journal = resumption.journal();
-        let work = FileUpload { upload: upload.clone(), file, earlier, journal };
-        let result = self.bring_all(&work, layout).await;
-        if resumption.keeps(&result) {
-            return result;
-        }
-        resumption.forget();
-        self.end_upload(upload, result).await
-    }
-
-    async fn bring_all(
+    /// Sends the missing parts of a file and completes its upload.
+    pub(crate) async fn bring_all(
         &self,
         work: &FileUpload<'_>,
         layout: &Layout,
@@ -228,19 +170,6 @@ impl<'a> Task<'a> {
     pub(crate) fn in_flight(&self) -> usize {
         self.link.store.concurrency() + 2
     }
-}
-
-/// Returns the failure that says that somebody removed an upload that was under way, if one does.
-///
-/// A completion that is answered so was not carried out either, unless the answer to an earlier attempt
-/// was lost.
-fn removal(result: &mut Result<(Sent, Settled), S3Error>) -> Option<&mut CallFailure> {
-    let failure = match result {
-        Err(S3Error::Call(failure)) => failure,
-        Err(S3Error::Uncertain { source, .. }) if !source.is_after_lost_answer => source,
-        _ => return None,
-    };
-    (failure.trouble == Trouble::NoUpload).then_some(&mut **failure)
 }
 
 /// Some stores want all parts but the last alike, and say so only at the end.

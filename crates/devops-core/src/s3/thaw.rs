@@ -13,14 +13,14 @@ use time::OffsetDateTime;
 
 pub use self::wait::{Waited, Waiting, wait_for_thaw};
 use super::{
-    S3Error,
     cold::{Archive, ArchiveState, may_be_archived},
+    error::S3Error,
     failure::{CallFailure, Trouble},
     filter::Filter,
     get::head_of_existing,
     link::{Call, Link, StopPolicy},
-    list::{ListedObject, list},
-    reads::ObjectHead,
+    list::list,
+    response::{ListedObject, ObjectHead},
     text::StoreText,
     uri::S3Uri,
 };

@@ -33,9 +33,9 @@ use tokio::{
 };
 
 use super::{
-    answer::chain,
     bounded::{asks_for_content, bounded},
     bundle::{Bundle, BundleConnector},
+    error_chain::chain,
     proxy::{Proxies, Proxy},
     unanswered::{BAD_CERTIFICATE, NEEDS_USER, SpeaksTls, ThroughProxy},
 };

@@ -5,7 +5,8 @@ use std::cell::{Cell, RefCell};
 use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{
-    S3Error, event::ObjectSummary, failure::Trouble, link::Link, protection::Left, sources::Source,
+    error::S3Error, event::ObjectSummary, failure::Trouble, link::Link, protection::Left,
+    sources::Source,
 };
 use crate::{
     kind::{HasKind, Kind},

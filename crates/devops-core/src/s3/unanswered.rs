@@ -6,10 +6,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::DisplayErrorContext;
 
 use super::{
-    answer::{chain, too_long},
-    credential_error::CredentialError,
-    failure::Trouble,
-    proxy::Proxy,
+    credential_error::CredentialError, error_chain::chain, failure::Trouble, proxy::Proxy,
+    response_error::too_long,
 };
 use crate::{limits::Limit, roots::NoRoots};
 

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 
 use super::{
-    S3Error,
     bucket::check_bucket,
     delete::{DeleteOutcome, DeleteTarget, delete},
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::Link,
     remove::{RemoveError, RemoveOptions, folder},

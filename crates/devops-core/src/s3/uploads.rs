@@ -5,13 +5,13 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
-    S3Error,
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::Link,
-    list::time_of,
-    pages::{Pages, are_encoded, decoded},
-    requests::Upload,
+    pages::{Pages, are_encoded},
+    response::{Upload, decoded},
     text::StoreText,
+    timestamp::time_of,
     uri::S3Uri,
 };
 

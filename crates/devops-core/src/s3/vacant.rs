@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
+    error::S3Error,
     link::Link,
     list::list,
-    put::{PutOptions, Replace},
+    put_options::{PutOptions, Replace},
     sources::Source,
     uri::S3Uri,
 };

@@ -5,16 +5,16 @@ use std::path::Path;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    S3Error,
     checksum::Algorithm,
     compare::{Comparison, compare, compare_parts, differing},
+    error::S3Error,
     failure::Trouble,
     fetch::Fetch,
     get::head_of_existing,
     link::Link,
     plan::{Part, PartSize},
     proof::Proof,
-    reads::ObjectHead,
+    response::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
 };

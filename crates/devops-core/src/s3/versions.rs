@@ -14,15 +14,18 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
-    LockMode, S3Error,
+    LockMode,
     delete::{DeleteTarget, Md5Alone},
+    error::S3Error,
     failure::{CallFailure, Trouble},
     link::{Call, Link, StopPolicy},
-    list::{size_of, time_of},
-    pages::{Pages, are_encoded, decoded, is_below},
+    list::size_of,
+    pages::{Pages, are_encoded, is_below},
     protection::{is_on, lock_of},
-    reads::{is_of_object, none_of_s3, size_of_object, unquoted},
+    reads::{is_of_object, none_of_s3, size_of_object},
+    response::{decoded, unquoted},
     text::{StoreText, as_sent},
+    timestamp::time_of,
     uri::S3Uri,
 };
 

@@ -32,3 +32,9 @@ pub(super) fn tags(xml: &str) -> impl Iterator<Item = Tag<'_>> {
 pub(super) fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }
+
+/// Returns whether XML carries a key as it is: no control characters, and no space that is trimmed.
+pub(crate) fn fits_xml(key: &str) -> bool {
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    !key.contains(is_odd) && key.trim() == key
+}

@@ -11,7 +11,7 @@ use super::{examination::Examination, finding::Finding};
 use crate::{
     cancel::Cancelled,
     s3::{
-        connect::is_in_clear,
+        endpoint::is_in_clear,
         failure::{CallFailure, Trouble},
         text::StoreText,
     },

@@ -12,8 +12,8 @@ use super::{Job, VERSION};
 use crate::{
     cancel::hold_step,
     s3::{
-        compose::Composition, payload::Protection, plan::Part, proof::Sent, requests::Upload,
-        text::StoreText,
+        checksum_strategy::Protection, compose::Composition, plan::Part, proof::Sent,
+        response::Upload, text::StoreText,
     },
 };
 

@@ -1,6 +1,6 @@
 //! Errors of a sync, before anything is changed.
 
-use super::super::{S3Error, sources::SourcesError, uri::S3Uri};
+use super::super::{error::S3Error, sources::SourcesError, uri::S3Uri};
 use crate::{
     kind::{HasKind, Kind},
     units::count,

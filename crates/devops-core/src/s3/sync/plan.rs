@@ -5,11 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::error::{Deletion, SyncError};
+use super::{
+    super::targets::is_path_of_file,
+    error::{Deletion, SyncError},
+};
 use crate::s3::{
     event::{ObjectSummary, Outcome},
     filter::Filter,
-    list::ListedObject,
+    response::ListedObject,
     sources::{Source, Sources},
     uri::S3Uri,
 };
@@ -165,11 +168,6 @@ fn step(source: &Source, object: Option<&ListedObject>) -> Step {
         Some(object) if object.size == source.size => Step::Compare(object.etag.clone()),
         Some(object) => Step::Replace(object.etag.clone()),
     }
-}
-
-/// Returns whether a file below a folder can have this relative path.
-pub(crate) fn is_path_of_file(relative: &str) -> bool {
-    !relative.contains('\0') && relative.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
 impl Deletion {

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
-    super::{S3Error, link::Link, reads::ObjectHead, tree::run_all, uri::S3Uri},
+    super::{error::S3Error, link::Link, response::ObjectHead, tree::run_all, uri::S3Uri},
     check_stay, inspect,
 };
 use crate::kind::{HasKind, Kind};

@@ -99,7 +99,7 @@ fn values_nest_deeply_up_to_a_limit() {
     };
     let deep = plan("VALUE", 300).unwrap();
     assert!(diff(&deep, &Secrets::default(), DiffOptions::default()).get().contains("\"x\""));
-    let shown = Secrets::default().plan_json(&deep).into_inner();
+    let shown = Secrets::default().plan_json(deep).into_inner();
     assert!(shown.to_string().contains(&"[".repeat(300)));
     assert!(plan("NEW", 300).is_ok());
     for field in ["VALUE", "NEW"] {

@@ -1,0 +1,20 @@
+//! A file under upload.
+
+use super::{
+    earlier::Earlier, journal::Journal, link::StopPolicy, response::Upload, source::OpenFile,
+};
+
+/// A multipart upload of a file, with what an earlier run has sent of it.
+pub(crate) struct FileUpload<'a> {
+    pub(crate) upload: Upload,
+    pub(crate) file: &'a OpenFile,
+    pub(crate) earlier: Earlier,
+    pub(crate) journal: Option<&'a Journal>,
+}
+
+impl FileUpload<'_> {
+    /// The answer to a part is worth a moment if a later run will know of it.
+    pub(crate) fn stop_policy(&self) -> StopPolicy {
+        if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
+    }
+}

@@ -1,0 +1,28 @@
+//! The choice between resuming an upload and beginning anew.
+
+use time::OffsetDateTime;
+
+use super::journal::Journals;
+
+/// How an upload that breaks off can be taken up again.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// Where its journal is.
+    pub journals: Journals,
+    /// What becomes of an earlier run's upload.
+    pub earlier: EarlierRun,
+    /// The time of this run.
+    pub now: OffsetDateTime,
+}
+
+/// What becomes of an upload that an earlier run left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EarlierRun {
+    /// It is taken up, if there is one; aborted, if the file changed since.
+    #[default]
+    TakeUp,
+    /// It is taken up, and without one, or if the file changed since, nothing is done.
+    Require,
+    /// It is given up.
+    GiveUp,
+}
