@@ -20,15 +20,10 @@ use crate::{
 };
 use lab::Lab;
 pub(crate) use options::Options;
+use options::WORKS;
 
 const TITLE: &str =
     "The bars (they are meant for a tree of about 1 GB and 20,000 files, on 2 processors)";
-
-/// The name of each piece of work, in the order they are done.
-const WORKS: [&str; 11] = [
-    "create", "fast", "again", "bytes", "files", "list", "one", "restore", "verify", "folder",
-    "memory",
-];
 
 /// Measures what was asked for, prints tables and the bars, and writes JSON if asked.
 pub(super) fn run(options: &Options) -> Result<()> {

@@ -26,12 +26,10 @@ use crate::{
 };
 use lab::Lab;
 pub(crate) use options::Options;
+use options::WORKS;
 
 const TITLE: &str =
     "The bars (they are meant for 1 GiB, 5,000 files and a tree of about 1 GB, on 2 processors)";
-
-/// The name of each piece of work, in the order they are done.
-const WORKS: [&str; 5] = ["large", "many", "days", "resume", "start"];
 
 /// The server takes what clients send with as much care as a real one; built like a tool that
 /// waits for people, it would take most of both processors, and be measured in place of the clients.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
-use super::{WORKS, peers::PROGRAMS};
+use super::peers::PROGRAMS;
 use crate::{
     options::{Output, existing, n_bytes, positive},
     tree::Shape,
@@ -59,3 +59,9 @@ impl Options {
         self.only.is_empty() || self.only.iter().any(|only| only == work)
     }
 }
+
+/// The name of each piece of work, in the order they are done.
+pub(crate) const WORKS: [&str; 11] = [
+    "create", "fast", "again", "bytes", "files", "list", "one", "restore", "verify", "folder",
+    "memory",
+];

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
-use super::{WORKS, programs::PROGRAMS};
+use super::programs::PROGRAMS;
 use crate::{
     options::{Output, existing, n_bytes, positive},
     tree::Shape,
@@ -78,3 +78,6 @@ impl Options {
         self.only.is_empty() || self.only.iter().any(|only| only == work)
     }
 }
+
+/// The name of each piece of work, in the order they are done.
+pub(crate) const WORKS: [&str; 5] = ["large", "many", "days", "resume", "start"];

@@ -36,7 +36,7 @@ fn a_plan_starts_terraform_twice_and_once_more_where_something_is_to_be_initiali
     ] {
         let env = fake(&json!({}));
         for (name, text) in &files {
-            env.write(&format!("infra/{name}"), text);
+            env.write(format!("infra/{name}"), text);
         }
 
         fake_run(&env, &["plan", "infra"]).expect_code(0);

@@ -7,8 +7,11 @@ use devops_core::lessons::nearest;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::json;
 
-use super::{given_or_asked, missing, no_input, print_lines};
-use crate::cli::AskArgs;
+use super::{
+    input::{given_or_asked, missing, no_input},
+    output::print_lines,
+};
+use crate::{cli::AskArgs, run::output::safe};
 
 /// How often a person is asked again.
 const MAX_TRIES: usize = 3;
@@ -48,7 +51,7 @@ fn shown(args: &AskArgs, prompt: &str, default: Option<&str>) -> String {
     let mut shown = prompt.to_owned();
     for part in choices.into_iter().chain(default) {
         let gap = if shown.ends_with(char::is_whitespace) { "" } else { " " };
-        shown.push_str(&[gap, &super::safe(&part), " "].concat());
+        shown.push_str(&[gap, &safe(&part), " "].concat());
     }
     shown
 }
@@ -99,7 +102,7 @@ fn accept(args: &AskArgs, answer: &str) -> Result<String, Failure> {
         return Ok(choice.clone());
     }
     // What was typed in secret is not repeated.
-    let shown = if args.secret { "that" } else { &format!("'{}'", super::safe(answer)) };
+    let shown = if args.secret { "that" } else { &format!("'{}'", safe(answer)) };
     let failure = Failure::usage(format!(
         "{shown} is not a choice (choose from {})",
         args.choices.join(", ")

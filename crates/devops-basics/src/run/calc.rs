@@ -4,7 +4,10 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::lessons::calc;
 use serde_json::json;
 
-use super::{given_or_asked, missing, refused};
+use super::{
+    input::{given_or_asked, missing},
+    refusal::refused,
+};
 use crate::cli::CalcArgs;
 
 pub(super) fn run(args: CalcArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -4,7 +4,7 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::lessons::cast;
 use serde_json::json;
 
-use super::{given_or_asked, refused};
+use super::{input::given_or_asked, refusal::refused};
 use crate::cli::CastArgs;
 
 pub(super) fn run(args: CastArgs, session: &Session) -> Result<Outcome, Failure> {

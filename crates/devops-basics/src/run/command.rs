@@ -20,8 +20,11 @@ use devops_core::{
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
-use super::missing;
-use crate::cli::RunArgs;
+use super::input::missing;
+use crate::{
+    cli::RunArgs,
+    run::output::{rfc3339, safe},
+};
 
 /// How much of each stream a report keeps.
 const REPORT_BYTES: usize = 10 << 20;
@@ -56,7 +59,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure>
     .map_err(explain)?;
     let last = attempts.last().expect("there is at least one attempt").clone();
     if wants_report {
-        let report = report(&spec, super::rfc3339(started), &attempts, &kept);
+        let report = report(&spec, rfc3339(started), &attempts, &kept);
         deliver(&report, capture, session)?;
     }
     finish(&last, printed, &spec)
@@ -68,7 +71,7 @@ fn explain(error: ProcessError) -> Failure {
         ProcessError::NotExecutable { program, source }
             if source.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) =>
         {
-            let program = super::safe(&program.to_string_lossy());
+            let program = safe(&program.to_string_lossy());
             Some(format!("a script needs a first line such as `#!/bin/sh`; or run `sh {program}`"))
         }
         _ => None,
@@ -88,7 +91,7 @@ fn finish(
     match last.exit {
         _ if last.timed_out => {
             let limit = format_duration(spec.timeout.unwrap_or_default());
-            let program = super::safe(&spec.program.to_string_lossy());
+            let program = safe(&spec.program.to_string_lossy());
             let message = format!("command `{program}` took longer than {limit}");
             Err(Failure::new(Kind::TimedOut, message))
         }
@@ -116,7 +119,7 @@ fn spec(args: &RunArgs) -> Result<CommandSpec, Failure> {
         let bytes = pair.as_bytes();
         let at = bytes.iter().position(|&byte| byte == b'=').filter(|&at| at > 0);
         let at = at.ok_or_else(|| {
-            let shown = super::safe(&pair.to_string_lossy());
+            let shown = safe(&pair.to_string_lossy());
             Failure::usage(format!("'{shown}' is not a variable such as NAME=VALUE"))
         })?;
         let (name, value) = (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..]));

@@ -7,7 +7,7 @@ use devops_core::{
 };
 use serde_json::json;
 
-use super::{given_or_asked, refused};
+use super::{input::given_or_asked, refusal::refused};
 use crate::cli::{DayArgs, Gate};
 
 pub(super) fn run(args: DayArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -21,7 +21,10 @@ use devops_core::{
 };
 use serde_json::json;
 
-use super::{emit, missing, print_lines, safe};
+use super::{
+    input::missing,
+    output::{emit, print_lines, safe},
+};
 use crate::cli::{EachArgs, OutputForm};
 
 pub(super) fn run(args: EachArgs, session: &Session) -> Result<Outcome, Failure> {

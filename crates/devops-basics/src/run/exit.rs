@@ -3,7 +3,7 @@
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::lessons::exit;
 
-use super::{emit, facts, missing, refused};
+use super::{facts, input::missing, output::emit, refusal::refused};
 use crate::cli::{ExitArgs, ExitCommand};
 
 pub(super) fn run(args: &ExitArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -9,7 +9,7 @@ use devops_core::{
     units::{ByteSize, format_duration},
 };
 
-use super::{safe, typed};
+use super::output::{safe, typed};
 use crate::cli::FactsArgs;
 
 pub(super) fn run(args: &FactsArgs, session: &Session) -> Result<Outcome, Failure> {

@@ -6,7 +6,10 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{clock::Clock, lessons::hello};
 use serde_json::json;
 
-use crate::cli::{HelloArgs, TOOL};
+use crate::{
+    cli::{HelloArgs, TOOL},
+    run::output::rfc3339,
+};
 
 pub(super) fn run(args: &HelloArgs, session: &Session) -> Result<Outcome, Failure> {
     let name = args.name.as_deref().map(|name: &OsStr| quote(Path::new(name)));
@@ -26,7 +29,7 @@ pub(super) fn run(args: &HelloArgs, session: &Session) -> Result<Outcome, Failur
         "uid": rustix::process::getuid().as_raw(),
         "gid": rustix::process::getgid().as_raw(),
         "stdout_is_terminal": session.stdout_is_terminal(),
-        "time": super::rfc3339(now),
+        "time": rfc3339(now),
     }))?;
     Ok(Outcome::Done)
 }

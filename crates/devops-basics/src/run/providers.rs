@@ -9,7 +9,7 @@ use devops_core::lessons::{
 };
 use serde_json::json;
 
-use super::{missing, print_lines, refused};
+use super::{input::missing, output::print_lines, refusal::refused};
 use crate::cli::{ProvidersArgs, ProvidersCommand};
 
 pub(super) fn run(args: &ProvidersArgs, session: &Session) -> Result<Outcome, Failure> {

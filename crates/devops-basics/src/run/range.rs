@@ -4,7 +4,7 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::lessons::range::{self, Format, Range};
 use serde_json::json;
 
-use super::{missing, print_lines, refused};
+use super::{input::missing, output::print_lines, refusal::refused};
 use crate::cli::RangeArgs;
 
 /// How much is written at once.

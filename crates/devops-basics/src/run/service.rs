@@ -8,7 +8,11 @@ use devops_core::lessons::{
     service::{self, Check, CheckError, CheckOptions, Status, Target},
 };
 
-use super::{emit, missing, print_lines, refused, safe};
+use super::{
+    input::missing,
+    output::{emit, print_lines, safe},
+    refusal::refused,
+};
 use crate::cli::ServiceArgs;
 
 /// More would be past what the system's timers take.

@@ -8,7 +8,10 @@ use devops_core::{
     lessons::vars::{self, Finding},
 };
 
-use super::{emit, print_lines, refused, safe};
+use super::{
+    output::{emit, print_lines, safe},
+    refusal::refused,
+};
 use crate::cli::VarsArgs;
 
 pub(super) fn run(args: &VarsArgs, session: &Session) -> Result<Outcome, Failure> {

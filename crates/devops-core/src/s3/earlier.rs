@@ -126,7 +126,9 @@ impl Earlier {
         let sent = story.taken.get(&part.number).and_then(|taken| taken.sum.as_ref());
         let found = payload.sum.as_ref().map(|sum| sum.checksum().value);
         match sent.zip(found) {
-            Some((sent, found)) if *sent != found => Err(JournalError::Changed(story.job.name())),
+            Some((sent, found)) if *sent != found => {
+                Err(JournalError::Changed(Box::new(story.job.name())))
+            }
             _ => Ok(()),
         }
     }

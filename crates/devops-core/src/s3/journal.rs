@@ -139,7 +139,7 @@ fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // Its owner may have removed it between the two steps.
             Ok(()) if !at.is(&file) => {}
-            Err(Errno::WOULDBLOCK) => return Err(JournalError::Busy(job.name())),
+            Err(Errno::WOULDBLOCK) => return Err(JournalError::Busy(Box::new(job.name()))),
             Err(error) if !is_unsupported(error) => Err(error).at(&path, "lock")?,
             Ok(()) | Err(_) => break file,
         }

@@ -224,7 +224,7 @@ impl Put<'_> {
                 Err(S3Error::Call(failure)) => {
                     adjustments
                         .adjust(task.link, task.protection, &task.condition, *failure)
-                        .await?
+                        .await?;
                 }
                 other => return other,
             }

@@ -84,7 +84,7 @@ impl Resumption {
         let (story, is_same) = match (journal.earlier.take(), resume.earlier) {
             (None, EarlierRun::Require) if !options.spooled => {
                 journal.remove().await;
-                return Err(JournalError::Gone(job.name()).into());
+                return Err(JournalError::Gone(Box::new(job.name())).into());
             }
             (Some(story), EarlierRun::GiveUp) => {
                 abort_stale(link, story.upload()).await?;
@@ -119,7 +119,7 @@ impl Resumption {
         let Some(story) = &self.story else { return Ok(()) };
         match &story.begun.composition {
             Some(composition) if !accepts(&composition.base) => {
-                Err(JournalError::Otherwise { upload: story.job.name(), what: "base" })
+                Err(JournalError::Otherwise { upload: Box::new(story.job.name()), what: "base" })
             }
             _ => Ok(()),
         }
@@ -316,7 +316,7 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
         likeness => likeness,
     };
     if likeness == Likeness::Other {
-        return Err(JournalError::Changed(earlier.name()));
+        return Err(JournalError::Changed(Box::new(earlier.name())));
     }
     let options = (&job.options, &earlier.options);
     let what = if options.0.checksum != options.1.checksum {
@@ -329,7 +329,7 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
         options.0.attributes.differs_from(&options.1.attributes, slack)
     };
     match what {
-        Some(what) => Err(JournalError::Otherwise { upload: earlier.name(), what }),
+        Some(what) => Err(JournalError::Otherwise { upload: Box::new(earlier.name()), what }),
         None => Ok(likeness == Likeness::Same),
     }
 }

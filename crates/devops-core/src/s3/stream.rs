@@ -161,7 +161,7 @@ async fn put_whole(
         let payload = task.hash(bytes.clone()).await;
         match task.put_payload(payload).await {
             Err(S3Error::Call(failure)) => {
-                adjustments.adjust(task.link, task.protection, &task.condition, *failure).await?
+                adjustments.adjust(task.link, task.protection, &task.condition, *failure).await?;
             }
             other => return other,
         }

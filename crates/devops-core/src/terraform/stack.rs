@@ -150,9 +150,10 @@ impl Stack {
     pub fn needs_init(&self) -> bool {
         let data = self.data_dir();
         let locked = self.dir.join(".terraform.lock.hcl").exists();
-        match data.exists() {
-            true => locked && !data.join("providers").exists(),
-            false => locked || !is_built_in(self),
+        if data.exists() {
+            locked && !data.join("providers").exists()
+        } else {
+            locked || !is_built_in(self)
         }
     }
 

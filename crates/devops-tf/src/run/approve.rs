@@ -14,7 +14,11 @@ use devops_core::{
 };
 use serde_json::json;
 
-use super::{Desk, explain, inspect::folder_of, open_in};
+use super::{
+    desk::{Desk, open_in},
+    explain::explain,
+    inspect::folder_of,
+};
 use crate::cli::{CompareArgs, RunArgs};
 
 /// The largest JSON of a plan that is read.

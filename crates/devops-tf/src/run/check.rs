@@ -8,7 +8,7 @@ use devops_core::{
 };
 use serde_json::{Value, json};
 
-use super::{flow::plan_options, inspect::not_understood, open};
+use super::{desk::open, flow::plan_options, inspect::not_understood};
 use crate::cli::{FmtArgs, TestArgs, ValidateArgs};
 
 pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome, Failure> {

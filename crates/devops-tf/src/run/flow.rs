@@ -21,9 +21,9 @@ use devops_core::{
 use serde_json::json;
 
 use super::{
-    Desk,
     approve::{Approval, expect},
-    explain, open, open_in,
+    desk::{Desk, open, open_in},
+    explain::explain,
     report::{self, Places},
     rules::Rules,
 };

@@ -14,7 +14,7 @@ use devops_core::{
 };
 use serde_json::Value;
 
-use super::{Desk, open, open_in};
+use super::desk::{Desk, open, open_in};
 use crate::cli::{OutputArgs, SealArgs, ShowArgs, StackArgs};
 
 /// Fails unless there is a folder or a file at `path`.

@@ -1,21 +1,14 @@
 //! The commands that repair: `recover` and `unlock`.
 
-use std::path::PathBuf;
-
-use devops_cli::{Failure, Outcome, Session, quote, user_folder};
+use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     kind::Kind,
     terraform::{LockInfo, Stack},
 };
 use serde_json::json;
 
-use super::open;
+use super::desk::{open, state_folder};
 use crate::cli::{RecoverArgs, UnlockArgs};
-
-/// Returns where states are kept that could not be saved.
-pub(super) fn state_folder() -> Option<PathBuf> {
-    Some(user_folder("XDG_STATE_HOME", ".local/state")?.join("devops/tf"))
-}
 
 pub(super) fn recover(args: &RecoverArgs, session: &Session) -> Result<Outcome, Failure> {
     let folder = state_folder().ok_or_else(|| {

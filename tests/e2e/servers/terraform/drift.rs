@@ -74,8 +74,8 @@ impl Situation<'_> {
     }
 }
 
-fn moved() -> Option<String> {
-    Some([&THING.replace("\"a\" {", "\"b\" {"), &SIZE.replace(".a.", ".b."), MOVED].concat())
+fn moved() -> String {
+    [&THING.replace("\"a\" {", "\"b\" {"), &SIZE.replace(".a.", ".b."), MOVED].concat()
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn what_was_changed_outside_is_drift() {
     Situation { name: "deleted", drifted: gone, ..base() }
         .check(&|lab| fs::remove_file(lab.file("a")).unwrap());
     let drifted = (vec!["update lab_thing.b"], vec!["size"]);
-    Situation { name: "moved", after: moved(), set: large(), drifted, ..base() }.check(&|_| ());
+    Situation { name: "moved", after: Some(moved()), set: large(), drifted, ..base() }.check(&|_| ());
     let secret = Some(("secret", json!("correct-horse")));
     Situation { name: "secret", set: secret, drifted: update(&[]), ..base() }
         .check(&|lab| lab.set("a", "copy", json!("correct-horse")));
@@ -123,7 +123,7 @@ fn what_the_configuration_changes_is_no_drift() {
         "removed {\n  from = lab_thing.a\n  lifecycle {\n    destroy = false\n  }\n}\n".to_owned();
     for (name, after) in [
         ("none", None),
-        ("moved", moved()),
+        ("moved", Some(moved())),
         ("output edited", Some([THING, &SIZE.replace(".size", ".name")].concat())),
         ("new output", whole("output \"new\" { value = lab_thing.a.name }\n")),
         ("no output", Some(THING.to_owned())),

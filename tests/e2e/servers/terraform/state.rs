@@ -1,4 +1,4 @@
-//! Interrupts with states in PostgreSQL and in S3: no lock stays, and no state is left unsaved.
+//! Interrupts with states in `PostgreSQL` and in S3: no lock stays, and no state is left unsaved.
 
 use std::{
     env,
@@ -22,7 +22,7 @@ fn stack(backend: &str) -> Option<Stack> {
     Stack::new(&format!("terraform {{\n{backend}\n}}\n{STEPS}"))
 }
 
-/// Runs a query of PostgreSQL.
+/// Runs a query of `PostgreSQL`.
 fn query(database: &str, text: &str) -> String {
     let server = env::var("DEVOPS_SERVER_POSTGRES").expect("xtask says where PostgreSQL is");
     let psql = env::var("DEVOPS_SERVER_PSQL").expect("xtask says where psql is");

@@ -63,8 +63,8 @@ impl Job {
     }
 
     /// Returns the file and the object, for an error.
-    pub(crate) fn name(&self) -> Box<UnfinishedName> {
-        Box::new(UnfinishedName { path: self.path.clone(), uri: self.uri.clone() })
+    pub(crate) fn name(&self) -> UnfinishedName {
+        UnfinishedName { path: self.path.clone(), uri: self.uri.clone() }
     }
 
     /// Returns the name that this host has for it: the same for the same file, object and store.

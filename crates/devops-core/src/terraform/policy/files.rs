@@ -87,9 +87,9 @@ impl Files {
         let text = read_input(path, SIZE_LIMIT, cancel)?;
         let file = PolicyFile { path: path.to_owned(), folders: folders.to_owned(), text };
         if is_data(path) {
-            self.data.push(file)
+            self.data.push(file);
         } else {
-            self.policies.push(file)
+            self.policies.push(file);
         }
         Ok(())
     }
