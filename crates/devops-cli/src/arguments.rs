@@ -177,7 +177,8 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// Parses the command line, and once more with the values of the environment and the files as defaults if there are any.
+/// Parses the command line, and once more with the values of the environment and the files as defaults if there are
+/// any.
 fn resolve(
     tool: &Tool,
     make: fn() -> Command,
