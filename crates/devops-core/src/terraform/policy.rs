@@ -4,10 +4,12 @@
 //! gives it, a rule is a set of messages, and `exception` takes rules out. Policies see values that are sensitive;
 //! what they say of them is redacted.
 
-#[cfg_attr(not(feature = "rego"), path = "policy/no_engine.rs")]
+#[cfg(feature = "rego")]
 mod engine;
 mod error;
 mod files;
+#[cfg(not(feature = "rego"))]
+mod no_engine;
 mod outcome;
 
 use std::{
@@ -23,7 +25,10 @@ use super::{
 };
 use crate::{cancel::Cancel, limits};
 
+#[cfg(feature = "rego")]
 use engine::Engine;
+#[cfg(not(feature = "rego"))]
+use no_engine::Engine;
 use outcome::{Effect, Outcome};
 
 pub use error::PolicyError;

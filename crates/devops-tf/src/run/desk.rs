@@ -8,7 +8,7 @@ use std::{
 use devops_cli::{Failure, Session, quote, user_folder};
 use devops_core::{
     clock::Clock,
-    terraform::{Environment, InitOptions, Secrets, Stack, StackOptions, TerraformError, Watch},
+    terraform::{DiffOptions, Environment, InitOptions, Secrets, Stack, StackOptions, TerraformError, Watch},
 };
 
 use super::{explain::explain, record::Record, relay::Relay};
@@ -23,10 +23,8 @@ pub(super) struct Desk<'a> {
     pub(super) create_workspace: bool,
     /// Terraform's own text is wanted.
     pub(super) native: bool,
-    /// Every change of a large plan is wanted.
-    pub(super) full: bool,
-    /// Sensitive values are wanted in what is shown of plans, states and outputs.
-    pub(super) revealed: bool,
+    /// How plans are drawn; sensitive values may be wanted in states and outputs, too.
+    pub(super) drawing: DiffOptions,
     /// The folder as it was named.
     pub(super) name: String,
     pub(super) reports: Vec<ReportFile>,
@@ -76,8 +74,7 @@ pub(super) fn open_in<'a>(
         init,
         create_workspace: false,
         native: args.native,
-        full: args.full,
-        revealed: args.no_redact,
+        drawing: DiffOptions { full: args.full, color: session.color(), revealed: args.no_redact },
         name: quote(dir),
         reports: Vec::new(),
         secrets,
@@ -88,10 +85,10 @@ pub(super) fn open_in<'a>(
 impl Desk<'_> {
     /// Returns whether sensitive values are to be shown, and warns of it.
     pub(super) fn reveals(&self) -> bool {
-        if self.revealed {
+        if self.drawing.revealed {
             self.session.warn("`--no-redact` shows sensitive values");
         }
-        self.revealed
+        self.drawing.revealed
     }
 
     /// Lets the stack work, and passes on what happens.

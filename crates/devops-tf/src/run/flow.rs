@@ -373,9 +373,8 @@ impl Desk<'_> {
         draw: impl FnOnce(&Plan, &Secrets, DiffOptions) -> Shown<String>,
         plan: &Plan,
     ) -> Result<(), Failure> {
-        let options =
-            DiffOptions { full: self.full, color: self.session.color(), revealed: self.reveals() };
-        self.session.line(draw(plan, &self.secrets, options).get().trim_end())
+        self.reveals();
+        self.session.line(draw(plan, &self.secrets, self.drawing).get().trim_end())
     }
 
     /// Says what the plan is known by; without a key it does not say what secrets change to.

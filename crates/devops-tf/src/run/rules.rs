@@ -10,7 +10,7 @@ use devops_core::terraform::{
 use crate::cli::GuardArgs;
 
 /// The time that policies may take to judge a plan.
-const POLICY_LIMIT: Duration = Duration::from_secs(60);
+const POLICY_LIMIT: Duration = Duration::from_mins(1);
 
 /// The rules that a plan must pass.
 pub(super) struct Rules {

@@ -86,11 +86,8 @@ impl Files {
         }
         let text = read_input(path, SIZE_LIMIT, cancel)?;
         let file = PolicyFile { path: path.to_owned(), folders: folders.to_owned(), text };
-        if is_data(path) {
-            self.data.push(file);
-        } else {
-            self.policies.push(file);
-        }
+        let files = if is_data(path) { &mut self.data } else { &mut self.policies };
+        files.push(file);
         Ok(())
     }
 }

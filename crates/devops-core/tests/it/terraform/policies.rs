@@ -4,6 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use devops_core::{
     cancel::Cancel,
+    fs::replace,
     kind::{HasKind, Kind},
     terraform::{
         Guards, Plan, Policies, PolicyError, PolicyOptions, Report, ReportKind, Secrets, Verdict,
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn options(folder: &Path) -> PolicyOptions {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     PolicyOptions { paths: vec![folder.to_owned()], namespaces: Vec::new(), limit }
 }
 
@@ -22,7 +23,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     for (name, text) in files {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        replace(&path, text.as_bytes(), 0o600).unwrap();
     }
     folder
 }
