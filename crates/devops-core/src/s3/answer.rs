@@ -216,6 +216,12 @@ pub(super) fn trouble_of(
     }
 }
 
+/// Returns the id of an upload in an answer that could not be read otherwise: that upload has to be removed.
+pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
+    element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,10 +312,4 @@ mod tests {
         assert_eq!(trouble(400, "InvalidArgument", message), Trouble::ChecksumRefused);
         assert_eq!(trouble(400, "InvalidArgument", "bad part"), Trouble::Rejected);
     }
-}
-
-/// Returns the id of an upload in an answer that could not be read otherwise: that upload has to be removed.
-pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
-    let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
-    element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
 }

@@ -271,6 +271,9 @@ macro_rules! with_attributes {
 }
 pub(crate) use with_attributes;
 
+/// The metadata key under which an upload leaves its mark, so that it knows its own object.
+pub(crate) const ID_KEY: &str = "s3push-id";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +323,3 @@ mod tests {
         assert_eq!(locked(0, false).differs_from(&Attributes::default(), slack), Some("lock"));
     }
 }
-
-/// The metadata key under which an upload leaves its mark, so that it knows its own object.
-pub(crate) const ID_KEY: &str = "s3push-id";

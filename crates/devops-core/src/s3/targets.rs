@@ -91,6 +91,11 @@ fn reason_to_skip(relative: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns whether a file below a folder can have this relative path.
+pub(crate) fn is_path_of_file(relative: &str) -> bool {
+    !relative.contains('\0') && relative.split('/').all(|name| !matches!(name, "" | "." | ".."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,9 +198,4 @@ mod tests {
         assert_eq!(files, ["a.s3get-part"]);
         assert_eq!(skipped, keys);
     }
-}
-
-/// Returns whether a file below a folder can have this relative path.
-pub(crate) fn is_path_of_file(relative: &str) -> bool {
-    !relative.contains('\0') && relative.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }

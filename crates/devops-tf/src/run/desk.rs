@@ -8,7 +8,9 @@ use std::{
 use devops_cli::{Failure, Session, quote, user_folder};
 use devops_core::{
     clock::Clock,
-    terraform::{DiffOptions, Environment, InitOptions, Secrets, Stack, StackOptions, TerraformError, Watch},
+    terraform::{
+        DiffOptions, Environment, InitOptions, Secrets, Stack, StackOptions, TerraformError, Watch,
+    },
 };
 
 use super::{explain::explain, record::Record, relay::Relay};

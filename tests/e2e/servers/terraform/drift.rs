@@ -92,7 +92,8 @@ fn what_was_changed_outside_is_drift() {
     Situation { name: "deleted", drifted: gone, ..base() }
         .check(&|lab| fs::remove_file(lab.file("a")).unwrap());
     let drifted = (vec!["update lab_thing.b"], vec!["size"]);
-    Situation { name: "moved", after: Some(moved()), set: large(), drifted, ..base() }.check(&|_| ());
+    Situation { name: "moved", after: Some(moved()), set: large(), drifted, ..base() }
+        .check(&|_| ());
     let secret = Some(("secret", json!("correct-horse")));
     Situation { name: "secret", set: secret, drifted: update(&[]), ..base() }
         .check(&|lab| lab.set("a", "copy", json!("correct-horse")));

@@ -327,6 +327,57 @@ fn error_named(name: &str) -> Option<Fault> {
     })
 }
 
+/// What is done to one field of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slip {
+    /// It is not there.
+    LeaveOut,
+    /// It comes a second time, with another value.
+    Repeat,
+    /// It has another value.
+    Contradict,
+}
+
+/// One way to differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The root of an XML answer has another name, as that of gofakes3 for `CreateMultipartUpload`.
+    RenamedRoot,
+    /// Every listing is one of version 1: with a marker, and without a token.
+    Version1,
+    /// Every page of a listing is the first, and names another one.
+    Forgetful,
+    /// The list of parts may not say more than numbers and `ETag`s, as in the schema of Swift.
+    StrictParts,
+    /// Checksums in answers have half of their bytes, as CRC-64/NVME of moto has without its library.
+    ShortChecksums,
+    /// A copy restored from an archive stays for one day, however many are asked for.
+    OneDay,
+}
+
+impl Dialect {
+    /// Returns the dialect of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "renamed-root" => Self::RenamedRoot,
+            "version-1" => Self::Version1,
+            "forgetful" => Self::Forgetful,
+            "strict-parts" => Self::StrictParts,
+            "short-checksums" => Self::ShortChecksums,
+            "one-day" => Self::OneDay,
+            _ => return None,
+        })
+    }
+
+    /// Returns the one of these faults that is one.
+    pub(super) fn of(faults: &[Fault]) -> Option<Self> {
+        faults.iter().find_map(|fault| match fault {
+            Fault::Dialect(dialect) => Some(*dialect),
+            _ => None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,56 +439,5 @@ mod tests {
         for text in ["", "UploadPart", "UploadPart:burn", "*:stall:part=x", "*:region"] {
             assert!(text.parse::<Rule>().is_err(), "{text}");
         }
-    }
-}
-
-/// What is done to one field of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slip {
-    /// It is not there.
-    LeaveOut,
-    /// It comes a second time, with another value.
-    Repeat,
-    /// It has another value.
-    Contradict,
-}
-
-/// One way to differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// The root of an XML answer has another name, as that of gofakes3 for `CreateMultipartUpload`.
-    RenamedRoot,
-    /// Every listing is one of version 1: with a marker, and without a token.
-    Version1,
-    /// Every page of a listing is the first, and names another one.
-    Forgetful,
-    /// The list of parts may not say more than numbers and `ETag`s, as in the schema of Swift.
-    StrictParts,
-    /// Checksums in answers have half of their bytes, as CRC-64/NVME of moto has without its library.
-    ShortChecksums,
-    /// A copy restored from an archive stays for one day, however many are asked for.
-    OneDay,
-}
-
-impl Dialect {
-    /// Returns the dialect of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "renamed-root" => Self::RenamedRoot,
-            "version-1" => Self::Version1,
-            "forgetful" => Self::Forgetful,
-            "strict-parts" => Self::StrictParts,
-            "short-checksums" => Self::ShortChecksums,
-            "one-day" => Self::OneDay,
-            _ => return None,
-        })
-    }
-
-    /// Returns the one of these faults that is one.
-    pub(super) fn of(faults: &[Fault]) -> Option<Self> {
-        faults.iter().find_map(|fault| match fault {
-            Fault::Dialect(dialect) => Some(*dialect),
-            _ => None,
-        })
     }
 }
