@@ -151,10 +151,9 @@ impl Stack {
         let data = self.data_dir();
         let locked = self.dir.join(".terraform.lock.hcl").exists();
         if data.exists() {
-            locked && !data.join("providers").exists()
-        } else {
-            locked || !is_built_in(self)
+            return locked && !data.join("providers").exists();
         }
+        locked || !is_built_in(self)
     }
 
     pub(super) fn data_dir(&self) -> PathBuf {
