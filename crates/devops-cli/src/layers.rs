@@ -28,7 +28,7 @@ pub(crate) struct Layer {
     /// Its values; a boolean is `true` or `false`.
     pub values: Vec<OsString>,
     /// Where they came from.
-    pub origin: Origin,
+    pub origin: ConfigSource,
     /// Is set if there is a value: there may be remarks alone.
     pub is_set: bool,
     /// Remarks that `config show --origin` prints beside the origin.
@@ -43,7 +43,7 @@ impl Default for Layer {
             path: Vec::new(),
             long: String::new(),
             values: Vec::new(),
-            origin: Origin::Default,
+            origin: ConfigSource::Default,
             is_set: true,
             notes: Vec::new(),
             warnings: Vec::new(),
@@ -53,7 +53,7 @@ impl Default for Layer {
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ConfigSource {
     Default,
     Environment(String),
     File {
@@ -64,7 +64,7 @@ pub(crate) enum Origin {
     Several(Vec<Self>),
 }
 
-impl Origin {
+impl ConfigSource {
     pub(crate) fn is_file(&self) -> bool {
         match self {
             Self::File { .. } => true,
@@ -74,7 +74,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -203,7 +203,7 @@ pub(crate) fn value(
     let Some(value) = (context.environment)(&variable(context.tool, long)) else {
         return files::value(context, arg, path, &entries);
     };
-    let origin = Origin::Environment(variable(context.tool, long));
+    let origin = ConfigSource::Environment(variable(context.tool, long));
     let values = from_environment(arg, &value, &origin)?;
     let mut layer =
         Layer { path: path.to_vec(), long: long.to_owned(), values, origin, ..Layer::default() };
@@ -212,7 +212,7 @@ pub(crate) fn value(
     if rule == Stricter::Union {
         let added = rules.values.iter().filter(|value| !layer.values.contains(value));
         layer.values = added.cloned().chain(layer.values.clone()).collect();
-        layer.origin = Origin::Several(vec![layer.origin, rules.origin]);
+        layer.origin = ConfigSource::Several(vec![layer.origin, rules.origin]);
     } else {
         let warning = loosened(rule, &layer.values, &rules, &layer.origin.to_string());
         layer.notes.extend(warning.iter().cloned());
@@ -358,7 +358,7 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 pub(crate) fn from_file(
     arg: &Arg,
     values: Vec<OsString>,
-    origin: &Origin,
+    origin: &ConfigSource,
 ) -> Result<Vec<OsString>, Failure> {
     let invalid = |what: &str| {
         let long = arg.get_long().unwrap_or_default().replace('-', "_");
@@ -379,7 +379,7 @@ pub(crate) fn from_file(
 fn from_environment(
     arg: &Arg,
     value: &OsString,
-    origin: &Origin,
+    origin: &ConfigSource,
 ) -> Result<Vec<OsString>, Failure> {
     match arg.get_action() {
         ArgAction::SetTrue => match value.to_str().and_then(boolean) {

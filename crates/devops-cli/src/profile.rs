@@ -15,7 +15,7 @@ use devops_core::{
 use crate::{
     arguments,
     failure::Failure,
-    layers::{self, Layer, Origin},
+    layers::{self, ConfigSource, Layer},
     text,
     trust::Project,
 };
@@ -107,7 +107,7 @@ impl ProfileTable {
         let long = key.replace('_', "-");
         let layer = self.layers.iter().find(|layer| layer.long == long);
         match layer.map(|layer| &layer.origin) {
-            Some(Origin::File { path, line }) => (path, *line),
+            Some(ConfigSource::File { path, line }) => (path, *line),
             _ => (&self.file, self.line),
         }
     }

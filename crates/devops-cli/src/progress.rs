@@ -14,7 +14,7 @@ use crate::report;
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How often a plain line is written where there is no terminal.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum ProgressPolicy {
     /// A bar that moves.
     Bar,
     /// A line every ten seconds.
-    Plain,
+    Lines,
     /// Nothing.
     Hidden,
 }
@@ -35,11 +35,11 @@ pub struct Progress {
 
 enum Shown {
     Bar(ProgressBar),
-    Plain(Mutex<Plain>),
+    Lines(Mutex<LineProgress>),
     Nothing,
 }
 
-struct Plain {
+struct LineProgress {
     total: Option<u64>,
     started: Instant,
     next: Instant,
@@ -49,10 +49,10 @@ impl Progress {
     pub(crate) fn new(label: &str, total: Option<u64>, policy: ProgressPolicy) -> Self {
         let shown = match policy {
             ProgressPolicy::Bar => Shown::Bar(BARS.add(bar(label, total))),
-            ProgressPolicy::Plain => {
+            ProgressPolicy::Lines => {
                 let started = Instant::now();
-                let next = started + PLAIN_INTERVAL;
-                Shown::Plain(Mutex::new(Plain { total, started, next }))
+                let next = started + LINE_INTERVAL;
+                Shown::Lines(Mutex::new(LineProgress { total, started, next }))
             }
             ProgressPolicy::Hidden => Shown::Nothing,
         };
@@ -63,11 +63,11 @@ impl Progress {
     pub fn set(&self, done: u64) {
         match &self.shown {
             Shown::Bar(bar) => bar.set_position(done),
-            Shown::Plain(plain) => {
+            Shown::Lines(plain) => {
                 let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = Instant::now();
                 if now >= plain.next {
-                    plain.next = now + PLAIN_INTERVAL;
+                    plain.next = now + LINE_INTERVAL;
                     report::stderr_line(&plain_line(&self.label, done, &plain, now));
                 }
             }
@@ -82,7 +82,7 @@ impl Progress {
                 bar.set_length(total);
                 bar.set_style(style(true));
             }
-            Shown::Plain(plain) => {
+            Shown::Lines(plain) => {
                 plain.lock().unwrap_or_else(PoisonError::into_inner).total = Some(total);
             }
             Shown::Nothing => {}
@@ -149,7 +149,7 @@ fn style(known_total: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is valid").progress_chars("=> ")
 }
 
-fn plain_line(label: &str, done: u64, plain: &Plain, now: Instant) -> String {
+fn plain_line(label: &str, done: u64, plain: &LineProgress, now: Instant) -> String {
     let elapsed = now.duration_since(plain.started);
     let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
     let rate = u64::try_from(rate).unwrap_or(u64::MAX);
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_plain_line_says_share_speed_and_time_left() {
         let started = Instant::now();
-        let plain = Plain { total: Some(300 << 20), started, next: started };
+        let plain = LineProgress { total: Some(300 << 20), started, next: started };
 
         let line = plain_line("backing up", 100 << 20, &plain, started + Duration::from_secs(10));
 

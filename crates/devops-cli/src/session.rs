@@ -200,7 +200,7 @@ impl Session {
         match (hidden, self.stderr_is_terminal() && !self.settings.ci) {
             (true, _) => ProgressPolicy::Hidden,
             (false, true) => ProgressPolicy::Bar,
-            (false, false) => ProgressPolicy::Plain,
+            (false, false) => ProgressPolicy::Lines,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, LookedFor},
     failure::Failure,
     json::insert_path,
-    layers::{self, Context, Layer, Lookup, Origin, Subject},
+    layers::{self, ConfigSource, Context, Layer, Lookup, Subject},
     profile::ProfileTable,
     session,
     text::{escaped, quote},
@@ -122,7 +122,7 @@ fn default(arg: &Arg, path: &[String]) -> Layer {
         _ => arg.get_default_values().iter().map(Into::into).collect(),
     };
     let long = arg.get_long().expect("a setting has a long flag").to_owned();
-    Layer { path: path.to_vec(), long, values, origin: Origin::Default, ..Layer::default() }
+    Layer { path: path.to_vec(), long, values, origin: ConfigSource::Default, ..Layer::default() }
 }
 
 fn key(setting: &Layer) -> String {

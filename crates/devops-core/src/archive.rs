@@ -95,7 +95,7 @@ pub use create::{create_in_folder, create_to_writer};
 pub use deflate::{BadLevel, Level};
 pub use encryption::{BadKey, Keys, Recipients};
 pub use entry::{Entry, EntryKind, OwnerName, Timestamp, Xattr};
-pub use event::{CreateEvent, CreateSummary, Created, LeftOut};
+pub use event::{CreateEvent, CreateSummary, Created, Skipped};
 pub use exclude::Excludes;
 pub use folder::{
     ArchiveChoice, ArchiveFacts, ArchiveState, ChoiceError, FileMark, FindEvent, FolderOptions,

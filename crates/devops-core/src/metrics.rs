@@ -1,6 +1,6 @@
 //! What the host is doing: CPU, memory, swap, load, disks, network.
 //!
-//! [`Sources`] reads the files of `/proc` under a root folder into a [`Reading`] of raw counters;
+//! [`HostCounters`] reads the files of `/proc` under a root folder into a [`Reading`] of raw counters;
 //! [`sample()`] makes percentages and rates of two readings and decides nothing else.
 //! [`DiskProbe`] asks file systems for their space without ever hanging on one.
 //! [`check`] compares with limits, [`encode`] writes for Prometheus.
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 pub use self::{
     disk::{Disk, DiskProbe},
     host::Host,
-    reading::{Load, Problem, Reading, Sources},
+    reading::{HostCounters, Load, Problem, Reading},
     sample::{HIGH, HIGH_PERCENT, NORMAL, Sample, System, Timestamp, UNKNOWN, sample},
 };
 use crate::kind::{HasKind, Kind};

@@ -22,13 +22,13 @@ use crate::{
     },
     fs::open_file,
     s3::{
-        Composition, Event, Link, ListedObject, ObjectSummary, PutOptions, Replace, S3Error, S3Uri,
-        Shared, Source, StoreText, blocking, list, put_composed,
+        Composition, Event, Link, ListedObject, ObjectSummary, OverwritePolicy, PutOptions,
+        S3Error, S3Uri, Shared, StoreText, UploadItem, blocking, list, put_composed,
     },
 };
 
 use futures_util::future::LocalBoxFuture;
-pub use stream::{OnStderr, Origin, StreamError, StreamPut, put_stream};
+pub use stream::{OnStderr, StreamError, StreamInput, StreamPut, put_stream};
 
 /// Which object an archive is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Base {
 /// Puts a file; if it is one of our archives, sends only what its base has not.
 pub fn put<'a>(
     link: Link<'a>,
-    source: &'a Source,
+    source: &'a UploadItem,
     options: &'a PutOptions,
     base: &'a Base,
 ) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
@@ -58,7 +58,7 @@ pub fn put<'a>(
         let compose = async || match (Composing { link, source, options }).compose(base).await {
             Ok(composition) => composition,
             // A signal that ended the search ends the put too: no reason is reported.
-            Err(_) if link.stop.check().is_err() => None,
+            Err(_) if link.cancel_token.check().is_err() => None,
             Err(reason) => {
                 let reason = match base {
                     Base::Named(named) if !reason.contains(&named.to_string()) => {
@@ -83,7 +83,7 @@ struct Found {
 
 struct Composing<'a> {
     link: Link<'a>,
-    source: &'a Source,
+    source: &'a UploadItem,
     options: &'a PutOptions,
 }
 
@@ -96,7 +96,11 @@ impl Composing<'_> {
         }
         let _turn = self.link.store.turn_to_read_an_index().await;
         let (path, limit) = (self.source.path.clone(), self.limit());
-        let read = self.link.stop.outrun(move || read_archive(&path, limit)).await;
+        let read = self
+            .link
+            .cancel_token
+            .run_blocking_cancellable(move || read_archive(&path, limit))
+            .await;
         let Some((size, ours)) = read.map_err(|cancelled| cancelled.to_string())?? else {
             return match base {
                 Base::Named(_) => {
@@ -143,7 +147,7 @@ impl Composing<'_> {
     /// Finds the archive to copy from: the newest one of the same name, or else the one to replace.
     async fn newest(&self) -> Result<Option<S3Uri>, String> {
         let target = &self.source.uri;
-        let replaced = (self.options.replace != Replace::Refuse).then(|| target.clone());
+        let replaced = (self.options.replace != OverwritePolicy::Refuse).then(|| target.clone());
         let (folder, file) = target.key.split_at(target.key.rfind('/').map_or(0, |at| at + 1));
         let Some(name) = ArchiveName::parse(OsStr::new(file)) else { return Ok(replaced) };
         // A clock was wrong where one is dated later; calendars differ by a day.
@@ -179,9 +183,9 @@ impl Composing<'_> {
         let no_index = || format!("`{uri}` is not an archive with an index");
         let head = self.link.head(uri).await.map_err(|error| why(&error))?;
         let Some(head) = head else { return Ok(None) };
-        if !head.archive.is_readable() {
+        if !head.restore_status.is_readable() {
             if *uri != self.source.uri {
-                (self.link.events)(Event::Archived(uri.clone()));
+                (self.link.events)(Event::InColdStorage(uri.clone()));
             }
             return Err(format!("`{uri}` is archived"));
         }

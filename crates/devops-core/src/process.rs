@@ -25,7 +25,7 @@ mod terminal;
 use crate::cancel::Cancel;
 
 pub use error::ProcessError;
-pub use event::{ProcessEvent, SignalReason, Stream};
+pub use event::{ProcessEvent, SignalReason, StdStream};
 pub use exit::{Captured, ChildEnd, ChildExit};
 pub use init::{Work, adopts_orphans};
 pub use produce::{Produced, Producer, ProducerError, produce};
@@ -59,7 +59,7 @@ pub fn run(
 pub fn relay(
     spec: &CommandSpec,
     cancel: &Cancel,
-    on_bytes: &mut dyn FnMut(Stream, &[u8]),
+    on_bytes: &mut dyn FnMut(StdStream, &[u8]),
 ) -> Result<ChildExit, ProcessError> {
     let running = supervise::start(spec, cancel, drain::Sink::chunks())?;
     while let Some(event) = running.output.next_event() {

@@ -5,7 +5,7 @@
 //! unlock, `after` or `on_failure` hooks, `finally` hooks, metrics, webhooks, last ping. What fails is a
 //! [`Problem`]; the report has them all.
 //!
-//! `series` decides what becomes of the archives of a source, `levels` remembers their sizes, `room` says
+//! `series` decides what becomes of the archives of a source, `remembered_sizes` remembers their sizes, `room` says
 //! whether the next ones fit.
 
 use crate::{
@@ -21,10 +21,10 @@ use crate::{
 mod calendar;
 mod event;
 mod hooks;
-mod levels;
 mod metrics;
 mod notify;
 mod options;
+mod remembered_sizes;
 mod report;
 mod room;
 mod running;
@@ -102,7 +102,9 @@ pub fn preview(
     let mut plan = series.plan(false, cancel)?;
     let earlier = series::before_next(&plan, profile.create.clock.now());
     let size = preview.summary.source_size();
-    if let Comparison::Shrunk(shrunk) = series.compare(size, &earlier, &mut series.levels()) {
+    if let Comparison::Shrunk(shrunk) =
+        series.compare(size, &earlier, &mut series.remembered_sizes())
+    {
         preview.shrunk = Some(shrunk);
     }
     if !profile.keep.is_empty() && (preview.shrunk.is_none() || profile.shrink.is_accepted) {

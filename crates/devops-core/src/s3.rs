@@ -22,9 +22,9 @@ mod bring;
 mod bucket;
 mod buffers;
 mod bundle;
+mod cancel_token;
 pub mod checksum;
 mod checksum_strategy;
-mod cold;
 mod compare;
 mod completion;
 mod compose;
@@ -37,6 +37,7 @@ mod credential_error;
 mod credentials;
 mod delete;
 mod doctor;
+mod download_items;
 mod earlier;
 mod echoed;
 mod endpoint;
@@ -96,15 +97,13 @@ mod resume_options;
 mod retry;
 mod settle;
 mod source;
-mod sources;
 mod spool;
-mod stop;
+mod storage_class;
 mod store;
 mod stored_with;
 mod stream;
 mod summary;
 mod sync;
-mod targets;
 mod task;
 mod text;
 mod thaw;
@@ -114,6 +113,7 @@ mod transfer;
 mod tree;
 mod unanswered;
 mod undelete;
+mod upload_items;
 mod uploads;
 mod uri;
 mod vacant;
@@ -123,23 +123,24 @@ mod wrong_length;
 mod xml;
 
 pub use self::{
-    attributes::{Attributes, BadTags, Encryption, Lock, LockMode, Method, Tags},
+    attributes::{Attributes, BadTags, Encryption, Method, ObjectLock, RetentionMode, Tags},
     bucket::{BadBucketName, check_bucket, check_bucket_name, create_bucket},
+    cancel_token::CancelToken,
     checksum::{Algorithm, Checksum},
-    cold::{Archive, ArchiveState},
     compose::{Composition, Shared},
     connect::connect,
     connect_options::{Addresses, ConnectError, ConnectOptions},
     credential_error::CredentialError,
     delete::{DeleteOutcome, DeleteTarget, delete},
-    doctor::{Diagnosis, Examined, Finding, Level, diagnose},
+    doctor::{Diagnosis, Examined, Finding, Severity, diagnose},
+    download_items::{DownloadItem, DownloadItems, plan_download_items},
     error::{JournalError, SourceError, UnfinishedName},
     event::{Event, ObjectSummary, Outcome},
     failure::{CallFailure, Trouble},
     figures::{Figures, Run, write_metrics},
     filter::{Filter, FilterError},
     get::{Existing, GetPreview, get, preview_get, preview_stream},
-    get_many::{find_targets, get_target, preview_target},
+    get_many::{find_download_items, get_download_item, preview_download_item},
     get_options::{GetOptions, GetSummary},
     get_stream::get_stream,
     headers::{CustomerKey, RequestHeaders},
@@ -149,42 +150,43 @@ pub use self::{
     list::{LevelEntry, list, list_level},
     moving::{move_object, preview_move},
     pace::{Pace, RateError, RateLimit},
-    past::{find_at, find_targets_at},
+    past::{find_at, find_download_items_at},
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
     proof::Proof,
     protection::{Feature, Lack, Left},
     put::{Compose, Preview, preview, put, put_composed},
-    put_options::{Listed, PutOptions, Replace},
+    put_options::{Listed, OverwritePolicy, PutOptions},
     quirks::{Quirks, Support},
     remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},
     response::{ListedObject, ObjectHead},
     resume::give_up,
     resume_options::{EarlierRun, Resume},
-    retry::{AfterSignal, Patience},
-    sources::{Skipped, Source, Sources, SourcesError, find_in_folder, find_sources},
+    retry::{AfterSignal, RetryConfig},
     spool::{Spool, goes_on, release},
-    stop::Stop,
+    storage_class::{ColdTier, RestoreStatus},
     store::{Store, StoreOptions},
-    stream::{Stream, put_stream, refuse_taken},
+    stream::{UploadStream, put_stream, refuse_taken},
     sync::{
-        Deletion, DownPlan, Kept, Pair, PlannedFile, Step, Surplus, SyncError, SyncPlan, bring,
-        check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
+        Deletion, DownPlan, NotDeletable, Pair, PlannedFile, Step, Surplus, SyncError, SyncPlan,
+        bring, check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
     },
-    targets::{Target, Targets, plan_targets},
     text::StoreText,
     thaw::{
-        ArchivedObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
-        check_tier, find_archived, inspect, plan_thaw, thaw, wait_for_thaw,
+        ColdObjects, RetrievalTier, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
+        check_tier, find_cold_objects, inspect, plan_thaw, thaw, wait_for_thaw,
     },
     transfer::{CopyOptions, CopyPreview, CopySummary, copy_object, preview_copy},
     tree::{put_everywhere, run_all},
     undelete::{HiddenObject, UndeletePlan, plan_undelete, undelete},
+    upload_items::{
+        Skipped, UploadItem, UploadItems, UploadItemsError, find_in_folder, find_upload_items,
+    },
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     vacant::find_free_keys,
     verify::{Depth, Verification, verify},
-    versions::{Hold, ListedVersion, Standing, keeps_versions, list_versions},
+    versions::{ListedVersion, ObjectHold, Standing, keeps_versions, list_versions},
 };
 
 pub(crate) use blocking::blocking;

@@ -43,7 +43,7 @@ use crate::{
     cancel::Cancelled,
     fs::PathError,
     kind::{HasKind, Kind},
-    process::{ChildEnd, ProcessError, SignalReason, Stream},
+    process::{ChildEnd, ProcessError, SignalReason, StdStream},
 };
 
 pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
@@ -55,7 +55,7 @@ pub use environment::Environment;
 pub use events::{Diagnostic, Event, EventKind};
 pub use figures::{Figures, Run, write_metrics};
 pub use guard::{Guards, Objection, Refusal, Verdict};
-pub use lock::LockInfo;
+pub use lock::StateLock;
 pub use patterns::PathPattern;
 pub use plan::{Change, Drift, Invocation, OutputChange, Plan, ResourceChange, Summary, Trigger};
 pub use policy::{Policies, PolicyError, PolicyOptions};
@@ -81,7 +81,7 @@ pub enum TerraformEvent {
     /// Terraform wrote a line that is no event.
     Line {
         /// Where it wrote it.
-        stream: Stream,
+        stream: StdStream,
         /// The line without its newline.
         text: Shown<String>,
     },
@@ -137,7 +137,7 @@ pub enum TerraformError {
     #[error("the state is locked{}", .lock.sentence())]
     Locked {
         /// Who holds it, as far as terraform said so.
-        lock: Box<LockInfo>,
+        lock: Box<StateLock>,
     },
     /// A command ran longer than allowed, or wrote nothing for too long, and was stopped.
     #[error("`{command}` {} {} and was stopped", overrun(*.was_silent), crate::units::format_duration(*.limit))]

@@ -33,7 +33,7 @@ pub(crate) struct RestoreArgs {
     pub(crate) host: Option<String>,
     /// Policy for files that exist already
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) overwrite: Overwrite,
+    pub(crate) overwrite: OverwriteArg,
     /// Take this many components off the front of every path
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) strip_components: usize,
@@ -58,19 +58,19 @@ pub(crate) struct RestoreArgs {
 const USAGE: &str = "devops-backup restore [OPTIONS] --to <DIR> <ARCHIVE|DIR> [GLOB]...";
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum Overwrite {
+pub(crate) enum OverwriteArg {
     #[default]
     Never,
     IfNewer,
     Always,
 }
 
-impl From<Overwrite> for OverwritePolicy {
-    fn from(overwrite: Overwrite) -> Self {
+impl From<OverwriteArg> for OverwritePolicy {
+    fn from(overwrite: OverwriteArg) -> Self {
         match overwrite {
-            Overwrite::Never => Self::Never,
-            Overwrite::IfNewer => Self::IfNewer,
-            Overwrite::Always => Self::Always,
+            OverwriteArg::Never => Self::Never,
+            OverwriteArg::IfNewer => Self::IfNewer,
+            OverwriteArg::Always => Self::Always,
         }
     }
 }

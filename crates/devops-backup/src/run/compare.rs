@@ -44,8 +44,8 @@ fn show(comparison: &Comparison, session: &Session) -> Result<Outcome, Failure> 
         }
         session.line(line(path, difference, session.json()))?;
     }
-    for left_out in &comparison.unreadable {
-        tell_left_out(session, left_out);
+    for skipped in &comparison.unreadable {
+        tell_left_out(session, skipped);
     }
     for note in &comparison.notes {
         session.warn((*note).to_owned());

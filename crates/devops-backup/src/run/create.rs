@@ -34,7 +34,7 @@ use super::{
 use crate::cli::{CreateArgs, CreateFlags};
 
 /// What repeated reads of changing files may take in all.
-const PATIENCE: Duration = Duration::from_mins(1);
+const REREAD_BUDGET: Duration = Duration::from_mins(1);
 /// The most a file of patterns may hold.
 const MAX_PATTERNS: u64 = 16 << 20;
 
@@ -71,7 +71,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Total(n_bytes) => progress.set_total(n_bytes),
         CreateEvent::Bytes(n_bytes) => progress.set(n_bytes),
         CreateEvent::Packed(_) => {}
-        CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        CreateEvent::Skipped(skipped) => tell_left_out(session, skipped),
         CreateEvent::Damaged(archive) => {
             session.warn(format!("{} is damaged; reading everything again", quote(archive)));
         }
@@ -194,7 +194,7 @@ pub(super) fn options<'a>(
         state: None,
         mode: flags.mode,
         group: flags.group.as_deref().map(group_number).transpose()?,
-        patience: PATIENCE,
+        reread_budget: REREAD_BUDGET,
         estimate: false,
         host: &host.name,
         machine: host.machine.as_deref(),
@@ -220,7 +220,7 @@ fn dry_run(
         CreateEvent::Packed(path) if !session.json() && printed.is_ok() => {
             printed = session.write(format!("{}\n", quote(path)).as_bytes());
         }
-        CreateEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        CreateEvent::Skipped(skipped) => tell_left_out(session, skipped),
         _ => {}
     };
     let destination = (!to_stdout).then_some((args.dest.as_path(), &args.name));

@@ -33,7 +33,7 @@ pub(super) fn find(args: &FindArgs, session: &Session) -> Result<Outcome, Failur
             progress.set_total(n_bytes);
             progress.set(n_done);
         }
-        FindEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        FindEvent::Skipped(skipped) => tell_left_out(session, skipped),
     });
     let found = found.map_err(failure)?;
     progress.finish();
@@ -50,7 +50,7 @@ pub(super) fn find(args: &FindArgs, session: &Session) -> Result<Outcome, Failur
             "archives": found.archives.len(),
             "paths": found.histories.len(),
             "versions": n_versions,
-            "not_searched": left_out_json(&found.left_out),
+            "not_searched": left_out_json(&found.skipped),
         }))?;
     }
     finish(args, found)
@@ -61,7 +61,7 @@ fn finish(args: &FindArgs, found: Found) -> Result<Outcome, Failure> {
     if found.is_damaged {
         return Ok(Outcome::No);
     }
-    match (found.left_out.len(), found.unmatched.into_iter().next()) {
+    match (found.skipped.len(), found.unmatched.into_iter().next()) {
         (0, Some(wanted)) => {
             let archive = args.folder.clone();
             let mut origins = found.archives.iter().filter_map(|facts| facts.origin.as_ref());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use devops_cli::{Session, json, quote};
 use devops_core::{
-    archive::{Healed, LeftOut},
+    archive::{Healed, Skipped},
     lock::LockEvent,
 };
 use serde_json::{Map, Value};
@@ -27,21 +27,21 @@ pub(super) fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>)
 }
 
 /// Names something left out: a warning if it is a fault, else a remark.
-pub(super) fn tell_left_out(session: &Session, left_out: &LeftOut) {
-    let line = format!("`{}`: {}", quote(&left_out.path), left_out.reason);
-    if left_out.is_fault {
+pub(super) fn tell_left_out(session: &Session, skipped: &Skipped) {
+    let line = format!("`{}`: {}", quote(&skipped.path), skipped.reason);
+    if skipped.is_fault {
         session.warn(line);
     } else {
         session.status(format!("skipped {line}"));
     }
 }
 
-pub(super) fn left_out_json(list: &[LeftOut]) -> Value {
+pub(super) fn left_out_json(list: &[Skipped]) -> Value {
     list.iter()
-        .map(|left_out| {
+        .map(|skipped| {
             let mut object = Map::new();
-            json::insert_path(&mut object, "path", &left_out.path);
-            object.insert("reason".to_owned(), left_out.reason.as_str().into());
+            json::insert_path(&mut object, "path", &skipped.path);
+            object.insert("reason".to_owned(), skipped.reason.as_str().into());
             Value::Object(object)
         })
         .collect()

@@ -106,8 +106,8 @@ impl Teller<'_> {
             ProfileEvent::Begun(source) => {
                 session.status(format!("backing up {}", quote(&source.path)));
             }
-            ProfileEvent::Create(CreateEvent::LeftOut(left_out)) => {
-                tell_left_out(session, left_out);
+            ProfileEvent::Create(CreateEvent::Skipped(skipped)) => {
+                tell_left_out(session, skipped);
             }
             ProfileEvent::Create(CreateEvent::Uncached(error)) => {
                 create::tell_uncached(session, error);
@@ -287,8 +287,8 @@ fn preview(
     session: &Session,
 ) -> Result<profile::Preview, Failure> {
     let mut on_event = |event: CreateEvent<'_>| {
-        if let CreateEvent::LeftOut(left_out) = event {
-            tell_left_out(session, left_out);
+        if let CreateEvent::Skipped(skipped) = event {
+            tell_left_out(session, skipped);
         }
     };
     let preview = profile::preview(profile, source, session.cancel(), &mut on_event)

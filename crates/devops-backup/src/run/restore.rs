@@ -41,7 +41,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     let restored = archive::restore(&options, session.cancel(), &mut |event| match event {
         RestoreEvent::Bytes(n_bytes) => progress.set(n_bytes),
         RestoreEvent::Restored(_) => {}
-        RestoreEvent::LeftOut(left_out) => tell_left_out(session, left_out),
+        RestoreEvent::Skipped(skipped) => tell_left_out(session, skipped),
         RestoreEvent::Note(note) => {
             session.warn(format!("`{}`: {note}", quote(&archive)));
         }
@@ -91,7 +91,7 @@ fn tell(
     json::insert_path(&mut object, "to", to);
     object.insert("entries".to_owned(), summary.n_entries.into());
     object.insert("bytes".to_owned(), summary.n_bytes.into());
-    object.insert("skipped".to_owned(), left_out_json(&summary.left_out));
+    object.insert("skipped".to_owned(), left_out_json(&summary.skipped));
     object.insert("n_skipped".to_owned(), summary.n_left_out.into());
     object.insert("damage".to_owned(), summary.damage.as_deref().into());
     object.insert("n_lost".to_owned(), summary.n_lost.into());

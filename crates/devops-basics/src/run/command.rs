@@ -14,7 +14,7 @@ use devops_core::{
     fs::{At, Output},
     kind::Kind,
     lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
-    process::{CommandSpec, ProcessError, Replay, StdinPolicy, Stream},
+    process::{CommandSpec, ProcessError, Replay, StdStream, StdinPolicy},
     units::format_duration,
 };
 use rustix::io::Errno;
@@ -136,13 +136,13 @@ fn replay() -> Result<Replay, Failure> {
     Ok(stdin.at("standard input", "read")?)
 }
 
-fn hand_on(stream: Stream, bytes: &[u8], session: &Session) -> Result<(), Failure> {
+fn hand_on(stream: StdStream, bytes: &[u8], session: &Session) -> Result<(), Failure> {
     match stream {
-        Stream::Stdout => {
+        StdStream::Stdout => {
             session.write(bytes)?;
             session.flush()
         }
-        Stream::Stderr => {
+        StdStream::Stderr => {
             // A closed stderr changes nothing.
             let _written = io::stderr().lock().write_all(bytes);
             Ok(())
@@ -164,10 +164,10 @@ struct Kept {
 }
 
 impl Kept {
-    fn add(&mut self, stream: Stream, bytes: &[u8]) {
+    fn add(&mut self, stream: StdStream, bytes: &[u8]) {
         let kept = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            StdStream::Stdout => &mut self.stdout,
+            StdStream::Stderr => &mut self.stderr,
         };
         let room = REPORT_BYTES - kept.len();
         self.truncated |= bytes.len() > room;

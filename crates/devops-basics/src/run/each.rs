@@ -16,7 +16,7 @@ use devops_core::{
         each::{self, EachEvent, EachOptions, EachOutput, ItemResult},
         range,
     },
-    process::{CommandSpec, Stream},
+    process::{CommandSpec, StdStream},
     units::{agree, count, format_duration},
 };
 use serde_json::json;
@@ -110,7 +110,7 @@ impl Printer<'_> {
             EachEvent::Output(item, stream, bytes) if session.json() => session.emit(&json!({
                 "type": "line",
                 "item": item.to_string_lossy(),
-                "stream": if *stream == Stream::Stdout { "stdout" } else { "stderr" },
+                "stream": if *stream == StdStream::Stdout { "stdout" } else { "stderr" },
                 "text": String::from_utf8_lossy(bytes),
             })),
             EachEvent::Output(item, stream, bytes) => self.print(item, *stream, bytes),
@@ -125,18 +125,18 @@ impl Printer<'_> {
         }
     }
 
-    fn print(&mut self, item: &OsStr, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+    fn print(&mut self, item: &OsStr, stream: StdStream, bytes: &[u8]) -> Result<(), Failure> {
         let text = match self.form {
             OutputForm::Tagged => prefixed(item, bytes),
             OutputForm::Grouped => [&self.heading(item, stream)[..], bytes, b"\n"].concat(),
             OutputForm::Raw => bytes.to_vec(),
         };
         match stream {
-            Stream::Stdout => {
+            StdStream::Stdout => {
                 self.session.write(&text)?;
                 self.session.flush()
             }
-            Stream::Stderr => {
+            StdStream::Stderr => {
                 // A closed stderr changes nothing.
                 let _written = io::stderr().lock().write_all(&text);
                 Ok(())
@@ -145,8 +145,8 @@ impl Printer<'_> {
     }
 
     /// Returns the line above the first one of an item, in the form of tail(1).
-    fn heading(&mut self, item: &OsStr, stream: Stream) -> Vec<u8> {
-        let last = &mut self.headings[usize::from(stream == Stream::Stderr)];
+    fn heading(&mut self, item: &OsStr, stream: StdStream) -> Vec<u8> {
+        let last = &mut self.headings[usize::from(stream == StdStream::Stderr)];
         if last.as_deref() == Some(item) {
             return Vec::new();
         }

@@ -9,7 +9,7 @@ use toml::{
 };
 
 use super::Standing;
-use crate::{failure::Failure, layers::Origin, text, tool::Tool};
+use crate::{failure::Failure, layers::ConfigSource, text, tool::Tool};
 
 /// The tables of all tools: a shared file may hold any of them.
 const TOOLS: [&str; 5] = ["backup", "basics", "monitor", "s3push", "tf"];
@@ -27,8 +27,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn origin(&self) -> Origin {
-        Origin::File { path: self.file.clone(), line: self.line }
+    pub(crate) fn origin(&self) -> ConfigSource {
+        ConfigSource::File { path: self.file.clone(), line: self.line }
     }
 
     pub(crate) fn is_of_project(&self) -> bool {

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use clap::Arg;
 
-use super::{Context, Layer, Origin, Subject, from_file};
+use super::{ConfigSource, Context, Layer, Subject, from_file};
 use crate::{
     config::Entry,
     failure::Failure,
@@ -60,9 +60,9 @@ fn strictest(rule: Stricter, said: &[Said<'_>]) -> Option<Layer> {
     let loose = loose.filter(|n| said[*n].values != values && rule != Stricter::Union);
     let notes: Vec<_> = loose.map(|n| said[n].note("is less strict")).collect();
     let origin = match sources.as_slice() {
-        [] => Origin::Default,
+        [] => ConfigSource::Default,
         [one] => said[*one].entry.origin(),
-        many => Origin::Several(many.iter().map(|n| said[*n].entry.origin()).collect()),
+        many => ConfigSource::Several(many.iter().map(|n| said[*n].entry.origin()).collect()),
     };
     let is_set = !sources.is_empty();
     (is_set || !notes.is_empty()).then(|| Layer {
@@ -135,7 +135,7 @@ fn joined(other: Layer, own: &Said<'_>) -> Layer {
         own.values.iter().filter(|value| !other.values.contains(value)).cloned().collect();
     Layer {
         values: [other.values, added].concat(),
-        origin: Origin::Several(vec![own.entry.origin(), other.origin]),
+        origin: ConfigSource::Several(vec![own.entry.origin(), other.origin]),
         ..Layer::default()
     }
 }
@@ -149,6 +149,6 @@ fn common(other: &Layer, own: &Said<'_>) -> Result<Layer, Failure> {
         let what = format!("`{key}` has nothing in common with that of {origin}");
         return Err(own.entry.invalid(&what));
     }
-    let origin = Origin::Several(vec![own.entry.origin(), other.origin.clone()]);
+    let origin = ConfigSource::Several(vec![own.entry.origin(), other.origin.clone()]);
     Ok(Layer { values, origin, ..Layer::default() })
 }

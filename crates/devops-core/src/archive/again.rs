@@ -58,11 +58,11 @@ impl Time for HostTime<'_> {
 
 /// How much longer a run waits for files to stand still.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct RereadBudget {
     left: Duration,
 }
 
-impl Patience {
+impl RereadBudget {
     /// Waits no longer than `budget` for all files together.
     pub(super) fn new(budget: Duration) -> Self {
         Self { left: budget }
@@ -134,13 +134,13 @@ mod tests {
 
     /// Reads a file that changes for `n_changes` reads, each of which takes `took`.
     fn read(
-        patience: &mut Patience,
+        reread_budget: &mut RereadBudget,
         time: &Told,
         n_changes: u32,
         took: Duration,
     ) -> (Reading<u32>, u32) {
         let mut n = 0;
-        let reading = patience
+        let reading = reread_budget
             .read(time, || {
                 time.pass(took);
                 n += 1;
@@ -155,31 +155,31 @@ mod tests {
 
     #[test]
     fn a_file_that_stands_still_is_read_once() {
-        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
+        let (time, mut reread_budget) = (Told::default(), RereadBudget::new(BUDGET));
 
-        let read = read(&mut patience, &time, 0, Duration::from_mins(30));
+        let read = read(&mut reread_budget, &time, 0, Duration::from_mins(30));
 
         assert_eq!(read, (Reading::Steady(1), 1));
         assert!(time.pauses.borrow().is_empty());
-        assert_eq!(patience.left, BUDGET);
+        assert_eq!(reread_budget.left, BUDGET);
     }
 
     #[test]
     fn a_file_that_changes_is_read_until_it_stands_still() {
-        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
+        let (time, mut reread_budget) = (Told::default(), RereadBudget::new(BUDGET));
 
-        let read = read(&mut patience, &time, 3, INSTANT);
+        let read = read(&mut reread_budget, &time, 3, INSTANT);
 
         assert_eq!(read, (Reading::Steady(4), 4));
         assert_eq!(*time.pauses.borrow(), [1, 3, 10].map(Duration::from_millis));
-        assert_eq!(patience.left + Duration::from_millis(14), BUDGET);
+        assert_eq!(reread_budget.left + Duration::from_millis(14), BUDGET);
     }
 
     #[test]
     fn a_file_that_never_stands_still_is_read_ten_times() {
-        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
+        let (time, mut reread_budget) = (Told::default(), RereadBudget::new(BUDGET));
 
-        let read = read(&mut patience, &time, u32::MAX, INSTANT);
+        let read = read(&mut reread_budget, &time, u32::MAX, INSTANT);
 
         assert_eq!(read, (Reading::Changed(10), 10));
         assert_eq!(*time.pauses.borrow(), PAUSES.map(Duration::from_millis));
@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn what_took_long_to_read_is_not_read_again() {
-        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
+        let (time, mut reread_budget) = (Told::default(), RereadBudget::new(BUDGET));
 
-        let long = read(&mut patience, &time, u32::MAX, Duration::from_mins(10));
-        let short = read(&mut patience, &time, u32::MAX, Duration::from_secs(4));
+        let long = read(&mut reread_budget, &time, u32::MAX, Duration::from_mins(10));
+        let short = read(&mut reread_budget, &time, u32::MAX, Duration::from_secs(4));
 
         assert_eq!(long, (Reading::Changed(1), 1));
         assert_eq!(short, (Reading::Changed(4), 4));
@@ -198,10 +198,10 @@ mod tests {
 
     #[test]
     fn countless_logs_that_grow_for_ever_share_one_budget() {
-        let (time, mut patience) = (Told::default(), Patience::new(BUDGET));
+        let (time, mut reread_budget) = (Told::default(), RereadBudget::new(BUDGET));
 
         let n_reads: Vec<_> =
-            (0..5000).map(|_| read(&mut patience, &time, u32::MAX, INSTANT).1).collect();
+            (0..5000).map(|_| read(&mut reread_budget, &time, u32::MAX, INSTANT).1).collect();
 
         assert!(time.now() <= BUDGET, "{:?}", time.now());
         assert_eq!(n_reads[..2], [10, 9]);
@@ -217,8 +217,8 @@ mod tests {
         let changed = || Ok::<_, Cancelled>(Reading::Changed(()));
         let failed = || Err::<Reading<()>, _>(Cancelled { signal: 2 });
 
-        let by_signal = Patience::new(BUDGET).read(&time, changed);
-        let by_failure = Patience::new(BUDGET).read(&time, failed);
+        let by_signal = RereadBudget::new(BUDGET).read(&time, changed);
+        let by_failure = RereadBudget::new(BUDGET).read(&time, failed);
 
         assert_eq!(by_signal, Err(Cancelled { signal: 15 }));
         assert_eq!(by_failure, Err(Cancelled { signal: 2 }));

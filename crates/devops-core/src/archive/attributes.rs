@@ -76,7 +76,7 @@ pub(super) struct Attributes {
     /// What could not be read, and why.
     pub(super) faults: Vec<String>,
     /// The access list that is not among them.
-    left_out: Option<Vec<u8>>,
+    skipped: Option<Vec<u8>>,
 }
 
 impl AttributeReader {
@@ -126,7 +126,7 @@ impl AttributeReader {
         names.sort_unstable();
         found.take(handle, &names);
         if self.is_reproducible && names_in(&list).any(|name| name == ACCESS_LIST) {
-            found.left_out = handle.get(ACCESS_LIST).ok();
+            found.skipped = handle.get(ACCESS_LIST).ok();
         }
         found
     }
@@ -163,7 +163,7 @@ impl AttributeReader {
 impl Attributes {
     /// Returns the permission bits of an entry with these attributes and no others.
     pub(super) fn mode(&self, mode: u32) -> u32 {
-        self.left_out.as_ref().map_or(mode, |list| mode_without(list, mode))
+        self.skipped.as_ref().map_or(mode, |list| mode_without(list, mode))
     }
 
     /// Reads the attributes `names`.

@@ -17,9 +17,7 @@ use rustix::process::geteuid;
 use super::{deflate::Level, reuse::Previous};
 use crate::{
     archive_index::BackupName,
-    fs::{
-        At, AtomicFile, OpenFolder, PathError, ReplacePolicy, create_private_folders, remove_stale,
-    },
+    fs::{At, AtomicFile, IfExists, OpenFolder, PathError, create_private_folders, remove_stale},
 };
 
 /// How many hexadecimal digits tell sources of one name apart.
@@ -110,7 +108,7 @@ impl PlainCopy {
 
     /// Puts the copy in its place, or says why there is none.
     pub(super) fn commit(mut self) -> Result<(), PathError> {
-        self.attempt(|file, _| file.commit(0o600, ReplacePolicy::Replace));
+        self.attempt(|file, _| file.commit(0o600, IfExists::Replace));
         self.failure.map_or(Ok(()), Err)
     }
 

@@ -8,7 +8,7 @@ use super::{
     salvage::{Found, Salvage},
     stored::Archive,
     versions::{Holder, holders},
-    wanted::plain,
+    wanted::without_dot,
 };
 use crate::{cancel::Cancel, fs::At};
 
@@ -24,7 +24,7 @@ pub fn cat<'a>(
     out: &mut dyn Write,
 ) -> Result<(), ArchiveError> {
     let archive = archive.into();
-    let holder = holders(archive, vec![plain(path).to_owned()], cancel)?.remove(0);
+    let holder = holders(archive, vec![without_dot(path).to_owned()], cancel)?.remove(0);
     let wrong = |what| ArchiveError::WrongKind { path: path.to_owned(), what };
     let number = match holder {
         Holder::File(number) => number,
@@ -53,7 +53,7 @@ pub fn cat<'a>(
 }
 
 fn nothing(archive: Archive<'_>, path: &Path) -> ArchiveError {
-    let (archive, wanted) = (archive.path.to_owned(), plain(path).display().to_string());
+    let (archive, wanted) = (archive.path.to_owned(), without_dot(path).display().to_string());
     ArchiveError::NothingMatches { archive, wanted }
 }
 

@@ -22,7 +22,7 @@ use super::{
     catalog::{Catalog, Listed},
     content::ContentHash,
     entry::{EntryKind, OwnerName, Timestamp},
-    event::LeftOut,
+    event::Skipped,
     file_hash::hash_file,
     owner_names::OwnerNames,
     selection::Selection,
@@ -54,7 +54,7 @@ pub struct Comparison {
     /// How many entries the first has.
     pub n_entries: u64,
     /// What of the folder could not be read.
-    pub unreadable: Vec<LeftOut>,
+    pub unreadable: Vec<Skipped>,
     /// The things that were not compared.
     pub notes: Vec<&'static str>,
 }
@@ -163,10 +163,10 @@ impl Diff {
         };
         if std::mem::replace(is_met, true) {
             differences.remove(&path);
-            unreadable.retain(|left_out| left_out.path != path);
+            unreadable.retain(|skipped| skipped.path != path);
         }
         if is_beyond_comparison(old, new) {
-            unreadable.push(LeftOut { path, reason: HUGE_HOLES.to_owned(), is_fault: true });
+            unreadable.push(Skipped { path, reason: HUGE_HOLES.to_owned(), is_fault: true });
             return;
         }
         note_attributes(notes, old, new);
@@ -249,12 +249,12 @@ fn facts_of(listed: Listed, owners: &mut Owners) -> (PathBuf, Facts) {
         hash,
         attributes,
     };
-    (plain(&entry.path), facts)
+    (without_dot(&entry.path), facts)
 }
 
 /// Returns a path as our archives have it, without slashes and `./` in front.
-fn plain(path: &Path) -> PathBuf {
-    match wanted::plain(path) {
+fn without_dot(path: &Path) -> PathBuf {
+    match wanted::without_dot(path) {
         rest if rest.as_os_str().is_empty() => PathBuf::from("."),
         rest => rest.to_owned(),
     }
@@ -380,7 +380,7 @@ impl Check<'_> {
 }
 
 impl Visitor for Check<'_> {
-    type Stop = ArchiveError;
+    type Error = ArchiveError;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), ArchiveError> {
         self.check_limit()?;
@@ -396,7 +396,7 @@ impl Visitor for Check<'_> {
         Ok(())
     }
 
-    fn left_out(&mut self, _path: &Path, _reason: &'static str) {}
+    fn skipped(&mut self, _path: &Path, _reason: &'static str) {}
 
     fn unreadable(&mut self, path: &Path, error: io::Error) {
         if Limit::of(&error).is_some() {
@@ -406,7 +406,7 @@ impl Visitor for Check<'_> {
         }
         self.expected.remove(path);
         let (path, reason) = (path.to_owned(), error.to_string());
-        self.comparison.unreadable.push(LeftOut { path, reason, is_fault: true });
+        self.comparison.unreadable.push(Skipped { path, reason, is_fault: true });
     }
 }
 

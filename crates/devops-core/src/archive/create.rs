@@ -17,7 +17,7 @@ use super::{
     destination::{BaseRequest, Destination, index_hash},
     entry::Timestamp,
     estimate,
-    event::{CreateEvent, CreateSummary, Created, LeftOut},
+    event::{CreateEvent, CreateSummary, Created, Skipped},
     index::Making,
     list::origin_of,
     meta::Meta,
@@ -32,7 +32,7 @@ use super::{
 use crate::{
     archive_index::{ArchiveName, BackupName, Origin},
     cancel::Cancel,
-    fs::{At, AtomicFile, OpenFolder, ReplacePolicy, remove_stale, target_name},
+    fs::{At, AtomicFile, IfExists, OpenFolder, remove_stale, target_name},
     lock::{self, FolderLock, LockError, LockEvent},
 };
 
@@ -94,7 +94,7 @@ pub fn create_in_folder(
     // A signal that came in time leaves no archive.
     cancel.check()?;
     let index = index_hash(file.file());
-    while let Err(error) = file.commit(options.mode, ReplacePolicy::Keep) {
+    while let Err(error) = file.commit(options.mode, IfExists::Fail) {
         if error.source.kind() != io::ErrorKind::AlreadyExists {
             return Err(error.into());
         }
@@ -251,7 +251,7 @@ impl Work<'_> {
         })?;
         self.tell_unseen(on_event);
         for path in doubtful {
-            tally.change(LeftOut { path, reason: SILENT.to_owned(), is_fault: true }, on_event);
+            tally.change(Skipped { path, reason: SILENT.to_owned(), is_fault: true }, on_event);
         }
         let delivered = sink.finish().at(path, "write").map_err(ArchiveError::from)?;
         let elapsed = options.clock.now() - self.started;

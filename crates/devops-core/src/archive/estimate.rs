@@ -75,7 +75,7 @@ impl From<Cancelled> for Over {
 }
 
 impl Visitor for Counter<'_> {
-    type Stop = Over;
+    type Error = Over;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), Over> {
         if found.meta.kind == FileType::RegularFile {
@@ -84,7 +84,7 @@ impl Visitor for Counter<'_> {
         if self.is_over.load(Ordering::Relaxed) { Err(Over) } else { Ok(()) }
     }
 
-    fn left_out(&mut self, _path: &Path, _reason: &'static str) {}
+    fn skipped(&mut self, _path: &Path, _reason: &'static str) {}
 
     fn unreadable(&mut self, _path: &Path, _error: io::Error) {}
 }

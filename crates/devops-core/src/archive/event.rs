@@ -17,7 +17,7 @@ pub enum CreateEvent<'a> {
     /// An entry went in.
     Packed(&'a Path),
     /// Something was left out, changed while being read, or is another without a sign of change.
-    LeftOut(&'a LeftOut),
+    Skipped(&'a Skipped),
     /// This earlier archive is damaged, so everything is read again.
     Damaged(&'a Path),
     /// This earlier archive is not copied from, for this reason, so everything is read.
@@ -34,7 +34,7 @@ pub enum CreateEvent<'a> {
 
 /// Something that is not in the archive, or not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Skipped {
     /// The path from the source on.
     pub path: PathBuf,
     /// The reason.
@@ -57,9 +57,9 @@ pub struct CreateSummary {
     /// The number of regular files among them, without further names of one.
     pub n_files: u64,
     /// The things that are not in the archive.
-    pub skipped: Vec<LeftOut>,
+    pub skipped: Vec<Skipped>,
     /// The files that changed while being read, or are others than before without a sign of change.
-    pub changed: Vec<LeftOut>,
+    pub changed: Vec<Skipped>,
     /// The patterns that were to leave something out, and matched nothing.
     pub unmatched: Vec<String>,
     /// The SHA-256 of the archive in hexadecimal digits, if it was wanted.
@@ -81,7 +81,7 @@ impl CreateSummary {
 
     /// Returns how many things are missing or not as they were.
     pub fn n_faults(&self) -> usize {
-        self.skipped.iter().filter(|left_out| left_out.is_fault).count() + self.changed.len()
+        self.skipped.iter().filter(|skipped| skipped.is_fault).count() + self.changed.len()
     }
 }
 

@@ -174,45 +174,45 @@ fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
 mod tests {
     use super::*;
 
-    fn left_out(patterns: &[&str], path: &str, is_folder: bool) -> bool {
+    fn skipped(patterns: &[&str], path: &str, is_folder: bool) -> bool {
         Excludes::new(patterns.iter().copied()).unwrap().matches(Path::new(path), is_folder)
     }
 
     #[test]
     fn a_pattern_without_a_slash_matches_at_any_depth() {
-        assert!(left_out(&["*.log"], "a.log", false));
-        assert!(left_out(&["*.log"], "x/y/a.log", false));
-        assert!(!left_out(&["*.log"], "a.log.txt", false));
-        assert!(left_out(&["node_modules"], "x/node_modules", true));
+        assert!(skipped(&["*.log"], "a.log", false));
+        assert!(skipped(&["*.log"], "x/y/a.log", false));
+        assert!(!skipped(&["*.log"], "a.log.txt", false));
+        assert!(skipped(&["node_modules"], "x/node_modules", true));
     }
 
     #[test]
     fn a_pattern_with_a_slash_matches_from_the_source_on() {
-        assert!(left_out(&["/tmp"], "tmp", true));
-        assert!(!left_out(&["/tmp"], "x/tmp", true));
-        assert!(left_out(&["x/*.o"], "x/a.o", false));
-        assert!(!left_out(&["x/*.o"], "x/y/a.o", false));
-        assert!(left_out(&["x/**/*.o"], "x/y/z/a.o", false));
+        assert!(skipped(&["/tmp"], "tmp", true));
+        assert!(!skipped(&["/tmp"], "x/tmp", true));
+        assert!(skipped(&["x/*.o"], "x/a.o", false));
+        assert!(!skipped(&["x/*.o"], "x/y/a.o", false));
+        assert!(skipped(&["x/**/*.o"], "x/y/z/a.o", false));
     }
 
     #[test]
     fn a_slash_at_the_end_limits_it_to_folders() {
-        assert!(left_out(&["cache/"], "x/cache", true));
-        assert!(!left_out(&["cache/"], "x/cache", false));
+        assert!(skipped(&["cache/"], "x/cache", true));
+        assert!(!skipped(&["cache/"], "x/cache", false));
     }
 
     #[test]
     fn the_last_match_decides() {
-        assert!(!left_out(&["*.log", "!keep.log"], "keep.log", false));
-        assert!(left_out(&["!keep.log", "*.log"], "keep.log", false));
-        assert!(left_out(&[r"\!odd"], "!odd", false));
+        assert!(!skipped(&["*.log", "!keep.log"], "keep.log", false));
+        assert!(skipped(&["!keep.log", "*.log"], "keep.log", false));
+        assert!(skipped(&[r"\!odd"], "!odd", false));
     }
 
     #[test]
     fn braces_are_alternatives_and_brackets_a_set() {
-        assert!(left_out(&["*.{key,pem}"], "a.pem", false));
-        assert!(left_out(&["[a-c]?"], "b1", false));
-        assert!(left_out(&[r"\{a\}"], "{a}", false));
+        assert!(skipped(&["*.{key,pem}"], "a.pem", false));
+        assert!(skipped(&["[a-c]?"], "b1", false));
+        assert!(skipped(&[r"\{a\}"], "{a}", false));
     }
 
     #[test]

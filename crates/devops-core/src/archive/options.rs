@@ -52,7 +52,7 @@ pub struct CreateOptions<'a> {
     /// The group of the archive; `None` leaves it as the folder has it.
     pub group: Option<u32>,
     /// The time that repeated reads of files that change, and the pauses between them, may take in all.
-    pub patience: Duration,
+    pub reread_budget: Duration,
     /// Is set to find out the bytes ahead, in parallel if need be, for [`CreateEvent::Total`](super::CreateEvent::Total).
     pub estimate: bool,
     /// The name of this host, recorded in the archive, or the one that it is given.

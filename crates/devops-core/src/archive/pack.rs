@@ -17,11 +17,11 @@ use rustix::{
 
 use super::{
     ArchiveError,
-    again::Patience,
+    again::RereadBudget,
     attributes::AttributeReader,
     content::{ContentHash, has_huge_holes},
     entry::{Entry, EntryKind, Timestamp},
-    event::{CreateEvent, LeftOut},
+    event::{CreateEvent, Skipped},
     group::{Cutter, SLICE},
     header,
     holes::data_ranges,
@@ -30,7 +30,7 @@ use super::{
     meta::{FileId, Meta},
     options::{CreateOptions, Reproducible},
     owner_names::OwnerNames,
-    pipeline::{Doubt, Feed, Piece, Stop},
+    pipeline::{Doubt, Feed, Piece, ProduceError},
     reuse::Matcher,
     walk::{Found, Visitor},
 };
@@ -54,18 +54,18 @@ pub(super) struct Tally {
     pub(super) n_reused: u64,
     pub(super) n_entries: u64,
     pub(super) n_files: u64,
-    pub(super) skipped: Vec<LeftOut>,
-    pub(super) changed: Vec<LeftOut>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) changed: Vec<Skipped>,
 }
 
 impl Tally {
-    pub(super) fn skip(&mut self, left_out: LeftOut, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
-        on_event(CreateEvent::LeftOut(&left_out));
-        self.skipped.push(left_out);
+    pub(super) fn skip(&mut self, skipped: Skipped, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
+        on_event(CreateEvent::Skipped(&skipped));
+        self.skipped.push(skipped);
     }
 
-    pub(super) fn change(&mut self, changed: LeftOut, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
-        on_event(CreateEvent::LeftOut(&changed));
+    pub(super) fn change(&mut self, changed: Skipped, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
+        on_event(CreateEvent::Skipped(&changed));
         self.changed.push(changed);
     }
 }
@@ -82,7 +82,7 @@ pub(super) struct Pack<'a> {
     attributes: AttributeReader,
     /// Those of this host; none for a reproducible archive.
     names: OwnerNames,
-    patience: Patience,
+    reread_budget: RereadBudget,
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
@@ -96,9 +96,9 @@ pub(super) struct Pack<'a> {
 }
 
 impl Visitor for Pack<'_> {
-    type Stop = Stop;
+    type Error = ProduceError;
 
-    fn found(&mut self, found: &Found<'_>) -> Result<(), Stop> {
+    fn found(&mut self, found: &Found<'_>) -> Result<(), ProduceError> {
         self.check_limit()?;
         let Some(kind) = self.kind(found) else { return Ok(()) };
         let entry = self.entry(found.path, &found.meta, kind);
@@ -128,7 +128,7 @@ impl Visitor for Pack<'_> {
         if is_end { self.flush(None).map(drop) } else { Ok(()) }
     }
 
-    fn left_out(&mut self, path: &Path, reason: &'static str) {
+    fn skipped(&mut self, path: &Path, reason: &'static str) {
         self.skip(path, reason.to_owned(), false);
     }
 
@@ -168,7 +168,7 @@ impl<'a> Pack<'a> {
             reproducible: options.reproducible,
             attributes: AttributeReader::new(options.reproducible.is_some()),
             names,
-            patience: Patience::new(options.patience),
+            reread_budget: RereadBudget::new(options.reread_budget),
             cancel,
             on_event,
             first_names: HashMap::new(),
@@ -179,18 +179,18 @@ impl<'a> Pack<'a> {
         }
     }
 
-    fn check_limit(&mut self) -> Result<(), Stop> {
+    fn check_limit(&mut self) -> Result<(), ProduceError> {
         self.limit.take().map_or(Ok(()), |error| Err(ArchiveError::from(error).into()))
     }
 
     /// Begins the archive: a segment of its own, so that the next one begins with the first entry.
-    pub(super) fn begin(&mut self, comment: Option<&str>) -> Result<(), Stop> {
+    pub(super) fn begin(&mut self, comment: Option<&str>) -> Result<(), ProduceError> {
         let raw = comment.map(header::global_comment).unwrap_or_default();
         self.feed.send(Piece::New { raw, spans: Vec::new() })
     }
 
     /// Ends the archive.
-    pub(super) fn finish(mut self) -> Result<Tally, Stop> {
+    pub(super) fn finish(mut self) -> Result<Tally, ProduceError> {
         self.flush(None)?;
         self.check_limit()?;
         self.feed.send(Piece::New { raw: super::block::END.to_vec(), spans: Vec::new() })?;
@@ -268,7 +268,7 @@ impl<'a> Pack<'a> {
 
     /// Sends the group on, with the headers of a large file at its end; returns that one's record,
     /// unless it could not be read.
-    fn flush(&mut self, large: Option<Member>) -> Result<Option<Record>, Stop> {
+    fn flush(&mut self, large: Option<Member>) -> Result<Option<Record>, ProduceError> {
         let mut group = std::mem::take(&mut self.group);
         self.cutter = Cutter::default();
         let has_large = large.is_some();
@@ -297,7 +297,7 @@ impl<'a> Pack<'a> {
         group: Vec<Member>,
         n: usize,
         has_large: bool,
-    ) -> Result<Option<Record>, Stop> {
+    ) -> Result<Option<Record>, ProduceError> {
         let mut hashes = Vec::new();
         let mut large = None;
         let n_small = group.len() - usize::from(has_large);
@@ -318,7 +318,7 @@ impl<'a> Pack<'a> {
     }
 
     /// Packs a file that is larger than a slice.
-    fn large(&mut self, mut member: Member) -> Result<(), Stop> {
+    fn large(&mut self, mut member: Member) -> Result<(), ProduceError> {
         if let Some((slices, hash)) = self.old_slices(&member) {
             member.entry.extents = member.old.as_ref().and_then(|old| old.record.extents());
             let Some(record) = self.flush(Some(member))? else { return Ok(()) };
@@ -375,7 +375,7 @@ impl<'a> Pack<'a> {
         record: &Record,
         slices: Range<usize>,
         hash: Hash,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ProduceError> {
         let is_all_hole = slices.is_empty();
         self.feed.send(if is_all_hole {
             Piece::Hash(hash)
@@ -403,7 +403,7 @@ impl<'a> Pack<'a> {
     }
 
     /// Takes an entry into the index, and counts it.
-    fn push(&mut self, record: &Record) -> Result<(), Stop> {
+    fn push(&mut self, record: &Record) -> Result<(), ProduceError> {
         self.entries.push(record)?;
         self.tally.n_entries += 1;
         self.tally.n_files += u64::from(record.entry.kind == EntryKind::File);
@@ -417,11 +417,11 @@ impl<'a> Pack<'a> {
     }
 
     fn skip(&mut self, path: &Path, reason: String, is_fault: bool) {
-        self.tally.skip(LeftOut { path: path.to_owned(), reason, is_fault }, self.on_event);
+        self.tally.skip(Skipped { path: path.to_owned(), reason, is_fault }, self.on_event);
     }
 
     fn change(&mut self, path: &Path, reason: &str) {
-        let changed = LeftOut { path: path.to_owned(), reason: reason.to_owned(), is_fault: true };
+        let changed = Skipped { path: path.to_owned(), reason: reason.to_owned(), is_fault: true };
         self.tally.change(changed, self.on_event);
     }
 }

@@ -25,7 +25,7 @@ mod segment_job;
 mod worker;
 
 use segment_job::MIB;
-pub(super) use segment_job::{Compression, Doubt, Failure, Stop};
+pub(super) use segment_job::{Compression, Doubt, Failure, ProduceError};
 pub(super) use worker::Piece;
 use worker::{Made, Spare, Worker};
 
@@ -93,7 +93,7 @@ impl Run {
 }
 
 impl Feed<'_> {
-    pub(super) fn send(&mut self, piece: Piece) -> Result<(), Stop> {
+    pub(super) fn send(&mut self, piece: Piece) -> Result<(), ProduceError> {
         match piece {
             Piece::Old { segments, hashes } => self.copy(segments, hashes),
             Piece::New { ref raw, .. } => {
@@ -109,13 +109,17 @@ impl Feed<'_> {
     }
 
     /// Ends the archive, of which these are the entries.
-    pub(super) fn finish(&mut self, entries: EntryWriter, doubts: Vec<Doubt>) -> Result<(), Stop> {
+    pub(super) fn finish(
+        &mut self,
+        entries: EntryWriter,
+        doubts: Vec<Doubt>,
+    ) -> Result<(), ProduceError> {
         self.flush()?;
-        self.order.send(Next::End(Box::new(entries), doubts)).map_err(|_| Stop::WriterGone)
+        self.order.send(Next::End(Box::new(entries), doubts)).map_err(|_| ProduceError::WriterGone)
     }
 
     /// Appends segments to the run before them, if they are its neighbours.
-    fn copy(&mut self, segments: Range<usize>, hashes: Vec<Hash>) -> Result<(), Stop> {
+    fn copy(&mut self, segments: Range<usize>, hashes: Vec<Hash>) -> Result<(), ProduceError> {
         for n in segments {
             if !self.run.as_ref().is_some_and(|run| run.takes(n)) {
                 self.flush()?;
@@ -131,7 +135,7 @@ impl Feed<'_> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Stop> {
+    fn flush(&mut self) -> Result<(), ProduceError> {
         let Some(Run { segments, n_packed, hashes }) = self.run.take() else { return Ok(()) };
         let n_listed = segments.len() * size_of::<Segment>() + hashes.len() * size_of::<Digest>();
         let begun = usize::try_from(n_packed).unwrap_or(usize::MAX).saturating_add(n_listed);
@@ -139,11 +143,11 @@ impl Feed<'_> {
         self.push(Piece::Old { segments, hashes }, weight)
     }
 
-    fn push(&mut self, piece: Piece, weight: Weight) -> Result<(), Stop> {
+    fn push(&mut self, piece: Piece, weight: Weight) -> Result<(), ProduceError> {
         let weight = Weight { begun: weight.begun.max(LEAST), ..weight };
         let (answer, receiver) = sync_channel(1);
-        self.order.send(Next::Piece(receiver, weight)).map_err(|_| Stop::WriterGone)?;
-        self.window.push(Job { piece, answer }, weight).map_err(|_| Stop::WriterGone)
+        self.order.send(Next::Piece(receiver, weight)).map_err(|_| ProduceError::WriterGone)?;
+        self.window.push(Job { piece, answer }, weight).map_err(|_| ProduceError::WriterGone)
     }
 }
 
@@ -160,7 +164,7 @@ pub(super) fn run<T>(
     out: Output<'_>,
     compression: Compression<'_>,
     cancel: &Cancel,
-    produce: impl FnOnce(Feed<'_>) -> Result<T, Stop>,
+    produce: impl FnOnce(Feed<'_>) -> Result<T, ProduceError>,
 ) -> Result<(T, Vec<PathBuf>), Failure> {
     let n_threads = compression.n_threads.max(1);
     let for_each = n_threads * EACH;
@@ -191,7 +195,7 @@ pub(super) fn run<T>(
         }
         let written = writer.join().expect("the writer does not panic");
         match (produced, written) {
-            (Err(Stop::Failed(error)), _) => Err(error.into()),
+            (Err(ProduceError::Failed(error)), _) => Err(error.into()),
             (_, Err(failure)) => Err(failure),
             (Ok(value), Ok(Some(doubtful))) => Ok((value, doubtful)),
             _ => unreachable!("a thread that breaks takes the others along"),

@@ -8,7 +8,7 @@ use super::{
     ArchiveError,
     create::{add_own, origin, selection, summary},
     destination::Destination,
-    event::{CreateEvent, CreateSummary, LeftOut},
+    event::{CreateEvent, CreateSummary, Skipped},
     options::CreateOptions,
     pack::Tally,
     sink::Delivered,
@@ -58,7 +58,7 @@ impl Preview<'_> {
 }
 
 impl Visitor for Preview<'_> {
-    type Stop = ArchiveError;
+    type Error = ArchiveError;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), ArchiveError> {
         self.check_limit()?;
@@ -71,9 +71,9 @@ impl Visitor for Preview<'_> {
         Ok(())
     }
 
-    fn left_out(&mut self, path: &Path, reason: &'static str) {
+    fn skipped(&mut self, path: &Path, reason: &'static str) {
         self.tally.skip(
-            LeftOut { path: path.to_owned(), reason: reason.to_owned(), is_fault: false },
+            Skipped { path: path.to_owned(), reason: reason.to_owned(), is_fault: false },
             self.on_event,
         );
     }
@@ -85,7 +85,7 @@ impl Visitor for Preview<'_> {
             return;
         }
         self.tally.skip(
-            LeftOut { path: path.to_owned(), reason: error.to_string(), is_fault: true },
+            Skipped { path: path.to_owned(), reason: error.to_string(), is_fault: true },
             self.on_event,
         );
     }

@@ -15,7 +15,7 @@ use super::{
     attributes::AttributeReader,
     catalog::Catalog,
     entry::{Entry, Xattr},
-    event::LeftOut,
+    event::Skipped,
     restore::{OverwritePolicy, RestoreEvent, RestoreOptions, restore},
     stored::Archive,
 };
@@ -69,7 +69,7 @@ pub struct Rehearsed {
     /// The number of those that were compared with the source as well.
     pub n_like_source: u64,
     /// The things that are not as the archive or the source says.
-    pub differences: Vec<LeftOut>,
+    pub differences: Vec<Skipped>,
 }
 
 /// Restores a random sample of an archive into a private folder, compares it, and removes it.
@@ -128,7 +128,7 @@ fn compare(
         rehearsed.n_like_source += u64::from(answer.is_like_source);
         let said = restored.reasons.get(path);
         let reason = answer.difference.map(|what| said.cloned().unwrap_or(what));
-        rehearsed.differences.extend(reason.map(|reason| LeftOut {
+        rehearsed.differences.extend(reason.map(|reason| Skipped {
             path: path.clone(),
             reason,
             is_fault: true,
@@ -174,7 +174,7 @@ fn restore_entries(
     };
     restore(&options, cancel, &mut |event| match event {
         RestoreEvent::Bytes(n_bytes) => on_bytes(n_bytes),
-        RestoreEvent::LeftOut(LeftOut { path, reason, .. }) => {
+        RestoreEvent::Skipped(Skipped { path, reason, .. }) => {
             restored.reasons.insert(path.clone(), reason.clone());
         }
         RestoreEvent::Restored(Entry { path, xattrs, .. }) => {

@@ -11,7 +11,7 @@ use std::{io::Read, path::Path};
 use super::{
     ArchiveError,
     entry::{Entry, EntryKind},
-    event::LeftOut,
+    event::Skipped,
     reader::{HealedSegments, summed},
     salvage::{Found, Lost, Salvage},
     wanted::Wanted,
@@ -255,9 +255,9 @@ impl<'a> Restorer<'a> {
     #[allow(clippy::unnecessary_wraps, reason = "every way of counting an entry ends alike")]
     fn note(&mut self, path: &Path, note: Note) -> Result<(), ArchiveError> {
         let Note { reason, is_fault } = note;
-        let left_out = LeftOut { path: path.to_owned(), reason, is_fault };
-        (self.on_event)(RestoreEvent::LeftOut(&left_out));
-        self.summary.push(left_out);
+        let skipped = Skipped { path: path.to_owned(), reason, is_fault };
+        (self.on_event)(RestoreEvent::Skipped(&skipped));
+        self.summary.push(skipped);
         Ok(())
     }
 

@@ -148,7 +148,7 @@ impl Source {
         selection: &Selection,
         visitor: &mut V,
         cancel: &Cancel,
-    ) -> Result<(), V::Stop> {
+    ) -> Result<(), V::Error> {
         match &self.what {
             // Opened anew, because a descriptor remembers how far it was read.
             What::Folder(folder) => match openat(folder, ".", FOLDER, Mode::empty()) {

@@ -9,11 +9,11 @@ use std::{
 use super::{
     ArchiveError,
     entry::EntryKind,
-    event::LeftOut,
+    event::Skipped,
     reader::{Healed, summed},
     salvage::{Found, Salvage},
     stored::Archive,
-    wanted::plain,
+    wanted::without_dot,
 };
 use crate::cancel::Cancel;
 
@@ -25,7 +25,7 @@ const MAX_LIST: usize = 8 << 20;
 pub struct Damage {
     /// The entries that are lost, or not whole, and why: the first 8 MiB of the list. What has no name any
     /// more stands there under that of the archive.
-    pub lost: Vec<LeftOut>,
+    pub lost: Vec<Skipped>,
     /// The number of them in all.
     pub n_lost: usize,
     /// The other archives that have what is damaged.
@@ -36,9 +36,9 @@ pub struct Damage {
 impl Damage {
     fn push(&mut self, path: &Path, reason: String) {
         self.n_lost += 1;
-        self.list_size += path.as_os_str().len() + reason.len() + size_of::<LeftOut>();
+        self.list_size += path.as_os_str().len() + reason.len() + size_of::<Skipped>();
         if self.list_size <= MAX_LIST {
-            self.lost.push(LeftOut { path: path.to_owned(), reason, is_fault: true });
+            self.lost.push(Skipped { path: path.to_owned(), reason, is_fault: true });
         }
     }
 }
@@ -60,7 +60,7 @@ pub fn survey<'a>(
     // paths, so their hashes are kept.
     let mut lost_paths = HashSet::new();
     let random = RandomState::new();
-    let hash = |path: &Path| random.hash_one(plain(path));
+    let hash = |path: &Path| random.hash_one(without_dot(path));
     let mut buffer = vec![0; 128 << 10];
     while let Some(found) = reader.next()? {
         let (path, reason) = match found {

@@ -14,7 +14,7 @@ use super::{
     reader::Indexed,
     salvage::{Found, Salvage},
     stored::{Archive, Stored},
-    wanted::plain,
+    wanted::without_dot,
 };
 use crate::cancel::Cancel;
 
@@ -95,7 +95,7 @@ pub(super) fn holders(
             };
             holders[of] = match &*kind {
                 EntryKind::HardLink { target } => {
-                    next.push(Wish { of, path: plain(target).into(), before: number });
+                    next.push(Wish { of, path: without_dot(target).into(), before: number });
                     Holder::Circle
                 }
                 kind if kind.has_content() => Holder::File(number),
@@ -122,7 +122,7 @@ fn look(
     }
     let mut answers = Vec::new();
     let mut offer = |number, entry: &Entry| {
-        if let Some(search) = searches.get_mut(plain(&entry.path))
+        if let Some(search) = searches.get_mut(without_dot(&entry.path))
             && !search.waiting.is_empty()
         {
             let kind = Rc::new(entry.kind.clone());

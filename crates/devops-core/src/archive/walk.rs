@@ -46,13 +46,13 @@ pub(super) struct Found<'a> {
 
 /// What is told of a walk.
 pub(super) trait Visitor {
-    type Stop: From<Cancelled>;
+    type Error: From<Cancelled>;
 
     /// Takes in what belongs into the backup.
-    fn found(&mut self, found: &Found<'_>) -> Result<(), Self::Stop>;
+    fn found(&mut self, found: &Found<'_>) -> Result<(), Self::Error>;
 
     /// Hears of what does not, and why.
-    fn left_out(&mut self, path: &Path, reason: &'static str);
+    fn skipped(&mut self, path: &Path, reason: &'static str);
 
     /// Hears of what could not be looked at.
     fn unreadable(&mut self, path: &Path, error: io::Error);
@@ -64,7 +64,7 @@ pub(super) fn walk<V: Visitor>(
     selection: &Selection,
     visitor: &mut V,
     cancel: &Cancel,
-) -> Result<(), V::Stop> {
+) -> Result<(), V::Error> {
     let dot = Path::new(".");
     let meta = match fstat(&root) {
         Ok(stat) => Meta::from(stat),
@@ -79,9 +79,9 @@ pub(super) fn walk<V: Visitor>(
     visitor.found(&Found { path: dot, folder, name, opened, meta })?;
     let mut walk = Walk { stack: Vec::new(), path: PathBuf::new(), selection, visitor };
     walk.enter(root, id);
-    while let Some(level) = walk.stack.last_mut() {
+    while let Some(dir) = walk.stack.last_mut() {
         cancel.check()?;
-        match level.names.next() {
+        match dir.names.next() {
             Some(name) => walk.step(&name)?,
             None => walk.leave(),
         }
@@ -90,13 +90,13 @@ pub(super) fn walk<V: Visitor>(
 }
 
 struct Walk<'a, V> {
-    stack: Vec<Level>,
+    stack: Vec<OpenDir>,
     path: PathBuf,
     selection: &'a Selection,
     visitor: &'a mut V,
 }
 
-struct Level {
+struct OpenDir {
     /// `None` while too many folders below are open, or when the way back was lost.
     folder: Option<Rc<OwnedFd>>,
     id: FileId,
@@ -108,10 +108,10 @@ struct Level {
 
 impl<V: Visitor> Walk<'_, V> {
     /// Looks at one name of the folder on top of the stack.
-    fn step(&mut self, name: &OsStr) -> Result<(), V::Stop> {
+    fn step(&mut self, name: &OsStr) -> Result<(), V::Error> {
         self.path.push(name);
-        let level = self.stack.last().expect("a name comes from a level");
-        let folder = level.folder.as_ref().expect("the top level is open");
+        let dir = self.stack.last().expect("a name comes from a level");
+        let folder = dir.folder.as_ref().expect("the top level is open");
         let meta = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Meta::from(stat),
             Err(error) => {
@@ -122,7 +122,7 @@ impl<V: Visitor> Walk<'_, V> {
         };
         let verdict = self.judge(folder.as_fd(), &meta);
         if let Verdict::Leave(reason) | Verdict::TakeEmpty(reason) = verdict {
-            self.visitor.left_out(&self.path, reason);
+            self.visitor.skipped(&self.path, reason);
         }
         let id = meta.id;
         // Not what lies on another file system: opening it may mount it.
@@ -131,7 +131,7 @@ impl<V: Visitor> Walk<'_, V> {
         if let (Some(only), Some(Ok(opened))) = (self.selection.only, &entered)
             && only.is_left_by_open(opened.as_fd())
         {
-            self.visitor.left_out(&self.path, ELSEWHERE);
+            self.visitor.skipped(&self.path, ELSEWHERE);
             entered = None;
         }
         if matches!(verdict, Verdict::Take | Verdict::TakeEmpty(_)) {
@@ -154,9 +154,9 @@ impl<V: Visitor> Walk<'_, V> {
     fn judge(&self, above: BorrowedFd<'_>, meta: &Meta) -> Verdict {
         self.selection.judge(above, &self.path, meta, |is_folder| {
             let path = self.path.as_os_str().as_bytes();
-            let levels = self.stack.iter().rev().filter_map(|level| {
-                let from_here = Path::new(OsStr::from_bytes(&path[level.n_above..]));
-                Some((level.ignores.as_deref()?, from_here))
+            let levels = self.stack.iter().rev().filter_map(|dir| {
+                let from_here = Path::new(OsStr::from_bytes(&path[dir.n_above..]));
+                Some((dir.ignores.as_deref()?, from_here))
             });
             self.selection.marks.ignore_files && is_ignored(&self.path, levels, is_folder)
         })
@@ -172,11 +172,11 @@ impl<V: Visitor> Walk<'_, V> {
         // Not the source: somebody named it.
         if self.selection.marks.caches && !is_source && is_cache(folder.as_fd(), &names) {
             names.retain(|name| name == CACHE_TAG);
-            self.visitor.left_out(&self.path, "the content of a cache");
+            self.visitor.skipped(&self.path, "the content of a cache");
         }
         let wants_ignores = self.selection.marks.ignore_files;
         let ignores = wants_ignores.then(|| IgnoreFiles::read(folder.as_fd(), &names)).flatten();
-        self.stack.push(Level {
+        self.stack.push(OpenDir {
             folder: Some(folder),
             id,
             names: names.into_iter(),

@@ -73,7 +73,7 @@ fn has_special(text: &[u8]) -> bool {
 impl Pattern {
     /// Reads a pattern; the error says why it is none, where that is known.
     fn new(pattern: &OsStr) -> Result<Self, Option<globset::Error>> {
-        let plain = trimmed(plain(Path::new(pattern))).as_os_str().as_bytes();
+        let plain = trimmed(without_dot(Path::new(pattern))).as_os_str().as_bytes();
         let is_name = !plain.contains(&b'/');
         if !has_special(plain) {
             let path = Path::new(OsStr::from_bytes(plain));
@@ -123,7 +123,7 @@ impl Wanted {
         let mut wanted = Self::all();
         for path in paths {
             let n = wanted.add(path.display().to_string());
-            wanted.paths.entry(trimmed(plain(path)).to_owned()).or_default().push(n);
+            wanted.paths.entry(trimmed(without_dot(path)).to_owned()).or_default().push(n);
             let pattern = Some(path.as_os_str()).filter(|text| has_special(text.as_bytes()));
             // An invalid pattern may be the name of a file.
             if let Some(pattern) = pattern.and_then(|pattern| Pattern::new(pattern).ok()) {
@@ -138,7 +138,7 @@ impl Wanted {
         let mut wanted = Self { is_exact: true, ..Self::all() };
         for path in paths {
             let n = wanted.add(path.display().to_string());
-            wanted.paths.entry(trimmed(plain(path)).to_owned()).or_default().push(n);
+            wanted.paths.entry(trimmed(without_dot(path)).to_owned()).or_default().push(n);
         }
         wanted
     }
@@ -167,7 +167,7 @@ impl Wanted {
         if self.rules.is_empty() {
             return true;
         }
-        let path = plain(path);
+        let path = without_dot(path);
         let matching: Vec<usize> = self.matching(path).collect();
         for &n in &matching {
             self.rules[n].has_matched = true;
@@ -177,7 +177,7 @@ impl Wanted {
 
     /// Returns whether an entry is asked for.
     pub(super) fn has(&self, path: &Path) -> bool {
-        let path = plain(path);
+        let path = without_dot(path);
         self.rules.is_empty() || self.matching(path).next().is_some()
     }
 
@@ -188,7 +188,7 @@ impl Wanted {
 }
 
 /// Returns the path without slashes and `./` in front: it is restored without them.
-pub(super) fn plain(path: &Path) -> &Path {
+pub(super) fn without_dot(path: &Path) -> &Path {
     let mut bytes = path.as_os_str().as_bytes();
     while let Some(rest) = bytes.strip_prefix(b"./").or_else(|| bytes.strip_prefix(b"/")) {
         bytes = rest;

@@ -13,7 +13,7 @@ use std::{
 static HOLDS: Holds = Holds::new();
 
 /// The time to stop of work that other programs clean up after: a slow disk may take this long to sync.
-const CLEANUP_PATIENCE: Duration = Duration::from_mins(1);
+const CLEANUP_GRACE_PERIOD: Duration = Duration::from_mins(1);
 
 /// Keeps the process from being ended after a signal, until it is dropped.
 #[must_use = "it holds until it is dropped"]
@@ -47,10 +47,10 @@ pub fn hold_cleanup() -> Hold {
     HOLDS.hold(Held::Cleanup)
 }
 
-/// Waits until the process may be ended: `patience` from now, or from the end of the last child, or
+/// Waits until the process may be ended: `grace_period` from now, or from the end of the last child, or
 /// a minute where programs have to clean up, and after the step that is under way. From then on nothing can hold it, as long as the result is kept.
-pub fn wait_unheld(patience: Duration) -> impl Sized {
-    HOLDS.wait_unheld(patience)
+pub fn wait_unheld(grace_period: Duration) -> impl Sized {
+    HOLDS.wait_unheld(grace_period)
 }
 
 /// The steps and children that hold a process.
@@ -71,10 +71,10 @@ struct State {
 
 impl State {
     /// Returns when the time to stop is over that began with a signal.
-    fn ends_at(&self, begun: Instant, patience: Duration) -> Instant {
+    fn ends_at(&self, begun: Instant, grace_period: Duration) -> Instant {
         let since = self.last_end.map_or(begun, |ended| ended.max(begun));
         let is_cleanup_due = self.n_cleanups > 0;
-        since + if is_cleanup_due { patience.max(CLEANUP_PATIENCE) } else { patience }
+        since + if is_cleanup_due { grace_period.max(CLEANUP_GRACE_PERIOD) } else { grace_period }
     }
 }
 
@@ -116,7 +116,7 @@ impl Holds {
         Hold { what, holds: self }
     }
 
-    fn wait_unheld(&self, patience: Duration) -> MutexGuard<'_, State> {
+    fn wait_unheld(&self, grace_period: Duration) -> MutexGuard<'_, State> {
         let begun = Instant::now();
         let mut state = self.state();
         loop {
@@ -124,7 +124,7 @@ impl Holds {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let left = state.ends_at(begun, patience).saturating_duration_since(Instant::now());
+            let left = state.ends_at(begun, grace_period).saturating_duration_since(Instant::now());
             if !left.is_zero() {
                 let waited = self.changed.wait_timeout(state, left);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -154,10 +154,10 @@ mod tests {
     }
 
     /// Waits on another thread, and tells when nothing holds any more.
-    fn ended(holds: &'static Holds, patience: Duration) -> mpsc::Receiver<Instant> {
+    fn ended(holds: &'static Holds, grace_period: Duration) -> mpsc::Receiver<Instant> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            let _unheld = holds.wait_unheld(patience);
+            let _unheld = holds.wait_unheld(grace_period);
             let _sent = sender.send(Instant::now());
         });
         receiver
@@ -196,19 +196,19 @@ mod tests {
     #[test]
     fn there_is_more_time_where_programs_clean_up_and_it_has_an_end() {
         let (holds, begun) = (holds(), Instant::now());
-        let patience = Duration::from_secs(2);
+        let grace_period = Duration::from_secs(2);
         let cleanup = holds.hold(Held::Cleanup);
 
-        assert_eq!(holds.state().ends_at(begun, patience), begun + CLEANUP_PATIENCE);
+        assert_eq!(holds.state().ends_at(begun, grace_period), begun + CLEANUP_GRACE_PERIOD);
         drop(holds.hold(Held::Child));
         let ended = holds.state().last_end.unwrap();
-        assert_eq!(holds.state().ends_at(begun, patience), ended + CLEANUP_PATIENCE);
+        assert_eq!(holds.state().ends_at(begun, grace_period), ended + CLEANUP_GRACE_PERIOD);
         let before = Instant::now();
         drop(cleanup);
 
-        assert!(holds.state().ends_at(begun, patience) >= before + patience);
-        let later = Instant::now() + patience;
-        assert_eq!(holds.state().ends_at(later, patience), later + patience);
+        assert!(holds.state().ends_at(begun, grace_period) >= before + grace_period);
+        let later = Instant::now() + grace_period;
+        assert_eq!(holds.state().ends_at(later, grace_period), later + grace_period);
     }
 
     #[test]

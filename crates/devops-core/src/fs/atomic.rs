@@ -17,8 +17,8 @@ use rustix::{
 use super::{
     Destination, DirEntryPath, OpenFolder,
     folders::parent,
+    if_exists::IfExists,
     path_error::{At, PathError},
-    replace_policy::ReplacePolicy,
     write_behind::WriteBehind,
 };
 use crate::{cancel::hold_step, lock::is_unsupported};
@@ -119,13 +119,13 @@ impl AtomicFile {
 
     /// Gives the file its final name, after its bytes are on the disk; syncs the folder too.
     ///
-    /// With [`ReplacePolicy::Keep`] an existing name stays, the error says `AlreadyExists`,
+    /// With [`IfExists::Fail`] an existing name stays, the error says `AlreadyExists`,
     /// and the file can be retargeted and committed again.
-    pub fn commit(&mut self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+    pub fn commit(&mut self, mode: u32, policy: IfExists) -> Result<(), PathError> {
         self.kept_mode = set_mode(self.file(), mode).at(&self.temp_path, "set the mode of")?;
         self.behind.finish().at(&self.temp_path, "sync")?;
         self.file().sync_all().at(&self.temp_path, "sync")?;
-        if policy == ReplacePolicy::Replace {
+        if policy == IfExists::Replace {
             self.target.check_no_link()?;
         }
         let _step = hold_step();
@@ -219,7 +219,7 @@ pub(crate) fn target_name(temp: &OsStr) -> Option<OsString> {
 pub fn replace(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
     let mut file = AtomicFile::create(target)?;
     file.write_all(bytes).at(target, "write")?;
-    file.commit(mode, ReplacePolicy::Replace)
+    file.commit(mode, IfExists::Replace)
 }
 
 /// Removes temporary files of killed processes in `folder` and returns them.

@@ -9,8 +9,8 @@ use std::{
 use super::{
     AtomicFile,
     destination::{Resolved, resolve},
+    if_exists::IfExists,
     path_error::{At, PathError},
-    replace_policy::ReplacePolicy,
 };
 
 /// A file that is replaced as one step, or a pipe, a terminal or `/dev/fd/N` that is written to.
@@ -34,7 +34,7 @@ impl Output {
     /// Gives a file its final name; what was there before is replaced.
     pub fn commit(self, mode: u32) -> Result<(), PathError> {
         match self {
-            Self::File(mut file) => file.commit(mode, ReplacePolicy::Replace),
+            Self::File(mut file) => file.commit(mode, IfExists::Replace),
             Self::Stream(_) => Ok(()),
         }
     }

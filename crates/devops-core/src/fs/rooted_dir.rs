@@ -25,9 +25,9 @@ use rustix::{
     io::Errno,
 };
 
+use super::if_exists::IfExists;
 #[cfg(feature = "s3")]
 use super::path_error::{At, PathError};
-use super::replace_policy::ReplacePolicy;
 
 /// The flags with which every directory beneath another is opened.
 pub(crate) const DIRECTORY: OFlags =
@@ -267,10 +267,10 @@ impl DirEntryPath {
         }
     }
 
-    /// Gives what is there the name `to`; with [`ReplacePolicy::Keep`] an existing one fails with `EXIST`.
-    pub(crate) fn rename(&self, to: &Self, policy: ReplacePolicy) -> rustix::io::Result<()> {
+    /// Gives what is there the name `to`; with [`IfExists::Fail`] an existing one fails with `EXIST`.
+    pub(crate) fn rename(&self, to: &Self, policy: IfExists) -> rustix::io::Result<()> {
         let (from_dir, to_dir) = (self.dir.as_fd(), to.dir.as_fd());
-        if policy == ReplacePolicy::Replace {
+        if policy == IfExists::Replace {
             renameat(from_dir, &self.name, to_dir, &to.name)?;
             // Of two names of one file, a rename leaves both.
             let _gone = self.remove();

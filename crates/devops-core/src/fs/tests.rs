@@ -40,9 +40,9 @@ fn commit_keeps_an_existing_file_and_can_be_retargeted() {
 
     let mut file = AtomicFile::create(&target).unwrap();
     file.write_all(b"new").unwrap();
-    let refused = file.commit(0o644, ReplacePolicy::Keep).unwrap_err();
+    let refused = file.commit(0o644, IfExists::Fail).unwrap_err();
     file.retarget(&Destination::open(&dir.path().join("b.txt")).unwrap());
-    file.commit(0o600, ReplacePolicy::Keep).unwrap();
+    file.commit(0o600, IfExists::Fail).unwrap();
 
     assert_eq!(refused.kind(), Kind::Exists);
     assert_eq!(fs::read(&target).unwrap(), b"old");
@@ -186,7 +186,7 @@ fn a_link_put_under_the_final_name_during_a_write_stays() {
     let mut atomic = AtomicFile::create(&target).unwrap();
     symlink(&file, &target).unwrap();
 
-    let refused = atomic.commit(0o644, ReplacePolicy::Replace).unwrap_err();
+    let refused = atomic.commit(0o644, IfExists::Replace).unwrap_err();
 
     assert_eq!(refused.kind(), Kind::Denied);
     assert!(target.is_symlink());
@@ -205,7 +205,7 @@ fn a_folder_that_is_swapped_for_a_link_redirects_nothing() {
     symlink(&outside, &folder).unwrap();
 
     atomic.write_all(b"new").unwrap();
-    atomic.commit(0o644, ReplacePolicy::Replace).unwrap();
+    atomic.commit(0o644, IfExists::Replace).unwrap();
 
     assert_eq!(names(&outside), [""; 0]);
     assert_eq!(fs::read(dir.path().join("away/a")).unwrap(), b"new");
@@ -265,7 +265,7 @@ fn a_long_name_leaves_room_for_a_temporary_one() {
         let mut file = AtomicFile::create(&target).unwrap();
         // No letter of it is cut in two, so that the leftover of a killed process is known again.
         let temp = target_name(file.temp_path().file_name().unwrap()).unwrap();
-        file.commit(0o600, ReplacePolicy::Keep).unwrap();
+        file.commit(0o600, IfExists::Fail).unwrap();
 
         assert!(target.is_file() && name.starts_with(temp.to_str().unwrap()), "{temp:?}");
     }
@@ -316,7 +316,7 @@ fn a_file_gets_its_name_before_a_signal_ends_the_process_or_not_at_all() {
     std::thread::scope(|scope| {
         let commit = scope.spawn(move || {
             sender.send(()).unwrap();
-            file.commit(0o600, ReplacePolicy::Replace).unwrap();
+            file.commit(0o600, IfExists::Replace).unwrap();
         });
         begun.recv().unwrap();
         for _ in 0..10_000 {

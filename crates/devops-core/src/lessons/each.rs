@@ -15,7 +15,7 @@ use crate::{
     cancel::{Cancel, Cancelled},
     kind::{HasKind, Kind},
     limits::spawn_scoped,
-    process::{self, CommandSpec, ProcessError, ProcessEvent, Stream, find_program},
+    process::{self, CommandSpec, ProcessError, ProcessEvent, StdStream, find_program},
 };
 
 mod event;
@@ -29,7 +29,7 @@ use self::order::Order;
 const PLACE: &[u8] = b"{}";
 
 enum Message {
-    Output(usize, Stream, Vec<u8>),
+    Output(usize, StdStream, Vec<u8>),
     Finished(usize, ItemResult),
 }
 
@@ -218,7 +218,7 @@ mod tests {
 
         let results =
             run(&spec, &items(&["0", "3", "0", "1"]), at_once(4), &Cancel::new(), &mut |event| {
-                if let EachEvent::Output(_, Stream::Stdout, bytes) = event {
+                if let EachEvent::Output(_, StdStream::Stdout, bytes) = event {
                     lines.push(String::from_utf8(bytes).unwrap());
                 }
             })
@@ -258,8 +258,10 @@ mod tests {
             let results =
                 run(&spec, &items(&["a", "b", "c"]), options, &Cancel::new(), &mut |event| {
                     said.push(match event {
-                        EachEvent::Output(item, Stream::Stdout, bytes) => (item.to_owned(), bytes),
-                        EachEvent::Output(item, Stream::Stderr, _) => {
+                        EachEvent::Output(item, StdStream::Stdout, bytes) => {
+                            (item.to_owned(), bytes)
+                        }
+                        EachEvent::Output(item, StdStream::Stderr, _) => {
                             (item.to_owned(), b"err".to_vec())
                         }
                         EachEvent::Finished(result) => {

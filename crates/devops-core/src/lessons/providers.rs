@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::LessonError;
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, Destination, PathError, ReplacePolicy, parent, read_input, user_mode},
+    fs::{At, AtomicFile, Destination, IfExists, PathError, parent, read_input, user_mode},
 };
 
 /// How large a list may be, in bytes.
@@ -64,7 +64,7 @@ pub fn edit(path: &Path, edit: &Edit, cancel: &Cancel) -> Result<Vec<String>, Le
         fs::metadata(&path).map_or_else(|_| user_mode(), |file| file.permissions().mode() & 0o7777);
     let mut file = AtomicFile::create_at(&target)?;
     file.write_all(text.as_bytes()).at(&path, "write")?;
-    file.commit(mode, ReplacePolicy::Replace)?;
+    file.commit(mode, IfExists::Replace)?;
     Ok(items)
 }
 

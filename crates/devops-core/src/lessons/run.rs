@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     cancel::{Cancel, Cancelled},
-    process::{self, ChildEnd, ChildExit, CommandSpec, ProcessError, StdinPolicy, Stream},
+    process::{self, ChildEnd, ChildExit, CommandSpec, ProcessError, StdStream, StdinPolicy},
 };
 
 /// How long the wait before another attempt may grow.
@@ -43,7 +43,7 @@ pub struct Attempt {
 #[derive(Debug)]
 pub enum RunEvent<'a> {
     /// The command wrote these bytes.
-    Output(Stream, &'a [u8]),
+    Output(StdStream, &'a [u8]),
     /// An attempt failed, and the next one starts after this wait.
     Retry(&'a Attempt, Duration),
 }
@@ -179,7 +179,7 @@ mod tests {
     fn run_once(spec: &CommandSpec) -> (Attempt, Vec<u8>) {
         let mut out = Vec::new();
         let attempts = run(spec, ONCE, &Cancel::new(), &mut |event| {
-            if let RunEvent::Output(Stream::Stdout, bytes) = event {
+            if let RunEvent::Output(StdStream::Stdout, bytes) = event {
                 out.extend(bytes);
             }
         });

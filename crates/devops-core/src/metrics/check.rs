@@ -41,13 +41,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn level(&self, percent: f64) -> Level {
+    fn level(&self, percent: f64) -> CheckState {
         if self.critical.is_some_and(|limit| percent > limit) {
-            Level::Critical
+            CheckState::Critical
         } else if percent > self.warn {
-            Level::Warning
+            CheckState::Warning
         } else {
-            Level::Ok
+            CheckState::Ok
         }
     }
 }
@@ -100,7 +100,7 @@ impl FromStr for DiskLimits {
 /// How bad a figure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub enum CheckState {
     /// At or below the limits.
     Ok,
     /// Above the first limit.
@@ -109,7 +109,7 @@ pub enum Level {
     Critical,
 }
 
-impl Level {
+impl CheckState {
     /// Returns the exit code of a Nagios plugin.
     pub fn nagios_code(self) -> u8 {
         match self {
@@ -166,14 +166,14 @@ pub struct Measure {
 
 impl Measure {
     /// Returns how bad the figure is; at a limit is still within it.
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> CheckState {
         self.limits.level(self.percent)
     }
 }
 
 /// Returns the worst level of all.
-pub fn worst(measures: &[Measure]) -> Level {
-    measures.iter().map(Measure::level).max().unwrap_or(Level::Ok)
+pub fn worst(measures: &[Measure]) -> CheckState {
+    measures.iter().map(Measure::level).max().unwrap_or(CheckState::Ok)
 }
 
 /// Returns one line for people: what it means, then the figures.
@@ -183,9 +183,9 @@ pub fn describe(measures: &[Measure]) -> String {
         line.push_str(if index == 0 { " " } else { ", " });
         let Measure { subject, percent, limits } = measure;
         let limit = match measure.level() {
-            Level::Ok => format!("limit {}%", limits.warn),
-            Level::Warning => format!("above {}%", limits.warn),
-            Level::Critical => {
+            CheckState::Ok => format!("limit {}%", limits.warn),
+            CheckState::Warning => format!("above {}%", limits.warn),
+            CheckState::Critical => {
                 format!("above {}%, critical", limits.critical.unwrap_or(limits.warn))
             }
         };
@@ -196,7 +196,7 @@ pub fn describe(measures: &[Measure]) -> String {
 
 /// Returns the sentence that sums the figures up.
 pub fn verdict(measures: &[Measure]) -> &'static str {
-    let above = |measure: &&Measure| measure.level() > Level::Ok;
+    let above = |measure: &&Measure| measure.level() > CheckState::Ok;
     match measures.iter().filter(above).map(|measure| &measure.subject).collect::<Vec<_>>() {
         subjects if subjects.is_empty() => NORMAL,
         subjects if subjects.iter().all(|subject| matches!(subject, Subject::Disk(_))) => {
@@ -243,10 +243,10 @@ mod tests {
     fn at_a_limit_is_within_it() {
         let level = |percent| measure(Subject::Cpu, percent, "80,90").level();
 
-        assert_eq!(level(80.0), Level::Ok);
-        assert_eq!(level(80.1), Level::Warning);
-        assert_eq!(level(90.0), Level::Warning);
-        assert_eq!(level(90.1), Level::Critical);
+        assert_eq!(level(80.0), CheckState::Ok);
+        assert_eq!(level(80.1), CheckState::Warning);
+        assert_eq!(level(90.0), CheckState::Warning);
+        assert_eq!(level(90.1), CheckState::Critical);
     }
 
     #[test]

@@ -234,7 +234,7 @@ mod tests {
     use crate::{
         clock::FixedClock,
         exposition::Dialect,
-        metrics::{Sources, mounts, sample},
+        metrics::{HostCounters, mounts, sample},
     };
 
     fn scrape(files: &[(&str, &str)], dialect: Dialect) -> String {
@@ -244,7 +244,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             crate::fs::replace(&path, text.as_bytes(), 0o644).unwrap();
         }
-        let reading = Sources::new(root.path()).read(&FixedClock(time::OffsetDateTime::UNIX_EPOCH));
+        let reading =
+            HostCounters::new(root.path()).read(&FixedClock(time::OffsetDateTime::UNIX_EPOCH));
         let mount = mounts::parse(b"1 0 8:1 / / rw - ext4 /dev/sda1 ro\n").remove(0);
         let space = Ok(Space { total_bytes: 100, free_bytes: 50, ..Space::default() });
         let host = Host { name: "web-1".to_owned(), ..Host::default() };

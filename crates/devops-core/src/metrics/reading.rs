@@ -27,7 +27,7 @@ const FILE_LIMIT: u64 = 16 << 20;
 
 /// Where a host's figures are read.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub struct HostCounters {
     root: PathBuf,
     started: Instant,
 }
@@ -86,7 +86,7 @@ fn amount(word: &str) -> Option<f64> {
     word.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }
 
-impl Sources {
+impl HostCounters {
     /// Returns the sources of the host whose file system is at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), started: Instant::now() }

@@ -144,7 +144,7 @@ mod tests {
     use std::{fs, path::Path, time::Duration};
 
     use super::*;
-    use crate::{clock::FixedClock, metrics::Sources};
+    use crate::{clock::FixedClock, metrics::HostCounters};
 
     const CLOCK: FixedClock = FixedClock(OffsetDateTime::UNIX_EPOCH);
 
@@ -157,7 +157,7 @@ mod tests {
     /// Two readings of a host with this busy share of 1000 ticks and this memory in use of 1000 kB.
     fn sample_with(busy_ticks: u64, used_kb: u64) -> Sample {
         let root = tempfile::tempdir().unwrap();
-        let sources = Sources::new(root.path());
+        let sources = HostCounters::new(root.path());
         let meminfo = format!("MemTotal: 1000 kB\nMemAvailable: {} kB\n", 1000 - used_kb);
         write(root.path(), "meminfo", &meminfo);
         write(root.path(), "stat", "cpu 0 0 0 0 0\n");
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn nothing_is_called_normal_while_nothing_is_known() {
         let root = tempfile::tempdir().unwrap();
-        let sources = Sources::new(root.path());
-        let first = |sources: &Sources| {
+        let sources = HostCounters::new(root.path());
+        let first = |sources: &HostCounters| {
             sample(None, &sources.read(&CLOCK), &Host::default(), Vec::new()).message
         };
 
@@ -203,7 +203,7 @@ mod tests {
     fn missing_files_are_named_and_leave_no_zeros() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "meminfo", "MemTotal: 1000 kB\nMemAvailable: 500 kB\n");
-        let sources = Sources::new(root.path());
+        let sources = HostCounters::new(root.path());
 
         let before = sources.read(&CLOCK);
         let sample = sample(Some(&before), &sources.read(&CLOCK), &Host::default(), Vec::new());
@@ -221,9 +221,9 @@ mod tests {
     fn a_root_without_a_host_is_an_error() {
         let root = tempfile::tempdir().unwrap();
 
-        assert!(Sources::new(root.path()).probe().is_err());
+        assert!(HostCounters::new(root.path()).probe().is_err());
         write(root.path(), "stat", "");
-        assert!(Sources::new(root.path()).probe().is_ok());
+        assert!(HostCounters::new(root.path()).probe().is_ok());
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         write(root.path(), "net/dev", "own: 1 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0\n");
         write(root.path(), "1/net/dev", "eth0: 1 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0\n");
         write(root.path(), "1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n");
-        let sources = Sources::new(root.path());
+        let sources = HostCounters::new(root.path());
 
         let reading = sources.read(&CLOCK);
 

@@ -10,13 +10,13 @@ use crate::{
     kind::{HasKind, Kind},
     process::{CommandSpec, ProcessError, Producer, produce},
     s3::{
-        self, Link, ObjectSummary, PutOptions, S3Error, S3Uri, Source, Spool, Stream, blocking,
-        check_bucket, goes_on, refuse_taken, release,
+        self, Link, ObjectSummary, PutOptions, S3Error, S3Uri, Spool, UploadItem, UploadStream,
+        blocking, check_bucket, goes_on, refuse_taken, release,
     },
 };
 
 /// Where a stream comes from.
-pub enum Origin {
+pub enum StreamInput {
     /// What is open already. Its reads heed signals, or a spool waits for them.
     Input(Box<dyn Read + Send>),
     /// What this command writes to stdout; what it writes to stderr goes to the function.
@@ -26,7 +26,7 @@ pub enum Origin {
 /// A command that is told to stop has this long, so that a person who pressed Ctrl-C does not wait.
 const GRACE: Duration = Duration::from_secs(1);
 
-impl Origin {
+impl StreamInput {
     /// Returns the command as one that a signal ends soon.
     pub fn command(spec: CommandSpec, on_stderr: OnStderr) -> Self {
         Self::Command(Box::new(CommandSpec { grace: GRACE, ..spec }), on_stderr)
@@ -79,7 +79,7 @@ type Stored = Result<ObjectSummary, S3Error>;
 /// 0. The command is gone when this returns.
 pub fn put_stream<'a>(
     to: &'a StreamPut<'a>,
-    origin: Origin,
+    origin: StreamInput,
     uris: &'a [S3Uri],
 ) -> LocalBoxFuture<'a, Result<Vec<Stored>, StreamError>> {
     Box::pin(async move {
@@ -117,7 +117,7 @@ impl StreamPut<'_> {
         }
     }
 
-    async fn put(&self, origin: Origin, uris: &[S3Uri]) -> Result<Vec<Stored>, StreamError> {
+    async fn put(&self, origin: StreamInput, uris: &[S3Uri]) -> Result<Vec<Stored>, StreamError> {
         let spool = match self.spool {
             Some(folder) => Some(Spool::create(self.link, folder, &uris[0]).await?),
             None => None,
@@ -133,11 +133,12 @@ impl StreamPut<'_> {
         Ok(stored?)
     }
 
-    fn open(&self, origin: Origin) -> Result<(Stream, Option<Producer>), ProcessError> {
+    fn open(&self, origin: StreamInput) -> Result<(UploadStream, Option<Producer>), ProcessError> {
         let (stream, producer) = match origin {
-            Origin::Input(input) => (self.watched(input), None),
-            Origin::Command(spec, on_stderr) => {
-                let (output, producer) = produce(&spec, self.link.stop.cancel(), on_stderr)?;
+            StreamInput::Input(input) => (self.watched(input), None),
+            StreamInput::Command(spec, on_stderr) => {
+                let (output, producer) =
+                    produce(&spec, self.link.cancel_token.cancel(), on_stderr)?;
                 let stream = self.watched(output);
                 (stream.named("read the output of", &spec.program), Some(producer))
             }
@@ -146,23 +147,23 @@ impl StreamPut<'_> {
     }
 
     /// Where the length is known, that alone decides whether all of it came.
-    fn watched(&self, reader: impl Read + Send + 'static) -> Stream {
+    fn watched(&self, reader: impl Read + Send + 'static) -> UploadStream {
         match self.expect_size {
-            Some(_) => Stream::new(reader),
-            None => Stream::new(WholeArchive::new(reader)),
+            Some(_) => UploadStream::new(reader),
+            None => UploadStream::new(WholeArchive::new(reader)),
         }
     }
 
     async fn put_spooled(
         &self,
         spool: Spool,
-        stream: Stream,
+        stream: UploadStream,
         uris: &[S3Uri],
     ) -> Result<Vec<Stored>, S3Error> {
         let (path, size) = spool.fill(self.link, stream).await?;
         let options = PutOptions { spooled: true, ..self.options.clone() };
         let sources: Vec<_> =
-            uris.iter().map(|uri| Source::new(path.clone(), uri.clone(), size)).collect();
+            uris.iter().map(|uri| UploadItem::new(path.clone(), uri.clone(), size)).collect();
         let puts = sources.iter().map(|source| put(self.link, source, &options, self.base));
         let stored = join_all(puts).await;
         release(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
@@ -176,9 +177,9 @@ mod tests {
 
     #[test]
     fn a_command_that_ignores_a_signal_is_killed_after_a_second() {
-        let origin = Origin::command(CommandSpec::new("sh"), Box::new(|_| {}));
+        let origin = StreamInput::command(CommandSpec::new("sh"), Box::new(|_| {}));
 
-        let Origin::Command(spec, _) = origin else { panic!("it is a command") };
+        let StreamInput::Command(spec, _) = origin else { panic!("it is a command") };
         assert_eq!((spec.program, spec.grace), ("sh".into(), Duration::from_secs(1)));
     }
 }

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    event::{ProcessEvent, Stream},
+    event::{ProcessEvent, StdStream},
     spool::Spool,
 };
 
@@ -73,7 +73,7 @@ impl Sink {
         Self::Capture { limit, streams: [Vec::new(), Vec::new()], truncated: false }
     }
 
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+    fn take(&mut self, stream: StdStream, bytes: &[u8]) {
         match self {
             Self::Lines { partial, spool } => {
                 split_lines(&mut partial[index(stream)], bytes, |line| spool.push(stream, line));
@@ -91,7 +91,7 @@ impl Sink {
     /// Delivers last lines that have no newline.
     fn finish(&mut self) {
         let Self::Lines { partial, spool } = self else { return };
-        for stream in [Stream::Stdout, Stream::Stderr] {
+        for stream in [StdStream::Stdout, StdStream::Stderr] {
             let rest = mem::take(&mut partial[index(stream)]);
             if !rest.is_empty() {
                 spool.push(stream, rest);
@@ -100,8 +100,8 @@ impl Sink {
     }
 }
 
-fn index(stream: Stream) -> usize {
-    usize::from(stream == Stream::Stderr)
+fn index(stream: StdStream) -> usize {
+    usize::from(stream == StdStream::Stderr)
 }
 
 fn split_lines(partial: &mut Vec<u8>, bytes: &[u8], mut deliver: impl FnMut(Vec<u8>)) {
@@ -133,7 +133,7 @@ impl Output {
 
     /// Reads `pipe` to its end. After [`close`](Self::close) it goes on reading and drops what it reads,
     /// so that a grandchild is not killed by a closed pipe while we live.
-    pub(super) fn drain(&self, stream: Stream, mut pipe: PipeReader) {
+    pub(super) fn drain(&self, stream: StdStream, mut pipe: PipeReader) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None) {
@@ -151,7 +151,12 @@ impl Output {
     }
 
     /// Reads what a pipe has, under the lock: a byte is in the pipe or in the sink, never between them.
-    fn read(&self, stream: Stream, pipe: &mut PipeReader, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(
+        &self,
+        stream: StdStream,
+        pipe: &mut PipeReader,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
         let mut state = self.state();
         let n = pipe.read(buffer)?;
         state.n_read += n as u64;

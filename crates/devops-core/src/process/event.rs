@@ -2,7 +2,7 @@
 
 /// Which stream bytes came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum StdStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -20,7 +20,7 @@ pub enum ProcessEvent {
     /// The child wrote a line.
     Line {
         /// The stream it came from.
-        stream: Stream,
+        stream: StdStream,
         /// The line without its newline; lines past 256 KiB come in pieces.
         bytes: Vec<u8>,
     },

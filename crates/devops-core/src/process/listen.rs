@@ -8,7 +8,7 @@ use rustix::{
     process::{Pid, WaitId, WaitIdOptions, waitid},
 };
 
-use super::{drain::Output, event::Stream};
+use super::{drain::Output, event::StdStream};
 use crate::limits;
 
 /// A message to the supervisor.
@@ -24,7 +24,7 @@ pub(super) enum Message {
 
 pub(super) fn spawn_reader(
     output: &Output,
-    stream: Stream,
+    stream: StdStream,
     pipe: PipeReader,
     sender: &Sender<Message>,
 ) -> io::Result<()> {

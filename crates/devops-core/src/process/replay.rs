@@ -42,7 +42,7 @@ enum InputKind {
     /// A file, which is read again from this offset.
     File(u64),
     /// A pipe or a socket.
-    Stream,
+    StdStream,
     /// A device, such as a terminal or `/dev/null`, gives each run what it has.
     Device,
 }
@@ -70,7 +70,7 @@ impl Replay {
         let kind = if file_type.is_file() {
             InputKind::File(input.stream_position()?)
         } else if file_type.is_fifo() || file_type.is_socket() {
-            InputKind::Stream
+            InputKind::StdStream
         } else {
             InputKind::Device
         };
@@ -94,7 +94,7 @@ impl Replay {
                 (&shared.input).seek(SeekFrom::Start(offset))?;
             }
             InputKind::Device => {}
-            InputKind::Stream => {
+            InputKind::StdStream => {
                 let (reader, writer) = os_pipe::pipe()?;
                 let shared = Arc::clone(shared);
                 limits::spawn("stdin", move || shared.feed(writer))?;

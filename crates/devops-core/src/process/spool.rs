@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fs::File, io, os::unix::fs::FileExt};
 
-use super::event::Stream;
+use super::event::StdStream;
 
 /// How many bytes wait in memory before the file is used.
 const IN_MEMORY: usize = 4 << 20;
@@ -13,7 +13,7 @@ const HEADER: usize = 5;
 /// Lines in order, at most [`IN_MEMORY`] bytes of them in memory unless there is no room on the disk.
 #[derive(Default)]
 pub(super) struct Spool {
-    memory: VecDeque<(Stream, Vec<u8>)>,
+    memory: VecDeque<(StdStream, Vec<u8>)>,
     bytes: usize,
     overflow: Option<Overflow>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct LineFile {
 }
 
 impl Spool {
-    pub(super) fn push(&mut self, stream: Stream, line: Vec<u8>) {
+    pub(super) fn push(&mut self, stream: StdStream, line: Vec<u8>) {
         let waits_in_file = self.overflow.as_ref().is_some_and(|it| it.read < it.file.written);
         if (waits_in_file || self.bytes + line.len() > IN_MEMORY)
             && self.spill(stream, &line).is_ok()
@@ -42,7 +42,7 @@ impl Spool {
         self.memory.push_back((stream, line));
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Stream, Vec<u8>)> {
+    pub(super) fn pop(&mut self) -> Option<(StdStream, Vec<u8>)> {
         if let Some((stream, line)) = self.memory.pop_front() {
             self.bytes -= line.len();
             return Some((stream, line));
@@ -61,7 +61,7 @@ impl Spool {
         Some((stream, line))
     }
 
-    fn spill(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
+    fn spill(&mut self, stream: StdStream, line: &[u8]) -> io::Result<()> {
         let overflow = match &mut self.overflow {
             Some(overflow) => overflow,
             none => none.insert(Overflow { file: LineFile::new()?, read: 0 }),
@@ -80,10 +80,10 @@ impl LineFile {
         self.written
     }
 
-    pub(crate) fn push(&mut self, stream: Stream, line: &[u8]) -> io::Result<()> {
+    pub(crate) fn push(&mut self, stream: StdStream, line: &[u8]) -> io::Result<()> {
         let length = u32::try_from(line.len()).map_err(io::Error::other)?;
         let mut record = Vec::with_capacity(HEADER + line.len());
-        record.push(u8::from(stream == Stream::Stderr));
+        record.push(u8::from(stream == StdStream::Stderr));
         record.extend(length.to_le_bytes());
         record.extend(line);
         self.file.write_all_at(&record, self.written)?;
@@ -92,7 +92,7 @@ impl LineFile {
     }
 
     /// Returns the line that begins at an offset, and where the next one begins.
-    pub(crate) fn read(&self, at: u64) -> io::Result<(Stream, Vec<u8>, u64)> {
+    pub(crate) fn read(&self, at: u64) -> io::Result<(StdStream, Vec<u8>, u64)> {
         let mut header = [0; HEADER];
         self.file.read_exact_at(&mut header, at)?;
         let [tag, length @ ..] = header;
@@ -100,7 +100,7 @@ impl LineFile {
         let from = at + HEADER as u64;
         self.file.read_exact_at(&mut line, from)?;
         let next = from + line.len() as u64;
-        Ok((if tag == 0 { Stream::Stdout } else { Stream::Stderr }, line, next))
+        Ok((if tag == 0 { StdStream::Stdout } else { StdStream::Stderr }, line, next))
     }
 }
 
@@ -112,7 +112,8 @@ mod tests {
     fn keeps_the_order_across_memory_and_file() {
         let mut spool = Spool::default();
         let line = |n: usize| [n.to_string().into_bytes(), vec![b'x'; 1 << 20]].concat();
-        let stream = |n: usize| if n.is_multiple_of(2) { Stream::Stdout } else { Stream::Stderr };
+        let stream =
+            |n: usize| if n.is_multiple_of(2) { StdStream::Stdout } else { StdStream::Stderr };
 
         for n in 0..8 {
             spool.push(stream(n), line(n));
@@ -132,13 +133,13 @@ mod tests {
     fn returns_to_memory_once_the_file_is_read() {
         let mut spool = Spool::default();
         for _ in 0..6 {
-            spool.push(Stream::Stdout, vec![b'x'; 1 << 20]);
+            spool.push(StdStream::Stdout, vec![b'x'; 1 << 20]);
         }
         while spool.pop().is_some() {}
 
-        spool.push(Stream::Stderr, b"again".to_vec());
+        spool.push(StdStream::Stderr, b"again".to_vec());
 
         assert!(spool.overflow.is_none());
-        assert_eq!(spool.pop(), Some((Stream::Stderr, b"again".to_vec())));
+        assert_eq!(spool.pop(), Some((StdStream::Stderr, b"again".to_vec())));
     }
 }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::{
     drain::{Output, Sink},
     error::ProcessError,
-    event::{ProcessEvent, SignalReason, Stream},
+    event::{ProcessEvent, SignalReason, StdStream},
     exit::{ChildEnd, ChildExit},
     group::Group,
     heir::Heir,
@@ -96,7 +96,7 @@ pub(super) fn start(
         OrphanPolicy::Leave => None,
         OrphanPolicy::Interrupt => heir(pid, spec, [&stdout, &stderr]).ok(),
     };
-    let pipes = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+    let pipes = vec![(StdStream::Stdout, stdout), (StdStream::Stderr, stderr)];
     let child = Child { handle, pid: pid_of(pid), heir, is_reaped: false, _hold: hold };
     let (running, _stopper) = look_after(spec, cancel, sink, child, pipes)?;
     Ok(running)
@@ -110,7 +110,7 @@ pub(super) fn start_producer(
     cancel.check()?;
     let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
-    let pipes = vec![(Stream::Stderr, stderr)];
+    let pipes = vec![(StdStream::Stderr, stderr)];
     let child = Child { handle, pid: pid_of(pid), heir: None, is_reaped: false, _hold: hold };
     let (running, stopper) = look_after(spec, cancel, Sink::chunks(), child, pipes)?;
     Ok((running, stopper, stdout))
@@ -122,7 +122,7 @@ fn look_after(
     cancel: &Cancel,
     sink: Sink,
     child: Child,
-    pipes: Vec<(Stream, PipeReader)>,
+    pipes: Vec<(StdStream, PipeReader)>,
 ) -> Result<(Running, Stopper), ProcessError> {
     let output = Output::new(sink);
     let (sender, messages) = mpsc::channel();

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::report::{Report, Status};
 use crate::{
     exposition::{Dialect, Exposition, MetricKind, value_in},
-    fs::{At, AtomicFile, Destination, OpenFolder, PathError, ReplacePolicy},
+    fs::{At, AtomicFile, Destination, IfExists, OpenFolder, PathError},
 };
 
 /// The collector runs as a user of its own, whatever our umask.
@@ -38,7 +38,7 @@ pub(super) fn write(
     let text = render(report, exit_code, &earlier);
     let mut file = AtomicFile::create_at(&target)?;
     file.write_all(text.as_bytes()).at(&path, "write")?;
-    file.commit(METRICS_MODE, ReplacePolicy::Replace)
+    file.commit(METRICS_MODE, IfExists::Replace)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no backup has 2^53 bytes or entries")]

@@ -11,7 +11,7 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::options::ProfileSource;
 use crate::{
-    archive::{ArchiveError, BackupName, Candidate, Created, Fate, LeftOut, PrunePlan, Rehearsed},
+    archive::{ArchiveError, BackupName, Candidate, Created, Fate, PrunePlan, Rehearsed, Skipped},
     kind::{HasKind, Kind},
     lock::LockError,
     retention::Shrunk,
@@ -260,7 +260,7 @@ impl SourceReport {
 
 /// Returns the result of a rehearsal as programs read it.
 fn rehearsal(rehearsed: &Rehearsed) -> Value {
-    let difference = |LeftOut { path, reason, .. }: &LeftOut| json!({"path": path.to_string_lossy(), "reason": reason});
+    let difference = |Skipped { path, reason, .. }: &Skipped| json!({"path": path.to_string_lossy(), "reason": reason});
     json!({
         "seed": rehearsed.seed,
         "entries": rehearsed.n_sampled,

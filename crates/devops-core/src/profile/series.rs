@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::{
-    levels::Levels,
     options::{Profile, PruneLimits},
+    remembered_sizes::RememberedSizes,
 };
 use crate::{
     archive::{
@@ -63,8 +63,8 @@ impl Series<'_> {
         }
     }
 
-    pub(super) fn levels(&self) -> Levels {
-        Levels::open(self.profile.create.state, self.profile.dest, self.name)
+    pub(super) fn remembered_sizes(&self) -> RememberedSizes {
+        RememberedSizes::open(self.profile.create.state, self.profile.dest, self.name)
     }
 
     /// Compares the size of a source with those of earlier archives.
@@ -72,15 +72,18 @@ impl Series<'_> {
         &self,
         size: SourceSize,
         earlier: &[&Candidate],
-        levels: &mut Levels,
+        remembered_sizes: &mut RememberedSizes,
     ) -> Comparison {
         let keys = self.profile.keys;
         let mut sizes: Vec<_> = earlier
             .iter()
-            .map(|earlier| EarlierSize { time: earlier.time, size: levels.size(earlier, keys) })
+            .map(|earlier| EarlierSize {
+                time: earlier.time,
+                size: remembered_sizes.size(earlier, keys),
+            })
             .collect();
         sizes.sort_by_key(|earlier| earlier.time);
-        retention::compare(&sizes, levels.accepted(), size, self.profile.shrink.limit)
+        retention::compare(&sizes, remembered_sizes.accepted(), size, self.profile.shrink.limit)
     }
 
     /// Returns whether the source of the newest archive shrank, and no person accepted that.
@@ -89,9 +92,9 @@ impl Series<'_> {
         let Some(newest) = newest(plan, now).filter(|_| !self.profile.shrink.is_accepted) else {
             return false;
         };
-        let mut levels = self.levels();
-        let Some(size) = levels.size(newest, self.profile.keys) else { return false };
-        let shrunk = self.compare(size, &before(plan, newest), &mut levels);
+        let mut remembered_sizes = self.remembered_sizes();
+        let Some(size) = remembered_sizes.size(newest, self.profile.keys) else { return false };
+        let shrunk = self.compare(size, &before(plan, newest), &mut remembered_sizes);
         matches!(shrunk, Comparison::Shrunk(_))
     }
 }

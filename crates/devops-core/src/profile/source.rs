@@ -223,24 +223,25 @@ impl<'a> Run<'a, '_> {
         let created = self.report.sources[n].created.as_ref()?;
         let size = created.summary.source_size();
         let newest = plan.candidates.iter().find(|newest| newest.path == created.path)?;
-        let mut levels = series.levels();
-        levels.retain(&plan.candidates);
-        levels.remember(&newest.path, newest.size, size);
-        let shrunk = match series.compare(size, &series::before(plan, newest), &mut levels) {
-            Comparison::Usual => None,
-            Comparison::Unknown => {
-                self.warn(&format!(
-                    "cannot tell whether `{shown}` shrank: no earlier archive says its size"
-                ));
-                None
-            }
-            Comparison::Shrunk(shrunk) => Some(shrunk),
-        };
+        let mut remembered_sizes = series.remembered_sizes();
+        remembered_sizes.retain(&plan.candidates);
+        remembered_sizes.remember(&newest.path, newest.size, size);
+        let shrunk =
+            match series.compare(size, &series::before(plan, newest), &mut remembered_sizes) {
+                Comparison::Usual => None,
+                Comparison::Unknown => {
+                    self.warn(&format!(
+                        "cannot tell whether `{shown}` shrank: no earlier archive says its size"
+                    ));
+                    None
+                }
+                Comparison::Shrunk(shrunk) => Some(shrunk),
+            };
         let is_accepted = self.profile.shrink.is_accepted;
         if shrunk.is_some() && is_accepted {
-            levels.accept(newest.time);
+            remembered_sizes.accept(newest.time);
         }
-        let saved = levels.save();
+        let saved = remembered_sizes.save();
         if shrunk.is_some() && is_accepted && !saved.is_ok_and(|is_saved| is_saved) {
             self.warn(&format!(
                 "that `{shown}` shrank is accepted for this run alone: it cannot be remembered"

@@ -170,7 +170,7 @@ pub(super) fn trouble_of(
         (_, "NoSuchBucket") => Trouble::NoBucket,
         (_, "NoSuchKey" | "NoSuchVersion") => Trouble::NoObject,
         (_, "NoSuchUpload") => Trouble::NoUpload,
-        (_, "InvalidObjectState") => Trouble::Archived,
+        (_, "InvalidObjectState") => Trouble::InColdStorage,
         (_, "GlacierExpeditedRetrievalNotAvailable") => Trouble::NoExpedited,
         (_, "PreconditionFailed") | (412, _) => Trouble::Exists,
         (_, "ConditionalRequestConflict" | "OperationAborted") => Trouble::Conflict,
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(trouble(200, "InternalError", ""), Trouble::Server);
         assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::Expired);
         assert_eq!(trouble(403, "RequestTimeTooSkewed", ""), Trouble::Clock);
-        assert_eq!(trouble(403, "InvalidObjectState", ""), Trouble::Archived);
+        assert_eq!(trouble(403, "InvalidObjectState", ""), Trouble::InColdStorage);
         assert_eq!(trouble(503, "GlacierExpeditedRetrievalNotAvailable", ""), Trouble::NoExpedited);
     }
 

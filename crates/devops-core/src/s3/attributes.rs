@@ -33,7 +33,7 @@ pub struct Attributes {
     /// Its tags.
     pub tags: Tags,
     /// Until when nobody may delete this version of it; others can still be put over it.
-    pub lock: Option<Lock>,
+    pub lock: Option<ObjectLock>,
     /// Whether nobody may delete it until somebody lifts this.
     pub legal_hold: bool,
 }
@@ -80,7 +80,7 @@ pub struct Encryption {
 /// Who may shorten a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LockMode {
+pub enum RetentionMode {
     /// Whoever has a permission of their own for it.
     Governance,
     /// Nobody, the owner of the account included.
@@ -90,25 +90,25 @@ pub enum LockMode {
 /// The name of a mode is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is neither governance nor compliance")]
-pub struct BadLockMode;
+pub struct BadRetentionMode;
 
-impl std::str::FromStr for LockMode {
-    type Err = BadLockMode;
+impl std::str::FromStr for RetentionMode {
+    type Err = BadRetentionMode;
 
-    fn from_str(name: &str) -> Result<Self, BadLockMode> {
+    fn from_str(name: &str) -> Result<Self, BadRetentionMode> {
         match name.to_ascii_lowercase().as_str() {
             "governance" => Ok(Self::Governance),
             "compliance" => Ok(Self::Compliance),
-            _ => Err(BadLockMode),
+            _ => Err(BadRetentionMode),
         }
     }
 }
 
 /// Keeps an object from being deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock {
+pub struct ObjectLock {
     /// Who may shorten it.
-    pub mode: LockMode,
+    pub mode: RetentionMode,
     /// When it ends.
     #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
@@ -238,8 +238,8 @@ impl Attributes {
 
     pub(crate) fn lock_mode(&self) -> Option<ObjectLockMode> {
         Some(match self.lock?.mode {
-            LockMode::Governance => ObjectLockMode::Governance,
-            LockMode::Compliance => ObjectLockMode::Compliance,
+            RetentionMode::Governance => ObjectLockMode::Governance,
+            RetentionMode::Compliance => ObjectLockMode::Compliance,
         })
     }
 
@@ -308,8 +308,8 @@ mod tests {
     #[test]
     fn only_a_lock_from_now_may_end_later_in_a_later_run() {
         let locked = |day, is_from_now| Attributes {
-            lock: Some(Lock {
-                mode: LockMode::Governance,
+            lock: Some(ObjectLock {
+                mode: RetentionMode::Governance,
                 until: time::macros::datetime!(2027-03-01 0:00 UTC) + Duration::days(day),
                 is_from_now,
             }),

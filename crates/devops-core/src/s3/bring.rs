@@ -94,9 +94,9 @@ impl Task<'_> {
             None => self.unhurried(of, self.read(of.file, part)).await?,
         };
         of.earlier.check(part, &payload)?;
-        match of.earlier.held(part, &payload, self.link.stop).await {
+        match of.earlier.held(part, &payload, self.link.cancel_token).await {
             Some(stored) => Ok(self.not_sent(stored)),
-            None => self.send_part(&of.upload, part.number, &payload, of.stop_policy()).await,
+            None => self.send_part(&of.upload, part.number, &payload, of.cancel_policy()).await,
         }
     }
 
@@ -114,7 +114,7 @@ impl Task<'_> {
     }
 
     fn brief(&self, of: &FileUpload<'_>) -> Call<'_> {
-        Call { stop: of.stop_policy(), ..self.link.short("UploadPart") }
+        Call { cancel_policy: of.cancel_policy(), ..self.link.short("UploadPart") }
     }
 
     /// Tells of a part that is there without having moved from here.
@@ -125,7 +125,7 @@ impl Task<'_> {
 
     /// Hashes bytes of a file, which are read again when they are sent unless it is small.
     pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
-        let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
+        let (file, cancel) = (file.clone(), self.link.cancel_token.cancel().clone());
         if let Some(bytes) = file.small() {
             return Ok(Payload::new(bytes.clone(), self.hashing()));
         }
@@ -134,17 +134,17 @@ impl Task<'_> {
             file.read_through(part, &cancel, |piece| hasher.update(piece))?;
             Ok(hasher.finish(Content::of_file(file, part)))
         };
-        self.link.stop.outrun(hash).await?
+        self.link.cancel_token.run_blocking_cancellable(hash).await?
     }
 
     /// Hashes two parts of one size like [`Self::read`], which takes less time than one after the other.
     async fn read_both(&self, file: &OpenFile, parts: [Part; 2]) -> Result<[Payload; 2], S3Error> {
-        let (file, cancel) = (file.clone(), self.link.stop.cancel().clone());
+        let (file, cancel) = (file.clone(), self.link.cancel_token.cancel().clone());
         let mut hasher = PairHasher::new(self.hashing());
         let hash = move || {
             file.read_through_all(parts, &cancel, |pieces| hasher.update(pieces))?;
             Ok(hasher.finish(parts.map(|part| Content::of_file(file.clone(), part))))
         };
-        self.link.stop.outrun(hash).await?
+        self.link.cancel_token.run_blocking_cancellable(hash).await?
     }
 }

@@ -11,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     error::S3Error,
     failure::{CallFailure, Trouble},
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     pages::Pages,
     response_error::does_not_exist,
     uri::S3Uri,
@@ -34,7 +34,7 @@ pub fn check_bucket<'a>(
     Box::pin(async move {
         match no_bucket(link, bucket).await {
             Some(failure) => Err(failure.into()),
-            None => Ok(link.stop.check()?),
+            None => Ok(link.cancel_token.check()?),
         }
     })
 }
@@ -103,7 +103,7 @@ pub fn create_bucket<'a>(
             let request = client.create_bucket().bucket(bucket);
             request.set_create_bucket_configuration(place.clone()).send()
         };
-        let call = Call { stop: StopPolicy::AfterAMoment, ..link.short("CreateBucket") };
+        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..link.short("CreateBucket") };
         match link.call(call, send).await {
             Ok(_) => Ok(is_there),
             Err(failure) if failure.code() == IS_YOURS => Ok(true),

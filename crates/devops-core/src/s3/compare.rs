@@ -69,7 +69,7 @@ pub(crate) async fn compare(
         },
         None => compare_etag(link, (uri, head), file).await?,
     };
-    link.stop.check()?;
+    link.cancel_token.check()?;
     Ok(found)
 }
 
@@ -78,7 +78,7 @@ async fn compare_whole(
     theirs: &Checksum,
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let ours = file.sum(file.whole(), theirs.algorithm, link.stop).await?;
+    let ours = file.sum(file.whole(), theirs.algorithm, link.cancel_token).await?;
     Ok(if ours.checksum() == *theirs {
         Comparison::Same(Proof::Full)
     } else {
@@ -106,7 +106,7 @@ pub(crate) async fn differing(
 ) -> Result<Vec<Part>, S3Error> {
     let mut differing = Vec::new();
     for (part, theirs) in parts {
-        let ours = file.sum(*part, theirs.algorithm, link.stop).await?;
+        let ours = file.sum(*part, theirs.algorithm, link.cancel_token).await?;
         if ours.checksum() != *theirs {
             differing.push(*part);
         }
@@ -125,7 +125,7 @@ async fn compare_composite(
     for plan in plans {
         let mut sums = Vec::new();
         for part in plan.parts() {
-            sums.push(file.sum(part, theirs.algorithm, link.stop).await?);
+            sums.push(file.sum(part, theirs.algorithm, link.cancel_token).await?);
         }
         if Sum::composite(&sums).is_some_and(|ours| ours.digits() == theirs.digits()) {
             return Ok(Comparison::Same(Proof::Parts));
@@ -173,7 +173,7 @@ async fn has_multipart_etag(
     for plan in plans {
         let mut md5s = Vec::new();
         for part in plan.parts() {
-            md5s.push(file.md5(part, link.stop).await?);
+            md5s.push(file.md5(part, link.cancel_token).await?);
         }
         if checksum::multipart_etag(&md5s) == *etag {
             return Ok(true);
@@ -189,7 +189,7 @@ pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Resul
     if !link.store.etag_may_prove() {
         return Ok(false);
     }
-    Ok(checksum::hex(&file.md5(file.whole(), link.stop).await?) == md5)
+    Ok(checksum::hex(&file.md5(file.whole(), link.cancel_token).await?) == md5)
 }
 
 /// Returns how an object may have been cut, and whether the store says so or these are the usual ways.

@@ -37,7 +37,7 @@ impl Task<'_> {
                 let ours = find_ours(&self.link, &upload.uri, write).await?;
                 if ours.is_none() {
                     // A signal may have ended the look.
-                    self.link.stop.check()?;
+                    self.link.cancel_token.check()?;
                 }
                 ours.ok_or(failure)?
             }

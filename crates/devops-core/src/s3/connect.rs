@@ -8,13 +8,13 @@ use super::{
     access::Access,
     asked::Compared,
     aws_config::{endpoint, load, provided, proxies},
+    cancel_token::CancelToken,
     connect_options::{Addresses, ConnectError, ConnectOptions},
     endpoint::{is_address, is_in_clear, is_region, with_slash},
     headers::ExtraHeaders,
     lenient::Lenient,
     observe::Observer,
     quirks::Quirks,
-    stop::Stop,
     store::{Store, StoreOptions},
 };
 use crate::{fs::At, secret::without_secrets};
@@ -23,7 +23,7 @@ use crate::{fs::At, secret::without_secrets};
 pub fn connect<'a>(
     options: &'a ConnectOptions,
     store: StoreOptions,
-    stop: &'a Stop,
+    cancel_token: &'a CancelToken,
 ) -> LocalBoxFuture<'a, Result<Store, ConnectError>> {
     Box::pin(async move {
         let loading = async {
@@ -34,7 +34,7 @@ pub fn connect<'a>(
         };
         let (config, credentials) = tokio::select! {
             biased;
-            cancelled = stop.requested() => return Err(cancelled.into()),
+            cancelled = cancel_token.requested() => return Err(cancelled.into()),
             loaded = loading => loaded?,
         };
         let endpoint = endpoint(&config);

@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use super::{
-    blocking::blocking, body::Watch, checksum::md5, error::S3Error, plan::Part, source::OpenFile,
-    stop::Stop,
+    blocking::blocking, body::Watch, cancel_token::CancelToken, checksum::md5, error::S3Error,
+    plan::Part, source::OpenFile,
 };
 
 /// Small enough to see progress and to stay in the processor's cache, large enough to cost nothing.
@@ -79,13 +79,13 @@ impl Content {
     }
 
     /// Returns the MD5 of the bytes, unless they cannot be read any more.
-    pub(crate) async fn md5(&self, stop: &Stop) -> Option<[u8; 16]> {
+    pub(crate) async fn md5(&self, cancel_token: &CancelToken) -> Option<[u8; 16]> {
         match self {
             Self::Held(bytes) => {
                 let bytes = bytes.clone();
                 Some(blocking(move || md5(&bytes)).await)
             }
-            Self::Read(of) => of.file.md5(of.part, stop).await.ok(),
+            Self::Read(of) => of.file.md5(of.part, cancel_token).await.ok(),
         }
     }
 
@@ -310,7 +310,7 @@ mod tests {
         fs::File::create(&path)
             .and_then(|mut file| io::Write::write_all(&mut file, &bytes))
             .unwrap();
-        let file = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
+        let file = OpenFile::open(&path, &CancelToken::new(&Cancel::new())).await.unwrap();
         let content = Content::of_file(file, Part { number: 1, offset: 3, size: 600_001 });
 
         assert_eq!(collect(&content).await.unwrap(), bytes[3..600_004]);
@@ -324,7 +324,7 @@ mod tests {
         let path = dir.path().join("file");
         let file = fs::File::create(&path).unwrap();
         file.set_len(500_000).unwrap();
-        let open = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
+        let open = OpenFile::open(&path, &CancelToken::new(&Cancel::new())).await.unwrap();
         let content = Content::of_file(open, Part { number: 1, offset: 0, size: 500_000 });
         file.set_len(200_000).unwrap();
 
@@ -339,7 +339,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
-        let file = OpenFile::open(&path, &Stop::new(&Cancel::new())).await.unwrap();
+        let file = OpenFile::open(&path, &CancelToken::new(&Cancel::new())).await.unwrap();
         let part = Part { number: 1, offset: 0, size: SIZE };
         let mut reader = Reader::new(FilePart { file, part, failure: Arc::default() });
         let (release, held) = mpsc::channel::<()>();

@@ -10,7 +10,7 @@ use super::{
     failure::{CallFailure, Trouble},
     file_upload::FileUpload,
     layout::CopySource,
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     plan::Part,
     protection::encryption_given,
     reads::checksum_of,
@@ -48,7 +48,7 @@ impl Task<'_> {
         source: CopySource<'_>,
     ) -> Result<StoredPart, S3Error> {
         let copying = async {
-            match self.link.copy_part(&of.upload, part, source, of.stop_policy()).await {
+            match self.link.copy_part(&of.upload, part, source, of.cancel_policy()).await {
                 Err(failure) => Err(self.judged(of, source, failure).await.into()),
                 Ok(copied) => Ok::<_, S3Error>(copied),
             }
@@ -83,7 +83,7 @@ impl Task<'_> {
             | Trouble::Exists
             | Trouble::ChecksumRefused
             | Trouble::ConditionRefused
-            | Trouble::Archived
+            | Trouble::InColdStorage
             | Trouble::Damaged
             | Trouble::Rejected
             | Trouble::Server
@@ -101,7 +101,7 @@ impl Task<'_> {
     async fn sum(&self, file: &OpenFile, part: Part) -> Result<Option<Sum>, S3Error> {
         match self.protection {
             Protection::Checksum(algorithm) => {
-                file.sum(part, algorithm, self.link.stop).await.map(Some)
+                file.sum(part, algorithm, self.link.cancel_token).await.map(Some)
             }
             Protection::Md5 | Protection::Nothing => Ok(None),
         }
@@ -117,7 +117,7 @@ impl Task<'_> {
         if stored.confirmed {
             return Ok(stored);
         }
-        let md5 = file.md5(part, self.link.stop).await?;
+        let md5 = file.md5(part, self.link.cancel_token).await?;
         if hex(&md5) == stored.etag {
             return Ok(StoredPart { md5: Some(md5), ..stored });
         }
@@ -133,7 +133,7 @@ impl Link<'_> {
         upload: &Upload,
         part: Part,
         source: CopySource<'_>,
-        stop: StopPolicy,
+        cancel_policy: CancelPolicy,
     ) -> Result<(Answer, u32), CallFailure> {
         let CopySource { uri, etag, offset } = source;
         let name = source_name(uri);
@@ -150,8 +150,11 @@ impl Link<'_> {
                 .send()
         };
         let _lane = self.store.lanes().enter().await;
-        let call =
-            Call { answer: self.store.patience().completion(), stop, ..self.short(OPERATION) };
+        let call = Call {
+            answer: self.store.retry_config().completion(),
+            cancel_policy,
+            ..self.short(OPERATION)
+        };
         let (output, attempts) = self.call(call, send).await?;
         let Some(result) = output.copy_part_result() else {
             let message = "the answer says nothing of the part";

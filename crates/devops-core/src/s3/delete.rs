@@ -18,7 +18,7 @@ use super::{
     checksum::base64,
     error::S3Error,
     failure::{CallFailure, Trouble},
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     retry::{Tried, chance},
     text::{StoreText, as_sent},
     uri::S3Uri,
@@ -119,7 +119,7 @@ impl Link<'_> {
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
                 .send()
         };
-        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short(DELETE_OBJECT) };
+        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short(DELETE_OBJECT) };
         let answer = self.call(call, send).await;
         match answer {
             Ok((output, _))
@@ -180,7 +180,7 @@ impl Link<'_> {
             let Some((_, failure)) = again.first() else { break };
             let (elapsed, asked) = (begun.elapsed(), failure.retry_after);
             let tried = Tried { attempt, elapsed, answered: true, asked };
-            let pause = self.store.patience().pause(&failure.trouble, tried, chance());
+            let pause = self.store.retry_config().pause(&failure.trouble, tried, chance());
             let Some(pause) = pause else {
                 let failed = again.into_iter();
                 failed.for_each(|(target, why)| each(target, DeleteOutcome::Failed(why)));
@@ -193,7 +193,7 @@ impl Link<'_> {
     }
 
     fn delete_call(&self) -> Call<'_> {
-        Call { stop: StopPolicy::AfterAMoment, ..self.short(DELETE_OBJECTS) }
+        Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short(DELETE_OBJECTS) }
     }
 
     async fn delete_objects(
@@ -213,7 +213,7 @@ impl Link<'_> {
                 .interceptor(Md5Alone)
                 .send()
         };
-        let answer = self.store.patience().deletion(targets.len());
+        let answer = self.store.retry_config().deletion(targets.len());
         Ok(self.call(Call { answer, ..self.delete_call() }, send).await?.0)
     }
 }

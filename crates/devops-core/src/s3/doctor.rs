@@ -20,7 +20,7 @@ use super::link::Link;
 use crate::cancel::Cancelled;
 use examination::Examination;
 pub use examination::Examined;
-pub use finding::{Diagnosis, Finding, Level};
+pub use finding::{Diagnosis, Finding, Severity};
 use probe::Probe;
 
 /// Examines a store and tells what it finds; fails only when a signal comes.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
+    cancel_token::CancelToken,
     checksum::{Sum, hex, unhex},
     checksum_strategy::Protection,
     error::{JournalError, S3Error},
@@ -12,7 +13,6 @@ use super::{
     payload::Payload,
     plan::Part,
     response::{Answer, ListedPart, StoredPart},
-    stop::Stop,
 };
 
 /// What is there of an upload that an earlier run began.
@@ -88,7 +88,7 @@ impl Earlier {
         &self,
         part: Part,
         payload: &Payload,
-        stop: &Stop,
+        cancel_token: &CancelToken,
     ) -> Option<StoredPart> {
         if let Some(stored) = self.noted(part, payload) {
             return Some(stored);
@@ -100,7 +100,7 @@ impl Earlier {
         let etag = Some(listed.etag.clone());
         let checksum = listed.checksum.clone();
         let answer = Answer { etag, checksum, ..Answer::default() };
-        let stored = payload.stored(part.number, (answer, 0), stop).await;
+        let stored = payload.stored(part.number, (answer, 0), cancel_token).await;
         let is_by_etag = stored.md5.is_some_and(|md5| hex(&md5) == listed.etag);
         (stored.confirmed || is_by_etag).then_some(stored)
     }

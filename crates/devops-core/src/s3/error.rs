@@ -79,7 +79,7 @@ pub enum S3Error {
     },
     /// What was sent is kept: the same put goes on with it.
     #[error("{source}")]
-    Kept {
+    Resumable {
         /// The id of the job in the journals.
         id: String,
         /// Why it broke off.
@@ -124,7 +124,7 @@ impl HasKind for S3Error {
             Self::Source(error) => error.kind(),
             Self::ProofTooWeak { .. } => Kind::Failed,
             Self::Uncertain { .. } => Kind::Uncertain,
-            Self::Kept { source, .. } | Self::LeftBehind { source, .. } => source.kind(),
+            Self::Resumable { source, .. } | Self::LeftBehind { source, .. } => source.kind(),
         }
     }
 }

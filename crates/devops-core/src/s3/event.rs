@@ -51,7 +51,7 @@ pub enum Event {
         reason: String,
     },
     /// The object that was named to copy from is in an archive.
-    Archived(S3Uri),
+    InColdStorage(S3Uri),
     /// What an earlier run fetched of an object is gone on with.
     Continued {
         /// The object.
@@ -67,7 +67,7 @@ pub enum Event {
         uri: S3Uri,
     },
     /// What was fetched before the work broke off stays for a later run.
-    Kept {
+    PartialKept {
         /// Where it is.
         path: PathBuf,
         /// How many bytes it has.

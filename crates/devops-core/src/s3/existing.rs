@@ -8,7 +8,7 @@ use super::{
     failure::Trouble,
     link::Link,
     proof::{Proof, Sent},
-    put_options::{PutOptions, Replace},
+    put_options::{OverwritePolicy, PutOptions},
     response::ObjectHead,
     settle::{Settled, protected_by_head},
     source::OpenFile,
@@ -44,7 +44,7 @@ pub(crate) async fn look(
         // Who may write need not be allowed to read; the write's own condition has to do, if there is one.
         Err(failure)
             if failure.trouble == Trouble::Denied
-                && options.replace == Replace::Refuse
+                && options.replace == OverwritePolicy::Refuse
                 && link.store.knows_conditions() =>
         {
             return Ok(There::Other(Condition::Free));
@@ -53,7 +53,7 @@ pub(crate) async fn look(
     };
     match same_content(link, (uri, &head), file).await? {
         Some(proof) => same(link, uri, head, proof, options).await,
-        None if options.replace == Replace::Refuse => Err(S3Error::Exists(uri.clone())),
+        None if options.replace == OverwritePolicy::Refuse => Err(S3Error::Exists(uri.clone())),
         None => Ok(There::Other(head.etag.map_or(Condition::None, Condition::Is))),
     }
 }

@@ -63,7 +63,7 @@ pub enum Trouble {
     /// The store does not know conditional writes.
     ConditionRefused,
     /// The object is in an archive, from which the store has to fetch it first.
-    Archived,
+    InColdStorage,
     /// The store has no room for retrievals in minutes at present.
     NoExpedited,
     /// The store copies no such piece of another object.
@@ -211,7 +211,7 @@ impl HasKind for CallFailure {
             Trouble::ChecksumRefused
             | Trouble::ConditionRefused
             | Trouble::CopyRefused
-            | Trouble::Archived
+            | Trouble::InColdStorage
             | Trouble::Rejected => Kind::Failed,
             Trouble::Interrupted(_) => Kind::Interrupted,
         }

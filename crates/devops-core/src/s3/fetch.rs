@@ -135,7 +135,7 @@ impl<'a> Fetch<'a> {
             }
             Ok::<_, PathError>(sum)
         };
-        let sum = self.link.stop.outrun(land).await??;
+        let sum = self.link.cancel_token.run_blocking_cancellable(land).await??;
         self.landed.fetch_add(part.size, Ordering::Relaxed);
         Ok((part, sum))
     }

@@ -1,7 +1,7 @@
 //! A file under upload.
 
 use super::{
-    earlier::Earlier, journal::Journal, link::StopPolicy, response::Upload, source::OpenFile,
+    earlier::Earlier, journal::Journal, link::CancelPolicy, response::Upload, source::OpenFile,
 };
 
 /// A multipart upload of a file, with what an earlier run has sent of it.
@@ -14,7 +14,7 @@ pub(crate) struct FileUpload<'a> {
 
 impl FileUpload<'_> {
     /// The answer to a part is worth a moment if a later run will know of it.
-    pub(crate) fn stop_policy(&self) -> StopPolicy {
-        if self.journal.is_some() { StopPolicy::AfterAMoment } else { StopPolicy::AtOnce }
+    pub(crate) fn cancel_policy(&self) -> CancelPolicy {
+        if self.journal.is_some() { CancelPolicy::AfterAMoment } else { CancelPolicy::AtOnce }
     }
 }

@@ -25,7 +25,7 @@ use super::{
     source::OpenFile,
     uri::S3Uri,
 };
-use crate::fs::{At, Destination, PathError, ReplacePolicy};
+use crate::fs::{At, Destination, IfExists, PathError};
 
 /// What a get would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,10 +111,10 @@ pub(crate) async fn get_listed(
         file.write_all_at(buffer.as_ref(), 0).at(temp_path, "write")?;
         Ok::<_, PathError>(Sum::of(algorithm, buffer.as_ref()))
     };
-    let sum = link.stop.outrun(land).await??;
+    let sum = link.cancel_token.run_blocking_cancellable(land).await??;
     let checksum = sum.checksum();
     let proof = check(link, uri, &head, &checksum, &landing).await?;
-    link.stop.check()?;
+    link.cancel_token.check()?;
     landing.commit(options, head.preserved, None).await?;
     let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
     let (is_unchanged, checksum) = (false, Some(checksum));
@@ -151,11 +151,11 @@ async fn existing(
     link: Link<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     target: &Destination,
-    replace: ReplacePolicy,
+    replace: IfExists,
 ) -> Result<Existing, S3Error> {
     let Some(size) = target.size()? else { return Ok(Existing::Nothing) };
     if size == head.size
-        && let Ok(file) = OpenFile::open_at(target, link.stop).await
+        && let Ok(file) = OpenFile::open_at(target, link.cancel_token).await
         && let Some(proof) = same_content(link, (uri, head), &file).await?
     {
         file.check_unchanged()?;
@@ -164,8 +164,8 @@ async fn existing(
         return Ok(Existing::Same(proof));
     }
     // What a signal kept from being compared is not called another.
-    link.stop.check()?;
-    if replace == ReplacePolicy::Keep {
+    link.cancel_token.check()?;
+    if replace == IfExists::Fail {
         let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         let path = target.path().to_owned();
         return Err(PathError { action: "create", path, source: exists }.into());
@@ -187,7 +187,7 @@ async fn fetch(
     let fetched = async {
         let checksum = fetch.run(landing.part_size().unwrap_or(options.part_size)).await?;
         let proof = check(link, uri, head, &checksum, &landing).await?;
-        link.stop.check()?;
+        link.cancel_token.check()?;
         Ok((checksum, proof))
     };
     match fetched.await {
@@ -195,13 +195,13 @@ async fn fetch(
             let (path, size) = (landing.path().to_owned(), fetch.n_landed());
             let committed = landing.commit(options, head.preserved, target.mode()?).await;
             if committed.is_err() && path.exists() {
-                (link.events)(Event::Kept { path, size });
+                (link.events)(Event::PartialKept { path, size });
             }
             Ok(committed.map(|()| done)?)
         }
         Err(error) => {
             if let Some((path, size)) = landing.end(&error, fetch.n_landed()).await {
-                (link.events)(Event::Kept { path, size });
+                (link.events)(Event::PartialKept { path, size });
             }
             Err(error)
         }
@@ -231,10 +231,10 @@ async fn check(
         }
         _ => {
             let (file, path) = landing.place();
-            compare(link, (uri, head), &OpenFile::of(file, &path, link.stop).await?).await?
+            compare(link, (uri, head), &OpenFile::of(file, &path, link.cancel_token).await?).await?
         }
     };
-    link.stop.check()?;
+    link.cancel_token.check()?;
     match compared {
         Comparison::Same(proof) => Ok(proof),
         // Nothing contradicts it.

@@ -7,6 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     checksum::is_md5,
     compare::has_md5,
+    download_items::{DownloadItem, DownloadItems, plan_download_items},
     error::S3Error,
     filter::Filter,
     get::{Existing, GetPreview, get, get_listed, preview_get},
@@ -16,17 +17,16 @@ use super::{
     proof::Proof,
     response::ListedObject,
     source::OpenFile,
-    targets::{Target, Targets, plan_targets},
     uri::S3Uri,
 };
 use crate::fs::{Destination, OpenFolder, PathError};
 
 /// Lists the objects under a prefix to their end and decides what they become.
-pub fn find_targets<'a>(
+pub fn find_download_items<'a>(
     link: Link<'a>,
     prefix: &'a S3Uri,
     filter: &'a Filter,
-) -> LocalBoxFuture<'a, Result<Targets, S3Error>> {
+) -> LocalBoxFuture<'a, Result<DownloadItems, S3Error>> {
     Box::pin(async move {
         let mut listed = Vec::new();
         list(link, prefix, &mut |object| {
@@ -34,7 +34,7 @@ pub fn find_targets<'a>(
             true
         })
         .await?;
-        Ok(plan_targets(prefix, listed, filter))
+        Ok(plan_download_items(prefix, listed, filter))
     })
 }
 
@@ -42,10 +42,10 @@ pub fn find_targets<'a>(
 ///
 /// What the listing told of it saves most requests: a small object without a file comes with one, and a file
 /// that has the MD5 of its `ETag` needs none.
-pub fn get_target<'a>(
+pub fn get_download_item<'a>(
     link: Link<'a>,
     folder: &'a OpenFolder,
-    target: &'a Target,
+    target: &'a DownloadItem,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
     Box::pin(async move {
@@ -55,7 +55,7 @@ pub fn get_target<'a>(
             let is_free = destination.size()?.is_none();
             Ok::<_, PathError>((destination, is_free))
         };
-        let (destination, is_free) = link.stop.outrun(prepare).await??;
+        let (destination, is_free) = link.cancel_token.run_blocking_cancellable(prepare).await??;
         let listed = if is_free {
             get_listed(link, &target.object, &destination, options).await?
         } else {
@@ -76,11 +76,11 @@ async fn already_there(
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
     let Some(md5) = object.etag.as_deref().filter(|etag| is_md5(etag)) else { return Ok(None) };
-    let Ok(file) = OpenFile::open_at(destination, link.stop).await else { return Ok(None) };
+    let Ok(file) = OpenFile::open_at(destination, link.cancel_token).await else { return Ok(None) };
     if file.size() != object.size || !has_md5(link, &file, md5).await? {
         return Ok(None);
     }
-    link.stop.check()?;
+    link.cancel_token.check()?;
     file.check_unchanged()?;
     Ok(Some(GetSummary {
         uri: object.uri.clone(),
@@ -93,12 +93,12 @@ async fn already_there(
     }))
 }
 
-/// Returns what [`get_target`] would do in a folder that may be missing; an object without a file need not be
+/// Returns what [`get_download_item`] would do in a folder that may be missing; an object without a file need not be
 /// asked for.
-pub fn preview_target<'a>(
+pub fn preview_download_item<'a>(
     link: Link<'a>,
     folder: Option<&'a OpenFolder>,
-    target: &'a Target,
+    target: &'a DownloadItem,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
     Box::pin(async move {

@@ -3,13 +3,13 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{checksum::Checksum, plan::PartSize, proof::Proof, uri::S3Uri};
-use crate::fs::ReplacePolicy;
+use crate::fs::IfExists;
 
 /// How objects are fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct GetOptions {
     /// What happens when the file exists.
-    pub replace: ReplacePolicy,
+    pub replace: IfExists,
     /// The permission bits of the file; without them an archive is for its owner alone, and anything else
     /// gets 0666 less the umask.
     pub mode: Option<u32>,

@@ -113,7 +113,7 @@ async fn pass(
 ) -> Result<(), S3Error> {
     let passing = Arc::clone(passing);
     let work = move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(link.stop.outrun(work).await??)
+    Ok(link.cancel_token.run_blocking_cancellable(work).await??)
 }
 
 /// Returns the pieces that are fetched, and what is computed of them.

@@ -237,14 +237,14 @@ mod tests {
 
     use crate::{
         cancel::Cancel,
-        s3::{checksum_strategy::Protection, source::OpenFile, stop::Stop},
+        s3::{cancel_token::CancelToken, checksum_strategy::Protection, source::OpenFile},
     };
 
     async fn claimed(folder: &Path) -> Journal {
         let path = folder.join("source");
         File::create(&path).unwrap();
-        let stop = Stop::new(&Cancel::new());
-        let state = OpenFile::open(&path, &stop).await.unwrap().state();
+        let cancel_token = CancelToken::new(&Cancel::new());
+        let state = OpenFile::open(&path, &cancel_token).await.unwrap().state();
         let place = (S3Uri::new("backups", "a.bin").unwrap(), ConnectOptions::default());
         let job = Job::new((path, state), place, PutOptions::default(), OffsetDateTime::UNIX_EPOCH);
         // However slow the machine is: who lets go does so.

@@ -52,11 +52,11 @@ impl Landing {
             let endpoint = link.store.address().endpoint_url.clone();
             let cut = (head.size, plan);
             let subject = Subject::new(endpoint, (uri.clone(), etag), algorithm, cut);
-            let (target, cancel) = (target.clone(), link.stop.cancel().clone());
+            let (target, cancel) = (target.clone(), link.cancel_token.cancel().clone());
             let max_memory = link.store.max_memory();
             let open = move || Partial::open(&target, &subject, max_memory, &cancel);
-            let partial = link.stop.outrun(open).await??;
-            link.stop.check()?;
+            let partial = link.cancel_token.run_blocking_cancellable(open).await??;
+            link.cancel_token.check()?;
             if let Some(partial) = partial {
                 if partial.is_other {
                     (link.events)(Event::Anew { uri: uri.clone() });

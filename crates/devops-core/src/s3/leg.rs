@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::{
     error::S3Error,
     failure::Trouble,
-    link::StopPolicy,
+    link::CancelPolicy,
     payload::Payload,
     proof::Sent,
     response::{StoredPart, Upload},
@@ -45,7 +45,7 @@ impl<'a> Leg<'a> {
     /// Sends a part, unless an earlier one failed.
     pub(crate) async fn send(&self, number: u32, payload: &Payload) {
         let Some(upload) = self.upload.as_ref().filter(|_| self.is_live()) else { return };
-        match self.task.send_part(upload, number, payload, StopPolicy::AtOnce).await {
+        match self.task.send_part(upload, number, payload, CancelPolicy::AtOnce).await {
             Ok(part) => self.parts.borrow_mut().push(part),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
         }

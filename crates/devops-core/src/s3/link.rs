@@ -15,11 +15,11 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     access::{Hand, Renewal},
     body::Watch,
+    cancel_token::CancelToken,
     content::Content,
     event::Event,
     failure::{CallFailure, Trouble},
     retry::{Tried, chance},
-    stop::Stop,
     store::Store,
 };
 
@@ -29,7 +29,7 @@ pub struct Link<'a> {
     /// The store.
     pub store: &'a Store,
     /// When to stop.
-    pub stop: &'a Stop,
+    pub cancel_token: &'a CancelToken,
     /// Whom to tell.
     pub events: &'a dyn Fn(Event),
 }
@@ -53,7 +53,7 @@ pub(crate) struct Call<'a> {
     /// Whether each request makes something new: one with an answer that cannot be read has done so.
     pub(crate) makes_anew: bool,
     /// How a signal ends it.
-    pub(crate) stop: StopPolicy,
+    pub(crate) cancel_policy: CancelPolicy,
 }
 
 impl Call<'_> {
@@ -65,7 +65,7 @@ impl Call<'_> {
 
 /// How a signal ends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StopPolicy {
+pub(crate) enum CancelPolicy {
     AtOnce,
     /// Its answer is worth a moment, [`AfterSignal::answer`](super::AfterSignal::answer): it names an upload
     /// to abort, or an object that is whole.
@@ -80,10 +80,10 @@ const MOST_RENEWALS: u32 = 2;
 impl<'a> Link<'a> {
     /// Returns how a short request is made.
     pub(crate) fn short(&self, operation: &'static str) -> Call<'a> {
-        let answer = self.store.patience().answer();
-        let stop = StopPolicy::AtOnce;
+        let answer = self.store.retry_config().answer();
+        let cancel_policy = CancelPolicy::AtOnce;
         let (retry, makes_anew) = (true, false);
-        Call { operation, answer, body: None, content: None, retry, makes_anew, stop }
+        Call { operation, answer, body: None, content: None, retry, makes_anew, cancel_policy }
     }
 
     /// Makes a request until it succeeds or there is no point in trying; returns the attempts too.
@@ -162,7 +162,7 @@ impl<'a> Link<'a> {
             }
             let (elapsed, answered) = (begun.elapsed(), self.store.has_answered());
             let tried = Tried { attempt, elapsed, answered, asked: failure.retry_after };
-            let pause = self.store.patience().pause(&failure.trouble, tried, chance());
+            let pause = self.store.retry_config().pause(&failure.trouble, tried, chance());
             let Some(pause) = pause.filter(|_| call.may_be_repeated(&failure)) else {
                 return Err(failure);
             };
@@ -181,7 +181,7 @@ impl<'a> Link<'a> {
             biased;
             failure = self.interrupted(call) => return Err(failure),
             renewed = self.store.access().renew(hand) => renewed,
-            () = tokio::time::sleep(self.store.patience().budget(false)) => {
+            () = tokio::time::sleep(self.store.retry_config().budget(false)) => {
                 let message = &failure.message;
                 let late = "looking for newer credentials took too long";
                 failure.message = format!("{message}; {late}").into();
@@ -202,7 +202,7 @@ impl<'a> Link<'a> {
 
     /// Fails once a signal has come; not at once, where others that are under way are worth a moment.
     pub(crate) async fn heed(&self, call: Call<'_>) -> Result<(), CallFailure> {
-        if call.stop != StopPolicy::Never && self.stop.check().is_err() {
+        if call.cancel_policy != CancelPolicy::Never && self.cancel_token.check().is_err() {
             return Err(self.interrupted(call).await);
         }
         Ok(())
@@ -237,12 +237,12 @@ impl<'a> Link<'a> {
     }
 
     async fn interrupted(&self, call: Call<'_>) -> CallFailure {
-        if call.stop == StopPolicy::Never {
+        if call.cancel_policy == CancelPolicy::Never {
             return std::future::pending().await;
         }
-        let cancelled = self.stop.requested().await;
-        if call.stop == StopPolicy::AfterAMoment {
-            tokio::time::sleep(self.store.patience().after_signal.answer).await;
+        let cancelled = self.cancel_token.requested().await;
+        if call.cancel_policy == CancelPolicy::AfterAMoment {
+            tokio::time::sleep(self.store.retry_config().after_signal.answer).await;
         }
         CallFailure::local(call.operation, Trouble::Interrupted(cancelled), cancelled.to_string())
     }
@@ -271,7 +271,7 @@ impl<'a> Link<'a> {
                 "no answer in time"
             }
             Some((watch, size)) => {
-                let limits = (self.store.patience().stall, call.answer);
+                let limits = (self.store.retry_config().stall, call.answer);
                 watch
                     .stalled(size, limits, |moved| (self.events)(Event::Moved(moved.cast_signed())))
                     .await;

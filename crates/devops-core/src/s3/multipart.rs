@@ -7,7 +7,7 @@ use super::{
     error::S3Error,
     event::Event,
     failure::{CallFailure, Trouble},
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     payload::Payload,
     proof::Sent,
     protection::{Feature, Given, Left},
@@ -31,9 +31,9 @@ impl Task<'_> {
         upload: &Upload,
         number: u32,
         payload: &Payload,
-        stop: StopPolicy,
+        cancel_policy: CancelPolicy,
     ) -> Result<StoredPart, S3Error> {
-        let sent = self.link.upload_part(upload, number, payload, stop).await;
+        let sent = self.link.upload_part(upload, number, payload, cancel_policy).await;
         let (part, Answer { checksum, given, .. }) =
             sent.map_err(|failure| payload.content.take_failure().unwrap_or(failure.into()))?;
         if let (Some(ours), Some(theirs)) = (&part.sum, checksum)
@@ -142,13 +142,13 @@ impl Link<'_> {
 
     /// Waits as long as clearing up may take, with a signal or without.
     async fn too_late_to_abort(&self) -> Trouble {
-        let patience = self.store.patience();
+        let retry_config = self.store.retry_config();
         tokio::select! {
-            cancelled = self.stop.requested() => {
-                tokio::time::sleep(patience.after_signal.abort).await;
+            cancelled = self.cancel_token.requested() => {
+                tokio::time::sleep(retry_config.after_signal.abort).await;
                 Trouble::Interrupted(cancelled)
             }
-            () = tokio::time::sleep(patience.abort) => Trouble::Broken,
+            () = tokio::time::sleep(retry_config.abort) => Trouble::Broken,
         }
     }
 
@@ -161,7 +161,8 @@ impl Link<'_> {
                 .upload_id(upload.id.as_sent())
                 .send()
         };
-        let call = Call { stop: StopPolicy::Never, ..self.short("AbortMultipartUpload") };
+        let call =
+            Call { cancel_policy: CancelPolicy::Never, ..self.short("AbortMultipartUpload") };
         self.call(call, send).await.map(|_| ())
     }
 
@@ -175,7 +176,8 @@ impl Link<'_> {
                 .upload_id(upload.id.as_sent())
                 .send()
         };
-        let call = Call { stop: StopPolicy::Never, retry: false, ..self.short("ListParts") };
+        let call =
+            Call { cancel_policy: CancelPolicy::Never, retry: false, ..self.short("ListParts") };
         match self.call(call, send).await {
             Ok((output, _)) => !output.parts().is_empty(),
             Err(_) => false,

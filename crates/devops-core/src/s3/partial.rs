@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, Destination, DirEntryPath, PathError, ReplacePolicy, parent},
+    fs::{At, AtomicFile, Destination, DirEntryPath, IfExists, PathError, parent},
     lock::is_unsupported,
     units::ByteSize,
 };
@@ -230,7 +230,7 @@ impl Partial {
     }
 
     /// Gives the file its final name; where that fails, all stays for a later run.
-    pub(crate) fn commit(self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+    pub(crate) fn commit(self, mode: u32, policy: IfExists) -> Result<(), PathError> {
         let named = self.name(mode, policy);
         match &named {
             // Whoever finds it alone takes it for no more than it is.
@@ -240,7 +240,7 @@ impl Partial {
         named
     }
 
-    fn name(&self, mode: u32, policy: ReplacePolicy) -> Result<(), PathError> {
+    fn name(&self, mode: u32, policy: IfExists) -> Result<(), PathError> {
         // The long wait comes before it gets a mode that a later run would not trust.
         self.file.sync_all().at(&self.data.path, "sync")?;
         let file = self.file.try_clone().at(&self.data.path, "open")?;
@@ -471,7 +471,7 @@ mod tests {
         write_first(&partial);
         File::create(&target).unwrap();
 
-        let refused = partial.commit(0o664, ReplacePolicy::Keep).unwrap_err();
+        let refused = partial.commit(0o664, IfExists::Fail).unwrap_err();
 
         assert_eq!(refused.kind(), Kind::Exists);
         assert_eq!(target.metadata().unwrap().len(), 0);

@@ -4,11 +4,11 @@ use futures_util::future::LocalBoxFuture;
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    download_items::{DownloadItems, plan_download_items},
     error::S3Error,
     filter::Filter,
     link::Link,
     response::ListedObject,
-    targets::{Targets, plan_targets},
     uri::S3Uri,
     versions::{ListedVersion, list_versions},
 };
@@ -29,16 +29,16 @@ pub fn find_at<'a>(
 }
 
 /// Decides which files the objects that were under a prefix at a time become, as
-/// [`find_targets`](super::find_targets) does for those of now.
-pub fn find_targets_at<'a>(
+/// [`find_download_items`](super::find_download_items) does for those of now.
+pub fn find_download_items_at<'a>(
     link: Link<'a>,
     prefix: &'a S3Uri,
     filter: &'a Filter,
     at: OffsetDateTime,
-) -> LocalBoxFuture<'a, Result<Targets, S3Error>> {
+) -> LocalBoxFuture<'a, Result<DownloadItems, S3Error>> {
     Box::pin(async move {
         let listed = objects_at(list_versions(link, prefix).await?, at);
-        Ok(plan_targets(prefix, listed, filter))
+        Ok(plan_download_items(prefix, listed, filter))
     })
 }
 

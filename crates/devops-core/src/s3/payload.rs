@@ -13,11 +13,11 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 use super::{
+    cancel_token::CancelToken,
     checksum::{Algorithm, Hasher, Sha256Pair, Sum, base64, hex},
     checksum_strategy::Protection,
     content::Content,
     response::{Answer, StoredPart},
-    stop::Stop,
 };
 
 /// What the headers say of bytes, and what has to be hashed for it.
@@ -146,13 +146,13 @@ impl Payload {
         &self,
         number: u32,
         (answer, attempts): (Answer, u32),
-        stop: &Stop,
+        cancel_token: &CancelToken,
     ) -> StoredPart {
         let ours = self.sum.as_ref().map(Sum::checksum);
         let confirmed = ours.is_some() && ours == answer.checksum;
         let md5 = match (self.md5, confirmed, &self.sum) {
             (Some(md5), _, _) => Some(md5),
-            (None, false, Some(_)) => self.content.md5(stop).await,
+            (None, false, Some(_)) => self.content.md5(cancel_token).await,
             _ => None,
         };
         let (size, sum) = (self.size(), self.sum.clone());

@@ -10,7 +10,7 @@ use aws_sdk_s3::{
 use time::OffsetDateTime;
 
 use super::{
-    attributes::{Attributes, LockMode},
+    attributes::{Attributes, RetentionMode},
     timestamp::time_of,
 };
 
@@ -87,7 +87,7 @@ pub(crate) struct Given {
     pub(crate) customer_algorithm: Option<String>,
     pub(crate) customer_key_md5: Option<String>,
     /// The rest stands in answers to HEAD alone.
-    pub(crate) lock: Option<(LockMode, OffsetDateTime)>,
+    pub(crate) lock: Option<(RetentionMode, OffsetDateTime)>,
     pub(crate) legal_hold: bool,
     pub(crate) storage_class: Option<StorageClass>,
     pub(crate) n_tags: Option<usize>,
@@ -183,7 +183,7 @@ impl Wanted<'_> {
     }
 
     /// Returns whether a lock is as strict as the one that is wanted; stores know times to the second.
-    pub(crate) fn is_locked_by(&self, given: Option<(LockMode, OffsetDateTime)>) -> bool {
+    pub(crate) fn is_locked_by(&self, given: Option<(RetentionMode, OffsetDateTime)>) -> bool {
         let (Some(wanted), Some((mode, until))) = (self.attributes.lock, given) else {
             return false;
         };
@@ -192,16 +192,16 @@ impl Wanted<'_> {
 }
 
 /// Returns the lock that an answer to HEAD tells.
-pub(crate) fn lock_of(output: &HeadObjectOutput) -> Option<(LockMode, OffsetDateTime)> {
+pub(crate) fn lock_of(output: &HeadObjectOutput) -> Option<(RetentionMode, OffsetDateTime)> {
     let mode = lock_mode(output.object_lock_mode()?)?;
     Some((mode, output.object_lock_retain_until_date().and_then(time_of)?))
 }
 
 /// Returns the mode of a lock that an answer tells.
-pub(crate) fn lock_mode(mode: &ObjectLockMode) -> Option<LockMode> {
+pub(crate) fn lock_mode(mode: &ObjectLockMode) -> Option<RetentionMode> {
     match mode {
-        ObjectLockMode::Governance => Some(LockMode::Governance),
-        ObjectLockMode::Compliance => Some(LockMode::Compliance),
+        ObjectLockMode::Governance => Some(RetentionMode::Governance),
+        ObjectLockMode::Compliance => Some(RetentionMode::Compliance),
         _ => None,
     }
 }
@@ -233,7 +233,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::s3::attributes::{Encryption, Lock, Method, Tags};
+    use crate::s3::attributes::{Encryption, Method, ObjectLock, Tags};
 
     fn attributes() -> Attributes {
         Attributes {
@@ -242,8 +242,8 @@ mod tests {
             storage_class: Some("STANDARD_IA".to_owned()),
             encryption: Some(Encryption { method: Method::Kms, key_id: Some("1234".to_owned()) }),
             tags: Tags::new([("a".to_owned(), "b".to_owned())]).unwrap(),
-            lock: Some(Lock {
-                mode: LockMode::Compliance,
+            lock: Some(ObjectLock {
+                mode: RetentionMode::Compliance,
                 until: datetime!(2030-01-01 0:00:00.5 UTC),
                 is_from_now: false,
             }),
@@ -257,7 +257,7 @@ mod tests {
             kms_key_id: Some("arn:aws:kms:eu-west-1:1:key/1234".to_owned()),
             customer_algorithm: Some("AES256".to_owned()),
             customer_key_md5: Some("md5".to_owned()),
-            lock: Some((LockMode::Compliance, datetime!(2030-01-01 0:00 UTC))),
+            lock: Some((RetentionMode::Compliance, datetime!(2030-01-01 0:00 UTC))),
             legal_hold: true,
             storage_class: Some(StorageClass::StandardIa),
             n_tags: Some(1),
@@ -270,8 +270,8 @@ mod tests {
 
     #[test]
     fn each_feature_is_confirmed_by_itself() {
-        let earlier = Some((LockMode::Compliance, datetime!(2029-12-31 23:59 UTC)));
-        let weaker = Some((LockMode::Governance, datetime!(2031-01-01 0:00 UTC)));
+        let earlier = Some((RetentionMode::Compliance, datetime!(2029-12-31 23:59 UTC)));
+        let weaker = Some((RetentionMode::Governance, datetime!(2031-01-01 0:00 UTC)));
         let other = || Some("other".to_owned());
         let cases = [
             (Given { customer_algorithm: None, ..given() }, Feature::CustomerKey),

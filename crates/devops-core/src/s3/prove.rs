@@ -8,7 +8,7 @@ use super::{
     error::S3Error,
     event::Event,
     failure::{CallFailure, Trouble},
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     protection::{Feature, Given, Lack, Left, Wanted, encryption_given, is_on},
     retry::random,
     task::Task,
@@ -90,7 +90,7 @@ impl Link<'_> {
                 .body(ByteStream::from_static(CONTENT))
                 .send()
         };
-        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short("PutObject") };
+        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short("PutObject") };
         let (output, _) = self.call(call, send).await?;
         let mut lacking = wanted.lacking(&encryption_given!(output));
         lacking.retain(|feature| feature.is_encryption());

@@ -17,14 +17,14 @@ use super::{
     link::Link,
     plan::PartPlan,
     proof::Sent,
-    put_options::{PutOptions, Replace},
+    put_options::{OverwritePolicy, PutOptions},
     put_parts::put_parts,
     resume::Resumption,
     settle::Settled,
     source::OpenFile,
-    sources::Source,
     summary::summarize,
     task::{Task, new_mark},
+    upload_items::UploadItem,
     uri::S3Uri,
 };
 
@@ -42,10 +42,10 @@ pub struct Preview {
 /// Puts a file; fails with [`S3Error::Exists`] when other content has the key and may not be replaced.
 ///
 /// A put that broke off leaves no object. It leaves no multipart upload either, unless it can be taken up
-/// again: then the error is [`S3Error::Kept`].
+/// again: then the error is [`S3Error::Resumable`].
 pub fn put<'a>(
     link: Link<'a>,
-    source: &'a Source,
+    source: &'a UploadItem,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
     Box::pin(async move {
@@ -63,7 +63,7 @@ pub type Compose<'a> = dyn Fn() -> LocalBoxFuture<'a, Option<Composition>> + 'a;
 /// is to be put in another way; unless the options say to go on with it alone.
 pub fn put_composed<'a>(
     link: Link<'a>,
-    source: &'a Source,
+    source: &'a UploadItem,
     options: &'a PutOptions,
     accepts: &'a dyn Fn(&S3Uri) -> bool,
     compose: &'a Compose<'a>,
@@ -93,12 +93,12 @@ pub fn put_composed<'a>(
 
 async fn put_once(
     link: Link<'_>,
-    source: &Source,
+    source: &UploadItem,
     options: &PutOptions,
     accepts: &dyn Fn(&S3Uri) -> bool,
     compose: &Compose<'_>,
 ) -> Result<(Sent, Settled), S3Error> {
-    let file = source.open(link.stop).await?;
+    let file = source.open(link.cancel_token).await?;
     let plan = link.store.plan(file.size(), options.part_size)?;
     let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
     let plan = resumption.plan(link, plan)?;
@@ -111,11 +111,11 @@ async fn put_once(
 /// Returns what [`put`] would do, without doing it.
 pub fn preview<'a>(
     link: Link<'a>,
-    source: &'a Source,
+    source: &'a UploadItem,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Preview, S3Error>> {
     Box::pin(async move {
-        let file = source.open(link.stop).await?;
+        let file = source.open(link.cancel_token).await?;
         let plan = link.store.plan(file.size(), options.part_size)?;
         let there = look(link, &source.uri, &file, options).await?;
         let unchanged = matches!(there, There::Same(..));
@@ -126,7 +126,7 @@ pub fn preview<'a>(
 /// One file on its way.
 struct Put<'a> {
     link: Link<'a>,
-    source: &'a Source,
+    source: &'a UploadItem,
     options: &'a PutOptions,
     file: &'a OpenFile,
 }
@@ -160,14 +160,14 @@ impl Put<'_> {
         };
         let done = self.send_until_settled(plan, composition, condition, resumption).await;
         match self.options.replace {
-            Replace::Refuse => done,
-            Replace::Overwrite | Replace::IfChanged => done.map_err(lost_race),
+            OverwritePolicy::Refuse => done,
+            OverwritePolicy::Overwrite | OverwritePolicy::IfChanged => done.map_err(lost_race),
         }
     }
 
     /// Returns whether this run checks for concurrent writes itself, since the store ignores conditions.
     fn is_careful(&self) -> bool {
-        self.options.replace == Replace::IfChanged && !self.link.store.knows_conditions()
+        self.options.replace == OverwritePolicy::IfChanged && !self.link.store.knows_conditions()
     }
 
     /// Returns what the object is stored with.

@@ -15,7 +15,7 @@ use super::{
 /// What happens when the key is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Replace {
+pub enum OverwritePolicy {
     /// The object stays, and the put is refused unless the content is the same.
     #[default]
     Refuse,
@@ -39,7 +39,7 @@ pub enum Listed {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PutOptions {
     /// What happens when the key is taken.
-    pub replace: Replace,
+    pub replace: OverwritePolicy,
     /// What is known of the key already.
     #[serde(skip)]
     pub listed: Option<Listed>,
@@ -65,7 +65,7 @@ pub struct PutOptions {
 impl Default for PutOptions {
     fn default() -> Self {
         Self {
-            replace: Replace::Refuse,
+            replace: OverwritePolicy::Refuse,
             listed: None,
             checksum: Some(Algorithm::default()),
             require_proof: Proof::Size,
@@ -82,10 +82,10 @@ impl PutOptions {
     /// Returns what a write demands of the key, where nobody need ask what has it.
     pub(crate) fn known_condition(&self) -> Option<Condition> {
         match (self.replace, &self.listed) {
-            (Replace::Overwrite, _) => Some(Condition::None),
+            (OverwritePolicy::Overwrite, _) => Some(Condition::None),
             (_, Some(Listed::Free)) => Some(Condition::Free),
             (_, Some(Listed::Other(etag))) => Some(Condition::Is(etag.clone())),
-            (Replace::Refuse | Replace::IfChanged, None) => None,
+            (OverwritePolicy::Refuse | OverwritePolicy::IfChanged, None) => None,
         }
     }
 

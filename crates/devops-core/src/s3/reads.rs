@@ -17,7 +17,6 @@ use super::{
     attributes::ID_KEY,
     body::Watch,
     buffers::Buffer,
-    cold::ArchiveState,
     failure::{CallFailure, Trouble},
     link::{Call, Link},
     pages::Pages,
@@ -25,6 +24,7 @@ use super::{
     protection::{Given, encryption_given, is_on, lock_of},
     response::{ListedPart, ObjectHead, Upload, unquoted},
     response_error::OtherAnswer,
+    storage_class::RestoreStatus,
     text::{StoreText, as_sent},
     uri::S3Uri,
 };
@@ -68,7 +68,7 @@ macro_rules! head_of {
             version_id: output.version_id().map(StoreText::from),
             storage_class: output.storage_class().map(|class| class.as_str().into()),
             // What is read here can be read.
-            archive: ArchiveState::default(),
+            restore_status: RestoreStatus::default(),
             preserved: output.metadata().map(Preserved::read).unwrap_or_default(),
             given: encryption_given!(output),
         }
@@ -89,7 +89,7 @@ impl Link<'_> {
             Err(better) if better.code.is_none() => Err(failure),
             Err(better) if better.trouble == Trouble::NoObject => Ok(None),
             // GET went through, and only the bytes are in an archive; HEAD needs none.
-            Err(better) if better.trouble == Trouble::Archived => self.ask_head(uri).await,
+            Err(better) if better.trouble == Trouble::InColdStorage => self.ask_head(uri).await,
             Err(better) => Err(better),
             // It was the region, or the end of the credentials, which the answer to GET named.
             Ok(()) => self.ask_head(uri).await,
@@ -106,7 +106,7 @@ impl Link<'_> {
         match self.call(self.short("HeadObject"), send).await {
             Ok((output, _)) => {
                 let size = size_of_object(&output).unwrap_or_default();
-                let archive = ArchiveState::of(&output);
+                let restore_status = RestoreStatus::of(&output);
                 let head = head_of!(output, size);
                 let given = Given {
                     lock: lock_of(&output),
@@ -115,7 +115,7 @@ impl Link<'_> {
                     n_tags: output.tag_count().and_then(|n| usize::try_from(n).ok()),
                     ..head.given
                 };
-                Ok(Some(self.believed(ObjectHead { archive, given, ..head })))
+                Ok(Some(self.believed(ObjectHead { restore_status, given, ..head })))
             }
             Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
             Err(failure) => Err(failure),
@@ -254,7 +254,7 @@ impl Link<'_> {
             }
         };
         let _lane = self.store.lanes().enter().await;
-        let stall = self.store.patience().stall;
+        let stall = self.store.retry_config().stall;
         let call = Call { answer: stall, body: Some((&watch, size)), ..self.short("GetObject") };
         match self.call(call, send).await {
             Ok((answer, _)) => Ok((answer, buffer.into_inner())),

@@ -14,7 +14,7 @@ use super::{
     list::list,
     response::ListedObject,
     uri::S3Uri,
-    versions::{Hold, ListedVersion, list_versions},
+    versions::{ListedVersion, ObjectHold, list_versions},
 };
 use crate::kind::{HasKind, Kind};
 
@@ -77,7 +77,7 @@ pub enum RemovalOutcome {
     /// A delete marker hides it, and its bytes stay.
     Hidden,
     /// It stays, because it is locked.
-    Locked(Hold),
+    Locked(ObjectHold),
     /// It stays, because an earlier version of it does, which would come to light.
     Covers,
     /// It stays, because the store allows no more.
@@ -241,7 +241,9 @@ async fn refusal(link: Link<'_>, planned: &PlannedRemoval, failure: CallFailure)
         None => None,
     };
     match standing {
-        Some(standing) if standing.hold != Hold::default() => RemovalOutcome::Locked(standing.hold),
+        Some(standing) if standing.hold != ObjectHold::default() => {
+            RemovalOutcome::Locked(standing.hold)
+        }
         _ => RemovalOutcome::Denied(failure),
     }
 }

@@ -15,7 +15,7 @@ use super::{
     checksum_strategy::Protection,
     condition::Condition,
     failure::{CallFailure, Trouble},
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     payload::{Payload, signed},
     proof::Sent,
     protection::{Given, encryption_given},
@@ -88,7 +88,7 @@ impl Link<'_> {
             self.call(self.with_body("PutObject", &watch, payload), send).await?;
         let given = encryption_given!(output);
         let answer = answer_of!(output, output.version_id(), output.checksum_type(), given);
-        Ok((payload.stored(1, (answer.clone(), attempts), self.stop).await, answer))
+        Ok((payload.stored(1, (answer.clone(), attempts), self.cancel_token).await, answer))
     }
 
     fn with_body<'a>(
@@ -98,7 +98,7 @@ impl Link<'_> {
         payload: &'a Payload,
     ) -> Call<'a> {
         Call {
-            answer: self.store.patience().answer_to_body(),
+            answer: self.store.retry_config().answer_to_body(),
             body: Some((watch, payload.size())),
             content: Some(&payload.content),
             ..self.short(operation)
@@ -124,8 +124,8 @@ impl Link<'_> {
                 .set_checksum_type(algorithm.map(checksum_type));
             request.send().await.inspect_err(|error| unread.set(id_of_unread(error)))
         };
-        let stop = StopPolicy::AfterAMoment;
-        let call = Call { stop, makes_anew: true, ..self.short("CreateMultipartUpload") };
+        let cancel_policy = CancelPolicy::AfterAMoment;
+        let call = Call { cancel_policy, makes_anew: true, ..self.short("CreateMultipartUpload") };
         let begun = self.call(call, send).await;
         if let Some(id) = unread.take() {
             self.abort(&Upload { uri: uri.clone(), id: id.into() }).await.ok();
@@ -148,7 +148,7 @@ impl Link<'_> {
         upload: &Upload,
         number: u32,
         payload: &Payload,
-        stop: StopPolicy,
+        cancel_policy: CancelPolicy,
     ) -> Result<(StoredPart, Answer), CallFailure> {
         let watch = Watch::new(self.store.pace());
         let send = |client: Client| {
@@ -167,10 +167,10 @@ impl Link<'_> {
             .send()
         };
         let _lane = self.store.lanes().enter().await;
-        let call = Call { stop, ..self.with_body("UploadPart", &watch, payload) };
+        let call = Call { cancel_policy, ..self.with_body("UploadPart", &watch, payload) };
         let (output, attempts) = self.call(call, send).await?;
         let answer = answer_of!(output, None::<&str>, None, encryption_given!(output));
-        Ok((payload.stored(number, (answer.clone(), attempts), self.stop).await, answer))
+        Ok((payload.stored(number, (answer.clone(), attempts), self.cancel_token).await, answer))
     }
 
     /// Makes the parts into an object.
@@ -207,8 +207,8 @@ impl Link<'_> {
             with_checksum!(request, whole).send()
         };
         let call = Call {
-            answer: self.store.patience().completion(),
-            stop: StopPolicy::AfterAMoment,
+            answer: self.store.retry_config().completion(),
+            cancel_policy: CancelPolicy::AfterAMoment,
             ..self.short("CompleteMultipartUpload")
         };
         let (output, _) = self.call(call, ask).await?;

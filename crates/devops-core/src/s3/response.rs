@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::{
     checksum::{Checksum, Sum},
-    cold::ArchiveState,
     protection::Given,
+    storage_class::RestoreStatus,
     text::StoreText,
     uri::S3Uri,
 };
@@ -47,7 +47,7 @@ pub struct ObjectHead {
     /// Its storage class, where the store names it.
     pub storage_class: Option<StoreText>,
     /// Whether its bytes can be read.
-    pub archive: ArchiveState,
+    pub restore_status: RestoreStatus,
     /// What its metadata keeps of a file.
     pub(crate) preserved: Preserved,
     /// What it was stored with, as far as the store tells.

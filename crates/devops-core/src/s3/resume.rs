@@ -19,9 +19,9 @@ use super::{
     resume_options::EarlierRun,
     settle::{Settled, protected_by_head},
     source::{Likeness, OpenFile},
-    sources::Source,
     spool::release,
     task::Task,
+    upload_items::UploadItem,
     uri::S3Uri,
 };
 use crate::{
@@ -57,7 +57,7 @@ impl Resumption {
     /// Takes the journal of a put whose object has several parts.
     pub(crate) async fn open(
         link: Link<'_>,
-        source: &Source,
+        source: &UploadItem,
         options: &PutOptions,
         (file, plan): (&OpenFile, PartPlan),
     ) -> Result<Self, S3Error> {
@@ -206,10 +206,12 @@ impl Resumption {
             // Going on would not help, and what was sent may be dear. Of an uncertain end, the next run
             // finds out by the mark in the journal.
             (Err(error @ (S3Error::Journal(_) | S3Error::Uncertain { .. })), _) => Err(error),
-            (Err(error), Some(_)) => Err(S3Error::Kept { id: self.id, source: Box::new(error) }),
+            (Err(error), Some(_)) => {
+                Err(S3Error::Resumable { id: self.id, source: Box::new(error) })
+            }
             // Nobody can make that file again.
             (Err(error), None) if self.spooled => {
-                Err(S3Error::Kept { id: self.id, source: Box::new(error) })
+                Err(S3Error::Resumable { id: self.id, source: Box::new(error) })
             }
             // The key has its object. What cannot be freed now can be later, by the journal.
             (Ok(done), Some(upload)) => {
@@ -297,7 +299,7 @@ fn may_pass(error: &S3Error) -> bool {
             | Trouble::ChecksumRefused
             | Trouble::ConditionRefused
             | Trouble::CopyRefused
-            | Trouble::Archived
+            | Trouble::InColdStorage
             | Trouble::NoExpedited
             | Trouble::Damaged
             | Trouble::Rejected => false,

@@ -9,9 +9,9 @@ use super::failure::Trouble;
 
 /// How long this client waits before it gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryConfig {
     /// The time to keep trying before the store has answered once.
-    pub before_first_answer: Duration,
+    pub before_first_response: Duration,
     /// How long a connection may stand still.
     pub stall: Duration,
     /// The time to remove an upload that failed; one that takes longer is named.
@@ -20,10 +20,10 @@ pub struct Patience {
     pub after_signal: AfterSignal,
 }
 
-impl Default for Patience {
+impl Default for RetryConfig {
     fn default() -> Self {
         Self {
-            before_first_answer: Duration::from_secs(30),
+            before_first_response: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             abort: Duration::from_secs(10),
             after_signal: AfterSignal::default(),
@@ -67,7 +67,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// A store that asks for more does not know that somebody waits.
 const LONGEST_ASKED: Duration = Duration::from_mins(1);
 
-impl Patience {
+impl RetryConfig {
     /// Returns the time to wait for the answer to a short request.
     pub fn answer(&self) -> Duration {
         self.stall
@@ -91,7 +91,11 @@ impl Patience {
 
     /// Returns the time to keep trying one request.
     pub fn budget(&self, answered: bool) -> Duration {
-        if answered { self.before_first_answer * ONCE_ANSWERED } else { self.before_first_answer }
+        if answered {
+            self.before_first_response * ONCE_ANSWERED
+        } else {
+            self.before_first_response
+        }
     }
 
     /// Returns how long to pause before the next attempt, or nothing when it is time to give up.
@@ -153,9 +157,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit() {
-        let patience = Patience::default();
+        let retry_config = RetryConfig::default();
         let pause =
-            |attempt| patience.pause(&Trouble::Server, tried(attempt, 0, true), 1.0).unwrap();
+            |attempt| retry_config.pause(&Trouble::Server, tried(attempt, 0, true), 1.0).unwrap();
 
         assert_eq!(pause(1), Duration::from_millis(100));
         assert_eq!(pause(4), Duration::from_millis(800));
@@ -164,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_throttled_request_waits_longer() {
-        let pause = Patience::default().pause(&Trouble::Throttled, tried(1, 0, true), 0.5);
+        let pause = RetryConfig::default().pause(&Trouble::Throttled, tried(1, 0, true), 0.5);
 
         assert_eq!(pause, Some(Duration::from_millis(500)));
     }
@@ -174,7 +178,7 @@ mod tests {
         let pause = |seconds, asked| {
             let asked = Some(Duration::from_secs(asked));
             let tried = Tried { asked, ..tried(1, seconds, true) };
-            Patience::default().pause(&Trouble::Throttled, tried, 0.5).unwrap()
+            RetryConfig::default().pause(&Trouble::Throttled, tried, 0.5).unwrap()
         };
         let usual = Duration::from_millis(500);
 
@@ -187,36 +191,36 @@ mod tests {
 
     #[test]
     fn gives_up_when_the_time_is_over() {
-        let patience = Patience::default();
+        let retry_config = RetryConfig::default();
 
-        assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 30, false), 0.0), None);
-        assert!(patience.pause(&Trouble::Unreachable, tried(9, 30, true), 0.0).is_some());
-        assert_eq!(patience.pause(&Trouble::Unreachable, tried(9, 120, true), 0.0), None);
+        assert_eq!(retry_config.pause(&Trouble::Unreachable, tried(9, 30, false), 0.0), None);
+        assert!(retry_config.pause(&Trouble::Unreachable, tried(9, 30, true), 0.0).is_some());
+        assert_eq!(retry_config.pause(&Trouble::Unreachable, tried(9, 120, true), 0.0), None);
     }
 
     #[test]
     fn an_attempt_that_took_all_the_time_is_not_the_last_one() {
-        let patience = Patience::default();
+        let retry_config = RetryConfig::default();
 
-        assert!(patience.pause(&Trouble::Broken, tried(2, 1_000, true), 1.0).is_some());
-        assert_eq!(patience.pause(&Trouble::Broken, tried(3, 1_000, true), 1.0), None);
-        assert_eq!(patience.pause(&Trouble::Unreachable, tried(1, 1_000, false), 1.0), None);
+        assert!(retry_config.pause(&Trouble::Broken, tried(2, 1_000, true), 1.0).is_some());
+        assert_eq!(retry_config.pause(&Trouble::Broken, tried(3, 1_000, true), 1.0), None);
+        assert_eq!(retry_config.pause(&Trouble::Unreachable, tried(1, 1_000, false), 1.0), None);
     }
 
     #[test]
     fn an_answer_that_cannot_be_read_is_not_waited_for_long() {
-        let patience = Patience::default();
+        let retry_config = RetryConfig::default();
 
-        assert!(patience.pause(&Trouble::Unreadable, tried(2, 0, true), 0.0).is_some());
-        assert_eq!(patience.pause(&Trouble::Unreadable, tried(3, 0, true), 0.0), None);
+        assert!(retry_config.pause(&Trouble::Unreadable, tried(2, 0, true), 0.0).is_some());
+        assert_eq!(retry_config.pause(&Trouble::Unreadable, tried(3, 0, true), 0.0), None);
     }
 
     #[test]
     fn never_tries_again_what_cannot_get_better() {
-        let patience = Patience::default();
+        let retry_config = RetryConfig::default();
 
         for trouble in [Trouble::Denied, Trouble::NoBucket, Trouble::Exists, Trouble::Rejected] {
-            assert_eq!(patience.pause(&trouble, tried(1, 0, true), 0.0), None);
+            assert_eq!(retry_config.pause(&trouble, tried(1, 0, true), 0.0), None);
         }
     }
 

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    cancel_token::CancelToken,
     checksum::{Algorithm, Hasher, Sum},
     error::{S3Error, SourceError},
     plan::Part,
     preserved::Preserved,
-    stop::Stop,
 };
 use crate::{
     cancel::Cancel,
@@ -88,44 +88,51 @@ impl FileState {
 }
 
 impl OpenFile {
-    pub(crate) async fn open(path: &Path, stop: &Stop) -> Result<Self, S3Error> {
+    pub(crate) async fn open(path: &Path, cancel_token: &CancelToken) -> Result<Self, S3Error> {
         let path = path.to_owned();
         let open = move || {
             let file = open_file(&path)?;
             Self::new(Arc::new(file), path)
         };
-        stop.outrun(open).await?
+        cancel_token.run_blocking_cancellable(open).await?
     }
 
     /// Opens the file that is at `destination`.
-    pub(crate) async fn open_at(destination: &Destination, stop: &Stop) -> Result<Self, S3Error> {
+    pub(crate) async fn open_at(
+        destination: &Destination,
+        cancel_token: &CancelToken,
+    ) -> Result<Self, S3Error> {
         let destination = destination.clone();
         let open = move || {
             let path = destination.path().to_owned();
             let file = destination.open_file()?;
             Self::new(Arc::new(file), path)
         };
-        stop.outrun(open).await?
+        cancel_token.run_blocking_cancellable(open).await?
     }
 
     /// Opens a file below a folder, through no link.
     pub(crate) async fn open_below(
         folder: &OpenFolder,
         relative: &Path,
-        stop: &Stop,
+        cancel_token: &CancelToken,
     ) -> Result<Self, S3Error> {
         let (folder, relative) = (folder.clone(), relative.to_owned());
         let open = move || {
             let file = folder.open_file(&relative)?;
             Self::new(Arc::new(file), folder.path().join(relative))
         };
-        stop.outrun(open).await?
+        cancel_token.run_blocking_cancellable(open).await?
     }
 
     /// Takes a regular file that is open already.
-    pub(crate) async fn of(file: Arc<File>, path: &Path, stop: &Stop) -> Result<Self, S3Error> {
+    pub(crate) async fn of(
+        file: Arc<File>,
+        path: &Path,
+        cancel_token: &CancelToken,
+    ) -> Result<Self, S3Error> {
         let path = path.to_owned();
-        stop.outrun(move || Self::new(file, path)).await?
+        cancel_token.run_blocking_cancellable(move || Self::new(file, path)).await?
     }
 
     fn new(file: Arc<File>, path: PathBuf) -> Result<Self, S3Error> {
@@ -184,26 +191,30 @@ impl OpenFile {
         &self,
         part: Part,
         algorithm: Algorithm,
-        stop: &Stop,
+        cancel_token: &CancelToken,
     ) -> Result<Sum, S3Error> {
-        let (file, cancel) = (self.clone(), stop.cancel().clone());
+        let (file, cancel) = (self.clone(), cancel_token.cancel().clone());
         let hash = move || {
             let mut hasher = Hasher::new(algorithm);
             file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
             Ok(hasher.finish())
         };
-        stop.outrun(hash).await?
+        cancel_token.run_blocking_cancellable(hash).await?
     }
 
     /// Returns the MD5 of the bytes of `part`.
-    pub(crate) async fn md5(&self, part: Part, stop: &Stop) -> Result<[u8; 16], S3Error> {
-        let (file, cancel) = (self.clone(), stop.cancel().clone());
+    pub(crate) async fn md5(
+        &self,
+        part: Part,
+        cancel_token: &CancelToken,
+    ) -> Result<[u8; 16], S3Error> {
+        let (file, cancel) = (self.clone(), cancel_token.cancel().clone());
         let hash = move || {
             let mut hasher = Md5::new();
             file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
             Ok(hasher.finalize().into())
         };
-        stop.outrun(hash).await?
+        cancel_token.run_blocking_cancellable(hash).await?
     }
 
     /// Reads a part that need not fit in memory; on a blocking thread.
@@ -280,21 +291,21 @@ mod tests {
 
     /// Runs `work` where a disk hangs: the only thread that reads gets nothing done, and a signal comes.
     fn where_nothing_is_read<T>(
-        work: &impl AsyncFn(OpenFile, &Stop) -> Result<T, S3Error>,
+        work: &impl AsyncFn(OpenFile, &CancelToken) -> Result<T, S3Error>,
     ) -> bool {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         File::create(&path).unwrap().set_len(100_000).unwrap();
         let cancel = Cancel::new();
-        let stop = Stop::new(&cancel);
+        let cancel_token = CancelToken::new(&cancel);
         let (release, held) = mpsc::channel::<()>();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.max_blocking_threads(1).build().unwrap();
         let result = runtime.block_on(async {
-            let file = OpenFile::open(&path, &stop).await.unwrap();
+            let file = OpenFile::open(&path, &cancel_token).await.unwrap();
             drop(tokio::task::spawn_blocking(move || held.recv()));
             let signal = async { cancel.cancel(15) };
-            tokio::join!(work(file, &stop), signal).0
+            tokio::join!(work(file, &cancel_token), signal).0
         });
         drop(release);
         matches!(result, Err(S3Error::Cancelled(_)))
@@ -302,9 +313,9 @@ mod tests {
 
     #[test]
     fn a_file_whose_size_does_not_tell_of_its_content_is_not_taken_for_empty() {
-        let stop = Stop::new(&Cancel::new());
+        let cancel_token = CancelToken::new(&Cancel::new());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let open = |path: &Path| runtime.block_on(OpenFile::open(path, &stop));
+        let open = |path: &Path| runtime.block_on(OpenFile::open(path, &cancel_token));
         let dir = tempfile::tempdir().unwrap();
         let empty = dir.path().join("empty");
         File::create(&empty).unwrap();
@@ -316,10 +327,16 @@ mod tests {
 
     #[test]
     fn a_signal_ends_what_a_disk_that_hangs_holds_up() {
-        assert!(where_nothing_is_read(&async |file, stop| {
-            file.sum(file.whole(), Algorithm::default(), stop).await
+        assert!(where_nothing_is_read(&async |file, cancel_token| {
+            file.sum(file.whole(), Algorithm::default(), cancel_token).await
         }));
-        assert!(where_nothing_is_read(&async |file, stop| file.md5(file.whole(), stop).await));
-        assert!(where_nothing_is_read(&async |file, stop| OpenFile::open(&file.path, stop).await));
+        assert!(where_nothing_is_read(&async |file, cancel_token| file
+            .md5(file.whole(), cancel_token)
+            .await));
+        assert!(where_nothing_is_read(&async |file, cancel_token| OpenFile::open(
+            &file.path,
+            cancel_token
+        )
+        .await));
     }
 }

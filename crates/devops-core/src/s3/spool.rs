@@ -26,12 +26,12 @@ use super::{
     event::Event,
     journal::{Journals, Unfinished, id_of},
     link::Link,
-    stream::Stream,
+    stream::UploadStream,
     uri::S3Uri,
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, OpenFolder, PathError, ReplacePolicy, remove_stale},
+    fs::{At, AtomicFile, IfExists, OpenFolder, PathError, remove_stale},
 };
 
 const PREFIX: &str = "s3push-";
@@ -76,11 +76,11 @@ impl Spool {
     pub fn fill(
         self,
         link: Link<'_>,
-        stream: Stream,
+        stream: UploadStream,
     ) -> LocalBoxFuture<'_, Result<(PathBuf, u64), S3Error>> {
         Box::pin(async move {
             let written = Arc::new(AtomicU64::new(0));
-            let (count, cancel) = (Arc::clone(&written), link.stop.cancel().clone());
+            let (count, cancel) = (Arc::clone(&written), link.cancel_token.cancel().clone());
             let mut writing =
                 std::pin::pin!(blocking(move || self.write_down(stream, &cancel, &count)));
             loop {
@@ -97,7 +97,7 @@ impl Spool {
 
     fn write_down(
         mut self,
-        mut stream: Stream,
+        mut stream: UploadStream,
         cancel: &Cancel,
         written: &AtomicU64,
     ) -> Result<(PathBuf, u64), S3Error> {
@@ -112,7 +112,7 @@ impl Spool {
             stream.check_length(size, has_ended)?;
             self.file.write_all(&buffer[..n]).at(&self.path, "write")?;
             if has_ended {
-                self.file.commit(0o600, ReplacePolicy::Replace)?;
+                self.file.commit(0o600, IfExists::Replace)?;
                 return Ok((self.path, size));
             }
         }

@@ -22,7 +22,7 @@ use super::{
     protection::Wanted,
     quirks::{Quirks, Support},
     response::StoredPart,
-    retry::Patience,
+    retry::RetryConfig,
 };
 use crate::units::ByteSize;
 
@@ -34,7 +34,7 @@ pub struct StoreOptions {
     /// How much memory the process takes at most, about; most of it is for parts.
     pub max_memory: ByteSize,
     /// When to give up.
-    pub patience: Patience,
+    pub retry_config: RetryConfig,
     /// How fast bytes move.
     pub pace: Pace,
 }
@@ -44,7 +44,7 @@ impl Default for StoreOptions {
         Self {
             concurrency: 0,
             max_memory: ByteSize::mib(128),
-            patience: Patience::default(),
+            retry_config: RetryConfig::default(),
             pace: Pace::default(),
         }
     }
@@ -226,8 +226,8 @@ impl Store {
         &self.access
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.options.patience
+    pub(crate) fn retry_config(&self) -> RetryConfig {
+        self.options.retry_config
     }
 
     pub(crate) fn pace(&self) -> &Pace {

@@ -25,7 +25,7 @@ use super::{
     plan::{PartPlan, StreamPlan},
     proof::Sent,
     protection::Given,
-    put_options::{PutOptions, Replace},
+    put_options::{OverwritePolicy, PutOptions},
     response::Upload,
     settle::Settled,
     summary::summarize,
@@ -35,14 +35,14 @@ use super::{
 use crate::fs::{At, PathError};
 
 /// Bytes that come only once.
-pub struct Stream {
+pub struct UploadStream {
     reader: Box<dyn Read + Send>,
     /// What an error says was tried, and with what.
     name: (&'static str, PathBuf),
     expected: Option<u64>,
 }
 
-impl Stream {
+impl UploadStream {
     /// Takes what `reader` gives until it ends.
     pub fn new(reader: impl Read + Send + 'static) -> Self {
         Self { reader: Box::new(reader), name: ("read", "-".into()), expected: None }
@@ -86,7 +86,7 @@ pub fn refuse_taken<'a>(
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        if options.replace != Replace::Overwrite {
+        if options.replace != OverwritePolicy::Overwrite {
             refuse_if_there(link, uri, None).await?;
         }
         Task::new(link, uri, options).prove_protection(&Given::default()).await
@@ -118,7 +118,7 @@ pub(crate) async fn refuse_if_there(
 /// left behind on its thread when a signal comes.
 pub fn put_stream<'a>(
     link: Link<'a>,
-    stream: Stream,
+    stream: UploadStream,
     uris: &'a [S3Uri],
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Vec<Result<ObjectSummary, S3Error>>, S3Error>> {
@@ -252,7 +252,7 @@ fn pieces(link: Link<'_>, feed: Feed) -> impl TryStream<Ok = (u32, Bytes), Error
 
 /// Reads a stream part by part.
 struct Feed {
-    stream: Arc<Mutex<Stream>>,
+    stream: Arc<Mutex<UploadStream>>,
     sizes: Sizes,
     expected: Option<u64>,
     number: u32,
@@ -267,7 +267,7 @@ enum Sizes {
 }
 
 impl Feed {
-    fn new(link: Link<'_>, stream: Stream, options: &PutOptions) -> Result<Self, S3Error> {
+    fn new(link: Link<'_>, stream: UploadStream, options: &PutOptions) -> Result<Self, S3Error> {
         let (memory, expected) = (link.store.max_memory(), stream.expected);
         let limits = link.store.limits();
         let sizes = match expected {
@@ -320,11 +320,11 @@ impl Feed {
     async fn with_stream<T: Send + 'static>(
         &self,
         link: Link<'_>,
-        work: impl FnOnce(&mut Stream) -> Result<T, PathError> + Send + 'static,
+        work: impl FnOnce(&mut UploadStream) -> Result<T, PathError> + Send + 'static,
     ) -> Result<T, S3Error> {
         let stream = Arc::clone(&self.stream);
         let work = move || work(&mut stream.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(link.stop.outrun(work).await??)
+        Ok(link.cancel_token.run_blocking_cancellable(work).await??)
     }
 
     fn check_length(&self, has_ended: bool) -> Result<(), S3Error> {

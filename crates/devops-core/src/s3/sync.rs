@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 
 pub use self::{
     down::{DownPlan, Surplus, check_surplus, delete_surplus, plan_sync_down},
-    plan::{Kept, Pair, PlannedFile, Step, SyncPlan},
+    plan::{NotDeletable, Pair, PlannedFile, Step, SyncPlan},
 };
 use super::{
     checksum::is_md5,
@@ -23,12 +23,12 @@ use super::{
     link::Link,
     list::list,
     proof::{Proof, Sent},
-    put_options::{Listed, PutOptions, Replace},
+    put_options::{Listed, OverwritePolicy, PutOptions},
     response::ListedObject,
     settle::Settled,
     source::OpenFile,
-    sources::{Source, Sources, SourcesError, find_in_folder},
     summary::summarize,
+    upload_items::{UploadItem, UploadItems, UploadItemsError, find_in_folder},
     uri::S3Uri,
 };
 pub use error::{Deletion, SyncError};
@@ -39,10 +39,13 @@ pub fn plan_sync<'a>(
     pair: Pair<'a>,
     follow_symlinks: bool,
     deletion: Option<Deletion>,
-) -> LocalBoxFuture<'a, Result<(Sources, SyncPlan), SyncError>> {
+) -> LocalBoxFuture<'a, Result<(UploadItems, SyncPlan), SyncError>> {
     Box::pin(async move {
-        let sources =
-            link.stop.outrun(find(pair, follow_symlinks)).await.map_err(S3Error::from)??;
+        let sources = link
+            .cancel_token
+            .run_blocking_cancellable(find(pair, follow_symlinks))
+            .await
+            .map_err(S3Error::from)??;
         let listed = list_all(link, pair.prefix).await?;
         let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
         Ok((sources, plan))
@@ -83,7 +86,7 @@ async fn list_all(link: Link<'_>, prefix: &S3Uri) -> Result<Vec<ListedObject>, S
 fn find(
     pair: Pair<'_>,
     follow_symlinks: bool,
-) -> impl FnOnce() -> Result<Sources, SourcesError> + use<> {
+) -> impl FnOnce() -> Result<UploadItems, UploadItemsError> + use<> {
     let (folder, prefix, filter) =
         (pair.folder.to_owned(), pair.prefix.clone(), pair.filter.clone());
     move || find_in_folder(&folder, &prefix, &filter, follow_symlinks)
@@ -94,7 +97,7 @@ pub async fn bring(
     link: Link<'_>,
     file: &PlannedFile,
     options: &PutOptions,
-    put: impl AsyncFn(&Source, &PutOptions) -> Result<ObjectSummary, S3Error>,
+    put: impl AsyncFn(&UploadItem, &PutOptions) -> Result<ObjectSummary, S3Error>,
 ) -> Result<ObjectSummary, S3Error> {
     if let Some(summary) = unchanged(link, file, options).await? {
         return Ok(summary);
@@ -103,7 +106,7 @@ pub async fn bring(
         Step::Put => Some(Listed::Free),
         Step::Replace(etag) | Step::Compare(etag) => etag.clone().map(Listed::Other),
     };
-    let options = PutOptions { replace: Replace::IfChanged, listed, ..options.clone() };
+    let options = PutOptions { replace: OverwritePolicy::IfChanged, listed, ..options.clone() };
     put(&file.source, &options).await
 }
 
@@ -119,7 +122,7 @@ pub fn unchanged<'a>(
     Box::pin(async move {
         let Step::Compare(etag) = &file.step else { return Ok(None) };
         let begun = Instant::now();
-        let open = file.source.open(link.stop).await?;
+        let open = file.source.open(link.cancel_token).await?;
         if open.size() != file.source.size {
             return Ok(None);
         }
@@ -132,7 +135,7 @@ pub fn unchanged<'a>(
 
 async fn same(
     link: Link<'_>,
-    (source, file): (&Source, &OpenFile),
+    (source, file): (&UploadItem, &OpenFile),
     etag: Option<&str>,
     required: Proof,
 ) -> Result<Option<(Sent, Settled)>, S3Error> {

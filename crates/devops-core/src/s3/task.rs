@@ -15,7 +15,7 @@ use super::{
     plan::PartPlan,
     proof::Sent,
     protection::Given,
-    put_options::{PutOptions, Replace},
+    put_options::{OverwritePolicy, PutOptions},
     response::Upload,
     retry::random,
     settle::{Settled, Write, confirm, resolve},
@@ -61,8 +61,8 @@ impl<'a> Task<'a> {
             found: Condition::None,
         };
         match options.replace {
-            Replace::Overwrite => task,
-            Replace::Refuse | Replace::IfChanged => task.demanding(Condition::Free),
+            OverwritePolicy::Overwrite => task,
+            OverwritePolicy::Refuse | OverwritePolicy::IfChanged => task.demanding(Condition::Free),
         }
     }
 

@@ -13,14 +13,14 @@ use time::OffsetDateTime;
 
 pub use self::wait::{Waited, Waiting, wait_for_thaw};
 use super::{
-    cold::{Archive, ArchiveState, may_be_archived},
     error::S3Error,
     failure::{CallFailure, Trouble},
     filter::Filter,
     get::head_of_existing,
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     list::list,
     response::{ListedObject, ObjectHead},
+    storage_class::{ColdTier, RestoreStatus, may_be_cold},
     text::StoreText,
     uri::S3Uri,
 };
@@ -86,7 +86,7 @@ const CLOCKS_DIFFER: time::Duration = time::Duration::hours(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThawStep {
     /// The store is asked to fetch it out of this archive.
-    Ask(Archive),
+    Ask(ColdTier),
     /// The store is asked to keep the copy for longer.
     Extend,
     /// Nothing.
@@ -101,12 +101,12 @@ pub enum ThawOutcome {
     /// The copy stays for as long as was asked for, from now on.
     Extended,
     /// Nothing had to be done.
-    Left(ArchiveState),
+    Left(RestoreStatus),
 }
 
 /// The objects under a prefix that may be in an archive.
 #[derive(Clone, Debug, Default)]
-pub struct ArchivedObjects {
+pub struct ColdObjects {
     /// Those that a filter takes.
     pub objects: Vec<ListedObject>,
     /// How many others it takes, which can be read as they are.
@@ -116,32 +116,32 @@ pub struct ArchivedObjects {
 }
 
 /// Decides what an object needs; a copy is never made to stay for less long than it does.
-pub fn plan_thaw(state: ArchiveState, options: &ThawOptions) -> ThawStep {
+pub fn plan_thaw(state: RestoreStatus, options: &ThawOptions) -> ThawStep {
     let wanted = options.until();
     match state {
-        ArchiveState::Archived(archive) => ThawStep::Ask(archive),
-        ArchiveState::Thawed(Some(until)) if wanted.is_some_and(|wanted| until >= wanted) => {
+        RestoreStatus::Cold(archive) => ThawStep::Ask(archive),
+        RestoreStatus::Restored(Some(until)) if wanted.is_some_and(|wanted| until >= wanted) => {
             ThawStep::Leave
         }
-        ArchiveState::Thawed(_) => ThawStep::Extend,
-        ArchiveState::Thawing | ArchiveState::NotArchived => ThawStep::Leave,
+        RestoreStatus::Restored(_) => ThawStep::Extend,
+        RestoreStatus::Restoring | RestoreStatus::NotCold => ThawStep::Leave,
     }
 }
 
 /// Lists the objects under a prefix to their end and returns those that may be in an archive.
-pub fn find_archived<'a>(
+pub fn find_cold_objects<'a>(
     link: Link<'a>,
     prefix: &'a S3Uri,
     filter: &'a Filter,
-) -> LocalBoxFuture<'a, Result<ArchivedObjects, S3Error>> {
+) -> LocalBoxFuture<'a, Result<ColdObjects, S3Error>> {
     Box::pin(async move {
-        let mut found = ArchivedObjects::default();
+        let mut found = ColdObjects::default();
         list(link, prefix, &mut |object| {
             found.n_listed += 1;
             // A store that lists more than it was asked for must not cost what was not named.
             let rest = object.uri.key.strip_prefix(&prefix.key);
             if rest.is_some_and(|rest| filter.takes_key(rest)) {
-                if may_be_archived(object.storage_class.as_ref().map(StoreText::as_sent)) {
+                if may_be_cold(object.storage_class.as_ref().map(StoreText::as_sent)) {
                     found.objects.push(object);
                 } else {
                     found.n_others += 1;
@@ -170,9 +170,9 @@ pub fn thaw<'a>(
 ) -> LocalBoxFuture<'a, Result<(ObjectHead, ThawOutcome), S3Error>> {
     Box::pin(async move {
         let head = inspect(link, uri).await?;
-        let (days, outcome) = match plan_thaw(head.archive, options) {
+        let (days, outcome) = match plan_thaw(head.restore_status, options) {
             ThawStep::Leave => {
-                let state = head.archive;
+                let state = head.restore_status;
                 return Ok((head, ThawOutcome::Left(state)));
             }
             ThawStep::Ask(archive) => {
@@ -184,21 +184,21 @@ pub fn thaw<'a>(
         match link.restore(uri, days, options.tier).await {
             Ok(()) => {
                 if outcome == ThawOutcome::Extended {
-                    check_stay(uri, inspect(link, uri).await?.archive, options.until())?;
+                    check_stay(uri, inspect(link, uri).await?.restore_status, options.until())?;
                 }
                 Ok((head, outcome))
             }
             Err(failure) if failure.code() == "RestoreAlreadyInProgress" => {
-                Ok((head, ThawOutcome::Left(ArchiveState::Thawing)))
+                Ok((head, ThawOutcome::Left(RestoreStatus::Restoring)))
             }
-            Err(failure) if is_not_archived(&failure) => changed(link, uri, failure).await,
+            Err(failure) if is_not_cold(&failure) => changed(link, uri, failure).await,
             Err(failure) => Err(failure.into()),
         }
     })
 }
 
 /// Fails where a store never fetches that fast.
-pub fn check_tier(archive: Archive, tier: RetrievalTier) -> Result<(), S3Error> {
+pub fn check_tier(archive: ColdTier, tier: RetrievalTier) -> Result<(), S3Error> {
     if tier == RetrievalTier::Expedited && !archive.is_quick() {
         let message = format!("there is no expedited retrieval from {}", archive.name());
         return Err(CallFailure::local(OPERATION, Trouble::Rejected, message).into());
@@ -209,11 +209,11 @@ pub fn check_tier(archive: Archive, tier: RetrievalTier) -> Result<(), S3Error> 
 /// Fails where the store says that a copy ends before it was asked to.
 fn check_stay(
     uri: &S3Uri,
-    state: ArchiveState,
+    state: RestoreStatus,
     wanted: Option<OffsetDateTime>,
 ) -> Result<(), S3Error> {
     match (state, wanted) {
-        (ArchiveState::Thawed(Some(until)), Some(asked)) if until + CLOCKS_DIFFER < asked => {
+        (RestoreStatus::Restored(Some(until)), Some(asked)) if until + CLOCKS_DIFFER < asked => {
             let (until, asked) = (until.date(), asked.date());
             let message =
                 format!("the store keeps `{uri}` readable until {until}, and not until {asked}");
@@ -223,7 +223,7 @@ fn check_stay(
     }
 }
 
-fn is_not_archived(failure: &CallFailure) -> bool {
+fn is_not_cold(failure: &CallFailure) -> bool {
     matches!(failure.code(), "InvalidObjectState" | "ObjectAlreadyInActiveTierError")
 }
 
@@ -234,8 +234,8 @@ async fn changed(
     failure: CallFailure,
 ) -> Result<(ObjectHead, ThawOutcome), S3Error> {
     let head = inspect(link, uri).await?;
-    let state = head.archive;
-    if matches!(state, ArchiveState::Archived(_)) {
+    let state = head.restore_status;
+    if matches!(state, RestoreStatus::Cold(_)) {
         return Err(CallFailure { trouble: Trouble::Rejected, ..failure }.into());
     }
     Ok((head, ThawOutcome::Left(state)))
@@ -260,7 +260,7 @@ impl Link<'_> {
             let call = client.restore_object().bucket(&uri.bucket).key(&uri.key);
             call.restore_request(request.clone()).send()
         };
-        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short(OPERATION) };
+        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short(OPERATION) };
         self.call(call, send).await.map(|_| ())
     }
 }
@@ -272,22 +272,22 @@ mod tests {
     use super::*;
     use crate::kind::{HasKind, Kind};
 
-    fn step(state: ArchiveState) -> ThawStep {
+    fn step(state: RestoreStatus) -> ThawStep {
         let now = datetime!(2026-11-25 12:00 UTC);
         plan_thaw(state, &ThawOptions { days: 7, tier: RetrievalTier::Standard, now })
     }
 
     #[test]
     fn only_what_cannot_be_read_for_long_enough_is_asked_for() {
-        assert_eq!(step(ArchiveState::Archived(Archive::Deep)), ThawStep::Ask(Archive::Deep));
-        for state in [ArchiveState::Thawing, ArchiveState::NotArchived] {
+        assert_eq!(step(RestoreStatus::Cold(ColdTier::Deep)), ThawStep::Ask(ColdTier::Deep));
+        for state in [RestoreStatus::Restoring, RestoreStatus::NotCold] {
             assert_eq!(step(state), ThawStep::Leave);
         }
     }
 
     #[test]
     fn a_copy_is_kept_for_longer_and_never_for_less() {
-        let thawed = |until| step(ArchiveState::Thawed(until));
+        let thawed = |until| step(RestoreStatus::Restored(until));
 
         assert_eq!(thawed(Some(datetime!(2026-12-02 11:59 UTC))), ThawStep::Extend);
         assert_eq!(thawed(Some(datetime!(2020-01-01 0:00 UTC))), ThawStep::Extend);
@@ -301,14 +301,14 @@ mod tests {
         let now = time::PrimitiveDateTime::MAX.assume_utc();
         let options = ThawOptions { days: u16::MAX, tier: RetrievalTier::Bulk, now };
 
-        assert_eq!(plan_thaw(ArchiveState::Thawed(Some(now)), &options), ThawStep::Extend);
+        assert_eq!(plan_thaw(RestoreStatus::Restored(Some(now)), &options), ThawStep::Extend);
     }
 
     #[test]
     fn a_copy_that_ends_before_it_was_asked_to_is_told_of() {
         let uri: S3Uri = "s3://backups/k".parse().unwrap();
         let asked = Some(datetime!(2026-12-02 12:00 UTC));
-        let check = |until, asked| check_stay(&uri, ArchiveState::Thawed(until), asked);
+        let check = |until, asked| check_stay(&uri, RestoreStatus::Restored(until), asked);
         let early = Some(datetime!(2026-12-02 10:59 UTC));
 
         assert_eq!(check(early, asked).unwrap_err().kind(), Kind::Mismatch);
@@ -317,16 +317,16 @@ mod tests {
         {
             assert!(check(until, asked).is_ok());
         }
-        assert!(check_stay(&uri, ArchiveState::NotArchived, asked).is_ok());
+        assert!(check_stay(&uri, RestoreStatus::NotCold, asked).is_ok());
     }
 
     #[test]
     fn deep_archives_are_never_quick() {
         let may = |archive| check_tier(archive, RetrievalTier::Expedited).is_ok();
 
-        assert!(may(Archive::Glacier) && may(Archive::Tier));
-        assert!(!may(Archive::Deep) && !may(Archive::DeepTier));
-        assert!(check_tier(Archive::Deep, RetrievalTier::Standard).is_ok());
+        assert!(may(ColdTier::Glacier) && may(ColdTier::Tier));
+        assert!(!may(ColdTier::Deep) && !may(ColdTier::DeepTier));
+        assert!(check_tier(ColdTier::Deep, RetrievalTier::Standard).is_ok());
     }
 
     #[test]

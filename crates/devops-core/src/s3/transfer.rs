@@ -20,10 +20,10 @@ use super::{
     failure::{CallFailure, Trouble},
     get::{Existing, head_of_existing, not_as_told},
     layout::CopySource,
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     plan::{MAX_PART, MIN_PART, Part, PartPlan, PartSize},
     proof::{Proof, Sent},
-    put_options::Replace,
+    put_options::OverwritePolicy,
     reads::size_of_object,
     response::{ObjectHead, StoredPart, Upload},
     text::{StoreText, as_sent},
@@ -35,14 +35,14 @@ use crate::units::ByteSize;
 #[derive(Clone, Copy, Debug)]
 pub struct CopyOptions {
     /// What happens when the key is taken.
-    pub replace: Replace,
+    pub replace: OverwritePolicy,
     /// The size of the parts that a larger object is copied in, at most 5 GiB.
     pub part_size: ByteSize,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { replace: Replace::Refuse, part_size: ByteSize(MAX_PART) }
+        Self { replace: OverwritePolicy::Refuse, part_size: ByteSize(MAX_PART) }
     }
 }
 
@@ -182,13 +182,15 @@ impl Copying<'_> {
         options: CopyOptions,
     ) -> Result<Decision, S3Error> {
         let condition = match (there, options.replace) {
-            (_, Replace::Overwrite) => Condition::None,
+            (_, OverwritePolicy::Overwrite) => Condition::None,
             (None, _) => Condition::Free,
             (Some(there), replace) => match alike(self.link, self.head, there) {
                 Alike::Same(proof) if there.given.covers(&self.head.given) => {
                     return Ok(Decision::Keep(proof));
                 }
-                _ if replace == Replace::Refuse => return Err(S3Error::Exists(self.to.clone())),
+                _ if replace == OverwritePolicy::Refuse => {
+                    return Err(S3Error::Exists(self.to.clone()));
+                }
                 _ => there.etag.clone().map_or(Condition::None, Condition::Is),
             },
         };
@@ -312,8 +314,12 @@ impl Copying<'_> {
                 .set_if_match(condition.if_match())
                 .send()
         };
-        let answer = self.link.store.patience().completion();
-        let call = Call { answer, stop: StopPolicy::AfterAMoment, ..self.link.short("CopyObject") };
+        let answer = self.link.store.retry_config().completion();
+        let call = Call {
+            answer,
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..self.link.short("CopyObject")
+        };
         self.link.call(call, send).await.map(drop)
     }
 
@@ -359,7 +365,7 @@ impl Copying<'_> {
     ) -> Result<StoredPart, CallFailure> {
         let source = CopySource { uri: self.from, etag, offset: part.offset };
         let (answer, attempts) =
-            self.link.copy_part(upload, part, source, StopPolicy::AtOnce).await?;
+            self.link.copy_part(upload, part, source, CancelPolicy::AtOnce).await?;
         Ok(StoredPart {
             number: part.number,
             size: part.size,
@@ -394,8 +400,8 @@ impl Copying<'_> {
                 .set_storage_class(self.storage_class())
                 .send()
         };
-        let stop = StopPolicy::AfterAMoment;
-        let call = Call { stop, ..self.link.short("CreateMultipartUpload") };
+        let cancel_policy = CancelPolicy::AfterAMoment;
+        let call = Call { cancel_policy, ..self.link.short("CreateMultipartUpload") };
         let (output, _) = self.link.call(call, send).await?;
         if let Some(id) = output.upload_id() {
             return Ok(Upload { uri: self.to.clone(), id: id.into() });

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{
     error::S3Error, event::ObjectSummary, failure::Trouble, link::Link, protection::Left,
-    sources::Source,
+    upload_items::UploadItem,
 };
 use crate::{
     kind::{HasKind, Kind},
@@ -53,13 +53,13 @@ pub async fn run_all<'a, T, R>(
 /// The puts of one file begin together, so that it comes from the disk once and then from memory.
 pub async fn put_everywhere(
     link: Link<'_>,
-    places: &[Vec<Source>],
-    put_one: impl AsyncFn(&Source) -> Result<ObjectSummary, S3Error>,
-    each: impl FnMut(&Source, Result<ObjectSummary, S3Error>),
+    places: &[Vec<UploadItem>],
+    put_one: impl AsyncFn(&UploadItem) -> Result<ObjectSummary, S3Error>,
+    each: impl FnMut(&UploadItem, Result<ObjectSummary, S3Error>),
 ) -> Vec<Result<(), S3Error>> {
     let (put_one, each) = (&put_one, &RefCell::new(each));
-    let put = async |sources: &Vec<Source>| {
-        let each = |source: &Source, result| (each.borrow_mut())(source, result);
+    let put = async |sources: &Vec<UploadItem>| {
+        let each = |source: &UploadItem, result| (each.borrow_mut())(source, result);
         run_all(link, sources, put_one, each).await
     };
     join_all(places.iter().map(put)).await
@@ -84,7 +84,7 @@ fn is_shared(error: &S3Error) -> bool {
         ),
         // What the store does not do for one, it does for none.
         S3Error::Unprotected { left, .. } => *left != Left::Before,
-        S3Error::LeftBehind { source, .. } | S3Error::Kept { source, .. } => is_shared(source),
+        S3Error::LeftBehind { source, .. } | S3Error::Resumable { source, .. } => is_shared(source),
         _ => false,
     }
 }

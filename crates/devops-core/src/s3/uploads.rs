@@ -94,7 +94,7 @@ pub fn abort_upload<'a>(
     upload: &'a PendingUpload,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        link.stop.check()?;
+        link.cancel_token.check()?;
         let upload = Upload { uri: upload.uri.clone(), id: upload.id.clone() };
         Ok(link.abort(&upload).await?)
     })

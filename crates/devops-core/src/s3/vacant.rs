@@ -8,8 +8,8 @@ use super::{
     error::S3Error,
     link::Link,
     list::list,
-    put_options::{PutOptions, Replace},
-    sources::Source,
+    put_options::{OverwritePolicy, PutOptions},
+    upload_items::UploadItem,
     uri::S3Uri,
 };
 
@@ -25,12 +25,12 @@ const MOST_LISTED_PER_FILE: usize = 10;
 /// where the store knows none; nor where listing is not allowed, or would take longer than asking.
 pub fn find_free_keys<'a>(
     link: Link<'a>,
-    sources: &'a [Source],
+    sources: &'a [UploadItem],
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<HashSet<S3Uri>, S3Error>> {
     Box::pin(async move {
         if sources.len() < FEW
-            || options.replace != Replace::Refuse
+            || options.replace != OverwritePolicy::Refuse
             || !link.store.knows_conditions()
         {
             return Ok(HashSet::new());
@@ -43,7 +43,7 @@ pub fn find_free_keys<'a>(
             left > 0
         };
         let listed = list(link, &common_prefix(sources), &mut look).await;
-        link.stop.check()?;
+        link.cancel_token.check()?;
         if listed.is_err() || left == 0 {
             free.clear();
         }
@@ -52,7 +52,7 @@ pub fn find_free_keys<'a>(
 }
 
 /// Returns what all keys begin with; the sources are of one bucket.
-fn common_prefix(sources: &[Source]) -> S3Uri {
+fn common_prefix(sources: &[UploadItem]) -> S3Uri {
     let mut uri = sources[0].uri.clone();
     for source in sources {
         let same = uri.key.char_indices().zip(source.uri.key.chars());
@@ -69,7 +69,7 @@ mod tests {
 
     fn prefix(keys: &[&str]) -> String {
         let source =
-            |key: &&str| Source::new((*key).into(), S3Uri::new("backups", key).unwrap(), 0);
+            |key: &&str| UploadItem::new((*key).into(), S3Uri::new("backups", key).unwrap(), 0);
         common_prefix(&keys.iter().map(source).collect::<Vec<_>>()).key
     }
 

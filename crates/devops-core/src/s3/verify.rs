@@ -65,7 +65,7 @@ pub fn verify<'a>(
     depth: Depth,
 ) -> LocalBoxFuture<'a, Result<Verification, S3Error>> {
     Box::pin(async move {
-        let file = OpenFile::open(path, link.stop).await?;
+        let file = OpenFile::open(path, link.cancel_token).await?;
         let head = match head_of_existing(link, uri).await {
             Err(S3Error::Call(failure)) if failure.trouble == Trouble::NoObject => {
                 return Ok(Verification::Missing);
@@ -77,7 +77,7 @@ pub fn verify<'a>(
             return Ok(Verification::OtherSize { here: size, there: head.size });
         }
         let compared = at_depth(link, (uri, &head), &file, depth).await?;
-        link.stop.check()?;
+        link.cancel_token.check()?;
         file.check_unchanged()?;
         Ok(match compared {
             Comparison::Same(proof) => Verification::Same { size, proof },

@@ -14,11 +14,11 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
-    LockMode,
+    RetentionMode,
     delete::{DeleteTarget, Md5Alone},
     error::S3Error,
     failure::{CallFailure, Trouble},
-    link::{Call, Link, StopPolicy},
+    link::{Call, CancelPolicy, Link},
     list::size_of,
     pages::{Pages, are_encoded, is_below},
     protection::{is_on, lock_of},
@@ -50,14 +50,14 @@ pub struct ListedVersion {
 
 /// What keeps a version from being deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hold {
+pub struct ObjectHold {
     /// The mode of its lock, and when that ends.
-    pub lock: Option<(LockMode, OffsetDateTime)>,
+    pub lock: Option<(RetentionMode, OffsetDateTime)>,
     /// Whether it is held until somebody lifts that.
     pub is_legal: bool,
 }
 
-impl Hold {
+impl ObjectHold {
     /// Returns whether it keeps the version at that time.
     pub fn is_in_force(&self, now: OffsetDateTime) -> bool {
         self.is_legal || self.lock.is_some_and(|(_, until)| until > now)
@@ -76,7 +76,7 @@ pub struct Standing {
     /// Its version, where the bucket keeps versions.
     pub version_id: Option<StoreText>,
     /// What keeps it, where the credentials allow to know.
-    pub hold: Hold,
+    pub hold: ObjectHold,
 }
 
 /// Returns all versions and delete markers of keys that begin with that of `prefix`, those of a key from
@@ -218,11 +218,11 @@ impl Link<'_> {
     pub(crate) async fn put_retention(
         &self,
         target: &DeleteTarget,
-        (mode, until): (LockMode, OffsetDateTime),
+        (mode, until): (RetentionMode, OffsetDateTime),
     ) -> Result<(), CallFailure> {
         let mode = match mode {
-            LockMode::Governance => ObjectLockRetentionMode::Governance,
-            LockMode::Compliance => ObjectLockRetentionMode::Compliance,
+            RetentionMode::Governance => ObjectLockRetentionMode::Governance,
+            RetentionMode::Compliance => ObjectLockRetentionMode::Compliance,
         };
         let seconds = aws_sdk_s3::primitives::DateTime::from_secs(until.unix_timestamp());
         let retention =
@@ -238,7 +238,8 @@ impl Link<'_> {
                 .interceptor(Md5Alone)
                 .send()
         };
-        let call = Call { stop: StopPolicy::AfterAMoment, ..self.short("PutObjectRetention") };
+        let call =
+            Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short("PutObjectRetention") };
         self.call(call, send).await.map(|_| ())
     }
 }
@@ -249,7 +250,7 @@ fn standing_of(output: &HeadObjectOutput) -> Standing {
         etag: unquoted(output.e_tag()),
         modified: output.last_modified().and_then(time_of),
         version_id: output.version_id().map(StoreText::from),
-        hold: Hold {
+        hold: ObjectHold {
             lock: lock_of(output),
             is_legal: is_on(output.object_lock_legal_hold_status()),
         },

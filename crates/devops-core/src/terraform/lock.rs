@@ -14,7 +14,7 @@ const CREATED: &[BorrowedFormatItem<'_>] =
 
 /// Who holds the lock of a state; each part as far as terraform said it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LockInfo {
+pub struct StateLock {
     /// The id that `force-unlock` wants.
     pub id: Option<String>,
     /// User and host.
@@ -25,7 +25,7 @@ pub struct LockInfo {
     pub created: Option<OffsetDateTime>,
 }
 
-impl LockInfo {
+impl StateLock {
     /// Finds the lock information in what terraform said of an error.
     ///
     /// Returns nothing if the message is about something else. Some backends print the lock that terraform
@@ -127,7 +127,7 @@ mod tests {
     fn finds_who_holds_the_lock() {
         let lines: Vec<_> = MESSAGE.lines().map(str::to_owned).collect();
 
-        let lock = LockInfo::find(&lines, LATER).unwrap();
+        let lock = StateLock::find(&lines, LATER).unwrap();
 
         assert_eq!(lock.id.as_deref(), Some("3f1c9d3e-3b1e-7a0e-1f6a-0f6f0a7c2f11"));
         assert_eq!(lock.who.as_deref(), Some("ada@build-7"));
@@ -139,11 +139,11 @@ mod tests {
     fn a_lock_without_details_is_still_a_lock() {
         let lines = ["Error: Error acquiring the state lock".to_owned(), "HTTP 423".to_owned()];
 
-        assert_eq!(LockInfo::find(&lines, LATER), Some(LockInfo::default()));
-        assert_eq!(LockInfo::find(&["Error: Invalid reference".to_owned()], LATER), None);
+        assert_eq!(StateLock::find(&lines, LATER), Some(StateLock::default()));
+        assert_eq!(StateLock::find(&["Error: Invalid reference".to_owned()], LATER), None);
         for said in ["Error acquiring the state lock", "  Error: Error acquiring the state lock"] {
             assert_eq!(
-                LockInfo::find(&[said.to_owned(), "ID: x".to_owned()], LATER),
+                StateLock::find(&[said.to_owned(), "ID: x".to_owned()], LATER),
                 None,
                 "{said}"
             );
@@ -157,9 +157,9 @@ mod tests {
         let named = MESSAGE.replace("│ Error message: resource temporarily unavailable", held);
         let named: Vec<_> = named.lines().map(str::to_owned).collect();
 
-        assert_eq!(LockInfo::find(&lines, EARLIER), Some(LockInfo::default()));
+        assert_eq!(StateLock::find(&lines, EARLIER), Some(StateLock::default()));
         let id = Some("11111111-2222-3333".to_owned());
-        let holder = LockInfo { id, ..LockInfo::default() };
-        assert_eq!(LockInfo::find(&named, EARLIER), Some(holder));
+        let holder = StateLock { id, ..StateLock::default() };
+        assert_eq!(StateLock::find(&named, EARLIER), Some(holder));
     }
 }

@@ -16,7 +16,7 @@ use super::{
     compare::Comparison,
     environment::Environment,
     inputs::Inputs,
-    lock::LockInfo,
+    lock::StateLock,
     plan::Plan,
     saved::{PrivatePlace, SavedPlan, Unsealed, variables_left_out},
     seal::{Seal, SealOptions},
@@ -340,7 +340,7 @@ impl Stack {
     /// Returns who holds the lock of the state, as far as terraform says so; nothing if it is free.
     ///
     /// Terraform tells of a lock only to who wants it, so a plan that would only refresh is begun.
-    pub fn lock_info(&self, watch: &mut Watch<'_>) -> Result<Option<LockInfo>, TerraformError> {
+    pub fn state_lock(&self, watch: &mut Watch<'_>) -> Result<Option<StateLock>, TerraformError> {
         let place = PrivatePlace::create(&self.temp_dir)?;
         let mut arguments = Arguments::helper("plan", "-refresh=false");
         arguments.push("-input=false");

@@ -8,7 +8,7 @@ use super::{
     TerraformError, TerraformEvent,
     arguments::Arguments,
     events::{Event, Piece, Reader, error_lines, structure},
-    lock::LockInfo,
+    lock::StateLock,
     redact::Secrets,
     retry::is_transient,
     stack::{PROGRAMS, Stack},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cancel::Cancel,
     process::{
-        self, Captured, ChildExit, CommandSpec, OrphanPolicy, ProcessEvent, StopPolicy, Stream,
+        self, Captured, ChildExit, CommandSpec, OrphanPolicy, ProcessEvent, StdStream, StopPolicy,
     },
 };
 
@@ -44,7 +44,7 @@ pub struct Watch<'a> {
 
 impl Watch<'_> {
     /// Passes on a piece of a stream, without what must not be shown.
-    fn show(&mut self, stream: Stream, piece: Piece) {
+    fn show(&mut self, stream: StdStream, piece: Piece) {
         let event = match piece {
             Piece::Event(event) => TerraformEvent::Ui(Event::new(self.secrets.event(event))),
             Piece::Line(bytes) => {
@@ -71,7 +71,7 @@ pub(super) enum Showing {
 pub(super) struct Work<'a> {
     stack: &'a Stack,
     showing: Showing,
-    held: Vec<(Stream, Piece)>,
+    held: Vec<(StdStream, Piece)>,
     reader: Reader,
     tail: VecDeque<String>,
 }
@@ -98,7 +98,7 @@ impl<'a> Work<'a> {
             }
         })?;
         if let Some(rest) = self.reader.finish() {
-            self.take_piece(Stream::Stdout, rest, watch);
+            self.take_piece(StdStream::Stdout, rest, watch);
         }
         judge(self.stack, watch.cancel, arguments, exit, &self.tail)
     }
@@ -115,8 +115,8 @@ impl<'a> Work<'a> {
         self.tail.iter().any(|line| line.contains(UNKNOWN_FLAG))
     }
 
-    fn take(&mut self, stream: Stream, bytes: Vec<u8>, watch: &mut Watch<'_>) {
-        if stream == Stream::Stderr {
+    fn take(&mut self, stream: StdStream, bytes: Vec<u8>, watch: &mut Watch<'_>) {
+        if stream == StdStream::Stderr {
             keep(&mut self.tail, &bytes);
             self.take_piece(stream, Piece::Line(bytes), watch);
             return;
@@ -131,7 +131,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn take_piece(&mut self, stream: Stream, piece: Piece, watch: &mut Watch<'_>) {
+    fn take_piece(&mut self, stream: StdStream, piece: Piece, watch: &mut Watch<'_>) {
         match (self.showing, &piece) {
             (Showing::AtOnce, _) => watch.show(stream, piece),
             (Showing::FromFirstEvent, Piece::Event(_)) => {
@@ -179,7 +179,7 @@ pub(super) fn accept(
         for line in captured.stderr.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             keep(&mut tail, line);
             let line = without_color(&String::from_utf8_lossy(line));
-            watch.show(Stream::Stderr, Piece::Line(line.into_bytes()));
+            watch.show(StdStream::Stderr, Piece::Line(line.into_bytes()));
         }
     }
     judge(stack, watch.cancel, arguments, captured.exit, &tail)?;
@@ -254,7 +254,7 @@ fn judge(
     if let Some(limit) = stack.silence.filter(|_| exit.was_silent) {
         return Err(TerraformError::TimedOut { command, limit, was_silent: true });
     }
-    if let Some(lock) = LockInfo::find(&Vec::from(tail.clone()), stack.started) {
+    if let Some(lock) = StateLock::find(&Vec::from(tail.clone()), stack.started) {
         return Err(TerraformError::Locked { lock: Box::new(lock) });
     }
     let is_transient = is_transient(tail);

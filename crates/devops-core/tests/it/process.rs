@@ -15,7 +15,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     process::{
         Captured, ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent,
-        ProducerError, SignalReason, StdinPolicy, StopPolicy, Stream, capture, produce, run,
+        ProducerError, SignalReason, StdStream, StdinPolicy, StopPolicy, capture, produce, run,
     },
 };
 
@@ -37,7 +37,7 @@ fn text(bytes: &[u8]) -> &str {
 /// Runs `spec` and calls `on_line` with every line of stdout.
 fn run_lines(spec: &CommandSpec, cancel: &Cancel, mut on_line: impl FnMut(&str)) -> ChildExit {
     run(spec, cancel, &mut |event| {
-        if let ProcessEvent::Line { stream: Stream::Stdout, bytes } = event {
+        if let ProcessEvent::Line { stream: StdStream::Stdout, bytes } = event {
             on_line(text(&bytes));
         }
     })
@@ -70,15 +70,15 @@ fn keeps_the_streams_apart_and_every_byte() {
     })
     .unwrap();
 
-    lines.sort_by_key(|(stream, _)| *stream == Stream::Stderr);
+    lines.sort_by_key(|(stream, _)| *stream == StdStream::Stderr);
     assert_eq!(exit.end, ChildEnd::Code(7));
     assert!(!exit.is_success());
     assert_eq!(
         lines,
         [
-            (Stream::Stdout, b"a\0b\xff".to_vec()),
-            (Stream::Stdout, b"last".to_vec()),
-            (Stream::Stderr, b"error\r".to_vec()),
+            (StdStream::Stdout, b"a\0b\xff".to_vec()),
+            (StdStream::Stdout, b"last".to_vec()),
+            (StdStream::Stderr, b"error\r".to_vec()),
         ]
     );
 }

@@ -225,13 +225,13 @@ fn clock(sample: &Sample) -> String {
 mod tests {
     use devops_core::{
         clock::SystemClock,
-        metrics::{Host, Sources, disk::Space, mounts, sample},
+        metrics::{Host, HostCounters, disk::Space, mounts, sample},
     };
 
     use super::*;
 
     fn render(name: &str, change: impl FnOnce(&mut Sample)) -> String {
-        let sources = Sources::new("/");
+        let sources = HostCounters::new("/");
         let clock = SystemClock::new(time::UtcOffset::UTC);
         let host = Host { name: name.to_owned(), ..Host::default() };
         let before = sources.read(&clock);

@@ -104,7 +104,7 @@ mod tests {
     use actix_web::{App, http::StatusCode, middleware::from_fn, test};
     use devops_core::{
         clock::FixedClock,
-        metrics::{Host, Sources, sample},
+        metrics::{Host, HostCounters, sample},
     };
     use tokio::sync::watch;
 
@@ -116,7 +116,7 @@ mod tests {
     /// The first or a later reading of the running host.
     fn snapshot(number: u64) -> Arc<Snapshot> {
         let clock = FixedClock(time::OffsetDateTime::UNIX_EPOCH);
-        let sources = Sources::new("/");
+        let sources = HostCounters::new("/");
         let before = (number > 1).then(|| sources.read(&clock));
         let reading = sources.read(&clock);
         let host = Host::default();

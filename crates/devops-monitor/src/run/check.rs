@@ -7,7 +7,9 @@ use devops_core::{
     kind::Kind,
     metrics::{
         DiskProbe, HIGH_PERCENT, Host, Sample,
-        check::{Level, Limits, Measure, Subject, describe, describe_for_nagios, verdict, worst},
+        check::{
+            CheckState, Limits, Measure, Subject, describe, describe_for_nagios, verdict, worst,
+        },
         mounts, sample,
     },
 };
@@ -28,7 +30,7 @@ const DEFAULT_LIMITS: Limits = Limits { warn: HIGH_PERCENT, critical: None };
 struct Report {
     #[serde(rename = "type")]
     kind: &'static str,
-    level: Level,
+    level: CheckState,
     message: &'static str,
     measures: Vec<ReportedMeasure>,
 }
@@ -39,7 +41,7 @@ struct ReportedMeasure {
     percent: f64,
     warn: f64,
     critical: Option<f64>,
-    level: Level,
+    level: CheckState,
 }
 
 pub(super) fn run(args: &Check, session: &Session) -> Result<Outcome, Failure> {
@@ -66,8 +68,8 @@ fn report(args: &Check, session: &Session, measures: &[Measure]) -> Result<Outco
     }
     Ok(match level {
         level if args.nagios => Outcome::Code(level.nagios_code()),
-        Level::Ok => Outcome::Done,
-        Level::Warning | Level::Critical => Outcome::No,
+        CheckState::Ok => Outcome::Done,
+        CheckState::Warning | CheckState::Critical => Outcome::No,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use devops_cli::{Failure, Outcome, Session, table};
 use devops_core::{
-    metrics::{DiskProbe, Host, Sample, Sources, sample},
+    metrics::{DiskProbe, Host, HostCounters, Sample, sample},
     units::ByteSize,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &cli::Sample, session: &Session) -> Result<Outcome, Fail
 
 fn disks(
     probe: &mut DiskProbe,
-    sources: &Sources,
+    sources: &HostCounters,
     session: &Session,
 ) -> Vec<devops_core::metrics::Disk> {
     match sources.mounts() {

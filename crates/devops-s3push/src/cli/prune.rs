@@ -4,7 +4,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use devops_cli::KeepFlags;
 use devops_core::{
     archive_index::BackupName,
-    s3::{LockMode, S3Uri},
+    s3::{RetentionMode, S3Uri},
 };
 
 use super::store::Connection;
@@ -59,7 +59,7 @@ pub(crate) struct PruneArgs {
     pub(crate) versions: bool,
     /// Lock what is kept: governance, or compliance, which nobody can lift
     #[arg(long, value_name = "MODE")]
-    pub(crate) lock_mode: Option<LockMode>,
+    pub(crate) lock_mode: Option<RetentionMode>,
     /// Let encrypted archives count that have less than a tenth of the usual size
     #[arg(long)]
     pub(crate) accept_small: bool,

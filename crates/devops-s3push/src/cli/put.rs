@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, value_parser};
 use devops_cli::{KeepFlags, When};
 use devops_core::{
-    s3::{Algorithm, LockMode, Method, Proof, S3Uri},
+    s3::{Algorithm, Method, Proof, RetentionMode, S3Uri},
     units::ByteSize,
 };
 
@@ -226,7 +226,7 @@ pub(crate) struct AttributeFlags {
     /// The bucket must have Object Lock. A lock is on one version: a new one can still be put over it.
     /// What is there already stays as it is, and is not locked by this.
     #[arg(long, value_name = "MODE")]
-    pub(crate) lock_mode: Option<LockMode>,
+    pub(crate) lock_mode: Option<RetentionMode>,
     /// Lock it for so long (90d), or until then (2027-03-01, 2027-03-01T12:00:00Z)
     ///
     /// A day stands for the midnight it begins with, at this host's present offset.

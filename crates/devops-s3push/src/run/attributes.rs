@@ -3,7 +3,7 @@
 use devops_cli::{Failure, Session, When};
 use devops_core::{
     clock::Clock,
-    s3::{Attributes, Encryption, Lock, Method, Tags},
+    s3::{Attributes, Encryption, Method, ObjectLock, Tags},
 };
 
 use super::timestamp::rfc3339;
@@ -42,14 +42,14 @@ fn encryption(flags: &AttributeFlags) -> Result<Option<Encryption>, Failure> {
     }
 }
 
-fn lock(flags: &AttributeFlags, session: &Session) -> Result<Option<Lock>, Failure> {
+fn lock(flags: &AttributeFlags, session: &Session) -> Result<Option<ObjectLock>, Failure> {
     match (flags.lock_mode, flags.lock_until) {
         (None, None) => Ok(None),
         (Some(mode), Some(when)) => {
             let past = || Failure::usage("--lock-until is not in the future, or too far");
             let until = when.after(session.clock().now()).ok_or_else(past)?;
             session.status(format!("Locking until {}", rfc3339(until)));
-            Ok(Some(Lock { mode, until, is_from_now: matches!(when, When::In(_)) }))
+            Ok(Some(ObjectLock { mode, until, is_from_now: matches!(when, When::In(_)) }))
         }
         _ => Err(Failure::usage("--lock-mode and --lock-until go together")),
     }

@@ -6,8 +6,8 @@ use devops_cli::{Failure, Session, quote};
 use devops_core::{
     fs::{At, open_file},
     s3::{
-        Addresses, ConnectOptions, CustomerKey, Pace, Patience, RequestHeaders, Stop, Store,
-        StoreOptions, connect,
+        Addresses, CancelToken, ConnectOptions, CustomerKey, Pace, RequestHeaders, RetryConfig,
+        Store, StoreOptions, connect,
     },
     units::ByteSize,
 };
@@ -24,7 +24,7 @@ fn pace(transfer: Option<&Transfer>, session: &Session) -> Pace {
 /// A connected store, and when to stop.
 pub(crate) struct Connected {
     pub(crate) store: Store,
-    pub(crate) stop: Stop,
+    pub(crate) cancel_token: CancelToken,
 }
 
 impl Connected {
@@ -106,19 +106,19 @@ impl Connected {
         transfer: Option<&Transfer>,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let patience = Patience {
-            before_first_answer: connection.retry_time,
+        let retry_config = RetryConfig {
+            before_first_response: connection.retry_time,
             stall: connection.stall_time,
-            ..Patience::default()
+            ..RetryConfig::default()
         };
         let store_options = StoreOptions {
             concurrency: transfer.map_or(0, |transfer| transfer.concurrency.0),
             max_memory: transfer.map_or(ByteSize::mib(128), |transfer| transfer.max_memory),
-            patience,
+            retry_config,
             pace: pace(transfer, session),
         };
-        let stop = Stop::new(session.cancel());
-        let store = match connect(&options, store_options, &stop).await {
+        let cancel_token = CancelToken::new(session.cancel());
+        let store = match connect(&options, store_options, &cancel_token).await {
             Err(error) => {
                 let hint = hint_for_connection(&error);
                 let failure = Failure::from(error);
@@ -133,7 +133,7 @@ impl Connected {
             session
                 .warn("buckets that AWS made since April 2026 refuse --sse-c-key-file unless told");
         }
-        Ok(Self { store, stop })
+        Ok(Self { store, cancel_token })
     }
 }
 

@@ -7,7 +7,7 @@ use devops_core::{
     kind::Kind,
     s3::{
         CopyOptions, CopyPreview, CopySummary, Event, Existing, Filter, Link,
-        Outcome as ObjectOutcome, Replace, S3Error, S3Uri, copy_object, list, move_object,
+        Outcome as ObjectOutcome, OverwritePolicy, S3Error, S3Uri, copy_object, list, move_object,
         preview_copy, preview_move, run_all,
     },
     units::{ByteSize, count},
@@ -42,11 +42,12 @@ pub(crate) async fn copy(
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, if moves { "moving" } else { "copying" }, None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let replace = match (args.overwrite, args.if_changed) {
-        (true, _) => Replace::Overwrite,
-        (_, true) => Replace::IfChanged,
-        _ => Replace::Refuse,
+        (true, _) => OverwritePolicy::Overwrite,
+        (_, true) => OverwritePolicy::IfChanged,
+        _ => OverwritePolicy::Refuse,
     };
     let options = CopyOptions { replace, ..CopyOptions::default() };
     let run = CopyRun { link, options, moves, session, reporter: &reporter };

@@ -6,7 +6,7 @@ use devops_cli::{Failure, Outcome, ResultExt, Session};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    s3::{Diagnosis, Event, Examined, Finding, Known, Level, Link, Proof, diagnose},
+    s3::{Diagnosis, Event, Examined, Finding, Known, Link, Proof, Severity, diagnose},
 };
 use serde_json::json;
 
@@ -23,7 +23,8 @@ pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcom
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "asking", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let examined = Examined { prefix, write: !args.no_write, now: session.clock().now() };
     let counts = Counts::default();
     let tell = |finding| {
@@ -60,10 +61,10 @@ struct Counts {
 
 impl Counts {
     fn count(&self, finding: &Finding) {
-        let counter = match finding.level {
-            Level::Ok => &self.ok,
-            Level::Warn => &self.warn,
-            Level::Fail => &self.fail,
+        let counter = match finding.severity {
+            Severity::Ok => &self.ok,
+            Severity::Warn => &self.warn,
+            Severity::Fail => &self.fail,
         };
         counter.set(counter.get() + 1);
     }
@@ -98,15 +99,15 @@ fn known(known: Known) -> serde_json::Value {
 
 /// Shows one finding; a stdout that fails is found out at the end.
 fn show(session: &Session, finding: &Finding) {
-    let Finding { check, level, message, advice } = finding;
+    let Finding { check, severity, message, advice } = finding;
     if session.json() {
-        let level = level.name();
+        let severity = severity.name();
         let _printed = session.emit(&json!({
-            "type": "check", "check": check, "level": level, "message": message, "advice": advice,
+            "type": "check", "check": check, "level": severity, "message": message, "advice": advice,
         }));
         return;
     }
-    let _printed = session.line(format!("{:<4}  {check}: {message}", level.name()));
+    let _printed = session.line(format!("{:<4}  {check}: {message}", severity.name()));
     if let Some(advice) = advice {
         let _printed = session.line(format!("      {advice}"));
     }

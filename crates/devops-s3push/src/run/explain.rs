@@ -115,7 +115,7 @@ pub(crate) async fn what_is_there(link: Link<'_>, uri: &S3Uri) -> Option<String>
 
 /// Returns whether bytes cannot be read because they are in an archive.
 pub(crate) fn is_archived(error: &S3Error) -> bool {
-    matches!(error, S3Error::Call(call) if call.trouble == Trouble::Archived)
+    matches!(error, S3Error::Call(call) if call.trouble == Trouble::InColdStorage)
 }
 
 fn hint(error: &S3Error) -> Option<String> {
@@ -128,7 +128,7 @@ fn hint(error: &S3Error) -> Option<String> {
         S3Error::Uncertain { uri, .. } => Some(format!(
             "look with `devops-s3push list {uri}`; the same command finds out, or pass --restart"
         )),
-        S3Error::Kept { id, source } => {
+        S3Error::Resumable { id, source } => {
             let again = format!("go on with the same command, or with `devops-s3push resume {id}`");
             Some(match hint(source) {
                 _ if matches!(**source, S3Error::Exists(_)) => {
@@ -266,7 +266,7 @@ fn hint_for(failure: &CallFailure) -> Option<String> {
         Trouble::Unreadable | Trouble::OtherAnswer => {
             "does something else than a store answer at that address?"
         }
-        Trouble::Archived => {
+        Trouble::InColdStorage => {
             "it is archived (GLACIER or DEEP_ARCHIVE): let `devops-s3push thaw` bring it back first"
         }
         Trouble::NoExpedited => "choose --tier standard, or try again later",

@@ -10,12 +10,12 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, group_number, json::insert_path, quote};
 use devops_core::{
-    fs::{Destination, OpenFolder, ReplacePolicy, Resolved, parent, resolve},
+    fs::{Destination, IfExists, OpenFolder, Resolved, parent, resolve},
     kind::Kind,
     s3::{
-        Event, Existing, Filter, GetOptions, GetPreview, GetSummary, Link, PartSize, S3Error,
-        S3Uri, Target, Targets, find_targets, get as get_object, get_target, preview_get,
-        preview_stream, preview_target, run_all,
+        DownloadItem, DownloadItems, Event, Existing, Filter, GetOptions, GetPreview, GetSummary,
+        Link, PartSize, S3Error, S3Uri, find_download_items, get as get_object, get_download_item,
+        preview_download_item, preview_get, preview_stream, run_all,
     },
     units::{ByteSize, agree, count},
 };
@@ -66,11 +66,12 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
     }
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let replace = if args.overwrite { ReplacePolicy::Replace } else { ReplacePolicy::Keep };
+    let replace = if args.overwrite { IfExists::Replace } else { IfExists::Fail };
     let group = args.group.as_deref().map(group_number).transpose()?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let options = GetOptions {
         replace,
         mode: args.mode,
@@ -86,7 +87,7 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
         _ => {
             let targets = match at {
                 Some(at) => past::targets_at(link, &args.source, &filter, at).await?,
-                None => find_targets(link, &args.source, &filter).await.map_err(explain)?,
+                None => find_download_items(link, &args.source, &filter).await.map_err(explain)?,
             };
             run.tree(&args, &path, targets).await
         }
@@ -107,7 +108,7 @@ pub(super) struct Fetched {
     n_unchanged: usize,
     n_bytes: u64,
     failed: Vec<Value>,
-    n_archived: usize,
+    n_cold: usize,
     skipped: Vec<Value>,
     hints: Hints,
 }
@@ -149,7 +150,7 @@ impl GetRun<'_> {
         &self,
         args: &GetArgs,
         folder: &Path,
-        targets: Targets,
+        targets: DownloadItems,
     ) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         if targets.n_listed == 0 {
@@ -168,8 +169,8 @@ impl GetRun<'_> {
             ended
         };
         ended.map_err(explain)?;
-        if fetched.n_archived > 0 {
-            let (n, prefix) = (fetched.n_archived, &args.source);
+        if fetched.n_cold > 0 {
+            let (n, prefix) = (fetched.n_cold, &args.source);
             self.session
                 .status(format!("{n} archived: let `devops-s3push thaw {prefix}` bring them back"));
         }
@@ -179,14 +180,14 @@ impl GetRun<'_> {
     pub(super) async fn get_all(
         &self,
         folder: &Path,
-        targets: &Targets,
+        targets: &DownloadItems,
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
         let folder = OpenFolder::create(folder)?;
         for marked in &targets.folders {
             folder.make_folder(marked)?;
         }
-        let work = async |target| get_target(self.link, &folder, target, self.options).await;
+        let work = async |target| get_download_item(self.link, &folder, target, self.options).await;
         run_all(self.link, &targets.files, work, |target, result| match result {
             Ok(summary) => {
                 // A failure of stdout is remembered by the session and decides nothing here.
@@ -204,13 +205,14 @@ impl GetRun<'_> {
     pub(super) async fn foresee_all(
         &self,
         folder: &Path,
-        files: &[Target],
+        files: &[DownloadItem],
         fetched: &mut Fetched,
     ) -> Result<(), S3Error> {
         // One that is missing has no file that could be replaced.
         let there = OpenFolder::open(folder).ok();
         let there = there.as_ref();
-        let work = async |target| preview_target(self.link, there, target, self.options).await;
+        let work =
+            async |target| preview_download_item(self.link, there, target, self.options).await;
         run_all(self.link, files, work, |target, result| match result {
             Ok(preview) => {
                 let path = folder.join(&target.relative);
@@ -261,7 +263,7 @@ impl GetRun<'_> {
 
 impl Fetched {
     /// Names the objects that become no files.
-    pub(super) fn skip_all(&mut self, targets: &Targets, session: &Session) {
+    pub(super) fn skip_all(&mut self, targets: &DownloadItems, session: &Session) {
         for (uri, reason) in &targets.skipped {
             session.warn(format!("skipped `{uri}`: {reason}"));
             self.skipped.push(json!({"bucket": uri.bucket, "key": uri.key, "reason": reason}));
@@ -293,7 +295,7 @@ impl Fetched {
     fn fail(&mut self, uri: &S3Uri, error: S3Error, session: &Session) {
         let is_archived = is_archived(&error);
         let mut failure = explain_file(error, uri);
-        self.n_archived += usize::from(is_archived);
+        self.n_cold += usize::from(is_archived);
         self.failed.push(failed_json(uri, &failure));
         if is_archived {
             // What brings all of them back is said at the end.
@@ -305,17 +307,17 @@ impl Fetched {
 
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
     pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
-        let left_out = self.failed.len() + self.skipped.len();
+        let skipped = self.failed.len() + self.skipped.len();
         let n_here = self.n_new + self.n_unchanged;
-        let objects = count(n_here + left_out, "object");
-        match (n_here, left_out) {
+        let objects = count(n_here + skipped, "object");
+        match (n_here, skipped) {
             (_, 0) => Ok(Outcome::Done),
             (0, _) if !self.failed.is_empty() => {
                 Err(Failure::new(Kind::Failed, format!("none of {objects} was fetched")))
             }
             _ => {
-                let were = agree(left_out, "was", "were");
-                Ok(Outcome::Partial(format!("{left_out} of {objects} {were} not fetched")))
+                let were = agree(skipped, "was", "were");
+                Ok(Outcome::Partial(format!("{skipped} of {objects} {were} not fetched")))
             }
         }
     }

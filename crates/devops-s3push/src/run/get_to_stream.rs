@@ -53,7 +53,8 @@ pub(super) async fn get_to_stream(
             reporter.show(event);
         }
     };
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let OutputStream { file, name } = stream;
     let shown = if name == Path::new(STDOUT) { Path::new("standard output") } else { name };
     match get_stream(link, uri, Box::new(file), shown.to_owned()).await {

@@ -6,7 +6,7 @@ use devops_cli::{Session, user_folder};
 use devops_core::{
     clock::Clock,
     fs::{PathError, create_private_folders, parent, read_text, replace},
-    s3::{Conditions, Known, PutOptions, Remembered, Replace, Store},
+    s3::{Conditions, Known, OverwritePolicy, PutOptions, Remembered, Store},
 };
 
 /// What is kept has a few hundred bytes.
@@ -33,7 +33,9 @@ pub(super) fn recall(store: &Store, bucket: &str, session: &Session) {
 /// The same before a put, which may need a warning.
 pub(super) fn recall_for_put(store: &Store, bucket: &str, options: &PutOptions, session: &Session) {
     recall(store, bucket, session);
-    if options.replace == Replace::Refuse && store.known().conditions == Some(Conditions::Ignored) {
+    if options.replace == OverwritePolicy::Refuse
+        && store.known().conditions == Some(Conditions::Ignored)
+    {
         session.warn(
             "the store ignores conditions: what another writer puts at the same moment could be \
              overwritten",

@@ -22,7 +22,8 @@ pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, F
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "listing", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let mut listing = Listing { session, counts: Counts::default(), printed: Ok(()) };
     match &args.delimiter {
         _ if args.versions => {

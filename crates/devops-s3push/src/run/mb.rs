@@ -21,7 +21,8 @@ pub(crate) async fn mb(args: MbArgs, session: &Session) -> Result<Outcome, Failu
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "making", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let is_old = create_bucket(link, bucket).await.map_err(explain)?;
     reporter.emit("bucket", |object| insert(object, json!({"bucket": bucket, "made": !is_old})));
     if !session.json() {

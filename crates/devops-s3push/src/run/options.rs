@@ -1,7 +1,7 @@
 //! How every new object is stored, from the flags that `put` and `sync` have in common.
 
 use devops_cli::{Failure, Session};
-use devops_core::s3::{EarlierRun, PartSize, PutOptions, Replace, Resume};
+use devops_core::s3::{EarlierRun, OverwritePolicy, PartSize, PutOptions, Resume};
 
 use super::{attributes::attributes, journals::resumable};
 use crate::cli::{Connection, ObjectFlags, UnfinishedFlags};
@@ -9,7 +9,7 @@ use crate::cli::{Connection, ObjectFlags, UnfinishedFlags};
 /// Reads the flags; says what does not go together before anything is sent.
 pub(super) fn put_options(
     (flags, connection): (&ObjectFlags, &Connection),
-    replace: Replace,
+    replace: OverwritePolicy,
     session: &Session,
 ) -> Result<PutOptions, Failure> {
     if connection.sse_c_key_file.is_some() && flags.attributes.sse.is_some() {

@@ -4,7 +4,7 @@ use devops_cli::{Failure, Session};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    s3::{Filter, Link, S3Uri, Targets, find_at, find_targets_at},
+    s3::{DownloadItems, Filter, Link, S3Uri, find_at, find_download_items_at},
 };
 use time::OffsetDateTime;
 
@@ -33,7 +33,8 @@ pub(super) async fn version_at(
     uri: &S3Uri,
     at: OffsetDateTime,
 ) -> Result<S3Uri, Failure> {
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &|_| {} };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &|_| {} };
     check_versions(link, uri).await?;
     let found = match find_at(link, uri, at).await {
         Ok(found) => found,
@@ -48,9 +49,9 @@ pub(super) async fn targets_at(
     prefix: &S3Uri,
     filter: &Filter,
     at: OffsetDateTime,
-) -> Result<Targets, Failure> {
+) -> Result<DownloadItems, Failure> {
     check_versions(link, prefix).await?;
-    let targets = match find_targets_at(link, prefix, filter, at).await {
+    let targets = match find_download_items_at(link, prefix, filter, at).await {
         Ok(targets) => targets,
         Err(error) => return Err(explain_versions(link, error, &prefix.bucket).await),
     };

@@ -32,7 +32,8 @@ pub(crate) async fn presign(args: PresignArgs, session: &Session) -> Result<Outc
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "signing", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let permission = if args.put { Permission::Put } else { Permission::Get };
     let wanted = session.clock().now() + args.expires;
     let end = connected.store.credentials_end().map(time::OffsetDateTime::from);

@@ -8,7 +8,7 @@ use devops_core::{
         Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
         plan_prune, remove_pruned,
     },
-    s3::{Event, Link, LockMode},
+    s3::{Event, Link, RetentionMode},
     units::ByteSize,
 };
 use serde_json::{Map, Value, json};
@@ -39,7 +39,8 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "pruning", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let plan = plan_prune(link, &request).await.map_err(|error| match error {
         PruneError::S3(error) => explain(error),
         PruneError::EmptyPolicy(_) => {
@@ -143,10 +144,10 @@ fn fate(archive: &StoredArchive, hides: bool) -> (&'static str, Vec<String>) {
     }
 }
 
-fn mode_name(mode: LockMode) -> &'static str {
+fn mode_name(mode: RetentionMode) -> &'static str {
     match mode {
-        LockMode::Governance => "governance",
-        LockMode::Compliance => "compliance",
+        RetentionMode::Governance => "governance",
+        RetentionMode::Compliance => "compliance",
     }
 }
 

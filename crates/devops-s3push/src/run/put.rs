@@ -11,9 +11,9 @@ use devops_core::{
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        Event, Filter, Link, Listed, ObjectSummary, PutOptions, Replace, S3Error, S3Uri, Source,
-        Sources, Trouble, check_bucket, find_free_keys, find_sources, inspect, plan::MIN_PART,
-        preview, put_everywhere, run_all,
+        Event, Filter, Link, Listed, ObjectSummary, OverwritePolicy, PutOptions, S3Error, S3Uri,
+        Trouble, UploadItem, UploadItems, check_bucket, find_free_keys, find_upload_items, inspect,
+        plan::MIN_PART, preview, put_everywhere, run_all,
     },
     units::{ByteSize, count},
 };
@@ -76,16 +76,16 @@ async fn put_to(
     refuse_nothing(&found[0], &paths)?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     recall_for_put(&connected.store, &places[0].bucket, &options, session);
-    let (store, stop) = (&connected.store, &connected.stop);
+    let (store, cancel_token) = (&connected.store, &connected.cancel_token);
     let mut n_unselected = 0;
     for sources in &mut found {
-        let link = Link { store, stop, events: &|_| {} };
+        let link = Link { store, cancel_token, events: &|_| {} };
         n_unselected += select(link, &args.selection, sources, session).await?;
     }
     let total = found.iter().flat_map(|sources| &sources.files).map(|file| file.size).sum();
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
-    let link = Link { store, stop, events: &events };
+    let link = Link { store, cancel_token, events: &events };
     warn_of_missing_base(link, &base, session).await;
     let run = PutRun {
         link,
@@ -107,7 +107,7 @@ async fn put_to(
 }
 
 /// Fails where there is nothing to put: a source that is not mounted must not look like a success.
-fn refuse_nothing(found: &Sources, paths: &[PathBuf]) -> Result<(), Failure> {
+fn refuse_nothing(found: &UploadItems, paths: &[PathBuf]) -> Result<(), Failure> {
     if !found.files.is_empty() || !found.skipped.is_empty() {
         return Ok(());
     }
@@ -116,12 +116,12 @@ fn refuse_nothing(found: &Sources, paths: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Finds the files, with what they become in each place.
-fn find(args: &PutArgs, paths: &[PathBuf], places: &[S3Uri]) -> Result<Vec<Sources>, Failure> {
+fn find(args: &PutArgs, paths: &[PathBuf], places: &[S3Uri]) -> Result<Vec<UploadItems>, Failure> {
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let mut found = Vec::new();
     for place in places {
-        found.push(find_sources(paths, place, &filter, args.follow_symlinks)?);
+        found.push(find_upload_items(paths, place, &filter, args.follow_symlinks)?);
     }
     let mut uris = HashSet::new();
     match found.iter().flat_map(|sources| &sources.files).find(|file| !uris.insert(&file.uri)) {
@@ -132,13 +132,13 @@ fn find(args: &PutArgs, paths: &[PathBuf], places: &[S3Uri]) -> Result<Vec<Sourc
     }
 }
 
-fn replace(args: &PutArgs) -> Result<Replace, Failure> {
+fn replace(args: &PutArgs) -> Result<OverwritePolicy, Failure> {
     match (args.replace.overwrite, args.replace.if_changed) {
         (true, true) => Err(Failure::usage("--overwrite and --if-changed do not go together")
             .hint("--if-changed overwrites what has other content")),
-        (true, false) => Ok(Replace::Overwrite),
-        (false, true) => Ok(Replace::IfChanged),
-        (false, false) => Ok(Replace::Refuse),
+        (true, false) => Ok(OverwritePolicy::Overwrite),
+        (false, true) => Ok(OverwritePolicy::IfChanged),
+        (false, false) => Ok(OverwritePolicy::Refuse),
     }
 }
 
@@ -181,7 +181,7 @@ struct PutRun<'a> {
 }
 
 impl PutRun<'_> {
-    async fn real(&self, found: &[Sources]) -> Result<Outcome, Failure> {
+    async fn real(&self, found: &[UploadItems]) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let mut totals = Totals::of(&found[0], self.session);
         totals.n_unselected = self.n_unselected;
@@ -207,7 +207,11 @@ impl PutRun<'_> {
     }
 
     /// Puts a file; what a listing said of its key counts if the write follows at once.
-    async fn put(&self, source: &Source, free: &HashSet<S3Uri>) -> Result<ObjectSummary, S3Error> {
+    async fn put(
+        &self,
+        source: &UploadItem,
+        free: &HashSet<S3Uri>,
+    ) -> Result<ObjectSummary, S3Error> {
         if source.size >= MIN_PART || !free.contains(&source.uri) {
             return offsite::put(self.link, source, self.options, &self.base).await;
         }
@@ -215,12 +219,12 @@ impl PutRun<'_> {
         offsite::put(self.link, source, &options, &self.base).await
     }
 
-    async fn one(&self, source: &Source, totals: &mut Totals) -> Result<(), S3Error> {
+    async fn one(&self, source: &UploadItem, totals: &mut Totals) -> Result<(), S3Error> {
         totals.store(self.put(source, &HashSet::new()).await?, self.reporter);
         Ok(())
     }
 
-    async fn many(&self, files: &[Source], totals: &mut Totals) -> Result<(), S3Error> {
+    async fn many(&self, files: &[UploadItem], totals: &mut Totals) -> Result<(), S3Error> {
         let free = find_free_keys(self.link, files, self.options).await?;
         run_all(
             self.link,
@@ -235,14 +239,14 @@ impl PutRun<'_> {
     }
 
     /// Puts the same into several places; one that fails does not keep the others.
-    async fn everywhere(&self, found: &[Sources], totals: &mut Totals) -> Result<(), S3Error> {
+    async fn everywhere(&self, found: &[UploadItems], totals: &mut Totals) -> Result<(), S3Error> {
         let files: Vec<_> = found.iter().map(|sources| sources.files.clone()).collect();
         let mut free = HashSet::new();
         for files in &files {
             free.extend(find_free_keys(self.link, files, self.options).await?);
         }
-        let put = async |source: &Source| self.put(source, &free).await;
-        let each = |source: &Source, result| match result {
+        let put = async |source: &UploadItem| self.put(source, &free).await;
+        let each = |source: &UploadItem, result| match result {
             Ok(summary) => totals.store(summary, self.reporter),
             Err(error) => {
                 let what = (&source.uri, Some(source.path.as_path()));
@@ -264,7 +268,7 @@ impl PutRun<'_> {
         Ok(())
     }
 
-    async fn dry(&self, found: &[Sources]) -> Result<Outcome, Failure> {
+    async fn dry(&self, found: &[UploadItems]) -> Result<Outcome, Failure> {
         // The preview of a file says no more than that its key is free.
         let buckets: BTreeSet<_> = self.places.iter().map(|place| &place.bucket).collect();
         for bucket in buckets {
@@ -302,7 +306,11 @@ impl PutRun<'_> {
         }
     }
 
-    fn show_plan(&self, source: &Source, plan: &devops_core::s3::Preview) -> Result<(), Failure> {
+    fn show_plan(
+        &self,
+        source: &UploadItem,
+        plan: &devops_core::s3::Preview,
+    ) -> Result<(), Failure> {
         self.reporter.emit("planned", |object| {
             insert_path(object, "path", &source.path);
             insert(

@@ -81,7 +81,7 @@ impl<'a> Reporter<'a> {
             Event::Weaker(what) => {
                 self.session.warn(format!("the store does not know {what}; going on without"));
             }
-            Event::Archived(uri) => self.session.status(format!(
+            Event::InColdStorage(uri) => self.session.status(format!(
                 "{uri} is archived: `devops-s3push thaw {uri}` would bring it back"
             )),
             Event::ProbeLeft { uri, reason } => {
@@ -127,7 +127,7 @@ impl<'a> Reporter<'a> {
                 self.session.status(format!("Beginning anew: {uri} is not what it was"));
                 self.emit_of("anew", &uri, json!({}));
             }
-            Event::Kept { path, size } => {
+            Event::PartialKept { path, size } => {
                 let (file, there) = (quote(&path), ByteSize(size));
                 self.session
                     .status(format!("Kept {there} in {file}: the same command goes on with it"));

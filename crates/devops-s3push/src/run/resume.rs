@@ -7,7 +7,7 @@ use devops_core::{
     kind::Kind,
     offsite::{self, Base},
     s3::{
-        EarlierRun, Event, Job, Journals, Link, ObjectSummary, PutOptions, Source, Unfinished,
+        EarlierRun, Event, Job, Journals, Link, ObjectSummary, PutOptions, Unfinished, UploadItem,
         give_up, release,
     },
     units::{ByteSize, agree, count},
@@ -71,8 +71,8 @@ fn trimmed(endpoint: &str) -> &str {
     endpoint.trim_end_matches('/')
 }
 
-fn source(job: &Job) -> Source {
-    Source::new(job.path.clone(), job.uri.clone(), job.size())
+fn source(job: &Job) -> UploadItem {
+    UploadItem::new(job.path.clone(), job.uri.clone(), job.size())
 }
 
 struct Run<'a> {
@@ -109,7 +109,11 @@ impl Run<'_> {
         let connected = self.connect(job).await?;
         knowledge::recall(&connected.store, &job.uri.bucket, self.session);
         let events = |event: Event| self.reporter.show(event);
-        let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+        let link = Link {
+            store: &connected.store,
+            cancel_token: &connected.cancel_token,
+            events: &events,
+        };
         let resume = resumable(self.session, EarlierRun::Require);
         let options = PutOptions { resume, ..job.options.clone() };
         let put = offsite::put(link, &source(job), &options, &Base::Newest).await;
@@ -148,7 +152,11 @@ impl Run<'_> {
     async fn drop(&self, job: &Job) -> Result<(), Failure> {
         let connected = self.connect(job).await?;
         let events = |event: Event| self.reporter.show(event);
-        let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+        let link = Link {
+            store: &connected.store,
+            cancel_token: &connected.cancel_token,
+            events: &events,
+        };
         give_up(link, self.journals, job).await.map_err(explain).hint(format!(
             "to forget it without freeing its parts, remove `{}`",
             quote(&self.journals.path(job))

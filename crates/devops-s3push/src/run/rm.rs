@@ -6,8 +6,8 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     kind::Kind,
     s3::{
-        Event, Filter, Hold, Link, PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions,
-        S3Uri, keeps_versions, plan_removal, remove,
+        Event, Filter, Link, ObjectHold, PlannedRemoval, RemovalOutcome, RemoveError,
+        RemoveOptions, S3Uri, keeps_versions, plan_removal, remove,
     },
     units::{ByteSize, agree, count},
 };
@@ -26,7 +26,8 @@ pub(crate) async fn rm(args: RmArgs, session: &Session) -> Result<Outcome, Failu
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "removing", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let planned = plan_removal(link, &args.objects, &options).await.map_err(explain_removal)?;
     check_limit(planned.len(), &args.limit)?;
     let mut tally = Tally::new(session, &reporter);
@@ -246,7 +247,7 @@ pub(super) fn outcome(
 }
 
 /// Says what keeps a version.
-pub(super) fn locked(hold: &Hold) -> String {
+pub(super) fn locked(hold: &ObjectHold) -> String {
     match (hold.lock, hold.is_legal) {
         (Some((_, until)), false) => format!("it is locked until {}", rfc3339(until)),
         (Some((_, until)), true) => {

@@ -4,7 +4,7 @@ use devops_cli::{Failure, Session, quote};
 use devops_core::{
     clock::Clock,
     offsite::{Selection, select_kept, select_newest},
-    s3::{Link, Sources},
+    s3::{Link, UploadItems},
     units::count,
 };
 
@@ -15,7 +15,7 @@ use crate::cli::SelectionFlags;
 pub(super) async fn select(
     link: Link<'_>,
     flags: &SelectionFlags,
-    found: &mut Sources,
+    found: &mut UploadItems,
     session: &Session,
 ) -> Result<usize, Failure> {
     let (policy, now) = (flags.keep.policy(), session.clock().now());
@@ -34,18 +34,18 @@ pub(super) async fn select(
     Ok(n_left_out)
 }
 
-fn take(selection: Selection, rules: &str, found: &mut Sources, session: &Session) -> usize {
-    let Selection { chosen, left_out, is_blind } = selection;
+fn take(selection: Selection, rules: &str, found: &mut UploadItems, session: &Session) -> usize {
+    let Selection { chosen, skipped, is_blind } = selection;
     if is_blind {
         session.warn("the archives in the store may not be read: those here alone decide");
     }
-    if !left_out.is_empty() {
-        let (n, total) = (left_out.len(), found.files.len());
+    if !skipped.is_empty() {
+        let (n, total) = (skipped.len(), found.files.len());
         session.status(format!("Leaving out {n} of {}, by {rules}", count(total, "file")));
     }
-    for source in &left_out {
+    for source in &skipped {
         tracing::info!("left out {}", quote(&source.path));
     }
     found.files = chosen;
-    left_out.len()
+    skipped.len()
 }

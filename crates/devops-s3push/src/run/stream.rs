@@ -10,7 +10,7 @@ use devops_cli::{Failure, Outcome, ResultExt, Session, quote};
 use devops_core::{
     fs::Input,
     kind::Kind,
-    offsite::{self, Base, Origin, StreamError, StreamPut},
+    offsite::{self, Base, StreamError, StreamInput, StreamPut},
     s3::{Event, Link, ObjectSummary, PutOptions, S3Error, S3Uri},
 };
 
@@ -41,7 +41,8 @@ pub(super) async fn put_stream(
     let total = expect_size.map(|size| size * places.len() as u64);
     let reporter = Reporter::new(session, "uploading", total.filter(|_| spool.is_none()));
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     if let Some(folder) = spool {
         session.status(format!("Writing {name} to `{}` first...", quote(folder)));
     } else {
@@ -126,16 +127,16 @@ fn check_memory(args: &PutArgs) -> Result<(), Failure> {
 }
 
 /// Returns where the bytes come from, and what that is called.
-fn open(subject: Subject, session: &Session) -> Result<(String, Origin), Failure> {
+fn open(subject: Subject, session: &Session) -> Result<(String, StreamInput), Failure> {
     if let Subject::Command(spec) = subject {
         let name = format!("`{}`", quote(spec.program.as_ref()));
-        return Ok((name, Origin::command(*spec, Box::new(Session::pass_on))));
+        return Ok((name, StreamInput::command(*spec, Box::new(Session::pass_on))));
     }
     let stdin = io::stdin().as_fd().try_clone_to_owned();
     let stdin =
         stdin.map_err(|error| Failure::new(Kind::Failed, error)).context("cannot read -")?;
     let input: Box<dyn Read + Send> = Box::new(Input::new(stdin, session.cancel()));
-    Ok(("-".to_owned(), Origin::Input(input)))
+    Ok(("-".to_owned(), StreamInput::Input(input)))
 }
 
 /// Counts what was stored where; the error of a single place, or a signal, is that of the whole.

@@ -6,9 +6,9 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     offsite::{self, Base},
     s3::{
-        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, Pair, PlannedFile, PutOptions,
-        Replace, S3Uri, Source, Step, SyncPlan, bring, check_listing, delete, plan_sync, run_all,
-        unchanged,
+        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, OverwritePolicy, Pair,
+        PlannedFile, PutOptions, S3Uri, Step, SyncPlan, UploadItem, bring, check_listing, delete,
+        plan_sync, run_all, unchanged,
     },
     units::{ByteSize, agree, count},
 };
@@ -37,14 +37,16 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
         refuse_flags_of_objects(session)?;
         return sync_down(&args, (&uri, folder), deletion, session).await;
     }
-    let options = put_options((&args.object, &args.connection), Replace::IfChanged, session)?;
+    let options =
+        put_options((&args.object, &args.connection), OverwritePolicy::IfChanged, session)?;
     let filter = Filter::new(&args.include, &args.exclude)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     recall_for_put(&connected.store, &uri.bucket, &options, session);
     let reporter = Reporter::new(session, "uploading", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let pair = Pair { folder, prefix: &uri, filter: &filter };
     let (sources, plan) =
         plan_sync(link, pair, args.follow_symlinks, deletion).await.map_err(refused)?;
@@ -144,7 +146,7 @@ struct Ends {
 impl SyncRun<'_> {
     async fn real(&self, plan: &SyncPlan, totals: Totals) -> Result<Outcome, Failure> {
         let mut ends = Ends { totals, deleted: Vec::new() };
-        let put = async |source: &Source, options: &PutOptions| {
+        let put = async |source: &UploadItem, options: &PutOptions| {
             offsite::put(self.link, source, options, &Base::Newest).await
         };
         let brought = run_all(
@@ -258,7 +260,7 @@ impl SyncRun<'_> {
     }
 
     fn show_plan(&self, file: &PlannedFile, is_same: bool) -> Result<(), Failure> {
-        let Source { path, uri, size, .. } = &file.source;
+        let UploadItem { path, uri, size, .. } = &file.source;
         let (shown, n) = (quote(path), ByteSize(*size));
         let (action, line) = match &file.step {
             _ if is_same => ("leave", format!("would leave {uri} ({n}, unchanged)")),

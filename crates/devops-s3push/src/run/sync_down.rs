@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
-    fs::{OpenFolder, ReplacePolicy},
+    fs::{IfExists, OpenFolder},
     kind::Kind,
     s3::{
         Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, Skipped,
@@ -33,13 +33,14 @@ pub(super) async fn sync_down(
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let pair = Pair { folder, prefix, filter: &filter };
     let plan = plan_sync_down(link, pair, deletion).await.map_err(refused)?;
     if plan.targets.n_listed == 0 {
         return Err(Failure::new(Kind::NotFound, format!("no object under `{prefix}`")));
     }
-    let replace = ReplacePolicy::Replace;
+    let replace = IfExists::Replace;
     let options = GetOptions {
         replace,
         mode: None,

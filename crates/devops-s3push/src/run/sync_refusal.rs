@@ -16,6 +16,6 @@ pub(super) fn refused(error: SyncError) -> Failure {
         SyncError::Unlisted(_) => Failure::from(error).hint(
             "nothing was deleted: the store folds names (`doctor` tells), or lists late; `devops-s3push rm` removes objects by name",
         ),
-        SyncError::Sources(_) => Failure::from(error),
+        SyncError::UploadItems(_) => Failure::from(error),
     }
 }

@@ -10,7 +10,8 @@ use devops_core::{
     kind::Kind,
     s3::{
         Event, Filter, Link, S3Error, S3Uri, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
-        check_tier, find_archived, inspect, plan_thaw, run_all, thaw as thaw_object, wait_for_thaw,
+        check_tier, find_cold_objects, inspect, plan_thaw, run_all, thaw as thaw_object,
+        wait_for_thaw,
     },
 };
 
@@ -28,7 +29,8 @@ pub(crate) async fn thaw(args: ThawArgs, session: &Session) -> Result<Outcome, F
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "thawing", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let options = ThawOptions { days: args.days, tier: args.tier, now: session.clock().now() };
     let (objects, n_others) = find(link, &args, &filter).await?;
     let run = ThawRun { link, options, objects: &objects };
@@ -67,7 +69,7 @@ async fn find(
     if !args.source.is_prefix() {
         return Ok((vec![args.source.clone()], 0));
     }
-    let found = find_archived(link, &args.source, filter).await.map_err(explain)?;
+    let found = find_cold_objects(link, &args.source, filter).await.map_err(explain)?;
     if found.n_listed == 0 {
         return Err(Failure::new(Kind::NotFound, format!("no object under `{}`", args.source)));
     }
@@ -84,7 +86,7 @@ impl ThawRun<'_> {
     async fn look(&self, tally: &mut Tally<'_>) -> Result<(), S3Error> {
         let work = async |uri| {
             let head = inspect(self.link, uri).await?;
-            let outcome = ThawOutcome::Left(head.archive);
+            let outcome = ThawOutcome::Left(head.restore_status);
             Ok((head, outcome))
         };
         run_all(self.link, self.objects, work, |uri, result| tally.take(uri, result)).await
@@ -93,13 +95,13 @@ impl ThawRun<'_> {
     async fn foresee(&self, tally: &mut Tally<'_>) -> Result<(), S3Error> {
         let work = async |uri| {
             let head = inspect(self.link, uri).await?;
-            let outcome = match plan_thaw(head.archive, &self.options) {
+            let outcome = match plan_thaw(head.restore_status, &self.options) {
                 ThawStep::Ask(archive) => {
                     check_tier(archive, self.options.tier)?;
                     ThawOutcome::Asked
                 }
                 ThawStep::Extend => ThawOutcome::Extended,
-                ThawStep::Leave => ThawOutcome::Left(head.archive),
+                ThawStep::Leave => ThawOutcome::Left(head.restore_status),
             };
             Ok((head, outcome))
         };

@@ -5,7 +5,10 @@ use std::{collections::HashSet, path::Path, time::Instant};
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
-    s3::{ObjectSummary, Outcome as ObjectOutcome, PutOptions, S3Uri, Skipped, Source, Sources},
+    s3::{
+        ObjectSummary, Outcome as ObjectOutcome, PutOptions, S3Uri, Skipped, UploadItem,
+        UploadItems,
+    },
     units::{agree, count},
 };
 use serde_json::{Map, Value, json};
@@ -31,13 +34,13 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn of(sources: &Sources, session: &Session) -> Self {
+    pub(super) fn of(sources: &UploadItems, session: &Session) -> Self {
         name_empty_folders(sources, session);
         let skipped = sources.skipped.iter().map(|skipped| skip_file(skipped, session)).collect();
         Self { skipped, ..Self::default() }
     }
 
-    pub(super) fn fail(&mut self, source: &Source, failure: &Failure, session: &Session) {
+    pub(super) fn fail(&mut self, source: &UploadItem, failure: &Failure, session: &Session) {
         let message = self.hints.message(failure);
         session.warn(format!("`{}` was not stored: {message}", quote(&source.path)));
         self.note((&source.uri, Some(&source.path)), failure);
@@ -70,7 +73,7 @@ impl Totals {
     /// Counts the files that were not stored when `failure` ended the run.
     pub(super) fn note_rest<'a>(
         &mut self,
-        files: impl IntoIterator<Item = &'a Source>,
+        files: impl IntoIterator<Item = &'a UploadItem>,
         failure: &Failure,
     ) {
         let stored: HashSet<_> = self.stored.iter().map(|summary| summary.uri.clone()).collect();
@@ -148,16 +151,16 @@ impl Totals {
 
     /// Returns how the whole ended: none of many is a failure, some of many are a part.
     pub(super) fn outcome(&self) -> Result<Outcome, Failure> {
-        let left_out = self.n_left_out();
-        let total = self.stored.len() + left_out;
+        let skipped = self.n_left_out();
+        let total = self.stored.len() + skipped;
         let of_all = count(total, if self.kinds.is_empty() { "file" } else { "object" });
         if self.stored.is_empty() && !self.failed.is_empty() {
             let message = format!("none of {of_all} was stored");
             return Err(Failure::new(self.shared_kind(), message));
         }
-        if left_out > 0 {
-            let were = agree(left_out, "was", "were");
-            return Ok(Outcome::Partial(format!("{left_out} of {of_all} {were} not stored")));
+        if skipped > 0 {
+            let were = agree(skipped, "was", "were");
+            return Ok(Outcome::Partial(format!("{skipped} of {of_all} {were} not stored")));
         }
         let lacking = self.stored.iter().filter(|summary| !summary.lacks.is_empty()).count();
         if lacking > 0 {
@@ -178,7 +181,7 @@ impl Totals {
 }
 
 /// Names the folders that a store has no place for; they have no content that could be missing.
-fn name_empty_folders(sources: &Sources, session: &Session) {
+fn name_empty_folders(sources: &UploadItems, session: &Session) {
     for folder in &sources.empty_folders {
         session.warn(format!("`{}` is an empty folder: nothing of it is put", quote(folder)));
     }

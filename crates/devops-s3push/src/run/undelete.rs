@@ -34,7 +34,8 @@ pub(crate) async fn undelete(args: UndeleteArgs, session: &Session) -> Result<Ou
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "bringing back", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let plan = match plan_undelete(link, &args.objects, &options).await {
         Ok(plan) => plan,
         Err(error) => return Err(explain_missing(link, error, &args.objects).await),

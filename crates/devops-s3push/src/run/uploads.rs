@@ -26,7 +26,8 @@ pub(crate) async fn list(args: UploadsListArgs, session: &Session) -> Result<Out
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "listing", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let before = args.older_than.map(|age| ago(session, age));
     let ours = Ours::find().unwrap_or_else(|error| {
         session.warn(format!("{error}: what `resume` can go on with is not shown"));
@@ -42,7 +43,8 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "aborting", None);
     let events = |event: Event| reporter.show(event);
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     // Without an age all are meant: the store's clock may be ahead, and Swift rounds up.
     let before = (!args.older_than.is_zero()).then(|| ago(session, args.older_than));
     let mut uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;

@@ -4,8 +4,8 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
     s3::{
-        Depth, Event, Filter, Link, Part, Proof, S3Error, Source, Verification, find_sources,
-        verify as verify_one,
+        Depth, Event, Filter, Link, Part, Proof, S3Error, UploadItem, Verification,
+        find_upload_items, verify as verify_one,
     },
     units::{ByteSize, agree, count},
 };
@@ -22,7 +22,7 @@ use crate::cli::VerifyArgs;
 
 pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
     let paths = [args.path.clone()];
-    let sources = find_sources(&paths, &args.object, &Filter::default(), false)?;
+    let sources = find_upload_items(&paths, &args.object, &Filter::default(), false)?;
     if sources.files.is_empty() && sources.skipped.is_empty() {
         let message = format!("no file to compare in `{}`", quote(&args.path));
         return Err(Failure::new(Kind::NotFound, message));
@@ -36,7 +36,8 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
             reporter.show(event);
         }
     };
-    let link = Link { store: &connected.store, stop: &connected.stop, events: &events };
+    let link =
+        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
     let depth = match (args.deep, args.parts) {
         (true, _) => Depth::Bytes,
         (false, true) => Depth::Parts,
@@ -95,7 +96,7 @@ impl Compared {
     }
 
     /// Names a file that cannot be compared.
-    fn leave_out(&mut self, source: &Source, error: S3Error, session: &Session) {
+    fn leave_out(&mut self, source: &UploadItem, error: S3Error, session: &Session) {
         let (path, uri) = (quote(&source.path), &source.uri);
         session.warn(match &error {
             S3Error::Path(error) => format!("`{path}` cannot be compared: {}", error.source),
@@ -140,7 +141,7 @@ impl Compared {
 fn show(
     reporter: &Reporter<'_>,
     session: &Session,
-    (source, found): (&Source, &Verification),
+    (source, found): (&UploadItem, &Verification),
     required: Proof,
 ) -> Result<&'static str, Failure> {
     let (path, uri) = (quote(&source.path), &source.uri);

@@ -7,7 +7,7 @@ use devops_core::{
     clock::{Clock, SystemClock},
     kind::{HasKind, Kind},
     process::ChildEnd,
-    terraform::{LockInfo, SealError, TerraformError, UnsavedError},
+    terraform::{SealError, StateLock, TerraformError, UnsavedError},
     units::format_duration,
 };
 
@@ -51,7 +51,7 @@ pub(super) fn hint(error: &TerraformError) -> Option<String> {
 }
 
 /// Says since when the lock is held, and how to break it.
-pub(super) fn lock_hint(lock: &LockInfo) -> String {
+pub(super) fn lock_hint(lock: &StateLock) -> String {
     let now = SystemClock::new(time::UtcOffset::UTC).now();
     let age = lock.created.and_then(|created| Duration::try_from(now - created).ok());
     let age = age.map(format_duration);

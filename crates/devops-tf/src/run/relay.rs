@@ -9,7 +9,7 @@ use std::{
 use devops_cli::{Failure, Live, Session, quote};
 use devops_core::{
     cancel::signal_name,
-    process::{SignalReason, Stream},
+    process::{SignalReason, StdStream},
     terraform::{Event, EventKind, TerraformEvent},
     units::format_duration,
 };
@@ -155,14 +155,14 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn line(&self, stream: Stream, text: &str) -> Result<(), Failure> {
+    fn line(&self, stream: StdStream, text: &str) -> Result<(), Failure> {
         match (stream, self.session.json()) {
             (_, true) if !self.aside => {
-                let name = if stream == Stream::Stdout { "stdout" } else { "stderr" };
+                let name = if stream == StdStream::Stdout { "stdout" } else { "stderr" };
                 self.session.emit(&json!({"type": "line", "stream": name, "text": text}))
             }
-            (Stream::Stdout, false) if !self.aside => self.session.line(text),
-            (Stream::Stdout, true) => Ok(()),
+            (StdStream::Stdout, false) if !self.aside => self.session.line(text),
+            (StdStream::Stdout, true) => Ok(()),
             _ => {
                 self.session.beside(text);
                 Ok(())

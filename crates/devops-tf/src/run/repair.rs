@@ -3,7 +3,7 @@
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     kind::Kind,
-    terraform::{LockInfo, Stack},
+    terraform::{Stack, StateLock},
 };
 use serde_json::json;
 
@@ -40,7 +40,7 @@ pub(super) fn unlock(args: &UnlockArgs, session: &Session) -> Result<Outcome, Fa
     }
     let mut desk = open(&args.at, session)?;
     desk.prepare()?;
-    let held = desk.with(Stack::lock_info)?;
+    let held = desk.with(Stack::state_lock)?;
     let Some(held) = held else {
         session.line("The state is not locked.")?;
         return Ok(Outcome::Done);
@@ -61,7 +61,7 @@ pub(super) fn unlock(args: &UnlockArgs, session: &Session) -> Result<Outcome, Fa
 }
 
 /// Returns the lock to break; another one than the one that is held is a mistake.
-fn chosen(wanted: Option<&str>, held: &LockInfo) -> Result<String, Failure> {
+fn chosen(wanted: Option<&str>, held: &StateLock) -> Result<String, Failure> {
     match (wanted, &held.id) {
         (Some(wanted), Some(held)) if wanted != held => Err(Failure::new(
             Kind::Denied,

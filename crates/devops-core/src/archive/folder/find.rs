@@ -19,11 +19,11 @@ use crate::{
         catalog::{hash, next_entry},
         encryption::Keys,
         entry::{Entry, EntryKind},
-        event::LeftOut,
+        event::Skipped,
         index::Index,
         salvage::Salvage,
         stored::{Archive, Stored},
-        wanted::{Wanted, plain},
+        wanted::{Wanted, without_dot},
     },
     cancel::Cancel,
     fs::PathError,
@@ -35,7 +35,7 @@ pub enum FindEvent<'a> {
     /// This many bytes of archives are done, of so many in all.
     Bytes(u64, u64),
     /// An archive was not searched, or not to its end.
-    LeftOut(&'a LeftOut),
+    Skipped(&'a Skipped),
 }
 
 /// The result of a search.
@@ -46,7 +46,7 @@ pub struct Found {
     /// The paths that match, each with its versions.
     pub histories: Vec<History>,
     /// The archives that were not searched, or not to their end.
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<Skipped>,
     /// Is set if one of them is damaged.
     pub is_damaged: bool,
     /// The patterns that matched nothing.
@@ -120,9 +120,9 @@ fn leave_out(
         other => format!("not searched: {other}"),
     };
     found.is_damaged |= reason.starts_with("searched");
-    let left_out = LeftOut { path: facts.path.clone(), reason, is_fault: true };
-    on_event(FindEvent::LeftOut(&left_out));
-    found.left_out.push(left_out);
+    let skipped = Skipped { path: facts.path.clone(), reason, is_fault: true };
+    on_event(FindEvent::Skipped(&skipped));
+    found.skipped.push(skipped);
     Ok(())
 }
 
@@ -220,6 +220,6 @@ fn content(entry: &Entry) -> Content {
 
 /// Returns the path as our own archives have it.
 fn shown(path: &Path) -> &Path {
-    let path = plain(path);
+    let path = without_dot(path);
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }

@@ -21,7 +21,7 @@ use crate::archive::{
     holes::{gaps, length},
     index::Record,
     meta::Meta,
-    pipeline::{Piece, Stop},
+    pipeline::{Piece, ProduceError},
 };
 
 /// A large file being read.
@@ -45,7 +45,7 @@ impl Pack<'_> {
         file: &File,
         before: &Meta,
         data: Vec<Range<u64>>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ProduceError> {
         let entry = &record.entry;
         let reader = self.layer.input(&entry.path, file);
         record.holes = gaps(&data, entry.size);
@@ -68,7 +68,7 @@ impl Pack<'_> {
     }
 
     /// Sends all of a file, holes as zeros.
-    fn slices(&mut self, large: &mut Large<'_>) -> Result<(), Stop> {
+    fn slices(&mut self, large: &mut Large<'_>) -> Result<(), ProduceError> {
         let size = large.entry.size;
         let mut done = 0;
         while done < size {
@@ -82,7 +82,7 @@ impl Pack<'_> {
     }
 
     /// Sends what lies between the holes of a file, without gaps, and its hash.
-    fn extents(&mut self, large: &mut Large<'_>) -> Result<(), Stop> {
+    fn extents(&mut self, large: &mut Large<'_>) -> Result<(), ProduceError> {
         let (size, data) = (large.entry.size, large.data.clone());
         let mut hasher = StoredHasher::new(size, data.clone());
         let mut piece = Building::default();
@@ -116,7 +116,7 @@ impl Pack<'_> {
         piece.pad(wanted - n);
     }
 
-    fn send_raw(&mut self, piece: Building) -> Result<(), Stop> {
+    fn send_raw(&mut self, piece: Building) -> Result<(), ProduceError> {
         self.cancel.check()?;
         if piece.raw.is_empty() {
             return Ok(());

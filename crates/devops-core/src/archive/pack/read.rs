@@ -16,7 +16,7 @@ use crate::archive::{
     holes::gaps,
     index::Record,
     meta::Meta,
-    pipeline::{Piece, Stop},
+    pipeline::{Piece, ProduceError},
     walk::Visitor,
     xattr,
 };
@@ -33,7 +33,7 @@ impl Pack<'_> {
         &mut self,
         group: Vec<Member>,
         has_large: bool,
-    ) -> Result<Option<Record>, Stop> {
+    ) -> Result<Option<Record>, ProduceError> {
         let mut building = Building::default();
         let mut large = None;
         let n_small = group.len() - usize::from(has_large);
@@ -52,7 +52,11 @@ impl Pack<'_> {
     }
 
     /// Appends an entry; returns its record, or `None` when it was named as left out.
-    fn member(&mut self, member: Member, piece: &mut Building) -> Result<Option<Record>, Stop> {
+    fn member(
+        &mut self,
+        member: Member,
+        piece: &mut Building,
+    ) -> Result<Option<Record>, ProduceError> {
         Ok(match &member.entry.kind {
             EntryKind::File => self.small(&member, piece)?,
             // The first name may have turned out unreadable since.

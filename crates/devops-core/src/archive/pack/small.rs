@@ -9,14 +9,14 @@ use super::{
     open_file::{Unopened, after_content, changes, open},
 };
 use crate::archive::{
-    again::{HostTime, Patience, Reading},
+    again::{HostTime, Reading, RereadBudget},
     block::padding,
     content::{ContentHash, Part},
     entry::EntryKind,
     group::SLICE,
     holes::{data_ranges, gaps},
     index::{Hash, Record},
-    pipeline::Stop,
+    pipeline::ProduceError,
 };
 
 /// What came of reading a file once.
@@ -56,12 +56,13 @@ impl Pack<'_> {
         &mut self,
         member: &Member,
         piece: &mut Building,
-    ) -> Result<Option<Record>, Stop> {
+    ) -> Result<Option<Record>, ProduceError> {
         let mark = piece.mark();
         let time = HostTime::new(self.cancel);
-        let mut patience = std::mem::replace(&mut self.patience, Patience::new(Duration::ZERO));
-        let mut may_be_unfit = !patience.is_over();
-        let reading = patience.read(&time, || {
+        let mut reread_budget =
+            std::mem::replace(&mut self.reread_budget, RereadBudget::new(Duration::ZERO));
+        let mut may_be_unfit = !reread_budget.is_over();
+        let reading = reread_budget.read(&time, || {
             piece.take_back(&mark);
             let mut once = self.once(member, piece);
             // A size of /proc or /sys fits no content, and no pause makes it fit. That of a file that was
@@ -74,9 +75,13 @@ impl Pack<'_> {
                 }
             }
             let is_changed = once.is_changed();
-            Ok::<_, Stop>(if is_changed { Reading::Changed(once) } else { Reading::Steady(once) })
+            Ok::<_, ProduceError>(if is_changed {
+                Reading::Changed(once)
+            } else {
+                Reading::Steady(once)
+            })
         });
-        self.patience = patience;
+        self.reread_budget = reread_budget;
         let (Reading::Steady(once) | Reading::Changed(once)) = reading?;
         let path = &member.entry.path;
         Ok(match once {

@@ -22,20 +22,20 @@ pub(in crate::archive) struct Compression<'a> {
 
 /// Why the pieces stop coming.
 #[derive(Debug)]
-pub(in crate::archive) enum Stop {
+pub(in crate::archive) enum ProduceError {
     /// Their producer failed.
     Failed(ArchiveError),
     /// The writer failed; its own error tells why.
     WriterGone,
 }
 
-impl From<Cancelled> for Stop {
+impl From<Cancelled> for ProduceError {
     fn from(cancelled: Cancelled) -> Self {
         Self::Failed(cancelled.into())
     }
 }
 
-impl From<ArchiveError> for Stop {
+impl From<ArchiveError> for ProduceError {
     fn from(error: ArchiveError) -> Self {
         Self::Failed(error)
     }

@@ -17,7 +17,7 @@ use crate::{
         entry::{Entry, EntryKind, Xattr},
         file_hash::hash_file,
         meta::Meta,
-        wanted::plain,
+        wanted::without_dot,
         xattr,
     },
     cancel::Cancel,
@@ -41,7 +41,7 @@ impl Tree {
 
     /// Returns what is at a path of an archive; `None` where there is nothing.
     fn find(&self, path: &Path) -> Option<Found> {
-        let path = plain(path);
+        let path = without_dot(path);
         let path = path.strip_prefix("/").unwrap_or(path);
         let place = match path.file_name() {
             Some(name) => DirEntryPath {

@@ -12,7 +12,7 @@ use crate::{
         catalog::{Catalog, Listed},
         entry::EntryKind,
         stored::Archive,
-        wanted::plain,
+        wanted::without_dot,
     },
     cancel::Cancel,
 };
@@ -76,7 +76,7 @@ impl Sample {
         let mut catalog = Catalog::open(archive, cancel)?;
         while let Some(listed) = catalog.next()? {
             cancel.check()?;
-            let path = plain(&listed.entry.path);
+            let path = without_dot(&listed.entry.path);
             if wanted.contains(path) {
                 self.first_names.insert(path.to_owned(), listed);
             }
@@ -94,7 +94,7 @@ impl Sample {
 /// Returns the target of a hard link.
 fn target(listed: &Listed) -> Option<&Path> {
     match &listed.entry.kind {
-        EntryKind::HardLink { target } => Some(plain(target)),
+        EntryKind::HardLink { target } => Some(without_dot(target)),
         _ => None,
     }
 }

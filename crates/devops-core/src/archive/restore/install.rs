@@ -6,7 +6,7 @@ use rustix::fs::FileType;
 
 use crate::{
     archive::entry::Timestamp,
-    fs::{DirEntryPath, ReplacePolicy},
+    fs::{DirEntryPath, IfExists},
 };
 
 /// A place something is made for.
@@ -16,7 +16,7 @@ pub(super) struct Claim<'p> {
     pub(super) kind: FileType,
     pub(super) mtime: Timestamp,
     /// The policy for a name that is taken.
-    pub(super) policy: ReplacePolicy,
+    pub(super) policy: IfExists,
 }
 
 /// Something under its temporary name; removed unless it got its own.
@@ -37,11 +37,7 @@ impl Temp {
     }
 
     /// Gives it its own name; fails with `EXIST` if the way was thought free and is not.
-    pub(super) fn rename(
-        &mut self,
-        to: &DirEntryPath,
-        policy: ReplacePolicy,
-    ) -> rustix::io::Result<()> {
+    pub(super) fn rename(&mut self, to: &DirEntryPath, policy: IfExists) -> rustix::io::Result<()> {
         self.at.rename(to, policy)?;
         self.is_there = false;
         Ok(())

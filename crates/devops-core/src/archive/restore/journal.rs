@@ -18,7 +18,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 
-use super::place::plain;
+use super::place::normalize;
 use crate::fs::{DirHandle, RootedDir};
 
 const PREFIX: &str = ".devops-restore-";
@@ -133,7 +133,7 @@ fn remove_named(root: &RootedDir, run: &str, lines: impl BufRead) -> io::Result<
     let prefix = format!("{PREFIX}{run}-");
     for line in lines.split(0) {
         let line = line?;
-        let Ok(place) = plain(Path::new(OsStr::from_bytes(&line))) else { continue };
+        let Ok(place) = normalize(Path::new(OsStr::from_bytes(&line))) else { continue };
         // It may be gone, or something else by now.
         let Ok(folder) = root.folder(&place) else { continue };
         for name in names_in(&folder, prefix.as_bytes())? {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     Restorer,
     deferred::kept,
-    place::{place, plain},
+    place::{normalize, place},
     trouble::{Note, Trouble},
 };
 use crate::{
@@ -77,7 +77,7 @@ impl Restorer<'_> {
 
     /// Finds the entries that hold the content of links; names links to something else, or to nothing.
     fn waiting(&mut self, links: Vec<Entry>, cancel: &Cancel) -> Result<Waiting, ArchiveError> {
-        let paths = links.iter().map(|link| wanted::plain(&link.path).to_owned()).collect();
+        let paths = links.iter().map(|link| wanted::without_dot(&link.path).to_owned()).collect();
         let mut waiting = Waiting::new();
         for (link, holder) in links.into_iter().zip(holders(self.options.archive, paths, cancel)?) {
             match holder {
@@ -93,7 +93,7 @@ impl Restorer<'_> {
         let EntryKind::HardLink { target } = &entry.kind else { return Ok(None) };
         let n_stripped = self.options.strip_components;
         let first =
-            plain(target).map_err(|reason| Trouble::refused(format!("its target {reason}")))?;
+            normalize(target).map_err(|reason| Trouble::refused(format!("its target {reason}")))?;
         let Ok(Some(first)) = place(&first, n_stripped) else { return Ok(None) };
         let Ok(Some(place)) = place(&entry.path, n_stripped) else { return Ok(None) };
         self.target.hard_link(&place, &first, entry)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{entry::Entry, event::LeftOut, reader::Healed, stored::Archive};
+use super::super::{entry::Entry, event::Skipped, reader::Healed, stored::Archive};
 use crate::fs::Lookup;
 
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.
@@ -56,7 +56,7 @@ pub enum RestoreEvent<'a> {
     /// An entry was restored.
     Restored(&'a Entry),
     /// Something was refused, or is not as it was.
-    LeftOut(&'a LeftOut),
+    Skipped(&'a Skipped),
     /// Something is odd about the archive and no damage, such as garbage behind its end.
     Note(&'static str),
 }
@@ -69,7 +69,7 @@ pub struct RestoreSummary {
     /// The bytes of content restored, holes included.
     pub n_bytes: u64,
     /// The things that were refused, were there already, or are not as they were: the first 8 MiB of them.
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<Skipped>,
     /// The number of them in all; each was an event.
     pub n_left_out: usize,
     /// The oddities of the archive that are not damage.
@@ -90,13 +90,13 @@ impl RestoreSummary {
         self.n_faults
     }
 
-    pub(super) fn push(&mut self, left_out: LeftOut) {
+    pub(super) fn push(&mut self, skipped: Skipped) {
         self.n_left_out += 1;
-        self.n_faults += usize::from(left_out.is_fault);
-        let text = left_out.path.as_os_str().len() + left_out.reason.len();
-        self.list_size = self.list_size.saturating_add(text + size_of::<LeftOut>());
+        self.n_faults += usize::from(skipped.is_fault);
+        let text = skipped.path.as_os_str().len() + skipped.reason.len();
+        self.list_size = self.list_size.saturating_add(text + size_of::<Skipped>());
         if self.list_size <= MAX_LIST {
-            self.left_out.push(left_out);
+            self.skipped.push(skipped);
         }
     }
 }

@@ -7,28 +7,28 @@ const MAX_DEPTH: usize = 4096;
 
 /// Returns the path without `.`, doubled slashes and those in front, as every tar restores it; refuses one
 /// that could lead elsewhere.
-pub(super) fn plain(path: &Path) -> Result<PathBuf, &'static str> {
-    let mut plain = PathBuf::new();
+pub(super) fn normalize(path: &Path) -> Result<PathBuf, &'static str> {
+    let mut normal = PathBuf::new();
     for (depth, component) in path.components().enumerate() {
         match component {
             Component::Normal(_) if depth > MAX_DEPTH => return Err("is too many folders deep"),
-            Component::Normal(name) => plain.push(name),
+            Component::Normal(name) => normal.push(name),
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
             Component::ParentDir => return Err("leads out of the folder with `..`"),
         }
     }
-    Ok(plain)
+    Ok(normal)
 }
 
 /// Returns where `path` goes after taking `n_stripped` components off; `None` when nothing is left.
 ///
 /// The empty place is the target folder itself.
 pub(super) fn place(path: &Path, n_stripped: usize) -> Result<Option<PathBuf>, &'static str> {
-    let plain = plain(path)?;
+    let normal = normalize(path)?;
     if n_stripped == 0 {
-        return Ok(Some(plain));
+        return Ok(Some(normal));
     }
-    let rest: PathBuf = plain.components().skip(n_stripped).collect();
+    let rest: PathBuf = normal.components().skip(n_stripped).collect();
     Ok((!rest.as_os_str().is_empty()).then_some(rest))
 }
 

@@ -31,7 +31,7 @@ use crate::{
         entry::{Entry, EntryKind},
         meta::{FileId, Meta},
     },
-    fs::{DirEntryPath, DirHandle, ReplacePolicy, RootedDir, Step},
+    fs::{DirEntryPath, DirHandle, IfExists, RootedDir, Step},
     units::count,
 };
 
@@ -268,7 +268,7 @@ impl<'a> Target<'a> {
         let (at, mtime) = (self.locate(place)?, entry.mtime);
         // Most folders are new and hold nothing yet; should they, the rename says so.
         let is_new = self.names().is_made(at.dir.id);
-        let mut claim = Claim { place, at, kind, mtime, policy: ReplacePolicy::Keep };
+        let mut claim = Claim { place, at, kind, mtime, policy: IfExists::Fail };
         if !is_new {
             claim.policy = self.policy(&claim)?;
         }
@@ -276,9 +276,9 @@ impl<'a> Target<'a> {
     }
 
     /// Decides by the policy whether something may take its place.
-    fn policy(&self, claim: &Claim<'_>) -> Result<ReplacePolicy, Trouble> {
+    fn policy(&self, claim: &Claim<'_>) -> Result<IfExists, Trouble> {
         let Some(there) = self.look(&claim.at, claim.place)? else {
-            return Ok(ReplacePolicy::Keep);
+            return Ok(IfExists::Fail);
         };
         let mut names = self.names();
         let is_made = names.is_made(there.id);
@@ -296,11 +296,11 @@ impl<'a> Target<'a> {
             if !there.has_more_names {
                 names.forget(there.id);
             }
-            return Ok(ReplacePolicy::Replace);
+            return Ok(IfExists::Replace);
         }
         match self.options.overwrite {
-            OverwritePolicy::Always => Ok(ReplacePolicy::Replace),
-            OverwritePolicy::IfNewer if there.mtime < claim.mtime => Ok(ReplacePolicy::Replace),
+            OverwritePolicy::Always => Ok(IfExists::Replace),
+            OverwritePolicy::IfNewer if there.mtime < claim.mtime => Ok(IfExists::Replace),
             OverwritePolicy::IfNewer => {
                 Err(Trouble::Entry(Note::remark("what is there is not older")))
             }
@@ -312,11 +312,11 @@ impl<'a> Target<'a> {
     pub(super) fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
         let id = self.look(temp.at(), claim.place)?.map(|meta| meta.id);
         match temp.rename(&claim.at, claim.policy) {
-            Err(Errno::EXIST) if claim.policy == ReplacePolicy::Keep => {
-                if self.policy(claim)? == ReplacePolicy::Keep {
+            Err(Errno::EXIST) if claim.policy == IfExists::Fail => {
+                if self.policy(claim)? == IfExists::Fail {
                     return Err(Trouble::refused("it exists already"));
                 }
-                temp.rename(&claim.at, ReplacePolicy::Replace)
+                temp.rename(&claim.at, IfExists::Replace)
             }
             other => other,
         }

@@ -4,7 +4,7 @@ use std::{ffi::OsStr, num::NonZeroUsize};
 
 use serde::Serialize;
 
-use crate::process::Stream;
+use crate::process::StdStream;
 
 /// How the command of one item ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ pub enum EachOutput {
 #[derive(Debug)]
 pub enum EachEvent<'a> {
     /// The command of an item wrote a line, or bytes where the output is raw.
-    Output(&'a OsStr, Stream, Vec<u8>),
+    Output(&'a OsStr, StdStream, Vec<u8>),
     /// The command of an item has ended, and all of its output was handed on.
     Finished(&'a ItemResult),
 }

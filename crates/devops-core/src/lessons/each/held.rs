@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, io, ops::Range};
 
-use crate::process::{LineFile, Stream};
+use crate::process::{LineFile, StdStream};
 
 /// How much all items keep in memory before they go to the file.
 const IN_MEMORY: usize = 4 << 20;
 /// What a line costs in memory beside its bytes.
-const LINE_COST: usize = size_of::<(Stream, Vec<u8>)>();
+const LINE_COST: usize = size_of::<(StdStream, Vec<u8>)>();
 
 /// The output of every item that waits.
 #[derive(Default)]
@@ -23,12 +23,12 @@ pub(super) struct Held {
 #[derive(Default)]
 struct Item {
     in_file: Vec<Range<u64>>,
-    in_memory: Vec<(Stream, Vec<u8>)>,
+    in_memory: Vec<(StdStream, Vec<u8>)>,
 }
 
 impl Held {
     /// Keeps what the item at an index wrote.
-    pub(super) fn push(&mut self, at: usize, stream: Stream, bytes: Vec<u8>) {
+    pub(super) fn push(&mut self, at: usize, stream: StdStream, bytes: Vec<u8>) {
         self.in_memory += LINE_COST + bytes.len();
         self.items.entry(at).or_default().in_memory.push((stream, bytes));
         if self.in_memory > IN_MEMORY && !self.has_no_room {
@@ -55,7 +55,7 @@ impl Held {
     }
 
     /// Hands on what the item at an index wrote so far, and forgets it.
-    pub(super) fn release(&mut self, at: usize, take: &mut dyn FnMut(Stream, Vec<u8>)) {
+    pub(super) fn release(&mut self, at: usize, take: &mut dyn FnMut(StdStream, Vec<u8>)) {
         let Some(item) = self.items.remove(&at) else { return };
         self.in_memory -= cost(&item.in_memory);
         for range in item.in_file {
@@ -82,7 +82,7 @@ impl Held {
     }
 }
 
-fn cost(lines: &[(Stream, Vec<u8>)]) -> usize {
+fn cost(lines: &[(StdStream, Vec<u8>)]) -> usize {
     lines.iter().map(|(_, line)| LINE_COST + line.len()).sum()
 }
 
@@ -95,7 +95,8 @@ mod tests {
         let mut held = Held::default();
         let line =
             |at: usize, n: usize| [format!("{at}.{n}").into_bytes(), vec![b'x'; 1 << 19]].concat();
-        let stream = |n: usize| if n.is_multiple_of(2) { Stream::Stdout } else { Stream::Stderr };
+        let stream =
+            |n: usize| if n.is_multiple_of(2) { StdStream::Stdout } else { StdStream::Stderr };
         for n in 0..12 {
             held.push(n % 3, stream(n), line(n % 3, n));
         }

@@ -6,7 +6,7 @@ use super::{
     event::{EachEvent, EachOptions, EachOutput, ItemResult},
     held::Held,
 };
-use crate::process::Stream;
+use crate::process::StdStream;
 
 /// Hands on output as soon as the options let it.
 pub(super) struct Order<'a> {
@@ -27,7 +27,7 @@ impl<'a> Order<'a> {
     pub(super) fn output(
         &mut self,
         at: usize,
-        stream: Stream,
+        stream: StdStream,
         bytes: Vec<u8>,
         on_event: &mut dyn FnMut(EachEvent<'_>),
     ) {

@@ -4,7 +4,8 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{Fate, OffsitePlan, StoredArchive};
 use crate::s3::{
-    CallFailure, DeleteOutcome, DeleteTarget, Hold, Link, RemovalOutcome, S3Error, Trouble, remove,
+    CallFailure, DeleteOutcome, DeleteTarget, Link, ObjectHold, RemovalOutcome, S3Error, Trouble,
+    remove,
 };
 
 /// What became of an archive that was to go.
@@ -17,7 +18,7 @@ pub enum PruneOutcome {
     /// It stays, because it is not the one that was planned to go.
     Replaced,
     /// It stays, because it is locked; what was there before it is gone, if that was to go.
-    Locked(Hold),
+    Locked(ObjectHold),
     /// It stays, because the store allows no more.
     Denied(CallFailure),
     /// It may be there or not.

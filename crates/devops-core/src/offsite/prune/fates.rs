@@ -11,7 +11,7 @@ use super::{
 use crate::{
     archive_index::SeriesMap,
     retention::{self, EmptyPolicy, Member, Proof, Rules, Ruling},
-    s3::LockMode,
+    s3::RetentionMode,
 };
 
 /// Puts archives of one series together, each group newest first; of two of one time, the later name
@@ -71,7 +71,7 @@ fn sound(group: &[StoredArchive]) -> Vec<usize> {
 }
 
 /// Says how long what is kept is to be locked, by the reasons that were found.
-pub(super) fn lock(group: &mut [StoredArchive], mode: LockMode, request: &PruneRequest) {
+pub(super) fn lock(group: &mut [StoredArchive], mode: RetentionMode, request: &PruneRequest) {
     let sound = sound(group);
     let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
     let reasons = sound.iter().map(|&index| match &group[index].fate {

@@ -19,8 +19,8 @@ use crate::{
     },
     retention::Proof,
     s3::{
-        CallFailure, DeleteTarget, Hold, Link, ListedObject, ListedVersion, LockMode,
-        PlannedRemoval, S3Error, S3Uri, Standing, Trouble, keeps_versions, list, list_versions,
+        CallFailure, DeleteTarget, Link, ListedObject, ListedVersion, ObjectHold, PlannedRemoval,
+        RetentionMode, S3Error, S3Uri, Standing, Trouble, keeps_versions, list, list_versions,
     },
 };
 
@@ -248,13 +248,13 @@ pub(super) fn archive_of(
 
 /// Returns the lock that is to be put, unless there is one that lasts as long; the stronger mode stays.
 fn extended(
-    hold: Hold,
-    (mode, until): (LockMode, OffsetDateTime),
-) -> Option<(LockMode, OffsetDateTime)> {
+    hold: ObjectHold,
+    (mode, until): (RetentionMode, OffsetDateTime),
+) -> Option<(RetentionMode, OffsetDateTime)> {
     match hold.lock {
         Some((_, lasts)) if lasts.unix_timestamp() >= until.unix_timestamp() => None,
-        Some((LockMode::Compliance, _)) => Some((LockMode::Compliance, until)),
-        Some((LockMode::Governance, _)) | None => Some((mode, until)),
+        Some((RetentionMode::Compliance, _)) => Some((RetentionMode::Compliance, until)),
+        Some((RetentionMode::Governance, _)) | None => Some((mode, until)),
     }
 }
 
@@ -313,11 +313,11 @@ mod tests {
 
     #[test]
     fn a_lock_is_extended_and_neither_shortened_nor_weakened() {
-        use LockMode::{Compliance, Governance};
+        use RetentionMode::{Compliance, Governance};
         let (soon, later) = (datetime!(2026-12-01 00:00 UTC), datetime!(2027-01-01 00:00 UTC));
-        let hold = |mode, until| Hold { lock: Some((mode, until)), is_legal: false };
+        let hold = |mode, until| ObjectHold { lock: Some((mode, until)), is_legal: false };
 
-        assert_eq!(extended(Hold::default(), (Governance, soon)), Some((Governance, soon)));
+        assert_eq!(extended(ObjectHold::default(), (Governance, soon)), Some((Governance, soon)));
         assert_eq!(extended(hold(Governance, later), (Compliance, soon)), None);
         assert_eq!(extended(hold(Governance, soon), (Compliance, soon)), None);
         assert_eq!(

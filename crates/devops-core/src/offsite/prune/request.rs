@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::{
     archive_index::BackupName,
     retention::KeepPolicy,
-    s3::{LockMode, S3Uri},
+    s3::{RetentionMode, S3Uri},
 };
 
 /// What is pruned, and how.
@@ -26,7 +26,7 @@ pub struct PruneRequest {
     /// Whether all versions of what goes are removed, instead of hidden.
     pub versions: bool,
     /// How what is kept is locked, if it is.
-    pub lock: Option<LockMode>,
+    pub lock: Option<RetentionMode>,
     /// Is set if archives count that are much smaller than the ones before.
     pub accept_small: bool,
     /// The folder for what this host found out about archives, if there is one.

@@ -25,7 +25,7 @@ use crate::{
     },
     fs::open_file,
     retention::{self, KeepPolicy, Proof},
-    s3::{Link, ListedObject, S3Error, S3Uri, Source, Trouble},
+    s3::{Link, ListedObject, S3Error, S3Uri, Trouble, UploadItem},
 };
 
 const CUT_OFF: &str = "it is cut off: it does not end with its footer";
@@ -34,18 +34,18 @@ const CUT_OFF: &str = "it is cut off: it does not end with its footer";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The files to put, in their order.
-    pub chosen: Vec<Source>,
+    pub chosen: Vec<UploadItem>,
     /// The files that the rules would not keep, in their order.
-    pub left_out: Vec<Source>,
+    pub skipped: Vec<UploadItem>,
     /// Is set if the archives in the store may not be read, so that those here alone decided.
     pub is_blind: bool,
 }
 
 impl Selection {
-    fn new(sources: &[Source], left_out: &HashSet<S3Uri>, is_blind: bool) -> Self {
-        let (left_out, chosen) =
-            sources.iter().cloned().partition(|source| left_out.contains(&source.uri));
-        Self { chosen, left_out, is_blind }
+    fn new(sources: &[UploadItem], skipped: &HashSet<S3Uri>, is_blind: bool) -> Self {
+        let (skipped, chosen) =
+            sources.iter().cloned().partition(|source| skipped.contains(&source.uri));
+        Self { chosen, skipped, is_blind }
     }
 }
 
@@ -59,12 +59,12 @@ type Place = (S3Uri, BackupName);
 /// itself, as nothing is removed; one here without its footer takes no place of a good one.
 pub fn select_kept<'a>(
     link: Link<'a>,
-    sources: &'a [Source],
+    sources: &'a [UploadItem],
     policy: &'a KeepPolicy,
     now: OffsetDateTime,
 ) -> LocalBoxFuture<'a, Result<Selection, S3Error>> {
     Box::pin(async move {
-        let (mut left_out, mut is_blind) = (HashSet::new(), false);
+        let (mut skipped, mut is_blind) = (HashSet::new(), false);
         for ((folder, name), here) in archives_here(link, sources, now).await? {
             let request = request((folder, name), policy, now);
             let mut all = match (Looking { link, request: &request }).archives().await {
@@ -78,9 +78,9 @@ pub fn select_kept<'a>(
             };
             let there: HashSet<S3Uri> = all.iter().map(|stored| stored.uri.clone()).collect();
             all.extend(here.into_iter().filter(|archive| !there.contains(&archive.uri)));
-            left_out.extend(removed(all, &request));
+            skipped.extend(removed(all, &request));
         }
-        Ok(Selection::new(sources, &left_out, is_blind))
+        Ok(Selection::new(sources, &skipped, is_blind))
     })
 }
 
@@ -90,18 +90,18 @@ pub fn select_kept<'a>(
 /// time of their last change.
 pub fn select_newest<'a>(
     link: Link<'a>,
-    sources: &'a [Source],
+    sources: &'a [UploadItem],
     n: u32,
     now: OffsetDateTime,
 ) -> LocalBoxFuture<'a, Result<Selection, S3Error>> {
     Box::pin(async move {
         let policy = KeepPolicy { last: n, ..KeepPolicy::default() };
-        let mut left_out = HashSet::new();
+        let mut skipped = HashSet::new();
         let mut archives = HashSet::new();
         for (place, here) in archives_here(link, sources, now).await? {
             archives.extend(here.iter().map(|archive| archive.uri.clone()));
             let request = request(place, &policy, now);
-            left_out.extend(removed(here, &request));
+            skipped.extend(removed(here, &request));
         }
         let others = sources.iter().filter(|source| !archives.contains(&source.uri));
         let mut folders: BTreeMap<&str, Vec<(&S3Uri, OffsetDateTime)>> = BTreeMap::new();
@@ -117,9 +117,9 @@ pub fn select_newest<'a>(
             let times: Vec<_> = files.iter().map(|(_, time)| *time).collect();
             let reasons = retention::plan(&times, &policy, now).unwrap_or_default();
             let old = files.iter().zip(reasons).filter(|(_, reasons)| reasons.is_empty());
-            left_out.extend(old.map(|((uri, _), _)| (*uri).clone()));
+            skipped.extend(old.map(|((uri, _), _)| (*uri).clone()));
         }
-        Ok(Selection::new(sources, &left_out, false))
+        Ok(Selection::new(sources, &skipped, false))
     })
 }
 
@@ -168,7 +168,7 @@ fn split(uri: &S3Uri) -> (&str, &str) {
 /// Returns the archives among the files, by the place they go to.
 async fn archives_here(
     link: Link<'_>,
-    sources: &[Source],
+    sources: &[UploadItem],
     now: OffsetDateTime,
 ) -> Result<BTreeMap<Place, Vec<StoredArchive>>, S3Error> {
     let named: Vec<_> = sources
@@ -178,7 +178,7 @@ async fn archives_here(
     let files: Vec<_> =
         named.iter().map(|(source, _)| (source.path.clone(), source.size)).collect();
     let read = move || files.iter().map(|(path, size)| start(path, *size)).collect::<Vec<_>>();
-    let starts = link.stop.outrun(read).await?;
+    let starts = link.cancel_token.run_blocking_cancellable(read).await?;
     let mut places: BTreeMap<Place, Vec<StoredArchive>> = BTreeMap::new();
     for ((source, name), start) in named.into_iter().zip(starts) {
         let Some((start, has_footer)) = start else { continue };

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     archive_index::{Origin, Series},
     retention::{KeepReason, Proof},
-    s3::{Hold, LockMode, PlannedRemoval, S3Uri, StoreText},
+    s3::{ObjectHold, PlannedRemoval, RetentionMode, S3Uri, StoreText},
 };
 
 /// An archive in the store, and what becomes of it.
@@ -26,7 +26,7 @@ pub struct StoredArchive {
     /// What becomes of it.
     pub fate: Fate,
     /// The lock that it gets, if it gets another one.
-    pub lock: Option<(LockMode, OffsetDateTime)>,
+    pub lock: Option<(RetentionMode, OffsetDateTime)>,
     pub(super) seen: Seen,
     pub(super) versions: Vec<PlannedRemoval>,
     pub(super) proof: Proof,
@@ -49,7 +49,7 @@ pub enum Fate {
     /// It counts for no rule, for this reason, and is left for a person to look at.
     Uncounted(String),
     /// No rule keeps it, but a lock.
-    KeepLocked(Hold),
+    KeepLocked(ObjectHold),
     /// It goes.
     Remove,
 }

@@ -17,8 +17,8 @@ impl Probe<'_> {
         let link = &self.examination.link;
         // Without a signal the requests have deadlines of their own.
         let late = async {
-            link.stop.requested().await;
-            tokio::time::sleep(link.store.patience().after_signal.probes).await;
+            link.cancel_token.requested().await;
+            tokio::time::sleep(link.store.retry_config().after_signal.probes).await;
         };
         tokio::select! {
             biased;

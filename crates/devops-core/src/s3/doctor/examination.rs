@@ -12,10 +12,10 @@ use time::OffsetDateTime;
 use super::{
     super::{
         failure::{CallFailure, Trouble},
-        link::{Call, Link, StopPolicy},
+        link::{Call, CancelPolicy, Link},
         uri::S3Uri,
     },
-    finding::{Finding, Level},
+    finding::{Finding, Severity},
 };
 use crate::{
     cancel::Cancelled,
@@ -48,7 +48,7 @@ const ATTEMPTS: u32 = 3;
 
 impl Examination<'_> {
     pub(super) fn tell(&self, finding: Finding) {
-        if finding.level == Level::Fail && self.failed.get().is_none() {
+        if finding.severity == Severity::Fail && self.failed.get().is_none() {
             // What the store cannot do is the answer no; a failed request says more.
             self.failed.set(Some(Kind::Mismatch));
         }
@@ -97,7 +97,7 @@ impl Examination<'_> {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let short = self.link.short(operation);
-        let call = Call { retry: false, stop: StopPolicy::Never, ..short };
+        let call = Call { retry: false, cancel_policy: CancelPolicy::Never, ..short };
         match self.ask_as(call, send).await {
             Ok(answer) => answer,
             Err(cancelled) => {

@@ -5,7 +5,7 @@ use crate::kind::Kind;
 
 /// How good an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum Severity {
     /// As it should be.
     Ok,
     /// Puts work, but something is worth knowing.
@@ -14,7 +14,7 @@ pub enum Level {
     Fail,
 }
 
-impl Level {
+impl Severity {
     /// Returns its name in output.
     pub fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ pub struct Finding {
     /// What was looked at: `versioning`.
     pub check: &'static str,
     /// How good it is.
-    pub level: Level,
+    pub severity: Severity,
     /// What was found, and what it means.
     pub message: StoreText,
     /// What to do about it.
@@ -40,7 +40,7 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn ok(check: &'static str, message: impl Into<StoreText>) -> Self {
-        Self { check, level: Level::Ok, message: message.into(), advice: None }
+        Self { check, severity: Severity::Ok, message: message.into(), advice: None }
     }
 
     pub(super) fn warn(
@@ -49,7 +49,7 @@ impl Finding {
         advice: impl Into<Option<&'static str>>,
     ) -> Self {
         let advice = advice.into().map(StoreText::from);
-        Self { check, level: Level::Warn, message: message.into(), advice }
+        Self { check, severity: Severity::Warn, message: message.into(), advice }
     }
 
     pub(super) fn fail(
@@ -57,7 +57,7 @@ impl Finding {
         message: impl Into<StoreText>,
         advice: impl Into<Option<&'static str>>,
     ) -> Self {
-        Self { level: Level::Fail, ..Self::warn(check, message, advice) }
+        Self { severity: Severity::Fail, ..Self::warn(check, message, advice) }
     }
 }
 

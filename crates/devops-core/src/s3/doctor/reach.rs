@@ -61,7 +61,7 @@ impl Examination<'_> {
         {
             let failure = tokio::select! {
                 biased;
-                cancelled = self.link.stop.requested() => return Err(cancelled),
+                cancelled = self.link.cancel_token.requested() => return Err(cancelled),
                 failure = self.layers(failure) => failure,
             };
             self.tell_failure("endpoint", &failure, advice(&failure.trouble));
@@ -253,7 +253,7 @@ fn shown(time: OffsetDateTime) -> String {
 mod tests {
     use time::macros::datetime;
 
-    use super::{super::finding::Level, *};
+    use super::{super::finding::Severity, *};
 
     #[test]
     fn a_key_is_known_again_but_not_given_away() {
@@ -276,17 +276,17 @@ mod tests {
         let there = parse_date("Wed, 25 Nov 2026 12:00:00 GMT").unwrap();
 
         assert_eq!(there, datetime!(2026-11-25 12:00 UTC));
-        assert_eq!(clock(there, datetime!(2026-11-25 12:00:59 UTC)).level, Level::Ok);
+        assert_eq!(clock(there, datetime!(2026-11-25 12:00:59 UTC)).severity, Severity::Ok);
         let behind = clock(there, datetime!(2026-11-25 11:00 UTC));
-        assert_eq!(behind.level, Level::Warn);
+        assert_eq!(behind.severity, Severity::Warn);
         assert!(behind.message.contains("this host's is 3600 s behind"), "{behind:?}");
     }
 
     #[test]
     fn a_wrong_region_is_named_with_the_right_one() {
         let found = StoreText::from;
-        assert_eq!(region(Some("a"), Some(&found("a"))).level, Level::Ok);
+        assert_eq!(region(Some("a"), Some(&found("a"))).severity, Severity::Ok);
         assert_eq!(region(Some("a"), Some(&found("b"))).advice, Some("pass --region b".into()));
-        assert_eq!(region(Some("a"), None).level, Level::Ok);
+        assert_eq!(region(Some("a"), None).severity, Severity::Ok);
     }
 }

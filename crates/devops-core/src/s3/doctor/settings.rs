@@ -182,7 +182,7 @@ mod tests {
         DefaultRetention, LifecycleRuleFilter, ObjectLockRetentionMode, ObjectLockRule, Tag,
     };
 
-    use super::{super::finding::Level, *};
+    use super::{super::finding::Severity, *};
 
     fn rule(days: i32, filter: LifecycleRuleFilter) -> LifecycleRule {
         let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
@@ -200,11 +200,11 @@ mod tests {
 
     #[test]
     fn a_rule_that_aborts_unfinished_uploads_leaves_time_to_go_on() {
-        let level = |rules: &[LifecycleRule]| lifecycle(rules, "backups/").level;
+        let severity = |rules: &[LifecycleRule]| lifecycle(rules, "backups/").severity;
 
-        assert_eq!(level(&[rule(7, below("")), rule(3, below("logs/"))]), Level::Ok);
-        assert_eq!(level(&[rule(30, below("")), rule(1, below("backups/"))]), Level::Warn);
-        assert_eq!(level(&[]), Level::Warn);
+        assert_eq!(severity(&[rule(7, below("")), rule(3, below("logs/"))]), Severity::Ok);
+        assert_eq!(severity(&[rule(30, below("")), rule(1, below("backups/"))]), Severity::Warn);
+        assert_eq!(severity(&[]), Severity::Warn);
     }
 
     #[test]
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn only_versions_save_what_is_overwritten() {
-        assert_eq!(versioning(Some(&BucketVersioningStatus::Enabled)).level, Level::Ok);
-        assert_eq!(versioning(Some(&BucketVersioningStatus::Suspended)).level, Level::Warn);
-        assert_eq!(versioning(None).level, Level::Warn);
+        assert_eq!(versioning(Some(&BucketVersioningStatus::Enabled)).severity, Severity::Ok);
+        assert_eq!(versioning(Some(&BucketVersioningStatus::Suspended)).severity, Severity::Warn);
+        assert_eq!(versioning(None).severity, Severity::Warn);
     }
 
     #[test]

@@ -19,10 +19,10 @@ use crate::{
     lock,
     s3::{
         S3Error, blocking,
+        download_items::{DownloadItems, plan_download_items},
         link::Link,
         partial::is_own_name,
-        sources::{Skipped, Sources},
-        targets::{Targets, plan_targets},
+        upload_items::{Skipped, UploadItems},
     },
 };
 
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DownPlan {
     /// The objects that become files, and those that cannot.
-    pub targets: Targets,
+    pub targets: DownloadItems,
     /// The files to delete, by their paths in the folder and in the order of these.
     pub surplus: Vec<PathBuf>,
     /// Entries without an object that stay, since only files are deleted.
@@ -71,15 +71,24 @@ pub fn plan_sync_down<'a>(
     deletion: Option<Deletion>,
 ) -> LocalBoxFuture<'a, Result<DownPlan, SyncError>> {
     Box::pin(async move {
-        let targets = plan_targets(pair.prefix, list_all(link, pair.prefix).await?, pair.filter);
+        let targets =
+            plan_download_items(pair.prefix, list_all(link, pair.prefix).await?, pair.filter);
         let mut plan = DownPlan { targets, ..DownPlan::default() };
         if let Some(deletion) = deletion.filter(|_| pair.folder.exists()) {
-            let here = link.stop.outrun(find(pair, false)).await.map_err(S3Error::from)??;
+            let here = link
+                .cancel_token
+                .run_blocking_cancellable(find(pair, false))
+                .await
+                .map_err(S3Error::from)??;
             plan.decide(pair, &here, deletion)?;
             let (folder, surplus) = (pair.folder.to_owned(), plan.surplus.clone());
             let stamps = move || stamps(&folder, surplus);
-            plan.seen =
-                link.stop.outrun(stamps).await.map_err(S3Error::from)?.map_err(S3Error::from)?;
+            plan.seen = link
+                .cancel_token
+                .run_blocking_cancellable(stamps)
+                .await
+                .map_err(S3Error::from)?
+                .map_err(S3Error::from)?;
         }
         Ok(plan)
     })
@@ -90,7 +99,7 @@ impl DownPlan {
     fn decide(
         &mut self,
         pair: Pair<'_>,
-        here: &Sources,
+        here: &UploadItems,
         deletion: Deletion,
     ) -> Result<(), SyncError> {
         let skipped = here.skipped.iter().find(|skipped| skipped.is_unread);
@@ -182,9 +191,9 @@ pub fn delete_surplus<'a>(
             let stats = files.iter().filter_map(|target| opened.look(&target.relative).ok()?);
             stats.map(|stat| identity(&stat)).collect::<HashSet<_>>()
         };
-        let fetched = Arc::new(link.stop.outrun(identify).await?);
+        let fetched = Arc::new(link.cancel_token.run_blocking_cancellable(identify).await?);
         for relative in &plan.surplus {
-            link.stop.check()?;
+            link.cancel_token.check()?;
             let (folder, path, fetched) = (folder.clone(), relative.clone(), Arc::clone(&fetched));
             let planned = plan.seen.get(relative).copied();
             let deleted = blocking(move || match folder.look(&path)? {

@@ -1,6 +1,6 @@
 //! Errors of a sync, before anything is changed.
 
-use super::super::{error::S3Error, sources::SourcesError, uri::S3Uri};
+use super::super::{error::S3Error, upload_items::UploadItemsError, uri::S3Uri};
 use crate::{
     kind::{HasKind, Kind},
     units::count,
@@ -18,7 +18,7 @@ pub struct Deletion {
 pub enum SyncError {
     /// The folder cannot be read, or not become objects.
     #[error(transparent)]
-    Sources(#[from] SourcesError),
+    UploadItems(#[from] UploadItemsError),
     /// The store cannot be listed.
     #[error(transparent)]
     Store(#[from] S3Error),
@@ -46,7 +46,7 @@ pub enum SyncError {
 impl HasKind for SyncError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Sources(error) => error.kind(),
+            Self::UploadItems(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::NoFiles(_)
             | Self::NothingInCommon(_)

@@ -6,14 +6,14 @@ use std::{
 };
 
 use super::{
-    super::targets::is_path_of_file,
+    super::download_items::is_path_of_file,
     error::{Deletion, SyncError},
 };
 use crate::s3::{
     event::{ObjectSummary, Outcome},
     filter::Filter,
     response::ListedObject,
-    sources::{Source, Sources},
+    upload_items::{UploadItem, UploadItems},
     uri::S3Uri,
 };
 
@@ -24,7 +24,7 @@ const FEW: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedFile {
     /// The file and its object.
-    pub source: Source,
+    pub source: UploadItem,
     /// What becomes of the object.
     pub step: Step,
 }
@@ -42,7 +42,7 @@ pub enum Step {
 
 /// An object without a file that stays though such objects are to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct NotDeletable {
     /// The object.
     pub uri: S3Uri,
     /// Why it stays.
@@ -57,7 +57,7 @@ pub struct SyncPlan {
     /// The objects to delete, in the order of the store.
     pub surplus: Vec<ListedObject>,
     /// The objects that nobody can say a file is missing for.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<NotDeletable>,
     /// What could not be read, so that nothing is deleted though it was asked for.
     pub unread: Option<PathBuf>,
 }
@@ -77,7 +77,7 @@ impl SyncPlan {
     /// Decides from complete lists of both sides; refuses more deletions than are allowed.
     pub fn new(
         pair: Pair<'_>,
-        sources: &Sources,
+        sources: &UploadItems,
         listed: &[ListedObject],
         deletion: Option<Deletion>,
     ) -> Result<Self, SyncError> {
@@ -124,7 +124,7 @@ impl SyncPlan {
     fn find_surplus(
         &mut self,
         pair: Pair<'_>,
-        sources: &Sources,
+        sources: &UploadItems,
         listed: &[ListedObject],
     ) -> usize {
         let taken: HashSet<&str> =
@@ -158,11 +158,11 @@ impl SyncPlan {
     }
 
     fn keep(&mut self, object: &ListedObject, reason: &'static str) {
-        self.kept.push(Kept { uri: object.uri.clone(), reason });
+        self.kept.push(NotDeletable { uri: object.uri.clone(), reason });
     }
 }
 
-fn step(source: &Source, object: Option<&ListedObject>) -> Step {
+fn step(source: &UploadItem, object: Option<&ListedObject>) -> Step {
     match object {
         None => Step::Put,
         Some(object) if object.size == source.size => Step::Compare(object.etag.clone()),
@@ -215,15 +215,16 @@ mod tests {
     }
 
     /// Files of one byte under `p/`.
-    fn sources(names: &[&str]) -> Sources {
-        let source =
-            |name: &&str| Source::new(Path::new("dir").join(name), uri(&format!("p/{name}")), 1);
+    fn sources(names: &[&str]) -> UploadItems {
+        let source = |name: &&str| {
+            UploadItem::new(Path::new("dir").join(name), uri(&format!("p/{name}")), 1)
+        };
         let files = names.iter().map(source).collect();
-        Sources { files, is_tree: true, ..Sources::default() }
+        UploadItems { files, is_tree: true, ..UploadItems::default() }
     }
 
     fn filtered(
-        sources: &Sources,
+        sources: &UploadItems,
         listed: &[ListedObject],
         filter: &Filter,
         max: Option<u64>,
@@ -233,7 +234,7 @@ mod tests {
         SyncPlan::new(pair, sources, listed, Some(Deletion { max }))
     }
 
-    fn plan(sources: &Sources, listed: &[ListedObject]) -> SyncPlan {
+    fn plan(sources: &UploadItems, listed: &[ListedObject]) -> SyncPlan {
         filtered(sources, listed, &Filter::default(), None).unwrap()
     }
 

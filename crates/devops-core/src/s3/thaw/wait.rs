@@ -72,17 +72,17 @@ pub fn wait_for_thaw<'a>(
             tell(Waited::Pausing(pending.len(), pause));
             tokio::select! {
                 biased;
-                cancelled = link.stop.requested() => return Err(cancelled.into()),
+                cancelled = link.cancel_token.requested() => return Err(cancelled.into()),
                 () = tokio::time::sleep(pause) => {}
             }
             n += 1;
             let mut settled = HashSet::new();
             let look = async |uri| inspect(link, uri).await;
             let looked = run_all(link, &pending, look, |uri, result| match result {
-                Ok(head) if !head.archive.is_readable() => {}
+                Ok(head) if !head.restore_status.is_readable() => {}
                 Ok(head) => {
                     settled.insert(uri.clone());
-                    tell(match check_stay(uri, head.archive, waiting.until) {
+                    tell(match check_stay(uri, head.restore_status, waiting.until) {
                         Ok(()) => Waited::Readable(uri, Box::new(head)),
                         Err(error) => Waited::Failed(uri, error),
                     });

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Finding, Level, Model};
+use super::model::{Finding, Model, Severity};
 
 /// GitHub shows as many of each level a step.
 const LIMIT: usize = 10;
@@ -10,7 +10,7 @@ const LIMIT: usize = 10;
 /// Returns workflow commands: what refuses the plan as errors, what is lost as warnings.
 pub(super) fn annotations(model: &Model) -> String {
     let mut text = String::new();
-    for (level, command) in [(Level::Error, "error"), (Level::Warning, "warning")] {
+    for (level, command) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
         let findings: Vec<_> =
             model.findings.iter().filter(|finding| finding.level == level).collect();
         let shown = if findings.len() > LIMIT { LIMIT - 1 } else { findings.len() };

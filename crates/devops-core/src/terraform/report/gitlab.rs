@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Finding, Level, Model};
+use super::model::{Finding, Model, Severity};
 
 /// Returns what the widget of a merge request shows; a replacement is a creation and a deletion.
 pub(super) fn counts(model: &Model) -> Value {
@@ -20,7 +20,7 @@ pub(super) fn code_quality(model: &Model) -> Value {
             "description": finding.message,
             "check_name": finding.rule,
             "fingerprint": blake3::hash(text.as_bytes()).to_hex().to_string(),
-            "severity": if finding.level == Level::Error { "critical" } else { "minor" },
+            "severity": if finding.level == Severity::Error { "critical" } else { "minor" },
             "location": {"path": model.stack, "lines": {"begin": 1}},
         })
     };

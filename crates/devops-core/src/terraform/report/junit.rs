@@ -7,7 +7,7 @@ use quick_xml::{
     events::{BytesDecl, BytesText, Event},
 };
 
-use super::model::{Entry, Finding, Level, Model};
+use super::model::{Entry, Finding, Model, Severity};
 
 const NAME: &str = "terraform plan";
 
@@ -29,7 +29,7 @@ pub(super) fn document(model: &Model) -> String {
 
 fn cases(model: &Model) -> Vec<Case<'_>> {
     let errors: Vec<_> =
-        model.findings.iter().filter(|finding| finding.level == Level::Error).collect();
+        model.findings.iter().filter(|finding| finding.level == Severity::Error).collect();
     let of_entry = |entry: &'_ Entry| {
         let of = |finding: &&&Finding| finding.address.as_ref() == Some(&entry.address);
         errors.iter().filter(of).copied().collect()

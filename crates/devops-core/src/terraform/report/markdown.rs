@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use super::model::{Entry, Level, Model};
+use super::model::{Entry, Model, Severity};
 use crate::units::count;
 
 /// The longest body of a comment on GitHub.
@@ -74,7 +74,7 @@ impl Page {
     }
 
     fn objections(&mut self, model: &Model) {
-        let errors = model.findings.iter().filter(|finding| finding.level == Level::Error);
+        let errors = model.findings.iter().filter(|finding| finding.level == Severity::Error);
         let messages = errors.map(|finding| finding.message.clone());
         let warnings = model.warnings.iter().map(|text| format!("warning: {text}"));
         let excepted = model.exceptions.iter().map(|one| one.message.clone());

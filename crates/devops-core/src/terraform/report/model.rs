@@ -65,7 +65,7 @@ pub(super) struct Entry {
 pub(super) struct Finding {
     /// The rule that gives it.
     pub(super) rule: Cow<'static, str>,
-    pub(super) level: Level,
+    pub(super) level: Severity,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) address: Option<String>,
     pub(super) message: String,
@@ -74,7 +74,7 @@ pub(super) struct Finding {
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(super) enum Severity {
     /// The plan is refused for it.
     Error,
     /// It should be seen before the plan is applied.
@@ -120,7 +120,7 @@ impl Model {
     }
 
     pub(super) fn is_refused(&self) -> bool {
-        self.findings.iter().any(|finding| finding.level == Level::Error)
+        self.findings.iter().any(|finding| finding.level == Severity::Error)
     }
 
     pub(super) fn json(&self) -> Value {
@@ -185,8 +185,8 @@ fn findings(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Vec<Finding> {
         address: objection.address.clone(),
         message: objection.message.clone(),
     };
-    let objections = verdict.objections.iter().map(|one| finding(one, Level::Error));
-    let warnings = verdict.warnings.iter().map(|one| finding(one, Level::Warning));
+    let objections = verdict.objections.iter().map(|one| finding(one, Severity::Error));
+    let warnings = verdict.warnings.iter().map(|one| finding(one, Severity::Warning));
     let lost = plan
         .changes()
         .filter(|resource| resource.change.destroys() || resource.change == Change::Forget);
@@ -199,14 +199,14 @@ fn findings(plan: &Plan, secrets: &Secrets, verdict: &Verdict) -> Vec<Finding> {
         let address = &resource.address;
         Finding {
             rule: rule.into(),
-            level: Level::Warning,
+            level: Severity::Warning,
             address: Some(address.clone()),
             message: format!("`{address}` would be {done}"),
         }
     });
     let problems = plan.problems().iter().map(|problem| Finding {
         rule: "check".into(),
-        level: Level::Warning,
+        level: Severity::Warning,
         address: None,
         message: secrets.text(problem).into_inner(),
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::model::{Finding, Level, Model};
+use super::model::{Finding, Model, Severity};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -34,7 +34,7 @@ pub(super) fn log(model: &Model) -> Value {
 }
 
 fn result(finding: &Finding, stack: &str) -> Value {
-    let level = if finding.level == Level::Error { "error" } else { "warning" };
+    let level = if finding.level == Severity::Error { "error" } else { "warning" };
     // GitHub's code scanning refuses a result without a place in a file.
     let mut location = json!({"physicalLocation": {
         "artifactLocation": {"uri": stack}, "region": {"startLine": 1},

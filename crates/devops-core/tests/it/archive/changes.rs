@@ -232,9 +232,9 @@ fn a_file_that_stands_still_when_read_again_is_no_change() {
         }
     });
     let layer = OnOpen("a", act);
-    let patience = std::time::Duration::from_mins(10);
+    let reread_budget = std::time::Duration::from_mins(10);
     let created =
-        fixture.create_with(&CreateOptions { patience, layer: &layer, ..fixture.options() });
+        fixture.create_with(&CreateOptions { reread_budget, layer: &layer, ..fixture.options() });
 
     let created = created.unwrap();
     assert_eq!(changed(&created), []);
@@ -262,9 +262,9 @@ fn a_size_that_never_fits_is_no_reason_to_wait() {
         let fixture = Fixture::new();
         fixture.write("a", &vec![1; size]);
         let layer = Unfit(Mutex::new(0), text);
-        let patience = std::time::Duration::from_mins(1);
+        let reread_budget = std::time::Duration::from_mins(1);
 
-        let options = CreateOptions { patience, layer: &layer, ..fixture.options() };
+        let options = CreateOptions { reread_budget, layer: &layer, ..fixture.options() };
         let created = fixture.create_with(&options).unwrap();
 
         assert_eq!(changed(&created), [("a".into(), reason)]);

@@ -9,7 +9,7 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, LeftOut, ListEvent, RestoreOptions, RestoreSummary, cat, diff, list, restore,
+        ArchiveError, ListEvent, RestoreOptions, RestoreSummary, Skipped, cat, diff, list, restore,
         survey, verify,
     },
     cancel::Cancel,
@@ -25,10 +25,9 @@ use crate::archive::{
 };
 
 /// Returns the paths of what was left out.
-fn lost(left_out: &[LeftOut]) -> Vec<String> {
-    let name =
-        |left_out: &LeftOut| left_out.path.file_name().unwrap().to_string_lossy().into_owned();
-    left_out.iter().map(name).collect()
+fn lost(skipped: &[Skipped]) -> Vec<String> {
+    let name = |skipped: &Skipped| skipped.path.file_name().unwrap().to_string_lossy().into_owned();
+    skipped.iter().map(name).collect()
 }
 
 /// Returns bytes that nothing makes smaller.
@@ -169,7 +168,7 @@ fn what_came_before_the_damage_is_restored_links_and_folders_too() {
     let summary = fixture.restore(&archive, "to");
 
     assert_eq!(summary.damage.as_deref(), Some("it ends in the middle of a file"));
-    assert_eq!(lost(&summary.left_out), ["b", "a.tar"]);
+    assert_eq!(lost(&summary.skipped), ["b", "a.tar"]);
     assert_eq!(names(&folder), ["d", "hard", "soft", "to soft"]);
     assert_eq!(fs::read(folder.join("hard")).unwrap(), b"1");
     assert_eq!(fs::read_link(folder.join("to soft")).unwrap(), Path::new("d/a"));
@@ -218,13 +217,13 @@ fn damage_costs_what_lies_in_it_and_nothing_else() {
         };
         let gone: Vec<_> = paths.iter().filter(|path| !is_there(path)).cloned().collect();
         let links: Vec<_> = gone.iter().map(|path| path.replace("d/", "link")).collect();
-        let named = |left_out: &[LeftOut]| {
-            let path = |one: &LeftOut| one.path.to_str().unwrap().to_owned();
-            left_out.iter().map(path).collect::<Vec<_>>()
+        let named = |skipped: &[Skipped]| {
+            let path = |one: &Skipped| one.path.to_str().unwrap().to_owned();
+            skipped.iter().map(path).collect::<Vec<_>>()
         };
         assert!(!gone.is_empty() && gone.len() <= 4, "{gone:?}");
         assert_eq!(named(&surveyed.lost), [&gone[..], &links].concat());
-        assert_eq!(named(&summary.left_out), named(&surveyed.lost));
+        assert_eq!(named(&summary.skipped), named(&surveyed.lost));
         assert_eq!(summary.n_lost, 2 * gone.len() as u64);
         assert!(summary.damage.is_some());
         for path in &paths {
@@ -255,7 +254,7 @@ fn damage_where_no_entry_lies_loses_none_and_is_still_damage() {
         damage(&archive, at);
         let summary = salvage(&archive, &fixture.path(&format!("back{at}")));
 
-        assert_eq!((summary.n_lost, summary.left_out), (0, Vec::new()), "{at}");
+        assert_eq!((summary.n_lost, summary.skipped), (0, Vec::new()), "{at}");
         assert!(summary.damage.is_some(), "{at}");
         assert_eq!(content(&archive, "d/7").unwrap(), noise(300_000, 7));
         assert_eq!(diff(&before, &archive, &Cancel::new()).unwrap().differences.len(), 0);
@@ -287,7 +286,7 @@ fn what_has_no_content_comes_back_from_the_index() {
     let summary = salvage(&archive, &fixture.path("back"));
 
     assert_eq!(summary.n_lost, 1);
-    assert_eq!(lost(&summary.left_out), ["lost"]);
+    assert_eq!(lost(&summary.skipped), ["lost"]);
     let mut expected = snapshot(&fixture.source);
     expected.retain(|(path, _)| path != Path::new("z/lost"));
     assert_eq!(snapshot(&fixture.path("back")), expected);
@@ -304,7 +303,7 @@ fn a_large_file_comes_back_whose_header_alone_is_damaged() {
 
     let summary = salvage(&archive, &fixture.path("back"));
 
-    assert_eq!((summary.n_lost, lost(&summary.left_out)), (1, vec!["a".to_owned()]));
+    assert_eq!((summary.n_lost, lost(&summary.skipped)), (1, vec!["a".to_owned()]));
     assert!(summary.damage.is_some());
     let mut expected = snapshot(&fixture.source);
     expected.retain(|(path, _)| path != Path::new("a"));
@@ -328,10 +327,10 @@ fn a_part_is_restored_without_a_word_of_damage_elsewhere() {
     let whole = restored(&["d/0", "link8"], "whole");
     let link = restored(&["link4"], "link");
 
-    assert_eq!((whole.damage, whole.n_lost, whole.left_out), (None, 0, Vec::new()));
+    assert_eq!((whole.damage, whole.n_lost, whole.skipped), (None, 0, Vec::new()));
     assert_eq!(fs::read(fixture.path("whole/link8")).unwrap(), noise(300_000, 8));
     assert_eq!((link.n_lost, link.damage.is_some()), (1, true));
-    assert_eq!(lost(&link.left_out), ["link4"]);
+    assert_eq!(lost(&link.skipped), ["link4"]);
     assert_eq!(names(&fixture.path("link")), [""; 0]);
 }
 
@@ -363,7 +362,7 @@ fn the_next_sound_header_behind_damage_is_found() {
             true
         });
 
-        assert_eq!(names(&fixture.path(&to)), kept, "{:?}", summary.left_out);
+        assert_eq!(names(&fixture.path(&to)), kept, "{:?}", summary.skipped);
         assert!(summary.n_lost >= 1 && summary.damage.is_some());
         assert_eq!(list.unwrap_err().kind(), Kind::Mismatch);
         listed.retain(|name| name != "c" || kept.contains(&"c"));
@@ -383,7 +382,7 @@ fn bytes_too_many_lose_nothing_but_the_place() {
         let to = n.to_string();
         let summary = salvage(&archive, &fixture.path(&to));
 
-        assert_eq!(names(&fixture.path(&to)), ["a", "b", "c"], "{n}: {:?}", summary.left_out);
+        assert_eq!(names(&fixture.path(&to)), ["a", "b", "c"], "{n}: {:?}", summary.skipped);
         assert_eq!(fs::read(fixture.path(&to).join("c")).unwrap(), b"3");
         assert!(summary.damage.is_some());
     }
@@ -441,7 +440,7 @@ fn without_an_index_compressed_bytes_are_read_again_behind_damage() {
                 .is_ok_and(|bytes| bytes == fs::read(fixture.source.join(&path)).unwrap())
         };
         let n_whole = (0..9).filter(is_whole).count();
-        assert!(n_whole >= 9 - 3, "{n}: {n_whole}, {:?}", summary.left_out);
+        assert!(n_whole >= 9 - 3, "{n}: {n_whole}, {:?}", summary.skipped);
         assert!(summary.damage.is_some(), "{n}");
         n_lost += summary.n_lost;
     }

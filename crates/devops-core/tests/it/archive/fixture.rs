@@ -163,7 +163,7 @@ pub(crate) fn create_options<'a>(source: &'a Path, clock: &'a dyn Clock) -> Crea
         mode: 0o600,
         group: None,
         estimate: false,
-        patience: Duration::ZERO,
+        reread_budget: Duration::ZERO,
         host: "web-1",
         machine: None,
         source_as: None,

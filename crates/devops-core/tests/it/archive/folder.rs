@@ -217,7 +217,7 @@ fn every_version_of_a_path_is_found() {
             "z.txt backup-2026-11-25 4 *",
         ]
     );
-    assert!(found.left_out.is_empty() && !found.is_damaged && found.unmatched.is_empty());
+    assert!(found.skipped.is_empty() && !found.is_damaged && found.unmatched.is_empty());
     let hash = |n: usize| {
         let version = found.histories[n].versions().find(|v| v.archive == 3).unwrap();
         *version.hash.unwrap()
@@ -243,9 +243,8 @@ fn what_cannot_be_searched_is_named_and_the_rest_is_searched() {
     let found = find_in(&options(&fixture), &["a"]);
 
     assert_eq!(versions(&found), ["a backup-2026-11-22 1 *"]);
-    let left_out: Vec<_> =
-        found.left_out.iter().map(|left_out| file_name(&left_out.path)).collect();
-    assert_eq!(left_out, ["backup-2026-11-23.tar.gz.age", "zeros.tar"]);
+    let skipped: Vec<_> = found.skipped.iter().map(|skipped| file_name(&skipped.path)).collect();
+    assert_eq!(skipped, ["backup-2026-11-23.tar.gz.age", "zeros.tar"]);
     assert!(!found.is_damaged);
     let keys = keys(IDENTITY);
     let found = find_in(&FolderOptions { keys: &keys, ..options(&fixture) }, &["a"]);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{ArchiveError, Entry, EntryKind, LeftOut, verify},
+    archive::{ArchiveError, Entry, EntryKind, Skipped, verify},
     cancel::Cancel,
 };
 use flate2::{Compression, write::GzEncoder};
@@ -155,7 +155,7 @@ fn many_gzip_members_are_one_archive() {
 
     let summary = fixture.restore(&archive, "back");
 
-    assert_eq!((summary.n_entries, summary.left_out), (2, Vec::new()));
+    assert_eq!((summary.n_entries, summary.skipped), (2, Vec::new()));
     assert_eq!(std::fs::read(fixture.path("back/b")).unwrap(), b"2");
 }
 
@@ -248,10 +248,10 @@ fn entries_that_are_no_files_are_named_and_the_rest_restored() {
 
     let summary = fixture.restore(&archive, "back");
 
-    let named = |left_out: &LeftOut| (left_out.path.display().to_string(), left_out.is_fault);
+    let named = |skipped: &Skipped| (skipped.path.display().to_string(), skipped.is_fault);
     let expected = [("label", false), ("rest", true), ("strange", false)]
         .map(|(path, is_fault)| (path.to_owned(), is_fault));
-    assert_eq!(summary.left_out.iter().map(named).collect::<Vec<_>>(), expected);
+    assert_eq!(summary.skipped.iter().map(named).collect::<Vec<_>>(), expected);
     // As POSIX says, what is of an unknown sort is a file.
     assert_eq!(std::fs::read(fixture.path("back/strange")).unwrap(), b"with content");
     assert_eq!(snapshot(&fixture.path("back")).len(), 4);

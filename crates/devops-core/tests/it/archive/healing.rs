@@ -65,7 +65,7 @@ fn what_a_neighbour_holds_is_not_lost() {
         let summary = heal((&first).into(), &fixture.dest, &folder);
         let surveyed = survey(&first, Some(&fixture.dest), &Cancel::new(), &mut |_| {}).unwrap();
 
-        assert_eq!((summary.n_lost, summary.damage, summary.left_out), (0, None, Vec::new()));
+        assert_eq!((summary.n_lost, summary.damage, summary.skipped), (0, None, Vec::new()));
         assert_eq!(summary.healed.len(), 1);
         assert_eq!((&summary.healed[0].archive, summary.healed[0].n_segments), (&second, 1));
         assert_eq!(snapshot(&folder), snapshot(&fixture.source), "{at}");
@@ -95,7 +95,7 @@ fn entries_that_did_not_change_are_healed_where_their_segment_did() {
         let summary = heal((&second).into(), &fixture.dest, &folder);
 
         // What is new is nowhere else.
-        let lost: Vec<_> = summary.left_out.iter().map(|one| one.path.clone()).collect();
+        let lost: Vec<_> = summary.skipped.iter().map(|one| one.path.clone()).collect();
         assert!(lost.iter().all(|path| changed.contains(&path.to_str().unwrap())), "{lost:?}");
         assert_eq!(summary.damage.is_some(), !lost.is_empty());
         let mut expected = snapshot(&fixture.source);
@@ -129,7 +129,7 @@ fn what_was_renamed_or_touched_since_is_healed_by_its_content() {
         let folder = fixture.path(&format!("back{n}"));
         let summary = heal((&first).into(), &fixture.dest, &folder);
 
-        assert_eq!((summary.n_lost, summary.damage, summary.left_out), (0, None, Vec::new()));
+        assert_eq!((summary.n_lost, summary.damage, summary.skipped), (0, None, Vec::new()));
         assert_eq!(snapshot(&folder), original, "{n}");
         assert_eq!(summary.healed[0].archive, second);
     }

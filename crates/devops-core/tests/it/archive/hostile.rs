@@ -62,7 +62,7 @@ pub(crate) fn expect_nothing_temporary(folder: &Path) {
 }
 
 fn refused(summary: &RestoreSummary) -> Vec<PathBuf> {
-    summary.left_out.iter().map(|left_out| left_out.path.clone()).collect()
+    summary.skipped.iter().map(|skipped| skipped.path.clone()).collect()
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn nothing_is_written_through_a_link_that_is_there() {
             .file("hard2", b"evil")
     });
 
-    assert!(refused(&summary).len() >= 3, "{:?}", summary.left_out);
+    assert!(refused(&summary).len() >= 3, "{:?}", summary.skipped);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn every_number_of_a_header_is_doubted() {
         let summary = fixture.restore(&archive, "to");
 
         assert!(matches!(verified, Err(ArchiveError::Damaged { .. })), "{verified:?}");
-        assert!(refused(&summary).contains(&PathBuf::from("a")), "{:?}", summary.left_out);
+        assert!(refused(&summary).contains(&PathBuf::from("a")), "{:?}", summary.skipped);
         assert_eq!(fs::read(fixture.path("to/a")).unwrap(), b"123");
         assert!(fixture.path("to/b").exists());
     }
@@ -349,7 +349,7 @@ fn the_last_of_two_links_or_pipes_of_one_name_counts() {
 
     let summary = fixture.restore(&archive, "to");
 
-    assert_eq!(summary.left_out, []);
+    assert_eq!(summary.skipped, []);
     assert_eq!(fs::read_link(fixture.path("to/l")).unwrap(), Path::new("second"));
     assert_eq!(fixture.path("to/p").metadata().unwrap().mode() & 0o777, 0o640);
 }
@@ -438,12 +438,12 @@ fn the_list_of_what_was_refused_stops_growing_and_the_count_does_not() {
     let mut n_events = 0;
     let folder = fixture.path("to");
     let mut count = |event: RestoreEvent<'_>| {
-        n_events += u64::from(matches!(event, RestoreEvent::LeftOut(_)));
+        n_events += u64::from(matches!(event, RestoreEvent::Skipped(_)));
     };
     let summary = restore(&restore_options(&archive, &folder), &Cancel::new(), &mut count).unwrap();
 
     assert_eq!((n_events, summary.n_left_out, summary.n_faults()), (50, 50, 50));
-    assert!(summary.left_out.len() < 10);
+    assert!(summary.skipped.len() < 10);
 }
 
 /// An archive with something of everything, and a few lies.
@@ -528,7 +528,7 @@ fn names_of_any_bytes_are_names_and_nothing_more() {
 
     let summary = fixture.restore(&archive, "to");
 
-    assert_eq!((summary.n_entries, summary.left_out), (5, Vec::new()));
+    assert_eq!((summary.n_entries, summary.skipped), (5, Vec::new()));
     for name in odd {
         assert!(fixture.path("to").join(OsStr::from_bytes(name)).is_file());
     }

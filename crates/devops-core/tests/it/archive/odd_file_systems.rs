@@ -10,7 +10,7 @@ use std::{
 use devops_core::{
     archive::{CreateEvent, OverwritePolicy, RestoreSummary, create_in_folder, verify},
     cancel::Cancel,
-    fs::{AtomicFile, ReplacePolicy, replace},
+    fs::{AtomicFile, IfExists, replace},
 };
 use devops_fakes::fuse::{Mounted, Quirks};
 use tar::EntryType;
@@ -46,8 +46,8 @@ fn read(folder: &Path, name: &str) -> String {
 
 /// Returns the refusals, without mere remarks.
 fn faults(summary: &RestoreSummary) -> Vec<PathBuf> {
-    let faults = summary.left_out.iter().filter(|left_out| left_out.is_fault);
-    faults.map(|left_out| left_out.path.clone()).collect()
+    let faults = summary.skipped.iter().filter(|skipped| skipped.is_fault);
+    faults.map(|skipped| skipped.path.clone()).collect()
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn where_no_links_can_be_made_files_get_their_names_and_links_are_copies() {
     let summary = fixture.restore(&second, "disk/back");
 
     let back = fixture.path("disk/back");
-    let said: Vec<_> = summary.left_out.iter().map(|it| (it.path.as_path(), it.is_fault)).collect();
+    let said: Vec<_> = summary.skipped.iter().map(|it| (it.path.as_path(), it.is_fault)).collect();
     assert_eq!(said, [(Path::new("b"), false)]);
     for name in ["a", "b", "d/c"] {
         assert_eq!(read(&back, name), "content", "{name}");
@@ -158,10 +158,10 @@ fn a_file_gets_its_name_only_if_that_is_free_also_without_links() {
         file.commit(0o600, policy).is_ok()
     };
 
-    assert!(commit("1", ReplacePolicy::Keep));
-    assert!(!commit("2", ReplacePolicy::Keep));
+    assert!(commit("1", IfExists::Fail));
+    assert!(!commit("2", IfExists::Fail));
     assert_eq!(fs::read_to_string(&path).unwrap(), "1");
-    assert!(commit("3", ReplacePolicy::Replace));
+    assert!(commit("3", IfExists::Replace));
     replace(&path, b"4", 0o644).unwrap();
 
     assert_eq!(fs::read_to_string(&path).unwrap(), "4");
@@ -191,7 +191,7 @@ fn where_no_mode_can_be_set_archives_are_made_and_files_restored() {
         let summary = fixture.restore(&created.unwrap().path, "disk/back");
         // Said once, not for each.
         assert_eq!(summary.n_faults(), 1);
-        assert!(summary.left_out[0].reason.starts_with("its mode could not be set"));
+        assert!(summary.skipped[0].reason.starts_with("its mode could not be set"));
         assert_eq!(names(&fixture.path("disk/back")), ["a", "b"]);
     }
 }

@@ -38,8 +38,8 @@ fn what_exists_is_kept_and_named() {
 
     assert_eq!(fs::read(back.join("a")).unwrap(), b"old");
     assert_eq!(fs::read(back.join("d/b")).unwrap(), b"new");
-    assert_eq!(summary.left_out.len(), 1);
-    assert_eq!(summary.left_out[0].path, Path::new("a"));
+    assert_eq!(summary.skipped.len(), 1);
+    assert_eq!(summary.skipped[0].path, Path::new("a"));
     assert_eq!(summary.n_faults(), 1);
 }
 
@@ -82,7 +82,7 @@ fn restoring_twice_over_itself_changes_nothing() {
     for _ in 0..2 {
         let summary = fixture.restore_with(&created.path, "back", OverwritePolicy::Always);
 
-        assert_eq!(summary.left_out, []);
+        assert_eq!(summary.skipped, []);
         assert_eq!(snapshot(&fixture.path("back")), snapshot(&fixture.source));
     }
 }
@@ -168,7 +168,7 @@ fn absolute_paths_are_restored_below_the_folder() {
     assert_eq!(names(&back), ["f", "g", "h", "s"]);
     assert_eq!(back.join("f").metadata().unwrap().ino(), back.join("h").metadata().unwrap().ino());
     assert_eq!(fs::read_link(back.join("s")).unwrap(), Path::new("/srv/f"));
-    let said: Vec<_> = summary.left_out.iter().map(|it| (it.path.as_path(), it.is_fault)).collect();
+    let said: Vec<_> = summary.skipped.iter().map(|it| (it.path.as_path(), it.is_fault)).collect();
     assert_eq!(said, [(Path::new("/srv/f"), false), (Path::new("/../out"), true)]);
     for (folder, path, n_stripped, expected) in
         [("some", "srv/h", 0, "srv/h"), ("other", "/srv/g", 0, "srv/g"), ("less", "srv/h", 1, "h")]
@@ -303,7 +303,7 @@ fn attributes_and_lists_come_back_on_files_and_folders() {
 
     let summary = fixture.restore(&created.path, "back");
 
-    assert_eq!(summary.left_out, []);
+    assert_eq!(summary.skipped, []);
     let back = fixture.path("back/d");
     let found = [
         attribute_of(&back.join("file"), "user.note") == Some(b"any\0bytes".to_vec()),
@@ -339,9 +339,9 @@ fn powerful_attributes_need_privilege_and_labels_are_said_once() {
     restore(&options, &Cancel::new(), &mut |_| {}).unwrap();
 
     let named: Vec<_> = plain
-        .left_out
+        .skipped
         .iter()
-        .map(|left_out| (left_out.path.to_str().unwrap(), left_out.is_fault))
+        .map(|skipped| (skipped.path.to_str().unwrap(), skipped.is_fault))
         .collect();
     let expected = [("ping", true), ("ping", false), ("t", true), ("mac", false)];
     assert_eq!(sorted(named), sorted(expected.to_vec()));
@@ -372,7 +372,7 @@ fn a_list_that_names_people_is_named() {
     let summary = fixture.restore(&archive, "back");
 
     assert_eq!(summary.n_faults(), 1);
-    assert!(summary.left_out[0].reason.contains("without their numbers"));
+    assert!(summary.skipped[0].reason.contains("without their numbers"));
     assert!(fixture.path("back/a").exists());
 }
 
@@ -392,8 +392,8 @@ fn hard_links_may_come_before_their_first_name() {
     let inode = |name| fixture.path("back").join(name).metadata().unwrap().ino();
     assert_eq!([inode("b"), inode("c")], [inode("a"); 2]);
     assert_eq!(summary.n_entries, 3);
-    assert_eq!(summary.left_out.len(), 1);
-    assert_eq!(summary.left_out[0].path, Path::new("d"));
+    assert_eq!(summary.skipped.len(), 1);
+    assert_eq!(summary.skipped[0].path, Path::new("d"));
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn folders_are_dressed_last_and_only_where_they_may() {
 
     let summary = fixture.restore(&archive, "back");
 
-    assert_eq!(summary.left_out, []);
+    assert_eq!(summary.skipped, []);
     let mode = |name| fixture.path("back").join(name).metadata().unwrap().mode() & 0o7777;
     assert_eq!([mode("closed"), mode("closed/in"), mode("there")], [0o555, 0o500, 0o711]);
     fixture.restore_with(&archive, "back", OverwritePolicy::Always);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateEvent, CreateOptions, Excludes, LeftOut, Marks, preview},
+    archive::{CreateEvent, CreateOptions, Excludes, Marks, Skipped, preview},
     cancel::Cancel,
 };
 
@@ -30,7 +30,7 @@ impl Fixture {
     }
 
     /// Returns the files that go in, without their folders, in the order of the archive.
-    fn taken(&self, options: &CreateOptions<'_>) -> (Vec<String>, Vec<LeftOut>) {
+    fn taken(&self, options: &CreateOptions<'_>) -> (Vec<String>, Vec<Skipped>) {
         let created = self.create_with(options).unwrap();
         let mut paths = paths(&created.path);
         paths.retain(|path| !self.source.join(path).is_dir());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Listed, ObjectSummary, Outcome, Proof, PutOptions, Replace, S3Error},
+    s3::{Event, Listed, ObjectSummary, Outcome, OverwritePolicy, Proof, PutOptions, S3Error},
 };
 use devops_fakes::s3::Server;
 
@@ -14,7 +14,7 @@ use crate::s3::{
 };
 
 fn if_changed() -> PutOptions {
-    PutOptions { replace: Replace::IfChanged, ..in_small_parts() }
+    PutOptions { replace: OverwritePolicy::IfChanged, ..in_small_parts() }
 }
 
 fn put(rig: &Rig, file: &Path) -> Result<ObjectSummary, S3Error> {

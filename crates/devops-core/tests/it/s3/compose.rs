@@ -8,8 +8,8 @@ use std::{
 use devops_core::{
     kind::HasKind,
     s3::{
-        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Patience, Proof,
-        PutOptions, Resume, S3Error, Shared, Source, put_composed,
+        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
+        Resume, RetryConfig, S3Error, Shared, UploadItem, put_composed,
     },
 };
 use devops_fakes::s3::Server;
@@ -71,7 +71,7 @@ impl Made {
         composition: &Composition,
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
-        let source = Source::new(self.file.clone(), uri("new.bin"), NEW);
+        let source = UploadItem::new(self.file.clone(), uri("new.bin"), NEW);
         self.rig.run(async |link| {
             let compose = async || Some(composition.clone());
             put_composed(link, &source, options, &|_| true, &|| Box::pin(compose())).await
@@ -230,8 +230,8 @@ fn a_copy_that_never_ends_well_is_sent_instead() {
 #[test]
 fn a_copy_that_stands_still_is_sent_instead() {
     for stall in STALLS {
-        let before_first_answer = Duration::from_millis(500);
-        let rig = Rig::with(Patience { before_first_answer, stall, ..time_enough() });
+        let before_first_response = Duration::from_millis(500);
+        let rig = Rig::with(RetryConfig { before_first_response, stall, ..time_enough() });
         let made = Made::with(rig);
         made.rig.server.faults(&["UploadPartCopy:stall:always"]);
 
@@ -263,7 +263,7 @@ fn an_upload_made_of_another_base_begins_anew() {
     made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
     made.put(&made.composition(), &options).unwrap_err();
 
-    let source = Source::new(made.file.clone(), uri("new.bin"), NEW);
+    let source = UploadItem::new(made.file.clone(), uri("new.bin"), NEW);
     let summary = made.rig.run(async |link| {
         put_composed(link, &source, &options, &|_| false, &|| Box::pin(async { None })).await
     });
@@ -279,7 +279,7 @@ fn a_composed_upload_that_breaks_off_goes_on() {
     let options = resumable(&made.rig.path("journals"));
     made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
     let error = made.put(&made.composition(), &options).unwrap_err();
-    assert!(matches!(error, S3Error::Kept { .. }), "{}", error.kind().name());
+    assert!(matches!(error, S3Error::Resumable { .. }), "{}", error.kind().name());
 
     let summary = made.put(&made.composition(), &options).unwrap();
 

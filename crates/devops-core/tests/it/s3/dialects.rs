@@ -4,8 +4,9 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, ConnectOptions, Depth, Event, Link, ListedObject, Outcome, Proof, PutOptions,
-        S3Error, Stop, StoreOptions, Trouble, Verification, connect, create_bucket, list, verify,
+        Algorithm, CancelToken, ConnectOptions, Depth, Event, Link, ListedObject, Outcome, Proof,
+        PutOptions, S3Error, StoreOptions, Trouble, Verification, connect, create_bucket, list,
+        verify,
     },
 };
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
@@ -232,9 +233,9 @@ fn path_asked_for(path: &str, options: ConnectOptions) -> String {
         key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
         ..options
     };
-    let stop = Stop::new(&Cancel::new());
+    let cancel_token = CancelToken::new(&Cancel::new());
     let listing = rig.run(async |link| {
-        let store = connect(&options, StoreOptions::default(), &stop).await.unwrap();
+        let store = connect(&options, StoreOptions::default(), &cancel_token).await.unwrap();
         list(Link { store: &store, ..link }, &uri(""), &mut |_| true).await
     });
     assert_eq!(

@@ -6,9 +6,9 @@ use devops_core::{
     cancel::{Cancel, Cancelled},
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Conditions, ConnectOptions, CustomerKey, Depth, Diagnosis, Event, Examined,
-        Finding, Known, Level, Link, Proof, PutOptions, RequestHeaders, Source, Stop, StoreOptions,
-        Verification, connect, diagnose, put, verify,
+        Algorithm, CancelToken, Conditions, ConnectOptions, CustomerKey, Depth, Diagnosis, Event,
+        Examined, Finding, Known, Link, Proof, PutOptions, RequestHeaders, Severity, StoreOptions,
+        UploadItem, Verification, connect, diagnose, put, verify,
     },
 };
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
@@ -35,9 +35,9 @@ fn run(rig: &Rig, tell: &dyn Fn(Finding)) -> Result<Diagnosis, Cancelled> {
 }
 
 /// Returns the worst that was found about something.
-fn level(findings: &[Finding], check: &str) -> Level {
+fn severity(findings: &[Finding], check: &str) -> Severity {
     let found = findings.iter().filter(|finding| finding.check == check);
-    let worst = found.map(|finding| finding.level).max();
+    let worst = found.map(|finding| finding.severity).max();
     worst.unwrap_or_else(|| panic!("nothing about {check}: {findings:#?}"))
 }
 
@@ -76,7 +76,7 @@ fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
         "multipart",
         "delete",
     ] {
-        assert_eq!(level(&findings, check), Level::Ok, "{check}: {findings:#?}");
+        assert_eq!(severity(&findings, check), Severity::Ok, "{check}: {findings:#?}");
     }
     is_clean(&rig);
 }
@@ -88,8 +88,8 @@ fn a_store_that_does_not_look_at_conditions_is_found_out() {
     let (rig, diagnosis, findings) = examine(&rules.each_ref().map(String::as_str));
 
     assert_eq!(diagnosis.known.conditions, Some(Conditions::Ignored));
-    assert_eq!(level(&findings, "if-none-match"), Level::Warn);
-    assert_eq!(level(&findings, "if-none-match on parts"), Level::Warn);
+    assert_eq!(severity(&findings, "if-none-match"), Severity::Warn);
+    assert_eq!(severity(&findings, "if-none-match on parts"), Severity::Warn);
     is_clean(&rig);
 }
 
@@ -106,22 +106,22 @@ fn a_store_that_does_not_look_at_conditions_still_tells_the_checksum_of_a_put() 
 fn a_store_that_copies_only_large_pieces_is_not_taken_for_one_that_copies_none() {
     let (rig, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
 
-    assert_eq!((diagnosis.known.copies, level(&findings, "copy")), (None, Level::Ok));
+    assert_eq!((diagnosis.known.copies, severity(&findings, "copy")), (None, Severity::Ok));
     is_clean(&rig);
 }
 
 #[test]
 fn a_store_that_does_not_encrypt_as_asked_is_found_out() {
     for (rule, level_found) in [
-        ("PutObject:ignore=x-amz-server-side-encryption:always", Level::Warn),
+        ("PutObject:ignore=x-amz-server-side-encryption:always", Severity::Warn),
         // HEAD says it, if the answer to the put does not.
-        ("PutObject:leave-out=x-amz-server-side-encryption:always", Level::Ok),
+        ("PutObject:leave-out=x-amz-server-side-encryption:always", Severity::Ok),
     ] {
         let (rig, diagnosis, findings) = examine(&[rule]);
 
-        assert_eq!(level(&findings, "sse"), level_found, "{rule}");
+        assert_eq!(severity(&findings, "sse"), level_found, "{rule}");
         let is_known = diagnosis.known.encrypts != Known::default().encrypts;
-        assert_eq!((is_known, diagnosis.failed), (level_found == Level::Ok, None));
+        assert_eq!((is_known, diagnosis.failed), (level_found == Severity::Ok, None));
         is_clean(&rig);
     }
 }
@@ -133,7 +133,7 @@ fn a_store_that_repeats_the_headers_of_requests_is_named() {
 
     assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Etag), None));
     for check in ["answers", "sse"] {
-        assert_eq!(level(&findings, check), Level::Warn, "{check}");
+        assert_eq!(severity(&findings, check), Severity::Warn, "{check}");
     }
     is_clean(&rig);
 }
@@ -143,7 +143,7 @@ fn checksums_of_a_wrong_length_are_named_and_prove_nothing() {
     let (rig, diagnosis, findings) = examine(&["*:short-checksums:always"]);
 
     assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Etag), None));
-    assert_eq!(level(&findings, "checksum length"), Level::Warn);
+    assert_eq!(severity(&findings, "checksum length"), Severity::Warn);
     is_clean(&rig);
 }
 
@@ -155,7 +155,7 @@ fn what_a_store_answers_otherwise_than_s3_is_named_and_no_end() {
     assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Full), None));
     for check in ["list parts", "versioning"] {
         let finding = findings.iter().find(|finding| finding.check == check).unwrap();
-        assert_eq!(finding.level, Level::Warn, "{finding:?}");
+        assert_eq!(finding.severity, Severity::Warn, "{finding:?}");
         assert!(finding.message.contains("not an S3 response"), "{finding:?}");
     }
     is_clean(&rig);
@@ -166,7 +166,7 @@ fn conditions_that_only_completions_ignore_count_as_ignored() {
     let (_, diagnosis, findings) = examine(&["CompleteMultipartUpload:ignore-condition:always"]);
 
     assert_eq!(diagnosis.known.conditions, Some(Conditions::Ignored));
-    assert_eq!(level(&findings, "if-none-match"), Level::Ok);
+    assert_eq!(severity(&findings, "if-none-match"), Severity::Ok);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_store_without_checksums_is_proven_by_its_etags() {
     let (rig, diagnosis, findings) = examine(&["*:refuse-checksums:always"]);
 
     assert_eq!((diagnosis.known.checksums, diagnosis.proof), (Some(false), Some(Proof::Etag)));
-    assert_eq!((level(&findings, "crc64nvme"), diagnosis.failed), (Level::Warn, None));
+    assert_eq!((severity(&findings, "crc64nvme"), diagnosis.failed), (Severity::Warn, None));
     is_clean(&rig);
 }
 
@@ -185,8 +185,8 @@ fn a_store_that_only_repeats_checksums_is_found_out_and_believed_no_more() {
 
     assert_eq!(diagnosis.known.compares_checksums, Some(false));
     assert_eq!(
-        (level(&findings, "wrong checksum"), diagnosis.proof),
-        (Level::Warn, Some(Proof::Etag))
+        (severity(&findings, "wrong checksum"), diagnosis.proof),
+        (Severity::Warn, Some(Proof::Etag))
     );
     is_clean(&rig);
 
@@ -217,7 +217,7 @@ fn what_is_not_found_out_of_checksums_is_not_said() {
     let (_, diagnosis, findings) = examine(&["PutObject:internal-error:after=4:times=3"]);
 
     assert_eq!(diagnosis.known.compares_checksums, None);
-    assert_eq!(level(&findings, "wrong checksum"), Level::Warn);
+    assert_eq!(severity(&findings, "wrong checksum"), Severity::Warn);
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn what_puts_need_and_what_is_only_worth_knowing_are_told_apart() {
         let (rig, diagnosis, findings) = examine(&[rule]);
 
         assert_eq!(diagnosis.failed, failed, "{rule}: {findings:#?}");
-        let expected = if failed.is_some() { Level::Fail } else { Level::Warn };
-        assert_eq!(level(&findings, check), expected, "{rule}");
+        let expected = if failed.is_some() { Severity::Fail } else { Severity::Warn };
+        assert_eq!(severity(&findings, check), expected, "{rule}");
         rig.server.clear_faults();
         is_clean(&rig);
     }
@@ -253,7 +253,7 @@ fn what_puts_need_and_what_is_only_worth_knowing_are_told_apart() {
 fn a_probe_that_may_not_be_deleted_is_named() {
     let (rig, diagnosis, findings) = examine(&["DeleteObject:denied:always"]);
 
-    assert_eq!((level(&findings, "delete"), diagnosis.failed), (Level::Ok, None));
+    assert_eq!((severity(&findings, "delete"), diagnosis.failed), (Severity::Ok, None));
     for key in rig.server.keys("backups") {
         assert!(key.starts_with("nightly/.devops-s3push-doctor-"), "{key}");
         let is_it = |finding: &&Finding| finding.message.contains(&format!("`s3://backups/{key}`"));
@@ -297,7 +297,7 @@ fn put_knowing(known: Known, rules: &[&str]) -> (Rig, Proof) {
     let rig = Rig::new();
     rig.server.faults(rules);
     let file = rig.file("a.bin", 3 * PART);
-    let source = Source::new(file, uri("a.bin"), 3 * PART);
+    let source = UploadItem::new(file, uri("a.bin"), 3 * PART);
     let summary = rig
         .run(async |link| {
             link.store.know(known);
@@ -347,7 +347,7 @@ fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.bin");
     File::create(&path).unwrap().write_all(&bytes(2 * PART)).unwrap();
-    let stop = Stop::new(&Cancel::new());
+    let cancel_token = CancelToken::new(&Cancel::new());
     let options = ConnectOptions {
         endpoint_url: Some(server.endpoint()),
         key: Some((ACCESS_KEY.to_owned(), SECRET_KEY.into())),
@@ -359,12 +359,12 @@ fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
         },
         ..ConnectOptions::default()
     };
-    let source = Source::new(path, uri("a.bin"), 2 * PART);
+    let source = UploadItem::new(path, uri("a.bin"), 2 * PART);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
 
     let summary = runtime.block_on(async {
-        let store = connect(&options, StoreOptions::default(), &stop).await.unwrap();
-        let link = Link { store: &store, stop: &stop, events: &|_| {} };
+        let store = connect(&options, StoreOptions::default(), &cancel_token).await.unwrap();
+        let link = Link { store: &store, cancel_token: &cancel_token, events: &|_| {} };
         let options = PutOptions { checksum: Some(Algorithm::Crc32c), ..in_small_parts() };
         put(link, &source, &options).await.unwrap()
     });

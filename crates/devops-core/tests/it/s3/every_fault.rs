@@ -57,8 +57,8 @@ impl OnePut {
 
 impl Case for OnePut {
     fn judge(&self) -> Result<Ended, String> {
-        with_enough_patience(&self.run.wrongs, |patience| {
-            let mut trial = Trial::new(self.scene, self.size, patience).hold(self.before);
+        with_enough_patience(&self.run.wrongs, |retry_config| {
+            let mut trial = Trial::new(self.scene, self.size, retry_config).hold(self.before);
             (self.judge_in(&mut trial), trial.has_missed())
         })
     }
@@ -84,7 +84,7 @@ fn a_single_request_ends_right_whatever_goes_wrong() {
         for operation in ["HeadObject", "PutObject"] {
             let once = Run::new(&[Wrong::once(operation, fault)]);
             cases.push(OnePut::new(Scene::Single, once.clone()));
-            cases.push(OnePut::new(Scene::Single, once.clone()).holding(Held::Source));
+            cases.push(OnePut::new(Scene::Single, once.clone()).holding(Held::UploadItem));
             cases.push(OnePut::new(Scene::ShortStream, once));
             let always = Run::new(&[Wrong::always(operation, fault)]);
             cases.push(OnePut::new(Scene::Single, always.clone()));

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use devops_core::{
-    fs::{Destination, ReplacePolicy},
+    fs::{Destination, IfExists},
     kind::HasKind,
     s3::{GetOptions, GetSummary, PartSize, Proof, S3Error, get},
     units::ByteSize,
@@ -91,13 +91,8 @@ fn check_failure(error: &S3Error, met: &[Wrong]) -> Result<(), String> {
 
 fn fetch(rig: &Rig) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions {
-        replace: ReplacePolicy::Keep,
-        mode: None,
-        preserve: false,
-        group: None,
-        part_size,
-    };
+    let options =
+        GetOptions { replace: IfExists::Fail, mode: None, preserve: false, group: None, part_size };
     let path = rig.path("to").join(NAME);
     rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)
 }
@@ -109,8 +104,8 @@ impl Case for OneGet {
     }
 
     fn judge(&self) -> Result<Ended, String> {
-        with_enough_patience(&self.wrongs, |patience| {
-            let (mut rig, mut failures) = (Rig::with(patience), Vec::new());
+        with_enough_patience(&self.wrongs, |retry_config| {
+            let (mut rig, mut failures) = (Rig::with(retry_config), Vec::new());
             let ended = self.judge_in(&mut rig, &mut failures);
             (ended, rig.has_missed(&failures))
         })

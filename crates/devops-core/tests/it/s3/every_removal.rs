@@ -91,8 +91,8 @@ impl<R: Removal> Case for OneRemoval<R> {
     }
 
     fn judge(&self) -> Result<Ended, String> {
-        with_enough_patience(&self.wrongs, |patience| {
-            let mut rig = Rig::with(patience);
+        with_enough_patience(&self.wrongs, |retry_config| {
+            let mut rig = Rig::with(retry_config);
             (self.judge_in(&mut rig), rig.has_missed(&[]))
         })
     }

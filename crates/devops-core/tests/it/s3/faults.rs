@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Proof, PutOptions, Replace, S3Error, S3Uri, Source, Trouble, put},
+    s3::{Event, OverwritePolicy, Proof, PutOptions, S3Error, S3Uri, Trouble, UploadItem, put},
 };
 use devops_fakes::s3::{Entry, Server};
 
@@ -330,7 +330,7 @@ fn a_bucket_that_does_not_exist_is_said_so() {
     let rig = Rig::new();
     let path = rig.file("a.bin", 10);
     let uri = S3Uri::new("nowhere", "a.bin").unwrap();
-    let source = Source::new(path, uri, 10);
+    let source = UploadItem::new(path, uri, 10);
 
     let error = rig.run(async |link| put(link, &source, &PutOptions::default()).await).unwrap_err();
 
@@ -394,7 +394,7 @@ fn an_overwrite_whose_answer_is_lost_is_simply_repeated() {
     rig.server.put("backups", "a.bin", b"old");
     rig.server.faults(&["PutObject:drop-after"]);
     let file = rig.file("a.bin", 100);
-    let options = PutOptions { replace: Replace::Overwrite, ..PutOptions::default() };
+    let options = PutOptions { replace: OverwritePolicy::Overwrite, ..PutOptions::default() };
 
     rig.put(&file, "a.bin", &options).unwrap();
 

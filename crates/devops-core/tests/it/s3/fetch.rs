@@ -6,11 +6,11 @@ use std::{
 };
 
 use devops_core::{
-    fs::{Destination, OpenFolder, ReplacePolicy},
+    fs::{Destination, IfExists, OpenFolder},
     kind::{HasKind, Kind},
     s3::{
-        Event, Filter, GetOptions, GetSummary, Link, PartSize, S3Error, delete, find_targets, get,
-        get_target, run_all,
+        Event, Filter, GetOptions, GetSummary, Link, PartSize, S3Error, delete,
+        find_download_items, get, get_download_item, run_all,
     },
     units::ByteSize,
 };
@@ -24,7 +24,7 @@ const SIZE: u64 = 2 * PART + 99;
 
 fn options() -> GetOptions {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    GetOptions { replace: ReplacePolicy::Keep, mode: None, preserve: false, group: None, part_size }
+    GetOptions { replace: IfExists::Fail, mode: None, preserve: false, group: None, part_size }
 }
 
 fn get_to(rig: &Rig, path: &Path) -> Result<GetSummary, S3Error> {
@@ -55,7 +55,10 @@ fn broken_off() -> (Rig, PathBuf) {
 
 fn n_kept(rig: &Rig) -> u64 {
     let events = rig.events.borrow();
-    events.iter().map(|event| if let Event::Kept { size, .. } = event { *size } else { 0 }).sum()
+    events
+        .iter()
+        .map(|event| if let Event::PartialKept { size, .. } = event { *size } else { 0 })
+        .sum()
 }
 
 #[test]
@@ -139,10 +142,10 @@ fn get_all(rig: &Rig, before: impl AsyncFnOnce(Link<'_>)) -> Done {
     let folder = rig.path("tree");
     let mut done = Done::default();
     rig.run(async |link| {
-        let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
+        let targets = find_download_items(link, &uri("p/"), &Filter::default()).await?;
         before(link).await;
         let folder = OpenFolder::create(&folder)?;
-        let work = async |target| get_target(link, &folder, target, options()).await;
+        let work = async |target| get_download_item(link, &folder, target, options()).await;
         run_all(link, &targets.files, work, |target, result| {
             let name = target.relative.to_str().unwrap().to_owned();
             match result {
@@ -242,7 +245,8 @@ fn a_listing_that_fails_halfway_fetches_nothing() {
     }
     rig.server.faults(&["ListObjectsV2:denied:after=1:always"]);
 
-    let found = rig.run(async |link| find_targets(link, &uri("p/"), &Filter::default()).await);
+    let found =
+        rig.run(async |link| find_download_items(link, &uri("p/"), &Filter::default()).await);
 
     assert_eq!(found.unwrap_err().kind(), Kind::Permission);
     assert_eq!(rig.server.count("GetObject"), 0);

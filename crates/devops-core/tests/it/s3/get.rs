@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use devops_core::{
-    fs::{Destination, ReplacePolicy},
+    fs::{Destination, IfExists},
     kind::{HasKind, Kind},
     s3::{Event, GetOptions, GetSummary, PartSize, Proof, S3Error, get, list, list_versions},
     units::ByteSize,
@@ -16,7 +16,7 @@ use crate::s3::{
 
 const SIZE: u64 = 2 * PART + 99;
 
-fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, S3Error> {
+fn get_to(rig: &Rig, path: &Path, replace: IfExists) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options = GetOptions { replace, mode: None, preserve: false, group: None, part_size };
     rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options).await)
@@ -24,8 +24,9 @@ fn get_to(rig: &Rig, path: &Path, replace: ReplacePolicy) -> Result<GetSummary, 
 
 /// Returns how many bytes were told to be kept.
 fn kept(rig: &Rig) -> Vec<u64> {
-    let kept =
-        |event: &Event| if let Event::Kept { size, .. } = event { Some(*size) } else { None };
+    let kept = |event: &Event| {
+        if let Event::PartialKept { size, .. } = event { Some(*size) } else { None }
+    };
     rig.events.borrow().iter().filter_map(kept).collect()
 }
 
@@ -45,7 +46,7 @@ fn an_object_comes_back_in_ranges_and_is_checked() {
     let rig = stored();
     let path = rig.path("back.bin");
 
-    let summary = get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+    let summary = get_to(&rig, &path, IfExists::Fail).unwrap();
 
     assert_eq!((summary.size, summary.proof), (SIZE, Proof::Full));
     assert!(fs::read(&path).unwrap() == bytes(SIZE));
@@ -58,7 +59,7 @@ fn an_empty_object_becomes_an_empty_file() {
     rig.server.put("backups", "a.bin", b"");
     let path = rig.path("back.bin");
 
-    let summary = get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+    let summary = get_to(&rig, &path, IfExists::Fail).unwrap();
 
     assert_eq!((summary.size, summary.proof), (0, Proof::Full));
     assert_eq!(fs::read(&path).unwrap(), b"");
@@ -77,7 +78,7 @@ fn a_range_that_breaks_off_or_stands_still_is_fetched_again() {
         rig.server.faults(&[rule]);
         let path = rig.path("back.bin");
 
-        get_to(&rig, &path, ReplacePolicy::Keep).unwrap();
+        get_to(&rig, &path, IfExists::Fail).unwrap();
 
         assert!(fs::read(&path).unwrap() == bytes(SIZE), "{rule}");
     }
@@ -88,9 +89,9 @@ fn an_existing_file_stays_unless_told_otherwise() {
     let rig = stored();
     let path = rig.file("back.bin", 3);
 
-    let refused = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let refused = get_to(&rig, &path, IfExists::Fail).unwrap_err();
     let kept = fs::read(&path).unwrap();
-    get_to(&rig, &path, ReplacePolicy::Replace).unwrap();
+    get_to(&rig, &path, IfExists::Replace).unwrap();
 
     assert_eq!(refused.kind(), Kind::Exists);
     assert_eq!(kept, bytes(3));
@@ -107,10 +108,10 @@ fn what_was_fetched_is_not_fetched_again_when_it_got_no_final_name() {
         }
     });
 
-    let refused = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let refused = get_to(&rig, &path, IfExists::Fail).unwrap_err();
     let kept = kept(&rig);
     rig.on_event(|_, _| ());
-    get_to(&rig, &path, ReplacePolicy::Replace).unwrap();
+    get_to(&rig, &path, IfExists::Replace).unwrap();
 
     assert_eq!(refused.kind(), Kind::Exists);
     assert_eq!(kept, [SIZE]);
@@ -125,7 +126,7 @@ fn bytes_that_are_not_what_the_store_says_never_become_a_file() {
     rig.server.faults(&["HeadObject:wrong-checksum:always"]);
     let path = rig.path("back.bin");
 
-    let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let error = get_to(&rig, &path, IfExists::Fail).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Mismatch);
     assert!(!path.exists());
@@ -138,7 +139,7 @@ fn an_object_that_is_replaced_while_it_is_fetched_is_said_so() {
     rig.server.faults(&["HeadObject:wrong-etag"]);
     let path = rig.path("back.bin");
 
-    let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let error = get_to(&rig, &path, IfExists::Fail).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Temporary);
     assert!(error.to_string().contains("was replaced while it was fetched"), "{error}");
@@ -165,7 +166,7 @@ fn ranges_of_two_objects_never_become_one_file() {
         });
         let path = rig.path("back.bin");
 
-        let error = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+        let error = get_to(&rig, &path, IfExists::Fail).unwrap_err();
 
         assert!([Kind::Temporary, Kind::Mismatch].contains(&error.kind()), "{rules:?}: {error}");
         assert!(!path.exists(), "{rules:?}");
@@ -178,7 +179,7 @@ fn an_empty_object_is_one_though_it_has_no_first_byte_to_look_at() {
     rig.server.put("backups", "a.bin", b"");
     rig.server.faults(&["HeadObject:denied"]);
 
-    get_to(&rig, &rig.path("back.bin"), ReplacePolicy::Keep).unwrap();
+    get_to(&rig, &rig.path("back.bin"), IfExists::Fail).unwrap();
 
     assert_eq!(fs::read(rig.path("back.bin")).unwrap(), b"");
 }
@@ -187,10 +188,10 @@ fn an_empty_object_is_one_though_it_has_no_first_byte_to_look_at() {
 fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
     let rig = Rig::new();
     let path = rig.path("back.bin");
-    let missing = get_to(&rig, &path, ReplacePolicy::Keep).unwrap_err();
+    let missing = get_to(&rig, &path, IfExists::Fail).unwrap_err();
     let nowhere = devops_core::s3::S3Uri::new("nowhere", "a.bin").unwrap();
     let options = GetOptions {
-        replace: ReplacePolicy::Keep,
+        replace: IfExists::Fail,
         mode: None,
         preserve: false,
         group: None,

@@ -3,12 +3,12 @@
 use std::{fs, thread, time::Duration};
 
 use devops_core::{
-    fs::{OpenFolder, ReplacePolicy},
+    fs::{IfExists, OpenFolder},
     kind::{HasKind, Kind},
     s3::{
-        DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, Patience, PutOptions,
-        RemoveOptions, S3Error, abort_upload, bring, check_listing, delete, find_targets,
-        get_target, pending_uploads, plan_removal, plan_sync, put, remove, run_all,
+        DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, PutOptions, RemoveOptions,
+        RetryConfig, S3Error, abort_upload, bring, check_listing, delete, find_download_items,
+        get_download_item, pending_uploads, plan_removal, plan_sync, put, remove, run_all,
     },
 };
 use devops_fakes::s3::Entry;
@@ -21,8 +21,8 @@ use crate::s3::{
 /// A rig in which nothing but a signal ends what waits.
 fn patient() -> Rig {
     let an_hour = Duration::from_hours(1);
-    let (before_first_answer, stall) = (an_hour, an_hour);
-    let rig = Rig::with(Patience { before_first_answer, stall, ..Patience::default() });
+    let (before_first_response, stall) = (an_hour, an_hour);
+    let rig = Rig::with(RetryConfig { before_first_response, stall, ..RetryConfig::default() });
     for (key, content) in [("p/a", "old"), ("p/b", "same"), ("p/gone", "x"), ("p/gone ", "y")] {
         rig.server.put("backups", key, content.as_bytes());
     }
@@ -86,16 +86,16 @@ fn rm(rig: &Rig, named: &str, recursive: bool) -> Result<(), Kind> {
 }
 
 fn get_all(rig: &Rig) -> Result<(), Kind> {
-    let replace = ReplacePolicy::Keep;
+    let replace = IfExists::Fail;
     let options =
         GetOptions { replace, mode: None, preserve: false, group: None, part_size: PartSize::Auto };
     let to = rig.path("to");
     rig.run(async |link| {
-        let targets = find_targets(link, &uri("p/"), &Filter::default())
+        let targets = find_download_items(link, &uri("p/"), &Filter::default())
             .await
             .map_err(|error| error.kind())?;
         let to = OpenFolder::create(&to).map_err(|error| error.kind())?;
-        let work = async |target| get_target(link, &to, target, options).await;
+        let work = async |target| get_download_item(link, &to, target, options).await;
         run_all(link, &targets.files, work, |_, _| {}).await.map_err(|error| error.kind())
     })
 }

@@ -17,8 +17,8 @@ use devops_core::{
     offsite::{self, Base, PruneRequest, plan_prune, remove_pruned, select_kept, select_newest},
     retention::KeepPolicy,
     s3::{
-        Deletion, EarlierRun, Event, Filter, Journals, Link, Pair, PutOptions, Replace, Resume,
-        Source, SyncError, find_sources, plan_sync,
+        Deletion, EarlierRun, Event, Filter, Journals, Link, OverwritePolicy, Pair, PutOptions,
+        Resume, SyncError, UploadItem, find_upload_items, plan_sync,
     },
 };
 use devops_fakes::s3::Entry;
@@ -129,7 +129,7 @@ impl Nights {
     /// Does what the nightly commands do: puts what is chosen, then prunes.
     async fn go_off_site(&self, link: Link<'_>, day: u8, journals: Journals) -> Result<(), Kind> {
         let resume = Resume { journals, earlier: EarlierRun::TakeUp, now: evening(day) };
-        let replace = Replace::IfChanged;
+        let replace = OverwritePolicy::IfChanged;
         let options = PutOptions { resume: Some(resume), replace, ..in_small_parts() };
         for source in self.chosen(link, day).await? {
             let put = offsite::put(link, &source, &options, &Base::None).await;
@@ -141,9 +141,9 @@ impl Nights {
         pruned.map_err(|error| error.kind())
     }
 
-    async fn chosen(&self, link: Link<'_>, day: u8) -> Result<Vec<Source>, Kind> {
+    async fn chosen(&self, link: Link<'_>, day: u8) -> Result<Vec<UploadItem>, Kind> {
         let paths = [self.folder.clone()];
-        let found = find_sources(&paths, &uri("daily/"), &Filter::default(), false).unwrap();
+        let found = find_upload_items(&paths, &uri("daily/"), &Filter::default(), false).unwrap();
         if found.files.is_empty() {
             return Err(Kind::NotFound);
         }

@@ -7,23 +7,23 @@ use std::{
 };
 
 use devops_core::{
-    fs::{OpenFolder, ReplacePolicy, replace, user_mode},
+    fs::{IfExists, OpenFolder, replace, user_mode},
     kind::{HasKind, Kind},
-    s3::{Filter, GetOptions, PartSize, find_targets, get_target, run_all},
+    s3::{Filter, GetOptions, PartSize, find_download_items, get_download_item, run_all},
     units::ByteSize,
 };
 
 use crate::s3::rig::{PART, Rig, bytes, uri};
 
 /// Gets all below `p/` into `to`, and returns what failed.
-fn get_all(rig: &Rig, replace: ReplacePolicy) -> Vec<Kind> {
+fn get_all(rig: &Rig, replace: IfExists) -> Vec<Kind> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options = GetOptions { replace, mode: None, preserve: false, group: None, part_size };
     let mut failed = Vec::new();
     rig.run(async |link| {
-        let targets = find_targets(link, &uri("p/"), &Filter::default()).await?;
+        let targets = find_download_items(link, &uri("p/"), &Filter::default()).await?;
         let folder = OpenFolder::create(&rig.path("to"))?;
-        let work = async |target| get_target(link, &folder, target, options).await;
+        let work = async |target| get_download_item(link, &folder, target, options).await;
         let mut tell = |_: &_, result: Result<_, devops_core::s3::S3Error>| {
             failed.extend(result.err().map(|error| error.kind()));
         };
@@ -58,7 +58,7 @@ fn a_folder_that_becomes_a_link_during_a_get_redirects_nothing() {
         symlink(outside, folder).unwrap();
     };
 
-    rig.while_held(2, swap, |rig| get_all(rig, ReplacePolicy::Keep));
+    rig.while_held(2, swap, |rig| get_all(rig, IfExists::Fail));
 
     assert!(is_empty(&rig.path("outside")));
     // The open folder was the one that was moved.
@@ -67,7 +67,7 @@ fn a_folder_that_becomes_a_link_during_a_get_redirects_nothing() {
 
 #[test]
 fn a_link_put_under_the_final_name_during_a_get_is_neither_followed_nor_replaced() {
-    for policy in [ReplacePolicy::Replace, ReplacePolicy::Keep] {
+    for policy in [IfExists::Replace, IfExists::Fail] {
         let rig = rig("content");
         rig.server.faults(&["GetObject:hold:times=2"]);
         replace(&rig.path("precious"), b"precious", 0o600).unwrap();
@@ -77,7 +77,7 @@ fn a_link_put_under_the_final_name_during_a_get_is_neither_followed_nor_replaced
 
         let failed = rig.while_held(2, plant, |rig| get_all(rig, policy));
 
-        let expected = if policy == ReplacePolicy::Keep { Kind::Exists } else { Kind::Denied };
+        let expected = if policy == IfExists::Fail { Kind::Exists } else { Kind::Denied };
         assert_eq!(failed, [expected; 2]);
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
         assert!(links.iter().all(|link| link.is_symlink()));
@@ -90,7 +90,7 @@ fn a_link_that_was_there_before_is_refused() {
     symlink(rig.path("outside"), rig.path("to/d/f")).unwrap();
     fs::remove_dir(rig.path("to/d/large")).unwrap_err();
 
-    let failed = get_all(&rig, ReplacePolicy::Replace);
+    let failed = get_all(&rig, IfExists::Replace);
 
     assert_eq!(failed, [Kind::Denied]);
     assert!(is_empty(&rig.path("outside")));
@@ -102,7 +102,7 @@ fn an_archive_is_for_its_owner_alone_and_anything_else_follows_the_umask() {
     for (content, mode) in [(age, 0o600), ("text", user_mode())] {
         let rig = rig(content);
 
-        get_all(&rig, ReplacePolicy::Keep);
+        get_all(&rig, IfExists::Fail);
 
         let found = fs::metadata(rig.path("to/d/f")).unwrap().permissions().mode() & 0o7777;
         assert_eq!(found, mode, "{content}");

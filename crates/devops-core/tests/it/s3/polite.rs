@@ -10,13 +10,13 @@ use std::{
 };
 
 use devops_core::{
-    fs::{Destination, ReplacePolicy},
+    fs::{Destination, IfExists},
     s3::{
         Attributes, CallFailure, CopyOptions, DeleteOutcome, DeleteTarget, Depth, Encryption,
-        GetOptions, Left, ListedObject, Lock, LockMode, Method, ObjectSummary, PartSize, Patience,
-        Proof, PutOptions, RemoveOptions, Replace, S3Error, Source, Stream, Tags, Trouble,
-        Verification, copy_object, delete, get, get_stream, list, move_object, plan_undelete, put,
-        put_stream, refuse_taken, undelete, verify,
+        GetOptions, Left, ListedObject, Method, ObjectLock, ObjectSummary, OverwritePolicy,
+        PartSize, Proof, PutOptions, RemoveOptions, RetentionMode, RetryConfig, S3Error, Tags,
+        Trouble, UploadItem, UploadStream, Verification, copy_object, delete, get, get_stream,
+        list, move_object, plan_undelete, put, put_stream, refuse_taken, undelete, verify,
     },
     units::ByteSize,
 };
@@ -120,10 +120,10 @@ enum Claim {
 impl Scene {
     /// Returns a rig that soon tries no more, and waits so long for an answer.
     fn rig(self, stall: Duration) -> Rig {
-        let patience = Patience { stall, ..hurried() };
+        let retry_config = RetryConfig { stall, ..hurried() };
         match self {
-            Self::PutWithKey | Self::PutPartsWithKey => Rig::with_customer_key_and(patience),
-            _ => Rig::with(patience),
+            Self::PutWithKey | Self::PutPartsWithKey => Rig::with_customer_key_and(retry_config),
+            _ => Rig::with(retry_config),
         }
     }
 
@@ -180,8 +180,8 @@ impl Scene {
             storage_class: Some("STANDARD_IA".to_owned()),
             encryption: Some(Encryption { method: Method::Kms, key_id: Some("k-1".to_owned()) }),
             tags: Tags::new([("team".to_owned(), "ops".to_owned())]).unwrap(),
-            lock: Some(Lock {
-                mode: LockMode::Governance,
+            lock: Some(ObjectLock {
+                mode: RetentionMode::Governance,
                 until: datetime!(2100-01-01 0:00 UTC),
                 is_from_now: false,
             }),
@@ -247,9 +247,13 @@ impl Scene {
 
     fn put(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
         let path = write(rig, "source", &content(self.size()));
-        let replace = if self == Self::PutOver { Replace::Overwrite } else { Replace::Refuse };
+        let replace = if self == Self::PutOver {
+            OverwritePolicy::Overwrite
+        } else {
+            OverwritePolicy::Refuse
+        };
         let options = PutOptions { replace, attributes: self.attributes(), ..in_small_parts() };
-        let source = Source::new(path, uri(KEY), self.size());
+        let source = UploadItem::new(path, uri(KEY), self.size());
         rig.run(async |link| put(link, &source, &options).await)
     }
 
@@ -257,7 +261,7 @@ impl Scene {
         let options = PutOptions { attributes: self.attributes(), ..in_small_parts() };
         rig.run(async |link| {
             refuse_taken(link, &uri(KEY), &options).await?;
-            let stream = Stream::new(Cursor::new(content(self.size()).to_vec()));
+            let stream = UploadStream::new(Cursor::new(content(self.size()).to_vec()));
             put_stream(link, stream, &[uri(KEY)], &options).await?.remove(0)
         })
     }
@@ -354,8 +358,8 @@ impl Scene {
 }
 
 /// A rig's patience for what could pass and never does.
-fn hurried() -> Patience {
-    Patience { before_first_answer: Duration::from_millis(500), ..time_enough() }
+fn hurried() -> RetryConfig {
+    RetryConfig { before_first_response: Duration::from_millis(500), ..time_enough() }
 }
 
 fn copy(rig: &Rig, to: &str) -> Result<(), S3Error> {
@@ -386,13 +390,8 @@ fn write(rig: &Rig, name: &str, bytes: &[u8]) -> PathBuf {
 
 fn get_file(rig: &Rig) -> Result<Claim, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
-    let options = GetOptions {
-        replace: ReplacePolicy::Keep,
-        mode: None,
-        group: None,
-        preserve: false,
-        part_size,
-    };
+    let options =
+        GetOptions { replace: IfExists::Fail, mode: None, group: None, preserve: false, part_size };
     let path: PathBuf = rig.path("back.bin");
     rig.run(async |link| get(link, &uri(KEY), &Destination::open(&path)?, options).await)?;
     Ok(Claim::Fetched(fs::read(&path).unwrap()))

@@ -2,13 +2,13 @@
 
 use std::{fs, io::Cursor};
 
-use devops_core::fs::{Destination, ReplacePolicy};
+use devops_core::fs::{Destination, IfExists};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Attributes, Encryption, Feature, GetOptions, Known, Lack, Left, Lock, LockMode, Method,
-        ObjectSummary, PartSize, Proof, PutOptions, Replace, S3Error, Stream, Tags, get,
-        put_stream, refuse_taken,
+        Attributes, Encryption, Feature, GetOptions, Known, Lack, Left, Method, ObjectLock,
+        ObjectSummary, OverwritePolicy, PartSize, Proof, PutOptions, RetentionMode, S3Error, Tags,
+        UploadStream, get, put_stream, refuse_taken,
     },
 };
 use time::macros::datetime;
@@ -29,7 +29,7 @@ fn encrypted() -> Attributes {
 
 fn locked() -> Attributes {
     let until = datetime!(2100-01-01 0:00 UTC);
-    let lock = Some(Lock { mode: LockMode::Compliance, until, is_from_now: false });
+    let lock = Some(ObjectLock { mode: RetentionMode::Compliance, until, is_from_now: false });
     Attributes { lock, legal_hold: true, ..Attributes::default() }
 }
 
@@ -38,7 +38,7 @@ fn with(attributes: Attributes) -> PutOptions {
 }
 
 fn over(attributes: Attributes) -> PutOptions {
-    PutOptions { replace: Replace::Overwrite, ..with(attributes) }
+    PutOptions { replace: OverwritePolicy::Overwrite, ..with(attributes) }
 }
 
 /// Returns what an object lacks, and what became of it.
@@ -175,7 +175,7 @@ fn nothing_of_a_stream_is_read_where_it_would_be_in_clear() {
         rig.run(async |link| refuse_taken(link, &uri("a.bin"), &options).await).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
 
-    let stream = || Stream::new(Cursor::new(bytes(100)));
+    let stream = || UploadStream::new(Cursor::new(bytes(100)));
     let put = rig.run(async |link| {
         put_stream(link, stream(), &[uri("a.bin")], &options).await.unwrap().remove(0)
     });
@@ -309,13 +309,8 @@ fn an_object_in_clear_is_not_fetched_with_a_key() {
     ignore_key(&rig);
     let path = rig.path("back.bin");
     let part_size = PartSize::Auto;
-    let options = GetOptions {
-        replace: ReplacePolicy::Keep,
-        mode: None,
-        group: None,
-        preserve: false,
-        part_size,
-    };
+    let options =
+        GetOptions { replace: IfExists::Fail, mode: None, group: None, preserve: false, part_size };
 
     let error = rig
         .run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)

@@ -18,7 +18,7 @@ use devops_core::{
         plan_prune, remove_pruned,
     },
     retention::KeepPolicy,
-    s3::{LockMode, S3Error},
+    s3::{RetentionMode, S3Error},
 };
 use time::{OffsetDateTime, macros::datetime};
 
@@ -423,7 +423,7 @@ fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
     rig.server.lock("backups", &key(25), long);
     let request = PruneRequest {
         policy: KeepPolicy { daily: 4, ..KeepPolicy::default() },
-        lock: Some(LockMode::Governance),
+        lock: Some(RetentionMode::Governance),
         ..last(0)
     };
 

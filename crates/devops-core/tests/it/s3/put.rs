@@ -9,9 +9,9 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Attributes, Encryption, Event, Filter, Lock, LockMode, Method, Outcome,
-        PartSize, Proof, PutOptions, Replace, S3Error, SourceError, Stream, Tags, find_sources,
-        pending_uploads, put, put_stream, run_all,
+        Algorithm, Attributes, Encryption, Event, Filter, Method, ObjectLock, Outcome,
+        OverwritePolicy, PartSize, Proof, PutOptions, RetentionMode, S3Error, SourceError, Tags,
+        UploadStream, find_upload_items, pending_uploads, put, put_stream, run_all,
     },
     units::ByteSize,
 };
@@ -147,8 +147,8 @@ fn encryption_tags_and_locks_go_with_the_request_that_begins_the_object() {
     let attributes = Attributes {
         encryption: Some(Encryption { method: Method::Kms, key_id: Some("key-7".to_owned()) }),
         tags: Tags::new(tags.map(|(key, value)| (key.to_owned(), value.to_owned()))).unwrap(),
-        lock: Some(Lock {
-            mode: LockMode::Governance,
+        lock: Some(ObjectLock {
+            mode: RetentionMode::Governance,
             until: datetime!(2027-03-01 12:00 +2),
             is_from_now: false,
         }),
@@ -202,7 +202,7 @@ fn other_content_is_refused_unless_told_to_overwrite() {
 
     let refused = rig.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
     let kept = rig.server.object("backups", "a.bin").unwrap().bytes();
-    let options = PutOptions { replace: Replace::Overwrite, ..PutOptions::default() };
+    let options = PutOptions { replace: OverwritePolicy::Overwrite, ..PutOptions::default() };
     rig.put(&file, "a.bin", &options).unwrap();
 
     assert_eq!(refused.kind(), Kind::Exists);
@@ -236,7 +236,7 @@ fn a_part_of_a_file_may_be_larger_than_the_memory_for_parts() {
 
     let sent = rig.put(&file, "a.bin", &PutOptions { part_size, ..PutOptions::default() });
     let options = PutOptions { part_size, ..PutOptions::default() };
-    let stream = Stream::new(File::open(&file).unwrap());
+    let stream = UploadStream::new(File::open(&file).unwrap());
     let refused = rig.run(async |link| put_stream(link, stream, &[uri("s")], &options).await);
 
     assert_eq!(sent.unwrap().parts, 2);
@@ -280,7 +280,7 @@ fn put_reader(
     reader: impl Read + Send + 'static,
     expect: Option<u64>,
 ) -> Result<u64, S3Error> {
-    let stream = Stream::new(reader).expecting(expect);
+    let stream = UploadStream::new(reader).expecting(expect);
     let stored =
         rig.run(async |link| put_stream(link, stream, &[uri("s")], &in_small_parts()).await);
     let summary = stored?.remove(0)?;
@@ -328,7 +328,8 @@ fn a_tree_goes_on_after_one_object_is_refused() {
         rig.file(&format!("tree/{name}"), 100);
     }
     rig.server.put("backups", "t/b", b"other");
-    let found = find_sources(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
+    let found =
+        find_upload_items(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
     let (mut stored, mut refused) = (Vec::new(), Vec::new());
 
     rig.run(async |link| {
@@ -358,7 +359,8 @@ fn a_tree_goes_on_after_the_store_did_not_find_its_way_to_one_key() {
         rig.file(&format!("tree/{name}"), 100);
     }
     rig.server.faults(&["PutObject:not-found"]);
-    let found = find_sources(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
+    let found =
+        find_upload_items(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
     let mut failed = Vec::new();
 
     rig.run(async |link| {
@@ -384,7 +386,8 @@ fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
     for name in ["a", "b", "c"] {
         rig.file(&format!("tree/{name}"), 2 * PART);
     }
-    let found = find_sources(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
+    let found =
+        find_upload_items(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
 
     let result = std::thread::scope(|scope| {
         let (server, cancel) = (&rig.server, rig.cancel.clone());

@@ -11,7 +11,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         AfterSignal, Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome,
-        PartSize, Patience, Proof, PutOptions, Replace, Resume, S3Error, Tags, give_up,
+        OverwritePolicy, PartSize, Proof, PutOptions, Resume, RetryConfig, S3Error, Tags, give_up,
     },
     units::ByteSize,
 };
@@ -60,7 +60,7 @@ fn half_sent(rig: &Rig) -> PathBuf {
     };
     let rules = ["UploadPart:hold:part=3", "UploadPart:denied:part=3"];
     let error = rig.while_held(1, others, |rig| break_off(rig, &file, &rules));
-    assert!(matches!(error, S3Error::Kept { .. }), "{error}");
+    assert!(matches!(error, S3Error::Resumable { .. }), "{error}");
     file
 }
 
@@ -458,9 +458,9 @@ fn another_object_that_appears_meanwhile_is_told_and_nothing_is_lost() {
     let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
 
     assert_eq!(refused.kind(), Kind::Exists);
-    assert!(matches!(refused, S3Error::Kept { .. }), "{refused}");
+    assert!(matches!(refused, S3Error::Resumable { .. }), "{refused}");
     assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
-    let overwriting = PutOptions { replace: Replace::Overwrite, ..options(&rig) };
+    let overwriting = PutOptions { replace: OverwritePolicy::Overwrite, ..options(&rig) };
     check(&rig, &rig.put(&file, "a.bin", &overwriting).unwrap());
 }
 
@@ -470,7 +470,7 @@ fn an_answer_that_is_not_the_stores_ends_no_upload() {
         let rig = Rig::new();
         let file = half_sent(&rig);
         let error = break_off(&rig, &file, &[rule, "GetObject:no-bucket:always"]);
-        assert!(matches!(error, S3Error::Kept { .. }), "{rule}: {error}");
+        assert!(matches!(error, S3Error::Resumable { .. }), "{rule}: {error}");
 
         check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
     }
@@ -538,11 +538,11 @@ fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing(
 #[test]
 fn a_completion_nobody_heard_of_is_known_by_its_mark_whatever_proves_it() {
     for checksum in [Some(Algorithm::Crc64Nvme), Some(Algorithm::Sha256), None] {
-        for replace in [Replace::Refuse, Replace::Overwrite] {
+        for replace in [OverwritePolicy::Refuse, OverwritePolicy::Overwrite] {
             let rig = Rig::impatient();
             let file = rig.file("a.bin", SIZE);
             let options = PutOptions { replace, checksum, ..options(&rig) };
-            let heads = if replace == Replace::Refuse { ":after=1" } else { "" };
+            let heads = if replace == OverwritePolicy::Refuse { ":after=1" } else { "" };
             let no_head = format!("HeadObject:drop-before{heads}:always");
             rig.server.faults(&["CompleteMultipartUpload:drop-after:always", &no_head]);
             let error = rig.put(&file, "a.bin", &options).unwrap_err();
@@ -604,7 +604,7 @@ fn a_signal_ends_the_reading_of_what_was_sent() {
 fn a_signal_keeps_the_upload_and_what_ends_in_a_moment() {
     // The second part takes all of the moment.
     let after_signal = AfterSignal { answer: Duration::from_secs(10), ..AfterSignal::default() };
-    let rig = Rig::with(Patience { after_signal, ..time_enough() });
+    let rig = Rig::with(RetryConfig { after_signal, ..time_enough() });
     rig.server.faults(&["UploadPart:hold:part=1", "UploadPart:stall:part=2:always"]);
     let file = rig.file("a.bin", SIZE);
     let cancel = rig.cancel.clone();
@@ -614,7 +614,7 @@ fn a_signal_keeps_the_upload_and_what_ends_in_a_moment() {
 
     let error = result.unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted, "{error}");
-    assert!(matches!(error, S3Error::Kept { .. }));
+    assert!(matches!(error, S3Error::Resumable { .. }));
     assert!(taken(&rig).contains(&1));
     assert_eq!(rig.server.count("AbortMultipartUpload"), 0);
     let lines = fs::read_to_string(journal(&rig)).unwrap();

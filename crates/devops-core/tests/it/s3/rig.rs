@@ -15,9 +15,9 @@ use devops_core::{
     cancel::Cancel,
     clock::SystemClock,
     s3::{
-        AfterSignal, ConnectOptions, CustomerKey, Event, Link, ObjectSummary, Pace, Patience,
-        PutOptions, RateLimit, RequestHeaders, S3Error, S3Uri, Source, Stop, Store, StoreOptions,
-        connect, put,
+        AfterSignal, CancelToken, ConnectOptions, CustomerKey, Event, Link, ObjectSummary, Pace,
+        PutOptions, RateLimit, RequestHeaders, RetryConfig, S3Error, S3Uri, Store, StoreOptions,
+        UploadItem, connect, put,
     },
     units::ByteSize,
 };
@@ -46,13 +46,13 @@ pub(crate) struct Rig {
     dir: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     store: Store,
-    stop: Stop,
+    cancel_token: CancelToken,
 }
 
 async fn connected(
     server: &Server,
     store_options: StoreOptions,
-    stop: &Stop,
+    cancel_token: &CancelToken,
     headers: RequestHeaders,
 ) -> Store {
     let options = ConnectOptions {
@@ -61,22 +61,22 @@ async fn connected(
         headers,
         ..ConnectOptions::default()
     };
-    connect(&options, store_options, stop).await.unwrap()
+    connect(&options, store_options, cancel_token).await.unwrap()
 }
 
 /// Returns time enough for every answer that comes.
-pub(crate) fn time_enough() -> Patience {
-    Patience {
-        before_first_answer: Duration::from_secs(20),
+pub(crate) fn time_enough() -> RetryConfig {
+    RetryConfig {
+        before_first_response: Duration::from_secs(20),
         stall: Duration::from_secs(20),
         abort: LONG,
-        ..Patience::default()
+        ..RetryConfig::default()
     }
 }
 
-fn store_options(patience: Patience) -> StoreOptions {
+fn store_options(retry_config: RetryConfig) -> StoreOptions {
     let max_memory = ByteSize::mib(64);
-    StoreOptions { concurrency: 4, max_memory, patience, pace: Pace::default() }
+    StoreOptions { concurrency: 4, max_memory, retry_config, pace: Pace::default() }
 }
 
 impl Rig {
@@ -87,24 +87,27 @@ impl Rig {
 
     /// A rig for what could pass and never does: it soon tries no more, and hears every answer.
     pub(crate) fn impatient() -> Self {
-        Self::with(Patience { before_first_answer: Duration::from_millis(500), ..time_enough() })
+        Self::with(RetryConfig {
+            before_first_response: Duration::from_millis(500),
+            ..time_enough()
+        })
     }
 
     /// A rig for answers that never come, which tries no more after them.
     pub(crate) fn deaf() -> Self {
-        let (before_first_answer, stall) = (Duration::from_millis(500), Duration::from_secs(3));
-        Self::with(Patience { before_first_answer, stall, ..time_enough() })
+        let (before_first_response, stall) = (Duration::from_millis(500), Duration::from_secs(3));
+        Self::with(RetryConfig { before_first_response, stall, ..time_enough() })
     }
 
     /// A rig for an answer that does not come at first.
     pub(crate) fn that_asks_again() -> Self {
-        Self::with(Patience { stall: Duration::from_secs(3), ..time_enough() })
+        Self::with(RetryConfig { stall: Duration::from_secs(3), ..time_enough() })
     }
 
     /// A rig that has time for all that is worth it after a signal.
     pub(crate) fn unhurried() -> Self {
         let after_signal = AfterSignal { answer: LONG, abort: LONG, probes: LONG };
-        Self::with(Patience { after_signal, ..time_enough() })
+        Self::with(RetryConfig { after_signal, ..time_enough() })
     }
 
     /// A rig that makes one request at a time.
@@ -112,8 +115,8 @@ impl Rig {
         Self::of(StoreOptions { concurrency: 1, ..store_options(time_enough()) })
     }
 
-    pub(crate) fn with(patience: Patience) -> Self {
-        Self::of(store_options(patience))
+    pub(crate) fn with(retry_config: RetryConfig) -> Self {
+        Self::of(store_options(retry_config))
     }
 
     pub(crate) fn limited(limit: RateLimit) -> Self {
@@ -123,15 +126,15 @@ impl Rig {
 
     /// A rig whose requests carry a key that the store encrypts with, and that soon tries no more.
     pub(crate) fn with_customer_key() -> Self {
-        let before_first_answer = Duration::from_millis(500);
-        Self::with_customer_key_and(Patience { before_first_answer, ..time_enough() })
+        let before_first_response = Duration::from_millis(500);
+        Self::with_customer_key_and(RetryConfig { before_first_response, ..time_enough() })
     }
 
     /// A rig whose requests carry a key that the store encrypts with.
-    pub(crate) fn with_customer_key_and(patience: Patience) -> Self {
+    pub(crate) fn with_customer_key_and(retry_config: RetryConfig) -> Self {
         let customer_key = CustomerKey::read(&[7; 32]);
         Self::of_headers(
-            store_options(patience),
+            store_options(retry_config),
             RequestHeaders { customer_key, ..RequestHeaders::default() },
         )
     }
@@ -143,14 +146,14 @@ impl Rig {
     fn of_headers(options: StoreOptions, headers: RequestHeaders) -> Self {
         let server = Server::with_bucket();
         let cancel = Cancel::new();
-        let stop = Stop::new(&cancel);
+        let cancel_token = CancelToken::new(&cancel);
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let store = runtime.block_on(connected(&server, options, &stop, headers));
+        let store = runtime.block_on(connected(&server, options, &cancel_token, headers));
         Self {
             server,
             cancel,
@@ -159,14 +162,15 @@ impl Rig {
             dir,
             runtime,
             store,
-            stop,
+            cancel_token,
         }
     }
 
     /// Forgets what was learned about the store, as another process would not know it.
-    pub(crate) fn connect_again(&mut self, patience: Patience) {
+    pub(crate) fn connect_again(&mut self, retry_config: RetryConfig) {
         let headers = self.store.address().headers.clone();
-        let connecting = connected(&self.server, store_options(patience), &self.stop, headers);
+        let connecting =
+            connected(&self.server, store_options(retry_config), &self.cancel_token, headers);
         self.store = self.runtime.block_on(connecting);
     }
 
@@ -188,7 +192,7 @@ impl Rig {
             }
             self.events.borrow_mut().push(event);
         };
-        let link = Link { store: &self.store, stop: &self.stop, events: &events };
+        let link = Link { store: &self.store, cancel_token: &self.cancel_token, events: &events };
         self.runtime.block_on(work(link))
     }
 
@@ -199,7 +203,7 @@ impl Rig {
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
         let size = path.metadata().unwrap().len();
-        let source = Source::new(path.to_owned(), uri(key), size);
+        let source = UploadItem::new(path.to_owned(), uri(key), size);
         self.run(async |link| put(link, &source, options).await)
     }
 

@@ -1,6 +1,6 @@
 //! Random schedules of faults over random sequences of puts, compared with what the store may hold.
 
-use devops_core::s3::{Algorithm, Replace};
+use devops_core::s3::{Algorithm, OverwritePolicy};
 use devops_fakes::s3::FAULTS;
 use proptest::{prelude::*, test_runner::RngSeed};
 
@@ -47,7 +47,8 @@ fn wrong() -> impl Strategy<Value = Wrong> {
 }
 
 fn run() -> impl Strategy<Value = Run> {
-    let replace = prop_oneof![2 => Just(Replace::Refuse), 1 => Just(Replace::Overwrite)];
+    let replace =
+        prop_oneof![2 => Just(OverwritePolicy::Refuse), 1 => Just(OverwritePolicy::Overwrite)];
     (replace, prop::bool::weighted(0.7), prop::collection::vec(wrong(), 1..4))
         .prop_map(|(replace, journaled, wrongs)| Run { replace, journaled, ..Run::new(&wrongs) })
 }
@@ -63,7 +64,7 @@ fn schedule() -> impl Strategy<Value = Schedule> {
         1 => Just((Stream, PART + 1)),
     ];
     let before =
-        prop::sample::select(&[Held::Nothing, Held::Nothing, Held::Other, Held::Source][..]);
+        prop::sample::select(&[Held::Nothing, Held::Nothing, Held::Other, Held::UploadItem][..]);
     let checksum = prop_oneof![
         3 => Just(Some(Algorithm::Crc64Nvme)),
         1 => Just(Some(Algorithm::Crc32c)),
@@ -78,8 +79,8 @@ fn schedule() -> impl Strategy<Value = Schedule> {
 impl Schedule {
     fn judge(&self) -> Result<(), String> {
         let wrongs: Vec<Wrong> = self.runs.iter().flat_map(|run| run.wrongs.clone()).collect();
-        with_enough_patience(&wrongs, |patience| {
-            let mut trial = Trial::new(self.scene, self.size, patience).hold(self.before);
+        with_enough_patience(&wrongs, |retry_config| {
+            let mut trial = Trial::new(self.scene, self.size, retry_config).hold(self.before);
             (self.judge_in(&mut trial), trial.has_missed())
         })
     }

@@ -10,7 +10,7 @@ use std::{
 use devops_core::{
     offsite::{Selection, select_kept, select_newest},
     retention::KeepPolicy,
-    s3::{Filter, Source, find_sources},
+    s3::{Filter, UploadItem, find_upload_items},
 };
 use time::{OffsetDateTime, macros::datetime};
 
@@ -38,8 +38,8 @@ fn last(n: u32) -> KeepPolicy {
     KeepPolicy { last: n, ..KeepPolicy::default() }
 }
 
-fn found(folder: &Path) -> Vec<Source> {
-    find_sources(&[folder.to_owned()], &uri(""), &Filter::default(), false).unwrap().files
+fn found(folder: &Path) -> Vec<UploadItem> {
+    find_upload_items(&[folder.to_owned()], &uri(""), &Filter::default(), false).unwrap().files
 }
 
 fn kept(rig: &Rig, folder: &Path, policy: &KeepPolicy) -> Selection {
@@ -52,7 +52,7 @@ fn newest(rig: &Rig, folder: &Path, n: u32) -> Selection {
     rig.run(async |link| select_newest(link, &files, n, NOW).await).unwrap()
 }
 
-fn keys(sources: &[Source]) -> Vec<&str> {
+fn keys(sources: &[UploadItem]) -> Vec<&str> {
     sources.iter().map(|source| source.uri.key.as_str()).collect()
 }
 
@@ -77,7 +77,7 @@ fn what_a_prune_of_the_store_would_not_keep_is_left_out() {
 
         let chosen: Vec<_> = chosen.into_iter().map(key).collect();
         assert_eq!(keys(&selection.chosen), chosen, "{here:?} {there:?} {n}");
-        assert_eq!(selection.chosen.len() + selection.left_out.len(), here.len());
+        assert_eq!(selection.chosen.len() + selection.skipped.len(), here.len());
         assert!(!selection.is_blind);
     }
 }
@@ -91,7 +91,7 @@ fn other_names_and_folders_are_series_of_their_own_and_other_files_are_always_pu
 
     let selection = kept(&rig, &folder, &last(1));
 
-    assert_eq!(keys(&selection.left_out), [key(20)]);
+    assert_eq!(keys(&selection.skipped), [key(20)]);
     assert_eq!(selection.chosen.len(), 4);
 }
 
@@ -102,7 +102,7 @@ fn an_archive_that_is_cut_off_takes_no_place_of_a_good_one() {
 
     let selection = kept(&rig, &folder, &last(1));
 
-    assert_eq!(keys(&selection.left_out), [key(20)]);
+    assert_eq!(keys(&selection.skipped), [key(20)]);
 }
 
 #[test]

@@ -15,11 +15,11 @@ use std::{
 
 use devops_core::{
     kind::{HasKind, Kind},
-    offsite::{self, Base, Origin, StreamError, StreamPut},
+    offsite::{self, Base, StreamError, StreamInput, StreamPut},
     process::CommandSpec,
     s3::{
-        Algorithm, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions, Replace,
-        Resume, S3Error, S3Uri, Source, Stream, give_up, put_stream, release,
+        Algorithm, EarlierRun, Event, Journals, ObjectSummary, Outcome, OverwritePolicy, Proof,
+        PutOptions, Resume, S3Error, S3Uri, UploadItem, UploadStream, give_up, put_stream, release,
     },
 };
 use devops_fakes::s3::Entry;
@@ -72,7 +72,7 @@ fn an_upload_of_one_part_has_a_checksum_of_checksums_too() {
     let options = PutOptions { checksum: Some(Algorithm::Sha256), ..in_small_parts() };
 
     let stored = rig
-        .run(async |link| put_stream(link, Stream::new(reader), &[uri("a")], &options).await)
+        .run(async |link| put_stream(link, UploadStream::new(reader), &[uri("a")], &options).await)
         .unwrap();
 
     assert_eq!(stored[0].as_ref().unwrap().proof, Proof::Parts);
@@ -88,7 +88,7 @@ fn each_piece_is_read_once_and_sent_everywhere() {
 
         let stored = rig
             .run(async |link| {
-                put_stream(link, Stream::new(reader), &places, &in_small_parts()).await
+                put_stream(link, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
@@ -109,7 +109,7 @@ fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
 
         let stored = rig
             .run(async |link| {
-                put_stream(link, Stream::new(reader), &places, &in_small_parts()).await
+                put_stream(link, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
@@ -123,7 +123,8 @@ fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
 
     let stored = rig
         .run(async |link| {
-            put_stream(link, Stream::new(reader), &[uri("a"), uri("b")], &in_small_parts()).await
+            put_stream(link, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
+                .await
         })
         .unwrap();
 
@@ -142,7 +143,8 @@ fn a_stream_that_no_place_takes_is_not_read_to_its_end() {
 
     let stored = rig
         .run(async |link| {
-            put_stream(link, Stream::new(reader), &[uri("a"), uri("b")], &in_small_parts()).await
+            put_stream(link, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
+                .await
         })
         .unwrap();
 
@@ -156,7 +158,7 @@ fn a_stream_that_breaks_off_is_stored_nowhere() {
     for size in [100, 3 * PART + 7] {
         let rig = Rig::new();
         let (reader, _) = Counted::new(size);
-        let stream = Stream::new(Counted { fails: true, ..reader }).named("read", "tape");
+        let stream = UploadStream::new(Counted { fails: true, ..reader }).named("read", "tape");
 
         let error = rig
             .run(async |link| {
@@ -185,7 +187,7 @@ fn a_store_that_knows_less_still_takes_a_stream() {
 
         let stored = rig
             .run(async |link| {
-                put_stream(link, Stream::new(reader), &places, &in_small_parts()).await
+                put_stream(link, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
@@ -210,7 +212,7 @@ fn a_store_that_knows_less_still_takes_a_stream() {
 
     let stored = rig
         .run(async |link| {
-            put_stream(link, Stream::new(reader), &[uri("a")], &in_small_parts()).await
+            put_stream(link, UploadStream::new(reader), &[uri("a")], &in_small_parts()).await
         })
         .unwrap();
 
@@ -224,7 +226,7 @@ fn a_short_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
     for refusal in ["refuse-conditions", "refuse-checksums", "not-implemented"] {
         let rig = Rig::new();
         rig.server.faults(&["PutObject:drop-after", &format!("PutObject:{refusal}:after=1")]);
-        let stream = Stream::new(Cursor::new(bytes(100)));
+        let stream = UploadStream::new(Cursor::new(bytes(100)));
         let options = PutOptions::default();
 
         let stored: Stored = rig
@@ -246,7 +248,8 @@ fn a_long_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
 
         let stored: Stored = rig
             .run(async |link| {
-                put_stream(link, Stream::new(reader), &[uri("a.bin")], &in_small_parts()).await
+                put_stream(link, UploadStream::new(reader), &[uri("a.bin")], &in_small_parts())
+                    .await
             })
             .unwrap();
 
@@ -260,7 +263,7 @@ fn a_signal_while_one_looks_for_ones_own_object_is_told_instead_of_the_refusal()
     let rig = Rig::new();
     rig.server.faults(&["CompleteMultipartUpload:drop-after", "HeadObject:stall:always"]);
     rig.server.faults(&["CompleteMultipartUpload:refuse-checksums:after=1"]);
-    let options = PutOptions { replace: Replace::Overwrite, ..in_small_parts() };
+    let options = PutOptions { replace: OverwritePolicy::Overwrite, ..in_small_parts() };
     let (reader, _) = Counted::new(3 * PART + 7);
 
     let stored: Result<Stored, _> = thread::scope(|scope| {
@@ -270,7 +273,9 @@ fn a_signal_while_one_looks_for_ones_own_object_is_told_instead_of_the_refusal()
             server.wait_for(looked, LONG);
             cancel.cancel(2);
         });
-        rig.run(async |link| put_stream(link, Stream::new(reader), &[uri("a.bin")], &options).await)
+        rig.run(async |link| {
+            put_stream(link, UploadStream::new(reader), &[uri("a.bin")], &options).await
+        })
     });
 
     assert_eq!(rig.server.count("CompleteMultipartUpload"), 2);
@@ -294,7 +299,7 @@ fn options(rig: &Rig) -> PutOptions {
 
 fn put_from(
     rig: &Rig,
-    origin: Origin,
+    origin: StreamInput,
     spool: Option<&Path>,
     (places, options): (&[S3Uri], &PutOptions),
 ) -> Result<Stored, StreamError> {
@@ -317,7 +322,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn spooled(rig: &Rig, content: Vec<u8>) -> Result<ObjectSummary, S3Error> {
-    let origin = Origin::Input(Box::new(Cursor::new(content)));
+    let origin = StreamInput::Input(Box::new(Cursor::new(content)));
     let options = options(rig);
     match put_from(rig, origin, Some(&folder(rig)), (&[uri("s")], &options)) {
         Ok(mut stored) => stored.remove(0),
@@ -354,7 +359,7 @@ fn resume(rig: &Rig) -> Result<ObjectSummary, S3Error> {
     resume.as_mut().unwrap().earlier = EarlierRun::Require;
     let job = unfinished.job;
     let options = PutOptions { resume, ..job.options.clone() };
-    let source = Source::new(job.path.clone(), job.uri.clone(), job.size());
+    let source = UploadItem::new(job.path.clone(), job.uri.clone(), job.size());
     rig.run(async |link| {
         let put = offsite::put(link, &source, &options, &Base::None).await;
         release(Some(&journals(rig)), &job.path).await;
@@ -381,7 +386,7 @@ fn a_spooled_stream_that_breaks_off_goes_on_without_its_producer() {
 
         let error = spooled(&rig, bytes(size)).unwrap_err();
         assert!(rig.server.wait_until_idle(LONG));
-        assert!(matches!(error, S3Error::Kept { .. }), "{rule}: {error}");
+        assert!(matches!(error, S3Error::Resumable { .. }), "{rule}: {error}");
         assert_eq!(names(&folder(&rig)).len(), 1);
         let summary = resume(&rig).unwrap();
 
@@ -442,7 +447,7 @@ fn a_spooled_stream_that_is_given_up_leaves_nothing() {
 fn a_spool_stays_for_the_place_that_failed() {
     let rig = Rig::new();
     rig.server.faults(&["CompleteMultipartUpload:denied"]);
-    let origin = Origin::Input(Box::new(Cursor::new(bytes(2 * PART))));
+    let origin = StreamInput::Input(Box::new(Cursor::new(bytes(2 * PART))));
     let places = [uri("a"), uri("b")];
 
     let stored = put_from(&rig, origin, Some(&folder(&rig)), (&places, &options(&rig))).unwrap();
@@ -454,8 +459,8 @@ fn a_spool_stays_for_the_place_that_failed() {
     assert_eq!(names(&folder(&rig)), [""; 0]);
 }
 
-fn sh(script: &str) -> Origin {
-    Origin::Command(Box::new(CommandSpec::new("sh").arg("-c").arg(script)), Box::new(|_| {}))
+fn sh(script: &str) -> StreamInput {
+    StreamInput::Command(Box::new(CommandSpec::new("sh").arg("-c").arg(script)), Box::new(|_| {}))
 }
 
 #[test]
@@ -496,7 +501,7 @@ fn a_command_is_not_started_for_a_key_that_is_taken_or_a_bucket_that_is_missing(
     let lost = put_from(&rig, sh(&script), None, (&nowhere, &in_small_parts())).unwrap();
     assert_eq!(lost[0].as_ref().unwrap_err().kind(), Kind::NotFound);
     assert!(!trace.exists());
-    let overwriting = PutOptions { replace: Replace::Overwrite, ..in_small_parts() };
+    let overwriting = PutOptions { replace: OverwritePolicy::Overwrite, ..in_small_parts() };
     put(&overwriting).unwrap().remove(0).unwrap();
 
     assert!(trace.exists());
@@ -506,7 +511,7 @@ fn a_command_is_not_started_for_a_key_that_is_taken_or_a_bucket_that_is_missing(
 #[test]
 fn a_spool_needs_a_folder_and_removes_what_a_killed_run_left() {
     let rig = Rig::new();
-    let origin = || Origin::Input(Box::new(Cursor::new(bytes(10))));
+    let origin = || StreamInput::Input(Box::new(Cursor::new(bytes(10))));
     let missing = rig.path("missing");
 
     let error =

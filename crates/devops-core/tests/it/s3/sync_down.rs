@@ -13,10 +13,10 @@ use std::{
 };
 
 use devops_core::{
-    fs::{OpenFolder, ReplacePolicy},
+    fs::{IfExists, OpenFolder},
     s3::{
         Deletion, Event, Filter, GetOptions, Pair, PartSize, Surplus, SyncError, check_surplus,
-        delete_surplus, get_target, plan_sync_down, run_all,
+        delete_surplus, get_download_item, plan_sync_down, run_all,
     },
 };
 
@@ -46,14 +46,14 @@ fn sync(
 ) -> Result<(Vec<String>, Vec<String>), SyncError> {
     let (prefix, filter) = (uri("p/"), Filter::default());
     let pair = Pair { folder, prefix: &prefix, filter: &filter };
-    let replace = ReplacePolicy::Replace;
+    let replace = IfExists::Replace;
     let options =
         GetOptions { replace, mode: None, group: None, preserve: false, part_size: PartSize::Auto };
     let (mut deleted, mut kept) = (Vec::new(), Vec::new());
     rig.run(async |link| {
         let plan = plan_sync_down(link, pair, Some(Deletion { max })).await?;
         let opened = OpenFolder::create(folder).unwrap();
-        let work = async |target| get_target(link, &opened, target, options).await;
+        let work = async |target| get_download_item(link, &opened, target, options).await;
         run_all(link, &plan.targets.files, work, |_, result| drop(result.unwrap())).await?;
         check_surplus(link, pair, &plan).await?;
         let mut each = |relative: &Path, result: Result<Surplus, _>| {

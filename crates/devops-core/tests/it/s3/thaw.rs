@@ -4,19 +4,19 @@ use std::{fs, time::Duration};
 
 use devops_core::{
     cancel::Cancelled,
-    fs::{Destination, ReplacePolicy},
+    fs::{Destination, IfExists},
     kind::{HasKind, Kind},
     s3::{
-        Archive, ArchiveState, Depth, Event, Filter, GetOptions, PartSize, Patience, Proof,
-        RetrievalTier, S3Error, ThawOptions, ThawOutcome, Trouble, Verification, Waited, Waiting,
-        find_archived, get, inspect, thaw, verify, wait_for_thaw,
+        ColdTier, Depth, Event, Filter, GetOptions, PartSize, Proof, RestoreStatus, RetrievalTier,
+        RetryConfig, S3Error, ThawOptions, ThawOutcome, Trouble, Verification, Waited, Waiting,
+        find_cold_objects, get, inspect, thaw, verify, wait_for_thaw,
     },
 };
 use time::{Duration as Span, OffsetDateTime};
 
 use crate::s3::rig::{Rig, time_enough, uri};
 
-const DEEP: ArchiveState = ArchiveState::Archived(Archive::Deep);
+const DEEP: RestoreStatus = RestoreStatus::Cold(ColdTier::Deep);
 
 fn options(days: u16) -> ThawOptions {
     ThawOptions { days, tier: RetrievalTier::Standard, now: OffsetDateTime::now_utc() }
@@ -41,13 +41,13 @@ fn outcome(rig: &Rig, options: &ThawOptions) -> Result<ThawOutcome, S3Error> {
     rig.run(async |link| thaw(link, &uri("a"), options).await).map(|(_, outcome)| outcome)
 }
 
-fn state(rig: &Rig) -> ArchiveState {
-    rig.run(async |link| inspect(link, &uri("a")).await).unwrap().archive
+fn state(rig: &Rig) -> RestoreStatus {
+    rig.run(async |link| inspect(link, &uri("a")).await).unwrap().restore_status
 }
 
 fn fetched(rig: &Rig) -> Result<Vec<u8>, S3Error> {
     let path = rig.path("back");
-    let replace = ReplacePolicy::Replace;
+    let replace = IfExists::Replace;
     let options =
         GetOptions { replace, mode: None, preserve: false, group: None, part_size: PartSize::Auto };
     rig.run(async |link| get(link, &uri("a"), &Destination::open(&path)?, options).await)?;
@@ -71,17 +71,20 @@ fn statuses(rig: &Rig) -> Vec<u16> {
 
 #[test]
 fn an_archived_object_is_asked_for_once_and_can_be_read_when_it_is_there() {
-    for (place, archive) in [("GLACIER", Archive::Glacier), ("DEEP_ARCHIVE", Archive::Deep)] {
+    for (place, archive) in [("GLACIER", ColdTier::Glacier), ("DEEP_ARCHIVE", ColdTier::Deep)] {
         let rig = rig_with(place);
-        assert_eq!(state(&rig), ArchiveState::Archived(archive));
+        assert_eq!(state(&rig), RestoreStatus::Cold(archive));
 
         let before = OffsetDateTime::now_utc();
         assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Asked);
-        assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Left(ArchiveState::Thawing));
-        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::Archived);
+        assert_eq!(
+            outcome(&rig, &options(7)).unwrap(),
+            ThawOutcome::Left(RestoreStatus::Restoring)
+        );
+        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::InColdStorage);
         rig.server.finish_restores("backups");
 
-        let ArchiveState::Thawed(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
+        let RestoreStatus::Restored(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
         let after = OffsetDateTime::now_utc();
         // Until the midnight after the seven days.
         assert!(until >= before + Span::days(7), "{before} {until}");
@@ -105,7 +108,7 @@ fn a_copy_is_kept_for_longer_and_never_for_less() {
 
     assert_eq!((less, after_less), (ThawOutcome::Left(before), before));
     assert_eq!(more, ThawOutcome::Extended);
-    let ArchiveState::Thawed(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
+    let RestoreStatus::Restored(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
     let after = OffsetDateTime::now_utc();
     assert!(until >= asked + Span::days(30), "{asked} {until}");
     assert!(until <= after + Span::days(31), "{after} {until}");
@@ -140,14 +143,14 @@ fn a_store_that_keeps_a_copy_for_less_time_than_asked_is_told_of() {
 fn what_a_tier_archived_comes_back_for_good_and_is_not_given_days() {
     for place in ["ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"] {
         let rig = rig_with(place);
-        assert!(matches!(state(&rig), ArchiveState::Archived(_)), "{place}");
-        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::Archived);
+        assert!(matches!(state(&rig), RestoreStatus::Cold(_)), "{place}");
+        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::InColdStorage);
 
         assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Asked);
-        assert_eq!(state(&rig), ArchiveState::Thawing);
+        assert_eq!(state(&rig), RestoreStatus::Restoring);
         rig.server.finish_restores("backups");
 
-        assert_eq!(state(&rig), ArchiveState::NotArchived);
+        assert_eq!(state(&rig), RestoreStatus::NotCold);
         assert_eq!(fetched(&rig).unwrap(), b"12345");
     }
 }
@@ -159,14 +162,14 @@ fn what_is_in_no_archive_is_left_alone() {
 
         let outcome = outcome(&rig, &options(7)).unwrap();
 
-        assert_eq!(outcome, ThawOutcome::Left(ArchiveState::NotArchived), "{place}");
+        assert_eq!(outcome, ThawOutcome::Left(RestoreStatus::NotCold), "{place}");
         assert_eq!(statuses(&rig), [0; 0]);
     }
 }
 
 #[test]
 fn a_request_whose_answer_is_lost_was_heard() {
-    let lost = ThawOutcome::Left(ArchiveState::Thawing);
+    let lost = ThawOutcome::Left(RestoreStatus::Restoring);
     for (rule, expected) in [
         ("RestoreObject:slow-down", ThawOutcome::Asked),
         ("RestoreObject:internal-error", ThawOutcome::Asked),
@@ -179,7 +182,7 @@ fn a_request_whose_answer_is_lost_was_heard() {
         rig.server.faults(&[rule]);
 
         assert_eq!(outcome(&rig, &options(7)).unwrap(), expected, "{rule}");
-        assert_eq!((state(&rig), rig.n_retries()), (ArchiveState::Thawing, 1), "{rule}");
+        assert_eq!((state(&rig), rig.n_retries()), (RestoreStatus::Restoring, 1), "{rule}");
     }
 }
 
@@ -220,7 +223,7 @@ fn an_object_that_is_replaced_meanwhile_needs_no_thawing() {
 
     let outcome = outcome(&rig, &options(7)).unwrap();
 
-    assert_eq!(outcome, ThawOutcome::Left(ArchiveState::NotArchived));
+    assert_eq!(outcome, ThawOutcome::Left(RestoreStatus::NotCold));
     assert_eq!(statuses(&rig), [500, 403]);
 }
 
@@ -275,7 +278,7 @@ fn a_prefix_is_searched_to_its_end_for_what_may_be_archived() {
         rig.server.archive("backups", key, place);
     }
     let filter = Filter::new(&[], &["0900".to_owned()]).unwrap();
-    let find = || rig.run(async |link| find_archived(link, &uri("p/"), &filter).await);
+    let find = || rig.run(async |link| find_cold_objects(link, &uri("p/"), &filter).await);
 
     let found = find().unwrap();
     rig.server.faults(&["ListObjectsV2:internal-error:after=1:always"]);
@@ -298,7 +301,7 @@ fn an_archived_object_is_compared_by_what_the_store_says_of_it() {
     let deep = check(Depth::Bytes).unwrap_err();
 
     assert_eq!(shallow, Verification::Same { size: 5, proof: Proof::Full });
-    assert_eq!(trouble(&deep), &Trouble::Archived);
+    assert_eq!(trouble(&deep), &Trouble::InColdStorage);
 }
 
 fn waiting(limit: Duration) -> Waiting {
@@ -308,8 +311,8 @@ fn waiting(limit: Duration) -> Waiting {
 
 #[test]
 fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
-    let before_first_answer = Duration::from_millis(50);
-    let rig = Rig::with(Patience { before_first_answer, ..time_enough() });
+    let before_first_response = Duration::from_millis(50);
+    let rig = Rig::with(RetryConfig { before_first_response, ..time_enough() });
     let rig = archived_in(rig, "GLACIER");
     outcome(&rig, &options(1)).unwrap();
     rig.server.faults(&["HeadObject:internal-error:always"]);
@@ -326,7 +329,7 @@ fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
                     rig.server.finish_restores("backups");
                 }
             }
-            Waited::Readable(uri, head) => there.push((uri.key.clone(), head.archive)),
+            Waited::Readable(uri, head) => there.push((uri.key.clone(), head.restore_status)),
             Waited::Failed(uri, error) => failed.push((uri.key.clone(), error.kind())),
         };
         wait_for_thaw(link, pending, limit, &mut tell).await
@@ -335,7 +338,7 @@ fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
     assert_eq!(late.unwrap(), []);
     assert!(looks >= 3);
     assert!(
-        matches!(&there[..], [(key, ArchiveState::Thawed(Some(_)))] if key == "a"),
+        matches!(&there[..], [(key, RestoreStatus::Restored(Some(_)))] if key == "a"),
         "{there:?}"
     );
     assert_eq!(failed, [("lost".to_owned(), Kind::NotFound)]);

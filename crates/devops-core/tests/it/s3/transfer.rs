@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        CopyOptions, CopySummary, Encryption, Link, Method, Outcome, Proof, PutOptions, Replace,
-        S3Error, copy_object, move_object,
+        CopyOptions, CopySummary, Encryption, Link, Method, Outcome, OverwritePolicy, Proof,
+        PutOptions, S3Error, copy_object, move_object,
     },
     units::ByteSize,
 };
@@ -57,11 +57,11 @@ fn a_copy_is_proven_and_no_byte_passes_here() {
 #[test]
 fn what_has_the_key_stays_unless_it_may_be_replaced() {
     for (there, replace, wanted) in [
-        ("one", Replace::Refuse, Ok(Outcome::Unchanged)),
-        ("two", Replace::Refuse, Err(Kind::Exists)),
-        ("one", Replace::IfChanged, Ok(Outcome::Unchanged)),
-        ("two", Replace::IfChanged, Ok(Outcome::Stored)),
-        ("two", Replace::Overwrite, Ok(Outcome::Stored)),
+        ("one", OverwritePolicy::Refuse, Ok(Outcome::Unchanged)),
+        ("two", OverwritePolicy::Refuse, Err(Kind::Exists)),
+        ("one", OverwritePolicy::IfChanged, Ok(Outcome::Unchanged)),
+        ("two", OverwritePolicy::IfChanged, Ok(Outcome::Stored)),
+        ("two", OverwritePolicy::Overwrite, Ok(Outcome::Stored)),
     ] {
         let rig = with_object(b"one");
         rig.server.put("backups", "to/b", there.as_bytes());
@@ -165,7 +165,8 @@ fn a_move_deletes_only_what_was_copied() {
 fn an_object_is_not_moved_onto_itself() {
     let rig = with_object(b"one");
 
-    for replace in [Replace::Refuse, Replace::IfChanged, Replace::Overwrite] {
+    for replace in [OverwritePolicy::Refuse, OverwritePolicy::IfChanged, OverwritePolicy::Overwrite]
+    {
         let options = CopyOptions { replace, ..CopyOptions::default() };
         let itself = uri("a b+ü");
         let moving = async |link: Link<'_>| move_object(link, &itself, &itself, options).await;
@@ -333,7 +334,7 @@ fn a_version_is_copied_over_what_came_after_it() {
     rig.server.put("backups", "a", b"one");
     rig.server.put("backups", "a", b"two");
     let id = rig.server.versions("backups")[1].1.clone();
-    let options = CopyOptions { replace: Replace::Overwrite, ..CopyOptions::default() };
+    let options = CopyOptions { replace: OverwritePolicy::Overwrite, ..CopyOptions::default() };
 
     let from = uri("a").with_version(id);
     rig.run(async |link| copy_object(link, &from, &uri("a"), options).await).unwrap();

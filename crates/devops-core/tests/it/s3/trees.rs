@@ -2,7 +2,7 @@
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Filter, Listed, PutOptions, find_free_keys, find_sources, put, run_all},
+    s3::{Event, Filter, Listed, PutOptions, find_free_keys, find_upload_items, put, run_all},
 };
 
 use crate::s3::rig::{Rig, uri};
@@ -13,7 +13,8 @@ fn put_tree(rig: &Rig) -> Vec<(String, Kind)> {
     for n in 0..12 {
         rig.file(&format!("tree/{n:02}"), 100);
     }
-    let found = find_sources(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
+    let found =
+        find_upload_items(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
     let options = PutOptions::default();
     let mut refused = Vec::new();
     rig.run(async |link| {

@@ -13,9 +13,9 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Composition, EarlierRun, Journals, ObjectSummary, Patience, Proof, PutOptions,
-        Replace, Resume, S3Error, Shared, Source, Stream, put, put_composed, put_stream,
-        refuse_taken,
+        Algorithm, Composition, EarlierRun, Journals, ObjectSummary, OverwritePolicy, Proof,
+        PutOptions, Resume, RetryConfig, S3Error, Shared, UploadItem, UploadStream, put,
+        put_composed, put_stream, refuse_taken,
     },
 };
 use devops_fakes::s3::{Entry, Fault};
@@ -122,7 +122,7 @@ pub(crate) enum Held {
     /// What someone else put there.
     Other,
     /// Exactly the source's bytes.
-    Source,
+    UploadItem,
     /// What nobody put there.
     Strange,
 }
@@ -130,7 +130,7 @@ pub(crate) enum Held {
 /// How one put is made, and what goes wrong meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    pub(crate) replace: Replace,
+    pub(crate) replace: OverwritePolicy,
     pub(crate) checksum: Option<Algorithm>,
     pub(crate) journaled: bool,
     pub(crate) wrongs: Vec<Wrong>,
@@ -139,7 +139,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(wrongs: &[Wrong]) -> Self {
         Self {
-            replace: Replace::Refuse,
+            replace: OverwritePolicy::Refuse,
             checksum: Some(Algorithm::default()),
             journaled: false,
             wrongs: wrongs.to_vec(),
@@ -151,7 +151,7 @@ impl Run {
     }
 
     pub(crate) fn overwriting(self) -> Self {
-        Self { replace: Replace::Overwrite, ..self }
+        Self { replace: OverwritePolicy::Overwrite, ..self }
     }
 
     /// The same put when nothing goes wrong.
@@ -175,7 +175,7 @@ pub(crate) struct Trial {
     rig: Rig,
     size: u64,
     file: PathBuf,
-    patience: Patience,
+    retry_config: RetryConfig,
     /// Whoever is so impatient may miss an answer on a busy machine.
     misses: bool,
     /// Uploads that a run had to leave and named, or whose beginning nobody heard of.
@@ -195,15 +195,15 @@ pub(crate) enum Ended {
 
 impl Trial {
     /// A key with nothing under it, for a source of `size` bytes, with patience for these.
-    pub(crate) fn new(scene: Scene, size: u64, patience: Patience) -> Self {
-        let rig = Rig::with(patience);
+    pub(crate) fn new(scene: Scene, size: u64, retry_config: RetryConfig) -> Self {
+        let rig = Rig::with(retry_config);
         if scene == Scene::Composed {
             rig.server.put("backups", "old.bin", &content(size)[..base_size(size)]);
         }
         let file = rig.path("source");
         File::create(&file).unwrap().write_all(&content(size)).unwrap();
-        let misses = patience.stall < Duration::from_secs(10);
-        Self { scene, rig, size, file, patience, misses, n_named: 0, failures: Vec::new() }
+        let misses = retry_config.stall < Duration::from_secs(10);
+        Self { scene, rig, size, file, retry_config, misses, n_named: 0, failures: Vec::new() }
     }
 
     /// Returns whether an answer was given up that came, or was about to.
@@ -215,7 +215,7 @@ impl Trial {
     pub(crate) fn hold(self, held: Held) -> Self {
         match held {
             Held::Other => self.rig.server.put("backups", KEY, OTHER),
-            Held::Source => self.rig.server.put("backups", KEY, &content(self.size)),
+            Held::UploadItem => self.rig.server.put("backups", KEY, &content(self.size)),
             Held::Nothing | Held::Strange => {}
         }
         self
@@ -225,7 +225,7 @@ impl Trial {
         match self.rig.server.object("backups", KEY) {
             None => Held::Nothing,
             Some(object) if object.bytes() == OTHER => Held::Other,
-            Some(object) if object.bytes() == *content(self.size) => Held::Source,
+            Some(object) if object.bytes() == *content(self.size) => Held::UploadItem,
             Some(_) => Held::Strange,
         }
     }
@@ -257,14 +257,14 @@ impl Trial {
     pub(crate) fn settle(&mut self, run: &Run) -> Result<(), String> {
         let run = run.again();
         let before = self.held();
-        self.patience = time_enough();
-        self.rig.connect_again(self.patience);
+        self.retry_config = time_enough();
+        self.rig.connect_again(self.retry_config);
         let result = self.put(&run);
         self.check(&run, before, &result)
             .map_err(|wrong| format!("at the end: {wrong}: {result:?}"))?;
-        let refused = run.replace == Replace::Refuse
-            && (before == Held::Other || before == Held::Source && self.scene.is_stream());
-        let may_refuse = before == Held::Source && is_composite(&run, self.scene);
+        let refused = run.replace == OverwritePolicy::Refuse
+            && (before == Held::Other || before == Held::UploadItem && self.scene.is_stream());
+        let may_refuse = before == Held::UploadItem && is_composite(&run, self.scene);
         match (result, refused) {
             (Err(error), false) if may_refuse && error.kind() == Kind::Exists => Ok(()),
             (Ok(_), false) => Ok(()),
@@ -276,7 +276,7 @@ impl Trial {
 
     fn put(&self, run: &Run) -> Result<ObjectSummary, S3Error> {
         let options = self.options(run);
-        let source = Source::new(self.file.clone(), uri(KEY), self.size);
+        let source = UploadItem::new(self.file.clone(), uri(KEY), self.size);
         self.rig.run(async |link| match self.scene {
             Scene::Single | Scene::Parts => put(link, &source, &options).await,
             Scene::Composed => {
@@ -285,7 +285,7 @@ impl Trial {
             }
             Scene::ShortStream | Scene::Stream => {
                 refuse_taken(link, &uri(KEY), &options).await?;
-                let stream = Stream::new(Cursor::new(content(self.size).to_vec()));
+                let stream = UploadStream::new(Cursor::new(content(self.size).to_vec()));
                 let mut put = put_stream(link, stream, &[uri(KEY)], &options).await?;
                 put.remove(0)
             }
@@ -346,10 +346,10 @@ impl Trial {
         summary: &ObjectSummary,
     ) -> Result<(), String> {
         let after = self.held();
-        if after != Held::Source || summary.size != self.size {
+        if after != Held::UploadItem || summary.size != self.size {
             return Err(format!("a claim, but the store holds {after:?}"));
         }
-        if before == Held::Other && run.replace == Replace::Refuse && !is_unguarded(run) {
+        if before == Held::Other && run.replace == OverwritePolicy::Refuse && !is_unguarded(run) {
             return Err("a claim, but what was there is gone".to_owned());
         }
         let best = best_proof(run);
@@ -372,10 +372,10 @@ impl Trial {
         let is_open = matches!(kind, Kind::Uncertain | Kind::Mismatch)
             || is_unproven
             || denies_what_is_there(run);
-        if after != before && !(is_open && after == Held::Source) {
+        if after != before && !(is_open && after == Held::UploadItem) {
             return Err(format!("a failure, but the store holds {after:?}"));
         }
-        let has_time = self.patience.before_first_answer > Duration::from_secs(10);
+        let has_time = self.retry_config.before_first_response > Duration::from_secs(10);
         if has_time && must_succeed(run, self.scene, before) {
             return Err("nothing that went wrong is worth a failure".to_owned());
         }
@@ -383,7 +383,7 @@ impl Trial {
             return Err("the kind of failure does not fit".to_owned());
         }
         match error {
-            S3Error::Kept { .. } if self.n_journals() == 0 => {
+            S3Error::Resumable { .. } if self.n_journals() == 0 => {
                 return Err("it was said to be kept, but no journal is there".to_owned());
             }
             S3Error::LeftBehind { .. } => self.n_named += 1,
@@ -447,25 +447,25 @@ pub(crate) const STALLS: [Duration; 3] =
 /// Tries something with more and more patience, as long as it fails and an answer was missed that came.
 pub(crate) fn with_enough_patience<T>(
     wrongs: &[Wrong],
-    attempt: impl Fn(Patience) -> (Result<T, String>, bool),
+    attempt: impl Fn(RetryConfig) -> (Result<T, String>, bool),
 ) -> Result<T, String> {
     let [stalls @ .., last] = STALLS;
     for stall in stalls {
-        let (result, has_missed) = attempt(patience(wrongs, stall));
+        let (result, has_missed) = attempt(retry_config(wrongs, stall));
         if result.is_ok() || !has_missed {
             return result;
         }
     }
-    attempt(patience(wrongs, last)).0
+    attempt(retry_config(wrongs, last)).0
 }
 
 /// Returns how long to wait: as long as it takes, where what goes wrong ends well by itself.
-fn patience(wrongs: &[Wrong], stall: Duration) -> Patience {
+fn retry_config(wrongs: &[Wrong], stall: Duration) -> RetryConfig {
     let goes_on = wrongs.iter().any(|wrong| wrong.times.is_none() && !passes(wrong, Scene::Parts));
-    let before_first_answer =
+    let before_first_response =
         if goes_on { Duration::from_millis(150) } else { Duration::from_secs(30) };
     let stall = if is_impatient(wrongs) { stall } else { Duration::from_secs(30) };
-    Patience { before_first_answer, stall, ..Patience::default() }
+    RetryConfig { before_first_response, stall, ..RetryConfig::default() }
 }
 
 /// What ends only by giving up.
@@ -517,10 +517,10 @@ fn best_proof(run: &Run) -> Proof {
     };
     let is_refused = run.about("HeadObject").any(|wrong| wrong.is(&["denied"]));
     let writes_tell_nothing = WRITES.iter().any(|write| never_tells(write));
-    if run.checksum.is_none() && run.replace == Replace::Overwrite {
+    if run.checksum.is_none() && run.replace == OverwritePolicy::Overwrite {
         return Proof::Etag;
     }
-    if run.checksum == Some(Algorithm::Sha256) && run.replace == Replace::Overwrite {
+    if run.checksum == Some(Algorithm::Sha256) && run.replace == OverwritePolicy::Overwrite {
         // Of an object in one part, SHA-256 proves the whole.
         return Proof::Full;
     }
@@ -539,8 +539,8 @@ fn is_composite(run: &Run, scene: Scene) -> bool {
 /// Returns whether the put has to end well in spite of all.
 fn must_succeed(run: &Run, scene: Scene, before: Held) -> bool {
     let cannot_compare = scene.is_stream() || hides(run) || is_composite(run, scene);
-    if run.replace == Replace::Refuse
-        && (before == Held::Other || before == Held::Source && cannot_compare)
+    if run.replace == OverwritePolicy::Refuse
+        && (before == Held::Other || before == Held::UploadItem && cannot_compare)
     {
         return false;
     }
@@ -603,8 +603,8 @@ fn kinds(run: &Run, scene: Scene, before: Held) -> Vec<Kind> {
         let refused = ["refuse-checksums", "refuse-conditions"];
         kinds.extend(run.wrongs.iter().any(|wrong| wrong.is(&refused)).then_some(Kind::Failed));
     }
-    let is_taken = before == Held::Other || before == Held::Source;
-    if run.replace == Replace::Refuse && is_taken {
+    let is_taken = before == Held::Other || before == Held::UploadItem;
+    if run.replace == OverwritePolicy::Refuse && is_taken {
         kinds.push(Kind::Exists);
     }
     kinds

@@ -13,7 +13,7 @@ use devops_cli::Session;
 use devops_core::{
     cancel::Cancel,
     clock::SystemClock,
-    metrics::{Disk, DiskProbe, Host, Problem, Reading, Sources, sample},
+    metrics::{Disk, DiskProbe, Host, HostCounters, Problem, Reading, sample},
 };
 use tokio::sync::watch;
 
@@ -32,7 +32,7 @@ const FIRST_DISKS: Duration = Duration::from_millis(200);
 type Disks = Result<Vec<Disk>, Problem>;
 
 pub(super) struct Sampler {
-    sources: Sources,
+    sources: HostCounters,
     host: Host,
     clock: SystemClock,
     counters: Arc<Counters>,
@@ -46,7 +46,7 @@ pub(super) struct Sampler {
 
 impl Sampler {
     pub(super) fn new(
-        sources: Sources,
+        sources: HostCounters,
         host: Host,
         session: &Session,
         counters: Arc<Counters>,
@@ -113,7 +113,7 @@ impl Sampler {
 }
 
 /// Asks for disk space in a thread of its own, which may hang while the sampler goes on.
-fn watch_disks(sources: Sources, cancel: Cancel, interval: Duration) -> Receiver<Disks> {
+fn watch_disks(sources: HostCounters, cancel: Cancel, interval: Duration) -> Receiver<Disks> {
     let (sender, receiver) = channel();
     let watch = move || {
         let mut probe = DiskProbe::new(DISK_TIMEOUT);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     kind::Kind,
-    s3::{ArchiveState, ObjectHead, S3Error, S3Uri, ThawOutcome},
+    s3::{ObjectHead, RestoreStatus, S3Error, S3Uri, ThawOutcome},
     units::{ByteSize, count, format_duration},
 };
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(super) struct Tally<'a> {
     n_extended: usize,
     n_readable: usize,
     /// Those that are in an archive, and that nothing was done about.
-    n_archived: usize,
+    n_cold: usize,
     /// Those that the store is fetching.
     pending: Vec<S3Uri>,
     failed: Vec<Value>,
@@ -59,7 +59,7 @@ impl<'a> Tally<'a> {
             bytes_asked: 0,
             n_extended: 0,
             n_readable: 0,
-            n_archived: 0,
+            n_cold: 0,
             pending: Vec::new(),
             failed: Vec::new(),
             first_failure: None,
@@ -87,9 +87,9 @@ impl<'a> Tally<'a> {
                 self.n_extended += 1;
                 self.n_readable += 1;
             }
-            ThawOutcome::Left(ArchiveState::Archived(_)) => self.n_archived += 1,
-            ThawOutcome::Left(ArchiveState::Thawing) => self.pending.push(uri.clone()),
-            ThawOutcome::Left(ArchiveState::NotArchived | ArchiveState::Thawed(_)) => {
+            ThawOutcome::Left(RestoreStatus::Cold(_)) => self.n_cold += 1,
+            ThawOutcome::Left(RestoreStatus::Restoring) => self.pending.push(uri.clone()),
+            ThawOutcome::Left(RestoreStatus::NotCold | RestoreStatus::Restored(_)) => {
                 self.n_readable += 1;
             }
         }
@@ -99,7 +99,7 @@ impl<'a> Tally<'a> {
     /// Counts an object that was waited for.
     pub(super) fn arrive(&mut self, uri: &S3Uri, head: &ObjectHead) {
         self.n_readable += 1;
-        self.show(uri, head, ThawOutcome::Left(head.archive));
+        self.show(uri, head, ThawOutcome::Left(head.restore_status));
     }
 
     pub(super) fn fail(&mut self, uri: &S3Uri, error: S3Error) {
@@ -138,11 +138,13 @@ impl<'a> Tally<'a> {
         let (word, text) = said(self.mode, outcome);
         let state = match outcome {
             ThawOutcome::Left(state) => state,
-            ThawOutcome::Asked if self.mode == Mode::Thaw => ArchiveState::Thawing,
-            ThawOutcome::Asked | ThawOutcome::Extended => head.archive,
+            ThawOutcome::Asked if self.mode == Mode::Thaw => RestoreStatus::Restoring,
+            ThawOutcome::Asked | ThawOutcome::Extended => head.restore_status,
         };
         let until = match state {
-            ArchiveState::Thawed(until) if outcome != ThawOutcome::Extended => until.map(rfc3339),
+            RestoreStatus::Restored(until) if outcome != ThawOutcome::Extended => {
+                until.map(rfc3339)
+            }
             _ => None,
         };
         self.reporter.emit(kind, |object| {
@@ -173,7 +175,7 @@ impl<'a> Tally<'a> {
                 json!({
                     "asked": n_asked, "bytes_asked": self.bytes_asked, "extended": self.n_extended,
                     "thawing": if self.mode == Mode::Foresee { n_pending - n_asked } else { n_pending },
-                    "archived": self.n_archived, "readable": self.n_readable,
+                    "archived": self.n_cold, "readable": self.n_readable,
                     "failed": self.failed, "dry_run": self.mode == Mode::Foresee,
                 }),
             );
@@ -198,7 +200,7 @@ impl<'a> Tally<'a> {
         let counts = [
             (self.n_asked, asked),
             (self.n_extended, format!("{would}extended")),
-            (self.n_archived, "archived".to_owned()),
+            (self.n_cold, "archived".to_owned()),
             (n_before, "thawing already".to_owned()),
             (self.n_readable, "can be read".to_owned()),
             (self.failed.len(), "failed".to_owned()),
@@ -209,7 +211,7 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn outcome(self, waited: bool) -> Result<Outcome, Failure> {
-        let n_late = self.pending.len() + self.n_archived;
+        let n_late = self.pending.len() + self.n_cold;
         let n_well = self.n_asked + self.n_extended + self.n_readable + n_late;
         let is_tree = self.source.is_prefix();
         match self.first_failure {
@@ -249,12 +251,12 @@ fn said(mode: Mode, outcome: ThawOutcome) -> (&'static str, String) {
     (word, text.to_owned())
 }
 
-fn shown(state: ArchiveState) -> String {
+fn shown(state: RestoreStatus) -> String {
     match state {
-        ArchiveState::NotArchived => "not archived".to_owned(),
-        ArchiveState::Archived(_) => "archived".to_owned(),
-        ArchiveState::Thawing => "thawing".to_owned(),
-        ArchiveState::Thawed(None) => "thawed".to_owned(),
-        ArchiveState::Thawed(Some(until)) => format!("thawed until {}", rfc3339(until)),
+        RestoreStatus::NotCold => "not archived".to_owned(),
+        RestoreStatus::Cold(_) => "archived".to_owned(),
+        RestoreStatus::Restoring => "thawing".to_owned(),
+        RestoreStatus::Restored(None) => "thawed".to_owned(),
+        RestoreStatus::Restored(Some(until)) => format!("thawed until {}", rfc3339(until)),
     }
 }

@@ -10,7 +10,7 @@ use crate::lock;
 
 /// An object and the file it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct DownloadItem {
     /// The object.
     pub object: ListedObject,
     /// The file's path in the folder.
@@ -19,9 +19,9 @@ pub struct Target {
 
 /// What the objects under a prefix become.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
+pub struct DownloadItems {
     /// Those that become files.
-    pub files: Vec<Target>,
+    pub files: Vec<DownloadItem>,
     /// The folders of markers: objects without bytes whose keys end with a slash.
     pub folders: Vec<PathBuf>,
     /// Those that cannot, with the reason; without what a filter excludes.
@@ -31,8 +31,12 @@ pub struct Targets {
 }
 
 /// Decides which objects become files; a key never leads out of the folder.
-pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) -> Targets {
-    let mut targets = Targets { n_listed: listed.len(), ..Targets::default() };
+pub fn plan_download_items(
+    prefix: &S3Uri,
+    listed: Vec<ListedObject>,
+    filter: &Filter,
+) -> DownloadItems {
+    let mut targets = DownloadItems { n_listed: listed.len(), ..DownloadItems::default() };
     for object in listed {
         let Some(relative) = object.uri.key.strip_prefix(&prefix.key) else { continue };
         // Patterns are for names, and the slash at the end is part of none.
@@ -48,7 +52,7 @@ pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) 
             continue;
         }
         match reason_to_skip(relative) {
-            None => targets.files.push(Target { relative: path.to_owned(), object }),
+            None => targets.files.push(DownloadItem { relative: path.to_owned(), object }),
             Some(reason) => targets.skipped.push((object.uri.clone(), reason)),
         }
     }
@@ -58,7 +62,7 @@ pub fn plan_targets(prefix: &S3Uri, listed: Vec<ListedObject>, filter: &Filter) 
     let (clashing, files) =
         targets.files.into_iter().partition(|target| folders.contains(&target.relative));
     targets.files = files;
-    let clashing: Vec<Target> = clashing;
+    let clashing: Vec<DownloadItem> = clashing;
     targets.skipped.extend(
         clashing.into_iter().map(|target| (target.object.uri, "other objects need it as a folder")),
     );
@@ -72,7 +76,7 @@ fn folder_of_marker(relative: &str) -> Option<PathBuf> {
     is_path.then(|| PathBuf::from(folder))
 }
 
-fn folders_of(target: &Target) -> impl Iterator<Item = PathBuf> {
+fn folders_of(target: &DownloadItem) -> impl Iterator<Item = PathBuf> {
     target.relative.ancestors().skip(1).map(Path::to_owned)
 }
 
@@ -109,8 +113,8 @@ mod tests {
             storage_class: None,
         };
         let prefix = S3Uri::new("backups", "p/").unwrap();
-        let targets = plan_targets(&prefix, keys.iter().map(object).collect(), filter);
-        let path = |target: Target| target.relative.to_str().unwrap().to_owned();
+        let targets = plan_download_items(&prefix, keys.iter().map(object).collect(), filter);
+        let path = |target: DownloadItem| target.relative.to_str().unwrap().to_owned();
         let files = targets.files.into_iter().map(path).collect();
         (files, targets.skipped.into_iter().map(|(uri, _)| uri.key).collect())
     }
@@ -171,7 +175,7 @@ mod tests {
             ("p/d//", 0),
         ];
 
-        let targets = plan_targets(&prefix, keys.map(listed).to_vec(), &Filter::default());
+        let targets = plan_download_items(&prefix, keys.map(listed).to_vec(), &Filter::default());
 
         assert_eq!(targets.folders, ["a", "a/b/c", "clash"].map(PathBuf::from));
         assert_eq!(targets.files.len(), 1);

@@ -7,12 +7,12 @@ use crate::cancel::{Cancel, Cancelled};
 
 /// Lets a future wait for the signal that sets a [`Cancel`].
 #[derive(Clone)]
-pub struct Stop {
+pub struct CancelToken {
     cancel: Cancel,
     signals: watch::Receiver<Option<i32>>,
 }
 
-impl Stop {
+impl CancelToken {
     /// Listens to `cancel`.
     pub fn new(cancel: &Cancel) -> Self {
         let (sender, signals) = watch::channel(None);
@@ -36,7 +36,7 @@ impl Stop {
     /// Runs `work` that may hang, as on a disk that does not answer, on a blocking thread of the runtime.
     ///
     /// A signal ends the wait for it, and not the work: that should look at the [`Cancel`] itself.
-    pub(crate) async fn outrun<T: Send + 'static>(
+    pub(crate) async fn run_blocking_cancellable<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Cancelled> {
@@ -66,8 +66,8 @@ mod tests {
     #[tokio::test]
     async fn a_signal_wakes_a_waiting_future() {
         let cancel = Cancel::new();
-        let stop = Stop::new(&cancel);
-        let waiter = tokio::spawn(async move { stop.requested().await });
+        let cancel_token = CancelToken::new(&cancel);
+        let waiter = tokio::spawn(async move { cancel_token.requested().await });
 
         cancel.cancel(15);
 
@@ -77,11 +77,11 @@ mod tests {
     #[tokio::test]
     async fn a_signal_does_not_wait_for_work_that_hangs() {
         let cancel = Cancel::new();
-        let stop = Stop::new(&cancel);
+        let cancel_token = CancelToken::new(&cancel);
         let (release, held) = std::sync::mpsc::channel::<()>();
         let (started, starts) = tokio::sync::oneshot::channel();
 
-        let hanging = stop.outrun(move || {
+        let hanging = cancel_token.run_blocking_cancellable(move || {
             started.send(()).unwrap();
             held.recv().is_err()
         });
@@ -92,7 +92,7 @@ mod tests {
         let (ended, ()) = tokio::join!(hanging, signal);
 
         assert_eq!(ended, Err(Cancelled { signal: 15 }));
-        assert_eq!(Stop::new(&Cancel::new()).outrun(|| 7).await, Ok(7));
+        assert_eq!(CancelToken::new(&Cancel::new()).run_blocking_cancellable(|| 7).await, Ok(7));
         drop(release);
     }
 
@@ -102,6 +102,6 @@ mod tests {
         cancel.cancel(2);
         cancel.cancel(15);
 
-        assert_eq!(Stop::new(&cancel).requested().await, Cancelled { signal: 2 });
+        assert_eq!(CancelToken::new(&cancel).requested().await, Cancelled { signal: 2 });
     }
 }

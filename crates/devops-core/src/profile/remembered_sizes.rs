@@ -20,7 +20,7 @@ use crate::{
 
 /// The sizes of the sources of the archives of one name in a folder.
 #[derive(Debug)]
-pub(super) struct Levels {
+pub(super) struct RememberedSizes {
     file: Option<StateFile>,
     known: Known,
     is_changed: bool,
@@ -31,21 +31,21 @@ pub(super) struct Levels {
 struct Known {
     /// By the file names of the archives.
     #[serde(default)]
-    archives: BTreeMap<String, Level>,
+    archives: BTreeMap<String, RememberedSize>,
     /// The time of the archive with which a loss was accepted last, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     accepted: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Level {
+struct RememberedSize {
     /// The bytes of the archive: another one of its name rarely has as many.
     archive: u64,
     entries: u64,
     bytes: u64,
 }
 
-impl Levels {
+impl RememberedSizes {
     /// Reads what is known; without a folder nothing is, and nothing is saved.
     pub(super) fn open(state: Option<&Path>, dest: &Path, name: &BackupName) -> Self {
         let real = std::fs::canonicalize(dest).unwrap_or_else(|_| dest.to_owned());
@@ -71,7 +71,7 @@ impl Levels {
     /// Remembers the size of the source of an archive that has `n_bytes` itself.
     pub(super) fn remember(&mut self, archive: &Path, n_bytes: u64, source: SourceSize) {
         let SourceSize { n_entries: entries, n_bytes: bytes } = source;
-        let level = Level { archive: n_bytes, entries, bytes };
+        let level = RememberedSize { archive: n_bytes, entries, bytes };
         self.known.archives.insert(file_name(archive), level);
         self.is_changed = true;
     }

@@ -10,10 +10,10 @@ use std::{
 use globset::GlobMatcher;
 
 use super::{
+    cancel_token::CancelToken,
     error::S3Error,
     filter::{Filter, glob},
     source::OpenFile,
-    stop::Stop,
     uri::{S3Uri, UriError},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 
 /// A file and the object it becomes.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct UploadItem {
     /// The file.
     pub path: PathBuf,
     /// The object.
@@ -35,28 +35,28 @@ pub struct Source {
     below: Option<(OpenFolder, PathBuf)>,
 }
 
-impl Source {
+impl UploadItem {
     /// Names the object of a file; links on the way to the file are followed.
     pub fn new(path: PathBuf, uri: S3Uri, size: u64) -> Self {
         Self { path, uri, size, below: None }
     }
 
     /// Opens the file as it was found.
-    pub(crate) async fn open(&self, stop: &Stop) -> Result<OpenFile, S3Error> {
+    pub(crate) async fn open(&self, cancel_token: &CancelToken) -> Result<OpenFile, S3Error> {
         match &self.below {
-            None => OpenFile::open(&self.path, stop).await,
-            Some((folder, relative)) => OpenFile::open_below(folder, relative, stop).await,
+            None => OpenFile::open(&self.path, cancel_token).await,
+            Some((folder, relative)) => OpenFile::open_below(folder, relative, cancel_token).await,
         }
     }
 }
 
-impl PartialEq for Source {
+impl PartialEq for UploadItem {
     fn eq(&self, other: &Self) -> bool {
         (&self.path, &self.uri, self.size) == (&other.path, &other.uri, other.size)
     }
 }
 
-impl Eq for Source {}
+impl Eq for UploadItem {}
 
 /// Something in a folder that does not become an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +71,9 @@ pub struct Skipped {
 
 /// What was found under the paths of a put.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources {
+pub struct UploadItems {
     /// The files, in the order of their paths.
-    pub files: Vec<Source>,
+    pub files: Vec<UploadItem>,
     /// What was left out, without what a filter excludes.
     pub skipped: Vec<Skipped>,
     /// The folders without anything in them, which become nothing.
@@ -84,7 +84,7 @@ pub struct Sources {
 
 /// Why paths cannot become objects.
 #[derive(Debug, thiserror::Error)]
-pub enum SourcesError {
+pub enum UploadItemsError {
     /// A path cannot be read.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -123,7 +123,7 @@ pub enum SourcesError {
     NotUtf8(PathBuf),
 }
 
-impl HasKind for SourcesError {
+impl HasKind for UploadItemsError {
     fn kind(&self) -> Kind {
         match self {
             Self::Path(error) => error.kind(),
@@ -143,18 +143,18 @@ impl HasKind for SourcesError {
 /// A folder gives the files in it under their relative paths, a glob those it matches relative to its
 /// fixed beginning. Symbolic links given by name are followed, those in folders, and those a glob finds, only
 /// when asked to.
-pub fn find_sources(
+pub fn find_upload_items(
     paths: &[PathBuf],
     destination: &S3Uri,
     filter: &Filter,
     follow_symlinks: bool,
-) -> Result<Sources, SourcesError> {
+) -> Result<UploadItems, UploadItemsError> {
     let mut search = Search {
         destination,
         filter,
         follow_symlinks,
         folder: None,
-        found: Sources::default(),
+        found: UploadItems::default(),
         seen: HashMap::new(),
     };
     search.found.is_tree = paths.len() > 1;
@@ -162,22 +162,22 @@ pub fn find_sources(
         search.add(path)?;
     }
     if search.found.is_tree && !destination.is_prefix() {
-        return Err(SourcesError::NeedsPrefix(destination.clone()));
+        return Err(UploadItemsError::NeedsPrefix(destination.clone()));
     }
     Ok(search.found)
 }
 
-/// Finds the files in a folder and names the object of each below `prefix`, as [`find_sources`] does.
+/// Finds the files in a folder and names the object of each below `prefix`, as [`find_upload_items`] does.
 pub fn find_in_folder(
     folder: &Path,
     prefix: &S3Uri,
     filter: &Filter,
     follow_symlinks: bool,
-) -> Result<Sources, SourcesError> {
+) -> Result<UploadItems, UploadItemsError> {
     if !fs::metadata(folder).at(folder, "read")?.is_dir() {
-        return Err(SourcesError::NotAFolder(folder.to_owned()));
+        return Err(UploadItemsError::NotAFolder(folder.to_owned()));
     }
-    find_sources(&[folder.to_owned()], prefix, filter, follow_symlinks)
+    find_upload_items(&[folder.to_owned()], prefix, filter, follow_symlinks)
 }
 
 struct Search<'a> {
@@ -186,13 +186,13 @@ struct Search<'a> {
     follow_symlinks: bool,
     /// The folder that is walked, unless links in it are followed.
     folder: Option<OpenFolder>,
-    found: Sources,
+    found: UploadItems,
     /// The file that became each key.
     seen: HashMap<String, PathBuf>,
 }
 
 impl Search<'_> {
-    fn add(&mut self, path: &Path) -> Result<(), SourcesError> {
+    fn add(&mut self, path: &Path) -> Result<(), UploadItemsError> {
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let glob = split_glob(path).and_then(|(root, pattern)| {
@@ -213,16 +213,19 @@ impl Search<'_> {
             return self.walk_from(path, &metadata, &|_| true);
         }
         if !metadata.is_file() {
-            return Err(SourcesError::NotAFile { path: path.to_owned(), reason: kind(&metadata) });
+            return Err(UploadItemsError::NotAFile {
+                path: path.to_owned(),
+                reason: kind(&metadata),
+            });
         }
         let name = path.file_name().unwrap_or(path.as_os_str());
-        let name = name.to_str().ok_or_else(|| SourcesError::NotUtf8(path.to_owned()))?;
+        let name = name.to_str().ok_or_else(|| UploadItemsError::NotUtf8(path.to_owned()))?;
         let uri = if self.destination.is_prefix() {
             self.destination.join(name)?
         } else {
             self.destination.clone()
         };
-        self.take(Source::new(path.to_owned(), uri, metadata.len()))
+        self.take(UploadItem::new(path.to_owned(), uri, metadata.len()))
     }
 
     fn add_glob(
@@ -230,24 +233,24 @@ impl Search<'_> {
         path: &Path,
         root: &Path,
         matcher: &GlobMatcher,
-    ) -> Result<(), SourcesError> {
-        let n_found = |found: &Sources| found.files.len() + found.skipped.len();
+    ) -> Result<(), UploadItemsError> {
+        let n_found = |found: &UploadItems| found.files.len() + found.skipped.len();
         let before = n_found(&self.found);
         self.found.is_tree = true;
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let metadata = fs::metadata(root).at(root, "read")?;
         self.walk_from(root, &metadata, &|relative| matcher.is_match(relative))?;
         if n_found(&self.found) == before {
-            return Err(SourcesError::NoMatch(path.display().to_string()));
+            return Err(UploadItemsError::NoMatch(path.display().to_string()));
         }
         Ok(())
     }
 
-    fn take(&mut self, source: Source) -> Result<(), SourcesError> {
-        let Source { path, uri, .. } = &source;
+    fn take(&mut self, source: UploadItem) -> Result<(), UploadItemsError> {
+        let UploadItem { path, uri, .. } = &source;
         if let Some(first) = self.seen.insert(uri.key.clone(), path.clone()) {
             let (second, uri) = (path.clone(), Box::new(uri.clone()));
-            return Err(SourcesError::Collision { first, second, uri });
+            return Err(UploadItemsError::Collision { first, second, uri });
         }
         self.found.files.push(source);
         Ok(())
@@ -257,7 +260,11 @@ impl Search<'_> {
         self.found.skipped.push(Skipped { path, reason: reason.into(), is_unread: false });
     }
 
-    fn cannot_read(&mut self, path: PathBuf, error: std::io::Error) -> Result<(), SourcesError> {
+    fn cannot_read(
+        &mut self,
+        path: PathBuf,
+        error: std::io::Error,
+    ) -> Result<(), UploadItemsError> {
         if Limit::of(&error).is_some() {
             return Err(PathError { action: "read", path, source: error }.into());
         }
@@ -271,7 +278,7 @@ impl Search<'_> {
         root: &Path,
         metadata: &Metadata,
         wanted: &dyn Fn(&Path) -> bool,
-    ) -> Result<(), SourcesError> {
+    ) -> Result<(), UploadItemsError> {
         // Files are opened later, and then a folder on their way may have become a link.
         self.folder = if self.follow_symlinks { None } else { Some(OpenFolder::open(root)?) };
         self.walk(root, Path::new(""), &mut vec![identity(metadata)], wanted)
@@ -283,7 +290,7 @@ impl Search<'_> {
         relative: &Path,
         ancestors: &mut Vec<(u64, u64)>,
         wanted: &dyn Fn(&Path) -> bool,
-    ) -> Result<(), SourcesError> {
+    ) -> Result<(), UploadItemsError> {
         let mut entries = match fs::read_dir(folder)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         {
@@ -323,7 +330,7 @@ impl Search<'_> {
         path: PathBuf,
         relative: &Path,
         size: u64,
-    ) -> Result<(), SourcesError> {
+    ) -> Result<(), UploadItemsError> {
         let Some(name) = relative.to_str() else {
             self.skip(path, "its name is not UTF-8");
             return Ok(());
@@ -331,7 +338,7 @@ impl Search<'_> {
         match self.destination.join(name) {
             Ok(uri) => {
                 let below = self.folder.clone().map(|folder| (folder, relative.to_owned()));
-                self.take(Source { path, uri, size, below })
+                self.take(UploadItem { path, uri, size, below })
             }
             Err(error) => {
                 self.skip(path, error.to_string());
@@ -419,7 +426,7 @@ mod tests {
 
     fn keys(paths: &[PathBuf], filter: &Filter) -> Vec<String> {
         let uri = "s3://backups/p/".parse().unwrap();
-        let sources = find_sources(paths, &uri, filter, false).unwrap();
+        let sources = find_upload_items(paths, &uri, filter, false).unwrap();
         sources.files.into_iter().map(|source| source.uri.key).collect()
     }
 
@@ -444,7 +451,7 @@ mod tests {
         let paths = [dir.path().join("a.txt")];
         let key = |uri: &str| {
             let uri = uri.parse().unwrap();
-            let sources = find_sources(&paths, &uri, &Filter::default(), false).unwrap();
+            let sources = find_upload_items(&paths, &uri, &Filter::default(), false).unwrap();
             sources.files[0].uri.key.clone()
         };
 
@@ -469,13 +476,14 @@ mod tests {
         let dir = tree(&["b.txt"]);
         let find = |name: &str| {
             let uri = "s3://backups/".parse().unwrap();
-            find_sources(&[dir.path().join(name)], &uri, &Filter::default(), false).unwrap_err()
+            find_upload_items(&[dir.path().join(name)], &uri, &Filter::default(), false)
+                .unwrap_err()
         };
 
         let (no_glob, no_match) = (find("a[b.txt"), find("a[b].txt"));
 
-        assert!(matches!(no_glob, SourcesError::Path(_)), "{no_glob}");
-        assert!(matches!(no_match, SourcesError::NoMatch(_)), "{no_match}");
+        assert!(matches!(no_glob, UploadItemsError::Path(_)), "{no_glob}");
+        assert!(matches!(no_match, UploadItemsError::NoMatch(_)), "{no_match}");
         assert_eq!((no_glob.kind(), no_match.kind()), (Kind::NotFound, Kind::NotFound));
     }
 
@@ -486,7 +494,7 @@ mod tests {
         symlink("x", dir.path().join("folder.lnk")).unwrap();
         let find = |name: &str| {
             let uri = "s3://backups/".parse().unwrap();
-            find_sources(&[dir.path().join(name)], &uri, &Filter::default(), false).unwrap()
+            find_upload_items(&[dir.path().join(name)], &uri, &Filter::default(), false).unwrap()
         };
 
         let (file, folder, globbed) = (find("file.lnk"), find("folder.lnk"), find("*.lnk"));
@@ -520,7 +528,7 @@ mod tests {
         symlink(".", dir.path().join("loop")).unwrap();
         let uri: S3Uri = "s3://backups".parse().unwrap();
         let find = |follow| {
-            find_sources(&[dir.path().to_owned()], &uri, &Filter::default(), follow).unwrap()
+            find_upload_items(&[dir.path().to_owned()], &uri, &Filter::default(), follow).unwrap()
         };
 
         let (plain, followed) = (find(false), find(true));
@@ -536,7 +544,7 @@ mod tests {
         let dir = tree(&["a/x.txt", "b/x.txt"]);
         let file = |name: &str| dir.path().join(name);
         let find = |paths: &[PathBuf], uri: &str| {
-            find_sources(paths, &uri.parse().unwrap(), &Filter::default(), false).unwrap_err()
+            find_upload_items(paths, &uri.parse().unwrap(), &Filter::default(), false).unwrap_err()
         };
 
         let same = find(&[file("a/x.txt"), file("b/x.txt")], "s3://backups/p/");
@@ -544,8 +552,8 @@ mod tests {
         let no_match = find(&[file("*.gz")], "s3://backups/");
         let missing = find(&[file("c.txt")], "s3://backups/");
 
-        assert!(matches!(same, SourcesError::Collision { .. }));
-        assert!(matches!(no_prefix, SourcesError::NeedsPrefix(_)));
+        assert!(matches!(same, UploadItemsError::Collision { .. }));
+        assert!(matches!(no_prefix, UploadItemsError::NeedsPrefix(_)));
         assert_eq!((no_match.kind(), missing.kind()), (Kind::NotFound, Kind::NotFound));
     }
 }

@@ -13,7 +13,7 @@ use super::timestamp::time_of;
 
 /// Where an object is that cannot be read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Archive {
+pub enum ColdTier {
     /// The class `GLACIER`, "Flexible Retrieval".
     Glacier,
     /// The class `DEEP_ARCHIVE`.
@@ -24,7 +24,7 @@ pub enum Archive {
     DeepTier,
 }
 
-impl Archive {
+impl ColdTier {
     /// Returns S3's name of it.
     pub fn name(self) -> &'static str {
         match self {
@@ -58,81 +58,81 @@ impl Archive {
 
 /// Whether the bytes of an object can be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ArchiveState {
+pub enum RestoreStatus {
     /// They can, since it is in no archive.
     #[default]
-    NotArchived,
+    NotCold,
     /// They cannot: it is in this archive.
-    Archived(Archive),
+    Cold(ColdTier),
     /// Not yet: the store is fetching it.
-    Thawing,
+    Restoring,
     /// They can, until then: there is a copy of it.
-    Thawed(Option<OffsetDateTime>),
+    Restored(Option<OffsetDateTime>),
 }
 
-impl ArchiveState {
+impl RestoreStatus {
     /// Returns whether the bytes can be read now.
     pub fn is_readable(self) -> bool {
-        matches!(self, Self::NotArchived | Self::Thawed(_))
+        matches!(self, Self::NotCold | Self::Restored(_))
     }
 
     /// Returns its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Self::NotArchived => "not_archived",
-            Self::Archived(_) => "archived",
-            Self::Thawing => "thawing",
-            Self::Thawed(_) => "thawed",
+            Self::NotCold => "not_archived",
+            Self::Cold(_) => "archived",
+            Self::Restoring => "thawing",
+            Self::Restored(_) => "thawed",
         }
     }
 
     pub(crate) fn of(head: &HeadObjectOutput) -> Self {
         let class = head.storage_class().map(aws_sdk_s3::types::StorageClass::as_str);
         let tier = head.archive_status().map(aws_sdk_s3::types::ArchiveStatus::as_str);
-        state(Archive::of(class, tier), head.restore().and_then(read_restore))
+        state(ColdTier::of(class, tier), head.restore().and_then(read_restore))
     }
 }
 
 /// Returns whether objects that a listing gives this class may be in an archive.
-pub(crate) fn may_be_archived(class: Option<&str>) -> bool {
+pub(crate) fn may_be_cold(class: Option<&str>) -> bool {
     // A listing does not say in which tier an object is.
-    Archive::of(class, None).is_some() || class == Some("INTELLIGENT_TIERING")
+    ColdTier::of(class, None).is_some() || class == Some("INTELLIGENT_TIERING")
 }
 
 /// What `x-amz-restore` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Restore {
+enum RestoreHeader {
     Ongoing,
     Done(Option<OffsetDateTime>),
 }
 
 /// Reads `ongoing-request="true"`, or `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`.
-fn read_restore(header: &str) -> Option<Restore> {
+fn read_restore(header: &str) -> Option<RestoreHeader> {
     let value = |name: &str| {
         let (_, rest) = header.split_once(&format!("{name}=\""))?;
         Some(rest.split_once('"')?.0)
     };
     match value("ongoing-request")? {
-        "true" => Some(Restore::Ongoing),
+        "true" => Some(RestoreHeader::Ongoing),
         "false" => {
             let date = value("expiry-date");
             let date =
                 date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
-            Some(Restore::Done(date.as_ref().and_then(time_of)))
+            Some(RestoreHeader::Done(date.as_ref().and_then(time_of)))
         }
         _ => None,
     }
 }
 
-fn state(archive: Option<Archive>, restore: Option<Restore>) -> ArchiveState {
+fn state(archive: Option<ColdTier>, restore: Option<RestoreHeader>) -> RestoreStatus {
     match (restore, archive) {
-        (Some(Restore::Ongoing), _) => ArchiveState::Thawing,
+        (Some(RestoreHeader::Ongoing), _) => RestoreStatus::Restoring,
         // What was moved back out of a tier and still stands in one was archived again.
-        (_, Some(archive)) if !archive.gives_copies() => ArchiveState::Archived(archive),
-        (Some(Restore::Done(None)) | None, None) => ArchiveState::NotArchived,
+        (_, Some(archive)) if !archive.gives_copies() => RestoreStatus::Cold(archive),
+        (Some(RestoreHeader::Done(None)) | None, None) => RestoreStatus::NotCold,
         // Stores have archives of other names, too.
-        (Some(Restore::Done(until)), _) => ArchiveState::Thawed(until),
-        (None, Some(archive)) => ArchiveState::Archived(archive),
+        (Some(RestoreHeader::Done(until)), _) => RestoreStatus::Restored(until),
+        (None, Some(archive)) => RestoreStatus::Cold(archive),
     }
 }
 
@@ -140,23 +140,23 @@ fn state(archive: Option<Archive>, restore: Option<Restore>) -> ArchiveState {
 mod tests {
     use time::macros::datetime;
 
-    use super::{ArchiveState as Is, *};
+    use super::{RestoreStatus as Is, *};
 
     const DONE: &str = r#"ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT""#;
 
-    fn seen(class: Option<&str>, tier: Option<&str>, restore: Option<&str>) -> ArchiveState {
-        state(Archive::of(class, tier), restore.and_then(read_restore))
+    fn seen(class: Option<&str>, tier: Option<&str>, restore: Option<&str>) -> RestoreStatus {
+        state(ColdTier::of(class, tier), restore.and_then(read_restore))
     }
 
     #[test]
     fn the_header_says_whether_it_goes_on_and_until_when_it_lasts() {
         let until = Some(datetime!(2012-12-21 0:00 UTC));
 
-        assert_eq!(read_restore(r#"ongoing-request="true""#), Some(Restore::Ongoing));
-        assert_eq!(read_restore(DONE), Some(Restore::Done(until)));
+        assert_eq!(read_restore(r#"ongoing-request="true""#), Some(RestoreHeader::Ongoing));
+        assert_eq!(read_restore(DONE), Some(RestoreHeader::Done(until)));
         assert_eq!(
             read_restore(r#"expiry-date="Fri, 21 Dec 2012 00:00:00 GMT", ongoing-request="false""#),
-            Some(Restore::Done(until))
+            Some(RestoreHeader::Done(until))
         );
     }
 
@@ -169,27 +169,27 @@ mod tests {
         }
         for date in ["", "tomorrow", "Fri, 99 Dec 2012 00:00:00 GMT"] {
             let header = format!(r#"ongoing-request="false", expiry-date="{date}""#);
-            assert_eq!(read_restore(&header), Some(Restore::Done(None)), "{header}");
+            assert_eq!(read_restore(&header), Some(RestoreHeader::Done(None)), "{header}");
         }
     }
 
     #[test]
     fn an_object_of_an_archive_class_is_archived_until_a_copy_is_there() {
-        for (class, archive) in [("GLACIER", Archive::Glacier), ("DEEP_ARCHIVE", Archive::Deep)] {
+        for (class, archive) in [("GLACIER", ColdTier::Glacier), ("DEEP_ARCHIVE", ColdTier::Deep)] {
             let of = |restore| seen(Some(class), None, restore);
 
-            assert_eq!(of(None), Is::Archived(archive));
-            assert_eq!(of(Some("nonsense")), Is::Archived(archive));
-            assert_eq!(of(Some(r#"ongoing-request="true""#)), Is::Thawing);
-            assert_eq!(of(Some(DONE)), Is::Thawed(Some(datetime!(2012-12-21 0:00 UTC))));
-            assert_eq!(of(Some(r#"ongoing-request="false""#)), Is::Thawed(None));
+            assert_eq!(of(None), Is::Cold(archive));
+            assert_eq!(of(Some("nonsense")), Is::Cold(archive));
+            assert_eq!(of(Some(r#"ongoing-request="true""#)), Is::Restoring);
+            assert_eq!(of(Some(DONE)), Is::Restored(Some(datetime!(2012-12-21 0:00 UTC))));
+            assert_eq!(of(Some(r#"ongoing-request="false""#)), Is::Restored(None));
         }
     }
 
     #[test]
     fn other_classes_are_read_at_once() {
         for class in [None, Some("STANDARD"), Some("GLACIER_IR"), Some("INTELLIGENT_TIERING")] {
-            assert_eq!(seen(class, None, None), Is::NotArchived, "{class:?}");
+            assert_eq!(seen(class, None, None), Is::NotCold, "{class:?}");
         }
     }
 
@@ -198,9 +198,9 @@ mod tests {
         let of = |tier, restore| seen(Some("INTELLIGENT_TIERING"), tier, restore);
         let done = Some(r#"ongoing-request="false""#);
 
-        assert_eq!(of(Some("ARCHIVE_ACCESS"), None), Is::Archived(Archive::Tier));
-        assert_eq!(of(Some("DEEP_ARCHIVE_ACCESS"), done), Is::Archived(Archive::DeepTier));
-        assert_eq!(of(Some("ARCHIVE_ACCESS"), Some(r#"ongoing-request="true""#)), Is::Thawing);
-        assert_eq!(of(None, done), Is::NotArchived);
+        assert_eq!(of(Some("ARCHIVE_ACCESS"), None), Is::Cold(ColdTier::Tier));
+        assert_eq!(of(Some("DEEP_ARCHIVE_ACCESS"), done), Is::Cold(ColdTier::DeepTier));
+        assert_eq!(of(Some("ARCHIVE_ACCESS"), Some(r#"ongoing-request="true""#)), Is::Restoring);
+        assert_eq!(of(None, done), Is::NotCold);
     }
 }

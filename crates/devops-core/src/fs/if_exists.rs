@@ -2,9 +2,9 @@
 
 /// What happens when the final name exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplacePolicy {
+pub enum IfExists {
     /// The new file takes its place in one step.
     Replace,
     /// The new file is dropped and the error is `AlreadyExists`.
-    Keep,
+    Fail,
 }
