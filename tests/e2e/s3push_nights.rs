@@ -25,7 +25,7 @@ const KEEP: [&str; 4] = ["--keep-daily", "4", "--keep-weekly", "2"];
 
 /// The fault of a night.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum InjectedFault {
     /// `kill -9` while the archive is sent.
     KilledInArchive,
     /// `kill -9` while the dump is sent, which is another one the next night.
@@ -38,13 +38,13 @@ enum Trouble {
     Unmounted,
 }
 
-fn trouble(day: u32) -> Option<Trouble> {
+fn fault(day: u32) -> Option<InjectedFault> {
     match day % NIGHTS {
-        3 => Some(Trouble::KilledInArchive),
-        5 | 6 => Some(Trouble::KilledInDump),
-        8 => Some(Trouble::FullDisk),
-        10 => Some(Trouble::Expired),
-        12 => Some(Trouble::Unmounted),
+        3 => Some(InjectedFault::KilledInArchive),
+        5 | 6 => Some(InjectedFault::KilledInDump),
+        8 => Some(InjectedFault::FullDisk),
+        10 => Some(InjectedFault::Expired),
+        12 => Some(InjectedFault::Unmounted),
         _ => None,
     }
 }
@@ -76,11 +76,11 @@ impl Nights {
     }
 
     /// Makes the archive and the dump of a day, and removes the archive that is too old here.
-    fn back_up(&self, day: u32, trouble: Option<Trouble>) {
-        let is_large = !matches!(trouble, None | Some(Trouble::KilledInDump));
+    fn back_up(&self, day: u32, fault: Option<InjectedFault>) {
+        let is_large = !matches!(fault, None | Some(InjectedFault::KilledInDump));
         let archive = if is_large { &self.large } else { &self.small };
         self.setting.env.write(format!("backups/{}", name(day)), archive);
-        let is_large = trouble == Some(Trouble::KilledInDump);
+        let is_large = fault == Some(InjectedFault::KilledInDump);
         let mut dump = bytes(if is_large { LARGE } else { 1000 });
         dump[0] = u8::try_from(day).expect("a month is short");
         self.setting.env.write(format!("backups/{DUMP}"), dump);
@@ -159,11 +159,11 @@ impl Nights {
     }
 
     fn night(&self, day: u32) {
-        let trouble = trouble(day);
-        self.back_up(day, trouble);
-        match trouble {
-            Some(Trouble::KilledInArchive | Trouble::KilledInDump) => self.killed(),
-            Some(Trouble::FullDisk) => {
+        let fault = fault(day);
+        self.back_up(day, fault);
+        match fault {
+            Some(InjectedFault::KilledInArchive | InjectedFault::KilledInDump) => self.killed(),
+            Some(InjectedFault::FullDisk) => {
                 let disk = SmallDisk::mount(&self.setting.env, "size=64k");
                 if let Some(disk) = &disk {
                     let mut file = fs::File::create(disk.folder.join("large")).unwrap();
@@ -173,8 +173,8 @@ impl Nights {
                 drop(disk);
                 let _gone = fs::remove_dir(self.setting.env.path("disk"));
             }
-            Some(Trouble::Expired) => self.expired(),
-            Some(Trouble::Unmounted) => self.unmounted(),
+            Some(InjectedFault::Expired) => self.expired(),
+            Some(InjectedFault::Unmounted) => self.unmounted(),
             None => self.good_night(day, None),
         }
     }

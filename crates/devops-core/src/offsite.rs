@@ -22,7 +22,7 @@ use crate::{
     },
     fs::open_file,
     s3::{
-        Composition, Event, Link, ListedObject, ObjectSummary, OverwritePolicy, PutOptions,
+        Composition, Event, ListedObject, ObjectSummary, OverwritePolicy, PutOptions, S3Context,
         S3Error, S3Uri, Shared, StoreText, UploadItem, blocking, list, put_composed,
     },
 };
@@ -44,7 +44,7 @@ pub enum Base {
 
 /// Puts a file; if it is one of our archives, sends only what its base has not.
 pub fn put<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     source: &'a UploadItem,
     options: &'a PutOptions,
     base: &'a Base,
@@ -55,10 +55,10 @@ pub fn put<'a>(
             Base::Named(named) => named == earlier,
             Base::None => false,
         };
-        let compose = async || match (Composing { link, source, options }).compose(base).await {
+        let compose = async || match (Composing { context, source, options }).compose(base).await {
             Ok(composition) => composition,
             // A signal that ended the search ends the put too: no reason is reported.
-            Err(_) if link.cancel_token.check().is_err() => None,
+            Err(_) if context.cancel_token.check().is_err() => None,
             Err(reason) => {
                 let reason = match base {
                     Base::Named(named) if !reason.contains(&named.to_string()) => {
@@ -66,11 +66,11 @@ pub fn put<'a>(
                     }
                     _ => reason,
                 };
-                (link.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
+                (context.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
                 None
             }
         };
-        put_composed(link, source, options, &accepts, &|| Box::pin(compose())).await
+        put_composed(context, source, options, &accepts, &|| Box::pin(compose())).await
     })
 }
 
@@ -82,7 +82,7 @@ struct Found {
 }
 
 struct Composing<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     source: &'a UploadItem,
     options: &'a PutOptions,
 }
@@ -94,10 +94,10 @@ impl Composing<'_> {
         if *base == Base::None {
             return Ok(None);
         }
-        let _turn = self.link.store.turn_to_read_an_index().await;
+        let _turn = self.context.store.turn_to_read_an_index().await;
         let (path, limit) = (self.source.path.clone(), self.limit());
         let read = self
-            .link
+            .context
             .cancel_token
             .run_blocking_cancellable(move || read_archive(&path, limit))
             .await;
@@ -121,7 +121,7 @@ impl Composing<'_> {
             },
         };
         let Some(found) = found else { return Ok(None) };
-        let store = self.link.store;
+        let store = self.context.store;
         store.composes()?;
         let plan = store.plan(size, self.options.part_size).map_err(|error| error.to_string())?;
         let rules = (plan.part_size(), store.limits().max_parts);
@@ -130,7 +130,7 @@ impl Composing<'_> {
         let Some(composition) = Composition::plan(base, size, &shared, rules) else {
             return Err(format!("`{}` has too little in common with it", found.uri));
         };
-        (self.link.events)(Event::Composed {
+        (self.context.events)(Event::Composed {
             uri: self.source.uri.clone(),
             base: found.uri,
             copied: composition.n_copied(),
@@ -141,7 +141,7 @@ impl Composing<'_> {
 
     /// Returns how much memory reading an index may take, beside the parts.
     fn limit(&self) -> u64 {
-        self.link.store.max_memory().0 / 2
+        self.context.store.max_memory().0 / 2
     }
 
     /// Finds the archive to copy from: the newest one of the same name, or else the one to replace.
@@ -170,7 +170,7 @@ impl Composing<'_> {
             }
             n < MOST_LISTED
         };
-        list(self.link, &prefix, &mut look).await.map_err(|error| error.to_string())?;
+        list(self.context, &prefix, &mut look).await.map_err(|error| error.to_string())?;
         if n == MOST_LISTED {
             return Err(format!("there are too many objects to look for its base at `{prefix}`"));
         }
@@ -181,18 +181,18 @@ impl Composing<'_> {
     async fn fetch(&self, uri: &S3Uri) -> Result<Option<Found>, String> {
         let why = |error: &dyn std::error::Error| format!("`{uri}`: {error}");
         let no_index = || format!("`{uri}` is not an archive with an index");
-        let head = self.link.head(uri).await.map_err(|error| why(&error))?;
+        let head = self.context.head(uri).await.map_err(|error| why(&error))?;
         let Some(head) = head else { return Ok(None) };
         if !head.restore_status.is_readable() {
             if *uri != self.source.uri {
-                (self.link.events)(Event::InColdStorage(uri.clone()));
+                (self.context.events)(Event::InColdStorage(uri.clone()));
             }
             return Err(format!("`{uri}` is archived"));
         }
         let at = head.size.checked_sub(FOOTER as u64).ok_or_else(no_index)?;
         let etag = head.etag.ok_or_else(|| format!("`{uri}` has no ETag"))?;
         let get = async |offset, size| {
-            let range = self.link.get_range(uri, Some(&etag), offset..offset + size).await;
+            let range = self.context.get_range(uri, Some(&etag), offset..offset + size).await;
             range.map_err(|error| why(&error))
         };
         let footer = {

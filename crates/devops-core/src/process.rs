@@ -6,15 +6,15 @@
 //! lets a child wait: what it writes is somebody's input. A child that reads the terminal gets it, as a
 //! shell gives it to the job in its foreground.
 
+mod command_reader;
 mod drain;
 mod error;
 mod event;
 mod exit;
 mod group;
-mod heir;
 mod init;
 mod listen;
-mod produce;
+mod orphan_guard;
 mod replay;
 mod spec;
 mod spool;
@@ -24,11 +24,11 @@ mod terminal;
 
 use crate::cancel::Cancel;
 
+pub use command_reader::{CommandHandle, CommandReader, CommandReaderError, read_command};
 pub use error::ProcessError;
 pub use event::{ProcessEvent, SignalReason, StdStream};
 pub use exit::{Captured, ChildEnd, ChildExit};
 pub use init::{Work, adopts_orphans};
-pub use produce::{Produced, Producer, ProducerError, produce};
 pub use replay::Replay;
 pub use spec::{CommandSpec, OrphanPolicy, StdinPolicy, StopPolicy};
 pub(crate) use spool::LineFile;

@@ -2,43 +2,42 @@
 //!
 //! `plan`, `checksum`, `proof`, `retry`, `sync::plan` and `targets` only decide; `connect` makes a
 //! [`Store`]; `put`, `tree`, `sync`, `stream`, `spool`, `get`, `verify`, `list`, `thaw`, `presign` and
-//! `uploads` act through a [`Link`].
+//! `uploads` act through a [`S3Context`].
 //! Everything here is asynchronous and runs on the caller's runtime; file access and hashing go to its
 //! blocking threads.
 
 mod abandoned;
-mod access;
-mod adjust;
+mod absent_keys;
 mod alike;
-mod answer;
 mod asked;
 mod at_rest;
 mod attributes;
 mod aws_config;
+mod batch;
 mod blocking;
-mod body;
 mod bounded;
-mod bring;
 mod bucket;
 mod buffers;
 mod bundle;
 mod cancel_token;
+mod capabilities;
 pub mod checksum;
 mod checksum_strategy;
+mod client;
 mod compare;
 mod completion;
 mod compose;
-mod condition;
+mod concurrency;
+mod confirm;
 mod connect;
 mod connect_options;
-mod content;
+mod context;
 mod copy;
 mod credential_error;
 mod credentials;
 mod delete;
 mod doctor;
 mod download_items;
-mod earlier;
 mod echoed;
 mod endpoint;
 mod error;
@@ -46,9 +45,8 @@ mod error_chain;
 mod escaped;
 mod event;
 mod existing;
-mod failure;
+mod fallback;
 mod fetch;
-mod figures;
 mod file_upload;
 mod filter;
 mod get;
@@ -57,25 +55,24 @@ mod get_options;
 mod get_stream;
 mod headers;
 mod journal;
-mod known;
-mod landing;
-mod lanes;
 mod layout;
-mod leg;
 mod lenient;
-mod link;
 mod list;
+mod metrics_file;
 mod moving;
 mod multipart;
 mod object_pages;
+mod object_upload;
 mod observe;
-mod pace;
+mod output_file;
 mod pages;
+mod parse_response;
 mod partial;
 mod parts;
 mod past;
 mod payload;
 pub mod plan;
+mod precondition;
 mod preserved;
 mod presign;
 mod proof;
@@ -87,57 +84,62 @@ mod put_options;
 mod put_parts;
 mod quirks;
 mod ranges;
+mod rate_limit;
 mod reads;
 mod remove;
+mod request_body;
+mod request_error;
 mod requests;
 mod response;
 mod response_error;
 mod resume;
 mod resume_options;
 mod retry;
-mod settle;
 mod source;
 mod spool;
+mod stall_detector;
 mod storage_class;
 mod store;
 mod stored_with;
 mod stream;
+mod stream_destination;
 mod summary;
 mod sync;
-mod task;
 mod text;
 mod thaw;
 mod timestamp;
 mod tls;
 mod transfer;
-mod tree;
 mod unanswered;
 mod undelete;
 mod upload_items;
+mod upload_parts;
+mod uploaded_parts;
 mod uploads;
 mod uri;
-mod vacant;
 mod verify;
 mod versions;
 mod wrong_length;
 mod xml;
 
 pub use self::{
+    absent_keys::list_absent_keys,
     attributes::{Attributes, BadTags, Encryption, Method, ObjectLock, RetentionMode, Tags},
+    batch::{for_each_concurrent, upload_to_all},
     bucket::{BadBucketName, check_bucket, check_bucket_name, create_bucket},
     cancel_token::CancelToken,
+    capabilities::{CachedCapabilities, Capabilities, Conditions},
     checksum::{Algorithm, Checksum},
     compose::{Composition, Shared},
     connect::connect,
     connect_options::{Addresses, ConnectError, ConnectOptions},
+    context::S3Context,
     credential_error::CredentialError,
     delete::{DeleteOutcome, DeleteTarget, delete},
     doctor::{Diagnosis, Examined, Finding, Severity, diagnose},
     download_items::{DownloadItem, DownloadItems, plan_download_items},
     error::{JournalError, SourceError, UnfinishedName},
     event::{Event, ObjectSummary, Outcome},
-    failure::{CallFailure, Trouble},
-    figures::{Figures, Run, write_metrics},
     filter::{Filter, FilterError},
     get::{Existing, GetPreview, get, preview_get, preview_stream},
     get_many::{find_download_items, get_download_item, preview_download_item},
@@ -145,11 +147,9 @@ pub use self::{
     get_stream::get_stream,
     headers::{CustomerKey, RequestHeaders},
     journal::{Job, Journals, Unfinished},
-    known::{Conditions, Known, Remembered},
-    link::Link,
     list::{LevelEntry, list, list_level},
+    metrics_file::{RunMetrics, RunRecord, write_metrics},
     moving::{move_object, preview_move},
-    pace::{Pace, RateError, RateLimit},
     past::{find_at, find_download_items_at},
     plan::{Limits, Part, PartPlan, PartSize, PlanError, StreamPlan},
     presign::{MAX_LIFETIME, Permission, presign},
@@ -158,7 +158,9 @@ pub use self::{
     put::{Compose, Preview, preview, put, put_composed},
     put_options::{Listed, OverwritePolicy, PutOptions},
     quirks::{Quirks, Support},
+    rate_limit::{RateError, RateLimit, RateLimiter},
     remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},
+    request_error::{RequestError, RequestErrorKind},
     response::{ListedObject, ObjectHead},
     resume::give_up,
     resume_options::{EarlierRun, Resume},
@@ -169,7 +171,8 @@ pub use self::{
     stream::{UploadStream, put_stream, refuse_taken},
     sync::{
         Deletion, DownPlan, NotDeletable, Pair, PlannedFile, Step, Surplus, SyncError, SyncPlan,
-        bring, check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
+        check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
+        upload_if_changed,
     },
     text::StoreText,
     thaw::{
@@ -177,14 +180,12 @@ pub use self::{
         check_tier, find_cold_objects, inspect, plan_thaw, thaw, wait_for_thaw,
     },
     transfer::{CopyOptions, CopyPreview, CopySummary, copy_object, preview_copy},
-    tree::{put_everywhere, run_all},
     undelete::{HiddenObject, UndeletePlan, plan_undelete, undelete},
     upload_items::{
         Skipped, UploadItem, UploadItems, UploadItemsError, find_in_folder, find_upload_items,
     },
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
-    vacant::find_free_keys,
     verify::{Depth, Verification, verify},
     versions::{ListedVersion, ObjectHold, Standing, keeps_versions, list_versions},
 };

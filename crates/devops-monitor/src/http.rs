@@ -3,7 +3,7 @@
 mod assets;
 mod counters;
 mod events;
-pub(crate) mod figures;
+pub(crate) mod format;
 mod guard;
 mod hosts;
 mod logins;

@@ -1,6 +1,7 @@
 //! From arguments to core calls to output.
 
 mod attributes;
+mod capability_cache;
 mod connection;
 mod copy;
 mod doctor;
@@ -8,7 +9,6 @@ mod explain;
 mod get;
 mod get_to_stream;
 mod journals;
-mod knowledge;
 mod list;
 mod mb;
 mod metrics;

@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     retention::{self, EmptyPolicy},
-    s3::Link,
+    s3::S3Context,
     verdicts::Verdicts,
 };
 pub use error::PruneError;
@@ -66,7 +66,7 @@ impl OffsitePlan {
 /// another tool cannot. What does not prove itself counts for no rule and stays. A folder that has
 /// something, but no archive of the name, is an error: a retention that never removes anything is none.
 pub fn plan_prune<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     request: &'a PruneRequest,
 ) -> LocalBoxFuture<'a, Result<OffsitePlan, PruneError>> {
     Box::pin(async move {
@@ -76,8 +76,8 @@ pub fn plan_prune<'a>(
         if !request.folder.is_prefix() {
             return Err(PruneError::NotAFolder(request.folder.clone()));
         }
-        let looking = look::Looking { link, request };
-        let mut verdicts = verdicts(link, request);
+        let looking = look::Looking { context, request };
+        let mut verdicts = verdicts(context, request);
         let mut archives = Vec::new();
         let found = looking.archives().await?;
         if found.is_empty() {
@@ -114,8 +114,8 @@ pub fn plan_prune<'a>(
 }
 
 /// Opens the verdicts of this host about the archives of the name in the folder.
-fn verdicts(link: Link<'_>, request: &PruneRequest) -> Verdicts {
-    let endpoint = link.store.address().endpoint_url.as_deref().unwrap_or_default();
+fn verdicts(context: S3Context<'_>, request: &PruneRequest) -> Verdicts {
+    let endpoint = context.store.address().endpoint_url.as_deref().unwrap_or_default();
     let place = format!("{endpoint} {}{}", request.folder, request.name);
     Verdicts::open(request.state.as_deref(), &place)
 }

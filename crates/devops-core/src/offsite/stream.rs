@@ -8,10 +8,10 @@ use super::{Base, put};
 use crate::{
     archive_index::WholeArchive,
     kind::{HasKind, Kind},
-    process::{CommandSpec, ProcessError, Producer, produce},
+    process::{CommandHandle, CommandSpec, ProcessError, read_command},
     s3::{
-        self, Link, ObjectSummary, PutOptions, S3Error, S3Uri, Spool, UploadItem, UploadStream,
-        blocking, check_bucket, goes_on, refuse_taken, release,
+        self, ObjectSummary, PutOptions, S3Context, S3Error, S3Uri, Spool, UploadItem,
+        UploadStream, blocking, check_bucket, goes_on, refuse_taken, release,
     },
 };
 
@@ -39,7 +39,7 @@ pub type OnStderr = Box<dyn FnMut(&[u8]) + Send>;
 /// How a stream is put.
 pub struct StreamPut<'a> {
     /// The store.
-    pub link: Link<'a>,
+    pub context: S3Context<'a>,
     /// How objects are put; a resume needs the spool.
     pub options: &'a PutOptions,
     /// What a spooled archive is made from.
@@ -103,47 +103,50 @@ impl StreamPut<'_> {
     /// Fails when a bucket is missing, or a key taken, unless an earlier run may have done that and not
     /// heard of it.
     async fn check_free(&self, uri: &S3Uri) -> Result<(), S3Error> {
-        let free = refuse_taken(self.link, uri, self.options).await;
+        let free = refuse_taken(self.context, uri, self.options).await;
         let resume = self.options.resume.as_ref().filter(|_| self.spool.is_some());
         match (free, resume) {
             (Err(S3Error::Exists(_)), Some(resume))
-                if goes_on(self.link, &resume.journals, uri).await =>
+                if goes_on(self.context, &resume.journals, uri).await =>
             {
                 Ok(())
             }
             // What is read or run for nothing may have taken hours.
-            (Ok(()), _) => check_bucket(self.link, &uri.bucket).await,
+            (Ok(()), _) => check_bucket(self.context, &uri.bucket).await,
             (taken, _) => taken,
         }
     }
 
     async fn put(&self, origin: StreamInput, uris: &[S3Uri]) -> Result<Vec<Stored>, StreamError> {
         let spool = match self.spool {
-            Some(folder) => Some(Spool::create(self.link, folder, &uris[0]).await?),
+            Some(folder) => Some(Spool::create(self.context, folder, &uris[0]).await?),
             None => None,
         };
-        let (stream, producer) = self.open(origin)?;
+        let (stream, command) = self.open(origin)?;
         let stored = match spool {
             Some(spool) => self.put_spooled(spool, stream, uris).await,
-            None => s3::put_stream(self.link, stream, uris, self.options).await,
+            None => s3::put_stream(self.context, stream, uris, self.options).await,
         };
-        if let Some(producer) = producer {
-            blocking(move || producer.end()).await;
+        if let Some(command) = command {
+            blocking(move || command.end()).await;
         }
         Ok(stored?)
     }
 
-    fn open(&self, origin: StreamInput) -> Result<(UploadStream, Option<Producer>), ProcessError> {
-        let (stream, producer) = match origin {
+    fn open(
+        &self,
+        origin: StreamInput,
+    ) -> Result<(UploadStream, Option<CommandHandle>), ProcessError> {
+        let (stream, command) = match origin {
             StreamInput::Input(input) => (self.watched(input), None),
             StreamInput::Command(spec, on_stderr) => {
-                let (output, producer) =
-                    produce(&spec, self.link.cancel_token.cancel(), on_stderr)?;
+                let (output, command) =
+                    read_command(&spec, self.context.cancel_token.cancel(), on_stderr)?;
                 let stream = self.watched(output);
-                (stream.named("read the output of", &spec.program), Some(producer))
+                (stream.named("read the output of", &spec.program), Some(command))
             }
         };
-        Ok((stream.expecting(self.expect_size), producer))
+        Ok((stream.expecting(self.expect_size), command))
     }
 
     /// Where the length is known, that alone decides whether all of it came.
@@ -160,11 +163,11 @@ impl StreamPut<'_> {
         stream: UploadStream,
         uris: &[S3Uri],
     ) -> Result<Vec<Stored>, S3Error> {
-        let (path, size) = spool.fill(self.link, stream).await?;
+        let (path, size) = spool.fill(self.context, stream).await?;
         let options = PutOptions { spooled: true, ..self.options.clone() };
         let sources: Vec<_> =
             uris.iter().map(|uri| UploadItem::new(path.clone(), uri.clone(), size)).collect();
-        let puts = sources.iter().map(|source| put(self.link, source, &options, self.base));
+        let puts = sources.iter().map(|source| put(self.context, source, &options, self.base));
         let stored = join_all(puts).await;
         release(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
         Ok(stored)

@@ -20,8 +20,8 @@ use super::{
     event::{ProcessEvent, SignalReason, StdStream},
     exit::{ChildEnd, ChildExit},
     group::Group,
-    heir::Heir,
     listen::{Message, spawn_reader, spawn_waiter},
+    orphan_guard::OrphanGuard,
     spec::{CommandSpec, OrphanPolicy, StopPolicy},
     start::{Started, pid as pid_of, start as start_child},
     terminal::Job,
@@ -92,18 +92,18 @@ pub(super) fn start(
     cancel.check()?;
     let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
-    let heir = match spec.orphan {
+    let orphan_guard = match spec.orphan {
         OrphanPolicy::Leave => None,
-        OrphanPolicy::Interrupt => heir(pid, spec, [&stdout, &stderr]).ok(),
+        OrphanPolicy::Interrupt => orphan_guard(pid, spec, [&stdout, &stderr]).ok(),
     };
     let pipes = vec![(StdStream::Stdout, stdout), (StdStream::Stderr, stderr)];
-    let child = Child { handle, pid: pid_of(pid), heir, is_reaped: false, _hold: hold };
+    let child = Child { handle, pid: pid_of(pid), orphan_guard, is_reaped: false, _hold: hold };
     let (running, _stopper) = look_after(spec, cancel, sink, child, pipes)?;
     Ok(running)
 }
 
 /// Starts the child like [`start`], but leaves its stdout to the caller, and takes its stderr only.
-pub(super) fn start_producer(
+pub(super) fn start_reader(
     spec: &CommandSpec,
     cancel: &Cancel,
 ) -> Result<(Running, Stopper, PipeReader), ProcessError> {
@@ -111,7 +111,8 @@ pub(super) fn start_producer(
     let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let pipes = vec![(StdStream::Stderr, stderr)];
-    let child = Child { handle, pid: pid_of(pid), heir: None, is_reaped: false, _hold: hold };
+    let child =
+        Child { handle, pid: pid_of(pid), orphan_guard: None, is_reaped: false, _hold: hold };
     let (running, stopper) = look_after(spec, cancel, Sink::chunks(), child, pipes)?;
     Ok((running, stopper, stdout))
 }
@@ -149,9 +150,13 @@ fn look_after(
     Ok((Running { pid: pid.as_raw_pid().cast_unsigned(), output, supervisor }, stopper))
 }
 
-fn heir(child: u32, spec: &CommandSpec, pipes: [&PipeReader; 2]) -> io::Result<Heir> {
+fn orphan_guard(
+    child: u32,
+    spec: &CommandSpec,
+    pipes: [&PipeReader; 2],
+) -> io::Result<OrphanGuard> {
     let [stdout, stderr] = pipes;
-    Heir::start(child, spec.launched, [stdout.try_clone()?, stderr.try_clone()?])
+    OrphanGuard::start(child, spec.launched, [stdout.try_clone()?, stderr.try_clone()?])
 }
 
 /// A child that is killed with its group when it is dropped before it was reaped: it must not run
@@ -159,7 +164,7 @@ fn heir(child: u32, spec: &CommandSpec, pipes: [&PipeReader; 2]) -> io::Result<H
 struct Child {
     handle: Handle,
     pid: Pid,
-    heir: Option<Heir>,
+    orphan_guard: Option<OrphanGuard>,
     is_reaped: bool,
     /// Its own limits say how long it may take to stop.
     _hold: Hold,
@@ -168,8 +173,8 @@ struct Child {
 impl Child {
     /// Waits for its end; from then on its process id may be that of another process.
     fn reap(&mut self) -> io::Result<ExitStatus> {
-        if let Some(heir) = self.heir.take() {
-            heir.release();
+        if let Some(orphan_guard) = self.orphan_guard.take() {
+            orphan_guard.release();
         }
         self.is_reaped = true;
         Ok(self.handle.wait()?.status)

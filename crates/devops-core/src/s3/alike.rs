@@ -2,7 +2,7 @@
 
 use super::{
     checksum::{Checksum, is_md5},
-    link::Link,
+    context::S3Context,
     proof::Proof,
     response::ObjectHead,
 };
@@ -15,8 +15,8 @@ pub(crate) enum Alike {
     Unknown,
 }
 
-pub(crate) fn alike(link: Link<'_>, one: &ObjectHead, other: &ObjectHead) -> Alike {
-    let by_etag = link.store.etag_may_prove() && !one.etag_is_opaque && !other.etag_is_opaque;
+pub(crate) fn alike(context: S3Context<'_>, one: &ObjectHead, other: &ObjectHead) -> Alike {
+    let by_etag = context.store.etag_may_prove() && !one.etag_is_opaque && !other.etag_is_opaque;
     compare(one, other, by_etag)
 }
 

@@ -24,9 +24,9 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use super::{
-    failure::Trouble,
+    request_error::RequestErrorKind,
     response::{decoded, unquoted},
-    response_error::OtherAnswer,
+    response_error::OtherResponse,
     xml::fits_xml,
 };
 
@@ -51,9 +51,9 @@ struct Row {
     name: &'static str,
     of: fn(&Terms) -> Option<&str>,
     /// What an answer for another one is.
-    other: Trouble,
+    other: RequestErrorKind,
     /// What an answer is that does not name it, unless that is as good.
-    silence: Option<Trouble>,
+    silence: Option<RequestErrorKind>,
 }
 
 const ROWS: [Row; 5] = [
@@ -62,49 +62,49 @@ const ROWS: [Row; 5] = [
     Row {
         name: "ETag",
         of: |terms| terms.etag.as_deref(),
-        other: Trouble::Conflict,
-        silence: Some(Trouble::Unreadable),
+        other: RequestErrorKind::Conflict,
+        silence: Some(RequestErrorKind::Unreadable),
     },
     Row {
         name: "range",
         of: |terms| terms.range.as_deref(),
-        other: Trouble::OtherAnswer,
-        silence: Some(Trouble::Unreadable),
+        other: RequestErrorKind::OtherResponse,
+        silence: Some(RequestErrorKind::Unreadable),
     },
     Row {
         name: "version",
         of: |terms| terms.version_id.as_deref(),
-        other: Trouble::OtherAnswer,
-        silence: Some(Trouble::OtherAnswer),
+        other: RequestErrorKind::OtherResponse,
+        silence: Some(RequestErrorKind::OtherResponse),
     },
     // What was never there again need not be named: the next request says that it is missing.
     Row {
         name: "key",
         of: |terms| terms.key.as_deref(),
-        other: Trouble::OtherAnswer,
+        other: RequestErrorKind::OtherResponse,
         silence: None,
     },
     Row {
         name: "upload",
         of: |terms| terms.upload_id.as_deref(),
-        other: Trouble::OtherAnswer,
+        other: RequestErrorKind::OtherResponse,
         silence: None,
     },
 ];
 
 /// Compares an answer with its request, row by row.
-fn compare(asked: &Terms, told: &Terms) -> Result<(), OtherAnswer> {
+fn compare(asked: &Terms, told: &Terms) -> Result<(), OtherResponse> {
     for Row { name, of, other, silence } in ROWS {
         match (of(asked), of(told)) {
             (Some(asked), Some(told)) if asked != told => {
                 return Err(match other {
-                    Trouble::Conflict => OtherAnswer::Replaced,
-                    _ => OtherAnswer::Other { name, asked: asked.into(), told: told.into() },
+                    RequestErrorKind::Conflict => OtherResponse::Replaced,
+                    _ => OtherResponse::Other { name, asked: asked.into(), told: told.into() },
                 });
             }
             (Some(asked), None) => {
-                if let Some(trouble) = silence {
-                    return Err(OtherAnswer::Silent { name, asked: asked.into(), trouble });
+                if let Some(error_kind) = silence {
+                    return Err(OtherResponse::Silent { name, asked: asked.into(), error_kind });
                 }
             }
             _ => {}
@@ -252,17 +252,17 @@ mod tests {
     #[test]
     fn an_answer_for_anything_else_is_refused() {
         let other = || Some("other".to_owned());
-        let cases: [(Terms, Trouble); 5] = [
-            (Terms { etag: other(), ..asked() }, Trouble::Conflict),
-            (Terms { range: other(), ..asked() }, Trouble::OtherAnswer),
-            (Terms { version_id: other(), ..asked() }, Trouble::OtherAnswer),
-            (Terms { key: other(), ..asked() }, Trouble::OtherAnswer),
-            (Terms { upload_id: other(), ..asked() }, Trouble::OtherAnswer),
+        let cases: [(Terms, RequestErrorKind); 5] = [
+            (Terms { etag: other(), ..asked() }, RequestErrorKind::Conflict),
+            (Terms { range: other(), ..asked() }, RequestErrorKind::OtherResponse),
+            (Terms { version_id: other(), ..asked() }, RequestErrorKind::OtherResponse),
+            (Terms { key: other(), ..asked() }, RequestErrorKind::OtherResponse),
+            (Terms { upload_id: other(), ..asked() }, RequestErrorKind::OtherResponse),
         ];
 
         assert!(compare(&asked(), &asked()).is_ok());
-        for (told, trouble) in cases {
-            assert_eq!(compare(&asked(), &told).unwrap_err().trouble(), trouble, "{told:?}");
+        for (told, error_kind) in cases {
+            assert_eq!(compare(&asked(), &told).unwrap_err().error_kind(), error_kind, "{told:?}");
             // What was not asked for may be anything.
             assert!(compare(&Terms::default(), &told).is_ok());
         }
@@ -270,12 +270,12 @@ mod tests {
 
     #[test]
     fn silence_counts_where_the_answer_could_be_for_something_else() {
-        for (told, trouble) in [
-            (Terms { etag: None, ..asked() }, Trouble::Unreadable),
-            (Terms { range: None, ..asked() }, Trouble::Unreadable),
-            (Terms { version_id: None, ..asked() }, Trouble::OtherAnswer),
+        for (told, error_kind) in [
+            (Terms { etag: None, ..asked() }, RequestErrorKind::Unreadable),
+            (Terms { range: None, ..asked() }, RequestErrorKind::Unreadable),
+            (Terms { version_id: None, ..asked() }, RequestErrorKind::OtherResponse),
         ] {
-            assert_eq!(compare(&asked(), &told).unwrap_err().trouble(), trouble);
+            assert_eq!(compare(&asked(), &told).unwrap_err().error_kind(), error_kind);
         }
         for told in [Terms { key: None, ..asked() }, Terms { upload_id: None, ..asked() }] {
             assert!(compare(&asked(), &told).is_ok());
@@ -284,16 +284,16 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_range_is_the_whole() {
-        let answer = |range: Option<&str>, size| {
+        let response = |range: Option<&str>, size| {
             let output = GetObjectOutput::builder();
             range_of(
                 &output.set_content_range(range.map(str::to_owned)).content_length(size).build(),
             )
         };
 
-        assert_eq!(answer(Some("bytes 5-9/20"), 5).as_deref(), Some("5-9"));
-        assert_eq!(answer(None, 20).as_deref(), Some("0-19"));
-        assert_eq!(answer(None, 0), None);
+        assert_eq!(response(Some("bytes 5-9/20"), 5).as_deref(), Some("5-9"));
+        assert_eq!(response(None, 20).as_deref(), Some("0-19"));
+        assert_eq!(response(None, 0), None);
     }
 
     #[test]

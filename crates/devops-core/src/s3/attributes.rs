@@ -258,7 +258,7 @@ macro_rules! with_attributes {
         let attributes: &Attributes = $attributes;
         $request
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-            .metadata($crate::s3::attributes::ID_KEY, $id)
+            .metadata($crate::s3::attributes::UPLOAD_TOKEN_KEY, $id)
             .set_content_type(attributes.content_type.clone())
             .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
             .set_server_side_encryption(attributes.server_side_encryption())
@@ -272,7 +272,7 @@ macro_rules! with_attributes {
 pub(crate) use with_attributes;
 
 /// The metadata key under which an upload leaves its mark, so that it knows its own object.
-pub(crate) const ID_KEY: &str = "s3push-id";
+pub(crate) const UPLOAD_TOKEN_KEY: &str = "s3push-id";
 
 #[cfg(test)]
 mod tests {

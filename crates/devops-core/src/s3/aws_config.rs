@@ -100,7 +100,7 @@ pub(crate) async fn load(options: &ConnectOptions) -> Result<SdkConfig, ConnectE
         .http_client(http.clone())
         // Our own retries know about uploads, and their pauses end with a signal.
         .retry_config(RetryConfig::disabled())
-        // It takes a paused upload for a stalled one; `Watch` knows better.
+        // It takes a paused upload for a stalled one; `StallDetector` knows better.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         // The SDK's own checksums would come as trailers, which many stores do not read.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

@@ -24,19 +24,19 @@ pub(super) fn asks_for_content(request: &HttpRequest) -> bool {
 
 /// Returns the answer with a body that ends with an error where it gets too long.
 pub(super) fn bounded(
-    mut answer: HttpResponse,
+    mut response: HttpResponse,
     is_content: bool,
 ) -> Result<HttpResponse, ConnectorError> {
     let n_header_bytes: usize =
-        answer.headers().iter().map(|(name, value)| name.len() + value.len()).sum();
+        response.headers().iter().map(|(name, value)| name.len() + value.len()).sum();
     if n_header_bytes > MOST_HEADERS {
         return Err(ConnectorError::other(TooLong::Headers.into(), None));
     }
-    if !(is_content && answer.status().is_success()) {
-        let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
-        *answer.body_mut() = SdkBody::from_body_1_x(Bounded { body, n_left: MOST_BODY });
+    if !(is_content && response.status().is_success()) {
+        let body = std::mem::replace(response.body_mut(), SdkBody::empty());
+        *response.body_mut() = SdkBody::from_body_1_x(Bounded { body, n_left: MOST_BODY });
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// A body that fails once it is longer than it may be.
@@ -87,12 +87,12 @@ mod tests {
         request
     }
 
-    fn answer(status: u16, body: Vec<u8>) -> HttpResponse {
+    fn response(status: u16, body: Vec<u8>) -> HttpResponse {
         HttpResponse::new(status.try_into().unwrap(), body.into())
     }
 
-    async fn length(answer: HttpResponse) -> Result<usize, String> {
-        let body = ByteStream::new(answer.into_body()).collect().await;
+    async fn length(response: HttpResponse) -> Result<usize, String> {
+        let body = ByteStream::new(response.into_body()).collect().await;
         body.map(|bytes| bytes.into_bytes().len()).map_err(|error| format!("{error:?}"))
     }
 
@@ -119,9 +119,9 @@ mod tests {
             (403, true, most + 1, false),
             (403, false, most, true),
         ] {
-            let answer = bounded(answer(status, vec![b'x'; size]), is_content).unwrap();
+            let response = bounded(response(status, vec![b'x'; size]), is_content).unwrap();
 
-            let length = length(answer).await;
+            let length = length(response).await;
 
             assert_eq!(length.is_ok_and(|length| length == size), is_read, "{status} {size}");
         }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn headers_are_bounded() {
-        let mut long = answer(200, Vec::new());
+        let mut long = response(200, Vec::new());
         for n in 0..17 {
             long.headers_mut().insert(format!("x-amz-meta-{n}"), "v".repeat(4096));
         }

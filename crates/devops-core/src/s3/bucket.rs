@@ -9,10 +9,10 @@ use aws_sdk_s3::{
 use futures_util::future::LocalBoxFuture;
 
 use super::{
+    context::{CancelPolicy, RequestOptions, S3Context},
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::{Call, CancelPolicy, Link},
     pages::Pages,
+    request_error::{RequestError, RequestErrorKind},
     response_error::does_not_exist,
     uri::S3Uri,
 };
@@ -28,13 +28,13 @@ const IS_TAKEN: &str = "BucketAlreadyExists";
 ///
 /// The answer to HEAD has no body that could say whether the object or its bucket is missing.
 pub fn check_bucket<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     bucket: &'a str,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        match no_bucket(link, bucket).await {
+        match no_bucket(context, bucket).await {
             Some(failure) => Err(failure.into()),
-            None => Ok(link.cancel_token.check()?),
+            None => Ok(context.cancel_token.check()?),
         }
     })
 }
@@ -85,16 +85,17 @@ pub fn check_bucket_name(name: &str) -> Result<(), BadBucketName> {
 /// A bucket that is there is looked up in the list of the caller's own and not made again: in us-east-1 that is
 /// a success, and takes away its access control list (`CreateBucket` in the S3 API reference).
 pub fn create_bucket<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     bucket: &'a str,
 ) -> LocalBoxFuture<'a, Result<bool, S3Error>> {
     Box::pin(async move {
-        let is_there = is_there(link, bucket).await?;
-        if is_there && is_own(link, bucket).await? {
+        let is_there = is_there(context, bucket).await?;
+        if is_there && is_own(context, bucket).await? {
             return Ok(true);
         }
         // The oldest region has no name here, and refuses its own.
-        let region = link.store.address().region.as_deref().filter(|&region| region != US_EAST_1);
+        let region =
+            context.store.address().region.as_deref().filter(|&region| region != US_EAST_1);
         let place = region.map(|region| {
             let place = BucketLocationConstraint::from(region);
             CreateBucketConfiguration::builder().location_constraint(place).build()
@@ -103,14 +104,17 @@ pub fn create_bucket<'a>(
             let request = client.create_bucket().bucket(bucket);
             request.set_create_bucket_configuration(place.clone()).send()
         };
-        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..link.short("CreateBucket") };
-        match link.call(call, send).await {
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..context.metadata_request("CreateBucket")
+        };
+        match context.execute(request, send).await {
             Ok(_) => Ok(is_there),
             Err(failure) if failure.code() == IS_YOURS => Ok(true),
             Err(failure) if failure.code() == IS_TAKEN => {
                 let message = format!("the bucket `{bucket}` belongs to someone else");
-                let trouble = Trouble::Exists;
-                Err(CallFailure { trouble, message: message.into(), ..failure }.into())
+                let error_kind = RequestErrorKind::Exists;
+                Err(RequestError { error_kind, message: message.into(), ..failure }.into())
             }
             Err(failure) => Err(failure.into()),
         }
@@ -119,20 +123,20 @@ pub fn create_bucket<'a>(
 
 /// Returns whether a bucket is there for the caller; one that the caller may not look at counts as none, since
 /// making it tells more.
-async fn is_there(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
+async fn is_there(context: S3Context<'_>, bucket: &str) -> Result<bool, RequestError> {
     let send = |client: Client| client.head_bucket().bucket(bucket).send();
-    match link.call(link.short("HeadBucket"), send).await {
+    match context.execute(context.metadata_request("HeadBucket"), send).await {
         Ok(_) => Ok(true),
-        Err(failure) => match failure.trouble {
-            Trouble::NoBucket | Trouble::OtherRegion(_) => Ok(false),
-            ref trouble if trouble.is_untold() => Ok(false),
+        Err(failure) => match failure.error_kind {
+            RequestErrorKind::NoBucket | RequestErrorKind::OtherRegion(_) => Ok(false),
+            ref error_kind if error_kind.is_untold() => Ok(false),
             _ => Err(failure),
         },
     }
 }
 
 /// Returns whether the store lists a bucket among the caller's own.
-async fn is_own(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
+async fn is_own(context: S3Context<'_>, bucket: &str) -> Result<bool, RequestError> {
     let mut token: Option<String> = None;
     let mut pages = Pages::default();
     loop {
@@ -141,9 +145,9 @@ async fn is_own(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
             let request = client.list_buckets().prefix(bucket).max_buckets(PAGE);
             request.set_continuation_token(token.clone()).send()
         };
-        let page = match link.call(link.short("ListBuckets"), send).await {
+        let page = match context.execute(context.metadata_request("ListBuckets"), send).await {
             Ok((page, _)) => page,
-            Err(failure) if failure.trouble.is_untold() => return Ok(false),
+            Err(failure) if failure.error_kind.is_untold() => return Ok(false),
             Err(failure) => return Err(failure),
         };
         let names: Vec<_> = page.buckets().iter().map(|own| own.name()).collect();
@@ -158,17 +162,27 @@ async fn is_own(link: Link<'_>, bucket: &str) -> Result<bool, CallFailure> {
 }
 
 /// Says what is missing where no object is: it, or its bucket.
-pub(crate) async fn missing(link: Link<'_>, uri: &S3Uri) -> CallFailure {
-    let of_object =
-        || CallFailure::local("HeadObject", Trouble::NoObject, format!("no object `{uri}`"));
-    no_bucket(link, &uri.bucket).await.unwrap_or_else(of_object)
+pub(crate) async fn missing(context: S3Context<'_>, uri: &S3Uri) -> RequestError {
+    let of_object = || {
+        RequestError::local("HeadObject", RequestErrorKind::NoObject, format!("no object `{uri}`"))
+    };
+    no_bucket(context, &uri.bucket).await.unwrap_or_else(of_object)
 }
 
-async fn no_bucket(link: Link<'_>, bucket: &str) -> Option<CallFailure> {
+async fn no_bucket(context: S3Context<'_>, bucket: &str) -> Option<RequestError> {
     let send = |client: Client| client.head_bucket().bucket(bucket).send();
-    match link.call(link.short("HeadBucket"), send).await {
-        Err(failure) if matches!(failure.trouble, Trouble::NoObject | Trouble::NoBucket) => {
-            Some(CallFailure::local("HeadBucket", Trouble::NoBucket, does_not_exist(bucket)))
+    match context.execute(context.metadata_request("HeadBucket"), send).await {
+        Err(failure)
+            if matches!(
+                failure.error_kind,
+                RequestErrorKind::NoObject | RequestErrorKind::NoBucket
+            ) =>
+        {
+            Some(RequestError::local(
+                "HeadBucket",
+                RequestErrorKind::NoBucket,
+                does_not_exist(bucket),
+            ))
         }
         _ => None,
     }

@@ -167,8 +167,8 @@ impl HttpConnector for BundleConnector {
         };
         let answering = self.0.request(request);
         HttpConnectorFuture::new(async move {
-            let answer = answering.await.map_err(|error| ConnectorError::io(error.into()))?;
-            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+            let response = answering.await.map_err(|error| ConnectorError::io(error.into()))?;
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }

@@ -2,8 +2,8 @@
 
 use super::{
     checksum::{self, Checksum, Sum},
+    context::S3Context,
     error::S3Error,
-    link::Link,
     plan::{Part, PartPlan, PartSize},
     proof::Proof,
     response::ObjectHead,
@@ -43,42 +43,42 @@ impl Comparison {
 
 /// Returns how well it is known that the object is the file, or nothing if it is another or nobody knows.
 pub(crate) async fn same_content(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
 ) -> Result<Option<Proof>, S3Error> {
     if head.size != file.size() {
         return Ok(None);
     }
-    Ok(compare(link, (uri, head), file).await?.proof())
+    Ok(compare(context, (uri, head), file).await?.proof())
 }
 
 /// Compares by the best that the store tells: a checksum of the whole, those of the parts, or an `ETag`.
 ///
 /// File and object have the same size.
 pub(crate) async fn compare(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
     let found = match &head.checksum {
-        Some(theirs) if theirs.is_full() => compare_whole(link, theirs, file).await?,
-        Some(theirs) => match compare_parts(link, (uri, head), file).await? {
-            Comparison::Unknown => compare_composite(link, (uri, head), file, theirs).await?,
+        Some(theirs) if theirs.is_full() => compare_whole(context, theirs, file).await?,
+        Some(theirs) => match compare_parts(context, (uri, head), file).await? {
+            Comparison::Unknown => compare_composite(context, (uri, head), file, theirs).await?,
             known => known,
         },
-        None => compare_etag(link, (uri, head), file).await?,
+        None => compare_etag(context, (uri, head), file).await?,
     };
-    link.cancel_token.check()?;
+    context.cancel_token.check()?;
     Ok(found)
 }
 
 async fn compare_whole(
-    link: Link<'_>,
+    context: S3Context<'_>,
     theirs: &Checksum,
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let ours = file.sum(file.whole(), theirs.algorithm, link.cancel_token).await?;
+    let ours = file.sum(file.whole(), theirs.algorithm, context.cancel_token).await?;
     Ok(if ours.checksum() == *theirs {
         Comparison::Same(Proof::Full)
     } else {
@@ -88,25 +88,25 @@ async fn compare_whole(
 
 /// Compares with what the store tells of every part.
 pub(crate) async fn compare_parts(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    match link.object_parts(uri, head).await? {
-        Some(parts) => Ok(Comparison::of_parts(differing(link, file, &parts).await?)),
+    match context.object_parts(uri, head).await? {
+        Some(parts) => Ok(Comparison::of_parts(differing(context, file, &parts).await?)),
         None => Ok(Comparison::Unknown),
     }
 }
 
 /// Returns the parts whose bytes in the file have another checksum.
 pub(crate) async fn differing(
-    link: Link<'_>,
+    context: S3Context<'_>,
     file: &OpenFile,
     parts: &[(Part, Checksum)],
 ) -> Result<Vec<Part>, S3Error> {
     let mut differing = Vec::new();
     for (part, theirs) in parts {
-        let ours = file.sum(*part, theirs.algorithm, link.cancel_token).await?;
+        let ours = file.sum(*part, theirs.algorithm, context.cancel_token).await?;
         if ours.checksum() != *theirs {
             differing.push(*part);
         }
@@ -116,16 +116,16 @@ pub(crate) async fn differing(
 
 /// Compares with a checksum of checksums, by cutting the file as the object was, or may have been.
 async fn compare_composite(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
     theirs: &Checksum,
 ) -> Result<Comparison, S3Error> {
-    let (plans, are_told) = plans(link, (uri, head), theirs.n_parts()).await?;
+    let (plans, are_told) = plans(context, (uri, head), theirs.n_parts()).await?;
     for plan in plans {
         let mut sums = Vec::new();
         for part in plan.parts() {
-            sums.push(file.sum(part, theirs.algorithm, link.cancel_token).await?);
+            sums.push(file.sum(part, theirs.algorithm, context.cancel_token).await?);
         }
         if Sum::composite(&sums).is_some_and(|ours| ours.digits() == theirs.digits()) {
             return Ok(Comparison::Same(Proof::Parts));
@@ -134,26 +134,26 @@ async fn compare_composite(
     if are_told {
         return Ok(Comparison::Different(Vec::new()));
     }
-    compare_etag(link, (uri, head), file).await
+    compare_etag(context, (uri, head), file).await
 }
 
 async fn compare_etag(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let Some(etag) = head.etag.as_ref().filter(|_| link.store.etag_may_prove()) else {
+    let Some(etag) = head.etag.as_ref().filter(|_| context.store.etag_may_prove()) else {
         return Ok(Comparison::Unknown);
     };
     let (is_same, is_cut_told) = if checksum::is_md5(etag) {
-        (has_md5(link, file, etag).await?, true)
+        (has_md5(context, file, etag).await?, true)
     } else {
         let n_parts = etag.rsplit_once('-').and_then(|(_, count)| count.parse().ok());
-        let (plans, are_told) = plans(link, (uri, head), n_parts).await?;
+        let (plans, are_told) = plans(context, (uri, head), n_parts).await?;
         if plans.is_empty() {
             return Ok(Comparison::Unknown);
         }
-        (has_multipart_etag(link, file, (&plans, etag)).await?, are_told)
+        (has_multipart_etag(context, file, (&plans, etag)).await?, are_told)
     };
     Ok(match is_same {
         true => Comparison::Same(Proof::Etag),
@@ -166,14 +166,14 @@ async fn compare_etag(
 
 /// Returns whether this is the MD5 of the MD5s of the file's parts, cut in one of these ways.
 async fn has_multipart_etag(
-    link: Link<'_>,
+    context: S3Context<'_>,
     file: &OpenFile,
     (plans, etag): (&[PartPlan], &str),
 ) -> Result<bool, S3Error> {
     for plan in plans {
         let mut md5s = Vec::new();
         for part in plan.parts() {
-            md5s.push(file.md5(part, link.cancel_token).await?);
+            md5s.push(file.md5(part, context.cancel_token).await?);
         }
         if checksum::multipart_etag(&md5s) == *etag {
             return Ok(true);
@@ -185,21 +185,25 @@ async fn has_multipart_etag(
 /// Returns whether these hexadecimal digits are the MD5 of the file.
 ///
 /// Where an `ETag` says nothing they are taken for none.
-pub(crate) async fn has_md5(link: Link<'_>, file: &OpenFile, md5: &str) -> Result<bool, S3Error> {
-    if !link.store.etag_may_prove() {
+pub(crate) async fn has_md5(
+    context: S3Context<'_>,
+    file: &OpenFile,
+    md5: &str,
+) -> Result<bool, S3Error> {
+    if !context.store.etag_may_prove() {
         return Ok(false);
     }
-    Ok(checksum::hex(&file.md5(file.whole(), link.cancel_token).await?) == md5)
+    Ok(checksum::hex(&file.md5(file.whole(), context.cancel_token).await?) == md5)
 }
 
 /// Returns how an object may have been cut, and whether the store says so or these are the usual ways.
 async fn plans(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     n_parts: Option<u32>,
 ) -> Result<(Vec<PartPlan>, bool), S3Error> {
     let Some(n_parts) = n_parts.filter(|&n| n > 0) else { return Ok((Vec::new(), false)) };
-    Ok(match link.plan_of_object(uri, head, n_parts).await? {
+    Ok(match context.plan_of_object(uri, head, n_parts).await? {
         Some(plan) => (vec![plan], true),
         None => (usual_plans(head.size, n_parts), false),
     })

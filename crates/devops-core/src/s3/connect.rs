@@ -5,10 +5,10 @@
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    access::Access,
     asked::Compared,
     aws_config::{endpoint, load, provided, proxies},
     cancel_token::CancelToken,
+    client::ClientHandle,
     connect_options::{Addresses, ConnectError, ConnectOptions},
     endpoint::{is_address, is_in_clear, is_region, with_slash},
     headers::ExtraHeaders,
@@ -79,8 +79,8 @@ pub fn connect<'a>(
             ca_bundle,
             ..options.clone()
         };
-        let access = Access::new(builder, credentials, options.clone());
-        Ok(Store::new((access, observer), address, store))
+        let client = ClientHandle::new(builder, credentials, options.clone());
+        Ok(Store::new((client, observer), address, store))
     })
 }
 

@@ -5,18 +5,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     checksum::{Sum, hex},
-    checksum_strategy::Protection,
+    checksum_strategy::ChecksumStrategy,
+    context::{CancelPolicy, RequestOptions, S3Context},
     error::S3Error,
-    failure::{CallFailure, Trouble},
     file_upload::FileUpload,
     layout::CopySource,
-    link::{Call, CancelPolicy, Link},
+    object_upload::ObjectUpload,
     plan::Part,
     protection::encryption_given,
     reads::checksum_of,
-    response::{Answer, StoredPart, Upload, unquoted},
+    request_error::{RequestError, RequestErrorKind},
+    response::{StoredPart, Upload, WriteResponse, unquoted},
     source::OpenFile,
-    task::Task,
     text::StoreText,
     uri::S3Uri,
 };
@@ -37,7 +37,7 @@ pub(crate) fn source_name(uri: &S3Uri) -> String {
     format!("{}{object}/{key}{}", uri.bucket, version.unwrap_or_default())
 }
 
-impl Task<'_> {
+impl ObjectUpload<'_> {
     /// Lets the store copy one part.
     ///
     /// The base is not believed: the store's checksum of what it copied has to be that of the bytes here.
@@ -48,19 +48,19 @@ impl Task<'_> {
         source: CopySource<'_>,
     ) -> Result<StoredPart, S3Error> {
         let copying = async {
-            match self.link.copy_part(&of.upload, part, source, of.cancel_policy()).await {
+            match self.context.copy_part(&of.upload, part, source, of.cancel_policy()).await {
                 Err(failure) => Err(self.judged(of, source, failure).await.into()),
                 Ok(copied) => Ok::<_, S3Error>(copied),
             }
         };
-        let (sum, (answer, attempts)) =
-            tokio::try_join!(self.unhurried(of, self.sum(of.file, part)), copying)?;
-        self.check_key(&answer.given)?;
+        let (sum, (response, attempts)) =
+            tokio::try_join!(self.read_gracefully(of, self.sum(of.file, part)), copying)?;
+        self.check_key(&response.given)?;
         let stored = StoredPart {
             number: part.number,
             size: part.size,
-            etag: answer.etag.clone().unwrap_or_default(),
-            confirmed: sum.as_ref().map(Sum::checksum) == answer.checksum && sum.is_some(),
+            etag: response.etag.clone().unwrap_or_default(),
+            confirmed: sum.as_ref().map(Sum::checksum) == response.checksum && sum.is_some(),
             sum,
             md5: None,
             attempts,
@@ -74,36 +74,39 @@ impl Task<'_> {
         &self,
         of: &FileUpload<'_>,
         source: CopySource<'_>,
-        failure: CallFailure,
-    ) -> CallFailure {
-        let is_refused = match failure.trouble {
+        failure: RequestError,
+    ) -> RequestError {
+        let is_refused = match failure.error_kind {
             // What was sent by an earlier run is worth asking for the permission again.
-            Trouble::NoBucket | Trouble::Denied => !of.earlier.is_resumed(),
-            Trouble::NoObject
-            | Trouble::Exists
-            | Trouble::ChecksumRefused
-            | Trouble::ConditionRefused
-            | Trouble::InColdStorage
-            | Trouble::Damaged
-            | Trouble::Rejected
-            | Trouble::Server
-            | Trouble::Unreadable
-            | Trouble::OtherAnswer => true,
+            RequestErrorKind::NoBucket | RequestErrorKind::Denied => {
+                !of.uploaded_parts.is_resumed()
+            }
+            RequestErrorKind::NoObject
+            | RequestErrorKind::Exists
+            | RequestErrorKind::ChecksumRefused
+            | RequestErrorKind::ConditionRefused
+            | RequestErrorKind::InColdStorage
+            | RequestErrorKind::Damaged
+            | RequestErrorKind::Rejected
+            | RequestErrorKind::Server
+            | RequestErrorKind::Unreadable
+            | RequestErrorKind::OtherResponse => true,
             // A copy that takes longer than some proxy waits never ends well; if the store itself
             // answers, it is that.
-            Trouble::Broken => self.link.head(source.uri).await.is_ok(),
+            RequestErrorKind::Broken => self.context.head(source.uri).await.is_ok(),
             _ => false,
         };
-        let trouble = if is_refused { Trouble::CopyRefused } else { failure.trouble };
-        CallFailure { trouble, ..failure }
+        let error_kind =
+            if is_refused { RequestErrorKind::CopyRefused } else { failure.error_kind };
+        RequestError { error_kind, ..failure }
     }
 
     async fn sum(&self, file: &OpenFile, part: Part) -> Result<Option<Sum>, S3Error> {
-        match self.protection {
-            Protection::Checksum(algorithm) => {
-                file.sum(part, algorithm, self.link.cancel_token).await.map(Some)
+        match self.checksum_strategy {
+            ChecksumStrategy::Checksum(algorithm) => {
+                file.sum(part, algorithm, self.context.cancel_token).await.map(Some)
             }
-            Protection::Md5 | Protection::Nothing => Ok(None),
+            ChecksumStrategy::Md5 | ChecksumStrategy::Nothing => Ok(None),
         }
     }
 
@@ -117,16 +120,16 @@ impl Task<'_> {
         if stored.confirmed {
             return Ok(stored);
         }
-        let md5 = file.md5(part, self.link.cancel_token).await?;
+        let md5 = file.md5(part, self.context.cancel_token).await?;
         if hex(&md5) == stored.etag {
             return Ok(StoredPart { md5: Some(md5), ..stored });
         }
         let message = "the store does not confirm that the copied bytes are the same";
-        Err(CallFailure::local(OPERATION, Trouble::CopyRefused, message).into())
+        Err(RequestError::local(OPERATION, RequestErrorKind::CopyRefused, message).into())
     }
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Lets the store copy bytes of an object into a part.
     pub(crate) async fn copy_part(
         &self,
@@ -134,7 +137,7 @@ impl Link<'_> {
         part: Part,
         source: CopySource<'_>,
         cancel_policy: CancelPolicy,
-    ) -> Result<(Answer, u32), CallFailure> {
+    ) -> Result<(WriteResponse, u32), RequestError> {
         let CopySource { uri, etag, offset } = source;
         let name = source_name(uri);
         let send = |client: Client| {
@@ -149,19 +152,19 @@ impl Link<'_> {
                 .copy_source_if_match(format!("\"{etag}\""))
                 .send()
         };
-        let _lane = self.store.lanes().enter().await;
-        let call = Call {
-            answer: self.store.retry_config().completion(),
+        let _permit = self.store.limiter().acquire().await;
+        let request = RequestOptions {
+            response_timeout: self.store.retry_config().completion(),
             cancel_policy,
-            ..self.short(OPERATION)
+            ..self.metadata_request(OPERATION)
         };
-        let (output, attempts) = self.call(call, send).await?;
+        let (output, attempts) = self.execute(request, send).await?;
         let Some(result) = output.copy_part_result() else {
             let message = "the answer says nothing of the part";
-            return Err(CallFailure::local(OPERATION, Trouble::CopyRefused, message));
+            return Err(RequestError::local(OPERATION, RequestErrorKind::CopyRefused, message));
         };
         let etag = unquoted(result.e_tag());
         let (checksum, given) = (checksum_of!(result, None), encryption_given!(output));
-        Ok((Answer { etag, checksum, version_id: None, given }, attempts))
+        Ok((WriteResponse { etag, checksum, version_id: None, given }, attempts))
     }
 }

@@ -14,12 +14,12 @@ use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use md5::{Digest, Md5};
 
 use super::{
-    answer::trouble_of,
     checksum::base64,
+    context::{CancelPolicy, RequestOptions, S3Context},
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::{Call, CancelPolicy, Link},
-    retry::{Tried, chance},
+    parse_response::error_kind_of,
+    request_error::{RequestError, RequestErrorKind},
+    retry::{Attempt, jitter},
     text::{StoreText, as_sent},
     uri::S3Uri,
     xml::fits_xml,
@@ -50,9 +50,9 @@ pub enum DeleteOutcome {
         marker: Option<StoreText>,
     },
     /// It is locked, or the credentials do not allow it: the store does not tell these apart for sure.
-    Refused(CallFailure),
+    Refused(RequestError),
     /// It may be there or not.
-    Failed(CallFailure),
+    Failed(RequestError),
 }
 
 impl From<S3Uri> for DeleteTarget {
@@ -66,7 +66,7 @@ impl From<S3Uri> for DeleteTarget {
 /// Ends with an error, and leaves the rest, when the store or the way to it fails as a whole, or when a
 /// signal comes between two requests; what was told until then has happened.
 pub fn delete<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     targets: &'a [DeleteTarget],
     each: &'a mut dyn FnMut(&DeleteTarget, DeleteOutcome),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
@@ -76,7 +76,7 @@ pub fn delete<'a>(
         for batch in buckets.flat_map(|targets| targets.chunks(MAX_KEYS)) {
             let (together, alone): (Vec<_>, Vec<_>) =
                 batch.iter().partition(|target| !one_by_one && fits_xml(&target.uri.key));
-            let alone = match link.delete_together(&together, each).await? {
+            let alone = match context.delete_together(&together, each).await? {
                 Left::All => {
                     one_by_one = true;
                     batch.iter().collect()
@@ -84,7 +84,7 @@ pub fn delete<'a>(
                 // A deletion that was carried out already succeeds again.
                 Left::Unnamed(unnamed) => [unnamed, alone].concat(),
             };
-            link.delete_alone(&alone, each).await?;
+            context.delete_alone(&alone, each).await?;
         }
         Ok(())
     })
@@ -100,16 +100,16 @@ enum Left<'a> {
 
 type Each<'a> = &'a mut dyn FnMut(&DeleteTarget, DeleteOutcome);
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Deletes one object or version; `etag` lets the store refuse another object than that.
     ///
-    /// The refusal is a failure with [`Trouble::Exists`]. Stores that know no such condition on deletions
-    /// heed none, or say so by [`Trouble::ConditionRefused`].
+    /// The refusal is a failure with [`RequestErrorKind::Exists`]. Stores that know no such condition on deletions
+    /// heed none, or say so by [`RequestErrorKind::ConditionRefused`].
     pub(crate) async fn delete_one(
         &self,
         target: &DeleteTarget,
         etag: Option<&str>,
-    ) -> Result<DeleteOutcome, CallFailure> {
+    ) -> Result<DeleteOutcome, RequestError> {
         let send = |client: Client| {
             client
                 .delete_object()
@@ -119,16 +119,21 @@ impl Link<'_> {
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
                 .send()
         };
-        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short(DELETE_OBJECT) };
-        let answer = self.call(call, send).await;
-        match answer {
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..self.metadata_request(DELETE_OBJECT)
+        };
+        let response = self.execute(request, send).await;
+        match response {
             Ok((output, _))
                 if target.version_id.is_none() && output.delete_marker() == Some(true) =>
             {
                 Ok(DeleteOutcome::Hidden { marker: output.version_id().map(StoreText::from) })
             }
             Ok(_) => Ok(DeleteOutcome::Deleted),
-            Err(failure) if failure.trouble == Trouble::NoObject => Ok(DeleteOutcome::Deleted),
+            Err(failure) if failure.error_kind == RequestErrorKind::NoObject => {
+                Ok(DeleteOutcome::Deleted)
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -142,7 +147,9 @@ impl Link<'_> {
             let outcome = match result {
                 Ok(outcome) => outcome,
                 Err(failure) if is_refusal(&failure) => DeleteOutcome::Refused(failure),
-                Err(failure) if is_of_one_key(&failure.trouble) => DeleteOutcome::Failed(failure),
+                Err(failure) if is_of_one_key(&failure.error_kind) => {
+                    DeleteOutcome::Failed(failure)
+                }
                 Err(failure) => return Err(failure.into()),
             };
             each(target, outcome);
@@ -171,7 +178,7 @@ impl Link<'_> {
             for (target, outcome) in outcomes(wanted, &output) {
                 match outcome {
                     None => unnamed.push(target),
-                    Some(DeleteOutcome::Failed(failure)) if failure.trouble.is_passing() => {
+                    Some(DeleteOutcome::Failed(failure)) if failure.error_kind.is_passing() => {
                         again.push((target, failure));
                     }
                     Some(outcome) => each(target, outcome),
@@ -179,8 +186,9 @@ impl Link<'_> {
             }
             let Some((_, failure)) = again.first() else { break };
             let (elapsed, asked) = (begun.elapsed(), failure.retry_after);
-            let tried = Tried { attempt, elapsed, answered: true, asked };
-            let pause = self.store.retry_config().pause(&failure.trouble, tried, chance());
+            let last_attempt = Attempt { attempt, elapsed, has_answered: true, asked };
+            let pause =
+                self.store.retry_config().pause(&failure.error_kind, last_attempt, jitter());
             let Some(pause) = pause else {
                 let failed = again.into_iter();
                 failed.for_each(|(target, why)| each(target, DeleteOutcome::Failed(why)));
@@ -192,14 +200,17 @@ impl Link<'_> {
         Ok(Left::Unnamed(unnamed))
     }
 
-    fn delete_call(&self) -> Call<'_> {
-        Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short(DELETE_OBJECTS) }
+    fn delete_call(&self) -> RequestOptions<'_> {
+        RequestOptions {
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..self.metadata_request(DELETE_OBJECTS)
+        }
     }
 
     async fn delete_objects(
         &self,
         targets: &[&DeleteTarget],
-    ) -> Result<DeleteObjectsOutput, CallFailure> {
+    ) -> Result<DeleteObjectsOutput, RequestError> {
         let objects: Vec<ObjectIdentifier> =
             targets.iter().map(|target| identifier(target)).collect();
         let delete = Delete::builder().set_objects(Some(objects)).quiet(false).build();
@@ -213,8 +224,8 @@ impl Link<'_> {
                 .interceptor(Md5Alone)
                 .send()
         };
-        let answer = self.store.retry_config().deletion(targets.len());
-        Ok(self.call(Call { answer, ..self.delete_call() }, send).await?.0)
+        let response_timeout = self.store.retry_config().deletion(targets.len());
+        Ok(self.execute(RequestOptions { response_timeout, ..self.delete_call() }, send).await?.0)
     }
 }
 
@@ -264,16 +275,16 @@ fn outcomes<'a>(
 /// Reads an error that is for one key, which has no status.
 fn outcome_of(error: &KeyError) -> DeleteOutcome {
     let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-    let trouble = match code {
-        "AccessDenied" => Trouble::Denied,
-        _ => trouble_of(400, code, message, None),
+    let error_kind = match code {
+        "AccessDenied" => RequestErrorKind::Denied,
+        _ => error_kind_of(400, code, message, None),
     };
-    if trouble == Trouble::NoObject {
+    if error_kind == RequestErrorKind::NoObject {
         return DeleteOutcome::Deleted;
     }
-    let failure = CallFailure {
+    let failure = RequestError {
         code: error.code().map(StoreText::from),
-        ..CallFailure::local(DELETE_OBJECTS, trouble, message)
+        ..RequestError::local(DELETE_OBJECTS, error_kind, message)
     };
     if is_refusal(&failure) {
         DeleteOutcome::Refused(failure)
@@ -282,28 +293,28 @@ fn outcome_of(error: &KeyError) -> DeleteOutcome {
     }
 }
 
-fn is_refusal(failure: &CallFailure) -> bool {
+fn is_refusal(failure: &RequestError) -> bool {
     // MinIO says of a locked version that it is an invalid request, "WORM protected".
-    failure.trouble == Trouble::Denied
+    failure.error_kind == RequestErrorKind::Denied
         || failure.code() == "ObjectLocked"
         || failure.message.contains("WORM")
 }
 
 /// Returns whether the same may go well with another key.
-fn is_of_one_key(trouble: &Trouble) -> bool {
+fn is_of_one_key(error_kind: &RequestErrorKind) -> bool {
     matches!(
-        trouble,
-        Trouble::Rejected
-            | Trouble::Conflict
-            | Trouble::Exists
-            | Trouble::Server
-            | Trouble::OtherAnswer
+        error_kind,
+        RequestErrorKind::Rejected
+            | RequestErrorKind::Conflict
+            | RequestErrorKind::Exists
+            | RequestErrorKind::Server
+            | RequestErrorKind::OtherResponse
     )
 }
 
 /// Returns whether the store does not know `DeleteObjects`.
-fn is_unknown(failure: &CallFailure) -> bool {
-    failure.trouble == Trouble::ConditionRefused
+fn is_unknown(failure: &RequestError) -> bool {
+    failure.error_kind == RequestErrorKind::ConditionRefused
         || matches!(failure.code(), "NotImplemented" | "MethodNotAllowed")
 }
 
@@ -374,7 +385,7 @@ mod tests {
                     Some(Is::Deleted),
                     Some(Is::Failed(passing)),
                     None,
-                ] if passing.trouble.is_passing()
+                ] if passing.error_kind.is_passing()
             ),
             "{outcomes:?}"
         );

@@ -1,7 +1,7 @@
 //! What a store can do, found out by asking it, and what that means for puts.
 //!
 //! `reach` finds the store, `settings` reads the bucket's, and `probe` stores small objects of its own and
-//! deletes them. Each tells [`Finding`]s; what later runs can use is [`Known`].
+//! deletes them. Each tells [`Finding`]s; what later runs can use is [`Capabilities`].
 
 mod deletion;
 mod encryption;
@@ -16,7 +16,7 @@ use std::cell::Cell;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::link::Link;
+use super::context::S3Context;
 use crate::cancel::Cancelled;
 use examination::Examination;
 pub use examination::Examined;
@@ -27,13 +27,13 @@ use probe::Probe;
 ///
 /// What it stored is deleted at its end, whatever that is.
 pub fn diagnose<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     examined: Examined<'a>,
     tell: &'a dyn Fn(Finding),
 ) -> LocalBoxFuture<'a, Result<Diagnosis, Cancelled>> {
     Box::pin(async move {
         let (failed, keeps_versions) = (Cell::default(), Cell::default());
-        let examination = Examination { link, examined, tell, failed, keeps_versions };
+        let examination = Examination { context, examined, tell, failed, keeps_versions };
         let mut diagnosis = Diagnosis::default();
         examination.credentials();
         if examination.reach().await? {

@@ -1,10 +1,10 @@
 //! Errors of operations on a store.
 
 use super::{
-    failure::{CallFailure, Trouble},
     plan::PlanError,
     proof::Proof,
     protection::{Feature, Left},
+    request_error::{RequestError, RequestErrorKind},
     text::StoreText,
     uri::S3Uri,
 };
@@ -30,7 +30,7 @@ pub enum S3Error {
     Journal(#[from] JournalError),
     /// The store, or the way to it, said no.
     #[error(transparent)]
-    Call(#[from] Box<CallFailure>),
+    Request(#[from] Box<RequestError>),
     /// The key is taken by other content.
     #[error("`{0}` exists already")]
     Exists(S3Uri),
@@ -65,7 +65,7 @@ pub enum S3Error {
         /// The upload that may still be there, or `none`.
         upload_id: StoreText,
         /// What went wrong last.
-        source: Box<CallFailure>,
+        source: Box<RequestError>,
     },
     /// The object is there, but the store confirms less than was asked for.
     #[error("`{uri}` is proven by {reached} only, asked for {required}")]
@@ -103,11 +103,11 @@ impl From<PlanError> for S3Error {
     }
 }
 
-impl From<CallFailure> for S3Error {
-    fn from(failure: CallFailure) -> Self {
-        match failure.trouble {
-            Trouble::Interrupted(cancelled) => Self::Cancelled(cancelled),
-            _ => Self::Call(Box::new(failure)),
+impl From<RequestError> for S3Error {
+    fn from(failure: RequestError) -> Self {
+        match failure.error_kind {
+            RequestErrorKind::Interrupted(cancelled) => Self::Cancelled(cancelled),
+            _ => Self::Request(Box::new(failure)),
         }
     }
 }
@@ -118,7 +118,7 @@ impl HasKind for S3Error {
             Self::Cancelled(error) => error.kind(),
             Self::Path(error) => error.kind(),
             Self::Journal(error) => error.kind(),
-            Self::Call(failure) => failure.kind(),
+            Self::Request(failure) => failure.kind(),
             Self::Exists(_) => Kind::Exists,
             Self::Mismatch { .. } | Self::Unprotected { .. } => Kind::Mismatch,
             Self::Source(error) => error.kind(),

@@ -122,7 +122,7 @@ pub enum Event {
     /// The credentials had ended, and the chain gave newer ones.
     Renewed,
     /// The store does not know something that protects the object, which goes on without it.
-    Weaker(&'static str),
+    FeatureUnsupported(&'static str),
     /// An object that served to find something out could not be removed.
     ProbeLeft {
         /// The object.

@@ -2,75 +2,79 @@
 
 use super::{
     compare::same_content,
-    condition::Condition,
+    confirm::{PutResult, protected_by_head},
+    context::S3Context,
     error::S3Error,
     event::Outcome,
-    failure::Trouble,
-    link::Link,
+    object_upload::ObjectUpload,
+    precondition::Precondition,
     proof::{Proof, Sent},
     put_options::{OverwritePolicy, PutOptions},
+    request_error::RequestErrorKind,
     response::ObjectHead,
-    settle::{Settled, protected_by_head},
     source::OpenFile,
-    task::Task,
     uri::S3Uri,
 };
 
 /// What has a key, as seen by someone who wants to put a file there.
-pub(crate) enum There {
+pub(crate) enum ExistingObject {
     /// The same content.
-    Same(Sent, Settled),
+    Identical(Sent, PutResult),
     /// Something else or nothing, and what a write has to demand so that this is still so.
-    Other(Condition),
+    Different(Precondition),
 }
 
 /// Looks what has the key; fails when it is other content that is not to be replaced.
-pub(crate) async fn look(
-    link: Link<'_>,
+pub(crate) async fn check_existing(
+    context: S3Context<'_>,
     uri: &S3Uri,
     file: &OpenFile,
     options: &PutOptions,
-) -> Result<There, S3Error> {
-    match options.known_condition() {
+) -> Result<ExistingObject, S3Error> {
+    match options.known_precondition() {
         // What a listing said before counts only with a write that demands it.
-        Some(condition) if condition == Condition::None || link.store.knows_conditions() => {
-            return Ok(There::Other(condition));
+        Some(precondition)
+            if precondition == Precondition::None || context.store.supports_preconditions() =>
+        {
+            return Ok(ExistingObject::Different(precondition));
         }
         _ => {}
     }
-    let head = match link.head(uri).await {
+    let head = match context.head(uri).await {
         Ok(Some(head)) => head,
-        Ok(None) => return Ok(There::Other(Condition::Free)),
+        Ok(None) => return Ok(ExistingObject::Different(Precondition::Absent)),
         // Who may write need not be allowed to read; the write's own condition has to do, if there is one.
         Err(failure)
-            if failure.trouble == Trouble::Denied
+            if failure.error_kind == RequestErrorKind::Denied
                 && options.replace == OverwritePolicy::Refuse
-                && link.store.knows_conditions() =>
+                && context.store.supports_preconditions() =>
         {
-            return Ok(There::Other(Condition::Free));
+            return Ok(ExistingObject::Different(Precondition::Absent));
         }
         Err(failure) => return Err(failure.into()),
     };
-    match same_content(link, (uri, &head), file).await? {
-        Some(proof) => same(link, uri, head, proof, options).await,
+    match same_content(context, (uri, &head), file).await? {
+        Some(proof) => identical(context, uri, head, proof, options).await,
         None if options.replace == OverwritePolicy::Refuse => Err(S3Error::Exists(uri.clone())),
-        None => Ok(There::Other(head.etag.map_or(Condition::None, Condition::Is))),
+        None => {
+            Ok(ExistingObject::Different(head.etag.map_or(Precondition::None, Precondition::Etag)))
+        }
     }
 }
 
-async fn same(
-    link: Link<'_>,
+async fn identical(
+    context: S3Context<'_>,
     uri: &S3Uri,
     head: ObjectHead,
     proof: Proof,
     options: &PutOptions,
-) -> Result<There, S3Error> {
+) -> Result<ExistingObject, S3Error> {
     let (outcome, proof) = (Outcome::Unchanged, Some(proof));
-    let settled =
-        Settled { outcome, proof, version_id: head.version_id.clone(), lacks: Vec::new() };
+    let put_result =
+        PutResult { outcome, proof, version_id: head.version_id.clone(), lacks: Vec::new() };
     let sent = Sent::there_already(head.clone());
-    let task = Task::new(link, uri, options);
-    let write = task.write(&sent, None);
-    let settled = protected_by_head(&link, uri, write, settled, &head).await?;
-    Ok(There::Same(sent, settled))
+    let object = ObjectUpload::new(context, uri, options);
+    let write = object.write(&sent, None);
+    let put_result = protected_by_head(&context, uri, write, put_result, &head).await?;
+    Ok(ExistingObject::Identical(sent, put_result))
 }

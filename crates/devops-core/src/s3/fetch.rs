@@ -15,10 +15,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     checksum::{Algorithm, Checksum, Sum},
+    context::S3Context,
     error::S3Error,
     event::Event,
-    landing::Landing,
-    link::Link,
+    output_file::DownloadTarget,
     plan::{Part, PartPlan, PartSize, PlanError},
     ranges::{Note, plan_ranges},
     reads::SameObject,
@@ -29,7 +29,7 @@ use crate::fs::{At, PathError};
 
 /// All bytes of one object on their way.
 pub(crate) struct Fetch<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     head: &'a ObjectHead,
     same: SameObject,
@@ -47,13 +47,13 @@ pub(crate) struct Fetch<'a> {
 impl<'a> Fetch<'a> {
     /// Fetches bytes that go nowhere.
     pub(crate) fn new(
-        link: Link<'a>,
+        context: S3Context<'a>,
         uri: &'a S3Uri,
         head: &'a ObjectHead,
         algorithm: Algorithm,
     ) -> Self {
         Self {
-            link,
+            context,
             uri,
             head,
             same: SameObject::new(head),
@@ -66,18 +66,18 @@ impl<'a> Fetch<'a> {
     }
 
     /// Lets the bytes go into a file that may have some of them.
-    pub(crate) fn land_in(&mut self, landing: &Landing) {
-        self.place = Some(landing.place());
-        self.done = landing.done();
-        self.note = landing.note();
+    pub(crate) fn download_to(&mut self, target_file: &DownloadTarget) {
+        self.place = Some(target_file.file_and_path());
+        self.done = target_file.done();
+        self.note = target_file.note();
     }
 
     pub(crate) fn plan(&self, part_size: PartSize) -> Result<PartPlan, PlanError> {
-        plan_ranges(self.head.size, part_size, self.link.store.max_memory())
+        plan_ranges(self.head.size, part_size, self.context.store.max_memory())
     }
 
     /// Returns how many bytes are there, those of an earlier run included.
-    pub(crate) fn n_landed(&self) -> u64 {
+    pub(crate) fn bytes_written(&self) -> u64 {
         self.landed.load(Ordering::Relaxed)
     }
 
@@ -91,7 +91,7 @@ impl<'a> Fetch<'a> {
     /// Fetches all bytes and returns the checksums of their ranges, in order.
     pub(crate) async fn sums(&self, part_size: PartSize) -> Result<Vec<(Part, Sum)>, S3Error> {
         let plan = self.plan(part_size)?;
-        (self.link.events)(Event::Started {
+        (self.context.events)(Event::Started {
             uri: self.uri.clone(),
             path: None,
             size: Some(self.head.size),
@@ -100,7 +100,7 @@ impl<'a> Fetch<'a> {
         self.tell_of_done(plan);
         let mut sums: Vec<_> = stream::iter(plan.parts().filter(|part| part.size > 0))
             .map(|part| self.part(part))
-            .buffer_unordered(self.link.store.concurrency())
+            .buffer_unordered(self.context.store.concurrency())
             .try_collect()
             .await?;
         sums.sort_by_key(|(part, _)| part.number);
@@ -112,18 +112,18 @@ impl<'a> Fetch<'a> {
         let (parts, size) = parts.fold((0, 0), |(n, size), part| (n + 1, size + part.size));
         if parts > 0 {
             let uri = self.uri.clone();
-            (self.link.events)(Event::Continued { uri, parts, size });
+            (self.context.events)(Event::Continued { uri, parts, size });
         }
     }
 
     async fn part(&self, part: Part) -> Result<(Part, Sum), S3Error> {
         if let Some(sum) = self.done.get(&part.number) {
-            (self.link.events)(Event::Moved(part.size.cast_signed()));
+            (self.context.events)(Event::Moved(part.size.cast_signed()));
             self.landed.fetch_add(part.size, Ordering::Relaxed);
             return Ok((part, sum.clone()));
         }
         let range = part.offset..part.offset + part.size;
-        let buffer = self.link.get_part(self.uri, &self.same, range).await?;
+        let buffer = self.context.get_part(self.uri, &self.same, range).await?;
         let (algorithm, place, note) = (self.algorithm, self.place.clone(), self.note.clone());
         let land = move || {
             let sum = Sum::of(algorithm, buffer.as_ref());
@@ -135,7 +135,7 @@ impl<'a> Fetch<'a> {
             }
             Ok::<_, PathError>(sum)
         };
-        let sum = self.link.cancel_token.run_blocking_cancellable(land).await??;
+        let sum = self.context.cancel_token.run_blocking_cancellable(land).await??;
         self.landed.fetch_add(part.size, Ordering::Relaxed);
         Ok((part, sum))
     }

@@ -1,14 +1,15 @@
 //! A file under upload.
 
 use super::{
-    earlier::Earlier, journal::Journal, link::CancelPolicy, response::Upload, source::OpenFile,
+    context::CancelPolicy, journal::Journal, response::Upload, source::OpenFile,
+    uploaded_parts::UploadedParts,
 };
 
 /// A multipart upload of a file, with what an earlier run has sent of it.
 pub(crate) struct FileUpload<'a> {
     pub(crate) upload: Upload,
     pub(crate) file: &'a OpenFile,
-    pub(crate) earlier: Earlier,
+    pub(crate) uploaded_parts: UploadedParts,
     pub(crate) journal: Option<&'a Journal>,
 }
 

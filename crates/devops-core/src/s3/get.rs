@@ -10,17 +10,17 @@ use super::{
     bucket::missing,
     checksum::{Algorithm, Checksum, Sum},
     compare::{Comparison, compare, same_content},
+    context::S3Context,
     error::S3Error,
     event::Event,
-    failure::Trouble,
     fetch::Fetch,
     get_options::{GetOptions, GetSummary},
-    landing::Landing,
-    link::Link,
+    output_file::DownloadTarget,
     partial::remove_leftovers,
     proof::Proof,
     protection::Left,
     ranges::plan_ranges,
+    request_error::RequestErrorKind,
     response::{ListedObject, ObjectHead},
     source::OpenFile,
     uri::S3Uri,
@@ -52,19 +52,19 @@ pub enum Existing {
 /// A file with the same content stays. If a get in several ranges is interrupted, the fetched bytes
 /// are kept beside the file, and the next get of the same object resumes with them.
 pub fn get<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     target: &'a Destination,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
-        let head = head_of_existing(link, uri).await?;
-        let existing = existing(link, (uri, &head), target, options.replace).await?;
+        let head = head_of_existing(context, uri).await?;
+        let existing = existing(context, (uri, &head), target, options.replace).await?;
         let (is_unchanged, checksum, proof) = match existing {
             Existing::Same(proof) => (true, head.checksum.clone(), proof),
             Existing::Nothing | Existing::Other => {
-                let (checksum, proof) = fetch(link, (uri, &head), target, options).await?;
+                let (checksum, proof) = fetch(context, (uri, &head), target, options).await?;
                 (false, Some(checksum), proof)
             }
         };
@@ -79,43 +79,44 @@ pub fn get<'a>(
 ///
 /// Returns nothing where it takes more, because it is large or has changed since.
 pub(crate) async fn get_listed(
-    link: Link<'_>,
+    context: S3Context<'_>,
     object: &ListedObject,
     target: &Destination,
     options: GetOptions,
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
-    let plan = plan_ranges(object.size, options.part_size, link.store.max_memory())?;
+    let plan = plan_ranges(object.size, options.part_size, context.store.max_memory())?;
     let Some(etag) = object.etag.as_deref().filter(|_| plan.is_single()) else {
         return Ok(None);
     };
     let (uri, size) = (&object.uri, object.size);
-    (link.events)(Event::Started {
+    (context.events)(Event::Started {
         uri: uri.clone(),
         path: None,
         size: Some(size),
         parts: Some(1),
     });
-    let (head, buffer) = match link.get_whole(uri, Some(etag), size).await {
-        Err(failure) if failure.trouble == Trouble::Conflict => return Ok(None),
-        Err(failure) if failure.trouble == Trouble::NoObject => {
-            return Err(missing(link, uri).await.into());
+    let (head, buffer) = match context.get_whole(uri, Some(etag), size).await {
+        Err(failure) if failure.error_kind == RequestErrorKind::Conflict => return Ok(None),
+        Err(failure) if failure.error_kind == RequestErrorKind::NoObject => {
+            return Err(missing(context, uri).await.into());
         }
         fetched => fetched?,
     };
-    let head = encrypted_as_asked(link, uri, head)?;
+    let head = encrypted_as_asked(context, uri, head)?;
     let algorithm = algorithm_for(&head);
-    let landing = Landing::open(link, (uri, &head), target, (algorithm, plan)).await?;
-    let (file, temp_path) = landing.place();
+    let target_file =
+        DownloadTarget::open(context, (uri, &head), target, (algorithm, plan)).await?;
+    let (file, temp_path) = target_file.file_and_path();
     let land = move || {
         file.write_all_at(buffer.as_ref(), 0).at(temp_path, "write")?;
         Ok::<_, PathError>(Sum::of(algorithm, buffer.as_ref()))
     };
-    let sum = link.cancel_token.run_blocking_cancellable(land).await??;
+    let sum = context.cancel_token.run_blocking_cancellable(land).await??;
     let checksum = sum.checksum();
-    let proof = check(link, uri, &head, &checksum, &landing).await?;
-    link.cancel_token.check()?;
-    landing.commit(options, head.preserved, None).await?;
+    let proof = check(context, uri, &head, &checksum, &target_file).await?;
+    context.cancel_token.check()?;
+    target_file.commit(options, head.preserved, None).await?;
     let (uri, path, elapsed) = (uri.clone(), target.path().to_owned(), begun.elapsed());
     let (is_unchanged, checksum) = (false, Some(checksum));
     Ok(Some(GetSummary { uri, path, is_unchanged, size, checksum, proof, elapsed }))
@@ -123,40 +124,40 @@ pub(crate) async fn get_listed(
 
 /// Returns what [`get`] would do, without doing it.
 pub fn preview_get<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     target: &'a Destination,
     options: GetOptions,
 ) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
     Box::pin(async move {
-        let head = head_of_existing(link, uri).await?;
-        let file = existing(link, (uri, &head), target, options.replace).await?;
+        let head = head_of_existing(context, uri).await?;
+        let file = existing(context, (uri, &head), target, options.replace).await?;
         Ok(GetPreview { size: head.size, file })
     })
 }
 
 /// Returns what [`get_stream`](super::get_stream()) would do, without doing it.
 pub fn preview_stream<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
 ) -> LocalBoxFuture<'a, Result<GetPreview, S3Error>> {
     Box::pin(async move {
-        let head = head_of_existing(link, uri).await?;
+        let head = head_of_existing(context, uri).await?;
         Ok(GetPreview { size: head.size, file: Existing::Nothing })
     })
 }
 
 /// Looks what is there already; fails when it is something else that has to stay.
 async fn existing(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     target: &Destination,
     replace: IfExists,
 ) -> Result<Existing, S3Error> {
     let Some(size) = target.size()? else { return Ok(Existing::Nothing) };
     if size == head.size
-        && let Ok(file) = OpenFile::open_at(target, link.cancel_token).await
-        && let Some(proof) = same_content(link, (uri, head), &file).await?
+        && let Ok(file) = OpenFile::open_at(target, context.cancel_token).await
+        && let Some(proof) = same_content(context, (uri, head), &file).await?
     {
         file.check_unchanged()?;
         let target = target.clone();
@@ -164,7 +165,7 @@ async fn existing(
         return Ok(Existing::Same(proof));
     }
     // What a signal kept from being compared is not called another.
-    link.cancel_token.check()?;
+    context.cancel_token.check()?;
     if replace == IfExists::Fail {
         let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         let path = target.path().to_owned();
@@ -174,34 +175,34 @@ async fn existing(
 }
 
 async fn fetch(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     target: &Destination,
     options: GetOptions,
 ) -> Result<(Checksum, Proof), S3Error> {
     let algorithm = algorithm_for(head);
-    let mut fetch = Fetch::new(link, uri, head, algorithm);
+    let mut fetch = Fetch::new(context, uri, head, algorithm);
     let plan = fetch.plan(options.part_size)?;
-    let landing = Landing::open(link, (uri, head), target, (algorithm, plan)).await?;
-    fetch.land_in(&landing);
+    let target_file = DownloadTarget::open(context, (uri, head), target, (algorithm, plan)).await?;
+    fetch.download_to(&target_file);
     let fetched = async {
-        let checksum = fetch.run(landing.part_size().unwrap_or(options.part_size)).await?;
-        let proof = check(link, uri, head, &checksum, &landing).await?;
-        link.cancel_token.check()?;
+        let checksum = fetch.run(target_file.part_size().unwrap_or(options.part_size)).await?;
+        let proof = check(context, uri, head, &checksum, &target_file).await?;
+        context.cancel_token.check()?;
         Ok((checksum, proof))
     };
     match fetched.await {
         Ok(done) => {
-            let (path, size) = (landing.path().to_owned(), fetch.n_landed());
-            let committed = landing.commit(options, head.preserved, target.mode()?).await;
+            let (path, size) = (target_file.path().to_owned(), fetch.bytes_written());
+            let committed = target_file.commit(options, head.preserved, target.mode()?).await;
             if committed.is_err() && path.exists() {
-                (link.events)(Event::PartialKept { path, size });
+                (context.events)(Event::PartialKept { path, size });
             }
             Ok(committed.map(|()| done)?)
         }
         Err(error) => {
-            if let Some((path, size)) = landing.end(&error, fetch.n_landed()).await {
-                (link.events)(Event::PartialKept { path, size });
+            if let Some((path, size)) = target_file.end(&error, fetch.bytes_written()).await {
+                (context.events)(Event::PartialKept { path, size });
             }
             Err(error)
         }
@@ -218,11 +219,11 @@ fn algorithm_for(head: &ObjectHead) -> Algorithm {
 
 /// Compares what came with what the store says of it; reads the file again where it must.
 async fn check(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
     head: &ObjectHead,
     ours: &Checksum,
-    landing: &Landing,
+    target_file: &DownloadTarget,
 ) -> Result<Proof, S3Error> {
     let compared = match &head.checksum {
         Some(theirs) if theirs == ours => Comparison::Same(Proof::Full),
@@ -230,11 +231,12 @@ async fn check(
             Comparison::Different(Vec::new())
         }
         _ => {
-            let (file, path) = landing.place();
-            compare(link, (uri, head), &OpenFile::of(file, &path, link.cancel_token).await?).await?
+            let (file, path) = target_file.file_and_path();
+            compare(context, (uri, head), &OpenFile::of(file, &path, context.cancel_token).await?)
+                .await?
         }
     };
-    link.cancel_token.check()?;
+    context.cancel_token.check()?;
     match compared {
         Comparison::Same(proof) => Ok(proof),
         // Nothing contradicts it.
@@ -251,20 +253,23 @@ pub(crate) fn not_as_told(uri: &S3Uri, head: &ObjectHead, found: &str) -> S3Erro
 }
 
 /// Asks for an object and says what is missing when it is not there.
-pub(crate) async fn head_of_existing(link: Link<'_>, uri: &S3Uri) -> Result<ObjectHead, S3Error> {
-    match link.head(uri).await? {
-        Some(head) => Ok(encrypted_as_asked(link, uri, head)?),
-        None => Err(missing(link, uri).await.into()),
+pub(crate) async fn head_of_existing(
+    context: S3Context<'_>,
+    uri: &S3Uri,
+) -> Result<ObjectHead, S3Error> {
+    match context.head(uri).await? {
+        Some(head) => Ok(encrypted_as_asked(context, uri, head)?),
+        None => Err(missing(context, uri).await.into()),
     }
 }
 
 /// Fails when a key was given and the object is not encrypted with it: S3 refuses that, and others give it in clear.
 fn encrypted_as_asked(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
     head: ObjectHead,
 ) -> Result<ObjectHead, S3Error> {
-    let lacking = link.wanted(&Attributes::default()).lacking(&head.given);
+    let lacking = context.wanted(&Attributes::default()).lacking(&head.given);
     if lacking.is_empty() {
         return Ok(head);
     }

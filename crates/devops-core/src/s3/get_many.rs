@@ -7,12 +7,12 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     checksum::is_md5,
     compare::has_md5,
+    context::S3Context,
     download_items::{DownloadItem, DownloadItems, plan_download_items},
     error::S3Error,
     filter::Filter,
     get::{Existing, GetPreview, get, get_listed, preview_get},
     get_options::{GetOptions, GetSummary},
-    link::Link,
     list::list,
     proof::Proof,
     response::ListedObject,
@@ -23,13 +23,13 @@ use crate::fs::{Destination, OpenFolder, PathError};
 
 /// Lists the objects under a prefix to their end and decides what they become.
 pub fn find_download_items<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     filter: &'a Filter,
 ) -> LocalBoxFuture<'a, Result<DownloadItems, S3Error>> {
     Box::pin(async move {
         let mut listed = Vec::new();
-        list(link, prefix, &mut |object| {
+        list(context, prefix, &mut |object| {
             listed.push(object);
             true
         })
@@ -43,7 +43,7 @@ pub fn find_download_items<'a>(
 /// What the listing told of it saves most requests: a small object without a file comes with one, and a file
 /// that has the MD5 of its `ETag` needs none.
 pub fn get_download_item<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     folder: &'a OpenFolder,
     target: &'a DownloadItem,
     options: GetOptions,
@@ -55,32 +55,35 @@ pub fn get_download_item<'a>(
             let is_free = destination.size()?.is_none();
             Ok::<_, PathError>((destination, is_free))
         };
-        let (destination, is_free) = link.cancel_token.run_blocking_cancellable(prepare).await??;
+        let (destination, is_free) =
+            context.cancel_token.run_blocking_cancellable(prepare).await??;
         let listed = if is_free {
-            get_listed(link, &target.object, &destination, options).await?
+            get_listed(context, &target.object, &destination, options).await?
         } else {
-            already_there(link, &target.object, &destination).await?
+            already_there(context, &target.object, &destination).await?
         };
         match listed {
             Some(summary) => Ok(summary),
-            None => get(link, &target.object.uri, &destination, options).await,
+            None => get(context, &target.object.uri, &destination, options).await,
         }
     })
 }
 
 /// Returns that a file has the content of a listed object, if the listing tells as much.
 async fn already_there(
-    link: Link<'_>,
+    context: S3Context<'_>,
     object: &ListedObject,
     destination: &Destination,
 ) -> Result<Option<GetSummary>, S3Error> {
     let begun = Instant::now();
     let Some(md5) = object.etag.as_deref().filter(|etag| is_md5(etag)) else { return Ok(None) };
-    let Ok(file) = OpenFile::open_at(destination, link.cancel_token).await else { return Ok(None) };
-    if file.size() != object.size || !has_md5(link, &file, md5).await? {
+    let Ok(file) = OpenFile::open_at(destination, context.cancel_token).await else {
+        return Ok(None);
+    };
+    if file.size() != object.size || !has_md5(context, &file, md5).await? {
         return Ok(None);
     }
-    link.cancel_token.check()?;
+    context.cancel_token.check()?;
     file.check_unchanged()?;
     Ok(Some(GetSummary {
         uri: object.uri.clone(),
@@ -96,7 +99,7 @@ async fn already_there(
 /// Returns what [`get_download_item`] would do in a folder that may be missing; an object without a file need not be
 /// asked for.
 pub fn preview_download_item<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     folder: Option<&'a OpenFolder>,
     target: &'a DownloadItem,
     options: GetOptions,
@@ -105,7 +108,7 @@ pub fn preview_download_item<'a>(
         let found = folder.map(|folder| folder.find(&target.relative)).transpose()?.flatten();
         match found {
             Some(there) if there.size()?.is_some() => {
-                preview_get(link, &target.object.uri, &there, options).await
+                preview_get(context, &target.object.uri, &there, options).await
             }
             _ => Ok(GetPreview { size: target.object.size, file: Existing::Nothing }),
         }

@@ -18,11 +18,11 @@ use md5::{Digest, Md5};
 use super::{
     buffers::Buffer,
     checksum::{self, Algorithm, Checksum, Hasher, Sum},
+    context::S3Context,
     error::S3Error,
     event::Event,
     get::{head_of_existing, not_as_told},
     get_options::GetSummary,
-    link::Link,
     plan::{PartPlan, PartSize},
     proof::Proof,
     ranges::plan_ranges,
@@ -37,24 +37,24 @@ use crate::fs::{At, PathError};
 /// They go on before all of them are known to be right: after an error, whoever has them throws them away.
 /// A write that hangs is left behind on its thread when a signal comes.
 pub fn get_stream<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     sink: Box<dyn Write + Send>,
     name: PathBuf,
 ) -> LocalBoxFuture<'a, Result<GetSummary, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
-        let head = head_of_existing(link, uri).await?;
-        let (plan, evidence) = plan(link, uri, &head).await?;
-        (link.events)(Event::Started {
+        let head = head_of_existing(context, uri).await?;
+        let (plan, evidence) = plan(context, uri, &head).await?;
+        (context.events)(Event::Started {
             uri: uri.clone(),
             path: None,
             size: Some(head.size),
             parts: Some(plan.n_parts()),
         });
         let passing = Arc::new(Mutex::new(Passing { sink, name, evidence }));
-        pass_all(link, (uri, &head), plan, &passing).await?;
-        pass(link, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
+        pass_all(context, (uri, &head), plan, &passing).await?;
+        pass(context, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
         let passed = Arc::into_inner(passing).expect("nothing writes any more");
         let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (checksum, proof) = passed.evidence.judge(uri, &head)?;
@@ -75,7 +75,7 @@ pub fn get_stream<'a>(
 /// While the reader takes its time, what is on its way still arrives: a request that nobody looks after would
 /// count as stalled.
 async fn pass_all(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     plan: PartPlan,
     passing: &Arc<Mutex<Passing>>,
@@ -85,17 +85,17 @@ async fn pass_all(
     let (mut fetching, mut arrived) = (FuturesOrdered::new(), VecDeque::new());
     let mut writing = Fuse::terminated();
     loop {
-        while fetching.len() + arrived.len() < link.store.concurrency() {
+        while fetching.len() + arrived.len() < context.store.concurrency() {
             let Some(part) = parts.next() else { break };
             let range = part.offset..part.offset + part.size;
-            fetching.push_back(link.get_part(uri, &same, range));
+            fetching.push_back(context.get_part(uri, &same, range));
         }
         if writing.is_terminated()
             && let Some(piece) = arrived.pop_front()
         {
             let piece: Buffer = piece;
             let work = move |passing: &mut Passing| passing.take(piece.as_ref());
-            writing = Box::pin(pass(link, passing, work)).fuse();
+            writing = Box::pin(pass(context, passing, work)).fuse();
         }
         tokio::select! {
             Some(piece) = fetching.next() => arrived.push_back(piece?),
@@ -107,24 +107,24 @@ async fn pass_all(
 
 /// Does something with the sink, which may wait for its reader.
 async fn pass(
-    link: Link<'_>,
+    context: S3Context<'_>,
     passing: &Arc<Mutex<Passing>>,
     work: impl FnOnce(&mut Passing) -> Result<(), PathError> + Send + 'static,
 ) -> Result<(), S3Error> {
     let passing = Arc::clone(passing);
     let work = move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(link.cancel_token.run_blocking_cancellable(work).await??)
+    Ok(context.cancel_token.run_blocking_cancellable(work).await??)
 }
 
 /// Returns the pieces that are fetched, and what is computed of them.
 async fn plan(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
     head: &ObjectHead,
 ) -> Result<(PartPlan, Evidence), S3Error> {
-    let max_memory = link.store.max_memory();
+    let max_memory = context.store.max_memory();
     let plan = plan_ranges(head.size, PartSize::Auto, max_memory)?;
-    let etag = head.etag.as_deref().filter(|_| link.store.etag_may_prove());
+    let etag = head.etag.as_deref().filter(|_| context.store.etag_may_prove());
     let n_parts_of = |etag: &str| etag.rsplit_once('-')?.1.parse().ok();
     let (evidence, n_parts) = match (&head.checksum, etag) {
         (Some(theirs), _) if theirs.is_full() => {
@@ -138,7 +138,7 @@ async fn plan(
     };
     // Each part of the upload becomes one piece, if the store tells where it was cut.
     let cut = match n_parts {
-        Some(n_parts) => link.plan_of_object(uri, head, n_parts).await?,
+        Some(n_parts) => context.plan_of_object(uri, head, n_parts).await?,
         None => None,
     };
     let fits = |cut: &PartPlan| cut.part_size() <= max_memory.0 / 4;

@@ -33,16 +33,16 @@ use crate::{
     fs::{At, DirEntryPath, PathError, create_private_folders, open_file},
     lock::is_unsupported,
 };
-use lines::Line;
+use record::Record;
 
 mod folder;
 mod job;
-mod lines;
+mod record;
 
 pub use folder::Journals;
 pub use job::{Job, Unfinished};
 pub(crate) use job::{VERSION, id_of};
-pub(crate) use lines::{Begun, Story, Taken, append};
+pub(crate) use record::{JournalState, PartRecord, UploadRecord, append};
 
 const EXTENSION: &str = "jsonl";
 /// A journal of 10,000 parts has 2 MB; a larger file is none of ours.
@@ -56,7 +56,7 @@ pub(crate) struct Journal {
     at: DirEntryPath,
     file: Arc<File>,
     /// What an earlier process left.
-    pub(crate) earlier: Option<Box<Story>>,
+    pub(crate) earlier: Option<Box<JournalState>>,
     end: Arc<End>,
 }
 
@@ -118,10 +118,10 @@ impl Journals {
 }
 
 fn unfinished_in(journal: &[u8]) -> Option<Unfinished> {
-    if let Some(story) = Story::parse(journal) {
-        return Some(Unfinished { upload_id: Some(story.begun.upload_id), job: story.job });
+    if let Some(state) = JournalState::parse(journal) {
+        return Some(Unfinished { upload_id: Some(state.begun.upload_id), job: state.job });
     }
-    let job = Story::job(journal).filter(|job| job.options.spooled)?;
+    let job = JournalState::job(journal).filter(|job| job.options.spooled)?;
     Some(Unfinished { upload_id: None, job })
 }
 
@@ -144,14 +144,14 @@ fn claim(folder: &Path, job: Job) -> Result<Journal, JournalError> {
             Ok(()) | Err(_) => break file,
         }
     };
-    let earlier = Story::parse(&read(&file).at(&path, "read")?);
+    let earlier = JournalState::parse(&read(&file).at(&path, "read")?);
     // What was cut off must not run into the next line.
-    let length = earlier.as_ref().map_or(0, |story| story.length);
+    let length = earlier.as_ref().map_or(0, |state| state.length);
     file.set_len(length as u64).at(&path, "write")?;
     let earlier = earlier.map(Box::new);
     let journal = Journal { path, at, file: Arc::new(file), earlier, end: Arc::default() };
     if journal.earlier.is_none() {
-        append(&journal.file, &Line::Job(Box::new(job)), File::sync_all)
+        append(&journal.file, &Record::Job(Box::new(job)), File::sync_all)
             .at(&journal.path, "write")?;
         journal.at.sync_dir().at(folder, "sync")?;
     }
@@ -165,27 +165,27 @@ impl Journal {
         let file = Arc::clone(&self.file);
         let again = move || {
             file.set_len(0)?;
-            append(&file, &Line::Job(Box::new(job)), File::sync_all)
+            append(&file, &Record::Job(Box::new(job)), File::sync_all)
         };
         blocking(again).await.at(&self.path, "write")
     }
 
     /// Writes down an upload; only then may its parts be sent.
-    pub(crate) async fn begin(&self, begun: Begun) -> Result<(), PathError> {
+    pub(crate) async fn begin(&self, begun: UploadRecord) -> Result<(), PathError> {
         let (file, end) = (Arc::clone(&self.file), Arc::clone(&self.end));
         let write = move || {
             let mut is_broken = end.is_broken.lock().unwrap_or_else(PoisonError::into_inner);
             // Behind half a line it would not count, and the upload would be lost with its parts.
-            file.set_len(lines::whole(&read(&file)?) as u64)?;
+            file.set_len(record::whole(&read(&file)?) as u64)?;
             *is_broken = false;
             end.n_begun.fetch_add(1, Ordering::SeqCst);
-            append(&file, &Line::Upload(begun), File::sync_data)
+            append(&file, &Record::Upload(begun), File::sync_data)
         };
         blocking(write).await.at(&self.path, "write")
     }
 
     /// Writes down a part of the upload that was begun last.
-    pub(crate) async fn take(&self, part: Taken) {
+    pub(crate) async fn take(&self, part: PartRecord) {
         let (file, end) = (Arc::clone(&self.file), Arc::clone(&self.end));
         let n_begun = end.n_begun.load(Ordering::SeqCst);
         let take = move || {
@@ -193,7 +193,7 @@ impl Journal {
             // A line behind half a line would not count, and a missing one is no loss. Nor may one that
             // comes late be taken for a part of an upload that was begun since.
             if end.n_begun.load(Ordering::SeqCst) == n_begun && !*is_broken {
-                *is_broken = append(&file, &Line::Part(part), |_| Ok(())).is_err();
+                *is_broken = append(&file, &Record::Part(part), |_| Ok(())).is_err();
             }
         };
         blocking(take).await;
@@ -237,7 +237,7 @@ mod tests {
 
     use crate::{
         cancel::Cancel,
-        s3::{cancel_token::CancelToken, checksum_strategy::Protection, source::OpenFile},
+        s3::{cancel_token::CancelToken, checksum_strategy::ChecksumStrategy, source::OpenFile},
     };
 
     async fn claimed(folder: &Path) -> Journal {
@@ -253,13 +253,18 @@ mod tests {
         journals.claim(job).await.unwrap()
     }
 
-    fn begun(id: &str) -> Begun {
-        let protection = Protection::Nothing;
-        Begun { upload_id: id.into(), mark: String::new(), protection, composition: None }
+    fn begun(id: &str) -> UploadRecord {
+        let checksum_strategy = ChecksumStrategy::Nothing;
+        UploadRecord {
+            upload_id: id.into(),
+            upload_token: String::new(),
+            checksum_strategy,
+            composition: None,
+        }
     }
 
-    fn part(number: u32) -> Taken {
-        Taken { number, etag: "tag".to_owned(), sum: None, confirmed: false, md5: None }
+    fn part(number: u32) -> PartRecord {
+        PartRecord { number, etag: "tag".to_owned(), sum: None, confirmed: false, md5: None }
     }
 
     #[tokio::test]
@@ -274,10 +279,10 @@ mod tests {
         journal.begin(begun("second")).await.unwrap();
         journal.take(part(7)).await;
         drop(journal);
-        let story = claimed(dir.path()).await.earlier.take().unwrap();
+        let state = claimed(dir.path()).await.earlier.take().unwrap();
 
-        assert_eq!(story.begun.upload_id, "second");
-        assert_eq!(story.taken.into_keys().collect::<Vec<_>>(), [7]);
+        assert_eq!(state.begun.upload_id, "second");
+        assert_eq!(state.taken.into_keys().collect::<Vec<_>>(), [7]);
     }
 
     #[tokio::test]
@@ -288,9 +293,9 @@ mod tests {
         let on_its_way = (Arc::clone(&journal.file), Arc::clone(&journal.end));
         drop(journal);
 
-        let story = claimed(dir.path()).await.earlier.take().unwrap();
+        let state = claimed(dir.path()).await.earlier.take().unwrap();
 
-        assert_eq!(story.begun.upload_id, "first");
+        assert_eq!(state.begun.upload_id, "first");
         assert!(*on_its_way.1.is_broken.lock().unwrap(), "it is not written any more");
     }
 

@@ -90,12 +90,12 @@ impl Intercept for Lenient {
         let Some(root) = ROOTS.iter().find(|root| root.operation == operation) else {
             return Ok(());
         };
-        let answer = context.response_mut();
-        if answer.status().is_success() {
-            let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
+        let response = context.response_mut();
+        if response.status().is_success() {
+            let body = std::mem::replace(response.body_mut(), SdkBody::empty());
             let read = Some(BytesMut::new());
             let mended = Mended { body, root, observer: self.0.clone(), read };
-            *answer.body_mut() = SdkBody::from_body_1_x(mended);
+            *response.body_mut() = SdkBody::from_body_1_x(mended);
         }
         Ok(())
     }

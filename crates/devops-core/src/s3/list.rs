@@ -4,11 +4,11 @@ use aws_sdk_s3::types::{CommonPrefix, Object};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
+    context::S3Context,
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::Link,
     object_pages::{ObjectPages, Page},
     pages::is_below,
+    request_error::{RequestError, RequestErrorKind},
     response::{ListedObject, decoded, unquoted},
     timestamp::time_of,
     uri::S3Uri,
@@ -34,13 +34,13 @@ impl LevelEntry {
 
 /// Gives every object below `prefix` to `each`, in the order of the store, until `each` says no.
 pub fn list<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     each: &'a mut dyn FnMut(ListedObject) -> bool,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         let mut pages = ObjectPages::new(prefix, None);
-        while let Some(page) = pages.next(link).await? {
+        while let Some(page) = pages.next(context).await? {
             for object in &page.objects {
                 let object = listed(prefix, object, page.is_encoded)?;
                 if is_below(prefix, &object.uri.key, page.prefix.as_deref())? && !each(object) {
@@ -55,7 +55,7 @@ pub fn list<'a>(
 /// Gives the objects of one level to `each`, and each of the prefixes that the deeper ones have, until `each`
 /// says no.
 pub fn list_level<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     delimiter: &'a str,
     each: &'a mut dyn FnMut(LevelEntry) -> bool,
@@ -63,7 +63,7 @@ pub fn list_level<'a>(
     Box::pin(async move {
         let mut last: Option<S3Uri> = None;
         let mut pages = ObjectPages::new(prefix, Some(delimiter));
-        while let Some(page) = pages.next(link).await? {
+        while let Some(page) = pages.next(context).await? {
             let mut entries = level(prefix, delimiter, &page)?;
             entries.sort_by(|a, b| a.uri().key.cmp(&b.uri().key));
             for entry in entries {
@@ -127,6 +127,6 @@ pub(crate) fn size_of(
     let size = size.unwrap_or_default();
     u64::try_from(size).map_err(|_| {
         let message = format!("the store says that `{key}` has a size of {size}");
-        CallFailure::local(operation, Trouble::Unreadable, message).into()
+        RequestError::local(operation, RequestErrorKind::Unreadable, message).into()
     })
 }

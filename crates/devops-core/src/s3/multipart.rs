@@ -4,22 +4,22 @@ use bytes::Bytes;
 
 use super::{
     blocking::blocking,
+    confirm::PutResult,
+    context::{CancelPolicy, RequestOptions, S3Context},
     error::S3Error,
     event::Event,
-    failure::{CallFailure, Trouble},
-    link::{Call, CancelPolicy, Link},
+    object_upload::ObjectUpload,
     payload::Payload,
     proof::Sent,
     protection::{Feature, Given, Left},
-    response::{Answer, StoredPart, Upload},
-    settle::Settled,
-    task::Task,
+    request_error::{RequestError, RequestErrorKind},
+    response::{StoredPart, Upload, WriteResponse},
 };
 
 /// How often an upload is aborted: a part that was on its way may bring it back to life.
 const ABORTS: usize = 3;
 
-impl Task<'_> {
+impl ObjectUpload<'_> {
     pub(crate) async fn hash(&self, bytes: Bytes) -> Payload {
         let hashing = self.hashing();
         blocking(move || Payload::new(bytes, hashing)).await
@@ -33,8 +33,8 @@ impl Task<'_> {
         payload: &Payload,
         cancel_policy: CancelPolicy,
     ) -> Result<StoredPart, S3Error> {
-        let sent = self.link.upload_part(upload, number, payload, cancel_policy).await;
-        let (part, Answer { checksum, given, .. }) =
+        let sent = self.context.upload_part(upload, number, payload, cancel_policy).await;
+        let (part, WriteResponse { checksum, given, .. }) =
             sent.map_err(|failure| payload.content.take_failure().unwrap_or(failure.into()))?;
         if let (Some(ours), Some(theirs)) = (&part.sum, checksum)
             && ours.checksum().algorithm == theirs.algorithm
@@ -44,8 +44,8 @@ impl Task<'_> {
             return Err(S3Error::Mismatch { uri: upload.uri.clone(), expected, found });
         }
         self.check_key(&given)?;
-        self.link.store.note_confirmed(&part);
-        (self.link.events)(Event::Part {
+        self.context.store.note_confirmed(&part);
+        (self.context.events)(Event::Part {
             uri: upload.uri.clone(),
             number,
             size: part.size,
@@ -56,7 +56,7 @@ impl Task<'_> {
 
     /// Fails unless a part is encrypted with the customer's key, if there is one.
     pub(crate) fn check_key(&self, given: &Given) -> Result<(), S3Error> {
-        let lacking = self.link.wanted(self.attributes).lacking(given);
+        let lacking = self.context.wanted(self.attributes).lacking(given);
         if !lacking.contains(&Feature::CustomerKey) {
             return Ok(());
         }
@@ -70,11 +70,13 @@ impl Task<'_> {
 
     /// Begins an upload, which gets no part unless the object will be protected as asked.
     pub(crate) async fn create_upload(&self) -> Result<Upload, S3Error> {
-        let (upload, given) =
-            self.link.create_upload(self.uri, self.protection, self.marked()).await?;
+        let (upload, given) = self
+            .context
+            .create_upload(self.uri, self.checksum_strategy, self.object_headers())
+            .await?;
         match self.prove_protection(&given).await {
             Ok(()) => Ok(upload),
-            Err(error) => match self.link.abort(&upload).await {
+            Err(error) => match self.context.abort(&upload).await {
                 Ok(()) => Err(error),
                 Err(_failure) => Err(left_behind(upload, error)),
             },
@@ -85,20 +87,20 @@ impl Task<'_> {
     pub(crate) async fn end_upload(
         &self,
         upload: Upload,
-        result: Result<(Sent, Settled), S3Error>,
-    ) -> Result<(Sent, Settled), S3Error> {
+        result: Result<(Sent, PutResult), S3Error>,
+    ) -> Result<(Sent, PutResult), S3Error> {
         match result {
             // Same content under another mark: ours was not needed.
-            Ok((sent, settled)) => {
-                if settled.outcome == super::event::Outcome::Unchanged {
-                    self.link.abort(&upload).await.ok();
+            Ok((sent, put_result)) => {
+                if put_result.outcome == super::event::Outcome::Unchanged {
+                    self.context.abort(&upload).await.ok();
                 }
-                Ok((sent, settled))
+                Ok((sent, put_result))
             }
             // The completion may still be at work, and a completed object is not the upload's any more.
             Err(error @ (S3Error::Uncertain { .. } | S3Error::ProofTooWeak { .. })) => Err(error),
             Err(error @ S3Error::Unprotected { .. }) if !is_unsent(&error) => Err(error),
-            Err(error) => match self.link.abort(&upload).await {
+            Err(error) => match self.context.abort(&upload).await {
                 Ok(()) => Err(error),
                 Err(_failure) => Err(left_behind(upload, error)),
             },
@@ -115,44 +117,52 @@ fn is_unsent(error: &S3Error) -> bool {
     matches!(error, S3Error::Unprotected { left: Left::Unsent, .. })
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Removes a multipart upload, parts that are still on their way included; a signal does not end it.
-    pub(crate) async fn abort(&self, upload: &Upload) -> Result<(), CallFailure> {
+    pub(crate) async fn abort(&self, upload: &Upload) -> Result<(), RequestError> {
         let abort = async {
             for _ in 0..ABORTS {
                 match self.abort_once(upload).await {
-                    Err(failure) if failure.trouble == Trouble::NoUpload => return Ok(()),
-                    Err(failure) if failure.trouble == Trouble::NoObject => return Ok(()),
+                    Err(failure) if failure.error_kind == RequestErrorKind::NoUpload => {
+                        return Ok(());
+                    }
+                    Err(failure) if failure.error_kind == RequestErrorKind::NoObject => {
+                        return Ok(());
+                    }
                     Err(failure) => return Err(failure),
                     Ok(()) if !self.has_parts(upload).await => return Ok(()),
                     Ok(()) => {}
                 }
             }
-            Err(CallFailure::local("AbortMultipartUpload", Trouble::Broken, "parts keep coming"))
+            Err(RequestError::local(
+                "AbortMultipartUpload",
+                RequestErrorKind::Broken,
+                "parts keep coming",
+            ))
         };
         tokio::select! {
             biased;
             result = abort => result,
-            trouble = self.too_late_to_abort() => {
+            error_kind = self.too_late_to_abort() => {
                 let message = "no answer in time";
-                Err(CallFailure::local("AbortMultipartUpload", trouble, message))
+                Err(RequestError::local("AbortMultipartUpload", error_kind, message))
             }
         }
     }
 
     /// Waits as long as clearing up may take, with a signal or without.
-    async fn too_late_to_abort(&self) -> Trouble {
+    async fn too_late_to_abort(&self) -> RequestErrorKind {
         let retry_config = self.store.retry_config();
         tokio::select! {
             cancelled = self.cancel_token.requested() => {
                 tokio::time::sleep(retry_config.after_signal.abort).await;
-                Trouble::Interrupted(cancelled)
+                RequestErrorKind::Interrupted(cancelled)
             }
-            () = tokio::time::sleep(retry_config.abort) => Trouble::Broken,
+            () = tokio::time::sleep(retry_config.abort) => RequestErrorKind::Broken,
         }
     }
 
-    async fn abort_once(&self, upload: &Upload) -> Result<(), CallFailure> {
+    async fn abort_once(&self, upload: &Upload) -> Result<(), RequestError> {
         let send = |client: aws_sdk_s3::Client| {
             let request = client.abort_multipart_upload();
             request
@@ -161,9 +171,11 @@ impl Link<'_> {
                 .upload_id(upload.id.as_sent())
                 .send()
         };
-        let call =
-            Call { cancel_policy: CancelPolicy::Never, ..self.short("AbortMultipartUpload") };
-        self.call(call, send).await.map(|_| ())
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::Never,
+            ..self.metadata_request("AbortMultipartUpload")
+        };
+        self.execute(request, send).await.map(|_| ())
     }
 
     /// Returns whether the upload still has parts, as far as the store tells.
@@ -176,9 +188,12 @@ impl Link<'_> {
                 .upload_id(upload.id.as_sent())
                 .send()
         };
-        let call =
-            Call { cancel_policy: CancelPolicy::Never, retry: false, ..self.short("ListParts") };
-        match self.call(call, send).await {
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::Never,
+            retry: false,
+            ..self.metadata_request("ListParts")
+        };
+        match self.execute(request, send).await {
             Ok((output, _)) => !output.parts().is_empty(),
             Err(_) => false,
         }

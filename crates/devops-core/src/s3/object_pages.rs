@@ -7,10 +7,10 @@ use aws_sdk_s3::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    context::S3Context,
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::Link,
     pages::{Pages, are_encoded},
+    request_error::{RequestError, RequestErrorKind},
     response::decoded,
     uri::S3Uri,
 };
@@ -80,40 +80,40 @@ impl<'a> ObjectPages<'a> {
         Self { prefix, delimiter, next: Some(Start::Token(None)), pages: Pages::default() }
     }
 
-    pub(crate) async fn next(&mut self, link: Link<'_>) -> Result<Option<Page>, S3Error> {
+    pub(crate) async fn next(&mut self, context: S3Context<'_>) -> Result<Option<Page>, S3Error> {
         let Some(start) = self.next.take() else { return Ok(None) };
-        let page = self.page(link, &start).await?;
+        let page = self.page(context, &start).await?;
         if page.is_truncated {
             let keys = page.objects.iter().map(Object::key);
             let content: Vec<_> =
                 keys.chain(page.prefixes.iter().map(CommonPrefix::prefix)).collect();
             let next = self.pages.next(VERSION_2, page.next.clone(), &content);
-            self.next = Some(next.map_err(CallFailure::from)?);
+            self.next = Some(next.map_err(RequestError::from)?);
         }
         Ok(Some(page))
     }
 
     /// Returns a page; asks by version 1 of the request where the store refuses version 2.
-    async fn page(&self, link: Link<'_>, start: &Start) -> Result<Page, CallFailure> {
+    async fn page(&self, context: S3Context<'_>, start: &Start) -> Result<Page, RequestError> {
         match start {
-            Start::Token(None) => match self.by_version_2(link, None, None).await {
+            Start::Token(None) => match self.by_version_2(context, None, None).await {
                 Err(failure) if is_refused(&failure) => {
-                    self.by_version_1(link, None).await.map_err(|_| failure)
+                    self.by_version_1(context, None).await.map_err(|_| failure)
                 }
                 answered => answered,
             },
-            Start::Token(token) => self.by_version_2(link, token.as_deref(), None).await,
-            Start::After(key) => self.by_version_2(link, None, Some(key)).await,
-            Start::Marker(key) => self.by_version_1(link, Some(key)).await,
+            Start::Token(token) => self.by_version_2(context, token.as_deref(), None).await,
+            Start::After(key) => self.by_version_2(context, None, Some(key)).await,
+            Start::Marker(key) => self.by_version_1(context, Some(key)).await,
         }
     }
 
     async fn by_version_2(
         &self,
-        link: Link<'_>,
+        context: S3Context<'_>,
         token: Option<&str>,
         after: Option<&str>,
-    ) -> Result<Page, CallFailure> {
+    ) -> Result<Page, RequestError> {
         // A store that takes this for version 1 gives no tokens and looks at the marker alone.
         let marker = after.map(|key| utf8_percent_encode(key, NON_ALPHANUMERIC));
         let marker = marker.map(|key| format!("&marker={key}")).unwrap_or_default();
@@ -137,16 +137,16 @@ impl<'a> ObjectPages<'a> {
                 })
                 .send()
         };
-        let (output, _) = link.call(link.short(VERSION_2), send).await?;
+        let (output, _) = context.execute(context.metadata_request(VERSION_2), send).await?;
         let token = output.next_continuation_token().map(str::to_owned);
         Ok(page_of!(output, token.map(|token| Start::Token(Some(token))), Start::After))
     }
 
     async fn by_version_1(
         &self,
-        link: Link<'_>,
+        context: S3Context<'_>,
         marker: Option<&str>,
-    ) -> Result<Page, CallFailure> {
+    ) -> Result<Page, RequestError> {
         let send = |client: Client| {
             client
                 .list_objects()
@@ -157,11 +157,11 @@ impl<'a> ObjectPages<'a> {
                 .set_marker(marker.map(str::to_owned))
                 .send()
         };
-        let (output, _) = link.call(link.short("ListObjects"), send).await?;
+        let (output, _) = context.execute(context.metadata_request("ListObjects"), send).await?;
         Ok(page_of!(output, None, Start::Marker))
     }
 }
 
-fn is_refused(failure: &CallFailure) -> bool {
-    matches!(failure.trouble, Trouble::Rejected | Trouble::ConditionRefused)
+fn is_refused(failure: &RequestError) -> bool {
+    matches!(failure.error_kind, RequestErrorKind::Rejected | RequestErrorKind::ConditionRefused)
 }

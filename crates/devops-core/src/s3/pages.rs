@@ -9,7 +9,7 @@ use aws_sdk_s3::types::EncodingType;
 
 use super::{
     error::S3Error,
-    failure::{CallFailure, Trouble},
+    request_error::{RequestError, RequestErrorKind},
     response::decoded,
     uri::S3Uri,
 };
@@ -25,9 +25,9 @@ pub(super) struct NoEnd {
     message: &'static str,
 }
 
-impl From<NoEnd> for CallFailure {
+impl From<NoEnd> for RequestError {
     fn from(NoEnd { operation, message }: NoEnd) -> Self {
-        Self::local(operation, Trouble::Server, message)
+        Self::local(operation, RequestErrorKind::Server, message)
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) fn is_below(prefix: &S3Uri, key: &str, told: Option<&str>) -> Result<
         return Ok(false);
     }
     let message = format!("the listing has the key `{key}`, and was asked for `{}`", prefix.key);
-    Err(CallFailure::local("ListObjects", Trouble::OtherAnswer, message).into())
+    Err(RequestError::local("ListObjects", RequestErrorKind::OtherResponse, message).into())
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use aws_sdk_s3::{
 
 use super::{
     checksum::{Algorithm, Checksum},
-    failure::CallFailure,
-    link::Link,
+    context::S3Context,
     pages::Pages,
     plan::{MAX_PART, Part, PartPlan, PartSize},
     reads::size_of_object,
+    request_error::RequestError,
     response::{ObjectHead, unquoted},
     text::as_sent,
     uri::S3Uri,
@@ -23,13 +23,13 @@ use crate::units::ByteSize;
 /// A page of 1,000 parts is smaller.
 const MOST_OF_AN_OBJECT: &str = "bytes=0-1048575";
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Returns the parts of an object with their checksums, or nothing where the store does not tell all.
     pub(crate) async fn object_parts(
         &self,
         uri: &S3Uri,
         head: &ObjectHead,
-    ) -> Result<Option<Vec<(Part, Checksum)>>, CallFailure> {
+    ) -> Result<Option<Vec<(Part, Checksum)>>, RequestError> {
         if !self.store.checksums_prove() {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl Link<'_> {
         &self,
         uri: &S3Uri,
         marker: Option<&str>,
-    ) -> Result<Option<GetObjectAttributesOutput>, CallFailure> {
+    ) -> Result<Option<GetObjectAttributesOutput>, RequestError> {
         let send = |client: Client| {
             let request = client
                 .get_object_attributes()
@@ -76,9 +76,9 @@ impl Link<'_> {
             });
             request.send()
         };
-        match self.call(self.short("GetObjectAttributes"), send).await {
+        match self.execute(self.metadata_request("GetObjectAttributes"), send).await {
             Ok((page, _)) => Ok(Some(page)),
-            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_untold() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -90,7 +90,7 @@ impl Link<'_> {
         uri: &S3Uri,
         head: &ObjectHead,
         n_parts: u32,
-    ) -> Result<Option<PartPlan>, CallFailure> {
+    ) -> Result<Option<PartPlan>, RequestError> {
         let Some(first) = self.size_of_part(uri, 1).await? else { return Ok(None) };
         let plan = PartPlan::of_file(head.size, PartSize::Exactly(ByteSize(first))).ok();
         let Some(plan) = plan.filter(|plan| plan.n_parts() == n_parts) else { return Ok(None) };
@@ -99,15 +99,15 @@ impl Link<'_> {
         Ok(is_told.then_some(plan))
     }
 
-    async fn size_of_part(&self, uri: &S3Uri, number: u32) -> Result<Option<u64>, CallFailure> {
+    async fn size_of_part(&self, uri: &S3Uri, number: u32) -> Result<Option<u64>, RequestError> {
         let number = i32::try_from(number).ok();
         let send = |client: Client| {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             request.set_version_id(as_sent(uri.version_id.as_ref())).set_part_number(number).send()
         };
-        match self.call(self.short("HeadObject"), send).await {
+        match self.execute(self.metadata_request("HeadObject"), send).await {
             Ok((part, _)) => Ok(size_of_object(&part)),
-            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_untold() => Ok(None),
             Err(failure) => Err(failure),
         }
     }

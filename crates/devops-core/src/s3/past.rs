@@ -4,10 +4,10 @@ use futures_util::future::LocalBoxFuture;
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    context::S3Context,
     download_items::{DownloadItems, plan_download_items},
     error::S3Error,
     filter::Filter,
-    link::Link,
     response::ListedObject,
     uri::S3Uri,
     versions::{ListedVersion, list_versions},
@@ -17,12 +17,12 @@ const LAST_OF_SECOND: Duration = Duration::nanoseconds(999_999_999);
 
 /// Returns the version that an object had at a time; nothing if there was none, or it was deleted then.
 pub fn find_at<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     at: OffsetDateTime,
 ) -> LocalBoxFuture<'a, Result<Option<ListedObject>, S3Error>> {
     Box::pin(async move {
-        let mut versions = list_versions(link, uri).await?;
+        let mut versions = list_versions(context, uri).await?;
         versions.retain(|version| version.target.uri.key == uri.key);
         Ok(objects_at(versions, at).pop())
     })
@@ -31,13 +31,13 @@ pub fn find_at<'a>(
 /// Decides which files the objects that were under a prefix at a time become, as
 /// [`find_download_items`](super::find_download_items) does for those of now.
 pub fn find_download_items_at<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     filter: &'a Filter,
     at: OffsetDateTime,
 ) -> LocalBoxFuture<'a, Result<DownloadItems, S3Error>> {
     Box::pin(async move {
-        let listed = objects_at(list_versions(link, prefix).await?, at);
+        let listed = objects_at(list_versions(context, prefix).await?, at);
         Ok(plan_download_items(prefix, listed, filter))
     })
 }

@@ -15,15 +15,15 @@ use sha2::Sha256;
 use super::{
     cancel_token::CancelToken,
     checksum::{Algorithm, Hasher, Sha256Pair, Sum, base64, hex},
-    checksum_strategy::Protection,
-    content::Content,
-    response::{Answer, StoredPart},
+    checksum_strategy::ChecksumStrategy,
+    request_body::Content,
+    response::{StoredPart, WriteResponse},
 };
 
 /// What the headers say of bytes, and what has to be hashed for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hashing {
-    pub(crate) protection: Protection,
+    pub(crate) checksum_strategy: ChecksumStrategy,
     /// Whether an MD5 goes with the checksum, because the store does not confirm that.
     pub(crate) with_md5: bool,
     /// Whether the signature has to cover the bytes, which TLS would protect.
@@ -50,12 +50,13 @@ pub(crate) struct PayloadHasher {
 
 impl PayloadHasher {
     pub(crate) fn new(hashing: Hashing) -> Self {
-        let Hashing { protection, with_md5, plain_http } = hashing;
-        let sum = match protection {
-            Protection::Checksum(algorithm) => Some(Hasher::new(algorithm)),
-            Protection::Md5 | Protection::Nothing => None,
+        let Hashing { checksum_strategy, with_md5, plain_http } = hashing;
+        let sum = match checksum_strategy {
+            ChecksumStrategy::Checksum(algorithm) => Some(Hasher::new(algorithm)),
+            ChecksumStrategy::Md5 | ChecksumStrategy::Nothing => None,
         };
-        let md5 = (protection == Protection::Md5 || with_md5 && sum.is_some()).then(Md5::new);
+        let md5 = (checksum_strategy == ChecksumStrategy::Md5 || with_md5 && sum.is_some())
+            .then(Md5::new);
         let sha256 = plain_http.then(Sha256::new);
         Self { sum, md5, sha256 }
     }
@@ -145,11 +146,11 @@ impl Payload {
     pub(crate) async fn stored(
         &self,
         number: u32,
-        (answer, attempts): (Answer, u32),
+        (response, attempts): (WriteResponse, u32),
         cancel_token: &CancelToken,
     ) -> StoredPart {
         let ours = self.sum.as_ref().map(Sum::checksum);
-        let confirmed = ours.is_some() && ours == answer.checksum;
+        let confirmed = ours.is_some() && ours == response.checksum;
         let md5 = match (self.md5, confirmed, &self.sum) {
             (Some(md5), _, _) => Some(md5),
             (None, false, Some(_)) => self.content.md5(cancel_token).await,
@@ -159,7 +160,7 @@ impl Payload {
         StoredPart {
             number,
             size,
-            etag: answer.etag.unwrap_or_default(),
+            etag: response.etag.unwrap_or_default(),
             sum,
             confirmed,
             md5,

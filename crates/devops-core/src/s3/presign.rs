@@ -7,10 +7,10 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{
     bucket::missing,
+    context::S3Context,
     error::S3Error,
-    failure::{CallFailure, Trouble},
     get::head_of_existing,
-    link::Link,
+    request_error::{RequestError, RequestErrorKind},
     uri::S3Uri,
 };
 
@@ -32,19 +32,20 @@ pub enum Permission {
 /// Looks for the object or the bucket before: the address of what is not there, or in another region,
 /// is worth nothing.
 pub fn presign<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     permission: Permission,
     lifetime: Duration,
 ) -> LocalBoxFuture<'a, Result<String, S3Error>> {
     Box::pin(async move {
         match permission {
-            Permission::Get => drop(head_of_existing(link, uri).await?),
-            Permission::Put => look_for_bucket(link, uri).await?,
+            Permission::Get => drop(head_of_existing(context, uri).await?),
+            Permission::Put => look_for_bucket(context, uri).await?,
         }
-        let call = link.short("Presign");
-        let config = PresigningConfig::expires_in(lifetime)
-            .map_err(|error| CallFailure::local("Presign", Trouble::Rejected, error.to_string()))?;
+        let request = context.metadata_request("Presign");
+        let config = PresigningConfig::expires_in(lifetime).map_err(|error| {
+            RequestError::local("Presign", RequestErrorKind::Rejected, error.to_string())
+        })?;
         let get = |client: Client| {
             client.get_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
         };
@@ -52,22 +53,22 @@ pub fn presign<'a>(
             client.put_object().bucket(&uri.bucket).key(&uri.key).presigned(config.clone())
         };
         let (request, _) = match permission {
-            Permission::Get => link.call(call, get).await?,
-            Permission::Put => link.call(call, put).await?,
+            Permission::Get => context.execute(request, get).await?,
+            Permission::Put => context.execute(request, put).await?,
         };
         Ok(request.uri().to_owned())
     })
 }
 
-async fn look_for_bucket(link: Link<'_>, uri: &S3Uri) -> Result<(), S3Error> {
-    let failure = match link.head(uri).await {
+async fn look_for_bucket(context: S3Context<'_>, uri: &S3Uri) -> Result<(), S3Error> {
+    let failure = match context.head(uri).await {
         Ok(Some(_)) => return Ok(()),
-        Ok(None) => missing(link, uri).await,
+        Ok(None) => missing(context, uri).await,
         Err(failure) => failure,
     };
-    match failure.trouble {
+    match failure.error_kind {
         // Who may put need not be allowed to look.
-        Trouble::NoObject | Trouble::Denied => Ok(()),
+        RequestErrorKind::NoObject | RequestErrorKind::Denied => Ok(()),
         _ => Err(failure.into()),
     }
 }

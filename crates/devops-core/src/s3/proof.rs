@@ -120,7 +120,11 @@ impl Sent {
 
     /// Judges an answer that may hold a checksum and an `ETag`, as those to `PutObject` and
     /// `CompleteMultipartUpload` do, without asking the store again.
-    pub(crate) fn judge_answer(&self, checksum: Option<&Checksum>, etag: Option<&str>) -> Verdict {
+    pub(crate) fn compare_with_response(
+        &self,
+        checksum: Option<&Checksum>,
+        etag: Option<&str>,
+    ) -> Verdict {
         if let (Some(ours), Some(theirs)) = (&self.checksum, checksum)
             && ours.algorithm == theirs.algorithm
         {
@@ -168,7 +172,7 @@ impl Sent {
                 found: count(head.size, "byte"),
             };
         }
-        match self.judge_answer(head.checksum.as_ref(), head.etag.as_deref()) {
+        match self.compare_with_response(head.checksum.as_ref(), head.etag.as_deref()) {
             Verdict::Nothing => Verdict::Proven(Proof::Size),
             verdict => verdict,
         }
@@ -220,7 +224,7 @@ mod tests {
     fn the_same_checksum_of_the_whole_is_the_best_proof() {
         let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
 
-        let verdict = sent.judge_answer(Some(&checksum(b"abc")), None);
+        let verdict = sent.compare_with_response(Some(&checksum(b"abc")), None);
 
         assert_eq!(verdict, Verdict::Proven(Proof::Full));
     }
@@ -229,7 +233,7 @@ mod tests {
     fn another_checksum_is_never_a_proof() {
         let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
 
-        let verdict = sent.judge_answer(Some(&checksum(b"abd")), None);
+        let verdict = sent.compare_with_response(Some(&checksum(b"abd")), None);
 
         assert!(matches!(verdict, Verdict::Different { .. }));
     }
@@ -239,7 +243,7 @@ mod tests {
         let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
         let sums = sent.parts.iter().filter_map(|part| part.sum.clone()).collect::<Vec<_>>();
 
-        let verdict = sent.judge_answer(Sum::composite(&sums).as_ref(), None);
+        let verdict = sent.compare_with_response(Sum::composite(&sums).as_ref(), None);
 
         assert_eq!(verdict, Verdict::Proven(Proof::Parts));
     }
@@ -248,7 +252,7 @@ mod tests {
     fn confirmed_parts_prove_less_than_the_whole() {
         let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
 
-        assert_eq!(sent.judge_answer(None, None), Verdict::Proven(Proof::Parts));
+        assert_eq!(sent.compare_with_response(None, None), Verdict::Proven(Proof::Parts));
         assert!(Proof::Parts < Proof::Full && Proof::Etag < Proof::Parts);
     }
 
@@ -257,8 +261,8 @@ mod tests {
         let sent = Sent::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
         let etag = multipart_etag(&[md5(b"ab"), md5(b"c")]);
 
-        assert_eq!(sent.judge_answer(None, Some(&etag)), Verdict::Proven(Proof::Etag));
-        assert_eq!(sent.judge_answer(None, Some("other")), Verdict::Nothing);
+        assert_eq!(sent.compare_with_response(None, Some(&etag)), Verdict::Proven(Proof::Etag));
+        assert_eq!(sent.compare_with_response(None, Some("other")), Verdict::Nothing);
     }
 
     #[test]
@@ -267,7 +271,7 @@ mod tests {
         let parts = Sent::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
         let other = "0".repeat(32);
         let is_different = |sent: &Sent, etag: &str| {
-            matches!(sent.judge_answer(None, Some(etag)), Verdict::Different { .. })
+            matches!(sent.compare_with_response(None, Some(etag)), Verdict::Different { .. })
         };
 
         assert!(is_different(&single, &other));

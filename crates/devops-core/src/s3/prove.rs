@@ -4,14 +4,14 @@ use aws_sdk_s3::{Client, primitives::ByteStream, types::ObjectLockEnabled};
 
 use super::{
     attributes::{Attributes, with_attributes},
+    context::{CancelPolicy, RequestOptions, S3Context},
     delete::{DeleteOutcome, DeleteTarget},
     error::S3Error,
     event::Event,
-    failure::{CallFailure, Trouble},
-    link::{Call, CancelPolicy, Link},
+    object_upload::ObjectUpload,
     protection::{Feature, Given, Lack, Left, Wanted, encryption_given, is_on},
+    request_error::{RequestError, RequestErrorKind},
     retry::random,
-    task::Task,
     text::{StoreText, as_sent},
     timestamp::time_of,
     uri::S3Uri,
@@ -21,7 +21,7 @@ use super::{
 const CONTENT: &[u8] =
     b"stored by `devops-s3push` to see whether it is encrypted; this object can be deleted\n";
 
-impl<'a> Link<'a> {
+impl<'a> S3Context<'a> {
     /// Returns what a write with these attributes asks for beside keeping the bytes.
     pub(crate) fn wanted<'w>(&self, attributes: &'w Attributes) -> Wanted<'w>
     where
@@ -32,12 +32,12 @@ impl<'a> Link<'a> {
     }
 }
 
-impl Task<'_> {
+impl ObjectUpload<'_> {
     /// Fails unless the store is known to protect objects as this one has to be.
     ///
     /// `given` is what the beginning of an upload has confirmed already.
     pub(crate) async fn prove_protection(&self, given: &Given) -> Result<(), S3Error> {
-        let wanted = self.link.wanted(self.attributes);
+        let wanted = self.context.wanted(self.attributes);
         let lacking = wanted.lacking(given);
         let encryption: Vec<_> = lacking.iter().copied().filter(|it| it.is_encryption()).collect();
         if !encryption.is_empty() {
@@ -45,7 +45,7 @@ impl Task<'_> {
         }
         let locks = [Feature::Lock, Feature::LegalHold];
         let wanted: Vec<_> = lacking.into_iter().filter(|it| locks.contains(it)).collect();
-        if !wanted.is_empty() && self.link.locks(&self.uri.bucket).await? == Some(false) {
+        if !wanted.is_empty() && self.context.locks(&self.uri.bucket).await? == Some(false) {
             return Err(unsent(self.uri, wanted));
         }
         Ok(())
@@ -57,12 +57,12 @@ impl Task<'_> {
         wanted: &Wanted<'_>,
         features: Vec<Feature>,
     ) -> Result<(), S3Error> {
-        let store = self.link.store;
+        let store = self.context.store;
         let _turn = store.turn_to_prove().await;
         if store.encrypts(wanted) {
             return Ok(());
         }
-        let lacking = self.link.encrypt_throwaway(self.uri, wanted).await?;
+        let lacking = self.context.encrypt_throwaway(self.uri, wanted).await?;
         let lacking: Vec<_> = features.into_iter().filter(|it| lacking.contains(it)).collect();
         if !lacking.is_empty() {
             return Err(unsent(self.uri, lacking));
@@ -72,7 +72,7 @@ impl Task<'_> {
     }
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Stores a throwaway object beside `uri` and returns which encryption it lacks.
     async fn encrypt_throwaway(
         &self,
@@ -90,8 +90,11 @@ impl Link<'_> {
                 .body(ByteStream::from_static(CONTENT))
                 .send()
         };
-        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short("PutObject") };
-        let (output, _) = self.call(call, send).await?;
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..self.metadata_request("PutObject")
+        };
+        let (output, _) = self.execute(request, send).await?;
         let mut lacking = wanted.lacking(&encryption_given!(output));
         lacking.retain(|feature| feature.is_encryption());
         if !lacking.is_empty()
@@ -110,11 +113,11 @@ impl Link<'_> {
     }
 
     /// Removes what must not stay; a signal does not end it.
-    async fn remove(&self, target: &DeleteTarget, etag: Option<&str>) -> Result<(), CallFailure> {
+    async fn remove(&self, target: &DeleteTarget, etag: Option<&str>) -> Result<(), RequestError> {
         match self.delete_one(target, etag).await? {
             DeleteOutcome::Hidden { .. } => {
                 let message = "a delete marker hides it, and its bytes stay as an earlier version";
-                Err(CallFailure::local("DeleteObject", Trouble::Rejected, message))
+                Err(RequestError::local("DeleteObject", RequestErrorKind::Rejected, message))
             }
             _ => Ok(()),
         }
@@ -135,7 +138,7 @@ impl Link<'_> {
             return Left::Removed;
         }
         let removed = match self.remove(target, etag).await {
-            Err(failure) if failure.trouble == Trouble::ConditionRefused => {
+            Err(failure) if failure.error_kind == RequestErrorKind::ConditionRefused => {
                 self.remove(target, None).await
             }
             other => other,
@@ -155,16 +158,16 @@ impl Link<'_> {
     }
 
     /// Returns whether objects of a bucket can be locked, as far as the store tells.
-    pub(crate) async fn locks(&self, bucket: &str) -> Result<Option<bool>, CallFailure> {
+    pub(crate) async fn locks(&self, bucket: &str) -> Result<Option<bool>, RequestError> {
         let send = |client: Client| client.get_object_lock_configuration().bucket(bucket).send();
-        let call = self.short("GetObjectLockConfiguration");
-        match self.call(call, send).await {
+        let request = self.metadata_request("GetObjectLockConfiguration");
+        match self.execute(request, send).await {
             Ok((output, _)) => {
                 let told = output.object_lock_configuration();
                 let enabled = told.and_then(|told| told.object_lock_enabled());
                 Ok(Some(enabled == Some(&ObjectLockEnabled::Enabled)))
             }
-            Err(failure) if failure.trouble == Trouble::Denied => Ok(None),
+            Err(failure) if failure.error_kind == RequestErrorKind::Denied => Ok(None),
             Err(failure) if is_answer_no(&failure) => Ok(Some(false)),
             Err(failure) => Err(failure),
         }
@@ -200,12 +203,12 @@ impl Link<'_> {
         &self,
         target: &DeleteTarget,
         wanted: &Wanted<'_>,
-    ) -> Result<bool, CallFailure> {
+    ) -> Result<bool, RequestError> {
         let send = |client: Client| {
             let request = client.get_object_retention().bucket(&target.uri.bucket);
             request.key(&target.uri.key).set_version_id(as_sent(target.version_id.as_ref())).send()
         };
-        let (output, _) = self.call(self.short("GetObjectRetention"), send).await?;
+        let (output, _) = self.execute(self.metadata_request("GetObjectRetention"), send).await?;
         let lock = output.retention().and_then(|told| {
             let mode = told.mode()?.as_str().into();
             Some((
@@ -216,12 +219,12 @@ impl Link<'_> {
         Ok(wanted.is_locked_by(lock))
     }
 
-    async fn is_held(&self, target: &DeleteTarget) -> Result<bool, CallFailure> {
+    async fn is_held(&self, target: &DeleteTarget) -> Result<bool, RequestError> {
         let send = |client: Client| {
             let request = client.get_object_legal_hold().bucket(&target.uri.bucket);
             request.key(&target.uri.key).set_version_id(as_sent(target.version_id.as_ref())).send()
         };
-        let (output, _) = self.call(self.short("GetObjectLegalHold"), send).await?;
+        let (output, _) = self.execute(self.metadata_request("GetObjectLegalHold"), send).await?;
         Ok(is_on(output.legal_hold().and_then(|hold| hold.status())))
     }
 
@@ -229,20 +232,20 @@ impl Link<'_> {
         &self,
         target: &DeleteTarget,
         wanted: &Wanted<'_>,
-    ) -> Result<bool, CallFailure> {
+    ) -> Result<bool, RequestError> {
         let send = |client: Client| {
             let request = client.get_object_tagging().bucket(&target.uri.bucket);
             request.key(&target.uri.key).set_version_id(as_sent(target.version_id.as_ref())).send()
         };
-        let (output, _) = self.call(self.short("GetObjectTagging"), send).await?;
+        let (output, _) = self.execute(self.metadata_request("GetObjectTagging"), send).await?;
         let told = output.tag_set().iter().map(|tag| (tag.key(), tag.value()));
         Ok(wanted.attributes.tags.are(told))
     }
 }
 
 /// Returns whether a failure means that there is nothing of the kind, or that the store knows none.
-fn is_answer_no(failure: &CallFailure) -> bool {
-    failure.trouble.is_untold() && failure.trouble != Trouble::Denied
+fn is_answer_no(failure: &RequestError) -> bool {
+    failure.error_kind.is_untold() && failure.error_kind != RequestErrorKind::Denied
 }
 
 fn unsent(uri: &S3Uri, features: Vec<Feature>) -> S3Error {

@@ -5,25 +5,25 @@ use std::{cell::Cell, time::Instant};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    adjust::{Adjustments, lost_race},
     attributes::Attributes,
     compose::Composition,
-    condition::Condition,
+    confirm::PutResult,
+    context::S3Context,
     error::S3Error,
     event::{Event, ObjectSummary},
-    existing::{There, look},
-    failure::Trouble,
+    existing::{ExistingObject, check_existing},
+    fallback::{Fallbacks, lost_race},
     layout::Layout,
-    link::Link,
+    object_upload::{ObjectUpload, new_upload_token},
     plan::PartPlan,
+    precondition::Precondition,
     proof::Sent,
     put_options::{OverwritePolicy, PutOptions},
     put_parts::put_parts,
+    request_error::RequestErrorKind,
     resume::Resumption,
-    settle::Settled,
     source::OpenFile,
     summary::summarize,
-    task::{Task, new_mark},
     upload_items::UploadItem,
     uri::S3Uri,
 };
@@ -44,12 +44,12 @@ pub struct Preview {
 /// A put that broke off leaves no object. It leaves no multipart upload either, unless it can be taken up
 /// again: then the error is [`S3Error::Resumable`].
 pub fn put<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     source: &'a UploadItem,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<ObjectSummary, S3Error>> {
     Box::pin(async move {
-        put_composed(link, source, options, &|_| true, &|| Box::pin(async { None })).await
+        put_composed(context, source, options, &|_| true, &|| Box::pin(async { None })).await
     })
 }
 
@@ -62,7 +62,7 @@ pub type Compose<'a> = dyn Fn() -> LocalBoxFuture<'a, Option<Composition>> + 'a;
 /// The unfinished upload of an earlier run is aborted, and another one begins, if the file changed since, or
 /// is to be put in another way; unless the options say to go on with it alone.
 pub fn put_composed<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     source: &'a UploadItem,
     options: &'a PutOptions,
     accepts: &'a dyn Fn(&S3Uri) -> bool,
@@ -75,15 +75,15 @@ pub fn put_composed<'a>(
             if let Event::Moved(bytes) = event {
                 moved.update(|moved| moved + bytes);
             }
-            (link.events)(event);
+            (context.events)(event);
         };
-        let told = Link { events: &events, ..link };
+        let told = S3Context { events: &events, ..context };
         let done = match put_once(told, source, options, accepts, compose).await {
             Err(S3Error::Journal(error)) if let Some(anew) = options.anew_after(&error) => {
-                (link.events)(Event::Moved(-moved.get()));
+                (context.events)(Event::Moved(-moved.get()));
                 let (uri, reason) = (source.uri.clone(), error.to_string());
-                (link.events)(Event::GivenUp { uri, reason });
-                put_once(link, source, &anew, accepts, compose).await?
+                (context.events)(Event::GivenUp { uri, reason });
+                put_once(context, source, &anew, accepts, compose).await?
             }
             done => done?,
         };
@@ -92,40 +92,40 @@ pub fn put_composed<'a>(
 }
 
 async fn put_once(
-    link: Link<'_>,
+    context: S3Context<'_>,
     source: &UploadItem,
     options: &PutOptions,
     accepts: &dyn Fn(&S3Uri) -> bool,
     compose: &Compose<'_>,
-) -> Result<(Sent, Settled), S3Error> {
-    let file = source.open(link.cancel_token).await?;
-    let plan = link.store.plan(file.size(), options.part_size)?;
-    let mut resumption = Resumption::open(link, source, options, (&file, plan)).await?;
-    let plan = resumption.plan(link, plan)?;
+) -> Result<(Sent, PutResult), S3Error> {
+    let file = source.open(context.cancel_token).await?;
+    let plan = context.store.plan(file.size(), options.part_size)?;
+    let mut resumption = Resumption::open(context, source, options, (&file, plan)).await?;
+    let plan = resumption.plan(context, plan)?;
     resumption.check_base(accepts)?;
-    let put = Put { link, source, options, file: &file };
+    let put = Put { context, source, options, file: &file };
     let result = put.run(plan, compose, &mut resumption).await;
-    resumption.close(link, result).await
+    resumption.close(context, result).await
 }
 
 /// Returns what [`put`] would do, without doing it.
 pub fn preview<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     source: &'a UploadItem,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Preview, S3Error>> {
     Box::pin(async move {
-        let file = source.open(link.cancel_token).await?;
-        let plan = link.store.plan(file.size(), options.part_size)?;
-        let there = look(link, &source.uri, &file, options).await?;
-        let unchanged = matches!(there, There::Same(..));
+        let file = source.open(context.cancel_token).await?;
+        let plan = context.store.plan(file.size(), options.part_size)?;
+        let there = check_existing(context, &source.uri, &file, options).await?;
+        let unchanged = matches!(there, ExistingObject::Identical(..));
         Ok(Preview { size: file.size(), parts: plan.n_parts(), unchanged })
     })
 }
 
 /// One file on its way.
 struct Put<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     source: &'a UploadItem,
     options: &'a PutOptions,
     file: &'a OpenFile,
@@ -137,28 +137,28 @@ impl Put<'_> {
         plan: PartPlan,
         compose: &Compose<'_>,
         resumption: &mut Resumption,
-    ) -> Result<(Sent, Settled), S3Error> {
-        (self.link.events)(Event::Started {
+    ) -> Result<(Sent, PutResult), S3Error> {
+        (self.context.events)(Event::Started {
             uri: self.source.uri.clone(),
             path: Some(self.source.path.clone()),
             size: Some(self.file.size()),
             parts: Some(plan.n_parts()),
         });
-        let task =
-            Task::new(self.link, &self.source.uri, self.options).going_on_with(resumption.begun());
-        if let Some(done) = resumption.find_completed(&task, self.file).await? {
+        let object = ObjectUpload::new(self.context, &self.source.uri, self.options)
+            .going_on_with(resumption.begun());
+        if let Some(done) = resumption.find_completed(&object, self.file).await? {
             return Ok(done);
         }
-        let condition = match self.look().await? {
-            There::Same(sent, settled) => return Ok((sent, settled)),
-            There::Other(condition) => condition,
+        let precondition = match self.check_existing().await? {
+            ExistingObject::Identical(sent, put_result) => return Ok((sent, put_result)),
+            ExistingObject::Different(precondition) => precondition,
         };
         let composition = match resumption.begun() {
             Some(begun) => begun.composition.clone(),
             None if plan.is_single() => None,
             None => compose().await,
         };
-        let done = self.send_until_settled(plan, composition, condition, resumption).await;
+        let done = self.send_until_settled(plan, composition, precondition, resumption).await;
         match self.options.replace {
             OverwritePolicy::Refuse => done,
             OverwritePolicy::Overwrite | OverwritePolicy::IfChanged => done.map_err(lost_race),
@@ -167,7 +167,8 @@ impl Put<'_> {
 
     /// Returns whether this run checks for concurrent writes itself, since the store ignores conditions.
     fn is_careful(&self) -> bool {
-        self.options.replace == OverwritePolicy::IfChanged && !self.link.store.knows_conditions()
+        self.options.replace == OverwritePolicy::IfChanged
+            && !self.context.store.supports_preconditions()
     }
 
     /// Returns what the object is stored with.
@@ -182,8 +183,8 @@ impl Put<'_> {
         Ok(attributes)
     }
 
-    async fn look(&self) -> Result<There, S3Error> {
-        look(self.link, &self.source.uri, self.file, self.options).await
+    async fn check_existing(&self) -> Result<ExistingObject, S3Error> {
+        check_existing(self.context, &self.source.uri, self.file, self.options).await
     }
 
     /// Tries again where the store turns out to know less than hoped, or another writer was quicker.
@@ -191,50 +192,59 @@ impl Put<'_> {
         &self,
         plan: PartPlan,
         composition: Option<Composition>,
-        condition: Condition,
+        precondition: Precondition,
         resumption: &mut Resumption,
-    ) -> Result<(Sent, Settled), S3Error> {
+    ) -> Result<(Sent, PutResult), S3Error> {
         let mut layout = composition
             .filter(|composition| composition.size() == self.file.size())
             .map_or(Layout::Even(plan), Layout::Composed);
-        let mut adjustments = Adjustments::default();
+        let mut fallbacks = Fallbacks::default();
         // An attempt whose answer was lost may have been carried out: what bears its mark is ours.
-        let id = new_mark();
+        let upload_token = new_upload_token();
         let attributes = self.attributes()?;
         loop {
-            let task = Task::new(self.link, &self.source.uri, self.options);
-            let task = Task { id: id.clone(), attributes: &attributes, ..task }
-                .demanding(condition.clone())
-                .going_on_with(resumption.begun());
+            let object = ObjectUpload::new(self.context, &self.source.uri, self.options);
+            let object = ObjectUpload {
+                upload_token: upload_token.clone(),
+                attributes: &attributes,
+                ..object
+            }
+            .with_precondition(precondition.clone())
+            .going_on_with(resumption.begun());
             let result = if plan.is_single() {
-                task.put_single(self.file, plan).await
+                object.put_single(self.file, plan).await
             } else {
-                put_parts(&task, self.file, &layout, resumption).await
+                put_parts(&object, self.file, &layout, resumption).await
             };
             let result = match result {
                 Err(error) if layout.is_composed() && is_refused_copy(&error) => {
                     let (uri, reason) = (self.source.uri.clone(), error.to_string());
-                    (self.link.events)(Event::Uncomposed { uri, reason });
+                    (self.context.events)(Event::Uncomposed { uri, reason });
                     layout = Layout::Even(plan);
                     continue;
                 }
                 other => other,
             };
             match result {
-                Err(S3Error::Call(failure)) => {
-                    adjustments
-                        .adjust(task.link, task.protection, &task.condition, *failure)
+                Err(S3Error::Request(failure)) => {
+                    fallbacks
+                        .fall_back(
+                            object.context,
+                            object.checksum_strategy,
+                            &object.precondition,
+                            *failure,
+                        )
                         .await?;
                 }
                 other => return other,
             }
             // What was there at first stays the condition: a change since then is somebody's.
-            match self.look().await? {
-                There::Same(sent, settled) => return Ok((sent, settled)),
-                There::Other(now) if now != condition && self.is_careful() => {
+            match self.check_existing().await? {
+                ExistingObject::Identical(sent, put_result) => return Ok((sent, put_result)),
+                ExistingObject::Different(now) if now != precondition && self.is_careful() => {
                     return Err(S3Error::Exists(self.source.uri.clone()));
                 }
-                There::Other(_) => {}
+                ExistingObject::Different(_) => {}
             }
         }
     }
@@ -243,7 +253,7 @@ impl Put<'_> {
 /// Sending does without a copy, whether the upload that needed it could be removed or not.
 fn is_refused_copy(error: &S3Error) -> bool {
     match error {
-        S3Error::Call(failure) => failure.trouble == Trouble::CopyRefused,
+        S3Error::Request(failure) => failure.error_kind == RequestErrorKind::CopyRefused,
         S3Error::LeftBehind { source, .. } => is_refused_copy(source),
         _ => false,
     }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     attributes::Attributes,
     checksum::Algorithm,
-    condition::Condition,
     error::JournalError,
     plan::PartSize,
+    precondition::Precondition,
     proof::Proof,
     resume_options::{EarlierRun, Resume},
 };
@@ -80,11 +80,11 @@ impl Default for PutOptions {
 
 impl PutOptions {
     /// Returns what a write demands of the key, where nobody need ask what has it.
-    pub(crate) fn known_condition(&self) -> Option<Condition> {
+    pub(crate) fn known_precondition(&self) -> Option<Precondition> {
         match (self.replace, &self.listed) {
-            (OverwritePolicy::Overwrite, _) => Some(Condition::None),
-            (_, Some(Listed::Free)) => Some(Condition::Free),
-            (_, Some(Listed::Other(etag))) => Some(Condition::Is(etag.clone())),
+            (OverwritePolicy::Overwrite, _) => Some(Precondition::None),
+            (_, Some(Listed::Free)) => Some(Precondition::Absent),
+            (_, Some(Listed::Other(etag))) => Some(Precondition::Etag(etag.clone())),
             (OverwritePolicy::Refuse | OverwritePolicy::IfChanged, None) => None,
         }
     }

@@ -3,40 +3,41 @@
 use std::{cell::Cell, time::Duration};
 
 use super::{
-    earlier::Earlier,
+    confirm::PutResult,
+    context::S3Context,
     error::S3Error,
     event::Event,
-    failure::{CallFailure, Trouble},
     file_upload::FileUpload,
     layout::Layout,
-    link::Link,
+    object_upload::ObjectUpload,
     proof::Sent,
+    request_error::{RequestError, RequestErrorKind},
     response::Upload,
     resume::{Resumption, TakenUp},
-    settle::Settled,
     source::OpenFile,
-    task::Task,
+    uploaded_parts::UploadedParts,
 };
 
 /// Puts a file in parts; begins anew, once, when somebody removes the upload meanwhile.
 pub(crate) async fn put_parts(
-    task: &Task<'_>,
+    object: &ObjectUpload<'_>,
     file: &OpenFile,
     layout: &Layout,
     resumption: &mut Resumption,
-) -> Result<(Sent, Settled), S3Error> {
+) -> Result<(Sent, PutResult), S3Error> {
     let moved = Cell::new(0);
     let events = |event: Event| {
         if let Event::Moved(bytes) = event {
             moved.update(|moved| moved + bytes);
         }
-        (task.link.events)(event);
+        (object.context.events)(event);
     };
-    let reporting = Task { link: Link { events: &events, ..task.link }, ..task.clone() };
+    let reporting =
+        ObjectUpload { context: S3Context { events: &events, ..object.context }, ..object.clone() };
     let mut result = put_parts_once(&reporting, file, layout, resumption).await;
     let Some(failure) = removal(&mut result) else { return result };
-    (task.link.events)(Event::Moved(-moved.get()));
-    (task.link.events)(Event::Retry {
+    (object.context.events)(Event::Moved(-moved.get()));
+    (object.context.events)(Event::Retry {
         operation: failure.operation,
         attempt: 1,
         pause: Duration::ZERO,
@@ -44,9 +45,9 @@ pub(crate) async fn put_parts(
     });
     if let Err(S3Error::Uncertain { upload_id, .. }) = result {
         // A completion without a clear end leaves its upload; this one is not needed any more.
-        let _gone = task.link.abort(&Upload { uri: task.uri.clone(), id: upload_id }).await;
+        let _gone = object.context.abort(&Upload { uri: object.uri.clone(), id: upload_id }).await;
     }
-    let mut result = put_parts_once(task, file, layout, resumption).await;
+    let mut result = put_parts_once(object, file, layout, resumption).await;
     if let Some(failure) = removal(&mut result) {
         let said = failure.message.as_sent().trim_end_matches('.');
         let message = format!("{said}; the one before was removed under way, too");
@@ -56,34 +57,34 @@ pub(crate) async fn put_parts(
 }
 
 async fn put_parts_once(
-    task: &Task<'_>,
+    object: &ObjectUpload<'_>,
     file: &OpenFile,
     layout: &Layout,
     resumption: &mut Resumption,
-) -> Result<(Sent, Settled), S3Error> {
-    let (upload, earlier) = match resumption.take_up(task, layout).await? {
-        TakenUp::Upload(upload, earlier) => (upload, earlier),
-        TakenUp::Nothing => (resumption.begin(task, layout).await?, Earlier::default()),
+) -> Result<(Sent, PutResult), S3Error> {
+    let (upload, uploaded_parts) = match resumption.take_up(object, layout).await? {
+        TakenUp::Upload(upload, uploaded_parts) => (upload, uploaded_parts),
+        TakenUp::Nothing => (resumption.begin(object, layout).await?, UploadedParts::default()),
     };
     let journal = resumption.journal();
-    let work = FileUpload { upload: upload.clone(), file, earlier, journal };
-    let result = task.bring_all(&work, layout).await;
+    let work = FileUpload { upload: upload.clone(), file, uploaded_parts, journal };
+    let result = object.upload_all_parts(&work, layout).await;
     if resumption.keeps(&result) {
         return result;
     }
     resumption.forget();
-    task.end_upload(upload, result).await
+    object.end_upload(upload, result).await
 }
 
 /// Returns the failure that says that somebody removed an upload that was under way, if one does.
 ///
 /// A completion that is answered so was not carried out either, unless the answer to an earlier attempt
 /// was lost.
-fn removal(result: &mut Result<(Sent, Settled), S3Error>) -> Option<&mut CallFailure> {
+fn removal(result: &mut Result<(Sent, PutResult), S3Error>) -> Option<&mut RequestError> {
     let failure = match result {
-        Err(S3Error::Call(failure)) => failure,
-        Err(S3Error::Uncertain { source, .. }) if !source.is_after_lost_answer => source,
+        Err(S3Error::Request(failure)) => failure,
+        Err(S3Error::Uncertain { source, .. }) if !source.is_after_lost_response => source,
         _ => return None,
     };
-    (failure.trouble == Trouble::NoUpload).then_some(&mut **failure)
+    (failure.error_kind == RequestErrorKind::NoUpload).then_some(&mut **failure)
 }

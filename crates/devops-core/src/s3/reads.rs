@@ -14,16 +14,16 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    attributes::ID_KEY,
-    body::Watch,
+    attributes::UPLOAD_TOKEN_KEY,
     buffers::Buffer,
-    failure::{CallFailure, Trouble},
-    link::{Call, Link},
+    context::{RequestOptions, S3Context},
     pages::Pages,
     preserved::Preserved,
     protection::{Given, encryption_given, is_on, lock_of},
+    request_error::{RequestError, RequestErrorKind},
     response::{ListedPart, ObjectHead, Upload, unquoted},
-    response_error::OtherAnswer,
+    response_error::OtherResponse,
+    stall_detector::StallDetector,
     storage_class::RestoreStatus,
     text::{StoreText, as_sent},
     uri::S3Uri,
@@ -64,7 +64,7 @@ macro_rules! head_of {
                 output.storage_class(),
             ),
             checksum: checksum_of!(output, output.checksum_type()),
-            id: output.metadata().and_then(|metadata| metadata.get(ID_KEY)).cloned(),
+            id: output.metadata().and_then(|metadata| metadata.get(UPLOAD_TOKEN_KEY)).cloned(),
             version_id: output.version_id().map(StoreText::from),
             storage_class: output.storage_class().map(|class| class.as_str().into()),
             // What is read here can be read.
@@ -75,35 +75,42 @@ macro_rules! head_of {
     }};
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Returns what the store tells about an object, or nothing when it has none.
-    pub(crate) async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
+    pub(crate) async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, RequestError> {
         let failure = match self.ask_head(uri).await {
             // The answer to HEAD has no body that could say more; that to GET has.
-            Err(failure) if matches!(failure.trouble, Trouble::Denied | Trouble::Rejected) => {
+            Err(failure)
+                if matches!(
+                    failure.error_kind,
+                    RequestErrorKind::Denied | RequestErrorKind::Rejected
+                ) =>
+            {
                 failure
             }
             known => return known,
         };
         match self.peek(uri).await {
             Err(better) if better.code.is_none() => Err(failure),
-            Err(better) if better.trouble == Trouble::NoObject => Ok(None),
+            Err(better) if better.error_kind == RequestErrorKind::NoObject => Ok(None),
             // GET went through, and only the bytes are in an archive; HEAD needs none.
-            Err(better) if better.trouble == Trouble::InColdStorage => self.ask_head(uri).await,
+            Err(better) if better.error_kind == RequestErrorKind::InColdStorage => {
+                self.ask_head(uri).await
+            }
             Err(better) => Err(better),
             // It was the region, or the end of the credentials, which the answer to GET named.
             Ok(()) => self.ask_head(uri).await,
         }
     }
 
-    async fn ask_head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, CallFailure> {
+    async fn ask_head(&self, uri: &S3Uri) -> Result<Option<ObjectHead>, RequestError> {
         let send = async |client: Client| -> Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             let request = request.set_version_id(as_sent(uri.version_id.as_ref()));
             let output = request.checksum_mode(ChecksumMode::Enabled).send().await?;
             if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
-        match self.call(self.short("HeadObject"), send).await {
+        match self.execute(self.metadata_request("HeadObject"), send).await {
             Ok((output, _)) => {
                 let size = size_of_object(&output).unwrap_or_default();
                 let restore_status = RestoreStatus::of(&output);
@@ -117,7 +124,7 @@ impl Link<'_> {
                 };
                 Ok(Some(self.believed(ObjectHead { restore_status, given, ..head })))
             }
-            Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
+            Err(failure) if failure.error_kind == RequestErrorKind::NoObject => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -128,12 +135,15 @@ impl Link<'_> {
         ObjectHead { checksum, ..head }
     }
 
-    async fn peek(&self, uri: &S3Uri) -> Result<(), CallFailure> {
+    async fn peek(&self, uri: &S3Uri) -> Result<(), RequestError> {
         let send = |client: Client| {
             let request = client.get_object().bucket(&uri.bucket).key(&uri.key);
             request.set_version_id(as_sent(uri.version_id.as_ref())).range("bytes=0-0").send()
         };
-        match self.call(Call { retry: false, ..self.short("GetObject") }, send).await {
+        match self
+            .execute(RequestOptions { retry: false, ..self.metadata_request("GetObject") }, send)
+            .await
+        {
             // An empty object has no first byte.
             Err(failure) if failure.code() == "InvalidRange" => Ok(()),
             peeked => peeked.map(drop),
@@ -144,7 +154,7 @@ impl Link<'_> {
     pub(crate) async fn list_parts(
         &self,
         upload: &Upload,
-    ) -> Result<HashMap<u32, ListedPart>, CallFailure> {
+    ) -> Result<HashMap<u32, ListedPart>, RequestError> {
         let mut parts = HashMap::new();
         let mut marker: Option<String> = None;
         let mut pages = Pages::default();
@@ -157,7 +167,7 @@ impl Link<'_> {
                     .upload_id(upload.id.as_sent())
                     .send()
             };
-            let (page, _) = self.call(self.short("ListParts"), send).await?;
+            let (page, _) = self.execute(self.metadata_request("ListParts"), send).await?;
             let proves = self.store.checksums_prove();
             let believed = |(number, part): (u32, ListedPart)| {
                 (number, ListedPart { checksum: part.checksum.filter(|_| proves), ..part })
@@ -178,7 +188,7 @@ impl Link<'_> {
         uri: &S3Uri,
         etag: Option<&str>,
         bytes: Range<u64>,
-    ) -> Result<Buffer, CallFailure> {
+    ) -> Result<Buffer, RequestError> {
         let (range, size) = (range_header(&bytes), bytes.end - bytes.start);
         let (_, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
         Ok(buffer)
@@ -190,14 +200,14 @@ impl Link<'_> {
         uri: &S3Uri,
         same: &SameObject,
         bytes: Range<u64>,
-    ) -> Result<Buffer, CallFailure> {
+    ) -> Result<Buffer, RequestError> {
         let (range, size) = (range_header(&bytes), bytes.end - bytes.start);
         let etag = same.0.get().map(String::as_str);
-        let (answer, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
-        if same.is(unquoted(answer.e_tag())) {
+        let (response, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
+        if same.is(unquoted(response.e_tag())) {
             Ok(buffer)
         } else {
-            Err(replaced(CallFailure::local("GetObject", Trouble::Conflict, "")))
+            Err(replaced(RequestError::local("GetObject", RequestErrorKind::Conflict, "")))
         }
     }
 
@@ -207,9 +217,9 @@ impl Link<'_> {
         uri: &S3Uri,
         etag: Option<&str>,
         size: u64,
-    ) -> Result<(ObjectHead, Buffer), CallFailure> {
-        let (answer, buffer) = self.get_bytes((uri, etag), None, size).await?;
-        Ok((self.believed(head_of!(answer, size)), buffer))
+    ) -> Result<(ObjectHead, Buffer), RequestError> {
+        let (response, buffer) = self.get_bytes((uri, etag), None, size).await?;
+        Ok((self.believed(head_of!(response, size)), buffer))
     }
 
     async fn get_bytes(
@@ -217,8 +227,8 @@ impl Link<'_> {
         (uri, etag): (&S3Uri, Option<&str>),
         range: Option<&str>,
         size: u64,
-    ) -> Result<(GetObjectOutput, Buffer), CallFailure> {
-        let watch = Watch::new(self.store.pace());
+    ) -> Result<(GetObjectOutput, Buffer), RequestError> {
+        let stall_detector = StallDetector::new(self.store.rate_limiter());
         let buffer = RefCell::new(self.store.buffers().take(size).await);
         let send = |client: Client| {
             let request = client
@@ -235,11 +245,11 @@ impl Link<'_> {
                     request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
                 }
             });
-            watch.restart();
-            let (watch, buffer) = (&watch, &buffer);
+            stall_detector.restart();
+            let (stall_detector, buffer) = (&stall_detector, &buffer);
             async move {
-                let mut answer = request.send().await?;
-                let mut body = std::mem::take(&mut answer.body);
+                let mut response = request.send().await?;
+                let mut body = std::mem::take(&mut response.body);
                 let mut at = 0;
                 while let Some(bytes) = body.try_next().await.map_err(lost)? {
                     let end = at + bytes.len();
@@ -248,17 +258,27 @@ impl Link<'_> {
                     }
                     buffer.borrow_mut().bytes_mut()[at..end].copy_from_slice(&bytes);
                     at = end;
-                    watch.pass(bytes.len()).await;
+                    stall_detector.pass(bytes.len()).await;
                 }
-                if at as u64 == size { Ok(answer) } else { Err(lost("fewer bytes than asked for")) }
+                if at as u64 == size {
+                    Ok(response)
+                } else {
+                    Err(lost("fewer bytes than asked for"))
+                }
             }
         };
-        let _lane = self.store.lanes().enter().await;
+        let _permit = self.store.limiter().acquire().await;
         let stall = self.store.retry_config().stall;
-        let call = Call { answer: stall, body: Some((&watch, size)), ..self.short("GetObject") };
-        match self.call(call, send).await {
-            Ok((answer, _)) => Ok((answer, buffer.into_inner())),
-            Err(failure) if failure.trouble == Trouble::Exists => Err(replaced(failure)),
+        let request = RequestOptions {
+            response_timeout: stall,
+            body: Some((&stall_detector, size)),
+            ..self.metadata_request("GetObject")
+        };
+        match self.execute(request, send).await {
+            Ok((response, _)) => Ok((response, buffer.into_inner())),
+            Err(failure) if failure.error_kind == RequestErrorKind::Exists => {
+                Err(replaced(failure))
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -277,9 +297,9 @@ impl SameObject {
     }
 }
 
-fn replaced(failure: CallFailure) -> CallFailure {
-    let message = OtherAnswer::Replaced.to_string().into();
-    CallFailure { trouble: Trouble::Conflict, message, ..failure }
+fn replaced(failure: RequestError) -> RequestError {
+    let message = OtherResponse::Replaced.to_string().into();
+    RequestError { error_kind: RequestErrorKind::Conflict, message, ..failure }
 }
 
 /// Returns whether an `ETag` is no MD5: with another key than the store's own, and in a directory bucket

@@ -6,12 +6,12 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{
     bucket::check_bucket,
+    context::S3Context,
     delete::{DeleteOutcome, DeleteTarget, delete},
     error::S3Error,
-    failure::CallFailure,
     filter::Filter,
-    link::Link,
     list::list,
+    request_error::RequestError,
     response::ListedObject,
     uri::S3Uri,
     versions::{ListedVersion, ObjectHold, list_versions},
@@ -81,14 +81,14 @@ pub enum RemovalOutcome {
     /// It stays, because an earlier version of it does, which would come to light.
     Covers,
     /// It stays, because the store allows no more.
-    Denied(CallFailure),
+    Denied(RequestError),
     /// It may be there or not.
-    Failed(CallFailure),
+    Failed(RequestError),
 }
 
 /// Finds what is to be removed; nothing that is named may be missing.
 pub fn plan_removal<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     named: &'a [S3Uri],
     options: &'a RemoveOptions,
 ) -> LocalBoxFuture<'a, Result<Vec<PlannedRemoval>, RemoveError>> {
@@ -99,15 +99,15 @@ pub fn plan_removal<'a>(
         let mut planned = Vec::new();
         for uri in named {
             planned.extend(match (options.recursive, options.versions) {
-                (true, _) => in_folder(link, uri, options).await?,
+                (true, _) => in_folder(context, uri, options).await?,
                 (false, true) => {
-                    let mut versions = list_versions(link, uri).await?;
+                    let mut versions = list_versions(context, uri).await?;
                     versions.retain(|version| version.target.uri == *uri);
                     of_versions(versions)
                 }
                 (false, false) => {
                     let target = DeleteTarget::from(uri.clone());
-                    let standing = link.standing(&target).await.map_err(S3Error::from)?;
+                    let standing = context.standing(&target).await.map_err(S3Error::from)?;
                     let of =
                         |size| PlannedRemoval { target, size, is_latest: true, is_marker: false };
                     standing.map(|standing| of(standing.size)).into_iter().collect()
@@ -115,7 +115,7 @@ pub fn plan_removal<'a>(
             });
             if !options.recursive && !planned.iter().any(|planned| planned.target.uri == *uri) {
                 // The bucket may be what is missing.
-                check_bucket(link, &uri.bucket).await?;
+                check_bucket(context, &uri.bucket).await?;
                 return Err(RemoveError::NoObject(uri.clone()));
             }
         }
@@ -126,13 +126,13 @@ pub fn plan_removal<'a>(
 }
 
 async fn in_folder(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
     options: &RemoveOptions,
 ) -> Result<Vec<PlannedRemoval>, RemoveError> {
     let folder = folder(uri);
     let mut planned = if options.versions {
-        of_versions(list_versions(link, &folder).await?)
+        of_versions(list_versions(context, &folder).await?)
     } else {
         let mut objects = Vec::new();
         let mut take = |object: ListedObject| {
@@ -144,7 +144,7 @@ async fn in_folder(
             });
             true
         };
-        list(link, &folder, &mut take).await?;
+        list(context, &folder, &mut take).await?;
         objects
     };
     if planned.is_empty() {
@@ -185,7 +185,7 @@ impl From<ListedVersion> for PlannedRemoval {
 /// What a key has goes last, and only when all its planned earlier versions are gone: removed alone, it
 /// would bring the one before to light.
 pub fn remove<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     planned: &'a [PlannedRemoval],
     each: &'a mut dyn FnMut(&PlannedRemoval, RemovalOutcome),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
@@ -199,18 +199,18 @@ pub fn remove<'a>(
             }
             each(planned, outcome);
         };
-        remove_at_once(link, &earlier, &mut tell).await?;
+        remove_at_once(context, &earlier, &mut tell).await?;
         let (covering, free): (Vec<_>, Vec<_>) =
             latest.into_iter().partition(|planned| stays.contains(&planned.target.uri));
         for planned in covering {
             each(planned, RemovalOutcome::Covers);
         }
-        remove_at_once(link, &free, each).await
+        remove_at_once(context, &free, each).await
     })
 }
 
 async fn remove_at_once(
-    link: Link<'_>,
+    context: S3Context<'_>,
     planned: &[&PlannedRemoval],
     each: &mut dyn FnMut(&PlannedRemoval, RemovalOutcome),
 ) -> Result<(), S3Error> {
@@ -218,7 +218,7 @@ async fn remove_at_once(
     let planned: HashMap<&DeleteTarget, &PlannedRemoval> =
         planned.iter().map(|&planned| (&planned.target, planned)).collect();
     let mut refused = Vec::new();
-    let result = delete(link, &targets, &mut |target, outcome| {
+    let result = delete(context, &targets, &mut |target, outcome| {
         let planned = planned[target];
         match outcome {
             DeleteOutcome::Deleted => each(planned, RemovalOutcome::Removed),
@@ -229,15 +229,19 @@ async fn remove_at_once(
     })
     .await;
     for (planned, failure) in refused {
-        each(planned, refusal(link, planned, failure).await);
+        each(planned, refusal(context, planned, failure).await);
     }
     result
 }
 
 /// Finds out whether a refusal is because of a lock.
-async fn refusal(link: Link<'_>, planned: &PlannedRemoval, failure: CallFailure) -> RemovalOutcome {
+async fn refusal(
+    context: S3Context<'_>,
+    planned: &PlannedRemoval,
+    failure: RequestError,
+) -> RemovalOutcome {
     let standing = match planned.target.version_id {
-        Some(_) => link.standing(&planned.target).await.ok().flatten(),
+        Some(_) => context.standing(&planned.target).await.ok().flatten(),
         None => None,
     };
     match standing {

@@ -8,19 +8,19 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    answer::id_of_unread,
     attributes::{Attributes, with_attributes},
-    body::Watch,
     checksum::{Algorithm, Sum},
-    checksum_strategy::Protection,
-    condition::Condition,
-    failure::{CallFailure, Trouble},
-    link::{Call, CancelPolicy, Link},
+    checksum_strategy::ChecksumStrategy,
+    context::{CancelPolicy, RequestOptions, S3Context},
+    parse_response::id_of_unread,
     payload::{Payload, signed},
+    precondition::Precondition,
     proof::Sent,
     protection::{Given, encryption_given},
     reads::checksum_of,
-    response::{Answer, StoredPart, Upload, unquoted},
+    request_error::{RequestError, RequestErrorKind},
+    response::{StoredPart, Upload, WriteResponse, unquoted},
+    stall_detector::StallDetector,
     text::StoreText,
     uri::S3Uri,
 };
@@ -28,7 +28,7 @@ use super::{
 /// Reads the answer to a write.
 macro_rules! answer_of {
     ($output:expr, $version:expr, $kind:expr, $given:expr) => {
-        Answer {
+        WriteResponse {
             etag: unquoted($output.e_tag()),
             checksum: checksum_of!($output, $kind),
             version_id: $version.map(StoreText::from),
@@ -57,51 +57,51 @@ pub(crate) enum Form {
     Plain,
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Stores an object in one request.
     pub(crate) async fn put_object(
         &self,
         uri: &S3Uri,
         payload: &Payload,
         (attributes, id): (&Attributes, &str),
-        condition: &Condition,
-    ) -> Result<(StoredPart, Answer), CallFailure> {
-        let watch = Watch::new(self.store.pace());
+        precondition: &Precondition,
+    ) -> Result<(StoredPart, WriteResponse), RequestError> {
+        let stall_detector = StallDetector::new(self.store.rate_limiter());
         let named = payload.algorithm().filter(|_| attributes.is_locked()).map(checksum_algorithm);
         let send = |client: Client| {
             let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
             let request = with_attributes!(request, attributes, id)
-                .set_if_none_match(condition.if_none_match())
-                .set_if_match(condition.if_match())
+                .set_if_none_match(precondition.if_none_match())
+                .set_if_match(precondition.if_match())
                 .set_content_md5(payload.content_md5())
                 // A locked object must name it beside the checksum.
                 .set_checksum_algorithm(named.clone())
-                .body(payload.content.counted(&watch));
+                .body(payload.content.counted(&stall_detector));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
                 payload,
             )
             .send()
         };
-        let _lane = self.store.lanes().enter().await;
+        let _permit = self.store.limiter().acquire().await;
         let (output, attempts) =
-            self.call(self.with_body("PutObject", &watch, payload), send).await?;
+            self.execute(self.with_body("PutObject", &stall_detector, payload), send).await?;
         let given = encryption_given!(output);
-        let answer = answer_of!(output, output.version_id(), output.checksum_type(), given);
-        Ok((payload.stored(1, (answer.clone(), attempts), self.cancel_token).await, answer))
+        let response = answer_of!(output, output.version_id(), output.checksum_type(), given);
+        Ok((payload.stored(1, (response.clone(), attempts), self.cancel_token).await, response))
     }
 
     fn with_body<'a>(
         &self,
         operation: &'static str,
-        watch: &'a Watch,
+        stall_detector: &'a StallDetector,
         payload: &'a Payload,
-    ) -> Call<'a> {
-        Call {
-            answer: self.store.retry_config().answer_to_body(),
-            body: Some((watch, payload.size())),
+    ) -> RequestOptions<'a> {
+        RequestOptions {
+            response_timeout: self.store.retry_config().body_response_timeout(),
+            body: Some((stall_detector, payload.size())),
             content: Some(&payload.content),
-            ..self.short(operation)
+            ..self.metadata_request(operation)
         }
     }
 
@@ -109,12 +109,12 @@ impl Link<'_> {
     pub(crate) async fn create_upload(
         &self,
         uri: &S3Uri,
-        protection: Protection,
+        checksum_strategy: ChecksumStrategy,
         (attributes, id): (&Attributes, &str),
-    ) -> Result<(Upload, Given), CallFailure> {
-        let algorithm = match protection {
-            Protection::Checksum(algorithm) => Some(algorithm),
-            Protection::Md5 | Protection::Nothing => None,
+    ) -> Result<(Upload, Given), RequestError> {
+        let algorithm = match checksum_strategy {
+            ChecksumStrategy::Checksum(algorithm) => Some(algorithm),
+            ChecksumStrategy::Md5 | ChecksumStrategy::Nothing => None,
         };
         let unread = Cell::new(None);
         let send = async |client: Client| {
@@ -125,8 +125,12 @@ impl Link<'_> {
             request.send().await.inspect_err(|error| unread.set(id_of_unread(error)))
         };
         let cancel_policy = CancelPolicy::AfterAMoment;
-        let call = Call { cancel_policy, makes_anew: true, ..self.short("CreateMultipartUpload") };
-        let begun = self.call(call, send).await;
+        let request = RequestOptions {
+            cancel_policy,
+            creates: true,
+            ..self.metadata_request("CreateMultipartUpload")
+        };
+        let begun = self.execute(request, send).await;
         if let Some(id) = unread.take() {
             self.abort(&Upload { uri: uri.clone(), id: id.into() }).await.ok();
         }
@@ -136,9 +140,11 @@ impl Link<'_> {
                 let upload = Upload { uri: uri.clone(), id: id.into() };
                 Ok((upload, encryption_given!(output)))
             }
-            None => {
-                Err(CallFailure::local("CreateMultipartUpload", Trouble::Rejected, "no upload id"))
-            }
+            None => Err(RequestError::local(
+                "CreateMultipartUpload",
+                RequestErrorKind::Rejected,
+                "no upload id",
+            )),
         }
     }
 
@@ -149,8 +155,8 @@ impl Link<'_> {
         number: u32,
         payload: &Payload,
         cancel_policy: CancelPolicy,
-    ) -> Result<(StoredPart, Answer), CallFailure> {
-        let watch = Watch::new(self.store.pace());
+    ) -> Result<(StoredPart, WriteResponse), RequestError> {
+        let stall_detector = StallDetector::new(self.store.rate_limiter());
         let send = |client: Client| {
             let request = client
                 .upload_part()
@@ -159,18 +165,24 @@ impl Link<'_> {
                 .upload_id(upload.id.as_sent())
                 .part_number(number.cast_signed())
                 .set_content_md5(payload.content_md5())
-                .body(payload.content.counted(&watch));
+                .body(payload.content.counted(&stall_detector));
             signed(
                 with_checksum!(request, |algorithm| payload.value(algorithm)).customize(),
                 payload,
             )
             .send()
         };
-        let _lane = self.store.lanes().enter().await;
-        let call = Call { cancel_policy, ..self.with_body("UploadPart", &watch, payload) };
-        let (output, attempts) = self.call(call, send).await?;
-        let answer = answer_of!(output, None::<&str>, None, encryption_given!(output));
-        Ok((payload.stored(number, (answer.clone(), attempts), self.cancel_token).await, answer))
+        let _permit = self.store.limiter().acquire().await;
+        let request = RequestOptions {
+            cancel_policy,
+            ..self.with_body("UploadPart", &stall_detector, payload)
+        };
+        let (output, attempts) = self.execute(request, send).await?;
+        let response = answer_of!(output, None::<&str>, None, encryption_given!(output));
+        Ok((
+            payload.stored(number, (response.clone(), attempts), self.cancel_token).await,
+            response,
+        ))
     }
 
     /// Makes the parts into an object.
@@ -178,9 +190,9 @@ impl Link<'_> {
         &self,
         upload: &Upload,
         sent: &Sent,
-        condition: &Condition,
+        precondition: &Precondition,
         form: Form,
-    ) -> Result<Answer, CallFailure> {
+    ) -> Result<WriteResponse, RequestError> {
         let is_checked = form == Form::Checked;
         // A type without a value is refused by garage, and the upload knows its type already.
         let full = sent.checksum.as_ref().filter(|sum| sum.is_full() && is_checked);
@@ -202,16 +214,16 @@ impl Link<'_> {
                 .multipart_upload(parts.clone())
                 .set_checksum_type(kind.clone())
                 .set_mpu_object_size(is_checked.then(|| sent.size.cast_signed()))
-                .set_if_none_match(condition.if_none_match())
-                .set_if_match(condition.if_match());
+                .set_if_none_match(precondition.if_none_match())
+                .set_if_match(precondition.if_match());
             with_checksum!(request, whole).send()
         };
-        let call = Call {
-            answer: self.store.retry_config().completion(),
+        let request = RequestOptions {
+            response_timeout: self.store.retry_config().completion(),
             cancel_policy: CancelPolicy::AfterAMoment,
-            ..self.short("CompleteMultipartUpload")
+            ..self.metadata_request("CompleteMultipartUpload")
         };
-        let (output, _) = self.call(call, ask).await?;
+        let (output, _) = self.execute(request, ask).await?;
         let given = Given {
             encryption: output.server_side_encryption().cloned(),
             kms_key_id: output.ssekms_key_id().map(str::to_owned),

@@ -14,7 +14,7 @@ use crate::{s3::preserved::Preserved, terminal::Escaped};
 
 /// What the answer to a write says of the object or part.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct WriteResponse {
     pub(crate) etag: Option<String>,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) version_id: Option<StoreText>,

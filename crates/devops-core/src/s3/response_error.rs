@@ -2,26 +2,26 @@
 
 use std::error::Error;
 
-use super::{error_chain::chain, failure::Trouble};
+use super::{error_chain::chain, request_error::RequestErrorKind};
 
 /// The answer is for something else than was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OtherAnswer {
+pub(crate) enum OtherResponse {
     /// Another object has taken the place of the one that was asked for.
     #[error("the object was replaced while it was fetched")]
     Replaced,
     #[error("the store answered for the {name} `{told}`, and was asked for `{asked}`")]
     Other { name: &'static str, asked: String, told: String },
     #[error("the answer does not name the {name}, which may be another than `{asked}`")]
-    Silent { name: &'static str, asked: String, trouble: Trouble },
+    Silent { name: &'static str, asked: String, error_kind: RequestErrorKind },
 }
 
-impl OtherAnswer {
-    pub(crate) fn trouble(&self) -> Trouble {
+impl OtherResponse {
+    pub(crate) fn error_kind(&self) -> RequestErrorKind {
         match self {
-            Self::Replaced => Trouble::Conflict,
-            Self::Other { .. } => Trouble::OtherAnswer,
-            Self::Silent { trouble, .. } => trouble.clone(),
+            Self::Replaced => RequestErrorKind::Conflict,
+            Self::Other { .. } => RequestErrorKind::OtherResponse,
+            Self::Silent { error_kind, .. } => error_kind.clone(),
         }
     }
 }

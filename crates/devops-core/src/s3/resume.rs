@@ -5,23 +5,23 @@ use time::Duration;
 
 use super::{
     compare::same_content,
-    earlier::Earlier,
+    confirm::{PutResult, protected_by_head},
+    context::S3Context,
     error::{JournalError, S3Error},
     event::{Event, Outcome},
-    failure::Trouble,
-    journal::{Begun, Job, Journal, Journals, Story},
+    journal::{Job, Journal, JournalState, Journals, UploadRecord},
     layout::Layout,
-    link::Link,
+    object_upload::ObjectUpload,
     plan::{PartPlan, PartSize, PlanError},
     proof::{Sent, Verdict},
     put_options::PutOptions,
+    request_error::RequestErrorKind,
     response::Upload,
     resume_options::EarlierRun,
-    settle::{Settled, protected_by_head},
     source::{Likeness, OpenFile},
     spool::release,
-    task::Task,
     upload_items::UploadItem,
+    uploaded_parts::UploadedParts,
     uri::S3Uri,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) struct Resumption {
     id: String,
     journal: Option<Journal>,
     /// What an earlier run left, until it is taken up.
-    story: Option<Box<Story>>,
+    state: Option<Box<JournalState>>,
     /// Whether the file is surely what it was then.
     is_same: bool,
     /// The upload that the journal names and the store may have.
@@ -50,13 +50,13 @@ pub(crate) enum TakenUp {
     /// There was none, or it is gone.
     Nothing,
     /// It is there, with some parts.
-    Upload(Upload, Earlier),
+    Upload(Upload, UploadedParts),
 }
 
 impl Resumption {
     /// Takes the journal of a put whose object has several parts.
     pub(crate) async fn open(
-        link: Link<'_>,
+        context: S3Context<'_>,
         source: &UploadItem,
         options: &PutOptions,
         (file, plan): (&OpenFile, PartPlan),
@@ -65,7 +65,7 @@ impl Resumption {
         let path = std::path::absolute(&source.path).at(&source.path, "find")?;
         let part_size = PartSize::Exactly(ByteSize(plan.part_size()));
         let planned = PutOptions { part_size, ..options.clone() };
-        let address = link.store.address().clone();
+        let address = context.store.address().clone();
         let job =
             Job::new((path, file.state()), (source.uri.clone(), address), planned, resume.now);
         // What has become too small for several parts may still have an upload to take care of.
@@ -75,59 +75,63 @@ impl Resumption {
         let mut journal = match resume.journals.claim(job.clone()).await {
             Ok(journal) => journal,
             Err(JournalError::Unusable(error)) => {
-                (link.events)(Event::Unjournaled(error));
+                (context.events)(Event::Unjournaled(error));
                 return Ok(Self::default());
             }
             Err(error) => return Err(error.into()),
         };
         let id = job.id();
-        let (story, is_same) = match (journal.earlier.take(), resume.earlier) {
+        let (state, is_same) = match (journal.earlier.take(), resume.earlier) {
             (None, EarlierRun::Require) if !options.spooled => {
                 journal.remove().await;
                 return Err(JournalError::Gone(Box::new(job.name())).into());
             }
-            (Some(story), EarlierRun::GiveUp) => {
-                abort_stale(link, story.upload()).await?;
+            (Some(state), EarlierRun::GiveUp) => {
+                abort_stale(context, state.upload()).await?;
                 if let Err(error) = journal.restart(job).await {
-                    (link.events)(Event::Unjournaled(error));
+                    (context.events)(Event::Unjournaled(error));
                     journal.remove().await;
                     return Ok(Self::default());
                 }
                 (None, false)
             }
-            (Some(story), _) => {
-                let is_same = compare(&job, options.part_size, &story.job)?;
-                (Some(story), is_same)
+            (Some(state), _) => {
+                let is_same = compare(&job, options.part_size, &state.job)?;
+                (Some(state), is_same)
             }
             (None, _) => (None, false),
         };
-        let upload = story.as_ref().map(|story| story.upload());
+        let upload = state.as_ref().map(|state| state.upload());
         let spooled = options.spooled;
-        Ok(Self { id, journal: Some(journal), story, is_same, upload, spooled })
+        Ok(Self { id, journal: Some(journal), state, is_same, upload, spooled })
     }
 
     /// Returns the parts that the upload has, where it was begun by an earlier run.
-    pub(crate) fn plan(&self, link: Link<'_>, plan: PartPlan) -> Result<PartPlan, PlanError> {
-        match &self.story {
-            Some(story) => link.store.plan(story.job.size(), story.job.options.part_size),
+    pub(crate) fn plan(
+        &self,
+        context: S3Context<'_>,
+        plan: PartPlan,
+    ) -> Result<PartPlan, PlanError> {
+        match &self.state {
+            Some(state) => context.store.plan(state.job.size(), state.job.options.part_size),
             None => Ok(plan),
         }
     }
 
     /// Fails when the earlier run copies from a base that this run does not accept.
     pub(crate) fn check_base(&self, accepts: &dyn Fn(&S3Uri) -> bool) -> Result<(), JournalError> {
-        let Some(story) = &self.story else { return Ok(()) };
-        match &story.begun.composition {
+        let Some(state) = &self.state else { return Ok(()) };
+        match &state.begun.composition {
             Some(composition) if !accepts(&composition.base) => {
-                Err(JournalError::Otherwise { upload: Box::new(story.job.name()), what: "base" })
+                Err(JournalError::Otherwise { upload: Box::new(state.job.name()), what: "base" })
             }
             _ => Ok(()),
         }
     }
 
     /// Returns how an earlier run began, until that is taken up.
-    pub(crate) fn begun(&self) -> Option<&Begun> {
-        self.story.as_ref().map(|story| &story.begun)
+    pub(crate) fn begun(&self) -> Option<&UploadRecord> {
+        self.state.as_ref().map(|state| &state.begun)
     }
 
     pub(crate) fn journal(&self) -> Option<&Journal> {
@@ -137,30 +141,32 @@ impl Resumption {
     /// Returns the object if the earlier run completed it and did not hear of it.
     pub(crate) async fn find_completed(
         &self,
-        task: &Task<'_>,
+        object: &ObjectUpload<'_>,
         file: &OpenFile,
-    ) -> Result<Option<(Sent, Settled)>, S3Error> {
-        let Some(story) = &self.story else { return Ok(None) };
-        let sent = if self.is_same { story.sent(file.size()) } else { None };
-        task.find_completed(file, sent).await
+    ) -> Result<Option<(Sent, PutResult)>, S3Error> {
+        let Some(state) = &self.state else { return Ok(None) };
+        let sent = if self.is_same { state.sent(file.size()) } else { None };
+        object.find_completed(file, sent).await
     }
 
     /// Takes up what an earlier run left; only the first time, for what comes after is this run's.
     pub(crate) async fn take_up(
         &mut self,
-        task: &Task<'_>,
+        object: &ObjectUpload<'_>,
         layout: &Layout,
     ) -> Result<TakenUp, S3Error> {
-        let Some(story) = self.story.take() else { return Ok(TakenUp::Nothing) };
-        let upload = story.upload();
-        let begun = story.job.begun;
-        if let Some(earlier) = Earlier::find(task.link, story, self.is_same).await? {
+        let Some(state) = self.state.take() else { return Ok(TakenUp::Nothing) };
+        let upload = state.upload();
+        let begun = state.job.begun;
+        if let Some(uploaded_parts) =
+            UploadedParts::find(object.context, state, self.is_same).await?
+        {
             let parts = layout.pieces().into_iter().map(|(part, _)| part);
-            let parts = parts.filter(|&part| earlier.lists(part));
+            let parts = parts.filter(|&part| uploaded_parts.contains(part));
             let (parts, size) = parts.fold((0, 0), |(n, size), part| (n + 1, size + part.size));
             let uri = upload.uri.clone();
-            (task.link.events)(Event::Resumed { uri, begun, parts, size });
-            return Ok(TakenUp::Upload(upload, earlier));
+            (object.context.events)(Event::Resumed { uri, begun, parts, size });
+            return Ok(TakenUp::Upload(upload, uploaded_parts));
         }
         self.upload = None;
         Ok(TakenUp::Nothing)
@@ -169,15 +175,15 @@ impl Resumption {
     /// Begins an upload and writes it down.
     pub(crate) async fn begin(
         &mut self,
-        task: &Task<'_>,
+        object: &ObjectUpload<'_>,
         layout: &Layout,
     ) -> Result<Upload, S3Error> {
-        let upload = task.create_upload().await?;
+        let upload = object.create_upload().await?;
         if let Some(journal) = &self.journal {
-            match journal.begin(task.begun(&upload, layout)).await {
+            match journal.begin(object.begun(&upload, layout)).await {
                 Ok(()) => self.upload = Some(upload.clone()),
                 Err(error) => {
-                    (task.link.events)(Event::Unjournaled(error));
+                    (object.context.events)(Event::Unjournaled(error));
                     self.close_journal().await;
                 }
             }
@@ -186,7 +192,7 @@ impl Resumption {
     }
 
     /// Returns whether the upload stays for a later run.
-    pub(crate) fn keeps(&self, result: &Result<(Sent, Settled), S3Error>) -> bool {
+    pub(crate) fn keeps(&self, result: &Result<(Sent, PutResult), S3Error>) -> bool {
         self.upload.is_some() && result.as_ref().is_err_and(may_pass)
     }
 
@@ -198,9 +204,9 @@ impl Resumption {
     /// Leaves what the next run can take up, and removes what it cannot.
     pub(crate) async fn close(
         self,
-        link: Link<'_>,
-        result: Result<(Sent, Settled), S3Error>,
-    ) -> Result<(Sent, Settled), S3Error> {
+        context: S3Context<'_>,
+        result: Result<(Sent, PutResult), S3Error>,
+    ) -> Result<(Sent, PutResult), S3Error> {
         let Some(journal) = self.journal else { return result };
         match (result, self.upload) {
             // Going on would not help, and what was sent may be dear. Of an uncertain end, the next run
@@ -215,7 +221,7 @@ impl Resumption {
             }
             // The key has its object. What cannot be freed now can be later, by the journal.
             (Ok(done), Some(upload)) => {
-                if link.abort(&upload).await.is_ok() {
+                if context.abort(&upload).await.is_ok() {
                     journal.remove().await;
                 }
                 Ok(done)
@@ -237,11 +243,11 @@ impl Resumption {
 /// Aborts an upload that is of no use any more.
 ///
 /// One that may not be aborted is left behind and named: it must not keep the next ones from being begun.
-async fn abort_stale(link: Link<'_>, upload: Upload) -> Result<(), S3Error> {
-    match link.abort(&upload).await {
+async fn abort_stale(context: S3Context<'_>, upload: Upload) -> Result<(), S3Error> {
+    match context.abort(&upload).await {
         Err(failure) if matches!(failure.kind(), Kind::Permission | Kind::Failed) => {
             let Upload { uri, id: upload_id } = upload;
-            (link.events)(Event::LeftBehind { uri, upload_id, reason: failure.to_string() });
+            (context.events)(Event::LeftBehind { uri, upload_id, reason: failure.to_string() });
             Ok(())
         }
         aborted => Ok(aborted?),
@@ -250,14 +256,14 @@ async fn abort_stale(link: Link<'_>, upload: Upload) -> Result<(), S3Error> {
 
 /// Gives up an unfinished upload: frees its parts and forgets it, with the spool that only it needed.
 pub fn give_up<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     journals: &'a Journals,
     job: &'a Job,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         let journal = journals.claim(job.clone()).await?;
-        if let Some(story) = &journal.earlier {
-            link.abort(&story.upload()).await?;
+        if let Some(state) = &journal.earlier {
+            context.abort(&state.upload()).await?;
         }
         journal.remove().await;
         if job.options.spooled {
@@ -271,38 +277,38 @@ pub fn give_up<'a>(
 fn may_pass(error: &S3Error) -> bool {
     match error {
         S3Error::Cancelled(_) | S3Error::Path(_) | S3Error::Journal(_) => true,
-        S3Error::Call(failure) => match failure.trouble {
-            Trouble::Unreachable
-            | Trouble::Certificate
-            | Trouble::NoAddress
-            | Trouble::HostLimit(_)
-            | Trouble::Broken
-            | Trouble::Throttled
-            | Trouble::Server
-            | Trouble::Unreadable
-            | Trouble::OtherRegion(_)
-            | Trouble::NoCredentials(_)
-            | Trouble::OtherScheme(_)
-            | Trouble::Elsewhere(_)
-            | Trouble::BadCredentials
-            | Trouble::Expired
-            | Trouble::Clock
-            | Trouble::Denied
-            | Trouble::Interrupted(_) => true,
-            Trouble::OtherAnswer
-            | Trouble::NoBucket
-            | Trouble::NoObject
-            | Trouble::DeleteMarker
-            | Trouble::NoUpload
-            | Trouble::Exists
-            | Trouble::Conflict
-            | Trouble::ChecksumRefused
-            | Trouble::ConditionRefused
-            | Trouble::CopyRefused
-            | Trouble::InColdStorage
-            | Trouble::NoExpedited
-            | Trouble::Damaged
-            | Trouble::Rejected => false,
+        S3Error::Request(failure) => match failure.error_kind {
+            RequestErrorKind::Unreachable
+            | RequestErrorKind::Certificate
+            | RequestErrorKind::NoAddress
+            | RequestErrorKind::HostLimit(_)
+            | RequestErrorKind::Broken
+            | RequestErrorKind::Throttled
+            | RequestErrorKind::Server
+            | RequestErrorKind::Unreadable
+            | RequestErrorKind::OtherRegion(_)
+            | RequestErrorKind::NoCredentials(_)
+            | RequestErrorKind::OtherScheme(_)
+            | RequestErrorKind::Elsewhere(_)
+            | RequestErrorKind::BadCredentials
+            | RequestErrorKind::Expired
+            | RequestErrorKind::Clock
+            | RequestErrorKind::Denied
+            | RequestErrorKind::Interrupted(_) => true,
+            RequestErrorKind::OtherResponse
+            | RequestErrorKind::NoBucket
+            | RequestErrorKind::NoObject
+            | RequestErrorKind::DeleteMarker
+            | RequestErrorKind::NoUpload
+            | RequestErrorKind::Exists
+            | RequestErrorKind::Conflict
+            | RequestErrorKind::ChecksumRefused
+            | RequestErrorKind::ConditionRefused
+            | RequestErrorKind::CopyRefused
+            | RequestErrorKind::InColdStorage
+            | RequestErrorKind::NoExpedited
+            | RequestErrorKind::Damaged
+            | RequestErrorKind::Rejected => false,
         },
         _ => false,
     }
@@ -336,17 +342,17 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
     }
 }
 
-impl Task<'_> {
+impl ObjectUpload<'_> {
     /// Returns the object if an earlier run completed it without hearing of it.
     async fn find_completed(
         &self,
         file: &OpenFile,
         sent: Option<Sent>,
-    ) -> Result<Option<(Sent, Settled)>, S3Error> {
-        let head = match self.link.head(self.uri).await {
-            Ok(Some(head)) if head.id.as_deref() == Some(&self.id) => head,
+    ) -> Result<Option<(Sent, PutResult)>, S3Error> {
+        let head = match self.context.head(self.uri).await {
+            Ok(Some(head)) if head.id.as_deref() == Some(&self.upload_token) => head,
             Ok(_) => return Ok(None),
-            Err(failure) if failure.trouble == Trouble::Denied => return Ok(None),
+            Err(failure) if failure.error_kind == RequestErrorKind::Denied => return Ok(None),
             Err(failure) => return Err(failure.into()),
         };
         let by_parts = sent.and_then(|sent| match sent.judge_head(&head) {
@@ -355,14 +361,15 @@ impl Task<'_> {
         });
         let proof = match by_parts {
             Some(proof) => Some(proof),
-            None => same_content(self.link, (self.uri, &head), file).await?,
+            None => same_content(self.context, (self.uri, &head), file).await?,
         };
         let Some(proof) = proof else { return Ok(None) };
         let (outcome, version_id) = (Outcome::Unchanged, head.version_id.clone());
-        let settled = Settled { outcome, proof: Some(proof), version_id, lacks: Vec::new() };
+        let put_result = PutResult { outcome, proof: Some(proof), version_id, lacks: Vec::new() };
         let sent = Sent::there_already(head.clone());
         let write = self.write(&sent, None);
-        let settled = protected_by_head(&self.link, self.uri, write, settled, &head).await?;
-        Ok(Some((sent, settled)))
+        let put_result =
+            protected_by_head(&self.context, self.uri, write, put_result, &head).await?;
+        Ok(Some((sent, put_result)))
     }
 }

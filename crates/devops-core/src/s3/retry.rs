@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::failure::Trouble;
+use super::request_error::RequestErrorKind;
 
 /// How long this client waits before it gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Default for RetryConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AfterSignal {
     /// The time for answers that name an upload to abort, or an object that is whole; most come in it.
-    pub answer: Duration,
+    pub response_timeout: Duration,
     /// The time to remove an upload.
     pub abort: Duration,
     /// The time to delete what an examination of the store has made.
@@ -46,7 +46,7 @@ impl Default for AfterSignal {
     fn default() -> Self {
         Self {
             // Hardly anybody notices it.
-            answer: Duration::from_millis(800),
+            response_timeout: Duration::from_millis(800),
             abort: Duration::from_millis(700),
             probes: Duration::from_millis(1500),
         }
@@ -69,12 +69,12 @@ const LONGEST_ASKED: Duration = Duration::from_mins(1);
 
 impl RetryConfig {
     /// Returns the time to wait for the answer to a short request.
-    pub fn answer(&self) -> Duration {
+    pub fn response_timeout(&self) -> Duration {
         self.stall
     }
 
     /// Returns the time to wait for the answer after the body of a request was sent.
-    pub fn answer_to_body(&self) -> Duration {
+    pub fn body_response_timeout(&self) -> Duration {
         self.stall * 2
     }
 
@@ -90,8 +90,8 @@ impl RetryConfig {
     }
 
     /// Returns the time to keep trying one request.
-    pub fn budget(&self, answered: bool) -> Duration {
-        if answered {
+    pub fn budget(&self, has_answered: bool) -> Duration {
+        if has_answered {
             self.before_first_response * ONCE_ANSWERED
         } else {
             self.before_first_response
@@ -100,38 +100,46 @@ impl RetryConfig {
 
     /// Returns how long to pause before the next attempt, or nothing when it is time to give up.
     ///
-    /// `chance` is between 0 and 1: full jitter, so that many clients that failed together do not come
+    /// `jitter` is between 0 and 1: full jitter, so that many clients that failed together do not come
     /// back together. What the store asks for is waited for, too, unless it is time to give up by then.
-    pub fn pause(&self, trouble: &Trouble, tried: Tried, chance: f64) -> Option<Duration> {
-        let is_lasting = *trouble == Trouble::Unreadable && tried.attempt >= MOST_READINGS;
-        if !trouble.is_passing() || is_lasting {
+    pub fn pause(
+        &self,
+        error_kind: &RequestErrorKind,
+        last_attempt: Attempt,
+        jitter: f64,
+    ) -> Option<Duration> {
+        let is_lasting =
+            *error_kind == RequestErrorKind::Unreadable && last_attempt.attempt >= MOST_READINGS;
+        if !error_kind.is_passing() || is_lasting {
             return None;
         }
-        let base = match trouble {
-            Trouble::Throttled => Duration::from_secs(1),
+        let base = match error_kind {
+            RequestErrorKind::Throttled => Duration::from_secs(1),
             _ => Duration::from_millis(100),
         };
-        let longest = base.saturating_mul(1 << (tried.attempt - 1).min(10)).min(LONGEST_PAUSE);
-        let pause = longest.mul_f64(chance);
-        let has_time_for = |pause| tried.elapsed + pause < self.budget(tried.answered);
-        let asked = tried.asked.map(|asked| asked.min(LONGEST_ASKED) + base.mul_f64(chance));
+        let longest =
+            base.saturating_mul(1 << (last_attempt.attempt - 1).min(10)).min(LONGEST_PAUSE);
+        let pause = longest.mul_f64(jitter);
+        let has_time_for =
+            |pause| last_attempt.elapsed + pause < self.budget(last_attempt.has_answered);
+        let asked = last_attempt.asked.map(|asked| asked.min(LONGEST_ASKED) + base.mul_f64(jitter));
         if let Some(asked) = asked.filter(|&asked| asked > pause && has_time_for(asked)) {
             return Some(asked);
         }
-        let is_young = tried.answered && tried.attempt < FEWEST;
+        let is_young = last_attempt.has_answered && last_attempt.attempt < FEWEST;
         (is_young || has_time_for(pause)).then_some(pause)
     }
 }
 
 /// What was tried already.
 #[derive(Clone, Copy, Debug)]
-pub struct Tried {
+pub struct Attempt {
     /// The number of the attempt that just failed, from 1.
     pub attempt: u32,
     /// The time since the first attempt began.
     pub elapsed: Duration,
     /// Whether the store has ever answered.
-    pub answered: bool,
+    pub has_answered: bool,
     /// How long the store asks to be left alone.
     pub asked: Option<Duration>,
 }
@@ -143,7 +151,7 @@ pub(crate) fn random() -> u64 {
 }
 
 /// Returns a random number between 0 and 1.
-pub(crate) fn chance() -> f64 {
+pub(crate) fn jitter() -> f64 {
     f64::from(u32::try_from(random() >> 32).expect("half of 64 bits")) / f64::from(u32::MAX)
 }
 
@@ -151,15 +159,18 @@ pub(crate) fn chance() -> f64 {
 mod tests {
     use super::*;
 
-    fn tried(attempt: u32, seconds: u64, answered: bool) -> Tried {
-        Tried { attempt, elapsed: Duration::from_secs(seconds), answered, asked: None }
+    fn last_attempt(attempt: u32, seconds: u64, has_answered: bool) -> Attempt {
+        Attempt { attempt, elapsed: Duration::from_secs(seconds), has_answered, asked: None }
     }
 
     #[test]
     fn pauses_grow_to_a_limit() {
         let retry_config = RetryConfig::default();
-        let pause =
-            |attempt| retry_config.pause(&Trouble::Server, tried(attempt, 0, true), 1.0).unwrap();
+        let pause = |attempt| {
+            retry_config
+                .pause(&RequestErrorKind::Server, last_attempt(attempt, 0, true), 1.0)
+                .unwrap()
+        };
 
         assert_eq!(pause(1), Duration::from_millis(100));
         assert_eq!(pause(4), Duration::from_millis(800));
@@ -168,7 +179,11 @@ mod tests {
 
     #[test]
     fn a_throttled_request_waits_longer() {
-        let pause = RetryConfig::default().pause(&Trouble::Throttled, tried(1, 0, true), 0.5);
+        let pause = RetryConfig::default().pause(
+            &RequestErrorKind::Throttled,
+            last_attempt(1, 0, true),
+            0.5,
+        );
 
         assert_eq!(pause, Some(Duration::from_millis(500)));
     }
@@ -177,8 +192,8 @@ mod tests {
     fn a_store_is_left_alone_for_as_long_as_it_asks_within_limits() {
         let pause = |seconds, asked| {
             let asked = Some(Duration::from_secs(asked));
-            let tried = Tried { asked, ..tried(1, seconds, true) };
-            RetryConfig::default().pause(&Trouble::Throttled, tried, 0.5).unwrap()
+            let last_attempt = Attempt { asked, ..last_attempt(1, seconds, true) };
+            RetryConfig::default().pause(&RequestErrorKind::Throttled, last_attempt, 0.5).unwrap()
         };
         let usual = Duration::from_millis(500);
 
@@ -193,45 +208,77 @@ mod tests {
     fn gives_up_when_the_time_is_over() {
         let retry_config = RetryConfig::default();
 
-        assert_eq!(retry_config.pause(&Trouble::Unreachable, tried(9, 30, false), 0.0), None);
-        assert!(retry_config.pause(&Trouble::Unreachable, tried(9, 30, true), 0.0).is_some());
-        assert_eq!(retry_config.pause(&Trouble::Unreachable, tried(9, 120, true), 0.0), None);
+        assert_eq!(
+            retry_config.pause(&RequestErrorKind::Unreachable, last_attempt(9, 30, false), 0.0),
+            None
+        );
+        assert!(
+            retry_config
+                .pause(&RequestErrorKind::Unreachable, last_attempt(9, 30, true), 0.0)
+                .is_some()
+        );
+        assert_eq!(
+            retry_config.pause(&RequestErrorKind::Unreachable, last_attempt(9, 120, true), 0.0),
+            None
+        );
     }
 
     #[test]
     fn an_attempt_that_took_all_the_time_is_not_the_last_one() {
         let retry_config = RetryConfig::default();
 
-        assert!(retry_config.pause(&Trouble::Broken, tried(2, 1_000, true), 1.0).is_some());
-        assert_eq!(retry_config.pause(&Trouble::Broken, tried(3, 1_000, true), 1.0), None);
-        assert_eq!(retry_config.pause(&Trouble::Unreachable, tried(1, 1_000, false), 1.0), None);
+        assert!(
+            retry_config
+                .pause(&RequestErrorKind::Broken, last_attempt(2, 1_000, true), 1.0)
+                .is_some()
+        );
+        assert_eq!(
+            retry_config.pause(&RequestErrorKind::Broken, last_attempt(3, 1_000, true), 1.0),
+            None
+        );
+        assert_eq!(
+            retry_config.pause(&RequestErrorKind::Unreachable, last_attempt(1, 1_000, false), 1.0),
+            None
+        );
     }
 
     #[test]
     fn an_answer_that_cannot_be_read_is_not_waited_for_long() {
         let retry_config = RetryConfig::default();
 
-        assert!(retry_config.pause(&Trouble::Unreadable, tried(2, 0, true), 0.0).is_some());
-        assert_eq!(retry_config.pause(&Trouble::Unreadable, tried(3, 0, true), 0.0), None);
+        assert!(
+            retry_config
+                .pause(&RequestErrorKind::Unreadable, last_attempt(2, 0, true), 0.0)
+                .is_some()
+        );
+        assert_eq!(
+            retry_config.pause(&RequestErrorKind::Unreadable, last_attempt(3, 0, true), 0.0),
+            None
+        );
     }
 
     #[test]
     fn never_tries_again_what_cannot_get_better() {
         let retry_config = RetryConfig::default();
 
-        for trouble in [Trouble::Denied, Trouble::NoBucket, Trouble::Exists, Trouble::Rejected] {
-            assert_eq!(retry_config.pause(&trouble, tried(1, 0, true), 0.0), None);
+        for error_kind in [
+            RequestErrorKind::Denied,
+            RequestErrorKind::NoBucket,
+            RequestErrorKind::Exists,
+            RequestErrorKind::Rejected,
+        ] {
+            assert_eq!(retry_config.pause(&error_kind, last_attempt(1, 0, true), 0.0), None);
         }
     }
 
     #[test]
     fn chances_lie_between_zero_and_one_and_differ() {
-        let chances: Vec<_> = (0..100).map(|_| chance()).collect();
+        let chances: Vec<_> = (0..100).map(|_| jitter()).collect();
 
-        assert!(chances.iter().all(|chance| (0.0..=1.0).contains(chance)));
+        assert!(chances.iter().all(|jitter| (0.0..=1.0).contains(jitter)));
         assert!(
-            chances.iter().any(|&chance| chance < 0.5)
-                && chances.iter().any(|&chance| chance > 0.5)
+            chances.iter().any(|&jitter| jitter < 0.5)
+                && chances.iter().any(|&jitter| jitter > 0.5)
         );
     }
 }

@@ -22,10 +22,10 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{
     blocking::blocking,
+    context::S3Context,
     error::S3Error,
     event::Event,
     journal::{Journals, Unfinished, id_of},
-    link::Link,
     stream::UploadStream,
     uri::S3Uri,
 };
@@ -50,13 +50,13 @@ pub struct Spool {
 impl Spool {
     /// Makes a file in `folder` that only its owner can read, for the stream that becomes the object `uri`.
     pub fn create<'a>(
-        link: Link<'a>,
+        context: S3Context<'a>,
         folder: &'a Path,
         uri: &'a S3Uri,
     ) -> LocalBoxFuture<'a, Result<Self, S3Error>> {
         Box::pin(async move {
             let folder = std::path::absolute(folder).at(folder, "find")?;
-            let id = id_of(link.store.address(), uri, Path::new(""));
+            let id = id_of(context.store.address(), uri, Path::new(""));
             let path = folder.join(format!("{PREFIX}{id}{SUFFIX}"));
             let spool = move || {
                 // A leftover must not stop the work.
@@ -75,12 +75,12 @@ impl Spool {
     /// signal is waited for.
     pub fn fill(
         self,
-        link: Link<'_>,
+        context: S3Context<'_>,
         stream: UploadStream,
     ) -> LocalBoxFuture<'_, Result<(PathBuf, u64), S3Error>> {
         Box::pin(async move {
             let written = Arc::new(AtomicU64::new(0));
-            let (count, cancel) = (Arc::clone(&written), link.cancel_token.cancel().clone());
+            let (count, cancel) = (Arc::clone(&written), context.cancel_token.cancel().clone());
             let mut writing =
                 std::pin::pin!(blocking(move || self.write_down(stream, &cancel, &count)));
             loop {
@@ -88,7 +88,7 @@ impl Spool {
                     biased;
                     done = &mut writing => return done,
                     () = tokio::time::sleep(TICK) => {
-                        (link.events)(Event::Spooled(written.load(Ordering::Relaxed)));
+                        (context.events)(Event::Spooled(written.load(Ordering::Relaxed)));
                     }
                 }
             }
@@ -125,13 +125,13 @@ fn is_spool(name: &OsStr) -> bool {
 
 /// Returns whether a stream for this object was spooled by an earlier run, and is not stored yet.
 pub fn goes_on<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     journals: &'a Journals,
     uri: &'a S3Uri,
 ) -> LocalBoxFuture<'a, bool> {
     Box::pin(async move {
         let is_it = |found: &Unfinished| {
-            found.job.options.spooled && found.job.is_for(uri, link.store.address())
+            found.job.options.spooled && found.job.is_for(uri, context.store.address())
         };
         let journals = journals.clone();
         let unfinished = blocking(move || journals.unfinished()).await;

@@ -11,16 +11,16 @@ use std::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    access::Access,
     buffers::Buffers,
+    capabilities::{Capabilities, Conditions},
+    client::ClientHandle,
+    concurrency::ConcurrencyLimiter,
     connect_options::ConnectOptions,
-    known::{Conditions, Known},
-    lanes::Lanes,
     observe::Observer,
-    pace::Pace,
     plan::{Limits, PartPlan, PartSize, PlanError, USUAL_CONCURRENCY, room_for_parts},
     protection::Wanted,
     quirks::{Quirks, Support},
+    rate_limit::RateLimiter,
     response::StoredPart,
     retry::RetryConfig,
 };
@@ -36,7 +36,7 @@ pub struct StoreOptions {
     /// When to give up.
     pub retry_config: RetryConfig,
     /// How fast bytes move.
-    pub pace: Pace,
+    pub rate_limiter: RateLimiter,
 }
 
 impl Default for StoreOptions {
@@ -45,17 +45,17 @@ impl Default for StoreOptions {
             concurrency: 0,
             max_memory: ByteSize::mib(128),
             retry_config: RetryConfig::default(),
-            pace: Pace::default(),
+            rate_limiter: RateLimiter::default(),
         }
     }
 }
 
 /// A store that objects are put into and fetched from.
 pub struct Store {
-    access: Access,
+    client: ClientHandle,
     plain_http: bool,
     options: StoreOptions,
-    lanes: Lanes,
+    limiter: ConcurrencyLimiter,
     buffers: Buffers,
     /// Held while an index of an archive is in memory.
     indexes: Mutex<()>,
@@ -68,7 +68,7 @@ pub struct Store {
     has_told_length: AtomicBool,
     by_host: &'static Quirks,
     observer: Observer,
-    known: RwLock<Known>,
+    capabilities: RwLock<Capabilities>,
     /// Whether this run has found out more than was known before.
     has_learned: AtomicBool,
     /// Held while one object finds out for all others what the store does.
@@ -77,7 +77,7 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn new(
-        (access, observer): (Access, Observer),
+        (client, observer): (ClientHandle, Observer),
         address: ConnectOptions,
         options: StoreOptions,
     ) -> Self {
@@ -87,9 +87,9 @@ impl Store {
         let concurrency =
             if options.concurrency == 0 { USUAL_CONCURRENCY.into() } else { options.concurrency };
         Self {
-            access,
+            client,
             plain_http,
-            lanes: Lanes::new(concurrency),
+            limiter: ConcurrencyLimiter::new(concurrency),
             buffers: Buffers::new(room_for_parts(options.max_memory)),
             indexes: Mutex::default(),
             options,
@@ -101,7 +101,7 @@ impl Store {
             has_told_length: AtomicBool::new(false),
             by_host,
             observer,
-            known: RwLock::default(),
+            capabilities: RwLock::default(),
             has_learned: AtomicBool::new(false),
             proving: Mutex::default(),
         }
@@ -109,7 +109,7 @@ impl Store {
 
     /// Returns how many requests may carry data at the moment.
     pub fn concurrency(&self) -> usize {
-        self.lanes.open()
+        self.limiter.limit()
     }
 
     /// Returns how it was reached, with the endpoint that was found.
@@ -119,7 +119,7 @@ impl Store {
 
     /// Returns when the credentials in use end, if they say it.
     pub fn credentials_end(&self) -> Option<SystemTime> {
-        self.access.credentials()?.expiry()
+        self.client.credentials()?.expiry()
     }
 
     /// Returns the limit for the memory that a process takes, of which most is for parts.
@@ -128,29 +128,29 @@ impl Store {
     }
 
     /// Takes what was found out about the store before, so that nothing has to be refused to show it.
-    pub fn know(&self, known: Known) {
-        if known.checksums == Some(false) || known.compares_checksums == Some(false) {
+    pub fn assume(&self, capabilities: Capabilities) {
+        if capabilities.checksums == Some(false) || capabilities.compares_checksums == Some(false) {
             self.without_checksums.store(true, Ordering::SeqCst);
         }
         // Where the header is not looked at it protects nothing either: a look has to come before each write.
-        if matches!(known.conditions, Some(Conditions::Refused | Conditions::Ignored)) {
+        if matches!(capabilities.conditions, Some(Conditions::Refused | Conditions::Ignored)) {
             self.without_conditions.store(true, Ordering::SeqCst);
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        *self.capabilities.write().unwrap_or_else(PoisonError::into_inner) = capabilities;
     }
 
     /// Returns what was found out.
-    pub fn known(&self) -> Known {
-        *self.known.read().unwrap_or_else(PoisonError::into_inner)
+    pub fn capabilities(&self) -> Capabilities {
+        *self.capabilities.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns what is known, if this run has found out something of it.
-    pub fn learned(&self) -> Option<Known> {
-        self.has_learned.load(Ordering::Relaxed).then(|| self.known())
+    pub fn learned(&self) -> Option<Capabilities> {
+        self.has_learned.load(Ordering::Relaxed).then(|| self.capabilities())
     }
 
-    fn learn(&self, learn: impl FnOnce(&mut Known)) {
-        learn(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
+    fn learn(&self, learn: impl FnOnce(&mut Capabilities)) {
+        learn(&mut self.capabilities.write().unwrap_or_else(PoisonError::into_inner));
         self.has_learned.store(true, Ordering::Relaxed);
     }
 
@@ -161,16 +161,16 @@ impl Store {
 
     /// Returns whether the store is known to encrypt as asked: it was seen to, or would refuse to take the object.
     pub(crate) fn encrypts(&self, wanted: &Wanted<'_>) -> bool {
-        self.by_host.is_aws() || self.known().encrypts.covers(wanted)
+        self.by_host.is_aws() || self.capabilities().encrypts.covers(wanted)
     }
 
     pub(crate) fn note_encryption(&self, wanted: &Wanted<'_>) {
-        self.learn(|known| known.encrypts.note(wanted));
+        self.learn(|capabilities| capabilities.encrypts.note(wanted));
     }
 
     /// Returns whether checksums that the store tells say something of the bytes.
     pub(crate) fn checksums_prove(&self) -> bool {
-        self.known().compares_checksums != Some(false)
+        self.capabilities().compares_checksums != Some(false)
     }
 
     /// Returns how the store differs from S3, as far as its host or its answers tell.
@@ -194,7 +194,7 @@ impl Store {
 
     /// Says why objects cannot be made of pieces of others here, if that is known.
     pub fn composes(&self) -> Result<(), String> {
-        let (name, found) = (self.quirks().name, self.known().copies);
+        let (name, found) = (self.quirks().name, self.capabilities().copies);
         if found == Some(false) || found.is_none() && self.quirks().copies == Support::No {
             return Err(format!("the store ({name}) copies no pieces of objects"));
         }
@@ -211,7 +211,7 @@ impl Store {
 
     /// Returns whether an `ETag` is an MD5 where the object is not kept in a special way.
     pub(crate) fn etag_is_md5(&self) -> Support {
-        match self.known().etag_is_md5 {
+        match self.capabilities().etag_is_md5 {
             Some(true) => Support::Yes,
             Some(false) => Support::No,
             None => self.quirks().etag_is_md5,
@@ -222,20 +222,20 @@ impl Store {
         &self.observer
     }
 
-    pub(crate) fn access(&self) -> &Access {
-        &self.access
+    pub(crate) fn client(&self) -> &ClientHandle {
+        &self.client
     }
 
     pub(crate) fn retry_config(&self) -> RetryConfig {
         self.options.retry_config
     }
 
-    pub(crate) fn pace(&self) -> &Pace {
-        &self.options.pace
+    pub(crate) fn rate_limiter(&self) -> &RateLimiter {
+        &self.options.rate_limiter
     }
 
-    pub(crate) fn lanes(&self) -> &Lanes {
-        &self.lanes
+    pub(crate) fn limiter(&self) -> &ConcurrencyLimiter {
+        &self.limiter
     }
 
     pub(crate) fn buffers(&self) -> &Buffers {
@@ -251,7 +251,7 @@ impl Store {
         self.plain_http
     }
 
-    pub(crate) fn note_answer(&self) {
+    pub(crate) fn note_response(&self) {
         self.answered.store(true, Ordering::Relaxed);
     }
 
@@ -260,10 +260,10 @@ impl Store {
     }
 
     /// Remembers that the store does not know checksum headers; returns whether that is news.
-    pub(crate) fn give_up_checksums(&self) -> bool {
+    pub(crate) fn disable_checksums(&self) -> bool {
         let is_news = !self.without_checksums.swap(true, Ordering::SeqCst);
         if is_news {
-            self.learn(|known| known.checksums = Some(false));
+            self.learn(|capabilities| capabilities.checksums = Some(false));
         }
         is_news
     }
@@ -290,15 +290,15 @@ impl Store {
     }
 
     /// Remembers that the store does not know conditional writes; returns whether that is news.
-    pub(crate) fn give_up_conditions(&self) -> bool {
+    pub(crate) fn disable_preconditions(&self) -> bool {
         let is_news = !self.without_conditions.swap(true, Ordering::SeqCst);
         if is_news {
-            self.learn(|known| known.conditions = Some(Conditions::Refused));
+            self.learn(|capabilities| capabilities.conditions = Some(Conditions::Refused));
         }
         is_news
     }
 
-    pub(crate) fn knows_conditions(&self) -> bool {
+    pub(crate) fn supports_preconditions(&self) -> bool {
         !self.without_conditions.load(Ordering::SeqCst)
     }
 }

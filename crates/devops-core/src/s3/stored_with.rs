@@ -9,10 +9,10 @@ use aws_sdk_s3::{
 use percent_encoding::utf8_percent_encode;
 
 use super::{
-    attributes::ID_KEY,
+    attributes::UPLOAD_TOKEN_KEY,
+    context::S3Context,
     copy::ENCODED,
-    failure::{CallFailure, Trouble},
-    link::Link,
+    request_error::{RequestError, RequestErrorKind},
     text::as_sent,
     uri::S3Uri,
 };
@@ -36,21 +36,21 @@ impl StoredWith {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let unmarked = |it: &Self| {
             let mut it = it.clone();
-            it.metadata.remove(ID_KEY);
+            it.metadata.remove(UPLOAD_TOKEN_KEY);
             it
         };
         unmarked(self) == unmarked(other)
     }
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Asks what an object was stored with.
-    pub(crate) async fn stored_with(&self, uri: &S3Uri) -> Result<StoredWith, CallFailure> {
+    pub(crate) async fn stored_with(&self, uri: &S3Uri) -> Result<StoredWith, RequestError> {
         let send = |client: Client| {
             let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
             request.set_version_id(as_sent(uri.version_id.as_ref())).send()
         };
-        let (head, _) = self.call(self.short("HeadObject"), send).await?;
+        let (head, _) = self.execute(self.metadata_request("HeadObject"), send).await?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let read = |text: &str| DateTime::from_str(text, DateTimeFormat::HttpDate).ok();
         Ok(StoredWith {
@@ -65,13 +65,13 @@ impl Link<'_> {
         })
     }
 
-    async fn tags(&self, uri: &S3Uri) -> Result<Option<String>, CallFailure> {
+    async fn tags(&self, uri: &S3Uri) -> Result<Option<String>, RequestError> {
         let send = |client: Client| {
             let request = client.get_object_tagging().bucket(&uri.bucket).key(&uri.key);
             request.set_version_id(as_sent(uri.version_id.as_ref())).send()
         };
         let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
-        match self.call(self.short("GetObjectTagging"), send).await {
+        match self.execute(self.metadata_request("GetObjectTagging"), send).await {
             Ok((output, _)) => {
                 let pair = |tag: &aws_sdk_s3::types::Tag| {
                     format!("{}={}", encoded(tag.key()), encoded(tag.value()))
@@ -81,7 +81,10 @@ impl Link<'_> {
                 Ok(Some(tags.join("&")).filter(|tags| !tags.is_empty()))
             }
             // Tags that must not be read would be lost.
-            Err(failure) if failure.trouble.is_untold() && failure.trouble != Trouble::Denied => {
+            Err(failure)
+                if failure.error_kind.is_untold()
+                    && failure.error_kind != RequestErrorKind::Denied =>
+            {
                 Ok(None)
             }
             Err(failure) => Err(failure),

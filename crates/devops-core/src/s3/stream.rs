@@ -15,21 +15,21 @@ use futures_util::{
 };
 
 use super::{
-    adjust::Adjustments,
-    condition::Condition,
+    confirm::PutResult,
+    context::S3Context,
     error::{S3Error, SourceError},
     event::{Event, ObjectSummary},
-    failure::Trouble,
-    leg::Leg,
-    link::Link,
+    fallback::Fallbacks,
+    object_upload::ObjectUpload,
     plan::{PartPlan, StreamPlan},
+    precondition::Precondition,
     proof::Sent,
     protection::Given,
     put_options::{OverwritePolicy, PutOptions},
+    request_error::RequestErrorKind,
     response::Upload,
-    settle::Settled,
+    stream_destination::StreamDestination,
     summary::summarize,
-    task::Task,
     uri::S3Uri,
 };
 use crate::fs::{At, PathError};
@@ -81,30 +81,33 @@ impl UploadStream {
 ///
 /// A stream cannot be read twice to see whether it is the same, so this comes before it is read.
 pub fn refuse_taken<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         if options.replace != OverwritePolicy::Overwrite {
-            refuse_if_there(link, uri, None).await?;
+            refuse_if_there(context, uri, None).await?;
         }
-        Task::new(link, uri, options).prove_protection(&Given::default()).await
+        ObjectUpload::new(context, uri, options).prove_protection(&Given::default()).await
     })
 }
 
 /// Fails when a key is taken, unless its object bears the mark of this upload.
 pub(crate) async fn refuse_if_there(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
-    mark: Option<&str>,
+    upload_token: Option<&str>,
 ) -> Result<(), S3Error> {
-    match link.head(uri).await {
+    match context.head(uri).await {
         Ok(None) => Ok(()),
-        Ok(Some(head)) if head.id.is_some() && head.id.as_deref() == mark => Ok(()),
+        Ok(Some(head)) if head.id.is_some() && head.id.as_deref() == upload_token => Ok(()),
         Ok(Some(_)) => Err(S3Error::Exists(uri.clone())),
         // Who may write need not be allowed to read; then the write's own condition has to do.
-        Err(failure) if failure.trouble == Trouble::Denied && link.store.knows_conditions() => {
+        Err(failure)
+            if failure.error_kind == RequestErrorKind::Denied
+                && context.store.supports_preconditions() =>
+        {
             Ok(())
         }
         Err(failure) => Err(failure.into()),
@@ -117,29 +120,29 @@ pub(crate) async fn refuse_if_there(
 /// go on; the error of the whole is one of the stream, after which nothing is stored. A read that hangs is
 /// left behind on its thread when a signal comes.
 pub fn put_stream<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     stream: UploadStream,
     uris: &'a [S3Uri],
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Vec<Result<ObjectSummary, S3Error>>, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
-        let mut feed = Feed::new(link, stream, options)?;
+        let mut feed = Feed::new(context, stream, options)?;
         for uri in uris {
-            (link.events)(Event::Started {
+            (context.events)(Event::Started {
                 uri: uri.clone(),
                 path: None,
                 size: feed.expected,
                 parts: None,
             });
         }
-        let first = feed.next(link).await?.unwrap_or_default();
+        let first = feed.next(context).await?.unwrap_or_default();
         let done = if feed.ended {
             feed.check_length(true)?;
-            join_all(uris.iter().map(|uri| put_whole(link, uri, options, first.clone()))).await
+            join_all(uris.iter().map(|uri| put_whole(context, uri, options, first.clone()))).await
         } else {
-            let legs = begin(link, uris, options, first).await;
-            put_pieces(link, legs, feed).await?
+            let destinations = begin(context, uris, options, first).await;
+            put_pieces(context, destinations, feed).await?
         };
         let summarize = |(uri, done): (_, Result<_, _>)| {
             done.and_then(|done| summarize(uri, options, done, begun.elapsed()))
@@ -149,29 +152,39 @@ pub fn put_stream<'a>(
 }
 
 async fn put_whole(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
     options: &PutOptions,
     bytes: Bytes,
-) -> Result<(Sent, Settled), S3Error> {
-    let mut adjustments = Adjustments::default();
-    let mut task = Task::new(link, uri, options);
-    task.prove_protection(&Given::default()).await?;
+) -> Result<(Sent, PutResult), S3Error> {
+    let mut fallbacks = Fallbacks::default();
+    let mut object = ObjectUpload::new(context, uri, options);
+    object.prove_protection(&Given::default()).await?;
     loop {
-        let payload = task.hash(bytes.clone()).await;
-        match task.put_payload(payload).await {
-            Err(S3Error::Call(failure)) => {
-                adjustments.adjust(task.link, task.protection, &task.condition, *failure).await?;
+        let payload = object.hash(bytes.clone()).await;
+        match object.put_payload(payload).await {
+            Err(S3Error::Request(failure)) => {
+                fallbacks
+                    .fall_back(
+                        object.context,
+                        object.checksum_strategy,
+                        &object.precondition,
+                        *failure,
+                    )
+                    .await?;
             }
             other => return other,
         }
         // An attempt whose answer was lost may have been carried out: what bears its mark is ours.
-        let next = Task { id: task.id.clone(), ..Task::new(link, uri, options) };
-        if task.condition != Condition::None && !link.store.knows_conditions() {
+        let next = ObjectUpload {
+            upload_token: object.upload_token.clone(),
+            ..ObjectUpload::new(context, uri, options)
+        };
+        if object.precondition != Precondition::None && !context.store.supports_preconditions() {
             // Without the condition, only a look keeps what is there.
-            refuse_if_there(link, uri, Some(&next.id)).await?;
+            refuse_if_there(context, uri, Some(&next.upload_token)).await?;
         }
-        task = next;
+        object = next;
     }
 }
 
@@ -186,34 +199,38 @@ enum Broken {
 ///
 /// The first piece goes alone: if the store turns out not to know checksums, it is there to begin again.
 async fn begin<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uris: &'a [S3Uri],
     options: &'a PutOptions,
     first: Bytes,
-) -> Vec<Leg<'a>> {
+) -> Vec<StreamDestination<'a>> {
     loop {
-        let begin = |uri| Leg::begin(Task::new(link, uri, options));
-        let legs = join_all(uris.iter().map(begin)).await;
-        let payload = legs[0].task.hash(first.clone()).await;
-        join_all(legs.iter().map(|leg| leg.send(1, &payload))).await;
-        if !legs.iter().any(Leg::lacks_checksums) || !link.store.give_up_checksums() {
-            return legs;
+        let begin = |uri| StreamDestination::begin(ObjectUpload::new(context, uri, options));
+        let destinations = join_all(uris.iter().map(begin)).await;
+        let payload = destinations[0].object.hash(first.clone()).await;
+        join_all(destinations.iter().map(|destination| destination.send(1, &payload))).await;
+        if !destinations.iter().any(StreamDestination::lacks_checksums)
+            || !context.store.disable_checksums()
+        {
+            return destinations;
         }
-        (link.events)(Event::Weaker("checksum headers"));
-        join_all(legs.into_iter().map(Leg::abandon)).await;
+        (context.events)(Event::FeatureUnsupported("checksum headers"));
+        join_all(destinations.into_iter().map(StreamDestination::abandon)).await;
     }
 }
 
 /// Sends what is left of a stream to all places.
 async fn put_pieces(
-    link: Link<'_>,
-    legs: Vec<Leg<'_>>,
+    context: S3Context<'_>,
+    destinations: Vec<StreamDestination<'_>>,
     feed: Feed,
-) -> Result<Vec<Result<(Sent, Settled), S3Error>>, S3Error> {
-    match send_pieces(&legs, pieces(link, feed)).await {
-        Ok(()) | Err(Broken::EveryPlace) => Ok(join_all(legs.into_iter().map(Leg::end)).await),
+) -> Result<Vec<Result<(Sent, PutResult), S3Error>>, S3Error> {
+    match send_pieces(&destinations, pieces(context, feed)).await {
+        Ok(()) | Err(Broken::EveryPlace) => {
+            Ok(join_all(destinations.into_iter().map(StreamDestination::end)).await)
+        }
         Err(Broken::Stream(error)) => {
-            let left = join_all(legs.into_iter().map(Leg::abandon)).await;
+            let left = join_all(destinations.into_iter().map(StreamDestination::abandon)).await;
             Err(left.into_iter().flatten().fold(error, left_behind))
         }
     }
@@ -224,25 +241,33 @@ fn left_behind(error: S3Error, Upload { uri, id }: Upload) -> S3Error {
 }
 
 async fn send_pieces(
-    legs: &[Leg<'_>],
+    destinations: &[StreamDestination<'_>],
     pieces: impl TryStream<Ok = (u32, Bytes), Error = S3Error>,
 ) -> Result<(), Broken> {
-    let is_any_left =
-        || if legs.iter().any(Leg::is_live) { Ok(()) } else { Err(Broken::EveryPlace) };
+    let is_any_left = || {
+        if destinations.iter().any(StreamDestination::is_live) {
+            Ok(())
+        } else {
+            Err(Broken::EveryPlace)
+        }
+    };
     is_any_left()?;
     let send = async |(number, bytes)| {
-        let payload = legs[0].task.hash(bytes).await;
-        join_all(legs.iter().map(|leg| leg.send(number, &payload))).await;
+        let payload = destinations[0].object.hash(bytes).await;
+        join_all(destinations.iter().map(|destination| destination.send(number, &payload))).await;
         is_any_left()
     };
     let sending = pieces.map_err(Broken::Stream).map_ok(send);
-    sending.try_buffer_unordered(legs[0].task.in_flight()).try_collect().await
+    sending.try_buffer_unordered(destinations[0].object.in_flight()).try_collect().await
 }
 
 /// Returns the numbered pieces of a stream, after the first one.
-fn pieces(link: Link<'_>, feed: Feed) -> impl TryStream<Ok = (u32, Bytes), Error = S3Error> {
+fn pieces(
+    context: S3Context<'_>,
+    feed: Feed,
+) -> impl TryStream<Ok = (u32, Bytes), Error = S3Error> {
     stream::try_unfold(feed, move |mut feed: Feed| async move {
-        let Some(bytes) = feed.next(link).await? else {
+        let Some(bytes) = feed.next(context).await? else {
             feed.check_length(true)?;
             return Ok(None);
         };
@@ -262,18 +287,22 @@ struct Feed {
 
 #[derive(Clone, Copy)]
 enum Sizes {
-    Known(u64),
+    Capabilities(u64),
     Unknown(StreamPlan),
 }
 
 impl Feed {
-    fn new(link: Link<'_>, stream: UploadStream, options: &PutOptions) -> Result<Self, S3Error> {
-        let (memory, expected) = (link.store.max_memory(), stream.expected);
-        let limits = link.store.limits();
+    fn new(
+        context: S3Context<'_>,
+        stream: UploadStream,
+        options: &PutOptions,
+    ) -> Result<Self, S3Error> {
+        let (memory, expected) = (context.store.max_memory(), stream.expected);
+        let limits = context.store.limits();
         let sizes = match expected {
             Some(size) => {
                 let plan = PartPlan::within(limits, size, options.part_size, memory)?;
-                Sizes::Known(plan.part_size())
+                Sizes::Capabilities(plan.part_size())
             }
             None => Sizes::Unknown(StreamPlan::within(limits, options.part_size, memory)?),
         };
@@ -282,17 +311,17 @@ impl Feed {
     }
 
     /// Returns the bytes of the next part, or nothing after the last one.
-    async fn next(&mut self, link: Link<'_>) -> Result<Option<Bytes>, S3Error> {
+    async fn next(&mut self, context: S3Context<'_>) -> Result<Option<Bytes>, S3Error> {
         if self.ended {
             return Ok(None);
         }
         self.number += 1;
         let size = match self.sizes {
-            Sizes::Known(size) => size,
+            Sizes::Capabilities(size) => size,
             Sizes::Unknown(plan) => match plan.part_size(self.number) {
                 Some(size) => size,
                 // After the last part that S3 allows, only the end may come.
-                None if self.with_stream(link, |stream| stream.fill(&mut [0])).await? > 0 => {
+                None if self.with_stream(context, |stream| stream.fill(&mut [0])).await? > 0 => {
                     return Err(plan.too_long().into());
                 }
                 None => {
@@ -301,9 +330,9 @@ impl Feed {
                 }
             },
         };
-        let mut buffer = link.store.buffers().take(size).await;
+        let mut buffer = context.store.buffers().take(size).await;
         let buffer = self
-            .with_stream(link, move |stream| {
+            .with_stream(context, move |stream| {
                 let read = stream.fill(buffer.bytes_mut())?;
                 buffer.truncate(read);
                 Ok(buffer)
@@ -319,12 +348,12 @@ impl Feed {
     /// Does something with the stream that may hang.
     async fn with_stream<T: Send + 'static>(
         &self,
-        link: Link<'_>,
+        context: S3Context<'_>,
         work: impl FnOnce(&mut UploadStream) -> Result<T, PathError> + Send + 'static,
     ) -> Result<T, S3Error> {
         let stream = Arc::clone(&self.stream);
         let work = move || work(&mut stream.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(link.cancel_token.run_blocking_cancellable(work).await??)
+        Ok(context.cancel_token.run_blocking_cancellable(work).await??)
     }
 
     fn check_length(&self, has_ended: bool) -> Result<(), S3Error> {

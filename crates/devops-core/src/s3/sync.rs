@@ -18,14 +18,14 @@ pub use self::{
 use super::{
     checksum::is_md5,
     compare::{has_md5, same_content},
+    confirm::PutResult,
+    context::S3Context,
     error::S3Error,
     event::{ObjectSummary, Outcome},
-    link::Link,
     list::list,
     proof::{Proof, Sent},
     put_options::{Listed, OverwritePolicy, PutOptions},
     response::ListedObject,
-    settle::Settled,
     source::OpenFile,
     summary::summarize,
     upload_items::{UploadItem, UploadItems, UploadItemsError, find_in_folder},
@@ -35,18 +35,18 @@ pub use error::{Deletion, SyncError};
 
 /// Lists both sides to their ends and decides what is to be done, without doing it.
 pub fn plan_sync<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     pair: Pair<'a>,
     follow_symlinks: bool,
     deletion: Option<Deletion>,
 ) -> LocalBoxFuture<'a, Result<(UploadItems, SyncPlan), SyncError>> {
     Box::pin(async move {
-        let sources = link
+        let sources = context
             .cancel_token
             .run_blocking_cancellable(find(pair, follow_symlinks))
             .await
             .map_err(S3Error::from)??;
-        let listed = list_all(link, pair.prefix).await?;
+        let listed = list_all(context, pair.prefix).await?;
         let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
         Ok((sources, plan))
     })
@@ -57,7 +57,7 @@ pub fn plan_sync<'a>(
 /// `stored` are the objects of all files. A store that folds names (`a\b` to `a/b`, one case to the other, one
 /// Unicode form to the other) lists the object of a file as one that no file stands for.
 pub fn check_listing<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     plan: &'a SyncPlan,
     stored: &'a [ObjectSummary],
@@ -66,16 +66,16 @@ pub fn check_listing<'a>(
         if let Some(uri) = plan.found_unlisted(stored) {
             return Err(SyncError::Unlisted(uri.clone()));
         }
-        match plan.missing_in(&list_all(link, prefix).await?) {
+        match plan.missing_in(&list_all(context, prefix).await?) {
             Some(uri) => Err(SyncError::Unlisted(uri.clone())),
             None => Ok(()),
         }
     })
 }
 
-async fn list_all(link: Link<'_>, prefix: &S3Uri) -> Result<Vec<ListedObject>, S3Error> {
+async fn list_all(context: S3Context<'_>, prefix: &S3Uri) -> Result<Vec<ListedObject>, S3Error> {
     let mut listed = Vec::new();
-    list(link, prefix, &mut |object| {
+    list(context, prefix, &mut |object| {
         listed.push(object);
         true
     })
@@ -93,13 +93,13 @@ fn find(
 }
 
 /// Brings the object of a file up to date with `put`, unless it is the same already.
-pub async fn bring(
-    link: Link<'_>,
+pub async fn upload_if_changed(
+    context: S3Context<'_>,
     file: &PlannedFile,
     options: &PutOptions,
     put: impl AsyncFn(&UploadItem, &PutOptions) -> Result<ObjectSummary, S3Error>,
 ) -> Result<ObjectSummary, S3Error> {
-    if let Some(summary) = unchanged(link, file, options).await? {
+    if let Some(summary) = unchanged(context, file, options).await? {
         return Ok(summary);
     }
     let listed = match &file.step {
@@ -115,31 +115,31 @@ pub async fn bring(
 /// A listed `ETag` that is the MD5 of the file settles it; else the store is asked for its checksum of
 /// the object. Times say nothing.
 pub fn unchanged<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     file: &'a PlannedFile,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Option<ObjectSummary>, S3Error>> {
     Box::pin(async move {
         let Step::Compare(etag) = &file.step else { return Ok(None) };
         let begun = Instant::now();
-        let open = file.source.open(link.cancel_token).await?;
+        let open = file.source.open(context.cancel_token).await?;
         if open.size() != file.source.size {
             return Ok(None);
         }
         let found =
-            same(link, (&file.source, &open), etag.as_deref(), options.require_proof).await?;
+            same(context, (&file.source, &open), etag.as_deref(), options.require_proof).await?;
         open.check_unchanged()?;
         found.map(|done| summarize(&file.source.uri, options, done, begun.elapsed())).transpose()
     })
 }
 
 async fn same(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (source, file): (&UploadItem, &OpenFile),
     etag: Option<&str>,
     required: Proof,
-) -> Result<Option<(Sent, Settled)>, S3Error> {
-    let settled = |proof, version_id| Settled {
+) -> Result<Option<(Sent, PutResult)>, S3Error> {
+    let put_result = |proof, version_id| PutResult {
         outcome: Outcome::Unchanged,
         proof: Some(proof),
         version_id,
@@ -147,18 +147,18 @@ async fn same(
     };
     let md5 = etag.filter(|etag| is_md5(etag) && required <= Proof::Etag);
     if let Some(md5) = md5
-        && has_md5(link, file, md5).await?
+        && has_md5(context, file, md5).await?
     {
-        return Ok(Some((Sent::unsent(file.size()), settled(Proof::Etag, None))));
+        return Ok(Some((Sent::unsent(file.size()), put_result(Proof::Etag, None))));
     }
-    let Some(head) = link.head(&source.uri).await? else { return Ok(None) };
+    let Some(head) = context.head(&source.uri).await? else { return Ok(None) };
     if md5.is_some() && head.checksum.is_none() {
         return Ok(None);
     }
     let proof =
-        same_content(link, (&source.uri, &head), file).await?.filter(|&proof| proof >= required);
+        same_content(context, (&source.uri, &head), file).await?.filter(|&proof| proof >= required);
     Ok(proof.map(|proof| {
         let version_id = head.version_id.clone();
-        (Sent::there_already(head), settled(proof, version_id))
+        (Sent::there_already(head), put_result(proof, version_id))
     }))
 }

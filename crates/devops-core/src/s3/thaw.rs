@@ -13,12 +13,12 @@ use time::OffsetDateTime;
 
 pub use self::wait::{Waited, Waiting, wait_for_thaw};
 use super::{
+    context::{CancelPolicy, RequestOptions, S3Context},
     error::S3Error,
-    failure::{CallFailure, Trouble},
     filter::Filter,
     get::head_of_existing,
-    link::{Call, CancelPolicy, Link},
     list::list,
+    request_error::{RequestError, RequestErrorKind},
     response::{ListedObject, ObjectHead},
     storage_class::{ColdTier, RestoreStatus, may_be_cold},
     text::StoreText,
@@ -130,13 +130,13 @@ pub fn plan_thaw(state: RestoreStatus, options: &ThawOptions) -> ThawStep {
 
 /// Lists the objects under a prefix to their end and returns those that may be in an archive.
 pub fn find_cold_objects<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     filter: &'a Filter,
 ) -> LocalBoxFuture<'a, Result<ColdObjects, S3Error>> {
     Box::pin(async move {
         let mut found = ColdObjects::default();
-        list(link, prefix, &mut |object| {
+        list(context, prefix, &mut |object| {
             found.n_listed += 1;
             // A store that lists more than it was asked for must not cost what was not named.
             let rest = object.uri.key.strip_prefix(&prefix.key);
@@ -156,20 +156,20 @@ pub fn find_cold_objects<'a>(
 
 /// Asks what a store says of an object, its state in an archive included; there has to be one.
 pub fn inspect<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
 ) -> LocalBoxFuture<'a, Result<ObjectHead, S3Error>> {
-    Box::pin(async move { head_of_existing(link, uri).await })
+    Box::pin(async move { head_of_existing(context, uri).await })
 }
 
 /// Has the store bring an object back, if that is needed; returns what it said of it before.
 pub fn thaw<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     uri: &'a S3Uri,
     options: &'a ThawOptions,
 ) -> LocalBoxFuture<'a, Result<(ObjectHead, ThawOutcome), S3Error>> {
     Box::pin(async move {
-        let head = inspect(link, uri).await?;
+        let head = inspect(context, uri).await?;
         let (days, outcome) = match plan_thaw(head.restore_status, options) {
             ThawStep::Leave => {
                 let state = head.restore_status;
@@ -181,17 +181,17 @@ pub fn thaw<'a>(
             }
             ThawStep::Extend => (Some(options.days), ThawOutcome::Extended),
         };
-        match link.restore(uri, days, options.tier).await {
+        match context.restore(uri, days, options.tier).await {
             Ok(()) => {
                 if outcome == ThawOutcome::Extended {
-                    check_stay(uri, inspect(link, uri).await?.restore_status, options.until())?;
+                    check_stay(uri, inspect(context, uri).await?.restore_status, options.until())?;
                 }
                 Ok((head, outcome))
             }
             Err(failure) if failure.code() == "RestoreAlreadyInProgress" => {
                 Ok((head, ThawOutcome::Left(RestoreStatus::Restoring)))
             }
-            Err(failure) if is_not_cold(&failure) => changed(link, uri, failure).await,
+            Err(failure) if is_not_cold(&failure) => changed(context, uri, failure).await,
             Err(failure) => Err(failure.into()),
         }
     })
@@ -201,7 +201,7 @@ pub fn thaw<'a>(
 pub fn check_tier(archive: ColdTier, tier: RetrievalTier) -> Result<(), S3Error> {
     if tier == RetrievalTier::Expedited && !archive.is_quick() {
         let message = format!("there is no expedited retrieval from {}", archive.name());
-        return Err(CallFailure::local(OPERATION, Trouble::Rejected, message).into());
+        return Err(RequestError::local(OPERATION, RequestErrorKind::Rejected, message).into());
     }
     Ok(())
 }
@@ -217,37 +217,37 @@ fn check_stay(
             let (until, asked) = (until.date(), asked.date());
             let message =
                 format!("the store keeps `{uri}` readable until {until}, and not until {asked}");
-            Err(CallFailure::local(OPERATION, Trouble::Damaged, message).into())
+            Err(RequestError::local(OPERATION, RequestErrorKind::Damaged, message).into())
         }
         _ => Ok(()),
     }
 }
 
-fn is_not_cold(failure: &CallFailure) -> bool {
+fn is_not_cold(failure: &RequestError) -> bool {
     matches!(failure.code(), "InvalidObjectState" | "ObjectAlreadyInActiveTierError")
 }
 
 /// Looks again at an object that a store says is in no archive: somebody may have put another one.
 async fn changed(
-    link: Link<'_>,
+    context: S3Context<'_>,
     uri: &S3Uri,
-    failure: CallFailure,
+    failure: RequestError,
 ) -> Result<(ObjectHead, ThawOutcome), S3Error> {
-    let head = inspect(link, uri).await?;
+    let head = inspect(context, uri).await?;
     let state = head.restore_status;
     if matches!(state, RestoreStatus::Cold(_)) {
-        return Err(CallFailure { trouble: Trouble::Rejected, ..failure }.into());
+        return Err(RequestError { error_kind: RequestErrorKind::Rejected, ..failure }.into());
     }
     Ok((head, ThawOutcome::Left(state)))
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     async fn restore(
         &self,
         uri: &S3Uri,
         days: Option<u16>,
         tier: RetrievalTier,
-    ) -> Result<(), CallFailure> {
+    ) -> Result<(), RequestError> {
         let tier = match tier {
             RetrievalTier::Expedited => SdkTier::Expedited,
             RetrievalTier::Standard => SdkTier::Standard,
@@ -260,8 +260,11 @@ impl Link<'_> {
             let call = client.restore_object().bucket(&uri.bucket).key(&uri.key);
             call.restore_request(request.clone()).send()
         };
-        let call = Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short(OPERATION) };
-        self.call(call, send).await.map(|_| ())
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..self.metadata_request(OPERATION)
+        };
+        self.execute(request, send).await.map(|_| ())
     }
 }
 

@@ -135,7 +135,7 @@ impl HttpConnector for BothSchemes {
         let proxy = self.proxies.for_address(&url).cloned();
         let has_answered = Arc::clone(&self.has_answered);
         let trusts_host = self.bundle.is_none();
-        let answer = match &self.bundle {
+        let response = match &self.bundle {
             _ if url.starts_with("http://") => self.plain.call(request),
             Some(bundle) if proxy.is_none() => {
                 self.own.get_or_init(|| bundle.connector(&self.settings)).call(request)
@@ -143,20 +143,20 @@ impl HttpConnector for BothSchemes {
             _ => self.secure().call(request),
         };
         HttpConnectorFuture::new(async move {
-            let answer = answer.await.map_err(|error| {
+            let response = response.await.map_err(|error| {
                 let is_refused = trusts_host && is_about_certificate(&error);
                 match is_refused.then(roots::check) {
                     Some(Err(no_roots)) => ConnectorError::user(no_roots.into()),
                     _ => error,
                 }
             });
-            match (answer, proxy) {
-                (Ok(answer), Some(proxy)) if answer.status().as_u16() == 407 => {
+            match (response, proxy) {
+                (Ok(response), Some(proxy)) if response.status().as_u16() == 407 => {
                     Err(through(proxy, ConnectorError::user(NEEDS_USER.into())))
                 }
-                (Ok(answer), _) => {
+                (Ok(response), _) => {
                     has_answered.store(true, Ordering::Relaxed);
-                    bounded(answer, is_content)
+                    bounded(response, is_content)
                 }
                 (Err(error), Some(proxy)) => Err(through(proxy, error)),
                 (Err(error), None) if has_answered.load(Ordering::Relaxed) => Err(error),

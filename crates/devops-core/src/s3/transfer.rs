@@ -9,22 +9,22 @@ use aws_sdk_s3::{
 use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
 
 use super::{
-    adjust::lost_race,
     alike::{Alike, alike, n_parts_of},
     checksum::Checksum,
-    condition::Condition,
+    context::{CancelPolicy, RequestOptions, S3Context},
     copy::source_name,
     delete::DeleteTarget,
     error::S3Error,
     event::Outcome,
-    failure::{CallFailure, Trouble},
+    fallback::lost_race,
     get::{Existing, head_of_existing, not_as_told},
     layout::CopySource,
-    link::{Call, CancelPolicy, Link},
     plan::{MAX_PART, MIN_PART, Part, PartPlan, PartSize},
+    precondition::Precondition,
     proof::{Proof, Sent},
     put_options::OverwritePolicy,
     reads::size_of_object,
+    request_error::{RequestError, RequestErrorKind},
     response::{ObjectHead, StoredPart, Upload},
     text::{StoreText, as_sent},
     uri::S3Uri,
@@ -68,12 +68,12 @@ pub struct CopySummary {
 /// Copies an object, with its metadata and tags; fails with [`S3Error::Exists`] when other content has the key
 /// and may not be replaced.
 pub fn copy_object<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     from: &'a S3Uri,
     to: &'a S3Uri,
     options: CopyOptions,
 ) -> LocalBoxFuture<'a, Result<CopySummary, S3Error>> {
-    Box::pin(async move { transfer(link, from, to, options).await.map(|copied| copied.summary) })
+    Box::pin(async move { transfer(context, from, to, options).await.map(|copied| copied.summary) })
 }
 
 /// The outcome of a dry run of a copy.
@@ -87,16 +87,17 @@ pub struct CopyPreview {
 
 /// Returns what [`copy_object`] would do, without doing it; fails where that would.
 pub fn preview_copy<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     from: &'a S3Uri,
     to: &'a S3Uri,
     options: CopyOptions,
 ) -> LocalBoxFuture<'a, Result<CopyPreview, S3Error>> {
     Box::pin(async move {
         refuse_itself(from, to)?;
-        let head = head_of_existing(link, from).await?;
-        let there = link.head(to).await?;
-        let decision = Copying { link, from, to, head: &head }.decide(there.as_ref(), options)?;
+        let head = head_of_existing(context, from).await?;
+        let there = context.head(to).await?;
+        let decision =
+            Copying { context, from, to, head: &head }.decide(there.as_ref(), options)?;
         let there = match (decision, there) {
             (Decision::Keep(proof), _) => Existing::Same(proof),
             (Decision::Copy(_), Some(_)) => Existing::Other,
@@ -111,7 +112,7 @@ fn refuse_itself(from: &S3Uri, to: &S3Uri) -> Result<(), S3Error> {
         return Ok(());
     }
     let message = format!("`{from}` is both what is copied and where to");
-    Err(CallFailure::local("CopyObject", Trouble::Rejected, message).into())
+    Err(RequestError::local("CopyObject", RequestErrorKind::Rejected, message).into())
 }
 
 /// The decision about an existing object at the destination.
@@ -119,7 +120,7 @@ enum Decision {
     /// It has the same content already.
     Keep(Proof),
     /// It is written to, if this holds.
-    Copy(Condition),
+    Copy(Precondition),
 }
 
 /// A copy, and what there was of both before.
@@ -132,18 +133,18 @@ pub(crate) struct Transferred {
 }
 
 pub(crate) async fn transfer(
-    link: Link<'_>,
+    context: S3Context<'_>,
     from: &S3Uri,
     to: &S3Uri,
     options: CopyOptions,
 ) -> Result<Transferred, S3Error> {
     let begun = Instant::now();
     refuse_itself(from, to)?;
-    let head = head_of_existing(link, from).await?;
-    let there = link.head(to).await?;
+    let head = head_of_existing(context, from).await?;
+    let there = context.head(to).await?;
     let was_there = there.is_some();
     let (outcome, proof, version_id) =
-        Copying { link, from, to, head: &head }.decided(there, options).await?;
+        Copying { context, from, to, head: &head }.decided(there, options).await?;
     let summary = CopySummary {
         from: from.clone(),
         to: to.clone(),
@@ -168,7 +169,7 @@ fn shown(head: &ObjectHead) -> String {
 
 /// One object that is being copied.
 struct Copying<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     from: &'a S3Uri,
     to: &'a S3Uri,
     head: &'a ObjectHead,
@@ -181,20 +182,20 @@ impl Copying<'_> {
         there: Option<&ObjectHead>,
         options: CopyOptions,
     ) -> Result<Decision, S3Error> {
-        let condition = match (there, options.replace) {
-            (_, OverwritePolicy::Overwrite) => Condition::None,
-            (None, _) => Condition::Free,
-            (Some(there), replace) => match alike(self.link, self.head, there) {
+        let precondition = match (there, options.replace) {
+            (_, OverwritePolicy::Overwrite) => Precondition::None,
+            (None, _) => Precondition::Absent,
+            (Some(there), replace) => match alike(self.context, self.head, there) {
                 Alike::Same(proof) if there.given.covers(&self.head.given) => {
                     return Ok(Decision::Keep(proof));
                 }
                 _ if replace == OverwritePolicy::Refuse => {
                     return Err(S3Error::Exists(self.to.clone()));
                 }
-                _ => there.etag.clone().map_or(Condition::None, Condition::Is),
+                _ => there.etag.clone().map_or(Precondition::None, Precondition::Etag),
             },
         };
-        Ok(Decision::Copy(condition))
+        Ok(Decision::Copy(precondition))
     }
 
     /// Copies unless the key has the same already, and compares the copy.
@@ -203,20 +204,20 @@ impl Copying<'_> {
         there: Option<ObjectHead>,
         options: CopyOptions,
     ) -> Result<(Outcome, Proof, Option<StoreText>), S3Error> {
-        let Self { link, to, head, .. } = *self;
-        let condition = match self.decide(there.as_ref(), options)? {
+        let Self { context, to, head, .. } = *self;
+        let precondition = match self.decide(there.as_ref(), options)? {
             Decision::Keep(proof) => {
                 let version_id = there.and_then(|there| there.version_id);
                 return Ok((Outcome::Unchanged, proof, version_id));
             }
-            Decision::Copy(condition) => condition,
+            Decision::Copy(precondition) => precondition,
         };
-        let copied = self.copy(condition, options).await;
+        let copied = self.copy(precondition, options).await;
         let copy = self.made(copied).await?;
         if !copy.given.covers(&head.given) {
             return Err(self.unprotected(&copy, there.is_some()).await.into());
         }
-        match alike(link, head, &copy) {
+        match alike(context, head, &copy) {
             Alike::Same(proof) => Ok((Outcome::Stored, proof, copy.version_id)),
             Alike::Unknown if !is_still(there.as_ref(), &copy) => {
                 Ok((Outcome::Stored, Proof::Size, copy.version_id))
@@ -225,20 +226,20 @@ impl Copying<'_> {
         }
     }
 
-    async fn copy(&self, condition: Condition, options: CopyOptions) -> Result<(), S3Error> {
-        let is_known = self.link.store.knows_conditions();
-        let condition = if is_known { condition } else { Condition::None };
+    async fn copy(&self, precondition: Precondition, options: CopyOptions) -> Result<(), S3Error> {
+        let is_known = self.context.store.supports_preconditions();
+        let precondition = if is_known { precondition } else { Precondition::None };
         let part_size = options.part_size.0.min(MAX_PART);
         if let Some(own) = self.own_part_size().await? {
-            return self.in_parts(&condition, own).await;
+            return self.in_parts(&precondition, own).await;
         }
         if self.head.size > part_size {
-            return self.in_parts(&condition, part_size).await;
+            return self.in_parts(&precondition, part_size).await;
         }
-        match self.at_once(&condition).await {
+        match self.at_once(&precondition).await {
             // The key was looked at before: that has to do.
-            Err(failure) if failure.trouble == Trouble::ConditionRefused => {
-                Ok(self.at_once(&Condition::None).await?)
+            Err(failure) if failure.error_kind == RequestErrorKind::ConditionRefused => {
+                Ok(self.at_once(&Precondition::None).await?)
             }
             copied => Ok(copied?),
         }
@@ -246,11 +247,11 @@ impl Copying<'_> {
 
     /// Returns the size of the parts that the object is made of, where nothing but its `ETag` can prove a copy: that is
     /// the same only for the same parts.
-    async fn own_part_size(&self) -> Result<Option<u64>, CallFailure> {
-        let Self { link, from, head, .. } = *self;
+    async fn own_part_size(&self) -> Result<Option<u64>, RequestError> {
+        let Self { context, from, head, .. } = *self;
         let has_checksum = head.checksum.as_ref().is_some_and(Checksum::is_full);
         let n_parts = head.etag.as_deref().and_then(n_parts_of);
-        let proves = link.store.etag_may_prove() && !head.etag_is_opaque && !has_checksum;
+        let proves = context.store.etag_may_prove() && !head.etag_is_opaque && !has_checksum;
         let Some(n_parts) = n_parts.filter(|n_parts| proves && *n_parts > 1) else {
             return Ok(None);
         };
@@ -258,47 +259,47 @@ impl Copying<'_> {
             let request = client.head_object().bucket(&from.bucket).key(&from.key).part_number(1);
             request.set_version_id(as_sent(from.version_id.as_ref())).send()
         };
-        match link.call(link.short("HeadObject"), send).await {
+        match context.execute(context.metadata_request("HeadObject"), send).await {
             Ok((first, _)) => Ok(size_of_object(&first).filter(|size| {
                 (MIN_PART..=MAX_PART).contains(size) && head.size.div_ceil(*size) == n_parts
             })),
-            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_untold() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
     /// Says that a copy is less protected than its object; one that took no other's place is removed.
-    async fn unprotected(&self, copy: &ObjectHead, was_there: bool) -> CallFailure {
+    async fn unprotected(&self, copy: &ObjectHead, was_there: bool) -> RequestError {
         let (uri, version_id) = (self.to.clone(), copy.version_id.clone());
         let target = DeleteTarget { uri, version_id };
         let is_removed =
-            !was_there && self.link.delete_one(&target, copy.etag.as_deref()).await.is_ok();
+            !was_there && self.context.delete_one(&target, copy.etag.as_deref()).await.is_ok();
         let left = if is_removed { "was removed" } else { "is there" };
         let message = format!(
             "the store did not encrypt `{}` as `{}` is encrypted: the copy {left}",
             self.to, self.from
         );
-        CallFailure::local("CopyObject", Trouble::Damaged, message)
+        RequestError::local("CopyObject", RequestErrorKind::Damaged, message)
     }
 
     /// Returns the copy that was made; after a lost answer, if there is one.
     async fn made(&self, copied: Result<(), S3Error>) -> Result<ObjectHead, S3Error> {
         match copied {
-            Err(S3Error::Call(failure)) if failure.may_have_happened() => {
-                let there = self.link.head(self.to).await?;
+            Err(S3Error::Request(failure)) if failure.may_have_happened() => {
+                let there = self.context.head(self.to).await?;
                 let is_it = |there: &ObjectHead| {
-                    matches!(alike(self.link, self.head, there), Alike::Same(_))
+                    matches!(alike(self.context, self.head, there), Alike::Same(_))
                 };
-                there.filter(is_it).ok_or_else(|| lost_race(S3Error::Call(failure)))
+                there.filter(is_it).ok_or_else(|| lost_race(S3Error::Request(failure)))
             }
             copied => {
                 copied.map_err(lost_race)?;
-                head_of_existing(self.link, self.to).await
+                head_of_existing(self.context, self.to).await
             }
         }
     }
 
-    async fn at_once(&self, condition: &Condition) -> Result<(), CallFailure> {
+    async fn at_once(&self, precondition: &Precondition) -> Result<(), RequestError> {
         let (encryption, kms_key_id) = self.encryption();
         let send = |client: Client| {
             client
@@ -310,44 +311,44 @@ impl Copying<'_> {
                 .set_storage_class(self.storage_class())
                 .set_server_side_encryption(encryption.clone())
                 .set_ssekms_key_id(kms_key_id.clone())
-                .set_if_none_match(condition.if_none_match())
-                .set_if_match(condition.if_match())
+                .set_if_none_match(precondition.if_none_match())
+                .set_if_match(precondition.if_match())
                 .send()
         };
-        let answer = self.link.store.retry_config().completion();
-        let call = Call {
-            answer,
+        let response_timeout = self.context.store.retry_config().completion();
+        let request = RequestOptions {
+            response_timeout,
             cancel_policy: CancelPolicy::AfterAMoment,
-            ..self.link.short("CopyObject")
+            ..self.context.metadata_request("CopyObject")
         };
-        self.link.call(call, send).await.map(drop)
+        self.context.execute(request, send).await.map(drop)
     }
 
-    async fn in_parts(&self, condition: &Condition, part_size: u64) -> Result<(), S3Error> {
+    async fn in_parts(&self, precondition: &Precondition, part_size: u64) -> Result<(), S3Error> {
         let etag = self.head.etag.as_deref().ok_or_else(|| {
             let message =
                 format!("`{}` has no ETag, so its parts could be of two objects", self.from);
-            CallFailure::local("UploadPartCopy", Trouble::CopyRefused, message)
+            RequestError::local("UploadPartCopy", RequestErrorKind::CopyRefused, message)
         })?;
         let plan = PartPlan::of_file(self.head.size, PartSize::Exactly(ByteSize(part_size)))?;
         let upload = self.begin().await?;
-        let copied: Result<Vec<StoredPart>, CallFailure> = stream::iter(plan.parts())
+        let copied: Result<Vec<StoredPart>, RequestError> = stream::iter(plan.parts())
             .map(|part| self.part(&upload, part, etag))
-            .buffered(self.link.store.concurrency())
+            .buffered(self.context.store.concurrency())
             .try_collect()
             .await;
         let completed = match copied {
             Ok(parts) => {
-                self.link.complete_as_taken(&upload, &Sent::of_parts(parts), condition).await
+                self.context.complete_as_taken(&upload, &Sent::of_parts(parts), precondition).await
             }
             Err(failure) => Err(failure),
         };
         let Err(failure) = completed else { return Ok(()) };
         // An answer that was lost may have been that of a completion: the copy is looked at next.
-        if failure.is_after_lost_answer && failure.trouble == Trouble::NoUpload {
+        if failure.is_after_lost_response && failure.error_kind == RequestErrorKind::NoUpload {
             return Ok(());
         }
-        match self.link.abort(&upload).await {
+        match self.context.abort(&upload).await {
             Ok(()) => Err(failure.into()),
             Err(_) => Err(S3Error::LeftBehind {
                 uri: self.to.clone(),
@@ -362,14 +363,14 @@ impl Copying<'_> {
         upload: &Upload,
         part: Part,
         etag: &str,
-    ) -> Result<StoredPart, CallFailure> {
+    ) -> Result<StoredPart, RequestError> {
         let source = CopySource { uri: self.from, etag, offset: part.offset };
-        let (answer, attempts) =
-            self.link.copy_part(upload, part, source, CancelPolicy::AtOnce).await?;
+        let (response, attempts) =
+            self.context.copy_part(upload, part, source, CancelPolicy::AtOnce).await?;
         Ok(StoredPart {
             number: part.number,
             size: part.size,
-            etag: answer.etag.unwrap_or_default(),
+            etag: response.etag.unwrap_or_default(),
             sum: None,
             confirmed: false,
             md5: None,
@@ -380,7 +381,7 @@ impl Copying<'_> {
 
     /// Begins an upload with what the object was stored with: a copy in parts takes over nothing by itself.
     async fn begin(&self) -> Result<Upload, S3Error> {
-        let with = self.link.stored_with(self.from).await?;
+        let with = self.context.stored_with(self.from).await?;
         let (encryption, kms_key_id) = self.encryption();
         let send = |client: Client| {
             client
@@ -401,18 +402,21 @@ impl Copying<'_> {
                 .send()
         };
         let cancel_policy = CancelPolicy::AfterAMoment;
-        let call = Call { cancel_policy, ..self.link.short("CreateMultipartUpload") };
-        let (output, _) = self.link.call(call, send).await?;
+        let request = RequestOptions {
+            cancel_policy,
+            ..self.context.metadata_request("CreateMultipartUpload")
+        };
+        let (output, _) = self.context.execute(request, send).await?;
         if let Some(id) = output.upload_id() {
             return Ok(Upload { uri: self.to.clone(), id: id.into() });
         }
         let operation = "CreateMultipartUpload";
-        Err(CallFailure::local(operation, Trouble::Rejected, "no upload id").into())
+        Err(RequestError::local(operation, RequestErrorKind::Rejected, "no upload id").into())
     }
 
     /// Returns how the copy is to be encrypted.
     fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
-        self.head.given.encryption_of_copy(self.link.store.quirks().is_aws())
+        self.head.given.encryption_of_copy(self.context.store.quirks().is_aws())
     }
 
     fn storage_class(&self) -> Option<StorageClass> {

@@ -6,8 +6,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::DisplayErrorContext;
 
 use super::{
-    credential_error::CredentialError, error_chain::chain, failure::Trouble, proxy::Proxy,
-    response_error::too_long,
+    credential_error::CredentialError, error_chain::chain, proxy::Proxy,
+    request_error::RequestErrorKind, response_error::too_long,
 };
 use crate::{limits::Limit, roots::NoRoots};
 
@@ -42,12 +42,15 @@ pub(crate) const BAD_CERTIFICATE: &str = "invalid peer certificate";
 pub(crate) struct SpeaksTls;
 
 /// Finds out why no answer came, and says it without the names of the libraries' types.
-pub(super) fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> (Trouble, String) {
+pub(super) fn without_answer(
+    error: &(dyn Error + 'static),
+    is_unsent: bool,
+) -> (RequestErrorKind, String) {
     let causes: Vec<_> = chain(error).collect();
     if let Some(error) = causes.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
         let error = CredentialError::at_a_request(error);
         let message = error.to_string();
-        return (Trouble::NoCredentials(Box::new(error)), message);
+        return (RequestErrorKind::NoCredentials(Box::new(error)), message);
     }
     // The innermost cause says what happened; the wrappers only say that something did.
     let message = causes.last().map(ToString::to_string).unwrap_or_default();
@@ -61,34 +64,40 @@ pub(super) fn without_answer(error: &(dyn Error + 'static), is_unsent: bool) -> 
             )
         });
     if too_long(error).is_some() {
-        (Trouble::Unreadable, message)
+        (RequestErrorKind::Unreadable, message)
     } else if let Some(limit @ Limit::Files) = Limit::within(error) {
         // Only opening a socket can fail so: nothing was sent.
-        (Trouble::HostLimit(limit), message)
+        (RequestErrorKind::HostLimit(limit), message)
     } else if text.contains("ResolveEndpointError") {
         // Some wrappers show it, and do not give it as their source.
-        (Trouble::NoAddress, no_address(&message))
+        (RequestErrorKind::NoAddress, no_address(&message))
     } else if causes.iter().any(|cause| cause.is::<SpeaksTls>()) {
-        (Trouble::OtherScheme("https"), "the endpoint is http://, and TLS answers there".to_owned())
+        (
+            RequestErrorKind::OtherScheme("https"),
+            "the endpoint is http://, and TLS answers there".to_owned(),
+        )
     } else if text.contains("InvalidContentType") {
         let message = "the endpoint is https://, and what answers there is no TLS";
-        (Trouble::OtherScheme("http"), message.to_owned())
+        (RequestErrorKind::OtherScheme("http"), message.to_owned())
     } else if causes.iter().any(|cause| cause.is::<NoRoots>()) {
-        (Trouble::Certificate, message)
+        (RequestErrorKind::Certificate, message)
     } else if text.contains(BAD_CERTIFICATE) {
-        (Trouble::Certificate, certificate(&message))
+        (RequestErrorKind::Certificate, certificate(&message))
     } else if refused || text.contains("dns error") || text.contains("connect timeout") {
-        (Trouble::Unreachable, message)
+        (RequestErrorKind::Unreachable, message)
     } else if text.contains(NEEDS_USER) {
-        (Trouble::Denied, "the proxy asks for a name and a password".to_owned())
+        (RequestErrorKind::Denied, "the proxy asks for a name and a password".to_owned())
     } else if let Some(at) = message.find("tunnel error") {
-        (Trouble::Unreachable, format!("the proxy makes no way to the store: {}", &message[at..]))
+        (
+            RequestErrorKind::Unreachable,
+            format!("the proxy makes no way to the store: {}", &message[at..]),
+        )
     } else if text.contains("hyper::Error(Parse(") {
-        (Trouble::Unreadable, format!("what answers does not speak HTTP: {message}"))
+        (RequestErrorKind::Unreadable, format!("what answers does not speak HTTP: {message}"))
     } else if is_unsent {
-        (Trouble::Rejected, message)
+        (RequestErrorKind::Rejected, message)
     } else {
-        (Trouble::Broken, message)
+        (RequestErrorKind::Broken, message)
     }
 }
 

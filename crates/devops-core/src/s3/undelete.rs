@@ -6,11 +6,11 @@ use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 
 use super::{
     bucket::check_bucket,
+    context::S3Context,
     delete::{DeleteOutcome, DeleteTarget, delete},
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::Link,
     remove::{RemoveError, RemoveOptions, folder},
+    request_error::{RequestError, RequestErrorKind},
     uri::S3Uri,
     versions::{ListedVersion, list_versions},
 };
@@ -40,7 +40,7 @@ pub struct UndeletePlan {
 /// Finds what delete markers hide; nothing that is named may be missing. The options say what `named` means,
 /// as for a removal.
 pub fn plan_undelete<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     named: &'a [S3Uri],
     options: &'a RemoveOptions,
 ) -> LocalBoxFuture<'a, Result<UndeletePlan, RemoveError>> {
@@ -52,7 +52,7 @@ pub fn plan_undelete<'a>(
                 return Err(RemoveError::Folder(uri.clone()));
             }
             let prefix = if options.recursive { folder(uri) } else { uri.clone() };
-            let mut versions = list_versions(link, &prefix).await?;
+            let mut versions = list_versions(context, &prefix).await?;
             let in_folder = |key: &str| {
                 let rest = key.strip_prefix(&prefix.key);
                 rest.is_some_and(|rest| options.filter.takes_key(rest))
@@ -61,7 +61,7 @@ pub fn plan_undelete<'a>(
             let is_empty = versions.is_empty();
             versions.retain(|version| takes(&version.target.uri.key));
             if versions.is_empty() && (is_empty || !options.recursive) {
-                check_bucket(link, &uri.bucket).await?;
+                check_bucket(context, &uri.bucket).await?;
                 return Err(if options.recursive {
                     RemoveError::Nothing(prefix)
                 } else {
@@ -101,9 +101,9 @@ impl UndeletePlan {
 /// Removes the markers of these objects and tells of each whether it is back, as the store says when asked for it;
 /// the versions stay as they are.
 pub fn undelete<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     hidden: &'a [HiddenObject],
-    each: &'a mut dyn FnMut(&HiddenObject, Result<(), CallFailure>),
+    each: &'a mut dyn FnMut(&HiddenObject, Result<(), RequestError>),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         let markers = hidden.iter().flat_map(|object| &object.markers);
@@ -115,7 +115,7 @@ pub fn undelete<'a>(
         let mut left: HashMap<&S3Uri, usize> =
             hidden.iter().map(|object| (&object.uri, object.markers.len())).collect();
         let (mut failed, mut bare) = (HashSet::new(), Vec::new());
-        let ended = delete(link, &targets, &mut |target, outcome| {
+        let ended = delete(context, &targets, &mut |target, outcome| {
             let object = of_key[&(target.uri.bucket.as_str(), target.uri.key.as_str())];
             match outcome {
                 DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. } => {
@@ -133,8 +133,8 @@ pub fn undelete<'a>(
             }
         })
         .await;
-        let looking = stream::iter(bare).map(async |object| (object, look(link, object).await));
-        let mut looking = Box::pin(looking.buffered(link.store.concurrency()));
+        let looking = stream::iter(bare).map(async |object| (object, look(context, object).await));
+        let mut looking = Box::pin(looking.buffered(context.store.concurrency()));
         while let Some((object, is_back)) = looking.next().await {
             each(object, is_back);
         }
@@ -143,13 +143,13 @@ pub fn undelete<'a>(
 }
 
 /// Fails unless the key has an object again.
-async fn look(link: Link<'_>, object: &HiddenObject) -> Result<(), CallFailure> {
+async fn look(context: S3Context<'_>, object: &HiddenObject) -> Result<(), RequestError> {
     let uri = S3Uri { version_id: None, ..object.uri.clone() };
-    if link.head(&uri).await?.is_some() {
+    if context.head(&uri).await?.is_some() {
         return Ok(());
     }
     let message = "its delete markers were removed, and the store still has no object there";
-    Err(CallFailure::local("HeadObject", Trouble::Conflict, message))
+    Err(RequestError::local("HeadObject", RequestErrorKind::Conflict, message))
 }
 
 #[cfg(test)]

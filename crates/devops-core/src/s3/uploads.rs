@@ -5,10 +5,10 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
+    context::S3Context,
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::Link,
     pages::{Pages, are_encoded},
+    request_error::{RequestError, RequestErrorKind},
     response::{Upload, decoded},
     text::StoreText,
     timestamp::time_of,
@@ -30,7 +30,7 @@ pub struct PendingUpload {
 ///
 /// With `before`, only those begun earlier; one whose beginning nobody tells counts as young.
 pub fn pending_uploads<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
     before: Option<OffsetDateTime>,
 ) -> LocalBoxFuture<'a, Result<Vec<PendingUpload>, S3Error>> {
@@ -49,12 +49,14 @@ pub fn pending_uploads<'a>(
                     .set_upload_id_marker(markers.1.clone())
                     .send()
             };
-            let page = match link.call(link.short("ListMultipartUploads"), send).await {
-                Ok((page, _)) => page,
-                // So rclone says that there are none.
-                Err(failure) if failure.trouble == Trouble::NoUpload => break,
-                Err(failure) => return Err(failure.into()),
-            };
+            let page =
+                match context.execute(context.metadata_request("ListMultipartUploads"), send).await
+                {
+                    Ok((page, _)) => page,
+                    // So rclone says that there are none.
+                    Err(failure) if failure.error_kind == RequestErrorKind::NoUpload => break,
+                    Err(failure) => return Err(failure.into()),
+                };
             let keys = page.uploads().iter().map(MultipartUpload::key);
             let encoded = are_encoded(page.encoding_type(), keys);
             uploads.extend(page.uploads().iter().map(|upload| pending(prefix, upload, encoded)));
@@ -64,7 +66,7 @@ pub fn pending_uploads<'a>(
             let next = page.next_key_marker().map(|key| Some(decoded(key, encoded)));
             let next = next.map(|key| (key, page.next_upload_id_marker().map(str::to_owned)));
             let ids: Vec<_> = page.uploads().iter().map(MultipartUpload::upload_id).collect();
-            markers = pages.next("ListMultipartUploads", next, &ids).map_err(CallFailure::from)?;
+            markers = pages.next("ListMultipartUploads", next, &ids).map_err(RequestError::from)?;
         }
         uploads.retain(|upload| upload.is_meant(prefix, before));
         Ok(uploads)
@@ -90,13 +92,13 @@ fn pending(prefix: &S3Uri, upload: &MultipartUpload, encoded: bool) -> PendingUp
 
 /// Removes an unfinished upload with its parts; one that is gone already is no error.
 pub fn abort_upload<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     upload: &'a PendingUpload,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        link.cancel_token.check()?;
+        context.cancel_token.check()?;
         let upload = Upload { uri: upload.uri.clone(), id: upload.id.clone() };
-        Ok(link.abort(&upload).await?)
+        Ok(context.abort(&upload).await?)
     })
 }
 

@@ -7,13 +7,13 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     checksum::Algorithm,
     compare::{Comparison, compare, compare_parts, differing},
+    context::S3Context,
     error::S3Error,
-    failure::Trouble,
     fetch::Fetch,
     get::head_of_existing,
-    link::Link,
     plan::{Part, PartSize},
     proof::Proof,
+    request_error::RequestErrorKind,
     response::ObjectHead,
     source::OpenFile,
     uri::S3Uri,
@@ -59,15 +59,15 @@ pub enum Verification {
 
 /// Compares the file at `path` with an object.
 pub fn verify<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     path: &'a Path,
     uri: &'a S3Uri,
     depth: Depth,
 ) -> LocalBoxFuture<'a, Result<Verification, S3Error>> {
     Box::pin(async move {
-        let file = OpenFile::open(path, link.cancel_token).await?;
-        let head = match head_of_existing(link, uri).await {
-            Err(S3Error::Call(failure)) if failure.trouble == Trouble::NoObject => {
+        let file = OpenFile::open(path, context.cancel_token).await?;
+        let head = match head_of_existing(context, uri).await {
+            Err(S3Error::Request(failure)) if failure.error_kind == RequestErrorKind::NoObject => {
                 return Ok(Verification::Missing);
             }
             other => other?,
@@ -76,8 +76,8 @@ pub fn verify<'a>(
         if head.size != size {
             return Ok(Verification::OtherSize { here: size, there: head.size });
         }
-        let compared = at_depth(link, (uri, &head), &file, depth).await?;
-        link.cancel_token.check()?;
+        let compared = at_depth(context, (uri, &head), &file, depth).await?;
+        context.cancel_token.check()?;
         file.check_unchanged()?;
         Ok(match compared {
             Comparison::Same(proof) => Verification::Same { size, proof },
@@ -90,23 +90,23 @@ pub fn verify<'a>(
 }
 
 async fn at_depth(
-    link: Link<'_>,
+    context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     file: &OpenFile,
     depth: Depth,
 ) -> Result<Comparison, S3Error> {
     match depth {
-        Depth::Whole => compare(link, (uri, head), file).await,
-        Depth::Parts => match compare_parts(link, (uri, head), file).await? {
-            Comparison::Unknown => compare(link, (uri, head), file).await,
+        Depth::Whole => compare(context, (uri, head), file).await,
+        Depth::Parts => match compare_parts(context, (uri, head), file).await? {
+            Comparison::Unknown => compare(context, (uri, head), file).await,
             known => Ok(known),
         },
         Depth::Bytes => {
-            let fetch = Fetch::new(link, uri, head, Algorithm::default());
+            let fetch = Fetch::new(context, uri, head, Algorithm::default());
             let sums = fetch.sums(PartSize::Auto).await?;
             let theirs: Vec<_> =
                 sums.into_iter().map(|(part, sum)| (part, sum.checksum())).collect();
-            let differing = differing(link, file, &theirs).await?;
+            let differing = differing(context, file, &theirs).await?;
             let is_same = differing.is_empty();
             Ok(if is_same {
                 Comparison::Same(Proof::Full)

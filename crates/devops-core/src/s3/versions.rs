@@ -15,14 +15,14 @@ use time::OffsetDateTime;
 
 use super::{
     RetentionMode,
+    context::{CancelPolicy, RequestOptions, S3Context},
     delete::{DeleteTarget, Md5Alone},
     error::S3Error,
-    failure::{CallFailure, Trouble},
-    link::{Call, CancelPolicy, Link},
     list::size_of,
     pages::{Pages, are_encoded, is_below},
     protection::{is_on, lock_of},
     reads::{is_of_object, none_of_s3, size_of_object},
+    request_error::{RequestError, RequestErrorKind},
     response::{decoded, unquoted},
     text::{StoreText, as_sent},
     timestamp::time_of,
@@ -82,7 +82,7 @@ pub struct Standing {
 /// Returns all versions and delete markers of keys that begin with that of `prefix`, those of a key from
 /// the newest to the oldest; fails rather than give a part of them.
 pub fn list_versions<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     prefix: &'a S3Uri,
 ) -> LocalBoxFuture<'a, Result<Vec<ListedVersion>, S3Error>> {
     Box::pin(async move {
@@ -100,7 +100,8 @@ pub fn list_versions<'a>(
                     .set_version_id_marker(markers.1.clone())
                     .send()
             };
-            let (page, _) = link.call(link.short("ListObjectVersions"), send).await?;
+            let (page, _) =
+                context.execute(context.metadata_request("ListObjectVersions"), send).await?;
             let keys = page.versions().iter().map(ObjectVersion::key);
             let keys = keys.chain(page.delete_markers().iter().map(DeleteMarkerEntry::key));
             let encoded = are_encoded(page.encoding_type(), keys);
@@ -129,7 +130,7 @@ pub fn list_versions<'a>(
                 .map(|listed| (&listed.target.uri.key, &listed.target.version_id))
                 .collect();
             markers =
-                pages.next("ListObjectVersions", next, &content).map_err(CallFailure::from)?;
+                pages.next("ListObjectVersions", next, &content).map_err(RequestError::from)?;
         }
     })
 }
@@ -179,37 +180,37 @@ fn of_marker(prefix: &S3Uri, marker: &DeleteMarkerEntry, encoded: bool) -> Liste
 
 /// Returns whether a deletion in this bucket only hides objects, or nothing where the store does not say.
 pub fn keeps_versions<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     bucket: &'a str,
 ) -> LocalBoxFuture<'a, Result<Option<bool>, S3Error>> {
     Box::pin(async move {
         let send = |client: Client| client.get_bucket_versioning().bucket(bucket).send();
-        match link.call(link.short("GetBucketVersioning"), send).await {
+        match context.execute(context.metadata_request("GetBucketVersioning"), send).await {
             // A bucket where that was suspended has the versions from before.
             Ok((output, _)) => Ok(Some(matches!(
                 output.status(),
                 Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
             ))),
-            Err(failure) if failure.trouble.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_untold() => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     })
 }
 
-impl Link<'_> {
+impl S3Context<'_> {
     /// Returns what the store tells about an object, or one version of it; nothing when there is none.
     pub(crate) async fn standing(
         &self,
         target: &DeleteTarget,
-    ) -> Result<Option<Standing>, CallFailure> {
+    ) -> Result<Option<Standing>, RequestError> {
         let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&target.uri.bucket).key(&target.uri.key);
             let output = request.set_version_id(as_sent(target.version_id.as_ref())).send().await?;
             if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
-        match self.call(self.short("HeadObject"), send).await {
+        match self.execute(self.metadata_request("HeadObject"), send).await {
             Ok((output, _)) => Ok(Some(standing_of(&output))),
-            Err(failure) if failure.trouble == Trouble::NoObject => Ok(None),
+            Err(failure) if failure.error_kind == RequestErrorKind::NoObject => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -219,7 +220,7 @@ impl Link<'_> {
         &self,
         target: &DeleteTarget,
         (mode, until): (RetentionMode, OffsetDateTime),
-    ) -> Result<(), CallFailure> {
+    ) -> Result<(), RequestError> {
         let mode = match mode {
             RetentionMode::Governance => ObjectLockRetentionMode::Governance,
             RetentionMode::Compliance => ObjectLockRetentionMode::Compliance,
@@ -238,9 +239,11 @@ impl Link<'_> {
                 .interceptor(Md5Alone)
                 .send()
         };
-        let call =
-            Call { cancel_policy: CancelPolicy::AfterAMoment, ..self.short("PutObjectRetention") };
-        self.call(call, send).await.map(|_| ())
+        let request = RequestOptions {
+            cancel_policy: CancelPolicy::AfterAMoment,
+            ..self.metadata_request("PutObjectRetention")
+        };
+        self.execute(request, send).await.map(|_| ())
     }
 }
 

@@ -14,8 +14,8 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
     process::{
-        Captured, ChildEnd, ChildExit, CommandSpec, OrphanPolicy, ProcessError, ProcessEvent,
-        ProducerError, SignalReason, StdStream, StdinPolicy, StopPolicy, capture, produce, run,
+        Captured, ChildEnd, ChildExit, CommandReaderError, CommandSpec, OrphanPolicy, ProcessError,
+        ProcessEvent, SignalReason, StdStream, StdinPolicy, StopPolicy, capture, read_command, run,
     },
 };
 
@@ -461,15 +461,15 @@ fn a_child_that_outlives_us_gently_runs_as_any_other() {
 }
 
 /// Reads all that a command produces, with the error that its end may be.
-fn produced(spec: &CommandSpec, cancel: &Cancel) -> (Vec<u8>, io::Result<()>) {
-    let (mut reader, producer) = produce(spec, cancel, |_| {}).unwrap();
+fn reader(spec: &CommandSpec, cancel: &Cancel) -> (Vec<u8>, io::Result<()>) {
+    let (mut reader, command) = read_command(spec, cancel, |_| {}).unwrap();
     let mut bytes = Vec::new();
     let read = reader.read_to_end(&mut bytes).map(|_| ());
-    producer.end();
+    command.end();
     (bytes, read)
 }
 
-fn producer_error(read: io::Result<()>) -> ProducerError {
+fn producer_error(read: io::Result<()>) -> CommandReaderError {
     let error = read.unwrap_err();
     error.get_ref().and_then(|inner| inner.downcast_ref()).cloned().unwrap()
 }
@@ -479,7 +479,7 @@ fn what_a_command_produces_waits_for_its_reader() {
     let dir = tempfile::tempdir().unwrap();
     let done = dir.path().join("done");
     let spec = sh("head -c 5000000 /dev/zero; : >\"$1\"").arg("sh").arg(&done);
-    let (mut reader, producer) = produce(&spec, &Cancel::new(), |_| {}).unwrap();
+    let (mut reader, command) = read_command(&spec, &Cancel::new(), |_| {}).unwrap();
     let mut first = [1];
 
     reader.read_exact(&mut first).unwrap();
@@ -490,28 +490,28 @@ fn what_a_command_produces_waits_for_its_reader() {
 
     assert!(!was_done && done.exists());
     assert_eq!((first, rest.len()), ([0], 4_999_999));
-    producer.end();
+    command.end();
 }
 
 #[test]
 fn a_command_that_fails_after_its_last_byte_has_not_produced_all() {
     let spec = sh("echo x; exec >&-; exit 3");
 
-    let (bytes, read) = produced(&spec, &Cancel::new());
+    let (bytes, read) = reader(&spec, &Cancel::new());
 
     assert_eq!(text(&bytes), "x\n");
     let error = producer_error(read);
-    assert_eq!(error, ProducerError::Failed { program: "sh".into(), end: ChildEnd::Code(3) });
+    assert_eq!(error, CommandReaderError::Failed { program: "sh".into(), end: ChildEnd::Code(3) });
     assert_eq!(error.to_string(), "command `sh` exited with code 3");
-    let (_, killed) = produced(&sh("echo x; kill -9 $$"), &Cancel::new());
+    let (_, killed) = reader(&sh("echo x; kill -9 $$"), &Cancel::new());
     assert_eq!(producer_error(killed).to_string(), "command `sh` was killed by SIGKILL");
 }
 
 #[test]
 fn the_end_of_the_output_is_not_the_end_of_the_command() {
     let cancel = Cancel::new();
-    let (mut reader, producer) =
-        produce(&sh("echo $$; exec >&-; exec sleep 600"), &cancel, |_| {}).unwrap();
+    let (mut reader, command) =
+        read_command(&sh("echo $$; exec >&-; exec sleep 600"), &cancel, |_| {}).unwrap();
     let mut pid = [0; 32];
     let n = reader.read(&mut pid).unwrap();
     let waiting = std::thread::spawn(move || reader.read(&mut [0; 10]));
@@ -520,16 +520,16 @@ fn the_end_of_the_output_is_not_the_end_of_the_command() {
 
     let error = waiting.join().unwrap().unwrap_err();
     assert_eq!(Kind::of_io(&error), Kind::Interrupted);
-    producer.end();
+    command.end();
     assert!(is_gone(text(&pid[..n]).trim()));
 }
 
 #[test]
 fn output_that_a_grandchild_keeps_open_is_not_whole() {
-    let (bytes, read) = produced(&sh("sleep 600 & echo $!"), &Cancel::new());
+    let (bytes, read) = reader(&sh("sleep 600 & echo $!"), &Cancel::new());
 
     let error = producer_error(read);
-    assert_eq!(error, ProducerError::HeldOpen { program: "sh".into() });
+    assert_eq!(error, CommandReaderError::HeldOpen { program: "sh".into() });
     kill(text(&bytes).trim());
 }
 
@@ -537,13 +537,14 @@ fn output_that_a_grandchild_keeps_open_is_not_whole() {
 fn a_flood_on_stderr_does_not_hold_a_producer_up() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let spec = sh("yes error | head -c 8000000 >&2; echo done");
-    let (mut reader, producer) =
-        produce(&spec, &Cancel::new(), move |bytes| sender.send(bytes.len()).unwrap()).unwrap();
+    let (mut reader, command) =
+        read_command(&spec, &Cancel::new(), move |bytes| sender.send(bytes.len()).unwrap())
+            .unwrap();
     let mut out = String::new();
 
     reader.read_to_string(&mut out).unwrap();
 
-    producer.end();
+    command.end();
     assert_eq!((out.as_str(), receiver.iter().sum::<usize>()), ("done\n", 8_000_000));
 }
 
@@ -551,21 +552,21 @@ fn a_flood_on_stderr_does_not_hold_a_producer_up() {
 fn a_producer_that_nobody_wants_is_killed_after_its_grace() {
     let mut spec = sh("trap '' TERM; echo $$; while :; do sleep 600; done");
     spec.grace = Duration::from_millis(200);
-    let (mut reader, producer) = produce(&spec, &Cancel::new(), |_| {}).unwrap();
+    let (mut reader, command) = read_command(&spec, &Cancel::new(), |_| {}).unwrap();
     let mut pid = [0; 32];
     let n = reader.read(&mut pid).unwrap();
 
-    producer.end();
+    command.end();
 
     assert!(is_gone(text(&pid[..n]).trim()));
 }
 
 #[test]
 fn a_command_that_produces_nothing_is_no_error() {
-    let (bytes, read) = produced(&CommandSpec::new("true"), &Cancel::new());
+    let (bytes, read) = reader(&CommandSpec::new("true"), &Cancel::new());
 
     read.unwrap();
     assert_eq!(bytes, b"");
-    let missing = produce(&CommandSpec::new("no-such-command-here"), &Cancel::new(), |_| {});
+    let missing = read_command(&CommandSpec::new("no-such-command-here"), &Cancel::new(), |_| {});
     assert_eq!(missing.err().unwrap().kind(), Kind::CommandNotFound);
 }

@@ -9,7 +9,7 @@ use devops_core::{
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use super::figures;
+use super::format;
 
 const TEMPLATE: &str = "page.html";
 /// File systems are normal at fill levels that would be high for memory.
@@ -81,7 +81,7 @@ impl Page {
 fn view(sample: &Sample, interval: Duration) -> View<'_> {
     let unknown = if sample.interval_seconds.is_none() { "measuring…" } else { "not known" };
     let percent = |percent: Option<f64>| match percent {
-        Some(_) => figures::percent(percent),
+        Some(_) => format::percent(percent),
         None => unknown.to_owned(),
     };
     let cores = sample.cpu.per_core.iter().map(|core| {
@@ -100,7 +100,7 @@ fn view(sample: &Sample, interval: Duration) -> View<'_> {
         cpu: Row::text("cpu", "", percent(sample.cpu.percent))
             .bar(sample.cpu.percent, HIGH_PERCENT),
         modes: modes(&sample.cpu, percent),
-        memory: Row::text("memory", "", figures::percent(memory_percent))
+        memory: Row::text("memory", "", format::percent(memory_percent))
             .bar(memory_percent, HIGH_PERCENT),
         memory_parts: memory_parts(&sample.memory),
         cores: cores.collect(),
@@ -142,7 +142,7 @@ fn modes(usage: &cpu::CpuUsage, percent: impl Fn(Option<f64>) -> String) -> Vec<
 }
 
 fn memory_parts(memory: &MemoryUsage) -> Vec<Row> {
-    let row = |key, label, bytes| Row::text(key, label, figures::size(bytes));
+    let row = |key, label, bytes| Row::text(key, label, format::size(bytes));
     vec![
         row("used", "Used", memory.used_bytes),
         row("available", "Available", memory.available_bytes),
@@ -155,12 +155,12 @@ fn system(sample: &Sample) -> Vec<Row> {
     let load = sample.load.map_or("not known".to_owned(), |load| {
         format!("{:.2}  {:.2}  {:.2}", load.one, load.five, load.fifteen)
     });
-    let uptime = sample.uptime_seconds.map_or("not known".to_owned(), figures::duration);
+    let uptime = sample.uptime_seconds.map_or("not known".to_owned(), format::duration);
     let swap = match sample.swap.percent {
         None => "none".to_owned(),
         percent => {
-            let total = figures::size(sample.swap.total_bytes);
-            format!("{} of {total}", figures::percent(percent))
+            let total = format::size(sample.swap.total_bytes);
+            format!("{} of {total}", format::percent(percent))
         }
     };
     vec![
@@ -176,9 +176,9 @@ fn disk(disk: &Disk) -> Row {
     let text = match &disk.space {
         Ok(space) => format!(
             "{}: {} used, {} left",
-            figures::percent(percent),
-            figures::size(Some(space.used_bytes())),
-            figures::size(Some(space.available_bytes))
+            format::percent(percent),
+            format::size(Some(space.used_bytes())),
+            format::size(Some(space.available_bytes))
         ),
         Err(error) => error.clone(),
     };
@@ -188,8 +188,8 @@ fn disk(disk: &Disk) -> Row {
 fn network(usage: &devops_core::metrics::network::NetworkUsage) -> Row {
     let text = format!(
         "in {}, out {}",
-        figures::rate(usage.receive_bytes_per_second),
-        figures::rate(usage.transmit_bytes_per_second)
+        format::rate(usage.receive_bytes_per_second),
+        format::rate(usage.transmit_bytes_per_second)
     );
     Row::text(&usage.interface, &usage.interface, text)
 }

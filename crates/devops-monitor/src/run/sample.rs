@@ -7,7 +7,7 @@ use devops_core::{
 };
 
 use super::host::{DISK_TIMEOUT, sources};
-use crate::{cli, http::figures};
+use crate::{cli, http::format};
 
 pub(super) fn run(args: &cli::Sample, session: &Session) -> Result<Outcome, Failure> {
     let sources = sources(&args.source.root_path)?;
@@ -52,22 +52,22 @@ fn disks(
 fn describe(sample: &Sample) -> String {
     let mut lines = vec![
         sample.message.to_owned(),
-        format!("CPU Utilization: {}", figures::percent(sample.cpu.percent)),
+        format!("CPU Utilization: {}", format::percent(sample.cpu.percent)),
         format!(
             "Memory Utilization: {} ({} of {})",
-            figures::percent(sample.memory.percent),
-            figures::size(sample.memory.used_bytes),
-            figures::size(sample.memory.total_bytes)
+            format::percent(sample.memory.percent),
+            format::size(sample.memory.used_bytes),
+            format::size(sample.memory.total_bytes)
         ),
     ];
     if let Some(load) = sample.load {
         lines.push(format!("Load: {:.2} {:.2} {:.2}", load.one, load.five, load.fifteen));
     }
     if sample.swap.percent.is_some() {
-        lines.push(format!("Swap: {}", figures::percent(sample.swap.percent)));
+        lines.push(format!("Swap: {}", format::percent(sample.swap.percent)));
     }
     if let Some(uptime) = sample.uptime_seconds {
-        lines.push(format!("Uptime: {}", figures::duration(uptime)));
+        lines.push(format!("Uptime: {}", format::duration(uptime)));
     }
     let tables = [
         table(&["MOUNT POINT", "USED", "SIZE", "AVAILABLE"], disk_rows(sample)),
@@ -83,7 +83,7 @@ fn disk_rows(sample: &Sample) -> Vec<Vec<String>> {
         match &disk.space {
             Ok(space) => vec![
                 path,
-                figures::percent(space.percent()),
+                format::percent(space.percent()),
                 ByteSize(space.total_bytes).to_string(),
                 ByteSize(space.available_bytes).to_string(),
             ],
@@ -97,8 +97,8 @@ fn network_rows(sample: &Sample) -> Vec<Vec<String>> {
     let rows = sample.network.iter().map(|usage| {
         vec![
             usage.interface.clone(),
-            figures::rate(usage.receive_bytes_per_second),
-            figures::rate(usage.transmit_bytes_per_second),
+            format::rate(usage.receive_bytes_per_second),
+            format::rate(usage.transmit_bytes_per_second),
         ]
     });
     rows.collect()

@@ -6,8 +6,8 @@ use devops_cli::{Failure, Session, quote};
 use devops_core::{
     fs::{At, open_file},
     s3::{
-        Addresses, CancelToken, ConnectOptions, CustomerKey, Pace, RequestHeaders, RetryConfig,
-        Store, StoreOptions, connect,
+        Addresses, CancelToken, ConnectOptions, CustomerKey, RateLimiter, RequestHeaders,
+        RetryConfig, Store, StoreOptions, connect,
     },
     units::ByteSize,
 };
@@ -16,9 +16,9 @@ use super::explain::hint_for_connection;
 use crate::cli::{Connection, Transfer};
 
 /// Returns how fast bytes may move, by the clock on the wall.
-fn pace(transfer: Option<&Transfer>, session: &Session) -> Pace {
+fn rate_limiter(transfer: Option<&Transfer>, session: &Session) -> RateLimiter {
     let limit = transfer.and_then(|transfer| transfer.limit_rate.clone());
-    limit.map_or_else(Pace::default, |limit| Pace::new(limit, session.clock()))
+    limit.map_or_else(RateLimiter::default, |limit| RateLimiter::new(limit, session.clock()))
 }
 
 /// A connected store, and when to stop.
@@ -115,7 +115,7 @@ impl Connected {
             concurrency: transfer.map_or(0, |transfer| transfer.concurrency.0),
             max_memory: transfer.map_or(ByteSize::mib(128), |transfer| transfer.max_memory),
             retry_config,
-            pace: pace(transfer, session),
+            rate_limiter: rate_limiter(transfer, session),
         };
         let cancel_token = CancelToken::new(session.cancel());
         let store = match connect(&options, store_options, &cancel_token).await {

@@ -6,9 +6,9 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     kind::Kind,
     s3::{
-        CopyOptions, CopyPreview, CopySummary, Event, Existing, Filter, Link,
-        Outcome as ObjectOutcome, OverwritePolicy, S3Error, S3Uri, copy_object, list, move_object,
-        preview_copy, preview_move, run_all,
+        CopyOptions, CopyPreview, CopySummary, Event, Existing, Filter, Outcome as ObjectOutcome,
+        OverwritePolicy, S3Context, S3Error, S3Uri, copy_object, for_each_concurrent, list,
+        move_object, preview_copy, preview_move,
     },
     units::{ByteSize, count},
 };
@@ -42,17 +42,20 @@ pub(crate) async fn copy(
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, if moves { "moving" } else { "copying" }, None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let replace = match (args.overwrite, args.if_changed) {
         (true, _) => OverwritePolicy::Overwrite,
         (_, true) => OverwritePolicy::IfChanged,
         _ => OverwritePolicy::Refuse,
     };
     let options = CopyOptions { replace, ..CopyOptions::default() };
-    let run = CopyRun { link, options, moves, session, reporter: &reporter };
+    let run = CopyRun { context, options, moves, session, reporter: &reporter };
     if args.source.is_prefix() {
-        let pairs = pairs(link, &args, &filter).await?;
+        let pairs = pairs(context, &args, &filter).await?;
         return if args.dry_run { run.dry(&pairs).await } else { run.many(&pairs).await };
     }
     run.one(Pair { from: args.source.clone(), to }, args.dry_run).await
@@ -96,7 +99,11 @@ fn is_same(from: &S3Uri, to: &S3Uri, moves: bool) -> bool {
 }
 
 /// Lists what is below the prefix to its end, with where each goes.
-async fn pairs(link: Link<'_>, args: &CopyArgs, filter: &Filter) -> Result<Vec<Pair>, Failure> {
+async fn pairs(
+    context: S3Context<'_>,
+    args: &CopyArgs,
+    filter: &Filter,
+) -> Result<Vec<Pair>, Failure> {
     let (mut listed, mut n_listed) = (Vec::new(), 0_usize);
     let mut take = |object: devops_core::s3::ListedObject| {
         n_listed += 1;
@@ -108,7 +115,7 @@ async fn pairs(link: Link<'_>, args: &CopyArgs, filter: &Filter) -> Result<Vec<P
         }
         true
     };
-    list(link, &args.source, &mut take).await.map_err(explain)?;
+    list(context, &args.source, &mut take).await.map_err(explain)?;
     if n_listed == 0 {
         return Err(Failure::new(Kind::NotFound, format!("no object under `{}`", args.source)));
     }
@@ -137,7 +144,7 @@ fn refuse_chains(pairs: &[Pair]) -> Result<(), Failure> {
 }
 
 struct CopyRun<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     options: CopyOptions,
     moves: bool,
     session: &'a Session,
@@ -153,15 +160,15 @@ impl CopyRun<'_> {
         };
         match result {
             Ok(shown) => shown.map(|()| Outcome::Done),
-            Err(error) => Err(explain_missing(self.link, error, &pair.from).await),
+            Err(error) => Err(explain_missing(self.context, error, &pair.from).await),
         }
     }
 
     async fn many(&self, pairs: &[Pair]) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let mut tally = Tally::new(false);
-        let ended = run_all(
-            self.link,
+        let ended = for_each_concurrent(
+            self.context,
             pairs,
             async |pair| self.work(pair).await,
             |pair, result| match result {
@@ -190,8 +197,8 @@ impl CopyRun<'_> {
     /// Shows what [`Self::many`] would do.
     async fn dry(&self, pairs: &[Pair]) -> Result<Outcome, Failure> {
         let mut tally = Tally::new(true);
-        let ended = run_all(
-            self.link,
+        let ended = for_each_concurrent(
+            self.context,
             pairs,
             async |pair| self.preview(pair).await,
             |pair, result| match result {
@@ -217,17 +224,17 @@ impl CopyRun<'_> {
 
     async fn work(&self, pair: &Pair) -> Result<CopySummary, S3Error> {
         if self.moves {
-            move_object(self.link, &pair.from, &pair.to, self.options).await
+            move_object(self.context, &pair.from, &pair.to, self.options).await
         } else {
-            copy_object(self.link, &pair.from, &pair.to, self.options).await
+            copy_object(self.context, &pair.from, &pair.to, self.options).await
         }
     }
 
     async fn preview(&self, pair: &Pair) -> Result<CopyPreview, S3Error> {
         if self.moves {
-            preview_move(self.link, &pair.from, &pair.to, self.options).await
+            preview_move(self.context, &pair.from, &pair.to, self.options).await
         } else {
-            preview_copy(self.link, &pair.from, &pair.to, self.options).await
+            preview_copy(self.context, &pair.from, &pair.to, self.options).await
         }
     }
 

@@ -6,11 +6,11 @@ use devops_cli::{Failure, Outcome, ResultExt, Session};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    s3::{Diagnosis, Event, Examined, Finding, Known, Link, Proof, Severity, diagnose},
+    s3::{Capabilities, Diagnosis, Event, Examined, Finding, Proof, S3Context, Severity, diagnose},
 };
 use serde_json::json;
 
-use super::{connection::Connected, knowledge, reporter::Reporter};
+use super::{capability_cache, connection::Connected, reporter::Reporter};
 use crate::cli::DoctorArgs;
 
 pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -23,17 +23,25 @@ pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcom
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "asking", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let examined = Examined { prefix, write: !args.no_write, now: session.clock().now() };
     let counts = Counts::default();
     let tell = |finding| {
         counts.count(&finding);
         show(session, &finding);
     };
-    let diagnosis = Box::pin(diagnose(link, examined, &tell)).await?;
-    if diagnosis.known != Known::default() {
-        let kept = knowledge::keep(&connected.store, &prefix.bucket, diagnosis.known, session);
+    let diagnosis = Box::pin(diagnose(context, examined, &tell)).await?;
+    if diagnosis.capabilities != Capabilities::default() {
+        let kept = capability_cache::keep(
+            &connected.store,
+            &prefix.bucket,
+            diagnosis.capabilities,
+            session,
+        );
         match kept {
             Ok(true) => {}
             Ok(false) => {
@@ -75,7 +83,7 @@ impl Counts {
         if session.json() {
             return session.emit(&json!({
                 "type": "summary", "ok": ok, "warn": warn, "fail": fail, "proof": proof,
-                "known": known(diagnosis.known),
+                "known": capabilities(diagnosis.capabilities),
             }));
         }
         let sum = match (diagnosis.failed, proof) {
@@ -87,13 +95,13 @@ impl Counts {
     }
 }
 
-fn known(known: Known) -> serde_json::Value {
+fn capabilities(capabilities: Capabilities) -> serde_json::Value {
     json!({
-        "checksums": known.checksums,
-        "conditions": known.conditions.map(|conditions| format!("{conditions:?}").to_lowercase()),
-        "copies": known.copies,
-        "etag_is_md5": known.etag_is_md5,
-        "compares_checksums": known.compares_checksums,
+        "checksums": capabilities.checksums,
+        "conditions": capabilities.conditions.map(|conditions| format!("{conditions:?}").to_lowercase()),
+        "copies": capabilities.copies,
+        "etag_is_md5": capabilities.etag_is_md5,
+        "compares_checksums": capabilities.compares_checksums,
     })
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use devops_cli::{Failure, quote};
 use devops_core::s3::{
-    CallFailure, ConnectError, CredentialError, JournalError, Left, Link, S3Error, S3Uri,
-    SourceError, Trouble, keeps_versions, list,
+    ConnectError, CredentialError, JournalError, Left, RequestError, RequestErrorKind, S3Context,
+    S3Error, S3Uri, SourceError, keeps_versions, list,
 };
 
 /// The hints that were given already: what many files share need not be said of each.
@@ -43,22 +43,28 @@ pub(crate) fn explain_object(error: S3Error, uri: &S3Uri) -> Failure {
 }
 
 /// Turns an error about one object into a failure; of a key without an object it says what else there is.
-pub(crate) async fn explain_missing(link: Link<'_>, error: S3Error, uri: &S3Uri) -> Failure {
-    let trouble = match &error {
-        S3Error::Call(call) => Some(call.trouble.clone()),
+pub(crate) async fn explain_missing(
+    context: S3Context<'_>,
+    error: S3Error,
+    uri: &S3Uri,
+) -> Failure {
+    let error_kind = match &error {
+        S3Error::Request(call) => Some(call.error_kind.clone()),
         _ => None,
     };
     let failure = explain_object(error, uri);
-    let hint = match trouble {
-        Some(Trouble::NoObject | Trouble::DeleteMarker | Trouble::Rejected)
-            if uri.version_id.is_some() =>
-        {
+    let hint = match error_kind {
+        Some(
+            RequestErrorKind::NoObject
+            | RequestErrorKind::DeleteMarker
+            | RequestErrorKind::Rejected,
+        ) if uri.version_id.is_some() => {
             let uri = uri.with_key(uri.key.clone());
             let others =
                 format!("`devops-s3push list {uri} --versions` shows the versions there are");
-            Some(unversioned(link, &uri.bucket).await.unwrap_or(others))
+            Some(unversioned(context, &uri.bucket).await.unwrap_or(others))
         }
-        Some(Trouble::NoObject) => what_is_there(link, uri).await,
+        Some(RequestErrorKind::NoObject) => what_is_there(context, uri).await,
         _ => None,
     };
     match hint {
@@ -68,31 +74,31 @@ pub(crate) async fn explain_missing(link: Link<'_>, error: S3Error, uri: &S3Uri)
 }
 
 /// Returns what to say where a bucket keeps no versions; nothing where it does, or the store does not tell.
-pub(crate) async fn unversioned(link: Link<'_>, bucket: &str) -> Option<String> {
-    let is_off = matches!(keeps_versions(link, bucket).await, Ok(Some(false)));
+pub(crate) async fn unversioned(context: S3Context<'_>, bucket: &str) -> Option<String> {
+    let is_off = matches!(keeps_versions(context, bucket).await, Ok(Some(false)));
     is_off.then(|| format!("versioning is off in `{bucket}`: there is only what it has now"))
 }
 
 /// Turns an error of a listing of versions into a failure; where the bucket keeps none, it says so.
 pub(crate) async fn explain_versions(
-    link: Link<'_>,
+    context: S3Context<'_>,
     error: impl Into<S3Error>,
     bucket: &str,
 ) -> Failure {
     let error = error.into();
-    let is_answer = matches!(&error, S3Error::Call(call) if call.trouble.is_answer());
+    let is_response = matches!(&error, S3Error::Request(call) if call.error_kind.is_response());
     let failure = explain(error);
-    if !is_answer || failure.hint.is_some() {
+    if !is_response || failure.hint.is_some() {
         return failure;
     }
-    match unversioned(link, bucket).await {
+    match unversioned(context, bucket).await {
         Some(hint) => failure.hint(hint),
         None => failure.hint("the store may keep no versions: `devops-s3push doctor` tells"),
     }
 }
 
 /// Returns what a key without an object may have been meant for: a folder, or a pattern.
-pub(crate) async fn what_is_there(link: Link<'_>, uri: &S3Uri) -> Option<String> {
+pub(crate) async fn what_is_there(context: S3Context<'_>, uri: &S3Uri) -> Option<String> {
     if let Some(at) = uri.key.find(['*', '?', '[', '{']) {
         let folder = uri.key[..at].rfind('/').map_or(0, |slash| slash + 1);
         let (prefix, pattern) = uri.key.split_at(folder);
@@ -104,7 +110,7 @@ pub(crate) async fn what_is_there(link: Link<'_>, uri: &S3Uri) -> Option<String>
     }
     let folder = S3Uri::new(&uri.bucket, &format!("{}/", uri.key)).ok()?;
     let mut is_there = false;
-    list(link, &folder, &mut |_| {
+    list(context, &folder, &mut |_| {
         is_there = true;
         false
     })
@@ -115,13 +121,13 @@ pub(crate) async fn what_is_there(link: Link<'_>, uri: &S3Uri) -> Option<String>
 
 /// Returns whether bytes cannot be read because they are in an archive.
 pub(crate) fn is_archived(error: &S3Error) -> bool {
-    matches!(error, S3Error::Call(call) if call.trouble == Trouble::InColdStorage)
+    matches!(error, S3Error::Request(call) if call.error_kind == RequestErrorKind::InColdStorage)
 }
 
 fn hint(error: &S3Error) -> Option<String> {
     match error {
         S3Error::Exists(_) => Some("pass --overwrite to replace it".to_owned()),
-        S3Error::Call(failure) => hint_for(failure),
+        S3Error::Request(failure) => hint_for(failure),
         S3Error::LeftBehind { uri, upload_id, .. } => Some(format!(
             "remove it with `devops-s3push uploads abort {uri} --upload-id {upload_id} --older-than 0s`"
         )),
@@ -231,56 +237,64 @@ fn hint_unprotected(uri: &S3Uri, left: &Left) -> String {
     }
 }
 
-fn hint_for(failure: &CallFailure) -> Option<String> {
-    let text = match &failure.trouble {
-        Trouble::Unreachable if failure.proxy.is_some() => {
+fn hint_for(failure: &RequestError) -> Option<String> {
+    let text = match &failure.error_kind {
+        RequestErrorKind::Unreachable if failure.proxy.is_some() => {
             "check the proxy, and name the store in NO_PROXY if it is reached without one"
         }
-        Trouble::Unreachable => {
+        RequestErrorKind::Unreachable => {
             "check --endpoint-url, the network, and whether the store needs --host-style"
         }
-        Trouble::OtherScheme(scheme) => {
+        RequestErrorKind::OtherScheme(scheme) => {
             return Some(format!("pass an --endpoint-url that begins with {scheme}://"));
         }
-        Trouble::Elsewhere(address) => {
+        RequestErrorKind::Elsewhere(address) => {
             return Some(format!("if that is the store, pass --endpoint-url {address}"));
         }
-        Trouble::HostLimit(limit) => limit.hint(),
-        Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
-        Trouble::NoAddress => WHERE_FROM,
-        Trouble::NoBucket => "look at its name, and at --endpoint-url: it may be in another store",
-        Trouble::NoCredentials(error) => return Some(hint_for_credentials(error)),
-        Trouble::BadCredentials => match failure.code() {
+        RequestErrorKind::HostLimit(limit) => limit.hint(),
+        RequestErrorKind::Certificate => "name the store's certificate authority with --ca-bundle",
+        RequestErrorKind::NoAddress => WHERE_FROM,
+        RequestErrorKind::NoBucket => {
+            "look at its name, and at --endpoint-url: it may be in another store"
+        }
+        RequestErrorKind::NoCredentials(error) => return Some(hint_for_credentials(error)),
+        RequestErrorKind::BadCredentials => match failure.code() {
             "SignatureDoesNotMatch" => "the secret key does not belong to the access key",
             _ => "the store does not know this access key",
         },
-        Trouble::Expired => "the session has ended: log in again",
-        Trouble::Clock => "set this host's clock",
-        Trouble::Denied if failure.proxy.is_some() => {
+        RequestErrorKind::Expired => "the session has ended: log in again",
+        RequestErrorKind::Clock => "set this host's clock",
+        RequestErrorKind::Denied if failure.proxy.is_some() => {
             "write them into the variable: http://NAME:PASSWORD@HOST:PORT"
         }
-        Trouble::Denied => "the credentials lack a permission, or the bucket's policy forbids it",
-        Trouble::OtherRegion(Some(region)) => return Some(format!("pass --region {region}")),
-        Trouble::OtherRegion(None) => "pass the bucket's --region",
-        Trouble::Throttled | Trouble::Server | Trouble::Broken => "try again later",
-        Trouble::Unreadable | Trouble::OtherAnswer => {
+        RequestErrorKind::Denied => {
+            "the credentials lack a permission, or the bucket's policy forbids it"
+        }
+        RequestErrorKind::OtherRegion(Some(region)) => {
+            return Some(format!("pass --region {region}"));
+        }
+        RequestErrorKind::OtherRegion(None) => "pass the bucket's --region",
+        RequestErrorKind::Throttled | RequestErrorKind::Server | RequestErrorKind::Broken => {
+            "try again later"
+        }
+        RequestErrorKind::Unreadable | RequestErrorKind::OtherResponse => {
             "does something else than a store answer at that address?"
         }
-        Trouble::InColdStorage => {
+        RequestErrorKind::InColdStorage => {
             "it is archived (GLACIER or DEEP_ARCHIVE): let `devops-s3push thaw` bring it back first"
         }
-        Trouble::NoExpedited => "choose --tier standard, or try again later",
-        Trouble::Conflict => "someone else writes to the same key",
-        Trouble::NoObject
-        | Trouble::DeleteMarker
-        | Trouble::NoUpload
-        | Trouble::Exists
-        | Trouble::ChecksumRefused
-        | Trouble::ConditionRefused
-        | Trouble::CopyRefused
-        | Trouble::Damaged
-        | Trouble::Rejected
-        | Trouble::Interrupted(_) => return None,
+        RequestErrorKind::NoExpedited => "choose --tier standard, or try again later",
+        RequestErrorKind::Conflict => "someone else writes to the same key",
+        RequestErrorKind::NoObject
+        | RequestErrorKind::DeleteMarker
+        | RequestErrorKind::NoUpload
+        | RequestErrorKind::Exists
+        | RequestErrorKind::ChecksumRefused
+        | RequestErrorKind::ConditionRefused
+        | RequestErrorKind::CopyRefused
+        | RequestErrorKind::Damaged
+        | RequestErrorKind::Rejected
+        | RequestErrorKind::Interrupted(_) => return None,
     };
     Some(text.to_owned())
 }

@@ -14,18 +14,18 @@ use devops_core::{
     kind::Kind,
     s3::{
         DownloadItem, DownloadItems, Event, Existing, Filter, GetOptions, GetPreview, GetSummary,
-        Link, PartSize, S3Error, S3Uri, find_download_items, get as get_object, get_download_item,
-        preview_download_item, preview_get, preview_stream, run_all,
+        PartSize, S3Context, S3Error, S3Uri, find_download_items, for_each_concurrent,
+        get as get_object, get_download_item, preview_download_item, preview_get, preview_stream,
     },
     units::{ByteSize, agree, count},
 };
 use serde_json::{Map, Value, json};
 
 use super::{
+    capability_cache::load_capabilities,
     connection::Connected,
     explain::{Hints, explain, explain_missing, explain_object, is_archived},
     get_to_stream::{OutputStream, STDOUT, check_stream, get_to_stream, shown},
-    knowledge::recall,
     past,
     receipt::no_folder,
     reporter::{Reporter, fetched_json, insert, proof_of},
@@ -47,7 +47,7 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
         check_stream(&args, session)?;
     }
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
-    recall(&connected.store, &args.source.bucket, session);
+    load_capabilities(&connected.store, &args.source.bucket, session);
     if let Some(at) = at.filter(|_| !args.source.is_prefix()) {
         args.source = past::version_at(&connected, &args.source, at).await?;
     }
@@ -70,8 +70,11 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
     let group = args.group.as_deref().map(group_number).transpose()?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let options = GetOptions {
         replace,
         mode: args.mode,
@@ -79,15 +82,17 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
         group,
         part_size: PartSize::Auto,
     };
-    let run = GetRun { link, options, session, reporter: &reporter };
+    let run = GetRun { context, options, session, reporter: &reporter };
     match place {
         _ if is_stream => run.foresee_stream(&args.source, &path).await,
         Some(Resolved::File(target)) if args.dry_run => run.foresee(&args.source, &target).await,
         Some(Resolved::File(target)) => run.one(&args.source, &target).await,
         _ => {
             let targets = match at {
-                Some(at) => past::targets_at(link, &args.source, &filter, at).await?,
-                None => find_download_items(link, &args.source, &filter).await.map_err(explain)?,
+                Some(at) => past::targets_at(context, &args.source, &filter, at).await?,
+                None => {
+                    find_download_items(context, &args.source, &filter).await.map_err(explain)?
+                }
             };
             run.tree(&args, &path, targets).await
         }
@@ -95,7 +100,7 @@ pub(crate) async fn get(mut args: Box<GetArgs>, session: &Session) -> Result<Out
 }
 
 pub(super) struct GetRun<'a> {
-    pub(super) link: Link<'a>,
+    pub(super) context: S3Context<'a>,
     pub(super) options: GetOptions,
     pub(super) session: &'a Session,
     pub(super) reporter: &'a Reporter<'a>,
@@ -116,7 +121,7 @@ pub(super) struct Fetched {
 impl GetRun<'_> {
     async fn one(&self, uri: &S3Uri, target: &Destination) -> Result<Outcome, Failure> {
         self.session.status(format!("Downloading {uri} to {}...", quote(target.path())));
-        let summary = get_object(self.link, uri, target, self.options).await;
+        let summary = get_object(self.context, uri, target, self.options).await;
         match summary {
             Ok(summary) => self.show(&summary)?,
             Err(error) => return Err(self.explain_one(error, uri).await),
@@ -125,7 +130,7 @@ impl GetRun<'_> {
     }
 
     async fn foresee(&self, uri: &S3Uri, target: &Destination) -> Result<Outcome, Failure> {
-        let preview = preview_get(self.link, uri, target, self.options).await;
+        let preview = preview_get(self.context, uri, target, self.options).await;
         match preview {
             Ok(preview) => self.show_plan((uri, target.path()), preview)?,
             Err(error) => return Err(self.explain_one(error, uri).await),
@@ -135,13 +140,13 @@ impl GetRun<'_> {
 
     async fn explain_one(&self, error: S3Error, uri: &S3Uri) -> Failure {
         match error {
-            S3Error::Call(_) => explain_missing(self.link, error, uri).await,
+            S3Error::Request(_) => explain_missing(self.context, error, uri).await,
             error => explain_file(error, uri),
         }
     }
 
     async fn foresee_stream(&self, uri: &S3Uri, name: &Path) -> Result<Outcome, Failure> {
-        let preview = preview_stream(self.link, uri).await;
+        let preview = preview_stream(self.context, uri).await;
         self.show_plan((uri, name), preview.map_err(|error| explain_object(error, uri))?)?;
         Ok(Outcome::Done)
     }
@@ -187,8 +192,9 @@ impl GetRun<'_> {
         for marked in &targets.folders {
             folder.make_folder(marked)?;
         }
-        let work = async |target| get_download_item(self.link, &folder, target, self.options).await;
-        run_all(self.link, &targets.files, work, |target, result| match result {
+        let work =
+            async |target| get_download_item(self.context, &folder, target, self.options).await;
+        for_each_concurrent(self.context, &targets.files, work, |target, result| match result {
             Ok(summary) => {
                 // A failure of stdout is remembered by the session and decides nothing here.
                 let _printed = self.show(&summary);
@@ -212,8 +218,8 @@ impl GetRun<'_> {
         let there = OpenFolder::open(folder).ok();
         let there = there.as_ref();
         let work =
-            async |target| preview_download_item(self.link, there, target, self.options).await;
-        run_all(self.link, files, work, |target, result| match result {
+            async |target| preview_download_item(self.context, there, target, self.options).await;
+        for_each_concurrent(self.context, files, work, |target, result| match result {
             Ok(preview) => {
                 let path = folder.join(&target.relative);
                 let _printed = self.show_plan((&target.object.uri, &path), preview);

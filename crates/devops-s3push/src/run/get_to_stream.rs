@@ -3,7 +3,7 @@
 use std::{fs::File, io, path::Path};
 
 use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
-use devops_core::s3::{Event, GetSummary, Link, S3Error, S3Uri, get_stream};
+use devops_core::s3::{Event, GetSummary, S3Context, S3Error, S3Uri, get_stream};
 use serde_json::{Map, json};
 
 use super::{
@@ -53,11 +53,14 @@ pub(super) async fn get_to_stream(
             reporter.show(event);
         }
     };
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let OutputStream { file, name } = stream;
     let shown = if name == Path::new(STDOUT) { Path::new("standard output") } else { name };
-    match get_stream(link, uri, Box::new(file), shown.to_owned()).await {
+    match get_stream(context, uri, Box::new(file), shown.to_owned()).await {
         Ok(summary) => {
             tell(&summary, name, session);
             Ok(Outcome::Done)
@@ -66,7 +69,7 @@ pub(super) async fn get_to_stream(
         Err(S3Error::Path(error)) if error.source.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Outcome::Done)
         }
-        Err(error) => Err(explain_missing(link, error, uri).await),
+        Err(error) => Err(explain_missing(context, error, uri).await),
     }
 }
 

@@ -3,7 +3,7 @@
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     s3::{
-        Event, LevelEntry, Link, ListedObject, ListedVersion, S3Uri, StoreText,
+        Event, LevelEntry, ListedObject, ListedVersion, S3Context, S3Uri, StoreText,
         list as list_objects, list_level, list_versions,
     },
     units::{ByteSize, count},
@@ -22,18 +22,21 @@ pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, F
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "listing", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let mut listing = Listing { session, counts: Counts::default(), printed: Ok(()) };
     match &args.delimiter {
         _ if args.versions => {
             let bucket = &args.prefix.bucket;
-            let versions = match list_versions(link, &args.prefix).await {
+            let versions = match list_versions(context, &args.prefix).await {
                 Ok(versions) => versions,
-                Err(error) => return Err(explain_versions(link, error, bucket).await),
+                Err(error) => return Err(explain_versions(context, error, bucket).await),
             };
             versions.iter().all(|version| listing.version(version));
-            if let Some(hint) = unversioned(link, bucket).await {
+            if let Some(hint) = unversioned(context, bucket).await {
                 session.status(hint);
             }
         }
@@ -42,11 +45,11 @@ pub(crate) async fn list(args: ListArgs, session: &Session) -> Result<Outcome, F
                 LevelEntry::Object(object) => listing.object(&object),
                 LevelEntry::Prefix(uri) => listing.prefix(&uri),
             };
-            list_level(link, &args.prefix, delimiter, each).await.map_err(explain)?;
+            list_level(context, &args.prefix, delimiter, each).await.map_err(explain)?;
         }
         None => {
             let each = &mut |object| listing.object(&object);
-            list_objects(link, &args.prefix, each).await.map_err(explain)?;
+            list_objects(context, &args.prefix, each).await.map_err(explain)?;
         }
     }
     listing.end(&args)

@@ -1,7 +1,7 @@
 //! `mb`: makes a bucket.
 
 use devops_cli::{Failure, Outcome, Session};
-use devops_core::s3::{Event, Link, check_bucket_name, create_bucket};
+use devops_core::s3::{Event, S3Context, check_bucket_name, create_bucket};
 use serde_json::json;
 
 use super::{
@@ -21,9 +21,12 @@ pub(crate) async fn mb(args: MbArgs, session: &Session) -> Result<Outcome, Failu
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "making", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
-    let is_old = create_bucket(link, bucket).await.map_err(explain)?;
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
+    let is_old = create_bucket(context, bucket).await.map_err(explain)?;
     reporter.emit("bucket", |object| insert(object, json!({"bucket": bucket, "made": !is_old})));
     if !session.json() {
         let done = if is_old { "Unchanged: yours already is" } else { "Made bucket" };

@@ -5,7 +5,7 @@ use std::{cell::Cell, path::PathBuf, time::Instant};
 use devops_cli::{Failure, Outcome, Session, code_of};
 use devops_core::{
     clock::Clock,
-    s3::{Figures, Run, write_metrics},
+    s3::{RunMetrics, RunRecord, write_metrics},
 };
 
 use super::{receipt, totals::Totals};
@@ -15,12 +15,12 @@ pub(super) struct Metrics {
     path: Option<PathBuf>,
     destination: String,
     begun: Instant,
-    figures: Cell<Figures>,
+    metrics: Cell<RunMetrics>,
 }
 
 impl Metrics {
     pub(super) fn new(path: Option<PathBuf>, destination: String) -> Self {
-        Self { path, destination, begun: Instant::now(), figures: Cell::default() }
+        Self { path, destination, begun: Instant::now(), metrics: Cell::default() }
     }
 
     /// Fails where the file could not be written at the end.
@@ -29,10 +29,10 @@ impl Metrics {
     }
 
     pub(super) fn note(&self, totals: &Totals) {
-        self.figures.set(Figures {
+        self.metrics.set(RunMetrics {
             failed: totals.failed.len() as u64,
             skipped: totals.skipped.len() as u64,
-            ..Figures::of(&totals.stored)
+            ..RunMetrics::of(&totals.stored)
         });
     }
 
@@ -45,12 +45,12 @@ impl Metrics {
         let Some(path) = &self.path else { return Ok(()) };
         let written = write_metrics(
             path,
-            Run {
+            RunRecord {
                 destination: &self.destination,
                 ended: session.clock().now(),
                 elapsed: self.begun.elapsed(),
                 exit_code: code_of(result, session.cancel().signal()),
-                figures: self.figures.get(),
+                metrics: self.metrics.get(),
             },
         );
         match written {

@@ -4,7 +4,7 @@ use devops_cli::{Failure, Session};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    s3::{DownloadItems, Filter, Link, S3Uri, find_at, find_download_items_at},
+    s3::{DownloadItems, Filter, S3Context, S3Uri, find_at, find_download_items_at},
 };
 use time::OffsetDateTime;
 
@@ -33,34 +33,37 @@ pub(super) async fn version_at(
     uri: &S3Uri,
     at: OffsetDateTime,
 ) -> Result<S3Uri, Failure> {
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &|_| {} };
-    check_versions(link, uri).await?;
-    let found = match find_at(link, uri, at).await {
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &|_| {},
+    };
+    check_versions(context, uri).await?;
+    let found = match find_at(context, uri, at).await {
         Ok(found) => found,
-        Err(error) => return Err(explain_versions(link, error, &uri.bucket).await),
+        Err(error) => return Err(explain_versions(context, error, &uri.bucket).await),
     };
     found.map(|object| object.uri).ok_or_else(|| nothing(uri, at))
 }
 
 /// Returns what the objects that were under a prefix then become.
 pub(super) async fn targets_at(
-    link: Link<'_>,
+    context: S3Context<'_>,
     prefix: &S3Uri,
     filter: &Filter,
     at: OffsetDateTime,
 ) -> Result<DownloadItems, Failure> {
-    check_versions(link, prefix).await?;
-    let targets = match find_download_items_at(link, prefix, filter, at).await {
+    check_versions(context, prefix).await?;
+    let targets = match find_download_items_at(context, prefix, filter, at).await {
         Ok(targets) => targets,
-        Err(error) => return Err(explain_versions(link, error, &prefix.bucket).await),
+        Err(error) => return Err(explain_versions(context, error, &prefix.bucket).await),
     };
     if targets.n_listed == 0 { Err(nothing(prefix, at)) } else { Ok(targets) }
 }
 
 /// Fails where the present is all that the bucket knows.
-async fn check_versions(link: Link<'_>, uri: &S3Uri) -> Result<(), Failure> {
-    match unversioned(link, &uri.bucket).await {
+async fn check_versions(context: S3Context<'_>, uri: &S3Uri) -> Result<(), Failure> {
+    match unversioned(context, &uri.bucket).await {
         Some(hint) => {
             let message = format!("what was at `{uri}` then is not known");
             Err(Failure::new(Kind::Failed, message).hint(hint))

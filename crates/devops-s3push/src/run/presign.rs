@@ -3,7 +3,7 @@
 use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     clock::Clock,
-    s3::{Event, Link, MAX_LIFETIME, Permission, presign as sign},
+    s3::{Event, MAX_LIFETIME, Permission, S3Context, presign as sign},
 };
 use serde_json::json;
 
@@ -32,8 +32,11 @@ pub(crate) async fn presign(args: PresignArgs, session: &Session) -> Result<Outc
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "signing", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let permission = if args.put { Permission::Put } else { Permission::Get };
     let wanted = session.clock().now() + args.expires;
     let end = connected.store.credentials_end().map(time::OffsetDateTime::from);
@@ -41,7 +44,7 @@ pub(crate) async fn presign(args: PresignArgs, session: &Session) -> Result<Outc
     if expires < wanted {
         session.warn(format!("the address ends with the credentials, at {}", rfc3339(expires)));
     }
-    let url = sign(link, &args.object, permission, args.expires).await.map_err(explain)?;
+    let url = sign(context, &args.object, permission, args.expires).await.map_err(explain)?;
     if session.json() {
         session.emit(&json!({
             "type": "presigned", "bucket": args.object.bucket, "key": args.object.key,

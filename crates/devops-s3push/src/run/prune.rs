@@ -8,7 +8,7 @@ use devops_core::{
         Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
         plan_prune, remove_pruned,
     },
-    s3::{Event, Link, RetentionMode},
+    s3::{Event, RetentionMode, S3Context},
     units::ByteSize,
 };
 use serde_json::{Map, Value, json};
@@ -39,9 +39,12 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "pruning", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
-    let plan = plan_prune(link, &request).await.map_err(|error| match error {
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
+    let plan = plan_prune(context, &request).await.map_err(|error| match error {
         PruneError::S3(error) => explain(error),
         PruneError::EmptyPolicy(_) => {
             Failure::from(error).hint("say what to keep with the `--keep-` flags")
@@ -71,9 +74,10 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
     let mut done = Done::new(session, &reporter, hides);
     if !args.dry_run {
         // A lock that cannot be put says so before anything is gone.
-        lock_kept(link, &plan, &mut |_| done.n_locked += 1).await.map_err(explain)?;
+        lock_kept(context, &plan, &mut |_| done.n_locked += 1).await.map_err(explain)?;
         let result =
-            remove_pruned(link, &plan, &mut |archive, outcome| done.show(archive, &outcome)).await;
+            remove_pruned(context, &plan, &mut |archive, outcome| done.show(archive, &outcome))
+                .await;
         if let Err(error) = result {
             done.tell(&plan, false);
             return Err(explain(error));

@@ -11,18 +11,18 @@ use devops_core::{
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        Event, Filter, Link, Listed, ObjectSummary, OverwritePolicy, PutOptions, S3Error, S3Uri,
-        Trouble, UploadItem, UploadItems, check_bucket, find_free_keys, find_upload_items, inspect,
-        plan::MIN_PART, preview, put_everywhere, run_all,
+        Event, Filter, Listed, ObjectSummary, OverwritePolicy, PutOptions, RequestErrorKind,
+        S3Context, S3Error, S3Uri, UploadItem, UploadItems, check_bucket, find_upload_items,
+        for_each_concurrent, inspect, list_absent_keys, plan::MIN_PART, preview, upload_to_all,
     },
     units::{ByteSize, count},
 };
 use serde_json::json;
 
 use super::{
+    capability_cache::{recall_for_put, save_capabilities},
     connection::Connected,
     explain::explain,
-    knowledge::{recall_for_put, remember},
     metrics::Metrics,
     operands::{Subject, operands},
     options::put_options,
@@ -79,16 +79,16 @@ async fn put_to(
     let (store, cancel_token) = (&connected.store, &connected.cancel_token);
     let mut n_unselected = 0;
     for sources in &mut found {
-        let link = Link { store, cancel_token, events: &|_| {} };
-        n_unselected += select(link, &args.selection, sources, session).await?;
+        let context = S3Context { store, cancel_token, events: &|_| {} };
+        n_unselected += select(context, &args.selection, sources, session).await?;
     }
     let total = found.iter().flat_map(|sources| &sources.files).map(|file| file.size).sum();
     let reporter = Reporter::new(session, "uploading", Some(total));
     let events = |event: Event| reporter.show(event);
-    let link = Link { store, cancel_token, events: &events };
-    warn_of_missing_base(link, &base, session).await;
+    let context = S3Context { store, cancel_token, events: &events };
+    warn_of_missing_base(context, &base, session).await;
     let run = PutRun {
-        link,
+        context,
         options: &options,
         base,
         session,
@@ -102,7 +102,7 @@ async fn put_to(
         return run.dry(&found).await;
     }
     let outcome = run.real(&found).await;
-    remember(&connected.store, &run.places[0].bucket, session);
+    save_capabilities(&connected.store, &run.places[0].bucket, session);
     outcome
 }
 
@@ -158,17 +158,17 @@ fn base(flags: &BaseFlags, places: &[S3Uri]) -> Result<Base, Failure> {
 }
 
 /// A base with a wrong name costs time and nothing else, but nobody should look for the reason.
-async fn warn_of_missing_base(link: Link<'_>, base: &Base, session: &Session) {
+async fn warn_of_missing_base(context: S3Context<'_>, base: &Base, session: &Session) {
     if let Base::Named(uri) = base
-        && let Err(S3Error::Call(failure)) = inspect(link, uri).await
-        && failure.trouble == Trouble::NoObject
+        && let Err(S3Error::Request(failure)) = inspect(context, uri).await
+        && failure.error_kind == RequestErrorKind::NoObject
     {
         session.warn(format!("`{uri}` does not exist: nothing is copied from it"));
     }
 }
 
 struct PutRun<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     options: &'a PutOptions,
     base: Base,
     session: &'a Session,
@@ -213,10 +213,10 @@ impl PutRun<'_> {
         free: &HashSet<S3Uri>,
     ) -> Result<ObjectSummary, S3Error> {
         if source.size >= MIN_PART || !free.contains(&source.uri) {
-            return offsite::put(self.link, source, self.options, &self.base).await;
+            return offsite::put(self.context, source, self.options, &self.base).await;
         }
         let options = PutOptions { listed: Some(Listed::Free), ..self.options.clone() };
-        offsite::put(self.link, source, &options, &self.base).await
+        offsite::put(self.context, source, &options, &self.base).await
     }
 
     async fn one(&self, source: &UploadItem, totals: &mut Totals) -> Result<(), S3Error> {
@@ -225,9 +225,9 @@ impl PutRun<'_> {
     }
 
     async fn many(&self, files: &[UploadItem], totals: &mut Totals) -> Result<(), S3Error> {
-        let free = find_free_keys(self.link, files, self.options).await?;
-        run_all(
-            self.link,
+        let free = list_absent_keys(self.context, files, self.options).await?;
+        for_each_concurrent(
+            self.context,
             files,
             async |source| self.put(source, &free).await,
             |source, result| match result {
@@ -243,7 +243,7 @@ impl PutRun<'_> {
         let files: Vec<_> = found.iter().map(|sources| sources.files.clone()).collect();
         let mut free = HashSet::new();
         for files in &files {
-            free.extend(find_free_keys(self.link, files, self.options).await?);
+            free.extend(list_absent_keys(self.context, files, self.options).await?);
         }
         let put = async |source: &UploadItem| self.put(source, &free).await;
         let each = |source: &UploadItem, result| match result {
@@ -253,7 +253,7 @@ impl PutRun<'_> {
                 totals.fail_place(what, &explain(error), self.session);
             }
         };
-        let ends = put_everywhere(self.link, &files, put, each).await;
+        let ends = upload_to_all(self.context, &files, put, each).await;
         for (n, end) in ends.into_iter().enumerate() {
             let (path, uri) = match files[n].as_slice() {
                 [source] => (Some(source.path.as_path()), &source.uri),
@@ -272,13 +272,13 @@ impl PutRun<'_> {
         // The preview of a file says no more than that its key is free.
         let buckets: BTreeSet<_> = self.places.iter().map(|place| &place.bucket).collect();
         for bucket in buckets {
-            check_bucket(self.link, bucket).await.map_err(explain)?;
+            check_bucket(self.context, bucket).await.map_err(explain)?;
         }
         let mut totals = Totals::of(&found[0], self.session);
         let (mut n_planned, mut n_unchanged) = (0, 0);
         let is_one_of_many = found.len() > 1 || found[0].is_tree;
         for source in found.iter().flat_map(|sources| &sources.files) {
-            match preview(self.link, source, self.options).await {
+            match preview(self.context, source, self.options).await {
                 Ok(plan) => {
                     n_planned += usize::from(!plan.unchanged);
                     n_unchanged += usize::from(plan.unchanged);

@@ -78,7 +78,7 @@ impl<'a> Reporter<'a> {
             }
             Event::Region(region) => tracing::info!("the bucket is in {region}"),
             Event::Renewed => tracing::info!("the credentials had ended; going on with newer ones"),
-            Event::Weaker(what) => {
+            Event::FeatureUnsupported(what) => {
                 self.session.warn(format!("the store does not know {what}; going on without"));
             }
             Event::InColdStorage(uri) => self.session.status(format!(

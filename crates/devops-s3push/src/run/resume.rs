@@ -7,18 +7,18 @@ use devops_core::{
     kind::Kind,
     offsite::{self, Base},
     s3::{
-        EarlierRun, Event, Job, Journals, Link, ObjectSummary, PutOptions, Unfinished, UploadItem,
-        give_up, release,
+        EarlierRun, Event, Job, Journals, ObjectSummary, PutOptions, S3Context, Unfinished,
+        UploadItem, give_up, release,
     },
     units::{ByteSize, agree, count},
 };
 use serde_json::json;
 
 use super::{
+    capability_cache,
     connection::Connected,
     explain::explain,
     journals::{journals, resumable},
-    knowledge,
     reporter::{Reporter, insert},
     timestamp::rfc3339,
     totals::Totals,
@@ -107,17 +107,17 @@ impl Run<'_> {
 
     async fn put(&self, job: &Job) -> Result<ObjectSummary, Failure> {
         let connected = self.connect(job).await?;
-        knowledge::recall(&connected.store, &job.uri.bucket, self.session);
+        capability_cache::load_capabilities(&connected.store, &job.uri.bucket, self.session);
         let events = |event: Event| self.reporter.show(event);
-        let link = Link {
+        let context = S3Context {
             store: &connected.store,
             cancel_token: &connected.cancel_token,
             events: &events,
         };
         let resume = resumable(self.session, EarlierRun::Require);
         let options = PutOptions { resume, ..job.options.clone() };
-        let put = offsite::put(link, &source(job), &options, &Base::Newest).await;
-        knowledge::remember(&connected.store, &job.uri.bucket, self.session);
+        let put = offsite::put(context, &source(job), &options, &Base::Newest).await;
+        capability_cache::save_capabilities(&connected.store, &job.uri.bucket, self.session);
         if job.options.spooled {
             release(Some(self.journals), &job.path).await;
         }
@@ -152,12 +152,12 @@ impl Run<'_> {
     async fn drop(&self, job: &Job) -> Result<(), Failure> {
         let connected = self.connect(job).await?;
         let events = |event: Event| self.reporter.show(event);
-        let link = Link {
+        let context = S3Context {
             store: &connected.store,
             cancel_token: &connected.cancel_token,
             events: &events,
         };
-        give_up(link, self.journals, job).await.map_err(explain).hint(format!(
+        give_up(context, self.journals, job).await.map_err(explain).hint(format!(
             "to forget it without freeing its parts, remove `{}`",
             quote(&self.journals.path(job))
         ))

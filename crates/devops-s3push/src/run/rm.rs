@@ -6,8 +6,8 @@ use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     kind::Kind,
     s3::{
-        Event, Filter, Link, ObjectHold, PlannedRemoval, RemovalOutcome, RemoveError,
-        RemoveOptions, S3Uri, keeps_versions, plan_removal, remove,
+        Event, Filter, ObjectHold, PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions,
+        S3Context, S3Uri, keeps_versions, plan_removal, remove,
     },
     units::{ByteSize, agree, count},
 };
@@ -26,20 +26,23 @@ pub(crate) async fn rm(args: RmArgs, session: &Session) -> Result<Outcome, Failu
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "removing", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
-    let planned = plan_removal(link, &args.objects, &options).await.map_err(explain_removal)?;
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
+    let planned = plan_removal(context, &args.objects, &options).await.map_err(explain_removal)?;
     check_limit(planned.len(), &args.limit)?;
     let mut tally = Tally::new(session, &reporter);
     if args.limit.dry_run {
-        let hiding = hiding(link, &args, &planned).await?;
+        let hiding = hiding(context, &args, &planned).await?;
         for planned in &planned {
             tally.plan(planned, &hiding);
         }
         return tally.end(true);
     }
     let result =
-        remove(link, &planned, &mut |planned, outcome| tally.show(planned, &outcome)).await;
+        remove(context, &planned, &mut |planned, outcome| tally.show(planned, &outcome)).await;
     if let Err(error) = result {
         if tally.n_done() > 0 {
             session.status(format!(
@@ -86,7 +89,7 @@ pub(super) fn check_limit(n: usize, limit: &LimitFlags) -> Result<(), Failure> {
 
 /// Returns the buckets in which a removal would only hide.
 async fn hiding(
-    link: Link<'_>,
+    context: S3Context<'_>,
     args: &RmArgs,
     planned: &[PlannedRemoval],
 ) -> Result<BTreeSet<String>, Failure> {
@@ -96,7 +99,7 @@ async fn hiding(
     }
     let buckets: BTreeSet<_> = planned.iter().map(|planned| &planned.target.uri.bucket).collect();
     for bucket in buckets {
-        if keeps_versions(link, bucket).await.map_err(explain)? == Some(true) {
+        if keeps_versions(context, bucket).await.map_err(explain)? == Some(true) {
             hiding.insert(bucket.clone());
         }
     }

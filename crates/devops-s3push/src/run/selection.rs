@@ -4,7 +4,7 @@ use devops_cli::{Failure, Session, quote};
 use devops_core::{
     clock::Clock,
     offsite::{Selection, select_kept, select_newest},
-    s3::{Link, UploadItems},
+    s3::{S3Context, UploadItems},
     units::count,
 };
 
@@ -13,7 +13,7 @@ use crate::cli::SelectionFlags;
 
 /// Leaves out what the flags do not choose of several files, and returns how many files that are.
 pub(super) async fn select(
-    link: Link<'_>,
+    context: S3Context<'_>,
     flags: &SelectionFlags,
     found: &mut UploadItems,
     session: &Session,
@@ -24,11 +24,11 @@ pub(super) async fn select(
         return Ok(0);
     }
     if let Some(n) = flags.newest {
-        let selection = select_newest(link, &found.files, n, now).await.map_err(explain)?;
+        let selection = select_newest(context, &found.files, n, now).await.map_err(explain)?;
         n_left_out += take(selection, "--newest", found, session);
     }
     if !policy.is_empty() {
-        let selection = select_kept(link, &found.files, &policy, now).await.map_err(explain)?;
+        let selection = select_kept(context, &found.files, &policy, now).await.map_err(explain)?;
         n_left_out += take(selection, "the --keep- flags", found, session);
     }
     Ok(n_left_out)

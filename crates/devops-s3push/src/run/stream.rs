@@ -11,13 +11,13 @@ use devops_core::{
     fs::Input,
     kind::Kind,
     offsite::{self, Base, StreamError, StreamInput, StreamPut},
-    s3::{Event, Link, ObjectSummary, PutOptions, S3Error, S3Uri},
+    s3::{Event, ObjectSummary, PutOptions, S3Context, S3Error, S3Uri},
 };
 
 use super::{
+    capability_cache::{recall_for_put, save_capabilities},
     connection::Connected,
     explain::explain,
-    knowledge::{recall_for_put, remember},
     metrics::Metrics,
     operands::Subject,
     receipt,
@@ -41,8 +41,11 @@ pub(super) async fn put_stream(
     let total = expect_size.map(|size| size * places.len() as u64);
     let reporter = Reporter::new(session, "uploading", total.filter(|_| spool.is_none()));
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     if let Some(folder) = spool {
         session.status(format!("Writing {name} to `{}` first...", quote(folder)));
     } else {
@@ -52,10 +55,10 @@ pub(super) async fn put_stream(
         }
     }
     let begun = Instant::now();
-    let to = StreamPut { link, options, base, spool, expect_size };
+    let to = StreamPut { context, options, base, spool, expect_size };
     let mut totals = Totals::default();
     let put = offsite::put_stream(&to, origin, &places).await;
-    remember(&connected.store, &places[0].bucket, session);
+    save_capabilities(&connected.store, &places[0].bucket, session);
     let result = match put {
         Ok(stored) => take(stored, &places, &mut totals, (&reporter, session)),
         Err(error) => {

@@ -6,18 +6,18 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     offsite::{self, Base},
     s3::{
-        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, Link, OverwritePolicy, Pair,
-        PlannedFile, PutOptions, S3Uri, Step, SyncPlan, UploadItem, bring, check_listing, delete,
-        plan_sync, run_all, unchanged,
+        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, OverwritePolicy, Pair, PlannedFile,
+        PutOptions, S3Context, S3Uri, Step, SyncPlan, UploadItem, check_listing, delete,
+        for_each_concurrent, plan_sync, unchanged, upload_if_changed,
     },
     units::{ByteSize, agree, count},
 };
 use serde_json::json;
 
 use super::{
+    capability_cache::{recall_for_put, save_capabilities},
     connection::Connected,
     explain::explain,
-    knowledge::{recall_for_put, remember},
     options::put_options,
     reporter::{Reporter, insert},
     sync_down::sync_down,
@@ -45,22 +45,25 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
     recall_for_put(&connected.store, &uri.bucket, &options, session);
     let reporter = Reporter::new(session, "uploading", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let pair = Pair { folder, prefix: &uri, filter: &filter };
     let (sources, plan) =
-        plan_sync(link, pair, args.follow_symlinks, deletion).await.map_err(refused)?;
+        plan_sync(context, pair, args.follow_symlinks, deletion).await.map_err(refused)?;
     let mut totals = Totals::of(&sources, session);
     for kept in &plan.kept {
         totals.skip_object(&kept.uri, kept.reason, session);
     }
     let begun = Instant::now();
-    let run = SyncRun { link, pair, options: &options, session, reporter: &reporter, begun };
+    let run = SyncRun { context, pair, options: &options, session, reporter: &reporter, begun };
     if args.dry_run {
         return run.dry(&plan, totals).await;
     }
     let outcome = run.real(&plan, totals).await;
-    remember(&connected.store, &uri.bucket, session);
+    save_capabilities(&connected.store, &uri.bucket, session);
     outcome
 }
 
@@ -129,7 +132,7 @@ fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
 }
 
 struct SyncRun<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     pair: Pair<'a>,
     options: &'a PutOptions,
     session: &'a Session,
@@ -147,12 +150,12 @@ impl SyncRun<'_> {
     async fn real(&self, plan: &SyncPlan, totals: Totals) -> Result<Outcome, Failure> {
         let mut ends = Ends { totals, deleted: Vec::new() };
         let put = async |source: &UploadItem, options: &PutOptions| {
-            offsite::put(self.link, source, options, &Base::Newest).await
+            offsite::put(self.context, source, options, &Base::Newest).await
         };
-        let brought = run_all(
-            self.link,
+        let brought = for_each_concurrent(
+            self.context,
             &plan.files,
-            async |file| bring(self.link, file, self.options, &put).await,
+            async |file| upload_if_changed(self.context, file, self.options, &put).await,
             |file, result| match result {
                 Ok(summary) => {
                     self.reporter.object(&summary);
@@ -185,14 +188,14 @@ impl SyncRun<'_> {
             self.session.warn("nothing is deleted, because not every file was stored");
             return Ok(());
         }
-        check_listing(self.link, self.pair.prefix, plan, &ends.totals.stored)
+        check_listing(self.context, self.pair.prefix, plan, &ends.totals.stored)
             .await
             .map_err(refused)?;
         let sizes: HashMap<&S3Uri, u64> =
             plan.surplus.iter().map(|object| (&object.uri, object.size)).collect();
         let targets: Vec<DeleteTarget> =
             plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
-        delete(self.link, &targets, &mut |target, outcome| {
+        delete(self.context, &targets, &mut |target, outcome| {
             let uri = &target.uri;
             match outcome {
                 DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. } => {
@@ -236,10 +239,10 @@ impl SyncRun<'_> {
     async fn dry(&self, plan: &SyncPlan, totals: Totals) -> Result<Outcome, Failure> {
         let mut ends = Ends { totals, deleted: Vec::new() };
         let mut printed = Ok(());
-        run_all(
-            self.link,
+        for_each_concurrent(
+            self.context,
             &plan.files,
-            async |file| unchanged(self.link, file, self.options).await,
+            async |file| unchanged(self.context, file, self.options).await,
             |file, result| match result {
                 Ok(same) => {
                     let shown = self.show_plan(file, same.is_some());

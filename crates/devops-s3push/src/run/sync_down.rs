@@ -7,7 +7,7 @@ use devops_core::{
     fs::{IfExists, OpenFolder},
     kind::Kind,
     s3::{
-        Deletion, DownPlan, Event, Filter, GetOptions, Link, Pair, PartSize, S3Uri, Skipped,
+        Deletion, DownPlan, Event, Filter, GetOptions, Pair, PartSize, S3Context, S3Uri, Skipped,
         Surplus, check_surplus, delete_surplus, plan_sync_down,
     },
 };
@@ -33,10 +33,13 @@ pub(super) async fn sync_down(
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
     let reporter = Reporter::new(session, "downloading", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let pair = Pair { folder, prefix, filter: &filter };
-    let plan = plan_sync_down(link, pair, deletion).await.map_err(refused)?;
+    let plan = plan_sync_down(context, pair, deletion).await.map_err(refused)?;
     if plan.targets.n_listed == 0 {
         return Err(Failure::new(Kind::NotFound, format!("no object under `{prefix}`")));
     }
@@ -48,7 +51,7 @@ pub(super) async fn sync_down(
         preserve: args.object.attributes.preserve,
         part_size: PartSize::Auto,
     };
-    let get = GetRun { link, options, session, reporter: &reporter };
+    let get = GetRun { context, options, session, reporter: &reporter };
     let mut run =
         DownRun { pair, plan: &plan, get: &get, fetched: Fetched::default(), n_deleted: 0 };
     run.fetched.skip_all(&plan.targets, session);
@@ -92,7 +95,7 @@ impl DownRun<'_> {
             session.warn("nothing is deleted, because not every object was fetched");
             return Ok(());
         }
-        check_surplus(self.get.link, self.pair, self.plan).await.map_err(refused)?;
+        check_surplus(self.get.context, self.pair, self.plan).await.map_err(refused)?;
         let folder = OpenFolder::open(self.pair.folder)?;
         let (get, fetched, n_deleted) = (self.get, &mut self.fetched, &mut self.n_deleted);
         let mut each = |relative: &Path, result| {
@@ -114,7 +117,7 @@ impl DownRun<'_> {
                 }
             }
         };
-        delete_surplus(get.link, &folder, self.plan, &mut each).await.map_err(explain)
+        delete_surplus(get.context, &folder, self.plan, &mut each).await.map_err(explain)
     }
 
     /// Names what has no object and is not deleted, since it is no file.

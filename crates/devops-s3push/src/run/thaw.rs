@@ -9,9 +9,9 @@ use devops_core::{
     clock::Clock,
     kind::Kind,
     s3::{
-        Event, Filter, Link, S3Error, S3Uri, ThawOptions, ThawOutcome, ThawStep, Waited, Waiting,
-        check_tier, find_cold_objects, inspect, plan_thaw, run_all, thaw as thaw_object,
-        wait_for_thaw,
+        Event, Filter, S3Context, S3Error, S3Uri, ThawOptions, ThawOutcome, ThawStep, Waited,
+        Waiting, check_tier, find_cold_objects, for_each_concurrent, inspect, plan_thaw,
+        thaw as thaw_object, wait_for_thaw,
     },
 };
 
@@ -29,11 +29,14 @@ pub(crate) async fn thaw(args: ThawArgs, session: &Session) -> Result<Outcome, F
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "thawing", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let options = ThawOptions { days: args.days, tier: args.tier, now: session.clock().now() };
-    let (objects, n_others) = find(link, &args, &filter).await?;
-    let run = ThawRun { link, options, objects: &objects };
+    let (objects, n_others) = find(context, &args, &filter).await?;
+    let run = ThawRun { context, options, objects: &objects };
     let mut tally = Tally::new((session, &reporter), mode, &args.source);
     tally.pass_over(n_others);
     let mut ended = match mode {
@@ -62,14 +65,14 @@ fn check(args: &ThawArgs) -> Result<Filter, Failure> {
 
 /// Returns the objects that are looked at one by one, and how many others can be read as they are.
 async fn find(
-    link: Link<'_>,
+    context: S3Context<'_>,
     args: &ThawArgs,
     filter: &Filter,
 ) -> Result<(Vec<S3Uri>, usize), Failure> {
     if !args.source.is_prefix() {
         return Ok((vec![args.source.clone()], 0));
     }
-    let found = find_cold_objects(link, &args.source, filter).await.map_err(explain)?;
+    let found = find_cold_objects(context, &args.source, filter).await.map_err(explain)?;
     if found.n_listed == 0 {
         return Err(Failure::new(Kind::NotFound, format!("no object under `{}`", args.source)));
     }
@@ -77,7 +80,7 @@ async fn find(
 }
 
 struct ThawRun<'a> {
-    link: Link<'a>,
+    context: S3Context<'a>,
     options: ThawOptions,
     objects: &'a [S3Uri],
 }
@@ -85,16 +88,17 @@ struct ThawRun<'a> {
 impl ThawRun<'_> {
     async fn look(&self, tally: &mut Tally<'_>) -> Result<(), S3Error> {
         let work = async |uri| {
-            let head = inspect(self.link, uri).await?;
+            let head = inspect(self.context, uri).await?;
             let outcome = ThawOutcome::Left(head.restore_status);
             Ok((head, outcome))
         };
-        run_all(self.link, self.objects, work, |uri, result| tally.take(uri, result)).await
+        for_each_concurrent(self.context, self.objects, work, |uri, result| tally.take(uri, result))
+            .await
     }
 
     async fn foresee(&self, tally: &mut Tally<'_>) -> Result<(), S3Error> {
         let work = async |uri| {
-            let head = inspect(self.link, uri).await?;
+            let head = inspect(self.context, uri).await?;
             let outcome = match plan_thaw(head.restore_status, &self.options) {
                 ThawStep::Ask(archive) => {
                     check_tier(archive, self.options.tier)?;
@@ -105,12 +109,14 @@ impl ThawRun<'_> {
             };
             Ok((head, outcome))
         };
-        run_all(self.link, self.objects, work, |uri, result| tally.take(uri, result)).await
+        for_each_concurrent(self.context, self.objects, work, |uri, result| tally.take(uri, result))
+            .await
     }
 
     async fn thaw(&self, tally: &mut Tally<'_>) -> Result<(), S3Error> {
-        let work = async |uri| thaw_object(self.link, uri, &self.options).await;
-        run_all(self.link, self.objects, work, |uri, result| tally.take(uri, result)).await
+        let work = async |uri| thaw_object(self.context, uri, &self.options).await;
+        for_each_concurrent(self.context, self.objects, work, |uri, result| tally.take(uri, result))
+            .await
     }
 
     async fn wait(&self, limit: Duration, tally: &mut Tally<'_>) -> Result<(), S3Error> {
@@ -121,7 +127,7 @@ impl ThawRun<'_> {
             Waited::Failed(uri, error) => tally.fail(uri, error),
         };
         let waiting = Waiting::of(limit, self.options.until());
-        let late = wait_for_thaw(self.link, pending, waiting, &mut tell).await?;
+        let late = wait_for_thaw(self.context, pending, waiting, &mut tell).await?;
         tally.give_back(late);
         Ok(())
     }

@@ -9,7 +9,7 @@ use devops_cli::{Failure, Outcome, Session};
 use devops_core::{
     kind::Kind,
     s3::{
-        CallFailure, Event, Filter, HiddenObject, Link, RemoveError, RemoveOptions, S3Uri,
+        Event, Filter, HiddenObject, RemoveError, RemoveOptions, RequestError, S3Context, S3Uri,
         UndeletePlan, plan_undelete, undelete as remove_markers,
     },
     units::{ByteSize, agree, count},
@@ -34,16 +34,19 @@ pub(crate) async fn undelete(args: UndeleteArgs, session: &Session) -> Result<Ou
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "bringing back", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
-    let plan = match plan_undelete(link, &args.objects, &options).await {
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
+    let plan = match plan_undelete(context, &args.objects, &options).await {
         Ok(plan) => plan,
-        Err(error) => return Err(explain_missing(link, error, &args.objects).await),
+        Err(error) => return Err(explain_missing(context, error, &args.objects).await),
     };
     let mut tally = Tally::new(session, &reporter);
     tally.tell_of_others(&plan);
     if plan.hidden.is_empty()
-        && let Some(hint) = unversioned_of(link, &args.objects).await
+        && let Some(hint) = unversioned_of(context, &args.objects).await
     {
         session.status(hint);
     }
@@ -55,7 +58,7 @@ pub(crate) async fn undelete(args: UndeleteArgs, session: &Session) -> Result<Ou
         return tally.outcome(&plan, true);
     }
     let mut each = |hidden: &HiddenObject, result| tally.take(hidden, result);
-    let ended = remove_markers(link, &plan.hidden, &mut each).await.map_err(explain);
+    let ended = remove_markers(context, &plan.hidden, &mut each).await.map_err(explain);
     if let Err(failure) = &ended {
         tally.note_rest(&plan, failure);
     }
@@ -64,14 +67,14 @@ pub(crate) async fn undelete(args: UndeleteArgs, session: &Session) -> Result<Ou
     tally.outcome(&plan, false)
 }
 
-async fn explain_missing(link: Link<'_>, error: RemoveError, named: &[S3Uri]) -> Failure {
+async fn explain_missing(context: S3Context<'_>, error: RemoveError, named: &[S3Uri]) -> Failure {
     match error {
-        RemoveError::S3(error) => explain_versions(link, error, &named[0].bucket).await,
+        RemoveError::S3(error) => explain_versions(context, error, &named[0].bucket).await,
         RemoveError::Folder(_) => {
             Failure::from(error).hint("pass --recursive to bring back all that is in it")
         }
         RemoveError::NoObject(ref uri) | RemoveError::Nothing(ref uri) => {
-            let hint = unversioned(link, &uri.bucket).await;
+            let hint = unversioned(context, &uri.bucket).await;
             let hint = hint.unwrap_or_else(|| "the bucket has no version of it".to_owned());
             Failure::from(error).hint(hint)
         }
@@ -79,10 +82,10 @@ async fn explain_missing(link: Link<'_>, error: RemoveError, named: &[S3Uri]) ->
 }
 
 /// Returns what to say where one of the buckets keeps no versions.
-async fn unversioned_of(link: Link<'_>, named: &[S3Uri]) -> Option<String> {
+async fn unversioned_of(context: S3Context<'_>, named: &[S3Uri]) -> Option<String> {
     let buckets: BTreeSet<&str> = named.iter().map(|uri| uri.bucket.as_str()).collect();
     for bucket in buckets {
-        if let Some(hint) = unversioned(link, bucket).await {
+        if let Some(hint) = unversioned(context, bucket).await {
             return Some(hint);
         }
     }
@@ -116,7 +119,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn take(&mut self, hidden: &HiddenObject, result: Result<(), CallFailure>) {
+    fn take(&mut self, hidden: &HiddenObject, result: Result<(), RequestError>) {
         let uri = &hidden.uri;
         match result {
             Ok(()) => {

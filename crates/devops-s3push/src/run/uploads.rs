@@ -8,7 +8,7 @@ use devops_core::{
     fs::PathError,
     kind::Kind,
     s3::{
-        Event, Job, Journals, Link, PendingUpload, S3Error, Unfinished, abort_upload, give_up,
+        Event, Job, Journals, PendingUpload, S3Context, S3Error, Unfinished, abort_upload, give_up,
         pending_uploads,
     },
     units::count,
@@ -26,14 +26,17 @@ pub(crate) async fn list(args: UploadsListArgs, session: &Session) -> Result<Out
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "listing", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let before = args.older_than.map(|age| ago(session, age));
     let ours = Ours::find().unwrap_or_else(|error| {
         session.warn(format!("{error}: what `resume` can go on with is not shown"));
         Ours::none()
     });
-    for upload in pending_uploads(link, &args.prefix, before).await.map_err(explain)? {
+    for upload in pending_uploads(context, &args.prefix, before).await.map_err(explain)? {
         show(session, "upload", &upload, ours.job(&upload))?;
     }
     Ok(Outcome::Done)
@@ -43,11 +46,14 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
     let connected = Connected::new(&args.connection, None, session).await?;
     let reporter = Reporter::new(session, "aborting", None);
     let events = |event: Event| reporter.show(event);
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     // Without an age all are meant: the store's clock may be ahead, and Swift rounds up.
     let before = (!args.older_than.is_zero()).then(|| ago(session, args.older_than));
-    let mut uploads = pending_uploads(link, &args.prefix, before).await.map_err(explain)?;
+    let mut uploads = pending_uploads(context, &args.prefix, before).await.map_err(explain)?;
     let named = args.upload_id.as_deref();
     uploads.retain(|upload| named.is_none_or(|id| is_named(upload, id)));
     let ours = Ours::find()?;
@@ -63,7 +69,7 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
             show(session, "planned", upload, job)?;
             continue;
         }
-        match ours.abort(link, upload, job).await {
+        match ours.abort(context, upload, job).await {
             Ok(()) => {
                 aborted += 1;
                 show(session, "aborted", upload, job)?;
@@ -111,13 +117,13 @@ impl Ours {
 
     async fn abort(
         &self,
-        link: Link<'_>,
+        context: S3Context<'_>,
         upload: &PendingUpload,
         job: Option<&Job>,
     ) -> Result<(), S3Error> {
         match (&self.journals, job) {
-            (Some(journals), Some(job)) => give_up(link, journals, job).await,
-            _ => abort_upload(link, upload).await,
+            (Some(journals), Some(job)) => give_up(context, journals, job).await,
+            _ => abort_upload(context, upload).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     kind::Kind,
     s3::{
-        Depth, Event, Filter, Link, Part, Proof, S3Error, UploadItem, Verification,
+        Depth, Event, Filter, Part, Proof, S3Context, S3Error, UploadItem, Verification,
         find_upload_items, verify as verify_one,
     },
     units::{ByteSize, agree, count},
@@ -12,9 +12,9 @@ use devops_core::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    capability_cache::load_capabilities,
     connection::Connected,
     explain::{explain_object, is_archived, what_is_there},
-    knowledge::recall,
     reporter::{Reporter, insert},
     totals::{failed_json, skip_file},
 };
@@ -28,7 +28,7 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         return Err(Failure::new(Kind::NotFound, message));
     }
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
-    recall(&connected.store, &args.object.bucket, session);
+    load_capabilities(&connected.store, &args.object.bucket, session);
     let reporter = Reporter::new(session, "verifying", None);
     let events = |event: Event| {
         // Fetching for a comparison is no upload.
@@ -36,8 +36,11 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
             reporter.show(event);
         }
     };
-    let link =
-        Link { store: &connected.store, cancel_token: &connected.cancel_token, events: &events };
+    let context = S3Context {
+        store: &connected.store,
+        cancel_token: &connected.cancel_token,
+        events: &events,
+    };
     let depth = match (args.deep, args.parts) {
         (true, _) => Depth::Bytes,
         (false, true) => Depth::Parts,
@@ -45,7 +48,7 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
     };
     let mut compared = Compared::default();
     for source in &sources.files {
-        let found = verify_one(link, &source.path, &source.uri, depth).await;
+        let found = verify_one(context, &source.path, &source.uri, depth).await;
         let found = match found {
             // One file that cannot be read or compared says nothing of the others.
             Err(error)
@@ -59,7 +62,7 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
         };
         if found == Verification::Missing && !sources.is_tree {
             let failure = Failure::new(Kind::NotFound, format!("no object `{}`", source.uri));
-            return Err(match what_is_there(link, &source.uri).await {
+            return Err(match what_is_there(context, &source.uri).await {
                 Some(hint) => failure.hint(hint),
                 None => failure,
             });

@@ -4,8 +4,8 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{Fate, OffsitePlan, StoredArchive};
 use crate::s3::{
-    CallFailure, DeleteOutcome, DeleteTarget, Link, ObjectHold, RemovalOutcome, S3Error, Trouble,
-    remove,
+    DeleteOutcome, DeleteTarget, ObjectHold, RemovalOutcome, RequestError, RequestErrorKind,
+    S3Context, S3Error, remove,
 };
 
 /// What became of an archive that was to go.
@@ -20,14 +20,14 @@ pub enum PruneOutcome {
     /// It stays, because it is locked; what was there before it is gone, if that was to go.
     Locked(ObjectHold),
     /// It stays, because the store allows no more.
-    Denied(CallFailure),
+    Denied(RequestError),
     /// It may be there or not.
-    Failed(CallFailure),
+    Failed(RequestError),
 }
 
 /// Locks what stays as the plan says, and tells of each.
 pub fn lock_kept<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     plan: &'a OffsitePlan,
     each: &'a mut dyn FnMut(&StoredArchive),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
@@ -37,7 +37,7 @@ pub fn lock_kept<'a>(
             if let Some(lock) = archive.lock {
                 let version_id = archive.seen.version_id.clone();
                 let target = DeleteTarget { uri: archive.uri.clone(), version_id };
-                link.put_retention(&target, lock).await?;
+                context.put_retention(&target, lock).await?;
                 each(archive);
             }
         }
@@ -47,16 +47,16 @@ pub fn lock_kept<'a>(
 
 /// Removes what the plan says, the oldest of a source first; an object that was replaced since then stays.
 pub fn remove_pruned<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     plan: &'a OffsitePlan,
     each: &'a mut dyn FnMut(&StoredArchive, PruneOutcome),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         for archive in plan.removed().rev() {
             let outcome = if archive.versions.is_empty() {
-                remove_seen(link, archive).await?
+                remove_seen(context, archive).await?
             } else {
-                remove_versions(link, archive).await?
+                remove_versions(context, archive).await?
             };
             each(archive, outcome);
         }
@@ -65,9 +65,12 @@ pub fn remove_pruned<'a>(
 }
 
 /// Removes all versions that were planned; one that came since stays.
-async fn remove_versions(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOutcome, S3Error> {
+async fn remove_versions(
+    context: S3Context<'_>,
+    archive: &StoredArchive,
+) -> Result<PruneOutcome, S3Error> {
     let mut worst = PruneOutcome::Removed;
-    remove(link, &archive.versions, &mut |_, outcome| {
+    remove(context, &archive.versions, &mut |_, outcome| {
         let outcome = match outcome {
             RemovalOutcome::Removed | RemovalOutcome::Hidden | RemovalOutcome::Covers => return,
             RemovalOutcome::Locked(hold) => PruneOutcome::Locked(hold),
@@ -81,29 +84,34 @@ async fn remove_versions(link: Link<'_>, archive: &StoredArchive) -> Result<Prun
 }
 
 /// Removes an object if it is still the one that was seen.
-async fn remove_seen(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOutcome, S3Error> {
+async fn remove_seen(
+    context: S3Context<'_>,
+    archive: &StoredArchive,
+) -> Result<PruneOutcome, S3Error> {
     let target = DeleteTarget::from(archive.uri.clone());
-    let Some(standing) = link.standing(&target).await? else { return Ok(PruneOutcome::Removed) };
+    let Some(standing) = context.standing(&target).await? else { return Ok(PruneOutcome::Removed) };
     if !archive.seen.is_of(&standing) {
         return Ok(PruneOutcome::Replaced);
     }
-    let mut result = link.delete_one(&target, standing.etag.as_deref()).await;
-    if matches!(&result, Err(failure) if failure.trouble == Trouble::ConditionRefused) {
+    let mut result = context.delete_one(&target, standing.etag.as_deref()).await;
+    if matches!(&result, Err(failure) if failure.error_kind == RequestErrorKind::ConditionRefused) {
         // The store knows no condition on deletions; what was just seen has to do.
-        result = link.delete_one(&target, None).await;
+        result = context.delete_one(&target, None).await;
     }
     match result {
         Ok(DeleteOutcome::Deleted) => Ok(PruneOutcome::Removed),
         Ok(DeleteOutcome::Hidden { .. }) => Ok(PruneOutcome::Hidden),
         Ok(DeleteOutcome::Refused(failure)) => Ok(PruneOutcome::Denied(failure)),
         Ok(DeleteOutcome::Failed(failure)) => Ok(PruneOutcome::Failed(failure)),
-        Err(failure) => match failure.trouble {
-            Trouble::Exists if failure.is_after_lost_answer => {
-                found_out(link, archive, failure).await
+        Err(failure) => match failure.error_kind {
+            RequestErrorKind::Exists if failure.is_after_lost_response => {
+                found_out(context, archive, failure).await
             }
-            Trouble::Exists => Ok(PruneOutcome::Replaced),
-            Trouble::Denied => Ok(PruneOutcome::Denied(failure)),
-            Trouble::Rejected | Trouble::Conflict => Ok(PruneOutcome::Failed(failure)),
+            RequestErrorKind::Exists => Ok(PruneOutcome::Replaced),
+            RequestErrorKind::Denied => Ok(PruneOutcome::Denied(failure)),
+            RequestErrorKind::Rejected | RequestErrorKind::Conflict => {
+                Ok(PruneOutcome::Failed(failure))
+            }
             _ => Err(failure.into()),
         },
     }
@@ -111,12 +119,12 @@ async fn remove_seen(link: Link<'_>, archive: &StoredArchive) -> Result<PruneOut
 
 /// Finds out what became of a deletion whose answer was lost, and whose repetition found another object or none.
 async fn found_out(
-    link: Link<'_>,
+    context: S3Context<'_>,
     archive: &StoredArchive,
-    failure: CallFailure,
+    failure: RequestError,
 ) -> Result<PruneOutcome, S3Error> {
     let seen = &archive.seen;
-    Ok(match link.standing(&DeleteTarget::from(archive.uri.clone())).await? {
+    Ok(match context.standing(&DeleteTarget::from(archive.uri.clone())).await? {
         None if seen.version_id.is_some() => PruneOutcome::Hidden,
         None => PruneOutcome::Removed,
         Some(standing) if seen.is_of(&standing) => PruneOutcome::Failed(failure),

@@ -19,8 +19,9 @@ use crate::{
     },
     retention::Proof,
     s3::{
-        CallFailure, DeleteTarget, Link, ListedObject, ListedVersion, ObjectHold, PlannedRemoval,
-        RetentionMode, S3Error, S3Uri, Standing, Trouble, keeps_versions, list, list_versions,
+        DeleteTarget, ListedObject, ListedVersion, ObjectHold, PlannedRemoval, RequestError,
+        RequestErrorKind, RetentionMode, S3Context, S3Error, S3Uri, Standing, keeps_versions, list,
+        list_versions,
     },
 };
 
@@ -28,7 +29,7 @@ const REPLACED: &str = "it changed while this looked at it";
 
 /// What a prune reads from.
 pub(super) struct Looking<'a> {
-    pub(super) link: Link<'a>,
+    pub(super) context: S3Context<'a>,
     pub(super) request: &'a PruneRequest,
 }
 
@@ -69,13 +70,13 @@ impl Looking<'_> {
         let found =
             if self.request.versions { self.versions().await? } else { self.objects().await? };
         let looking = stream::iter(found).map(async |found| self.archive(found).await);
-        looking.buffered(self.link.store.concurrency()).try_collect().await
+        looking.buffered(self.context.store.concurrency()).try_collect().await
     }
 
     /// Fails if the folder has other things, though no archive of the name.
     pub(super) async fn refuse_others(&self) -> Result<(), PruneError> {
         let PruneRequest { folder, name, .. } = self.request;
-        let others = Box::new(Others::find(self.link, folder).await?);
+        let others = Box::new(Others::find(self.context, folder).await?);
         if others.is_empty() {
             return Ok(());
         }
@@ -83,7 +84,7 @@ impl Looking<'_> {
     }
 
     pub(super) async fn keeps_versions(&self) -> Result<Option<bool>, S3Error> {
-        keeps_versions(self.link, &self.request.folder.bucket).await
+        keeps_versions(self.context, &self.request.folder.bucket).await
     }
 
     /// Returns the prefix of the keys of all archives of the name, and of some others.
@@ -101,7 +102,7 @@ impl Looking<'_> {
 
     async fn objects(&self) -> Result<Vec<Found>, S3Error> {
         let mut found = Vec::new();
-        list(self.link, &self.prefix(), &mut |object| {
+        list(self.context, &self.prefix(), &mut |object| {
             if let Some(name) = self.name_of(&object.uri) {
                 found.push(Found { name, object, versions: Vec::new() });
             }
@@ -112,7 +113,7 @@ impl Looking<'_> {
     }
 
     async fn versions(&self) -> Result<Vec<Found>, S3Error> {
-        let versions = list_versions(self.link, &self.prefix()).await?;
+        let versions = list_versions(self.context, &self.prefix()).await?;
         let mut found = Vec::new();
         for of_key in versions.chunk_by(|a, b| a.target.uri == b.target.uri) {
             // What a marker hides was pruned or deleted before, and is nobody's to bring up again.
@@ -159,7 +160,7 @@ impl Looking<'_> {
         object: &ListedObject,
         n: u64,
     ) -> Result<Result<Start, String>, S3Error> {
-        match self.link.get_range(&object.uri, object.etag.as_deref(), 0..n).await {
+        match self.context.get_range(&object.uri, object.etag.as_deref(), 0..n).await {
             Ok(bytes) => Ok(Ok(Start::read(bytes.as_ref(), object.size))),
             Err(failure) => unreadable(failure).map(Err),
         }
@@ -168,7 +169,7 @@ impl Looking<'_> {
     /// Lets what would go stay while a lock keeps it, and leaves locks alone that are long enough.
     pub(super) async fn heed_locks(&self, group: &mut [StoredArchive]) -> Result<(), S3Error> {
         let looking = stream::iter(group).map(|archive| self.heed_lock(archive));
-        looking.buffered(self.link.store.concurrency()).try_collect().await
+        looking.buffered(self.context.store.concurrency()).try_collect().await
     }
 
     async fn heed_lock(&self, archive: &mut StoredArchive) -> Result<(), S3Error> {
@@ -201,7 +202,7 @@ impl Looking<'_> {
     }
 
     async fn standing(&self, target: &DeleteTarget) -> Result<Option<Standing>, S3Error> {
-        Ok(self.link.standing(target).await?)
+        Ok(self.context.standing(target).await?)
     }
 }
 
@@ -259,11 +260,11 @@ fn extended(
 }
 
 /// Returns why this object alone cannot be read, or passes on what concerns all.
-pub(super) fn unreadable(failure: CallFailure) -> Result<String, S3Error> {
+pub(super) fn unreadable(failure: RequestError) -> Result<String, S3Error> {
     let is_cold = failure.code() == "InvalidObjectState";
-    match failure.trouble {
+    match failure.error_kind {
         _ if is_cold => Ok("it is in a class where it cannot be read".to_owned()),
-        Trouble::Exists | Trouble::NoObject => Ok(REPLACED.to_owned()),
+        RequestErrorKind::Exists | RequestErrorKind::NoObject => Ok(REPLACED.to_owned()),
         _ => Err(failure.into()),
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ffi::OsStr, fmt};
 
 use crate::{
     archive_index::{ArchiveName, BackupName},
-    s3::{LevelEntry, Link, ListedObject, S3Error, S3Uri, list_level},
+    s3::{LevelEntry, ListedObject, S3Context, S3Error, S3Uri, list_level},
 };
 
 /// So many are named.
@@ -23,9 +23,9 @@ pub struct Others {
 
 impl Others {
     /// Lists what is directly in a folder.
-    pub(super) async fn find(link: Link<'_>, folder: &S3Uri) -> Result<Self, S3Error> {
+    pub(super) async fn find(context: S3Context<'_>, folder: &S3Uri) -> Result<Self, S3Error> {
         let (mut others, mut n) = (Self::default(), 0_usize);
-        list_level(link, folder, "/", &mut |entry| {
+        list_level(context, folder, "/", &mut |entry| {
             n += 1;
             let (LevelEntry::Object(ListedObject { uri, .. }) | LevelEntry::Prefix(uri)) = entry;
             others.take(uri.key.strip_prefix(&folder.key).unwrap_or_default());

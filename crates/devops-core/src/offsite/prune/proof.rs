@@ -55,7 +55,8 @@ impl Looking<'_> {
             let finding = self.finding(&archives[index]).await?;
             Ok::<_, S3Error>((index, finding))
         });
-        let found: Vec<_> = looking.buffered(self.link.store.concurrency()).try_collect().await?;
+        let found: Vec<_> =
+            looking.buffered(self.context.store.concurrency()).try_collect().await?;
         for (index, finding) in found {
             let archive = &mut group[index];
             let flaw = match finding {
@@ -94,9 +95,9 @@ impl Looking<'_> {
         let index = match usize::try_from(n_index).ok().filter(|&n| n <= before_footer.len()) {
             Some(n) => before_footer[before_footer.len() - n..].to_vec(),
             // A footer that fits the size says that nothing is cut off.
-            None if n_index > self.link.store.max_memory().0 / 2 => return Ok(Finding::Whole),
+            None if n_index > self.context.store.max_memory().0 / 2 => return Ok(Finding::Whole),
             None => {
-                let _turn = self.link.store.turn_to_read_an_index().await;
+                let _turn = self.context.store.turn_to_read_an_index().await;
                 match self.range(archive, footer.index_start, n_index).await? {
                     Ok(index) => index,
                     Err(reason) => return Ok(Finding::Unreadable(reason)),
@@ -115,7 +116,7 @@ impl Looking<'_> {
         n: u64,
     ) -> Result<Result<Vec<u8>, String>, S3Error> {
         let etag = archive.seen.etag.as_deref();
-        match self.link.get_range(&archive.uri, etag, at..at + n).await {
+        match self.context.get_range(&archive.uri, etag, at..at + n).await {
             Ok(bytes) => Ok(Ok(bytes.as_ref().to_vec())),
             Err(failure) => unreadable(failure).map(Err),
         }

@@ -25,7 +25,7 @@ use crate::{
     },
     fs::open_file,
     retention::{self, KeepPolicy, Proof},
-    s3::{Link, ListedObject, S3Error, S3Uri, Trouble, UploadItem},
+    s3::{ListedObject, RequestErrorKind, S3Context, S3Error, S3Uri, UploadItem},
 };
 
 const CUT_OFF: &str = "it is cut off: it does not end with its footer";
@@ -58,19 +58,21 @@ type Place = (S3Uri, BackupName);
 /// The archives in the store count, so that what was pruned there does not go up again. None is asked to prove
 /// itself, as nothing is removed; one here without its footer takes no place of a good one.
 pub fn select_kept<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     sources: &'a [UploadItem],
     policy: &'a KeepPolicy,
     now: OffsetDateTime,
 ) -> LocalBoxFuture<'a, Result<Selection, S3Error>> {
     Box::pin(async move {
         let (mut skipped, mut is_blind) = (HashSet::new(), false);
-        for ((folder, name), here) in archives_here(link, sources, now).await? {
+        for ((folder, name), here) in archives_here(context, sources, now).await? {
             let request = request((folder, name), policy, now);
-            let mut all = match (Looking { link, request: &request }).archives().await {
+            let mut all = match (Looking { context, request: &request }).archives().await {
                 Ok(stored) => stored,
                 // Who may only write decides by what is here.
-                Err(S3Error::Call(failure)) if failure.trouble == Trouble::Denied => {
+                Err(S3Error::Request(failure))
+                    if failure.error_kind == RequestErrorKind::Denied =>
+                {
                     is_blind = true;
                     Vec::new()
                 }
@@ -89,7 +91,7 @@ pub fn select_kept<'a>(
 /// Archives of ours are dated by the start they record, those of others by their name, and other files by the
 /// time of their last change.
 pub fn select_newest<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     sources: &'a [UploadItem],
     n: u32,
     now: OffsetDateTime,
@@ -98,7 +100,7 @@ pub fn select_newest<'a>(
         let policy = KeepPolicy { last: n, ..KeepPolicy::default() };
         let mut skipped = HashSet::new();
         let mut archives = HashSet::new();
-        for (place, here) in archives_here(link, sources, now).await? {
+        for (place, here) in archives_here(context, sources, now).await? {
             archives.extend(here.iter().map(|archive| archive.uri.clone()));
             let request = request(place, &policy, now);
             skipped.extend(removed(here, &request));
@@ -167,7 +169,7 @@ fn split(uri: &S3Uri) -> (&str, &str) {
 
 /// Returns the archives among the files, by the place they go to.
 async fn archives_here(
-    link: Link<'_>,
+    context: S3Context<'_>,
     sources: &[UploadItem],
     now: OffsetDateTime,
 ) -> Result<BTreeMap<Place, Vec<StoredArchive>>, S3Error> {
@@ -178,7 +180,7 @@ async fn archives_here(
     let files: Vec<_> =
         named.iter().map(|(source, _)| (source.path.clone(), source.size)).collect();
     let read = move || files.iter().map(|(path, size)| start(path, *size)).collect::<Vec<_>>();
-    let starts = link.cancel_token.run_blocking_cancellable(read).await?;
+    let starts = context.cancel_token.run_blocking_cancellable(read).await?;
     let mut places: BTreeMap<Place, Vec<StoredArchive>> = BTreeMap::new();
     for ((source, name), start) in named.into_iter().zip(starts) {
         let Some((start, has_footer)) = start else { continue };

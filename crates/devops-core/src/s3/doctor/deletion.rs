@@ -6,7 +6,7 @@ use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 
 use super::{finding::Finding, probe::Probe};
 use crate::s3::{
-    failure::{CallFailure, Trouble},
+    request_error::{RequestError, RequestErrorKind},
     text::{StoreText, as_sent},
     uri::S3Uri,
 };
@@ -14,11 +14,11 @@ use crate::s3::{
 impl Probe<'_> {
     /// Removes every upload, object and version of the probes.
     pub(super) async fn clear(&self) {
-        let link = &self.examination.link;
+        let context = &self.examination.context;
         // Without a signal the requests have deadlines of their own.
         let late = async {
-            link.cancel_token.requested().await;
-            tokio::time::sleep(link.store.retry_config().after_signal.probes).await;
+            context.cancel_token.requested().await;
+            tokio::time::sleep(context.store.retry_config().after_signal.probes).await;
         };
         tokio::select! {
             biased;
@@ -30,7 +30,7 @@ impl Probe<'_> {
     async fn clear_all(&self) {
         let uploads = self.uploads.borrow().clone();
         for upload in &uploads {
-            if let Err(failure) = self.examination.link.abort(upload).await {
+            if let Err(failure) = self.examination.context.abort(upload).await {
                 let why = format!("its upload is unfinished: {failure}");
                 self.tell(left_behind(&upload.uri, &why));
             }
@@ -83,7 +83,7 @@ impl Probe<'_> {
         &self,
         uri: &S3Uri,
         version: Option<StoreText>,
-    ) -> Result<DeleteObjectOutput, CallFailure> {
+    ) -> Result<DeleteObjectOutput, RequestError> {
         self.examination
             .ask_to_the_end("DeleteObject", |client| {
                 let request = client.delete_object().bucket(&uri.bucket).key(&uri.key);
@@ -98,17 +98,17 @@ fn left_behind(uri: &S3Uri, why: &str) -> Finding {
     Finding::warn("clean", message, "delete it with credentials that may")
 }
 
-fn deletion(refused: Option<&CallFailure>) -> Finding {
+fn deletion(refused: Option<&RequestError>) -> Finding {
     match refused {
         None => Finding::ok("delete", "allowed: `rm` and `prune` work"),
-        Some(failure) if failure.trouble == Trouble::Denied => {
+        Some(failure) if failure.error_kind == RequestErrorKind::Denied => {
             Finding::ok("delete", "not allowed: objects are safe from these credentials")
         }
         Some(failure) => Finding::warn("delete", format!("does not work: {failure}"), None),
     }
 }
 
-fn version_deletion(refused: Option<&CallFailure>) -> Finding {
+fn version_deletion(refused: Option<&RequestError>) -> Finding {
     match refused {
         None => Finding::warn(
             "delete versions",

@@ -16,11 +16,11 @@ impl Probe<'_> {
     /// Puts the probe so that it is to be encrypted, with the customer's key where there is one, and compares what
     /// the store says of it.
     pub(super) async fn encryption(&self) -> Result<(), Cancelled> {
-        let link = self.examination.link;
-        let has_key = link.wanted(&Attributes::default()).key_md5.is_some();
+        let context = self.examination.context;
+        let has_key = context.wanted(&Attributes::default()).key_md5.is_some();
         let method = (!has_key).then_some(Encryption { method: Method::Store, key_id: None });
         let attributes = Attributes { encryption: method, ..Attributes::default() };
-        let wanted = link.wanted(&attributes);
+        let wanted = context.wanted(&attributes);
         let asked = if has_key { "--sse-c-key-file" } else { "--sse AES256" };
         let mut lacking = match self.store(How::encrypted(!has_key)).await? {
             Ok(output) => wanted.lacking(&encryption_given!(output)),
@@ -32,7 +32,7 @@ impl Probe<'_> {
         };
         // Some stores tell it there alone.
         if !lacking.is_empty()
-            && let Ok(Some(head)) = link.head(&self.whole).await
+            && let Ok(Some(head)) = context.head(&self.whole).await
         {
             lacking = wanted.lacking(&head.given);
         }
@@ -41,7 +41,7 @@ impl Probe<'_> {
             let advice = "`devops-backup --recipient` encrypts before anything is put";
             Finding::warn("sse", message, advice)
         } else {
-            self.learn(|known| known.encrypts.note(&wanted));
+            self.learn(|capabilities| capabilities.encrypts.note(&wanted));
             Finding::ok("sse", format!("`{asked}` is confirmed"))
         });
         Ok(())

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use super::{
     super::{
-        failure::{CallFailure, Trouble},
-        link::{Call, CancelPolicy, Link},
+        context::{CancelPolicy, RequestOptions, S3Context},
+        request_error::{RequestError, RequestErrorKind},
         uri::S3Uri,
     },
     finding::{Finding, Severity},
@@ -35,7 +35,7 @@ pub struct Examined<'a> {
 
 /// An examination under way.
 pub(super) struct Examination<'a> {
-    pub(super) link: Link<'a>,
+    pub(super) context: S3Context<'a>,
     pub(super) examined: Examined<'a>,
     pub(super) tell: &'a dyn Fn(Finding),
     pub(super) failed: Cell<Option<Kind>>,
@@ -59,7 +59,7 @@ impl Examination<'_> {
     pub(super) fn tell_failure(
         &self,
         check: &'static str,
-        failure: &CallFailure,
+        failure: &RequestError,
         advice: &'static str,
     ) {
         let kind = match failure.kind() {
@@ -77,13 +77,13 @@ impl Examination<'_> {
         &self,
         operation: &'static str,
         send: impl Fn(Client) -> F,
-    ) -> Result<Result<T, CallFailure>, Cancelled>
+    ) -> Result<Result<T, RequestError>, Cancelled>
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let call = Call { retry: false, ..self.link.short(operation) };
-        self.ask_as(call, send).await
+        let request = RequestOptions { retry: false, ..self.context.metadata_request(operation) };
+        self.ask_as(request, send).await
     }
 
     /// Makes a request that clears up, which no signal ends.
@@ -91,41 +91,48 @@ impl Examination<'_> {
         &self,
         operation: &'static str,
         send: impl Fn(Client) -> F,
-    ) -> Result<T, CallFailure>
+    ) -> Result<T, RequestError>
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let short = self.link.short(operation);
-        let call = Call { retry: false, cancel_policy: CancelPolicy::Never, ..short };
-        match self.ask_as(call, send).await {
-            Ok(answer) => answer,
+        let short = self.context.metadata_request(operation);
+        let request = RequestOptions { retry: false, cancel_policy: CancelPolicy::Never, ..short };
+        match self.ask_as(request, send).await {
+            Ok(response) => response,
             Err(cancelled) => {
                 let message = cancelled.to_string();
-                Err(CallFailure::local(operation, Trouble::Interrupted(cancelled), message))
+                Err(RequestError::local(
+                    operation,
+                    RequestErrorKind::Interrupted(cancelled),
+                    message,
+                ))
             }
         }
     }
 
     pub(super) async fn ask_as<T, E, F>(
         &self,
-        call: Call<'_>,
+        request: RequestOptions<'_>,
         send: impl Fn(Client) -> F,
-    ) -> Result<Result<T, CallFailure>, Cancelled>
+    ) -> Result<Result<T, RequestError>, Cancelled>
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let mut attempt = 1;
         loop {
-            let failure = match self.link.call(call, &send).await {
-                Ok((answer, _)) => return Ok(Ok(answer)),
+            let failure = match self.context.execute(request, &send).await {
+                Ok((response, _)) => return Ok(Ok(response)),
                 Err(failure) => failure,
             };
-            if let Trouble::Interrupted(cancelled) = failure.trouble {
+            if let RequestErrorKind::Interrupted(cancelled) = failure.error_kind {
                 return Err(cancelled);
             }
-            let passes = matches!(failure.trouble, Trouble::Throttled | Trouble::Server);
+            let passes = matches!(
+                failure.error_kind,
+                RequestErrorKind::Throttled | RequestErrorKind::Server
+            );
             if attempt == ATTEMPTS || !passes {
                 return Ok(Err(failure));
             }

@@ -1,6 +1,6 @@
 //! Findings of a doctor run, and what they come to.
 
-use super::super::{known::Known, proof::Proof, text::StoreText};
+use super::super::{capabilities::Capabilities, proof::Proof, text::StoreText};
 use crate::kind::Kind;
 
 /// How good an answer is.
@@ -65,7 +65,7 @@ impl Finding {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Diagnosis {
     /// What later runs can use.
-    pub known: Known,
+    pub capabilities: Capabilities,
     /// How well puts will be proven; nothing if that was not found out.
     pub proof: Option<Proof>,
     /// Why puts or gets do not work, if they do not.

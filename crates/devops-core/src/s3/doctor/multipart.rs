@@ -13,13 +13,13 @@ use super::{
 use crate::{
     cancel::Cancelled,
     s3::{
+        capabilities::Conditions,
         checksum::{Algorithm, Sum, md5, multipart_etag},
         copy::source_name,
-        failure::CallFailure,
-        known::Conditions,
         pages::Pages,
         proof::Proof,
         reads::checksum_of,
+        request_error::RequestError,
         response::{Upload, unquoted},
         text::StoreText,
     },
@@ -61,12 +61,12 @@ impl Probe<'_> {
     }
 
     fn checksum(&self) -> Option<String> {
-        let known = self.known.get().checksums == Some(true);
-        known.then(|| Sum::of(Algorithm::Crc64Nvme, CONTENT).checksum().value)
+        let capabilities = self.capabilities.get().checksums == Some(true);
+        capabilities.then(|| Sum::of(Algorithm::Crc64Nvme, CONTENT).checksum().value)
     }
 
     /// Begins an upload and stores its first part.
-    async fn begin_with_part(&self) -> Result<Result<(Upload, Stored), CallFailure>, Cancelled> {
+    async fn begin_with_part(&self) -> Result<Result<(Upload, Stored), RequestError>, Cancelled> {
         let (uri, checksum) = (&self.parts, self.checksum());
         let with = checksum.is_some();
         let created = self
@@ -117,10 +117,12 @@ impl Probe<'_> {
         // A store that does not know it takes it for a part without content.
         let copied =
             copied.map(|output| output.copy_part_result.is_some_and(|part| part.e_tag.is_some()));
-        let passes = copied.as_ref().is_err_and(|failure| failure.trouble.is_passing());
+        let passes = copied.as_ref().is_err_and(|failure| failure.error_kind.is_passing());
         let is_small = copied.as_ref().is_err_and(is_of_size);
         let is_told = !passes && !is_small;
-        self.learn(|known| known.copies = is_told.then_some(matches!(copied, Ok(true))));
+        self.learn(|capabilities| {
+            capabilities.copies = is_told.then_some(matches!(copied, Ok(true)))
+        });
         self.tell(match copied {
             Err(failure) if passes => {
                 Finding::warn("copy", format!("not found out: {failure}"), None)
@@ -171,7 +173,7 @@ impl Probe<'_> {
                 Err(_) => break,
             }
         }
-        let expected = if self.known.get().copies == Some(true) { 2 } else { 1 };
+        let expected = if self.capabilities.get().copies == Some(true) { 2 } else { 1 };
         self.tell(if listed.len() < expected {
             let message = format!("{} of {} in the list", listed.len(), count(expected, "part"));
             Finding::warn("list parts", format!("{message}: `resume` sends the rest again"), None)
@@ -188,7 +190,7 @@ impl Probe<'_> {
         &self,
         upload: &Upload,
         part: &Stored,
-    ) -> Result<Result<CompleteMultipartUploadOutput, CallFailure>, Cancelled> {
+    ) -> Result<Result<CompleteMultipartUploadOutput, RequestError>, Cancelled> {
         let checksum = self.checksum();
         let completed = CompletedPart::builder()
             .part_number(1)
@@ -196,7 +198,7 @@ impl Probe<'_> {
             .set_checksum_crc64_nvme(checksum.clone())
             .build();
         let parts = CompletedMultipartUpload::builder().parts(completed).build();
-        let refused = self.known.get().conditions == Some(Conditions::Refused);
+        let refused = self.capabilities.get().conditions == Some(Conditions::Refused);
         let uri = &upload.uri;
         self.made.borrow_mut().push((uri.clone(), None));
         let done = self
@@ -238,7 +240,7 @@ impl Probe<'_> {
 
     /// Completes a second upload to the key that is taken now.
     async fn guarded_completion(&self) -> Result<(), Cancelled> {
-        if self.known.get().conditions == Some(Conditions::Refused) {
+        if self.capabilities.get().conditions == Some(Conditions::Refused) {
             return Ok(());
         }
         let done = match self.begin_with_part().await? {
@@ -249,13 +251,13 @@ impl Probe<'_> {
         self.tell(told_conditions("if-none-match on parts", found, done.as_ref().err()));
         // Both kinds of writes are needed, and the worse one counts.
         if matches!(found, Some(Conditions::Ignored | Conditions::Refused)) {
-            self.learn(|known| known.conditions = found);
+            self.learn(|capabilities| capabilities.conditions = found);
         }
         Ok(())
     }
 }
 
 /// Returns whether only the size of what was to be copied is refused: garage takes no less than a part.
-fn is_of_size(failure: &CallFailure) -> bool {
+fn is_of_size(failure: &RequestError) -> bool {
     failure.code() == "EntityTooSmall" || failure.message.contains("too small")
 }

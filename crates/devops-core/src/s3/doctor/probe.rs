@@ -15,11 +15,11 @@ use super::{
 use crate::{
     cancel::Cancelled,
     s3::{
+        capabilities::{Capabilities, Conditions},
         checksum::{Algorithm, Checksum, Sum, base64, hex, md5},
-        failure::{CallFailure, Trouble},
-        known::{Conditions, Known},
         proof::Proof,
         reads::checksum_of,
+        request_error::{RequestError, RequestErrorKind},
         response::{Upload, unquoted},
         retry::random,
         text::StoreText,
@@ -40,7 +40,7 @@ pub(super) struct Probe<'a> {
     /// What has to be deleted: keys, each with the version if the store told one.
     pub(super) made: RefCell<Vec<(S3Uri, Option<StoreText>)>>,
     pub(super) uploads: RefCell<Vec<Upload>>,
-    pub(super) known: Cell<Known>,
+    pub(super) capabilities: Cell<Capabilities>,
 }
 
 /// How a probe is put.
@@ -73,7 +73,7 @@ impl<'a> Probe<'a> {
             whole: uri(key),
             made: RefCell::default(),
             uploads: RefCell::default(),
-            known: Cell::default(),
+            capabilities: Cell::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a> Probe<'a> {
         let tried = self.try_all().await;
         self.clear().await;
         let proof = tried?;
-        Ok(Diagnosis { known: self.known.get(), proof, failed: None })
+        Ok(Diagnosis { capabilities: self.capabilities.get(), proof, failed: None })
     }
 
     async fn try_all(&self) -> Result<Option<Proof>, Cancelled> {
@@ -99,8 +99,8 @@ impl<'a> Probe<'a> {
         let in_parts = self.multipart().await?;
         self.tell_answers();
         let proof = in_parts.map_or(single, |in_parts| single.min(in_parts));
-        let known = self.known.get();
-        Ok(Some(match (known.compares_checksums, known.etag_is_md5) {
+        let capabilities = self.capabilities.get();
+        Ok(Some(match (capabilities.compares_checksums, capabilities.etag_is_md5) {
             (Some(false), Some(true)) => proof.min(Proof::Etag),
             (Some(false), _) => Proof::Size,
             _ => proof,
@@ -111,16 +111,16 @@ impl<'a> Probe<'a> {
         self.examination.tell(finding);
     }
 
-    pub(super) fn learn(&self, learn: impl FnOnce(&mut Known)) {
-        let mut known = self.known.get();
-        learn(&mut known);
-        self.known.set(known);
+    pub(super) fn learn(&self, learn: impl FnOnce(&mut Capabilities)) {
+        let mut capabilities = self.capabilities.get();
+        learn(&mut capabilities);
+        self.capabilities.set(capabilities);
     }
 
     pub(super) async fn store(
         &self,
         how: How,
-    ) -> Result<Result<PutObjectOutput, CallFailure>, Cancelled> {
+    ) -> Result<Result<PutObjectOutput, RequestError>, Cancelled> {
         let uri = &self.whole;
         // It may be carried out without an answer.
         self.made.borrow_mut().push((uri.clone(), None));
@@ -156,7 +156,7 @@ impl<'a> Probe<'a> {
         let how = How::with(Algorithm::Crc64Nvme);
         match self.store(how.clone()).await? {
             Ok(output) => {
-                self.learn(|known| known.checksums = Some(true));
+                self.learn(|capabilities| capabilities.checksums = Some(true));
                 let returned = checksum_of!(output, output.checksum_type()) == how.checksum;
                 self.tell(Finding::ok(
                     "crc64nvme",
@@ -169,7 +169,7 @@ impl<'a> Probe<'a> {
                 self.md5().await?;
                 Ok(Some(if returned { Proof::Full } else { Proof::Size }))
             }
-            Err(failure) if failure.trouble == Trouble::Denied => {
+            Err(failure) if failure.error_kind == RequestErrorKind::Denied => {
                 let advice = "allow s3:PutObject below this prefix, or name another prefix";
                 self.examination.tell_failure("put", &failure, advice);
                 Ok(None)
@@ -177,8 +177,8 @@ impl<'a> Probe<'a> {
             Err(failure) => {
                 if self.md5().await? {
                     // A failure that passes says nothing of the next week.
-                    let lasts = !failure.trouble.is_passing();
-                    self.learn(|known| known.checksums = lasts.then_some(false));
+                    let lasts = !failure.error_kind.is_passing();
+                    self.learn(|capabilities| capabilities.checksums = lasts.then_some(false));
                     let message = if lasts {
                         format!("not taken ({failure}): puts go with Content-MD5 instead")
                     } else {
@@ -222,7 +222,7 @@ impl<'a> Probe<'a> {
 
     /// A store that takes a wrong checksum only repeats what it hears.
     async fn wrong_checksum(&self) -> Result<(), Cancelled> {
-        if self.known.get().checksums != Some(true) {
+        if self.capabilities.get().checksums != Some(true) {
             return Ok(());
         }
         let value = base64(&[0; 8]);
@@ -232,7 +232,7 @@ impl<'a> Probe<'a> {
             Ok(_) => Some(false),
             Err(failure) => refuses(failure).then_some(true),
         };
-        self.learn(|known| known.compares_checksums = compares);
+        self.learn(|capabilities| capabilities.compares_checksums = compares);
         self.tell(match stored {
             Ok(_) => {
                 let message = "taken: the store repeats checksums without comparing them";
@@ -253,18 +253,18 @@ impl<'a> Probe<'a> {
 
     async fn condition(&self) -> Result<(), Cancelled> {
         // Where the condition is ignored, this is what later checks look at.
-        let usual = self.known.get().checksums == Some(true);
+        let usual = self.capabilities.get().checksums == Some(true);
         let how = if usual { How::with(Algorithm::Crc64Nvme) } else { How::default() };
         let stored = self.store(How { guarded: true, ..how }).await?;
         let conditions = conditions(stored.as_ref().map(|_| ()));
-        self.learn(|known| known.conditions = conditions);
+        self.learn(|capabilities| capabilities.conditions = conditions);
         self.tell(told_conditions("if-none-match", conditions, stored.as_ref().err()));
         Ok(())
     }
 
     /// Tells what was left out of answers, if anything was.
     fn tell_answers(&self) {
-        let observer = self.examination.link.store.observer();
+        let observer = self.examination.context.store.observer();
         if observer.saw_echo() {
             let message = "the headers of requests come back: what answers say of checksums, encryption, locks and classes counts for nothing";
             self.tell(Finding::warn("answers", message, None));
@@ -299,7 +299,7 @@ impl<'a> Probe<'a> {
         let checksum = shown.as_ref().map_or_else(|| "no checksum".to_owned(), ToString::to_string);
         self.tell(Finding::ok("head", format!("allowed, and tells {checksum}")));
         let is_md5 = unquoted(output.e_tag()) == Some(hex(&md5(CONTENT)));
-        self.learn(|known| known.etag_is_md5 = Some(is_md5));
+        self.learn(|capabilities| capabilities.etag_is_md5 = Some(is_md5));
         let keys = output.server_side_encryption() == Some(&ServerSideEncryption::AwsKms);
         self.tell(Finding::ok(
             "etag",
@@ -344,14 +344,14 @@ impl<'a> Probe<'a> {
 
     async fn attributes(&self) -> Result<(), Cancelled> {
         let uri = &self.whole;
-        let answer = self
+        let response = self
             .examination
             .ask("GetObjectAttributes", |client| {
                 let request = client.get_object_attributes().bucket(&uri.bucket).key(&uri.key);
                 request.object_attributes(ObjectAttributes::Checksum).send()
             })
             .await?;
-        self.tell(match answer {
+        self.tell(match response {
             Ok(_) => Finding::ok("attributes", "GetObjectAttributes works"),
             Err(failure) => {
                 let message =
@@ -375,16 +375,21 @@ async fn beginning(mut body: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
 }
 
 /// Returns whether a failure is about the bytes, and not about the way to the store.
-fn refuses(failure: &CallFailure) -> bool {
-    matches!(failure.trouble, Trouble::Damaged | Trouble::Rejected | Trouble::ChecksumRefused)
+fn refuses(failure: &RequestError) -> bool {
+    matches!(
+        failure.error_kind,
+        RequestErrorKind::Damaged | RequestErrorKind::Rejected | RequestErrorKind::ChecksumRefused
+    )
 }
 
 /// Returns how a conditional write to a key that is taken was treated.
-pub(super) fn conditions(stored: Result<(), &CallFailure>) -> Option<Conditions> {
-    match stored.map_err(|failure| &failure.trouble) {
+pub(super) fn conditions(stored: Result<(), &RequestError>) -> Option<Conditions> {
+    match stored.map_err(|failure| &failure.error_kind) {
         Ok(()) => Some(Conditions::Ignored),
-        Err(Trouble::Exists) => Some(Conditions::Honoured),
-        Err(Trouble::ConditionRefused | Trouble::Rejected) => Some(Conditions::Refused),
+        Err(RequestErrorKind::Exists) => Some(Conditions::Honoured),
+        Err(RequestErrorKind::ConditionRefused | RequestErrorKind::Rejected) => {
+            Some(Conditions::Refused)
+        }
         Err(_) => None,
     }
 }
@@ -392,7 +397,7 @@ pub(super) fn conditions(stored: Result<(), &CallFailure>) -> Option<Conditions>
 pub(super) fn told_conditions(
     check: &'static str,
     conditions: Option<Conditions>,
-    failure: Option<&CallFailure>,
+    failure: Option<&RequestError>,
 ) -> Finding {
     let another = "what another writer puts at the same moment could be overwritten";
     match conditions {
@@ -421,11 +426,11 @@ mod tests {
 
     #[test]
     fn a_condition_that_is_not_looked_at_shows_by_success() {
-        let after = |trouble| conditions(Err(&CallFailure::local("PutObject", trouble, "")));
+        let after = |error_kind| conditions(Err(&RequestError::local("PutObject", error_kind, "")));
 
         assert_eq!(conditions(Ok(())), Some(Conditions::Ignored));
-        assert_eq!(after(Trouble::Exists), Some(Conditions::Honoured));
-        assert_eq!(after(Trouble::ConditionRefused), Some(Conditions::Refused));
-        assert_eq!(after(Trouble::Server), None);
+        assert_eq!(after(RequestErrorKind::Exists), Some(Conditions::Honoured));
+        assert_eq!(after(RequestErrorKind::ConditionRefused), Some(Conditions::Refused));
+        assert_eq!(after(RequestErrorKind::Server), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     cancel::Cancelled,
     s3::{
         endpoint::is_in_clear,
-        failure::{CallFailure, Trouble},
+        request_error::{RequestError, RequestErrorKind},
         text::StoreText,
     },
 };
@@ -27,7 +27,7 @@ const TIME_TO_CONNECT: Duration = Duration::from_secs(3);
 impl Examination<'_> {
     /// Tells where the credentials come from.
     pub(super) fn credentials(&self) {
-        let Some(credentials) = self.link.store.access().credentials() else {
+        let Some(credentials) = self.context.store.client().credentials() else {
             self.tell(Finding::ok("credentials", "none: requests are not signed"));
             return;
         };
@@ -57,33 +57,33 @@ impl Examination<'_> {
             })
             .await?;
         if let Err(failure) = &listed
-            && !failure.trouble.is_answer()
+            && !failure.error_kind.is_response()
         {
             let failure = tokio::select! {
                 biased;
-                cancelled = self.link.cancel_token.requested() => return Err(cancelled),
+                cancelled = self.context.cancel_token.requested() => return Err(cancelled),
                 failure = self.layers(failure) => failure,
             };
-            self.tell_failure("endpoint", &failure, advice(&failure.trouble));
+            self.tell_failure("endpoint", &failure, advice(&failure.error_kind));
             return Ok(false);
         }
         self.surroundings();
         match listed {
             Ok(_) => self.tell(Finding::ok("list", "allowed")),
-            Err(failure) if failure.trouble == Trouble::Denied => {
+            Err(failure) if failure.error_kind == RequestErrorKind::Denied => {
                 let message = format!("not allowed: {failure}");
                 let advice = "`list`, `sync`, `prune` and finding a base need s3:ListBucket";
                 self.tell(Finding::warn("list", message, advice));
             }
             Err(failure) => {
-                let check = match failure.trouble {
-                    Trouble::BadCredentials | Trouble::Expired => "credentials",
-                    Trouble::Clock => "clock",
-                    Trouble::OtherRegion(_) => "region",
-                    Trouble::NoBucket | Trouble::NoObject => "bucket",
+                let check = match failure.error_kind {
+                    RequestErrorKind::BadCredentials | RequestErrorKind::Expired => "credentials",
+                    RequestErrorKind::Clock => "clock",
+                    RequestErrorKind::OtherRegion(_) => "region",
+                    RequestErrorKind::NoBucket | RequestErrorKind::NoObject => "bucket",
                     _ => "list",
                 };
-                self.tell_failure(check, &failure, advice(&failure.trouble));
+                self.tell_failure(check, &failure, advice(&failure.error_kind));
                 return Ok(false);
             }
         }
@@ -92,7 +92,7 @@ impl Examination<'_> {
 
     /// Tells what the first answer says beside the answer.
     fn surroundings(&self) {
-        let (store, observer) = (self.link.store, self.link.store.observer());
+        let (store, observer) = (self.context.store, self.context.store.observer());
         let url = observer.url().unwrap_or_default();
         let (scheme, host, port) = address(url).unwrap_or(("", "", 0));
         let server = observer.server().map_or_else(String::new, |name| format!(", `{name}`"));
@@ -121,12 +121,12 @@ impl Examination<'_> {
     }
 
     /// Finds out how far the way to the store goes.
-    async fn layers(&self, failure: &CallFailure) -> CallFailure {
-        let say = |message: String| CallFailure {
+    async fn layers(&self, failure: &RequestError) -> RequestError {
+        let say = |message: String| RequestError {
             message: message.into(),
-            ..CallFailure::local(failure.operation, failure.trouble.clone(), "")
+            ..RequestError::local(failure.operation, failure.error_kind.clone(), "")
         };
-        let Some((_, host, port)) = self.link.store.observer().url().and_then(address) else {
+        let Some((_, host, port)) = self.context.store.observer().url().and_then(address) else {
             return say(failure.message.to_string());
         };
         let found: Vec<SocketAddr> = match lookup_host((host, port)).await {
@@ -137,7 +137,11 @@ impl Examination<'_> {
         for address in &found {
             match tokio::time::timeout(TIME_TO_CONNECT, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
-                    let what = if failure.trouble == Trouble::Certificate { "TLS" } else { "HTTP" };
+                    let what = if failure.error_kind == RequestErrorKind::Certificate {
+                        "TLS"
+                    } else {
+                        "HTTP"
+                    };
                     return say(format!(
                         "{host} is {address}, which takes connections; {what} fails: {}",
                         failure.message
@@ -151,17 +155,19 @@ impl Examination<'_> {
     }
 }
 
-fn advice(trouble: &Trouble) -> &'static str {
-    match trouble {
-        Trouble::Unreachable => {
+fn advice(error_kind: &RequestErrorKind) -> &'static str {
+    match error_kind {
+        RequestErrorKind::Unreachable => {
             "check --endpoint-url and the network; many stores need --path-style"
         }
-        Trouble::Certificate => "name the store's certificate authority with --ca-bundle",
-        Trouble::NoBucket | Trouble::NoObject => "create the bucket, or name another one",
-        Trouble::BadCredentials => "check the access key and its secret",
-        Trouble::Expired => "log in again",
-        Trouble::Clock => "set this host's clock",
-        Trouble::OtherRegion(_) => "pass the bucket's --region",
+        RequestErrorKind::Certificate => "name the store's certificate authority with --ca-bundle",
+        RequestErrorKind::NoBucket | RequestErrorKind::NoObject => {
+            "create the bucket, or name another one"
+        }
+        RequestErrorKind::BadCredentials => "check the access key and its secret",
+        RequestErrorKind::Expired => "log in again",
+        RequestErrorKind::Clock => "set this host's clock",
+        RequestErrorKind::OtherRegion(_) => "pass the bucket's --region",
         _ => "try again later",
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 use super::{examination::Examination, finding::Finding};
 use crate::{
     cancel::Cancelled,
-    s3::failure::{CallFailure, Trouble},
+    s3::request_error::{RequestError, RequestErrorKind},
     units::count,
 };
 
@@ -19,23 +19,23 @@ impl Examination<'_> {
     /// Tells of the bucket's settings; returns whether every new object is locked.
     pub(super) async fn settings(&self) -> Result<bool, Cancelled> {
         let bucket = &self.examined.prefix.bucket;
-        let answer = self
+        let response = self
             .ask("GetBucketVersioning", |client| {
                 client.get_bucket_versioning().bucket(bucket).send()
             })
             .await?;
-        self.keeps_versions.set(answer.as_ref().ok().map(|answer| answer.status().is_some()));
-        self.tell(match &answer {
-            Ok(answer) => versioning(answer.status()),
+        self.keeps_versions.set(response.as_ref().ok().map(|response| response.status().is_some()));
+        self.tell(match &response {
+            Ok(response) => versioning(response.status()),
             Err(failure) => not_told("versioning", failure, "s3:GetBucketVersioning"),
         });
-        let answer = self
+        let response = self
             .ask("GetObjectLockConfiguration", |client| {
                 client.get_object_lock_configuration().bucket(bucket).send()
             })
             .await?;
-        let configuration = match &answer {
-            Ok(answer) => Ok(answer.object_lock_configuration()),
+        let configuration = match &response {
+            Ok(response) => Ok(response.object_lock_configuration()),
             Err(failure) if is_unset(failure) => Ok(None),
             Err(failure) => Err(failure),
         };
@@ -51,13 +51,13 @@ impl Examination<'_> {
 
     async fn lifecycle(&self) -> Result<(), Cancelled> {
         let prefix = self.examined.prefix;
-        let answer = self
+        let response = self
             .ask("GetBucketLifecycleConfiguration", |client| {
                 client.get_bucket_lifecycle_configuration().bucket(&prefix.bucket).send()
             })
             .await?;
-        self.tell(match &answer {
-            Ok(answer) => lifecycle(answer.rules(), &prefix.key),
+        self.tell(match &response {
+            Ok(response) => lifecycle(response.rules(), &prefix.key),
             Err(failure) if is_unset(failure) => lifecycle(&[], &prefix.key),
             Err(failure) => not_told("lifecycle", failure, "s3:GetLifecycleConfiguration"),
         });
@@ -66,13 +66,13 @@ impl Examination<'_> {
 
     async fn encryption(&self) -> Result<(), Cancelled> {
         let bucket = &self.examined.prefix.bucket;
-        let answer = self
+        let response = self
             .ask("GetBucketEncryption", |client| {
                 client.get_bucket_encryption().bucket(bucket).send()
             })
             .await?;
-        self.tell(match &answer {
-            Ok(answer) => encryption(answer.server_side_encryption_configuration()),
+        self.tell(match &response {
+            Ok(response) => encryption(response.server_side_encryption_configuration()),
             Err(failure) if is_unset(failure) => encryption(None),
             Err(failure) => not_told("encryption", failure, "s3:GetEncryptionConfiguration"),
         });
@@ -81,12 +81,12 @@ impl Examination<'_> {
 }
 
 /// Each setting has a code of its own for not being set (S3 API reference), all with status 404.
-fn is_unset(failure: &CallFailure) -> bool {
-    failure.trouble == Trouble::NoObject
+fn is_unset(failure: &RequestError) -> bool {
+    failure.error_kind == RequestErrorKind::NoObject
 }
 
-fn not_told(check: &'static str, failure: &CallFailure, permission: &str) -> Finding {
-    if failure.trouble == Trouble::Denied {
+fn not_told(check: &'static str, failure: &RequestError, permission: &str) -> Finding {
+    if failure.error_kind == RequestErrorKind::Denied {
         let advice = Some(format!("allow {permission} to have it looked at").into());
         return Finding {
             advice,

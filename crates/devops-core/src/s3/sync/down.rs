@@ -19,8 +19,8 @@ use crate::{
     lock,
     s3::{
         S3Error, blocking,
+        context::S3Context,
         download_items::{DownloadItems, plan_download_items},
-        link::Link,
         partial::is_own_name,
         upload_items::{Skipped, UploadItems},
     },
@@ -66,16 +66,16 @@ struct Stamp {
 ///
 /// A folder that is missing has no files.
 pub fn plan_sync_down<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     pair: Pair<'a>,
     deletion: Option<Deletion>,
 ) -> LocalBoxFuture<'a, Result<DownPlan, SyncError>> {
     Box::pin(async move {
         let targets =
-            plan_download_items(pair.prefix, list_all(link, pair.prefix).await?, pair.filter);
+            plan_download_items(pair.prefix, list_all(context, pair.prefix).await?, pair.filter);
         let mut plan = DownPlan { targets, ..DownPlan::default() };
         if let Some(deletion) = deletion.filter(|_| pair.folder.exists()) {
-            let here = link
+            let here = context
                 .cancel_token
                 .run_blocking_cancellable(find(pair, false))
                 .await
@@ -83,7 +83,7 @@ pub fn plan_sync_down<'a>(
             plan.decide(pair, &here, deletion)?;
             let (folder, surplus) = (pair.folder.to_owned(), plan.surplus.clone());
             let stamps = move || stamps(&folder, surplus);
-            plan.seen = link
+            plan.seen = context
                 .cancel_token
                 .run_blocking_cancellable(stamps)
                 .await
@@ -155,7 +155,7 @@ fn is_own(relative: &Path) -> bool {
 
 /// Fails if the store has an object that its listing does not have, for a file that is to be deleted.
 pub fn check_surplus<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     pair: Pair<'a>,
     plan: &'a DownPlan,
 ) -> LocalBoxFuture<'a, Result<(), SyncError>> {
@@ -163,10 +163,10 @@ pub fn check_surplus<'a>(
         let asking = stream::iter(&plan.surplus).map(async |relative| {
             let Some(name) = relative.to_str() else { return Ok(None) };
             let uri = pair.prefix.with_key(format!("{}{name}", pair.prefix.key));
-            let head = link.head(&uri).await.map_err(S3Error::from)?;
+            let head = context.head(&uri).await.map_err(S3Error::from)?;
             Ok::<_, SyncError>(head.map(|_| uri))
         });
-        let asking = asking.buffer_unordered(link.store.concurrency());
+        let asking = asking.buffer_unordered(context.store.concurrency());
         let there: Vec<_> = asking.try_filter_map(|uri| async { Ok(uri) }).try_collect().await?;
         match there.into_iter().next() {
             Some(uri) => Err(SyncError::Unlisted(uri)),
@@ -180,7 +180,7 @@ pub fn check_surplus<'a>(
 /// One that was written since the plan stays, and one that is the file of an object under another name: the folder
 /// takes both names for one.
 pub fn delete_surplus<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     folder: &'a OpenFolder,
     plan: &'a DownPlan,
     each: &'a mut dyn FnMut(&Path, Result<Surplus, PathError>),
@@ -191,9 +191,9 @@ pub fn delete_surplus<'a>(
             let stats = files.iter().filter_map(|target| opened.look(&target.relative).ok()?);
             stats.map(|stat| identity(&stat)).collect::<HashSet<_>>()
         };
-        let fetched = Arc::new(link.cancel_token.run_blocking_cancellable(identify).await?);
+        let fetched = Arc::new(context.cancel_token.run_blocking_cancellable(identify).await?);
         for relative in &plan.surplus {
-            link.cancel_token.check()?;
+            context.cancel_token.check()?;
             let (folder, path, fetched) = (folder.clone(), relative.clone(), Arc::clone(&fetched));
             let planned = plan.seen.get(relative).copied();
             let deleted = blocking(move || match folder.look(&path)? {

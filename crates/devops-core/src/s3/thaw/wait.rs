@@ -9,7 +9,10 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
-    super::{error::S3Error, link::Link, response::ObjectHead, tree::run_all, uri::S3Uri},
+    super::{
+        batch::for_each_concurrent, context::S3Context, error::S3Error, response::ObjectHead,
+        uri::S3Uri,
+    },
     check_stay, inspect,
 };
 use crate::kind::{HasKind, Kind};
@@ -58,7 +61,7 @@ pub enum Waited<'a> {
 ///
 /// A store that cannot be reached in between is asked again after the next pause.
 pub fn wait_for_thaw<'a>(
-    link: Link<'a>,
+    context: S3Context<'a>,
     mut pending: Vec<S3Uri>,
     waiting: Waiting,
     tell: &'a mut dyn FnMut(Waited<'_>),
@@ -72,13 +75,13 @@ pub fn wait_for_thaw<'a>(
             tell(Waited::Pausing(pending.len(), pause));
             tokio::select! {
                 biased;
-                cancelled = link.cancel_token.requested() => return Err(cancelled.into()),
+                cancelled = context.cancel_token.requested() => return Err(cancelled.into()),
                 () = tokio::time::sleep(pause) => {}
             }
             n += 1;
             let mut settled = HashSet::new();
-            let look = async |uri| inspect(link, uri).await;
-            let looked = run_all(link, &pending, look, |uri, result| match result {
+            let look = async |uri| inspect(context, uri).await;
+            let looked = for_each_concurrent(context, &pending, look, |uri, result| match result {
                 Ok(head) if !head.restore_status.is_readable() => {}
                 Ok(head) => {
                     settled.insert(uri.clone());

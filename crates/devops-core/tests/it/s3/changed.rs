@@ -95,7 +95,7 @@ fn a_store_without_conditional_writes_is_told_of_and_used() {
     let done = put(&rig, &rig.file("a.bin", 3)).unwrap();
 
     assert_eq!(done.outcome, Outcome::Stored);
-    assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::Weaker(_))));
+    assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::FeatureUnsupported(_))));
 }
 
 #[test]

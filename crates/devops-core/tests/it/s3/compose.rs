@@ -72,9 +72,9 @@ impl Made {
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
         let source = UploadItem::new(self.file.clone(), uri("new.bin"), NEW);
-        self.rig.run(async |link| {
+        self.rig.run(async |context| {
             let compose = async || Some(composition.clone());
-            put_composed(link, &source, options, &|_| true, &|| Box::pin(compose())).await
+            put_composed(context, &source, options, &|_| true, &|| Box::pin(compose())).await
         })
     }
 
@@ -264,8 +264,8 @@ fn an_upload_made_of_another_base_begins_anew() {
     made.put(&made.composition(), &options).unwrap_err();
 
     let source = UploadItem::new(made.file.clone(), uri("new.bin"), NEW);
-    let summary = made.rig.run(async |link| {
-        put_composed(link, &source, &options, &|_| false, &|| Box::pin(async { None })).await
+    let summary = made.rig.run(async |context| {
+        put_composed(context, &source, &options, &|_| false, &|| Box::pin(async { None })).await
     });
 
     let summary = summary.unwrap();

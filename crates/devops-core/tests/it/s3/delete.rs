@@ -36,8 +36,8 @@ fn named(keys: &[&str]) -> Vec<String> {
 /// Deletes the targets; returns the word for each outcome, by key.
 fn delete_all(rig: &Rig, targets: &[DeleteTarget]) -> Result<Vec<(String, &'static str)>, S3Error> {
     let mut told = Vec::new();
-    let result = rig.run(async |link| {
-        delete(link, targets, &mut |target, outcome| {
+    let result = rig.run(async |context| {
+        delete(context, targets, &mut |target, outcome| {
             told.push((target.uri.key.clone(), word(&outcome)));
         })
         .await
@@ -204,7 +204,7 @@ fn a_signal_between_two_requests_leaves_the_rest() {
     let (rig, targets) = rig_with(numbered(1001));
 
     let result =
-        rig.run(async |link| delete(link, &targets, &mut |_, _| rig.cancel.cancel(15)).await);
+        rig.run(async |context| delete(context, &targets, &mut |_, _| rig.cancel.cancel(15)).await);
 
     assert!(matches!(result, Err(S3Error::Cancelled(_))), "{result:?}");
     assert_eq!(rig.server.keys("backups"), ["01000"]);

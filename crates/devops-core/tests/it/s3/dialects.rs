@@ -4,9 +4,9 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, CancelToken, ConnectOptions, Depth, Event, Link, ListedObject, Outcome, Proof,
-        PutOptions, S3Error, StoreOptions, Trouble, Verification, connect, create_bucket, list,
-        verify,
+        Algorithm, CancelToken, ConnectOptions, Depth, Event, ListedObject, Outcome, Proof,
+        PutOptions, RequestErrorKind, S3Context, S3Error, StoreOptions, Verification, connect,
+        create_bucket, list, verify,
     },
 };
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
@@ -25,7 +25,7 @@ fn listed(rig: &Rig) -> Result<Vec<String>, S3Error> {
         keys.push(object.uri.key);
         true
     };
-    rig.run(async |link| list(link, &uri(""), &mut keep).await)?;
+    rig.run(async |context| list(context, &uri(""), &mut keep).await)?;
     Ok(keys)
 }
 
@@ -64,8 +64,8 @@ fn an_upload_whose_answer_cannot_be_read_is_removed_and_not_begun_again() {
 
     let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
-    let S3Error::Call(failure) = error else { panic!("{error}") };
-    assert_eq!(failure.trouble, Trouble::Unreadable);
+    let S3Error::Request(failure) = error else { panic!("{error}") };
+    assert_eq!(failure.error_kind, RequestErrorKind::Unreadable);
     assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
     assert_eq!(rig.server.pending_uploads("backups"), 0);
 }
@@ -86,7 +86,7 @@ fn a_store_that_takes_no_checksums_in_a_list_of_parts_gets_none() {
         assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
         assert_eq!(rig.server.count("UploadPart"), 3, "nothing is sent twice for it");
         assert_eq!(rig.server.count("CompleteMultipartUpload"), n_completions);
-        let weaker = |event: &Event| matches!(event, Event::Weaker("checksum headers"));
+        let weaker = |event: &Event| matches!(event, Event::FeatureUnsupported("checksum headers"));
         assert_eq!(rig.events.borrow().iter().any(weaker), n_completions == 2);
     }
 }
@@ -139,7 +139,8 @@ fn checksums_of_a_wrong_length_are_neither_a_proof_nor_a_difference() {
             let file = rig.file(key, size);
             let stored = rig.put(&file, key, &options).unwrap();
             let again = rig.put(&file, key, &options).unwrap();
-            let found = rig.run(async |link| verify(link, &file, &uri(key), Depth::Whole).await);
+            let found =
+                rig.run(async |context| verify(context, &file, &uri(key), Depth::Whole).await);
 
             assert_eq!((stored.proof, again.proof), (Proof::Etag, Proof::Etag), "{key}");
             assert_eq!(again.outcome, Outcome::Unchanged);
@@ -151,7 +152,7 @@ fn checksums_of_a_wrong_length_are_neither_a_proof_nor_a_difference() {
         let last = of(&log, "UploadPart").pop().unwrap();
         assert!(last.header("content-md5").is_some(), "{last:?}");
         let events = rig.events.borrow();
-        let told = events.iter().filter(|event| matches!(event, Event::Weaker(_)));
+        let told = events.iter().filter(|event| matches!(event, Event::FeatureUnsupported(_)));
         assert_eq!(told.count(), 1);
     }
 }
@@ -200,7 +201,7 @@ fn the_buckets_of_the_caller_are_listed_to_their_end() {
             ignored.iter().map(|name| format!("ListBuckets:ignore={name}:always")).collect();
         rig.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
 
-        let was_there = rig.run(async |link| create_bucket(link, own).await).unwrap();
+        let was_there = rig.run(async |context| create_bucket(context, own).await).unwrap();
 
         let made = rig.server.count("CreateBucket");
         assert_eq!((was_there, made), (true, 0), "{ignored:?}");
@@ -219,7 +220,7 @@ fn a_list_of_buckets_that_comes_again_is_no_answer() {
         "ListBuckets:ignore=continuation-token:always",
     ]);
 
-    let error = rig.run(async |link| create_bucket(link, "b-1199").await).unwrap_err();
+    let error = rig.run(async |context| create_bucket(context, "b-1199").await).unwrap_err();
 
     assert!(error.to_string().contains("page"), "{error}");
     assert_eq!((rig.server.count("ListBuckets"), rig.server.count("CreateBucket")), (2, 0));
@@ -234,9 +235,9 @@ fn path_asked_for(path: &str, options: ConnectOptions) -> String {
         ..options
     };
     let cancel_token = CancelToken::new(&Cancel::new());
-    let listing = rig.run(async |link| {
+    let listing = rig.run(async |context| {
         let store = connect(&options, StoreOptions::default(), &cancel_token).await.unwrap();
-        list(Link { store: &store, ..link }, &uri(""), &mut |_| true).await
+        list(S3Context { store: &store, ..context }, &uri(""), &mut |_| true).await
     });
     assert_eq!(
         listing.map_err(|error| error.kind()),

@@ -6,9 +6,9 @@ use devops_core::{
     cancel::{Cancel, Cancelled},
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, CancelToken, Conditions, ConnectOptions, CustomerKey, Depth, Diagnosis, Event,
-        Examined, Finding, Known, Link, Proof, PutOptions, RequestHeaders, Severity, StoreOptions,
-        UploadItem, Verification, connect, diagnose, put, verify,
+        Algorithm, CancelToken, Capabilities, Conditions, ConnectOptions, CustomerKey, Depth,
+        Diagnosis, Event, Examined, Finding, Proof, PutOptions, RequestHeaders, S3Context,
+        Severity, StoreOptions, UploadItem, Verification, connect, diagnose, put, verify,
     },
 };
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
@@ -31,7 +31,7 @@ fn examine(rules: &[&str]) -> (Rig, Diagnosis, Vec<Finding>) {
 fn run(rig: &Rig, tell: &dyn Fn(Finding)) -> Result<Diagnosis, Cancelled> {
     let prefix = uri("nightly/");
     let examined = Examined { prefix: &prefix, write: true, now: OffsetDateTime::now_utc() };
-    rig.run(async |link| diagnose(link, examined, tell).await)
+    rig.run(async |context| diagnose(context, examined, tell).await)
 }
 
 /// Returns the worst that was found about something.
@@ -50,15 +50,15 @@ fn is_clean(rig: &Rig) {
 fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
     let (rig, diagnosis, findings) = examine(&[]);
 
-    let known = Known {
+    let capabilities = Capabilities {
         checksums: Some(true),
         conditions: Some(Conditions::Honoured),
         copies: Some(true),
         etag_is_md5: Some(true),
         compares_checksums: Some(true),
-        encrypts: diagnosis.known.encrypts,
+        encrypts: diagnosis.capabilities.encrypts,
     };
-    assert_eq!(diagnosis, Diagnosis { known, proof: Some(Proof::Full), failed: None });
+    assert_eq!(diagnosis, Diagnosis { capabilities, proof: Some(Proof::Full), failed: None });
     for check in [
         "crc64nvme",
         "content-md5",
@@ -87,7 +87,7 @@ fn a_store_that_does_not_look_at_conditions_is_found_out() {
         ["PutObject", "CompleteMultipartUpload"].map(|on| format!("{on}:ignore-condition:always"));
     let (rig, diagnosis, findings) = examine(&rules.each_ref().map(String::as_str));
 
-    assert_eq!(diagnosis.known.conditions, Some(Conditions::Ignored));
+    assert_eq!(diagnosis.capabilities.conditions, Some(Conditions::Ignored));
     assert_eq!(severity(&findings, "if-none-match"), Severity::Warn);
     assert_eq!(severity(&findings, "if-none-match on parts"), Severity::Warn);
     is_clean(&rig);
@@ -106,7 +106,7 @@ fn a_store_that_does_not_look_at_conditions_still_tells_the_checksum_of_a_put() 
 fn a_store_that_copies_only_large_pieces_is_not_taken_for_one_that_copies_none() {
     let (rig, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
 
-    assert_eq!((diagnosis.known.copies, severity(&findings, "copy")), (None, Severity::Ok));
+    assert_eq!((diagnosis.capabilities.copies, severity(&findings, "copy")), (None, Severity::Ok));
     is_clean(&rig);
 }
 
@@ -120,7 +120,7 @@ fn a_store_that_does_not_encrypt_as_asked_is_found_out() {
         let (rig, diagnosis, findings) = examine(&[rule]);
 
         assert_eq!(severity(&findings, "sse"), level_found, "{rule}");
-        let is_known = diagnosis.known.encrypts != Known::default().encrypts;
+        let is_known = diagnosis.capabilities.encrypts != Capabilities::default().encrypts;
         assert_eq!((is_known, diagnosis.failed), (level_found == Severity::Ok, None));
         is_clean(&rig);
     }
@@ -165,7 +165,7 @@ fn what_a_store_answers_otherwise_than_s3_is_named_and_no_end() {
 fn conditions_that_only_completions_ignore_count_as_ignored() {
     let (_, diagnosis, findings) = examine(&["CompleteMultipartUpload:ignore-condition:always"]);
 
-    assert_eq!(diagnosis.known.conditions, Some(Conditions::Ignored));
+    assert_eq!(diagnosis.capabilities.conditions, Some(Conditions::Ignored));
     assert_eq!(severity(&findings, "if-none-match"), Severity::Ok);
 }
 
@@ -173,7 +173,10 @@ fn conditions_that_only_completions_ignore_count_as_ignored() {
 fn a_store_without_checksums_is_proven_by_its_etags() {
     let (rig, diagnosis, findings) = examine(&["*:refuse-checksums:always"]);
 
-    assert_eq!((diagnosis.known.checksums, diagnosis.proof), (Some(false), Some(Proof::Etag)));
+    assert_eq!(
+        (diagnosis.capabilities.checksums, diagnosis.proof),
+        (Some(false), Some(Proof::Etag))
+    );
     assert_eq!((severity(&findings, "crc64nvme"), diagnosis.failed), (Severity::Warn, None));
     is_clean(&rig);
 }
@@ -183,14 +186,14 @@ fn a_store_that_only_repeats_checksums_is_found_out_and_believed_no_more() {
     let echo = ["*:echo-checksum:always"];
     let (rig, diagnosis, findings) = examine(&echo);
 
-    assert_eq!(diagnosis.known.compares_checksums, Some(false));
+    assert_eq!(diagnosis.capabilities.compares_checksums, Some(false));
     assert_eq!(
         (severity(&findings, "wrong checksum"), diagnosis.proof),
         (Severity::Warn, Some(Proof::Etag))
     );
     is_clean(&rig);
 
-    let (rig, proof) = put_knowing(diagnosis.known, &echo);
+    let (rig, proof) = put_knowing(diagnosis.capabilities, &echo);
     assert_eq!(proof, Proof::Etag);
     let parts = |entry: &&Entry| entry.operation == "UploadPart";
     assert!(rig.server.log().iter().filter(parts).all(|it| it.header("content-md5").is_some()));
@@ -201,10 +204,10 @@ fn a_store_that_only_repeats_checksums_is_found_out_and_believed_no_more() {
     let (file, options) = (rig.file("a.bin", 100), PutOptions::default());
     assert_eq!(rig.put(&file, "a.bin", &options).unwrap().proof, Proof::Full);
     let look = |rig: &Rig| {
-        rig.run(async |link| verify(link, &file, &uri("a.bin"), Depth::Whole).await).unwrap()
+        rig.run(async |context| verify(context, &file, &uri("a.bin"), Depth::Whole).await).unwrap()
     };
     assert_eq!(look(&rig), Verification::Same { size: 100, proof: Proof::Full });
-    rig.run(async |link| link.store.know(diagnosis.known));
+    rig.run(async |context| context.store.assume(diagnosis.capabilities));
     assert_eq!(look(&rig), Verification::Different(Vec::new()));
     rig.server.faults(&["PutObject:ignore=content-md5:always"]);
     let error = rig.put(&file, "b.bin", &options).unwrap_err();
@@ -216,7 +219,7 @@ fn what_is_not_found_out_of_checksums_is_not_said() {
     // The first put and that with Content-MD5 go well, and two with other checksums.
     let (_, diagnosis, findings) = examine(&["PutObject:internal-error:after=4:times=3"]);
 
-    assert_eq!(diagnosis.known.compares_checksums, None);
+    assert_eq!(diagnosis.capabilities.compares_checksums, None);
     assert_eq!(severity(&findings, "wrong checksum"), Severity::Warn);
 }
 
@@ -224,7 +227,10 @@ fn what_is_not_found_out_of_checksums_is_not_said() {
 fn a_store_that_tells_no_checksums_is_proven_by_its_etags() {
     let (_, diagnosis, _) = examine(&["*:no-checksum:always"]);
 
-    assert_eq!((diagnosis.known.checksums, diagnosis.proof), (Some(true), Some(Proof::Etag)));
+    assert_eq!(
+        (diagnosis.capabilities.checksums, diagnosis.proof),
+        (Some(true), Some(Proof::Etag))
+    );
 }
 
 #[test]
@@ -286,22 +292,22 @@ fn without_writing_little_is_found_out() {
     let prefix = uri("");
     let examined = Examined { prefix: &prefix, write: false, now: OffsetDateTime::now_utc() };
 
-    let diagnosis = rig.run(async |link| diagnose(link, examined, &|_| {}).await).unwrap();
+    let diagnosis = rig.run(async |context| diagnose(context, examined, &|_| {}).await).unwrap();
 
     assert_eq!(diagnosis, Diagnosis::default());
     assert_eq!(rig.server.count("PutObject") + rig.server.count("CreateMultipartUpload"), 0);
 }
 
 /// Puts an object into a store of which this is known, and returns how it was proven.
-fn put_knowing(known: Known, rules: &[&str]) -> (Rig, Proof) {
+fn put_knowing(capabilities: Capabilities, rules: &[&str]) -> (Rig, Proof) {
     let rig = Rig::new();
     rig.server.faults(rules);
     let file = rig.file("a.bin", 3 * PART);
     let source = UploadItem::new(file, uri("a.bin"), 3 * PART);
     let summary = rig
-        .run(async |link| {
-            link.store.know(known);
-            put(link, &source, &in_small_parts()).await
+        .run(async |context| {
+            context.store.assume(capabilities);
+            put(context, &source, &in_small_parts()).await
         })
         .unwrap();
     assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(3 * PART));
@@ -310,35 +316,36 @@ fn put_knowing(known: Known, rules: &[&str]) -> (Rig, Proof) {
 
 #[test]
 fn a_store_known_to_refuse_checksums_is_not_asked_to_take_any() {
-    let known = Known { checksums: Some(false), ..Known::default() };
+    let capabilities = Capabilities { checksums: Some(false), ..Capabilities::default() };
 
-    let (rig, proof) = put_knowing(known, &["*:refuse-checksums:always"]);
+    let (rig, proof) = put_knowing(capabilities, &["*:refuse-checksums:always"]);
 
     assert_eq!(proof, Proof::Etag);
     assert_eq!(rig.server.count("UploadPart"), 3);
     let log = rig.server.log();
     let parts = || log.iter().filter(|entry| entry.operation == "UploadPart");
     assert!(parts().all(|part| part.header("content-md5").is_some()));
-    assert!(!rig.events.borrow().iter().any(|event| matches!(event, Event::Weaker(_))));
+    assert!(!rig.events.borrow().iter().any(|event| matches!(event, Event::FeatureUnsupported(_))));
 }
 
 #[test]
 fn a_store_known_to_refuse_conditions_is_not_sent_any() {
-    let known = Known { conditions: Some(Conditions::Refused), ..Known::default() };
+    let capabilities =
+        Capabilities { conditions: Some(Conditions::Refused), ..Capabilities::default() };
 
-    let (rig, proof) = put_knowing(known, &["*:refuse-conditions:always"]);
+    let (rig, proof) = put_knowing(capabilities, &["*:refuse-conditions:always"]);
 
     assert_eq!((proof, rig.server.count("CompleteMultipartUpload")), (Proof::Full, 1));
 }
 
 #[test]
 fn an_etag_that_is_known_to_mean_nothing_proves_nothing() {
-    let known = Known { etag_is_md5: Some(false), ..Known::default() };
+    let capabilities = Capabilities { etag_is_md5: Some(false), ..Capabilities::default() };
 
-    let (_, proof) = put_knowing(known, &["*:no-checksum:always"]);
+    let (_, proof) = put_knowing(capabilities, &["*:no-checksum:always"]);
 
     assert_eq!(proof, Proof::Size);
-    assert_eq!(put_knowing(Known::default(), &["*:no-checksum:always"]).1, Proof::Etag);
+    assert_eq!(put_knowing(Capabilities::default(), &["*:no-checksum:always"]).1, Proof::Etag);
 }
 
 #[test]
@@ -364,9 +371,9 @@ fn every_request_says_who_pays_whose_bucket_it_is_and_which_key_encrypts() {
 
     let summary = runtime.block_on(async {
         let store = connect(&options, StoreOptions::default(), &cancel_token).await.unwrap();
-        let link = Link { store: &store, cancel_token: &cancel_token, events: &|_| {} };
+        let context = S3Context { store: &store, cancel_token: &cancel_token, events: &|_| {} };
         let options = PutOptions { checksum: Some(Algorithm::Crc32c), ..in_small_parts() };
-        put(link, &source, &options).await.unwrap()
+        put(context, &source, &options).await.unwrap()
     });
 
     assert_eq!(summary.proof, Proof::Full);

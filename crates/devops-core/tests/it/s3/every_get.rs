@@ -94,7 +94,7 @@ fn fetch(rig: &Rig) -> Result<GetSummary, S3Error> {
     let options =
         GetOptions { replace: IfExists::Fail, mode: None, preserve: false, group: None, part_size };
     let path = rig.path("to").join(NAME);
-    rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)
+    rig.run(async |context| get(context, &uri("a.bin"), &Destination::open(&path)?, options).await)
 }
 
 impl Case for OneGet {

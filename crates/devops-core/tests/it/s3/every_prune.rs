@@ -41,8 +41,8 @@ impl Removal for Prune {
 
     fn run(&self, rig: &Rig) -> Claims {
         let mut claims = Claims::default();
-        let error = rig.run(async |link| {
-            let planned = plan_prune(link, &self.request()).await;
+        let error = rig.run(async |context| {
+            let planned = plan_prune(context, &self.request()).await;
             let plan = planned.map_err(|error| error.kind())?;
             for archive in &plan.archives {
                 if matches!(archive.fate, Fate::Uncounted(_)) {
@@ -50,7 +50,7 @@ impl Removal for Prune {
                     claims.failed.push((archive.uri.key.clone(), Kind::Temporary));
                 }
             }
-            let told = remove_pruned(link, &plan, &mut |archive, outcome| {
+            let told = remove_pruned(context, &plan, &mut |archive, outcome| {
                 let key = archive.uri.key.clone();
                 match outcome {
                     PruneOutcome::Removed | PruneOutcome::Hidden => claims.gone.push(key),

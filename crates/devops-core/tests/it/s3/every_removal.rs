@@ -7,7 +7,8 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         DeleteOutcome, DeleteTarget, Deletion, Filter, Pair, PutOptions, RemovalOutcome,
-        RemoveOptions, bring, check_listing, delete, plan_removal, plan_sync, put, remove, run_all,
+        RemoveOptions, check_listing, delete, for_each_concurrent, plan_removal, plan_sync, put,
+        remove, upload_if_changed,
     },
 };
 use devops_fakes::s3::FAULTS;
@@ -207,18 +208,18 @@ impl Removal for Mirror {
             rig.server.faults(&["ListObjectsV2:wrong-etag:always"]);
         }
         let mut claims = Claims::default();
-        let error = rig.run(async |link| {
+        let error = rig.run(async |context| {
             let (folder, prefix, filter) = (Self::folder(rig), uri("p/"), Filter::default());
             let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
-            let planned = plan_sync(link, pair, false, Some(Deletion::default())).await;
+            let planned = plan_sync(context, pair, false, Some(Deletion::default())).await;
             let (_, plan) = planned.map_err(|error| error.kind())?;
             let options = PutOptions::default();
             let work = async |file| {
-                let put = async |source: &_, options: &_| put(link, source, options).await;
-                bring(link, file, &options, put).await
+                let put = async |source: &_, options: &_| put(context, source, options).await;
+                upload_if_changed(context, file, &options, put).await
             };
             let mut stored = Vec::new();
-            run_all(link, &plan.files, work, |file, result| match result {
+            for_each_concurrent(context, &plan.files, work, |file, result| match result {
                 Ok(object) => {
                     claims.alike.push(object.uri.key.clone());
                     stored.push(object);
@@ -230,12 +231,12 @@ impl Removal for Mirror {
             if !claims.failed.is_empty() {
                 return Ok(());
             }
-            let checked = check_listing(link, &prefix, &plan, &stored).await;
+            let checked = check_listing(context, &prefix, &plan, &stored).await;
             checked.map_err(|error| error.kind())?;
             let surplus = plan.surplus.iter();
             let targets: Vec<DeleteTarget> =
                 surplus.map(|object| object.uri.clone().into()).collect();
-            delete(link, &targets, &mut |target, outcome| claims.deletion(target, &outcome))
+            delete(context, &targets, &mut |target, outcome| claims.deletion(target, &outcome))
                 .await
                 .map_err(|error| error.kind())
         });
@@ -286,11 +287,11 @@ impl Removal for Remove {
 
     fn run(&self, rig: &Rig) -> Claims {
         let mut claims = Claims::default();
-        let error = rig.run(async |link| {
+        let error = rig.run(async |context| {
             let named: Vec<_> = self.named.iter().map(|key| uri(key)).collect();
-            let planned = plan_removal(link, &named, &self.options).await;
+            let planned = plan_removal(context, &named, &self.options).await;
             let planned = planned.map_err(|error| error.kind())?;
-            let told = remove(link, &planned, &mut |planned, outcome| {
+            let told = remove(context, &planned, &mut |planned, outcome| {
                 let key = planned.target.uri.key.clone();
                 let kind = match outcome {
                     RemovalOutcome::Removed | RemovalOutcome::Hidden => {

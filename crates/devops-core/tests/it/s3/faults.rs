@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, OverwritePolicy, Proof, PutOptions, S3Error, S3Uri, Trouble, UploadItem, put},
+    s3::{
+        Event, OverwritePolicy, Proof, PutOptions, RequestErrorKind, S3Error, S3Uri, UploadItem,
+        put,
+    },
 };
 use devops_fakes::s3::{Entry, Server};
 
@@ -209,7 +212,7 @@ fn a_store_that_refuses_checksum_headers_gets_md5_instead() {
     let (rig, proof) = survives(&["UploadPart:refuse-checksums:always"]);
 
     assert_eq!(proof, Proof::Etag);
-    let weaker = |event: &Event| matches!(event, Event::Weaker("checksum headers"));
+    let weaker = |event: &Event| matches!(event, Event::FeatureUnsupported("checksum headers"));
     assert!(rig.events.borrow().iter().any(weaker));
     assert!(rig.server.log().iter().any(|entry| entry.header("content-md5").is_some()));
 }
@@ -332,11 +335,12 @@ fn a_bucket_that_does_not_exist_is_said_so() {
     let uri = S3Uri::new("nowhere", "a.bin").unwrap();
     let source = UploadItem::new(path, uri, 10);
 
-    let error = rig.run(async |link| put(link, &source, &PutOptions::default()).await).unwrap_err();
+    let error =
+        rig.run(async |context| put(context, &source, &PutOptions::default()).await).unwrap_err();
 
     assert_eq!(error.kind(), Kind::NotFound);
-    let S3Error::Call(failure) = error else { panic!("{error}") };
-    assert_eq!(failure.trouble, Trouble::NoBucket);
+    let S3Error::Request(failure) = error else { panic!("{error}") };
+    assert_eq!(failure.error_kind, RequestErrorKind::NoBucket);
     assert_eq!(failure.to_string(), "PutObject: NoSuchBucket: the bucket `nowhere` does not exist");
 }
 

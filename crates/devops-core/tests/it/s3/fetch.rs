@@ -9,8 +9,8 @@ use devops_core::{
     fs::{Destination, IfExists, OpenFolder},
     kind::{HasKind, Kind},
     s3::{
-        Event, Filter, GetOptions, GetSummary, Link, PartSize, S3Error, delete,
-        find_download_items, get, get_download_item, run_all,
+        Event, Filter, GetOptions, GetSummary, PartSize, S3Context, S3Error, delete,
+        find_download_items, for_each_concurrent, get, get_download_item,
     },
     units::ByteSize,
 };
@@ -28,7 +28,7 @@ fn options() -> GetOptions {
 }
 
 fn get_to(rig: &Rig, path: &Path) -> Result<GetSummary, S3Error> {
-    rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options()).await)
+    rig.run(async |context| get(context, &uri("a.bin"), &Destination::open(path)?, options()).await)
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -138,15 +138,15 @@ struct Done {
     failed: Vec<(String, Kind)>,
 }
 
-fn get_all(rig: &Rig, before: impl AsyncFnOnce(Link<'_>)) -> Done {
+fn get_all(rig: &Rig, before: impl AsyncFnOnce(S3Context<'_>)) -> Done {
     let folder = rig.path("tree");
     let mut done = Done::default();
-    rig.run(async |link| {
-        let targets = find_download_items(link, &uri("p/"), &Filter::default()).await?;
-        before(link).await;
+    rig.run(async |context| {
+        let targets = find_download_items(context, &uri("p/"), &Filter::default()).await?;
+        before(context).await;
         let folder = OpenFolder::create(&folder)?;
-        let work = async |target| get_download_item(link, &folder, target, options()).await;
-        run_all(link, &targets.files, work, |target, result| {
+        let work = async |target| get_download_item(context, &folder, target, options()).await;
+        for_each_concurrent(context, &targets.files, work, |target, result| {
             let name = target.relative.to_str().unwrap().to_owned();
             match result {
                 Ok(summary) if summary.is_unchanged => done.n_unchanged += 1,
@@ -226,8 +226,8 @@ fn a_file_that_is_another_and_an_object_that_goes_keep_nothing_else_from_coming(
     rig.file("tree/a", 3);
     rig.file("tree/d", 0);
 
-    let mut done = get_all(&rig, async |link| {
-        delete(link, &[uri("p/b").into()], &mut |_, _| {}).await.unwrap();
+    let mut done = get_all(&rig, async |context| {
+        delete(context, &[uri("p/b").into()], &mut |_, _| {}).await.unwrap();
     });
 
     done.failed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -246,7 +246,7 @@ fn a_listing_that_fails_halfway_fetches_nothing() {
     rig.server.faults(&["ListObjectsV2:denied:after=1:always"]);
 
     let found =
-        rig.run(async |link| find_download_items(link, &uri("p/"), &Filter::default()).await);
+        rig.run(async |context| find_download_items(context, &uri("p/"), &Filter::default()).await);
 
     assert_eq!(found.unwrap_err().kind(), Kind::Permission);
     assert_eq!(rig.server.count("GetObject"), 0);

@@ -19,7 +19,7 @@ const SIZE: u64 = 2 * PART + 99;
 fn get_to(rig: &Rig, path: &Path, replace: IfExists) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options = GetOptions { replace, mode: None, preserve: false, group: None, part_size };
-    rig.run(async |link| get(link, &uri("a.bin"), &Destination::open(path)?, options).await)
+    rig.run(async |context| get(context, &uri("a.bin"), &Destination::open(path)?, options).await)
 }
 
 /// Returns how many bytes were told to be kept.
@@ -198,7 +198,7 @@ fn an_object_and_a_bucket_that_do_not_exist_are_said_so() {
         part_size: PartSize::Auto,
     };
     let no_bucket = rig
-        .run(async |link| get(link, &nowhere, &Destination::open(&path)?, options).await)
+        .run(async |context| get(context, &nowhere, &Destination::open(&path)?, options).await)
         .unwrap_err();
 
     assert_eq!(missing.to_string(), "HeadObject: no object `s3://backups/a.bin`");
@@ -215,8 +215,8 @@ fn keys_that_xml_cannot_carry_are_listed() {
     }
     let mut keys = Vec::new();
 
-    rig.run(async |link| {
-        list(link, &uri("p/"), &mut |object| {
+    rig.run(async |context| {
+        list(context, &uri("p/"), &mut |object| {
             keys.push(object.uri.key);
             true
         })
@@ -236,8 +236,9 @@ fn a_listing_with_a_size_that_is_none_is_no_answer() {
     rig.server.put("backups", "p/a", b"x");
     rig.server.faults(&["*:negative-size:always"]);
 
-    let objects = rig.run(async |link| list(link, &uri("p/"), &mut |_| true).await).unwrap_err();
-    let versions = rig.run(async |link| list_versions(link, &uri("p/")).await).unwrap_err();
+    let objects =
+        rig.run(async |context| list(context, &uri("p/"), &mut |_| true).await).unwrap_err();
+    let versions = rig.run(async |context| list_versions(context, &uri("p/")).await).unwrap_err();
 
     for (operation, error) in [("ListObjectsV2", objects), ("ListObjectVersions", versions)] {
         assert_eq!(
@@ -257,8 +258,8 @@ fn a_listing_has_every_page() {
     rig.server.put("backups", "q", b"x");
     let mut keys = Vec::new();
 
-    rig.run(async |link| {
-        list(link, &uri("p/"), &mut |object| {
+    rig.run(async |context| {
+        list(context, &uri("p/"), &mut |object| {
             keys.push(object.uri.key);
             true
         })

@@ -34,8 +34,8 @@ impl Write for Sink {
 
 fn stream(rig: &Rig, key: &str) -> (Result<GetSummary, S3Error>, Vec<u8>) {
     let sink = Sink::default();
-    let result = rig.run(async |link| {
-        get_stream(link, &uri(key), Box::new(sink.clone()), "standard output".into()).await
+    let result = rig.run(async |context| {
+        get_stream(context, &uri(key), Box::new(sink.clone()), "standard output".into()).await
     });
     let bytes = sink.0.lock().unwrap().clone();
     (result, bytes)
@@ -128,7 +128,9 @@ fn a_reader_that_takes_nothing_more_does_not_keep_a_signal_from_ending_it() {
             hangs.recv().unwrap();
             cancel.cancel(2);
         });
-        rig.run(async |link| get_stream(link, &uri("a.bin"), Box::new(sink), "pipe".into()).await)
+        rig.run(async |context| {
+            get_stream(context, &uri("a.bin"), Box::new(sink), "pipe".into()).await
+        })
     });
     drop(end);
 

@@ -7,8 +7,9 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, PutOptions, RemoveOptions,
-        RetryConfig, S3Error, abort_upload, bring, check_listing, delete, find_download_items,
-        get_download_item, pending_uploads, plan_removal, plan_sync, put, remove, run_all,
+        RetryConfig, S3Error, abort_upload, check_listing, delete, find_download_items,
+        for_each_concurrent, get_download_item, pending_uploads, plan_removal, plan_sync, put,
+        remove, upload_if_changed,
     },
 };
 use devops_fakes::s3::Entry;
@@ -55,33 +56,37 @@ fn ends(operation: &str, rules: &[&str], work: impl Fn(&Rig) -> Result<(), Kind>
 }
 
 fn sync(rig: &Rig) -> Result<(), Kind> {
-    rig.run(async |link| {
+    rig.run(async |context| {
         let (folder, prefix, filter) = (rig.path("folder"), uri("p/"), Filter::default());
         let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
-        let planned = plan_sync(link, pair, false, Some(Deletion::default())).await;
+        let planned = plan_sync(context, pair, false, Some(Deletion::default())).await;
         let (_, plan) = planned.map_err(|error| error.kind())?;
         let options = PutOptions::default();
         let work = async |file| {
-            bring(link, file, &options, async |source, options| put(link, source, options).await)
-                .await
+            upload_if_changed(context, file, &options, async |source, options| {
+                put(context, source, options).await
+            })
+            .await
         };
         let mut stored = Vec::new();
         let each = |_: &_, result: Result<_, _>| stored.extend(result);
-        run_all(link, &plan.files, work, each).await.map_err(|error| error.kind())?;
-        let checked = check_listing(link, &prefix, &plan, &stored).await;
+        for_each_concurrent(context, &plan.files, work, each)
+            .await
+            .map_err(|error| error.kind())?;
+        let checked = check_listing(context, &prefix, &plan, &stored).await;
         checked.map_err(|error| error.kind())?;
         let surplus = plan.surplus.iter();
         let targets: Vec<DeleteTarget> = surplus.map(|object| object.uri.clone().into()).collect();
-        delete(link, &targets, &mut |_, _| {}).await.map_err(|error| error.kind())
+        delete(context, &targets, &mut |_, _| {}).await.map_err(|error| error.kind())
     })
 }
 
 fn rm(rig: &Rig, named: &str, recursive: bool) -> Result<(), Kind> {
     let options = RemoveOptions { recursive, ..RemoveOptions::default() };
-    rig.run(async |link| {
+    rig.run(async |context| {
         let planned =
-            plan_removal(link, &[uri(named)], &options).await.map_err(|error| error.kind())?;
-        remove(link, &planned, &mut |_, _| {}).await.map_err(|error| error.kind())
+            plan_removal(context, &[uri(named)], &options).await.map_err(|error| error.kind())?;
+        remove(context, &planned, &mut |_, _| {}).await.map_err(|error| error.kind())
     })
 }
 
@@ -90,20 +95,22 @@ fn get_all(rig: &Rig) -> Result<(), Kind> {
     let options =
         GetOptions { replace, mode: None, preserve: false, group: None, part_size: PartSize::Auto };
     let to = rig.path("to");
-    rig.run(async |link| {
-        let targets = find_download_items(link, &uri("p/"), &Filter::default())
+    rig.run(async |context| {
+        let targets = find_download_items(context, &uri("p/"), &Filter::default())
             .await
             .map_err(|error| error.kind())?;
         let to = OpenFolder::create(&to).map_err(|error| error.kind())?;
-        let work = async |target| get_download_item(link, &to, target, options).await;
-        run_all(link, &targets.files, work, |_, _| {}).await.map_err(|error| error.kind())
+        let work = async |target| get_download_item(context, &to, target, options).await;
+        for_each_concurrent(context, &targets.files, work, |_, _| {})
+            .await
+            .map_err(|error| error.kind())
     })
 }
 
 fn clear_up(rig: &Rig) -> Result<(), Kind> {
-    rig.run(async |link| {
-        for upload in pending_uploads(link, &uri(""), None).await? {
-            abort_upload(link, &upload).await?;
+    rig.run(async |context| {
+        for upload in pending_uploads(context, &uri(""), None).await? {
+            abort_upload(context, &upload).await?;
         }
         Ok::<_, S3Error>(())
     })
@@ -177,9 +184,9 @@ fn a_signal_ends_a_prune_wherever_it_waits() {
         for day in [20, 21, 22] {
             rig.server.put("backups", &key(day), ours(day));
         }
-        rig.run(async |link| {
-            let plan = plan_prune(link, &last(1)).await.map_err(|error| error.kind())?;
-            remove_pruned(link, &plan, &mut |_, _| {}).await.map_err(|error| error.kind())
+        rig.run(async |context| {
+            let plan = plan_prune(context, &last(1)).await.map_err(|error| error.kind())?;
+            remove_pruned(context, &plan, &mut |_, _| {}).await.map_err(|error| error.kind())
         })
     };
     for operation in

@@ -17,8 +17,8 @@ use devops_core::{
     offsite::{self, Base, PruneRequest, plan_prune, remove_pruned, select_kept, select_newest},
     retention::KeepPolicy,
     s3::{
-        Deletion, EarlierRun, Event, Filter, Journals, Link, OverwritePolicy, Pair, PutOptions,
-        Resume, SyncError, UploadItem, find_upload_items, plan_sync,
+        Deletion, EarlierRun, Event, Filter, Journals, OverwritePolicy, Pair, PutOptions, Resume,
+        S3Context, SyncError, UploadItem, find_upload_items, plan_sync,
     },
 };
 use devops_fakes::s3::Entry;
@@ -40,7 +40,7 @@ const LARGE: u64 = 3 * PART;
 
 /// What goes wrong in a night.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum InjectedFault {
     /// The process is killed while it sends this part.
     Killed(u32),
     /// The disk of the journals is full.
@@ -53,13 +53,13 @@ enum Trouble {
 
 /// Returns what goes wrong in the night of a day: on the 9th and 10th with the dump, which is another one each
 /// night, else with the archive.
-fn trouble(day: u8) -> Option<Trouble> {
+fn fault(day: u8) -> Option<InjectedFault> {
     match day {
-        5 => Some(Trouble::Killed(3)),
-        9 | 10 => Some(Trouble::Killed(2)),
-        14 => Some(Trouble::FullDisk),
-        18 => Some(Trouble::Expired),
-        22 => Some(Trouble::Unmounted),
+        5 => Some(InjectedFault::Killed(3)),
+        9 | 10 => Some(InjectedFault::Killed(2)),
+        14 => Some(InjectedFault::FullDisk),
+        18 => Some(InjectedFault::Expired),
+        22 => Some(InjectedFault::Unmounted),
         _ => None,
     }
 }
@@ -127,21 +127,26 @@ impl Nights {
     }
 
     /// Does what the nightly commands do: puts what is chosen, then prunes.
-    async fn go_off_site(&self, link: Link<'_>, day: u8, journals: Journals) -> Result<(), Kind> {
+    async fn go_off_site(
+        &self,
+        context: S3Context<'_>,
+        day: u8,
+        journals: Journals,
+    ) -> Result<(), Kind> {
         let resume = Resume { journals, earlier: EarlierRun::TakeUp, now: evening(day) };
         let replace = OverwritePolicy::IfChanged;
         let options = PutOptions { resume: Some(resume), replace, ..in_small_parts() };
-        for source in self.chosen(link, day).await? {
-            let put = offsite::put(link, &source, &options, &Base::None).await;
+        for source in self.chosen(context, day).await? {
+            let put = offsite::put(context, &source, &options, &Base::None).await;
             put.map_err(|error| error.kind())?;
         }
         let request = PruneRequest { policy: self.policy.clone(), now: evening(day), ..last(1) };
-        let plan = plan_prune(link, &request).await.map_err(|error| error.kind())?;
-        let pruned = remove_pruned(link, &plan, &mut |_, _| {}).await;
+        let plan = plan_prune(context, &request).await.map_err(|error| error.kind())?;
+        let pruned = remove_pruned(context, &plan, &mut |_, _| {}).await;
         pruned.map_err(|error| error.kind())
     }
 
-    async fn chosen(&self, link: Link<'_>, day: u8) -> Result<Vec<UploadItem>, Kind> {
+    async fn chosen(&self, context: S3Context<'_>, day: u8) -> Result<Vec<UploadItem>, Kind> {
         let paths = [self.folder.clone()];
         let found = find_upload_items(&paths, &uri("daily/"), &Filter::default(), false).unwrap();
         if found.files.is_empty() {
@@ -149,14 +154,14 @@ impl Nights {
         }
         let (files, now) = (&found.files, evening(day));
         let selection = match self.choice {
-            Choice::Kept => select_kept(link, files, &self.policy, now).await,
-            Choice::Newest(n) => select_newest(link, files, n, now).await,
+            Choice::Kept => select_kept(context, files, &self.policy, now).await,
+            Choice::Newest(n) => select_newest(context, files, n, now).await,
         };
         Ok(selection.map_err(|error| error.kind())?.chosen)
     }
 
     fn good_night(&self, day: u8, journals: Journals) {
-        let done = self.rig.run(async |link| self.go_off_site(link, day, journals).await);
+        let done = self.rig.run(async |context| self.go_off_site(context, day, journals).await);
 
         assert_eq!(done, Ok(()), "the night of the {day}th");
         for key in [&key(day), DUMP] {
@@ -176,14 +181,14 @@ impl Nights {
                 parts.partition(|entry| entry.part == Some(part));
             !held.is_empty() && others.iter().filter(|entry| is_taken(entry)).count() >= 2
         };
-        self.rig.run(async |link| {
+        self.rig.run(async |context| {
             let stuck = async {
                 while !is_stuck() {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
             tokio::select! {
-                done = self.go_off_site(link, day, self.journals()) => panic!("{done:?}"),
+                done = self.go_off_site(context, day, self.journals()) => panic!("{done:?}"),
                 () = stuck => {}
             }
         });
@@ -205,10 +210,12 @@ impl Nights {
             let (prefix, filter) = (uri("daily/"), Filter::default());
             let pair = Pair { folder: &self.folder, prefix: &prefix, filter: &filter };
             let deletion = Some(Deletion { max: Some(1000) });
-            self.rig.run(async |link| plan_sync(link, pair, false, deletion).await.unwrap_err())
+            self.rig
+                .run(async |context| plan_sync(context, pair, false, deletion).await.unwrap_err())
         };
 
-        let put = self.rig.run(async |link| self.go_off_site(link, day, self.journals()).await);
+        let put =
+            self.rig.run(async |context| self.go_off_site(context, day, self.journals()).await);
         assert_eq!(put, Err(Kind::NotFound));
         assert!(matches!(mirror(), SyncError::NoFiles(_)));
         write(&stray, b"");
@@ -220,25 +227,26 @@ impl Nights {
     }
 
     fn night(&self, day: u8) {
-        match trouble(day) {
-            Some(Trouble::Killed(part)) => {
+        match fault(day) {
+            Some(InjectedFault::Killed(part)) => {
                 self.back_up(day, (part == 3, part == 2));
                 self.killed(day, part);
             }
-            Some(Trouble::FullDisk) => {
+            Some(InjectedFault::FullDisk) => {
                 self.back_up(day, (true, false));
                 // A file where the folder would be takes no journal either.
                 self.good_night(day, Journals::new(self.path(DUMP)));
             }
-            Some(Trouble::Expired) => {
+            Some(InjectedFault::Expired) => {
                 self.back_up(day, (true, false));
                 self.rig.server.faults(&["UploadPart:expired-token:part=2:always"]);
-                let put =
-                    self.rig.run(async |link| self.go_off_site(link, day, self.journals()).await);
+                let put = self
+                    .rig
+                    .run(async |context| self.go_off_site(context, day, self.journals()).await);
                 assert_eq!(put, Err(Kind::Permission));
                 self.all_well_again();
             }
-            Some(Trouble::Unmounted) => self.unmounted(day),
+            Some(InjectedFault::Unmounted) => self.unmounted(day),
             None => {
                 self.back_up(day, (false, false));
                 self.good_night(day, self.journals());

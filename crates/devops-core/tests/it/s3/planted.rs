@@ -9,7 +9,9 @@ use std::{
 use devops_core::{
     fs::{IfExists, OpenFolder, replace, user_mode},
     kind::{HasKind, Kind},
-    s3::{Filter, GetOptions, PartSize, find_download_items, get_download_item, run_all},
+    s3::{
+        Filter, GetOptions, PartSize, find_download_items, for_each_concurrent, get_download_item,
+    },
     units::ByteSize,
 };
 
@@ -20,14 +22,14 @@ fn get_all(rig: &Rig, replace: IfExists) -> Vec<Kind> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options = GetOptions { replace, mode: None, preserve: false, group: None, part_size };
     let mut failed = Vec::new();
-    rig.run(async |link| {
-        let targets = find_download_items(link, &uri("p/"), &Filter::default()).await?;
+    rig.run(async |context| {
+        let targets = find_download_items(context, &uri("p/"), &Filter::default()).await?;
         let folder = OpenFolder::create(&rig.path("to"))?;
-        let work = async |target| get_download_item(link, &folder, target, options).await;
+        let work = async |target| get_download_item(context, &folder, target, options).await;
         let mut tell = |_: &_, result: Result<_, devops_core::s3::S3Error>| {
             failed.extend(result.err().map(|error| error.kind()));
         };
-        run_all(link, &targets.files, work, &mut tell).await
+        for_each_concurrent(context, &targets.files, work, &mut tell).await
     })
     .unwrap();
     failed
@@ -73,14 +75,14 @@ fn a_link_put_under_the_final_name_during_a_get_is_neither_followed_nor_replaced
         replace(&rig.path("precious"), b"precious", 0o600).unwrap();
         let (precious, names) = (rig.path("precious"), ["f", "large"]);
         let links = names.map(|name| rig.path("to/d").join(name));
-        let plant = |_: &_| links.iter().for_each(|link| symlink(&precious, link).unwrap());
+        let plant = |_: &_| links.iter().for_each(|context| symlink(&precious, context).unwrap());
 
         let failed = rig.while_held(2, plant, |rig| get_all(rig, policy));
 
         let expected = if policy == IfExists::Fail { Kind::Exists } else { Kind::Denied };
         assert_eq!(failed, [expected; 2]);
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
-        assert!(links.iter().all(|link| link.is_symlink()));
+        assert!(links.iter().all(|context| context.is_symlink()));
     }
 }
 

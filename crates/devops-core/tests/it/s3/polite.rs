@@ -12,11 +12,12 @@ use std::{
 use devops_core::{
     fs::{Destination, IfExists},
     s3::{
-        Attributes, CallFailure, CopyOptions, DeleteOutcome, DeleteTarget, Depth, Encryption,
-        GetOptions, Left, ListedObject, Method, ObjectLock, ObjectSummary, OverwritePolicy,
-        PartSize, Proof, PutOptions, RemoveOptions, RetentionMode, RetryConfig, S3Error, Tags,
-        Trouble, UploadItem, UploadStream, Verification, copy_object, delete, get, get_stream,
-        list, move_object, plan_undelete, put, put_stream, refuse_taken, undelete, verify,
+        Attributes, CopyOptions, DeleteOutcome, DeleteTarget, Depth, Encryption, GetOptions, Left,
+        ListedObject, Method, ObjectLock, ObjectSummary, OverwritePolicy, PartSize, Proof,
+        PutOptions, RemoveOptions, RequestError, RequestErrorKind, RetentionMode, RetryConfig,
+        S3Error, Tags, UploadItem, UploadStream, Verification, copy_object, delete, get,
+        get_stream, list, move_object, plan_undelete, put, put_stream, refuse_taken, undelete,
+        verify,
     },
     units::ByteSize,
 };
@@ -202,7 +203,7 @@ impl Scene {
             Self::GetStream => {
                 let path = rig.path("stream");
                 let sink = Box::new(fs::File::create(&path).unwrap());
-                rig.run(async |link| get_stream(link, &uri(KEY), sink, path.clone()).await)?;
+                rig.run(async |context| get_stream(context, &uri(KEY), sink, path.clone()).await)?;
                 Ok(Claim::Fetched(fs::read(&path).unwrap()))
             }
             Self::Verify => {
@@ -210,7 +211,7 @@ impl Scene {
                 other[7] ^= 1;
                 let path = write(rig, "other", &other);
                 let found =
-                    rig.run(async |link| verify(link, &path, &uri(KEY), Depth::Whole).await)?;
+                    rig.run(async |context| verify(context, &path, &uri(KEY), Depth::Whole).await)?;
                 Ok(Claim::Compared(found))
             }
             Self::Delete => {
@@ -225,12 +226,12 @@ impl Scene {
             }
             Self::List => {
                 let mut keys = BTreeSet::new();
-                rig.run(async |link| {
+                rig.run(async |context| {
                     let mut take = |object: ListedObject| {
                         keys.insert(object.uri.key);
                         true
                     };
-                    list(link, &uri("in/"), &mut take).await
+                    list(context, &uri("in/"), &mut take).await
                 })?;
                 Ok(Claim::Listed(keys))
             }
@@ -238,7 +239,9 @@ impl Scene {
             Self::CopyBeside => copy(rig, "in/b.bin").map(|()| Claim::Copied),
             Self::Move => {
                 let options = CopyOptions::default();
-                rig.run(async |link| move_object(link, &uri(KEY), &uri(COPY), options).await)?;
+                rig.run(async |context| {
+                    move_object(context, &uri(KEY), &uri(COPY), options).await
+                })?;
                 Ok(Claim::Moved)
             }
             Self::Undelete => bring_back(rig).map(|()| Claim::Undeleted),
@@ -254,15 +257,15 @@ impl Scene {
         };
         let options = PutOptions { replace, attributes: self.attributes(), ..in_small_parts() };
         let source = UploadItem::new(path, uri(KEY), self.size());
-        rig.run(async |link| put(link, &source, &options).await)
+        rig.run(async |context| put(context, &source, &options).await)
     }
 
     fn put_stream(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
         let options = PutOptions { attributes: self.attributes(), ..in_small_parts() };
-        rig.run(async |link| {
-            refuse_taken(link, &uri(KEY), &options).await?;
+        rig.run(async |context| {
+            refuse_taken(context, &uri(KEY), &options).await?;
             let stream = UploadStream::new(Cursor::new(content(self.size()).to_vec()));
-            put_stream(link, stream, &[uri(KEY)], &options).await?.remove(0)
+            put_stream(context, stream, &[uri(KEY)], &options).await?.remove(0)
         })
     }
 
@@ -364,19 +367,20 @@ fn hurried() -> RetryConfig {
 
 fn copy(rig: &Rig, to: &str) -> Result<(), S3Error> {
     let options = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
-    rig.run(async |link| copy_object(link, &uri(KEY), &uri(to), options).await).map(drop)
+    rig.run(async |context| copy_object(context, &uri(KEY), &uri(to), options).await).map(drop)
 }
 
 /// Removes the markers above the object, and returns whether it is said to be there again.
 fn bring_back(rig: &Rig) -> Result<(), S3Error> {
-    let nothing = || CallFailure::local("ListObjectVersions", Trouble::NoObject, "no version");
-    rig.run(async |link| {
+    let nothing =
+        || RequestError::local("ListObjectVersions", RequestErrorKind::NoObject, "no version");
+    rig.run(async |context| {
         let (named, options) = ([uri(KEY)], RemoveOptions::default());
-        let Ok(plan) = plan_undelete(link, &named, &options).await else {
+        let Ok(plan) = plan_undelete(context, &named, &options).await else {
             return Err(nothing().into());
         };
         let mut ended = Err(nothing());
-        undelete(link, &plan.hidden, &mut |_, result| ended = result).await?;
+        undelete(context, &plan.hidden, &mut |_, result| ended = result).await?;
         Ok(ended?)
     })
 }
@@ -393,19 +397,19 @@ fn get_file(rig: &Rig) -> Result<Claim, S3Error> {
     let options =
         GetOptions { replace: IfExists::Fail, mode: None, group: None, preserve: false, part_size };
     let path: PathBuf = rig.path("back.bin");
-    rig.run(async |link| get(link, &uri(KEY), &Destination::open(&path)?, options).await)?;
+    rig.run(async |context| get(context, &uri(KEY), &Destination::open(&path)?, options).await)?;
     Ok(Claim::Fetched(fs::read(&path).unwrap()))
 }
 
 fn delete_all(rig: &Rig, targets: &[DeleteTarget]) -> Result<Claim, S3Error> {
     let mut deleted = BTreeSet::new();
-    rig.run(async |link| {
+    rig.run(async |context| {
         let mut each = |target: &DeleteTarget, outcome| {
             if matches!(outcome, DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. }) {
                 deleted.insert(target.uri.key.clone());
             }
         };
-        delete(link, targets, &mut each).await
+        delete(context, targets, &mut each).await
     })?;
     Ok(Claim::Deleted(deleted))
 }

@@ -6,7 +6,7 @@ use devops_core::fs::{Destination, IfExists};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Attributes, Encryption, Feature, GetOptions, Known, Lack, Left, Method, ObjectLock,
+        Attributes, Capabilities, Encryption, Feature, GetOptions, Lack, Left, Method, ObjectLock,
         ObjectSummary, OverwritePolicy, PartSize, Proof, PutOptions, RetentionMode, S3Error, Tags,
         UploadStream, get, put_stream, refuse_taken,
     },
@@ -172,12 +172,12 @@ fn nothing_of_a_stream_is_read_where_it_would_be_in_clear() {
     let options = with(encrypted());
 
     let error =
-        rig.run(async |link| refuse_taken(link, &uri("a.bin"), &options).await).unwrap_err();
+        rig.run(async |context| refuse_taken(context, &uri("a.bin"), &options).await).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
 
     let stream = || UploadStream::new(Cursor::new(bytes(100)));
-    let put = rig.run(async |link| {
-        put_stream(link, stream(), &[uri("a.bin")], &options).await.unwrap().remove(0)
+    let put = rig.run(async |context| {
+        put_stream(context, stream(), &[uri("a.bin")], &options).await.unwrap().remove(0)
     });
     assert_eq!(lacks(put), (vec![Feature::Encryption], Left::Unsent));
     assert_eq!(rig.server.keys("backups"), [""; 0]);
@@ -214,11 +214,11 @@ fn an_answer_that_says_it_is_enough() {
     let probed = ["PutObject", "DeleteObject", "PutObject"];
     assert_eq!(put(&rig, &file, "new", &over(encrypted())), probed);
     assert_eq!(put(&rig, &file, "new", &over(encrypted())), ["PutObject"]);
-    let learned: Known = rig.run(async |link| link.store.learned()).unwrap();
+    let learned: Capabilities = rig.run(async |context| context.store.learned()).unwrap();
     rig.connect_again(time_enough());
-    rig.run(async |link| link.store.know(learned));
+    rig.run(async |context| context.store.assume(learned));
     assert_eq!(put(&rig, &file, "new", &over(encrypted())), ["PutObject"]);
-    assert!(rig.run(async |link| link.store.learned()).is_none());
+    assert!(rig.run(async |context| context.store.learned()).is_none());
     assert_eq!(rig.server.keys("backups"), ["new", "parts"]);
 }
 
@@ -313,7 +313,7 @@ fn an_object_in_clear_is_not_fetched_with_a_key() {
         GetOptions { replace: IfExists::Fail, mode: None, group: None, preserve: false, part_size };
 
     let error = rig
-        .run(async |link| get(link, &uri("a.bin"), &Destination::open(&path)?, options).await)
+        .run(async |context| get(context, &uri("a.bin"), &Destination::open(&path)?, options).await)
         .unwrap_err();
 
     assert_eq!(error.kind(), Kind::Mismatch);

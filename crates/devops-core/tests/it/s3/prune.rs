@@ -117,14 +117,14 @@ pub(crate) fn last(n: u32) -> PruneRequest {
 }
 
 fn plan(rig: &Rig, request: &PruneRequest) -> Result<OffsitePlan, PruneError> {
-    rig.run(async |link| plan_prune(link, request).await)
+    rig.run(async |context| plan_prune(context, request).await)
 }
 
 /// Carries a plan out; returns a word for each archive, in order.
 fn carry_out(rig: &Rig, plan: &OffsitePlan) -> Result<Vec<(String, &'static str)>, S3Error> {
     let mut words = Vec::new();
-    let result = rig.run(async |link| {
-        remove_pruned(link, plan, &mut |archive, outcome| {
+    let result = rig.run(async |context| {
+        remove_pruned(context, plan, &mut |archive, outcome| {
             let word = match outcome {
                 PruneOutcome::Removed => "removed",
                 PruneOutcome::Hidden => "hidden",
@@ -349,8 +349,8 @@ fn a_signal_between_two_removals_leaves_the_rest() {
     let rig = rig_with([20, 21, 22]);
     let plan = plan(&rig, &last(1)).unwrap();
 
-    let result =
-        rig.run(async |link| remove_pruned(link, &plan, &mut |_, _| rig.cancel.cancel(2)).await);
+    let result = rig
+        .run(async |context| remove_pruned(context, &plan, &mut |_, _| rig.cancel.cancel(2)).await);
 
     assert!(matches!(result, Err(S3Error::Cancelled(_))), "{result:?}");
     assert_eq!(rig.server.keys("backups"), [key(21), key(22)]);
@@ -429,7 +429,7 @@ fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
 
     let mut n = 0;
     let planned = plan(&rig, &request).unwrap();
-    rig.run(async |link| lock_kept(link, &planned, &mut |_| n += 1).await).unwrap();
+    rig.run(async |context| lock_kept(context, &planned, &mut |_| n += 1).await).unwrap();
     let again = plan(&rig, &request).unwrap();
 
     let until = |day: u8| {

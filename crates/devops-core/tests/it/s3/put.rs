@@ -11,7 +11,7 @@ use devops_core::{
     s3::{
         Algorithm, Attributes, Encryption, Event, Filter, Method, ObjectLock, Outcome,
         OverwritePolicy, PartSize, Proof, PutOptions, RetentionMode, S3Error, SourceError, Tags,
-        UploadStream, find_upload_items, pending_uploads, put, put_stream, run_all,
+        UploadStream, find_upload_items, for_each_concurrent, pending_uploads, put, put_stream,
     },
     units::ByteSize,
 };
@@ -237,7 +237,7 @@ fn a_part_of_a_file_may_be_larger_than_the_memory_for_parts() {
     let sent = rig.put(&file, "a.bin", &PutOptions { part_size, ..PutOptions::default() });
     let options = PutOptions { part_size, ..PutOptions::default() };
     let stream = UploadStream::new(File::open(&file).unwrap());
-    let refused = rig.run(async |link| put_stream(link, stream, &[uri("s")], &options).await);
+    let refused = rig.run(async |context| put_stream(context, stream, &[uri("s")], &options).await);
 
     assert_eq!(sent.unwrap().parts, 2);
     assert_eq!(refused.unwrap_err().kind(), Kind::Usage);
@@ -282,7 +282,7 @@ fn put_reader(
 ) -> Result<u64, S3Error> {
     let stream = UploadStream::new(reader).expecting(expect);
     let stored =
-        rig.run(async |link| put_stream(link, stream, &[uri("s")], &in_small_parts()).await);
+        rig.run(async |context| put_stream(context, stream, &[uri("s")], &in_small_parts()).await);
     let summary = stored?.remove(0)?;
     assert_eq!(summary.proof, Proof::Full);
     Ok(summary.size)
@@ -332,11 +332,11 @@ fn a_tree_goes_on_after_one_object_is_refused() {
         find_upload_items(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
     let (mut stored, mut refused) = (Vec::new(), Vec::new());
 
-    rig.run(async |link| {
-        run_all(
-            link,
+    rig.run(async |context| {
+        for_each_concurrent(
+            context,
             &found.files,
-            async |source| put(link, source, &PutOptions::default()).await,
+            async |source| put(context, source, &PutOptions::default()).await,
             |source, result| match result {
                 Ok(_) => stored.push(source.uri.key.clone()),
                 Err(error) => refused.push((source.uri.key.clone(), error.kind())),
@@ -363,11 +363,11 @@ fn a_tree_goes_on_after_the_store_did_not_find_its_way_to_one_key() {
         find_upload_items(&[rig.path("tree")], &uri(""), &Filter::default(), false).unwrap();
     let mut failed = Vec::new();
 
-    rig.run(async |link| {
-        run_all(
-            link,
+    rig.run(async |context| {
+        for_each_concurrent(
+            context,
             &found.files,
-            async |source| put(link, source, &PutOptions::default()).await,
+            async |source| put(context, source, &PutOptions::default()).await,
             |_, result| failed.extend(result.err().map(|error| error.kind())),
         )
         .await
@@ -398,11 +398,11 @@ fn a_signal_in_a_tree_aborts_every_upload_that_is_under_way() {
             server.wait_for(begun, LONG);
             cancel.cancel(2);
         });
-        rig.run(async |link| {
-            run_all(
-                link,
+        rig.run(async |context| {
+            for_each_concurrent(
+                context,
                 &found.files,
-                async |source| put(link, source, &in_small_parts()).await,
+                async |source| put(context, source, &in_small_parts()).await,
                 |_, _| {},
             )
             .await
@@ -424,7 +424,7 @@ fn pending_uploads_are_listed_by_prefix() {
     let error = rig.put(&file, "x/a.bin", &in_small_parts()).unwrap_err();
 
     let list = |prefix: &str| {
-        rig.run(async |link| pending_uploads(link, &uri(prefix), None).await).unwrap()
+        rig.run(async |context| pending_uploads(context, &uri(prefix), None).await).unwrap()
     };
 
     assert!(matches!(error, S3Error::LeftBehind { .. }), "{error}");

@@ -28,7 +28,7 @@ fn plan(
     options: &RemoveOptions,
 ) -> Result<Vec<PlannedRemoval>, RemoveError> {
     let named: Vec<_> = named.iter().map(|key| uri(key)).collect();
-    rig.run(async |link| plan_removal(link, &named, options).await)
+    rig.run(async |context| plan_removal(context, &named, options).await)
 }
 
 fn recursive() -> RemoveOptions {
@@ -49,7 +49,7 @@ fn words(rig: &Rig, planned: &[PlannedRemoval]) -> Result<Vec<(String, &'static 
         };
         words.push((planned.target.uri.key.clone(), word));
     };
-    rig.run(async |link| remove(link, planned, &mut tell).await).map(|()| words)
+    rig.run(async |context| remove(context, planned, &mut tell).await).map(|()| words)
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn an_upload_that_never_began_leaves_no_journal() {
 
     let error = break_off(&rig, &file, &["CreateMultipartUpload:denied"]);
 
-    assert!(matches!(error, S3Error::Call(_)), "{error}");
+    assert!(matches!(error, S3Error::Request(_)), "{error}");
     check_nothing_is_left(&rig);
 }
 
@@ -603,7 +603,8 @@ fn a_signal_ends_the_reading_of_what_was_sent() {
 #[test]
 fn a_signal_keeps_the_upload_and_what_ends_in_a_moment() {
     // The second part takes all of the moment.
-    let after_signal = AfterSignal { answer: Duration::from_secs(10), ..AfterSignal::default() };
+    let after_signal =
+        AfterSignal { response_timeout: Duration::from_secs(10), ..AfterSignal::default() };
     let rig = Rig::with(RetryConfig { after_signal, ..time_enough() });
     rig.server.faults(&["UploadPart:hold:part=1", "UploadPart:stall:part=2:always"]);
     let file = rig.file("a.bin", SIZE);
@@ -632,7 +633,7 @@ fn what_is_unfinished_is_listed_and_given_up() {
     let [one] = unfinished.as_slice() else { panic!("{unfinished:?}") };
     assert_eq!((one.job.uri.key.as_str(), one.job.size()), ("a.bin", SIZE));
     assert_eq!(one.job.path, rig.path("a.bin"));
-    rig.run(async |link| give_up(link, &journals(&rig), &one.job).await).unwrap();
+    rig.run(async |context| give_up(context, &journals(&rig), &one.job).await).unwrap();
     assert_eq!(rig.server.pending_uploads("backups"), 0);
     assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
 }

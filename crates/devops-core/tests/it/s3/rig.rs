@@ -15,9 +15,9 @@ use devops_core::{
     cancel::Cancel,
     clock::SystemClock,
     s3::{
-        AfterSignal, CancelToken, ConnectOptions, CustomerKey, Event, Link, ObjectSummary, Pace,
-        PutOptions, RateLimit, RequestHeaders, RetryConfig, S3Error, S3Uri, Store, StoreOptions,
-        UploadItem, connect, put,
+        AfterSignal, CancelToken, ConnectOptions, CustomerKey, Event, ObjectSummary, PutOptions,
+        RateLimit, RateLimiter, RequestHeaders, RetryConfig, S3Context, S3Error, S3Uri, Store,
+        StoreOptions, UploadItem, connect, put,
     },
     units::ByteSize,
 };
@@ -76,7 +76,7 @@ pub(crate) fn time_enough() -> RetryConfig {
 
 fn store_options(retry_config: RetryConfig) -> StoreOptions {
     let max_memory = ByteSize::mib(64);
-    StoreOptions { concurrency: 4, max_memory, retry_config, pace: Pace::default() }
+    StoreOptions { concurrency: 4, max_memory, retry_config, rate_limiter: RateLimiter::default() }
 }
 
 impl Rig {
@@ -106,7 +106,7 @@ impl Rig {
 
     /// A rig that has time for all that is worth it after a signal.
     pub(crate) fn unhurried() -> Self {
-        let after_signal = AfterSignal { answer: LONG, abort: LONG, probes: LONG };
+        let after_signal = AfterSignal { response_timeout: LONG, abort: LONG, probes: LONG };
         Self::with(RetryConfig { after_signal, ..time_enough() })
     }
 
@@ -120,8 +120,8 @@ impl Rig {
     }
 
     pub(crate) fn limited(limit: RateLimit) -> Self {
-        let pace = Pace::new(limit, SystemClock::new(UtcOffset::UTC));
-        Self::of(StoreOptions { pace, ..store_options(time_enough()) })
+        let rate_limiter = RateLimiter::new(limit, SystemClock::new(UtcOffset::UTC));
+        Self::of(StoreOptions { rate_limiter, ..store_options(time_enough()) })
     }
 
     /// A rig whose requests carry a key that the store encrypts with, and that soon tries no more.
@@ -185,15 +185,16 @@ impl Rig {
         path
     }
 
-    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(Link<'_>) -> T) -> T {
+    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(S3Context<'_>) -> T) -> T {
         let events = |event| {
             if let Some(heard) = self.heard.get() {
                 heard(self, &event);
             }
             self.events.borrow_mut().push(event);
         };
-        let link = Link { store: &self.store, cancel_token: &self.cancel_token, events: &events };
-        self.runtime.block_on(work(link))
+        let context =
+            S3Context { store: &self.store, cancel_token: &self.cancel_token, events: &events };
+        self.runtime.block_on(work(context))
     }
 
     pub(crate) fn put(
@@ -204,7 +205,7 @@ impl Rig {
     ) -> Result<ObjectSummary, S3Error> {
         let size = path.metadata().unwrap().len();
         let source = UploadItem::new(path.to_owned(), uri(key), size);
-        self.run(async |link| put(link, &source, options).await)
+        self.run(async |context| put(context, &source, options).await)
     }
 
     /// Works, and on another thread waits until so many requests are held, acts, and releases them.

@@ -44,12 +44,12 @@ fn found(folder: &Path) -> Vec<UploadItem> {
 
 fn kept(rig: &Rig, folder: &Path, policy: &KeepPolicy) -> Selection {
     let files = found(folder);
-    rig.run(async |link| select_kept(link, &files, policy, NOW).await).unwrap()
+    rig.run(async |context| select_kept(context, &files, policy, NOW).await).unwrap()
 }
 
 fn newest(rig: &Rig, folder: &Path, n: u32) -> Selection {
     let files = found(folder);
-    rig.run(async |link| select_newest(link, &files, n, NOW).await).unwrap()
+    rig.run(async |context| select_newest(context, &files, n, NOW).await).unwrap()
 }
 
 fn keys(sources: &[UploadItem]) -> Vec<&str> {
@@ -140,7 +140,7 @@ fn a_store_that_fails_is_no_reason_to_send_everything() {
     rig.server.faults(&["ListObjectsV2:internal-error:always"]);
     let files = found(&folder);
 
-    let selection = rig.run(async |link| select_kept(link, &files, &last(1), NOW).await);
+    let selection = rig.run(async |context| select_kept(context, &files, &last(1), NOW).await);
 
     assert!(selection.is_err());
 }

@@ -72,7 +72,9 @@ fn an_upload_of_one_part_has_a_checksum_of_checksums_too() {
     let options = PutOptions { checksum: Some(Algorithm::Sha256), ..in_small_parts() };
 
     let stored = rig
-        .run(async |link| put_stream(link, UploadStream::new(reader), &[uri("a")], &options).await)
+        .run(async |context| {
+            put_stream(context, UploadStream::new(reader), &[uri("a")], &options).await
+        })
         .unwrap();
 
     assert_eq!(stored[0].as_ref().unwrap().proof, Proof::Parts);
@@ -87,8 +89,8 @@ fn each_piece_is_read_once_and_sent_everywhere() {
         let places = [uri("a"), uri("b"), uri("c")];
 
         let stored = rig
-            .run(async |link| {
-                put_stream(link, UploadStream::new(reader), &places, &in_small_parts()).await
+            .run(async |context| {
+                put_stream(context, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
@@ -108,8 +110,8 @@ fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
         let places = [elsewhere("a"), uri("b")];
 
         let stored = rig
-            .run(async |link| {
-                put_stream(link, UploadStream::new(reader), &places, &in_small_parts()).await
+            .run(async |context| {
+                put_stream(context, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
@@ -122,8 +124,8 @@ fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
     let (reader, _) = Counted::new(4 * PART);
 
     let stored = rig
-        .run(async |link| {
-            put_stream(link, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
+        .run(async |context| {
+            put_stream(context, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
                 .await
         })
         .unwrap();
@@ -142,8 +144,8 @@ fn a_stream_that_no_place_takes_is_not_read_to_its_end() {
     let (reader, read) = Counted::new(40 * PART);
 
     let stored = rig
-        .run(async |link| {
-            put_stream(link, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
+        .run(async |context| {
+            put_stream(context, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
                 .await
         })
         .unwrap();
@@ -161,8 +163,8 @@ fn a_stream_that_breaks_off_is_stored_nowhere() {
         let stream = UploadStream::new(Counted { fails: true, ..reader }).named("read", "tape");
 
         let error = rig
-            .run(async |link| {
-                put_stream(link, stream, &[uri("a"), uri("b")], &in_small_parts()).await
+            .run(async |context| {
+                put_stream(context, stream, &[uri("a"), uri("b")], &in_small_parts()).await
             })
             .unwrap_err();
 
@@ -186,8 +188,8 @@ fn a_store_that_knows_less_still_takes_a_stream() {
         let places = [uri("a"), uri("b")];
 
         let stored = rig
-            .run(async |link| {
-                put_stream(link, UploadStream::new(reader), &places, &in_small_parts()).await
+            .run(async |context| {
+                put_stream(context, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
@@ -196,7 +198,7 @@ fn a_store_that_knows_less_still_takes_a_stream() {
         assert!(proofs.iter().all(|proof| *proof >= least), "{rule}: {proofs:?}");
         assert!(is_stored(&rig, "a", 3 * PART + 7) && is_stored(&rig, "b", 3 * PART + 7), "{rule}");
         assert_eq!(read.load(Ordering::Relaxed), 3 * PART + 7);
-        let told = |event: &Event| matches!(event, Event::Weaker(_));
+        let told = |event: &Event| matches!(event, Event::FeatureUnsupported(_));
         assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1, "{rule}");
         assert_eq!(rig.server.pending_uploads("backups"), 0, "{rule}");
     }
@@ -211,8 +213,8 @@ fn a_store_that_knows_less_still_takes_a_stream() {
     let (reader, _) = Counted::new(3 * PART + 7);
 
     let stored = rig
-        .run(async |link| {
-            put_stream(link, UploadStream::new(reader), &[uri("a")], &in_small_parts()).await
+        .run(async |context| {
+            put_stream(context, UploadStream::new(reader), &[uri("a")], &in_small_parts()).await
         })
         .unwrap();
 
@@ -230,7 +232,7 @@ fn a_short_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
         let options = PutOptions::default();
 
         let stored: Stored = rig
-            .run(async |link| put_stream(link, stream, &[uri("a.bin")], &options).await)
+            .run(async |context| put_stream(context, stream, &[uri("a.bin")], &options).await)
             .unwrap();
 
         assert_eq!(stored[0].as_ref().unwrap().outcome, Outcome::Stored, "{refusal}");
@@ -247,8 +249,8 @@ fn a_long_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
         let (reader, _) = Counted::new(3 * PART + 7);
 
         let stored: Stored = rig
-            .run(async |link| {
-                put_stream(link, UploadStream::new(reader), &[uri("a.bin")], &in_small_parts())
+            .run(async |context| {
+                put_stream(context, UploadStream::new(reader), &[uri("a.bin")], &in_small_parts())
                     .await
             })
             .unwrap();
@@ -273,8 +275,8 @@ fn a_signal_while_one_looks_for_ones_own_object_is_told_instead_of_the_refusal()
             server.wait_for(looked, LONG);
             cancel.cancel(2);
         });
-        rig.run(async |link| {
-            put_stream(link, UploadStream::new(reader), &[uri("a.bin")], &options).await
+        rig.run(async |context| {
+            put_stream(context, UploadStream::new(reader), &[uri("a.bin")], &options).await
         })
     });
 
@@ -303,8 +305,8 @@ fn put_from(
     spool: Option<&Path>,
     (places, options): (&[S3Uri], &PutOptions),
 ) -> Result<Stored, StreamError> {
-    rig.run(async |link| {
-        let to = StreamPut { link, options, base: &Base::None, spool, expect_size: None };
+    rig.run(async |context| {
+        let to = StreamPut { context, options, base: &Base::None, spool, expect_size: None };
         offsite::put_stream(&to, origin, places).await
     })
 }
@@ -360,8 +362,8 @@ fn resume(rig: &Rig) -> Result<ObjectSummary, S3Error> {
     let job = unfinished.job;
     let options = PutOptions { resume, ..job.options.clone() };
     let source = UploadItem::new(job.path.clone(), job.uri.clone(), job.size());
-    rig.run(async |link| {
-        let put = offsite::put(link, &source, &options, &Base::None).await;
+    rig.run(async |context| {
+        let put = offsite::put(context, &source, &options, &Base::None).await;
         release(Some(&journals(rig)), &job.path).await;
         put
     })
@@ -435,7 +437,7 @@ fn a_spooled_stream_that_is_given_up_leaves_nothing() {
         spooled(&rig, bytes(4 * PART)).unwrap_err();
         let unfinished = journals(&rig).unfinished().unwrap().remove(0);
 
-        rig.run(async |link| give_up(link, &journals(&rig), &unfinished.job).await).unwrap();
+        rig.run(async |context| give_up(context, &journals(&rig), &unfinished.job).await).unwrap();
 
         assert_eq!(rig.server.pending_uploads("backups"), 0);
         assert_eq!(names(&folder(&rig)), [""; 0]);

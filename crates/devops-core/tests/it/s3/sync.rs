@@ -11,7 +11,8 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         DeleteTarget, Deletion, Filter, ObjectSummary, Outcome, Pair, Proof, PutOptions, S3Error,
-        SyncError, SyncPlan, bring, check_listing, delete, plan_sync, put, run_all,
+        SyncError, SyncPlan, check_listing, delete, for_each_concurrent, plan_sync, put,
+        upload_if_changed,
     },
 };
 use proptest::prelude::*;
@@ -30,36 +31,43 @@ struct Done {
 fn plan(rig: &Rig, folder: &Path, deletion: Option<Deletion>) -> Result<SyncPlan, SyncError> {
     let (prefix, filter) = (uri("p/"), Filter::default());
     let pair = Pair { folder, prefix: &prefix, filter: &filter };
-    let planned = rig.run(async |link| plan_sync(link, pair, false, deletion).await);
+    let planned = rig.run(async |context| plan_sync(context, pair, false, deletion).await);
     planned.map(|(_, plan)| plan)
 }
 
 /// Does what a plan says, deletions included.
 fn carry_out(rig: &Rig, plan: &SyncPlan, options: &PutOptions) -> Result<Done, SyncError> {
     let (mut done, mut objects) = (Done::default(), Vec::new());
-    rig.run(async |link| {
+    rig.run(async |context| {
         let work = async |file| {
-            bring(link, file, options, async |source, options| put(link, source, options).await)
-                .await
+            upload_if_changed(context, file, options, async |source, options| {
+                put(context, source, options).await
+            })
+            .await
         };
-        run_all(link, &plan.files, work, |file, result: Result<ObjectSummary, S3Error>| {
-            let key = file.source.uri.key.clone();
-            match &result {
-                Ok(object) if object.outcome == Outcome::Stored => done.stored.push(key),
-                Ok(object) => done.unchanged.push((key, object.proof)),
-                Err(error) => done.failed.push((key, error.kind())),
-            }
-            objects.extend(result);
-        })
+        for_each_concurrent(
+            context,
+            &plan.files,
+            work,
+            |file, result: Result<ObjectSummary, S3Error>| {
+                let key = file.source.uri.key.clone();
+                match &result {
+                    Ok(object) if object.outcome == Outcome::Stored => done.stored.push(key),
+                    Ok(object) => done.unchanged.push((key, object.proof)),
+                    Err(error) => done.failed.push((key, error.kind())),
+                }
+                objects.extend(result);
+            },
+        )
         .await?;
         if plan.surplus.is_empty() {
             return Ok(());
         }
-        check_listing(link, &uri("p/"), plan, &objects).await?;
+        check_listing(context, &uri("p/"), plan, &objects).await?;
         let targets: Vec<DeleteTarget> =
             plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
         let mut each = |target: &DeleteTarget, _| done.deleted.push(target.uri.key.clone());
-        Ok::<_, SyncError>(delete(link, &targets, &mut each).await?)
+        Ok::<_, SyncError>(delete(context, &targets, &mut each).await?)
     })?;
     done.stored.sort();
     Ok(done)
@@ -226,7 +234,7 @@ fn an_object_that_goes_after_the_listing_is_not_brought_back() {
     let (rig, folder) = with_files(&[("old", "1")]);
     rig.server.put("backups", "p/old", b"22");
     let plan = plan(&rig, &folder, None).unwrap();
-    rig.run(async |link| delete(link, &[uri("p/old").into()], &mut |_, _| {}).await).unwrap();
+    rig.run(async |context| delete(context, &[uri("p/old").into()], &mut |_, _| {}).await).unwrap();
 
     let done = carry_out(&rig, &plan, &PutOptions::default()).unwrap();
 

@@ -16,7 +16,7 @@ use devops_core::{
     fs::{IfExists, OpenFolder},
     s3::{
         Deletion, Event, Filter, GetOptions, Pair, PartSize, Surplus, SyncError, check_surplus,
-        delete_surplus, get_download_item, plan_sync_down, run_all,
+        delete_surplus, for_each_concurrent, get_download_item, plan_sync_down,
     },
 };
 
@@ -50,18 +50,19 @@ fn sync(
     let options =
         GetOptions { replace, mode: None, group: None, preserve: false, part_size: PartSize::Auto };
     let (mut deleted, mut kept) = (Vec::new(), Vec::new());
-    rig.run(async |link| {
-        let plan = plan_sync_down(link, pair, Some(Deletion { max })).await?;
+    rig.run(async |context| {
+        let plan = plan_sync_down(context, pair, Some(Deletion { max })).await?;
         let opened = OpenFolder::create(folder).unwrap();
-        let work = async |target| get_download_item(link, &opened, target, options).await;
-        run_all(link, &plan.targets.files, work, |_, result| drop(result.unwrap())).await?;
-        check_surplus(link, pair, &plan).await?;
+        let work = async |target| get_download_item(context, &opened, target, options).await;
+        for_each_concurrent(context, &plan.targets.files, work, |_, result| drop(result.unwrap()))
+            .await?;
+        check_surplus(context, pair, &plan).await?;
         let mut each = |relative: &Path, result: Result<Surplus, _>| {
             let is_deleted = result.unwrap() == Surplus::Deleted;
             let list = if is_deleted { &mut deleted } else { &mut kept };
             list.push(relative.to_str().unwrap().to_owned());
         };
-        delete_surplus(link, &opened, &plan, &mut each).await?;
+        delete_surplus(context, &opened, &plan, &mut each).await?;
         Ok::<_, SyncError>(())
     })?;
     Ok((deleted, kept))
@@ -107,7 +108,8 @@ fn what_is_no_file_stays_and_is_named() {
     File::create(folder.join(OsStr::from_bytes(b"\xff"))).unwrap();
     let (prefix, filter) = (uri("p/"), Filter::default());
     let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
-    let plan = |deletion| rig.run(async |link| plan_sync_down(link, pair, deletion).await).unwrap();
+    let plan =
+        |deletion| rig.run(async |context| plan_sync_down(context, pair, deletion).await).unwrap();
 
     let (kept, deleted) = (plan(None), plan(Some(Deletion { max: None })));
 

@@ -7,9 +7,9 @@ use devops_core::{
     fs::{Destination, IfExists},
     kind::{HasKind, Kind},
     s3::{
-        ColdTier, Depth, Event, Filter, GetOptions, PartSize, Proof, RestoreStatus, RetrievalTier,
-        RetryConfig, S3Error, ThawOptions, ThawOutcome, Trouble, Verification, Waited, Waiting,
-        find_cold_objects, get, inspect, thaw, verify, wait_for_thaw,
+        ColdTier, Depth, Event, Filter, GetOptions, PartSize, Proof, RequestErrorKind,
+        RestoreStatus, RetrievalTier, RetryConfig, S3Error, ThawOptions, ThawOutcome, Verification,
+        Waited, Waiting, find_cold_objects, get, inspect, thaw, verify, wait_for_thaw,
     },
 };
 use time::{Duration as Span, OffsetDateTime};
@@ -38,11 +38,11 @@ fn archived_in(rig: Rig, place: &str) -> Rig {
 }
 
 fn outcome(rig: &Rig, options: &ThawOptions) -> Result<ThawOutcome, S3Error> {
-    rig.run(async |link| thaw(link, &uri("a"), options).await).map(|(_, outcome)| outcome)
+    rig.run(async |context| thaw(context, &uri("a"), options).await).map(|(_, outcome)| outcome)
 }
 
 fn state(rig: &Rig) -> RestoreStatus {
-    rig.run(async |link| inspect(link, &uri("a")).await).unwrap().restore_status
+    rig.run(async |context| inspect(context, &uri("a")).await).unwrap().restore_status
 }
 
 fn fetched(rig: &Rig) -> Result<Vec<u8>, S3Error> {
@@ -50,13 +50,13 @@ fn fetched(rig: &Rig) -> Result<Vec<u8>, S3Error> {
     let replace = IfExists::Replace;
     let options =
         GetOptions { replace, mode: None, preserve: false, group: None, part_size: PartSize::Auto };
-    rig.run(async |link| get(link, &uri("a"), &Destination::open(&path)?, options).await)?;
+    rig.run(async |context| get(context, &uri("a"), &Destination::open(&path)?, options).await)?;
     Ok(fs::read(path).unwrap())
 }
 
-fn trouble(error: &S3Error) -> &Trouble {
+fn error_kind(error: &S3Error) -> &RequestErrorKind {
     match error {
-        S3Error::Call(failure) => &failure.trouble,
+        S3Error::Request(failure) => &failure.error_kind,
         other => panic!("{other:?}"),
     }
 }
@@ -81,7 +81,7 @@ fn an_archived_object_is_asked_for_once_and_can_be_read_when_it_is_there() {
             outcome(&rig, &options(7)).unwrap(),
             ThawOutcome::Left(RestoreStatus::Restoring)
         );
-        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::InColdStorage);
+        assert_eq!(error_kind(&fetched(&rig).unwrap_err()), &RequestErrorKind::InColdStorage);
         rig.server.finish_restores("backups");
 
         let RestoreStatus::Restored(Some(until)) = state(&rig) else { panic!("{:?}", state(&rig)) };
@@ -123,7 +123,7 @@ fn a_store_that_keeps_a_copy_for_less_time_than_asked_is_told_of() {
     rig.server.finish_restores("backups");
     let mut told = Vec::new();
 
-    let late = rig.run(async |link| {
+    let late = rig.run(async |context| {
         let until = options(7).until();
         let limit = Waiting { until, ..waiting(Duration::from_mins(1)) };
         let mut tell = |waited: Waited<'_>| match waited {
@@ -131,7 +131,7 @@ fn a_store_that_keeps_a_copy_for_less_time_than_asked_is_told_of() {
             Waited::Readable(uri, _) => panic!("{uri} was said to stay"),
             Waited::Failed(_, error) => told.push(error.kind()),
         };
-        wait_for_thaw(link, vec![uri("a")], limit, &mut tell).await
+        wait_for_thaw(context, vec![uri("a")], limit, &mut tell).await
     });
     let extended = outcome(&rig, &options(7)).unwrap_err();
 
@@ -144,7 +144,7 @@ fn what_a_tier_archived_comes_back_for_good_and_is_not_given_days() {
     for place in ["ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"] {
         let rig = rig_with(place);
         assert!(matches!(state(&rig), RestoreStatus::Cold(_)), "{place}");
-        assert_eq!(trouble(&fetched(&rig).unwrap_err()), &Trouble::InColdStorage);
+        assert_eq!(error_kind(&fetched(&rig).unwrap_err()), &RequestErrorKind::InColdStorage);
 
         assert_eq!(outcome(&rig, &options(7)).unwrap(), ThawOutcome::Asked);
         assert_eq!(state(&rig), RestoreStatus::Restoring);
@@ -193,7 +193,10 @@ fn no_room_for_expedited_retrievals_is_said_at_once() {
 
     let error = outcome(&rig, &quick()).unwrap_err();
 
-    assert_eq!((trouble(&error), error.kind()), (&Trouble::NoExpedited, Kind::Temporary));
+    assert_eq!(
+        (error_kind(&error), error.kind()),
+        (&RequestErrorKind::NoExpedited, Kind::Temporary)
+    );
     assert_eq!(rig.n_retries(), 0);
     assert_eq!(outcome(&rig, &quick()).unwrap(), ThawOutcome::Asked);
 }
@@ -234,7 +237,7 @@ fn a_store_that_refuses_what_it_says_is_archived_is_not_believed() {
 
     let error = outcome(&rig, &options(7)).unwrap_err();
 
-    assert_eq!((trouble(&error), error.kind()), (&Trouble::Rejected, Kind::Failed));
+    assert_eq!((error_kind(&error), error.kind()), (&RequestErrorKind::Rejected, Kind::Failed));
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn a_prefix_is_searched_to_its_end_for_what_may_be_archived() {
         rig.server.archive("backups", key, place);
     }
     let filter = Filter::new(&[], &["0900".to_owned()]).unwrap();
-    let find = || rig.run(async |link| find_cold_objects(link, &uri("p/"), &filter).await);
+    let find = || rig.run(async |context| find_cold_objects(context, &uri("p/"), &filter).await);
 
     let found = find().unwrap();
     rig.server.faults(&["ListObjectsV2:internal-error:after=1:always"]);
@@ -295,13 +298,13 @@ fn an_archived_object_is_compared_by_what_the_store_says_of_it() {
     let rig = rig_with("GLACIER");
     let file = rig.path("a");
     std::io::Write::write_all(&mut fs::File::create(&file).unwrap(), b"12345").unwrap();
-    let check = |depth| rig.run(async |link| verify(link, &file, &uri("a"), depth).await);
+    let check = |depth| rig.run(async |context| verify(context, &file, &uri("a"), depth).await);
 
     let shallow = check(Depth::Whole).unwrap();
     let deep = check(Depth::Bytes).unwrap_err();
 
     assert_eq!(shallow, Verification::Same { size: 5, proof: Proof::Full });
-    assert_eq!(trouble(&deep), &Trouble::InColdStorage);
+    assert_eq!(error_kind(&deep), &RequestErrorKind::InColdStorage);
 }
 
 fn waiting(limit: Duration) -> Waiting {
@@ -318,7 +321,7 @@ fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
     rig.server.faults(&["HeadObject:internal-error:always"]);
     let (mut looks, mut there, mut failed) = (0, Vec::new(), Vec::new());
 
-    let late = rig.run(async |link| {
+    let late = rig.run(async |context| {
         let pending = vec![uri("a"), uri("lost")];
         let limit = waiting(Duration::from_mins(1));
         let mut tell = |waited: Waited<'_>| match waited {
@@ -332,7 +335,7 @@ fn waiting_ends_when_all_are_there_whatever_happens_in_between() {
             Waited::Readable(uri, head) => there.push((uri.key.clone(), head.restore_status)),
             Waited::Failed(uri, error) => failed.push((uri.key.clone(), error.kind())),
         };
-        wait_for_thaw(link, pending, limit, &mut tell).await
+        wait_for_thaw(context, pending, limit, &mut tell).await
     });
 
     assert_eq!(late.unwrap(), []);
@@ -350,7 +353,9 @@ fn waiting_ends_with_its_time_and_with_a_signal() {
     outcome(&rig, &options(1)).unwrap();
     let wait = |limit, heard: &dyn Fn()| {
         let mut tell = |_: Waited<'_>| heard();
-        rig.run(async |link| wait_for_thaw(link, vec![uri("a")], waiting(limit), &mut tell).await)
+        rig.run(async |context| {
+            wait_for_thaw(context, vec![uri("a")], waiting(limit), &mut tell).await
+        })
     };
 
     let late = wait(Duration::from_millis(50), &|| {}).unwrap();

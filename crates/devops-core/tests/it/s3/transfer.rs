@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        CopyOptions, CopySummary, Encryption, Link, Method, Outcome, OverwritePolicy, Proof,
-        PutOptions, S3Error, copy_object, move_object,
+        CopyOptions, CopySummary, Encryption, Method, Outcome, OverwritePolicy, Proof, PutOptions,
+        S3Context, S3Error, copy_object, move_object,
     },
     units::ByteSize,
 };
@@ -14,12 +14,12 @@ use devops_core::{
 use crate::s3::rig::{PART, Rig, bytes, uri};
 
 fn copy(rig: &Rig, options: CopyOptions) -> Result<CopySummary, S3Error> {
-    rig.run(async |link| copy_object(link, &uri("a b+ü"), &uri("to/b"), options).await)
+    rig.run(async |context| copy_object(context, &uri("a b+ü"), &uri("to/b"), options).await)
 }
 
 fn moved(rig: &Rig) -> Result<CopySummary, S3Error> {
     let options = CopyOptions::default();
-    rig.run(async |link| move_object(link, &uri("a b+ü"), &uri("to/b"), options).await)
+    rig.run(async |context| move_object(context, &uri("a b+ü"), &uri("to/b"), options).await)
 }
 
 fn with_object(content: &[u8]) -> Rig {
@@ -169,7 +169,8 @@ fn an_object_is_not_moved_onto_itself() {
     {
         let options = CopyOptions { replace, ..CopyOptions::default() };
         let itself = uri("a b+ü");
-        let moving = async |link: Link<'_>| move_object(link, &itself, &itself, options).await;
+        let moving =
+            async |context: S3Context<'_>| move_object(context, &itself, &itself, options).await;
         let error = rig.run(moving).unwrap_err();
         assert_eq!(error.kind(), Kind::Failed, "{error}");
         assert_eq!(copy_onto_itself(&rig, options).unwrap_err().kind(), Kind::Failed);
@@ -180,7 +181,7 @@ fn an_object_is_not_moved_onto_itself() {
 }
 
 fn copy_onto_itself(rig: &Rig, options: CopyOptions) -> Result<CopySummary, S3Error> {
-    rig.run(async |link| copy_object(link, &uri("a b+ü"), &uri("a b+ü"), options).await)
+    rig.run(async |context| copy_object(context, &uri("a b+ü"), &uri("a b+ü"), options).await)
 }
 
 #[test]
@@ -281,8 +282,9 @@ fn an_object_stays_where_its_copy_comes_out_in_clear() {
         rig.put(&file, "a b+ü", &with_key()).unwrap();
         rig.server.faults(&[&format!("{rule}:{ignored}")]);
 
-        let work =
-            async |link: Link<'_>| move_object(link, &uri("a b+ü"), &uri("to/b"), options).await;
+        let work = async |context: S3Context<'_>| {
+            move_object(context, &uri("a b+ü"), &uri("to/b"), options).await
+        };
         let error = rig.run(work).unwrap_err();
 
         assert_eq!(error.kind(), Kind::Mismatch, "{error}");
@@ -337,7 +339,7 @@ fn a_version_is_copied_over_what_came_after_it() {
     let options = CopyOptions { replace: OverwritePolicy::Overwrite, ..CopyOptions::default() };
 
     let from = uri("a").with_version(id);
-    rig.run(async |link| copy_object(link, &from, &uri("a"), options).await).unwrap();
+    rig.run(async |context| copy_object(context, &from, &uri("a"), options).await).unwrap();
 
     assert_eq!(content(&rig, "a"), b"one");
     assert_eq!(rig.server.versions("backups").len(), 3);

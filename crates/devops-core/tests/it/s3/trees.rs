@@ -2,7 +2,10 @@
 
 use devops_core::{
     kind::{HasKind, Kind},
-    s3::{Event, Filter, Listed, PutOptions, find_free_keys, find_upload_items, put, run_all},
+    s3::{
+        Event, Filter, Listed, PutOptions, find_upload_items, for_each_concurrent,
+        list_absent_keys, put,
+    },
 };
 
 use crate::s3::rig::{Rig, uri};
@@ -17,14 +20,14 @@ fn put_tree(rig: &Rig) -> Vec<(String, Kind)> {
         find_upload_items(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
     let options = PutOptions::default();
     let mut refused = Vec::new();
-    rig.run(async |link| {
-        let free = find_free_keys(link, &found.files, &options).await?;
-        run_all(
-            link,
+    rig.run(async |context| {
+        let free = list_absent_keys(context, &found.files, &options).await?;
+        for_each_concurrent(
+            context,
             &found.files,
             async |source| {
                 let listed = free.contains(&source.uri).then_some(Listed::Free);
-                put(link, source, &PutOptions { listed, ..options.clone() }).await
+                put(context, source, &PutOptions { listed, ..options.clone() }).await
             },
             |source, result| {
                 let kind = result.err().map(|error| error.kind());

@@ -277,16 +277,16 @@ impl Trial {
     fn put(&self, run: &Run) -> Result<ObjectSummary, S3Error> {
         let options = self.options(run);
         let source = UploadItem::new(self.file.clone(), uri(KEY), self.size);
-        self.rig.run(async |link| match self.scene {
-            Scene::Single | Scene::Parts => put(link, &source, &options).await,
+        self.rig.run(async |context| match self.scene {
+            Scene::Single | Scene::Parts => put(context, &source, &options).await,
             Scene::Composed => {
                 let compose = async || self.composition();
-                put_composed(link, &source, &options, &|_| true, &|| Box::pin(compose())).await
+                put_composed(context, &source, &options, &|_| true, &|| Box::pin(compose())).await
             }
             Scene::ShortStream | Scene::Stream => {
-                refuse_taken(link, &uri(KEY), &options).await?;
+                refuse_taken(context, &uri(KEY), &options).await?;
                 let stream = UploadStream::new(Cursor::new(content(self.size).to_vec()));
-                let mut put = put_stream(link, stream, &[uri(KEY)], &options).await?;
+                let mut put = put_stream(context, stream, &[uri(KEY)], &options).await?;
                 put.remove(0)
             }
         })

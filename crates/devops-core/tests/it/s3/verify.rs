@@ -9,8 +9,8 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Attributes, Depth, Encryption, Known, Method, Outcome, Part, PartSize, Proof,
-        PutOptions, S3Error, Verification, verify,
+        Algorithm, Attributes, Capabilities, Depth, Encryption, Method, Outcome, Part, PartSize,
+        Proof, PutOptions, S3Error, Verification, verify,
     },
     units::ByteSize,
 };
@@ -26,7 +26,7 @@ const SIZE: u64 = 2 * PART + 99;
 const UNUSUAL: u64 = PART + (1 << 20);
 
 fn check(rig: &Rig, path: &Path, depth: Depth) -> Result<Verification, S3Error> {
-    rig.run(async |link| verify(link, path, &uri("a.bin"), depth).await)
+    rig.run(async |context| verify(context, path, &uri("a.bin"), depth).await)
 }
 
 /// Puts a file, and returns it with another that differs in one byte.
@@ -73,9 +73,9 @@ fn every_depth_tells_the_same_from_another() {
 }
 
 /// Lets it be known whether the store's tags are MD5s.
-fn know(rig: &Rig, etag_is_md5: bool) {
-    let known = Known { etag_is_md5: Some(etag_is_md5), ..Known::default() };
-    rig.run(async |link| link.store.know(known));
+fn assume(rig: &Rig, etag_is_md5: bool) {
+    let known = Capabilities { etag_is_md5: Some(etag_is_md5), ..Capabilities::default() };
+    rig.run(async |context| context.store.assume(known));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn an_etag_of_another_content_contradicts() {
         let (same_file, other) = stored(&rig, &PutOptions { part_size, ..PutOptions::default() });
         rig.server.faults(&["*:no-checksum:always"]);
         if is_known {
-            know(&rig, true);
+            assume(&rig, true);
         }
 
         let found = check(&rig, &other, Depth::Whole).unwrap();
@@ -118,7 +118,7 @@ fn an_etag_that_is_known_to_be_no_md5_says_nothing() {
     let rig = Rig::new();
     let (_, other) = stored(&rig, &PutOptions::default());
     rig.server.faults(&["*:no-checksum:always"]);
-    know(&rig, false);
+    assume(&rig, false);
 
     assert_eq!(check(&rig, &other, Depth::Whole).unwrap(), same(Proof::Size));
 }
@@ -131,7 +131,7 @@ fn the_etag_of_what_a_key_service_encrypts_says_nothing() {
     let attributes = Attributes { encryption, ..Attributes::default() };
     let (_, other) = stored(&rig, &PutOptions { attributes, part_size, ..PutOptions::default() });
     rig.server.faults(&["*:no-checksum:always"]);
-    know(&rig, true);
+    assume(&rig, true);
 
     assert_eq!(check(&rig, &other, Depth::Whole).unwrap(), same(Proof::Size));
 }

@@ -17,7 +17,7 @@ use super::{
     event::ProcessEvent,
     exit::ChildEnd,
     spec::CommandSpec,
-    supervise::{Running, Stopper, start_producer},
+    supervise::{Running, Stopper, start_reader},
 };
 use crate::{cancel::Cancel, limits};
 
@@ -32,7 +32,7 @@ const SILENT_LOOKS: u32 = 40;
 
 /// The bytes of a command are not all there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProducerError {
+pub enum CommandReaderError {
     /// It says itself that it failed.
     #[error("command `{}` {end}", .program.display())]
     Failed {
@@ -60,9 +60,9 @@ pub enum ProducerError {
 /// What a running command writes to stdout.
 ///
 /// It ends only after the command has exited with 0; another exit, or a pipe that something else keeps
-/// open, is an error that holds a [`ProducerError`]. Bytes that nobody reads make the command wait. After a
+/// open, is an error that holds a [`CommandReaderError`]. Bytes that nobody reads make the command wait. After a
 /// signal a read fails with an error whose kind is [`Kind::Interrupted`](crate::kind::Kind::Interrupted).
-pub struct Produced {
+pub struct CommandReader {
     pipe: PipeReader,
     program: OsString,
     end: Arc<End>,
@@ -71,7 +71,7 @@ pub struct Produced {
 }
 
 /// A command whose stdout is read elsewhere; dropping it stops the command.
-pub struct Producer {
+pub struct CommandHandle {
     stopper: Stopper,
     end: Arc<End>,
 }
@@ -87,11 +87,11 @@ struct End {
 ///
 /// Signals arrive through `cancel` and stop the command as the spec says. It is not looked after when we
 /// are killed: it dies when it writes to a pipe that nobody reads.
-pub fn produce(
+pub fn read_command(
     spec: &CommandSpec,
     cancel: &Cancel,
     mut on_stderr: impl FnMut(&[u8]) + Send + 'static,
-) -> Result<(Produced, Producer), ProcessError> {
+) -> Result<(CommandReader, CommandHandle), ProcessError> {
     let end = Arc::new(End::default());
     let (program, at_end) = (spec.program.clone(), Arc::clone(&end));
     let (sender, started) = mpsc::channel();
@@ -108,16 +108,16 @@ pub fn produce(
     // It starts before the child, which must not run without it.
     limits::spawn("producer", watch)
         .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
-    let (running, stopper, pipe) = start_producer(spec, cancel)?;
+    let (running, stopper, pipe) = start_reader(spec, cancel)?;
     sender.send(running).expect("the thread waits for it");
-    let produced = Produced {
+    let reader = CommandReader {
         pipe,
         program: spec.program.clone(),
         end: Arc::clone(&end),
         cancel: cancel.clone(),
         silent_looks: SILENT_LOOKS,
     };
-    Ok((produced, Producer { stopper, end }))
+    Ok((reader, CommandHandle { stopper, end }))
 }
 
 fn cause(error: ProcessError) -> String {
@@ -127,7 +127,7 @@ fn cause(error: ProcessError) -> String {
     }
 }
 
-impl Producer {
+impl CommandHandle {
     /// Stops the command, unless it has ended, and waits until it is gone.
     pub fn end(self) {
         self.stopper.stop();
@@ -135,13 +135,13 @@ impl Producer {
     }
 }
 
-impl Drop for Producer {
+impl Drop for CommandHandle {
     fn drop(&mut self) {
         self.stopper.stop();
     }
 }
 
-impl Read for Produced {
+impl Read for CommandReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.wait_for_bytes()?;
         let n = loop {
@@ -157,7 +157,7 @@ impl Read for Produced {
     }
 }
 
-impl Produced {
+impl CommandReader {
     /// Waits until there are bytes, or an end.
     fn wait_for_bytes(&self) -> io::Result<()> {
         let mut silent_looks = 0;
@@ -174,7 +174,7 @@ impl Produced {
                 // A command that failed is the better reason.
                 self.check_end()?;
                 let program = self.program.clone();
-                return Err(io::Error::other(ProducerError::HeldOpen { program }));
+                return Err(io::Error::other(CommandReaderError::HeldOpen { program }));
             }
         }
     }
@@ -186,9 +186,9 @@ impl Produced {
         let program = self.program.clone();
         match end {
             Ok(ChildEnd::Code(0)) => Ok(()),
-            Ok(end) => Err(io::Error::other(ProducerError::Failed { program, end })),
+            Ok(end) => Err(io::Error::other(CommandReaderError::Failed { program, end })),
             Err(message) => {
-                Err(io::Error::other(ProducerError::NotSupervised { program, message }))
+                Err(io::Error::other(CommandReaderError::NotSupervised { program, message }))
             }
         }
     }
@@ -227,12 +227,12 @@ mod tests {
     fn output_that_a_grandchild_finishes_is_whole() {
         let script = "(while kill -0 $$; do sleep 0.01; done; echo late) 2>/dev/null & echo early";
         let spec = CommandSpec::new("sh").arg("-c").arg(script);
-        let (mut produced, _producer) = produce(&spec, &Cancel::new(), |_| {}).unwrap();
+        let (mut reader, _producer) = read_command(&spec, &Cancel::new(), |_| {}).unwrap();
         // Two minutes, since the grandchild may have to wait for its turn.
-        produced.silent_looks = 2400;
+        reader.silent_looks = 2400;
         let mut text = String::new();
 
-        produced.read_to_string(&mut text).unwrap();
+        reader.read_to_string(&mut text).unwrap();
 
         assert_eq!(text, "early\nlate\n");
     }

@@ -11,109 +11,111 @@ use aws_sdk_s3::{
 
 use super::{
     error_chain::chain,
-    failure::{CallFailure, Trouble},
-    response_error::{AskedBucket, OtherAnswer, does_not_exist, too_long},
+    request_error::{RequestError, RequestErrorKind},
+    response_error::{AskedBucket, OtherResponse, does_not_exist, too_long},
     text::StoreText,
     unanswered::{ThroughProxy, without_answer},
 };
 
-impl CallFailure {
+impl RequestError {
     /// Reads the SDK's error.
     pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
         let service = error.as_service_error().map(ProvideErrorMetadata::meta);
-        if let Some(answer) = error.raw_response() {
-            return Self::of_answer(operation, answer, service, error);
+        if let Some(response) = error.raw_response() {
+            return Self::of_response(operation, response, service, error);
         }
         let is_unsent = matches!(error, SdkError::ConstructionFailure(_));
-        let (trouble, message) = without_answer(error, is_unsent);
+        let (error_kind, message) = without_answer(error, is_unsent);
         let proxy = chain(error).find_map(|cause| cause.downcast_ref::<ThroughProxy>());
         let proxy = proxy.map(|through| through.proxy.to_string().into());
-        Self { proxy, ..Self::local(operation, trouble, message) }
+        Self { proxy, ..Self::local(operation, error_kind, message) }
     }
 
     /// Reads an answer that is no success, and what the SDK understood of it.
-    fn of_answer(
+    fn of_response(
         operation: &'static str,
-        answer: &HttpResponse,
+        response: &HttpResponse,
         service: Option<&ErrorMetadata>,
         error: &(dyn Error + 'static),
     ) -> Self {
-        let status = answer.status().as_u16();
-        let header = |name: &str| answer.headers().get(name);
+        let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name);
         let code = service.and_then(ErrorMetadata::code).map(StoreText::from);
         let is_code = |name: &str| code.as_ref().is_some_and(|code| *code == *name);
-        let asked = answer.extension::<AskedBucket>();
+        let asked = response.extension::<AskedBucket>();
         let message = match (service, asked) {
             // What stores say of it seldom names it.
             (_, Some(AskedBucket(bucket))) if is_code("NoSuchBucket") => does_not_exist(bucket),
             (Some(service), _) => service.message().unwrap_or_default().to_owned(),
             (None, _) => unread(status, error),
         };
-        let body = answer.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+        let body = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let region = header("x-amz-bucket-region").map(str::to_owned);
         let region = region.or_else(|| element(&body, "Region"));
         let text = code.as_ref().map(StoreText::as_sent).unwrap_or_default();
         let elsewhere = elsewhere(status, header("location"), &body);
         // The answer to a HEAD of one has no more than this header.
         let is_marker = status == 405 && header("x-amz-delete-marker") == Some("true");
-        let trouble = match elsewhere.filter(|_| code.is_none() && region.is_none()) {
+        let error_kind = match elsewhere.filter(|_| code.is_none() && region.is_none()) {
             Some(elsewhere) => elsewhere,
-            None if is_marker => Trouble::DeleteMarker,
-            None => trouble_of(status, text, &message, region),
+            None if is_marker => RequestErrorKind::DeleteMarker,
+            None => error_kind_of(status, text, &message, region),
         };
-        let other = chain(error).find_map(|cause| cause.downcast_ref::<OtherAnswer>());
+        let other = chain(error).find_map(|cause| cause.downcast_ref::<OtherResponse>());
         // A success that broke off has no body here, and one that says what failed has a code.
         let is_whole = code.is_none() && matches!(status, 200..=299) && !body.is_empty();
         let is_too_long = matches!(status, 200..=299) && too_long(error).is_some();
         let status_message =
-            (is_marker || message.is_empty() && code.is_none()).then(|| match &trouble {
-                Trouble::DeleteMarker => {
+            (is_marker || message.is_empty() && code.is_none()).then(|| match &error_kind {
+                RequestErrorKind::DeleteMarker => {
                     "this version is a delete marker: it has no content".to_owned()
                 }
                 _ if matches!(status, 200..=299) => {
                     format!("HTTP {status} with a body that is not an S3 response")
                 }
-                Trouble::Elsewhere(address) => {
+                RequestErrorKind::Elsewhere(address) => {
                     format!("HTTP {status}, which points to `{address}`")
                 }
-                Trouble::OtherScheme(scheme) => format!("HTTP {status}, which asks for {scheme}"),
+                RequestErrorKind::OtherScheme(scheme) => {
+                    format!("HTTP {status}, which asks for {scheme}")
+                }
                 _ => format!("HTTP {status}"),
             });
         Self {
             operation,
-            trouble: match other {
-                Some(other) => other.trouble(),
-                None if is_whole || is_too_long => Trouble::Unreadable,
-                None => trouble,
+            error_kind: match other {
+                Some(other) => other.error_kind(),
+                None if is_whole || is_too_long => RequestErrorKind::Unreadable,
+                None => error_kind,
             },
             code,
             message: other.map(ToString::to_string).or(status_message).unwrap_or(message).into(),
-            request_id: request_id(answer, service),
+            request_id: request_id(response, service),
             retry_after: retry_after(|name| header(name).map(str::to_owned)),
             server_date: header("date").map(StoreText::from),
             proxy: None,
-            is_after_lost_answer: false,
+            is_after_lost_response: false,
         }
     }
 }
 
 /// Reads where an answer without a word of S3 points to: to another address, or from HTTP to TLS.
-fn elsewhere(status: u16, location: Option<&str>, body: &str) -> Option<Trouble> {
+fn elsewhere(status: u16, location: Option<&str>, body: &str) -> Option<RequestErrorKind> {
     match (status, location) {
         (301 | 302 | 303 | 307 | 308, Some(location)) => {
             let (scheme, rest) = location.split_once("://")?;
             let host = rest.split(['/', '?', '#']).next()?;
-            Some(Trouble::Elsewhere(format!("{scheme}://{host}").into()))
+            Some(RequestErrorKind::Elsewhere(format!("{scheme}://{host}").into()))
         }
         // What nginx, Apache, Go and Java say on a port of TLS to one who speaks HTTP.
         (400, _) => {
             let said = body.to_ascii_lowercase();
             let is_of_tls = ["https port", "https server", "ssl-enabled", "requires tls"];
             let is_of_tls = is_of_tls.iter().any(|words| said.contains(words));
-            is_of_tls.then_some(Trouble::OtherScheme("https"))
+            is_of_tls.then_some(RequestErrorKind::OtherScheme("https"))
         }
         _ => None,
     }
@@ -143,9 +145,9 @@ fn retry_after(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
-fn request_id(answer: &HttpResponse, service: Option<&ErrorMetadata>) -> Option<StoreText> {
-    let id = answer.headers().request_id().or_else(|| service?.request_id())?;
-    Some(match answer.headers().extended_request_id() {
+fn request_id(response: &HttpResponse, service: Option<&ErrorMetadata>) -> Option<StoreText> {
+    let id = response.headers().request_id().or_else(|| service?.request_id())?;
+    Some(match response.headers().extended_request_id() {
         Some(extended) => format!("{id} {extended}").into(),
         None => id.into(),
     })
@@ -159,26 +161,26 @@ pub(super) fn element(xml: &str, name: &str) -> Option<String> {
 }
 
 /// Codes as in "Error responses" of the S3 API reference, and what other stores say instead.
-pub(super) fn trouble_of(
+pub(super) fn error_kind_of(
     status: u16,
     code: &str,
     message: &str,
     region: Option<String>,
-) -> Trouble {
+) -> RequestErrorKind {
     let speaks_of_checksum = || message.to_ascii_lowercase().contains("checksum");
     match (status, code) {
-        (_, "NoSuchBucket") => Trouble::NoBucket,
-        (_, "NoSuchKey" | "NoSuchVersion") => Trouble::NoObject,
-        (_, "NoSuchUpload") => Trouble::NoUpload,
-        (_, "InvalidObjectState") => Trouble::InColdStorage,
-        (_, "GlacierExpeditedRetrievalNotAvailable") => Trouble::NoExpedited,
-        (_, "PreconditionFailed") | (412, _) => Trouble::Exists,
-        (_, "ConditionalRequestConflict" | "OperationAborted") => Trouble::Conflict,
+        (_, "NoSuchBucket") => RequestErrorKind::NoBucket,
+        (_, "NoSuchKey" | "NoSuchVersion") => RequestErrorKind::NoObject,
+        (_, "NoSuchUpload") => RequestErrorKind::NoUpload,
+        (_, "InvalidObjectState") => RequestErrorKind::InColdStorage,
+        (_, "GlacierExpeditedRetrievalNotAvailable") => RequestErrorKind::NoExpedited,
+        (_, "PreconditionFailed") | (412, _) => RequestErrorKind::Exists,
+        (_, "ConditionalRequestConflict" | "OperationAborted") => RequestErrorKind::Conflict,
         (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
-        | (429, _) => Trouble::Throttled,
-        (_, "RequestTimeTooSkewed") => Trouble::Clock,
+        | (429, _) => RequestErrorKind::Throttled,
+        (_, "RequestTimeTooSkewed") => RequestErrorKind::Clock,
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" | "InvalidSecurity") => {
-            Trouble::BadCredentials
+            RequestErrorKind::BadCredentials
         }
         (
             _,
@@ -187,38 +189,38 @@ pub(super) fn trouble_of(
             | "InvalidToken"
             | "RequestExpired"
             | "TokenRefreshRequired",
-        ) => Trouble::Expired,
+        ) => RequestErrorKind::Expired,
         (301 | 307, _)
         | (
             _,
             "AuthorizationHeaderMalformed"
             | "PermanentRedirect"
             | "IllegalLocationConstraintException",
-        ) => Trouble::OtherRegion(region.map(StoreText::from)),
+        ) => RequestErrorKind::OtherRegion(region.map(StoreText::from)),
         (400, "" | "Bad Request") if region.is_some() => {
-            Trouble::OtherRegion(region.map(StoreText::from))
+            RequestErrorKind::OtherRegion(region.map(StoreText::from))
         }
         (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
-            Trouble::Damaged
+            RequestErrorKind::Damaged
         }
-        (_, "RequestTimeout" | "InternalError") => Trouble::Server,
+        (_, "RequestTimeout" | "InternalError") => RequestErrorKind::Server,
         (400 | 501, "InvalidArgument" | "InvalidRequest" | "NotImplemented")
             if speaks_of_checksum() =>
         {
-            Trouble::ChecksumRefused
+            RequestErrorKind::ChecksumRefused
         }
-        (501, _) => Trouble::ConditionRefused,
-        (401 | 403, _) => Trouble::Denied,
-        (404, _) => Trouble::NoObject,
+        (501, _) => RequestErrorKind::ConditionRefused,
+        (401 | 403, _) => RequestErrorKind::Denied,
+        (404, _) => RequestErrorKind::NoObject,
         // A success that could not be read is a lost answer.
-        (200..=299 | 408 | 500.., _) => Trouble::Server,
-        _ => Trouble::Rejected,
+        (200..=299 | 408 | 500.., _) => RequestErrorKind::Server,
+        _ => RequestErrorKind::Rejected,
     }
 }
 
 /// Returns the id of an upload in an answer that could not be read otherwise: that upload has to be removed.
 pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
-    let body = error.raw_response().filter(|answer| answer.status().is_success())?.body();
+    let body = error.raw_response().filter(|response| response.status().is_success())?.body();
     element(&String::from_utf8_lossy(body.bytes()?), "UploadId").filter(|id| !id.is_empty())
 }
 
@@ -226,38 +228,41 @@ pub(crate) fn id_of_unread<E>(error: &SdkError<E, HttpResponse>) -> Option<Strin
 mod tests {
     use super::*;
 
-    fn trouble(status: u16, code: &str, message: &str) -> Trouble {
-        trouble_of(status, code, message, None)
+    fn error_kind(status: u16, code: &str, message: &str) -> RequestErrorKind {
+        error_kind_of(status, code, message, None)
     }
 
     #[test]
     fn a_code_counts_more_than_the_status() {
-        assert_eq!(trouble(404, "NoSuchBucket", ""), Trouble::NoBucket);
-        assert_eq!(trouble(404, "NoSuchUpload", ""), Trouble::NoUpload);
-        assert_eq!(trouble(503, "SlowDown", ""), Trouble::Throttled);
-        assert_eq!(trouble(200, "InternalError", ""), Trouble::Server);
-        assert_eq!(trouble(400, "ExpiredToken", ""), Trouble::Expired);
-        assert_eq!(trouble(403, "RequestTimeTooSkewed", ""), Trouble::Clock);
-        assert_eq!(trouble(403, "InvalidObjectState", ""), Trouble::InColdStorage);
-        assert_eq!(trouble(503, "GlacierExpeditedRetrievalNotAvailable", ""), Trouble::NoExpedited);
+        assert_eq!(error_kind(404, "NoSuchBucket", ""), RequestErrorKind::NoBucket);
+        assert_eq!(error_kind(404, "NoSuchUpload", ""), RequestErrorKind::NoUpload);
+        assert_eq!(error_kind(503, "SlowDown", ""), RequestErrorKind::Throttled);
+        assert_eq!(error_kind(200, "InternalError", ""), RequestErrorKind::Server);
+        assert_eq!(error_kind(400, "ExpiredToken", ""), RequestErrorKind::Expired);
+        assert_eq!(error_kind(403, "RequestTimeTooSkewed", ""), RequestErrorKind::Clock);
+        assert_eq!(error_kind(403, "InvalidObjectState", ""), RequestErrorKind::InColdStorage);
+        assert_eq!(
+            error_kind(503, "GlacierExpeditedRetrievalNotAvailable", ""),
+            RequestErrorKind::NoExpedited
+        );
     }
 
     #[test]
     fn a_status_without_a_code_is_understood() {
-        assert_eq!(trouble(403, "", ""), Trouble::Denied);
-        assert_eq!(trouble(404, "", ""), Trouble::NoObject);
-        assert_eq!(trouble(412, "", ""), Trouble::Exists);
-        assert_eq!(trouble(500, "", ""), Trouble::Server);
-        assert_eq!(trouble(400, "", ""), Trouble::Rejected);
+        assert_eq!(error_kind(403, "", ""), RequestErrorKind::Denied);
+        assert_eq!(error_kind(404, "", ""), RequestErrorKind::NoObject);
+        assert_eq!(error_kind(412, "", ""), RequestErrorKind::Exists);
+        assert_eq!(error_kind(500, "", ""), RequestErrorKind::Server);
+        assert_eq!(error_kind(400, "", ""), RequestErrorKind::Rejected);
     }
 
     #[test]
     fn the_region_comes_from_the_answer() {
         let region = || Some("eu-west-1".to_owned());
-        let other = || Trouble::OtherRegion(Some("eu-west-1".into()));
+        let other = || RequestErrorKind::OtherRegion(Some("eu-west-1".into()));
 
-        assert_eq!(trouble_of(301, "", "", region()), other());
-        assert_eq!(trouble_of(400, "", "", region()), other());
+        assert_eq!(error_kind_of(301, "", "", region()), other());
+        assert_eq!(error_kind_of(400, "", "", region()), other());
         assert_eq!(
             element("<Error><Region>eu-west-1</Region></Error>", "Region"),
             Some("eu-west-1".to_owned())
@@ -266,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_answer_may_point_to_another_address() {
-        let at = |address: &str| Some(Trouble::Elsewhere(address.into()));
+        let at = |address: &str| Some(RequestErrorKind::Elsewhere(address.into()));
         let moved = Some("https://s3.example.com:9000/bkt?list-type=2");
         let nginx = "<h1>400</h1>The plain HTTP request was sent to HTTPS port";
         let go = "Client sent an HTTP request to an HTTPS server.\n";
@@ -278,7 +283,7 @@ mod tests {
         assert_eq!(elsewhere(301, None, ""), None);
         assert_eq!(elsewhere(200, moved, ""), None);
         for said in [nginx, go] {
-            assert_eq!(elsewhere(400, None, said), Some(Trouble::OtherScheme("https")));
+            assert_eq!(elsewhere(400, None, said), Some(RequestErrorKind::OtherScheme("https")));
         }
         assert_eq!(elsewhere(400, None, "<Error><Code>BadRequest</Code></Error>"), None);
     }
@@ -309,7 +314,7 @@ mod tests {
     fn a_store_without_checksums_is_recognized() {
         let message = "Unsupported header 'x-amz-checksum-crc64nvme' received for this API call.";
 
-        assert_eq!(trouble(400, "InvalidArgument", message), Trouble::ChecksumRefused);
-        assert_eq!(trouble(400, "InvalidArgument", "bad part"), Trouble::Rejected);
+        assert_eq!(error_kind(400, "InvalidArgument", message), RequestErrorKind::ChecksumRefused);
+        assert_eq!(error_kind(400, "InvalidArgument", "bad part"), RequestErrorKind::Rejected);
     }
 }

@@ -19,7 +19,7 @@ const LAST_FAILURE: &str = "devops_tf_last_failure_timestamp_seconds";
 
 /// The counts of a run.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
+pub struct StackMetrics {
     /// The counts of its plan.
     pub summary: Option<Summary>,
     /// The number of resources and outputs that were changed outside of terraform.
@@ -28,7 +28,7 @@ pub struct Figures {
 
 /// The outcome of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct StackRun<'a> {
     /// The folder of the stack.
     pub stack: &'a str,
     /// The command: `apply`, `drift`.
@@ -40,18 +40,18 @@ pub struct Run<'a> {
     /// Its exit code.
     pub exit_code: u8,
     /// Its counts.
-    pub figures: Figures,
+    pub metrics: StackMetrics,
 }
 
 /// Writes the file as one step; it carries on when a run last succeeded and failed.
-pub fn write_metrics(path: &Path, run: Run<'_>) -> Result<(), PathError> {
+pub fn write_metrics(path: &Path, run: StackRun<'_>) -> Result<(), PathError> {
     // One that is missing or damaged knows no earlier run.
     let earlier = fs::read_text(path, SIZE_LIMIT).unwrap_or_default();
     fs::write_output(path, render(run, &earlier).as_bytes(), METRICS_MODE)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no run has 2^53 resources or seconds")]
-fn render(run: Run<'_>, earlier: &str) -> String {
+fn render(run: StackRun<'_>, earlier: &str) -> String {
     let mut text = Exposition::new(Dialect::Prometheus);
     let labels = [("command", run.command), ("stack", run.stack)];
     let mut gauge = |name: &str, help: &str, value: Option<f64>| {
@@ -69,9 +69,9 @@ fn render(run: Run<'_>, earlier: &str) -> String {
     gauge("devops_tf_last_exit_code", "How the last run ended; 10 is drift.", Some(code));
     let elapsed = run.elapsed.as_secs_f64();
     gauge("devops_tf_last_duration_seconds", "How long the last run took.", Some(elapsed));
-    let drifted = run.figures.drifted.map(|n| n as f64);
+    let drifted = run.metrics.drifted.map(|n| n as f64);
     gauge("devops_tf_last_drifted", "What was changed outside of terraform.", drifted);
-    let Some(summary) = run.figures.summary else { return text.finish() };
+    let Some(summary) = run.metrics.summary else { return text.finish() };
     for (name, help, value) in [
         ("added", "Resources to add in the last plan.", summary.add),
         ("changed", "Resources to change in the last plan.", summary.change),
@@ -91,16 +91,16 @@ mod tests {
 
     #[test]
     fn drift_is_no_failure_and_a_failure_keeps_the_time_of_the_last_success() {
-        let drift = Run {
+        let drift = StackRun {
             stack: "live/\"a\"",
             command: "drift",
             ended: datetime!(2026-11-22 08:00 UTC),
             elapsed: Duration::from_secs(2),
             exit_code: 10,
-            figures: Figures { summary: None, drifted: Some(3) },
+            metrics: StackMetrics { summary: None, drifted: Some(3) },
         };
         let first = render(drift, "");
-        let failed = Run { ended: datetime!(2026-11-23 08:00 UTC), exit_code: 75, ..drift };
+        let failed = StackRun { ended: datetime!(2026-11-23 08:00 UTC), exit_code: 75, ..drift };
         let second = render(failed, &first);
 
         let label = r#"{command="drift",stack="live/\"a\""}"#;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
+    context::S3Context,
     error::S3Error,
-    link::Link,
     list::list,
     put_options::{OverwritePolicy, PutOptions},
     upload_items::UploadItem,
@@ -23,15 +23,15 @@ const MOST_LISTED_PER_FILE: usize = 10;
 ///
 /// What another writer puts there meanwhile is refused by the condition of the write, so nothing is found out
 /// where the store knows none; nor where listing is not allowed, or would take longer than asking.
-pub fn find_free_keys<'a>(
-    link: Link<'a>,
+pub fn list_absent_keys<'a>(
+    context: S3Context<'a>,
     sources: &'a [UploadItem],
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<HashSet<S3Uri>, S3Error>> {
     Box::pin(async move {
         if sources.len() < FEW
             || options.replace != OverwritePolicy::Refuse
-            || !link.store.knows_conditions()
+            || !context.store.supports_preconditions()
         {
             return Ok(HashSet::new());
         }
@@ -42,8 +42,8 @@ pub fn find_free_keys<'a>(
             left -= 1;
             left > 0
         };
-        let listed = list(link, &common_prefix(sources), &mut look).await;
-        link.cancel_token.check()?;
+        let listed = list(context, &common_prefix(sources), &mut look).await;
+        context.cancel_token.check()?;
         if listed.is_err() || left == 0 {
             free.clear();
         }

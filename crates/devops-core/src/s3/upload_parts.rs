@@ -3,50 +3,50 @@
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 
 use super::{
-    content::Content,
+    context::RequestOptions,
     error::S3Error,
     event::Event,
     file_upload::FileUpload,
-    journal::Taken,
+    journal::PartRecord,
     layout::Piece,
-    link::Call,
+    object_upload::ObjectUpload,
     payload::{PairHasher, Payload, PayloadHasher},
     plan::Part,
+    request_body::Content,
     response::StoredPart,
     source::OpenFile,
-    task::Task,
 };
 
 /// How many parts are hashed together.
-const TOGETHER: usize = 2;
+const HASHED_TOGETHER: usize = 2;
 
-impl Task<'_> {
+impl ObjectUpload<'_> {
     /// Brings parts of a file to the store, several at a time; what is surely there is not even read.
-    pub(crate) async fn bring_parts(
+    pub(crate) async fn upload_parts(
         &self,
         of: &FileUpload<'_>,
         mut pieces: Vec<Piece<'_>>,
     ) -> Result<Vec<StoredPart>, S3Error> {
         let mut parts = Vec::with_capacity(pieces.len());
         pieces.retain(|&(part, _)| {
-            let agreed = of.earlier.agreed(part);
-            let is_missing = agreed.is_none();
-            parts.extend(agreed.map(|stored| self.not_sent(stored)));
+            let confirmed = of.uploaded_parts.confirmed_part(part);
+            let is_missing = confirmed.is_none();
+            parts.extend(confirmed.map(|stored| self.report_not_sent(stored)));
             is_missing
         });
         // A refused copy shows before anything is sent for it.
         pieces.sort_by_key(|(_, source)| source.is_none());
-        let brought: Vec<_> = stream::iter(pieces.chunks(TOGETHER))
-            .map(|pieces| self.bring_together(of, pieces))
-            .buffer_unordered(self.in_flight().div_ceil(TOGETHER) + 1)
+        let uploaded: Vec<_> = stream::iter(pieces.chunks(HASHED_TOGETHER))
+            .map(|pieces| self.upload_pair(of, pieces))
+            .buffer_unordered(self.in_flight().div_ceil(HASHED_TOGETHER) + 1)
             .try_collect()
             .await?;
-        parts.extend(brought.into_iter().flatten());
+        parts.extend(uploaded.into_iter().flatten());
         Ok(parts)
     }
 
     /// Brings one or two parts: two are hashed together, if both are to be sent and have one size.
-    async fn bring_together(
+    async fn upload_pair(
         &self,
         of: &FileUpload<'_>,
         pieces: &[Piece<'_>],
@@ -54,36 +54,36 @@ impl Task<'_> {
         let mut payloads = match *pieces {
             [(one, None), (other, None)] if one.size == other.size => {
                 let reading = self.read_both(of.file, [one, other]);
-                self.unhurried(of, reading).await?.map(Some)
+                self.read_gracefully(of, reading).await?.map(Some)
             }
             _ => [None, None],
         }
         .into_iter();
-        let bringing = |&piece| self.bring_part(of, piece, payloads.next().flatten());
-        try_join_all(pieces.iter().map(bringing)).await
+        let uploading = |&piece| self.upload_part(of, piece, payloads.next().flatten());
+        try_join_all(pieces.iter().map(uploading)).await
     }
 
     /// Brings one part: copied from its source, or sent, unless the store has it.
     ///
     /// It is read for that, unless there is its payload already.
-    async fn bring_part(
+    async fn upload_part(
         &self,
         of: &FileUpload<'_>,
         (part, source): Piece<'_>,
         payload: Option<Payload>,
     ) -> Result<StoredPart, S3Error> {
-        self.link.heed(self.brief(of)).await?;
+        self.context.check_cancelled(self.part_request(of)).await?;
         let stored = match source {
-            Some(source) => self.not_sent(self.copy_part(of, part, source).await?),
-            None => self.send_unless_held(of, part, payload).await?,
+            Some(source) => self.report_not_sent(self.copy_part(of, part, source).await?),
+            None => self.send_unless_stored(of, part, payload).await?,
         };
         if let Some(journal) = of.journal {
-            journal.take(Taken::of(&stored)).await;
+            journal.take(PartRecord::of(&stored)).await;
         }
         Ok(stored)
     }
 
-    async fn send_unless_held(
+    async fn send_unless_stored(
         &self,
         of: &FileUpload<'_>,
         part: Part,
@@ -91,41 +91,44 @@ impl Task<'_> {
     ) -> Result<StoredPart, S3Error> {
         let payload = match payload {
             Some(payload) => payload,
-            None => self.unhurried(of, self.read(of.file, part)).await?,
+            None => self.read_gracefully(of, self.read(of.file, part)).await?,
         };
-        of.earlier.check(part, &payload)?;
-        match of.earlier.held(part, &payload, self.link.cancel_token).await {
-            Some(stored) => Ok(self.not_sent(stored)),
+        of.uploaded_parts.check(part, &payload)?;
+        match of.uploaded_parts.matching_part(part, &payload, self.context.cancel_token).await {
+            Some(stored) => Ok(self.report_not_sent(stored)),
             None => self.send_part(&of.upload, part.number, &payload, of.cancel_policy()).await,
         }
     }
 
     /// Reads or hashes for a part; when a signal ends that, others that are under way have their moment.
-    pub(crate) async fn unhurried<T>(
+    pub(crate) async fn read_gracefully<T>(
         &self,
         of: &FileUpload<'_>,
         reading: impl Future<Output = Result<T, S3Error>>,
     ) -> Result<T, S3Error> {
         let result = reading.await;
         if let Err(S3Error::Cancelled(_)) = &result {
-            self.link.heed(self.brief(of)).await?;
+            self.context.check_cancelled(self.part_request(of)).await?;
         }
         result
     }
 
-    fn brief(&self, of: &FileUpload<'_>) -> Call<'_> {
-        Call { cancel_policy: of.cancel_policy(), ..self.link.short("UploadPart") }
+    fn part_request(&self, of: &FileUpload<'_>) -> RequestOptions<'_> {
+        RequestOptions {
+            cancel_policy: of.cancel_policy(),
+            ..self.context.metadata_request("UploadPart")
+        }
     }
 
     /// Tells of a part that is there without having moved from here.
-    fn not_sent(&self, stored: StoredPart) -> StoredPart {
-        (self.link.events)(Event::Moved(stored.size.cast_signed()));
+    fn report_not_sent(&self, stored: StoredPart) -> StoredPart {
+        (self.context.events)(Event::Moved(stored.size.cast_signed()));
         stored
     }
 
     /// Hashes bytes of a file, which are read again when they are sent unless it is small.
     pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
-        let (file, cancel) = (file.clone(), self.link.cancel_token.cancel().clone());
+        let (file, cancel) = (file.clone(), self.context.cancel_token.cancel().clone());
         if let Some(bytes) = file.small() {
             return Ok(Payload::new(bytes.clone(), self.hashing()));
         }
@@ -134,17 +137,17 @@ impl Task<'_> {
             file.read_through(part, &cancel, |piece| hasher.update(piece))?;
             Ok(hasher.finish(Content::of_file(file, part)))
         };
-        self.link.cancel_token.run_blocking_cancellable(hash).await?
+        self.context.cancel_token.run_blocking_cancellable(hash).await?
     }
 
     /// Hashes two parts of one size like [`Self::read`], which takes less time than one after the other.
     async fn read_both(&self, file: &OpenFile, parts: [Part; 2]) -> Result<[Payload; 2], S3Error> {
-        let (file, cancel) = (file.clone(), self.link.cancel_token.cancel().clone());
+        let (file, cancel) = (file.clone(), self.context.cancel_token.cancel().clone());
         let mut hasher = PairHasher::new(self.hashing());
         let hash = move || {
             file.read_through_all(parts, &cancel, |pieces| hasher.update(pieces))?;
             Ok(hasher.finish(parts.map(|part| Content::of_file(file.clone(), part))))
         };
-        self.link.cancel_token.run_blocking_cancellable(hash).await?
+        self.context.cancel_token.run_blocking_cancellable(hash).await?
     }
 }

@@ -26,7 +26,7 @@ pub enum Conditions {
 /// What was found out about a store; nothing where it was not asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Known {
+pub struct Capabilities {
     /// Whether checksum headers are taken.
     pub checksums: Option<bool>,
     /// How conditional writes are treated.
@@ -78,20 +78,26 @@ impl Encrypts {
 
 /// The file in which it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Remembered {
+pub struct CachedCapabilities {
     version: u32,
     #[serde(with = "time::serde::rfc3339")]
     time: OffsetDateTime,
     endpoint: Option<String>,
     bucket: String,
-    known: Known,
+    #[serde(rename = "known")]
+    capabilities: Capabilities,
 }
 
-impl Remembered {
+impl CachedCapabilities {
     /// Takes what was found out at `time` about a bucket of a store.
-    pub fn new(endpoint: Option<&str>, bucket: &str, known: Known, time: OffsetDateTime) -> Self {
+    pub fn new(
+        endpoint: Option<&str>,
+        bucket: &str,
+        capabilities: Capabilities,
+        time: OffsetDateTime,
+    ) -> Self {
         let endpoint = endpoint.map(trimmed).map(str::to_owned);
-        Self { version: VERSION, time, endpoint, bucket: bucket.to_owned(), known }
+        Self { version: VERSION, time, endpoint, bucket: bucket.to_owned(), capabilities }
     }
 
     /// Returns the name of the file for a bucket of a store.
@@ -111,8 +117,8 @@ impl Remembered {
         endpoint: Option<&str>,
         bucket: &str,
         now: OffsetDateTime,
-    ) -> Option<Known> {
-        Self::read_whole(text, endpoint, bucket, now).map(|found| found.known)
+    ) -> Option<Capabilities> {
+        Self::read_whole(text, endpoint, bucket, now).map(|found| found.capabilities)
     }
 
     /// Returns the text of the file with what was learned since; it is forgotten no later for that.
@@ -120,11 +126,11 @@ impl Remembered {
         text: &str,
         endpoint: Option<&str>,
         bucket: &str,
-        known: Known,
+        capabilities: Capabilities,
         now: OffsetDateTime,
     ) -> String {
         let found = Self::read_whole(text, endpoint, bucket, now);
-        Self::new(endpoint, bucket, known, found.map_or(now, |found| found.time)).text()
+        Self::new(endpoint, bucket, capabilities, found.map_or(now, |found| found.time)).text()
     }
 
     fn read_whole(
@@ -155,42 +161,44 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
     const STORE: Option<&str> = Some("https://s3.example.com/");
 
-    fn known() -> Known {
+    fn capabilities() -> Capabilities {
         let conditions = Some(Conditions::Ignored);
         let encrypts = Encrypts { methods: [false, true, false], ..Encrypts::default() };
-        Known {
+        Capabilities {
             checksums: Some(false),
             conditions,
             etag_is_md5: Some(true),
             encrypts,
-            ..Known::default()
+            ..Capabilities::default()
         }
     }
 
-    fn read_at(now: OffsetDateTime) -> Option<Known> {
-        let text = Remembered::new(STORE, "backups", known(), NOW).text();
-        Remembered::read(&text, Some("https://s3.example.com"), "backups", now)
+    fn read_at(now: OffsetDateTime) -> Option<Capabilities> {
+        let text = CachedCapabilities::new(STORE, "backups", capabilities(), NOW).text();
+        CachedCapabilities::read(&text, Some("https://s3.example.com"), "backups", now)
     }
 
     #[test]
     fn what_was_written_is_read_for_a_week() {
-        assert_eq!(read_at(NOW), Some(known()));
-        assert_eq!(read_at(NOW + Duration::days(7)), Some(known()));
+        assert_eq!(read_at(NOW), Some(capabilities()));
+        assert_eq!(read_at(NOW + Duration::days(7)), Some(capabilities()));
         assert_eq!(read_at(NOW + Duration::days(8)), None);
     }
 
     #[test]
     fn what_is_learned_later_is_forgotten_with_the_rest() {
-        let text = Remembered::new(STORE, "backups", Known::default(), NOW).text();
+        let text = CachedCapabilities::new(STORE, "backups", Capabilities::default(), NOW).text();
         let later = NOW + Duration::days(6);
 
-        let text = Remembered::updated(&text, STORE, "backups", known(), later);
+        let text = CachedCapabilities::updated(&text, STORE, "backups", capabilities(), later);
 
-        let read = |now| Remembered::read(&text, STORE, "backups", now);
-        assert_eq!(read(later), Some(known()));
+        let read = |now| CachedCapabilities::read(&text, STORE, "backups", now);
+        assert_eq!(read(later), Some(capabilities()));
         assert_eq!(read(NOW + Duration::days(8)), None);
-        let anew = Remembered::updated("", STORE, "backups", known(), later);
-        assert!(Remembered::read(&anew, STORE, "backups", NOW + Duration::days(8)).is_some());
+        let anew = CachedCapabilities::updated("", STORE, "backups", capabilities(), later);
+        assert!(
+            CachedCapabilities::read(&anew, STORE, "backups", NOW + Duration::days(8)).is_some()
+        );
     }
 
     #[test]
@@ -212,18 +220,18 @@ mod tests {
 
     #[test]
     fn another_store_and_a_damaged_file_say_nothing() {
-        let text = Remembered::new(STORE, "backups", known(), NOW).text();
+        let text = CachedCapabilities::new(STORE, "backups", capabilities(), NOW).text();
 
-        assert_eq!(Remembered::read(&text, STORE, "other", NOW), None);
-        assert_eq!(Remembered::read(&text, None, "backups", NOW), None);
-        assert_eq!(Remembered::read(&text[1..], STORE, "backups", NOW), None);
+        assert_eq!(CachedCapabilities::read(&text, STORE, "other", NOW), None);
+        assert_eq!(CachedCapabilities::read(&text, None, "backups", NOW), None);
+        assert_eq!(CachedCapabilities::read(&text[1..], STORE, "backups", NOW), None);
         let newer = text.replace("\"version\":1", "\"version\":2");
-        assert_eq!(Remembered::read(&newer, STORE, "backups", NOW), None);
+        assert_eq!(CachedCapabilities::read(&newer, STORE, "backups", NOW), None);
     }
 
     #[test]
     fn each_bucket_of_each_store_has_its_file() {
-        let name = Remembered::file_name;
+        let name = CachedCapabilities::file_name;
 
         assert_eq!(name(STORE, "a"), name(Some("https://s3.example.com"), "a"));
         assert_ne!(name(STORE, "a"), name(STORE, "b"));

@@ -2,25 +2,25 @@
 
 /// What a write demands of its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub(crate) enum Precondition {
     /// It takes the place of whatever is there.
     #[default]
     None,
     /// Nothing is there.
-    Free,
+    Absent,
     /// The object with this `ETag`, without quotes, is there.
-    Is(String),
+    Etag(String),
 }
 
-impl Condition {
+impl Precondition {
     pub(crate) fn if_none_match(&self) -> Option<String> {
-        (*self == Self::Free).then(|| "*".to_owned())
+        (*self == Self::Absent).then(|| "*".to_owned())
     }
 
     pub(crate) fn if_match(&self) -> Option<String> {
         match self {
-            Self::Is(etag) => Some(format!("\"{etag}\"")),
-            Self::None | Self::Free => None,
+            Self::Etag(etag) => Some(format!("\"{etag}\"")),
+            Self::None | Self::Absent => None,
         }
     }
 }

@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use super::{
-    blocking::blocking, body::Watch, cancel_token::CancelToken, checksum::md5, error::S3Error,
-    plan::Part, source::OpenFile,
+    blocking::blocking, cancel_token::CancelToken, checksum::md5, error::S3Error, plan::Part,
+    source::OpenFile, stall_detector::StallDetector,
 };
 
 /// Small enough to see progress and to stay in the processor's cache, large enough to cost nothing.
@@ -57,14 +57,14 @@ impl Content {
         }
     }
 
-    /// Returns a body that `watch` counts, from zero.
-    pub(crate) fn counted(&self, watch: &Watch) -> ByteStream {
-        watch.restart();
-        ByteStream::new(SdkBody::from_body_1_x(self.body(watch.clone())))
+    /// Returns a body that `stall_detector` counts, from zero.
+    pub(crate) fn counted(&self, stall_detector: &StallDetector) -> ByteStream {
+        stall_detector.restart();
+        ByteStream::new(SdkBody::from_body_1_x(self.body(stall_detector.clone())))
     }
 
     /// Returns a body over the bytes, from their beginning; of a file that changed, one that breaks off.
-    pub(crate) fn body(&self, watch: Watch) -> Body {
+    pub(crate) fn body(&self, stall_detector: StallDetector) -> Body {
         let rest = match self {
             Self::Held(bytes) => Rest::Held(bytes.clone()),
             Self::Read(of) => {
@@ -75,7 +75,7 @@ impl Content {
                 Rest::Read(Reader::new(of.clone()))
             }
         };
-        Body { rest, watch, next: None }
+        Body { rest, stall_detector, next: None }
     }
 
     /// Returns the MD5 of the bytes, unless they cannot be read any more.
@@ -120,7 +120,7 @@ impl FilePart {
 /// The body of one attempt.
 pub(crate) struct Body {
     rest: Rest,
-    watch: Watch,
+    stall_detector: StallDetector,
     /// The next bytes that may move, and when.
     next: Option<(usize, Pin<Box<Sleep>>)>,
 }
@@ -141,20 +141,20 @@ impl Rest {
 
 impl Body {
     /// Returns how many bytes may move now.
-    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+    fn poll_rate_limiter(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         if self.next.is_none() {
             let left = usize::try_from(self.rest.left()).unwrap_or(usize::MAX);
-            let (bytes, wait) = self.watch.pace().take(left.min(PIECE));
+            let (bytes, wait) = self.stall_detector.rate_limiter().take(left.min(PIECE));
             if wait.is_zero() {
                 return Poll::Ready(bytes);
             }
-            self.watch.set_waits(true);
+            self.stall_detector.set_waits(true);
             self.next = Some((bytes, Box::pin(sleep(wait))));
         }
         let (bytes, wait) = self.next.as_mut().expect("it was made above");
         ready!(wait.as_mut().poll(cx));
         // What holds the bytes up from now on is a stall.
-        self.watch.set_waits(false);
+        self.stall_detector.set_waits(false);
         Poll::Ready(*bytes)
     }
 }
@@ -170,7 +170,7 @@ impl http_body::Body for Body {
         if self.rest.left() == 0 {
             return Poll::Ready(None);
         }
-        let most = ready!(self.poll_pace(cx));
+        let most = ready!(self.poll_rate_limiter(cx));
         let piece = match &mut self.rest {
             Rest::Held(bytes) => bytes.split_to(bytes.len().min(most)),
             Rest::Read(reader) => match ready!(reader.poll_piece(most, cx)) {
@@ -179,8 +179,8 @@ impl http_body::Body for Body {
             },
         };
         self.next = None;
-        self.watch.set_waits(false);
-        self.watch.add(piece.len() as u64);
+        self.stall_detector.set_waits(false);
+        self.stall_detector.add(piece.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -289,10 +289,10 @@ mod tests {
     use time::UtcOffset;
 
     use super::*;
-    use crate::{cancel::Cancel, clock::SystemClock, s3::pace::Pace};
+    use crate::{cancel::Cancel, clock::SystemClock, s3::rate_limit::RateLimiter};
 
     async fn collect(content: &Content) -> io::Result<Vec<u8>> {
-        let mut body = content.body(Watch::default());
+        let mut body = content.body(StallDetector::default());
         let mut bytes = Vec::new();
         while let Some(frame) =
             poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await
@@ -348,14 +348,16 @@ mod tests {
             let _ended = held.recv();
             (buffer, Ok(()))
         }));
-        let pace = Pace::new("256KiB".parse().unwrap(), SystemClock::new(UtcOffset::UTC));
-        let watch = Watch::new(&pace);
-        let mut body = Body { rest: Rest::Read(reader), watch: watch.clone(), next: None };
+        let rate_limiter =
+            RateLimiter::new("256KiB".parse().unwrap(), SystemClock::new(UtcOffset::UTC));
+        let stall_detector = StallDetector::new(&rate_limiter);
+        let mut body =
+            Body { rest: Rest::Read(reader), stall_detector: stall_detector.clone(), next: None };
         let next = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx));
 
         let is_stalled = tokio::select! {
             _ = next => false,
-            () = watch.stalled(SIZE, (Duration::from_millis(300), Duration::MAX), |_| ()) => true,
+            () = stall_detector.stalled(SIZE, (Duration::from_millis(300), Duration::MAX), |_| ()) => true,
             () = sleep(Duration::from_secs(20)) => false,
         };
         drop(release);

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use futures_util::{StreamExt, future::join_all, stream};
 
 use super::{
-    error::S3Error, event::ObjectSummary, failure::Trouble, link::Link, protection::Left,
-    upload_items::UploadItem,
+    context::S3Context, error::S3Error, event::ObjectSummary, protection::Left,
+    request_error::RequestErrorKind, upload_items::UploadItem,
 };
 use crate::{
     kind::{HasKind, Kind},
@@ -18,8 +18,8 @@ use crate::{
 /// Begins no more, and ends with that error, when one fails in a way that all others would share: no
 /// permission, no such bucket, no store, a limit of the host, a signal. What is under way then comes to its own end, so that
 /// every upload is completed or aborted.
-pub async fn run_all<'a, T, R>(
-    link: Link<'_>,
+pub async fn for_each_concurrent<'a, T, R>(
+    context: S3Context<'_>,
     items: &'a [T],
     work: impl AsyncFn(&'a T) -> Result<R, S3Error>,
     mut each: impl FnMut(&'a T, Result<R, S3Error>),
@@ -33,7 +33,7 @@ pub async fn run_all<'a, T, R>(
             }
             Some((item, work(item).await))
         })
-        .buffer_unordered(link.store.concurrency());
+        .buffer_unordered(context.store.concurrency());
     let mut shared = None;
     while let Some(done) = running.next().await {
         match done {
@@ -48,11 +48,11 @@ pub async fn run_all<'a, T, R>(
     shared.map_or(Ok(()), Err)
 }
 
-/// Puts the sources of several places side by side, each as [`run_all`] does, and returns how each place ended.
+/// Puts the sources of several places side by side, each as [`for_each_concurrent`] does, and returns how each place ended.
 ///
 /// The puts of one file begin together, so that it comes from the disk once and then from memory.
-pub async fn put_everywhere(
-    link: Link<'_>,
+pub async fn upload_to_all(
+    context: S3Context<'_>,
     places: &[Vec<UploadItem>],
     put_one: impl AsyncFn(&UploadItem) -> Result<ObjectSummary, S3Error>,
     each: impl FnMut(&UploadItem, Result<ObjectSummary, S3Error>),
@@ -60,7 +60,7 @@ pub async fn put_everywhere(
     let (put_one, each) = (&put_one, &RefCell::new(each));
     let put = async |sources: &Vec<UploadItem>| {
         let each = |source: &UploadItem, result| (each.borrow_mut())(source, result);
-        run_all(link, sources, put_one, each).await
+        for_each_concurrent(context, sources, put_one, each).await
     };
     join_all(places.iter().map(put)).await
 }
@@ -70,15 +70,17 @@ fn is_shared(error: &S3Error) -> bool {
         S3Error::Cancelled(_) => true,
         _ if Limit::within(error).is_some() => true,
         // These say something of one key alone; some part of a store may not find its way to it.
-        S3Error::Call(failure)
+        S3Error::Request(failure)
             if matches!(
-                failure.trouble,
-                Trouble::Conflict | Trouble::NoObject | Trouble::NoUpload
+                failure.error_kind,
+                RequestErrorKind::Conflict
+                    | RequestErrorKind::NoObject
+                    | RequestErrorKind::NoUpload
             ) =>
         {
             false
         }
-        S3Error::Call(failure) => matches!(
+        S3Error::Request(failure) => matches!(
             failure.kind(),
             Kind::Permission | Kind::NotFound | Kind::Configuration | Kind::Temporary
         ),

@@ -82,7 +82,7 @@ fn rate(text: &str) -> Result<Option<ByteSize>, RateError> {
 
 /// Lets bytes through as a limit allows; clones share it.
 #[derive(Clone, Default)]
-pub struct Pace(Option<Arc<Limited>>);
+pub struct RateLimiter(Option<Arc<Limited>>);
 
 struct Limited {
     limit: RateLimit,
@@ -91,7 +91,7 @@ struct Limited {
     free: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// Returns a pace within `limit`, whose times of the day are those of `clock`.
     pub fn new(limit: RateLimit, clock: impl Clock + 'static) -> Self {
         Self(Some(Arc::new(Limited { limit, clock: Box::new(clock), free: Mutex::default() })))
@@ -119,10 +119,10 @@ impl Pace {
     }
 }
 
-impl fmt::Debug for Pace {
+impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = self.0.as_ref().map(|limited| &limited.limit);
-        f.debug_tuple("Pace").field(&limit).finish()
+        f.debug_tuple("RateLimiter").field(&limit).finish()
     }
 }
 
@@ -166,19 +166,19 @@ mod tests {
     #[test]
     fn bytes_wait_for_those_before_them() {
         let clock = FixedClock(datetime!(2026-11-25 12:00 UTC));
-        let pace = Pace::new("8KiB".parse().unwrap(), clock);
+        let rate_limiter = RateLimiter::new("8KiB".parse().unwrap(), clock);
 
         let now = Instant::now();
 
-        assert_eq!(pace.take_at(4096, now), (1024, Duration::from_millis(125)));
-        assert_eq!(pace.clone().take_at(512, now), (512, Duration::from_micros(187_500)));
+        assert_eq!(rate_limiter.take_at(4096, now), (1024, Duration::from_millis(125)));
+        assert_eq!(rate_limiter.clone().take_at(512, now), (512, Duration::from_micros(187_500)));
         // What was not used in the meantime is not made up for.
         let later = now + Duration::from_secs(10);
-        assert_eq!(pace.take_at(4096, later), (1024, Duration::from_millis(125)));
+        assert_eq!(rate_limiter.take_at(4096, later), (1024, Duration::from_millis(125)));
     }
 
     #[test]
     fn without_a_limit_nothing_waits() {
-        assert_eq!(Pace::default().take(1 << 20), (1 << 20, Duration::ZERO));
+        assert_eq!(RateLimiter::default().take(1 << 20), (1 << 20, Duration::ZERO));
     }
 }

@@ -13,10 +13,10 @@ use rustix::{fs::fchown, process::Gid};
 use super::{
     blocking::blocking,
     checksum::{Algorithm, Sum},
+    context::S3Context,
     error::S3Error,
     event::Event,
     get_options::GetOptions,
-    link::Link,
     partial::{Partial, Subject},
     plan::{PartPlan, PartSize},
     preserved::Preserved,
@@ -33,75 +33,75 @@ use crate::{
 };
 
 /// Where the bytes of an object land.
-pub(crate) enum Landing {
+pub(crate) enum DownloadTarget {
     /// A file that is gone if the work breaks off.
-    Passing { atomic: AtomicFile, file: Arc<File> },
+    Temporary { atomic: AtomicFile, file: Arc<File> },
     /// A file that stays.
-    Lasting(Partial),
+    Resumable(Partial),
 }
 
-impl Landing {
+impl DownloadTarget {
     /// Chooses a lasting file where that can save something.
     pub(crate) async fn open(
-        link: Link<'_>,
+        context: S3Context<'_>,
         (uri, head): (&S3Uri, &ObjectHead),
         target: &Destination,
         (algorithm, plan): (Algorithm, PartPlan),
     ) -> Result<Self, S3Error> {
         if let Some(etag) = head.etag.clone().filter(|_| !plan.is_single()) {
-            let endpoint = link.store.address().endpoint_url.clone();
+            let endpoint = context.store.address().endpoint_url.clone();
             let cut = (head.size, plan);
             let subject = Subject::new(endpoint, (uri.clone(), etag), algorithm, cut);
-            let (target, cancel) = (target.clone(), link.cancel_token.cancel().clone());
-            let max_memory = link.store.max_memory();
+            let (target, cancel) = (target.clone(), context.cancel_token.cancel().clone());
+            let max_memory = context.store.max_memory();
             let open = move || Partial::open(&target, &subject, max_memory, &cancel);
-            let partial = link.cancel_token.run_blocking_cancellable(open).await??;
-            link.cancel_token.check()?;
+            let partial = context.cancel_token.run_blocking_cancellable(open).await??;
+            context.cancel_token.check()?;
             if let Some(partial) = partial {
                 if partial.is_other {
-                    (link.events)(Event::Anew { uri: uri.clone() });
+                    (context.events)(Event::Anew { uri: uri.clone() });
                 }
-                return Ok(Self::Lasting(partial));
+                return Ok(Self::Resumable(partial));
             }
         }
         let atomic = AtomicFile::create_at(target)?;
         let file = Arc::new(atomic.file().try_clone().at(target.path(), "open")?);
-        Ok(Self::Passing { atomic, file })
+        Ok(Self::Temporary { atomic, file })
     }
 
     /// Returns the sizes of the ranges, where an earlier run has chosen them.
     pub(crate) fn part_size(&self) -> Option<PartSize> {
         match self {
-            Self::Passing { .. } => None,
-            Self::Lasting(partial) => Some(partial.part_size()),
+            Self::Temporary { .. } => None,
+            Self::Resumable(partial) => Some(partial.part_size()),
         }
     }
 
     pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::Passing { atomic, .. } => atomic.temp_path(),
-            Self::Lasting(partial) => partial.path(),
+            Self::Temporary { atomic, .. } => atomic.temp_path(),
+            Self::Resumable(partial) => partial.path(),
         }
     }
 
-    pub(crate) fn place(&self) -> (Arc<File>, PathBuf) {
+    pub(crate) fn file_and_path(&self) -> (Arc<File>, PathBuf) {
         match self {
-            Self::Passing { file, .. } => (Arc::clone(file), self.path().to_owned()),
-            Self::Lasting(partial) => (partial.file(), self.path().to_owned()),
+            Self::Temporary { file, .. } => (Arc::clone(file), self.path().to_owned()),
+            Self::Resumable(partial) => (partial.file(), self.path().to_owned()),
         }
     }
 
     pub(crate) fn done(&self) -> HashMap<u32, Sum> {
         match self {
-            Self::Passing { .. } => HashMap::new(),
-            Self::Lasting(partial) => partial.done.clone(),
+            Self::Temporary { .. } => HashMap::new(),
+            Self::Resumable(partial) => partial.done.clone(),
         }
     }
 
     pub(crate) fn note(&self) -> Option<Note> {
         match self {
-            Self::Passing { .. } => None,
-            Self::Lasting(partial) => Some(partial.note()),
+            Self::Temporary { .. } => None,
+            Self::Resumable(partial) => Some(partial.note()),
         }
     }
 
@@ -114,7 +114,7 @@ impl Landing {
     ) -> Result<(), PathError> {
         let preserved = if options.preserve { preserved } else { Preserved::default() };
         blocking(move || {
-            let (file, path) = self.place();
+            let (file, path) = self.file_and_path();
             if let Some(group) = options.group {
                 fchown(&file, None, Some(Gid::from_raw(group))).at(path, "give to its group")?;
             }
@@ -122,22 +122,22 @@ impl Landing {
             let mode = options.mode.or_else(|| preserved.permissions());
             let mode = mode.unwrap_or_else(|| mode_of(&file, there));
             match self {
-                Self::Passing { mut atomic, .. } => atomic.commit(mode, options.replace),
-                Self::Lasting(partial) => partial.commit(mode, options.replace),
+                Self::Temporary { mut atomic, .. } => atomic.commit(mode, options.replace),
+                Self::Resumable(partial) => partial.commit(mode, options.replace),
             }
         })
         .await
     }
 
     /// Ends without a file; returns what stays for a later run, and how much that is.
-    pub(crate) async fn end(self, error: &S3Error, n_landed: u64) -> Option<(PathBuf, u64)> {
-        let Self::Lasting(partial) = self else { return None };
+    pub(crate) async fn end(self, error: &S3Error, bytes_written: u64) -> Option<(PathBuf, u64)> {
+        let Self::Resumable(partial) = self else { return None };
         // Bytes that are not the object's are of no use to anybody.
-        if matches!(error, S3Error::Mismatch { .. }) || n_landed == 0 {
+        if matches!(error, S3Error::Mismatch { .. }) || bytes_written == 0 {
             blocking(move || partial.remove()).await;
             return None;
         }
-        Some((partial.path().to_owned(), n_landed))
+        Some((partial.path().to_owned(), bytes_written))
     }
 }
 

@@ -3,32 +3,32 @@
 use std::cell::RefCell;
 
 use super::{
+    confirm::PutResult,
+    context::CancelPolicy,
     error::S3Error,
-    failure::Trouble,
-    link::CancelPolicy,
+    object_upload::ObjectUpload,
     payload::Payload,
     proof::Sent,
+    request_error::RequestErrorKind,
     response::{StoredPart, Upload},
-    settle::Settled,
-    task::Task,
 };
 
 /// One place's multipart upload.
-pub(crate) struct Leg<'a> {
-    pub(crate) task: Task<'a>,
+pub(crate) struct StreamDestination<'a> {
+    pub(crate) object: ObjectUpload<'a>,
     upload: Option<Upload>,
     parts: RefCell<Vec<StoredPart>>,
     failure: RefCell<Option<S3Error>>,
 }
 
-impl<'a> Leg<'a> {
+impl<'a> StreamDestination<'a> {
     /// Begins an upload, which may fail as all that follows.
-    pub(crate) async fn begin(task: Task<'a>) -> Self {
-        let (upload, failure) = match task.create_upload().await {
+    pub(crate) async fn begin(object: ObjectUpload<'a>) -> Self {
+        let (upload, failure) = match object.create_upload().await {
             Ok(upload) => (Some(upload), None),
             Err(error) => (None, Some(error)),
         };
-        Self { task, upload, parts: RefCell::default(), failure: RefCell::new(failure) }
+        Self { object, upload, parts: RefCell::default(), failure: RefCell::new(failure) }
     }
 
     /// Returns whether it may still become an object.
@@ -39,28 +39,28 @@ impl<'a> Leg<'a> {
     /// Returns whether it failed because the store does not know checksum headers.
     pub(crate) fn lacks_checksums(&self) -> bool {
         let failure = self.failure.borrow();
-        matches!(&*failure, Some(S3Error::Call(failure)) if failure.trouble == Trouble::ChecksumRefused)
+        matches!(&*failure, Some(S3Error::Request(failure)) if failure.error_kind == RequestErrorKind::ChecksumRefused)
     }
 
     /// Sends a part, unless an earlier one failed.
     pub(crate) async fn send(&self, number: u32, payload: &Payload) {
         let Some(upload) = self.upload.as_ref().filter(|_| self.is_live()) else { return };
-        match self.task.send_part(upload, number, payload, CancelPolicy::AtOnce).await {
+        match self.object.send_part(upload, number, payload, CancelPolicy::AtOnce).await {
             Ok(part) => self.parts.borrow_mut().push(part),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
         }
     }
 
     /// Makes an object of the parts, unless one failed; then the upload is removed.
-    pub(crate) async fn end(self) -> Result<(Sent, Settled), S3Error> {
+    pub(crate) async fn end(self) -> Result<(Sent, PutResult), S3Error> {
         let (failure, parts) = (self.failure.into_inner(), self.parts.into_inner());
         match (self.upload, failure) {
             (Some(upload), failure) => {
                 let result = match failure {
-                    None => self.task.complete(&upload, parts).await,
+                    None => self.object.complete(&upload, parts).await,
                     Some(failure) => Err(failure),
                 };
-                self.task.end_upload(upload, result).await
+                self.object.end_upload(upload, result).await
             }
             (None, failure) => Err(failure.expect("what has no upload has failed")),
         }
@@ -69,6 +69,6 @@ impl<'a> Leg<'a> {
     /// Removes the upload, and returns it if that fails.
     pub(crate) async fn abandon(self) -> Option<Upload> {
         let upload = self.upload?;
-        self.task.link.abort(&upload).await.is_err().then_some(upload)
+        self.object.context.abort(&upload).await.is_err().then_some(upload)
     }
 }

@@ -5,64 +5,67 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// After this many successes in a row one lane is opened again.
-const SUCCESSES_PER_LANE: usize = 20;
+const SUCCESSES_PER_PERMIT: usize = 20;
 
-pub(crate) struct Lanes {
+pub(crate) struct ConcurrencyLimiter {
     semaphore: Semaphore,
     state: Mutex<State>,
 }
 
 struct State {
     most: usize,
-    open: usize,
+    limit: usize,
     /// Lanes that are closed as soon as the requests in them end.
-    closing: usize,
+    to_forget: usize,
     successes: usize,
 }
 
 /// One request's place; it is given back when dropped.
-pub(crate) struct Lane<'a> {
-    lanes: &'a Lanes,
+pub(crate) struct Permit<'a> {
+    limiter: &'a ConcurrencyLimiter,
     permit: Option<SemaphorePermit<'a>>,
 }
 
-impl Lanes {
+impl ConcurrencyLimiter {
     pub(crate) fn new(most: usize) -> Self {
         let most = most.max(1);
         Self {
             semaphore: Semaphore::new(most),
-            state: Mutex::new(State { most, open: most, closing: 0, successes: 0 }),
+            state: Mutex::new(State { most, limit: most, to_forget: 0, successes: 0 }),
         }
     }
 
-    pub(crate) async fn enter(&self) -> Lane<'_> {
+    pub(crate) async fn acquire(&self) -> Permit<'_> {
         let permit = self.semaphore.acquire().await.expect("the semaphore is never closed");
-        Lane { lanes: self, permit: Some(permit) }
+        Permit { limiter: self, permit: Some(permit) }
     }
 
-    pub(crate) fn open(&self) -> usize {
-        self.state().open
+    pub(crate) fn limit(&self) -> usize {
+        self.state().limit
     }
 
     /// Closes half of the open lanes, at most once per round of them.
-    pub(crate) fn halve(&self) {
+    pub(crate) fn back_off(&self) {
         let mut state = self.state();
-        if state.closing > 0 {
+        if state.to_forget > 0 {
             // The requests of this round all hear the same complaint.
             return;
         }
-        let closing = state.open / 2;
-        state.open -= closing;
+        let to_forget = state.limit / 2;
+        state.limit -= to_forget;
         state.successes = 0;
-        state.closing = closing - self.semaphore.forget_permits(closing);
+        state.to_forget = to_forget - self.semaphore.forget_permits(to_forget);
     }
 
     pub(crate) fn succeeded(&self) {
         let mut state = self.state();
         state.successes += 1;
-        if state.successes >= SUCCESSES_PER_LANE && state.open < state.most && state.closing == 0 {
+        if state.successes >= SUCCESSES_PER_PERMIT
+            && state.limit < state.most
+            && state.to_forget == 0
+        {
             state.successes = 0;
-            state.open += 1;
+            state.limit += 1;
             self.semaphore.add_permits(1);
         }
     }
@@ -72,12 +75,12 @@ impl Lanes {
     }
 }
 
-impl Drop for Lane<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let Some(permit) = self.permit.take() else { return };
-        let mut state = self.lanes.state();
-        if state.closing > 0 {
-            state.closing -= 1;
+        let mut state = self.limiter.state();
+        if state.to_forget > 0 {
+            state.to_forget -= 1;
             permit.forget();
         }
     }
@@ -89,35 +92,39 @@ mod tests {
 
     #[tokio::test]
     async fn halving_takes_effect_as_requests_end() {
-        let lanes = Lanes::new(4);
-        let round =
-            [lanes.enter().await, lanes.enter().await, lanes.enter().await, lanes.enter().await];
+        let limiter = ConcurrencyLimiter::new(4);
+        let round = [
+            limiter.acquire().await,
+            limiter.acquire().await,
+            limiter.acquire().await,
+            limiter.acquire().await,
+        ];
 
-        lanes.halve();
-        lanes.halve();
+        limiter.back_off();
+        limiter.back_off();
         drop(round);
 
-        assert_eq!(lanes.open(), 2);
-        assert_eq!(lanes.semaphore.available_permits(), 2);
+        assert_eq!(limiter.limit(), 2);
+        assert_eq!(limiter.semaphore.available_permits(), 2);
     }
 
     #[tokio::test]
     async fn lanes_open_again_one_by_one() {
-        let lanes = Lanes::new(2);
-        lanes.halve();
+        let limiter = ConcurrencyLimiter::new(2);
+        limiter.back_off();
 
-        (0..SUCCESSES_PER_LANE * 5).for_each(|_| lanes.succeeded());
+        (0..SUCCESSES_PER_PERMIT * 5).for_each(|_| limiter.succeeded());
 
-        assert_eq!(lanes.open(), 2);
-        assert_eq!(lanes.semaphore.available_permits(), 2);
+        assert_eq!(limiter.limit(), 2);
+        assert_eq!(limiter.semaphore.available_permits(), 2);
     }
 
     #[test]
     fn one_lane_always_stays_open() {
-        let lanes = Lanes::new(1);
+        let limiter = ConcurrencyLimiter::new(1);
 
-        lanes.halve();
+        limiter.back_off();
 
-        assert_eq!(lanes.open(), 1);
+        assert_eq!(limiter.limit(), 1);
     }
 }

@@ -1,21 +1,21 @@
 //! What became of a write: confirms it, or finds out when the answer was lost.
 
 use super::{
+    context::S3Context,
     delete::DeleteTarget,
     error::S3Error,
     event::Outcome,
-    failure::{CallFailure, Trouble},
-    link::Link,
     proof::{Proof, Sent, Verdict},
     protection::{Feature, Lack, Left, Wanted},
-    response::{Answer, ObjectHead},
+    request_error::{RequestError, RequestErrorKind},
+    response::{ObjectHead, WriteResponse},
     text::StoreText,
     uri::S3Uri,
 };
 
 /// An object that is there, with how well the store confirms it.
 #[derive(Clone, Debug)]
-pub(crate) struct Settled {
+pub(crate) struct PutResult {
     pub(crate) outcome: Outcome,
     pub(crate) proof: Option<Proof>,
     pub(crate) version_id: Option<StoreText>,
@@ -25,57 +25,60 @@ pub(crate) struct Settled {
 
 /// Judges the answer to a successful write; asks again where it does not prove the whole, or does not confirm all
 /// that was asked for.
-pub(crate) async fn confirm(
-    link: &Link<'_>,
+pub(crate) async fn confirm_write(
+    context: &S3Context<'_>,
     uri: &S3Uri,
     write: Write<'_>,
-    answer: &Answer,
-) -> Result<Settled, S3Error> {
-    let etag = answer.etag.as_deref().filter(|_| link.store.etag_may_prove());
-    let etag = etag.filter(|_| !write.wanted.hides_md5(&answer.given));
-    let checksum = answer.checksum.as_ref().filter(|_| link.store.checksums_prove());
-    let known = match write.sent.judge_answer(checksum, etag) {
+    response: &WriteResponse,
+) -> Result<PutResult, S3Error> {
+    let etag = response.etag.as_deref().filter(|_| context.store.etag_may_prove());
+    let etag = etag.filter(|_| !write.wanted.hides_md5(&response.given));
+    let checksum = response.checksum.as_ref().filter(|_| context.store.checksums_prove());
+    let known = match write.sent.compare_with_response(checksum, etag) {
         Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
         Verdict::Proven(proof) => Some(proof),
         Verdict::Nothing => None,
     };
-    let untold = write.wanted.lacking(&answer.given);
-    let version_id = answer.version_id.clone();
-    let settled = Settled { outcome: Outcome::Stored, proof: known, version_id, lacks: Vec::new() };
+    let untold = write.wanted.lacking(&response.given);
+    let version_id = response.version_id.clone();
+    let put_result =
+        PutResult { outcome: Outcome::Stored, proof: known, version_id, lacks: Vec::new() };
     if known == Some(Proof::Full) && untold.is_empty() {
-        return Ok(settled);
+        return Ok(put_result);
     }
     let unconfirmed = || untold.iter().copied().map(Lack::untold).collect();
-    let settled = match link.head(uri).await {
-        Ok(Some(head)) if is_of_another(&head, write.id, answer) => {
-            let proof = by_head(uri, write, known, &trusted(link, head), true)?;
-            Settled { proof, lacks: unconfirmed(), ..settled }
+    let put_result = match context.head(uri).await {
+        Ok(Some(head)) if is_of_another(&head, write.upload_token, response) => {
+            let proof = by_head(uri, write, known, &trusted(context, head), true)?;
+            PutResult { proof, lacks: unconfirmed(), ..put_result }
         }
         Ok(Some(head)) => {
             let mut lacking = write.wanted.lacking(&head.given);
             lacking.retain(|feature| untold.contains(feature));
-            let target = DeleteTarget { uri: uri.clone(), version_id: answer.version_id.clone() };
-            let lacks = link.certain(&target, &write.wanted, lacking).await;
-            let proof = by_head(uri, write, known, &trusted(link, head), false)?;
-            Settled { proof, lacks, ..settled }
+            let target = DeleteTarget { uri: uri.clone(), version_id: response.version_id.clone() };
+            let lacks = context.certain(&target, &write.wanted, lacking).await;
+            let proof = by_head(uri, write, known, &trusted(context, head), false)?;
+            PutResult { proof, lacks, ..put_result }
         }
         // It was removed since, or the store is eventually consistent: the outcome is unknown.
         Ok(None) => {
             let message = "the store does not have what it has just taken";
-            let failure = CallFailure::local("HeadObject", Trouble::NoObject, message);
+            let failure = RequestError::local("HeadObject", RequestErrorKind::NoObject, message);
             return Err(uncertain(uri, None, failure));
         }
         // Who may write need not be allowed to read.
-        Err(failure) if failure.trouble == Trouble::Denied => {
-            Settled { lacks: unconfirmed(), ..settled }
+        Err(failure) if failure.error_kind == RequestErrorKind::Denied => {
+            PutResult { lacks: unconfirmed(), ..put_result }
         }
         // The answer to the write itself has proven something; a signal ends the rest all the same.
-        Err(failure) => match (known, &failure.trouble) {
-            (None, _) | (_, Trouble::Interrupted(_)) => return Err(uncertain(uri, None, failure)),
-            (Some(_), _) => Settled { lacks: unconfirmed(), ..settled },
+        Err(failure) => match (known, &failure.error_kind) {
+            (None, _) | (_, RequestErrorKind::Interrupted(_)) => {
+                return Err(uncertain(uri, None, failure));
+            }
+            (Some(_), _) => PutResult { lacks: unconfirmed(), ..put_result },
         },
     };
-    protected(link, uri, write, answer.etag.as_deref(), settled).await
+    protected(context, uri, write, response.etag.as_deref(), put_result).await
 }
 
 /// Adds to a proof what HEAD says; of another writer's object it says nothing.
@@ -96,24 +99,24 @@ fn by_head(
 
 /// Fails when an object is surely not protected as asked; what this run has put there in clear is removed.
 async fn protected(
-    link: &Link<'_>,
+    context: &S3Context<'_>,
     uri: &S3Uri,
     write: Write<'_>,
     etag: Option<&str>,
-    settled: Settled,
-) -> Result<Settled, S3Error> {
-    let certain = settled.lacks.iter().filter(|lack| lack.is_certain);
+    put_result: PutResult,
+) -> Result<PutResult, S3Error> {
+    let certain = put_result.lacks.iter().filter(|lack| lack.is_certain);
     let features: Vec<_> =
         certain.map(|lack| lack.feature).filter(|feature| feature.is_protection()).collect();
     if features.is_empty() {
-        return Ok(settled);
+        return Ok(put_result);
     }
     let is_in_clear = features.iter().any(|feature| feature.is_encryption());
-    let left = match settled.outcome {
+    let left = match put_result.outcome {
         Outcome::Unchanged => Left::Before,
         Outcome::Stored if is_in_clear && write.is_new => {
-            let target = DeleteTarget { uri: uri.clone(), version_id: settled.version_id };
-            link.withdraw(&target, write.id, etag).await
+            let target = DeleteTarget { uri: uri.clone(), version_id: put_result.version_id };
+            context.withdraw(&target, write.upload_token, etag).await
         }
         // To remove it would not bring back what it has replaced.
         Outcome::Stored => Left::There,
@@ -123,34 +126,34 @@ async fn protected(
 
 /// Fails when what HEAD tells of an object is not protected as asked.
 pub(crate) async fn protected_by_head(
-    link: &Link<'_>,
+    context: &S3Context<'_>,
     uri: &S3Uri,
     write: Write<'_>,
-    settled: Settled,
+    put_result: PutResult,
     head: &ObjectHead,
-) -> Result<Settled, S3Error> {
-    let target = DeleteTarget { uri: uri.clone(), version_id: settled.version_id.clone() };
+) -> Result<PutResult, S3Error> {
+    let target = DeleteTarget { uri: uri.clone(), version_id: put_result.version_id.clone() };
     let mut lacking = write.wanted.lacking(&head.given);
-    if settled.outcome == Outcome::Unchanged {
+    if put_result.outcome == Outcome::Unchanged {
         // It keeps what it was stored with, a lock of another time included.
         let has_lock = head.given.lock.is_some();
         lacking.retain(|it| it.is_protection() && !(*it == Feature::Lock && has_lock));
     }
-    let lacks = link.certain(&target, &write.wanted, lacking).await;
-    protected(link, uri, write, head.etag.as_deref(), Settled { lacks, ..settled }).await
+    let lacks = context.certain(&target, &write.wanted, lacking).await;
+    protected(context, uri, write, head.etag.as_deref(), PutResult { lacks, ..put_result }).await
 }
 
 /// Finds out what became of a write that failed in a way that leaves it open.
 ///
 /// The object is ours when it bears the mark of this upload and is what was sent; the same content
 /// under another mark was there before.
-pub(crate) async fn resolve(
-    link: &Link<'_>,
+pub(crate) async fn resolve_lost_response(
+    context: &S3Context<'_>,
     uri: &S3Uri,
     write: Write<'_>,
-    failure: CallFailure,
-) -> Result<Settled, S3Error> {
-    let head = match link.head(uri).await {
+    failure: RequestError,
+) -> Result<PutResult, S3Error> {
+    let head = match context.head(uri).await {
         Ok(Some(head)) => head,
         // A single write that left nothing did not happen; a completion may still be at work.
         Ok(None) if write.upload_id.is_none() && !is_contradicted(&failure) => {
@@ -159,17 +162,17 @@ pub(crate) async fn resolve(
         Err(_) if is_taken(&failure) => return Err(S3Error::Exists(uri.clone())),
         Ok(None) | Err(_) => return Err(uncertain(uri, write.upload_id, failure)),
     };
-    let ours = head.id.as_deref() == Some(write.id);
-    let head = trusted(link, head);
+    let ours = head.id.as_deref() == Some(write.upload_token);
+    let head = trusted(context, head);
     match write.sent.judge_head(&head) {
         Verdict::Proven(proof) if ours || proof == Proof::Full => {
             let outcome = if ours { Outcome::Stored } else { Outcome::Unchanged };
             let (proof, version_id) = (Some(proof), head.version_id.clone());
-            let settled = Settled { outcome, proof, version_id, lacks: Vec::new() };
-            protected_by_head(link, uri, write, settled, &head).await
+            let put_result = PutResult { outcome, proof, version_id, lacks: Vec::new() };
+            protected_by_head(context, uri, write, put_result, &head).await
         }
         Verdict::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
-        Verdict::Different { .. } if failure.trouble == Trouble::Exists => {
+        Verdict::Different { .. } if failure.error_kind == RequestErrorKind::Exists => {
             Err(S3Error::Exists(uri.clone()))
         }
         _ if is_taken(&failure) => Err(S3Error::Exists(uri.clone())),
@@ -179,53 +182,53 @@ pub(crate) async fn resolve(
 
 /// Returns what a write has left, if that is surely its own.
 pub(crate) async fn find_ours(
-    link: &Link<'_>,
+    context: &S3Context<'_>,
     uri: &S3Uri,
     write: Write<'_>,
-) -> Result<Option<Settled>, S3Error> {
-    let Some(head) = link.head(uri).await.ok().flatten() else { return Ok(None) };
-    let head = trusted(link, head);
+) -> Result<Option<PutResult>, S3Error> {
+    let Some(head) = context.head(uri).await.ok().flatten() else { return Ok(None) };
+    let head = trusted(context, head);
     match write.sent.judge_head(&head) {
-        Verdict::Proven(proof) if head.id.as_deref() == Some(write.id) => {
+        Verdict::Proven(proof) if head.id.as_deref() == Some(write.upload_token) => {
             let (outcome, proof) = (Outcome::Stored, Some(proof));
             let version_id = head.version_id.clone();
-            let settled = Settled { outcome, proof, version_id, lacks: Vec::new() };
-            protected_by_head(link, uri, write, settled, &head).await.map(Some)
+            let put_result = PutResult { outcome, proof, version_id, lacks: Vec::new() };
+            protected_by_head(context, uri, write, put_result, &head).await.map(Some)
         }
         _ => Ok(None),
     }
 }
 
 /// Returns whether this is not the object that the answer to a write with this mark told of.
-fn is_of_another(head: &ObjectHead, id: &str, answer: &Answer) -> bool {
+fn is_of_another(head: &ObjectHead, upload_token: &str, response: &WriteResponse) -> bool {
     fn differ<T: PartialEq>(theirs: Option<&T>, ours: Option<&T>) -> bool {
         theirs.zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
     }
-    head.id.as_ref().is_some_and(|theirs| theirs != id)
-        || differ(head.version_id.as_ref(), answer.version_id.as_ref())
-        || differ(head.etag.as_ref(), answer.etag.as_ref())
+    head.id.as_ref().is_some_and(|theirs| theirs != upload_token)
+        || differ(head.version_id.as_ref(), response.version_id.as_ref())
+        || differ(head.etag.as_ref(), response.etag.as_ref())
 }
 
 /// Leaves out what the store only pretends to prove.
-fn trusted(link: &Link<'_>, mut head: ObjectHead) -> ObjectHead {
-    head.etag = head.etag.filter(|_| link.store.etag_may_prove() && !head.etag_is_opaque);
+fn trusted(context: &S3Context<'_>, mut head: ObjectHead) -> ObjectHead {
+    head.etag = head.etag.filter(|_| context.store.etag_may_prove() && !head.etag_is_opaque);
     head
 }
 
 /// Returns whether the store says that the key is taken, perhaps by what an earlier attempt put there.
-fn is_contradicted(failure: &CallFailure) -> bool {
-    failure.trouble == Trouble::Exists && failure.is_after_lost_answer
+fn is_contradicted(failure: &RequestError) -> bool {
+    failure.error_kind == RequestErrorKind::Exists && failure.is_after_lost_response
 }
 
 /// Returns whether something else has the key, and not what an earlier attempt may have put there.
-fn is_taken(failure: &CallFailure) -> bool {
-    failure.trouble == Trouble::Exists && !failure.is_after_lost_answer
+fn is_taken(failure: &RequestError) -> bool {
+    failure.error_kind == RequestErrorKind::Exists && !failure.is_after_lost_response
 }
 
 /// A write whose end is open.
 #[derive(Clone, Copy)]
 pub(crate) struct Write<'a> {
-    pub(crate) id: &'a str,
+    pub(crate) upload_token: &'a str,
     pub(crate) sent: &'a Sent,
     pub(crate) upload_id: Option<&'a StoreText>,
     pub(crate) wanted: Wanted<'a>,
@@ -237,8 +240,8 @@ fn mismatch(uri: &S3Uri, expected: String, found: String) -> S3Error {
     S3Error::Mismatch { uri: uri.clone(), expected, found }
 }
 
-fn uncertain(uri: &S3Uri, upload_id: Option<&StoreText>, failure: CallFailure) -> S3Error {
-    if let Trouble::Interrupted(cancelled) = failure.trouble {
+fn uncertain(uri: &S3Uri, upload_id: Option<&StoreText>, failure: RequestError) -> S3Error {
+    if let RequestErrorKind::Interrupted(cancelled) = failure.error_kind {
         return S3Error::Cancelled(cancelled);
     }
     S3Error::Uncertain {

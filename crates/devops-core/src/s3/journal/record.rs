@@ -12,25 +12,27 @@ use super::{Job, VERSION};
 use crate::{
     cancel::hold_step,
     s3::{
-        checksum_strategy::Protection, compose::Composition, plan::Part, proof::Sent,
+        checksum_strategy::ChecksumStrategy, compose::Composition, plan::Part, proof::Sent,
         response::Upload, text::StoreText,
     },
 };
 
 /// A multipart upload that was begun for a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Begun {
+pub(crate) struct UploadRecord {
     pub(crate) upload_id: StoreText,
     /// The mark by which it knows its own object.
-    pub(crate) mark: String,
-    pub(crate) protection: Protection,
+    #[serde(rename = "mark")]
+    pub(crate) upload_token: String,
+    #[serde(rename = "protection")]
+    pub(crate) checksum_strategy: ChecksumStrategy,
     /// What it is made of, if not of parts of one size that are all sent.
     pub(crate) composition: Option<Composition>,
 }
 
 /// A part that the store has taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Taken {
+pub(crate) struct PartRecord {
     pub(crate) number: u32,
     pub(crate) etag: String,
     /// Our checksum in base64, unless the object goes without.
@@ -42,28 +44,28 @@ pub(crate) struct Taken {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Line {
+pub(super) enum Record {
     Job(Box<Job>),
-    Upload(Begun),
-    Part(Taken),
+    Upload(UploadRecord),
+    Part(PartRecord),
 }
 
 /// What a journal says of an upload that was begun.
 #[derive(Clone, Debug)]
-pub(crate) struct Story {
+pub(crate) struct JournalState {
     pub(crate) job: Job,
-    pub(crate) begun: Begun,
-    pub(crate) taken: HashMap<u32, Taken>,
+    pub(crate) begun: UploadRecord,
+    pub(crate) taken: HashMap<u32, PartRecord>,
     /// How many bytes of the file count.
     pub(super) length: usize,
 }
 
-impl Story {
+impl JournalState {
     /// Returns the job in the first line of a journal.
     pub(super) fn job(bytes: &[u8]) -> Option<Job> {
         let first = bytes.split_inclusive(|&byte| byte == b'\n').next()?;
         match parse_line(first)? {
-            Line::Job(job) if job.version == VERSION => Some(*job),
+            Record::Job(job) if job.version == VERSION => Some(*job),
             _ => None,
         }
     }
@@ -76,12 +78,12 @@ impl Story {
         let (mut begun, mut taken) = (None, HashMap::new());
         for line in lines {
             match parse_line(line) {
-                Some(Line::Upload(upload)) => {
+                Some(Record::Upload(upload)) => {
                     begun = Some(upload);
                     taken.clear();
                 }
-                Some(Line::Part(part)) => drop(taken.insert(part.number, part)),
-                Some(Line::Job(_)) | None => break,
+                Some(Record::Part(part)) => drop(taken.insert(part.number, part)),
+                Some(Record::Job(_)) | None => break,
             }
             length += line.len();
         }
@@ -95,7 +97,7 @@ impl Story {
             None => self.job.parts(),
         };
         let stored =
-            |part: &Part| self.taken.get(&part.number)?.stored(*part, self.begun.protection);
+            |part: &Part| self.taken.get(&part.number)?.stored(*part, self.begun.checksum_strategy);
         let sent = Sent::of_parts(parts.iter().map(stored).collect::<Option<_>>()?);
         (sent.size == size).then_some(sent)
     }
@@ -112,7 +114,7 @@ pub(super) fn whole(bytes: &[u8]) -> usize {
     lines.map_while(|line| parse_line(line).map(|_| line.len())).sum()
 }
 
-fn parse_line(line: &[u8]) -> Option<Line> {
+fn parse_line(line: &[u8]) -> Option<Record> {
     serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
 }
 

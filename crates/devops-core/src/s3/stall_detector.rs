@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::pace::Pace;
+use super::rate_limit::RateLimiter;
 
 /// How many bytes of a body the network has taken, how many of them were reported, and how fast they may
 /// move.
 #[derive(Clone, Default)]
-pub(crate) struct Watch {
-    pace: Pace,
+pub(crate) struct StallDetector {
+    rate_limiter: RateLimiter,
     /// Whether bytes wait for the pace, which is no stall.
     waits: Arc<AtomicBool>,
     taken: Arc<AtomicU64>,
@@ -25,13 +25,13 @@ pub(crate) struct Watch {
 /// may do better.
 const SLOWEST: u64 = 256;
 
-impl Watch {
-    pub(crate) fn new(pace: &Pace) -> Self {
-        Self { pace: pace.clone(), ..Self::default() }
+impl StallDetector {
+    pub(crate) fn new(rate_limiter: &RateLimiter) -> Self {
+        Self { rate_limiter: rate_limiter.clone(), ..Self::default() }
     }
 
-    pub(crate) fn pace(&self) -> &Pace {
-        &self.pace
+    pub(crate) fn rate_limiter(&self) -> &RateLimiter {
+        &self.rate_limiter
     }
 
     pub(crate) fn taken(&self) -> u64 {
@@ -56,7 +56,7 @@ impl Watch {
     /// Counts bytes that came, as fast as they may.
     pub(crate) async fn pass(&self, mut bytes: usize) {
         while bytes > 0 {
-            let (passing, wait) = self.pace.take(bytes);
+            let (passing, wait) = self.rate_limiter.take(bytes);
             if !wait.is_zero() {
                 self.set_waits(true);
                 tokio::time::sleep(wait).await;
@@ -73,7 +73,7 @@ impl Watch {
 
     /// Reports what was taken, and returns once nothing moved for too long, or next to nothing all the time.
     ///
-    /// While the body is sent that is `stall`; when all was taken the answer has `answer`.
+    /// While the body is sent that is `stall`; when all was taken the answer has `response`.
     pub(crate) async fn stalled(
         &self,
         size: u64,
@@ -124,9 +124,9 @@ impl Stall {
         if waits {
             (self.since, self.active) = (now, Duration::ZERO);
         }
-        let (stall, answer) = self.limits;
+        let (stall, response) = self.limits;
         if taken >= self.size {
-            return now - self.since >= answer;
+            return now - self.since >= response;
         }
         let trickles = taken < self.active.as_secs() * SLOWEST;
         trickles && self.active >= 2 * stall || now - self.since >= stall

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// How requests are made at present.
-struct Way {
+struct ClientState {
     config: Builder,
     client: Client,
     /// Nothing for requests without a signature.
@@ -26,8 +26,8 @@ struct Way {
 }
 
 /// The way to a store, and how another one is found.
-pub(crate) struct Access {
-    way: RwLock<Way>,
+pub(crate) struct ClientHandle {
+    state: RwLock<ClientState>,
     /// Where the chain begins.
     options: ConnectOptions,
     moved: AtomicBool,
@@ -35,7 +35,7 @@ pub(crate) struct Access {
 }
 
 /// What one attempt is made with.
-pub(crate) struct Hand {
+pub(crate) struct ClientSnapshot {
     pub(crate) client: Client,
     credentials: Option<Credentials>,
 }
@@ -51,7 +51,7 @@ pub(crate) enum Renewal {
     Same,
 }
 
-impl Access {
+impl ClientHandle {
     pub(crate) fn new(
         config: Builder,
         credentials: Option<Provided>,
@@ -63,67 +63,68 @@ impl Access {
         };
         let client = Client::from_conf(config.clone().build());
         Self {
-            way: RwLock::new(Way { config, client, credentials }),
+            state: RwLock::new(ClientState { config, client, credentials }),
             options,
             moved: AtomicBool::new(false),
             renewing: tokio::sync::Mutex::default(),
         }
     }
 
-    pub(crate) fn hand(&self) -> Hand {
-        let way = self.way.read().unwrap_or_else(PoisonError::into_inner);
-        let credentials = way.credentials.as_ref().map(Provided::latest);
-        Hand { client: way.client.clone(), credentials }
+    pub(crate) fn current(&self) -> ClientSnapshot {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let credentials = state.credentials.as_ref().map(Provided::latest);
+        ClientSnapshot { client: state.client.clone(), credentials }
     }
 
     /// Returns the credentials in use, unless requests are not signed.
     pub(crate) fn credentials(&self) -> Option<Credentials> {
-        self.hand().credentials
+        self.current().credentials
     }
 
-    /// Turns to the region the store named in its answer to `tried`; only once, so that two regions
+    /// Turns to the region the store named in its answer to `used`; only once, so that two regions
     /// that each name the other do not go on for ever. Returns whether to try again.
     ///
     /// Credentials go to the address made from that region, never to one named in an answer.
-    pub(crate) fn move_to(&self, region: &str, tried: &Hand) -> bool {
+    pub(crate) fn move_to(&self, region: &str, used: &ClientSnapshot) -> bool {
         let name = |client: &Client| client.config().region().map(ToString::to_string);
-        let mut way = self.way.write().unwrap_or_else(PoisonError::into_inner);
-        if name(&way.client) != name(&tried.client) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if name(&state.client) != name(&used.client) {
             // Another request heard it first.
             return true;
         }
-        if name(&way.client).as_deref() == Some(region) || self.moved.swap(true, Ordering::SeqCst) {
+        if name(&state.client).as_deref() == Some(region) || self.moved.swap(true, Ordering::SeqCst)
+        {
             return false;
         }
-        way.config = way.config.clone().region(Region::new(region.to_owned()));
-        way.client = Client::from_conf(way.config.clone().build());
+        state.config = state.config.clone().region(Region::new(region.to_owned()));
+        state.client = Client::from_conf(state.config.clone().build());
         true
     }
 
-    /// Asks the whole chain again after the store said that the credentials of `tried` have ended.
+    /// Asks the whole chain again after the store said that the credentials of `used` have ended.
     ///
     /// Files of the AWS configuration are read anew, so that a login elsewhere counts at once.
-    pub(crate) async fn renew(&self, tried: &Hand) -> Result<Renewal, ConnectError> {
-        let Some(ended) = &tried.credentials else { return Ok(Renewal::Same) };
+    pub(crate) async fn renew(&self, used: &ClientSnapshot) -> Result<Renewal, ConnectError> {
+        let Some(ended) = &used.credentials else { return Ok(Renewal::Same) };
         // The parts of one object hear of it together, and the chain may start a program.
         let _one = self.renewing.lock().await;
-        if self.has_newer_than(tried) {
+        if self.has_newer_than(used) {
             return Ok(Renewal::Already);
         }
         let provided = reload(&self.options).await?;
         if are_same(&provided.latest(), ended) {
             return Ok(Renewal::Same);
         }
-        let mut way = self.way.write().unwrap_or_else(PoisonError::into_inner);
-        way.config = way.config.clone().credentials_provider(provided.clone());
-        way.client = Client::from_conf(way.config.clone().build());
-        way.credentials = Some(provided);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.config = state.config.clone().credentials_provider(provided.clone());
+        state.client = Client::from_conf(state.config.clone().build());
+        state.credentials = Some(provided);
         Ok(Renewal::New)
     }
 
     /// Returns whether there are other credentials than those an attempt was made with.
-    pub(crate) fn has_newer_than(&self, tried: &Hand) -> bool {
-        match (self.credentials(), &tried.credentials) {
+    pub(crate) fn has_newer_than(&self, used: &ClientSnapshot) -> bool {
+        match (self.credentials(), &used.credentials) {
             (Some(now), Some(then)) => !are_same(&now, then),
             _ => false,
         }

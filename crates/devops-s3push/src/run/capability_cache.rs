@@ -6,7 +6,7 @@ use devops_cli::{Session, user_folder};
 use devops_core::{
     clock::Clock,
     fs::{PathError, create_private_folders, parent, read_text, replace},
-    s3::{Conditions, Known, OverwritePolicy, PutOptions, Remembered, Store},
+    s3::{CachedCapabilities, Capabilities, Conditions, OverwritePolicy, PutOptions, Store},
 };
 
 /// What is kept has a few hundred bytes.
@@ -14,27 +14,29 @@ const LIMIT: u64 = 64 << 10;
 
 fn path(store: &Store, bucket: &str) -> Option<PathBuf> {
     let folder = user_folder("XDG_CACHE_HOME", ".cache")?;
-    let name = Remembered::file_name(store.address().endpoint_url.as_deref(), bucket);
+    let name = CachedCapabilities::file_name(store.address().endpoint_url.as_deref(), bucket);
     Some(folder.join("devops/s3push").join(name))
 }
 
 /// Tells the store what was found out about it in the last week; what cannot be read was not found out.
-pub(super) fn recall(store: &Store, bucket: &str, session: &Session) {
+pub(super) fn load_capabilities(store: &Store, bucket: &str, session: &Session) {
     let Some(text) = path(store, bucket).and_then(|path| read_text(&path, LIMIT).ok()) else {
         return;
     };
     let endpoint = store.address().endpoint_url.as_deref();
-    if let Some(known) = Remembered::read(&text, endpoint, bucket, session.clock().now()) {
-        tracing::debug!("doctor found out: {known:?}");
-        store.know(known);
+    if let Some(capabilities) =
+        CachedCapabilities::read(&text, endpoint, bucket, session.clock().now())
+    {
+        tracing::debug!("doctor found out: {capabilities:?}");
+        store.assume(capabilities);
     }
 }
 
 /// The same before a put, which may need a warning.
 pub(super) fn recall_for_put(store: &Store, bucket: &str, options: &PutOptions, session: &Session) {
-    recall(store, bucket, session);
+    load_capabilities(store, bucket, session);
     if options.replace == OverwritePolicy::Refuse
-        && store.known().conditions == Some(Conditions::Ignored)
+        && store.capabilities().conditions == Some(Conditions::Ignored)
     {
         session.warn(
             "the store ignores conditions: what another writer puts at the same moment could be \
@@ -44,11 +46,12 @@ pub(super) fn recall_for_put(store: &Store, bucket: &str, options: &PutOptions, 
 }
 
 /// Keeps what this run has found out beside its work; where that fails, the next one finds it out again.
-pub(super) fn remember(store: &Store, bucket: &str, session: &Session) {
-    let (Some(known), Some(path)) = (store.learned(), path(store, bucket)) else { return };
+pub(super) fn save_capabilities(store: &Store, bucket: &str, session: &Session) {
+    let (Some(capabilities), Some(path)) = (store.learned(), path(store, bucket)) else { return };
     let text = read_text(&path, LIMIT).unwrap_or_default();
     let endpoint = store.address().endpoint_url.as_deref();
-    let text = Remembered::updated(&text, endpoint, bucket, known, session.clock().now());
+    let text =
+        CachedCapabilities::updated(&text, endpoint, bucket, capabilities, session.clock().now());
     let kept =
         create_private_folders(parent(&path)).and_then(|()| replace(&path, text.as_bytes(), 0o600));
     if let Err(error) = kept {
@@ -60,13 +63,14 @@ pub(super) fn remember(store: &Store, bucket: &str, session: &Session) {
 pub(super) fn keep(
     store: &Store,
     bucket: &str,
-    known: Known,
+    capabilities: Capabilities,
     session: &Session,
 ) -> Result<bool, PathError> {
     let Some(path) = path(store, bucket) else { return Ok(false) };
     create_private_folders(parent(&path))?;
     let endpoint = store.address().endpoint_url.as_deref();
-    let text = Remembered::new(endpoint, bucket, known, session.clock().now()).text();
+    let text =
+        CachedCapabilities::new(endpoint, bucket, capabilities, session.clock().now()).text();
     replace(&path, text.as_bytes(), 0o600)?;
     Ok(true)
 }

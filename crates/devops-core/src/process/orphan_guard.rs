@@ -41,12 +41,12 @@ read -r released || {
 }";
 
 /// A process that outlives us if we are killed, and then looks after the child.
-pub(super) struct Heir {
+pub(super) struct OrphanGuard {
     handle: duct::Handle,
     control: PipeWriter,
 }
 
-impl Heir {
+impl OrphanGuard {
     /// Starts to wait for our death.
     pub(super) fn start(child: u32, launched: &[&str], pipes: [PipeReader; 2]) -> io::Result<Self> {
         let [stdout, stderr] = pipes;

@@ -19,7 +19,7 @@ const LAST_FAILURE: &str = "devops_s3push_last_failure_timestamp_seconds";
 
 /// How many objects a run stored, and what it moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct RunMetrics {
     /// Objects that were sent.
     pub stored: u64,
     /// Objects that were there already.
@@ -36,7 +36,7 @@ pub struct Figures {
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct RunRecord<'a> {
     /// Where it put things: `s3://backups/home/`.
     pub destination: &'a str,
     /// When it ended.
@@ -46,34 +46,34 @@ pub struct Run<'a> {
     /// Its exit code.
     pub exit_code: u8,
     /// What it did.
-    pub figures: Figures,
+    pub metrics: RunMetrics,
 }
 
-impl Figures {
+impl RunMetrics {
     /// Counts objects that are stored.
     pub fn of(stored: &[ObjectSummary]) -> Self {
-        let mut figures = Self::default();
+        let mut metrics = Self::default();
         for summary in stored {
             match summary.outcome {
-                Outcome::Stored => figures.stored += 1,
-                Outcome::Unchanged => figures.unchanged += 1,
+                Outcome::Stored => metrics.stored += 1,
+                Outcome::Unchanged => metrics.unchanged += 1,
             }
-            figures.bytes_sent += summary.bytes_sent;
-            figures.bytes_copied += summary.bytes_copied;
+            metrics.bytes_sent += summary.bytes_sent;
+            metrics.bytes_copied += summary.bytes_copied;
         }
-        figures
+        metrics
     }
 }
 
 /// Writes the file as one step; it carries on when a run last succeeded and failed.
-pub fn write_metrics(path: &Path, run: Run<'_>) -> Result<(), PathError> {
+pub fn write_metrics(path: &Path, run: RunRecord<'_>) -> Result<(), PathError> {
     // One that is missing or damaged knows no earlier run.
     let earlier = fs::read_text(path, SIZE_LIMIT).unwrap_or_default();
     fs::write_output(path, render(run, &earlier).as_bytes(), METRICS_MODE)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no run has 2^53 bytes, objects or seconds")]
-fn render(run: Run<'_>, earlier: &str) -> String {
+fn render(run: RunRecord<'_>, earlier: &str) -> String {
     let mut text = Exposition::new(Dialect::Prometheus);
     let mut gauge = |name: &str, help: &str, value: Option<f64>| {
         if let Some(value) = value {
@@ -90,14 +90,14 @@ fn render(run: Run<'_>, earlier: &str) -> String {
     gauge("devops_s3push_last_exit_code", "How the last run ended; 3 is partial.", Some(code));
     let elapsed = run.elapsed.as_secs_f64();
     gauge("devops_s3push_last_duration_seconds", "How long the last run took.", Some(elapsed));
-    let figures = run.figures;
+    let metrics = run.metrics;
     for (name, help, value) in [
-        ("stored", "Objects that the last run sent.", figures.stored),
-        ("unchanged", "Objects that were there already in the last run.", figures.unchanged),
-        ("failed", "Files that the last run did not store.", figures.failed),
-        ("skipped", "Files that the last run left out.", figures.skipped),
-        ("sent_bytes", "Bytes that the last run sent.", figures.bytes_sent),
-        ("copied_bytes", "Bytes that the store copied in the last run.", figures.bytes_copied),
+        ("stored", "Objects that the last run sent.", metrics.stored),
+        ("unchanged", "Objects that were there already in the last run.", metrics.unchanged),
+        ("failed", "Files that the last run did not store.", metrics.failed),
+        ("skipped", "Files that the last run left out.", metrics.skipped),
+        ("sent_bytes", "Bytes that the last run sent.", metrics.bytes_sent),
+        ("copied_bytes", "Bytes that the store copied in the last run.", metrics.bytes_copied),
     ] {
         gauge(&format!("devops_s3push_last_{name}"), help, Some(value as f64));
     }
@@ -112,16 +112,16 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_the_time_of_the_last_success() {
-        let figures = Figures { stored: 2, bytes_sent: 300, ..Figures::default() };
-        let good = Run {
+        let metrics = RunMetrics { stored: 2, bytes_sent: 300, ..RunMetrics::default() };
+        let good = RunRecord {
             destination: "s3://backups/a\"b/",
             ended: datetime!(2026-11-22 08:00 UTC),
             elapsed: Duration::from_secs(2),
             exit_code: 0,
-            figures,
+            metrics,
         };
         let first = render(good, "");
-        let bad = Run { ended: datetime!(2026-11-23 08:00 UTC), exit_code: 75, ..good };
+        let bad = RunRecord { ended: datetime!(2026-11-23 08:00 UTC), exit_code: 75, ..good };
         let second = render(bad, &first);
 
         let label = r#"{destination="s3://backups/a\"b/"}"#;

@@ -11,7 +11,7 @@ use crate::{
 
 /// The sort of trouble a request met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RequestErrorKind {
     /// No connection was made: refused, no route, or the name is not known.
     Unreachable,
     /// The server's certificate is not trusted.
@@ -33,7 +33,7 @@ pub enum Trouble {
     /// A success that came whole and is none of S3; the request may have been carried out.
     Unreadable,
     /// A success that is for something else than was asked; a write may have been carried out.
-    OtherAnswer,
+    OtherResponse,
     /// The bucket does not exist.
     NoBucket,
     /// The object does not exist.
@@ -76,7 +76,7 @@ pub enum Trouble {
     Interrupted(Cancelled),
 }
 
-impl Trouble {
+impl RequestErrorKind {
     /// Returns whether the same request may well succeed later.
     pub fn is_passing(&self) -> bool {
         matches!(
@@ -97,7 +97,7 @@ impl Trouble {
             Self::Broken
                 | Self::Server
                 | Self::Unreadable
-                | Self::OtherAnswer
+                | Self::OtherResponse
                 | Self::Interrupted(_)
         )
     }
@@ -111,7 +111,7 @@ impl Trouble {
                 | Self::ChecksumRefused
                 | Self::ConditionRefused
                 | Self::Unreadable
-                | Self::OtherAnswer
+                | Self::OtherResponse
         )
     }
 
@@ -121,7 +121,7 @@ impl Trouble {
     }
 
     /// Returns whether the store answered at all.
-    pub fn is_answer(&self) -> bool {
+    pub fn is_response(&self) -> bool {
         !matches!(
             self,
             Self::Unreachable
@@ -137,11 +137,11 @@ impl Trouble {
 
 /// A request that did not succeed.
 #[derive(Debug)]
-pub struct CallFailure {
+pub struct RequestError {
     /// S3's name of the operation: `PutObject`.
     pub operation: &'static str,
     /// The sort of trouble.
-    pub trouble: Trouble,
+    pub error_kind: RequestErrorKind,
     /// The store's code for it: `SlowDown`.
     pub code: Option<StoreText>,
     /// What the store, or the network, says.
@@ -155,10 +155,10 @@ pub struct CallFailure {
     /// The proxy that the request went through.
     pub proxy: Option<StoreText>,
     /// Whether the same request was made before and may have been carried out then.
-    pub is_after_lost_answer: bool,
+    pub is_after_lost_response: bool,
 }
 
-impl fmt::Display for CallFailure {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, code, message, request_id, proxy, .. } = self;
         write!(f, "{operation}")?;
@@ -168,7 +168,7 @@ impl fmt::Display for CallFailure {
         if !message.is_empty() {
             write!(f, ": {message}")?;
         }
-        if let (Trouble::Clock, Some(date)) = (&self.trouble, &self.server_date) {
+        if let (RequestErrorKind::Clock, Some(date)) = (&self.error_kind, &self.server_date) {
             write!(f, " (the store's clock says {date})")?;
         }
         if let Some(proxy) = proxy {
@@ -181,44 +181,46 @@ impl fmt::Display for CallFailure {
     }
 }
 
-impl Error for CallFailure {}
+impl Error for RequestError {}
 
-impl HasKind for CallFailure {
+impl HasKind for RequestError {
     fn kind(&self) -> Kind {
-        match self.trouble {
-            Trouble::Unreachable
-            | Trouble::HostLimit(_)
-            | Trouble::Broken
-            | Trouble::Throttled
-            | Trouble::Server
-            | Trouble::Unreadable
-            | Trouble::Conflict
-            | Trouble::NoExpedited => Kind::Temporary,
-            Trouble::NoBucket | Trouble::NoObject | Trouble::DeleteMarker | Trouble::NoUpload => {
-                Kind::NotFound
-            }
-            Trouble::Exists => Kind::Exists,
-            Trouble::Certificate
-            | Trouble::NoAddress
-            | Trouble::OtherScheme(_)
-            | Trouble::Elsewhere(_)
-            | Trouble::OtherRegion(_) => Kind::Configuration,
-            Trouble::NoCredentials(ref error) => error.kind(),
-            Trouble::BadCredentials | Trouble::Expired | Trouble::Clock | Trouble::Denied => {
-                Kind::Permission
-            }
-            Trouble::Damaged | Trouble::OtherAnswer => Kind::Mismatch,
-            Trouble::ChecksumRefused
-            | Trouble::ConditionRefused
-            | Trouble::CopyRefused
-            | Trouble::InColdStorage
-            | Trouble::Rejected => Kind::Failed,
-            Trouble::Interrupted(_) => Kind::Interrupted,
+        match self.error_kind {
+            RequestErrorKind::Unreachable
+            | RequestErrorKind::HostLimit(_)
+            | RequestErrorKind::Broken
+            | RequestErrorKind::Throttled
+            | RequestErrorKind::Server
+            | RequestErrorKind::Unreadable
+            | RequestErrorKind::Conflict
+            | RequestErrorKind::NoExpedited => Kind::Temporary,
+            RequestErrorKind::NoBucket
+            | RequestErrorKind::NoObject
+            | RequestErrorKind::DeleteMarker
+            | RequestErrorKind::NoUpload => Kind::NotFound,
+            RequestErrorKind::Exists => Kind::Exists,
+            RequestErrorKind::Certificate
+            | RequestErrorKind::NoAddress
+            | RequestErrorKind::OtherScheme(_)
+            | RequestErrorKind::Elsewhere(_)
+            | RequestErrorKind::OtherRegion(_) => Kind::Configuration,
+            RequestErrorKind::NoCredentials(ref error) => error.kind(),
+            RequestErrorKind::BadCredentials
+            | RequestErrorKind::Expired
+            | RequestErrorKind::Clock
+            | RequestErrorKind::Denied => Kind::Permission,
+            RequestErrorKind::Damaged | RequestErrorKind::OtherResponse => Kind::Mismatch,
+            RequestErrorKind::ChecksumRefused
+            | RequestErrorKind::ConditionRefused
+            | RequestErrorKind::CopyRefused
+            | RequestErrorKind::InColdStorage
+            | RequestErrorKind::Rejected => Kind::Failed,
+            RequestErrorKind::Interrupted(_) => Kind::Interrupted,
         }
     }
 }
 
-impl CallFailure {
+impl RequestError {
     /// Returns the store's code for it, or nothing.
     pub fn code(&self) -> &str {
         self.code.as_ref().map(StoreText::as_sent).unwrap_or_default()
@@ -226,25 +228,31 @@ impl CallFailure {
 
     /// Returns whether the request may have been carried out all the same, now or when it was tried before.
     pub fn may_have_happened(&self) -> bool {
-        match self.trouble {
+        match self.error_kind {
             // These are asked again in another way, after a look at what is there.
-            Trouble::ChecksumRefused | Trouble::ConditionRefused | Trouble::Conflict => false,
-            _ => self.trouble.is_ambiguous() || self.is_after_lost_answer,
+            RequestErrorKind::ChecksumRefused
+            | RequestErrorKind::ConditionRefused
+            | RequestErrorKind::Conflict => false,
+            _ => self.error_kind.is_ambiguous() || self.is_after_lost_response,
         }
     }
 
     /// Returns a failure that did not come from the store.
-    pub fn local(operation: &'static str, trouble: Trouble, message: impl Into<StoreText>) -> Self {
+    pub fn local(
+        operation: &'static str,
+        error_kind: RequestErrorKind,
+        message: impl Into<StoreText>,
+    ) -> Self {
         Self {
             operation,
-            trouble,
+            error_kind,
             code: None,
             message: message.into(),
             request_id: None,
             server_date: None,
             retry_after: None,
             proxy: None,
-            is_after_lost_answer: false,
+            is_after_lost_response: false,
         }
     }
 }
