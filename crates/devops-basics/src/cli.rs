@@ -140,12 +140,12 @@ pub(crate) struct CastArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Gate {
+pub(crate) enum GateKind {
     Weekday,
     Weekend,
 }
 
-impl Gate {
+impl GateKind {
     pub(crate) fn kind(self) -> DayKind {
         match self {
             Self::Weekday => DayKind::Weekday,
@@ -160,7 +160,7 @@ pub(crate) struct DayArgs {
     pub day: Option<String>,
     /// Exit with 10 unless it is such a day
     #[arg(long, value_name = "KIND")]
-    pub gate: Option<Gate>,
+    pub gate: Option<GateKind>,
     /// The time zone that decides which day it is, such as Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,

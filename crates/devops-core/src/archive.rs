@@ -2,7 +2,7 @@
 //!
 //! Writing: `source` opens a folder, a file or a `stream`; `walk` finds entries that `selection` and `marks`
 //! let in, where `mount` tells other file systems and `gitignore` knows what ignore files mean; `group` says
-//! which of them share a segment, `reuse` finds the segments the archive before has already, `pack` reads the
+//! which of them share a segment, `reuse` finds the segments the parent archive has already, `pack` reads the
 //! others, `attributes` what hangs on them, `owner_names` knows their owners, `header` turns each entry into
 //! tar blocks, with a `sparse_map` where huge holes stay out, `pipeline` compresses or copies the segments in parallel and writes them in order, with as much under way as `window` allows,
 //! `deflate` joins them into one gzip member after `inflate` has proved each, and `index` describes
@@ -27,12 +27,14 @@ use crate::{
     units::count,
 };
 
-mod again;
+mod archiver;
 mod attributes;
 mod block;
+mod bounded_queue;
 mod cache;
 mod cat;
 mod catalog;
+mod changed_file_retry;
 mod compare;
 mod content;
 mod create;
@@ -49,12 +51,12 @@ mod gitignore;
 mod group;
 mod header;
 mod holes;
+mod ignore_files;
 mod index;
 mod inflate;
 mod layer;
 mod list;
 mod machine;
-mod marks;
 mod measure;
 mod meta;
 mod mount;
@@ -63,14 +65,13 @@ mod newest;
 mod options;
 mod owner_names;
 mod ownership;
-mod pack;
+mod parent;
 mod pipeline;
 mod preview;
 mod prune;
 mod reader;
 mod rehearse;
 mod restore;
-mod reuse;
 mod salvage;
 mod selection;
 mod sink;
@@ -83,12 +84,11 @@ mod verify;
 mod versions;
 mod walk;
 mod wanted;
-mod window;
 mod xattr;
 
 pub use crate::archive_index::{ArchiveName, BackupName, BadName, Origin, Series};
 pub use crate::fs::Lookup;
-pub use crate::retention::Fate;
+pub use crate::retention::Decision;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
 pub use create::{create_in_folder, create_to_writer};
@@ -102,10 +102,10 @@ pub use folder::{
     FolderPaths, Found, History, NamedSeries, Proven, Version, archive_paths, find, look_into,
     matching_names, new_bytes, newest, origin,
 };
+pub use ignore_files::ExcludeMarkers;
 pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use machine::machine_id;
-pub use marks::Marks;
 pub use measure::measure;
 pub use options::{CreateOptions, IgnoredChanges, PlainCopies, Reproducible};
 pub use preview::preview;

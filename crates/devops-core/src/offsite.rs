@@ -11,8 +11,8 @@ mod stream;
 use std::{collections::HashMap, ffi::OsStr, fs::File, os::unix::fs::FileExt, path::Path};
 
 pub use self::prune::{
-    Fate, OffsitePlan, Others, PruneError, PruneOutcome, PruneRequest, Selection, StoredArchive,
-    lock_kept, plan_prune, remove_pruned, select_kept, select_newest,
+    ObjectDecision, OffsitePlan, Others, PruneError, PruneOutcome, PruneRequest, Selection,
+    StoredArchive, lock_kept, plan_prune, remove_pruned, select_kept, select_newest,
 };
 use crate::{
     archive_index::{

@@ -68,7 +68,7 @@ pub fn run(
     run.wind_up();
     drop(hold);
     run.report.elapsed = (profile.create.clock.now() - run.report.started).unsigned_abs();
-    run.tell();
+    run.notify();
     run.report
 }
 

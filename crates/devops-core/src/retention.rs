@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 pub use self::{
     horizon::kept_until,
     series::{
-        FREE_REMOVALS, Fate, Member, Proof, Rules, Ruling, judge, judge_before, most_removals,
+        Decision, FREE_REMOVALS, Member, Proof, Rules, Ruling, judge, judge_before, most_removals,
         postponed,
     },
     shrink::{Comparison, EarlierSize, SHRINK_LIMIT, Shrunk, SourceSize, compare},

@@ -168,7 +168,7 @@ pub enum TerraformError {
     },
     /// An argument, or a flag in the environment, would change what the command does behind our back.
     #[error("{place} holds `{flag}`, which would change what `{command}` does")]
-    Trap {
+    ConflictingArgument {
         /// Where the flag stands.
         place: String,
         /// The flag, without its value.
@@ -216,7 +216,7 @@ impl HasKind for TerraformError {
             Self::Locked { .. } => Kind::Temporary,
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Interrupted(cancelled) => cancelled.kind(),
-            Self::NoVariable { .. } | Self::Trap { .. } => Kind::Usage,
+            Self::NoVariable { .. } | Self::ConflictingArgument { .. } => Kind::Usage,
             Self::Seal(error) => error.kind(),
             Self::Unsaved(error) => error.kind(),
         }

@@ -3,7 +3,6 @@
 mod activity;
 mod approve;
 mod check;
-mod desk;
 mod end;
 mod explain;
 mod flow;
@@ -13,8 +12,9 @@ mod relay;
 mod repair;
 mod report;
 mod rules;
+mod tf_session;
 
-use desk::open;
+use tf_session::open;
 
 use devops_cli::{Failure, Outcome, Session};
 
@@ -41,9 +41,9 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Result<Outcome, Failure> {
 }
 
 fn init(args: &InitArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.at, session)?;
-    desk.init.extra.clone_from(&args.extra.extra);
-    desk.init()?;
-    desk.relay.finish()?;
+    let mut tf = open(&args.at, session)?;
+    tf.init.extra.clone_from(&args.extra.extra);
+    tf.init()?;
+    tf.relay.finish()?;
     Ok(Outcome::Done)
 }

@@ -29,7 +29,7 @@ pub(super) fn archive(
     let (archives, _) = look_into(&options, session.cancel()).map_err(failure)?;
     let chosen = choose(args, &archives, &options)?;
     for facts in archives.iter().filter(|facts| !facts.is_placed()) {
-        folder::tell_flaw(facts, session);
+        folder::report_flaw(facts, session);
     }
     let is_later = |facts: &&ArchiveFacts| {
         facts.time > chosen.time && facts.named_series() == chosen.named_series()

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     failure::failure,
     keys::keys,
-    output::{object, tell_left_out},
+    output::{object, report_skipped},
     stream::take_streams,
 };
 use crate::cli::DiffArgs;
@@ -45,7 +45,7 @@ fn show(comparison: &Comparison, session: &Session) -> Result<Outcome, Failure> 
         session.line(line(path, difference, session.json()))?;
     }
     for skipped in &comparison.unreadable {
-        tell_left_out(session, skipped);
+        report_skipped(session, skipped);
     }
     for note in &comparison.notes {
         session.warn((*note).to_owned());

@@ -14,8 +14,8 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, group_number, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, Excludes, IgnoredChanges,
-        Marks, Reproducible, Stream, create_in_folder, create_to_writer, preview, spool,
+        CreateEvent, CreateOptions, CreateSummary, Created, Direct, ExcludeMarkers, Excludes,
+        IgnoredChanges, Reproducible, Stream, create_in_folder, create_to_writer, preview, spool,
     },
     clock::SystemClock,
     fs::{At, Input, PathError, create_folders, read_input_bytes},
@@ -29,7 +29,7 @@ use super::{
     folder,
     host::{HostIdentity, holder, state_folder},
     keys::Sealing,
-    output::{left_out_json, object, tell_left_out, tell_lock},
+    output::{left_out_json, object, report_lock, report_skipped},
 };
 use crate::cli::{CreateArgs, CreateFlags};
 
@@ -71,15 +71,15 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
         CreateEvent::Total(n_bytes) => progress.set_total(n_bytes),
         CreateEvent::Bytes(n_bytes) => progress.set(n_bytes),
         CreateEvent::Packed(_) => {}
-        CreateEvent::Skipped(skipped) => tell_left_out(session, skipped),
+        CreateEvent::Skipped(skipped) => report_skipped(session, skipped),
         CreateEvent::Damaged(archive) => {
             session.warn(format!("{} is damaged; reading everything again", quote(archive)));
         }
-        CreateEvent::NotReused(archive, reason) => tell_not_reused(session, archive, reason),
-        CreateEvent::Uncached(error) => tell_uncached(session, error),
-        CreateEvent::ModeKept(archive, mode) => tell_mode(session, archive, mode),
+        CreateEvent::NotReused(archive, reason) => report_not_reused(session, archive, reason),
+        CreateEvent::Uncached(error) => report_uncached(session, error),
+        CreateEvent::ModeKept(archive, mode) => report_mode(session, archive, mode),
         CreateEvent::Unseen(what) => session.status(what),
-        CreateEvent::Lock(event) => tell_lock(session, &args.dest, &event),
+        CreateEvent::Lock(event) => report_lock(session, &args.dest, &event),
     };
     let cancel = session.cancel();
     let created = if to_stdout {
@@ -93,7 +93,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let Created { path, summary } = created.map_err(failure)?;
     progress.finish();
     report(&path, &summary, to_stdout, session)?;
-    tell_empty(&args.source, &summary, session);
+    report_empty(&args.source, &summary, session);
     for pattern in &summary.unmatched {
         session.warn(format!("the pattern `{}` matched nothing", quote(Path::new(pattern))));
     }
@@ -101,7 +101,7 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
 }
 
 /// Says that others may be able to read an archive, or that we are not.
-pub(super) fn tell_mode(session: &Session, archive: &Path, mode: u32) {
+pub(super) fn report_mode(session: &Session, archive: &Path, mode: u32) {
     let path = quote(archive);
     session.warn(format!("`{path}` has mode {mode:o}: its file system lets no mode be set"));
 }
@@ -154,19 +154,19 @@ fn spool_stdin(args: &CreateArgs, to_stdout: bool, session: &Session) -> Result<
 }
 
 /// Names a source of which nothing is in the archive.
-pub(super) fn tell_empty(source: &Path, summary: &CreateSummary, session: &Session) {
+pub(super) fn report_empty(source: &Path, summary: &CreateSummary, session: &Session) {
     if summary.is_empty() || (source.as_os_str() == "-" && summary.bytes_in == 0) {
         session.warn(format!("`{}` is empty: so is the archive", quote(source)));
     }
 }
 
 /// Says that the next encrypted archive will take as long as this one.
-pub(super) fn tell_uncached(session: &Session, error: &PathError) {
+pub(super) fn report_uncached(session: &Session, error: &PathError) {
     session.warn(format!("kept no copy for the next encrypted archive: {error}: {}", error.source));
 }
 
 /// Says why everything is read.
-pub(super) fn tell_not_reused(session: &Session, archive: &Path, reason: &str) {
+pub(super) fn report_not_reused(session: &Session, archive: &Path, reason: &str) {
     session.status(format!("reading everything: `{}`: {reason}", quote(archive)));
 }
 
@@ -182,7 +182,10 @@ pub(super) fn options<'a>(
         stream: None,
         within: None,
         excludes: excludes(flags, session)?,
-        marks: Marks { ignore_files: flags.ignore_files, caches: flags.exclude_caches },
+        exclude_markers: ExcludeMarkers {
+            ignore_files: flags.ignore_files,
+            caches: flags.exclude_caches,
+        },
         one_file_system: flags.one_file_system,
         level: flags.level.unwrap_or_default(),
         n_threads: available_parallelism().map_or(1, Into::into),
@@ -220,7 +223,7 @@ fn dry_run(
         CreateEvent::Packed(path) if !session.json() && printed.is_ok() => {
             printed = session.write(format!("{}\n", quote(path)).as_bytes());
         }
-        CreateEvent::Skipped(skipped) => tell_left_out(session, skipped),
+        CreateEvent::Skipped(skipped) => report_skipped(session, skipped),
         _ => {}
     };
     let destination = (!to_stdout).then_some((args.dest.as_path(), &args.name));

@@ -16,7 +16,7 @@ use super::{
     folder, hint,
     host::state_folder,
     keys::keys,
-    output::{left_out_json, object, tell_left_out},
+    output::{left_out_json, object, report_skipped},
 };
 use crate::cli::FindArgs;
 
@@ -33,7 +33,7 @@ pub(super) fn find(args: &FindArgs, session: &Session) -> Result<Outcome, Failur
             progress.set_total(n_bytes);
             progress.set(n_done);
         }
-        FindEvent::Skipped(skipped) => tell_left_out(session, skipped),
+        FindEvent::Skipped(skipped) => report_skipped(session, skipped),
     });
     let found = found.map_err(failure)?;
     progress.finish();

@@ -49,10 +49,10 @@ pub(super) fn list(
         }
     }
     for facts in &archives {
-        tell_flaw(facts, session);
+        report_flaw(facts, session);
     }
     let total = ByteSize(archives.iter().map(|facts| facts.size).sum());
-    tell_number(archives.len(), n_others, &format!(", {total}"), session);
+    report_number(archives.len(), n_others, &format!(", {total}"), session);
     Ok(outcome(&archives))
 }
 
@@ -71,7 +71,7 @@ fn choose(
 }
 
 /// Names an archive that something is wrong with.
-pub(super) fn tell_flaw(facts: &ArchiveFacts, session: &Session) {
+pub(super) fn report_flaw(facts: &ArchiveFacts, session: &Session) {
     if let Some(flaw) = flaw(&facts.state) {
         session.warn(format!("`{}` {flaw}", quote(&facts.path)));
     }
@@ -89,7 +89,7 @@ fn outcome(archives: &[ArchiveFacts]) -> Outcome {
 }
 
 /// Says how many archives a folder has, and how many files that were not looked at.
-fn tell_number(n: usize, n_others: usize, more: &str, session: &Session) {
+fn report_number(n: usize, n_others: usize, more: &str, session: &Session) {
     let archives = match n {
         0 => "no archives".to_owned(),
         n => format!("{}{more}", count(n, "archive")),
@@ -123,7 +123,7 @@ pub(super) fn expand(paths: &[PathBuf], session: &Session) -> Result<Vec<PathBuf
             continue;
         }
         let FolderPaths { archives, n_others } = archive_paths(path)?;
-        tell_number(archives.len(), n_others, "", session);
+        report_number(archives.len(), n_others, "", session);
         // An empty folder proves nothing: it is reported as not an archive.
         expanded.extend(if archives.is_empty() { vec![path.clone()] } else { archives });
     }

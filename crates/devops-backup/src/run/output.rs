@@ -10,7 +10,7 @@ use devops_core::{
 use serde_json::{Map, Value};
 
 /// Says why it takes so long, or what is less safe than it could be.
-pub(super) fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>) {
+pub(super) fn report_lock(session: &Session, folder: &Path, event: &LockEvent<'_>) {
     let folder = quote(folder);
     match event {
         LockEvent::Waiting(Some(holder)) => {
@@ -27,7 +27,7 @@ pub(super) fn tell_lock(session: &Session, folder: &Path, event: &LockEvent<'_>)
 }
 
 /// Names something left out: a warning if it is a fault, else a remark.
-pub(super) fn tell_left_out(session: &Session, skipped: &Skipped) {
+pub(super) fn report_skipped(session: &Session, skipped: &Skipped) {
     let line = format!("`{}`: {}", quote(&skipped.path), skipped.reason);
     if skipped.is_fault {
         session.warn(line);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use devops_cli::{Failure, Outcome, ProfileTable, Session, exit_code, quote};
 use devops_core::{
-    archive::{Candidate, CreateEvent, CreateSummary, Created, Fate, PrunePlan},
+    archive::{Candidate, CreateEvent, CreateSummary, Created, Decision, PrunePlan},
     cancel::Cancelled,
     kind::Kind,
     lock::Holder,
@@ -17,7 +17,7 @@ use super::{
     create::{self, not_as_it_was},
     failure::{LOCKED, failure},
     host::holder,
-    output::{tell_left_out, tell_lock},
+    output::{report_lock, report_skipped},
     prune, rehearse,
 };
 use crate::cli::RunArgs;
@@ -77,11 +77,11 @@ fn run_one(
     session.status(format!("profile {}", settings.name));
     let code = |kind| exit_code(kind, session.cancel().signal());
     let context = RunContext { holder, lock_wait: args.lock.lock_wait, exit_code: &code };
-    let mut teller = Teller { session, settings, is_held: false, printed: Ok(()) };
+    let mut printer = EventPrinter { session, settings, is_held: false, printed: Ok(()) };
     let profile = settings.profile(args, session)?;
     let report =
-        profile::run(&profile, &context, session.cancel(), &mut |event| teller.event(&event));
-    teller.printed?;
+        profile::run(&profile, &context, session.cancel(), &mut |event| printer.event(&event));
+    printer.printed?;
     if session.json() {
         session.emit(&report.to_json(report.exit_code(&code)))?;
     }
@@ -90,7 +90,7 @@ fn run_one(
 }
 
 /// Says what happens.
-struct Teller<'a> {
+struct EventPrinter<'a> {
     session: &'a Session,
     settings: &'a Settings,
     /// Is set if nothing of the last source is pruned.
@@ -99,7 +99,7 @@ struct Teller<'a> {
     printed: Result<(), Failure>,
 }
 
-impl Teller<'_> {
+impl EventPrinter<'_> {
     fn event(&mut self, event: &ProfileEvent<'_>) {
         let session = self.session;
         match event {
@@ -107,16 +107,16 @@ impl Teller<'_> {
                 session.status(format!("backing up {}", quote(&source.path)));
             }
             ProfileEvent::Create(CreateEvent::Skipped(skipped)) => {
-                tell_left_out(session, skipped);
+                report_skipped(session, skipped);
             }
             ProfileEvent::Create(CreateEvent::Uncached(error)) => {
-                create::tell_uncached(session, error);
+                create::report_uncached(session, error);
             }
             ProfileEvent::Create(CreateEvent::NotReused(archive, reason)) => {
-                create::tell_not_reused(session, archive, reason);
+                create::report_not_reused(session, archive, reason);
             }
             ProfileEvent::Create(CreateEvent::ModeKept(archive, mode)) => {
-                create::tell_mode(session, archive, *mode);
+                create::report_mode(session, archive, *mode);
             }
             ProfileEvent::Create(CreateEvent::Unseen(what)) => session.status(what),
             ProfileEvent::Create(_) => {}
@@ -127,7 +127,7 @@ impl Teller<'_> {
             ProfileEvent::Checking(how, path) => session.status(format!("{how} {}", quote(path))),
             ProfileEvent::Rehearsed(source, rehearsed) => {
                 for difference in &rehearsed.differences {
-                    tell_left_out(session, difference);
+                    report_skipped(session, difference);
                 }
                 session.status(rehearse::summary(&source.path, rehearsed));
             }
@@ -138,7 +138,7 @@ impl Teller<'_> {
                 // Nobody may be reading; the backup does not depend on it.
                 let _written = io::stderr().lock().write_all(&[line, b"\n".as_slice()].concat());
             }
-            ProfileEvent::Lock(event) => tell_lock(session, &self.settings.dest, event),
+            ProfileEvent::Lock(event) => report_lock(session, &self.settings.dest, event),
             ProfileEvent::Problem(Problem { message, .. }) => {
                 session.warn(format!("profile {}: {message}", self.settings.name));
             }
@@ -150,7 +150,7 @@ impl Teller<'_> {
 
     fn created(&self, source: &ProfileSource, created: &Created) -> Result<(), Failure> {
         let Created { path, summary } = created;
-        create::tell_empty(&source.path, summary, self.session);
+        create::report_empty(&source.path, summary, self.session);
         if self.session.json() {
             let mut object = create::summary_json(path, summary);
             object["profile"] = self.settings.name.as_str().into();
@@ -175,8 +175,9 @@ impl Teller<'_> {
     }
 
     fn pruned(&mut self, source: &ProfileSource, plan: &PrunePlan) {
-        prune::tell_uncounted(plan, self.session);
-        let waiting = plan.candidates.iter().filter(|candidate| candidate.fate == Fate::Postponed);
+        prune::report_uncounted(plan, self.session);
+        let waiting =
+            plan.candidates.iter().filter(|candidate| candidate.decision == Decision::Postponed);
         // While the source is shrunk all wait, and that was said.
         let is_held = std::mem::take(&mut self.is_held);
         for Candidate { path, .. } in waiting.filter(|_| !is_held) {
@@ -288,7 +289,7 @@ fn preview(
 ) -> Result<profile::Preview, Failure> {
     let mut on_event = |event: CreateEvent<'_>| {
         if let CreateEvent::Skipped(skipped) = event {
-            tell_left_out(session, skipped);
+            report_skipped(session, skipped);
         }
     };
     let preview = profile::preview(profile, source, session.cancel(), &mut on_event)

@@ -8,7 +8,7 @@ use devops_cli::{
     quote, table,
 };
 use devops_core::{
-    archive::{Candidate, Fate, PruneOptions, PrunePlan, Series, plan_prune, remove_pruned},
+    archive::{Candidate, Decision, PruneOptions, PrunePlan, Series, plan_prune, remove_pruned},
     clock::Clock,
     lock::{FolderLock, LockEvent, LockMode, LockRequest},
     retention::KeepPolicy,
@@ -20,7 +20,7 @@ use super::{
     failure::failure,
     host::{holder, state_folder},
     keys::keys,
-    output::{object, tell_lock},
+    output::{object, report_lock},
 };
 use crate::cli::PruneArgs;
 
@@ -45,7 +45,7 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
     };
     let plan = plan_prune(&options, cancel).map_err(failure)?;
     show(&plan, session)?;
-    tell_uncounted(&plan, session);
+    report_uncounted(&plan, session);
     check_removals(plan.removed().count(), plan.most_removals(args.limits.max_delete))?;
     let (mut n_removed, mut bytes_freed) = (0, 0);
     if !args.dry_run {
@@ -84,7 +84,7 @@ pub(super) fn prune(args: &PruneArgs, session: &Session) -> Result<Outcome, Fail
 }
 
 /// Names the archives that count for no rule.
-pub(super) fn tell_uncounted(plan: &PrunePlan, session: &Session) {
+pub(super) fn report_uncounted(plan: &PrunePlan, session: &Session) {
     for (candidate, reason) in plan.uncounted() {
         session.warn(format!("`{}` does not count: {reason}", quote(&candidate.path)));
     }
@@ -102,7 +102,7 @@ fn lock(
     let holder = holder(session);
     let wait = args.lock.lock_wait;
     let request = LockRequest { holder: &holder, mode: LockMode::Exclusive, wait };
-    let mut tell = |event: LockEvent<'_>| tell_lock(session, &args.dest, &event);
+    let mut tell = |event: LockEvent<'_>| report_lock(session, &args.dest, &event);
     let locked = FolderLock::acquire(&args.dest, &request, session.cancel(), &mut tell);
     locked.map(Some).map_err(|error| failure(error.into()))
 }
@@ -114,7 +114,7 @@ pub(super) fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
             continue;
         }
         let rows = group.iter().map(|candidate| {
-            let (action, reasons) = fate(candidate);
+            let (action, reasons) = decision(candidate);
             [action.to_owned(), quote(&candidate.path), reasons.join(", ")]
         });
         session.line(title(&group[0]))?;
@@ -142,7 +142,7 @@ fn start(id: &str) -> &str {
 }
 
 fn line(candidate: &Candidate, series: usize) -> Value {
-    let (action, reasons) = fate(candidate);
+    let (action, reasons) = decision(candidate);
     let mut object = object("archive", "path", &candidate.path);
     json::insert_path(&mut object, "archive", &candidate.path);
     object.insert("action".to_owned(), action.into());
@@ -160,11 +160,11 @@ fn line(candidate: &Candidate, series: usize) -> Value {
     Value::Object(object)
 }
 
-fn fate(candidate: &Candidate) -> (&'static str, Vec<String>) {
-    match &candidate.fate {
-        Fate::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
-        Fate::Uncounted(reason) => ("keep", vec![format!("does not count: {reason}")]),
-        Fate::Postponed => ("keep", vec!["goes in a later run".to_owned()]),
-        Fate::Remove => ("remove", Vec::new()),
+fn decision(candidate: &Candidate) -> (&'static str, Vec<String>) {
+    match &candidate.decision {
+        Decision::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
+        Decision::Uncounted(reason) => ("keep", vec![format!("does not count: {reason}")]),
+        Decision::Postponed => ("keep", vec!["goes in a later run".to_owned()]),
+        Decision::Remove => ("remove", Vec::new()),
     }
 }

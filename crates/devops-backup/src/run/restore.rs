@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     choice, hint,
     keys::keys,
-    output::{healed_json, left_out_json, object, tell_left_out},
+    output::{healed_json, left_out_json, object, report_skipped},
     stream::take_streams,
 };
 use crate::cli::RestoreArgs;
@@ -41,14 +41,14 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
     let restored = archive::restore(&options, session.cancel(), &mut |event| match event {
         RestoreEvent::Bytes(n_bytes) => progress.set(n_bytes),
         RestoreEvent::Restored(_) => {}
-        RestoreEvent::Skipped(skipped) => tell_left_out(session, skipped),
+        RestoreEvent::Skipped(skipped) => report_skipped(session, skipped),
         RestoreEvent::Note(note) => {
             session.warn(format!("`{}`: {note}", quote(&archive)));
         }
     });
     let summary = restored.map_err(|error| hint::in_archive(error, options.archive, session))?;
     progress.finish();
-    tell(&options, &summary, started, session)?;
+    report(&options, &summary, started, session)?;
     Ok(match (&summary.damage, summary.n_faults()) {
         (Some(_), _) => Outcome::No,
         (None, 0) => Outcome::Done,
@@ -62,7 +62,7 @@ pub(super) fn restore(args: &RestoreArgs, session: &Session) -> Result<Outcome, 
 }
 
 /// Says what was restored, what is damaged, and which archives healed it.
-fn tell(
+fn report(
     options: &RestoreOptions<'_>,
     summary: &RestoreSummary,
     started: Instant,

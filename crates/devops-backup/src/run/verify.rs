@@ -33,10 +33,10 @@ pub(super) fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Fa
         let found = verify_one(archive, args.sample, session);
         remember(mark, path, &found, session);
         match found {
-            Ok(proof) => is_damaged |= tell(archive, &proof, args, session)?,
+            Ok(proof) => is_damaged |= report(archive, &proof, args, session)?,
             Err(error @ ArchiveError::Damaged { .. }) => {
                 is_damaged = true;
-                tell_damage(archive, &error, args, session)?;
+                report_damage(archive, &error, args, session)?;
             }
             Err(error) if error.kind() == Kind::Interrupted => return Err(error.into()),
             Err(error) => {
@@ -97,7 +97,7 @@ fn verify_one(
 }
 
 /// Says what was found; returns whether it differs from the folder it was compared with.
-fn tell(
+fn report(
     archive: Archive<'_>,
     proof: &Proof,
     args: &VerifyArgs,
@@ -174,7 +174,7 @@ fn unread(path: &Path, status: &str, failure: &Failure) -> String {
 }
 
 /// Says what is wrong with an archive, and what is lost by it.
-fn tell_damage(
+fn report_damage(
     archive: Archive<'_>,
     error: &ArchiveError,
     args: &VerifyArgs,

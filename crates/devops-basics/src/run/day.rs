@@ -8,7 +8,7 @@ use devops_core::{
 use serde_json::json;
 
 use super::{input::given_or_asked, refusal::refused};
-use crate::cli::{DayArgs, Gate};
+use crate::cli::{DayArgs, GateKind};
 
 pub(super) fn run(args: DayArgs, session: &Session) -> Result<Outcome, Failure> {
     if args.notes {
@@ -18,7 +18,7 @@ pub(super) fn run(args: DayArgs, session: &Session) -> Result<Outcome, Failure> 
         return Ok(Outcome::Done);
     }
     let day = find(&args, session)?;
-    let open = args.gate.map(|gate: Gate| gate.kind() == day.kind());
+    let open = args.gate.map(|gate: GateKind| gate.kind() == day.kind());
     show(day, open, session)?;
     Ok(if open == Some(false) { Outcome::No } else { Outcome::Done })
 }

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::geteuid;
 
-use super::{deflate::Level, reuse::Previous};
+use super::{deflate::Level, parent::ParentArchive};
 use crate::{
     archive_index::BackupName,
     fs::{At, AtomicFile, IfExists, OpenFolder, PathError, create_private_folders, remove_stale},
@@ -54,8 +54,8 @@ impl<'a> Cache<'a> {
     }
 
     /// Returns the copy, if segments can be copied from it.
-    pub(super) fn previous(&self, level: Level) -> Option<Previous> {
-        Previous::open(&self.path, level)
+    pub(super) fn parent(&self, level: Level) -> Option<ParentArchive> {
+        ParentArchive::open(&self.path, level)
     }
 
     /// Begins the copy of a new archive.

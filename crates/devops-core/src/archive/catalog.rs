@@ -55,7 +55,7 @@ impl Catalog {
     /// Returns whether its index says that owners and times were left out.
     pub(super) fn is_reproducible(&self) -> bool {
         match &self.source {
-            Source::Index { indexed, .. } => indexed.index.making.is_reproducible,
+            Source::Index { indexed, .. } => indexed.index.build_params.is_reproducible,
             Source::Stream { .. } => false,
         }
     }

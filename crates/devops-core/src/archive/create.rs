@@ -12,19 +12,19 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
+    archiver::{Archiver, Tally},
     attributes::{UNSEEN, sees_trusted},
     cache::{Cache, PlainCopy},
     destination::{BaseRequest, Destination, index_hash},
     entry::Timestamp,
     estimate,
     event::{CreateEvent, CreateSummary, Created, Skipped},
-    index::Making,
+    index::BuildParams,
     list::origin_of,
     meta::Meta,
     options::CreateOptions,
-    pack::{Pack, Tally},
-    pipeline::{self, Compression, Failure, Output},
-    reuse::{Matcher, Previous},
+    parent::{ParentArchive, ParentMatcher},
+    pipeline::{self, BuildError, Compression, Output},
     selection::Selection,
     sink::{Delivered, Sink},
     source::Source,
@@ -71,20 +71,20 @@ pub fn create_in_folder(
     }
     let stat = fstat(file.file()).at(file.temp_path(), "read")?;
     selection.output = Some(Meta::from(stat).id);
-    let mut previous = if options.reuse {
+    let mut parent = if options.reuse {
         let request = base_request(options, stat.st_uid);
-        previous(cache.as_ref(), &destination, &request, cancel, on_event)?
+        parent(cache.as_ref(), &destination, &request, cancel, on_event)?
     } else {
         None
     };
     let summary = loop {
         let place = (&mut file as &mut (dyn Write + Send), target.path());
         let work = Work { options, source: &source, selection: &selection, started };
-        match work.write(place, (previous.as_ref(), copy.as_mut()), cancel, on_event) {
+        match work.write(place, (parent.as_ref(), copy.as_mut()), cancel, on_event) {
             Ok(summary) => break summary,
-            Err(Failure::Failed(error)) => return Err(error),
-            Err(Failure::Rotten) => {
-                let damaged = previous.take().expect("only an earlier archive can be rotten");
+            Err(BuildError::Failed(error)) => return Err(error),
+            Err(BuildError::ParentDamaged) => {
+                let damaged = parent.take().expect("only an earlier archive can be rotten");
                 on_event(CreateEvent::Damaged(damaged.path()));
                 file.restart()?;
                 copy.iter_mut().for_each(PlainCopy::restart);
@@ -126,14 +126,14 @@ fn base_request<'a>(options: &CreateOptions<'a>, uid: u32) -> BaseRequest<'a> {
 
 /// Returns the archive to copy segments from: the plain form of the last encrypted archive, or the newest
 /// archive of the name that is readable and ours.
-fn previous(
+fn parent(
     cache: Option<&Cache<'_>>,
     destination: &Destination<'_>,
     request: &BaseRequest<'_>,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Result<Option<Previous>, ArchiveError> {
-    if let Some(cached) = cache.and_then(|cache| cache.previous(request.level)) {
+) -> Result<Option<ParentArchive>, ArchiveError> {
+    if let Some(cached) = cache.and_then(|cache| cache.parent(request.level)) {
         return Ok(Some(cached));
     }
     let mut tell = |path: &Path, reason: &str| on_event(CreateEvent::NotReused(path, reason));
@@ -198,13 +198,13 @@ pub fn create_to_writer(
     let work =
         Work { options, source: &source, selection: &selection, started: options.clock.now() };
     work.write(place, (None, None), cancel, on_event).map_err(|failure| match failure {
-        Failure::Failed(error) => error,
-        Failure::Rotten => unreachable!("nothing is copied"),
+        BuildError::Failed(error) => error,
+        BuildError::ParentDamaged => unreachable!("nothing is copied"),
     })
 }
 
 /// What is said of a file whose content changed without its times.
-const SILENT: &str = "its content is another, and nothing about the file says that it was written to: \
+const BITROT_WARNING: &str = "its content is another, and nothing about the file says that it was written to: \
     a disk may be failing; earlier archives hold what it was";
 
 /// One run over a source.
@@ -219,39 +219,42 @@ impl Work<'_> {
     fn write(
         &self,
         (writer, path): (&mut (dyn Write + Send), &Path),
-        (previous, copy): (Option<&Previous>, Option<&mut PlainCopy>),
+        (parent, copy): (Option<&ParentArchive>, Option<&mut PlainCopy>),
         cancel: &Cancel,
         on_event: &mut dyn FnMut(CreateEvent<'_>),
-    ) -> Result<CreateSummary, Failure> {
+    ) -> Result<CreateSummary, BuildError> {
         let options = self.options;
         let mut layered = options.layer.output(writer);
         let sink = Sink::new(&mut *layered, options.sha256, options.encryption, copy);
         let mut sink = sink.at(path, "write").map_err(ArchiveError::from)?;
         let output = Output { writer: &mut sink, path, n_written: 0 };
         let n_threads = options.n_threads;
-        let compression = Compression { making: self.making(), n_threads, previous };
-        let (mut tally, doubtful) = pipeline::run(output, compression, cancel, |feed| {
+        let compression = Compression { build_params: self.build_params(), n_threads, parent };
+        let (mut tally, silently_changed) = pipeline::run(output, compression, cancel, |sender| {
             let produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
-                let matcher =
-                    previous.map(|old| Matcher::new(old, seconds(self.started), options.ignored));
-                let mut pack = Pack::new(options, (feed, matcher), cancel, tell);
-                pack.begin(self.comment().as_deref())?;
-                self.source.visit(self.selection, &mut pack, cancel)?;
-                pack.finish()
+                let matcher = parent
+                    .map(|old| ParentMatcher::new(old, seconds(self.started), options.ignored));
+                let mut archiver = Archiver::new(options, (sender, matcher), cancel, tell);
+                archiver.begin(self.comment().as_deref())?;
+                self.source.visit(self.selection, &mut archiver, cancel)?;
+                archiver.finish()
             };
-            match previous {
+            match parent {
                 _ if !options.estimate || options.stream.is_some() => produce(on_event),
-                Some(previous) => {
+                Some(parent) => {
                     // About what was there the last time, which costs no second walk.
-                    on_event(CreateEvent::Total(previous.n_content()));
+                    on_event(CreateEvent::Total(parent.n_content()));
                     produce(on_event)
                 }
                 None => estimate::beside(options.source, self.selection, on_event, produce),
             }
         })?;
-        self.tell_unseen(on_event);
-        for path in doubtful {
-            tally.change(Skipped { path, reason: SILENT.to_owned(), is_fault: true }, on_event);
+        self.report_unseen(on_event);
+        for path in silently_changed {
+            tally.change(
+                Skipped { path, reason: BITROT_WARNING.to_owned(), is_fault: true },
+                on_event,
+            );
         }
         let delivered = sink.finish().at(path, "write").map_err(ArchiveError::from)?;
         let elapsed = options.clock.now() - self.started;
@@ -259,17 +262,17 @@ impl Work<'_> {
     }
 
     /// Says which attributes this process cannot see.
-    fn tell_unseen(&self, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
+    fn report_unseen(&self, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
         let CreateOptions { reproducible, stream, root, .. } = self.options;
         if reproducible.is_none() && stream.is_none() && !sees_trusted(root) {
             on_event(CreateEvent::Unseen(UNSEEN));
         }
     }
 
-    fn making(&self) -> Making {
+    fn build_params(&self) -> BuildParams {
         let is_reproducible = self.options.reproducible.is_some();
         let started = if is_reproducible { Timestamp::default() } else { seconds(self.started) };
-        Making { level: self.options.level, is_reproducible, started }
+        BuildParams { level: self.options.level, is_reproducible, started }
     }
 
     fn comment(&self) -> Option<String> {
@@ -285,7 +288,7 @@ fn seconds(time: OffsetDateTime) -> Timestamp {
 pub(super) fn selection(options: &CreateOptions<'_>, source: &Source) -> Selection {
     Selection {
         excludes: options.excludes.clone(),
-        marks: options.marks,
+        exclude_markers: options.exclude_markers,
         only: options.one_file_system.then(|| source.file_system()),
         own: HashSet::new(),
         output: None,

@@ -11,7 +11,7 @@ use super::{
     meta::{FileId, Meta},
     newest::{Dated, NewestFirst},
     ownership::{FolderOwners, Named, is_counted, mark, verdicts},
-    reuse::{Previous, Trust},
+    parent::{ParentArchive, Trust},
 };
 use crate::{
     archive_index::{
@@ -96,7 +96,7 @@ impl<'a> Destination<'a> {
         request: &BaseRequest<'_>,
         cancel: &Cancel,
         on_refused: &mut dyn FnMut(&Path, &str),
-    ) -> Result<Option<Previous>, ArchiveError> {
+    ) -> Result<Option<ParentArchive>, ArchiveError> {
         let owners = FolderOwners::of(self.folder)?.with_made(request.uid);
         let is_blind = request.is_blind;
         let mut trust = Trust { is_blind, owners, verdicts: &self.verdicts, root: request.root };
@@ -104,20 +104,20 @@ impl<'a> Destination<'a> {
         let mut is_told = false;
         let archives = self.newest_first(request.now, cancel)?.map(|archive| archive.path);
         let archives = archives.inspect(|path| _ = newest.get_or_insert_with(|| path.clone()));
-        let previous =
-            Previous::newest(archives, request.level, &mut trust, &mut |path, reason| {
+        let parent =
+            ParentArchive::newest(archives, request.level, &mut trust, &mut |path, reason| {
                 is_told = true;
                 on_refused(path, reason);
             });
         if let Some(newest) = newest
-            && previous.is_none()
+            && parent.is_none()
             && !is_told
             && request.encrypts
             && newest.extension() == Some(OsStr::new("age"))
         {
             on_refused(&newest, SEALED);
         }
-        Ok(previous)
+        Ok(parent)
     }
 
     fn newest_first<'b>(

@@ -29,7 +29,7 @@ use super::{
 pub(super) use crate::archive_index::head::{Hash, Segment};
 use crate::archive_index::{
     container::{FOOTER, Footer, trailing_members},
-    head::{Head, Made, inflate},
+    head::{Head, RawBuildParams, inflate},
     varint::Cursor,
 };
 
@@ -47,32 +47,38 @@ const LEVEL: Level = Level::DENSE;
 const BLOCK: usize = 256 << 10;
 /// How an archive was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Making {
+pub(super) struct BuildParams {
     pub(super) level: Level,
     pub(super) is_reproducible: bool,
     /// When the run began: what changed about then or later may have changed again unnoticed.
     pub(super) started: Timestamp,
 }
 
-impl Making {
-    fn to_made(self) -> Made {
+impl BuildParams {
+    fn to_raw(self) -> RawBuildParams {
         let Timestamp { seconds, nanoseconds } = self.started;
         let (level, started) = (self.level.number(), (seconds, nanoseconds));
         let is_reproducible = self.is_reproducible;
-        Made { level, compressor: COMPRESSOR, is_reproducible, has_attributes: true, started }
+        RawBuildParams {
+            level,
+            compressor: COMPRESSOR,
+            is_reproducible,
+            has_attributes: true,
+            started,
+        }
     }
 
-    fn of(made: &Made) -> Option<Self> {
-        let (seconds, nanoseconds) = made.started;
+    fn of(build_params: &RawBuildParams) -> Option<Self> {
+        let (seconds, nanoseconds) = build_params.started;
         let started = Timestamp { seconds, nanoseconds };
-        let level = Level::new(made.level)?;
-        Some(Self { level, is_reproducible: made.is_reproducible, started })
+        let level = Level::new(build_params.level)?;
+        Some(Self { level, is_reproducible: build_params.is_reproducible, started })
     }
 }
 
 /// Gathers an index while the archive is written.
 pub(super) struct IndexWriter {
-    making: Making,
+    build_params: BuildParams,
     packer: Packer,
     segments: Part,
     n_segments: u64,
@@ -130,9 +136,9 @@ impl EntryWriter {
 }
 
 impl IndexWriter {
-    pub(super) fn new(making: Making) -> Self {
+    pub(super) fn new(build_params: BuildParams) -> Self {
         Self {
-            making,
+            build_params,
             packer: Packer::new(LEVEL),
             segments: Part::default(),
             n_segments: 0,
@@ -144,7 +150,7 @@ impl IndexWriter {
     pub(super) fn push_segment(&mut self, segment: &Segment) -> Result<(), ArchiveError> {
         let mut bytes = Vec::with_capacity(80);
         if self.n_segments == 0 {
-            self.making.to_made().push(&mut bytes);
+            self.build_params.to_raw().push(&mut bytes);
         }
         segment.push(&mut bytes);
         self.n_segments += 1;
@@ -187,7 +193,7 @@ impl IndexWriter {
 
 /// The index of an archive that was opened.
 pub(super) struct Index {
-    pub(super) making: Making,
+    pub(super) build_params: BuildParams,
     pub(super) segments: Vec<Segment>,
     /// The length of the tar.
     pub(super) n_raw: u64,
@@ -231,16 +237,16 @@ impl Index {
     }
 
     fn parse(raw: Vec<u8>, footer: &Footer, on_entry: &mut dyn FnMut(&Record)) -> Option<Self> {
-        let Head { made, segments, n_bytes: entries_at } = Head::read(&raw, footer)?;
+        let Head { build_params, segments, n_bytes: entries_at } = Head::read(&raw, footer)?;
         let mut index = Self {
-            making: Making::of(&made)?,
+            build_params: BuildParams::of(&build_params)?,
             segments,
             n_raw: footer.n_raw,
             n_member: footer.index_start,
             n_entries: footer.n_entries,
             n_content: 0,
-            has_attributes: made.has_attributes,
-            is_same_compressor: made.compressor == COMPRESSOR,
+            has_attributes: build_params.has_attributes,
+            is_same_compressor: build_params.compressor == COMPRESSOR,
             hashes_at: raw.len(),
             raw,
             entries_at,
@@ -267,7 +273,7 @@ impl Index {
 
     /// Returns whether a segment of it is what would be made today at `level`.
     pub(super) fn is_made_alike(&self, level: Level) -> bool {
-        self.is_same_compressor && self.making.level == level
+        self.is_same_compressor && self.build_params.level == level
     }
 
     /// Returns the number of the segment that holds byte `raw_at` of the tar.

@@ -8,8 +8,8 @@ use super::{
     deflate::Level,
     encryption::Recipients,
     exclude::Excludes,
+    ignore_files::ExcludeMarkers,
     layer::FileLayer,
-    marks::Marks,
     meta::{FileId, Meta},
     stream::Stream,
 };
@@ -28,7 +28,7 @@ pub struct CreateOptions<'a> {
     /// The patterns for things to leave out.
     pub excludes: Excludes,
     /// The marks in the source that leave things out as well.
-    pub marks: Marks,
+    pub exclude_markers: ExcludeMarkers,
     /// Is set to stay on the source's file system.
     pub one_file_system: bool,
     /// The compression level.

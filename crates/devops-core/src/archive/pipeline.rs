@@ -1,7 +1,7 @@
 //! Compresses pieces on several threads and writes them in order, with bounded memory.
 //!
 //! Each piece carries its own answer channel; the writer takes the answers in the order the pieces
-//! were fed, so the bytes do not depend on the number of threads. What may be under way, [`window`] says.
+//! were fed, so the bytes do not depend on the number of threads. What may be under way, [`queue`] says.
 
 use std::{
     io::Write,
@@ -13,11 +13,11 @@ use std::{
 
 use super::{
     ArchiveError,
+    bounded_queue::{self, BoundedQueue, Cost},
     content::{Digest, Merger},
     deflate::Checksum,
-    index::{EntryWriter, Hash, IndexWriter, Making, Segment},
-    reuse::{Previous, key},
-    window::{self, Weight, Window},
+    index::{BuildParams, EntryWriter, Hash, IndexWriter, Segment},
+    parent::{ParentArchive, key},
 };
 use crate::{archive_index::head::MEMBER_HEADER, cancel::Cancel, fs::At, limits::spawn_scoped};
 
@@ -25,7 +25,7 @@ mod segment_job;
 mod worker;
 
 use segment_job::MIB;
-pub(super) use segment_job::{Compression, Doubt, Failure, ProduceError};
+pub(super) use segment_job::{BuildError, Compression, ProduceError, SilentChange};
 pub(super) use worker::Piece;
 use worker::{Made, Spare, Worker};
 
@@ -34,7 +34,7 @@ use worker::{Made, Spare, Worker};
 const EACH: usize = 2 * MIB;
 /// How much may be finished before its turn: while one piece is compressed, many are copied.
 const AHEAD: usize = 16 * MIB;
-/// How much of neighbours in the archive before is copied at once: more costs memory, less costs calls.
+/// How much of neighbours in the parent archive is copied at once: more costs memory, less costs calls.
 const RUN: u64 = MIB as u64;
 /// How many neighbours at most: holes are next to nothing.
 const MAX_RUN: usize = 1024;
@@ -57,7 +57,7 @@ impl Output<'_> {
     }
 }
 
-type Answer = Result<Made, Failure>;
+type Answer = Result<Made, BuildError>;
 
 struct Job {
     piece: Piece,
@@ -66,20 +66,20 @@ struct Job {
 
 /// What the writer gets, in order.
 enum Next {
-    Piece(Receiver<Answer>, Weight),
-    End(Box<EntryWriter>, Vec<Doubt>),
+    Piece(Receiver<Answer>, Cost),
+    End(Box<EntryWriter>, Vec<SilentChange>),
 }
 
 /// Takes pieces, and blocks while too many are under way.
-pub(super) struct Feed<'a> {
-    window: &'a Window<Job>,
+pub(super) struct SegmentSender<'a> {
+    queue: &'a BoundedQueue<Job>,
     order: Sender<Next>,
-    previous: Option<&'a Previous>,
+    parent: Option<&'a ParentArchive>,
     /// What is to be copied, and may get longer yet.
     run: Option<Run>,
 }
 
-/// Neighbours in the archive before.
+/// Neighbours in the parent archive.
 struct Run {
     segments: Range<usize>,
     n_packed: u64,
@@ -92,18 +92,18 @@ impl Run {
     }
 }
 
-impl Feed<'_> {
+impl SegmentSender<'_> {
     pub(super) fn send(&mut self, piece: Piece) -> Result<(), ProduceError> {
         match piece {
             Piece::Old { segments, hashes } => self.copy(segments, hashes),
             Piece::New { ref raw, .. } => {
-                let weight = Weight { waiting: raw.len(), begun: raw.len() };
+                let cost = Cost { waiting: raw.len(), begun: raw.len() };
                 self.flush()?;
-                self.push(piece, weight)
+                self.push(piece, cost)
             }
             Piece::Zeros { .. } | Piece::Hash(_) => {
                 self.flush()?;
-                self.push(piece, Weight::default())
+                self.push(piece, Cost::default())
             }
         }
     }
@@ -112,10 +112,12 @@ impl Feed<'_> {
     pub(super) fn finish(
         &mut self,
         entries: EntryWriter,
-        doubts: Vec<Doubt>,
+        silent_changes: Vec<SilentChange>,
     ) -> Result<(), ProduceError> {
         self.flush()?;
-        self.order.send(Next::End(Box::new(entries), doubts)).map_err(|_| ProduceError::WriterGone)
+        self.order
+            .send(Next::End(Box::new(entries), silent_changes))
+            .map_err(|_| ProduceError::WriterGone)
     }
 
     /// Appends segments to the run before them, if they are its neighbours.
@@ -127,7 +129,7 @@ impl Feed<'_> {
             let empty = || Run { segments: n..n, n_packed: 0, hashes: Vec::new() };
             let run = self.run.get_or_insert_with(empty);
             run.segments.end = n + 1;
-            run.n_packed += self.previous.map_or(0, |previous| previous.n_packed(n..n + 1));
+            run.n_packed += self.parent.map_or(0, |parent| parent.n_packed(n..n + 1));
         }
         if let Some(run) = &mut self.run {
             run.hashes.extend(hashes);
@@ -139,21 +141,21 @@ impl Feed<'_> {
         let Some(Run { segments, n_packed, hashes }) = self.run.take() else { return Ok(()) };
         let n_listed = segments.len() * size_of::<Segment>() + hashes.len() * size_of::<Digest>();
         let begun = usize::try_from(n_packed).unwrap_or(usize::MAX).saturating_add(n_listed);
-        let weight = Weight { waiting: size_of_val(hashes.as_slice()), begun };
-        self.push(Piece::Old { segments, hashes }, weight)
+        let cost = Cost { waiting: size_of_val(hashes.as_slice()), begun };
+        self.push(Piece::Old { segments, hashes }, cost)
     }
 
-    fn push(&mut self, piece: Piece, weight: Weight) -> Result<(), ProduceError> {
-        let weight = Weight { begun: weight.begun.max(LEAST), ..weight };
+    fn push(&mut self, piece: Piece, cost: Cost) -> Result<(), ProduceError> {
+        let cost = Cost { begun: cost.begun.max(LEAST), ..cost };
         let (answer, receiver) = sync_channel(1);
-        self.order.send(Next::Piece(receiver, weight)).map_err(|_| ProduceError::WriterGone)?;
-        self.window.push(Job { piece, answer }, weight).map_err(|_| ProduceError::WriterGone)
+        self.order.send(Next::Piece(receiver, cost)).map_err(|_| ProduceError::WriterGone)?;
+        self.queue.push(Job { piece, answer }, cost).map_err(|_| ProduceError::WriterGone)
     }
 }
 
-impl Drop for Feed<'_> {
+impl Drop for SegmentSender<'_> {
     fn drop(&mut self) {
-        self.window.end();
+        self.queue.end();
     }
 }
 
@@ -164,50 +166,50 @@ pub(super) fn run<T>(
     out: Output<'_>,
     compression: Compression<'_>,
     cancel: &Cancel,
-    produce: impl FnOnce(Feed<'_>) -> Result<T, ProduceError>,
-) -> Result<(T, Vec<PathBuf>), Failure> {
+    produce: impl FnOnce(SegmentSender<'_>) -> Result<T, ProduceError>,
+) -> Result<(T, Vec<PathBuf>), BuildError> {
     let n_threads = compression.n_threads.max(1);
     let for_each = n_threads * EACH;
-    let window = Window::new(Weight { waiting: for_each, begun: for_each + AHEAD });
+    let queue = BoundedQueue::new(Cost { waiting: for_each, begun: for_each + AHEAD });
     let (order, answers) = channel();
     let spare = Spare::default();
     thread::scope(|scope| {
         // From here on: where a thread cannot be started, those there must hear that nothing comes.
-        let feed = Feed { window: &window, order, previous: compression.previous, run: None };
+        let sender = SegmentSender { queue: &queue, order, parent: compression.parent, run: None };
         for n in 0..n_threads {
-            let worker = spawn_scoped(scope, || work(&window, compression, &spare));
+            let worker = spawn_scoped(scope, || work(&queue, compression, &spare));
             // One is enough, though slower.
             if n == 0 {
                 worker.at(out.path, "start a thread for").map_err(ArchiveError::from)?;
             }
         }
-        let (window, spare) = (&window, &spare);
+        let (queue, spare) = (&queue, &spare);
         let path = out.path;
         let writer = spawn_scoped(scope, move || {
             // However it ends, nobody waits for it.
-            let _closing = window::Closing(window);
-            Writer::new(out, compression.making).run(&answers, window, spare, cancel)
+            let _closing = bounded_queue::CloseOnDrop(queue);
+            Writer::new(out, compression.build_params).run(&answers, queue, spare, cancel)
         });
         let writer = writer.at(path, "start a thread for").map_err(ArchiveError::from)?;
-        let produced = produce(feed);
+        let produced = produce(sender);
         if produced.is_err() {
-            window.close();
+            queue.close();
         }
         let written = writer.join().expect("the writer does not panic");
         match (produced, written) {
             (Err(ProduceError::Failed(error)), _) => Err(error.into()),
             (_, Err(failure)) => Err(failure),
-            (Ok(value), Ok(Some(doubtful))) => Ok((value, doubtful)),
+            (Ok(value), Ok(Some(silently_changed))) => Ok((value, silently_changed)),
             _ => unreachable!("a thread that breaks takes the others along"),
         }
     })
 }
 
-fn work(window: &Window<Job>, compression: Compression<'_>, spare: &Spare) {
+fn work(queue: &BoundedQueue<Job>, compression: Compression<'_>, spare: &Spare) {
     // When one ends, nothing waits any more; when one breaks, nobody must wait for it.
-    let _closing = window::Closing(window);
+    let _closing = bounded_queue::CloseOnDrop(queue);
     let mut worker = Worker::new(compression, spare);
-    while let Some(Job { piece, answer }) = window.take() {
+    while let Some(Job { piece, answer }) = queue.take() {
         // The writer may be gone; the feed will hear of it.
         let _sent = answer.send(worker.made(piece));
     }
@@ -224,10 +226,10 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(out: Output<'a>, making: Making) -> Self {
+    fn new(out: Output<'a>, build_params: BuildParams) -> Self {
         Self {
             out,
-            index: IndexWriter::new(making),
+            index: IndexWriter::new(build_params),
             merger: Merger::default(),
             checksum: Checksum::default(),
             seen: Vec::new(),
@@ -238,21 +240,23 @@ impl<'a> Writer<'a> {
     fn run(
         mut self,
         answers: &Receiver<Next>,
-        window: &Window<Job>,
+        queue: &BoundedQueue<Job>,
         spare: &Spare,
         cancel: &Cancel,
-    ) -> Result<Option<Vec<PathBuf>>, Failure> {
+    ) -> Result<Option<Vec<PathBuf>>, BuildError> {
         self.out.write(&MEMBER_HEADER)?;
         for next in answers {
             // The walk may be gigabytes ahead.
             cancel.check().map_err(ArchiveError::from)?;
             match next {
-                Next::Piece(answer, weight) => {
+                Next::Piece(answer, cost) => {
                     let Ok(answer) = answer.recv() else { break };
                     spare.give(self.take(answer?)?);
-                    window.used(weight);
+                    queue.used(cost);
                 }
-                Next::End(entries, doubts) => return Ok(Some(self.end(*entries, doubts)?)),
+                Next::End(entries, silent_changes) => {
+                    return Ok(Some(self.end(*entries, silent_changes)?));
+                }
             }
         }
         Ok(None)
@@ -274,14 +278,22 @@ impl<'a> Writer<'a> {
         Ok(made.bytes)
     }
 
-    fn end(self, entries: EntryWriter, doubts: Vec<Doubt>) -> Result<Vec<PathBuf>, ArchiveError> {
+    fn end(
+        self,
+        entries: EntryWriter,
+        silent_changes: Vec<SilentChange>,
+    ) -> Result<Vec<PathBuf>, ArchiveError> {
         let Self { mut out, index, checksum, seen, .. } = self;
         out.write(&checksum.member_end())?;
         out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)?;
-        let is_same = |doubt: &Doubt| {
-            let n = usize::try_from(doubt.n).unwrap_or(usize::MAX);
-            seen.get(n) == Some(&key(&doubt.expected))
+        let is_same = |change: &SilentChange| {
+            let n = usize::try_from(change.n).unwrap_or(usize::MAX);
+            seen.get(n) == Some(&key(&change.expected))
         };
-        Ok(doubts.into_iter().filter(|doubt| !is_same(doubt)).map(|doubt| doubt.path).collect())
+        Ok(silent_changes
+            .into_iter()
+            .filter(|change| !is_same(change))
+            .map(|change| change.path)
+            .collect())
     }
 }

@@ -6,11 +6,11 @@ use rustix::fs::FileType;
 
 use super::{
     ArchiveError,
+    archiver::Tally,
     create::{add_own, origin, selection, summary},
     destination::Destination,
     event::{CreateEvent, CreateSummary, Skipped},
     options::CreateOptions,
-    pack::Tally,
     sink::Delivered,
     source::Source,
     walk::{Found, Visitor},

@@ -10,15 +10,15 @@ use super::{
 use crate::{
     cancel::Cancel,
     fs::{At, OpenFolder},
-    retention::{self, EmptyPolicy, Fate, Member, Proof, Rules, Ruling},
+    retention::{self, Decision, EmptyPolicy, Member, Proof, Rules, Ruling},
 };
 
 mod candidate;
-mod look;
+mod scan;
 
 use candidate::look;
 pub use candidate::{Candidate, PruneOptions};
-use look::Looking;
+use scan::Scan;
 
 /// What a prune does; deciding is separate from doing.
 #[derive(Clone, Debug)]
@@ -37,14 +37,14 @@ impl PrunePlan {
 
     /// Returns the archives that go, oldest last.
     pub fn removed(&self) -> impl Iterator<Item = &Candidate> {
-        self.candidates.iter().filter(|candidate| candidate.fate == Fate::Remove)
+        self.candidates.iter().filter(|candidate| candidate.decision == Decision::Remove)
     }
 
     /// Returns the archives that count for no rule, each with the reason.
     pub fn uncounted(&self) -> impl Iterator<Item = (&Candidate, &str)> {
-        self.candidates.iter().filter_map(|candidate| match &candidate.fate {
-            Fate::Uncounted(reason) => Some((candidate, reason.as_str())),
-            Fate::Keep(_) | Fate::Postponed | Fate::Remove => None,
+        self.candidates.iter().filter_map(|candidate| match &candidate.decision {
+            Decision::Uncounted(reason) => Some((candidate, reason.as_str())),
+            Decision::Keep(_) | Decision::Postponed | Decision::Remove => None,
         })
     }
 
@@ -57,12 +57,15 @@ impl PrunePlan {
 
     /// Leaves all but the oldest `budget` removals to a later run; returns how many wait.
     pub fn postpone(&mut self, budget: usize) -> usize {
-        let mut going: Vec<_> =
-            self.candidates.iter_mut().filter(|candidate| candidate.fate == Fate::Remove).collect();
+        let mut going: Vec<_> = self
+            .candidates
+            .iter_mut()
+            .filter(|candidate| candidate.decision == Decision::Remove)
+            .collect();
         let times: Vec<_> = going.iter().map(|candidate| candidate.time).collect();
         let waiting = retention::postponed(&times, budget);
         for &index in &waiting {
-            going[index].fate = Fate::Postponed;
+            going[index].decision = Decision::Postponed;
         }
         waiting.len()
     }
@@ -102,19 +105,19 @@ fn plan(
     let owners = FolderOwners::of(options.folder)?.or_any(options.any_owner);
     let verdicts = verdicts(options.state, options.folder, options.name);
     let folder = OpenFolder::open_within(options.folder, options.within)?;
-    let mut looking = Looking { options, folder, owners, verdicts, cancel };
-    let mut groups = looking.groups()?;
+    let mut scan = Scan { options, folder, owners, verdicts, cancel };
+    let mut groups = scan.groups()?;
     let continued = next.and_then(|is_sealed| continued(&groups, is_sealed, options.now));
     for (n, group) in groups.iter_mut().enumerate() {
         let judge = if continued == Some(n) { retention::judge_before } else { retention::judge };
-        decide(group, judge, &mut looking)?;
+        decide(group, judge, &mut scan)?;
     }
     if options.remembers {
         // A verdict that cannot be saved is found again by the next run.
-        let _saved = looking.verdicts.save();
+        let _saved = scan.verdicts.save();
     }
     let candidates = groups.into_iter().flatten().collect();
-    Ok(PrunePlan { candidates, folder: looking.folder })
+    Ok(PrunePlan { candidates, folder: scan.folder })
 }
 
 /// Returns the group that the next archive belongs to: that of the newest one of its sort.
@@ -157,21 +160,21 @@ pub fn remove_pruned(
 fn decide(
     group: &mut [Candidate],
     judge: fn(&[Member], &Rules<'_>) -> Result<Ruling, EmptyPolicy>,
-    looking: &mut Looking<'_>,
+    scan: &mut Scan<'_>,
 ) -> Result<(), ArchiveError> {
-    let PruneOptions { policy, now, accept_small, .. } = *looking.options;
+    let PruneOptions { policy, now, accept_small, .. } = *scan.options;
     loop {
         let members: Vec<Member> = group.iter().map(Candidate::member).collect();
         let ruling = judge(&members, &Rules { policy, now, accept_small })?;
         if ruling.to_prove.is_empty() {
-            for (candidate, fate) in group.iter_mut().zip(ruling.fates) {
-                candidate.fate = fate;
+            for (candidate, decision) in group.iter_mut().zip(ruling.decisions) {
+                candidate.decision = decision;
             }
             return Ok(());
         }
         for index in ruling.to_prove {
-            looking.cancel.check()?;
-            looking.prove(&mut group[index])?;
+            scan.cancel.check()?;
+            scan.prove(&mut group[index])?;
         }
     }
 }

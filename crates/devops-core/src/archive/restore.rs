@@ -1,7 +1,7 @@
 //! Restores entries into a folder, and writes nothing outside it, whatever the archive says.
 //!
 //! `fs::RootedDir` reaches folders, never through a link; `target` makes one entry in a folder, under a
-//! name from `journal` that `install` turns into its own; `content` writes files and their holes; `dress` sets
+//! name from `temp_registry` that `install` turns into its own; `content` writes files and their holes; `dress` sets
 //! owner, attributes, mode and time by handle. Symbolic links are made after all files, and folders get
 //! their modes and times last: `deferred` keeps both, on the disk if need be. `links` restores hard links
 //! whose first name is not there.
@@ -23,23 +23,23 @@ use crate::{
 
 mod content;
 mod deferred;
-mod dress;
 mod durable;
+mod entry_error;
 mod hard_link;
-mod install;
-mod journal;
 mod links;
+mod metadata;
 mod names;
 mod options;
 mod place;
 mod target;
-mod trouble;
+mod temp_entry;
+mod temp_registry;
 
 use deferred::{Deferred, kept};
+use entry_error::{EntryError, EntryWarning, RestoreResult};
 pub use options::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary};
 use place::place;
 use target::Target;
-use trouble::{Made, Note, Trouble};
 
 /// Restores what is wanted of an archive, past any damage.
 ///
@@ -130,7 +130,7 @@ impl<'a> Restorer<'a> {
                 Found::Entry(entry) if self.wanted.takes(&entry.path) => {
                     self.entry(&entry, reader)?;
                     if let Some(doubt) = reader.take_doubt() {
-                        self.note(&entry.path, Note::fault(doubt))?;
+                        self.note(&entry.path, EntryWarning::fault(doubt))?;
                     }
                 }
                 Found::Entry(_) => {}
@@ -152,7 +152,7 @@ impl<'a> Restorer<'a> {
     /// Names something whose bytes are lost.
     fn lost(&mut self, path: &Path, reason: &str) -> Result<(), ArchiveError> {
         self.summary.n_lost += 1;
-        self.note(path, Note::fault(format!("lost: {reason}")))
+        self.note(path, EntryWarning::fault(format!("lost: {reason}")))
     }
 
     /// Keeps what a reader found damaged and what it healed.
@@ -168,10 +168,10 @@ impl<'a> Restorer<'a> {
         let place = match place(&entry.path, self.options.strip_components) {
             Ok(Some(place)) => place,
             Ok(None) => return Ok(()),
-            Err(reason) => return self.note(&entry.path, Note::fault(reason)),
+            Err(reason) => return self.note(&entry.path, EntryWarning::fault(reason)),
         };
         if entry.path.is_absolute() && !std::mem::replace(&mut self.has_said_slash, true) {
-            self.note(&entry.path, Note::remark(SLASH))?;
+            self.note(&entry.path, EntryWarning::remark(SLASH))?;
         }
         let made = match &entry.kind {
             EntryKind::File => self.target.file(&place, entry, content),
@@ -183,7 +183,7 @@ impl<'a> Restorer<'a> {
                 if self.options.privileged {
                     self.target.special(&place, entry)
                 } else {
-                    Err(Trouble::refused("a device, which only a privileged restore makes"))
+                    Err(EntryError::refused("a device, which only a privileged restore makes"))
                 }
             }
             // As POSIX says: a sort that is not known is restored as a file.
@@ -191,9 +191,9 @@ impl<'a> Restorer<'a> {
                 let reason =
                     format!("of an unknown sort, `{}`, restored as a file", flag.escape_ascii());
                 let made = self.target.file(&place, entry, content);
-                made.map(|notes| [notes, vec![Note::remark(reason)]].concat())
+                made.map(|notes| [notes, vec![EntryWarning::remark(reason)]].concat())
             }
-            EntryKind::Unsupported { flag } => Err(Trouble::Entry(unsupported(*flag))),
+            EntryKind::Unsupported { flag } => Err(EntryError::Entry(unsupported(*flag))),
         };
         self.count(entry, made)
     }
@@ -225,13 +225,13 @@ impl<'a> Restorer<'a> {
 
     /// Gives the folders their modes and times.
     fn finish(&mut self) -> Result<(), ArchiveError> {
-        for (path, trouble) in self.target.finish() {
-            self.trouble(&path, trouble)?;
+        for (path, error) in self.target.finish() {
+            self.error(&path, error)?;
         }
         Ok(())
     }
 
-    fn count(&mut self, entry: &Entry, made: Made) -> Result<(), ArchiveError> {
+    fn count(&mut self, entry: &Entry, made: RestoreResult) -> Result<(), ArchiveError> {
         match made {
             Ok(notes) => {
                 self.summary.n_entries += 1;
@@ -239,22 +239,22 @@ impl<'a> Restorer<'a> {
                 (self.on_event)(RestoreEvent::Restored(entry));
                 notes.into_iter().try_for_each(|note| self.note(&entry.path, note))
             }
-            Err(trouble) => self.trouble(&entry.path, trouble),
+            Err(error) => self.error(&entry.path, error),
         }
     }
 
-    fn trouble(&mut self, path: &Path, trouble: Trouble) -> Result<(), ArchiveError> {
-        match trouble {
-            Trouble::Entry(note) => self.note(path, note),
-            Trouble::Fatal(ArchiveError::Damaged { reason, .. }) => self.lost(path, &reason),
-            Trouble::Fatal(error) => Err(error),
+    fn error(&mut self, path: &Path, error: EntryError) -> Result<(), ArchiveError> {
+        match error {
+            EntryError::Entry(note) => self.note(path, note),
+            EntryError::Fatal(ArchiveError::Damaged { reason, .. }) => self.lost(path, &reason),
+            EntryError::Fatal(error) => Err(error),
         }
     }
 
     /// Names something in an event and, as long as the list is not too large, in the summary.
     #[allow(clippy::unnecessary_wraps, reason = "every way of counting an entry ends alike")]
-    fn note(&mut self, path: &Path, note: Note) -> Result<(), ArchiveError> {
-        let Note { reason, is_fault } = note;
+    fn note(&mut self, path: &Path, note: EntryWarning) -> Result<(), ArchiveError> {
+        let EntryWarning { reason, is_fault } = note;
         let skipped = Skipped { path: path.to_owned(), reason, is_fault };
         (self.on_event)(RestoreEvent::Skipped(&skipped));
         self.summary.push(skipped);
@@ -274,7 +274,7 @@ impl<'a> Restorer<'a> {
             });
         }
         for path in unmatched {
-            self.note(Path::new(&path), Note::fault("not in the archive"))?;
+            self.note(Path::new(&path), EntryWarning::fault("not in the archive"))?;
         }
         Ok(())
     }
@@ -284,12 +284,12 @@ impl<'a> Restorer<'a> {
 const SLASH: &str = "restored without the leading slash, as all absolute paths; said once";
 
 /// Says why an entry of a sort that no file system knows is not restored.
-fn unsupported(flag: u8) -> Note {
+fn unsupported(flag: u8) -> EntryWarning {
     match flag {
-        b'V' => Note::remark("the label of a volume, which is no file"),
-        b'M' => Note::fault("the rest of a file that begins on another volume"),
-        b'N' => Note::fault("a list of names of an old GNU tar"),
-        b'S' => Note::fault("a sparse file of an unknown dialect"),
-        _ => Note::fault("of an unsupported type"),
+        b'V' => EntryWarning::remark("the label of a volume, which is no file"),
+        b'M' => EntryWarning::fault("the rest of a file that begins on another volume"),
+        b'N' => EntryWarning::fault("a list of names of an old GNU tar"),
+        b'S' => EntryWarning::fault("a sparse file of an unknown dialect"),
+        _ => EntryWarning::fault("of an unsupported type"),
     }
 }

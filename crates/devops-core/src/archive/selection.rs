@@ -6,7 +6,7 @@ use rustix::fs::FileType;
 
 use super::{
     exclude::Excludes,
-    marks::Marks,
+    ignore_files::ExcludeMarkers,
     meta::{FileId, Meta},
     mount::FileSystem,
 };
@@ -18,7 +18,7 @@ pub(super) const ELSEWHERE: &str = "on another file system";
 #[derive(Default)]
 pub(super) struct Selection {
     pub(super) excludes: Excludes,
-    pub(super) marks: Marks,
+    pub(super) exclude_markers: ExcludeMarkers,
     /// The file system to stay on.
     pub(super) only: Option<FileSystem>,
     /// Archives of the same name, and others we made beside them.

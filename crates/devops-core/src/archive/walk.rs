@@ -21,7 +21,7 @@ use rustix::{
 };
 
 use super::{
-    marks::{CACHE_TAG, IgnoreFiles, is_cache, is_ignored},
+    ignore_files::{CACHE_TAG, IgnoreFiles, is_cache, is_ignored},
     meta::{FileId, Meta},
     selection::{ELSEWHERE, Selection, Verdict},
 };
@@ -158,7 +158,7 @@ impl<V: Visitor> Walk<'_, V> {
                 let from_here = Path::new(OsStr::from_bytes(&path[dir.n_above..]));
                 Some((dir.ignores.as_deref()?, from_here))
             });
-            self.selection.marks.ignore_files && is_ignored(&self.path, levels, is_folder)
+            self.selection.exclude_markers.ignore_files && is_ignored(&self.path, levels, is_folder)
         })
     }
 
@@ -170,11 +170,11 @@ impl<V: Visitor> Walk<'_, V> {
             self.visitor.unreadable(path, error.into());
         }
         // Not the source: somebody named it.
-        if self.selection.marks.caches && !is_source && is_cache(folder.as_fd(), &names) {
+        if self.selection.exclude_markers.caches && !is_source && is_cache(folder.as_fd(), &names) {
             names.retain(|name| name == CACHE_TAG);
             self.visitor.skipped(&self.path, "the content of a cache");
         }
-        let wants_ignores = self.selection.marks.ignore_files;
+        let wants_ignores = self.selection.exclude_markers.ignore_files;
         let ignores = wants_ignores.then(|| IgnoreFiles::read(folder.as_fd(), &names)).flatten();
         self.stack.push(OpenDir {
             folder: Some(folder),

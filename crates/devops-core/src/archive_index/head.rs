@@ -25,7 +25,7 @@ pub(crate) const MAX_SEGMENT: u64 = 64 << 20;
 
 /// How an archive was made, in the numbers of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct RawBuildParams {
     pub(crate) level: u8,
     pub(crate) compressor: u64,
     pub(crate) is_reproducible: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Made {
 /// The head of an index.
 #[derive(Debug)]
 pub(crate) struct Head {
-    pub(crate) made: Made,
+    pub(crate) build_params: RawBuildParams,
     pub(crate) segments: Vec<Segment>,
     /// How many bytes of the index it takes.
     pub(crate) n_bytes: usize,
@@ -59,7 +59,7 @@ pub(crate) struct Segment {
     pub(crate) packed_hash: Hash,
 }
 
-impl Made {
+impl RawBuildParams {
     /// Appends what stands before the first segment.
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
         push_number(out, self.level.into());
@@ -97,9 +97,9 @@ impl Head {
     /// Reads the head of a decompressed index.
     pub(crate) fn read(raw: &[u8], footer: &Footer) -> Option<Self> {
         let mut cursor = Cursor::at(raw, 0);
-        let made = Made::read(&mut cursor)?;
+        let build_params = RawBuildParams::read(&mut cursor)?;
         let segments = segments(&mut cursor, footer)?;
-        Some(Self { made, segments, n_bytes: cursor.position() })
+        Some(Self { build_params, segments, n_bytes: cursor.position() })
     }
 }
 

@@ -1,21 +1,21 @@
 //! Removes archives from a store that a policy no longer keeps; never the newest sound one of a source.
 //!
-//! `look` reads what the decision needs, `fates` decides, `carry_out` does it.
+//! `look` reads what the decision needs, `decisions` decides, `carry_out` does it.
 
-mod carry_out;
+mod decide;
 mod error;
-mod fates;
-mod look;
+mod execute;
 mod others;
 mod proof;
 mod request;
+mod scan;
 mod selection;
 mod stored_archive;
 
 use futures_util::future::LocalBoxFuture;
 
 pub use self::{
-    carry_out::{PruneOutcome, lock_kept, remove_pruned},
+    execute::{PruneOutcome, lock_kept, remove_pruned},
     others::Others,
     selection::{Selection, select_kept, select_newest},
 };
@@ -26,7 +26,7 @@ use crate::{
 };
 pub use error::PruneError;
 pub use request::PruneRequest;
-pub use stored_archive::{Fate, StoredArchive};
+pub use stored_archive::{ObjectDecision, StoredArchive};
 
 /// What a prune does; deciding is separate from doing.
 #[derive(Clone, Debug)]
@@ -46,12 +46,13 @@ impl OffsitePlan {
 
     /// Returns the archives that go, the oldest of each source last.
     pub fn removed(&self) -> impl DoubleEndedIterator<Item = &StoredArchive> {
-        self.archives.iter().filter(|archive| archive.fate == Fate::Remove)
+        self.archives.iter().filter(|archive| archive.decision == ObjectDecision::Remove)
     }
 
     /// Returns the most archives that one run may remove: `max_delete`, if given.
     pub fn most_removals(&self, max_delete: Option<u64>) -> usize {
-        let is_counted = |one: &&StoredArchive| !matches!(one.fate, Fate::Uncounted(_));
+        let is_counted =
+            |one: &&StoredArchive| !matches!(one.decision, ObjectDecision::Uncounted(_));
         // Archives that do not count must not raise the limit: others may have put them there.
         let n_counted = self.archives.iter().filter(is_counted).count();
         retention::most_removals(n_counted, max_delete)
@@ -76,15 +77,15 @@ pub fn plan_prune<'a>(
         if !request.folder.is_prefix() {
             return Err(PruneError::NotAFolder(request.folder.clone()));
         }
-        let looking = look::Looking { context, request };
+        let scan = scan::Scan { context, request };
         let mut verdicts = verdicts(context, request);
         let mut archives = Vec::new();
-        let found = looking.archives().await?;
+        let found = scan.archives().await?;
         if found.is_empty() {
-            looking.refuse_others().await?;
+            scan.refuse_others().await?;
         }
         verdicts.retain(|key| found.iter().any(|archive| archive.uri.key == key));
-        let mut groups = fates::groups(found);
+        let mut groups = decide::groups(found);
         if let Some(host) = &request.host {
             groups.retain(|group| {
                 group[0].series.as_ref().is_some_and(|series| series.host == *host)
@@ -92,23 +93,23 @@ pub fn plan_prune<'a>(
         }
         for mut group in groups {
             loop {
-                let to_prove = fates::decide(&mut group, request)?;
+                let to_prove = decide::decide(&mut group, request)?;
                 if to_prove.is_empty() {
                     break;
                 }
-                looking.prove(&mut group, &to_prove, &mut verdicts).await?;
+                scan.prove(&mut group, &to_prove, &mut verdicts).await?;
             }
             if let Some(mode) = request.lock {
-                fates::lock(&mut group, mode, request);
+                decide::lock(&mut group, mode, request);
             }
-            looking.heed_locks(&mut group).await?;
+            scan.heed_locks(&mut group).await?;
             archives.extend(group);
         }
         if request.remembers {
             // A verdict that cannot be saved is found again by the next run.
             let _saved = verdicts.save();
         }
-        let keeps_versions = looking.keeps_versions().await?;
+        let keeps_versions = scan.keeps_versions().await?;
         Ok(OffsitePlan { archives, keeps_versions })
     })
 }

@@ -11,7 +11,9 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::options::ProfileSource;
 use crate::{
-    archive::{ArchiveError, BackupName, Candidate, Created, Fate, PrunePlan, Rehearsed, Skipped},
+    archive::{
+        ArchiveError, BackupName, Candidate, Created, Decision, PrunePlan, Rehearsed, Skipped,
+    },
     kind::{HasKind, Kind},
     lock::LockError,
     retention::Shrunk,
@@ -170,7 +172,7 @@ impl Pruned {
     pub(super) fn plan(&mut self, plan: &PrunePlan) {
         self.n_kept += plan.candidates.len();
         self.n_uncounted += plan.uncounted().count();
-        let is_postponed = |candidate: &&Candidate| candidate.fate == Fate::Postponed;
+        let is_postponed = |candidate: &&Candidate| candidate.decision == Decision::Postponed;
         self.n_postponed += plan.candidates.iter().filter(is_postponed).count();
     }
 

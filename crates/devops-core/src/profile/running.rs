@@ -60,9 +60,9 @@ impl<'a, 'b> Run<'a, 'b> {
         let RunContext { holder, lock_wait: wait, .. } = *self.context;
         let request = LockRequest { holder, mode: LockMode::Exclusive, wait };
         let on_event = &mut *self.on_event;
-        let mut tell = |event: LockEvent<'_>| on_event(ProfileEvent::Lock(event));
+        let mut notify = |event: LockEvent<'_>| on_event(ProfileEvent::Lock(event));
         let folder = OpenFolder::open_within(self.profile.dest, self.profile.create.within)?;
-        FolderLock::acquire_in(&folder, &request, self.cancel, &mut tell)
+        FolderLock::acquire_in(&folder, &request, self.cancel, &mut notify)
     }
 
     pub(super) fn work(&mut self) -> Result<(), Problem> {
@@ -126,7 +126,7 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     /// Tells those who watch; a failure to reach them does not make the backup worse.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn notify(&mut self) {
         let json = self.report.to_json(self.exit_code());
         if let Some(dir) = &self.profile.metrics_dir
             && let Err(error) =

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     archive::{
-        ArchiveError, BackupName, Candidate, Fate, PruneOptions, PrunePlan, plan_before_next,
+        ArchiveError, BackupName, Candidate, Decision, PruneOptions, PrunePlan, plan_before_next,
         plan_prune,
     },
     cancel::Cancel,
@@ -113,7 +113,7 @@ pub(super) fn before<'p>(plan: &'p PrunePlan, newest: &Candidate) -> Vec<&'p Can
         _ => true,
     };
     let is_before = |candidate: &&Candidate| {
-        let is_counted = !matches!(candidate.fate, Fate::Uncounted(_));
+        let is_counted = !matches!(candidate.decision, Decision::Uncounted(_));
         let is_other = candidate.path != newest.path && candidate.time <= newest.time;
         is_counted && is_other && is_of_series(candidate)
     };
@@ -124,6 +124,6 @@ pub(super) fn before<'p>(plan: &'p PrunePlan, newest: &Candidate) -> Vec<&'p Can
 pub(super) fn before_next(plan: &PrunePlan, now: OffsetDateTime) -> Vec<&Candidate> {
     let newest = newest(plan, now);
     let before = newest.map(|newest| before(plan, newest)).unwrap_or_default();
-    let counted = newest.filter(|newest| !matches!(newest.fate, Fate::Uncounted(_)));
+    let counted = newest.filter(|newest| !matches!(newest.decision, Decision::Uncounted(_)));
     before.into_iter().chain(counted).collect()
 }

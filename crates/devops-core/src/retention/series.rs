@@ -50,7 +50,7 @@ pub enum Proof {
 
 /// The decision about an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Decision {
     /// It stays for these reasons.
     Keep(Vec<KeepReason>),
     /// It counts for no rule, for this reason, and is left for a person to look at.
@@ -76,7 +76,7 @@ pub struct Rules<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
     /// The fate of each, in the order of the series.
-    pub fates: Vec<Fate>,
+    pub decisions: Vec<Decision>,
     /// The archives to prove before any is removed, the newest first.
     pub to_prove: Vec<usize>,
 }
@@ -108,35 +108,43 @@ fn ruling(
     next: Option<OffsetDateTime>,
 ) -> Result<Ruling, EmptyPolicy> {
     let light = light(members, rules);
-    let mut fates: Vec<Fate> = members
+    let mut decisions: Vec<Decision> = members
         .iter()
         .zip(&light)
         .map(|(member, light)| match (&member.proof, light) {
-            (Proof::Uncounted(reason), _) | (_, Some(reason)) => Fate::Uncounted(reason.clone()),
-            _ => Fate::Remove,
+            (Proof::Uncounted(reason), _) | (_, Some(reason)) => {
+                Decision::Uncounted(reason.clone())
+            }
+            _ => Decision::Remove,
         })
         .collect();
     let counted: Vec<usize> =
-        (0..members.len()).filter(|&index| fates[index] == Fate::Remove).collect();
+        (0..members.len()).filter(|&index| decisions[index] == Decision::Remove).collect();
     let times = counted.iter().map(|&index| members[index].time);
     let times: Vec<_> = times.chain(next).collect();
     for (&index, reasons) in counted.iter().zip(plan(&times, rules.policy, rules.now)?) {
         if !reasons.is_empty() {
-            fates[index] = Fate::Keep(reasons);
+            decisions[index] = Decision::Keep(reasons);
         }
     }
     let n_costly = if next.is_some() { N_LEFT } else { 1 };
-    let to_prove = to_prove(members, &fates, rules.now, n_costly);
-    Ok(Ruling { fates, to_prove })
+    let to_prove = to_prove(members, &decisions, rules.now, n_costly);
+    Ok(Ruling { decisions, to_prove })
 }
 
 /// Returns which of those that stay have to be proven; where that is costly, only the newest `n_costly`.
-fn to_prove(members: &[Member], fates: &[Fate], now: OffsetDateTime, n_costly: u32) -> Vec<usize> {
-    if !fates.contains(&Fate::Remove) {
+fn to_prove(
+    members: &[Member],
+    decisions: &[Decision],
+    now: OffsetDateTime,
+    n_costly: u32,
+) -> Vec<usize> {
+    if !decisions.contains(&Decision::Remove) {
         return Vec::new();
     }
-    let kept = (0..members.len())
-        .filter(|&index| matches!(fates[index], Fate::Keep(_)) && members[index].time <= now);
+    let kept = (0..members.len()).filter(|&index| {
+        matches!(decisions[index], Decision::Keep(_)) && members[index].time <= now
+    });
     let must = |(place, index): (u32, usize)| match members[index].proof {
         Proof::Unproven { is_costly } => (place < n_costly || !is_costly).then_some(index),
         Proof::Proven | Proof::Uncounted(_) => None,
@@ -241,13 +249,13 @@ mod tests {
 
     /// Returns a letter for each: kept, uncounted, removed.
     fn letters(ruling: &Ruling) -> String {
-        let letter = |fate: &Fate| match fate {
-            Fate::Keep(_) => 'k',
-            Fate::Uncounted(_) => 'u',
-            Fate::Postponed => 'p',
-            Fate::Remove => 'r',
+        let letter = |decision: &Decision| match decision {
+            Decision::Keep(_) => 'k',
+            Decision::Uncounted(_) => 'u',
+            Decision::Postponed => 'p',
+            Decision::Remove => 'r',
         };
-        ruling.fates.iter().map(letter).collect()
+        ruling.decisions.iter().map(letter).collect()
     }
 
     #[test]
@@ -294,7 +302,7 @@ mod tests {
         let ruling = judged(&members, &last(1));
 
         assert_eq!((letters(&ruling).as_str(), ruling.to_prove), ("kkr", vec![1]));
-        assert_eq!(ruling.fates[0], Fate::Keep(vec![KeepReason::Future]));
+        assert_eq!(ruling.decisions[0], Decision::Keep(vec![KeepReason::Future]));
     }
 
     #[test]
@@ -447,14 +455,14 @@ mod tests {
         fn nothing_goes_unless_something_counts_and_stays(members in members(), n in 1..5_u32) {
             let ruling = judged(&members, &last(n));
 
-            for (member, fate) in members.iter().zip(&ruling.fates) {
+            for (member, decision) in members.iter().zip(&ruling.decisions) {
                 let is_uncounted = matches!(member.proof, Uncounted(_));
-                prop_assert!(!is_uncounted || matches!(fate, Fate::Uncounted(_)));
-                prop_assert!(member.time <= NOW || *fate != Fate::Remove);
+                prop_assert!(!is_uncounted || matches!(decision, Decision::Uncounted(_)));
+                prop_assert!(member.time <= NOW || *decision != Decision::Remove);
             }
-            if ruling.fates.contains(&Fate::Remove) {
+            if ruling.decisions.contains(&Decision::Remove) {
                 let newest = (0..members.len()).find(|&index| {
-                    matches!(ruling.fates[index], Fate::Keep(_)) && members[index].time <= NOW
+                    matches!(ruling.decisions[index], Decision::Keep(_)) && members[index].time <= NOW
                 });
                 let newest = newest.expect("something stays");
                 let is_proven = members[newest].proof == Proven;

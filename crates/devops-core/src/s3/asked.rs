@@ -139,7 +139,7 @@ impl Terms {
     }
 
     fn of_output(output: &Output, asked: &Self) -> Option<Self> {
-        let key = |told| told_key(told, asked.key.as_deref());
+        let key = |told| confirmed_key(told, asked.key.as_deref());
         if let Some(output) = output.downcast_ref::<GetObjectOutput>() {
             let (etag, range) = (unquoted(output.e_tag()), range_of(output));
             let version_id = version(output.version_id());
@@ -182,7 +182,7 @@ fn asked_key(key: Option<&str>) -> Option<String> {
 }
 
 /// Returns the key that an answer names; some stores encode it.
-fn told_key(told: Option<&str>, asked: Option<&str>) -> Option<String> {
+fn confirmed_key(told: Option<&str>, asked: Option<&str>) -> Option<String> {
     let told = told.filter(|told| !told.is_empty())?;
     let is_asked = asked.is_some_and(|asked| decoded(told, true) == asked);
     Some(if is_asked { asked? } else { told }.to_owned())
@@ -298,10 +298,10 @@ mod tests {
 
     #[test]
     fn a_key_may_come_back_encoded() {
-        assert_eq!(told_key(Some("a%20b"), Some("a b")).as_deref(), Some("a b"));
-        assert_eq!(told_key(Some("a b"), Some("a b")).as_deref(), Some("a b"));
-        assert_eq!(told_key(Some("c"), Some("a b")).as_deref(), Some("c"));
-        assert_eq!(told_key(Some(""), Some("a b")), None);
+        assert_eq!(confirmed_key(Some("a%20b"), Some("a b")).as_deref(), Some("a b"));
+        assert_eq!(confirmed_key(Some("a b"), Some("a b")).as_deref(), Some("a b"));
+        assert_eq!(confirmed_key(Some("c"), Some("a b")).as_deref(), Some("c"));
+        assert_eq!(confirmed_key(Some(""), Some("a b")), None);
         assert_eq!(version(Some("null")), None);
     }
 }

@@ -129,7 +129,7 @@ async fn is_there(context: S3Context<'_>, bucket: &str) -> Result<bool, RequestE
         Ok(_) => Ok(true),
         Err(failure) => match failure.error_kind {
             RequestErrorKind::NoBucket | RequestErrorKind::OtherRegion(_) => Ok(false),
-            ref error_kind if error_kind.is_untold() => Ok(false),
+            ref error_kind if error_kind.is_unknown() => Ok(false),
             _ => Err(failure),
         },
     }
@@ -147,7 +147,7 @@ async fn is_own(context: S3Context<'_>, bucket: &str) -> Result<bool, RequestErr
         };
         let page = match context.execute(context.metadata_request("ListBuckets"), send).await {
             Ok((page, _)) => page,
-            Err(failure) if failure.error_kind.is_untold() => return Ok(false),
+            Err(failure) if failure.error_kind.is_unknown() => return Ok(false),
             Err(failure) => return Err(failure),
         };
         let names: Vec<_> = page.buckets().iter().map(|own| own.name()).collect();

@@ -7,7 +7,7 @@ use super::{
     event::Event,
     object_upload::ObjectUpload,
     precondition::Precondition,
-    proof::Sent,
+    proof::UploadedObject,
     request_error::{RequestError, RequestErrorKind},
     requests::Form,
     response::{StoredPart, Upload, WriteResponse},
@@ -19,9 +19,9 @@ impl ObjectUpload<'_> {
         &self,
         upload: &Upload,
         mut parts: Vec<StoredPart>,
-    ) -> Result<(Sent, PutResult), S3Error> {
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         parts.sort_by_key(|part| part.number);
-        let sent = Sent::of_parts(parts);
+        let sent = UploadedObject::of_parts(parts);
         let write = self.write(&sent, Some(&upload.id));
         let put_result = match self.complete_on_condition(upload, &sent).await {
             Ok(mut response) => {
@@ -51,7 +51,7 @@ impl ObjectUpload<'_> {
     async fn complete_on_condition(
         &self,
         upload: &Upload,
-        sent: &Sent,
+        sent: &UploadedObject,
     ) -> Result<WriteResponse, RequestError> {
         let response = self.context.complete_as_taken(upload, sent, &self.precondition).await;
         let is_refused =
@@ -88,7 +88,7 @@ impl S3Context<'_> {
     pub(crate) async fn complete_as_taken(
         &self,
         upload: &Upload,
-        sent: &Sent,
+        sent: &UploadedObject,
         precondition: &Precondition,
     ) -> Result<WriteResponse, RequestError> {
         if self.store.knows_checksums() {

@@ -5,7 +5,7 @@ use super::{
     delete::DeleteTarget,
     error::S3Error,
     event::Outcome,
-    proof::{Proof, Sent, Verdict},
+    proof::{Proof, ProofResult, UploadedObject},
     protection::{Feature, Lack, Left, Wanted},
     request_error::{RequestError, RequestErrorKind},
     response::{ObjectHead, WriteResponse},
@@ -35,18 +35,18 @@ pub(crate) async fn confirm_write(
     let etag = etag.filter(|_| !write.wanted.hides_md5(&response.given));
     let checksum = response.checksum.as_ref().filter(|_| context.store.checksums_prove());
     let known = match write.sent.compare_with_response(checksum, etag) {
-        Verdict::Different { expected, found } => return Err(mismatch(uri, expected, found)),
-        Verdict::Proven(proof) => Some(proof),
-        Verdict::Nothing => None,
+        ProofResult::Different { expected, found } => return Err(mismatch(uri, expected, found)),
+        ProofResult::Proven(proof) => Some(proof),
+        ProofResult::Nothing => None,
     };
-    let untold = write.wanted.lacking(&response.given);
+    let not_confirmed = write.wanted.lacking(&response.given);
     let version_id = response.version_id.clone();
     let put_result =
         PutResult { outcome: Outcome::Stored, proof: known, version_id, lacks: Vec::new() };
-    if known == Some(Proof::Full) && untold.is_empty() {
+    if known == Some(Proof::Full) && not_confirmed.is_empty() {
         return Ok(put_result);
     }
-    let unconfirmed = || untold.iter().copied().map(Lack::untold).collect();
+    let unconfirmed = || not_confirmed.iter().copied().map(Lack::not_confirmed).collect();
     let put_result = match context.head(uri).await {
         Ok(Some(head)) if is_of_another(&head, write.upload_token, response) => {
             let proof = by_head(uri, write, known, &trusted(context, head), true)?;
@@ -54,7 +54,7 @@ pub(crate) async fn confirm_write(
         }
         Ok(Some(head)) => {
             let mut lacking = write.wanted.lacking(&head.given);
-            lacking.retain(|feature| untold.contains(feature));
+            lacking.retain(|feature| not_confirmed.contains(feature));
             let target = DeleteTarget { uri: uri.clone(), version_id: response.version_id.clone() };
             let lacks = context.certain(&target, &write.wanted, lacking).await;
             let proof = by_head(uri, write, known, &trusted(context, head), false)?;
@@ -89,11 +89,11 @@ fn by_head(
     head: &ObjectHead,
     is_replaced: bool,
 ) -> Result<Option<Proof>, S3Error> {
-    match write.sent.judge_head(head) {
-        Verdict::Different { .. } if is_replaced => Ok(known),
-        Verdict::Different { expected, found } => Err(mismatch(uri, expected, found)),
-        Verdict::Proven(proof) => Ok(known.max(Some(proof))),
-        Verdict::Nothing => Ok(known),
+    match write.sent.compare_with_head(head) {
+        ProofResult::Different { .. } if is_replaced => Ok(known),
+        ProofResult::Different { expected, found } => Err(mismatch(uri, expected, found)),
+        ProofResult::Proven(proof) => Ok(known.max(Some(proof))),
+        ProofResult::Nothing => Ok(known),
     }
 }
 
@@ -164,15 +164,15 @@ pub(crate) async fn resolve_lost_response(
     };
     let ours = head.id.as_deref() == Some(write.upload_token);
     let head = trusted(context, head);
-    match write.sent.judge_head(&head) {
-        Verdict::Proven(proof) if ours || proof == Proof::Full => {
+    match write.sent.compare_with_head(&head) {
+        ProofResult::Proven(proof) if ours || proof == Proof::Full => {
             let outcome = if ours { Outcome::Stored } else { Outcome::Unchanged };
             let (proof, version_id) = (Some(proof), head.version_id.clone());
             let put_result = PutResult { outcome, proof, version_id, lacks: Vec::new() };
             protected_by_head(context, uri, write, put_result, &head).await
         }
-        Verdict::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
-        Verdict::Different { .. } if failure.error_kind == RequestErrorKind::Exists => {
+        ProofResult::Different { expected, found } if ours => Err(mismatch(uri, expected, found)),
+        ProofResult::Different { .. } if failure.error_kind == RequestErrorKind::Exists => {
             Err(S3Error::Exists(uri.clone()))
         }
         _ if is_taken(&failure) => Err(S3Error::Exists(uri.clone())),
@@ -188,8 +188,8 @@ pub(crate) async fn find_ours(
 ) -> Result<Option<PutResult>, S3Error> {
     let Some(head) = context.head(uri).await.ok().flatten() else { return Ok(None) };
     let head = trusted(context, head);
-    match write.sent.judge_head(&head) {
-        Verdict::Proven(proof) if head.id.as_deref() == Some(write.upload_token) => {
+    match write.sent.compare_with_head(&head) {
+        ProofResult::Proven(proof) if head.id.as_deref() == Some(write.upload_token) => {
             let (outcome, proof) = (Outcome::Stored, Some(proof));
             let version_id = head.version_id.clone();
             let put_result = PutResult { outcome, proof, version_id, lacks: Vec::new() };
@@ -229,7 +229,7 @@ fn is_taken(failure: &RequestError) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct Write<'a> {
     pub(crate) upload_token: &'a str,
-    pub(crate) sent: &'a Sent,
+    pub(crate) sent: &'a UploadedObject,
     pub(crate) upload_id: Option<&'a StoreText>,
     pub(crate) wanted: Wanted<'a>,
     /// Whether nothing had the key before.

@@ -231,11 +231,11 @@ impl<'a> S3Context<'a> {
         failure: &RequestError,
         (attempt, pause): (u32, Duration),
     ) -> Result<(), RequestError> {
-        self.tell_retry(failure, attempt, pause);
+        self.report_retry(failure, attempt, pause);
         self.pause(request, pause).await
     }
 
-    fn tell_retry(&self, failure: &RequestError, attempt: u32, pause: Duration) {
+    fn report_retry(&self, failure: &RequestError, attempt: u32, pause: Duration) {
         (self.events)(Event::Retry {
             operation: failure.operation,
             attempt,

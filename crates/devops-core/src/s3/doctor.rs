@@ -44,7 +44,7 @@ pub fn diagnose<'a>(
                 let why = if locks { "new objects would be locked" } else { "--no-write" };
                 let message =
                     format!("not tried ({why}): nothing is known of checksums and conditions");
-                examination.tell(Finding::warn("put", message, None));
+                examination.report(Finding::warn("put", message, None));
             }
         }
         diagnosis.failed = examination.failed.get();

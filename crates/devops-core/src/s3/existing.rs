@@ -8,7 +8,7 @@ use super::{
     event::Outcome,
     object_upload::ObjectUpload,
     precondition::Precondition,
-    proof::{Proof, Sent},
+    proof::{Proof, UploadedObject},
     put_options::{OverwritePolicy, PutOptions},
     request_error::RequestErrorKind,
     response::ObjectHead,
@@ -19,7 +19,7 @@ use super::{
 /// What has a key, as seen by someone who wants to put a file there.
 pub(crate) enum ExistingObject {
     /// The same content.
-    Identical(Sent, PutResult),
+    Identical(UploadedObject, PutResult),
     /// Something else or nothing, and what a write has to demand so that this is still so.
     Different(Precondition),
 }
@@ -72,7 +72,7 @@ async fn identical(
     let (outcome, proof) = (Outcome::Unchanged, Some(proof));
     let put_result =
         PutResult { outcome, proof, version_id: head.version_id.clone(), lacks: Vec::new() };
-    let sent = Sent::there_already(head.clone());
+    let sent = UploadedObject::there_already(head.clone());
     let object = ObjectUpload::new(context, uri, options);
     let write = object.write(&sent, None);
     let put_result = protected_by_head(&context, uri, write, put_result, &head).await?;

@@ -97,7 +97,7 @@ impl<'a> Fetch<'a> {
             size: Some(self.head.size),
             parts: Some(plan.n_parts()),
         });
-        self.tell_of_done(plan);
+        self.report_done(plan);
         let mut sums: Vec<_> = stream::iter(plan.parts().filter(|part| part.size > 0))
             .map(|part| self.part(part))
             .buffer_unordered(self.context.store.concurrency())
@@ -107,7 +107,7 @@ impl<'a> Fetch<'a> {
         Ok(sums)
     }
 
-    fn tell_of_done(&self, plan: PartPlan) {
+    fn report_done(&self, plan: PartPlan) {
         let parts = plan.parts().filter(|part| self.done.contains_key(&part.number));
         let (parts, size) = parts.fold((0, 0), |(n, size), part| (n + 1, size + part.size));
         if parts > 0 {

@@ -241,12 +241,12 @@ async fn check(
         Comparison::Same(proof) => Ok(proof),
         // Nothing contradicts it.
         Comparison::Doubtful | Comparison::Unknown => Ok(Proof::Size),
-        Comparison::Different(_) => Err(not_as_told(uri, head, &ours.to_string())),
+        Comparison::Different(_) => Err(not_as_listed(uri, head, &ours.to_string())),
     }
 }
 
 /// Says that what came is not what the store says it has.
-pub(crate) fn not_as_told(uri: &S3Uri, head: &ObjectHead, found: &str) -> S3Error {
+pub(crate) fn not_as_listed(uri: &S3Uri, head: &ObjectHead, found: &str) -> S3Error {
     let told = head.checksum.as_ref().map(Checksum::to_string);
     let told = told.or_else(|| head.etag.clone()).unwrap_or_default();
     S3Error::Mismatch { uri: uri.clone(), expected: found.to_owned(), found: told }

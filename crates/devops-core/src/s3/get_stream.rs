@@ -21,7 +21,7 @@ use super::{
     context::S3Context,
     error::S3Error,
     event::Event,
-    get::{head_of_existing, not_as_told},
+    get::{head_of_existing, not_as_listed},
     get_options::GetSummary,
     plan::{PartPlan, PartSize},
     proof::Proof,
@@ -188,7 +188,7 @@ impl Evidence {
     fn judge(self, uri: &S3Uri, head: &ObjectHead) -> Result<(Option<Checksum>, Proof), S3Error> {
         let etag = |ours: &str| match head.etag.as_deref() {
             Some(theirs) if theirs == ours => Ok((None, Proof::Etag)),
-            Some(_) if !head.etag_is_opaque => Err(not_as_told(uri, head, ours)),
+            Some(_) if !head.etag_is_opaque => Err(not_as_listed(uri, head, ours)),
             _ => Ok((None, Proof::Size)),
         };
         match self {
@@ -197,14 +197,14 @@ impl Evidence {
                 match &head.checksum {
                     Some(theirs) if *theirs == ours => Ok((Some(ours), Proof::Full)),
                     Some(theirs) if theirs.is_full() => {
-                        Err(not_as_told(uri, head, &ours.to_string()))
+                        Err(not_as_listed(uri, head, &ours.to_string()))
                     }
                     _ => Ok((Some(ours), Proof::Size)),
                 }
             }
             Self::Parts(_, sums) => match (Sum::composite(&sums), &head.checksum) {
                 (Some(ours), Some(theirs)) if ours.digits() != theirs.digits() => {
-                    Err(not_as_told(uri, head, &ours.to_string()))
+                    Err(not_as_listed(uri, head, &ours.to_string()))
                 }
                 _ => Ok((None, Proof::Parts)),
             },

@@ -10,7 +10,7 @@ use super::{
     event::Event,
     object_upload::ObjectUpload,
     payload::Payload,
-    proof::Sent,
+    proof::UploadedObject,
     protection::{Feature, Given, Left},
     request_error::{RequestError, RequestErrorKind},
     response::{StoredPart, Upload, WriteResponse},
@@ -87,8 +87,8 @@ impl ObjectUpload<'_> {
     pub(crate) async fn end_upload(
         &self,
         upload: Upload,
-        result: Result<(Sent, PutResult), S3Error>,
-    ) -> Result<(Sent, PutResult), S3Error> {
+        result: Result<(UploadedObject, PutResult), S3Error>,
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         match result {
             // Same content under another mark: ours was not needed.
             Ok((sent, put_result)) => {

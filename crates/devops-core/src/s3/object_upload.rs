@@ -13,7 +13,7 @@ use super::{
     payload::{Hashing, Payload},
     plan::PartPlan,
     precondition::Precondition,
-    proof::Sent,
+    proof::UploadedObject,
     protection::Given,
     put_options::{OverwritePolicy, PutOptions},
     request_error::RequestErrorKind,
@@ -124,7 +124,7 @@ impl<'a> ObjectUpload<'a> {
     /// Returns what is known of a write, to find out what became of it.
     pub(crate) fn write<'w>(
         &'w self,
-        sent: &'w Sent,
+        sent: &'w UploadedObject,
         upload_id: Option<&'w StoreText>,
     ) -> Write<'w> {
         let wanted = self.context.wanted(self.attributes);
@@ -141,7 +141,7 @@ impl<'a> ObjectUpload<'a> {
         &self,
         file: &OpenFile,
         plan: PartPlan,
-    ) -> Result<(Sent, PutResult), S3Error> {
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         if self.found != Precondition::Absent {
             self.prove_protection(&Given::default()).await?;
         }
@@ -157,7 +157,10 @@ impl<'a> ObjectUpload<'a> {
         Ok(done)
     }
 
-    pub(crate) async fn put_payload(&self, payload: Payload) -> Result<(Sent, PutResult), S3Error> {
+    pub(crate) async fn put_payload(
+        &self,
+        payload: Payload,
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         match self
             .context
             .put_object(self.uri, &payload, self.object_headers(), &self.precondition)
@@ -165,7 +168,7 @@ impl<'a> ObjectUpload<'a> {
         {
             Ok((part, response)) => {
                 self.context.store.note_confirmed(&part);
-                let sent = Sent::single(part);
+                let sent = UploadedObject::single(part);
                 let write = self.write(&sent, None);
                 let put_result = confirm_write(&self.context, self.uri, write, &response).await?;
                 Ok((sent, put_result))
@@ -179,7 +182,7 @@ impl<'a> ObjectUpload<'a> {
                     || failure.may_have_happened() =>
             {
                 let checksum = payload.sum.as_ref().map(Sum::checksum);
-                let sent = Sent::unanswered(payload.size(), checksum);
+                let sent = UploadedObject::unanswered(payload.size(), checksum);
                 let write = self.write(&sent, None);
                 let put_result =
                     resolve_lost_response(&self.context, self.uri, write, failure).await?;
@@ -194,7 +197,7 @@ impl<'a> ObjectUpload<'a> {
         &self,
         work: &FileUpload<'_>,
         layout: &Layout,
-    ) -> Result<(Sent, PutResult), S3Error> {
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         let parts = self.upload_parts(work, layout.pieces()).await?;
         work.file.check_unchanged()?;
         let completed = self.complete(&work.upload, parts).await;

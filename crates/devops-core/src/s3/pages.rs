@@ -84,11 +84,11 @@ pub(super) fn are_encoded<'a>(
 /// Fails where the listing says that it is of this prefix, and has other keys: whatever they are, those that were
 /// asked for may be missing.
 pub(super) fn is_below(prefix: &S3Uri, key: &str, told: Option<&str>) -> Result<bool, S3Error> {
-    let is_told = |told: &str| told == prefix.key || decoded(told, true) == prefix.key;
+    let is_confirmed = |told: &str| told == prefix.key || decoded(told, true) == prefix.key;
     if key.starts_with(&prefix.key) {
         return Ok(true);
     }
-    if !key.is_empty() && !told.is_some_and(is_told) {
+    if !key.is_empty() && !told.is_some_and(is_confirmed) {
         return Ok(false);
     }
     let message = format!("the listing has the key `{key}`, and was asked for `{}`", prefix.key);

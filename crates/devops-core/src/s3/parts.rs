@@ -78,7 +78,7 @@ impl S3Context<'_> {
         };
         match self.execute(self.metadata_request("GetObjectAttributes"), send).await {
             Ok((page, _)) => Ok(Some(page)),
-            Err(failure) if failure.error_kind.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_unknown() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -95,8 +95,8 @@ impl S3Context<'_> {
         let plan = PartPlan::of_file(head.size, PartSize::Exactly(ByteSize(first))).ok();
         let Some(plan) = plan.filter(|plan| plan.n_parts() == n_parts) else { return Ok(None) };
         let last = plan.parts().last().map(|part| part.size);
-        let is_told = n_parts == 1 || self.size_of_part(uri, n_parts).await? == last;
-        Ok(is_told.then_some(plan))
+        let is_confirmed = n_parts == 1 || self.size_of_part(uri, n_parts).await? == last;
+        Ok(is_confirmed.then_some(plan))
     }
 
     async fn size_of_part(&self, uri: &S3Uri, number: u32) -> Result<Option<u64>, RequestError> {
@@ -107,7 +107,7 @@ impl S3Context<'_> {
         };
         match self.execute(self.metadata_request("HeadObject"), send).await {
             Ok((part, _)) => Ok(size_of_object(&part)),
-            Err(failure) if failure.error_kind.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_unknown() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -122,9 +122,9 @@ fn add_parts(parts: &mut Vec<(Part, Checksum)>, page: &[ObjectPart]) -> bool {
             Some((Part { number, offset: end_of(parts), size }, checksum_of_part(told)?))
         };
         let part = part();
-        let is_told = part.is_some();
+        let is_confirmed = part.is_some();
         parts.extend(part);
-        is_told
+        is_confirmed
     })
 }
 

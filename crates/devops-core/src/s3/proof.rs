@@ -55,7 +55,7 @@ impl FromStr for Proof {
 
 /// What this client knows about an object it sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
+pub(crate) struct UploadedObject {
     pub(crate) size: u64,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) parts: Vec<StoredPart>,
@@ -64,7 +64,7 @@ pub(crate) struct Sent {
 
 /// What the store's answers prove.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ProofResult {
     Proven(Proof),
     /// The store holds something else.
     Different {
@@ -75,7 +75,7 @@ pub(crate) enum Verdict {
     Nothing,
 }
 
-impl Sent {
+impl UploadedObject {
     pub(crate) fn of_parts(parts: Vec<StoredPart>) -> Self {
         let sums: Option<Vec<Sum>> = parts.iter().map(|part| part.sum.clone()).collect();
         let checksum = sums.and_then(|sums| Sum::of_upload(&sums));
@@ -124,18 +124,18 @@ impl Sent {
         &self,
         checksum: Option<&Checksum>,
         etag: Option<&str>,
-    ) -> Verdict {
+    ) -> ProofResult {
         if let (Some(ours), Some(theirs)) = (&self.checksum, checksum)
             && ours.algorithm == theirs.algorithm
         {
             return match ours.value == theirs.value {
-                true if ours.is_full() => Verdict::Proven(Proof::Full),
-                true => Verdict::Proven(Proof::Parts),
+                true if ours.is_full() => ProofResult::Proven(Proof::Full),
+                true => ProofResult::Proven(Proof::Parts),
                 // A store that makes a checksum of checksums of what we combine says nothing about the
                 // whole, but it has checked the parts.
-                false if self.is_composite(theirs) => Verdict::Proven(Proof::Parts),
+                false if self.is_composite(theirs) => ProofResult::Proven(Proof::Parts),
                 false => {
-                    Verdict::Different { expected: ours.to_string(), found: theirs.to_string() }
+                    ProofResult::Different { expected: ours.to_string(), found: theirs.to_string() }
                 }
             };
         }
@@ -149,31 +149,31 @@ impl Sent {
         ours.is_some_and(|ours| ours.digits() == theirs.digits())
     }
 
-    fn judge_parts(&self, etag: Option<&str>) -> Verdict {
+    fn judge_parts(&self, etag: Option<&str>) -> ProofResult {
         if !self.parts.is_empty() && self.parts.iter().all(|part| part.confirmed) {
-            return Verdict::Proven(Proof::Parts);
+            return ProofResult::Proven(Proof::Parts);
         }
         match (self.etag(), etag) {
-            (Some(ours), Some(theirs)) if ours == theirs => Verdict::Proven(Proof::Etag),
+            (Some(ours), Some(theirs)) if ours == theirs => ProofResult::Proven(Proof::Etag),
             // What looks like one is one; another ETag need not be an MD5.
-            (Some(ours), Some(theirs)) if looks_alike(&ours, theirs) => Verdict::Different {
+            (Some(ours), Some(theirs)) if looks_alike(&ours, theirs) => ProofResult::Different {
                 expected: format!("ETag {ours}"),
                 found: format!("ETag {theirs}"),
             },
-            _ => Verdict::Nothing,
+            _ => ProofResult::Nothing,
         }
     }
 
     /// Judges what `HeadObject` says.
-    pub(crate) fn judge_head(&self, head: &ObjectHead) -> Verdict {
+    pub(crate) fn compare_with_head(&self, head: &ObjectHead) -> ProofResult {
         if head.size != self.size {
-            return Verdict::Different {
+            return ProofResult::Different {
                 expected: count(self.size, "byte"),
                 found: count(head.size, "byte"),
             };
         }
         match self.compare_with_response(head.checksum.as_ref(), head.etag.as_deref()) {
-            Verdict::Nothing => Verdict::Proven(Proof::Size),
+            ProofResult::Nothing => ProofResult::Proven(Proof::Size),
             verdict => verdict,
         }
     }
@@ -222,56 +222,56 @@ mod tests {
 
     #[test]
     fn the_same_checksum_of_the_whole_is_the_best_proof() {
-        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+        let sent = UploadedObject::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
 
         let verdict = sent.compare_with_response(Some(&checksum(b"abc")), None);
 
-        assert_eq!(verdict, Verdict::Proven(Proof::Full));
+        assert_eq!(verdict, ProofResult::Proven(Proof::Full));
     }
 
     #[test]
     fn another_checksum_is_never_a_proof() {
-        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+        let sent = UploadedObject::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
 
         let verdict = sent.compare_with_response(Some(&checksum(b"abd")), None);
 
-        assert!(matches!(verdict, Verdict::Different { .. }));
+        assert!(matches!(verdict, ProofResult::Different { .. }));
     }
 
     #[test]
     fn a_checksum_of_checksums_proves_the_parts() {
-        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+        let sent = UploadedObject::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
         let sums = sent.parts.iter().filter_map(|part| part.sum.clone()).collect::<Vec<_>>();
 
         let verdict = sent.compare_with_response(Sum::composite(&sums).as_ref(), None);
 
-        assert_eq!(verdict, Verdict::Proven(Proof::Parts));
+        assert_eq!(verdict, ProofResult::Proven(Proof::Parts));
     }
 
     #[test]
     fn confirmed_parts_prove_less_than_the_whole() {
-        let sent = Sent::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
+        let sent = UploadedObject::of_parts(vec![part(1, b"ab", true), part(2, b"c", true)]);
 
-        assert_eq!(sent.compare_with_response(None, None), Verdict::Proven(Proof::Parts));
+        assert_eq!(sent.compare_with_response(None, None), ProofResult::Proven(Proof::Parts));
         assert!(Proof::Parts < Proof::Full && Proof::Etag < Proof::Parts);
     }
 
     #[test]
     fn an_etag_counts_only_when_it_is_the_md5() {
-        let sent = Sent::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
+        let sent = UploadedObject::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
         let etag = multipart_etag(&[md5(b"ab"), md5(b"c")]);
 
-        assert_eq!(sent.compare_with_response(None, Some(&etag)), Verdict::Proven(Proof::Etag));
-        assert_eq!(sent.compare_with_response(None, Some("other")), Verdict::Nothing);
+        assert_eq!(sent.compare_with_response(None, Some(&etag)), ProofResult::Proven(Proof::Etag));
+        assert_eq!(sent.compare_with_response(None, Some("other")), ProofResult::Nothing);
     }
 
     #[test]
     fn an_etag_that_could_be_the_md5_and_is_another_contradicts() {
-        let single = Sent::single(part(1, b"ab", false));
-        let parts = Sent::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
+        let single = UploadedObject::single(part(1, b"ab", false));
+        let parts = UploadedObject::of_parts(vec![part(1, b"ab", false), part(2, b"c", false)]);
         let other = "0".repeat(32);
-        let is_different = |sent: &Sent, etag: &str| {
-            matches!(sent.compare_with_response(None, Some(etag)), Verdict::Different { .. })
+        let is_different = |sent: &UploadedObject, etag: &str| {
+            matches!(sent.compare_with_response(None, Some(etag)), ProofResult::Different { .. })
         };
 
         assert!(is_different(&single, &other));
@@ -283,11 +283,11 @@ mod tests {
 
     #[test]
     fn a_wrong_size_is_a_different_object() {
-        let sent = Sent::of_parts(vec![part(1, b"ab", true)]);
+        let sent = UploadedObject::of_parts(vec![part(1, b"ab", true)]);
         let head = ObjectHead { size: 3, ..ObjectHead::default() };
 
-        assert!(matches!(sent.judge_head(&head), Verdict::Different { .. }));
+        assert!(matches!(sent.compare_with_head(&head), ProofResult::Different { .. }));
         let head = ObjectHead { size: 2, ..ObjectHead::default() };
-        assert_eq!(sent.judge_head(&head), Verdict::Proven(Proof::Parts));
+        assert_eq!(sent.compare_with_head(&head), ProofResult::Proven(Proof::Parts));
     }
 }

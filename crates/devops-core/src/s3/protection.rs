@@ -65,7 +65,7 @@ pub struct Lack {
 
 impl Lack {
     /// Returns what an answer to a write does not tell, where the store tells no more.
-    pub(crate) fn untold(feature: Feature) -> Self {
+    pub(crate) fn not_confirmed(feature: Feature) -> Self {
         // All that encrypt say so in the answer to the write.
         Self { feature, is_certain: feature.is_encryption() }
     }

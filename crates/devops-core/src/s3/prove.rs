@@ -245,7 +245,7 @@ impl S3Context<'_> {
 
 /// Returns whether a failure means that there is nothing of the kind, or that the store knows none.
 fn is_answer_no(failure: &RequestError) -> bool {
-    failure.error_kind.is_untold() && failure.error_kind != RequestErrorKind::Denied
+    failure.error_kind.is_unknown() && failure.error_kind != RequestErrorKind::Denied
 }
 
 fn unsent(uri: &S3Uri, features: Vec<Feature>) -> S3Error {

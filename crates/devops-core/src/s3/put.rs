@@ -17,7 +17,7 @@ use super::{
     object_upload::{ObjectUpload, new_upload_token},
     plan::PartPlan,
     precondition::Precondition,
-    proof::Sent,
+    proof::UploadedObject,
     put_options::{OverwritePolicy, PutOptions},
     put_parts::put_parts,
     request_error::RequestErrorKind,
@@ -97,7 +97,7 @@ async fn put_once(
     options: &PutOptions,
     accepts: &dyn Fn(&S3Uri) -> bool,
     compose: &Compose<'_>,
-) -> Result<(Sent, PutResult), S3Error> {
+) -> Result<(UploadedObject, PutResult), S3Error> {
     let file = source.open(context.cancel_token).await?;
     let plan = context.store.plan(file.size(), options.part_size)?;
     let mut resumption = Resumption::open(context, source, options, (&file, plan)).await?;
@@ -137,7 +137,7 @@ impl Put<'_> {
         plan: PartPlan,
         compose: &Compose<'_>,
         resumption: &mut Resumption,
-    ) -> Result<(Sent, PutResult), S3Error> {
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         (self.context.events)(Event::Started {
             uri: self.source.uri.clone(),
             path: Some(self.source.path.clone()),
@@ -194,7 +194,7 @@ impl Put<'_> {
         composition: Option<Composition>,
         precondition: Precondition,
         resumption: &mut Resumption,
-    ) -> Result<(Sent, PutResult), S3Error> {
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         let mut layout = composition
             .filter(|composition| composition.size() == self.file.size())
             .map_or(Layout::Even(plan), Layout::Composed);

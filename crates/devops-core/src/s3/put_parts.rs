@@ -10,7 +10,7 @@ use super::{
     file_upload::FileUpload,
     layout::Layout,
     object_upload::ObjectUpload,
-    proof::Sent,
+    proof::UploadedObject,
     request_error::{RequestError, RequestErrorKind},
     response::Upload,
     resume::{Resumption, TakenUp},
@@ -24,7 +24,7 @@ pub(crate) async fn put_parts(
     file: &OpenFile,
     layout: &Layout,
     resumption: &mut Resumption,
-) -> Result<(Sent, PutResult), S3Error> {
+) -> Result<(UploadedObject, PutResult), S3Error> {
     let moved = Cell::new(0);
     let events = |event: Event| {
         if let Event::Moved(bytes) = event {
@@ -61,7 +61,7 @@ async fn put_parts_once(
     file: &OpenFile,
     layout: &Layout,
     resumption: &mut Resumption,
-) -> Result<(Sent, PutResult), S3Error> {
+) -> Result<(UploadedObject, PutResult), S3Error> {
     let (upload, uploaded_parts) = match resumption.take_up(object, layout).await? {
         TakenUp::Upload(upload, uploaded_parts) => (upload, uploaded_parts),
         TakenUp::Nothing => (resumption.begin(object, layout).await?, UploadedParts::default()),
@@ -80,7 +80,7 @@ async fn put_parts_once(
 ///
 /// A completion that is answered so was not carried out either, unless the answer to an earlier attempt
 /// was lost.
-fn removal(result: &mut Result<(Sent, PutResult), S3Error>) -> Option<&mut RequestError> {
+fn removal(result: &mut Result<(UploadedObject, PutResult), S3Error>) -> Option<&mut RequestError> {
     let failure = match result {
         Err(S3Error::Request(failure)) => failure,
         Err(S3Error::Uncertain { source, .. }) if !source.is_after_lost_response => source,

@@ -116,7 +116,7 @@ impl RequestErrorKind {
     }
 
     /// Returns whether the store has nothing to tell, or does not tell it.
-    pub(crate) fn is_untold(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         matches!(self, Self::NoObject | Self::DeleteMarker) || self.leaves_unanswered()
     }
 

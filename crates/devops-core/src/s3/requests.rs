@@ -15,7 +15,7 @@ use super::{
     parse_response::id_of_unread,
     payload::{Payload, signed},
     precondition::Precondition,
-    proof::Sent,
+    proof::UploadedObject,
     protection::{Given, encryption_given},
     reads::checksum_of,
     request_error::{RequestError, RequestErrorKind},
@@ -189,7 +189,7 @@ impl S3Context<'_> {
     pub(crate) async fn complete(
         &self,
         upload: &Upload,
-        sent: &Sent,
+        sent: &UploadedObject,
         precondition: &Precondition,
         form: Form,
     ) -> Result<WriteResponse, RequestError> {

@@ -13,7 +13,7 @@ use super::{
     layout::Layout,
     object_upload::ObjectUpload,
     plan::{PartPlan, PartSize, PlanError},
-    proof::{Sent, Verdict},
+    proof::{ProofResult, UploadedObject},
     put_options::PutOptions,
     request_error::RequestErrorKind,
     response::Upload,
@@ -143,7 +143,7 @@ impl Resumption {
         &self,
         object: &ObjectUpload<'_>,
         file: &OpenFile,
-    ) -> Result<Option<(Sent, PutResult)>, S3Error> {
+    ) -> Result<Option<(UploadedObject, PutResult)>, S3Error> {
         let Some(state) = &self.state else { return Ok(None) };
         let sent = if self.is_same { state.sent(file.size()) } else { None };
         object.find_completed(file, sent).await
@@ -192,7 +192,7 @@ impl Resumption {
     }
 
     /// Returns whether the upload stays for a later run.
-    pub(crate) fn keeps(&self, result: &Result<(Sent, PutResult), S3Error>) -> bool {
+    pub(crate) fn keeps(&self, result: &Result<(UploadedObject, PutResult), S3Error>) -> bool {
         self.upload.is_some() && result.as_ref().is_err_and(may_pass)
     }
 
@@ -205,8 +205,8 @@ impl Resumption {
     pub(crate) async fn close(
         self,
         context: S3Context<'_>,
-        result: Result<(Sent, PutResult), S3Error>,
-    ) -> Result<(Sent, PutResult), S3Error> {
+        result: Result<(UploadedObject, PutResult), S3Error>,
+    ) -> Result<(UploadedObject, PutResult), S3Error> {
         let Some(journal) = self.journal else { return result };
         match (result, self.upload) {
             // Going on would not help, and what was sent may be dear. Of an uncertain end, the next run
@@ -347,17 +347,17 @@ impl ObjectUpload<'_> {
     async fn find_completed(
         &self,
         file: &OpenFile,
-        sent: Option<Sent>,
-    ) -> Result<Option<(Sent, PutResult)>, S3Error> {
+        sent: Option<UploadedObject>,
+    ) -> Result<Option<(UploadedObject, PutResult)>, S3Error> {
         let head = match self.context.head(self.uri).await {
             Ok(Some(head)) if head.id.as_deref() == Some(&self.upload_token) => head,
             Ok(_) => return Ok(None),
             Err(failure) if failure.error_kind == RequestErrorKind::Denied => return Ok(None),
             Err(failure) => return Err(failure.into()),
         };
-        let by_parts = sent.and_then(|sent| match sent.judge_head(&head) {
-            Verdict::Proven(proof) => Some(proof),
-            Verdict::Different { .. } | Verdict::Nothing => None,
+        let by_parts = sent.and_then(|sent| match sent.compare_with_head(&head) {
+            ProofResult::Proven(proof) => Some(proof),
+            ProofResult::Different { .. } | ProofResult::Nothing => None,
         });
         let proof = match by_parts {
             Some(proof) => Some(proof),
@@ -366,7 +366,7 @@ impl ObjectUpload<'_> {
         let Some(proof) = proof else { return Ok(None) };
         let (outcome, version_id) = (Outcome::Unchanged, head.version_id.clone());
         let put_result = PutResult { outcome, proof: Some(proof), version_id, lacks: Vec::new() };
-        let sent = Sent::there_already(head.clone());
+        let sent = UploadedObject::there_already(head.clone());
         let write = self.write(&sent, None);
         let put_result =
             protected_by_head(&self.context, self.uri, write, put_result, &head).await?;

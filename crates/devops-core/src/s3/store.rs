@@ -65,7 +65,7 @@ pub struct Store {
     without_conditions: AtomicBool,
     confirms_nothing: AtomicBool,
     /// Is set once the warning about checksums of a wrong length was given.
-    has_told_length: AtomicBool,
+    has_reported_length: AtomicBool,
     by_host: &'static Quirks,
     observer: Observer,
     capabilities: RwLock<Capabilities>,
@@ -98,7 +98,7 @@ impl Store {
             without_checksums: AtomicBool::new(by_host.checksums == Support::No),
             without_conditions: AtomicBool::new(by_host.conditions == Support::No),
             confirms_nothing: AtomicBool::new(false),
-            has_told_length: AtomicBool::new(false),
+            has_reported_length: AtomicBool::new(false),
             by_host,
             observer,
             capabilities: RwLock::default(),
@@ -286,7 +286,7 @@ impl Store {
 
     /// Returns whether it is news that the checksums of the store's answers have a wrong length.
     pub(crate) fn has_news_of_length(&self) -> bool {
-        self.observer.saw_wrong_length() && !self.has_told_length.swap(true, Ordering::Relaxed)
+        self.observer.saw_wrong_length() && !self.has_reported_length.swap(true, Ordering::Relaxed)
     }
 
     /// Remembers that the store does not know conditional writes; returns whether that is news.

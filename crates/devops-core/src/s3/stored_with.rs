@@ -82,7 +82,7 @@ impl S3Context<'_> {
             }
             // Tags that must not be read would be lost.
             Err(failure)
-                if failure.error_kind.is_untold()
+                if failure.error_kind.is_unknown()
                     && failure.error_kind != RequestErrorKind::Denied =>
             {
                 Ok(None)

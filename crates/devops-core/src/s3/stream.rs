@@ -23,7 +23,7 @@ use super::{
     object_upload::ObjectUpload,
     plan::{PartPlan, StreamPlan},
     precondition::Precondition,
-    proof::Sent,
+    proof::UploadedObject,
     protection::Given,
     put_options::{OverwritePolicy, PutOptions},
     request_error::RequestErrorKind,
@@ -127,22 +127,22 @@ pub fn put_stream<'a>(
 ) -> LocalBoxFuture<'a, Result<Vec<Result<ObjectSummary, S3Error>>, S3Error>> {
     Box::pin(async move {
         let begun = Instant::now();
-        let mut feed = Feed::new(context, stream, options)?;
+        let mut part_reader = PartReader::new(context, stream, options)?;
         for uri in uris {
             (context.events)(Event::Started {
                 uri: uri.clone(),
                 path: None,
-                size: feed.expected,
+                size: part_reader.expected,
                 parts: None,
             });
         }
-        let first = feed.next(context).await?.unwrap_or_default();
-        let done = if feed.ended {
-            feed.check_length(true)?;
+        let first = part_reader.next(context).await?.unwrap_or_default();
+        let done = if part_reader.ended {
+            part_reader.check_length(true)?;
             join_all(uris.iter().map(|uri| put_whole(context, uri, options, first.clone()))).await
         } else {
             let destinations = begin(context, uris, options, first).await;
-            put_pieces(context, destinations, feed).await?
+            put_pieces(context, destinations, part_reader).await?
         };
         let summarize = |(uri, done): (_, Result<_, _>)| {
             done.and_then(|done| summarize(uri, options, done, begun.elapsed()))
@@ -156,7 +156,7 @@ async fn put_whole(
     uri: &S3Uri,
     options: &PutOptions,
     bytes: Bytes,
-) -> Result<(Sent, PutResult), S3Error> {
+) -> Result<(UploadedObject, PutResult), S3Error> {
     let mut fallbacks = Fallbacks::default();
     let mut object = ObjectUpload::new(context, uri, options);
     object.prove_protection(&Given::default()).await?;
@@ -223,9 +223,9 @@ async fn begin<'a>(
 async fn put_pieces(
     context: S3Context<'_>,
     destinations: Vec<StreamDestination<'_>>,
-    feed: Feed,
-) -> Result<Vec<Result<(Sent, PutResult), S3Error>>, S3Error> {
-    match send_pieces(&destinations, pieces(context, feed)).await {
+    part_reader: PartReader,
+) -> Result<Vec<Result<(UploadedObject, PutResult), S3Error>>, S3Error> {
+    match send_pieces(&destinations, pieces(context, part_reader)).await {
         Ok(()) | Err(Broken::EveryPlace) => {
             Ok(join_all(destinations.into_iter().map(StreamDestination::end)).await)
         }
@@ -264,19 +264,19 @@ async fn send_pieces(
 /// Returns the numbered pieces of a stream, after the first one.
 fn pieces(
     context: S3Context<'_>,
-    feed: Feed,
+    part_reader: PartReader,
 ) -> impl TryStream<Ok = (u32, Bytes), Error = S3Error> {
-    stream::try_unfold(feed, move |mut feed: Feed| async move {
-        let Some(bytes) = feed.next(context).await? else {
-            feed.check_length(true)?;
+    stream::try_unfold(part_reader, move |mut part_reader: PartReader| async move {
+        let Some(bytes) = part_reader.next(context).await? else {
+            part_reader.check_length(true)?;
             return Ok(None);
         };
-        Ok(Some(((feed.number, bytes), feed)))
+        Ok(Some(((part_reader.number, bytes), part_reader)))
     })
 }
 
 /// Reads a stream part by part.
-struct Feed {
+struct PartReader {
     stream: Arc<Mutex<UploadStream>>,
     sizes: Sizes,
     expected: Option<u64>,
@@ -291,7 +291,7 @@ enum Sizes {
     Unknown(StreamPlan),
 }
 
-impl Feed {
+impl PartReader {
     fn new(
         context: S3Context<'_>,
         stream: UploadStream,

@@ -8,7 +8,7 @@ use super::{
     error::S3Error,
     object_upload::ObjectUpload,
     payload::Payload,
-    proof::Sent,
+    proof::UploadedObject,
     request_error::RequestErrorKind,
     response::{StoredPart, Upload},
 };
@@ -52,7 +52,7 @@ impl<'a> StreamDestination<'a> {
     }
 
     /// Makes an object of the parts, unless one failed; then the upload is removed.
-    pub(crate) async fn end(self) -> Result<(Sent, PutResult), S3Error> {
+    pub(crate) async fn end(self) -> Result<(UploadedObject, PutResult), S3Error> {
         let (failure, parts) = (self.failure.into_inner(), self.parts.into_inner());
         match (self.upload, failure) {
             (Some(upload), failure) => {

@@ -6,7 +6,7 @@ use super::{
     confirm::PutResult,
     error::S3Error,
     event::{ObjectSummary, Outcome},
-    proof::{Proof, Sent},
+    proof::{Proof, UploadedObject},
     put_options::PutOptions,
     uri::S3Uri,
 };
@@ -14,7 +14,7 @@ use super::{
 pub(crate) fn summarize(
     uri: &S3Uri,
     options: &PutOptions,
-    (sent, put_result): (Sent, PutResult),
+    (sent, put_result): (UploadedObject, PutResult),
     elapsed: Duration,
 ) -> Result<ObjectSummary, S3Error> {
     let required = options.require_proof;

@@ -23,7 +23,7 @@ use super::{
     error::S3Error,
     event::{ObjectSummary, Outcome},
     list::list,
-    proof::{Proof, Sent},
+    proof::{Proof, UploadedObject},
     put_options::{Listed, OverwritePolicy, PutOptions},
     response::ListedObject,
     source::OpenFile,
@@ -138,7 +138,7 @@ async fn same(
     (source, file): (&UploadItem, &OpenFile),
     etag: Option<&str>,
     required: Proof,
-) -> Result<Option<(Sent, PutResult)>, S3Error> {
+) -> Result<Option<(UploadedObject, PutResult)>, S3Error> {
     let put_result = |proof, version_id| PutResult {
         outcome: Outcome::Unchanged,
         proof: Some(proof),
@@ -149,7 +149,7 @@ async fn same(
     if let Some(md5) = md5
         && has_md5(context, file, md5).await?
     {
-        return Ok(Some((Sent::unsent(file.size()), put_result(Proof::Etag, None))));
+        return Ok(Some((UploadedObject::unsent(file.size()), put_result(Proof::Etag, None))));
     }
     let Some(head) = context.head(&source.uri).await? else { return Ok(None) };
     if md5.is_some() && head.checksum.is_none() {
@@ -159,6 +159,6 @@ async fn same(
         same_content(context, (&source.uri, &head), file).await?.filter(|&proof| proof >= required);
     Ok(proof.map(|proof| {
         let version_id = head.version_id.clone();
-        (Sent::there_already(head), put_result(proof, version_id))
+        (UploadedObject::there_already(head), put_result(proof, version_id))
     }))
 }

@@ -17,11 +17,11 @@ use super::{
     error::S3Error,
     event::Outcome,
     fallback::lost_race,
-    get::{Existing, head_of_existing, not_as_told},
+    get::{Existing, head_of_existing, not_as_listed},
     layout::CopySource,
     plan::{MAX_PART, MIN_PART, Part, PartPlan, PartSize},
     precondition::Precondition,
-    proof::{Proof, Sent},
+    proof::{Proof, UploadedObject},
     put_options::OverwritePolicy,
     reads::size_of_object,
     request_error::{RequestError, RequestErrorKind},
@@ -222,7 +222,7 @@ impl Copying<'_> {
             Alike::Unknown if !is_still(there.as_ref(), &copy) => {
                 Ok((Outcome::Stored, Proof::Size, copy.version_id))
             }
-            Alike::Unknown | Alike::Different => Err(not_as_told(to, &copy, &shown(head))),
+            Alike::Unknown | Alike::Different => Err(not_as_listed(to, &copy, &shown(head))),
         }
     }
 
@@ -263,7 +263,7 @@ impl Copying<'_> {
             Ok((first, _)) => Ok(size_of_object(&first).filter(|size| {
                 (MIN_PART..=MAX_PART).contains(size) && head.size.div_ceil(*size) == n_parts
             })),
-            Err(failure) if failure.error_kind.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_unknown() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -339,7 +339,9 @@ impl Copying<'_> {
             .await;
         let completed = match copied {
             Ok(parts) => {
-                self.context.complete_as_taken(&upload, &Sent::of_parts(parts), precondition).await
+                self.context
+                    .complete_as_taken(&upload, &UploadedObject::of_parts(parts), precondition)
+                    .await
             }
             Err(failure) => Err(failure),
         };

@@ -191,7 +191,7 @@ pub fn keeps_versions<'a>(
                 output.status(),
                 Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
             ))),
-            Err(failure) if failure.error_kind.is_untold() => Ok(None),
+            Err(failure) if failure.error_kind.is_unknown() => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     })

@@ -116,7 +116,11 @@ impl Environment {
             let words = value.split_whitespace();
             if let Some(flag) = words.filter_map(flag_name).find(|flag| TRAPS.contains(flag)) {
                 let place = format!("environment variable `{name}`");
-                return Err(TerraformError::Trap { place, flag: format!("-{flag}"), command });
+                return Err(TerraformError::ConflictingArgument {
+                    place,
+                    flag: format!("-{flag}"),
+                    command,
+                });
             }
         }
         Ok(())
@@ -144,7 +148,7 @@ fn refuse(flags: &[&str], extra: &[OsString], command: &'static str) -> Result<(
     let mut words = extra.iter().filter_map(|arg| arg.to_str()).filter_map(flag_name);
     match words.find(|flag| flags.contains(flag)) {
         None => Ok(()),
-        Some(flag) => Err(TerraformError::Trap {
+        Some(flag) => Err(TerraformError::ConflictingArgument {
             place: "the arguments after `--`".to_owned(),
             flag: format!("-{flag}"),
             command,
@@ -166,7 +170,7 @@ mod tests {
     fn flag_in(vars: &[(&str, &str)]) -> Option<String> {
         let environment: Environment = vars.iter().copied().collect();
         match environment.refuse_traps("plan") {
-            Err(TerraformError::Trap { flag, .. }) => Some(flag),
+            Err(TerraformError::ConflictingArgument { flag, .. }) => Some(flag),
             _ => None,
         }
     }

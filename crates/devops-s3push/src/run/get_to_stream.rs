@@ -62,7 +62,7 @@ pub(super) async fn get_to_stream(
     let shown = if name == Path::new(STDOUT) { Path::new("standard output") } else { name };
     match get_stream(context, uri, Box::new(file), shown.to_owned()).await {
         Ok(summary) => {
-            tell(&summary, name, session);
+            report(&summary, name, session);
             Ok(Outcome::Done)
         }
         // Who reads has enough.
@@ -73,7 +73,7 @@ pub(super) async fn get_to_stream(
     }
 }
 
-fn tell(summary: &GetSummary, name: &Path, session: &Session) {
+fn report(summary: &GetSummary, name: &Path, session: &Session) {
     if session.json() {
         let mut object = Map::new();
         insert(&mut object, json!({"type": "object"}));

@@ -5,8 +5,8 @@ use devops_core::{
     clock::Clock,
     kind::Kind,
     offsite::{
-        Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
-        plan_prune, remove_pruned,
+        ObjectDecision, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive,
+        lock_kept, plan_prune, remove_pruned,
     },
     s3::{Event, RetentionMode, S3Context},
     units::ByteSize,
@@ -79,11 +79,11 @@ pub(crate) async fn prune(args: PruneArgs, session: &Session) -> Result<Outcome,
             remove_pruned(context, &plan, &mut |archive, outcome| done.show(archive, &outcome))
                 .await;
         if let Err(error) = result {
-            done.tell(&plan, false);
+            done.report(&plan, false);
             return Err(explain(error));
         }
     }
-    done.tell(&plan, args.dry_run);
+    done.report(&plan, args.dry_run);
     done.end(&plan)
 }
 
@@ -94,7 +94,7 @@ fn show(plan: &OffsitePlan, hides: bool, session: &Session) -> Result<(), Failur
             continue;
         }
         let rows = group.iter().map(|archive| {
-            let (action, mut reasons) = fate(archive, hides);
+            let (action, mut reasons) = decision(archive, hides);
             reasons.extend(archive.lock.map(|(mode, until)| {
                 format!("lock in {} mode until {}", mode_name(mode), rfc3339(until))
             }));
@@ -116,7 +116,7 @@ fn title(archive: &StoredArchive) -> String {
 }
 
 fn line(archive: &StoredArchive, series: usize, hides: bool) -> Value {
-    let (action, reasons) = fate(archive, hides);
+    let (action, reasons) = decision(archive, hides);
     let lock =
         archive.lock.map(|(mode, until)| json!({"mode": mode_name(mode), "until": rfc3339(until)}));
     let mut object = Map::new();
@@ -138,13 +138,15 @@ fn line(archive: &StoredArchive, series: usize, hides: bool) -> Value {
     Value::Object(object)
 }
 
-fn fate(archive: &StoredArchive, hides: bool) -> (&'static str, Vec<String>) {
-    match &archive.fate {
-        Fate::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect()),
-        Fate::Uncounted(reason) => ("keep", vec![format!("does not count: {reason}")]),
-        Fate::KeepLocked(hold) => ("keep", vec![locked(hold)]),
-        Fate::Remove if hides => ("hide", Vec::new()),
-        Fate::Remove => ("remove", Vec::new()),
+fn decision(archive: &StoredArchive, hides: bool) -> (&'static str, Vec<String>) {
+    match &archive.decision {
+        ObjectDecision::Keep(reasons) => {
+            ("keep", reasons.iter().map(ToString::to_string).collect())
+        }
+        ObjectDecision::Uncounted(reason) => ("keep", vec![format!("does not count: {reason}")]),
+        ObjectDecision::KeepLocked(hold) => ("keep", vec![locked(hold)]),
+        ObjectDecision::Remove if hides => ("hide", Vec::new()),
+        ObjectDecision::Remove => ("remove", Vec::new()),
     }
 }
 
@@ -211,7 +213,7 @@ impl<'a> Done<'a> {
         self.session.warn(format!("left {}: {reason}", quote(uri.to_string().as_ref())));
     }
 
-    fn tell(&self, plan: &OffsitePlan, dry_run: bool) {
+    fn report(&self, plan: &OffsitePlan, dry_run: bool) {
         let n_removed = plan.removed().count();
         let n_kept = plan.archives.len() - n_removed;
         let freed = plan.removed().filter(|_| !self.hides);
@@ -258,11 +260,11 @@ impl<'a> Done<'a> {
     }
 
     fn end(&self, plan: &OffsitePlan) -> Result<Outcome, Failure> {
-        let count = |is_it: fn(&Fate) -> bool| {
-            plan.archives.iter().filter(|archive| is_it(&archive.fate)).count()
+        let count = |is_it: fn(&ObjectDecision) -> bool| {
+            plan.archives.iter().filter(|archive| is_it(&archive.decision)).count()
         };
-        let n_uncounted = count(|fate| matches!(fate, Fate::Uncounted(_)));
-        let n_kept_by_lock = count(|fate| matches!(fate, Fate::KeepLocked(_)));
+        let n_uncounted = count(|decision| matches!(decision, ObjectDecision::Uncounted(_)));
+        let n_kept_by_lock = count(|decision| matches!(decision, ObjectDecision::KeepLocked(_)));
         if n_uncounted + n_kept_by_lock == 0 {
             return outcome(self.n_removed + self.n_hidden, (self.n_left, self.n_denied));
         }

@@ -44,7 +44,7 @@ pub(crate) async fn undelete(args: UndeleteArgs, session: &Session) -> Result<Ou
         Err(error) => return Err(explain_missing(context, error, &args.objects).await),
     };
     let mut tally = Tally::new(session, &reporter);
-    tally.tell_of_others(&plan);
+    tally.report_others(&plan);
     if plan.hidden.is_empty()
         && let Some(hint) = unversioned_of(context, &args.objects).await
     {
@@ -150,7 +150,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn tell_of_others(&mut self, plan: &UndeletePlan) {
+    fn report_others(&mut self, plan: &UndeletePlan) {
         for uri in &plan.there {
             self.session.status(format!("{uri} is not deleted"));
         }

@@ -62,7 +62,7 @@ pub(crate) async fn abort(args: UploadsAbortArgs, session: &Session) -> Result<O
         let job = ours.job(upload);
         // Without its file nothing can go on with it.
         if let Some(job) = job.filter(|job| !args.resumable && job.path.exists()) {
-            tell_kept(session, upload, job);
+            report_kept(session, upload, job);
             continue;
         }
         if args.dry_run {
@@ -134,7 +134,7 @@ fn is_named(upload: &PendingUpload, id: &str) -> bool {
     upload.id == *id || shown == id
 }
 
-fn tell_kept(session: &Session, upload: &PendingUpload, job: &Job) {
+fn report_kept(session: &Session, upload: &PendingUpload, job: &Job) {
     let (uri, id) = (&upload.uri, job.id());
     session.status(format!("left that of `{uri}`: `devops-s3push resume {id}` can go on with it"));
 }

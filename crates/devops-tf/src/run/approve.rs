@@ -15,9 +15,9 @@ use devops_core::{
 use serde_json::json;
 
 use super::{
-    desk::{Desk, open_in},
     explain::explain,
     inspect::folder_of,
+    tf_session::{TfSession, open_in},
 };
 use crate::cli::{CompareArgs, RunArgs};
 
@@ -182,13 +182,13 @@ fn read(
         return Ok(Approved::Plan(Box::new(plan)));
     }
     let dir = folder_of(path, &args.seal, &args.stack, session)?;
-    let mut desk = open_in(&dir, &args.stack, session)?;
-    desk.relay.aside(true);
-    desk.prepare()?;
-    desk.shown_plan(path, options).map(|plan| Approved::Plan(Box::new(plan)))
+    let mut tf = open_in(&dir, &args.stack, session)?;
+    tf.relay.aside(true);
+    tf.prepare()?;
+    tf.shown_plan(path, options).map(|plan| Approved::Plan(Box::new(plan)))
 }
 
-impl Desk<'_> {
+impl TfSession<'_> {
     /// Lets terraform show a plan as JSON, and learns what of it must not be shown.
     pub(super) fn shown_plan(
         &mut self,

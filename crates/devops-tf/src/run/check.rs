@@ -8,17 +8,17 @@ use devops_core::{
 };
 use serde_json::{Value, json};
 
-use super::{desk::open, flow::plan_options, inspect::not_understood};
+use super::{flow::plan_options, inspect::not_understood, tf_session::open};
 use crate::cli::{FmtArgs, TestArgs, ValidateArgs};
 
 pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.at, session)?;
-    desk.relay.aside(true);
-    desk.prepare()?;
-    let json = desk.with(Stack::validate)?;
+    let mut tf = open(&args.at, session)?;
+    tf.relay.aside(true);
+    tf.prepare()?;
+    let json = tf.with(Stack::validate)?;
     let document: Value =
         serde_json::from_slice(&json).map_err(|error| not_understood(error.to_string()))?;
-    let document = desk.secrets.event(document);
+    let document = tf.secrets.event(document);
     let document = document.get();
     if session.json() {
         session.emit(document)?;
@@ -28,7 +28,7 @@ pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome
             session.beside(lines.join("\n") + "\n");
         }
     }
-    desk.relay.finish()?;
+    tf.relay.finish()?;
     if document["valid"] == Value::Bool(false) {
         let n_errors = document["error_count"].as_u64().unwrap_or_default();
         let message = format!("the configuration has {}", count(n_errors, "error"));
@@ -41,22 +41,22 @@ pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome
 }
 
 pub(super) fn fmt(args: &FmtArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.at, session)?;
-    let files = desk.with(|stack, watch| stack.format(args.check, watch))?;
+    let mut tf = open(&args.at, session)?;
+    let files = tf.with(|stack, watch| stack.format(args.check, watch))?;
     if session.json() {
         session.emit(&json!({"type": "fmt", "changed": !args.check, "files": files}))?;
     } else {
         files.iter().try_for_each(|file| session.line(file))?;
     }
-    desk.relay.finish()?;
+    tf.relay.finish()?;
     Ok(if args.check && !files.is_empty() { Outcome::No } else { Outcome::Done })
 }
 
 pub(super) fn test(args: &TestArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.at, session)?;
-    desk.prepare()?;
+    let mut tf = open(&args.at, session)?;
+    tf.prepare()?;
     let options = plan_options(PlanMode::Normal, &args.vars, &args.extra);
-    desk.with(|stack, watch| stack.test(&options, watch))?;
-    desk.relay.finish()?;
+    tf.with(|stack, watch| stack.test(&options, watch))?;
+    tf.relay.finish()?;
     Ok(Outcome::Done)
 }

@@ -8,9 +8,9 @@ use devops_core::{
     terraform::{AuditEntry, Run, append_audit, write_metrics},
 };
 
-use super::desk::Desk;
+use super::tf_session::TfSession;
 
-impl Desk<'_> {
+impl TfSession<'_> {
     /// Writes down how a command ended; what cannot be written is a failure only if all else went well.
     pub(super) fn end(
         &mut self,

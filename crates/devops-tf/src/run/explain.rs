@@ -30,13 +30,13 @@ pub(super) fn hint(error: &TerraformError) -> Option<String> {
         _ if error.kind() == Kind::CommandNotFound => {
             "install terraform or tofu, or name one with `--bin`"
         }
-        TerraformError::Trap { place, .. } if place.starts_with("environment") => {
+        TerraformError::ConflictingArgument { place, .. } if place.starts_with("environment") => {
             "unset it; devops-tf has its own flags and subcommands for this"
         }
         TerraformError::Unsaved(UnsavedError::Waiting { .. }) => {
             "save it with `devops-tf recover DIR` first: another run would go over it"
         }
-        TerraformError::Trap { .. } => {
+        TerraformError::ConflictingArgument { .. } => {
             "devops-tf sets this flag itself, or it is a part of the plan"
         }
         TerraformError::Seal(SealError::Closed) => "give a file of secret keys with `--identity`",

@@ -22,10 +22,10 @@ use serde_json::json;
 
 use super::{
     approve::{Approval, expect},
-    desk::{Desk, open, open_in},
     explain::explain,
     report::{self, Places},
     rules::Rules,
+    tf_session::{TfSession, open, open_in},
 };
 use crate::cli::{
     ApplyArgs, DriftArgs, ExtraArgs, PlanArgs, PlanningArgs, RunArgs, SealArgs, StackArgs, VarArgs,
@@ -34,7 +34,7 @@ use crate::cli::{
 const QUESTION: &str = "Do you want to apply this plan? (yes/no): ";
 
 /// What stands between a plan and its execution.
-struct Gate {
+struct ApplyChecks {
     rules: Rules,
     auto_approve: bool,
     approval: Option<Approval>,
@@ -42,7 +42,7 @@ struct Gate {
     volatile: Vec<PathPattern>,
 }
 
-impl Gate {
+impl ApplyChecks {
     /// Fails before any work if a question would have to be asked that nobody can answer.
     fn new(
         planning: &PlanningArgs,
@@ -108,18 +108,18 @@ fn places_of_run(args: &RunArgs) -> Places {
 
 pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     places_of_run(args).check()?;
-    let gate = Gate::of_run(args, session)?;
-    let mut desk = open(&args.at, session)?;
-    let done = desk.run(&args.planning, &gate);
-    desk.end("run", args.record.metrics_file.as_ref(), done)
+    let checks = ApplyChecks::of_run(args, session)?;
+    let mut tf = open(&args.at, session)?;
+    let done = tf.run(&args.planning, &checks);
+    tf.end("run", args.record.metrics_file.as_ref(), done)
 }
 
 pub(super) fn destroy(args: &RunArgs, session: &Session) -> Result<Outcome, Failure> {
     places_of_run(args).check()?;
-    let gate = Gate::of_run(args, session)?;
-    let mut desk = open(&args.at, session)?;
-    let done = desk.apply_folder(&args.planning, PlanMode::Destroy, &gate);
-    desk.end("destroy", args.record.metrics_file.as_ref(), done)
+    let checks = ApplyChecks::of_run(args, session)?;
+    let mut tf = open(&args.at, session)?;
+    let done = tf.apply_folder(&args.planning, PlanMode::Destroy, &checks);
+    tf.end("destroy", args.record.metrics_file.as_ref(), done)
 }
 
 pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -135,9 +135,9 @@ pub(super) fn plan(args: &PlanArgs, session: &Session) -> Result<Outcome, Failur
     }
     let recipients = args.recipients()?;
     let sealing = SealOptions { valid_for, volatile, recipients, ..args.seal.options(session)? };
-    let mut desk = open(&args.at, session)?;
-    let done = desk.plan_only(args, &rules, &sealing);
-    desk.end("plan", None, done)
+    let mut tf = open(&args.at, session)?;
+    let done = tf.plan_only(args, &rules, &sealing);
+    tf.end("plan", None, done)
 }
 
 pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -148,11 +148,11 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
         .check()?;
     if args.path.is_dir() {
         let (expected, volatile) = (args.expect.clone(), args.same.volatile.clone());
-        let gate = Gate::new(&args.planning, args.auto_approve, session)?;
-        let gate = Gate { expected, volatile, ..gate };
-        let mut desk = open_in(&args.path, &args.stack, session)?;
-        let done = desk.apply_folder(&args.planning, PlanMode::Normal, &gate);
-        return desk.end("apply", metrics_file, done);
+        let checks = ApplyChecks::new(&args.planning, args.auto_approve, session)?;
+        let checks = ApplyChecks { expected, volatile, ..checks };
+        let mut tf = open_in(&args.path, &args.stack, session)?;
+        let done = tf.apply_folder(&args.planning, PlanMode::Normal, &checks);
+        return tf.end("apply", metrics_file, done);
     }
     super::inspect::require(&args.path)?;
     // A target of the environment or of a file was meant for plans.
@@ -162,9 +162,9 @@ pub(super) fn apply(args: &ApplyArgs, session: &Session) -> Result<Outcome, Fail
     let sealing = args.seal.options(session)?;
     let seal = Seal::read(&args.path, &sealing.identities).map_err(explain)?;
     let dir = seal.folder().map_err(|error| explain(error.into()))?;
-    let mut desk = open_in(dir, &args.stack, session)?;
-    let done = desk.apply_sealed(args, sealing);
-    desk.end("apply", metrics_file, done)
+    let mut tf = open_in(dir, &args.stack, session)?;
+    let done = tf.apply_sealed(args, sealing);
+    tf.end("apply", metrics_file, done)
 }
 
 pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -173,9 +173,9 @@ pub(super) fn drift(args: &DriftArgs, session: &Session) -> Result<Outcome, Fail
         .writes(&args.at.stack.audit_log)
         .writes(&args.record.metrics_file)
         .check()?;
-    let mut desk = open(&args.at, session)?;
-    let done = desk.drift(args);
-    desk.end("drift", args.record.metrics_file.as_ref(), done)
+    let mut tf = open(&args.at, session)?;
+    let done = tf.drift(args);
+    tf.end("drift", args.record.metrics_file.as_ref(), done)
 }
 
 pub(super) fn plan_options(mode: PlanMode, vars: &VarArgs, extra: &ExtraArgs) -> PlanOptions {
@@ -195,7 +195,7 @@ impl PlanningArgs {
     }
 }
 
-impl Desk<'_> {
+impl TfSession<'_> {
     /// Fails before any work if a state waits to be saved.
     fn begin(&mut self, planning: &PlanningArgs) -> Result<(), Failure> {
         self.create_workspace = planning.create_workspace;
@@ -204,22 +204,22 @@ impl Desk<'_> {
         self.stack.refuse_unsaved().map_err(explain)
     }
 
-    fn run(&mut self, planning: &PlanningArgs, gate: &Gate) -> Result<Outcome, Failure> {
+    fn run(&mut self, planning: &PlanningArgs, checks: &ApplyChecks) -> Result<Outcome, Failure> {
         self.begin(planning)?;
         self.init()?;
         self.check_workspace()?;
-        self.plan_and_apply(&planning.options(PlanMode::Normal), gate)
+        self.plan_and_apply(&planning.options(PlanMode::Normal), checks)
     }
 
     fn apply_folder(
         &mut self,
         planning: &PlanningArgs,
         mode: PlanMode,
-        gate: &Gate,
+        checks: &ApplyChecks,
     ) -> Result<Outcome, Failure> {
         self.begin(planning)?;
         self.prepare()?;
-        self.plan_and_apply(&planning.options(mode), gate)
+        self.plan_and_apply(&planning.options(mode), checks)
     }
 
     fn plan_only(
@@ -251,7 +251,7 @@ impl Desk<'_> {
         let saved = self.plan(&args.planning.options(PlanMode::Normal))?;
         let same =
             args.out.as_deref().and_then(|target| self.same_as(saved.plan(), target, sealing));
-        self.tell_fingerprint(
+        self.report_fingerprint(
             &fingerprint(saved.plan(), None, &sealing.volatile),
             same.as_deref(),
         )?;
@@ -320,16 +320,20 @@ impl Desk<'_> {
         Ok(if drift.is_empty() { Outcome::Done } else { Outcome::No })
     }
 
-    fn plan_and_apply(&mut self, options: &PlanOptions, gate: &Gate) -> Result<Outcome, Failure> {
+    fn plan_and_apply(
+        &mut self,
+        options: &PlanOptions,
+        checks: &ApplyChecks,
+    ) -> Result<Outcome, Failure> {
         let saved = self.plan(options)?;
-        self.check(&gate.rules, &saved)?;
+        self.check(&checks.rules, &saved)?;
         self.relay.rest();
-        gate.compare(&self.stack, saved.plan(), self.session)?;
+        checks.compare(&self.stack, saved.plan(), self.session)?;
         if !saved.plan().has_changes() {
             self.session.status("Nothing to change.");
             return Ok(Outcome::Done);
         }
-        gate.ask(self.session)?;
+        checks.ask(self.session)?;
         // The plan's own arguments were for the plan.
         self.execute(&saved, &[])
     }
@@ -378,7 +382,7 @@ impl Desk<'_> {
     }
 
     /// Says what the plan is known by; without a key it does not say what secrets change to.
-    fn tell_fingerprint(
+    fn report_fingerprint(
         &self,
         fingerprint: &Fingerprint,
         same: Option<&Path>,

@@ -14,7 +14,7 @@ use devops_core::{
 };
 use serde_json::Value;
 
-use super::desk::{Desk, open, open_in};
+use super::tf_session::{TfSession, open, open_in};
 use crate::cli::{OutputArgs, SealArgs, ShowArgs, StackArgs};
 
 /// Fails unless there is a folder or a file at `path`.
@@ -37,14 +37,14 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
         Some(plan) => folder_of(plan, &args.seal, &args.stack, session)?,
         None => args.path.clone(),
     };
-    let mut desk = open_in(&dir, &args.stack, session)?;
-    desk.relay.aside(true);
-    desk.prepare()?;
+    let mut tf = open_in(&dir, &args.stack, session)?;
+    tf.relay.aside(true);
+    tf.prepare()?;
     match plan {
-        Some(path) => desk.show_file(path, args)?,
-        None => desk.show_state(&args.extra.extra)?,
+        Some(path) => tf.show_file(path, args)?,
+        None => tf.show_state(&args.extra.extra)?,
     }
-    desk.relay.finish()?;
+    tf.relay.finish()?;
     Ok(Outcome::Done)
 }
 
@@ -64,8 +64,8 @@ pub(super) fn folder_of(
     let options = seal.options(session)?;
     let folder = || {
         let sealed = Seal::read(plan, &options.identities)?;
-        let desk = open_in(sealed.folder()?, stack, session)?;
-        desk.stack.unseal(plan, &options, session.clock().now())?;
+        let tf = open_in(sealed.folder()?, stack, session)?;
+        tf.stack.unseal(plan, &options, session.clock().now())?;
         Ok::<_, Failure>(sealed.dir)
     };
     match folder() {
@@ -77,7 +77,7 @@ pub(super) fn folder_of(
     }
 }
 
-impl Desk<'_> {
+impl TfSession<'_> {
     /// Shows a plan: as JSON, in our words, or in terraform's own.
     fn show_file(&mut self, path: &Path, args: &ShowArgs) -> Result<(), Failure> {
         let plan = self.shown_plan(path, &args.seal.options(self.session)?)?;
@@ -114,14 +114,14 @@ impl Desk<'_> {
 }
 
 pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Failure> {
-    let mut desk = open(&args.at, session)?;
-    desk.relay.aside(true);
-    desk.check_workspace()?;
-    let json = desk.with(Stack::output_json)?;
-    let outputs = if desk.reveals() {
+    let mut tf = open(&args.at, session)?;
+    tf.relay.aside(true);
+    tf.check_workspace()?;
+    let json = tf.with(Stack::output_json)?;
+    let outputs = if tf.reveals() {
         whole(&json)?
     } else {
-        desk.secrets.outputs_json(&json).map_err(not_understood)?.into_inner()
+        tf.secrets.outputs_json(&json).map_err(not_understood)?.into_inner()
     };
     match &args.name {
         Some(name) => one_output(&outputs, name, session)?,

@@ -7,7 +7,7 @@ use devops_core::{
 };
 use serde_json::json;
 
-use super::desk::{open, state_folder};
+use super::tf_session::{open, state_folder};
 use crate::cli::{RecoverArgs, UnlockArgs};
 
 pub(super) fn recover(args: &RecoverArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -17,9 +17,9 @@ pub(super) fn recover(args: &RecoverArgs, session: &Session) -> Result<Outcome, 
             "neither XDG_STATE_HOME nor HOME says where the file of the state is kept",
         )
     })?;
-    let mut desk = open(&args.at, session)?;
-    desk.prepare()?;
-    let recovered = desk.with(|stack, watch| stack.recover(&folder, watch))?;
+    let mut tf = open(&args.at, session)?;
+    tf.prepare()?;
+    let recovered = tf.with(|stack, watch| stack.recover(&folder, watch))?;
     let (serial, copy) = (recovered.serial, quote(&recovered.copy));
     if session.json() {
         session.emit(&json!({"type": "recovered", "serial": serial, "copy": copy}))?;
@@ -28,7 +28,7 @@ pub(super) fn recover(args: &RecoverArgs, session: &Session) -> Result<Outcome, 
             "Saved the state with serial {serial}; its file is kept as `{copy}`."
         ))?;
     }
-    desk.relay.finish()?;
+    tf.relay.finish()?;
     Ok(Outcome::Done)
 }
 
@@ -38,9 +38,9 @@ pub(super) fn unlock(args: &UnlockArgs, session: &Session) -> Result<Outcome, Fa
             "a job that finds a lock must not break it: `terraform force-unlock` does what you ask",
         ));
     }
-    let mut desk = open(&args.at, session)?;
-    desk.prepare()?;
-    let held = desk.with(Stack::state_lock)?;
+    let mut tf = open(&args.at, session)?;
+    tf.prepare()?;
+    let held = tf.with(Stack::state_lock)?;
     let Some(held) = held else {
         session.line("The state is not locked.")?;
         return Ok(Outcome::Done);
@@ -55,7 +55,7 @@ pub(super) fn unlock(args: &UnlockArgs, session: &Session) -> Result<Outcome, Fa
     if !answer.is_some_and(|answer| answer.trim().eq_ignore_ascii_case("yes")) {
         return Err(Failure::new(Kind::Declined, "the lock was not broken"));
     }
-    desk.with(|stack, watch| stack.unlock(&id, watch))?;
+    tf.with(|stack, watch| stack.unlock(&id, watch))?;
     session.line(format_args!("Broke the lock {id}."))?;
     Ok(Outcome::Done)
 }

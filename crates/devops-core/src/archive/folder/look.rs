@@ -78,7 +78,7 @@ pub fn look_into(
         archives.push(facts);
         Ok(())
     })?;
-    tell_series(&mut archives);
+    set_series(&mut archives);
     archives.sort_by_cached_key(|facts| (facts.named_series(), facts.time, facts.path.clone()));
     Ok((archives, n_others))
 }
@@ -108,7 +108,7 @@ pub fn matching_names(
 }
 
 /// Finds the series of each among all archives of its NAME.
-fn tell_series(archives: &mut [ArchiveFacts]) {
+fn set_series(archives: &mut [ArchiveFacts]) {
     archives.sort_by(|a, b| a.name.cmp(&b.name));
     for group in archives.chunk_by_mut(|a, b| a.name == b.name) {
         let origins: Vec<_> = group.iter().map(|facts| facts.origin.clone()).collect();

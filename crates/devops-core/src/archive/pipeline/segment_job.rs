@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::super::{
     ArchiveError,
-    index::{Hash, Making},
-    reuse::Previous,
+    index::{BuildParams, Hash},
+    parent::ParentArchive,
 };
 use crate::cancel::Cancelled;
 
@@ -14,10 +14,10 @@ pub(super) const MIB: usize = 1 << 20;
 /// How to make segments.
 #[derive(Clone, Copy)]
 pub(in crate::archive) struct Compression<'a> {
-    pub(in crate::archive) making: Making,
+    pub(in crate::archive) build_params: BuildParams,
     pub(in crate::archive) n_threads: usize,
     /// Where segments may be copied from.
-    pub(in crate::archive) previous: Option<&'a Previous>,
+    pub(in crate::archive) parent: Option<&'a ParentArchive>,
 }
 
 /// Why the pieces stop coming.
@@ -43,20 +43,20 @@ impl From<ArchiveError> for ProduceError {
 
 /// Why there is no archive.
 #[derive(Debug)]
-pub(in crate::archive) enum Failure {
+pub(in crate::archive) enum BuildError {
     Failed(ArchiveError),
-    /// A segment of the archive before is not what was written.
-    Rotten,
+    /// A segment of the parent archive is not what was written.
+    ParentDamaged,
 }
 
-impl From<ArchiveError> for Failure {
+impl From<ArchiveError> for BuildError {
     fn from(error: ArchiveError) -> Self {
         Self::Failed(error)
     }
 }
 
 /// A content that was read though nothing about its file had changed, and so must be what it was.
-pub(in crate::archive) struct Doubt {
+pub(in crate::archive) struct SilentChange {
     /// Its number among the contents of the archive, from 0.
     pub(in crate::archive) n: u64,
     pub(in crate::archive) expected: Hash,

@@ -5,13 +5,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::segment_job::{Compression, Failure, MIB};
+use super::segment_job::{BuildError, Compression, MIB};
 use crate::archive::{
     ArchiveError,
     content::{Digest, Span, digests},
     deflate::{Packed, Packer},
     index::{Hash, Segment},
-    reuse::Previous,
+    parent::ParentArchive,
 };
 
 /// The most buffers that are kept to be used again.
@@ -25,7 +25,7 @@ pub(in crate::archive) enum Piece {
     New { raw: Vec<u8>, spans: Vec<Span> },
     /// Zeros of a hole, which need not be there to be compressed.
     Zeros { n: usize, spans: Vec<Span> },
-    /// Neighbours in the archive before, and the hashes of the contents that end in them.
+    /// Neighbours in the parent archive, and the hashes of the contents that end in them.
     Old { segments: Range<usize>, hashes: Vec<Hash> },
     /// No bytes, but the hash of a content whose bytes came in the pieces before.
     Hash(Hash),
@@ -65,7 +65,7 @@ impl Spare {
 /// Makes segments, one piece after the other.
 pub(super) struct Worker<'a> {
     packer: Packer,
-    previous: Option<&'a Previous>,
+    parent: Option<&'a ParentArchive>,
     spare: &'a Spare,
     /// The zeros of the last hole, and what became of them.
     zeros: Option<(Vec<u8>, Made)>,
@@ -73,12 +73,12 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(compression: Compression<'a>, spare: &'a Spare) -> Self {
-        let packer = Packer::new(compression.making.level);
-        let previous = compression.previous;
-        Self { packer, previous, spare, zeros: None }
+        let packer = Packer::new(compression.build_params.level);
+        let parent = compression.parent;
+        Self { packer, parent, spare, zeros: None }
     }
 
-    pub(super) fn made(&mut self, piece: Piece) -> Result<Made, Failure> {
+    pub(super) fn made(&mut self, piece: Piece) -> Result<Made, BuildError> {
         match piece {
             Piece::New { raw, spans } => self.new_segment(&raw, &spans),
             Piece::Zeros { n, spans } => self.zeros(n, &spans),
@@ -88,17 +88,17 @@ impl<'a> Worker<'a> {
             }
             Piece::Old { segments, hashes } => {
                 let digests = hashes.into_iter().map(Digest::Whole).collect();
-                let (bytes, segments) = self.read(segments).ok_or(Failure::Rotten)?;
+                let (bytes, segments) = self.read(segments).ok_or(BuildError::ParentDamaged)?;
                 Ok(Made { bytes, segments, digests })
             }
         }
     }
 
-    /// Compresses bytes, unless the archive before has them: what was read may still be what it was.
-    fn new_segment(&mut self, raw: &[u8], spans: &[Span]) -> Result<Made, Failure> {
+    /// Compresses bytes, unless the parent archive has them: what was read may still be what it was.
+    fn new_segment(&mut self, raw: &[u8], spans: &[Span]) -> Result<Made, BuildError> {
         let raw_hash = *blake3::hash(raw).as_bytes();
         let digests = digests(raw, spans);
-        let known = self.previous.and_then(|previous| previous.find(&raw_hash));
+        let known = self.parent.and_then(|parent| parent.find(&raw_hash));
         if let Some((bytes, segments)) = known.and_then(|n| self.read(n..n + 1)) {
             return Ok(Made { bytes, segments, digests });
         }
@@ -111,7 +111,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Compresses zeros, once for each length.
-    fn zeros(&mut self, n: usize, spans: &[Span]) -> Result<Made, Failure> {
+    fn zeros(&mut self, n: usize, spans: &[Span]) -> Result<Made, BuildError> {
         let is_this = |(zeros, _): &(Vec<u8>, Made)| zeros.len() == n;
         let (zeros, made) = if let Some(known) = self.zeros.take().filter(is_this) {
             known
@@ -126,7 +126,7 @@ impl<'a> Worker<'a> {
     }
 
     fn read(&self, segments: Range<usize>) -> Option<(Vec<u8>, Vec<Segment>)> {
-        let (bytes, segments) = self.previous?.read(segments, |n| self.spare.take(n))?;
+        let (bytes, segments) = self.parent?.read(segments, |n| self.spare.take(n))?;
         Some((bytes, segments.to_vec()))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     archive_index::{BackupName, Origin, Series},
     fs::{DirEntryPath, OpenFolder},
-    retention::{Fate, KeepPolicy, Member, Proof},
+    retention::{Decision, KeepPolicy, Member, Proof},
 };
 
 /// An archive, and what becomes of it.
@@ -31,7 +31,7 @@ pub struct Candidate {
     /// The bytes of the file.
     pub size: u64,
     /// What becomes of it.
-    pub fate: Fate,
+    pub decision: Decision,
     /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
     pub is_sealed: bool,
     pub(super) id: FileId,

@@ -9,9 +9,9 @@ use rustix::{
 
 use super::{
     content,
-    install::{Claim, Temp},
+    entry_error::{EntryError, EntryWarning, RestoreResult},
     target::Target,
-    trouble::{Made, Note, Trouble},
+    temp_entry::{EntryDestination, TempEntry},
 };
 use crate::{
     archive::{
@@ -30,7 +30,7 @@ impl Target<'_> {
         place: &Path,
         first: &Path,
         entry: &Entry,
-    ) -> Result<Option<Vec<Note>>, Trouble> {
+    ) -> Result<Option<Vec<EntryWarning>>, EntryError> {
         let Some(name) = first.file_name().filter(|_| self.names().has(first)) else {
             return Ok(None);
         };
@@ -45,60 +45,74 @@ impl Target<'_> {
         if meta.kind == FileType::Directory {
             return Ok(None);
         }
-        let claim = self.claim(place, meta.kind, entry)?;
+        let destination = self.destination(place, meta.kind, entry)?;
         let temp = self.temp_name(place);
-        let linked = linkat(first.dir.as_fd(), name, claim.at.dir.as_fd(), &temp, AtFlags::empty());
+        let linked =
+            linkat(first.dir.as_fd(), name, destination.at.dir.as_fd(), &temp, AtFlags::empty());
         match linked {
             Ok(()) => {}
             Err(error) if is_no_link(error) => {
-                return self.copy(&claim, &first, &meta, error).map(Some);
+                return self.copy(&destination, &first, &meta, error).map(Some);
             }
-            Err(error) => return Err(self.trouble(error, place)),
+            Err(error) => return Err(self.error(error, place)),
         }
-        let temp = Temp::new(claim.at.sibling(temp));
+        let temp = TempEntry::new(destination.at.sibling(temp));
         if self.look(temp.at(), place)?.is_none_or(|linked| linked.id != meta.id) {
             return Err(changed());
         }
-        self.install(temp, &claim)?;
+        self.install(temp, &destination)?;
         Ok(Some(Vec::new()))
     }
 
     /// Makes the like of what is at `first`, which has no further name since `error`.
-    fn copy(&self, claim: &Claim<'_>, first: &DirEntryPath, meta: &Meta, error: Errno) -> Made {
+    fn copy(
+        &self,
+        destination: &EntryDestination<'_>,
+        first: &DirEntryPath,
+        meta: &Meta,
+        error: Errno,
+    ) -> RestoreResult {
         let mut notes = match meta.kind {
-            FileType::RegularFile => self.copy_file(claim, first, meta)?,
+            FileType::RegularFile => self.copy_file(destination, first, meta)?,
             FileType::Symlink => {
                 let target = readlinkat(first.dir.as_fd(), &first.name, Vec::new())
-                    .map_err(|error| self.trouble(error, claim.place))?;
-                let kind = EntryKind::Symlink { target: claim.place.to_owned() };
-                self.fill_name(claim, &like(claim.place, meta, kind), &|folder, name| {
-                    symlinkat(&target, folder.as_fd(), name)
-                })?
+                    .map_err(|error| self.error(error, destination.place))?;
+                let kind = EntryKind::Symlink { target: destination.place.to_owned() };
+                self.fill_name(
+                    destination,
+                    &like(destination.place, meta, kind),
+                    &|folder, name| symlinkat(&target, folder.as_fd(), name),
+                )?
             }
-            _ => return Err(Trouble::refused(format!("a hard link cannot be made: {error}"))),
+            _ => return Err(EntryError::refused(format!("a hard link cannot be made: {error}"))),
         };
-        notes.extend(self.dresser.once_of_links(error));
+        notes.extend(self.metadata_restorer.once_of_links(error));
         Ok(notes)
     }
 
-    fn copy_file(&self, claim: &Claim<'_>, first: &DirEntryPath, meta: &Meta) -> Made {
-        let place = claim.place;
+    fn copy_file(
+        &self,
+        destination: &EntryDestination<'_>,
+        first: &DirEntryPath,
+        meta: &Meta,
+    ) -> RestoreResult {
+        let place = destination.place;
         let from = first.open(OFlags::RDONLY, Mode::empty());
-        let from = from.map_err(|error| self.trouble(error, place))?;
+        let from = from.map_err(|error| self.error(error, place))?;
         if fstat(&from).map(Meta::from).is_ok_and(|now| now.id != meta.id) {
             return Err(changed());
         }
         let attributes = AttributeReader::new(false).of_open(from.as_fd(), meta.id.0);
         let mut entry = like(place, meta, EntryKind::File);
         entry.xattrs = attributes.xattrs;
-        entry.xattrs.retain(|xattr| self.dresser.sets(&xattr.name));
-        let (file, temp) = self.create(claim)?;
+        entry.xattrs.retain(|xattr| self.metadata_restorer.sets(&xattr.name));
+        let (file, temp) = self.create(destination)?;
         let data = data_ranges(from.as_fd(), meta.size);
         content::copy_ranges(&from, &file, meta.size, &data)
-            .map_err(|error| self.trouble(error, place))?;
-        let mut notes = self.dresser.open(file.as_fd(), &entry);
-        notes.extend(attributes.faults.into_iter().map(Note::fault));
-        self.install_file(file, temp, claim)?;
+            .map_err(|error| self.error(error, place))?;
+        let mut notes = self.metadata_restorer.open(file.as_fd(), &entry);
+        notes.extend(attributes.faults.into_iter().map(EntryWarning::fault));
+        self.install_file(file, temp, destination)?;
         Ok(notes)
     }
 }
@@ -135,6 +149,6 @@ fn is_no_link(error: Errno) -> bool {
     )
 }
 
-fn changed() -> Trouble {
-    Trouble::refused("its first name changed during the restore")
+fn changed() -> EntryError {
+    EntryError::refused("its first name changed during the restore")
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     Restorer,
     deferred::kept,
+    entry_error::{EntryError, EntryWarning},
     place::{normalize, place},
-    trouble::{Note, Trouble},
 };
 use crate::{
     archive::{
@@ -31,7 +31,7 @@ impl Restorer<'_> {
         match self.linked(entry) {
             Ok(Some(notes)) => self.count(entry, Ok(notes)),
             Ok(None) => self.defer(entry),
-            Err(trouble) => self.trouble(&entry.path, trouble),
+            Err(error) => self.error(&entry.path, error),
         }
     }
 
@@ -69,7 +69,7 @@ impl Restorer<'_> {
                     size += 512 + 8 * (target.as_os_str().len() + entry.path.as_os_str().len());
                     waiting.push(entry);
                 }
-                Err(trouble) => self.trouble(&entry.path, trouble)?,
+                Err(error) => self.error(&entry.path, error)?,
             }
         }
         Ok(waiting)
@@ -89,11 +89,11 @@ impl Restorer<'_> {
     }
 
     /// Makes the link if this run has made its first name; `None` if it has not.
-    fn linked(&mut self, entry: &Entry) -> Result<Option<Vec<Note>>, Trouble> {
+    fn linked(&mut self, entry: &Entry) -> Result<Option<Vec<EntryWarning>>, EntryError> {
         let EntryKind::HardLink { target } = &entry.kind else { return Ok(None) };
         let n_stripped = self.options.strip_components;
-        let first =
-            normalize(target).map_err(|reason| Trouble::refused(format!("its target {reason}")))?;
+        let first = normalize(target)
+            .map_err(|reason| EntryError::refused(format!("its target {reason}")))?;
         let Ok(Some(first)) = place(&first, n_stripped) else { return Ok(None) };
         let Ok(Some(place)) = place(&entry.path, n_stripped) else { return Ok(None) };
         self.target.hard_link(&place, &first, entry)
@@ -146,7 +146,7 @@ impl Restorer<'_> {
             match made {
                 Ok(Some(notes)) => self.count(&link, Ok(notes))?,
                 Ok(None) => self.refuse(&link)?,
-                Err(trouble) => self.trouble(&link.path, trouble)?,
+                Err(error) => self.error(&link.path, error)?,
             }
         }
         Ok(())
@@ -154,6 +154,6 @@ impl Restorer<'_> {
 
     fn refuse(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
         let reason = "its first name is not in the archive, or could not be restored";
-        self.note(&entry.path, Note::fault(reason))
+        self.note(&entry.path, EntryWarning::fault(reason))
     }
 }

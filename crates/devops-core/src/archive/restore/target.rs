@@ -19,12 +19,12 @@ use super::{
     content::{self, ContentError},
     deferred::Deferred,
     deferred::kept,
-    dress::Dresser,
     durable::{Unsynced, sync_above},
-    install::{Claim, Temp},
-    journal::{self, Journal},
+    entry_error::{EntryError, EntryWarning, RestoreResult},
+    metadata::MetadataRestorer,
     names::Names,
-    trouble::{Made, Note, Trouble},
+    temp_entry::{EntryDestination, TempEntry},
+    temp_registry::{self, TempRegistry},
 };
 use crate::{
     archive::{
@@ -44,8 +44,8 @@ pub(super) struct Target<'a> {
     options: &'a RestoreOptions<'a>,
     pub(super) root: RootedDir,
     is_new: bool,
-    journal: Journal,
-    pub(super) dresser: Dresser,
+    temp_registry: TempRegistry,
+    pub(super) metadata_restorer: MetadataRestorer,
     /// What this run has made: only that is linked to, or replaced by a later entry of its name.
     names: Mutex<Names>,
     unsynced: Unsynced,
@@ -68,14 +68,14 @@ impl<'a> Target<'a> {
         } else {
             names.enter(Path::new(""), root.root().id);
             // What cannot be removed is in nobody's way.
-            let _removed = journal::remove_leftovers(&root);
+            let _removed = temp_registry::remove_leftovers(&root);
         }
         Ok(Self {
             options,
             is_new,
-            journal: Journal::new(root.root()),
+            temp_registry: TempRegistry::new(root.root()),
             root,
-            dresser: Dresser::new(options),
+            metadata_restorer: MetadataRestorer::new(options),
             names: Mutex::new(names),
             unsynced: Unsynced::new(),
             folders: Mutex::new(Folders { entries: Deferred::new(), places: BTreeMap::new() }),
@@ -83,36 +83,45 @@ impl<'a> Target<'a> {
     }
 
     /// Makes a file of the bytes that `content` yields: of a sparse one its extents, one behind the other.
-    pub(super) fn file(&self, place: &Path, entry: &Entry, content: &mut dyn Read) -> Made {
-        let claim = self.claim(place, FileType::RegularFile, entry)?;
-        let (file, temp) = self.create(&claim)?;
+    pub(super) fn file(
+        &self,
+        place: &Path,
+        entry: &Entry,
+        content: &mut dyn Read,
+    ) -> RestoreResult {
+        let destination = self.destination(place, FileType::RegularFile, entry)?;
+        let (file, temp) = self.create(&destination)?;
         content::fill(&file, entry, content).map_err(|error| match error {
-            ContentError::Read(error) => Trouble::of_content(error, self.options.archive.path),
-            ContentError::Write(error) => self.trouble(error, place),
-            ContentError::Length => Trouble::refused("its content is shorter than its size"),
-            ContentError::Size(error) => {
-                Trouble::refused(format!("a sparse file of {}: {error}", count(entry.size, "byte")))
-            }
+            ContentError::Read(error) => EntryError::of_content(error, self.options.archive.path),
+            ContentError::Write(error) => self.error(error, place),
+            ContentError::Length => EntryError::refused("its content is shorter than its size"),
+            ContentError::Size(error) => EntryError::refused(format!(
+                "a sparse file of {}: {error}",
+                count(entry.size, "byte")
+            )),
         })?;
-        let notes = self.dresser.open(file.as_fd(), entry);
-        self.install_file(file, temp, &claim)?;
+        let notes = self.metadata_restorer.open(file.as_fd(), entry);
+        self.install_file(file, temp, &destination)?;
         Ok(notes)
     }
 
     /// Makes an empty file under a temporary name.
-    pub(super) fn create(&self, claim: &Claim<'_>) -> Result<(File, Temp), Trouble> {
-        let name = self.temp_name(claim.place);
+    pub(super) fn create(
+        &self,
+        destination: &EntryDestination<'_>,
+    ) -> Result<(File, TempEntry), EntryError> {
+        let name = self.temp_name(destination.place);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(0o600);
-        let opened = openat(claim.at.dir.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
-        let file = File::from(opened.map_err(|error| self.trouble(error, claim.place))?);
-        Ok((file, Temp::new(claim.at.sibling(name))))
+        let opened = openat(destination.at.dir.as_fd(), &name, flags | OFlags::CLOEXEC, mode);
+        let file = File::from(opened.map_err(|error| self.error(error, destination.place))?);
+        Ok((file, TempEntry::new(destination.at.sibling(name))))
     }
 
     /// Makes a folder, or takes the one that is there; it gets its mode and time at the end.
-    pub(super) fn folder(&self, place: &Path, entry: &Entry) -> Made {
+    pub(super) fn folder(&self, place: &Path, entry: &Entry) -> RestoreResult {
         if place.as_os_str().is_empty() {
-            self.dress_later(place, entry, self.root.root().id)?;
+            self.defer_metadata(place, entry, self.root.root().id)?;
             return Ok(Vec::new());
         }
         let at = self.locate(place)?;
@@ -120,7 +129,7 @@ impl<'a> Target<'a> {
         let id = match mkdirat(at.dir.as_fd(), &at.name, Mode::RWXU) {
             Ok(()) => {
                 let meta = self.look(&at, place)?;
-                let meta = meta.ok_or_else(|| Trouble::refused("it vanished"))?;
+                let meta = meta.ok_or_else(|| EntryError::refused("it vanished"))?;
                 self.names().make(place, meta.id);
                 self.unsynced.folder(&at.dir);
                 meta.id
@@ -128,26 +137,30 @@ impl<'a> Target<'a> {
             Err(Errno::EXIST) => match self.look(&at, place)? {
                 Some(meta) if meta.kind == FileType::Directory => {
                     if !self.names().enter(place, meta.id) {
-                        return Err(Trouble::refused(SAME_NAME));
+                        return Err(EntryError::refused(SAME_NAME));
                     }
                     meta.id
                 }
-                _ => return Err(Trouble::refused("something else than a folder is there already")),
+                _ => {
+                    return Err(EntryError::refused(
+                        "something else than a folder is there already",
+                    ));
+                }
             },
-            Err(error) => return Err(self.trouble(error, place)),
+            Err(error) => return Err(self.error(error, place)),
         };
-        self.dress_later(place, entry, id)?;
+        self.defer_metadata(place, entry, id)?;
         Ok(Vec::new())
     }
 
-    pub(super) fn symlink(&self, place: &Path, target: &Path, entry: &Entry) -> Made {
+    pub(super) fn symlink(&self, place: &Path, target: &Path, entry: &Entry) -> RestoreResult {
         self.named(place, entry, FileType::Symlink, &|folder, name| {
             symlinkat(target, folder.as_fd(), name)
         })
     }
 
     /// Makes a FIFO or a device.
-    pub(super) fn special(&self, place: &Path, entry: &Entry) -> Made {
+    pub(super) fn special(&self, place: &Path, entry: &Entry) -> RestoreResult {
         let (kind, device) = match entry.kind {
             EntryKind::CharDevice { major, minor } => {
                 (FileType::CharacterDevice, makedev(major, minor))
@@ -169,31 +182,33 @@ impl<'a> Target<'a> {
         entry: &Entry,
         kind: FileType,
         make: &dyn Fn(&DirHandle, &str) -> rustix::io::Result<()>,
-    ) -> Made {
-        let claim = self.claim(place, kind, entry)?;
-        self.fill_name(&claim, entry, make)
+    ) -> RestoreResult {
+        let destination = self.destination(place, kind, entry)?;
+        self.fill_name(&destination, entry, make)
     }
 
     /// Makes what has no content at a claimed place.
     pub(super) fn fill_name(
         &self,
-        claim: &Claim<'_>,
+        destination: &EntryDestination<'_>,
         entry: &Entry,
         make: &dyn Fn(&DirHandle, &str) -> rustix::io::Result<()>,
-    ) -> Made {
-        let name = self.temp_name(claim.place);
-        make(&claim.at.dir, &name).map_err(|error| self.trouble(error, claim.place))?;
-        let temp = Temp::new(claim.at.sibling(name));
-        let handle =
-            temp.at().handle(claim.kind).map_err(|error| self.trouble(error, claim.place))?;
-        let notes = self.dresser.path(handle.as_fd(), entry);
-        self.install(temp, claim)?;
+    ) -> RestoreResult {
+        let name = self.temp_name(destination.place);
+        make(&destination.at.dir, &name).map_err(|error| self.error(error, destination.place))?;
+        let temp = TempEntry::new(destination.at.sibling(name));
+        let handle = temp
+            .at()
+            .handle(destination.kind)
+            .map_err(|error| self.error(error, destination.place))?;
+        let notes = self.metadata_restorer.path(handle.as_fd(), entry);
+        self.install(temp, destination)?;
         Ok(notes)
     }
 
     /// Gives the folders their modes and times, the deepest first, and lets all reach the disk.
-    pub(super) fn finish(&self) -> Vec<(PathBuf, Trouble)> {
-        self.journal.finish();
+    pub(super) fn finish(&self) -> Vec<(PathBuf, EntryError)> {
+        self.temp_registry.finish();
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let mut places: Vec<_> = std::mem::take(&mut folders.places).into_iter().collect();
         places.sort_by_key(|(place, _)| std::cmp::Reverse(place.components().count()));
@@ -202,7 +217,7 @@ impl<'a> Target<'a> {
             match folders.entries.get(at) {
                 Ok(entry) => {
                     let notes = self.dress_folder(&place, id, &entry);
-                    let note = |note| (entry.path.clone(), Trouble::Entry(note));
+                    let note = |note| (entry.path.clone(), EntryError::Entry(note));
                     troubles.extend(notes.into_iter().map(note));
                 }
                 Err(error) => troubles.push((place, kept(error).into())),
@@ -212,26 +227,27 @@ impl<'a> Target<'a> {
             sync_above(self.options.folder);
         }
         if let Err(error) = self.unsynced.sync(self.root.root()) {
-            troubles.push((PathBuf::from("."), self.trouble(error, Path::new(""))));
+            troubles.push((PathBuf::from("."), self.error(error, Path::new(""))));
         }
         troubles
     }
 
-    fn dress_folder(&self, place: &Path, id: FileId, entry: &Entry) -> Vec<Note> {
+    fn dress_folder(&self, place: &Path, id: FileId, entry: &Entry) -> Vec<EntryWarning> {
         match self.root.folder(place) {
             Ok(folder) if folder.id == id => {
                 self.unsynced.folder(&folder);
-                self.dresser.open(folder.as_fd(), entry)
+                self.metadata_restorer.open(folder.as_fd(), entry)
             }
-            Ok(_) => vec![Note::fault("another folder took its place")],
-            Err(error) => vec![Note::fault(error.to_string())],
+            Ok(_) => vec![EntryWarning::fault("another folder took its place")],
+            Err(error) => vec![EntryWarning::fault(error.to_string())],
         }
     }
 
-    fn locate(&self, place: &Path) -> Result<DirEntryPath, Trouble> {
-        let name = place.file_name().ok_or_else(|| Trouble::refused("it is the folder itself"))?;
+    fn locate(&self, place: &Path) -> Result<DirEntryPath, EntryError> {
+        let name =
+            place.file_name().ok_or_else(|| EntryError::refused("it is the folder itself"))?;
         let above = place.parent().unwrap_or(Path::new(""));
-        let dir = self.enter(above).map_err(|error| self.trouble(error, place))?;
+        let dir = self.enter(above).map_err(|error| self.error(error, place))?;
         Ok(DirEntryPath { dir, name: name.to_owned() })
     }
 
@@ -255,43 +271,43 @@ impl<'a> Target<'a> {
     }
 
     pub(super) fn temp_name(&self, place: &Path) -> String {
-        self.journal.temp_name(place.parent().unwrap_or(Path::new("")))
+        self.temp_registry.temp_name(place.parent().unwrap_or(Path::new("")))
     }
 
     /// Claims a place, before work is spent on what would have to stay out of it.
-    pub(super) fn claim<'p>(
+    pub(super) fn destination<'p>(
         &self,
         place: &'p Path,
         kind: FileType,
         entry: &Entry,
-    ) -> Result<Claim<'p>, Trouble> {
+    ) -> Result<EntryDestination<'p>, EntryError> {
         let (at, mtime) = (self.locate(place)?, entry.mtime);
         // Most folders are new and hold nothing yet; should they, the rename says so.
         let is_new = self.names().is_made(at.dir.id);
-        let mut claim = Claim { place, at, kind, mtime, policy: IfExists::Fail };
+        let mut destination = EntryDestination { place, at, kind, mtime, policy: IfExists::Fail };
         if !is_new {
-            claim.policy = self.policy(&claim)?;
+            destination.policy = self.policy(&destination)?;
         }
-        Ok(claim)
+        Ok(destination)
     }
 
     /// Decides by the policy whether something may take its place.
-    fn policy(&self, claim: &Claim<'_>) -> Result<IfExists, Trouble> {
-        let Some(there) = self.look(&claim.at, claim.place)? else {
+    fn policy(&self, destination: &EntryDestination<'_>) -> Result<IfExists, EntryError> {
+        let Some(there) = self.look(&destination.at, destination.place)? else {
             return Ok(IfExists::Fail);
         };
         let mut names = self.names();
         let is_made = names.is_made(there.id);
-        if is_made && !names.has(claim.place) {
-            return Err(Trouble::refused(SAME_NAME));
+        if is_made && !names.has(destination.place) {
+            return Err(EntryError::refused(SAME_NAME));
         }
         if there.kind == FileType::Directory {
-            return Err(Trouble::refused("a folder is there already"));
+            return Err(EntryError::refused("a folder is there already"));
         }
         if is_made {
             // The archive has the path twice: the later one counts, if it is of the same sort.
-            if there.kind != claim.kind {
-                return Err(Trouble::refused("the archive has another entry of this name"));
+            if there.kind != destination.kind {
+                return Err(EntryError::refused("the archive has another entry of this name"));
             }
             if !there.has_more_names {
                 names.forget(there.id);
@@ -300,30 +316,34 @@ impl<'a> Target<'a> {
         }
         match self.options.overwrite {
             OverwritePolicy::Always => Ok(IfExists::Replace),
-            OverwritePolicy::IfNewer if there.mtime < claim.mtime => Ok(IfExists::Replace),
+            OverwritePolicy::IfNewer if there.mtime < destination.mtime => Ok(IfExists::Replace),
             OverwritePolicy::IfNewer => {
-                Err(Trouble::Entry(Note::remark("what is there is not older")))
+                Err(EntryError::Entry(EntryWarning::remark("what is there is not older")))
             }
-            OverwritePolicy::Never => Err(Trouble::refused("it exists already")),
+            OverwritePolicy::Never => Err(EntryError::refused("it exists already")),
         }
     }
 
     /// Gives what was made its own name.
-    pub(super) fn install(&self, mut temp: Temp, claim: &Claim<'_>) -> Result<(), Trouble> {
-        let id = self.look(temp.at(), claim.place)?.map(|meta| meta.id);
-        match temp.rename(&claim.at, claim.policy) {
-            Err(Errno::EXIST) if claim.policy == IfExists::Fail => {
-                if self.policy(claim)? == IfExists::Fail {
-                    return Err(Trouble::refused("it exists already"));
+    pub(super) fn install(
+        &self,
+        mut temp: TempEntry,
+        destination: &EntryDestination<'_>,
+    ) -> Result<(), EntryError> {
+        let id = self.look(temp.at(), destination.place)?.map(|meta| meta.id);
+        match temp.rename(&destination.at, destination.policy) {
+            Err(Errno::EXIST) if destination.policy == IfExists::Fail => {
+                if self.policy(destination)? == IfExists::Fail {
+                    return Err(EntryError::refused("it exists already"));
                 }
-                temp.rename(&claim.at, IfExists::Replace)
+                temp.rename(&destination.at, IfExists::Replace)
             }
             other => other,
         }
-        .map_err(|error| self.trouble(error, claim.place))?;
-        self.unsynced.folder(&claim.at.dir);
+        .map_err(|error| self.error(error, destination.place))?;
+        self.unsynced.folder(&destination.at.dir);
         if let Some(id) = id {
-            self.names().make(claim.place, id);
+            self.names().make(destination.place, id);
         }
         Ok(())
     }
@@ -332,16 +352,16 @@ impl<'a> Target<'a> {
     pub(super) fn install_file(
         &self,
         file: File,
-        temp: Temp,
-        claim: &Claim<'_>,
-    ) -> Result<(), Trouble> {
-        self.install(temp, claim)?;
+        temp: TempEntry,
+        destination: &EntryDestination<'_>,
+    ) -> Result<(), EntryError> {
+        self.install(temp, destination)?;
         self.unsynced.file(file);
         Ok(())
     }
 
-    pub(super) fn look(&self, at: &DirEntryPath, place: &Path) -> Result<Option<Meta>, Trouble> {
-        at.look().map(|stat| stat.map(Meta::from)).map_err(|error| self.trouble(error, place))
+    pub(super) fn look(&self, at: &DirEntryPath, place: &Path) -> Result<Option<Meta>, EntryError> {
+        at.look().map(|stat| stat.map(Meta::from)).map_err(|error| self.error(error, place))
     }
 
     pub(super) fn names(&self) -> MutexGuard<'_, Names> {
@@ -349,7 +369,7 @@ impl<'a> Target<'a> {
     }
 
     /// Remembers a folder for [`finish`](Self::finish), unless it was there before and may not change.
-    fn dress_later(&self, place: &Path, entry: &Entry, id: FileId) -> Result<(), Trouble> {
+    fn defer_metadata(&self, place: &Path, entry: &Entry, id: FileId) -> Result<(), EntryError> {
         if self.names().is_made(id) || self.options.overwrite == OverwritePolicy::Always {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
             let at = folders.entries.push(entry).map_err(kept)?;
@@ -358,8 +378,8 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    pub(super) fn trouble(&self, error: impl Into<io::Error>, place: &Path) -> Trouble {
-        Trouble::of(error, &self.options.folder.join(place))
+    pub(super) fn error(&self, error: impl Into<io::Error>, place: &Path) -> EntryError {
+        EntryError::of(error, &self.options.folder.join(place))
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     StoredArchive,
-    look::{Looking, unreadable},
+    scan::{Scan, unreadable},
 };
 use crate::{
     archive_index::container::{FOOTER, Footer},
@@ -29,7 +29,7 @@ enum Finding {
     Unreadable(String),
 }
 
-impl Looking<'_> {
+impl Scan<'_> {
     /// Proves these archives, unless there is a verdict already.
     pub(super) async fn prove(
         &self,
@@ -51,12 +51,11 @@ impl Looking<'_> {
             }
         }
         let archives = &*group;
-        let looking = stream::iter(unknown).map(async |index| {
+        let scan = stream::iter(unknown).map(async |index| {
             let finding = self.finding(&archives[index]).await?;
             Ok::<_, S3Error>((index, finding))
         });
-        let found: Vec<_> =
-            looking.buffered(self.context.store.concurrency()).try_collect().await?;
+        let found: Vec<_> = scan.buffered(self.context.store.concurrency()).try_collect().await?;
         for (index, finding) in found {
             let archive = &mut group[index];
             let flaw = match finding {

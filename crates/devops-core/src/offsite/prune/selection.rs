@@ -13,9 +13,9 @@ use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
-    Fate, PruneRequest, StoredArchive,
-    fates::{decide, groups},
-    look::{Looking, Start, archive_of},
+    ObjectDecision, PruneRequest, StoredArchive,
+    decide::{decide, groups},
+    scan::{Scan, Start, archive_of},
 };
 use crate::{
     archive_index::{
@@ -67,7 +67,7 @@ pub fn select_kept<'a>(
         let (mut skipped, mut is_blind) = (HashSet::new(), false);
         for ((folder, name), here) in archives_here(context, sources, now).await? {
             let request = request((folder, name), policy, now);
-            let mut all = match (Looking { context, request: &request }).archives().await {
+            let mut all = match (Scan { context, request: &request }).archives().await {
                 Ok(stored) => stored,
                 // Who may only write decides by what is here.
                 Err(S3Error::Request(failure))
@@ -136,12 +136,14 @@ fn removed(archives: Vec<StoredArchive>, request: &PruneRequest) -> Vec<S3Uri> {
         if decide(&mut group, request).is_err() {
             continue;
         }
-        let is_uncounted = |archive: &StoredArchive| matches!(archive.fate, Fate::Uncounted(_));
+        let is_uncounted =
+            |archive: &StoredArchive| matches!(archive.decision, ObjectDecision::Uncounted(_));
         let (uncounted, counted): (Vec<_>, Vec<_>) = group.into_iter().partition(is_uncounted);
         let times: Vec<_> = uncounted.iter().map(|archive| archive.time).collect();
         let reasons = retention::plan(&times, &request.policy, request.now).unwrap_or_default();
         let old = uncounted.into_iter().zip(reasons).filter(|(_, reasons)| reasons.is_empty());
-        let going = counted.into_iter().filter(|archive| archive.fate == Fate::Remove);
+        let going =
+            counted.into_iter().filter(|archive| archive.decision == ObjectDecision::Remove);
         removed.extend(going.chain(old.map(|(archive, _)| archive)).map(|archive| archive.uri));
     }
     removed

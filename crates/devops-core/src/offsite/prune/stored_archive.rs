@@ -24,7 +24,7 @@ pub struct StoredArchive {
     /// How many bytes it has.
     pub size: u64,
     /// What becomes of it.
-    pub fate: Fate,
+    pub decision: ObjectDecision,
     /// The lock that it gets, if it gets another one.
     pub lock: Option<(RetentionMode, OffsetDateTime)>,
     pub(super) seen: Seen,
@@ -43,7 +43,7 @@ pub(super) struct Seen {
 
 /// What becomes of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ObjectDecision {
     /// It stays for these reasons.
     Keep(Vec<KeepReason>),
     /// It counts for no rule, for this reason, and is left for a person to look at.

@@ -23,7 +23,7 @@ impl Probe<'_> {
         tokio::select! {
             biased;
             () = self.clear_all() => {}
-            () = late => self.tell(left_behind(&self.whole, "there was no time to delete it")),
+            () = late => self.report(left_behind(&self.whole, "there was no time to delete it")),
         }
     }
 
@@ -32,7 +32,7 @@ impl Probe<'_> {
         for upload in &uploads {
             if let Err(failure) = self.examination.context.abort(upload).await {
                 let why = format!("its upload is unfinished: {failure}");
-                self.tell(left_behind(&upload.uri, &why));
+                self.report(left_behind(&upload.uri, &why));
             }
         }
         let made = self.made.borrow().clone();
@@ -58,7 +58,7 @@ impl Probe<'_> {
         // Some stores name a version where there is only ever one.
         let has_versions = self.examination.keeps_versions.get() != Some(false);
         if let Some(refused) = outcome.filter(|_| has_versions) {
-            self.tell(version_deletion(refused.as_ref()));
+            self.report(version_deletion(refused.as_ref()));
         }
         kept
     }
@@ -70,12 +70,12 @@ impl Probe<'_> {
             let uri = self.whole.with_key(key);
             let refused = self.delete(&uri, None).await.err();
             if let Some(failure) = &refused {
-                self.tell(left_behind(&uri, &failure.to_string()));
+                self.report(left_behind(&uri, &failure.to_string()));
             }
             outcome = Some(refused.or(outcome.flatten()));
         }
         if let Some(refused) = outcome {
-            self.tell(deletion(refused.as_ref()));
+            self.report(deletion(refused.as_ref()));
         }
     }
 

@@ -26,7 +26,7 @@ impl Probe<'_> {
             Ok(output) => wanted.lacking(&encryption_given!(output)),
             Err(failure) => {
                 let message = format!("`{asked}` does not work: {failure}");
-                self.tell(Finding::warn("sse", message, None));
+                self.report(Finding::warn("sse", message, None));
                 return Ok(());
             }
         };
@@ -36,7 +36,7 @@ impl Probe<'_> {
         {
             lacking = wanted.lacking(&head.given);
         }
-        self.tell(if lacking.into_iter().any(Feature::is_encryption) {
+        self.report(if lacking.into_iter().any(Feature::is_encryption) {
             let message = format!("`{asked}` is ignored: what is put is stored in clear");
             let advice = "`devops-backup --recipient` encrypts before anything is put";
             Finding::warn("sse", message, advice)

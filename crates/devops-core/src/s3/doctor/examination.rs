@@ -47,7 +47,7 @@ pub(super) struct Examination<'a> {
 const ATTEMPTS: u32 = 3;
 
 impl Examination<'_> {
-    pub(super) fn tell(&self, finding: Finding) {
+    pub(super) fn report(&self, finding: Finding) {
         if finding.severity == Severity::Fail && self.failed.get().is_none() {
             // What the store cannot do is the answer no; a failed request says more.
             self.failed.set(Some(Kind::Mismatch));
@@ -56,7 +56,7 @@ impl Examination<'_> {
     }
 
     /// Tells that something which has to work does not.
-    pub(super) fn tell_failure(
+    pub(super) fn report_failure(
         &self,
         check: &'static str,
         failure: &RequestError,

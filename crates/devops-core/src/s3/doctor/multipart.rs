@@ -8,7 +8,7 @@ use aws_sdk_s3::{
 
 use super::{
     finding::Finding,
-    probe::{CONTENT, Probe, conditions, told_conditions},
+    probe::{CONTENT, Probe, conditions, conditions_finding},
 };
 use crate::{
     cancel::Cancelled,
@@ -39,7 +39,7 @@ impl Probe<'_> {
             Ok(begun) => begun,
             Err(failure) => {
                 let advice = "nothing larger than one part can be put";
-                self.examination.tell_failure("multipart", &failure, advice);
+                self.examination.report_failure("multipart", &failure, advice);
                 return Ok(None);
             }
         };
@@ -50,12 +50,12 @@ impl Probe<'_> {
             Ok(completed) => completed,
             Err(failure) => {
                 let advice = "nothing larger than one part can be put";
-                self.examination.tell_failure("multipart", &failure, advice);
+                self.examination.report_failure("multipart", &failure, advice);
                 return Ok(None);
             }
         };
         let proof = self.proof(&completed, &part);
-        self.tell(Finding::ok("multipart", format!("works, with proof {proof}")));
+        self.report(Finding::ok("multipart", format!("works, with proof {proof}")));
         self.guarded_completion().await?;
         Ok(Some(proof))
     }
@@ -119,11 +119,11 @@ impl Probe<'_> {
             copied.map(|output| output.copy_part_result.is_some_and(|part| part.e_tag.is_some()));
         let passes = copied.as_ref().is_err_and(|failure| failure.error_kind.is_passing());
         let is_small = copied.as_ref().is_err_and(is_of_size);
-        let is_told = !passes && !is_small;
+        let is_confirmed = !passes && !is_small;
         self.learn(|capabilities| {
-            capabilities.copies = is_told.then_some(matches!(copied, Ok(true)))
+            capabilities.copies = is_confirmed.then_some(matches!(copied, Ok(true)))
         });
-        self.tell(match copied {
+        self.report(match copied {
             Err(failure) if passes => {
                 Finding::warn("copy", format!("not found out: {failure}"), None)
             }
@@ -159,7 +159,7 @@ impl Probe<'_> {
                 Err(failure) => {
                     let message =
                         format!("does not work ({failure}): `resume` goes by its journal");
-                    self.tell(Finding::warn("list parts", message, None));
+                    self.report(Finding::warn("list parts", message, None));
                     return Ok(());
                 }
             };
@@ -174,7 +174,7 @@ impl Probe<'_> {
             }
         }
         let expected = if self.capabilities.get().copies == Some(true) { 2 } else { 1 };
-        self.tell(if listed.len() < expected {
+        self.report(if listed.len() < expected {
             let message = format!("{} of {} in the list", listed.len(), count(expected, "part"));
             Finding::warn("list parts", format!("{message}: `resume` sends the rest again"), None)
         } else if listed.contains(&false) {
@@ -248,7 +248,7 @@ impl Probe<'_> {
             Err(failure) => Err(failure),
         };
         let found = conditions(done.as_ref().copied());
-        self.tell(told_conditions("if-none-match on parts", found, done.as_ref().err()));
+        self.report(conditions_finding("if-none-match on parts", found, done.as_ref().err()));
         // Both kinds of writes are needed, and the worse one counts.
         if matches!(found, Some(Conditions::Ignored | Conditions::Refused)) {
             self.learn(|capabilities| capabilities.conditions = found);

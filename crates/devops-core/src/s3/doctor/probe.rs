@@ -97,7 +97,7 @@ impl<'a> Probe<'a> {
         self.attributes().await?;
         self.encryption().await?;
         let in_parts = self.multipart().await?;
-        self.tell_answers();
+        self.report_responses();
         let proof = in_parts.map_or(single, |in_parts| single.min(in_parts));
         let capabilities = self.capabilities.get();
         Ok(Some(match (capabilities.compares_checksums, capabilities.etag_is_md5) {
@@ -107,8 +107,8 @@ impl<'a> Probe<'a> {
         }))
     }
 
-    pub(super) fn tell(&self, finding: Finding) {
-        self.examination.tell(finding);
+    pub(super) fn report(&self, finding: Finding) {
+        self.examination.report(finding);
     }
 
     pub(super) fn learn(&self, learn: impl FnOnce(&mut Capabilities)) {
@@ -158,7 +158,7 @@ impl<'a> Probe<'a> {
             Ok(output) => {
                 self.learn(|capabilities| capabilities.checksums = Some(true));
                 let returned = checksum_of!(output, output.checksum_type()) == how.checksum;
-                self.tell(Finding::ok(
+                self.report(Finding::ok(
                     "crc64nvme",
                     if returned {
                         "taken and confirmed"
@@ -171,7 +171,7 @@ impl<'a> Probe<'a> {
             }
             Err(failure) if failure.error_kind == RequestErrorKind::Denied => {
                 let advice = "allow s3:PutObject below this prefix, or name another prefix";
-                self.examination.tell_failure("put", &failure, advice);
+                self.examination.report_failure("put", &failure, advice);
                 Ok(None)
             }
             Err(failure) => {
@@ -184,11 +184,11 @@ impl<'a> Probe<'a> {
                     } else {
                         format!("not found out: {failure}")
                     };
-                    self.tell(Finding::warn("crc64nvme", message, None));
+                    self.report(Finding::warn("crc64nvme", message, None));
                     Ok(Some(Proof::Size))
                 } else {
                     let advice = "no put will work; ask the store's operator";
-                    self.examination.tell_failure("put", &failure, advice);
+                    self.examination.report_failure("put", &failure, advice);
                     Ok(None)
                 }
             }
@@ -197,7 +197,7 @@ impl<'a> Probe<'a> {
 
     async fn md5(&self) -> Result<bool, Cancelled> {
         let stored = self.store(How { md5: true, ..How::default() }).await?;
-        self.tell(match &stored {
+        self.report(match &stored {
             Ok(_) => Finding::ok("content-md5", "taken"),
             Err(failure) => Finding::warn("content-md5", format!("not taken: {failure}"), None),
         });
@@ -207,7 +207,7 @@ impl<'a> Probe<'a> {
     async fn other_checksum(&self, algorithm: Algorithm) -> Result<(), Cancelled> {
         let how = How::with(algorithm);
         let name = algorithm.name();
-        self.tell(match self.store(how.clone()).await? {
+        self.report(match self.store(how.clone()).await? {
             Ok(output) if checksum_of!(output, output.checksum_type()) == how.checksum => {
                 Finding::ok(name, "taken and confirmed")
             }
@@ -233,7 +233,7 @@ impl<'a> Probe<'a> {
             Err(failure) => refuses(failure).then_some(true),
         };
         self.learn(|capabilities| capabilities.compares_checksums = compares);
-        self.tell(match stored {
+        self.report(match stored {
             Ok(_) => {
                 let message = "taken: the store repeats checksums without comparing them";
                 let advice = "puts go with Content-MD5, and checksums count for nothing here";
@@ -258,21 +258,21 @@ impl<'a> Probe<'a> {
         let stored = self.store(How { guarded: true, ..how }).await?;
         let conditions = conditions(stored.as_ref().map(|_| ()));
         self.learn(|capabilities| capabilities.conditions = conditions);
-        self.tell(told_conditions("if-none-match", conditions, stored.as_ref().err()));
+        self.report(conditions_finding("if-none-match", conditions, stored.as_ref().err()));
         Ok(())
     }
 
     /// Tells what was left out of answers, if anything was.
-    fn tell_answers(&self) {
+    fn report_responses(&self) {
         let observer = self.examination.context.store.observer();
         if observer.saw_echo() {
             let message = "the headers of requests come back: what answers say of checksums, encryption, locks and classes counts for nothing";
-            self.tell(Finding::warn("answers", message, None));
+            self.report(Finding::warn("answers", message, None));
         }
         if observer.saw_wrong_length() {
             let message = "wrong in answers: such checksums say nothing of the bytes";
             let advice = "Content-MD5 goes with what is put, and ETags prove it";
-            self.tell(Finding::warn("checksum length", message, advice));
+            self.report(Finding::warn("checksum length", message, advice));
         }
     }
 
@@ -291,17 +291,17 @@ impl<'a> Probe<'a> {
             Err(failure) => {
                 let message = format!("does not work ({failure}): what is there is not compared");
                 let advice = "allow s3:GetObject, so that the same content is not sent again";
-                self.tell(Finding::warn("head", message, advice));
+                self.report(Finding::warn("head", message, advice));
                 return Ok(Proof::Size);
             }
         };
         let shown = checksum_of!(output, output.checksum_type());
         let checksum = shown.as_ref().map_or_else(|| "no checksum".to_owned(), ToString::to_string);
-        self.tell(Finding::ok("head", format!("allowed, and tells {checksum}")));
+        self.report(Finding::ok("head", format!("allowed, and tells {checksum}")));
         let is_md5 = unquoted(output.e_tag()) == Some(hex(&md5(CONTENT)));
         self.learn(|capabilities| capabilities.etag_is_md5 = Some(is_md5));
         let keys = output.server_side_encryption() == Some(&ServerSideEncryption::AwsKms);
-        self.tell(Finding::ok(
+        self.report(Finding::ok(
             "etag",
             match (is_md5, keys) {
                 (true, _) => "the MD5 of the content",
@@ -329,12 +329,12 @@ impl<'a> Probe<'a> {
             Err(failure) => {
                 let message = format!("does not work: {failure}");
                 let advice = "`get` and `verify --deep` need s3:GetObject";
-                self.tell(Finding::warn("get", message, advice));
+                self.report(Finding::warn("get", message, advice));
                 return Ok(());
             }
             Ok(output) => beginning(output.body).await,
         };
-        self.tell(match content {
+        self.report(match content {
             Ok(bytes) if bytes == CONTENT => Finding::ok("get", "gives what was put"),
             Ok(_) => Finding::fail("get", "gives something else than was put", None),
             Err(error) => Finding::warn("get", format!("broke off: {error}"), None),
@@ -351,7 +351,7 @@ impl<'a> Probe<'a> {
                 request.object_attributes(ObjectAttributes::Checksum).send()
             })
             .await?;
-        self.tell(match response {
+        self.report(match response {
             Ok(_) => Finding::ok("attributes", "GetObjectAttributes works"),
             Err(failure) => {
                 let message =
@@ -394,7 +394,7 @@ pub(super) fn conditions(stored: Result<(), &RequestError>) -> Option<Conditions
     }
 }
 
-pub(super) fn told_conditions(
+pub(super) fn conditions_finding(
     check: &'static str,
     conditions: Option<Conditions>,
     failure: Option<&RequestError>,

@@ -28,19 +28,19 @@ impl Examination<'_> {
     /// Tells where the credentials come from.
     pub(super) fn credentials(&self) {
         let Some(credentials) = self.context.store.client().credentials() else {
-            self.tell(Finding::ok("credentials", "none: requests are not signed"));
+            self.report(Finding::ok("credentials", "none: requests are not signed"));
             return;
         };
         let key = masked(credentials.access_key_id());
         let features = credentials.get_property::<Vec<AwsCredentialFeature>>();
         let source = source(features.map(Vec::as_slice).unwrap_or_default());
         let Some(end) = credentials.expiry().map(OffsetDateTime::from) else {
-            self.tell(Finding::ok("credentials", format!("{key} from {source}, without an end")));
+            self.report(Finding::ok("credentials", format!("{key} from {source}, without an end")));
             return;
         };
         let left = end - self.examined.now;
         let message = format!("{key} from {source}, until {}", shown(end));
-        self.tell(if left.is_positive() {
+        self.report(if left.is_positive() {
             Finding::ok("credentials", message)
         } else {
             Finding::warn("credentials", format!("{message}: they have ended"), "log in again")
@@ -64,16 +64,16 @@ impl Examination<'_> {
                 cancelled = self.context.cancel_token.requested() => return Err(cancelled),
                 failure = self.layers(failure) => failure,
             };
-            self.tell_failure("endpoint", &failure, advice(&failure.error_kind));
+            self.report_failure("endpoint", &failure, advice(&failure.error_kind));
             return Ok(false);
         }
         self.surroundings();
         match listed {
-            Ok(_) => self.tell(Finding::ok("list", "allowed")),
+            Ok(_) => self.report(Finding::ok("list", "allowed")),
             Err(failure) if failure.error_kind == RequestErrorKind::Denied => {
                 let message = format!("not allowed: {failure}");
                 let advice = "`list`, `sync`, `prune` and finding a base need s3:ListBucket";
-                self.tell(Finding::warn("list", message, advice));
+                self.report(Finding::warn("list", message, advice));
             }
             Err(failure) => {
                 let check = match failure.error_kind {
@@ -83,7 +83,7 @@ impl Examination<'_> {
                     RequestErrorKind::NoBucket | RequestErrorKind::NoObject => "bucket",
                     _ => "list",
                 };
-                self.tell_failure(check, &failure, advice(&failure.error_kind));
+                self.report_failure(check, &failure, advice(&failure.error_kind));
                 return Ok(false);
             }
         }
@@ -100,24 +100,24 @@ impl Examination<'_> {
         let provider = if quirks.is_unknown() { "no store with known quirks" } else { quirks.name };
         let trust = if scheme == "https" { ", its certificate is trusted" } else { "" };
         let message = format!("{host}:{port} answers{trust}{server}: {provider}");
-        self.tell(if is_in_clear(url) {
+        self.report(if is_in_clear(url) {
             let message = format!("{message}; plain HTTP: anybody on the way can read what is put");
             Finding::warn("endpoint", message, "use an https endpoint")
         } else {
             Finding::ok("endpoint", message)
         });
         if let Some(there) = observer.date().and_then(|date| parse_date(date.as_sent())) {
-            self.tell(clock(there, OffsetDateTime::now_utc()));
+            self.report(clock(there, OffsetDateTime::now_utc()));
         }
         let asked = store.address().region.as_deref();
-        self.tell(region(asked, observer.region().as_ref()));
+        self.report(region(asked, observer.region().as_ref()));
         let bucket = &self.examined.prefix.bucket;
         let style = if host.starts_with(&format!("{bucket}.")) {
             "the bucket stands in the host's name"
         } else {
             "the bucket stands in the path"
         };
-        self.tell(Finding::ok("style", style));
+        self.report(Finding::ok("style", style));
     }
 
     /// Finds out how far the way to the store goes.

@@ -25,9 +25,9 @@ impl Examination<'_> {
             })
             .await?;
         self.keeps_versions.set(response.as_ref().ok().map(|response| response.status().is_some()));
-        self.tell(match &response {
+        self.report(match &response {
             Ok(response) => versioning(response.status()),
-            Err(failure) => not_told("versioning", failure, "s3:GetBucketVersioning"),
+            Err(failure) => unknown_setting("versioning", failure, "s3:GetBucketVersioning"),
         });
         let response = self
             .ask("GetObjectLockConfiguration", |client| {
@@ -39,9 +39,11 @@ impl Examination<'_> {
             Err(failure) if is_unset(failure) => Ok(None),
             Err(failure) => Err(failure),
         };
-        self.tell(match &configuration {
+        self.report(match &configuration {
             Ok(configuration) => lock(*configuration),
-            Err(failure) => not_told("object lock", failure, "s3:GetBucketObjectLockConfiguration"),
+            Err(failure) => {
+                unknown_setting("object lock", failure, "s3:GetBucketObjectLockConfiguration")
+            }
         });
         let locks = default_lock(configuration.ok().flatten()).is_some();
         self.lifecycle().await?;
@@ -56,10 +58,10 @@ impl Examination<'_> {
                 client.get_bucket_lifecycle_configuration().bucket(&prefix.bucket).send()
             })
             .await?;
-        self.tell(match &response {
+        self.report(match &response {
             Ok(response) => lifecycle(response.rules(), &prefix.key),
             Err(failure) if is_unset(failure) => lifecycle(&[], &prefix.key),
-            Err(failure) => not_told("lifecycle", failure, "s3:GetLifecycleConfiguration"),
+            Err(failure) => unknown_setting("lifecycle", failure, "s3:GetLifecycleConfiguration"),
         });
         Ok(())
     }
@@ -71,10 +73,10 @@ impl Examination<'_> {
                 client.get_bucket_encryption().bucket(bucket).send()
             })
             .await?;
-        self.tell(match &response {
+        self.report(match &response {
             Ok(response) => encryption(response.server_side_encryption_configuration()),
             Err(failure) if is_unset(failure) => encryption(None),
-            Err(failure) => not_told("encryption", failure, "s3:GetEncryptionConfiguration"),
+            Err(failure) => unknown_setting("encryption", failure, "s3:GetEncryptionConfiguration"),
         });
         Ok(())
     }
@@ -85,7 +87,7 @@ fn is_unset(failure: &RequestError) -> bool {
     failure.error_kind == RequestErrorKind::NoObject
 }
 
-fn not_told(check: &'static str, failure: &RequestError, permission: &str) -> Finding {
+fn unknown_setting(check: &'static str, failure: &RequestError, permission: &str) -> Finding {
     if failure.error_kind == RequestErrorKind::Denied {
         let advice = Some(format!("allow {permission} to have it looked at").into());
         return Finding {

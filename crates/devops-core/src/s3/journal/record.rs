@@ -12,8 +12,8 @@ use super::{Job, VERSION};
 use crate::{
     cancel::hold_step,
     s3::{
-        checksum_strategy::ChecksumStrategy, compose::Composition, plan::Part, proof::Sent,
-        response::Upload, text::StoreText,
+        checksum_strategy::ChecksumStrategy, compose::Composition, plan::Part,
+        proof::UploadedObject, response::Upload, text::StoreText,
     },
 };
 
@@ -91,14 +91,14 @@ impl JournalState {
     }
 
     /// Returns what was sent, if all of it was.
-    pub(crate) fn sent(&self, size: u64) -> Option<Sent> {
+    pub(crate) fn sent(&self, size: u64) -> Option<UploadedObject> {
         let parts = match &self.begun.composition {
             Some(composition) => composition.parts().map(|(part, _)| part).collect(),
             None => self.job.parts(),
         };
         let stored =
             |part: &Part| self.taken.get(&part.number)?.stored(*part, self.begun.checksum_strategy);
-        let sent = Sent::of_parts(parts.iter().map(stored).collect::<Option<_>>()?);
+        let sent = UploadedObject::of_parts(parts.iter().map(stored).collect::<Option<_>>()?);
         (sent.size == size).then_some(sent)
     }
 

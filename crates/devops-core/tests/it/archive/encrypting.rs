@@ -9,7 +9,7 @@ use std::{
 
 use devops_core::{
     archive::{
-        Archive, ArchiveError, BadKey, CreateEvent, CreateOptions, Created, Fate, Keys,
+        Archive, ArchiveError, BadKey, CreateEvent, CreateOptions, Created, Decision, Keys,
         PlainCopies, Recipients, RestoreOptions, cat, create_in_folder, create_to_writer, diff,
         restore, verify, verify_sample,
     },
@@ -188,7 +188,7 @@ fn one_bad_chunk_costs_no_other() {
     assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
     let policy = KeepPolicy { last: 1, ..KeepPolicy::default() };
     let plan = fixture.plan(&policy, &keys, LATER, |_| {});
-    assert!(matches!(plan.candidates[0].fate, Fate::Uncounted(_)));
+    assert!(matches!(plan.candidates[0].decision, Decision::Uncounted(_)));
 
     // In the checksum of the header, which the right key finds.
     let header = sound.windows(4).position(|window| window == b"--- ").unwrap();

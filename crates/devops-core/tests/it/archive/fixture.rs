@@ -12,10 +12,10 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Direct, Entry, Excludes,
-        FileLayer, IgnoredChanges, Keys, Level, ListEvent, Lookup, Marks, OverwritePolicy,
-        PruneOptions, PrunePlan, RestoreOptions, RestoreSummary, create_in_folder, list,
-        plan_prune, restore,
+        ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Direct, Entry,
+        ExcludeMarkers, Excludes, FileLayer, IgnoredChanges, Keys, Level, ListEvent, Lookup,
+        OverwritePolicy, PruneOptions, PrunePlan, RestoreOptions, RestoreSummary, create_in_folder,
+        list, plan_prune, restore,
     },
     cancel::Cancel,
     clock::{Clock, FixedClock},
@@ -151,7 +151,7 @@ pub(crate) fn create_options<'a>(source: &'a Path, clock: &'a dyn Clock) -> Crea
         stream: None,
         within: None,
         excludes: Excludes::default(),
-        marks: Marks::default(),
+        exclude_markers: ExcludeMarkers::default(),
         one_file_system: false,
         level: Level::new(1).unwrap(),
         n_threads: 2,

@@ -8,8 +8,8 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, Candidate, CreateOptions, Fate, Keys, PruneOptions, PrunePlan, Reproducible,
-        plan_prune, preview, remove_pruned,
+        ArchiveError, Candidate, CreateOptions, Decision, Keys, PruneOptions, PrunePlan,
+        Reproducible, plan_prune, preview, remove_pruned,
     },
     cancel::Cancel,
     clock::FixedClock,
@@ -136,8 +136,11 @@ fn a_damaged_newest_archive_counts_for_nothing() {
     let plan = plan(&fixture, &LAST_TWO);
 
     assert_eq!(removed(&plan), ["backup-2026-11-19.tar.gz"]);
-    let fate = &plan.candidates[0].fate;
-    assert!(matches!(fate, Fate::Uncounted(reason) if reason.contains("damaged")), "{fate:?}");
+    let decision = &plan.candidates[0].decision;
+    assert!(
+        matches!(decision, Decision::Uncounted(reason) if reason.contains("damaged")),
+        "{decision:?}"
+    );
 }
 
 #[test]
@@ -175,9 +178,9 @@ fn on(fixture: &Fixture, day: i64, host: &str, machine: Option<&str>) {
 
 /// Returns the letters of the fates in each series, and which series it is.
 fn shown(plan: &PrunePlan) -> Vec<String> {
-    let letter = |fate: &Fate| if *fate == Fate::Remove { 'r' } else { 'k' };
+    let letter = |decision: &Decision| if *decision == Decision::Remove { 'r' } else { 'k' };
     let shown = |group: &[Candidate]| {
-        let letters: String = group.iter().map(|one| letter(&one.fate)).collect();
+        let letters: String = group.iter().map(|one| letter(&one.decision)).collect();
         let series = group[0].series.as_ref();
         let machine = series.and_then(|series| series.machine.as_deref());
         let host = series.map_or("-", |series| series.host.as_str());
@@ -524,7 +527,8 @@ fn only_so_many_go_at_once_the_oldest_first() {
     assert_eq!(plan.postpone(2), 2);
 
     assert_eq!(removed(&plan), ["backup-2026-11-19.tar.gz", "backup-2026-11-18.tar.gz"]);
-    let waiting = plan.candidates.iter().filter(|candidate| candidate.fate == Fate::Postponed);
+    let waiting =
+        plan.candidates.iter().filter(|candidate| candidate.decision == Decision::Postponed);
     assert_eq!(waiting.count(), 2);
 }
 

@@ -96,11 +96,11 @@ fn build(root: &Path, steps: &[Step]) {
         made.push((path, step));
     }
     for (path, (_, node, _, mode, seconds, nanoseconds)) in made.iter().rev() {
-        dress(path, node, *mode, *seconds, *nanoseconds);
+        set_metadata(path, node, *mode, *seconds, *nanoseconds);
     }
 }
 
-fn dress(path: &Path, node: &Node, mode: u32, seconds: i64, nanoseconds: u32) {
+fn set_metadata(path: &Path, node: &Node, mode: u32, seconds: i64, nanoseconds: u32) {
     if !matches!(node, Node::Symlink(_)) {
         // Readable and enterable for us, root or not.
         let mode = Mode::from_raw_mode(mode | 0o700);

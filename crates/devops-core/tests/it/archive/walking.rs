@@ -6,14 +6,14 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateEvent, CreateOptions, Excludes, Marks, Skipped, preview},
+    archive::{CreateEvent, CreateOptions, ExcludeMarkers, Excludes, Skipped, preview},
     cancel::Cancel,
 };
 
 use crate::archive::fixture::{Fixture, backup, paths};
 
-const IGNORE_FILES: Marks = Marks { ignore_files: true, caches: false };
-const CACHES: Marks = Marks { ignore_files: false, caches: true };
+const IGNORE_FILES: ExcludeMarkers = ExcludeMarkers { ignore_files: true, caches: false };
+const CACHES: ExcludeMarkers = ExcludeMarkers { ignore_files: false, caches: true };
 const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n# made by a test\n";
 
 impl Fixture {
@@ -25,8 +25,8 @@ impl Fixture {
         }
     }
 
-    fn marked(&self, marks: Marks) -> CreateOptions<'_> {
-        CreateOptions { marks, ..self.options() }
+    fn marked(&self, exclude_markers: ExcludeMarkers) -> CreateOptions<'_> {
+        CreateOptions { exclude_markers, ..self.options() }
     }
 
     /// Returns the files that go in, without their folders, in the order of the archive.
@@ -234,8 +234,8 @@ fn the_preview_and_the_estimate_heed_the_marks_too() {
     for n in 0..40 {
         fixture.write(&format!("f{n}"), &vec![1; 1 << 20]);
     }
-    let marks = Marks { ignore_files: true, caches: true };
-    let options = CreateOptions { estimate: true, ..fixture.marked(marks) };
+    let exclude_markers = ExcludeMarkers { ignore_files: true, caches: true };
+    let options = CreateOptions { estimate: true, ..fixture.marked(exclude_markers) };
 
     let previewed =
         preview(&options, Some((&fixture.dest, &backup())), &Cancel::new(), &mut |_| {}).unwrap();

@@ -2,7 +2,7 @@
 
 use devops_core::{
     kind::{HasKind, Kind},
-    offsite::{Fate, PruneOutcome, PruneRequest, plan_prune, remove_pruned},
+    offsite::{ObjectDecision, PruneOutcome, PruneRequest, plan_prune, remove_pruned},
 };
 
 use crate::s3::{
@@ -45,7 +45,7 @@ impl Removal for Prune {
             let planned = plan_prune(context, &self.request()).await;
             let plan = planned.map_err(|error| error.kind())?;
             for archive in &plan.archives {
-                if matches!(archive.fate, Fate::Uncounted(_)) {
+                if matches!(archive.decision, ObjectDecision::Uncounted(_)) {
                     // It stays and is named.
                     claims.failed.push((archive.uri.key.clone(), Kind::Temporary));
                 }

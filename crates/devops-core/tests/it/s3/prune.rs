@@ -14,8 +14,8 @@ use devops_core::{
     clock::FixedClock,
     kind::{HasKind, Kind},
     offsite::{
-        Fate, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive, lock_kept,
-        plan_prune, remove_pruned,
+        ObjectDecision, OffsitePlan, PruneError, PruneOutcome, PruneRequest, StoredArchive,
+        lock_kept, plan_prune, remove_pruned,
     },
     retention::KeepPolicy,
     s3::{RetentionMode, S3Error},
@@ -144,8 +144,8 @@ fn removed(plan: &OffsitePlan) -> Vec<&str> {
     plan.removed().map(|archive| archive.uri.key.as_str()).collect()
 }
 
-fn fate<'a>(plan: &'a OffsitePlan, key: &str) -> &'a Fate {
-    &plan.archives.iter().find(|archive| archive.uri.key == key).unwrap().fate
+fn decision<'a>(plan: &'a OffsitePlan, key: &str) -> &'a ObjectDecision {
+    &plan.archives.iter().find(|archive| archive.uri.key == key).unwrap().decision
 }
 
 #[test]
@@ -220,10 +220,10 @@ fn every_source_has_its_own_newest_and_what_is_no_archive_counts_for_nothing() {
     gone.sort_unstable();
     assert_eq!(gone, [format!("{}.age", key(1)), key(3)]);
     for day in [4, 20, 21] {
-        assert!(matches!(fate(&plan, &key(day)), Fate::Keep(_)), "{day}");
+        assert!(matches!(decision(&plan, &key(day)), ObjectDecision::Keep(_)), "{day}");
     }
     for day in [23, 24] {
-        assert!(matches!(fate(&plan, &key(day)), Fate::Uncounted(_)), "{day}");
+        assert!(matches!(decision(&plan, &key(day)), ObjectDecision::Uncounted(_)), "{day}");
     }
     let found = plan.archives.iter().find(|archive| archive.uri.key == key(20)).unwrap();
     assert_eq!(found.origin.as_ref().unwrap().host, "web-1");
@@ -241,8 +241,8 @@ fn a_newest_archive_without_its_footer_gives_way_to_the_next() {
 
     let plan = plan(&rig, &last(1)).unwrap();
 
-    assert!(matches!(fate(&plan, &key(20)), Fate::Uncounted(_)));
-    assert!(matches!(fate(&plan, &key(19)), Fate::Keep(_)));
+    assert!(matches!(decision(&plan, &key(20)), ObjectDecision::Uncounted(_)));
+    assert!(matches!(decision(&plan, &key(19)), ObjectDecision::Keep(_)));
     assert_eq!(removed(&plan), [key(18)]);
 }
 
@@ -409,7 +409,9 @@ fn locked_archives_stay() {
 
     assert_eq!(removed(&hiding), [key(21), key(20)], "what is visible of it is not locked");
     assert_eq!(removed(&removing), [key(21)]);
-    assert!(matches!(fate(&removing, &key(20)), Fate::KeepLocked(hold) if hold.lock.is_some()));
+    assert!(
+        matches!(decision(&removing, &key(20)), ObjectDecision::KeepLocked(hold) if hold.lock.is_some())
+    );
 }
 
 #[test]
@@ -448,7 +450,8 @@ fn what_is_kept_is_locked_for_as_long_as_the_rules_keep_it() {
 /// Returns the names of those that count for no rule, and of those that go, each in order.
 fn judged(rig: &Rig, request: &PruneRequest) -> [Vec<String>; 2] {
     let plan = plan(rig, request).unwrap();
-    let is_uncounted = |archive: &&StoredArchive| matches!(archive.fate, Fate::Uncounted(_));
+    let is_uncounted =
+        |archive: &&StoredArchive| matches!(archive.decision, ObjectDecision::Uncounted(_));
     let uncounted = plan.archives.iter().filter(is_uncounted).map(|one| one.uri.key.clone());
     let mut uncounted: Vec<_> = uncounted.collect();
     let mut gone: Vec<_> = plan.removed().map(|one| one.uri.key.clone()).collect();
@@ -580,7 +583,8 @@ fn a_reproducible_archive_proves_itself_however_small() {
 
     let plan = plan(&rig, &last(1)).unwrap();
 
-    let kept = plan.archives.iter().filter(|archive| matches!(archive.fate, Fate::Keep(_)));
+    let kept =
+        plan.archives.iter().filter(|archive| matches!(archive.decision, ObjectDecision::Keep(_)));
     let kept: Vec<_> = kept.map(|archive| archive.uri.key.clone()).collect();
     assert_eq!(kept, [key(4)]);
     assert_eq!(plan.removed().count(), 3);

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     request::PruneRequest,
-    stored_archive::{Fate, StoredArchive},
+    stored_archive::{ObjectDecision, StoredArchive},
 };
 use crate::{
     archive_index::SeriesMap,
@@ -42,12 +42,12 @@ pub(super) fn decide(
     let PruneRequest { policy, now, accept_small, .. } = request;
     let members: Vec<_> = group.iter().map(member).collect();
     let rules = Rules { policy, now: *now, accept_small: *accept_small };
-    let Ruling { fates, to_prove } = retention::judge(&members, &rules)?;
-    for (archive, fate) in group.iter_mut().zip(fates) {
-        archive.fate = match fate {
-            retention::Fate::Keep(reasons) => Fate::Keep(reasons),
-            retention::Fate::Uncounted(reason) => Fate::Uncounted(reason),
-            retention::Fate::Postponed | retention::Fate::Remove => Fate::Remove,
+    let Ruling { decisions, to_prove } = retention::judge(&members, &rules)?;
+    for (archive, decision) in group.iter_mut().zip(decisions) {
+        archive.decision = match decision {
+            retention::Decision::Keep(reasons) => ObjectDecision::Keep(reasons),
+            retention::Decision::Uncounted(reason) => ObjectDecision::Uncounted(reason),
+            retention::Decision::Postponed | retention::Decision::Remove => ObjectDecision::Remove,
         };
     }
     Ok(to_prove)
@@ -66,7 +66,7 @@ fn member(archive: &StoredArchive) -> Member {
 }
 
 fn sound(group: &[StoredArchive]) -> Vec<usize> {
-    let is_sound = |index: &usize| !matches!(group[*index].fate, Fate::Uncounted(_));
+    let is_sound = |index: &usize| !matches!(group[*index].decision, ObjectDecision::Uncounted(_));
     (0..group.len()).filter(is_sound).collect()
 }
 
@@ -74,9 +74,11 @@ fn sound(group: &[StoredArchive]) -> Vec<usize> {
 pub(super) fn lock(group: &mut [StoredArchive], mode: RetentionMode, request: &PruneRequest) {
     let sound = sound(group);
     let times: Vec<_> = sound.iter().map(|&index| group[index].time).collect();
-    let reasons = sound.iter().map(|&index| match &group[index].fate {
-        Fate::Keep(reasons) => reasons.clone(),
-        Fate::Uncounted(_) | Fate::KeepLocked(_) | Fate::Remove => Vec::new(),
+    let reasons = sound.iter().map(|&index| match &group[index].decision {
+        ObjectDecision::Keep(reasons) => reasons.clone(),
+        ObjectDecision::Uncounted(_) | ObjectDecision::KeepLocked(_) | ObjectDecision::Remove => {
+            Vec::new()
+        }
     });
     let reasons: Vec<_> = reasons.collect();
     let until = retention::kept_until(&times, &reasons, &request.policy, request.now);
@@ -113,7 +115,7 @@ mod tests {
             is_encrypted: false,
             time,
             size: 1,
-            fate: Fate::Remove,
+            decision: ObjectDecision::Remove,
             lock: None,
             seen: Seen::default(),
             versions: Vec::new(),
@@ -170,7 +172,7 @@ mod tests {
 
         assert_eq!(decide(&mut group, &last(2)), Ok(vec![]));
         assert_eq!(decide(&mut group, &last(1)), Ok(vec![0]));
-        assert_eq!(group[1].fate, Fate::Remove);
+        assert_eq!(group[1].decision, ObjectDecision::Remove);
     }
 
     #[test]
@@ -179,8 +181,8 @@ mod tests {
         group[0].proof = Proof::Uncounted("cut off".to_owned());
 
         assert_eq!(decide(&mut group, &last(1)), Ok(vec![1]));
-        assert!(matches!(group[0].fate, Fate::Uncounted(_)));
-        assert!(matches!(group[1].fate, Fate::Keep(_)));
+        assert!(matches!(group[0].decision, ObjectDecision::Uncounted(_)));
+        assert!(matches!(group[1].decision, ObjectDecision::Keep(_)));
     }
 
     #[test]
@@ -194,7 +196,8 @@ mod tests {
         let mut group = [came("d", 0, 40, 102), came("c", 1, 60_000, 100), came("b", 900, 40, 101)];
 
         assert_eq!(decide(&mut group, &last(1)), Ok(vec![]));
-        let uncounted = group.each_ref().map(|one| matches!(one.fate, Fate::Uncounted(_)));
+        let uncounted =
+            group.each_ref().map(|one| matches!(one.decision, ObjectDecision::Uncounted(_)));
         assert_eq!(uncounted, [true, false, true]);
     }
 
@@ -203,7 +206,7 @@ mod tests {
         let mut group = [archive("c", None, -9), archive("b", None, 1), archive("a", None, 2)];
 
         assert_eq!(decide(&mut group, &last(1)), Ok(vec![1]));
-        assert!(matches!(group[0].fate, Fate::Keep(_)));
+        assert!(matches!(group[0].decision, ObjectDecision::Keep(_)));
         assert_eq!(decide(&mut group[..1], &last(1)), Ok(vec![]));
     }
 }

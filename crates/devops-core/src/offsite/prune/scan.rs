@@ -9,7 +9,7 @@ use super::{
     Others,
     error::PruneError,
     request::PruneRequest,
-    stored_archive::{Fate, Seen, StoredArchive},
+    stored_archive::{ObjectDecision, Seen, StoredArchive},
 };
 use crate::{
     archive_index::{
@@ -28,7 +28,7 @@ use crate::{
 const REPLACED: &str = "it changed while this looked at it";
 
 /// What a prune reads from.
-pub(super) struct Looking<'a> {
+pub(super) struct Scan<'a> {
     pub(super) context: S3Context<'a>,
     pub(super) request: &'a PruneRequest,
 }
@@ -64,13 +64,13 @@ struct Found {
     versions: Vec<PlannedRemoval>,
 }
 
-impl Looking<'_> {
+impl Scan<'_> {
     /// Returns all archives of the name, each with what its first bytes tell.
     pub(super) async fn archives(&self) -> Result<Vec<StoredArchive>, S3Error> {
         let found =
             if self.request.versions { self.versions().await? } else { self.objects().await? };
-        let looking = stream::iter(found).map(async |found| self.archive(found).await);
-        looking.buffered(self.context.store.concurrency()).try_collect().await
+        let scan = stream::iter(found).map(async |found| self.archive(found).await);
+        scan.buffered(self.context.store.concurrency()).try_collect().await
     }
 
     /// Fails if the folder has other things, though no archive of the name.
@@ -168,18 +168,18 @@ impl Looking<'_> {
 
     /// Lets what would go stay while a lock keeps it, and leaves locks alone that are long enough.
     pub(super) async fn heed_locks(&self, group: &mut [StoredArchive]) -> Result<(), S3Error> {
-        let looking = stream::iter(group).map(|archive| self.heed_lock(archive));
-        looking.buffered(self.context.store.concurrency()).try_collect().await
+        let scan = stream::iter(group).map(|archive| self.heed_lock(archive));
+        scan.buffered(self.context.store.concurrency()).try_collect().await
     }
 
     async fn heed_lock(&self, archive: &mut StoredArchive) -> Result<(), S3Error> {
-        let goes = archive.fate == Fate::Remove;
+        let goes = archive.decision == ObjectDecision::Remove;
         if !goes && archive.lock.is_none() {
             return Ok(());
         }
         let standing = self.standing(&archive.uri.clone().into()).await?;
         let Some(standing) = standing.filter(|standing| archive.seen.is_of(standing)) else {
-            archive.fate = Fate::Uncounted(REPLACED.to_owned());
+            archive.decision = ObjectDecision::Uncounted(REPLACED.to_owned());
             archive.lock = None;
             return Ok(());
         };
@@ -193,7 +193,7 @@ impl Looking<'_> {
                 hold = self.standing(&version.target).await?.map_or(hold, |standing| standing.hold);
             }
             if hold.is_in_force(self.request.now) {
-                archive.fate = Fate::KeepLocked(hold);
+                archive.decision = ObjectDecision::KeepLocked(hold);
             }
         } else {
             archive.lock = archive.lock.and_then(|wanted| extended(standing.hold, wanted));
@@ -219,7 +219,7 @@ pub(super) fn archive_of(
         is_encrypted: false,
         time: name.time_at(offset),
         size: object.size,
-        fate: Fate::Remove,
+        decision: ObjectDecision::Remove,
         lock: None,
         seen: Seen { etag: object.etag, ..Seen::of(object.modified) },
         uri: object.uri,

@@ -17,7 +17,7 @@ use crate::{
     cancel::Cancel,
     fs::{At, OpenFolder},
     kind::{HasKind, Kind},
-    retention::{Fate, Proof},
+    retention::{Decision, Proof},
     verdicts::Verdicts,
 };
 
@@ -25,7 +25,7 @@ const EMPTY: &str = "it holds nothing";
 const REPLACED: &str = "it was replaced while this looked at it";
 
 /// The inputs of a prune.
-pub(super) struct Looking<'a> {
+pub(super) struct Scan<'a> {
     pub(super) options: &'a PruneOptions<'a>,
     pub(super) folder: OpenFolder,
     pub(super) owners: FolderOwners<'a>,
@@ -42,7 +42,7 @@ struct Ends {
     proof: Proof,
 }
 
-impl Looking<'_> {
+impl Scan<'_> {
     /// Returns the archives by their source, each newest first.
     pub(super) fn groups(&mut self) -> Result<Vec<Vec<Candidate>>, ArchiveError> {
         let archives = self.options.name.archives_in(self.options.folder)?;
@@ -79,7 +79,7 @@ impl Looking<'_> {
             series: None,
             time,
             size: meta.size,
-            fate: Fate::Remove,
+            decision: Decision::Remove,
             is_sealed,
             id: meta.id,
             mark,

@@ -1,4 +1,4 @@
-//! Plans what a walk finds in groups, and feeds each on: copied from the archive before, or read.
+//! Plans what a walk finds in groups, and feeds each on: copied from the parent archive, or read.
 
 use std::{
     collections::HashMap,
@@ -17,8 +17,8 @@ use rustix::{
 
 use super::{
     ArchiveError,
-    again::RereadBudget,
     attributes::AttributeReader,
+    changed_file_retry::RereadBudget,
     content::{ContentHash, has_huge_holes},
     entry::{Entry, EntryKind, Timestamp},
     event::{CreateEvent, Skipped},
@@ -30,8 +30,8 @@ use super::{
     meta::{FileId, Meta},
     options::{CreateOptions, Reproducible},
     owner_names::OwnerNames,
-    pipeline::{Doubt, Feed, Piece, ProduceError},
-    reuse::Matcher,
+    parent::ParentMatcher,
+    pipeline::{Piece, ProduceError, SegmentSender, SilentChange},
     walk::{Found, Visitor},
 };
 use crate::{cancel::Cancel, fs::PathError, limits::Limit};
@@ -71,10 +71,10 @@ impl Tally {
 }
 
 /// Packs entries into pieces.
-pub(super) struct Pack<'a> {
-    feed: Feed<'a>,
+pub(super) struct Archiver<'a> {
+    sender: SegmentSender<'a>,
     entries: EntryWriter,
-    matcher: Option<Matcher<'a>>,
+    matcher: Option<ParentMatcher<'a>>,
     group: Vec<Member>,
     cutter: Cutter,
     layer: &'a dyn FileLayer,
@@ -89,13 +89,13 @@ pub(super) struct Pack<'a> {
     first_names: HashMap<FileId, (PathBuf, Meta)>,
     /// How many contents were sent.
     n_contents: u64,
-    doubts: Vec<Doubt>,
+    silent_changes: Vec<SilentChange>,
     tally: Tally,
     /// The host opens no more files: what is then unreadable is not so by itself.
     limit: Option<PathError>,
 }
 
-impl Visitor for Pack<'_> {
+impl Visitor for Archiver<'_> {
     type Error = ProduceError;
 
     fn found(&mut self, found: &Found<'_>) -> Result<(), ProduceError> {
@@ -149,17 +149,17 @@ impl Visitor for Pack<'_> {
     }
 }
 
-impl<'a> Pack<'a> {
+impl<'a> Archiver<'a> {
     pub(super) fn new(
         options: &CreateOptions<'a>,
-        (feed, matcher): (Feed<'a>, Option<Matcher<'a>>),
+        (sender, matcher): (SegmentSender<'a>, Option<ParentMatcher<'a>>),
         cancel: &'a Cancel,
         on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     ) -> Self {
         let is_named = options.reproducible.is_none();
         let names = if is_named { OwnerNames::read(options.root) } else { OwnerNames::default() };
         Self {
-            feed,
+            sender,
             entries: EntryWriter::new(),
             matcher,
             group: Vec::new(),
@@ -173,7 +173,7 @@ impl<'a> Pack<'a> {
             on_event,
             first_names: HashMap::new(),
             n_contents: 0,
-            doubts: Vec::new(),
+            silent_changes: Vec::new(),
             tally: Tally::default(),
             limit: None,
         }
@@ -186,15 +186,15 @@ impl<'a> Pack<'a> {
     /// Begins the archive: a segment of its own, so that the next one begins with the first entry.
     pub(super) fn begin(&mut self, comment: Option<&str>) -> Result<(), ProduceError> {
         let raw = comment.map(header::global_comment).unwrap_or_default();
-        self.feed.send(Piece::New { raw, spans: Vec::new() })
+        self.sender.send(Piece::New { raw, spans: Vec::new() })
     }
 
     /// Ends the archive.
     pub(super) fn finish(mut self) -> Result<Tally, ProduceError> {
         self.flush(None)?;
         self.check_limit()?;
-        self.feed.send(Piece::New { raw: super::block::END.to_vec(), spans: Vec::new() })?;
-        self.feed.finish(self.entries, self.doubts)?;
+        self.sender.send(Piece::New { raw: super::block::END.to_vec(), spans: Vec::new() })?;
+        self.sender.finish(self.entries, self.silent_changes)?;
         Ok(self.tally)
     }
 
@@ -312,7 +312,7 @@ impl<'a> Pack<'a> {
             self.push(&old.record)?;
         }
         self.n_contents += hashes.len() as u64;
-        self.feed.send(Piece::Old { segments: n..n + 1, hashes })?;
+        self.sender.send(Piece::Old { segments: n..n + 1, hashes })?;
         self.cancel.check()?;
         Ok(large)
     }
@@ -377,7 +377,7 @@ impl<'a> Pack<'a> {
         hash: Hash,
     ) -> Result<(), ProduceError> {
         let is_all_hole = slices.is_empty();
-        self.feed.send(if is_all_hole {
+        self.sender.send(if is_all_hole {
             Piece::Hash(hash)
         } else {
             Piece::Old { segments: slices, hashes: vec![hash] }
@@ -397,7 +397,7 @@ impl<'a> Pack<'a> {
         // Without an identity it changed while it was read, or was not all there.
         if let (Some(expected), Some(_)) = (expected, record.identity) {
             let path = record.entry.path.clone();
-            self.doubts.push(Doubt { n: self.n_contents, expected, path });
+            self.silent_changes.push(SilentChange { n: self.n_contents, expected, path });
         }
         self.n_contents += 1;
     }

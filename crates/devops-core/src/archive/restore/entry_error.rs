@@ -6,13 +6,13 @@ use crate::{archive::ArchiveError, fs::PathError, limits::Limit};
 
 /// Something about an entry that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct EntryWarning {
     pub(super) reason: String,
     /// Whether the restore is partial for it.
     pub(super) is_fault: bool,
 }
 
-impl Note {
+impl EntryWarning {
     pub(super) fn fault(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_fault: true }
     }
@@ -24,19 +24,19 @@ impl Note {
 
 /// Why an entry is not there.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum EntryError {
     /// The others can go on.
-    Entry(Note),
+    Entry(EntryWarning),
     /// Nothing can.
     Fatal(ArchiveError),
 }
 
 /// An entry was made, with what is not as it was about it, or it was not.
-pub(super) type Made = Result<Vec<Note>, Trouble>;
+pub(super) type RestoreResult = Result<Vec<EntryWarning>, EntryError>;
 
-impl Trouble {
+impl EntryError {
     pub(super) fn refused(reason: impl Into<String>) -> Self {
-        Self::Entry(Note::fault(reason))
+        Self::Entry(EntryWarning::fault(reason))
     }
 
     /// Sorts an error of the system: a full disk or a limit of the host concerns everything, a name too long one entry.
@@ -69,7 +69,7 @@ impl Trouble {
     }
 }
 
-impl From<ArchiveError> for Trouble {
+impl From<ArchiveError> for EntryError {
     fn from(error: ArchiveError) -> Self {
         Self::Fatal(error)
     }

@@ -17,7 +17,7 @@ use super::{explain::explain, record::Record, relay::Relay};
 use crate::cli::{DirArgs, ReportFile, StackArgs};
 
 /// A stack with the terminal it speaks to.
-pub(super) struct Desk<'a> {
+pub(super) struct TfSession<'a> {
     pub(super) session: &'a Session,
     pub(super) stack: Stack,
     pub(super) init: InitOptions,
@@ -35,7 +35,7 @@ pub(super) struct Desk<'a> {
     pub(super) record: Record,
 }
 
-pub(super) fn open<'a>(at: &DirArgs, session: &'a Session) -> Result<Desk<'a>, Failure> {
+pub(super) fn open<'a>(at: &DirArgs, session: &'a Session) -> Result<TfSession<'a>, Failure> {
     open_in(&at.dir, &at.stack, session)
 }
 
@@ -43,7 +43,7 @@ pub(super) fn open_in<'a>(
     dir: &Path,
     args: &StackArgs,
     session: &'a Session,
-) -> Result<Desk<'a>, Failure> {
+) -> Result<TfSession<'a>, Failure> {
     let environment: Environment = std::env::vars_os().collect();
     let added = environment.cli_args_names();
     let options = StackOptions {
@@ -69,7 +69,7 @@ pub(super) fn open_in<'a>(
     let relay = Relay::new(session, dir);
     let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
     let record = Record::new(args.audit_log.clone());
-    Ok(Desk {
+    Ok(TfSession {
         record,
         session,
         stack,
@@ -84,7 +84,7 @@ pub(super) fn open_in<'a>(
     })
 }
 
-impl Desk<'_> {
+impl TfSession<'_> {
     /// Returns whether sensitive values are to be shown, and warns of it.
     pub(super) fn reveals(&self) -> bool {
         if self.drawing.revealed {

@@ -3,14 +3,14 @@
 use std::{io, os::fd::AsFd, time::Duration};
 
 use super::{
-    Pack,
+    Archiver,
     building::Building,
     member::{Member, is_same_state},
     open_file::{Unopened, after_content, changes, open},
 };
 use crate::archive::{
-    again::{HostTime, Reading, RereadBudget},
     block::padding,
+    changed_file_retry::{ReadState, RealTime, RereadBudget},
     content::{ContentHash, Part},
     entry::EntryKind,
     group::SLICE,
@@ -50,7 +50,7 @@ struct Read {
     is_unfit: bool,
 }
 
-impl Pack<'_> {
+impl Archiver<'_> {
     /// Appends a file; returns its record, or `None` when it was named as left out.
     pub(super) fn small(
         &mut self,
@@ -58,7 +58,7 @@ impl Pack<'_> {
         piece: &mut Building,
     ) -> Result<Option<Record>, ProduceError> {
         let mark = piece.mark();
-        let time = HostTime::new(self.cancel);
+        let time = RealTime::new(self.cancel);
         let mut reread_budget =
             std::mem::replace(&mut self.reread_budget, RereadBudget::new(Duration::ZERO));
         let mut may_be_unfit = !reread_budget.is_over();
@@ -71,18 +71,18 @@ impl Pack<'_> {
                 piece.take_back(&mark);
                 once = self.once(member, piece);
                 if once.unfit_size() == Some(size) {
-                    return Ok(Reading::Steady(once));
+                    return Ok(ReadState::Stable(once));
                 }
             }
             let is_changed = once.is_changed();
             Ok::<_, ProduceError>(if is_changed {
-                Reading::Changed(once)
+                ReadState::Changed(once)
             } else {
-                Reading::Steady(once)
+                ReadState::Stable(once)
             })
         });
         self.reread_budget = reread_budget;
-        let (Reading::Steady(once) | Reading::Changed(once)) = reading?;
+        let (ReadState::Stable(once) | ReadState::Changed(once)) = reading?;
         let path = &member.entry.path;
         Ok(match once {
             Once::Unopened(error) => {
@@ -139,7 +139,7 @@ impl Pack<'_> {
     }
 }
 
-/// Returns the hash the content has if it is still what the archive before holds.
+/// Returns the hash the content has if it is still what the parent archive holds.
 fn expected(member: &Member, record: &Record) -> Option<Hash> {
     let old = member.old.as_ref()?;
     let is_same = is_same_state(&old.record, record.identity)

@@ -1,11 +1,11 @@
-//! Finds in the archive before what need not be read or compressed again.
+//! Finds in the parent archive what need not be read or compressed again.
 //!
 //! An entry is unchanged when all that `stat` says of it is what the index recorded, the inode and the
 //! time of the last status change included, and when that time is clearly older than the run that
 //! recorded it. The device is no part of that: a disk, a snapshot or a share comes back under another
 //! number. A group of unchanged
 //! entries that fills a segment is copied without being read. Everything else is read; where it
-//! gives a piece the archive before has, its compressed form is copied.
+//! gives a piece the parent archive has, its compressed form is copied.
 //!
 //! The content that an archive has of an unchanged file goes into the next one unread, and nothing
 //! in it proves its author. So only those archives are copied from that no other user could have
@@ -42,14 +42,14 @@ const GRANULARITY: i64 = 2;
 const MAY_BE_WRITTEN: u32 = 0o022;
 
 /// An earlier archive, to copy from.
-pub(super) struct Previous {
+pub(super) struct ParentArchive {
     path: PathBuf,
     stored: Stored,
     index: Index,
     by_hash: HashMap<u64, usize>,
 }
 
-impl Previous {
+impl ParentArchive {
     /// Opens an archive; `None` when it has no index, or segments that would be made otherwise today.
     pub(super) fn open(path: &Path, level: Level) -> Option<Self> {
         Self::with_index(path, Stored::open(path.into()).ok()?, level)
@@ -80,8 +80,8 @@ impl Previous {
             let Ok(stored) = Stored::open((&path).into()) else { continue };
             match trust.refusal(&path, &stored) {
                 None => {
-                    if let Some(previous) = Self::with_index(&path, stored, level) {
-                        return Some(previous);
+                    if let Some(parent) = Self::with_index(&path, stored, level) {
+                        return Some(parent);
                     }
                 }
                 Some(reason) => {
@@ -184,8 +184,8 @@ pub(super) fn key(hash: &Hash) -> u64 {
 }
 
 /// Compares a walk with the entries of an earlier archive, both in the same order.
-pub(super) struct Matcher<'a> {
-    previous: &'a Previous,
+pub(super) struct ParentMatcher<'a> {
+    parent: &'a ParentArchive,
     place: Place,
     next: Option<Indexed>,
     ignored: IgnoredChanges,
@@ -193,12 +193,16 @@ pub(super) struct Matcher<'a> {
     day: u64,
 }
 
-impl<'a> Matcher<'a> {
-    pub(super) fn new(previous: &'a Previous, started: Timestamp, ignored: IgnoredChanges) -> Self {
-        let mut place = previous.index.start();
-        let next = previous.index.next(&mut place);
+impl<'a> ParentMatcher<'a> {
+    pub(super) fn new(
+        parent: &'a ParentArchive,
+        started: Timestamp,
+        ignored: IgnoredChanges,
+    ) -> Self {
+        let mut place = parent.index.start();
+        let next = parent.index.next(&mut place);
         let day = started.seconds.div_euclid(86_400).cast_unsigned();
-        Self { previous, place, next, ignored, day }
+        Self { parent, place, next, ignored, day }
     }
 
     /// Returns what the index says of `entry`, if it is unchanged; paths must come in walk order.
@@ -206,17 +210,17 @@ impl<'a> Matcher<'a> {
         while let Some(next) = &self.next
             && walk_order(&next.record.entry.path, &entry.path).is_lt()
         {
-            self.next = self.previous.index.next(&mut self.place);
+            self.next = self.parent.index.next(&mut self.place);
         }
         let old = self.next.take_if(|next| next.record.entry.path == entry.path)?;
-        self.next = self.previous.index.next(&mut self.place);
+        self.next = self.parent.index.next(&mut self.place);
         let is_same = old.record.entry == *entry
             && old.record.identity.is_some_and(|old| is_unchanged(&old, &identity, self.ignored));
-        let settled = self.previous.index.making.started.seconds - GRANULARITY;
+        let settled = self.parent.index.build_params.started.seconds - GRANULARITY;
         let is_settled = (self.ignored.ctime || identity.ctime.seconds < settled)
             && entry.mtime.seconds < settled;
         // What an older archive does not say of it would be missing from the next ones, too.
-        let is_told = self.previous.index.has_attributes;
+        let is_told = self.parent.index.has_attributes;
         (is_same && is_settled && is_told).then_some(old)
     }
 
@@ -236,7 +240,7 @@ impl<'a> Matcher<'a> {
         if start == end {
             return Some(0..0);
         }
-        let index = &self.previous.index;
+        let index = &self.parent.index;
         let first = index.segment_at(start)?;
         let last = index.segment_at(end.checked_sub(1)?)?;
         let last_end = index.segments[last].raw_at + index.segments[last].n_raw;

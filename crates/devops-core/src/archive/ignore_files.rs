@@ -32,7 +32,7 @@ const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// Which files in a source decide what is left out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Marks {
+pub struct ExcludeMarkers {
     /// Whether the patterns of `.gitignore` and `.backupignore` files do.
     pub ignore_files: bool,
     /// Whether `CACHEDIR.TAG` does: its folder goes in with nothing but that file.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A place something is made for.
-pub(super) struct Claim<'p> {
+pub(super) struct EntryDestination<'p> {
     pub(super) place: &'p Path,
     pub(super) at: DirEntryPath,
     pub(super) kind: FileType,
@@ -20,12 +20,12 @@ pub(super) struct Claim<'p> {
 }
 
 /// Something under its temporary name; removed unless it got its own.
-pub(super) struct Temp {
+pub(super) struct TempEntry {
     at: DirEntryPath,
     is_there: bool,
 }
 
-impl Temp {
+impl TempEntry {
     /// Guards what was just made there.
     pub(super) fn new(at: DirEntryPath) -> Self {
         Self { at, is_there: true }
@@ -44,7 +44,7 @@ impl Temp {
     }
 }
 
-impl Drop for Temp {
+impl Drop for TempEntry {
     fn drop(&mut self) {
         if self.is_there {
             // Nothing can be done about a failure here; the next restore finds it.

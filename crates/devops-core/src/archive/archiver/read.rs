@@ -3,7 +3,7 @@
 use std::{os::fd::AsFd, path::Path};
 
 use super::{
-    Pack,
+    Archiver,
     building::{Building, length},
     member::{Member, identity},
     open_file::Unopened,
@@ -27,7 +27,7 @@ pub(super) fn zeros(n: u64, part: Part, after: u64) -> Piece {
     Piece::Zeros { n: length(n + after), spans }
 }
 
-impl Pack<'_> {
+impl Archiver<'_> {
     /// Reads a group and sends it on; returns the record of the large file at its end.
     pub(super) fn read(
         &mut self,
@@ -46,7 +46,7 @@ impl Pack<'_> {
             }
         }
         if !building.raw.is_empty() {
-            self.feed.send(Piece::New { raw: building.raw, spans: building.spans })?;
+            self.sender.send(Piece::New { raw: building.raw, spans: building.spans })?;
         }
         Ok(large)
     }

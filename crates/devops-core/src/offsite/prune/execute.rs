@@ -2,7 +2,7 @@
 
 use futures_util::future::LocalBoxFuture;
 
-use super::{Fate, OffsitePlan, StoredArchive};
+use super::{ObjectDecision, OffsitePlan, StoredArchive};
 use crate::s3::{
     DeleteOutcome, DeleteTarget, ObjectHold, RemovalOutcome, RequestError, RequestErrorKind,
     S3Context, S3Error, remove,
@@ -32,7 +32,10 @@ pub fn lock_kept<'a>(
     each: &'a mut dyn FnMut(&StoredArchive),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
-        for archive in plan.archives.iter().filter(|archive| matches!(archive.fate, Fate::Keep(_)))
+        for archive in plan
+            .archives
+            .iter()
+            .filter(|archive| matches!(archive.decision, ObjectDecision::Keep(_)))
         {
             if let Some(lock) = archive.lock {
                 let version_id = archive.seen.version_id.clone();

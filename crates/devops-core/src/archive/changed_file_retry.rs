@@ -18,9 +18,9 @@ const SHARE: u32 = 4;
 
 /// What came of reading a file once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading<T> {
+pub(super) enum ReadState<T> {
     /// It stood still.
-    Steady(T),
+    Stable(T),
     /// It was written to meanwhile.
     Changed(T),
 }
@@ -35,18 +35,18 @@ pub(super) trait Time {
 }
 
 /// The time of the host, cut short by a signal.
-pub(super) struct HostTime<'a> {
+pub(super) struct RealTime<'a> {
     since: Instant,
     cancel: &'a Cancel,
 }
 
-impl<'a> HostTime<'a> {
+impl<'a> RealTime<'a> {
     pub(super) fn new(cancel: &'a Cancel) -> Self {
         Self { since: Instant::now(), cancel }
     }
 }
 
-impl Time for HostTime<'_> {
+impl Time for RealTime<'_> {
     fn now(&self) -> Duration {
         self.since.elapsed()
     }
@@ -77,8 +77,8 @@ impl RereadBudget {
     pub(super) fn read<T, E: From<Cancelled>>(
         &mut self,
         time: &dyn Time,
-        mut read: impl FnMut() -> Result<Reading<T>, E>,
-    ) -> Result<Reading<T>, E> {
+        mut read: impl FnMut() -> Result<ReadState<T>, E>,
+    ) -> Result<ReadState<T>, E> {
         let start = time.now();
         let mut reading = read()?;
         let first_end = time.now();
@@ -86,7 +86,7 @@ impl RereadBudget {
         let mut last_took = first_end.saturating_sub(start);
         for pause in PAUSES.map(Duration::from_millis) {
             let used = time.now().saturating_sub(first_end);
-            if matches!(reading, Reading::Steady(_)) || used + pause + last_took > allowance {
+            if matches!(reading, ReadState::Stable(_)) || used + pause + last_took > allowance {
                 break;
             }
             time.pause(pause)?;
@@ -138,13 +138,14 @@ mod tests {
         time: &Told,
         n_changes: u32,
         took: Duration,
-    ) -> (Reading<u32>, u32) {
+    ) -> (ReadState<u32>, u32) {
         let mut n = 0;
         let reading = reread_budget
             .read(time, || {
                 time.pass(took);
                 n += 1;
-                let reading = if n > n_changes { Reading::Steady(n) } else { Reading::Changed(n) };
+                let reading =
+                    if n > n_changes { ReadState::Stable(n) } else { ReadState::Changed(n) };
                 Ok::<_, Cancelled>(reading)
             })
             .unwrap();
@@ -159,7 +160,7 @@ mod tests {
 
         let read = read(&mut reread_budget, &time, 0, Duration::from_mins(30));
 
-        assert_eq!(read, (Reading::Steady(1), 1));
+        assert_eq!(read, (ReadState::Stable(1), 1));
         assert!(time.pauses.borrow().is_empty());
         assert_eq!(reread_budget.left, BUDGET);
     }
@@ -170,7 +171,7 @@ mod tests {
 
         let read = read(&mut reread_budget, &time, 3, INSTANT);
 
-        assert_eq!(read, (Reading::Steady(4), 4));
+        assert_eq!(read, (ReadState::Stable(4), 4));
         assert_eq!(*time.pauses.borrow(), [1, 3, 10].map(Duration::from_millis));
         assert_eq!(reread_budget.left + Duration::from_millis(14), BUDGET);
     }
@@ -181,7 +182,7 @@ mod tests {
 
         let read = read(&mut reread_budget, &time, u32::MAX, INSTANT);
 
-        assert_eq!(read, (Reading::Changed(10), 10));
+        assert_eq!(read, (ReadState::Changed(10), 10));
         assert_eq!(*time.pauses.borrow(), PAUSES.map(Duration::from_millis));
     }
 
@@ -192,8 +193,8 @@ mod tests {
         let long = read(&mut reread_budget, &time, u32::MAX, Duration::from_mins(10));
         let short = read(&mut reread_budget, &time, u32::MAX, Duration::from_secs(4));
 
-        assert_eq!(long, (Reading::Changed(1), 1));
-        assert_eq!(short, (Reading::Changed(4), 4));
+        assert_eq!(long, (ReadState::Changed(1), 1));
+        assert_eq!(short, (ReadState::Changed(4), 4));
     }
 
     #[test]
@@ -213,9 +214,9 @@ mod tests {
     fn a_failure_and_a_signal_end_it_at_once() {
         let cancel = Cancel::new();
         cancel.cancel(15);
-        let time = HostTime::new(&cancel);
-        let changed = || Ok::<_, Cancelled>(Reading::Changed(()));
-        let failed = || Err::<Reading<()>, _>(Cancelled { signal: 2 });
+        let time = RealTime::new(&cancel);
+        let changed = || Ok::<_, Cancelled>(ReadState::Changed(()));
+        let failed = || Err::<ReadState<()>, _>(Cancelled { signal: 2 });
 
         let by_signal = RereadBudget::new(BUDGET).read(&time, changed);
         let by_failure = RereadBudget::new(BUDGET).read(&time, failed);

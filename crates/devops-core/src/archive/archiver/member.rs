@@ -8,7 +8,7 @@ use crate::archive::{
     index::{Identity, Indexed, Record},
     meta::Meta,
     options::IgnoredChanges,
-    reuse::is_unchanged,
+    parent::is_unchanged,
 };
 
 /// An entry that was found and not read yet.
@@ -19,7 +19,7 @@ pub(super) struct Member {
     pub(super) name: OsString,
     /// Is set if `folder` is a stream instead of a folder.
     pub(super) is_stream: bool,
-    /// What the archive before says, if it is unchanged.
+    /// What the parent archive says, if it is unchanged.
     pub(super) old: Option<Indexed>,
     /// What hangs on it; of a file, and of what may not have to be read, it is read later.
     pub(super) attributes: Option<Attributes>,

@@ -15,7 +15,7 @@ const MAX_WAITING: usize = 512;
 
 /// Bytes: what a job holds, or what all may hold.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Weight {
+pub(super) struct Cost {
     /// While it waits to be begun.
     pub(super) waiting: usize,
     /// From then on until its result was used.
@@ -27,67 +27,66 @@ pub(super) struct Weight {
 pub(super) struct Closed;
 
 /// Jobs, and the room for them.
-pub(super) struct Window<J> {
+pub(super) struct BoundedQueue<J> {
     state: Mutex<State<J>>,
     /// There may be a job to begin, or none will come.
     for_workers: Condvar,
     /// There may be room to wait.
-    for_feeder: Condvar,
-    room: Weight,
+    for_sender: Condvar,
+    room: Cost,
 }
 
 struct State<J> {
-    waiting: VecDeque<(J, Weight)>,
+    waiting: VecDeque<(J, Cost)>,
     /// The bytes of jobs that wait, and of those that were begun.
-    held: Weight,
+    held: Cost,
     has_ended: bool,
     is_closed: bool,
 }
 
 impl<J> State<J> {
     /// Returns whether another job may wait; one of any size, where nothing else does.
-    fn has_room_to_wait(&self, room: Weight, weight: Weight) -> bool {
+    fn has_room_to_wait(&self, room: Cost, cost: Cost) -> bool {
         self.waiting.is_empty()
-            || self.waiting.len() < MAX_WAITING
-                && self.held.waiting + weight.waiting <= room.waiting
+            || self.waiting.len() < MAX_WAITING && self.held.waiting + cost.waiting <= room.waiting
     }
 
     /// Takes the next job if there is room for it; one of any size, where nothing else is begun.
-    fn begin(&mut self, room: Weight) -> Option<J> {
+    fn begin(&mut self, room: Cost) -> Option<J> {
         let held = self.held.begun;
-        let (job, weight) =
+        let (job, cost) =
             self.waiting.pop_front_if(|(_, next)| held == 0 || held + next.begun <= room.begun)?;
-        self.held.waiting -= weight.waiting;
-        self.held.begun += weight.begun;
+        self.held.waiting -= cost.waiting;
+        self.held.begun += cost.begun;
         Some(job)
     }
 }
 
-impl<J> Window<J> {
-    pub(super) fn new(room: Weight) -> Self {
+impl<J> BoundedQueue<J> {
+    pub(super) fn new(room: Cost) -> Self {
         let state = State {
             waiting: VecDeque::new(),
-            held: Weight::default(),
+            held: Cost::default(),
             has_ended: false,
             is_closed: false,
         };
-        let (for_workers, for_feeder) = (Condvar::new(), Condvar::new());
-        Self { state: Mutex::new(state), for_workers, for_feeder, room }
+        let (for_workers, for_sender) = (Condvar::new(), Condvar::new());
+        Self { state: Mutex::new(state), for_workers, for_sender, room }
     }
 
     /// Adds a job behind all others, once there is room for it.
-    pub(super) fn push(&self, job: J, weight: Weight) -> Result<(), Closed> {
+    pub(super) fn push(&self, job: J, cost: Cost) -> Result<(), Closed> {
         let is_full =
-            |state: &mut State<J>| !state.is_closed && !state.has_room_to_wait(self.room, weight);
+            |state: &mut State<J>| !state.is_closed && !state.has_room_to_wait(self.room, cost);
         let mut state = self
-            .for_feeder
+            .for_sender
             .wait_while(self.lock(), is_full)
             .unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return Err(Closed);
         }
-        state.held.waiting += weight.waiting;
-        state.waiting.push_back((job, weight));
+        state.held.waiting += cost.waiting;
+        state.waiting.push_back((job, cost));
         self.for_workers.notify_one();
         Ok(())
     }
@@ -97,7 +96,7 @@ impl<J> Window<J> {
         let mut state = self.lock();
         loop {
             if let Some(job) = state.begin(self.room) {
-                self.for_feeder.notify_one();
+                self.for_sender.notify_one();
                 return Some(job);
             }
             if state.is_closed || state.has_ended && state.waiting.is_empty() {
@@ -108,9 +107,9 @@ impl<J> Window<J> {
     }
 
     /// Gives back the room of a job that was begun, since its result was used.
-    pub(super) fn used(&self, weight: Weight) {
+    pub(super) fn used(&self, cost: Cost) {
         let mut state = self.lock();
-        state.held.begun -= weight.begun;
+        state.held.begun -= cost.begun;
         if !state.waiting.is_empty() {
             self.for_workers.notify_all();
         }
@@ -130,7 +129,7 @@ impl<J> Window<J> {
         drop(state);
         drop(dropped);
         self.for_workers.notify_all();
-        self.for_feeder.notify_all();
+        self.for_sender.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<J>> {
@@ -139,9 +138,9 @@ impl<J> Window<J> {
 }
 
 /// Closes a window when it goes.
-pub(super) struct Closing<'a, J>(pub(super) &'a Window<J>);
+pub(super) struct CloseOnDrop<'a, J>(pub(super) &'a BoundedQueue<J>);
 
-impl<J> Drop for Closing<'_, J> {
+impl<J> Drop for CloseOnDrop<'_, J> {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -170,12 +169,12 @@ mod tests {
     #[derive(Debug)]
     struct Case {
         n_threads: usize,
-        room: Weight,
-        weights: Vec<Weight>,
+        room: Cost,
+        weights: Vec<Cost>,
         ending: Ending,
     }
 
-    type Job = (usize, Weight, Sender<usize>);
+    type Job = (usize, Cost, Sender<usize>);
 
     /// Numbers that look random and are the same in every run.
     struct Numbers(u64);
@@ -189,14 +188,14 @@ mod tests {
 
     fn case(seed: u64) -> Case {
         let mut numbers = Numbers(seed);
-        let room = Weight { waiting: numbers.below(60), begun: numbers.below(60) };
+        let room = Cost { waiting: numbers.below(60), begun: numbers.below(60) };
         let n_jobs = numbers.below(250);
-        let mut weight = || match numbers.below(3) {
-            0 => Weight { waiting: numbers.below(80), begun: numbers.below(80) },
-            1 => Weight { waiting: 0, begun: numbers.below(8) },
-            _ => Weight::default(),
+        let mut cost = || match numbers.below(3) {
+            0 => Cost { waiting: numbers.below(80), begun: numbers.below(80) },
+            1 => Cost { waiting: 0, begun: numbers.below(8) },
+            _ => Cost::default(),
         };
-        let weights = (0..n_jobs).map(|_| weight()).collect();
+        let weights = (0..n_jobs).map(|_| cost()).collect();
         let ending = match numbers.below(4) {
             0 => Ending::TakerStops(numbers.below(n_jobs + 1)),
             1 => Ending::FeederGivesUp(numbers.below(n_jobs + 1)),
@@ -205,29 +204,29 @@ mod tests {
         Case { n_threads: 1 + numbers.below(8), room, weights, ending }
     }
 
-    fn feed(case: &Case, window: &Window<Job>, order: &Sender<(Receiver<usize>, Weight)>) {
-        for (n, &weight) in case.weights.iter().enumerate() {
+    fn feed(case: &Case, queue: &BoundedQueue<Job>, order: &Sender<(Receiver<usize>, Cost)>) {
+        for (n, &cost) in case.weights.iter().enumerate() {
             if case.ending == Ending::FeederGivesUp(n) {
-                return window.close();
+                return queue.close();
             }
             let (answer, receiver) = channel();
-            if order.send((receiver, weight)).is_err() {
+            if order.send((receiver, cost)).is_err() {
                 return;
             }
-            if window.push((n, weight, answer), weight).is_err() {
+            if queue.push((n, cost, answer), cost).is_err() {
                 return;
             }
         }
-        window.end();
+        queue.end();
     }
 
-    fn work(case: &Case, window: &Window<Job>, n_begun: &AtomicUsize) {
+    fn work(case: &Case, queue: &BoundedQueue<Job>, n_begun: &AtomicUsize) {
         // A job that is larger than the room goes alone.
-        let largest = case.weights.iter().map(|weight| weight.begun).max().unwrap_or_default();
+        let largest = case.weights.iter().map(|cost| cost.begun).max().unwrap_or_default();
         let limit = case.room.begun.max(largest);
-        while let Some((n, weight, answer)) = window.take() {
-            let others = n_begun.fetch_add(weight.begun, Ordering::SeqCst);
-            assert!(others + weight.begun <= limit, "{n}: {others}");
+        while let Some((n, cost, answer)) = queue.take() {
+            let others = n_begun.fetch_add(cost.begun, Ordering::SeqCst);
+            assert!(others + cost.begun <= limit, "{n}: {others}");
             // Some take longer than others.
             (0..n % 7).for_each(|_| thread::yield_now());
             let _sent = answer.send(n);
@@ -236,29 +235,29 @@ mod tests {
 
     /// Returns the results in the order they were used.
     fn results(case: &Case) -> Vec<usize> {
-        let window = Window::new(case.room);
-        let (order, answers) = channel::<(Receiver<usize>, Weight)>();
+        let queue = BoundedQueue::new(case.room);
+        let (order, answers) = channel::<(Receiver<usize>, Cost)>();
         let n_begun = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..case.n_threads {
-                scope.spawn(|| work(case, &window, &n_begun));
+                scope.spawn(|| work(case, &queue, &n_begun));
             }
-            let (window, n_begun) = (&window, &n_begun);
+            let (queue, n_begun) = (&queue, &n_begun);
             let taker = scope.spawn(move || {
-                let _closing = Closing(window);
+                let _closing = CloseOnDrop(queue);
                 let mut used = Vec::new();
-                for (answer, weight) in answers {
+                for (answer, cost) in answers {
                     if case.ending == Ending::TakerStops(used.len()) {
                         break;
                     }
                     let Ok(n) = answer.recv() else { break };
                     used.push(n);
-                    n_begun.fetch_sub(weight.begun, Ordering::SeqCst);
-                    window.used(weight);
+                    n_begun.fetch_sub(cost.begun, Ordering::SeqCst);
+                    queue.used(cost);
                 }
                 used
             });
-            feed(case, window, &order);
+            feed(case, queue, &order);
             drop(order);
             taker.join().unwrap()
         })
@@ -283,15 +282,15 @@ mod tests {
 
     #[test]
     fn a_slow_worker_lets_hundreds_wait_that_hold_nothing() {
-        let window = Window::new(Weight { waiting: 10, begun: 10 });
+        let queue = BoundedQueue::new(Cost { waiting: 10, begun: 10 });
 
         for n in 0..MAX_WAITING {
-            window.push(n, Weight { waiting: 0, begun: 1000 }).unwrap();
+            queue.push(n, Cost { waiting: 0, begun: 1000 }).unwrap();
         }
 
-        assert_eq!(window.take(), Some(0));
-        window.close();
-        assert_eq!(window.take(), None);
-        assert!(window.push(0, Weight::default()).is_err());
+        assert_eq!(queue.take(), Some(0));
+        queue.close();
+        assert_eq!(queue.take(), None);
+        assert!(queue.push(0, Cost::default()).is_err());
     }
 }

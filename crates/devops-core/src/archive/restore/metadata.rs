@@ -19,7 +19,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{options::RestoreOptions, trouble::Note};
+use super::{entry_error::EntryWarning, options::RestoreOptions};
 use crate::archive::{
     entry::{Entry, EntryKind, Timestamp, Xattr},
     meta::Meta,
@@ -30,7 +30,7 @@ use crate::archive::{
 const SET_ID: u32 = 0o6000;
 
 /// Knows what may be restored, and what was said already.
-pub(super) struct Dresser {
+pub(super) struct MetadataRestorer {
     is_root: bool,
     is_privileged: bool,
     /// Those of this host.
@@ -74,7 +74,7 @@ enum Handle<'a> {
     Path(BorrowedFd<'a>),
 }
 
-impl Dresser {
+impl MetadataRestorer {
     pub(super) fn new(options: &RestoreOptions<'_>) -> Self {
         let is_root = rustix::process::geteuid().is_root();
         let by_name = is_root && !options.numeric_owner;
@@ -83,16 +83,16 @@ impl Dresser {
     }
 
     /// Dresses a file or a folder that is open.
-    pub(super) fn open(&self, fd: BorrowedFd<'_>, entry: &Entry) -> Vec<Note> {
-        self.dress(Handle::Open(fd), entry)
+    pub(super) fn open(&self, fd: BorrowedFd<'_>, entry: &Entry) -> Vec<EntryWarning> {
+        self.restore_metadata(Handle::Open(fd), entry)
     }
 
     /// Dresses a symbolic link, a FIFO or a device.
-    pub(super) fn path(&self, fd: BorrowedFd<'_>, entry: &Entry) -> Vec<Note> {
-        self.dress(Handle::Path(fd), entry)
+    pub(super) fn path(&self, fd: BorrowedFd<'_>, entry: &Entry) -> Vec<EntryWarning> {
+        self.restore_metadata(Handle::Path(fd), entry)
     }
 
-    fn dress(&self, handle: Handle<'_>, entry: &Entry) -> Vec<Note> {
+    fn restore_metadata(&self, handle: Handle<'_>, entry: &Entry) -> Vec<EntryWarning> {
         let mut notes = Vec::new();
         let has_owner = self.owner(handle, entry, &mut notes);
         let is_early = |xattr: &&Xattr| Sort::of(&xattr.name) == Sort::User;
@@ -112,7 +112,7 @@ impl Dresser {
     }
 
     /// Sets the owner; returns whether there is the one that should be. Only root gives files away.
-    fn owner(&self, handle: Handle<'_>, entry: &Entry, notes: &mut Vec<Note>) -> bool {
+    fn owner(&self, handle: Handle<'_>, entry: &Entry, notes: &mut Vec<EntryWarning>) -> bool {
         if !self.is_root {
             return true;
         }
@@ -121,7 +121,7 @@ impl Dresser {
         let uid = self.names.uid(&entry.uname).or_else(|| id(entry.uid));
         let gid = self.names.gid(&entry.gname).or_else(|| id(entry.gid));
         let Some((uid, gid)) = uid.zip(gid) else {
-            notes.push(Note::fault("its owner has no number this system knows"));
+            notes.push(EntryWarning::fault("its owner has no number this system knows"));
             return false;
         };
         let owned = handle.set_owner(Uid::from_raw(uid), Gid::from_raw(gid));
@@ -129,24 +129,32 @@ impl Dresser {
         owned.is_ok()
     }
 
-    fn mode(&self, handle: Handle<'_>, entry: &Entry, has_owner: bool, notes: &mut Vec<Note>) {
+    fn mode(
+        &self,
+        handle: Handle<'_>,
+        entry: &Entry,
+        has_owner: bool,
+        notes: &mut Vec<EntryWarning>,
+    ) {
         if matches!(entry.kind, EntryKind::Symlink { .. }) {
             return;
         }
         let mut mode = entry.mode & 0o7777;
         if mode & SET_ID != 0 && !(self.is_privileged && has_owner) {
-            notes.push(Note::fault("its setuid and setgid bits were taken off"));
+            notes.push(EntryWarning::fault("its setuid and setgid bits were taken off"));
             mode &= !SET_ID;
         }
         notes.extend(self.noted("mode", handle.set_mode(Mode::from_raw_mode(mode))));
     }
 
-    fn xattr(&self, handle: Handle<'_>, xattr: &Xattr) -> Option<Note> {
+    fn xattr(&self, handle: Handle<'_>, xattr: &Xattr) -> Option<EntryWarning> {
         let sort = Sort::of(&xattr.name);
         match sort {
             Sort::Foreign => {
                 return self.once(Topic::Attributes(sort), || {
-                    Note::remark(left_off(xattr, "it belongs to another system").reason + SAID_ONCE)
+                    EntryWarning::remark(
+                        left_off(xattr, "it belongs to another system").reason + SAID_ONCE,
+                    )
                 });
             }
             Sort::NamedAcl => {
@@ -155,7 +163,7 @@ impl Dresser {
             Sort::Label if !self.is_privileged => {
                 return self.once(Topic::Attributes(sort), || {
                     let reason = left_off(xattr, "this host gives its own").reason;
-                    Note::remark(reason + SAID_ONCE)
+                    EntryWarning::remark(reason + SAID_ONCE)
                 });
             }
             Sort::Capability | Sort::Trusted if !self.is_privileged => {
@@ -168,7 +176,7 @@ impl Dresser {
             // What the file system does not take at all is said once, not for a million files.
             Err(Errno::NOTSUP) => self.once(Topic::Attributes(sort), || {
                 let reason = left_off(xattr, "the file system takes none of its sort").reason;
-                Note { reason: reason + SAID_ONCE, is_fault: sort != Sort::Label }
+                EntryWarning { reason: reason + SAID_ONCE, is_fault: sort != Sort::Label }
             }),
             Err(error) => Some(left_off(xattr, &error.to_string())),
         }
@@ -184,27 +192,29 @@ impl Dresser {
     }
 
     /// Says that further names of files are copies, and why.
-    pub(super) fn once_of_links(&self, error: Errno) -> Option<Note> {
+    pub(super) fn once_of_links(&self, error: Errno) -> Option<EntryWarning> {
         self.once(Topic::HardLinks, || {
-            Note::remark(format!("a copy, since no hard link can be made: {error}{SAID_ONCE}"))
+            EntryWarning::remark(format!(
+                "a copy, since no hard link can be made: {error}{SAID_ONCE}"
+            ))
         })
     }
 
     /// Names a property that could not be set; once for all entries where the file system sets it for none.
-    fn noted(&self, what: &'static str, result: rustix::io::Result<()>) -> Option<Note> {
+    fn noted(&self, what: &'static str, result: rustix::io::Result<()>) -> Option<EntryWarning> {
         let error = result.err()?;
-        let note = Note::fault(format!("its {what} could not be set: {error}"));
+        let note = EntryWarning::fault(format!("its {what} could not be set: {error}"));
         match error {
             // What this run made is its own, so the file system takes none.
             Errno::PERM | Errno::NOTSUP | Errno::NOSYS => {
                 let reason = note.reason + SAID_ONCE;
-                self.once(Topic::Property(what), || Note::fault(reason))
+                self.once(Topic::Property(what), || EntryWarning::fault(reason))
             }
             _ => Some(note),
         }
     }
 
-    fn once(&self, topic: Topic, note: impl FnOnce() -> Note) -> Option<Note> {
+    fn once(&self, topic: Topic, note: impl FnOnce() -> EntryWarning) -> Option<EntryWarning> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(topic).then(note)
     }
@@ -276,8 +286,11 @@ fn named(fd: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-fn left_off(xattr: &Xattr, why: &str) -> Note {
-    Note::fault(format!("its attribute `{}` was left off: {why}", xattr.name.escape_ascii()))
+fn left_off(xattr: &Xattr, why: &str) -> EntryWarning {
+    EntryWarning::fault(format!(
+        "its attribute `{}` was left off: {why}",
+        xattr.name.escape_ascii()
+    ))
 }
 
 fn times(mtime: Timestamp) -> Timestamps {

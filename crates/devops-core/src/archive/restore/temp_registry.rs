@@ -26,7 +26,7 @@ const SUFFIX: &str = ".partial";
 const MARK: &[u8] = b"devops-backup restore, unfinished\n";
 
 /// Makes temporary names, and writes down where.
-pub(super) struct Journal {
+pub(super) struct TempRegistry {
     root: Arc<DirHandle>,
     /// Tells the names of this run from those of another.
     run: String,
@@ -41,7 +41,7 @@ enum Written {
     Nowhere,
 }
 
-impl Journal {
+impl TempRegistry {
     pub(super) fn new(root: &Arc<DirHandle>) -> Self {
         Self {
             root: Arc::clone(root),
@@ -101,7 +101,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl Drop for TempRegistry {
     fn drop(&mut self) {
         self.finish();
     }
@@ -184,9 +184,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         let root = RootedDir::open(dir.path(), Lookup::Kernel).unwrap();
-        let running = Journal::new(root.root());
+        let running = TempRegistry::new(root.root());
         File::create(dir.path().join(running.temp_name(Path::new("")))).unwrap();
-        let killed = Journal::new(root.root());
+        let killed = TempRegistry::new(root.root());
         for folder in ["a/b", "", "a/b", "gone"] {
             let name = killed.temp_name(Path::new(folder));
             let _there = File::create(dir.path().join(folder).join(name));

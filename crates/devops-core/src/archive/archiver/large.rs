@@ -8,7 +8,7 @@ use std::{fs::File, io::Read, ops::Range};
 use rustix::fs::{SeekFrom, seek};
 
 use super::{
-    Pack,
+    Archiver,
     building::Building,
     open_file::{after_content, changes},
     read::zeros,
@@ -35,7 +35,7 @@ struct Large<'a> {
     is_whole: bool,
 }
 
-impl Pack<'_> {
+impl Archiver<'_> {
     /// Reads the content of a large file, slice by slice, and completes its record.
     ///
     /// `data` are the parts that are no holes.
@@ -75,7 +75,7 @@ impl Pack<'_> {
             self.cancel.check()?;
             let end = size.min(done + SLICE);
             let piece = self.slice(large, done..end);
-            self.feed.send(piece)?;
+            self.sender.send(piece)?;
             done = end;
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Pack<'_> {
         }
         piece.pad(padding(length(&data)) as u64);
         self.send_raw(piece)?;
-        self.feed.send(Piece::Hash(hasher.finish().bytes()))?;
+        self.sender.send(Piece::Hash(hasher.finish().bytes()))?;
         large.is_whole &= large.move_to(size);
         self.advance(size - length(&data));
         Ok(())
@@ -121,7 +121,7 @@ impl Pack<'_> {
         if piece.raw.is_empty() {
             return Ok(());
         }
-        self.feed.send(Piece::New { raw: piece.raw, spans: piece.spans })
+        self.sender.send(Piece::New { raw: piece.raw, spans: piece.spans })
     }
 
     /// Returns the piece with one slice, as much of it as is there, and zeros for the rest.
