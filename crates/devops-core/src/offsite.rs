@@ -23,7 +23,7 @@ use crate::{
     fs::open_file,
     s3::{
         Composition, Event, ListedObject, ObjectSummary, OverwritePolicy, PutOptions, S3Context,
-        S3Error, S3Uri, Shared, StoreText, UploadItem, blocking, list, put_composed,
+        S3Error, S3Uri, SharedRange, StoreText, UploadItem, blocking, list, put_composed,
     },
 };
 
@@ -66,7 +66,7 @@ pub fn put<'a>(
                     }
                     _ => reason,
                 };
-                (context.events)(Event::Uncomposed { uri: source.uri.clone(), reason });
+                (context.events)(Event::NoServerSideCopy { uri: source.uri.clone(), reason });
                 None
             }
         };
@@ -94,7 +94,7 @@ impl Composing<'_> {
         if *base == Base::None {
             return Ok(None);
         }
-        let _turn = self.context.store.turn_to_read_an_index().await;
+        let _turn = self.context.store.index_memory_permit().await;
         let (path, limit) = (self.source.path.clone(), self.limit());
         let read = self
             .context
@@ -252,12 +252,12 @@ fn parse(members: Vec<u8>, footer: &Footer) -> Option<Vec<Segment>> {
 }
 
 /// Returns the runs of bytes that both archives have, in the order of ours, each as long as it gets.
-fn shared(ours: &[Segment], theirs: &[Segment]) -> Vec<Shared> {
+fn shared(ours: &[Segment], theirs: &[Segment]) -> Vec<SharedRange> {
     let mut places: HashMap<&Hash, usize> = HashMap::with_capacity(theirs.len());
     for (n, segment) in theirs.iter().enumerate() {
         places.entry(&segment.packed_hash).or_insert(n);
     }
-    let mut runs: Vec<Shared> = Vec::new();
+    let mut runs: Vec<SharedRange> = Vec::new();
     let mut last = None;
     for segment in ours {
         let is_same = |n: &usize| {
@@ -274,7 +274,7 @@ fn shared(ours: &[Segment], theirs: &[Segment]) -> Vec<Shared> {
             Some(run) if run.at + run.size == segment.at && run.from + run.size == found.at => {
                 run.size += segment.n_packed;
             }
-            _ => runs.push(Shared { at: segment.at, from: found.at, size: segment.n_packed }),
+            _ => runs.push(SharedRange { at: segment.at, from: found.at, size: segment.n_packed }),
         }
     }
     runs
@@ -309,7 +309,7 @@ mod tests {
 
         assert_eq!(
             runs,
-            [Shared { at: 10, from: 18, size: 6 }, Shared { at: 25, from: 24, size: 9 },]
+            [SharedRange { at: 10, from: 18, size: 6 }, SharedRange { at: 25, from: 24, size: 9 },]
         );
     }
 
@@ -319,7 +319,7 @@ mod tests {
 
         let runs = shared(&both, &both);
 
-        assert_eq!(runs, [Shared { at: 10, from: 10, size: 34 }]);
+        assert_eq!(runs, [SharedRange { at: 10, from: 10, size: 34 }]);
     }
 
     #[test]

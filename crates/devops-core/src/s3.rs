@@ -17,7 +17,7 @@ mod batch;
 mod blocking;
 mod bounded;
 mod bucket;
-mod buffers;
+mod buffer_pool;
 mod bundle;
 mod cancel_token;
 mod capabilities;
@@ -26,7 +26,6 @@ mod checksum_strategy;
 mod client;
 mod compare;
 mod completion;
-mod compose;
 mod concurrency;
 mod confirm;
 mod connect;
@@ -42,7 +41,6 @@ mod echoed;
 mod endpoint;
 mod error;
 mod error_chain;
-mod escaped;
 mod event;
 mod existing;
 mod fallback;
@@ -63,13 +61,13 @@ mod moving;
 mod multipart;
 mod object_pages;
 mod object_upload;
-mod observe;
 mod output_file;
 mod pages;
 mod parse_response;
 mod partial;
 mod parts;
 mod past;
+mod path_serde;
 mod payload;
 pub mod plan;
 mod precondition;
@@ -92,9 +90,11 @@ mod request_error;
 mod requests;
 mod response;
 mod response_error;
+mod response_interceptor;
 mod resume;
 mod resume_options;
 mod retry;
+mod server_side_copy;
 mod source;
 mod spool;
 mod stall_detector;
@@ -130,13 +130,12 @@ pub use self::{
     cancel_token::CancelToken,
     capabilities::{CachedCapabilities, Capabilities, Conditions},
     checksum::{Algorithm, Checksum},
-    compose::{Composition, Shared},
     connect::connect,
     connect_options::{Addresses, ConnectError, ConnectOptions},
     context::S3Context,
     credential_error::CredentialError,
     delete::{DeleteOutcome, DeleteTarget, delete},
-    doctor::{Diagnosis, Examined, Finding, Severity, diagnose},
+    doctor::{Diagnosis, DoctorOptions, Finding, Severity, diagnose},
     download_items::{DownloadItem, DownloadItems, plan_download_items},
     error::{JournalError, SourceError, UnfinishedName},
     event::{Event, ObjectSummary, Outcome},
@@ -162,16 +161,17 @@ pub use self::{
     remove::{PlannedRemoval, RemovalOutcome, RemoveError, RemoveOptions, plan_removal, remove},
     request_error::{RequestError, RequestErrorKind},
     response::{ListedObject, ObjectHead},
-    resume::give_up,
-    resume_options::{EarlierRun, Resume},
+    resume::discard_upload,
+    resume_options::{Resume, ResumePolicy},
     retry::{AfterSignal, RetryConfig},
-    spool::{Spool, goes_on, release},
+    server_side_copy::{Composition, SharedRange},
+    spool::{Spool, has_resumable_spool, remove_unused_spool},
     storage_class::{ColdTier, RestoreStatus},
     store::{Store, StoreOptions},
-    stream::{UploadStream, put_stream, refuse_taken},
+    stream::{UploadStream, ensure_absent, put_stream},
     sync::{
-        Deletion, DownPlan, NotDeletable, Pair, PlannedFile, Step, Surplus, SyncError, SyncPlan,
-        check_listing, check_surplus, delete_surplus, plan_sync, plan_sync_down, unchanged,
+        Deletion, DownPlan, ExtraFile, NotDeletable, PlannedFile, SyncAction, SyncError, SyncPlan,
+        SyncScope, check_extra, check_listing, delete_extra, plan_sync, plan_sync_down, unchanged,
         upload_if_changed,
     },
     text::StoreText,
@@ -187,7 +187,7 @@ pub use self::{
     uploads::{PendingUpload, abort_upload, pending_uploads},
     uri::{S3Uri, UriError},
     verify::{Depth, Verification, verify},
-    versions::{ListedVersion, ObjectHold, Standing, keeps_versions, list_versions},
+    versions::{ListedVersion, ObjectHold, VersionStatus, keeps_versions, list_versions},
 };
 
 pub(crate) use blocking::blocking;

@@ -27,7 +27,7 @@ mod worker;
 use segment_job::MIB;
 pub(super) use segment_job::{BuildError, Compression, ProduceError, SilentChange};
 pub(super) use worker::Piece;
-use worker::{Made, Spare, Worker};
+use worker::{Made, SpareBuffers, Worker};
 
 /// How much may wait to be compressed, and as much again be under compression, for each thread: a
 /// piece and the next one.
@@ -172,7 +172,7 @@ pub(super) fn run<T>(
     let for_each = n_threads * EACH;
     let queue = BoundedQueue::new(Cost { waiting: for_each, begun: for_each + AHEAD });
     let (order, answers) = channel();
-    let spare = Spare::default();
+    let spare = SpareBuffers::default();
     thread::scope(|scope| {
         // From here on: where a thread cannot be started, those there must hear that nothing comes.
         let sender = SegmentSender { queue: &queue, order, parent: compression.parent, run: None };
@@ -205,7 +205,7 @@ pub(super) fn run<T>(
     })
 }
 
-fn work(queue: &BoundedQueue<Job>, compression: Compression<'_>, spare: &Spare) {
+fn work(queue: &BoundedQueue<Job>, compression: Compression<'_>, spare: &SpareBuffers) {
     // When one ends, nothing waits any more; when one breaks, nobody must wait for it.
     let _closing = bounded_queue::CloseOnDrop(queue);
     let mut worker = Worker::new(compression, spare);
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
         mut self,
         answers: &Receiver<Next>,
         queue: &BoundedQueue<Job>,
-        spare: &Spare,
+        spare: &SpareBuffers,
         cancel: &Cancel,
     ) -> Result<Option<Vec<PathBuf>>, BuildError> {
         self.out.write(&MEMBER_HEADER)?;

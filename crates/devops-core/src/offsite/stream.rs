@@ -11,7 +11,8 @@ use crate::{
     process::{CommandHandle, CommandSpec, ProcessError, read_command},
     s3::{
         self, ObjectSummary, PutOptions, S3Context, S3Error, S3Uri, Spool, UploadItem,
-        UploadStream, blocking, check_bucket, goes_on, refuse_taken, release,
+        UploadStream, blocking, check_bucket, ensure_absent, has_resumable_spool,
+        remove_unused_spool,
     },
 };
 
@@ -103,11 +104,11 @@ impl StreamPut<'_> {
     /// Fails when a bucket is missing, or a key taken, unless an earlier run may have done that and not
     /// heard of it.
     async fn check_free(&self, uri: &S3Uri) -> Result<(), S3Error> {
-        let free = refuse_taken(self.context, uri, self.options).await;
+        let free = ensure_absent(self.context, uri, self.options).await;
         let resume = self.options.resume.as_ref().filter(|_| self.spool.is_some());
         match (free, resume) {
             (Err(S3Error::Exists(_)), Some(resume))
-                if goes_on(self.context, &resume.journals, uri).await =>
+                if has_resumable_spool(self.context, &resume.journals, uri).await =>
             {
                 Ok(())
             }
@@ -169,7 +170,7 @@ impl StreamPut<'_> {
             uris.iter().map(|uri| UploadItem::new(path.clone(), uri.clone(), size)).collect();
         let puts = sources.iter().map(|source| put(self.context, source, &options, self.base));
         let stored = join_all(puts).await;
-        release(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
+        remove_unused_spool(options.resume.as_ref().map(|resume| &resume.journals), &path).await;
         Ok(stored)
     }
 }

@@ -86,7 +86,9 @@ fn is_shared(error: &S3Error) -> bool {
         ),
         // What the store does not do for one, it does for none.
         S3Error::Unprotected { left, .. } => *left != Left::Before,
-        S3Error::LeftBehind { source, .. } | S3Error::Resumable { source, .. } => is_shared(source),
+        S3Error::AbortFailed { source, .. } | S3Error::Resumable { source, .. } => {
+            is_shared(source)
+        }
         _ => false,
     }
 }

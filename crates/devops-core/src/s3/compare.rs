@@ -78,7 +78,7 @@ async fn compare_whole(
     theirs: &Checksum,
     file: &OpenFile,
 ) -> Result<Comparison, S3Error> {
-    let ours = file.sum(file.whole(), theirs.algorithm, context.cancel_token).await?;
+    let ours = file.sum(file.full_range(), theirs.algorithm, context.cancel_token).await?;
     Ok(if ours.checksum() == *theirs {
         Comparison::Same(Proof::Full)
     } else {
@@ -193,7 +193,7 @@ pub(crate) async fn has_md5(
     if !context.store.etag_may_prove() {
         return Ok(false);
     }
-    Ok(checksum::hex(&file.md5(file.whole(), context.cancel_token).await?) == md5)
+    Ok(checksum::hex(&file.md5(file.full_range(), context.cancel_token).await?) == md5)
 }
 
 /// Returns how an object may have been cut, and whether the store says so or these are the usual ways.

@@ -126,6 +126,6 @@ fn leaves_open(failure: &RequestError) -> bool {
         RequestErrorKind::Interrupted(_) => false,
         // The answer to an earlier attempt was lost.
         RequestErrorKind::NoUpload | RequestErrorKind::Exists => true,
-        _ => failure.may_have_happened(),
+        _ => failure.is_ambiguous(),
     }
 }

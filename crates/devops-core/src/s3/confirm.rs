@@ -145,7 +145,7 @@ pub(crate) async fn protected_by_head(
 
 /// Finds out what became of a write that failed in a way that leaves it open.
 ///
-/// The object is ours when it bears the mark of this upload and is what was sent; the same content
+/// The object is ours when it bears the token of this upload and is what was sent; the same content
 /// under another mark was there before.
 pub(crate) async fn resolve_lost_response(
     context: &S3Context<'_>,

@@ -13,8 +13,8 @@ use super::{
     endpoint::{is_address, is_in_clear, is_region, with_slash},
     headers::ExtraHeaders,
     lenient::Lenient,
-    observe::Observer,
     quirks::Quirks,
+    response_interceptor::ResponseInterceptor,
     store::{Store, StoreOptions},
 };
 use crate::{fs::At, secret::without_secrets};
@@ -52,12 +52,12 @@ pub fn connect<'a>(
             options.host_style || Quirks::of_endpoint(endpoint.as_deref()).host_style;
         let path_style = options.path_style || !wants_host_style;
         check(options, endpoint.as_deref(), path_style)?;
-        let observer = Observer::default();
+        let interceptor = ResponseInterceptor::default();
         let mut builder = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(path_style)
             .accelerate(options.addresses.accelerate)
-            .interceptor(observer.clone())
-            .interceptor(Lenient(observer.clone()))
+            .interceptor(interceptor.clone())
+            .interceptor(Lenient(interceptor.clone()))
             .interceptor(Compared);
         if let Some(endpoint) = &endpoint {
             builder = builder.endpoint_url(with_slash(endpoint));
@@ -80,7 +80,7 @@ pub fn connect<'a>(
             ..options.clone()
         };
         let client = ClientHandle::new(builder, credentials, options.clone());
-        Ok(Store::new((client, observer), address, store))
+        Ok(Store::new((client, interceptor), address, store))
     })
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{credential_error::CredentialError, escaped, headers::RequestHeaders, text::StoreText};
+use super::{
+    credential_error::CredentialError, headers::RequestHeaders, path_serde, text::StoreText,
+};
 use crate::{
     cancel::Cancelled,
     fs::PathError,
@@ -28,7 +30,7 @@ pub struct ConnectOptions {
     #[serde(default)]
     pub host_style: bool,
     /// A file of certificates to trust instead of the host's (PEM).
-    #[serde(with = "escaped::optional")]
+    #[serde(with = "path_serde::optional")]
     pub ca_bundle: Option<PathBuf>,
     /// Sends requests without a signature.
     pub anonymous: bool,

@@ -286,7 +286,7 @@ impl<'a> S3Context<'a> {
             // What was reported on the way is made right: all of it, or nothing.
             let reported = stall_detector.take_reported();
             let right = if result.is_ok() { size } else { 0 };
-            (self.events)(Event::Moved(right.cast_signed() - reported.cast_signed()));
+            (self.events)(Event::BytesTransferred(right.cast_signed() - reported.cast_signed()));
         }
         result
     }
@@ -301,7 +301,9 @@ impl<'a> S3Context<'a> {
             Some((stall_detector, size)) => {
                 let limits = (self.store.retry_config().stall, request.response_timeout);
                 stall_detector
-                    .stalled(size, limits, |moved| (self.events)(Event::Moved(moved.cast_signed())))
+                    .stalled(size, limits, |moved| {
+                        (self.events)(Event::BytesTransferred(moved.cast_signed()))
+                    })
                     .await;
                 "the connection stands still"
             }

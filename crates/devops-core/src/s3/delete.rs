@@ -77,12 +77,12 @@ pub fn delete<'a>(
             let (together, alone): (Vec<_>, Vec<_>) =
                 batch.iter().partition(|target| !one_by_one && fits_xml(&target.uri.key));
             let alone = match context.delete_together(&together, each).await? {
-                Left::All => {
+                Pending::All => {
                     one_by_one = true;
                     batch.iter().collect()
                 }
                 // A deletion that was carried out already succeeds again.
-                Left::Unnamed(unnamed) => [unnamed, alone].concat(),
+                Pending::Unnamed(unnamed) => [unnamed, alone].concat(),
             };
             context.delete_alone(&alone, each).await?;
         }
@@ -91,14 +91,14 @@ pub fn delete<'a>(
 }
 
 /// What of a batch has to be deleted one by one.
-enum Left<'a> {
+enum Pending<'a> {
     /// The keys that the answer does not name.
     Unnamed(Vec<&'a DeleteTarget>),
     /// All: the store does not know how to delete many at once.
     All,
 }
 
-type Each<'a> = &'a mut dyn FnMut(&DeleteTarget, DeleteOutcome);
+type OnDeleted<'a> = &'a mut dyn FnMut(&DeleteTarget, DeleteOutcome);
 
 impl S3Context<'_> {
     /// Deletes one object or version; `etag` lets the store refuse another object than that.
@@ -139,7 +139,11 @@ impl S3Context<'_> {
     }
 
     /// Deletes by requests of one key each.
-    async fn delete_alone(&self, targets: &[&DeleteTarget], each: Each<'_>) -> Result<(), S3Error> {
+    async fn delete_alone(
+        &self,
+        targets: &[&DeleteTarget],
+        each: OnDeleted<'_>,
+    ) -> Result<(), S3Error> {
         let mut running = stream::iter(targets)
             .map(async |&target| (target, self.delete_one(target, None).await))
             .buffered(self.store.concurrency());
@@ -161,8 +165,8 @@ impl S3Context<'_> {
     async fn delete_together<'t>(
         &self,
         targets: &[&'t DeleteTarget],
-        each: Each<'_>,
-    ) -> Result<Left<'t>, S3Error> {
+        each: OnDeleted<'_>,
+    ) -> Result<Pending<'t>, S3Error> {
         let begun = Instant::now();
         let (mut wanted, mut attempt) = (targets.to_vec(), 0);
         let mut unnamed = Vec::new();
@@ -170,7 +174,7 @@ impl S3Context<'_> {
             let output = match self.delete_objects(&wanted).await {
                 Ok(output) => output,
                 // A store that knew it once does not forget it.
-                Err(failure) if attempt == 0 && is_unknown(&failure) => return Ok(Left::All),
+                Err(failure) if attempt == 0 && is_unknown(&failure) => return Ok(Pending::All),
                 Err(failure) => return Err(failure.into()),
             };
             attempt += 1;
@@ -178,7 +182,7 @@ impl S3Context<'_> {
             for (target, outcome) in outcomes(wanted, &output) {
                 match outcome {
                     None => unnamed.push(target),
-                    Some(DeleteOutcome::Failed(failure)) if failure.error_kind.is_passing() => {
+                    Some(DeleteOutcome::Failed(failure)) if failure.error_kind.is_transient() => {
                         again.push((target, failure));
                     }
                     Some(outcome) => each(target, outcome),
@@ -197,7 +201,7 @@ impl S3Context<'_> {
             self.retry_after(self.delete_call(), failure, (attempt, pause)).await?;
             wanted = again.into_iter().map(|(target, _)| target).collect();
         }
-        Ok(Left::Unnamed(unnamed))
+        Ok(Pending::Unnamed(unnamed))
     }
 
     fn delete_call(&self) -> RequestOptions<'_> {
@@ -385,7 +389,7 @@ mod tests {
                     Some(Is::Deleted),
                     Some(Is::Failed(passing)),
                     None,
-                ] if passing.error_kind.is_passing()
+                ] if passing.error_kind.is_transient()
             ),
             "{outcomes:?}"
         );

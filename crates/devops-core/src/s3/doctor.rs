@@ -4,8 +4,8 @@
 //! deletes them. Each tells [`Finding`]s; what later runs can use is [`Capabilities`].
 
 mod deletion;
+mod doctor_run;
 mod encryption;
-mod examination;
 mod finding;
 mod multipart;
 mod probe;
@@ -18,36 +18,36 @@ use futures_util::future::LocalBoxFuture;
 
 use super::context::S3Context;
 use crate::cancel::Cancelled;
-use examination::Examination;
-pub use examination::Examined;
+pub use doctor_run::DoctorOptions;
+use doctor_run::DoctorRun;
 pub use finding::{Diagnosis, Finding, Severity};
-use probe::Probe;
+use probe::ProbeObject;
 
 /// Examines a store and tells what it finds; fails only when a signal comes.
 ///
 /// What it stored is deleted at its end, whatever that is.
 pub fn diagnose<'a>(
     context: S3Context<'a>,
-    examined: Examined<'a>,
+    options: DoctorOptions<'a>,
     tell: &'a dyn Fn(Finding),
 ) -> LocalBoxFuture<'a, Result<Diagnosis, Cancelled>> {
     Box::pin(async move {
         let (failed, keeps_versions) = (Cell::default(), Cell::default());
-        let examination = Examination { context, examined, tell, failed, keeps_versions };
+        let run = DoctorRun { context, options, tell, failed, keeps_versions };
         let mut diagnosis = Diagnosis::default();
-        examination.credentials();
-        if examination.reach().await? {
-            let locks = examination.settings().await?;
-            if examined.write && !locks {
-                diagnosis = Probe::new(&examination).run().await?;
+        run.credentials();
+        if run.reach().await? {
+            let locks = run.settings().await?;
+            if options.write && !locks {
+                diagnosis = ProbeObject::new(&run).run().await?;
             } else {
                 let why = if locks { "new objects would be locked" } else { "--no-write" };
                 let message =
                     format!("not tried ({why}): nothing is known of checksums and conditions");
-                examination.report(Finding::warn("put", message, None));
+                run.report(Finding::warn("put", message, None));
             }
         }
-        diagnosis.failed = examination.failed.get();
+        diagnosis.failed = run.failed.get();
         Ok(diagnosis)
     })
 }

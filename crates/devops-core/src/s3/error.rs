@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// Why an object was not put, proven or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
-    /// A signal came; nothing half-made is left unless [`S3Error::LeftBehind`] says so.
+    /// A signal came; nothing half-made is left unless [`S3Error::AbortFailed`] says so.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
     /// A local file cannot be read or written.
@@ -87,7 +87,7 @@ pub enum S3Error {
     },
     /// A failed upload could not be removed; its parts cost money until it is.
     #[error("{source}; the multipart upload {upload_id} of `{uri}` could not be aborted")]
-    LeftBehind {
+    AbortFailed {
         /// The object.
         uri: S3Uri,
         /// The upload that is still there.
@@ -124,7 +124,7 @@ impl HasKind for S3Error {
             Self::Source(error) => error.kind(),
             Self::ProofTooWeak { .. } => Kind::Failed,
             Self::Uncertain { .. } => Kind::Uncertain,
-            Self::Resumable { source, .. } | Self::LeftBehind { source, .. } => source.kind(),
+            Self::Resumable { source, .. } | Self::AbortFailed { source, .. } => source.kind(),
         }
     }
 }

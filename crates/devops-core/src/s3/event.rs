@@ -44,7 +44,7 @@ pub enum Event {
         parts: u32,
     },
     /// Nothing is copied inside the store, for this reason; all is sent.
-    Uncomposed {
+    NoServerSideCopy {
         /// The object.
         uri: S3Uri,
         /// Why.
@@ -62,7 +62,7 @@ pub enum Event {
         size: u64,
     },
     /// What an earlier run fetched is of another object, or of this one before it was changed.
-    Anew {
+    RestartedDownload {
         /// The object.
         uri: S3Uri,
     },
@@ -74,18 +74,18 @@ pub enum Event {
         size: u64,
     },
     /// An upload that breaks off will have to begin anew, because there is no place for its journal.
-    Unjournaled(PathError),
+    JournalUnavailable(PathError),
     /// A stream is being written into a spool, which has so many bytes now.
     Spooled(u64),
     /// An upload that an earlier run left is aborted, and another one begins.
-    GivenUp {
+    AbandonedUpload {
         /// The object.
         uri: S3Uri,
         /// Why it is of no use.
         reason: String,
     },
     /// An upload that is given up could not be aborted: its parts stay.
-    LeftBehind {
+    AbortFailed {
         /// The object.
         uri: S3Uri,
         /// The store's name for the upload.
@@ -94,7 +94,7 @@ pub enum Event {
         reason: String,
     },
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
-    Moved(i64),
+    BytesTransferred(i64),
     /// A part is stored.
     Part {
         /// The object.

@@ -78,8 +78,8 @@ pub(crate) fn lost_race(error: S3Error) -> S3Error {
             ..*failure
         }
         .into(),
-        S3Error::LeftBehind { uri, upload_id, source } => {
-            S3Error::LeftBehind { uri, upload_id, source: Box::new(lost_race(*source)) }
+        S3Error::AbortFailed { uri, upload_id, source } => {
+            S3Error::AbortFailed { uri, upload_id, source: Box::new(lost_race(*source)) }
         }
         other => other,
     }

@@ -118,7 +118,7 @@ impl<'a> Fetch<'a> {
 
     async fn part(&self, part: Part) -> Result<(Part, Sum), S3Error> {
         if let Some(sum) = self.done.get(&part.number) {
-            (self.context.events)(Event::Moved(part.size.cast_signed()));
+            (self.context.events)(Event::BytesTransferred(part.size.cast_signed()));
             self.landed.fetch_add(part.size, Ordering::Relaxed);
             return Ok((part, sum.clone()));
         }

@@ -16,7 +16,7 @@ use futures_util::{
 use md5::{Digest, Md5};
 
 use super::{
-    buffers::Buffer,
+    buffer_pool::PooledBuffer,
     checksum::{self, Algorithm, Checksum, Hasher, Sum},
     context::S3Context,
     error::S3Error,
@@ -45,19 +45,22 @@ pub fn get_stream<'a>(
     Box::pin(async move {
         let begun = Instant::now();
         let head = head_of_existing(context, uri).await?;
-        let (plan, evidence) = plan(context, uri, &head).await?;
+        let (plan, verifier) = plan(context, uri, &head).await?;
         (context.events)(Event::Started {
             uri: uri.clone(),
             path: None,
             size: Some(head.size),
             parts: Some(plan.n_parts()),
         });
-        let passing = Arc::new(Mutex::new(Passing { sink, name, evidence }));
-        pass_all(context, (uri, &head), plan, &passing).await?;
-        pass(context, &passing, |passing| passing.sink.flush().at(&passing.name, "write")).await?;
-        let passed = Arc::into_inner(passing).expect("nothing writes any more");
+        let ordered_sink = Arc::new(Mutex::new(OrderedSink { sink, name, verifier }));
+        write_all_in_order(context, (uri, &head), plan, &ordered_sink).await?;
+        write_next(context, &ordered_sink, |ordered_sink| {
+            ordered_sink.sink.flush().at(&ordered_sink.name, "write")
+        })
+        .await?;
+        let passed = Arc::into_inner(ordered_sink).expect("nothing writes any more");
         let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (checksum, proof) = passed.evidence.judge(uri, &head)?;
+        let (checksum, proof) = passed.verifier.judge(uri, &head)?;
         Ok(GetSummary {
             uri: uri.clone(),
             path: passed.name,
@@ -74,11 +77,11 @@ pub fn get_stream<'a>(
 ///
 /// While the reader takes its time, what is on its way still arrives: a request that nobody looks after would
 /// count as stalled.
-async fn pass_all(
+async fn write_all_in_order(
     context: S3Context<'_>,
     (uri, head): (&S3Uri, &ObjectHead),
     plan: PartPlan,
-    passing: &Arc<Mutex<Passing>>,
+    ordered_sink: &Arc<Mutex<OrderedSink>>,
 ) -> Result<(), S3Error> {
     let same = SameObject::new(head);
     let mut parts = plan.parts().filter(|part| part.size > 0);
@@ -93,9 +96,9 @@ async fn pass_all(
         if writing.is_terminated()
             && let Some(piece) = arrived.pop_front()
         {
-            let piece: Buffer = piece;
-            let work = move |passing: &mut Passing| passing.take(piece.as_ref());
-            writing = Box::pin(pass(context, passing, work)).fuse();
+            let piece: PooledBuffer = piece;
+            let work = move |ordered_sink: &mut OrderedSink| ordered_sink.take(piece.as_ref());
+            writing = Box::pin(write_next(context, ordered_sink, work)).fuse();
         }
         tokio::select! {
             Some(piece) = fetching.next() => arrived.push_back(piece?),
@@ -106,13 +109,13 @@ async fn pass_all(
 }
 
 /// Does something with the sink, which may wait for its reader.
-async fn pass(
+async fn write_next(
     context: S3Context<'_>,
-    passing: &Arc<Mutex<Passing>>,
-    work: impl FnOnce(&mut Passing) -> Result<(), PathError> + Send + 'static,
+    ordered_sink: &Arc<Mutex<OrderedSink>>,
+    work: impl FnOnce(&mut OrderedSink) -> Result<(), PathError> + Send + 'static,
 ) -> Result<(), S3Error> {
-    let passing = Arc::clone(passing);
-    let work = move || work(&mut passing.lock().unwrap_or_else(PoisonError::into_inner));
+    let ordered_sink = Arc::clone(ordered_sink);
+    let work = move || work(&mut ordered_sink.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(context.cancel_token.run_blocking_cancellable(work).await??)
 }
 
@@ -121,20 +124,22 @@ async fn plan(
     context: S3Context<'_>,
     uri: &S3Uri,
     head: &ObjectHead,
-) -> Result<(PartPlan, Evidence), S3Error> {
+) -> Result<(PartPlan, StreamVerifier), S3Error> {
     let max_memory = context.store.max_memory();
     let plan = plan_ranges(head.size, PartSize::Auto, max_memory)?;
     let etag = head.etag.as_deref().filter(|_| context.store.etag_may_prove());
     let n_parts_of = |etag: &str| etag.rsplit_once('-')?.1.parse().ok();
-    let (evidence, n_parts) = match (&head.checksum, etag) {
+    let (verifier, n_parts) = match (&head.checksum, etag) {
         (Some(theirs), _) if theirs.is_full() => {
-            return Ok((plan, Evidence::Whole(Hasher::new(theirs.algorithm))));
+            return Ok((plan, StreamVerifier::Whole(Hasher::new(theirs.algorithm))));
         }
-        (Some(theirs), _) => (Evidence::Parts(theirs.algorithm, Vec::new()), theirs.n_parts()),
+        (Some(theirs), _) => {
+            (StreamVerifier::Parts(theirs.algorithm, Vec::new()), theirs.n_parts())
+        }
         (None, Some(etag)) if checksum::is_md5(etag) => {
-            return Ok((plan, Evidence::Md5(Md5::new())));
+            return Ok((plan, StreamVerifier::Md5(Md5::new())));
         }
-        (None, etag) => (Evidence::PartMd5s(Vec::new()), etag.and_then(n_parts_of)),
+        (None, etag) => (StreamVerifier::PartMd5s(Vec::new()), etag.and_then(n_parts_of)),
     };
     // Each part of the upload becomes one piece, if the store tells where it was cut.
     let cut = match n_parts {
@@ -143,27 +148,27 @@ async fn plan(
     };
     let fits = |cut: &PartPlan| cut.part_size() <= max_memory.0 / 4;
     match cut.filter(fits) {
-        Some(cut) => Ok((cut, evidence)),
-        None => Ok((plan, Evidence::Whole(Hasher::new(Algorithm::default())))),
+        Some(cut) => Ok((cut, verifier)),
+        None => Ok((plan, StreamVerifier::Whole(Hasher::new(Algorithm::default())))),
     }
 }
 
 /// Bytes on their way to someone else.
-struct Passing {
+struct OrderedSink {
     sink: Box<dyn Write + Send>,
     name: PathBuf,
-    evidence: Evidence,
+    verifier: StreamVerifier,
 }
 
-impl Passing {
+impl OrderedSink {
     fn take(&mut self, piece: &[u8]) -> Result<(), PathError> {
-        self.evidence.add(piece);
+        self.verifier.add(piece);
         self.sink.write_all(piece).at(&self.name, "write")
     }
 }
 
 /// What is computed of bytes that go by, to be compared with what the store tells.
-enum Evidence {
+enum StreamVerifier {
     /// The checksum of all.
     Whole(Hasher),
     /// The checksum of each part.
@@ -174,7 +179,7 @@ enum Evidence {
     PartMd5s(Vec<[u8; 16]>),
 }
 
-impl Evidence {
+impl StreamVerifier {
     fn add(&mut self, piece: &[u8]) {
         match self {
             Self::Whole(hasher) => hasher.update(piece),

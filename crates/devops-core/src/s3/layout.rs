@@ -1,8 +1,8 @@
 //! The parts of one object: cut evenly and sent, or composed of another object where that has them.
 
 use super::{
-    compose::Composition,
     plan::{Part, PartPlan},
+    server_side_copy::Composition,
     uri::S3Uri,
 };
 
@@ -21,11 +21,11 @@ pub(crate) struct CopySource<'a> {
 }
 
 /// A part; one that is not sent with its source.
-pub(crate) type Piece<'a> = (Part, Option<CopySource<'a>>);
+pub(crate) type PlannedPart<'a> = (Part, Option<CopySource<'a>>);
 
 impl Layout {
     /// Returns the parts in order.
-    pub(crate) fn pieces(&self) -> Vec<Piece<'_>> {
+    pub(crate) fn pieces(&self) -> Vec<PlannedPart<'_>> {
         match self {
             Self::Even(plan) => plan.parts().map(|part| (part, None)).collect(),
             Self::Composed(composition) => {

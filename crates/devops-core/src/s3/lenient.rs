@@ -23,7 +23,7 @@ use http_body::{Body, Frame};
 
 use super::{
     echoed,
-    observe::Observer,
+    response_interceptor::ResponseInterceptor,
     wrong_length,
     xml::{Tag, local, tags},
 };
@@ -65,7 +65,7 @@ const fn root(operation: &'static str, name: &'static str, tell: &'static [&'sta
 
 /// Gives the answers of every store the form that the SDK expects.
 #[derive(Clone, Debug)]
-pub(crate) struct Lenient(pub(crate) Observer);
+pub(crate) struct Lenient(pub(crate) ResponseInterceptor);
 
 impl Intercept for Lenient {
     fn name(&self) -> &'static str {
@@ -94,7 +94,7 @@ impl Intercept for Lenient {
         if response.status().is_success() {
             let body = std::mem::replace(response.body_mut(), SdkBody::empty());
             let read = Some(BytesMut::new());
-            let mended = Mended { body, root, observer: self.0.clone(), read };
+            let mended = Mended { body, root, interceptor: self.0.clone(), read };
             *response.body_mut() = SdkBody::from_body_1_x(mended);
         }
         Ok(())
@@ -123,7 +123,7 @@ fn once(headers: &mut Headers) {
 struct Mended {
     body: SdkBody,
     root: &'static Root,
-    observer: Observer,
+    interceptor: ResponseInterceptor,
     /// What has come; nothing once it was passed on.
     read: Option<BytesMut>,
 }
@@ -154,7 +154,7 @@ impl Body for Mended {
         let renamed = mended(xml, this.root);
         let shortened = wrong_length::without(renamed.as_deref().unwrap_or(xml));
         if shortened.is_some() {
-            this.observer.note_wrong_length();
+            this.interceptor.note_wrong_length();
         }
         let changed = shortened.or(renamed).map(Bytes::from);
         Poll::Ready(Some(Ok(Frame::data(changed.unwrap_or(read)))))

@@ -100,7 +100,7 @@ impl Moving<'_> {
         }
         // Many stores do not look at the condition of a deletion.
         let target = DeleteTarget::from(from.clone());
-        let Some(now) = context.standing(&target).await? else { return Ok(false) };
+        let Some(now) = context.version_status(&target).await? else { return Ok(false) };
         let ObjectHead { etag, version_id, .. } = &copied.head;
         if (&now.etag, &now.version_id) != (etag, version_id) || now.size != copied.head.size {
             return Err(self
@@ -108,7 +108,7 @@ impl Moving<'_> {
                 .into());
         }
         if copied.was_there {
-            let there = context.standing(&DeleteTarget::from(to.clone())).await?;
+            let there = context.version_status(&DeleteTarget::from(to.clone())).await?;
             if there.as_ref() == Some(&now) && !self.are_two().await? {
                 let message = format!("`{from}` and `{to}` may be one object with two names");
                 return Err(self.stays(RequestErrorKind::Damaged, &message).into());

@@ -110,7 +110,7 @@ impl ObjectUpload<'_> {
 
 fn left_behind(upload: Upload, error: S3Error) -> S3Error {
     let source = Box::new(error);
-    S3Error::LeftBehind { uri: upload.uri, upload_id: upload.id, source }
+    S3Error::AbortFailed { uri: upload.uri, upload_id: upload.id, source }
 }
 
 fn is_unsent(error: &S3Error) -> bool {

@@ -82,7 +82,7 @@ impl<'a> ObjectUpload<'a> {
     }
 
     /// Takes over how an earlier run began, if one did.
-    pub(crate) fn going_on_with(self, begun: Option<&UploadRecord>) -> Self {
+    pub(crate) fn with_resume(self, begun: Option<&UploadRecord>) -> Self {
         match begun {
             Some(begun) => Self {
                 upload_token: begun.upload_token.clone(),
@@ -148,7 +148,7 @@ impl<'a> ObjectUpload<'a> {
         let part = plan.parts().next().expect("a plan has a part");
         let payload = self.read(file, part).await?;
         file.check_unchanged()?;
-        let is_checked = payload.sum.is_some() || file.small().is_some();
+        let is_checked = payload.sum.is_some() || file.inline_bytes().is_some();
         let done = self.put_payload(payload).await?;
         // Nothing else would tell that the bytes are of two states of the file.
         if !is_checked {
@@ -178,8 +178,7 @@ impl<'a> ObjectUpload<'a> {
                 Err(payload.content.take_failure().expect("it has failed"))
             }
             Err(failure)
-                if failure.error_kind == RequestErrorKind::Exists
-                    || failure.may_have_happened() =>
+                if failure.error_kind == RequestErrorKind::Exists || failure.is_ambiguous() =>
             {
                 let checksum = payload.sum.as_ref().map(Sum::checksum);
                 let sent = UploadedObject::unanswered(payload.size(), checksum);

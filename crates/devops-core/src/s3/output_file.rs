@@ -17,7 +17,7 @@ use super::{
     error::S3Error,
     event::Event,
     get_options::GetOptions,
-    partial::{Partial, Subject},
+    partial::{DownloadIdentity, Partial},
     plan::{PartPlan, PartSize},
     preserved::Preserved,
     ranges::Note,
@@ -51,15 +51,15 @@ impl DownloadTarget {
         if let Some(etag) = head.etag.clone().filter(|_| !plan.is_single()) {
             let endpoint = context.store.address().endpoint_url.clone();
             let cut = (head.size, plan);
-            let subject = Subject::new(endpoint, (uri.clone(), etag), algorithm, cut);
+            let identity = DownloadIdentity::new(endpoint, (uri.clone(), etag), algorithm, cut);
             let (target, cancel) = (target.clone(), context.cancel_token.cancel().clone());
             let max_memory = context.store.max_memory();
-            let open = move || Partial::open(&target, &subject, max_memory, &cancel);
+            let open = move || Partial::open(&target, &identity, max_memory, &cancel);
             let partial = context.cancel_token.run_blocking_cancellable(open).await??;
             context.cancel_token.check()?;
             if let Some(partial) = partial {
                 if partial.is_other {
-                    (context.events)(Event::Anew { uri: uri.clone() });
+                    (context.events)(Event::RestartedDownload { uri: uri.clone() });
                 }
                 return Ok(Self::Resumable(partial));
             }

@@ -49,7 +49,7 @@ const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Which object is fetched, and how it is cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Subject {
+pub(crate) struct DownloadIdentity {
     version: u32,
     endpoint: Option<String>,
     uri: S3Uri,
@@ -59,7 +59,7 @@ pub(crate) struct Subject {
     part_size: u64,
 }
 
-impl Subject {
+impl DownloadIdentity {
     pub(crate) fn new(
         endpoint: Option<String>,
         (uri, etag): (S3Uri, String),
@@ -71,7 +71,7 @@ impl Subject {
     }
 
     /// Returns whether what was fetched of `earlier` is part of this.
-    fn goes_on_with(&self, earlier: &Self, max_memory: ByteSize) -> bool {
+    fn continues(&self, earlier: &Self, max_memory: ByteSize) -> bool {
         let fits = plan_ranges(self.size, earlier.exactly(), max_memory).is_ok();
         fits && *self == Self { part_size: self.part_size, ..earlier.clone() }
     }
@@ -84,7 +84,7 @@ impl Subject {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Object(Subject),
+    Object(DownloadIdentity),
     Range { number: u32, sum: String },
 }
 
@@ -124,7 +124,7 @@ impl Partial {
     /// Returns nothing where somebody else has put something there that this user must not trust.
     pub(crate) fn open(
         target: &Destination,
-        subject: &Subject,
+        identity: &DownloadIdentity,
         max_memory: ByteSize,
         cancel: &Cancel,
     ) -> Result<Option<Self>, PathError> {
@@ -141,24 +141,24 @@ impl Partial {
             journal,
             file: Arc::new(file),
             lines: Arc::new(lines),
-            part_size: subject.exactly(),
+            part_size: identity.exactly(),
             is_other: false,
             done: HashMap::new(),
         };
-        partial.take_up(subject, max_memory, cancel)?;
+        partial.resume(identity, max_memory, cancel)?;
         Ok(Some(partial))
     }
 
-    fn take_up(
+    fn resume(
         &mut self,
-        subject: &Subject,
+        identity: &DownloadIdentity,
         max_memory: ByteSize,
         cancel: &Cancel,
     ) -> Result<(), PathError> {
         let bytes = read(&self.lines).at(&self.journal.path, "read")?;
         let (earlier, sums, length) = parse(&bytes);
         match earlier {
-            Some(earlier) if subject.goes_on_with(&earlier, max_memory) => {
+            Some(earlier) if identity.continues(&earlier, max_memory) => {
                 // What was cut off must not run into the next line.
                 self.lines.set_len(length as u64).at(&self.journal.path, "write")?;
                 self.part_size = earlier.exactly();
@@ -169,7 +169,7 @@ impl Partial {
                 self.is_other = earlier.is_some();
                 self.file.set_len(0).at(&self.data.path, "write")?;
                 self.lines.set_len(0).at(&self.journal.path, "write")?;
-                append(&self.lines, &Line::Object(subject.clone()), |_| Ok(()))
+                append(&self.lines, &Line::Object(identity.clone()), |_| Ok(()))
                     .at(&self.journal.path, "write")
             }
         }
@@ -178,15 +178,15 @@ impl Partial {
     /// Returns the ranges whose bytes are what they were.
     fn check(
         &self,
-        subject: &Subject,
+        identity: &DownloadIdentity,
         sums: &HashMap<u32, String>,
         cancel: &Cancel,
     ) -> HashMap<u32, Sum> {
-        let plan = PartPlan::new(subject.size, subject.exactly(), ByteSize(u64::MAX));
+        let plan = PartPlan::new(identity.size, identity.exactly(), ByteSize(u64::MAX));
         let parts = plan.into_iter().flat_map(PartPlan::parts);
         let checked = parts.filter_map(|part| {
             let value = sums.get(&part.number)?;
-            let sum = self.hash(part, subject.algorithm, cancel)?;
+            let sum = self.hash(part, identity.algorithm, cancel)?;
             (sum.checksum().value == *value).then_some((part.number, sum))
         });
         checked.collect()
@@ -366,18 +366,18 @@ fn remove_empty(files: &[Beside]) {
 }
 
 /// Reads a journal up to the first line that is not whole, and how long that is.
-fn parse(bytes: &[u8]) -> (Option<Subject>, HashMap<u32, String>, usize) {
-    let (mut subject, mut sums, mut length) = (None, HashMap::new(), 0);
+fn parse(bytes: &[u8]) -> (Option<DownloadIdentity>, HashMap<u32, String>, usize) {
+    let (mut identity, mut sums, mut length) = (None, HashMap::new(), 0);
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         let text = line.strip_suffix(b"\n").unwrap_or_default();
-        match (serde_json::from_slice(text), &subject) {
-            (Ok(Line::Object(object)), None) => subject = Some(object),
+        match (serde_json::from_slice(text), &identity) {
+            (Ok(Line::Object(object)), None) => identity = Some(object),
             (Ok(Line::Range { number, sum }), Some(_)) => drop(sums.insert(number, sum)),
             _ => break,
         }
         length += line.len();
     }
-    (subject.filter(|subject| subject.version == VERSION), sums, length)
+    (identity.filter(|identity| identity.version == VERSION), sums, length)
 }
 
 #[cfg(test)]
@@ -390,16 +390,16 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const SIZE: u64 = 12 * MIB;
 
-    fn subject(etag: &str, part_size: u64) -> Subject {
+    fn identity(etag: &str, part_size: u64) -> DownloadIdentity {
         let uri = S3Uri::new("backups", "a.bin").unwrap();
         let part_size = PartSize::Exactly(ByteSize(part_size));
         let plan = PartPlan::new(SIZE, part_size, ByteSize(SIZE)).unwrap();
-        Subject::new(None, (uri, etag.to_owned()), Algorithm::Crc64Nvme, (SIZE, plan))
+        DownloadIdentity::new(None, (uri, etag.to_owned()), Algorithm::Crc64Nvme, (SIZE, plan))
     }
 
-    fn open(target: &Path, subject: &Subject) -> Result<Option<Partial>, PathError> {
+    fn open(target: &Path, identity: &DownloadIdentity) -> Result<Option<Partial>, PathError> {
         let target = Destination::open(target).unwrap();
-        Partial::open(&target, subject, ByteSize::mib(64), &Cancel::new())
+        Partial::open(&target, identity, ByteSize::mib(64), &Cancel::new())
     }
 
     fn paths(target: &Path) -> (PathBuf, PathBuf) {
@@ -421,16 +421,16 @@ mod tests {
     #[test]
     fn a_range_that_is_there_is_found_again_and_a_damaged_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let (target, subject) = (dir.path().join("a.bin"), subject("tag", 5 * MIB));
-        let partial = open(&target, &subject).unwrap().unwrap();
+        let (target, identity) = (dir.path().join("a.bin"), identity("tag", 5 * MIB));
+        let partial = open(&target, &identity).unwrap().unwrap();
         write_first(&partial);
         drop(partial);
 
-        let again = open(&target, &subject).unwrap().unwrap();
+        let again = open(&target, &identity).unwrap().unwrap();
         let found = done(&again);
         again.file.write_all_at(b"x", MIB).unwrap();
         drop(again);
-        let damaged = open(&target, &subject).unwrap().unwrap();
+        let damaged = open(&target, &identity).unwrap().unwrap();
 
         assert_eq!((found, damaged.is_other), (vec![1], false));
         assert_eq!(done(&damaged), [0_u32; 0]);
@@ -440,24 +440,24 @@ mod tests {
     fn an_earlier_run_chose_the_ranges_unless_memory_forbids() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.bin");
-        drop(open(&target, &subject("tag", 5 * MIB)).unwrap());
+        drop(open(&target, &identity("tag", 5 * MIB)).unwrap());
 
-        let later = open(&target, &subject("tag", 6 * MIB)).unwrap().unwrap();
+        let later = open(&target, &identity("tag", 6 * MIB)).unwrap().unwrap();
 
         assert_eq!(later.part_size(), PartSize::Exactly(ByteSize::mib(5)));
-        assert!(!subject("tag", 5 * MIB).goes_on_with(&subject("tag", 6 * MIB), ByteSize::mib(5)));
+        assert!(!identity("tag", 5 * MIB).continues(&identity("tag", 6 * MIB), ByteSize::mib(5)));
     }
 
     #[test]
     fn what_a_run_left_in_its_last_moment_is_taken_up() {
         let dir = tempfile::tempdir().unwrap();
-        let (target, subject) = (dir.path().join("a.bin"), subject("tag", 5 * MIB));
-        let partial = open(&target, &subject).unwrap().unwrap();
+        let (target, identity) = (dir.path().join("a.bin"), identity("tag", 5 * MIB));
+        let partial = open(&target, &identity).unwrap().unwrap();
         write_first(&partial);
         fchmod(&partial.file, Mode::from_raw_mode(0o644)).unwrap();
         drop(partial);
 
-        let again = open(&target, &subject).unwrap().unwrap();
+        let again = open(&target, &identity).unwrap().unwrap();
 
         assert_eq!(done(&again), [1]);
         assert_eq!(again.file.metadata().unwrap().mode() & 0o777, 0o600);
@@ -466,8 +466,8 @@ mod tests {
     #[test]
     fn a_file_that_gets_no_final_name_stays_for_a_later_run() {
         let dir = tempfile::tempdir().unwrap();
-        let (target, subject) = (dir.path().join("a.bin"), subject("tag", 5 * MIB));
-        let partial = open(&target, &subject).unwrap().unwrap();
+        let (target, identity) = (dir.path().join("a.bin"), identity("tag", 5 * MIB));
+        let partial = open(&target, &identity).unwrap().unwrap();
         write_first(&partial);
         File::create(&target).unwrap();
 
@@ -475,7 +475,7 @@ mod tests {
 
         assert_eq!(refused.kind(), Kind::Exists);
         assert_eq!(target.metadata().unwrap().len(), 0);
-        assert_eq!(done(&open(&target, &subject).unwrap().unwrap()), [1]);
+        assert_eq!(done(&open(&target, &identity).unwrap().unwrap()), [1]);
     }
 
     #[test]
@@ -497,11 +497,11 @@ mod tests {
     fn another_object_begins_anew() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.bin");
-        let partial = open(&target, &subject("tag", 5 * MIB)).unwrap().unwrap();
+        let partial = open(&target, &identity("tag", 5 * MIB)).unwrap().unwrap();
         write_first(&partial);
         drop(partial);
 
-        let other = open(&target, &subject("other", 5 * MIB)).unwrap().unwrap();
+        let other = open(&target, &identity("other", 5 * MIB)).unwrap().unwrap();
 
         assert!(other.is_other);
         assert_eq!((done(&other).len(), other.file.metadata().unwrap().len()), (0, 0));
@@ -509,12 +509,12 @@ mod tests {
 
     #[test]
     fn a_journal_counts_up_to_a_line_that_is_cut_off() {
-        let mut bytes = serde_json::to_vec(&Line::Object(subject("tag", 5 * MIB))).unwrap();
+        let mut bytes = serde_json::to_vec(&Line::Object(identity("tag", 5 * MIB))).unwrap();
         bytes.extend(b"\n{\"range\":{\"number\":1,\"sum\":\"AA==\"}}\n{\"range\":{\"num");
 
-        let (subject, sums, length) = parse(&bytes);
+        let (identity, sums, length) = parse(&bytes);
 
-        assert!(subject.is_some());
+        assert!(identity.is_some());
         assert_eq!((sums.len(), bytes.len() - length), (1, 14));
         assert_eq!(parse(b"no journal\n").2, 0);
     }
@@ -523,9 +523,9 @@ mod tests {
     fn two_processes_do_not_fetch_into_the_same_file() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.bin");
-        let _first = open(&target, &subject("tag", 5 * MIB)).unwrap();
+        let _first = open(&target, &identity("tag", 5 * MIB)).unwrap();
 
-        let second = open(&target, &subject("tag", 5 * MIB)).unwrap_err();
+        let second = open(&target, &identity("tag", 5 * MIB)).unwrap_err();
 
         assert_eq!(second.kind(), Kind::Temporary);
     }
@@ -537,12 +537,12 @@ mod tests {
         let (data, journal) = paths(&target);
         File::create(dir.path().join("victim")).unwrap();
         std::os::unix::fs::symlink("victim", &data).unwrap();
-        let linked = open(&target, &subject("tag", 5 * MIB)).unwrap();
+        let linked = open(&target, &identity("tag", 5 * MIB)).unwrap();
         fs::remove_file(&data).unwrap();
         File::create(&journal).unwrap();
         fs::set_permissions(&journal, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
 
-        let open_to_all = open(&target, &subject("tag", 5 * MIB)).unwrap();
+        let open_to_all = open(&target, &identity("tag", 5 * MIB)).unwrap();
 
         assert!(linked.is_none() && open_to_all.is_none());
     }

@@ -6,7 +6,6 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{
     attributes::Attributes,
-    compose::Composition,
     confirm::PutResult,
     context::S3Context,
     error::S3Error,
@@ -22,6 +21,7 @@ use super::{
     put_parts::put_parts,
     request_error::RequestErrorKind,
     resume::Resumption,
+    server_side_copy::Composition,
     source::OpenFile,
     summary::summarize,
     upload_items::UploadItem,
@@ -72,7 +72,7 @@ pub fn put_composed<'a>(
         let begun = Instant::now();
         let moved = Cell::new(0);
         let events = |event: Event| {
-            if let Event::Moved(bytes) = event {
+            if let Event::BytesTransferred(bytes) = event {
                 moved.update(|moved| moved + bytes);
             }
             (context.events)(event);
@@ -80,9 +80,9 @@ pub fn put_composed<'a>(
         let told = S3Context { events: &events, ..context };
         let done = match put_once(told, source, options, accepts, compose).await {
             Err(S3Error::Journal(error)) if let Some(anew) = options.anew_after(&error) => {
-                (context.events)(Event::Moved(-moved.get()));
+                (context.events)(Event::BytesTransferred(-moved.get()));
                 let (uri, reason) = (source.uri.clone(), error.to_string());
-                (context.events)(Event::GivenUp { uri, reason });
+                (context.events)(Event::AbandonedUpload { uri, reason });
                 put_once(context, source, &anew, accepts, compose).await?
             }
             done => done?,
@@ -145,7 +145,7 @@ impl Put<'_> {
             parts: Some(plan.n_parts()),
         });
         let object = ObjectUpload::new(self.context, &self.source.uri, self.options)
-            .going_on_with(resumption.begun());
+            .with_resume(resumption.begun());
         if let Some(done) = resumption.find_completed(&object, self.file).await? {
             return Ok(done);
         }
@@ -210,7 +210,7 @@ impl Put<'_> {
                 ..object
             }
             .with_precondition(precondition.clone())
-            .going_on_with(resumption.begun());
+            .with_resume(resumption.begun());
             let result = if plan.is_single() {
                 object.put_single(self.file, plan).await
             } else {
@@ -219,7 +219,7 @@ impl Put<'_> {
             let result = match result {
                 Err(error) if layout.is_composed() && is_refused_copy(&error) => {
                     let (uri, reason) = (self.source.uri.clone(), error.to_string());
-                    (self.context.events)(Event::Uncomposed { uri, reason });
+                    (self.context.events)(Event::NoServerSideCopy { uri, reason });
                     layout = Layout::Even(plan);
                     continue;
                 }
@@ -254,7 +254,7 @@ impl Put<'_> {
 fn is_refused_copy(error: &S3Error) -> bool {
     match error {
         S3Error::Request(failure) => failure.error_kind == RequestErrorKind::CopyRefused,
-        S3Error::LeftBehind { source, .. } => is_refused_copy(source),
+        S3Error::AbortFailed { source, .. } => is_refused_copy(source),
         _ => false,
     }
 }

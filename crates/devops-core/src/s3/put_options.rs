@@ -9,7 +9,7 @@ use super::{
     plan::PartSize,
     precondition::Precondition,
     proof::Proof,
-    resume_options::{EarlierRun, Resume},
+    resume_options::{Resume, ResumePolicy},
 };
 
 /// What happens when the key is taken.
@@ -93,8 +93,8 @@ impl PutOptions {
     pub fn anew_after(&self, error: &JournalError) -> Option<Self> {
         let is_stale = matches!(error, JournalError::Changed(_) | JournalError::Otherwise { .. });
         let resume = self.resume.clone();
-        let resume = resume.filter(|it| is_stale && it.earlier == EarlierRun::TakeUp)?;
-        let resume = Resume { earlier: EarlierRun::GiveUp, ..resume };
+        let resume = resume.filter(|it| is_stale && it.earlier == ResumePolicy::IfPresent)?;
+        let resume = Resume { earlier: ResumePolicy::Discard, ..resume };
         Some(Self { resume: Some(resume), ..self.clone() })
     }
 }

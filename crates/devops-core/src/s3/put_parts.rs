@@ -13,7 +13,7 @@ use super::{
     proof::UploadedObject,
     request_error::{RequestError, RequestErrorKind},
     response::Upload,
-    resume::{Resumption, TakenUp},
+    resume::{FoundUpload, Resumption},
     source::OpenFile,
     uploaded_parts::UploadedParts,
 };
@@ -27,7 +27,7 @@ pub(crate) async fn put_parts(
 ) -> Result<(UploadedObject, PutResult), S3Error> {
     let moved = Cell::new(0);
     let events = |event: Event| {
-        if let Event::Moved(bytes) = event {
+        if let Event::BytesTransferred(bytes) = event {
             moved.update(|moved| moved + bytes);
         }
         (object.context.events)(event);
@@ -36,7 +36,7 @@ pub(crate) async fn put_parts(
         ObjectUpload { context: S3Context { events: &events, ..object.context }, ..object.clone() };
     let mut result = put_parts_once(&reporting, file, layout, resumption).await;
     let Some(failure) = removal(&mut result) else { return result };
-    (object.context.events)(Event::Moved(-moved.get()));
+    (object.context.events)(Event::BytesTransferred(-moved.get()));
     (object.context.events)(Event::Retry {
         operation: failure.operation,
         attempt: 1,
@@ -62,14 +62,14 @@ async fn put_parts_once(
     layout: &Layout,
     resumption: &mut Resumption,
 ) -> Result<(UploadedObject, PutResult), S3Error> {
-    let (upload, uploaded_parts) = match resumption.take_up(object, layout).await? {
-        TakenUp::Upload(upload, uploaded_parts) => (upload, uploaded_parts),
-        TakenUp::Nothing => (resumption.begin(object, layout).await?, UploadedParts::default()),
+    let (upload, uploaded_parts) = match resumption.find_upload(object, layout).await? {
+        FoundUpload::Upload(upload, uploaded_parts) => (upload, uploaded_parts),
+        FoundUpload::Nothing => (resumption.begin(object, layout).await?, UploadedParts::default()),
     };
     let journal = resumption.journal();
     let work = FileUpload { upload: upload.clone(), file, uploaded_parts, journal };
     let result = object.upload_all_parts(&work, layout).await;
-    if resumption.keeps(&result) {
+    if resumption.is_resumable(&result) {
         return result;
     }
     resumption.forget();

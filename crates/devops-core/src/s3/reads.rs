@@ -15,7 +15,7 @@ use aws_sdk_s3::{
 
 use super::{
     attributes::UPLOAD_TOKEN_KEY,
-    buffers::Buffer,
+    buffer_pool::PooledBuffer,
     context::{RequestOptions, S3Context},
     pages::Pages,
     preserved::Preserved,
@@ -188,7 +188,7 @@ impl S3Context<'_> {
         uri: &S3Uri,
         etag: Option<&str>,
         bytes: Range<u64>,
-    ) -> Result<Buffer, RequestError> {
+    ) -> Result<PooledBuffer, RequestError> {
         let (range, size) = (range_header(&bytes), bytes.end - bytes.start);
         let (_, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
         Ok(buffer)
@@ -200,7 +200,7 @@ impl S3Context<'_> {
         uri: &S3Uri,
         same: &SameObject,
         bytes: Range<u64>,
-    ) -> Result<Buffer, RequestError> {
+    ) -> Result<PooledBuffer, RequestError> {
         let (range, size) = (range_header(&bytes), bytes.end - bytes.start);
         let etag = same.0.get().map(String::as_str);
         let (response, buffer) = self.get_bytes((uri, etag), Some(&range), size).await?;
@@ -217,7 +217,7 @@ impl S3Context<'_> {
         uri: &S3Uri,
         etag: Option<&str>,
         size: u64,
-    ) -> Result<(ObjectHead, Buffer), RequestError> {
+    ) -> Result<(ObjectHead, PooledBuffer), RequestError> {
         let (response, buffer) = self.get_bytes((uri, etag), None, size).await?;
         Ok((self.believed(head_of!(response, size)), buffer))
     }
@@ -227,9 +227,9 @@ impl S3Context<'_> {
         (uri, etag): (&S3Uri, Option<&str>),
         range: Option<&str>,
         size: u64,
-    ) -> Result<(GetObjectOutput, Buffer), RequestError> {
+    ) -> Result<(GetObjectOutput, PooledBuffer), RequestError> {
         let stall_detector = StallDetector::new(self.store.rate_limiter());
-        let buffer = RefCell::new(self.store.buffers().take(size).await);
+        let buffer = RefCell::new(self.store.buffer_pool().take(size).await);
         let send = |client: Client| {
             let request = client
                 .get_object()

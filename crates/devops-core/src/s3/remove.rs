@@ -107,10 +107,14 @@ pub fn plan_removal<'a>(
                 }
                 (false, false) => {
                     let target = DeleteTarget::from(uri.clone());
-                    let standing = context.standing(&target).await.map_err(S3Error::from)?;
+                    let version_status =
+                        context.version_status(&target).await.map_err(S3Error::from)?;
                     let of =
                         |size| PlannedRemoval { target, size, is_latest: true, is_marker: false };
-                    standing.map(|standing| of(standing.size)).into_iter().collect()
+                    version_status
+                        .map(|version_status| of(version_status.size))
+                        .into_iter()
+                        .collect()
                 }
             });
             if !options.recursive && !planned.iter().any(|planned| planned.target.uri == *uri) {
@@ -240,13 +244,13 @@ async fn refusal(
     planned: &PlannedRemoval,
     failure: RequestError,
 ) -> RemovalOutcome {
-    let standing = match planned.target.version_id {
-        Some(_) => context.standing(&planned.target).await.ok().flatten(),
+    let version_status = match planned.target.version_id {
+        Some(_) => context.version_status(&planned.target).await.ok().flatten(),
         None => None,
     };
-    match standing {
-        Some(standing) if standing.hold != ObjectHold::default() => {
-            RemovalOutcome::Locked(standing.hold)
+    match version_status {
+        Some(version_status) if version_status.hold != ObjectHold::default() => {
+            RemovalOutcome::Locked(version_status.hold)
         }
         _ => RemovalOutcome::Denied(failure),
     }

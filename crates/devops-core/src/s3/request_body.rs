@@ -200,16 +200,16 @@ struct Reader {
     left: u64,
     /// A read that waits for the disk, on a blocking thread.
     waiting: Option<JoinHandle<(Buffer, Result<(), S3Error>)>>,
-    spare: Spare,
+    spare: SpareBuffers,
 }
 
 /// Buffers of pieces that the network has taken.
-type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+type SpareBuffers = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// The bytes of one piece; its memory goes back to the spare buffers.
 struct Buffer {
     bytes: Vec<u8>,
-    spare: Spare,
+    spare: SpareBuffers,
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -228,7 +228,7 @@ impl Drop for Buffer {
 impl Reader {
     fn new(of: FilePart) -> Self {
         let (at, left) = (of.part.offset, of.part.size);
-        Self { of, at, left, waiting: None, spare: Spare::default() }
+        Self { of, at, left, waiting: None, spare: SpareBuffers::default() }
     }
 
     fn poll_piece(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
@@ -343,7 +343,7 @@ mod tests {
         let part = Part { number: 1, offset: 0, size: SIZE };
         let mut reader = Reader::new(FilePart { file, part, failure: Arc::default() });
         let (release, held) = mpsc::channel::<()>();
-        let buffer = Buffer { bytes: Vec::new(), spare: Spare::default() };
+        let buffer = Buffer { bytes: Vec::new(), spare: SpareBuffers::default() };
         reader.waiting = Some(tokio::task::spawn_blocking(move || {
             let _ended = held.recv();
             (buffer, Ok(()))

@@ -78,7 +78,7 @@ pub enum RequestErrorKind {
 
 impl RequestErrorKind {
     /// Returns whether the same request may well succeed later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::Unreachable
@@ -103,7 +103,7 @@ impl RequestErrorKind {
     }
 
     /// Returns whether the store knows no such request, or does not allow it, however it says so.
-    pub(crate) fn leaves_unanswered(&self) -> bool {
+    pub(crate) fn is_unsupported_or_denied(&self) -> bool {
         matches!(
             self,
             Self::Denied
@@ -117,7 +117,7 @@ impl RequestErrorKind {
 
     /// Returns whether the store has nothing to tell, or does not tell it.
     pub(crate) fn is_unknown(&self) -> bool {
-        matches!(self, Self::NoObject | Self::DeleteMarker) || self.leaves_unanswered()
+        matches!(self, Self::NoObject | Self::DeleteMarker) || self.is_unsupported_or_denied()
     }
 
     /// Returns whether the store answered at all.
@@ -227,7 +227,7 @@ impl RequestError {
     }
 
     /// Returns whether the request may have been carried out all the same, now or when it was tried before.
-    pub fn may_have_happened(&self) -> bool {
+    pub fn is_ambiguous(&self) -> bool {
         match self.error_kind {
             // These are asked again in another way, after a look at what is there.
             RequestErrorKind::ChecksumRefused

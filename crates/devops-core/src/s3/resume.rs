@@ -17,9 +17,9 @@ use super::{
     put_options::PutOptions,
     request_error::RequestErrorKind,
     response::Upload,
-    resume_options::EarlierRun,
-    source::{Likeness, OpenFile},
-    spool::release,
+    resume_options::ResumePolicy,
+    source::{FileComparison, OpenFile},
+    spool::remove_unused_spool,
     upload_items::UploadItem,
     uploaded_parts::UploadedParts,
     uri::S3Uri,
@@ -46,7 +46,7 @@ pub(crate) struct Resumption {
 }
 
 /// What became of an earlier run's upload.
-pub(crate) enum TakenUp {
+pub(crate) enum FoundUpload {
     /// There was none, or it is gone.
     Nothing,
     /// It is there, with some parts.
@@ -75,21 +75,21 @@ impl Resumption {
         let mut journal = match resume.journals.claim(job.clone()).await {
             Ok(journal) => journal,
             Err(JournalError::Unusable(error)) => {
-                (context.events)(Event::Unjournaled(error));
+                (context.events)(Event::JournalUnavailable(error));
                 return Ok(Self::default());
             }
             Err(error) => return Err(error.into()),
         };
         let id = job.id();
         let (state, is_same) = match (journal.earlier.take(), resume.earlier) {
-            (None, EarlierRun::Require) if !options.spooled => {
+            (None, ResumePolicy::Required) if !options.spooled => {
                 journal.remove().await;
                 return Err(JournalError::Gone(Box::new(job.name())).into());
             }
-            (Some(state), EarlierRun::GiveUp) => {
+            (Some(state), ResumePolicy::Discard) => {
                 abort_stale(context, state.upload()).await?;
                 if let Err(error) = journal.restart(job).await {
-                    (context.events)(Event::Unjournaled(error));
+                    (context.events)(Event::JournalUnavailable(error));
                     journal.remove().await;
                     return Ok(Self::default());
                 }
@@ -150,12 +150,12 @@ impl Resumption {
     }
 
     /// Takes up what an earlier run left; only the first time, for what comes after is this run's.
-    pub(crate) async fn take_up(
+    pub(crate) async fn find_upload(
         &mut self,
         object: &ObjectUpload<'_>,
         layout: &Layout,
-    ) -> Result<TakenUp, S3Error> {
-        let Some(state) = self.state.take() else { return Ok(TakenUp::Nothing) };
+    ) -> Result<FoundUpload, S3Error> {
+        let Some(state) = self.state.take() else { return Ok(FoundUpload::Nothing) };
         let upload = state.upload();
         let begun = state.job.begun;
         if let Some(uploaded_parts) =
@@ -166,10 +166,10 @@ impl Resumption {
             let (parts, size) = parts.fold((0, 0), |(n, size), part| (n + 1, size + part.size));
             let uri = upload.uri.clone();
             (object.context.events)(Event::Resumed { uri, begun, parts, size });
-            return Ok(TakenUp::Upload(upload, uploaded_parts));
+            return Ok(FoundUpload::Upload(upload, uploaded_parts));
         }
         self.upload = None;
-        Ok(TakenUp::Nothing)
+        Ok(FoundUpload::Nothing)
     }
 
     /// Begins an upload and writes it down.
@@ -183,7 +183,7 @@ impl Resumption {
             match journal.begin(object.begun(&upload, layout)).await {
                 Ok(()) => self.upload = Some(upload.clone()),
                 Err(error) => {
-                    (object.context.events)(Event::Unjournaled(error));
+                    (object.context.events)(Event::JournalUnavailable(error));
                     self.close_journal().await;
                 }
             }
@@ -192,7 +192,10 @@ impl Resumption {
     }
 
     /// Returns whether the upload stays for a later run.
-    pub(crate) fn keeps(&self, result: &Result<(UploadedObject, PutResult), S3Error>) -> bool {
+    pub(crate) fn is_resumable(
+        &self,
+        result: &Result<(UploadedObject, PutResult), S3Error>,
+    ) -> bool {
         self.upload.is_some() && result.as_ref().is_err_and(may_pass)
     }
 
@@ -247,7 +250,7 @@ async fn abort_stale(context: S3Context<'_>, upload: Upload) -> Result<(), S3Err
     match context.abort(&upload).await {
         Err(failure) if matches!(failure.kind(), Kind::Permission | Kind::Failed) => {
             let Upload { uri, id: upload_id } = upload;
-            (context.events)(Event::LeftBehind { uri, upload_id, reason: failure.to_string() });
+            (context.events)(Event::AbortFailed { uri, upload_id, reason: failure.to_string() });
             Ok(())
         }
         aborted => Ok(aborted?),
@@ -255,7 +258,7 @@ async fn abort_stale(context: S3Context<'_>, upload: Upload) -> Result<(), S3Err
 }
 
 /// Gives up an unfinished upload: frees its parts and forgets it, with the spool that only it needed.
-pub fn give_up<'a>(
+pub fn discard_upload<'a>(
     context: S3Context<'a>,
     journals: &'a Journals,
     job: &'a Job,
@@ -267,7 +270,7 @@ pub fn give_up<'a>(
         }
         journal.remove().await;
         if job.options.spooled {
-            release(Some(journals), &job.path).await;
+            remove_unused_spool(Some(journals), &job.path).await;
         }
         Ok(())
     })
@@ -316,14 +319,14 @@ fn may_pass(error: &S3Error) -> bool {
 
 /// Returns whether the file is surely what it was; fails when the job is another than the earlier one.
 pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool, JournalError> {
-    let likeness = match job.state.compare(&earlier.state, earlier.begun) {
+    let comparison = match job.state.compare(&earlier.state, earlier.begun) {
         // A stream that was read again has another file; its bytes may be the same.
-        Likeness::Other if job.options.spooled && job.size() == earlier.size() => {
-            Likeness::Doubtful
+        FileComparison::Changed if job.options.spooled && job.size() == earlier.size() => {
+            FileComparison::Unknown
         }
-        likeness => likeness,
+        comparison => comparison,
     };
-    if likeness == Likeness::Other {
+    if comparison == FileComparison::Changed {
         return Err(JournalError::Changed(Box::new(earlier.name())));
     }
     let options = (&job.options, &earlier.options);
@@ -338,7 +341,7 @@ pub(crate) fn compare(job: &Job, asked: PartSize, earlier: &Job) -> Result<bool,
     };
     match what {
         Some(what) => Err(JournalError::Otherwise { upload: Box::new(earlier.name()), what }),
-        None => Ok(likeness == Likeness::Same),
+        None => Ok(comparison == FileComparison::Unchanged),
     }
 }
 

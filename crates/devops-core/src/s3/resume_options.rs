@@ -10,19 +10,19 @@ pub struct Resume {
     /// Where its journal is.
     pub journals: Journals,
     /// What becomes of an earlier run's upload.
-    pub earlier: EarlierRun,
+    pub earlier: ResumePolicy,
     /// The time of this run.
     pub now: OffsetDateTime,
 }
 
 /// What becomes of an upload that an earlier run left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EarlierRun {
+pub enum ResumePolicy {
     /// It is taken up, if there is one; aborted, if the file changed since.
     #[default]
-    TakeUp,
+    IfPresent,
     /// It is taken up, and without one, or if the file changed since, nothing is done.
-    Require,
+    Required,
     /// It is given up.
-    GiveUp,
+    Discard,
 }

@@ -110,7 +110,7 @@ impl RetryConfig {
     ) -> Option<Duration> {
         let is_lasting =
             *error_kind == RequestErrorKind::Unreadable && last_attempt.attempt >= MOST_READINGS;
-        if !error_kind.is_passing() || is_lasting {
+        if !error_kind.is_transient() || is_lasting {
             return None;
         }
         let base = match error_kind {

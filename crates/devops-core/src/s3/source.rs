@@ -45,7 +45,7 @@ pub(crate) struct OpenFile {
     seen: FileState,
     /// All bytes of a small file, read when it was opened: many small files cost one trip to a blocking
     /// thread each.
-    small: Option<Bytes>,
+    inline_bytes: Option<Bytes>,
 }
 
 /// What tells whether a file is what it was, short of reading it.
@@ -61,24 +61,28 @@ pub(crate) struct FileState {
 
 /// How a file compares with what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Likeness {
+pub(crate) enum FileComparison {
     /// It is the same.
-    Same,
+    Unchanged,
     /// It looks the same, but in another place or too fresh to tell: only reading it tells.
-    Doubtful,
+    Unknown,
     /// It is another.
-    Other,
+    Changed,
 }
 
 impl FileState {
     /// Compares with an earlier state, seen at `then`.
-    pub(crate) fn compare(&self, earlier: &Self, then: OffsetDateTime) -> Likeness {
+    pub(crate) fn compare(&self, earlier: &Self, then: OffsetDateTime) -> FileComparison {
         if !self.has_same_content_as(earlier) {
-            return Likeness::Other;
+            return FileComparison::Changed;
         }
         let modified = OffsetDateTime::from_unix_timestamp(self.modified.0);
         let is_fresh = modified.is_ok_and(|modified| then - modified < FRESH);
-        if *self == *earlier && !is_fresh { Likeness::Same } else { Likeness::Doubtful }
+        if *self == *earlier && !is_fresh {
+            FileComparison::Unchanged
+        } else {
+            FileComparison::Unknown
+        }
     }
 
     /// As far as size and time tell.
@@ -140,8 +144,8 @@ impl OpenFile {
         if seen.size == 0 && file.read_at(&mut [0], 0).at(&path, "read")? > 0 {
             return Err(SourceError::Unsized(path.display().to_string()).into());
         }
-        let small = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
-        Ok(Self { file, path, seen, small })
+        let inline_bytes = if seen.size <= SMALL { read_whole(&file, &path, seen)? } else { None };
+        Ok(Self { file, path, seen, inline_bytes })
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -149,8 +153,8 @@ impl OpenFile {
     }
 
     /// Returns all its bytes, if they are few.
-    pub(crate) fn small(&self) -> Option<&Bytes> {
-        self.small.as_ref()
+    pub(crate) fn inline_bytes(&self) -> Option<&Bytes> {
+        self.inline_bytes.as_ref()
     }
 
     /// Returns what metadata can keep of it.
@@ -182,7 +186,7 @@ impl OpenFile {
     }
 
     /// Returns all of it as one part.
-    pub(crate) fn whole(&self) -> Part {
+    pub(crate) fn full_range(&self) -> Part {
         Part { number: 1, offset: 0, size: self.size() }
     }
 
@@ -196,7 +200,7 @@ impl OpenFile {
         let (file, cancel) = (self.clone(), cancel_token.cancel().clone());
         let hash = move || {
             let mut hasher = Hasher::new(algorithm);
-            file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
+            file.hash_range(part, &cancel, |bytes| hasher.update(bytes))?;
             Ok(hasher.finish())
         };
         cancel_token.run_blocking_cancellable(hash).await?
@@ -211,14 +215,14 @@ impl OpenFile {
         let (file, cancel) = (self.clone(), cancel_token.cancel().clone());
         let hash = move || {
             let mut hasher = Md5::new();
-            file.read_through(part, &cancel, |bytes| hasher.update(bytes))?;
+            file.hash_range(part, &cancel, |bytes| hasher.update(bytes))?;
             Ok(hasher.finalize().into())
         };
         cancel_token.run_blocking_cancellable(hash).await?
     }
 
     /// Reads a part that need not fit in memory; on a blocking thread.
-    pub(crate) fn read_through(
+    pub(crate) fn hash_range(
         &self,
         part: Part,
         cancel: &Cancel,
@@ -328,10 +332,10 @@ mod tests {
     #[test]
     fn a_signal_ends_what_a_disk_that_hangs_holds_up() {
         assert!(where_nothing_is_read(&async |file, cancel_token| {
-            file.sum(file.whole(), Algorithm::default(), cancel_token).await
+            file.sum(file.full_range(), Algorithm::default(), cancel_token).await
         }));
         assert!(where_nothing_is_read(&async |file, cancel_token| file
-            .md5(file.whole(), cancel_token)
+            .md5(file.full_range(), cancel_token)
             .await));
         assert!(where_nothing_is_read(&async |file, cancel_token| OpenFile::open(
             &file.path,

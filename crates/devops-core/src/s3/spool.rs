@@ -124,7 +124,7 @@ fn is_spool(name: &OsStr) -> bool {
 }
 
 /// Returns whether a stream for this object was spooled by an earlier run, and is not stored yet.
-pub fn goes_on<'a>(
+pub fn has_resumable_spool<'a>(
     context: S3Context<'a>,
     journals: &'a Journals,
     uri: &'a S3Uri,
@@ -140,7 +140,7 @@ pub fn goes_on<'a>(
 }
 
 /// Removes a spool, unless an unfinished upload needs it.
-pub async fn release(journals: Option<&Journals>, path: &Path) {
+pub async fn remove_unused_spool(journals: Option<&Journals>, path: &Path) {
     let (journals, path) = (journals.cloned(), path.to_owned());
     blocking(move || {
         let unfinished = journals.map_or(Ok(Vec::new()), |journals| journals.unfinished());

@@ -11,17 +11,17 @@ use std::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    buffers::Buffers,
+    buffer_pool::BufferPool,
     capabilities::{Capabilities, Conditions},
     client::ClientHandle,
     concurrency::ConcurrencyLimiter,
     connect_options::ConnectOptions,
-    observe::Observer,
     plan::{Limits, PartPlan, PartSize, PlanError, USUAL_CONCURRENCY, room_for_parts},
     protection::Wanted,
     quirks::{Quirks, Support},
     rate_limit::RateLimiter,
     response::StoredPart,
+    response_interceptor::ResponseInterceptor,
     retry::RetryConfig,
 };
 use crate::units::ByteSize;
@@ -56,7 +56,7 @@ pub struct Store {
     plain_http: bool,
     options: StoreOptions,
     limiter: ConcurrencyLimiter,
-    buffers: Buffers,
+    buffer_pool: BufferPool,
     /// Held while an index of an archive is in memory.
     indexes: Mutex<()>,
     address: ConnectOptions,
@@ -67,7 +67,7 @@ pub struct Store {
     /// Is set once the warning about checksums of a wrong length was given.
     has_reported_length: AtomicBool,
     by_host: &'static Quirks,
-    observer: Observer,
+    interceptor: ResponseInterceptor,
     capabilities: RwLock<Capabilities>,
     /// Whether this run has found out more than was known before.
     has_learned: AtomicBool,
@@ -77,7 +77,7 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn new(
-        (client, observer): (ClientHandle, Observer),
+        (client, interceptor): (ClientHandle, ResponseInterceptor),
         address: ConnectOptions,
         options: StoreOptions,
     ) -> Self {
@@ -90,7 +90,7 @@ impl Store {
             client,
             plain_http,
             limiter: ConcurrencyLimiter::new(concurrency),
-            buffers: Buffers::new(room_for_parts(options.max_memory)),
+            buffer_pool: BufferPool::new(room_for_parts(options.max_memory)),
             indexes: Mutex::default(),
             options,
             address,
@@ -100,7 +100,7 @@ impl Store {
             confirms_nothing: AtomicBool::new(false),
             has_reported_length: AtomicBool::new(false),
             by_host,
-            observer,
+            interceptor,
             capabilities: RwLock::default(),
             has_learned: AtomicBool::new(false),
             proving: Mutex::default(),
@@ -175,7 +175,7 @@ impl Store {
 
     /// Returns how the store differs from S3, as far as its host or its answers tell.
     pub fn quirks(&self) -> &'static Quirks {
-        match self.observer.server() {
+        match self.interceptor.server() {
             Some(server) if self.by_host.is_unknown() => Quirks::of_server(server.as_sent()),
             _ => self.by_host,
         }
@@ -218,8 +218,8 @@ impl Store {
         }
     }
 
-    pub(crate) fn observer(&self) -> &Observer {
-        &self.observer
+    pub(crate) fn interceptor(&self) -> &ResponseInterceptor {
+        &self.interceptor
     }
 
     pub(crate) fn client(&self) -> &ClientHandle {
@@ -238,12 +238,12 @@ impl Store {
         &self.limiter
     }
 
-    pub(crate) fn buffers(&self) -> &Buffers {
-        &self.buffers
+    pub(crate) fn buffer_pool(&self) -> &BufferPool {
+        &self.buffer_pool
     }
 
     /// Waits until no other index of an archive is in memory: one alone may take half of what there is.
-    pub(crate) async fn turn_to_read_an_index(&self) -> MutexGuard<'_, ()> {
+    pub(crate) async fn index_memory_permit(&self) -> MutexGuard<'_, ()> {
         self.indexes.lock().await
     }
 
@@ -286,7 +286,8 @@ impl Store {
 
     /// Returns whether it is news that the checksums of the store's answers have a wrong length.
     pub(crate) fn has_news_of_length(&self) -> bool {
-        self.observer.saw_wrong_length() && !self.has_reported_length.swap(true, Ordering::Relaxed)
+        self.interceptor.saw_wrong_length()
+            && !self.has_reported_length.swap(true, Ordering::Relaxed)
     }
 
     /// Remembers that the store does not know conditional writes; returns whether that is news.

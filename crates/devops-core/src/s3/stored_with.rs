@@ -32,7 +32,7 @@ pub(crate) struct StoredWith {
 }
 
 impl StoredWith {
-    /// Returns whether both were stored with the same; the mark of an upload is that of one alone.
+    /// Returns whether both were stored with the same; the token of an upload is that of one alone.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let unmarked = |it: &Self| {
             let mut it = it.clone();

@@ -80,21 +80,21 @@ impl UploadStream {
 /// Fails when a key is taken, unless its object is to be replaced, and where the store does not protect as asked.
 ///
 /// A stream cannot be read twice to see whether it is the same, so this comes before it is read.
-pub fn refuse_taken<'a>(
+pub fn ensure_absent<'a>(
     context: S3Context<'a>,
     uri: &'a S3Uri,
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         if options.replace != OverwritePolicy::Overwrite {
-            refuse_if_there(context, uri, None).await?;
+            ensure_absent_or_ours(context, uri, None).await?;
         }
         ObjectUpload::new(context, uri, options).prove_protection(&Given::default()).await
     })
 }
 
-/// Fails when a key is taken, unless its object bears the mark of this upload.
-pub(crate) async fn refuse_if_there(
+/// Fails when a key is taken, unless its object bears the token of this upload.
+pub(crate) async fn ensure_absent_or_ours(
     context: S3Context<'_>,
     uri: &S3Uri,
     upload_token: Option<&str>,
@@ -182,7 +182,7 @@ async fn put_whole(
         };
         if object.precondition != Precondition::None && !context.store.supports_preconditions() {
             // Without the condition, only a look keeps what is there.
-            refuse_if_there(context, uri, Some(&next.upload_token)).await?;
+            ensure_absent_or_ours(context, uri, Some(&next.upload_token)).await?;
         }
         object = next;
     }
@@ -237,7 +237,7 @@ async fn put_pieces(
 }
 
 fn left_behind(error: S3Error, Upload { uri, id }: Upload) -> S3Error {
-    S3Error::LeftBehind { uri, upload_id: id, source: Box::new(error) }
+    S3Error::AbortFailed { uri, upload_id: id, source: Box::new(error) }
 }
 
 async fn send_pieces(
@@ -330,7 +330,7 @@ impl PartReader {
                 }
             },
         };
-        let mut buffer = context.store.buffers().take(size).await;
+        let mut buffer = context.store.buffer_pool().take(size).await;
         let buffer = self
             .with_stream(context, move |stream| {
                 let read = stream.fill(buffer.bytes_mut())?;

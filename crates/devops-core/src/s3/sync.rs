@@ -12,8 +12,8 @@ use std::time::Instant;
 use futures_util::future::LocalBoxFuture;
 
 pub use self::{
-    down::{DownPlan, Surplus, check_surplus, delete_surplus, plan_sync_down},
-    plan::{NotDeletable, Pair, PlannedFile, Step, SyncPlan},
+    down::{DownPlan, ExtraFile, check_extra, delete_extra, plan_sync_down},
+    plan::{NotDeletable, PlannedFile, SyncAction, SyncPlan, SyncScope},
 };
 use super::{
     checksum::is_md5,
@@ -36,18 +36,18 @@ pub use error::{Deletion, SyncError};
 /// Lists both sides to their ends and decides what is to be done, without doing it.
 pub fn plan_sync<'a>(
     context: S3Context<'a>,
-    pair: Pair<'a>,
+    scope: SyncScope<'a>,
     follow_symlinks: bool,
     deletion: Option<Deletion>,
 ) -> LocalBoxFuture<'a, Result<(UploadItems, SyncPlan), SyncError>> {
     Box::pin(async move {
         let sources = context
             .cancel_token
-            .run_blocking_cancellable(find(pair, follow_symlinks))
+            .run_blocking_cancellable(find(scope, follow_symlinks))
             .await
             .map_err(S3Error::from)??;
-        let listed = list_all(context, pair.prefix).await?;
-        let plan = SyncPlan::new(pair, &sources, &listed, deletion)?;
+        let listed = list_all(context, scope.prefix).await?;
+        let plan = SyncPlan::new(scope, &sources, &listed, deletion)?;
         Ok((sources, plan))
     })
 }
@@ -84,11 +84,11 @@ async fn list_all(context: S3Context<'_>, prefix: &S3Uri) -> Result<Vec<ListedOb
 }
 
 fn find(
-    pair: Pair<'_>,
+    scope: SyncScope<'_>,
     follow_symlinks: bool,
 ) -> impl FnOnce() -> Result<UploadItems, UploadItemsError> + use<> {
     let (folder, prefix, filter) =
-        (pair.folder.to_owned(), pair.prefix.clone(), pair.filter.clone());
+        (scope.folder.to_owned(), scope.prefix.clone(), scope.filter.clone());
     move || find_in_folder(&folder, &prefix, &filter, follow_symlinks)
 }
 
@@ -102,9 +102,9 @@ pub async fn upload_if_changed(
     if let Some(summary) = unchanged(context, file, options).await? {
         return Ok(summary);
     }
-    let listed = match &file.step {
-        Step::Put => Some(Listed::Free),
-        Step::Replace(etag) | Step::Compare(etag) => etag.clone().map(Listed::Other),
+    let listed = match &file.action {
+        SyncAction::Put => Some(Listed::Free),
+        SyncAction::Replace(etag) | SyncAction::Compare(etag) => etag.clone().map(Listed::Other),
     };
     let options = PutOptions { replace: OverwritePolicy::IfChanged, listed, ..options.clone() };
     put(&file.source, &options).await
@@ -120,7 +120,7 @@ pub fn unchanged<'a>(
     options: &'a PutOptions,
 ) -> LocalBoxFuture<'a, Result<Option<ObjectSummary>, S3Error>> {
     Box::pin(async move {
-        let Step::Compare(etag) = &file.step else { return Ok(None) };
+        let SyncAction::Compare(etag) = &file.action else { return Ok(None) };
         let begun = Instant::now();
         let open = file.source.open(context.cancel_token).await?;
         if open.size() != file.source.size {

@@ -285,7 +285,7 @@ impl Copying<'_> {
     /// Returns the copy that was made; after a lost answer, if there is one.
     async fn made(&self, copied: Result<(), S3Error>) -> Result<ObjectHead, S3Error> {
         match copied {
-            Err(S3Error::Request(failure)) if failure.may_have_happened() => {
+            Err(S3Error::Request(failure)) if failure.is_ambiguous() => {
                 let there = self.context.head(self.to).await?;
                 let is_it = |there: &ObjectHead| {
                     matches!(alike(self.context, self.head, there), Alike::Same(_))
@@ -352,7 +352,7 @@ impl Copying<'_> {
         }
         match self.context.abort(&upload).await {
             Ok(()) => Err(failure.into()),
-            Err(_) => Err(S3Error::LeftBehind {
+            Err(_) => Err(S3Error::AbortFailed {
                 uri: self.to.clone(),
                 upload_id: upload.id,
                 source: Box::new(failure.into()),

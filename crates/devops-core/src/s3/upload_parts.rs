@@ -8,7 +8,7 @@ use super::{
     event::Event,
     file_upload::FileUpload,
     journal::PartRecord,
-    layout::Piece,
+    layout::PlannedPart,
     object_upload::ObjectUpload,
     payload::{PairHasher, Payload, PayloadHasher},
     plan::Part,
@@ -25,7 +25,7 @@ impl ObjectUpload<'_> {
     pub(crate) async fn upload_parts(
         &self,
         of: &FileUpload<'_>,
-        mut pieces: Vec<Piece<'_>>,
+        mut pieces: Vec<PlannedPart<'_>>,
     ) -> Result<Vec<StoredPart>, S3Error> {
         let mut parts = Vec::with_capacity(pieces.len());
         pieces.retain(|&(part, _)| {
@@ -49,7 +49,7 @@ impl ObjectUpload<'_> {
     async fn upload_pair(
         &self,
         of: &FileUpload<'_>,
-        pieces: &[Piece<'_>],
+        pieces: &[PlannedPart<'_>],
     ) -> Result<Vec<StoredPart>, S3Error> {
         let mut payloads = match *pieces {
             [(one, None), (other, None)] if one.size == other.size => {
@@ -69,7 +69,7 @@ impl ObjectUpload<'_> {
     async fn upload_part(
         &self,
         of: &FileUpload<'_>,
-        (part, source): Piece<'_>,
+        (part, source): PlannedPart<'_>,
         payload: Option<Payload>,
     ) -> Result<StoredPart, S3Error> {
         self.context.check_cancelled(self.part_request(of)).await?;
@@ -122,19 +122,19 @@ impl ObjectUpload<'_> {
 
     /// Tells of a part that is there without having moved from here.
     fn report_not_sent(&self, stored: StoredPart) -> StoredPart {
-        (self.context.events)(Event::Moved(stored.size.cast_signed()));
+        (self.context.events)(Event::BytesTransferred(stored.size.cast_signed()));
         stored
     }
 
     /// Hashes bytes of a file, which are read again when they are sent unless it is small.
     pub(crate) async fn read(&self, file: &OpenFile, part: Part) -> Result<Payload, S3Error> {
         let (file, cancel) = (file.clone(), self.context.cancel_token.cancel().clone());
-        if let Some(bytes) = file.small() {
+        if let Some(bytes) = file.inline_bytes() {
             return Ok(Payload::new(bytes.clone(), self.hashing()));
         }
         let mut hasher = PayloadHasher::new(self.hashing());
         let hash = move || {
-            file.read_through(part, &cancel, |piece| hasher.update(piece))?;
+            file.hash_range(part, &cancel, |piece| hasher.update(piece))?;
             Ok(hasher.finish(Content::of_file(file, part)))
         };
         self.context.cancel_token.run_blocking_cancellable(hash).await?

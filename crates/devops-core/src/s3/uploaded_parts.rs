@@ -46,7 +46,7 @@ impl UploadedParts {
             // to just now, or answer as S3 does; the completion checks them all.
             Err(failure)
                 if failure.error_kind == RequestErrorKind::Conflict
-                    || failure.error_kind.leaves_unanswered() =>
+                    || failure.error_kind.is_unsupported_or_denied() =>
             {
                 None
             }

@@ -66,7 +66,7 @@ impl ObjectHold {
 
 /// What a store tells about an object before it is deleted or locked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct VersionStatus {
     /// How many bytes it has.
     pub size: u64,
     /// Its `ETag`, without quotes.
@@ -199,17 +199,17 @@ pub fn keeps_versions<'a>(
 
 impl S3Context<'_> {
     /// Returns what the store tells about an object, or one version of it; nothing when there is none.
-    pub(crate) async fn standing(
+    pub(crate) async fn version_status(
         &self,
         target: &DeleteTarget,
-    ) -> Result<Option<Standing>, RequestError> {
+    ) -> Result<Option<VersionStatus>, RequestError> {
         let send = async |client: Client| -> Result<_, SdkError<HeadObjectError, HttpResponse>> {
             let request = client.head_object().bucket(&target.uri.bucket).key(&target.uri.key);
             let output = request.set_version_id(as_sent(target.version_id.as_ref())).send().await?;
             if is_of_object(&output) { Ok(output) } else { Err(none_of_s3()) }
         };
         match self.execute(self.metadata_request("HeadObject"), send).await {
-            Ok((output, _)) => Ok(Some(standing_of(&output))),
+            Ok((output, _)) => Ok(Some(version_status_of(&output))),
             Err(failure) if failure.error_kind == RequestErrorKind::NoObject => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -247,8 +247,8 @@ impl S3Context<'_> {
     }
 }
 
-fn standing_of(output: &HeadObjectOutput) -> Standing {
-    Standing {
+fn version_status_of(output: &HeadObjectOutput) -> VersionStatus {
+    VersionStatus {
         size: size_of_object(output).unwrap_or_default(),
         etag: unquoted(output.e_tag()),
         modified: output.last_modified().and_then(time_of),

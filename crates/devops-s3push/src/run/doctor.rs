@@ -6,7 +6,10 @@ use devops_cli::{Failure, Outcome, ResultExt, Session};
 use devops_core::{
     clock::Clock,
     kind::Kind,
-    s3::{Capabilities, Diagnosis, Event, Examined, Finding, Proof, S3Context, Severity, diagnose},
+    s3::{
+        Capabilities, Diagnosis, DoctorOptions, Event, Finding, Proof, S3Context, Severity,
+        diagnose,
+    },
 };
 use serde_json::json;
 
@@ -28,13 +31,13 @@ pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcom
         cancel_token: &connected.cancel_token,
         events: &events,
     };
-    let examined = Examined { prefix, write: !args.no_write, now: session.clock().now() };
+    let options = DoctorOptions { prefix, write: !args.no_write, now: session.clock().now() };
     let counts = Counts::default();
     let tell = |finding| {
         counts.count(&finding);
         show(session, &finding);
     };
-    let diagnosis = Box::pin(diagnose(context, examined, &tell)).await?;
+    let diagnosis = Box::pin(diagnose(context, options, &tell)).await?;
     if diagnosis.capabilities != Capabilities::default() {
         let kept = capability_cache::keep(
             &connected.store,

@@ -128,7 +128,7 @@ fn hint(error: &S3Error) -> Option<String> {
     match error {
         S3Error::Exists(_) => Some("pass --overwrite to replace it".to_owned()),
         S3Error::Request(failure) => hint_for(failure),
-        S3Error::LeftBehind { uri, upload_id, .. } => Some(format!(
+        S3Error::AbortFailed { uri, upload_id, .. } => Some(format!(
             "remove it with `devops-s3push uploads abort {uri} --upload-id {upload_id} --older-than 0s`"
         )),
         S3Error::Uncertain { uri, .. } => Some(format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use devops_cli::{Session, user_folder};
 use devops_core::{
     clock::Clock,
-    s3::{EarlierRun, Journals, Resume},
+    s3::{Journals, Resume, ResumePolicy},
 };
 
 /// Returns the journals of this user, who may have no folder for them.
@@ -19,6 +19,6 @@ pub(super) fn state_folder() -> Option<PathBuf> {
 }
 
 /// Returns how an upload of this run is taken up again.
-pub(super) fn resumable(session: &Session, earlier: EarlierRun) -> Option<Resume> {
+pub(super) fn resumable(session: &Session, earlier: ResumePolicy) -> Option<Resume> {
     Some(Resume { journals: journals()?, earlier, now: session.clock().now() })
 }

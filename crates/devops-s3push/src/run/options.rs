@@ -1,7 +1,7 @@
 //! How every new object is stored, from the flags that `put` and `sync` have in common.
 
 use devops_cli::{Failure, Session};
-use devops_core::s3::{EarlierRun, OverwritePolicy, PartSize, PutOptions, Resume};
+use devops_core::s3::{OverwritePolicy, PartSize, PutOptions, Resume, ResumePolicy};
 
 use super::{attributes::attributes, journals::resumable};
 use crate::cli::{Connection, ObjectFlags, UnfinishedFlags};
@@ -36,7 +36,7 @@ fn resume(flags: &UnfinishedFlags, session: &Session) -> Result<Option<Resume>, 
     if flags.no_resume {
         return Ok(None);
     }
-    let earlier = if flags.restart { EarlierRun::GiveUp } else { EarlierRun::TakeUp };
+    let earlier = if flags.restart { ResumePolicy::Discard } else { ResumePolicy::IfPresent };
     let resume = resumable(session, earlier);
     if resume.is_none() {
         session

@@ -37,7 +37,7 @@ impl<'a> Reporter<'a> {
     /// Shows one event; a stdout that fails is found out at the end.
     pub(crate) fn show(&self, event: Event) {
         match event {
-            Event::Moved(bytes) => {
+            Event::BytesTransferred(bytes) => {
                 self.moved.set(self.moved.get() + bytes);
                 self.progress.set(u64::try_from(self.moved.get()).unwrap_or(0));
             }
@@ -109,7 +109,7 @@ impl<'a> Reporter<'a> {
                 let fields = json!({"base": base, "copied": copied, "parts": parts});
                 self.emit_of("composed", &uri, fields);
             }
-            Event::Uncomposed { uri, reason } => {
+            Event::NoServerSideCopy { uri, reason } => {
                 self.session.status(format!("Sending all of {uri}: {reason}"));
                 self.emit_of("uncomposed", &uri, json!({"reason": reason}));
             }
@@ -123,7 +123,7 @@ impl<'a> Reporter<'a> {
                 self.session.status(format!("Going on with {uri}: {there} are here"));
                 self.emit_of("continued", &uri, json!({"parts": parts, "size": size}));
             }
-            Event::Anew { uri } => {
+            Event::RestartedDownload { uri } => {
                 self.session.status(format!("Beginning anew: {uri} is not what it was"));
                 self.emit_of("anew", &uri, json!({}));
             }
@@ -136,7 +136,7 @@ impl<'a> Reporter<'a> {
                     insert(object, json!({"size": size}));
                 });
             }
-            Event::Unjournaled(error) => {
+            Event::JournalUnavailable(error) => {
                 let cause = error.source;
                 self.session.warn(format!(
                     "failed to {} `{}` ({cause}): an upload that breaks off is aborted",
@@ -151,13 +151,13 @@ impl<'a> Reporter<'a> {
     /// Shows what becomes of an earlier run's upload that is of no use.
     fn show_stale(&self, event: Event) {
         match event {
-            Event::GivenUp { uri, reason } => {
+            Event::AbandonedUpload { uri, reason } => {
                 self.session.warn(format!(
                     "aborting what an earlier run sent to {uri}, and beginning anew: {reason}"
                 ));
                 self.emit_of("given_up", &uri, json!({"reason": reason}));
             }
-            Event::LeftBehind { uri, upload_id, reason } => {
+            Event::AbortFailed { uri, upload_id, reason } => {
                 let abort = format!(
                     "devops-s3push uploads abort {uri} --upload-id {upload_id} --older-than 0s"
                 );

@@ -7,8 +7,8 @@ use devops_core::{
     kind::Kind,
     offsite::{self, Base},
     s3::{
-        EarlierRun, Event, Job, Journals, ObjectSummary, PutOptions, S3Context, Unfinished,
-        UploadItem, give_up, release,
+        Event, Job, Journals, ObjectSummary, PutOptions, ResumePolicy, S3Context, Unfinished,
+        UploadItem, discard_upload, remove_unused_spool,
     },
     units::{ByteSize, agree, count},
 };
@@ -114,12 +114,12 @@ impl Run<'_> {
             cancel_token: &connected.cancel_token,
             events: &events,
         };
-        let resume = resumable(self.session, EarlierRun::Require);
+        let resume = resumable(self.session, ResumePolicy::Required);
         let options = PutOptions { resume, ..job.options.clone() };
         let put = offsite::put(context, &source(job), &options, &Base::Newest).await;
         capability_cache::save_capabilities(&connected.store, &job.uri.bucket, self.session);
         if job.options.spooled {
-            release(Some(self.journals), &job.path).await;
+            remove_unused_spool(Some(self.journals), &job.path).await;
         }
         put.map_err(explain).hint(format!("`devops-s3push resume --drop {}` gives it up", job.id()))
     }
@@ -157,7 +157,7 @@ impl Run<'_> {
             cancel_token: &connected.cancel_token,
             events: &events,
         };
-        give_up(context, self.journals, job).await.map_err(explain).hint(format!(
+        discard_upload(context, self.journals, job).await.map_err(explain).hint(format!(
             "to forget it without freeing its parts, remove `{}`",
             quote(&self.journals.path(job))
         ))

@@ -6,9 +6,9 @@ use devops_cli::{Failure, Outcome, Session, json::insert_path, quote};
 use devops_core::{
     offsite::{self, Base},
     s3::{
-        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, OverwritePolicy, Pair, PlannedFile,
-        PutOptions, S3Context, S3Uri, Step, SyncPlan, UploadItem, check_listing, delete,
-        for_each_concurrent, plan_sync, unchanged, upload_if_changed,
+        DeleteOutcome, DeleteTarget, Deletion, Event, Filter, OverwritePolicy, PlannedFile,
+        PutOptions, S3Context, S3Uri, SyncAction, SyncPlan, SyncScope, UploadItem, check_listing,
+        delete, for_each_concurrent, plan_sync, unchanged, upload_if_changed,
     },
     units::{ByteSize, agree, count},
 };
@@ -50,15 +50,15 @@ pub(crate) async fn sync(args: Box<SyncArgs>, session: &Session) -> Result<Outco
         cancel_token: &connected.cancel_token,
         events: &events,
     };
-    let pair = Pair { folder, prefix: &uri, filter: &filter };
+    let scope = SyncScope { folder, prefix: &uri, filter: &filter };
     let (sources, plan) =
-        plan_sync(context, pair, args.follow_symlinks, deletion).await.map_err(refused)?;
+        plan_sync(context, scope, args.follow_symlinks, deletion).await.map_err(refused)?;
     let mut totals = Totals::of(&sources, session);
     for kept in &plan.kept {
         totals.skip_object(&kept.uri, kept.reason, session);
     }
     let begun = Instant::now();
-    let run = SyncRun { context, pair, options: &options, session, reporter: &reporter, begun };
+    let run = SyncRun { context, scope, options: &options, session, reporter: &reporter, begun };
     if args.dry_run {
         return run.dry(&plan, totals).await;
     }
@@ -133,7 +133,7 @@ fn deletion(args: &SyncArgs) -> Result<Option<Deletion>, Failure> {
 
 struct SyncRun<'a> {
     context: S3Context<'a>,
-    pair: Pair<'a>,
+    scope: SyncScope<'a>,
     options: &'a PutOptions,
     session: &'a Session,
     reporter: &'a Reporter<'a>,
@@ -181,20 +181,20 @@ impl SyncRun<'_> {
     /// Deletes what has no file, now that everything else is done.
     async fn delete(&self, plan: &SyncPlan, ends: &mut Ends) -> Result<(), Failure> {
         self.warn_of_unread(plan);
-        if plan.surplus.is_empty() {
+        if plan.extra.is_empty() {
             return Ok(());
         }
         if ends.totals.has_failed() {
             self.session.warn("nothing is deleted, because not every file was stored");
             return Ok(());
         }
-        check_listing(self.context, self.pair.prefix, plan, &ends.totals.stored)
+        check_listing(self.context, self.scope.prefix, plan, &ends.totals.stored)
             .await
             .map_err(refused)?;
         let sizes: HashMap<&S3Uri, u64> =
-            plan.surplus.iter().map(|object| (&object.uri, object.size)).collect();
+            plan.extra.iter().map(|object| (&object.uri, object.size)).collect();
         let targets: Vec<DeleteTarget> =
-            plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
+            plan.extra.iter().map(|object| object.uri.clone().into()).collect();
         delete(self.context, &targets, &mut |target, outcome| {
             let uri = &target.uri;
             match outcome {
@@ -255,7 +255,7 @@ impl SyncRun<'_> {
         .map_err(explain)?;
         printed?;
         self.warn_of_unread(plan);
-        for object in &plan.surplus {
+        for object in &plan.extra {
             let (uri, size) = (&object.uri, ByteSize(object.size));
             self.show(("delete", uri, object.size), None, format!("would delete {uri} ({size})"))?;
         }
@@ -265,10 +265,10 @@ impl SyncRun<'_> {
     fn show_plan(&self, file: &PlannedFile, is_same: bool) -> Result<(), Failure> {
         let UploadItem { path, uri, size, .. } = &file.source;
         let (shown, n) = (quote(path), ByteSize(*size));
-        let (action, line) = match &file.step {
+        let (action, line) = match &file.action {
             _ if is_same => ("leave", format!("would leave {uri} ({n}, unchanged)")),
-            Step::Put => ("put", format!("would put {shown} to {uri} ({n})")),
-            Step::Replace(_) | Step::Compare(_) => {
+            SyncAction::Put => ("put", format!("would put {shown} to {uri} ({n})")),
+            SyncAction::Replace(_) | SyncAction::Compare(_) => {
                 ("replace", format!("would replace {uri} with {shown} ({n})"))
             }
         };

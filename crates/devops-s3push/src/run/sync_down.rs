@@ -7,8 +7,8 @@ use devops_core::{
     fs::{IfExists, OpenFolder},
     kind::Kind,
     s3::{
-        Deletion, DownPlan, Event, Filter, GetOptions, Pair, PartSize, S3Context, S3Uri, Skipped,
-        Surplus, check_surplus, delete_surplus, plan_sync_down,
+        Deletion, DownPlan, Event, ExtraFile, Filter, GetOptions, PartSize, S3Context, S3Uri,
+        Skipped, SyncScope, check_extra, delete_extra, plan_sync_down,
     },
 };
 use serde_json::json;
@@ -38,8 +38,8 @@ pub(super) async fn sync_down(
         cancel_token: &connected.cancel_token,
         events: &events,
     };
-    let pair = Pair { folder, prefix, filter: &filter };
-    let plan = plan_sync_down(context, pair, deletion).await.map_err(refused)?;
+    let scope = SyncScope { folder, prefix, filter: &filter };
+    let plan = plan_sync_down(context, scope, deletion).await.map_err(refused)?;
     if plan.targets.n_listed == 0 {
         return Err(Failure::new(Kind::NotFound, format!("no object under `{prefix}`")));
     }
@@ -53,13 +53,13 @@ pub(super) async fn sync_down(
     };
     let get = GetRun { context, options, session, reporter: &reporter };
     let mut run =
-        DownRun { pair, plan: &plan, get: &get, fetched: Fetched::default(), n_deleted: 0 };
+        DownRun { scope, plan: &plan, get: &get, fetched: Fetched::default(), n_deleted: 0 };
     run.fetched.skip_all(&plan.targets, session);
     if args.dry_run { run.dry().await } else { run.real().await }
 }
 
 struct DownRun<'a> {
-    pair: Pair<'a>,
+    scope: SyncScope<'a>,
     plan: &'a DownPlan,
     get: &'a GetRun<'a>,
     fetched: Fetched,
@@ -70,7 +70,7 @@ impl DownRun<'_> {
     async fn real(mut self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let targets = &self.plan.targets;
-        let got = self.get.get_all(self.pair.folder, targets, &mut self.fetched).await;
+        let got = self.get.get_all(self.scope.folder, targets, &mut self.fetched).await;
         let ended = match got {
             Ok(()) => self.delete().await,
             Err(error) => Err(explain(error)),
@@ -88,28 +88,28 @@ impl DownRun<'_> {
         let session = self.get.session;
         self.warn_of_unread();
         self.name_left();
-        if self.plan.surplus.is_empty() {
+        if self.plan.extra.is_empty() {
             return Ok(());
         }
         if self.fetched.has_failed() {
             session.warn("nothing is deleted, because not every object was fetched");
             return Ok(());
         }
-        check_surplus(self.get.context, self.pair, self.plan).await.map_err(refused)?;
-        let folder = OpenFolder::open(self.pair.folder)?;
+        check_extra(self.get.context, self.scope, self.plan).await.map_err(refused)?;
+        let folder = OpenFolder::open(self.scope.folder)?;
         let (get, fetched, n_deleted) = (self.get, &mut self.fetched, &mut self.n_deleted);
         let mut each = |relative: &Path, result| {
             let path = folder.path().join(relative);
             match result {
-                Ok(Surplus::Deleted) => {
+                Ok(ExtraFile::Deleted) => {
                     *n_deleted += 1;
                     // A failure of stdout is remembered by the session and decides nothing here.
                     let _printed = show(get, "deleted", &path, "Deleted");
                 }
-                Ok(Surplus::OtherName) => {
+                Ok(ExtraFile::OtherName) => {
                     fetched.keep(&path, "it is the file of an object, by another name", session);
                 }
-                Ok(Surplus::Changed) => {
+                Ok(ExtraFile::Changed) => {
                     fetched.keep(&path, "it was written while this was running", session);
                 }
                 Err(error) => {
@@ -117,7 +117,7 @@ impl DownRun<'_> {
                 }
             }
         };
-        delete_surplus(get.context, &folder, self.plan, &mut each).await.map_err(explain)
+        delete_extra(get.context, &folder, self.plan, &mut each).await.map_err(explain)
     }
 
     /// Names what has no object and is not deleted, since it is no file.
@@ -144,11 +144,11 @@ impl DownRun<'_> {
     }
 
     async fn dry(mut self) -> Result<Outcome, Failure> {
-        let (folder, files) = (self.pair.folder, &self.plan.targets.files);
+        let (folder, files) = (self.scope.folder, &self.plan.targets.files);
         self.get.foresee_all(folder, files, &mut self.fetched).await.map_err(explain)?;
         self.warn_of_unread();
         self.name_left();
-        for relative in &self.plan.surplus {
+        for relative in &self.plan.extra {
             show(self.get, "planned", &folder.join(relative), "would delete")?;
         }
         self.fetched.outcome()

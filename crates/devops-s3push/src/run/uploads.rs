@@ -8,8 +8,8 @@ use devops_core::{
     fs::PathError,
     kind::Kind,
     s3::{
-        Event, Job, Journals, PendingUpload, S3Context, S3Error, Unfinished, abort_upload, give_up,
-        pending_uploads,
+        Event, Job, Journals, PendingUpload, S3Context, S3Error, Unfinished, abort_upload,
+        discard_upload, pending_uploads,
     },
     units::count,
 };
@@ -122,7 +122,7 @@ impl Ours {
         job: Option<&Job>,
     ) -> Result<(), S3Error> {
         match (&self.journals, job) {
-            (Some(journals), Some(job)) => give_up(context, journals, job).await,
+            (Some(journals), Some(job)) => discard_upload(context, journals, job).await,
             _ => abort_upload(context, upload).await,
         }
     }

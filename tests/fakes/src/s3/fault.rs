@@ -120,7 +120,7 @@ pub const FAULTS: [&str; 31] = [
 
 impl Fault {
     /// Returns whether the same request may succeed when it is made again.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Error { code, .. } => {
                 ["SlowDown", "InternalError", "BadDigest"].contains(&code.as_str())
@@ -412,8 +412,8 @@ mod tests {
 
     #[test]
     fn what_may_be_over_when_a_request_is_made_again_passes() {
-        let is_passing = |name: &&str| name.parse::<Fault>().unwrap().is_passing();
-        let passing: Vec<&str> = FAULTS.into_iter().filter(is_passing).collect();
+        let is_transient = |name: &&str| name.parse::<Fault>().unwrap().is_transient();
+        let passing: Vec<&str> = FAULTS.into_iter().filter(is_transient).collect();
 
         assert_eq!(
             passing,
@@ -431,7 +431,7 @@ mod tests {
                 "bad-digest",
             ]
         );
-        assert!(Fault::LeaveAlone(5).is_passing());
+        assert!(Fault::LeaveAlone(5).is_transient());
     }
 
     #[test]

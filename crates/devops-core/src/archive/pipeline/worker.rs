@@ -41,9 +41,9 @@ pub(super) struct Made {
 
 /// Buffers to use again: fresh memory costs as much as a copy.
 #[derive(Default)]
-pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(super) struct SpareBuffers(Mutex<Vec<Vec<u8>>>);
 
-impl Spare {
+impl SpareBuffers {
     /// Returns a buffer for `n` bytes; a large one for a few would be more than what was weighed.
     fn take(&self, n: usize) -> Vec<u8> {
         let spare = if n >= SPARE_SIZE.start / 2 { self.buffers().pop() } else { None };
@@ -66,13 +66,13 @@ impl Spare {
 pub(super) struct Worker<'a> {
     packer: Packer,
     parent: Option<&'a ParentArchive>,
-    spare: &'a Spare,
+    spare: &'a SpareBuffers,
     /// The zeros of the last hole, and what became of them.
     zeros: Option<(Vec<u8>, Made)>,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(compression: Compression<'a>, spare: &'a Spare) -> Self {
+    pub(super) fn new(compression: Compression<'a>, spare: &'a SpareBuffers) -> Self {
         let packer = Packer::new(compression.build_params.level);
         let parent = compression.parent;
         Self { packer, parent, spare, zeros: None }

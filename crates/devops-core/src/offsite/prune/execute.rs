@@ -92,11 +92,13 @@ async fn remove_seen(
     archive: &StoredArchive,
 ) -> Result<PruneOutcome, S3Error> {
     let target = DeleteTarget::from(archive.uri.clone());
-    let Some(standing) = context.standing(&target).await? else { return Ok(PruneOutcome::Removed) };
-    if !archive.seen.is_of(&standing) {
+    let Some(version_status) = context.version_status(&target).await? else {
+        return Ok(PruneOutcome::Removed);
+    };
+    if !archive.seen.is_of(&version_status) {
         return Ok(PruneOutcome::Replaced);
     }
-    let mut result = context.delete_one(&target, standing.etag.as_deref()).await;
+    let mut result = context.delete_one(&target, version_status.etag.as_deref()).await;
     if matches!(&result, Err(failure) if failure.error_kind == RequestErrorKind::ConditionRefused) {
         // The store knows no condition on deletions; what was just seen has to do.
         result = context.delete_one(&target, None).await;
@@ -127,10 +129,10 @@ async fn found_out(
     failure: RequestError,
 ) -> Result<PruneOutcome, S3Error> {
     let seen = &archive.seen;
-    Ok(match context.standing(&DeleteTarget::from(archive.uri.clone())).await? {
+    Ok(match context.version_status(&DeleteTarget::from(archive.uri.clone())).await? {
         None if seen.version_id.is_some() => PruneOutcome::Hidden,
         None => PruneOutcome::Removed,
-        Some(standing) if seen.is_of(&standing) => PruneOutcome::Failed(failure),
+        Some(version_status) if seen.is_of(&version_status) => PruneOutcome::Failed(failure),
         Some(_) => PruneOutcome::Replaced,
     })
 }

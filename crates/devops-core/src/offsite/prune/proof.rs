@@ -96,7 +96,7 @@ impl Scan<'_> {
             // A footer that fits the size says that nothing is cut off.
             None if n_index > self.context.store.max_memory().0 / 2 => return Ok(Finding::Whole),
             None => {
-                let _turn = self.context.store.turn_to_read_an_index().await;
+                let _turn = self.context.store.index_memory_permit().await;
                 match self.range(archive, footer.index_start, n_index).await? {
                     Ok(index) => index,
                     Err(reason) => return Ok(Finding::Unreadable(reason)),

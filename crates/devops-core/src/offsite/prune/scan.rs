@@ -20,8 +20,8 @@ use crate::{
     retention::Proof,
     s3::{
         DeleteTarget, ListedObject, ListedVersion, ObjectHold, PlannedRemoval, RequestError,
-        RequestErrorKind, RetentionMode, S3Context, S3Error, S3Uri, Standing, keeps_versions, list,
-        list_versions,
+        RequestErrorKind, RetentionMode, S3Context, S3Error, S3Uri, VersionStatus, keeps_versions,
+        list, list_versions,
     },
 };
 
@@ -177,32 +177,40 @@ impl Scan<'_> {
         if !goes && archive.lock.is_none() {
             return Ok(());
         }
-        let standing = self.standing(&archive.uri.clone().into()).await?;
-        let Some(standing) = standing.filter(|standing| archive.seen.is_of(standing)) else {
+        let version_status = self.version_status(&archive.uri.clone().into()).await?;
+        let Some(version_status) =
+            version_status.filter(|version_status| archive.seen.is_of(version_status))
+        else {
             archive.decision = ObjectDecision::Uncounted(REPLACED.to_owned());
             archive.lock = None;
             return Ok(());
         };
-        archive.seen = Seen::from(&standing);
+        archive.seen = Seen::from(&version_status);
         if goes {
-            let mut hold = standing.hold;
+            let mut hold = version_status.hold;
             for version in archive.versions.iter().filter(|version| !version.is_marker) {
                 if hold.is_in_force(self.request.now) {
                     break;
                 }
-                hold = self.standing(&version.target).await?.map_or(hold, |standing| standing.hold);
+                hold = self
+                    .version_status(&version.target)
+                    .await?
+                    .map_or(hold, |version_status| version_status.hold);
             }
             if hold.is_in_force(self.request.now) {
                 archive.decision = ObjectDecision::KeepLocked(hold);
             }
         } else {
-            archive.lock = archive.lock.and_then(|wanted| extended(standing.hold, wanted));
+            archive.lock = archive.lock.and_then(|wanted| extended(version_status.hold, wanted));
         }
         Ok(())
     }
 
-    async fn standing(&self, target: &DeleteTarget) -> Result<Option<Standing>, S3Error> {
-        Ok(self.context.standing(target).await?)
+    async fn version_status(
+        &self,
+        target: &DeleteTarget,
+    ) -> Result<Option<VersionStatus>, S3Error> {
+        Ok(self.context.version_status(target).await?)
     }
 }
 
@@ -289,19 +297,19 @@ impl Seen {
     }
 
     /// Returns whether this is the object that was seen, as far as both know.
-    pub(super) fn is_of(&self, standing: &Standing) -> bool {
-        let other = Self::from(standing);
+    pub(super) fn is_of(&self, version_status: &VersionStatus) -> bool {
+        let other = Self::from(version_status);
         let version = self.version_id.is_none() || self.version_id == other.version_id;
         self.etag == other.etag && self.modified == other.modified && version
     }
 }
 
-impl From<&Standing> for Seen {
-    fn from(standing: &Standing) -> Self {
+impl From<&VersionStatus> for Seen {
+    fn from(version_status: &VersionStatus) -> Self {
         Self {
-            etag: standing.etag.clone(),
-            version_id: standing.version_id.clone(),
-            ..Self::of(standing.modified)
+            etag: version_status.etag.clone(),
+            version_id: version_status.version_id.clone(),
+            ..Self::of(version_status.modified)
         }
     }
 }

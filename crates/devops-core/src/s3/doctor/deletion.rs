@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 
-use super::{finding::Finding, probe::Probe};
+use super::{finding::Finding, probe::ProbeObject};
 use crate::s3::{
     request_error::{RequestError, RequestErrorKind},
     text::{StoreText, as_sent},
     uri::S3Uri,
 };
 
-impl Probe<'_> {
+impl ProbeObject<'_> {
     /// Removes every upload, object and version of the probes.
     pub(super) async fn clear(&self) {
-        let context = &self.examination.context;
+        let context = &self.run.context;
         // Without a signal the requests have deadlines of their own.
         let late = async {
             context.cancel_token.requested().await;
@@ -30,7 +30,7 @@ impl Probe<'_> {
     async fn clear_all(&self) {
         let uploads = self.uploads.borrow().clone();
         for upload in &uploads {
-            if let Err(failure) = self.examination.context.abort(upload).await {
+            if let Err(failure) = self.run.context.abort(upload).await {
                 let why = format!("its upload is unfinished: {failure}");
                 self.report(left_behind(&upload.uri, &why));
             }
@@ -56,7 +56,7 @@ impl Probe<'_> {
             outcome = Some(deleted.err().or(outcome.flatten()));
         }
         // Some stores name a version where there is only ever one.
-        let has_versions = self.examination.keeps_versions.get() != Some(false);
+        let has_versions = self.run.keeps_versions.get() != Some(false);
         if let Some(refused) = outcome.filter(|_| has_versions) {
             self.report(version_deletion(refused.as_ref()));
         }
@@ -84,7 +84,7 @@ impl Probe<'_> {
         uri: &S3Uri,
         version: Option<StoreText>,
     ) -> Result<DeleteObjectOutput, RequestError> {
-        self.examination
+        self.run
             .ask_to_the_end("DeleteObject", |client| {
                 let request = client.delete_object().bucket(&uri.bucket).key(&uri.key);
                 request.set_version_id(as_sent(version.as_ref())).send()

@@ -2,7 +2,7 @@
 
 use super::{
     finding::Finding,
-    probe::{How, Probe},
+    probe::{ProbeObject, ProbePut},
 };
 use crate::{
     cancel::Cancelled,
@@ -12,17 +12,17 @@ use crate::{
     },
 };
 
-impl Probe<'_> {
+impl ProbeObject<'_> {
     /// Puts the probe so that it is to be encrypted, with the customer's key where there is one, and compares what
     /// the store says of it.
     pub(super) async fn encryption(&self) -> Result<(), Cancelled> {
-        let context = self.examination.context;
+        let context = self.run.context;
         let has_key = context.wanted(&Attributes::default()).key_md5.is_some();
         let method = (!has_key).then_some(Encryption { method: Method::Store, key_id: None });
         let attributes = Attributes { encryption: method, ..Attributes::default() };
         let wanted = context.wanted(&attributes);
         let asked = if has_key { "--sse-c-key-file" } else { "--sse AES256" };
-        let mut lacking = match self.store(How::encrypted(!has_key)).await? {
+        let mut lacking = match self.store(ProbePut::encrypted(!has_key)).await? {
             Ok(output) => wanted.lacking(&encryption_given!(output)),
             Err(failure) => {
                 let message = format!("`{asked}` does not work: {failure}");
@@ -41,7 +41,7 @@ impl Probe<'_> {
             let advice = "`devops-backup --recipient` encrypts before anything is put";
             Finding::warn("sse", message, advice)
         } else {
-            self.learn(|capabilities| capabilities.encrypts.note(&wanted));
+            self.record(|capabilities| capabilities.encrypts.note(&wanted));
             Finding::ok("sse", format!("`{asked}` is confirmed"))
         });
         Ok(())

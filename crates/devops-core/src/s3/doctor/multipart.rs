@@ -8,7 +8,7 @@ use aws_sdk_s3::{
 
 use super::{
     finding::Finding,
-    probe::{CONTENT, Probe, conditions, conditions_finding},
+    probe::{CONTENT, ProbeObject, conditions, conditions_finding},
 };
 use crate::{
     cancel::Cancelled,
@@ -32,14 +32,14 @@ struct Stored {
     confirmed: bool,
 }
 
-impl Probe<'_> {
+impl ProbeObject<'_> {
     /// Returns how well an object in parts is proven; nothing if there can be none.
     pub(super) async fn multipart(&self) -> Result<Option<Proof>, Cancelled> {
         let begun = match self.begin_with_part().await? {
             Ok(begun) => begun,
             Err(failure) => {
                 let advice = "nothing larger than one part can be put";
-                self.examination.report_failure("multipart", &failure, advice);
+                self.run.report_failure("multipart", &failure, advice);
                 return Ok(None);
             }
         };
@@ -50,7 +50,7 @@ impl Probe<'_> {
             Ok(completed) => completed,
             Err(failure) => {
                 let advice = "nothing larger than one part can be put";
-                self.examination.report_failure("multipart", &failure, advice);
+                self.run.report_failure("multipart", &failure, advice);
                 return Ok(None);
             }
         };
@@ -70,7 +70,7 @@ impl Probe<'_> {
         let (uri, checksum) = (&self.parts, self.checksum());
         let with = checksum.is_some();
         let created = self
-            .examination
+            .run
             .ask("CreateMultipartUpload", |client| {
                 let request = client.create_multipart_upload().bucket(&uri.bucket).key(&uri.key);
                 request
@@ -86,7 +86,7 @@ impl Probe<'_> {
         let upload = Upload { uri: uri.clone(), id };
         self.uploads.borrow_mut().push(upload.clone());
         let sent = self
-            .examination
+            .run
             .ask("UploadPart", |client| {
                 let request = client.upload_part().bucket(&uri.bucket).key(&uri.key);
                 request
@@ -107,7 +107,7 @@ impl Probe<'_> {
     async fn copy(&self, upload: &Upload) -> Result<(), Cancelled> {
         let source = source_name(&self.whole);
         let copied = self
-            .examination
+            .run
             .ask("UploadPartCopy", |client| {
                 let request = client.upload_part_copy().copy_source(&source).part_number(2);
                 let uri = &upload.uri;
@@ -117,10 +117,10 @@ impl Probe<'_> {
         // A store that does not know it takes it for a part without content.
         let copied =
             copied.map(|output| output.copy_part_result.is_some_and(|part| part.e_tag.is_some()));
-        let passes = copied.as_ref().is_err_and(|failure| failure.error_kind.is_passing());
+        let passes = copied.as_ref().is_err_and(|failure| failure.error_kind.is_transient());
         let is_small = copied.as_ref().is_err_and(is_of_size);
         let is_confirmed = !passes && !is_small;
-        self.learn(|capabilities| {
+        self.record(|capabilities| {
             capabilities.copies = is_confirmed.then_some(matches!(copied, Ok(true)))
         });
         self.report(match copied {
@@ -147,7 +147,7 @@ impl Probe<'_> {
         let mut pages = Pages::default();
         loop {
             let page = self
-                .examination
+                .run
                 .ask("ListParts", |client| {
                     let request = client.list_parts().max_parts(1).upload_id(upload.id.as_sent());
                     let request = request.set_part_number_marker(marker.clone());
@@ -202,7 +202,7 @@ impl Probe<'_> {
         let uri = &upload.uri;
         self.made.borrow_mut().push((uri.clone(), None));
         let done = self
-            .examination
+            .run
             .ask("CompleteMultipartUpload", |client| {
                 let request = client.complete_multipart_upload().bucket(&uri.bucket).key(&uri.key);
                 request
@@ -251,7 +251,7 @@ impl Probe<'_> {
         self.report(conditions_finding("if-none-match on parts", found, done.as_ref().err()));
         // Both kinds of writes are needed, and the worse one counts.
         if matches!(found, Some(Conditions::Ignored | Conditions::Refused)) {
-            self.learn(|capabilities| capabilities.conditions = found);
+            self.record(|capabilities| capabilities.conditions = found);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use aws_sdk_s3::{
 };
 
 use super::{
-    examination::Examination,
+    doctor_run::DoctorRun,
     finding::{Diagnosis, Finding},
 };
 use crate::{
@@ -31,8 +31,8 @@ use crate::{
 pub(super) const CONTENT: &[u8] = b"stored by `devops-s3push doctor`; this object can be deleted\n";
 
 /// Stores objects of its own, and deletes them.
-pub(super) struct Probe<'a> {
-    pub(super) examination: &'a Examination<'a>,
+pub(super) struct ProbeObject<'a> {
+    pub(super) run: &'a DoctorRun<'a>,
     /// The object in one piece.
     pub(super) whole: S3Uri,
     /// The object in parts.
@@ -45,14 +45,14 @@ pub(super) struct Probe<'a> {
 
 /// How a probe is put.
 #[derive(Clone, Default)]
-pub(super) struct How {
+pub(super) struct ProbePut {
     checksum: Option<Checksum>,
     md5: bool,
     guarded: bool,
     encrypted: bool,
 }
 
-impl How {
+impl ProbePut {
     pub(super) fn encrypted(encrypted: bool) -> Self {
         Self { encrypted, ..Self::default() }
     }
@@ -62,13 +62,13 @@ impl How {
     }
 }
 
-impl<'a> Probe<'a> {
-    pub(super) fn new(examination: &'a Examination<'a>) -> Self {
-        let prefix = examination.examined.prefix;
+impl<'a> ProbeObject<'a> {
+    pub(super) fn new(run: &'a DoctorRun<'a>) -> Self {
+        let prefix = run.options.prefix;
         let key = format!("{}.devops-s3push-doctor-{:016x}", prefix.key, random());
         let uri = |key: String| prefix.with_key(key);
         Self {
-            examination,
+            run,
             parts: uri(format!("{key}-parts")),
             whole: uri(key),
             made: RefCell::default(),
@@ -108,28 +108,28 @@ impl<'a> Probe<'a> {
     }
 
     pub(super) fn report(&self, finding: Finding) {
-        self.examination.report(finding);
+        self.run.report(finding);
     }
 
-    pub(super) fn learn(&self, learn: impl FnOnce(&mut Capabilities)) {
+    pub(super) fn record(&self, change: impl FnOnce(&mut Capabilities)) {
         let mut capabilities = self.capabilities.get();
-        learn(&mut capabilities);
+        change(&mut capabilities);
         self.capabilities.set(capabilities);
     }
 
     pub(super) async fn store(
         &self,
-        how: How,
+        put: ProbePut,
     ) -> Result<Result<PutObjectOutput, RequestError>, Cancelled> {
         let uri = &self.whole;
         // It may be carried out without an answer.
         self.made.borrow_mut().push((uri.clone(), None));
         let value = |algorithm| {
-            let checksum = how.checksum.as_ref().filter(|sum| sum.algorithm == algorithm)?;
+            let checksum = put.checksum.as_ref().filter(|sum| sum.algorithm == algorithm)?;
             Some(checksum.value.clone())
         };
         let stored = self
-            .examination
+            .run
             .ask("PutObject", |client| {
                 let request = client.put_object().bucket(&uri.bucket).key(&uri.key);
                 request
@@ -137,10 +137,10 @@ impl<'a> Probe<'a> {
                     .set_checksum_crc64_nvme(value(Algorithm::Crc64Nvme))
                     .set_checksum_crc32_c(value(Algorithm::Crc32c))
                     .set_checksum_sha256(value(Algorithm::Sha256))
-                    .set_content_md5(how.md5.then(|| base64(&md5(CONTENT))))
-                    .set_if_none_match(how.guarded.then(|| "*".to_owned()))
+                    .set_content_md5(put.md5.then(|| base64(&md5(CONTENT))))
+                    .set_if_none_match(put.guarded.then(|| "*".to_owned()))
                     .set_server_side_encryption(
-                        how.encrypted.then_some(ServerSideEncryption::Aes256),
+                        put.encrypted.then_some(ServerSideEncryption::Aes256),
                     )
                     .send()
             })
@@ -153,11 +153,11 @@ impl<'a> Probe<'a> {
 
     /// Puts the probe with the usual checksum; without one where the store does not know it.
     async fn put(&self) -> Result<Option<Proof>, Cancelled> {
-        let how = How::with(Algorithm::Crc64Nvme);
-        match self.store(how.clone()).await? {
+        let put = ProbePut::with(Algorithm::Crc64Nvme);
+        match self.store(put.clone()).await? {
             Ok(output) => {
-                self.learn(|capabilities| capabilities.checksums = Some(true));
-                let returned = checksum_of!(output, output.checksum_type()) == how.checksum;
+                self.record(|capabilities| capabilities.checksums = Some(true));
+                let returned = checksum_of!(output, output.checksum_type()) == put.checksum;
                 self.report(Finding::ok(
                     "crc64nvme",
                     if returned {
@@ -171,14 +171,14 @@ impl<'a> Probe<'a> {
             }
             Err(failure) if failure.error_kind == RequestErrorKind::Denied => {
                 let advice = "allow s3:PutObject below this prefix, or name another prefix";
-                self.examination.report_failure("put", &failure, advice);
+                self.run.report_failure("put", &failure, advice);
                 Ok(None)
             }
             Err(failure) => {
                 if self.md5().await? {
                     // A failure that passes says nothing of the next week.
-                    let lasts = !failure.error_kind.is_passing();
-                    self.learn(|capabilities| capabilities.checksums = lasts.then_some(false));
+                    let lasts = !failure.error_kind.is_transient();
+                    self.record(|capabilities| capabilities.checksums = lasts.then_some(false));
                     let message = if lasts {
                         format!("not taken ({failure}): puts go with Content-MD5 instead")
                     } else {
@@ -188,7 +188,7 @@ impl<'a> Probe<'a> {
                     Ok(Some(Proof::Size))
                 } else {
                     let advice = "no put will work; ask the store's operator";
-                    self.examination.report_failure("put", &failure, advice);
+                    self.run.report_failure("put", &failure, advice);
                     Ok(None)
                 }
             }
@@ -196,7 +196,7 @@ impl<'a> Probe<'a> {
     }
 
     async fn md5(&self) -> Result<bool, Cancelled> {
-        let stored = self.store(How { md5: true, ..How::default() }).await?;
+        let stored = self.store(ProbePut { md5: true, ..ProbePut::default() }).await?;
         self.report(match &stored {
             Ok(_) => Finding::ok("content-md5", "taken"),
             Err(failure) => Finding::warn("content-md5", format!("not taken: {failure}"), None),
@@ -205,10 +205,10 @@ impl<'a> Probe<'a> {
     }
 
     async fn other_checksum(&self, algorithm: Algorithm) -> Result<(), Cancelled> {
-        let how = How::with(algorithm);
+        let put = ProbePut::with(algorithm);
         let name = algorithm.name();
-        self.report(match self.store(how.clone()).await? {
-            Ok(output) if checksum_of!(output, output.checksum_type()) == how.checksum => {
+        self.report(match self.store(put.clone()).await? {
+            Ok(output) if checksum_of!(output, output.checksum_type()) == put.checksum => {
                 Finding::ok(name, "taken and confirmed")
             }
             Ok(_) => Finding::ok(name, "taken, not confirmed by the answer"),
@@ -227,12 +227,12 @@ impl<'a> Probe<'a> {
         }
         let value = base64(&[0; 8]);
         let checksum = Some(Checksum { algorithm: Algorithm::Crc64Nvme, value });
-        let stored = self.store(How { checksum, ..How::default() }).await?;
+        let stored = self.store(ProbePut { checksum, ..ProbePut::default() }).await?;
         let compares = match &stored {
             Ok(_) => Some(false),
             Err(failure) => refuses(failure).then_some(true),
         };
-        self.learn(|capabilities| capabilities.compares_checksums = compares);
+        self.record(|capabilities| capabilities.compares_checksums = compares);
         self.report(match stored {
             Ok(_) => {
                 let message = "taken: the store repeats checksums without comparing them";
@@ -247,29 +247,29 @@ impl<'a> Probe<'a> {
             }
         });
         // Later checks look at the object; here it is again as it was.
-        self.store(How::with(Algorithm::Crc64Nvme)).await?.ok();
+        self.store(ProbePut::with(Algorithm::Crc64Nvme)).await?.ok();
         Ok(())
     }
 
     async fn condition(&self) -> Result<(), Cancelled> {
         // Where the condition is ignored, this is what later checks look at.
         let usual = self.capabilities.get().checksums == Some(true);
-        let how = if usual { How::with(Algorithm::Crc64Nvme) } else { How::default() };
-        let stored = self.store(How { guarded: true, ..how }).await?;
+        let put = if usual { ProbePut::with(Algorithm::Crc64Nvme) } else { ProbePut::default() };
+        let stored = self.store(ProbePut { guarded: true, ..put }).await?;
         let conditions = conditions(stored.as_ref().map(|_| ()));
-        self.learn(|capabilities| capabilities.conditions = conditions);
+        self.record(|capabilities| capabilities.conditions = conditions);
         self.report(conditions_finding("if-none-match", conditions, stored.as_ref().err()));
         Ok(())
     }
 
     /// Tells what was left out of answers, if anything was.
     fn report_responses(&self) {
-        let observer = self.examination.context.store.observer();
-        if observer.saw_echo() {
+        let interceptor = self.run.context.store.interceptor();
+        if interceptor.saw_echo() {
             let message = "the headers of requests come back: what answers say of checksums, encryption, locks and classes counts for nothing";
             self.report(Finding::warn("answers", message, None));
         }
-        if observer.saw_wrong_length() {
+        if interceptor.saw_wrong_length() {
             let message = "wrong in answers: such checksums say nothing of the bytes";
             let advice = "Content-MD5 goes with what is put, and ETags prove it";
             self.report(Finding::warn("checksum length", message, advice));
@@ -280,7 +280,7 @@ impl<'a> Probe<'a> {
     async fn head(&self) -> Result<Proof, Cancelled> {
         let uri = &self.whole;
         let head = self
-            .examination
+            .run
             .ask("HeadObject", |client| {
                 let request = client.head_object().bucket(&uri.bucket).key(&uri.key);
                 request.checksum_mode(ChecksumMode::Enabled).send()
@@ -299,7 +299,7 @@ impl<'a> Probe<'a> {
         let checksum = shown.as_ref().map_or_else(|| "no checksum".to_owned(), ToString::to_string);
         self.report(Finding::ok("head", format!("allowed, and tells {checksum}")));
         let is_md5 = unquoted(output.e_tag()) == Some(hex(&md5(CONTENT)));
-        self.learn(|capabilities| capabilities.etag_is_md5 = Some(is_md5));
+        self.record(|capabilities| capabilities.etag_is_md5 = Some(is_md5));
         let keys = output.server_side_encryption() == Some(&ServerSideEncryption::AwsKms);
         self.report(Finding::ok(
             "etag",
@@ -322,7 +322,7 @@ impl<'a> Probe<'a> {
     async fn get(&self) -> Result<(), Cancelled> {
         let uri = &self.whole;
         let got = self
-            .examination
+            .run
             .ask("GetObject", |client| client.get_object().bucket(&uri.bucket).key(&uri.key).send())
             .await?;
         let content = match got {
@@ -345,7 +345,7 @@ impl<'a> Probe<'a> {
     async fn attributes(&self) -> Result<(), Cancelled> {
         let uri = &self.whole;
         let response = self
-            .examination
+            .run
             .ask("GetObjectAttributes", |client| {
                 let request = client.get_object_attributes().bucket(&uri.bucket).key(&uri.key);
                 request.object_attributes(ObjectAttributes::Checksum).send()

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::EncodingType;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::{examination::Examination, finding::Finding};
+use super::{doctor_run::DoctorRun, finding::Finding};
 use crate::{
     cancel::Cancelled,
     s3::{
@@ -24,7 +24,7 @@ const REFUSED: u64 = 900;
 
 const TIME_TO_CONNECT: Duration = Duration::from_secs(3);
 
-impl Examination<'_> {
+impl DoctorRun<'_> {
     /// Tells where the credentials come from.
     pub(super) fn credentials(&self) {
         let Some(credentials) = self.context.store.client().credentials() else {
@@ -38,7 +38,7 @@ impl Examination<'_> {
             self.report(Finding::ok("credentials", format!("{key} from {source}, without an end")));
             return;
         };
-        let left = end - self.examined.now;
+        let left = end - self.options.now;
         let message = format!("{key} from {source}, until {}", shown(end));
         self.report(if left.is_positive() {
             Finding::ok("credentials", message)
@@ -49,7 +49,7 @@ impl Examination<'_> {
 
     /// Makes the first request; returns whether there is any point in another one.
     pub(super) async fn reach(&self) -> Result<bool, Cancelled> {
-        let prefix = self.examined.prefix;
+        let prefix = self.options.prefix;
         let listed = self
             .ask("ListObjectsV2", |client| {
                 let request = client.list_objects_v2().bucket(&prefix.bucket).max_keys(1);
@@ -92,10 +92,10 @@ impl Examination<'_> {
 
     /// Tells what the first answer says beside the answer.
     fn surroundings(&self) {
-        let (store, observer) = (self.context.store, self.context.store.observer());
-        let url = observer.url().unwrap_or_default();
+        let (store, interceptor) = (self.context.store, self.context.store.interceptor());
+        let url = interceptor.url().unwrap_or_default();
         let (scheme, host, port) = address(url).unwrap_or(("", "", 0));
-        let server = observer.server().map_or_else(String::new, |name| format!(", `{name}`"));
+        let server = interceptor.server().map_or_else(String::new, |name| format!(", `{name}`"));
         let quirks = store.quirks();
         let provider = if quirks.is_unknown() { "no store with known quirks" } else { quirks.name };
         let trust = if scheme == "https" { ", its certificate is trusted" } else { "" };
@@ -106,12 +106,12 @@ impl Examination<'_> {
         } else {
             Finding::ok("endpoint", message)
         });
-        if let Some(there) = observer.date().and_then(|date| parse_date(date.as_sent())) {
+        if let Some(there) = interceptor.date().and_then(|date| parse_date(date.as_sent())) {
             self.report(clock(there, OffsetDateTime::now_utc()));
         }
         let asked = store.address().region.as_deref();
-        self.report(region(asked, observer.region().as_ref()));
-        let bucket = &self.examined.prefix.bucket;
+        self.report(region(asked, interceptor.region().as_ref()));
+        let bucket = &self.options.prefix.bucket;
         let style = if host.starts_with(&format!("{bucket}.")) {
             "the bucket stands in the host's name"
         } else {
@@ -126,7 +126,7 @@ impl Examination<'_> {
             message: message.into(),
             ..RequestError::local(failure.operation, failure.error_kind.clone(), "")
         };
-        let Some((_, host, port)) = self.context.store.observer().url().and_then(address) else {
+        let Some((_, host, port)) = self.context.store.interceptor().url().and_then(address) else {
             return say(failure.message.to_string());
         };
         let found: Vec<SocketAddr> = match lookup_host((host, port)).await {

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
     ObjectLockConfiguration, ServerSideEncryptionConfiguration,
 };
 
-use super::{examination::Examination, finding::Finding};
+use super::{doctor_run::DoctorRun, finding::Finding};
 use crate::{
     cancel::Cancelled,
     s3::request_error::{RequestError, RequestErrorKind},
@@ -15,10 +15,10 @@ use crate::{
 /// An upload that broke off on a Friday is gone on with on a Monday, holidays included.
 const RESUME_WINDOW_DAYS: i32 = 7;
 
-impl Examination<'_> {
+impl DoctorRun<'_> {
     /// Tells of the bucket's settings; returns whether every new object is locked.
     pub(super) async fn settings(&self) -> Result<bool, Cancelled> {
-        let bucket = &self.examined.prefix.bucket;
+        let bucket = &self.options.prefix.bucket;
         let response = self
             .ask("GetBucketVersioning", |client| {
                 client.get_bucket_versioning().bucket(bucket).send()
@@ -52,7 +52,7 @@ impl Examination<'_> {
     }
 
     async fn lifecycle(&self) -> Result<(), Cancelled> {
-        let prefix = self.examined.prefix;
+        let prefix = self.options.prefix;
         let response = self
             .ask("GetBucketLifecycleConfiguration", |client| {
                 client.get_bucket_lifecycle_configuration().bucket(&prefix.bucket).send()
@@ -67,7 +67,7 @@ impl Examination<'_> {
     }
 
     async fn encryption(&self) -> Result<(), Cancelled> {
-        let bucket = &self.examined.prefix.bucket;
+        let bucket = &self.options.prefix.bucket;
         let response = self
             .ask("GetBucketEncryption", |client| {
                 client.get_bucket_encryption().bucket(bucket).send()

@@ -13,7 +13,7 @@ use super::super::{
     checksum::hex,
     connect_options::ConnectOptions,
     error::UnfinishedName,
-    escaped,
+    path_serde,
     plan::{Part, PartPlan},
     put_options::PutOptions,
     source::FileState,
@@ -32,7 +32,7 @@ pub struct Job {
     #[serde(with = "time::serde::rfc3339")]
     pub begun: OffsetDateTime,
     /// The file.
-    #[serde(with = "escaped")]
+    #[serde(with = "path_serde")]
     pub path: PathBuf,
     /// The object.
     pub uri: S3Uri,

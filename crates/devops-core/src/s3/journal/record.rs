@@ -12,8 +12,8 @@ use super::{Job, VERSION};
 use crate::{
     cancel::hold_step,
     s3::{
-        checksum_strategy::ChecksumStrategy, compose::Composition, plan::Part,
-        proof::UploadedObject, response::Upload, text::StoreText,
+        checksum_strategy::ChecksumStrategy, plan::Part, proof::UploadedObject, response::Upload,
+        server_side_copy::Composition, text::StoreText,
     },
 };
 

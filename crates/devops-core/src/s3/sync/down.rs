@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture, stream};
 use rustix::fs::Stat;
 
 use super::{
-    Pair,
+    SyncScope,
     error::{Deletion, SyncError},
     find, list_all,
 };
@@ -32,7 +32,7 @@ pub struct DownPlan {
     /// The objects that become files, and those that cannot.
     pub targets: DownloadItems,
     /// The files to delete, by their paths in the folder and in the order of these.
-    pub surplus: Vec<PathBuf>,
+    pub extra: Vec<PathBuf>,
     /// Entries without an object that stay, since only files are deleted.
     pub left: Vec<Skipped>,
     /// The folders without anything in them and without an object, which stay.
@@ -45,7 +45,7 @@ pub struct DownPlan {
 
 /// What became of a file that has no object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surplus {
+pub enum ExtraFile {
     /// It is gone.
     Deleted,
     /// It stays: it is the file of an object, by another name.
@@ -67,22 +67,22 @@ struct Stamp {
 /// A folder that is missing has no files.
 pub fn plan_sync_down<'a>(
     context: S3Context<'a>,
-    pair: Pair<'a>,
+    scope: SyncScope<'a>,
     deletion: Option<Deletion>,
 ) -> LocalBoxFuture<'a, Result<DownPlan, SyncError>> {
     Box::pin(async move {
         let targets =
-            plan_download_items(pair.prefix, list_all(context, pair.prefix).await?, pair.filter);
+            plan_download_items(scope.prefix, list_all(context, scope.prefix).await?, scope.filter);
         let mut plan = DownPlan { targets, ..DownPlan::default() };
-        if let Some(deletion) = deletion.filter(|_| pair.folder.exists()) {
+        if let Some(deletion) = deletion.filter(|_| scope.folder.exists()) {
             let here = context
                 .cancel_token
-                .run_blocking_cancellable(find(pair, false))
+                .run_blocking_cancellable(find(scope, false))
                 .await
                 .map_err(S3Error::from)??;
-            plan.decide(pair, &here, deletion)?;
-            let (folder, surplus) = (pair.folder.to_owned(), plan.surplus.clone());
-            let stamps = move || stamps(&folder, surplus);
+            plan.decide(scope, &here, deletion)?;
+            let (folder, extra) = (scope.folder.to_owned(), plan.extra.clone());
+            let stamps = move || stamps(&folder, extra);
             plan.seen = context
                 .cancel_token
                 .run_blocking_cancellable(stamps)
@@ -98,7 +98,7 @@ impl DownPlan {
     /// Finds the files without an object; refuses more deletions than are allowed.
     fn decide(
         &mut self,
-        pair: Pair<'_>,
+        scope: SyncScope<'_>,
         here: &UploadItems,
         deletion: Deletion,
     ) -> Result<(), SyncError> {
@@ -113,14 +113,14 @@ impl DownPlan {
                 self.targets
                     .skipped
                     .iter()
-                    .filter_map(|(uri, _)| uri.key.strip_prefix(&pair.prefix.key).map(Path::new)),
+                    .filter_map(|(uri, _)| uri.key.strip_prefix(&scope.prefix.key).map(Path::new)),
             )
             .collect();
-        let files = here.files.iter().filter_map(|file| file.path.strip_prefix(pair.folder).ok());
+        let files = here.files.iter().filter_map(|file| file.path.strip_prefix(scope.folder).ok());
         let files: Vec<&Path> = files.filter(|relative| !is_own(relative)).collect();
-        let surplus = files.iter().filter(|relative| !has_object.contains(**relative));
-        self.surplus = surplus.map(|relative| (*relative).to_owned()).collect();
-        let in_folder = |path: &Path| path.strip_prefix(pair.folder).map(Path::to_owned).ok();
+        let extra = files.iter().filter(|relative| !has_object.contains(**relative));
+        self.extra = extra.map(|relative| (*relative).to_owned()).collect();
+        let in_folder = |path: &Path| path.strip_prefix(scope.folder).map(Path::to_owned).ok();
         let is_left = |skipped: &&Skipped| {
             let relative = in_folder(&skipped.path).unwrap_or_default();
             !has_object.contains(relative.as_path()) && !is_own(&relative)
@@ -131,8 +131,8 @@ impl DownPlan {
         };
         let empty = here.empty_folders.iter().filter(|path| !is_marked(path));
         self.empty_folders = empty.cloned().collect();
-        let n_surplus = self.surplus.len();
-        deletion.check(n_surplus, (files.len(), files.len() - n_surplus))
+        let n_extra = self.extra.len();
+        deletion.check(n_extra, (files.len(), files.len() - n_extra))
     }
 }
 
@@ -154,15 +154,15 @@ fn is_own(relative: &Path) -> bool {
 }
 
 /// Fails if the store has an object that its listing does not have, for a file that is to be deleted.
-pub fn check_surplus<'a>(
+pub fn check_extra<'a>(
     context: S3Context<'a>,
-    pair: Pair<'a>,
+    scope: SyncScope<'a>,
     plan: &'a DownPlan,
 ) -> LocalBoxFuture<'a, Result<(), SyncError>> {
     Box::pin(async move {
-        let asking = stream::iter(&plan.surplus).map(async |relative| {
+        let asking = stream::iter(&plan.extra).map(async |relative| {
             let Some(name) = relative.to_str() else { return Ok(None) };
-            let uri = pair.prefix.with_key(format!("{}{name}", pair.prefix.key));
+            let uri = scope.prefix.with_key(format!("{}{name}", scope.prefix.key));
             let head = context.head(&uri).await.map_err(S3Error::from)?;
             Ok::<_, SyncError>(head.map(|_| uri))
         });
@@ -179,11 +179,11 @@ pub fn check_surplus<'a>(
 ///
 /// One that was written since the plan stays, and one that is the file of an object under another name: the folder
 /// takes both names for one.
-pub fn delete_surplus<'a>(
+pub fn delete_extra<'a>(
     context: S3Context<'a>,
     folder: &'a OpenFolder,
     plan: &'a DownPlan,
-    each: &'a mut dyn FnMut(&Path, Result<Surplus, PathError>),
+    each: &'a mut dyn FnMut(&Path, Result<ExtraFile, PathError>),
 ) -> LocalBoxFuture<'a, Result<(), S3Error>> {
     Box::pin(async move {
         let (opened, files) = (folder.clone(), plan.targets.files.clone());
@@ -192,14 +192,14 @@ pub fn delete_surplus<'a>(
             stats.map(|stat| identity(&stat)).collect::<HashSet<_>>()
         };
         let fetched = Arc::new(context.cancel_token.run_blocking_cancellable(identify).await?);
-        for relative in &plan.surplus {
+        for relative in &plan.extra {
             context.cancel_token.check()?;
             let (folder, path, fetched) = (folder.clone(), relative.clone(), Arc::clone(&fetched));
             let planned = plan.seen.get(relative).copied();
             let deleted = blocking(move || match folder.look(&path)? {
-                Some(stat) if fetched.contains(&identity(&stat)) => Ok(Surplus::OtherName),
-                Some(stat) if planned != Some(stamp(&stat)) => Ok(Surplus::Changed),
-                _ => folder.remove_file(&path).map(|()| Surplus::Deleted),
+                Some(stat) if fetched.contains(&identity(&stat)) => Ok(ExtraFile::OtherName),
+                Some(stat) if planned != Some(stamp(&stat)) => Ok(ExtraFile::Changed),
+                _ => folder.remove_file(&path).map(|()| ExtraFile::Deleted),
             });
             each(relative, deleted.await);
         }

@@ -26,12 +26,12 @@ pub struct PlannedFile {
     /// The file and its object.
     pub source: UploadItem,
     /// What becomes of the object.
-    pub step: Step,
+    pub action: SyncAction,
 }
 
 /// What becomes of the object of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SyncAction {
     /// There is none: the file is put.
     Put,
     /// It has another size, and this `ETag`: the file takes its place.
@@ -55,7 +55,7 @@ pub struct SyncPlan {
     /// The files, in the order of their paths.
     pub files: Vec<PlannedFile>,
     /// The objects to delete, in the order of the store.
-    pub surplus: Vec<ListedObject>,
+    pub extra: Vec<ListedObject>,
     /// The objects that nobody can say a file is missing for.
     pub kept: Vec<NotDeletable>,
     /// What could not be read, so that nothing is deleted though it was asked for.
@@ -64,7 +64,7 @@ pub struct SyncPlan {
 
 /// What belongs together: a folder, the prefix it stands under, and which paths count.
 #[derive(Clone, Copy)]
-pub struct Pair<'a> {
+pub struct SyncScope<'a> {
     /// The folder.
     pub folder: &'a Path,
     /// The prefix.
@@ -76,7 +76,7 @@ pub struct Pair<'a> {
 impl SyncPlan {
     /// Decides from complete lists of both sides; refuses more deletions than are allowed.
     pub fn new(
-        pair: Pair<'_>,
+        scope: SyncScope<'_>,
         sources: &UploadItems,
         listed: &[ListedObject],
         deletion: Option<Deletion>,
@@ -84,7 +84,7 @@ impl SyncPlan {
         let objects: HashMap<&str, &ListedObject> =
             listed.iter().map(|object| (object.uri.key.as_str(), object)).collect();
         let files = sources.files.iter().map(|source| PlannedFile {
-            step: step(source, objects.get(source.uri.key.as_str()).copied()),
+            action: action(source, objects.get(source.uri.key.as_str()).copied()),
             source: source.clone(),
         });
         let mut plan = Self { files: files.collect(), ..Self::default() };
@@ -95,12 +95,12 @@ impl SyncPlan {
             .find(|skipped| skipped.is_unread)
             .map(|skipped| skipped.path.clone());
         if plan.unread.is_none() {
-            let n_objects = plan.find_surplus(pair, sources, listed);
-            if plan.files.is_empty() && !plan.surplus.is_empty() {
-                return Err(SyncError::NoFiles(plan.surplus.len()));
+            let n_objects = plan.find_extra(scope, sources, listed);
+            if plan.files.is_empty() && !plan.extra.is_empty() {
+                return Err(SyncError::NoFiles(plan.extra.len()));
             }
-            let n_common = plan.files.iter().filter(|file| file.step != Step::Put).count();
-            deletion.check(plan.surplus.len(), (n_objects, n_common))?;
+            let n_common = plan.files.iter().filter(|file| file.action != SyncAction::Put).count();
+            deletion.check(plan.extra.len(), (n_objects, n_common))?;
         }
         Ok(plan)
     }
@@ -110,7 +110,7 @@ impl SyncPlan {
         let is_unchanged = |summary: &&ObjectSummary| summary.outcome == Outcome::Unchanged;
         let unchanged: HashSet<_> =
             stored.iter().filter(is_unchanged).map(|summary| &summary.uri).collect();
-        let unlisted = self.files.iter().filter(|file| file.step == Step::Put);
+        let unlisted = self.files.iter().filter(|file| file.action == SyncAction::Put);
         unlisted.map(|file| &file.source.uri).find(|uri| unchanged.contains(uri))
     }
 
@@ -121,9 +121,9 @@ impl SyncPlan {
     }
 
     /// Finds the objects to delete; returns how many count in all.
-    fn find_surplus(
+    fn find_extra(
         &mut self,
-        pair: Pair<'_>,
+        scope: SyncScope<'_>,
         sources: &UploadItems,
         listed: &[ListedObject],
     ) -> usize {
@@ -132,14 +132,14 @@ impl SyncPlan {
         let skipped: HashSet<&Path> = sources
             .skipped
             .iter()
-            .filter_map(|skipped| skipped.path.strip_prefix(pair.folder).ok())
+            .filter_map(|skipped| skipped.path.strip_prefix(scope.folder).ok())
             .collect();
         let mut n_objects = 0;
         for object in listed {
-            let relative = object.uri.key.strip_prefix(&pair.prefix.key).unwrap_or_default();
+            let relative = object.uri.key.strip_prefix(&scope.prefix.key).unwrap_or_default();
             let path = Path::new(relative);
             // Consoles make objects that end like this for folders; no file becomes one.
-            if relative.is_empty() || relative.ends_with('/') || !pair.filter.covers(path) {
+            if relative.is_empty() || relative.ends_with('/') || !scope.filter.covers(path) {
                 continue;
             }
             n_objects += 1;
@@ -151,7 +151,7 @@ impl SyncPlan {
             } else if path.ancestors().any(|ancestor| skipped.contains(ancestor)) {
                 self.keep(object, "its path in the folder is skipped");
             } else {
-                self.surplus.push(object.clone());
+                self.extra.push(object.clone());
             }
         }
         n_objects
@@ -162,11 +162,11 @@ impl SyncPlan {
     }
 }
 
-fn step(source: &UploadItem, object: Option<&ListedObject>) -> Step {
+fn action(source: &UploadItem, object: Option<&ListedObject>) -> SyncAction {
     match object {
-        None => Step::Put,
-        Some(object) if object.size == source.size => Step::Compare(object.etag.clone()),
-        Some(object) => Step::Replace(object.etag.clone()),
+        None => SyncAction::Put,
+        Some(object) if object.size == source.size => SyncAction::Compare(object.etag.clone()),
+        Some(object) => SyncAction::Replace(object.etag.clone()),
     }
 }
 
@@ -230,16 +230,16 @@ mod tests {
         max: Option<u64>,
     ) -> Result<SyncPlan, SyncError> {
         let prefix = uri("p/");
-        let pair = Pair { folder: Path::new("dir"), prefix: &prefix, filter };
-        SyncPlan::new(pair, sources, listed, Some(Deletion { max }))
+        let scope = SyncScope { folder: Path::new("dir"), prefix: &prefix, filter };
+        SyncPlan::new(scope, sources, listed, Some(Deletion { max }))
     }
 
     fn plan(sources: &UploadItems, listed: &[ListedObject]) -> SyncPlan {
         filtered(sources, listed, &Filter::default(), None).unwrap()
     }
 
-    fn surplus(plan: &SyncPlan) -> Vec<&str> {
-        plan.surplus.iter().map(|object| object.uri.key.as_str()).collect()
+    fn extra(plan: &SyncPlan) -> Vec<&str> {
+        plan.extra.iter().map(|object| object.uri.key.as_str()).collect()
     }
 
     #[test]
@@ -248,25 +248,29 @@ mod tests {
 
         let plan = plan(&sources(&["longer", "new", "same"]), &listed);
 
-        let steps: Vec<_> = plan.files.iter().map(|file| file.step.clone()).collect();
+        let steps: Vec<_> = plan.files.iter().map(|file| file.action.clone()).collect();
         let tag = |key: &str| Some(format!("tag of {key}"));
         assert_eq!(
             steps,
-            [Step::Replace(tag("p/longer")), Step::Put, Step::Compare(tag("p/same"))]
+            [
+                SyncAction::Replace(tag("p/longer")),
+                SyncAction::Put,
+                SyncAction::Compare(tag("p/same"))
+            ]
         );
-        assert_eq!(plan.surplus, []);
+        assert_eq!(plan.extra, []);
     }
 
     #[test]
     fn an_object_without_a_file_is_deleted_only_when_asked() {
         let (sources, listed) = (sources(&["a"]), objects(&["p/a", "p/b", "p/c/d"]));
         let (prefix, filter) = (uri("p/"), Filter::default());
-        let pair = Pair { folder: Path::new("dir"), prefix: &prefix, filter: &filter };
+        let scope = SyncScope { folder: Path::new("dir"), prefix: &prefix, filter: &filter };
 
-        let unasked = SyncPlan::new(pair, &sources, &listed, None).unwrap();
+        let unasked = SyncPlan::new(scope, &sources, &listed, None).unwrap();
 
-        assert_eq!(surplus(&plan(&sources, &listed)), ["p/b", "p/c/d"]);
-        assert_eq!(unasked.surplus, []);
+        assert_eq!(extra(&plan(&sources, &listed)), ["p/b", "p/c/d"]);
+        assert_eq!(unasked.extra, []);
     }
 
     #[test]
@@ -280,7 +284,7 @@ mod tests {
             let listed = [&listed[..], &objects(&["p/z"])].concat();
             let plan = filtered(&sources(&["z"]), &listed, filter, None).unwrap();
             assert_eq!(plan.kept, []);
-            surplus(&plan).join(" ")
+            extra(&plan).join(" ")
         };
 
         assert_eq!(surplus_of(&filter(&[], &["tmp"])), "p/a.log p/b.txt");
@@ -300,7 +304,7 @@ mod tests {
         let plan = plan(&sources, &listed);
 
         let kept: Vec<_> = plan.kept.iter().map(|kept| kept.uri.key.as_str()).collect();
-        assert_eq!(surplus(&plan), ["p/linked"]);
+        assert_eq!(extra(&plan), ["p/linked"]);
         assert_eq!(kept, ["p//x", "p/../y", "p/link", "p/link/z"]);
     }
 
@@ -313,7 +317,7 @@ mod tests {
 
         let plan = filtered(&sources, &objects(&["p/b"]), &Filter::default(), Some(9)).unwrap();
 
-        assert_eq!((plan.surplus.len(), plan.unread), (0, Some(path)));
+        assert_eq!((plan.extra.len(), plan.unread), (0, Some(path)));
     }
 
     #[test]
@@ -323,7 +327,7 @@ mod tests {
         let kept = |n: usize, max| {
             let names: Vec<_> = keys[..n].iter().map(|key| &key[2..]).collect();
             filtered(&sources(&names), &listed, &Filter::default(), max)
-                .map(|plan| plan.surplus.len())
+                .map(|plan| plan.extra.len())
                 .map_err(|error| (error.kind(), error.to_string()))
         };
 
@@ -352,7 +356,7 @@ mod tests {
         let filter = Filter::new(&[], &["*.txt".to_owned()]).unwrap();
         let apart = filtered(&sources(&["z"]), &objects(&["p/a", "p/b.txt"]), &filter, None);
         assert!(matches!(apart, Err(SyncError::NothingInCommon(1))));
-        assert_eq!(surplus(&plan(&["a"], &["p/a", "p/b"], None).unwrap()), ["p/b"]);
+        assert_eq!(extra(&plan(&["a"], &["p/a", "p/b"], None).unwrap()), ["p/b"]);
     }
 
     #[test]

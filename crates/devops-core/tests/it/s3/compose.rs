@@ -8,8 +8,8 @@ use std::{
 use devops_core::{
     kind::HasKind,
     s3::{
-        Composition, EarlierRun, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions,
-        Resume, RetryConfig, S3Error, Shared, UploadItem, put_composed,
+        Composition, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions, Resume,
+        ResumePolicy, RetryConfig, S3Error, SharedRange, UploadItem, put_composed,
     },
 };
 use devops_fakes::s3::Server;
@@ -55,13 +55,13 @@ impl Made {
 
     fn composition(&self) -> Composition {
         let shared = [
-            Shared { at: 0, from: 0, size: 4 * PART },
-            Shared { at: 5 * PART, from: 4 * PART, size: 4 * PART },
+            SharedRange { at: 0, from: 0, size: 4 * PART },
+            SharedRange { at: 5 * PART, from: 4 * PART, size: 4 * PART },
         ];
         self.composed_of(&shared)
     }
 
-    fn composed_of(&self, shared: &[Shared]) -> Composition {
+    fn composed_of(&self, shared: &[SharedRange]) -> Composition {
         let rules = (PART, 10_000);
         Composition::plan((uri("old.bin"), self.etag()), NEW, shared, rules).unwrap()
     }
@@ -85,7 +85,7 @@ impl Made {
             (Proof::Full, NEW, 0)
         );
         self.check();
-        let told = |event: &Event| matches!(event, Event::Uncomposed { .. });
+        let told = |event: &Event| matches!(event, Event::NoServerSideCopy { .. });
         assert_eq!(self.rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
     }
 
@@ -97,7 +97,8 @@ impl Made {
 
 fn resumable(journals: &Path) -> PutOptions {
     let now = datetime!(2100-01-01 0:00 UTC);
-    let resume = Resume { journals: Journals::new(journals), earlier: EarlierRun::TakeUp, now };
+    let resume =
+        Resume { journals: Journals::new(journals), earlier: ResumePolicy::IfPresent, now };
     PutOptions { resume: Some(resume), ..in_small_parts() }
 }
 
@@ -172,7 +173,7 @@ fn a_store_that_wants_equal_parts_gets_them() {
 fn a_copy_that_is_not_what_the_file_has_is_not_believed() {
     let made = Made::new();
     // The plan is wrong by a byte, as if the index of the other object lied.
-    let shared = [Shared { at: 0, from: 1, size: 4 * PART }];
+    let shared = [SharedRange { at: 0, from: 1, size: 4 * PART }];
 
     let summary = made.put(&made.composed_of(&shared), &in_small_parts()).unwrap();
 

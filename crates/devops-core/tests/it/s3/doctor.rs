@@ -7,7 +7,7 @@ use devops_core::{
     kind::{HasKind, Kind},
     s3::{
         Algorithm, CancelToken, Capabilities, Conditions, ConnectOptions, CustomerKey, Depth,
-        Diagnosis, Event, Examined, Finding, Proof, PutOptions, RequestHeaders, S3Context,
+        Diagnosis, DoctorOptions, Event, Finding, Proof, PutOptions, RequestHeaders, S3Context,
         Severity, StoreOptions, UploadItem, Verification, connect, diagnose, put, verify,
     },
 };
@@ -30,7 +30,7 @@ fn examine(rules: &[&str]) -> (Rig, Diagnosis, Vec<Finding>) {
 
 fn run(rig: &Rig, tell: &dyn Fn(Finding)) -> Result<Diagnosis, Cancelled> {
     let prefix = uri("nightly/");
-    let examined = Examined { prefix: &prefix, write: true, now: OffsetDateTime::now_utc() };
+    let examined = DoctorOptions { prefix: &prefix, write: true, now: OffsetDateTime::now_utc() };
     rig.run(async |context| diagnose(context, examined, tell).await)
 }
 
@@ -290,7 +290,7 @@ fn a_signal_ends_the_examination_and_leaves_nothing_behind() {
 fn without_writing_little_is_found_out() {
     let rig = Rig::new();
     let prefix = uri("");
-    let examined = Examined { prefix: &prefix, write: false, now: OffsetDateTime::now_utc() };
+    let examined = DoctorOptions { prefix: &prefix, write: false, now: OffsetDateTime::now_utc() };
 
     let diagnosis = rig.run(async |context| diagnose(context, examined, &|_| {}).await).unwrap();
 

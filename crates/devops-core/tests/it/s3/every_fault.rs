@@ -6,14 +6,14 @@ use crate::s3::{
     rig::PART,
     table::{Case, check},
     trial::{
-        Ended, Held, Run, Scene, Trial, Wrong, is_impatient, is_passing, with_enough_patience,
+        Ended, Held, Run, Scene, Trial, Wrong, is_impatient, is_transient, with_enough_patience,
     },
 };
 
 /// Returns the faults that end well when they happen once; to happen for ever changes nothing for the others.
 fn passing() -> impl Iterator<Item = &'static str> {
     // A conflict ends well too: not by the same request, but by an upload that begins anew.
-    FAULTS.into_iter().filter(|fault| is_passing(fault) || *fault == "conflict")
+    FAULTS.into_iter().filter(|fault| is_transient(fault) || *fault == "conflict")
 }
 
 /// A put, perhaps with another one before it.

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        DeleteOutcome, DeleteTarget, Deletion, Filter, Pair, PutOptions, RemovalOutcome,
-        RemoveOptions, check_listing, delete, for_each_concurrent, plan_removal, plan_sync, put,
+        DeleteOutcome, DeleteTarget, Deletion, Filter, PutOptions, RemovalOutcome, RemoveOptions,
+        SyncScope, check_listing, delete, for_each_concurrent, plan_removal, plan_sync, put,
         remove, upload_if_changed,
     },
 };
@@ -210,7 +210,7 @@ impl Removal for Mirror {
         let mut claims = Claims::default();
         let error = rig.run(async |context| {
             let (folder, prefix, filter) = (Self::folder(rig), uri("p/"), Filter::default());
-            let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
+            let pair = SyncScope { folder: &folder, prefix: &prefix, filter: &filter };
             let planned = plan_sync(context, pair, false, Some(Deletion::default())).await;
             let (_, plan) = planned.map_err(|error| error.kind())?;
             let options = PutOptions::default();
@@ -233,9 +233,9 @@ impl Removal for Mirror {
             }
             let checked = check_listing(context, &prefix, &plan, &stored).await;
             checked.map_err(|error| error.kind())?;
-            let surplus = plan.surplus.iter();
+            let extra = plan.extra.iter();
             let targets: Vec<DeleteTarget> =
-                surplus.map(|object| object.uri.clone().into()).collect();
+                extra.map(|object| object.uri.clone().into()).collect();
             delete(context, &targets, &mut |target, outcome| claims.deletion(target, &outcome))
                 .await
                 .map_err(|error| error.kind())

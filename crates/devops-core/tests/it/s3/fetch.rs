@@ -87,7 +87,9 @@ fn an_object_that_was_changed_meanwhile_is_fetched_from_the_beginning() {
     get_to(&rig, &path).unwrap();
 
     assert!(fs::read(&path).unwrap() == bytes(SIZE - 1));
-    assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::Anew { .. })));
+    assert!(
+        rig.events.borrow().iter().any(|event| matches!(event, Event::RestartedDownload { .. }))
+    );
     assert_eq!(names(&rig.path("to")), ["back.bin"]);
 }
 

@@ -103,7 +103,7 @@ fn what_was_fetched_is_not_fetched_again_when_it_got_no_final_name() {
     let rig = stored();
     let path = rig.path("back.bin");
     rig.on_event(|rig, event| {
-        if matches!(event, Event::Moved(_)) {
+        if matches!(event, Event::BytesTransferred(_)) {
             rig.file("back.bin", 3);
         }
     });
@@ -160,7 +160,7 @@ fn ranges_of_two_objects_never_become_one_file() {
         rig.server.faults(rules);
         rig.on_event(|rig, event| {
             // The first range has come, and others may be on their way.
-            if matches!(event, Event::Moved(_)) {
+            if matches!(event, Event::BytesTransferred(_)) {
                 rig.server.put("backups", "a.bin", &bytes(3 * PART + 7));
             }
         });

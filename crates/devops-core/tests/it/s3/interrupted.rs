@@ -6,8 +6,8 @@ use devops_core::{
     fs::{IfExists, OpenFolder},
     kind::{HasKind, Kind},
     s3::{
-        DeleteTarget, Deletion, Filter, GetOptions, Pair, PartSize, PutOptions, RemoveOptions,
-        RetryConfig, S3Error, abort_upload, check_listing, delete, find_download_items,
+        DeleteTarget, Deletion, Filter, GetOptions, PartSize, PutOptions, RemoveOptions,
+        RetryConfig, S3Error, SyncScope, abort_upload, check_listing, delete, find_download_items,
         for_each_concurrent, get_download_item, pending_uploads, plan_removal, plan_sync, put,
         remove, upload_if_changed,
     },
@@ -58,7 +58,7 @@ fn ends(operation: &str, rules: &[&str], work: impl Fn(&Rig) -> Result<(), Kind>
 fn sync(rig: &Rig) -> Result<(), Kind> {
     rig.run(async |context| {
         let (folder, prefix, filter) = (rig.path("folder"), uri("p/"), Filter::default());
-        let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
+        let pair = SyncScope { folder: &folder, prefix: &prefix, filter: &filter };
         let planned = plan_sync(context, pair, false, Some(Deletion::default())).await;
         let (_, plan) = planned.map_err(|error| error.kind())?;
         let options = PutOptions::default();
@@ -75,8 +75,8 @@ fn sync(rig: &Rig) -> Result<(), Kind> {
             .map_err(|error| error.kind())?;
         let checked = check_listing(context, &prefix, &plan, &stored).await;
         checked.map_err(|error| error.kind())?;
-        let surplus = plan.surplus.iter();
-        let targets: Vec<DeleteTarget> = surplus.map(|object| object.uri.clone().into()).collect();
+        let extra = plan.extra.iter();
+        let targets: Vec<DeleteTarget> = extra.map(|object| object.uri.clone().into()).collect();
         delete(context, &targets, &mut |_, _| {}).await.map_err(|error| error.kind())
     })
 }

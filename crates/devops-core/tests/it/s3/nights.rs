@@ -17,8 +17,8 @@ use devops_core::{
     offsite::{self, Base, PruneRequest, plan_prune, remove_pruned, select_kept, select_newest},
     retention::KeepPolicy,
     s3::{
-        Deletion, EarlierRun, Event, Filter, Journals, OverwritePolicy, Pair, PutOptions, Resume,
-        S3Context, SyncError, UploadItem, find_upload_items, plan_sync,
+        Deletion, Event, Filter, Journals, OverwritePolicy, PutOptions, Resume, ResumePolicy,
+        S3Context, SyncError, SyncScope, UploadItem, find_upload_items, plan_sync,
     },
 };
 use devops_fakes::s3::Entry;
@@ -133,7 +133,7 @@ impl Nights {
         day: u8,
         journals: Journals,
     ) -> Result<(), Kind> {
-        let resume = Resume { journals, earlier: EarlierRun::TakeUp, now: evening(day) };
+        let resume = Resume { journals, earlier: ResumePolicy::IfPresent, now: evening(day) };
         let replace = OverwritePolicy::IfChanged;
         let options = PutOptions { resume: Some(resume), replace, ..in_small_parts() };
         for source in self.chosen(context, day).await? {
@@ -208,7 +208,7 @@ impl Nights {
         let before = self.rig.server.keys("backups");
         let mirror = || {
             let (prefix, filter) = (uri("daily/"), Filter::default());
-            let pair = Pair { folder: &self.folder, prefix: &prefix, filter: &filter };
+            let pair = SyncScope { folder: &self.folder, prefix: &prefix, filter: &filter };
             let deletion = Some(Deletion { max: Some(1000) });
             self.rig
                 .run(async |context| plan_sync(context, pair, false, deletion).await.unwrap_err())
@@ -287,7 +287,7 @@ fn thirty_nights_with_trouble_need_no_person_and_send_nothing_twice() {
     }
 
     nights.check_nothing_was_sent_twice();
-    let given_up = |event: &&Event| matches!(event, Event::GivenUp { .. });
+    let given_up = |event: &&Event| matches!(event, Event::AbandonedUpload { .. });
     assert_eq!(nights.rig.events.borrow().iter().filter(given_up).count(), 2);
     let is_resumed = |event: &&Event| matches!(event, Event::Resumed { .. });
     assert_eq!(nights.rig.events.borrow().iter().filter(is_resumed).count(), 2);

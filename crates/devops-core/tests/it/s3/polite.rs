@@ -15,9 +15,8 @@ use devops_core::{
         Attributes, CopyOptions, DeleteOutcome, DeleteTarget, Depth, Encryption, GetOptions, Left,
         ListedObject, Method, ObjectLock, ObjectSummary, OverwritePolicy, PartSize, Proof,
         PutOptions, RemoveOptions, RequestError, RequestErrorKind, RetentionMode, RetryConfig,
-        S3Error, Tags, UploadItem, UploadStream, Verification, copy_object, delete, get,
-        get_stream, list, move_object, plan_undelete, put, put_stream, refuse_taken, undelete,
-        verify,
+        S3Error, Tags, UploadItem, UploadStream, Verification, copy_object, delete, ensure_absent,
+        get, get_stream, list, move_object, plan_undelete, put, put_stream, undelete, verify,
     },
     units::ByteSize,
 };
@@ -263,7 +262,7 @@ impl Scene {
     fn put_stream(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
         let options = PutOptions { attributes: self.attributes(), ..in_small_parts() };
         rig.run(async |context| {
-            refuse_taken(context, &uri(KEY), &options).await?;
+            ensure_absent(context, &uri(KEY), &options).await?;
             let stream = UploadStream::new(Cursor::new(content(self.size()).to_vec()));
             put_stream(context, stream, &[uri(KEY)], &options).await?.remove(0)
         })

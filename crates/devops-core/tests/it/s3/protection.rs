@@ -8,7 +8,7 @@ use devops_core::{
     s3::{
         Attributes, Capabilities, Encryption, Feature, GetOptions, Lack, Left, Method, ObjectLock,
         ObjectSummary, OverwritePolicy, PartSize, Proof, PutOptions, RetentionMode, S3Error, Tags,
-        UploadStream, get, put_stream, refuse_taken,
+        UploadStream, ensure_absent, get, put_stream,
     },
 };
 use time::macros::datetime;
@@ -172,7 +172,7 @@ fn nothing_of_a_stream_is_read_where_it_would_be_in_clear() {
     let options = with(encrypted());
 
     let error =
-        rig.run(async |context| refuse_taken(context, &uri("a.bin"), &options).await).unwrap_err();
+        rig.run(async |context| ensure_absent(context, &uri("a.bin"), &options).await).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
 
     let stream = || UploadStream::new(Cursor::new(bytes(100)));

@@ -427,7 +427,7 @@ fn pending_uploads_are_listed_by_prefix() {
         rig.run(async |context| pending_uploads(context, &uri(prefix), None).await).unwrap()
     };
 
-    assert!(matches!(error, S3Error::LeftBehind { .. }), "{error}");
+    assert!(matches!(error, S3Error::AbortFailed { .. }), "{error}");
     assert_eq!(list("x/").len(), 1);
     assert_eq!(list("x/")[0].uri, uri("x/a.bin"));
     assert_eq!(list("y/").len(), 0);

@@ -10,8 +10,9 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        AfterSignal, Algorithm, EarlierRun, Event, JournalError, Journals, ObjectSummary, Outcome,
-        OverwritePolicy, PartSize, Proof, PutOptions, Resume, RetryConfig, S3Error, Tags, give_up,
+        AfterSignal, Algorithm, Event, JournalError, Journals, ObjectSummary, Outcome,
+        OverwritePolicy, PartSize, Proof, PutOptions, Resume, ResumePolicy, RetryConfig, S3Error,
+        Tags, discard_upload,
     },
     units::ByteSize,
 };
@@ -32,13 +33,13 @@ fn journals(rig: &Rig) -> Journals {
 fn options(rig: &Rig) -> PutOptions {
     // Long after any file was written, so that its times tell.
     let now = datetime!(2100-01-01 0:00 UTC);
-    let resume = Resume { journals: journals(rig), earlier: EarlierRun::TakeUp, now };
+    let resume = Resume { journals: journals(rig), earlier: ResumePolicy::IfPresent, now };
     PutOptions { resume: Some(resume), ..in_small_parts() }
 }
 
 fn restarting(rig: &Rig) -> PutOptions {
     let mut options = options(rig);
-    options.resume.as_mut().unwrap().earlier = EarlierRun::GiveUp;
+    options.resume.as_mut().unwrap().earlier = ResumePolicy::Discard;
     options
 }
 
@@ -232,7 +233,7 @@ fn check_begins_anew(rig: &Rig, file: &Path, options: &PutOptions) {
     assert_eq!((summary.outcome, summary.bytes_sent), (Outcome::Stored, size));
     assert_eq!((rig.moved() - moved).cast_unsigned(), size);
     let events = rig.events.borrow();
-    assert!(events.iter().any(|event| matches!(event, Event::GivenUp { .. })));
+    assert!(events.iter().any(|event| matches!(event, Event::AbandonedUpload { .. })));
     assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(file).unwrap());
     check_nothing_is_left(rig);
 }
@@ -266,7 +267,7 @@ fn a_resume_of_a_file_that_was_changed_is_refused_and_nothing_is_lost() {
     let file = half_sent(&rig);
     overwrite(&file, SIZE - 1, b"!");
     let mut resuming = options(&rig);
-    resuming.resume.as_mut().unwrap().earlier = EarlierRun::Require;
+    resuming.resume.as_mut().unwrap().earlier = ResumePolicy::Required;
 
     for _ in 0..2 {
         let refused = rig.put(&file, "a.bin", &resuming).unwrap_err();
@@ -288,7 +289,7 @@ fn an_old_upload_that_may_not_be_aborted_keeps_no_new_one_from_being_made() {
     rig.put(&file, "a.bin", &options(&rig)).unwrap();
 
     let is_named = |event: &Event| {
-        matches!(event, Event::LeftBehind { uri, upload_id, .. }
+        matches!(event, Event::AbortFailed { uri, upload_id, .. }
             if uri.key == "a.bin" && upload_id == "upload-1")
     };
     assert!(rig.events.borrow().iter().any(is_named));
@@ -564,7 +565,7 @@ fn who_wants_to_go_on_does_not_begin_anew() {
     let rig = Rig::new();
     let file = rig.file("a.bin", SIZE);
     let mut options = options(&rig);
-    options.resume.as_mut().unwrap().earlier = EarlierRun::Require;
+    options.resume.as_mut().unwrap().earlier = ResumePolicy::Required;
 
     let error = rig.put(&file, "a.bin", &options).unwrap_err();
 
@@ -587,7 +588,7 @@ fn a_signal_ends_the_reading_of_what_was_sent() {
     });
     let before = rig.moved();
     rig.on_event(|rig, event| {
-        if matches!(event, Event::Moved(_)) {
+        if matches!(event, Event::BytesTransferred(_)) {
             rig.cancel.cancel(15);
         }
     });
@@ -633,7 +634,7 @@ fn what_is_unfinished_is_listed_and_given_up() {
     let [one] = unfinished.as_slice() else { panic!("{unfinished:?}") };
     assert_eq!((one.job.uri.key.as_str(), one.job.size()), ("a.bin", SIZE));
     assert_eq!(one.job.path, rig.path("a.bin"));
-    rig.run(async |context| give_up(context, &journals(&rig), &one.job).await).unwrap();
+    rig.run(async |context| discard_upload(context, &journals(&rig), &one.job).await).unwrap();
     assert_eq!(rig.server.pending_uploads("backups"), 0);
     assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
 }
@@ -648,6 +649,6 @@ fn an_upload_without_a_place_for_its_journal_is_made_all_the_same() {
     let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
 
     assert_eq!(summary.proof, Proof::Full);
-    let told = |event: &Event| matches!(event, Event::Unjournaled(_));
+    let told = |event: &Event| matches!(event, Event::JournalUnavailable(_));
     assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
 }

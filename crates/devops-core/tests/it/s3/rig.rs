@@ -276,7 +276,8 @@ impl Rig {
 
     /// Returns how many bytes were told to have moved, all in all.
     pub(crate) fn moved(&self) -> i64 {
-        let moved = |event: &Event| if let Event::Moved(bytes) = event { *bytes } else { 0 };
+        let moved =
+            |event: &Event| if let Event::BytesTransferred(bytes) = event { *bytes } else { 0 };
         self.events.borrow().iter().map(moved).sum()
     }
 }

@@ -18,8 +18,9 @@ use devops_core::{
     offsite::{self, Base, StreamError, StreamInput, StreamPut},
     process::CommandSpec,
     s3::{
-        Algorithm, EarlierRun, Event, Journals, ObjectSummary, Outcome, OverwritePolicy, Proof,
-        PutOptions, Resume, S3Error, S3Uri, UploadItem, UploadStream, give_up, put_stream, release,
+        Algorithm, Event, Journals, ObjectSummary, Outcome, OverwritePolicy, Proof, PutOptions,
+        Resume, ResumePolicy, S3Error, S3Uri, UploadItem, UploadStream, discard_upload, put_stream,
+        remove_unused_spool,
     },
 };
 use devops_fakes::s3::Entry;
@@ -292,7 +293,7 @@ fn journals(rig: &Rig) -> Journals {
 fn options(rig: &Rig) -> PutOptions {
     let resume = Resume {
         journals: journals(rig),
-        earlier: EarlierRun::TakeUp,
+        earlier: ResumePolicy::IfPresent,
         // Long after any file was written, so that its times tell.
         now: datetime!(2100-01-01 0:00 UTC),
     };
@@ -358,13 +359,13 @@ fn a_spool_is_private_and_goes_when_the_object_is_there() {
 fn resume(rig: &Rig) -> Result<ObjectSummary, S3Error> {
     let unfinished = journals(rig).unfinished().unwrap().remove(0);
     let mut resume = options(rig).resume;
-    resume.as_mut().unwrap().earlier = EarlierRun::Require;
+    resume.as_mut().unwrap().earlier = ResumePolicy::Required;
     let job = unfinished.job;
     let options = PutOptions { resume, ..job.options.clone() };
     let source = UploadItem::new(job.path.clone(), job.uri.clone(), job.size());
     rig.run(async |context| {
         let put = offsite::put(context, &source, &options, &Base::None).await;
-        release(Some(&journals(rig)), &job.path).await;
+        remove_unused_spool(Some(&journals(rig)), &job.path).await;
         put
     })
 }
@@ -423,7 +424,9 @@ fn the_same_stream_again_sends_no_finished_part_again_and_another_begins_anew() 
         spooled(&rig, content.clone()).unwrap();
 
         assert!(rig.server.object("backups", "s").unwrap().bytes() == content);
-        assert!(rig.events.borrow().iter().any(|event| matches!(event, Event::GivenUp { .. })));
+        assert!(
+            rig.events.borrow().iter().any(|event| matches!(event, Event::AbandonedUpload { .. }))
+        );
         assert_eq!(rig.server.pending_uploads("backups"), 0);
         assert_eq!(names(&folder(&rig)), [""; 0]);
     }
@@ -437,7 +440,8 @@ fn a_spooled_stream_that_is_given_up_leaves_nothing() {
         spooled(&rig, bytes(4 * PART)).unwrap_err();
         let unfinished = journals(&rig).unfinished().unwrap().remove(0);
 
-        rig.run(async |context| give_up(context, &journals(&rig), &unfinished.job).await).unwrap();
+        rig.run(async |context| discard_upload(context, &journals(&rig), &unfinished.job).await)
+            .unwrap();
 
         assert_eq!(rig.server.pending_uploads("backups"), 0);
         assert_eq!(names(&folder(&rig)), [""; 0]);

@@ -10,8 +10,8 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        DeleteTarget, Deletion, Filter, ObjectSummary, Outcome, Pair, Proof, PutOptions, S3Error,
-        SyncError, SyncPlan, check_listing, delete, for_each_concurrent, plan_sync, put,
+        DeleteTarget, Deletion, Filter, ObjectSummary, Outcome, Proof, PutOptions, S3Error,
+        SyncError, SyncPlan, SyncScope, check_listing, delete, for_each_concurrent, plan_sync, put,
         upload_if_changed,
     },
 };
@@ -30,7 +30,7 @@ struct Done {
 
 fn plan(rig: &Rig, folder: &Path, deletion: Option<Deletion>) -> Result<SyncPlan, SyncError> {
     let (prefix, filter) = (uri("p/"), Filter::default());
-    let pair = Pair { folder, prefix: &prefix, filter: &filter };
+    let pair = SyncScope { folder, prefix: &prefix, filter: &filter };
     let planned = rig.run(async |context| plan_sync(context, pair, false, deletion).await);
     planned.map(|(_, plan)| plan)
 }
@@ -60,12 +60,12 @@ fn carry_out(rig: &Rig, plan: &SyncPlan, options: &PutOptions) -> Result<Done, S
             },
         )
         .await?;
-        if plan.surplus.is_empty() {
+        if plan.extra.is_empty() {
             return Ok(());
         }
         check_listing(context, &uri("p/"), plan, &objects).await?;
         let targets: Vec<DeleteTarget> =
-            plan.surplus.iter().map(|object| object.uri.clone().into()).collect();
+            plan.extra.iter().map(|object| object.uri.clone().into()).collect();
         let mut each = |target: &DeleteTarget, _| done.deleted.push(target.uri.key.clone());
         Ok::<_, SyncError>(delete(context, &targets, &mut each).await?)
     })?;
@@ -195,7 +195,7 @@ fn too_many_deletions_are_refused_and_a_missing_folder_is_no_empty_one() {
     }
     let kind = |folder: &Path, max| {
         plan(&rig, folder, Some(Deletion { max }))
-            .map(|plan| plan.surplus.len())
+            .map(|plan| plan.extra.len())
             .map_err(|error| error.kind())
     };
     let empty = rig.path("empty");
@@ -251,7 +251,7 @@ fn a_store_that_fails_for_good_ends_the_sync_before_anything_is_deleted() {
 
     let error = carry_out(&rig, &plan, &PutOptions::default()).unwrap_err();
 
-    assert_eq!((error.kind(), plan.surplus.len()), (Kind::Permission, 1));
+    assert_eq!((error.kind(), plan.extra.len()), (Kind::Permission, 1));
     assert_eq!(rig.server.keys("backups"), ["p/b", "p/gone"]);
 }
 

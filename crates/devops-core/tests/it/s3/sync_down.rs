@@ -15,8 +15,8 @@ use std::{
 use devops_core::{
     fs::{IfExists, OpenFolder},
     s3::{
-        Deletion, Event, Filter, GetOptions, Pair, PartSize, Surplus, SyncError, check_surplus,
-        delete_surplus, for_each_concurrent, get_download_item, plan_sync_down,
+        Deletion, Event, ExtraFile, Filter, GetOptions, PartSize, SyncError, SyncScope,
+        check_extra, delete_extra, for_each_concurrent, get_download_item, plan_sync_down,
     },
 };
 
@@ -45,7 +45,7 @@ fn sync(
     max: Option<u64>,
 ) -> Result<(Vec<String>, Vec<String>), SyncError> {
     let (prefix, filter) = (uri("p/"), Filter::default());
-    let pair = Pair { folder, prefix: &prefix, filter: &filter };
+    let pair = SyncScope { folder, prefix: &prefix, filter: &filter };
     let replace = IfExists::Replace;
     let options =
         GetOptions { replace, mode: None, group: None, preserve: false, part_size: PartSize::Auto };
@@ -56,13 +56,13 @@ fn sync(
         let work = async |target| get_download_item(context, &opened, target, options).await;
         for_each_concurrent(context, &plan.targets.files, work, |_, result| drop(result.unwrap()))
             .await?;
-        check_surplus(context, pair, &plan).await?;
-        let mut each = |relative: &Path, result: Result<Surplus, _>| {
-            let is_deleted = result.unwrap() == Surplus::Deleted;
+        check_extra(context, pair, &plan).await?;
+        let mut each = |relative: &Path, result: Result<ExtraFile, _>| {
+            let is_deleted = result.unwrap() == ExtraFile::Deleted;
             let list = if is_deleted { &mut deleted } else { &mut kept };
             list.push(relative.to_str().unwrap().to_owned());
         };
-        delete_surplus(context, &opened, &plan, &mut each).await?;
+        delete_extra(context, &opened, &plan, &mut each).await?;
         Ok::<_, SyncError>(())
     })?;
     Ok((deleted, kept))
@@ -107,14 +107,14 @@ fn what_is_no_file_stays_and_is_named() {
     symlink("nowhere", folder.join("link")).unwrap();
     File::create(folder.join(OsStr::from_bytes(b"\xff"))).unwrap();
     let (prefix, filter) = (uri("p/"), Filter::default());
-    let pair = Pair { folder: &folder, prefix: &prefix, filter: &filter };
+    let pair = SyncScope { folder: &folder, prefix: &prefix, filter: &filter };
     let plan =
         |deletion| rig.run(async |context| plan_sync_down(context, pair, deletion).await).unwrap();
 
     let (kept, deleted) = (plan(None), plan(Some(Deletion { max: None })));
 
     assert_eq!((kept.left, kept.empty_folders), (vec![], vec![]));
-    assert_eq!(deleted.surplus, [Path::new("gone")]);
+    assert_eq!(deleted.extra, [Path::new("gone")]);
     let mut left: Vec<_> = deleted.left.into_iter().map(|skipped| skipped.reason).collect();
     left.sort();
     assert_eq!(left, ["a named pipe", "a socket", "a symbolic link", "its name is not UTF-8"]);

@@ -137,10 +137,10 @@ pub(crate) fn kinds_of(wrong: &Wrong) -> &'static [Kind] {
         // What is asked for by its tag is then another object.
         "conflict" | "wrong-etag" => &[Kind::Temporary],
         // A write whose answer is lost may have been carried out.
-        _ if wrong.is_passing() && wrong.operation == "PutObject" => {
+        _ if wrong.is_transient() && wrong.operation == "PutObject" => {
             &[Kind::Temporary, Kind::Uncertain]
         }
-        _ if wrong.is_passing() => &[Kind::Temporary],
+        _ if wrong.is_transient() => &[Kind::Temporary],
         _ => &[],
     }
 }
@@ -150,6 +150,6 @@ pub(crate) fn passes(wrong: &Wrong) -> bool {
     let is_once = wrong.times == Some(1);
     match wrong.fault {
         "bad-digest" => is_once && wrong.operation != "HeadObject",
-        _ => is_once && wrong.is_passing() || kinds_of(wrong).is_empty(),
+        _ => is_once && wrong.is_transient() || kinds_of(wrong).is_empty(),
     }
 }

@@ -13,9 +13,9 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Composition, EarlierRun, Journals, ObjectSummary, OverwritePolicy, Proof,
-        PutOptions, Resume, RetryConfig, S3Error, Shared, UploadItem, UploadStream, put,
-        put_composed, put_stream, refuse_taken,
+        Algorithm, Composition, Journals, ObjectSummary, OverwritePolicy, Proof, PutOptions,
+        Resume, ResumePolicy, RetryConfig, S3Error, SharedRange, UploadItem, UploadStream,
+        ensure_absent, put, put_composed, put_stream,
     },
 };
 use devops_fakes::s3::{Entry, Fault};
@@ -62,8 +62,8 @@ impl Wrong {
     }
 
     /// Returns whether the same request may succeed when it is made again.
-    pub(crate) fn is_passing(&self) -> bool {
-        is_passing(self.fault)
+    pub(crate) fn is_transient(&self) -> bool {
+        is_transient(self.fault)
     }
 
     fn is_about(&self, operation: &str) -> bool {
@@ -72,8 +72,8 @@ impl Wrong {
 }
 
 /// Returns whether a request that met this fault may succeed when it is made again.
-pub(crate) fn is_passing(fault: &str) -> bool {
-    fault.parse::<Fault>().unwrap().is_passing()
+pub(crate) fn is_transient(fault: &str) -> bool {
+    fault.parse::<Fault>().unwrap().is_transient()
 }
 
 impl fmt::Display for Wrong {
@@ -284,7 +284,7 @@ impl Trial {
                 put_composed(context, &source, &options, &|_| true, &|| Box::pin(compose())).await
             }
             Scene::ShortStream | Scene::Stream => {
-                refuse_taken(context, &uri(KEY), &options).await?;
+                ensure_absent(context, &uri(KEY), &options).await?;
                 let stream = UploadStream::new(Cursor::new(content(self.size).to_vec()));
                 let mut put = put_stream(context, stream, &[uri(KEY)], &options).await?;
                 put.remove(0)
@@ -296,7 +296,7 @@ impl Trial {
         // Long after any file was written, so that its times tell.
         let now = datetime!(2100-01-01 0:00 UTC);
         let journals = Journals::new(self.rig.path("journals"));
-        let resume = Resume { journals, earlier: EarlierRun::TakeUp, now };
+        let resume = Resume { journals, earlier: ResumePolicy::IfPresent, now };
         PutOptions {
             replace: run.replace,
             checksum: run.checksum,
@@ -307,7 +307,7 @@ impl Trial {
 
     fn composition(&self) -> Option<Composition> {
         let etag = self.rig.server.object("backups", "old.bin")?.etag;
-        let shared = [Shared { at: 0, from: 0, size: PART }];
+        let shared = [SharedRange { at: 0, from: 0, size: PART }];
         Composition::plan((uri("old.bin"), etag), self.size, &shared, (PART, 10_000))
     }
 
@@ -386,7 +386,7 @@ impl Trial {
             S3Error::Resumable { .. } if self.n_journals() == 0 => {
                 return Err("it was said to be kept, but no journal is there".to_owned());
             }
-            S3Error::LeftBehind { .. } => self.n_named += 1,
+            S3Error::AbortFailed { .. } => self.n_named += 1,
             S3Error::Uncertain { .. } if !run.journaled => self.n_named += 1,
             _ => {}
         }
@@ -570,7 +570,7 @@ fn passes(wrong: &Wrong, scene: Scene) -> bool {
         // Another one would be left behind.
         "other-root" if wrong.is_about("CreateMultipartUpload") => false,
         "renamed-root" | "strict-parts" | "short-checksums" => true,
-        _ if wrong.is_passing() => wrong.times == Some(1),
+        _ if wrong.is_transient() => wrong.times == Some(1),
         // What cannot be removed is told of at once, whatever could be tried then.
         "conflict" if wrong.is_about("AbortMultipartUpload") => false,
         "conflict" => wrong.times == Some(1) && !is_of_reads && scene != Scene::Stream,
@@ -627,7 +627,7 @@ fn kinds_of(wrong: &Wrong, scene: Scene) -> &'static [Kind] {
         "conflict" => &[Kind::Temporary],
         "invalid-part" | "not-implemented" | "wrong-etag" => &[Kind::Failed],
         "refuse-checksums" | "refuse-conditions" if scene == Scene::Stream => &[Kind::Failed],
-        _ if wrong.is_passing() => &[Kind::Temporary],
+        _ if wrong.is_transient() => &[Kind::Temporary],
         _ => &[],
     }
 }

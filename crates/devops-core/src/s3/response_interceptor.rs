@@ -21,7 +21,7 @@ use super::{response_error::AskedBucket, text::StoreText};
 
 /// Looks at every request and answer of a store.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Observer(Arc<Seen>);
+pub(crate) struct ResponseInterceptor(Arc<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -33,7 +33,7 @@ struct Seen {
     echo: AtomicBool,
 }
 
-impl Observer {
+impl ResponseInterceptor {
     /// Returns the first `Server` header.
     pub(crate) fn server(&self) -> Option<&StoreText> {
         self.0.server.get()
@@ -84,7 +84,7 @@ fn keep(place: &Mutex<Option<StoreText>>, header: Option<&str>) {
     }
 }
 
-impl Intercept for Observer {
+impl Intercept for ResponseInterceptor {
     fn name(&self) -> &'static str {
         "Observer"
     }

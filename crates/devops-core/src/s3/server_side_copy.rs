@@ -16,7 +16,7 @@ const USUAL_COPY: u64 = 128 << 20;
 
 /// Bytes of a file that an object in the store has too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shared {
+pub struct SharedRange {
     /// Where they begin in the file.
     pub at: u64,
     /// Where they begin in the object.
@@ -32,11 +32,11 @@ pub struct Composition {
     pub base: S3Uri,
     /// Its `ETag`: another object of the same name is not copied from.
     pub etag: String,
-    pieces: Vec<Piece>,
+    pieces: Vec<ComposedPart>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Piece {
+struct ComposedPart {
     size: u64,
     /// Where in the base it is copied from; without it, it is sent.
     from: Option<u64>,
@@ -50,7 +50,7 @@ impl Composition {
     pub fn plan(
         (base, etag): (S3Uri, String),
         size: u64,
-        shared: &[Shared],
+        shared: &[SharedRange],
         (part_size, max_parts): (u64, u32),
     ) -> Option<Self> {
         let mut least = MIN_PART;
@@ -98,8 +98,8 @@ impl Composition {
 /// Returns what is copied of the shared runs: what lies between two copies has to make a part of its own,
 /// so a few bytes between them take some of the shared ones along.
 /// Runs of less than `least` bytes are left out.
-fn copied(shared: &[Shared], least: u64) -> Vec<Shared> {
-    let mut copied: Vec<Shared> = Vec::new();
+fn copied(shared: &[SharedRange], least: u64) -> Vec<SharedRange> {
+    let mut copied: Vec<SharedRange> = Vec::new();
     let mut sent_from = 0;
     for run in shared {
         let between = run.at - sent_from;
@@ -114,7 +114,7 @@ fn copied(shared: &[Shared], least: u64) -> Vec<Shared> {
         if let Some(last) = copied.last_mut() {
             last.size -= before;
         }
-        copied.push(Shared {
+        copied.push(SharedRange {
             at: run.at + behind,
             from: run.from + behind,
             size: run.size - behind,
@@ -124,7 +124,11 @@ fn copied(shared: &[Shared], least: u64) -> Vec<Shared> {
     copied
 }
 
-fn pieces(size: u64, copied: &[Shared], (part_size, max_parts): (u64, u32)) -> Vec<Piece> {
+fn pieces(
+    size: u64,
+    copied: &[SharedRange],
+    (part_size, max_parts): (u64, u32),
+) -> Vec<ComposedPart> {
     // What is sent is cut into parts of up to twice this.
     let part_size = part_size.clamp(MIN_PART, MAX_PART / 2);
     // For a very large object, copies are as large as half of the parts need.
@@ -141,21 +145,21 @@ fn pieces(size: u64, copied: &[Shared], (part_size, max_parts): (u64, u32)) -> V
 }
 
 /// Cuts what is sent; each part has at least the least size if the whole has.
-fn push_sent(pieces: &mut Vec<Piece>, size: u64, part_size: u64) {
+fn push_sent(pieces: &mut Vec<ComposedPart>, size: u64, part_size: u64) {
     let n = size / part_size;
     push_even(pieces, size, n.max(1), |_| None);
 }
 
-fn push_copied(pieces: &mut Vec<Piece>, run: &Shared, copy_size: u64) {
+fn push_copied(pieces: &mut Vec<ComposedPart>, run: &SharedRange, copy_size: u64) {
     push_even(pieces, run.size, run.size.div_ceil(copy_size), |offset| Some(run.from + offset));
 }
 
-fn push_even(pieces: &mut Vec<Piece>, size: u64, n: u64, from: impl Fn(u64) -> Option<u64>) {
+fn push_even(pieces: &mut Vec<ComposedPart>, size: u64, n: u64, from: impl Fn(u64) -> Option<u64>) {
     let mut offset = 0;
     for left in (1..=n).rev() {
         let piece = (size - offset).div_ceil(left);
         if piece > 0 {
-            pieces.push(Piece { size: piece, from: from(offset) });
+            pieces.push(ComposedPart { size: piece, from: from(offset) });
         }
         offset += piece;
     }
@@ -169,17 +173,17 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn plan(size: u64, shared: &[Shared]) -> Option<Composition> {
+    fn plan(size: u64, shared: &[SharedRange]) -> Option<Composition> {
         let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
         Composition::plan(base, size, shared, (8 * MIB, MAX_PARTS))
     }
 
-    fn shared(at: u64, from: u64, size: u64) -> Shared {
-        Shared { at: at * MIB, from: from * MIB, size: size * MIB }
+    fn shared(at: u64, from: u64, size: u64) -> SharedRange {
+        SharedRange { at: at * MIB, from: from * MIB, size: size * MIB }
     }
 
     fn shown(composition: &Composition) -> Vec<(u64, Option<u64>)> {
-        let mib = |piece: &Piece| (piece.size / MIB, piece.from.map(|from| from / MIB));
+        let mib = |piece: &ComposedPart| (piece.size / MIB, piece.from.map(|from| from / MIB));
         composition.pieces.iter().map(mib).collect()
     }
 
@@ -243,8 +247,8 @@ mod tests {
             tail in 0..20 * MIB,
         ) {
             let mut at = 0;
-            let shared: Vec<Shared> = runs.iter().map(|&(gap, size, from)| {
-                let run = Shared { at: at + gap, from, size };
+            let shared: Vec<SharedRange> = runs.iter().map(|&(gap, size, from)| {
+                let run = SharedRange { at: at + gap, from, size };
                 at = run.at + size;
                 run
             }).collect();
@@ -259,7 +263,7 @@ mod tests {
                 prop_assert!(part.size <= most, "{:?}", part);
                 if let Some(from) = from {
                     // It is just what the two have in common.
-                    let is_shared = |run: &Shared| {
+                    let is_shared = |run: &SharedRange| {
                         run.at <= part.offset
                             && part.offset + part.size <= run.at + run.size
                             && from == run.from + (part.offset - run.at)

@@ -10,20 +10,20 @@ const BLOCK: u64 = 4096;
 
 /// Hands out buffers within a memory limit.
 #[derive(Clone)]
-pub(crate) struct Buffers {
+pub(crate) struct BufferPool {
     blocks: Arc<Semaphore>,
     free: Arc<Mutex<Vec<Vec<u8>>>>,
     limit: u64,
 }
 
 /// A buffer on loan; dropping it, or the last [`Bytes`] made of it, gives it back.
-pub(crate) struct Buffer {
+pub(crate) struct PooledBuffer {
     bytes: Vec<u8>,
     free: Arc<Mutex<Vec<Vec<u8>>>>,
     _blocks: OwnedSemaphorePermit,
 }
 
-impl Buffers {
+impl BufferPool {
     pub(crate) fn new(limit: u64) -> Self {
         let limit = limit.max(BLOCK);
         let blocks = usize::try_from(limit / BLOCK).unwrap_or(usize::MAX);
@@ -35,7 +35,7 @@ impl Buffers {
     }
 
     /// Waits until `size` bytes are free and returns a buffer of that length.
-    pub(crate) async fn take(&self, size: u64) -> Buffer {
+    pub(crate) async fn take(&self, size: u64) -> PooledBuffer {
         let blocks = size.min(self.limit) / BLOCK;
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX).max(1);
         let blocks = Arc::clone(&self.blocks).acquire_many_owned(blocks).await;
@@ -53,7 +53,7 @@ impl Buffers {
             }
         };
         bytes.resize(size, 0);
-        Buffer {
+        PooledBuffer {
             bytes,
             free: Arc::clone(&self.free),
             _blocks: blocks.expect("the semaphore is never closed"),
@@ -61,7 +61,7 @@ impl Buffers {
     }
 }
 
-impl Buffer {
+impl PooledBuffer {
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
@@ -76,13 +76,13 @@ impl Buffer {
     }
 }
 
-impl AsRef<[u8]> for Buffer {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Buffer {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         // Small files get small buffers, which are cheap to make.
@@ -102,10 +102,10 @@ mod tests {
 
     #[tokio::test]
     async fn waits_while_the_limit_is_reached() {
-        let buffers = Buffers::new(2 * MIB);
-        let first = buffers.take(MIB).await;
-        let _second = buffers.take(MIB).await;
-        let mut third = pin!(buffers.take(MIB));
+        let buffer_pool = BufferPool::new(2 * MIB);
+        let first = buffer_pool.take(MIB).await;
+        let _second = buffer_pool.take(MIB).await;
+        let mut third = pin!(buffer_pool.take(MIB));
         let early =
             std::future::poll_fn(|cx| Poll::Ready(third.as_mut().poll(cx).is_ready())).await;
 
@@ -117,11 +117,11 @@ mod tests {
 
     #[tokio::test]
     async fn uses_a_freed_buffer_again() {
-        let buffers = Buffers::new(2 * MIB);
-        let bytes = buffers.take(MIB).await.freeze();
+        let buffer_pool = BufferPool::new(2 * MIB);
+        let bytes = buffer_pool.take(MIB).await.freeze();
         let address = bytes.as_ptr();
         drop(bytes);
 
-        assert_eq!(buffers.take(MIB).await.as_ref().as_ptr(), address);
+        assert_eq!(buffer_pool.take(MIB).await.as_ref().as_ptr(), address);
     }
 }

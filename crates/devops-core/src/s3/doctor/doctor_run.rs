@@ -24,7 +24,7 @@ use crate::{
 
 /// What is to be examined.
 #[derive(Clone, Copy, Debug)]
-pub struct Examined<'a> {
+pub struct DoctorOptions<'a> {
     /// The bucket, and the prefix below which probes are stored.
     pub prefix: &'a S3Uri,
     /// Whether anything is written; much cannot be found out without.
@@ -34,9 +34,9 @@ pub struct Examined<'a> {
 }
 
 /// An examination under way.
-pub(super) struct Examination<'a> {
+pub(super) struct DoctorRun<'a> {
     pub(super) context: S3Context<'a>,
-    pub(super) examined: Examined<'a>,
+    pub(super) options: DoctorOptions<'a>,
     pub(super) tell: &'a dyn Fn(Finding),
     pub(super) failed: Cell<Option<Kind>>,
     /// Whether the bucket has versions, if the store tells.
@@ -46,7 +46,7 @@ pub(super) struct Examination<'a> {
 /// A store that asks for patience gets this much of it.
 const ATTEMPTS: u32 = 3;
 
-impl Examination<'_> {
+impl DoctorRun<'_> {
     pub(super) fn report(&self, finding: Finding) {
         if finding.severity == Severity::Fail && self.failed.get().is_none() {
             // What the store cannot do is the answer no; a failed request says more.
