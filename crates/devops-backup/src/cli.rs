@@ -13,7 +13,7 @@ mod restore;
 mod run;
 mod trust;
 
-pub(crate) use create::{CreateArgs, CreateFlags, SealFlags, SeriesFlags};
+pub(crate) use create::{CreateArgs, CreateFlags, EncryptFlags, SeriesFlags};
 pub(crate) use prune::{PruneArgs, PruneFlags};
 pub(crate) use read::{CatArgs, DiffArgs, FindArgs, KeyFlags, ListArgs, VerifyArgs};
 pub(crate) use rehearse::RehearseArgs;

@@ -14,7 +14,7 @@ use devops_core::{
     cancel::{Cancel, Cancelled, wait_unheld},
     kind::Kind,
     limits,
-    process::{ChildEnd, Work, adopts_orphans},
+    process::{ChildStatus, Work, adopts_orphans},
 };
 use signal_hook::{
     consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
@@ -52,8 +52,8 @@ pub(crate) fn stand_above_orphans() -> Option<u8> {
             work.signal(signal);
         } else if let Some(end) = work.reap() {
             let code = match end {
-                ChildEnd::Code(code) => code,
-                ChildEnd::Signal(signal) => 128 + signal,
+                ChildStatus::Code(code) => code,
+                ChildStatus::Signal(signal) => 128 + signal,
             };
             return Some(u8::try_from(code).unwrap_or(u8::MAX));
         }

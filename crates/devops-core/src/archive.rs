@@ -27,14 +27,15 @@ use crate::{
     units::count,
 };
 
+mod archive_file;
+mod archive_writer;
 mod archiver;
 mod attributes;
 mod block;
 mod bounded_queue;
-mod cache;
 mod cat;
-mod catalog;
 mod changed_file_retry;
+mod chunker;
 mod compare;
 mod content;
 mod create;
@@ -42,19 +43,19 @@ mod deflate;
 mod destination;
 mod encryption;
 mod entry;
+mod entry_filter;
+mod entry_listing;
 mod estimate;
 mod event;
 mod exclude;
 mod file_hash;
+mod file_io;
 mod folder;
 mod gitignore;
-mod group;
 mod header;
 mod holes;
 mod ignore_files;
 mod index;
-mod inflate;
-mod layer;
 mod list;
 mod machine;
 mod measure;
@@ -72,48 +73,47 @@ mod prune;
 mod reader;
 mod rehearse;
 mod restore;
+mod reuse_cache;
 mod salvage;
 mod selection;
-mod sink;
 mod source;
 mod sparse_map;
-mod stored;
 mod stream;
 mod survey;
 mod verify;
+mod verify_deflate;
 mod versions;
 mod walk;
-mod wanted;
 mod xattr;
 
 pub use crate::archive_index::{ArchiveName, BackupName, BadName, Origin, Series};
 pub use crate::fs::Lookup;
 pub use crate::retention::Decision;
+pub use archive_file::Archive;
 pub use cat::cat;
 pub use compare::{Comparison, Difference, against, diff};
 pub use create::{create_in_folder, create_to_writer};
 pub use deflate::{BadLevel, Level};
-pub use encryption::{BadKey, Keys, Recipients};
+pub use encryption::{InvalidKey, Keys, Recipients};
 pub use entry::{Entry, EntryKind, OwnerName, Timestamp, Xattr};
 pub use event::{CreateEvent, CreateSummary, Created, Skipped};
 pub use exclude::Excludes;
+pub use file_io::{FileIo, RealFiles};
 pub use folder::{
     ArchiveChoice, ArchiveFacts, ArchiveState, ChoiceError, FileMark, FindEvent, FolderOptions,
     FolderPaths, Found, History, NamedSeries, Proven, Version, archive_paths, find, look_into,
     matching_names, new_bytes, newest, origin,
 };
 pub use ignore_files::ExcludeMarkers;
-pub use layer::{Direct, FileLayer};
 pub use list::{ListEvent, list};
 pub use machine::machine_id;
 pub use measure::measure;
-pub use options::{CreateOptions, IgnoredChanges, PlainCopies, Reproducible};
+pub use options::{CreateOptions, IgnoredChanges, Reproducible, ReuseCache};
 pub use preview::preview;
 pub use prune::{Candidate, PruneOptions, PrunePlan, plan_before_next, plan_prune, remove_pruned};
 pub use reader::Healed;
 pub use rehearse::{RehearsalRequest, Rehearsed, rehearse};
 pub use restore::{OverwritePolicy, RestoreEvent, RestoreOptions, RestoreSummary, restore};
-pub use stored::Archive;
 pub use stream::{Stream, spool};
 pub use survey::{Damage, survey};
 pub use verify::{Sampled, Verified, verify, verify_sample};
@@ -181,7 +181,7 @@ pub enum ArchiveError {
     },
     /// The archive is encrypted, and nothing at hand opens it.
     #[error("`{}` is encrypted, and {reason}", .path.display())]
-    Sealed {
+    Encrypted {
         /// The file.
         path: PathBuf,
         /// Why it stays closed.
@@ -209,7 +209,7 @@ impl HasKind for ArchiveError {
             | Self::WrongKind { .. }
             | Self::NotAnArchive { .. } => Kind::Usage,
             Self::Damaged { .. } => Kind::Mismatch,
-            Self::Sealed { .. } => Kind::Permission,
+            Self::Encrypted { .. } => Kind::Permission,
             Self::NothingMatches { .. } => Kind::NotFound,
         }
     }

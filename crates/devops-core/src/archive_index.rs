@@ -6,12 +6,12 @@
 )]
 
 pub(crate) mod age_file;
-pub(crate) mod beginning;
 pub(crate) mod container;
 pub(crate) mod head;
 mod name;
 mod origin;
 mod series;
+pub(crate) mod sniff;
 mod stream;
 pub(crate) mod varint;
 
@@ -19,7 +19,7 @@ pub use self::{
     name::{ArchiveName, BackupName, BadName},
     origin::Origin,
     series::Series,
-    stream::{CutOff, WholeArchive},
+    stream::{Truncated, TruncationCheck},
 };
 
 pub(crate) use self::series::SeriesMap;

@@ -80,7 +80,7 @@ impl Kind {
 /// What cannot happen: faulty memory, or a bug. An I/O error that holds it is a [`Kind::Bug`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Impossible(pub String);
+pub struct InternalError(pub String);
 
 /// An error that knows what sort of trouble it is.
 ///

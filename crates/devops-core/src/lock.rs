@@ -2,7 +2,7 @@
 //!
 //! The lock is the kernel's (`flock`) on the hidden file [`FILE_NAME`] in the folder. It ends with the process
 //! that holds it, however that one ends, so on one host there are no stale locks. The file holds a
-//! [`Holder`] for others to read, and whoever lets go last removes it.
+//! [`LockOwner`] for others to read, and whoever lets go last removes it.
 //!
 //! Over a network the kernel's word is not enough: some file systems lock for this host alone (NFS
 //! mounted with `nolock`, most of FUSE), some not at all. There the holder also touches the file
@@ -67,7 +67,7 @@ pub enum LockMode {
 
 /// A process that holds a lock, as it says itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct LockOwner {
     /// Its process id.
     pub pid: u32,
     /// The name of its host.
@@ -78,7 +78,7 @@ pub struct Holder {
     pid_namespace: String,
 }
 
-impl Holder {
+impl LockOwner {
     /// Describes this process, started at `since` on the host whose root is `root`.
     pub fn this_process(root: &Path, host: &str, since: OffsetDateTime) -> Self {
         let boot = read_text(&root.join("proc/sys/kernel/random/boot_id"), 64).unwrap_or_default();
@@ -93,7 +93,7 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Another host wrote it: it must not steer the terminal.
         let (host, since) = (self.host.escape_debug(), self.since.escape_debug());
@@ -103,9 +103,9 @@ impl fmt::Display for Holder {
 
 /// What the file says about its holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
+struct OwnerRecord {
     #[serde(flatten)]
-    holder: Holder,
+    holder: LockOwner,
     mode: LockMode,
 }
 
@@ -113,7 +113,7 @@ struct Note {
 #[derive(Clone, Copy, Debug)]
 pub struct LockRequest<'a> {
     /// This process.
-    pub holder: &'a Holder,
+    pub holder: &'a LockOwner,
     /// Whether others may share the lock.
     pub mode: LockMode,
     /// How long to wait for others to let go.
@@ -124,9 +124,9 @@ pub struct LockRequest<'a> {
 #[derive(Debug)]
 pub enum LockEvent<'a> {
     /// The lock is held, and waited for.
-    Waiting(Option<&'a Holder>),
+    Waiting(Option<&'a LockOwner>),
     /// The lock was stale, and is ours now.
-    TookOver(&'a Holder),
+    StaleLockTaken(&'a LockOwner),
     /// The folder cannot be locked, and the work goes on without.
     Unlocked(&'static str),
 }
@@ -154,11 +154,11 @@ pub enum LockError {
         /// The folder.
         folder: PathBuf,
         /// Who has it, if that could be read.
-        holder: Option<Box<Holder>>,
+        holder: Option<Box<LockOwner>>,
     },
 }
 
-fn named(holder: Option<&Holder>) -> String {
+fn named(holder: Option<&LockOwner>) -> String {
     holder.map_or_else(|| "another process".to_owned(), ToString::to_string)
 }
 
@@ -220,7 +220,7 @@ fn acquire_on(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(LockEvent<'_>),
 ) -> Result<FolderLock, LockError> {
-    let note = Note { holder: request.holder.clone(), mode: request.mode };
+    let note = OwnerRecord { holder: request.holder.clone(), mode: request.mode };
     let path = folder.path();
     let mut attempt = Attempt { storage, path, folder: folder.clone(), note, cancel };
     let started = Instant::now();
@@ -248,14 +248,14 @@ struct Attempt<'a> {
     storage: &'a dyn Storage,
     path: &'a Path,
     folder: OpenFolder,
-    note: Note,
+    note: OwnerRecord,
     cancel: &'a Cancel,
 }
 
 enum Answer {
     /// The lock, or nothing where there is none to have.
     Ours(Option<Held>),
-    Theirs(Option<Note>),
+    Theirs(Option<OwnerRecord>),
     Again,
 }
 
@@ -347,7 +347,7 @@ impl Attempt<'_> {
                 return Ok(Answer::Theirs(Some(theirs.clone())));
             }
             if is_foreign && !is_live {
-                on_event(LockEvent::TookOver(&theirs.holder));
+                on_event(LockEvent::StaleLockTaken(&theirs.holder));
             }
         }
         let is_shared = theirs.is_some_and(|theirs| {
@@ -369,7 +369,7 @@ impl Attempt<'_> {
     ) -> Result<Answer, LockError> {
         if let Some(theirs) = read_note(&mut file) {
             if !self.is_live(&theirs, &file)? {
-                on_event(LockEvent::TookOver(&theirs.holder));
+                on_event(LockEvent::StaleLockTaken(&theirs.holder));
             } else if self.conflicts(&theirs) {
                 return Ok(Answer::Theirs(Some(theirs)));
             } else {
@@ -395,18 +395,18 @@ impl Attempt<'_> {
         Ok(Answer::Ours(Some(Held { file, by_note: Some(ours), _touch: touch })))
     }
 
-    fn conflicts(&self, theirs: &Note) -> bool {
+    fn conflicts(&self, theirs: &OwnerRecord) -> bool {
         theirs.mode == LockMode::Exclusive || self.note.mode == LockMode::Exclusive
     }
 
     /// Returns whether the process of a note runs; `None` where its number means nothing.
-    fn runs_here(&self, note: &Note) -> Option<bool> {
+    fn runs_here(&self, note: &OwnerRecord) -> Option<bool> {
         let (ours, theirs) = (&self.note.holder, &note.holder);
         let is_here = ours.boot == theirs.boot && ours.pid_namespace == theirs.pid_namespace;
         is_here.then(|| is_running(theirs.pid))
     }
 
-    fn is_live(&self, note: &Note, file: &File) -> Result<bool, PathError> {
+    fn is_live(&self, note: &OwnerRecord, file: &File) -> Result<bool, PathError> {
         if self.runs_here(note) == Some(false) {
             return Ok(false);
         }
@@ -465,7 +465,7 @@ fn is_running(pid: u32) -> bool {
     test_kill_process(pid) != Err(Errno::SRCH)
 }
 
-fn read_note(file: &mut File) -> Option<Note> {
+fn read_note(file: &mut File) -> Option<OwnerRecord> {
     let mut text = Vec::new();
     file.rewind().ok()?;
     file.take(NOTE_LIMIT).read_to_end(&mut text).ok()?;

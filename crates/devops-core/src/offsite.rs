@@ -262,19 +262,26 @@ fn shared(ours: &[Segment], theirs: &[Segment]) -> Vec<SharedRange> {
     for segment in ours {
         let is_same = |n: &usize| {
             theirs.get(*n).is_some_and(|theirs| {
-                theirs.packed_hash == segment.packed_hash && theirs.n_packed == segment.n_packed
+                theirs.packed_hash == segment.packed_hash
+                    && theirs.compressed_len == segment.compressed_len
             })
         };
         // The one behind the last goes on with its run; the same bytes may stand elsewhere too.
         let next = last.map(|n| n + 1).filter(is_same);
         let n = next.or_else(|| places.get(&segment.packed_hash).copied().filter(is_same));
         last = n;
-        let Some(found) = n.map(|n| theirs[n]).filter(|found| found.n_packed > 0) else { continue };
+        let Some(found) = n.map(|n| theirs[n]).filter(|found| found.compressed_len > 0) else {
+            continue;
+        };
         match runs.last_mut() {
             Some(run) if run.at + run.size == segment.at && run.from + run.size == found.at => {
-                run.size += segment.n_packed;
+                run.size += segment.compressed_len;
             }
-            _ => runs.push(SharedRange { at: segment.at, from: found.at, size: segment.n_packed }),
+            _ => runs.push(SharedRange {
+                at: segment.at,
+                from: found.at,
+                size: segment.compressed_len,
+            }),
         }
     }
     runs
@@ -287,17 +294,17 @@ mod tests {
     fn segments(contents: &[u8]) -> Vec<Segment> {
         let mut at = 10;
         let segment = |&content: &u8| {
-            let n_packed = u64::from(content);
+            let compressed_len = u64::from(content);
             let segment = Segment {
                 at,
-                n_packed,
-                raw_at: 0,
-                n_raw: 0,
+                compressed_len,
+                tar_offset: 0,
+                uncompressed_len: 0,
                 crc: 0,
                 raw_hash: [0; 32],
                 packed_hash: [content; 32],
             };
-            at += n_packed;
+            at += compressed_len;
             segment
         };
         contents.iter().map(segment).collect()

@@ -27,7 +27,7 @@ use crate::cancel::Cancel;
 pub use command_reader::{CommandHandle, CommandReader, CommandReaderError, read_command};
 pub use error::ProcessError;
 pub use event::{ProcessEvent, SignalReason, StdStream};
-pub use exit::{Captured, ChildEnd, ChildExit};
+pub use exit::{Captured, ChildExit, ChildStatus};
 pub use init::{Work, adopts_orphans};
 pub use replay::Replay;
 pub use spec::{CommandSpec, OrphanPolicy, StdinPolicy, StopPolicy};

@@ -53,7 +53,7 @@ pub fn run(
     on_event: &mut dyn FnMut(ProfileEvent<'_>),
 ) -> Report {
     let mut run = Run::new(profile, context, cancel, on_event);
-    if let Err(error) = run.look_for_lock() {
+    if let Err(error) = run.ensure_unlocked() {
         run.fail(Problem::of_lock(&error));
         run.report.status = Status::Locked;
         return run.report;
@@ -65,7 +65,7 @@ pub fn run(
     if let Err(problem) = run.work() {
         run.fail(problem);
     }
-    run.wind_up();
+    run.run_after_hooks();
     drop(hold);
     run.report.elapsed = (profile.create.clock.now() - run.report.started).unsigned_abs();
     run.notify();

@@ -4,7 +4,7 @@
 //! year it meets until its count is used up. The oldest is kept too while a rule has counts left, so
 //! that a young series keeps its beginning. One thing may be kept by several rules.
 
-mod horizon;
+mod retain_until;
 mod series;
 mod shrink;
 
@@ -13,7 +13,7 @@ use std::{fmt, time::Duration};
 use time::OffsetDateTime;
 
 pub use self::{
-    horizon::kept_until,
+    retain_until::retain_until,
     series::{
         Decision, FREE_REMOVALS, Member, Proof, Rules, Ruling, judge, judge_before, most_removals,
         postponed,

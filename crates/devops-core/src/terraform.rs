@@ -30,9 +30,9 @@ mod report;
 mod retry;
 mod saved;
 mod seal;
+mod sealed_state;
 mod shown;
 mod stack;
-mod surroundings;
 mod unsaved;
 mod variables;
 mod work;
@@ -43,7 +43,7 @@ use crate::{
     cancel::Cancelled,
     fs::PathError,
     kind::{HasKind, Kind},
-    process::{ChildEnd, ProcessError, SignalReason, StdStream},
+    process::{ChildStatus, ProcessError, SignalReason, StdStream},
 };
 
 pub use arguments::{InitOptions, PlanMode, PlanOptions, Variable};
@@ -129,7 +129,7 @@ pub enum TerraformError {
         /// The program and its subcommand.
         command: String,
         /// How it ended.
-        end: ChildEnd,
+        end: ChildStatus,
         /// The error may pass by itself: of the network, or of a service that is busy.
         is_transient: bool,
     },
@@ -184,10 +184,10 @@ pub enum TerraformError {
     Unsaved(#[from] UnsavedError),
 }
 
-fn end_text(end: ChildEnd) -> String {
+fn end_text(end: ChildStatus) -> String {
     match end {
-        ChildEnd::Code(code) => format!("failed with exit code {code}"),
-        ChildEnd::Signal(signal) => {
+        ChildStatus::Code(code) => format!("failed with exit code {code}"),
+        ChildStatus::Signal(signal) => {
             format!("was killed by {}", crate::cancel::signal_name(signal))
         }
     }

@@ -89,7 +89,7 @@ pub(crate) struct CreateFlags {
     #[arg(long)]
     pub(crate) sha256: bool,
     #[command(flatten)]
-    pub(crate) seal: SealFlags,
+    pub(crate) seal: EncryptFlags,
 }
 
 /// The series that an archive belongs to, beside its name.
@@ -107,7 +107,7 @@ pub(crate) struct SeriesFlags {
 
 /// Whom an archive is encrypted to.
 #[derive(Args, Debug)]
-pub(crate) struct SealFlags {
+pub(crate) struct EncryptFlags {
     /// Encrypt to this X25519 key of age, age1...; may be given again
     #[arg(long, value_name = "KEY")]
     pub(crate) recipient: Vec<String>,
@@ -122,7 +122,7 @@ pub(crate) struct SealFlags {
     pub(crate) cache: bool,
 }
 
-impl SealFlags {
+impl EncryptFlags {
     /// Returns whether an archive is encrypted.
     pub(crate) fn is_given(&self) -> bool {
         let has_keys = !self.recipient.is_empty() || !self.recipients_file.is_empty();

@@ -14,8 +14,9 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, group_number, quote};
 use devops_core::{
     archive::{
-        CreateEvent, CreateOptions, CreateSummary, Created, Direct, ExcludeMarkers, Excludes,
-        IgnoredChanges, Reproducible, Stream, create_in_folder, create_to_writer, preview, spool,
+        CreateEvent, CreateOptions, CreateSummary, Created, ExcludeMarkers, Excludes,
+        IgnoredChanges, RealFiles, Reproducible, Stream, create_in_folder, create_to_writer,
+        preview, spool,
     },
     clock::SystemClock,
     fs::{At, Input, PathError, create_folders, read_input_bytes},
@@ -28,7 +29,7 @@ use super::{
     failure::failure,
     folder,
     host::{HostIdentity, holder, state_folder},
-    keys::Sealing,
+    keys::Encryption,
     output::{left_out_json, object, report_lock, report_skipped},
 };
 use crate::cli::{CreateArgs, CreateFlags};
@@ -52,8 +53,8 @@ pub(super) fn create(args: &CreateArgs, session: &Session) -> Result<Outcome, Fa
     let host = HostIdentity::of(&args.flags.series);
     let (holder, clock) = (holder(session), session.clock());
     let state = state_folder();
-    let (wait, sealing) = (args.lock.lock_wait, Sealing::read(&args.flags.seal, session)?);
-    let options = sealing.apply(options(&args.flags, &host, &clock, session)?);
+    let (wait, encryption) = (args.lock.lock_wait, Encryption::read(&args.flags.seal, session)?);
+    let options = encryption.apply(options(&args.flags, &host, &clock, session)?);
     let spooled = stdin_name.map(|_| spool_stdin(args, to_stdout, session)).transpose()?;
     let options = CreateOptions {
         source: &source,
@@ -207,7 +208,7 @@ pub(super) fn options<'a>(
         encryption: None,
         copies: None,
         sha256: flags.sha256,
-        layer: &Direct,
+        file_io: &RealFiles,
         lock: None,
     })
 }

@@ -12,7 +12,7 @@ pub(super) fn failure(error: ArchiveError) -> Failure {
         ArchiveError::EmptyPolicy(_) => "give at least one `--keep-` option",
         ArchiveError::Lock(LockError::Held { .. }) => LOCKED,
         ArchiveError::Lock(LockError::NotALock { .. }) => NOT_A_LOCK,
-        ArchiveError::Sealed { .. } => {
+        ArchiveError::Encrypted { .. } => {
             "name the file of a key with `--identity`, or `--passphrase-file`"
         }
         _ => return error.into(),

@@ -186,10 +186,10 @@ fn indented(row: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
 /// Returns what is special about an archive, in a word or two.
 fn note(facts: &ArchiveFacts) -> String {
     match &facts.state {
-        ArchiveState::Indexed | ArchiveState::Sealed if facts.is_encrypted => {
+        ArchiveState::Indexed | ArchiveState::Encrypted if facts.is_encrypted => {
             "encrypted".to_owned()
         }
-        ArchiveState::Indexed | ArchiveState::Sealed => String::new(),
+        ArchiveState::Indexed | ArchiveState::Encrypted => String::new(),
         ArchiveState::Foreign => "no index".to_owned(),
         ArchiveState::Unindexed => "cut off or damaged".to_owned(),
         ArchiveState::Damaged(_) => "damaged".to_owned(),
@@ -201,7 +201,7 @@ fn note(facts: &ArchiveFacts) -> String {
 /// Returns what is wrong with an archive, behind its name.
 fn flaw(state: &ArchiveState) -> Option<String> {
     match state {
-        ArchiveState::Indexed | ArchiveState::Foreign | ArchiveState::Sealed => None,
+        ArchiveState::Indexed | ArchiveState::Foreign | ArchiveState::Encrypted => None,
         ArchiveState::Unindexed => Some(
             "has lost its index: it was cut off or damaged, and `verify` tells how far".to_owned(),
         ),
@@ -215,7 +215,7 @@ fn status(state: &ArchiveState) -> &'static str {
     match state {
         ArchiveState::Indexed => "indexed",
         ArchiveState::Foreign => "no-index",
-        ArchiveState::Sealed => "encrypted",
+        ArchiveState::Encrypted => "encrypted",
         ArchiveState::Unindexed | ArchiveState::Damaged(_) => "damaged",
         ArchiveState::NotAnArchive => "not-an-archive",
         ArchiveState::Unreadable(_) => "unreadable",

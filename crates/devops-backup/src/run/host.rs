@@ -7,14 +7,15 @@ use std::{
 
 use devops_cli::{Session, user_folder};
 use devops_core::{
-    archive::machine_id, clock::Clock, fs::read_text, lock::Holder, profile::service_state_folder,
+    archive::machine_id, clock::Clock, fs::read_text, lock::LockOwner,
+    profile::service_state_folder,
 };
 
 use crate::cli::SeriesFlags;
 
 /// Describes this process to others that want the same folder.
-pub(super) fn holder(session: &Session) -> Holder {
-    Holder::this_process(Path::new("/"), &host_name(), session.clock().now())
+pub(super) fn holder(session: &Session) -> LockOwner {
+    LockOwner::this_process(Path::new("/"), &host_name(), session.clock().now())
 }
 
 /// Returns the folder for the verdicts of this host about archives.

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use devops_cli::{Failure, Session, quote, user_folder};
 use devops_core::{
-    archive::{BadKey, CreateOptions, Keys, PlainCopies, Recipients},
+    archive::{CreateOptions, InvalidKey, Keys, Recipients, ReuseCache},
     fs::read_input,
     secret::Secret,
 };
 
-use crate::cli::{KeyFlags, SealFlags};
+use crate::cli::{EncryptFlags, KeyFlags};
 
 /// The most a file of keys may hold.
 const MAX_KEYS: u64 = 1 << 20;
@@ -34,16 +34,16 @@ pub(super) fn keys(flags: &KeyFlags, session: &Session) -> Result<Keys, Failure>
 }
 
 /// Whom new archives are encrypted to, and what opens them here.
-pub(super) struct Sealing {
+pub(super) struct Encryption {
     recipients: Option<Recipients>,
     copies: Option<PathBuf>,
     keeps_copy: bool,
     pub(super) keys: Keys,
 }
 
-impl Sealing {
-    pub(super) fn read(flags: &SealFlags, session: &Session) -> Result<Self, Failure> {
-        let mut sealing = Self {
+impl Encryption {
+    pub(super) fn read(flags: &EncryptFlags, session: &Session) -> Result<Self, Failure> {
+        let mut encryption = Self {
             recipients: None,
             copies: copies_folder(),
             keeps_copy: flags.cache,
@@ -58,15 +58,15 @@ impl Sealing {
             }
             let passphrase = passphrase(file, session)?;
             let recipients = Recipients::passphrase(&passphrase);
-            sealing.recipients = Some(recipients.map_err(|error| bad(file, None, error))?);
-            sealing.keys.add_passphrase(&passphrase).map_err(|error| bad(file, None, error))?;
+            encryption.recipients = Some(recipients.map_err(|error| bad(file, None, error))?);
+            encryption.keys.add_passphrase(&passphrase).map_err(|error| bad(file, None, error))?;
         } else {
-            sealing.recipients = recipients(flags, session)?;
+            encryption.recipients = recipients(flags, session)?;
         }
-        if sealing.copies.is_none() && sealing.makes_copies() {
+        if encryption.copies.is_none() && encryption.makes_copies() {
             session.warn("without a home no copy is kept for the next encrypted archive");
         }
-        Ok(sealing)
+        Ok(encryption)
     }
 
     /// Completes the options of an archive.
@@ -74,7 +74,7 @@ impl Sealing {
         let folder = self.copies.as_deref();
         CreateOptions {
             encryption: self.recipients.as_ref(),
-            copies: folder.map(|folder| PlainCopies { folder, keep: self.keeps_copy }),
+            copies: folder.map(|folder| ReuseCache { folder, keep: self.keeps_copy }),
             ..options
         }
     }
@@ -85,7 +85,7 @@ impl Sealing {
     }
 }
 
-fn recipients(flags: &SealFlags, session: &Session) -> Result<Option<Recipients>, Failure> {
+fn recipients(flags: &EncryptFlags, session: &Session) -> Result<Option<Recipients>, Failure> {
     let mut recipients = Recipients::default();
     for key in &flags.recipient {
         let added = recipients.add(key);
@@ -115,7 +115,7 @@ fn passphrase(file: &Path, session: &Session) -> Result<Secret, Failure> {
     Ok(Secret::new(text.expose().lines().next().unwrap_or_default()))
 }
 
-fn bad(file: &Path, line: Option<usize>, error: BadKey) -> Failure {
+fn bad(file: &Path, line: Option<usize>, error: InvalidKey) -> Failure {
     let place = line.map_or_else(String::new, |line| format!(", line {line}"));
     Failure::usage(format!("`{}`{place} is {error}", quote(file)))
 }

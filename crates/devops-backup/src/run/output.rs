@@ -17,7 +17,7 @@ pub(super) fn report_lock(session: &Session, folder: &Path, event: &LockEvent<'_
             session.status(format!("waiting: `{folder}` is locked by {holder}"));
         }
         LockEvent::Waiting(None) => session.status(format!("waiting: `{folder}` is locked")),
-        LockEvent::TookOver(holder) => {
+        LockEvent::StaleLockTaken(holder) => {
             session.warn(format!("`{folder}`: took over the stale lock of {holder}"));
         }
         LockEvent::Unlocked(reason) => {

@@ -7,7 +7,7 @@ use devops_core::{
     archive::{Candidate, CreateEvent, CreateSummary, Created, Decision, PrunePlan},
     cancel::Cancelled,
     kind::Kind,
-    lock::Holder,
+    lock::LockOwner,
     profile::{self, Problem, ProfileEvent, ProfileSource, Report, RunContext, Shrinkage, Status},
     units::{ByteSize, agree, count, format_duration},
 };
@@ -71,7 +71,7 @@ pub(super) fn select<'a>(
 fn run_one(
     settings: &Settings,
     args: &RunArgs,
-    holder: &Holder,
+    holder: &LockOwner,
     session: &Session,
 ) -> Result<Report, Failure> {
     session.status(format!("profile {}", settings.name));

@@ -126,7 +126,7 @@ pub(super) fn show(plan: &PrunePlan, session: &Session) -> Result<(), Failure> {
 /// Says which series a group is.
 fn title(candidate: &Candidate) -> String {
     match &candidate.series {
-        _ if candidate.is_sealed => "encrypted, of any source:".to_owned(),
+        _ if candidate.is_encrypted => "encrypted, of any source:".to_owned(),
         Some(Series { host, source, machine }) => {
             let machine = machine.as_deref().map(|id| format!(" (machine {})", start(id)));
             let (source, host) = (quote(source), quote(Path::new(host)));

@@ -51,7 +51,7 @@ pub(super) fn timer(args: &TimerArgs, session: &Session) -> Result<Outcome, Fail
         writable: &writable,
         has_hooks: all.iter().any(Settings::has_hooks),
         has_urls: all.iter().any(Settings::has_urls),
-        makes_copies: all.iter().any(|settings| settings.sealing.makes_copies()),
+        makes_copies: all.iter().any(|settings| settings.encryption.makes_copies()),
     };
     if args.cron {
         session.line(crontab(&schedule)?)?;

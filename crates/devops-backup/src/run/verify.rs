@@ -159,7 +159,7 @@ fn whole(path: &Path, verified: &Verified, json: bool) -> String {
 fn status(error: &ArchiveError) -> &'static str {
     match (error, error.kind()) {
         (ArchiveError::NotAnArchive { .. }, _) => "not-an-archive",
-        (ArchiveError::Sealed { .. }, _) => "encrypted",
+        (ArchiveError::Encrypted { .. }, _) => "encrypted",
         (_, Kind::NotFound) => "missing",
         _ => "unreadable",
     }

@@ -108,7 +108,7 @@ fn spec(args: &RunArgs) -> Result<CommandSpec, Failure> {
     let mut spec = CommandSpec::new(program).args(words);
     spec.dir.clone_from(&args.cwd);
     spec.timeout = args.timeout.filter(|timeout| !timeout.is_zero());
-    spec.grace = args.kill_after;
+    spec.grace_period = args.kill_after;
     spec.search_path = std::env::var_os("PATH");
     spec.stdin = match args.retries {
         0 => StdinPolicy::Inherit,

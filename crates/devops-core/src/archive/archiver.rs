@@ -19,14 +19,14 @@ use super::{
     ArchiveError,
     attributes::AttributeReader,
     changed_file_retry::RereadBudget,
+    chunker::{GroupChunker, SLICE},
     content::{ContentHash, has_huge_holes},
     entry::{Entry, EntryKind, Timestamp},
     event::{CreateEvent, Skipped},
-    group::{Cutter, SLICE},
+    file_io::FileIo,
     header,
     holes::data_ranges,
-    index::{EntryWriter, Hash, Indexed, Record},
-    layer::FileLayer,
+    index::{EntryWriter, Hash, IndexEntry, Record},
     meta::{FileId, Meta},
     options::{CreateOptions, Reproducible},
     owner_names::OwnerNames,
@@ -36,19 +36,19 @@ use super::{
 };
 use crate::{cancel::Cancel, fs::PathError, limits::Limit};
 
-mod building;
 mod large;
-mod member;
 mod open_file;
+mod pending_entry;
 mod read;
+mod segment_buffer;
 mod small;
 
-use member::{Member, identity, is_same_state};
 use open_file::open;
+use pending_entry::{PendingEntry, identity, is_same_state};
 
 /// What was packed so far.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct PackStats {
     pub(super) n_bytes: u64,
     /// The bytes among them that were not read.
     pub(super) n_reused: u64,
@@ -58,7 +58,7 @@ pub(super) struct Tally {
     pub(super) changed: Vec<Skipped>,
 }
 
-impl Tally {
+impl PackStats {
     pub(super) fn skip(&mut self, skipped: Skipped, on_event: &mut dyn FnMut(CreateEvent<'_>)) {
         on_event(CreateEvent::Skipped(&skipped));
         self.skipped.push(skipped);
@@ -75,9 +75,9 @@ pub(super) struct Archiver<'a> {
     sender: SegmentSender<'a>,
     entries: EntryWriter,
     matcher: Option<ParentMatcher<'a>>,
-    group: Vec<Member>,
-    cutter: Cutter,
-    layer: &'a dyn FileLayer,
+    group: Vec<PendingEntry>,
+    chunker: GroupChunker,
+    file_io: &'a dyn FileIo,
     reproducible: Option<Reproducible>,
     attributes: AttributeReader,
     /// Those of this host; none for a reproducible archive.
@@ -86,11 +86,11 @@ pub(super) struct Archiver<'a> {
     cancel: &'a Cancel,
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
-    first_names: HashMap<FileId, (PathBuf, Meta)>,
+    first_links: HashMap<FileId, (PathBuf, Meta)>,
     /// How many contents were sent.
     n_contents: u64,
     silent_changes: Vec<SilentChange>,
-    tally: Tally,
+    stats: PackStats,
     /// The host opens no more files: what is then unreadable is not so by itself.
     limit: Option<PathError>,
 }
@@ -104,7 +104,7 @@ impl Visitor for Archiver<'_> {
         let entry = self.entry(found.path, &found.meta, kind);
         let identity = identity(&found.meta);
         let old = self.matcher.as_mut().and_then(|matcher| matcher.unchanged(&entry, identity));
-        let member = Member {
+        let pending = PendingEntry {
             entry,
             meta: found.meta.clone(),
             folder: Rc::clone(found.folder),
@@ -117,14 +117,14 @@ impl Visitor for Archiver<'_> {
                 .map(|folder| self.attributes.of_open(folder, found.meta.id.0)),
             old,
         };
-        if member.entry.size > SLICE {
-            return self.large(member);
+        if pending.entry.size > SLICE {
+            return self.pack_large_file(pending);
         }
-        if self.cutter.is_full_for(member.entry.size) {
+        if self.chunker.is_full_for(pending.entry.size) {
             self.flush(None)?;
         }
-        let is_end = self.cutter.add(found.path, member.entry.size);
-        self.group.push(member);
+        let is_end = self.chunker.add(found.path, pending.entry.size);
+        self.group.push(pending);
         if is_end { self.flush(None).map(drop) } else { Ok(()) }
     }
 
@@ -163,18 +163,18 @@ impl<'a> Archiver<'a> {
             entries: EntryWriter::new(),
             matcher,
             group: Vec::new(),
-            cutter: Cutter::default(),
-            layer: options.layer,
+            chunker: GroupChunker::default(),
+            file_io: options.file_io,
             reproducible: options.reproducible,
             attributes: AttributeReader::new(options.reproducible.is_some()),
             names,
             reread_budget: RereadBudget::new(options.reread_budget),
             cancel,
             on_event,
-            first_names: HashMap::new(),
+            first_links: HashMap::new(),
             n_contents: 0,
             silent_changes: Vec::new(),
-            tally: Tally::default(),
+            stats: PackStats::default(),
             limit: None,
         }
     }
@@ -190,12 +190,12 @@ impl<'a> Archiver<'a> {
     }
 
     /// Ends the archive.
-    pub(super) fn finish(mut self) -> Result<Tally, ProduceError> {
+    pub(super) fn finish(mut self) -> Result<PackStats, ProduceError> {
         self.flush(None)?;
         self.check_limit()?;
         self.sender.send(Piece::New { raw: super::block::END.to_vec(), spans: Vec::new() })?;
         self.sender.finish(self.entries, self.silent_changes)?;
-        Ok(self.tally)
+        Ok(self.stats)
     }
 
     /// Returns what kind of entry it becomes; `None` when it was named as left out.
@@ -226,16 +226,16 @@ impl<'a> Archiver<'a> {
     /// Returns a hard link for a further name of a file, and remembers the first.
     fn file_kind(&mut self, found: &Found<'_>) -> EntryKind {
         let meta = &found.meta;
-        if !meta.has_more_names {
+        if !meta.is_hard_linked {
             return EntryKind::File;
         }
         // The number of a deleted file may serve a new one.
-        match self.first_names.get(&meta.id) {
+        match self.first_links.get(&meta.id) {
             Some((target, first)) if first.is_same_file(meta) => {
                 EntryKind::HardLink { target: target.clone() }
             }
             _ => {
-                self.first_names.insert(meta.id, (found.path.to_owned(), meta.clone()));
+                self.first_links.insert(meta.id, (found.path.to_owned(), meta.clone()));
                 EntryKind::File
             }
         }
@@ -268,9 +268,9 @@ impl<'a> Archiver<'a> {
 
     /// Sends the group on, with the headers of a large file at its end; returns that one's record,
     /// unless it could not be read.
-    fn flush(&mut self, large: Option<Member>) -> Result<Option<Record>, ProduceError> {
+    fn flush(&mut self, large: Option<PendingEntry>) -> Result<Option<Record>, ProduceError> {
         let mut group = std::mem::take(&mut self.group);
-        self.cutter = Cutter::default();
+        self.chunker = GroupChunker::default();
         let has_large = large.is_some();
         group.extend(large);
         match self.old_segment(&group, has_large) {
@@ -280,34 +280,35 @@ impl<'a> Archiver<'a> {
     }
 
     /// Returns the segment of the archive before that holds exactly this group, unchanged.
-    fn old_segment(&self, group: &[Member], has_large: bool) -> Option<usize> {
+    fn old_segment(&self, group: &[PendingEntry], has_large: bool) -> Option<usize> {
         let matcher = self.matcher.as_ref()?;
         let first = group.first()?.old.as_ref()?;
         let last = group.last()?.old.as_ref()?;
-        let is_row = |(member, n): (&Member, u64)| member.old.as_ref().is_some_and(|o| o.n == n);
+        let is_row =
+            |(pending, n): (&PendingEntry, u64)| pending.old.as_ref().is_some_and(|o| o.n == n);
         if !group.iter().zip(first.n..).all(is_row) || matcher.is_due(&group[0].entry.path) {
             return None;
         }
-        matcher.segment(first.raw_at, if has_large { last.content_at() } else { last.end() })
+        matcher.segment(first.tar_offset, if has_large { last.content_at() } else { last.end() })
     }
 
     /// Copies a group; the record of a large file is not among the entries yet.
     fn copy(
         &mut self,
-        group: Vec<Member>,
+        group: Vec<PendingEntry>,
         n: usize,
         has_large: bool,
     ) -> Result<Option<Record>, ProduceError> {
         let mut hashes = Vec::new();
         let mut large = None;
         let n_small = group.len() - usize::from(has_large);
-        for (i, old) in group.into_iter().filter_map(|member| member.old).enumerate() {
+        for (i, old) in group.into_iter().filter_map(|pending| pending.old).enumerate() {
             if i == n_small {
                 large = Some(old.record);
                 break;
             }
             hashes.extend(old.hash.map(ContentHash::bytes));
-            self.tally.n_reused += old.record.entry.size;
+            self.stats.n_reused += old.record.entry.size;
             self.advance(old.record.entry.size);
             self.push(&old.record)?;
         }
@@ -318,35 +319,35 @@ impl<'a> Archiver<'a> {
     }
 
     /// Packs a file that is larger than a slice.
-    fn large(&mut self, mut member: Member) -> Result<(), ProduceError> {
-        if let Some((slices, hash)) = self.old_slices(&member) {
-            member.entry.extents = member.old.as_ref().and_then(|old| old.record.extents());
-            let Some(record) = self.flush(Some(member))? else { return Ok(()) };
+    fn pack_large_file(&mut self, mut pending: PendingEntry) -> Result<(), ProduceError> {
+        if let Some((slices, hash)) = self.old_slices(&pending) {
+            pending.entry.extents = pending.old.as_ref().and_then(|old| old.record.extents());
+            let Some(record) = self.flush(Some(pending))? else { return Ok(()) };
             self.copy_content(&record, slices, hash)?;
             return self.push(&record);
         }
-        let (file, meta) = match open(&member) {
+        let (file, meta) = match open(&pending) {
             Ok(opened) => opened,
             Err(error) => {
-                self.name_unopened(&member, &error);
+                self.name_unopened(&pending, &error);
                 return Ok(());
             }
         };
-        member.entry = self.entry(&member.entry.path, &meta, EntryKind::File);
+        pending.entry = self.entry(&pending.entry.path, &meta, EntryKind::File);
         let data = data_ranges(file.as_fd(), meta.size);
-        let extents = self.is_sparse(&member.entry, &data).then(|| data.clone());
-        let is_same = |old: &Indexed| {
-            old.record.entry == member.entry
+        let extents = self.is_sparse(&pending.entry, &data).then(|| data.clone());
+        let is_same = |old: &IndexEntry| {
+            old.record.entry == pending.entry
                 && old.record.extents() == extents
                 && is_same_state(&old.record, Some(identity(&meta)))
         };
-        member.old = member.old.filter(is_same);
-        member.entry.extents = extents;
-        member.meta = meta;
-        member.attributes = Some(self.attributes.of_open(file.as_fd(), member.meta.id.0));
-        let before = member.meta.clone();
-        let expected = member.old.as_ref().and_then(|old| old.hash).map(ContentHash::bytes);
-        let Some(mut record) = self.flush(Some(member))? else { return Ok(()) };
+        pending.old = pending.old.filter(is_same);
+        pending.entry.extents = extents;
+        pending.meta = meta;
+        pending.attributes = Some(self.attributes.of_open(file.as_fd(), pending.meta.id.0));
+        let before = pending.meta.clone();
+        let expected = pending.old.as_ref().and_then(|old| old.hash).map(ContentHash::bytes);
+        let Some(mut record) = self.flush(Some(pending))? else { return Ok(()) };
         self.read_large(&mut record, &file, &before, data)?;
         self.sent(&record, expected);
         self.push(&record)
@@ -364,9 +365,9 @@ impl<'a> Archiver<'a> {
     }
 
     /// Returns the segments that hold exactly the content of an unchanged file, and its hash.
-    fn old_slices(&self, member: &Member) -> Option<(Range<usize>, Hash)> {
+    fn old_slices(&self, pending: &PendingEntry) -> Option<(Range<usize>, Hash)> {
         let matcher = self.matcher.as_ref()?;
-        let old = member.old.as_ref().filter(|old| !matcher.is_due(&old.record.entry.path))?;
+        let old = pending.old.as_ref().filter(|old| !matcher.is_due(&old.record.entry.path))?;
         Some((matcher.segments(old.content_at(), old.end())?, old.hash?.bytes()))
     }
 
@@ -384,7 +385,7 @@ impl<'a> Archiver<'a> {
         })?;
         self.cancel.check()?;
         self.n_contents += 1;
-        self.tally.n_reused += record.entry.size;
+        self.stats.n_reused += record.entry.size;
         self.advance(record.entry.size);
         Ok(())
     }
@@ -405,23 +406,23 @@ impl<'a> Archiver<'a> {
     /// Takes an entry into the index, and counts it.
     fn push(&mut self, record: &Record) -> Result<(), ProduceError> {
         self.entries.push(record)?;
-        self.tally.n_entries += 1;
-        self.tally.n_files += u64::from(record.entry.kind == EntryKind::File);
+        self.stats.n_entries += 1;
+        self.stats.n_files += u64::from(record.entry.kind == EntryKind::File);
         (self.on_event)(CreateEvent::Packed(&record.entry.path));
         Ok(())
     }
 
     fn advance(&mut self, n: u64) {
-        self.tally.n_bytes += n;
-        (self.on_event)(CreateEvent::Bytes(self.tally.n_bytes));
+        self.stats.n_bytes += n;
+        (self.on_event)(CreateEvent::Bytes(self.stats.n_bytes));
     }
 
     fn skip(&mut self, path: &Path, reason: String, is_fault: bool) {
-        self.tally.skip(Skipped { path: path.to_owned(), reason, is_fault }, self.on_event);
+        self.stats.skip(Skipped { path: path.to_owned(), reason, is_fault }, self.on_event);
     }
 
     fn change(&mut self, path: &Path, reason: &str) {
         let changed = Skipped { path: path.to_owned(), reason: reason.to_owned(), is_fault: true };
-        self.tally.change(changed, self.on_event);
+        self.stats.change(changed, self.on_event);
     }
 }

@@ -4,11 +4,11 @@ use std::{io::Write, ops::Range, path::Path};
 
 use super::{
     ArchiveError,
+    archive_file::Archive,
     entry::Entry,
+    entry_filter::without_dot,
     salvage::{Found, Salvage},
-    stored::Archive,
-    versions::{Holder, holders},
-    wanted::without_dot,
+    versions::{LockOwner, holders},
 };
 use crate::{cancel::Cancel, fs::At};
 
@@ -27,12 +27,12 @@ pub fn cat<'a>(
     let holder = holders(archive, vec![without_dot(path).to_owned()], cancel)?.remove(0);
     let wrong = |what| ArchiveError::WrongKind { path: path.to_owned(), what };
     let number = match holder {
-        Holder::File(number) => number,
-        Holder::Other(kind) => {
+        LockOwner::File(number) => number,
+        LockOwner::Other(kind) => {
             return Err(wrong(format!("a {}, and only files have content", kind.name())));
         }
-        Holder::Circle => return Err(wrong("a hard link that leads in a circle".to_owned())),
-        Holder::Nothing => return Err(nothing(archive, path)),
+        LockOwner::Circle => return Err(wrong("a hard link that leads in a circle".to_owned())),
+        LockOwner::Nothing => return Err(nothing(archive, path)),
     };
     let is_wanted = &mut |n, _: &Path| n == number;
     let mut reader = Salvage::open_some(archive, None, cancel, Some(is_wanted))?;

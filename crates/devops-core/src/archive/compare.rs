@@ -18,18 +18,18 @@ use rustix::fs::{FileType, Mode, OFlags, openat, readlinkat};
 
 use super::{
     ArchiveError,
+    archive_file::Archive,
     attributes::{AttributeReader, Attributes},
-    catalog::{Catalog, Listed},
     content::ContentHash,
     entry::{EntryKind, OwnerName, Timestamp},
+    entry_filter,
+    entry_listing::{EntryListing, ListedEntry},
     event::Skipped,
     file_hash::hash_file,
     owner_names::OwnerNames,
     selection::Selection,
     source::Source,
-    stored::Archive,
     walk::{Found, Visitor},
-    wanted,
     xattr::{self, Digest},
 };
 use crate::{cancel::Cancel, fs::PathError, limits::Limit};
@@ -126,12 +126,12 @@ pub fn diff<'a, 'b>(
     let mut owners = Owners::default();
     // Its index is as large as all that is kept of it, and goes before that of the second is read.
     let before = {
-        let mut catalog = Catalog::open_hashed(first.into(), cancel)?;
+        let mut catalog = EntryListing::open_hashed(first.into(), cancel)?;
         facts(&mut catalog, &mut owners, cancel, |facts| Before { facts, is_met: false })?
     };
     let comparison = Comparison { n_entries: before.len() as u64, ..Comparison::default() };
     let mut diff = Diff { before, comparison };
-    let mut catalog = Catalog::open_hashed(second.into(), cancel)?;
+    let mut catalog = EntryListing::open_hashed(second.into(), cancel)?;
     while let Some(listed) = catalog.next()? {
         cancel.check()?;
         let (path, new) = facts_of(listed, &mut owners);
@@ -192,7 +192,7 @@ pub fn against<'a>(
     root: &Path,
     cancel: &Cancel,
 ) -> Result<Comparison, ArchiveError> {
-    let mut catalog = Catalog::open_hashed(archive.into(), cancel)?;
+    let mut catalog = EntryListing::open_hashed(archive.into(), cancel)?;
     let is_anonymous = catalog.is_reproducible();
     let expected = facts(&mut catalog, &mut Owners::default(), cancel, |facts| facts)?;
     let n_entries = expected.len() as u64;
@@ -217,7 +217,7 @@ type Owners = HashSet<Rc<Owner>>;
 
 /// Reads all entries; of two with the same path, the last counts, as it does when restored.
 fn facts<T>(
-    catalog: &mut Catalog,
+    catalog: &mut EntryListing,
     owners: &mut Owners,
     cancel: &Cancel,
     keep: impl Fn(Facts) -> T,
@@ -232,8 +232,8 @@ fn facts<T>(
 }
 
 /// Returns what is compared of an entry, with its path.
-fn facts_of(listed: Listed, owners: &mut Owners) -> (PathBuf, Facts) {
-    let Listed { entry, hash, attributes } = listed;
+fn facts_of(listed: ListedEntry, owners: &mut Owners) -> (PathBuf, Facts) {
+    let ListedEntry { entry, hash, attributes } = listed;
     let owner = Owner { ids: (entry.uid, entry.gid), names: (entry.uname, entry.gname) };
     let owner = owners.get(&owner).cloned().unwrap_or_else(|| {
         let owner = Rc::new(owner);
@@ -254,7 +254,7 @@ fn facts_of(listed: Listed, owners: &mut Owners) -> (PathBuf, Facts) {
 
 /// Returns a path as our archives have it, without slashes and `./` in front.
 fn without_dot(path: &Path) -> PathBuf {
-    match wanted::without_dot(path) {
+    match entry_filter::without_dot(path) {
         rest if rest.as_os_str().is_empty() => PathBuf::from("."),
         rest => rest.to_owned(),
     }

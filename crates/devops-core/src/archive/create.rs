@@ -12,9 +12,9 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
-    archiver::{Archiver, Tally},
+    archive_writer::{ArchiveWriter, WriteStats},
+    archiver::{Archiver, PackStats},
     attributes::{UNSEEN, sees_trusted},
-    cache::{Cache, PlainCopy},
     destination::{BaseRequest, Destination, index_hash},
     entry::Timestamp,
     estimate,
@@ -25,8 +25,8 @@ use super::{
     options::CreateOptions,
     parent::{ParentArchive, ParentMatcher},
     pipeline::{self, BuildError, Compression, Output},
+    reuse_cache::{CachedCopy, SourceCache},
     selection::Selection,
-    sink::{Delivered, Sink},
     source::Source,
 };
 use crate::{
@@ -87,7 +87,7 @@ pub fn create_in_folder(
                 let damaged = parent.take().expect("only an earlier archive can be rotten");
                 on_event(CreateEvent::Damaged(damaged.path()));
                 file.restart()?;
-                copy.iter_mut().for_each(PlainCopy::restart);
+                copy.iter_mut().for_each(CachedCopy::restart);
             }
         }
     };
@@ -104,7 +104,7 @@ pub fn create_in_folder(
     if let Some(mode) = file.kept_mode() {
         on_event(CreateEvent::ModeKept(target.path(), mode));
     }
-    if let Some(Err(error)) = copy.map(PlainCopy::commit) {
+    if let Some(Err(error)) = copy.map(CachedCopy::commit) {
         on_event(CreateEvent::Uncached(&error));
     }
     let path = target.path().to_owned();
@@ -127,7 +127,7 @@ fn base_request<'a>(options: &CreateOptions<'a>, uid: u32) -> BaseRequest<'a> {
 /// Returns the archive to copy segments from: the plain form of the last encrypted archive, or the newest
 /// archive of the name that is readable and ours.
 fn parent(
-    cache: Option<&Cache<'_>>,
+    cache: Option<&SourceCache<'_>>,
     destination: &Destination<'_>,
     request: &BaseRequest<'_>,
     cancel: &Cancel,
@@ -146,15 +146,16 @@ fn cache<'a>(
     name: &BackupName,
     origin: &Origin,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Option<Cache<'a>> {
+) -> Option<SourceCache<'a>> {
     let copies = options.copies.filter(|_| options.encryption.is_some())?;
     if !copies.keep && !copies.folder.exists() {
         return None;
     }
-    let cache = Cache::open(copies.folder, name, &origin.source);
+    let cache = SourceCache::open(copies.folder, name, &origin.source);
     if let (Ok(_), Some(resolved)) = (&cache, &origin.resolved) {
         // An older version kept it by the source without links.
-        let _removed = Cache::open(copies.folder, name, resolved).and_then(|old| old.remove());
+        let _removed =
+            SourceCache::open(copies.folder, name, resolved).and_then(|old| old.remove());
     }
     cache.map_err(|error| on_event(CreateEvent::Uncached(&error))).ok()
 }
@@ -162,9 +163,9 @@ fn cache<'a>(
 /// Begins a copy, or removes that of an earlier run where none is wanted.
 fn begin_copy(
     options: &CreateOptions<'_>,
-    cache: &Cache<'_>,
+    cache: &SourceCache<'_>,
     on_event: &mut dyn FnMut(CreateEvent<'_>),
-) -> Option<PlainCopy> {
+) -> Option<CachedCopy> {
     let copy =
         if options.copies?.keep { cache.begin().map(Some) } else { cache.remove().map(|()| None) };
     copy.map_err(|error| on_event(CreateEvent::Uncached(&error))).ok().flatten()
@@ -219,18 +220,18 @@ impl Work<'_> {
     fn write(
         &self,
         (writer, path): (&mut (dyn Write + Send), &Path),
-        (parent, copy): (Option<&ParentArchive>, Option<&mut PlainCopy>),
+        (parent, copy): (Option<&ParentArchive>, Option<&mut CachedCopy>),
         cancel: &Cancel,
         on_event: &mut dyn FnMut(CreateEvent<'_>),
     ) -> Result<CreateSummary, BuildError> {
         let options = self.options;
-        let mut layered = options.layer.output(writer);
-        let sink = Sink::new(&mut *layered, options.sha256, options.encryption, copy);
+        let mut layered = options.file_io.output(writer);
+        let sink = ArchiveWriter::new(&mut *layered, options.sha256, options.encryption, copy);
         let mut sink = sink.at(path, "write").map_err(ArchiveError::from)?;
         let output = Output { writer: &mut sink, path, n_written: 0 };
         let n_threads = options.n_threads;
         let compression = Compression { build_params: self.build_params(), n_threads, parent };
-        let (mut tally, silently_changed) = pipeline::run(output, compression, cancel, |sender| {
+        let (mut stats, silently_changed) = pipeline::run(output, compression, cancel, |sender| {
             let produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
                 let matcher = parent
                     .map(|old| ParentMatcher::new(old, seconds(self.started), options.ignored));
@@ -251,14 +252,14 @@ impl Work<'_> {
         })?;
         self.report_unseen(on_event);
         for path in silently_changed {
-            tally.change(
+            stats.change(
                 Skipped { path, reason: BITROT_WARNING.to_owned(), is_fault: true },
                 on_event,
             );
         }
         let delivered = sink.finish().at(path, "write").map_err(ArchiveError::from)?;
         let elapsed = options.clock.now() - self.started;
-        Ok(summary(tally, delivered, self.selection, elapsed))
+        Ok(summary(stats, delivered, self.selection, elapsed))
     }
 
     /// Says which attributes this process cannot see.
@@ -343,7 +344,10 @@ pub(super) fn add_own(
 /// and says nothing.
 fn is_made_by_us(path: &Path, cancel: &Cancel) -> bool {
     path.file_name().is_some_and(|name| ArchiveName::parse(name).is_some())
-        && matches!(origin_of(path.into(), cancel), Ok(Some(_)) | Err(ArchiveError::Sealed { .. }))
+        && matches!(
+            origin_of(path.into(), cancel),
+            Ok(Some(_)) | Err(ArchiveError::Encrypted { .. })
+        )
 }
 
 fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
@@ -351,19 +355,19 @@ fn is_of(name: &BackupName, file_name: &OsStr) -> bool {
 }
 
 pub(super) fn summary(
-    tally: Tally,
-    delivered: Delivered,
+    stats: PackStats,
+    delivered: WriteStats,
     selection: &Selection,
     elapsed: time::Duration,
 ) -> CreateSummary {
     CreateSummary {
-        bytes_in: tally.n_bytes,
-        bytes_reused: tally.n_reused,
+        bytes_in: stats.n_bytes,
+        bytes_reused: stats.n_reused,
         bytes_out: delivered.n_bytes,
-        n_entries: tally.n_entries,
-        n_files: tally.n_files,
-        skipped: tally.skipped,
-        changed: tally.changed,
+        n_entries: stats.n_entries,
+        n_files: stats.n_files,
+        skipped: stats.skipped,
+        changed: stats.changed,
         unmatched: selection.excludes.unmatched().map(str::to_owned).collect(),
         sha256: delivered.sha256,
         elapsed: elapsed.unsigned_abs(),

@@ -9,9 +9,9 @@ use std::{array, fmt, io, str::FromStr};
 
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::{ArchiveError, inflate};
+use super::{ArchiveError, verify_deflate};
 use crate::archive_index::head::MEMBER_END;
-use crate::{fs::PathError, kind::Impossible};
+use crate::{fs::PathError, kind::InternalError};
 
 /// A sample of a piece: so many windows of so many bytes.
 const N_WINDOWS: usize = 4;
@@ -80,26 +80,26 @@ pub(super) struct Packed {
     pub(super) bytes: Vec<u8>,
     /// The CRC-32 and length of what went in.
     pub(super) crc: u32,
-    pub(super) n_raw: u64,
+    pub(super) uncompressed_len: u64,
 }
 
 /// The CRC-32 and length of everything in a member, put together from those of its pieces.
 #[derive(Clone, Default)]
 pub(super) struct Checksum {
     crc: crc32fast::Hasher,
-    n_raw: u64,
+    uncompressed_len: u64,
 }
 
 impl Checksum {
     /// Appends the checksum and length of what follows.
-    pub(super) fn append(&mut self, crc: u32, n_raw: u64) {
-        self.crc.combine(&crc32fast::Hasher::new_with_initial_len(crc, n_raw));
-        self.n_raw += n_raw;
+    pub(super) fn append(&mut self, crc: u32, uncompressed_len: u64) {
+        self.crc.combine(&crc32fast::Hasher::new_with_initial_len(crc, uncompressed_len));
+        self.uncompressed_len += uncompressed_len;
     }
 
     /// Returns how many bytes there are.
-    pub(super) fn n_raw(&self) -> u64 {
-        self.n_raw
+    pub(super) fn uncompressed_len(&self) -> u64 {
+        self.uncompressed_len
     }
 
     /// Returns the end of the member: an empty final block, the CRC, and the length modulo 2^32.
@@ -107,7 +107,7 @@ impl Checksum {
         let mut end = [0; MEMBER_END];
         end[0] = 3;
         end[2..6].copy_from_slice(&self.crc.clone().finalize().to_le_bytes());
-        end[6..].copy_from_slice(&self.n_raw.to_le_bytes()[..4]);
+        end[6..].copy_from_slice(&self.uncompressed_len.to_le_bytes()[..4]);
         end
     }
 }
@@ -122,7 +122,7 @@ impl From<Miscompressed> for ArchiveError {
         Self::Path(PathError {
             action: "compress",
             path: "a segment".into(),
-            source: io::Error::other(Impossible(error.to_string())),
+            source: io::Error::other(InternalError(error.to_string())),
         })
     }
 }
@@ -150,14 +150,14 @@ impl Packer {
         let packed = compressed(compressor, raw, &mut self.scratch)?;
         let mut bytes = Vec::with_capacity(packed.len() + MAX_END);
         bytes.extend_from_slice(packed);
-        let last = inflate::prove(&bytes, raw).map_err(Miscompressed)?;
+        let last = verify_deflate::verify_stream(&bytes, raw).map_err(Miscompressed)?;
         bytes[last.header_bit / 8] &= !(1 << (last.header_bit % 8));
         // The three header bits of the empty stored block go into the last byte if they fit.
         if matches!(last.end_bit % 8, 0 | 6 | 7) {
             bytes.push(0);
         }
         bytes.extend([0, 0, 0xff, 0xff]);
-        Ok(Packed { bytes, crc: crc32fast::hash(raw), n_raw: raw.len() as u64 })
+        Ok(Packed { bytes, crc: crc32fast::hash(raw), uncompressed_len: raw.len() as u64 })
     }
 
     /// Returns whether a sample of `raw` hardly gets smaller: photos, films and archives do not, and
@@ -175,8 +175,8 @@ impl Packer {
             return Ok(false);
         }
         let sample = windows.concat();
-        let n_packed = compressed(trial, &sample, &mut self.scratch)?.len();
-        Ok(n_packed > sample.len() - sample.len() / WORTH)
+        let compressed_len = compressed(trial, &sample, &mut self.scratch)?.len();
+        Ok(compressed_len > sample.len() - sample.len() / WORTH)
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
         for raw in pieces {
             let piece = packer.pack(raw).unwrap();
             out.extend(piece.bytes);
-            checksum.append(piece.crc, piece.n_raw);
+            checksum.append(piece.crc, piece.uncompressed_len);
         }
         out.extend(checksum.member_end());
         out

@@ -81,7 +81,7 @@ impl<'a> Destination<'a> {
                         is_other_machine,
                     });
                 }
-                Ok(_) | Err(ArchiveError::Sealed { .. }) => return Ok(()),
+                Ok(_) | Err(ArchiveError::Encrypted { .. }) => return Ok(()),
                 Err(ArchiveError::Cancelled(error)) => return Err(error.into()),
                 // One that cannot be read says nothing; `verify` and `prune` deal with it.
                 Err(_) => {}

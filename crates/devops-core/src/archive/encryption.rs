@@ -42,7 +42,7 @@ pub struct Recipients(Vec<Box<dyn Recipient + Send + Sync>>);
 
 /// A key that is none. What it is instead is not shown, since it may be a secret in the wrong place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadKey {
+pub enum InvalidKey {
     /// A recipient is malformed.
     #[error("not an X25519 recipient of age, which begins with `age1`")]
     Recipient,
@@ -57,7 +57,7 @@ pub enum BadKey {
     EmptyPassphrase,
 }
 
-impl HasKind for BadKey {
+impl HasKind for InvalidKey {
     fn kind(&self) -> Kind {
         Kind::Usage
     }
@@ -65,13 +65,13 @@ impl HasKind for BadKey {
 
 impl Recipients {
     /// Adds a public key, `age1…`.
-    pub fn add(&mut self, key: &str) -> Result<(), BadKey> {
+    pub fn add(&mut self, key: &str) -> Result<(), InvalidKey> {
         match key.parse::<age::x25519::Recipient>() {
             Ok(recipient) => self.0.push(Box::new(recipient)),
             Err(_) if key.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") => {
-                return Err(BadKey::SecretRecipient);
+                return Err(InvalidKey::SecretRecipient);
             }
-            Err(_) => return Err(BadKey::Recipient),
+            Err(_) => return Err(InvalidKey::Recipient),
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Recipients {
     }
 
     /// Encrypts to whoever knows a passphrase.
-    pub fn passphrase(passphrase: &Secret) -> Result<Self, BadKey> {
+    pub fn passphrase(passphrase: &Secret) -> Result<Self, InvalidKey> {
         let mut recipient = age::scrypt::Recipient::new(secret(passphrase)?);
         recipient.set_work_factor(WORK);
         Ok(Self(vec![Box::new(recipient)]))
@@ -100,10 +100,10 @@ impl fmt::Debug for Recipients {
     }
 }
 
-fn secret(passphrase: &Secret) -> Result<SecretString, BadKey> {
+fn secret(passphrase: &Secret) -> Result<SecretString, InvalidKey> {
     let passphrase = passphrase.expose();
     if passphrase.is_empty() {
-        return Err(BadKey::EmptyPassphrase);
+        return Err(InvalidKey::EmptyPassphrase);
     }
     Ok(SecretString::from(passphrase.to_owned()))
 }
@@ -144,14 +144,14 @@ impl Keys {
     }
 
     /// Adds a secret key, `AGE-SECRET-KEY-1…`.
-    pub fn add_identity(&mut self, identity: &Secret) -> Result<(), BadKey> {
+    pub fn add_identity(&mut self, identity: &Secret) -> Result<(), InvalidKey> {
         let identity = identity.expose().parse::<age::x25519::Identity>();
-        self.identities.push(Arc::new(identity.map_err(|_| BadKey::Identity)?));
+        self.identities.push(Arc::new(identity.map_err(|_| InvalidKey::Identity)?));
         Ok(())
     }
 
     /// Adds a passphrase.
-    pub fn add_passphrase(&mut self, passphrase: &Secret) -> Result<(), BadKey> {
+    pub fn add_passphrase(&mut self, passphrase: &Secret) -> Result<(), InvalidKey> {
         let mut identity = age::scrypt::Identity::new(secret(passphrase)?);
         identity.set_max_work_factor(MAX_WORK);
         self.identities.push(Arc::new(identity));
@@ -167,26 +167,28 @@ impl Keys {
     pub(super) fn open(
         &self,
         decryptor: Decryptor<File>,
-    ) -> Result<(StreamReader<File>, FileKey), Closed> {
+    ) -> Result<(StreamReader<File>, FileKey), NotDecrypted> {
         let is_scrypt = decryptor.is_scrypt();
         let _turn = is_scrypt.then(|| PASSPHRASE.lock().unwrap_or_else(PoisonError::into_inner));
-        let opener = Opener { keys: self, key: Cell::new(None) };
+        let opener = FileKeyFinder { keys: self, key: Cell::new(None) };
         let reader = decryptor.decrypt(iter::once(&opener as &dyn Identity));
         let reader = reader.map_err(|error| match error {
-            DecryptError::NoMatchingKeys if is_scrypt => Closed::Sealed("no passphrase was given"),
+            DecryptError::NoMatchingKeys if is_scrypt => {
+                NotDecrypted::Encrypted("no passphrase was given")
+            }
             DecryptError::NoMatchingKeys if self.is_empty() => {
-                Closed::Sealed("no identity was given")
+                NotDecrypted::Encrypted("no identity was given")
             }
             DecryptError::NoMatchingKeys => {
-                Closed::Sealed("it is for none of the identities given")
+                NotDecrypted::Encrypted("it is for none of the identities given")
             }
             DecryptError::DecryptionFailed if is_scrypt => {
-                Closed::Sealed("the passphrase is another one")
+                NotDecrypted::Encrypted("the passphrase is another one")
             }
             DecryptError::ExcessiveWork { .. } => {
-                Closed::Sealed("its passphrase asks for too much work")
+                NotDecrypted::Encrypted("its passphrase asks for too much work")
             }
-            other => Closed::Failed(other),
+            other => NotDecrypted::Failed(other),
         })?;
         Ok((reader, opener.key.take().expect("what opened it had its key")))
     }
@@ -212,20 +214,20 @@ fn spool(path: &Path, mut input: Input) -> Result<File, PathError> {
 }
 
 /// Why a file stays closed.
-pub(super) enum Closed {
+pub(super) enum NotDecrypted {
     /// The keys do not fit.
-    Sealed(&'static str),
+    Encrypted(&'static str),
     /// It is damaged, or cannot be read.
     Failed(DecryptError),
 }
 
 /// Tries all keys, and remembers the key of the file.
-struct Opener<'a> {
+struct FileKeyFinder<'a> {
     keys: &'a Keys,
     key: Cell<Option<FileKey>>,
 }
 
-impl Identity for Opener<'_> {
+impl Identity for FileKeyFinder<'_> {
     fn unwrap_stanza(&self, _stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         None
     }
@@ -238,9 +240,9 @@ impl Identity for Opener<'_> {
 }
 
 /// Opens a file whose own key is known.
-pub(super) struct Known<'a>(pub(super) &'a FileKey);
+pub(super) struct FileKeyIdentity<'a>(pub(super) &'a FileKey);
 
-impl Identity for Known<'_> {
+impl Identity for FileKeyIdentity<'_> {
     fn unwrap_stanza(&self, _stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         Some(Ok(copy(self.0)))
     }

@@ -20,11 +20,11 @@
 
 use super::{
     ArchiveError,
+    archive_file::ArchiveFile,
     block::{BLOCK as TAR_BLOCK, padding},
     content::ContentHash,
     deflate::{Level, Packer},
     entry::Timestamp,
-    stored::Stored,
 };
 pub(super) use crate::archive_index::head::{Hash, Segment};
 use crate::archive_index::{
@@ -98,7 +98,7 @@ pub(super) struct EntryWriter {
 struct Part {
     raw: Vec<u8>,
     packed: Vec<u8>,
-    n_raw: u64,
+    uncompressed_len: u64,
 }
 
 impl Part {
@@ -110,7 +110,7 @@ impl Part {
     fn pack(&mut self, packer: &mut Packer) -> Result<(), ArchiveError> {
         if !self.raw.is_empty() {
             self.packed.extend(packer.pack(&self.raw)?.bytes);
-            self.n_raw += self.raw.len() as u64;
+            self.uncompressed_len += self.raw.len() as u64;
             self.raw.clear();
         }
         Ok(())
@@ -162,19 +162,19 @@ impl IndexWriter {
         self.hashes.push(hash, &mut self.packer)
     }
 
-    /// Returns what follows the first member, which ends at `index_start` and holds `n_raw` bytes of tar.
+    /// Returns what follows the first member, which ends at `index_start` and holds `uncompressed_len` bytes of tar.
     pub(super) fn finish(
         mut self,
         mut entries: EntryWriter,
         index_start: u64,
-        n_raw: u64,
+        uncompressed_len: u64,
     ) -> Result<Vec<u8>, ArchiveError> {
         let mut packed = Vec::new();
         let mut n_index_raw = 0;
         for part in [&mut self.segments, &mut entries.part, &mut self.hashes] {
             part.pack(&mut self.packer)?;
             packed.append(&mut part.packed);
-            n_index_raw += part.n_raw;
+            n_index_raw += part.uncompressed_len;
         }
         // The final block that ends the stream.
         packed.extend([3, 0]);
@@ -184,7 +184,7 @@ impl IndexWriter {
             n_index_raw,
             n_segments: self.n_segments,
             n_entries: entries.n_entries,
-            n_raw,
+            uncompressed_len,
             index_hash: *blake3::hash(&packed).as_bytes(),
         };
         Ok(trailing_members(&packed, &footer))
@@ -196,7 +196,7 @@ pub(super) struct Index {
     pub(super) build_params: BuildParams,
     pub(super) segments: Vec<Segment>,
     /// The length of the tar.
-    pub(super) n_raw: u64,
+    pub(super) uncompressed_len: u64,
     /// Where the first member ends.
     pub(super) n_member: u64,
     pub(super) n_entries: u64,
@@ -212,7 +212,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Reads the footer of an archive; `None` when it does not end with one that fits it.
-    pub(super) fn footer(stored: &Stored) -> Option<Footer> {
+    pub(super) fn footer(stored: &ArchiveFile) -> Option<Footer> {
         let mut member = [0; FOOTER];
         let at = stored.n_bytes().checked_sub(FOOTER as u64)?;
         stored.read_exact_at(&mut member, at).ok()?;
@@ -220,13 +220,16 @@ impl Index {
     }
 
     /// Reads the index of an archive; `None` when there is none that can be believed.
-    pub(super) fn read(stored: &Stored) -> Option<Self> {
+    pub(super) fn read(stored: &ArchiveFile) -> Option<Self> {
         Self::read_showing(stored, &mut |_| {})
     }
 
     /// Reads the index of an archive and shows each entry once, on the way; without an index that can be
     /// believed those shown may be too few or wrong.
-    pub(super) fn read_showing(stored: &Stored, on_entry: &mut dyn FnMut(&Record)) -> Option<Self> {
+    pub(super) fn read_showing(
+        stored: &ArchiveFile,
+        on_entry: &mut dyn FnMut(&Record),
+    ) -> Option<Self> {
         let footer = Self::footer(stored)?;
         let mut members = vec![0; usize::try_from(footer.n_index_members()?).ok()?];
         stored.read_exact_at(&mut members, footer.index_start).ok()?;
@@ -241,7 +244,7 @@ impl Index {
         let mut index = Self {
             build_params: BuildParams::of(&build_params)?,
             segments,
-            n_raw: footer.n_raw,
+            uncompressed_len: footer.uncompressed_len,
             n_member: footer.index_start,
             n_entries: footer.n_entries,
             n_content: 0,
@@ -265,8 +268,8 @@ impl Index {
         }
         let n_in_hashes = self.raw.len() - place.at;
         self.hashes_at = place.at;
-        let last_at = self.segments.last()?.raw_at;
-        let is_whole = place.n == self.n_entries && place.raw_at == last_at;
+        let last_at = self.segments.last()?.tar_offset;
+        let is_whole = place.n == self.n_entries && place.tar_offset == last_at;
         (is_whole && Some(n_in_hashes) == place.n_hashes.checked_mul(size_of::<Hash>()))
             .then_some(())
     }
@@ -276,11 +279,11 @@ impl Index {
         self.is_same_compressor && self.build_params.level == level
     }
 
-    /// Returns the number of the segment that holds byte `raw_at` of the tar.
-    pub(super) fn segment_at(&self, raw_at: u64) -> Option<usize> {
-        let n_before = self.segments.partition_point(|segment| segment.raw_at <= raw_at);
+    /// Returns the number of the segment that holds byte `tar_offset` of the tar.
+    pub(super) fn segment_at(&self, tar_offset: u64) -> Option<usize> {
+        let n_before = self.segments.partition_point(|segment| segment.tar_offset <= tar_offset);
         let n = n_before.checked_sub(1)?;
-        (raw_at < self.n_raw).then_some(n)
+        (tar_offset < self.uncompressed_len).then_some(n)
     }
 
     /// Returns the hash of the content of the file that is the `n`th with one, counted from 0.
@@ -289,33 +292,33 @@ impl Index {
     }
 
     /// Returns the entries in the order of the tar.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Indexed> + '_ {
+    pub(super) fn entries(&self) -> impl Iterator<Item = IndexEntry> + '_ {
         let mut place = self.start();
         std::iter::from_fn(move || self.next(&mut place))
     }
 
     /// Returns the place before the first entry.
-    pub(super) fn start(&self) -> Place {
-        Place {
+    pub(super) fn start(&self) -> IndexCursor {
+        IndexCursor {
             at: self.entries_at,
             n: 0,
             n_hashes: 0,
-            raw_at: self.segments.first().map_or(0, |first| first.n_raw),
+            tar_offset: self.segments.first().map_or(0, |first| first.uncompressed_len),
             last: Last::default(),
         }
     }
 
     /// Returns the entry behind `place`, which moves on.
-    pub(super) fn next(&self, place: &mut Place) -> Option<Indexed> {
+    pub(super) fn next(&self, place: &mut IndexCursor) -> Option<IndexEntry> {
         if place.n == self.n_entries {
             return None;
         }
         let mut cursor = Cursor::at(&self.raw[..self.hashes_at], place.at);
         let record = decode(&mut cursor, &mut place.last)?;
-        let raw_at = place.raw_at;
+        let tar_offset = place.tar_offset;
         // Sizes near 2^64 would wrap around to a place in the tar.
         let n_content = record.n_stored().checked_next_multiple_of(TAR_BLOCK as u64)?;
-        place.raw_at = raw_at.checked_add(record.n_header)?.checked_add(n_content)?;
+        place.tar_offset = tar_offset.checked_add(record.n_header)?.checked_add(n_content)?;
         let mut hash = None;
         if record.has_hash() {
             hash = self.hash(place.n_hashes).map(|hash| record.content_hash(hash));
@@ -323,38 +326,38 @@ impl Index {
         }
         place.at = cursor.position();
         place.n += 1;
-        Some(Indexed { record, n: place.n - 1, raw_at, hash })
+        Some(IndexEntry { record, n: place.n - 1, tar_offset, hash })
     }
 }
 
 /// A place between two entries of an index.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct IndexCursor {
     /// The byte of the index where the next record begins.
     at: usize,
     /// How many entries and hashes are behind.
     n: u64,
     n_hashes: usize,
-    raw_at: u64,
+    tar_offset: u64,
     last: Last,
 }
 
 /// An entry of an index, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Indexed {
+pub(super) struct IndexEntry {
     pub(super) record: Record,
     /// Its number in the archive.
     pub(super) n: u64,
     /// Where its headers begin in the tar.
-    pub(super) raw_at: u64,
+    pub(super) tar_offset: u64,
     /// The hash of its content; `None` when it has none.
     pub(super) hash: Option<ContentHash>,
 }
 
-impl Indexed {
+impl IndexEntry {
     /// Returns where its content begins in the tar.
     pub(super) fn content_at(&self) -> u64 {
-        self.raw_at + self.record.n_header
+        self.tar_offset + self.record.n_header
     }
 
     /// Returns where the next entry begins in the tar.

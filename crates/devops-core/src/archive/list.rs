@@ -4,11 +4,11 @@ use std::ffi::OsString;
 
 use super::{
     ArchiveError,
-    catalog::{Catalog, Listed},
+    archive_file::{Archive, ArchiveFile, unread},
     entry::Entry,
+    entry_filter::EntryFilter,
+    entry_listing::{EntryListing, ListedEntry},
     reader::Reader,
-    stored::{Archive, Stored, unread},
-    wanted::Wanted,
 };
 use crate::{archive_index::Origin, cancel::Cancel};
 
@@ -34,8 +34,8 @@ pub fn list<'a>(
     on_event: &mut dyn FnMut(ListEvent<'_>) -> bool,
 ) -> Result<(), ArchiveError> {
     let archive = archive.into();
-    let mut wanted = Wanted::patterns(patterns)?;
-    let mut catalog = Catalog::open(archive, cancel)?;
+    let mut wanted = EntryFilter::patterns(patterns)?;
+    let mut catalog = EntryListing::open(archive, cancel)?;
     let mut damage = None;
     match catalog.origin() {
         Ok(Some(origin)) if !on_event(ListEvent::Origin(&origin)) => return Ok(()),
@@ -45,8 +45,8 @@ pub fn list<'a>(
     loop {
         cancel.check()?;
         match catalog.next() {
-            Ok(Some(Listed { entry, .. })) => {
-                if wanted.takes(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
+            Ok(Some(ListedEntry { entry, .. })) => {
+                if wanted.matches(&entry.path) && !on_event(ListEvent::Entry(&entry)) {
                     return Ok(());
                 }
             }
@@ -78,7 +78,7 @@ pub(super) fn origin_of(
     archive: Archive<'_>,
     cancel: &Cancel,
 ) -> Result<Option<Origin>, ArchiveError> {
-    let mut reader = Reader::stream(archive.path, Stored::open(archive)?, cancel)?;
+    let mut reader = Reader::stream(archive.path, ArchiveFile::open(archive)?, cancel)?;
     reader.next_entry()?;
     Ok(reader.origin().cloned())
 }

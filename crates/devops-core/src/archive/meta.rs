@@ -16,7 +16,7 @@ pub(super) struct Meta {
     pub(super) size: u64,
     pub(super) mtime: Timestamp,
     pub(super) ctime: Timestamp,
-    pub(super) has_more_names: bool,
+    pub(super) is_hard_linked: bool,
     pub(super) device: (u32, u32),
 }
 
@@ -47,7 +47,7 @@ impl From<Stat> for Meta {
                 seconds: stat.st_ctime,
                 nanoseconds: u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
             },
-            has_more_names: stat.st_nlink > 1,
+            is_hard_linked: stat.st_nlink > 1,
             device: (major(stat.st_rdev), minor(stat.st_rdev)),
         }
     }

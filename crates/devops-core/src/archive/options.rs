@@ -8,8 +8,8 @@ use super::{
     deflate::Level,
     encryption::Recipients,
     exclude::Excludes,
+    file_io::FileIo,
     ignore_files::ExcludeMarkers,
-    layer::FileLayer,
     meta::{FileId, Meta},
     stream::Stream,
 };
@@ -69,11 +69,11 @@ pub struct CreateOptions<'a> {
     /// Whom to encrypt it to; `None` leaves it readable.
     pub encryption: Option<&'a Recipients>,
     /// The folder of plain copies, for encrypted archives to be made from; `None` keeps none.
-    pub copies: Option<PlainCopies<'a>>,
+    pub copies: Option<ReuseCache<'a>>,
     /// Is set to hash the archive for [`CreateSummary::sha256`](super::CreateSummary::sha256).
     pub sha256: bool,
     /// Stands between the archive and the files.
-    pub layer: &'a dyn FileLayer,
+    pub file_io: &'a dyn FileIo,
     /// The request for the lock of the folder; `None` if the caller has locked it, or does without.
     pub lock: Option<LockRequest<'a>>,
 }
@@ -97,14 +97,14 @@ pub struct Reproducible {
 
 /// Where plain copies are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainCopies<'a> {
+pub struct ReuseCache<'a> {
     /// The folder, made if missing. Nothing of it goes into an archive.
     pub folder: &'a Path,
     /// Whether an encrypted archive leaves a copy there; if not, that of an earlier one is removed.
     pub keep: bool,
 }
 
-impl PlainCopies<'_> {
+impl ReuseCache<'_> {
     /// Returns which file the folder is, if there is one.
     pub(super) fn folder_id(&self) -> Option<FileId> {
         stat(self.folder).ok().map(|stat| Meta::from(stat).id)

@@ -22,13 +22,13 @@ use std::{
 };
 
 use super::{
+    archive_file::ArchiveFile,
+    chunker::path_hash,
     deflate::Level,
     entry::{Entry, Timestamp},
-    group::path_hash,
-    index::{Hash, Identity, Index, Indexed, Place, Segment, walk_order},
+    index::{Hash, Identity, Index, IndexCursor, IndexEntry, Segment, walk_order},
     options::IgnoredChanges,
     ownership::FolderOwners,
-    stored::Stored,
 };
 use crate::{owners::Accounts, verdicts::Verdicts};
 
@@ -44,7 +44,7 @@ const MAY_BE_WRITTEN: u32 = 0o022;
 /// An earlier archive, to copy from.
 pub(super) struct ParentArchive {
     path: PathBuf,
-    stored: Stored,
+    stored: ArchiveFile,
     index: Index,
     by_hash: HashMap<u64, usize>,
 }
@@ -52,10 +52,10 @@ pub(super) struct ParentArchive {
 impl ParentArchive {
     /// Opens an archive; `None` when it has no index, or segments that would be made otherwise today.
     pub(super) fn open(path: &Path, level: Level) -> Option<Self> {
-        Self::with_index(path, Stored::open(path.into()).ok()?, level)
+        Self::with_index(path, ArchiveFile::open(path.into()).ok()?, level)
     }
 
-    fn with_index(path: &Path, stored: Stored, level: Level) -> Option<Self> {
+    fn with_index(path: &Path, stored: ArchiveFile, level: Level) -> Option<Self> {
         let index = Index::read(&stored)?;
         if !index.is_made_alike(level) {
             return None;
@@ -77,7 +77,7 @@ impl ParentArchive {
     ) -> Option<Self> {
         let mut refused = None;
         for path in archives {
-            let Ok(stored) = Stored::open((&path).into()) else { continue };
+            let Ok(stored) = ArchiveFile::open((&path).into()) else { continue };
             match trust.refusal(&path, &stored) {
                 None => {
                     if let Some(parent) = Self::with_index(&path, stored, level) {
@@ -110,13 +110,14 @@ impl ParentArchive {
         let n = *self.by_hash.get(&key(raw_hash))?;
         let segment = &self.index.segments[n];
         // What is much larger than its content was not made by us.
-        let is_sound = segment.n_packed <= segment.n_raw + segment.n_raw / 8 + 64;
+        let is_sound =
+            segment.compressed_len <= segment.uncompressed_len + segment.uncompressed_len / 8 + 64;
         (segment.raw_hash == *raw_hash && is_sound).then_some(n)
     }
 
     /// Returns how many bytes of the archive these segments are.
-    pub(super) fn n_packed(&self, segments: Range<usize>) -> u64 {
-        self.index.segments[segments].iter().map(|segment| segment.n_packed).sum()
+    pub(super) fn compressed_len(&self, segments: Range<usize>) -> u64 {
+        self.index.segments[segments].iter().map(|segment| segment.compressed_len).sum()
     }
 
     /// Reads the compressed bytes of neighbouring segments into what `buffer` gives for so many;
@@ -126,7 +127,7 @@ impl ParentArchive {
         segments: Range<usize>,
         buffer: impl FnOnce(usize) -> Vec<u8>,
     ) -> Option<(Vec<u8>, &[Segment])> {
-        let n = usize::try_from(self.n_packed(segments.clone())).ok()?;
+        let n = usize::try_from(self.compressed_len(segments.clone())).ok()?;
         let segments = &self.index.segments[segments];
         let mut bytes = buffer(n);
         // What is in it already costs nothing to read over.
@@ -135,7 +136,8 @@ impl ParentArchive {
         let mut rest = bytes.as_slice();
         let is_sound = segments.iter().all(|segment| {
             // They add up to the length.
-            let (packed, others) = rest.split_at(usize::try_from(segment.n_packed).unwrap_or(0));
+            let (packed, others) =
+                rest.split_at(usize::try_from(segment.compressed_len).unwrap_or(0));
             rest = others;
             *blake3::hash(packed).as_bytes() == segment.packed_hash
         });
@@ -155,7 +157,7 @@ pub(super) struct Trust<'a> {
 
 impl Trust<'_> {
     /// Returns the reason not to copy from an open archive, if it has an index and there is one.
-    fn refusal(&mut self, path: &Path, stored: &Stored) -> Option<String> {
+    fn refusal(&mut self, path: &Path, stored: &ArchiveFile) -> Option<String> {
         let index = Index::footer(stored)?.index_hash;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if self.is_blind || self.verdicts.is_made_with(&name, &index) {
@@ -186,8 +188,8 @@ pub(super) fn key(hash: &Hash) -> u64 {
 /// Compares a walk with the entries of an earlier archive, both in the same order.
 pub(super) struct ParentMatcher<'a> {
     parent: &'a ParentArchive,
-    place: Place,
-    next: Option<Indexed>,
+    place: IndexCursor,
+    next: Option<IndexEntry>,
     ignored: IgnoredChanges,
     /// The day of the run, counted from any.
     day: u64,
@@ -206,7 +208,7 @@ impl<'a> ParentMatcher<'a> {
     }
 
     /// Returns what the index says of `entry`, if it is unchanged; paths must come in walk order.
-    pub(super) fn unchanged(&mut self, entry: &Entry, identity: Identity) -> Option<Indexed> {
+    pub(super) fn unchanged(&mut self, entry: &Entry, identity: Identity) -> Option<IndexEntry> {
         while let Some(next) = &self.next
             && walk_order(&next.record.entry.path, &entry.path).is_lt()
         {
@@ -243,8 +245,8 @@ impl<'a> ParentMatcher<'a> {
         let index = &self.parent.index;
         let first = index.segment_at(start)?;
         let last = index.segment_at(end.checked_sub(1)?)?;
-        let last_end = index.segments[last].raw_at + index.segments[last].n_raw;
-        (index.segments[first].raw_at == start && last_end == end).then_some(first..last + 1)
+        let last_end = index.segments[last].tar_offset + index.segments[last].uncompressed_len;
+        (index.segments[first].tar_offset == start && last_end == end).then_some(first..last + 1)
     }
 }
 

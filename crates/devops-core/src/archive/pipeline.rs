@@ -82,13 +82,13 @@ pub(super) struct SegmentSender<'a> {
 /// Neighbours in the parent archive.
 struct Run {
     segments: Range<usize>,
-    n_packed: u64,
+    compressed_len: u64,
     hashes: Vec<Hash>,
 }
 
 impl Run {
     fn takes(&self, n: usize) -> bool {
-        self.segments.end == n && self.n_packed < RUN && self.segments.len() < MAX_RUN
+        self.segments.end == n && self.compressed_len < RUN && self.segments.len() < MAX_RUN
     }
 }
 
@@ -126,10 +126,10 @@ impl SegmentSender<'_> {
             if !self.run.as_ref().is_some_and(|run| run.takes(n)) {
                 self.flush()?;
             }
-            let empty = || Run { segments: n..n, n_packed: 0, hashes: Vec::new() };
+            let empty = || Run { segments: n..n, compressed_len: 0, hashes: Vec::new() };
             let run = self.run.get_or_insert_with(empty);
             run.segments.end = n + 1;
-            run.n_packed += self.parent.map_or(0, |parent| parent.n_packed(n..n + 1));
+            run.compressed_len += self.parent.map_or(0, |parent| parent.compressed_len(n..n + 1));
         }
         if let Some(run) = &mut self.run {
             run.hashes.extend(hashes);
@@ -138,9 +138,9 @@ impl SegmentSender<'_> {
     }
 
     fn flush(&mut self) -> Result<(), ProduceError> {
-        let Some(Run { segments, n_packed, hashes }) = self.run.take() else { return Ok(()) };
+        let Some(Run { segments, compressed_len, hashes }) = self.run.take() else { return Ok(()) };
         let n_listed = segments.len() * size_of::<Segment>() + hashes.len() * size_of::<Digest>();
-        let begun = usize::try_from(n_packed).unwrap_or(usize::MAX).saturating_add(n_listed);
+        let begun = usize::try_from(compressed_len).unwrap_or(usize::MAX).saturating_add(n_listed);
         let cost = Cost { waiting: size_of_val(hashes.as_slice()), begun };
         self.push(Piece::Old { segments, hashes }, cost)
     }
@@ -266,7 +266,7 @@ impl<'a> Writer<'a> {
     fn take(&mut self, made: Made) -> Result<Vec<u8>, ArchiveError> {
         for segment in &made.segments {
             self.index.push_segment(segment)?;
-            self.checksum.append(segment.crc, segment.n_raw);
+            self.checksum.append(segment.crc, segment.uncompressed_len);
         }
         for digest in made.digests {
             if let Some(hash) = self.merger.push(digest) {
@@ -285,7 +285,7 @@ impl<'a> Writer<'a> {
     ) -> Result<Vec<PathBuf>, ArchiveError> {
         let Self { mut out, index, checksum, seen, .. } = self;
         out.write(&checksum.member_end())?;
-        out.write(&index.finish(entries, out.n_written, checksum.n_raw())?)?;
+        out.write(&index.finish(entries, out.n_written, checksum.uncompressed_len())?)?;
         let is_same = |change: &SilentChange| {
             let n = usize::try_from(change.n).unwrap_or(usize::MAX);
             seen.get(n) == Some(&key(&change.expected))

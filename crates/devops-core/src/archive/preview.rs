@@ -6,12 +6,12 @@ use rustix::fs::FileType;
 
 use super::{
     ArchiveError,
-    archiver::Tally,
+    archive_writer::WriteStats,
+    archiver::PackStats,
     create::{add_own, origin, selection, summary},
     destination::Destination,
     event::{CreateEvent, CreateSummary, Skipped},
     options::CreateOptions,
-    sink::Delivered,
     source::Source,
     walk::{Found, Visitor},
 };
@@ -37,17 +37,17 @@ pub fn preview(
         destination.refuse_other_origin(&origin, options.any_owner, cancel)?;
         add_own(&mut selection, (folder, name), &source, cancel)?;
     }
-    let mut preview = Preview { on_event, tally: Tally::default(), limit: None };
+    let mut preview = Preview { on_event, tally: PackStats::default(), limit: None };
     source.visit(&selection, &mut preview, cancel)?;
     preview.check_limit()?;
     let elapsed = options.clock.now() - started;
-    Ok(summary(preview.tally, Delivered::default(), &selection, elapsed))
+    Ok(summary(preview.tally, WriteStats::default(), &selection, elapsed))
 }
 
 /// Counts what would be written.
 struct Preview<'a> {
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
-    tally: Tally,
+    tally: PackStats,
     limit: Option<PathError>,
 }
 

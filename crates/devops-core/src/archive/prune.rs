@@ -32,7 +32,7 @@ impl PrunePlan {
     /// Returns the archives by series; those that are encrypted and those that say nothing of their
     /// origin are a group each.
     pub fn groups(&self) -> impl Iterator<Item = &[Candidate]> {
-        self.candidates.chunk_by(|a, b| (a.is_sealed, &a.series) == (b.is_sealed, &b.series))
+        self.candidates.chunk_by(|a, b| (a.is_encrypted, &a.series) == (b.is_encrypted, &b.series))
     }
 
     /// Returns the archives that go, oldest last.
@@ -85,13 +85,13 @@ pub fn plan_prune(options: &PruneOptions<'_>, cancel: &Cancel) -> Result<PrunePl
 /// Decides which archives make room for the next one: those that [`plan_prune`] would remove once it is
 /// there, but for the two newest that count.
 ///
-/// `is_sealed` says whether the next one is encrypted and none of the keys opens it.
+/// `is_encrypted` says whether the next one is encrypted and none of the keys opens it.
 pub fn plan_before_next(
     options: &PruneOptions<'_>,
-    is_sealed: bool,
+    is_encrypted: bool,
     cancel: &Cancel,
 ) -> Result<PrunePlan, ArchiveError> {
-    plan(options, Some(is_sealed), cancel)
+    plan(options, Some(is_encrypted), cancel)
 }
 
 fn plan(
@@ -107,7 +107,7 @@ fn plan(
     let folder = OpenFolder::open_within(options.folder, options.within)?;
     let mut scan = Scan { options, folder, owners, verdicts, cancel };
     let mut groups = scan.groups()?;
-    let continued = next.and_then(|is_sealed| continued(&groups, is_sealed, options.now));
+    let continued = next.and_then(|is_encrypted| continued(&groups, is_encrypted, options.now));
     for (n, group) in groups.iter_mut().enumerate() {
         let judge = if continued == Some(n) { retention::judge_before } else { retention::judge };
         decide(group, judge, &mut scan)?;
@@ -121,11 +121,11 @@ fn plan(
 }
 
 /// Returns the group that the next archive belongs to: that of the newest one of its sort.
-fn continued(groups: &[Vec<Candidate>], is_sealed: bool, now: OffsetDateTime) -> Option<usize> {
+fn continued(groups: &[Vec<Candidate>], is_encrypted: bool, now: OffsetDateTime) -> Option<usize> {
     let newest = |group: &[Candidate]| {
         let counts = |candidate: &&Candidate| {
             let is_counted = !matches!(candidate.proof, Proof::Uncounted(_));
-            is_counted && candidate.is_sealed == is_sealed && candidate.time <= now
+            is_counted && candidate.is_encrypted == is_encrypted && candidate.time <= now
         };
         group.iter().filter(counts).map(|candidate| candidate.time).max()
     };

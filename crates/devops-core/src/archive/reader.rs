@@ -13,9 +13,9 @@ use std::{
 
 use super::{
     ArchiveError,
+    archive_file::{Archive, ArchiveFile, unread},
     content::ContentHash,
     entry::Entry,
-    stored::{Archive, Stored, unread},
 };
 use crate::{
     archive_index::Origin,
@@ -38,7 +38,7 @@ mod sparse;
 use entries::{Ending, Entries, Fault};
 pub use heal::Healed;
 pub(super) use heal::{HealedSegments, Healer, summed};
-pub(super) use indexed::{Expected, Indexed, agrees};
+pub(super) use indexed::{Expected, IndexedArchive, agrees};
 use input::Input;
 pub(super) use segments::Segments;
 
@@ -55,12 +55,12 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Opens an archive to prove every byte of it.
-    pub(super) fn open_to_prove(
+    pub(super) fn open_for_verify(
         archive: Archive<'_>,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
-        let (path, stored) = (archive.path, Stored::open(archive)?);
-        let Some(indexed) = Indexed::open(&stored) else {
+        let (path, stored) = (archive.path, ArchiveFile::open(archive)?);
+        let Some(indexed) = IndexedArchive::open(&stored) else {
             return Self::stream(path, stored, cancel);
         };
         let indexed = Arc::new(indexed);
@@ -78,7 +78,7 @@ impl Reader {
     /// Reads from the first byte on, and as GNU tar does what readers understand differently.
     pub(super) fn lenient(
         path: &Path,
-        stored: Stored,
+        stored: ArchiveFile,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
         let input = Input::new(stored, cancel).map_err(|error| unread(path, 0, error))?;
@@ -88,7 +88,7 @@ impl Reader {
     /// Reads from the first byte on.
     pub(super) fn stream(
         path: &Path,
-        stored: Stored,
+        stored: ArchiveFile,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
         let input = Input::new(stored, cancel).map_err(|error| unread(path, 0, error))?;
@@ -170,11 +170,11 @@ impl Reader {
         if is_agreed { Ok(entry) } else { Err(self.damaged("its index says something else")) }
     }
 
-    /// Returns the entry that begins at byte `raw_at` of the tar; `None` when there is none.
+    /// Returns the entry that begins at byte `tar_offset` of the tar; `None` when there is none.
     ///
     /// Places must be asked for in their order. Only bytes that cannot be read are an error.
-    pub(super) fn entry_at(&mut self, raw_at: u64) -> Result<Option<Entry>, ArchiveError> {
-        let found = self.entries.input_mut().skip_to(raw_at).map_err(Fault::Stream);
+    pub(super) fn entry_at(&mut self, tar_offset: u64) -> Result<Option<Entry>, ArchiveError> {
+        let found = self.entries.input_mut().skip_to(tar_offset).map_err(Fault::Stream);
         let next = found.and_then(|is_found| {
             self.entries.restart(Vec::new());
             if is_found { self.entries.next_entry() } else { Ok(None) }

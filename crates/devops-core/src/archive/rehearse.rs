@@ -12,12 +12,12 @@ use time::OffsetDateTime;
 
 use super::{
     ArchiveError,
+    archive_file::Archive,
     attributes::AttributeReader,
-    catalog::Catalog,
     entry::{Entry, Xattr},
+    entry_listing::EntryListing,
     event::Skipped,
     restore::{OverwritePolicy, RestoreEvent, RestoreOptions, restore},
-    stored::Archive,
 };
 use crate::{
     cancel::Cancel,
@@ -81,7 +81,7 @@ pub fn rehearse(
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<Rehearsed, ArchiveError> {
     let RehearsalRequest { archive, share, seed, folder, source } = *request;
-    let mut catalog = Catalog::open_hashed(archive, cancel)?;
+    let mut catalog = EntryListing::open_hashed(archive, cancel)?;
     let started = catalog.origin().ok().flatten().map(|origin| origin.started);
     let mut sample = Sample::choose(&mut catalog, seed, share, cancel)?;
     drop(catalog);

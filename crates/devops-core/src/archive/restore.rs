@@ -11,10 +11,10 @@ use std::{io::Read, path::Path};
 use super::{
     ArchiveError,
     entry::{Entry, EntryKind},
+    entry_filter::EntryFilter,
     event::Skipped,
     reader::{HealedSegments, summed},
     salvage::{Found, Lost, Salvage},
-    wanted::Wanted,
 };
 use crate::{
     cancel::Cancel,
@@ -80,19 +80,23 @@ fn open(options: &RestoreOptions<'_>, cancel: &Cancel) -> Result<Salvage, Archiv
         return Salvage::open(options.archive, options.heal, cancel);
     }
     let mut wanted = wanted(options);
-    let is_wanted = &mut |_, path: &Path| wanted.takes(path);
+    let is_wanted = &mut |_, path: &Path| wanted.matches(path);
     Salvage::open_some(options.archive, options.heal, cancel, Some(is_wanted))
 }
 
-fn wanted(options: &RestoreOptions<'_>) -> Wanted {
-    if options.is_exact { Wanted::entries(options.paths) } else { Wanted::paths(options.paths) }
+fn wanted(options: &RestoreOptions<'_>) -> EntryFilter {
+    if options.is_exact {
+        EntryFilter::entries(options.paths)
+    } else {
+        EntryFilter::paths(options.paths)
+    }
 }
 
 /// Makes what it is given, one entry after the other; links wait for the end.
 struct Restorer<'a> {
     options: &'a RestoreOptions<'a>,
     target: Target<'a>,
-    wanted: Wanted,
+    wanted: EntryFilter,
     symlinks: Deferred,
     links: Deferred,
     summary: RestoreSummary,
@@ -127,7 +131,7 @@ impl<'a> Restorer<'a> {
         let mut next = first;
         while let Some(found) = next {
             match found {
-                Found::Entry(entry) if self.wanted.takes(&entry.path) => {
+                Found::Entry(entry) if self.wanted.matches(&entry.path) => {
                     self.entry(&entry, reader)?;
                     if let Some(doubt) = reader.take_doubt() {
                         self.note(&entry.path, EntryWarning::fault(doubt))?;
@@ -135,7 +139,7 @@ impl<'a> Restorer<'a> {
                 }
                 Found::Entry(_) => {}
                 Found::Lost(Lost { path: Some(path), reason }) => {
-                    if self.wanted.takes(&path) {
+                    if self.wanted.matches(&path) {
                         self.lost(&path, &reason)?;
                     }
                 }

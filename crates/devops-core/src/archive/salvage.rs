@@ -14,11 +14,11 @@ use std::{
 
 use super::{
     ArchiveError,
+    archive_file::{Archive, ArchiveFile},
     block::BLOCK,
     entry::Entry,
-    index::{Index, Indexed as IndexedEntry},
-    reader::{Expected, HealedSegments, Healer, Indexed, Reader, Segments, agrees},
-    stored::{Archive, Stored},
+    index::{Index, IndexEntry},
+    reader::{Expected, HealedSegments, Healer, IndexedArchive, Reader, Segments, agrees},
 };
 use crate::{
     archive_index::Origin,
@@ -87,12 +87,12 @@ impl Salvage {
         cancel: &Cancel,
         is_wanted: Option<IsWanted<'_>>,
     ) -> Result<Self, ArchiveError> {
-        let (path, stored) = (archive.path, Stored::open_tolerant(archive)?);
+        let (path, stored) = (archive.path, ArchiveFile::open_tolerant(archive)?);
         let healer = match heal {
             Some(folder) => Healer::open(folder, archive, &stored, cancel)?,
             None => Healer::alone(archive, cancel),
         };
-        let Some(indexed) = Indexed::open(&stored) else {
+        let Some(indexed) = IndexedArchive::open(&stored) else {
             let reader = Reader::lenient(path, stored, cancel)?;
             return Ok(Self::new(reader, None, cancel));
         };
@@ -195,12 +195,12 @@ impl Salvage {
     }
 
     /// Returns the entry that the index names next.
-    fn indexed(&mut self, next: IndexedEntry) -> Result<Option<Found>, ArchiveError> {
+    fn indexed(&mut self, next: IndexEntry) -> Result<Option<Found>, ArchiveError> {
         self.number = next.n;
         self.is_broken = false;
         let known = next.record.entry.clone();
         let has_all = self.expected.as_ref().is_some_and(|expected| expected.knows_headers(&next));
-        match self.reader.entry_at(next.raw_at) {
+        match self.reader.entry_at(next.tar_offset) {
             Ok(found) => {
                 if let Some(mut entry) = found
                     && agrees(&mut entry, next)
@@ -364,8 +364,8 @@ fn choose(index: &Index, is_wanted: IsWanted<'_>) -> (Vec<u64>, Vec<Range<u64>>)
         }
         numbers.push(entry.n);
         match ranges.last_mut() {
-            Some(last) if last.end == entry.raw_at => last.end = entry.end(),
-            _ => ranges.push(entry.raw_at..entry.end()),
+            Some(last) if last.end == entry.tar_offset => last.end = entry.end(),
+            _ => ranges.push(entry.tar_offset..entry.end()),
         }
     }
     (numbers, ranges)

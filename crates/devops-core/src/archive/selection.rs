@@ -95,7 +95,7 @@ mod tests {
             size: 0,
             mtime: Timestamp::default(),
             ctime: Timestamp::default(),
-            has_more_names: false,
+            is_hard_linked: false,
             device: (0, 0),
         }
     }

@@ -8,12 +8,12 @@ use std::{
 
 use super::{
     ArchiveError,
+    archive_file::Archive,
     entry::EntryKind,
+    entry_filter::without_dot,
     event::Skipped,
     reader::{Healed, summed},
     salvage::{Found, Salvage},
-    stored::Archive,
-    wanted::without_dot,
 };
 use crate::cancel::Cancel;
 

@@ -4,10 +4,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::{
     ArchiveError,
+    archive_file::{Archive, ArchiveFile, unread},
     content::ContentHasher,
     entry::EntryKind,
-    reader::{Indexed, Reader},
-    stored::{Archive, Stored, unread},
+    reader::{IndexedArchive, Reader},
 };
 use crate::cancel::Cancel;
 
@@ -33,7 +33,7 @@ pub fn verify<'a>(
     cancel: &Cancel,
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<Verified, ArchiveError> {
-    read_all(Reader::open_to_prove(archive.into(), cancel)?, on_bytes)
+    read_all(Reader::open_for_verify(archive.into(), cancel)?, on_bytes)
 }
 
 /// Reads an archive that was opened to its end, as [`verify`] does.
@@ -90,7 +90,7 @@ pub fn verify_sample<'a>(
     cancel: &Cancel,
 ) -> Result<Option<Sampled>, ArchiveError> {
     let archive = archive.into();
-    let Some(indexed) = Indexed::open(&Stored::open(archive)?) else { return Ok(None) };
+    let Some(indexed) = IndexedArchive::open(&ArchiveFile::open(archive)?) else { return Ok(None) };
     let broken = |error| Err(unread(archive.path, 0, error));
     indexed.check_member().or_else(broken)?;
     let n_of = indexed.index.segments.len();
@@ -103,7 +103,7 @@ pub fn verify_sample<'a>(
         cancel.check()?;
         indexed.decode(n, true).map(drop).or_else(broken)?;
         sampled.n_segments += 1;
-        sampled.n_bytes += indexed.index.segments[n].n_raw;
+        sampled.n_bytes += indexed.index.segments[n].uncompressed_len;
     }
     Ok(Some(sampled))
 }

@@ -10,11 +10,11 @@ use std::{
 
 use super::{
     ArchiveError,
+    archive_file::{Archive, ArchiveFile},
     entry::{Entry, EntryKind},
-    reader::Indexed,
+    entry_filter::without_dot,
+    reader::IndexedArchive,
     salvage::{Found, Salvage},
-    stored::{Archive, Stored},
-    wanted::without_dot,
 };
 use crate::cancel::Cancel;
 
@@ -23,7 +23,7 @@ const MAX_LINKS: usize = 16;
 
 /// The holder of the content of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum LockOwner {
     /// The entry of this number.
     File(u64),
     /// Something without content.
@@ -79,8 +79,8 @@ pub(super) fn holders(
     archive: Archive<'_>,
     paths: Vec<PathBuf>,
     cancel: &Cancel,
-) -> Result<Vec<Holder>, ArchiveError> {
-    let mut holders = vec![Holder::Circle; paths.len()];
+) -> Result<Vec<LockOwner>, ArchiveError> {
+    let mut holders = vec![LockOwner::Circle; paths.len()];
     let wish = |(of, path): (usize, PathBuf)| Wish { of, path: path.into(), before: u64::MAX };
     let mut wishes: Vec<_> = paths.into_iter().enumerate().map(wish).collect();
     for _ in 0..MAX_LINKS {
@@ -90,16 +90,16 @@ pub(super) fn holders(
         let mut next = Vec::new();
         for (of, found) in look(archive, wishes, cancel)? {
             let Some(Version { number, kind }) = found else {
-                holders[of] = Holder::Nothing;
+                holders[of] = LockOwner::Nothing;
                 continue;
             };
             holders[of] = match &*kind {
                 EntryKind::HardLink { target } => {
                     next.push(Wish { of, path: without_dot(target).into(), before: number });
-                    Holder::Circle
+                    LockOwner::Circle
                 }
-                kind if kind.has_content() => Holder::File(number),
-                kind => Holder::Other(kind.clone()),
+                kind if kind.has_content() => LockOwner::File(number),
+                kind => LockOwner::Other(kind.clone()),
             };
         }
         wishes = next;
@@ -129,7 +129,7 @@ fn look(
             search.offer(Version { number, kind }, &mut answers);
         }
     };
-    if let Some(indexed) = Indexed::open(&Stored::open_tolerant(archive)?) {
+    if let Some(indexed) = IndexedArchive::open(&ArchiveFile::open_tolerant(archive)?) {
         for entry in indexed.index.entries() {
             offer(entry.n, &entry.record.entry);
         }

@@ -77,7 +77,7 @@ pub(crate) struct Footer {
     pub(crate) n_segments: u64,
     pub(crate) n_entries: u64,
     /// The length of the tar.
-    pub(crate) n_raw: u64,
+    pub(crate) uncompressed_len: u64,
     /// The BLAKE3 of the compressed index.
     pub(crate) index_hash: [u8; 32],
 }
@@ -93,7 +93,7 @@ impl Footer {
             self.n_index_raw,
             self.n_segments,
             self.n_entries,
-            self.n_raw,
+            self.uncompressed_len,
         ] {
             body.extend(number.to_le_bytes());
         }
@@ -117,7 +117,7 @@ impl Footer {
             n_index_raw: number(20),
             n_segments: number(28),
             n_entries: number(36),
-            n_raw: number(44),
+            uncompressed_len: number(44),
             index_hash: facts[52..84].try_into().expect("32 bytes were taken"),
         })
     }
@@ -135,8 +135,11 @@ pub(crate) fn trailing_members(index: &[u8], footer: &Footer) -> Vec<u8> {
 }
 
 /// Returns how many bytes the members of an index take, without the footer.
-fn n_in_members(n_packed: u64) -> Option<u64> {
-    n_packed.div_ceil(MAX_SUBFIELD as u64).checked_mul(AROUND as u64)?.checked_add(n_packed)
+fn n_in_members(compressed_len: u64) -> Option<u64> {
+    compressed_len
+        .div_ceil(MAX_SUBFIELD as u64)
+        .checked_mul(AROUND as u64)?
+        .checked_add(compressed_len)
 }
 
 fn push_member(out: &mut Vec<u8>, id: [u8; 2], subfield: &[u8]) {
@@ -194,10 +197,10 @@ impl Footer {
         n_in_members(self.n_index_packed)
     }
 
-    /// Returns how many bytes the first members of the index have that hold `n_packed` bytes of it, or all
+    /// Returns how many bytes the first members of the index have that hold `compressed_len` bytes of it, or all
     /// of it.
-    pub(crate) fn n_members_with(&self, n_packed: u64) -> Option<u64> {
-        let n = n_packed.checked_next_multiple_of(MAX_SUBFIELD as u64)?;
+    pub(crate) fn n_members_with(&self, compressed_len: u64) -> Option<u64> {
+        let n = compressed_len.checked_next_multiple_of(MAX_SUBFIELD as u64)?;
         n_in_members(n.min(self.n_index_packed))
     }
 
@@ -227,7 +230,7 @@ mod tests {
             n_index_raw: 7,
             n_segments: 1,
             n_entries: 2,
-            n_raw: 3,
+            uncompressed_len: 3,
             index_hash: *blake3::hash(index).as_bytes(),
         }
     }

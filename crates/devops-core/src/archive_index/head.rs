@@ -49,10 +49,10 @@ pub(crate) struct Head {
 pub(crate) struct Segment {
     /// Its place and length in the archive.
     pub(crate) at: u64,
-    pub(crate) n_packed: u64,
+    pub(crate) compressed_len: u64,
     /// Its place and length in the tar.
-    pub(crate) raw_at: u64,
-    pub(crate) n_raw: u64,
+    pub(crate) tar_offset: u64,
+    pub(crate) uncompressed_len: u64,
     /// The CRC-32 of the tar bytes.
     pub(crate) crc: u32,
     pub(crate) raw_hash: Hash,
@@ -85,8 +85,8 @@ impl RawBuildParams {
 impl Segment {
     /// Appends it; where it is follows from those before.
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
-        push_number(out, self.n_packed);
-        push_number(out, self.n_raw);
+        push_number(out, self.compressed_len);
+        push_number(out, self.uncompressed_len);
         out.extend(self.crc.to_le_bytes());
         out.extend(self.raw_hash);
         out.extend(self.packed_hash);
@@ -106,26 +106,26 @@ impl Head {
 /// Reads the segments, which must lie one behind the other from end to end.
 fn segments(cursor: &mut Cursor<'_>, footer: &Footer) -> Option<Vec<Segment>> {
     let mut segments = Vec::new();
-    let (mut at, mut raw_at) = (MEMBER_HEADER.len() as u64, 0_u64);
+    let (mut at, mut tar_offset) = (MEMBER_HEADER.len() as u64, 0_u64);
     for _ in 0..footer.n_segments {
         let segment = Segment {
             at,
-            n_packed: cursor.number()?,
-            raw_at,
-            n_raw: cursor.number()?,
+            compressed_len: cursor.number()?,
+            tar_offset,
+            uncompressed_len: cursor.number()?,
             crc: u32::from_le_bytes(*cursor.fixed()?),
             raw_hash: *cursor.fixed()?,
             packed_hash: *cursor.fixed()?,
         };
-        if segment.n_raw > MAX_SEGMENT || segment.n_packed > MAX_SEGMENT {
+        if segment.uncompressed_len > MAX_SEGMENT || segment.compressed_len > MAX_SEGMENT {
             return None;
         }
-        at = at.checked_add(segment.n_packed)?;
-        raw_at = raw_at.checked_add(segment.n_raw)?;
+        at = at.checked_add(segment.compressed_len)?;
+        tar_offset = tar_offset.checked_add(segment.uncompressed_len)?;
         segments.push(segment);
     }
     let is_whole = at.checked_add(MEMBER_END as u64)? == footer.index_start;
-    (is_whole && raw_at == footer.n_raw).then_some(segments)
+    (is_whole && tar_offset == footer.uncompressed_len).then_some(segments)
 }
 
 /// The most bytes that a segment takes in the index, and what stands before the first.

@@ -19,12 +19,12 @@ const TYPE_AT: usize = 156;
 /// An archive of ours ended before its footer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the archive is cut off: its producer broke off before the end")]
-pub struct CutOff;
+pub struct Truncated;
 
 /// A reader that fails at the end of an archive of ours whose footer did not come.
 ///
 /// Any other stream passes, and so does an archive without a comment, as `--reproducible` makes them.
-pub struct WholeArchive<R> {
+pub struct TruncationCheck<R> {
     reader: R,
     head: Vec<u8>,
     /// The last bytes, at most as many as the footer has.
@@ -32,7 +32,7 @@ pub struct WholeArchive<R> {
     n_bytes: u64,
 }
 
-impl<R> WholeArchive<R> {
+impl<R> TruncationCheck<R> {
     /// Watches what `reader` gives.
     pub fn new(reader: R) -> Self {
         Self { reader, head: Vec::new(), tail: Vec::new(), n_bytes: 0 }
@@ -47,18 +47,18 @@ impl<R> WholeArchive<R> {
         self.tail.drain(..self.tail.len().saturating_sub(FOOTER));
     }
 
-    fn is_cut_off(&self) -> bool {
+    fn is_truncated(&self) -> bool {
         let footer = <&[u8; FOOTER]>::try_from(self.tail.as_slice()).ok();
         let is_whole = footer.is_some_and(|member| Footer::read(member, self.n_bytes).is_some());
         !is_whole && is_ours(&self.head)
     }
 }
 
-impl<R: Read> Read for WholeArchive<R> {
+impl<R: Read> Read for TruncationCheck<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buffer)?;
-        if n == 0 && !buffer.is_empty() && self.is_cut_off() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CutOff));
+        if n == 0 && !buffer.is_empty() && self.is_truncated() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, Truncated));
         }
         self.pass(&buffer[..n]);
         Ok(n)
@@ -84,7 +84,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        WholeArchive::new(bytes).read_to_end(&mut out).map(|_| out)
+        TruncationCheck::new(bytes).read_to_end(&mut out).map(|_| out)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

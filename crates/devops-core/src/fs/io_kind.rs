@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind as Io};
 use super::refusal::{NotRegular, RefusedPath};
 use crate::{
     cancel::Cancelled,
-    kind::{Impossible, Kind},
+    kind::{InternalError, Kind},
     limits::Limit,
 };
 
@@ -23,7 +23,7 @@ impl Kind {
             if inner.is::<RefusedPath>() {
                 return Self::Denied;
             }
-            if inner.is::<Impossible>() {
+            if inner.is::<InternalError>() {
                 return Self::Bug;
             }
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     cancel::{Cancel, Cancelled},
-    process::{self, ChildEnd, ChildExit, CommandSpec, ProcessError, StdStream, StdinPolicy},
+    process::{self, ChildExit, ChildStatus, CommandSpec, ProcessError, StdStream, StdinPolicy},
 };
 
 /// How long the wait before another attempt may grow.
@@ -81,17 +81,17 @@ pub fn run(
 
 /// Fails where a signal ended the command after one had come to us.
 fn check_end(exit: &ChildExit, cancel: &Cancel) -> Result<(), Cancelled> {
-    match exit.end {
-        ChildEnd::Code(_) => Ok(()),
-        ChildEnd::Signal(_) => cancel.check(),
+    match exit.status {
+        ChildStatus::Code(_) => Ok(()),
+        ChildStatus::Signal(_) => cancel.check(),
     }
 }
 
 impl Attempt {
     fn of(exit: &ChildExit, elapsed: Duration) -> Self {
-        let signal = match exit.end {
-            ChildEnd::Code(_) => None,
-            ChildEnd::Signal(signal) => Some(signal),
+        let signal = match exit.status {
+            ChildStatus::Code(_) => None,
+            ChildStatus::Signal(signal) => Some(signal),
         };
         let (timed_out, seconds) = (exit.timed_out, elapsed.as_secs_f64());
         Self { exit: exit_code(exit), signal, timed_out, seconds }
@@ -100,10 +100,10 @@ impl Attempt {
 
 /// Returns the exit code a shell shows for this end; 124 when the child took too long, as GNU timeout does.
 pub fn exit_code(exit: &ChildExit) -> u8 {
-    let code = match exit.end {
+    let code = match exit.status {
         _ if exit.timed_out => 124,
-        ChildEnd::Code(code) => code & 0xff,
-        ChildEnd::Signal(signal) => 128 + signal,
+        ChildStatus::Code(code) => code & 0xff,
+        ChildStatus::Signal(signal) => 128 + signal,
     };
     u8::try_from(code).unwrap_or(u8::MAX)
 }
@@ -154,9 +154,9 @@ pub fn transcript(
         ("successful".to_owned(), captured.stdout)
     } else {
         // Python shows a signal as its negative number.
-        let code = match captured.exit.end {
-            ChildEnd::Code(code) => code,
-            ChildEnd::Signal(signal) => -signal,
+        let code = match captured.exit.status {
+            ChildStatus::Code(code) => code,
+            ChildStatus::Signal(signal) => -signal,
         };
         (format!("failed with return code {code}"), captured.stderr)
     };

@@ -27,8 +27,8 @@ impl Storage for Remote {
 const ALONE: Remote = Remote { lock: Ok(()) };
 const WITHOUT_LOCKS: Remote = Remote { lock: Err(Errno::NOLCK) };
 
-fn holder() -> Holder {
-    Holder::this_process(Path::new("/"), "web-1", datetime!(2026-11-22 08:49:39 +1))
+fn holder() -> LockOwner {
+    LockOwner::this_process(Path::new("/"), "web-1", datetime!(2026-11-22 08:49:39 +1))
 }
 
 fn lock_on(
@@ -53,10 +53,10 @@ fn lock(folder: &Path, mode: LockMode) -> Result<FolderLock, LockError> {
 const NO_PROCESS: u32 = 2_000_000_000;
 
 /// Leaves a note as `change` has it, last touched `age` ago.
-fn leave_note(folder: &Path, age: Duration, change: impl FnOnce(&mut Holder)) {
-    let mut holder = Holder { pid: NO_PROCESS, ..holder() };
+fn leave_note(folder: &Path, age: Duration, change: impl FnOnce(&mut LockOwner)) {
+    let mut holder = LockOwner { pid: NO_PROCESS, ..holder() };
     change(&mut holder);
-    let note = Note { holder, mode: LockMode::Exclusive };
+    let note = OwnerRecord { holder, mode: LockMode::Exclusive };
     let mut file = File::create(folder.join(FILE_NAME)).unwrap();
     file.write_all(&serde_json::to_vec(&note).unwrap()).unwrap();
     file.set_modified(SystemTime::now() - age).unwrap();
@@ -164,7 +164,7 @@ fn many_threads_have_it_one_at_a_time() {
 fn the_note_of_another_host_counts_while_it_is_fresh() {
     for storage in [ALONE, WITHOUT_LOCKS] {
         let dir = tempfile::tempdir().unwrap();
-        let other_host = |holder: &mut Holder| {
+        let other_host = |holder: &mut LockOwner| {
             holder.boot = "other".to_owned();
             holder.host = "nas\u{1b}[2J".to_owned();
         };
@@ -201,7 +201,7 @@ fn without_locks_of_the_kernel_a_running_process_counts_and_a_dead_one_does_not(
 #[test]
 fn without_locks_of_the_kernel_the_same_pid_elsewhere_proves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let in_a_container = |holder: &mut Holder| holder.pid_namespace = "pid:[1]".to_owned();
+    let in_a_container = |holder: &mut LockOwner| holder.pid_namespace = "pid:[1]".to_owned();
     leave_note(dir.path(), Duration::from_mins(5), in_a_container);
 
     let (refused, _) = lock_on(&WITHOUT_LOCKS, dir.path(), LockMode::Exclusive);

@@ -6,7 +6,7 @@ use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::{Base, put};
 use crate::{
-    archive_index::WholeArchive,
+    archive_index::TruncationCheck,
     kind::{HasKind, Kind},
     process::{CommandHandle, CommandSpec, ProcessError, read_command},
     s3::{
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 impl StreamInput {
     /// Returns the command as one that a signal ends soon.
     pub fn command(spec: CommandSpec, on_stderr: OnStderr) -> Self {
-        Self::Command(Box::new(CommandSpec { grace: GRACE, ..spec }), on_stderr)
+        Self::Command(Box::new(CommandSpec { grace_period: GRACE, ..spec }), on_stderr)
     }
 }
 
@@ -154,7 +154,7 @@ impl StreamPut<'_> {
     fn watched(&self, reader: impl Read + Send + 'static) -> UploadStream {
         match self.expect_size {
             Some(_) => UploadStream::new(reader),
-            None => UploadStream::new(WholeArchive::new(reader)),
+            None => UploadStream::new(TruncationCheck::new(reader)),
         }
     }
 
@@ -184,6 +184,6 @@ mod tests {
         let origin = StreamInput::command(CommandSpec::new("sh"), Box::new(|_| {}));
 
         let StreamInput::Command(spec, _) = origin else { panic!("it is a command") };
-        assert_eq!((spec.program, spec.grace), ("sh".into(), Duration::from_secs(1)));
+        assert_eq!((spec.program, spec.grace_period), ("sh".into(), Duration::from_secs(1)));
     }
 }

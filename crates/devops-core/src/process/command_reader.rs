@@ -15,9 +15,9 @@ use rustix::{
 use super::{
     error::ProcessError,
     event::ProcessEvent,
-    exit::ChildEnd,
+    exit::ChildStatus,
     spec::CommandSpec,
-    supervise::{Running, Stopper, start_reader},
+    supervise::{StopHandle, SupervisedChild, start_reader},
 };
 use crate::{cancel::Cancel, limits};
 
@@ -39,7 +39,7 @@ pub enum CommandReaderError {
         /// The program as given.
         program: OsString,
         /// How it ended.
-        end: ChildEnd,
+        end: ChildStatus,
     },
     /// It has ended, and something that it started has not.
     #[error("command `{}` has ended, but something it started keeps its output open", .program.display())]
@@ -72,14 +72,14 @@ pub struct CommandReader {
 
 /// A command whose stdout is read elsewhere; dropping it stops the command.
 pub struct CommandHandle {
-    stopper: Stopper,
+    stop_handle: StopHandle,
     end: Arc<End>,
 }
 
 /// How the command ended, once it has.
 #[derive(Default)]
 struct End {
-    result: Mutex<Option<Result<ChildEnd, String>>>,
+    result: Mutex<Option<Result<ChildStatus, String>>>,
     changed: Condvar,
 }
 
@@ -97,18 +97,18 @@ pub fn read_command(
     let (sender, started) = mpsc::channel();
     let watch = move || {
         let Ok(running) = started.recv() else { return };
-        let Running { output, .. } = &running;
+        let SupervisedChild { output, .. } = &running;
         while let Some(event) = output.next_event() {
             if let ProcessEvent::Line { bytes, .. } = event {
                 on_stderr(&bytes);
             }
         }
-        at_end.set(running.exit(&program).map(|exit| exit.end).map_err(cause));
+        at_end.set(running.exit(&program).map(|exit| exit.status).map_err(cause));
     };
     // It starts before the child, which must not run without it.
     limits::spawn("producer", watch)
         .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
-    let (running, stopper, pipe) = start_reader(spec, cancel)?;
+    let (running, stop_handle, pipe) = start_reader(spec, cancel)?;
     sender.send(running).expect("the thread waits for it");
     let reader = CommandReader {
         pipe,
@@ -117,7 +117,7 @@ pub fn read_command(
         cancel: cancel.clone(),
         silent_looks: SILENT_LOOKS,
     };
-    Ok((reader, CommandHandle { stopper, end }))
+    Ok((reader, CommandHandle { stop_handle, end }))
 }
 
 fn cause(error: ProcessError) -> String {
@@ -130,14 +130,14 @@ fn cause(error: ProcessError) -> String {
 impl CommandHandle {
     /// Stops the command, unless it has ended, and waits until it is gone.
     pub fn end(self) {
-        self.stopper.stop();
+        self.stop_handle.stop();
         let _how = self.end.wait();
     }
 }
 
 impl Drop for CommandHandle {
     fn drop(&mut self) {
-        self.stopper.stop();
+        self.stop_handle.stop();
     }
 }
 
@@ -185,7 +185,7 @@ impl CommandReader {
         self.cancel.check().map_err(io::Error::other)?;
         let program = self.program.clone();
         match end {
-            Ok(ChildEnd::Code(0)) => Ok(()),
+            Ok(ChildStatus::Code(0)) => Ok(()),
             Ok(end) => Err(io::Error::other(CommandReaderError::Failed { program, end })),
             Err(message) => {
                 Err(io::Error::other(CommandReaderError::NotSupervised { program, message }))
@@ -195,7 +195,7 @@ impl CommandReader {
 }
 
 impl End {
-    fn set(&self, result: Result<ChildEnd, String>) {
+    fn set(&self, result: Result<ChildStatus, String>) {
         *self.result() = Some(result);
         self.changed.notify_all();
     }
@@ -204,7 +204,7 @@ impl End {
         self.result().is_some()
     }
 
-    fn wait(&self) -> Result<ChildEnd, String> {
+    fn wait(&self) -> Result<ChildStatus, String> {
         let mut result = self.result();
         loop {
             if let Some(result) = &*result {
@@ -214,7 +214,7 @@ impl End {
         }
     }
 
-    fn result(&self) -> MutexGuard<'_, Option<Result<ChildEnd, String>>> {
+    fn result(&self) -> MutexGuard<'_, Option<Result<ChildStatus, String>>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -43,9 +43,9 @@ pub enum SignalReason {
     /// The child wrote nothing for too long.
     Silence,
     /// The grace after the first signal has passed.
-    GraceOver,
+    GracePeriodExpired,
     /// Nobody wants what the child writes any more.
-    Unwanted,
+    OutputDropped,
     /// The child wants the terminal, which we do not have.
     NoTerminal,
 }

@@ -6,14 +6,14 @@ use crate::cancel::signal_name;
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildEnd {
+pub enum ChildStatus {
     /// It exited with this code.
     Code(i32),
     /// This signal killed it.
     Signal(i32),
 }
 
-impl fmt::Display for ChildEnd {
+impl fmt::Display for ChildStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
@@ -26,7 +26,7 @@ impl fmt::Display for ChildEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildExit {
     /// Its exit code, or the signal that killed it.
-    pub end: ChildEnd,
+    pub status: ChildStatus,
     /// Is set if it was stopped because of the timeout.
     pub timed_out: bool,
     /// Is set if it was stopped because it wrote nothing for too long.
@@ -38,7 +38,7 @@ pub struct ChildExit {
 impl ChildExit {
     /// Returns whether the child exited with 0.
     pub fn is_success(&self) -> bool {
-        self.end == ChildEnd::Code(0)
+        self.status == ChildStatus::Code(0)
     }
 }
 

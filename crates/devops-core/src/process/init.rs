@@ -15,7 +15,7 @@ use rustix::process::{
     kill_process_group, wait,
 };
 
-use super::{exit::ChildEnd, start::pid as pid_of, terminal::Job};
+use super::{exit::ChildStatus, start::pid as pid_of, terminal::Job};
 use crate::cancel::Cancel;
 
 /// The pause between two looks at whether stopped work can go on.
@@ -59,7 +59,7 @@ impl Work {
     }
 
     /// Reaps every child that has ended, and returns how the work ended, once it has.
-    pub fn reap(&mut self) -> Option<ChildEnd> {
+    pub fn reap(&mut self) -> Option<ChildStatus> {
         let mut ended = None;
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
             match status.stopping_signal() {
@@ -70,8 +70,8 @@ impl Work {
         }
         if let Some(end) = ended {
             self.job.on_exit(match end {
-                ChildEnd::Code(_) => None,
-                ChildEnd::Signal(signal) => Some(signal),
+                ChildStatus::Code(_) => None,
+                ChildStatus::Signal(signal) => Some(signal),
             });
         }
         ended
@@ -95,9 +95,9 @@ impl Work {
     }
 }
 
-fn end(status: WaitStatus) -> ChildEnd {
+fn end(status: WaitStatus) -> ChildStatus {
     match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => ChildEnd::Code(code),
-        (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
+        (Some(code), _) => ChildStatus::Code(code),
+        (None, signal) => ChildStatus::Signal(signal.unwrap_or_default()),
     }
 }

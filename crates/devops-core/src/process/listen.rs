@@ -14,7 +14,7 @@ use crate::limits;
 /// A message to the supervisor.
 pub(super) enum Message {
     Signal(i32),
-    Unwanted,
+    OutputDropped,
     StreamEnded,
     /// A signal stopped the child, which has not ended.
     Stopped(i32),

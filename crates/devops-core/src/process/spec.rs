@@ -24,7 +24,7 @@ pub struct CommandSpec {
     /// The time without output after which the child is stopped.
     pub silence: Option<Duration>,
     /// How long a stopped group has before it is killed.
-    pub grace: Duration,
+    pub grace_period: Duration,
     /// How the child is stopped.
     pub stop: StopPolicy,
     /// What happens to the child when we are killed.
@@ -86,7 +86,7 @@ impl CommandSpec {
             stdin: StdinPolicy::Null,
             timeout: None,
             silence: None,
-            grace: Duration::from_secs(10),
+            grace_period: Duration::from_secs(10),
             stop: StopPolicy::TerminateGroup,
             orphan: OrphanPolicy::Leave,
             launched: &[],

@@ -18,7 +18,7 @@ use super::{
     drain::{Output, Sink},
     error::ProcessError,
     event::{ProcessEvent, SignalReason, StdStream},
-    exit::{ChildEnd, ChildExit},
+    exit::{ChildExit, ChildStatus},
     group::Group,
     listen::{Message, spawn_reader, spawn_waiter},
     orphan_guard::OrphanGuard,
@@ -48,7 +48,7 @@ const HUP: i32 = Signal::HUP.as_raw();
 const INT: i32 = Signal::INT.as_raw();
 
 /// A child under supervision.
-pub(super) struct Running {
+pub(super) struct SupervisedChild {
     pub(super) pid: u32,
     pub(super) output: Output,
     supervisor: JoinHandle<io::Result<Ended>>,
@@ -61,7 +61,7 @@ struct Ended {
     refused_terminal: bool,
 }
 
-impl Running {
+impl SupervisedChild {
     /// Waits for the end.
     pub(super) fn exit(self, program: &OsStr) -> Result<ChildExit, ProcessError> {
         let program = program.to_owned();
@@ -74,12 +74,12 @@ impl Running {
 }
 
 /// Tells the supervisor that nobody wants the child any more.
-pub(super) struct Stopper(Sender<Message>);
+pub(super) struct StopHandle(Sender<Message>);
 
-impl Stopper {
+impl StopHandle {
     /// Stops the child as a signal would; does nothing if it is over.
     pub(super) fn stop(&self) {
-        let _sent = self.0.send(Message::Unwanted);
+        let _sent = self.0.send(Message::OutputDropped);
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn start(
     spec: &CommandSpec,
     cancel: &Cancel,
     sink: Sink,
-) -> Result<Running, ProcessError> {
+) -> Result<SupervisedChild, ProcessError> {
     cancel.check()?;
     let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
@@ -98,7 +98,7 @@ pub(super) fn start(
     };
     let pipes = vec![(StdStream::Stdout, stdout), (StdStream::Stderr, stderr)];
     let child = Child { handle, pid: pid_of(pid), orphan_guard, is_reaped: false, _hold: hold };
-    let (running, _stopper) = look_after(spec, cancel, sink, child, pipes)?;
+    let (running, _stopper) = supervise(spec, cancel, sink, child, pipes)?;
     Ok(running)
 }
 
@@ -106,25 +106,25 @@ pub(super) fn start(
 pub(super) fn start_reader(
     spec: &CommandSpec,
     cancel: &Cancel,
-) -> Result<(Running, Stopper, PipeReader), ProcessError> {
+) -> Result<(SupervisedChild, StopHandle, PipeReader), ProcessError> {
     cancel.check()?;
     let hold = hold_child();
     let Started { handle, pid, stdout, stderr } = start_child(spec)?;
     let pipes = vec![(StdStream::Stderr, stderr)];
     let child =
         Child { handle, pid: pid_of(pid), orphan_guard: None, is_reaped: false, _hold: hold };
-    let (running, stopper) = look_after(spec, cancel, Sink::chunks(), child, pipes)?;
-    Ok((running, stopper, stdout))
+    let (running, stop_handle) = supervise(spec, cancel, Sink::chunks(), child, pipes)?;
+    Ok((running, stop_handle, stdout))
 }
 
 /// Starts the threads that look after a child.
-fn look_after(
+fn supervise(
     spec: &CommandSpec,
     cancel: &Cancel,
     sink: Sink,
     child: Child,
     pipes: Vec<(StdStream, PipeReader)>,
-) -> Result<(Running, Stopper), ProcessError> {
+) -> Result<(SupervisedChild, StopHandle), ProcessError> {
     let output = Output::new(sink);
     let (sender, messages) = mpsc::channel();
     let pid = child.pid;
@@ -142,12 +142,12 @@ fn look_after(
     };
     let supervisor = supervise()
         .map_err(|source| ProcessError::NotSupervised { program: spec.program.clone(), source })?;
-    let stopper = Stopper(sender.clone());
+    let stop_handle = StopHandle(sender.clone());
     cancel.on_signal(move |signal| {
         // Once the child is gone nobody listens any more.
         let _sent = sender.send(Message::Signal(signal));
     });
-    Ok((Running { pid: pid.as_raw_pid().cast_unsigned(), output, supervisor }, stopper))
+    Ok((SupervisedChild { pid: pid.as_raw_pid().cast_unsigned(), output, supervisor }, stop_handle))
 }
 
 fn orphan_guard(
@@ -199,7 +199,7 @@ struct Supervisor {
     launched: &'static [&'static str],
     /// Processes that were interrupted after the launcher that started them had died of it.
     left: Vec<Pid>,
-    grace: Duration,
+    grace_period: Duration,
     started: Instant,
     timeout_at: Option<Instant>,
     silence: Option<Duration>,
@@ -228,7 +228,7 @@ impl Supervisor {
             stop: spec.stop,
             launched: spec.launched,
             left: Vec::new(),
-            grace: spec.grace,
+            grace_period: spec.grace_period,
             started,
             // A timeout past the end of time is none.
             timeout_at: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
@@ -250,7 +250,7 @@ impl Supervisor {
         while !self.is_over() {
             match receive(messages, self.deadline()) {
                 Some(Message::Signal(signal)) => self.on_signal(signal),
-                Some(Message::Unwanted) => self.end_unless_ending(SignalReason::Unwanted),
+                Some(Message::OutputDropped) => self.end_unless_ending(SignalReason::OutputDropped),
                 Some(Message::StreamEnded) => self.open_streams -= 1,
                 Some(Message::Stopped(signal)) => {
                     self.job.on_stop(self.child.pid, signal);
@@ -374,7 +374,7 @@ impl Supervisor {
             self.end_if_refused();
         }
         if self.in_grace() && self.kill_at.is_some_and(|at| at <= now) {
-            self.kill_group(SignalReason::GraceOver);
+            self.kill_group(SignalReason::GracePeriodExpired);
         } else if self.exited.is_none() && self.timeout_at.is_some_and(|at| at <= now) {
             self.timeout_at = None;
             self.timed_out = true;
@@ -404,7 +404,7 @@ impl Supervisor {
 
     fn terminate_group(&mut self, reason: SignalReason) {
         self.terminating = true;
-        self.kill_at = Instant::now().checked_add(self.grace);
+        self.kill_at = Instant::now().checked_add(self.grace_period);
         self.signal_group(Signal::TERM, Some(reason));
     }
 
@@ -448,12 +448,16 @@ impl Supervisor {
     fn reap(mut self) -> io::Result<Ended> {
         let status = self.child.reap()?;
         let end = match (status.code(), status.signal()) {
-            (Some(code), _) => ChildEnd::Code(code),
-            (None, signal) => ChildEnd::Signal(signal.unwrap_or_default()),
+            (Some(code), _) => ChildStatus::Code(code),
+            (None, signal) => ChildStatus::Signal(signal.unwrap_or_default()),
         };
         let duration = self.exited.unwrap_or_else(Instant::now) - self.started;
-        let exit =
-            ChildExit { end, timed_out: self.timed_out, was_silent: self.was_silent, duration };
+        let exit = ChildExit {
+            status: end,
+            timed_out: self.timed_out,
+            was_silent: self.was_silent,
+            duration,
+        };
         Ok(Ended { exit, refused_terminal: self.job.n_refused() > 0 })
     }
 }

@@ -10,19 +10,19 @@ use super::{
 use crate::{
     cancel::{Cancel, signal_name},
     kind::{HasKind, Kind},
-    process::{self, ChildEnd, ChildExit, CommandSpec, ProcessEvent},
+    process::{self, ChildExit, ChildStatus, CommandSpec, ProcessEvent},
 };
 
 /// When hooks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) enum HookPhase {
     Before,
     After,
     OnFailure,
     Finally,
 }
 
-impl Moment {
+impl HookPhase {
     /// Returns the key of these hooks.
     fn name(self) -> &'static str {
         match self {
@@ -63,16 +63,16 @@ pub(super) fn environment(
 /// Runs the hooks of a moment, until one fails; the last ones all the same.
 pub(super) fn run(
     hooks: &Hooks,
-    moment: Moment,
+    moment: HookPhase,
     environment: &[(OsString, Option<OsString>)],
     cancel: &Cancel,
     on_event: &mut dyn FnMut(ProfileEvent<'_>),
 ) -> Result<(), Problem> {
     let commands = match moment {
-        Moment::Before => &hooks.before,
-        Moment::After => &hooks.after,
-        Moment::OnFailure => &hooks.on_failure,
-        Moment::Finally => &hooks.finally,
+        HookPhase::Before => &hooks.before,
+        HookPhase::After => &hooks.after,
+        HookPhase::OnFailure => &hooks.on_failure,
+        HookPhase::Finally => &hooks.finally,
     };
     let mut first = Ok(());
     for (index, command) in commands.iter().enumerate() {
@@ -82,7 +82,7 @@ pub(super) fn run(
         spec.timeout = hooks.timeout;
         let place = format!("`{}` hook {}", moment.name(), index + 1);
         first = first.and(run_one(&spec, &place, cancel, on_event));
-        if first.is_err() && moment != Moment::Finally {
+        if first.is_err() && moment != HookPhase::Finally {
             break;
         }
     }
@@ -109,11 +109,13 @@ fn run_one(
 }
 
 fn verdict(exit: &ChildExit, place: &str) -> Result<(), Problem> {
-    let (kind, how) = match exit.end {
+    let (kind, how) = match exit.status {
         _ if exit.timed_out => (Kind::TimedOut, "took too long".to_owned()),
-        ChildEnd::Code(0) => return Ok(()),
-        ChildEnd::Code(code) => (Kind::Failed, format!("failed with exit code {code}")),
-        ChildEnd::Signal(signal) => (Kind::Failed, format!("was ended by {}", signal_name(signal))),
+        ChildStatus::Code(0) => return Ok(()),
+        ChildStatus::Code(code) => (Kind::Failed, format!("failed with exit code {code}")),
+        ChildStatus::Signal(signal) => {
+            (Kind::Failed, format!("was ended by {}", signal_name(signal)))
+        }
     };
     // The command itself is not shown: it may hold a password.
     Err(Problem::new(kind, format!("{place} {how}")))

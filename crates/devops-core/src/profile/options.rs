@@ -9,7 +9,7 @@ use super::notify::SecretUrl;
 use crate::{
     archive::{BackupName, CreateOptions, Keys},
     kind::Kind,
-    lock::Holder,
+    lock::LockOwner,
     retention::{KeepPolicy, SHRINK_LIMIT},
 };
 
@@ -111,7 +111,7 @@ pub struct ProfileSource {
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
     /// This process, as others see it that want the same destination.
-    pub holder: &'a Holder,
+    pub holder: &'a LockOwner,
     /// The time to wait for others to leave the destination.
     pub lock_wait: Duration,
     /// Returns the exit code that a sort of trouble leads to.

@@ -63,7 +63,7 @@ pub(super) fn shortage(profile: &Profile<'_>) -> Result<Option<Shortage>, PathEr
     if needed == 0 {
         return Ok(None);
     }
-    let free = profile.create.layer.free_bytes(dest)?;
+    let free = profile.create.file_io.free_bytes(dest)?;
     let short = free.filter(|free| *free < needed);
     Ok(short.map(|free| Shortage { dest: dest.to_owned(), free, archives, keep_free }))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     event::ProfileEvent,
-    hooks::{self, Moment},
+    hooks::{self, HookPhase},
     metrics, notify,
     options::{Profile, RunContext},
     report::{self, Problem, Report, Status},
@@ -46,7 +46,7 @@ impl<'a, 'b> Run<'a, 'b> {
     /// Fails while another process is at work in the destination, before anything is begun.
     ///
     /// A hook may be there to mend anything else that is wrong with the destination.
-    pub(super) fn look_for_lock(&mut self) -> Result<(), LockError> {
+    pub(super) fn ensure_unlocked(&mut self) -> Result<(), LockError> {
         if !self.profile.dest.is_dir() {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     pub(super) fn work(&mut self) -> Result<(), Problem> {
-        self.hooks(Moment::Before)?;
+        self.hooks(HookPhase::Before)?;
         let made = OpenFolder::create_within(self.profile.dest, self.profile.create.within);
         let made = made.map_err(|error| Problem::from(&error));
         let lock = made.and_then(|_| self.lock().map_err(|error| Problem::of_lock(&error)))?;
@@ -78,7 +78,7 @@ impl<'a, 'b> Run<'a, 'b> {
         self.settle()?;
         drop(lock);
         self.report.settle();
-        if self.report.status == Status::Failed { Ok(()) } else { self.hooks(Moment::After) }
+        if self.report.status == Status::Failed { Ok(()) } else { self.hooks(HookPhase::After) }
     }
 
     fn count_archives(&mut self) {
@@ -86,26 +86,26 @@ impl<'a, 'b> Run<'a, 'b> {
         // Only a figure: where the folder cannot be listed, more than this failed.
         let found = names.filter_map(|name| name.archives_in(self.profile.dest).ok());
         self.report.n_archives = found.map(|archives| archives.len()).sum();
-        let free = self.profile.create.layer.free_bytes(self.profile.dest);
+        let free = self.profile.create.file_io.free_bytes(self.profile.dest);
         self.report.free_bytes = free.ok().flatten();
     }
 
     /// Runs the hooks that come whatever happened, also when a signal ended the work.
-    pub(super) fn wind_up(&mut self) {
+    pub(super) fn run_after_hooks(&mut self) {
         self.count_archives();
         self.report.settle();
         if self.report.status == Status::Failed
-            && let Err(problem) = self.hooks(Moment::OnFailure)
+            && let Err(problem) = self.hooks(HookPhase::OnFailure)
         {
             self.fail(problem);
         }
-        if let Err(problem) = self.hooks(Moment::Finally) {
+        if let Err(problem) = self.hooks(HookPhase::Finally) {
             self.fail(problem);
         }
     }
 
-    fn hooks(&mut self, moment: Moment) -> Result<(), Problem> {
-        let exit_code = (moment != Moment::Before).then(|| self.exit_code());
+    fn hooks(&mut self, moment: HookPhase) -> Result<(), Problem> {
+        let exit_code = (moment != HookPhase::Before).then(|| self.exit_code());
         let environment = hooks::environment(&self.report, exit_code);
         // What cleans up is not stopped by the signal that made it necessary.
         let uncancelled = Cancel::new();

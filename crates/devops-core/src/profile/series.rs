@@ -41,8 +41,8 @@ impl Series<'_> {
     /// Decides which archives make room for the next one.
     pub(super) fn plan_room(&self, cancel: &Cancel) -> Result<PrunePlan, ArchiveError> {
         let create = &self.profile.create;
-        let is_sealed = create.encryption.is_some() && self.profile.keys.is_empty();
-        plan_before_next(&self.options(true), is_sealed, cancel)
+        let is_encrypted = create.encryption.is_some() && self.profile.keys.is_empty();
+        plan_before_next(&self.options(true), is_encrypted, cancel)
     }
 
     fn options(&self, remembers: bool) -> PruneOptions<'_> {

@@ -119,7 +119,7 @@ impl<'a> Run<'a, '_> {
                 report.rehearsed = rehearsed;
                 problem
             }
-            Err(ArchiveError::Sealed { .. }) if self.profile.keys.is_empty() => {
+            Err(ArchiveError::Encrypted { .. }) if self.profile.keys.is_empty() => {
                 let name = &source.name;
                 self.warn(&format!(
                     "the archive of `{name}` is for others, who alone can verify it"

@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     archive_index::{
-        beginning::{BEGINNING, Beginning},
         container::{FOOTER, Footer},
+        sniff::{FileSignature, SNIFF_LEN},
     },
     fs::{At, AtomicFile, Destination, PathError, user_mode},
 };
@@ -147,13 +147,13 @@ const PRIVATE: u32 = 0o600;
 /// Returns the permission bits of a file by what it holds: it keeps those of the one it replaces, which was private
 /// for a reason.
 fn mode_of(file: &File, there: Option<u32>) -> u32 {
-    let mut beginning = vec![0; usize::try_from(BEGINNING).expect("it is small")];
+    let mut beginning = vec![0; usize::try_from(SNIFF_LEN).expect("it is small")];
     let n = file.read_at(&mut beginning, 0).unwrap_or(0);
-    match Beginning::read(&beginning[..n]) {
-        Beginning::Ours(_) | Beginning::Encrypted => PRIVATE & there.unwrap_or(PRIVATE),
+    match FileSignature::read(&beginning[..n]) {
+        FileSignature::Ours(_) | FileSignature::Encrypted => PRIVATE & there.unwrap_or(PRIVATE),
         // One that is reproducible does not say where it came from.
-        Beginning::Gzip if ends_as_ours(file).is_some() => PRIVATE & there.unwrap_or(PRIVATE),
-        Beginning::Gzip | Beginning::Other => there.unwrap_or_else(user_mode),
+        FileSignature::Gzip if ends_as_ours(file).is_some() => PRIVATE & there.unwrap_or(PRIVATE),
+        FileSignature::Gzip | FileSignature::Other => there.unwrap_or_else(user_mode),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     environment::{refuse_other_states, refuse_ours},
     hcl,
     inputs::Inputs,
-    saved::{PrivatePlace, SavedPlan},
+    saved::{PrivatePlanDir, SavedPlan},
     stack::Stack,
     work::Watch,
 };
@@ -161,7 +161,7 @@ fn shared(arguments: &mut Arguments, stack: &Stack, lock_timeout: Option<Duratio
 pub(super) fn init(
     stack: &Stack,
     options: &InitOptions,
-    place: &PrivatePlace,
+    place: &PrivatePlanDir,
     watch: &mut Watch<'_>,
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("init")?;
@@ -174,7 +174,7 @@ pub(super) fn init(
         // A setting is often a credential, and the command line is public.
         let (file, shown) = if let Some((key, value)) = setting.split_once('=') {
             for secret in credentials_in(key, value) {
-                watch.secrets.learn_given(&secret);
+                watch.secrets.add_given(&secret);
             }
             let is_literal = hcl::is_collection(value);
             let value = if is_literal { value.to_owned() } else { hcl::quoted(value) };
@@ -189,7 +189,7 @@ pub(super) fn init(
             };
             let file = place.bring(path, &name, watch.cancel).map_err(unnamed)?;
             for secret in credentials_in_file(&file) {
-                watch.secrets.learn_given(&secret);
+                watch.secrets.add_given(&secret);
             }
             (file, quote(format!("-backend-config={setting}").as_ref()))
         };
@@ -202,7 +202,7 @@ pub(super) fn init(
 pub(super) fn plan(
     stack: &Stack,
     options: &PlanOptions,
-    place: &PrivatePlace,
+    place: &PrivatePlanDir,
     inputs: &Inputs,
 ) -> Result<Arguments, TerraformError> {
     stack.environment.refuse_traps("plan")?;

@@ -82,7 +82,7 @@ fn pairs_of(text: &str) -> impl Iterator<Item = &str> {
 impl Stack {
     /// Learns what gives access to the backend, wherever it was given: in the environment, in the
     /// configuration, or to an earlier init.
-    pub fn learn_credentials(&self, secrets: &mut Secrets) {
+    pub fn add_credentials(&self, secrets: &mut Secrets) {
         let variables = VARIABLES.iter().filter_map(|name| {
             let value = self.environment.get(name)?.to_str()?;
             Some(credentials_in(name, value))
@@ -92,7 +92,7 @@ impl Stack {
         found.extend(initialized.iter().flat_map(|text| credentials_in_json(text)));
         found.extend(credentials_in_configuration(&self.dir));
         for secret in &found {
-            secrets.learn_given(secret);
+            secrets.add_given(secret);
         }
     }
 }

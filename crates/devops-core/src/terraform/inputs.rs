@@ -9,7 +9,7 @@ use super::{
     TerraformError,
     arguments::{Arguments, PlanOptions, Variable, joined, unnamed_values},
     hcl,
-    saved::PrivatePlace,
+    saved::PrivatePlanDir,
     stack::Stack,
     variables::{Variables, constants, secrets_in},
 };
@@ -43,7 +43,7 @@ impl Inputs {
     pub(super) fn bring(
         stack: &Stack,
         options: &PlanOptions,
-        place: &PrivatePlace,
+        place: &PrivatePlanDir,
         cancel: &Cancel,
     ) -> Result<Self, TerraformError> {
         let variables = Variables::of(&stack.dir)?;

@@ -55,18 +55,18 @@ impl Secrets {
     /// Learns a value that was given to terraform: of a sensitive variable, or of a backend.
     ///
     /// One that is an object or a list is learned with the texts in it.
-    pub fn learn_given(&mut self, value: &Secret) {
+    pub fn add_given(&mut self, value: &Secret) {
         let value = Value::from(value.expose());
         self.grow(|known| known.learn(&value));
     }
 
     /// Learns what a plan marks as sensitive, and the addresses and names that it shows.
-    pub fn learn_plan(&mut self, plan: &Plan) {
-        self.grow(|known| known.learn_plan(plan));
+    pub fn add_plan_secrets(&mut self, plan: &Plan) {
+        self.grow(|known| known.add_plan_secrets(plan));
     }
 
     /// Learns what the JSON of a state marks as sensitive; an error does not quote it.
-    pub fn learn_state(&mut self, json: &[u8]) -> Result<(), String> {
+    pub fn add_state_secrets(&mut self, json: &[u8]) -> Result<(), String> {
         let beside = beside_state(json)?;
         self.grow(|known| known.learn_beside(&beside));
         Ok(())
@@ -155,7 +155,7 @@ impl Secrets {
 
     /// Returns these secrets together with those of a plan.
     pub(super) fn with_plan(&self, plan: &Plan) -> Self {
-        self.with(|known| known.learn_plan(plan))
+        self.with(|known| known.add_plan_secrets(plan))
     }
 
     /// Returns these secrets together with those of a plan, for what policies say: they quote values by

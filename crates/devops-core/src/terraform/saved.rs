@@ -20,7 +20,7 @@ use super::{
     json,
     plan::Plan,
     seal::{Seal, SealKey},
-    surroundings::copy_and_hash,
+    sealed_state::copy_and_hash,
 };
 use crate::{
     cancel::Cancel,
@@ -74,7 +74,7 @@ struct RootModule {
 
 /// A private copy of a plan whose seal holds, as far as that is known without terraform.
 pub struct Unsealed {
-    pub(super) place: PrivatePlace,
+    pub(super) place: PrivatePlanDir,
     pub(super) seal: Seal,
     pub(super) hash: String,
     pub(super) now: OffsetDateTime,
@@ -82,12 +82,12 @@ pub struct Unsealed {
 }
 
 /// A place for a plan file that does not hold one yet.
-pub(super) struct PrivatePlace {
+pub(super) struct PrivatePlanDir {
     folder: PrivateFolder,
     path: PathBuf,
 }
 
-impl PrivatePlace {
+impl PrivatePlanDir {
     /// Makes an empty file in a folder of its own, below `parent`; what killed runs left there goes.
     pub(super) fn create(parent: &Path) -> Result<Self, PathError> {
         PrivateFolder::remove_stale(parent, PREFIX);

@@ -24,7 +24,7 @@ use super::{
     compare::{Comparison, Fingerprint, compare, fingerprint},
     patterns::PathPattern,
     plan::{Plan, Summary},
-    surroundings::Surroundings,
+    sealed_state::SealedState,
 };
 use crate::{
     fs::{self, At, PathError},
@@ -162,7 +162,7 @@ impl HasKind for SealError {
 impl Seal {
     pub(super) fn new(
         plan_blake3: String,
-        around: Surroundings,
+        around: SealedState,
         created: OffsetDateTime,
         plan: &Plan,
         options: &SealOptions,
@@ -249,7 +249,7 @@ impl Seal {
     pub(super) fn verify(
         &self,
         plan_blake3: &str,
-        around: &Surroundings,
+        around: &SealedState,
         key: Option<&SealKey>,
         now: OffsetDateTime,
     ) -> Result<(), SealError> {
@@ -275,7 +275,7 @@ impl Seal {
     }
 
     /// Says what differs of the place that a plan is for: its folder, its workspace, its backend.
-    fn moved(&self, key: &SealKey, around: &Surroundings) -> Vec<String> {
+    fn moved(&self, key: &SealKey, around: &SealedState) -> Vec<String> {
         let backend = around.backend.as_ref().and_then(|backend| {
             let name = differing_name(&self.backend, &hashes(key, backend))?;
             Some(format!("the backend's setting `{name}` differs"))
@@ -293,7 +293,7 @@ impl Seal {
     /// Compares a plan for a place with the one that was sealed, and the place with the sealed one.
     pub(super) fn compare_in(
         &self,
-        around: &Surroundings,
+        around: &SealedState,
         plan: &Plan,
         options: &SealOptions,
     ) -> Result<Comparison, SealError> {

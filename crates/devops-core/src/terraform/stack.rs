@@ -18,15 +18,15 @@ use super::{
     inputs::Inputs,
     lock::StateLock,
     plan::Plan,
-    saved::{PrivatePlace, SavedPlan, Unsealed, variables_left_out},
+    saved::{PrivatePlanDir, SavedPlan, Unsealed, variables_left_out},
     seal::{Seal, SealOptions},
-    surroundings::Surroundings,
+    sealed_state::SealedState,
     variables::Variables,
-    work::{Showing, Watch, Work, accept, capture, capture_any},
+    work::{Showing, TerraformCommand, Watch, accept, capture, capture_any},
 };
 use crate::{
     fs::{self, At, PathError},
-    process::{ChildEnd, ProcessError, find_program},
+    process::{ChildStatus, ProcessError, find_program},
 };
 
 /// The programs that are looked for, in this order.
@@ -163,18 +163,18 @@ impl Stack {
 
     /// Runs `init`.
     pub fn init(&self, options: &InitOptions, watch: &mut Watch<'_>) -> Result<(), TerraformError> {
-        let place = PrivatePlace::create(&self.temp_dir)?;
+        let place = PrivatePlanDir::create(&self.temp_dir)?;
         let mut arguments = arguments::init(self, options, &place, watch)?;
         if self.workspace.is_some() || !Variables::of(&self.dir)?.has_cloud {
             // Init would make the workspace if it does not exist; whether it does is checked afterwards.
             arguments.env.push(("TF_WORKSPACE".into(), None));
         }
         self.retried(watch, |watch| {
-            let mut work = Work::new(self, Showing::FromFirstEvent);
+            let mut work = TerraformCommand::new(self, Showing::FromFirstEvent);
             let done = work.run(&arguments, watch);
             if done.is_err() && work.lacks_json() {
                 arguments.without_json();
-                return Work::new(self, Showing::AtOnce).run(&arguments, watch);
+                return TerraformCommand::new(self, Showing::AtOnce).run(&arguments, watch);
             }
             work.show_held(watch);
             done
@@ -216,15 +216,15 @@ impl Stack {
         watch: &mut Watch<'_>,
     ) -> Result<SavedPlan, TerraformError> {
         self.refuse_unsaved()?;
-        let place = PrivatePlace::create(&self.temp_dir)?;
+        let place = PrivatePlanDir::create(&self.temp_dir)?;
         let inputs = Inputs::bring(self, options, &place, watch.cancel)?;
-        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
+        inputs.secrets.iter().for_each(|secret| watch.secrets.add_given(secret));
         let arguments = arguments::plan(self, options, &place, &inputs)?;
         let plan = self.retried(watch, |watch| {
-            let mut work = Work::new(self, Showing::Later);
+            let mut work = TerraformCommand::new(self, Showing::Later);
             let made = work.run(&arguments, watch).and_then(|()| self.read(place.path(), watch));
             if made.is_err() {
-                self.learn_state(watch);
+                self.add_state_secrets(watch);
             }
             work.show_held(watch);
             made
@@ -238,11 +238,11 @@ impl Stack {
     }
 
     /// Learns what the state holds; one that cannot be read is for another command to complain about.
-    fn learn_state(&self, watch: &mut Watch<'_>) {
+    fn add_state_secrets(&self, watch: &mut Watch<'_>) {
         let mut quiet =
             Watch { cancel: watch.cancel, secrets: &mut *watch.secrets, on_event: &mut |_| () };
         if let Ok(json) = self.show_json(None, &mut quiet) {
-            let _learned = watch.secrets.learn_state(&json);
+            let _learned = watch.secrets.add_state_secrets(&json);
         }
     }
 
@@ -255,7 +255,7 @@ impl Stack {
     ) -> Result<(), TerraformError> {
         self.refuse_unsaved()?;
         let arguments = arguments::apply(self, plan, extra)?;
-        let done = Work::new(self, Showing::AtOnce).run(&arguments, watch);
+        let done = TerraformCommand::new(self, Showing::AtOnce).run(&arguments, watch);
         if let Some(path) = self.unsaved() {
             let folder = self.state_dir.as_deref();
             let copy = folder.and_then(|folder| self.keep_unsaved(folder).ok().flatten());
@@ -272,7 +272,7 @@ impl Stack {
         options: &SealOptions,
         now: OffsetDateTime,
     ) -> Result<Seal, TerraformError> {
-        let around = Surroundings::of(self, Some(plan.plan().terraform_version.clone()))?;
+        let around = SealedState::of(self, Some(plan.plan().terraform_version.clone()))?;
         let hash = plan.copy_to(target, &options.recipients)?;
         let sealed = Seal::new(hash, around, now, plan.plan(), options)
             .and_then(|seal| seal.write(target, &options.recipients).map(|()| seal));
@@ -290,7 +290,7 @@ impl Stack {
         plan: &Plan,
         options: &SealOptions,
     ) -> Result<Comparison, TerraformError> {
-        let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
+        let around = SealedState::of(self, Some(plan.terraform_version.clone()))?;
         Ok(seal.compare_in(&around, plan, options)?)
     }
 
@@ -305,9 +305,9 @@ impl Stack {
         now: OffsetDateTime,
     ) -> Result<Unsealed, TerraformError> {
         let seal = Seal::read(plan, &options.identities)?;
-        let place = PrivatePlace::create(&self.temp_dir)?;
+        let place = PrivatePlanDir::create(&self.temp_dir)?;
         let hash = place.copy(plan, &options.identities)?;
-        seal.verify(&hash, &Surroundings::of(self, None)?, options.key.as_ref(), now)?;
+        seal.verify(&hash, &SealedState::of(self, None)?, options.key.as_ref(), now)?;
         Ok(Unsealed { place, seal, hash, now, key: options.key.clone() })
     }
 
@@ -322,9 +322,9 @@ impl Stack {
     ) -> Result<SavedPlan, TerraformError> {
         let Unsealed { place, seal, hash, now, key } = unsealed;
         // Once more, since init may have changed it.
-        seal.verify(&hash, &Surroundings::of(self, None)?, key.as_ref(), now)?;
+        seal.verify(&hash, &SealedState::of(self, None)?, key.as_ref(), now)?;
         let plan = self.read(place.path(), watch)?;
-        let around = Surroundings::of(self, Some(plan.terraform_version.clone()))?;
+        let around = SealedState::of(self, Some(plan.terraform_version.clone()))?;
         seal.verify(&hash, &around, key.as_ref(), now)?;
         let left_out = variables_left_out(&plan);
         let mut given = given.clone();
@@ -333,7 +333,7 @@ impl Stack {
         }
         given.vars.retain(|var| left_out.contains(&var.name));
         let inputs = Inputs::bring(self, &given, &place, watch.cancel)?;
-        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
+        inputs.secrets.iter().for_each(|secret| watch.secrets.add_given(secret));
         Ok(place.into_saved(plan, (!inputs.is_empty()).then_some(inputs)))
     }
 
@@ -341,7 +341,7 @@ impl Stack {
     ///
     /// Terraform tells of a lock only to who wants it, so a plan that would only refresh is begun.
     pub fn state_lock(&self, watch: &mut Watch<'_>) -> Result<Option<StateLock>, TerraformError> {
-        let place = PrivatePlace::create(&self.temp_dir)?;
+        let place = PrivatePlanDir::create(&self.temp_dir)?;
         let mut arguments = Arguments::helper("plan", "-refresh=false");
         arguments.push("-input=false");
         arguments.push(arguments::joined("-out=", place.path()));
@@ -381,19 +381,19 @@ impl Stack {
         }
         let captured = capture_any(self, &arguments, watch)?;
         let names = String::from_utf8_lossy(&captured.stdout).lines().map(str::to_owned).collect();
-        match captured.exit.end {
-            ChildEnd::Code(NOT_FORMATTED) if only_check => Ok(names),
+        match captured.exit.status {
+            ChildStatus::Code(NOT_FORMATTED) if only_check => Ok(names),
             _ => accept(self, &arguments, watch, captured).map(|_| names),
         }
     }
 
     /// Runs the tests of the configuration.
     pub fn test(&self, options: &PlanOptions, watch: &mut Watch<'_>) -> Result<(), TerraformError> {
-        let place = PrivatePlace::create(&self.temp_dir)?;
+        let place = PrivatePlanDir::create(&self.temp_dir)?;
         let inputs = Inputs::bring(self, options, &place, watch.cancel)?;
-        inputs.secrets.iter().for_each(|secret| watch.secrets.learn_given(secret));
+        inputs.secrets.iter().for_each(|secret| watch.secrets.add_given(secret));
         let arguments = arguments::test(self, options, &inputs)?;
-        Work::new(self, Showing::AtOnce).run(&arguments, watch)
+        TerraformCommand::new(self, Showing::AtOnce).run(&arguments, watch)
     }
 
     /// Lets terraform show a plan, or the state, for people; what must not be shown has to be known.
@@ -405,7 +405,7 @@ impl Stack {
     ) -> Result<(), TerraformError> {
         let plan = plan.map(|plan| plan.canonicalize().at(plan, "find")).transpose()?;
         let arguments = arguments::show(self, extra, plan.as_deref())?;
-        Work::new(self, Showing::AtOnce).run(&arguments, watch)
+        TerraformCommand::new(self, Showing::AtOnce).run(&arguments, watch)
     }
 
     /// Returns a plan, or the state, as terraform's JSON, sensitive values included.
@@ -434,7 +434,7 @@ impl Stack {
         identities: &Identities,
         watch: &mut Watch<'_>,
     ) -> Result<Plan, TerraformError> {
-        let place = PrivatePlace::create(&self.temp_dir)?;
+        let place = PrivatePlanDir::create(&self.temp_dir)?;
         place.copy(plan, identities)?;
         self.read(place.path(), watch)
     }
@@ -443,7 +443,7 @@ impl Stack {
     fn read(&self, path: &Path, watch: &mut Watch<'_>) -> Result<Plan, TerraformError> {
         let json = self.show_json(Some(path), watch)?;
         let plan = Plan::parse(json).map_err(|reason| self.bad_json("show", reason))?;
-        watch.secrets.learn_plan(&plan);
+        watch.secrets.add_plan_secrets(&plan);
         Ok(plan)
     }
 

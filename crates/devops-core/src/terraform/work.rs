@@ -68,7 +68,7 @@ pub(super) enum Showing {
 }
 
 /// A command at work, and what it said that is not shown yet.
-pub(super) struct Work<'a> {
+pub(super) struct TerraformCommand<'a> {
     stack: &'a Stack,
     showing: Showing,
     held: Vec<(StdStream, Piece)>,
@@ -76,7 +76,7 @@ pub(super) struct Work<'a> {
     tail: VecDeque<String>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> TerraformCommand<'a> {
     pub(super) fn new(stack: &'a Stack, showing: Showing) -> Self {
         Self { stack, showing, held: Vec::new(), reader: Reader::default(), tail: VecDeque::new() }
     }
@@ -258,7 +258,7 @@ fn judge(
         return Err(TerraformError::Locked { lock: Box::new(lock) });
     }
     let is_transient = is_transient(tail);
-    Err(TerraformError::Failed { command, end: exit.end, is_transient })
+    Err(TerraformError::Failed { command, end: exit.status, is_transient })
 }
 
 fn short(stack: &Stack, arguments: &Arguments) -> String {

@@ -14,8 +14,9 @@ use devops_core::{
     cancel::Cancel,
     kind::{HasKind, Kind},
     process::{
-        Captured, ChildEnd, ChildExit, CommandReaderError, CommandSpec, OrphanPolicy, ProcessError,
-        ProcessEvent, SignalReason, StdStream, StdinPolicy, StopPolicy, capture, read_command, run,
+        Captured, ChildExit, ChildStatus, CommandReaderError, CommandSpec, OrphanPolicy,
+        ProcessError, ProcessEvent, SignalReason, StdStream, StdinPolicy, StopPolicy, capture,
+        read_command, run,
     },
 };
 
@@ -71,7 +72,7 @@ fn keeps_the_streams_apart_and_every_byte() {
     .unwrap();
 
     lines.sort_by_key(|(stream, _)| *stream == StdStream::Stderr);
-    assert_eq!(exit.end, ChildEnd::Code(7));
+    assert_eq!(exit.status, ChildStatus::Code(7));
     assert!(!exit.is_success());
     assert_eq!(
         lines,
@@ -114,7 +115,7 @@ fn a_slow_consumer_does_not_hold_the_child_up() {
         n_lines += 1;
     });
 
-    assert_eq!((exit.end, n_lines), (ChildEnd::Code(0), 2_000_000));
+    assert_eq!((exit.status, n_lines), (ChildStatus::Code(0), 2_000_000));
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn a_grandchild_that_keeps_the_pipe_does_not_keep_us() {
 
     let captured = captured(&spec);
 
-    assert_eq!(captured.exit.end, ChildEnd::Code(0));
+    assert_eq!(captured.exit.status, ChildStatus::Code(0));
     assert!(started.elapsed() < FOREVER);
     let grandchild = text(&captured.stdout).trim();
     assert!(!is_gone(grandchild), "what a command leaves running on purpose is not ours to kill");
@@ -157,7 +158,7 @@ fn a_timeout_ends_the_whole_group_even_if_it_ignores_sigterm() {
     let mut spec = sh(
         "(trap '' TERM; echo $$; while :; do sleep 600; done) & trap '' TERM; echo $!; wait; wait",
     );
-    spec.grace = Duration::from_millis(300);
+    spec.grace_period = Duration::from_millis(300);
 
     let (exit, pids) = with_time_enough(|timeout| {
         spec.timeout = Some(timeout);
@@ -167,7 +168,7 @@ fn a_timeout_ends_the_whole_group_even_if_it_ignores_sigterm() {
     });
 
     assert!(exit.timed_out);
-    assert_eq!(exit.end, ChildEnd::Signal(9));
+    assert_eq!(exit.status, ChildStatus::Signal(9));
     wait_until(|| pids.iter().all(|pid| is_gone(pid)));
 }
 
@@ -175,7 +176,7 @@ fn a_timeout_ends_the_whole_group_even_if_it_ignores_sigterm() {
 fn a_grandchild_that_outlives_its_terminated_parent_is_killed_after_the_grace() {
     let mut spec =
         sh("sh -c 'trap \"\" TERM; echo $$; while :; do sleep 600; done' & exec sleep 600");
-    spec.grace = Duration::from_millis(300);
+    spec.grace_period = Duration::from_millis(300);
     let cancel = Cancel::new();
     let mut pids = Vec::new();
 
@@ -184,7 +185,7 @@ fn a_grandchild_that_outlives_its_terminated_parent_is_killed_after_the_grace() 
         cancel.cancel(15);
     });
 
-    assert_eq!(exit.end, ChildEnd::Signal(15));
+    assert_eq!(exit.status, ChildStatus::Signal(15));
     assert!(!exit.timed_out);
     wait_until(|| pids.iter().all(|pid| is_gone(pid)));
 }
@@ -195,7 +196,7 @@ fn a_stopped_command_is_continued_so_that_it_can_end() {
     {
         let script = format!("trap 'echo cleaned; exit 3' {signal}; echo $$; kill -STOP $$; :");
         let mut spec = sh(&script);
-        (spec.stop, spec.grace) = (stop, FOREVER);
+        (spec.stop, spec.grace_period) = (stop, FOREVER);
         let (cancel, mut lines) = (Cancel::new(), Vec::new());
 
         let exit = run_lines(&spec, &cancel, |line| {
@@ -207,19 +208,19 @@ fn a_stopped_command_is_continued_so_that_it_can_end() {
             lines.push(line.to_owned());
         });
 
-        assert_eq!((exit.end, lines[1].as_str()), (ChildEnd::Code(3), "cleaned"));
+        assert_eq!((exit.status, lines[1].as_str()), (ChildStatus::Code(3), "cleaned"));
     }
 }
 
 #[test]
 fn a_second_signal_kills_the_group_at_once() {
     let mut spec = sh("trap 'echo terminated' TERM; echo ready; while :; do sleep 0.02; done");
-    spec.grace = FOREVER;
+    spec.grace_period = FOREVER;
     let cancel = Cancel::new();
 
     let exit = run_lines(&spec, &cancel, |_| cancel.cancel(2));
 
-    assert_eq!(exit.end, ChildEnd::Signal(9));
+    assert_eq!(exit.status, ChildStatus::Signal(9));
 }
 
 /// Answers every SIGINT, until a file tells it to go.
@@ -275,7 +276,7 @@ fn a_third_signal_kills_a_child_that_ignores_the_first_two() {
     .unwrap();
 
     let received = SignalReason::Received(2);
-    assert_eq!(exit.end, ChildEnd::Signal(9));
+    assert_eq!(exit.status, ChildStatus::Signal(9));
     assert_eq!(sent, [(2, received), (2, received), (9, received)]);
 }
 
@@ -286,7 +287,7 @@ const LAUNCHED: &str =
 /// Interrupts a launcher once its program is ready; returns what the program says, and how the launcher ended.
 ///
 /// `xargs` starts its program in its own group, and dies of a SIGINT without passing it on.
-fn launched(program: &str, launched: &'static [&'static str]) -> (Vec<String>, ChildEnd) {
+fn launched(program: &str, launched: &'static [&'static str]) -> (Vec<String>, ChildStatus) {
     let dir = tempfile::tempdir().unwrap();
     let done = dir.path().join("done");
     let shell = dir.path().join(program);
@@ -305,7 +306,7 @@ fn launched(program: &str, launched: &'static [&'static str]) -> (Vec<String>, C
             _ => {}
         }
     });
-    (said, exit.end)
+    (said, exit.status)
 }
 
 #[test]
@@ -314,7 +315,7 @@ fn an_interrupt_goes_to_the_program_behind_its_launcher() {
 
     assert_eq!(
         (said, end),
-        (["ready", "INT", "saved"].map(str::to_owned).to_vec(), ChildEnd::Code(0))
+        (["ready", "INT", "saved"].map(str::to_owned).to_vec(), ChildStatus::Code(0))
     );
 }
 
@@ -324,7 +325,7 @@ fn what_a_launcher_leaves_that_dies_of_the_interrupt_gets_it_and_is_waited_for()
 
     assert_eq!(
         (said, end),
-        (["ready", "INT", "saved"].map(str::to_owned).to_vec(), ChildEnd::Signal(2))
+        (["ready", "INT", "saved"].map(str::to_owned).to_vec(), ChildStatus::Signal(2))
     );
 }
 
@@ -340,7 +341,7 @@ fn a_timeout_of_a_child_that_is_interrupted_sends_one_sigint() {
     });
 
     assert!(captured.exit.timed_out);
-    assert_eq!(captured.exit.end, ChildEnd::Code(3));
+    assert_eq!(captured.exit.status, ChildStatus::Code(3));
     assert!(text(&captured.stdout).ends_with("stopping\n"));
 }
 
@@ -457,7 +458,7 @@ fn a_child_that_outlives_us_gently_runs_as_any_other() {
 
     let captured = captured(&spec);
 
-    assert_eq!((captured.exit.end, text(&captured.stdout)), (ChildEnd::Code(0), "fine\n"));
+    assert_eq!((captured.exit.status, text(&captured.stdout)), (ChildStatus::Code(0), "fine\n"));
 }
 
 /// Reads all that a command produces, with the error that its end may be.
@@ -501,7 +502,10 @@ fn a_command_that_fails_after_its_last_byte_has_not_produced_all() {
 
     assert_eq!(text(&bytes), "x\n");
     let error = producer_error(read);
-    assert_eq!(error, CommandReaderError::Failed { program: "sh".into(), end: ChildEnd::Code(3) });
+    assert_eq!(
+        error,
+        CommandReaderError::Failed { program: "sh".into(), end: ChildStatus::Code(3) }
+    );
     assert_eq!(error.to_string(), "command `sh` exited with code 3");
     let (_, killed) = reader(&sh("echo x; kill -9 $$"), &Cancel::new());
     assert_eq!(producer_error(killed).to_string(), "command `sh` was killed by SIGKILL");
@@ -551,7 +555,7 @@ fn a_flood_on_stderr_does_not_hold_a_producer_up() {
 #[test]
 fn a_producer_that_nobody_wants_is_killed_after_its_grace() {
     let mut spec = sh("trap '' TERM; echo $$; while :; do sleep 600; done");
-    spec.grace = Duration::from_millis(200);
+    spec.grace_period = Duration::from_millis(200);
     let (mut reader, command) = read_command(&spec, &Cancel::new(), |_| {}).unwrap();
     let mut pid = [0; 32];
     let n = reader.read(&mut pid).unwrap();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, FileLayer},
+    archive::{CreateOptions, FileIo},
     cancel::Cancel,
     clock::{Clock, FixedClock},
     fs::OpenFolder,
@@ -103,7 +103,7 @@ fn retention_is_kept_for_each_source_and_not_where_nothing_new_came() {
 /// A disk that cannot be read.
 struct Broken;
 
-impl FileLayer for Broken {
+impl FileIo for Broken {
     fn input<'a>(&self, _path: &Path, _file: &'a File) -> Box<dyn Read + 'a> {
         struct Fails;
         impl Read for Fails {
@@ -119,7 +119,7 @@ impl FileLayer for Broken {
 fn what_cannot_be_read_makes_it_partial_and_what_follows_goes_on() {
     let fixture = Fixture::new();
     let profile = fixture.profile();
-    let create = CreateOptions { layer: &Broken, ..profile.create.clone() };
+    let create = CreateOptions { file_io: &Broken, ..profile.create.clone() };
     let profile = Profile { hooks: fixture.hooks(), create, ..profile };
 
     let report = run_quietly(&profile);

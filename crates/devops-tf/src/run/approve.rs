@@ -183,7 +183,7 @@ fn read(
     }
     let dir = folder_of(path, &args.seal, &args.stack, session)?;
     let mut tf = open_in(&dir, &args.stack, session)?;
-    tf.relay.aside(true);
+    tf.relay.route_to_stderr(true);
     tf.prepare()?;
     tf.shown_plan(path, options).map(|plan| Approved::Plan(Box::new(plan)))
 }

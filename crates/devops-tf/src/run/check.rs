@@ -13,7 +13,7 @@ use crate::cli::{FmtArgs, TestArgs, ValidateArgs};
 
 pub(super) fn validate(args: &ValidateArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut tf = open(&args.at, session)?;
-    tf.relay.aside(true);
+    tf.relay.route_to_stderr(true);
     tf.prepare()?;
     let json = tf.with(Stack::validate)?;
     let document: Value =

@@ -6,7 +6,7 @@ use devops_cli::Failure;
 use devops_core::{
     clock::{Clock, SystemClock},
     kind::{HasKind, Kind},
-    process::ChildEnd,
+    process::ChildStatus,
     terraform::{SealError, StateLock, TerraformError, UnsavedError},
     units::format_duration,
 };
@@ -42,7 +42,7 @@ pub(super) fn hint(error: &TerraformError) -> Option<String> {
         TerraformError::Seal(SealError::Closed) => "give a file of secret keys with `--identity`",
         TerraformError::Seal(SealError::NoKey) => "give the file of the key with `--seal-key`",
         TerraformError::Seal(_) => "make a new plan with `devops-tf plan DIR --out PLAN`",
-        TerraformError::Failed { end: ChildEnd::Signal(_), .. } => {
+        TerraformError::Failed { end: ChildStatus::Signal(_), .. } => {
             "terraform had no time to clean up; the state may still be locked"
         }
         _ => return None,

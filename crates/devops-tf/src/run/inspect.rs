@@ -38,7 +38,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failur
         None => args.path.clone(),
     };
     let mut tf = open_in(&dir, &args.stack, session)?;
-    tf.relay.aside(true);
+    tf.relay.route_to_stderr(true);
     tf.prepare()?;
     match plan {
         Some(path) => tf.show_file(path, args)?,
@@ -92,14 +92,14 @@ impl TfSession<'_> {
         if !self.native && extra.is_empty() {
             return self.draw(diff, &plan);
         }
-        self.relay.aside(false);
+        self.relay.route_to_stderr(false);
         self.with(|stack, watch| stack.show(Some(path), extra, watch))
     }
 
     /// Shows the state: as JSON, or in terraform's own words.
     fn show_state(&mut self, extra: &[OsString]) -> Result<(), Failure> {
         let json = self.with(|stack, watch| stack.show_json(None, watch))?;
-        self.secrets.learn_state(&json).map_err(not_understood)?;
+        self.secrets.add_state_secrets(&json).map_err(not_understood)?;
         if self.session.json() {
             let document = if self.reveals() {
                 whole(&json)?
@@ -108,14 +108,14 @@ impl TfSession<'_> {
             };
             return self.session.emit(&document);
         }
-        self.relay.aside(false);
+        self.relay.route_to_stderr(false);
         self.with(|stack, watch| stack.show(None, extra, watch))
     }
 }
 
 pub(super) fn output(args: &OutputArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut tf = open(&args.at, session)?;
-    tf.relay.aside(true);
+    tf.relay.route_to_stderr(true);
     tf.check_workspace()?;
     let json = tf.with(Stack::output_json)?;
     let outputs = if tf.reveals() {

@@ -22,7 +22,7 @@ pub(crate) struct Relay<'a> {
     session: &'a Session,
     dir: PathBuf,
     /// Set while stdout belongs to the result alone.
-    aside: bool,
+    to_stderr: bool,
     n_interrupts: usize,
     activity: Arc<Mutex<Option<Activity>>>,
     _live: Live,
@@ -40,7 +40,7 @@ impl<'a> Relay<'a> {
         Self {
             session,
             dir: dir.to_owned(),
-            aside: false,
+            to_stderr: false,
             n_interrupts: 0,
             activity,
             _live: live,
@@ -49,8 +49,8 @@ impl<'a> Relay<'a> {
     }
 
     /// Keeps stdout for the result: what terraform says meanwhile goes to stderr.
-    pub(crate) fn aside(&mut self, aside: bool) {
-        self.aside = aside;
+    pub(crate) fn route_to_stderr(&mut self, to_stderr: bool) {
+        self.to_stderr = to_stderr;
     }
 
     pub(crate) fn event(&mut self, event: TerraformEvent) {
@@ -92,7 +92,7 @@ impl<'a> Relay<'a> {
     fn command(&self, line: &str) -> Result<(), Failure> {
         let name: Vec<_> = line.split(' ').take(2).collect();
         *lock(&self.activity) = Some(Activity::new(&name.join(" "), Instant::now()));
-        if self.session.json() && !self.aside {
+        if self.session.json() && !self.to_stderr {
             return self.session.emit(&json!({"type": "command", "text": line}));
         }
         let dir = quote(&self.dir);
@@ -105,7 +105,7 @@ impl<'a> Relay<'a> {
             activity.on_event(event, Instant::now());
         }
         if self.session.json() {
-            if self.aside {
+            if self.to_stderr {
                 return Ok(());
             }
             let dir = quote(&self.dir);
@@ -117,10 +117,10 @@ impl<'a> Relay<'a> {
                 let lines = event.diagnostic().map(|diagnostic| diagnostic.lines());
                 self.session.beside(lines.unwrap_or_default().join("\n") + "\n");
             }
-            EventKind::Summary if event.operation() != "plan" && !self.aside => {
+            EventKind::Summary if event.operation() != "plan" && !self.to_stderr => {
                 self.session.line(format_args!("\n{}", event.message()))?;
             }
-            EventKind::Outputs if !self.aside => self.outputs(event)?,
+            EventKind::Outputs if !self.to_stderr => self.outputs(event)?,
             EventKind::Provisioner | EventKind::Completed | EventKind::Failed
                 if !event.is_read() =>
             {
@@ -129,7 +129,7 @@ impl<'a> Relay<'a> {
             EventKind::Started if !event.is_read() && !self.session.progress_moves() => {
                 self.session.status(event.message());
             }
-            EventKind::Message if event.name() == "test_summary" && !self.aside => {
+            EventKind::Message if event.name() == "test_summary" && !self.to_stderr => {
                 self.session.line(event.message())?;
             }
             EventKind::Message => self.session.status(event.message()),
@@ -157,11 +157,11 @@ impl<'a> Relay<'a> {
 
     fn line(&self, stream: StdStream, text: &str) -> Result<(), Failure> {
         match (stream, self.session.json()) {
-            (_, true) if !self.aside => {
+            (_, true) if !self.to_stderr => {
                 let name = if stream == StdStream::Stdout { "stdout" } else { "stderr" };
                 self.session.emit(&json!({"type": "line", "stream": name, "text": text}))
             }
-            (StdStream::Stdout, false) if !self.aside => self.session.line(text),
+            (StdStream::Stdout, false) if !self.to_stderr => self.session.line(text),
             (StdStream::Stdout, true) => Ok(()),
             _ => {
                 self.session.beside(text);
@@ -187,8 +187,8 @@ impl<'a> Relay<'a> {
             SignalReason::Received(received) => format!("received {}", signal_name(received)),
             SignalReason::Timeout => "the time is up".to_owned(),
             SignalReason::Silence => "terraform says nothing any more".to_owned(),
-            SignalReason::GraceOver => "terraform does not stop".to_owned(),
-            SignalReason::Unwanted => "nobody wants its output".to_owned(),
+            SignalReason::GracePeriodExpired => "terraform does not stop".to_owned(),
+            SignalReason::OutputDropped => "nobody wants its output".to_owned(),
             SignalReason::NoTerminal => "it wants the terminal".to_owned(),
         };
         self.n_interrupts += usize::from(signal == SIGINT);

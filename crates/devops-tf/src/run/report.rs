@@ -86,7 +86,7 @@ pub(super) fn report(args: &ReportPlanArgs, session: &Session) -> Result<Outcome
         Failure::usage(format!("cannot understand the plan `{name}`: {reason}"))
     })?;
     let mut secrets = Secrets::default();
-    secrets.learn_plan(&plan);
+    secrets.add_plan_secrets(&plan);
     let verdict = rules.judge(&plan, &secrets, session)?;
     let report = Report::new(&args.stack, &plan, &secrets, &verdict);
     write(&report, files)?;

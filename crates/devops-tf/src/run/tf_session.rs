@@ -65,7 +65,7 @@ pub(super) fn open_in<'a>(
         session.warn(format_args!("{} adds arguments to terraform's commands", added.join(", ")));
     }
     let mut secrets = Secrets::default();
-    stack.learn_credentials(&mut secrets);
+    stack.add_credentials(&mut secrets);
     let relay = Relay::new(session, dir);
     let init = InitOptions { backend_config: args.backend_config.clone(), extra: Vec::new() };
     let record = Record::new(args.audit_log.clone());

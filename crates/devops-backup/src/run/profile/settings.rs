@@ -19,7 +19,7 @@ use crate::{
     run::{
         create,
         host::{HostIdentity, profile_state_folder},
-        keys::Sealing,
+        keys::Encryption,
     },
 };
 
@@ -37,7 +37,7 @@ pub(in crate::run) struct Settings {
     healthcheck: Option<SecretUrl>,
     webhooks: Vec<SecretUrl>,
     keys: ProfileKeys,
-    pub(in crate::run) sealing: Sealing,
+    pub(in crate::run) encryption: Encryption,
     host: HostIdentity,
     state: Option<PathBuf>,
     rehearsals: PathBuf,
@@ -60,7 +60,8 @@ impl Settings {
         let seal = &mut keys.create.seal;
         resolve_all(table, "recipients_file", &mut seal.recipients_file)?;
         resolve_all(table, "passphrase_file", &mut seal.passphrase_file)?;
-        let sealing = Sealing::read(seal, session).context(format!("profile `{}`", table.name))?;
+        let encryption =
+            Encryption::read(seal, session).context(format!("profile `{}`", table.name))?;
         let state = profile_state_folder(&table.name);
         Ok(Self {
             name: table.name.clone(),
@@ -82,7 +83,7 @@ impl Settings {
                 .collect::<Result<_, _>>()?,
             host: HostIdentity::of(&keys.create.series),
             keys,
-            sealing,
+            encryption,
             rehearsals: state.clone().unwrap_or_else(std::env::temp_dir),
             state,
             clock: session.clock(),
@@ -100,7 +101,7 @@ impl Settings {
         let create = CreateOptions {
             state: self.state.as_deref(),
             within: self.project.as_ref(),
-            ..self.sealing.apply(create)
+            ..self.encryption.apply(create)
         };
         let limits = &self.keys.limits;
         Ok(Profile {
@@ -109,7 +110,7 @@ impl Settings {
             dest: &self.dest,
             create,
             verify: self.keys.verify,
-            keys: &self.sealing.keys,
+            keys: &self.encryption.keys,
             keep: self.keys.keep.policy(),
             limits: PruneLimits {
                 any_owner: limits.any_owner,

@@ -9,15 +9,15 @@ use rustix::fs::{SeekFrom, seek};
 
 use super::{
     Archiver,
-    building::Building,
     open_file::{after_content, changes},
     read::zeros,
+    segment_buffer::SegmentBuffer,
 };
 use crate::archive::{
     block::padding,
+    chunker::SLICE,
     content::{Part, StoredHasher},
     entry::Entry,
-    group::SLICE,
     holes::{gaps, length},
     index::Record,
     meta::Meta,
@@ -47,7 +47,7 @@ impl Archiver<'_> {
         data: Vec<Range<u64>>,
     ) -> Result<(), ProduceError> {
         let entry = &record.entry;
-        let reader = self.layer.input(&entry.path, file);
+        let reader = self.file_io.input(&entry.path, file);
         record.holes = gaps(&data, entry.size);
         let mut large = Large { entry, file, reader, data, is_whole: true };
         if record.is_sparse {
@@ -85,7 +85,7 @@ impl Archiver<'_> {
     fn extents(&mut self, large: &mut Large<'_>) -> Result<(), ProduceError> {
         let (size, data) = (large.entry.size, large.data.clone());
         let mut hasher = StoredHasher::new(size, data.clone());
-        let mut piece = Building::default();
+        let mut piece = SegmentBuffer::default();
         for range in &data {
             let mut at = range.start;
             while at < range.end {
@@ -108,7 +108,7 @@ impl Archiver<'_> {
     }
 
     /// Appends a part of a file, as much of it as is there, and zeros for the rest.
-    fn extent(&mut self, large: &mut Large<'_>, range: Range<u64>, piece: &mut Building) {
+    fn extent(&mut self, large: &mut Large<'_>, range: Range<u64>, piece: &mut SegmentBuffer) {
         let wanted = range.end - range.start;
         let is_there = large.is_whole && large.move_to(range.start);
         let n = if is_there { self.read_slice(large, &range, piece) } else { 0 };
@@ -116,7 +116,7 @@ impl Archiver<'_> {
         piece.pad(wanted - n);
     }
 
-    fn send_raw(&mut self, piece: Building) -> Result<(), ProduceError> {
+    fn send_raw(&mut self, piece: SegmentBuffer) -> Result<(), ProduceError> {
         self.cancel.check()?;
         if piece.raw.is_empty() {
             return Ok(());
@@ -136,7 +136,7 @@ impl Archiver<'_> {
             self.advance(wanted);
             return zeros(wanted, part, after);
         }
-        let mut piece = Building::default();
+        let mut piece = SegmentBuffer::default();
         let n = if large.is_whole { self.read_slice(large, &range, &mut piece) } else { 0 };
         large.is_whole = n == wanted;
         piece.pad(wanted - n);
@@ -150,7 +150,7 @@ impl Archiver<'_> {
         &mut self,
         large: &mut Large<'_>,
         range: &Range<u64>,
-        piece: &mut Building,
+        piece: &mut SegmentBuffer,
     ) -> u64 {
         let path = &large.entry.path;
         match piece.read(&mut *large.reader, range.end - range.start) {

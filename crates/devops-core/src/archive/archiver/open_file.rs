@@ -7,36 +7,36 @@ use rustix::{
     io::{Errno, dup},
 };
 
-use super::member::{Member, identity};
+use super::pending_entry::{PendingEntry, identity};
 use crate::archive::{entry::Entry, meta::Meta};
 
 /// Why a file that was found could not be opened.
-pub(super) enum Unopened {
+pub(super) enum OpenError {
     /// Something else has its name now.
     Replaced,
     Failed(Errno),
 }
 
 /// Opens a file that was found.
-pub(super) fn open(member: &Member) -> Result<(File, Meta), Unopened> {
-    if member.is_stream {
-        return reopened(member).map_err(Unopened::Failed);
+pub(super) fn open(pending: &PendingEntry) -> Result<(File, Meta), OpenError> {
+    if pending.is_stream {
+        return reopened(pending).map_err(OpenError::Failed);
     }
     // NONBLOCK, lest a FIFO put in its place makes us wait for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = openat(&member.folder, &member.name, flags | OFlags::NOCTTY, Mode::empty())
-        .map_err(Unopened::Failed)?;
-    let meta = fstat(&fd).map(Meta::from).map_err(Unopened::Failed)?;
+    let fd = openat(&pending.folder, &pending.name, flags | OFlags::NOCTTY, Mode::empty())
+        .map_err(OpenError::Failed)?;
+    let meta = fstat(&fd).map(Meta::from).map_err(OpenError::Failed)?;
     if meta.kind == FileType::RegularFile {
         Ok((File::from(fd), meta))
     } else {
-        Err(Unopened::Replaced)
+        Err(OpenError::Replaced)
     }
 }
 
 /// Returns a stream from its beginning on.
-pub(super) fn reopened(member: &Member) -> Result<(File, Meta), Errno> {
-    let file = File::from(dup(&member.folder)?);
+pub(super) fn reopened(pending: &PendingEntry) -> Result<(File, Meta), Errno> {
+    let file = File::from(dup(&pending.folder)?);
     seek(&file, SeekFrom::Start(0))?;
     let meta = fstat(&file).map(Meta::from)?;
     Ok((file, meta))

@@ -4,9 +4,9 @@ use std::{os::fd::AsFd, path::Path};
 
 use super::{
     Archiver,
-    building::{Building, length},
-    member::{Member, identity},
-    open_file::Unopened,
+    open_file::OpenError,
+    pending_entry::{PendingEntry, identity},
+    segment_buffer::{SegmentBuffer, length},
 };
 use crate::archive::{
     attributes::Attributes,
@@ -31,17 +31,17 @@ impl Archiver<'_> {
     /// Reads a group and sends it on; returns the record of the large file at its end.
     pub(super) fn read(
         &mut self,
-        group: Vec<Member>,
+        group: Vec<PendingEntry>,
         has_large: bool,
     ) -> Result<Option<Record>, ProduceError> {
-        let mut building = Building::default();
+        let mut building = SegmentBuffer::default();
         let mut large = None;
         let n_small = group.len() - usize::from(has_large);
-        for (i, member) in group.into_iter().enumerate() {
+        for (i, pending) in group.into_iter().enumerate() {
             self.cancel.check()?;
             if i == n_small {
-                large = self.with_attributes(member, &mut building);
-            } else if let Some(record) = self.member(member, &mut building)? {
+                large = self.with_attributes(pending, &mut building);
+            } else if let Some(record) = self.pending(pending, &mut building)? {
                 self.push(&record)?;
             }
         }
@@ -52,36 +52,40 @@ impl Archiver<'_> {
     }
 
     /// Appends an entry; returns its record, or `None` when it was named as left out.
-    fn member(
+    fn pending(
         &mut self,
-        member: Member,
-        piece: &mut Building,
+        pending: PendingEntry,
+        piece: &mut SegmentBuffer,
     ) -> Result<Option<Record>, ProduceError> {
-        Ok(match &member.entry.kind {
-            EntryKind::File => self.small(&member, piece)?,
+        Ok(match &pending.entry.kind {
+            EntryKind::File => self.pack_small_file(&pending, piece)?,
             // The first name may have turned out unreadable since.
-            EntryKind::HardLink { target } if !self.first_names.contains_key(&member.meta.id) => {
+            EntryKind::HardLink { target } if !self.first_links.contains_key(&pending.meta.id) => {
                 let reason = format!("its first name `{}` could not be read", target.display());
-                self.skip(&member.entry.path, reason, true);
+                self.skip(&pending.entry.path, reason, true);
                 None
             }
             EntryKind::HardLink { .. } => {
-                Some(self.headers(member.entry, &member.meta, Attributes::default(), piece))
+                Some(self.headers(pending.entry, &pending.meta, Attributes::default(), piece))
             }
-            _ => self.with_attributes(member, piece),
+            _ => self.with_attributes(pending, piece),
         })
     }
 
     /// Appends the headers of an entry whose attributes may not have been read yet.
-    fn with_attributes(&mut self, member: Member, piece: &mut Building) -> Option<Record> {
-        let attributes = match member.attributes {
+    fn with_attributes(
+        &mut self,
+        pending: PendingEntry,
+        piece: &mut SegmentBuffer,
+    ) -> Option<Record> {
+        let attributes = match pending.attributes {
             Some(attributes) => Ok(attributes),
-            None => self.attributes.of_named(member.folder.as_fd(), &member.name, &member.meta),
+            None => self.attributes.of_named(pending.folder.as_fd(), &pending.name, &pending.meta),
         };
         match attributes {
-            Ok(attributes) => Some(self.headers(member.entry, &member.meta, attributes, piece)),
+            Ok(attributes) => Some(self.headers(pending.entry, &pending.meta, attributes, piece)),
             Err(error) => {
-                Visitor::unreadable(self, &member.entry.path, error.into());
+                Visitor::unreadable(self, &pending.entry.path, error.into());
                 None
             }
         }
@@ -93,7 +97,7 @@ impl Archiver<'_> {
         entry: Entry,
         meta: &Meta,
         attributes: Attributes,
-        piece: &mut Building,
+        piece: &mut SegmentBuffer,
     ) -> Record {
         let (record, faults) = self.encode(entry, meta, attributes, piece);
         self.name_faults(&record.entry.path, faults);
@@ -112,7 +116,7 @@ impl Archiver<'_> {
         mut entry: Entry,
         meta: &Meta,
         attributes: Attributes,
-        piece: &mut Building,
+        piece: &mut SegmentBuffer,
     ) -> (Record, Vec<String>) {
         entry.mode = attributes.mode(entry.mode);
         entry.xattrs = attributes.xattrs;
@@ -134,12 +138,12 @@ impl Archiver<'_> {
     }
 
     /// Names a file that could not be opened, or is none any more.
-    pub(super) fn name_unopened(&mut self, member: &Member, error: &Unopened) {
-        self.first_names.remove(&member.meta.id);
+    pub(super) fn name_unopened(&mut self, pending: &PendingEntry, error: &OpenError) {
+        self.first_links.remove(&pending.meta.id);
         match error {
-            Unopened::Replaced => self.change(&member.entry.path, "became something else"),
-            Unopened::Failed(error) => {
-                Visitor::unreadable(self, &member.entry.path, (*error).into());
+            OpenError::Replaced => self.change(&pending.entry.path, "became something else"),
+            OpenError::Failed(error) => {
+                Visitor::unreadable(self, &pending.entry.path, (*error).into());
             }
         }
     }

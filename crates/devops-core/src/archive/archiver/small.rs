@@ -4,29 +4,29 @@ use std::{io, os::fd::AsFd, time::Duration};
 
 use super::{
     Archiver,
-    building::Building,
-    member::{Member, is_same_state},
-    open_file::{Unopened, after_content, changes, open},
+    open_file::{OpenError, after_content, changes, open},
+    pending_entry::{PendingEntry, is_same_state},
+    segment_buffer::SegmentBuffer,
 };
 use crate::archive::{
     block::padding,
     changed_file_retry::{ReadState, RealTime, RereadBudget},
+    chunker::SLICE,
     content::{ContentHash, Part},
     entry::EntryKind,
-    group::SLICE,
     holes::{data_ranges, gaps},
     index::{Hash, Record},
     pipeline::ProduceError,
 };
 
 /// What came of reading a file once.
-enum Once {
-    Unopened(Unopened),
+enum ReadAttempt {
+    OpenError(OpenError),
     Unreadable(io::Error),
     Read(Box<Read>),
 }
 
-impl Once {
+impl ReadAttempt {
     fn is_changed(&self) -> bool {
         matches!(self, Self::Read(read) if read.change.is_some())
     }
@@ -52,24 +52,24 @@ struct Read {
 
 impl Archiver<'_> {
     /// Appends a file; returns its record, or `None` when it was named as left out.
-    pub(super) fn small(
+    pub(super) fn pack_small_file(
         &mut self,
-        member: &Member,
-        piece: &mut Building,
+        pending: &PendingEntry,
+        piece: &mut SegmentBuffer,
     ) -> Result<Option<Record>, ProduceError> {
-        let mark = piece.mark();
+        let mark = piece.checkpoint();
         let time = RealTime::new(self.cancel);
         let mut reread_budget =
             std::mem::replace(&mut self.reread_budget, RereadBudget::new(Duration::ZERO));
         let mut may_be_unfit = !reread_budget.is_over();
         let reading = reread_budget.read(&time, || {
-            piece.take_back(&mark);
-            let mut once = self.once(member, piece);
+            piece.rollback(&mark);
+            let mut once = self.once(pending, piece);
             // A size of /proc or /sys fits no content, and no pause makes it fit. That of a file that was
             // cut or grew is another when it is opened again.
             if let Some(size) = once.unfit_size().filter(|_| std::mem::take(&mut may_be_unfit)) {
-                piece.take_back(&mark);
-                once = self.once(member, piece);
+                piece.rollback(&mark);
+                once = self.once(pending, piece);
                 if once.unfit_size() == Some(size) {
                     return Ok(ReadState::Stable(once));
                 }
@@ -83,47 +83,47 @@ impl Archiver<'_> {
         });
         self.reread_budget = reread_budget;
         let (ReadState::Stable(once) | ReadState::Changed(once)) = reading?;
-        let path = &member.entry.path;
+        let path = &pending.entry.path;
         Ok(match once {
-            Once::Unopened(error) => {
-                self.name_unopened(member, &error);
+            ReadAttempt::OpenError(error) => {
+                self.name_unopened(pending, &error);
                 None
             }
-            Once::Unreadable(error) => {
-                piece.take_back(&mark);
-                self.first_names.remove(&member.meta.id);
+            ReadAttempt::Unreadable(error) => {
+                piece.rollback(&mark);
+                self.first_links.remove(&pending.meta.id);
                 self.skip(path, error.to_string(), true);
                 None
             }
-            Once::Read(read) => {
+            ReadAttempt::Read(read) => {
                 let Read { record, n, faults, change, .. } = *read;
                 self.advance(n);
                 self.name_faults(path, faults);
                 if let Some(reason) = change {
                     self.change(path, reason);
                 }
-                self.sent(&record, expected(member, &record));
+                self.sent(&record, expected(pending, &record));
                 Some(record)
             }
         })
     }
 
-    fn once(&self, member: &Member, piece: &mut Building) -> Once {
-        let (file, mut meta) = match open(member) {
+    fn once(&self, pending: &PendingEntry, piece: &mut SegmentBuffer) -> ReadAttempt {
+        let (file, mut meta) = match open(pending) {
             Ok(opened) => opened,
-            Err(error) => return Once::Unopened(error),
+            Err(error) => return ReadAttempt::OpenError(error),
         };
         // One that has just become large is cut: its segment is small.
-        meta.size = meta.size.min(SLICE.max(member.entry.size));
-        let entry = self.entry(&member.entry.path, &meta, EntryKind::File);
+        meta.size = meta.size.min(SLICE.max(pending.entry.size));
+        let entry = self.entry(&pending.entry.path, &meta, EntryKind::File);
         let attributes = self.attributes.of_open(file.as_fd(), meta.id.0);
         let (mut record, faults) = self.encode(entry, &meta, attributes, piece);
         let (entry, start) = (&record.entry, piece.raw.len());
         let data = data_ranges(file.as_fd(), entry.size);
-        let mut reader = self.layer.input(&entry.path, &file);
+        let mut reader = self.file_io.input(&entry.path, &file);
         let n = match piece.read(&mut *reader, entry.size) {
             Ok(n) => n,
-            Err(error) => return Once::Unreadable(error),
+            Err(error) => return ReadAttempt::Unreadable(error),
         };
         let cut = after_content(entry, n, &mut *reader);
         piece.pad(entry.size - n);
@@ -135,13 +135,13 @@ impl Archiver<'_> {
         let (change, is_unfit) = (cut.or(written), cut.is_some());
         record.holes = gaps(&data, entry.size);
         record.identity = record.identity.filter(|_| is_same && change.is_none());
-        Once::Read(Box::new(Read { record, n, faults, change, is_unfit }))
+        ReadAttempt::Read(Box::new(Read { record, n, faults, change, is_unfit }))
     }
 }
 
 /// Returns the hash the content has if it is still what the parent archive holds.
-fn expected(member: &Member, record: &Record) -> Option<Hash> {
-    let old = member.old.as_ref()?;
+fn expected(pending: &PendingEntry, record: &Record) -> Option<Hash> {
+    let old = pending.old.as_ref()?;
     let is_same = is_same_state(&old.record, record.identity)
         && (old.record.entry.size, old.record.entry.mtime)
             == (record.entry.size, record.entry.mtime);

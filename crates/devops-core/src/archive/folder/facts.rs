@@ -41,7 +41,7 @@ pub enum ArchiveState {
     /// It is ours, and its index is missing: it was cut off or damaged.
     Unindexed,
     /// It is encrypted, and none of the keys opens it.
-    Sealed,
+    Encrypted,
     /// It is damaged, in these words.
     Damaged(String),
     /// It is not an archive, though it is named as one.

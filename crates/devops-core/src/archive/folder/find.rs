@@ -16,14 +16,14 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
-        catalog::{hash, next_entry},
+        archive_file::{Archive, ArchiveFile},
         encryption::Keys,
         entry::{Entry, EntryKind},
+        entry_filter::{EntryFilter, without_dot},
+        entry_listing::{hash, next_entry},
         event::Skipped,
         index::Index,
         salvage::Salvage,
-        stored::{Archive, Stored},
-        wanted::{Wanted, without_dot},
     },
     cancel::Cancel,
     fs::PathError,
@@ -70,7 +70,7 @@ pub fn find(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(FindEvent<'_>),
 ) -> Result<Found, ArchiveError> {
-    let mut wanted = Wanted::patterns(globs)?;
+    let mut wanted = EntryFilter::patterns(globs)?;
     let (archives, _) = look_into(options, cancel)?;
     let n_bytes = archives.iter().map(|facts| facts.size).sum();
     let mut found = Found::default();
@@ -88,7 +88,7 @@ pub fn find(
             last_series = series;
         }
         for (path, content) in searched.matches {
-            wanted.takes(&path);
+            wanted.matches(&path);
             histories.push(n, &path, content);
         }
         n_done += facts.size;
@@ -109,7 +109,7 @@ fn leave_out(
 ) -> Result<(), ArchiveError> {
     let reason = match error {
         ArchiveError::Cancelled(_) => return Err(error),
-        ArchiveError::Sealed { reason, .. } => {
+        ArchiveError::Encrypted { reason, .. } => {
             format!("not searched: it is encrypted, and {reason}")
         }
         ArchiveError::NotAnArchive { .. } => "not searched: it is not an archive".to_owned(),
@@ -126,7 +126,7 @@ fn leave_out(
     Ok(())
 }
 
-fn search(facts: &ArchiveFacts, keys: &Keys, wanted: &Wanted, cancel: &Cancel) -> Searched {
+fn search(facts: &ArchiveFacts, keys: &Keys, wanted: &EntryFilter, cancel: &Cancel) -> Searched {
     let mut matches = Vec::new();
     let archive = Archive { path: &facts.path, keys };
     let failure = search_into(&mut matches, archive, wanted, cancel).err();
@@ -136,11 +136,11 @@ fn search(facts: &ArchiveFacts, keys: &Keys, wanted: &Wanted, cancel: &Cancel) -
 fn search_into(
     matches: &mut Vec<(PathBuf, Content)>,
     archive: Archive<'_>,
-    wanted: &Wanted,
+    wanted: &EntryFilter,
     cancel: &Cancel,
 ) -> Result<(), ArchiveError> {
     cancel.check()?;
-    let stored = Stored::open(archive)?;
+    let stored = ArchiveFile::open(archive)?;
     if let Some(found) = in_index(&stored, wanted) {
         *matches = found;
         return Ok(());
@@ -149,7 +149,7 @@ fn search_into(
 }
 
 /// Searches an index; `None` without one that can be believed.
-fn in_index(stored: &Stored, wanted: &Wanted) -> Option<Vec<(PathBuf, Content)>> {
+fn in_index(stored: &ArchiveFile, wanted: &EntryFilter) -> Option<Vec<(PathBuf, Content)>> {
     let (mut matches, mut n_hashes) = (Vec::new(), 0);
     let index = Index::read_showing(stored, &mut |record| {
         let n_hash = record.has_hash().then_some(n_hashes);
@@ -200,7 +200,7 @@ fn follow_links(matches: &mut [(PathBuf, Content)], index: &Index) {
 fn in_stream(
     matches: &mut Vec<(PathBuf, Content)>,
     reader: &mut Salvage,
-    wanted: &Wanted,
+    wanted: &EntryFilter,
 ) -> Result<(), ArchiveError> {
     while let Some(entry) = next_entry(reader)? {
         if !wanted.has(&entry.path) {

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::{facts::ArchiveFacts, series::NamedSeries};
 use crate::{
     archive::{
+        archive_file::{Archive, ArchiveFile},
         encryption::Keys,
         index::{Hash, Index, Segment},
-        stored::{Archive, Stored},
     },
     archive_index::{container::joined, head},
     cancel::{Cancel, Cancelled},
@@ -46,12 +46,12 @@ pub fn new_bytes(
 
 fn n_not_in(segments: &[Segment], known: &HashSet<Hash>) -> u64 {
     let new = segments.iter().filter(|segment| !known.contains(&segment.packed_hash));
-    new.map(|segment| segment.n_packed).sum()
+    new.map(|segment| segment.compressed_len).sum()
 }
 
 /// Reads the segments of an archive from the beginning of its index; `None` without one.
 fn segments(archive: Archive<'_>) -> Option<Vec<Segment>> {
-    let stored = Stored::open(archive).ok()?;
+    let stored = ArchiveFile::open(archive).ok()?;
     let footer = Index::footer(&stored)?;
     let n = head::n_before_entries(&footer).filter(|n| *n <= MOST)?;
     let members = stored.bytes(footer.index_start, usize::try_from(n).ok()?, 0).ok()?;

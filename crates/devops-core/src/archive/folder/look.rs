@@ -19,17 +19,17 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
+        archive_file::{Archive, ArchiveFile, sealed_flaw},
         encryption::Keys,
+        entry_filter::EntryFilter,
         index::Index,
         meta::Meta,
         ownership::mark,
         reader::Reader,
-        stored::{Archive, Stored, sealed_flaw},
-        wanted::Wanted,
     },
     archive_index::{
         ArchiveName, Origin, SeriesMap,
-        beginning::{BEGINNING, Beginning},
+        sniff::{FileSignature, SNIFF_LEN},
     },
     cancel::Cancel,
     fs::{At, PathError},
@@ -91,11 +91,11 @@ pub fn matching_names(
     archives: &[ArchiveFacts],
     patterns: &[OsString],
 ) -> Result<Vec<bool>, ArchiveError> {
-    let mut wanted = Wanted::patterns(patterns)?;
+    let mut wanted = EntryFilter::patterns(patterns)?;
     let mut is_wanted = |facts: &ArchiveFacts| {
-        let by_name = wanted.takes(Path::new(&facts.name));
+        let by_name = wanted.matches(Path::new(&facts.name));
         let file_name = facts.path.file_name().unwrap_or_default();
-        wanted.takes(Path::new(file_name)) || by_name
+        wanted.matches(Path::new(file_name)) || by_name
     };
     let chosen = archives.iter().map(&mut is_wanted).collect();
     match wanted.unmatched().next() {
@@ -193,17 +193,17 @@ fn state_of(error: &ArchiveError) -> ArchiveState {
 }
 
 fn ends(archive: Archive<'_>, cancel: &Cancel) -> Result<Ends, ArchiveError> {
-    let stored = match Stored::open(archive) {
+    let stored = match ArchiveFile::open(archive) {
         Ok(stored) => stored,
-        Err(error) => return sealed(archive.path, error),
+        Err(error) => return encrypted(archive.path, error),
     };
     let is_encrypted = stored.is_encrypted();
     let beginning = beginning(&stored).at(archive.path, "read")?;
     let n_entries = Index::footer(&stored).map(|footer| footer.n_entries);
     let (origin, state) = match (beginning, n_entries) {
-        (Beginning::Ours(origin), Some(_)) => (Some(origin), ArchiveState::Indexed),
-        (Beginning::Ours(origin), None) => (Some(origin), ArchiveState::Unindexed),
-        (Beginning::Gzip, Some(_)) => (None, ArchiveState::Indexed),
+        (FileSignature::Ours(origin), Some(_)) => (Some(origin), ArchiveState::Indexed),
+        (FileSignature::Ours(origin), None) => (Some(origin), ArchiveState::Unindexed),
+        (FileSignature::Gzip, Some(_)) => (None, ArchiveState::Indexed),
         (_, Some(_)) => (None, ArchiveState::Damaged(HEADLESS.to_owned())),
         (_, None) => {
             let ends = first_entry(archive.path, stored, cancel)?;
@@ -219,22 +219,22 @@ pub fn origin(archive: Archive<'_>, cancel: &Cancel) -> Option<Origin> {
 }
 
 /// Says what is known of an archive that no key opens, and passes on what is wrong with another one.
-fn sealed(path: &Path, error: ArchiveError) -> Result<Ends, ArchiveError> {
-    if !matches!(error, ArchiveError::Sealed { .. }) {
+fn encrypted(path: &Path, error: ArchiveError) -> Result<Ends, ArchiveError> {
+    if !matches!(error, ArchiveError::Encrypted { .. }) {
         return Err(error);
     }
     let (flaw, _) = sealed_flaw(path)?;
-    let state = flaw.map_or(ArchiveState::Sealed, |flaw| ArchiveState::Damaged(flaw.to_owned()));
+    let state = flaw.map_or(ArchiveState::Encrypted, |flaw| ArchiveState::Damaged(flaw.to_owned()));
     Ok(Ends { is_encrypted: true, ..Ends::only(state) })
 }
 
 /// Reads the beginning of an archive; few have one that is long.
-fn beginning(stored: &Stored) -> io::Result<Beginning> {
-    let mut found = Beginning::Other;
-    for most in [SHORT, BEGINNING] {
+fn beginning(stored: &ArchiveFile) -> io::Result<FileSignature> {
+    let mut found = FileSignature::Other;
+    for most in [SHORT, SNIFF_LEN] {
         let n = usize::try_from(most.min(stored.n_bytes())).unwrap_or_default();
-        found = Beginning::read(&stored.bytes(0, n, 0)?);
-        if found != Beginning::Gzip || stored.n_bytes() <= most {
+        found = FileSignature::read(&stored.bytes(0, n, 0)?);
+        if found != FileSignature::Gzip || stored.n_bytes() <= most {
             break;
         }
     }
@@ -242,7 +242,7 @@ fn beginning(stored: &Stored) -> io::Result<Beginning> {
 }
 
 /// Reads an archive without an index as far as its first entry.
-fn first_entry(path: &Path, stored: Stored, cancel: &Cancel) -> Result<Ends, ArchiveError> {
+fn first_entry(path: &Path, stored: ArchiveFile, cancel: &Cancel) -> Result<Ends, ArchiveError> {
     let mut reader = Reader::stream(path, stored, cancel)?;
     let is_empty = reader.next_entry()?.is_none();
     let origin = reader.origin().cloned();

@@ -21,7 +21,7 @@ pub struct NamedSeries {
     /// The host, machine and source, where its archives say them.
     pub series: Option<Series>,
     /// Is set if its archives are encrypted and no key opens them.
-    pub is_sealed: bool,
+    pub is_encrypted: bool,
 }
 
 impl ArchiveFacts {
@@ -39,7 +39,7 @@ impl ArchiveFacts {
         NamedSeries {
             name: self.name.clone(),
             series: self.series.clone(),
-            is_sealed: self.state == ArchiveState::Sealed,
+            is_encrypted: self.state == ArchiveState::Encrypted,
         }
     }
 }
@@ -53,7 +53,7 @@ impl fmt::Display for NamedSeries {
                 write!(f, " (machine {})", machine.get(..8).unwrap_or(machine))?;
             }
         }
-        f.write_str(if self.is_sealed { ", encrypted" } else { "" })
+        f.write_str(if self.is_encrypted { ", encrypted" } else { "" })
     }
 }
 

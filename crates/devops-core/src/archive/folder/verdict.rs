@@ -30,7 +30,7 @@ pub(super) fn apply(facts: &mut ArchiveFacts, mark: &str, verdicts: &Verdicts) {
     let name = facts.path.file_name().unwrap_or_default().to_string_lossy();
     let Some(Verdict { time, flaw, is_whole }) = verdicts.last(&name, mark) else { return };
     let may_be_whole = match facts.state {
-        ArchiveState::Indexed | ArchiveState::Foreign | ArchiveState::Sealed => true,
+        ArchiveState::Indexed | ArchiveState::Foreign | ArchiveState::Encrypted => true,
         // A part says nothing of what was cut off with the index.
         ArchiveState::Unindexed => is_whole,
         _ => false,

@@ -102,11 +102,20 @@ impl<'a> Worker<'a> {
         if let Some((bytes, segments)) = known.and_then(|n| self.read(n..n + 1)) {
             return Ok(Made { bytes, segments, digests });
         }
-        let Packed { bytes, crc, n_raw } = self.packer.pack(raw).map_err(ArchiveError::from)?;
+        let Packed { bytes, crc, uncompressed_len } =
+            self.packer.pack(raw).map_err(ArchiveError::from)?;
         let packed_hash = *blake3::hash(&bytes).as_bytes();
-        let n_packed = bytes.len() as u64;
+        let compressed_len = bytes.len() as u64;
         // The index tells the places from the lengths.
-        let segment = Segment { at: 0, n_packed, raw_at: 0, n_raw, crc, raw_hash, packed_hash };
+        let segment = Segment {
+            at: 0,
+            compressed_len,
+            tar_offset: 0,
+            uncompressed_len,
+            crc,
+            raw_hash,
+            packed_hash,
+        };
         Ok(Made { bytes, segments: vec![segment], digests })
     }
 

@@ -33,7 +33,7 @@ pub struct Candidate {
     /// What becomes of it.
     pub decision: Decision,
     /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
-    pub is_sealed: bool,
+    pub is_encrypted: bool,
     pub(super) id: FileId,
     /// The mark that tells the file from another one of its name.
     pub(super) mark: String,

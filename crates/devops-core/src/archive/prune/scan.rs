@@ -6,11 +6,11 @@ use super::candidate::{Candidate, PruneOptions, look};
 use crate::{
     archive::{
         ArchiveError,
+        archive_file::{Archive, ArchiveFile, sealed_flaw, unread},
         index::Index,
         meta::FileId,
         ownership::{FolderOwners, Named, is_counted, mark},
-        reader::{Indexed, Reader},
-        stored::{Archive, Stored, sealed_flaw, unread},
+        reader::{IndexedArchive, Reader},
         verify::read_all,
     },
     archive_index::{ArchiveName, Origin, SeriesMap},
@@ -36,7 +36,7 @@ pub(super) struct Scan<'a> {
 /// The results of reading the beginning and the end of an archive.
 struct Ends {
     origin: Option<Origin>,
-    is_sealed: bool,
+    is_encrypted: bool,
     /// The hash of its index, if it ends with a footer of ours.
     index: Option<[u8; 32]>,
     proof: Proof,
@@ -64,7 +64,7 @@ impl Scan<'_> {
         let at = self.folder.entry(path.file_name().unwrap_or_default());
         let meta = look(&at).at(&path, "read")?;
         let mark = mark(&meta);
-        let Ends { origin, is_sealed, index, mut proof } =
+        let Ends { origin, is_encrypted, index, mut proof } =
             self.ends(Archive { path: &path, keys: self.options.keys }, meta.id)?;
         let archive = Named { path: &path, meta: &meta };
         if !is_counted(&mut self.owners, &self.verdicts, &archive, || index) {
@@ -80,7 +80,7 @@ impl Scan<'_> {
             time,
             size: meta.size,
             decision: Decision::Remove,
-            is_sealed,
+            is_encrypted,
             id: meta.id,
             mark,
             is_weighed,
@@ -90,11 +90,12 @@ impl Scan<'_> {
 
     /// Reads the beginning and the end of an archive, which must be the file that was looked at.
     fn ends(&self, archive: Archive<'_>, id: FileId) -> Result<Ends, ArchiveError> {
-        let mut ends = Ends { origin: None, is_sealed: false, index: None, proof: Proof::Proven };
-        let stored = match Stored::open(archive) {
+        let mut ends =
+            Ends { origin: None, is_encrypted: false, index: None, proof: Proof::Proven };
+        let stored = match ArchiveFile::open(archive) {
             Ok(stored) => stored,
-            Err(ArchiveError::Sealed { .. }) => {
-                ends.is_sealed = true;
+            Err(ArchiveError::Encrypted { .. }) => {
+                ends.is_encrypted = true;
                 let (flaw, found) = sealed_flaw(archive.path)?;
                 if let Some(flaw) = flaw.or((found != id).then_some(REPLACED)) {
                     ends.proof = Proof::Uncounted(flaw.to_owned());
@@ -158,7 +159,7 @@ fn grouped(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     let mut groups: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
     for mut candidate in candidates {
         candidate.series = candidate.origin.as_ref().map(|origin| map.series(origin));
-        let key = (candidate.is_sealed, candidate.series.clone());
+        let key = (candidate.is_encrypted, candidate.series.clone());
         groups.entry(key).or_default().push(candidate);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
@@ -173,14 +174,14 @@ fn grouped(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
 /// Proves an archive: one of ours by its index, its footer and some of its segments, another by reading
 /// all of it; returns what is wrong.
 fn flaw(archive: Archive<'_>, id: FileId, cancel: &Cancel) -> Result<Option<String>, ArchiveError> {
-    let stored = match Stored::open(archive) {
+    let stored = match ArchiveFile::open(archive) {
         Ok(stored) => stored,
         Err(error) => return damage(error).map(Some),
     };
     if stored.id().at(archive.path, "read")? != id {
         return Ok(Some(REPLACED.to_owned()));
     }
-    let Some(indexed) = Indexed::open(&stored) else {
+    let Some(indexed) = IndexedArchive::open(&stored) else {
         let reader = Reader::stream(archive.path, stored, cancel);
         return match reader.and_then(|reader| read_all(reader, &mut |_| {})) {
             Ok(verified) => Ok((verified.n_entries == 0).then(|| EMPTY.to_owned())),

@@ -11,17 +11,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::indexed::Indexed;
+use super::indexed::IndexedArchive;
 use crate::archive::{
     content::ContentHash,
     header,
-    index::{Hash, Index, Indexed as IndexedEntry, Segment},
+    index::{Hash, Index, IndexEntry, Segment},
     xattr::NO_ATTRIBUTES,
 };
 
 /// An entry with bytes in a damaged segment.
 pub(super) struct Need {
-    entry: IndexedEntry,
+    entry: IndexEntry,
     /// The range of those bytes in the tar.
     pub(super) range: Range<u64>,
     /// Is set if its header follows from the index.
@@ -29,7 +29,7 @@ pub(super) struct Need {
 }
 
 impl Need {
-    pub(super) fn new(index: &Index, entry: IndexedEntry, range: Range<u64>) -> Self {
+    pub(super) fn new(index: &Index, entry: IndexEntry, range: Range<u64>) -> Self {
         let record = &entry.record;
         let has_known_header =
             index.has_attributes && record.attributes == NO_ATTRIBUTES && !record.is_sparse;
@@ -38,23 +38,23 @@ impl Need {
 
     /// Returns whether its content lies elsewhere, or there is none.
     pub(super) fn is_header_alone(&self) -> bool {
-        self.range.end <= self.entry.content_at() && self.range.start == self.entry.raw_at
+        self.range.end <= self.entry.content_at() && self.range.start == self.entry.tar_offset
     }
 
     /// Returns the hash of a content that can be put behind a header from the index.
     fn wanted_content(&self) -> Option<Hash> {
-        let is_all = self.range == (self.entry.raw_at..self.entry.end());
+        let is_all = self.range == (self.entry.tar_offset..self.entry.end());
         match self.entry.hash {
             Some(ContentHash::Whole(hash)) if is_all && self.has_known_header => Some(hash),
             _ => None,
         }
     }
 
-    /// Writes its header into the tar bytes `raw` of a segment that begins at `raw_at`, if it is known.
-    pub(super) fn write_header(&self, raw_at: u64, raw: &mut [u8]) -> Option<()> {
+    /// Writes its header into the tar bytes `raw` of a segment that begins at `tar_offset`, if it is known.
+    pub(super) fn write_header(&self, tar_offset: u64, raw: &mut [u8]) -> Option<()> {
         let header = header::encode(&self.entry.record.entry);
         let is_known = self.has_known_header && header.len() as u64 == self.entry.record.n_header;
-        let place = within(&(self.entry.raw_at..self.entry.content_at()), raw_at);
+        let place = within(&(self.entry.tar_offset..self.entry.content_at()), tar_offset);
         is_known.then(|| raw[place].copy_from_slice(&header))
     }
 }
@@ -70,12 +70,12 @@ enum Found {
 /// An archive that is being searched.
 pub(super) struct Donor {
     path: PathBuf,
-    indexed: Indexed,
+    indexed: IndexedArchive,
     decoded: Option<(usize, Vec<u8>)>,
 }
 
 impl Donor {
-    pub(super) fn new(path: PathBuf, indexed: Indexed) -> Self {
+    pub(super) fn new(path: PathBuf, indexed: IndexedArchive) -> Self {
         Self { path, indexed, decoded: None }
     }
 
@@ -85,18 +85,19 @@ impl Donor {
 
     /// Returns the tar bytes of a segment that it has as well.
     pub(super) fn segment(&self, segment: &Segment) -> Option<Vec<u8>> {
-        let is_same =
-            |other: &Segment| (other.n_raw, other.raw_hash) == (segment.n_raw, segment.raw_hash);
+        let is_same = |other: &Segment| {
+            (other.uncompressed_len, other.raw_hash) == (segment.uncompressed_len, segment.raw_hash)
+        };
         let n = self.indexed.index.segments.iter().position(is_same)?;
         self.indexed.decode(n, false).ok()
     }
 
-    /// Copies what it has as well into the tar bytes `raw` of a segment that begins at `raw_at`.
-    pub(super) fn fill(&mut self, needs: &mut Vec<Need>, raw_at: u64, raw: &mut [u8]) {
+    /// Copies what it has as well into the tar bytes `raw` of a segment that begins at `tar_offset`.
+    pub(super) fn fill(&mut self, needs: &mut Vec<Need>, tar_offset: u64, raw: &mut [u8]) {
         let mut is_filled = vec![false; needs.len()];
         for (n, found) in self.search(needs) {
             if !is_filled[n] {
-                is_filled[n] = self.copy_found(&needs[n], &found, raw_at, raw).is_some();
+                is_filled[n] = self.copy_found(&needs[n], &found, tar_offset, raw).is_some();
             }
         }
         let mut is_filled = is_filled.into_iter();
@@ -118,7 +119,7 @@ impl Donor {
             if let Some(&n) = by_path.get(entry.record.entry.path.as_path())
                 && is_same(&needs[n].entry, &entry)
             {
-                found.push((n, Found::Entry(entry.raw_at)));
+                found.push((n, Found::Entry(entry.tar_offset)));
                 continue;
             }
             if let Some(ContentHash::Whole(hash)) = entry.hash {
@@ -133,22 +134,22 @@ impl Donor {
         &mut self,
         need: &Need,
         found: &Found,
-        raw_at: u64,
+        tar_offset: u64,
         raw: &mut [u8],
     ) -> Option<()> {
         let Need { entry, range, .. } = need;
         match *found {
             Found::Entry(at) => {
-                let start = at + (range.start - entry.raw_at);
-                self.copy(start, &mut raw[within(range, raw_at)])
+                let start = at + (range.start - entry.tar_offset);
+                self.copy(start, &mut raw[within(range, tar_offset)])
             }
             Found::Content(at, hash) => {
                 let start = entry.content_at();
-                let place = within(&(start..start + entry.record.n_stored()), raw_at);
+                let place = within(&(start..start + entry.record.n_stored()), tar_offset);
                 let content = &mut raw[place];
                 self.copy(at, content)?;
                 (*blake3::hash(content).as_bytes() == hash).then_some(())?;
-                need.write_header(raw_at, raw)
+                need.write_header(tar_offset, raw)
             }
         }
     }
@@ -161,7 +162,7 @@ impl Donor {
                 self.decoded = Some((n, self.indexed.decode(n, false).ok()?));
             }
             let (_, raw) = self.decoded.as_ref()?;
-            let from = usize::try_from(at - self.indexed.index.segments[n].raw_at).ok()?;
+            let from = usize::try_from(at - self.indexed.index.segments[n].tar_offset).ok()?;
             let n_bytes = raw.len().checked_sub(from)?.min(out.len());
             let (filled, rest) = out.split_at_mut(n_bytes);
             filled.copy_from_slice(&raw[from..from + n_bytes]);
@@ -172,16 +173,16 @@ impl Donor {
 }
 
 /// Returns whether two entries have the same bytes in the tar, by all that their indexes say.
-fn is_same(one: &IndexedEntry, other: &IndexedEntry) -> bool {
-    let facts = |entry: &IndexedEntry| {
+fn is_same(one: &IndexEntry, other: &IndexEntry) -> bool {
+    let facts = |entry: &IndexEntry| {
         let record = &entry.record;
         (record.n_header, record.attributes, entry.hash, record.extents())
     };
     one.record.entry == other.record.entry && facts(one) == facts(other)
 }
 
-/// Returns where bytes of the tar are in the segment that begins at `raw_at`.
-pub(super) fn within(range: &Range<u64>, raw_at: u64) -> Range<usize> {
-    let at = |n: u64| usize::try_from(n - raw_at).expect("a segment fits in memory");
+/// Returns where bytes of the tar are in the segment that begins at `tar_offset`.
+pub(super) fn within(range: &Range<u64>, tar_offset: u64) -> Range<usize> {
+    let at = |n: u64| usize::try_from(n - tar_offset).expect("a segment fits in memory");
     at(range.start)..at(range.end)
 }

@@ -12,14 +12,14 @@ use std::{
 
 use super::{
     donor::{Donor, Need, within},
-    indexed::Indexed,
+    indexed::IndexedArchive,
 };
 use crate::{
     archive::{
         ArchiveError,
+        archive_file::{Archive, ArchiveFile},
         encryption::Keys,
-        index::{Index, Place, Segment},
-        stored::{Archive, Stored},
+        index::{Index, IndexCursor, Segment},
     },
     cancel::Cancel,
     fs::At,
@@ -45,9 +45,9 @@ pub(super) struct Patched {
 }
 
 impl Patched {
-    /// Has nothing of the `n_raw` bytes of a segment.
-    pub(super) fn nothing(n_raw: usize) -> Self {
-        Self { raw: Vec::new(), gaps: std::iter::once(0..n_raw).collect() }
+    /// Has nothing of the `uncompressed_len` bytes of a segment.
+    pub(super) fn nothing(uncompressed_len: usize) -> Self {
+        Self { raw: Vec::new(), gaps: std::iter::once(0..uncompressed_len).collect() }
     }
 }
 
@@ -61,7 +61,7 @@ pub(in crate::archive) struct Healer {
     others: Vec<PathBuf>,
     open: Option<Donor>,
     /// Lies before the first entry of the segment that was healed last.
-    place: Option<Place>,
+    place: Option<IndexCursor>,
     healed: HealedSegments,
 }
 
@@ -83,7 +83,7 @@ impl Healer {
     pub(in crate::archive) fn open(
         folder: &Path,
         damaged: Archive<'_>,
-        stored: &Stored,
+        stored: &ArchiveFile,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
         let own = stored.id().at(damaged.path, "read")?;
@@ -112,7 +112,7 @@ impl Healer {
     }
 
     /// Finds the tar bytes of segment `n` of `damaged` in other archives, as far as they have them.
-    pub(super) fn heal(&mut self, damaged: &Indexed, n: usize) -> io::Result<Patched> {
+    pub(super) fn heal(&mut self, damaged: &IndexedArchive, n: usize) -> io::Result<Patched> {
         let segment = damaged.index.segments[n];
         for i in 0..self.others.len() {
             let Some(other) = self.look_into(i)? else { continue };
@@ -125,14 +125,15 @@ impl Healer {
     }
 
     /// Puts the tar bytes of a segment together from the entries of others.
-    fn put_together(&mut self, damaged: &Indexed, n: usize) -> io::Result<Patched> {
+    fn put_together(&mut self, damaged: &IndexedArchive, n: usize) -> io::Result<Patched> {
         let segment = damaged.index.segments[n];
-        let n_raw = usize::try_from(segment.n_raw).map_err(io::Error::other)?;
-        let mut raw = vec![0; n_raw];
+        let uncompressed_len =
+            usize::try_from(segment.uncompressed_len).map_err(io::Error::other)?;
+        let mut raw = vec![0; uncompressed_len];
         let mut needs = self.needs(&damaged.index, &segment);
         let has_entries = !needs.is_empty();
         needs.retain(|need| {
-            !need.is_header_alone() || need.write_header(segment.raw_at, &mut raw).is_none()
+            !need.is_header_alone() || need.write_header(segment.tar_offset, &mut raw).is_none()
         });
         for i in 0..self.others.len() {
             if needs.is_empty() {
@@ -140,22 +141,22 @@ impl Healer {
             }
             let Some(other) = self.look_into(i)? else { continue };
             let n_before = needs.len();
-            other.fill(&mut needs, segment.raw_at, &mut raw);
+            other.fill(&mut needs, segment.tar_offset, &mut raw);
             if needs.len() < n_before {
                 self.healed.insert((self.others[i].clone(), n));
             }
         }
         // The end mark is zeros, which need not be found elsewhere.
         if !has_entries && *blake3::hash(&raw).as_bytes() != segment.raw_hash {
-            return Ok(Patched::nothing(n_raw));
+            return Ok(Patched::nothing(uncompressed_len));
         }
-        let gaps = needs.iter().map(|need| within(&need.range, segment.raw_at)).collect();
+        let gaps = needs.iter().map(|need| within(&need.range, segment.tar_offset)).collect();
         Ok(Patched { raw, gaps })
     }
 
     /// Returns the entries with bytes in a segment; segments must be asked for in their order.
     fn needs(&mut self, index: &Index, segment: &Segment) -> Vec<Need> {
-        let lost = segment.raw_at..segment.raw_at + segment.n_raw;
+        let lost = segment.tar_offset..segment.tar_offset + segment.uncompressed_len;
         let mut place = self.place.take().unwrap_or_else(|| index.start());
         let mut needs = Vec::new();
         loop {
@@ -165,10 +166,10 @@ impl Healer {
                 continue;
             }
             self.place.get_or_insert(before);
-            if entry.raw_at >= lost.end {
+            if entry.tar_offset >= lost.end {
                 return needs;
             }
-            let range = entry.raw_at.max(lost.start)..entry.end().min(lost.end);
+            let range = entry.tar_offset.max(lost.start)..entry.end().min(lost.end);
             needs.push(Need::new(index, entry, range));
         }
     }
@@ -179,8 +180,8 @@ impl Healer {
         let path = &self.others[i];
         if self.open.as_ref().is_none_or(|other| other.path() != path) {
             self.open = None;
-            let stored = Stored::open(Archive { path, keys: &self.keys }).ok();
-            let indexed = stored.and_then(|stored| Indexed::open(&stored));
+            let stored = ArchiveFile::open(Archive { path, keys: &self.keys }).ok();
+            let indexed = stored.and_then(|stored| IndexedArchive::open(&stored));
             self.open = indexed.map(|indexed| Donor::new(path.clone(), indexed));
         }
         Ok(self.open.as_mut())

@@ -7,11 +7,11 @@ use libdeflater::Decompressor;
 use super::entries::Entries;
 use crate::{
     archive::{
+        archive_file::ArchiveFile,
         deflate::Checksum,
         entry::Entry,
-        index::{Index, Indexed as IndexedEntry, Place, Segment},
-        inflate,
-        stored::Stored,
+        index::{Index, IndexCursor, IndexEntry, Segment},
+        verify_deflate,
         xattr::NO_ATTRIBUTES,
     },
     archive_index::Origin,
@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// An archive with its index.
-pub(in crate::archive) struct Indexed {
-    pub(in crate::archive) stored: Stored,
+pub(in crate::archive) struct IndexedArchive {
+    pub(in crate::archive) stored: ArchiveFile,
     pub(in crate::archive) index: Index,
 }
 
-impl Indexed {
+impl IndexedArchive {
     /// Takes an archive, if it has an index that can be believed.
-    pub(in crate::archive) fn open(stored: &Stored) -> Option<Self> {
+    pub(in crate::archive) fn open(stored: &ArchiveFile) -> Option<Self> {
         Some(Self { index: Index::read(stored)?, stored: stored.clone() })
     }
 
@@ -46,7 +46,7 @@ impl Indexed {
     pub(in crate::archive) fn decode(&self, n: usize, is_thorough: bool) -> io::Result<Vec<u8>> {
         let segment = &self.index.segments[n];
         let packed = self.packed(segment)?;
-        let mut raw = vec![0; length(segment.n_raw)?];
+        let mut raw = vec![0; length(segment.uncompressed_len)?];
         let decoded = Decompressor::new().deflate_decompress(&packed, &mut raw);
         let is_whole =
             decoded == Ok(raw.len()) && *blake3::hash(&raw).as_bytes() == segment.raw_hash;
@@ -58,7 +58,7 @@ impl Indexed {
 
     /// Reads the bytes of a segment, with a final block behind them.
     fn packed(&self, segment: &Segment) -> io::Result<Vec<u8>> {
-        let mut packed = self.stored.bytes(segment.at, length(segment.n_packed)?, 2)?;
+        let mut packed = self.stored.bytes(segment.at, length(segment.compressed_len)?, 2)?;
         packed.extend([3, 0]);
         Ok(packed)
     }
@@ -67,7 +67,7 @@ impl Indexed {
     pub(in crate::archive) fn check_member(&self) -> io::Result<()> {
         let mut checksum = Checksum::default();
         for segment in &self.index.segments {
-            checksum.append(segment.crc, segment.n_raw);
+            checksum.append(segment.crc, segment.uncompressed_len);
         }
         let (mut header, mut end) = ([0; MEMBER_HEADER.len()], [0; MEMBER_END]);
         self.stored.read_exact_at(&mut header, 0)?;
@@ -85,7 +85,7 @@ fn is_exact(segment: &Segment, packed: &[u8], raw: &[u8]) -> bool {
     let bytes = &packed[..packed.len() - 2];
     *blake3::hash(bytes).as_bytes() == segment.packed_hash
         && crc32fast::hash(raw) == segment.crc
-        && inflate::prove(packed, raw).is_ok()
+        && verify_deflate::verify_stream(packed, raw).is_ok()
 }
 
 fn length(n: u64) -> io::Result<usize> {
@@ -98,7 +98,7 @@ pub(super) fn damaged(reason: &'static str) -> io::Error {
 
 /// Compares an entry of the tar with what the index says there; it gets its holes from there, unless it
 /// tells them itself.
-pub(in crate::archive) fn agrees(entry: &mut Entry, indexed: IndexedEntry) -> bool {
+pub(in crate::archive) fn agrees(entry: &mut Entry, indexed: IndexEntry) -> bool {
     let has_extents = entry.extents == indexed.record.extents();
     if !indexed.record.is_sparse {
         entry.holes = indexed.record.holes;
@@ -112,15 +112,15 @@ pub(in crate::archive) fn agrees(entry: &mut Entry, indexed: IndexedEntry) -> bo
 
 /// Walks the entries of an index, all or some.
 pub(in crate::archive) struct Expected {
-    indexed: Arc<Indexed>,
-    place: Place,
+    indexed: Arc<IndexedArchive>,
+    place: IndexCursor,
     /// The numbers of those that are read; `None` for all.
     some: Option<std::vec::IntoIter<u64>>,
 }
 
 impl Expected {
     /// Begins before the first entry; of `some` numbers only those come, which are in order.
-    pub(in crate::archive) fn new(indexed: Arc<Indexed>, some: Option<Vec<u64>>) -> Self {
+    pub(in crate::archive) fn new(indexed: Arc<IndexedArchive>, some: Option<Vec<u64>>) -> Self {
         let place = indexed.index.start();
         Self { indexed, place, some: some.map(Vec::into_iter) }
     }
@@ -131,17 +131,17 @@ impl Expected {
     }
 
     /// Returns the archive.
-    pub(in crate::archive) fn stored(&self) -> &Stored {
+    pub(in crate::archive) fn stored(&self) -> &ArchiveFile {
         &self.indexed.stored
     }
 
     /// Returns whether the index says all of an entry that its headers say.
-    pub(in crate::archive) fn knows_headers(&self, entry: &IndexedEntry) -> bool {
+    pub(in crate::archive) fn knows_headers(&self, entry: &IndexEntry) -> bool {
         self.indexed.index.has_attributes && entry.record.attributes == NO_ATTRIBUTES
     }
 
     /// Returns the next entry.
-    pub(in crate::archive) fn next(&mut self) -> Option<IndexedEntry> {
+    pub(in crate::archive) fn next(&mut self) -> Option<IndexEntry> {
         let wanted = match &mut self.some {
             Some(some) => Some(some.next()?),
             None => None,

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::segments::Segments;
 use crate::{
-    archive::stored::Stored,
+    archive::archive_file::ArchiveFile,
     cancel::{Cancel, Cancelled},
 };
 
@@ -15,7 +15,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads the bytes of a tar; a signal ends it with `Cancelled` inside the error.
 pub(super) struct Input {
-    layer: Layer,
+    file_io: Layer,
     cancel: Cancel,
     /// How many gzip members were begun.
     n_members: u64,
@@ -49,20 +49,20 @@ enum Layer {
 impl Input {
     /// Reads segments that an index names.
     pub(super) fn segments(segments: Segments, cancel: &Cancel) -> Self {
-        let layer = Layer::Segments(Box::new(segments));
-        Self { layer, cancel: cancel.clone(), n_members: 1, has_garbage: false, n_restarts: 0 }
+        let file_io = Layer::Segments(Box::new(segments));
+        Self { file_io, cancel: cancel.clone(), n_members: 1, has_garbage: false, n_restarts: 0 }
     }
 
     /// Begins with the first byte of the archive.
-    pub(super) fn new(stored: Stored, cancel: &Cancel) -> io::Result<Self> {
+    pub(super) fn new(stored: ArchiveFile, cancel: &Cancel) -> io::Result<Self> {
         let mut bytes = Bytes::new(stored);
         let is_gzip = bytes.peek(2)?.starts_with(&GZIP);
-        let (layer, n_members) = if is_gzip {
+        let (file_io, n_members) = if is_gzip {
             (Layer::Member(Box::new(GzDecoder::new(bytes))), 1)
         } else {
             (Layer::Plain(bytes), 0)
         };
-        Ok(Self { layer, cancel: cancel.clone(), n_members, has_garbage: false, n_restarts: 0 })
+        Ok(Self { file_io, cancel: cancel.clone(), n_members, has_garbage: false, n_restarts: 0 })
     }
 
     /// Takes a disk that fails to read a block for damage, which ends no more than that block.
@@ -74,7 +74,7 @@ impl Input {
     }
 
     fn file(&mut self) -> Option<&mut Bytes> {
-        match &mut self.layer {
+        match &mut self.file_io {
             Layer::Plain(bytes) => Some(bytes),
             Layer::Member(member) => Some(member.get_mut()),
             Layer::Rest(rest) => Some(rest.get_mut()),
@@ -83,16 +83,16 @@ impl Input {
     }
 
     /// Moves forward to a byte of the tar; returns `false` where it cannot.
-    pub(super) fn skip_to(&mut self, raw_at: u64) -> io::Result<bool> {
-        match &mut self.layer {
-            Layer::Segments(segments) => segments.skip_to(raw_at, &self.cancel),
+    pub(super) fn skip_to(&mut self, tar_offset: u64) -> io::Result<bool> {
+        match &mut self.file_io {
+            Layer::Segments(segments) => segments.skip_to(tar_offset, &self.cancel),
             _ => Ok(false),
         }
     }
 
     /// Reads the segments that are left, and compares the checksum of the whole.
     pub(super) fn finish_segments(&mut self) -> io::Result<()> {
-        match &mut self.layer {
+        match &mut self.file_io {
             Layer::Segments(segments) => segments.finish(&self.cancel),
             _ => Ok(()),
         }
@@ -100,7 +100,7 @@ impl Input {
 
     /// Returns the segments that are read, if any are.
     pub(super) fn as_segments(&mut self) -> Option<&mut Segments> {
-        match &mut self.layer {
+        match &mut self.file_io {
             Layer::Segments(segments) => Some(segments),
             _ => None,
         }
@@ -111,23 +111,23 @@ impl Input {
     /// Compressed bytes can be read again from the next member on, and from where a writer made its stream
     /// independent of what came before: an empty stored block, RFC 1951 section 3.2.4, on a whole byte.
     pub(super) fn recover(&mut self) -> bool {
-        let mut bytes = match std::mem::replace(&mut self.layer, Layer::Over(0)) {
+        let mut bytes = match std::mem::replace(&mut self.file_io, Layer::Over(0)) {
             Layer::Member(member) => member.into_inner(),
             Layer::Rest(rest) => rest.into_inner(),
             Layer::Plain(mut bytes) => {
                 let has_more = bytes.skip_unreadable();
-                self.layer = Layer::Plain(bytes);
+                self.file_io = Layer::Plain(bytes);
                 return has_more;
             }
             other => {
-                self.layer = other;
+                self.file_io = other;
                 return false;
             }
         };
         self.n_restarts += 1;
         let found =
             if self.n_restarts > MAX_RESTARTS { None } else { bytes.find_restart(&self.cancel) };
-        self.layer = match found {
+        self.file_io = match found {
             Some(Restart::Member) => Layer::Member(Box::new(GzDecoder::new(bytes))),
             Some(Restart::Block) => Layer::Rest(Box::new(DeflateDecoder::new(bytes))),
             None => Layer::Over(bytes.n_taken),
@@ -142,7 +142,7 @@ impl Input {
 
     /// Returns how many bytes of the file were taken so far.
     pub(super) fn n_taken(&self) -> u64 {
-        match &self.layer {
+        match &self.file_io {
             Layer::Segments(segments) => segments.n_taken(),
             Layer::Plain(bytes) => bytes.n_taken,
             Layer::Member(member) => member.get_ref().n_taken,
@@ -162,7 +162,7 @@ impl Input {
 
     /// Goes on behind a gzip member: with the next, or with nothing more.
     fn next_member(&mut self) -> io::Result<()> {
-        let mut bytes = match std::mem::replace(&mut self.layer, Layer::Over(0)) {
+        let mut bytes = match std::mem::replace(&mut self.file_io, Layer::Over(0)) {
             Layer::Member(member) => member.into_inner(),
             Layer::Rest(rest) => {
                 let mut bytes = rest.into_inner();
@@ -171,13 +171,13 @@ impl Input {
                 bytes
             }
             other => {
-                self.layer = other;
+                self.file_io = other;
                 return Ok(());
             }
         };
         if bytes.peek(2)?.starts_with(&GZIP) {
             self.n_members += 1;
-            self.layer = Layer::Member(Box::new(GzDecoder::new(bytes)));
+            self.file_io = Layer::Member(Box::new(GzDecoder::new(bytes)));
             return Ok(());
         }
         // Tapes pad with zeros, and gzip says nothing about those either.
@@ -185,7 +185,7 @@ impl Input {
             self.cancel.check().map_err(io::Error::other)?;
             let rest = bytes.fill_buf()?;
             if rest.is_empty() {
-                self.layer = Layer::Over(bytes.n_taken);
+                self.file_io = Layer::Over(bytes.n_taken);
                 return Ok(());
             }
             self.has_garbage |= rest.iter().any(|&byte| byte != 0);
@@ -199,7 +199,7 @@ impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.cancel.check().map_err(io::Error::other)?;
-            let n = match &mut self.layer {
+            let n = match &mut self.file_io {
                 Layer::Segments(segments) => return segments.read(buffer),
                 Layer::Plain(bytes) => return bytes.read(buffer),
                 Layer::Member(member) => member.read(buffer)?,
@@ -216,7 +216,7 @@ impl Read for Input {
 
 /// A buffered file that counts and can look ahead.
 struct Bytes {
-    stored: Stored,
+    stored: ArchiveFile,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -228,7 +228,7 @@ struct Bytes {
 const UNREADABLE: u64 = 64 << 10;
 
 impl Bytes {
-    fn new(stored: Stored) -> Self {
+    fn new(stored: ArchiveFile) -> Self {
         let buffer = vec![0; 128 << 10];
         Self { stored, buffer, start: 0, end: 0, n_taken: 0, is_tolerant: false }
     }

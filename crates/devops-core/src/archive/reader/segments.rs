@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::{
     heal::{Healer, Patched},
-    indexed::{Indexed, damaged},
+    indexed::{IndexedArchive, damaged},
 };
 use crate::{archive::index::Segment, cancel::Cancel, limits, limits::Limit};
 
@@ -32,7 +32,7 @@ struct Part {
 
 /// Reads parts of segments in a row; dropping it ends the threads.
 pub(in crate::archive) struct Segments {
-    indexed: Arc<Indexed>,
+    indexed: Arc<IndexedArchive>,
     parts: Arc<Vec<Part>>,
     /// One for each thread; the parts come in turns.
     decoded: Vec<Receiver<io::Result<Vec<u8>>>>,
@@ -54,14 +54,14 @@ struct Tolerance {
 
 impl Segments {
     /// Reads the whole tar.
-    pub(in crate::archive) fn all(indexed: Arc<Indexed>, is_thorough: bool) -> Self {
+    pub(in crate::archive) fn all(indexed: Arc<IndexedArchive>, is_thorough: bool) -> Self {
         let segments = indexed.index.segments.iter().enumerate();
         let parts = segments.map(|(n, segment)| Part { n, range: 0..whole(segment) }).collect();
         Self { is_all: true, ..Self::start(indexed, parts, is_thorough) }
     }
 
     /// Reads these ranges of the tar, which must be in order.
-    pub(in crate::archive) fn some(indexed: Arc<Indexed>, ranges: &[Range<u64>]) -> Self {
+    pub(in crate::archive) fn some(indexed: Arc<IndexedArchive>, ranges: &[Range<u64>]) -> Self {
         let segments = &indexed.index.segments;
         let mut parts = Vec::new();
         for range in ranges {
@@ -70,8 +70,9 @@ impl Segments {
                 && let Some(n) = indexed.index.segment_at(at)
             {
                 let segment = &segments[n];
-                let end = range.end.min(segment.raw_at + segment.n_raw);
-                let within = |at: u64| usize::try_from(at - segment.raw_at).unwrap_or(usize::MAX);
+                let end = range.end.min(segment.tar_offset + segment.uncompressed_len);
+                let within =
+                    |at: u64| usize::try_from(at - segment.tar_offset).unwrap_or(usize::MAX);
                 parts.push(Part { n, range: within(at)..within(end) });
                 at = end;
             }
@@ -79,7 +80,7 @@ impl Segments {
         Self::start(indexed, parts, false)
     }
 
-    fn start(indexed: Arc<Indexed>, parts: Vec<Part>, is_thorough: bool) -> Self {
+    fn start(indexed: Arc<IndexedArchive>, parts: Vec<Part>, is_thorough: bool) -> Self {
         let n_threads = available_parallelism().map_or(1, Into::into).min(MAX_THREADS);
         let n_threads = n_threads.min(parts.len());
         let parts = Arc::new(parts);
@@ -129,12 +130,12 @@ impl Segments {
         self.n_taken
     }
 
-    /// Moves forward to byte `raw_at` of the tar; returns `false` when that is behind, or is not read.
-    pub(super) fn skip_to(&mut self, raw_at: u64, cancel: &Cancel) -> io::Result<bool> {
+    /// Moves forward to byte `tar_offset` of the tar; returns `false` when that is behind, or is not read.
+    pub(super) fn skip_to(&mut self, tar_offset: u64, cancel: &Cancel) -> io::Result<bool> {
         loop {
             if let Some(last) = self.n_read.checked_sub(1) {
-                let base = self.indexed.index.segments[self.parts[last].n].raw_at;
-                let offset = raw_at.checked_sub(base).and_then(|n| usize::try_from(n).ok());
+                let base = self.indexed.index.segments[self.parts[last].n].tar_offset;
+                let offset = tar_offset.checked_sub(base).and_then(|n| usize::try_from(n).ok());
                 match offset {
                     Some(offset) if offset < self.range.start => return Ok(false),
                     Some(offset) if offset <= self.range.end => {
@@ -175,7 +176,7 @@ impl Segments {
             Err(error) => self.tolerate(n, error)?,
         };
         self.range = range;
-        self.n_taken += self.indexed.index.segments[n].n_packed;
+        self.n_taken += self.indexed.index.segments[n].compressed_len;
         self.n_read += 1;
         Ok(true)
     }
@@ -209,12 +210,12 @@ fn refused(error: io::Error) -> Receiver<io::Result<Vec<u8>>> {
 }
 
 fn whole(segment: &Segment) -> usize {
-    usize::try_from(segment.n_raw).unwrap_or(usize::MAX)
+    usize::try_from(segment.uncompressed_len).unwrap_or(usize::MAX)
 }
 
 /// Decodes the parts of one thread, for as long as they are read.
 fn parts_of(
-    indexed: &Indexed,
+    indexed: &IndexedArchive,
     parts: &[Part],
     (first, n_threads): (usize, usize),
     is_thorough: bool,

@@ -12,12 +12,12 @@ use crate::{
     archive::{
         ArchiveError,
         attributes::AttributeReader,
-        catalog::Listed,
         content::ContentHash,
         entry::{Entry, EntryKind, Xattr},
+        entry_filter::without_dot,
+        entry_listing::ListedEntry,
         file_hash::hash_file,
         meta::Meta,
-        wanted::without_dot,
         xattr,
     },
     cancel::Cancel,
@@ -123,7 +123,7 @@ impl Found {
 pub(super) struct Subject<'a> {
     pub(super) path: &'a Path,
     /// Its properties: of a hard link those of its first name.
-    pub(super) listed: &'a Listed,
+    pub(super) listed: &'a ListedEntry,
     /// The path of the first name of a hard link.
     pub(super) first: Option<&'a Path>,
     /// The attributes that the entry has in the archive, if it was restored.
@@ -252,7 +252,7 @@ impl Check<'_> {
     fn beside_source(
         &self,
         path: &Path,
-        expected: &Listed,
+        expected: &ListedEntry,
         hash: Option<ContentHash>,
     ) -> Result<Answer, ArchiveError> {
         let is_settled = self.settled.is_some_and(|settled| expected.entry.mtime.seconds < settled);
@@ -277,7 +277,7 @@ impl Check<'_> {
     fn hash(
         &self,
         found: &Found,
-        expected: &Listed,
+        expected: &ListedEntry,
     ) -> Result<io::Result<ContentHash>, ArchiveError> {
         let hash = found.hash(expected.hash, self.cancel);
         self.cancel.check()?;
@@ -293,7 +293,7 @@ mod tests {
     use crate::archive::{OwnerName, Timestamp};
 
     /// An entry that is a folder of this process with the mode 0750.
-    fn folder() -> Listed {
+    fn folder() -> ListedEntry {
         let entry = Entry {
             path: PathBuf::from("folder"),
             kind: EntryKind::Folder,
@@ -308,11 +308,11 @@ mod tests {
             extents: None,
             holes: Vec::new(),
         };
-        Listed { entry, hash: None, attributes: None }
+        ListedEntry { entry, hash: None, attributes: None }
     }
 
     /// Compares a folder that was restored as `folder()` says with what the archive says.
-    fn difference(listed: &Listed, xattrs: &[Xattr]) -> Option<String> {
+    fn difference(listed: &ListedEntry, xattrs: &[Xattr]) -> Option<String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("folder");
         fs::create_dir(&path).unwrap();

@@ -9,19 +9,19 @@ use std::{
 use crate::{
     archive::{
         ArchiveError,
-        catalog::{Catalog, Listed},
+        archive_file::Archive,
         entry::EntryKind,
-        stored::Archive,
-        wanted::without_dot,
+        entry_filter::without_dot,
+        entry_listing::{EntryListing, ListedEntry},
     },
     cancel::Cancel,
 };
 
 /// The chosen entries by their path; of several versions the last, as a restore has it.
 pub(super) struct Sample {
-    pub(super) chosen: BTreeMap<PathBuf, Listed>,
+    pub(super) chosen: BTreeMap<PathBuf, ListedEntry>,
     /// The first names of the hard links among them, without slashes in front.
-    first_names: BTreeMap<PathBuf, Listed>,
+    first_links: BTreeMap<PathBuf, ListedEntry>,
     /// The number of entries to choose from.
     pub(super) n_of: u64,
 }
@@ -29,13 +29,13 @@ pub(super) struct Sample {
 impl Sample {
     /// Chooses each with the probability `share`; if that is none, the first by its draw.
     pub(super) fn choose(
-        catalog: &mut Catalog,
+        catalog: &mut EntryListing,
         seed: u64,
         share: f64,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
-        let mut sample = Self { chosen: BTreeMap::new(), first_names: BTreeMap::new(), n_of: 0 };
-        let mut first: Option<(u64, Listed)> = None;
+        let mut sample = Self { chosen: BTreeMap::new(), first_links: BTreeMap::new(), n_of: 0 };
+        let mut first: Option<(u64, ListedEntry)> = None;
         while let Some(listed) = catalog.next()? {
             cancel.check()?;
             let path = &listed.entry.path;
@@ -73,26 +73,26 @@ impl Sample {
         if wanted.is_empty() {
             return Ok(());
         }
-        let mut catalog = Catalog::open(archive, cancel)?;
+        let mut catalog = EntryListing::open(archive, cancel)?;
         while let Some(listed) = catalog.next()? {
             cancel.check()?;
             let path = without_dot(&listed.entry.path);
             if wanted.contains(path) {
-                self.first_names.insert(path.to_owned(), listed);
+                self.first_links.insert(path.to_owned(), listed);
             }
         }
         Ok(())
     }
 
     /// Returns the first name of a hard link, with its path.
-    pub(super) fn first_name(&self, link: &Listed) -> Option<(&Path, &Listed)> {
-        let (path, listed) = self.first_names.get_key_value(target(link)?)?;
+    pub(super) fn first_name(&self, link: &ListedEntry) -> Option<(&Path, &ListedEntry)> {
+        let (path, listed) = self.first_links.get_key_value(target(link)?)?;
         Some((path.as_path(), listed))
     }
 }
 
 /// Returns the target of a hard link.
-fn target(listed: &Listed) -> Option<&Path> {
+fn target(listed: &ListedEntry) -> Option<&Path> {
     match &listed.entry.kind {
         EntryKind::HardLink { target } => Some(without_dot(target)),
         _ => None,

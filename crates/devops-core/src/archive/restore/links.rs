@@ -12,9 +12,9 @@ use crate::{
     archive::{
         ArchiveError,
         entry::{Entry, EntryKind},
+        entry_filter,
         salvage::{Found, Lost, Salvage},
-        versions::{Holder, holders},
-        wanted,
+        versions::{LockOwner, holders},
     },
     cancel::Cancel,
 };
@@ -47,7 +47,7 @@ impl Restorer<'_> {
             let is_first = &mut |number, _: &Path| waiting.contains_key(&number);
             let (archive, heal) = (self.options.archive, self.options.heal);
             let mut reader = Salvage::open_some(archive, heal, cancel, Some(is_first))?;
-            self.first_names(&mut reader, &mut waiting)?;
+            self.first_links(&mut reader, &mut waiting)?;
             self.note_damage(&mut reader);
             for entry in waiting.into_values().flatten() {
                 self.refuse(&entry)?;
@@ -77,11 +77,12 @@ impl Restorer<'_> {
 
     /// Finds the entries that hold the content of links; names links to something else, or to nothing.
     fn waiting(&mut self, links: Vec<Entry>, cancel: &Cancel) -> Result<Waiting, ArchiveError> {
-        let paths = links.iter().map(|link| wanted::without_dot(&link.path).to_owned()).collect();
+        let paths =
+            links.iter().map(|link| entry_filter::without_dot(&link.path).to_owned()).collect();
         let mut waiting = Waiting::new();
         for (link, holder) in links.into_iter().zip(holders(self.options.archive, paths, cancel)?) {
             match holder {
-                Holder::File(number) => waiting.entry(number).or_default().push(link),
+                LockOwner::File(number) => waiting.entry(number).or_default().push(link),
                 _ => self.refuse(&link)?,
             }
         }
@@ -100,7 +101,7 @@ impl Restorer<'_> {
     }
 
     /// Restores the content of first names under the names that wait for it.
-    fn first_names(
+    fn first_links(
         &mut self,
         reader: &mut Salvage,
         waiting: &mut Waiting,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{entry::Entry, event::Skipped, reader::Healed, stored::Archive};
+use super::super::{archive_file::Archive, entry::Entry, event::Skipped, reader::Healed};
 use crate::fs::Lookup;
 
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.

@@ -309,7 +309,7 @@ impl<'a> Target<'a> {
             if there.kind != destination.kind {
                 return Err(EntryError::refused("the archive has another entry of this name"));
             }
-            if !there.has_more_names {
+            if !there.is_hard_linked {
                 names.forget(there.id);
             }
             return Ok(IfExists::Replace);

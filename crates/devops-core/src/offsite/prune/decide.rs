@@ -81,7 +81,7 @@ pub(super) fn lock(group: &mut [StoredArchive], mode: RetentionMode, request: &P
         }
     });
     let reasons: Vec<_> = reasons.collect();
-    let until = retention::kept_until(&times, &reasons, &request.policy, request.now);
+    let until = retention::retain_until(&times, &reasons, &request.policy, request.now);
     for (index, until) in sound.into_iter().zip(until) {
         group[index].lock = until.map(|until| (mode, until));
     }

@@ -15,7 +15,7 @@ use crate::{
     archive_index::{
         ArchiveName, Origin,
         age_file::{self, Flaw, LONGEST_HEADER},
-        beginning::{BEGINNING, Beginning},
+        sniff::{FileSignature, SNIFF_LEN},
     },
     retention::Proof,
     s3::{
@@ -43,11 +43,11 @@ pub(super) enum Start {
 
 impl Start {
     pub(super) fn read(bytes: &[u8], size: u64) -> Self {
-        match Beginning::read(bytes) {
-            Beginning::Ours(origin) => Self::Ours(origin),
-            Beginning::Encrypted => Self::Encrypted(age_file::flaw(bytes, size)),
-            Beginning::Gzip => Self::Gzip,
-            Beginning::Other => Self::Other,
+        match FileSignature::read(bytes) {
+            FileSignature::Ours(origin) => Self::Ours(origin),
+            FileSignature::Encrypted => Self::Encrypted(age_file::flaw(bytes, size)),
+            FileSignature::Gzip => Self::Gzip,
+            FileSignature::Other => Self::Other,
         }
     }
 
@@ -146,7 +146,7 @@ impl Scan<'_> {
         if object.size == 0 {
             return Ok(Err("it is empty".to_owned()));
         }
-        let n = object.size.min(BEGINNING);
+        let n = object.size.min(SNIFF_LEN);
         match self.first_bytes(object, n).await? {
             Ok(start) if start.may_go_on(n) && n < object.size => {
                 self.first_bytes(object, object.size.min(LONGEST_HEADER)).await

@@ -186,7 +186,7 @@ async fn archives_here(
     let mut places: BTreeMap<Place, Vec<StoredArchive>> = BTreeMap::new();
     for ((source, name), start) in named.into_iter().zip(starts) {
         let Some((start, has_footer)) = start else { continue };
-        let is_cut_off = matches!(start, Start::Ours(_)) && !has_footer;
+        let is_truncated = matches!(start, Start::Ours(_)) && !has_footer;
         let (uri, size) = (source.uri.clone(), source.size);
         let folder = uri.with_key(split(&uri).0);
         let place = (folder, name.name.clone());
@@ -194,7 +194,7 @@ async fn archives_here(
         let modified = Some(now);
         let object = ListedObject { uri, size, modified, etag: None, storage_class: None };
         let mut archive = archive_of(&name, object, Ok(start), now.offset());
-        if is_cut_off {
+        if is_truncated {
             archive.proof = Proof::Uncounted(CUT_OFF.to_owned());
         }
         places.entry(place).or_default().push(archive);

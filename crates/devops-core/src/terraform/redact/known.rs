@@ -93,7 +93,7 @@ impl Known {
         }
     }
 
-    pub(super) fn learn_plan(&mut self, plan: &Plan) {
+    pub(super) fn add_plan_secrets(&mut self, plan: &Plan) {
         self.learn_beside(&plan.beside);
         self.addresses.extend(plan.addresses().map(str::to_owned));
         for resource in plan.resources().chain(plan.found_outside()) {

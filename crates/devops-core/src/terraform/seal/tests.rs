@@ -6,9 +6,9 @@ use super::*;
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
-fn around() -> Surroundings {
+fn around() -> SealedState {
     let map = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), Secret::new(value))]);
-    Surroundings {
+    SealedState {
         dir: "/srv/stack".into(),
         workspace: "default".to_owned(),
         terraform_version: Some("1.11.4".to_owned()),
@@ -38,13 +38,13 @@ fn seal() -> Seal {
 fn holds_while_nothing_has_changed() {
     assert!(seal().verify("ab", &around(), None, NOW).is_ok());
     // Before terraform is started, its version and the backend may be unknown.
-    let early = Surroundings { terraform_version: None, backend: None, ..around() };
+    let early = SealedState { terraform_version: None, backend: None, ..around() };
     assert!(seal().verify("ab", &early, None, NOW).is_ok());
 }
 
 #[test]
 fn breaks_on_every_part_and_names_it() {
-    let broken = |hash: &str, change: fn(&mut Surroundings)| {
+    let broken = |hash: &str, change: fn(&mut SealedState)| {
         let mut now = around();
         change(&mut now);
         seal().verify(hash, &now, None, NOW).unwrap_err().to_string()
@@ -133,7 +133,7 @@ fn shows_no_setting_in_clear() {
 fn keeps_a_folder_whose_name_is_not_utf8() {
     let dir = tempfile::tempdir().unwrap();
     let plan = dir.path().join("plan");
-    let odd = |name: &'static [u8]| Surroundings {
+    let odd = |name: &'static [u8]| SealedState {
         dir: PathBuf::from(OsStr::from_bytes(name)),
         ..around()
     };
@@ -168,7 +168,7 @@ fn a_missing_broken_or_older_seal_does_not_hold() {
 #[test]
 fn an_approval_holds_in_one_place() {
     let options = SealOptions::default();
-    let moved = |change: fn(&mut Surroundings)| {
+    let moved = |change: fn(&mut SealedState)| {
         let mut now = around();
         change(&mut now);
         match seal().compare_in(&now, &first_plan(), &options).unwrap() {

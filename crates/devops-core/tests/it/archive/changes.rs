@@ -10,7 +10,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, Created, FileLayer, verify},
+    archive::{CreateOptions, Created, FileIo, verify},
     cancel::Cancel,
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -20,7 +20,7 @@ use crate::archive::fixture::{Fixture, paths, write};
 /// Does something when a file is opened for reading.
 struct OnOpen<F>(&'static str, Mutex<F>);
 
-impl<F: FnMut(&File) + Send> FileLayer for OnOpen<F> {
+impl<F: FnMut(&File) + Send> FileIo for OnOpen<F> {
     fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         if path == Path::new(self.0) {
             (self.1.lock().unwrap())(file);
@@ -169,7 +169,7 @@ struct BadFile<'a> {
     left: Cell<usize>,
 }
 
-impl FileLayer for BadDisk {
+impl FileIo for BadDisk {
     fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         let is_bad = path == Path::new(self.name);
         if is_bad { Box::new(BadFile { file, left: Cell::new(self.good) }) } else { Box::new(file) }
@@ -231,10 +231,13 @@ fn a_file_that_stands_still_when_read_again_is_no_change() {
             File::options().append(true).open(&path).unwrap().write_all(b", more").unwrap();
         }
     });
-    let layer = OnOpen("a", act);
+    let file_io = OnOpen("a", act);
     let reread_budget = std::time::Duration::from_mins(10);
-    let created =
-        fixture.create_with(&CreateOptions { reread_budget, layer: &layer, ..fixture.options() });
+    let created = fixture.create_with(&CreateOptions {
+        reread_budget,
+        file_io: &file_io,
+        ..fixture.options()
+    });
 
     let created = created.unwrap();
     assert_eq!(changed(&created), []);
@@ -246,7 +249,7 @@ fn a_file_that_stands_still_when_read_again_is_no_change() {
 /// they are read.
 struct Unfit(Mutex<u32>, &'static [u8]);
 
-impl FileLayer for Unfit {
+impl FileIo for Unfit {
     fn input<'a>(&self, _path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         let mut n = self.0.lock().unwrap();
         *n += 1;
@@ -261,14 +264,14 @@ fn a_size_that_never_fits_is_no_reason_to_wait() {
     for (size, reason) in [(4096, "shrank"), (0, "grew")] {
         let fixture = Fixture::new();
         fixture.write("a", &vec![1; size]);
-        let layer = Unfit(Mutex::new(0), text);
+        let file_io = Unfit(Mutex::new(0), text);
         let reread_budget = std::time::Duration::from_mins(1);
 
-        let options = CreateOptions { reread_budget, layer: &layer, ..fixture.options() };
+        let options = CreateOptions { reread_budget, file_io: &file_io, ..fixture.options() };
         let created = fixture.create_with(&options).unwrap();
 
         assert_eq!(changed(&created), [("a".into(), reason)]);
-        assert_eq!(*layer.0.lock().unwrap(), 2, "{reason}");
+        assert_eq!(*file_io.0.lock().unwrap(), 2, "{reason}");
         verify(&created.path, &Cancel::new(), &mut |_| {}).unwrap();
     }
 }

@@ -16,7 +16,7 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, CreateEvent, CreateOptions, Excludes, FileLayer, create_in_folder,
+        ArchiveError, CreateEvent, CreateOptions, Excludes, FileIo, create_in_folder,
         create_to_writer, preview,
     },
     cancel::Cancel,
@@ -338,24 +338,24 @@ struct Interrupted {
     n_after: Arc<AtomicU64>,
 }
 
-impl FileLayer for Interrupted {
+impl FileIo for Interrupted {
     fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
-        Box::new(Counted { file, layer: self.clone() })
+        Box::new(Counted { file, file_io: self.clone() })
     }
 }
 
 struct Counted<'a> {
     file: &'a mut (dyn Write + Send),
-    layer: Interrupted,
+    file_io: Interrupted,
 }
 
 impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.file.write(bytes)?;
-        if self.layer.cancel.check().is_err() {
-            self.layer.n_after.fetch_add(n as u64, Ordering::SeqCst);
+        if self.file_io.cancel.check().is_err() {
+            self.file_io.n_after.fetch_add(n as u64, Ordering::SeqCst);
         } else if bytes.len() > 1 << 19 {
-            self.layer.cancel.cancel(15);
+            self.file_io.cancel.cancel(15);
         }
         Ok(n)
     }
@@ -375,14 +375,14 @@ fn a_signal_ends_a_run_that_copies_though_all_is_planned_long_before() {
     let options = CreateOptions { clock: &clock, ..fixture.options() };
     let first = fixture.create_with(&options).unwrap();
     let cancel = Cancel::new();
-    let layer = Interrupted { cancel: cancel.clone(), n_after: Arc::default() };
+    let file_io = Interrupted { cancel: cancel.clone(), n_after: Arc::default() };
 
-    let options = CreateOptions { layer: &layer, ..options };
+    let options = CreateOptions { file_io: &file_io, ..options };
     let second = create_in_folder(&options, &fixture.dest, &backup(), &cancel, &mut |_| {});
 
     assert_eq!(second.unwrap_err().kind(), Kind::Interrupted);
     assert_eq!(names(&fixture.dest), [first.path.file_name().unwrap().to_str().unwrap()]);
-    assert_eq!(layer.n_after.load(Ordering::SeqCst), 0);
+    assert_eq!(file_io.n_after.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -410,7 +410,7 @@ struct Limited<'a> {
     errno: i32,
 }
 
-impl FileLayer for FailingOutput {
+impl FileIo for FailingOutput {
     fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
         Box::new(Limited { file, left: self.limit, errno: self.errno })
     }

@@ -9,8 +9,8 @@ use std::{
 
 use devops_core::{
     archive::{
-        Archive, ArchiveError, BadKey, CreateEvent, CreateOptions, Created, Decision, Keys,
-        PlainCopies, Recipients, RestoreOptions, cat, create_in_folder, create_to_writer, diff,
+        Archive, ArchiveError, CreateEvent, CreateOptions, Created, Decision, InvalidKey, Keys,
+        Recipients, RestoreOptions, ReuseCache, cat, create_in_folder, create_to_writer, diff,
         restore, verify, verify_sample,
     },
     cancel::Cancel,
@@ -59,7 +59,7 @@ fn fixture() -> Fixture {
 
 fn create(fixture: &Fixture, folder: Option<&Path>) -> Created {
     let recipients = recipients();
-    let copies = folder.map(|folder| PlainCopies { folder, keep: true });
+    let copies = folder.map(|folder| ReuseCache { folder, keep: true });
     let encryption = Some(&recipients);
     fixture.create_with(&CreateOptions { encryption, copies, ..fixture.options() }).unwrap()
 }
@@ -100,7 +100,7 @@ fn nobody_else_reads_it() {
 
     for keys in [Keys::none(), keys(OTHER), passphrase] {
         let error = with(&keys);
-        assert!(matches!(error, ArchiveError::Sealed { .. }), "{error}");
+        assert!(matches!(error, ArchiveError::Encrypted { .. }), "{error}");
         assert_eq!(error.kind(), Kind::Permission);
     }
     let plain = fs::read(fixture.create().path).unwrap();
@@ -149,7 +149,7 @@ fn every_changed_or_missing_byte_is_found() {
             matches!(
                 error,
                 ArchiveError::Damaged { .. }
-                    | ArchiveError::Sealed { .. }
+                    | ArchiveError::Encrypted { .. }
                     | ArchiveError::NotAnArchive { .. }
             ),
             "{at}: {error}"
@@ -255,7 +255,7 @@ fn a_damaged_cache_is_named_and_not_copied_from() {
     file.write_all_at(b"rot", file.metadata().unwrap().len() / 2).unwrap();
     fixture.clock = FixedClock(LATER + Duration::days(1));
     let recipients = recipients();
-    let copies = Some(PlainCopies { folder: &cache, keep: true });
+    let copies = Some(ReuseCache { folder: &cache, keep: true });
     let options = CreateOptions { encryption: Some(&recipients), copies, ..fixture.options() };
     let mut damaged = Vec::new();
 
@@ -277,7 +277,7 @@ fn a_cache_that_cannot_be_written_stops_nothing() {
     let fixture = fixture();
     let cache = fixture.write("../no-folder", b"");
     let recipients = recipients();
-    let copies = Some(PlainCopies { folder: &cache, keep: true });
+    let copies = Some(ReuseCache { folder: &cache, keep: true });
     let options = CreateOptions { encryption: Some(&recipients), copies, ..fixture.options() };
     let mut n_uncached = 0;
 
@@ -327,7 +327,7 @@ fn an_unwanted_copy_is_removed() {
     assert_eq!(names(&cache).len(), 1);
     fixture.clock = FixedClock(LATER + Duration::days(1));
     let recipients = recipients();
-    let copies = Some(PlainCopies { folder: &cache, keep: false });
+    let copies = Some(ReuseCache { folder: &cache, keep: false });
     let options = CreateOptions { encryption: Some(&recipients), copies, ..fixture.options() };
 
     let created = fixture.create_with(&options).unwrap();
@@ -387,7 +387,7 @@ fn encrypted_archives_are_pruned_by_their_names() {
     let policy = KeepPolicy { last: 1, ..KeepPolicy::default() };
     let removed = |keys: &Keys| -> Vec<PathBuf> {
         let plan = fixture.plan(&policy, keys, LATER, |_| {});
-        assert!(plan.candidates.iter().all(|one| one.is_sealed == one.origin.is_none()));
+        assert!(plan.candidates.iter().all(|one| one.is_encrypted == one.origin.is_none()));
         plan.removed().map(|candidate| candidate.path.clone()).collect()
     };
 
@@ -490,11 +490,12 @@ fn what_is_no_key_is_refused_without_being_shown() {
     let mut recipients = Recipients::default();
     let mut keys = Keys::none();
 
-    assert_eq!(recipients.add("age1nonsense"), Err(BadKey::Recipient));
-    assert_eq!(recipients.add(IDENTITY), Err(BadKey::SecretRecipient));
-    assert_eq!(keys.add_identity(&RECIPIENT.into()), Err(BadKey::Identity));
-    assert_eq!(keys.add_passphrase(&"".into()), Err(BadKey::EmptyPassphrase));
+    assert_eq!(recipients.add("age1nonsense"), Err(InvalidKey::Recipient));
+    assert_eq!(recipients.add(IDENTITY), Err(InvalidKey::SecretRecipient));
+    assert_eq!(keys.add_identity(&RECIPIENT.into()), Err(InvalidKey::Identity));
+    assert_eq!(keys.add_passphrase(&"".into()), Err(InvalidKey::EmptyPassphrase));
     assert!(recipients.is_empty());
-    let shown = format!("{recipients:?} {:?} {}", self::keys(IDENTITY), BadKey::SecretRecipient);
+    let shown =
+        format!("{recipients:?} {:?} {}", self::keys(IDENTITY), InvalidKey::SecretRecipient);
     assert!(!shown.contains("VWXSK"));
 }

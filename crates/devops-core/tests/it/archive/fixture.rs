@@ -12,10 +12,10 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Direct, Entry,
-        ExcludeMarkers, Excludes, FileLayer, IgnoredChanges, Keys, Level, ListEvent, Lookup,
-        OverwritePolicy, PruneOptions, PrunePlan, RestoreOptions, RestoreSummary, create_in_folder,
-        list, plan_prune, restore,
+        ArchiveError, BackupName, CreateEvent, CreateOptions, Created, Entry, ExcludeMarkers,
+        Excludes, FileIo, IgnoredChanges, Keys, Level, ListEvent, Lookup, OverwritePolicy,
+        PruneOptions, PrunePlan, RealFiles, RestoreOptions, RestoreSummary, create_in_folder, list,
+        plan_prune, restore,
     },
     cancel::Cancel,
     clock::{Clock, FixedClock},
@@ -100,8 +100,8 @@ impl Fixture {
         self.create_with(&self.options()).unwrap()
     }
 
-    pub(crate) fn create_through(&self, layer: &dyn FileLayer) -> Result<Created, ArchiveError> {
-        self.create_with(&CreateOptions { layer, ..self.options() })
+    pub(crate) fn create_through(&self, file_io: &dyn FileIo) -> Result<Created, ArchiveError> {
+        self.create_with(&CreateOptions { file_io, ..self.options() })
     }
 
     pub(crate) fn create_with(&self, options: &CreateOptions<'_>) -> Result<Created, ArchiveError> {
@@ -173,7 +173,7 @@ pub(crate) fn create_options<'a>(source: &'a Path, clock: &'a dyn Clock) -> Crea
         encryption: None,
         copies: None,
         sha256: false,
-        layer: &Direct,
+        file_io: &RealFiles,
         lock: None,
     }
 }

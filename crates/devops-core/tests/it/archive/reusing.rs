@@ -11,7 +11,7 @@ use std::{
 
 use devops_core::{
     archive::{
-        ArchiveError, CreateEvent, CreateOptions, Created, FileLayer, IgnoredChanges, Level,
+        ArchiveError, CreateEvent, CreateOptions, Created, FileIo, IgnoredChanges, Level,
         Reproducible, create_in_folder, diff, verify,
     },
     cancel::Cancel,
@@ -27,7 +27,7 @@ use crate::archive::fixture::{Fixture, LATER, backup, entries, may_give_away, wr
 #[derive(Default)]
 struct Watched(Mutex<BTreeSet<PathBuf>>);
 
-impl FileLayer for Watched {
+impl FileIo for Watched {
     fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         self.0.lock().unwrap().insert(path.to_owned());
         Box::new(file)
@@ -46,7 +46,7 @@ fn run_with(
 ) -> (Created, Vec<String>) {
     let clock = FixedClock(LATER + Duration::days(day));
     let watched = Watched::default();
-    let options = change(CreateOptions { clock: &clock, layer: &watched, ..fixture.options() });
+    let options = change(CreateOptions { clock: &clock, file_io: &watched, ..fixture.options() });
     let created = fixture.create_with(&options).unwrap();
     verify(&created.path, &Cancel::new(), &mut |_| {}).unwrap();
     let read = watched.0.into_inner().unwrap();
@@ -56,7 +56,7 @@ fn run_with(
 /// Reads one file as a failing disk might: with a bit flipped, and no time changed.
 struct Rotten;
 
-impl FileLayer for Rotten {
+impl FileIo for Rotten {
     fn input<'a>(&self, path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         if path.ends_with("small/07") || path.ends_with("large") {
             return Box::new(Cursor::new([1]).chain({
@@ -79,7 +79,7 @@ fn a_source_that_rots_is_named_within_a_round() {
     for day in 1..=30 {
         let clock = FixedClock(LATER + Duration::days(day));
         // Each day goes by the first archive, which has the good content.
-        let options = CreateOptions { clock: &clock, layer: &Rotten, ..fixture.options() };
+        let options = CreateOptions { clock: &clock, file_io: &Rotten, ..fixture.options() };
         let created = fixture.create_with(&options).unwrap();
         let summary = &created.summary;
         assert!(summary.changed.iter().all(|one| one.reason.contains("may be failing")));

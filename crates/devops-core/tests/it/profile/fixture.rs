@@ -13,7 +13,7 @@ use devops_core::{
     cancel::Cancel,
     clock::FixedClock,
     kind::Kind,
-    lock::Holder,
+    lock::LockOwner,
     profile::{
         Hooks, Profile, ProfileEvent, ProfileSource, PruneLimits, Report, RunContext, ShrinkRule,
         run,
@@ -110,8 +110,8 @@ pub(crate) fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
     File::create(path).unwrap().write_all(content.as_ref()).unwrap();
 }
 
-pub(crate) fn holder() -> Holder {
-    Holder::this_process(Path::new("/"), "web-1", START)
+pub(crate) fn holder() -> LockOwner {
+    LockOwner::this_process(Path::new("/"), "web-1", START)
 }
 
 pub(crate) fn run_with(
@@ -123,7 +123,7 @@ pub(crate) fn run_with(
 }
 
 pub(crate) fn run_on(
-    holder: &Holder,
+    holder: &LockOwner,
     profile: &Profile<'_>,
     cancel: &Cancel,
     on_event: &mut dyn FnMut(ProfileEvent<'_>),

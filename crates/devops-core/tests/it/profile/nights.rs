@@ -9,11 +9,11 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateEvent, CreateOptions, FileLayer, restore},
+    archive::{CreateEvent, CreateOptions, FileIo, restore},
     cancel::Cancel,
     clock::FixedClock,
     fs::PathError,
-    lock::Holder,
+    lock::LockOwner,
     profile::{Profile, ProfileEvent, Report, ShrinkRule},
     retention::KeepPolicy,
 };
@@ -78,7 +78,7 @@ struct Disk {
     n_begun: std::sync::atomic::AtomicU32,
 }
 
-impl FileLayer for Disk {
+impl FileIo for Disk {
     fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
         struct Fails(rustix::io::Errno);
         impl Write for Fails {
@@ -212,7 +212,7 @@ fn run_night(
     let disk = Disk { night, n_begun: std::sync::atomic::AtomicU32::new(0) };
     let profile = fixture.profile();
     let create =
-        CreateOptions { state: Some(&state), layer: &disk, source_as, ..profile.create.clone() };
+        CreateOptions { state: Some(&state), file_io: &disk, source_as, ..profile.create.clone() };
     let profile = Profile {
         create,
         verify: false,
@@ -224,7 +224,7 @@ fn run_night(
     let mut made = None;
     // The host has another name each night, as in containers; the archives go on under theirs.
     let host = format!("pod-{}", fixture.clock.0.unix_timestamp());
-    let holder = Holder::this_process(Path::new("/"), &host, fixture.clock.0);
+    let holder = LockOwner::this_process(Path::new("/"), &host, fixture.clock.0);
     let report = run_on(&holder, &profile, &cancel, &mut |event| match event {
         ProfileEvent::Create(CreateEvent::Packed(_)) if night == Night::KilledEarly => {
             cancel.cancel(15);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use devops_core::{
-    archive::{CreateOptions, FileLayer},
+    archive::{CreateOptions, FileIo},
     fs::PathError,
     profile::{Profile, Report, ShrinkRule, shortage},
     retention::KeepPolicy,
@@ -38,7 +38,7 @@ impl Disk {
     }
 }
 
-impl FileLayer for Disk {
+impl FileIo for Disk {
     fn output<'a>(&self, file: &'a mut (dyn Write + Send)) -> Box<dyn Write + Send + 'a> {
         struct Full<'a>(&'a mut (dyn Write + Send), u64);
         impl Write for Full<'_> {
@@ -89,7 +89,7 @@ impl Nights {
 
     fn with<T>(&self, act: impl FnOnce(&Profile<'_>) -> T) -> T {
         let profile = self.fixture.profile();
-        let create = CreateOptions { layer: &*self.disk, reuse: false, ..profile.create.clone() };
+        let create = CreateOptions { file_io: &*self.disk, reuse: false, ..profile.create.clone() };
         act(&Profile {
             create,
             keep: KeepPolicy { last: self.keep, ..KeepPolicy::default() },

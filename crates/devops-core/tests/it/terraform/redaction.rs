@@ -23,7 +23,7 @@ fn redacted_state(state: &Value) -> Value {
 fn learned(value: &Value) -> Secrets {
     let state = json!({"values": {"outputs": {"k": {"sensitive": true, "value": value}}}});
     let mut secrets = Secrets::default();
-    secrets.learn_state(state.to_string().as_bytes()).unwrap();
+    secrets.add_state_secrets(state.to_string().as_bytes()).unwrap();
     secrets
 }
 
@@ -160,7 +160,7 @@ fn events_keep_addresses_and_words_of_terraform() {
         {"address": "acme.postgres", "type": "acme", "change": {"actions": ["create"],
          "after": {"a": ["postgres", "Creating", "hunter2-x", "terraform"]}, "after_sensitive": {"a": true}}}]});
     let mut secrets = Secrets::default();
-    secrets.learn_plan(&Plan::parse(plan.to_string()).unwrap());
+    secrets.add_plan_secrets(&Plan::parse(plan.to_string()).unwrap());
     let hook = json!({"resource": {"addr": "acme.postgres", "resource_name": "postgres", "resource_key": "postgres",
         "module": "", "resource": "acme.postgres", "implied_provider": "postgres"}, "action": "create"});
     let event = |kind: &str, message: &str, extra: Value| {
@@ -197,7 +197,7 @@ fn events_keep_addresses_and_words_of_terraform() {
     assert_eq!(outputs["outputs"]["postgres"], json!({"sensitive": true, "type": "string"}));
     assert_eq!(outputs["outputs"]["b"]["value"], HIDDEN);
     let mut short = learned(&json!("ab"));
-    short.learn_plan(&Plan::parse(plan.to_string()).unwrap());
+    short.add_plan_secrets(&Plan::parse(plan.to_string()).unwrap());
     let shown = short.event(json!({"type": "diagnostic", "diagnostic": {"detail": "ab"}}));
     assert_eq!(shown.get()["diagnostic"]["detail"], HIDDEN);
     let unknown =
@@ -241,7 +241,7 @@ fn an_address_protects_itself_and_not_what_it_begins() {
         {"address": "acme.postgres", "change": {"actions": ["create"], "after": {"a": "postgres-hunter2", "b": "postgres"},
          "after_sensitive": {"a": true, "b": true}}}]});
     let mut secrets = Secrets::default();
-    secrets.learn_plan(&Plan::parse(plan.to_string()).unwrap());
+    secrets.add_plan_secrets(&Plan::parse(plan.to_string()).unwrap());
 
     for (line, clean) in [
         ("acme.postgres: Creating...", "acme.postgres: Creating..."),
@@ -259,7 +259,7 @@ fn an_address_protects_itself_and_not_what_it_begins() {
 fn every_form_that_terraform_and_providers_print_is_hidden() {
     let secret = "p\u{e4}ss/w&rd <1>\"${x}%?";
     let mut secrets = Secrets::default();
-    secrets.learn_given(&Secret::new(secret));
+    secrets.add_given(&Secret::new(secret));
 
     for form in [
         "p\u{e4}ss/w&rd <1>\"${x}%?",
@@ -290,7 +290,7 @@ fn every_form_that_terraform_and_providers_print_is_hidden() {
 #[test]
 fn a_secret_with_spaces_is_found_where_it_was_wrapped() {
     let mut secrets = Secrets::default();
-    secrets.learn_given(&Secret::new("correct horse  battery staple"));
+    secrets.add_given(&Secret::new("correct horse  battery staple"));
 
     for (given, clean) in [
         ("a correct horse battery staple b", "a (sensitive value) b"),
@@ -352,7 +352,7 @@ fn numbers_and_what_json_texts_say_are_hidden() {
         assert_eq!(text(&secrets, line), clean);
     }
     let mut given = Secrets::default();
-    given.learn_given(&Secret::new("{ user = \"root-x\", pw = \"hunter22\" }"));
+    given.add_given(&Secret::new("{ user = \"root-x\", pw = \"hunter22\" }"));
     assert_eq!(text(&given, "root-x has hunter22"), "(sensitive value) has (sensitive value)");
 }
 
@@ -367,7 +367,7 @@ fn numbers_of_any_size_are_hidden_with_every_digit() {
     );
     let mut secrets = Secrets::default();
     let shown = secrets.state_json(state.as_bytes()).unwrap().into_inner();
-    secrets.learn_state(state.as_bytes()).unwrap();
+    secrets.add_state_secrets(state.as_bytes()).unwrap();
 
     assert_eq!(values(&shown)["copy"], json!([HIDDEN, 4321]));
     assert_eq!(values(&shown)["plain"].to_string(), "18446744073709551617");

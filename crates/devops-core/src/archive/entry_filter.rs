@@ -13,7 +13,7 @@ use super::{ArchiveError, gitignore::glob::Glob};
 
 /// Entries asked for by pattern or by path; everything when none was given.
 #[derive(Clone)]
-pub(super) struct Wanted {
+pub(super) struct EntryFilter {
     rules: Vec<Rule>,
     /// The patterns, each with the number of its rule.
     patterns: Vec<(Pattern, usize)>,
@@ -105,7 +105,7 @@ fn is_below(path: &Path, above: &Path) -> bool {
     rest.is_some_and(|rest| above.is_empty() || rest.is_empty() || rest[0] == b'/')
 }
 
-impl Wanted {
+impl EntryFilter {
     /// Asks for what matches a pattern: one without a slash matches a name at any depth.
     pub(super) fn patterns(patterns: &[OsString]) -> Result<Self, ArchiveError> {
         let mut wanted = Self::all();
@@ -163,7 +163,7 @@ impl Wanted {
     }
 
     /// Returns whether an entry is asked for, itself or as part of a folder, and remembers it.
-    pub(super) fn takes(&mut self, path: &Path) -> bool {
+    pub(super) fn matches(&mut self, path: &Path) -> bool {
         if self.rules.is_empty() {
             return true;
         }
@@ -213,18 +213,18 @@ mod tests {
 
     #[test]
     fn a_pattern_takes_a_folder_with_all_in_it() {
-        let mut wanted = Wanted::patterns(&["*.d", "x/y"].map(OsString::from)).unwrap();
+        let mut wanted = EntryFilter::patterns(&["*.d", "x/y"].map(OsString::from)).unwrap();
 
-        assert!(wanted.takes(Path::new("a/conf.d/1")));
-        assert!(wanted.takes(Path::new("./conf.d")));
-        assert!(!wanted.takes(Path::new("y")));
+        assert!(wanted.matches(Path::new("a/conf.d/1")));
+        assert!(wanted.matches(Path::new("./conf.d")));
+        assert!(!wanted.matches(Path::new("y")));
         assert_eq!(wanted.unmatched().collect::<Vec<_>>(), ["x/y"]);
     }
 
     #[test]
     fn a_name_or_path_without_a_special_character_is_compared_as_it_stands() {
         let patterns = ["d", "./x/y/"].map(OsString::from);
-        let wanted = Wanted::patterns(&patterns).unwrap();
+        let wanted = EntryFilter::patterns(&patterns).unwrap();
 
         for (path, is_wanted) in [
             ("", false),
@@ -246,8 +246,8 @@ mod tests {
         let bytes = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
         let patterns = [bytes(b"caf\xe9*"), bytes(b"x/\xe9"), bytes(b"\xff")];
         let paths: Vec<PathBuf> = patterns.iter().map(PathBuf::from).collect();
-        let by_path = Wanted::paths(&paths);
-        let by_pattern = Wanted::patterns(&patterns).unwrap();
+        let by_path = EntryFilter::paths(&paths);
+        let by_pattern = EntryFilter::patterns(&patterns).unwrap();
 
         for (path, is_wanted) in [
             (&b"a/caf\xe9.txt"[..], true),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_to_the_letter_and_as_a_pattern_if_it_is_one() {
-        let mut wanted = Wanted::paths(&["./a*/", "b[", "c//"].map(PathBuf::from));
+        let mut wanted = EntryFilter::paths(&["./a*/", "b[", "c//"].map(PathBuf::from));
 
         for (path, is_wanted) in [
             ("a*/b", true),
@@ -280,7 +280,7 @@ mod tests {
             ("c", true),
             ("x/c", false),
         ] {
-            assert_eq!(wanted.takes(Path::new(path)), is_wanted, "{path}");
+            assert_eq!(wanted.matches(Path::new(path)), is_wanted, "{path}");
         }
     }
 }

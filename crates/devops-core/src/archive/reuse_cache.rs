@@ -26,12 +26,12 @@ const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
 /// The place of the copy for one source.
-pub(super) struct Cache<'a> {
+pub(super) struct SourceCache<'a> {
     folder: &'a Path,
     path: PathBuf,
 }
 
-impl<'a> Cache<'a> {
+impl<'a> SourceCache<'a> {
     /// Makes the folder if it is missing, and demands that nobody else could have put anything there.
     pub(super) fn open(
         folder: &'a Path,
@@ -59,11 +59,11 @@ impl<'a> Cache<'a> {
     }
 
     /// Begins the copy of a new archive.
-    pub(super) fn begin(&self) -> Result<PlainCopy, PathError> {
+    pub(super) fn begin(&self) -> Result<CachedCopy, PathError> {
         let folder = OpenFolder::open(self.folder)?;
         remove_stale(&folder, |target| Some(target) == self.path.file_name())?;
         let file = Some(AtomicFile::create(&self.path)?);
-        Ok(PlainCopy { path: self.path.clone(), file, failure: None })
+        Ok(CachedCopy { path: self.path.clone(), file, failure: None })
     }
 
     /// Removes the copy, if there is one.
@@ -90,13 +90,13 @@ fn trusted(folder: &Path) -> io::Result<()> {
 }
 
 /// A copy being written. Nothing that fails here stops the backup.
-pub(super) struct PlainCopy {
+pub(super) struct CachedCopy {
     path: PathBuf,
     file: Option<AtomicFile>,
     failure: Option<PathError>,
 }
 
-impl PlainCopy {
+impl CachedCopy {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.attempt(|file, path| file.write_all(bytes).at(path, "write"));
     }

@@ -6,20 +6,20 @@ use crate::archive::content::{Part, Span};
 
 /// A piece being put together.
 #[derive(Default)]
-pub(super) struct Building {
+pub(super) struct SegmentBuffer {
     pub(super) raw: Vec<u8>,
     pub(super) spans: Vec<Span>,
 }
 
 /// A place in a piece, to which it can be taken back.
-pub(super) struct Mark(usize, usize);
+pub(super) struct Checkpoint(usize, usize);
 
-impl Building {
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.raw.len(), self.spans.len())
+impl SegmentBuffer {
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint(self.raw.len(), self.spans.len())
     }
 
-    pub(super) fn take_back(&mut self, mark: &Mark) {
+    pub(super) fn rollback(&mut self, mark: &Checkpoint) {
         self.raw.truncate(mark.0);
         self.spans.truncate(mark.1);
     }

@@ -38,7 +38,7 @@ const TOO_LONG: Reason = "too long";
 const BEFORE_THE_START: Reason = "a match reaches before the start";
 
 /// Decodes `stream` and compares it with `original`, which it must equal to the last byte.
-pub(super) fn prove(stream: &[u8], original: &[u8]) -> Result<LastBlock, Reason> {
+pub(super) fn verify_stream(stream: &[u8], original: &[u8]) -> Result<LastBlock, Reason> {
     let mut decoder = Decoder {
         bits: Bits::new(stream),
         original,
@@ -286,7 +286,7 @@ mod tests {
         for level in 0..=9 {
             let stream = deflated(text.as_bytes(), level);
 
-            let last = prove(&stream, text.as_bytes()).unwrap();
+            let last = verify_stream(&stream, text.as_bytes()).unwrap();
 
             assert!(last.end_bit <= stream.len() * 8, "level {level}");
         }
@@ -301,7 +301,7 @@ mod tests {
             let mut other = text.clone().into_bytes();
             other[position] ^= 1;
 
-            assert!(prove(&stream, &other).is_err(), "byte {position}");
+            assert!(verify_stream(&stream, &other).is_err(), "byte {position}");
         }
     }
 
@@ -326,7 +326,7 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
 
             let is_same = inflated(&changed).is_some_and(|out| out == text);
-            assert_eq!(prove(&changed, &text).is_ok(), is_same, "bit {bit}");
+            assert_eq!(verify_stream(&changed, &text).is_ok(), is_same, "bit {bit}");
         }
     }
 
@@ -338,9 +338,9 @@ mod tests {
         let mut longer = stream.clone();
         longer.push(0);
 
-        assert!(prove(&stream[..stream.len() - 1], &text).is_err());
-        assert_eq!(prove(&longer, &text), Err("it goes on behind the last block"));
-        assert_eq!(prove(&stream, &text[..text.len() - 1]).unwrap_err(), "too long");
-        assert!(prove(&[], &[]).is_err());
+        assert!(verify_stream(&stream[..stream.len() - 1], &text).is_err());
+        assert_eq!(verify_stream(&longer, &text), Err("it goes on behind the last block"));
+        assert_eq!(verify_stream(&stream, &text[..text.len() - 1]).unwrap_err(), "too long");
+        assert!(verify_stream(&[], &[]).is_err());
     }
 }

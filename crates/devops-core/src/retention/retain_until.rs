@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::days(100 * 365);
 /// outlives the policy. A week, month or year that is not over promises nothing to its newest, because
 /// the next one takes its place; only of the finest rule it is taken that one comes in each period.
 /// To be one of the last promises nothing either, for nobody knows how soon the next ones come.
-pub fn kept_until(
+pub fn retain_until(
     times: &[OffsetDateTime],
     reasons: &[Vec<KeepReason>],
     policy: &KeepPolicy,
@@ -113,7 +113,7 @@ mod tests {
 
     fn until(times: &[OffsetDateTime], policy: &KeepPolicy) -> Vec<Option<OffsetDateTime>> {
         let reasons = plan(times, policy, NOW).unwrap();
-        kept_until(times, &reasons, policy, NOW)
+        retain_until(times, &reasons, policy, NOW)
     }
 
     /// One a day, newest first.
@@ -213,7 +213,7 @@ mod tests {
                     kept.push(now);
                 }
                 let reasons = plan(&kept, &policy, now).unwrap();
-                let until = kept_until(&kept, &reasons, &policy, now);
+                let until = retain_until(&kept, &reasons, &policy, now);
                 promises.extend(kept.iter().zip(until).filter_map(|(&time, until)| Some((time, until?))));
                 let mut left = reasons.iter();
                 kept.retain(|_| left.next().is_some_and(|reasons| !reasons.is_empty()));

@@ -19,7 +19,7 @@ use rustix::{
 
 use super::{
     ArchiveError,
-    encryption::{self, Closed, Keys},
+    encryption::{self, Keys, NotDecrypted},
     meta::{FileId, Meta},
 };
 use crate::{
@@ -48,44 +48,44 @@ impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Archive<'a> {
 
 /// An open archive file; copies share it.
 #[derive(Clone)]
-pub(super) struct Stored(Arc<Bytes>);
+pub(super) struct ArchiveFile(Arc<Content>);
 
-enum Bytes {
+enum Content {
     Plain {
         file: File,
         n_bytes: u64,
     },
     /// Whoever reads, decrypts.
-    Sealed {
-        opened: Mutex<Opened>,
+    Encrypted {
+        opened: Mutex<Decrypting>,
         n_bytes: u64,
     },
 }
 
 /// An encrypted file being read.
-struct Opened {
+struct Decrypting {
     reader: StreamReader<File>,
     file: File,
     key: FileKey,
 }
 
-impl Opened {
+impl Decrypting {
     fn read_at(&mut self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         let read = self.reader.seek(SeekFrom::Start(at)).and_then(|_| self.reader.read(buffer));
-        self.mended(read)
+        self.restarted_after(read)
     }
 
     fn read_exact_at(&mut self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         let read =
             self.reader.seek(SeekFrom::Start(at)).and_then(|_| self.reader.read_exact(buffer));
-        self.mended(read)
+        self.restarted_after(read)
     }
 
     /// A reader that met a bad chunk reads no other one: a new one takes its place.
-    fn mended<T>(&mut self, read: io::Result<T>) -> io::Result<T> {
+    fn restarted_after<T>(&mut self, read: io::Result<T>) -> io::Result<T> {
         if read.is_err() {
             let again = Decryptor::new(rewound(&self.file)?).map_err(io::Error::other)?;
-            let key: &dyn Identity = &encryption::Known(&self.key);
+            let key: &dyn Identity = &encryption::FileKeyIdentity(&self.key);
             self.reader = again.decrypt(iter::once(key)).map_err(io::Error::other)?;
         }
         read
@@ -99,7 +99,7 @@ fn rewound(file: &File) -> io::Result<File> {
     Ok(file)
 }
 
-impl Stored {
+impl ArchiveFile {
     /// Opens what may be an archive.
     pub(super) fn open(archive: Archive<'_>) -> Result<Self, ArchiveError> {
         Self::open_with(archive, false)
@@ -120,28 +120,30 @@ impl Stored {
         };
         let n_bytes = file.metadata().at(path, "read")?.len();
         if !is_encrypted(&file).at(path, "read")? {
-            return Ok(Self(Arc::new(Bytes::Plain { file, n_bytes })));
+            return Ok(Self(Arc::new(Content::Plain { file, n_bytes })));
         }
         let decryptor = rewound(&file).at(path, "read").map(Decryptor::new)?;
         let decryptor = decryptor.map_err(|error| undecrypted(path, error))?;
         let (reader, key) = keys.open(decryptor).map_err(|closed| match closed {
-            Closed::Sealed(reason) => ArchiveError::Sealed { path: path.to_owned(), reason },
-            Closed::Failed(error) => undecrypted(path, error),
+            NotDecrypted::Encrypted(reason) => {
+                ArchiveError::Encrypted { path: path.to_owned(), reason }
+            }
+            NotDecrypted::Failed(error) => undecrypted(path, error),
         })?;
-        let mut opened = Opened { reader, file, key };
+        let mut opened = Decrypting { reader, file, key };
         // This reads the last chunk, which says that it is the last: a cut file is found here.
         let end = opened.reader.seek(SeekFrom::End(0));
-        let n_bytes = match opened.mended(end) {
+        let n_bytes = match opened.restarted_after(end) {
             Err(error) if is_tolerant && error.raw_os_error().is_none() => n_bytes,
             end => end.map_err(|error| unread(path, 0, error))?,
         };
         let opened = Mutex::new(opened);
-        Ok(Self(Arc::new(Bytes::Sealed { opened, n_bytes })))
+        Ok(Self(Arc::new(Content::Encrypted { opened, n_bytes })))
     }
 
     /// Returns whether the file is encrypted.
     pub(super) fn is_encrypted(&self) -> bool {
-        matches!(*self.0, Bytes::Sealed { .. })
+        matches!(*self.0, Content::Encrypted { .. })
     }
 
     /// Returns who owns the open file and may write to it.
@@ -156,37 +158,37 @@ impl Stored {
 
     fn stat(&self) -> io::Result<Stat> {
         Ok(match &*self.0 {
-            Bytes::Plain { file, .. } => fstat(file)?,
-            Bytes::Sealed { opened, .. } => fstat(&lock(opened).file)?,
+            Content::Plain { file, .. } => fstat(file)?,
+            Content::Encrypted { opened, .. } => fstat(&lock(opened).file)?,
         })
     }
 
     /// Returns the length of the archive, which is shorter than an encrypted file.
     pub(super) fn n_bytes(&self) -> u64 {
         match &*self.0 {
-            Bytes::Plain { n_bytes, .. } | Bytes::Sealed { n_bytes, .. } => *n_bytes,
+            Content::Plain { n_bytes, .. } | Content::Encrypted { n_bytes, .. } => *n_bytes,
         }
     }
 
     /// Reads what stands at `at`, 0 bytes at the end.
     pub(super) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match &*self.0 {
-            Bytes::Plain { file, .. } => file.read_at(buffer, at),
-            Bytes::Sealed { opened, .. } => lock(opened).read_at(buffer, at),
+            Content::Plain { file, .. } => file.read_at(buffer, at),
+            Content::Encrypted { opened, .. } => lock(opened).read_at(buffer, at),
         }
     }
 
     /// Fills `buffer` with what stands at `at`.
     pub(super) fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         match &*self.0 {
-            Bytes::Plain { file, .. } => file.read_exact_at(buffer, at),
-            Bytes::Sealed { opened, .. } => lock(opened).read_exact_at(buffer, at),
+            Content::Plain { file, .. } => file.read_exact_at(buffer, at),
+            Content::Encrypted { opened, .. } => lock(opened).read_exact_at(buffer, at),
         }
     }
 
     /// Reads the `n` bytes at `at`, with room for `more` behind them.
     pub(super) fn bytes(&self, at: u64, n: usize, more: usize) -> io::Result<Vec<u8>> {
-        let Bytes::Plain { file, .. } = &*self.0 else {
+        let Content::Plain { file, .. } = &*self.0 else {
             let mut bytes = Vec::with_capacity(n + more);
             bytes.resize(n, 0);
             return self.read_exact_at(&mut bytes, at).map(|()| bytes);
@@ -241,7 +243,7 @@ fn is_encrypted(file: &File) -> io::Result<bool> {
     }
 }
 
-fn lock(opened: &Mutex<Opened>) -> MutexGuard<'_, Opened> {
+fn lock(opened: &Mutex<Decrypting>) -> MutexGuard<'_, Decrypting> {
     opened.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

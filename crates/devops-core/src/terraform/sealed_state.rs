@@ -23,7 +23,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 
 /// Folder, workspace, backend and versions of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Surroundings {
+pub(super) struct SealedState {
     pub(super) dir: PathBuf,
     pub(super) workspace: String,
     /// Absent as long as terraform has not said it.
@@ -35,7 +35,7 @@ pub(super) struct Surroundings {
     pub(super) apply_args: BTreeMap<String, Secret>,
 }
 
-impl Surroundings {
+impl SealedState {
     /// Reads what is true of a stack now; starts nothing.
     pub(super) fn of(
         stack: &Stack,

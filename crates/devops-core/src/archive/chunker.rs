@@ -23,12 +23,12 @@ const CUT_EVERY: u64 = 4;
 
 /// Says where groups end.
 #[derive(Default)]
-pub(super) struct Cutter {
+pub(super) struct GroupChunker {
     n_bytes: u64,
     n_entries: usize,
 }
 
-impl Cutter {
+impl GroupChunker {
     /// Returns whether the group must end before an entry of this size.
     pub(super) fn is_full_for(&self, size: u64) -> bool {
         self.n_entries > 0 && self.n_bytes + HEADERS + size > MAX
@@ -55,12 +55,12 @@ mod tests {
     use super::*;
 
     fn cuts(paths: &[String]) -> Vec<&str> {
-        let mut cutter = Cutter::default();
+        let mut chunker = GroupChunker::default();
         let mut ends = Vec::new();
         for path in paths {
-            if cutter.add(Path::new(path), 10_000) {
+            if chunker.add(Path::new(path), 10_000) {
                 ends.push(path.as_str());
-                cutter = Cutter::default();
+                chunker = GroupChunker::default();
             }
         }
         ends
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn a_group_of_nothing_but_names_ends_too() {
-        let mut cutter = Cutter::default();
+        let mut chunker = GroupChunker::default();
 
-        assert_eq!((1..1000).find(|_| cutter.add(Path::new("x"), 0)), Some(MAX_ENTRIES));
+        assert_eq!((1..1000).find(|_| chunker.add(Path::new("x"), 0)), Some(MAX_ENTRIES));
     }
 }

@@ -2,31 +2,31 @@
 
 use super::{
     ArchiveError,
+    archive_file::{Archive, ArchiveFile},
     cat::Content,
     content::{ContentHash, between_holes, has_huge_holes},
     entry::{Entry, EntryKind},
-    index::Place,
-    reader::Indexed,
+    index::IndexCursor,
+    reader::IndexedArchive,
     salvage::{Found, Salvage},
-    stored::{Archive, Stored},
     xattr::{self, Digest},
 };
 use crate::{archive_index::Origin, cancel::Cancel};
 
 /// What an archive holds.
-pub(super) struct Catalog {
+pub(super) struct EntryListing {
     source: Source,
     /// Whether contents without a hash in an index are read for it.
     is_hashed: bool,
 }
 
 enum Source {
-    Index { indexed: Box<Indexed>, place: Place },
+    Index { indexed: Box<IndexedArchive>, place: IndexCursor },
     Stream { reader: Box<Salvage>, first: Option<Entry> },
 }
 
 /// An entry of a catalog.
-pub(super) struct Listed {
+pub(super) struct ListedEntry {
     pub(super) entry: Entry,
     /// The hash of its content, if it has some: out of the index, or computed where that was asked.
     pub(super) hash: Option<ContentHash>,
@@ -34,10 +34,10 @@ pub(super) struct Listed {
     pub(super) attributes: Option<Digest>,
 }
 
-impl Catalog {
+impl EntryListing {
     pub(super) fn open(archive: Archive<'_>, cancel: &Cancel) -> Result<Self, ArchiveError> {
-        let stored = Stored::open_tolerant(archive)?;
-        if let Some(indexed) = Indexed::open(&stored) {
+        let stored = ArchiveFile::open_tolerant(archive)?;
+        if let Some(indexed) = IndexedArchive::open(&stored) {
             let place = indexed.index.start();
             let source = Source::Index { indexed: Box::new(indexed), place };
             return Ok(Self { source, is_hashed: false });
@@ -71,11 +71,11 @@ impl Catalog {
     }
 
     /// Returns the next entry, past damage; at the end [`ArchiveError::Damaged`] if there was any.
-    pub(super) fn next(&mut self) -> Result<Option<Listed>, ArchiveError> {
+    pub(super) fn next(&mut self) -> Result<Option<ListedEntry>, ArchiveError> {
         match &mut self.source {
             Source::Index { indexed, place } => {
                 let is_told = indexed.index.has_attributes;
-                Ok(indexed.index.next(place).map(|next| Listed {
+                Ok(indexed.index.next(place).map(|next| ListedEntry {
                     attributes: is_told.then_some(next.record.attributes),
                     entry: next.record.entry,
                     hash: next.hash,
@@ -95,7 +95,7 @@ impl Catalog {
                 // Many a tar holds no attributes of any entry, which says nothing of this one.
                 let is_told = reader.origin().is_some() || !entry.xattrs.is_empty();
                 let attributes = xattr::digest(&entry.xattrs).filter(|_| is_told);
-                Ok(Some(Listed { entry, hash, attributes }))
+                Ok(Some(ListedEntry { entry, hash, attributes }))
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{age_file, head::MEMBER_HEADER, origin::Origin};
 
 /// As many bytes of an archive as its origin may take: the two longest paths there are, with every byte
 /// escaped.
-pub(crate) const BEGINNING: u64 = 32 << 10;
+pub(crate) const SNIFF_LEN: u64 = 32 << 10;
 const TAR_BLOCK: usize = 512;
 /// Where a header of tar has its size, in octal digits, and its type; `g` is a global pax header.
 const SIZE_AT: std::ops::Range<usize> = 124..136;
@@ -15,7 +15,7 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// What the first bytes of an archive tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Beginning {
+pub(crate) enum FileSignature {
     /// It is ours and says where it came from.
     Ours(Origin),
     /// It is compressed as archives are, by whatever tool.
@@ -26,8 +26,8 @@ pub(crate) enum Beginning {
     Other,
 }
 
-impl Beginning {
-    /// Reads the first bytes, at most [`BEGINNING`] of them.
+impl FileSignature {
+    /// Reads the first bytes, at most [`SNIFF_LEN`] of them.
     pub(crate) fn read(bytes: &[u8]) -> Self {
         if bytes.starts_with(age_file::MARK) {
             return Self::Encrypted;
@@ -41,7 +41,7 @@ impl Beginning {
 
 fn origin(bytes: &[u8]) -> Option<Origin> {
     let packed = bytes.strip_prefix(&MEMBER_HEADER)?;
-    let mut raw = Vec::with_capacity(2 * usize::try_from(BEGINNING).ok()?);
+    let mut raw = Vec::with_capacity(2 * usize::try_from(SNIFF_LEN).ok()?);
     // What is cut off still gives what came before.
     let _status = Decompress::new(false).decompress_vec(packed, &mut raw, FlushDecompress::Sync);
     let (header, content) = raw.split_at_checked(TAR_BLOCK)?;
@@ -101,7 +101,7 @@ mod tests {
     fn an_archive_of_ours_tells_its_origin() {
         let bytes = archive(&(record("hdrcharset", "x") + &record("comment", COMMENT)));
 
-        let Beginning::Ours(origin) = Beginning::read(&bytes) else { panic!("no origin") };
+        let FileSignature::Ours(origin) = FileSignature::read(&bytes) else { panic!("no origin") };
         assert_eq!((origin.host.as_str(), origin.source.to_str()), ("web-1", Some("/srv")));
     }
 
@@ -109,18 +109,21 @@ mod tests {
     fn what_others_made_is_told_by_its_first_bytes() {
         let comment = record("comment", "a commit");
 
-        assert_eq!(Beginning::read(&archive(&comment)), Beginning::Gzip);
-        assert_eq!(Beginning::read(&archive(&comment)[..20]), Beginning::Gzip);
-        assert_eq!(Beginning::read(b"\x1f\x8b\x08\x08"), Beginning::Gzip);
-        assert_eq!(Beginning::read(b"age-encryption.org/v1\n-> X25519"), Beginning::Encrypted);
-        assert_eq!(Beginning::read(b"<html>"), Beginning::Other);
-        assert_eq!(Beginning::read(b""), Beginning::Other);
+        assert_eq!(FileSignature::read(&archive(&comment)), FileSignature::Gzip);
+        assert_eq!(FileSignature::read(&archive(&comment)[..20]), FileSignature::Gzip);
+        assert_eq!(FileSignature::read(b"\x1f\x8b\x08\x08"), FileSignature::Gzip);
+        assert_eq!(
+            FileSignature::read(b"age-encryption.org/v1\n-> X25519"),
+            FileSignature::Encrypted
+        );
+        assert_eq!(FileSignature::read(b"<html>"), FileSignature::Other);
+        assert_eq!(FileSignature::read(b""), FileSignature::Other);
     }
 
     #[test]
     fn records_that_are_damaged_tell_nothing() {
         for records in ["x", "99 comment=a\n", "3 a", "0 comment=\n", "11 comment=a"] {
-            assert_eq!(Beginning::read(&archive(records)), Beginning::Gzip, "{records}");
+            assert_eq!(FileSignature::read(&archive(records)), FileSignature::Gzip, "{records}");
         }
     }
 }

@@ -5,62 +5,62 @@ use std::io::{self, Write};
 use age::stream::StreamWriter;
 use sha2::{Digest as _, Sha256};
 
-use super::{cache::PlainCopy, encryption::Recipients};
+use super::{encryption::Recipients, reuse_cache::CachedCopy};
 
 /// What arrived.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Delivered {
+pub(super) struct WriteStats {
     pub(super) n_bytes: u64,
     /// The SHA-256 in hexadecimal digits, if it was wanted.
     pub(super) sha256: Option<String>,
 }
 
 /// Takes an archive in plain.
-pub(super) struct Sink<'a> {
+pub(super) struct ArchiveWriter<'a> {
     out: Out<'a>,
-    copy: Option<&'a mut PlainCopy>,
+    copy: Option<&'a mut CachedCopy>,
 }
 
 enum Out<'a> {
-    Plain(Measured<'a>),
-    Sealed(Box<StreamWriter<Measured<'a>>>),
+    Plain(CountingWriter<'a>),
+    Encrypted(Box<StreamWriter<CountingWriter<'a>>>),
 }
 
-impl<'a> Sink<'a> {
+impl<'a> ArchiveWriter<'a> {
     pub(super) fn new(
         writer: &'a mut (dyn Write + Send),
         is_hashed: bool,
         recipients: Option<&Recipients>,
-        copy: Option<&'a mut PlainCopy>,
+        copy: Option<&'a mut CachedCopy>,
     ) -> io::Result<Self> {
         let hasher = is_hashed.then(Sha256::default);
-        let measured = Measured { writer, hasher, n_bytes: 0 };
+        let counting = CountingWriter { writer, hasher, n_bytes: 0 };
         let out = match recipients {
-            None => Out::Plain(measured),
+            None => Out::Plain(counting),
             Some(recipients) => {
-                Out::Sealed(Box::new(recipients.encryptor()?.wrap_output(measured)?))
+                Out::Encrypted(Box::new(recipients.encryptor()?.wrap_output(counting)?))
             }
         };
         Ok(Self { out, copy })
     }
 
     /// Ends the encryption, without which nobody could open it.
-    pub(super) fn finish(self) -> io::Result<Delivered> {
-        let mut measured = match self.out {
-            Out::Plain(measured) => measured,
-            Out::Sealed(sealed) => sealed.finish()?,
+    pub(super) fn finish(self) -> io::Result<WriteStats> {
+        let mut counting = match self.out {
+            Out::Plain(counting) => counting,
+            Out::Encrypted(encrypted) => encrypted.finish()?,
         };
-        measured.flush()?;
-        let Measured { hasher, n_bytes, .. } = measured;
-        Ok(Delivered { n_bytes, sha256: hasher.map(hexadecimal) })
+        counting.flush()?;
+        let CountingWriter { hasher, n_bytes, .. } = counting;
+        Ok(WriteStats { n_bytes, sha256: hasher.map(hexadecimal) })
     }
 }
 
-impl Write for Sink<'_> {
+impl Write for ArchiveWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.out {
-            Out::Plain(measured) => measured.write_all(bytes)?,
-            Out::Sealed(sealed) => sealed.write_all(bytes)?,
+            Out::Plain(counting) => counting.write_all(bytes)?,
+            Out::Encrypted(encrypted) => encrypted.write_all(bytes)?,
         }
         if let Some(copy) = &mut self.copy {
             copy.push(bytes);
@@ -70,20 +70,20 @@ impl Write for Sink<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.out {
-            Out::Plain(measured) => measured.flush(),
-            Out::Sealed(sealed) => sealed.flush(),
+            Out::Plain(counting) => counting.flush(),
+            Out::Encrypted(encrypted) => encrypted.flush(),
         }
     }
 }
 
 /// Counts and hashes what is written.
-struct Measured<'a> {
+struct CountingWriter<'a> {
     writer: &'a mut (dyn Write + Send),
     hasher: Option<Sha256>,
     n_bytes: u64,
 }
 
-impl Write for Measured<'_> {
+impl Write for CountingWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.writer.write(bytes)?;
         self.n_bytes += n as u64;

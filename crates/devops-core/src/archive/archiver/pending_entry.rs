@@ -5,14 +5,14 @@ use std::{ffi::OsString, os::fd::OwnedFd, rc::Rc};
 use crate::archive::{
     attributes::Attributes,
     entry::Entry,
-    index::{Identity, Indexed, Record},
+    index::{Identity, IndexEntry, Record},
     meta::Meta,
     options::IgnoredChanges,
     parent::is_unchanged,
 };
 
 /// An entry that was found and not read yet.
-pub(super) struct Member {
+pub(super) struct PendingEntry {
     pub(super) entry: Entry,
     pub(super) meta: Meta,
     pub(super) folder: Rc<OwnedFd>,
@@ -20,7 +20,7 @@ pub(super) struct Member {
     /// Is set if `folder` is a stream instead of a folder.
     pub(super) is_stream: bool,
     /// What the parent archive says, if it is unchanged.
-    pub(super) old: Option<Indexed>,
+    pub(super) old: Option<IndexEntry>,
     /// What hangs on it; of a file, and of what may not have to be read, it is read later.
     pub(super) attributes: Option<Attributes>,
 }

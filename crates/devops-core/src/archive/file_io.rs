@@ -9,7 +9,7 @@ use std::{
 use crate::fs::{self, PathError};
 
 /// Stands between `create` and the files it reads and writes; passes on what it does not change.
-pub trait FileLayer: Sync {
+pub trait FileIo: Sync {
     /// Returns what the content of the source file at `path` is read from.
     fn input<'a>(&self, _path: &Path, file: &'a File) -> Box<dyn Read + 'a> {
         Box::new(file)
@@ -28,6 +28,6 @@ pub trait FileLayer: Sync {
 
 /// Passes everything on to the files themselves.
 #[derive(Clone, Copy, Debug)]
-pub struct Direct;
+pub struct RealFiles;
 
-impl FileLayer for Direct {}
+impl FileIo for RealFiles {}
